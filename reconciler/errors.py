@@ -1,0 +1,225 @@
+"""The errors that people meet, and the exit codes they end in.
+
+Every error that a user can cause or a service can answer is one of these; anything else is a defect.
+
+    ReconcilerError                    exit 1
+    ├── UsageError                     a wrong command line
+    ├── ManifestError                  carries every Diagnostic found, not only the first
+    ├── PlanError                      the plan is refused: conflict, guard, missing majority, protection
+    │   └── StalePlanError             what a saved plan was bound to has moved
+    ├── StateError                     the state cannot be used as it is
+    │   ├── StateCorruptError          truncated, conflict markers, wrong types
+    │   ├── StateTooNewError           written by a newer version
+    │   ├── StateForeignError          another stack's, service's or project's state
+    │   ├── StateMovedError            a compare-and-swap lost: somebody else wrote
+    │   ├── StateLockedError           another run holds the lock; names the holder
+    │   ├── LockLostError              our lease expired, or somebody forced the lock
+    │   └── StateStoreError            the store cannot be reached or refuses us
+    ├── CredentialError                no usable credential, or one that may not be sent there
+    └── ServiceError                   the API answered with an error, or did not answer
+        ├── InvalidArgumentError       400
+        ├── UnauthenticatedError       401
+        ├── ForbiddenError             403
+        ├── NotFoundError              404
+        ├── AlreadyExistsError         409
+        ├── RateLimitedError           429 that was not worth waiting for, or lasted too long
+        ├── UnavailableError           5xx, or no connection: nothing was sent or it is safe to repeat
+        └── ReplyLostError             sent, no whole reply: the effect is unknown; look before repeating
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntEnum
+
+BODY_LIMIT = 256
+"""Characters of a foreign message that an error repeats: enough to recognise, too few to leak."""
+
+
+class ExitCode(IntEnum):
+    """What the process answers; scripts rely on it."""
+
+    DONE = 0
+    ERROR = 1
+    CHANGES = 2
+    UNFINISHED = 3
+    FAILED = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One problem, with its place.
+
+    Attributes:
+        summary: what is wrong and why, one sentence, no final stop needed.
+        detail: what to do now; may be empty.
+        file: path as the user gave it, or None where no file is concerned.
+        line: 1-based, or None.
+        column: 1-based, or None.
+        severity: "error" or "warning".
+        address: the manifest's address ("TunedModel/x") where known.
+    """
+
+    summary: str
+    detail: str = ""
+    file: str | None = None
+    line: int | None = None
+    column: int | None = None
+    severity: str = "error"
+    address: str | None = None
+
+    def __str__(self) -> str:
+        place = ":".join(str(part) for part in (self.file, self.line, self.column) if part is not None)
+        text = f"{place}: {self.summary}" if place else self.summary
+        return f"{text}\n    {self.detail}" if self.detail else text
+
+
+class ReconcilerError(Exception):
+    """Root of the tree.
+
+    Args:
+        summary: what happened, where, and why.
+        detail: what the user can do now.
+    """
+
+    exit_code = ExitCode.ERROR
+
+    def __init__(self, summary: str, detail: str = "") -> None:
+        super().__init__(summary)
+        self.summary = summary
+        self.detail = detail
+
+    @property
+    def diagnostics(self) -> tuple[Diagnostic, ...]:
+        """The error as diagnostics; one, unless a subclass collected more."""
+        return (Diagnostic(self.summary, self.detail),)
+
+
+class UsageError(ReconcilerError):
+    """The command line asks for something that makes no sense."""
+
+
+class ManifestError(ReconcilerError):
+    """Manifests or data sets are wrong; carries all problems at once."""
+
+    def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
+        found = tuple(diagnostics)
+        errors = sum(1 for one in found if one.severity == "error")
+        super().__init__(f"{errors} problem{'s' if errors != 1 else ''} in the manifests")
+        self._diagnostics = found
+
+    @property
+    def diagnostics(self) -> tuple[Diagnostic, ...]:
+        """Every problem, in the order of files and lines."""
+        return self._diagnostics
+
+
+class PlanError(ReconcilerError):
+    """The plan is refused; nothing was sent that changes anything."""
+
+    def __init__(self, summary: str, detail: str = "", diagnostics: Iterable[Diagnostic] = ()) -> None:
+        super().__init__(summary, detail)
+        self._diagnostics = tuple(diagnostics)
+
+    @property
+    def diagnostics(self) -> tuple[Diagnostic, ...]:
+        """Every reason for the refusal."""
+        return self._diagnostics or super().diagnostics
+
+
+class StalePlanError(PlanError):
+    """What the saved or approved plan was bound to has moved."""
+
+
+class StateError(ReconcilerError):
+    """The recorded state cannot be used."""
+
+
+class StateCorruptError(StateError):
+    """The state's bytes are not a state document; they are left untouched."""
+
+
+class StateTooNewError(StateError):
+    """The state was written by a newer version of this program."""
+
+
+class StateForeignError(StateError):
+    """The state belongs to another stack, service or project."""
+
+
+class StateMovedError(StateError):
+    """Somebody else wrote the state since it was read; our write was not done."""
+
+
+class StateLockedError(StateError):
+    """Another run holds the lock."""
+
+
+class LockLostError(StateError):
+    """We no longer hold the lock: no further changing call may start."""
+
+
+class StateStoreError(StateError):
+    """The place where the state is kept cannot be used."""
+
+
+class CredentialError(ReconcilerError):
+    """There is no usable credential, or it must not be sent to that address."""
+
+
+class ServiceError(ReconcilerError):
+    """The API refused or failed.
+
+    Attributes:
+        status: HTTP status, or None where there was no reply.
+        reason: google.rpc.ErrorInfo.reason or the canonical status ("PERMISSION_DENIED"), may be "".
+    """
+
+    def __init__(
+        self, summary: str, detail: str = "", *, status: int | None = None, reason: str = ""
+    ) -> None:
+        super().__init__(summary, detail)
+        self.status = status
+        self.reason = reason
+
+
+class InvalidArgumentError(ServiceError):
+    """400: the request will never succeed as it is."""
+
+
+class UnauthenticatedError(ServiceError):
+    """401: the credential is missing, expired or not accepted."""
+
+
+class ForbiddenError(ServiceError):
+    """403: scopes, quota project, disabled service, or somebody else's model."""
+
+
+class NotFoundError(ServiceError):
+    """404."""
+
+
+class AlreadyExistsError(ServiceError):
+    """409: the id is taken by something that is not the model we asked for.
+
+    Attributes:
+        visible: False when nobody can see what took it (a get keeps answering 404): another
+            generation of the id is the way out.
+    """
+
+    def __init__(self, summary: str, detail: str = "", *, visible: bool = True, reason: str = "") -> None:
+        super().__init__(summary, detail, status=409, reason=reason)
+        self.visible = visible
+
+
+class RateLimitedError(ServiceError):
+    """429 that is not worth waiting for (limit: 0), or that outlasted our patience."""
+
+
+class UnavailableError(ServiceError):
+    """5xx or no connection, after the safe retries."""
+
+
+class ReplyLostError(ServiceError):
+    """A changing call was sent and no whole reply came: look before repeating."""

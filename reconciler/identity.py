@@ -1,0 +1,107 @@
+"""Identity: canonical form, digests, ids and generations (design 2.4).
+
+An id is chosen before the first call, from what is trained and nothing else, so that a model can be
+found again when the record of it is lost. Rule: the formula is versioned and never changes; recorded
+models keep theirs.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import struct
+from collections.abc import Iterable, Mapping
+
+from reconciler.model import Attributes, Desired, Example, Field, FieldType, Value
+
+FORMULA = 1
+GENERATIONS = 16
+"""How many generations of an id are looked for when there is no record."""
+
+_SUFFIX = 8
+_ALPHABET = frozenset("abcdefghijklmnopqrstuvwxyz234567")
+
+
+def canonical(value: object) -> bytes:
+    """JSON with sorted keys and no spaces, in UTF-8."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def float32(number: float) -> float:
+    """The number as the service keeps it: single precision. Raises OverflowError beyond its range."""
+    rounded: float = struct.unpack(">f", struct.pack(">f", number))[0]
+    return rounded
+
+
+def float32_hex(number: float) -> str:
+    """The bits of the float32, 8 hexadecimal digits: the same however the number was written."""
+    return struct.pack(">f", number).hex()
+
+
+def examples_digest(examples: Iterable[Example]) -> str:
+    """SHA-256 in hex over one canonical `{"output":…,"textInput":…}` object a line, in order."""
+    digest = hashlib.sha256()
+    for example in examples:
+        digest.update(canonical({"output": example.output, "textInput": example.text_input}) + b"\n")
+    return digest.hexdigest()
+
+
+def _camel(path: str) -> str:
+    head, *rest = path.rsplit(".", 1)[-1].split("_")
+    return head + "".join(part.title() for part in rest)
+
+
+def _identity_value(field: Field, value: Value) -> object:
+    if field.type is FieldType.FLOAT32 and isinstance(value, (int, float)):
+        return float32_hex(value)
+    return list(value) if isinstance(value, tuple) else value
+
+
+def hyperparameters(attributes: Attributes, fields: Mapping[str, Field]) -> dict[str, object]:
+    """The declared hyperparameters: camelCase names, integers as they are, floats as float32 bits."""
+    return {
+        _camel(path): _identity_value(fields[path], value)
+        for path, value in attributes.items()
+        if fields[path].role == "hyperparameter"
+    }
+
+
+def model_digest(
+    want: Desired, *, stack: str, workspace: str, generation: int, source: str, fields: Mapping[str, Field]
+) -> str:
+    """SHA-256 in hex of what makes this model this model (formula 1).
+
+    Args:
+        want: what is declared.
+        stack: the Stack's name or "".
+        workspace: of the state.
+        generation: 0 for the first training of it.
+        source: "models/x", or the live parent's resource name.
+        fields: the kind's field table.
+    """
+    data: object = want.data[0].digest
+    if len(want.data) > 1:
+        data = {one.field: one.digest for one in want.data}
+    identity = {
+        "version": FORMULA,
+        "stack": stack,
+        "workspace": workspace,
+        "generation": generation,
+        "source": source,
+        "hyperparameters": hyperparameters(want.attributes, fields),
+        "data": data,
+    }
+    return hashlib.sha256(canonical(identity)).hexdigest()
+
+
+def model_id(name: str, digest: str) -> str:
+    """NAME-DIGEST8, at most 40 characters."""
+    suffix = base64.b32encode(bytes.fromhex(digest)).decode().lower()[:_SUFFIX]
+    return f"{name}-{suffix}"
+
+
+def is_generation_of(name: str, id: str) -> bool:
+    """Whether the id looks like NAME-DIGEST8: possibly an earlier training of that name."""
+    head, dash, suffix = id.rpartition("-")
+    return bool(dash) and head == name and len(suffix) == _SUFFIX and set(suffix) <= _ALPHABET

@@ -1,0 +1,304 @@
+"""The nouns: what is desired, what is live, and how a kind of model looks.
+
+Frozen values without I/O, clocks or foreign libraries; everything else imports from here.
+*Recorded* values live in `state`, beside their format.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from typing import TypeAlias
+
+Scalar: TypeAlias = str | int | float | bool
+Value: TypeAlias = Scalar | tuple[Scalar, ...]
+Attributes: TypeAlias = Mapping[str, Value]
+"""Flat: snake_case path ("tuning_task.hyperparameters.epoch_count") to value. No training data."""
+
+NAME_LIMIT = 31
+"""Characters of metadata.name, so that NAME-DIGEST8 fits the service's 40."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Address:
+    """What a manifest calls its model: "TunedModel/support-bot"."""
+
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.name}"
+
+    @classmethod
+    def parse(cls, text: str) -> Address:
+        """The inverse of str(); raises ValueError for anything else."""
+        kind, slash, name = text.partition("/")
+        if not (kind and slash and name) or "/" in name:
+            raise ValueError(f"not an address: {text!r}")
+        return cls(kind, name)
+
+    @property
+    def variable(self) -> str:
+        """Its name as an environment variable: TUNEDMODEL_SUPPORT_BOT."""
+        return re.sub(r"[^A-Za-z0-9]", "_", f"{self.kind}_{self.name}").upper()
+
+
+class Status(StrEnum):
+    """A live model's condition, whatever the service calls it."""
+
+    CREATING = "CREATING"
+    ACTIVE = "ACTIVE"
+    FAILED = "FAILED"
+
+
+class OnChange(StrEnum):
+    """What a difference in a field leads to."""
+
+    UPDATE = "update"
+    REPLACE = "replace"
+
+
+class FieldType(StrEnum):
+    """How a field's values are compared and canonicalised."""
+
+    STRING = "string"
+    INTEGER = "integer"
+    FLOAT32 = "float32"
+    INTEGERS = "integers"
+    """A set of int64: order means nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One row of a kind's field table: data, no callback.
+
+    Attributes:
+        path: snake_case, dotted.
+        type: how to compare.
+        on_change: update in place, or replace.
+        role: which part of the identity it is ("source", "hyperparameter"), "" for none.
+    """
+
+    path: str
+    type: FieldType
+    on_change: OnChange
+    role: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What the core must know of a kind of model, and nothing else.
+
+    Attributes:
+        name: "TunedModel".
+        fields: path to Field.
+        data_field: the path under which data changes are shown.
+        permissions: whether permissions can be managed.
+        pinned_ids: whether metadata.id is allowed, because the service takes chosen ids.
+    """
+
+    name: str
+    fields: Mapping[str, Field]
+    data_field: str
+    permissions: bool = False
+    pinned_ids: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One training pair, never trimmed nor normalised."""
+
+    text_input: str
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class DataSet:
+    """Training data as a plan may know it: where it is and what it amounts to, not what it says.
+
+    Attributes:
+        digest: SHA-256 in hex over the canonical examples (design 2.4).
+        examples: how many.
+        characters: of all inputs and outputs together.
+        file: path to read it from again, as loaded; None when inline.
+        inline: the examples themselves when they stand in the manifest.
+        shown: how the manifest names it ("data/numbers.jsonl" or "inline").
+        field: which data set of the model this is, for kinds that have several.
+    """
+
+    digest: str
+    examples: int
+    characters: int
+    file: str | None = None
+    inline: tuple[Example, ...] = field(default=(), repr=False)
+    shown: str = "inline"
+    field: str = "training_data"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Permission:
+    """Who may do what with a model; its own API resource.
+
+    Attributes:
+        grantee_type: USER, GROUP or EVERYONE.
+        email_address: "" for EVERYONE.
+        role: READER, WRITER or OWNER.
+    """
+
+    grantee_type: str
+    email_address: str
+    role: str
+
+    @property
+    def grantee(self) -> tuple[str, str]:
+        """What identifies it at the service: role is the only part that can be patched."""
+        return (self.grantee_type, self.email_address.lower())
+
+    def __str__(self) -> str:
+        who = f"{self.grantee_type.lower()}:{self.email_address}" if self.email_address else "everyone"
+        return f"{who} {self.role}"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A prompt and the answer that a candidate must give, at temperature 0, before promotion."""
+
+    prompt: str
+    expect: str
+
+
+@dataclass(frozen=True, slots=True)
+class IgnoredDrift:
+    """A known difference: not reported until the date has passed. `until` is an ISO date or ""."""
+
+    field: str
+    reason: str = ""
+    until: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Lifecycle:
+    """How a model may be changed.
+
+    Attributes:
+        keep_deposed: how long the replaced model stays after promotion.
+        replace: "candidate" (blue/green) or "delete_first" (only under a pinned id).
+    """
+
+    prevent_destroy: bool = False
+    ignore_changes: tuple[str, ...] = ()
+    keep_deposed: timedelta = timedelta(0)
+    ignore_drift: tuple[IgnoredDrift, ...] = ()
+    replace: str = "candidate"
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """One model that a manifest declares.
+
+    Attributes:
+        attributes: declared fields only, in the kind's paths. A source model that is another
+            manifest is "TunedModel/other" here until the plan resolves it.
+        data: its data sets; the first is the training data.
+        permissions: None when not managed, () for none at all.
+        id: the pinned id, or None.
+        file, line: where the document begins.
+        digest: SHA-256 of the manifest document as parsed (without its data), binds saved plans.
+        places: path to (line, column), to point errors that only the service can find.
+    """
+
+    address: Address
+    attributes: Attributes
+    data: tuple[DataSet, ...]
+    permissions: tuple[Permission, ...] | None = None
+    id: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    lifecycle: Lifecycle = Lifecycle()
+    checks: tuple[Check, ...] = ()
+    file: str = ""
+    line: int = 0
+    digest: str = ""
+    places: Mapping[str, tuple[int, int]] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def place(self) -> str:
+        """file:line, for messages."""
+        return f"{self.file}:{self.line}" if self.file else str(self.address)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One point of the loss curve."""
+
+    step: int
+    epoch: int
+    mean_loss: float
+    compute_time: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """A model as the service shows it.
+
+    Attributes:
+        id: the identity we compare by: the chosen tunedModelId, or what stands for it.
+        name: the API's resource name ("tunedModels/x").
+        attributes: every field of the kind's table that the service returned, defaults included.
+        permissions: None when they were not asked for.
+        error: the operation's error where it was looked up, else "".
+        times: RFC 3339 as received.
+    """
+
+    id: str
+    name: str
+    status: Status
+    attributes: Attributes
+    create_time: str = ""
+    update_time: str = ""
+    complete_time: str = ""
+    snapshots: tuple[Snapshot, ...] = ()
+    permissions: tuple[Permission, ...] | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Guards:
+    """Bounds that a plan must not exceed; None is no bound."""
+
+    max_trainings: int | None = None
+    max_deletes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """What a training costs, as the user states it: currency units per 1,000 characters trained."""
+
+    per_1000_characters: float | None = None
+    currency: str = "USD"
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """The settings document (`kind: Stack`); everything has a default.
+
+    Attributes:
+        name: "" when there is no Stack.
+        fail_on: drift classes that exit 2 besides changed, missing and failed.
+        lifecycle: defaults for models that say nothing themselves.
+    """
+
+    name: str = ""
+    project: str | None = None
+    location: str | None = None
+    endpoint: str | None = None
+    state: str | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
+    guards: Guards = Guards()
+    prices: Prices = Prices()
+    fail_on: tuple[str, ...] = ()
+    lifecycle: Lifecycle = Lifecycle()
+    file: str = ""
+    line: int = 0

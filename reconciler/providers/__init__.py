@@ -1,0 +1,126 @@
+"""One API each, behind one small protocol; the core never asks which.
+
+A provider translates: model values in, requests out; JSON in, model values out. It decides nothing,
+records nothing, and retries only what is safe twice (`transport`). Methods are called from several
+threads at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from reconciler.model import Attributes, Desired, Example, Kind, Live, Permission, Snapshot, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A create that the service took: the training runs, or is done.
+
+    Attributes:
+        name: the API's resource name.
+        operation: name of the long-running operation, "" when the service has none or it is unknown.
+        total_steps: as the service counts, None when it does not say.
+    """
+
+    name: str
+    operation: str = ""
+    total_steps: int | None = None
+    create_time: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """How a training is going: one answer to one poll."""
+
+    status: Status
+    percent: float | None = None
+    step: int | None = None
+    total_steps: int | None = None
+    snapshots: tuple[Snapshot, ...] = ()
+    error: str = ""
+    live: Live | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Handle:
+    """How a provider finds a model again: what the record knows of it."""
+
+    id: str
+    name: str = ""
+    operation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BaseModels:
+    """What can be tuned today; `tunable` are the resource names that offer it."""
+
+    tunable: frozenset[str]
+
+
+class Provider(Protocol):
+    """The service behind a kind.
+
+    Every method may raise errors.ServiceError or errors.CredentialError.
+    """
+
+    @property
+    def kind(self) -> Kind:
+        """The kind it serves, with its field table."""
+
+    def list(self, *, own: bool = False) -> Iterator[Live]:
+        """Every model that we can see, whole; `own` leaves out what others shared with us."""
+
+    def get(self, handle: Handle) -> Live | None:
+        """One model; None when the service says it does not exist. Forbidden raises."""
+
+    def create(
+        self, want: Desired, id: str, source: str, examples: Mapping[str, Sequence[Example]]
+    ) -> Accepted:
+        """Start the training of `want` under our `id`; answers when it is accepted.
+
+        Safe to call again with the same id: after a lost reply it looks first, and an existing model
+        of ours with the same fields is success.
+
+        Args:
+            want: what is declared.
+            id: the identity chosen beforehand.
+            source: the resource name of the model to tune ("models/x" or "tunedModels/y").
+            examples: DataSet.field to its examples, read and verified by the caller.
+
+        Raises:
+            AlreadyExistsError: the id is taken by a model that is not the one asked for
+                (`visible`), or by something that nobody can see.
+        """
+
+    def update(self, handle: Handle, attributes: Attributes) -> None:
+        """Set just these fields (PATCH with a mask)."""
+
+    def delete(self, handle: Handle) -> None:
+        """Delete it, cancelling its training first if that still runs; already gone is success."""
+
+    def poll(self, handle: Handle) -> Training:
+        """How its training goes: from the operation where there is one, else from the model.
+
+        Raises NotFoundError when neither exists.
+        """
+
+    def permissions(self, handle: Handle) -> tuple[Permission, ...]:
+        """Who may use it, without the owner that the service set itself."""
+
+    def set_permissions(self, handle: Handle, want: Sequence[Permission]) -> None:
+        """Create, patch and delete until exactly `want` remains (the owner of the model stays)."""
+
+    def generate(self, handle: Handle, prompt: str, *, temperature: float | None = None) -> str:
+        """The text of the first candidate."""
+
+    def base_models(self) -> BaseModels:
+        """Which base models can be tuned now."""
+
+    def endpoint(self, handle: Handle) -> str:
+        """The resource name that a program calls for inference."""
+
+
+Providers = Mapping[str, Provider]
+"""Kind name to its provider."""

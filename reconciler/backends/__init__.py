@@ -52,7 +52,8 @@ class LockInfo:
 
     def __str__(self) -> str:
         run = f" ({self.run})" if self.run else ""
-        return f"{self.who or 'somebody'}{run} for {self.operation or 'an unknown command'} since {self.created or 'an unknown time'} (lock {self.id})"
+        who, operation = self.who or "somebody", self.operation or "an unknown command"
+        return f"{who}{run} for {operation} since {self.created or 'an unknown time'} (lock {self.id})"
 
 
 @dataclass(frozen=True, slots=True)

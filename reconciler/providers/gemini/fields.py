@@ -1,0 +1,44 @@
+"""The field table of `kind: TunedModel`: which fields exist, how they compare, what a change leads to.
+
+Data only, and light to import: `validate` and `plan` read it without any HTTP library. Everything that is
+not here is either output only or training data, which the API never returns.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from reconciler.model import Field, FieldType, Kind, OnChange
+
+HYPERPARAMETERS = "tuning_task.hyperparameters"
+BASE_MODEL = "base_model"
+PARENT = "tuned_model_source.tuned_model"
+
+_FIELDS = (
+    # source_model: one of the two, both immutable (tuned_model.proto)
+    Field(BASE_MODEL, FieldType.STRING, OnChange.REPLACE, role="source"),
+    Field(PARENT, FieldType.STRING, OnChange.REPLACE, role="source"),
+    Field("display_name", FieldType.STRING, OnChange.UPDATE),
+    Field("description", FieldType.STRING, OnChange.UPDATE),
+    Field("temperature", FieldType.FLOAT32, OnChange.UPDATE),
+    Field("top_p", FieldType.FLOAT32, OnChange.UPDATE),
+    Field("top_k", FieldType.INTEGER, OnChange.UPDATE),
+    Field("reader_project_numbers", FieldType.INTEGERS, OnChange.UPDATE),
+    Field(f"{HYPERPARAMETERS}.batch_size", FieldType.INTEGER, OnChange.REPLACE, role="hyperparameter"),
+    Field(f"{HYPERPARAMETERS}.epoch_count", FieldType.INTEGER, OnChange.REPLACE, role="hyperparameter"),
+    Field(f"{HYPERPARAMETERS}.learning_rate", FieldType.FLOAT32, OnChange.REPLACE, role="hyperparameter"),
+    Field(
+        f"{HYPERPARAMETERS}.learning_rate_multiplier",
+        FieldType.FLOAT32,
+        OnChange.REPLACE,
+        role="hyperparameter",
+    ),
+)
+
+TUNED_MODEL = Kind(
+    name="TunedModel",
+    fields=MappingProxyType({field.path: field for field in _FIELDS}),
+    data_field="tuning_task.training_data",
+    permissions=True,
+    pinned_ids=True,
+)

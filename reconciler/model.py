@@ -98,6 +98,9 @@ class Kind:
         data_field: the path under which data changes are shown.
         permissions: whether permissions can be managed.
         pinned_ids: whether metadata.id is allowed, because the service takes chosen ids.
+        collection: what makes a resource name of an id ("tunedModels/"); "" when the service names.
+        epochs, batch: paths of the fields that decide the number of steps, "" for none.
+        default_epochs, default_batch: what the service documents for them when undeclared.
     """
 
     name: str
@@ -105,6 +108,11 @@ class Kind:
     data_field: str
     permissions: bool = False
     pinned_ids: bool = False
+    collection: str = ""
+    epochs: str = ""
+    batch: str = ""
+    default_epochs: int = 5
+    default_batch: int = 4
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,41 @@
+"""The decision: desired, live and recorded in; a Plan out. Pure: no I/O, no clock, no foreign library.
+
+`values` says what a plan is, `table` decides, `guards` refuses, `binding` tells whether a saved plan is
+still true.
+"""
+
+from reconciler.plan.values import (
+    QUIET,
+    TRAININGS,
+    Action,
+    Bill,
+    Binding,
+    Change,
+    Context,
+    DataChange,
+    Drift,
+    DriftClass,
+    FieldChange,
+    Inputs,
+    PermissionChange,
+    Plan,
+    Reason,
+)
+
+__all__ = [
+    "QUIET",
+    "TRAININGS",
+    "Action",
+    "Bill",
+    "Binding",
+    "Change",
+    "Context",
+    "DataChange",
+    "Drift",
+    "DriftClass",
+    "FieldChange",
+    "Inputs",
+    "PermissionChange",
+    "Plan",
+    "Reason",
+]

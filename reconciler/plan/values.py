@@ -253,7 +253,7 @@ class Inputs:
     retry_failed: bool = False
     destroy: bool = False
     refresh_only: bool = False
-    guards: Guards = Guards()
+    guards: Guards = field(default_factory=Guards)
 
 
 @dataclass(frozen=True, slots=True)

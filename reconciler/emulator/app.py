@@ -1,0 +1,238 @@
+"""The web application: from a request to an answer, and what may go wrong on the way.
+
+Each request is one transaction: what it does, and its line in the log, are committed before the
+first byte of the answer. Around that sit the faults, which may keep the request from its effect,
+or the caller from the answer. The log has no credential and no text of anybody's.
+"""
+
+import asyncio
+import dataclasses
+import json
+import logging
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from reconciler.emulator import auth, faults, gemini
+from reconciler.emulator.calls import Call, Reply
+from reconciler.emulator.control import Control, is_local
+from reconciler.emulator.errors import ApiError, invalid
+from reconciler.emulator.faults import Fault
+from reconciler.emulator.payload import write
+from reconciler.emulator.store import Store
+from reconciler.emulator.tuning import six_digits
+
+_LARGEST_BODY = 4 * 1024 * 1024
+_SECRET_PARAMETERS = {"key", "access_token", "oauth_token"}
+_LOG = logging.getLogger(__name__)
+_NO_ROUTE = """<!DOCTYPE html>
+<html lang=en>
+  <meta charset=utf-8>
+  <title>Error 404 (Not Found)!!1</title>
+  <p><b>404.</b> <ins>That's an error.</ins>
+  <p>The requested URL was not found on this server. <ins>That's all we know.</ins>
+"""
+
+
+class App:
+    """The ASGI application over one store."""
+
+    def __init__(self, store: Store, control: Control) -> None:
+        self._store = store
+        self._control = control
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            return
+        request = Request(scope, receive)
+        try:
+            body = await _body(request)
+        except ClientDisconnect:
+            return
+        path = request.url.path
+        if path == "/emulator" or path.startswith("/emulator/"):
+            await self._controlled(request, body or b"")(scope, receive, send)
+        else:
+            await self._served(request, body, send)
+
+    def _controlled(self, request: Request, body: bytes) -> Response:
+        client = request.client.host if request.client else ""
+        if not is_local(client, request.headers):
+            return _failure(ApiError(403, "The emulator is controlled from its own machine only."))
+        try:
+            query = request.query_params
+            payload = self._control.answer(request.method, request.url.path, query, body)
+        except ApiError as error:
+            return _failure(error)
+        return _success(Reply(payload=payload), {})
+
+    async def _served(self, request: Request, body: bytes | None, send: Send) -> None:
+        with self._store.transaction():
+            fault = faults.pick(self._store, request.method, request.url.path) or Fault()
+        if fault.delay:
+            await asyncio.sleep(fault.delay)
+        refused = fault.action and fault.when == "before" and fault.action != "truncate"
+        response: Response | None = None
+        with self._store.transaction():
+            effect, kind = False, _credentials(request).kind
+            if not refused:
+                response, effect = self._answer(request, body)
+            if fault.action:
+                response = _faulty(fault, response)
+            self._store.log(
+                {
+                    "time": six_digits(self._store.now()),
+                    "method": request.method,
+                    "path": request.url.path,
+                    "query": {
+                        key: "REDACTED" if key in _SECRET_PARAMETERS else value
+                        for key, value in request.query_params.items()
+                    },
+                    "status": response.status_code if response else None,
+                    "effect": effect,
+                    "credential": kind,
+                    "fault": fault.action or ("delay" if fault.delay else None),
+                }
+            )
+        if fault.action == "hang":
+            await _disconnected(request.receive)
+        elif response is None:
+            _transport(request.scope).abort()
+            await _disconnected(request.receive)
+        elif fault.action == "truncate":
+            await _truncated(request, response, fault.rule["truncate"], send)
+        else:
+            await response(request.scope, request.receive, send)
+
+    def _answer(self, request: Request, body: bytes | None) -> tuple[Response, bool]:
+        """Return the answer that an undisturbed call gets, and whether it changed anything."""
+        routed = gemini.route(request.method, request.url.path)
+        if routed is None:
+            return Response(_NO_ROUTE, 404, media_type="text/html; charset=UTF-8"), False
+        handler, path = routed
+        if body is None:
+            text = f"Request payload size exceeds the limit: {_LARGEST_BODY} bytes."
+            return _failure(invalid(text)), False
+        try:
+            settings = self._control.settings
+            call = Call(
+                method=request.method,
+                version=path["version"],
+                path=path,
+                query=request.query_params,
+                body=body,
+                principal=auth.admit(settings, _credentials(request), request.headers),
+                store=self._store,
+                settings=settings,
+                now=self._store.now(),
+            )
+            with self._store.attempt():
+                return _success(handler(call), request.query_params), call.effect
+        except ApiError as error:
+            return _failure(error), False
+        except Exception as error:  # noqa: BLE001
+            # The message may quote what the caller sent; the place is enough to find a mistake.
+            _LOG.error("%s: %s at %s", request.method, type(error).__name__, _place(error))
+            return _failure(ApiError(500)), False
+
+
+def _place(error: BaseException) -> str:
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_qualname}:{trace.tb_lineno}" if trace else "?"
+
+
+def _credentials(request: Request) -> auth.Credentials:
+    return auth.credentials(request.headers, request.query_params)
+
+
+async def _body(request: Request) -> bytes | None:
+    """Return the body, or None when it is too large; it is read to its end all the same."""
+    chunks, size = [], 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size <= _LARGEST_BODY:
+            chunks.append(chunk)
+    return b"".join(chunks) if size <= _LARGEST_BODY else None
+
+
+def _success(reply: Reply, query: Mapping[str, str]) -> Response:
+    if reply.stream:
+        return StreamingResponse(_parts(reply.stream), media_type=reply.media_type)
+    pretty = query.get("prettyPrint", query.get("$prettyPrint", "")) not in {"false", "0"}
+    if reply.text is None:
+        text = write(reply.payload, pretty=pretty)
+    else:
+        text = reply.text if pretty else write(json.loads(reply.text), pretty=False)
+    return Response(text + "\n", media_type=reply.media_type)
+
+
+async def _parts(texts: tuple[str, ...]) -> AsyncIterator[str]:
+    for text in texts:
+        yield text
+
+
+def _failure(error: ApiError) -> Response:
+    content = write(error.body()) + "\n"
+    headers = dict(error.headers)
+    return Response(content, error.code, headers, "application/json; charset=UTF-8")
+
+
+def _faulty(fault: Fault, response: Response | None) -> Response | None:
+    """Return what is sent in place of *response*; None is a connection that breaks."""
+    match fault.action:
+        case "drop" | "hang":
+            return None
+        case "garbage":
+            return Response(fault.rule["garbage"], media_type="application/json; charset=UTF-8")
+        case "truncate":
+            return response
+        case "status" if "body" in fault.rule:
+            content, headers = write(fault.rule["body"]), fault.rule.get("headers")
+            media_type = "application/json; charset=UTF-8"
+            return Response(content, fault.rule["status"], headers, media_type)
+        case _:
+            return _failure(fault.error())
+
+
+async def _truncated(request: Request, response: Response, length: int, send: Send) -> None:
+    """Send the head, *length* bytes of the body it announces, and close."""
+    content = bytes(response.body) if not isinstance(response, StreamingResponse) else b"[{}]\n"
+    headers = [(key, value) for key, value in response.raw_headers if key != b"content-length"]
+    headers.append((b"content-length", str(len(content)).encode()))
+    start: dict[str, Any] = {"type": "http.response.start", "status": response.status_code}
+    await send({**start, "headers": headers})
+    part = content[: min(length, len(content) - 1)]
+    await send({"type": "http.response.body", "body": part, "more_body": True})
+    _transport(request.scope).close()
+    await _disconnected(request.receive)
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _transport(scope: Scope) -> asyncio.Transport:
+    transport = scope["extensions"]["reconciler.transport"]
+    if not isinstance(transport, asyncio.Transport):
+        raise TypeError(type(transport))
+    return transport
+
+
+@dataclasses.dataclass(frozen=True)
+class WithTransport:
+    """The application of one connection: it can break the connection."""
+
+    app: App
+    transport: asyncio.Transport
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand the transport on with the request."""
+        scope["extensions"] = {"reconciler.transport": self.transport}
+        await self.app(scope, receive, send)

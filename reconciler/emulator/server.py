@@ -1,0 +1,168 @@
+"""The emulator as a server: blocking for a command line, or in a thread beside the caller.
+
+Listens on the loopback unless told otherwise. It stops at once: open connections are cut, since
+all that was acknowledged is in the file.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Generator, Iterator
+from types import FrameType
+from typing import Any, cast
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from reconciler.emulator.app import App, WithTransport
+from reconciler.emulator.control import Control
+from reconciler.emulator.settings import Settings
+from reconciler.emulator.store import Store
+
+_KEEP_ALIVE_SECONDS = 600
+_START_SECONDS = 10
+
+
+class _Protocol(H11Protocol):
+    """HTTP whose application can break the connection, as a fault may ask."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        # Head and body are two writes: without this the second waits 40 ms for the first's ACK.
+        connection = transport.get_extra_info("socket")
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.app = cast("Any", WithTransport(cast("App", self.config.app), transport))
+
+
+class _Server(uvicorn.Server):
+    """A server that says when it listens, and cuts its connections when it stops."""
+
+    def __init__(self, config: uvicorn.Config, listening: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._listening = listening
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._listening()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, H11Protocol):
+                connection.transport.abort()
+        await super().shutdown(sockets)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Stop on SIGINT and SIGTERM, and give the handlers back without raising them again."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        for number in before:
+            signal.signal(number, self._stopped)
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _stopped(self, _number: int, _frame: FrameType | None) -> None:
+        self.should_exit = True
+
+
+class Running:
+    """An emulator in the background."""
+
+    def __init__(self, url: str, server: _Server, thread: threading.Thread) -> None:
+        self.url = url
+        self._server = server
+        self._thread = thread
+
+    def stop(self) -> None:
+        """Stop it, and wait until it has; a second time does nothing."""
+        self._server.should_exit = True
+        self._thread.join()
+
+
+@contextlib.contextmanager
+def running(
+    *,
+    data: str | os.PathLike[str] | None = None,
+    port: int = 0,
+    host: str = "127.0.0.1",
+    settings: Settings | None = None,
+) -> Iterator[Running]:
+    """Run an emulator in a background thread, until the block ends.
+
+    Args:
+        data: the file that keeps its state; None or ":memory:" keeps none.
+        port: 0 for any free one.
+        host: the address to listen on.
+        settings: None for those the file has, else the defaults.
+    """
+    listening = threading.Event()
+    with _listener(host, port) as listener:
+        url = _url(listener)
+        store = Store(data)
+        server = _server(store, settings, listening.set)
+        thread = threading.Thread(target=_run, args=(server, listener, store), name="emulator", daemon=True)
+        thread.start()
+        if not listening.wait(_START_SECONDS):
+            raise TimeoutError(f"The emulator did not start within {_START_SECONDS} seconds.")
+        handle = Running(url, server, thread)
+        try:
+            yield handle
+        finally:
+            handle.stop()
+
+
+def serve(
+    *,
+    host: str,
+    port: int,
+    data: str | os.PathLike[str] | None,
+    settings: Settings | None,
+    ready: Callable[[str], None],
+) -> None:
+    """Run an emulator until SIGINT or SIGTERM; *ready* gets the URL once it listens."""
+    with _listener(host, port) as listener:
+        url = _url(listener)
+        store = Store(data)
+        _run(_server(store, settings, lambda: ready(url)), listener, store)
+
+
+def _server(store: Store, settings: Settings | None, listening: Callable[[], None]) -> _Server:
+    config = uvicorn.Config(
+        App(store, Control(store, settings)),
+        http=_Protocol,
+        loop="asyncio",
+        lifespan="off",
+        ws="none",
+        log_config=None,
+        log_level="critical",
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=1,
+    )
+    return _Server(config, listening)
+
+
+def _run(server: _Server, listener: socket.socket, store: Store) -> None:
+    try:
+        asyncio.run(server.serve([listener]))
+    finally:
+        store.close()
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=256)
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from reconciler.errors import StateForeignError
 from reconciler.model import Address, Attributes, Permission, Status
 
 VERSION = 1
@@ -57,6 +58,8 @@ class Model:
         sent: the declared attributes as sent or last updated (never data).
         status: None while pending: recorded before the POST, not yet known to be accepted.
         permissions: as last set; None when not managed.
+        approved: digest of everything the manifest asked when this was started (checks and permissions
+            too): `wait` promotes only what was approved.
         operation: where a failure's reason is to be found.
         error: that reason, once known.
         times: RFC 3339, "" where it has not happened. started: intent recorded;
@@ -73,6 +76,7 @@ class Model:
     data: tuple[RecordedData, ...] = ()
     status: Status | None = None
     permissions: tuple[Permission, ...] | None = None
+    approved: str = ""
     operation: str = ""
     total_steps: int | None = None
     verdict: Verdict = Verdict.NONE
@@ -146,3 +150,52 @@ class State:
             else:
                 resources[record.address] = record
         return self if resources == self.resources else replace(self, resources=resources)
+
+    def named(self, *, stack: str = "", service: str = "", project: str = "") -> State:
+        """With these names where it had none: a nameless state takes the first name it meets."""
+        return replace(
+            self,
+            stack=self.stack or stack,
+            service=self.service or service,
+            project=self.project or project,
+        )
+
+
+def check_foreign(
+    state: State, *, stack: str | None, service: str | None = None, project: str | None = None
+) -> None:
+    """Refuse a state that was written for something else; to be called before any call or write.
+
+    Args:
+        state: as read.
+        stack: the Stack's name, "" when the manifests name none; None when there are no manifests.
+        service: "google" or "emulator"; "" or None where unknown.
+        project: "" or None where unknown.
+
+    Raises:
+        StateForeignError: stack, service or project are others than those it records.
+    """
+    if state.stack and stack is not None and stack != state.stack:
+        wanted = f'the Stack is named "{stack}"' if stack else "no manifest names a Stack"
+        raise StateForeignError(
+            f'the state belongs to the stack "{state.stack}", but here {wanted}',
+            f'Use another state for these manifests (--state), or name their Stack "{state.stack}" if they '
+            "are the same models: the name is part of every id.",
+        )
+    if state.service and service and service != state.service:
+        emulator = service == "emulator"
+        raise StateForeignError(
+            f"the state records models of {_SERVICES.get(state.service, state.service)}, but this command "
+            f"talks to {_SERVICES.get(service, service)}",
+            "Use --emulator, which keeps a state of its own, or another --state."
+            if emulator
+            else "Give the endpoint that the models are on (GOOGLE_GEMINI_BASE_URL), or another --state.",
+        )
+    if state.project and project and project != state.project:
+        raise StateForeignError(
+            f"the state records models of the project {state.project}, but this command uses {project}",
+            f"Set GOOGLE_CLOUD_PROJECT={state.project} or the Stack's spec.project, or use another --state.",
+        )
+
+
+_SERVICES = {"google": "Google's service", "emulator": "an emulator"}

@@ -5,9 +5,16 @@ A backend knows bytes, versions and locks, and nothing of what the bytes mean.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
+
+from reconciler.errors import UsageError
+
+LEASE = 60.0
+"""Seconds after which a remote lock that was not renewed is void; RECONCILER_LOCK_LEASE overrides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,3 +114,36 @@ class Backend(Protocol):
 
     def force_unlock(self, lock_id: str) -> LockInfo:
         """Break the lock with this id, answering whose it was; StateError when it is another's or free."""
+
+
+_BUCKETS = {"gs": "gcs", "s3": "s3", "az": "azure"}
+"""URL scheme to the module that knows the store, which is the extra's name too."""
+
+
+def open_backend(
+    url: str,
+    *,
+    environ: Mapping[str, str],
+    document: str = "default",
+    clock: Callable[[], float] = time.monotonic,
+) -> Backend:
+    """The store behind the value of --state; nothing is read or contacted yet.
+
+    Args:
+        url: a folder, gs://BUCKET/PREFIX, s3://…, az://CONTAINER/PREFIX, or http(s)://….
+        environ: where credentials, TF_HTTP_* and RECONCILER_LOCK_LEASE are looked up.
+        document: name of the state in the folder or under the prefix; an http address is whole already.
+        clock: seconds that only grow; judges other people's leases.
+
+    Raises:
+        UsageError: no such kind of address, or the extra that it needs is not installed.
+    """
+    scheme, separator, _ = url.partition("://")
+    if not separator or re.fullmatch(r"[A-Za-z]?", scheme):
+        from reconciler.backends.local import LocalBackend
+
+        return LocalBackend(url or ".", document)
+    raise UsageError(
+        f"--state {url}: {scheme}:// is no kind of state that this program knows",
+        "Give a folder, gs://BUCKET/PREFIX, s3://BUCKET/PREFIX, az://CONTAINER/PREFIX or https://….",
+    )

@@ -1,0 +1,260 @@
+"""The state as JSON: one resource a line, sorted, so that a diff of two states reads well.
+
+Rule: what is read is checked key by key before anything believes it, and nothing is ignored. A state
+that is not understood is refused and left untouched, because acting on half of it would train or
+delete the other half again. The format is versioned; tests/golden/state keeps one of each for ever.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import fields
+from typing import Any, NoReturn
+
+from reconciler.checkedjson import (
+    Table,
+    WrongValueError,
+    count,
+    each,
+    flag,
+    known,
+    mapping,
+    name,
+    optional,
+    parse,
+    scalar,
+    shown,
+    text,
+)
+from reconciler.errors import StateCorruptError, StateTooNewError
+from reconciler.model import Address, Permission, Status
+from reconciler.state import VERSION, Model, Record, RecordedData, State, Verdict
+
+_HEADER = ("lineage", "serial", "stack", "workspace", "service", "project")
+_MARKER = re.compile(rb"^(?:<{7}|>{7})(?: |\r?$)", re.MULTILINE)
+
+REBUILD = (
+    "It is left as it is. Restore an older copy (from git, or the bucket's versions), or delete it: the next "
+    "plan finds every model whose id we chose again and trains nothing. Models under a pinned metadata.id "
+    "are adopted too, with the manifest's word for their data; imported ones without such a line need "
+    "`reconciler import` again."
+)
+"""What to do about a state that cannot be read."""
+
+
+def dumps(state: State) -> bytes:
+    """The document's bytes: deterministic, UTF-8, a newline at the end.
+
+    Raises:
+        ValueError: two slots hold the same model, or a number is not finite; a defect of the caller.
+    """
+    twice = _recorded_twice(state.resources.values())
+    if twice:
+        raise ValueError(twice)
+    head = [f'"version": {VERSION}', *(f'"{key}": {_json(getattr(state, key))}' for key in _HEADER)]
+    lines = [_json(_record_document(state.resources[address])) for address in sorted(state.resources)]
+    resources = "[\n    " + ",\n    ".join(lines) + "\n  ]" if lines else "[]"
+    document = "{\n  " + ",\n  ".join(head) + f',\n  "resources": {resources}\n}}\n'
+    try:
+        return document.encode()
+    except UnicodeEncodeError:
+        # A service's error text may hold half a character; not recording a paid training is worse.
+        return document.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
+
+
+def loads(data: bytes, *, place: str) -> State:
+    """Read a document of this or an older version.
+
+    Args:
+        data: the bytes as stored.
+        place: how to name them to a person.
+
+    Raises:
+        StateCorruptError: they are no state document.
+        StateTooNewError: a newer version of the program wrote them.
+    """
+    marker = _MARKER.search(data)
+    if marker:
+        line = data.count(b"\n", 0, marker.start()) + 1
+        raise StateCorruptError(
+            f"{place}:{line}: the state holds a merge conflict marker",
+            "Two branches recorded different things. Take one side whole (git checkout --ours or --theirs, "
+            "then git add) and plan: models that only the other side recorded are found again by their ids.",
+        )
+    try:
+        document = parse(data)
+        if "terraform_version" in document:
+            _refuse(place, "it is Terraform's state, not Reconciler's")
+        version = _version(document.pop("version", None))
+        if version > VERSION:
+            raise StateTooNewError(
+                f"{place}: this state is of version {version}; this program knows versions up to {VERSION}",
+                "A newer Reconciler wrote it. Upgrade: pip install --upgrade reconciler",
+            )
+        return _state(document)
+    except WrongValueError as wrong:
+        _refuse(place, str(wrong))
+
+
+def _refuse(place: str, problem: str) -> NoReturn:
+    raise StateCorruptError(f"{place}: the state cannot be read: {problem}", REBUILD)
+
+
+def _recorded_twice(records: Iterable[Record]) -> str:
+    """A model in two slots would be deleted in one while it serves in the other."""
+    owners: dict[tuple[str, str], Address] = {}
+    for record in records:
+        for model in record.models:
+            key = (record.address.kind, model.id)
+            if key in owners:
+                return f"the model {model.id} is recorded twice, for {owners[key]} and for {record.address}"
+            owners[key] = record.address
+    return ""
+
+
+# ------------------------------------------------------------------------------------------ writing
+
+_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+_MODEL_KEYS = tuple(field.name for field in fields(Model))
+_ALWAYS = frozenset({"formula", "generation"})
+
+
+def _record_document(record: Record) -> dict[str, object]:
+    serving, candidate = record.serving, record.candidate
+    return {
+        "address": str(record.address),
+        "id": serving.id if serving else None,
+        "serving": _model_document(serving, with_id=False) if serving else None,
+        "candidate": _model_document(candidate) if candidate else None,
+        "deposed": [_model_document(model) for model in record.deposed],
+        "prevent_destroy": record.prevent_destroy,
+    }
+
+
+def _model_document(model: Model, *, with_id: bool = True) -> dict[str, object]:
+    document: dict[str, object] = {}
+    for key in _MODEL_KEYS:
+        value = getattr(model, key)
+        if key == "permissions":  # None is "not managed", () is "none at all"
+            if value is not None:
+                document[key] = [_slots(one) for one in value]
+        elif key == "data":
+            if value:
+                document[key] = [_slots(one, omit="assumed") for one in value]
+        elif key == "sent":
+            if value:
+                document[key] = dict(sorted(value.items()))
+        elif key in _ALWAYS or (value is not None and value != ""):
+            document[key] = value
+    if not with_id:
+        del document["id"]
+    return document
+
+
+def _slots(value: Permission | RecordedData, omit: str = "") -> dict[str, object]:
+    pairs = ((key, getattr(value, key)) for key in value.__slots__)
+    return {key: found for key, found in pairs if found or key != omit}
+
+
+# ------------------------------------------------------------------------------------------ reading
+
+
+def _version(value: object) -> int:
+    if type(value) is not int or value < 1:
+        raise WrongValueError(f"should be a whole number from 1, not {shown(value)}", "version")
+    return value
+
+
+def _sent_value(value: object) -> object:
+    return tuple(map(scalar, value)) if isinstance(value, list) else scalar(value)
+
+
+def _status(value: object) -> Status:
+    if text(value) not in Status.__members__:
+        raise WrongValueError(f"should be null or one of {', '.join(Status)}, not {shown(value)}")
+    return Status(str(value))
+
+
+def _verdict(value: object) -> Verdict:
+    names = [str(one) for one in Verdict]
+    if text(value) not in names:
+        raise WrongValueError(f"should be one of {', '.join(filter(None, names))}, not {shown(value)}")
+    return Verdict(str(value))
+
+
+_PERMISSION: Table = {"grantee_type": name, "email_address": text, "role": name}
+_DATA: Table = {"field": name, "digest": text, "examples": count, "characters": count, "assumed": flag}
+_DATA_REQUIRED = ("field", "digest", "examples", "characters")
+_MODEL: Table = {
+    **dict.fromkeys(_MODEL_KEYS, text),
+    "id": name,
+    "formula": count,
+    "generation": count,
+    "sent": lambda value: mapping(value, _sent_value),
+    "data": each(lambda value: RecordedData(**known(value, _DATA, _DATA_REQUIRED))),
+    "status": optional(_status),
+    "permissions": each(lambda value: Permission(**known(value, _PERMISSION, _PERMISSION))),
+    "total_steps": count,
+    "verdict": _verdict,
+}
+_SERVING: Table = {key: read for key, read in _MODEL.items() if key != "id"}
+
+
+def _model(value: object) -> Model:
+    return Model(**known(value, _MODEL, ("id", "formula")))
+
+
+_RECORD: Table = {
+    "address": name,
+    "id": optional(name),
+    "serving": optional(lambda value: known(value, _SERVING, ("formula",))),
+    "candidate": optional(_model),
+    "deposed": each(_model),
+    "prevent_destroy": flag,
+}
+_STATE: Table = {
+    "lineage": text,
+    "serial": count,
+    "stack": text,
+    "workspace": name,
+    "service": text,
+    "project": text,
+    "resources": each(lambda value: value),
+}
+
+
+def _record(value: object) -> Record:
+    found = known(value, _RECORD, ("address", "id", "serving"))
+    try:
+        address = Address.parse(found["address"])
+    except ValueError:
+        raise WrongValueError(f"should be KIND/NAME, not {shown(found['address'])}", "address") from None
+    serving_id, serving = found.pop("id"), found.pop("serving")
+    if (serving_id is None) != (serving is None):
+        raise WrongValueError("is set only together with serving", "id")
+    found.update(address=address, serving=Model(id=serving_id, **serving) if serving_id else None)
+    record = Record(**found)
+    if record.empty:
+        raise WrongValueError("records no model at all")
+    return record
+
+
+def _state(document: object) -> State:
+    found: dict[str, Any] = known(document, _STATE, _STATE)
+    resources: dict[Address, Record] = {}
+    for number, value in enumerate(found["resources"], start=1):
+        try:
+            record = _record(value)
+        except WrongValueError as wrong:
+            address = value.get("address") if isinstance(value, dict) else None
+            raise wrong.under(address if isinstance(address, str) else f"resource {number}") from None
+        if record.address in resources:
+            raise WrongValueError("is recorded twice", str(record.address))
+        resources[record.address] = record
+    twice = _recorded_twice(resources.values())
+    if twice:
+        raise WrongValueError(twice)
+    found["resources"] = resources
+    return State(**found)

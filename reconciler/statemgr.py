@@ -1,0 +1,243 @@
+"""Who may write the state, and when: lock, read, commit by compare-and-swap, renew, unlock.
+
+Rules: only writers lock; every write names the version that it replaces, so that a holder who lost the
+lock without noticing cannot overwrite anybody; no changing call may start unless the lease was renewed
+within half of its length; whatever happens, the lock is given back.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from uuid import uuid4
+
+from reconciler.backends import Backend, LockInfo, Stored
+from reconciler.errors import (
+    StateError,
+    StateLockedError,
+    StateMovedError,
+    StateStoreError,
+)
+from reconciler.heartbeat import Heartbeat, elapsed
+from reconciler.state import State
+from reconciler.statefile import dumps, loads
+
+_FIRST_WAIT, _LONGEST_WAIT = 0.05, 2.0
+_UNLOCK_TRIES = 3
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _random_id() -> str:
+    return str(uuid4())
+
+
+def _silent(_message: str) -> None:
+    return
+
+
+class StateManager:
+    """One command's access to one state.
+
+    Args:
+        backend: where the bytes are.
+        operation: the command, for whoever meets our lock ("apply").
+        who: user@host.
+        run: URL or id of the CI run, "" outside CI.
+        clock: seconds that only grow.
+        sleep: waits that many seconds; between tries for the lock.
+        now: the time of day, in UTC; shown to people, never compared.
+        new_id: makes random ids: locks, and the lineage at the first write.
+        lock_timeout: seconds to wait for somebody else's lock.
+        lease: seconds after which an unrenewed lock is void, where the backend does not say itself.
+        notify: told in one line what a person may want to know while waiting.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        *,
+        operation: str,
+        who: str,
+        run: str = "",
+        clock: Callable[[], float] = elapsed,
+        sleep: Callable[[float], None] = time.sleep,
+        now: Callable[[], datetime] = _utc_now,
+        new_id: Callable[[], str] = _random_id,
+        lock_timeout: float = 120.0,
+        lease: float = 60.0,
+        notify: Callable[[str], None] = _silent,
+    ) -> None:
+        self._backend = backend
+        self._operation, self._who, self._run = operation, who, run
+        self._clock, self._sleep, self._now, self._new_id = clock, sleep, now, new_id
+        self._lock_timeout = lock_timeout
+        self._lease = backend.lease or lease
+        self._notify = notify
+
+    @property
+    def place(self) -> str:
+        """Where the state is, for messages."""
+        return self._backend.place
+
+    def read(self) -> State:
+        """The state as it is now, without a lock; an empty one with no lineage when there is none.
+
+        Raises:
+            StateCorruptError, StateTooNewError, StateStoreError
+        """
+        return _load(self._backend.read(), self.place)
+
+    @contextmanager
+    def locked(self) -> Iterator[Session]:
+        """Hold the lock, waiting for it at most `lock_timeout`; the state is read under it.
+
+        Raises:
+            StateLockedError: somebody else holds it for longer; names them.
+            StateCorruptError, StateTooNewError, StateStoreError
+        """
+        info = LockInfo(
+            id=self._new_id(),
+            operation=self._operation,
+            who=self._who,
+            run=self._run,
+            created=self._now().astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        )
+        heartbeat = None
+        refused = False
+        try:
+            try:
+                since = self._acquire(info)
+            except StateLockedError:
+                refused = True
+                raise
+            heartbeat = Heartbeat(self._backend, info, clock=self._clock, since=since, lease=self._lease)
+            heartbeat.start()
+            yield Session(self._backend, heartbeat, new_id=self._new_id)
+        finally:
+            if heartbeat is not None:
+                heartbeat.stop()
+                self._release(info)
+            elif not refused:  # an interrupt or a lost reply in the middle of the call: perhaps we have it
+                with suppress(StateError):
+                    self._backend.unlock(info)
+
+    def force_unlock(self, lock_id: str) -> LockInfo:
+        """Break the lock with this id and answer whose it was.
+
+        Raises:
+            StateError: another lock is held, or none.
+        """
+        return self._backend.force_unlock(lock_id)
+
+    def _acquire(self, info: LockInfo) -> float:
+        """When, by our clock, the lock was certainly not older than."""
+        deadline = self._clock() + self._lock_timeout
+        pause, told = _FIRST_WAIT, False
+        while True:
+            since = self._clock()
+            try:
+                self._backend.lock(info)
+            except StateLockedError as error:
+                left = deadline - self._clock()
+                if left <= 0:
+                    waited = f"; waited {self._lock_timeout:g} s" if self._lock_timeout > 0 else ""
+                    raise StateLockedError(f"{error.summary}{waited}", error.detail) from error
+                if not told and pause > _FIRST_WAIT:  # another commit's short lock is not worth a word
+                    self._notify(f"{error.summary}; waiting up to {self._lock_timeout:g} s")
+                    told = True
+                self._sleep(min(pause, left))
+                pause = min(pause * 2, _LONGEST_WAIT)
+            else:
+                return since
+
+    def _release(self, info: LockInfo) -> None:
+        """Give the lock back; what went before matters more than a failure here, so it is only told."""
+        for left in reversed(range(_UNLOCK_TRIES)):
+            try:
+                self._backend.unlock(info)
+            except StateError as error:
+                if not left:
+                    self._notify(
+                        f"{error.summary}; the lock {info.id} was not given back. If it does not expire, "
+                        f"run: reconciler force-unlock {info.id}"
+                    )
+            else:
+                return
+
+
+class Session:
+    """The state while its lock is held.
+
+    Attributes:
+        state: as read under the lock, then as last committed.
+        commit_interval: least seconds between two commits that the store bears.
+    """
+
+    def __init__(self, backend: Backend, heartbeat: Heartbeat, *, new_id: Callable[[], str]) -> None:
+        stored = backend.read()
+        self.state = _load(stored, backend.place)
+        self.commit_interval = backend.commit_interval
+        self._backend = backend
+        self._heartbeat = heartbeat
+        self._new_id = new_id
+        self._version = stored.version if stored else None
+        self._unanswered: tuple[bytes, State] | None = None
+
+    def commit(self, state: State) -> None:
+        """Write the state, unless nothing but its lineage or serial would change.
+
+        Raises:
+            LockLostError: the lock is known to be somebody else's; nothing was written.
+            StateMovedError: somebody else wrote; nothing was written.
+            StateStoreError: the store failed. The same or a later state may be committed again: a
+                write that arrived in spite of the error is recognised.
+        """
+        if self._unanswered is not None:
+            self._settle(*self._unanswered)
+        if _same(state, self.state):
+            return
+        self._heartbeat.raise_if_lost()
+        lineage = self.state.lineage or state.lineage or self._new_id()
+        written = replace(state, lineage=lineage, serial=self.state.serial + 1)
+        data = dumps(written)
+        try:
+            self._version = self._backend.write(data, expected=self._version)
+        except StateStoreError:
+            self._unanswered = (data, written)
+            raise
+        except StateMovedError:
+            # A client that repeats a conditional write after a lost reply can win and be told it lost.
+            stored = self._backend.read()
+            if stored is None or stored.data != data:
+                raise
+            self._version = stored.version
+        self.state = written
+
+    def ensure_held(self) -> None:
+        """To be called before each changing call at the service.
+
+        Raises:
+            LockLostError: the lock was lost, or cannot be shown to be younger than half a lease.
+        """
+        self._heartbeat.ensure_fresh()
+
+    def _settle(self, data: bytes, written: State) -> None:
+        """Look whether the write that failed without an answer arrived after all."""
+        stored = self._backend.read()
+        if stored is not None and stored.data == data:
+            self._version, self.state = stored.version, written
+        self._unanswered = None
+
+
+def _load(stored: Stored | None, place: str) -> State:
+    return State() if stored is None else loads(stored.data, place=place)
+
+
+def _same(one: State, other: State) -> bool:
+    return one is other or replace(one, lineage=other.lineage, serial=other.serial) == other

@@ -1,7 +1,7 @@
 """The decision: desired, live and recorded in; a Plan out. Pure: no I/O, no clock, no foreign library.
 
-`values` says what a plan is, `table` decides, `guards` refuses, `binding` tells whether a saved plan is
-still true.
+`values` says what a plan is, `table` (with `training` and `deposed`) decides, `make` walks the addresses,
+`guards` refuses, `binding` tells whether a saved plan is still true, `drift` compares live with recorded.
 """
 
 from reconciler.plan.values import (

@@ -1,0 +1,72 @@
+"""The models that no longer serve: when they go, and why they stay."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from reconciler.model import Status
+from reconciler.plan.values import Action, Change, Reason
+from reconciler.plan.wanted import NOT_REFUNDED, Wanted
+from reconciler.state import Model, Record
+
+
+def deposed_changes(wanted: Wanted, main: Change) -> list[Change]:
+    """What happens to the models that no longer serve, given the address's own change."""
+    record = main.intent or wanted.record
+    changes = []
+    protected = wanted.want.lifecycle.prevent_destroy or wanted.record.prevent_destroy
+    for model in record.deposed:
+        if model.id == main.id:
+            continue  # delete_first: part of the change itself
+        live = wanted.world.live_of(wanted.record, model)
+        served = bool(model.promoted)
+        about = Change(
+            wanted.want.address,
+            Action.FORGET,
+            Reason.GONE,
+            id=model.id,
+            name=model.name,
+            deposed=model.id,
+            before=live.attributes if live else None,
+            status=live.status if live else None,
+        )
+        superseded_now = wanted.record.candidate is not None and model.id == wanted.record.candidate.id
+        if live is None:
+            if not superseded_now:
+                changes.append(about)
+            continue
+        if served and (record.serving is None or _kept(wanted, model)):
+            continue
+        if served and protected:
+            note = "kept: prevent_destroy protects it until the protection is lifted"
+            changes.append(replace(about, action=Action.NO_OP, reason=Reason.REPLACED, notes=(note,)))
+            continue
+        changes.append(
+            replace(
+                about,
+                action=Action.DELETE,
+                reason=Reason.REPLACED if served else Reason.UNUSED,
+                after_accepted=not served and main.action in {Action.CREATE, Action.REPLACE},
+                notes=(NOT_REFUNDED,) if live.status is Status.CREATING else (),
+            )
+        )
+    return changes
+
+
+def _kept(wanted: Wanted, model: Model) -> bool:
+    """Whether keep_deposed has not passed yet."""
+    keep = wanted.want.lifecycle.keep_deposed
+    if not keep or not model.deposed:
+        return False
+    since = datetime.fromisoformat(model.deposed)
+    return wanted.world.now < since + keep
+
+
+def depose(wanted: Wanted, record: Record, model: Model | None) -> Record:
+    """With the model, if any, moved to the deposed ones."""
+    if model is None or any(one.id == model.id for one in record.deposed):
+        return record
+    if record.candidate is not None and record.candidate.id == model.id:
+        return record
+    return replace(record, deposed=(*record.deposed, replace(model, deposed=wanted.world.timestamp)))

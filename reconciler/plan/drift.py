@@ -1,0 +1,133 @@
+"""Drift: what is live against what was last applied. Reads, never proposes.
+
+Rule: only fields that were declared when last applied are compared; the server's own defaults are no
+drift, and known differences stay silent until their date.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+from reconciler import diff
+from reconciler.identity import is_generation_of
+from reconciler.model import Address, IgnoredDrift, Live, Status
+from reconciler.plan.values import Drift, DriftClass, PermissionChange
+from reconciler.plan.world import World
+from reconciler.state import Model, Record
+
+
+def find_drift(world: World, *, own: frozenset[tuple[str, str]] = frozenset()) -> tuple[Drift, ...]:
+    """Every difference, sorted by address; what is unmanaged or retired comes as notes.
+
+    Args:
+        world: with live models and state; `observed.tunable` allows base_retired to be seen.
+        own: (kind, id) of the live models that we own, to name the unmanaged among them.
+    """
+    found: list[Drift] = []
+    for _, record in sorted(world.state.resources.items()):
+        found += _of_record(world, record)
+    return (*found, *_unmanaged(world, own))
+
+
+def _of_record(world: World, record: Record) -> list[Drift]:
+    found: list[Drift] = []
+    for model in (record.serving, record.candidate):
+        if model is None or model.pending:
+            continue
+        if (record.address.kind, model.id) in world.observed.forbidden:
+            continue
+        live = world.live_of(record, model)
+        if live is None:
+            found.append(
+                Drift(record.address, DriftClass.MISSING, model.id, model.name, before=dict(model.sent))
+            )
+        elif live.status is Status.FAILED:
+            detail = live.error or model.error
+            found.append(Drift(record.address, DriftClass.FAILED, model.id, live.name, detail=detail))
+        elif model is record.serving:
+            found += _changed(world, record, model, live)
+        if live is not None and live.status is not Status.FAILED:
+            found += _retired(world, record.address, model, live)
+    for model in record.deposed:
+        if record.prevent_destroy and model.promoted and world.live_of(record, model) is not None:
+            note = "kept as deposed: prevent_destroy protects it"
+            found.append(
+                Drift(record.address, DriftClass.UNMANAGED, model.id, model.name, fails=False, detail=note)
+            )
+    return found
+
+
+def _changed(world: World, record: Record, model: Model, live: Live) -> list[Drift]:
+    want = world.desired.get(record.address)
+    ignored = set(want.lifecycle.ignore_changes) if want else set()
+    if want:
+        ignored |= {one.field for one in want.lifecycle.ignore_drift if _in_force(one, world)}
+    kind = world.kind(record.address)
+    fields = diff.declared_changes(live.attributes, model.sent, kind.fields, ignore=ignored)
+    # drift reads the other way round: recorded before, live after
+    turned = tuple(type(one)(one.path, one.after, one.before) for one in fields)
+    permissions: tuple[PermissionChange, ...] = ()
+    if model.permissions is not None and live.permissions is not None and "permissions" not in ignored:
+        permissions = diff.permission_changes(model.permissions, live.permissions)
+    if not turned and not permissions:
+        return []
+    after = {path: live.attributes[path] for path in model.sent if path in live.attributes}
+    return [
+        Drift(
+            record.address,
+            DriftClass.CHANGED,
+            model.id,
+            live.name,
+            fields=turned,
+            permissions=permissions,
+            before=dict(model.sent),
+            after=after,
+        )
+    ]
+
+
+def _in_force(one: IgnoredDrift, world: World) -> bool:
+    """Through the day it names."""
+    return not one.until or world.now.date() <= date.fromisoformat(one.until)
+
+
+def _retired(world: World, address: Address, model: Model, live: Live) -> list[Drift]:
+    tunable = world.observed.tunable.get(address.kind)
+    base = live.attributes.get("base_model", model.source)
+    if tunable is None or not isinstance(base, str) or not base.startswith("models/") or base in tunable:
+        return []
+    return [
+        Drift(
+            address,
+            DriftClass.BASE_RETIRED,
+            model.id,
+            live.name,
+            fails=DriftClass.BASE_RETIRED in world.stack.fail_on,
+            detail=f"{base} is not offered for tuning any more: it could not be trained again",
+        )
+    ]
+
+
+def _unmanaged(world: World, own: frozenset[tuple[str, str]]) -> list[Drift]:
+    recorded = {
+        (address.kind, model.id)
+        for address, record in world.state.resources.items()
+        for model in record.models
+    }
+    names = {address.name for address in (*world.desired, *world.state.resources)}
+    found = []
+    for kind, id in sorted(own - recorded):
+        live = world.observed.live.get(kind, {}).get(id)
+        stem = id.rpartition("-")[0]
+        ours = stem in names and is_generation_of(stem, id)
+        found.append(
+            Drift(
+                None,
+                DriftClass.UNMANAGED,
+                id,
+                live.name if live else id,
+                fails=DriftClass.UNMANAGED in world.stack.fail_on,
+                detail="looks like an earlier generation of a declared model" if ours else "",
+            )
+        )
+    return found

@@ -1,0 +1,220 @@
+"""make_plan: the whole decision, address by address, parents before what is tuned from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from fnmatch import fnmatchcase
+
+from reconciler.errors import Diagnostic, PlanError
+from reconciler.model import Address, Desired, Kind, Stack
+from reconciler.plan import guards
+from reconciler.plan.binding import bind
+from reconciler.plan.drift import find_drift
+from reconciler.plan.table import decide, undeclared
+from reconciler.plan.values import Action, Change, Inputs, Plan, Reason
+from reconciler.plan.wanted import Decision, Wanted
+from reconciler.plan.world import Observed, World
+from reconciler.state import Record, State
+
+_SUFFIX = 9  # "-" and eight characters
+
+
+def make_world(
+    desired: Iterable[Desired],
+    observed: Observed,
+    state: State,
+    *,
+    kinds: Mapping[str, Kind],
+    stack: Stack,
+    inputs: Inputs,
+    now: datetime,
+    whole: bool,
+) -> World:
+    """Gather what a plan depends on into one value; the order of what comes in means nothing."""
+    stems = {
+        kind: frozenset(id[:-_SUFFIX] for id in models if len(id) > _SUFFIX and id[-_SUFFIX] == "-")
+        for kind, models in observed.live.items()
+    }
+    return World(
+        desired={want.address: want for want in sorted(desired, key=lambda one: one.address)},
+        observed=observed,
+        state=state,
+        kinds=kinds,
+        stack=stack,
+        inputs=inputs,
+        now=now,
+        whole=whole,
+        stems=stems,
+    )
+
+
+def make_plan(world: World) -> Plan:
+    """Decide. Total and pure.
+
+    Raises:
+        PlanError: conflicts, refusals and exceeded guards, all of them at once where they are of a kind.
+    """
+    planner = _Planner(world)
+    changes: list[Change] = []
+    errors: list[Diagnostic] = []
+    for address in sorted(world.desired.keys() | world.state.resources.keys()):
+        decision = planner.decide(address)
+        changes += decision.changes
+        errors += decision.errors
+    plan = Plan(
+        changes=tuple(changes),
+        context=replace(world.observed.context, stack=world.stack.name),
+        inputs=world.inputs,
+        lineage=world.state.lineage,
+        serial=world.state.serial,
+        notes=planner.notes(),
+        created=world.timestamp,
+    )
+    guards.check_majority(world, len(plan.trainings))
+    if errors:
+        first = errors[0]
+        raise PlanError(first.summary, first.detail, errors)
+    guards.check(plan, world)
+    return replace(plan, bindings=bind(world, plan.changes), drift=find_drift(world))
+
+
+class _Planner:
+    """Decides each address once, a parent when its child first asks."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.decisions: dict[Address, Decision] = {}
+        self.unmatched = set(world.inputs.targets) | set(world.inputs.excludes) | set(world.inputs.replace)
+        self.selected = self._select()
+
+    def notes(self) -> tuple[str, ...]:
+        return tuple(f"nothing is called {pattern}" for pattern in sorted(self.unmatched))
+
+    def decide(self, address: Address) -> Decision:
+        if address not in self.decisions:
+            self.decisions[address] = Decision()  # what a cycle would meet; manifests refuse them
+            self.decisions[address] = self._decide(address)
+        return self.decisions[address]
+
+    def _decide(self, address: Address) -> Decision:
+        world = self.world
+        record = world.state.resources.get(address, Record(address))
+        if address not in self.selected:
+            return Decision()
+        if address.kind not in world.kinds:
+            known = ", ".join(sorted(world.kinds))
+            message = f"{address}: this version knows no kind {address.kind} (it knows {known})"
+            return Decision(errors=[Diagnostic(message, "Upgrade reconciler", address=str(address))])
+        if world.inputs.destroy:
+            return Decision() if record.empty else undeclared(world, record, Reason.DESTROY)
+        want = world.desired.get(address)
+        if want is None:
+            return undeclared(world, record, Reason.NOT_DECLARED) if world.whole else Decision()
+        wanted = self._wanted(want, record)
+        if isinstance(wanted, Decision):
+            return wanted
+        return decide(wanted)
+
+    def _wanted(self, want: Desired, record: Record) -> Wanted | Decision:
+        """With its source model resolved; a Decision when that cannot be."""
+        kind = self.world.kind(want.address)
+        path, value = next(
+            (path, want.attributes[path])
+            for path, field in sorted(kind.fields.items())
+            if field.role == "source" and path in want.attributes
+        )
+        source = str(value)
+        parent: Address | None = None
+        attributes = dict(want.attributes)
+        if source.partition("/")[0] in self.world.kinds:
+            parent = Address.parse(source)
+            found = self._parent(want, parent)
+            if isinstance(found, Decision):
+                return found
+            source, serves = found
+            attributes[path] = source
+            parent = None if serves else parent
+        forced = _matches(want, self.world.inputs.replace)
+        return Wanted(self.world, want, record, kind, attributes, source, parent, forced)
+
+    def _parent(self, want: Desired, parent: Address) -> tuple[str, bool] | Decision:
+        """(what names the parent in an identity, whether it serves already)."""
+        record = self.world.state.resources.get(parent)
+        changes = self.decide(parent).changes
+        if changes and changes[0].action is not Action.NO_OP:
+            change = changes[0]
+            if change.action is Action.FAILED and not change.serving:
+                blocked = Change(
+                    want.address,
+                    Action.FAILED,
+                    Reason.PARENT_FAILED,
+                    after=want.attributes,
+                    error=f"{parent} failed, so nothing can be tuned from it",
+                    file=want.file,
+                    line=want.line,
+                )
+                return Decision([blocked])
+            if change.action not in {Action.FAILED, Action.DELETE, Action.FORGET}:
+                serves = change.action in {Action.UPDATE, Action.RECORD}
+                return change.name or change.id, serves
+        if record is not None and record.serving is not None:
+            return record.serving.name or record.serving.id, True
+        if self.decide(parent).errors:
+            return Decision()  # refused already, for the parent's own reason
+        message = f"{want.address} is tuned from {parent}, which no manifest declares and no state records"
+        return Decision(
+            errors=[
+                Diagnostic(
+                    message,
+                    f"Declare {parent}, or name a live model: tuned_model: tunedModels/ID",
+                    want.file or None,
+                    want.line or None,
+                    address=str(want.address),
+                )
+            ]
+        )
+
+    def _select(self) -> frozenset[Address]:
+        """The addresses that targets and excludes leave, with the parents of what is targeted."""
+        inputs, world = self.world.inputs, self.world
+        every = world.desired.keys() | world.state.resources.keys()
+        chosen: set[Address] = set()
+        for address in every:
+            want = world.desired.get(address)
+            labels = want.labels if want else {}
+            targeted = self._hit(address, labels, inputs.targets) if inputs.targets else True
+            self._hit(address, labels, inputs.replace)
+            if targeted and not self._hit(address, labels, inputs.excludes):
+                chosen.add(address)
+        waiting = list(chosen) if inputs.targets else []
+        while waiting:
+            want = world.desired.get(waiting.pop())
+            for value in want.attributes.values() if want else ():
+                if isinstance(value, str) and value.partition("/")[0] in world.kinds:
+                    parent = Address.parse(value)
+                    if parent in world.desired and parent not in chosen:
+                        chosen.add(parent)
+                        waiting.append(parent)
+        return frozenset(chosen)
+
+    def _hit(self, address: Address, labels: Mapping[str, str], patterns: Iterable[str]) -> bool:
+        hits = {pattern for pattern in patterns if matches(address, labels, pattern)}
+        self.unmatched -= hits
+        return bool(hits)
+
+
+def matches(address: Address, labels: Mapping[str, str], pattern: str) -> bool:
+    """Whether a pattern of --target, --exclude or --replace means this address.
+
+    KIND/NAME or NAME, with shell wildcards, or KEY=VALUE for a label.
+    """
+    key, equals, value = pattern.partition("=")
+    if equals:
+        return fnmatchcase(labels.get(key, "\0"), value)
+    return fnmatchcase(str(address), pattern) or fnmatchcase(address.name, pattern)
+
+
+def _matches(want: Desired, patterns: Iterable[str]) -> bool:
+    return any(matches(want.address, want.labels, pattern) for pattern in patterns)

@@ -1,0 +1,290 @@
+"""The decision table (design section 3): one function a row, each answering with values.
+
+desired  recorded            live               decision
+-------  ------------------  -----------------  ------------------------------------------------
+yes      no                  no                 create
+yes      no                  our id, not FAILED adopt: record it, train nothing
+yes      no                  our id, FAILED     recorded as deposed; create the next generation
+yes      no                  pinned, different  refused
+yes      candidate, same     no                 create, same id: the POST never arrived
+yes      candidate, other    no                 create under today's id; the old id is deposed
+yes      candidate, same     CREATING           wait
+yes      candidate, other    CREATING           replace now; the unfinished one is deposed
+yes      candidate           ACTIVE             complete what was started, then compare
+yes      candidate or id     FAILED             shown, never green; --retry-failed replaces
+yes      deposed, same       ACTIVE, CREATING   restore it, train nothing
+yes      id, same            ACTIVE             no-op, or update
+yes      id, other           ACTIVE             replace: candidate, checks, promote, delete
+yes      id                  404                create
+any      any                 403                refused
+no       any                 yes                delete; refused when protected
+no       any                 no                 forget
+-        deposed             yes                delete when its time has come
+no       no                  yes                not ours: never touched
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from reconciler.errors import Diagnostic
+from reconciler.model import Desired, Live, Status
+from reconciler.plan.deposed import depose, deposed_changes
+from reconciler.plan.training import start, train
+from reconciler.plan.values import Action, Change, FieldChange, Reason
+from reconciler.plan.wanted import (
+    NOT_REFUNDED,
+    Decision,
+    Wanted,
+    about,
+    finish,
+    permission_updates,
+    protected,
+    unless_same,
+    updates,
+)
+from reconciler.plan.world import World, new_model, recorded_data
+from reconciler.state import Model, Record
+
+
+def decide(wanted: Wanted) -> Decision:
+    """Every row in which a manifest declares the address."""
+    record = wanted.record
+    candidate, serving = record.candidate, record.serving
+    errors = _forbidden(wanted.world, record, wanted.want)
+    if errors:
+        return Decision(errors=errors)
+    in_training = candidate is not None and wanted.is_same(candidate)
+    if candidate and in_training and not (wanted.forced and _failed(wanted, candidate)):
+        decision = _candidate(wanted, candidate)
+    elif serving and not wanted.forced and wanted.is_same(serving):
+        decision = _serving(wanted, serving)
+    else:
+        past = None if wanted.forced else _restorable(wanted)
+        decision = _restore(wanted, past) if past else train(wanted)
+    if not decision.errors:
+        decision.changes += deposed_changes(wanted, decision.changes[0])
+    return decision
+
+
+def undeclared(world: World, record: Record, reason: Reason) -> Decision:
+    """Every row in which no manifest declares a recorded address (or destroy was said)."""
+    errors = _forbidden(world, record, None)
+    living = [(model, live) for model in record.models if (live := world.live_of(record, model))]
+    if living and record.prevent_destroy:
+        errors.append(
+            Diagnostic(
+                f"{record.address} is protected by prevent_destroy and would be deleted",
+                "Set lifecycle.prevent_destroy to false in its manifest and apply that first, "
+                f"or run: reconciler state rm {record.address}, to keep the model and forget it",
+                address=str(record.address),
+            )
+        )
+    if errors:
+        return Decision(errors=errors)
+    if not living:
+        gone = record.models[0]
+        return Decision([Change(record.address, Action.FORGET, Reason.GONE, id=gone.id, name=gone.name)])
+    changes = []
+    main = record.serving or record.candidate
+    for model, live in living:
+        cancelled = live.status is Status.CREATING
+        changes.append(
+            Change(
+                record.address,
+                Action.DELETE,
+                reason,
+                id=model.id,
+                name=live.name,
+                deposed="" if model is main else model.id,
+                serving=record.serving.id if record.serving else "",
+                before=live.attributes,
+                status=live.status,
+                notes=(NOT_REFUNDED,) if cancelled else (),
+            )
+        )
+    return Decision(changes)
+
+
+def _forbidden(world: World, record: Record, want: Desired | None) -> list[Diagnostic]:
+    """A 403 says nothing about existence: neither create nor forget."""
+    asked = {model.id for model in record.models} | ({want.id} if want and want.id else set())
+    return [
+        Diagnostic(
+            f"{record.address}: the service refuses to show {id}: {why}",
+            "It may belong to another project or account. Use the credential that owns it, or run: "
+            f"reconciler state rm {record.address}",
+            file=want.file if want else None,
+            line=want.line if want else None,
+            address=str(record.address),
+        )
+        for id in sorted(asked)
+        if (why := world.observed.forbidden.get((record.address.kind, id)))
+    ]
+
+
+def _failed(wanted: Wanted, model: Model) -> bool:
+    live = wanted.live(model)
+    return live is not None and live.status is Status.FAILED
+
+
+def _candidate(wanted: Wanted, candidate: Model) -> Decision:
+    """Recorded as candidate, and still what is wanted."""
+    live = wanted.live(candidate)
+    record = protected(wanted, wanted.record)
+    if live is None:
+        reason = Reason.POST_NEVER_ARRIVED if candidate.pending else Reason.DELETED_OUTSIDE
+        again = replace(
+            new_model(
+                wanted.world,
+                wanted.want,
+                wanted.attributes,
+                id=candidate.id,
+                digest=candidate.digest,
+                generation=candidate.generation,
+                source=wanted.source,
+            ),
+            formula=candidate.formula,
+        )
+        return start(wanted, again, reason, replace(record, candidate=again))
+    if live.status is Status.FAILED:
+        return _failure(wanted, candidate, live)
+    action, reason = (
+        (Action.WAIT, Reason.IN_TRAINING)
+        if live.status is Status.CREATING
+        else (Action.COMPLETE, Reason.TRAINED)
+    )
+    known = replace(candidate, status=live.status, create_time=live.create_time, name=live.name)
+    return Decision(
+        [
+            finish(
+                wanted,
+                action,
+                reason,
+                model=known,
+                live=live,
+                record=unless_same(wanted, replace(record, candidate=known)),
+            )
+        ]
+    )
+
+
+def _serving(wanted: Wanted, serving: Model) -> Decision:
+    """Recorded as serving, and still what is wanted, updates aside."""
+    live = wanted.live(serving)
+    if live is None:
+        again = new_model(
+            wanted.world,
+            wanted.want,
+            wanted.attributes,
+            id=serving.id,
+            digest=serving.digest,
+            generation=serving.generation,
+            source=wanted.source,
+        )
+        record = replace(wanted.record, serving=None, candidate=again)
+        record = depose(wanted, record, wanted.record.candidate)
+        return start(wanted, again, Reason.DELETED_OUTSIDE, record)
+    if live.status is Status.FAILED:
+        return _failure(wanted, serving, live)
+    record = depose(wanted, replace(wanted.record, candidate=None), wanted.record.candidate)
+    if live.status is Status.CREATING:
+        record = replace(record, serving=None, candidate=serving)
+        return Decision(
+            [finish(wanted, Action.WAIT, Reason.IN_TRAINING, model=serving, live=live, record=record)]
+        )
+    fields = updates(wanted, live)
+    permissions = permission_updates(wanted, live)
+    left = _released(wanted, serving)
+    settled = replace(
+        serving,
+        status=live.status,
+        name=live.name,
+        create_time=live.create_time,
+        sent={path: value for path, value in serving.sent.items() if path in wanted.attributes},
+        data=serving.data or recorded_data(wanted.want, assumed=True),
+        permissions=serving.permissions if wanted.want.permissions is not None else None,
+    )
+    if not fields:
+        # what is declared and live is what counts as last applied, a default written out included
+        settled = replace(settled, sent=dict(wanted.attributes))
+    if not permissions and wanted.want.permissions is not None:
+        settled = replace(settled, permissions=wanted.want.permissions)
+    intent = unless_same(wanted, protected(wanted, replace(record, serving=settled)))
+    if fields or permissions:
+        action, reason = Action.UPDATE, Reason.FIELDS_DIFFER
+    elif intent is not None:
+        action, reason = Action.RECORD, Reason.RECORD_ONLY
+    else:
+        action, reason = Action.NO_OP, Reason.NONE
+    return Decision(
+        [
+            replace(
+                about(wanted, action, reason),
+                id=serving.id,
+                name=live.name,
+                before=live.attributes,
+                status=live.status,
+                fields=(*fields, *left),
+                permissions=permissions,
+                permissions_after=wanted.want.permissions if permissions else None,
+                intent=intent,
+            )
+        ]
+    )
+
+
+def _failure(wanted: Wanted, model: Model, live: Live) -> Decision:
+    """Trained and failed: another only when asked for."""
+    if wanted.world.inputs.retry_failed:
+        return train(wanted, Reason.RETRY)
+    seen = replace(model, status=live.status, error=live.error or model.error, create_time=live.create_time)
+    if model is wanted.record.candidate:
+        record = replace(wanted.record, candidate=seen)
+    else:
+        record = replace(wanted.record, serving=seen)
+    record = protected(wanted, record)
+    return Decision(
+        [
+            replace(
+                about(wanted, Action.FAILED, Reason.FAILED),
+                id=model.id,
+                name=live.name,
+                before=live.attributes,
+                status=live.status,
+                error=live.error or model.error or "the service gave no reason",
+                intent=unless_same(wanted, record),
+            )
+        ]
+    )
+
+
+def _restorable(wanted: Wanted) -> Model | None:
+    """A deposed model that is what is wanted and still lives, the latest first."""
+    for model in reversed(wanted.record.deposed):
+        live = wanted.live(model)
+        if live is not None and live.status is not Status.FAILED and wanted.is_same(model):
+            return model
+    return None
+
+
+def _restore(wanted: Wanted, past: Model) -> Decision:
+    live = wanted.live(past)
+    record = replace(
+        wanted.record,
+        candidate=replace(past, deposed=""),
+        deposed=tuple(model for model in wanted.record.deposed if model is not past),
+    )
+    record = protected(wanted, depose(wanted, record, wanted.record.candidate))
+    return Decision(
+        [finish(wanted, Action.RESTORE, Reason.TRAINED_BEFORE, model=past, live=live, record=record)]
+    )
+
+
+def _released(wanted: Wanted, model: Model) -> tuple[FieldChange, ...]:
+    """Fields that were declared and are not any more: they stay as they are, and the plan says so once."""
+    return tuple(
+        FieldChange(path, value, None)
+        for path, value in sorted(model.sent.items())
+        if path not in wanted.attributes
+    )

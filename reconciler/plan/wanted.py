@@ -1,0 +1,141 @@
+"""One desired model in front of the table, and what every row says of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from reconciler import diff
+from reconciler.errors import Diagnostic
+from reconciler.model import Address, Attributes, Desired, Kind, Live
+from reconciler.plan.values import Action, Change, FieldChange, PermissionChange, Reason
+from reconciler.plan.world import World, replacement_reasons
+from reconciler.state import Model, Record
+
+NOT_REFUNDED = "its training is cancelled; what it has cost is not refunded"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One desired model with what the table needs at hand.
+
+    Attributes:
+        attributes: declared, with the source model resolved to its resource name.
+        source: resource name of what it is tuned from.
+        parent: the address that must serve first, None when the source already does.
+        forced: --replace names it.
+    """
+
+    world: World
+    want: Desired
+    record: Record
+    kind: Kind
+    attributes: Attributes
+    source: str
+    parent: Address | None = None
+    forced: bool = False
+
+    def live(self, model: Model) -> Live | None:
+        """The live side of a recorded model."""
+        return self.world.live_of(self.record, model)
+
+    def is_same(self, model: Model) -> bool:
+        """Whether this recorded model is what is wanted, updates aside."""
+        fields, data = replacement_reasons(self.want, self.attributes, model, self.live(model), self.kind)
+        return not fields and not data
+
+
+@dataclass(slots=True)
+class Decision:
+    """What the table says of one address; `errors` refuse the whole plan."""
+
+    changes: list[Change] = field(default_factory=list)
+    errors: list[Diagnostic] = field(default_factory=list)
+
+
+def about(wanted: Wanted, action: Action, reason: Reason) -> Change:
+    """What every change of a declared address says."""
+    want = wanted.want
+    return Change(
+        want.address,
+        action,
+        reason,
+        serving=wanted.record.serving.id if wanted.record.serving else "",
+        after=wanted.attributes,
+        datasets=want.data,
+        parent=wanted.parent,
+        file=want.file,
+        line=want.line,
+    )
+
+
+def updates(wanted: Wanted, live: Live) -> tuple[FieldChange, ...]:
+    """Declared fields that can be updated, and differ from what is live."""
+    return diff.declared_changes(
+        live.attributes,
+        wanted.attributes,
+        wanted.kind.fields,
+        ignore=wanted.want.lifecycle.ignore_changes,
+    )
+
+
+def permission_updates(wanted: Wanted, live: Live) -> tuple[PermissionChange, ...]:
+    """Grants that differ from what is live; none where permissions are not managed."""
+    if wanted.want.permissions is None:
+        return ()
+    return diff.permission_changes(live.permissions or (), wanted.want.permissions)
+
+
+def protected(wanted: Wanted, record: Record) -> Record:
+    """With today's protection, so that it outlives the manifest."""
+    return replace(record, prevent_destroy=wanted.want.lifecycle.prevent_destroy)
+
+
+def unless_same(wanted: Wanted, record: Record) -> Record | None:
+    """The record as an intent: None when committing it would change nothing."""
+    return None if record == wanted.record else record
+
+
+def refuse(wanted: Wanted, summary: str, detail: str, *, path: str = "") -> Decision:
+    """Refuse the plan, pointing at the manifest (at the key `path` where it has a place)."""
+    want = wanted.want
+    line, column = want.places.get(path, (want.line, 1))
+    return Decision(
+        errors=[
+            Diagnostic(summary, detail, want.file or None, line or None, column, address=str(want.address))
+        ]
+    )
+
+
+def finish(
+    wanted: Wanted, action: Action, reason: Reason, *, model: Model, live: Live | None, record: Record | None
+) -> Change:
+    """A model that trains or has trained: what is left until it serves."""
+    serving = (record or wanted.record).serving
+    fields = updates(wanted, live) if live else ()
+    return replace(
+        about(wanted, action, reason),
+        id=model.id,
+        name=live.name if live else model.name,
+        serving=serving.id if serving else "",
+        generation=model.generation,
+        digest=model.digest,
+        source=wanted.source,
+        before=live.attributes if live else None,
+        status=live.status if live else None,
+        fields=fields,
+        permissions=permission_updates(wanted, live) if live else (),
+        permissions_after=wanted.want.permissions,
+        checks=wanted.want.checks,
+        intent=record,
+        keep=keep_reason(wanted) if serving else "",
+    )
+
+
+def keep_reason(wanted: Wanted) -> str:
+    """Why the model that serves now stays after its successor is promoted, "" when it goes."""
+    lifecycle = wanted.want.lifecycle
+    if lifecycle.prevent_destroy or wanted.record.prevent_destroy:
+        return "prevent_destroy protects it"
+    if lifecycle.keep_deposed:
+        return f"keep_deposed: {lifecycle.keep_deposed}"
+    return ""

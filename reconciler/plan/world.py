@@ -1,0 +1,217 @@
+"""What a decision is made from, and the questions that the table asks of it.
+
+Rule: a World is a value; nothing in it is fetched when asked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from math import ceil
+
+from reconciler import diff
+from reconciler.identity import GENERATIONS, canonical, model_digest, model_id
+from reconciler.model import Address, Attributes, Desired, Kind, Live, OnChange, Stack, Status
+from reconciler.plan.values import Bill, Context, DataChange, FieldChange, Inputs
+from reconciler.state import Model, Record, RecordedData, State
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What the services showed, gathered before deciding.
+
+    Attributes:
+        live: kind name to id to model.
+        forbidden: (kind, id) of recorded or pinned models that the service refuses to show, and why.
+        tunable: kind name to the base models that can be tuned; a kind is absent when nobody asked.
+        context: where all this was seen.
+    """
+
+    live: Mapping[str, Mapping[str, Live]] = field(default_factory=dict)
+    forbidden: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    tunable: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    context: Context = field(default_factory=Context)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Everything that a plan depends on.
+
+    Attributes:
+        whole: the manifests are the whole desired set; else they only select.
+        now: aware; only compared with recorded times.
+        stems: kind name to the NAMEs of live ids that look like NAME-xxxxxxxx, to look no further.
+    """
+
+    desired: Mapping[Address, Desired]
+    observed: Observed
+    state: State
+    kinds: Mapping[str, Kind]
+    stack: Stack
+    inputs: Inputs
+    now: datetime
+    whole: bool = True
+    stems: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    @property
+    def timestamp(self) -> str:
+        """Now, as records keep it."""
+        return timestamp(self.now)
+
+    def kind(self, address: Address) -> Kind:
+        """The kind of an address."""
+        return self.kinds[address.kind]
+
+    def live(self, address: Address, id: str) -> Live | None:
+        """The live model with this id."""
+        return self.observed.live.get(address.kind, {}).get(id)
+
+    def live_of(self, record: Record, model: Model) -> Live | None:
+        """The live model that this recorded one is.
+
+        Under delete_first an old and a new model share their id; the service's create time tells them
+        apart.
+        """
+        live = self.live(record.address, model.id)
+        namesakes = [m for m in record.models if m.id == model.id and m is not model]
+        if live is None or not namesakes:
+            return live
+        if model.create_time:
+            return live if live.create_time == model.create_time else None
+        return None if any(m.create_time == live.create_time for m in namesakes) else live
+
+    def identity(self, want: Desired, source: str, generation: int) -> tuple[str, str]:
+        """(id, digest) of one generation of what is wanted."""
+        digest = model_digest(
+            want,
+            stack=self.stack.name,
+            workspace=self.state.workspace,
+            generation=generation,
+            source=source,
+            fields=self.kind(want.address).fields,
+        )
+        return want.id or model_id(want.address.name, digest), digest
+
+    def generations(self, want: Desired, source: str) -> Iterator[tuple[int, str, str]]:
+        """(generation, id, digest) of all generations that are looked for; one under a pinned id."""
+        for number in range(1 if want.id else GENERATIONS):
+            yield (number, *self.identity(want, source, number))
+
+
+def timestamp(moment: datetime) -> str:
+    """RFC 3339 in UTC with seconds, as records keep it."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def new_model(
+    world: World, want: Desired, attributes: Attributes, *, id: str, digest: str, generation: int, source: str
+) -> Model:
+    """The record of a training that is about to be asked for."""
+    collection = world.kind(want.address).collection
+    return Model(
+        id=id,
+        name=collection + id if collection else "",
+        digest=digest,
+        generation=generation,
+        source=source,
+        sent=dict(attributes),
+        data=recorded_data(want, assumed=False),
+        approved=approval(want, attributes),
+        started=world.timestamp,
+    )
+
+
+def adopted_model(
+    world: World,
+    want: Desired,
+    attributes: Attributes,
+    live: Live,
+    *,
+    digest: str,
+    generation: int,
+    source: str,
+) -> Model:
+    """The record of a model that is live already; a pinned id proves nothing about its data."""
+    model = new_model(
+        world, want, attributes, id=live.id, digest=digest, generation=generation, source=source
+    )
+    kind = world.kind(want.address)
+    sent = {
+        path: value
+        for path, value in attributes.items()
+        if kind.fields[path].on_change is OnChange.REPLACE
+        or diff.same(kind.fields[path], value, live.attributes.get(path))
+    }
+    return replace(
+        model,
+        name=live.name,
+        status=live.status,
+        sent=sent,
+        create_time=live.create_time,
+        completed="" if live.status is Status.CREATING else live.complete_time,
+        data=recorded_data(want, assumed=want.id is not None),
+        started="",
+        error=live.error,
+    )
+
+
+def approval(want: Desired, attributes: Attributes) -> str:
+    """SHA-256 in hex of all that a manifest asks of its model: what an approval was given for."""
+    asked = {
+        "attributes": attributes,
+        "data": [one.digest for one in want.data],
+        "permissions": want.permissions and [str(one) for one in want.permissions],
+        "checks": [[check.prompt, check.expect] for check in want.checks],
+        "keep_deposed": want.lifecycle.keep_deposed.total_seconds(),
+    }
+    return hashlib.sha256(canonical(asked)).hexdigest()
+
+
+def recorded_data(want: Desired, *, assumed: bool) -> tuple[RecordedData, ...]:
+    """What the record keeps of the data sets."""
+    return tuple(
+        RecordedData(one.field, one.digest, one.examples, one.characters, assumed) for one in want.data
+    )
+
+
+def replacement_reasons(
+    want: Desired, attributes: Attributes, model: Model, live: Live | None, kind: Kind
+) -> tuple[tuple[FieldChange, ...], tuple[DataChange, ...]]:
+    """What makes a recorded model another than the wanted one; two empty tuples when it is the one."""
+    fields = diff.immutable_changes(model.sent, live.attributes if live else None, attributes, kind.fields)
+    if want.id and want.id != model.id:
+        fields = (FieldChange("metadata.id", model.id, want.id, forces_replacement=True), *fields)
+    known = {one.field: one for one in model.data}
+    data = tuple(
+        DataChange(one.field, known[one.field].digest, one.digest, known[one.field].examples, one.examples)
+        for one in want.data
+        if one.field in known and known[one.field].digest != one.digest
+    )
+    return fields, data
+
+
+def bill_of(want: Desired, kind: Kind, stack: Stack) -> Bill:
+    """What training this once amounts to: ceil(examples * epochs / batch) steps (api.md section 1)."""
+    epochs = want.attributes.get(kind.epochs)
+    batch = want.attributes.get(kind.batch) if kind.batch else 0
+    known_epochs = epochs if isinstance(epochs, int) else kind.default_epochs
+    known_batch = batch if isinstance(batch, int) else kind.default_batch
+    training = want.data[0]
+    prices = stack.prices
+    price = (
+        None
+        if prices.per_1000_characters is None
+        else training.characters * known_epochs / 1000 * prices.per_1000_characters
+    )
+    return Bill(
+        examples=training.examples,
+        characters=training.characters,
+        epochs=known_epochs,
+        batch=known_batch,
+        steps=ceil(training.examples * known_epochs / known_batch) if known_batch else 0,
+        estimated=epochs is None or batch is None,
+        price=price,
+        currency=prices.currency if price is not None else "",
+    )

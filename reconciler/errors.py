@@ -24,6 +24,7 @@ Every error that a user can cause or a service can answer is one of these; anyth
         ├── AlreadyExistsError         409
         ├── RateLimitedError           429 that was not worth waiting for, or lasted too long
         ├── UnavailableError           5xx, or no connection: nothing was sent or it is safe to repeat
+        │   └── StoppedError           the run is being stopped (Ctrl-C); the call was not sent (again)
         └── ReplyLostError             sent, no whole reply: the effect is unknown; look before repeating
 """
 
@@ -219,6 +220,10 @@ class RateLimitedError(ServiceError):
 
 class UnavailableError(ServiceError):
     """5xx or no connection, after the safe retries."""
+
+
+class StoppedError(UnavailableError):
+    """The run is being stopped: a call that had to wait was not sent, or not sent or looked for again."""
 
 
 class ReplyLostError(ServiceError):

@@ -1,0 +1,22 @@
+"""The one door to requests and google-auth: credentials, time-outs, safe retries, API errors.
+
+Rules: a credential never goes where it must not (plain http, a redirect's target, a message); a request is
+sent twice only when that is harmless; nothing is waited for without end. It knows HTTP and Google's error
+format, and nothing of models. Importing it imports neither library: that is paid by the first call.
+"""
+
+from __future__ import annotations
+
+from reconciler.transport.addresses import DEFAULT_GEMINI, Target, is_loopback, service_of
+from reconciler.transport.session import JsonObject, Transport, connect, seconds_of
+
+__all__ = [
+    "DEFAULT_GEMINI",
+    "JsonObject",
+    "Target",
+    "Transport",
+    "connect",
+    "is_loopback",
+    "seconds_of",
+    "service_of",
+]

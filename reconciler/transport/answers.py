@@ -1,0 +1,213 @@
+"""What a reply means: a JSON object, or one of `errors` that says what to do now.
+
+The shapes are google.rpc.Status in JSON, and texts that users of the API reported. Rule: a foreign text is
+cut, and cleared of what could drive a terminal, before it stands in a message.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+from urllib.parse import urlsplit
+
+from reconciler.errors import (
+    BODY_LIMIT,
+    AlreadyExistsError,
+    ForbiddenError,
+    InvalidArgumentError,
+    NotFoundError,
+    RateLimitedError,
+    ServiceError,
+    UnauthenticatedError,
+    UnavailableError,
+)
+from reconciler.transport.credentials import SCOPES, login_command
+from reconciler.transport.exchange import Reply
+
+JsonObject: TypeAlias = dict[str, Any]
+
+REPEATABLE = frozenset({500, 502, 503, 504})
+"""Statuses that pass by themselves."""
+
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]+")
+_SURROGATES = re.compile(r"[\ud800-\udfff]")
+_RETRY_IN = re.compile(r"retry in (?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)(ms|s))?", re.IGNORECASE)
+_LIMIT_ZERO = re.compile(r"limit:\s*0(?![.\d])")
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)s")
+
+
+def printable(text: str, limit: int = BODY_LIMIT) -> str:
+    """A foreign text on one line, without control or direction characters, cut at `limit`."""
+    shown = re.sub(r"\s+", " ", _SURROGATES.sub("\ufffd", _UNPRINTABLE.sub(" ", text))).strip()
+    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """An error reply, read.
+
+    Attributes:
+        status: HTTP status.
+        message: the service's own words, whole; `printable` before showing.
+        reason: ErrorInfo.reason, else the canonical status, else "".
+        details: google.rpc details as they came.
+        metadata: of the ErrorInfo.
+    """
+
+    status: int
+    message: str
+    reason: str
+    details: tuple[JsonObject, ...]
+    metadata: Mapping[str, Any]
+
+
+def _object(value: object) -> JsonObject:
+    return value if isinstance(value, dict) else {}
+
+
+def parsed(body: bytes) -> JsonObject | None:
+    """The reply's JSON object; None when it is none (HTML, empty, cut off)."""
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def problem(reply: Reply) -> Problem:
+    """Read an error reply, whatever its shape: Google's JSON, a proxy's HTML, or nothing."""
+    error = _object((parsed(reply.body) or {}).get("error"))
+    message = error.get("message")
+    if not isinstance(message, str) or not message:
+        text = reply.body.decode(errors="replace")
+        title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
+        message = title.group(1) if title else text
+    listed = error.get("details")
+    details = tuple(one for one in (listed if isinstance(listed, list) else ()) if isinstance(one, dict))
+    info = next((one for one in details if str(one.get("@type", "")).endswith("ErrorInfo")), {})
+    reason = info.get("reason") or error.get("status") or ""
+    return Problem(reply.status, message, printable(str(reason), 64), details, _object(info.get("metadata")))
+
+
+def retry_delay(found: Problem, headers: Mapping[str, str]) -> float | None:
+    """Seconds that a 429 asks us to wait: RetryInfo, the text, or Retry-After; None when it does not say."""
+    for detail in found.details:
+        if str(detail.get("@type", "")).endswith("RetryInfo"):
+            given = _DURATION.fullmatch(str(detail.get("retryDelay", "")))
+            if given:
+                return float(given.group(1))
+    text = _RETRY_IN.search(found.message)
+    if text and any(text.groups()):
+        hours, minutes, number, unit = text.groups()
+        seconds = float(number or 0) / (1000 if unit == "ms" else 1)
+        return int(hours or 0) * 3600 + int(minutes or 0) * 60 + seconds
+    header = headers.get("retry-after", "")
+    return float(header) if re.fullmatch(r"\d{1,9}", header) else None
+
+
+def hopeless(found: Problem) -> bool:
+    """Whether the quota is zero, so that no waiting helps."""
+    return bool(_LIMIT_ZERO.search(found.message))
+
+
+def redirect(reply: Reply, where: str) -> ServiceError:
+    """A redirect is never followed: it would carry the credential to whoever it names."""
+    location = reply.headers.get("location", "")
+    try:
+        host = urlsplit(location).netloc.rpartition("@")[2]
+    except ValueError:
+        host = ""
+    target = f"to the host {printable(host, 100)}" if host else "to another path"
+    return ServiceError(
+        f"{where} answered with a redirect ({reply.status}) {target}; it was not followed",
+        "A credential is not sent along a redirect. If that address is right, set it as the endpoint; "
+        "a proxy or a login page may stand in between.",
+        status=reply.status,
+    )
+
+
+def failure(found: Problem, where: str) -> ServiceError:
+    """The error for an error reply.
+
+    Args:
+        found: the reply, read.
+        where: "GET v1beta/tunedModels/x at generativelanguage.googleapis.com".
+    """
+    status, reason, said = found.status, found.reason, printable(found.message)
+    label = f"{status} {reason}".strip()
+    summary = f"{where} was refused ({label}): {said}" if said else f"{where} was refused ({label})"
+    match status:
+        case 400 | 401 if reason == "API_KEY_INVALID" or "api key not valid" in said.lower():
+            advice = "The API key is wrong or was deleted. Set GEMINI_API_KEY to a valid one."
+            return UnauthenticatedError(summary, advice, status=status, reason=reason)
+        case 400:
+            return InvalidArgumentError(summary, _advice_400(said), status=status, reason=reason)
+        case 401:
+            return UnauthenticatedError(summary, _advice_401(found), status=status, reason=reason)
+        case 403:
+            return ForbiddenError(summary, _advice_403(found), status=status, reason=reason)
+        case 404:
+            return NotFoundError(summary, "", status=status, reason=reason)
+        case 409 if reason not in {"ABORTED", "FAILED_PRECONDITION"}:
+            return AlreadyExistsError(summary, reason=reason)
+        case 429:
+            advice = (
+                "The quota is zero: waiting does not help. Ask for quota, or use another project."
+                if hopeless(found)
+                else "Wait and run the command again, lower --parallelism, or ask for a higher quota."
+            )
+            return RateLimitedError(summary, advice, status=status, reason=reason)
+        case _ if status >= 500:
+            return UnavailableError(
+                f"{where} failed ({label}): {said}" if said else f"{where} failed ({label})",
+                "The service has a problem of its own; run the command again in a while.",
+                status=status,
+                reason=reason,
+            )
+        case _:
+            return ServiceError(summary, "", status=status, reason=reason)
+
+
+def _advice_400(said: str) -> str:
+    if "invalid argument" in said.lower():
+        return (
+            "The service does not say which argument. Known causes: a display_name of more than 40 "
+            "characters, a source model that cannot be tuned, a hyperparameter out of range."
+        )
+    return "The request will be refused as long as it is the same: correct the manifest."
+
+
+def _advice_401(found: Problem) -> str:
+    if found.reason == "CREDENTIALS_MISSING" or "api keys are not supported" in found.message.lower():
+        return f"This call refuses API keys. Log in: {login_command()}, or set GOOGLE_OAUTH_ACCESS_TOKEN."
+    return (
+        f"The access token has expired or is not valid. Log in again: {login_command()}, or set a fresh "
+        "GOOGLE_OAUTH_ACCESS_TOKEN."
+    )
+
+
+def _advice_403(found: Problem) -> str:
+    said = found.message.lower()
+    service = printable(str(found.metadata.get("service", "generativelanguage.googleapis.com")), 80)
+    consumer = printable(str(found.metadata.get("consumer", "")), 80).removeprefix("projects/")
+    if found.reason == "ACCESS_TOKEN_SCOPE_INSUFFICIENT" or "insufficient authentication scopes" in said:
+        return f"The login lacks a scope. Log in again: {login_command(SCOPES)}"
+    if found.reason == "SERVICE_DISABLED" or "has not been used in project" in said:
+        project = f" --project {consumer}" if consumer else ""
+        return f"Enable the API, wait some minutes, try again: gcloud services enable {service}{project}"
+    if found.reason == "USER_PROJECT_DENIED" or "serviceusage" in said:
+        return (
+            "The identity may not use that project for quota: grant it there "
+            "roles/serviceusage.serviceUsageConsumer, or set GOOGLE_CLOUD_QUOTA_PROJECT to another project."
+        )
+    if "quota project" in said:
+        return "Set GOOGLE_CLOUD_QUOTA_PROJECT (or the Stack's project) to the project that pays the calls."
+    if "permission to access tuned model" in said:
+        return (
+            "The model belongs to another project or person: use the API key or login of the project that "
+            "owns it, or ask its owner for a permission."
+        )
+    return "The credential may not do this: check its project and its role on the model."

@@ -1,0 +1,239 @@
+"""As whom we ask: access token, API key, or application default credentials, in that order.
+
+Rule: a secret is in a request's header and nowhere else: not in a URL, a message, or a repr.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from reconciler.errors import BODY_LIMIT, CredentialError, UnavailableError
+from reconciler.transport.addresses import is_loopback, is_plain
+
+if TYPE_CHECKING:
+    from google.auth.transport.requests import Request
+
+TOKEN_VARIABLE = "GOOGLE_OAUTH_ACCESS_TOKEN"  # noqa: S105 (the name of a variable)
+KEY_VARIABLES = ("GEMINI_API_KEY", "GOOGLE_API_KEY")
+ADC_VARIABLE = "GOOGLE_APPLICATION_CREDENTIALS"
+
+SCOPES = (
+    "https://www.googleapis.com/auth/cloud-platform",
+    "https://www.googleapis.com/auth/generative-language.tuning",
+)
+"""What Google's tuning tutorial asks for. Some projects cannot consent to the second: RECONCILER_SCOPES."""
+
+_SENDABLE = re.compile(r"[\x21-\x7e]+")
+_KINDS = {
+    "service_account": "service account",
+    "credentials": "user",
+    "external_account_authorized_user": "workforce user",
+    "identity_pool": "workload identity",
+    "aws": "workload identity",
+    "pluggable": "workload identity",
+    "impersonated_credentials": "impersonated service account",
+    "compute_engine": "metadata server",
+}
+
+
+def login_command(scopes: tuple[str, ...] = SCOPES) -> str:
+    """The command that gives application default credentials with these scopes."""
+    return f"gcloud auth application-default login --scopes={','.join(scopes)}"
+
+
+class Credential(Protocol):
+    """Something that signs a request."""
+
+    @property
+    def description(self) -> str:
+        """Its kind, for people; never the secret."""
+
+    def headers(self) -> dict[str, str]:
+        """What to add to a request now; may ask a token endpoint."""
+
+    def renew(self, used: Mapping[str, str]) -> bool:
+        """After a 401 on those headers: whether there is now another secret worth a second try."""
+
+
+@dataclass(frozen=True, slots=True)
+class FixedCredential:
+    """A secret that we were given and cannot renew; or none at all."""
+
+    description: str
+    _headers: Mapping[str, str] = field(repr=False)
+
+    def headers(self) -> dict[str, str]:
+        """Always the same."""
+        return dict(self._headers)
+
+    def renew(self, used: Mapping[str, str]) -> bool:
+        """There is no other."""
+        del used
+        return False
+
+
+ANONYMOUS = FixedCredential("none", {})
+
+
+class GoogleCredential:
+    """Application default credentials; one refresh at a time, however many threads ask."""
+
+    def __init__(self, credentials: Any, description: str, quota_project: str) -> None:
+        self.description = description
+        self._credentials = credentials
+        self._quota_project = quota_project
+        self._lock = threading.Lock()
+        self._request: Request | None = None
+
+    def headers(self) -> dict[str, str]:
+        """Bearer token, refreshed when it is about to expire, and the quota project."""
+        with self._lock:
+            if not self._credentials.valid:
+                self._refresh()
+            headers: dict[str, str] = {}
+            self._credentials.apply(headers)
+        headers = {name.lower(): value for name, value in headers.items()}
+        if self._quota_project:
+            headers.setdefault("x-goog-user-project", self._quota_project)
+        return headers
+
+    def renew(self, used: Mapping[str, str]) -> bool:
+        """A new token, unless another thread has fetched one since."""
+        with self._lock:
+            if used.get("authorization") == f"Bearer {self._credentials.token}":
+                self._refresh()
+            return used.get("authorization") != f"Bearer {self._credentials.token}"
+
+    def _refresh(self) -> None:
+        from google.auth import exceptions
+        from google.auth.transport.requests import Request
+
+        self._request = self._request or Request()
+        try:
+            self._credentials.refresh(self._request)
+        except exceptions.TransportError as error:
+            raise UnavailableError(
+                f"The token endpoint of the {self.description} cannot be reached: {_short(error)}",
+                "Nothing was sent to the API. Check the network, then run the command again.",
+            ) from error
+        except exceptions.GoogleAuthError as error:
+            if error.retryable:
+                raise UnavailableError(
+                    f"The token endpoint of the {self.description} failed: {_short(error)}",
+                    "Nothing was sent to the API. Run the command again in a while.",
+                ) from error
+            raise CredentialError(
+                f"The {self.description} give no access token: {_short(error)}",
+                f"Log in again: {login_command()}. Where the scope is refused (invalid_scope), choose others "
+                "by RECONCILER_SCOPES, comma separated.",
+            ) from error
+
+
+def _short(error: Exception) -> str:
+    return re.sub(r"\s+", " ", str(error.args[0] if error.args else error))[:BODY_LIMIT]
+
+
+def _secret(environ: Mapping[str, str], variable: str) -> str:
+    secret = environ.get(variable, "")
+    if secret and not _SENDABLE.fullmatch(secret):
+        raise CredentialError(
+            f"{variable} holds a space, a line break or another character that no credential has",
+            f"Set {variable} again; often it was read from a file whose last line break came along.",
+        )
+    return secret
+
+
+class Credentials:
+    """Finds the credential for a request: the first that there is, chosen per API.
+
+    Args:
+        environ: the environment variables.
+        base_url: where it would be sent; CredentialError when it must not go there.
+        project: the project to name where a credential needs one ("" for none).
+        quota_project: explicit x-goog-user-project; wins over everything else.
+    """
+
+    def __init__(
+        self, environ: Mapping[str, str], base_url: str, project: str = "", quota_project: str = ""
+    ) -> None:
+        self._environ = environ
+        self._base_url = base_url
+        self._loopback = is_loopback(base_url)
+        self._project = project
+        self._quota_project = quota_project or environ.get("GOOGLE_CLOUD_QUOTA_PROJECT", "")
+        asked = environ.get("RECONCILER_SCOPES", "")
+        self.scopes = tuple(scope for scope in re.split(r"[,\s]+", asked) if scope) or SCOPES
+        self._lock = threading.Lock()
+        self._chosen: dict[bool, Credential] = {}
+
+    def choose(self, *, api_key: bool = True) -> Credential:
+        """The credential to use.
+
+        Args:
+            api_key: False for APIs that refuse API keys; on a loopback address they are used all the same.
+
+        Raises:
+            CredentialError: there is none, it is malformed, or it must not be sent to that address.
+        """
+        keys = api_key or self._loopback
+        with self._lock:
+            if keys not in self._chosen:
+                credential = self._find(keys=keys)
+                if credential is not ANONYMOUS and is_plain(self._base_url) and not self._loopback:
+                    raise CredentialError(
+                        f"The {credential.description} must not be sent to {self._base_url}: plain http is "
+                        "readable on the way",
+                        "Use an https:// address; http:// is for loopback addresses (127.0.0.1, localhost).",
+                    )
+                self._chosen[keys] = credential
+            return self._chosen[keys]
+
+    def _find(self, *, keys: bool) -> Credential:
+        if token := _secret(self._environ, TOKEN_VARIABLE):
+            headers = {"authorization": f"Bearer {token}"}
+            if quota := self._quota_project or self._project:
+                headers["x-goog-user-project"] = quota
+            return FixedCredential("access token", headers)
+        for variable in KEY_VARIABLES if keys else ():
+            if key := _secret(self._environ, variable):
+                # In a header, because a URL ends up in logs. No quota project: a key belongs to one.
+                return FixedCredential(f"API key from {variable}", {"x-goog-api-key": key})
+        if self._loopback and not self._environ.get(ADC_VARIABLE):
+            return ANONYMOUS
+        return self._default(keys=keys)
+
+    def _default(self, *, keys: bool) -> Credential:
+        import google.auth
+        from google.auth import exceptions
+        from google.auth.credentials import with_scopes_if_required
+
+        path = self._environ.get(ADC_VARIABLE, "")
+        try:
+            with warnings.catch_warnings():
+                # google-auth warns about its own loader, and about user credentials without a quota
+                # project; the API's 403 says the latter better (`answers`).
+                warnings.simplefilter("ignore")
+                # Loaded without scopes and scoped afterwards: with them, an external account asks
+                # cloudresourcemanager for its project, which many may not.
+                found, _ = google.auth.load_credentials_from_file(path) if path else google.auth.default()
+        except (exceptions.GoogleAuthError, OSError, ValueError) as error:
+            where = f"{ADC_VARIABLE}={path}: " if path else ""
+            others = " or ".join((TOKEN_VARIABLE, *(KEY_VARIABLES[:1] if keys else ())))
+            need = "No usable credential" if keys else "No usable credential (this API refuses API keys)"
+            raise CredentialError(
+                f"{need} for {self._base_url}: {where}{_short(error)}",
+                f"Set {others}, or log in: {login_command(self.scopes)}",
+            ) from error
+        scoped = with_scopes_if_required(found, self.scopes)
+        quota = self._quota_project or getattr(scoped, "quota_project_id", None) or self._project
+        if quota and hasattr(scoped, "with_quota_project"):
+            scoped = scoped.with_quota_project(quota)
+        kind = type(scoped).__module__.rsplit(".", 1)[-1].strip("_")
+        account = getattr(scoped, "service_account_email", None)
+        who = _KINDS.get(kind, kind) + (f" {account}" if account and account != "default" else "")
+        return GoogleCredential(scoped, f"application default credentials ({who})", quota)

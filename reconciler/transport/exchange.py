@@ -1,0 +1,179 @@
+"""One request, one reply, over a pool of connections; no retry, no redirect, no cookie.
+
+It tells apart what a caller must know before repeating: whether the request can have arrived.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from reconciler import __version__
+
+if TYPE_CHECKING:
+    from requests import PreparedRequest, Response, Session
+
+MOST_BYTES = 512 * 1024 * 1024
+"""Of one reply: 1,000 models with hundreds of snapshots each are some 40 MB."""
+CONNECT_SECONDS = 10.0
+_CHUNK = 1024 * 1024
+
+# Google compresses only for clients that say gzip here as well as in Accept-Encoding.
+USER_AGENT = f"reconciler/{__version__} (gzip)"
+
+
+class UnsentError(Exception):
+    """No connection: the request cannot have arrived. `final` when trying again makes no sense."""
+
+    def __init__(self, cause: str, *, final: bool = False) -> None:
+        super().__init__(cause)
+        self.final = final
+
+
+class LostError(Exception):
+    """Sent, perhaps only in part, and no whole reply came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole answer, whatever it says. Header names in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def encoded(body: Mapping[str, Any]) -> bytes:
+    """JSON in UTF-8; ValueError for what JSON cannot say (NaN). Lone surrogates stay escaped."""
+    try:
+        return json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
+    except UnicodeEncodeError:
+        return json.dumps(body, allow_nan=False).encode()
+
+
+class Exchange:
+    """The connections to one base URL, shared by all threads.
+
+    Args:
+        base_url: every path is relative to it.
+        loopback: then no proxy of the environment is used: a credential must not leave the machine.
+        connections: how many to keep; as many as there are threads.
+    """
+
+    def __init__(self, base_url: str, *, loopback: bool, connections: int) -> None:
+        self._base_url = base_url
+        self._loopback = loopback
+        self._connections = connections
+        self._lock = threading.Lock()
+        self._session: Session | None = None
+
+    def _opened(self) -> Session:
+        from http.cookiejar import DefaultCookiePolicy
+
+        import requests
+        from requests.adapters import HTTPAdapter
+
+        with self._lock:
+            if self._session is None:
+                session = requests.Session()
+                session.trust_env = not self._loopback
+                session.headers["user-agent"] = USER_AGENT
+                session.headers["accept"] = "application/json"
+                session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+                adapter = HTTPAdapter(
+                    pool_connections=2, pool_maxsize=self._connections, max_retries=0, pool_block=False
+                )
+                session.mount(self._base_url, adapter)
+                self._session = session
+            return self._session
+
+    def close(self) -> None:
+        """Close idle connections; a later request opens new ones."""
+        with self._lock:
+            session, self._session = self._session, None
+        if session is not None:
+            session.close()
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str],
+        body: bytes | None,
+        headers: Mapping[str, str],
+        timeout: float,
+    ) -> Reply:
+        """Send once; UnsentError or LostError when no whole reply came."""
+        import requests
+
+        def sign(request: PreparedRequest) -> PreparedRequest:
+            # As `auth`, so that requests does not put a password from ~/.netrc in its place.
+            request.headers.update(headers)
+            return request
+
+        try:
+            response = self._opened().request(
+                method,
+                f"{self._base_url}/{path}",
+                params=query,
+                data=body,
+                headers={} if body is None else {"content-type": "application/json"},
+                auth=sign,
+                timeout=(min(CONNECT_SECONDS, timeout), timeout),
+                allow_redirects=False,
+                stream=True,
+            )
+            with response:
+                content = _read(response)
+        except requests.RequestException as error:
+            raise _sorted(error) from error
+        names = {name.lower(): value for name, value in response.headers.items()}
+        return Reply(response.status_code, names, content)
+
+
+def _read(response: Response) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    for chunk in response.iter_content(_CHUNK):
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > MOST_BYTES:
+            raise LostError(f"the reply is larger than {MOST_BYTES // 1024 // 1024} MB")
+    return b"".join(chunks)
+
+
+def _sorted(error: Exception) -> UnsentError | LostError:
+    """Which of the two it is. In doubt it is lost: then the caller looks before it repeats."""
+    import ssl
+
+    import requests
+    from urllib3 import exceptions
+
+    cause: object = error.args[0] if error.args else error
+    reason = cause.reason if isinstance(cause, exceptions.MaxRetryError) else cause
+    if isinstance(error, requests.exceptions.SSLError):
+        inner = reason.args[0] if isinstance(reason, Exception) and reason.args else reason
+        if isinstance(inner, ssl.SSLCertVerificationError):
+            return UnsentError(f"its TLS certificate is not trusted ({inner.verify_message})", final=True)
+        return LostError(f"TLS failed ({inner})")
+    if isinstance(reason, exceptions.NameResolutionError):
+        return UnsentError("its name cannot be resolved")
+    if isinstance(reason, exceptions.NewConnectionError):
+        return UnsentError("the connection was refused or there is no route to it")
+    if isinstance(reason, exceptions.ConnectTimeoutError):
+        return UnsentError(f"no connection within {CONNECT_SECONDS:g} s")
+    if isinstance(error, requests.exceptions.ProxyError):
+        return UnsentError("the proxy of the environment (HTTPS_PROXY) does not let us through")
+    if isinstance(error, ValueError):  # InvalidURL, InvalidHeader and the like: before any connection
+        return UnsentError(str(error), final=True)
+    if isinstance(error, requests.exceptions.Timeout) or isinstance(
+        reason, (exceptions.ReadTimeoutError, TimeoutError)
+    ):
+        return LostError("it did not answer in time")
+    if isinstance(error, requests.exceptions.ContentDecodingError):
+        return LostError("its answer cannot be decompressed")
+    return LostError("the connection was lost")

@@ -1,0 +1,105 @@
+"""When the next request may go: waiting that can be stopped, back-off, and one gate for every thread.
+
+A 429 is about the project, not about the thread that met it. So it closes the gate for all, and when it opens
+they go one by one, closer and closer as answers come in.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from reconciler.errors import StoppedError
+
+_SLICE = 0.1
+"""Seconds between two looks at `stopping`."""
+_FIRST_SPACING = 0.05
+_MOST_SPACING = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long one call is worth repeating.
+
+    Attributes:
+        seconds: of failures in all, and the longest single delay that a 429 may ask for.
+        limited_seconds: of 429s in all; longer, because the service says that waiting helps.
+        attempts: how often a failing request is sent at most.
+    """
+
+    seconds: float
+    limited_seconds: float
+    attempts: int = 5
+
+
+class Pace:
+    """Clock, sleep, stop and gate of one transport.
+
+    Args:
+        clock: monotonic seconds.
+        sleep: waits that many seconds.
+        stopping: whether the run is being stopped; waits end promptly then.
+    """
+
+    def __init__(
+        self, clock: Callable[[], float], sleep: Callable[[float], None], stopping: Callable[[], bool]
+    ) -> None:
+        self.clock = clock
+        self._sleep = sleep
+        self._stopping = stopping
+        self._lock = threading.Lock()
+        self._opens = float("-inf")
+        self._next = float("-inf")
+        self._spacing = 0.0
+        self._slowed = float("-inf")
+
+    def wait(self, seconds: float, what: str) -> None:
+        """Let the time pass; StoppedError when the run is being stopped meanwhile.
+
+        Nothing to wait for is no reason to stop: what ends a run may still look something up.
+        """
+        until = self.clock() + seconds
+        while True:
+            left = until - self.clock()
+            if left <= 0:
+                return
+            if self._stopping():
+                raise StoppedError(
+                    f"Stopped before {what}", "Run the command again; it goes on where this one stopped."
+                )
+            self._sleep(min(left, _SLICE))
+
+    def back_off(self, attempt: int, left: float, what: str) -> None:
+        """The pause after the attempt-th failure (1, 2, …): 0.5 s, 1 s, 2 s … to 8 s, with jitter."""
+        longest = min(8.0, 0.25 * 2**attempt)
+        self.wait(min(left, random.uniform(longest / 2, longest)), what)  # noqa: S311 (jitter)
+
+    def enter(self, what: str) -> float:
+        """Wait for our turn; answers the time at which the request goes out."""
+        while True:
+            with self._lock:
+                now = self.clock()
+                turn = max(now, self._opens, self._next)
+                self._next = turn + self._spacing
+            self.wait(turn - now, what)
+            with self._lock:
+                now = self.clock()
+                if now >= self._opens:
+                    return now
+
+    def limited(self, delay: float, entered: float) -> None:
+        """A request that went out at `entered` met a 429: nobody sends for `delay` seconds."""
+        with self._lock:
+            now = self.clock()
+            self._opens = max(self._opens, now + delay)
+            self._next = max(self._next, self._opens)
+            if entered >= self._slowed:  # not an echo of the same overload
+                self._slowed = now
+                self._spacing = min(_MOST_SPACING, max(_FIRST_SPACING, self._spacing * 2))
+
+    def answered(self) -> None:
+        """A request was served: come closer together again."""
+        with self._lock:
+            self._spacing = self._spacing * 0.75 if self._spacing > _FIRST_SPACING else 0.0

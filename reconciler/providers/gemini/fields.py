@@ -41,4 +41,10 @@ TUNED_MODEL = Kind(
     data_field="tuning_task.training_data",
     permissions=True,
     pinned_ids=True,
+    collection="tunedModels/",
+    epochs=f"{HYPERPARAMETERS}.epoch_count",
+    batch=f"{HYPERPARAMETERS}.batch_size",
+    # documented by the guide (5, 4); the service itself may choose by the number of examples
+    default_epochs=5,
+    default_batch=4,
 )

@@ -1,0 +1,136 @@
+"""What a terminal may be shown: control characters made visible, widths in cells, colours, wrapping.
+
+Rule: text that others wrote (manifests, services, file names) is never printed as it came: an escape
+sequence in a display name must not colour, move or reorder what the reader approves.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator
+
+UNLIMITED = 0
+"""A width that never cuts nor wraps: for tests, logs, and whoever greps."""
+
+_SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+_JOINERS = frozenset("\u200c\u200d")  # legitimate inside Persian, Indic scripts and emoji
+_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_WORD_LIMIT = 120
+"""Cells up to which a word (an id, a URL, a path, a command) is kept whole, to be copied."""
+
+_SGR = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
+
+
+def visible(text: str) -> str:
+    r"""The text with control, format and bidirectional characters written as escapes (\n, \x1b, \u202e)."""
+    if text.isprintable():
+        return text
+    return "".join(map(_shown, text))
+
+
+def _shown(character: str) -> str:
+    if character in _SHORT:
+        return _SHORT[character]
+    if character in _JOINERS or unicodedata.category(character) not in _HIDDEN:
+        return character
+    code = ord(character)
+    if code <= 0xFF:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def quoted(text: str) -> str:
+    """In double quotes, so that the ends show and a newline cannot be mistaken for a backslash and n."""
+    return '"' + visible(text.replace("\\", "\\\\").replace('"', '\\"')) + '"'
+
+
+def cells(text: str) -> int:
+    """Columns that a terminal needs for it: wide East Asian characters and emoji two, combining ones none.
+
+    An emoji sequence joined to one picture counts as its parts: too wide rather than too narrow.
+    """
+    if text.isascii():
+        return len(text)
+    return sum(map(_cell, text))
+
+
+def _cell(character: str) -> int:
+    if character == "\ufe0f":  # asks for the emoji form of the one before, which is wider by one
+        return 1
+    if unicodedata.east_asian_width(character) in "WF":
+        return 2
+    return 0 if unicodedata.category(character) in {"Mn", "Me", "Cf"} else 1
+
+
+def cut(text: str, width: int) -> str:
+    """The text in at most `width` cells, its end replaced by an ellipsis where it is longer."""
+    if width == UNLIMITED or cells(text) <= width:
+        return text
+    if width <= 1:
+        return "…"[:width]
+    return _head(text, width - 1) + "…"
+
+
+def _head(text: str, room: int) -> str:
+    used = 0
+    for index, character in enumerate(text):
+        used += _cell(character)
+        if used > room:
+            return text[:index]
+    return text
+
+
+def pad(text: str, width: int) -> str:
+    """Filled with spaces to `width` cells."""
+    return text + " " * (width - cells(text))
+
+
+def wrap(text: str, width: int, *, indent: str = "", hanging: str | None = None) -> Iterator[str]:
+    """Lines of at most `width` cells, broken at spaces.
+
+    A word longer than a line stays whole so that it can be copied, unless it is no ASCII (a sentence
+    in a script without spaces) or absurdly long.
+
+    Args:
+        text: one paragraph.
+        width: cells a line, UNLIMITED for one line.
+        indent: before the first line.
+        hanging: before the other lines; as `indent` when None.
+    """
+    hanging = indent if hanging is None else hanging
+    if width == UNLIMITED:
+        yield indent + text
+        return
+    line, empty = indent, True
+    for word in _pieces(text, max(width - cells(hanging), 8)):
+        if not empty and cells(line) + 1 + cells(word) > width:
+            yield line
+            line, empty = hanging, True
+        line, empty = (line + word if empty else f"{line} {word}"), False
+    yield line
+
+
+def _pieces(text: str, room: int) -> Iterator[str]:
+    for word in text.split(" "):
+        if not word:
+            continue
+        rest = word
+        while cells(rest) > room and (not rest.isascii() or len(rest) > _WORD_LIMIT):
+            head = _head(rest, room) or rest[:1]
+            yield head
+            rest = rest[len(head) :]
+        if rest:
+            yield rest
+
+
+class Paint:
+    """Colours, or nothing when they are off."""
+
+    def __init__(self, colour: bool) -> None:  # noqa: FBT001  # its only argument
+        self._colour = colour
+
+    def __call__(self, text: str, *styles: str) -> str:
+        """The text in these styles (bold dim red green yellow cyan)."""
+        if not self._colour or not styles or not text:
+            return text
+        return f"\x1b[{';'.join(_SGR[style] for style in styles)}m{text}\x1b[0m"

@@ -1,0 +1,65 @@
+"""A loss curve in characters: eighth blocks, or # where only ASCII will do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from reconciler.model import Snapshot
+from reconciler.render.wording import number
+
+_BLOCKS = " ▁▂▃▄▅▆▇█"
+_HEIGHT = 8
+_LEAST = 12
+
+
+def loss_chart(snapshots: Sequence[Snapshot], *, width: int, unicode: bool = True) -> Iterator[str]:
+    """Mean loss over steps, from zero up, highest at the top; nothing for fewer than two snapshots.
+
+    Args:
+        snapshots: in any order.
+        width: cells a line at most, axis included; 0 means 80.
+        unicode: False draws with ASCII.
+    """
+    points = sorted(snapshots, key=lambda one: one.step)
+    if len(points) < 2:
+        return
+    highest = max(point.mean_loss for point in points)
+    labels = (number(highest), number(highest / 2), "0")
+    margin = max(len(label) for label in labels)
+    columns = max(min((width or 80) - margin - 5, len(points) * 4, 60), _LEAST)
+    heights = [value / highest if highest > 0 else 0.0 for value in _sampled(points, columns)]
+    axis, corner, line = ("│", "└", "─") if unicode else ("|", "+", "-")
+    for row in range(_HEIGHT, 0, -1):
+        label = {_HEIGHT: labels[0], _HEIGHT // 2: labels[1], 1: labels[2]}.get(row, "")
+        bar = "".join(_block(height * _HEIGHT - (row - 1), unicode=unicode) for height in heights)
+        yield f"  {label:>{margin}} {axis}{bar}".rstrip()
+    yield f"  {'':>{margin}} {corner}{line * columns}"
+    first, last = f"step {points[0].step:,}", f"{points[-1].step:,}"
+    yield f"  {'':>{margin}}  {first}{last:>{columns - len(first)}}"
+
+
+def _block(filled: float, *, unicode: bool) -> str:
+    eighths = round(min(max(filled, 0.0), 1.0) * 8)
+    if unicode:
+        return _BLOCKS[eighths]
+    return "#" if eighths >= 4 else " "
+
+
+def _sampled(points: Sequence[Snapshot], columns: int) -> list[float]:
+    """The loss at each column: the mean of the points that fall into it, else the line between the next."""
+    first, last = points[0].step, points[-1].step
+    span = max(last - first, 1)
+    buckets: list[list[float]] = [[] for _ in range(columns)]
+    for point in points:
+        buckets[min((point.step - first) * columns // span, columns - 1)].append(point.mean_loss)
+    known = [(index, sum(values) / len(values)) for index, values in enumerate(buckets) if values]
+    sampled, following = [], 0
+    for index in range(columns):
+        while following < len(known) - 1 and known[following][0] < index:
+            following += 1
+        right = known[following]
+        left = known[following - 1] if following and right[0] > index else right
+        gap = right[0] - left[0]
+        share = (index - left[0]) / gap if gap else 0.0
+        sampled.append(left[1] + (right[1] - left[1]) * min(max(share, 0.0), 1.0))
+    return sampled

@@ -1,0 +1,104 @@
+"""One line an event, for pipes and logs."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from reconciler.events import Completed, Detached, Event, Failed, Progress, Skipped, Started
+from reconciler.render.screen import Paint, visible
+from reconciler.render.wording import counted, duration, number
+
+_BEGINS = {
+    "create": "training",
+    "adopt": "adopting",
+    "update": "updating",
+    "permissions": "setting permissions",
+    "check": "running its checks",
+    "promote": "promoting",
+    "restore": "restoring",
+    "delete": "deleting",
+    "forget": "forgetting",
+    "wait": "waiting for its training",
+}
+_ENDS = {
+    "create": "trained",
+    "adopt": "adopted",
+    "update": "updated",
+    "permissions": "permissions set",
+    "check": "checks passed",
+    "promote": "promoted",
+    "restore": "restored",
+    "delete": "deleted",
+    "forget": "forgotten",
+    "wait": "trained",
+}
+
+
+def event_line(event: Event, *, colour: bool) -> str | None:
+    """The event as one line; None when there is nothing to say. Throttling progress is the caller's."""
+    paint = Paint(colour)
+    match event:
+        case Started():
+            what = _BEGINS.get(event.operation, visible(event.operation))
+            return f"{_subject(event)}: {what}{_id(event.id)}"
+        case Progress():
+            return f"{_subject(event)}: {progress_text(event)}{_id(event.id)}"
+        case Completed():
+            what = _ENDS.get(event.operation, f"{visible(event.operation)} done")
+            detail = f": {visible(event.detail)}" if event.detail else ""
+            return f"{_subject(event)}: {paint(what, 'green')}{_after(event.elapsed)}{_id(event.id)}{detail}"
+        case Failed():
+            what = paint(f"{visible(event.operation)} failed", "red", "bold")
+            advice = f" {visible(event.advice)}" if event.advice else ""
+            error = _sentence(visible(event.error))
+            return f"{_subject(event)}: {what}{_after(event.elapsed)}{_id(event.id)}: {error}{advice}"
+        case Skipped():
+            what = paint(f"{visible(event.operation)} not done", "yellow")
+            return f"{_subject(event)}: {what}{_id(event.id)}: {visible(event.reason)}"
+        case Detached():
+            return detached_text(event)
+        case _:
+            assert_never(event)
+
+
+def progress_text(event: Progress) -> str:
+    """As in: training, 40%, step 15 of 38, epoch 2, mean loss 1.23, 1m20s elapsed, about 2m00s left."""
+    parts = ["training"]
+    if event.percent is not None:
+        parts.append(f"{event.percent:.0f}%")
+    if event.step is not None:
+        parts.append(f"step {event.step:,}" + (f" of {event.total_steps:,}" if event.total_steps else ""))
+    if event.epoch is not None:
+        parts.append(f"epoch {event.epoch:,}")
+    if event.mean_loss is not None:
+        parts.append(f"mean loss {number(event.mean_loss)}")
+    parts.append(f"{duration(event.elapsed)} elapsed")
+    if event.remaining is not None:
+        parts.append(f"about {duration(event.remaining)} left")
+    return ", ".join(parts)
+
+
+def detached_text(event: Detached) -> str | None:
+    """What goes on without us, and how to come back to it."""
+    if not event.training:
+        return None
+    models = counted(len(event.training), "model goes", "models go")
+    why = {"interrupt": "Interrupted", "timeout": "The time is up", "no-wait": "Not waiting"}
+    first = why.get(event.reason, visible(event.reason))
+    return f"{first}: {models} on training at the service. Resume with: reconciler wait"
+
+
+def _subject(event: Started | Progress | Completed | Failed | Skipped) -> str:
+    return visible(str(event.address))
+
+
+def _id(id: str) -> str:
+    return f" [{visible(id)}]" if id else ""
+
+
+def _after(seconds: float) -> str:
+    return f" after {duration(seconds)}" if seconds >= 0.5 else ""
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else f"{text}."

@@ -1,0 +1,226 @@
+"""A plan and a drift report for people, in Terraform's manner.
+
+What does not change is not printed. The first line says where it would happen, the last what; in
+between a block for each change, then the bill of the trainings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from reconciler.plan.values import (
+    Action,
+    Change,
+    Context,
+    Drift,
+    FieldChange,
+    PermissionChange,
+    Plan,
+)
+from reconciler.render.screen import UNLIMITED, Paint, cells, cut, visible, wrap
+from reconciler.render.text.bill import bill_lines
+from reconciler.render.text.rows import Row, colour_of, row_lines
+from reconciler.render.wording import (
+    LEGEND,
+    consequences,
+    context_text,
+    counted,
+    data_change_text,
+    data_text,
+    drift_phrase,
+    drift_summary,
+    drift_symbol,
+    failure_advice,
+    phrase,
+    place,
+    subject,
+    summary,
+    symbol,
+)
+
+_UNSHOWN = frozenset({Action.NO_OP, Action.WAIT, Action.RECORD})
+_FORCES = "# forces replacement"
+_LISTED = 10
+"""Models named in a list that is only for information."""
+
+
+def plan_lines(plan: Plan, *, colour: bool, width: int = 80, show_header: bool = True) -> Iterator[str]:
+    """The whole plan.
+
+    Args:
+        plan: what to show.
+        colour: whether escape sequences may be used.
+        width: cells a line, 0 for no limit. The first and the last line are never wrapped: scripts
+            read them.
+        show_header: False leaves out the first line and the legend (a saved plan shown again, a test).
+    """
+    lines = _plan_lines(plan, Paint(colour), width, show_header=show_header)
+    first = next(lines)
+    if first:  # a plan without a header begins with the blank line that would part it from one
+        yield first
+    yield from lines
+
+
+def _plan_lines(plan: Plan, paint: Paint, width: int, *, show_header: bool) -> Iterator[str]:
+    shown = [change for change in plan.changes if change.action not in _UNSHOWN and change.is_change]
+    if show_header:
+        yield from _header(plan.context, width, paint)
+    yield from _warnings(plan, width, paint)
+    yield from _drift_section(plan.drift, width, paint)
+    if shown and show_header:
+        yield ""
+        yield from _legend(shown, width, paint)
+    for change in shown:
+        yield ""
+        yield from _block(change, width, paint)
+    yield from _waiting(plan, width, paint)
+    yield from bill_lines(plan.trainings, width=width, paint=paint)
+    yield ""
+    yield paint(summary(plan), "bold")
+
+
+def drift_lines(drifts: Sequence[Drift], context: Context, *, colour: bool, width: int = 80) -> Iterator[str]:
+    """A drift report: where it looked, each finding with its fields, and the count."""
+    paint = Paint(colour)
+    yield from _header(context, width, paint)
+    for drift in drifts:
+        yield ""
+        style = colour_of(drift_symbol(drift)) if drift.fails else ("dim",)
+        title = f"{subject(drift.address, drift)} {drift_phrase(drift)}"
+        note = "" if drift.fails else " (note)"
+        yield from _title(drift_symbol(drift), title + note, style, width, paint)
+        if drift.detail:
+            yield from wrap(visible(drift.detail), width, indent=" " * 6)
+        rows = [*_field_rows(drift.fields, removed="-"), *_permission_rows(drift.permissions)]
+        yield from row_lines(rows, indent=6, width=width, paint=paint)
+    yield ""
+    yield paint(drift_summary(drifts), "bold")
+
+
+def _header(context: Context, width: int, paint: Paint) -> Iterator[str]:
+    if context == Context():
+        return
+    first = context_text(context)
+    stack = f"stack {visible(context.stack)}" if context.stack else ""
+    if stack and (width == UNLIMITED or cells(first) + 2 + cells(stack) <= width):
+        first, stack = f"{first}, {stack}", ""
+    yield paint(first, "bold")
+    if stack:
+        yield cut(stack, width)
+
+
+def _warnings(plan: Plan, width: int, paint: Paint) -> Iterator[str]:
+    lines = list(plan.notes)
+    if plan.inputs.targets or plan.inputs.excludes:
+        lines.insert(0, "--target or --exclude is in effect: this plan is a part of what is declared.")
+    for line in lines:
+        yield ""
+        yield from wrap(f"{paint('Note:', 'yellow')} {visible(line)}", width)
+
+
+def _legend(changes: Iterable[Change], width: int, paint: Paint) -> Iterator[str]:
+    used = {symbol(change) for change in changes}
+    for mark, meaning in LEGEND.items():
+        if mark in used:
+            lines = list(wrap(meaning, width, indent=" " * 4))
+            yield f"{paint(f'{mark:>3}', *colour_of(mark))} {lines[0].strip()}"
+            yield from lines[1:]
+
+
+def _title(mark: str, title: str, style: tuple[str, ...], width: int, paint: Paint) -> Iterator[str]:
+    lines = list(wrap(title, width, indent=" " * 4, hanging=" " * 6))
+    yield paint(f"{mark:>3}", *style) + " " + paint(lines[0][4:], "bold")
+    yield from (" " * 6 + paint(line[6:], "bold") for line in lines[1:])
+
+
+def _block(change: Change, width: int, paint: Paint) -> Iterator[str]:
+    address = visible(str(change.address))
+    mark = symbol(change)
+    yield from _title(mark, f"{address} {phrase(change)}", colour_of(mark), width, paint)
+    why = f"{visible(change.reason)} ({where})" if (where := place(change.file, change.line)) else ""
+    why = why if change.reason and why else visible(change.reason) or where
+    if why:
+        yield from (" " * 6 + paint(line, "dim") for line in wrap(why, _inner(width)))
+    if change.action is Action.FAILED:
+        if change.error:
+            yield from (
+                " " * 6 + paint(one, "red") for one in wrap(f"error: {visible(change.error)}", _inner(width))
+            )
+        yield from wrap(failure_advice(change), width, indent=" " * 6)
+    yield from row_lines(_rows(change), indent=6, width=width, paint=paint)
+    for sentence in consequences(change):
+        for index, line in enumerate(wrap(sentence, width - 8 if width else width)):
+            yield " " * 6 + paint(("  " if index else "# ") + line, "dim")
+
+
+def _inner(width: int) -> int:
+    return width - 6 if width != UNLIMITED else UNLIMITED
+
+
+def _rows(change: Change) -> Iterator[Row]:
+    if change.action is Action.CREATE and not change.fields:
+        for path, value in (change.after or {}).items():
+            yield Row("+", path, after=value)
+    yield from _field_rows(change.fields)
+    changed = {one.field.rpartition(".")[2] for one in change.data}
+    for one in change.data:
+        remark = _FORCES if one.forces_replacement else ""
+        yield Row("~", one.field.rpartition(".")[2], text=data_change_text(one), remark=remark)
+    if change.action is Action.CREATE:
+        for data in change.datasets:
+            if data.field.rpartition(".")[2] not in changed:
+                yield Row("+", data.field.rpartition(".")[2], text=data_text(data))
+        if not change.permissions:
+            for permission in change.permissions_after or ():
+                yield Row("+", "permission", text=visible(str(permission)))
+    yield from _permission_rows(change.permissions)
+
+
+def _field_rows(fields: Iterable[FieldChange], *, removed: str = "") -> Iterator[Row]:
+    for one in fields:
+        remark = _FORCES if one.forces_replacement else ""
+        if one.after is None:
+            left = remark or ("" if removed else "# no longer declared, left as it is")
+            yield Row(removed, one.path, before=one.before, remark=left)
+        else:
+            yield Row("+" if one.before is None else "~", one.path, one.before, one.after, remark=remark)
+
+
+def _permission_rows(permissions: Iterable[PermissionChange]) -> Iterator[Row]:
+    for one in permissions:
+        if one.before is not None and one.after is not None:
+            role = visible(one.after.role)
+            yield Row("~", "permission", text=f"{visible(str(one.before))} -> {role}")
+        elif one.after is not None:
+            yield Row("+", "permission", text=visible(str(one.after)))
+        elif one.before is not None:
+            yield Row("-", "permission", text=visible(str(one.before)))
+
+
+def _waiting(plan: Plan, width: int, paint: Paint) -> Iterator[str]:
+    waiting = [change for change in plan.changes if change.action is Action.WAIT]
+    if not waiting:
+        return
+    yield ""
+    yield f"Still training ({len(waiting):,}), nothing to approve:"
+    for change in waiting[:_LISTED]:
+        yield cut(f"    {visible(str(change.address))}  {visible(change.id)}", width)
+    if len(waiting) > _LISTED:
+        yield paint(f"    … and {len(waiting) - _LISTED:,} more", "dim")
+
+
+def _drift_section(drifts: Sequence[Drift], width: int, paint: Paint) -> Iterator[str]:
+    """One line a finding: what is done about it stands in the changes."""
+    if not drifts:
+        return
+    yield ""
+    yield from wrap(f"Live differs from what was recorded ({counted(len(drifts), 'finding')}):", width)
+    for drift in drifts[:_LISTED]:
+        named = [visible(one.path) for one in drift.fields] + ["permissions"] * bool(drift.permissions)
+        fields = f": {', '.join(named)}" if named else ""
+        mark = paint(f"{drift_symbol(drift):>5}", *colour_of(drift_symbol(drift)))
+        yield f"{mark} " + cut(
+            f"{subject(drift.address, drift)} {drift_phrase(drift)}{fields}", _inner(width)
+        )
+    if len(drifts) > _LISTED:
+        yield paint(f"    … and {len(drifts) - _LISTED:,} more: reconciler drift", "dim")

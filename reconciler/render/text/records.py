@@ -1,0 +1,132 @@
+"""What is recorded, for people: one model with its loss curve, or the whole state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from reconciler.model import Live, Status, Value
+from reconciler.render.screen import Paint, cells, cut, pad, visible, wrap
+from reconciler.render.text.chart import loss_chart
+from reconciler.render.text.rows import Row, row_lines
+from reconciler.render.wording import counted, number, short
+from reconciler.state import Model, Record, State, Verdict
+
+_LABEL = 13
+
+
+def show_lines(
+    record: Record, live: Live | None, *, colour: bool, width: int = 80, unicode: bool = True
+) -> Iterator[str]:
+    """One address: what serves, what is in training, what waits to be deleted, and the loss curve.
+
+    Args:
+        record: what is recorded of it.
+        live: the model that serves (or the candidate) as the service shows it now; None when it was
+            not asked for or does not exist.
+        colour: whether escape sequences may be used.
+        width: cells a line, 0 for no limit.
+        unicode: False draws the curve with ASCII.
+    """
+    paint = Paint(colour)
+    yield paint(visible(str(record.address)), "bold")
+    if record.prevent_destroy:
+        yield "  protected: lifecycle.prevent_destroy is recorded"
+    for title, model in (("serving", record.serving), ("candidate", record.candidate)):
+        if model is not None:
+            yield from _model(title, model, live, width, paint)
+    for model in record.deposed:
+        yield from _model("deposed", model, live, width, paint)
+    if record.empty:
+        yield "  nothing is recorded"
+    if live is None:
+        return
+    if live.snapshots:
+        yield ""
+        last = max(live.snapshots, key=lambda one: one.step)
+        count = counted(len(live.snapshots), "snapshot")
+        yield f"  mean loss {number(last.mean_loss)} at step {last.step:,}, epoch {last.epoch:,} ({count})"
+        yield from loss_chart(live.snapshots, width=width, unicode=unicode)
+
+
+def _model(title: str, model: Model, live: Live | None, width: int, paint: Paint) -> Iterator[str]:
+    mine = live if live is not None and live.id == model.id else None
+    status = mine.status if mine else model.status
+    word = f"{status}" if status else "pending: recorded before its create, not known to be accepted"
+    yield ""
+    style = {Status.ACTIVE: "green", Status.CREATING: "yellow", Status.FAILED: "red"}.get(
+        status or Status.CREATING
+    )
+    yield f"  {title} {paint(visible(model.id), 'bold')}  {paint(word, style or 'yellow')}"
+    for label, text in _facts(model, mine):
+        if text:
+            hanging = " " * (_LABEL + 6)
+            yield from wrap(text, width, indent=f"    {pad(label, _LABEL)}  ", hanging=hanging)
+    attributes = {**model.sent, **(mine.attributes if mine else {})}
+    rows = [Row("", path, after=value) for path, value in sorted(attributes.items(), key=_nesting)]
+    if rows:
+        yield "    attributes" + ("" if mine else " as sent")
+        yield from row_lines(rows, indent=4, width=width, paint=paint)
+
+
+def _nesting(item: tuple[str, Value]) -> tuple[int, str]:
+    return (item[0].count("."), item[0])
+
+
+def _facts(model: Model, live: Live | None) -> Iterator[tuple[str, str]]:
+    yield "name", visible(live.name if live else model.name)
+    yield "tuned from", visible(model.source)
+    for data in model.data:
+        assumed = ", assumed: the manifest's word" if data.assumed else ""
+        counts = f"{counted(data.examples, 'example')}, {counted(data.characters, 'character')}"
+        yield visible(data.field.rpartition(".")[2]), f"{counts} ({short(data.digest)}{assumed})"
+    if model.digest:
+        generation = f", generation {model.generation}" if model.generation else ""
+        yield "identity", f"{short(model.digest)}, formula {model.formula}{generation}"
+    permissions = live.permissions if live and live.permissions is not None else model.permissions
+    if permissions is not None:
+        yield "permissions", ", ".join(visible(str(one)) for one in permissions) or "none"
+    if model.verdict is not Verdict.NONE:
+        yield "checks", str(model.verdict)
+    yield "steps", f"{model.total_steps:,}" if model.total_steps else ""
+    yield "operation", visible(model.operation)
+    yield "error", visible((live.error if live else "") or model.error)
+    yield "started", visible(model.started)
+    yield "created", visible((live.create_time if live else "") or model.create_time)
+    yield "completed", visible((live.complete_time if live else "") or model.completed)
+    yield "promoted", visible(model.promoted)
+    yield "deposed", visible(model.deposed)
+
+
+def state_lines(state: State, *, colour: bool, width: int = 80) -> Iterator[str]:
+    """The whole state: a head, then a line an address with the model that serves and what else there is."""
+    paint = Paint(colour)
+    head = [
+        f"stack {visible(state.stack)}" if state.stack else "no stack",
+        f"workspace {visible(state.workspace)}",
+        f"service {visible(state.service)}" if state.service else "service unknown",
+        *([f"project {visible(state.project)}"] if state.project else []),
+    ]
+    yield from wrap(", ".join(head), width)
+    yield from wrap(f"lineage {visible(state.lineage) or 'none yet'}, serial {state.serial}", width)
+    if not state.resources:
+        yield ""
+        yield "Nothing is recorded."
+        return
+    records = sorted(state.resources.values(), key=lambda one: one.address)
+    column = min(max(cells(str(one.address)) for one in records), 48)
+    yield ""
+    for record in records:
+        name = pad(cut(visible(str(record.address)), column), column)
+        serving = visible(record.serving.id) if record.serving else "-"
+        rest = [f"candidate {visible(record.candidate.id)}"] if record.candidate else []
+        rest += [f"{len(record.deposed)} deposed"] if record.deposed else []
+        rest += ["protected"] if record.prevent_destroy else []
+        extra = paint(f"  ({', '.join(rest)})", "dim") if rest else ""
+        plain = f"{name}  {serving}"
+        if width and cells(plain) + sum(cells(one) + 2 for one in rest) + 2 > width and rest:
+            yield cut(plain, width)
+            yield from wrap(f"({', '.join(rest)})", width, indent="    ")
+        else:
+            yield plain + extra
+    yield ""
+    yield f"{counted(len(records), 'address', 'addresses')}."

@@ -1,0 +1,374 @@
+"""The words that every format shares, so that text, Markdown, JSON and HTML say the same thing.
+
+Rule: an Action without a word does not type-check (`match` and `assert_never`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import assert_never
+
+from reconciler.identity import float32
+from reconciler.model import Address, DataSet, Value
+from reconciler.plan.values import Action, Bill, Change, Context, DataChange, Drift, DriftClass, Plan, Reason
+from reconciler.render.screen import quoted, visible
+
+DIGEST = 8
+"""Characters of a digest that people compare."""
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """A count with its noun: 1 model, 1,204 models."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def duration(seconds: float) -> str:
+    """Two units at most: 45s, 3m20s, 2h05m."""
+    whole = round(seconds) if math.isfinite(seconds) else 0
+    whole = max(whole, 0)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02}s"
+    return f"{whole // 3600}h{whole % 3600 // 60:02}m"
+
+
+def number(value: float) -> str:
+    """The shortest decimal that is the same float32: how the service keeps it (0.7, not 0.699999988)."""
+    try:
+        wanted = float32(value)
+        for digits in range(6, 10):
+            text = f"{value:.{digits}g}"
+            if float32(float(text)) == wanted:
+                return text
+    except OverflowError:
+        pass
+    return repr(value)
+
+
+def value_text(value: Value) -> str:
+    """A value as a manifest would write it."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return quoted(value)
+        case float():
+            return number(value)
+        case int():
+            return str(value)
+        case _:
+            return "[" + ", ".join(value_text(one) for one in value) + "]"
+
+
+def short(digest: str) -> str:
+    """The part of a digest that people compare."""
+    return visible(digest)[:DIGEST] or "unknown"
+
+
+def symbol(change: Change) -> str:  # noqa: C901  # a row for each action
+    """At most three characters: Terraform's, and Pulumi's = for import."""
+    match change.action:
+        case Action.CREATE:
+            return "+"
+        case Action.ADOPT:
+            return "="
+        case Action.UPDATE:
+            return "~"
+        case Action.REPLACE:
+            return "-/+" if change.delete_first else "+/-"
+        case Action.RESTORE:
+            return "<"
+        case Action.COMPLETE:
+            return ">"
+        case Action.DELETE:
+            return "-"
+        case Action.FORGET:
+            return "."
+        case Action.FAILED:
+            return "!"
+        case Action.WAIT | Action.RECORD | Action.NO_OP:
+            return ""
+        case _:
+            assert_never(change.action)
+
+
+LEGEND = {
+    "+": "train: create a model",
+    "=": "adopt: it is live already, nothing is trained",
+    "~": "update in place",
+    "+/-": "replace: train a candidate, promote it, then delete the old model",
+    "-/+": "replace: delete the old model first, then train",
+    "<": "restore: a model trained before serves again, nothing is trained",
+    ">": "complete: a training has ended, now permissions, checks, promotion",
+    "-": "delete",
+    ".": "forget: only the record goes",
+    "!": "failed: nothing is done without --retry-failed",
+}
+
+
+def phrase(change: Change) -> str:  # noqa: C901, PLR0912  # a row for each action
+    """What will happen, after the address: "will be trained as support-bot-k3j5h2l1"."""
+    id, serving = visible(change.id), visible(change.serving)
+    match change.action:
+        case Action.CREATE:
+            return f"will be trained as {id}"
+        case Action.ADOPT:
+            training = ", which is still training" if change.status == "CREATING" else ""
+            return f"will adopt {id}{training}"
+        case Action.UPDATE:
+            return "will be updated in place"
+        case Action.REPLACE:
+            if change.delete_first:
+                return f"will be replaced: {serving or id} is deleted, then {id} is trained"
+            beside = f" beside {serving}" if serving else ""
+            return f"will be replaced: {id} is trained{beside}"
+        case Action.RESTORE:
+            return f"will be restored: {id} serves again"
+        case Action.COMPLETE:
+            return f"will be completed: {id} is trained"
+        case Action.DELETE:
+            if change.deposed:
+                return f"deposed model {visible(change.deposed)} will be deleted"
+            return f"will be deleted: {id}" if id else "will be deleted"
+        case Action.FORGET:
+            return "will be forgotten"
+        case Action.FAILED:
+            if change.reason is Reason.PARENT_FAILED:
+                return "cannot be trained"
+            return f"has failed: {id}" if id else "has failed"
+        case Action.WAIT:
+            return f"is still training: {id}"
+        case Action.RECORD:
+            return "is recorded anew"
+        case Action.NO_OP:
+            return "stays as it is"
+        case _:
+            assert_never(change.action)
+
+
+def failure_advice(change: Change) -> str:
+    """What to do about a model that failed."""
+    if change.reason is Reason.PARENT_FAILED:
+        parent = visible(str(change.parent)) if change.parent else "its parent"
+        return f"Nothing is done for it until {parent} serves: see there."
+    return "Train it again with --retry-failed, or change what its manifest declares."
+
+
+def consequences(change: Change) -> Iterator[str]:
+    """What else the reader must know before approving, one sentence each."""
+    id, serving = visible(change.id), visible(change.serving)
+    if change.parent and change.action in {Action.CREATE, Action.REPLACE}:
+        yield f"is tuned from {visible(str(change.parent))}, which must serve first"
+    if change.checks and change.action not in {Action.DELETE, Action.FORGET, Action.FAILED, Action.UPDATE}:
+        yield f"{counted(len(change.checks), 'check')} must pass before it is promoted"
+    moves = change.action in {Action.REPLACE, Action.RESTORE, Action.COMPLETE} and serving and serving != id
+    if moves and not change.delete_first:
+        if change.keep:
+            yield f"{serving} is kept: {visible(change.keep)}"
+        else:
+            yield f"{serving} serves until {id} is promoted, then it is deleted"
+    elif change.keep:
+        yield f"is kept: {visible(change.keep)}"
+    if change.after_accepted:
+        yield "goes once the training of its successor is accepted"
+    for note in change.notes:
+        yield f"note: {visible(note)}"
+
+
+def data_text(data: DataSet) -> str:
+    """A data set by its counts and digest, never by its content."""
+    counts = f"{counted(data.examples, 'example')}, {counted(data.characters, 'character')}"
+    return f"{counts} ({short(data.digest)}) {visible(data.shown)}"
+
+
+def data_change_text(change: DataChange) -> str:
+    """Counts and digests: 15 -> 18 examples (a1b2c3d4 -> e5f6a7b8)."""
+    before = "unknown" if change.before_examples is None else f"{change.before_examples:,}"
+    digests = f"({short(change.before_digest)} -> {short(change.after_digest)})"
+    return f"{before} -> {counted(change.after_examples, 'example')} {digests}"
+
+
+def money(price: float, currency: str) -> str:
+    """An amount, 1.25 USD; under a cent it keeps two significant digits."""
+    text = f"{price:,.2f}" if price >= 0.01 or price == 0 else f"{price:.2g}"
+    return f"{text} {visible(currency)}".rstrip()
+
+
+def bill_text(bill: Bill) -> str:
+    """One training's bill as a sentence."""
+    batch = f" / batch {bill.batch:,}" if bill.batch else ""
+    seen = f"{counted(bill.examples, 'example')} x {counted(bill.epochs, 'epoch')}{batch}"
+    steps = f"{seen} = {counted(bill.steps, 'step')}"
+    price = f", {money(bill.price, bill.currency)}" if bill.price is not None else ""
+    estimated = " (estimated)" if bill.estimated else ""
+    return f"{steps}, {counted(bill.trained_characters, 'character')}{price}{estimated}"
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """All trainings of a plan together.
+
+    Attributes:
+        unpriced: trainings without a price beside others that have one: the sum is a lower bound.
+        unbilled: trainings of which the plan holds no bill at all.
+        prices: currency to sum.
+    """
+
+    trainings: int
+    examples: int
+    characters: int
+    steps: int
+    estimated: bool
+    unpriced: int
+    unbilled: int
+    prices: dict[str, float]
+
+    @property
+    def price(self) -> str:
+        """The sum, 1.25 USD; "at least …" where some have no price, "" where none has."""
+        return f"at least {self.amount}" if self.amount and self.unpriced else self.amount
+
+    @property
+    def amount(self) -> str:
+        """The sum of the known prices, each currency for itself."""
+        return " + ".join(money(amount, currency) for currency, amount in sorted(self.prices.items()))
+
+    def __str__(self) -> str:
+        parts = [
+            counted(self.examples, "example"),
+            counted(self.steps, "step"),
+            counted(self.characters, "character"),
+        ]
+        if self.price:
+            parts.append(self.price)
+        estimated = " (estimated)" if self.estimated else ""
+        return f"{counted(self.trainings, 'training')}: {', '.join(parts)}{estimated}"
+
+
+def total(changes: Iterable[Change]) -> Total:
+    """The bill of these trainings together."""
+    trainings = list(changes)
+    bills = [change.bill for change in trainings if change.bill is not None]
+    prices: dict[str, float] = {}
+    for bill in bills:
+        if bill.price is not None:
+            prices[bill.currency] = prices.get(bill.currency, 0.0) + bill.price
+    return Total(
+        trainings=len(trainings),
+        examples=sum(bill.examples for bill in bills),
+        characters=sum(bill.trained_characters for bill in bills),
+        steps=sum(bill.steps for bill in bills),
+        estimated=any(bill.estimated for bill in bills),
+        unpriced=len(trainings) - sum(bill.price is not None for bill in bills),
+        unbilled=len(trainings) - len(bills),
+        prices=prices,
+    )
+
+
+_COUNTED = (
+    (Action.CREATE, "to train"),
+    (Action.ADOPT, "to adopt"),
+    (Action.RESTORE, "to restore"),
+    (Action.COMPLETE, "to complete"),
+    (Action.UPDATE, "to update"),
+    (Action.REPLACE, "to replace"),
+    (Action.DELETE, "to delete"),
+    (Action.FORGET, "to forget"),
+    (Action.FAILED, "failed"),
+)
+
+
+def summary(plan: Plan) -> str:
+    """The last line of a plan: what would be done, counted; only what is not zero."""
+    waiting = plan.count(Action.WAIT)
+    going_on = f"{counted(waiting, 'model is', 'models are')} still training" if waiting else ""
+    if not plan.has_changes:
+        if going_on:
+            return f"No changes. {going_on}."
+        if plan.has_work:
+            return "No changes. Only what is recorded is brought up to date."
+        models = plan.count(Action.NO_OP)
+        if not models:
+            return "No changes. Nothing is declared, and nothing is recorded."
+        return f"No changes. {counted(models, 'model is', 'models are')} as declared."
+    counts = [
+        f"{count:,} {words}"
+        for action, words in _COUNTED
+        if (count := sum(1 for one in plan.changes if one.action is action and one.is_change))
+    ]
+    if going_on:
+        counts.append(f"{waiting:,} still training")
+    return f"Plan: {', '.join(counts)}."
+
+
+def place(file: str, line: int) -> str:
+    """file:line, "" where there is no file."""
+    return visible(f"{file}:{line}" if line else file) if file else ""
+
+
+def context_text(context: Context) -> str:
+    """Where it would happen: endpoint, project and kind of credential, in one line."""
+    return ", ".join(
+        (
+            visible(context.endpoint) or "no endpoint",
+            f"project {visible(context.project)}" if context.project else "no project",
+            visible(context.credential) or "no credential",
+        )
+    )
+
+
+def subject(address: Address | None, drift: Drift) -> str:
+    """What a drift is about: the address, or the resource name of what nobody declared."""
+    return visible(str(address) if address else drift.name or drift.id)
+
+
+def drift_phrase(drift: Drift) -> str:
+    """What was found, after the address."""
+    match drift.drift_class:
+        case DriftClass.CHANGED:
+            return "was changed outside"
+        case DriftClass.MISSING:
+            return f"is missing: {visible(drift.id)} is not live"
+        case DriftClass.FAILED:
+            return f"has failed: {visible(drift.id)}"
+        case DriftClass.UNMANAGED:
+            return "is live, and no manifest declares it"
+        case DriftClass.BASE_RETIRED:
+            return "is tuned from a base model that is no longer offered"
+        case _:
+            assert_never(drift.drift_class)
+
+
+def drift_symbol(drift: Drift) -> str:
+    """One character."""
+    match drift.drift_class:
+        case DriftClass.CHANGED:
+            return "~"
+        case DriftClass.MISSING:
+            return "-"
+        case DriftClass.FAILED:
+            return "!"
+        case DriftClass.UNMANAGED:
+            return "?"
+        case DriftClass.BASE_RETIRED:
+            return "*"
+        case _:
+            assert_never(drift.drift_class)
+
+
+def drift_summary(drifts: Iterable[Drift]) -> str:
+    """The last line of a drift report."""
+    found = list(drifts)
+    failing = [one for one in found if one.fails]
+    notes = len(found) - len(failing)
+    noted = f" {counted(notes, 'note')}." if notes else ""
+    if not failing:
+        return f"No drift.{noted}"
+    counts: dict[DriftClass, int] = {}
+    for one in failing:
+        counts[one.drift_class] = counts.get(one.drift_class, 0) + 1
+    words = ", ".join(f"{counts[kind]:,} {kind.replace('_', ' ')}" for kind in DriftClass if kind in counts)
+    return f"Drift: {words}.{noted}"

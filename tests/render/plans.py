@@ -1,0 +1,430 @@
+"""Representative plans, drifts, records and events, for every test that needs something to show."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from reconciler.model import (
+    Address,
+    Attributes,
+    Check,
+    DataSet,
+    Example,
+    Guards,
+    Live,
+    Permission,
+    Snapshot,
+    Status,
+)
+from reconciler.plan.values import (
+    Action,
+    Bill,
+    Binding,
+    Change,
+    Context,
+    DataChange,
+    Drift,
+    DriftClass,
+    FieldChange,
+    Inputs,
+    PermissionChange,
+    Plan,
+    Reason,
+)
+from reconciler.state import Model, Record, RecordedData, State, Verdict
+
+BASE = "models/gemini-1.5-flash-001-tuning"
+OLD_DIGEST = "a1b2c3d4" * 8
+NEW_DIGEST = "e5f6a7b8" * 8
+CONTEXT = Context(
+    endpoint="https://generativelanguage.googleapis.com",
+    project="tuned-prod",
+    credential="access token",
+    service="google",
+    stack="search-k3x9",
+)
+GROUP = Permission("GROUP", "ml@example.com", "READER")
+WRITER = Permission("USER", "ann@example.com", "WRITER")
+DATA = DataSet(NEW_DIGEST, 18, 812, file="manifests/data/numbers.jsonl", shown="data/numbers.jsonl")
+HYPERPARAMETERS = "tuning_task.hyperparameters"
+ATTRIBUTES: Attributes = {
+    "display_name": "number generator model",
+    "description": "counts up",
+    "base_model": BASE,
+    "temperature": 0.7,
+    "top_k": 40,
+    "reader_project_numbers": (123, 456),
+    f"{HYPERPARAMETERS}.batch_size": 2,
+    f"{HYPERPARAMETERS}.epoch_count": 5,
+    f"{HYPERPARAMETERS}.learning_rate": 0.001,
+}
+
+
+def address(name: str, kind: str = "TunedModel") -> Address:
+    """An address of the kind that most tests mean."""
+    return Address(kind, name)
+
+
+def model(id: str, **changes: object) -> Model:
+    """A recorded model that serves."""
+    base = Model(
+        id=id,
+        name=f"tunedModels/{id}",
+        digest=OLD_DIGEST,
+        source=BASE,
+        sent=ATTRIBUTES,
+        data=(RecordedData("training_data", OLD_DIGEST, 15, 640),),
+        status=Status.ACTIVE,
+        permissions=(GROUP,),
+        operation=f"tunedModels/{id}/operations/k4a1",
+        total_steps=38,
+        verdict=Verdict.PASSED,
+        started="2026-11-22T10:00:00Z",
+        create_time="2026-11-22T10:00:01.123456Z",
+        completed="2026-11-22T10:12:30Z",
+        promoted="2026-11-22T10:12:41Z",
+    )
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+def create(name: str = "number-generator", **changes: object) -> Change:
+    """A training of something new."""
+    id = f"{name}-k3j5h2l1"
+    base = Change(
+        address(name),
+        Action.CREATE,
+        Reason.NOT_LIVE,
+        id=id,
+        digest=NEW_DIGEST,
+        source=BASE,
+        after=ATTRIBUTES,
+        permissions_after=(GROUP, WRITER),
+        datasets=(DATA,),
+        checks=(Check("LXIII", "LXIV"), Check("seven", "eight")),
+        bill=Bill(18, 812, 5, 2, 45, price=0.03, currency="USD"),
+        intent=Record(address(name), candidate=model(id, status=None, verdict=Verdict.NONE)),
+        file=f"manifests/{name}.yaml",
+        line=1,
+    )
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+CREATE = create()
+CREATE_INLINE = create(
+    "greeter",
+    source="tunedModels/number-generator-k3j5h2l1",
+    parent=address("number-generator"),
+    after={"display_name": "greeter", "tuned_model_source.tuned_model": "TunedModel/number-generator"},
+    permissions_after=None,
+    checks=(),
+    datasets=(DataSet(OLD_DIGEST, 2, 24, inline=(Example("hi", "hello"), Example("bye", "goodbye"))),),
+    bill=Bill(2, 24, 5, 4, 3, estimated=True),
+    notes=("live tunedModels/greeter-aaaaaaaa may be an earlier generation of it",),
+)
+ADOPT = Change(
+    address("adopted"),
+    Action.ADOPT,
+    Reason.FOUND_LIVE,
+    id="adopted-v1",
+    name="tunedModels/adopted-v1",
+    before=ATTRIBUTES,
+    after=ATTRIBUTES,
+    status=Status.ACTIVE,
+    datasets=(DATA,),
+    notes=("its id is pinned and proves nothing about its data: the digest is recorded as assumed",),
+    file="manifests/adopted.yaml",
+    line=12,
+)
+WAIT = Change(
+    address("slow"),
+    Action.WAIT,
+    Reason.IN_TRAINING,
+    id="slow-bbbbbbbb",
+    status=Status.CREATING,
+    after=ATTRIBUTES,
+)
+COMPLETE = Change(
+    address("finished"),
+    Action.COMPLETE,
+    Reason.TRAINED,
+    id="finished-cccccccc",
+    serving="finished-aaaaaaaa",
+    status=Status.ACTIVE,
+    before=ATTRIBUTES,
+    after=ATTRIBUTES,
+    fields=(FieldChange("description", "counts up", "counts further"),),
+    permissions=(PermissionChange(None, GROUP),),
+    permissions_after=(GROUP,),
+    checks=(Check("one", "two"),),
+    file="manifests/finished.yaml",
+    line=1,
+)
+UPDATE = Change(
+    address("support-bot"),
+    Action.UPDATE,
+    Reason.FIELDS_DIFFER,
+    id="support-bot-dddddddd",
+    name="tunedModels/support-bot-dddddddd",
+    serving="support-bot-dddddddd",
+    before=ATTRIBUTES,
+    after={**ATTRIBUTES, "temperature": 0.2, "display_name": "support"},
+    status=Status.ACTIVE,
+    fields=(
+        FieldChange("display_name", "number generator model", "support"),
+        FieldChange("temperature", 0.7, 0.2),
+        FieldChange("top_p", None, 0.95),
+        FieldChange("description", "counts up", None),
+        FieldChange("reader_project_numbers", (123,), (123, 456)),
+    ),
+    permissions=(
+        PermissionChange(None, GROUP),
+        PermissionChange(WRITER, None),
+        PermissionChange(
+            Permission("USER", "bob@example.com", "READER"), Permission("USER", "bob@example.com", "WRITER")
+        ),
+    ),
+    permissions_after=(GROUP, Permission("USER", "bob@example.com", "WRITER")),
+    file="manifests/support.yaml",
+    line=3,
+)
+REPLACE = Change(
+    address("roman"),
+    Action.REPLACE,
+    Reason.DATA_CHANGED,
+    id="roman-ffffffff",
+    serving="roman-eeeeeeee",
+    digest=NEW_DIGEST,
+    source=BASE,
+    before=ATTRIBUTES,
+    after={**ATTRIBUTES, f"{HYPERPARAMETERS}.epoch_count": 8},
+    status=Status.ACTIVE,
+    fields=(FieldChange(f"{HYPERPARAMETERS}.epoch_count", 5, 8, forces_replacement=True),),
+    data=(DataChange("training_data", OLD_DIGEST, NEW_DIGEST, 15, 18),),
+    datasets=(DATA,),
+    checks=(Check("LXIII", "LXIV"),),
+    bill=Bill(18, 812, 8, 2, 72, price=0.05, currency="USD"),
+    intent=Record(address("roman"), serving=model("roman-eeeeeeee")),
+    file="manifests/roman.yaml",
+    line=1,
+)
+REPLACE_KEPT = replace(
+    REPLACE,
+    address=address("protected"),
+    reason=Reason.REQUESTED,
+    id="protected-22222222",
+    serving="protected-11111111",
+    generation=1,
+    fields=(),
+    data=(),
+    checks=(),
+    intent=None,
+    keep="prevent_destroy protects it",
+    file="manifests/protected.yaml",
+)
+REPLACE_IN_PLACE = replace(
+    REPLACE,
+    address=address("pinned"),
+    reason=Reason.IMMUTABLE_CHANGED,
+    id="pinned-v1",
+    serving="pinned-v1",
+    data=(),
+    checks=(),
+    intent=None,
+    delete_first=True,
+    file="manifests/pinned.yaml",
+)
+RESTORE = Change(
+    address("undone"),
+    Action.RESTORE,
+    Reason.TRAINED_BEFORE,
+    id="undone-33333333",
+    serving="undone-44444444",
+    before=ATTRIBUTES,
+    after=ATTRIBUTES,
+    status=Status.ACTIVE,
+    file="manifests/undone.yaml",
+    line=1,
+)
+DELETE = Change(
+    address("retired"),
+    Action.DELETE,
+    Reason.NOT_DECLARED,
+    id="retired-55555555",
+    name="tunedModels/retired-55555555",
+    serving="retired-55555555",
+    before=ATTRIBUTES,
+    status=Status.ACTIVE,
+)
+DELETE_DEPOSED = Change(
+    address("roman"),
+    Action.DELETE,
+    Reason.UNUSED,
+    id="roman-00000000",
+    deposed="roman-00000000",
+    before=ATTRIBUTES,
+    status=Status.CREATING,
+    after_accepted=True,
+    notes=("it is still training: what it trained so far is not refunded",),
+)
+FORGET = Change(address("lost"), Action.FORGET, Reason.GONE, id="lost-66666666", before=ATTRIBUTES)
+RECORD = Change(
+    address("refreshed"), Action.RECORD, Reason.RECORD_ONLY, id="refreshed-77777777", status=Status.ACTIVE
+)
+FAILED = Change(
+    address("broken"),
+    Action.FAILED,
+    Reason.FAILED,
+    id="broken-88888888",
+    status=Status.FAILED,
+    after=ATTRIBUTES,
+    error="13 INTERNAL: the training diverged at step 12: mean loss is not a number",
+    file="manifests/broken.yaml",
+    line=7,
+)
+FAILED_PARENT = Change(
+    address("child"),
+    Action.FAILED,
+    Reason.PARENT_FAILED,
+    parent=address("broken"),
+    after=ATTRIBUTES,
+    file="manifests/broken.yaml",
+    line=30,
+)
+NO_OP = Change(
+    address("steady"),
+    Action.NO_OP,
+    id="steady-99999999",
+    serving="steady-99999999",
+    before=ATTRIBUTES,
+    after=ATTRIBUTES,
+    status=Status.ACTIVE,
+    file="manifests/steady.yaml",
+    line=1,
+)
+
+CHANGED = Drift(
+    address("support-bot"),
+    DriftClass.CHANGED,
+    "support-bot-dddddddd",
+    "tunedModels/support-bot-dddddddd",
+    fields=(FieldChange("temperature", 0.7, 0.9), FieldChange("description", "counts up", None)),
+    permissions=(PermissionChange(None, WRITER),),
+    before={"temperature": 0.7, "description": "counts up"},
+    after={"temperature": 0.9},
+)
+MISSING = Drift(address("lost"), DriftClass.MISSING, "lost-66666666", before=ATTRIBUTES)
+FAILED_DRIFT = Drift(
+    address("broken"), DriftClass.FAILED, "broken-88888888", detail="13 INTERNAL: the training diverged"
+)
+UNMANAGED = Drift(None, DriftClass.UNMANAGED, "by-hand-1", "tunedModels/by-hand-1", fails=False)
+RETIRED = Drift(
+    address("steady"),
+    DriftClass.BASE_RETIRED,
+    "steady-99999999",
+    fails=False,
+    detail=f"{BASE} no longer offers createTunedModel",
+)
+DRIFTS = (CHANGED, MISSING, FAILED_DRIFT, UNMANAGED, RETIRED)
+
+CHANGES = tuple(
+    sorted(
+        (
+            CREATE,
+            CREATE_INLINE,
+            ADOPT,
+            WAIT,
+            COMPLETE,
+            UPDATE,
+            REPLACE,
+            REPLACE_KEPT,
+            REPLACE_IN_PLACE,
+            RESTORE,
+            DELETE,
+            DELETE_DEPOSED,
+            FORGET,
+            RECORD,
+            FAILED,
+            FAILED_PARENT,
+            NO_OP,
+        ),
+        key=lambda change: change.key,
+    )
+)
+
+EVERYTHING = Plan(
+    changes=CHANGES,
+    drift=DRIFTS,
+    context=CONTEXT,
+    inputs=Inputs(
+        paths=("manifests",),
+        variables={"team": "search"},
+        excludes=("TunedModel/other",),
+        guards=Guards(max_trainings=6),
+    ),
+    lineage="6f1c2f5e-9d0f-4a55-8f0e-1c1f5a0f8a11",
+    serial=12,
+    bindings={
+        CREATE.address: Binding(NEW_DIGEST, (OLD_DIGEST, NEW_DIGEST), ("",)),
+        ADOPT.address: Binding(OLD_DIGEST, ("",), (OLD_DIGEST,)),
+    },
+    notes=("the state was read from a bucket that another project owns",),
+    created="2026-11-22T18:00:00Z",
+)
+SMALL = Plan(changes=(CREATE, NO_OP), context=CONTEXT, created="2026-11-22T18:00:00Z")
+NOTHING = Plan(changes=(NO_OP,), context=CONTEXT, created="2026-11-22T18:00:00Z")
+EMPTY = Plan(changes=())
+WAITING = Plan(changes=(NO_OP, WAIT), context=CONTEXT)
+
+HOSTILE = (
+    "evil\x1b[31m\x1b]0;title\x07 <script>alert(1)</script> `code` | @team [red]x[/red]\n\u202egnp.\u2066 ```"
+)
+
+SNAPSHOTS = tuple(
+    Snapshot(step, 1 + (step - 1) * 5 // 38, round(14 / (1 + step / 4) + (step % 3) * 0.3, 4))
+    for step in range(1, 39)
+)
+RECORD_FULL = Record(
+    address("roman"),
+    serving=model("roman-eeeeeeee"),
+    candidate=model(
+        "roman-ffffffff",
+        status=Status.CREATING,
+        digest=NEW_DIGEST,
+        verdict=Verdict.NONE,
+        completed="",
+        promoted="",
+    ),
+    deposed=(
+        model(
+            "roman-00000000",
+            status=Status.FAILED,
+            generation=1,
+            error="13 INTERNAL: the training diverged",
+            deposed="2026-11-21T09:00:00Z",
+            data=(RecordedData("training_data", OLD_DIGEST, 15, 640, assumed=True),),
+        ),
+    ),
+    prevent_destroy=True,
+)
+LIVE = Live(
+    id="roman-eeeeeeee",
+    name="tunedModels/roman-eeeeeeee",
+    status=Status.ACTIVE,
+    attributes={**ATTRIBUTES, "top_p": 0.95},
+    create_time="2026-11-22T10:00:01.123456Z",
+    complete_time="2026-11-22T10:12:29.5Z",
+    snapshots=SNAPSHOTS,
+    permissions=(GROUP,),
+)
+STATE = State(
+    lineage="6f1c2f5e-9d0f-4a55-8f0e-1c1f5a0f8a11",
+    serial=12,
+    stack="search-k3x9",
+    service="google",
+    project="tuned-prod",
+    resources={
+        RECORD_FULL.address: RECORD_FULL,
+        address("steady"): Record(address("steady"), serving=model("steady-99999999")),
+        address("fresh"): Record(address("fresh"), candidate=model("fresh-12345678", status=None)),
+    },
+)

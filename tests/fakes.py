@@ -1,0 +1,459 @@
+"""Hand-written stand-ins: a service in memory, a provider on it, a clock, and a fuse that kills the process.
+
+The service outlives the provider: a new process is a new FakeProvider on the same FakeService. It behaves as
+the Provider protocol says, not as any API does; what the API does is the emulator's word.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from reconciler.errors import AlreadyExistsError, ForbiddenError, NotFoundError, ServiceError
+from reconciler.identity import examples_digest, float32
+from reconciler.model import (
+    Attributes,
+    Desired,
+    Example,
+    FieldType,
+    Kind,
+    Live,
+    OnChange,
+    Permission,
+    Snapshot,
+    Status,
+    Value,
+)
+from reconciler.providers import Accepted, BaseModels, Handle, Training
+from reconciler.providers.gemini.fields import TUNED_MODEL
+
+BASE = "models/gemini-1.5-flash-001-tuning"
+EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+DEFAULTS: Mapping[str, Value] = {
+    "temperature": 0.9,
+    "top_p": 1.0,
+    "top_k": 1,
+    "tuning_task.hyperparameters.batch_size": 4,
+    "tuning_task.hyperparameters.epoch_count": 5,
+}
+"""What the service fills in where a create says nothing."""
+
+
+class Crash(BaseException):
+    """The process dies here: nothing may catch it but the test."""
+
+
+class FakeClock:
+    """Seconds that pass only when somebody sleeps. Serves as `clock` when called, and as `sleep`."""
+
+    def __init__(self, now: float = 0.0) -> None:
+        self.now = now
+        self.slept: list[float] = []
+        self._lock = threading.Lock()
+
+    def __call__(self) -> float:
+        """Seconds."""
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        """Let them pass at once."""
+        with self._lock:
+            self.slept.append(seconds)
+            self.now += max(0.0, seconds)
+
+
+class Fuse:
+    """Counts the places where a process can die, and dies at the one that was asked for.
+
+    Share one between a provider and a backend to number all their places in one row: run once with `at=None`,
+    read `count`, then run with every number from 1 to it. Once blown it stays blown: other threads die too.
+    """
+
+    def __init__(self, at: int | None = None) -> None:
+        self.at = at
+        self.count = 0
+        self.places: list[str] = []
+        self._lock = threading.Lock()
+
+    @property
+    def blown(self) -> bool:
+        """Whether the process is dead."""
+        return self.at is not None and self.count >= self.at
+
+    def point(self, place: str) -> None:
+        """A place to die: "before create x", "after create x"."""
+        with self._lock:
+            self.count += 1
+            self.places.append(place)
+            if self.blown:
+                raise Crash(f"{self.count}: {place}")
+
+
+@dataclass(slots=True)
+class FakeModel:
+    """One model as the service keeps it, with what no API returns: the digest of its data."""
+
+    id: str
+    source: str
+    attributes: dict[str, Value]
+    data: str
+    examples: int
+    started: float
+    seconds: float
+    permissions: dict[tuple[str, str], Permission] = field(default_factory=dict)
+    error: str = ""
+    serial: int = 0
+
+    @property
+    def name(self) -> str:
+        """The resource name."""
+        return f"tunedModels/{self.id}"
+
+    @property
+    def operation(self) -> str:
+        """The operation's name: another one for a model that was made again under the same id."""
+        return f"{self.name}/operations/op{self.serial}"
+
+    @property
+    def total_steps(self) -> int:
+        """ceil(examples * epochs / batch), as the service counts."""
+        epochs = self.attributes["tuning_task.hyperparameters.epoch_count"]
+        batch = self.attributes["tuning_task.hyperparameters.batch_size"]
+        assert isinstance(epochs, int)
+        assert isinstance(batch, int)
+        return max(1, math.ceil(self.examples * epochs / batch))
+
+
+@dataclass(slots=True)
+class Failure:
+    """An error that the service raises instead of, or after, doing what it was asked."""
+
+    method: str
+    error: BaseException
+    when: str = "before"
+    id: str | None = None
+    times: int = 1
+
+
+class FakeService:
+    """The service half: models, what was trained, what was deleted. Survives crashes.
+
+    Args:
+        clock: seconds; drives the trainings.
+        training_seconds: how long each takes.
+        list_lag: seconds before a new model appears in `list`.
+        get_lag: seconds before a new model appears in `get` and `poll`.
+        tunable: base models on offer.
+
+    Attributes:
+        creates: id to how many trainings were started under it: every one costs money.
+        deletes: ids in the order in which they were deleted.
+        calls: (method, id) of every call that arrived.
+        failing: id, or the id without its digest, to the error in which its training ends.
+        forbidden: ids that belong to somebody else: get answers 403.
+        hidden: ids that a create is refused for, though a get answers 404.
+        keeps_creating: whether a model in training cannot be deleted.
+        answer: what `generate` says.
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        *,
+        training_seconds: float = 100.0,
+        list_lag: float = 0.0,
+        get_lag: float = 0.0,
+        tunable: frozenset[str] = frozenset({BASE}),
+        kind: Kind = TUNED_MODEL,
+    ) -> None:
+        self.clock = clock
+        self.training_seconds = training_seconds
+        self.list_lag = list_lag
+        self.get_lag = get_lag
+        self.tunable = tunable
+        self.kind = kind
+        self.models: dict[str, FakeModel] = {}
+        self.creates: Counter[str] = Counter()
+        self.deletes: list[str] = []
+        self.calls: list[tuple[str, str]] = []
+        self.failures: list[Failure] = []
+        self.failing: dict[str, str] = {}
+        self.forbidden: set[str] = set()
+        self.hidden: set[str] = set()
+        self.keeps_creating = False
+        self.answer: Callable[[FakeModel, str], str] = lambda model, prompt: f"{model.id}: {prompt}"
+        self.lock = threading.RLock()
+
+    # ---- for tests
+
+    def fail(
+        self,
+        method: str,
+        error: BaseException,
+        *,
+        when: str = "before",
+        id: str | None = None,
+        times: int = 1,
+    ) -> None:
+        """Let the next calls of a method raise: before the effect, or after it (a lost reply)."""
+        self.failures.append(Failure(method, error, when, id, times))
+
+    def add(
+        self,
+        id: str,
+        attributes: Attributes | None = None,
+        *,
+        source: str = BASE,
+        examples: Sequence[Example] = (Example("1", "2"),),
+        status: Status = Status.ACTIVE,
+        error: str = "",
+    ) -> FakeModel:
+        """Put a model there that nobody of ours created; it counts as no create."""
+        started = self.clock() - (0.0 if status is Status.CREATING else self.training_seconds)
+        model = self._made(id, attributes or {}, source, examples, started)
+        if status is Status.FAILED:
+            model.error = error or "training failed"
+        self.models[id] = model
+        return model
+
+    def status(self, model: FakeModel) -> Status:
+        """CREATING until its time is over."""
+        if self.clock() - model.started < model.seconds:
+            return Status.CREATING
+        return Status.FAILED if model.error else Status.ACTIVE
+
+    def finish(self) -> None:
+        """End every training now."""
+        for model in self.models.values():
+            model.started = min(model.started, self.clock() - model.seconds)
+
+    @property
+    def changes(self) -> list[tuple[str, str]]:
+        """The calls that are not mere reading."""
+        return [call for call in self.calls if call[0] in CHANGING]
+
+    # ---- for the provider
+
+    def _made(
+        self, id: str, attributes: Attributes, source: str, examples: Sequence[Example], started: float
+    ) -> FakeModel:
+        kept: dict[str, Value] = dict(DEFAULTS)
+        for path, value in attributes.items():
+            row = self.kind.fields[path]
+            if row.role != "source":
+                numeric = row.type is FieldType.FLOAT32 and isinstance(value, (int, float))
+                kept[path] = float32(value) if numeric and not isinstance(value, (str, tuple)) else value
+        parent = source.startswith("tunedModels/")
+        kept["tuned_model_source.tuned_model" if parent else "base_model"] = source
+        return FakeModel(
+            id=id,
+            source=source,
+            attributes=kept,
+            data=examples_digest(examples),
+            examples=len(examples),
+            started=started,
+            seconds=self.training_seconds,
+            error=self.failing.get(id) or self.failing.get(id.rpartition("-")[0]) or "",
+            serial=sum(self.creates.values()) + len(self.models) + 1,
+        )
+
+    def visible(self, id: str, lag: float) -> FakeModel | None:
+        """The model, once it is older than the lag."""
+        if id in self.forbidden:
+            raise ForbiddenError(f"You do not have permission to access tuned model {id}", status=403)
+        model = self.models.get(id)
+        return model if model is not None and self.clock() - model.started >= lag else None
+
+    def train(self, id: str, want: Desired, source: str, examples: Sequence[Example]) -> FakeModel:
+        """What a POST does: start a training, or be refused because the id is taken."""
+        if id in self.forbidden:
+            raise AlreadyExistsError(f"{id} belongs to somebody else", visible=True)
+        if id in self.hidden:
+            raise AlreadyExistsError(f"{id} exists and cannot be seen", visible=False)
+        existing = self.models.get(id)
+        if existing is None:
+            model = self._made(id, want.attributes, source, examples, self.clock())
+            self.models[id] = model
+            self.creates[id] += 1
+            return model
+        asked = self._made(id, want.attributes, source, examples, 0.0)
+        for path, row in self.kind.fields.items():
+            fixed = row.on_change is OnChange.REPLACE and (path in want.attributes or row.role == "source")
+            if fixed and existing.attributes.get(path) != asked.attributes.get(path):
+                raise AlreadyExistsError(f"{id} exists and is another model: {path}", visible=True)
+        return existing
+
+    def live(self, model: FakeModel) -> Live:
+        """As a get shows it: a failure's reason is not on the model."""
+        status = self.status(model)
+        done = "" if status is Status.CREATING else _time(model.started + model.seconds)
+        return Live(
+            id=model.id,
+            name=model.name,
+            status=status,
+            attributes=dict(model.attributes),
+            create_time=_time(model.started),
+            update_time=_time(model.started),
+            complete_time=done,
+            snapshots=self.curve(model),
+        )
+
+    def curve(self, model: FakeModel) -> tuple[Snapshot, ...]:
+        """One snapshot each quarter of the training."""
+        share = min(1.0, (self.clock() - model.started) / model.seconds) if model.seconds else 1.0
+        return tuple(
+            Snapshot(
+                step=max(1, model.total_steps * quarter // 4),
+                epoch=quarter,
+                mean_loss=1.0 / quarter,
+                compute_time=_time(model.started + model.seconds * quarter / 4),
+            )
+            for quarter in range(1, 5)
+            if share >= quarter / 4
+        )
+
+
+CHANGING = frozenset({"create", "update", "delete", "set_permissions"})
+
+
+def _time(seconds: float) -> str:
+    return (EPOCH + timedelta(seconds=seconds)).isoformat().replace("+00:00", "Z")
+
+
+class FakeProvider:
+    """One process's provider on a service; implements `providers.Provider`.
+
+    Args:
+        service: shared with the providers of other processes.
+        fuse: where this process dies; every call has a place before and one after its effect.
+    """
+
+    def __init__(self, service: FakeService, *, fuse: Fuse | None = None) -> None:
+        self.service = service
+        self.fuse = fuse or Fuse()
+
+    @property
+    def kind(self) -> Kind:
+        """TunedModel, unless the service was made for another kind."""
+        return self.service.kind
+
+    @contextmanager
+    def _call(self, method: str, id: str = "") -> Iterator[None]:
+        self.fuse.point(f"before {method} {id}".rstrip())
+        with self.service.lock:
+            self.service.calls.append((method, id))
+            self._fail(method, id, "before")
+            yield
+            self._fail(method, id, "after")
+        self.fuse.point(f"after {method} {id}".rstrip())
+
+    def _fail(self, method: str, id: str, when: str) -> None:
+        for failure in self.service.failures:
+            matches = (failure.method, failure.when) == (method, when) and failure.id in {None, id}
+            if matches and failure.times > 0:
+                failure.times -= 1
+                raise failure.error
+
+    def _model(self, handle: Handle, lag: float | None = None) -> FakeModel:
+        model = self.service.visible(handle.id, self.service.get_lag if lag is None else lag)
+        if model is None:
+            raise NotFoundError(f"Tuned model tunedModels/{handle.id} does not exist.", status=404)
+        return model
+
+    def list(self, *, own: bool = False) -> Iterator[Live]:
+        """Every model older than the lag; own or not, they are all ours."""
+        del own
+        with self._call("list"):
+            service = self.service
+            old = [
+                one for one in service.models.values() if service.clock() - one.started >= service.list_lag
+            ]
+            found = [service.live(one) for one in old if one.id not in service.forbidden]
+        yield from found
+
+    def get(self, handle: Handle) -> Live | None:
+        """One model."""
+        with self._call("get", handle.id):
+            model = self.service.visible(handle.id, self.service.get_lag)
+            return None if model is None else self.service.live(model)
+
+    def create(
+        self, want: Desired, id: str, source: str, examples: Mapping[str, Sequence[Example]]
+    ) -> Accepted:
+        """Start a training, or find the one that was started under this id."""
+        with self._call("create", id):
+            model = self.service.train(id, want, source, examples[want.data[0].field])
+            return Accepted(model.name, model.operation, model.total_steps, _time(model.started))
+
+    def update(self, handle: Handle, attributes: Attributes) -> None:
+        """Set just these fields."""
+        with self._call("update", handle.id):
+            model = self._model(handle)
+            for path, value in attributes.items():
+                row = self.kind.fields[path]
+                if row.on_change is not OnChange.UPDATE:
+                    raise ServiceError(f"{path} is immutable", status=400)
+                numeric = row.type is FieldType.FLOAT32 and isinstance(value, (int, float))
+                model.attributes[path] = (
+                    float32(value) if numeric and not isinstance(value, (str, tuple)) else value
+                )
+
+    def delete(self, handle: Handle) -> None:
+        """Delete it; already gone is success."""
+        with self._call("delete", handle.id):
+            model = self.service.visible(handle.id, 0.0)
+            if model is not None:
+                if self.service.keeps_creating and self.service.status(model) is Status.CREATING:
+                    raise ServiceError(f"{handle.id} is still in training", status=400)
+                del self.service.models[handle.id]
+                self.service.deletes.append(handle.id)
+
+    def poll(self, handle: Handle) -> Training:
+        """How the training goes; here, and only here, is a failure's reason."""
+        with self._call("poll", handle.id):
+            model = self._model(handle)
+            found = self.service.live(model)
+            share = min(1.0, max(0.0, (self.service.clock() - model.started) / (model.seconds or 1.0)))
+            return Training(
+                status=found.status,
+                percent=100.0 * share,
+                step=int(model.total_steps * share),
+                total_steps=model.total_steps,
+                snapshots=found.snapshots,
+                error=model.error if found.status is Status.FAILED else "",
+                live=found,
+            )
+
+    def permissions(self, handle: Handle) -> tuple[Permission, ...]:
+        """Who may use it."""
+        with self._call("permissions", handle.id):
+            return tuple(sorted(self._model(handle).permissions.values()))
+
+    def set_permissions(self, handle: Handle, want: Sequence[Permission]) -> None:
+        """Exactly these; e-mail addresses in lower case, as the service keeps them."""
+        with self._call("set_permissions", handle.id):
+            kept = [replace(one, email_address=one.email_address.lower()) for one in want]
+            self._model(handle).permissions = {one.grantee: one for one in kept}
+
+    def generate(self, handle: Handle, prompt: str, *, temperature: float | None = None) -> str:
+        """What the service's `answer` says."""
+        del temperature
+        with self._call("generate", handle.id):
+            model = self._model(handle)
+            if self.service.status(model) is not Status.ACTIVE:
+                raise ServiceError(f"{handle.id} is not ACTIVE", status=400)
+            return self.service.answer(model, prompt)
+
+    def base_models(self) -> BaseModels:
+        """What is on offer."""
+        with self._call("base_models"):
+            return BaseModels(self.service.tunable)
+
+    def endpoint(self, handle: Handle) -> str:
+        """The resource name; no call."""
+        return handle.name or f"tunedModels/{handle.id}"

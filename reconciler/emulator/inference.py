@@ -67,7 +67,8 @@ def stream_generate(call: Call) -> Reply:
     texts = [write(chunk) for chunk in chunks]
     commas = [",\r\n" if n else "[" for n in range(len(texts))]
     parts = [before + text for before, text in zip(commas, texts, strict=True)]
-    return Reply(stream=(*parts, "\n]\n"))
+    # Not a byte after the bracket: the old SDK stumbles over one.
+    return Reply(stream=(*parts, "\n]"))
 
 
 def count_tokens(call: Call) -> Reply:

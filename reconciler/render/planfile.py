@@ -1,0 +1,94 @@
+"""A saved plan: the plan JSON as bytes, and the exact Plan read back from it.
+
+Rule: what is read back is what was shown. A checksum over the whole document refuses a file that was
+cut, edited or merged; inline training data is not in it and is read again from the manifests.
+"""
+
+from __future__ import annotations
+
+import json
+
+from reconciler.errors import PlanError
+from reconciler.plan.values import Plan
+from reconciler.render.codec import CodecError, Json, decode
+from reconciler.render.machine import FORMAT_VERSION, PLAN_VERSION, checksum, plan_document
+
+_DERIVED = frozenset({"plan_version", "reconciler_version", "summary", "bill", "checksum"})
+"""Keys of ours that say what the plan says already."""
+
+_AGAIN = "Make it again: reconciler plan --out FILE"
+
+
+def dumps(plan: Plan) -> bytes:
+    """The plan JSON, the same bytes for the same plan; a line for each change, ASCII only."""
+    document = plan_document(plan)
+    lines = [f"{json.dumps(key)}: {_value(value)}" for key, value in document.items()]
+    return ("{\n" + ",\n".join(lines) + "\n}\n").encode("ascii")
+
+
+def _value(value: Json) -> str:
+    """Lists one element a line, so that a diff of two plans reads well; the rest compact."""
+    if isinstance(value, list) and value:
+        return "[\n" + ",\n".join("  " + _compact(one) for one in value) + "\n]"
+    if isinstance(value, dict) and any(isinstance(one, list) and one for one in value.values()):
+        return "{\n" + ",\n".join(f"  {json.dumps(key)}: {_value(one)}" for key, one in value.items()) + "\n}"
+    return _compact(value)
+
+
+def _compact(value: Json) -> str:
+    return json.dumps(value, allow_nan=False)
+
+
+def loads(data: bytes, *, place: str) -> Plan:
+    """The plan that `dumps` wrote.
+
+    Args:
+        data: the whole file.
+        place: its path, for messages.
+
+    Raises:
+        PlanError: empty, cut, edited, of a newer version, or no saved plan at all; says which.
+    """
+    document = _parsed(data, place)
+    ours = document.get("reconciler")
+    if not isinstance(ours, dict) or "plan_version" not in ours:
+        raise PlanError(f"{place}: this is a plan JSON, but not one that reconciler saved", _AGAIN)
+    _refuse_newer(document, ours, place)
+    if ours.get("checksum") != checksum(document):
+        raise PlanError(
+            f"{place}: the saved plan was changed after it was written: its checksum does not match",
+            f"A plan runs exactly as it was approved. {_AGAIN}",
+        )
+    try:
+        return decode(Plan, {key: one for key, one in ours.items() if key not in _DERIVED}, "reconciler")
+    except CodecError as error:
+        raise PlanError(f"{place}: the saved plan cannot be read: {error}", _AGAIN) from error
+
+
+def _parsed(data: bytes, place: str) -> dict[str, Json]:
+    if not data.strip():
+        raise PlanError(f"{place}: the saved plan is empty", _AGAIN)
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise PlanError(f"{place}: the saved plan is cut off or is no JSON: {error}", _AGAIN) from error
+    if not isinstance(document, dict) or "format_version" not in document:
+        raise PlanError(f"{place}: this is no saved plan: a JSON object with format_version is one", _AGAIN)
+    return document
+
+
+def _refuse_newer(document: dict[str, Json], ours: dict[str, Json], place: str) -> None:
+    version, format_version = ours["plan_version"], document["format_version"]
+    if type(version) is not int or not isinstance(format_version, str):
+        raise PlanError(f"{place}: the saved plan's version is no version: {version!r:.40}", _AGAIN)
+    if version > PLAN_VERSION or _numbers(format_version) > _numbers(FORMAT_VERSION):
+        writer = ours.get("reconciler_version")
+        by = f", written by reconciler {writer}" if isinstance(writer, str) else ""
+        raise PlanError(
+            f"{place}: the saved plan has version {version}{by}; this program reads up to {PLAN_VERSION}",
+            "Run it with the version that wrote it, or make it again with this one.",
+        )
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) if part.isdecimal() else 0 for part in version.split("."))

@@ -8,6 +8,7 @@ format, and nothing of models. Importing it imports neither library: that is pai
 from __future__ import annotations
 
 from reconciler.transport.addresses import DEFAULT_GEMINI, Target, is_loopback, service_of
+from reconciler.transport.answers import printable
 from reconciler.transport.session import JsonObject, Transport, connect, seconds_of
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Transport",
     "connect",
     "is_loopback",
+    "printable",
     "seconds_of",
     "service_of",
 ]

@@ -1,0 +1,152 @@
+"""Creating a model exactly once, whatever happens to the reply.
+
+Rule: a create is answered by looking, never by hoping. Its id is ours, so after a lost reply a get says
+whether it arrived, and a POST that is sent again can only be refused as a duplicate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from reconciler.errors import (
+    AlreadyExistsError,
+    CredentialError,
+    ForbiddenError,
+    ReconcilerError,
+    ReplyLostError,
+    ServiceError,
+    StoppedError,
+    UnavailableError,
+)
+from reconciler.model import Desired, Example, Live
+from reconciler.providers import Accepted, Handle
+from reconciler.providers.gemini import codec, operations
+from reconciler.providers.gemini.codec import COLLECTION
+from reconciler.providers.gemini.reader import Reader, name_of
+from reconciler.transport import Transport
+
+LAG_SECONDS = 30.0
+"""How long a model that was just accepted may still be answered with 404."""
+_ATTEMPTS = 4
+_ABOUT_US = frozenset({"ACCESS_TOKEN_SCOPE_INSUFFICIENT", "SERVICE_DISABLED", "USER_PROJECT_DENIED"})
+"""Reasons of a 403 that speak of the caller's login or project, not of the model."""
+
+
+class Creation:
+    """Sends creates; see `GeminiProvider.create`."""
+
+    def __init__(self, transport: Transport, reader: Reader, lag_seconds: float) -> None:
+        self._transport = transport
+        self._reader = reader
+        self._lag_seconds = lag_seconds
+
+    def create(
+        self, want: Desired, id: str, source: str, examples: Mapping[str, Sequence[Example]]
+    ) -> Accepted:
+        """POST once; after a lost reply or a 5xx look, and POST again only when nothing is there.
+
+        Raises:
+            AlreadyExistsError: see `providers.Provider`.
+            ReplyLostError: whether it was created could not be found out; the next run finds it by its id.
+            UnavailableError: nothing was sent, or the service kept failing and there is no such model.
+        """
+        name = name_of(Handle(id))
+        body = codec.create_body(want.attributes, source, examples[want.data[0].field])
+        pause = 1.0
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                reply = self._transport.call(
+                    "POST", f"v1beta/{COLLECTION}", query={"tunedModelId": id}, body=body, slow=True
+                )
+                accepted = operations.accepted(reply, name)
+                if accepted is not None:
+                    return accepted
+                failed: ServiceError = ReplyLostError(
+                    f"The create of {name} was answered by something that is no operation",
+                    "Run the command again: it looks first.",
+                )
+            except ReplyLostError as error:
+                failed = error
+            except UnavailableError as error:
+                if error.status is None:  # no connection: nothing was sent
+                    raise
+                failed = error
+            except ServiceError as error:
+                if error.status != 409:
+                    raise
+                return self._occupied(want, name, source, error)
+            found = self._look(name, failed)
+            if found is not None:
+                return self._ours(want, source, found)
+            if attempt == _ATTEMPTS:
+                raise failed
+            # 404 may be lag; the id makes a second POST harmless: it is refused if the first arrived.
+            self._transport.wait(pause, f"creating {name} again")
+            pause *= 2
+        raise AssertionError("unreachable")
+
+    def _look(self, name: str, failed: ServiceError) -> Live | None:
+        """Whether a create arrived after all; when even that cannot be found out, ReplyLostError."""
+        try:
+            return self._reader.model(name)
+        except ForbiddenError as error:
+            if error.reason in _ABOUT_US:
+                raise self._unknown(name, failed, error) from failed
+            raise _somebody_elses(name, error) from error
+        except StoppedError:
+            raise
+        except (ServiceError, CredentialError) as error:
+            raise self._unknown(name, failed, error) from failed
+
+    def _unknown(self, name: str, failed: ServiceError, error: ReconcilerError) -> ReplyLostError:
+        return ReplyLostError(
+            f"{failed.summary}; and whether {name} exists cannot be found out: {error.summary}",
+            "Run the command again later: it looks first and creates nothing twice.",
+        )
+
+    def _occupied(self, want: Desired, name: str, source: str, refused: ServiceError) -> Accepted:
+        """After a 409: ours, somebody's, or invisible even when the lag window is over."""
+        clock = self._transport.clock
+        until, pause = clock() + self._lag_seconds, 0.5
+        while True:
+            found = self._look(name, refused)
+            if found is not None:
+                return self._ours(want, source, found)
+            left = until - clock()
+            if left <= 0:
+                break
+            self._transport.wait(min(pause, left), f"looking for {name} again")
+            pause = min(pause * 2, 5.0)
+        raise AlreadyExistsError(
+            f"{name} is said to exist, and is not to be seen after {self._lag_seconds:g} s",
+            "The id may belong to a model that was deleted, or to somebody else: the next generation of the "
+            "id is free.",
+            visible=False,
+            reason=refused.reason,
+        ) from refused
+
+    def _ours(self, want: Desired, source: str, found: Live) -> Accepted:
+        different = codec.differences(want.attributes, source, found)
+        if different:
+            raise AlreadyExistsError(
+                f"{found.name} exists already and is another model: {', '.join(different)} differ",
+                "Choose another metadata.id, or remove it so that an id is made from what is declared.",
+                visible=True,
+            )
+        try:
+            operation = self._reader.operation_of(found.name)
+            known = None if operation is None else operations.accepted(operation, found.name)
+        except ServiceError:  # it exists, and that is what matters; poll looks for the operation again
+            known = None
+        if known is None:
+            return Accepted(found.name, "", None, found.create_time)
+        return Accepted(known.name, known.operation, known.total_steps, found.create_time)
+
+
+def _somebody_elses(name: str, error: ForbiddenError) -> AlreadyExistsError:
+    return AlreadyExistsError(
+        f"{name} exists and belongs to somebody else: {error.summary}",
+        "Choose another metadata.id or name, or use the credential of the project that owns it.",
+        visible=True,
+        reason=error.reason,
+    )

@@ -1,0 +1,96 @@
+"""The permissions of a model: an API resource of their own, which no API key may touch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from reconciler.errors import (
+    AlreadyExistsError,
+    NotFoundError,
+    ReplyLostError,
+    ServiceError,
+    UnavailableError,
+)
+from reconciler.model import Permission
+from reconciler.providers.gemini import replies
+from reconciler.providers.gemini.reader import Reader, is_path
+from reconciler.providers.gemini.values import JsonObject, objects_of, text_of, wrong
+from reconciler.transport import Transport
+
+_PASSES = 3
+_PAUSE = 1.0
+"""Seconds between two passes."""
+
+
+class Grants:
+    """Lists and sets permissions; the owner that the service itself put there is never touched."""
+
+    def __init__(self, transport: Transport, reader: Reader) -> None:
+        self._transport = transport
+        self._reader = reader
+
+    def of(self, name: str) -> tuple[Permission, ...]:
+        """All but the owner's, sorted."""
+        return tuple(sorted(one for _, one in self._listed(name) if one.role != "OWNER"))
+
+    def become(self, name: str, want: Sequence[Permission]) -> None:
+        """Bring them to `want`; looks again after a lost reply or when somebody else was quicker."""
+        surprise: ServiceError | None = None
+        for again in range(_PASSES):
+            if again:
+                self._transport.wait(_PAUSE, f"setting the permissions of {name} again")
+            surprise = self._pass(name, want)
+            if surprise is None:
+                return
+        raise ServiceError(
+            f"The permissions of {name} do not become what is declared: {surprise}",
+            "Somebody else may be changing them at the same time; run the command again.",
+        ) from surprise
+
+    def _pass(self, name: str, want: Sequence[Permission]) -> ServiceError | None:
+        """One pass; answers what happened behind our back, so that the caller looks again."""
+        current = {one.grantee: (path, one) for path, one in self._listed(name)}
+        wanted = {one.grantee: one for one in want}
+        surprise: ServiceError | None = None
+        for grantee, one in wanted.items():
+            path, now = current.get(grantee, ("", None))
+            if now is not None and now.role in {one.role, "OWNER"}:
+                continue
+            try:
+                if now is None:
+                    self._grant(name, one)
+                else:
+                    self._transport.call(
+                        "PATCH",
+                        f"v1beta/{path}",
+                        query={"updateMask": "role"},
+                        body={"role": one.role},
+                        api_key=False,
+                    )
+            except (AlreadyExistsError, NotFoundError, ReplyLostError) as error:
+                surprise = error
+            except UnavailableError as error:
+                if error.status is None:
+                    raise
+                surprise = error
+        for grantee, (path, now) in current.items():
+            if grantee not in wanted and now.role != "OWNER":
+                try:
+                    self._transport.call("DELETE", f"v1beta/{path}", api_key=False)
+                except NotFoundError:
+                    continue
+        return surprise
+
+    def _grant(self, name: str, one: Permission) -> None:
+        body: JsonObject = {"granteeType": one.grantee_type, "role": one.role}
+        if one.email_address:
+            body["emailAddress"] = one.email_address
+        self._transport.call("POST", f"v1beta/{name}/permissions", body=body, api_key=False)
+
+    def _listed(self, name: str) -> Iterator[tuple[str, Permission]]:
+        for page in self._reader.pages(f"v1beta/{name}/permissions", {}, api_key=False):
+            for document in objects_of(page, "permissions", name):
+                path = text_of(document, "name")
+                if not (path.startswith(f"{name}/permissions/") and is_path(path)):
+                    raise wrong(name, "a permission's name", path, f"below {name}/permissions")
+                yield path, replies.permission(document, name)

@@ -1,0 +1,99 @@
+"""What the other modules ask the service: pages of a list, a model, an operation. Reading only."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from reconciler.errors import NotFoundError, ServiceError
+from reconciler.model import Live
+from reconciler.providers import Handle
+from reconciler.providers.gemini import codec, operations, replies
+from reconciler.providers.gemini.codec import COLLECTION
+from reconciler.providers.gemini.values import JsonObject, objects_of
+from reconciler.transport import Transport
+
+PAGE_SIZE = 1000
+"""The service's cap; it may return fewer."""
+_MOST_PAGES = 10_000
+
+# Segments that stay what they are inside a URL: neither "..", nor "?" or "#".
+_SEGMENT = r"[A-Za-z0-9_~-][A-Za-z0-9._~-]*"
+_MODEL_NAME = re.compile(rf"{COLLECTION}/{_SEGMENT}")
+_PATH = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})*")
+
+
+class Reader:
+    """Reads tuned models and their operations.
+
+    Args:
+        transport: to the Gemini API.
+        page_size: entries that a list call asks for.
+    """
+
+    def __init__(self, transport: Transport, page_size: int = PAGE_SIZE) -> None:
+        self._transport = transport
+        self._page_size = page_size
+
+    def pages(self, path: str, query: Mapping[str, str], *, api_key: bool = True) -> Iterator[JsonObject]:
+        """Every page of a list; ServiceError when they do not end."""
+        token, tokens = "", set[str]()
+        for _ in range(_MOST_PAGES):
+            paged = {**query, "pageSize": str(self._page_size)} | ({"pageToken": token} if token else {})
+            page = self._transport.call("GET", path, query=paged, api_key=api_key)
+            yield page
+            token = replies.next_page(page, path)
+            if not token:
+                return
+            if token in tokens:
+                break
+            tokens.add(token)
+        raise ServiceError(
+            f"GET {path}: the service's pages go round in a circle (a page token came twice)",
+            "The list is not complete, so nothing is decided on it. Run the command again.",
+        )
+
+    def model(self, name: str) -> Live | None:
+        """A model with its whole loss curve, None on 404."""
+        try:
+            return codec.live(self._transport.call("GET", f"v1beta/{name}"), curve=True)
+        except NotFoundError:
+            return None
+
+    def operation(self, operation: str) -> JsonObject | None:
+        """Google's guide polls v1, its SDKs v1beta: the second is asked when the first does not know it."""
+        if not is_path(operation):
+            raise ServiceError(f"{operation[:80]!r} is not the name of an operation", "Correct the state.")
+        for version in ("v1", "v1beta"):
+            try:
+                return self._transport.call("GET", f"{version}/{operation}")
+            except NotFoundError:
+                continue
+        return None
+
+    def operation_of(self, name: str) -> JsonObject | None:
+        """The operation that made a model, by the model's list of them; None when it has none."""
+        for version in ("v1", "v1beta"):
+            try:
+                pages = self.pages(f"{version}/{name}/operations", {})
+                found = [one for page in pages for one in objects_of(page, "operations", name)]
+            except NotFoundError:
+                continue
+            return operations.of_create(found)
+        return None
+
+
+def name_of(handle: Handle) -> str:
+    """The resource name, fit for a URL; ServiceError when it cannot be one."""
+    name = handle.name or f"{COLLECTION}/{handle.id}"
+    if not _MODEL_NAME.fullmatch(name):
+        raise ServiceError(
+            f"{name[:80]!r} is not the name of a tuned model",
+            f"It must be {COLLECTION}/ID, the id made of letters, digits and '-'. Correct the id.",
+        )
+    return name
+
+
+def is_path(name: str) -> bool:
+    """Whether a resource name that the service gave, or a record, is fit for a URL."""
+    return bool(_PATH.fullmatch(name))

@@ -22,6 +22,7 @@ from reconciler.emulator.control import Control, is_local
 from reconciler.emulator.errors import ApiError, invalid
 from reconciler.emulator.faults import Fault
 from reconciler.emulator.payload import write
+from reconciler.emulator.schema import numbered
 from reconciler.emulator.store import Store
 from reconciler.emulator.tuning import six_digits
 
@@ -165,10 +166,11 @@ def _success(reply: Reply, query: Mapping[str, str]) -> Response:
     if reply.stream:
         return StreamingResponse(_parts(reply.stream), media_type=reply.media_type)
     pretty = query.get("prettyPrint", query.get("$prettyPrint", "")) not in {"false", "0"}
-    if reply.text is None:
-        text = write(reply.payload, pretty=pretty)
-    else:
-        text = reply.text if pretty else write(json.loads(reply.text), pretty=False)
+    numbers = "enum-encoding=int" in query.get("$alt", "")
+    text = reply.text
+    if text is None or numbers or not pretty:
+        payload = reply.payload if text is None else json.loads(text)
+        text = write(numbered(payload) if numbers else payload, pretty=pretty)
     return Response(text + "\n", media_type=reply.media_type)
 
 

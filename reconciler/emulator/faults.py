@@ -35,6 +35,7 @@ _KEYS = {
     "train": {"train", "fail", "at", "times", "skip"},
     "lag": {"lag", "what", "path", "times", "skip"},
 }
+_BODILESS = (204, 304)
 _ACTIONS = ("error", "redirect", "drop", "truncate", "garbage", "hang", "status")
 
 
@@ -165,6 +166,14 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str)
 
 
+def _is_header(value: object) -> bool:
+    return isinstance(value, str) and value.isascii() and value.isprintable()
+
+
+def _is_header_line(item: tuple[str, object]) -> bool:
+    return re.fullmatch(r"[A-Za-z0-9-]+", item[0]) is not None and _is_header(item[1])
+
+
 def _is_pattern(value: object) -> bool:
     return isinstance(value, str) and _compiles(value)
 
@@ -188,14 +197,16 @@ def _is_seconds(value: object) -> bool:
 # What each key of a rule may be.
 _FITS: Mapping[str, Callable[[object], bool]] = {
     **dict.fromkeys(("path", "train"), _is_pattern),
-    **dict.fromkeys(("method", "garbage", "redirect"), _is_text),
+    **dict.fromkeys(("method", "garbage"), _is_text),
     **dict.fromkeys(("drop", "hang"), _is_true),
-    **dict.fromkeys(("body", "headers", "fail"), _is_object),
+    **dict.fromkeys(("body", "fail"), _is_object),
     **dict.fromkeys(("skip", "truncate"), _is_count),
     **dict.fromkeys(("delay", "lag"), _is_seconds),
     "at": lambda value: isinstance(value, int | float) and 0 <= value <= 1,
     "error": lambda value: value in NAMED,
-    "status": lambda value: type(value) is int and 200 <= value <= 599,
+    "headers": lambda value: isinstance(value, dict) and all(map(_is_header_line, value.items())),
+    "redirect": _is_header,
+    "status": lambda value: type(value) is int and 200 <= value <= 599 and value not in _BODILESS,
     "times": lambda value: value is None or _is_count(value),
     "what": lambda value: value in ("list", "get"),
     "when": lambda value: value in ("before", "after"),

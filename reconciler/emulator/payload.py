@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 from reconciler.emulator.errors import invalid
 
 _STRING_OR_COMMA = re.compile(r'"(?:[^"\\]|\\.)*"|,(?=\s*[}\]])', re.DOTALL)
+_compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 def read(body: bytes) -> Any:
@@ -20,11 +21,16 @@ def read(body: bytes) -> Any:
     try:
         text = body.decode()
         try:
-            return json.loads(text, parse_constant=_refuse)
+            value = json.loads(text, parse_constant=_refuse)
         except json.JSONDecodeError:
-            return json.loads(_STRING_OR_COMMA.sub(_drop_comma, text), parse_constant=_refuse)
+            value = json.loads(_STRING_OR_COMMA.sub(_drop_comma, text), parse_constant=_refuse)
+        if "\\u" in text:
+            # Half of a surrogate pair is a string in Python, and in no encoding.
+            _compact.encode(value).encode()
     except (ValueError, RecursionError):
-        raise invalid("Invalid JSON payload received. Unexpected token.", field="(request body)") from None
+        text = "Invalid JSON payload received. Unexpected token."
+        raise invalid(text, field="(request body)") from None
+    return value
 
 
 def _drop_comma(match: re.Match[str]) -> str:
@@ -33,9 +39,6 @@ def _drop_comma(match: re.Match[str]) -> str:
 
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(constant)
-
-
-_compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 def write(value: object, *, pretty: bool = True) -> str:

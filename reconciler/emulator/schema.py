@@ -119,6 +119,34 @@ COUNT_TOKENS: Message = {
 CANCEL: Message = {"name": _STRING}
 
 
+# Enums of answers, for callers who ask for numbers.
+NUMBERS: Mapping[str, Mapping[str, int]] = {
+    "state": {name: number for number, name in enumerate(STATES)},
+    "granteeType": {name: number for number, name in enumerate(GRANTEES)},
+    "role": {name: number for number, name in enumerate(ROLES)},
+    "finishReason": {"STOP": 1},
+    "probability": {"NEGLIGIBLE": 1},
+    "category": {
+        "HARM_CATEGORY_HARASSMENT": 7,
+        "HARM_CATEGORY_HATE_SPEECH": 8,
+        "HARM_CATEGORY_SEXUALLY_EXPLICIT": 9,
+        "HARM_CATEGORY_DANGEROUS_CONTENT": 10,
+    },
+}
+
+
+def numbered(value: object) -> object:
+    """Return the answer *value* with its enums as numbers."""
+    if isinstance(value, list):
+        return [numbered(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: NUMBERS.get(key, {}).get(item, item) if isinstance(item, str) else numbered(item)
+        for key, item in value.items()
+    }
+
+
 def camel(name: str) -> str:
     """Return the JSON name of a field."""
     head, *rest = name.split("_")

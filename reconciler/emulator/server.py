@@ -38,21 +38,35 @@ class _Protocol(H11Protocol):
 
 
 class _Server(uvicorn.Server):
-    """A server that says when it listens, and cuts its connections when it stops."""
+    """A server that says when it listens, wakes when it is to stop, and then cuts its connections."""
 
     def __init__(self, config: uvicorn.Config, listening: Callable[[], None]) -> None:
         super().__init__(config)
         self._listening = listening
+        self._wake: Callable[[], object] = lambda: None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._listening()
 
+    async def main_loop(self) -> None:
+        stopping = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        self._wake = lambda: loop.call_soon_threadsafe(stopping.set)
+        while not await self.on_tick(0):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stopping.wait(), 1)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        for listener in sockets or []:
+            listener.close()
         for connection in list(self.server_state.connections):
             if isinstance(connection, H11Protocol):
                 connection.transport.abort()
-        await super().shutdown(sockets)
+        for task in self.server_state.tasks:
+            task.cancel()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
@@ -70,7 +84,13 @@ class _Server(uvicorn.Server):
                 signal.signal(number, handler)
 
     def _stopped(self, _number: int, _frame: FrameType | None) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Make it stop; from any thread, any number of times."""
         self.should_exit = True
+        with contextlib.suppress(RuntimeError):  # The loop is closed already.
+            self._wake()
 
 
 class Running:
@@ -83,7 +103,7 @@ class Running:
 
     def stop(self) -> None:
         """Stop it, and wait until it has; a second time does nothing."""
-        self._server.should_exit = True
+        self._server.stop()
         self._thread.join()
 
 

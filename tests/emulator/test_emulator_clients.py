@@ -81,7 +81,7 @@ def test_old_sdk_reads_and_changes(old_sdk: ModuleType, quick: Api) -> None:
     child = operation.result(timeout=30)
     assert (child.source_model, child.base_model) == ("tunedModels/old", BASE)
     old_sdk.delete_tuned_model("tunedModels/old")
-    with pytest.raises(Exception, match="404 .*: Tuned model tunedModels/old does not exist"):
+    with pytest.raises(Exception, match=r"404 .*: Tuned model tunedModels/old does not exist"):
         old_sdk.get_tuned_model("tunedModels/old")
     assert "createTunedModel" in old_sdk.get_base_model(BASE).supported_generation_methods
     assert quick.ok("GET", "v1beta/tunedModels")["tunedModels"][0]["name"] == "tunedModels/child"

@@ -136,7 +136,9 @@ def test_long_display_names_get_no_hint(api: Api) -> None:
     api.create(displayName="x" * 40)
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "7", "nan", '{"a": NaN}', '{"a" 1}', "\xff", "[" * 9999])
+@pytest.mark.parametrize(
+    "text", ["{", '{"\\ud800": 1}', "[]", "7", "nan", '{"a": NaN}', '{"a" 1}', "\xff", "[" * 9999]
+)
 def test_what_is_not_a_json_object_is_refused(api: Api, text: str) -> None:
     """A body that is not JSON, or not an object, is a 400 and never a 500."""
     assert api.refused(*CREATE, data=text.encode("latin-1"))[:2] == (400, "INVALID_ARGUMENT")

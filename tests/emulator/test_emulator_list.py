@@ -82,6 +82,16 @@ def test_the_list_says_what_get_says(api: Api) -> None:
     assert api.ok(*LIST)["tunedModels"] == [api.ok("GET", "v1beta/tunedModels/m")]
 
 
+def test_enums_are_numbers_on_demand(api: Api) -> None:
+    """With $alt=json;enum-encoding=int a state is a number; else it is a name."""
+    api.create("m")
+    query = {"$alt": "json;enum-encoding=int"}
+    assert api.ok(*LIST, params=query)["tunedModels"][0]["state"] == 1
+    api.advance(11)
+    assert api.ok("GET", "v1beta/tunedModels/m", params=query)["state"] == 2
+    assert api.ok("GET", "v1beta/tunedModels/m")["state"] == "ACTIVE"
+
+
 def test_a_new_model_may_be_missing_for_a_while(api: Api) -> None:
     """With a lag set, get finds a new model that the list does not have yet."""
     api.control("settings", {"list_lag_seconds": 3})

@@ -1,0 +1,92 @@
+"""Manifests: YAML to what is desired, all problems at once with their places; and training data.
+
+The one door to yaml and pydantic. Rule: this module is light, so that `--help` pays for neither; the
+work is done by its submodules, imported when it is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from reconciler.errors import Diagnostic
+from reconciler.model import DataSet, Desired, Example, Kind, Stack
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a set of manifests declares.
+
+    Attributes:
+        desired: sorted by address.
+        stack: the settings; Stack() when none is declared.
+        whole: every path was a folder, so what is not here is not wanted; else the paths only select.
+        files: the manifest files that were read.
+        warnings: what works, but probably not as meant.
+    """
+
+    desired: tuple[Desired, ...]
+    stack: Stack
+    whole: bool
+    files: tuple[str, ...]
+    warnings: tuple[Diagnostic, ...] = ()
+
+
+def load(
+    paths: Sequence[str],
+    *,
+    kinds: Mapping[str, Kind],
+    variables: Mapping[str, str],
+    allow_empty: bool = False,
+) -> Loaded:
+    """Read manifests, and measure their training data.
+
+    A file as path only selects; the Stack that belongs to it is looked for beside it and above.
+
+    Args:
+        paths: folders (searched for *.yaml and *.yml) and files.
+        kinds: the kinds of model with their field tables.
+        variables: those of the command line; they win over the Stack's.
+        allow_empty: finding no manifest at all is no error (`destroy`).
+
+    Raises:
+        ManifestError: carries every problem of every file, sorted by file and line.
+        UsageError: a path does not exist or cannot be searched.
+    """
+    from reconciler.manifests.loading import load as load_manifests
+
+    return load_manifests(paths, kinds=kinds, variables=variables, allow_empty=allow_empty)
+
+
+def read_examples(data: DataSet) -> tuple[Example, ...]:
+    """The examples of a data set, read again.
+
+    Raises:
+        StalePlanError: they are not those that were measured, or cannot be read any more.
+    """
+    from reconciler.manifests.data_sets import read_examples as read
+
+    return read(data)
+
+
+def parse_variables(flags: Sequence[str], files: Sequence[str], environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables of a command line: K=V flags win over files, those over RECONCILER_VAR_name.
+
+    Args:
+        flags: K=V each; a later one wins.
+        files: YAML or JSON mappings of single values, or K=V lines; a later file wins.
+        environ: the process's environment.
+
+    Raises:
+        UsageError: a flag without "=", a name that is none, or a file that cannot be read as one.
+    """
+    from reconciler.manifests.variables import parse_variables as parse
+
+    return parse(flags, files, environ)
+
+
+def json_schema() -> dict[str, object]:
+    """The JSON Schema (draft 2020-12) of a manifest of any kind, for editors."""
+    from reconciler.manifests.editor_schema import json_schema as schema
+
+    return schema()

@@ -1,0 +1,299 @@
+"""The text of a data file to examples: .jsonl, .json, .csv.
+
+Rule: strings only, exactly as written; nothing is trimmed, normalised, guessed or left out.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import NoReturn
+
+from reconciler.manifests.problems import Place, Problems, nearest
+from reconciler.manifests.scalars import described
+from reconciler.model import Example
+
+LINE_LIMIT = 1024 * 1024
+"""Characters of a line of JSONL: an example of 45,000, escaped throughout, has under 600,000."""
+
+PROBLEM_LIMIT = 1000
+"""After so many problems in one file the rest is only counted."""
+
+_SPELLINGS = {"text_input": "text_input", "textInput": "text_input", "output": "output"}
+_COLUMNS = ("text_input", "output")
+
+Rows = list[tuple[Place, Example]]
+
+
+class _Refused(Exception):  # noqa: N818 -- it never leaves this module
+    """Why a row is no example, and what to do."""
+
+    def __init__(self, summary: str, detail: str) -> None:
+        super().__init__(summary)
+        self.summary = summary
+        self.detail = detail
+
+
+def parse(path: str, text: str, problems: Problems) -> Rows:
+    """The examples of a file in its order, each with its place; the extension decides the format."""
+    format_of = FORMATS[extension(path)]
+    rows: Rows = []
+    refused = 0
+    for place, row in format_of(path, text):
+        try:
+            rows.append((place, row()))
+        except _Refused as error:
+            refused += 1
+            if refused <= PROBLEM_LIMIT:
+                problems.error(place, error.summary, error.detail)
+        except _Misplaced as error:
+            refused += 1
+            if refused <= PROBLEM_LIMIT:
+                problems.error(error.place, error.summary, error.detail)
+    if refused > PROBLEM_LIMIT:
+        problems.error(
+            Place(path),
+            f"{refused - PROBLEM_LIMIT:,} more problems in this file",
+            "Mend those that are shown.",
+        )
+    return rows
+
+
+def extension(path: str) -> str:
+    """Lower-case, with its dot; "" without one."""
+    return "." + path.rpartition(".")[2].lower() if "." in path.rpartition("/")[2] else ""
+
+
+class _Misplaced(_Refused):
+    """A refusal that knows its place better."""
+
+    def __init__(self, place: Place, summary: str, detail: str) -> None:
+        super().__init__(summary, detail)
+        self.place = place
+
+
+Row = tuple[Place, Callable[[], Example]]
+
+
+def _pairs(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise _Refused(f"the key {twice!r} is there twice", "Remove one of them.")
+    return found
+
+
+def _no_constant(word: str) -> NoReturn:
+    raise _Refused(f"{word} is not JSON", "Write texts in double quotes.")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_no_constant)
+
+
+def example(row: object) -> Example:
+    """A JSON object as an example; raises _Refused."""
+    if not isinstance(row, Mapping):
+        raise _Refused(
+            f"an example must be an object, not {described(row)}", 'Write {"text_input": "…", "output": "…"}.'
+        )
+    found: dict[str, str] = {}
+    for key, value in row.items():
+        name = _SPELLINGS.get(key)
+        if name is None:
+            raise _unknown_column(key)
+        if name in found:
+            raise _Refused(f"{name} is there twice, in both spellings", "Remove one of them.")
+        if not isinstance(value, str):
+            quoted = json.dumps(json.dumps(value)) if isinstance(value, (bool, int, float)) else ""
+            advice = f"Put it in quotes: {quoted}." if quoted else "Write a text in double quotes."
+            raise _Refused(f"{key} must be text, not {described(value)}", advice)
+        found[name] = value
+    for name in _COLUMNS:
+        if name not in found:
+            raise _Refused(f"{name} is missing", "Each example has text_input and output.")
+    return Example(found["text_input"], found["output"])
+
+
+def _unknown_column(name: str) -> _Refused:
+    near = nearest(name, _COLUMNS)
+    advice = f"Did you mean {near}? " if near else ""
+    return _Refused(
+        f"{name!r} is not a column of training data", f"{advice}There are text_input and output only."
+    )
+
+
+def _decoded(line: str, number: int, path: str) -> object:
+    """One JSON value that is all of a line; raises _Misplaced."""
+    if len(line) > LINE_LIMIT:
+        raise _Refused(
+            f"the line has {len(line):,} characters, more than {LINE_LIMIT:,}",
+            "Write one example a line; a list of them belongs into a .json file.",
+        )
+    try:
+        return _DECODER.decode(line)
+    except json.JSONDecodeError as error:
+        place = Place(path, number, error.colno)
+        raise _Misplaced(place, f"not JSON: {error.msg}", "Write one JSON object a line.") from None
+    except RecursionError:
+        raise _Refused("nested too deeply", "An example is a flat object.") from None
+    except ValueError as error:
+        raise _Refused(f"not JSON: {error}", "Write texts in double quotes.") from None
+
+
+def _jsonl(path: str, text: str) -> Iterator[Row]:
+    lines = text.split("\n")
+    while lines and not lines[-1].strip():
+        lines.pop()
+
+    def row(line: str, number: int) -> Example:
+        if not line.strip():
+            raise _Refused("the line is empty", "Remove it: each line holds one example.")
+        return example(_decoded(line, number, path))
+
+    for number, line in enumerate(lines, 1):
+        yield Place(path, number), lambda line=line, number=number: row(line, number)  # type: ignore[misc]
+
+
+_OPENING = re.compile(r'[ \t\r\n]*(?:\{[ \t\r\n]*"examples"[ \t\r\n]*:[ \t\r\n]*){0,2}\[[ \t\r\n]*')
+_BETWEEN = re.compile(r"[ \t\r\n]*,?[ \t\r\n]*")
+
+
+def _json(path: str, text: str) -> Iterator[Row]:
+    try:
+        items = _unwrapped(_DECODER.decode(text))
+    except json.JSONDecodeError as error:
+        yield Place(path, error.lineno, error.colno), _raiser(f"not JSON: {error.msg}", "Correct it there.")
+    except RecursionError:
+        yield Place(path), _raiser("nested too deeply", "Write a list of flat objects.")
+    except _Refused as error:
+        *_, place = [Place(path, 1, 1), *_json_places(path, text, _DECODER)]
+        yield place, _raiser(error.summary, error.detail)
+    except ValueError as error:
+        yield Place(path), _raiser(f"not JSON: {error}", "Write texts in double quotes.")
+    else:
+        places = _json_places(path, text, json.JSONDecoder())
+        for item in items:
+            yield next(places, Place(path)), lambda item=item: example(item)  # type: ignore[misc]
+
+
+def _unwrapped(document: object) -> list[object]:
+    """The list in {"examples": {"examples": [...]}}, {"examples": [...]} or [...]; raises _Refused."""
+    for _ in range(2):
+        if isinstance(document, dict):
+            if set(document) != {"examples"}:
+                keys = ", ".join(repr(key) for key in list(document)[:5])
+                raise _Refused(
+                    f"the object has the keys {keys}" if keys else "the object is empty",
+                    'Write a list of examples, or {"examples": [...]}.',
+                )
+            document = document["examples"]
+    if not isinstance(document, list):
+        raise _Refused(
+            f"the file holds {described(document)}, not a list", "Write a list of objects, one an example."
+        )
+    return document
+
+
+def _json_places(path: str, text: str, decoder: json.JSONDecoder) -> Iterator[Place]:
+    """Where each item of the list begins, as far as it can be decoded; json itself keeps no positions."""
+    opening = _OPENING.match(text)
+    if opening is None:
+        return
+    position, line, line_start, counted = opening.end(), 1, 0, 0
+    while position < len(text) and text[position] != "]":
+        breaks = text.count("\n", counted, position)
+        if breaks:
+            line += breaks
+            line_start = text.rfind("\n", counted, position) + 1
+        counted = position
+        yield Place(path, line, position - line_start + 1)
+        try:
+            _, end = decoder.raw_decode(text, position)
+        except (ValueError, _Refused):
+            return
+        separator = _BETWEEN.match(text, end)
+        position = separator.end() if separator else end
+
+
+def _csv(path: str, text: str) -> Iterator[Row]:
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    header: list[str] | None = None
+    blank: list[int] = []
+    while True:
+        start = reader.line_num + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            break
+        except csv.Error as error:
+            yield Place(path, start), _csv_refusal(error)
+            return
+        if not cells:
+            blank.append(start)
+            continue
+        for number in blank:
+            yield Place(path, number), _raiser("the line is empty", "Remove it: each row holds one example.")
+        blank.clear()
+        if header is None:
+            header = cells
+            refusals = list(_header_refusals(header))
+            for refusal in refusals:
+                yield Place(path, start), refusal
+            if refusals:
+                return
+            continue
+        yield Place(path, start), lambda cells=cells, header=header: _csv_example(header, cells)  # type: ignore[misc]
+
+
+def _raiser(summary: str, detail: str) -> Callable[[], Example]:
+    def row() -> Example:
+        raise _Refused(summary, detail)
+
+    return row
+
+
+def _csv_refusal(error: csv.Error) -> Callable[[], Example]:
+    said = str(error)
+    if "unexpected end of data" in said:
+        return _raiser("a quote is opened and never closed", 'Close it; a quote inside is doubled: "".')
+    if "expected after" in said:
+        return _raiser("text follows a closing quote", 'Double a quote inside a quoted field: "".')
+    if "field larger than" in said:
+        return _raiser(
+            f"a field has more than {csv.field_size_limit():,} characters", "Is a quote left open above it?"
+        )
+    return _raiser(f"not CSV: {said}", "Correct it there.")
+
+
+def _header_refusals(header: list[str]) -> Iterator[Callable[[], Example]]:
+    names = [_SPELLINGS.get(name) for name in header]
+    if len(header) == 1 and names == [None] and re.search(r"[;\t|]", header[0]):
+        yield _raiser("the columns are not separated by commas", "Save it with commas: text_input,output.")
+        return
+    for name in header:
+        if name not in _SPELLINGS:
+            refusal = _unknown_column(name)
+            yield _raiser(refusal.summary, refusal.detail)
+            return
+    for name in _COLUMNS:
+        if names.count(name) != 1:
+            what = "missing" if name not in names else "there twice"
+            yield _raiser(f"the column {name} is {what}", "The first line is: text_input,output.")
+            return
+
+
+def _csv_example(header: list[str], cells: list[str]) -> Example:
+    if len(cells) != len(header):
+        raise _Refused(
+            f"the row has {len(cells)} fields, and the header {len(header)}",
+            "Put a text that holds a comma in double quotes.",
+        )
+    row = {_SPELLINGS[name]: cell.replace("\r\n", "\n") for name, cell in zip(header, cells, strict=True)}
+    return Example(row["text_input"], row["output"])
+
+
+FORMATS: Mapping[str, Callable[[str, str], Iterator[Row]]] = {".jsonl": _jsonl, ".json": _json, ".csv": _csv}

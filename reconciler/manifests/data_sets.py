@@ -1,0 +1,261 @@
+"""Training data: found, measured against the service's limits, and read again for sending.
+
+Rule: a manifest may come from a pull request, so a data file stays inside the git work tree, whatever
+links lead to it; and what is sent is what was measured, or nothing is sent.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from reconciler.errors import ManifestError, StalePlanError
+from reconciler.identity import canonical, examples_digest
+from reconciler.manifests import data_formats, sources
+from reconciler.manifests.problems import Place, Problems, plural
+from reconciler.model import DataSet, Example
+
+FILE_LIMIT = 64 * 1024 * 1024
+"""Bytes of a data file; far above what one request takes, so that the message can say more."""
+
+INPUT_LIMIT = 40_000
+OUTPUT_LIMIT = 5_000
+"""Characters of one example (Google's fine-tuning guide, datasets for Gemini 1.5 Flash)."""
+
+REQUEST_LIMIT = 4 * 1024 * 1024
+"""Bytes of a create's JSON body (the guide: at most 4 MB)."""
+
+ADVISED = 20
+"""Examples; Google's guide advises 20 or more, its own tutorial trains on 15."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What sound training data amounts to; not the data, of which there may be much.
+
+    Attributes:
+        size: bytes in a request body, or a bound that is far below the limit.
+    """
+
+    examples: int
+    digest: str
+    characters: int
+    size: int
+
+
+class DataSets:
+    """Reads each data file once, however many manifests name it."""
+
+    def __init__(self, problems: Problems) -> None:
+        self._problems = problems
+        self._files: dict[str, Measured | None] = {}
+        self._trees: dict[str, str | None] = {}
+
+    def from_file(self, written: str, place: Place, *, rest: int = 0) -> DataSet | None:
+        """The data set in a file.
+
+        Args:
+            written: the path in the manifest, relative to it.
+            place: where it is written.
+            rest: bytes of the request beside the data.
+
+        Returns:
+            The data set without its examples, or None after noting what is wrong.
+        """
+        path = self._resolve(written, place)
+        if path is None:
+            return None
+        real = os.path.realpath(path)
+        if real not in self._files:
+            self._files[real] = self._read(path, place, written)
+        measured = self._files[real]
+        if measured is None or not _fits(measured, rest, place, self._problems):
+            return None
+        return DataSet(
+            digest=measured.digest,
+            examples=measured.examples,
+            characters=measured.characters,
+            file=path,
+            shown=written,
+        )
+
+    def _read(self, path: str, place: Place, written: str) -> Measured | None:
+        rows = _rows(path, self._problems, place, written)
+        if rows is None:
+            return None
+        if not rows:
+            self._problems.error(Place(path), "the data set is empty", "Write at least one example.")
+            return None
+        return measure([one for _, one in rows], [where for where, _ in rows], self._problems)
+
+    def _resolve(self, written: str, place: Place) -> str | None:
+        """The path as it can be opened from the working directory, if it may be."""
+        refused = _unusable(written)
+        if refused is not None:
+            self._problems.error(place, *refused)
+            return None
+        folder = str(Path(place.file).parent)
+        path = str(Path(folder, written))
+        if folder not in self._trees:
+            self._trees[folder] = sources.work_tree(folder)
+        tree = self._trees[folder]
+        root, what = (tree, "git work tree") if tree else (os.path.realpath("."), "working directory")
+        real = os.path.realpath(path)
+        if os.path.commonpath([root, real]) != root:
+            self._problems.error(
+                place,
+                f"{written}: the path leads out of the {what} {root}",
+                "Move the file there: data that is uploaded must be under review."
+                if tree
+                else "Run this from a folder that holds both, or make it a git repository.",
+            )
+            return None
+        tidy = os.path.normpath(path)
+        # "a/../b" is another file than "b" where a is a link
+        return tidy if os.path.realpath(tidy) == real else path
+
+
+def _unusable(written: str) -> tuple[str, str] | None:
+    """Why a path can be no data file, whatever it leads to."""
+    if "\0" in written:
+        return "the path has a NUL character", "Remove it."
+    if data_formats.extension(written) not in data_formats.FORMATS:
+        return f"{written}: not a data file by its name", "Data files end in .jsonl, .json or .csv."
+    if Path(written).is_absolute():
+        return f"{written}: the path is absolute", "Write it relative to the manifest, for other machines."
+    return None
+
+
+def _rows(path: str, problems: Problems, shown: Place | None, written: str) -> data_formats.Rows | None:
+    """The examples of a file with their places; None after noting why there are none."""
+    before = len(problems)
+    try:
+        content = sources.read_bytes(path, limit=FILE_LIMIT)
+    except (OSError, ValueError) as error:
+        summary, advice = sources.cannot_be_read(error)
+        problems.error(shown or Place(path), f"{written}: {summary}", advice)
+        return None
+    text = sources.decode(content, path, problems)
+    if text is None:
+        return None
+    nul = text.find("\0")
+    if nul >= 0:
+        problems.error(
+            sources.place_at(path, text, nul), "a NUL character: the file is not text", "Save it as UTF-8."
+        )
+        return None
+    rows = data_formats.parse(path, text, problems)
+    return rows if len(problems) == before else None
+
+
+def measure(examples: Sequence[Example], places: Sequence[Place], problems: Problems) -> Measured | None:
+    """Hold examples against the limits; None after noting what is wrong."""
+    before = len(problems)
+    characters = 0
+    for number, one in enumerate(examples):
+        inputs, outputs = len(one.text_input), len(one.output)
+        characters += inputs + outputs
+        if not outputs:
+            problems.error(
+                places[number], "output is empty", "Write the answer to learn, or remove the example."
+            )
+        elif inputs > INPUT_LIMIT:
+            problems.error(places[number], *_too_long("text_input", inputs, INPUT_LIMIT))
+        elif outputs > OUTPUT_LIMIT:
+            problems.error(places[number], *_too_long("output", outputs, OUTPUT_LIMIT))
+    try:
+        digest = examples_digest(examples)
+    except UnicodeEncodeError:
+        for number, one in enumerate(examples):
+            if _surrogate(one.text_input) or _surrogate(one.output):
+                problems.error(
+                    places[number],
+                    "half of a surrogate pair is no character",
+                    "Write both halves, or neither.",
+                )
+        return None
+    if len(problems) > before:
+        return None
+    return Measured(len(examples), digest, characters, _size(examples, characters))
+
+
+def _surrogate(text: str) -> bool:
+    return any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
+def _too_long(name: str, length: int, limit: int) -> tuple[str, str]:
+    return (
+        f"{name} has {length:,} characters, and the service takes {limit:,}",
+        "Shorten it, or split the example.",
+    )
+
+
+def _size(examples: Sequence[Example], characters: int) -> int:
+    # a character takes at most 6 bytes in JSON: far from the limit an upper bound will do
+    bound = 6 * characters + 32 * len(examples)
+    if bound < REQUEST_LIMIT:
+        return bound
+    return sum(len(canonical({"output": one.output, "textInput": one.text_input})) + 1 for one in examples)
+
+
+def from_manifest(
+    examples: Sequence[Example], places: Sequence[Place], place: Place, problems: Problems, *, rest: int = 0
+) -> DataSet | None:
+    """The data set that stands in a manifest; None after noting what is wrong."""
+    if not examples:
+        problems.error(place, "the data set is empty", "Write at least one example.")
+        return None
+    measured = measure(examples, places, problems)
+    if measured is None or not _fits(measured, rest, place, problems):
+        return None
+    return DataSet(measured.digest, measured.examples, measured.characters, inline=tuple(examples))
+
+
+def _fits(measured: Measured, rest: int, place: Place, problems: Problems) -> bool:
+    total = measured.size + rest
+    if total <= REQUEST_LIMIT:
+        return True
+    problems.error(
+        place,
+        f"the request would have {total:,} bytes, and the service takes {REQUEST_LIMIT:,} (4 MB)",
+        "Train on fewer or shorter examples.",
+    )
+    return False
+
+
+def advise(data: DataSet, place: Place, problems: Problems, *, address: str) -> None:
+    """Note what the service takes, but learns little from."""
+    if data.examples < ADVISED:
+        problems.warning(
+            place,
+            f"{plural(data.examples, 'example')} of training data",
+            f"Google advises {ADVISED} or more (target 100-500).",
+            address=address,
+        )
+
+
+def read_examples(data: DataSet) -> tuple[Example, ...]:
+    """The examples of a data set, read again and proved to be those that were measured.
+
+    Raises:
+        StalePlanError: they are not: the file was changed, or cannot be read any more.
+    """
+    examples = data.inline
+    if data.file is not None:
+        problems = Problems()
+        rows = _rows(data.file, problems, None, data.shown)
+        try:
+            problems.raise_if_any()
+        except ManifestError as error:
+            first, *_ = error.diagnostics
+            raise StalePlanError(
+                f"{data.file} changed since the plan was made: {first}".partition("\n")[0], "Make a new plan."
+            ) from error
+        examples = tuple(one for _, one in rows or ())
+    if examples_digest(examples) != data.digest:
+        raise StalePlanError(
+            f"{data.file or 'the inline training data'} changed since the plan was made", "Make a new plan."
+        )
+    return examples

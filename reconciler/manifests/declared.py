@@ -1,0 +1,169 @@
+"""What every model of a manifest shares: strictness, both spellings, and the types of its values.
+
+Rule: a model says what may be written; words for people are `explain`'s, except where only the type
+knows the reason.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import Annotated, ClassVar
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic.alias_generators import to_camel, to_snake
+from pydantic_core import PydanticCustomError
+
+from reconciler.identity import float32
+from reconciler.manifests.scalars import resolve
+from reconciler.manifests.variables import Substituted
+from reconciler.model import NAME_LIMIT
+
+INT32 = 2**31 - 1
+INT64 = 2**63 - 1
+
+
+class Declared(BaseModel):
+    """A mapping of a manifest: unknown keys refused, snake_case and camelCase alike.
+
+    Attributes:
+        OUTPUT_ONLY: keys of the API that the service sets; people copy them from its answers.
+        HINTS: keys that people write here, with what to write instead.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        alias_generator=to_camel,
+        validate_by_name=True,
+        validate_by_alias=True,
+        serialize_by_alias=True,
+    )
+
+    OUTPUT_ONLY: ClassVar[frozenset[str]] = frozenset()
+    HINTS: ClassVar[Mapping[str, str]] = {}
+
+
+def refusal(summary: str, advice: str = "") -> PydanticCustomError:
+    """What a validator raises: the sentence goes on after the key's name ("is below 1")."""
+    return PydanticCustomError("refused", "{summary}", {"summary": summary, "advice": advice})
+
+
+def snake(key: str) -> str:
+    """A key in the spelling that we use ourselves."""
+    return to_snake(key) if key.isascii() else key
+
+
+def _scalar(value: object) -> object:
+    """Text that came from variables may be a number or a boolean; text in the manifest may not."""
+    return resolve(value) if type(value) is Substituted else value
+
+
+def _within_float32(value: float) -> float:
+    try:
+        rounded = float32(value)
+    except OverflowError:
+        rounded = math.inf
+    if math.isinf(rounded) or (rounded == 0 and value != 0):
+        raise refusal("is beyond the float32 that the service keeps", "Write a moderate number.")
+    return value
+
+
+# a constraint stands next to its type, so that the JSON Schema has it too; what is before runs before
+Whole = Annotated[int, Field(ge=1, le=INT32), BeforeValidator(_scalar)]
+Count = Annotated[int, Field(ge=0, le=INT32), BeforeValidator(_scalar)]
+Fraction = Annotated[
+    float, Field(ge=0, le=1, allow_inf_nan=False), AfterValidator(_within_float32), BeforeValidator(_scalar)
+]
+Positive = Annotated[
+    float, Field(gt=0, allow_inf_nan=False), AfterValidator(_within_float32), BeforeValidator(_scalar)
+]
+Price = Annotated[float, Field(ge=0, allow_inf_nan=False), BeforeValidator(_scalar)]
+Flag = Annotated[bool, BeforeValidator(_scalar)]
+
+
+def matching(pattern: str, summary: str, advice: str, *, limit: int | None = None) -> AfterValidator:
+    """Text of one form; the reason is said in our words, not as a regular expression."""
+    compiled = re.compile(pattern, re.ASCII)
+
+    def check(value: str) -> str:
+        if limit is not None and len(value) > limit:
+            raise refusal(f"has {len(value):,} characters, and at most {limit} are allowed", advice)
+        if not compiled.fullmatch(value):
+            raise refusal(summary, advice)
+        return value
+
+    return AfterValidator(check)
+
+
+NAME = rf"[a-z][a-z0-9-]{{0,{NAME_LIMIT - 1}}}"
+ID = r"[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?"
+"""Of tunedModelId, from the API's CreateTunedModelRequest."""
+
+Name = Annotated[
+    str,
+    matching(
+        r"[a-z][a-z0-9-]*",
+        "must begin with a letter a-z and go on with a-z, 0-9 and '-'",
+        f"At most {NAME_LIMIT} characters, so that the model's id (NAME-DIGEST8) fits the service's 40.",
+        limit=NAME_LIMIT,
+    ),
+    WithJsonSchema({"type": "string", "pattern": f"^{NAME}$"}),
+]
+ModelId = Annotated[
+    str,
+    matching(
+        ID,
+        "is not a tunedModelId",
+        "1 to 40 of a-z, 0-9 and '-', beginning with a letter and not ending in '-'.",
+    ),
+    WithJsonSchema({"type": "string", "pattern": f"^{ID}$"}),
+]
+
+_UNITS = {"s": 1, "m": 60, "h": 3600}
+_DURATION = re.compile(r"([0-9]{1,9})([smh])", re.ASCII)
+
+
+def _duration(value: object) -> timedelta:
+    value = _scalar(value)
+    if value == 0 and not isinstance(value, bool):
+        return timedelta(0)
+    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise refusal("is not a duration", "Write seconds, minutes or hours: 90s, 50m, 24h.")
+    return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(_duration),
+    WithJsonSchema({"anyOf": [{"type": "string", "pattern": "^[0-9]{1,9}[smh]$"}, {"const": 0}]}),
+]
+
+
+def _iso_date(value: str) -> str:
+    try:
+        if re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII):
+            return date.fromisoformat(value).isoformat()
+    except ValueError:
+        pass
+    raise refusal("is not a date", "Write YEAR-MONTH-DAY: 2027-01-31.")
+
+
+IsoDate = Annotated[
+    str,
+    AfterValidator(_iso_date),
+    WithJsonSchema({"type": "string", "format": "date", "pattern": r"^\d{4}-\d\d-\d\d$"}),
+]
+
+
+def _said(value: str) -> str:
+    if not value.strip():
+        raise refusal("is empty", "Give it a text, or remove the key.")
+    return value
+
+
+Text = Annotated[str, AfterValidator(_said), WithJsonSchema({"type": "string", "minLength": 1})]

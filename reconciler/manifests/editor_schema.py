@@ -1,0 +1,98 @@
+"""The JSON Schema of manifests, for editors: completion and a red line before `validate` is run.
+
+Made from the same models that read manifests. Rule: it never refuses what `validate` accepts; what
+no schema can say (files, references, limits of a whole request) is left to `validate`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic.alias_generators import to_camel
+from pydantic.json_schema import models_json_schema
+
+from reconciler.manifests.envelope import Envelope
+from reconciler.manifests.kinds import FORMS, STACK
+from reconciler.manifests.stack import StackManifest
+from reconciler.manifests.variables import REFERENCE_PATTERN
+
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
+
+_REFERENCE = {"type": "string", "pattern": REFERENCE_PATTERN}
+_SCALARS = {"string", "integer", "number", "boolean"}
+_API_VERSION = "apiVersion"
+
+
+def json_schema() -> dict[str, object]:
+    """A document of any kind; the kind decides which schema holds."""
+    manifests: dict[str, type[Envelope]] = {
+        **{kind: form.manifest for kind, form in FORMS.items()},
+        STACK: StackManifest,
+    }
+    names, document = models_json_schema(
+        [(model, "validation") for model in manifests.values()],
+        by_alias=False,
+        ref_template="#/$defs/{model}",
+    )
+    definitions = {name: _spelled(definition) for name, definition in document["$defs"].items()}
+    return {
+        "$schema": DRAFT,
+        "title": "Reconciler manifest",
+        "type": "object",
+        "required": ["apiVersion", "kind", "metadata"],
+        "properties": {
+            "apiVersion": {"const": "reconciler/v1"},
+            "kind": {"enum": list(manifests)},
+        },
+        "allOf": [
+            {
+                "if": {"properties": {"kind": {"const": kind}}, "required": ["kind"]},
+                "then": names[(model, "validation")],
+            }
+            for kind, model in manifests.items()
+        ],
+        "$defs": definitions,
+    }
+
+
+def _spelled(definition: dict[str, Any]) -> dict[str, object]:
+    """An object's schema with every key in both spellings, never both at once."""
+    properties: dict[str, object] = {}
+    rules: list[object] = []
+    required = definition.get("required", [])
+    for name, schema in definition.get("properties", {}).items():
+        both = [_API_VERSION] if name == "api_version" else list(dict.fromkeys((name, to_camel(name))))
+        properties.update(dict.fromkeys(both, _value(schema)))
+        each: list[object] = [{"required": [one]} for one in both]
+        if name in required:
+            rules.append(each[0] if len(both) == 1 else {"oneOf": each})
+        elif len(both) > 1:
+            rules.append({"not": {"required": both}})
+    spelled: dict[str, object] = {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": properties,
+    }
+    if "description" in definition:
+        spelled["description"] = definition["description"]
+    return spelled | ({"allOf": rules} if rules else {})
+
+
+def _value(schema: Any) -> Any:
+    """A value's schema as people write it: never null, and a reference to a variable wherever text may be."""
+    if isinstance(schema, list):
+        return [_value(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "anyOf" in schema:
+        alternatives = [one for one in schema["anyOf"] if one != {"type": "null"}]
+        rest = {key: value for key, value in schema.items() if key not in {"anyOf", "default", "title"}}
+        if len(alternatives) == 1:
+            return _value(rest | alternatives[0])
+        return rest | {"anyOf": [*alternatives, _REFERENCE]}
+    kept = {key: value for key, value in schema.items() if key not in {"default", "title"}}
+    if kept.get("type") in _SCALARS and len(kept) > 1 and "const" not in kept:
+        return {"anyOf": [kept, _REFERENCE]}
+    if kept.get("type") in _SCALARS - {"string"}:
+        return {"anyOf": [kept, _REFERENCE]}
+    return {key: value if key == "required" else _value(value) for key, value in kept.items()}

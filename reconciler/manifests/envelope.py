@@ -1,0 +1,156 @@
+"""The Kubernetes envelope and what every kind of model has beside its spec.
+
+`permissions`, `lifecycle` and `checks` are outside spec because the API's TunedModel does not have them.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from reconciler.manifests.declared import (
+    Declared,
+    Duration,
+    Flag,
+    IsoDate,
+    ModelId,
+    Name,
+    Text,
+    matching,
+    refusal,
+)
+from reconciler.model import Check, IgnoredDrift, Lifecycle, Permission
+
+API_VERSION = "reconciler/v1"
+PROMPT_LIMIT = 40_000
+"""Characters of a prompt to a tuned model (Google's fine-tuning guide)."""
+
+_LABEL = r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)"
+
+LabelKey = Annotated[
+    str,
+    matching(
+        rf"(?:{_LABEL}/)?{_LABEL}",
+        "is not a label's name",
+        "Letters and digits, with '-', '_', '.' and one '/' between them.",
+        limit=63,
+    ),
+]
+LabelValue = Annotated[
+    str,
+    matching(
+        rf"{_LABEL}?",
+        "is not a label's value",
+        "Letters and digits, with '-', '_' and '.' between.",
+        limit=63,
+    ),
+]
+
+
+class Metadata(Declared):
+    """Who it is: the name is half of its address; id pins the tunedModelId; labels are ours alone."""
+
+    HINTS: ClassVar = {"annotations": "Use labels.", "namespace": "There are none; use labels."}
+
+    name: Name
+    id: ModelId | None = None
+    labels: dict[LabelKey, LabelValue] = Field(default_factory=dict)
+
+
+def _grantable(role: object) -> object:
+    if role == "OWNER":
+        raise refusal(
+            "cannot be OWNER: ownership is not granted, it is transferred",
+            "Grant WRITER or READER; the service's tunedModels.transferOwnership makes an owner.",
+        )
+    return role
+
+
+def _email(value: str) -> str:
+    local, at, domain = value.partition("@")
+    if not (at and local and domain) or "@" in domain or any(letter.isspace() for letter in value):
+        raise refusal("is not an e-mail address", "Write name@example.com.")
+    return value
+
+
+class DeclaredPermission(Declared):
+    """One grantee with its role."""
+
+    OUTPUT_ONLY: ClassVar = frozenset({"name"})
+    HINTS: ClassVar = {"email": "Write email_address.", "type": "Write grantee_type."}
+
+    grantee_type: Literal["USER", "GROUP", "EVERYONE"]
+    email_address: Annotated[str, AfterValidator(_email)] | None = None
+    role: Annotated[Literal["READER", "WRITER"], BeforeValidator(_grantable)]
+
+    def to_model(self) -> Permission:
+        """As a value of the core."""
+        return Permission(self.grantee_type, self.email_address or "", self.role)
+
+
+class DeclaredIgnoredDrift(Declared):
+    """A difference that is known and tolerated, with its reason, until a date."""
+
+    field: Text
+    reason: str = ""
+    until: IsoDate | None = None
+
+
+class DeclaredLifecycle(Declared):
+    """How the model may be changed; what is absent is the Stack's, then the default."""
+
+    prevent_destroy: Flag | None = None
+    ignore_changes: list[Text] | None = None
+    keep_deposed: Duration | None = None
+    ignore_drift: list[DeclaredIgnoredDrift] | None = None
+    replace: Literal["candidate", "delete_first"] | None = None
+
+    def to_model(self, defaults: Lifecycle, *, spelled: dict[str, str]) -> Lifecycle:
+        """Merged over defaults; `spelled` gives each field's own path for what was written."""
+        ignored = self.ignore_drift
+        return Lifecycle(
+            prevent_destroy=defaults.prevent_destroy
+            if self.prevent_destroy is None
+            else self.prevent_destroy,
+            ignore_changes=defaults.ignore_changes
+            if self.ignore_changes is None
+            else tuple(spelled.get(one, one) for one in self.ignore_changes),
+            keep_deposed=defaults.keep_deposed if self.keep_deposed is None else self.keep_deposed,
+            ignore_drift=defaults.ignore_drift
+            if ignored is None
+            else tuple(
+                IgnoredDrift(spelled.get(one.field, one.field), one.reason, one.until or "")
+                for one in ignored
+            ),
+            replace=defaults.replace if self.replace is None else self.replace,
+        )
+
+
+class DeclaredCheck(Declared):
+    """A prompt and the answer that a candidate must give before it is promoted."""
+
+    prompt: Annotated[str, Field(min_length=1, max_length=PROMPT_LIMIT)]
+    expect: Text
+
+    def to_model(self) -> Check:
+        """As a value of the core."""
+        return Check(self.prompt, self.expect)
+
+
+class Envelope(Declared):
+    """What is around every spec."""
+
+    HINTS: ClassVar = {"status": "The service's answers do not belong into a manifest."}
+
+    api_version: Literal["reconciler/v1"] = Field(alias="apiVersion")
+    kind: str
+    metadata: Metadata
+
+
+class ModelEnvelope(Envelope):
+    """What is around the spec of a kind that is trained."""
+
+    permissions: list[DeclaredPermission] | None = None
+    lifecycle: DeclaredLifecycle | None = None
+    checks: list[DeclaredCheck] = Field(default_factory=list)

@@ -1,0 +1,198 @@
+"""Pydantic's errors in our words: the key's path, what is wrong with its value, what to write.
+
+Rule: a message names the path as the author spelled it, and never repeats more of a value than it
+takes to recognise it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, get_args
+
+from pydantic import ValidationError
+
+from reconciler.manifests.declared import Declared, snake
+from reconciler.manifests.documents import Path, YamlMap, locate
+from reconciler.manifests.problems import Place, Problems, nearest
+from reconciler.manifests.scalars import LEADING_ZERO, described, written
+
+_KEY = "[key]"
+"""Pydantic's mark in a path for "the key itself"."""
+
+
+def explain(
+    error: ValidationError,
+    model: type[Declared],
+    body: YamlMap,
+    place: Place,
+    problems: Problems,
+    *,
+    address: str | None,
+) -> None:
+    """Note every error of one document.
+
+    Args:
+        error: what pydantic found.
+        model: of the whole document.
+        body: the document, which knows where its values stand.
+        place: where the document begins.
+        problems: where to note them.
+        address: the model's, if it is known.
+    """
+    for one in error.errors(include_url=False):
+        path = one["loc"]
+        if one["type"] != "missing" and one["input"] is None:
+            continue  # "has no value" is said already
+        of_key = one["type"] == "extra_forbidden"
+        if path and path[-1] == _KEY:
+            path, of_key = path[:-1], True
+        if one["type"] == "missing":
+            mark = locate(body, path[:-1], of_key=True)
+            name = path_name(path)
+            summary, detail = f"{name} is missing", f"Add the key {path[-1]}."
+        else:
+            mark = locate(body, path, of_key=of_key)
+            summary, detail = _in_words(one, model, body, path)
+        problems.error(Place(place.file, *mark) if mark else place, summary, detail, address=address)
+
+
+def path_name(path: Path) -> str:
+    """A path for people: spec.reader_project_numbers[1]."""
+    name = ""
+    for step in path:
+        name += f"[{step}]" if isinstance(step, int) else f".{step}" if name else step
+    return name
+
+
+def _in_words(one: Any, model: type[Declared], body: YamlMap, path: Path) -> tuple[str, str]:
+    name, value, limits = path_name(path), one["input"], one.get("ctx", {})
+    match one["type"]:
+        case "refused":
+            shown = f" {_shown(value)}" if isinstance(value, (str, int, float)) and value != "" else ""
+            return f"{name}{shown} {limits['summary']}", limits["advice"]
+        case "extra_forbidden":
+            return _unknown_key(model, body, path)
+        case "greater_than_equal" | "greater_than":
+            least = limits.get("ge", limits.get("gt"))
+            how = "below" if "ge" in limits else "not above"
+            return f"{name} is {written(value)}, {how} {written(least)}", _range_advice(limits)
+        case "less_than_equal":
+            return f"{name} is {written(value)}, above {written(limits['le'])}", _range_advice(limits)
+        case "finite_number":
+            return f"{name} is {written(value)}, not a finite number", "Write a number."
+        case "string_too_short":
+            return f"{name} is empty", "Give it a text, or remove the key."
+        case "string_too_long":
+            most = limits["max_length"]
+            return f"{name} has {len(value):,} characters, and at most {most:,} are allowed", "Shorten it."
+        case "literal_error":
+            return _not_one_of(name, value, limits["expected"])
+        case kind if kind in _WANTED:
+            return f"{name} must be {_WANTED[kind]}, not {described(value)}", _advice(kind, value, path)
+        case _:
+            return f"{name}: {one['msg']}", ""
+
+
+_WANTED = {
+    "string_type": "text",
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+}
+
+
+def _advice(kind: str, value: object, path: Path) -> str:
+    leaf = path[-1] if path else ""
+    match kind, value:
+        case "string_type", bool() | int() | float():
+            return f'Put it in quotes: "{written(value)}".'
+        case "string_type", list():
+            return "Write a single text."
+        case "bool_type", _:
+            return "Write true or false."
+        case "int_type", float() if value.is_integer():
+            return f"Write {int(value)}."
+        case (("int_type" | "float_type"), str()):
+            if LEADING_ZERO.fullmatch(value):
+                return "A number with a leading zero is read as text: octal or decimal? Write it without."
+            return "Write the number without quotes." if _numeric(value) else "Write a number."
+        case "model_type", list() if leaf == "examples":
+            return "Write examples: {examples: [...]}, as in Google's tutorial."
+        case "list_type", dict():
+            return "Begin each item with '- '."
+        case "list_type", _:
+            return "Write a list: [VALUE, …]."
+        case _:
+            return "Write KEY: VALUE pairs." if kind in {"model_type", "dict_type"} else "Write a number."
+
+
+def _numeric(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _shown(value: object) -> str:
+    text = repr(value) if isinstance(value, str) else written(value)
+    return text if len(text) <= 60 else f"{text[:60]}…"
+
+
+def _range_advice(limits: Mapping[str, object]) -> str:
+    if "ge" in limits:
+        return f"Write {written(limits['ge'])} or more."
+    return f"Write {written(limits['le'])} or less." if "le" in limits else "Write a number above it."
+
+
+def _not_one_of(name: str, value: object, expected: str) -> tuple[str, str]:
+    options = [word.strip("'") for word in expected.replace(" or ", ", ").split(", ")]
+    near = nearest(value, options) if isinstance(value, str) else None
+    listed = options[0] if len(options) == 1 else f"{', '.join(options[:-1])} or {options[-1]}"
+    return f"{name} must be {listed}, not {described(value)}", f"Write {near or listed}."
+
+
+def _unknown_key(model: type[Declared], body: YamlMap, path: Path) -> tuple[str, str]:
+    *parents, key = path
+    name, key = path_name(path), str(key)
+    owner, siblings = model, body
+    for step in parents:
+        owner = _inner(owner, step) or owner
+        siblings = siblings[step]  # type: ignore[index, assignment]  # the path is pydantic's way into this body
+    spelling = snake(key)
+    fields = owner.model_fields
+    names = {field: info.alias or field for field, info in fields.items()}
+    if spelling in fields:
+        other = next((one for one in (names[spelling], spelling) if one in siblings and one != key), None)
+        if other is not None:
+            return f"{name} is there twice, as {other} and as {key}", "Remove one of them."
+        return f"{name} is not a key", f"Write {spelling}."
+    if spelling in owner.OUTPUT_ONLY:
+        return f"{name} is set by the service", "Remove it."
+    if spelling in owner.HINTS:
+        return f"{name} is not a key here", owner.HINTS[spelling]
+    known = [names["api_version"] if one == "api_version" else one for one in fields]
+    near = nearest(spelling, known)
+    if near is not None:
+        return f"{name} is not a known key", f"Did you mean {near}?"
+    return f"{name} is not a known key", f"Known here: {', '.join(known)}."
+
+
+def _inner(owner: type[Declared], step: str | int) -> type[Declared] | None:
+    """The model of what stands under a key."""
+    if isinstance(step, int):
+        return None  # a list's items have the model that its key has
+    for field, info in owner.model_fields.items():
+        if step in {field, info.alias}:
+            return _declared(info.annotation)
+    return None
+
+
+def _declared(annotation: object) -> type[Declared] | None:
+    if isinstance(annotation, type) and issubclass(annotation, Declared):
+        return annotation
+    arguments: Sequence[object] = get_args(annotation)
+    return next((found for one in arguments if (found := _declared(one)) is not None), None)

@@ -1,0 +1,57 @@
+"""The kinds of model that a manifest can declare: one line each, one sibling module each.
+
+`kind: TuningJob` comes in beside `tuned_model` as a module of its own, with its models, its choices
+and its data sets, and as a second line of FORMS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from reconciler.manifests import tuned_model
+from reconciler.manifests.data_sets import DataSets
+from reconciler.manifests.documents import YamlMap
+from reconciler.manifests.envelope import ModelEnvelope
+from reconciler.manifests.problems import Problems
+from reconciler.model import DataSet
+
+Choice = tuple[str, tuple[str, str], bool]
+"""Where, which keys exclude each other, whether one of them must be there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How a kind is written.
+
+    Attributes:
+        manifest: the model of its whole document.
+        choices: its oneofs.
+        parent: the field that may name another manifest of the kind, "" if none.
+        data_sets: (document, its file, DataSets, Problems, bytes of the request beside the data) to its
+            data sets; empty after noting what is wrong.
+    """
+
+    manifest: type[ModelEnvelope]
+    choices: tuple[Choice, ...]
+    parent: str
+    data_sets: Callable[[YamlMap, str, DataSets, Problems, int], tuple[DataSet, ...]]
+
+
+FORMS: Mapping[str, Form] = {
+    "TunedModel": Form(
+        tuned_model.TunedModelManifest, tuned_model.CHOICES, tuned_model.PARENT, tuned_model.data_sets
+    ),
+}
+
+STACK = "Stack"
+
+
+def field_value(spec: Any, path: str) -> Any:
+    """What a validated spec says at a field's path; None when it says nothing."""
+    for step in path.split("."):
+        spec = getattr(spec, step, None)
+        if spec is None:
+            return None
+    return spec

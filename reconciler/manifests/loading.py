@@ -1,0 +1,170 @@
+"""From files to desired models: read all, settle the Stack, then each document, then what spans them.
+
+Rule: one pass finds every problem of every document; a document with a problem yields no model, and
+nothing is returned unless all are sound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from reconciler.manifests import sources
+from reconciler.manifests.documents import Composed, YamlMap, build, compose
+from reconciler.manifests.envelope import API_VERSION
+from reconciler.manifests.explain import explain
+from reconciler.manifests.kinds import FORMS, STACK
+from reconciler.manifests.models import ModelReader
+from reconciler.manifests.nearby import stack_near
+from reconciler.manifests.problems import Place, Problems, nearest
+from reconciler.manifests.references import check_references
+from reconciler.manifests.rules import check_lifecycle_fields
+from reconciler.manifests.scalars import described
+from reconciler.manifests.stack import StackManifest
+from reconciler.model import Desired, Kind, Stack
+
+if TYPE_CHECKING:
+    from reconciler.manifests import Loaded
+
+
+def load(
+    paths: Sequence[str], *, kinds: Mapping[str, Kind], variables: Mapping[str, str], allow_empty: bool
+) -> Loaded:
+    """See `reconciler.manifests.load`."""
+    from reconciler.manifests import Loaded
+
+    problems = Problems()
+    found, whole = sources.discover(paths)
+    documents = [one for source in found for one in _documents(source, problems)]
+    files = [source.path for source in found]
+    if not documents and not problems:
+        if not allow_empty:
+            problems.error(
+                Place(", ".join(paths) or "."),
+                "no manifest found",
+                "Manifests end in .yaml or .yml; reconciler init writes a first one.",
+            )
+        problems.raise_if_any()
+    if not whole and not any(one.kind == STACK for one in documents):
+        near = stack_near([source.path for source in found if source.alone], problems)
+        documents.extend(near)
+        files.extend({one.file: None for one in near})
+    stack = _stack([one for one in documents if one.kind == STACK], kinds, variables, problems)
+    values = {**stack.variables, **variables}
+    reader = ModelReader(kinds, stack, problems)
+    desired: list[Desired] = []
+    for document in documents:
+        if document.kind == STACK:
+            continue
+        body = _body(document, values, problems)
+        if body is not None and _is_manifest(body, document.place, kinds, problems):
+            one = reader.read(body, document)
+            if one is not None:
+                desired.append(one)
+    check_references(reader.seen, problems, whole=whole)
+    problems.raise_if_any()
+    return Loaded(
+        desired=tuple(sorted(desired, key=lambda one: one.address)),
+        stack=stack,
+        whole=whole,
+        files=tuple(files),
+        warnings=problems.warnings,
+    )
+
+
+def _documents(source: sources.Source, problems: Problems) -> list[Composed]:
+    before = len(problems)
+    text = sources.read_text(source.path, problems, limit=sources.MANIFEST_LIMIT)
+    found = [] if text is None else list(compose(source.path, text, problems))
+    if source.alone and not found and len(problems) == before:
+        problems.error(
+            Place(source.path),
+            "the file holds no manifest",
+            f"A manifest begins with apiVersion: {API_VERSION}.",
+        )
+    return found
+
+
+def _body(document: Composed, variables: Mapping[str, str], problems: Problems) -> YamlMap | None:
+    before = len(problems)
+    body = build(document, problems, variables)
+    if isinstance(body, YamlMap):
+        return body
+    if len(problems) == before:
+        problems.error(
+            document.place,
+            f"a manifest is a mapping, not {described(body)}",
+            f"It begins with apiVersion: {API_VERSION}.",
+        )
+    return None
+
+
+def _is_manifest(body: YamlMap, place: Place, kinds: Mapping[str, Kind], problems: Problems) -> bool:
+    """Whether a document is one of ours, so that looking at the rest of it makes sense."""
+    version, kind = body.get("apiVersion"), body.get("kind")
+    known = [*(name for name in FORMS if name in kinds), STACK]
+    if "format_version" in body:
+        problems.error(place, "this is a saved plan, not a manifest", "Give it to: reconciler apply FILE")
+        return False
+    if "apiVersion" not in body and kind not in known:
+        near = nearest("apiVersion", [key for key in body if key != "kind"])
+        problems.error(
+            place,
+            "not a manifest: it has no apiVersion",
+            f"Add apiVersion: {API_VERSION}"
+            + (f" (there is {near})." if near else ", or move it elsewhere."),
+        )
+        return False
+    if version not in {API_VERSION, None}:
+        problems.error(
+            _at(body, "apiVersion", place),
+            f"apiVersion is {described(version)}, which this program does not read",
+            f"Write apiVersion: {API_VERSION}, or move the file elsewhere if it is not a manifest.",
+        )
+        return False
+    if kind in known:
+        return True
+    where = _at(body, "kind", place)
+    if "kind" not in body:
+        problems.error(place, "kind is missing", f"Add kind: {' or '.join(known)}.")
+    elif kind is not None:
+        near = nearest(kind, known) if isinstance(kind, str) else None
+        advice = f"Did you mean {near}?" if near else f"Known here: {', '.join(known)}."
+        problems.error(where, f"kind is {described(kind)}, which is not known", advice)
+    return False
+
+
+def _at(body: YamlMap, key: str, place: Place) -> Place:
+    from reconciler.manifests.documents import locate
+
+    mark = locate(body, [key])
+    return Place(place.file, *mark) if mark else place
+
+
+def _stack(
+    documents: Sequence[Composed],
+    kinds: Mapping[str, Kind],
+    variables: Mapping[str, str],
+    problems: Problems,
+) -> Stack:
+    stack = Stack()
+    for number, document in enumerate(documents):
+        body = _body(document, variables, problems)
+        if body is None or not _is_manifest(body, document.place, kinds, problems):
+            continue
+        if number:
+            problems.error(
+                document.place, f"a second Stack; the first is at {documents[0].place}", "Keep one of them."
+            )
+        fields = [field for kind in kinds.values() for field in kind.fields.values()]
+        spelled = check_lifecycle_fields(body, "spec.lifecycle", fields, document.file, problems)
+        try:
+            declared = StackManifest.model_validate(body)
+        except ValidationError as error:
+            explain(error, StackManifest, body, document.place, problems, address=None)
+            continue
+        if not number:
+            stack = declared.to_model(document.file, document.place.line or 0, spelled=spelled)
+    return stack

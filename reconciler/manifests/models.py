@@ -1,0 +1,164 @@
+"""One document of a model's kind to Desired."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from pydantic import ValidationError
+
+from reconciler.identity import canonical
+from reconciler.manifests.data_sets import DataSets, advise
+from reconciler.manifests.documents import Composed, YamlMap, locate, spelled_path, value_at
+from reconciler.manifests.envelope import ModelEnvelope
+from reconciler.manifests.explain import explain
+from reconciler.manifests.kinds import FORMS, Form, field_value
+from reconciler.manifests.problems import Place, Problems
+from reconciler.manifests.references import Seen
+from reconciler.manifests.rules import (
+    check_choices,
+    check_lifecycle_fields,
+    check_permissions,
+    check_pinning,
+)
+from reconciler.model import Address, Attributes, Desired, Kind, Lifecycle, Stack
+
+
+class ModelReader:
+    """Reads documents one by one, and remembers what those that follow must know.
+
+    Attributes:
+        seen: every model that has a name, sound or not.
+    """
+
+    def __init__(self, kinds: Mapping[str, Kind], stack: Stack, problems: Problems) -> None:
+        self.seen: list[Seen] = []
+        self._kinds = kinds
+        self._stack = stack
+        self._problems = problems
+        self._data = DataSets(problems)
+
+    def read(self, body: YamlMap, document: Composed) -> Desired | None:
+        """The model that a document declares, or None after noting what is wrong with it."""
+        name = str(body["kind"])
+        kind, form, file = self._kinds[name], FORMS[name], document.file
+        before = len(self._problems)
+        seen = _seen(body, form, document)
+        if seen is not None:
+            self.seen.append(seen)
+        address = str(seen.address) if seen else None
+        spelled = check_lifecycle_fields(body, "lifecycle", list(kind.fields.values()), file, self._problems)
+        check_choices(body, form.choices, file, self._problems)
+        check_permissions(body, kind, file, self._problems)
+        check_pinning(body, kind, file, self._problems)
+        declared: ModelEnvelope | None = None
+        attributes: Attributes = {}
+        try:
+            declared = form.manifest.model_validate(body)
+        except ValidationError as error:
+            explain(error, form.manifest, body, document.place, self._problems, address=address)
+        else:
+            attributes = _attributes(declared, kind)
+        rest = len(canonical(attributes))
+        data = form.data_sets(body, file, self._data, self._problems, rest)
+        if declared is None or not data or seen is None or len(self._problems) > before:
+            return None
+        places = _places(body, attributes, kind)
+        for one in data:
+            advise(one, Place(file, *places[kind.data_field]), self._problems, address=str(seen.address))
+        lifecycle = _lifecycle(declared, self._stack.lifecycle, spelled)
+        permissions = declared.permissions
+        desired = Desired(
+            address=seen.address,
+            attributes=attributes,
+            data=data,
+            permissions=None if permissions is None else tuple(one.to_model() for one in permissions),
+            id=declared.metadata.id,
+            labels=declared.metadata.labels,
+            lifecycle=lifecycle,
+            checks=tuple(one.to_model() for one in declared.checks),
+            file=file,
+            line=document.place.line or 0,
+            places=places,
+        )
+        return _with_digest(desired)
+
+
+def _seen(body: YamlMap, form: Form, document: Composed) -> Seen | None:
+    name = value_at(body, ["metadata", "name"])
+    if not isinstance(name, str) or not name:
+        return None
+
+    def place(path: list[str]) -> Place:
+        return Place(document.file, *(locate(body, path) or body.mark))
+
+    id_path = ["metadata", "id"]
+    pinned = value_at(body, id_path)
+    parent_path = spelled_path(body, f"spec.{form.parent}")
+    parent = value_at(body, parent_path)
+    address = None
+    if isinstance(parent, str) and parent.startswith(f"{body['kind']}/"):
+        try:
+            address = Address.parse(parent)
+        except ValueError:
+            address = None  # told by the type of the field
+    return Seen(
+        address=Address(str(body["kind"]), name),
+        place=place(["metadata", "name"]),
+        id=pinned if isinstance(pinned, str) else "",
+        id_place=place(id_path),
+        parent=address,
+        parent_place=place(parent_path),
+    )
+
+
+def _attributes(declared: Any, kind: Kind) -> Attributes:
+    found = {}
+    for path in kind.fields:
+        value = field_value(declared.spec, path)
+        if value is not None:
+            found[path] = tuple(value) if isinstance(value, list) else value
+    return found
+
+
+def _places(body: YamlMap, attributes: Attributes, kind: Kind) -> dict[str, tuple[int, int]]:
+    places = {}
+    for path in (*attributes, kind.data_field):
+        mark = locate(body, spelled_path(body, f"spec.{path}"), of_key=path == kind.data_field)
+        if mark is not None:
+            places[path] = mark
+    for path in ("metadata.id", "permissions"):
+        mark = locate(body, path.split("."))
+        if value_at(body, path.split(".")) is not None and mark is not None:
+            places[path] = mark
+    return places
+
+
+def _lifecycle(declared: ModelEnvelope, defaults: Lifecycle, spelled: dict[str, str]) -> Lifecycle:
+    """The manifest's over the Stack's; the Stack's delete_first is for pinned ids only."""
+    from dataclasses import replace
+
+    if declared.metadata.id is None and defaults.replace != Lifecycle().replace:
+        defaults = replace(defaults, replace=Lifecycle().replace)
+    return defaults if declared.lifecycle is None else declared.lifecycle.to_model(defaults, spelled=spelled)
+
+
+def _with_digest(desired: Desired) -> Desired:
+    """Digest what the document means: spelling, comments and order of keys are no change of it."""
+    from dataclasses import replace
+
+    lifecycle = asdict(desired.lifecycle)
+    lifecycle["keep_deposed"] = desired.lifecycle.keep_deposed.total_seconds()
+    permissions = desired.permissions
+    meaning = {
+        "address": str(desired.address),
+        "attributes": dict(desired.attributes),
+        "permissions": None if permissions is None else sorted(map(str, permissions)),
+        "id": desired.id,
+        "labels": dict(desired.labels),
+        "lifecycle": lifecycle,
+        "checks": [asdict(check) for check in desired.checks],
+    }
+    return replace(desired, digest=hashlib.sha256(canonical(meaning)).hexdigest())

@@ -1,0 +1,75 @@
+"""What is wrong, collected: every problem of every file, one for each place, in the order of reading.
+
+Rule: nothing here raises before the end; a person mends all problems at once, not one a run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from reconciler.errors import Diagnostic, ManifestError
+
+
+class Place(NamedTuple):
+    """Where a problem stands: the path as the user gave it, then 1-based numbers, None where unknown."""
+
+    file: str
+    line: int | None = None
+    column: int | None = None
+
+    def __str__(self) -> str:
+        return ":".join(str(part) for part in self if part is not None)
+
+
+class Problems:
+    """A collector: the first problem met at a place is the cause, those after it are its consequences."""
+
+    def __init__(self) -> None:
+        self._errors: dict[Place, Diagnostic] = {}
+        self._warnings: dict[Place, Diagnostic] = {}
+
+    def error(self, place: Place, summary: str, detail: str = "", *, address: str | None = None) -> None:
+        """Note an error; ignored when the place has one already."""
+        if place not in self._errors:
+            self._errors[place] = Diagnostic(summary, detail, *place, address=address)
+
+    def warning(self, place: Place, summary: str, detail: str = "", *, address: str | None = None) -> None:
+        """Note a warning; it stops nothing."""
+        if place not in self._warnings:
+            self._warnings[place] = Diagnostic(summary, detail, *place, severity="warning", address=address)
+
+    def __len__(self) -> int:
+        """How many errors there are; warnings do not count."""
+        return len(self._errors)
+
+    @property
+    def warnings(self) -> tuple[Diagnostic, ...]:
+        """The warnings, sorted by place."""
+        return tuple(sorted(self._warnings.values(), key=_order))
+
+    def raise_if_any(self) -> None:
+        """Raise ManifestError with all errors and warnings, sorted by file and line, if there is an error."""
+        if self._errors:
+            raise ManifestError(sorted([*self._errors.values(), *self._warnings.values()], key=_order))
+
+
+def _order(one: Diagnostic) -> tuple[str, int, int]:
+    return (one.file or "", one.line or 0, one.column or 0)
+
+
+def nearest(word: str, known: Sequence[str]) -> str | None:
+    """The known word that was probably meant, or None."""
+    from difflib import get_close_matches
+
+    matches = get_close_matches(word, known, n=1, cutoff=0.6)
+    if not matches:
+        # "Temperature" and "EPOCH_COUNT" are near for a person, and far for difflib
+        folded = {one.lower(): one for one in reversed(known)}
+        matches = [folded[one] for one in get_close_matches(word.lower(), list(folded), n=1, cutoff=0.6)]
+    return matches[0] if matches else None
+
+
+def plural(count: int, noun: str) -> str:
+    """A count with its noun: "1 example", "2 examples"."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -1,0 +1,84 @@
+"""What spans documents: addresses and ids that are there once, sources that exist, and no circles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from reconciler.manifests.problems import Place, Problems, nearest
+from reconciler.model import Address
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What other documents must know of one, sound or not.
+
+    Attributes:
+        address: of the model.
+        place: where its name stands.
+        id: the pinned id, "" if none, and where it stands.
+        parent: the manifest that it is tuned from, None if none, and where that stands.
+    """
+
+    address: Address
+    place: Place
+    id: str
+    id_place: Place
+    parent: Address | None
+    parent_place: Place
+
+
+def check_references(seen: Sequence[Seen], problems: Problems, *, whole: bool) -> None:
+    """Note duplicates, sources that nobody declares (only when everything is loaded), and circles."""
+    first: dict[Address, Seen] = {}
+    ids: dict[tuple[str, str], Seen] = {}
+    for one in seen:
+        before = first.setdefault(one.address, one)
+        if before is not one:
+            problems.error(
+                one.place,
+                f"{one.address} is declared twice, first at {before.place}",
+                "Rename one of them, or remove it.",
+                address=str(one.address),
+            )
+        if one.id:
+            owner = ids.setdefault((one.address.kind, one.id), one)
+            if owner is not one:
+                problems.error(
+                    one.id_place,
+                    f"the id {one.id!r} is pinned twice, first at {owner.id_place}",
+                    "An id belongs to one model: change one of them.",
+                    address=str(one.address),
+                )
+    names = sorted(str(address) for address in first)
+    for one in first.values():
+        if whole and one.parent is not None and one.parent not in first:
+            near = nearest(str(one.parent), names)
+            problems.error(
+                one.parent_place,
+                f"{one.parent} is declared nowhere",
+                f"Did you mean {near}?"
+                if near
+                else "Declare it, or write tunedModels/ID for a model that is live.",
+                address=str(one.address),
+            )
+    _check_circles(first, problems)
+
+
+def _check_circles(first: dict[Address, Seen], problems: Problems) -> None:
+    done: set[Address] = set()
+    for start in sorted(first):
+        trail: dict[Address, None] = {}
+        at: Address | None = start
+        while at is not None and at in first and at not in done and at not in trail:
+            trail[at] = None
+            at = first[at].parent
+        if at is not None and at in trail:
+            circle = list(trail)[list(trail).index(at) :]
+            problems.error(
+                first[circle[0]].parent_place,
+                f"tuned from itself: {' from '.join(str(one) for one in (*circle, circle[0]))}",
+                "Give one of them a base_model.",
+                address=str(circle[0]),
+            )
+        done.update(trail)

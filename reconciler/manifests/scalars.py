@@ -1,0 +1,74 @@
+"""A plain scalar's value by YAML 1.2's core schema, which is what people expect from JSON.
+
+PyYAML follows YAML 1.1, where `no` is False, `0755` is 493, `1e-3` is text, and a date is an object.
+Rule: one deliberate difference from the core schema: digits after a leading zero stay text, because
+nobody can tell which number was meant.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+
+_WORDS: dict[str, object] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+    **dict.fromkeys((".nan", ".NaN", ".NAN"), math.nan),
+    **{f"{sign}{word}": math.inf for sign in ("", "+") for word in (".inf", ".Inf", ".INF")},
+    **{f"-{word}": -math.inf for word in (".inf", ".Inf", ".INF")},
+}
+_LEADS = frozenset("~nNtTfF.-+0123456789")
+_INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,63})", re.ASCII)
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?", re.ASCII)
+_OTHER_BASE = re.compile(r"0o[0-7]{1,64}|0x[0-9a-fA-F]{1,64}", re.ASCII)
+
+LEADING_ZERO = re.compile(r"[-+]?0[0-9_]+", re.ASCII)
+"""What YAML 1.1 takes for octal: text for us, and an error where a number is wanted."""
+
+
+def resolve(text: str) -> str | int | float | bool | None:
+    """The value of an unquoted scalar."""
+    if text and text[0] not in _LEADS:
+        return text
+    if text in _WORDS:
+        return _WORDS[text]  # type: ignore[return-value]  # the table holds nothing else
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    if _FLOAT.fullmatch(text):
+        return float(text)
+    if _OTHER_BASE.fullmatch(text):
+        return int(text, 0)
+    return text
+
+
+def written(value: object) -> str:
+    """A value as YAML writes it, for messages and variables: true, 5, 0.001."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def described(value: object) -> str:
+    """What a value is, for "must be a number, not …"; never more than a few words of it."""
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return f"the boolean {written(value)}"
+        case int() | float():
+            return f"the number {_short(written(value))}"
+        case str():
+            return f"the text {_short(value)!r}"
+        case dict():
+            return "a mapping"
+        case list():
+            return "a list"
+        case _:
+            return "something else"
+
+
+def _short(text: str, limit: int = 40) -> str:
+    return text if len(text) <= limit else f"{text[:limit]}…"

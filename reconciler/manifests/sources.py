@@ -1,0 +1,206 @@
+"""Files: which ones are meant, whether they may be read, and their text.
+
+Rule: a pull request chooses these paths, so nothing here blocks (a FIFO), fills the memory, or leaves
+the work tree for a data set.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from reconciler.errors import UsageError
+from reconciler.manifests.problems import Place, Problems
+
+MANIFEST_LIMIT = 32 * 1024 * 1024
+"""Bytes of a manifest file."""
+
+_MANIFESTS = (".yaml", ".yml")
+_UNUSABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A manifest file to read.
+
+    Attributes:
+        path: as it can be opened from the working directory.
+        alone: it was given itself, so nothing in it would be a surprise.
+    """
+
+    path: str
+    alone: bool
+
+
+def discover(paths: Sequence[str]) -> tuple[list[Source], bool]:
+    """The manifest files that the paths mean, each once, and whether every path was a folder.
+
+    Raises:
+        UsageError: a path does not exist, or cannot be looked at.
+    """
+    found: dict[str, Source] = {}
+    whole = True
+    for path in paths:
+        try:
+            mode = os.stat(path).st_mode  # noqa: PTH116 -- Path("") would be the working directory
+        except (OSError, ValueError) as error:
+            raise _no_path(path, error) from error
+        if stat.S_ISDIR(mode):
+            for file in _walk(path):
+                found.setdefault(os.path.realpath(file), Source(file, alone=False))
+        else:
+            whole = False
+            found.setdefault(os.path.realpath(path), Source(path, alone=True))
+    return list(found.values()), whole
+
+
+def _no_path(path: str, error: OSError | ValueError) -> UsageError:
+    if isinstance(error, FileNotFoundError):
+        return UsageError(
+            f"{path}: there is no such file or folder",
+            "Give the folder that holds the manifests, or run: reconciler init (it writes a first one).",
+        )
+    return UsageError(f"{path}: cannot be read: {_reason(error)}", "Give a folder or a file of manifests.")
+
+
+def _walk(folder: str) -> Iterator[str]:
+    """Every *.yaml and *.yml below the folder, sorted; nothing hidden, and no folder twice."""
+    seen: set[str] = set()
+    pending = [folder]
+    while pending:
+        current = pending.pop()
+        real = os.path.realpath(current)
+        if real in seen:
+            continue
+        seen.add(real)
+        try:
+            entries = sorted(os.scandir(current), key=lambda entry: entry.name)
+        except OSError as error:
+            raise UsageError(
+                f"{current}: cannot be read: {_reason(error)}",
+                "Make it readable: a folder that is left out would look like models to delete.",
+            ) from error
+        folders = []
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir():
+                folders.append(entry.path)
+            elif entry.name.lower().endswith(_MANIFESTS):
+                yield entry.path
+        pending.extend(reversed(folders))
+
+
+def read_bytes(path: str, *, limit: int) -> bytes:
+    """The bytes of a regular file, without ever waiting for it.
+
+    Raises:
+        OSError: it is no regular file, too large, missing or unreadable; str() of `strerror` says which.
+    """
+    # stat first: opening some devices has effects; O_NONBLOCK and fstat in case it was swapped meanwhile
+    _require_regular(Path(path).stat(), limit)
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    with open(descriptor, "rb") as file:  # noqa: PTH123 -- a descriptor has no Path
+        _require_regular(os.fstat(descriptor), limit)
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise OSError(errno.EFBIG, _too_large(limit))
+    return content
+
+
+def _require_regular(found: os.stat_result, limit: int) -> None:
+    if stat.S_ISDIR(found.st_mode):
+        raise OSError(errno.EISDIR, "it is a folder")
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "it is not a regular file (a pipe, a socket or a device)")
+    if found.st_size > limit:
+        raise OSError(errno.EFBIG, _too_large(limit))
+
+
+def _too_large(limit: int) -> str:
+    return f"it is larger than {limit // (1024 * 1024)} MB"
+
+
+def _reason(error: OSError | ValueError) -> str:
+    if isinstance(error, OSError):
+        if error.errno == errno.ELOOP:
+            return "its symbolic links go round in a circle"
+        return error.strerror or str(error)
+    return str(error)
+
+
+def cannot_be_read(error: OSError | ValueError) -> tuple[str, str]:
+    """Why a file cannot be read, and what to do."""
+    match error.errno if isinstance(error, OSError) else None:
+        case errno.ENOENT | errno.ENOTDIR:
+            return "there is no such file", "Check the path: it is relative to the file that names it."
+        case errno.EACCES | errno.EPERM:
+            advice = "Make it readable for the user that runs this command."
+        case errno.EFBIG:
+            advice = "Split it into several files."
+        case _:
+            advice = "Name a regular file."
+    return f"cannot be read: {_reason(error)}", advice
+
+
+def read_text(path: str, problems: Problems, *, limit: int) -> str | None:
+    """A file's text: UTF-8 without its byte order mark; None after noting why not."""
+    try:
+        content = read_bytes(path, limit=limit)
+    except (OSError, ValueError) as error:
+        problems.error(Place(path), *cannot_be_read(error))
+        return None
+    return decode(content, path, problems)
+
+
+def decode(content: bytes, path: str, problems: Problems) -> str | None:
+    """UTF-8 bytes as text, line ends untouched; None after noting why not."""
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        problems.error(Place(path, 1, 1), "the file is UTF-16 or UTF-32", "Save it as UTF-8.")
+        return None
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = content[: error.start]
+        line = before.count(b"\n") + 1
+        column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace")) + 1
+        # utf-8-sig counts from behind the mark
+        offset = error.start + (3 if content.startswith(b"\xef\xbb\xbf") else 0)
+        problems.error(
+            Place(path, line, column),
+            f"the file is not UTF-8: byte 0x{content[offset]:02x} at offset {offset}",
+            "Save it as UTF-8.",
+        )
+        return None
+    return text
+
+
+def refuse_control_characters(text: str, path: str, problems: Problems) -> bool:
+    """Note the first character that no text file should hold; True if there was one."""
+    match = _UNUSABLE.search(text)
+    if match is None:
+        return False
+    hint = "The file looks binary or UTF-16; save it as UTF-8." if match[0] == "\0" else "Remove it."
+    problems.error(
+        place_at(path, text, match.start()), f"the control character U+{ord(match[0]):04X} is not text", hint
+    )
+    return True
+
+
+def place_at(path: str, text: str, offset: int) -> Place:
+    """The place of a character by its offset; counts lines, so it is for errors only."""
+    return Place(path, text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset))
+
+
+def work_tree(folder: str) -> str | None:
+    """The git work tree that a folder is in, symbolic links resolved; None without one."""
+    real = Path(folder).resolve()
+    for candidate in (real, *real.parents):
+        if (candidate / ".git").exists():
+            return str(candidate)
+    return None

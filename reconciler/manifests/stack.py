@@ -1,0 +1,110 @@
+"""`kind: Stack`: the settings of a set of manifests."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+
+from reconciler.manifests.declared import Count, Declared, Price, Text, matching, refusal
+from reconciler.manifests.envelope import DeclaredLifecycle, Envelope
+from reconciler.manifests.scalars import written
+from reconciler.model import Guards, Lifecycle, Prices, Stack
+
+
+def _endpoint(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        parts, usable = urlsplit(""), False
+    if not usable:
+        raise refusal(
+            "is not the base URL of a service", "Write https://HOST, with a port or path if needed."
+        )
+    if parts.username is not None or parts.password is not None:
+        raise refusal("holds a credential", "Credentials come from the environment, never from a manifest.")
+    return value
+
+
+def _variable(value: object) -> object:
+    # `epochs: 5` is as good as `epochs: "5"`: a variable is text either way
+    return written(value) if isinstance(value, (bool, int, float)) else value
+
+
+VariableName = Annotated[
+    str,
+    matching(
+        r"[A-Za-z_][A-Za-z0-9_-]*",
+        "is not a variable's name",
+        "Letters, digits, '_' and '-'; a letter first.",
+    ),
+]
+VariableValue = Annotated[
+    str,
+    BeforeValidator(_variable),
+    WithJsonSchema({"anyOf": [{"type": one} for one in ("string", "number", "boolean")]}),
+]
+
+
+class DeclaredGuards(Declared):
+    """Bounds that no plan may exceed."""
+
+    max_trainings: Count | None = None
+    max_deletes: Count | None = None
+
+
+class DeclaredPrices(Declared):
+    """What the user pays, for the bill in the plan."""
+
+    per_1000_characters: Price | None = None
+    currency: Annotated[str, matching("[A-Z]{3}", "is not a currency", "Write its ISO code: EUR.")] = "USD"
+
+
+class DeclaredDrift(Declared):
+    """Which notes of `drift` are to exit 2."""
+
+    fail_on: list[Literal["unmanaged", "base_retired"]] = Field(default_factory=list)
+
+
+class StackSpec(Declared):
+    """The settings; each has a default."""
+
+    HINTS: ClassVar = {"name": "It belongs into metadata.", "region": "Write location."}
+
+    project: Text | None = None
+    location: Text | None = None
+    endpoint: Annotated[str, AfterValidator(_endpoint)] | None = None
+    state: Text | None = None
+    variables: dict[VariableName, VariableValue] = Field(default_factory=dict)
+    guards: DeclaredGuards = Field(default_factory=DeclaredGuards)
+    prices: DeclaredPrices = Field(default_factory=DeclaredPrices)
+    drift: DeclaredDrift = Field(default_factory=DeclaredDrift)
+    lifecycle: DeclaredLifecycle | None = None
+
+
+class StackManifest(Envelope):
+    """A whole document of this kind."""
+
+    kind: Literal["Stack"]
+    spec: StackSpec = Field(default_factory=StackSpec)
+
+    def to_model(self, file: str, line: int, *, spelled: dict[str, str]) -> Stack:
+        """As a value of the core; `spelled` gives each field's own path for what was written."""
+        spec = self.spec
+        lifecycle = spec.lifecycle.to_model(Lifecycle(), spelled=spelled) if spec.lifecycle else Lifecycle()
+        return Stack(
+            name=self.metadata.name,
+            project=spec.project,
+            location=spec.location,
+            endpoint=spec.endpoint,
+            state=spec.state,
+            variables=spec.variables,
+            guards=Guards(spec.guards.max_trainings, spec.guards.max_deletes),
+            prices=Prices(spec.prices.per_1000_characters, spec.prices.currency),
+            fail_on=tuple(spec.drift.fail_on),
+            lifecycle=lifecycle,
+            file=file,
+            line=line,
+        )

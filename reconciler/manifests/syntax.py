@@ -1,0 +1,135 @@
+"""What is wrong with YAML that is none, in words that say what to do.
+
+libyaml's messages name its own states ("did not find expected key"); people need the cause.
+"""
+
+from __future__ import annotations
+
+import re
+
+import yaml
+
+from reconciler.manifests.documents import DEPTH_LIMIT, opens_deeply, too_deep
+from reconciler.manifests.problems import Place, Problems
+from reconciler.manifests.sources import place_at, refuse_control_characters
+
+_FOREIGN_BREAKS = re.compile("[\x85\u2028\u2029]")
+
+_ADVICE = (
+    ("found a tab character", "a tab is used as indentation", "YAML indents with spaces: replace the tab."),
+    (
+        "found invalid Unicode character escape code",
+        "the escape is half of a surrogate pair, which YAML does not know",
+        "Write the character itself, or the escape \\UXXXXXXXX.",
+    ),
+    (
+        "found unknown escape character",
+        "the text in double quotes has an escape that YAML does not know",
+        "Write \\\\ for a backslash, or use single quotes.",
+    ),
+    (
+        "mapping values are not allowed",
+        "a ':' stands where no mapping can begin",
+        "Put a text that holds ': ' in quotes; give each key a line of its own, with the same indentation.",
+    ),
+    (
+        "found unexpected end of stream",
+        "a quote is opened and never closed",
+        "Close it; it opens where the message points.",
+    ),
+    ("found unexpected document indicator", "a quote or a block is still open at '---'", "Close it."),
+    (
+        "found undefined alias",
+        "the alias has no anchor before it",
+        "Define it as &NAME earlier in the document.",
+    ),
+    ("found duplicate anchor", "the anchor is defined twice", "Give each anchor its own name."),
+    ("second occurrence", "the anchor is defined twice", "Give each anchor its own name."),
+    (
+        "did not find expected ',' or",
+        "a list or mapping in brackets goes on without a comma, or is never closed",
+        "Add the ',' or the closing bracket; inside brackets put ${var.NAME} in quotes.",
+    ),
+    (
+        "did not find expected node content",
+        "a value is missing, or a bracket is never closed",
+        "Complete it.",
+    ),
+    (
+        "could not find expected ':'",
+        "a line is neither KEY: VALUE nor part of the line before",
+        "Add the ':' with a space behind it, or indent the line as the text around it.",
+    ),
+    (
+        "did not find expected key",
+        "the indentation does not fit the lines before",
+        "Indent the keys of one mapping alike, with spaces.",
+    ),
+    (
+        "did not find expected '-' indicator",
+        "the indentation does not fit the list before",
+        "Begin each item of one list with '- ' in the same column.",
+    ),
+    (
+        "did not find expected <document start>",
+        "the document has ended and something follows",
+        "Separate documents with a line '---'; remove a comma or bracket left at the end.",
+    ),
+    ("found incompatible YAML document", "the %YAML directive names an unknown version", "Remove the line."),
+    ("found undefined tag handle", "the tag is not known here", "Remove it: manifests are plain YAML."),
+    (
+        "block sequence entries are not allowed",
+        "a '- ' stands where no list can begin",
+        "Give it its own line.",
+    ),
+)
+
+
+def refuse_unreadable(file: str, text: str, problems: Problems) -> bool:
+    """Note what must not reach the parser; True if there is such a thing."""
+    if refuse_control_characters(text, file, problems):
+        return True
+    match = _FOREIGN_BREAKS.search(text)
+    if match is not None:
+        # libyaml follows YAML 1.1, folds these like line ends, and would so change what a model learns
+        code = ord(match[0])
+        problems.error(
+            place_at(file, text, match.start()),
+            f"U+{code:04X} would be read as the end of a line",
+            f'Write it as "\\u{code:04x}" in double quotes, or put the examples into a data file.',
+        )
+        return True
+    mark = too_deep(text) if opens_deeply(text) else None
+    if mark is not None:
+        problems.error(
+            Place(file, *mark), f"nested more than {DEPTH_LIMIT} levels deep", "Nothing in a manifest is."
+        )
+    return mark is not None
+
+
+def explain_syntax(file: str, text: str, error: yaml.YAMLError, problems: Problems) -> None:
+    """Note a parser's error: where it is, what probably causes it, what to do."""
+    said = str(getattr(error, "problem", None) or error)
+    mark = getattr(error, "problem_mark", None)
+    if "unexpected end of stream" in said:
+        # the end of the file is no use: the quote's beginning is
+        mark = getattr(error, "context_mark", None) or mark
+    if mark is None:
+        problems.error(Place(file), f"not YAML: {said}")
+        return
+    place = Place(file, mark.line + 1, mark.column + 1)
+    lines = text.split("\n")
+    line = lines[mark.line] if mark.line < len(lines) else ""
+    summary, advice = (
+        _character(line[mark.column : mark.column + 1]) if "start any token" in said else ("", "")
+    )
+    for part, cause, remedy in _ADVICE:
+        if not summary and part in said:
+            summary, advice = cause, remedy
+    problems.error(place, summary or f"not YAML: {said}", advice)
+
+
+def _character(found: str) -> tuple[str, str]:
+    if found == "\t":
+        return "a tab is used as indentation", "YAML indents with spaces: replace the tab."
+    return f"{found!r} cannot begin a value", "Put the text in quotes."

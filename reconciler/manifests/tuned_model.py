@@ -1,0 +1,204 @@
+"""`kind: TunedModel`: the Gemini API's TunedModel as a manifest declares it.
+
+Its `spec` is the body of tunedModels.create, so what Google's tutorial shows can be pasted. Limits are
+those of Google's fine-tuning guide and of the API's proto; a limit that no source states is left to
+the service.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from reconciler.manifests.data_sets import DataSets, from_manifest
+from reconciler.manifests.declared import (
+    ID,
+    INT64,
+    NAME,
+    Declared,
+    Fraction,
+    Positive,
+    Text,
+    Whole,
+    matching,
+    refusal,
+)
+from reconciler.manifests.documents import YamlList, YamlMap, locate, spelled_path, value_at
+from reconciler.manifests.envelope import ModelEnvelope
+from reconciler.manifests.problems import Place, Problems
+from reconciler.model import DataSet, Example
+
+DISPLAY_NAME_LIMIT = 40
+"""Over it the service answers 400 "Request contains an invalid argument." without saying why."""
+
+
+def _project_number(value: object) -> object:
+    # int64 in the API's JSON is text, so what is copied from its answers is accepted
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,19}", value, re.ASCII):
+        return int(value)
+    return value
+
+
+ProjectNumber = Annotated[int, Field(ge=1, le=INT64), BeforeValidator(_project_number)]
+
+
+def _base_model(value: str) -> str:
+    if re.fullmatch(r"models/[A-Za-z0-9][A-Za-z0-9._-]*", value, re.ASCII):
+        return value
+    if value.startswith(("tunedModels/", "TunedModel/")):
+        raise refusal("names a tuned model", f"Write tuned_model_source: {{tuned_model: {value}}}.")
+    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", value, re.ASCII):
+        raise refusal("is not a model's resource name", f"Write models/{value}.")
+    raise refusal("is not a model's resource name", "Write models/NAME: models/gemini-1.5-flash-001-tuning.")
+
+
+BaseModelName = Annotated[str, AfterValidator(_base_model)]
+TunedModelName = Annotated[
+    str,
+    matching(
+        rf"TunedModel/{NAME}|tunedModels/{ID}",
+        "names neither a manifest nor a live model",
+        "Write TunedModel/NAME for a manifest, tunedModels/ID for a model that is live.",
+    ),
+]
+
+
+class TunedModelSource(Declared):
+    """The tuned model to tune further."""
+
+    OUTPUT_ONLY: ClassVar = frozenset({"base_model"})
+
+    tuned_model: TunedModelName
+
+
+class Hyperparameters(Declared):
+    """Of the training; all immutable. What is absent is the service's default."""
+
+    batch_size: Whole | None = None
+    epoch_count: Whole | None = None
+    learning_rate: Positive | None = None
+    learning_rate_multiplier: Positive | None = None
+
+
+class DeclaredExample(Declared):
+    """One training pair; text only, as written."""
+
+    HINTS: ClassVar = {"input": "Write text_input.", "prompt": "Write text_input."}
+
+    text_input: str
+    output: str
+
+
+class DeclaredExamples(Declared):
+    """The API's TuningExamples."""
+
+    examples: list[DeclaredExample]
+
+
+class TrainingData(Declared):
+    """Either in the manifest or in a file beside it."""
+
+    examples: DeclaredExamples | None = None
+    file: Text | None = None
+
+
+class TuningTask(Declared):
+    """What is trained, and how."""
+
+    OUTPUT_ONLY: ClassVar = frozenset({"start_time", "complete_time", "snapshots"})
+
+    hyperparameters: Hyperparameters = Field(default_factory=Hyperparameters)
+    training_data: TrainingData
+
+
+class TunedModelSpec(Declared):
+    """The body of tunedModels.create."""
+
+    OUTPUT_ONLY: ClassVar = frozenset({"name", "state", "create_time", "update_time"})
+    HINTS: ClassVar = {
+        "tuned_model_id": "The id is metadata.id; without it one is chosen for you.",
+        "hyperparameters": "It belongs into tuning_task.",
+        "training_data": "It belongs into tuning_task.",
+        "permissions": "It belongs beside spec, not into it.",
+        "lifecycle": "It belongs beside spec, not into it.",
+        "checks": "It belongs beside spec, not into it.",
+        "labels": "It belongs into metadata.",
+    }
+
+    display_name: Annotated[str, Field(max_length=DISPLAY_NAME_LIMIT)] | None = None
+    description: str | None = None
+    base_model: BaseModelName | None = None
+    tuned_model_source: TunedModelSource | None = None
+    temperature: Fraction | None = None
+    top_p: Fraction | None = None
+    top_k: Whole | None = None
+    reader_project_numbers: list[ProjectNumber] | None = None
+    tuning_task: TuningTask
+
+
+class TunedModelManifest(ModelEnvelope):
+    """A whole document of this kind."""
+
+    kind: Literal["TunedModel"]
+    spec: TunedModelSpec
+
+
+CHOICES: tuple[tuple[str, tuple[str, str], bool], ...] = (
+    ("spec", ("base_model", "tuned_model_source"), True),
+    ("spec.tuning_task.hyperparameters", ("learning_rate", "learning_rate_multiplier"), False),
+    ("spec.tuning_task.training_data", ("examples", "file"), True),
+)
+"""The API's oneofs: where, which keys exclude each other, whether one must be there."""
+
+PARENT = "tuned_model_source.tuned_model"
+"""The field that may name another manifest."""
+
+_DATA = "spec.tuning_task.training_data"
+
+
+def data_sets(
+    body: YamlMap, file: str, found: DataSets, problems: Problems, rest: int
+) -> tuple[DataSet, ...]:
+    """The training data of a document, also of one whose other parts are wrong.
+
+    Args:
+        body: the document.
+        file: where it stands.
+        found: to read data files with.
+        problems: where to note what is wrong.
+        rest: bytes of the request beside the data.
+    """
+    path = spelled_path(body, _DATA)
+    data = value_at(body, path)
+    if not isinstance(data, YamlMap):
+        return ()
+    place = Place(file, *(locate(body, path, of_key=True) or body.mark))
+    written = data.get("file")
+    if isinstance(written, str) and written.strip() and "examples" not in data:
+        where = Place(file, *(locate(data, ["file"]) or place))
+        stored = found.from_file(written, where, rest=rest)
+        return () if stored is None else (stored,)
+    items = value_at(data, ["examples", "examples"])
+    if not isinstance(items, YamlList) or "file" in data:
+        return ()
+    examples, places = [], []
+    for item, mark in zip(items, items.marks(), strict=True):
+        one = _example(item)
+        if one is not None:  # else it is told already, as part of the whole document
+            examples.append(one)
+            places.append(Place(file, *mark))
+    if items and not examples:
+        return ()
+    inline = from_manifest(examples, places, place, problems, rest=rest)
+    return () if inline is None else (inline,)
+
+
+def _example(item: object) -> Example | None:
+    if not isinstance(item, YamlMap):
+        return None
+    text_input, output = item.get("text_input", item.get("textInput")), item.get("output")
+    if isinstance(text_input, str) and isinstance(output, str):
+        return Example(text_input, output)
+    return None

@@ -145,6 +145,8 @@ class Change:
         error: the training's error, for FAILED.
         file, line: the manifest.
         delete_first: the old model under the same pinned id goes before the new one is created.
+        promote: False when the outcome of a training is only recorded, because the manifest has
+            changed since it was approved.
     """
 
     address: Address
@@ -171,6 +173,7 @@ class Change:
     intent: Record | None = None
     after_accepted: bool = False
     delete_first: bool = False
+    promote: bool = True
     keep: str = ""
     notes: tuple[str, ...] = ()
     error: str = ""
@@ -185,6 +188,8 @@ class Change:
     @property
     def is_change(self) -> bool:
         """Whether there is anything to approve (or to be alarmed about)."""
+        if self.action is Action.WAIT:
+            return any(change.after is not None for change in self.fields)
         return self.action not in QUIET and not (self.action is Action.FORGET and self.deposed)
 
     @property

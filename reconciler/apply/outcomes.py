@@ -1,0 +1,244 @@
+"""What each step's outcome means for the record, and what to tell. Rule: pure; calls nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from reconciler.apply.steps import Step, Task, find, retired
+from reconciler.errors import ServiceError
+from reconciler.events import Completed, Event, Failed, Skipped, Started
+from reconciler.model import Status
+from reconciler.plan.values import Action, Change
+from reconciler.providers import Accepted, Training
+from reconciler.state import Model, Record, Verdict
+
+CHECK_ADVICE = (
+    "It is not promoted; correct the check or the data and apply again. What serves now goes on serving"
+)
+RETRY_ADVICE = "Apply again: nothing is trained twice"
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What a step's outcome means: the record from now on, and what to tell once it is committed."""
+
+    record: Record
+    events: tuple[Event, ...] = ()
+
+
+def settle(task: Task, record: Record, result: object, moment: str) -> Settled:
+    """What a step that went well means, and every step after it that needs no call.
+
+    Args:
+        task: its next step is the one that was done.
+        record: as it is now.
+        result: what `call` answered.
+        moment: RFC 3339, now.
+    """
+    step = task.steps.pop(0)
+    settled = _OUTCOMES[step](task, record, result, moment)
+    return settled if task.ended else _onward(task, settled, moment)
+
+
+def _created(task: Task, record: Record, result: object, _moment: str) -> Settled:
+    if not isinstance(result, Accepted) or record.candidate is None:
+        raise TypeError(f"a create answered {result!r}")
+    task.accepted = True
+    candidate = replace(
+        record.candidate,
+        name=result.name,
+        status=Status.CREATING,
+        operation=result.operation or record.candidate.operation,
+        total_steps=result.total_steps,
+        create_time=result.create_time or record.candidate.create_time,
+    )
+    event = Started(task.change.address, "create", task.id)
+    return Settled(replace(record, candidate=candidate), (event,))
+
+
+def _updated(task: Task, record: Record, _result: object, _moment: str) -> Settled:
+    record = _on_model(record, task.id, lambda model: replace(model, sent=dict(task.change.after or {})))
+    return Settled(record, (Completed(task.change.address, "update", task.id),))
+
+
+def _permitted(task: Task, record: Record, _result: object, _moment: str) -> Settled:
+    grants = task.change.permissions_after
+    record = _on_model(record, task.id, lambda model: replace(model, permissions=grants))
+    return Settled(record, (Completed(task.change.address, "permissions", task.id),))
+
+
+def _checked(task: Task, record: Record, result: object, _moment: str) -> Settled:
+    if not isinstance(result, tuple):
+        raise TypeError(f"a check answered {result!r}")
+    verdict, said = result
+    address = task.change.address
+    record = _on_model(record, task.id, lambda model: replace(model, verdict=verdict))
+    if verdict is Verdict.FAILED:
+        return _stop(task, record, Failed(address, "check", f"a check failed: {said}", CHECK_ADVICE, task.id))
+    if verdict is Verdict.UNKNOWN:
+        reason = f"its checks could not be run: {said}; it is not promoted"
+        return _stop(task, record, Skipped(address, "check", reason, task.id, unfinished=True))
+    detail = f"{len(task.change.checks)} passed"
+    return Settled(record, (Completed(address, "check", task.id, detail=detail),))
+
+
+def _retired(task: Task, record: Record, _result: object, _moment: str) -> Settled:
+    gone = {old.id for old in retired(record, task.change)}
+    record = replace(record, deposed=tuple(one for one in record.deposed if one.id not in gone))
+    return Settled(record, tuple(Completed(task.change.address, "delete", id) for id in sorted(gone)))
+
+
+def _deleted_first(task: Task, record: Record, _result: object, _moment: str) -> Settled:
+    record = replace(record, deposed=tuple(one for one in record.deposed if one.id != task.id))
+    return Settled(record, (Completed(task.change.address, "delete", task.id),))
+
+
+def _deleted(task: Task, record: Record, _result: object, _moment: str) -> Settled:
+    return Settled(_without(record, task), (Completed(task.change.address, "delete", task.id),))
+
+
+def _nothing(_task: Task, record: Record, _result: object, _moment: str) -> Settled:
+    return Settled(record)
+
+
+def _trained(task: Task, record: Record, result: object, moment: str) -> Settled:
+    candidate = record.candidate
+    if not isinstance(result, Training) or candidate is None:
+        raise TypeError(f"a training answered {result!r}")
+    address = task.change.address
+    done = replace(
+        candidate,
+        status=result.status,
+        completed=moment,
+        error=result.error,
+        total_steps=result.total_steps or candidate.total_steps,
+        create_time=(result.live.create_time if result.live else "") or candidate.create_time,
+    )
+    record = replace(record, candidate=done)
+    if result.status is Status.FAILED:
+        why = result.error or "the service gave no reason"
+        advice = f"To train it again: reconciler apply --retry-failed --target {address}"
+        return _stop(task, record, Failed(address, "create", f"its training failed: {why}", advice, task.id))
+    return Settled(record)
+
+
+def _stop(task: Task, record: Record, event: Event) -> Settled:
+    task.ended = True
+    return Settled(record, (event,))
+
+
+def _onward(task: Task, settled: Settled, moment: str) -> Settled:
+    """Take the steps that need no call, so that they share the commit."""
+    record, events = settled.record, settled.events
+    address = task.change.address
+    while task.steps and task.steps[0] in {Step.PROMOTE, Step.FORGET}:
+        if task.steps.pop(0) is Step.PROMOTE:
+            record = promote(record, task.change, moment)
+            events = (*events, Completed(address, _operation(task.change), task.id))
+        else:
+            record = _without(record, task)
+            events = (*events, Completed(address, "forget", task.id))
+    if not task.steps:
+        task.ended = True
+        if task.change.action in {Action.WAIT, Action.COMPLETE} and not task.change.promote:
+            detail = "recorded only: the manifest has changed since it was approved"
+            events = (*events, Skipped(address, "promote", detail, task.id, unfinished=False))
+    return Settled(record, events)
+
+
+def begin(task: Task, record: Record, moment: str) -> Settled:
+    """Steps at the head of the list that need no call at all (a promotion without checks, forgetting)."""
+    return _onward(task, Settled(record), moment)
+
+
+def promote(record: Record, change: Change, moment: str) -> Record:
+    """The candidate serves from now on; what served before is deposed."""
+    candidate = record.candidate
+    if candidate is None:
+        return record
+    old = record.serving
+    deposed = record.deposed
+    if old is not None and old.id != candidate.id:
+        deposed = (*deposed, replace(old, deposed=moment))
+    serving = replace(candidate, promoted=moment, status=Status.ACTIVE, deposed="")
+    if change.after is not None:
+        serving = replace(serving, sent=dict(change.after))
+    if change.permissions_after is not None:
+        serving = replace(serving, permissions=change.permissions_after)
+    return replace(record, serving=serving, candidate=None, deposed=deposed)
+
+
+def fail(task: Task, record: Record, error: ServiceError) -> Settled:
+    """What a refused or lost call means. The next run goes on from the record."""
+    step = task.steps[0]
+    address = task.change.address
+    if step is Step.CREATE and error.status == 409 and record.candidate is not None:
+        # it is another's: to keep it as our candidate would be to take it for ours in the next run
+        record = replace(record, candidate=None)
+    if step is Step.DELETE and task.change.status is Status.CREATING and error.status in {400, 409}:
+        task.steps.insert(0, Step.OUTLAST)
+        return Settled(_deposed(record, task.id))
+    task.ended = True
+    advice = error.detail or RETRY_ADVICE
+    return Settled(record, (Failed(address, str(step), error.summary, advice, task.id),))
+
+
+def _operation(change: Change) -> str:
+    match change.action:
+        case Action.ADOPT:
+            return "adopt"
+        case Action.RESTORE:
+            return "restore"
+        case Action.REPLACE:
+            return "replace"
+        case _:
+            return "create"
+
+
+def _on_model(record: Record, id: str, change: Callable[[Model], Model]) -> Record:
+    """With the model of this id changed, candidate or serving."""
+    candidate, serving = record.candidate, record.serving
+    if candidate is not None and candidate.id == id:
+        return replace(record, candidate=change(candidate))
+    if serving is not None and serving.id == id:
+        return replace(record, serving=change(serving))
+    return record
+
+
+def _deposed(record: Record, id: str) -> Record:
+    """With the model of this id among the deposed: it is to go, and cannot yet."""
+    model = find(record, id)
+    if model is None or model in record.deposed:
+        return record
+    candidate = None if model is record.candidate else record.candidate
+    serving = None if model is record.serving else record.serving
+    return replace(record, candidate=candidate, serving=serving, deposed=(*record.deposed, model))
+
+
+def _without(record: Record, task: Task) -> Record:
+    """Without the model that the task was about; a forgotten address loses everything."""
+    if task.change.action is Action.FORGET and not task.change.deposed:
+        return Record(record.address)
+    deposed = tuple(one for one in record.deposed if one.id != task.id)
+    if task.change.deposed:
+        candidate = record.candidate
+        if candidate is not None and candidate.id == task.id and not task.change.after_accepted:
+            candidate = None
+        return replace(record, deposed=deposed, candidate=candidate)
+    candidate = record.candidate if record.candidate and record.candidate.id != task.id else None
+    serving = record.serving if record.serving and record.serving.id != task.id else None
+    return replace(record, serving=serving, candidate=candidate, deposed=deposed)
+
+
+_OUTCOMES: dict[Step, Callable[[Task, Record, object, str], Settled]] = {
+    Step.DELETE_FIRST: _deleted_first,
+    Step.CREATE: _created,
+    Step.TRAIN: _trained,
+    Step.UPDATE: _updated,
+    Step.PERMIT: _permitted,
+    Step.CHECK: _checked,
+    Step.RETIRE: _retired,
+    Step.OUTLAST: _nothing,
+    Step.DELETE: _deleted,
+}

@@ -1,0 +1,153 @@
+"""What is live, gathered before a decision: lists, and single looks only where a list cannot tell.
+
+Rule: reads only. One list a kind, one get for each recorded model that the list does not show (a list
+may lag), one look at the permissions of each model whose permissions are managed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import TypeVar
+
+from reconciler.errors import ForbiddenError, NotFoundError
+from reconciler.model import Address, Desired, Live, Status
+from reconciler.plan.values import Context
+from reconciler.plan.world import Observed
+from reconciler.providers import Handle, Provider, Providers
+from reconciler.state import Model, State
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def handle_of(model: Model) -> Handle:
+    """How a provider finds a recorded model."""
+    return Handle(model.id, model.name, model.operation)
+
+
+def observe(
+    providers: Providers, state: State, desired: Iterable[Desired], *, context: Context, parallelism: int
+) -> Observed:
+    """Everything that a plan needs to know of the services, base models excepted.
+
+    Raises:
+        ServiceError, CredentialError: a service could not be read; nothing can be decided then.
+    """
+    wants = tuple(desired)
+    kinds = {want.address.kind for want in wants} | {address.kind for address in state.resources}
+    live: dict[str, dict[str, Live]] = {}
+    forbidden: dict[tuple[str, str], str] = {}
+    for kind in sorted(kinds & providers.keys()):
+        shown = {one.id: one for one in providers[kind].list()}
+        _confirm(providers[kind], _unseen(kind, state, wants, shown), shown, forbidden, parallelism)
+        _explain_failures(providers[kind], state, shown, parallelism)
+        _add_permissions(providers[kind], state, wants, shown, parallelism)
+        live[kind] = shown
+    return Observed(live=live, forbidden=forbidden, context=context)
+
+
+def with_base_models(observed: Observed, providers: Providers, kinds: Iterable[str]) -> Observed:
+    """The same, knowing also which base models can be tuned."""
+    asked = {kind: providers[kind].base_models().tunable for kind in sorted(set(kinds) & providers.keys())}
+    return replace(observed, tunable={**observed.tunable, **asked})
+
+
+def own_models(providers: Providers, kinds: Iterable[str]) -> frozenset[tuple[str, str]]:
+    """(kind, id) of every model that belongs to us rather than being shared with us."""
+    return frozenset(
+        (kind, live.id)
+        for kind in sorted(set(kinds) & providers.keys())
+        for live in providers[kind].list(own=True)
+    )
+
+
+def _unseen(kind: str, state: State, wants: Sequence[Desired], shown: dict[str, Live]) -> list[Handle]:
+    """Recorded or pinned models that the list does not show."""
+    asked = {
+        model.id: handle_of(model)
+        for address, record in state.resources.items()
+        if address.kind == kind
+        for model in record.models
+    }
+    for want in wants:
+        if want.address.kind == kind and want.id:
+            asked.setdefault(want.id, Handle(want.id))
+    return [handle for id, handle in sorted(asked.items()) if id not in shown]
+
+
+def _confirm(
+    provider: Provider,
+    handles: Sequence[Handle],
+    shown: dict[str, Live],
+    forbidden: dict[tuple[str, str], str],
+    parallelism: int,
+) -> None:
+    def look(handle: Handle) -> Live | str | None:
+        try:
+            return provider.get(handle)
+        except ForbiddenError as error:
+            return error.summary
+
+    for handle, found in zip(handles, _each(look, handles, parallelism), strict=True):
+        if isinstance(found, Live):
+            shown[handle.id] = found
+        elif isinstance(found, str):
+            forbidden[provider.kind.name, handle.id] = found
+
+
+def _explain_failures(provider: Provider, state: State, shown: dict[str, Live], parallelism: int) -> None:
+    """A failure's reason is only on its operation: look it up once, until it is recorded."""
+    kind = provider.kind.name
+    handles = [
+        handle_of(model)
+        for address, record in state.resources.items()
+        if address.kind == kind
+        for model in (record.serving, record.candidate)
+        if model is not None
+        and not model.error
+        and model.id in shown
+        and shown[model.id].status is Status.FAILED
+    ]
+
+    def look(handle: Handle) -> str:
+        try:
+            return provider.poll(handle).error
+        except (NotFoundError, ForbiddenError):
+            return ""
+
+    for handle, error in zip(handles, _each(look, handles, parallelism), strict=True):
+        shown[handle.id] = replace(shown[handle.id], error=error)
+
+
+def _add_permissions(
+    provider: Provider,
+    state: State,
+    wants: Sequence[Desired],
+    shown: dict[str, Live],
+    parallelism: int,
+) -> None:
+    kind = provider.kind.name
+    managed: dict[Address, set[str]] = {}
+    for want in wants:
+        if want.address.kind == kind and want.permissions is not None:
+            managed[want.address] = {want.id} if want.id else set()
+    for address, record in state.resources.items():
+        ids = {model.id for model in record.models}
+        if address in managed:
+            managed[address] |= ids
+        elif address.kind == kind and record.serving and record.serving.permissions is not None:
+            managed[address] = {record.serving.id}
+    asked = sorted({id for ids in managed.values() for id in ids if id in shown})
+    handles = [Handle(id, shown[id].name) for id in asked]
+    for handle, found in zip(handles, _each(provider.permissions, handles, parallelism), strict=True):
+        shown[handle.id] = replace(shown[handle.id], permissions=found)
+
+
+def _each(look: Callable[[T], R], items: Sequence[T], parallelism: int) -> list[R]:
+    """look(item) for each, a few at a time, in order."""
+    if len(items) < 2:
+        return [look(item) for item in items]
+    with ThreadPoolExecutor(max_workers=max(1, min(parallelism, len(items)))) as pool:
+        return list(pool.map(look, items))

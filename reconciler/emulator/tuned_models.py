@@ -116,7 +116,9 @@ def patch(call: Call) -> Reply:
             fields.pop(path, None)
             if path in standard:
                 fields[path] = standard[path]
-    changed = dataclasses.replace(model, fields=fields, updated=call.now, settled=None)
+    changed = dataclasses.replace(
+        model, fields=fields, updated=max(call.now, model.updated + 1), settled=None
+    )
     call.store.update_model(changed, _search(fields))
     call.effect = True
     return Reply(text=tuned_model_text(call, changed))

@@ -110,13 +110,13 @@ def test_base_models_say_what_they_are(api: Api) -> None:
 
 
 def test_some_hundred_examples_answer_quickly(api: Api) -> None:
-    """Looking for the nearest of five hundred examples stays under half a second."""
+    """Looking for the nearest of five hundred examples stays under two seconds."""
     pairs = [(f"the number {n} in words, please", f"number {n}") for n in range(500)]
     api.create("m", pairs=pairs)
     api.advance(11)
     response = api.call("POST", f"{MODEL}:generateContent", json=prompt("number 123 in words"))
     assert answer(response.json()) == "number 123"
-    assert response.elapsed.total_seconds() < 0.5
+    assert response.elapsed.total_seconds() < 2
 
 
 def test_tunable_models_say_so(api: Api) -> None:

@@ -47,7 +47,7 @@ const [found] = await models.getTunedModel({ name });
 assert.equal(found.displayName, "from node");
 assert.equal(found.tuningTask.trainingData ?? null, null);
 
-const [listed] = await models.listTunedModels({ pageSize: 1000 });
+const [listed] = await models.listTunedModels({ pageSize: 1000 }, { autoPaginate: false });
 assert.ok(listed.some((model) => model.name === name));
 
 const [updated] = await models.updateTunedModel({

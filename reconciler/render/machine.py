@@ -223,7 +223,9 @@ def _nested(attributes: Attributes, id: str, data: Iterable[tuple[str, Json]]) -
 def _before(change: Change) -> Json:
     if change.before is None:
         return None
-    id = change.serving or change.id if change.action is not Action.DELETE else change.id or change.deposed
+    # what these trade is the model that serves; the others are about one model from first to last
+    trades = change.action in {Action.CREATE, Action.REPLACE, Action.RESTORE}
+    id = change.serving if trades else change.id or change.deposed
     # a data set without a change is the recorded one
     sets = {**dict(_data_after(change)), **dict(_data_before(change))}
     nested = _nested(change.before, id, sets.items())

@@ -68,7 +68,7 @@ def short(digest: str) -> str:
     return visible(digest)[:DIGEST] or "unknown"
 
 
-def symbol(change: Change) -> str:  # noqa: C901  # a row for each action
+def symbol(change: Change) -> str:  # a row for each action
     """At most three characters: Terraform's, and Pulumi's = for import."""
     match change.action:
         case Action.CREATE:

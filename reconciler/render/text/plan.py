@@ -72,7 +72,8 @@ def _plan_lines(plan: Plan, paint: Paint, width: int, *, show_header: bool) -> I
         yield from _legend(shown, width, paint)
     for change in shown:
         yield ""
-        yield from _block(change, width, paint)
+        yield from _change_title(change, width, paint)
+        yield from _change_body(change, width, paint)
     yield from _waiting(plan, width, paint)
     yield from bill_lines(plan.trainings, width=width, paint=paint)
     yield ""
@@ -89,12 +90,26 @@ def drift_lines(drifts: Sequence[Drift], context: Context, *, colour: bool, widt
         title = f"{subject(drift.address, drift)} {drift_phrase(drift)}"
         note = "" if drift.fails else " (note)"
         yield from _title(drift_symbol(drift), title + note, style, width, paint)
-        if drift.detail:
-            yield from wrap(visible(drift.detail), width, indent=" " * 6)
-        rows = [*_field_rows(drift.fields, removed="-"), *_permission_rows(drift.permissions)]
-        yield from row_lines(rows, indent=6, width=width, paint=paint)
+        yield from _finding_body(drift, width, paint)
     yield ""
     yield paint(drift_summary(drifts), "bold")
+
+
+def change_body(change: Change) -> list[str]:
+    """What stands below the title of a change, uncoloured and of any width: for other formats."""
+    return list(_change_body(change, UNLIMITED, Paint(colour=False)))
+
+
+def finding_body(drift: Drift) -> list[str]:
+    """What stands below the title of a finding, uncoloured and of any width: for other formats."""
+    return list(_finding_body(drift, UNLIMITED, Paint(colour=False)))
+
+
+def _finding_body(drift: Drift, width: int, paint: Paint) -> Iterator[str]:
+    if drift.detail:
+        yield from wrap(visible(drift.detail), width, indent=" " * 6)
+    rows = [*_field_rows(drift.fields, removed="-"), *_permission_rows(drift.permissions)]
+    yield from row_lines(rows, indent=6, width=width, paint=paint)
 
 
 def _header(context: Context, width: int, paint: Paint) -> Iterator[str]:
@@ -133,10 +148,12 @@ def _title(mark: str, title: str, style: tuple[str, ...], width: int, paint: Pai
     yield from (" " * 6 + paint(line[6:], "bold") for line in lines[1:])
 
 
-def _block(change: Change, width: int, paint: Paint) -> Iterator[str]:
-    address = visible(str(change.address))
+def _change_title(change: Change, width: int, paint: Paint) -> Iterator[str]:
     mark = symbol(change)
-    yield from _title(mark, f"{address} {phrase(change)}", colour_of(mark), width, paint)
+    yield from _title(mark, f"{visible(str(change.address))} {phrase(change)}", colour_of(mark), width, paint)
+
+
+def _change_body(change: Change, width: int, paint: Paint) -> Iterator[str]:
     why = f"{visible(change.reason)} ({where})" if (where := place(change.file, change.line)) else ""
     why = why if change.reason and why else visible(change.reason) or where
     if why:

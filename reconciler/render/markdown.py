@@ -1,0 +1,246 @@
+"""A plan or a drift report as Markdown that fits a pull-request comment.
+
+The first line is a stable marker by which a bot finds its own comment; then the summary, always; then a
+table, what is most dangerous first; then details folded. Whole blocks are left out where the limit (of
+GitHub: 65,536 characters) would be passed, and what was left out is named.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from reconciler.plan.values import Action, Change, Context, Drift, Plan
+from reconciler.render.screen import cut, visible
+from reconciler.render.text.plan import change_body, finding_body
+from reconciler.render.wording import (
+    context_text,
+    counted,
+    drift_phrase,
+    drift_summary,
+    drift_symbol,
+    phrase,
+    place,
+    subject,
+    summary,
+    symbol,
+    total,
+)
+
+MAX_CHARS = 60_000
+
+_ORDER = (
+    Action.DELETE,
+    Action.REPLACE,
+    Action.FAILED,
+    Action.CREATE,
+    Action.RESTORE,
+    Action.COMPLETE,
+    Action.UPDATE,
+    Action.ADOPT,
+    Action.FORGET,
+    Action.WAIT,
+)
+_ESCAPED = {
+    **{mark: f"\\{mark}" for mark in "\\`*_{}[]#!~"},
+    **{
+        mark: f"&#{ord(mark)};" for mark in "|<>&$"
+    },  # in a table, in HTML and in mathematics a backslash is not enough
+}
+_MENTION = re.compile(r"(?<![A-Za-z0-9])@(?=[A-Za-z0-9])")
+_UNMENTIONED = "@\u200b"
+"""An at sign that names nobody: mentions are looked for after entities were decoded."""
+_DIFF = {"+": "+", "-": "-", "~": "!", "!": "-"}
+_SIGN = re.compile(r"( *)([-+~!]) (.*)")
+_CELL = 160
+_TITLE = 400
+_LINE = 1_000
+_LEAST_DETAILS = 120
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """One model: its row of the table, and what is folded, made when there is room for it.
+
+    `name` tells what was cut; `foldable` says whether the row leaves something out.
+    """
+
+    name: str
+    row: str
+    foldable: bool
+    details: Callable[[], str]
+
+
+def plan_markdown(plan: Plan, *, max_chars: int = MAX_CHARS) -> str:
+    """The plan as a comment of at most `max_chars` characters (code points)."""
+    changes = sorted(
+        (
+            one
+            for one in plan.changes
+            if one.action in _ORDER and (one.is_change or one.action is Action.WAIT)
+        ),
+        key=lambda one: (_ORDER.index(one.action), one.key),
+    )
+    head = [_context(plan.context)]
+    if plan.trainings:
+        head.insert(0, f"Bill: {_text(str(total(plan.trainings)))}")
+    if plan.inputs.targets or plan.inputs.excludes:
+        head.append("Note: `--target` or `--exclude` is in effect, this is a part of what is declared")
+    head += [f"Note: {_text(note)}" for note in plan.notes]
+    if plan.drift:
+        head.append(f"Live against recorded: {_text(drift_summary(plan.drift))}")
+    return _compose(
+        [_marker("plan", plan.context), f"**{_text(summary(plan))}**"],
+        head,
+        "| | model | action | why | where |\n|---|---|---|---|---|",
+        map(_change_block, changes),
+        max_chars,
+    )
+
+
+def drift_markdown(drifts: Sequence[Drift], context: Context, *, max_chars: int = MAX_CHARS) -> str:
+    """The drift report as a comment of at most `max_chars` characters."""
+    return _compose(
+        [_marker("drift", context), f"**{_text(drift_summary(drifts))}**"],
+        [_context(context)],
+        "| | model | finding | detail |\n|---|---|---|---|",
+        map(_drift_block, sorted(drifts, key=lambda one: not one.fails)),
+        max_chars,
+    )
+
+
+def _compose(always: list[str], head: list[str], table: str, blocks: Iterable[_Block], max_chars: int) -> str:
+    """Head, rows and details as far as they fit, and the names of what did not."""
+    start = "\n\n".join(always)
+    reserve = min(600, max_chars // 4)
+    room = max_chars - reserve - len(start)
+    if room < 0:
+        return start[:max_chars]
+    parts = [start]
+    for line in head:
+        if len(line) + 2 <= room:
+            parts.append(line)
+            room -= len(line) + 2
+    found = list(blocks)
+    rows = _fitting([one.row for one in found], room // 3 - len(table) - 2) if found else 0
+    if rows:
+        parts.append("\n".join([table, *(one.row for one in found[:rows])]))
+        room -= len(parts[-1]) + 2
+    missing: list[str] = []
+    for index, one in enumerate(found):
+        details = one.details() if room > _LEAST_DETAILS else None
+        if details is not None and len(details) + 2 <= room:
+            if details:
+                parts.append(details)
+                room -= len(details) + 2
+        elif details is None and index < rows and not one.foldable:
+            continue  # its row says all
+        else:
+            missing.append(one.name)
+    if missing:
+        parts.append(
+            _cut_sentence(missing, len(found) - rows, max_chars - sum(len(one) + 2 for one in parts))
+        )
+    return "\n\n".join(part for part in parts if part)
+
+
+def _fitting(rows: Sequence[str], room: int) -> int:
+    """How many of them fit, from the first on."""
+    for count, row in enumerate(rows):
+        room -= len(row) + 1
+        if room < 0:
+            return count
+    return len(rows)
+
+
+def _cut_sentence(names: Sequence[str], rows: int, room: int) -> str:
+    """What was left out, by name as far as the names fit; "" where not even the sentence does."""
+    lead = f"Cut to fit: the details of {counted(len(names), 'model')}"
+    lead += f", {rows:,} of them not in the table either: " if rows else ": "
+    tail = f", … and {len(names):,} more"
+    named = ""
+    shown = 0
+    for name in names:
+        longer = f"{named}, {name}" if named else name
+        if len(lead) + len(longer) + len(tail) > room:
+            break
+        named, shown = longer, shown + 1
+    if not named:
+        return lead.rstrip(": ") if len(lead) <= room else ""
+    rest = len(names) - shown
+    return lead + named + (f", … and {rest:,} more" if rest else "")
+
+
+def _marker(report: str, context: Context) -> str:
+    stack = re.sub(r"[^A-Za-z0-9_.-]|--+", "-", context.stack)  # "--" would end the comment
+    return f"<!-- reconciler:{report} stack={stack} -->"
+
+
+def _context(context: Context) -> str:
+    stack = f", stack {visible(context.stack)}" if context.stack else ""
+    return _text(context_text(context) + stack)
+
+
+def _text(text: str, limit: int = _TITLE) -> str:
+    """What others wrote, as Markdown that shows just that: no markup, no HTML, no mention of anybody."""
+    shown = "".join(_ESCAPED.get(one, one) for one in cut(visible(text), limit))
+    return _MENTION.sub(_UNMENTIONED, shown)
+
+
+def _html(text: str) -> str:
+    """The same inside an HTML element."""
+    return _MENTION.sub(_UNMENTIONED, html.escape(cut(visible(text), _TITLE)))
+
+
+def _row(*cells_of: str) -> str:
+    return "| " + " | ".join(cells_of) + " |"
+
+
+def _change_block(change: Change) -> _Block:
+    name = visible(str(change.address))
+    deposed = f" (deposed {visible(change.deposed)})" if change.deposed else ""
+    why = change.error or str(change.reason)
+    row = _row(
+        _text(symbol(change)),
+        _text(name, _CELL),
+        _text(phrase(change), _CELL),
+        _text(why, _CELL),
+        _text(place(change.file, change.line), _CELL),
+    )
+    title = f"<b>{_html(name)}</b> {_html(phrase(change))}"
+    return _Block(
+        _text(name + deposed),
+        row,
+        change.action is not Action.WAIT,
+        lambda: _details(title, change_body(change)),
+    )
+
+
+def _drift_block(drift: Drift) -> _Block:
+    name = subject(drift.address, drift)
+    found = drift_phrase(drift) + ("" if drift.fails else " (note)")
+    paths = [visible(one.path) for one in drift.fields] + ["permissions"] * bool(drift.permissions)
+    detail = _text(drift.detail or ", ".join(paths), _CELL)
+    row = _row(_text(drift_symbol(drift)), _text(name, _CELL), _text(found, _CELL), detail)
+    title = f"<b>{_html(name)}</b> {_html(drift_phrase(drift))}"
+    foldable = bool(drift.fields or drift.permissions or len(drift.detail) > _CELL)
+    return _Block(_text(name), row, foldable, lambda: _details(title, finding_body(drift)))
+
+
+def _details(title: str, body: Sequence[str]) -> str:
+    """Folded, as a diff so that it is coloured."""
+    lines = [_diff_line(cut(line, _LINE)) for line in body]
+    ticks = max((len(run) for line in lines for run in re.findall("`+", line)), default=0)
+    fence = "`" * max(ticks + 1, 3)
+    return "\n".join(
+        ["<details>", f"<summary>{title}</summary>", "", f"{fence}diff", *lines, fence, "", "</details>"]
+    )
+
+
+def _diff_line(line: str) -> str:
+    if match := _SIGN.fullmatch(line):
+        indent, sign, rest = match.groups()
+        return f"{_DIFF[sign]}{indent[4:]} {rest}"
+    return " " + line[4:]

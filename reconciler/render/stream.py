@@ -1,0 +1,242 @@
+"""The NDJSON stream of `plan --json` and `apply --json`: Terraform's machine-readable UI, version 1.2.
+
+One JSON object a line. Every line has
+
+    @level      "info", "warn" or "error"
+    @message    the same for people, one line
+    @module     "reconciler.ui"
+    @timestamp  RFC 3339
+    type        one of the following, which says what else is there
+
+    version           reconciler, ui; the first line
+    resource_drift    change {resource, action}, class: live differs from recorded
+    planned_change    change {resource, action, reason?, importing?}, reconciler {action, bill …}
+    change_summary    changes {add, change, import, remove, operation}, reconciler {train, replace …}
+    apply_start       hook {resource, action, id_key, id_value}
+    apply_progress    hook {resource, action, id_value, elapsed_seconds, percent, step, total_steps,
+                      epoch, mean_loss, remaining_seconds}; absent where the service does not say
+    apply_complete    hook {resource, action, id_key, id_value, elapsed_seconds}
+    apply_errored     hook {resource, action, elapsed_seconds}; a diagnostic with the reason follows
+    apply_skipped     hook {resource, action, reason, unfinished}; ours, Terraform has nothing like it
+    detached          reason, training [addresses]: we stopped waiting, the trainings go on; ours
+    diagnostic        diagnostic {severity, summary, detail, address?, range?}
+    outputs           outputs {ADDRESS: {value, type, sensitive}}
+
+`resource` is {addr, module, resource, resource_type, resource_name, resource_key, implied_provider}.
+`action` of a planned change is Terraform's: noop, create, update, replace, delete, remove (to forget),
+import. `action` of a hook is what apply does: create, adopt, update, permissions, check, promote, delete,
+wait. add counts trainings, remove counts models that go, a replacement in both, as in Terraform.
+
+A reader ignores types and keys that it does not know. Rule: functions from values to dicts; the time
+comes in, training data never goes out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import assert_never
+
+from reconciler import __version__
+from reconciler.errors import Diagnostic
+from reconciler.events import Completed, Detached, Event, Failed, Progress, Skipped, Started
+from reconciler.model import Address
+from reconciler.plan.values import Action, Change, Drift, DriftClass, Plan
+from reconciler.render.codec import Json, encode
+from reconciler.render.machine import action_reason
+from reconciler.render.screen import visible
+from reconciler.render.text.events import event_line
+from reconciler.render.wording import drift_phrase, phrase, subject, summary
+
+UI_VERSION = "1.2"
+
+_PLANNED = frozenset(Action) - {Action.NO_OP, Action.RECORD}
+
+
+def encode_line(record: Mapping[str, Json]) -> str:
+    """One line without its end; ASCII, so that no terminal nor log can be led astray."""
+    return json.dumps(record, separators=(",", ":"))
+
+
+def version_record(timestamp: str) -> dict[str, Json]:
+    """The first line of every stream."""
+    record = _record("version", f"Reconciler {__version__}", timestamp)
+    return record | {"reconciler": __version__, "ui": UI_VERSION}
+
+
+def plan_records(plan: Plan, timestamp: str, *, operation: str = "plan") -> Iterator[dict[str, Json]]:
+    """The whole plan: drift, each change, the summary."""
+    for drift in plan.drift:
+        yield drift_record(drift, timestamp)
+    for note in plan.notes:
+        yield diagnostic_record(Diagnostic(note, severity="warning"), timestamp)
+    for change in plan.changes:
+        if change.action in _PLANNED:
+            yield planned_change_record(change, timestamp)
+    yield change_summary_record(plan, timestamp, operation=operation)
+
+
+def planned_change_record(change: Change, timestamp: str) -> dict[str, Json]:
+    """What will be done for one address, or for one deposed model of it."""
+    planned: dict[str, Json] = {"resource": resource(change.address), "action": _planned_action(change)}
+    if reason := action_reason(change).removeprefix("replace_because_").removeprefix("delete_because_"):
+        planned["reason"] = reason
+    if change.action is Action.ADOPT:
+        planned["importing"] = {"id": change.id}
+    if change.deposed:
+        planned["deposed"] = change.deposed
+    ours: dict[str, Json] = {"action": str(change.action), "reason": str(change.reason), "id": change.id}
+    if change.bill is not None:
+        ours["bill"] = encode(change.bill)
+    if change.error:
+        ours["error"] = change.error
+    record = _record("planned_change", f"{visible(str(change.address))} {phrase(change)}", timestamp)
+    return record | {"change": planned, "reconciler": ours}
+
+
+def change_summary_record(plan: Plan, timestamp: str, *, operation: str = "plan") -> dict[str, Json]:
+    """The counts. `operation` is plan, apply or destroy."""
+    counts: dict[str, Json] = {
+        "add": plan.count(Action.CREATE, Action.REPLACE),
+        "change": plan.count(Action.UPDATE),
+        "import": plan.count(Action.ADOPT),
+        "remove": plan.count(Action.DELETE, Action.REPLACE),
+        "operation": operation,
+    }
+    ours: dict[str, Json] = {str(action): plan.count(action) for action in Action}
+    record = _record("change_summary", summary(plan), timestamp)
+    return record | {"changes": counts, "reconciler": {**ours, "deletes": plan.deletes}}
+
+
+def drift_record(drift: Drift, timestamp: str) -> dict[str, Json]:
+    """One difference of live and recorded; of level info when it is only a note."""
+    message = f"{subject(drift.address, drift)} {drift_phrase(drift)}"
+    record = _record("resource_drift", message, timestamp, level="warn" if drift.fails else "info")
+    action = {DriftClass.CHANGED: "update", DriftClass.MISSING: "delete"}.get(drift.drift_class, "noop")
+    where = resource(drift.address) if drift.address else _foreign(drift)
+    change: dict[str, Json] = {"resource": where, "action": action}
+    return record | {"class": str(drift.drift_class), "change": change, "reconciler": encode(drift)}
+
+
+def event_records(event: Event, timestamp: str) -> Iterator[dict[str, Json]]:
+    """One event of an apply as one line, or two for a failure: what, then why."""
+    message = event_line(event, colour=False) or "Nothing is in training"
+    match event:
+        case Started():
+            yield _record("apply_start", message, timestamp) | {"hook": _hook(event)}
+        case Progress():
+            hook = _hook(event) | {"elapsed_seconds": round(event.elapsed)}
+            known: dict[str, Json] = {
+                "percent": event.percent,
+                "step": event.step,
+                "total_steps": event.total_steps,
+                "epoch": event.epoch,
+                "mean_loss": event.mean_loss,
+                "remaining_seconds": None if event.remaining is None else round(event.remaining),
+            }
+            hook |= {name: value for name, value in known.items() if value is not None}
+            yield _record("apply_progress", message, timestamp) | {"hook": hook}
+        case Completed():
+            hook = _hook(event) | {"elapsed_seconds": round(event.elapsed)}
+            yield _record("apply_complete", message, timestamp) | {"hook": hook}
+        case Failed():
+            hook = _hook(event) | {"elapsed_seconds": round(event.elapsed), "began": event.began}
+            yield _record("apply_errored", message, timestamp, level="error") | {"hook": hook}
+            problem = f"{event.operation} failed: {event.error}"
+            yield diagnostic_record(Diagnostic(problem, event.advice, address=str(event.address)), timestamp)
+        case Skipped():
+            hook = _hook(event) | {"reason": event.reason, "unfinished": event.unfinished}
+            yield _record("apply_skipped", message, timestamp, level="warn") | {"hook": hook}
+        case Detached():
+            training: list[Json] = [str(address) for address in event.training]
+            record = _record("detached", message, timestamp)
+            yield record | {"reason": event.reason, "training": training}
+        case _:
+            assert_never(event)
+
+
+def diagnostic_record(diagnostic: Diagnostic, timestamp: str) -> dict[str, Json]:
+    """An error or a warning, with its place in Terraform's range."""
+    error = diagnostic.severity == "error"
+    body: dict[str, Json] = {
+        "severity": diagnostic.severity,
+        "summary": diagnostic.summary,
+        "detail": diagnostic.detail,
+    }
+    if diagnostic.address:
+        body["address"] = diagnostic.address
+    if diagnostic.file:
+        start: Json = {"line": diagnostic.line or 1, "column": diagnostic.column or 1, "byte": 0}
+        body["range"] = {"filename": diagnostic.file, "start": start, "end": start}
+    message = f"{'Error' if error else 'Warning'}: {visible(diagnostic.summary)}"
+    record = _record("diagnostic", message, timestamp, level="error" if error else "warn")
+    return record | {"diagnostic": body}
+
+
+def outputs_record(outputs: Mapping[Address, str], timestamp: str) -> dict[str, Json]:
+    """Address to the resource name to call."""
+    values: dict[str, Json] = {
+        str(address): {"value": name, "type": "string", "sensitive": False}
+        for address, name in sorted(outputs.items())
+    }
+    return _record("outputs", f"Outputs: {len(values)}", timestamp) | {"outputs": values}
+
+
+def resource(address: Address) -> dict[str, Json]:
+    """Terraform's description of where a line belongs."""
+    return {
+        "addr": str(address),
+        "module": "",
+        "resource": str(address),
+        "implied_provider": "reconciler",
+        "resource_type": address.kind,
+        "resource_name": address.name,
+        "resource_key": None,
+    }
+
+
+def _foreign(drift: Drift) -> dict[str, Json]:
+    return {
+        **resource(Address("", drift.id)),
+        "addr": drift.name or drift.id,
+        "resource": drift.name or drift.id,
+    }
+
+
+def _record(kind: str, message: str, timestamp: str, *, level: str = "info") -> dict[str, Json]:
+    return {
+        "@level": level,
+        "@message": message,
+        "@module": "reconciler.ui",
+        "@timestamp": timestamp,
+        "type": kind,
+    }
+
+
+def _hook(event: Started | Progress | Completed | Failed | Skipped) -> dict[str, Json]:
+    hook: dict[str, Json] = {"resource": resource(event.address), "action": event.operation}
+    if event.id:
+        hook |= {"id_key": "id", "id_value": event.id}
+    return hook
+
+
+def _planned_action(change: Change) -> str:
+    match change.action:
+        case Action.CREATE:
+            return "create"
+        case Action.UPDATE:
+            return "update"
+        case Action.REPLACE:
+            return "replace"
+        case Action.DELETE:
+            return "delete"
+        case Action.FORGET:
+            return "remove"
+        case Action.ADOPT:
+            return "import"
+        case Action.COMPLETE | Action.RESTORE:
+            return "update" if change.fields or change.permissions else "noop"
+        case Action.WAIT | Action.RECORD | Action.FAILED | Action.NO_OP:
+            return "noop"
+        case _:
+            assert_never(change.action)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Protocol
 
 from reconciler.apply import watch
 from reconciler.apply.calls import Examples, call, training_of
@@ -20,6 +19,7 @@ from reconciler.errors import (
     ReconcilerError,
     ServiceError,
     StateError,
+    StoppedError,
 )
 from reconciler.events import INTERRUPT, NO_WAIT, TIMEOUT, Completed, Detached, Event, Failed, Skipped
 from reconciler.identity import GENERATIONS
@@ -28,6 +28,7 @@ from reconciler.plan.values import Action, Plan
 from reconciler.plan.world import World, new_model, timestamp
 from reconciler.providers import Providers, Training
 from reconciler.state import Record, State
+from reconciler.statemgr import Session, StateManager
 
 _GRACE = 3.0
 """Seconds that calls under way get after an interrupt, so that commit and unlock are done within 5."""
@@ -37,36 +38,6 @@ _TICK = 0.2
 
 _MISSES = 5
 """Polls in a row that may fail for other reasons than a busy service."""
-
-
-class Session(Protocol):
-    """The state while its lock is held (statemgr.Session)."""
-
-    state: State
-    commit_interval: float
-
-    def commit(self, state: State) -> None:
-        """Write it, unless nothing would change."""
-
-    def ensure_held(self) -> None:
-        """Raise LockLostError unless the lock is surely ours."""
-
-
-class Locks(Protocol):
-    """What gives sessions (statemgr.StateManager)."""
-
-    def locked(self) -> Held:
-        """Hold the lock for a while."""
-
-
-class Held(Protocol):
-    """A context manager of a session."""
-
-    def __enter__(self) -> Session:
-        """Take the lock and read."""
-
-    def __exit__(self, *error: object) -> bool | None:
-        """Give it back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +60,7 @@ class Settings:
 def apply(
     recheck: Callable[[State], tuple[Plan, World]],
     providers: Providers,
-    locks: Locks,
+    locks: StateManager,
     *,
     examples: Examples,
     clock: Callable[[], float],
@@ -128,7 +99,7 @@ class _Run:
     def __init__(  # noqa: PLR0917 - one caller, a few lines up
         self,
         providers: Providers,
-        locks: Locks,
+        locks: StateManager,
         examples: Examples,
         clock: Callable[[], float],
         now: Callable[[], datetime],
@@ -307,6 +278,13 @@ class _Run:
     def _outcome(self, task: Task, record: Record, future: Future[object]) -> Settled:
         try:
             result = future.result()
+        except StoppedError:
+            step = str(task.next)
+            task.ended = True
+            skipped = Skipped(
+                task.change.address, step, "stopped before it was done", task.id, unfinished=True
+            )
+            return Settled(record, (skipped,))
         except AlreadyExistsError as error:
             if task.next is Step.CREATE and not error.visible and not self._pinned(task):
                 return self._next_generation(task, record, error)
@@ -316,8 +294,8 @@ class _Run:
         except StateError:
             raise
         except ReconcilerError as error:
+            step = str(task.next)
             task.ended = True
-            step = str(task.next or task.change.action)
             failed = Failed(task.change.address, step, error.summary, error.detail, task.id)
             return Settled(record, (failed,))
         return settle(task, record, result, self._moment())

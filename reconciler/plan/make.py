@@ -56,7 +56,7 @@ def make_plan(world: World) -> Plan:
     Raises:
         PlanError: conflicts, refusals and exceeded guards, all of them at once where they are of a kind.
     """
-    planner = _Planner(world)
+    planner = Planner(world)
     changes: list[Change] = []
     errors: list[Diagnostic] = []
     for address in sorted(world.desired.keys() | world.state.resources.keys()):
@@ -80,7 +80,7 @@ def make_plan(world: World) -> Plan:
     return replace(plan, bindings=bind(world, plan.changes), drift=find_drift(world))
 
 
-class _Planner:
+class Planner:
     """Decides each address once, a parent when its child first asks."""
 
     def __init__(self, world: World) -> None:
@@ -90,9 +90,11 @@ class _Planner:
         self.selected = self._select()
 
     def notes(self) -> tuple[str, ...]:
+        """For people: what was asked for and does not exist."""
         return tuple(f"nothing is called {pattern}" for pattern in sorted(self.unmatched))
 
     def decide(self, address: Address) -> Decision:
+        """The decision on one address; an empty one when it is not selected."""
         if address not in self.decisions:
             self.decisions[address] = Decision()  # what a cycle would meet; manifests refuse them
             self.decisions[address] = self._decide(address)

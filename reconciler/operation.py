@@ -1,0 +1,262 @@
+"""One run of a command against one stack: reads everything, decides, and lets apply act.
+
+Rule: this is the only place where manifests, services and state meet; commands parse and print.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from reconciler import refresh
+from reconciler.errors import PlanError, StateError, UsageError
+from reconciler.events import Event
+from reconciler.manifests import Loaded, read_examples
+from reconciler.model import Address, Kind, Live, Status
+from reconciler.plan.binding import verify
+from reconciler.plan.drift import find_drift
+from reconciler.plan.make import make_plan, make_world, matches
+from reconciler.plan.resume import resumable
+from reconciler.plan.values import Context, Drift, Inputs, Plan
+from reconciler.plan.world import Observed, World
+from reconciler.providers import Handle, Provider, Providers
+from reconciler.state import Model, Record, State, check_foreign
+
+if TYPE_CHECKING:
+    from reconciler.apply import Settings
+    from reconciler.statemgr import StateManager
+
+
+@dataclass(slots=True)
+class Operation:
+    """What a command works with.
+
+    Attributes:
+        loaded: the manifests; an empty Loaded for commands that need none.
+        inputs: the command line's selection and guards.
+        named: False when no manifests were read, so that the stack's name is not held against the state.
+        now: the time of day, aware.
+    """
+
+    loaded: Loaded
+    inputs: Inputs
+    kinds: Mapping[str, Kind]
+    providers: Providers
+    manager: StateManager
+    context: Context
+    parallelism: int
+    clock: Callable[[], float]
+    now: Callable[[], datetime]
+    named: bool = True
+    stopping: threading.Event = field(default_factory=threading.Event)
+
+    def state(self) -> State:
+        """The recorded state, refused when it is another stack's, service's or project's."""
+        return self._ours(self.manager.read())
+
+    def _ours(self, state: State) -> State:
+        stack = self.loaded.stack.name if self.named else None
+        check_foreign(state, stack=stack, service=self.context.service, project=self.context.project)
+        return state
+
+    def plan(self, state: State | None = None) -> tuple[Plan, World]:
+        """Read everything and decide; base models are asked for only when something would be trained."""
+        world = self.world(self.state() if state is None else state)
+        plan = make_plan(world)
+        if plan.trainings:
+            kinds = {change.address.kind for change in plan.trainings if change.source.startswith("models/")}
+            if kinds:
+                world = replace(
+                    world, observed=refresh.with_base_models(world.observed, self.providers, kinds)
+                )
+                plan = make_plan(world)
+        return plan, world
+
+    def world(self, state: State) -> World:
+        """Everything that a decision depends on."""
+        desired = self.loaded.desired
+        observed = refresh.observe(
+            self.providers, state, desired, context=self.context, parallelism=self.parallelism
+        )
+        return self._world(state, observed)
+
+    def _world(self, state: State, observed: Observed) -> World:
+        return make_world(
+            self.loaded.desired,
+            observed,
+            state,
+            kinds=self.kinds,
+            stack=self.loaded.stack,
+            inputs=self.inputs,
+            now=self.now(),
+            whole=self.loaded.whole,
+        )
+
+    def recheck(self, approved: Plan) -> Callable[[State], tuple[Plan, World]]:
+        """For apply: the approved plan as it is now, or StalePlanError."""
+
+        def check(state: State) -> tuple[Plan, World]:
+            fresh, world = self.plan(self._ours(state))
+            return verify(approved, fresh, world), world
+
+        return check
+
+    def resume(self, addresses: Iterable[str] = ()) -> Callable[[State], tuple[Plan, World]]:
+        """For wait: what earlier applies approved and is not finished; starts no training."""
+        chosen = tuple(addresses)
+
+        def check(state: State) -> tuple[Plan, World]:
+            world = self.world(self._ours(state))
+            return resumable(world, chosen), world
+
+        return check
+
+    def apply(self, check: Callable[[State], tuple[Plan, World]], settings: Settings) -> Iterator[Event]:
+        """Make the plan true."""
+        from reconciler.apply import apply
+
+        return apply(
+            check,
+            self.providers,
+            self.manager,
+            examples=read_examples,
+            clock=self.clock,
+            now=self.now,
+            stopping=self.stopping,
+            settings=settings,
+        )
+
+    def drift(self) -> tuple[Drift, ...]:
+        """Live against recorded; sends GETs only and writes nothing, not even state.
+
+        Raises:
+            PlanError: manifests declare models and nothing is recorded: that is not "no drift".
+        """
+        state = self.state()
+        if not state.resources:
+            if self.loaded.desired:
+                raise PlanError(
+                    f"{len(self.loaded.desired)} models are declared, and {self.manager.place} records none",
+                    "Run reconciler apply first (it adopts what is live), or give the right --state",
+                )
+            return ()
+        kinds = {address.kind for address in state.resources}
+        world = self.world(state)
+        world = replace(world, observed=refresh.with_base_models(world.observed, self.providers, kinds))
+        return find_drift(world, own=refresh.own_models(self.providers, kinds))
+
+    def recorded(self, name: str, state: State | None = None) -> Record:
+        """The record that KIND/NAME, or NAME where unique, means. UsageError when there is none."""
+        known = (state or self.state()).resources
+        return known[resolve(name, known, "no record of")]
+
+    def serving(self, record: Record) -> tuple[Provider, Handle]:
+        """How to call the model that serves. UsageError when none does yet."""
+        if record.serving is None:
+            doing = "is in training" if record.candidate else "has no model"
+            raise UsageError(
+                f"{record.address} does not serve yet: it {doing}",
+                "Run reconciler wait, then try again",
+            )
+        return self.provider(record.address), refresh.handle_of(record.serving)
+
+    def provider(self, address: Address) -> Provider:
+        """The service behind an address."""
+        if address.kind not in self.providers:
+            raise UsageError(f"{address}: this version knows no kind {address.kind}")
+        return self.providers[address.kind]
+
+    def live(self, address: Address, model: Model) -> Live | None:
+        """A recorded model as the service shows it, with its loss curve and its failure's reason."""
+        provider = self.provider(address)
+        live = provider.get(refresh.handle_of(model))
+        if live is not None and live.status is Status.FAILED and not live.error:
+            live = replace(live, error=model.error or provider.poll(refresh.handle_of(model)).error)
+        return live
+
+    def edit(self, change: Callable[[State], State]) -> None:
+        """Change the record alone, under the lock (state mv, rm, push; import)."""
+        with self.manager.locked() as session:
+            state = change(self._ours(session.state))
+            session.commit(state)
+
+
+def resolve(name: str, known: Iterable[Address], missing: str) -> Address:
+    """The address that KIND/NAME, or NAME where unique, means. UsageError otherwise."""
+    addresses = sorted(known)
+    hits = [one for one in addresses if name in {str(one), one.name}]
+    if len(hits) == 1:
+        return hits[0]
+    if hits:
+        raise UsageError(f"{name} is ambiguous: {', '.join(map(str, hits))}", "Give KIND/NAME")
+    from difflib import get_close_matches
+
+    names = [str(one) for one in addresses] + [one.name for one in addresses]
+    close = get_close_matches(name, names, n=1)
+    advice = f"Did you mean {close[0]}?" if close else "reconciler state list shows what there is"
+    raise UsageError(f"{missing} {name}", advice)
+
+
+def selected(addresses: Iterable[Address], patterns: Iterable[str]) -> list[Address]:
+    """Those that any pattern means; all when there is no pattern. UsageError for one that means none."""
+    known = sorted(addresses)
+    wanted = tuple(patterns)
+    for pattern in wanted:
+        if not any(matches(one, {}, pattern) for one in known):
+            raise UsageError(f"nothing is called {pattern}", "reconciler state list shows what there is")
+    return [one for one in known if not wanted or any(matches(one, {}, pattern) for pattern in wanted)]
+
+
+def import_model(operation: Operation, name: str, id: str) -> tuple[Record, Live]:
+    """Adopt a live model under a declared address.
+
+    Args:
+        operation: with the manifests.
+        name: KIND/NAME or NAME of a manifest.
+        id: the live model's id or resource name.
+
+    Raises:
+        UsageError: no manifest declares it, or the model does not exist.
+        PlanError: it is recorded already, or the model is not what the manifest declares.
+    """
+    from reconciler.plan.adoption import imported
+
+    desired = {want.address: want for want in operation.loaded.desired}
+    want = desired[resolve(name, desired, "no manifest declares")]
+    provider = operation.provider(want.address)
+    live = provider.get(Handle(id.removeprefix(provider.kind.collection), id if "/" in id else ""))
+    if live is None:
+        raise UsageError(
+            f"{id} does not exist at {operation.context.endpoint}",
+            "Check the id, the project and the credential",
+        )
+    records: list[Record] = []
+
+    def adopt(state: State) -> State:
+        world = operation._world(state, Observed(live={want.address.kind: {live.id: live}}))  # noqa: SLF001
+        record = imported(world, want, live)
+        records.append(record)
+        context = operation.context
+        stamped = replace(
+            state,
+            stack=state.stack or operation.loaded.stack.name,
+            service=state.service or context.service,
+            project=state.project or context.project,
+        )
+        return stamped.put(record)
+
+    operation.edit(adopt)
+    return records[-1], live
+
+
+def move(state: State, source: Address, target: Address) -> State:
+    """The record of one address under another; its ids stay."""
+    if target in state.resources:
+        raise StateError(f"{target} is recorded already", f"Move or remove it first: state mv {target} …")
+    if source.kind != target.kind:
+        raise UsageError(f"{source} cannot become {target}: the kind says which service it lives in")
+    record = replace(state.resources[source], address=target)
+    return state.put(Record(source), record)

@@ -1,0 +1,85 @@
+"""What `wait` may do: finish what an apply approved, and start nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from reconciler.model import Status
+from reconciler.plan.make import Planner, matches
+from reconciler.plan.values import Action, Change, Plan, Reason
+from reconciler.plan.world import World, approval
+from reconciler.state import Record
+
+_FINISHED_BY_WAIT = frozenset({Action.WAIT, Action.COMPLETE})
+
+
+def resumable(world: World, patterns: Iterable[str] = ()) -> Plan:
+    """The part of today's plan that was approved before, plus outcomes to be recorded.
+
+    Where the manifest has changed since, the outcome of the training is only recorded and the note says
+    so. Guards do not matter: nothing is trained.
+    """
+    wanted = tuple(patterns)
+    planner = Planner(world)
+    changes: list[Change] = []
+    for address, record in sorted(world.state.resources.items()):
+        want = world.desired.get(address)
+        labels = want.labels if want else {}
+        if wanted and not any(matches(address, labels, pattern) for pattern in wanted):
+            continue
+        decision = planner.decide(address)
+        main = next((change for change in decision.changes if not change.deposed), None)
+        changes += _main(world, record, main)
+        changes += [
+            change
+            for change in decision.changes
+            if change.deposed and change.action is Action.DELETE and not change.after_accepted and want
+        ]
+    return Plan(
+        changes=tuple(changes),
+        context=world.observed.context,
+        inputs=world.inputs,
+        lineage=world.state.lineage,
+        serial=world.state.serial,
+        created=world.timestamp,
+    )
+
+
+def _main(world: World, record: Record, main: Change | None) -> list[Change]:
+    candidate = record.candidate
+    if main is not None and main.action is Action.FAILED:
+        return [main]
+    if candidate is None:
+        return []
+    want = world.desired.get(record.address)
+    if main is not None and main.action in _FINISHED_BY_WAIT and want is not None:
+        approved = not candidate.approved or candidate.approved == approval(want, main.after or {})
+        return [main if approved else _record_only(main)]
+    live = world.live_of(record, candidate)
+    if live is None or live.status is Status.FAILED:
+        return []
+    change = Change(
+        record.address,
+        Action.WAIT if live.status is Status.CREATING else Action.COMPLETE,
+        Reason.IN_TRAINING if live.status is Status.CREATING else Reason.TRAINED,
+        id=candidate.id,
+        name=live.name,
+        status=live.status,
+        before=live.attributes,
+    )
+    known = replace(candidate, status=live.status, create_time=live.create_time, name=live.name)
+    intent = replace(record, candidate=known)
+    return [_record_only(replace(change, intent=intent if intent != record else None))]
+
+
+def _record_only(change: Change) -> Change:
+    return replace(
+        change,
+        promote=False,
+        fields=(),
+        permissions=(),
+        permissions_after=None,
+        checks=(),
+        notes=(*change.notes, "only recorded: the manifest has changed since it was approved"),
+    )

@@ -6,7 +6,7 @@ from typing import assert_never
 
 from reconciler.events import Completed, Detached, Event, Failed, Progress, Skipped, Started
 from reconciler.render.screen import Paint, visible
-from reconciler.render.wording import counted, duration, number
+from reconciler.render.wording import counted, duration
 
 _BEGINS = {
     "create": "training",
@@ -39,8 +39,7 @@ def event_line(event: Event, *, colour: bool) -> str | None:
     paint = Paint(colour)
     match event:
         case Started():
-            what = _BEGINS.get(event.operation, visible(event.operation))
-            return f"{_subject(event)}: {what}{_id(event.id)}"
+            return f"{_subject(event)}: {stage(event.operation)}{_id(event.id)}"
         case Progress():
             return f"{_subject(event)}: {progress_text(event)}{_id(event.id)}"
         case Completed():
@@ -61,6 +60,11 @@ def event_line(event: Event, *, colour: bool) -> str | None:
             assert_never(event)
 
 
+def stage(operation: str) -> str:
+    """What goes on: "running its checks"."""
+    return _BEGINS.get(operation, visible(operation))
+
+
 def progress_text(event: Progress) -> str:
     """As in: training, 40%, step 15 of 38, epoch 2, mean loss 1.23, 1m20s elapsed, about 2m00s left."""
     parts = ["training"]
@@ -71,7 +75,7 @@ def progress_text(event: Progress) -> str:
     if event.epoch is not None:
         parts.append(f"epoch {event.epoch:,}")
     if event.mean_loss is not None:
-        parts.append(f"mean loss {number(event.mean_loss)}")
+        parts.append(f"mean loss {event.mean_loss:.4g}")
     parts.append(f"{duration(event.elapsed)} elapsed")
     if event.remaining is not None:
         parts.append(f"about {duration(event.remaining)} left")

@@ -1,0 +1,249 @@
+"""Progress on a terminal: a line for each model in training, redrawn in place; what ends stays printed.
+
+The one door to rich, imported when a display begins, and the one renderer that writes, because a live
+display must. Rule: rich gets Text, never markup: a `[red]` in somebody's display name is text.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, TextIO, assert_never
+
+from reconciler.events import Completed, Detached, Event, Failed, Progress, Skipped, Started
+from reconciler.model import Address
+from reconciler.render.screen import cells, cut, pad, visible
+from reconciler.render.text.events import event_line, stage
+from reconciler.render.wording import counted, duration
+
+if TYPE_CHECKING:
+    from rich.live import Live
+    from rich.text import Text
+
+_BAR = 20
+_NARROW_BAR = 10
+_NARROW = 80
+_LEAST_NAME = 20
+_AROUND = 4
+"""Lines that the display keeps free: the last two of its own, and a little of what was before."""
+
+_PRIORITY = ("percent", "left", "loss", "step", "elapsed", "epoch")
+"""What a narrow terminal keeps longest, first."""
+_SHOWN = ("percent", "step", "epoch", "loss", "elapsed", "left")
+"""From left to right."""
+
+
+@dataclass(slots=True)
+class _Row:
+    """One model at work. `seen`: the clock when its progress came, so that its time goes on between polls."""
+
+    address: Address
+    stage: str
+    seen: float
+    progress: Progress | None = None
+
+
+class LiveProgress:
+    """A context manager that shows events as they come.
+
+    Args:
+        stream: the terminal, stderr or stdout.
+        width: cells a line.
+        clock: seconds that only grow, so that elapsed times go on between two polls.
+        height: lines of the terminal; as rich finds it when None.
+        colour: whether colours may be used; the cursor is moved in any case.
+        unicode: False draws the bars with ASCII.
+        automatic: redraw four times a second from a thread; False leaves it to `refresh`.
+    """
+
+    def __init__(
+        self,
+        stream: TextIO,
+        *,
+        width: int,
+        clock: Callable[[], float],
+        height: int | None = None,
+        colour: bool = True,
+        unicode: bool = True,
+        automatic: bool = True,
+    ) -> None:
+        self._stream = stream
+        self._width = width
+        self._clock = clock
+        self._height = height
+        self._colour = colour
+        self._marks = "█░" if unicode else "#."
+        self._automatic = automatic
+        self._rows: dict[Address, _Row] = {}
+        self._done = 0
+        self._failed = 0
+        self._lock = threading.Lock()
+        self._live: Live | None = None
+
+    def __enter__(self) -> Self:
+        from rich.console import Console
+        from rich.live import Live
+
+        console = Console(
+            file=self._stream,
+            force_terminal=True,
+            width=self._width,
+            height=self._height,
+            color_system="standard" if self._colour else None,
+            highlight=False,
+            markup=False,
+            emoji=False,
+            soft_wrap=True,
+        )
+        self._height = console.height
+        self._live = Live(
+            console=console,
+            get_renderable=self._picture,
+            auto_refresh=self._automatic,
+            refresh_per_second=4,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+            vertical_overflow="crop",
+        )
+        self._live.start(refresh=False)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def handle(self, event: Event) -> None:
+        """Take one event in: change its model's line, or print what stays."""
+        with self._lock:
+            stays = self._take(event)
+        if stays and (line := event_line(event, colour=self._colour)):
+            self.print(line)
+
+    def print(self, line: str) -> None:
+        """Print a line above the display; it stays. Colours in it are kept."""
+        from rich.text import Text
+
+        if self._live is not None:
+            self._live.console.print(Text.from_ansi(line), soft_wrap=True)
+
+    def refresh(self) -> None:
+        """Draw now."""
+        if self._live is not None:
+            self._live.refresh()
+
+    def _take(self, event: Event) -> bool:
+        """Whether the event is printed to stay."""
+        match event:
+            case Started():
+                row = self._row(event.address)
+                row.stage, row.progress, row.seen = stage(event.operation), None, self._clock()
+                return False
+            case Progress():
+                row = self._row(event.address)
+                row.progress, row.seen = event, self._clock()
+                return False
+            case Completed():
+                self._rows.pop(event.address, None)
+                self._done += event.operation in {"create", "wait"}
+                return True
+            case Failed():
+                self._rows.pop(event.address, None)
+                self._failed += 1
+                return True
+            case Skipped():
+                self._rows.pop(event.address, None)
+                return True
+            case Detached():
+                self._rows.clear()
+                return True
+            case _:
+                assert_never(event)
+
+    def _row(self, address: Address) -> _Row:
+        if address not in self._rows:
+            self._rows[address] = _Row(address, "training", self._clock())
+        return self._rows[address]
+
+    def _picture(self) -> Text:
+        from rich.text import Text
+
+        with self._lock:
+            rows, done, failed = list(self._rows.values()), self._done, self._failed
+        if not rows:
+            return Text("")
+        now = self._clock()
+        room = max((self._height or 24) - _AROUND, 1)
+        shown, hidden = rows[:room], len(rows) - room
+        picture = Text(no_wrap=True, overflow="crop")
+        for line in self._lines(shown, now):
+            picture.append_text(line)
+            picture.append("\n")
+        if hidden > 0:
+            picture.append(f"… and {hidden:,} more\n", style="dim")
+        counts = [counted(len(rows), "model") + " at work"]
+        counts += [f"{done:,} trained"] * bool(done) + [f"{failed:,} failed"] * bool(failed)
+        foot = ", ".join(counts) + ". Ctrl-C stops waiting, they go on."
+        picture.append(cut(foot, self._width), style="dim")
+        return picture
+
+    def _lines(self, rows: Sequence[_Row], now: float) -> list[Text]:
+        from rich.text import Text
+
+        table = [_fields(row, now) for row in rows]
+        # one kind in all of them says nothing, and takes what a narrow terminal has not got
+        alone = len({row.address.kind for row in rows}) == 1
+        names = [visible(row.address.name if alone else str(row.address)) for row in rows]
+        widest = {field: max(cells(one[field]) for one in table) for field in _SHOWN}
+        bar = _BAR if self._width >= _NARROW else _NARROW_BAR
+        longest = max(map(cells, names))
+        room = self._width - 1 - bar - min(longest, _LEAST_NAME)
+        kept = set()
+        for field in _PRIORITY:
+            if widest[field] and widest[field] + 2 <= room:
+                room -= widest[field] + 2
+                kept.add(field)
+        name_room = min(longest, _LEAST_NAME) + max(room, 0)
+        column = min(longest, name_room)
+        lines = []
+        for row, name, fields in zip(rows, names, table, strict=True):
+            line = Text(no_wrap=True)
+            line.append(pad(cut(name, column), column) + " ")
+            if row.progress is None:
+                line.append(cut(row.stage, self._width - column - 1), style="cyan")
+            else:
+                filled = round((row.progress.percent or 0.0) * bar / 100)
+                filled = min(max(filled, 0), bar)
+                line.append(self._marks[0] * filled, style="green")
+                line.append(self._marks[1] * (bar - filled), style="dim")
+                for field in _SHOWN:
+                    if field in kept:
+                        line.append("  " + " " * (widest[field] - cells(fields[field])) + fields[field])
+            line.rstrip()
+            lines.append(line)
+        return lines
+
+
+def _fields(row: _Row, now: float) -> dict[str, str]:
+    progress = row.progress
+    if progress is None:
+        return dict.fromkeys(_SHOWN, "")
+    since = max(now - row.seen, 0.0)
+    total = f"/{progress.total_steps:,}" if progress.total_steps else ""
+    remaining = progress.remaining
+    return {
+        "percent": "" if progress.percent is None else f"{progress.percent:.0f}%",
+        "step": "" if progress.step is None else f"step {progress.step:,}{total}",
+        "epoch": "" if progress.epoch is None else f"epoch {progress.epoch:,}",
+        "loss": "" if progress.mean_loss is None else f"loss {progress.mean_loss:.4g}",
+        "elapsed": duration(progress.elapsed + since),
+        "left": "" if remaining is None else f"{duration(max(remaining - since, 0.0))} left",
+    }

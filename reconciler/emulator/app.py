@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from reconciler.emulator import auth, faults, gemini
+from reconciler.emulator import auth, clock, faults, gemini
 from reconciler.emulator.calls import Call, Reply
 from reconciler.emulator.control import Control, is_local
 from reconciler.emulator.errors import ApiError, invalid
@@ -86,7 +86,7 @@ class App:
                 response = _faulty(fault, response)
             self._store.log(
                 {
-                    "time": six_digits(self._store.now()),
+                    "time": six_digits(clock.now(self._store)),
                     "method": request.method,
                     "path": request.url.path,
                     "query": {
@@ -129,7 +129,7 @@ class App:
                 principal=auth.admit(settings, _credentials(request), request.headers),
                 store=self._store,
                 settings=settings,
-                now=self._store.now(),
+                now=clock.now(self._store),
             )
             with self._store.attempt():
                 return _success(handler(call), request.query_params), call.effect

@@ -6,7 +6,7 @@ Only for this machine, and not for web pages: a request with an Origin is refuse
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from reconciler.emulator import faults, settings
+from reconciler.emulator import clock, faults, settings
 from reconciler.emulator.errors import ApiError, invalid
 from reconciler.emulator.payload import read
 from reconciler.emulator.settings import Settings
@@ -14,7 +14,7 @@ from reconciler.emulator.store import Store
 from reconciler.emulator.tuning import SECOND, six_digits
 
 _VERSION = "1"
-_LOOPBACK = ("127.", "::1", "localhost", "testclient", "::ffff:127.")
+_LOOPBACK = ("127.", "::1", "::ffff:127.")
 
 
 class Control:
@@ -71,17 +71,17 @@ class Control:
         return {}
 
     def _clock(self) -> dict[str, Any]:
-        return {"now": six_digits(self._store.now()), "frozen": self._store.is_frozen()}
+        return {"now": six_digits(clock.now(self._store)), "frozen": clock.is_frozen(self._store)}
 
     def _set_clock(self, change: object) -> dict[str, Any]:
         if not isinstance(change, dict) or not change or set(change) - {"advance", "frozen"}:
             raise invalid('The clock takes {"advance": seconds} and {"frozen": true or false}.')
-        advance, frozen = change.get("advance", 0), change.get("frozen", self._store.is_frozen())
+        advance, frozen = change.get("advance", 0), change.get("frozen", clock.is_frozen(self._store))
         if type(advance) not in (int, float) or not 0 <= advance < 1e9:
             raise invalid("advance is a number of seconds, 0 or more.")
         if not isinstance(frozen, bool):
             raise invalid("frozen is true or false.")
-        self._store.set_clock(self._store.now() + round(advance * SECOND), frozen=frozen)
+        clock.move(self._store, round(advance * SECOND), frozen=frozen)
         return self._clock()
 
     def _faults(self) -> dict[str, Any]:

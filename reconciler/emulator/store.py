@@ -14,7 +14,6 @@ import json
 import os
 import pathlib
 import sqlite3
-import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -136,23 +135,6 @@ class Store:
     def set_fact(self, name: str, value: object) -> None:
         """Keep a JSON value."""
         self._db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, json.dumps(value)))
-
-    def now(self) -> int:
-        """Return the emulator's time, in microseconds."""
-        clock = self.fact("clock") or {}
-        frozen = clock.get("frozen")
-        if frozen is not None:
-            return int(frozen)
-        return time.time_ns() // 1000 + int(clock.get("offset", 0))
-
-    def set_clock(self, now: int, *, frozen: bool) -> None:
-        """Make it *now*, from here on running or standing still."""
-        offset = now - time.time_ns() // 1000
-        self.set_fact("clock", {"offset": offset, "frozen": now if frozen else None})
-
-    def is_frozen(self) -> bool:
-        """Whether the clock stands still."""
-        return (self.fact("clock") or {}).get("frozen") is not None
 
     # Tuned models.
 

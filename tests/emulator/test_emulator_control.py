@@ -16,14 +16,14 @@ from collections.abc import Callable, Iterator
 import pytest
 import requests
 
-from reconciler.emulator import Settings
+from reconciler.emulator import Settings, control
 from reconciler.emulator.server import running
 from tests.emulator.conftest import Api, body
 
 REPOSITORY = pathlib.Path(__file__).parents[2]
 SERVE = """
 import sys
-from reconciler.emulator import Settings
+from reconciler.emulator import Settings, control
 from reconciler.emulator.server import serve
 serve(host="127.0.0.1", port=0, data=sys.argv[1], settings=None,
       ready=lambda url: print(url, flush=True))
@@ -144,6 +144,15 @@ def test_web_pages_have_no_control(api: Api) -> None:
     origin = {"Origin": "http://evil.example"}
     assert api.refused("POST", "emulator/reset", headers=origin)[0] == 403
     assert api.refused("POST", "emulator/nothing")[0] == 404
+
+
+@pytest.mark.parametrize(
+    ("client", "local"),
+    [("127.0.0.1", True), ("127.1.2.3", True), ("::1", True), ("10.0.0.1", False), ("", False)],
+)
+def test_control_is_for_this_machine(client: str, local: bool) -> None:  # noqa: FBT001
+    """Only a loopback address may control."""
+    assert control.is_local(client, {}) == local
 
 
 def test_answers_are_pretty_unless_told_otherwise(api: Api) -> None:

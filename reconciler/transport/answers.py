@@ -195,6 +195,8 @@ def _advice_403(found: Problem) -> str:
     consumer = printable(str(found.metadata.get("consumer", "")), 80).removeprefix("projects/")
     if found.reason == "ACCESS_TOKEN_SCOPE_INSUFFICIENT" or "insufficient authentication scopes" in said:
         return f"The login lacks a scope. Log in again: {login_command(SCOPES)}"
+    if "quota project" in said:  # before SERVICE_DISABLED, whose reason it carries
+        return "Set GOOGLE_CLOUD_QUOTA_PROJECT (or the Stack's project) to the project that pays the calls."
     if found.reason == "SERVICE_DISABLED" or "has not been used in project" in said:
         project = f" --project {consumer}" if consumer else ""
         return f"Enable the API, wait some minutes, try again: gcloud services enable {service}{project}"
@@ -203,8 +205,6 @@ def _advice_403(found: Problem) -> str:
             "The identity may not use that project for quota: grant it there "
             "roles/serviceusage.serviceUsageConsumer, or set GOOGLE_CLOUD_QUOTA_PROJECT to another project."
         )
-    if "quota project" in said:
-        return "Set GOOGLE_CLOUD_QUOTA_PROJECT (or the Stack's project) to the project that pays the calls."
     if "permission to access tuned model" in said:
         return (
             "The model belongs to another project or person: use the API key or login of the project that "

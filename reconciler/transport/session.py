@@ -297,7 +297,7 @@ def _outcome(reply: Reply, request: _Request) -> JsonObject | ServiceError:
         return answers.redirect(reply, request.where)
     if reply.status >= 400:
         return answers.failure(answers.problem(reply), request.where)
-    if request.method == "DELETE" and not reply.body.strip():
+    if reply.status == 204:
         return {}
     document = answers.parsed(reply.body)
     if document is not None:

@@ -1,0 +1,415 @@
+"""What every provider must do, whatever its API: a suite that each of them inherits.
+
+A subclass gives a `bench`: the provider, on a service that trains only when told to. `ProviderContract` asks
+for nothing else; `FaultContract` also lets replies get lost.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import pytest
+
+from reconciler.errors import (
+    AlreadyExistsError,
+    ForbiddenError,
+    NotFoundError,
+    RateLimitedError,
+    ReplyLostError,
+    ServiceError,
+    UnauthenticatedError,
+    UnavailableError,
+)
+from reconciler.model import (
+    Address,
+    Attributes,
+    DataSet,
+    Desired,
+    Example,
+    FieldType,
+    Permission,
+    Status,
+)
+from reconciler.providers import Accepted, Handle, Provider
+
+EXAMPLES = tuple(Example(str(number), str(number + 1)) for number in range(15))
+ATTRIBUTES: Attributes = {
+    "display_name": "number generator",
+    "tuning_task.hyperparameters.batch_size": 2,
+    "tuning_task.hyperparameters.epoch_count": 5,
+    "tuning_task.hyperparameters.learning_rate": 0.001,
+}
+ANNA = Permission("USER", "anna@example.com", "READER")
+TEAM = Permission("GROUP", "ml@example.com", "WRITER")
+ALL = Permission("EVERYONE", "", "READER")
+
+
+def wanted(attributes: Attributes = ATTRIBUTES) -> Desired:
+    """A manifest's model."""
+    return Desired(Address("TunedModel", "numbers"), attributes, (DataSet("0" * 64, len(EXAMPLES), 60),))
+
+
+class Bench(Protocol):
+    """A provider and the strings that move its service."""
+
+    @property
+    def provider(self) -> Provider:
+        """What is tested."""
+
+    @property
+    def source(self) -> str:
+        """The base model to tune."""
+
+    def trainings(self, id: str) -> int:
+        """How many trainings were ever started under this id."""
+
+    def finish(self) -> None:
+        """Let every training end."""
+
+    def fail(self, id: str, message: str) -> None:
+        """Let the training that will be started under this id end in an error."""
+
+    def lag(self, id: str, what: str, seconds: float) -> None:
+        """Hide the model from "list" or "get" for so long after its create."""
+
+
+class FaultyBench(Bench, Protocol):
+    """A service whose replies get lost."""
+
+    def fault(self, method: str, call: str, **rule: Any) -> None:
+        """The next such call ("create", "list", "model") meets the rule's fault."""
+
+    def sent(self, method: str, call: str) -> Sequence[Mapping[str, Any]]:
+        """The calls that arrived."""
+
+
+def create(bench: Bench, id: str = "numbers-aaaaaaaa", attributes: Attributes = ATTRIBUTES) -> Accepted:
+    """Start a training."""
+    return bench.provider.create(wanted(attributes), id, bench.source, {"training_data": EXAMPLES})
+
+
+def handle(accepted: Accepted, id: str = "numbers-aaaaaaaa") -> Handle:
+    """As a record would remember it."""
+    return Handle(id, accepted.name, accepted.operation)
+
+
+class ProviderContract:
+    """What holds as long as the network does."""
+
+    def test_a_created_model_is_there_at_once_and_in_training(self, bench: Bench) -> None:
+        """An accepted create can be got, is listed and polls as CREATING under the id we chose."""
+        made = handle(create(bench))
+        found = bench.provider.get(made)
+        assert found is not None
+        assert (found.id, found.status) == (made.id, Status.CREATING)
+        assert [one.id for one in bench.provider.list()] == [made.id]
+        assert bench.provider.poll(made).status is Status.CREATING
+        assert bench.trainings(made.id) == 1
+
+    def test_what_was_declared_is_what_is_live(self, bench: Bench) -> None:
+        """Every declared field comes back, float32 apart; every field is one of the kind's, of its type."""
+        made = handle(create(bench))
+        found = bench.provider.get(made)
+        assert found is not None
+        for path, value in ATTRIBUTES.items():
+            assert found.attributes[path] == (pytest.approx(value) if isinstance(value, float) else value)
+        assert found.attributes["base_model"] == bench.source
+        types = {
+            FieldType.STRING: str,
+            FieldType.INTEGER: int,
+            FieldType.FLOAT32: float,
+            FieldType.INTEGERS: tuple,
+        }
+        for path, value in found.attributes.items():
+            assert isinstance(value, types[bench.provider.kind.fields[path].type]), path
+
+    def test_a_training_that_ends_is_active(self, bench: Bench) -> None:
+        """After its time a model polls as ACTIVE with a whole loss curve, and so it is got and listed."""
+        made = handle(create(bench))
+        bench.finish()
+        training = bench.provider.poll(made)
+        assert (training.status, training.percent, training.error) == (Status.ACTIVE, 100.0, "")
+        assert len(training.snapshots) > 1
+        found = bench.provider.get(made)
+        assert found is not None
+        assert found.status is Status.ACTIVE
+        assert found.complete_time
+        assert found.snapshots == training.snapshots
+        assert [one.status for one in bench.provider.list()] == [Status.ACTIVE]
+
+    def test_polling_needs_no_operation_name(self, bench: Bench) -> None:
+        """A record that lost the operation's name polls the same outcome."""
+        made = create(bench)
+        assert bench.provider.poll(Handle("numbers-aaaaaaaa")).status is Status.CREATING
+        bench.finish()
+        forgotten = bench.provider.poll(Handle("numbers-aaaaaaaa", made.name))
+        assert forgotten.status is bench.provider.poll(handle(made)).status is Status.ACTIVE
+
+    @pytest.mark.parametrize("known", [True, False])
+    def test_a_failure_says_why(self, bench: Bench, *, known: bool) -> None:
+        """A FAILED training carries the service's words, also when the operation's name was lost."""
+        bench.fail("numbers-aaaaaaaa", "out of chips")
+        made = handle(create(bench))
+        bench.finish()
+        training = bench.provider.poll(made if known else Handle(made.id))
+        assert training.status is Status.FAILED
+        assert "out of chips" in training.error
+        found = bench.provider.get(made)
+        assert found is not None
+        assert found.status is Status.FAILED
+
+    def test_creating_twice_trains_once(self, bench: Bench) -> None:
+        """The same create under the same id is success, under the same operation, and no second training."""
+        first, second = create(bench), create(bench)
+        assert (first.name, first.operation) == (second.name, second.operation)
+        assert bench.trainings("numbers-aaaaaaaa") == 1
+
+    def test_another_model_under_the_same_id_is_refused(self, bench: Bench) -> None:
+        """A create that finds other hyperparameters under its id is AlreadyExists, visibly."""
+        create(bench)
+        other = {**ATTRIBUTES, "tuning_task.hyperparameters.epoch_count": 6}
+        with pytest.raises(AlreadyExistsError) as caught:
+            create(bench, attributes=other)
+        assert caught.value.visible
+        assert "epoch_count" in caught.value.summary
+        assert bench.trainings("numbers-aaaaaaaa") == 1
+
+    def test_a_tuned_model_can_be_tuned_again(self, bench: Bench) -> None:
+        """A source that is a tuned model comes back as tuned_model_source, without base_model."""
+        parent = create(bench)
+        bench.finish()
+        child = bench.provider.create(wanted(), "child-aaaaaaaa", parent.name, {"training_data": EXAMPLES})
+        found = bench.provider.get(Handle("child-aaaaaaaa", child.name))
+        assert found is not None
+        assert found.attributes["tuned_model_source.tuned_model"] == parent.name
+        assert "base_model" not in found.attributes
+
+    def test_what_does_not_exist_is_none(self, bench: Bench) -> None:
+        """Get answers None, poll NotFound, update NotFound, for an id that nobody has."""
+        nobody = Handle("nobody-aaaaaaaa")
+        assert bench.provider.get(nobody) is None
+        with pytest.raises(NotFoundError):
+            bench.provider.poll(nobody)
+        with pytest.raises(NotFoundError):
+            bench.provider.update(nobody, {"description": "x"})
+
+    def test_an_update_sets_just_its_fields(self, bench: Bench) -> None:
+        """The fields given change, to zero and empty as well; every other one stays."""
+        made = handle(create(bench))
+        before = bench.provider.get(made)
+        change: Attributes = {
+            "description": "counts up",
+            "display_name": "",
+            "temperature": 0.0,
+            "reader_project_numbers": (123, 9223372036854775807),
+        }
+        bench.provider.update(made, change)
+        after = bench.provider.get(made)
+        assert before is not None
+        assert after is not None
+        shown = {path: after.attributes.get(path, "") for path in change}
+        assert shown == change
+        kept = before.attributes.keys() - change.keys()
+        assert {path: after.attributes[path] for path in kept} == {
+            path: before.attributes[path] for path in kept
+        }
+
+    @pytest.mark.parametrize("finished", [True, False])
+    def test_deleting_is_final_and_repeatable(self, bench: Bench, *, finished: bool) -> None:
+        """A deleted model is gone, in training or not; deleting it again is success."""
+        made = handle(create(bench))
+        if finished:
+            bench.finish()
+        bench.provider.delete(made)
+        bench.provider.delete(made)
+        assert bench.provider.get(made) is None
+        assert list(bench.provider.list()) == []
+
+    def test_permissions_become_what_is_wanted(self, bench: Bench) -> None:
+        """Whatever was there: roles change, grantees come and go, case means nothing, none is none."""
+        made = handle(create(bench))
+        assert bench.provider.permissions(made) == ()
+        upper = Permission("USER", "Anna@Example.com", "WRITER")
+        for want in ([ANNA, TEAM], [ALL, ANNA], [upper], [upper], [], [TEAM, ALL]):
+            bench.provider.set_permissions(made, want)
+            shown = {(one.grantee, one.role) for one in bench.provider.permissions(made)}
+            assert shown == {(one.grantee, one.role) for one in want}
+
+    def test_an_active_model_answers(self, bench: Bench) -> None:
+        """Generate gives text from an ACTIVE model, and a ServiceError from one in training."""
+        made = handle(create(bench))
+        with pytest.raises(ServiceError):
+            bench.provider.generate(made, "1")
+        bench.finish()
+        assert bench.provider.generate(made, "1", temperature=0.0)
+
+    def test_the_source_is_on_offer(self, bench: Bench) -> None:
+        """The base model that creates are accepted for is one of the tunable ones."""
+        assert bench.source in bench.provider.base_models().tunable
+
+    def test_a_program_can_call_the_endpoint(self, bench: Bench) -> None:
+        """The endpoint is a resource name that holds our id, and asking for it needs no model."""
+        assert "numbers-aaaaaaaa" in bench.provider.endpoint(Handle("numbers-aaaaaaaa"))
+
+    def test_the_list_is_whole_and_without_doubles(self, bench: Bench) -> None:
+        """Every model is listed exactly once, and `own` finds what we made."""
+        ids = {f"numbers-aaaaaaa{letter}" for letter in "abcdefg"}
+        for id in ids:
+            create(bench, id)
+        for own in (False, True):
+            listed = [one.id for one in bench.provider.list(own=own)]
+            assert sorted(listed) == sorted(ids)
+
+    def test_threads_do_not_disturb_each_other(self, bench: Bench) -> None:
+        """Creates from several threads at once are each accepted once, under their own ids."""
+        ids = [f"numbers-aaaaaaa{letter}" for letter in "abcdefgh"]
+        threads = [threading.Thread(target=create, args=(bench, id)) for id in ids]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert [bench.trainings(id) for id in ids] == [1] * len(ids)
+        assert sorted(one.id for one in bench.provider.list()) == ids
+
+
+class FaultContract:
+    """What holds when replies get lost: never two trainings, never a silent none."""
+
+    @pytest.mark.parametrize("when", ["before", "after"])
+    @pytest.mark.parametrize(
+        "fault",
+        [
+            {"drop": True},
+            {"truncate": 0},
+            {"truncate": 20},
+            {"garbage": "<html>"},
+            {"garbage": "{}"},
+            {"garbage": "[]"},
+            {"garbage": ""},
+            {"hang": True},
+            {"status": 500},
+            {"error": "internal"},
+            {"error": "unavailable"},
+            {"error": "deadline"},
+            {"error": "rate_limited"},
+            {"error": "rate_limited_retry_info"},
+        ],
+        ids=str,
+    )
+    def test_a_lost_reply_trains_exactly_once(
+        self, faulty: FaultyBench, fault: Mapping[str, Any], when: str
+    ) -> None:
+        """Lost before or after its effect, a create ends accepted, with one model and one training."""
+        if when == "after" and "truncate" not in fault:
+            fault = {**fault, "when": "after"}
+        faulty.fault("POST", "create", **fault)
+        accepted = create(faulty)
+        assert accepted.operation
+        assert accepted.total_steps == 38
+        assert faulty.trainings("numbers-aaaaaaaa") == 1
+        assert len(list(faulty.provider.list())) == 1
+
+    @pytest.mark.parametrize("seconds", [3.0, 20.0])
+    def test_a_lost_reply_and_a_lagging_get_train_once(self, faulty: FaultyBench, seconds: float) -> None:
+        """When the reply is lost and get still answers 404, it waits for the model instead of giving up."""
+        faulty.lag("numbers-aaaaaaaa", "get", seconds)
+        faulty.fault("POST", "create", drop=True, when="after")
+        assert create(faulty).name
+        assert faulty.trainings("numbers-aaaaaaaa") == 1
+
+    def test_an_id_that_stays_invisible_is_given_up(self, faulty: FaultyBench) -> None:
+        """A 409 whose get stays 404 beyond the lag window is AlreadyExists, invisible."""
+        faulty.lag("numbers-aaaaaaaa", "get", 3000.0)
+        create(faulty)
+        with pytest.raises(AlreadyExistsError) as caught:
+            create(faulty)
+        assert not caught.value.visible
+        assert faulty.trainings("numbers-aaaaaaaa") == 1
+
+    def test_somebody_elses_id_is_refused_visibly(self, faulty: FaultyBench) -> None:
+        """A 409 whose get answers 403 is AlreadyExists, visible, and says whose it is not."""
+        create(faulty)
+        faulty.fault("GET", "model", error="not_yours")
+        with pytest.raises(AlreadyExistsError, match="somebody else") as caught:
+            create(faulty)
+        assert caught.value.visible
+
+    def test_a_service_that_never_answers_creates_is_unavailable(self, faulty: FaultyBench) -> None:
+        """Four 503s without effect end in UnavailableError, and nothing was trained."""
+        faulty.fault("POST", "create", error="unavailable", times=None)
+        with pytest.raises(UnavailableError):
+            create(faulty)
+        assert len(faulty.sent("POST", "create")) == 4
+        assert faulty.trainings("numbers-aaaaaaaa") == 0
+
+    def test_when_looking_fails_too_the_effect_is_unknown(self, faulty: FaultyBench) -> None:
+        """A lost create whose look meets 503 for ever is ReplyLost, and is not sent a second time."""
+        faulty.fault("POST", "create", drop=True, when="after")
+        faulty.fault("GET", "model", error="unavailable", times=None)
+        with pytest.raises(ReplyLostError):
+            create(faulty)
+        assert len(faulty.sent("POST", "create")) == 1
+        assert faulty.trainings("numbers-aaaaaaaa") == 1
+
+    @pytest.mark.parametrize(
+        ("error", "kind", "advice"),
+        [
+            ("scopes", ForbiddenError, "--scopes="),
+            ("quota_project", ForbiddenError, "GOOGLE_CLOUD_QUOTA_PROJECT"),
+            ("service_disabled", ForbiddenError, "gcloud services enable"),
+            ("not_yours", ForbiddenError, "another project"),
+            ("unauthenticated", UnauthenticatedError, "Log in again"),
+            ("bad_key", UnauthenticatedError, "GEMINI_API_KEY"),
+            ("limit_zero", RateLimitedError, "quota is zero"),
+        ],
+    )
+    def test_each_refusal_says_what_to_do(
+        self, faulty: FaultyBench, error: str, kind: type[ServiceError], advice: str
+    ) -> None:
+        """A refused get or create is the right error with the right advice, and is sent once."""
+        faulty.fault("GET", "model", error=error, times=None)
+        faulty.fault("POST", "create", error=error, times=None)
+        with pytest.raises(kind) as caught:
+            faulty.provider.get(Handle("numbers-aaaaaaaa"))
+        assert advice in caught.value.detail
+        with pytest.raises(kind) as caught:
+            create(faulty)
+        assert advice in caught.value.detail
+        assert len(faulty.sent("GET", "model")) == len(faulty.sent("POST", "create")) == 1
+        assert faulty.trainings("numbers-aaaaaaaa") == 0
+
+    @pytest.mark.parametrize(
+        "fault",
+        [{"drop": True}, {"truncate": 9}, {"garbage": "<html>"}, {"garbage": ""}, {"error": "internal"}],
+        ids=str,
+    )
+    def test_reading_and_setting_is_repeated(self, faulty: FaultyBench, fault: Mapping[str, Any]) -> None:
+        """A list, a get, a patch and a delete survive two failures in a row."""
+        made = handle(create(faulty))
+        for method, call in (("GET", "list"), ("GET", "model"), ("PATCH", "model"), ("DELETE", "model")):
+            faulty.fault(method, call, **fault, times=2)
+        assert len(list(faulty.provider.list())) == 1
+        assert faulty.provider.get(made) is not None
+        faulty.provider.update(made, {"description": "x"})
+        faulty.provider.delete(made)
+        assert len(faulty.sent("PATCH", "model")) == len(faulty.sent("DELETE", "model")) == 3
+        assert list(faulty.provider.list()) == []
+
+    def test_a_delete_whose_reply_was_lost_is_done(self, faulty: FaultyBench) -> None:
+        """A DELETE that is repeated after its effect meets 404, and that is success."""
+        made = handle(create(faulty))
+        faulty.fault("DELETE", "model", drop=True, when="after")
+        faulty.provider.delete(made)
+        assert len(faulty.sent("DELETE", "model")) == 2
+        assert faulty.provider.get(made) is None
+
+    @pytest.mark.parametrize("call", ["create", "list"])
+    def test_a_redirect_is_not_followed(self, faulty: FaultyBench, call: str) -> None:
+        """A redirect ends in an error that names its host, and nothing is sent twice."""
+        method = "POST" if call == "create" else "GET"
+        faulty.fault(method, call, redirect="https://elsewhere.example/v1beta/tunedModels")
+        with pytest.raises(ServiceError, match=r"elsewhere\.example"):
+            create(faulty) if call == "create" else list(faulty.provider.list())
+        assert len(faulty.sent(method, call)) == 1

@@ -1,0 +1,153 @@
+"""Every provider through the suite: the Gemini API's on the emulator, and the fake, which must not differ."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import requests
+
+from reconciler.emulator import Settings
+from reconciler.emulator.server import running
+from reconciler.model import Example
+from reconciler.providers import Handle, Provider
+from reconciler.providers.gemini.provider import GeminiProvider
+from reconciler.transport import connect
+from tests.contract.provider import Bench, FaultContract, FaultyBench, ProviderContract
+from tests.fakes import BASE, FakeClock, FakeProvider, FakeService
+
+PATHS = {"create": "/tunedModels$", "list": "/tunedModels$", "model": "/tunedModels/[^/:]+$"}
+
+
+@dataclass
+class EmulatorBench:
+    """The Gemini provider on an emulator; both clocks move only when somebody sleeps."""
+
+    url: str
+    session: requests.Session
+    clock: FakeClock = field(default_factory=FakeClock)
+    source: str = "models/gemini-1.5-flash-001-tuning"
+    provider: Provider = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Connect with short patience for what hangs."""
+        self.control("clock", {"frozen": True})
+        transport = connect(
+            base_url=self.url,
+            environ={"RECONCILER_HTTP_TIMEOUT": "0.25"},
+            clock=self.clock,
+            sleep=self._sleep,
+        )
+        self.provider = GeminiProvider(transport, page_size=3)
+
+    def _sleep(self, seconds: float) -> None:
+        self.clock.sleep(seconds)
+        self.control("clock", {"advance": seconds})
+
+    def control(self, path: str, change: object) -> Any:
+        """Post to the emulator's own side."""
+        reply = self.session.post(f"{self.url}/emulator/{path}", json=change, timeout=5)
+        assert reply.ok, reply.text
+        return reply.json()
+
+    def trainings(self, id: str) -> int:
+        """By the emulator's log: POSTs that had an effect."""
+        effects = [one for one in self.sent("POST", "create") if one["effect"]]
+        return sum(one["query"].get("tunedModelId") == id for one in effects)
+
+    def finish(self) -> None:
+        """A training takes an hour here."""
+        self.control("clock", {"advance": 3600})
+
+    def fail(self, id: str, message: str) -> None:
+        """At half of the training."""
+        self.control("faults", [{"train": f"^{id}$", "fail": {"code": 13, "message": message}, "at": 0.5}])
+
+    def lag(self, id: str, what: str, seconds: float) -> None:
+        """On the emulator's clock."""
+        self.control("faults", [{"lag": seconds, "what": what, "path": f"/{id}$"}])
+
+    def fault(self, method: str, call: str, **rule: Any) -> None:
+        """One rule."""
+        self.control("faults", [{"method": method, "path": PATHS[call], **rule}])
+
+    def sent(self, method: str, call: str) -> Sequence[Mapping[str, Any]]:
+        """From the emulator's log."""
+        log = self.session.get(f"{self.url}/emulator/requests", timeout=5).json()["requests"]
+        return [one for one in log if one["method"] == method and re.search(PATHS[call], one["path"])]
+
+
+@dataclass
+class FakeBench:
+    """The fake on its service in memory."""
+
+    service: FakeService
+    clock: FakeClock
+    source: str = BASE
+
+    @property
+    def provider(self) -> Provider:
+        """A new process each time it is asked for."""
+        return FakeProvider(self.service)
+
+    def trainings(self, id: str) -> int:
+        """As the service counts."""
+        return self.service.creates[id]
+
+    def finish(self) -> None:
+        """Let the clock run."""
+        self.clock.sleep(self.service.training_seconds)
+
+    def fail(self, id: str, message: str) -> None:
+        """Told to the service."""
+        self.service.failing[id] = message
+
+    def lag(self, id: str, what: str, seconds: float) -> None:
+        """For all ids."""
+        del id
+        setattr(self.service, f"{what}_lag", seconds)
+
+
+@pytest.fixture
+def emulator() -> Iterator[EmulatorBench]:
+    """An emulator of this test's own."""
+    settings = Settings(training_seconds=3600.0)
+    with running(settings=settings) as served, requests.Session() as session:
+        session.trust_env = False
+        yield EmulatorBench(served.url, session)
+
+
+class TestGemini(ProviderContract, FaultContract):
+    """The Gemini API."""
+
+    @pytest.fixture
+    def bench(self, emulator: EmulatorBench) -> Bench:
+        """On the emulator."""
+        return emulator
+
+    @pytest.fixture
+    def faulty(self, emulator: EmulatorBench) -> FaultyBench:
+        """The same: it can be made to fail."""
+        return emulator
+
+
+class TestFake(ProviderContract):
+    """The fake, by the same suite, so that what is tested with it is true of a real provider."""
+
+    @pytest.fixture
+    def bench(self) -> Bench:
+        """A new service."""
+        clock = FakeClock()
+        return FakeBench(FakeService(clock), clock)
+
+
+def test_the_fake_service_outlives_its_provider() -> None:
+    """What one provider created, another one on the same service finds: that is a new process."""
+    clock = FakeClock()
+    bench = FakeBench(FakeService(clock), clock)
+    bench.service.add("x", examples=[Example("1", "2")])
+    assert FakeProvider(bench.service).get(Handle("x")) is not None
+    assert bench.service.creates["x"] == 0

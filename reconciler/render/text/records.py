@@ -57,7 +57,7 @@ def _model(title: str, model: Model, live: Live | None, width: int, paint: Paint
         status or Status.CREATING
     )
     yield f"  {title} {paint(visible(model.id), 'bold')}  {paint(word, style or 'yellow')}"
-    for label, text in _facts(model, mine):
+    for label, text in model_facts(model, mine):
         if text:
             hanging = " " * (_LABEL + 6)
             yield from wrap(text, width, indent=f"    {pad(label, _LABEL)}  ", hanging=hanging)
@@ -72,7 +72,8 @@ def _nesting(item: tuple[str, Value]) -> tuple[int, str]:
     return (item[0].count("."), item[0])
 
 
-def _facts(model: Model, live: Live | None) -> Iterator[tuple[str, str]]:
+def model_facts(model: Model, live: Live | None) -> Iterator[tuple[str, str]]:
+    """Label and text of all that is known of one model, fit to be shown; empty where it is not known."""
     yield "name", visible(live.name if live else model.name)
     yield "tuned from", visible(model.source)
     for data in model.data:

@@ -52,6 +52,7 @@ class DataSets:
         self._problems = problems
         self._files: dict[str, Measured | None] = {}
         self._trees: dict[str, str | None] = {}
+        self._paths: dict[tuple[str, str], tuple[str, str]] = {}
 
     def from_file(self, written: str, place: Place, *, rest: int = 0) -> DataSet | None:
         """The data set in a file.
@@ -64,10 +65,11 @@ class DataSets:
         Returns:
             The data set without its examples, or None after noting what is wrong.
         """
-        path = self._resolve(written, place)
-        if path is None:
+        key = (str(Path(place.file).parent), written)
+        found = self._paths.get(key) or self._resolve(key[0], written, place)
+        if found is None:
             return None
-        real = os.path.realpath(path)
+        self._paths[key] = path, real = found
         if real not in self._files:
             self._files[real] = self._read(path, place, written)
         measured = self._files[real]
@@ -90,13 +92,12 @@ class DataSets:
             return None
         return measure([one for _, one in rows], [where for where, _ in rows], self._problems)
 
-    def _resolve(self, written: str, place: Place) -> str | None:
-        """The path as it can be opened from the working directory, if it may be."""
+    def _resolve(self, folder: str, written: str, place: Place) -> tuple[str, str] | None:
+        """The path as it can be opened from the working directory, if it may be, and the file's own."""
         refused = _unusable(written)
         if refused is not None:
             self._problems.error(place, *refused)
             return None
-        folder = str(Path(place.file).parent)
         path = str(Path(folder, written))
         if folder not in self._trees:
             self._trees[folder] = sources.work_tree(folder)
@@ -114,7 +115,7 @@ class DataSets:
             return None
         tidy = os.path.normpath(path)
         # "a/../b" is another file than "b" where a is a link
-        return tidy if os.path.realpath(tidy) == real else path
+        return (tidy if os.path.realpath(tidy) == real else path), real
 
 
 def _unusable(written: str) -> tuple[str, str] | None:

@@ -1,30 +1,40 @@
 """YAML text to plain values that remember where they stand; the one door to yaml.
 
-PyYAML's C parser composes the nodes, a walk of our own builds the values: by YAML 1.2's scalars, with
-duplicate keys refused and aliases counted. Rule: a manifest is read by everyone, so it can neither
-crash the parser (depth) nor fill the memory (aliases).
+PyYAML's C parser gives the events, a loop of our own builds the values: by YAML 1.2's scalars, with
+duplicate keys refused and aliases counted. Rule: anyone may write a manifest, so none can crash the
+parser or fill the memory. Composing nodes with PyYAML is recursive and ends the process at some
+100,000 brackets; events need no recursion, and are faster.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias, cast
+from typing import Any, TypeAlias
 
 import yaml
-from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from yaml.events import (
+    AliasEvent,
+    DocumentEndEvent,
+    Event,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+    StreamEndEvent,
+)
 
 from reconciler.manifests.problems import Place, Problems
 from reconciler.manifests.scalars import resolve
 from reconciler.manifests.variables import substitute
 
 DEPTH_LIMIT = 64
-_DATA_DEPTH = 4
-"""Of the mapping spec.tuning_task.training_data, whose `examples` are data."""
-
 EXPANSION_LIMIT = 10_000
 """Values that the aliases of one document may add to it: anchors are a convenience, not a compressor."""
+
+_DATA_DEPTH = 4
+"""Of the mapping spec.tuning_task.training_data, whose `examples` are data."""
 
 Mark: TypeAlias = tuple[int, int]
 """Line and column, 1-based."""
@@ -33,49 +43,40 @@ Path: TypeAlias = Sequence[str | int]
 
 
 class YamlMap(dict[str, object]):
-    """A mapping that knows its place and the nodes of its entries."""
+    """A mapping that knows its place, and those of its keys and values."""
 
-    __slots__ = ("mark", "nodes")
+    __slots__ = ("key_marks", "mark", "value_marks")
 
     def __init__(self, mark: Mark) -> None:
         super().__init__()
         self.mark = mark
-        self.nodes: dict[str, tuple[Node, Node]] = {}
+        self.key_marks: dict[str, Mark] = {}
+        self.value_marks: dict[str, Mark] = {}
 
 
 class YamlList(list[object]):
-    """A list that knows its place and the nodes of its items."""
+    """A list that knows its place, and those of its items."""
 
-    __slots__ = ("mark", "nodes")
+    __slots__ = ("mark", "marks")
 
     def __init__(self, mark: Mark) -> None:
         super().__init__()
         self.mark = mark
-        self.nodes: list[Node] = []
-
-    def marks(self) -> list[Mark]:
-        """Where each item begins."""
-        return [_mark(node) for node in self.nodes]
-
-
-def key_mark(within: YamlMap, key: str) -> Mark:
-    """Where a key stands; where the mapping stands if it has no such key."""
-    nodes = within.nodes.get(key)
-    return _mark(nodes[0]) if nodes else within.mark
+        self.marks: list[Mark] = []
 
 
 def locate(body: object, path: Path, *, of_key: bool = False) -> Mark | None:
     """Where the value under a path stands, or its key; what contains it where there is no such value."""
     mark: Mark | None = None
+    last = len(path) - 1
     for index, step in enumerate(path):
-        last = index == len(path) - 1
-        if isinstance(body, YamlMap) and isinstance(step, str) and step in body:
-            key, value = body.nodes[step]
+        if type(body) is YamlMap and step in body:
             # a block mapping's own mark is its first key: its parent's key is plainer for what is missing
-            mark = _mark(key) if of_key or not last or body[step] is None else _mark(value)
-            body = body[step]
-        elif isinstance(body, YamlList) and isinstance(step, int) and 0 <= step < len(body):
-            mark = _mark(body.nodes[step])
+            at_key = of_key or index < last or body[step] is None  # type: ignore[index]
+            mark = (body.key_marks if at_key else body.value_marks)[step]  # type: ignore[index]
+            body = body[step]  # type: ignore[index]
+        elif type(body) is YamlList and isinstance(step, int) and 0 <= step < len(body):
+            mark = body.marks[step]
             body = body[step]
         else:
             break
@@ -85,280 +86,308 @@ def locate(body: object, path: Path, *, of_key: bool = False) -> Mark | None:
 def value_at(body: object, path: Path) -> object:
     """The value under a path; None where there is none."""
     for step in path:
-        if isinstance(body, YamlMap) and isinstance(step, str):
+        if type(body) is YamlMap and isinstance(step, str):
             body = body.get(step)
-        elif isinstance(body, YamlList) and isinstance(step, int) and step < len(body):
+        elif type(body) is YamlList and isinstance(step, int) and step < len(body):
             body = body[step]
         else:
             return None
     return body
 
 
-def spelled_path(body: object, path: str) -> list[str]:
-    """A dotted snake_case path as the document spells it, snake_case or camelCase."""
-    spelled: list[str] = []
-    for step in path.split("."):
-        if isinstance(body, YamlMap) and step not in body:
-            head, *tail = step.split("_")
-            camel = head + "".join(part.title() for part in tail)
-            step = camel if camel in body else step  # noqa: PLW2901 -- the same step, as it is written
-        spelled.append(step)
-        body = body.get(step) if isinstance(body, YamlMap) else None
-    return spelled
-
-
-def _mark(node: Node) -> Mark:
-    mark = node.start_mark
-    return mark.line + 1, mark.column + 1
-
-
-class _Parser(yaml.CSafeLoader):
-    """The C parser and composer only; values are resolved by `build`."""
-
-    def resolve(self, kind: object, value: object, implicit: object) -> str:
-        """Leave every untagged node untagged."""
-        del self, kind, value, implicit
-        return _UNTAGGED
-
-
-_UNTAGGED = "?"
-_TEXT = "tag:yaml.org,2002:str"
-_TAGS = {
-    MappingNode: {_UNTAGGED, "tag:yaml.org,2002:map"},
-    SequenceNode: {_UNTAGGED, "tag:yaml.org,2002:seq"},
-    ScalarNode: {_UNTAGGED, _TEXT},
-}
-
-
 @dataclass(frozen=True, slots=True)
-class Composed:
-    """One document as nodes, before variables.
+class Document:
+    """One document that says anything.
 
     Attributes:
-        kind: its `kind`, when that can be told without building it.
+        place: where it begins.
+        body: its value, without variables until `fill` was called.
+        references: where text with "${" stands: the container, the key or index, and the text's place.
     """
 
-    file: str
-    root: Node
-    kind: str | None
+    place: Place
+    body: object
+    references: Sequence[tuple[Any, Any, Mark]]
 
     @property
-    def place(self) -> Place:
-        """Where it begins."""
-        return Place(self.file, *_mark(self.root))
+    def file(self) -> str:
+        """Where it stands."""
+        return self.place.file
+
+    @property
+    def kind(self) -> object:
+        """What it says of its kind."""
+        return self.body.get("kind") if type(self.body) is YamlMap else None
+
+    def fill(self, variables: Mapping[str, str], problems: Problems) -> None:
+        """Put variables in the place of references, noting those that cannot be followed."""
+        for container, key, mark in self.references:
+            text, unresolved = substitute(container[key], variables)
+            for summary, detail in unresolved:
+                problems.error(Place(self.place.file, *mark), summary, detail)
+            if not unresolved:
+                container[key] = text
 
 
-def compose(file: str, text: str, problems: Problems) -> Iterator[Composed]:
+def read_documents(file: str, text: str, problems: Problems) -> Iterator[Document]:
     """The documents of a file that say anything; ends with a noted problem where the syntax is broken."""
     from reconciler.manifests.syntax import explain_syntax, refuse_unreadable
 
     if refuse_unreadable(file, text, problems):
         return
-    parser = _Parser(text)
+    parser = yaml.CSafeLoader(text)
     try:
-        while parser.check_node():
-            root = parser.get_node()
-            if root is None:
-                break
-            if isinstance(root, ScalarNode) and not root.style and resolve(root.value) is None:
-                continue
-            yield Composed(file, root, _kind(root))
+        parser.get_event()  # the stream's start
+        while not isinstance(start := parser.get_event(), StreamEndEvent):
+            builder = _Builder(file, problems, parser, _mark(start))
+            body = builder.build()
+            if body is not None:
+                mark = body.mark if isinstance(body, (YamlMap, YamlList)) else builder.start
+                yield Document(Place(file, *mark), body, builder.references())
     except yaml.YAMLError as error:
         explain_syntax(file, text, error, problems)
+    except _StopError:
+        return
     finally:
         parser.dispose()
 
 
-def _kind(root: Node) -> str | None:
-    if isinstance(root, MappingNode):
-        for key, value in root.value:
-            if isinstance(value, ScalarNode) and key.value == "kind":
-                return str(value.value)
-    return None
+class _StopError(Exception):
+    """Nothing that follows in this file is worth reading."""
 
 
-def build(
-    document: Composed, problems: Problems, variables: Mapping[str, str], *, literal: bool = False
-) -> object:
-    """A document's value, with variables put in; problems are noted, and what is sound is still built.
+def _mark(event: Any) -> Mark:
+    mark = event.start_mark
+    return mark.line + 1, mark.column + 1
 
-    Args:
-        document: from `compose`.
-        problems: where to note what is wrong.
-        variables: name to value.
-        literal: leave `${…}` alone.
+
+_TEXT = "tag:yaml.org,2002:str"
+_TAGS: Mapping[type[Event], frozenset[str | None]] = {
+    MappingStartEvent: frozenset({None, "!", "tag:yaml.org,2002:map"}),
+    SequenceStartEvent: frozenset({None, "!", "tag:yaml.org,2002:seq"}),
+}
+
+
+class _Open:
+    """A collection that has begun and not ended.
+
+    Attributes:
+        container: what is built; None for the document itself.
+        anchor: its name, if it has one.
+        before: how many values had been read when it began.
+        expects_key: a mapping's next event is a key.
+        key: of the value that comes next; None to throw it away, `<<` to merge it.
+        as_key: it stands where a key should.
+        literal: "${" inside is text.
+        merged: what `<<` gave.
     """
-    builder = _Builder(document.file, problems, variables)
-    return builder.value(document.root, 1, literal=literal)
+
+    __slots__ = (
+        "anchor",
+        "as_key",
+        "before",
+        "container",
+        "expects_key",
+        "key",
+        "key_mark",
+        "literal",
+        "merged",
+    )
+
+    def __init__(self, container: YamlMap | YamlList | None, anchor: str | None, before: int) -> None:
+        self.container = container
+        self.anchor = anchor
+        self.before = before
+        self.expects_key = type(container) is YamlMap
+        self.key: str | None = None
+        self.key_mark: Mark = (0, 0)
+        self.as_key = False
+        self.literal = False
+        self.merged: list[tuple[object, Mark]] = []
+
+
+_MERGE = "<<"
 
 
 class _Builder:
-    """The walk over one document's nodes."""
+    """The loop over one document's events."""
 
-    def __init__(self, file: str, problems: Problems, variables: Mapping[str, str]) -> None:
+    def __init__(self, file: str, problems: Problems, parser: Any, start: Mark) -> None:
+        self.start = start
         self._file = file
         self._problems = problems
-        self._variables = variables
+        self._next = parser.get_event
+        self._root: object = None
+        self._open: list[_Open] = [_Open(None, None, 0)]
+        self._anchors: dict[str, tuple[object, int] | None] = {}
+        self._references: dict[tuple[int, str | int], tuple[Any, Any, Mark]] = {}
         self._count = 0
         self._expanded = 0
-        self._built: dict[tuple[int, bool], tuple[object, int]] = {}
-        self._open: set[int] = set()
 
-    def _error(self, node: Node, summary: str, detail: str = "") -> None:
-        self._problems.error(Place(self._file, *_mark(node)), summary, detail)
+    def references(self) -> Sequence[tuple[Any, Any, Mark]]:
+        """Where text with "${" stands, once each."""
+        return tuple(self._references.values())
 
-    def value(self, node: Node, depth: int, *, literal: bool) -> object:
+    def _error(self, mark: Mark, summary: str, detail: str = "") -> None:
+        self._problems.error(Place(self._file, *mark), summary, detail)
+
+    def build(self) -> object:
+        """The document's value, after its last event."""
+        while True:
+            event = self._next()
+            kind = type(event)
+            if kind is ScalarEvent:
+                self._scalar(event)
+            elif kind is MappingStartEvent or kind is SequenceStartEvent:
+                self._begin(event, kind)
+            elif kind is MappingEndEvent or kind is SequenceEndEvent:
+                self._end()
+            elif kind is AliasEvent:
+                self._alias(event)
+            elif kind is DocumentEndEvent:
+                return self._root
+
+    def _scalar(self, event: Any) -> None:
+        top = self._open[-1]
+        mark = event.start_mark
+        place = (mark.line + 1, mark.column + 1)
+        if top.expects_key:
+            self._key(top, event, place)
+            return
         self._count += 1
-        if type(node) is ScalarNode:
-            return self._scalar(node, literal=literal)
-        if node.tag not in _TAGS[type(node)]:
-            self._unknown_tag(node)
-        if depth > DEPTH_LIMIT:
-            self._error(node, f"nested more than {DEPTH_LIMIT} levels deep", "Nothing in a manifest is.")
-            return None
-        identity = id(node)
-        if identity in self._open:
-            self._error(node, "an alias stands inside its own anchor", "Write the value out.")
-            return None
-        key = (identity, literal)
-        if key in self._built:
-            return self._aliased(node, *self._built[key])
-        self._open.add(identity)
-        before = self._count
-        built = (
-            self._mapping(node, depth, literal=literal)
-            if type(node) is MappingNode
-            else self._sequence(cast("SequenceNode", node), depth, literal=literal)
-        )
-        self._open.remove(identity)
-        self._built[key] = (built, self._count - before)
-        return built
+        text: str = event.value
+        value: object = text
+        if event.tag is None:
+            if event.implicit[0]:
+                value = resolve(text)
+        elif event.tag not in {_TEXT, "!"}:
+            self._unknown_tag(event.tag, place)
+        if event.anchor is not None:
+            self._anchors[event.anchor] = (value, 1)
+        self._put(top, value, place)
 
-    def _aliased(self, node: Node, built: object, size: int) -> object:
-        self._count += size
-        self._expanded += size
-        if self._expanded <= EXPANSION_LIMIT:
-            return built
-        self._error(
-            node,
-            f"the aliases of this document stand for more than {EXPANSION_LIMIT:,} values",
-            "Write the values out, or put the examples into a data file.",
-        )
-        return None
-
-    def _unknown_tag(self, node: Node) -> None:
-        tag = node.tag.replace("tag:yaml.org,2002:", "!!")
-        self._error(node, f"the tag {tag} is not known here", "Remove it: manifests are plain YAML.")
-
-    def _scalar(self, node: ScalarNode, *, literal: bool) -> object:
-        text: str = node.value
-        if "${" in text and not literal:
-            text, unresolved = substitute(text, self._variables)
-            for summary, detail in unresolved:
-                self._error(node, summary, detail)
-            return text
-        if node.tag != _UNTAGGED:
-            if node.tag != _TEXT:
-                self._unknown_tag(node)
-            return text
-        return text if node.style else resolve(text)
-
-    def _sequence(self, node: SequenceNode, depth: int, *, literal: bool) -> YamlList:
-        built = YamlList(_mark(node))
-        for item in node.value:
-            value = self.value(item, depth + 1, literal=literal)
-            if value is None and type(item) is ScalarNode:
-                self._error(item, "an item of the list has no value", "Give it one, or remove it.")
-            built.append(value)
-            built.nodes.append(item)
-        return built
-
-    def _mapping(self, node: MappingNode, depth: int, *, literal: bool) -> YamlMap:
-        built = YamlMap(_mark(node))
-        merged: list[tuple[Node, Node]] = []
-        for key, value in node.value:
-            name = self._key(key)
-            if name is None:
-                continue
-            if name == "<<" and not key.style:
-                merged.append((key, value))
-                continue
-            if name in built:
-                first = Place(self._file, *key_mark(built, name))
-                self._error(key, f"the key {name!r} is there twice, first at {first}", "Remove one of them.")
-                continue
-            # what is inside a data set is data: "${" there is text to learn
-            inner = self.value(
-                value, depth + 1, literal=literal or (name == "examples" and depth >= _DATA_DEPTH)
-            )
-            if inner is None and type(value) is ScalarNode:
-                self._error(key, f"{name} has no value", "Give it one, or remove the key.")
-            built[name] = inner
-            built.nodes[name] = (key, value)
-        for key, value in merged:
-            self._merge(built, key, value, depth, literal=literal)
-        return built
-
-    def _key(self, key: Node) -> str | None:
-        if isinstance(key, ScalarNode) and key.tag in {_UNTAGGED, _TEXT}:
-            name: str = key.value
-            if key.style or isinstance(resolve(name), str):
-                return name
-            self._error(key, f"the key {name or 'null'} is not text", "Put it in quotes, if it is meant.")
-        elif isinstance(key, ScalarNode):
-            self._unknown_tag(key)
+    def _key(self, top: _Open, event: Any, mark: Mark) -> None:
+        text: str = event.value
+        plain = event.tag is None and event.implicit[0]
+        top.expects_key, top.key, top.key_mark = False, None, mark
+        if event.anchor is not None:
+            self._anchors[event.anchor] = (text, 1)
+        if event.tag not in {None, _TEXT, "!"}:
+            self._unknown_tag(event.tag, mark)
+        elif plain and not isinstance(resolve(text), str):
+            self._error(mark, f"the key {text or 'null'} is not text", "Put it in quotes, if it is meant.")
+        elif text == _MERGE and plain:
+            top.key = _MERGE
+        elif text in top.container.key_marks:  # type: ignore[union-attr]  # only a mapping expects keys
+            first = Place(self._file, *top.container.key_marks[text])  # type: ignore[union-attr]
+            self._error(mark, f"the key {text!r} is there twice, first at {first}", "Remove one of them.")
         else:
-            self._error(key, "a key must be a single text", "Write KEY: VALUE.")
-        return None
+            # a quoted "<<" is a key like any other, but not one that any manifest knows
+            top.key = text if text != _MERGE else '"<<"'
 
-    def _merge(self, built: YamlMap, key: Node, value: Node, depth: int, *, literal: bool) -> None:
+    def _no_key(self, top: _Open, mark: Mark, summary: str, detail: str) -> None:
+        self._error(mark, summary, detail)
+        top.expects_key, top.key, top.key_mark = False, None, mark
+
+    def _begin(self, event: Any, kind: type[Event]) -> None:
+        self._count += 1
+        mark = _mark(event)
+        top = self._open[-1]
+        if event.tag not in _TAGS[kind]:
+            self._unknown_tag(event.tag, mark)
+        if len(self._open) > DEPTH_LIMIT:
+            self._error(mark, f"nested more than {DEPTH_LIMIT} levels deep", "Nothing in a manifest is.")
+            raise _StopError
+        begun = _Open(
+            YamlMap(mark) if kind is MappingStartEvent else YamlList(mark), event.anchor, self._count
+        )
+        if top.expects_key:
+            self._no_key(top, mark, "a key must be a single text", "Write KEY: VALUE.")
+            begun.as_key = True
+        # what is inside a data set is data: "${" there is text to learn
+        begun.literal = top.literal or (top.key == "examples" and len(self._open) > _DATA_DEPTH)
+        if event.anchor is not None:
+            self._anchors[event.anchor] = None
+        self._open.append(begun)
+
+    def _end(self) -> None:
+        ended = self._open.pop()
+        container = ended.container
+        for other, mark in ended.merged:
+            self._merge(container, other, mark)
+        if ended.anchor is not None:
+            self._anchors[ended.anchor] = (container, self._count - ended.before + 1)
+        if not ended.as_key and container is not None:
+            self._put(self._open[-1], container, container.mark)
+
+    def _alias(self, event: Any) -> None:
+        top, mark, name = self._open[-1], _mark(event), event.anchor
+        found = self._anchors.get(name)
+        value: object = None
+        if found is not None:
+            value, size = found
+            self._count += size
+            self._expanded += size
+        elif name in self._anchors:
+            self._error(mark, f"the alias *{name} stands inside its own anchor", "Write the value out.")
+        else:
+            self._error(mark, f"the alias *{name} has no anchor before it", f"Define it earlier as &{name}.")
+        if self._expanded > EXPANSION_LIMIT:
+            self._error(
+                mark,
+                f"the aliases of this document stand for more than {EXPANSION_LIMIT:,} values",
+                "Write the values out, or put the examples into a data file.",
+            )
+            raise _StopError
+        if top.expects_key:
+            self._no_key(top, mark, "an alias cannot be a key", "Write the key out.")
+        else:
+            self._put(top, value, mark)
+
+    def _put(self, top: _Open, value: object, mark: Mark) -> None:
+        """Store a value where it belongs."""
+        container, key = top.container, top.key
+        at: str | int
+        if type(container) is YamlMap:
+            top.expects_key = True
+            if key is None:
+                return
+            if key == _MERGE:
+                top.merged.append((value, mark))
+                return
+            if value is None:
+                self._error(top.key_mark, f"{key} has no value", "Give it one, or remove the key.")
+            container[key] = value
+            container.key_marks[key] = top.key_mark
+            container.value_marks[key] = mark
+            at = key
+        elif type(container) is YamlList:
+            if value is None:
+                self._error(mark, "an item of the list has no value", "Give it one, or remove it.")
+            at = len(container)
+            container.append(value)
+            container.marks.append(mark)
+        else:
+            self._root, self.start = value, mark
+            return
+        if type(value) is str and "${" in value and not top.literal:
+            self._references[id(container), at] = (container, at, mark)
+
+    def _merge(self, container: Any, other: object, mark: Mark) -> None:
         """`<<`: entries of other mappings; the mapping's own keys win, then the earlier ones."""
-        sources = value.value if isinstance(value, SequenceNode) else [value]
-        for source in sources:
-            other = self.value(source, depth + 1, literal=literal)
-            if not isinstance(other, YamlMap):
-                self._error(key, "'<<' takes a mapping or a list of mappings", "Write <<: *ANCHOR.")
+        for one in other if type(other) is YamlList else (other,):
+            if type(one) is not YamlMap:
+                self._error(mark, "'<<' takes a mapping or a list of mappings", "Write <<: *ANCHOR.")
                 continue
-            for name, inner in other.items():
-                if name not in built:
-                    built[name] = inner
-                    built.nodes[name] = other.nodes[name]
+            for key, value in one.items():
+                if key in container.key_marks:
+                    continue
+                container[key] = value
+                container.key_marks[key] = one.key_marks[key]
+                container.value_marks[key] = one.value_marks[key]
+                if (id(one), key) in self._references:
+                    self._references[id(container), key] = (container, key, one.value_marks[key])
 
-
-def opens_deeply(text: str) -> bool:
-    """Whether a document might nest so deeply that composing it would exhaust the C stack.
-
-    libyaml has no limit and PyYAML composes recursively: 100,000 brackets end the process. A cheap bound
-    decides whether the exact, slower look at the events is needed.
-    """
-    if _INDENTED.search(text):
-        return True
-    if text.count("[") + text.count("{") <= _SAFE_DEPTH:
-        return False
-    # no collection goes on across a document marker
-    return any(part.count("[") + part.count("{") > _SAFE_DEPTH for part in text.split("\n---"))
-
-
-_SAFE_DEPTH = 1000
-_INDENTED = re.compile(r"^[ \t?:-]{500}", re.MULTILINE)
-
-
-def too_deep(text: str) -> Mark | None:
-    """Where a text nests beyond the limit, by its events, which need no recursion."""
-    parser = _Parser(text)
-    depth = 0
-    try:
-        while parser.check_event():
-            event = parser.get_event()
-            if isinstance(event, yaml.CollectionStartEvent):
-                depth += 1
-                if depth > DEPTH_LIMIT and event.start_mark is not None:
-                    return event.start_mark.line + 1, event.start_mark.column + 1
-            elif isinstance(event, yaml.CollectionEndEvent):
-                depth -= 1
-    except yaml.YAMLError:
-        # told by composing it, which stops at the same character
-        return None
-    finally:
-        parser.dispose()
-    return None
+    def _unknown_tag(self, tag: str, mark: Mark) -> None:
+        name = tag.replace("tag:yaml.org,2002:", "!!")
+        self._error(mark, f"the tag {name} is not known here", "Remove it: manifests are plain YAML.")

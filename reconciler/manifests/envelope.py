@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -106,7 +107,7 @@ class DeclaredLifecycle(Declared):
     ignore_drift: list[DeclaredIgnoredDrift] | None = None
     replace: Literal["candidate", "delete_first"] | None = None
 
-    def to_model(self, defaults: Lifecycle, *, spelled: dict[str, str]) -> Lifecycle:
+    def to_model(self, defaults: Lifecycle, *, spelled: Mapping[str, str]) -> Lifecycle:
         """Merged over defaults; `spelled` gives each field's own path for what was written."""
         ignored = self.ignore_drift
         return Lifecycle(

@@ -6,13 +6,15 @@ nothing is returned unless all are sound.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import gc
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from reconciler.manifests import sources
-from reconciler.manifests.documents import Composed, YamlMap, build, compose
+from reconciler.manifests.documents import Document, YamlMap, locate, read_documents
 from reconciler.manifests.envelope import API_VERSION
 from reconciler.manifests.explain import explain
 from reconciler.manifests.kinds import FORMS, STACK
@@ -33,6 +35,28 @@ def load(
     paths: Sequence[str], *, kinds: Mapping[str, Kind], variables: Mapping[str, str], allow_empty: bool
 ) -> Loaded:
     """See `reconciler.manifests.load`."""
+    with _collector_paused():
+        return _load(paths, kinds, variables, allow_empty=allow_empty)
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """No garbage collection meanwhile: a million small values and no circle, walked again and again.
+
+    A quarter of the time of 10,000 manifests, measured.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _load(
+    paths: Sequence[str], kinds: Mapping[str, Kind], variables: Mapping[str, str], *, allow_empty: bool
+) -> Loaded:
     from reconciler.manifests import Loaded
 
     problems = Problems()
@@ -74,10 +98,10 @@ def load(
     )
 
 
-def _documents(source: sources.Source, problems: Problems) -> list[Composed]:
+def _documents(source: sources.Source, problems: Problems) -> list[Document]:
     before = len(problems)
     text = sources.read_text(source.path, problems, limit=sources.MANIFEST_LIMIT)
-    found = [] if text is None else list(compose(source.path, text, problems))
+    found = [] if text is None else list(read_documents(source.path, text, problems))
     if source.alone and not found and len(problems) == before:
         problems.error(
             Place(source.path),
@@ -87,18 +111,17 @@ def _documents(source: sources.Source, problems: Problems) -> list[Composed]:
     return found
 
 
-def _body(document: Composed, variables: Mapping[str, str], problems: Problems) -> YamlMap | None:
-    before = len(problems)
-    body = build(document, problems, variables)
-    if isinstance(body, YamlMap):
-        return body
-    if len(problems) == before:
+def _body(document: Document, variables: Mapping[str, str], problems: Problems) -> YamlMap | None:
+    document.fill(variables, problems)
+    body = document.body
+    if not isinstance(body, YamlMap):
         problems.error(
             document.place,
             f"a manifest is a mapping, not {described(body)}",
             f"It begins with apiVersion: {API_VERSION}.",
         )
-    return None
+        return None
+    return body
 
 
 def _is_manifest(body: YamlMap, place: Place, kinds: Mapping[str, Kind], problems: Problems) -> bool:
@@ -137,14 +160,12 @@ def _is_manifest(body: YamlMap, place: Place, kinds: Mapping[str, Kind], problem
 
 
 def _at(body: YamlMap, key: str, place: Place) -> Place:
-    from reconciler.manifests.documents import locate
-
     mark = locate(body, [key])
     return Place(place.file, *mark) if mark else place
 
 
 def _stack(
-    documents: Sequence[Composed],
+    documents: Sequence[Document],
     kinds: Mapping[str, Kind],
     variables: Mapping[str, str],
     problems: Problems,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import replace
 from typing import Any
 
 from pydantic import ValidationError
 
 from reconciler.identity import canonical
 from reconciler.manifests.data_sets import DataSets, advise
-from reconciler.manifests.documents import Composed, YamlMap, locate, spelled_path, value_at
+from reconciler.manifests.documents import Document, YamlMap, locate, value_at
 from reconciler.manifests.envelope import ModelEnvelope
 from reconciler.manifests.explain import explain
 from reconciler.manifests.kinds import FORMS, Form, field_value
@@ -23,6 +23,7 @@ from reconciler.manifests.rules import (
     check_permissions,
     check_pinning,
 )
+from reconciler.manifests.spelling import spelled_path
 from reconciler.model import Address, Attributes, Desired, Kind, Lifecycle, Stack
 
 
@@ -36,11 +37,12 @@ class ModelReader:
     def __init__(self, kinds: Mapping[str, Kind], stack: Stack, problems: Problems) -> None:
         self.seen: list[Seen] = []
         self._kinds = kinds
+        self._fields = {name: tuple(kind.fields.values()) for name, kind in kinds.items()}
         self._stack = stack
         self._problems = problems
         self._data = DataSets(problems)
 
-    def read(self, body: YamlMap, document: Composed) -> Desired | None:
+    def read(self, body: YamlMap, document: Document) -> Desired | None:
         """The model that a document declares, or None after noting what is wrong with it."""
         name = str(body["kind"])
         kind, form, file = self._kinds[name], FORMS[name], document.file
@@ -49,7 +51,7 @@ class ModelReader:
         if seen is not None:
             self.seen.append(seen)
         address = str(seen.address) if seen else None
-        spelled = check_lifecycle_fields(body, "lifecycle", list(kind.fields.values()), file, self._problems)
+        spelled = check_lifecycle_fields(body, "lifecycle", self._fields[name], file, self._problems)
         check_choices(body, form.choices, file, self._problems)
         check_permissions(body, kind, file, self._problems)
         check_pinning(body, kind, file, self._problems)
@@ -83,10 +85,10 @@ class ModelReader:
             line=document.place.line or 0,
             places=places,
         )
-        return _with_digest(desired)
+        return replace(desired, digest=_digest(desired))
 
 
-def _seen(body: YamlMap, form: Form, document: Composed) -> Seen | None:
+def _seen(body: YamlMap, form: Form, document: Document) -> Seen | None:
     name = value_at(body, ["metadata", "name"])
     if not isinstance(name, str) or not name:
         return None
@@ -136,29 +138,29 @@ def _places(body: YamlMap, attributes: Attributes, kind: Kind) -> dict[str, tupl
     return places
 
 
-def _lifecycle(declared: ModelEnvelope, defaults: Lifecycle, spelled: dict[str, str]) -> Lifecycle:
+def _lifecycle(declared: ModelEnvelope, defaults: Lifecycle, spelled: Mapping[str, str]) -> Lifecycle:
     """The manifest's over the Stack's; the Stack's delete_first is for pinned ids only."""
-    from dataclasses import replace
-
     if declared.metadata.id is None and defaults.replace != Lifecycle().replace:
         defaults = replace(defaults, replace=Lifecycle().replace)
     return defaults if declared.lifecycle is None else declared.lifecycle.to_model(defaults, spelled=spelled)
 
 
-def _with_digest(desired: Desired) -> Desired:
-    """Digest what the document means: spelling, comments and order of keys are no change of it."""
-    from dataclasses import replace
-
-    lifecycle = asdict(desired.lifecycle)
-    lifecycle["keep_deposed"] = desired.lifecycle.keep_deposed.total_seconds()
-    permissions = desired.permissions
+def _digest(desired: Desired) -> str:
+    """SHA-256 of what the document means: spelling, comments and the order of keys are no change of it."""
+    lifecycle, permissions = desired.lifecycle, desired.permissions
     meaning = {
         "address": str(desired.address),
-        "attributes": dict(desired.attributes),
+        "attributes": desired.attributes,
         "permissions": None if permissions is None else sorted(map(str, permissions)),
         "id": desired.id,
-        "labels": dict(desired.labels),
-        "lifecycle": lifecycle,
-        "checks": [asdict(check) for check in desired.checks],
+        "labels": desired.labels,
+        "lifecycle": {
+            "prevent_destroy": lifecycle.prevent_destroy,
+            "ignore_changes": lifecycle.ignore_changes,
+            "keep_deposed": lifecycle.keep_deposed.total_seconds(),
+            "ignore_drift": [[one.field, one.reason, one.until] for one in lifecycle.ignore_drift],
+            "replace": lifecycle.replace,
+        },
+        "checks": [[check.prompt, check.expect] for check in desired.checks],
     }
-    return replace(desired, digest=hashlib.sha256(canonical(meaning)).hexdigest())
+    return hashlib.sha256(canonical(meaning)).hexdigest()

@@ -13,14 +13,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from reconciler.manifests import sources
-from reconciler.manifests.documents import Composed, compose
+from reconciler.manifests.documents import Document, read_documents
 from reconciler.manifests.kinds import STACK
 from reconciler.manifests.problems import Problems
 
 _STACK = re.compile(r"^[{\s]*[\"']?kind[\"']?\s*:\s*[\"']?Stack\b", re.MULTILINE)
 
 
-def stack_near(files: Sequence[str], problems: Problems) -> list[Composed]:
+def stack_near(files: Sequence[str], problems: Problems) -> list[Document]:
     """The Stack documents nearest to any of these files; none is fine."""
     for folder in dict.fromkeys(folder for file in files for folder in _upward(str(Path(file).parent))):
         found = [one for path in _manifests(folder) for one in _stacks(path, problems)]
@@ -49,9 +49,9 @@ def _manifests(folder: str) -> Iterator[str]:
             yield str(entry)
 
 
-def _stacks(path: str, problems: Problems) -> Iterator[Composed]:
+def _stacks(path: str, problems: Problems) -> Iterator[Document]:
     # other programs' files may lie there: only one that says it is ours is looked at closely
     unread = Problems()
     text = sources.read_text(path, unread, limit=sources.MANIFEST_LIMIT)
     if text is not None and "reconciler/v1" in text and _STACK.search(text):
-        yield from (one for one in compose(path, text, problems) if one.kind == STACK)
+        yield from (one for one in read_documents(path, text, problems) if one.kind == STACK)

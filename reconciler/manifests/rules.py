@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from reconciler.manifests.documents import Path, YamlList, YamlMap, locate, spelled_path, value_at
+from reconciler.manifests.documents import Path, YamlList, YamlMap, locate, value_at
 from reconciler.manifests.problems import Place, Problems, nearest
+from reconciler.manifests.spelling import spelled_path, spellings
 from reconciler.model import Field, Kind, OnChange
 
 
@@ -39,27 +40,15 @@ def check_choices(
             )
 
 
-def spellings(fields: Iterable[Field]) -> dict[str, str]:
-    """Every way to write a field's path, to the path: display_name and displayName."""
-    found = {}
-    for field in fields:
-        camel = ".".join(_camel(step) for step in field.path.split("."))
-        found[camel] = found[field.path] = field.path
-    return found
-
-
-def _camel(step: str) -> str:
-    head, *tail = step.split("_")
-    return head + "".join(part.title() for part in tail)
-
-
 def check_lifecycle_fields(
     body: YamlMap, where: str, fields: Sequence[Field], file: str, problems: Problems
-) -> dict[str, str]:
+) -> Mapping[str, str]:
     """The fields that lifecycle names must exist and be able to change in place; answers their spellings."""
+    lifecycle = spelled_path(body, where)
+    if not isinstance(value_at(body, lifecycle), YamlMap):
+        return {}
     spelled = spellings(fields)
     mutable = {field.path for field in fields if field.on_change is OnChange.UPDATE}
-    lifecycle = spelled_path(body, where)
     for key, leaf in (("ignore_changes", None), ("ignore_drift", "field")):
         path = [*lifecycle, *spelled_path(value_at(body, lifecycle), key)]
         items = value_at(body, path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 from urllib.parse import urlsplit
 
@@ -90,7 +91,7 @@ class StackManifest(Envelope):
     kind: Literal["Stack"]
     spec: StackSpec = Field(default_factory=StackSpec)
 
-    def to_model(self, file: str, line: int, *, spelled: dict[str, str]) -> Stack:
+    def to_model(self, file: str, line: int, *, spelled: Mapping[str, str]) -> Stack:
         """As a value of the core; `spelled` gives each field's own path for what was written."""
         spec = self.spec
         lifecycle = spec.lifecycle.to_model(Lifecycle(), spelled=spelled) if spec.lifecycle else Lifecycle()

@@ -9,7 +9,6 @@ import re
 
 import yaml
 
-from reconciler.manifests.documents import DEPTH_LIMIT, opens_deeply, too_deep
 from reconciler.manifests.problems import Place, Problems
 from reconciler.manifests.sources import place_at, refuse_control_characters
 
@@ -38,13 +37,6 @@ _ADVICE = (
         "Close it; it opens where the message points.",
     ),
     ("found unexpected document indicator", "a quote or a block is still open at '---'", "Close it."),
-    (
-        "found undefined alias",
-        "the alias has no anchor before it",
-        "Define it as &NAME earlier in the document.",
-    ),
-    ("found duplicate anchor", "the anchor is defined twice", "Give each anchor its own name."),
-    ("second occurrence", "the anchor is defined twice", "Give each anchor its own name."),
     (
         "did not find expected ',' or",
         "a list or mapping in brackets goes on without a comma, or is never closed",
@@ -99,12 +91,7 @@ def refuse_unreadable(file: str, text: str, problems: Problems) -> bool:
             f'Write it as "\\u{code:04x}" in double quotes, or put the examples into a data file.',
         )
         return True
-    mark = too_deep(text) if opens_deeply(text) else None
-    if mark is not None:
-        problems.error(
-            Place(file, *mark), f"nested more than {DEPTH_LIMIT} levels deep", "Nothing in a manifest is."
-        )
-    return mark is not None
+    return False
 
 
 def explain_syntax(file: str, text: str, error: yaml.YAMLError, problems: Problems) -> None:

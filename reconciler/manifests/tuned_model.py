@@ -25,9 +25,10 @@ from reconciler.manifests.declared import (
     matching,
     refusal,
 )
-from reconciler.manifests.documents import YamlList, YamlMap, locate, spelled_path, value_at
+from reconciler.manifests.documents import YamlList, YamlMap, locate, value_at
 from reconciler.manifests.envelope import ModelEnvelope
 from reconciler.manifests.problems import Place, Problems
+from reconciler.manifests.spelling import spelled_path
 from reconciler.model import DataSet, Example
 
 DISPLAY_NAME_LIMIT = 40
@@ -184,7 +185,7 @@ def data_sets(
     if not isinstance(items, YamlList) or "file" in data:
         return ()
     examples, places = [], []
-    for item, mark in zip(items, items.marks(), strict=True):
+    for item, mark in zip(items, items.marks, strict=True):
         one = _example(item)
         if one is not None:  # else it is told already, as part of the whole document
             examples.append(one)

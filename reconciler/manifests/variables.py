@@ -104,16 +104,15 @@ def _from_file(path: str) -> Iterator[tuple[str, str]]:
     if text is not None and _is_lines(text):
         yield from _from_lines(path, text)
         return
-    found = [] if text is None else list(documents.compose(path, text, problems))
+    found = [] if text is None else list(documents.read_documents(path, text, problems))
     if len(found) > 1:
-        problems.error(Place(path), "a variables file is one document, not several")
-    bodies = [documents.build(one, problems, {}, literal=True) for one in found]
+        problems.error(found[1].place, "a variables file is one document, not several")
     _refuse(problems)
-    for body in bodies:
+    for body in (one.body for one in found):
         if not isinstance(body, documents.YamlMap):
             raise UsageError(f"{path}: not variables", "Write NAME: VALUE or NAME=VALUE, one a line.")
         for name, value in body.items():
-            place = str(Place(path, *documents.key_mark(body, name)))
+            place = str(Place(path, *body.key_marks[name]))
             if isinstance(value, (dict, list)):
                 raise UsageError(
                     f"{place}: {name} is not a single value", "A variable is a text, a number or a boolean."

@@ -1,0 +1,46 @@
+"""Both spellings of a key: snake_case as in the protos, camelCase as in JSON. Google's API takes both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cache
+
+from reconciler.manifests.documents import YamlMap
+from reconciler.model import Field
+
+
+@cache
+def camel(path: str) -> str:
+    """A dotted path in camelCase."""
+    return ".".join(_camel_step(step) for step in path.split("."))
+
+
+def _camel_step(step: str) -> str:
+    head, *tail = step.split("_")
+    return head + "".join(part.title() for part in tail)
+
+
+@cache
+def _steps(path: str) -> tuple[tuple[str, str], ...]:
+    return tuple((step, _camel_step(step)) for step in path.split("."))
+
+
+def spelled_path(body: object, path: str) -> list[str]:
+    """A dotted snake_case path as the document spells it."""
+    spelled = []
+    for step, other in _steps(path):
+        if type(body) is YamlMap:
+            written = other if step not in body and other in body else step
+            body = body.get(written)
+        else:
+            written = step
+        spelled.append(written)
+    return spelled
+
+
+def spellings(fields: Iterable[Field]) -> Mapping[str, str]:
+    """Every way to write a field's path, to the path."""
+    found = {}
+    for field in fields:
+        found[camel(field.path)] = found[field.path] = field.path
+    return found

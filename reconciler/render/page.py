@@ -63,7 +63,7 @@ summary { cursor: pointer; color: var(--soft); margin-top: .5rem; }
 .curve .grid { stroke: var(--line); } .curve .epoch { stroke: var(--line); stroke-dasharray: 2 4; }
 .curve text { fill: var(--soft); font: 11px system-ui, sans-serif; }
 footer { margin-top: 3rem; color: var(--soft); }
-@media print { body { max-width: none; padding: 0; font-size: 11px; } section.model { break-inside: avoid; }
+@media print { body { max-width: none; padding: 0; font-size: 11px; } tr, svg, dl { break-inside: avoid; }
   details::details-content { content-visibility: visible; block-size: auto; }
   .tiles li, section.model { background: none; } .scroll table { min-width: 0; }
   a { color: inherit; text-decoration: none; } }

@@ -221,7 +221,8 @@ class Credentials:
                 # Loaded without scopes and scoped afterwards: with them, an external account asks
                 # cloudresourcemanager for its project, which many may not.
                 found, _ = google.auth.load_credentials_from_file(path) if path else google.auth.default()
-        except (exceptions.GoogleAuthError, OSError, ValueError) as error:
+        except (exceptions.GoogleAuthError, OSError, ValueError, AttributeError, TypeError) as error:
+            # The last two are what google-auth makes of a file that is JSON and no object.
             where = f"{ADC_VARIABLE}={path}: " if path else ""
             others = " or ".join((TOKEN_VARIABLE, *(KEY_VARIABLES[:1] if keys else ())))
             need = "No usable credential" if keys else "No usable credential (this API refuses API keys)"

@@ -76,9 +76,16 @@ class Exchange:
         import requests
         from requests.adapters import HTTPAdapter
 
+        class NeverRedirected(requests.Session):
+            """Does not even parse a Location, which may be no URL; `answers` reads it."""
+
+            def get_redirect_target(self, resp: Response) -> str | None:
+                del resp
+                return None
+
         with self._lock:
             if self._session is None:
-                session = requests.Session()
+                session = NeverRedirected()
                 session.trust_env = not self._loopback
                 session.headers["user-agent"] = USER_AGENT
                 session.headers["accept"] = "application/json"

@@ -25,7 +25,9 @@ _ALPHABET = frozenset("abcdefghijklmnopqrstuvwxyz234567")
 
 def canonical(value: object) -> bytes:
     """JSON with sorted keys and no spaces, in UTF-8."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode(
+        errors="surrogatepass"
+    )
 
 
 def float32(number: float) -> float:

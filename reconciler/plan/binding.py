@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import product
 
 from reconciler import diff
 from reconciler.errors import Diagnostic, StalePlanError
@@ -29,6 +30,12 @@ _CONTINUED = {
     Action.DELETE: {Action.FORGET},
 }
 """What a decision may have become by progress alone."""
+
+_UNTOUCHED = frozenset({Action.NO_OP, Action.RECORD, Action.FAILED})
+"""Nothing at the service depends on them: no binding, and no reason to refuse the rest."""
+
+_PROMOTING = frozenset({*TRAININGS, Action.ADOPT, Action.RESTORE, Action.WAIT, Action.COMPLETE})
+"""What ends in a promotion."""
 
 
 def _digest(value: object) -> str:
@@ -65,57 +72,59 @@ def _afterwards(record: Record, change: Change) -> list[Record]:
     """The records that this change itself passes through."""
     intent = change.intent or record
     passed = [intent]
-    candidate = intent.candidate
-    if candidate is not None:
-        final = replace(candidate, sent=dict(change.after or {}), permissions=change.permissions_after)
-        passed += [replace(intent, candidate=final), replace(intent, candidate=None, serving=final)]
-        passed += [replace(intent, candidate=None, serving=candidate)]
-    elif intent.serving is not None and change.action is Action.UPDATE:
-        sent = dict(change.after or {})
-        wish = (
-            change.permissions_after if change.permissions_after is not None else intent.serving.permissions
-        )
-        passed += [replace(intent, serving=replace(intent.serving, sent=sent))]
-        passed += [replace(intent, serving=replace(intent.serving, sent=sent, permissions=wish))]
-        passed += [replace(intent, serving=replace(intent.serving, permissions=wish))]
+    if change.action in {Action.DELETE, Action.FORGET}:
+        without = (replace(intent, serving=None), replace(intent, candidate=None))
+        return [] if _is_deposed(record, change) else [intent, *without, Record(record.address)]
+    asked = dict(change.after or {})
+    for model in (intent.candidate, intent.serving if change.action is Action.UPDATE else None):
+        if model is None:
+            continue
+        wish = model.permissions if change.permissions_after is None else change.permissions_after
+        for sent, permissions in product((model.sent, asked), (model.permissions, wish)):
+            reached = replace(model, sent=sent, permissions=permissions)
+            passed.append(replace(intent, candidate=None, serving=reached))
+            if model is intent.candidate:
+                passed.append(replace(intent, candidate=reached))
     return passed
+
+
+def _is_deposed(record: Record, change: Change) -> bool:
+    return bool(change.deposed) and all(
+        model is None or model.id != change.id for model in (record.serving, record.candidate)
+    )
 
 
 def _manifest(want: Desired | None) -> str:
     return "" if want is None else _digest([want.digest, [one.digest for one in want.data]])
 
 
-def _touches(change: Change) -> bool:
-    return change.action not in {Action.NO_OP, Action.WAIT}
-
-
 def bind(world: World, changes: Iterable[Change]) -> dict[Address, Binding]:
     """A binding for each address that the changes touch and no other."""
     bindings: dict[Address, Binding] = {}
     for change in changes:
-        if not _touches(change) or (change.deposed and change.address in bindings):
+        if change.action in _UNTOUCHED:
             continue
         address = change.address
         record = world.state.resources.get(address, Record(address))
         kind = world.kind(address)
         declared = change.after or {}
-        allowed = [record] if change.deposed else [record, *_afterwards(record, change)]
-        seen = _live_models(world, record, change)
-        bindings[address] = Binding(
-            manifest=_manifest(world.desired.get(address)),
-            records=tuple(dict.fromkeys(_record(one) for one in allowed)),
-            live=tuple(dict.fromkeys(_live(kind, one, declared) for one in seen)),
+        records = [_record(one) for one in (record, *_afterwards(record, change))]
+        live = [_live(kind, one, declared) for one in _live_models(world, record, change)]
+        before = bindings.get(address, Binding(_manifest(world.desired.get(address)), (), ()))
+        bindings[address] = replace(
+            before,
+            records=tuple(dict.fromkeys((*before.records, *records))),
+            live=tuple(dict.fromkeys((*before.live, *live))),
         )
     return bindings
 
 
 def _live_models(world: World, record: Record, change: Change) -> list[Live | None]:
     """The model concerned as it is, and as the change would leave it."""
-    model = _concerned(record, change)
-    live = world.live(change.address, model)
-    if live is None or change.action not in {Action.UPDATE, Action.COMPLETE, Action.ADOPT, Action.RESTORE}:
-        return [live]
+    live = world.live(change.address, _concerned(record, change))
     updated = {one.path: one.after for one in change.fields if one.after is not None}
+    if live is None or change.action in TRAININGS or not updated:
+        return [live]
     return [live, replace(live, attributes={**live.attributes, **updated})]
 
 
@@ -137,60 +146,70 @@ def verify(plan: Plan, fresh: Plan, world: World) -> Plan:
     Raises:
         StalePlanError: naming each address that moved, and how.
     """
-    fresh_changes = {change.key: change for change in fresh.changes}
+    today = {change.key: change for change in fresh.changes}
     moved: list[Diagnostic] = []
-    kept: list[Change] = []
+    kept: dict[tuple[Address, str], Change] = {}
     for approved in plan.changes:
-        address = approved.address
-        now = fresh_changes.get(approved.key)
-        binding = plan.bindings.get(address)
-        if approved.action is Action.NO_OP:
+        now = today.get(approved.key)
+        if approved.action in _UNTOUCHED:
+            if now is not None and (still := _untouched(approved, now)):
+                kept[still.key] = still
             continue
-        if binding is not None and (why := _moved(binding, approved, world)):
-            moved.append(Diagnostic(f"{address}: {why}", address=str(address)))
-        elif now is None:
-            continue  # what was to be done has been done: its model is gone from record and service
-        elif now.action is not approved.action and now.action not in _CONTINUED.get(approved.action, ()):
-            moved.append(
-                Diagnostic(f"{address}: the plan was to {approved.action}, now it would be to {now.action}")
-            )
-        elif approved.action in TRAININGS and now.action in TRAININGS and now.id != approved.id:
-            moved.append(Diagnostic(f"{address}: {approved.id} is taken by now"))
-        else:
-            kept.append(now)
+        why = _moved(plan.bindings.get(approved.address), approved, world) or _turned(approved, now)
+        if why:
+            moved.append(Diagnostic(f"{approved.address}: {why}", address=str(approved.address)))
+        elif now is not None:  # else it is done: its model is gone from record and service
+            kept[now.key] = now
+            rest = today.get((approved.address, approved.serving))
+            if approved.deletes and approved.serving and rest is not None:
+                kept[rest.key] = rest  # promoted by a run that ended before it deleted what served
     if moved:
         unique = tuple(dict.fromkeys(moved))
         raise StalePlanError(
             "the plan is not true any more: " + "; ".join(one.summary for one in unique),
             "Nothing was changed. Make a new plan and look at it",
+            unique,
         )
-    return replace(fresh, changes=tuple(kept), bindings=plan.bindings, inputs=plan.inputs)
+    return replace(fresh, changes=tuple(kept.values()), bindings=plan.bindings, inputs=plan.inputs)
 
 
-def _moved(binding: Binding, approved: Change, world: World) -> str:
+def _untouched(approved: Change, now: Change) -> Change | None:
+    """What is left of a change that calls nobody: a failure stays one, whatever was changed since."""
+    if approved.action is Action.NO_OP:
+        return None
+    if now.action is approved.action:
+        return now
+    failed = approved.action is Action.FAILED and now.action in TRAININGS
+    return replace(approved, intent=None) if failed else None
+
+
+def _turned(approved: Change, now: Change | None) -> str:
+    """How today's decision differs from the approved one, "" where it only went on."""
+    if now is None:
+        return ""
+    if now.action is not approved.action and now.action not in _CONTINUED.get(approved.action, ()):
+        why = f" ({now.reason})" if now.reason else ""
+        return f"the plan said {approved.action}, by now it would say {now.action}{why}"
+    if now.id != approved.id and approved.action not in {Action.DELETE, Action.FORGET}:
+        return f"the plan was about {approved.id}, by now it would be about {now.id}"
+    return ""
+
+
+def _moved(binding: Binding | None, approved: Change, world: World) -> str:
     """What has moved since the binding was made, "" for nothing."""
+    if binding is None:
+        return ""
     address = approved.address
     if _manifest(world.desired.get(address)) != binding.manifest:
         return "its manifest or its data has changed"
     record = world.state.resources.get(address, Record(address))
-    ours = _record(record)
-    if ours not in binding.records and not (approved.action is Action.DELETE and record.empty):
+    if _record(record) not in binding.records:
         return "its record has changed: another run has worked on it"
-    kind = world.kind(address)
-    declared = approved.after or {}
-    concerned = record if approved.action not in TRAININGS else _as_planned(record, approved)
-    live = world.live(address, _concerned(concerned, approved))
-    if _live(kind, live, declared) not in binding.live:
-        gone_is_done = approved.action in {Action.DELETE, Action.FORGET} and live is None
-        if not gone_is_done and not (approved.deposed and live is None):
-            return "the live model has changed" if live else "the live model is gone"
+    if record.serving is not None and record.serving.id == approved.id and approved.action in _PROMOTING:
+        return ""  # promoted: what served before may be gone
+    live = world.live(address, _concerned(record, approved))
+    if live is None and (approved.action in {Action.DELETE, Action.FORGET} or approved.deposed):
+        return ""
+    if _live(world.kind(address), live, approved.after or {}) not in binding.live:
+        return "the live model has changed" if live else "the live model is gone"
     return ""
-
-
-def _as_planned(record: Record, approved: Change) -> Record:
-    """The record with the model that served when it was approved, if a promotion has moved it since."""
-    if record.serving is not None and record.serving.id == approved.id and approved.serving:
-        return replace(record, serving=Model(id=approved.serving))
-    if record.serving is not None and record.serving.id == approved.id:
-        return replace(record, serving=None)
-    return record

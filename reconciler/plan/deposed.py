@@ -15,7 +15,7 @@ def deposed_changes(wanted: Wanted, main: Change) -> list[Change]:
     """What happens to the models that no longer serve, given the address's own change."""
     record = main.intent or wanted.record
     changes = []
-    protected = wanted.want.lifecycle.prevent_destroy or wanted.record.prevent_destroy
+    protected = wanted.want.lifecycle.prevent_destroy
     for model in record.deposed:
         if model.id == main.id:
             continue  # delete_first: part of the change itself
@@ -36,11 +36,11 @@ def deposed_changes(wanted: Wanted, main: Change) -> list[Change]:
             if not superseded_now:
                 changes.append(about)
             continue
-        if served and (record.serving is None or _kept(wanted, model)):
-            continue
         if served and protected:
             note = "kept: prevent_destroy protects it until the protection is lifted"
             changes.append(replace(about, action=Action.NO_OP, reason=Reason.REPLACED, notes=(note,)))
+            continue
+        if served and (record.serving is None or _kept(wanted, model)):
             continue
         changes.append(
             replace(

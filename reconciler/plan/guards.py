@@ -1,10 +1,10 @@
-"""What a plan must not exceed, whatever the table says: trainings, deletions, and a missing majority."""
+"""What refuses a plan whatever the table says: its size, a missing majority, one id for two addresses."""
 
 from __future__ import annotations
 
-from reconciler.errors import PlanError
-from reconciler.model import Guards
-from reconciler.plan.values import Context, Plan
+from reconciler.errors import Diagnostic, PlanError
+from reconciler.model import Address, Guards
+from reconciler.plan.values import TRAININGS, Action, Context, Plan
 from reconciler.plan.world import World
 
 _MAJORITY_FROM = 4
@@ -32,35 +32,38 @@ def check(plan: Plan, world: World) -> None:
             f"If you mean it: --max-trainings {trainings}",
         )
     if guards.max_deletes is not None and deletes > guards.max_deletes:
-        names = ", ".join(str(change.address) for change in plan.changes if change.deletes)
+        deleting = [str(change.address) for change in plan.changes if change.deletes]
+        names = ", ".join(deleting[:10])
         raise PlanError(
             f"the plan deletes {deletes} models, over max_deletes {guards.max_deletes}: {names}",
             f"If you mean it: --max-deletes {deletes}",
         )
 
 
-def check_majority(world: World, trainings: int) -> None:
+def check_majority(world: World, plan: Plan) -> None:
     """Raise PlanError when most of what is recorded is not there: a wrong key must not retrain it.
 
     Only models that the service has accepted count. An explicit --max-trainings that covers what would
-    be trained goes on.
+    be trained or forgotten goes on.
     """
     known = missing = 0
     for record in world.state.resources.values():
         model = record.serving or record.candidate
-        if model is None or model.pending:
+        if model is None or model.pending or (record.address.kind, model.id) in world.observed.forbidden:
             continue
         known += 1
         missing += world.live_of(record, model) is None
     if known < _MAJORITY_FROM or missing * 2 <= known:
         return
     explicit = world.inputs.guards.max_trainings
-    if explicit is not None and explicit >= trainings:
+    forgotten = sum(change.action is Action.FORGET and not change.deposed for change in plan.changes)
+    needed = len(plan.trainings) + forgotten
+    if explicit is not None and explicit >= needed:
         return
     raise PlanError(
         f"{missing} of {known} recorded models are missing at {_place(world.observed.context)}",
         "This is more likely a wrong endpoint, project or credential than a loss. If they are really gone: "
-        f"--max-trainings {trainings}",
+        f"--max-trainings {needed}",
     )
 
 
@@ -68,3 +71,41 @@ def _place(context: Context) -> str:
     project = f", project {context.project}" if context.project else ""
     credential = f", credential: {context.credential}" if context.credential else ""
     return f"{context.endpoint or 'the service'}{project}{credential}"
+
+
+def contested(world: World, plan: Plan) -> list[Diagnostic]:
+    """One id for two addresses (a manifest renamed under its pinned id): one would delete the other's."""
+    recorded = {
+        (address.kind, model.id): address
+        for address, record in world.state.resources.items()
+        for model in record.models
+    }
+    errors = []
+    claimed: dict[tuple[str, str], Address] = {}
+    for change in plan.changes:
+        if change.action is not Action.ADOPT and change.action not in TRAININGS:
+            continue
+        address, key = change.address, (change.address.kind, change.id)
+        owner = recorded.get(key, address)
+        if owner != address:
+            errors.append(
+                Diagnostic(
+                    f"{address} would take {change.id}, which is recorded as {owner}",
+                    f"If it is the same model under a new name: reconciler state mv {owner} {address}. "
+                    "Else give it another metadata.name or metadata.id",
+                    change.file or None,
+                    change.line or None,
+                    address=str(address),
+                )
+            )
+        elif claimed.setdefault(key, address) != address:
+            errors.append(
+                Diagnostic(
+                    f"{address} and {claimed[key]} would both be {change.id}",
+                    "Give one of them another metadata.id",
+                    change.file or None,
+                    change.line or None,
+                    address=str(address),
+                )
+            )
+    return errors

@@ -33,10 +33,7 @@ def make_world(
     whole: bool,
 ) -> World:
     """Gather what a plan depends on into one value; the order of what comes in means nothing."""
-    stems = {
-        kind: frozenset(id[:-_SUFFIX] for id in models if len(id) > _SUFFIX and id[-_SUFFIX] == "-")
-        for kind, models in observed.live.items()
-    }
+    stems = {kind: _stems(observed.live.get(kind, {})) for kind in {*kinds, *observed.live}}
     return World(
         desired={want.address: want for want in sorted(desired, key=lambda one: one.address)},
         observed=observed,
@@ -48,6 +45,14 @@ def make_world(
         whole=whole,
         stems=stems,
     )
+
+
+def _stems(ids: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, list[str]] = {}
+    for id in ids:
+        if id[-_SUFFIX : -_SUFFIX + 1] == "-":
+            found.setdefault(id[:-_SUFFIX], []).append(id)
+    return {stem: tuple(sorted(several)) for stem, several in found.items()}
 
 
 def make_plan(world: World) -> Plan:
@@ -72,7 +77,8 @@ def make_plan(world: World) -> Plan:
         notes=planner.notes(),
         created=world.timestamp,
     )
-    guards.check_majority(world, len(plan.trainings))
+    guards.check_majority(world, plan)
+    errors += guards.contested(world, plan)
     if errors:
         first = errors[0]
         raise PlanError(first.summary, first.detail, errors)
@@ -95,6 +101,26 @@ class Planner:
 
     def decide(self, address: Address) -> Decision:
         """The decision on one address; an empty one when it is not selected."""
+        for ancestor in reversed(self._undecided_ancestors(address)):  # a loop: chains may be long
+            self._decide_once(ancestor)
+        return self._decide_once(address)
+
+    def _undecided_ancestors(self, address: Address) -> list[Address]:
+        chain: dict[Address, None] = {}
+        parent = self._named_parent(address)
+        while parent is not None and parent not in self.decisions and parent not in chain:
+            chain[parent] = None
+            parent = self._named_parent(parent)
+        return list(chain)
+
+    def _named_parent(self, address: Address) -> Address | None:
+        want = self.world.desired.get(address)
+        if want is None or address not in self.selected or address.kind not in self.world.kinds:
+            return None
+        _, source = _source(want, self.world.kind(address))
+        return Address.parse(source) if source.partition("/")[0] in self.world.kinds else None
+
+    def _decide_once(self, address: Address) -> Decision:
         if address not in self.decisions:
             self.decisions[address] = Decision()  # what a cycle would meet; manifests refuse them
             self.decisions[address] = self._decide(address)
@@ -109,9 +135,9 @@ class Planner:
             known = ", ".join(sorted(world.kinds))
             message = f"{address}: this version knows no kind {address.kind} (it knows {known})"
             return Decision(errors=[Diagnostic(message, "Upgrade reconciler", address=str(address))])
-        if world.inputs.destroy:
-            return Decision() if record.empty else undeclared(world, record, Reason.DESTROY)
         want = world.desired.get(address)
+        if world.inputs.destroy and (world.whole or want is not None):
+            return Decision() if record.empty else undeclared(world, record, Reason.DESTROY, want)
         if want is None:
             return undeclared(world, record, Reason.NOT_DECLARED) if world.whole else Decision()
         wanted = self._wanted(want, record)
@@ -122,12 +148,7 @@ class Planner:
     def _wanted(self, want: Desired, record: Record) -> Wanted | Decision:
         """With its source model resolved; a Decision when that cannot be."""
         kind = self.world.kind(want.address)
-        path, value = next(
-            (path, want.attributes[path])
-            for path, field in sorted(kind.fields.items())
-            if field.role == "source" and path in want.attributes
-        )
-        source = str(value)
+        path, source = _source(want, kind)
         parent: Address | None = None
         attributes = dict(want.attributes)
         if source.partition("/")[0] in self.world.kinds:
@@ -166,11 +187,15 @@ class Planner:
         if self.decide(parent).errors:
             return Decision()  # refused already, for the parent's own reason
         message = f"{want.address} is tuned from {parent}, which no manifest declares and no state records"
+        advice = f"Declare {parent}, or name a live model: tuned_model: tunedModels/ID"
+        if parent in self.world.desired:
+            message = f"{want.address} is tuned from {parent}, which is left out and does not serve yet"
+            advice = f"Leave {want.address} out too, or let {parent} in"
         return Decision(
             errors=[
                 Diagnostic(
                     message,
-                    f"Declare {parent}, or name a live model: tuned_model: tunedModels/ID",
+                    advice,
                     want.file or None,
                     want.line or None,
                     address=str(want.address),
@@ -205,6 +230,15 @@ class Planner:
         hits = {pattern for pattern in patterns if matches(address, labels, pattern)}
         self.unmatched -= hits
         return bool(hits)
+
+
+def _source(want: Desired, kind: Kind) -> tuple[str, str]:
+    """(path, value) of what it is tuned from; the manifests see to it that there is one."""
+    return next(
+        (path, str(want.attributes[path]))
+        for path, field in kind.fields.items()
+        if field.role == "source" and path in want.attributes
+    )
 
 
 def matches(address: Address, labels: Mapping[str, str], pattern: str) -> bool:

@@ -23,6 +23,7 @@ def resumable(world: World, patterns: Iterable[str] = ()) -> Plan:
     wanted = tuple(patterns)
     planner = Planner(world)
     changes: list[Change] = []
+    notes: list[str] = []
     for address, record in sorted(world.state.resources.items()):
         want = world.desired.get(address)
         labels = want.labels if want else {}
@@ -31,6 +32,12 @@ def resumable(world: World, patterns: Iterable[str] = ()) -> Plan:
         decision = planner.decide(address)
         main = next((change for change in decision.changes if not change.deposed), None)
         changes += _main(world, record, main)
+        if (
+            record.candidate is not None
+            and record.candidate.pending
+            and not any(change.address == address and change.id == record.candidate.id for change in changes)
+        ):
+            notes.append(f"{address}: its create never arrived; wait starts no training, apply does")
         changes += [
             change
             for change in decision.changes
@@ -42,6 +49,7 @@ def resumable(world: World, patterns: Iterable[str] = ()) -> Plan:
         inputs=world.inputs,
         lineage=world.state.lineage,
         serial=world.state.serial,
+        notes=tuple(notes),
         created=world.timestamp,
     )
 

@@ -40,6 +40,7 @@ from reconciler.plan.wanted import (
     finish,
     permission_updates,
     protected,
+    serves,
     unless_same,
     updates,
 )
@@ -67,11 +68,11 @@ def decide(wanted: Wanted) -> Decision:
     return decision
 
 
-def undeclared(world: World, record: Record, reason: Reason) -> Decision:
-    """Every row in which no manifest declares a recorded address (or destroy was said)."""
+def undeclared(world: World, record: Record, reason: Reason, want: Desired | None = None) -> Decision:
+    """Every row in which no manifest declares a recorded address (or destroy was said, whatever does)."""
     errors = _forbidden(world, record, None)
     living = [(model, live) for model in record.models if (live := world.live_of(record, model))]
-    if living and record.prevent_destroy:
+    if living and (record.prevent_destroy or (want is not None and want.lifecycle.prevent_destroy)):
         errors.append(
             Diagnostic(
                 f"{record.address} is protected by prevent_destroy and would be deleted",
@@ -86,7 +87,8 @@ def undeclared(world: World, record: Record, reason: Reason) -> Decision:
         gone = record.models[0]
         return Decision([Change(record.address, Action.FORGET, Reason.GONE, id=gone.id, name=gone.name)])
     changes = []
-    main = record.serving or record.candidate
+    main = living[0][0]
+    left = _only(record, [model for model, _ in living])
     for model, live in living:
         cancelled = live.status is Status.CREATING
         changes.append(
@@ -101,9 +103,24 @@ def undeclared(world: World, record: Record, reason: Reason) -> Decision:
                 before=live.attributes,
                 status=live.status,
                 notes=(NOT_REFUNDED,) if cancelled else (),
+                intent=left if model is main and left != record else None,
             )
         )
     return Decision(changes)
+
+
+def _only(record: Record, models: list[Model]) -> Record:
+    """The record with these of its models and no others."""
+
+    def keep(model: Model | None) -> Model | None:
+        return model if any(model is one for one in models) else None
+
+    return replace(
+        record,
+        serving=keep(record.serving),
+        candidate=keep(record.candidate),
+        deposed=tuple(model for model in record.deposed if keep(model)),
+    )
 
 
 def _forbidden(world: World, record: Record, want: Desired | None) -> list[Diagnostic]:
@@ -272,6 +289,7 @@ def _restore(wanted: Wanted, past: Model) -> Decision:
     live = wanted.live(past)
     record = replace(
         wanted.record,
+        serving=serves(wanted, wanted.record),
         candidate=replace(past, deposed=""),
         deposed=tuple(model for model in wanted.record.deposed if model is not past),
     )

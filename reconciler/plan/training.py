@@ -5,13 +5,24 @@ from __future__ import annotations
 from dataclasses import replace
 
 from reconciler import diff
-from reconciler.identity import is_generation_of
+from reconciler.identity import GENERATIONS
 from reconciler.model import Attributes, Live, Status
 from reconciler.plan.deposed import depose
+from reconciler.plan.generations import first_free, generation_notes, generations_of
 from reconciler.plan.values import Action, DataChange, FieldChange, Reason
-from reconciler.plan.wanted import Decision, Wanted, about, finish, keep_reason, protected, refuse, updates
+from reconciler.plan.wanted import (
+    Decision,
+    Wanted,
+    about,
+    finish,
+    keep_reason,
+    protected,
+    refuse,
+    serves,
+    updates,
+)
 from reconciler.plan.world import adopted_model, bill_of, new_model, replacement_reasons
-from reconciler.state import Model, Record
+from reconciler.state import Model, Record, Verdict
 
 
 def train(wanted: Wanted, reason: Reason = Reason.NOT_LIVE) -> Decision:
@@ -19,7 +30,7 @@ def train(wanted: Wanted, reason: Reason = Reason.NOT_LIVE) -> Decision:
     world, want = wanted.world, wanted.want
     record = replace(wanted.record, candidate=None)
     superseded = wanted.record.candidate
-    if superseded and record.serving is None and _can_serve(wanted, superseded):
+    if superseded and not serves(wanted, record) and _can_serve(wanted, superseded):
         # what was started is recorded as it ended: it serves until its successor does
         record = replace(record, serving=replace(superseded, status=Status.ACTIVE, promoted=world.timestamp))
         superseded = None
@@ -30,59 +41,53 @@ def train(wanted: Wanted, reason: Reason = Reason.NOT_LIVE) -> Decision:
         reason = _why_replaced(wanted)
     if want.id:
         return _pinned(wanted, record, reason)
-    taken = {model.id for model in wanted.record.models}
-    for generation, id, digest in world.generations(want, wanted.source):
-        live = world.live(want.address, id)
-        if id in taken:
-            continue
-        if live is None:
-            model = new_model(
-                world,
-                want,
-                wanted.attributes,
-                id=id,
-                digest=digest,
-                generation=generation,
-                source=wanted.source,
-            )
-            return start(wanted, model, reason, replace(record, candidate=model))
-        found = adopted_model(
-            world, want, wanted.attributes, live, digest=digest, generation=generation, source=wanted.source
+    generations = generations_of(wanted)
+    known = {model.id for model in wanted.record.models}
+    found = [one for one in generations if one.live is not None and one.id not in known]
+    failed = [one.adopted(wanted) for one in found if one.status is Status.FAILED]
+    failed = [replace(one, deposed=world.timestamp) for one in failed]
+    record = replace(record, deposed=(*record.deposed, *failed))
+    if not wanted.forced:
+        for status in (Status.ACTIVE, Status.CREATING):
+            for one in found:
+                if one.live is not None and one.status is status:
+                    return _adopt(wanted, one.adopted(wanted), one.live, record)
+    free = first_free(generations, known, another=wanted.forced or reason is Reason.RETRY)
+    if free is None:
+        return refuse(
+            wanted,
+            f"{want.address}: all {GENERATIONS} generations of its id are taken",
+            f"Delete failed or unused models named {want.address.name}-xxxxxxxx, or change metadata.name",
         )
-        if live.status is Status.FAILED:
-            record = replace(record, deposed=(*record.deposed, replace(found, deposed=world.timestamp)))
-        elif not wanted.forced and (live.status is Status.ACTIVE or not _later_active(wanted, generation)):
-            return _adopt(wanted, found, live, record)
-    return refuse(
-        wanted,
-        f"{want.address}: all generations of its id are taken",
-        f"Delete failed or unused models named {want.address.name}-xxxxxxxx, or change metadata.name",
+    model = new_model(
+        world,
+        want,
+        wanted.attributes,
+        id=free.id,
+        digest=free.digest,
+        generation=free.number,
+        source=wanted.source,
     )
-
-
-def _later_active(wanted: Wanted, generation: int) -> bool:
-    """Whether a later generation is ACTIVE: the first ACTIVE wins over the first CREATING."""
-    for number, id, _ in wanted.world.generations(wanted.want, wanted.source):
-        live = wanted.world.live(wanted.want.address, id)
-        if number > generation and live is not None and live.status is Status.ACTIVE:
-            return True
-    return False
+    others = tuple(one for one in record.deposed if one.id != free.id)
+    return start(wanted, model, reason, replace(record, candidate=model, deposed=others))
 
 
 def _adopt(wanted: Wanted, found: Model, live: Live, record: Record) -> Decision:
     fields = diff.immutable_changes({}, live.attributes, _returned(wanted, live), wanted.kind.fields)
-    if fields:
-        different = ", ".join(
-            f"{one.path} is {one.before!r} there and {one.after!r} in the manifest" for one in fields
-        )
+    different = ", ".join(
+        f"{one.path} is {one.before!r} there and {one.after!r} in the manifest" for one in fields
+    )
+    if fields and wanted.want.id:
         return refuse(
             wanted,
             f"{wanted.want.address}: {live.name} exists already and is another model: {different}",
             "Give another metadata.id, or correct the manifest if that model is the one you mean",
         )
-    notes: tuple[str, ...] = ()
+    notes = generation_notes(wanted, found.id)
     if wanted.want.id:
         notes = ("its id is pinned, which proves nothing about its data: the digest is recorded as assumed",)
+    elif fields:
+        notes = (f"the service shows it otherwise than its id says: {different}", *notes)
     change = finish(
         wanted,
         Action.ADOPT,
@@ -132,7 +137,7 @@ def _pinned(wanted: Wanted, record: Record, reason: Reason) -> Decision:
         record = replace(record, deposed=kept, serving=serving, candidate=model)
         return start(wanted, model, reason, record)
     if want.lifecycle.replace == "delete_first":
-        if wanted.record.prevent_destroy or want.lifecycle.prevent_destroy:
+        if want.lifecycle.prevent_destroy:
             return refuse(
                 wanted,
                 f"{want.address} is protected by prevent_destroy, and delete_first would delete it",
@@ -146,9 +151,10 @@ def _pinned(wanted: Wanted, record: Record, reason: Reason) -> Decision:
     fields, data = replacement_reasons(want, wanted.attributes, ours, live, wanted.kind)
     what = [f"{one.path} {one.before!r} -> {one.after!r}" for one in fields]
     what += [f"{one.field} {one.before_digest[:8]} -> {one.after_digest[:8]}" for one in data]
+    why = f"{', '.join(what)} cannot change under" if what else f"{reason}, but {live.name} is there under"
     return refuse(
         wanted,
-        f"{want.address}: {', '.join(what) or reason} cannot change under the pinned id {pinned}",
+        f"{want.address}: {why} the pinned id {pinned}",
         "Pin another metadata.id (it is trained beside the old one, which then goes), or set "
         "lifecycle: {replace: delete_first} (the old one goes first, and nothing serves meanwhile)",
     )
@@ -157,7 +163,7 @@ def _pinned(wanted: Wanted, record: Record, reason: Reason) -> Decision:
 def start(
     wanted: Wanted, model: Model, reason: Reason, record: Record, *, delete_first: bool = False
 ) -> Decision:
-    """Start a training: create, or replace when something serves."""
+    """Start a training: create, or replace what serves or has not come to serve."""
     world, want = wanted.world, wanted.want
     tunable = world.observed.tunable.get(want.address.kind)
     if tunable is not None and wanted.source.startswith("models/") and wanted.source not in tunable:
@@ -168,12 +174,14 @@ def start(
             f"Base models that are: {offered}",
             path="base_model",
         )
-    serving = record.serving
+    serving = serves(wanted, record)
+    record = replace(record, serving=serving)
+    superseded = _superseded(wanted, model)
     namesake = next((old for old in record.deposed if old.id == model.id), None)
     delete_first = delete_first or (
         namesake is not None and wanted.world.live(want.address, model.id) is not None
     )
-    before = serving or (namesake if delete_first else None)
+    before = serving or (namesake if delete_first else superseded)
     live = world.live_of(wanted.record, before) if before else None
     fields: tuple[FieldChange, ...] = ()
     data: tuple[DataChange, ...] = ()
@@ -186,7 +194,7 @@ def start(
         about(wanted, Action.REPLACE if before else Action.CREATE, reason),
         id=model.id,
         name=model.name,
-        serving=before.id if before else "",
+        serving=before.id if before and before is not superseded else "",
         generation=model.generation,
         digest=model.digest,
         source=wanted.source,
@@ -199,7 +207,7 @@ def start(
         checks=want.checks,
         intent=record,
         keep=keep_reason(wanted) if serving else "",
-        notes=_generation_notes(wanted),
+        notes=generation_notes(wanted, model.id),
         delete_first=delete_first,
     )
     return Decision([change])
@@ -208,13 +216,26 @@ def start(
 def _can_serve(wanted: Wanted, model: Model) -> bool:
     """An ACTIVE candidate that nothing keeps from serving, though it is not what is wanted any more."""
     live = wanted.live(model)
-    return live is not None and live.status is Status.ACTIVE and not wanted.want.checks and not wanted.forced
+    unproven = wanted.want.checks or model.verdict in {Verdict.FAILED, Verdict.UNKNOWN}
+    return live is not None and live.status is Status.ACTIVE and not unproven
+
+
+def _superseded(wanted: Wanted, model: Model) -> Model | None:
+    """The candidate that this training takes the place of, while the service still has it."""
+    candidate = wanted.record.candidate
+    if candidate is None or candidate.id == model.id or wanted.live(candidate) is None:
+        return None
+    return candidate
 
 
 def _why_replaced(wanted: Wanted) -> Reason:
     record = wanted.record
-    if record.serving is None and record.candidate is None:
-        return Reason.NOT_LIVE
+    if record.candidate is not None:
+        live = wanted.live(record.candidate)
+        if live is None or live.status is Status.CREATING:
+            return Reason.SUPERSEDED
+    if record.serving is not None and serves(wanted, record) is None:
+        return Reason.DELETED_OUTSIDE
     reference = record.serving or record.candidate
     if reference is None:
         return Reason.NOT_LIVE
@@ -226,16 +247,3 @@ def _why_replaced(wanted: Wanted) -> Reason:
     if data:
         return Reason.DATA_CHANGED
     return Reason.SUPERSEDED
-
-
-def _generation_notes(wanted: Wanted) -> tuple[str, ...]:
-    """Unrecorded live models that look like earlier trainings of this name."""
-    address = wanted.want.address
-    if wanted.record.models or address.name not in wanted.world.stems.get(address.kind, frozenset()):
-        return ()
-    known = {model.id for record in wanted.world.state.resources.values() for model in record.models}
-    return tuple(
-        f"possibly an earlier generation, not recorded: {live.name} ({live.status})"
-        for id, live in sorted(wanted.world.observed.live.get(address.kind, {}).items())
-        if is_generation_of(address.name, id) and id not in known
-    )

@@ -197,7 +197,7 @@ class Change:
         """How many models this removes from the service, now or after promotion."""
         if self.action is Action.DELETE:
             return 1
-        replaces = self.action in {Action.REPLACE, Action.RESTORE, Action.COMPLETE}
+        replaces = self.action in {Action.REPLACE, Action.ADOPT, Action.RESTORE, Action.COMPLETE}
         return 1 if replaces and self.serving and not self.keep else 0
 
 

@@ -86,8 +86,18 @@ def permission_updates(wanted: Wanted, live: Live) -> tuple[PermissionChange, ..
 
 
 def protected(wanted: Wanted, record: Record) -> Record:
-    """With today's protection, so that it outlives the manifest."""
-    return replace(record, prevent_destroy=wanted.want.lifecycle.prevent_destroy)
+    """With today's protection, so that it outlives the manifest, and without what delete_first left."""
+    kept = {model.id for model in (record.serving, record.candidate) if model is not None}
+    left = tuple(
+        old for old in record.deposed if old.id not in kept or wanted.world.live_of(record, old) is not None
+    )
+    return replace(record, prevent_destroy=wanted.want.lifecycle.prevent_destroy, deposed=left)
+
+
+def serves(wanted: Wanted, record: Record) -> Model | None:
+    """The model of this record that serves, if it is still live."""
+    serving = record.serving
+    return serving if serving is not None and wanted.world.live_of(record, serving) is not None else None
 
 
 def unless_same(wanted: Wanted, record: Record) -> Record | None:
@@ -134,7 +144,7 @@ def finish(
 def keep_reason(wanted: Wanted) -> str:
     """Why the model that serves now stays after its successor is promoted, "" when it goes."""
     lifecycle = wanted.want.lifecycle
-    if lifecycle.prevent_destroy or wanted.record.prevent_destroy:
+    if lifecycle.prevent_destroy:
         return "prevent_destroy protects it"
     if lifecycle.keep_deposed:
         return f"keep_deposed: {lifecycle.keep_deposed}"

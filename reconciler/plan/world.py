@@ -42,7 +42,8 @@ class World:
     Attributes:
         whole: the manifests are the whole desired set; else they only select.
         now: aware; only compared with recorded times.
-        stems: kind name to the NAMEs of live ids that look like NAME-xxxxxxxx, to look no further.
+        stems: kind name to NAME to the live ids that look like NAME-xxxxxxxx, so that generations are
+            looked for only where there can be one; a kind that is absent was not indexed.
     """
 
     desired: Mapping[Address, Desired]
@@ -53,7 +54,7 @@ class World:
     inputs: Inputs
     now: datetime
     whole: bool = True
-    stems: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    stems: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
 
     @property
     def timestamp(self) -> str:

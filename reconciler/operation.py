@@ -12,10 +12,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from reconciler import refresh
-from reconciler.errors import PlanError, StateError, UsageError
+from reconciler.errors import PlanError, StalePlanError, StateError, UsageError
 from reconciler.events import Event
 from reconciler.manifests import Loaded, read_examples
-from reconciler.model import Address, Kind, Live, Status
+from reconciler.model import Address, Desired, Kind, Live, Status
 from reconciler.plan.binding import verify
 from reconciler.plan.drift import find_drift
 from reconciler.plan.make import make_plan, make_world, matches
@@ -23,7 +23,7 @@ from reconciler.plan.resume import resumable
 from reconciler.plan.values import Context, Drift, Inputs, Plan
 from reconciler.plan.world import Observed, World
 from reconciler.providers import Handle, Provider, Providers
-from reconciler.state import Model, Record, State, check_foreign
+from reconciler.state import Model, Record, State, Verdict, check_foreign
 
 if TYPE_CHECKING:
     from reconciler.apply import Settings
@@ -129,6 +129,64 @@ class Operation:
             settings=settings,
         )
 
+    def unfinished(self) -> Plan:
+        """What `resume` would do, looked at without a lock; its notes name what wait cannot finish."""
+        return resumable(self.world(self.state()))
+
+    def refresh_plan(self) -> Plan:
+        """Only how live differs from recorded, as a plan that does nothing."""
+        world = self.world(self.state())
+        return Plan(
+            changes=(),
+            drift=find_drift(world),
+            context=self.context,
+            inputs=self.inputs,
+            lineage=world.state.lineage,
+            serial=world.state.serial,
+            created=world.timestamp,
+        )
+
+    def same_lineage(self, plan: Plan) -> None:
+        """Refuse a saved plan that was made from another state."""
+        state = self.state()
+        if plan.lineage and state.lineage != plan.lineage:
+            raise StalePlanError(
+                f"the plan was made from the state of lineage {plan.lineage}, and {self.manager.place} has "
+                f"{state.lineage or 'none'}",
+                "Give the --state that the plan was made with, or make a new plan",
+            )
+
+    def outputs(self) -> dict[Address, str]:
+        """Address to the resource name that a program calls, for every model that serves."""
+        return {
+            address: self.provider(address).endpoint(refresh.handle_of(record.serving))
+            for address, record in sorted(self.state().resources.items())
+            if record.serving is not None
+        }
+
+    def curves(self) -> dict[Address, Live]:
+        """Each recorded model that serves (else its candidate), with its whole loss curve."""
+        wanted = [
+            (address, model)
+            for address, record in sorted(self.state().resources.items())
+            if (model := record.serving or record.candidate) is not None and address.kind in self.providers
+        ]
+        found = refresh.each(lambda one: self.live(*one), wanted, self.parallelism)
+        return {address: live for (address, _), live in zip(wanted, found, strict=True) if live is not None}
+
+    def test(self, patterns: Iterable[str]) -> list[CheckResult]:
+        """Run the declared checks of the models that serve."""
+        state = self.state()
+        chosen = set(selected((want.address for want in self.loaded.desired), patterns))
+        return [
+            result
+            for want in self.loaded.desired
+            if want.address in chosen
+            and (record := state.resources.get(want.address)) is not None
+            and record.serving is not None
+            for result in run_checks(*self.serving(record), want)
+        ]
+
     def drift(self) -> tuple[Drift, ...]:
         """Live against recorded; sends GETs only and writes nothing, not even state.
 
@@ -182,6 +240,25 @@ class Operation:
         with self.manager.locked() as session:
             state = change(self._ours(session.state))
             session.commit(state)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """One check of one model."""
+
+    address: Address
+    prompt: str
+    verdict: Verdict
+    detail: str = ""
+
+
+def run_checks(provider: Provider, handle: Handle, want: Desired) -> Iterator[CheckResult]:
+    """Each check of a manifest against a model."""
+    from reconciler.apply.calls import run_check
+
+    for check in want.checks:
+        verdict, said = run_check(provider, handle, check)
+        yield CheckResult(want.address, check.prompt, verdict, said)
 
 
 def resolve(name: str, known: Iterable[Address], missing: str) -> Address:

@@ -90,7 +90,7 @@ def _confirm(
         except ForbiddenError as error:
             return error.summary
 
-    for handle, found in zip(handles, _each(look, handles, parallelism), strict=True):
+    for handle, found in zip(handles, each(look, handles, parallelism), strict=True):
         if isinstance(found, Live):
             shown[handle.id] = found
         elif isinstance(found, str):
@@ -117,7 +117,7 @@ def _explain_failures(provider: Provider, state: State, shown: dict[str, Live], 
         except (NotFoundError, ForbiddenError):
             return ""
 
-    for handle, error in zip(handles, _each(look, handles, parallelism), strict=True):
+    for handle, error in zip(handles, each(look, handles, parallelism), strict=True):
         shown[handle.id] = replace(shown[handle.id], error=error)
 
 
@@ -141,11 +141,11 @@ def _add_permissions(
             managed[address] = {record.serving.id}
     asked = sorted({id for ids in managed.values() for id in ids if id in shown})
     handles = [Handle(id, shown[id].name) for id in asked]
-    for handle, found in zip(handles, _each(provider.permissions, handles, parallelism), strict=True):
+    for handle, found in zip(handles, each(provider.permissions, handles, parallelism), strict=True):
         shown[handle.id] = replace(shown[handle.id], permissions=found)
 
 
-def _each(look: Callable[[T], R], items: Sequence[T], parallelism: int) -> list[R]:
+def each(look: Callable[[T], R], items: Sequence[T], parallelism: int) -> list[R]:
     """look(item) for each, a few at a time, in order."""
     if len(items) < 2:
         return [look(item) for item in items]

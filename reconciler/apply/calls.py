@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from reconciler.apply.steps import Step, Task, find, retired
 from reconciler.errors import RateLimitedError, ReplyLostError, UnavailableError
-from reconciler.model import DataSet, Desired, Example, Live, OnChange, Status
+from reconciler.model import Check, DataSet, Desired, Example, Live, OnChange, Status
 from reconciler.plan.values import Change
 from reconciler.providers import Handle, Provider, Training
 from reconciler.refresh import handle_of
@@ -61,16 +61,27 @@ def _poll(provider: Provider, handle: Handle) -> Training:
 
 
 def _check(provider: Provider, handle: Handle, change: Change) -> tuple[Verdict, str]:
-    """Every check's answer at temperature 0, trimmed; the first that is wrong decides."""
+    """Every check in turn; the first that is not passed decides."""
     for check in change.checks:
-        try:
-            answer = provider.generate(handle, check.prompt, temperature=0.0)
-        except (RateLimitedError, UnavailableError, ReplyLostError) as error:
-            return Verdict.UNKNOWN, error.summary
-        if answer.strip() != check.expect.strip():
-            got, wish = answer.strip()[:80], check.expect.strip()[:80]
-            return Verdict.FAILED, f"{check.prompt!r} is answered with {got!r}, not {wish!r}"
+        verdict, said = run_check(provider, handle, check)
+        if verdict is not Verdict.PASSED:
+            return verdict, said
     return Verdict.PASSED, ""
+
+
+def run_check(provider: Provider, handle: Handle, check: Check) -> tuple[Verdict, str]:
+    """The verdict, and why it is not "passed": the answer at temperature 0 is compared trimmed.
+
+    A 429, 5xx or time-out that outlasts the provider's own patience leaves the verdict unknown.
+    """
+    try:
+        answer = provider.generate(handle, check.prompt, temperature=0.0)
+    except (RateLimitedError, UnavailableError, ReplyLostError) as error:
+        return Verdict.UNKNOWN, error.summary
+    if answer.strip() == check.expect.strip():
+        return Verdict.PASSED, ""
+    got, wish = answer.strip()[:80], check.expect.strip()[:80]
+    return Verdict.FAILED, f"{check.prompt!r} is answered with {got!r}, not {wish!r}"
 
 
 def training_of(live: Live, total_steps: int | None) -> Training:

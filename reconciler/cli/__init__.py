@@ -1,0 +1,145 @@
+"""The command line: parses, wires, prints. Rule: nothing here decides anything about a model.
+
+A command is a module of its own, imported when it is called: `--help` is started by people.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import threading
+from typing import Any, NoReturn
+
+import click
+
+from reconciler import __version__
+from reconciler.errors import Diagnostic, ExitCode, ReconcilerError
+
+COMMANDS = {
+    "init": ("init", "Write a first manifest and a Stack; check credentials, endpoint and state store."),
+    "validate": ("validate", "Check everything that can be known offline: manifests, data sets, limits."),
+    "plan": ("plan", "Show what apply would do."),
+    "apply": ("apply", "Do it, wait until each model serves, and record it."),
+    "destroy": ("destroy", "Delete all that is recorded."),
+    "drift": ("drift", "Compare live with recorded; reads only, writes nothing."),
+    "wait": ("wait", "Finish what an apply approved; starts no training."),
+    "show": ("show", "Show one model with its loss curve, the whole state, or a saved plan."),
+    "output": ("output", "Print the resource name to call, for the program that serves it."),
+    "generate": ("generate", "Ask a managed model."),
+    "test": ("test", "Run the checks of every managed model."),
+    "import": ("import_", "Adopt a live model under a declared address."),
+    "state": ("state", "List, show, move, remove, pull and push what is recorded."),
+    "force-unlock": ("force_unlock", "Break somebody's lock, given its id."),
+    "report": ("report", "Write one self-contained HTML page: models, states, loss curves, drift."),
+    "schema": ("schema", "Print the JSON Schema of the manifests, for editors."),
+    "emulator": ("emulator", "Serve the APIs locally until stopped."),
+}
+"""Name to module and one line of help, so that listing them imports none."""
+
+
+class Commands(click.Group):
+    """A group whose commands are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """In the order in which people meet them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import it."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"reconciler.cli.{COMMANDS[cmd_name][0]}")
+        command: click.Command = module.command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """With the nearest known name for a typo."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from difflib import get_close_matches
+
+            close = get_close_matches(args[0], COMMANDS, n=1)
+            hint = f" Did you mean {close[0]}?" if close else ""
+            raise click.UsageError(f"there is no command {args[0]!r}.{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """From the table."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="reconciler")
+def cli() -> None:
+    """Fine-tuned Gemini models as code: plan, apply, wait; never train twice by accident."""
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run a command and leave with its exit code; never a traceback for a user's or service's fault."""
+    given = sys.argv[1:] if arguments is None else arguments
+    code = _run(given)
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _silence_stdout()
+    sys.stderr.flush()
+    if any(not one.daemon for one in threading.enumerate() if one is not threading.main_thread()):
+        os._exit(code)  # a call that nobody waits for any more must not hold the process
+    sys.exit(code)
+
+
+def _run(arguments: list[str]) -> int:
+    as_json = "--json" in arguments
+    try:
+        result: Any = cli.main(arguments, prog_name="reconciler", standalone_mode=False)
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.ClickException as error:
+        return _say(_of_click(error), ExitCode.ERROR, as_json=as_json)
+    except (click.Abort, KeyboardInterrupt):
+        interrupted = Diagnostic("interrupted; nothing was changed")
+        return _say((interrupted,), ExitCode.ERROR, as_json=as_json)
+    except BrokenPipeError:
+        _silence_stdout()
+        return ExitCode.DONE
+    except ReconcilerError as error:
+        return _say(error.diagnostics, error.exit_code, as_json=as_json)
+    except Exception as error:
+        if os.environ.get("RECONCILER_DEBUG"):
+            raise
+        defect = Diagnostic(
+            f"internal error: {type(error).__name__}: {str(error)[:200]}",
+            "This is a defect of reconciler, please report it; RECONCILER_DEBUG=1 shows where. "
+            "What was begun is recorded: run the command again to go on",
+        )
+        return _say((defect,), ExitCode.ERROR, as_json=as_json)
+    return result if isinstance(result, int) else ExitCode.DONE
+
+
+def _of_click(error: click.ClickException) -> tuple[Diagnostic, ...]:
+    message = error.format_message()
+    context = getattr(error, "ctx", None)
+    where = f"Try: {context.command_path} --help" if context is not None else ""
+    return (Diagnostic(message, where),)
+
+
+def _say(diagnostics: tuple[Diagnostic, ...], code: int, *, as_json: bool) -> int:
+    from reconciler.cli.console import Console
+
+    console = Console.of_environment(as_json=as_json)
+    try:
+        console.errors(diagnostics)
+    except BrokenPipeError:
+        _silence_stdout()
+    return code
+
+
+def _silence_stdout() -> None:
+    """The reader has gone: nothing more may be flushed to it at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

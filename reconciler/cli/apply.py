@@ -1,0 +1,87 @@
+"""`reconciler apply`."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+
+from reconciler.cli import connect, options, running
+from reconciler.cli.console import Console, timestamp
+from reconciler.cli.saved import saved_plan
+from reconciler.errors import UsageError
+
+_IN_THE_PLAN = (
+    "variables",
+    "variable_files",
+    "targets",
+    "excludes",
+    "replace",
+    "retry_failed",
+    "max_trainings",
+    "max_deletes",
+)
+
+
+@click.command("apply")
+@click.argument("paths", nargs=-1, metavar="[PATH or FILE]...")
+@options.service
+@options.locking
+@options.decisions
+@options.guards
+@options.auto_approve
+@options.waiting
+@options.json_output
+def command(
+    *,
+    as_json: bool,
+    no_color: bool,
+    auto_approve: bool,
+    no_wait: bool,
+    timeout: timedelta | None,
+    **given: Any,
+) -> int:
+    """Create what is missing, wait until each model serves, and record it.
+
+    A FILE saved by `reconciler plan --out FILE` runs exactly that plan, or is refused.
+    """
+    console = Console.of_environment(as_json=as_json, no_color=no_color)
+    saved = saved_plan(Path(given["paths"][0])) if given["paths"] else None
+    if saved is None:
+        running.must_be_approvable(console, approved=auto_approve)
+        settings, inputs = connect.split(given)
+    else:
+        again = [f"--{name.replace('_', '-')}" for name in _IN_THE_PLAN if given[name]]
+        if again or len(given["paths"]) > 1:
+            what = ", ".join(again) or "more paths"
+            raise UsageError(
+                f"{given['paths'][0]} is a saved plan, which holds its paths, variables, selection and "
+                f"guards: {what} cannot be given again",
+                "Apply it as it is, or make a new plan",
+            )
+        settings, inputs = connect.of_plan(given, saved)
+    if as_json:
+        from reconciler.render import stream
+
+        console.records([stream.version_record(timestamp())])
+    need = not inputs.destroy
+    with connect.operation("apply", connect.Options(**settings, inputs=inputs, need=need)) as run:
+        if saved is None:
+            console.errors(run.loaded.warnings)
+            plan, _ = run.plan()
+            console.plan(plan, operation="apply")
+            if not plan.has_work:
+                return 0
+            if not auto_approve and not running.approved(plan, "Do you want to perform these actions?"):
+                raise UsageError("not approved; nothing was changed")
+        else:
+            plan = saved
+            run.same_lineage(plan)
+        code = running.carry_out(run, run.recheck(plan), console, wait=not no_wait, timeout=timeout)
+        if as_json:
+            from reconciler.render import stream
+
+            console.records([stream.outputs_record(run.outputs(), timestamp())])
+    return code

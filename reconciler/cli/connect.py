@@ -1,0 +1,223 @@
+"""From options and environment to an Operation: which manifests, which service, which state."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING, Any
+
+from reconciler.errors import UsageError
+from reconciler.manifests import Loaded, load, parse_variables
+from reconciler.model import Guards, Kind, Stack
+from reconciler.plan.values import Context, Inputs, Plan
+
+if TYPE_CHECKING:
+    from reconciler.operation import Operation
+    from reconciler.statemgr import StateManager
+
+DEFAULT_PATH = "manifests"
+DEFAULT_STATE = "state"
+
+_CREDENTIALS = (
+    "GOOGLE_OAUTH_ACCESS_TOKEN",
+    "GEMINI_API_KEY",
+    "GOOGLE_API_KEY",
+    "GOOGLE_APPLICATION_CREDENTIALS",
+    "GOOGLE_GEMINI_BASE_URL",
+    "GOOGLE_VERTEX_BASE_URL",
+    "GOOGLE_CLOUD_QUOTA_PROJECT",
+)
+_RUNS = (
+    "CI_JOB_URL",
+    "BUILD_URL",
+    "CIRCLE_BUILD_URL",
+    "BUILDKITE_BUILD_URL",
+    "SYSTEM_TEAMFOUNDATIONSERVERURI",
+)
+"""Where CI systems say which run this is: GitLab, Jenkins, CircleCI, Buildkite, Azure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the shared options said.
+
+    Attributes:
+        paths: () for the default.
+        need: False when the command can do without manifests.
+    """
+
+    paths: Sequence[str] = ()
+    state_url: str | None = None
+    emulator: bool = False
+    parallelism: int = 10
+    lock_timeout: timedelta = timedelta(seconds=120)
+    variables: Sequence[str] = ()
+    variable_files: Sequence[str] = ()
+    inputs: Inputs = field(default_factory=Inputs)
+    need: bool = True
+
+
+def kinds() -> dict[str, Kind]:
+    """Every kind of model that this version knows."""
+    from reconciler.providers.gemini.fields import TUNED_MODEL
+
+    return {TUNED_MODEL.name: TUNED_MODEL}
+
+
+def manifests(options: Options, environ: Mapping[str, str]) -> tuple[Loaded, Inputs]:
+    """The manifests, and the inputs that a saved plan would need to read them again."""
+    paths = tuple(options.paths) or (DEFAULT_PATH,)
+    values = parse_variables(options.variables, options.variable_files, environ)
+    inputs = replace(options.inputs, paths=paths, variables=values)
+    if not options.need and not options.paths and not Path(DEFAULT_PATH).exists():
+        return Loaded((), Stack(), whole=True, files=()), inputs
+    return load(paths, kinds=kinds(), variables=values, allow_empty=not options.need), inputs
+
+
+@contextmanager
+def operation(name: str, options: Options) -> Iterator[Operation]:
+    """Everything a command needs, for as long as it runs.
+
+    Args:
+        name: of the command, for whoever meets our lock.
+        options: of the command line.
+    """
+    from reconciler import transport
+    from reconciler.operation import Operation
+    from reconciler.providers.gemini.provider import GeminiProvider
+
+    environ = dict(os.environ)
+    loaded, inputs = manifests(options, environ)
+    stack = loaded.stack
+    stopping = Event()
+    with ExitStack() as stays:
+        base_url = stack.endpoint
+        if options.emulator:
+            base_url = stays.enter_context(_emulator(environ))
+            environ = {key: value for key, value in environ.items() if key not in _CREDENTIALS}
+        connection = transport.connect(
+            base_url=base_url,
+            environ=environ,
+            project=stack.project or "",
+            parallelism=options.parallelism,
+            stopping=stopping.is_set,
+        )
+        stays.callback(connection.close)
+        target = connection.target
+        yield Operation(
+            loaded=loaded,
+            inputs=inputs,
+            kinds=kinds(),
+            providers={"TunedModel": GeminiProvider(connection, lag_seconds=_lag(environ))},
+            manager=state_manager(name, options, stack, environ),
+            context=Context(
+                endpoint=target.base_url,
+                project=target.project,
+                credential=target.credential,
+                service=target.service,
+                stack=stack.name,
+            ),
+            parallelism=options.parallelism,
+            clock=time.monotonic,
+            now=lambda: datetime.now(UTC),
+            named=bool(loaded.files),
+            stopping=stopping,
+        )
+
+
+def _lag(environ: Mapping[str, str]) -> float:
+    """How long a model that was accepted may be invisible: no document says, so it can be set."""
+    from reconciler.providers.gemini.creation import LAG_SECONDS
+    from reconciler.transport import seconds_of
+
+    return seconds_of(environ, "RECONCILER_LAG_SECONDS", LAG_SECONDS)
+
+
+def state_manager(name: str, options: Options, stack: Stack, environ: Mapping[str, str]) -> StateManager:
+    """The state that --state, RECONCILER_STATE, the Stack or the default name, in this order."""
+    from reconciler.backends import open_backend
+    from reconciler.statemgr import StateManager
+
+    document = "default"
+    url = options.state_url or environ.get("RECONCILER_STATE") or stack.state or DEFAULT_STATE
+    if options.emulator:
+        url, document = options.state_url or DEFAULT_STATE, "default" if options.state_url else "emulator"
+    return StateManager(
+        open_backend(url, environ=environ, document=document),
+        operation=name,
+        who=f"{_user()}@{socket.gethostname()}",
+        run=_run(environ),
+        lock_timeout=options.lock_timeout.total_seconds(),
+        notify=_notify,
+    )
+
+
+def _notify(text: str) -> None:
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+@contextmanager
+def _emulator(environ: Mapping[str, str]) -> Iterator[str]:
+    """The emulator's address, while it runs in this process, kept beside the default state."""
+    from reconciler.emulator import Settings
+
+    try:
+        from reconciler.emulator.server import running
+    except ImportError as error:
+        raise UsageError(
+            f"the emulator needs {error.name}, which is not installed",
+            "Run: pip install 'reconciler[emulator]'",
+        ) from error
+    folder = Path(DEFAULT_STATE)
+    folder.mkdir(parents=True, exist_ok=True)
+    seconds = environ.get("RECONCILER_EMULATOR_SECONDS")
+    settings = Settings(training_seconds=float(seconds)) if seconds else None
+    with running(data=folder / "emulator.sqlite3", settings=settings) as emulator:
+        yield emulator.url
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user id without a name
+        return str(os.getuid())
+
+
+def _run(environ: Mapping[str, str]) -> str:
+    if "GITHUB_RUN_ID" in environ:
+        server, repository = environ.get("GITHUB_SERVER_URL", ""), environ.get("GITHUB_REPOSITORY", "")
+        return f"{server}/{repository}/actions/runs/{environ['GITHUB_RUN_ID']}"
+    return next((environ[name] for name in _RUNS if environ.get(name)), "")
+
+
+_SELECTION = ("targets", "excludes", "replace", "retry_failed", "destroy", "refresh_only")
+_GUARDS = ("max_trainings", "max_deletes")
+
+
+def split(given: Mapping[str, Any]) -> tuple[dict[str, Any], Inputs]:
+    """A command's options: those of Options, and the selection and guards as Inputs."""
+    guards = Guards(*(given.get(name) for name in _GUARDS))
+    chosen: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, (list, tuple)) else value
+        for name in _SELECTION
+        if (value := given.get(name)) is not None
+    }
+    rest = {name: value for name, value in given.items() if name not in {*_SELECTION, *_GUARDS}}
+    return rest, Inputs(**chosen, guards=guards)
+
+
+def of_plan(given: Mapping[str, Any], plan: Plan) -> tuple[dict[str, Any], Inputs]:
+    """The same for a saved plan, which holds its paths, variables, selection and guards."""
+    rest, _ = split(given)
+    flags = [f"{name}={value}" for name, value in plan.inputs.variables.items()]
+    return {**rest, "paths": plan.inputs.paths, "variables": flags}, plan.inputs

@@ -1,0 +1,109 @@
+"""Where results, errors and progress go, and in what form.
+
+Results to stdout, errors to stderr; with --json everything to stdout as JSON. Colour only where
+somebody can see it: NO_COLOR, CLICOLOR, TERM=dumb, --no-color and pipes are honoured.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from reconciler.errors import Diagnostic
+from reconciler.plan.values import Plan
+
+
+def wants_colour(environ: Mapping[str, str], *, terminal: bool) -> bool:
+    """By the conventions of no-color.org and bixense.com/clicolors."""
+    if environ.get("NO_COLOR") or environ.get("TERM") == "dumb":
+        return False
+    if environ.get("CLICOLOR_FORCE", "0") not in {"", "0"}:
+        return True
+    return terminal and environ.get("CLICOLOR", "1") != "0"
+
+
+def timestamp() -> str:
+    """Now, RFC 3339 with microseconds in UTC."""
+    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Console:
+    """How to speak to whoever started us.
+
+    Attributes:
+        as_json: stdout holds JSON only, errors too.
+        colour: escape sequences may be used on stdout.
+        terminal: stdout is one, and can move its cursor.
+        width: cells a line; 0 in a pipe: nothing is cut nor wrapped there.
+    """
+
+    as_json: bool = False
+    colour: bool = False
+    terminal: bool = False
+    width: int = 0
+
+    @classmethod
+    def of_environment(cls, *, as_json: bool = False, no_color: bool = False) -> Console:
+        """As stdout and the environment variables say."""
+        terminal = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+        colour = not (no_color or "--no-color" in sys.argv or as_json)
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+        return cls(as_json, colour and wants_colour(os.environ, terminal=terminal), terminal, width)
+
+    def lines(self, lines: Iterable[str]) -> None:
+        """Results."""
+        for line in lines:
+            sys.stdout.write(line + "\n")
+
+    def document(self, document: object) -> None:
+        """One JSON document, indented."""
+        import json
+
+        sys.stdout.write(json.dumps(document, indent=2) + "\n")
+
+    def records(self, records: Iterable[Mapping[str, Any]]) -> None:
+        """JSON lines, each at once: somebody follows them."""
+        from reconciler.render.stream import encode_line
+
+        for record in records:
+            sys.stdout.write(encode_line(record) + "\n")
+        sys.stdout.flush()
+
+    def plan(self, plan: Plan, *, operation: str = "plan") -> None:
+        """A plan, as text or as the event stream."""
+        if self.as_json:
+            from reconciler.render import stream
+
+            self.records(stream.plan_records(plan, timestamp(), operation=operation))
+            return
+        from reconciler.render.text import plan_lines
+
+        self.lines(plan_lines(plan, colour=self.colour, width=self.width))
+        sys.stdout.flush()
+
+    def errors(self, diagnostics: Sequence[Diagnostic]) -> None:
+        """Errors and warnings; on stderr unless stdout is to hold JSON."""
+        if self.as_json:
+            from reconciler.render import stream
+
+            self.records(stream.diagnostic_record(one, timestamp()) for one in diagnostics)
+            return
+        from reconciler.render.text import error_lines
+
+        terminal = sys.stderr.isatty()
+        colour = wants_colour(os.environ, terminal=terminal) and "--no-color" not in sys.argv
+        width = shutil.get_terminal_size().columns if terminal else 0
+        for line in error_lines(diagnostics, colour=colour, width=width):
+            sys.stderr.write(line + "\n")
+
+    def note(self, text: str) -> None:
+        """Something for people that is neither result nor error."""
+        if not self.as_json:
+            sys.stderr.write(text + "\n")
+            sys.stderr.flush()

@@ -1,0 +1,43 @@
+"""`reconciler destroy`."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import click
+
+from reconciler.cli import connect, options, running
+from reconciler.cli.console import Console, timestamp
+from reconciler.errors import UsageError
+
+
+@click.command("destroy")
+@options.paths
+@options.service
+@options.locking
+@options.selection
+@options.guards
+@options.auto_approve
+@click.option("--timeout", type=options.DURATION, metavar="D", help="Stop after this.")
+@options.json_output
+def command(
+    *, as_json: bool, no_color: bool, auto_approve: bool, timeout: timedelta | None, **given: Any
+) -> int:
+    """Delete all that is recorded; what is protected by prevent_destroy refuses it before the first call."""
+    console = Console.of_environment(as_json=as_json, no_color=no_color)
+    running.must_be_approvable(console, approved=auto_approve)
+    settings, inputs = connect.split({**given, "destroy": True})
+    if as_json:
+        from reconciler.render import stream
+
+        console.records([stream.version_record(timestamp())])
+    with connect.operation("destroy", connect.Options(**settings, inputs=inputs, need=False)) as run:
+        plan, _ = run.plan()
+        console.plan(plan, operation="destroy")
+        if not plan.has_work:
+            return 0
+        question = "Do you really want to delete all of these? Their trainings cannot be brought back."
+        if not auto_approve and not running.approved(plan, question):
+            raise UsageError("not approved; nothing was changed")
+        return running.carry_out(run, run.recheck(plan), console, wait=True, timeout=timeout)

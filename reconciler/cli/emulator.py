@@ -1,0 +1,50 @@
+"""`reconciler emulator`."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from reconciler.errors import UsageError
+
+
+@click.command("emulator")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8085, show_default=True, help="0: any free one."
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--data", metavar="FILE", help="Keep its state here; without, it is gone when it stops.")
+@click.option(
+    "--training-seconds",
+    type=click.FloatRange(min=0),
+    help="How long a training takes.  [default: 4, or as FILE says]",
+)
+def command(*, port: int, host: str, data: str | None, training_seconds: float | None) -> None:
+    """Serve the Gemini API's tuned models locally until stopped.
+
+    It does not train: a tuned model answers from its training examples, the same prompt exactly, else the
+    nearest one. Its control plane (clock, faults, requests) is described at /emulator.
+    """
+    from reconciler.emulator import Settings
+
+    try:
+        from reconciler.emulator.server import serve
+    except ImportError as error:
+        raise UsageError(
+            f"the emulator needs {error.name}, which is not installed",
+            "Run: pip install 'reconciler[emulator]'",
+        ) from error
+
+    def ready(url: str) -> None:
+        sys.stdout.write(f"Serving on {url}\nTo use it: export GOOGLE_GEMINI_BASE_URL={url}\n")
+        sys.stdout.flush()
+
+    settings = None if training_seconds is None else Settings(training_seconds=training_seconds)
+    try:
+        serve(host=host, port=port, data=data, settings=settings, ready=ready)
+    except OSError as error:
+        raise UsageError(
+            f"cannot listen on {host}:{port} or keep {data or 'nothing'}: {error.strerror or error}",
+            "Give another --port, --host or --data",
+        ) from error

@@ -1,0 +1,23 @@
+"""`reconciler force-unlock`."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import click
+
+from reconciler.cli import connect, options
+from reconciler.cli.console import Console
+
+
+@click.command("force-unlock")
+@click.argument("lock_id", metavar="ID")
+@options.place
+@options.variables
+def command(*, lock_id: str, **given: Any) -> None:
+    """Break somebody's lock, given the id that the refusal named. Only when that run is surely dead."""
+    shared = connect.Options(**given, need=False)
+    loaded, _ = connect.manifests(shared, os.environ)
+    holder = connect.state_manager("force-unlock", shared, loaded.stack, os.environ).force_unlock(lock_id)
+    Console().lines([f"Unlocked. It was held by {holder}."])

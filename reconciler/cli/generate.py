@@ -1,0 +1,27 @@
+"""`reconciler generate`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from reconciler.cli import connect, options
+
+
+@click.command("generate")
+@click.argument("address", metavar="ADDR")
+@click.argument("prompt")
+@options.paths
+@options.service
+@click.option("--temperature", type=click.FloatRange(0, 2), help="Instead of the model's own.")
+def command(*, address: str, prompt: str, temperature: float | None, no_color: bool, **given: Any) -> None:
+    """Ask a managed model; PROMPT - reads standard input."""
+    del no_color  # an answer is never coloured
+    if prompt == "-":
+        prompt = sys.stdin.read()
+    with connect.operation("generate", connect.Options(**given, need=False)) as run:
+        provider, handle = run.serving(run.recorded(address))
+        answer = provider.generate(handle, prompt, temperature=temperature)
+    sys.stdout.write(answer if answer.endswith("\n") else answer + "\n")

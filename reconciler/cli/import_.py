@@ -1,0 +1,33 @@
+"""`reconciler import`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from reconciler.cli import connect, options
+from reconciler.cli.console import Console
+
+
+@click.command("import")
+@click.argument("address", metavar="ADDR")
+@click.argument("id", metavar="ID")
+@options.paths
+@options.service
+@options.locking
+def command(*, address: str, id: str, no_color: bool, **given: Any) -> None:
+    """Adopt a live model under a declared address, and print the metadata.id line to add."""
+    from reconciler.operation import import_model
+
+    console = Console.of_environment(no_color=no_color)
+    with connect.operation("import", connect.Options(**given)) as run:
+        record, live = import_model(run, address, id)
+        want = next(one for one in run.loaded.desired if one.address == record.address)
+    console.note(
+        f"{record.address} is {live.name} from now on ({live.status}). Its training data cannot\n"
+        "be seen: the manifest's digest is recorded as assumed. Nothing was trained."
+    )
+    if want.id != live.id:
+        console.note(f"Add this line to metadata in {want.place}, so that it is found again without state:")
+    console.lines([f"id: {live.id}"])

@@ -1,0 +1,42 @@
+"""`reconciler init`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from reconciler.cli import connect, options, starter
+from reconciler.cli.console import Console
+
+
+@click.command("init")
+@click.argument("path", default=connect.DEFAULT_PATH, metavar="[PATH]")
+@options.service
+def command(*, path: str, no_color: bool, **given: Any) -> None:
+    """Write a first manifest and a Stack; check credentials, endpoint and state store.
+
+    What exists is left as it is.
+    """
+    console = Console.of_environment(no_color=no_color)
+    for file, written in starter.write(Path(path)):
+        console.lines([f"{'Wrote' if written else 'Kept '} {file}"])
+    with connect.operation("init", connect.Options(paths=(path,), **given)) as run:
+        context = run.context
+        state = run.state()
+        tunable = {name: provider.base_models().tunable for name, provider in run.providers.items()}
+        place = run.manager.place
+    project = f", project {context.project}" if context.project else ""
+    console.lines(
+        [
+            f"Service    {context.endpoint}{project}, credential: {context.credential}",
+            f"State      {place}, {len(state.resources)} recorded",
+            *(
+                f"{kind} can be tuned from: {', '.join(sorted(names)) or 'nothing this service offers today'}"
+                for kind, names in tunable.items()
+            ),
+            "",
+            f"Next: edit {path}, then: reconciler plan",
+        ]
+    )

@@ -1,0 +1,76 @@
+"""`reconciler plan`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from reconciler.cli import connect, options
+from reconciler.cli.console import Console, timestamp
+from reconciler.errors import ExitCode, UsageError
+from reconciler.plan.values import Plan
+
+
+@click.command("plan")
+@options.paths
+@options.service
+@options.decisions
+@options.guards
+@options.report_format
+@options.json_output
+@click.option("--out", metavar="FILE", help="Save the plan, for: reconciler apply FILE.")
+@click.option("--detailed-exitcode", is_flag=True, help="Exit 2 when there are changes.")
+@click.option("--destroy", is_flag=True, help="Plan the deletion of all that is recorded.")
+@click.option("--refresh-only", is_flag=True, help="Show only how live differs from recorded.")
+def command(
+    *,
+    form: str,
+    max_chars: int,
+    as_json: bool,
+    no_color: bool,
+    out: str | None,
+    detailed_exitcode: bool,
+    **given: Any,
+) -> int:
+    """Show what apply would do."""
+    console = Console.of_environment(as_json=as_json, no_color=no_color)
+    if as_json:
+        from reconciler.render import stream
+
+        console.records([stream.version_record(timestamp())])
+    settings, inputs = connect.split(given)
+    with connect.operation(
+        "plan", connect.Options(**settings, inputs=inputs, need=not inputs.destroy)
+    ) as run:
+        console.errors(run.loaded.warnings)
+        plan = run.refresh_plan() if inputs.refresh_only else run.plan()[0]
+    if out:
+        save(plan, out)
+    if form == "markdown" and not as_json:
+        from reconciler.render.markdown import plan_markdown
+
+        console.lines([plan_markdown(plan, max_chars=max_chars)])
+    else:
+        console.plan(plan)
+    if out:
+        console.note(f"\nSaved to {out}. To do exactly this: reconciler apply {out}")
+    changed = plan.has_changes or (inputs.refresh_only and any(one.fails for one in plan.drift))
+    return ExitCode.CHANGES if detailed_exitcode and changed else ExitCode.DONE
+
+
+def save(plan: Plan, out: str) -> None:
+    """Write it whole or not at all, readable by its owner only."""
+    from reconciler.render import planfile
+
+    path = Path(out)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(planfile.dumps(plan))
+        draft.replace(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise UsageError(f"--out {out}: {error.strerror}", "Give a file that can be written") from error

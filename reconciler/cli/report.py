@@ -1,0 +1,34 @@
+"""`reconciler report`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from reconciler.cli import connect, options
+from reconciler.cli.console import Console, timestamp
+from reconciler.errors import UsageError
+
+
+@click.command("report")
+@options.paths
+@options.service
+@click.option("-o", "--output", "out", metavar="FILE", help="Where to write it.  [default: standard output]")
+def command(*, out: str | None, no_color: bool, **given: Any) -> None:
+    """Write one self-contained HTML page: models, states, loss curves, drift."""
+    from reconciler.render.page import report_page
+
+    console = Console.of_environment(no_color=no_color)
+    with connect.operation("report", connect.Options(**given, need=False)) as run:
+        page = report_page(run.state(), run.curves(), run.drift(), run.context, now=timestamp())
+    if out is None or out == "-":
+        sys.stdout.write(page)
+        return
+    try:
+        Path(out).write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"-o {out}: {error.strerror}", "Give a file that can be written") from error
+    console.lines([f"Written to {out}."])

@@ -1,0 +1,162 @@
+"""Carry out an apply in front of somebody: approval, signals, progress, exit code."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from reconciler.cli.console import Console, timestamp
+from reconciler.errors import ExitCode, ReconcilerError, UsageError
+from reconciler.events import Detached, Event, Failed, Progress, Skipped, exit_code
+
+if TYPE_CHECKING:
+    from reconciler.operation import Operation
+    from reconciler.plan.values import Plan
+    from reconciler.plan.world import World
+    from reconciler.state import State
+
+_QUIET_INTERVAL = 60.0
+"""Seconds between two progress lines of a model in a pipe."""
+
+
+def must_be_approvable(console: Console, *, approved: bool) -> None:
+    """Without a terminal nobody can be asked: refuse before anything is read or locked."""
+    if approved or (sys.stdin.isatty() and not console.as_json):
+        return
+    raise UsageError(
+        "there is no terminal to ask for approval",
+        "Give --auto-approve, or apply a plan saved with: reconciler plan --out FILE",
+    )
+
+
+def approved(plan: Plan, question: str) -> bool:
+    """Ask; only "yes" is yes. A plan with nothing to approve is not asked for."""
+    if not plan.has_changes:
+        return True
+    sys.stdout.write(f"\n{question}\n  Only 'yes' will be accepted: ")
+    sys.stdout.flush()
+    answer = sys.stdin.readline()
+    sys.stdout.write("\n" if not answer else "")
+    return answer.strip() == "yes"
+
+
+def carry_out(
+    operation: Operation,
+    check: Callable[[State], tuple[Plan, World]],
+    console: Console,
+    *,
+    wait: bool,
+    timeout: timedelta | None,
+) -> ExitCode:
+    """Apply, show what happens, and answer the exit code."""
+    from reconciler.apply import Settings
+
+    settings = Settings(
+        parallelism=operation.parallelism,
+        wait=wait,
+        timeout=None if timeout is None else timeout.total_seconds(),
+    )
+    told: list[Event] = []
+    with _detaching(operation), _shown(console) as show:
+        try:
+            for event in operation.apply(check, settings):
+                if not isinstance(event, Progress):
+                    told.append(event)
+                show(event)
+        except ReconcilerError as error:
+            if not told:
+                raise
+            console.errors(error.diagnostics)
+            return ExitCode.FAILED
+        except KeyboardInterrupt:
+            console.note(
+                "Interrupted twice: stopped at once. What was begun is recorded; run: reconciler wait"
+            )
+            return ExitCode.UNFINISHED
+    _conclude(console, told)
+    return exit_code(told)
+
+
+@contextmanager
+def _detaching(operation: Operation) -> Iterator[None]:
+    """The first signal detaches, the second one stops at once."""
+
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        if operation.stopping.is_set():
+            raise KeyboardInterrupt
+        operation.stopping.set()
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _shown(console: Console) -> Iterator[Callable[[Event], None]]:
+    """How to show an event here: live lines, JSON, or a line now and then."""
+    if console.as_json:
+        from reconciler.render import stream
+
+        yield lambda event: console.records(stream.event_records(event, timestamp()))
+        return
+    if console.terminal:
+        from reconciler.render.live import LiveProgress
+
+        with LiveProgress(
+            sys.stdout, width=console.width, clock=time.monotonic, colour=console.colour
+        ) as live:
+            yield live.handle
+        return
+    yield _quiet(console)
+
+
+def _quiet(console: Console) -> Callable[[Event], None]:
+    from reconciler.render.text import event_line
+
+    last: dict[object, float] = {}
+
+    def show(event: Event) -> None:
+        if isinstance(event, Progress):
+            now = time.monotonic()
+            if now - last.setdefault(event.address, now) < _QUIET_INTERVAL:
+                return
+            last[event.address] = now
+        line = event_line(event, colour=console.colour)
+        if line is not None:
+            if isinstance(event, Failed):
+                sys.stdout.flush()
+                sys.stderr.write(line + "\n")
+                sys.stderr.flush()
+                return
+            console.lines([line])
+            sys.stdout.flush()
+
+    return show
+
+
+def _conclude(console: Console, told: Iterable[Event]) -> None:
+    """One line at the end, and how to go on."""
+    events = list(told)
+    if console.as_json:
+        return
+    failed = sum(isinstance(event, Failed) for event in events)
+    unfinished = any(
+        isinstance(one, Detached) or (isinstance(one, Skipped) and one.unfinished) for one in events
+    )
+    if failed:
+        console.lines(
+            [f"\nFinished with {failed} failure{'s' if failed > 1 else ''}; the rest is done and recorded."]
+        )
+    elif unfinished:
+        console.lines(["\nNot finished yet. To go on: reconciler wait"])
+    else:
+        console.lines(["\nDone."])

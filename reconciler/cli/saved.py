@@ -1,0 +1,45 @@
+"""Which file is what: a saved plan, manifests, or neither (design 2.2)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from reconciler.errors import UsageError
+from reconciler.plan.values import Plan
+
+
+def saved_plan(path: Path) -> Plan | None:
+    """The plan that a file holds; None when it holds manifests (or is a folder, or is not there).
+
+    Raises:
+        PlanError: it was a saved plan, and is cut, edited or of a newer version.
+        UsageError: it is neither; an empty file is neither.
+    """
+    if not path.is_file():
+        return None
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}", "Give a file that can be read") from error
+    if _looks_like_plan(data):
+        from reconciler.render import planfile
+
+        return planfile.loads(data, place=str(path))
+    if b"apiVersion" in data:
+        return None
+    raise UsageError(
+        f"{path} is neither a saved plan nor a manifest" + (": it is empty" if not data.strip() else ""),
+        "plan --out FILE makes a saved plan; a manifest begins with apiVersion: reconciler/v1",
+    )
+
+
+def _looks_like_plan(data: bytes) -> bool:
+    """A JSON object with format_version, or what is left of one."""
+    if not data.lstrip().startswith(b"{"):
+        return False
+    try:
+        document = json.loads(data)
+    except ValueError:
+        return b'"format_version"' in data
+    return isinstance(document, dict) and "format_version" in document

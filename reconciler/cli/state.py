@@ -1,0 +1,146 @@
+"""`reconciler state` and its parts."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from reconciler.cli import connect, options
+from reconciler.cli.console import Console
+from reconciler.errors import StateForeignError, StateMovedError, UsageError
+from reconciler.model import Address
+from reconciler.operation import move, resolve, selected
+from reconciler.state import Record, State
+from reconciler.statemgr import StateManager
+
+
+@click.group("state")
+def command() -> None:
+    """List, show, move, remove, pull and push what is recorded. Nothing at the service is touched."""
+
+
+def _with_manager(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Open the state that options, environment and Stack name; no service is contacted."""
+
+    @options.place
+    @options.locking
+    @options.variables
+    @wraps(function)
+    def wrapped(**given: Any) -> Any:
+        names = ("state_url", "emulator", "lock_timeout", "variables", "variable_files")
+        shared = connect.Options(**{name: given.pop(name) for name in names}, need=False)
+        loaded, _ = connect.manifests(shared, os.environ)
+        return function(connect.state_manager("state", shared, loaded.stack, os.environ), **given)
+
+    return wrapped
+
+
+def _edit(manager: StateManager, change: Callable[[State], State]) -> None:
+    with manager.locked() as session:
+        session.commit(change(session.state))
+
+
+@command.command("list")
+@click.argument("patterns", nargs=-1, metavar="[ADDR]...")
+@_with_manager
+def list_command(manager: StateManager, *, patterns: tuple[str, ...]) -> None:
+    """The recorded addresses; wildcards select."""
+    Console().lines(str(address) for address in selected(manager.read().resources, patterns))
+
+
+@command.command("show")
+@click.argument("address", metavar="ADDR")
+@options.json_output
+@_with_manager
+def show_command(manager: StateManager, *, address: str, as_json: bool) -> None:
+    """What is recorded of one address, without asking the service."""
+    state = manager.read()
+    record = state.resources[resolve(address, state.resources, "no record of")]
+    console = Console.of_environment(as_json=as_json)
+    if as_json:
+        from reconciler.render.records import record_document
+
+        console.document(record_document(record, None))
+        return
+    from reconciler.render.text import show_lines
+
+    console.lines(show_lines(record, None, colour=console.colour, width=console.width))
+
+
+@command.command("mv")
+@click.argument("source", metavar="ADDR")
+@click.argument("target", metavar="ADDR")
+@_with_manager
+def mv_command(manager: StateManager, *, source: str, target: str) -> None:
+    """Give a record another address: its manifest was renamed. Ids stay; nothing is trained."""
+
+    def change(state: State) -> State:
+        found = resolve(source, state.resources, "no record of")
+        return move(state, found, Address.parse(target if "/" in target else f"{found.kind}/{target}"))
+
+    _edit(manager, change)
+    Console().lines([f"{source} is recorded as {target}."])
+
+
+@command.command("rm")
+@click.argument("addresses", nargs=-1, required=True, metavar="ADDR...")
+@_with_manager
+def rm_command(manager: StateManager, *, addresses: tuple[str, ...]) -> None:
+    """Forget records; the models stay live."""
+    forgotten: list[Address] = []
+
+    def change(state: State) -> State:
+        forgotten.extend(selected(state.resources, addresses))
+        return state.put(*(Record(address) for address in forgotten))
+
+    _edit(manager, change)
+    Console().lines(f"{address} is forgotten; its models stay live." for address in forgotten)
+
+
+@command.command("pull")
+@_with_manager
+def pull_command(manager: StateManager) -> None:
+    """Print the state document."""
+    from reconciler import statefile
+
+    state = manager.read()
+    if state.lineage:
+        sys.stdout.write(statefile.dumps(state).decode())
+
+
+@command.command("push")
+@click.argument("file", metavar="FILE")
+@click.option("--force", is_flag=True, help="Even over another lineage or a later serial.")
+@_with_manager
+def push_command(manager: StateManager, *, file: str, force: bool) -> None:
+    """Write a state document; - reads standard input. Another lineage or an older serial is refused."""
+    from reconciler import statefile
+
+    try:
+        data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    except OSError as error:
+        raise UsageError(f"{file}: {error.strerror}", "Give a file made by: reconciler state pull") from error
+    pushed = statefile.loads(data, place=file)
+
+    def change(state: State) -> State:
+        if state.lineage and pushed.lineage != state.lineage and not force:
+            raise StateForeignError(
+                f"{file} has lineage {pushed.lineage}, the state here has {state.lineage}: they are not "
+                "versions of one state",
+                "If you mean to overwrite it: --force",
+            )
+        if pushed.serial < state.serial and not force:
+            raise StateMovedError(
+                f"{file} has serial {pushed.serial}, the state here has {state.serial}: it is older",
+                "Pull again and redo your change, or overwrite it: --force",
+            )
+        return pushed
+
+    _edit(manager, change)
+    Console().lines([f"{len(pushed.resources)} records are in place."])

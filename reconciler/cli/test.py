@@ -1,0 +1,46 @@
+"""`reconciler test`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from reconciler.cli import connect, options
+from reconciler.cli.console import Console
+from reconciler.errors import ExitCode
+from reconciler.state import Verdict
+
+
+@click.command("test")
+@options.paths
+@options.service
+@click.option("--target", "targets", multiple=True, metavar="ADDR", help="Only this one.")
+@options.json_output
+def command(*, targets: tuple[str, ...], as_json: bool, no_color: bool, **given: Any) -> int:
+    """Run the checks of every managed model that serves; exits 4 when one fails, 3 when one is unknown."""
+    console = Console.of_environment(as_json=as_json, no_color=no_color)
+    with connect.operation("test", connect.Options(**given)) as run:
+        results = run.test(targets)
+    if as_json:
+        console.document(
+            [
+                {
+                    "address": str(one.address),
+                    "prompt": one.prompt,
+                    "verdict": str(one.verdict),
+                    "detail": one.detail,
+                }
+                for one in results
+            ]
+        )
+    else:
+        for one in results:
+            detail = f": {one.detail}" if one.detail else ""
+            console.lines([f"{one.verdict}  {one.address}  {one.prompt!r}{detail}"])
+        if not results:
+            console.lines(["No model that serves has checks."])
+    verdicts = {one.verdict for one in results}
+    if Verdict.FAILED in verdicts:
+        return ExitCode.FAILED
+    return ExitCode.UNFINISHED if Verdict.UNKNOWN in verdicts else ExitCode.DONE

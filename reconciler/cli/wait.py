@@ -1,0 +1,44 @@
+"""`reconciler wait`."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import click
+
+from reconciler.cli import connect, options, running
+from reconciler.cli.console import Console, timestamp
+from reconciler.errors import ExitCode
+
+
+@click.command("wait")
+@options.paths
+@options.service
+@options.locking
+@click.option("--target", "targets", multiple=True, metavar="ADDR", help="Only this one.")
+@click.option("--timeout", type=options.DURATION, metavar="D", help="Stop waiting after this.")
+@options.json_output
+def command(*, as_json: bool, no_color: bool, timeout: timedelta | None, **given: Any) -> int:
+    """Finish what an apply approved: records, permissions, checks, promotion, deletion of the replaced.
+
+    Starts no training. Where the manifest has changed meanwhile, the outcome is only recorded.
+    """
+    console = Console.of_environment(as_json=as_json, no_color=no_color)
+    settings, inputs = connect.split(given)
+    if as_json:
+        from reconciler.render import stream
+
+        console.records([stream.version_record(timestamp())])
+    with connect.operation("wait", connect.Options(**settings, inputs=inputs)) as run:
+        pending = run.unfinished()
+        if not pending.has_work:
+            console.note("Nothing to wait for.")
+            code = ExitCode.DONE
+        else:
+            code = running.carry_out(run, run.resume(), console, wait=True, timeout=timeout)
+        for note in pending.notes:
+            console.note(note)
+        if pending.notes and code is ExitCode.DONE:
+            return ExitCode.UNFINISHED
+        return code

@@ -1,0 +1,23 @@
+"""One record as JSON: what `show ADDR --json` prints.
+
+    {"address", "id", "serving", "candidate", "deposed", "prevent_destroy", "live"}
+
+The record stands in the form of the state document; `live` is null when the service was not asked or
+does not know the model.
+"""
+
+from __future__ import annotations
+
+import json
+
+from reconciler import statefile
+from reconciler.model import Live
+from reconciler.render.codec import encode
+from reconciler.state import Record, State
+
+
+def record_document(record: Record, live: Live | None) -> dict[str, object]:
+    """The record, and the model concerned as it is live."""
+    document = json.loads(statefile.dumps(State(lineage="-").put(record)))
+    found: dict[str, object] = document["resources"][0]
+    return {**found, "live": None if live is None else encode(live)}

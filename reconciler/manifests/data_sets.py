@@ -122,6 +122,8 @@ def _unusable(written: str) -> tuple[str, str] | None:
     """Why a path can be no data file, whatever it leads to."""
     if "\0" in written:
         return "the path has a NUL character", "Remove it."
+    if "://" in written:
+        return f"{written}: an address, not a path", "Copy the data beside the manifest, and name the copy."
     if data_formats.extension(written) not in data_formats.FORMATS:
         return f"{written}: not a data file by its name", "Data files end in .jsonl, .json or .csv."
     if Path(written).is_absolute():

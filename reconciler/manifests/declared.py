@@ -47,6 +47,10 @@ class Declared(BaseModel):
     HINTS: ClassVar[Mapping[str, str]] = {}
 
 
+HOLDS_A_CREDENTIAL = "holds a credential"
+"""The one refusal that must not repeat the value."""
+
+
 def refusal(summary: str, advice: str = "") -> PydanticCustomError:
     """What a validator raises: the sentence goes on after the key's name ("is below 1")."""
     return PydanticCustomError("refused", "{summary}", {"summary": summary, "advice": advice})

@@ -207,6 +207,9 @@ class _Open:
 
 
 _MERGE = "<<"
+_KEY_ADVICE = "Write KEY: VALUE; put a value that begins with a bracket in quotes."
+_UNKNOWN = object()
+"""The value of an alias that could not be followed: it is left out."""
 
 
 class _Builder:
@@ -302,7 +305,7 @@ class _Builder:
             YamlMap(mark) if kind is MappingStartEvent else YamlList(mark), event.anchor, self._count
         )
         if top.expects_key:
-            self._no_key(top, mark, "a key must be a single text", "Write KEY: VALUE.")
+            self._no_key(top, mark, "a key must be a single text", _KEY_ADVICE)
             begun.as_key = True
         # what is inside a data set is data: "${" there is text to learn
         begun.literal = top.literal or (top.key == "examples" and len(self._open) > _DATA_DEPTH)
@@ -323,7 +326,7 @@ class _Builder:
     def _alias(self, event: Any) -> None:
         top, mark, name = self._open[-1], _mark(event), event.anchor
         found = self._anchors.get(name)
-        value: object = None
+        value: object = _UNKNOWN
         if found is not None:
             value, size = found
             self._count += size
@@ -350,7 +353,7 @@ class _Builder:
         at: str | int
         if type(container) is YamlMap:
             top.expects_key = True
-            if key is None:
+            if key is None or value is _UNKNOWN:
                 return
             if key == _MERGE:
                 top.merged.append((value, mark))
@@ -362,13 +365,15 @@ class _Builder:
             container.value_marks[key] = mark
             at = key
         elif type(container) is YamlList:
+            if value is _UNKNOWN:
+                return
             if value is None:
                 self._error(mark, "an item of the list has no value", "Give it one, or remove it.")
             at = len(container)
             container.append(value)
             container.marks.append(mark)
         else:
-            self._root, self.start = value, mark
+            self._root, self.start = (None if value is _UNKNOWN else value), mark
             return
         if type(value) is str and "${" in value and not top.literal:
             self._references[id(container), at] = (container, at, mark)

@@ -20,7 +20,6 @@ DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 _REFERENCE = {"type": "string", "pattern": REFERENCE_PATTERN}
 _SCALARS = {"string", "integer", "number", "boolean"}
-_API_VERSION = "apiVersion"
 
 
 def json_schema() -> dict[str, object]:
@@ -61,7 +60,7 @@ def _spelled(definition: dict[str, Any]) -> dict[str, object]:
     rules: list[object] = []
     required = definition.get("required", [])
     for name, schema in definition.get("properties", {}).items():
-        both = [_API_VERSION] if name == "api_version" else list(dict.fromkeys((name, to_camel(name))))
+        both = list(dict.fromkeys((name, to_camel(name))))
         properties.update(dict.fromkeys(both, _value(schema)))
         each: list[object] = [{"required": [one]} for one in both]
         if name in required:

@@ -144,7 +144,7 @@ class Envelope(Declared):
 
     HINTS: ClassVar = {"status": "The service's answers do not belong into a manifest."}
 
-    api_version: Literal["reconciler/v1"] = Field(alias="apiVersion")
+    apiVersion: Literal["reconciler/v1"]  # noqa: N815 -- Kubernetes has one spelling of it
     kind: str
     metadata: Metadata
 

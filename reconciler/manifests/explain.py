@@ -11,10 +11,10 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
-from reconciler.manifests.declared import Declared, snake
+from reconciler.manifests.declared import HOLDS_A_CREDENTIAL, Declared, snake
 from reconciler.manifests.documents import Path, YamlMap, locate
 from reconciler.manifests.problems import Place, Problems, nearest
-from reconciler.manifests.scalars import LEADING_ZERO, described, written
+from reconciler.manifests.scalars import LEADING_ZERO, described, resolve, written
 
 _KEY = "[key]"
 """Pydantic's mark in a path for "the key itself"."""
@@ -45,11 +45,13 @@ def explain(
             continue  # "has no value" is said already
         of_key = one["type"] == "extra_forbidden"
         if path and path[-1] == _KEY:
-            path, of_key = path[:-1], True
-        if one["type"] == "missing":
             mark = locate(body, path[:-1], of_key=True)
-            name = path_name(path)
-            summary, detail = f"{name} is missing", f"Add the key {path[-1]}."
+            summary, detail = _in_words(one, model, body, path[:-2])
+        elif one["type"] == "missing":
+            # pydantic names the alias; every key but this one is written in snake_case in our texts
+            leaf = path[-1] if path[-1] == "apiVersion" else snake(str(path[-1]))
+            mark = locate(body, path[:-1], of_key=True)
+            summary, detail = f"{path_name((*path[:-1], leaf))} is missing", f"Add the key {leaf}."
         else:
             mark = locate(body, path, of_key=of_key)
             summary, detail = _in_words(one, model, body, path)
@@ -68,16 +70,21 @@ def _in_words(one: Any, model: type[Declared], body: YamlMap, path: Path) -> tup
     name, value, limits = path_name(path), one["input"], one.get("ctx", {})
     match one["type"]:
         case "refused":
-            shown = f" {_shown(value)}" if isinstance(value, (str, int, float)) and value != "" else ""
+            secret = limits["summary"] == HOLDS_A_CREDENTIAL
+            shown = (
+                ""
+                if secret or not isinstance(value, (str, int, float)) or value == ""
+                else f" {_shown(value)}"
+            )
             return f"{name}{shown} {limits['summary']}", limits["advice"]
         case "extra_forbidden":
             return _unknown_key(model, body, path)
         case "greater_than_equal" | "greater_than":
             least = limits.get("ge", limits.get("gt"))
             how = "below" if "ge" in limits else "not above"
-            return f"{name} is {written(value)}, {how} {written(least)}", _range_advice(limits)
+            return f"{name} is {written(value)}, {how} {_bound(least)}", _range_advice(limits)
         case "less_than_equal":
-            return f"{name} is {written(value)}, above {written(limits['le'])}", _range_advice(limits)
+            return f"{name} is {written(value)}, above {_bound(limits['le'])}", _range_advice(limits)
         case "finite_number":
             return f"{name} is {written(value)}, not a finite number", "Write a number."
         case "string_too_short":
@@ -109,8 +116,8 @@ def _advice(kind: str, value: object, path: Path) -> str:
     match kind, value:
         case "string_type", bool() | int() | float():
             return f'Put it in quotes: "{written(value)}".'
-        case "string_type", list():
-            return "Write a single text."
+        case "string_type", (list() | dict()):
+            return "Write a single text; put it in quotes if it begins with a bracket."
         case "bool_type", _:
             return "Write true or false."
         case "int_type", float() if value.is_integer():
@@ -118,23 +125,30 @@ def _advice(kind: str, value: object, path: Path) -> str:
         case (("int_type" | "float_type"), str()):
             if LEADING_ZERO.fullmatch(value):
                 return "A number with a leading zero is read as text: octal or decimal? Write it without."
-            return "Write the number without quotes." if _numeric(value) else "Write a number."
+            return _number_advice(value)
+        case "int_type", _:
+            return "Write a whole number."
         case "model_type", list() if leaf == "examples":
             return "Write examples: {examples: [...]}, as in Google's tutorial."
         case "list_type", dict():
             return "Begin each item with '- '."
         case "list_type", _:
-            return "Write a list: [VALUE, …]."
+            return (
+                f"Write a list: [{value}]." if isinstance(value, (str, int)) else "Write a list: [VALUE, …]."
+            )
         case _:
             return "Write KEY: VALUE pairs." if kind in {"model_type", "dict_type"} else "Write a number."
 
 
-def _numeric(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+def _number_advice(text: str) -> str:
+    if not isinstance(resolve(text), str):
+        return "Write the number without quotes."
+    plain = text.replace("_", "").replace(",", ".")
+    return "Write a number." if isinstance(resolve(plain), str) else f"Write {plain}."
+
+
+def _bound(limit: object) -> str:
+    return f"{limit:g}" if isinstance(limit, float) else written(limit)
 
 
 def _shown(value: object) -> str:
@@ -144,8 +158,8 @@ def _shown(value: object) -> str:
 
 def _range_advice(limits: Mapping[str, object]) -> str:
     if "ge" in limits:
-        return f"Write {written(limits['ge'])} or more."
-    return f"Write {written(limits['le'])} or less." if "le" in limits else "Write a number above it."
+        return f"Write {_bound(limits['ge'])} or more."
+    return f"Write {_bound(limits['le'])} or less." if "le" in limits else "Write a number above it."
 
 
 def _not_one_of(name: str, value: object, expected: str) -> tuple[str, str]:
@@ -174,7 +188,7 @@ def _unknown_key(model: type[Declared], body: YamlMap, path: Path) -> tuple[str,
         return f"{name} is set by the service", "Remove it."
     if spelling in owner.HINTS:
         return f"{name} is not a key here", owner.HINTS[spelling]
-    known = [names["api_version"] if one == "api_version" else one for one in fields]
+    known = list(fields)
     near = nearest(spelling, known)
     if near is not None:
         return f"{name} is not a known key", f"Did you mean {near}?"

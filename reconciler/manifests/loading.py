@@ -133,12 +133,16 @@ def _is_manifest(body: YamlMap, place: Place, kinds: Mapping[str, Kind], problem
         return False
     if "apiVersion" not in body and kind not in known:
         near = nearest("apiVersion", [key for key in body if key != "kind"])
+        advice = f" (there is {near})." if near else ", or move it elsewhere."
+        if not _REQUEST_KEYS.isdisjoint(body):
+            advice = ", kind and metadata, and put this under spec."
         problems.error(
-            place,
-            "not a manifest: it has no apiVersion",
-            f"Add apiVersion: {API_VERSION}"
-            + (f" (there is {near})." if near else ", or move it elsewhere."),
+            place, "not a manifest: it has no apiVersion", f"Add apiVersion: {API_VERSION}{advice}"
         )
+        return False
+    near = nearest("apiVersion", list(body)) if "apiVersion" not in body else None
+    if near is not None:
+        problems.error(_at(body, near, place, of_key=True), f"{near} is not a key", "Write apiVersion.")
         return False
     if version not in {API_VERSION, None}:
         problems.error(
@@ -159,8 +163,12 @@ def _is_manifest(body: YamlMap, place: Place, kinds: Mapping[str, Kind], problem
     return False
 
 
-def _at(body: YamlMap, key: str, place: Place) -> Place:
-    mark = locate(body, [key])
+_REQUEST_KEYS = frozenset({"base_model", "baseModel", "tuning_task", "tuningTask"})
+"""What tells that somebody pasted the body of Google's tutorial, and only that."""
+
+
+def _at(body: YamlMap, key: str, place: Place, *, of_key: bool = False) -> Place:
+    mark = locate(body, [key], of_key=of_key)
     return Place(place.file, *mark) if mark else place
 
 

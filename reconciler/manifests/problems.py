@@ -66,7 +66,7 @@ def nearest(word: str, known: Sequence[str]) -> str | None:
     if not matches:
         # "Temperature" and "EPOCH_COUNT" are near for a person, and far for difflib
         folded = {one.lower(): one for one in reversed(known)}
-        matches = [folded[one] for one in get_close_matches(word.lower(), list(folded), n=1, cutoff=0.6)]
+        matches = [folded[one] for one in get_close_matches(word.lower(), list(folded), n=1, cutoff=0.75)]
     return matches[0] if matches else None
 
 

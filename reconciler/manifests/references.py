@@ -50,14 +50,14 @@ def check_references(seen: Sequence[Seen], problems: Problems, *, whole: bool) -
                     "An id belongs to one model: change one of them.",
                     address=str(one.address),
                 )
-    names = sorted(str(address) for address in first)
+    names = sorted({address.name for address in first})
     for one in first.values():
         if whole and one.parent is not None and one.parent not in first:
-            near = nearest(str(one.parent), names)
+            near = nearest(one.parent.name, [name for name in names if name != one.address.name])
             problems.error(
                 one.parent_place,
                 f"{one.parent} is declared nowhere",
-                f"Did you mean {near}?"
+                f"Did you mean {one.parent.kind}/{near}?"
                 if near
                 else "Declare it, or write tunedModels/ID for a model that is live.",
                 address=str(one.address),

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
-from reconciler.manifests.declared import Count, Declared, Price, Text, matching, refusal
+from reconciler.manifests.declared import HOLDS_A_CREDENTIAL, Count, Declared, Price, Text, matching, refusal
 from reconciler.manifests.envelope import DeclaredLifecycle, Envelope
 from reconciler.manifests.scalars import written
 from reconciler.model import Guards, Lifecycle, Prices, Stack
@@ -25,7 +25,7 @@ def _endpoint(value: str) -> str:
             "is not the base URL of a service", "Write https://HOST, with a port or path if needed."
         )
     if parts.username is not None or parts.password is not None:
-        raise refusal("holds a credential", "Credentials come from the environment, never from a manifest.")
+        raise refusal(HOLDS_A_CREDENTIAL, "Credentials come from the environment, never from a manifest.")
     return value
 
 

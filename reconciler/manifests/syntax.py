@@ -6,6 +6,7 @@ libyaml's messages name its own states ("did not find expected key"); people nee
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import yaml
 
@@ -13,6 +14,8 @@ from reconciler.manifests.problems import Place, Problems
 from reconciler.manifests.sources import place_at, refuse_control_characters
 
 _FOREIGN_BREAKS = re.compile("[\x85\u2028\u2029]")
+
+_CONFLICT = re.compile("^(?:<<<<<<< |>>>>>>> )", re.MULTILINE)
 
 _ADVICE = (
     ("found a tab character", "a tab is used as indentation", "YAML indents with spaces: replace the tab."),
@@ -96,27 +99,34 @@ def refuse_unreadable(file: str, text: str, problems: Problems) -> bool:
 
 def explain_syntax(file: str, text: str, error: yaml.YAMLError, problems: Problems) -> None:
     """Note a parser's error: where it is, what probably causes it, what to do."""
+    conflict = _CONFLICT.search(text)
+    if conflict is not None:
+        place = place_at(file, text, conflict.start())
+        problems.error(place, "a merge conflict is not resolved", "Resolve it in git.")
+        return
     said = str(getattr(error, "problem", None) or error)
-    mark = getattr(error, "problem_mark", None)
-    if "unexpected end of stream" in said:
-        # the end of the file is no use: the quote's beginning is
-        mark = getattr(error, "context_mark", None) or mark
+    mark, context = getattr(error, "problem_mark", None), getattr(error, "context_mark", None)
+    if "unexpected end of stream" in said or "could not find expected ':'" in said:
+        # where the parser gave up is no use: where the quote or the line begins is
+        mark = context or mark
     if mark is None:
         problems.error(Place(file), f"not YAML: {said}")
         return
-    place = Place(file, mark.line + 1, mark.column + 1)
-    lines = text.split("\n")
-    line = lines[mark.line] if mark.line < len(lines) else ""
-    summary, advice = (
-        _character(line[mark.column : mark.column + 1]) if "start any token" in said else ("", "")
-    )
+    summary, advice = f"not YAML: {said}", ""
+    if "start any token" in said:
+        summary, advice = _character(text, mark)
     for part, cause, remedy in _ADVICE:
-        if not summary and part in said:
+        if part in said:
             summary, advice = cause, remedy
-    problems.error(place, summary or f"not YAML: {said}", advice)
+            break
+    if context is not None and context.line != mark.line and "flow" in str(getattr(error, "context", "")):
+        summary += f" (the bracket at {context.line + 1}:{context.column + 1})"
+    problems.error(Place(file, mark.line + 1, mark.column + 1), summary, advice)
 
 
-def _character(found: str) -> tuple[str, str]:
+def _character(text: str, mark: Any) -> tuple[str, str]:
+    line = text.splitlines()[mark.line]  # all that splits it and is no break for the parser is refused before
+    found = line[mark.column : mark.column + 1]
     if found == "\t":
         return "a tab is used as indentation", "YAML indents with spaces: replace the tab."
     return f"{found!r} cannot begin a value", "Put the text in quotes."

@@ -55,6 +55,15 @@ def _base_model(value: str) -> str:
     raise refusal("is not a model's resource name", "Write models/NAME: models/gemini-1.5-flash-001-tuning.")
 
 
+def _each_once(numbers: list[int]) -> list[int]:
+    seen: set[int] = set()
+    for one in numbers:
+        if one in seen:
+            raise refusal(f"has {one} twice", "Remove one of them.")
+        seen.add(one)
+    return numbers
+
+
 BaseModelName = Annotated[str, AfterValidator(_base_model)]
 TunedModelName = Annotated[
     str,
@@ -76,6 +85,11 @@ class TunedModelSource(Declared):
 
 class Hyperparameters(Declared):
     """Of the training; all immutable. What is absent is the service's default."""
+
+    HINTS: ClassVar = {
+        "epochs": "Write epoch_count.",
+        "adapter_size": "The Gemini API has none; it is Vertex AI's.",
+    }
 
     batch_size: Whole | None = None
     epoch_count: Whole | None = None
@@ -135,7 +149,7 @@ class TunedModelSpec(Declared):
     temperature: Fraction | None = None
     top_p: Fraction | None = None
     top_k: Whole | None = None
-    reader_project_numbers: list[ProjectNumber] | None = None
+    reader_project_numbers: Annotated[list[ProjectNumber], AfterValidator(_each_once)] | None = None
     tuning_task: TuningTask
 
 

@@ -7,23 +7,12 @@ observer may take it over when it sees no renewal for the lease's whole length.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 
 from reconciler.backends import Backend, LockInfo
 from reconciler.errors import LockLostError
 
 _JOIN = 2.0
-# Linux's monotonic clock stands still while the machine sleeps; macOS' CLOCK_MONOTONIC does not.
-_CLOCK = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", None))
-
-
-def elapsed() -> float:
-    """Seconds that only grow, also while the machine sleeps.
-
-    A laptop that was shut for an hour must know that its lease has expired.
-    """
-    return time.monotonic() if _CLOCK is None else time.clock_gettime(_CLOCK)
 
 
 class Heartbeat:

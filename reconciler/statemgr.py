@@ -15,13 +15,14 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 from reconciler.backends import Backend, LockInfo, Stored
+from reconciler.backends.lease import elapsed
 from reconciler.errors import (
     StateError,
     StateLockedError,
     StateMovedError,
     StateStoreError,
 )
-from reconciler.heartbeat import Heartbeat, elapsed
+from reconciler.heartbeat import Heartbeat
 from reconciler.state import State
 from reconciler.statefile import dumps, loads
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -36,7 +37,7 @@ addresses = st.builds(
 
 def models(ids: st.SearchStrategy[str]) -> st.SearchStrategy[Model]:
     """Any model that a writer could record."""
-    every: dict[str, st.SearchStrategy[object]] = {field.name: texts for field in fields(Model)}
+    every: dict[str, st.SearchStrategy[Any]] = {field.name: texts for field in fields(Model)}
     every |= {
         "id": ids,
         "formula": counts,

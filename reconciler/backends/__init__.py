@@ -6,15 +6,16 @@ A backend knows bytes, versions and locks, and nothing of what the bytes mean.
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Protocol
 
 from reconciler.errors import UsageError
 
 LEASE = 60.0
 """Seconds after which a remote lock that was not renewed is void; RECONCILER_LOCK_LEASE overrides."""
+_SHORTEST_LEASE = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +117,9 @@ class Backend(Protocol):
         """Break the lock with this id, answering whose it was; StateError when it is another's or free."""
 
 
-_BUCKETS = {"gs": "gcs", "s3": "s3", "az": "azure"}
-"""URL scheme to the module that knows the store, which is the extra's name too."""
+_EXTRAS = {"gs": "gcs", "s3": "s3", "az": "azure"}
+"""URL scheme to the extra that installs its client; the module in this package has the same name."""
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
 def open_backend(
@@ -125,7 +127,7 @@ def open_backend(
     *,
     environ: Mapping[str, str],
     document: str = "default",
-    clock: Callable[[], float] = time.monotonic,
+    clock: Callable[[], float] | None = None,
 ) -> Backend:
     """The store behind the value of --state; nothing is read or contacted yet.
 
@@ -133,17 +135,55 @@ def open_backend(
         url: a folder, gs://BUCKET/PREFIX, s3://…, az://CONTAINER/PREFIX, or http(s)://….
         environ: where credentials, TF_HTTP_* and RECONCILER_LOCK_LEASE are looked up.
         document: name of the state in the folder or under the prefix; an http address is whole already.
-        clock: seconds that only grow; judges other people's leases.
+        clock: seconds that only grow, to judge other people's leases; None for this machine's.
 
     Raises:
         UsageError: no such kind of address, or the extra that it needs is not installed.
+        CredentialError: none can be found for that store, or it may not be sent there.
     """
-    scheme, separator, _ = url.partition("://")
-    if not separator or re.fullmatch(r"[A-Za-z]?", scheme):
+    from reconciler.backends.lease import elapsed
+
+    clock = clock or elapsed
+    scheme, separator, rest = url.partition("://")
+    if not separator:
         from reconciler.backends.local import LocalBackend
 
         return LocalBackend(url or ".", document)
-    raise UsageError(
-        f"--state {url}: {scheme}:// is no kind of state that this program knows",
-        "Give a folder, gs://BUCKET/PREFIX, s3://BUCKET/PREFIX, az://CONTAINER/PREFIX or https://….",
-    )
+    if scheme in ("http", "https"):
+        from reconciler.backends.http import HTTPBackend
+
+        return HTTPBackend(url, environ=environ)
+    if scheme not in _EXTRAS:
+        raise UsageError(
+            f"--state {url}: {scheme}:// is no kind of state that this program knows",
+            "Give a folder, gs://BUCKET/PREFIX, s3://BUCKET/PREFIX, az://CONTAINER/PREFIX or https://….",
+        )
+    bucket, _, prefix = rest.partition("/")
+    if not bucket:
+        raise UsageError(f"--state {url}: no bucket is named", f"Write {scheme}://BUCKET/PREFIX.")
+    lease = _lease(environ)
+    try:
+        from reconciler.backends.objects import ObjectBackend
+
+        store = import_module(f"reconciler.backends.{_EXTRAS[scheme]}").open_store(bucket, environ)
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"--state {url}: the Python package {error.name} is not installed",
+            f"Run: pip install 'reconciler[{_EXTRAS[scheme]}]'",
+        ) from error
+    key = "/".join(part for part in (*prefix.split("/"), document) if part)
+    return ObjectBackend(store, place=f"{scheme}://{bucket}/{key}.json", key=key, lease=lease, clock=clock)
+
+
+def _lease(environ: Mapping[str, str]) -> float:
+    text = environ.get("RECONCILER_LOCK_LEASE", "")
+    if not text:
+        return LEASE
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text.strip())
+    seconds = float(found[1]) * _SECONDS[found[2]] if found else 0.0
+    if seconds < _SHORTEST_LEASE:
+        raise UsageError(
+            f"RECONCILER_LOCK_LEASE={text}: not a duration of at least {_SHORTEST_LEASE:g}s",
+            "Write it like 60s or 2m. The lock is renewed every quarter of it.",
+        )
+    return seconds

@@ -7,7 +7,19 @@ lock is void once one observer, by its own clock, has seen the same nonce for th
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable
+
+# Linux's monotonic clock stands still while the machine sleeps; macOS' CLOCK_MONOTONIC does not.
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", None))
+
+
+def elapsed() -> float:
+    """Seconds that only grow, also while the machine sleeps.
+
+    A laptop that was shut for an hour must know that its lease has expired.
+    """
+    return time.monotonic() if _CLOCK is None else time.clock_gettime(_CLOCK)
 
 
 def new_nonce() -> str:

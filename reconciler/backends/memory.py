@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from reconciler.backends import LockInfo, Stored
-from reconciler.backends.lease import Watch, new_nonce
+from reconciler.backends.lease import Watch, elapsed, new_nonce
 from reconciler.errors import LockLostError, StateError, StateLockedError, StateMovedError
 
 
@@ -20,6 +19,7 @@ class MemoryStore:
     writes: int = 0
     holder: LockInfo | None = None
     nonce: str = ""
+    lease: float | None = None
     mutex: threading.RLock = field(default_factory=threading.RLock)
 
 
@@ -38,7 +38,7 @@ class MemoryBackend:
         store: MemoryStore | None = None,
         *,
         lease: float | None = 60.0,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = elapsed,
         commit_interval: float = 0.0,
     ) -> None:
         self.store = store or MemoryStore()
@@ -71,9 +71,9 @@ class MemoryBackend:
             holder = self.store.holder
             if holder is not None:
                 unchanged = self._watch.unchanged_for(self.store.nonce)
-                if self.lease is None or unchanged < self.lease:
+                if self.store.lease is None or unchanged < self.store.lease:  # what the holder promised
                     raise StateLockedError(f"{self.place}: the state is locked by {holder}")
-            self.store.holder, self.store.nonce = info, new_nonce()
+            self.store.holder, self.store.nonce, self.store.lease = info, new_nonce(), self.lease
 
     def renew(self, info: LockInfo) -> None:
         """See Backend.renew."""

@@ -1,0 +1,258 @@
+"""State behind HTTP, by Terraform's protocol, as GitLab and many small servers speak it.
+
+GET reads (200; 204 and 404: none yet), POST ?ID=LOCK writes, LOCK and UNLOCK carry the lock's JSON, 423
+or 409 answers it with the holder's. The protocol has neither conditions nor leases, so a write is
+preceded by a look, under the lock, and a lock stays until somebody opens it. Rules: credentials go over
+TLS or to this machine; redirects are not followed; every request here is safe to repeat.
+
+https://developer.hashicorp.com/terraform/language/backend/http
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import json
+import secrets
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
+
+import requests
+
+from reconciler.backends import LockInfo, Stored
+from reconciler.backends.httpsession import open_session
+from reconciler.backends.network import CONNECT_TIMEOUT, TIMEOUT, check_address
+from reconciler.errors import (
+    BODY_LIMIT,
+    LockLostError,
+    StateError,
+    StateLockedError,
+    StateMovedError,
+    StateStoreError,
+)
+
+_HELD = (409, 423)
+_NONE = (204, 404)
+_EMPTY_OK = 200
+_REDIRECTS = range(300, 400)
+
+
+class HTTPBackend:
+    """One document at one address.
+
+    Args:
+        address: of the state; a user and password in it work like TF_HTTP_USERNAME and _PASSWORD.
+        environ: TF_HTTP_* as in Terraform.
+    """
+
+    commit_interval = 1.0
+    lease: float | None = None
+
+    def __init__(self, address: str, *, environ: Mapping[str, str]) -> None:
+        def setting(name: str, default: str = "") -> str:
+            return environ.get(f"TF_HTTP_{name}") or default
+
+        self._address, user, password = _without_login(address)
+        lock_address = _without_login(setting("LOCK_ADDRESS"))[0]
+        self._lock_address = lock_address
+        self._unlock_address = _without_login(setting("UNLOCK_ADDRESS", lock_address))[0]
+        self._update_method = setting("UPDATE_METHOD", "POST")
+        self._lock_method = setting("LOCK_METHOD", "LOCK")
+        self._unlock_method = setting("UNLOCK_METHOD", "UNLOCK")
+        self._held: LockInfo | None = None  # or asked for, and the answer was lost
+        user, password = setting("USERNAME", user), setting("PASSWORD", password)
+        login = (user, password) if user or password else None
+        if login or setting("CLIENT_PRIVATE_KEY_PEM"):
+            for url, name in (
+                (self._address, "--state"),
+                (self._lock_address, "TF_HTTP_LOCK_ADDRESS"),
+                (self._unlock_address, "TF_HTTP_UNLOCK_ADDRESS"),
+            ):
+                if url:
+                    check_address(url, name)
+        self._session = open_session(environ, login)
+
+    @property
+    def place(self) -> str:
+        """How to name it to a person; without a query, where a token may stand."""
+        return urlunsplit(urlsplit(self._address)._replace(query="", fragment=""))
+
+    def read(self) -> Stored | None:
+        """See Backend.read."""
+        reply = self._send("GET", self._address)
+        if reply.status_code in _NONE or (reply.status_code == _EMPTY_OK and not reply.content):
+            return None
+        self._check(reply, "read the state")
+        return Stored(reply.content, _version(reply.content))
+
+    def write(self, data: bytes, *, expected: str | None) -> str:
+        """See Backend.write; the lock must be held."""
+        if self._held is None:
+            raise LockLostError(f"{self.place}: the lock is not held", "Run the command again.")
+        current = self.read()
+        if (current.version if current else None) != expected:
+            raise StateMovedError(
+                f"{self.place}: the state is not the one that was read: somebody wrote it without the lock",
+                "Nothing was overwritten. Run the command again.",
+            )
+        parts = urlsplit(self._address)
+        query = urlencode([*parse_qsl(parts.query, keep_blank_values=True), ("ID", self._held.id)])
+        digest = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
+        reply = self._send(
+            self._update_method, urlunsplit(parts._replace(query=query)), data, {"Content-MD5": digest}
+        )
+        if reply.status_code in _HELD:
+            holder, _ = _holder(reply)
+            raise LockLostError(
+                f"{self.place}: the server says that the lock {self._held.id} is not ours any more"
+                + (f": {holder} holds it" if holder.id else ""),
+                "Nothing was written. Run the command again.",
+            )
+        self._check(reply, "write the state")
+        return _version(data)
+
+    def lock(self, info: LockInfo) -> None:
+        """See Backend.lock."""
+        self._held = info
+        reply = self._lock(info)
+        if reply.status_code in _HELD:
+            holder, _ = _holder(reply)
+            if holder.id != info.id:  # ours: the first try arrived, and only its answer was lost
+                self._held = None
+                breaking = f" If that run is dead: reconciler force-unlock {holder.id}" if holder.id else ""
+                raise StateLockedError(
+                    f"{self.place}: the state is locked by {holder}",
+                    f"Wait until it has finished. HTTP state has no leases: a lock stays.{breaking}",
+                )
+        else:
+            self._check(reply, "lock the state")
+
+    def renew(self, info: LockInfo) -> None:
+        """See Backend.renew; the protocol knows no renewal, so this only looks whether we gave it back."""
+        if self._held is None or self._held.id != info.id:
+            raise LockLostError(f"{self.place}: the lock is not held", "Run the command again.")
+
+    def unlock(self, info: LockInfo) -> None:
+        """See Backend.unlock."""
+        if self._held is None or self._held.id != info.id or not self._lock_address:
+            return  # some servers open any lock for anybody: never ask for one that is not ours
+        self._held = None
+        reply = self._unlock(info.to_json())
+        if reply.status_code not in (*_HELD, *_NONE):  # those: it is not ours, or not there, any more
+            self._check(reply, "unlock the state")
+
+    def force_unlock(self, lock_id: str) -> LockInfo:
+        """See Backend.force_unlock. The only way to ask who holds the lock is to try to take it."""
+        probe = LockInfo(secrets.token_hex(16), "force-unlock", "")
+        reply = self._lock(probe)
+        if reply.status_code not in _HELD:
+            self._check(reply, "look at the lock")
+            self._check(self._unlock(probe.to_json()), "unlock the state")
+            raise StateError(f"{self.place}: the state is not locked", "Run the command again.")
+        holder, document = _holder(reply)
+        if holder.id and holder.id != lock_id:
+            raise StateError(
+                f"{self.place}: the lock {lock_id} is gone; the state is locked by {holder}",
+                f"If that run is dead for sure: reconciler force-unlock {holder.id}",
+            )
+        answer = self._unlock(document or LockInfo(lock_id, "", "").to_json())
+        if answer.status_code in _HELD:
+            raise StateError(
+                f"{self.place}: the server does not open the lock {lock_id}: {_words(answer)}",
+                "Check the id, which the refusal of the other command names.",
+            )
+        self._check(answer, "unlock the state")
+        return holder if holder.id else LockInfo(lock_id, "", "")
+
+    # ------------------------------------------------------------------------------------ the wire
+
+    def _lock(self, info: LockInfo) -> requests.Response:
+        if not self._lock_address:
+            raise StateStoreError(
+                f"{self.place}: no address for locks is given, and without a lock nothing may be written",
+                "Set TF_HTTP_LOCK_ADDRESS and TF_HTTP_UNLOCK_ADDRESS. GitLab: the state's address and /lock, "
+                "with TF_HTTP_LOCK_METHOD=POST and TF_HTTP_UNLOCK_METHOD=DELETE.",
+            )
+        return self._send(self._lock_method, self._lock_address, _json(info.to_json()))
+
+    def _unlock(self, document: Mapping[str, object]) -> requests.Response:
+        return self._send(self._unlock_method, self._unlock_address, _json(document))
+
+    def _send(
+        self, method: str, url: str, data: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> requests.Response:
+        if data is not None:
+            headers = {"Content-Type": "application/json", **(headers or {})}
+        try:
+            return self._session.request(
+                method,
+                url,
+                data=data,
+                headers=headers,
+                allow_redirects=False,
+                timeout=(CONNECT_TIMEOUT, TIMEOUT),
+            )
+        except requests.RequestException as error:
+            raise StateStoreError(
+                f"{self.place}: the server of the state does not answer: {_reason(error)}",
+                "Check the address and the network. What was recorded before is unchanged.",
+            ) from error
+
+    def _check(self, reply: requests.Response, what: str) -> None:
+        status = reply.status_code
+        if reply.ok and status not in _REDIRECTS:
+            return
+        detail = "What was recorded before is unchanged."
+        if status in (401, 403):
+            detail = "Check TF_HTTP_USERNAME and TF_HTTP_PASSWORD, and what they may do there."
+        elif status in _REDIRECTS:
+            place = urlsplit(reply.headers.get("Location", ""))
+            detail = (
+                f"It redirects to {place.scheme}://{place.hostname}: if that is right, give that address."
+            )
+        raise StateStoreError(f"{self.place}: cannot {what}: {status} {_words(reply)}".rstrip(), detail)
+
+
+def _json(document: Mapping[str, object]) -> bytes:
+    return json.dumps(document).encode()
+
+
+def _version(data: bytes) -> str:
+    """Of the JSON's meaning: some servers store it in their own layout."""
+    with contextlib.suppress(ValueError):
+        data = json.dumps(json.loads(data), sort_keys=True).encode()
+    return hashlib.sha256(data).hexdigest()
+
+
+def _holder(reply: requests.Response) -> tuple[LockInfo, dict[str, Any]]:
+    """Whom a refusal names; read leniently, because servers differ."""
+    try:
+        document = reply.json()
+    except ValueError:
+        document = {}
+    if not isinstance(document, dict):
+        document = {}
+    return LockInfo.from_json(document), document
+
+
+def _words(reply: requests.Response) -> str:
+    text = f"{reply.reason or ''}: {reply.text}" if reply.text.strip() else (reply.reason or "")
+    text = " ".join(text.split())
+    return text if len(text) <= BODY_LIMIT else text[: BODY_LIMIT - 1] + "…"
+
+
+def _reason(error: requests.RequestException) -> str:
+    """The innermost cause; the outer ones repeat the URL, query and all."""
+    cause: BaseException = error
+    while cause.__context__ is not None:
+        cause = cause.__context__
+    return str(cause) or type(error).__name__
+
+
+def _without_login(url: str) -> tuple[str, str, str]:
+    parts = urlsplit(url)
+    login, at, host = parts.netloc.rpartition("@")
+    user, _, password = login.partition(":")
+    return urlunsplit(parts._replace(netloc=host)) if at else url, unquote(user), unquote(password)

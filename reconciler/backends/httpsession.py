@@ -1,0 +1,83 @@
+"""The HTTP session of HTTP state: retries and TLS, by Terraform's settings."""
+
+from __future__ import annotations
+
+import ssl
+import tempfile
+from collections.abc import Mapping
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util.retry import Retry
+
+from reconciler.errors import UsageError
+
+
+def open_session(environ: Mapping[str, str], login: tuple[str, str] | None) -> requests.Session:
+    """A session that repeats what failed, never follows redirects with a login, and asks no ~/.netrc.
+
+    Args:
+        environ: TF_HTTP_RETRY_*, TF_HTTP_SKIP_CERT_VERIFICATION, TF_HTTP_CLIENT_*_PEM.
+        login: user and password.
+
+    Raises:
+        UsageError: a setting is no number, or a certificate cannot be used.
+    """
+
+    def number(name: str, default: int) -> int:
+        text = environ.get(f"TF_HTTP_{name}") or str(default)
+        if not text.isdecimal():
+            raise UsageError(f"TF_HTTP_{name}={text}: not a whole number")
+        return int(text)
+
+    retry = Retry(
+        number("RETRY_MAX", 2),
+        allowed_methods=None,  # all of them, safe here: see the module's rule
+        status_forcelist=(429, 500, 502, 503, 504),
+        backoff_factor=number("RETRY_WAIT_MIN", 1),
+        backoff_max=number("RETRY_WAIT_MAX", 30),
+        raise_on_status=False,
+        redirect=False,
+    )
+    session = requests.Session()
+    # Some auth must be set, or requests looks into ~/.netrc and sends what it finds there.
+    session.auth = login or (lambda request: request)
+    skip = environ.get("TF_HTTP_SKIP_CERT_VERIFICATION", "").lower() in ("1", "t", "true")
+    session.mount("http://", HTTPAdapter(max_retries=retry))
+    session.mount("https://", _TLSAdapter(_tls(environ, skip=skip), max_retries=retry))
+    session.verify = not skip
+    return session
+
+
+class _TLSAdapter(HTTPAdapter):
+    def __init__(self, context: ssl.SSLContext | None, *, max_retries: Retry) -> None:
+        self._context = context
+        super().__init__(max_retries=max_retries)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        if self._context is not None:
+            kwargs["ssl_context"] = self._context
+        super().init_poolmanager(*args, **kwargs)
+
+
+def _tls(environ: Mapping[str, str], *, skip: bool) -> ssl.SSLContext | None:
+    """A context for TF_HTTP_CLIENT_*_PEM and for no verification; None for the usual one."""
+    authority = environ.get("TF_HTTP_CLIENT_CA_CERTIFICATE_PEM")
+    certificate = environ.get("TF_HTTP_CLIENT_CERTIFICATE_PEM")
+    key = environ.get("TF_HTTP_CLIENT_PRIVATE_KEY_PEM")
+    if not (authority or certificate or skip):
+        return None
+    try:
+        context = ssl.create_default_context(cadata=authority or None)
+        if skip:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        if certificate:
+            with tempfile.NamedTemporaryFile("w", suffix=".pem") as file:  # 0600; ssl reads only files
+                file.write(f"{certificate}\n{key or ''}\n")
+                file.flush()
+                context.load_cert_chain(file.name)
+    except (ssl.SSLError, OSError, ValueError) as error:
+        raise UsageError(f"TF_HTTP_CLIENT_*_PEM: the certificates cannot be used: {error}") from error
+    return context

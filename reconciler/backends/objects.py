@@ -1,0 +1,261 @@
+"""State as two objects of a bucket: KEY.json, and KEY.lock with a lease; S3, GCS and Azure alike.
+
+Rules: every write is conditional on the version that it replaces, so a store that does not honour
+conditions is refused. The lock object is never deleted (no store deletes conditionally everywhere): a
+free lock is one that says so. A conditional write that was repeated after a lost reply can win and be
+told that it lost, so a refusal is believed only after the object was read back.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import obstore
+from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
+
+from reconciler.backends import LockInfo, Stored
+from reconciler.backends.lease import Watch, new_nonce
+from reconciler.errors import (
+    BODY_LIMIT,
+    LockLostError,
+    StateError,
+    StateLockedError,
+    StateMovedError,
+    StateStoreError,
+)
+
+if TYPE_CHECKING:
+    from obstore import PutMode
+    from obstore.store import AzureStore, GCSStore, S3Store
+
+_TRIES = 5
+_NO_BUCKET = ("NoSuchBucket", "specified bucket does not exist", "ContainerNotFound")
+
+
+class _ConflictError(Exception):
+    """A condition was not met: the object is not the one that was expected."""
+
+
+class ObjectBackend:
+    """One document under one key.
+
+    Args:
+        store: of the bucket.
+        place: how to name the document to a person.
+        key: without the ending.
+        lease: seconds; what our own locks promise.
+        clock: seconds that only grow; judges other people's leases.
+    """
+
+    commit_interval = 1.0
+
+    def __init__(
+        self,
+        store: S3Store | GCSStore | AzureStore,
+        *,
+        place: str,
+        key: str,
+        lease: float,
+        clock: Callable[[], float],
+    ) -> None:
+        self._store = store
+        self._place = place
+        self._key, self._lock_key = f"{key}.json", f"{key}.lock"
+        self._lease = lease
+        self._watch = Watch(clock)
+        self._held: str | None = None  # version of the lock object that we wrote last
+
+    @property
+    def place(self) -> str:
+        """How to name it to a person."""
+        return self._place
+
+    @property
+    def lease(self) -> float | None:
+        """See Backend.lease."""
+        return self._lease
+
+    def read(self) -> Stored | None:
+        """See Backend.read."""
+        return self._get(self._key)
+
+    def write(self, data: bytes, *, expected: str | None) -> str:
+        """See Backend.write."""
+        try:
+            return self._put(self._key, data, expected)
+        except _ConflictError:
+            raise StateMovedError(
+                f"{self.place}: the state is not the one that was read: somebody else wrote it meanwhile",
+                "Nothing was overwritten. Run the command again.",
+            ) from None
+
+    def lock(self, info: LockInfo) -> None:
+        """See Backend.lock; takes over a lock that we have seen unrenewed for its lease."""
+        for _ in range(_TRIES):
+            stored = self._get(self._lock_key)
+            holder, nonce, lease = self._lock_document(stored)
+            if holder is not None:
+                unchanged = self._watch.unchanged_for(nonce)
+                if unchanged < lease:
+                    seen = f"; no sign of life for {unchanged:.0f} s of {lease:g} s" if unchanged > 1 else ""
+                    raise StateLockedError(
+                        f"{self.place}: the state is locked by {holder}{seen}",
+                        f"Wait: a lock that is not renewed for {lease:g} s while we look is taken over. "
+                        f"If that run is dead for sure: reconciler force-unlock {holder.id}",
+                    )
+            if self._write_lock(info, stored.version if stored else None):
+                if stored is None:
+                    self._refuse_unconditional_store()
+                return
+        raise StateLockedError(f"{self.place}: the state's lock changes hands faster than we can take it")
+
+    def renew(self, info: LockInfo) -> None:
+        """See Backend.renew."""
+        for _ in range(_TRIES):
+            if self._held is not None and self._write_lock(info, self._held):
+                return
+            stored = self._get(self._lock_key)
+            holder, _, _ = self._lock_document(stored)
+            if stored is None or holder is None or holder.id != info.id:
+                now = f"{holder} holds it now" if holder else "it was forced open"
+                raise LockLostError(
+                    f"{self.place}: the lock {info.id} is not ours any more: {now}",
+                    "Nothing of theirs was overwritten. Run the command again when they have finished.",
+                )
+            self._held = stored.version
+        raise StateStoreError(f"{self.place}: the lock could not be renewed: it changes under our hands")
+
+    def unlock(self, info: LockInfo) -> None:
+        """See Backend.unlock."""
+        self._held = None
+        for _ in range(_TRIES):
+            stored = self._get(self._lock_key)
+            holder, _, _ = self._lock_document(stored)
+            if stored is None or holder is None or holder.id != info.id:
+                return
+            if self._write_lock(None, stored.version):
+                return
+        raise StateStoreError(f"{self.place}: the lock could not be given back: it changes under our hands")
+
+    def force_unlock(self, lock_id: str) -> LockInfo:
+        """See Backend.force_unlock."""
+        for _ in range(_TRIES):
+            stored = self._get(self._lock_key)
+            holder, _, _ = self._lock_document(stored)
+            if stored is None or holder is None:
+                raise StateError(f"{self.place}: the state is not locked", "Run the command again.")
+            if holder.id != lock_id:
+                raise StateError(
+                    f"{self.place}: the lock {lock_id} is gone; the state is locked by {holder}",
+                    f"If that run is dead for sure: reconciler force-unlock {holder.id}",
+                )
+            if self._write_lock(None, stored.version):
+                return holder
+        raise StateError(f"{self.place}: the holder of {lock_id} is alive and renews it", "Let it finish.")
+
+    # ------------------------------------------------------------------------------ the lock object
+
+    def _write_lock(self, holder: LockInfo | None, expected: str | None) -> bool:
+        """Whether the lock object is now ours as we want it: held by `holder`, or free."""
+        nonce = new_nonce()
+        document = holder.to_json() | {"Path": self.place} if holder else {"ID": ""}
+        data = json.dumps(document | {"Nonce": nonce, "Lease": self._lease}).encode()
+        try:
+            version = self._put(self._lock_key, data, expected)
+        except _ConflictError:
+            stored = self._get(self._lock_key)
+            if stored is None or stored.data != data:
+                return False
+            version = stored.version
+        if holder:
+            self._held = version
+        return True
+
+    def _lock_document(self, stored: Stored | None) -> tuple[LockInfo | None, str, float]:
+        """Who holds it (None: free), its nonce, and the lease that the holder promised to keep."""
+        if stored is None:
+            return None, "", self._lease
+        try:
+            document = json.loads(stored.data)
+            nonce, lease = document["Nonce"], document["Lease"]
+            info = LockInfo.from_json(document)
+        except (ValueError, KeyError, TypeError) as error:
+            raise StateStoreError(
+                f"{self.place}: the object {self._lock_key} beside the state is not a lock of ours",
+                "If nobody is running, delete that object and run the command again.",
+            ) from error
+        return (info if info.id else None), str(nonce), float(lease)
+
+    def _refuse_unconditional_store(self) -> None:
+        """Once in the life of a state: a second create of what exists must be refused."""
+        stored = self._get(self._lock_key)
+        try:
+            self._put(self._lock_key, stored.data if stored else b"", None)
+        except _ConflictError:
+            return
+        raise StateStoreError(
+            f"{self.place}: this store ignores conditions on writes, so two runs could overwrite each other",
+            "Use a store that honours If-Match and If-None-Match (Amazon S3, GCS, Azure, a recent MinIO).",
+        )
+
+    # ------------------------------------------------------------------------------------- the store
+
+    def _get(self, key: str) -> Stored | None:
+        with self._named_errors("read"):
+            try:
+                result = obstore.get(self._store, key)
+                data = bytes(result.bytes())
+            except FileNotFoundError as error:
+                if any(sign in str(error) for sign in _NO_BUCKET):
+                    raise
+                return None
+            return Stored(data, _version(result.meta["e_tag"], result.meta["version"]))
+
+    def _put(self, key: str, data: bytes, expected: str | None) -> str:
+        mode: PutMode = "create" if expected is None else json.loads(expected)
+        with self._named_errors("write"):
+            try:
+                result = obstore.put(self._store, key, data, mode=mode, use_multipart=False)
+            except (AlreadyExistsError, PreconditionError) as error:
+                raise _ConflictError from error
+            except FileNotFoundError as error:
+                if expected is None or any(sign in str(error) for sign in _NO_BUCKET):
+                    raise
+                raise _ConflictError from error
+            return _version(result["e_tag"], result["version"])
+
+    @contextmanager
+    def _named_errors(self, verb: str) -> Iterator[None]:
+        try:
+            yield
+        except (BaseError, OSError, ValueError, TimeoutError) as error:
+            text = str(error).partition("\n\nDebug source")[0]
+            if any(sign in text for sign in _NO_BUCKET):
+                raise StateStoreError(
+                    f"{self.place}: the bucket does not exist, or is another account's",
+                    "Create it, or check the name given with --state.",
+                ) from error
+            raise StateStoreError(
+                f"{self.place}: cannot {verb} the state: {_short(text)}",
+                "Check the network, the name of the bucket, and that the credential may read and write its "
+                "objects. What was recorded before is unchanged.",
+            ) from error
+
+
+def _version(e_tag: str | None, version: str | None) -> str:
+    """Both halves where there are both: GCS compares generations, the others etags."""
+    return json.dumps({key: one for key, one in (("e_tag", e_tag), ("version", version)) if one is not None})
+
+
+def _short(text: str) -> str:
+    """The server's own words, without a query (a signature may stand there), never long."""
+    message = re.search(r"<Message>(.*?)</Message>|\"message\":\s*\"(.*?)\"", text, re.DOTALL)
+    status = re.search(r"status code: (\d{3}[^:]*)", text)
+    if message:
+        text = f"{status[1]}: {message[1] or message[2]}" if status else (message[1] or message[2])
+    text = " ".join(re.sub(r"\?[^\s:]*", "", text).split())
+    return text if len(text) <= BODY_LIMIT else text[: BODY_LIMIT - 1] + "…"

@@ -1,0 +1,268 @@
+"""Small strict servers that speak the wire formats of stores, with the faults that real ones have.
+
+Written from the protocols' documents; they share no code with the clients under test.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, unquote, urlsplit
+
+
+class Faults:
+    """What goes wrong next."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.refuse: list[int] = []
+        """Statuses to answer, one a request, before anything is done."""
+        self.lose_replies_of: list[str] = []
+        """Methods: the next request of each is carried out and its answer never sent."""
+        self.requests: list[str] = []
+
+
+class Server(ThreadingHTTPServer):
+    """On a free port of this machine."""
+
+    daemon_threads = True
+
+    def __init__(self, handler: type[Handler]) -> None:
+        super().__init__(("127.0.0.1", 0), handler)
+        self.faults = Faults()
+        self.login: tuple[str, str] | None = None
+        self.mutex = threading.Lock()
+        self.objects: dict[str, tuple[bytes, int]] = {}
+        self.generation = 1_700_000_000_000_000
+        self.holder: dict[str, str] | None = None
+        self.buckets = {"bucket"}
+        self.reformat = False
+
+    @property
+    def url(self) -> str:
+        """http://127.0.0.1:PORT."""
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class Handler(BaseHTTPRequestHandler):
+    """What both protocols share."""
+
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1
+    server: Server
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Silence."""
+
+    def body(self) -> bytes:
+        """All of it."""
+        return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+
+    def reply(self, status: int, body: bytes = b"", headers: dict[str, str] | None = None) -> None:
+        """Answer, unless the answer is to be lost."""
+        faults = self.server.faults
+        with faults.lock:
+            lost = self.command in faults.lose_replies_of
+            if lost:
+                faults.lose_replies_of.remove(self.command)
+        if lost:
+            self.close_connection = True
+            return
+        self.send_response(status)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        if status != 204:
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD" and status != 204:
+            self.wfile.write(body)
+        self.wfile.flush()
+
+    def refused(self) -> bool:
+        """Whether a fault answered already."""
+        faults = self.server.faults
+        with faults.lock:
+            faults.requests.append(self.command)
+            status = faults.refuse.pop(0) if faults.refuse else 0
+        if status:
+            self.reply(status, b'{"error": {"message": "injected"}}', {"Retry-After": "0"})
+        return bool(status)
+
+
+class GCSHandler(Handler):
+    """The XML API of Google Cloud Storage: objects, generations, preconditions.
+
+    https://cloud.google.com/storage/docs/xml-api/reference-headers
+    """
+
+    def do_GET(self) -> None:
+        """One object, with its generation."""
+        if self.refused():
+            return
+        bucket, _, key = unquote(urlsplit(self.path).path).strip("/").partition("/")
+        with self.server.mutex:
+            found = self.server.objects.get(key)
+        if bucket not in self.server.buckets:
+            self.missing("NoSuchBucket", "The specified bucket does not exist.")
+        elif found is None:
+            self.missing("NoSuchKey", "The specified key does not exist.")
+        else:
+            self.reply(200, found[0], self.described(*found))
+
+    def do_PUT(self) -> None:
+        """Write if the generation is the expected one; 0 means that there must be none."""
+        data = self.body()
+        if self.refused():
+            return
+        bucket, _, key = unquote(urlsplit(self.path).path).strip("/").partition("/")
+        if bucket not in self.server.buckets:
+            self.missing("NoSuchBucket", "The specified bucket does not exist.")
+            return
+        expected = self.headers.get("x-goog-if-generation-match")
+        with self.server.mutex:
+            current = self.server.objects.get(key)
+            met = expected is None or int(expected) == (current[1] if current else 0)
+            if met:
+                self.server.generation += 1
+                self.server.objects[key] = (data, self.server.generation)
+                current = self.server.objects[key]
+        if met and current:
+            self.reply(200, b"", self.described(*current))
+        else:
+            text = b"<Error><Code>PreconditionFailed</Code><Message>At least one of the pre-conditions you "
+            self.reply(412, b"<?xml version='1.0'?>" + text + b"specified did not hold.</Message></Error>")
+
+    def missing(self, code: str, message: str) -> None:
+        """404 as the XML API words it."""
+        self.reply(404, f"<Error><Code>{code}</Code><Message>{message}</Message></Error>".encode())
+
+    def described(self, data: bytes, generation: int) -> dict[str, str]:
+        """An etag that, as on GCS, is a hash of the content, and the generation."""
+        return {
+            "ETag": f'"{hashlib.md5(data, usedforsecurity=False).hexdigest()}"',
+            "x-goog-generation": str(generation),
+            "Last-Modified": "Sun, 22 Nov 2026 18:00:00 GMT",
+        }
+
+
+class TerraformHandler(Handler):
+    """Terraform's HTTP state protocol, strictly: ids are compared, digests checked, strangers refused.
+
+    https://developer.hashicorp.com/terraform/language/backend/http
+    """
+
+    def allowed(self) -> bool:
+        """Whether the login is right; answers 401 otherwise."""
+        if self.server.login is None:
+            if self.headers.get("Authorization"):
+                self.reply(400, b"nobody asked for a login")
+                return False
+            return True
+        wanted = base64.b64encode(":".join(self.server.login).encode()).decode()
+        if self.headers.get("Authorization") == f"Basic {wanted}":
+            return True
+        self.reply(401, b"who are you?")
+        return False
+
+    def do_GET(self) -> None:
+        """The state, or 204."""
+        if self.refused() or not self.allowed():
+            return
+        if urlsplit(self.path).path == "/moved":
+            self.reply(302, b"", {"Location": "http://example.com/state"})
+            return
+        with self.server.mutex:
+            found = self.server.objects.get("state")
+        if found is None:
+            self.reply(204)
+        else:
+            self.reply(200, found[0])
+
+    def do_POST(self) -> None:
+        """Write, under the lock that ?ID names; or lock, where that is the address for locks."""
+        if urlsplit(self.path).path == "/lock":
+            self.do_LOCK()
+            return
+        data = self.body()
+        if self.refused() or not self.allowed():
+            return
+        digest = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
+        if self.headers.get("Content-MD5") != digest:
+            self.reply(400, b"Content-MD5 is not that of the body")
+            return
+        if self.headers.get("Content-Type") != "application/json":
+            self.reply(415)
+            return
+        ids = parse_qs(urlsplit(self.path).query).get("ID", [])
+        with self.server.mutex:
+            holder = self.server.holder
+            if holder is not None and ids == [holder["ID"]]:
+                if self.server.reformat:
+                    data = json.dumps(json.loads(data), indent=1).encode()
+                self.server.objects["state"] = (data, 0)
+                holder = None
+            else:
+                holder = holder or {"ID": ""}
+        if holder is None:
+            self.reply(200)
+        else:
+            self.reply(423, json.dumps(holder).encode())
+
+    def do_PUT(self) -> None:
+        """Another name for the same."""
+        self.do_POST()
+
+    def do_DELETE(self) -> None:
+        """GitLab's name for UNLOCK."""
+        self.do_UNLOCK()
+
+    def do_LOCK(self) -> None:
+        """Take it, or learn whose it is."""
+        wanted = json.loads(self.body())
+        if self.refused() or not self.allowed():
+            return
+        missing = {"ID", "Operation", "Info", "Who", "Version", "Created", "Path"} - set(wanted)
+        if missing:
+            self.reply(400, f"missing: {sorted(missing)}".encode())
+            return
+        with self.server.mutex:
+            holder = self.server.holder
+            if holder is None:
+                self.server.holder = wanted
+        if holder is None:
+            self.reply(200)
+        else:
+            self.reply(423, json.dumps(holder).encode())
+
+    def do_UNLOCK(self) -> None:
+        """Only with the id of the lock."""
+        data = self.body()
+        if self.refused() or not self.allowed():
+            return
+        asked = json.loads(data or b"{}").get("ID")
+        with self.server.mutex:
+            holder = self.server.holder
+            if holder is not None and holder["ID"] == asked:
+                self.server.holder, status = None, 200
+            else:
+                status = 409
+        self.reply(status, b"" if status == 200 else json.dumps(holder or {}).encode())
+
+
+@contextmanager
+def running(handler: type[Handler]) -> Iterator[Server]:
+    """The server in a thread of its own, until the end of the block."""
+    server = Server(handler)
+    thread = threading.Thread(target=lambda: server.serve_forever(poll_interval=0.02), daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

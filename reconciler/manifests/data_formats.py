@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import NoReturn
 
-from reconciler.manifests.problems import Place, Problems, nearest
+from reconciler.manifests.problems import Place, Problems, nearest, plural
 from reconciler.manifests.scalars import described
 from reconciler.model import Example
 
@@ -23,18 +23,20 @@ PROBLEM_LIMIT = 1000
 """After so many problems in one file the rest is only counted."""
 
 _SPELLINGS = {"text_input": "text_input", "textInput": "text_input", "output": "output"}
+_NO_NUMBER = "a number has too many digits"  # the one ValueError of json that is no JSONDecodeError
 _COLUMNS = ("text_input", "output")
 
 Rows = list[tuple[Place, Example]]
 
 
 class _Refused(Exception):  # noqa: N818 -- it never leaves this module
-    """Why a row is no example, and what to do."""
+    """Why a row is no example, and what to do; with its place where that is better known than the row's."""
 
-    def __init__(self, summary: str, detail: str) -> None:
+    def __init__(self, summary: str, detail: str, place: Place | None = None) -> None:
         super().__init__(summary)
         self.summary = summary
         self.detail = detail
+        self.place = place
 
 
 def parse(path: str, text: str, problems: Problems) -> Rows:
@@ -48,11 +50,7 @@ def parse(path: str, text: str, problems: Problems) -> Rows:
         except _Refused as error:
             refused += 1
             if refused <= PROBLEM_LIMIT:
-                problems.error(place, error.summary, error.detail)
-        except _Misplaced as error:
-            refused += 1
-            if refused <= PROBLEM_LIMIT:
-                problems.error(error.place, error.summary, error.detail)
+                problems.error(error.place or place, error.summary, error.detail)
     if refused > PROBLEM_LIMIT:
         problems.error(
             Place(path),
@@ -65,14 +63,6 @@ def parse(path: str, text: str, problems: Problems) -> Rows:
 def extension(path: str) -> str:
     """Lower-case, with its dot; "" without one."""
     return "." + path.rpartition(".")[2].lower() if "." in path.rpartition("/")[2] else ""
-
-
-class _Misplaced(_Refused):
-    """A refusal that knows its place better."""
-
-    def __init__(self, place: Place, summary: str, detail: str) -> None:
-        super().__init__(summary, detail)
-        self.place = place
 
 
 Row = tuple[Place, Callable[[], Example]]
@@ -94,11 +84,17 @@ def _no_constant(word: str) -> NoReturn:
 _DECODER = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_no_constant)
 
 
+def _described(value: object) -> str:
+    """In JSON's words."""
+    return "null" if value is None else "an object" if isinstance(value, dict) else described(value)
+
+
 def example(row: object) -> Example:
     """A JSON object as an example; raises _Refused."""
     if not isinstance(row, Mapping):
         raise _Refused(
-            f"an example must be an object, not {described(row)}", 'Write {"text_input": "…", "output": "…"}.'
+            f"an example must be an object, not {_described(row)}",
+            'Write {"text_input": "…", "output": "…"}.',
         )
     found: dict[str, str] = {}
     for key, value in row.items():
@@ -110,7 +106,7 @@ def example(row: object) -> Example:
         if not isinstance(value, str):
             quoted = json.dumps(json.dumps(value)) if isinstance(value, (bool, int, float)) else ""
             advice = f"Put it in quotes: {quoted}." if quoted else "Write a text in double quotes."
-            raise _Refused(f"{key} must be text, not {described(value)}", advice)
+            raise _Refused(f"{key} must be text, not {_described(value)}", advice)
         found[name] = value
     for name in _COLUMNS:
         if name not in found:
@@ -127,7 +123,7 @@ def _unknown_column(name: str) -> _Refused:
 
 
 def _decoded(line: str, number: int, path: str) -> object:
-    """One JSON value that is all of a line; raises _Misplaced."""
+    """One JSON value that is all of a line; raises _Refused."""
     if len(line) > LINE_LIMIT:
         raise _Refused(
             f"the line has {len(line):,} characters, more than {LINE_LIMIT:,}",
@@ -137,11 +133,11 @@ def _decoded(line: str, number: int, path: str) -> object:
         return _DECODER.decode(line)
     except json.JSONDecodeError as error:
         place = Place(path, number, error.colno)
-        raise _Misplaced(place, f"not JSON: {error.msg}", "Write one JSON object a line.") from None
+        raise _Refused(f"not JSON: {error.msg}", "Write one JSON object a line.", place) from None
     except RecursionError:
         raise _Refused("nested too deeply", "An example is a flat object.") from None
     except ValueError as error:
-        raise _Refused(f"not JSON: {error}", "Write texts in double quotes.") from None
+        raise _Refused(_NO_NUMBER, "Write texts in double quotes.") from error
 
 
 def _jsonl(path: str, text: str) -> Iterator[Row]:
@@ -166,14 +162,22 @@ def _json(path: str, text: str) -> Iterator[Row]:
     try:
         items = _unwrapped(_DECODER.decode(text))
     except json.JSONDecodeError as error:
-        yield Place(path, error.lineno, error.colno), _raiser(f"not JSON: {error.msg}", "Correct it there.")
+        yield (
+            Place(path, error.lineno, error.colno),
+            _raiser(
+                f"not JSON: {error.msg}",
+                "One object a line belongs into a .jsonl file."
+                if error.msg == "Extra data"
+                else "Correct it there.",
+            ),
+        )
     except RecursionError:
         yield Place(path), _raiser("nested too deeply", "Write a list of flat objects.")
     except _Refused as error:
         *_, place = [Place(path, 1, 1), *_json_places(path, text, _DECODER)]
         yield place, _raiser(error.summary, error.detail)
-    except ValueError as error:
-        yield Place(path), _raiser(f"not JSON: {error}", "Write texts in double quotes.")
+    except ValueError:
+        yield Place(path), _raiser(_NO_NUMBER, "Write texts in double quotes.")
     else:
         places = _json_places(path, text, json.JSONDecoder())
         for item in items:
@@ -193,7 +197,7 @@ def _unwrapped(document: object) -> list[object]:
             document = document["examples"]
     if not isinstance(document, list):
         raise _Refused(
-            f"the file holds {described(document)}, not a list", "Write a list of objects, one an example."
+            f"the file holds {_described(document)}, not a list", "Write a list of objects, one an example."
         )
     return document
 
@@ -277,7 +281,7 @@ def _header_refusals(header: list[str]) -> Iterator[Callable[[], Example]]:
     for name in header:
         if name not in _SPELLINGS:
             refusal = _unknown_column(name)
-            yield _raiser(refusal.summary, refusal.detail)
+            yield _raiser(refusal.summary, f"{refusal.detail} The first line names them.")
             return
     for name in _COLUMNS:
         if names.count(name) != 1:
@@ -289,7 +293,7 @@ def _header_refusals(header: list[str]) -> Iterator[Callable[[], Example]]:
 def _csv_example(header: list[str], cells: list[str]) -> Example:
     if len(cells) != len(header):
         raise _Refused(
-            f"the row has {len(cells)} fields, and the header {len(header)}",
+            f"the row has {plural(len(cells), 'field')}, and the header {len(header)}",
             "Put a text that holds a comma in double quotes.",
         )
     row = {_SPELLINGS[name]: cell.replace("\r\n", "\n") for name, cell in zip(header, cells, strict=True)}

@@ -168,24 +168,23 @@ def measure(examples: Sequence[Example], places: Sequence[Place], problems: Prob
             problems.error(places[number], *_too_long("text_input", inputs, INPUT_LIMIT))
         elif outputs > OUTPUT_LIMIT:
             problems.error(places[number], *_too_long("output", outputs, OUTPUT_LIMIT))
-    try:
-        digest = examples_digest(examples)
-    except UnicodeEncodeError:
-        for number, one in enumerate(examples):
-            if _surrogate(one.text_input) or _surrogate(one.output):
-                problems.error(
-                    places[number],
-                    "half of a surrogate pair is no character",
-                    "Write both halves, or neither.",
-                )
-        return None
+        elif not _is_text(one.text_input + one.output):
+            problems.error(
+                places[number], "half of a surrogate pair is no character", "Write both halves, or neither."
+            )
     if len(problems) > before:
         return None
+    digest = examples_digest(examples)
     return Measured(len(examples), digest, characters, _size(examples, characters))
 
 
-def _surrogate(text: str) -> bool:
-    return any("\ud800" <= letter <= "\udfff" for letter in text)
+def _is_text(text: str) -> bool:
+    r"""Whether every character is one: JSON's \ud800 alone is none, and no service could be sent it."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _too_long(name: str, length: int, limit: int) -> tuple[str, str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import yaml
 from yaml.events import (
@@ -25,6 +25,7 @@ from yaml.events import (
     StreamEndEvent,
 )
 
+from reconciler.manifests.placed import Mark, YamlList, YamlMap
 from reconciler.manifests.problems import Place, Problems
 from reconciler.manifests.scalars import resolve
 from reconciler.manifests.variables import substitute
@@ -35,64 +36,6 @@ EXPANSION_LIMIT = 10_000
 
 _DATA_DEPTH = 4
 """Of the mapping spec.tuning_task.training_data, whose `examples` are data."""
-
-Mark: TypeAlias = tuple[int, int]
-"""Line and column, 1-based."""
-
-Path: TypeAlias = Sequence[str | int]
-
-
-class YamlMap(dict[str, object]):
-    """A mapping that knows its place, and those of its keys and values."""
-
-    __slots__ = ("key_marks", "mark", "value_marks")
-
-    def __init__(self, mark: Mark) -> None:
-        super().__init__()
-        self.mark = mark
-        self.key_marks: dict[str, Mark] = {}
-        self.value_marks: dict[str, Mark] = {}
-
-
-class YamlList(list[object]):
-    """A list that knows its place, and those of its items."""
-
-    __slots__ = ("mark", "marks")
-
-    def __init__(self, mark: Mark) -> None:
-        super().__init__()
-        self.mark = mark
-        self.marks: list[Mark] = []
-
-
-def locate(body: object, path: Path, *, of_key: bool = False) -> Mark | None:
-    """Where the value under a path stands, or its key; what contains it where there is no such value."""
-    mark: Mark | None = None
-    last = len(path) - 1
-    for index, step in enumerate(path):
-        if type(body) is YamlMap and step in body:
-            # a block mapping's own mark is its first key: its parent's key is plainer for what is missing
-            at_key = of_key or index < last or body[step] is None  # type: ignore[index]
-            mark = (body.key_marks if at_key else body.value_marks)[step]  # type: ignore[index]
-            body = body[step]  # type: ignore[index]
-        elif type(body) is YamlList and isinstance(step, int) and 0 <= step < len(body):
-            mark = body.marks[step]
-            body = body[step]
-        else:
-            break
-    return mark
-
-
-def value_at(body: object, path: Path) -> object:
-    """The value under a path; None where there is none."""
-    for step in path:
-        if type(body) is YamlMap and isinstance(step, str):
-            body = body.get(step)
-        elif type(body) is YamlList and isinstance(step, int) and step < len(body):
-            body = body[step]
-        else:
-            return None
-    return body
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from reconciler.manifests.declared import HOLDS_A_CREDENTIAL, Declared, snake
-from reconciler.manifests.documents import Path, YamlMap, locate
+from reconciler.manifests.placed import Path, YamlMap, locate
 from reconciler.manifests.problems import Place, Problems, nearest
 from reconciler.manifests.scalars import LEADING_ZERO, described, resolve, written
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from reconciler.manifests import tuned_model
 from reconciler.manifests.data_sets import DataSets
-from reconciler.manifests.documents import YamlMap
 from reconciler.manifests.envelope import ModelEnvelope
+from reconciler.manifests.placed import YamlMap
 from reconciler.manifests.problems import Problems
 from reconciler.model import DataSet
 

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from reconciler.manifests import sources
-from reconciler.manifests.documents import Document, YamlMap, locate, read_documents
+from reconciler.manifests.documents import Document, read_documents
 from reconciler.manifests.envelope import API_VERSION
 from reconciler.manifests.explain import explain
 from reconciler.manifests.kinds import FORMS, STACK
 from reconciler.manifests.models import ModelReader
 from reconciler.manifests.nearby import stack_near
+from reconciler.manifests.placed import YamlMap, locate
 from reconciler.manifests.problems import Place, Problems, nearest
 from reconciler.manifests.references import check_references
 from reconciler.manifests.rules import check_lifecycle_fields

@@ -11,10 +11,11 @@ from pydantic import ValidationError
 
 from reconciler.identity import canonical
 from reconciler.manifests.data_sets import DataSets, advise
-from reconciler.manifests.documents import Document, YamlMap, locate, value_at
+from reconciler.manifests.documents import Document
 from reconciler.manifests.envelope import ModelEnvelope
 from reconciler.manifests.explain import explain
 from reconciler.manifests.kinds import FORMS, Form, field_value
+from reconciler.manifests.placed import YamlMap, locate, value_at
 from reconciler.manifests.problems import Place, Problems
 from reconciler.manifests.references import Seen
 from reconciler.manifests.rules import (

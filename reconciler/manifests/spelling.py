@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import cache
 
-from reconciler.manifests.documents import YamlMap
+from reconciler.manifests.placed import YamlMap
 from reconciler.model import Field
 
 

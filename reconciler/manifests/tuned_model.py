@@ -25,8 +25,8 @@ from reconciler.manifests.declared import (
     matching,
     refusal,
 )
-from reconciler.manifests.documents import YamlList, YamlMap, locate, value_at
 from reconciler.manifests.envelope import ModelEnvelope
+from reconciler.manifests.placed import YamlList, YamlMap, locate, value_at
 from reconciler.manifests.problems import Place, Problems
 from reconciler.manifests.spelling import spelled_path
 from reconciler.model import DataSet, Example

@@ -98,6 +98,7 @@ def _checked(name: str, place: str) -> str:
 
 def _from_file(path: str) -> Iterator[tuple[str, str]]:
     from reconciler.manifests import documents, sources
+    from reconciler.manifests.placed import YamlMap
 
     problems = Problems()
     text = sources.read_text(path, problems, limit=sources.MANIFEST_LIMIT)
@@ -109,7 +110,7 @@ def _from_file(path: str) -> Iterator[tuple[str, str]]:
         problems.error(found[1].place, "a variables file is one document, not several")
     _refuse(problems)
     for body in (one.body for one in found):
-        if not isinstance(body, documents.YamlMap):
+        if not isinstance(body, YamlMap):
             raise UsageError(f"{path}: not variables", "Write NAME: VALUE or NAME=VALUE, one a line.")
         for name, value in body.items():
             place = str(Place(path, *body.key_marks[name]))

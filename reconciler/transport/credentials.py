@@ -30,15 +30,16 @@ SCOPES = (
 
 _SENDABLE = re.compile(r"[\x21-\x7e]+")
 _KINDS = {
-    "service_account": "service account",
-    "credentials": "user",
-    "external_account_authorized_user": "workforce user",
-    "identity_pool": "workload identity",
-    "aws": "workload identity",
-    "pluggable": "workload identity",
-    "impersonated_credentials": "impersonated service account",
-    "compute_engine": "metadata server",
+    "google.oauth2.service_account": "service account",
+    "google.oauth2.credentials": "user",
+    "google.auth.external_account_authorized_user": "workforce user",
+    "google.auth.identity_pool": "workload identity",
+    "google.auth.aws": "workload identity",
+    "google.auth.pluggable": "workload identity",
+    "google.auth.impersonated_credentials": "impersonated service account",
+    "google.auth.compute_engine.credentials": "metadata server",
 }
+"""Module of google-auth to what it stands for."""
 
 
 def login_command(scopes: tuple[str, ...] = SCOPES) -> str:
@@ -234,7 +235,8 @@ class Credentials:
         quota = self._quota_project or getattr(scoped, "quota_project_id", None) or self._project
         if quota and hasattr(scoped, "with_quota_project"):
             scoped = scoped.with_quota_project(quota)
-        kind = type(scoped).__module__.rsplit(".", 1)[-1].strip("_")
+        module = type(scoped).__module__
+        kind = _KINDS.get(module, module)
         account = getattr(scoped, "service_account_email", None)
-        who = _KINDS.get(kind, kind) + (f" {account}" if account and account != "default" else "")
+        who = kind + (f" {account}" if account and account != "default" else "")
         return GoogleCredential(scoped, f"application default credentials ({who})", quota)

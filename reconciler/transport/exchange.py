@@ -20,6 +20,7 @@ MOST_BYTES = 512 * 1024 * 1024
 """Of one reply: 1,000 models with hundreds of snapshots each are some 40 MB."""
 CONNECT_SECONDS = 10.0
 _CHUNK = 1024 * 1024
+_NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNSUPPORTED_PROTOCOL"})
 
 # Google compresses only for clients that say gzip here as well as in Accept-Encoding.
 USER_AGENT = f"reconciler/{__version__} (gzip)"
@@ -166,6 +167,8 @@ def _sorted(error: Exception) -> UnsentError | LostError:
         inner = reason.args[0] if isinstance(reason, Exception) and reason.args else reason
         if isinstance(inner, ssl.SSLCertVerificationError):
             return UnsentError(f"its TLS certificate is not trusted ({inner.verify_message})", final=True)
+        if isinstance(inner, ssl.SSLError) and inner.reason in _NO_TLS:
+            return UnsentError("it does not speak TLS: http:// instead of https://?", final=True)
         return LostError(f"TLS failed ({inner})")
     if isinstance(reason, exceptions.NameResolutionError):
         return UnsentError("its name cannot be resolved")

@@ -1,0 +1,40 @@
+"""The Gemini provider on a raw server that says what it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from reconciler.providers.gemini.provider import GeminiProvider
+from reconciler.transport import connect
+from tests.fakes import FakeClock
+from tests.transport.wire import Wire, listening
+
+
+@pytest.fixture
+def wire() -> Iterator[Wire]:
+    """A server of this test's own."""
+    with listening() as served:
+        yield served
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """Moves only when somebody sleeps."""
+    return FakeClock()
+
+
+@pytest.fixture
+def stopping() -> list[bool]:
+    """Not empty: the run is being stopped."""
+    return []
+
+
+@pytest.fixture
+def provider(wire: Wire, clock: FakeClock, stopping: list[bool]) -> GeminiProvider:
+    """On the raw server, with patience that costs no time."""
+    stop: Callable[[], bool] = lambda: bool(stopping)  # noqa: E731 (a type for the lambda)
+    environ = {"RECONCILER_HTTP_TIMEOUT": "2"}
+    transport = connect(base_url=wire.url, environ=environ, clock=clock, sleep=clock.sleep, stopping=stop)
+    return GeminiProvider(transport)

@@ -240,6 +240,14 @@ def test_a_taken_id_waits_for_the_lag_and_no_longer(
     assert calls(wire).count("POST v1beta/tunedModels") == 1
 
 
+def test_our_own_invisible_model_is_not_given_up(wire: Wire, provider: GeminiProvider) -> None:
+    """A 409 on the second POST of a create, behind which nothing can be seen, is our own: effect unknown."""
+    wire.script = [hang_up, MISSING, TAKEN]
+    wire.always = MISSING
+    with pytest.raises(ReplyLostError, match="probably created"):
+        create(provider)
+
+
 @pytest.mark.parametrize("found", [NOT_OURS, answer({**MODEL, "baseModel": "models/other"})])
 def test_a_taken_id_that_is_not_ours_is_visible(wire: Wire, provider: GeminiProvider, found: bytes) -> None:
     """Somebody else's model, or another model, under the id is told at once."""

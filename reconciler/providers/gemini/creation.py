@@ -74,7 +74,7 @@ class Creation:
             except ServiceError as error:
                 if error.status != 409:
                     raise
-                return self._occupied(want, name, source, error)
+                return self._occupied(want, name, source, error, again=attempt > 1)
             found = self._look(name, failed)
             if found is not None:
                 return self._ours(want, source, found)
@@ -104,8 +104,14 @@ class Creation:
             "Run the command again later: it looks first and creates nothing twice.",
         )
 
-    def _occupied(self, want: Desired, name: str, source: str, refused: ServiceError) -> Accepted:
-        """After a 409: ours, somebody's, or invisible even when the lag window is over."""
+    def _occupied(
+        self, want: Desired, name: str, source: str, refused: ServiceError, *, again: bool
+    ) -> Accepted:
+        """After a 409: ours, somebody's, or invisible even when the lag window is over.
+
+        `again`: an earlier POST of this call may have arrived. Then what nobody can see is most likely our
+        own training, and another generation of the id would be a second one: better to look again later.
+        """
         clock = self._transport.clock
         until, pause = clock() + self._lag_seconds, 0.5
         while True:
@@ -117,6 +123,11 @@ class Creation:
                 break
             self._transport.wait(min(pause, left), f"looking for {name} again")
             pause = min(pause * 2, 5.0)
+        if again:
+            raise ReplyLostError(
+                f"{name} was probably created, and is not to be seen after {self._lag_seconds:g} s",
+                "Run the command again later: it looks first and creates nothing twice.",
+            ) from refused
         raise AlreadyExistsError(
             f"{name} is said to exist, and is not to be seen after {self._lag_seconds:g} s",
             "The id may belong to a model that was deleted, or to somebody else: the next generation of the "

@@ -31,8 +31,12 @@ from typing import assert_never
 from reconciler import __version__
 from reconciler.model import Attributes, Permission
 from reconciler.plan.values import Action, Change, Context, Drift, DriftClass, Plan, Reason
+from reconciler.render.bill import total
 from reconciler.render.codec import Json, encode
-from reconciler.render.wording import drift_summary, summary, total
+from reconciler.render.wording import (
+    drift_summary,
+    summary,
+)
 
 FORMAT_VERSION = "1.2"
 PLAN_VERSION = 1

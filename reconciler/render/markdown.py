@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from reconciler.plan.values import Action, Change, Context, Drift, Plan
+from reconciler.render.bill import total
 from reconciler.render.screen import cut, visible
 from reconciler.render.text.plan import change_body, finding_body
 from reconciler.render.wording import (
@@ -26,7 +27,6 @@ from reconciler.render.wording import (
     subject,
     summary,
     symbol,
-    total,
 )
 
 MAX_CHARS = 60_000
@@ -130,19 +130,17 @@ def _compose(always: list[str], head: list[str], table: str, blocks: Iterable[_B
         room -= len(parts[-1]) + 2
     missing: list[str] = []
     for index, one in enumerate(found):
-        details = one.details() if room > _LEAST_DETAILS else None
-        if details is not None and len(details) + 2 <= room:
-            if details:
-                parts.append(details)
-                room -= len(details) + 2
-        elif details is None and index < rows and not one.foldable:
+        if index < rows and not one.foldable:
             continue  # its row says all
+        details = one.details() if room > _LEAST_DETAILS else ""
+        if details and len(details) + 2 <= room:
+            parts.append(details)
+            room -= len(details) + 2
         else:
             missing.append(one.name)
     if missing:
-        parts.append(
-            _cut_sentence(missing, len(found) - rows, max_chars - sum(len(one) + 2 for one in parts))
-        )
+        left = max_chars - sum(len(one) + 2 for one in parts)
+        parts.append(_cut_sentence(missing, len(found) - rows, left))
     return "\n\n".join(part for part in parts if part)
 
 
@@ -174,7 +172,7 @@ def _cut_sentence(names: Sequence[str], rows: int, room: int) -> str:
 
 
 def _marker(report: str, context: Context) -> str:
-    stack = re.sub(r"[^A-Za-z0-9_.-]|--+", "-", context.stack)  # "--" would end the comment
+    stack = re.sub(r"[^A-Za-z0-9_.]+", "-", context.stack)  # "--" would end the comment
     return f"<!-- reconciler:{report} stack={stack} -->"
 
 

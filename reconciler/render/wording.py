@@ -7,13 +7,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import assert_never
 
 from reconciler.identity import float32
 from reconciler.model import Address, DataSet, Value
-from reconciler.plan.values import Action, Bill, Change, Context, DataChange, Drift, DriftClass, Plan, Reason
+from reconciler.plan.values import (
+    TRAININGS,
+    Action,
+    Change,
+    Context,
+    DataChange,
+    Drift,
+    DriftClass,
+    Plan,
+    Reason,
+)
 from reconciler.render.screen import quoted, visible
+
+PROMOTIONS = TRAININGS | {Action.ADOPT, Action.RESTORE, Action.COMPLETE}
+"""The actions at whose end another model serves."""
 
 DIGEST = 8
 """Characters of a digest that people compare."""
@@ -159,23 +171,29 @@ def failure_advice(change: Change) -> str:
 
 def consequences(change: Change) -> Iterator[str]:
     """What else the reader must know before approving, one sentence each."""
-    id, serving = visible(change.id), visible(change.serving)
     if change.parent and change.action in {Action.CREATE, Action.REPLACE}:
         yield f"is tuned from {visible(str(change.parent))}, which must serve first"
-    if change.checks and change.action not in {Action.DELETE, Action.FORGET, Action.FAILED, Action.UPDATE}:
+    if change.action is Action.COMPLETE and not change.promote:
+        yield "is recorded and not promoted: its manifest has changed since it was approved"
+    else:
+        yield from _promotion(change)
+    if change.after_accepted:
+        yield "goes once the training of its successor is accepted"
+    for note in change.notes:
+        yield f"note: {visible(note)}"
+
+
+def _promotion(change: Change) -> Iterator[str]:
+    id, serving = visible(change.id), visible(change.serving)
+    if change.checks and change.action in PROMOTIONS:
         yield f"{counted(len(change.checks), 'check')} must pass before it is promoted"
-    moves = change.action in {Action.REPLACE, Action.RESTORE, Action.COMPLETE} and serving and serving != id
-    if moves and not change.delete_first:
+    if change.action in PROMOTIONS and serving and serving != id:
         if change.keep:
             yield f"{serving} is kept: {visible(change.keep)}"
         else:
             yield f"{serving} serves until {id} is promoted, then it is deleted"
     elif change.keep:
         yield f"is kept: {visible(change.keep)}"
-    if change.after_accepted:
-        yield "goes once the training of its successor is accepted"
-    for note in change.notes:
-        yield f"note: {visible(note)}"
 
 
 def data_text(data: DataSet) -> str:
@@ -189,83 +207,6 @@ def data_change_text(change: DataChange) -> str:
     before = "unknown" if change.before_examples is None else f"{change.before_examples:,}"
     digests = f"({short(change.before_digest)} -> {short(change.after_digest)})"
     return f"{before} -> {counted(change.after_examples, 'example')} {digests}"
-
-
-def money(price: float, currency: str) -> str:
-    """An amount, 1.25 USD; under a cent it keeps two significant digits."""
-    text = f"{price:,.2f}" if price >= 0.01 or price == 0 else f"{price:.2g}"
-    return f"{text} {visible(currency)}".rstrip()
-
-
-def bill_text(bill: Bill) -> str:
-    """One training's bill as a sentence."""
-    batch = f" / batch {bill.batch:,}" if bill.batch else ""
-    seen = f"{counted(bill.examples, 'example')} x {counted(bill.epochs, 'epoch')}{batch}"
-    steps = f"{seen} = {counted(bill.steps, 'step')}"
-    price = f", {money(bill.price, bill.currency)}" if bill.price is not None else ""
-    estimated = " (estimated)" if bill.estimated else ""
-    return f"{steps}, {counted(bill.trained_characters, 'character')}{price}{estimated}"
-
-
-@dataclass(frozen=True, slots=True)
-class Total:
-    """All trainings of a plan together.
-
-    Attributes:
-        unpriced: trainings without a price beside others that have one: the sum is a lower bound.
-        unbilled: trainings of which the plan holds no bill at all.
-        prices: currency to sum.
-    """
-
-    trainings: int
-    examples: int
-    characters: int
-    steps: int
-    estimated: bool
-    unpriced: int
-    unbilled: int
-    prices: dict[str, float]
-
-    @property
-    def price(self) -> str:
-        """The sum, 1.25 USD; "at least …" where some have no price, "" where none has."""
-        return f"at least {self.amount}" if self.amount and self.unpriced else self.amount
-
-    @property
-    def amount(self) -> str:
-        """The sum of the known prices, each currency for itself."""
-        return " + ".join(money(amount, currency) for currency, amount in sorted(self.prices.items()))
-
-    def __str__(self) -> str:
-        parts = [
-            counted(self.examples, "example"),
-            counted(self.steps, "step"),
-            counted(self.characters, "character"),
-        ]
-        if self.price:
-            parts.append(self.price)
-        estimated = " (estimated)" if self.estimated else ""
-        return f"{counted(self.trainings, 'training')}: {', '.join(parts)}{estimated}"
-
-
-def total(changes: Iterable[Change]) -> Total:
-    """The bill of these trainings together."""
-    trainings = list(changes)
-    bills = [change.bill for change in trainings if change.bill is not None]
-    prices: dict[str, float] = {}
-    for bill in bills:
-        if bill.price is not None:
-            prices[bill.currency] = prices.get(bill.currency, 0.0) + bill.price
-    return Total(
-        trainings=len(trainings),
-        examples=sum(bill.examples for bill in bills),
-        characters=sum(bill.trained_characters for bill in bills),
-        steps=sum(bill.steps for bill in bills),
-        estimated=any(bill.estimated for bill in bills),
-        unpriced=len(trainings) - sum(bill.price is not None for bill in bills),
-        unbilled=len(trainings) - len(bills),
-        prices=prices,
-    )
 
 
 _COUNTED = (

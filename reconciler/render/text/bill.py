@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from reconciler.plan.values import Change
+from reconciler.render.bill import bill_text, money, total
 from reconciler.render.screen import UNLIMITED, Paint, cells, cut, pad, visible, wrap
-from reconciler.render.wording import bill_text, counted, money, total
+from reconciler.render.wording import (
+    counted,
+)
 
 _LEAST_NAME = 20
 _HEADINGS = ("examples", "epochs", "batch", "steps", "characters", "price")

@@ -33,7 +33,8 @@ def _diagnostic(one: Diagnostic, width: int, paint: Paint) -> Iterator[str]:
     word = visible(one.severity)
     # "file:1:2: error: …" as compilers write it; "Error: …" where there is no place
     lead, head = (f"{visible(place)}: ", f"{word}:") if place else ("", f"{word.capitalize()}:")
-    subject = f"{visible(one.address)}: " if one.address and one.address not in one.summary else ""
+    unnamed = one.address and not place and one.address not in one.summary
+    subject = f"{visible(one.address)}: " if one.address and unnamed else ""
     first, *rest = one.summary.splitlines() or [""]
     lines = list(wrap(f"{lead}{head} {subject}{visible(first)}", width, hanging="    "))
     yield from (

@@ -51,12 +51,9 @@ def show_lines(
 def _model(title: str, model: Model, live: Live | None, width: int, paint: Paint) -> Iterator[str]:
     mine = live if live is not None and live.id == model.id else None
     status = mine.status if mine else model.status
-    word = f"{status}" if status else "pending: recorded before its create, not known to be accepted"
+    style = {Status.ACTIVE: "green", Status.FAILED: "red"}.get(status, "yellow") if status else "yellow"
     yield ""
-    style = {Status.ACTIVE: "green", Status.CREATING: "yellow", Status.FAILED: "red"}.get(
-        status or Status.CREATING
-    )
-    yield f"  {title} {paint(visible(model.id), 'bold')}  {paint(word, style or 'yellow')}"
+    yield f"  {title} {paint(visible(model.id), 'bold')}  {paint(status or 'pending', style)}"
     for label, text in model_facts(model, mine):
         if text:
             hanging = " " * (_LABEL + 6)
@@ -74,6 +71,8 @@ def _nesting(item: tuple[str, Value]) -> tuple[int, str]:
 
 def model_facts(model: Model, live: Live | None) -> Iterator[tuple[str, str]]:
     """Label and text of all that is known of one model, fit to be shown; empty where it is not known."""
+    if model.pending and live is None:
+        yield "pending", "recorded before its create, not known to be accepted"
     yield "name", visible(live.name if live else model.name)
     yield "tuned from", visible(model.source)
     for data in model.data:

@@ -66,20 +66,20 @@ def _row(row: Row, name: str, indent: str, width: int, paint: Paint) -> Iterator
     room = max(width - cells(lead), _LEAST) if width != UNLIMITED else UNLIMITED
     remark = f" {row.remark}" if row.remark else ""
     lines = _values(row, room)
-    if remark and room != UNLIMITED and cells(lines[-1]) + cells(remark) > room:
-        shorter = _values(row, room - cells(remark)) if room - cells(remark) >= _LEAST else lines
-        if shorter is not lines and len(shorter) == len(lines):
-            lines = shorter
-        else:  # the remark gets a line of its own rather than be lost
-            yield from _with_remark([*lines, ""], remark.strip(), start, len(lead), paint)
-            return
-    yield from _with_remark(lines, remark, start, len(lead), paint)
+    if not remark or room == UNLIMITED or cells(lines[-1]) + cells(remark) <= room:
+        yield from _stacked(lines, paint(remark, "red"), start, len(lead))
+        return
+    shorter = _values(row, room - cells(remark)) if room - cells(remark) >= _LEAST else []
+    if len(shorter) == len(lines):
+        yield from _stacked(shorter, paint(remark, "red"), start, len(lead))
+        return
+    yield from _stacked(lines, "", start, len(lead))  # a line of its own rather than be lost
+    yield " " * max(min(len(lead), width - cells(row.remark)), 0) + paint(row.remark, "red")
 
 
-def _with_remark(lines: list[str], remark: str, start: str, hanging: int, paint: Paint) -> Iterator[str]:
+def _stacked(lines: list[str], end: str, start: str, hanging: int) -> Iterator[str]:
     for index, line in enumerate(lines):
-        end = paint(remark, "red") if index == len(lines) - 1 else ""
-        yield (start if index == 0 else " " * hanging) + line + end
+        yield (" " * hanging if index else start) + line + (end if index == len(lines) - 1 else "")
 
 
 def _values(row: Row, room: int) -> list[str]:

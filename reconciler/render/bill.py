@@ -1,0 +1,87 @@
+"""What trainings cost, in words: one training's bill, and all of a plan's together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from reconciler.plan.values import Bill, Change
+from reconciler.render.screen import visible
+from reconciler.render.wording import counted
+
+
+def money(price: float, currency: str) -> str:
+    """An amount, 1.25 USD; under a cent it keeps two significant digits."""
+    text = f"{price:,.2f}" if price >= 0.01 or price == 0 else f"{price:.2g}"
+    return f"{text} {visible(currency)}".rstrip()
+
+
+def bill_text(bill: Bill) -> str:
+    """One training's bill as a sentence."""
+    batch = f" / batch {bill.batch:,}" if bill.batch else ""
+    seen = f"{counted(bill.examples, 'example')} x {counted(bill.epochs, 'epoch')}{batch}"
+    steps = f"{seen} = {counted(bill.steps, 'step')}"
+    price = f", {money(bill.price, bill.currency)}" if bill.price is not None else ""
+    estimated = " (estimated)" if bill.estimated else ""
+    return f"{steps}, {counted(bill.trained_characters, 'character')}{price}{estimated}"
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """All trainings of a plan together.
+
+    Attributes:
+        unpriced: trainings without a price beside others that have one: the sum is a lower bound.
+        unbilled: trainings of which the plan holds no bill at all.
+        prices: currency to sum.
+    """
+
+    trainings: int
+    examples: int
+    characters: int
+    steps: int
+    estimated: bool
+    unpriced: int
+    unbilled: int
+    prices: dict[str, float]
+
+    @property
+    def price(self) -> str:
+        """The sum, 1.25 USD; "at least …" where some have no price, "" where none has."""
+        return f"at least {self.amount}" if self.amount and self.unpriced else self.amount
+
+    @property
+    def amount(self) -> str:
+        """The sum of the known prices, each currency for itself."""
+        return " + ".join(money(amount, currency) for currency, amount in sorted(self.prices.items()))
+
+    def __str__(self) -> str:
+        parts = [
+            counted(self.examples, "example"),
+            counted(self.steps, "step"),
+            counted(self.characters, "character"),
+        ]
+        if self.price:
+            parts.append(self.price)
+        estimated = " (estimated)" if self.estimated else ""
+        return f"{counted(self.trainings, 'training')}: {', '.join(parts)}{estimated}"
+
+
+def total(changes: Iterable[Change]) -> Total:
+    """The bill of these trainings together."""
+    trainings = list(changes)
+    bills = [change.bill for change in trainings if change.bill is not None]
+    prices: dict[str, float] = {}
+    for bill in bills:
+        if bill.price is not None:
+            prices[bill.currency] = prices.get(bill.currency, 0.0) + bill.price
+    return Total(
+        trainings=len(trainings),
+        examples=sum(bill.examples for bill in bills),
+        characters=sum(bill.trained_characters for bill in bills),
+        steps=sum(bill.steps for bill in bills),
+        estimated=any(bill.estimated for bill in bills),
+        unpriced=len(trainings) - sum(bill.price is not None for bill in bills),
+        unbilled=len(trainings) - len(bills),
+        prices=prices,
+    )

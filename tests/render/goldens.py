@@ -1,0 +1,113 @@
+"""What each golden file in tests/golden/render holds.
+
+After a wanted change: `python -m tests.render.goldens`, then read the diff as a user would.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from reconciler import __version__
+from reconciler.errors import Diagnostic
+from reconciler.events import Completed, Detached, Failed, Progress, Skipped, Started
+from reconciler.render import machine, markdown, page, planfile, stream, text
+from tests.render import plans
+
+FOLDER = Path(__file__).parent.parent / "golden" / "render"
+NOW = "2026-11-22T18:00:00Z"
+
+ROMAN = plans.REPLACE.address
+EVENTS = (
+    Started(ROMAN, "create", "roman-ffffffff"),
+    Progress(ROMAN, "roman-ffffffff", 40.2, 29, 72, 4, 1.23456, 80.0, 121.0),
+    Progress(ROMAN, "roman-ffffffff"),
+    Completed(ROMAN, "create", "roman-ffffffff", 201.0),
+    Started(ROMAN, "check", "roman-ffffffff"),
+    Completed(ROMAN, "promote", "roman-ffffffff", 0.2, "roman-eeeeeeee is deposed"),
+    Failed(
+        plans.FAILED.address,
+        "create",
+        "13 INTERNAL: the training diverged",
+        "Look at its data, then: reconciler apply --retry-failed",
+        "broken-88888888",
+        33.0,
+    ),
+    Skipped(plans.DELETE_DEPOSED.address, "delete", "its successor is not accepted yet", unfinished=True),
+    Detached("interrupt", (ROMAN, plans.WAIT.address)),
+)
+DIAGNOSTICS = (
+    Diagnostic(
+        "spec.tuning_task.hyperparameters.epoch_count: 0 is below 1",
+        "Give a whole number of at least 1, or leave it out for the service's default.",
+        "manifests/roman.yaml",
+        14,
+        7,
+        address="TunedModel/roman",
+    ),
+    Diagnostic("metadata.labels is empty", "", "manifests/roman.yaml", 3, severity="warning"),
+    Diagnostic(
+        "the state is locked by ann@laptop for apply since 10:42 (lock 5f0c)",
+        "Wait, or run: reconciler force-unlock 5f0c",
+    ),
+)
+
+
+def _lines(lines: Iterable[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _stable(document: str) -> str:
+    """Without what every release changes."""
+    checksum = re.compile(r'("checksum": ")[0-9a-f]{64}')
+    return checksum.sub(r"\1CHECKSUM", document.replace(__version__, "VERSION"))
+
+
+def _stream() -> str:
+    records = [stream.version_record(NOW), *stream.plan_records(plans.EVERYTHING, NOW)]
+    for event in EVENTS:
+        records += stream.event_records(event, NOW)
+    records += [stream.diagnostic_record(one, NOW) for one in DIAGNOSTICS]
+    records.append(stream.outputs_record({ROMAN: "tunedModels/roman-ffffffff"}, NOW))
+    return _stable(_lines(map(stream.encode_line, records)))
+
+
+def _events(*, colour: bool) -> str:
+    return _lines(line for event in EVENTS if (line := text.event_line(event, colour=colour)))
+
+
+GOLDENS: dict[str, Callable[[], str]] = {
+    "plan-60.txt": lambda: _lines(text.plan_lines(plans.EVERYTHING, colour=False, width=60)),
+    "plan-100.txt": lambda: _lines(text.plan_lines(plans.EVERYTHING, colour=False, width=100)),
+    "plan-colour.txt": lambda: _lines(text.plan_lines(plans.EVERYTHING, colour=True, width=80)),
+    "plan-small.txt": lambda: _lines(text.plan_lines(plans.SMALL, colour=False)),
+    "plan-waiting.txt": lambda: _lines(text.plan_lines(plans.WAITING, colour=False)),
+    "plan-nothing.txt": lambda: _lines(text.plan_lines(plans.NOTHING, colour=False)),
+    "plan.json": lambda: _stable(planfile.dumps(plans.EVERYTHING).decode()),
+    "plan.md": lambda: markdown.plan_markdown(plans.EVERYTHING) + "\n",
+    "plan-cut.md": lambda: markdown.plan_markdown(plans.EVERYTHING, max_chars=2500) + "\n",
+    "drift.txt": lambda: _lines(text.drift_lines(plans.DRIFTS, plans.CONTEXT, colour=False)),
+    "drift.json": lambda: _stable(
+        json.dumps(machine.drift_document(plans.DRIFTS, plans.CONTEXT, created=NOW), indent=1) + "\n"
+    ),
+    "drift.md": lambda: markdown.drift_markdown(plans.DRIFTS, plans.CONTEXT) + "\n",
+    "show.txt": lambda: _lines(text.show_lines(plans.RECORD_FULL, plans.LIVE, colour=False)),
+    "show-ascii.txt": lambda: _lines(
+        text.show_lines(plans.RECORD_FULL, plans.LIVE, colour=False, width=60, unicode=False)
+    ),
+    "state.txt": lambda: _lines(text.state_lines(plans.STATE, colour=False)),
+    "events.txt": lambda: _events(colour=False),
+    "errors.txt": lambda: _lines(text.error_lines(DIAGNOSTICS, colour=False)),
+    "errors-colour.txt": lambda: _lines(text.error_lines(DIAGNOSTICS, colour=True)),
+    "stream.ndjson": _stream,
+    "report.html": lambda: page.report_page(
+        plans.STATE, {plans.RECORD_FULL.address: plans.LIVE}, plans.DRIFTS, plans.CONTEXT, NOW
+    ),
+}
+
+if __name__ == "__main__":
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name, make in GOLDENS.items():
+        (FOLDER / name).write_text(make(), encoding="utf-8")

@@ -1,0 +1,209 @@
+"""Plans, drifts and events as hypothesis makes them: every action, hostile text, all fields filled or not."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+from reconciler.events import Completed, Detached, Event, Failed, Progress, Skipped, Started
+from reconciler.model import Address, Attributes, Check, DataSet, Example, Guards, Permission, Status, Value
+from reconciler.plan.values import (
+    Action,
+    Bill,
+    Binding,
+    Change,
+    Context,
+    DataChange,
+    Drift,
+    DriftClass,
+    FieldChange,
+    Inputs,
+    PermissionChange,
+    Plan,
+    Reason,
+)
+from reconciler.state import Model, Record, RecordedData, Verdict
+from tests.render.plans import HOSTILE, HYPERPARAMETERS
+
+PATHS = (
+    "display_name",
+    "description",
+    "base_model",
+    "temperature",
+    "top_k",
+    "reader_project_numbers",
+    f"{HYPERPARAMETERS}.epoch_count",
+    f"{HYPERPARAMETERS}.learning_rate_multiplier",
+)
+SECRET = "TRAINING-DATA-ITSELF"  # to be looked for in every output
+
+names = st.from_regex(r"[a-z][a-z0-9-]{0,30}", fullmatch=True)
+addresses = st.builds(Address, st.sampled_from(["TunedModel", "TuningJob"]), names)
+texts = st.one_of(
+    st.just(HOSTILE),
+    st.text(max_size=60),
+    st.text(alphabet="字😀é́a |`<&@#-\x1b\u202e\u2066\n\t\x00\x9b", max_size=60),
+    st.just("word " * 40),
+)
+short_texts = st.text(max_size=12)
+ids = st.one_of(st.just(""), names.map(lambda name: f"{name[:31]}-k3j5h2l1"), st.just(HOSTILE))
+digests = st.sampled_from(["a1b2c3d4" * 8, "e5f6a7b8" * 8])
+floats = st.floats(allow_nan=False, allow_infinity=False, width=32)
+counts = st.integers(0, 10**7)
+scalars = st.one_of(texts, st.integers(-(10**12), 10**12), floats, st.booleans())
+values: st.SearchStrategy[Value] = st.one_of(scalars, st.lists(scalars, max_size=3).map(tuple))
+attributes: st.SearchStrategy[Attributes] = st.dictionaries(st.sampled_from(PATHS), values, max_size=5)
+permissions = st.builds(
+    Permission, st.sampled_from(["USER", "GROUP", "EVERYONE"]), texts, st.sampled_from(["READER", "WRITER"])
+)
+field_changes = st.builds(
+    FieldChange, st.sampled_from(PATHS), st.none() | values, st.none() | values, st.booleans()
+)
+data_changes = st.builds(
+    DataChange, st.just("training_data"), digests, digests, st.none() | counts, counts, st.booleans()
+)
+permission_changes = st.builds(PermissionChange, st.none() | permissions, st.none() | permissions)
+datasets = st.builds(
+    DataSet,
+    digests,
+    counts,
+    counts,
+    file=st.none() | texts,
+    inline=st.just((Example(SECRET, SECRET),)),
+    shown=texts,
+)
+checks = st.builds(Check, texts, texts)
+bills = st.builds(
+    Bill,
+    counts,
+    counts,
+    st.integers(1, 100),
+    st.integers(0, 64),
+    counts,
+    st.booleans(),
+    st.none() | st.floats(0, 10**6),
+    st.sampled_from(["USD", "", "EUR"]),
+)
+models = st.builds(
+    Model,
+    ids,
+    name=texts,
+    digest=digests,
+    generation=st.integers(0, 15),
+    source=texts,
+    sent=attributes,
+    data=st.lists(
+        st.builds(RecordedData, short_texts, digests, counts, counts, st.booleans()), max_size=1
+    ).map(tuple),
+    status=st.none() | st.sampled_from(Status),
+    permissions=st.none() | st.lists(permissions, max_size=2).map(tuple),
+    total_steps=st.none() | counts,
+    verdict=st.sampled_from(Verdict),
+    error=texts,
+    deposed=texts,
+)
+records = st.builds(
+    Record,
+    addresses,
+    st.none() | models,
+    st.none() | models,
+    st.lists(models, max_size=2).map(tuple),
+    st.booleans(),
+)
+
+
+def changes(actions: st.SearchStrategy[Action] | None = None) -> st.SearchStrategy[Change]:
+    """Changes with these actions; no field depends on another one, so more than a planner would make."""
+    return st.builds(
+        Change,
+        addresses,
+        actions if actions is not None else st.sampled_from(Action),
+        st.sampled_from(Reason),
+        id=ids,
+        name=texts,
+        deposed=ids,
+        serving=ids,
+        generation=st.integers(0, 15),
+        digest=digests,
+        source=texts,
+        parent=st.none() | addresses,
+        before=st.none() | attributes,
+        after=st.none() | attributes,
+        status=st.none() | st.sampled_from(Status),
+        fields=st.lists(field_changes, max_size=3).map(tuple),
+        data=st.lists(data_changes, max_size=1).map(tuple),
+        permissions=st.lists(permission_changes, max_size=2).map(tuple),
+        permissions_after=st.none() | st.lists(permissions, max_size=2).map(tuple),
+        datasets=st.lists(datasets, max_size=1).map(tuple),
+        checks=st.lists(checks, max_size=2).map(tuple),
+        bill=st.none() | bills,
+        intent=st.none() | records,
+        after_accepted=st.booleans(),
+        delete_first=st.booleans(),
+        promote=st.booleans(),
+        keep=texts,
+        notes=st.lists(texts, max_size=2).map(tuple),
+        error=texts,
+        file=texts,
+        line=st.integers(0, 10_000),
+    )
+
+
+drifts = st.builds(
+    Drift,
+    st.none() | addresses,
+    st.sampled_from(DriftClass),
+    ids,
+    texts,
+    st.lists(field_changes, max_size=2).map(tuple),
+    st.lists(permission_changes, max_size=2).map(tuple),
+    st.none() | attributes,
+    st.none() | attributes,
+    st.booleans(),
+    texts,
+)
+contexts = st.builds(Context, texts, texts, texts, st.sampled_from(["google", "emulator"]), texts)
+plans = st.builds(
+    Plan,
+    st.lists(changes(), max_size=5).map(tuple),
+    st.lists(drifts, max_size=3).map(tuple),
+    contexts,
+    st.builds(
+        Inputs,
+        st.lists(texts, max_size=2).map(tuple),
+        st.dictionaries(short_texts, texts, max_size=2),
+        st.lists(short_texts, max_size=2).map(tuple),
+        guards=st.builds(Guards, st.none() | counts, st.none() | counts),
+    ),
+    st.uuids().map(str),
+    counts,
+    st.dictionaries(
+        addresses,
+        st.builds(Binding, digests, st.lists(digests, max_size=2).map(tuple), st.just(("",))),
+        max_size=2,
+    ),
+    st.lists(texts, max_size=2).map(tuple),
+    st.just("2026-11-22T18:00:00Z"),
+)
+operations = st.sampled_from(
+    ["create", "adopt", "update", "permissions", "check", "promote", "delete", "wait"]
+)
+seconds = st.floats(0, 10**6)
+events: st.SearchStrategy[Event] = st.one_of(
+    st.builds(Started, addresses, operations, ids),
+    st.builds(
+        Progress,
+        addresses,
+        ids,
+        st.none() | st.floats(0, 100),
+        st.none() | counts,
+        st.none() | counts,
+        st.none() | counts,
+        st.none() | floats,
+        seconds,
+        st.none() | seconds,
+    ),
+    st.builds(Completed, addresses, operations, ids, seconds, texts),
+    st.builds(Failed, addresses, operations, texts, texts, ids, seconds, st.booleans()),
+    st.builds(Skipped, addresses, operations, texts, ids, st.booleans()),
+    st.builds(Detached, st.sampled_from(["interrupt", "timeout", "no-wait"]), st.lists(addresses).map(tuple)),
+)

@@ -1,0 +1,25 @@
+"""Every format, whole, against a file that was read by a person."""
+
+from __future__ import annotations
+
+import pytest
+
+from reconciler.plan.values import Action
+from tests.render import plans
+from tests.render.goldens import FOLDER, GOLDENS
+
+
+@pytest.mark.parametrize("name", GOLDENS)
+def test_output_is_the_golden_file(name: str) -> None:
+    """Nothing about an output changes unnoticed."""
+    assert GOLDENS[name]() == (FOLDER / name).read_text(encoding="utf-8")
+
+
+def test_every_golden_is_made() -> None:
+    """No golden file outlives the output that it shows."""
+    assert {path.name for path in FOLDER.iterdir()} == set(GOLDENS)
+
+
+def test_the_representative_plan_has_every_action() -> None:
+    """A new action cannot be added without being shown in the goldens."""
+    assert {change.action for change in plans.EVERYTHING.changes} == set(Action)

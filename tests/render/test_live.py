@@ -1,0 +1,171 @@
+"""The live display, drawn into a string by a clock that stands still."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from reconciler.events import Completed, Detached, Event, Failed, Progress, Skipped, Started
+from reconciler.render.live import LiveProgress
+from reconciler.render.screen import cells
+from tests.render import plans
+from tests.render.strategies import events
+
+CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+class Screen:
+    """A display without thread or real time, and what it drew last."""
+
+    def __init__(
+        self, *, width: int = 80, height: int = 24, colour: bool = False, unicode: bool = True
+    ) -> None:
+        self.stream = io.StringIO()
+        self.now = 100.0
+        self.display = LiveProgress(
+            self.stream,
+            width=width,
+            height=height,
+            clock=lambda: self.now,
+            colour=colour,
+            unicode=unicode,
+            automatic=False,
+        )
+
+    def after(self, *happened: Event) -> list[str]:
+        """What the events lead to: the lines drawn at the end, the permanent ones first."""
+        with self.display:
+            for event in happened:
+                self.display.handle(event)
+            self.stream.seek(0)
+            self.stream.truncate()
+            self.display.refresh()
+            drawn = self.stream.getvalue()
+        return [line.rstrip() for line in CONTROL.sub("", drawn).replace("\r", "").split("\n")]
+
+    def permanent(self, *happened: Event) -> str:
+        """What stays on the terminal when the display is gone."""
+        with self.display:
+            for event in happened:
+                self.display.handle(event)
+        return CONTROL.sub("", self.stream.getvalue()).replace("\r", "")
+
+
+def progress(name: str, percent: float, **changes: float) -> Progress:
+    """A training at some percent."""
+    return Progress(
+        plans.address(name), f"{name}-1", percent, 15, 38, 2, 1.23456, changes.get("elapsed", 80.0), 120.0
+    )
+
+
+def test_a_training_has_a_line() -> None:
+    """Name, bar, percent, step, epoch, loss, elapsed and what is left, in one line."""
+    lines = Screen(width=100).after(Started(plans.address("x"), "create"), progress("x", 50))
+    assert lines[0] == "x ██████████░░░░░░░░░░  50%  step 15/38  epoch 2  loss 1.235  1m20s  2m00s left"
+    assert lines[1] == "1 model at work. Ctrl-C stops waiting, they go on."
+
+
+def test_ascii_bars() -> None:
+    """A terminal without Unicode gets ASCII."""
+    (line, *_) = Screen(width=100, unicode=False).after(progress("x", 25))
+    assert line.startswith("x #####...............  25%")
+
+
+def test_time_goes_on_between_polls() -> None:
+    """Elapsed grows and the estimate shrinks with the clock, without another event."""
+    screen = Screen(width=100)
+    with screen.display:
+        screen.display.handle(progress("x", 50))
+        screen.now += 30
+        screen.display.refresh()
+    assert "1m50s  1m30s left" in screen.stream.getvalue()
+
+
+@pytest.mark.parametrize("width", [30, 60, 80, 120])
+def test_lines_fit(width: int) -> None:
+    """A narrow terminal loses details, not the layout; the percentage stays longest."""
+    long = "a-name-as-long-as-names-may-be-"
+    lines = Screen(width=width).after(progress(long, 50), progress("x", 100))
+    assert max(map(cells, lines)) <= width
+    if width >= 60:
+        assert "50%" in lines[0]
+        assert "2m00s left" in lines[0]
+
+
+def test_more_models_than_rows() -> None:
+    """A screen of 12 lines shows what fits and counts the rest."""
+    lines = Screen(height=12).after(*(progress(f"m{index}", index) for index in range(20)))
+    assert len(lines) <= 12
+    assert "… and 12 more" in lines
+    assert lines[-1].startswith("20 models at work")
+
+
+def test_what_ends_stays() -> None:
+    """Finished, failed and skipped models leave a line behind, and no row."""
+    left = Screen(width=200).permanent(
+        progress("x", 50),
+        Completed(plans.address("x"), "create", "x-1", 90.0),
+        Failed(plans.address("y"), "create", "boom", "Retry."),
+        Skipped(plans.address("z"), "check", "unknown", unfinished=True),
+        Detached("interrupt", (plans.address("w"),)),
+    )
+    assert "TunedModel/x: trained after 1m30s [x-1]\n" in left
+    assert "TunedModel/y: create failed: boom. Retry.\n" in left
+    assert "TunedModel/z: check not done: unknown\n" in left
+    assert "Resume with: reconciler wait\n" in left
+
+
+def test_counts_in_the_last_line() -> None:
+    """The last line counts what is at work, what was trained and what failed."""
+    lines = Screen().after(
+        progress("w", 1),
+        Completed(plans.address("x"), "create"),
+        Completed(plans.address("x"), "promote"),
+        Failed(plans.address("y"), "create", "boom"),
+    )
+    assert lines[-1] == "1 model at work, 1 trained, 1 failed. Ctrl-C stops waiting, they go on."
+
+
+def test_stages_after_the_training_are_words() -> None:
+    """While a candidate is checked its line says so instead of a bar."""
+    lines = Screen().after(progress("x", 99), Started(plans.address("x"), "check"))
+    assert lines[0] == "x running its checks"
+
+
+def test_markup_is_text() -> None:
+    """Brackets in what a service answers are not taken for rich's markup."""
+    left = Screen(width=200).permanent(Failed(plans.address("x"), "create", "[red]no[/red] [/] :smile:"))
+    assert "[red]no[/red] [/] :smile:" in left
+
+
+@pytest.mark.parametrize("colour", [False, True])
+def test_escapes_of_others_do_not_reach_the_terminal(colour: bool) -> None:  # noqa: FBT001
+    """An escape sequence inside an error is shown, not obeyed."""
+    screen = Screen(width=200, colour=colour)
+    left = screen.permanent(Failed(plans.address("x"), "create", "\x1b]0;owned\x07"))
+    assert "\x1b]0;owned" not in screen.stream.getvalue()
+    assert "\\x1b]0;owned\\x07" in left
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(events, max_size=8), st.sampled_from([20, 60, 100]))
+def test_any_events_fit(happened: list[Event], width: int) -> None:
+    """No order of events breaks the display or makes it wider than the terminal."""
+    assert max(map(cells, Screen(width=width).after(*happened))) <= width
+
+
+def test_nothing_to_show_draws_nothing() -> None:
+    """Without a training there is no display."""
+    assert "".join(Screen().after()) == ""
+
+
+def test_use_outside_of_the_display_is_harmless() -> None:
+    """An event after the end changes nothing and prints nothing."""
+    screen = Screen()
+    screen.display.handle(Completed(plans.address("x"), "create"))
+    screen.display.refresh()
+    assert screen.stream.getvalue() == ""

@@ -1,0 +1,138 @@
+"""Pull-request comments: within the limit, whatever is in them, and harmless."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from reconciler.plan.values import Action, Drift, Plan
+from reconciler.render.markdown import drift_markdown, plan_markdown
+from reconciler.render.wording import summary
+from tests.render import plans
+from tests.render.strategies import SECRET, drifts
+from tests.render.strategies import plans as any_plan
+
+BIG = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
+
+
+def folded(text: str) -> list[str]:
+    """The titles of what is folded."""
+    return re.findall(r"<summary><b>(.*?)</b>", text)
+
+
+@BIG
+@given(any_plan, st.integers(0, 6000))
+def test_never_over_the_limit(plan: Plan, limit: int) -> None:
+    """A comment is never refused for its length, and never holds training data."""
+    text = plan_markdown(plan, max_chars=limit)
+    assert len(text) <= limit
+    assert SECRET not in text
+
+
+@BIG
+@given(st.lists(drifts, max_size=5), st.integers(0, 3000))
+def test_drift_never_over_the_limit(found: list[Drift], limit: int) -> None:
+    """The same of drift."""
+    assert len(drift_markdown(found, plans.CONTEXT, max_chars=limit)) <= limit
+
+
+@BIG
+@given(any_plan)
+def test_blocks_are_whole(plan: Plan) -> None:
+    """Whatever a name or a note holds, every details is closed and every fence ends: nothing breaks out."""
+    text = plan_markdown(plan, max_chars=3000)
+    assert text.count("<details>") == text.count("</details>")
+    outside = re.sub(r"^(`{3,})diff\n.*?\n\1$", "", text, flags=re.DOTALL | re.MULTILINE)
+    assert "\n```" not in outside
+    tags = set(re.findall(r"<[^>]*>", outside))
+    assert tags - {"<details>", "</details>", "<summary>", "</summary>", "<b>", "</b>"} <= {
+        outside.split("\n")[0]
+    }
+
+
+@BIG
+@given(any_plan)
+def test_nobody_is_mentioned(plan: Plan) -> None:
+    """An at sign in somebody's text calls nobody: outside of code none stands before a word."""
+    text = plan_markdown(plan)
+    outside = re.sub(r"^(`{3,})diff\n.*?\n\1$", "", text, flags=re.DOTALL | re.MULTILINE)
+    assert re.search(r"(?<![A-Za-z0-9])@[A-Za-z0-9]", outside) is None
+
+
+@pytest.mark.parametrize(
+    ("wild", "tame"),
+    [
+        ("a|b", "a&#124;b"),
+        ("<img src=x>", "&#60;img src=x&#62;"),
+        ("`x`", "\\`x\\`"),
+        ("*b* _i_ [l](u) ~~s~~", "\\*b\\* \\_i\\_ \\[l\\](u) \\~\\~s\\~\\~"),
+        ("see @team", "see @\u200bteam"),
+        ("a\nb", "a\\\\nb"),
+        ("&lt;", "&#38;lt;"),
+        ("$x$", "&#36;x&#36;"),
+    ],
+)
+def test_text_of_others_is_only_text(wild: str, tame: str) -> None:
+    """Markup, tables, HTML, mathematics and mentions in a note are shown, not done."""
+    text = plan_markdown(replace(plans.SMALL, notes=(wild,)))
+    assert f"Note: {tame}\n" in text
+
+
+def test_the_marker_is_the_first_line_and_stable() -> None:
+    """A bot finds its comment again, whatever changes below, and no stack's name ends the comment early."""
+    assert plan_markdown(plans.EVERYTHING).splitlines()[0] == "<!-- reconciler:plan stack=search-k3x9 -->"
+    assert plan_markdown(plans.NOTHING).splitlines()[0] == "<!-- reconciler:plan stack=search-k3x9 -->"
+    odd = replace(plans.NOTHING, context=replace(plans.CONTEXT, stack="x--> <b>"))
+    assert plan_markdown(odd).splitlines()[0] == "<!-- reconciler:plan stack=x-b- -->"
+    assert drift_markdown([], plans.CONTEXT).startswith("<!-- reconciler:drift stack=search-k3x9 -->\n")
+
+
+def test_the_most_dangerous_comes_first() -> None:
+    """Deletions and replacements are read even by those who stop early."""
+    order = [
+        next(one.action for one in plans.CHANGES if str(one.address) == name and not one.deposed)
+        for name in folded(plan_markdown(plans.EVERYTHING))
+    ]
+    assert order[0] is Action.DELETE
+    assert order.index(Action.CREATE) > max(i for i, action in enumerate(order) if action is Action.REPLACE)
+    assert order[-2:] == [Action.ADOPT, Action.FORGET]
+
+
+def test_the_summary_survives_any_cut() -> None:
+    """Marker and summary are there as soon as they fit at all."""
+    for limit in (300, 600, 2000, 60_000):
+        assert summary(plans.EVERYTHING) in plan_markdown(plans.EVERYTHING, max_chars=limit)
+
+
+def test_what_was_cut_is_named() -> None:
+    """Every model is either unfolded somewhere or named as cut."""
+    for limit in (1500, 2500, 4000, 6000):
+        text = plan_markdown(plans.EVERYTHING, max_chars=limit)
+        sentence = text.rsplit("\n\n", 1)[1]
+        assert sentence.startswith("Cut to fit: the details of ")
+        for change in plans.EVERYTHING.changes:
+            if change.is_change:
+                named = str(change.address) in folded(text) or str(change.address) in sentence
+                assert named or "more" in sentence, (limit, change.address)
+
+
+def test_ten_thousand_models_are_cut_to_the_limit() -> None:
+    """A huge plan is a comment that can be posted, with the count of what is missing."""
+    many = Plan(tuple(plans.create(f"m{index}") for index in range(10_000)), context=plans.CONTEXT)
+    text = plan_markdown(many)
+    assert 50_000 < len(text) <= 60_000
+    assert re.search(r"… and 9,\d{3} more$", text)
+
+
+def test_a_plan_without_changes_is_short() -> None:
+    """No table and nothing folded where nothing changes."""
+    text = plan_markdown(plans.NOTHING)
+    assert text.splitlines()[2] == "**No changes. 1 model is as declared.**"
+    assert "|" not in text
+    assert "<details>" not in text

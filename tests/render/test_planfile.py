@@ -1,0 +1,205 @@
+"""A saved plan: written, read back, and refused when it is not what was approved."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from reconciler.errors import ExitCode, PlanError
+from reconciler.plan.values import Plan
+from reconciler.render.machine import checksum
+from reconciler.render.planfile import dumps, loads
+from tests.render import plans
+from tests.render.strategies import SECRET
+from tests.render.strategies import plans as any_plan
+
+BIG = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
+
+
+def without_examples(plan: Plan) -> Plan:
+    """The plan as it may be saved: inline training data is read again from the manifests."""
+    return replace(
+        plan,
+        changes=tuple(
+            replace(change, datasets=tuple(replace(one, inline=()) for one in change.datasets))
+            for change in plan.changes
+        ),
+    )
+
+
+def resealed(document: dict[str, object]) -> bytes:
+    """An edited document with a checksum that fits: what a careful forger would write."""
+    ours = document["reconciler"]
+    assert isinstance(ours, dict)
+    ours["checksum"] = checksum(document)  # type: ignore[arg-type]
+    return json.dumps(document).encode()
+
+
+@BIG
+@given(any_plan)
+def test_any_plan_comes_back(plan: Plan) -> None:
+    """What is read is what was written, types included, and no training data was written."""
+    data = dumps(plan)
+    assert SECRET.encode() not in data
+    back = loads(data, place="x.plan")
+    assert back == without_examples(plan)
+    assert repr(back) == repr(without_examples(plan))  # 1, 1.0 and True are equal, and not the same
+
+
+@BIG
+@given(any_plan)
+def test_the_same_plan_is_the_same_bytes(plan: Plan) -> None:
+    """A saved plan can be compared by its bytes."""
+    assert dumps(plan) == dumps(loads(dumps(plan), place=""))
+
+
+def test_a_plan_file_is_ascii_with_a_line_for_each_change() -> None:
+    """A diff of two plans reads well, and printing one cannot steer a terminal."""
+    data = dumps(replace(plans.EVERYTHING, notes=(plans.HOSTILE,)))
+    assert data.isascii()
+    assert b"\x1b" not in data
+    lines = data.decode().splitlines()
+    entries = [line for line in lines if line.startswith('  {"address"') and '"provider_name"' in line]
+    assert len(entries) == len(plans.EVERYTHING.changes) + len(plans.EVERYTHING.drift)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, 10**6))
+def test_a_cut_file_is_refused(length: int) -> None:
+    """A file cut anywhere is no plan."""
+    data = dumps(plans.SMALL)
+    with pytest.raises(PlanError, match=r"x\.plan"):
+        loads(data[: length % (len(data) - 2)], place="x.plan")
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, 10**6), st.integers(0, 255))
+def test_a_changed_byte_is_refused_or_means_nothing(index: int, byte: int) -> None:
+    """Whatever byte is replaced: refused with a PlanError, or the plan is the same."""
+    data = bytearray(dumps(plans.SMALL))
+    data[index % len(data)] = byte
+    try:
+        plan = loads(bytes(data), place="x.plan")
+    except PlanError as error:
+        refusal = error
+    else:
+        assert plan == plans.SMALL
+        return
+    assert "x.plan" in refusal.summary
+    assert refusal.detail
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=200))
+def test_rubbish_is_refused(data: bytes) -> None:
+    """No bytes lead to anything but a PlanError with advice."""
+    with pytest.raises(PlanError) as refusal:
+        loads(data, place="x.plan")
+    assert refusal.value.exit_code is ExitCode.ERROR
+    assert refusal.value.detail
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "x.plan: the saved plan is empty"),
+        (b" \n", "x.plan: the saved plan is empty"),
+        (b"{", "is cut off or is no JSON"),
+        (b"\xff\xfe", "is cut off or is no JSON"),
+        (b"[" * 100_000, "is cut off or is no JSON"),
+        (b"[]", "this is no saved plan"),
+        (b"{}", "this is no saved plan"),
+        (b'{"apiVersion": "reconciler/v1"}', "this is no saved plan"),
+        (b'{"format_version": "1.2"}', "not one that reconciler saved"),
+        (b'{"format_version": "1.2", "reconciler": {"plan_version": "1"}}', "version is no version"),
+        (b'{"format_version": "1.2", "reconciler": {"plan_version": true}}', "version is no version"),
+        (b'{"format_version": 1.2, "reconciler": {"plan_version": 1}}', "version is no version"),
+        (
+            b'{"format_version": "1.2", "reconciler": {"plan_version": 2, "reconciler_version": "9.1"}}',
+            "version 2, written by reconciler 9.1; this program reads up to 1",
+        ),
+        (b'{"format_version": "2.0", "reconciler": {"plan_version": 1}}', "this program reads up to 1"),
+        (b'{"format_version": "1.2", "reconciler": {"plan_version": 1}}', "checksum does not match"),
+    ],
+)
+def test_refusals_say_what(data: bytes, message: str) -> None:
+    """Each way to be no saved plan has its own words."""
+    with pytest.raises(PlanError) as refusal:
+        loads(data, place="x.plan")
+    assert message in refusal.value.summary
+
+
+def test_an_edited_plan_is_refused() -> None:
+    """Nobody raises a guard or drops a deletion after approval, wherever in the document."""
+    for old, new in (
+        (b'"max_trainings": 6', b'"max_trainings": 9'),
+        (b'"actions": ["delete"]', b'"actions": ["no-op"]'),
+        (b'"applyable": true', b'"applyable": false'),
+    ):
+        data = dumps(plans.EVERYTHING)
+        assert old in data
+        with pytest.raises(PlanError, match="checksum does not match"):
+            loads(data.replace(old, new, 1), place="x.plan")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("serial", "12", "reconciler.serial: int expected, str found"),
+        ("serial", True, "reconciler.serial: int expected, bool found"),
+        ("changes", {}, "reconciler.changes: a list expected, dict found"),
+        ("changes", [{"action": "create"}], "reconciler.changes[0]: 'address' is missing"),
+        ("changes", [{"address": "x", "action": "create"}], "changes[0].address: KIND/NAME expected"),
+        ("changes", [{"address": "T/x", "action": "explode"}], "changes[0].action: one of no-op, create"),
+        (
+            "changes",
+            [{"address": "T/x", "action": "create", "before": {"a": None}}],
+            "before.a: a plain value",
+        ),
+        ("changes", [{"address": "T/x", "action": "create", "bill": {}}], "bill: 'batch' is missing"),
+        ("changes", None, "reconciler.changes: a list expected, null found"),
+        ("surprise", 1, "reconciler: unknown key 'surprise'"),
+        ("context", [], "reconciler.context: an object expected, list found"),
+        ("bindings", {"T": {}}, "bindings: KIND/NAME expected"),
+        ("bindings", [], "bindings: an object expected, list found"),
+        (
+            "changes",
+            [{"address": "T/x", "action": "create", "datasets": [{"inline": []}]}],
+            "unknown key 'inline'",
+        ),
+        (
+            "changes",
+            [
+                {
+                    "address": "T/x",
+                    "action": "create",
+                    "bill": dict.fromkeys(("examples", "characters", "epochs", "batch", "steps"), 1)
+                    | {"price": "much"},
+                }
+            ],
+            "bill.price: a number expected, str found",
+        ),
+    ],
+)
+def test_wrong_types_are_refused(key: str, value: object, message: str) -> None:
+    """Even with a checksum that fits, a document of another shape is an error that names the place."""
+    document = json.loads(dumps(plans.SMALL))
+    document["reconciler"][key] = value
+    with pytest.raises(PlanError) as refusal:
+        loads(resealed(document), place="x.plan")
+    assert message in refusal.value.summary
+
+
+def test_an_integer_price_is_a_price() -> None:
+    """JSON does not part 1 from 1.0: a float field takes both."""
+    document = json.loads(dumps(plans.SMALL))
+    document["reconciler"]["changes"][0]["bill"]["price"] = 3
+    (change, _) = loads(resealed(document), place="x").changes
+    assert change.bill is not None
+    assert isinstance(change.bill.price, float)

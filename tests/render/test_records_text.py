@@ -1,0 +1,88 @@
+"""One model and the whole state as text, and the loss curve in characters."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.model import Snapshot
+from reconciler.render.screen import cells, visible
+from reconciler.render.text import show_lines, state_lines
+from reconciler.render.text.chart import loss_chart
+from reconciler.state import Record, State
+from tests.render import plans
+from tests.render.strategies import records
+
+curves = st.lists(
+    st.builds(Snapshot, st.integers(1, 10**6), st.integers(1, 50), st.floats(-1, 1e6, width=32)), max_size=200
+)
+
+
+@given(curves, st.sampled_from([40, 60, 100]), st.booleans())
+def test_a_chart_fits(snapshots: list[Snapshot], width: int, unicode: bool) -> None:  # noqa: FBT001
+    """Any curve fits the width, keeps one height, and is ASCII where asked."""
+    lines = list(loss_chart(snapshots, width=width, unicode=unicode))
+    assert [line for line in lines if cells(line) > width] == []
+    assert len(lines) == (10 if len(snapshots) >= 2 else 0)
+    assert unicode or all(line.isascii() for line in lines)
+
+
+def test_a_falling_loss_falls() -> None:
+    """The columns of a falling curve never rise."""
+    falling = [Snapshot(step, 1, 100.0 - step) for step in range(100)]
+    rows = [line.partition("|")[2] for line in loss_chart(falling, width=80, unicode=False)][:8]
+    lengths = [len(row.rstrip()) for row in rows]
+    assert lengths == sorted(lengths)
+    assert lengths[0] < lengths[-1]
+
+
+def test_a_gap_between_snapshots_is_a_line() -> None:
+    """Columns without a snapshot lie between their neighbours."""
+    two = [Snapshot(1, 1, 8.0), Snapshot(100, 1, 8.0)]
+    first = next(loss_chart(two, width=80, unicode=False))
+    assert set(first.partition("|")[2]) == {"#"}
+
+
+@given(records, st.sampled_from([60, 100]))
+def test_any_record_is_harmless(record: Record, width: int) -> None:
+    """Showing a model or a state steers no terminal."""
+    state = State(stack=plans.HOSTILE, resources={record.address: record})
+    lines = [
+        *show_lines(record, None, colour=False, width=width),
+        *state_lines(state, colour=False, width=width),
+    ]
+    assert [line for line in lines if visible(line) != line] == []
+
+
+def test_a_live_model_speaks_for_its_own_record_only() -> None:
+    """What the service shows of one model is not shown of its candidate or predecessor."""
+    live = replace(plans.LIVE, attributes={"temperature": 0.123})
+    text = "\n".join(show_lines(plans.RECORD_FULL, live, colour=False))
+    assert text.count("0.123") == 1
+    assert text.count("attributes as sent") == 2
+
+
+def test_a_pending_model_says_so() -> None:
+    """A model that was recorded before its create is not said to be in training."""
+    pending = Record(plans.address("x"), candidate=plans.model("x-1", status=None))
+    text = "\n".join(show_lines(pending, None, colour=False))
+    assert "candidate x-1  pending" in text
+    assert "not known to be accepted" in text
+
+
+def test_an_empty_state_says_so() -> None:
+    """Nothing recorded is a sentence, not an empty table."""
+    assert list(state_lines(State(), colour=False))[-1] == "Nothing is recorded."
+    assert "nothing is recorded" in "\n".join(show_lines(Record(plans.address("x")), None, colour=False))
+
+
+def test_a_state_lists_each_address_once() -> None:
+    """Sorted, with what serves, the candidate, the deposed and the protection."""
+    lines = list(state_lines(plans.STATE, colour=False, width=120))
+    assert lines[3:6] == [
+        "TunedModel/fresh   -  (candidate fresh-12345678)",
+        "TunedModel/roman   roman-eeeeeeee  (candidate roman-ffffffff, 1 deposed, protected)",
+        "TunedModel/steady  steady-99999999",
+    ]

@@ -1,0 +1,140 @@
+"""The NDJSON stream as Terraform's readers expect it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+
+from reconciler.errors import Diagnostic
+from reconciler.events import Detached, Event, Failed, Progress
+from reconciler.plan.values import Action, Change
+from reconciler.render import stream
+from tests.render import plans
+from tests.render.strategies import SECRET, changes, events
+
+NOW = "2026-11-22T18:00:00Z"
+
+
+@given(events)
+def test_any_event_is_lines_of_json(event: Event) -> None:
+    """Every event has the five keys of every line, on one ASCII line."""
+    records = list(stream.event_records(event, NOW))
+    assert records
+    for record in records:
+        line = stream.encode_line(record)
+        assert "\n" not in line
+        assert line.isascii()
+        assert {"@level", "@message", "@module", "@timestamp", "type"} <= set(json.loads(line))
+
+
+@given(changes())
+def test_any_change_is_a_line_without_training_data(change: Change) -> None:
+    """Whatever is planned can be streamed, and no example with it."""
+    line = stream.encode_line(stream.planned_change_record(change, NOW))
+    assert SECRET not in line
+    assert json.loads(line)["change"]["resource"]["addr"] == str(change.address)
+
+
+@pytest.mark.parametrize(
+    ("action", "word"),
+    [
+        (Action.CREATE, "create"),
+        (Action.UPDATE, "update"),
+        (Action.REPLACE, "replace"),
+        (Action.DELETE, "delete"),
+        (Action.FORGET, "remove"),
+        (Action.ADOPT, "import"),
+        (Action.WAIT, "noop"),
+        (Action.RECORD, "noop"),
+        (Action.FAILED, "noop"),
+        (Action.NO_OP, "noop"),
+        (Action.COMPLETE, "noop"),
+        (Action.RESTORE, "noop"),
+    ],
+)
+def test_planned_actions_are_terraforms(action: Action, word: str) -> None:
+    """A dashboard finds the words that it knows; ours stands beside."""
+    record = stream.planned_change_record(replace(plans.NO_OP, action=action), NOW)
+    planned, ours = record["change"], record["reconciler"]
+    assert isinstance(planned, dict)
+    assert isinstance(ours, dict)
+    assert planned["action"] == word
+    assert ours["action"] == action
+
+
+def test_a_plan_streams_drift_changes_and_summary_in_that_order() -> None:
+    """Nothing quiet is streamed, and the counts come last."""
+    records = list(stream.plan_records(plans.EVERYTHING, NOW))
+    types = [str(record["type"]) for record in records]
+    assert sorted(set(types), key=types.index) == [
+        "resource_drift",
+        "diagnostic",
+        "planned_change",
+        "change_summary",
+    ]
+    assert types.count("planned_change") == len(plans.CHANGES) - 2  # a no-op and a record
+    assert records[-1]["changes"] == {"add": 5, "change": 1, "import": 1, "remove": 5, "operation": "plan"}
+
+
+def test_unknown_progress_is_absent() -> None:
+    """A reader never takes an unknown loss for zero."""
+    (record,) = stream.event_records(Progress(plans.address("x"), "x-1", percent=0.0), NOW)
+    hook = record["hook"]
+    assert isinstance(hook, dict)
+    assert hook["percent"] == 0.0
+    assert not {"step", "epoch", "mean_loss", "remaining_seconds"} & set(hook)
+
+
+def test_a_failure_is_followed_by_its_diagnostic() -> None:
+    """What failed comes first, why and what to do second, both of level error."""
+    failed = Failed(plans.address("x"), "create", "no quota", "Ask for more.", began=False)
+    what, why = stream.event_records(failed, NOW)
+    assert (what["type"], why["type"]) == ("apply_errored", "diagnostic")
+    assert what["@level"] == why["@level"] == "error"
+    assert why["diagnostic"] == {
+        "severity": "error",
+        "summary": "create failed: no quota",
+        "detail": "Ask for more.",
+        "address": "TunedModel/x",
+    }
+
+
+def test_a_diagnostic_has_terraforms_range() -> None:
+    """A bot can annotate the line of a manifest."""
+    record = stream.diagnostic_record(Diagnostic("odd", "Mend it.", "a.yaml", 3, severity="warning"), NOW)
+    assert record["@level"] == "warn"
+    body = record["diagnostic"]
+    assert isinstance(body, dict)
+    start = {"line": 3, "column": 1, "byte": 0}
+    assert body["range"] == {"filename": "a.yaml", "start": start, "end": start}
+
+
+def test_detaching_names_what_goes_on() -> None:
+    """A job that was told not to wait knows what to wait for later."""
+    (record,) = stream.event_records(Detached("no-wait", (plans.address("x"),)), NOW)
+    assert record["training"] == ["TunedModel/x"]
+
+
+def test_drift_that_is_a_note_is_no_warning() -> None:
+    """The level tells what fails from what is only noted."""
+    assert [stream.drift_record(one, NOW)["@level"] for one in plans.DRIFTS] == [
+        "warn",
+        "warn",
+        "warn",
+        "info",
+        "info",
+    ]
+
+
+def test_outputs_are_sorted_names() -> None:
+    """Outputs have Terraform's shape."""
+    record = stream.outputs_record(
+        {plans.address("b"): "tunedModels/b", plans.address("a"): "tunedModels/a"}, NOW
+    )
+    outputs = record["outputs"]
+    assert isinstance(outputs, dict)
+    assert list(outputs) == ["TunedModel/a", "TunedModel/b"]
+    assert outputs["TunedModel/a"] == {"value": "tunedModels/a", "type": "string", "sensitive": False}

@@ -1,0 +1,253 @@
+"""Plans, drift, errors and events as text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from reconciler.errors import Diagnostic
+from reconciler.events import Completed, Detached, Event, Failed, Progress
+from reconciler.plan.values import Bill, Context, Drift, FieldChange, Plan
+from reconciler.render.screen import cells, visible
+from reconciler.render.text import drift_lines, error_lines, event_line, plan_lines, summary_line
+from tests.render import plans
+from tests.render.strategies import SECRET, drifts, events, texts
+from tests.render.strategies import plans as any_plan
+
+_LEAD = 36
+"""Cells before a value at most: indentation, symbol, name, equals sign."""
+
+SGR = re.compile(r"\x1b\[[0-9;]*m")
+BIG = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
+
+
+def whole(lines: Iterable[str]) -> str:
+    """The lines as a terminal gets them."""
+    return "\n".join(lines)
+
+
+def fits(line: str, width: int) -> bool:
+    """Whether it fits, or holds a word that had to stay whole (an id, a path)."""
+    longest = max((cells(word) for word in line.split(" ")), default=0)
+    return cells(line) <= width or longest > width - _LEAD
+
+
+@BIG
+@given(any_plan, st.sampled_from([60, 80, 100]), st.booleans())
+def test_any_plan_fits_and_steers_nothing(plan: Plan, width: int, colour: bool) -> None:  # noqa: FBT001
+    """Whatever a manifest or a service says: lines fit, nothing but our colours is left, no data leaks."""
+    lines = list(plan_lines(plan, colour=colour, width=width))
+    for line in lines:
+        plain = SGR.sub("", line) if colour else line
+        assert visible(plain) == plain
+    for line in lines[1:-1]:  # the first and the last are for scripts, and never wrapped
+        assert fits(SGR.sub("", line), width), line
+    assert SECRET not in whole(lines)
+    assert SGR.sub("", lines[-1]) == summary_line(plan)
+
+
+@BIG
+@given(st.lists(drifts, max_size=3), st.sampled_from([60, 100]))
+def test_any_drift_fits_and_steers_nothing(found: list[Drift], width: int) -> None:
+    """A drift report is as harmless as a plan."""
+    lines = list(drift_lines(found, plans.CONTEXT, colour=False, width=width))
+    assert [line for line in lines if visible(line) != line] == []
+    assert [line for line in lines[1:-1] if not fits(line, width)] == []
+
+
+@given(events)
+def test_any_event_is_one_harmless_line(event: Event) -> None:
+    """An event is one line without anything that steers a terminal."""
+    line = event_line(event, colour=False)
+    assert line is None or visible(line) == line
+    coloured = event_line(event, colour=True)
+    assert line == (coloured and SGR.sub("", coloured))
+
+
+@given(
+    st.lists(
+        st.builds(Diagnostic, texts, texts, st.none() | texts, st.none() | st.integers(1, 99)), max_size=3
+    )
+)
+def test_any_error_is_harmless(found: list[Diagnostic]) -> None:
+    """What a service answers cannot steer the terminal that shows it."""
+    for width in (0, 60):
+        lines = list(error_lines(found, colour=False, width=width))
+        assert [line for line in lines if visible(line) != line] == []
+
+
+def test_the_first_line_names_endpoint_project_and_credential() -> None:
+    """Nobody applies to the wrong place without having been told, at any width."""
+    for width in (40, 80, 200):
+        first = next(plan_lines(plans.SMALL, colour=False, width=width))
+        assert first.startswith("https://generativelanguage.googleapis.com, project tuned-prod, access token")
+
+
+def test_nothing_is_printed_for_what_does_not_change() -> None:
+    """A model that stays as it is appears nowhere, nor does one whose record alone changes."""
+    text = whole(plan_lines(plans.EVERYTHING, colour=False))
+    assert "steady-99999999" not in text
+    assert "TunedModel/refreshed" not in text
+
+
+def test_no_changes_is_two_lines() -> None:
+    """An empty plan is not a page."""
+    lines = list(plan_lines(plans.NOTHING, colour=False, width=100))
+    assert [line for line in lines if line] == [
+        "https://generativelanguage.googleapis.com, project tuned-prod, access token, stack search-k3x9",
+        "No changes. 1 model is as declared.",
+    ]
+
+
+def test_a_plan_without_header_starts_with_content() -> None:
+    """Without a header there is neither a context line, nor a legend, nor a blank line."""
+    lines = list(plan_lines(plans.SMALL, colour=False, show_header=False))
+    assert lines[0].startswith("  + TunedModel/number-generator will be trained")
+    assert "train: create a model" not in whole(lines)
+
+
+def test_the_legend_has_only_what_is_used() -> None:
+    """A plan of one create explains one symbol."""
+    text = whole(plan_lines(plans.SMALL, colour=False))
+    assert "  + train: create a model" in text
+    assert "delete" not in text
+
+
+def test_data_is_counts_and_digests() -> None:
+    """A change of data shows both digests, both counts, and that it forces a training."""
+    text = whole(plan_lines(Plan((plans.REPLACE,)), colour=False, width=100))
+    assert "~ training_data = 15 -> 18 examples (a1b2c3d4 -> e5f6a7b8) # forces replacement" in text
+
+
+def test_colours_are_terraforms() -> None:
+    """Green comes, yellow changes, red goes."""
+    text = whole(plan_lines(plans.EVERYTHING, colour=True))
+    assert "\x1b[32m  +\x1b[0m" in text
+    assert "\x1b[33m  ~\x1b[0m" in text
+    assert "\x1b[31m  -\x1b[0m" in text
+
+
+def test_long_texts_show_where_they_differ() -> None:
+    """The cut keeps the difference of two long texts, not their common beginning."""
+    old, new = "counts up " * 20 + "slowly", "counts up " * 20 + "quickly"
+    change = replace(plans.UPDATE, fields=(FieldChange("description", old, new),), permissions=())
+    text = whole(plan_lines(Plan((change,)), colour=False, width=70))
+    assert 'slowly"' in text
+    assert '-> "' in text
+    assert 'quickly"' in text
+
+
+def test_a_remark_is_never_cut() -> None:
+    """What forces a replacement says so however narrow the terminal and long the value."""
+    change = replace(
+        plans.REPLACE,
+        fields=(
+            FieldChange("base_model", "models/" + "a" * 90, "models/" + "b" * 90, forces_replacement=True),
+        ),
+    )
+    for width in (40, 60, 80, 200, 0):
+        assert "# forces replacement" in whole(plan_lines(Plan((change,)), colour=False, width=width))
+
+
+def test_a_failure_says_what_to_do() -> None:
+    """A failed training shows the operation's error and the way on."""
+    text = whole(plan_lines(Plan((plans.FAILED,)), colour=False, width=0))
+    assert "error: 13 INTERNAL: the training diverged at step 12: mean loss is not a number" in text
+    assert "--retry-failed" in text
+
+
+def test_many_waiting_models_are_brief() -> None:
+    """A thousand trainings under way take a dozen lines."""
+    waiting = tuple(replace(plans.WAIT, address=plans.address(f"m{index}")) for index in range(1000))
+    lines = list(plan_lines(Plan(waiting), colour=False))
+    assert len(lines) < 20
+    assert "    … and 990 more" in lines
+
+
+def test_the_bill_has_a_total_and_marks_estimates() -> None:
+    """Several trainings are summed; an assumed default is marked and explained."""
+    text = whole(plan_lines(plans.EVERYTHING, colour=False, width=100))
+    total = next(line for line in text.splitlines() if line.startswith("  total"))
+    assert total.split() == ["total", "74", "264*", "23,668*", "0.18", "USD*"]
+    assert "* estimated: a default of the service was assumed" in text
+    assert "? no price is known for 1 of them" in text
+
+
+def test_a_bill_without_prices_has_no_price_column() -> None:
+    """Nothing is said about money that nobody configured."""
+    unpriced = plans.create(bill=Bill(15, 640, 5, 2, 38))
+    text = whole(plan_lines(Plan((unpriced, plans.create("other", bill=None))), colour=False, width=100))
+    assert "price" not in text
+    assert "15       5      2     38       3,200" in text
+
+
+def test_selection_is_warned_of() -> None:
+    """A part of the whole does not look like the whole."""
+    assert "this plan is a part of" in whole(plan_lines(plans.EVERYTHING, colour=False, width=0))
+    assert "this plan is a part of" not in whole(plan_lines(plans.SMALL, colour=False, width=0))
+
+
+def test_a_plan_of_nowhere_has_no_header() -> None:
+    """A plan without a context does not pretend to have one."""
+    assert list(plan_lines(Plan(()), colour=False)) == [summary_line(Plan(()))]
+    assert (
+        next(plan_lines(Plan((), context=Context(endpoint="x")), colour=False))
+        == "x, no project, no credential"
+    )
+
+
+@pytest.mark.parametrize(
+    ("diagnostic", "first"),
+    [
+        (Diagnostic("0 is below 1", file="a.yaml", line=14, column=7), "a.yaml:14:7: error: 0 is below 1"),
+        (Diagnostic("odd", file="a.yaml", line=2, severity="warning"), "a.yaml:2: warning: odd"),
+        (Diagnostic("locked"), "Error: locked"),
+        (Diagnostic("locked", address="TunedModel/x"), "Error: TunedModel/x: locked"),
+        (Diagnostic("TunedModel/x is locked", address="TunedModel/x"), "Error: TunedModel/x is locked"),
+    ],
+)
+def test_error_places_come_first(diagnostic: Diagnostic, first: str) -> None:
+    """An editor can jump to the place; without one the line says that it is an error."""
+    assert list(error_lines([diagnostic], colour=False)) == [first]
+
+
+def test_error_lines_keep_line_breaks_and_count() -> None:
+    """A message of several lines stays so, indented; several errors are counted."""
+    lines = list(error_lines([Diagnostic("a\nb", "c\nd"), Diagnostic("e")], colour=False))
+    assert lines == ["Error: a", "    b", "    c", "    d", "Error: e", "", "2 errors."]
+
+
+def test_progress_says_what_is_known_and_no_more() -> None:
+    """Unknown numbers are left out, not shown as zero."""
+    known = Progress(plans.address("x"), "x-1", 40.0, 15, 38, 2, 1.5, 80.0, 120.0)
+    assert event_line(known, colour=False) == (
+        "TunedModel/x: training, 40%, step 15 of 38, epoch 2, mean loss 1.5, "
+        "1m20s elapsed, about 2m00s left [x-1]"
+    )
+    unknown = Progress(plans.address("x"), "x-1", elapsed=5)
+    assert event_line(unknown, colour=False) == "TunedModel/x: training, 5s elapsed [x-1]"
+
+
+def test_detaching_from_nothing_says_nothing() -> None:
+    """There is nothing to resume when nothing is in training."""
+    assert event_line(Detached("no-wait"), colour=False) is None
+    line = event_line(Detached("timeout", (plans.address("x"),)), colour=False)
+    assert line == "The time is up: 1 model goes on training at the service. Resume with: reconciler wait"
+
+
+def test_failures_end_with_advice() -> None:
+    """What failed, why, and what to do are parted by a stop."""
+    failed = Failed(plans.address("x"), "update", "403 no", "Ask its owner.", "x-1", 2.0)
+    assert (
+        event_line(failed, colour=False)
+        == "TunedModel/x: update failed after 2s [x-1]: 403 no. Ask its owner."
+    )
+    done = Completed(plans.address("x"), "rename", detail="to y")
+    assert event_line(done, colour=False) == "TunedModel/x: rename done: to y"

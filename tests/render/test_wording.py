@@ -1,0 +1,152 @@
+"""The words that all formats share."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+
+from reconciler.identity import float32
+from reconciler.plan.values import Action, Bill, Change, Plan, Reason
+from reconciler.render.bill import bill_text, money, total
+from reconciler.render.wording import (
+    LEGEND,
+    consequences,
+    counted,
+    drift_summary,
+    duration,
+    number,
+    summary,
+    symbol,
+)
+from tests.render import plans
+from tests.render.strategies import floats
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.7, "0.7"), (float32(0.7), "0.7"), (0.001, "0.001"), (1.0, "1"), (1e-7, "1e-07"), (1e300, "1e+300")],
+)
+def test_number(value: float, text: str) -> None:
+    """A float is shown as a manifest would write it, although the service keeps float32."""
+    assert number(value) == text
+
+
+@given(floats)
+def test_number_is_the_same_float32(value: float) -> None:
+    """Two values that the service tells apart never look the same."""
+    assert float32(float(number(value))) == float32(value)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0s"),
+        (59.4, "59s"),
+        (59.6, "1m00s"),
+        (200, "3m20s"),
+        (7500, "2h05m"),
+        (float("inf"), "0s"),
+        (-3, "0s"),
+    ],
+)
+def test_duration(seconds: float, text: str) -> None:
+    """Two units at most, and no nonsense for nonsense."""
+    assert duration(seconds) == text
+
+
+def test_counted() -> None:
+    """A noun follows its count."""
+    assert [counted(0, "model"), counted(1, "model"), counted(1204, "model")] == [
+        "0 models",
+        "1 model",
+        "1,204 models",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        (
+            (plans.CREATE, plans.CREATE_INLINE, plans.ADOPT, plans.UPDATE),
+            "Plan: 2 to train, 1 to adopt, 1 to update.",
+        ),
+        ((plans.REPLACE, plans.DELETE), "Plan: 1 to replace, 1 to delete."),
+        ((plans.FAILED,), "Plan: 1 failed."),
+        ((plans.DELETE_DEPOSED, plans.WAIT), "Plan: 1 to delete, 1 still training."),
+        ((plans.NO_OP,), "No changes. 1 model is as declared."),
+        ((plans.WAIT, plans.WAIT), "No changes. 2 models are still training."),
+        ((plans.RECORD,), "No changes. Only what is recorded is brought up to date."),
+        ((replace(plans.FORGET, deposed="x"),), "No changes. Only what is recorded is brought up to date."),
+        ((), "No changes. Nothing is declared, and nothing is recorded."),
+    ],
+)
+def test_summary(changes: tuple[Change, ...], line: str) -> None:
+    """The last line counts what is not zero, and says so when nothing changes."""
+    assert summary(Plan(changes)) == line
+
+
+def test_every_symbol_has_a_meaning() -> None:
+    """What stands in the first column is explained in the legend."""
+    assert {symbol(change) for change in plans.CHANGES} - {""} <= set(LEGEND)
+    assert [symbol(one) for one in (plans.WAIT, plans.RECORD, plans.NO_OP)] == ["", "", ""]
+
+
+def test_bill_text() -> None:
+    """One training's bill shows how the steps come about, and what is an estimate."""
+    assert (
+        bill_text(Bill(15, 640, 5, 2, 38)) == "15 examples x 5 epochs / batch 2 = 38 steps, 3,200 characters"
+    )
+    assert bill_text(Bill(1, 9, 1, 0, 1, estimated=True, price=2.5, currency="EUR")) == (
+        "1 example x 1 epoch = 1 step, 9 characters, 2.50 EUR (estimated)"
+    )
+
+
+def test_total_adds_up() -> None:
+    """A total sums what is known, says when the price is a lower bound, and never mixes currencies."""
+    euro = plans.create("euro", bill=Bill(1, 10, 2, 1, 2, price=1.0, currency="EUR"))
+    sums = total([plans.CREATE, plans.CREATE_INLINE, euro, plans.create("blank", bill=None)])
+    assert (sums.trainings, sums.examples, sums.characters, sums.steps) == (4, 21, 812 * 5 + 24 * 5 + 20, 50)
+    assert (sums.estimated, sums.unpriced, sums.price) == (True, 2, "at least 1.00 EUR + 0.03 USD")
+    assert total([plans.CREATE]).price == "0.03 USD"
+    assert total([plans.CREATE_INLINE]).price == ""
+
+
+def test_money_under_a_cent_is_not_zero() -> None:
+    """A small price does not look free."""
+    assert (money(0.00012, "USD"), money(0, "USD"), money(1234.5, "")) == (
+        "0.00012 USD",
+        "0.00 USD",
+        "1,234.50",
+    )
+
+
+def test_a_kept_model_is_not_said_to_go() -> None:
+    """Either the replaced model is deleted or it is kept, never both."""
+    gone, kept = (" ".join(consequences(one)) for one in (plans.REPLACE, plans.REPLACE_KEPT))
+    assert "then it is deleted" in gone
+    assert "is kept" not in gone
+    assert "protected-11111111 is kept: prevent_destroy protects it" in kept
+    assert "deleted" not in kept
+
+
+def test_an_unpromoted_completion_says_so() -> None:
+    """What is only recorded is not said to be promoted, nor its predecessor to go."""
+    text = " ".join(consequences(replace(plans.COMPLETE, promote=False)))
+    assert "not promoted" in text
+    assert "deleted" not in text
+    assert "check" not in text
+
+
+def test_drift_summary() -> None:
+    """Notes are no drift."""
+    assert drift_summary(plans.DRIFTS) == "Drift: 1 changed, 1 missing, 1 failed. 2 notes."
+    assert drift_summary([plans.UNMANAGED]) == "No drift. 1 note."
+    assert drift_summary([]) == "No drift."
+
+
+def test_reasons_and_actions_are_words() -> None:
+    """Every reason but none can be read aloud; every action has its own value."""
+    assert all(str(reason) for reason in Reason if reason is not Reason.NONE)
+    assert len(set(Action)) == len(Action)

@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import fields
+from operator import attrgetter
 from typing import Any, NoReturn
 
 from reconciler.checkedjson import (
@@ -44,8 +45,13 @@ REBUILD = (
 """What to do about a state that cannot be read."""
 
 
-def dumps(state: State) -> bytes:
+def dumps(state: State, lines: dict[Address, tuple[Record, str]] | None = None) -> bytes:
     """The document's bytes: deterministic, UTF-8, a newline at the end.
+
+    Args:
+        state: what to write.
+        lines: kept by the caller from one call to the next: a record that is the same object as last
+            time is not encoded again (of 10,000, usually a few have changed).
 
     Raises:
         ValueError: two slots hold the same model, or a number is not finite; a defect of the caller.
@@ -54,8 +60,16 @@ def dumps(state: State) -> bytes:
     if twice:
         raise ValueError(twice)
     head = [f'"version": {VERSION}', *(f'"{key}": {_json(getattr(state, key))}' for key in _HEADER)]
-    lines = [_json(_record_document(state.resources[address])) for address in sorted(state.resources)]
-    resources = "[\n    " + ",\n    ".join(lines) + "\n  ]" if lines else "[]"
+    kept = {} if lines is None else lines
+    found = []
+    for address in sorted(state.resources, key=attrgetter("kind", "name")):
+        record = state.resources[address]
+        known_record, line = kept.get(address, (None, ""))
+        if known_record is not record:
+            line = _json(_record_document(record))
+            kept[address] = (record, line)
+        found.append(line)
+    resources = "[\n    " + ",\n    ".join(found) + "\n  ]" if found else "[]"
     document = "{\n  " + ",\n  ".join(head) + f',\n  "resources": {resources}\n}}\n'
     try:
         return document.encode()

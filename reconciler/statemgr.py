@@ -23,7 +23,8 @@ from reconciler.errors import (
     StateStoreError,
 )
 from reconciler.heartbeat import Heartbeat
-from reconciler.state import State
+from reconciler.model import Address
+from reconciler.state import Record, State
 from reconciler.statefile import dumps, loads
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.05, 2.0
@@ -189,6 +190,7 @@ class Session:
         self._new_id = new_id
         self._version = stored.version if stored else None
         self._unanswered: tuple[bytes, State] | None = None
+        self._lines: dict[Address, tuple[Record, str]] = {}
 
     def commit(self, state: State) -> None:
         """Write the state, unless nothing but its lineage or serial would change.
@@ -206,7 +208,7 @@ class Session:
         self._heartbeat.raise_if_lost()
         lineage = self.state.lineage or state.lineage or self._new_id()
         written = replace(state, lineage=lineage, serial=self.state.serial + 1)
-        data = dumps(written)
+        data = dumps(written, self._lines)
         try:
             self._version = self._backend.write(data, expected=self._version)
         except StateStoreError:

@@ -111,6 +111,22 @@ def test_bytes_do_not_depend_on_the_order_of_the_resources(state: State, random:
     assert dumps(replace(state, resources=dict(items))) == dumps(state)
 
 
+@given(states(), states(), st.data())
+def test_lines_that_are_kept_change_nothing(one: State, other: State, data: st.DataObject) -> None:
+    """Whatever was written before with the same lines at hand, the bytes are those of a fresh writer."""
+    kept: dict[Address, tuple[Record, str]] = {}
+    assert dumps(one, kept) == dumps(one)
+    changed = dict(one.resources)
+    for address, record in other.resources.items():
+        if data.draw(st.booleans()) and not {m.id for m in record.models} & {
+            m.id for known in changed.values() for m in known.models
+        }:
+            changed[address] = record
+    mixed = replace(one, resources=changed)
+    assert dumps(mixed, kept) == dumps(mixed)
+    assert dumps(one, kept) == dumps(one)
+
+
 @given(states())
 def test_each_resource_is_one_line_and_the_lines_are_sorted(state: State) -> None:
     """The document has a line for each header key and each resource, so that a diff reads well."""

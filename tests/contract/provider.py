@@ -51,8 +51,8 @@ def wanted(attributes: Attributes = ATTRIBUTES) -> Desired:
     return Desired(Address("TunedModel", "numbers"), attributes, (DataSet("0" * 64, len(EXAMPLES), 60),))
 
 
-class Bench(Protocol):
-    """A provider and the strings that move its service."""
+class Tuner(Protocol):
+    """A provider, and something to tune."""
 
     @property
     def provider(self) -> Provider:
@@ -61,6 +61,10 @@ class Bench(Protocol):
     @property
     def source(self) -> str:
         """The base model to tune."""
+
+
+class Bench(Tuner, Protocol):
+    """A provider and the strings that move its service."""
 
     def trainings(self, id: str) -> int:
         """How many trainings were ever started under this id."""
@@ -85,7 +89,7 @@ class FaultyBench(Bench, Protocol):
         """The calls that arrived."""
 
 
-def create(bench: Bench, id: str = "numbers-aaaaaaaa", attributes: Attributes = ATTRIBUTES) -> Accepted:
+def create(bench: Tuner, id: str = "numbers-aaaaaaaa", attributes: Attributes = ATTRIBUTES) -> Accepted:
     """Start a training."""
     return bench.provider.create(wanted(attributes), id, bench.source, {"training_data": EXAMPLES})
 

@@ -12,11 +12,20 @@ import requests
 
 from reconciler.emulator import Settings
 from reconciler.emulator.server import running
+from reconciler.errors import ForbiddenError, UnauthenticatedError
 from reconciler.model import Example
 from reconciler.providers import Handle, Provider
 from reconciler.providers.gemini.provider import GeminiProvider
 from reconciler.transport import connect
-from tests.contract.provider import Bench, FaultContract, FaultyBench, ProviderContract
+from tests.contract.provider import (
+    ANNA,
+    Bench,
+    FaultContract,
+    FaultyBench,
+    ProviderContract,
+    create,
+    handle,
+)
 from tests.fakes import BASE, FakeClock, FakeProvider, FakeService
 
 PATHS = {"create": "/tunedModels$", "list": "/tunedModels$", "model": "/tunedModels/[^/:]+$"}
@@ -78,6 +87,14 @@ class EmulatorBench:
         """From the emulator's log."""
         log = self.session.get(f"{self.url}/emulator/requests", timeout=5).json()["requests"]
         return [one for one in log if one["method"] == method and re.search(PATHS[call], one["path"])]
+
+
+@dataclass
+class EmulatorLogin:
+    """Only what `create` needs."""
+
+    provider: Provider
+    source: str = "models/gemini-1.5-flash-001-tuning"
 
 
 @dataclass
@@ -151,3 +168,28 @@ def test_the_fake_service_outlives_its_provider() -> None:
     bench.service.add("x", examples=[Example("1", "2")])
     assert FakeProvider(bench.service).get(Handle("x")) is not None
     assert bench.service.creates["x"] == 0
+
+
+@pytest.mark.parametrize(
+    ("auth", "environ"),
+    [
+        ("key", {"GEMINI_API_KEY": "k"}),
+        ("bearer", {"GOOGLE_OAUTH_ACCESS_TOKEN": "t", "GOOGLE_CLOUD_PROJECT": "p"}),
+        ("any", {"GOOGLE_OAUTH_ACCESS_TOKEN": "t", "GOOGLE_CLOUD_PROJECT": "p", "GEMINI_API_KEY": "k"}),
+    ],
+)
+def test_a_service_that_wants_a_credential_gets_it(auth: str, environ: dict[str, str]) -> None:
+    """With a key, or with a token and its quota project, a model is created and seen; without, it is not."""
+    settings = Settings(auth=auth, quota_project_required=True)  # type: ignore[arg-type]  # one of the above
+    with running(settings=settings) as served:
+        provider = GeminiProvider(connect(base_url=served.url, environ=environ))
+        bench = EmulatorLogin(provider)
+        made = create(bench)
+        assert provider.get(handle(made)) is not None
+        if auth != "key":
+            provider.set_permissions(handle(made), [ANNA])
+            assert provider.permissions(handle(made)) == (ANNA,)
+        stranger = GeminiProvider(connect(base_url=served.url, environ={}))
+        with pytest.raises((UnauthenticatedError, ForbiddenError)) as caught:
+            stranger.get(handle(made))
+        assert caught.value.detail

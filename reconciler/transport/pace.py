@@ -81,12 +81,12 @@ class Pace:
         while True:
             with self._lock:
                 now = self.clock()
-                turn = max(now, self._opens, self._next)
+                turn = max(now, self._next)
                 self._next = turn + self._spacing
             self.wait(turn - now, what)
             with self._lock:
                 now = self.clock()
-                if now >= self._opens:
+                if now >= self._opens:  # else another thread met a 429 while we waited
                     return now
 
     def limited(self, delay: float, entered: float) -> None:

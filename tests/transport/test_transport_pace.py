@@ -47,6 +47,21 @@ def test_the_longest_delay_counts(pace: Pace) -> None:
     assert pace.enter("x") == pytest.approx(8.0)
 
 
+def test_who_waits_already_waits_longer(clock: FakeClock) -> None:
+    """A 429 that another thread meets while we wait holds us back too."""
+    met: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        clock.sleep(seconds)
+        if clock.now >= 2 and not met:
+            met.append(clock.now)
+            pace.limited(10.0, clock.now)
+
+    pace = Pace(clock, sleep, lambda: False)
+    pace.limited(4.0, pace.enter("x"))
+    assert pace.enter("x") >= met[0] + 10.0
+
+
 def test_one_overload_slows_once(pace: Pace) -> None:
     """Many 429s on requests that were already out widen the gaps once; one on a later request again."""
     entered = pace.enter("x")

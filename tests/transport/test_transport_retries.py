@@ -27,7 +27,7 @@ from reconciler.errors import (
 )
 from reconciler.transport import Transport, connect
 from tests.fakes import FakeClock
-from tests.transport.wire import Action, Wire, answer, cut, hang_up, refusal, silence
+from tests.transport.wire import Action, Keeping, Wire, answer, cut, hang_up, refusal, silence
 
 To = Callable[..., Transport]
 
@@ -368,6 +368,26 @@ def test_connections_are_used_again_and_without_cookies(wire: Wire, to: To) -> N
         transport.call("GET", "v1beta/x")
     assert wire.connections == 1
     assert not any("cookie" in one.headers for one in wire.requests)
+
+
+def test_every_thread_keeps_its_connection(wire: Wire, to: To) -> None:
+    """As many connections as threads, however often they all call at once."""
+    together = threading.Barrier(6)
+
+    def meet(connection: socket.socket) -> None:
+        together.wait(5)
+        connection.sendall(answer({}))
+
+    transport = to(parallelism=6)
+    for _ in range(3):
+        wire.script = [Keeping(meet)] * 6
+        threads = [threading.Thread(target=transport.call, args=("GET", "v1beta/x")) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(10)
+    assert len(wire.requests) == 18
+    assert wire.connections == 6
 
 
 def test_a_path_in_the_base_url_is_kept(wire: Wire, to: To) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-Action: TypeAlias = "bytes | Callable[[socket.socket], None]"
+Action: TypeAlias = "bytes | Keeping | Callable[[socket.socket], None]"
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,13 @@ def cut(reply: bytes, length: int) -> Callable[[socket.socket], None]:
     return action
 
 
+@dataclass(frozen=True)
+class Keeping:
+    """An action after which the connection stays open."""
+
+    action: Callable[[socket.socket], None]
+
+
 def _read(connection: socket.socket) -> Request | None:
     data = b""
     while b"\r\n\r\n" not in data:
@@ -101,6 +108,9 @@ def _converse(wire: Wire, connection: socket.socket) -> None:
     with connection, contextlib.suppress(OSError):
         while (request := _read(connection)) is not None:
             action = wire.meet(request)
+            if isinstance(action, Keeping):
+                action.action(connection)
+                continue
             if callable(action):
                 action(connection)
                 return

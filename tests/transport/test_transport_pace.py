@@ -55,11 +55,11 @@ def test_who_waits_already_waits_longer(clock: FakeClock) -> None:
         clock.sleep(seconds)
         if clock.now >= 2 and not met:
             met.append(clock.now)
-            pace.limited(10.0, clock.now)
+            gate.limited(10.0, clock.now)
 
-    pace = Pace(clock, sleep, lambda: False)
-    pace.limited(4.0, pace.enter("x"))
-    assert pace.enter("x") >= met[0] + 10.0
+    gate = Pace(clock, sleep, lambda: False)
+    gate.limited(4.0, gate.enter("x"))
+    assert gate.enter("x") >= met[0] + 10.0
 
 
 def test_one_overload_slows_once(pace: Pace) -> None:

@@ -20,6 +20,7 @@ from reconciler.manifests.problems import Place, Problems
 MANIFEST_LIMIT = 32 * 1024 * 1024
 """Bytes of a manifest file."""
 
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _MANIFESTS = (".yaml", ".yml")
 _UNUSABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
 
@@ -89,11 +90,18 @@ def _walk(folder: str) -> Iterator[str]:
         for entry in entries:
             if entry.name.startswith("."):
                 continue
-            if entry.is_dir():
+            if _is_folder(entry):
                 folders.append(entry.path)
             elif entry.name.lower().endswith(_MANIFESTS):
                 yield entry.path
         pending.extend(reversed(folders))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False  # a circle of links: told when it is read, if it looks like a manifest
 
 
 def read_bytes(path: str, *, limit: int) -> bytes:
@@ -163,21 +171,21 @@ def decode(content: bytes, path: str, problems: Problems) -> str | None:
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         problems.error(Place(path, 1, 1), "the file is UTF-16 or UTF-32", "Save it as UTF-8.")
         return None
+    # not utf-8-sig: its errors count from behind the mark
+    marked = len(_BYTE_ORDER_MARK) if content.startswith(_BYTE_ORDER_MARK) else 0
+    content = content[marked:]
     try:
-        text = content.decode("utf-8-sig")
+        return content.decode()
     except UnicodeDecodeError as error:
         before = content[: error.start]
         line = before.count(b"\n") + 1
         column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace")) + 1
-        # utf-8-sig counts from behind the mark
-        offset = error.start + (3 if content.startswith(b"\xef\xbb\xbf") else 0)
         problems.error(
             Place(path, line, column),
-            f"the file is not UTF-8: byte 0x{content[offset]:02x} at offset {offset}",
+            f"the file is not UTF-8: byte 0x{content[error.start]:02x} at offset {error.start + marked}",
             "Save it as UTF-8.",
         )
         return None
-    return text
 
 
 def refuse_control_characters(text: str, path: str, problems: Problems) -> bool:

@@ -1,0 +1,59 @@
+"""A folder to load from, as a user has it: manifests/ with a data set in it, below the working directory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from reconciler.errors import Diagnostic, ManifestError
+from reconciler.manifests import Loaded, load
+from reconciler.providers.gemini.fields import TUNED_MODEL
+
+KINDS = {"TunedModel": TUNED_MODEL}
+
+Load = Callable[..., Loaded]
+Refused = Callable[..., list[Diagnostic]]
+
+
+@pytest.fixture
+def cases() -> Path:
+    """Where the case files are."""
+    return Path(__file__).parent.parent / "cases" / "manifests"
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory, with manifests/data/numbers.jsonl of 20 examples."""
+    data = tmp_path / "manifests" / "data"
+    (data / "folder.jsonl").mkdir(parents=True)
+    rows = (f'{{"text_input": "{number}", "output": "{number + 1}"}}\n' for number in range(20))
+    (data / "numbers.jsonl").write_text("".join(rows))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def load_manifests(workspace: Path) -> Load:
+    """`load` of the folder, or of what is given, with the kinds of the product."""
+    assert workspace.exists()
+
+    def load_them(
+        *paths: str, variables: Mapping[str, str] | None = None, allow_empty: bool = False
+    ) -> Loaded:
+        return load(paths or ["manifests"], kinds=KINDS, variables=variables or {}, allow_empty=allow_empty)
+
+    return load_them
+
+
+@pytest.fixture
+def refused(load_manifests: Load) -> Refused:
+    """The errors that loading ends in."""
+
+    def errors(*paths: str, variables: Mapping[str, str] | None = None) -> list[Diagnostic]:
+        with pytest.raises(ManifestError) as caught:
+            load_manifests(*paths, variables=variables)
+        return [one for one in caught.value.diagnostics if one.severity == "error"]
+
+    return errors

@@ -1,0 +1,63 @@
+"""Every manifest in cases/manifests/bad: what is wrong, and where.
+
+A case begins with the errors that it must end in, one a comment line: `# LINE:COLUMN what is said`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from reconciler.errors import Diagnostic
+
+BAD = Path(__file__).parent.parent / "cases" / "manifests" / "bad"
+CASES = sorted(path.stem for path in BAD.glob("*.yaml"))
+
+Refused = Callable[..., list[Diagnostic]]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_bad_manifest(case: str, workspace: Path, refused: Refused) -> None:
+    """Exactly the problems that the case names are found, at their places, each with what to do."""
+    text = (BAD / f"{case}.yaml").read_text(encoding="utf-8")
+    expected = re.findall(r"^# (\d+:\d+) (.*)$", text, re.MULTILINE)
+    (workspace / "manifests" / "case.yaml").write_text(text, encoding="utf-8", newline="")
+    found = refused()
+    assert [f"{one.line}:{one.column}" for one in found] == [place for place, _ in expected]
+    for one, (_, said) in zip(found, expected, strict=True):
+        assert said in one.summary
+        assert one.detail
+        assert one.file == "manifests/case.yaml"
+
+
+def test_there_are_many() -> None:
+    """The corpus holds at least 150 bad inputs."""
+    assert len(CASES) >= 150
+
+
+@pytest.mark.parametrize("case", ["spec-unknown-key", "name-upper-case", "data-example-number"])
+def test_a_model_is_named(case: str, workspace: Path, refused: Refused) -> None:
+    """A problem inside a document that has a name carries its address."""
+    (workspace / "manifests" / "case.yaml").write_bytes((BAD / f"{case}.yaml").read_bytes())
+    name = "Numbers" if case == "name-upper-case" else "numbers"
+    assert {one.address for one in refused()} == {f"TunedModel/{name}"}
+
+
+def test_problems_of_all_files_are_sorted(workspace: Path, refused: Refused) -> None:
+    """Problems of several files come at once, in the order of files, lines and columns."""
+    for number, case in enumerate(("several-files-worth", "stack-region", "syntax-tab-indentation")):
+        text = (BAD / f"{case}.yaml").read_text()
+        (workspace / "manifests" / f"{number}.yaml").write_text(text)
+    found = refused()
+    places = [(one.file or "", one.line or 0, one.column or 0) for one in found]
+    assert places == sorted(places)
+    assert len({file for file, *_ in places}) == 3
+
+
+def test_a_credential_is_not_repeated(workspace: Path, refused: Refused) -> None:
+    """An endpoint that holds a password is refused without printing it."""
+    (workspace / "manifests" / "case.yaml").write_bytes((BAD / "stack-endpoint-credential.yaml").read_bytes())
+    assert "secret" not in " ".join(str(one) for one in refused())

@@ -1,0 +1,67 @@
+# make demo and make test are all that a new user needs; make help lists the rest.
+# Everything is installed into .venv, nothing outside of this folder.
+
+VENV := .venv
+RUN := $(VENV)/bin/python
+PIP := $(RUN) -m pip --disable-pip-version-check --require-virtualenv
+WORKERS ?= auto
+PYTEST_ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint types bench fuzz conformance schema build requirements clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
+
+demo: $(VENV)/run.stamp ## apply manifests/ on the emulator and ask a tuned model
+	@sh .ci/demo
+
+test: $(VENV)/dev.stamp ## run all tests
+	$(RUN) -m pytest -n $(WORKERS) $(PYTEST_ARGS)
+
+lint: $(VENV)/dev.stamp ## check style, types and the import contracts
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+	$(VENV)/bin/lint-imports
+
+bench: $(VENV)/dev.stamp ## print how long things take
+	@$(RUN) .ci/bench.py
+
+fuzz: $(VENV)/dev.stamp ## run the property tests for longer
+	HYPOTHESIS_PROFILE=long $(RUN) -m pytest -n $(WORKERS) -m fuzz --timeout 3600 $(PYTEST_ARGS)
+
+conformance: $(VENV)/run.stamp ## run Google's Node client against the emulator (needs npm)
+	@sh .ci/conformance/run
+
+schema: $(VENV)/run.stamp ## print the JSON Schema of the manifests
+	@$(RUN) -m reconciler schema
+
+build: $(VENV)/dev.stamp ## build the wheel into dist/
+	$(RUN) -m hatchling build -t wheel
+
+requirements: $(VENV)/dev.stamp ## pin and hash the dependencies anew (Python 3.11)
+	@PATH="$(VENV)/bin:$$PATH" sh .ci/lock
+
+clean: ## remove the virtual environment and everything generated
+	rm -rf $(VENV) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	find reconciler tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The virtual environment. A stamp says that what it names is installed; `make demo` needs less than `make test`.
+
+$(VENV)/bin/python:
+	@python=$$(PYTHON='$(PYTHON)' sh .ci/python) && echo "Making $(VENV) with $$python" && \
+	  "$$python" -m venv --clear $(VENV)
+
+$(VENV)/run.stamp: $(VENV)/bin/python .ci/requirements-run.txt pyproject.toml
+	@echo "Installing what the demo needs"
+	@$(PIP) install --quiet --require-hashes -r .ci/requirements-run.txt
+	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/dev.stamp: $(VENV)/run.stamp .ci/requirements.txt .ci/requirements-newest-genai.txt
+	@echo "Installing what the tests need"
+	@$(PIP) install --quiet --require-hashes -r .ci/requirements.txt
+	@rm -rf $(VENV)/newest-genai
+	@$(PIP) install --quiet --require-hashes --target $(VENV)/newest-genai -r .ci/requirements-newest-genai.txt
+	@touch $@

@@ -66,7 +66,7 @@ def parse(data: bytes) -> dict[str, Any]:
         raise WrongValueError(f"it is too long or too deep: {error}") from error
     if not isinstance(document, dict):
         raise WrongValueError(f"it is {shown(document)}, not an object")
-    if _SURROGATE.search(text):
+    if "\\u" in text and _SURROGATE.search(text):
         try:
             json.dumps(document, ensure_ascii=False).encode()
         except UnicodeEncodeError as error:
@@ -125,9 +125,11 @@ def flag(value: object) -> bool:
 
 def scalar(value: object) -> str | int | float | bool:
     """Text, a finite number, true or false."""
-    if isinstance(value, float) and not math.isfinite(value):
+    if isinstance(value, float):
+        if math.isfinite(value):
+            return value
         raise WrongValueError("is too large for a number")
-    if not isinstance(value, (str, int, float)):
+    if not isinstance(value, (str, int)):
         raise WrongValueError(f"should be text, a number or a list of them, not {shown(value)}")
     return value
 

@@ -89,7 +89,7 @@ def loads(data: bytes, *, place: str) -> State:
         StateCorruptError: they are no state document.
         StateTooNewError: a newer version of the program wrote them.
     """
-    marker = _MARKER.search(data)
+    marker = _MARKER.search(data) if b"<<<<<<<" in data or b">>>>>>>" in data else None
     if marker:
         line = data.count(b"\n", 0, marker.start()) + 1
         raise StateCorruptError(
@@ -186,18 +186,19 @@ def _sent_value(value: object) -> object:
 
 
 def _status(value: object) -> Status:
-    if text(value) not in Status.__members__:
+    if text(value) not in _STATUSES:
         raise WrongValueError(f"should be null or one of {', '.join(Status)}, not {shown(value)}")
-    return Status(str(value))
+    return _STATUSES[str(value)]
 
 
 def _verdict(value: object) -> Verdict:
-    names = [str(one) for one in Verdict]
-    if text(value) not in names:
-        raise WrongValueError(f"should be one of {', '.join(filter(None, names))}, not {shown(value)}")
-    return Verdict(str(value))
+    if text(value) not in _VERDICTS:
+        raise WrongValueError(f"should be one of {', '.join(filter(None, _VERDICTS))}, not {shown(value)}")
+    return _VERDICTS[str(value)]
 
 
+_STATUSES = {str(one): one for one in Status}
+_VERDICTS = {str(one): one for one in Verdict}
 _PERMISSION: Table = {"grantee_type": name, "email_address": text, "role": name}
 _DATA: Table = {"field": name, "digest": text, "examples": count, "characters": count, "assumed": flag}
 _DATA_REQUIRED = ("field", "digest", "examples", "characters")

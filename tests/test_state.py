@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reconciler.errors import ReconcilerError, StateCorruptError, StateForeignError, StateTooNewError
@@ -22,6 +22,9 @@ from reconciler.statefile import dumps, loads
 
 HERE = Path(__file__).parent
 GOLDEN = HERE / "golden" / "state"
+CALM = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+"""A busy machine is no failure."""
+
 A, B = Address("TunedModel", "a"), Address("TunedModel", "b")
 
 texts = st.text(st.characters(codec="utf-8"), max_size=12)
@@ -64,12 +67,12 @@ def states(draw: st.DrawFn) -> State:
     numbers = iter(range(10_000))
     fresh = st.builds(lambda text: f"{next(numbers)}-{text}", texts)
     resources = {}
-    for address in draw(st.lists(addresses, unique=True, max_size=5)):
+    for address in draw(st.lists(addresses, unique=True, max_size=4)):
         record = Record(
             address,
             serving=draw(st.one_of(st.none(), models(fresh))),
             candidate=draw(st.one_of(st.none(), models(fresh))),
-            deposed=tuple(draw(st.lists(models(fresh), max_size=2))),
+            deposed=tuple(draw(st.lists(models(fresh), max_size=1))),
             prevent_destroy=draw(st.booleans()),
         )
         if not record.empty:
@@ -92,6 +95,7 @@ def types_of(state: State) -> list[type]:
     return [type(one) for value in values for one in (value if isinstance(value, tuple) else (value,))]
 
 
+@CALM
 @given(states())
 def test_every_state_reads_back_as_it_was_written(state: State) -> None:
     """Equal in every value, in the type of every number, and in its bytes when written again."""
@@ -102,6 +106,7 @@ def test_every_state_reads_back_as_it_was_written(state: State) -> None:
     assert dumps(read) == data
 
 
+@CALM
 @given(states(), st.randoms())
 def test_bytes_do_not_depend_on_the_order_of_the_resources(state: State, random: object) -> None:
     """Two runs that record the same write the same bytes."""
@@ -111,6 +116,7 @@ def test_bytes_do_not_depend_on_the_order_of_the_resources(state: State, random:
     assert dumps(replace(state, resources=dict(items))) == dumps(state)
 
 
+@CALM
 @given(states(), states(), st.data())
 def test_lines_that_are_kept_change_nothing(one: State, other: State, data: st.DataObject) -> None:
     """Whatever was written before with the same lines at hand, the bytes are those of a fresh writer."""
@@ -127,6 +133,7 @@ def test_lines_that_are_kept_change_nothing(one: State, other: State, data: st.D
     assert dumps(one, kept) == dumps(one)
 
 
+@CALM
 @given(states())
 def test_each_resource_is_one_line_and_the_lines_are_sorted(state: State) -> None:
     """The document has a line for each header key and each resource, so that a diff reads well."""
@@ -226,6 +233,7 @@ def test_a_state_that_is_not_understood_is_refused(case: dict[str, str]) -> None
     assert "plan" in caught.value.detail
 
 
+@CALM
 @given(st.data())
 def test_a_state_cut_anywhere_is_refused(data: st.DataObject) -> None:
     """No prefix of a state is a state, except the one that lacks only the last newline."""
@@ -235,6 +243,7 @@ def test_a_state_cut_anywhere_is_refused(data: st.DataObject) -> None:
         loads(whole[:cut], place="here")
 
 
+@CALM
 @given(st.data())
 def test_a_flipped_byte_is_refused_or_still_a_state(data: st.DataObject) -> None:
     """Nothing but our own errors ever comes out of a damaged file."""

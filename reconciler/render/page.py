@@ -226,7 +226,7 @@ def _model(title: str, model: Model, live: Live | None) -> Iterator[str]:
     name = f'<span class="id">{_text(model.id)}</span>'
     yield f'<h4>{title} {name} <span class="{style}">{status or "pending"}</span></h4>'
     facts = ((label, text) for label, text in model_facts(model, mine) if text)
-    yield f"<dl>{''.join(f'<dt>{label}<dd>{html.escape(text)}' for label, text in facts)}</dl>"
+    yield f"<dl>{''.join(f'<dt>{html.escape(label)}<dd>{html.escape(text)}' for label, text in facts)}</dl>"
     attributes = {**model.sent, **(mine.attributes if mine else {})}
     if attributes:
         yield f"<details><summary>{counted(len(attributes), 'attribute')}</summary><dl>"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator
+from itertools import accumulate
 
 UNLIMITED = 0
 """A width that never cuts nor wraps: for tests, logs, and whoever greps."""
@@ -72,12 +73,7 @@ def cut(text: str, width: int) -> str:
 
 
 def _head(text: str, room: int) -> str:
-    used = 0
-    for index, character in enumerate(text):
-        used += _cell(character)
-        if used > room:
-            return text[:index]
-    return text
+    return text[: sum(1 for used in accumulate(map(_cell, text)) if used <= room)]
 
 
 def pad(text: str, width: int) -> str:
@@ -116,11 +112,10 @@ def _pieces(text: str, room: int) -> Iterator[str]:
             continue
         rest = word
         while cells(rest) > room and (not rest.isascii() or len(rest) > _WORD_LIMIT):
-            head = _head(rest, room) or rest[:1]
+            head = _head(rest, room)
             yield head
             rest = rest[len(head) :]
-        if rest:
-            yield rest
+        yield rest
 
 
 class Paint:

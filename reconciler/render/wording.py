@@ -51,13 +51,10 @@ def number(value: float) -> str:
     """The shortest decimal that is the same float32: how the service keeps it (0.7, not 0.699999988)."""
     try:
         wanted = float32(value)
-        for digits in range(6, 10):
-            text = f"{value:.{digits}g}"
-            if float32(float(text)) == wanted:
-                return text
+        shorter = (f"{value:.{digits}g}" for digits in (6, 7, 8))
+        return next((text for text in shorter if float32(float(text)) == wanted), f"{value:.9g}")
     except OverflowError:
-        pass
-    return repr(value)
+        return repr(value)
 
 
 def value_text(value: Value) -> str:

@@ -175,6 +175,16 @@ def test_any_curve_is_drawn_within_its_picture(snapshots: list[Snapshot], title:
         assert all(0 <= x <= 640 and 0 <= y <= 200 for x, y in pairs)
 
 
+def test_a_long_training_is_thinned() -> None:
+    """Ten thousand snapshots are drawn as what can be seen, first and last among them."""
+    svg = loss_svg([Snapshot(step, step // 10, 10_000.0 - step) for step in range(10_000)], title="x")
+    (points,) = re.findall(r'points="([^"]*)"', svg)
+    assert len(points.split()) == 300
+    assert points.split()[0] == "52.0,12.0"
+    assert points.split()[-1].startswith("628.0,")
+    assert svg.count('class="epoch"') <= 20
+
+
 def test_a_curve_needs_two_points() -> None:
     """A single snapshot is no curve."""
     assert loss_svg(plans.SNAPSHOTS[:1], title="x") == ""

@@ -72,6 +72,15 @@ def test_a_pending_model_says_so() -> None:
     assert "not known to be accepted" in text
 
 
+def test_an_imported_model_has_no_identity() -> None:
+    """What we did not create has no digest to show, and a model without snapshots no curve."""
+    imported = Record(plans.address("x"), serving=plans.model("x-1", digest="", data=(), total_steps=None))
+    live = replace(plans.LIVE, id="x-1", snapshots=())
+    text = "\n".join(show_lines(imported, live, colour=False))
+    assert "identity" not in text
+    assert "mean loss" not in text
+
+
 def test_an_empty_state_says_so() -> None:
     """Nothing recorded is a sentence, not an empty table."""
     assert list(state_lines(State(), colour=False))[-1] == "Nothing is recorded."

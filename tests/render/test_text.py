@@ -163,6 +163,20 @@ def test_a_failure_says_what_to_do() -> None:
     assert "--retry-failed" in text
 
 
+def test_a_failure_without_a_known_reason_still_advises() -> None:
+    """The operation may be gone: no empty error line, the same way on."""
+    lines = list(plan_lines(Plan((replace(plans.FAILED, error="", file=""),)), colour=False, width=0))
+    assert "      its training failed" in lines
+    assert not [line for line in lines if "error:" in line]
+    assert "--retry-failed" in whole(lines)
+
+
+def test_much_drift_is_brief_in_a_plan() -> None:
+    """A plan names ten findings and where to see the rest."""
+    lines = list(plan_lines(Plan((), drift=(plans.CHANGED,) * 25), colour=False))
+    assert "    … and 15 more: reconciler drift" in lines
+
+
 def test_many_waiting_models_are_brief() -> None:
     """A thousand trainings under way take a dozen lines."""
     waiting = tuple(replace(plans.WAIT, address=plans.address(f"m{index}")) for index in range(1000))

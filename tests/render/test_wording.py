@@ -26,7 +26,16 @@ from tests.render.strategies import floats
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.7, "0.7"), (float32(0.7), "0.7"), (0.001, "0.001"), (1.0, "1"), (1e-7, "1e-07"), (1e300, "1e+300")],
+    [
+        (0.7, "0.7"),
+        (float32(0.7), "0.7"),
+        (0.001, "0.001"),
+        (1.0, "1"),
+        (1e-7, "1e-07"),
+        (1e300, "1e+300"),
+        (16777217.0, "16777217"),
+        (0.1 + 2**-25, "0.10000003"),
+    ],
 )
 def test_number(value: float, text: str) -> None:
     """A float is shown as a manifest would write it, although the service keeps float32."""

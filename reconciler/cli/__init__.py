@@ -9,7 +9,7 @@ import importlib
 import os
 import sys
 import threading
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 import click
 
@@ -84,11 +84,11 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     """Run a command and leave with its exit code; never a traceback for a user's or service's fault."""
     given = sys.argv[1:] if arguments is None else arguments
     code = _run(given)
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        _silence_stdout()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            _silence(stream)
     if any(not one.daemon for one in threading.enumerate() if one is not threading.main_thread()):
         os._exit(code)  # a call that nobody waits for any more must not hold the process
     sys.exit(code)
@@ -106,7 +106,7 @@ def _run(arguments: list[str]) -> int:
         interrupted = Diagnostic("interrupted; nothing was changed")
         return _say((interrupted,), ExitCode.ERROR, as_json=as_json)
     except BrokenPipeError:
-        _silence_stdout()
+        _silence(sys.stdout)
         return ExitCode.DONE
     except ReconcilerError as error:
         return _say(error.diagnostics, error.exit_code, as_json=as_json)
@@ -132,14 +132,11 @@ def _of_click(error: click.ClickException) -> tuple[Diagnostic, ...]:
 def _say(diagnostics: tuple[Diagnostic, ...], code: int, *, as_json: bool) -> int:
     from reconciler.cli.console import Console
 
-    console = Console.of_environment(as_json=as_json)
-    try:
-        console.errors(diagnostics)
-    except BrokenPipeError:
-        _silence_stdout()
+    Console.of_environment(as_json=as_json).errors(diagnostics)
     return code
 
 
-def _silence_stdout() -> None:
-    """The reader has gone: nothing more may be flushed to it at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _silence(stream: TextIO) -> None:
+    from reconciler.cli.console import silence
+
+    silence(stream)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import getpass
 import os
 import socket
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -162,8 +161,9 @@ def state_manager(name: str, options: Options, stack: Stack, environ: Mapping[st
 
 
 def _notify(text: str) -> None:
-    sys.stderr.write(text + "\n")
-    sys.stderr.flush()
+    from reconciler.cli.console import emit_error
+
+    emit_error(text + "\n")
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TextIO
 
 from reconciler.errors import Diagnostic
 from reconciler.plan.values import Plan
@@ -25,6 +25,30 @@ def wants_colour(environ: Mapping[str, str], *, terminal: bool) -> bool:
     if environ.get("CLICOLOR_FORCE", "0") not in {"", "0"}:
         return True
     return terminal and environ.get("CLICOLOR", "1") != "0"
+
+
+def emit(text: str = "", *, flush: bool = False) -> None:
+    """Write to stdout. A reader who has gone (`| head`) stops the printing, never the work."""
+    _emit(sys.stdout, text, flush=flush)
+
+
+def emit_error(text: str) -> None:
+    """Write to stderr, at once; `2>&1 | head` is no reason to stop either."""
+    _emit(sys.stderr, text, flush=True)
+
+
+def silence(stream: TextIO) -> None:
+    """The reader has gone: nothing more may be sent to it, not at exit either."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _emit(stream: TextIO, text: str, *, flush: bool) -> None:
+    try:
+        stream.write(text)
+        if flush:
+            stream.flush()
+    except BrokenPipeError:
+        silence(stream)
 
 
 def timestamp() -> str:
@@ -59,21 +83,21 @@ class Console:
     def lines(self, lines: Iterable[str]) -> None:
         """Results."""
         for line in lines:
-            sys.stdout.write(line + "\n")
+            emit(line + "\n")
 
     def document(self, document: object) -> None:
         """One JSON document, indented."""
         import json
 
-        sys.stdout.write(json.dumps(document, indent=2) + "\n")
+        emit(json.dumps(document, indent=2) + "\n")
 
     def records(self, records: Iterable[Mapping[str, Any]]) -> None:
         """JSON lines, each at once: somebody follows them."""
         from reconciler.render.stream import encode_line
 
         for record in records:
-            sys.stdout.write(encode_line(record) + "\n")
-        sys.stdout.flush()
+            emit(encode_line(record) + "\n")
+        emit(flush=True)
 
     def plan(self, plan: Plan, *, operation: str = "plan") -> None:
         """A plan, as text or as the event stream."""
@@ -85,7 +109,7 @@ class Console:
         from reconciler.render.text import plan_lines
 
         self.lines(plan_lines(plan, colour=self.colour, width=self.width))
-        sys.stdout.flush()
+        emit(flush=True)
 
     def errors(self, diagnostics: Sequence[Diagnostic]) -> None:
         """Errors and warnings; on stderr unless stdout is to hold JSON."""
@@ -100,10 +124,9 @@ class Console:
         colour = wants_colour(os.environ, terminal=terminal) and "--no-color" not in sys.argv
         width = shutil.get_terminal_size().columns if terminal else 0
         for line in error_lines(diagnostics, colour=colour, width=width):
-            sys.stderr.write(line + "\n")
+            emit_error(line + "\n")
 
     def note(self, text: str) -> None:
         """Something for people that is neither result nor error."""
         if not self.as_json:
-            sys.stderr.write(text + "\n")
-            sys.stderr.flush()
+            emit_error(text + "\n")

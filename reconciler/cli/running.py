@@ -11,7 +11,7 @@ from datetime import timedelta
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from reconciler.cli.console import Console, timestamp
+from reconciler.cli.console import Console, emit, emit_error, timestamp
 from reconciler.errors import ExitCode, ReconcilerError, UsageError
 from reconciler.events import Detached, Event, Failed, Progress, Skipped, exit_code
 
@@ -133,12 +133,11 @@ def _quiet(console: Console) -> Callable[[Event], None]:
         line = event_line(event, colour=console.colour)
         if line is not None:
             if isinstance(event, Failed):
-                sys.stdout.flush()
-                sys.stderr.write(line + "\n")
-                sys.stderr.flush()
+                emit(flush=True)
+                emit_error(line + "\n")
                 return
             console.lines([line])
-            sys.stdout.flush()
+            emit(flush=True)
 
     return show
 

@@ -1,0 +1,444 @@
+"""The command as its users meet it: a process, a folder, an environment, a service on loopback.
+
+Rule: nothing of the client is imported here; what is not in the contract is not looked at.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import dataclasses
+import hashlib
+import http.server
+import json
+import os
+import pathlib
+import signal
+import struct
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import requests
+
+BASE = "models/gemini-1.0-pro-001"
+OTHER_BASE = "models/gemini-1.5-flash-001-tuning"
+PAIRS = [(str(n), str(n + 1)) for n in range(20)]
+ROOT = pathlib.Path(__file__).parents[2]
+SECONDS = 60
+"""How long a command may take before the test fails."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def all(self) -> str:
+        """Both streams."""
+        return self.out + self.err
+
+    def json(self) -> Any:
+        """Standard output as one JSON document."""
+        return json.loads(self.out)
+
+    def records(self) -> list[dict[str, Any]]:
+        """Standard output as JSON lines; every line must be an object."""
+        found = [json.loads(line) for line in self.out.splitlines()]
+        assert all(isinstance(one, dict) for one in found)
+        return found
+
+
+@dataclasses.dataclass(frozen=True)
+class Service:
+    """An emulator and its controls."""
+
+    url: str
+
+    def call(self, method: str, path: str, body: object = None) -> Any:
+        """Send a request to the service itself; it must succeed."""
+        with requests.Session() as session:
+            session.trust_env = False
+            answer = session.request(method, f"{self.url}/{path}", json=body, timeout=10)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def control(self, path: str, body: object) -> Any:
+        """Post to the control plane."""
+        return self.call("POST", f"emulator/{path}", body)
+
+    def reset(self) -> None:
+        """Make it as new: no models, faults or log; the clock runs and trainings are short."""
+        self.control("reset", {})
+        self.settings(
+            training_seconds=0.3,
+            auth="none",
+            quota_project_required=False,
+            tunable=[BASE, OTHER_BASE],
+            delete_creating="allow",
+            list_lag_seconds=0,
+        )
+
+    def settings(self, **values: Any) -> None:
+        """Change settings."""
+        self.control("settings", values)
+
+    def freeze(self) -> None:
+        """Stop the clock: trainings stand still."""
+        self.control("clock", {"frozen": True})
+
+    def advance(self, seconds: float = 1000) -> None:
+        """Let time pass at once."""
+        self.control("clock", {"advance": seconds})
+
+    def fault(self, *rules: Mapping[str, Any]) -> None:
+        """Add fault rules."""
+        self.control("faults", list(rules))
+
+    def heal(self) -> None:
+        """Drop every fault."""
+        self.call("DELETE", "emulator/faults")
+
+    def log(self) -> list[dict[str, Any]]:
+        """Every request so far, oldest first; those of `names` and `get` of this class included."""
+        return list(self.call("GET", "emulator/requests")["requests"])
+
+    def forget_log(self) -> None:
+        """Empty the log."""
+        self.call("DELETE", "emulator/requests")
+
+    def sent(self, *methods: str) -> list[tuple[str, str]]:
+        """Method and path of the logged requests, of these methods where given."""
+        return [(one["method"], one["path"]) for one in self.log() if not methods or one["method"] in methods]
+
+    def creates(self) -> int:
+        """How many models were really created."""
+        return sum(
+            1
+            for one in self.log()
+            if one["method"] == "POST" and one["path"].endswith("/tunedModels") and one["effect"]
+        )
+
+    def models(self) -> dict[str, dict[str, Any]]:
+        """Id to model, all that live."""
+        found = self.call("GET", "v1beta/tunedModels?pageSize=1000").get("tunedModels", [])
+        return {one["name"].removeprefix("tunedModels/"): one for one in found}
+
+    def create(self, id: str, pairs: Sequence[tuple[str, str]] = PAIRS, **fields: Any) -> None:
+        """Create a model behind everybody's back."""
+        body = {
+            "displayName": id,
+            "baseModel": BASE,
+            "tuningTask": {
+                "hyperparameters": {"batchSize": 4, "learningRate": 0.001, "epochCount": 5},
+                "trainingData": {
+                    "examples": {
+                        "examples": [{"textInput": text, "output": output} for text, output in pairs]
+                    }
+                },
+            },
+            **fields,
+        }
+        self.call("POST", f"v1beta/tunedModels?tunedModelId={id}", body)
+
+    def delete(self, id: str) -> None:
+        """Delete a model behind everybody's back."""
+        self.call("DELETE", f"v1beta/tunedModels/{id}")
+
+    def patch(self, id: str, mask: str, **fields: Any) -> None:
+        """Change a model behind everybody's back."""
+        self.call("PATCH", f"v1beta/tunedModels/{id}?updateMask={mask}", fields)
+
+    def permissions(self, id: str) -> set[tuple[str, str, str]]:
+        """Type, address and role of a model's permissions, the owner's left out."""
+        found = self.call("GET", f"v1beta/tunedModels/{id}/permissions?pageSize=100").get("permissions", [])
+        return {
+            (one["granteeType"], one.get("emailAddress", ""), one["role"])
+            for one in found
+            if one["role"] != "OWNER"
+        }
+
+
+@dataclasses.dataclass
+class Project:
+    """A folder with manifests, and the command in it.
+
+    Attributes:
+        environ: what every command sees besides PATH and a home of its own.
+    """
+
+    root: pathlib.Path
+    service: Service
+    environ: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    def env(self, extra: Mapping[str, str | None] | None = None) -> dict[str, str]:
+        """The whole environment; None takes a variable away."""
+        home = self.root.parent / f"{self.root.name}-home"
+        home.mkdir(exist_ok=True)
+        merged: dict[str, str | None] = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(home),
+            "LANG": "C.UTF-8",
+            "PYTHONPATH": str(ROOT),
+            "GOOGLE_GEMINI_BASE_URL": self.service.url,
+            **self.environ,
+            **(extra or {}),
+        }
+        return {key: value for key, value in merged.items() if value is not None}
+
+    def start(
+        self, *arguments: str, environ: Mapping[str, str | None] | None = None, **options: Any
+    ) -> subprocess.Popen[str]:
+        """Start a command and return at once."""
+        options.setdefault("stdin", subprocess.DEVNULL)
+        options.setdefault("stdout", subprocess.PIPE)
+        options.setdefault("stderr", subprocess.PIPE)
+        return subprocess.Popen(
+            [sys.executable, "-m", "reconciler", *arguments],
+            cwd=self.root,
+            env=self.env(environ),
+            text=True,
+            encoding="utf-8",
+            **options,
+        )
+
+    def run(
+        self,
+        *arguments: str,
+        environ: Mapping[str, str | None] | None = None,
+        stdin: str | None = None,
+        expect: int | None = None,
+    ) -> Result:
+        """Run a command to its end.
+
+        Args:
+            arguments: of the command line.
+            environ: on top of the project's; None takes a variable away.
+            stdin: what it can read there.
+            expect: the exit code that it must have.
+        """
+        options: dict[str, Any] = {} if stdin is None else {"stdin": subprocess.PIPE}
+        with self.start(*arguments, environ=environ, **options) as process:
+            try:
+                out, err = process.communicate(stdin, timeout=SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                out, err = process.communicate()
+                raise AssertionError(f"{arguments} did not end:\n{out}\n{err}") from None
+        result = Result(process.returncode, out, err)
+        assert "Traceback (most recent call last)" not in result.all, result.all
+        assert "internal error" not in result.all, result.all
+        if expect is not None:
+            assert result.code == expect, f"{arguments} left {result.code}:\n{result.out}\n{result.err}"
+        return result
+
+    def apply(self, *arguments: str, expect: int | None = 0, **options: Any) -> Result:
+        """Run apply --auto-approve."""
+        return self.run("apply", "--auto-approve", *arguments, expect=expect, **options)
+
+    def plan(self, *arguments: str, expect: int | None = 0, **options: Any) -> Result:
+        """Run plan."""
+        return self.run("plan", *arguments, expect=expect, **options)
+
+    def settled(self) -> None:
+        """Assert that nothing is left to do."""
+        result = self.plan("--detailed-exitcode", expect=None)
+        assert result.code == 0, result.all
+
+    def plan_json(self, *arguments: str) -> dict[str, Any]:
+        """The plan document."""
+        self.plan("--out", "judged.plan", *arguments)
+        document = json.loads((self.root / "judged.plan").read_text())
+        assert isinstance(document, dict)
+        return document
+
+    def actions(self, *arguments: str) -> dict[str, list[list[str]]]:
+        """Address to the actions of each of its changes, no-ops left out unless they import."""
+        found: dict[str, list[list[str]]] = {}
+        for one in self.plan_json(*arguments)["resource_changes"]:
+            if one["change"]["actions"] != ["no-op"]:
+                found.setdefault(one["address"], []).append(one["change"]["actions"])
+        return found
+
+    def write(self, name: str, text: str) -> pathlib.Path:
+        """Write a file of the project."""
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def declare(self, *documents: Mapping[str, Any], file: str = "manifests/models.yaml") -> None:
+        """Write manifests (JSON is YAML), in place of those that the file had."""
+        self.write(file, "---\n".join(json.dumps(one, indent=1) + "\n" for one in documents))
+
+    @property
+    def state_file(self) -> pathlib.Path:
+        """The default state's file."""
+        return self.root / "state" / "default.json"
+
+    def state(self) -> dict[str, Any]:
+        """The state document."""
+        document = json.loads(self.state_file.read_text())
+        assert isinstance(document, dict)
+        return document
+
+    def record(self, name: str) -> dict[str, Any]:
+        """What is recorded of TunedModel/NAME."""
+        found = [one for one in self.state()["resources"] if one["address"] == f"TunedModel/{name}"]
+        assert len(found) == 1, self.state()
+        record = found[0]
+        assert isinstance(record, dict)
+        return record
+
+    def recorded(self) -> list[str]:
+        """Every recorded address."""
+        return [one["address"] for one in self.state()["resources"]]
+
+
+def model(
+    name: str, *, pairs: Sequence[tuple[str, str]] = PAIRS, file: str | None = None, **changes: Any
+) -> dict[str, Any]:
+    """A manifest.
+
+    Args:
+        name: metadata.name.
+        pairs: the inline examples.
+        file: the data file instead.
+        changes: metadata, spec and hyperparameters are merged into; other keys stand beside them.
+    """
+    data = (
+        {"file": file}
+        if file
+        else {"examples": {"examples": [{"text_input": text, "output": output} for text, output in pairs]}}
+    )
+    hyperparameters = changes.pop(
+        "hyperparameters", {"batch_size": 4, "learning_rate": 0.001, "epoch_count": 5}
+    )
+    metadata = {"name": name, **changes.pop("metadata", {})}
+    spec = {
+        "display_name": name,
+        "base_model": BASE,
+        "tuning_task": {"hyperparameters": hyperparameters, "training_data": data},
+        **changes.pop("spec", {}),
+    }
+    spec = {key: value for key, value in spec.items() if value is not None}
+    return {
+        "apiVersion": "reconciler/v1",
+        "kind": "TunedModel",
+        "metadata": metadata,
+        "spec": spec,
+        **changes,
+    }
+
+
+def stack(name: str = "", **spec: Any) -> dict[str, Any]:
+    """A Stack manifest."""
+    return {"apiVersion": "reconciler/v1", "kind": "Stack", "metadata": {"name": name}, "spec": spec}
+
+
+def data_digest(pairs: Sequence[tuple[str, str]]) -> str:
+    """Design 2.4's `data`: SHA-256 of the examples in order, one canonical object a line."""
+    digest = hashlib.sha256()
+    for text, output in pairs:
+        line = json.dumps({"output": output, "textInput": text}, ensure_ascii=False, separators=(",", ":"))
+        digest.update(line.encode() + b"\n")
+    return digest.hexdigest()
+
+
+def float_bits(value: float) -> str:
+    """The hex of a float's float32 bits."""
+    return struct.pack(">f", value).hex()
+
+
+def identity(
+    name: str,
+    pairs: Sequence[tuple[str, str]] = PAIRS,
+    *,
+    generation: int = 0,
+    stack: str = "",
+    source: str = BASE,
+    hyperparameters: Mapping[str, Any] | None = None,
+) -> str:
+    """Design 2.4's id, from its words alone."""
+    if hyperparameters is None:
+        hyperparameters = {"batchSize": 4, "learningRate": float_bits(0.001), "epochCount": 5}
+    whole = {
+        "version": 1,
+        "stack": stack,
+        "workspace": "default",
+        "generation": generation,
+        "source": source,
+        "hyperparameters": hyperparameters,
+        "data": data_digest(pairs),
+    }
+    text = json.dumps(whole, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    digest = base64.b32encode(hashlib.sha256(text.encode()).digest()).decode().lower()
+    return f"{name}-{digest[:8]}"
+
+
+def until(condition: Callable[[], object], seconds: float = 20) -> None:
+    """Wait for something that another process does."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.02)
+
+
+def finish(process: subprocess.Popen[str], number: int | None = None) -> tuple[Result, float]:
+    """Send a signal, and return what the command left and how long it took."""
+    began = time.monotonic()
+    if number is not None:
+        process.send_signal(number)
+    out, err = process.communicate(timeout=SECONDS)
+    result = Result(process.returncode, out, err)
+    assert "Traceback (most recent call last)" not in result.all, result.all
+    return result, time.monotonic() - began
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    """SIGKILL, as an out-of-memory killer does it."""
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+
+
+@contextlib.contextmanager
+def recording(
+    answer: Callable[[str, str], tuple[int, dict[str, str], bytes]],
+) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Serve HTTP and note every request's method, path and headers; yields address and notes."""
+    seen: list[dict[str, Any]] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def _any(self) -> None:
+            length = int(self.headers.get("Content-Length") or 0)
+            body = self.rfile.read(length)
+            headers = {key.lower(): value for key, value in self.headers.items()}
+            seen.append({"method": self.command, "path": self.path, "headers": headers, "body": body})
+            status, extra, content = answer(self.command, self.path)
+            self.send_response(status)
+            for key, value in {"Content-Type": "application/json", **extra}.items():
+                self.send_header(key, value)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_GET = do_POST = do_PATCH = do_DELETE = do_CONNECT = _any  # noqa: N815 - the library's names
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}", seen
+        finally:
+            server.shutdown()
+            thread.join()

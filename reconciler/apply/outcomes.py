@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from reconciler.apply.steps import Step, Task, find, retired
 from reconciler.errors import ServiceError
 from reconciler.events import Completed, Event, Failed, Skipped, Started
-from reconciler.model import Status
+from reconciler.model import Address, Status
 from reconciler.plan.values import Action, Change
 from reconciler.providers import Accepted, Training
 from reconciler.state import Model, Record, Verdict
@@ -17,6 +17,7 @@ CHECK_ADVICE = (
     "It is not promoted; correct the check or the data and apply again. What serves now goes on serving"
 )
 RETRY_ADVICE = "Apply again: nothing is trained twice"
+_RETRY = "reconciler apply --retry-failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +119,25 @@ def _trained(task: Task, record: Record, result: object, moment: str) -> Settled
     record = replace(record, candidate=done)
     if result.status is Status.FAILED:
         why = result.error or "the service gave no reason"
-        advice = f"To train it again: reconciler apply --retry-failed --target {address}"
-        return _stop(task, record, Failed(address, "create", f"its training failed: {why}", advice, task.id))
+        return _stop(task, record, training_failed(address, task.id, f"its training failed: {why}"))
     return Settled(record)
+
+
+def training_failed(address: Address, id: str, error: str) -> Failed:
+    """A training that ended badly, and the way to another."""
+    return Failed(address, "create", error, f"To train it again: {_RETRY} --target {address}", id)
+
+
+def overtaken(task: Task, record: Record) -> Settled:
+    """What another run made of our task while we only watched: it is not ours to finish any more."""
+    address, operation = task.change.address, task.operation
+    task.ended = True
+    serves = record.serving is not None and record.serving.id == task.id
+    if serves and operation != "delete":
+        return Settled(record, (Completed(address, "create", task.id, detail="recorded by another run"),))
+    if operation == "delete" and find(record, task.id) is None:
+        return Settled(record, (Completed(address, operation, task.id, detail="recorded by another run"),))
+    return Settled(record, (Skipped(address, operation, "another run has changed its record", task.id),))
 
 
 def _stop(task: Task, record: Record, event: Event) -> Settled:
@@ -171,17 +188,26 @@ def promote(record: Record, change: Change, moment: str) -> Record:
 
 def fail(task: Task, record: Record, error: ServiceError) -> Settled:
     """What a refused or lost call means. The next run goes on from the record."""
-    step = task.steps[0]
+    step, operation = task.steps[0], task.operation
     address = task.change.address
     if step is Step.CREATE and error.status == 409 and record.candidate is not None:
         # it is another's: to keep it as our candidate would be to take it for ours in the next run
         record = replace(record, candidate=None)
-    if step is Step.DELETE and task.change.status is Status.CREATING and error.status in {400, 409}:
-        task.steps.insert(0, Step.OUTLAST)
-        return Settled(_deposed(record, task.id))
+    if error.status in _REFUSED_WHILE_TRAINING:
+        if step is Step.DELETE and task.change.status is Status.CREATING:
+            task.steps.insert(0, Step.OUTLAST)
+            return Settled(_deposed(record, task.id))
+        old = next((one for one in record.deposed if one.id == task.id), None)
+        if step is Step.DELETE_FIRST and old is not None and old.status in {None, Status.CREATING}:
+            task.steps.insert(0, Step.OUTLAST)
+            return Settled(record)
     task.ended = True
     advice = error.detail or RETRY_ADVICE
-    return Settled(record, (Failed(address, str(step), error.summary, advice, task.id),))
+    return Settled(record, (Failed(address, operation, error.summary, advice, task.id),))
+
+
+_REFUSED_WHILE_TRAINING = frozenset({400, 409, 412})
+"""How a service may refuse to delete a model in training: no document says (api.md section 7, 11)."""
 
 
 def _operation(change: Change) -> str:

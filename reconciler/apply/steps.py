@@ -13,9 +13,9 @@ from reconciler.state import Model, Record
 
 
 class Step(StrEnum):
-    """One thing to do; the value is what events call the operation."""
+    """One thing to do."""
 
-    DELETE_FIRST = "delete"
+    DELETE_FIRST = "delete first"
     CREATE = "create"
     TRAIN = "train"
     UPDATE = "update"
@@ -24,9 +24,21 @@ class Step(StrEnum):
     PROMOTE = "promote"
     RETIRE = "retire"
     OUTLAST = "outlast"
-    DELETE = "delete deposed"
+    DELETE = "delete"
     FORGET = "forget"
 
+    @property
+    def operation(self) -> str:
+        """What events call it: people know trainings and deletions, not our steps."""
+        return _OPERATIONS.get(self, self.value)
+
+
+_OPERATIONS = {
+    Step.TRAIN: "create",
+    Step.DELETE_FIRST: "delete",
+    Step.RETIRE: "delete",
+    Step.OUTLAST: "delete",
+}
 
 WATCHING = frozenset({Step.TRAIN, Step.OUTLAST})
 """Steps that only look: no lock is held for them."""
@@ -62,7 +74,7 @@ def steps_of(change: Change) -> list[Step]:
             return []
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Task:
     """One change on its way.
 
@@ -88,6 +100,33 @@ class Task:
     def next(self) -> Step | None:
         """The next step, None when nothing is left."""
         return None if self.ended or not self.steps else self.steps[0]
+
+    @property
+    def operation(self) -> str:
+        """What events call the next step."""
+        return self.steps[0].operation if self.steps else "create"
+
+
+def concerns(task: Task, record: Record) -> bool:
+    """Whether the record still has the task's model where its next step expects it.
+
+    While we only watch, other runs may promote, restore, delete or forget what we wait for: what is not
+    ours to finish any more is left alone.
+    """
+    deposed = {one.id for one in record.deposed}
+    match task.next:
+        case None | Step.RETIRE | Step.FORGET:
+            return True
+        case Step.OUTLAST if task.change.delete_first:
+            return record.candidate is not None and record.candidate.id == task.id and task.id in deposed
+        case Step.DELETE | Step.OUTLAST:
+            main = {one.id for one in (record.serving, record.candidate) if one is not None}
+            waited = task.next is Step.OUTLAST or task.change.after_accepted
+            return task.id in deposed - main if waited else task.id in deposed | main
+        case Step.UPDATE | Step.PERMIT if task.change.action is Action.UPDATE:
+            return record.serving is not None and record.serving.id == task.id
+        case _:
+            return record.candidate is not None and record.candidate.id == task.id
 
 
 def find(record: Record, id: str) -> Model | None:

@@ -1,0 +1,65 @@
+"""What an apply works with: its settings, threads, clocks and the wish to stop. Rule: decides nothing."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+
+from reconciler.apply.calls import Examples
+from reconciler.plan.world import timestamp
+from reconciler.providers import Providers
+
+TICK = 0.2
+"""Seconds between two looks at whether we shall stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How an apply runs.
+
+    Attributes:
+        parallelism: calls at once.
+        wait: False stops once everything is accepted.
+        timeout: seconds after which waiting ends, None for never.
+        lag: seconds for which a model that was just accepted may be invisible.
+    """
+
+    parallelism: int = 10
+    wait: bool = True
+    timeout: float | None = None
+    lag: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What one apply has at hand.
+
+    Attributes:
+        examples: reads a data set again, verified.
+        clock: monotonic seconds.
+        now: the time of day, aware.
+        stopping: set when we shall detach.
+        deadline: by `clock`, when waiting ends; None for never.
+    """
+
+    providers: Providers
+    examples: Examples
+    clock: Callable[[], float]
+    now: Callable[[], datetime]
+    stopping: threading.Event
+    settings: Settings
+    pool: ThreadPoolExecutor
+    deadline: float | None
+
+    @property
+    def moment(self) -> str:
+        """Now, as records keep it."""
+        return timestamp(self.now())
+
+    @property
+    def expired(self) -> bool:
+        """Whether the time for waiting has run out."""
+        return self.deadline is not None and self.clock() >= self.deadline

@@ -1,0 +1,163 @@
+"""Watching trainings while nobody is locked out: whom to look at, when, and what an answer means.
+
+Rule: reads only, records nothing. Many trainings are seen with one list, few with a look at each; an
+error never means that a training ended, and a model that was just accepted may be invisible for a while.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, wait
+from typing import Any
+
+from reconciler.apply import watch
+from reconciler.apply.calls import call, training_of
+from reconciler.apply.ledger import Ledger
+from reconciler.apply.means import TICK, Means
+from reconciler.apply.outcomes import RETRY_ADVICE
+from reconciler.apply.steps import Step, Task, find
+from reconciler.errors import CredentialError, NotFoundError, ReconcilerError, ServiceError, StoppedError
+from reconciler.events import Event, Failed, Skipped
+from reconciler.model import Live, Status
+from reconciler.providers import Training
+
+_MISSES = 5
+"""Polls in a row that may fail for other reasons than a busy service."""
+
+_COST = 4.0
+"""A long list is repeated after so many times as long as it took."""
+
+
+class Polling:
+    """What is seen of the trainings that an apply waits for.
+
+    Attributes:
+        ended: what has been seen to end; the caller records and clears it.
+    """
+
+    def __init__(self, ledger: Ledger, means: Means) -> None:
+        self._ledger, self._means = ledger, means
+        self._due: dict[Task, float] = {}
+        self._missing: dict[Task, float] = {}
+        self.ended: dict[Task, Training] = {}
+
+    def watch(self) -> Iterator[Event]:
+        """Look at the trainings that are due, until one has ended, none is left, or we shall stop."""
+        means = self._means
+        while not means.stopping.is_set() and not self.ended and not means.expired:
+            watched = self._ledger.watched()
+            if not watched:
+                return
+            now = means.clock()
+            earliest = min(self._due.get(task, 0.0) for task in watched)
+            if earliest > now:
+                until = earliest if means.deadline is None else min(earliest, means.deadline)
+                means.stopping.wait(max(0.0, until - now))
+            else:
+                yield from self._look(watched, now)
+
+    def _look(self, watched: list[Task], now: float) -> Iterator[Event]:
+        """One round: every kind by a list or by single looks, whatever is cheaper."""
+        by_kind: dict[str, list[Task]] = {}
+        for task in watched:
+            by_kind.setdefault(task.change.address.kind, []).append(task)
+        singles: list[Task] = []
+        for kind, tasks in by_kind.items():
+            due = [task for task in tasks if self._due.get(task, 0.0) <= now]
+            if due and len(tasks) > watch.MANY:
+                seen, rest = self._listed(kind, tasks)
+                yield from seen
+                due = [task for task in rest if self._due.get(task, 0.0) <= now]
+            singles += due
+        futures = [(task, self._means.pool.submit(self._poll, task)) for task in singles]
+        for task, future in futures:
+            answer = self._waited(future)
+            if answer is None:
+                return  # we shall stop
+            yield from self._answered(task, answer)
+
+    def _listed(self, kind: str, tasks: list[Task]) -> tuple[list[Event], list[Task]]:
+        """What one list tells, and the tasks that it tells nothing of.
+
+        A failure's reason is not in a list, and a list may lag: those are looked at singly.
+        """
+        began = self._means.clock()
+        provider = self._means.providers[kind]
+        answer = self._waited(self._means.pool.submit(lambda: {one.id: one for one in provider.list()}))
+        if not isinstance(answer, dict):
+            if isinstance(answer, ReconcilerError):
+                for task in tasks:
+                    self._missed(task, answer)
+            return [event for task in tasks for event in self._lost(task)], []
+        live: dict[str, Live] = answer
+        pause = _COST * (self._means.clock() - began)
+        events: list[Event] = []
+        rest: list[Task] = []
+        for task in tasks:
+            one = live.get(task.id)
+            if one is None or one.status is Status.FAILED:
+                rest.append(task)
+                continue
+            model = find(self._ledger.record(task.change.address), task.id)
+            steps = model.total_steps if model is not None else None
+            events += self._answered(task, training_of(one, steps), pause)
+        return events, rest
+
+    def _poll(self, task: Task) -> object:
+        return call(task, self._ledger.record(task.change.address), None, "", self._means.examples)
+
+    def _waited(self, future: Future[Any]) -> object:
+        """The answer, or the error of the service; None when we shall stop before it comes."""
+        while not wait([future], timeout=TICK).done:
+            if self._means.stopping.is_set():
+                return None
+        try:
+            return future.result()
+        except StoppedError:
+            return None
+        except (ServiceError, CredentialError) as error:
+            return error
+
+    def _answered(self, task: Task, answer: object, pause: float = 0.0) -> Iterable[Event]:
+        """Take in one answer; at most one event."""
+        if isinstance(answer, NotFoundError) and task.next is Step.OUTLAST:
+            answer = Training(Status.FAILED)  # gone already, which is what we wait for
+        if isinstance(answer, ReconcilerError):
+            self._missed(task, answer)
+            return self._lost(task)
+        task.misses, task.error = 0, None
+        self._missing.pop(task, None)
+        if not isinstance(answer, Training):
+            return ()
+        if answer.status is not Status.CREATING:
+            self.ended[task] = answer
+            return ()
+        model = find(self._ledger.record(task.change.address), task.id)
+        if model is None:
+            return ()
+        seen = watch.progress(task.change.address, model, answer, self._means.now())
+        interval = watch.interval(seen.elapsed, seen.remaining)
+        self._due[task] = self._means.clock() + max(interval, pause)
+        return (seen,) if task.next is Step.TRAIN else ()
+
+    def _missed(self, task: Task, error: ReconcilerError) -> None:
+        """Ask again a little later; a busy service may be busy for as long as it likes."""
+        busy = isinstance(error, ServiceError) and (error.status is None or error.status >= 429)
+        task.misses += 0 if busy else 1
+        task.error = error
+        self._due[task] = self._means.clock() + min(2.0**task.misses, watch.LONGEST)
+
+    def _lost(self, task: Task) -> Iterable[Event]:
+        """Give up watching what cannot be seen for long; nothing is lost, the id is recorded."""
+        error, address = task.error, task.change.address
+        if isinstance(error, NotFoundError):
+            since = self._missing.setdefault(task, self._means.clock())
+            if task.misses < _MISSES or self._means.clock() - since < self._means.settings.lag:
+                return ()
+            task.ended = True
+            return (Failed(address, "create", f"{task.id} is gone: {error.summary}", RETRY_ADVICE, task.id),)
+        if error is None or task.misses < _MISSES:
+            return ()
+        operation, task.ended = task.operation, True
+        reason = f"it cannot be watched any more: {error.summary}"
+        return (Skipped(address, operation, reason, task.id, unfinished=True),)

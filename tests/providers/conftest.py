@@ -15,7 +15,7 @@ from tests.transport.wire import Wire, listening
 @pytest.fixture
 def wire() -> Iterator[Wire]:
     """A server of this test's own."""
-    with listening() as served:
+    with listening(Wire()) as served:
         yield served
 
 

@@ -127,7 +127,7 @@ def test_a_proxy_of_the_environment_does_not_see_loopback(
     wire: Wire, to: To, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With HTTP_PROXY set, a request to this machine goes straight there."""
-    with listening() as proxy:
+    with listening(Wire()) as proxy:
         monkeypatch.setenv("http_proxy", proxy.url)
         monkeypatch.delenv("no_proxy", raising=False)
         to(TOKEN).call("GET", "v1beta/x")
@@ -213,7 +213,7 @@ class TokenServer:
 @pytest.fixture
 def tokens(tmp_path: Path, key: str) -> Any:
     """A token endpoint of this test's own."""
-    with listening() as wire:
+    with listening(Wire()) as wire:
         yield TokenServer(wire, tmp_path, key)
 
 

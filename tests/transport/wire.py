@@ -8,7 +8,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 Action: TypeAlias = "bytes | Keeping | Callable[[socket.socket], None]"
 
@@ -29,7 +29,7 @@ class Wire:
 
     url: str = ""
     script: list[Action] = field(default_factory=list)
-    always: Action = b""
+    always: Action = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
     requests: list[Request] = field(default_factory=list)
     connections: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -117,11 +117,14 @@ def _converse(wire: Wire, connection: socket.socket) -> None:
             connection.sendall(action)
 
 
+W = TypeVar("W", bound=Wire)
+
+
 @contextlib.contextmanager
-def listening() -> Iterator[Wire]:
+def listening(wire: W) -> Iterator[W]:
     """Serve until the end of the block."""
     server = socket.create_server(("127.0.0.1", 0))
-    wire = Wire(f"http://127.0.0.1:{server.getsockname()[1]}", always=answer({}))
+    wire.url = f"http://127.0.0.1:{server.getsockname()[1]}"
 
     def accept() -> None:
         with contextlib.suppress(OSError):

@@ -6,6 +6,7 @@ RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip --disable-pip-version-check --require-virtualenv
 WORKERS ?= auto
 PYTEST_ARGS ?=
+MINUTES ?= 10
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint types bench fuzz conformance schema build requirements clean
@@ -28,11 +29,13 @@ lint: $(VENV)/dev.stamp ## check style, types and the import contracts
 bench: $(VENV)/dev.stamp ## print how long things take
 	@$(RUN) .ci/bench.py
 
-fuzz: $(VENV)/dev.stamp ## run the property tests for longer
-	HYPOTHESIS_PROFILE=long $(RUN) -m pytest -n $(WORKERS) -m fuzz --timeout 3600 $(PYTEST_ARGS)
+fuzz: $(VENV)/dev.stamp ## run the property tests again and again, for MINUTES=10
+	@WORKERS=$(WORKERS) sh .ci/fuzz $(MINUTES)
 
-conformance: $(VENV)/run.stamp ## run Google's Node client against the emulator (needs npm)
+conformance: $(VENV)/dev.stamp ## run what needs npm: Google's Node client, state in azurite
 	@sh .ci/conformance/run
+	@sh .ci/azurite
+	$(RUN) -m pytest -m conformance $(PYTEST_ARGS)
 
 schema: $(VENV)/run.stamp ## print the JSON Schema of the manifests
 	@$(RUN) -m reconciler schema

@@ -1,0 +1,40 @@
+"""What holds for every test: no network but loopback, and a clean environment."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import sys
+from typing import Any
+
+import pytest
+
+_FOREIGN = ("GEMINI_", "GOOGLE_", "RECONCILER_", "TF_HTTP_", "AWS_", "AZURE_", "CLOUDSDK_")
+_KEPT = ("RECONCILER_NEWEST_GENAI",)
+
+
+def pytest_configure() -> None:
+    """Forget the credentials and settings of whoever runs the tests, and stay on this machine."""
+    for name in list(os.environ):
+        if name.startswith(_FOREIGN) and name not in _KEPT:
+            del os.environ[name]
+    sys.addaudithook(_only_loopback)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Azurite comes from npm: what needs it runs in `make conformance`, with all that needs more than PyPI."""
+    for item in items:
+        if "azure" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.conformance)
+
+
+def _only_loopback(event: str, arguments: tuple[Any, ...]) -> None:
+    if event != "socket.connect" or not isinstance(arguments[1], tuple):
+        return
+    host = arguments[1][0]
+    try:
+        near = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        near = host == "localhost"
+    if not near:
+        raise RuntimeError(f"a test reached for {host}: tests use loopback only")

@@ -7,6 +7,7 @@ azure-identity's chain (environment, workload and managed identity, az login).
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -47,6 +48,8 @@ def open_store(container: str, environ: Mapping[str, str]) -> AzureStore:
     else:
         from obstore.auth.azure import AzureCredentialProvider
 
+        # Its complaint comes back as the error; without a handler it would also go to stderr.
+        logging.getLogger("azure").addHandler(logging.NullHandler())
         return AzureStore(
             container,
             config=config,

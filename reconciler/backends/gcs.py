@@ -40,7 +40,10 @@ def open_store(bucket: str, environ: Mapping[str, str]) -> GCSStore:
             retry_config=RETRY,
         )
     return GCSStore(
-        bucket, credential_provider=_provider(bucket, environ), client_options=CLIENT, retry_config=RETRY
+        bucket,
+        credential_provider=credential_provider(bucket, environ),
+        client_options=CLIENT,
+        retry_config=RETRY,
     )
 
 
@@ -72,14 +75,21 @@ class _DefaultCredentials:
         }
 
 
-def _provider(bucket: str, environ: Mapping[str, str]) -> _Token | _DefaultCredentials:
+def credential_provider(bucket: str, environ: Mapping[str, str]) -> _Token | _DefaultCredentials:
+    """What answers a fresh token each time it is called.
+
+    Raises:
+        CredentialError: there is none.
+    """
     if token := environ.get("GOOGLE_OAUTH_ACCESS_TOKEN"):
         return _Token(token)
     import google.auth
+    from google.auth.credentials import with_scopes_if_required
     from google.auth.exceptions import GoogleAuthError
 
     try:
-        credentials, _ = google.auth.default(scopes=[_SCOPE])
+        # Scopes only afterwards: with them, a federated credential looks up its project over the network.
+        credentials = with_scopes_if_required(google.auth.default()[0], [_SCOPE])
     except GoogleAuthError as error:
         raise CredentialError(
             f"gs://{bucket}: no Google credential is found: {error}",

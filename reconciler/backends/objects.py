@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from obstore.store import AzureStore, GCSStore, S3Store
 
 _TRIES = 5
+_NO_CREDENTIAL = "The operation lacked valid authentication credentials for path "
 _NO_BUCKET = ("NoSuchBucket", "specified bucket does not exist", "ContainerNotFound")
 
 
@@ -253,6 +254,7 @@ def _version(e_tag: str | None, version: str | None) -> str:
 
 def _short(text: str) -> str:
     """The server's own words, without a query (a signature may stand there), never long."""
+    text = text.replace(_NO_CREDENTIAL, "no valid credential: ")
     message = re.search(r"<Message>(.*?)</Message>|\"message\":\s*\"(.*?)\"", text, re.DOTALL)
     status = re.search(r"status code: (\d{3}[^:]*)", text)
     if message:

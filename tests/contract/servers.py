@@ -254,6 +254,31 @@ class TerraformHandler(Handler):
         self.reply(status, b"" if status == 200 else json.dumps(holder or {}).encode())
 
 
+class UnconditionalHandler(GCSHandler):
+    """A store that ignores preconditions, as old S3 clones do."""
+
+    def do_PUT(self) -> None:
+        """Always."""
+        del self.headers["x-goog-if-generation-match"]
+        super().do_PUT()
+
+
+class TokenHandler(Handler):
+    """Google's security token service, as far as a federated credential asks it."""
+
+    def do_POST(self) -> None:
+        """A token, for the scope that was asked for."""
+        asked = parse_qs(self.body().decode())
+        self.server.faults.requests.append(asked["scope"][0])
+        answer = {
+            "access_token": "federated-token",
+            "issued_token_type": "urn:ietf:params:oauth:token-type:access_token",
+            "token_type": "Bearer",
+            "expires_in": 3600,
+        }
+        self.reply(200, json.dumps(answer).encode(), {"Content-Type": "application/json"})
+
+
 @contextmanager
 def running(handler: type[Handler]) -> Iterator[Server]:
     """The server in a thread of its own, until the end of the block."""

@@ -1,0 +1,222 @@
+"""A state in a folder: processes, crashes, links, full disks."""
+
+from __future__ import annotations
+
+import json
+import signal
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from reconciler.backends import open_backend
+from reconciler.errors import (
+    LockLostError,
+    StateError,
+    StateLockedError,
+    StateStoreError,
+)
+from tests.contract.backend import (
+    ANN,
+    BOB,
+    put,
+)
+from tests.contract.sites import local, python
+
+
+def test_reading_creates_nothing(tmp_path: Path) -> None:
+    """A plan in a fresh checkout leaves no folder and no lock file behind."""
+    assert local(tmp_path / "state").read() is None
+    with pytest.raises(StateError, match="not locked"):
+        local(tmp_path / "state").force_unlock("x")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_file_is_private_and_alone(tmp_path: Path) -> None:
+    """Mode 0600, named after the document; only the lock file stands beside it."""
+    put(open_backend(str(tmp_path), environ={}, document="emulator"), b"{}")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["emulator.json", "emulator.lock"]
+    assert [oct(path.stat().st_mode & 0o777) for path in tmp_path.iterdir()] == ["0o600", "0o600"]
+    assert (tmp_path / "emulator.lock").read_bytes() == b""
+
+
+def test_a_write_without_the_lock_is_refused(tmp_path: Path) -> None:
+    """Neither before it was taken nor after it was given back."""
+    backend = local(tmp_path)
+    with pytest.raises(LockLostError):
+        backend.write(b"{}", expected=None)
+    put(backend, b"{}")
+    with pytest.raises(LockLostError):
+        backend.write(b"{}", expected=None)
+
+
+def test_a_linked_state_is_written_where_it_lives(tmp_path: Path) -> None:
+    """The link stays a link, and both ways to the file share one lock."""
+    put(local(tmp_path / "real"), b'{"serial": 1}')
+    (tmp_path / "linked").mkdir()
+    link = tmp_path / "linked" / "default.json"
+    link.symlink_to(Path("..") / "real" / "default.json")
+    put(local(tmp_path / "linked"), b'{"serial": 2}')
+    assert link.is_symlink()
+    assert (tmp_path / "real" / "default.json").read_bytes() == b'{"serial": 2}'
+    one, other = local(tmp_path / "real"), local(tmp_path / "linked")
+    one.lock(ANN)
+    with pytest.raises(StateLockedError, match="ann@laptop"):
+        other.lock(BOB)
+    one.unlock(ANN)
+
+
+def test_leftovers_of_a_dead_writer_are_swept_by_the_next(tmp_path: Path) -> None:
+    """Its temporary file goes; files of other documents and of people stay."""
+    put(local(tmp_path), b"{}")
+    for name in (".default.json.abc123.tmp", ".other.json.abc123.tmp", "default.json.backup"):
+        (tmp_path / name).write_text("torn")
+    put(local(tmp_path), b'{"serial": 2}')
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"default.json", "default.lock", ".other.json.abc123.tmp", "default.json.backup"}
+
+
+def test_a_removed_lock_file_is_noticed_before_the_write(tmp_path: Path) -> None:
+    """Whoever deletes the lock file of a living run makes that run stop, not overwrite."""
+    holder, other = local(tmp_path), local(tmp_path)
+    holder.lock(ANN)
+    (tmp_path / "default.lock").unlink()
+    other.lock(BOB)
+    for attempt in (lambda: holder.write(b"{}", expected=None), lambda: holder.renew(ANN)):
+        with pytest.raises(LockLostError, match="was removed"):
+            attempt()
+    other.unlock(BOB)
+
+
+def test_a_living_process_keeps_its_lock_and_a_dead_one_holds_nothing(tmp_path: Path) -> None:
+    """The refusal names its pid; it cannot be broken; after kill -9 the next writer goes on at once."""
+    code = (
+        "import sys, time\n"
+        "from reconciler.backends import LockInfo, open_backend\n"
+        "backend = open_backend(sys.argv[1], environ={})\n"
+        "backend.lock(LockInfo(sys.argv[2], 'apply', 'ann@laptop'))\n"
+        "print('held', flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    holder = python(code, str(tmp_path), ANN.id)
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(StateLockedError, match="ann@laptop") as caught:
+            local(tmp_path).lock(BOB)
+        assert f"pid {holder.pid}" in caught.value.detail
+        with pytest.raises(StateError, match="cannot be broken"):
+            local(tmp_path).force_unlock(ANN.id)
+    finally:
+        holder.kill()
+        holder.communicate()
+    assert json.loads((tmp_path / "default.lock").read_bytes())["Who"] == "ann@laptop"
+    put(local(tmp_path), b"{}", BOB)
+
+
+def test_eight_processes_count_without_losing_one(tmp_path: Path) -> None:
+    """Each adds five models of its own under the lock; forty are recorded, in forty writes."""
+    code = (
+        "import sys\n"
+        "from reconciler.backends import open_backend\n"
+        "from reconciler.model import Address\n"
+        "from reconciler.state import Model, Record\n"
+        "from reconciler.statemgr import StateManager\n"
+        "manager = StateManager(open_backend(sys.argv[1], environ={}), operation='apply', who=sys.argv[2])\n"
+        "for number in range(5):\n"
+        "    address = Address('TunedModel', f'm-{sys.argv[2]}-{number}')\n"
+        "    with manager.locked() as session:\n"
+        "        session.commit(session.state.put(Record(address, Model(address.name))))\n"
+    )
+    workers = [python(code, str(tmp_path), str(number)) for number in range(8)]
+    assert [(worker.communicate()[1], worker.returncode) for worker in workers] == [("", 0)] * 8
+    document = json.loads((tmp_path / "default.json").read_bytes())
+    assert (document["serial"], len(document["resources"])) == (40, 40)
+
+
+def test_kill_9_at_any_moment_leaves_a_whole_state(tmp_path: Path) -> None:
+    """A writer of large states is killed twenty times; each time one whole version is there."""
+    code = (
+        "import sys\n"
+        "from reconciler.backends import LockInfo, open_backend\n"
+        "backend = open_backend(sys.argv[1], environ={})\n"
+        "info = LockInfo('x', 'apply', 'me')\n"
+        "backend.lock(info)\n"
+        "stored = backend.read()\n"
+        "version, number = stored.version if stored else None, 0\n"
+        "print('writing', flush=True)\n"
+        "while True:\n"
+        "    number += 1\n"
+        "    version = backend.write((b'%07d' % number) * 300_000, expected=version)\n"
+    )
+    for attempt in range(20):
+        writer = python(code, str(tmp_path))
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "writing\n"
+        time.sleep(0.003 * attempt)
+        writer.send_signal(signal.SIGKILL)
+        writer.communicate()
+        stored = local(tmp_path).read()
+        if stored is not None:
+            assert stored.data == stored.data[:7] * 300_000
+    put(local(tmp_path), b"{}")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["default.json", "default.lock"]
+
+
+def test_a_full_disk_leaves_the_old_state(tmp_path: Path) -> None:
+    """The write fails by its size limit; the error says so, the old file and nothing else remains."""
+    put(local(tmp_path), b'{"serial": 1}')
+    code = (
+        "import resource, sys\n"
+        "from reconciler.backends import LockInfo, open_backend\n"
+        "from reconciler.errors import StateStoreError\n"
+        "backend = open_backend(sys.argv[1], environ={})\n"
+        "backend.lock(LockInfo('x', 'apply', 'me'))\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
+        "try:\n"
+        "    backend.write(b'x' * 100_000, expected=backend.read().version)\n"
+        "except StateStoreError as error:\n"
+        "    print(error.summary, error.detail)\n"
+    )
+    out, errors = python(code, str(tmp_path)).communicate()
+    assert "cannot write the state: File too large" in out, errors
+    assert "free space" in out
+    assert (tmp_path / "default.json").read_bytes() == b'{"serial": 1}'
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["default.json", "default.lock"]
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    """A file where the folder should be, and a path that is too long, end in our error."""
+    (tmp_path / "file").write_text("")
+    for folder in (tmp_path / "file", tmp_path / "file" / "state", tmp_path / ("x" * 300)):
+        with pytest.raises(StateStoreError, match="cannot lock") as caught:
+            local(folder).lock(ANN)
+        assert str(folder) in caught.value.summary
+        assert "--state" in caught.value.detail
+
+
+def test_a_read_only_folder_is_named() -> None:
+    """Reading still works there; the refusal to lock says that it is a matter of permissions."""
+    code = (
+        "import os, sys\n"
+        "from reconciler.backends import LockInfo, open_backend\n"
+        "from reconciler.errors import StateStoreError\n"
+        "backend = open_backend(sys.argv[1], environ={})\n"
+        "if os.geteuid() == 0:\n"
+        "    os.setuid(65534)\n"  # root ignores permissions
+        "try:\n"
+        "    print(backend.read().data)\n"
+        "    backend.lock(LockInfo('x', 'apply', 'me'))\n"
+        "except StateStoreError as error:\n"
+        "    print(error.summary)\n"
+    )
+    with tempfile.TemporaryDirectory() as name:  # pytest's own folders are closed to other users
+        folder = Path(name)
+        (folder / "default.json").write_text("{}")
+        (folder / "default.json").chmod(0o644)
+        folder.chmod(0o555)
+        out, errors = python(code, name).communicate()
+        folder.chmod(0o755)
+    assert out.splitlines()[:1] == ["b'{}'"], errors
+    assert f"{name}/default.json: cannot lock the state: Permission denied" in out

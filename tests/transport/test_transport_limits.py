@@ -100,7 +100,7 @@ def test_a_429_slows_every_thread(wire: Wire) -> None:
     arrived: list[float] = []
 
     def limited(connection: socket.socket) -> None:
-        connection.sendall(refusal(429, "Please retry in 600ms."))
+        connection.sendall(refusal(429, "Please retry in 1500ms."))
         gate.set()
 
     wire.script = [limited]

@@ -125,10 +125,10 @@ def test_slow_calls_have_twice_the_time(wire: Wire, to: To) -> None:
     """A reply that takes longer than the time-out, but not twice as long, is in time for a slow call only."""
 
     def late(connection: socket.socket) -> None:
-        time.sleep(0.6)
+        time.sleep(1.2)
         connection.sendall(answer({"late": True}))
 
-    transport = to({"RECONCILER_HTTP_TIMEOUT": "0.4"})
+    transport = to({"RECONCILER_HTTP_TIMEOUT": "0.8"})
     wire.always = late
     assert transport.call("POST", "v1beta/x", body={}, slow=True) == {"late": True}
     with pytest.raises(ReplyLostError):

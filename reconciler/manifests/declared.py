@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Mapping
 from datetime import date, timedelta
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic.alias_generators import to_camel, to_snake
@@ -51,6 +51,22 @@ HOLDS_A_CREDENTIAL = "holds a credential"
 """The one refusal that must not repeat the value."""
 
 
+def model_under(owner: type[Declared], key: str | int) -> type[Declared] | None:
+    """The model of what stands under a key, in either spelling; None for a plain value or an item."""
+    if isinstance(key, int):
+        return None  # a list's items have the model that its key has
+    for field, info in owner.model_fields.items():
+        if key in {field, info.alias}:
+            return _declared(info.annotation)
+    return None
+
+
+def _declared(annotation: object) -> type[Declared] | None:
+    if isinstance(annotation, type) and issubclass(annotation, Declared):
+        return annotation
+    return next((found for one in get_args(annotation) if (found := _declared(one)) is not None), None)
+
+
 def refusal(summary: str, advice: str = "") -> PydanticCustomError:
     """What a validator raises: the sentence goes on after the key's name ("is below 1")."""
     return PydanticCustomError("refused", "{summary}", {"summary": summary, "advice": advice})
@@ -63,7 +79,11 @@ def snake(key: str) -> str:
 
 def _scalar(value: object) -> object:
     """Text that came from variables may be a number or a boolean; text in the manifest may not."""
-    return resolve(value) if type(value) is Substituted else value
+    if type(value) is not Substituted:
+        return value
+    resolved = resolve(value)
+    # an empty variable is no way to unset a field: it is a text where a number should be
+    return value if resolved is None else resolved
 
 
 def _within_float32(value: float) -> float:

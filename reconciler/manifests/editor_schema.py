@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic.alias_generators import to_camel
 from pydantic.json_schema import models_json_schema
 
+from reconciler.manifests.declared import Declared, model_under
 from reconciler.manifests.envelope import Envelope
 from reconciler.manifests.kinds import FORMS, STACK
+from reconciler.manifests.spelling import camel
 from reconciler.manifests.stack import StackManifest
 from reconciler.manifests.variables import REFERENCE_PATTERN
 
@@ -34,6 +35,9 @@ def json_schema() -> dict[str, object]:
         ref_template="#/$defs/{model}",
     )
     definitions = {name: _spelled(definition) for name, definition in document["$defs"].items()}
+    for form in FORMS.values():
+        for where, keys, required in form.choices:
+            _add_choice(definitions[_model_at(form.manifest, where).__name__], keys, required=required)
     return {
         "$schema": DRAFT,
         "title": "Reconciler manifest",
@@ -54,13 +58,26 @@ def json_schema() -> dict[str, object]:
     }
 
 
-def _spelled(definition: dict[str, Any]) -> dict[str, object]:
+def _model_at(manifest: type[Declared], path: str) -> type[Declared]:
+    for step in path.split("."):
+        manifest = model_under(manifest, step) or manifest
+    return manifest
+
+
+def _add_choice(definition: dict[str, Any], keys: tuple[str, str], *, required: bool) -> None:
+    """One of two keys, in either spelling."""
+    each = [{"anyOf": [{"required": [one]} for one in dict.fromkeys((key, camel(key)))]} for key in keys]
+    rule = {"oneOf": each} if required else {"not": {"allOf": each}}
+    definition.setdefault("allOf", []).append(rule)
+
+
+def _spelled(definition: dict[str, Any]) -> dict[str, Any]:
     """An object's schema with every key in both spellings, never both at once."""
     properties: dict[str, object] = {}
     rules: list[object] = []
     required = definition.get("required", [])
     for name, schema in definition.get("properties", {}).items():
-        both = list(dict.fromkeys((name, to_camel(name))))
+        both = list(dict.fromkeys((name, camel(name))))
         properties.update(dict.fromkeys(both, _value(schema)))
         each: list[object] = [{"required": [one]} for one in both]
         if name in required:

@@ -6,12 +6,12 @@ takes to recognise it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, get_args
+from collections.abc import Mapping
+from typing import Any
 
 from pydantic import ValidationError
 
-from reconciler.manifests.declared import HOLDS_A_CREDENTIAL, Declared, snake
+from reconciler.manifests.declared import HOLDS_A_CREDENTIAL, Declared, model_under, snake
 from reconciler.manifests.placed import Path, YamlMap, locate
 from reconciler.manifests.problems import Place, Problems, nearest
 from reconciler.manifests.scalars import LEADING_ZERO, described, resolve, written
@@ -174,7 +174,7 @@ def _unknown_key(model: type[Declared], body: YamlMap, path: Path) -> tuple[str,
     name, key = path_name(path), str(key)
     owner, siblings = model, body
     for step in parents:
-        owner = _inner(owner, step) or owner
+        owner = model_under(owner, step) or owner
         siblings = siblings[step]  # type: ignore[index, assignment]  # the path is pydantic's way into this body
     spelling = snake(key)
     fields = owner.model_fields
@@ -193,20 +193,3 @@ def _unknown_key(model: type[Declared], body: YamlMap, path: Path) -> tuple[str,
     if near is not None:
         return f"{name} is not a known key", f"Did you mean {near}?"
     return f"{name} is not a known key", f"Known here: {', '.join(known)}."
-
-
-def _inner(owner: type[Declared], step: str | int) -> type[Declared] | None:
-    """The model of what stands under a key."""
-    if isinstance(step, int):
-        return None  # a list's items have the model that its key has
-    for field, info in owner.model_fields.items():
-        if step in {field, info.alias}:
-            return _declared(info.annotation)
-    return None
-
-
-def _declared(annotation: object) -> type[Declared] | None:
-    if isinstance(annotation, type) and issubclass(annotation, Declared):
-        return annotation
-    arguments: Sequence[object] = get_args(annotation)
-    return next((found for one in arguments if (found := _declared(one)) is not None), None)

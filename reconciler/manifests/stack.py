@@ -60,7 +60,11 @@ class DeclaredPrices(Declared):
     """What the user pays, for the bill in the plan."""
 
     per_1000_characters: Price | None = None
-    currency: Annotated[str, matching("[A-Z]{3}", "is not a currency", "Write its ISO code: EUR.")] = "USD"
+    currency: Annotated[
+        str,
+        matching("[A-Z]{3}", "is not a currency", "Write its ISO code: EUR."),
+        WithJsonSchema({"type": "string", "pattern": "^[A-Z]{3}$"}),
+    ] = "USD"
 
 
 class DeclaredDrift(Declared):

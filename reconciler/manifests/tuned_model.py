@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from reconciler.manifests.data_sets import DataSets, from_manifest
 from reconciler.manifests.declared import (
@@ -42,11 +42,21 @@ def _project_number(value: object) -> object:
     return value
 
 
-ProjectNumber = Annotated[int, Field(ge=1, le=INT64), BeforeValidator(_project_number)]
+ProjectNumber = Annotated[
+    int,
+    Field(ge=1, le=INT64),
+    BeforeValidator(_project_number),
+    WithJsonSchema(
+        {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": "^[0-9]{1,19}$"}]}
+    ),
+]
+
+
+_BASE_MODEL = "models/[A-Za-z0-9][A-Za-z0-9._-]*"
 
 
 def _base_model(value: str) -> str:
-    if re.fullmatch(r"models/[A-Za-z0-9][A-Za-z0-9._-]*", value, re.ASCII):
+    if re.fullmatch(_BASE_MODEL, value, re.ASCII):
         return value
     if value.startswith(("tunedModels/", "TunedModel/")):
         raise refusal("names a tuned model", f"Write tuned_model_source: {{tuned_model: {value}}}.")
@@ -64,14 +74,18 @@ def _each_once(numbers: list[int]) -> list[int]:
     return numbers
 
 
-BaseModelName = Annotated[str, AfterValidator(_base_model)]
+BaseModelName = Annotated[
+    str, AfterValidator(_base_model), WithJsonSchema({"type": "string", "pattern": f"^{_BASE_MODEL}$"})
+]
+_SOURCE = f"TunedModel/{NAME}|tunedModels/{ID}"
 TunedModelName = Annotated[
     str,
     matching(
-        rf"TunedModel/{NAME}|tunedModels/{ID}",
+        _SOURCE,
         "names neither a manifest nor a live model",
         "Write TunedModel/NAME for a manifest, tunedModels/ID for a model that is live.",
     ),
+    WithJsonSchema({"type": "string", "pattern": f"^(?:{_SOURCE})$"}),
 ]
 
 
@@ -103,13 +117,13 @@ class DeclaredExample(Declared):
     HINTS: ClassVar = {"input": "Write text_input.", "prompt": "Write text_input."}
 
     text_input: str
-    output: str
+    output: Annotated[str, WithJsonSchema({"type": "string", "minLength": 1})]
 
 
 class DeclaredExamples(Declared):
     """The API's TuningExamples."""
 
-    examples: list[DeclaredExample]
+    examples: Annotated[list[DeclaredExample], Field(json_schema_extra={"minItems": 1})]
 
 
 class TrainingData(Declared):
@@ -149,7 +163,12 @@ class TunedModelSpec(Declared):
     temperature: Fraction | None = None
     top_p: Fraction | None = None
     top_k: Whole | None = None
-    reader_project_numbers: Annotated[list[ProjectNumber], AfterValidator(_each_once)] | None = None
+    reader_project_numbers: (
+        Annotated[
+            list[ProjectNumber], AfterValidator(_each_once), Field(json_schema_extra={"uniqueItems": True})
+        ]
+        | None
+    ) = None
     tuning_task: TuningTask
 
 

@@ -17,7 +17,7 @@ PREFIX = "RECONCILER_VAR_"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*", re.ASCII)
 _REFERENCE = re.compile(r"\$\$\{|\$\{(?:([^}\n]*)\})?")
 
-REFERENCE_PATTERN = r"\$\{var\.[A-Za-z_][A-Za-z0-9_-]*\}"
+REFERENCE_PATTERN = r"\$\{\s*var\.[A-Za-z_][A-Za-z0-9_-]*\s*\}"
 """A reference as a regular expression, for the JSON Schema."""
 
 

@@ -1,0 +1,252 @@
+"""Training data: every form of the same examples is the same data, byte for byte."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.errors import ReconcilerError, StalePlanError
+from reconciler.identity import examples_digest
+from reconciler.manifests import Loaded, data_formats, read_examples
+from reconciler.manifests.documents import read_documents
+from reconciler.manifests.placed import value_at
+from reconciler.manifests.problems import Problems
+from reconciler.model import DataSet, Example
+
+Load = Callable[..., Loaded]
+
+HEAD = """\
+apiVersion: reconciler/v1
+kind: TunedModel
+metadata: {name: numbers}
+spec:
+  base_model: models/gemini-1.5-flash-001-tuning
+  tuning_task:
+    training_data:
+"""
+EXAMPLES = (Example("1", "2"), Example(' 3,"x" ', "4\nfive\t"), Example("六", "七😀"), Example("", " "))
+CHARACTERS = sum(len(one.text_input) + len(one.output) for one in EXAMPLES)
+
+
+def _yaml_text(text: str) -> str:
+    plain = "".join(
+        letter if " " <= letter <= "~" and letter not in '"\\' else f"\\U{ord(letter):08x}" for letter in text
+    )
+    return f'"{plain}"'
+
+
+def _inline(examples: tuple[Example, ...]) -> str:
+    rows = (
+        f"{{text_input: {_yaml_text(one.text_input)}, output: {_yaml_text(one.output)}}}" for one in examples
+    )
+    return f"{HEAD}      examples: {{examples: [{', '.join(rows)}]}}\n"
+
+
+def _objects(examples: tuple[Example, ...], key: str = "text_input") -> list[dict[str, str]]:
+    return [{key: one.text_input, "output": one.output} for one in examples]
+
+
+def _jsonl(examples: tuple[Example, ...], *, ascii_only: bool = False) -> str:
+    return "".join(json.dumps(row, ensure_ascii=ascii_only) + "\n" for row in _objects(examples))
+
+
+def _csv(examples: tuple[Example, ...]) -> str:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(["text_input", "output"])
+    writer.writerows((one.text_input, one.output) for one in examples)
+    return text.getvalue()
+
+
+FORMS = {
+    "data.jsonl": _jsonl(EXAMPLES),
+    "ascii.jsonl": _jsonl(EXAMPLES, ascii_only=True),
+    "camel.jsonl": "\n".join(json.dumps(row) for row in _objects(EXAMPLES, "textInput")),
+    "reversed.jsonl": "".join(json.dumps(dict(reversed(row.items()))) + "\n" for row in _objects(EXAMPLES)),
+    "blank-end.jsonl": _jsonl(EXAMPLES) + "\n  \n\n",
+    "crlf.jsonl": _jsonl(EXAMPLES).replace("\n", "\r\n"),
+    "mark.jsonl": "\ufeff" + _jsonl(EXAMPLES),
+    "UPPER.JSONL": _jsonl(EXAMPLES),
+    "list.json": json.dumps(_objects(EXAMPLES), indent=2),
+    "wrapped.json": json.dumps({"examples": _objects(EXAMPLES)}),
+    "tutorial.json": json.dumps({"examples": {"examples": _objects(EXAMPLES, "textInput")}}),
+    "mark.json": "\ufeff" + json.dumps(_objects(EXAMPLES)),
+    "data.csv": _csv(EXAMPLES),
+    "lf.csv": _csv(EXAMPLES).replace("\r\n", "\n"),
+    "crlf-inside.csv": _csv(EXAMPLES).replace("4\nfive", "4\r\nfive"),
+    "mark.Csv": "\ufeff" + _csv(EXAMPLES),
+    "camel.csv": _csv(EXAMPLES).replace("text_input", "textInput"),
+    "turned.csv": "output,text_input\r\n"
+    + "".join(_csv((Example(one.output, one.text_input),)).split("\r\n", 1)[1] for one in EXAMPLES),
+    "blank-end.csv": _csv(EXAMPLES) + "\r\n\r\n",
+    "no-end.csv": _csv(EXAMPLES).removesuffix("\r\n"),
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_forms_are_equal(name: str, workspace: Path, load_manifests: Load) -> None:
+    """A file of any format and an inline list of the same examples have one digest and one content."""
+    (workspace / "manifests" / name).write_text(FORMS[name], encoding="utf-8", newline="")
+    (workspace / "manifests" / "a.yaml").write_text(f"{HEAD}      file: {name}\n")
+    (data,) = load_manifests().desired[0].data
+    assert data.digest == examples_digest(EXAMPLES)
+    assert (data.examples, data.characters, data.inline) == (4, CHARACTERS, ())
+    assert read_examples(data) == EXAMPLES
+    (workspace / "manifests" / "a.yaml").write_text(_inline(EXAMPLES))
+    (inline,) = load_manifests().desired[0].data
+    assert (inline.digest, inline.examples, inline.characters) == (data.digest, 4, CHARACTERS)
+    assert (inline.file, inline.shown, inline.inline) == (None, "inline", EXAMPLES)
+    assert read_examples(inline) == EXAMPLES
+
+
+text = st.text(st.characters(exclude_categories=["Cs"]))
+written = st.lists(st.builds(Example, text, text), min_size=1, max_size=5).map(tuple)
+
+
+@given(written)
+def test_nothing_is_lost_in_json(examples: tuple[Example, ...]) -> None:
+    """Whatever the text, JSON and JSONL give it back as it was written."""
+    for name, content in (
+        ("x.jsonl", _jsonl(examples)),
+        ("x.jsonl", _jsonl(examples, ascii_only=True)),
+        ("x.json", json.dumps(_objects(examples))),
+        ("x.json", json.dumps({"examples": {"examples": _objects(examples, "textInput")}}, indent=1)),
+    ):
+        problems = Problems()
+        assert tuple(one for _, one in data_formats.parse(name, content, problems)) == examples
+        assert not problems
+
+
+@given(written)
+def test_nothing_is_lost_in_csv(examples: tuple[Example, ...]) -> None:
+    """Whatever the text, CSV gives it back, but for CRLF, which reads as LF."""
+    problems = Problems()
+    found = tuple(one for _, one in data_formats.parse("x.csv", _csv(examples), problems))
+    assert not problems
+    assert found == tuple(
+        Example(one.text_input.replace("\r\n", "\n"), one.output.replace("\r\n", "\n")) for one in examples
+    )
+
+
+@given(written)
+def test_nothing_is_lost_in_yaml(examples: tuple[Example, ...]) -> None:
+    """Whatever the text, an escaped YAML scalar gives it back, and "${" in it stays."""
+    problems = Problems()
+    (document,) = read_documents("x.yaml", _inline(examples), problems)
+    document.fill({}, problems)
+    assert not problems
+    path = ["spec", "tuning_task", "training_data", "examples", "examples"]
+    assert value_at(document.body, path) == _objects(examples)
+
+
+@given(written, written)
+def test_digests_tell_data_apart(one: tuple[Example, ...], other: tuple[Example, ...]) -> None:
+    """Two data sets have the same digest exactly if they are the same examples in the same order."""
+    assert (examples_digest(one) == examples_digest(other)) == (one == other)
+
+
+def _stored(workspace: Path, content: str) -> DataSet:
+    (workspace / "numbers.jsonl").write_text(content)
+    return DataSet(examples_digest(EXAMPLES), 4, CHARACTERS, file="numbers.jsonl", shown="numbers.jsonl")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        _jsonl(EXAMPLES[:3]),
+        _jsonl(EXAMPLES[::-1]),
+        _jsonl(EXAMPLES).replace("five", "five "),
+        "nonsense\n",
+        '{"text_input": "\\ud800", "output": "x"}\n',
+        "\x00",
+    ],
+)
+def test_changed_since_the_plan(content: str, workspace: Path) -> None:
+    """A file that no longer holds what was measured is refused, by name."""
+    with pytest.raises(StalePlanError, match=r"^numbers\.jsonl changed since the plan was made"):
+        read_examples(_stored(workspace, content))
+
+
+def test_gone_since_the_plan(workspace: Path) -> None:
+    """A file that is gone, or became a pipe, is refused; nothing waits for it."""
+    data = _stored(workspace, "")
+    (workspace / "numbers.jsonl").unlink()
+    with pytest.raises(ReconcilerError, match=r"numbers\.jsonl.*there is no such file"):
+        read_examples(data)
+    os.mkfifo(workspace / "numbers.jsonl")
+    with pytest.raises(ReconcilerError, match="not a regular file"):
+        read_examples(data)
+
+
+def test_inline_data_is_proved_too() -> None:
+    """Inline examples that are not those of the digest are refused."""
+    with pytest.raises(StalePlanError, match="inline training data"):
+        read_examples(DataSet(examples_digest(EXAMPLES), 1, 2, inline=EXAMPLES[:1]))
+
+
+def test_reformatting_is_no_change(workspace: Path) -> None:
+    """The digest is of the examples: the same ones in another spelling are still the same."""
+    camel = "\n".join(json.dumps(row) for row in _objects(EXAMPLES, "textInput"))
+    assert read_examples(_stored(workspace, camel)) == EXAMPLES
+
+
+def test_few_examples_are_a_warning(workspace: Path, load_manifests: Load) -> None:
+    """Under 20 examples the model is warned about, at its data; from 20 on it is not."""
+    (workspace / "manifests" / "a.yaml").write_text(f"{HEAD}      file: data/numbers.jsonl\n")
+    assert load_manifests().warnings == ()
+    rows = (workspace / "manifests" / "data" / "numbers.jsonl").read_text().splitlines(keepends=True)
+    (workspace / "manifests" / "data" / "numbers.jsonl").write_text("".join(rows[:19]))
+    (warning,) = load_manifests().warnings
+    assert (warning.summary, warning.line, warning.address) == (
+        "19 examples of training data",
+        7,
+        "TunedModel/numbers",
+    )
+    assert warning.severity == "warning"
+
+
+def test_a_path_through_links(workspace: Path, load_manifests: Load) -> None:
+    """`link/../x` is what the file system says it is, not what the letters say."""
+    (workspace / ".git").mkdir()
+    (workspace / "other" / "deep").mkdir(parents=True)
+    (workspace / "other" / "numbers.jsonl").write_text(_jsonl(EXAMPLES))
+    (workspace / "manifests" / "link").symlink_to(workspace / "other" / "deep")
+    (workspace / "manifests" / "a.yaml").write_text(f"{HEAD}      file: link/../numbers.jsonl\n")
+    (data,) = load_manifests().desired[0].data
+    assert data.digest == examples_digest(EXAMPLES)
+    assert data.file == "manifests/link/../numbers.jsonl"
+    assert read_examples(data) == EXAMPLES
+
+
+def test_inside_the_work_tree_above_the_manifests(
+    workspace: Path, load_manifests: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Data may lie anywhere in the git work tree, wherever the command runs; .git may be a file."""
+    (workspace / ".git").write_text("gitdir: elsewhere\n")
+    (workspace / "data").mkdir()
+    (workspace / "data" / "numbers.jsonl").write_text(_jsonl(EXAMPLES))
+    (workspace / "manifests" / "a.yaml").write_text(f"{HEAD}      file: ../data/numbers.jsonl\n")
+    assert load_manifests().desired[0].data[0].file == "data/numbers.jsonl"
+    monkeypatch.chdir(workspace / "manifests" / "data")
+    (data,) = load_manifests("..").desired[0].data
+    assert data.file == "../../data/numbers.jsonl"
+    assert read_examples(data) == EXAMPLES
+
+
+def test_each_file_is_read_once(workspace: Path, load_manifests: Load) -> None:
+    """Many models that share a data file, by whatever path, measure it alike."""
+    models = [
+        HEAD.replace("numbers", f"m{number}") + f"      file: {'./' * number}data/numbers.jsonl\n"
+        for number in range(5)
+    ]
+    (workspace / "manifests" / "a.yaml").write_text("---\n".join(models))
+    assert len({one.data[0].digest for one in load_manifests().desired}) == 1

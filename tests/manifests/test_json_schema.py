@@ -1,0 +1,79 @@
+"""The JSON Schema for editors: valid itself, true to the good cases, and strict with wrong ones."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema  # type: ignore[import-untyped]
+import pytest
+
+from reconciler.manifests import json_schema
+from reconciler.manifests.documents import read_documents
+from reconciler.manifests.problems import Problems
+
+CASES = Path(__file__).parent.parent / "cases" / "manifests"
+GOOD = sorted((CASES / "good").glob("*.yaml"))
+
+BEYOND_A_SCHEMA = (
+    "syntax-", "alias-", "merge-", "tag-", "key-", "document-", "variable-", "data-file-", "address-twice",
+    "id-twice", "stack-twice", "spec-source-nowhere", "spec-source-near", "spec-source-self",
+    "spec-source-circle", "lifecycle-ignore-unknown", "lifecycle-ignore-immutable", "stack-lifecycle-field",
+    "lifecycle-ignore-hyperparameter", "lifecycle-drift-field-unknown", "lifecycle-drift-field-immutable",
+    "lifecycle-delete-first-unpinned", "lifecycle-drift-until-no-day", "permissions-twice",
+    "permissions-email", "labels-", "hyper-rate-beyond-float32", "hyper-rate-below-float32",
+    "hyper-rate-infinite", "spec-temperature-tiny", "spec-temperature-nan", "spec-temperature-infinite",
+    "stack-price-infinite", "stack-endpoint", "spec-readers-null", "several-",
+    "spec-top-k-float", "name-newline", "spec-readers-huge",
+)  # fmt: skip
+"""Cases whose fault only `validate` can see: other documents, files, syntax, what YAML itself refuses; and
+two that JSON Schema sees otherwise: 40.0 is an integer there, and Python's "$" matches before a line end."""
+
+
+def _bodies(path: Path) -> Iterator[Any]:
+    text = path.read_bytes().decode("utf-8-sig")
+    for document in read_documents(path.name, text, Problems()):
+        yield json.loads(json.dumps(document.body))
+
+
+@pytest.fixture(scope="module")
+def validator() -> Any:
+    """A validator of our schema."""
+    return jsonschema.Draft202012Validator(json_schema())
+
+
+def test_it_is_a_schema() -> None:
+    """It is a valid schema of draft 2020-12, and plain JSON."""
+    schema = json_schema()
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    jsonschema.Draft202012Validator.check_schema(schema)
+    assert json.loads(json.dumps(schema)) == schema
+
+
+@pytest.mark.parametrize("path", GOOD, ids=lambda path: path.stem)
+def test_good_manifests_are_valid(path: Path, validator: Any) -> None:
+    """It accepts whatever `validate` accepts."""
+    for body in _bodies(path):
+        assert [error.message for error in validator.iter_errors(body)] == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in sorted((CASES / "bad").glob("*.yaml")) if not path.stem.startswith(BEYOND_A_SCHEMA)],
+    ids=lambda path: path.stem,
+)
+def test_bad_manifests_are_not(path: Path, validator: Any) -> None:
+    """It refuses unknown keys, wrong types, ranges, missing keys and keys that exclude each other."""
+    assert not all(validator.is_valid(body) for body in _bodies(path))
+
+
+def test_both_spellings_of_every_key() -> None:
+    """Each key of the spec is offered in both spellings, and unknown ones are refused everywhere."""
+    definitions: Any = json_schema()["$defs"]
+    assert {"display_name", "displayName", "tuning_task", "tuningTask"} <= set(
+        definitions["TunedModelSpec"]["properties"]
+    )
+    assert all(one["additionalProperties"] is False for one in definitions.values())
+    assert all("description" in one for one in definitions.values())

@@ -1,0 +1,181 @@
+"""Variables: where they come from, who wins, and what they may fill."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from reconciler.errors import Diagnostic, UsageError
+from reconciler.manifests import Loaded, parse_variables
+from reconciler.manifests.variables import Substituted, substitute
+
+Load = Callable[..., Loaded]
+Refused = Callable[..., list[Diagnostic]]
+
+MODEL = """\
+apiVersion: reconciler/v1
+kind: TunedModel
+metadata: {name: numbers}
+spec:
+  base_model: models/gemini-1.5-flash-001-tuning
+  description: "${var.value}"
+  tuning_task: {training_data: {file: data/numbers.jsonl}}
+"""
+STACK = (
+    "---\napiVersion: reconciler/v1\nkind: Stack\nmetadata: {name: s}\nspec: {variables: {value: stack}}\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("${var.a}", "1"),
+        ("x${var.a}y${var.b}z", "x1y22z"),
+        ("${ var.a }", "1"),
+        ("$${var.a}", "${var.a}"),
+        ("$$${var.a}", "$${var.a}"),
+        ("$${${var.a}}", "${1}"),
+        ("$var.a $(a) $ {", "$var.a $(a) $ {"),
+        ("${var.tricky}", "${var.a}"),
+    ],
+)
+def test_substitute(text: str, expected: str) -> None:
+    """References are replaced once; what a value says is not read again; $${ is a literal ${."""
+    found, problems = substitute(text, {"a": "1", "b": "22", "tricky": "${var.a}"})
+    assert (found, problems) == (expected, ())
+    assert type(found) is Substituted
+
+
+@pytest.mark.parametrize(
+    "text", ["${a}", "${var.}", "${var.a.b}", "${}", "${", "${var.a", "${\n}", "${var.1}"]
+)
+def test_no_reference(text: str) -> None:
+    """Anything else behind ${ is a problem, and the text stays as it is."""
+    found, problems = substitute(text, {"a": "1"})
+    assert found == text
+    assert len(problems) == 1
+    assert "$${" in problems[0][1]
+
+
+def test_precedence(tmp_path: Path) -> None:
+    """Flags win over files, files over the environment; within each the later wins."""
+    first, second = tmp_path / "first.yaml", tmp_path / "second.env"
+    first.write_text("{a: first, b: first, c: first, n: 5, t: true, f: 0.50}\n")
+    second.write_text("# comment\n\nb=second\nexport c = 'second one'\n")
+    environ = {f"RECONCILER_VAR_{name}": "environment" for name in "abcd"} | {
+        "HOME": "/root",
+        "RECONCILER_VAR_": "",
+    }
+    found = parse_variables(["a=x", "a=flag=1", "e="], [str(first), str(second)], environ)
+    assert found == {
+        "a": "flag=1", "b": "second", "c": "second one", "d": "environment", "e": "",
+        "n": "5", "t": "true", "f": "0.5",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("a: [1]\n", ":1:1: a is not a single value"),
+        ("a: {b: 1}\n", ":1:1: a is not a single value"),
+        ("a: 1\na: 2\n", ":2:1: the key 'a' is there twice"),
+        ("a:\n", ":1:1: a has no value"),
+        ("- a\n", ": not variables"),
+        ("text\n", ": not variables"),
+        ("a: 1\n---\nb: 2\n", ":3:1: a variables file is one document"),
+        ("a: [\n", ":2:1: a value is missing"),
+        ("a.b: 1\n", "'a.b' is not a variable's name"),
+        ("a: *b\n", ":1:4: the alias *b has no anchor"),
+        ("a: b\x00\n", ":1:5: the control character U+0000"),
+        (b"a: \xff\n", ":1:4: the file is not UTF-8"),
+    ],
+)
+def test_bad_files(content: str | bytes, said: str, tmp_path: Path) -> None:
+    """A variables file that is none is a usage error with its place."""
+    path = tmp_path / "vars"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(UsageError, match="vars") as caught:
+        parse_variables([], [str(path)], {})
+    assert said in str(caught.value)
+    assert caught.value.detail or "one document" in said
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    """A variables file that does not exist is a usage error that names it."""
+    with pytest.raises(UsageError, match="there is no such file"):
+        parse_variables([], [str(tmp_path / "nowhere")], {})
+
+
+@pytest.mark.parametrize("flag", ["a", "=1", "a b=1", "a.b=1", "1a=1", "é=1", ""])
+def test_bad_flags(flag: str) -> None:
+    """A flag is NAME=VALUE."""
+    with pytest.raises(UsageError) as caught:
+        parse_variables([flag], [], {})
+    assert caught.value.detail
+
+
+def test_the_command_line_wins_over_the_stack(workspace: Path, load_manifests: Load) -> None:
+    """The Stack's variables are defaults."""
+    (workspace / "manifests" / "a.yaml").write_text(MODEL + STACK)
+    assert load_manifests().desired[0].attributes["description"] == "stack"
+    given = load_manifests(variables={"value": "given"})
+    assert given.desired[0].attributes["description"] == "given"
+    assert given.desired[0].digest != load_manifests().desired[0].digest
+
+
+def test_all_three_ways_are_named(workspace: Path, refused: Refused) -> None:
+    """An undefined variable says how to set it."""
+    (workspace / "manifests" / "a.yaml").write_text(MODEL)
+    (found,) = refused()
+    for way in ("--var value=", "--var-file", "RECONCILER_VAR_value", "spec.variables"):
+        assert way in found.detail
+
+
+@pytest.mark.parametrize("quote", ["", '"', "'"])
+def test_the_field_decides_the_type(quote: str, workspace: Path, load_manifests: Load) -> None:
+    """A variable fills numbers, booleans and durations, quoted or not; where text is wanted it is text."""
+    (workspace / "manifests" / "a.yaml").write_text(
+        MODEL.replace('"', quote).replace(
+            "  tuning_task", f"  top_k: {quote}${{var.k}}{quote}\n  tuning_task"
+        )
+        + f"lifecycle:\n  prevent_destroy: {quote}${{var.yes}}{quote}\n"
+        + f"  keep_deposed: {quote}${{var.k}}m{quote}\n"
+    )
+    (one,) = load_manifests(variables={"value": "5", "k": "40", "yes": "true"}).desired
+    assert one.attributes["description"] == "5"
+    assert one.attributes["top_k"] == 40
+    assert one.lifecycle.prevent_destroy is True
+    assert one.lifecycle.keep_deposed.total_seconds() == 2400
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("many", "must be a whole number, not the text 'many'"),
+        ("040", "must be a whole number, not the text '040'"),
+        ("", "must be a whole number, not the text ''"),
+        ("~", "must be a whole number, not the text '~'"),
+        ("4.5", "must be a whole number, not the number 4.5"),
+        ("0", "is 0, below 1"),
+        ("[1]", "must be a whole number, not the text '[1]'"),
+    ],
+)
+def test_a_variable_is_checked_like_anything(
+    value: str, said: str, workspace: Path, refused: Refused
+) -> None:
+    """A value of the wrong sort is an error at the place that uses it, and YAML in it is only text."""
+    (workspace / "manifests" / "a.yaml").write_text(MODEL.replace("description", "top_k"))
+    (found,) = refused(variables={"value": value})
+    assert (found.line, found.column) == (6, 10)
+    assert said in found.summary
+
+
+def test_a_data_path_may_hold_a_variable(workspace: Path, load_manifests: Load, refused: Refused) -> None:
+    """A variable may choose the data set, inside the tree only."""
+    text = MODEL.replace("data/numbers.jsonl", '"data/${var.value}.jsonl"')
+    (workspace / "manifests" / "a.yaml").write_text(text)
+    assert load_manifests(variables={"value": "numbers"}).desired[0].data[0].shown == "data/numbers.jsonl"
+    (found,) = refused(variables={"value": "../../../etc/passwd"})
+    assert "leads out of the working directory" in found.summary

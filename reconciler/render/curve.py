@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from reconciler.model import Snapshot
-from reconciler.render.wording import number
+from reconciler.render.wording import loss_text
 
 _WIDTH, _HEIGHT = 640, 200
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 12, 26
@@ -32,14 +32,14 @@ def loss_svg(snapshots: Sequence[Snapshot], *, title: str) -> str:
     def x(step: int) -> str:
         return f"{_LEFT + (step - first) / (last - first) * (_WIDTH - _LEFT - _RIGHT):.1f}"
 
-    def y(loss: float) -> str:
-        return f"{_TOP + (1 - max(loss, 0.0) / highest) * (_HEIGHT - _TOP - _BOTTOM):.1f}"
+    def y(mean: float) -> str:
+        return f"{_TOP + (1 - max(mean, 0.0) / highest) * (_HEIGHT - _TOP - _BOTTOM):.1f}"
 
     parts = [
         f'<svg class="curve" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{html.escape(title)}">',
         *(
             f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y(level)}" y2="{y(level)}"/>'
-            f'<text x="{_LEFT - 6}" y="{y(level)}" dy="4" text-anchor="end">{number(level)}</text>'
+            f'<text x="{_LEFT - 6}" y="{y(level)}" dy="4" text-anchor="end">{loss_text(level)}</text>'
             for level in (0.0, highest / 2, highest)
         ),
         *(

@@ -16,7 +16,7 @@ from reconciler.events import Completed, Detached, Event, Failed, Progress, Skip
 from reconciler.model import Address
 from reconciler.render.screen import cells, cut, pad, visible
 from reconciler.render.text.events import event_line, stage
-from reconciler.render.wording import counted, duration
+from reconciler.render.wording import counted, duration, loss_text
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -243,7 +243,7 @@ def _fields(row: _Row, now: float) -> dict[str, str]:
         "percent": "" if progress.percent is None else f"{progress.percent:.0f}%",
         "step": "" if progress.step is None else f"step {progress.step:,}{total}",
         "epoch": "" if progress.epoch is None else f"epoch {progress.epoch:,}",
-        "loss": "" if progress.mean_loss is None else f"loss {progress.mean_loss:.4g}",
+        "loss": "" if progress.mean_loss is None else f"loss {loss_text(progress.mean_loss)}",
         "elapsed": duration(progress.elapsed + since),
         "left": "" if remaining is None else f"{duration(max(remaining - since, 0.0))} left",
     }

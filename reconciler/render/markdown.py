@@ -58,6 +58,8 @@ _CELL = 160
 _TITLE = 400
 _LINE = 1_000
 _LEAST_DETAILS = 120
+_RELEASED = 10
+"""Sentences about fields that stay as they are; a comment has no room for thousands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,7 @@ def plan_markdown(plan: Plan, *, max_chars: int = MAX_CHARS) -> str:
         head.insert(0, f"Bill: {_text(str(total(plan.trainings)))}")
     if plan.inputs.targets or plan.inputs.excludes:
         head.append("Note: `--target` or `--exclude` is in effect, this is a part of what is declared")
-    head += [f"Note: {_text(note)}" for note in plan.notes]
+    head += [f"Note: {_text(note)}" for note in (*plan.notes, *released(plan)[:_RELEASED])]
     if plan.drift:
         head.append(f"Live against recorded: {_text(drift_summary(plan.drift))}")
     return _compose(

@@ -19,7 +19,7 @@ from reconciler.render.wording import (
     counted,
     drift_phrase,
     drift_summary,
-    number,
+    loss_text,
     subject,
     value_text,
 )
@@ -189,7 +189,7 @@ def _table(records: Sequence[Record], live: Mapping[Address, Live]) -> Iterator[
         yield (
             f'<tr><td><a href="#m{index}">{_text(str(record.address))}</a><td class="{style}">{word}'
             f'<td class="id">{_text(main.id) if main else ""}<td class="figure">{examples}'
-            f'<td class="figure">{number(last.mean_loss) if last else ""}'
+            f'<td class="figure">{loss_text(last.mean_loss) if last else ""}'
             f"<td>{_text(main.promoted) if main else ''}</tr>"
         )
     yield "</tbody></table></div>"
@@ -208,7 +208,7 @@ def _section(index: int, record: Record, live: Live | None) -> Iterator[str]:
         yield curve
         yield (
             f'<p class="soft">'
-            f"Mean loss {number(last.mean_loss)} at step {last.step:,}, epoch {last.epoch:,}; "
+            f"Mean loss {loss_text(last.mean_loss)} at step {last.step:,}, epoch {last.epoch:,}; "
             f"{counted(len(live.snapshots), 'snapshot')} of {_text(live.id)}</p>"
         )
     for title, model in (("Serving", record.serving), ("Candidate", record.candidate)):

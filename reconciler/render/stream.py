@@ -25,7 +25,7 @@ One JSON object a line. Every line has
 `resource` is {addr, module, resource, resource_type, resource_name, resource_key, implied_provider}.
 `action` of a planned change is Terraform's: noop, create, update, replace, delete, remove (to forget),
 import. `action` of a hook is what apply does: create, adopt, update, permissions, check, promote, delete,
-wait. add counts trainings, remove counts models that go, a replacement in both, as in Terraform.
+wait. add counts trainings, remove counts models that go, now or after a promotion: a replacement is in both.
 
 A reader ignores types and keys that it does not know. Rule: functions from values to dicts; the time
 comes in, training data never goes out.
@@ -100,12 +100,12 @@ def change_summary_record(plan: Plan, timestamp: str, *, operation: str = "plan"
         "add": plan.count(Action.CREATE, Action.REPLACE),
         "change": plan.count(Action.UPDATE),
         "import": plan.count(Action.ADOPT),
-        "remove": plan.count(Action.DELETE, Action.REPLACE),
+        "remove": plan.deletes,
         "operation": operation,
     }
     ours: dict[str, Json] = {str(action): plan.count(action) for action in Action}
     record = _record("change_summary", summary(plan), timestamp)
-    return record | {"changes": counts, "reconciler": {**ours, "deletes": plan.deletes}}
+    return record | {"changes": counts, "reconciler": ours}
 
 
 def drift_record(drift: Drift, timestamp: str) -> dict[str, Json]:

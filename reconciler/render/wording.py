@@ -57,6 +57,11 @@ def number(value: float) -> str:
         return repr(value)
 
 
+def loss_text(value: float) -> str:
+    """A mean loss, to four significant digits: more is noise."""
+    return f"{value:.4g}"
+
+
 def value_text(value: Value) -> str:
     """A value as a manifest would write it."""
     match value:
@@ -228,7 +233,7 @@ def summary(plan: Plan) -> str:
             return f"No changes. {going_on}."
         if plan.has_work:
             return "No changes. Only what is recorded is brought up to date."
-        models = plan.count(Action.NO_OP)
+        models = sum(one.action is Action.NO_OP and not one.deposed for one in plan.changes)
         if not models:
             return "No changes. Nothing is declared, and nothing is recorded."
         return f"No changes. {counted(models, 'model is', 'models are')} as declared."
@@ -242,6 +247,16 @@ def summary(plan: Plan) -> str:
     return f"Plan: {', '.join(counts)}."
 
 
+def released(plan: Plan) -> list[str]:
+    """What manifests stopped declaring where nothing else changes: said once, then it is forgotten."""
+    return [
+        f"{visible(str(change.address))}: {', '.join(visible(one.path) for one in change.fields)} "
+        "is no longer declared and stays as it is"
+        for change in plan.changes
+        if change.action is Action.RECORD and change.fields
+    ]
+
+
 def place(file: str, line: int) -> str:
     """file:line, "" where there is no file."""
     return visible(f"{file}:{line}" if line else file) if file else ""
@@ -249,11 +264,12 @@ def place(file: str, line: int) -> str:
 
 def context_text(context: Context) -> str:
     """Where it would happen: endpoint, project and kind of credential, in one line."""
+    emulated = " (emulator)" if context.service == "emulator" else ""
     return ", ".join(
         (
-            visible(context.endpoint) or "no endpoint",
+            (visible(context.endpoint) or "no endpoint") + emulated,
             f"project {visible(context.project)}" if context.project else "no project",
-            visible(context.credential) or "no credential",
+            visible(context.credential) if context.credential not in {"", "none"} else "no credential",
         )
     )
 
@@ -272,6 +288,8 @@ def drift_phrase(drift: Drift) -> str:
             return f"is missing: {visible(drift.id)} is not live"
         case DriftClass.FAILED:
             return f"has failed: {visible(drift.id)}"
+        case DriftClass.UNMANAGED if drift.address is not None:
+            return f"still has {visible(drift.id)}, which serves no more"
         case DriftClass.UNMANAGED:
             return "is live, and no manifest declares it"
         case DriftClass.BASE_RETIRED:

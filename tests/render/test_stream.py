@@ -76,7 +76,7 @@ def test_a_plan_streams_drift_changes_and_summary_in_that_order() -> None:
         "change_summary",
     ]
     assert types.count("planned_change") == len(plans.CHANGES) - 2  # a no-op and a record
-    assert records[-1]["changes"] == {"add": 5, "change": 1, "import": 1, "remove": 5, "operation": "plan"}
+    assert records[-1]["changes"] == {"add": 5, "change": 1, "import": 1, "remove": 6, "operation": "plan"}
 
 
 def test_unknown_progress_is_absent() -> None:

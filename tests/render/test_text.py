@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from reconciler.errors import Diagnostic
 from reconciler.events import Completed, Detached, Event, Failed, Progress
 from reconciler.plan.values import Bill, Context, Drift, FieldChange, Plan
-from reconciler.render.screen import cells, visible
+from reconciler.render.screen import UNLIMITED, cells, visible
 from reconciler.render.text import drift_lines, error_lines, event_line, plan_lines, summary_line
 from tests.render import plans
 from tests.render.strategies import SECRET, drifts, events, texts
@@ -40,7 +40,7 @@ def fits(line: str, width: int) -> bool:
 
 
 @BIG
-@given(any_plan, st.sampled_from([60, 80, 100]), st.booleans())
+@given(any_plan, st.sampled_from([0, 60, 80, 100]), st.booleans())
 def test_any_plan_fits_and_steers_nothing(plan: Plan, width: int, colour: bool) -> None:  # noqa: FBT001
     """Whatever a manifest or a service says: lines fit, nothing but our colours is left, no data leaks."""
     lines = list(plan_lines(plan, colour=colour, width=width))
@@ -48,7 +48,7 @@ def test_any_plan_fits_and_steers_nothing(plan: Plan, width: int, colour: bool) 
         plain = SGR.sub("", line) if colour else line
         assert visible(plain) == plain
     for line in lines[1:-1]:  # the first and the last are for scripts, and never wrapped
-        assert fits(SGR.sub("", line), width), line
+        assert width == UNLIMITED or fits(SGR.sub("", line), width), line
     assert SECRET not in whole(lines)
     assert SGR.sub("", lines[-1]) == summary_line(plan)
 

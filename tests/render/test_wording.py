@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 
 from reconciler.identity import float32
-from reconciler.plan.values import Action, Bill, Change, Plan, Reason
+from reconciler.plan.values import Action, Bill, Change, Context, Plan, Reason
 from reconciler.render.bill import bill_text, money, total
 from reconciler.render.wording import (
     LEGEND,
     consequences,
+    context_text,
     counted,
     drift_summary,
     duration,
@@ -100,6 +101,13 @@ def test_every_symbol_has_a_meaning() -> None:
     """What stands in the first column is explained in the legend."""
     assert {symbol(change) for change in plans.CHANGES} - {""} <= set(LEGEND)
     assert [symbol(one) for one in (plans.WAIT, plans.RECORD, plans.NO_OP)] == ["", "", ""]
+
+
+def test_the_context_says_what_is_missing() -> None:
+    """An emulator is named as such, and no credential is said to be none."""
+    local = Context("http://127.0.0.1:1", credential="none", service="emulator")
+    assert context_text(local) == "http://127.0.0.1:1 (emulator), no project, no credential"
+    assert context_text(plans.CONTEXT).endswith(", project tuned-prod, access token")
 
 
 def test_bill_text() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from reconciler.model import Snapshot
-from reconciler.render.wording import number
+from reconciler.render.wording import loss_text
 
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 _HEIGHT = 8
@@ -24,7 +24,7 @@ def loss_chart(snapshots: Sequence[Snapshot], *, width: int, unicode: bool = Tru
     if len(points) < 2:
         return
     highest = max(point.mean_loss for point in points)
-    labels = (number(highest), number(highest / 2), "0")
+    labels = (loss_text(highest), loss_text(highest / 2), "0")
     margin = max(len(label) for label in labels)
     columns = max(min((width or 80) - margin - 5, len(points) * 4, 60), _LEAST)
     heights = [value / highest if highest > 0 else 0.0 for value in _sampled(points, columns)]

@@ -6,7 +6,7 @@ from typing import assert_never
 
 from reconciler.events import Completed, Detached, Event, Failed, Progress, Skipped, Started
 from reconciler.render.screen import Paint, visible
-from reconciler.render.wording import counted, duration
+from reconciler.render.wording import counted, duration, loss_text
 
 _BEGINS = {
     "create": "training",
@@ -75,7 +75,7 @@ def progress_text(event: Progress) -> str:
     if event.epoch is not None:
         parts.append(f"epoch {event.epoch:,}")
     if event.mean_loss is not None:
-        parts.append(f"mean loss {event.mean_loss:.4g}")
+        parts.append(f"mean loss {loss_text(event.mean_loss)}")
     parts.append(f"{duration(event.elapsed)} elapsed")
     if event.remaining is not None:
         parts.append(f"about {duration(event.remaining)} left")

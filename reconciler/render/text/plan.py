@@ -33,6 +33,7 @@ from reconciler.render.wording import (
     failure_advice,
     phrase,
     place,
+    released,
     subject,
     summary,
     symbol,
@@ -75,6 +76,7 @@ def _plan_lines(plan: Plan, paint: Paint, width: int, *, show_header: bool) -> I
         yield from _change_title(change, width, paint)
         yield from _change_body(change, width, paint)
     yield from _waiting(plan, width, paint)
+    yield from _released(plan, width)
     yield from bill_lines(plan.trainings, width=width, paint=paint)
     yield ""
     yield paint(summary(plan), "bold")
@@ -224,6 +226,16 @@ def _waiting(plan: Plan, width: int, paint: Paint) -> Iterator[str]:
         yield cut(f"    {visible(str(change.address))}  {visible(change.id)}", width)
     if len(waiting) > _LISTED:
         yield paint(f"    … and {len(waiting) - _LISTED:,} more", "dim")
+
+
+def _released(plan: Plan, width: int) -> Iterator[str]:
+    sentences = released(plan)
+    if sentences:
+        yield ""
+    for sentence in sentences[:_LISTED]:
+        yield from wrap(sentence, width, indent=" " * 2)
+    if len(sentences) > _LISTED:
+        yield f"  … and {len(sentences) - _LISTED:,} more"
 
 
 def _drift_section(drifts: Sequence[Drift], width: int, paint: Paint) -> Iterator[str]:

@@ -8,7 +8,7 @@ from reconciler.model import Live, Status, Value
 from reconciler.render.screen import Paint, cells, cut, pad, visible, wrap
 from reconciler.render.text.chart import loss_chart
 from reconciler.render.text.rows import Row, row_lines
-from reconciler.render.wording import counted, number, short
+from reconciler.render.wording import counted, loss_text, short
 from reconciler.state import Model, Record, State, Verdict
 
 _LABEL = 13
@@ -44,7 +44,7 @@ def show_lines(
         yield ""
         last = max(live.snapshots, key=lambda one: one.step)
         count = counted(len(live.snapshots), "snapshot")
-        yield f"  mean loss {number(last.mean_loss)} at step {last.step:,}, epoch {last.epoch:,} ({count})"
+        yield f"  mean loss {loss_text(last.mean_loss)} at step {last.step:,}, epoch {last.epoch:,} ({count})"
         yield from loss_chart(live.snapshots, width=width, unicode=unicode)
 
 

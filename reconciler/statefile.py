@@ -117,14 +117,20 @@ def _refuse(place: str, problem: str) -> NoReturn:
 
 
 def _recorded_twice(records: Iterable[Record]) -> str:
-    """A model in two slots would be deleted in one while it serves in the other."""
+    """A model in two slots would be deleted in one while it serves in the other.
+
+    A candidate may share its id with a deposed model of the same record: under delete_first the old model
+    goes before the new one is created under the same pinned id.
+    """
     owners: dict[tuple[str, str], Address] = {}
     for record in records:
+        candidate = record.candidate
         for model in record.models:
             key = (record.address.kind, model.id)
-            if key in owners:
+            if key not in owners:
+                owners[key] = record.address
+            elif candidate is None or candidate.id != model.id or model not in record.deposed:
                 return f"the model {model.id} is recorded twice, for {owners[key]} and for {record.address}"
-            owners[key] = record.address
     return ""
 
 

@@ -297,6 +297,20 @@ def test_a_model_in_two_slots_is_never_written() -> None:
     )
 
 
+def test_a_candidate_may_share_a_pinned_id_with_the_model_that_goes_first() -> None:
+    """delete_first records the new training under the id of the old model before the old one is deleted."""
+    old, new = Model("pinned", create_time="2026-01-01T00:00:00Z"), Model("pinned")
+    data = dumps(State(resources={A: Record(A, candidate=new, deposed=(old,))}))
+    assert loads(data, place="here").resources[A].deposed == (old,)
+    for wrong in (
+        Record(A, serving=new, deposed=(old,)),
+        Record(A, serving=old, candidate=new),
+        Record(A, deposed=(old, new)),
+    ):
+        with pytest.raises(ValueError, match="recorded twice"):
+            dumps(State(resources={A: wrong}))
+
+
 def test_numbers_that_are_not_finite_are_never_written() -> None:
     """NaN is no JSON."""
     with pytest.raises(ValueError, match="not JSON compliant"):

@@ -62,12 +62,16 @@ class Exchange:
         base_url: every path is relative to it.
         loopback: then no proxy of the environment is used: a credential must not leave the machine.
         connections: how many to keep; as many as there are threads.
+        most_bytes: of one reply, decompressed.
     """
 
-    def __init__(self, base_url: str, *, loopback: bool, connections: int) -> None:
+    def __init__(
+        self, base_url: str, *, loopback: bool, connections: int, most_bytes: int = MOST_BYTES
+    ) -> None:
         self._base_url = base_url
         self._loopback = loopback
         self._connections = connections
+        self._most_bytes = most_bytes
         self._lock = threading.Lock()
         self._session: Session | None = None
 
@@ -136,21 +140,21 @@ class Exchange:
                 stream=True,
             )
             with response:
-                content = _read(response)
+                content = _read(response, self._most_bytes)
         except requests.RequestException as error:
             raise _sorted(error) from error
         names = {name.lower(): value for name, value in response.headers.items()}
         return Reply(response.status_code, names, content)
 
 
-def _read(response: Response) -> bytes:
+def _read(response: Response, most: int) -> bytes:
     chunks: list[bytes] = []
     size = 0
     for chunk in response.iter_content(_CHUNK):
         chunks.append(chunk)
         size += len(chunk)
-        if size > MOST_BYTES:
-            raise LostError(f"the reply is larger than {MOST_BYTES // 1024 // 1024} MB")
+        if size > most:
+            raise LostError(f"the reply is larger than {most // 1024 // 1024} MB")
     return b"".join(chunks)
 
 

@@ -386,6 +386,22 @@ def test_a_training_that_is_not_deleted_is_told(wire: Wire, provider: GeminiProv
     assert not isinstance(caught.value, AlreadyExistsError)
 
 
+def test_a_cancel_that_cannot_be_sent_deletes_nothing(wire: Wire, provider: GeminiProvider) -> None:
+    """While the service is down no model in training is deleted half-way: it is tried again later."""
+    wire.script = [answer(MODEL)]
+    wire.always = refusal(503, "down")
+    with pytest.raises(UnavailableError):
+        provider.delete(POLLED)
+    assert not any(call.startswith("DELETE") for call in calls(wire))
+
+
+def test_a_refused_delete_is_told(wire: Wire, provider: GeminiProvider) -> None:
+    """A finished model that we may not delete is Forbidden, not gone."""
+    wire.script = [answer({**MODEL, "state": "ACTIVE"}), NOT_OURS]
+    with pytest.raises(ForbiddenError):
+        provider.delete(POLLED)
+
+
 def test_a_delete_is_sent_even_when_a_get_sees_nothing(wire: Wire, provider: GeminiProvider) -> None:
     """A 404 shortly after a create may be lag: the DELETE is sent all the same, and its 404 is success."""
     wire.always = MISSING
@@ -445,6 +461,20 @@ def test_a_grant_that_was_there_after_all_is_patched(
     wire.script = [listed(OWNER), surprise, listed(OWNER, ANN)]
     provider.set_permissions(HANDLE, [WRITER])
     assert [call.split()[0] for call in calls(wire)] == ["GET", "POST", "GET", "PATCH"]
+
+
+def test_permissions_of_a_service_that_is_not_there_are_unavailable(clock: FakeClock) -> None:
+    """No connection is told as such, not as permissions that do not come true."""
+    transport = connect(base_url="http://127.0.0.1:9", environ={}, clock=clock, sleep=clock.sleep)
+    with pytest.raises(UnavailableError, match="refused"):
+        GeminiProvider(transport).set_permissions(HANDLE, [WRITER])
+
+
+def test_a_grant_that_is_gone_already_is_fine(wire: Wire, provider: GeminiProvider) -> None:
+    """A permission that somebody else deleted first is deleted."""
+    wire.script = [listed(OWNER, ANN), MISSING]
+    provider.set_permissions(HANDLE, [])
+    assert len(wire.requests) == 2
 
 
 def test_grants_that_never_come_true_are_an_error(wire: Wire, provider: GeminiProvider) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import gzip
 import socket
 import threading
 from collections.abc import Callable
@@ -11,8 +13,11 @@ import pytest
 from reconciler.errors import (
     InvalidArgumentError,
     NotFoundError,
+    UnavailableError,
 )
-from reconciler.transport import Transport
+from reconciler.transport import Transport, connect
+from reconciler.transport.exchange import Exchange, LostError
+from tests.fakes import FakeClock
 from tests.transport.wire import Keeping, Wire, answer, refusal
 
 To = Callable[..., Transport]
@@ -107,3 +112,29 @@ def test_what_json_cannot_say_is_not_sent(wire: Wire, to: To, number: float) -> 
     with pytest.raises(Exception, match="NaN or infinity"):
         to().call("POST", "v1beta/x", body={"a": number})
     assert wire.requests == []
+
+
+def test_a_reply_has_a_size_limit(wire: Wire) -> None:
+    """What is larger than the limit when decompressed is not read to its end; what is not, is."""
+    for megabytes, fits in ((3, True), (200, False)):
+        packed = gzip.compress(bytes(megabytes * 1024 * 1024), compresslevel=1)
+        wire.always = answer(body=packed, Content_Encoding="gzip")
+        exchange = Exchange(wire.url, loopback=True, connections=1, most_bytes=4 * 1024 * 1024)
+        send = functools.partial(exchange.send, "GET", "x", query={}, body=None, headers={}, timeout=5.0)
+        if fits:
+            assert len(send().body) == megabytes * 1024 * 1024
+        else:
+            with pytest.raises(LostError, match="larger than 4 MB"):
+                send()
+        exchange.close()
+
+
+def test_a_proxy_that_is_not_there_is_named(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An unreachable HTTPS_PROXY is told as such, and nothing was sent."""
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    environ = {"GEMINI_API_KEY": "k", "RECONCILER_RETRY_SECONDS": "1"}
+    transport = connect(base_url="https://service.invalid", environ=environ, clock=clock, sleep=clock.sleep)
+    with pytest.raises(UnavailableError, match="HTTPS_PROXY") as caught:
+        transport.call("POST", "v1beta/tunedModels", body={})
+    assert "Nothing was sent" in caught.value.detail

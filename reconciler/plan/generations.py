@@ -12,7 +12,7 @@ from reconciler.identity import is_generation_of
 from reconciler.model import Live, Status
 from reconciler.plan.wanted import Wanted
 from reconciler.plan.world import adopted_model
-from reconciler.state import Model
+from reconciler.state import Model, Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +70,10 @@ def first_free(generations: list[Generation], known: set[str], *, another: bool)
     return free[0] if free else None
 
 
-def generation_notes(wanted: Wanted, own: str) -> tuple[str, ...]:
-    """Unrecorded live models that look like other trainings of this name."""
+def generation_notes(wanted: Wanted, record: Record) -> tuple[str, ...]:
+    """Live models that look like other trainings of this name and are not recorded, by `record` neither."""
     address, world = wanted.want.address, wanted.world
-    known = {own} | {model.id for model in wanted.record.models}
+    known = {model.id for model in (*wanted.record.models, *record.models)}
     ids = world.stems.get(address.kind, {}).get(address.name, ())
     return tuple(
         f"possibly an earlier generation, not recorded: {live.name} ({live.status})"

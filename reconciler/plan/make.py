@@ -111,18 +111,34 @@ class Planner:
         while parent is not None and parent not in self.decisions and parent not in chain:
             chain[parent] = None
             parent = self._named_parent(parent)
+        if parent is not None and (parent in chain or (parent == address and parent not in self.decisions)):
+            members = list(chain)
+            self._refuse_circle(members[members.index(parent) :] if parent in chain else [address, *members])
         return list(chain)
+
+    def _refuse_circle(self, members: list[Address]) -> None:
+        """The manifests refuse one already; a plan that met one would depend on what is recorded."""
+        for member in members:
+            way = " <- ".join(str(one) for one in (*members, members[0]))
+            want = self.world.desired[member]
+            message = f"{member} is tuned from itself: {way}"
+            advice = "Tune one of them from a base model"
+            place = (want.file or None, want.line or None)
+            error = Diagnostic(message, advice, *place, address=str(member))
+            self.decisions[member] = Decision(errors=[error])
 
     def _named_parent(self, address: Address) -> Address | None:
         want = self.world.desired.get(address)
         if want is None or address not in self.selected or address.kind not in self.world.kinds:
+            return None
+        if self.world.inputs.destroy:
             return None
         _, source = _source(want, self.world.kind(address))
         return Address.parse(source) if source.partition("/")[0] in self.world.kinds else None
 
     def _decide_once(self, address: Address) -> Decision:
         if address not in self.decisions:
-            self.decisions[address] = Decision()  # what a cycle would meet; manifests refuse them
+            self.decisions[address] = Decision()
             self.decisions[address] = self._decide(address)
         return self.decisions[address]
 

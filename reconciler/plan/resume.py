@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from reconciler.model import Status
 from reconciler.plan.make import Planner, matches
+from reconciler.plan.table import undeclared
 from reconciler.plan.values import Action, Change, Plan, Reason
 from reconciler.plan.world import World, approval
 from reconciler.state import Record
@@ -28,6 +29,10 @@ def resumable(world: World, patterns: Iterable[str] = ()) -> Plan:
         want = world.desired.get(address)
         labels = want.labels if want else {}
         if wanted and not any(matches(address, labels, pattern) for pattern in wanted):
+            continue
+        if _to_be_deleted(record):
+            reason = Reason.DESTROY if want else Reason.NOT_DECLARED
+            changes += undeclared(world, record, reason, want).changes
             continue
         decision = planner.decide(address)
         main = next((change for change in decision.changes if not change.deposed), None)
@@ -52,6 +57,12 @@ def resumable(world: World, patterns: Iterable[str] = ()) -> Plan:
         notes=tuple(notes),
         created=world.timestamp,
     )
+
+
+def _to_be_deleted(record: Record) -> bool:
+    """Whether all that is left is what the service refused to delete while it was in training."""
+    alone = record.serving is None and record.candidate is None
+    return alone and bool(record.deposed) and not any(model.promoted for model in record.deposed)
 
 
 def _main(world: World, record: Record, main: Change | None) -> list[Change]:

@@ -83,7 +83,7 @@ def _adopt(wanted: Wanted, found: Model, live: Live, record: Record) -> Decision
             f"{wanted.want.address}: {live.name} exists already and is another model: {different}",
             "Give another metadata.id, or correct the manifest if that model is the one you mean",
         )
-    notes = generation_notes(wanted, found.id)
+    notes = generation_notes(wanted, replace(record, candidate=found))
     if wanted.want.id:
         notes = ("its id is pinned, which proves nothing about its data: the digest is recorded as assumed",)
     elif fields:
@@ -207,7 +207,7 @@ def start(
         checks=want.checks,
         intent=record,
         keep=keep_reason(wanted) if serving else "",
-        notes=generation_notes(wanted, model.id),
+        notes=generation_notes(wanted, record),
         delete_first=delete_first,
     )
     return Decision([change])

@@ -1,0 +1,243 @@
+"""Reads the case files of the decision: a world in, what must come out.
+
+A name stands for a model with everything at its default (tests.worlds); a case says only what differs.
+`bot.1` is the id that generation 1 of the manifest `bot` has, by the independent formula.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from reconciler.model import (
+    Attributes,
+    Check,
+    Desired,
+    Guards,
+    IgnoredDrift,
+    Lifecycle,
+    Live,
+    Permission,
+    Prices,
+    Stack,
+    Status,
+)
+from reconciler.plan.values import Context, FieldChange, Inputs, PermissionChange
+from reconciler.plan.world import World
+from reconciler.providers.gemini.fields import HYPERPARAMETERS, PARENT
+from reconciler.state import Model, Record, Verdict
+from tests import worlds
+
+FOLDER = Path(__file__).parent / "cases"
+_HYPERPARAMETERS = {"epoch_count", "batch_size", "learning_rate", "learning_rate_multiplier"}
+_ATTRIBUTES = {
+    "base_model", "parent", "display_name", "description", "temperature", "top_p", "top_k",
+    "reader_project_numbers", "data", "without", *_HYPERPARAMETERS,
+}  # fmt: skip
+_SYMBOL = re.compile(r"([a-z0-9-]+)\.(\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One behaviour: the file's name is its claim."""
+
+    name: str
+    body: Mapping[str, Any]
+
+    @property
+    def expected(self) -> Mapping[str, Any]:
+        """What must come out."""
+        expected: Mapping[str, Any] = self.body["expect"]
+        return expected
+
+    def id(self, text: str) -> str:
+        """The id that a case means; a plain one is itself."""
+        found = _SYMBOL.fullmatch(text)
+        if not found:
+            return text
+        name, generation = found[1], int(found[2])
+        body = self.body["desired"][name] or {}
+        parent = self.body.get("parents", {}).get(name)
+        return worlds.id_of(
+            name,
+            generation,
+            data=body.get("data", "one"),
+            attributes=_attributes(body),
+            source=f"tunedModels/{self.id(parent)}" if parent else str(_attributes(body).get(PARENT, "")),
+            stack=self.body.get("stack", {}).get("name", ""),
+        )
+
+    def world(self) -> World:
+        """What goes in."""
+        body = self.body
+        _only(body, {"desired", "recorded", "live", "options", "stack", "context", "tunable", "forbidden",
+                     "parents", "own", "expect"})  # fmt: skip
+        context = Context(**body.get("context", {}))
+        asked = {worlds.KIND: frozenset(body["tunable"])} if "tunable" in body else {}
+        return worlds.world(
+            [self._want(name, one or {}) for name, one in body.get("desired", {}).items()],
+            [self._record(name, one) for name, one in body.get("recorded", {}).items()],
+            [self._live(id, one) for id, one in body.get("live", {}).items()],
+            inputs=_inputs(body.get("options", {})),
+            stack=_stack(body.get("stack", {})),
+            whole=body.get("options", {}).get("whole", True),
+            context=context,
+            tunable=asked,
+            forbidden={(worlds.KIND, self.id(id)): why for id, why in body.get("forbidden", {}).items()},
+        )
+
+    def _want(self, name: str, body: Mapping[str, Any]) -> Desired:
+        _only(body, _ATTRIBUTES | {"id", "permissions", "lifecycle", "checks", "labels", "line"})
+        return worlds.want(
+            name,
+            body.get("data", "one"),
+            _attributes(body),
+            id=body.get("id"),
+            permissions=_permissions(body.get("permissions")),
+            labels=body.get("labels", {}),
+            lifecycle=_lifecycle(body.get("lifecycle", {})),
+            checks=tuple(Check(*pair) for pair in body.get("checks", ())),
+            line=body.get("line", 1),
+        )
+
+    def _record(self, name: str, body: Mapping[str, Any]) -> Record:
+        _only(body, {"serving", "candidate", "deposed", "prevent_destroy"})
+        return Record(
+            worlds.address(name),
+            self._model(body.get("serving"), worlds.model),
+            self._model(body.get("candidate"), worlds.candidate),
+            tuple(found for one in body.get("deposed", ()) if (found := self._model(one, worlds.model))),
+            prevent_destroy=body.get("prevent_destroy", False),
+        )
+
+    def _model(self, body: Mapping[str, Any] | str | None, make: Any) -> Model | None:
+        if body is None:
+            return None
+        body = {"id": body} if isinstance(body, str) else body
+        _only(body, _ATTRIBUTES | {"id", "status", "permissions", "promoted", "deposed", "create_time",
+                                   "error", "verdict", "generation", "digest", "assumed"})  # fmt: skip
+        id = self.id(body["id"])
+        symbol = _SYMBOL.fullmatch(body["id"])
+        made: Model = make(id, body.get("data", "one"), _attributes(body))
+        made = replace(
+            made,
+            permissions=_permissions(body.get("permissions")),
+            generation=body.get("generation", int(symbol[2]) if symbol else 0),
+            error=body.get("error", ""),
+            verdict=Verdict(body.get("verdict", "")),
+            create_time=body.get("create_time", made.create_time),
+            promoted=made.promoted if body.get("promoted", True) else "",
+            deposed=body.get("deposed", ""),
+            source=str(made.sent.get("base_model", made.sent.get(PARENT, ""))),
+        )
+        if body.get("data") == "unknown":
+            made = replace(made, data=())
+        if body.get("status") == "pending":
+            return replace(made, status=None, create_time="")
+        return replace(made, status=Status(body["status"])) if "status" in body else made
+
+    def _live(self, id: str, body: Mapping[str, Any] | str) -> Live:
+        body = {"status": body} if isinstance(body, str) else body
+        _only(body, _ATTRIBUTES | {"status", "permissions", "create_time", "error"})
+        return worlds.live(
+            self.id(id),
+            Status(body.get("status", "ACTIVE")),
+            _attributes(body),
+            permissions=_permissions(body.get("permissions")),
+            create_time=body.get("create_time", worlds.CREATED),
+            error=body.get("error", ""),
+        )
+
+
+def cases(folder: str) -> list[Case]:
+    """Every case of a folder, by name."""
+    files = sorted((FOLDER / folder).glob("*.yaml"))
+    return [Case(file.stem, yaml.safe_load(file.read_text(encoding="utf-8"))) for file in files]
+
+
+def field_text(change: FieldChange) -> str:
+    """How a case writes a field's change: `epoch_count 5 -> 6!`, the mark where it forces a replacement."""
+    before, after = (
+        "none" if value is None else list(value) if isinstance(value, tuple) else value
+        for value in (change.before, change.after)
+    )
+    short = change.path.removeprefix(f"{HYPERPARAMETERS}.")
+    return f"{short} {before} -> {after}{'!' if change.forces_replacement else ''}"
+
+
+def permission_text(change: PermissionChange) -> str:
+    """How a case writes a grant's change: `+ …`, `- …`, or `~ … -> …`."""
+    if change.before is None:
+        return f"+ {change.after}"
+    if change.after is None:
+        return f"- {change.before}"
+    return f"~ {change.before} -> {change.after.role}"
+
+
+def _only(body: Mapping[str, Any], keys: set[str]) -> None:
+    unknown = set(body) - keys
+    if unknown:
+        raise ValueError(f"a case file says {sorted(unknown)}, which nothing reads")
+
+
+def _attributes(body: Mapping[str, Any]) -> Attributes:
+    found = dict(worlds.DECLARED)
+    for key, value in body.items():
+        if key in _ATTRIBUTES - {"data", "without"}:
+            path = f"{HYPERPARAMETERS}.{key}" if key in _HYPERPARAMETERS else key
+            path = PARENT if key == "parent" else path
+            found[path] = tuple(value) if isinstance(value, list) else value
+    if "parent" in body:
+        del found["base_model"]
+    for key in body.get("without", ()):
+        del found[f"{HYPERPARAMETERS}.{key}" if key in _HYPERPARAMETERS else key]
+    return found
+
+
+def _permissions(texts: list[str] | None) -> tuple[Permission, ...] | None:
+    """`GROUP ml@example.com READER`, or `EVERYONE READER`."""
+    if texts is None:
+        return None
+    words = [text.split() for text in texts]
+    return tuple(Permission(one[0], one[1] if len(one) == 3 else "", one[-1]) for one in words)
+
+
+def _lifecycle(body: Mapping[str, Any]) -> Lifecycle:
+    _only(body, {"prevent_destroy", "ignore_changes", "keep_deposed_hours", "ignore_drift", "replace"})
+    ignored = [{key: str(value) for key, value in one.items()} for one in body.get("ignore_drift", ())]
+    return Lifecycle(
+        prevent_destroy=body.get("prevent_destroy", False),
+        ignore_changes=tuple(body.get("ignore_changes", ())),
+        keep_deposed=timedelta(hours=body.get("keep_deposed_hours", 0)),
+        ignore_drift=tuple(IgnoredDrift(**one) for one in ignored),
+        replace=body.get("replace", "candidate"),
+    )
+
+
+def _inputs(body: Mapping[str, Any]) -> Inputs:
+    _only(body, {"targets", "excludes", "replace", "retry_failed", "destroy", "max_trainings", "max_deletes",
+                 "whole"})  # fmt: skip
+    return Inputs(
+        targets=tuple(body.get("targets", ())),
+        excludes=tuple(body.get("excludes", ())),
+        replace=tuple(body.get("replace", ())),
+        retry_failed=body.get("retry_failed", False),
+        destroy=body.get("destroy", False),
+        guards=Guards(body.get("max_trainings"), body.get("max_deletes")),
+    )
+
+
+def _stack(body: Mapping[str, Any]) -> Stack:
+    _only(body, {"name", "max_trainings", "max_deletes", "price", "fail_on"})
+    return Stack(
+        name=body.get("name", ""),
+        guards=Guards(body.get("max_trainings"), body.get("max_deletes")),
+        prices=Prices(body.get("price")),
+        fail_on=tuple(body.get("fail_on", ())),
+    )

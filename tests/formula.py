@@ -1,0 +1,57 @@
+"""The identity formula once more, written from design 2.4 alone and sharing nothing with the code.
+
+Ids decide whether a model is found again or trained twice, so they have a second, independent witness.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import struct
+from collections.abc import Mapping, Sequence
+
+Hyperparameters = Mapping[str, int | float]
+"""camelCase name to value; a float stands for a float32 field, an int for an integer one."""
+
+
+def compact(value: object) -> str:
+    """JSON with sorted keys and no spaces."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def data_digest(pairs: Sequence[tuple[str, str]]) -> str:
+    """Of (text_input, output) pairs in order, one object a line."""
+    lines = "".join(compact({"output": output, "textInput": text}) + "\n" for text, output in pairs)
+    return hashlib.sha256(lines.encode("utf-8")).hexdigest()
+
+
+def identity_digest(
+    *,
+    source: str,
+    data: str,
+    hyperparameters: Hyperparameters | None = None,
+    generation: int = 0,
+    stack: str = "",
+    workspace: str = "default",
+) -> str:
+    """SHA-256 in hex of `{version: 1, stack, workspace, generation, source, hyperparameters, data}`."""
+    tuned = {
+        name: struct.pack(">f", value).hex() if isinstance(value, float) else value
+        for name, value in (hyperparameters or {}).items()
+    }
+    whole = {
+        "version": 1,
+        "stack": stack,
+        "workspace": workspace,
+        "generation": generation,
+        "source": source,
+        "hyperparameters": tuned,
+        "data": data,
+    }
+    return hashlib.sha256(compact(whole).encode("utf-8")).hexdigest()
+
+
+def identity(name: str, digest: str) -> str:
+    """NAME-DIGEST8."""
+    return f"{name}-{base64.b32encode(bytes.fromhex(digest)).decode('ascii').lower()[:8]}"

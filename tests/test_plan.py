@@ -1,0 +1,327 @@
+"""The decision: every row of the table as a case file, and what must hold in any world."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
+
+from reconciler.errors import PlanError
+from reconciler.identity import GENERATIONS
+from reconciler.model import Guards, Status
+from reconciler.plan.generations import first_free
+from reconciler.plan.make import make_plan, make_world, matches
+from reconciler.plan.values import TRAININGS, Action, Bill, Change, Inputs, Plan, Reason
+from reconciler.plan.world import World
+from reconciler.state import Record
+from tests import worlds
+from tests.casefiles import Case, cases, field_text, permission_text
+
+CASES = cases("plan")
+UNBOUNDED = st.builds(
+    Inputs,
+    retry_failed=st.booleans(),
+    replace=st.sampled_from([(), ("bot",)]),
+    guards=st.just(Guards(max_trainings=99)),
+)
+slow = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+def test_case(case: Case) -> None:
+    """The file's name is the claim."""
+    world = case.world()
+    if "error" in case.expected:
+        with pytest.raises(PlanError) as refused:
+            make_plan(world)
+        said = "\n".join(f"{one} {one.address}" for one in refused.value.diagnostics)
+        for words in case.expected["error"]:
+            assert case_text(case, words) in said
+        return
+    plan = make_plan(world)
+    assert [shown(change, one) for change, one in paired(plan, case)] == [
+        wanted(case, one) for one in case.expected["changes"]
+    ]
+    for key in ("deletes", "has_changes", "has_work"):
+        if key in case.expected:
+            assert (key, getattr(plan, key)) == (key, case.expected[key])
+    if "notes" in case.expected:
+        assert list(plan.notes) == case.expected["notes"]
+
+
+def paired(plan: Plan, case: Case) -> list[tuple[Change, Mapping[str, Any]]]:
+    """Each change with what is expected of it; the counts must agree."""
+    expected = case.expected["changes"]
+    assert [(str(one.action), one.address.name) for one in plan.changes] == [
+        (one["action"], one.get("address", "bot")) for one in expected
+    ]
+    return list(zip(plan.changes, expected, strict=True))
+
+
+ALWAYS = {"fields": [], "data": [], "permissions": [], "notes": [], "keep": "", "deposed": "", "flags": []}
+"""What a case does not mention must not be there."""
+
+
+def wanted(case: Case, expected: Mapping[str, Any]) -> dict[str, Any]:
+    """The expectation with its symbols resolved."""
+    whole = {**ALWAYS, **expected}
+    for key in ("id", "deposed", "serving", "source"):
+        if key in whole:
+            whole[key] = case_text(case, whole[key])
+    for key in ("notes", "fields"):
+        whole[key] = [case_text(case, text) for text in whole[key]]
+    if whole.get("intent"):
+        whole["intent"] = {
+            key: [case.id(id) for id in ids] if isinstance(ids, list) else case.id(ids)
+            for key, ids in whole["intent"].items()
+        }
+    return whole
+
+
+def case_text(case: Case, text: str) -> str:
+    """The text with `{bot.0}` and a bare `bot.0` resolved to ids."""
+    return case.id(re.sub(r"\{([a-z0-9-]+\.\d+)\}", lambda found: case.id(found[1]), text))
+
+
+def shown(change: Change, expected: Mapping[str, Any]) -> dict[str, Any]:
+    """The change in a case's words, as far as the case speaks of it."""
+    flags = [name for name in ("delete_first", "after_accepted") if getattr(change, name)]
+    words: dict[str, Any] = {
+        "action": str(change.action),
+        "address": change.address.name,
+        "reason": change.reason.name.lower(),
+        "id": change.id,
+        "deposed": change.deposed,
+        "serving": change.serving,
+        "generation": change.generation,
+        "source": change.source,
+        "parent": change.parent.name if change.parent else None,
+        "status": str(change.status or ""),
+        "error": change.error,
+        "file": change.file,
+        "fields": [field_text(one) for one in change.fields],
+        "data": [f"{one.field} {word(one.before_digest)} -> {word(one.after_digest)}" for one in change.data],
+        "permissions": [permission_text(one) for one in change.permissions],
+        "keep": change.keep,
+        "notes": list(change.notes),
+        "flags": flags,
+        "bill": bill(change.bill),
+        "intent": intent(change.intent),
+    }
+    return {key: value for key, value in words.items() if key in ALWAYS or key in expected}
+
+
+def word(digest: str) -> str:
+    """The word behind a data digest."""
+    return next((one for one in ("one", "two", "three") if worlds.digest(one) == digest), digest)
+
+
+def bill(one: Bill | None) -> dict[str, Any] | None:
+    """What a training amounts to, without what is unset."""
+    if one is None:
+        return None
+    return {field.name: value for field in fields(one) if (value := getattr(one, field.name))}
+
+
+def intent(record: Record | None) -> dict[str, Any] | None:
+    """The ids of a record, and its protection."""
+    if record is None:
+        return None
+    found: dict[str, Any] = {}
+    if record.serving:
+        found["serving"] = record.serving.id
+    if record.candidate:
+        found["candidate"] = record.candidate.id
+    if record.deposed:
+        found["deposed"] = [one.id for one in record.deposed]
+    if record.prevent_destroy:
+        found["prevent_destroy"] = "true"
+    return found
+
+
+def try_plan(world: World) -> Plan | None:
+    """The plan, None where it is refused; anything but a refusal is a defect."""
+    try:
+        return make_plan(world)
+    except PlanError as refusal:
+        refused = refusal
+    assert refused.summary
+    assert refused.detail, "a refusal says what to do now"
+    event("refused")
+    return None
+
+
+@slow
+@given(worlds.worlds(), st.randoms(use_true_random=False))
+def test_any_world_is_decided_or_refused_whatever_its_order(world: World, random: Any) -> None:
+    """Nothing but PlanError leaves make_plan, and the order of what comes in means nothing."""
+    desired = list(world.desired.values())
+    live = list(world.observed.live[worlds.KIND].items())
+    recorded = list(world.state.resources.items())
+    for one in (desired, live, recorded):
+        random.shuffle(one)
+    other = make_world(
+        desired,
+        replace(world.observed, live={worlds.KIND: dict(live)}),
+        replace(world.state, resources=dict(recorded)),
+        kinds=world.kinds,
+        stack=world.stack,
+        inputs=world.inputs,
+        now=world.now,
+        whole=world.whole,
+    )
+    assert try_plan(world) == try_plan(other)
+
+
+@slow
+@given(worlds.worlds())
+def test_what_is_neither_desired_nor_recorded_is_never_touched(world: World) -> None:
+    """Changes are about declared and recorded addresses; what goes is recorded, or failed under our id."""
+    plan = try_plan(world)
+    if plan is None:
+        return
+    known = world.desired.keys() | world.state.resources.keys()
+    assert {change.address for change in plan.changes} <= known
+    recorded = {one.id for record in world.state.resources.values() for one in record.models}
+    for change in plan.changes:
+        if change.action is Action.DELETE and change.id not in recorded:
+            want = world.desired[change.address]
+            ours = {id for _, id, _ in world.generations(want, _source_of(plan, change))}
+            assert change.status is Status.FAILED
+            assert change.id in ours
+
+
+def _source_of(plan: Plan, change: Change) -> str:
+    main = next(one for one in plan.changes if one.address == change.address and not one.deposed)
+    return main.source
+
+
+@slow
+@given(worlds.worlds())
+def test_changes_are_told_apart_and_well_named(world: World) -> None:
+    """No two changes share a key; ids to be created fit the service; a no-op leaves the record alone."""
+    plan = try_plan(world)
+    if plan is None:
+        return
+    keys = [change.key for change in plan.changes]
+    assert len(set(keys)) == len(keys)
+    for change in plan.changes:
+        if change.action in TRAININGS:
+            assert re.fullmatch(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?", change.id)
+            assert change.bill is not None
+            assert change.intent is not None
+            assert change.intent.candidate is not None
+            assert change.intent.candidate.id == change.id
+            assert change.intent.candidate.pending
+        if change.action is Action.NO_OP:
+            assert change.intent is None
+
+
+@slow
+@given(worlds.worlds(options=UNBOUNDED, tunable=False))
+def test_recording_the_intents_again_and_again_trains_nothing_twice(world: World) -> None:
+    """A crash between the intents and the calls: the next plan creates under the very same ids."""
+    plan = try_plan(world)
+    if plan is None:
+        return
+    state = world.state.put(*(one.intent for one in plan.changes if one.intent is not None))
+    again = try_plan(replace(world, state=state))
+    assert again is not None
+    once = {change.address: change.id for change in plan.trainings}
+    twice = {change.address: change.id for change in again.trainings}
+    event(f"{min(len(once), 2)} trainings")
+    assert twice == once
+
+
+@slow
+@given(worlds.worlds(options=UNBOUNDED, tunable=False))
+def test_a_second_plan_after_recording_is_settled(world: World) -> None:
+    """What the intents settle is settled: planning a third time decides as the second time, word for word."""
+    plan = try_plan(world)
+    if plan is None:
+        return
+    state = world.state.put(*(one.intent for one in plan.changes if one.intent is not None))
+    second = make_plan(replace(world, state=state))
+    third_state = state.put(*(one.intent for one in second.changes if one.intent is not None))
+    third = make_plan(replace(world, state=third_state))
+    assert [(one.key, one.action, one.id) for one in third.changes] == [
+        (one.key, Action.NO_OP if one.action is Action.RECORD else one.action, one.id)
+        for one in second.changes
+    ]
+
+
+@slow
+@given(worlds.worlds(options=UNBOUNDED))
+def test_a_protected_model_is_never_deleted(world: World) -> None:
+    """Where the manifest protects, or the record of an undeclared address, no model that served goes."""
+    plan = try_plan(world)
+    if plan is None:
+        return
+    for change in plan.changes:
+        record = world.state.resources.get(change.address, Record(change.address))
+        want = world.desired.get(change.address)
+        if want.lifecycle.prevent_destroy if want else record.prevent_destroy:
+            served = {one.id for one in record.models if one is record.serving or one.promoted}
+            assert not (change.action is Action.DELETE and change.id in served)
+            assert not (change.deletes and change.serving in served)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "hit"),
+    [
+        ("bot", True),
+        ("TunedModel/bot", True),
+        ("b*", True),
+        ("TunedModel/*", True),
+        ("team=search", True),
+        ("team=*", True),
+        ("bo", False),
+        ("Bot", False),
+        ("team=other", False),
+        ("owner=search", False),
+    ],
+)
+def test_a_pattern_means_an_address_or_a_label(pattern: str, hit: bool) -> None:  # noqa: FBT001
+    """KIND/NAME or NAME, with shell wildcards, or KEY=VALUE; names are exact and their case counts."""
+    assert matches(worlds.address("bot"), {"team": "search"}, pattern) is hit
+
+
+def test_a_chain_of_parents_may_be_longer_than_the_stack() -> None:
+    """3,000 models, each tuned from the one before it, are decided: parents come first, without recursion."""
+    first = worlds.want("m0")
+    chain = [first] + [
+        worlds.want(
+            f"m{number}",
+            attributes={"tuned_model_source.tuned_model": f"TunedModel/m{number - 1}"},
+        )
+        for number in range(1, 3000)
+    ]
+    plan = make_plan(worlds.world(chain))
+    assert plan.count(Action.CREATE) == 3000
+    by_name = {change.address.name: change for change in plan.changes}
+    assert by_name["m2999"].source == by_name["m2998"].name
+
+
+def test_only_the_first_generation_is_looked_for_where_nothing_can_be_live() -> None:
+    """A name that no live id begins with needs one identity, not sixteen: 10,000 creates stay cheap."""
+    world = worlds.world([worlds.want()], alive=[worlds.live("other-aaaaaaaa")])
+    assert world.stems[worlds.KIND] == {"other": ("other-aaaaaaaa",)}
+    assert len(list(world.generations(world.desired[worlds.address()], worlds.BASE))) == GENERATIONS
+    assert first_free([], set(), another=False) is None
+
+
+def test_every_reason_is_used_by_a_case() -> None:
+    """A reason that no case shows is one that nobody can meet, or that nobody has tested."""
+    spoken = {one.get("reason") for case in CASES for one in case.expected.get("changes", ())}
+    assert {reason.name.lower() for reason in Reason} - spoken == set()
+
+
+def test_every_action_is_used_by_a_case() -> None:
+    """So is every action."""
+    spoken = {one["action"] for case in CASES for one in case.expected.get("changes", ())}
+    assert {str(action) for action in Action} - spoken == set()

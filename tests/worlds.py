@@ -1,0 +1,301 @@
+"""Desired, recorded and live: plain models to change a little, and hypothesis strategies for worlds."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hypothesis import strategies as st
+
+from reconciler.model import (
+    Address,
+    Attributes,
+    Check,
+    DataSet,
+    Desired,
+    Guards,
+    Lifecycle,
+    Live,
+    Permission,
+    Stack,
+    Status,
+    Value,
+)
+from reconciler.plan.make import make_world
+from reconciler.plan.values import Inputs
+from reconciler.plan.world import Observed, World
+from reconciler.providers.gemini.fields import HYPERPARAMETERS, PARENT, TUNED_MODEL
+from reconciler.state import Model, Record, RecordedData, State, Verdict
+from tests import formula
+
+KIND = TUNED_MODEL.name
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+CREATED = "2026-01-01T00:00:00Z"
+BASE = "models/flash"
+DECLARED: Attributes = {"base_model": BASE, f"{HYPERPARAMETERS}.epoch_count": 5, "temperature": 0.7}
+"""What the plainest manifest declares."""
+OWN: Attributes = {"top_p": 0.95, "top_k": 40, f"{HYPERPARAMETERS}.batch_size": 4}
+"""What the service fills in by itself."""
+TEMPERATURE = 0.699999988079071
+"""0.7 as the service shows it: kept as float32, printed as a double."""
+READER = Permission("GROUP", "ml@example.com", "READER")
+WRITER = Permission("USER", "ann@example.com", "WRITER")
+
+
+def address(name: str = "bot") -> Address:
+    """An address of the one kind that there is."""
+    return Address(KIND, name)
+
+
+def digest(word: str) -> str:
+    """A data digest with a name."""
+    return hashlib.sha256(word.encode()).hexdigest()
+
+
+def dataset(word: str = "one") -> DataSet:
+    """10 examples of 100 characters together, known by a word."""
+    return DataSet(digest(word), 10, 100, shown=f"data/{word}.jsonl", file=f"data/{word}.jsonl")
+
+
+def want(name: str = "bot", data: str = "one", attributes: Attributes = DECLARED, **others: Any) -> Desired:
+    """A manifest; its document digest follows from what it says."""
+    desired = Desired(address(name), attributes, (dataset(data),), file=f"manifests/{name}.yaml", line=1)
+    desired = replace(desired, **others)
+    return replace(desired, digest=digest(repr((desired.attributes, desired.permissions, desired.lifecycle))))
+
+
+def model(id: str, data: str = "one", attributes: Attributes = DECLARED, **others: Any) -> Model:
+    """A recorded model that trained long ago and serves."""
+    base = Model(
+        id=id,
+        name=f"tunedModels/{id}",
+        digest=digest(id),
+        source=str(attributes.get("base_model", "")),
+        sent=attributes,
+        data=(RecordedData("training_data", digest(data), 10, 100),),
+        status=Status.ACTIVE,
+        started=CREATED,
+        create_time=CREATED,
+        completed=CREATED,
+        promoted=CREATED,
+    )
+    return replace(base, **others)
+
+
+def candidate(id: str, data: str = "one", attributes: Attributes = DECLARED, **others: Any) -> Model:
+    """A recorded model whose training was accepted."""
+    return replace(model(id, data, attributes, status=Status.CREATING, completed="", promoted=""), **others)
+
+
+def live(id: str, status: Status = Status.ACTIVE, attributes: Attributes = DECLARED, **others: Any) -> Live:
+    """A model as the service shows it: defaults filled in, floats widened."""
+    shown: dict[str, Value] = {**OWN, **attributes}
+    if shown.get("temperature") == 0.7:
+        shown["temperature"] = TEMPERATURE
+    return replace(Live(id, f"tunedModels/{id}", status, shown, create_time=CREATED), **others)
+
+
+def world(
+    desired: Iterable[Desired] = (),
+    recorded: Iterable[Record] = (),
+    alive: Iterable[Live] = (),
+    *,
+    inputs: Inputs | None = None,
+    stack: Stack | None = None,
+    whole: bool = True,
+    **observed: Any,
+) -> World:
+    """A world as a command would gather it."""
+    return make_world(
+        desired,
+        Observed(live={KIND: {one.id: one for one in alive}}, **observed),
+        State(lineage="l", serial=3, resources={record.address: record for record in recorded}),
+        kinds={KIND: TUNED_MODEL},
+        stack=stack or Stack(),
+        inputs=inputs or Inputs(),
+        now=NOW,
+        whole=whole,
+    )
+
+
+def id_of(
+    name: str = "bot",
+    generation: int = 0,
+    *,
+    data: str = "one",
+    attributes: Attributes = DECLARED,
+    source: str = "",
+    stack: str = "",
+) -> str:
+    """The id that design 2.4 gives, by the independent formula."""
+    hyperparameters: dict[str, int | float] = {}
+    for path, value in attributes.items():
+        if path.startswith(HYPERPARAMETERS) and isinstance(value, (int, float)):
+            head, *rest = path.rpartition(".")[2].split("_")
+            hyperparameters[head + "".join(part.capitalize() for part in rest)] = value
+    return formula.identity(
+        name,
+        formula.identity_digest(
+            source=source or str(attributes.get("base_model", "")),
+            data=digest(data),
+            hyperparameters=hyperparameters,
+            generation=generation,
+            stack=stack,
+        ),
+    )
+
+
+# --- strategies: small alphabets, so that what is desired, recorded and live often meet -----------------
+
+NAMES = ("bot", "a", "child", "n" * 31)
+WORDS = ("one", "two")
+EPOCHS = (5, 6)
+
+
+@st.composite
+def attributes_of(draw: st.DrawFn, *, parents: bool = False) -> dict[str, Value]:
+    """What a manifest may declare."""
+    declared: dict[str, Value] = {f"{HYPERPARAMETERS}.epoch_count": draw(st.sampled_from(EPOCHS))}
+    optional: dict[str, st.SearchStrategy[Value]] = {
+        "temperature": st.sampled_from([0.7, 0.2, TEMPERATURE]),
+        "description": st.text(max_size=3),
+        "reader_project_numbers": st.sampled_from([(1, 2), (2, 1), (3,)]),
+        f"{HYPERPARAMETERS}.learning_rate": st.floats(min_value=2**-20, max_value=1.0, width=32),
+    }
+    for path, values in optional.items():
+        if draw(st.booleans()):
+            declared[path] = draw(values)
+    sources = ["models/flash", "models/other", "tunedModels/elsewhere"]
+    source = draw(st.sampled_from(sources + [f"{KIND}/{name}" for name in NAMES] * parents))
+    declared["base_model" if source.startswith("models/") else PARENT] = source
+    return declared
+
+
+permissions = st.none() | st.sampled_from([(), (READER,), (WRITER, READER)])
+lifecycles = st.builds(
+    Lifecycle,
+    prevent_destroy=st.sampled_from([False, False, True]),
+    ignore_changes=st.sampled_from([(), ("temperature",)]),
+    keep_deposed=st.sampled_from([timedelta(0), timedelta(hours=24)]),
+    replace=st.sampled_from(["candidate", "delete_first"]),
+)
+
+
+@st.composite
+def manifests(draw: st.DrawFn) -> list[Desired]:
+    """Up to four manifests; parents may be anything, even themselves."""
+    names = draw(st.lists(st.sampled_from(NAMES), unique=True))
+    pins = st.none() | st.sampled_from([f"{name}-v{number}" for name in ("bot", "a") for number in (1, 2)])
+    return [
+        want(
+            name,
+            draw(st.sampled_from(WORDS)),
+            draw(attributes_of(parents=True)),
+            permissions=draw(permissions),
+            id=draw(pins) if name in {"bot", "a"} else None,
+            lifecycle=draw(lifecycles),
+            checks=draw(st.sampled_from([(), (Check("1", "2"),)])),
+        )
+        for name in names
+    ]
+
+
+def ids_around(desired: Iterable[Desired]) -> list[str]:
+    """Ids that matter to these manifests, and some that do not."""
+    found = ["elsewhere", "bot-v1", "bot-v2", "a-v1", "bot-aaaaaaaa", "n" * 31 + "-aaaaaaaa", "stranger"]
+    for one in desired:
+        source = str(one.attributes.get("base_model", one.attributes.get(PARENT, "")))
+        word = next(word for word in WORDS if digest(word) == one.data[0].digest)
+        found += [
+            id_of(one.address.name, generation, data=word, attributes=one.attributes, source=source)
+            for generation in (0, 1, 15)
+        ]
+    return found
+
+
+@st.composite
+def models(draw: st.DrawFn, ids: list[str]) -> Model:
+    """Any recorded model."""
+    time = st.sampled_from(["", CREATED, "2026-11-22T11:00:00Z"])
+    status = draw(st.none() | st.sampled_from(Status))
+    return model(
+        draw(st.sampled_from(ids)),
+        draw(st.sampled_from(WORDS)),
+        draw(attributes_of()),
+        status=status,
+        create_time=draw(time) if status else "",
+        promoted=draw(time),
+        deposed=draw(time),
+        permissions=draw(permissions),
+        verdict=draw(st.sampled_from(Verdict)),
+    )
+
+
+@st.composite
+def records(draw: st.DrawFn, ids: list[str]) -> list[Record]:
+    """Up to four records, each of at most four models; an id is recorded once at most."""
+    unused = draw(st.permutations(sorted(set(ids))))
+    found = []
+    for name in draw(st.lists(st.sampled_from((*NAMES, "gone")), unique=True)):
+        count = draw(st.integers(0, min(4, len(unused))))
+        taken, unused = unused[:count], unused[count:]
+        every = [draw(models([id])) for id in taken]
+        places = draw(st.tuples(st.booleans(), st.booleans()))
+        serving = every.pop() if every and places[0] else None
+        trained = every.pop() if every and places[1] else None
+        record = Record(
+            address(name),
+            serving,
+            trained,
+            tuple(every),
+            prevent_destroy=draw(st.sampled_from([False, False, True])),
+        )
+        if not record.empty:
+            found.append(record)
+    return found
+
+
+@st.composite
+def alive(draw: st.DrawFn, ids: list[str]) -> list[Live]:
+    """What the service shows: some of these ids, in any condition."""
+    return [
+        live(
+            id,
+            draw(st.sampled_from(Status)),
+            draw(attributes_of()),
+            create_time=draw(st.sampled_from(["", CREATED, "2026-11-22T11:00:00Z"])),
+            permissions=draw(permissions),
+        )
+        for id in draw(st.lists(st.sampled_from(ids), unique=True))
+    ]
+
+
+inputs = st.builds(
+    Inputs,
+    targets=st.sampled_from([(), (), ("bot",), (f"{KIND}/*",), ("team=search",)]),
+    excludes=st.sampled_from([(), (), ("a",)]),
+    replace=st.sampled_from([(), (), ("bot",)]),
+    retry_failed=st.booleans(),
+    destroy=st.sampled_from([False, False, False, True]),
+    guards=st.builds(Guards, max_trainings=st.none() | st.integers(0, 2)),
+)
+
+
+@st.composite
+def worlds(draw: st.DrawFn, *, options: st.SearchStrategy[Inputs] = inputs, tunable: bool = True) -> World:
+    """Any combination of desired, recorded and live."""
+    desired = draw(manifests())
+    ids = ids_around(desired)
+    offered: Mapping[str, frozenset[str]] = {KIND: frozenset({BASE})} if tunable else {}
+    return world(
+        desired,
+        draw(records(ids)),
+        draw(alive(ids)),
+        inputs=draw(options),
+        whole=draw(st.sampled_from([True, True, False])),
+        tunable=draw(st.sampled_from([{}, offered])),
+        forbidden=draw(st.sampled_from([{}, {}, {(KIND, "bot-v1"): "403"}])),
+    )

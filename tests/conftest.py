@@ -22,7 +22,7 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Azurite comes from npm: what needs it runs in `make conformance`, with all that needs more than PyPI."""
+    """Azurite comes from npm: what needs it runs in `make conformance`."""
     for item in items:
         if "azure" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.conformance)

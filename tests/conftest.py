@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import os
 import sys
@@ -37,4 +38,4 @@ def _only_loopback(event: str, arguments: tuple[Any, ...]) -> None:
     except ValueError:
         near = host == "localhost"
     if not near:
-        raise RuntimeError(f"a test reached for {host}: tests use loopback only")
+        raise OSError(errno.ENETUNREACH, f"tests use loopback only, not {host}")

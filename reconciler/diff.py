@@ -50,7 +50,11 @@ def declared_changes(
 
     delta = DeepDiff(old, new, view="tree", threshold_to_diff_deeper=0)
     moved = {level.path(output_format="list")[0] for found in delta.values() for level in found}
-    return tuple(FieldChange(path, before.get(path), after[path]) for path in sorted(moved, key=str))
+    return tuple(
+        FieldChange(path, before.get(path), after[path])
+        for path in sorted(moved, key=str)
+        if path not in old or old[path] != new[path]  # to DeepDiff, 40 and 40.0 differ
+    )
 
 
 def immutable_changes(

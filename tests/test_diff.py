@@ -1,0 +1,144 @@
+"""Field by field: what is a difference, and what is only written otherwise."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reconciler import diff
+from reconciler.identity import float32
+from reconciler.model import Attributes, Permission, Value
+from reconciler.plan.values import FieldChange, PermissionChange
+from reconciler.providers.gemini.fields import BASE_MODEL, HYPERPARAMETERS, TUNED_MODEL
+from tests import worlds
+
+FIELDS = TUNED_MODEL.fields
+EPOCHS = f"{HYPERPARAMETERS}.epoch_count"
+RATE = f"{HYPERPARAMETERS}.learning_rate"
+
+values: dict[str, st.SearchStrategy[Value]] = {
+    "display_name": st.text(max_size=3),
+    "description": st.sampled_from(["", "a", "[red]", "é"]),
+    "temperature": st.floats(0, 2),
+    "top_k": st.integers(1, 3),
+    "reader_project_numbers": st.lists(st.integers(0, 3), max_size=3).map(tuple),
+}
+mutable = st.fixed_dictionaries({}, optional=values)
+
+
+@settings(max_examples=200)
+@given(mutable, mutable)
+def test_every_declared_difference_is_found_and_no_other(live: Attributes, declared: Attributes) -> None:
+    """A path is changed exactly where its own two values differ, whatever stands beside it."""
+    found = {one.path: one for one in diff.declared_changes(live, declared, FIELDS)}
+    different = {
+        path
+        for path, value in declared.items()
+        if path not in live
+        or diff.comparable(FIELDS[path], live[path]) != diff.comparable(FIELDS[path], value)
+    }
+    assert found.keys() == different
+    for path, change in found.items():
+        assert change == FieldChange(path, live.get(path), declared[path])
+    assert list(found) == sorted(found)
+
+
+@given(mutable)
+def test_nothing_differs_from_itself(declared: Attributes) -> None:
+    """Applied, then planned: no difference, even as the service prints floats."""
+    live = {path: float32(value) if isinstance(value, float) else value for path, value in declared.items()}
+    assert diff.declared_changes(live, declared, FIELDS) == ()
+
+
+def test_equal_numbers_of_two_types_are_no_difference_beside_another() -> None:
+    """40 and 40.0 are equal alone, and stay so when another field differs."""
+    live: Attributes = {"top_k": 40.0, "description": "old"}
+    declared: Attributes = {"top_k": 40, "description": "new"}
+    assert diff.declared_changes(live, declared, FIELDS) == (FieldChange("description", "old", "new"),)
+
+
+def test_what_is_not_declared_is_the_servers_own() -> None:
+    """Defaults that the service filled in are no difference."""
+    assert diff.declared_changes({"top_p": 0.95, "top_k": 64}, {}, FIELDS) == ()
+    assert diff.immutable_changes({}, {EPOCHS: 5}, {}, FIELDS) == ()
+
+
+def test_ignored_paths_are_left_alone() -> None:
+    """lifecycle.ignore_changes names paths, not values."""
+    live: Attributes = {"description": "a", "temperature": 1.0}
+    declared: Attributes = {"description": "b", "temperature": 0.5}
+    found = diff.declared_changes(live, declared, FIELDS, ignore=["description"])
+    assert [one.path for one in found] == ["temperature"]
+
+
+def test_fields_that_cannot_be_updated_are_no_update() -> None:
+    """They are for immutable_changes, which marks them."""
+    assert diff.declared_changes({EPOCHS: 5}, {EPOCHS: 6}, FIELDS) == ()
+    found = diff.immutable_changes({EPOCHS: 5}, {EPOCHS: 5}, {EPOCHS: 6}, FIELDS)
+    assert found == (FieldChange(EPOCHS, 5, 6, forces_replacement=True),)
+
+
+@pytest.mark.parametrize(
+    ("sent", "live", "declared", "changed"),
+    [
+        (5, 5, 5, False),
+        (5, 6, 5, False),  # the service writes it in another form
+        (None, 5, 5, False),  # a default written out
+        (None, None, 5, True),
+        (5, 5, 6, True),
+        (5, None, 6, True),
+        (5, None, 5, False),  # the service does not show it
+    ],
+)
+def test_an_immutable_field_has_changed_when_neither_sent_nor_live_is_what_is_declared(
+    sent: int | None, live: int | None, declared: int, *, changed: bool
+) -> None:
+    """So that neither the service's spelling nor a default written out retrains."""
+    was = {} if sent is None else {EPOCHS: sent}
+    shown = {} if live is None else {EPOCHS: live}
+    assert bool(diff.immutable_changes(was, shown, {EPOCHS: declared}, FIELDS)) is changed
+
+
+def test_without_a_live_model_what_was_sent_decides() -> None:
+    """A candidate whose POST is pending is compared with its record."""
+    assert diff.immutable_changes({EPOCHS: 5}, None, {EPOCHS: 5}, FIELDS) == ()
+    (change,) = diff.immutable_changes({EPOCHS: 5}, None, {EPOCHS: 6}, FIELDS)
+    assert (change.before, change.after) == (5, 6)
+
+
+@pytest.mark.parametrize(
+    ("path", "one", "other", "equal"),
+    [
+        ("temperature", 0.7, 0.699999988079071, True),
+        ("temperature", 1, 1.0, True),
+        (RATE, 1e-7, 4e-7, False),
+        (RATE, 0.001, 0.0010000001639127731, False),
+        ("reader_project_numbers", (2, 1, 1), (1, 2), True),
+        ("reader_project_numbers", (1,), (1, 2), False),
+        ("top_k", 40, 41, False),
+        ("display_name", "a", "a ", False),
+        (BASE_MODEL, "models/a", "models/A", False),
+    ],
+)
+def test_sameness_is_the_services(path: str, one: Value, other: Value, *, equal: bool) -> None:
+    """float32 for floats, sets for project numbers, exact for text; None is only like None."""
+    assert diff.same(FIELDS[path], one, other) is equal
+    assert diff.same(FIELDS[path], other, one) is equal
+    assert not diff.same(FIELDS[path], one, None)
+    assert diff.same(FIELDS[path], None, None)
+
+
+def test_grants_are_compared_by_who_and_role() -> None:
+    """Sorted by grantee: a role that changes, one to add, one to revoke; the case of an address is none."""
+    before = (worlds.READER, Permission("USER", "old@example.com", "READER"))
+    after = (
+        Permission("GROUP", "ML@example.com", "WRITER"),
+        Permission("USER", "new@example.com", "READER"),
+    )
+    assert diff.permission_changes(before, after) == (
+        PermissionChange(worlds.READER, after[0]),
+        PermissionChange(None, after[1]),
+        PermissionChange(before[1], None),
+    )
+    assert diff.permission_changes(before, tuple(reversed(before))) == ()

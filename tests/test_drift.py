@@ -1,0 +1,85 @@
+"""Drift: live against what was last applied, class by class, as case files; and what must always hold."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from reconciler.plan.drift import find_drift
+from reconciler.plan.values import Drift, DriftClass
+from reconciler.plan.world import World
+from reconciler.state import Record
+from tests import worlds
+from tests.casefiles import Case, cases, field_text, permission_text
+
+CASES = cases("drift")
+ALWAYS: dict[str, Any] = {"fields": [], "permissions": [], "fails": True, "detail": ""}
+"""What a case does not mention must be so."""
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+def test_case(case: Case) -> None:
+    """The file's name is the claim."""
+    own = frozenset((worlds.KIND, case.id(id)) for id in case.body.get("own", ()))
+    found = find_drift(case.world(), own=own)
+    expected = [{**ALWAYS, **one, "id": case.id(one["id"])} for one in case.expected["drift"]]
+    assert [shown(drift) for drift in found] == [{"address": "bot", **one} for one in expected]
+
+
+def shown(drift: Drift) -> dict[str, Any]:
+    """The finding in a case's words."""
+    return {
+        "address": drift.address.name if drift.address else None,
+        "class": str(drift.drift_class),
+        "id": drift.id,
+        "fields": [field_text(one) for one in drift.fields],
+        "permissions": [permission_text(one) for one in drift.permissions],
+        "fails": drift.fails,
+        "detail": drift.detail,
+    }
+
+
+def test_every_class_is_shown_by_a_case() -> None:
+    """A class that no case shows is one that nobody has tested."""
+    spoken = {one["class"] for case in CASES for one in case.expected["drift"]}
+    assert spoken == {str(one) for one in DriftClass}
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(worlds.worlds())
+def test_drift_is_about_records_and_what_is_our_own(world: World) -> None:
+    """Total; it speaks of recorded addresses, sorted, and of no model that is not ours."""
+    own = frozenset((worlds.KIND, id) for id in list(world.observed.live[worlds.KIND])[::2])
+    found = find_drift(world, own=own)
+    managed = [drift.address for drift in found if drift.address is not None]
+    assert managed == sorted(managed)
+    assert set(managed) <= world.state.resources.keys()
+    recorded = {one.id for record in world.state.resources.values() for one in record.models}
+    for drift in found:
+        if drift.address is None:
+            assert (worlds.KIND, drift.id) in own
+            assert drift.id not in recorded
+            assert not drift.fails
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(worlds.worlds())
+def test_a_model_that_is_as_sent_has_not_drifted(world: World) -> None:
+    """Where every recorded model is live just as it was sent, nothing has changed and nothing is missing."""
+    live = [
+        worlds.live(one.id, attributes=one.sent, permissions=one.permissions)
+        for record in world.state.resources.values()
+        for one in record.models
+    ]
+    records = [
+        Record(
+            record.address,
+            record.serving and replace(record.serving, create_time=worlds.CREATED),
+            record.candidate and replace(record.candidate, create_time=worlds.CREATED),
+        )
+        for record in world.state.resources.values()
+    ]
+    assert find_drift(worlds.world(world.desired.values(), records, live)) == ()

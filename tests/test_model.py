@@ -1,0 +1,78 @@
+"""The nouns: addresses, grants, places."""
+
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.model import NAME_LIMIT, Address, Desired, Permission
+from tests import worlds
+
+words = st.text(st.characters(exclude_characters="/"), min_size=1)
+
+
+@given(words, words)
+def test_an_address_reads_back(kind: str, name: str) -> None:
+    """parse(str(address)) is the address."""
+    address = Address(kind, name)
+    assert Address.parse(str(address)) == address
+
+
+@pytest.mark.parametrize("text", ["", "bot", "/bot", "TunedModel/", "TunedModel/a/b", "/"])
+def test_anything_else_is_no_address(text: str) -> None:
+    """Kind, one slash, name: else a ValueError that repeats the text."""
+    with pytest.raises(ValueError, match="not an address"):
+        Address.parse(text)
+
+
+def test_addresses_sort_by_kind_then_name() -> None:
+    """Plans and states are sorted by it, so the order is part of the format."""
+    addresses = [Address("TuningJob", "a"), Address("TunedModel", "b"), Address("TunedModel", "a")]
+    assert [str(one) for one in sorted(addresses)] == ["TunedModel/a", "TunedModel/b", "TuningJob/a"]
+
+
+@pytest.mark.parametrize(
+    ("name", "variable"),
+    [("number-generator", "TUNEDMODEL_NUMBER_GENERATOR"), ("a1", "TUNEDMODEL_A1"), ("x.y", "TUNEDMODEL_X_Y")],
+)
+def test_an_address_as_a_variable(name: str, variable: str) -> None:
+    """Upper case, and every character that a shell would not take is an underscore."""
+    assert worlds.address(name).variable == variable
+
+
+def test_a_name_leaves_room_for_its_digest() -> None:
+    """31 characters, a dash and eight more are the service's 40."""
+    assert NAME_LIMIT + 1 + 8 == 40
+
+
+def test_a_grantee_is_known_whatever_the_case_of_its_address() -> None:
+    """Mail addresses are compared as the service does; the role is no part of who it is."""
+    one = Permission("USER", "Ann@Example.com", "READER")
+    assert one.grantee == Permission("USER", "ann@example.com", "OWNER").grantee
+    assert one.grantee != Permission("GROUP", "ann@example.com", "READER").grantee
+    assert str(one) == "user:Ann@Example.com READER"
+    assert str(Permission("EVERYONE", "", "READER")) == "everyone READER"
+
+
+def test_a_manifest_says_where_it_is() -> None:
+    """file:line, or its address where there is no file."""
+    assert worlds.want("bot", line=7).place == "manifests/bot.yaml:7"
+    assert worlds.want("bot", file="").place == "TunedModel/bot"
+
+
+def test_where_keys_stand_is_no_part_of_what_is_wanted() -> None:
+    """Two manifests that differ in places only are equal, and no place is shown."""
+    one = worlds.want("bot")
+    moved = worlds.want("bot", places={"base_model": (3, 5)})
+    assert moved == one
+    assert "places" not in repr(moved)
+
+
+def test_nouns_cannot_be_changed() -> None:
+    """A plan is a value: what it was made from cannot move under it."""
+    one: Desired = worlds.want("bot")
+    with pytest.raises(FrozenInstanceError):
+        one.id = "other"  # type: ignore[misc]

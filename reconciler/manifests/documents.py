@@ -34,6 +34,9 @@ DEPTH_LIMIT = 64
 EXPANSION_LIMIT = 10_000
 """Values that the aliases of one document may add to it: anchors are a convenience, not a compressor."""
 
+VALUE_LIMIT = 500_000
+"""Values of one document; no request of 4 MB holds 400,000."""
+
 _DATA_DEPTH = 4
 """Of the mapping spec.tuning_task.training_data, whose `examples` are data."""
 
@@ -200,7 +203,7 @@ class _Builder:
         if top.expects_key:
             self._key(top, event, place)
             return
-        self._count += 1
+        self._counted(place)
         text: str = event.value
         value: object = text
         if event.tag is None:
@@ -235,9 +238,16 @@ class _Builder:
         self._error(mark, summary, detail)
         top.expects_key, top.key, top.key_mark = False, None, mark
 
-    def _begin(self, event: Any, kind: type[Event]) -> None:
+    def _counted(self, mark: Mark) -> None:
         self._count += 1
+        if self._count > VALUE_LIMIT:
+            summary = f"the document has more than {VALUE_LIMIT:,} values"
+            self._error(mark, summary, "Split it, or put the examples into a data file.")
+            raise _StopError
+
+    def _begin(self, event: Any, kind: type[Event]) -> None:
         mark = _mark(event)
+        self._counted(mark)
         top = self._open[-1]
         if event.tag not in _TAGS[kind]:
             self._unknown_tag(event.tag, mark)

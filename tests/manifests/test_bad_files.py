@@ -46,6 +46,8 @@ spec:
         (("? " * 100_000).encode(), (1, 3), "a key must be a single text"),
         ("\n".join(" " * depth + "a:" for depth in range(200)).encode(), (65, 65), "nested more than 64"),
         (("a: " + "x" * 1_000_000 + "\n").encode(), (1, 1), "not a manifest"),
+        (("a: [" + "x," * 500_001 + "]\n").encode(), (1, 1_000_001), "more than 500,000 values"),
+        (b"a: [" + b"[]," * 500_001 + b"]\n", (1, 1_499_999), "more than 500,000 values"),
         (("a: [" + "&a x, " * 50_000 + "]\n").encode(), (1, 1), "not a manifest"),
         (
             ("a: &a [" + "x," * 999 + "]\nb: [" + "*a," * 20 + "]\n").encode(),

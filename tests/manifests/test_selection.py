@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -251,6 +253,16 @@ def test_only_a_stack(workspace: Path, load_manifests: Load) -> None:
     _write(workspace / "manifests" / "stack.yaml", STACK)
     loaded = load_manifests()
     assert (loaded.desired, loaded.stack.name, loaded.whole) == ((), "search-x1y2", True)
+
+
+def test_it_is_light() -> None:
+    """Importing the package, as every command does, loads neither yaml nor pydantic."""
+    program = (
+        "import reconciler.manifests, sys; "
+        "print(sorted({'yaml', 'pydantic', 'csv', 'difflib', 'reconciler.providers'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 def test_an_unknown_kind_is_the_providers_business(workspace: Path) -> None:

@@ -334,9 +334,11 @@ def test_a_lock_that_was_taken_over_stops_calls_and_commits() -> None:
 def test_a_lock_without_a_lease_is_never_too_old() -> None:
     """The kernel's lock, and Terraform's, do not expire."""
     clock = Time()
-    with manager(MemoryBackend(MemoryStore(), lease=None), clock).locked() as session:
+    backend = Faulty(MemoryStore(), lease=None)
+    with manager(backend, clock).locked() as session:
         clock.now += 1e6
         session.ensure_held()
+    assert backend.calls == ["lock", "read", "unlock"]
 
 
 def eventually(condition: Callable[[], bool]) -> None:

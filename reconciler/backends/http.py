@@ -192,6 +192,7 @@ class HTTPBackend:
                 data=data,
                 headers=headers,
                 allow_redirects=False,
+                verify=self._session.verify,  # said again, or REQUESTS_CA_BUNDLE would win over False
                 timeout=(CONNECT_TIMEOUT, TIMEOUT),
             )
         except requests.RequestException as error:

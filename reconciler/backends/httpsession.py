@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import requests
+import urllib3
 from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
@@ -47,6 +48,8 @@ def open_session(environ: Mapping[str, str], login: tuple[str, str] | None) -> r
     session.mount("http://", HTTPAdapter(max_retries=retry))
     session.mount("https://", _TLSAdapter(_tls(environ, skip=skip), max_retries=retry))
     session.verify = not skip
+    if skip:  # asked for in so many words: no warning a request
+        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
     return session
 
 

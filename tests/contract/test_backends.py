@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import ssl
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from reconciler.backends import Backend, open_backend
 from reconciler.backends.memory import MemoryBackend, MemoryStore
 from reconciler.errors import (
     LockLostError,
+    StateLockedError,
     StateStoreError,
 )
 from tests.contract.backend import (
@@ -26,8 +28,10 @@ from tests.contract.backend import (
 )
 from tests.contract.servers import (
     Server,
+    TerraformHandler,
     UnconditionalHandler,
     running,
+    self_signed,
 )
 from tests.contract.sites import AZURITE_KEY, DEAD, http, remote
 
@@ -235,6 +239,15 @@ class TestHTTP(BackendContract, BreakableContract, UnreachableContract):
         backend.unlock(ANN)
         assert terraform.holder == BOB.to_json()
 
+    def test_a_lock_that_was_refused_is_not_given_back(self, terraform: Server) -> None:
+        """Some servers open any lock for anybody: one that is not ours is never asked for."""
+        terraform.holder = BOB.to_json()
+        backend = http(terraform)
+        with pytest.raises(StateLockedError, match="bob@desk"):
+            backend.lock(ANN)
+        backend.unlock(ANN)
+        assert terraform.faults.requests == ["LOCK"]
+
     def test_the_login_is_sent_and_a_wrong_one_explained(self, terraform: Server) -> None:
         """From TF_HTTP_USERNAME and _PASSWORD, or from the address, where it is never shown."""
         terraform.login = ("ann", "s3cret/@")
@@ -275,6 +288,31 @@ class TestHTTP(BackendContract, BreakableContract, UnreachableContract):
         methods = {"LOCK_METHOD": "POST", "UNLOCK_METHOD": "DELETE", "UPDATE_METHOD": "PUT"}
         put(http(terraform, UNLOCK_ADDRESS=f"{terraform.url}/lock", **methods), b"{}")
         assert terraform.faults.requests == ["POST", "GET", "GET", "PUT", "DELETE"]
+
+    def test_a_private_authority_and_no_verification_are_ones_own_choice(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """An unknown certificate is refused; TF_HTTP_CLIENT_CA_CERTIFICATE_PEM or skipping accepts it."""
+        certificate, key = self_signed(tmp_path / "server.pem")
+        with running(TerraformHandler) as server:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(tmp_path / "server.pem")
+            context.load_verify_locations(cadata=certificate)
+            server.socket = context.wrap_socket(server.socket, server_side=True)
+            with pytest.raises(StateStoreError, match="certificate"):
+                http(server, RETRY_MAX="0").read()
+            login = {"USERNAME": "ann", "PASSWORD": "pw"}
+            server.login = ("ann", "pw")
+            put(http(server, CLIENT_CA_CERTIFICATE_PEM=certificate, **login), b"{}")
+            monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "server.pem"))
+            (tmp_path / "server.pem").write_text("")
+            put(http(server, SKIP_CERT_VERIFICATION="true", **login), b'{"serial": 2}')
+            monkeypatch.delenv("REQUESTS_CA_BUNDLE")
+            context.verify_mode = ssl.CERT_REQUIRED
+            with pytest.raises(StateStoreError):
+                http(server, RETRY_MAX="0", CLIENT_CA_CERTIFICATE_PEM=certificate, **login).read()
+            mutual = {"CLIENT_CERTIFICATE_PEM": certificate, "CLIENT_PRIVATE_KEY_PEM": key}
+            put(http(server, CLIENT_CA_CERTIFICATE_PEM=certificate, **mutual, **login), b'{"serial": 3}')
 
     def test_the_network_file_of_passwords_is_not_asked(
         self, terraform: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

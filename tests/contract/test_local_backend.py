@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import signal
+import stat
 import tempfile
 import time
 from pathlib import Path
@@ -87,6 +90,56 @@ def test_a_removed_lock_file_is_noticed_before_the_write(tmp_path: Path) -> None
         with pytest.raises(LockLostError, match="was removed"):
             attempt()
     other.unlock(BOB)
+
+
+def test_a_lock_file_that_goes_between_open_and_lock_is_not_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody removes it and a third takes the new one in that instant: there is still one holder."""
+    ours, theirs = local(tmp_path), local(tmp_path)
+    real = fcntl.flock
+    calls: list[int] = []
+
+    def slow(descriptor: int, operation: int) -> None:
+        calls.append(operation)
+        if len(calls) == 1:
+            (tmp_path / "default.lock").unlink()
+            theirs.lock(BOB)
+        real(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", slow)
+    with pytest.raises(StateLockedError, match="bob@desk"):
+        ours.lock(ANN)
+    theirs.renew(BOB)
+    theirs.unlock(BOB)
+
+
+def test_what_a_dead_holder_left_in_the_lock_file_is_overwritten_whole(tmp_path: Path) -> None:
+    """However long it was, the next refusal names the living holder."""
+    (tmp_path / "default.lock").write_text("x" * 10_000)
+    holder = local(tmp_path)
+    holder.lock(ANN)
+    with pytest.raises(StateLockedError, match="ann@laptop"):
+        local(tmp_path).lock(BOB)
+    holder.unlock(ANN)
+
+
+def test_a_write_is_durable_before_it_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The new bytes reach the disk before they get the name, and the name before the write answers."""
+    put(local(tmp_path), b"old")
+    real = os.fsync
+    seen: list[tuple[str, bytes]] = []
+
+    def watched(descriptor: int) -> None:
+        kind = "folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file"
+        if kind == "file":
+            assert os.fstat(descriptor).st_size == len(b"newer")
+        seen.append((kind, (tmp_path / "default.json").read_bytes()))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    put(local(tmp_path), b"newer")
+    assert seen == [("file", b"old"), ("folder", b"newer")]
 
 
 def test_a_living_process_keeps_its_lock_and_a_dead_one_holds_nothing(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from reconciler.render.wording import (
     drift_symbol,
     phrase,
     place,
+    released,
     subject,
     summary,
     symbol,

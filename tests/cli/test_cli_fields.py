@@ -1,0 +1,234 @@
+"""Fields and permissions: what is patched, what is ignored, what is the server's own (design 2.1, 3)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.cli.harness import Project, identity, model
+
+ML = {"grantee_type": "GROUP", "email_address": "ml@example.com", "role": "READER"}
+ANN = {"grantee_type": "USER", "email_address": "ann@example.com", "role": "WRITER"}
+
+
+@pytest.mark.parametrize(
+    ("spec", "live"),
+    [
+        ({"display_name": "another name"}, ("displayName", "another name")),
+        ({"description": "counts"}, ("description", "counts")),
+        ({"temperature": 0.25}, ("temperature", 0.25)),
+        ({"top_p": 0.5}, ("topP", 0.5)),
+        ({"top_k": 7}, ("topK", 7)),
+        ({"reader_project_numbers": [123, 456]}, ("readerProjectNumbers", ["123", "456"])),
+    ],
+)
+def test_a_mutable_field_is_patched_in_place(
+    project: Project, spec: dict[str, Any], live: tuple[str, Any]
+) -> None:
+    """One PATCH with a mask of exactly that field; no training; the id does not change."""
+    project.declare(model("one"))
+    project.apply()
+    project.declare(model("one", spec=spec))
+    assert project.actions() == {"TunedModel/one": [["update"]]}
+    project.service.forget_log()
+    project.apply()
+    patches = [one for one in project.service.log() if one["method"] == "PATCH"]
+    assert [one["path"] for one in patches] == [f"/v1beta/tunedModels/{identity('one')}"]
+    assert project.service.creates() == 0
+    assert project.service.models()[identity("one")][live[0]] == live[1]
+    project.settled()
+
+
+def test_a_patch_touches_the_masked_field_only(project: Project) -> None:
+    """What the manifest does not declare keeps the value that somebody gave it."""
+    project.declare(model("one"))
+    project.apply()
+    project.service.patch(identity("one"), "description,temperature", description="theirs", temperature=0.125)
+    project.settled()
+    project.declare(model("one", spec={"display_name": "new"}))
+    project.apply()
+    live = project.service.models()[identity("one")]
+    assert (live["displayName"], live["description"], live["temperature"]) == ("new", "theirs", 0.125)
+
+
+def test_server_defaults_are_no_difference(project: Project) -> None:
+    """A model without temperature, top_p, top_k and hyperparameters settles at once."""
+    document = model("bare", hyperparameters={})
+    del document["spec"]["display_name"]
+    project.declare(document)
+    project.apply()
+    assert "temperature" in project.service.models()[identity("bare", hyperparameters={})]
+    project.settled()
+
+
+def test_float32_rounding_is_no_difference(project: Project) -> None:
+    """0.1 and 0.7 are not float32 numbers and settle all the same."""
+    project.declare(model("one", spec={"temperature": 0.7, "top_p": 0.1}))
+    project.apply()
+    project.settled()
+
+
+def test_small_learning_rates_differ(project: Project) -> None:
+    """1e-7 and 4e-7 are two trainings."""
+    rate = lambda value: {"batch_size": 4, "learning_rate": value, "epoch_count": 5}  # noqa: E731
+    project.declare(model("one", hyperparameters=rate(1e-7)))
+    project.apply()
+    project.declare(model("one", hyperparameters=rate(4e-7)))
+    project.plan("--detailed-exitcode", expect=2)
+
+
+def test_ignore_changes_leaves_a_field_alone(project: Project) -> None:
+    """An ignored field is neither patched nor shown as a change, whoever changed it."""
+    project.declare(model("one", spec={"description": "ours"}, lifecycle={"ignore_changes": ["description"]}))
+    project.apply()
+    project.service.patch(identity("one"), "description", description="theirs")
+    project.settled()
+    project.declare(
+        model("one", spec={"description": "ours again"}, lifecycle={"ignore_changes": ["description"]})
+    )
+    project.settled()
+    assert project.service.models()[identity("one")]["description"] == "theirs"
+
+
+def test_ignore_changes_of_an_immutable_field_is_an_error(project: Project) -> None:
+    """It would keep a model that a lost state could not find again by its id: refused, and said why."""
+    ignoring = {"ignore_changes": ["tuning_task.hyperparameters.epoch_count"]}
+    project.declare(model("one", lifecycle=ignoring))
+    assert "tuning_task.hyperparameters.epoch_count" in project.run("validate", expect=1).err
+
+
+def test_a_released_field_stays_and_is_said_once(project: Project) -> None:
+    """A field taken out of the manifest keeps its value; the plan says so once."""
+    project.declare(model("one", spec={"description": "ours"}))
+    project.apply()
+    project.declare(model("one"))
+    first = project.plan("--detailed-exitcode", expect=None)
+    assert "description" in first.out
+    project.apply()
+    assert project.service.models()[identity("one")]["description"] == "ours"
+    second = project.plan("--detailed-exitcode", expect=0)
+    assert "description" not in second.out
+
+
+def test_a_default_written_out_never_retrains(project: Project) -> None:
+    """Declaring the value that the server chose itself trains nothing."""
+    project.declare(model("one", hyperparameters={"batch_size": 4, "learning_rate": 0.001}))
+    project.apply()
+    live = project.service.models()
+    epochs = next(iter(live.values()))["tuningTask"]["hyperparameters"]["epochCount"]
+    project.declare(
+        model("one", hyperparameters={"batch_size": 4, "learning_rate": 0.001, "epoch_count": epochs})
+    )
+    project.apply()
+    assert list(project.service.models()) == list(live)
+    assert project.service.creates() == 1
+    project.settled()
+
+
+def test_live_changes_are_set_right_again(project: Project) -> None:
+    """A declared field that somebody changed is an update back."""
+    project.declare(model("one", spec={"description": "ours"}))
+    project.apply()
+    project.service.patch(identity("one"), "description", description="theirs")
+    project.apply()
+    assert project.service.models()[identity("one")]["description"] == "ours"
+    project.settled()
+
+
+def test_permissions_are_created_changed_and_deleted(project: Project) -> None:
+    """Permissions follow the manifest: added, role patched, taken away."""
+    id = identity("one")
+    project.declare(model("one", permissions=[ML]))
+    project.apply()
+    assert project.service.permissions(id) == {("GROUP", "ml@example.com", "READER")}
+    project.declare(model("one", permissions=[{**ML, "role": "WRITER"}, ANN]))
+    assert project.actions() == {"TunedModel/one": [["update"]]}
+    project.apply()
+    assert project.service.permissions(id) == {
+        ("GROUP", "ml@example.com", "WRITER"),
+        ("USER", "ann@example.com", "WRITER"),
+    }
+    project.settled()
+    project.declare(model("one", permissions=[]))
+    project.apply()
+    assert project.service.permissions(id) == set()
+    project.settled()
+    assert project.service.creates() == 1
+
+
+def test_absent_permissions_are_not_managed(project: Project) -> None:
+    """Without the key, what somebody granted stays; with [] it goes."""
+    id = identity("one")
+    project.declare(model("one"))
+    project.apply()
+    project.service.call(
+        "POST",
+        f"v1beta/tunedModels/{id}/permissions",
+        {"granteeType": "USER", "emailAddress": "eve@example.com", "role": "READER"},
+    )
+    project.settled()
+    project.declare(model("one", permissions=[]))
+    project.plan("--detailed-exitcode", expect=2)
+    project.apply()
+    assert project.service.permissions(id) == set()
+
+
+def test_a_foreign_grant_is_a_difference(project: Project) -> None:
+    """With managed permissions, a grant made behind our back is taken away."""
+    id = identity("one")
+    project.declare(model("one", permissions=[ML]))
+    project.apply()
+    project.service.call(
+        "POST", f"v1beta/tunedModels/{id}/permissions", {"granteeType": "EVERYONE", "role": "READER"}
+    )
+    project.plan("--detailed-exitcode", expect=2)
+    project.run("drift", expect=2)
+    project.apply()
+    assert project.service.permissions(id) == {("GROUP", "ml@example.com", "READER")}
+
+
+def test_a_refused_permission_is_4_and_keeps_the_candidate(project: Project) -> None:
+    """Promotion waits for the permissions; the next apply goes on without training."""
+    project.declare(model("one", permissions=[ML]))
+    project.service.fault(
+        {
+            "method": "POST",
+            "path": "permissions",
+            "status": 403,
+            "times": 50,
+            "body": {"error": {"code": 403, "message": "Only OAuth.", "status": "PERMISSION_DENIED"}},
+        }
+    )
+    assert "Only OAuth." in project.apply(expect=4).err
+    assert not project.record("one").get("id")
+    project.service.heal()
+    project.apply()
+    assert project.service.creates() == 1
+    assert project.record("one")["id"] == identity("one")
+
+
+def test_labels_are_ours_alone(project: Project) -> None:
+    """A changed label is no change at the service."""
+    project.declare(model("one", metadata={"labels": {"team": "search"}}))
+    project.apply()
+    project.declare(model("one", metadata={"labels": {"team": "ads"}}))
+    project.service.forget_log()
+    project.apply()
+    assert project.service.sent("PATCH", "POST", "DELETE") == []
+    project.settled()
+
+
+def test_tuned_model_source_trains_on_the_parents_live_id(project: Project) -> None:
+    """A model tuned from another manifest waits for it, and names its live id."""
+    parent = model("parent")
+    child = model(
+        "child", spec={"base_model": None, "tuned_model_source": {"tuned_model": "TunedModel/parent"}}
+    )
+    project.declare(parent, child)
+    project.apply()
+    source = f"tunedModels/{identity('parent')}"
+    live = project.service.models()
+    assert set(live) == {identity("parent"), identity("child", source=source)}
+    assert live[identity("child", source=source)]["tunedModelSource"]["tunedModel"] == source
+    project.settled()

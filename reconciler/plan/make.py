@@ -198,13 +198,16 @@ class Planner:
             if change.action not in {Action.FAILED, Action.DELETE, Action.FORGET}:
                 serves = change.action in {Action.UPDATE, Action.RECORD}
                 return change.name or change.id, serves
-        if record is not None and record.serving is not None:
+        leaves = bool(changes) and changes[0].action in {Action.DELETE, Action.FORGET}
+        if record is not None and record.serving is not None and not leaves:
             return record.serving.name or record.serving.id, True
         if self.decide(parent).errors:
             return Decision()  # refused already, for the parent's own reason
         message = f"{want.address} is tuned from {parent}, which no manifest declares and no state records"
         advice = f"Declare {parent}, or name a live model: tuned_model: tunedModels/ID"
-        if parent in self.world.desired:
+        if leaves:
+            message = f"{want.address} is tuned from {parent}, which no manifest declares any more"
+        elif parent in self.world.desired:
             message = f"{want.address} is tuned from {parent}, which is left out and does not serve yet"
             advice = f"Leave {want.address} out too, or let {parent} in"
         return Decision(

@@ -1,0 +1,406 @@
+"""Whether an approved plan is still true: progress is no move, everything else on a touched address is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from reconciler.errors import PlanError, StalePlanError
+from reconciler.model import Desired, Guards, Lifecycle, Live, Status
+from reconciler.plan.binding import verify
+from reconciler.plan.make import make_plan
+from reconciler.plan.values import Action, Inputs, Plan
+from reconciler.plan.world import World
+from reconciler.state import Model, Record, Verdict
+from tests import worlds
+from tests.worlds import CREATED, OWN, READER, candidate, id_of, live, model, want, world
+
+BOT = worlds.address("bot")
+OLD = "bot-aaaaaaaa"
+NEW = id_of(data="two")
+IDLE = want("idle")
+IDLE_ID = id_of("idle")
+IDLE_RECORD = Record(IDLE.address, serving=model(IDLE_ID))
+
+
+def around(
+    desired: Iterable[Desired] = (),
+    recorded: Iterable[Record] = (),
+    alive: Iterable[Live] = (),
+    inputs: Inputs | None = None,
+) -> World:
+    """These, and one model that the plan leaves alone."""
+    return world(
+        [IDLE, *desired], [IDLE_RECORD, *recorded], [live(IDLE_ID), *alive], inputs=inputs or Inputs()
+    )
+
+
+def replaced() -> World:
+    """A replacement that was approved: other data, an old model that serves."""
+    return around([want(data="two")], [Record(BOT, serving=model(OLD))], [live(OLD)])
+
+
+def check(approved: Plan, now: World) -> Plan:
+    """The approved plan as it is now, or the refusal."""
+    return verify(approved, make_plan(now), now)
+
+
+def actions(plan: Plan) -> list[tuple[str, str, str]]:
+    """What would be done, without no-ops."""
+    return [(one.address.name, str(one.action), one.id) for one in plan.changes]
+
+
+def plan_or_none(now: World) -> Plan | None:
+    """The plan, None where it is refused."""
+    try:
+        return make_plan(now)
+    except PlanError:
+        return None
+
+
+def with_record(now: World, record: Record) -> World:
+    """The world in which this is recorded."""
+    return replace(now, state=now.state.put(record))
+
+
+def with_live(now: World, *models: Live, without: str = "") -> World:
+    """The world in which these are live, and that one is gone."""
+    shown = {id: one for id, one in now.observed.live[worlds.KIND].items() if id != without}
+    shown |= {one.id: one for one in models}
+    return replace(now, observed=replace(now.observed, live={worlds.KIND: shown}))
+
+
+def with_want(now: World, desired: Desired) -> World:
+    """The world in which this manifest says something else."""
+    return replace(now, desired={**now.desired, desired.address: desired})
+
+
+SCENES: dict[str, tuple[World, list[tuple[str, str, str]]]] = {
+    "create": (around([want()]), [("bot", "create", id_of())]),
+    "create after a failure": (
+        around([want()], alive=[live(id_of(), Status.FAILED)]),
+        [("bot", "create", id_of("bot", 1)), ("bot", "delete", id_of())],
+    ),
+    "adopt": (around([want()], alive=[live(id_of())]), [("bot", "adopt", id_of())]),
+    "wait": (
+        around([want()], [Record(BOT, candidate=candidate(id_of()))], [live(id_of(), Status.CREATING)]),
+        [("bot", "wait", id_of())],
+    ),
+    "complete": (
+        around([want()], [Record(BOT, candidate=candidate(id_of()))], [live(id_of())]),
+        [("bot", "complete", id_of())],
+    ),
+    "update": (
+        around(
+            [want()],
+            [Record(BOT, serving=model(OLD))],
+            [live(OLD, attributes={**worlds.DECLARED, "temperature": 0.2})],
+        ),
+        [("bot", "update", OLD)],
+    ),
+    "update beside a deposed model": (
+        around(
+            [want()],
+            [Record(BOT, serving=model(OLD), deposed=(model("bot-bbbbbbbb"),))],
+            [live(OLD, attributes={**worlds.DECLARED, "temperature": 0.2}), live("bot-bbbbbbbb")],
+        ),
+        [("bot", "update", OLD), ("bot", "delete", "bot-bbbbbbbb")],
+    ),
+    "replace": (replaced(), [("bot", "replace", NEW)]),
+    "replace an unfinished candidate": (
+        around([want(data="two")], [Record(BOT, candidate=candidate(OLD))], [live(OLD, Status.CREATING)]),
+        [("bot", "replace", NEW), ("bot", "delete", OLD)],
+    ),
+    "restore": (
+        around(
+            [want()],
+            [Record(BOT, serving=model(OLD, "two"), deposed=(model(id_of()),))],
+            [live(OLD), live(id_of())],
+        ),
+        [("bot", "restore", id_of())],
+    ),
+    "delete": (
+        around([], [Record(BOT, serving=model(OLD), candidate=candidate(NEW))], [live(OLD), live(NEW)]),
+        [("bot", "delete", OLD), ("bot", "delete", NEW)],
+    ),
+    "delete a deposed model": (
+        around([want()], [Record(BOT, serving=model(OLD), deposed=(model(NEW),))], [live(OLD), live(NEW)]),
+        [("bot", "delete", NEW)],
+    ),
+    "forget": (around([], [Record(BOT, serving=model(OLD))]), [("bot", "forget", OLD)]),
+    "failed": (
+        around([want()], [Record(BOT, candidate=candidate(id_of()))], [live(id_of(), Status.FAILED)]),
+        [("bot", "failed", id_of())],
+    ),
+}
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_an_unchanged_world_passes(scene: str) -> None:
+    """What was approved is what will be done, model by model; no-ops are left out."""
+    now, expected = SCENES[scene]
+    assert actions(check(make_plan(now), now)) == expected
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_the_intents_of_a_run_that_crashed_are_progress(scene: str) -> None:
+    """The same plan goes on after a crash between its first commit and its first call, under the same ids."""
+    now, expected = SCENES[scene]
+    approved = make_plan(now)
+    state = now.state.put(*(one.intent for one in approved.changes if one.intent is not None))
+    again = check(approved, replace(now, state=state))
+    assert [(name, id) for name, _, id in actions(again)] == [(name, id) for name, _, id in expected]
+    trainings = {one.id for one in approved.trainings}
+    assert {one.id for one in again.trainings} == trainings
+
+
+@pytest.mark.parametrize("scene", [one for one in SCENES if one not in {"delete", "forget"}])
+def test_another_manifest_is_a_move(scene: str) -> None:
+    """A touched address whose document has changed refuses the plan; a failure is not touched."""
+    now, expected = SCENES[scene]
+    moved = with_want(now, replace(now.desired[BOT], digest="edited"))
+    if scene == "failed":
+        assert actions(check(make_plan(now), moved)) == expected
+        return
+    with pytest.raises(StalePlanError, match="TunedModel/bot: its manifest or its data has changed"):
+        check(make_plan(now), moved)
+
+
+def test_other_data_are_a_move() -> None:
+    """The document is the same, the file that it names is not."""
+    now = replaced()
+    moved = with_want(now, replace(now.desired[BOT], data=(worlds.dataset("three"),)))
+    with pytest.raises(StalePlanError, match="TunedModel/bot: its manifest or its data has changed"):
+        check(make_plan(now), moved)
+
+
+def test_a_manifest_that_came_back_is_a_move() -> None:
+    """A deletion was approved because nothing declared the model."""
+    now = around([], [Record(BOT, serving=model(OLD))], [live(OLD)])
+    with pytest.raises(StalePlanError, match="TunedModel/bot: its manifest"):
+        check(make_plan(now), with_want(now, want()))
+
+
+RECORD_MOVES: dict[str, Callable[[Model], Model]] = {
+    "another id": lambda one: replace(one, id="bot-cccccccc"),
+    "other fields sent": lambda one: replace(one, sent={**one.sent, "temperature": 0.1}),
+    "other data": lambda one: model(one.id, "three"),
+    "other grants": lambda one: replace(one, permissions=(READER,)),
+    "another generation": lambda one: replace(one, generation=4),
+}
+
+
+@pytest.mark.parametrize("move", RECORD_MOVES)
+def test_another_record_is_a_move(move: str) -> None:
+    """Another run has worked on the address."""
+    now = replaced()
+    moved = with_record(now, Record(BOT, serving=RECORD_MOVES[move](model(OLD))))
+    with pytest.raises(StalePlanError, match="TunedModel/bot: its record has changed") as refused:
+        check(make_plan(now), moved)
+    assert [one.address for one in refused.value.diagnostics] == ["TunedModel/bot"]
+    assert "new plan" in refused.value.detail
+
+
+def test_protection_is_a_move() -> None:
+    """Somebody protected the model after its deletion was approved."""
+    now = around([], [Record(BOT, serving=model(OLD))], [live(OLD)])
+    approved = make_plan(now)
+    moved = with_record(now, Record(BOT, serving=model(OLD), prevent_destroy=True))
+    with pytest.raises(PlanError, match="prevent_destroy"):
+        check(approved, moved)
+
+
+LIVE_MOVES: dict[str, tuple[Callable[[World], World], str]] = {
+    "a declared field": (
+        lambda now: with_live(now, live(OLD, attributes={**worlds.DECLARED, "temperature": 0.1})),
+        "the live model has changed",
+    ),
+    "an immutable field": (
+        lambda now: with_live(now, live(OLD, attributes={**worlds.DECLARED, "base_model": "models/x"})),
+        "the live model has changed",
+    ),
+    "failed": (lambda now: with_live(now, live(OLD, Status.FAILED)), "the live model has changed"),
+    "gone": (lambda now: with_live(now, without=OLD), "the live model is gone"),
+}
+
+
+@pytest.mark.parametrize("move", LIVE_MOVES)
+def test_another_live_model_is_a_move(move: str) -> None:
+    """What serves is not what it was when its replacement was approved."""
+    now = replaced()
+    change, words = LIVE_MOVES[move]
+    with pytest.raises(StalePlanError, match=f"TunedModel/bot: {words}"):
+        check(make_plan(now), change(now))
+
+
+@pytest.mark.parametrize("move", ["manifest", "data", "record", "field", "failed", "gone"])
+def test_a_move_of_what_the_plan_leaves_alone_is_none(move: str) -> None:
+    """The plan is about one model; what happens to another neither refuses it nor is done along with it."""
+    now = replaced()
+    moved = {
+        "manifest": with_want(now, replace(IDLE, attributes={**IDLE.attributes, "temperature": 0.1})),
+        "data": with_want(now, replace(IDLE, data=(worlds.dataset("three"),))),
+        "record": with_record(now, Record(IDLE.address, serving=model("idle-cccccccc"))),
+        "field": with_live(now, live(IDLE_ID, attributes={**worlds.DECLARED, "temperature": 0.1})),
+        "failed": with_live(now, live(IDLE_ID, Status.FAILED)),
+        "gone": with_live(now, without=IDLE_ID),
+    }[move]
+    assert actions(check(make_plan(now), moved)) == [("bot", "replace", NEW)]
+
+
+def test_what_only_time_changes_is_no_move() -> None:
+    """Times, statuses, operations, verdicts, snapshots and undeclared fields come and go."""
+    now = replaced()
+    approved = make_plan(now)
+    aged = model(OLD, operation="x", total_steps=3, verdict=Verdict.PASSED, completed="later", error="y")
+    shown = live(OLD, attributes={**worlds.DECLARED, **OWN, "top_k": 1}, update_time="later")
+    moved = with_live(with_record(now, Record(BOT, serving=aged)), shown)
+    moved = replace(moved, now=moved.now.replace(year=2027), state=replace(moved.state, serial=99))
+    assert actions(check(approved, moved)) == [("bot", "replace", NEW)]
+
+
+def steps_of_a_replacement() -> list[tuple[str, World, list[tuple[str, str, str]]]]:
+    """The worlds that the approved replacement itself leads through, and what is left to do in each."""
+    now = replaced()
+    (change,) = [one for one in make_plan(now).changes if one.address == BOT]
+    assert change.intent is not None
+    assert change.intent.candidate is not None
+    intent, trained = change.intent, change.intent.candidate
+    accepted = replace(trained, status=Status.CREATING, operation="op", create_time=CREATED)
+    done = replace(trained, status=Status.ACTIVE, create_time=CREATED, promoted=CREATED)
+    old = model(OLD, deposed=CREATED)
+    creating = with_live(now, live(NEW, Status.CREATING))
+    active = with_live(now, live(NEW))
+    serving = with_record(active, Record(BOT, serving=done, deposed=(old,)))
+    return [
+        ("intent recorded", with_record(now, intent), [("bot", "replace", NEW)]),
+        ("accepted, not recorded", with_record(creating, intent), [("bot", "wait", NEW)]),
+        (
+            "accepted and recorded",
+            with_record(creating, replace(intent, candidate=accepted)),
+            [("bot", "wait", NEW)],
+        ),
+        ("trained", with_record(active, replace(intent, candidate=accepted)), [("bot", "complete", NEW)]),
+        ("promoted", serving, [("bot", "no-op", NEW), ("bot", "delete", OLD)]),
+        (
+            "old deleted, not recorded",
+            with_live(serving, without=OLD),
+            [("bot", "no-op", NEW), ("bot", "forget", OLD)],
+        ),
+        (
+            "all done",
+            with_live(with_record(active, Record(BOT, serving=done)), without=OLD),
+            [("bot", "no-op", NEW)],
+        ),
+    ]
+
+
+@pytest.mark.parametrize("step", range(7), ids=[name for name, _, _ in steps_of_a_replacement()])
+def test_a_replacement_goes_on_wherever_it_was_left(step: int) -> None:
+    """An approved replacement, run again after a crash at any step, does what is left and no more."""
+    _, now, left = steps_of_a_replacement()[step]
+    assert actions(check(make_plan(replaced()), now)) == left
+
+
+def test_a_training_that_failed_meanwhile_is_a_move() -> None:
+    """A create was approved; it was begun, and has failed: that is not what anybody approved."""
+    now = around([want()])
+    approved = make_plan(now)
+    (change,) = approved.trainings
+    assert change.intent is not None
+    moved = with_live(with_record(now, change.intent), live(change.id, Status.FAILED))
+    with pytest.raises(
+        StalePlanError, match="TunedModel/bot: the plan said create, by now it would say failed"
+    ):
+        check(approved, moved)
+
+
+def test_a_candidate_that_failed_or_went_while_the_plan_lay_is_a_move() -> None:
+    """Waiting was approved, not training again."""
+    now, _ = SCENES["wait"]
+    approved = make_plan(now)
+    with pytest.raises(StalePlanError, match="TunedModel/bot: the live model has changed"):
+        check(approved, with_live(now, live(id_of(), Status.FAILED)))
+    with pytest.raises(StalePlanError, match="TunedModel/bot: the live model is gone"):
+        check(approved, with_live(now, without=id_of()))
+
+
+def test_a_candidate_that_went_on_to_serve_is_progress() -> None:
+    """CREATING became ACTIVE, and another run finished it: nothing is left, nothing is refused."""
+    now, _ = SCENES["wait"]
+    approved = make_plan(now)
+    active = with_live(now, live(id_of()))
+    assert actions(check(approved, active)) == [("bot", "complete", id_of())]
+    served = with_record(active, Record(BOT, serving=model(id_of())))
+    assert [one.action for one in check(approved, served).changes] in ([Action.NO_OP], [Action.RECORD])
+
+
+def test_an_update_that_was_made_is_progress() -> None:
+    """A PATCH whose reply was lost: the live model is as the plan would leave it."""
+    now, _ = SCENES["update"]
+    again = check(make_plan(now), with_live(now, live(OLD)))
+    assert {one.action for one in again.changes} <= {Action.NO_OP, Action.RECORD}
+
+
+def test_a_deletion_that_was_made_is_progress() -> None:
+    """The model went before its record did; or one of two went."""
+    now, _ = SCENES["delete"]
+    approved = make_plan(now)
+    half = with_live(with_record(now, Record(BOT, candidate=candidate(NEW))), without=OLD)
+    assert actions(check(approved, half)) == [("bot", "delete", NEW)]
+    both = with_live(with_live(now, without=OLD), without=NEW)
+    assert actions(check(approved, both)) == [("bot", "forget", OLD)]
+    forgotten = replace(both, state=both.state.put(Record(BOT)))
+    assert actions(check(approved, forgotten)) == []
+
+
+def test_a_failure_stays_one_whatever_was_changed_since() -> None:
+    """A plan that showed a failure does not train it anew, though today's manifest would."""
+    now, _ = SCENES["failed"]
+    again = check(make_plan(now), with_want(now, want(data="two")))
+    assert actions(again) == [("bot", "failed", id_of())]
+    assert [one.intent for one in again.changes] == [None]
+
+
+def test_every_move_is_named() -> None:
+    """All addresses that moved are told at once."""
+    two = [want("a", "two"), want("b", "two")]
+    recorded = [Record(one.address, serving=model(f"{one.address.name}-aaaaaaaa")) for one in two]
+    now = world(two, recorded, [live("a-aaaaaaaa"), live("b-aaaaaaaa")])
+    with pytest.raises(StalePlanError) as refused:
+        check(make_plan(now), with_live(with_live(now, without="a-aaaaaaaa"), without="b-aaaaaaaa"))
+    assert [one.address for one in refused.value.diagnostics] == ["TunedModel/a", "TunedModel/b"]
+
+
+def test_only_touched_addresses_are_bound() -> None:
+    """No-ops, failures and what is only recorded bind nothing."""
+    assert set(make_plan(replaced()).bindings) == {BOT}
+    assert make_plan(SCENES["failed"][0]).bindings == {}
+    protects = want(lifecycle=Lifecycle(prevent_destroy=True))
+    recording = around([protects], [Record(BOT, serving=model(OLD))], [live(OLD)])
+    assert [one.action for one in make_plan(recording).changes] == [Action.RECORD, Action.NO_OP]
+    assert make_plan(recording).bindings == {}
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    worlds.worlds(
+        options=st.builds(Inputs, retry_failed=st.booleans(), guards=st.just(Guards(max_trainings=99))),
+        tunable=False,
+    )
+)
+def test_any_plan_holds_in_its_own_world_and_after_its_intents(now: World) -> None:
+    """Whatever was decided: unchanged, and after a crash between intents and calls, it is not refused."""
+    approved = plan_or_none(now)
+    assume(approved)
+    assert approved is not None
+    same = check(approved, now)
+    work = [one for one in approved.changes if one.action is not Action.NO_OP]
+    assert [(one.key, one.action) for one in same.changes] == [(one.key, one.action) for one in work]
+    state = now.state.put(*(one.intent for one in approved.changes if one.intent is not None))
+    again = check(approved, replace(now, state=state))
+    assert {one.id for one in again.trainings} == {one.id for one in approved.trainings}

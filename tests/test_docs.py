@@ -1,0 +1,159 @@
+"""README.md and docs/ say all that there is, and nothing that is not."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+import shlex
+from collections.abc import Iterator
+
+import click
+import pytest
+
+from reconciler.cli import COMMANDS, cli
+from reconciler.manifests import load
+from reconciler.providers.gemini.fields import TUNED_MODEL
+
+ROOT = pathlib.Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+TEXTS = {page.relative_to(ROOT).as_posix(): page.read_text(encoding="utf-8") for page in PAGES}
+README = TEXTS["README.md"]
+EVERYTHING = "\n".join(TEXTS.values())
+KINDS = {TUNED_MODEL.name: TUNED_MODEL}
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+VARIABLE = re.compile(r"\b(?:RECONCILER|GOOGLE|GEMINI|TF_HTTP|AWS|AZURE_STORAGE|STORAGE)_[A-Z0-9_]*\b")
+
+
+def commands() -> Iterator[tuple[str, click.Command]]:
+    """Each command with its full name, those of groups too."""
+    context = click.Context(cli)
+    for name in COMMANDS:
+        command = cli.get_command(context, name)
+        assert command is not None
+        yield name, command
+        if isinstance(command, click.Group):
+            yield from ((f"{name} {one}", child) for one, child in command.commands.items())
+
+
+ALL = dict(commands())
+
+
+def blocks(language: str) -> list[tuple[str, str]]:
+    """The fenced blocks of a language: page and content."""
+    return [
+        (page, content)
+        for page, text in TEXTS.items()
+        for kind, content in FENCE.findall(text)
+        if kind == language
+    ]
+
+
+def shell_lines() -> Iterator[tuple[str, list[str]]]:
+    """Every call of reconciler in a shell block, or in a `run:` of a workflow: page and words."""
+    for language in ("sh", "yaml"):
+        for page, content in blocks(language):
+            for line in content.splitlines():
+                found = re.search(r"(?:^|run: |\| *)\s*reconciler (.*)", line)
+                if found and not line.lstrip().startswith(("#", "name:")):
+                    words = shlex.split(found[1], comments=True)
+                    yield page, [word for word in words[: _end(words)] if word]
+
+
+def _end(words: list[str]) -> int:
+    return next((at for at, word in enumerate(words) if word in {"|", ">", "&&"}), len(words))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_is_in_the_readme(name: str) -> None:
+    """README's table names each command."""
+    assert re.search(rf"^\| `{re.escape(name)}\b", README, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_an_option_is_in_the_readme(name: str) -> None:
+    """README names each option of each command, under each of its names."""
+    options = {one for parameter in ALL[name].params for one in parameter.opts if one.startswith("-")}
+    named = set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", README))
+    assert options <= named
+
+
+def test_the_readme_names_no_option_that_is_not_there() -> None:
+    """An option in the tables of README is an option of some command."""
+    known = {one for command in ALL.values() for parameter in command.params for one in parameter.opts}
+    known |= {"--help", "-h", "--version"}
+    tables = "\n".join(line for line in README.splitlines() if line.startswith("|") and "gcloud" not in line)
+    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", tables)) <= known
+
+
+@pytest.mark.parametrize(("page", "words"), list(shell_lines()), ids=lambda value: str(value)[:60])
+def test_a_command_line_can_be_parsed(page: str, words: list[str]) -> None:
+    """Every command line that the documents show is one that the program takes."""
+    name, rest = words[0], words[1:]
+    if f"{name} {next(iter(rest), '')}" in ALL:
+        name, rest = f"{name} {rest[0]}", rest[1:]
+    assert name in ALL, f"{page}: reconciler {shlex.join(words)}"
+    ALL[name].make_context(name, rest)
+
+
+def test_a_good_part_of_the_documents_is_tried() -> None:
+    """The tests above find the examples that they are about."""
+    assert len(list(shell_lines())) > 20
+    assert len(manifests()) >= 2
+
+
+def manifests() -> list[tuple[str, str]]:
+    """The YAML blocks that are manifests."""
+    return [(page, content) for page, content in blocks("yaml") if "apiVersion: reconciler/v1" in content]
+
+
+@pytest.mark.parametrize(("page", "content"), manifests(), ids=lambda value: value[:20])
+def test_a_manifest_can_be_loaded(page: str, content: str, tmp_path: pathlib.Path) -> None:
+    """Every manifest that the documents show is valid as it stands."""
+    file = tmp_path / "shown.yaml"
+    file.write_text(content, encoding="utf-8")
+    assert load([str(file)], kinds=KINDS, variables={}).desired, page
+
+
+def test_the_manifests_of_the_demo_are_what_they_say() -> None:
+    """manifests/ has the tutorial's two models, with 15 examples each, and one of some hundred examples."""
+    loaded = load([str(ROOT / "manifests")], kinds=KINDS, variables={})
+    counts = {one.address.name: one.data[0].examples for one in loaded.desired}
+    assert counts["number-generator-model"] == counts["number-generator"] == 15
+    assert counts["roman-numerals"] == 399
+    assert loaded.stack.name
+
+
+@pytest.mark.parametrize("page", TEXTS)
+def test_a_link_leads_somewhere(page: str) -> None:
+    """A relative link names a file of the repository, and an anchor one of its headings."""
+    for target in re.findall(r"\]\(([^)\s]+)\)", TEXTS[page]):
+        if "://" in target:
+            continue
+        path, _, anchor = target.partition("#")
+        file = (ROOT / page).parent / path if path else ROOT / page
+        assert file.exists(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", file.read_text(encoding="utf-8"), re.MULTILINE)
+            slugs = {re.sub(r"[^\w -]", "", one.lower()).replace(" ", "-") for one in headings}
+            assert anchor in slugs, target
+
+
+def test_a_make_target_exists() -> None:
+    """Every `make …` of the documents is a target of the Makefile, and `make help` lists each of them."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z]+):.*## ", makefile, re.MULTILINE))
+    phony = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
+    assert phony is not None
+    assert targets == set(phony[1].split())
+    named = set(re.findall(r"(?:`|^)make ([a-z]+)", EVERYTHING, re.MULTILINE))
+    assert {"demo", "test"} <= named <= targets
+
+
+def test_every_environment_variable_is_told() -> None:
+    """README or docs/ name every variable that the code looks up, and no other."""
+    code = "\n".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "reconciler").rglob("*.py")))
+    used = {one for one in VARIABLE.findall(code) if not one.endswith("_")}
+    told = {one for one in VARIABLE.findall(EVERYTHING) if not one.endswith("_")}
+    assert used - told == set()
+    composed = {f"TF_HTTP_{one}" for one in re.findall(r'"([A-Z_]+)"', code)}
+    assert told - used - composed == set()

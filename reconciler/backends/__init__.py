@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Protocol
 
 from reconciler.errors import UsageError
@@ -148,6 +149,11 @@ def open_backend(
     if not separator:
         from reconciler.backends.local import LocalBackend
 
+        if url.endswith(".json") and not Path(url).is_dir():
+            raise UsageError(
+                f"--state {url}: this is a file, and a state is kept in a folder",
+                f"Give its folder: --state {Path(url).parent}; the file in it is {document}.json.",
+            )
         return LocalBackend(url or ".", document)
     if scheme in ("http", "https"):
         from reconciler.backends.http import HTTPBackend

@@ -68,7 +68,7 @@ class ObjectBackend:
         self._key, self._lock_key = f"{key}.json", f"{key}.lock"
         self._lease = lease
         self._watch = Watch(clock)
-        self._held: str | None = None  # version of the lock object that we wrote last
+        self._held: tuple[str, str] | None = None  # our lock's id, and its object's version as we wrote it
 
     @property
     def place(self) -> str:
@@ -117,7 +117,8 @@ class ObjectBackend:
     def renew(self, info: LockInfo) -> None:
         """See Backend.renew."""
         for _ in range(_TRIES):
-            if self._held is not None and self._write_lock(info, self._held):
+            held = self._held
+            if held is not None and held[0] == info.id and self._write_lock(info, held[1]):
                 return
             stored = self._get(self._lock_key)
             holder, _, _ = self._lock_document(stored)
@@ -127,12 +128,14 @@ class ObjectBackend:
                     f"{self.place}: the lock {info.id} is not ours any more: {now}",
                     "Nothing of theirs was overwritten. Run the command again when they have finished.",
                 )
-            self._held = stored.version
+            self._held = (info.id, stored.version)
         raise StateStoreError(f"{self.place}: the lock could not be renewed: it changes under our hands")
 
     def unlock(self, info: LockInfo) -> None:
         """See Backend.unlock."""
-        self._held = None
+        held, self._held = self._held, None
+        if held is not None and held[0] == info.id and self._write_lock(None, held[1]):
+            return
         for _ in range(_TRIES):
             stored = self._get(self._lock_key)
             holder, _, _ = self._lock_document(stored)
@@ -173,7 +176,7 @@ class ObjectBackend:
                 return False
             version = stored.version
         if holder:
-            self._held = version
+            self._held = (holder.id, version)
         return True
 
     def _lock_document(self, stored: Stored | None) -> tuple[LockInfo | None, str, float]:

@@ -156,6 +156,7 @@ class BackendContract:
         theirs.unlock(BOB)
         ours.lock(ANN)
         theirs.unlock(BOB)
+        ours.unlock(BOB)
         with pytest.raises(StateLockedError, match="ann@laptop"):
             theirs.lock(BOB)
         ours.unlock(ANN)

@@ -83,12 +83,13 @@ def manifests(options: Options, environ: Mapping[str, str]) -> tuple[Loaded, Inp
 
 
 @contextmanager
-def operation(name: str, options: Options) -> Iterator[Operation]:
+def operation(name: str, options: Options, *, contact: bool = True) -> Iterator[Operation]:
     """Everything a command needs, for as long as it runs.
 
     Args:
         name: of the command, for whoever meets our lock.
         options: of the command line.
+        contact: False for a command that calls no service, so that it needs no credential.
     """
     from reconciler import transport
     from reconciler.operation import Operation
@@ -111,7 +112,7 @@ def operation(name: str, options: Options) -> Iterator[Operation]:
             stopping=stopping.is_set,
         )
         stays.callback(connection.close)
-        target = connection.target
+        target = connection.target if contact else connection.destination
         yield Operation(
             loaded=loaded,
             inputs=inputs,

@@ -24,20 +24,21 @@ def command(*, what: str | None, as_json: bool, no_color: bool, **given: Any) ->
     ADDR wins over a file of the same name; write ./NAME for the file.
     """
     console = Console.of_environment(as_json=as_json, no_color=no_color)
-    if what is not None and "/" not in what.removeprefix("./") and what.startswith("./"):
+    options_given = connect.Options(**given, need=False)
+    if what is not None and what.startswith(("./", "../", "/")):
         return _plan(console, Path(what))
-    try:
-        with connect.operation("show", connect.Options(**given, need=False)) as run:
-            state = run.state()
-            if what is None:
-                return _state(console, state)
+    with connect.operation("show", options_given, contact=False) as run:
+        state = run.state()
+        if what is None:
+            return _state(console, state)
+        try:
             record = run.recorded(what, state)
-            model = record.serving or record.candidate or record.models[0]
-            live = run.live(record.address, model)
-    except UsageError:
-        if what is not None and Path(what).is_file():
-            return _plan(console, Path(what))
-        raise
+        except UsageError:
+            if Path(what).is_file():
+                return _plan(console, Path(what))
+            raise
+        model = record.serving or record.candidate or record.models[0]
+        live = run.live(record.address, model)
     if as_json:
         from reconciler.render.records import record_document
 

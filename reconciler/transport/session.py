@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -130,11 +130,13 @@ class Transport:
     @property
     def target(self) -> addresses.Target:
         """Whom we talk to and as whom. Looks for the credential: CredentialError when there is none."""
+        return replace(self.destination, credential=self._credentials.choose().description)
+
+    @property
+    def destination(self) -> addresses.Target:
+        """Whom we would talk to; no credential is looked for, so its kind is ""."""
         return addresses.Target(
-            self._base_url,
-            addresses.service_of(self._base_url),
-            self._project,
-            self._credentials.choose().description,
+            self._base_url, addresses.service_of(self._base_url), self._project, credential=""
         )
 
     @property

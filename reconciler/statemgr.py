@@ -21,6 +21,7 @@ from reconciler.errors import (
     StateLockedError,
     StateMovedError,
     StateStoreError,
+    StoppedError,
 )
 from reconciler.heartbeat import Heartbeat
 from reconciler.model import Address
@@ -96,10 +97,14 @@ class StateManager:
         return _load(self._backend.read(), self.place)
 
     @contextmanager
-    def locked(self) -> Iterator[Session]:
+    def locked(self, *, stopping: Callable[[], bool] = lambda: False) -> Iterator[Session]:
         """Hold the lock, waiting for it at most `lock_timeout`; the state is read under it.
 
+        Args:
+            stopping: whether the run is being stopped: then nobody's lock is waited for.
+
         Raises:
+            StoppedError: the run is being stopped, and somebody else holds the lock.
             StateLockedError: somebody else holds it for longer; names them.
             StateCorruptError, StateTooNewError, StateStoreError
         """
@@ -114,8 +119,8 @@ class StateManager:
         refused = False
         try:
             try:
-                since = self._acquire(info)
-            except StateLockedError:
+                since = self._acquire(info, stopping)
+            except (StateLockedError, StoppedError):
                 refused = True
                 raise
             heartbeat = Heartbeat(self._backend, info, clock=self._clock, since=since, lease=self._lease)
@@ -137,7 +142,7 @@ class StateManager:
         """
         return self._backend.force_unlock(lock_id)
 
-    def _acquire(self, info: LockInfo) -> float:
+    def _acquire(self, info: LockInfo, stopping: Callable[[], bool]) -> float:
         """When, by our clock, the lock was certainly not older than."""
         deadline = self._clock() + self._lock_timeout
         pause, told = _FIRST_WAIT, False
@@ -153,6 +158,10 @@ class StateManager:
                 if not told and pause > _FIRST_WAIT:  # another commit's short lock is not worth a word
                     self._notify(f"{error.summary}; waiting up to {self._lock_timeout:g} s")
                     told = True
+                if stopping():
+                    raise StoppedError(
+                        f"Stopped while waiting for the lock: {error.summary}", error.detail
+                    ) from error
                 self._sleep(min(pause, left))
                 pause = min(pause * 2, _LONGEST_WAIT)
             else:

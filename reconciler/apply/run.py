@@ -81,7 +81,7 @@ class _Run:
 
     def _course(self, recheck: Check) -> Iterator[Event]:
         means = self._means
-        with self._locks.locked() as session:
+        with self._locks.locked(stopping=means.stopping.is_set) as session:
             plan, world = self._rechecked(recheck, session.state)
             ledger = self._ledger = Ledger(plan, world, means.providers, session.state)
             ledger.note(change.intent for change in plan.changes if change.intent is not None)
@@ -94,7 +94,7 @@ class _Run:
             yield from polling.watch()
             if polling.ended:
                 trained, polling.ended = polling.ended, {}
-                with self._locks.locked() as session:
+                with self._locks.locked(stopping=means.stopping.is_set) as session:
                     ledger.state = session.state
                     yield from Work(ledger, session, means).run(trained)
 

@@ -11,7 +11,7 @@ import base64
 import hashlib
 import json
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from reconciler.model import Attributes, Desired, Example, Field, FieldType, Value
 
@@ -72,13 +72,29 @@ def hyperparameters(attributes: Attributes, fields: Mapping[str, Field]) -> dict
 def model_digest(
     want: Desired, *, stack: str, workspace: str, generation: int, source: str, fields: Mapping[str, Field]
 ) -> str:
-    """SHA-256 in hex of what makes this model this model (formula 1).
+    """SHA-256 in hex of what makes this model this model: one of `model_digests`."""
+    several = model_digests(
+        want, stack=stack, workspace=workspace, generations=[generation], source=source, fields=fields
+    )
+    return next(several)
+
+
+def model_digests(
+    want: Desired,
+    *,
+    stack: str,
+    workspace: str,
+    generations: Iterable[int],
+    source: str,
+    fields: Mapping[str, Field],
+) -> Iterator[str]:
+    """SHA-256 in hex of what makes this model this model, for each generation (formula 1).
 
     Args:
         want: what is declared.
         stack: the Stack's name or "".
         workspace: of the state.
-        generation: 0 for the first training of it.
+        generations: 0 for the first training of it.
         source: "models/x", or the live parent's resource name.
         fields: the kind's field table.
     """
@@ -89,17 +105,22 @@ def model_digest(
         "version": FORMULA,
         "stack": stack,
         "workspace": workspace,
-        "generation": generation,
+        "generation": 0,
         "source": source,
         "hyperparameters": hyperparameters(want.attributes, fields),
         "data": data,
     }
-    return hashlib.sha256(canonical(identity)).hexdigest()
+    # sixteen generations differ in one number: the rest is written once
+    whole = canonical(identity)
+    head = b'{"data":' + canonical(data) + b',"generation":'
+    tail = whole[len(head) + 1 :]
+    for generation in generations:
+        yield hashlib.sha256(b"%b%d%b" % (head, generation, tail)).hexdigest()
 
 
 def model_id(name: str, digest: str) -> str:
     """NAME-DIGEST8, at most 40 characters."""
-    suffix = base64.b32encode(bytes.fromhex(digest)).decode().lower()[:_SUFFIX]
+    suffix = base64.b32encode(bytes.fromhex(digest[:10])).decode().lower()  # 5 bytes are 8 characters
     return f"{name}-{suffix}"
 
 

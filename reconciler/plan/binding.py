@@ -80,10 +80,11 @@ def _afterwards(record: Record, change: Change) -> list[Record]:
         if model is None:
             continue
         wish = model.permissions if change.permissions_after is None else change.permissions_after
-        for sent, permissions in product((model.sent, asked), (model.permissions, wish)):
+        sents = (model.sent,) if model.sent == asked else (model.sent, asked)
+        for sent, permissions in product(sents, {model.permissions, wish}):
             reached = replace(model, sent=sent, permissions=permissions)
             passed.append(replace(intent, candidate=None, serving=reached))
-            if model is intent.candidate:
+            if model is intent.candidate and reached != model:
                 passed.append(replace(intent, candidate=reached))
     return passed
 

@@ -14,7 +14,9 @@ from reconciler.state import Model, Record
 def deposed_changes(wanted: Wanted, main: Change) -> list[Change]:
     """What happens to the models that no longer serve, given the address's own change."""
     record = main.intent or wanted.record
-    changes = []
+    changes: list[Change] = []
+    if not record.deposed:
+        return changes
     protected = wanted.want.lifecycle.prevent_destroy
     for model in record.deposed:
         if model.id == main.id:

@@ -28,7 +28,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from reconciler.errors import Diagnostic
-from reconciler.model import Desired, Live, Status
+from reconciler.model import Attributes, Desired, Live, Status
 from reconciler.plan.deposed import depose, deposed_changes
 from reconciler.plan.training import start, train
 from reconciler.plan.values import Action, Change, FieldChange, Reason
@@ -204,7 +204,9 @@ def _serving(wanted: Wanted, serving: Model) -> Decision:
         return start(wanted, again, Reason.DELETED_OUTSIDE, record)
     if live.status is Status.FAILED:
         return _failure(wanted, serving, live)
-    record = depose(wanted, replace(wanted.record, candidate=None), wanted.record.candidate)
+    record = wanted.record
+    if record.candidate is not None:
+        record = depose(wanted, replace(record, candidate=None), record.candidate)
     if live.status is Status.CREATING:
         record = replace(record, serving=None, candidate=serving)
         return Decision(
@@ -213,20 +215,17 @@ def _serving(wanted: Wanted, serving: Model) -> Decision:
     fields = updates(wanted, live)
     permissions = permission_updates(wanted, live)
     left = _released(wanted, serving)
+    declared = wanted.want.permissions
     settled = replace(
         serving,
         status=live.status,
         name=live.name,
         create_time=live.create_time,
-        sent={path: value for path, value in serving.sent.items() if path in wanted.attributes},
-        data=serving.data or recorded_data(wanted.want, assumed=True),
-        permissions=serving.permissions if wanted.want.permissions is not None else None,
-    )
-    if not fields:
         # what is declared and live is what counts as last applied, a default written out included
-        settled = replace(settled, sent=dict(wanted.attributes))
-    if not permissions and wanted.want.permissions is not None:
-        settled = replace(settled, permissions=wanted.want.permissions)
+        sent=_sent(wanted, serving) if fields else dict(wanted.attributes),
+        data=serving.data or recorded_data(wanted.want, assumed=True),
+        permissions=serving.permissions if permissions else declared,
+    )
     intent = unless_same(wanted, protected(wanted, replace(record, serving=settled)))
     if fields or permissions:
         action, reason = Action.UPDATE, Reason.FIELDS_DIFFER
@@ -297,6 +296,11 @@ def _restore(wanted: Wanted, past: Model) -> Decision:
     return Decision(
         [finish(wanted, Action.RESTORE, Reason.TRAINED_BEFORE, model=past, live=live, record=record)]
     )
+
+
+def _sent(wanted: Wanted, model: Model) -> Attributes:
+    """As sent, without what is declared no more."""
+    return {path: value for path, value in model.sent.items() if path in wanted.attributes}
 
 
 def _released(wanted: Wanted, model: Model) -> tuple[FieldChange, ...]:

@@ -87,11 +87,14 @@ def permission_updates(wanted: Wanted, live: Live) -> tuple[PermissionChange, ..
 
 def protected(wanted: Wanted, record: Record) -> Record:
     """With today's protection, so that it outlives the manifest, and without what delete_first left."""
+    protection = wanted.want.lifecycle.prevent_destroy
+    if not record.deposed:
+        return record if record.prevent_destroy == protection else replace(record, prevent_destroy=protection)
     kept = {model.id for model in (record.serving, record.candidate) if model is not None}
     left = tuple(
         old for old in record.deposed if old.id not in kept or wanted.world.live_of(record, old) is not None
     )
-    return replace(record, prevent_destroy=wanted.want.lifecycle.prevent_destroy, deposed=left)
+    return replace(record, prevent_destroy=protection, deposed=left)
 
 
 def serves(wanted: Wanted, record: Record) -> Model | None:

@@ -12,7 +12,7 @@ from datetime import datetime
 from math import ceil
 
 from reconciler import diff
-from reconciler.identity import GENERATIONS, canonical, model_digest, model_id
+from reconciler.identity import GENERATIONS, canonical, model_digest, model_digests, model_id
 from reconciler.model import Address, Attributes, Desired, Kind, Live, OnChange, Stack, Status
 from reconciler.plan.values import Bill, Context, DataChange, FieldChange, Inputs
 from reconciler.state import Model, Record, RecordedData, State
@@ -97,8 +97,17 @@ class World:
 
     def generations(self, want: Desired, source: str) -> Iterator[tuple[int, str, str]]:
         """(generation, id, digest) of all generations that are looked for; one under a pinned id."""
-        for number in range(1 if want.id else GENERATIONS):
-            yield (number, *self.identity(want, source, number))
+        numbers = range(1 if want.id else GENERATIONS)
+        digests = model_digests(
+            want,
+            stack=self.stack.name,
+            workspace=self.state.workspace,
+            generations=numbers,
+            source=source,
+            fields=self.kind(want.address).fields,
+        )
+        for number, digest in zip(numbers, digests, strict=True):
+            yield number, want.id or model_id(want.address.name, digest), digest
 
 
 def timestamp(moment: datetime) -> str:

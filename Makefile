@@ -27,7 +27,7 @@ lint: $(VENV)/dev.stamp ## check style, types and the import contracts
 	$(VENV)/bin/lint-imports
 
 bench: $(VENV)/dev.stamp ## print how long things take
-	@$(RUN) .ci/bench.py
+	@$(RUN) tests/bench/measure.py
 
 fuzz: $(VENV)/dev.stamp ## run the property tests again and again, for MINUTES=10
 	@WORKERS=$(WORKERS) sh .ci/fuzz $(MINUTES)

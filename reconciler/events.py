@@ -90,10 +90,14 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Detached:
-    """We stopped waiting; the trainings go on. `reason` is INTERRUPT, TIMEOUT or NO_WAIT."""
+    """We stopped waiting; the trainings go on.
+
+    `reason` is INTERRUPT, TIMEOUT or NO_WAIT; `resume` is the command that goes on waiting.
+    """
 
     reason: str
     training: tuple[Address, ...] = ()
+    resume: str = "reconciler wait"
 
 
 Event: TypeAlias = Started | Progress | Completed | Failed | Skipped | Detached

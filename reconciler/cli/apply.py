@@ -67,19 +67,24 @@ def command(
 
         console.records([stream.version_record(timestamp())])
     need = not inputs.destroy
-    with connect.operation("apply", connect.Options(**settings, inputs=inputs, need=need)) as run:
+    shared = connect.Options(**settings, inputs=inputs, need=need)
+    with connect.operation("apply", shared) as run:
         if saved is None:
             console.errors(run.loaded.warnings)
             plan, _ = run.plan()
             console.plan(plan, operation="apply")
             if not plan.has_work:
+                run.name_state()
                 return 0
             if not auto_approve and not running.approved(plan, "Do you want to perform these actions?"):
                 raise UsageError("not approved; nothing was changed")
         else:
             plan = saved
             run.same_lineage(plan)
-        code = running.carry_out(run, run.recheck(plan), console, wait=not no_wait, timeout=timeout)
+        resume = connect.resume_command(shared)
+        code = running.carry_out(
+            run, run.recheck(plan), console, wait=not no_wait, timeout=timeout, resume=resume
+        )
         if as_json:
             from reconciler.render import stream
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import shlex
 import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -199,6 +200,14 @@ def _run(environ: Mapping[str, str]) -> str:
         server, repository = environ.get("GITHUB_SERVER_URL", ""), environ.get("GITHUB_REPOSITORY", "")
         return f"{server}/{repository}/actions/runs/{environ['GITHUB_RUN_ID']}"
     return next((environ[name] for name in _RUNS if environ.get(name)), "")
+
+
+def resume_command(options: Options, name: str = "wait") -> str:
+    """The command line that goes on with what these options began."""
+    words = ["reconciler", name]
+    words += ["--emulator"] if options.emulator else []
+    words += ["--state", options.state_url] if options.state_url else []
+    return shlex.join([*words, *options.paths])
 
 
 _SELECTION = ("targets", "excludes", "replace", "retry_failed", "destroy", "refresh_only")

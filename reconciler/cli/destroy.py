@@ -32,7 +32,8 @@ def command(
         from reconciler.render import stream
 
         console.records([stream.version_record(timestamp())])
-    with connect.operation("destroy", connect.Options(**settings, inputs=inputs, need=False)) as run:
+    shared = connect.Options(**settings, inputs=inputs, need=False)
+    with connect.operation("destroy", shared) as run:
         plan, _ = run.plan()
         console.plan(plan, operation="destroy")
         if not plan.has_work:
@@ -40,4 +41,5 @@ def command(
         question = "Do you really want to delete all of these? Their trainings cannot be brought back."
         if not auto_approve and not running.approved(plan, question):
             raise UsageError("not approved; nothing was changed")
-        return running.carry_out(run, run.recheck(plan), console, wait=True, timeout=timeout)
+        resume = connect.resume_command(shared, "destroy")
+        return running.carry_out(run, run.recheck(plan), console, wait=True, timeout=timeout, resume=resume)

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -53,8 +54,9 @@ def carry_out(
     *,
     wait: bool,
     timeout: timedelta | None,
+    resume: str,
 ) -> ExitCode:
-    """Apply, show what happens, and answer the exit code."""
+    """Apply, show what happens, and answer the exit code; `resume` is the command that would go on."""
     from reconciler.apply import Settings
 
     settings = Settings(
@@ -66,6 +68,8 @@ def carry_out(
     with _detaching(operation), _shown(console) as show:
         try:
             for event in operation.apply(check, settings):
+                if isinstance(event, Detached):
+                    event = replace(event, resume=resume)  # noqa: PLW2901 - the same event, completed
                 if not isinstance(event, Progress):
                     told.append(event)
                 show(event)
@@ -75,11 +79,9 @@ def carry_out(
             console.errors(error.diagnostics)
             return ExitCode.FAILED
         except KeyboardInterrupt:
-            console.note(
-                "Interrupted twice: stopped at once. What was begun is recorded; run: reconciler wait"
-            )
+            console.note(f"Interrupted twice: stopped at once. What was begun is recorded; run: {resume}")
             return ExitCode.UNFINISHED
-    _conclude(console, told)
+    _conclude(console, told, resume)
     return exit_code(told)
 
 
@@ -142,20 +144,19 @@ def _quiet(console: Console) -> Callable[[Event], None]:
     return show
 
 
-def _conclude(console: Console, told: Iterable[Event]) -> None:
+def _conclude(console: Console, told: Iterable[Event], resume: str) -> None:
     """One line at the end, and how to go on."""
     events = list(told)
     if console.as_json:
         return
     failed = sum(isinstance(event, Failed) for event in events)
-    unfinished = any(
-        isinstance(one, Detached) or (isinstance(one, Skipped) and one.unfinished) for one in events
-    )
+    detached = any(isinstance(one, Detached) and one.training for one in events)
+    unfinished = any(isinstance(one, Skipped) and one.unfinished for one in events)
     if failed:
         console.lines(
             [f"\nFinished with {failed} failure{'s' if failed > 1 else ''}; the rest is done and recorded."]
         )
-    elif unfinished:
-        console.lines(["\nNot finished yet. To go on: reconciler wait"])
-    else:
+    elif unfinished and not detached:
+        console.lines([f"\nNot finished yet. To go on: {resume}"])
+    elif not detached:
         console.lines(["\nDone."])

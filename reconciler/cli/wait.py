@@ -30,13 +30,15 @@ def command(*, as_json: bool, no_color: bool, timeout: timedelta | None, **given
         from reconciler.render import stream
 
         console.records([stream.version_record(timestamp())])
-    with connect.operation("wait", connect.Options(**settings, inputs=inputs)) as run:
+    shared = connect.Options(**settings, inputs=inputs)
+    with connect.operation("wait", shared) as run:
         pending = run.unfinished()
         if not pending.has_work:
             console.note("Nothing to wait for.")
             code = ExitCode.DONE
         else:
-            code = running.carry_out(run, run.resume(), console, wait=True, timeout=timeout)
+            resume = connect.resume_command(shared)
+            code = running.carry_out(run, run.resume(), console, wait=True, timeout=timeout, resume=resume)
         for note in pending.notes:
             console.note(note)
         if pending.notes and code is ExitCode.DONE:

@@ -89,7 +89,7 @@ def detached_text(event: Detached) -> str | None:
     models = counted(len(event.training), "model goes", "models go")
     why = {"interrupt": "Interrupted", "timeout": "The time is up", "no-wait": "Not waiting"}
     first = why.get(event.reason, visible(event.reason))
-    return f"{first}: {models} on training at the service. Resume with: reconciler wait"
+    return f"{first}: {models} on training at the service. Resume with: {visible(event.resume)}"
 
 
 def _subject(event: Started | Progress | Completed | Failed | Skipped) -> str:

@@ -1,0 +1,290 @@
+"""A world that outlives its processes: one service, one state, one clock; each run is a new process.
+
+A run goes through `Operation`, so what is held here is what a command does, printing excepted.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from reconciler.apply import Settings
+from reconciler.backends import LockInfo, Stored
+from reconciler.backends.memory import MemoryBackend, MemoryStore
+from reconciler.events import Event, Progress
+from reconciler.identity import examples_digest
+from reconciler.manifests import Loaded
+from reconciler.model import (
+    Address,
+    Check,
+    DataSet,
+    Desired,
+    Example,
+    Lifecycle,
+    Permission,
+    Stack,
+    Value,
+)
+from reconciler.operation import Operation
+from reconciler.plan.values import Context, Inputs, Plan
+from reconciler.providers.gemini.fields import HYPERPARAMETERS, PARENT, TUNED_MODEL
+from reconciler.state import Record, State
+from reconciler.statefile import loads
+from reconciler.statemgr import StateManager
+from tests.fakes import BASE, EPOCH, Crash, FakeClock, FakeProvider, FakeService, Fuse
+
+KIND = TUNED_MODEL.name
+READER = Permission("GROUP", "ml@example.com", "READER")
+WRITER = Permission("USER", "ann@example.com", "WRITER")
+CHECK = Check("1", "2")
+
+
+def address(name: str) -> Address:
+    """Of the one kind."""
+    return Address(KIND, name)
+
+
+def data_set(word: str = "one", count: int = 3) -> DataSet:
+    """Inline examples, known by a word."""
+    examples = tuple(Example(f"{word} {number}", str(number)) for number in range(count))
+    characters = sum(len(one.text_input) + len(one.output) for one in examples)
+    return DataSet(examples_digest(examples), len(examples), characters, inline=examples)
+
+
+def want(
+    name: str = "bot",
+    data: str = "one",
+    *,
+    parent: str | None = None,
+    epochs: int = 5,
+    temperature: float | None = None,
+    id: str | None = None,
+    permissions: tuple[Permission, ...] | None = None,
+    checks: tuple[Check, ...] = (),
+    **lifecycle: Any,
+) -> Desired:
+    """One manifest."""
+    attributes: dict[str, Value] = {f"{HYPERPARAMETERS}.epoch_count": epochs}
+    attributes |= {PARENT: f"{KIND}/{parent}"} if parent else {"base_model": BASE}
+    if temperature is not None:
+        attributes["temperature"] = temperature
+    desired = Desired(
+        address(name),
+        attributes,
+        (data_set(data),),
+        permissions=permissions,
+        id=id,
+        checks=checks,
+        lifecycle=Lifecycle(**lifecycle),
+        file=f"{name}.yaml",
+        line=1,
+    )
+    return replace(desired, digest=repr((attributes, permissions, id, checks, desired.lifecycle)))
+
+
+class Stop(threading.Event):
+    """Waiting for it lets the stage's time pass at once."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__()
+        self._clock = clock
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """No real waiting: the time is made up."""
+        if not self.is_set():
+            self._clock.sleep(timeout or 0.0)
+        return self.is_set()
+
+
+class FusedBackend(MemoryBackend):
+    """Dies before or after a write, where its fuse says so; once dead, it does nothing more.
+
+    A failure is raised by the next writes: before they are done, or after (a lost reply).
+    """
+
+    def __init__(self, store: MemoryStore, fuse: Fuse, clock: FakeClock, journal: list[str]) -> None:
+        super().__init__(store, lease=None, clock=clock)
+        self.fuse, self.journal = fuse, journal
+        self.failures: list[tuple[str, Exception]] = []
+        self.held = 0
+
+    def write(self, data: bytes, *, expected: str | None) -> str:
+        """See Backend.write."""
+        self.fuse.point("before write")
+        self._fail("before")
+        version = super().write(data, expected=expected)
+        self.journal.append("write")
+        self._fail("after")
+        self.fuse.point("after write")
+        return version
+
+    def _fail(self, when: str) -> None:
+        if self.failures and self.failures[0][0] == when:
+            raise self.failures.pop(0)[1]
+
+    def read(self) -> Stored | None:
+        """See Backend.read."""
+        if self.fuse.blown:
+            raise Crash("dead")
+        return super().read()
+
+    def lock(self, info: LockInfo) -> None:
+        """See Backend.lock."""
+        super().lock(info)
+        self.held += 1
+        self.journal.append("lock")
+
+    def unlock(self, info: LockInfo) -> None:
+        """A dead process's lock goes with it, as the kernel's does."""
+        if self.store.holder == info:
+            self.journal.append("unlock")
+        super().unlock(info)
+
+
+@dataclass
+class Process:
+    """One run: what it sent, wrote and told, in one row."""
+
+    operation: Operation
+    backend: FusedBackend
+    fuse: Fuse
+    journal: list[str]
+    events: list[Event] = field(default_factory=list)
+
+    @property
+    def told(self) -> list[Event]:
+        """Without progress."""
+        return [event for event in self.events if not isinstance(event, Progress)]
+
+
+class Watched(FakeProvider):
+    """Notes each call that counts in the journal of its process, and asks before each deletion."""
+
+    def __init__(
+        self, service: FakeService, fuse: Fuse, journal: list[str], deleting: Callable[[str], None]
+    ) -> None:
+        super().__init__(service, fuse=fuse)
+        self.journal, self.deleting = journal, deleting
+
+    def _call(self, method: str, id: str = "") -> Any:
+        if method in {"create", "update", "delete", "set_permissions", "generate"}:
+            self.journal.append(f"{method} {id}")
+        if method == "delete" and id in self.service.models and not self.fuse.blown:
+            self.deleting(id)
+        return super()._call(method, id)
+
+
+class Stage:
+    """Service, state and time; processes come and go.
+
+    Attributes:
+        manifests: what the next run finds declared.
+        deleting: called with the id of each live model before its deletion is sent.
+    """
+
+    def __init__(self, *manifests: Desired, **service: Any) -> None:
+        self.clock = FakeClock()
+        self.service = FakeService(self.clock, **service)
+        self.store = MemoryStore()
+        self.manifests: tuple[Desired, ...] = manifests
+        self.stack = Stack()
+        self.context = Context(endpoint="http://127.0.0.1", service="emulator")
+        self.deleting: Callable[[str], None] = lambda _id: None
+
+    def now(self) -> datetime:
+        """The time of day."""
+        return EPOCH + timedelta(seconds=self.clock())
+
+    @property
+    def state(self) -> State:
+        """As it is written."""
+        return State() if self.store.stored is None else loads(self.store.stored.data, place="memory")
+
+    def record(self, name: str = "bot") -> Record:
+        """Of one address."""
+        return self.state.resources[address(name)]
+
+    def process(self, *, fuse: Fuse | None = None, parallelism: int = 1, **inputs: Any) -> Process:
+        """A new process, not yet doing anything."""
+        fuse = fuse or Fuse()
+        journal: list[str] = []
+        backend = FusedBackend(self.store, fuse, self.clock, journal)
+        manager = StateManager(
+            backend,
+            operation="apply",
+            who="test",
+            clock=self.clock,
+            sleep=self.clock.sleep,
+            now=self.now,
+            new_id=iter(f"id-{number}-{self.store.writes}" for number in range(10**6)).__next__,
+        )
+        operation = Operation(
+            loaded=Loaded(self.manifests, self.stack, whole=True, files=("m.yaml",)),
+            inputs=Inputs(**inputs),
+            kinds={KIND: TUNED_MODEL},
+            providers={KIND: Watched(self.service, fuse, journal, self.deleting)},
+            manager=manager,
+            context=self.context,
+            parallelism=parallelism,
+            clock=self.clock,
+            now=self.now,
+            stopping=Stop(self.clock),
+        )
+        return Process(operation, backend, fuse, journal)
+
+    def plan(self, **inputs: Any) -> Plan:
+        """What apply would do now."""
+        return self.process(**inputs).operation.plan()[0]
+
+    def apply(
+        self,
+        *,
+        process: Process | None = None,
+        react: Callable[[Event, Process], None] | None = None,
+        wait: bool = True,
+        timeout: float | None = None,
+        parallelism: int = 1,
+        **inputs: Any,
+    ) -> Process:
+        """Plan and apply as a new process; nothing is locked when the plan has no work."""
+        process = process or self.process(parallelism=parallelism, **inputs)
+        plan, _ = process.operation.plan()
+        if plan.has_work:
+            check = process.operation.recheck(plan)
+            self.follow(process, check, react, Settings(parallelism=parallelism, wait=wait, timeout=timeout))
+        return process
+
+    def wait(self, *, process: Process | None = None, **settings: Any) -> Process:
+        """`reconciler wait`."""
+        process = process or self.process()
+        self.follow(process, process.operation.resume(), None, Settings(parallelism=1, **settings))
+        return process
+
+    @staticmethod
+    def follow(
+        process: Process,
+        check: Any,
+        react: Callable[[Event, Process], None] | None,
+        settings: Settings,
+    ) -> None:
+        """Run to the end, noting each event in the journal at the moment it is told."""
+        for event in process.operation.apply(check, settings):
+            process.events.append(event)
+            if not isinstance(event, Progress):
+                process.journal.append(type(event).__name__)
+            if react is not None:
+                react(event, process)
+
+    def ids(self, name: str = "bot") -> list[str]:
+        """The live ids of one name."""
+        return sorted(id for id in self.service.models if id == name or id.startswith(f"{name}-"))
+
+    def settled(self) -> bool:
+        """Whether a plan has nothing to do, and another apply neither calls nor writes."""
+        before = self.store.stored, list(self.service.changes)
+        plan = self.plan()
+        self.apply()
+        return not plan.has_work and before == (self.store.stored, list(self.service.changes))

@@ -1,0 +1,105 @@
+"""Random lives: whatever is killed, lost, failed and edited, nothing is trained twice and nothing is lost.
+
+`make fuzz` tells new ones for as long as it is asked to. A failing one is printed whole: paste it as
+`@example(story=…)`.
+"""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from tests.lifecycle.story import Edit, Event, Fail, Fault, Lose, Pass, Run, Spec, Story, Teller, Vanish
+
+PARENTS = {"a": None, "kid": "a", "grandkid": "kid"}
+
+
+@st.composite
+def specs(draw: st.DrawFn) -> tuple[Spec, ...]:
+    """What is declared: parents only among those that are."""
+    names = draw(st.lists(st.sampled_from(sorted(PARENTS)), unique=True, max_size=3))
+    found = []
+    for name in sorted(names):
+        parent = PARENTS[name]
+        found.append(
+            Spec(
+                name,
+                data=draw(st.sampled_from(("one", "two"))),
+                epochs=draw(st.sampled_from((5, 5, 6))),
+                temperature=draw(st.sampled_from((None, 0.5))),
+                parent=parent if parent in names and draw(st.booleans()) else None,
+                pinned=draw(st.sampled_from((False, False, True))),
+                permissions=draw(st.booleans()),
+                check=draw(st.booleans()),
+                keep=draw(st.sampled_from((False, False, True))),
+                protect=draw(st.sampled_from((False, False, False, True))),
+            )
+        )
+    return tuple(found)
+
+
+CALLS = ("create", "update", "delete", "poll", "get", "list", "permissions", "set_permissions", "generate")
+faults: st.SearchStrategy[Fault] = st.one_of(
+    st.builds(
+        Fault,
+        method=st.sampled_from(CALLS),
+        what=st.sampled_from(("unavailable", "lost", "refused", "limited")),
+        times=st.sampled_from((1, 1, 2, 7)),
+    ),
+    st.builds(
+        Fault,
+        method=st.just("store"),
+        what=st.sampled_from(("before", "after")),
+        times=st.sampled_from((1, 2, 5)),
+    ),
+    st.builds(Fault, method=st.just("create"), what=st.sampled_from(("invisible", "taken"))),
+)
+
+runs = st.builds(
+    Run,
+    command=st.sampled_from(("apply", "apply", "apply", "no-wait", "wait")),
+    kill=st.none() | st.integers(1, 60),
+    faults=st.lists(faults, max_size=2).map(tuple),
+    retry=st.sampled_from((False, False, True)),
+    replace=st.sampled_from((None, None, None, *PARENTS)),
+    timeout=st.sampled_from((None, None, 30.0)),
+    stop=st.sampled_from((None, None, None, 1, 3)),
+)
+
+names = st.sampled_from(sorted(PARENTS))
+events: st.SearchStrategy[Event] = st.one_of(
+    runs,
+    runs,
+    runs,
+    st.builds(Edit, specs()),
+    st.builds(Edit, specs()),
+    st.just(Lose()),
+    st.builds(Vanish, names),
+    st.builds(Fail, names, st.booleans()),
+    st.builds(Pass, st.sampled_from((50, 100_000))),
+)
+
+
+@st.composite
+def stories(draw: st.DrawFn) -> Story:
+    """A life that begins with an edit and a run."""
+    return Story(
+        events=(Edit(draw(specs())), draw(runs), *draw(st.lists(events, max_size=8))),
+        final=draw(specs()),
+        list_lag=draw(st.sampled_from((0.0, 0.0, 30.0))),
+        keeps_creating=draw(st.booleans()),
+    )
+
+
+@settings(
+    max_examples=400,
+    deadline=None,
+    print_blob=True,
+    report_multiple_bugs=False,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.target, Phase.shrink],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+@given(story=stories())
+def test_every_life_converges(story: Story) -> None:
+    """After each event nothing was trained twice, orphaned or wrongly deleted; the end is as declared."""
+    Teller(story).play()

@@ -56,15 +56,19 @@ $(VENV)/bin/python:
 	@python=$$(PYTHON='$(PYTHON)' sh .ci/python) && echo "Making $(VENV) with $$python" && \
 	  "$$python" -m venv --clear $(VENV)
 
+# The files of pins are complete, so pip is not to look for more (--no-deps); `pip check` says whether they are.
+
 $(VENV)/run.stamp: $(VENV)/bin/python .ci/requirements-run.txt pyproject.toml
 	@echo "Installing what the demo needs"
-	@$(PIP) install --quiet --require-hashes -r .ci/requirements-run.txt
+	@$(PIP) install --quiet --no-deps --require-hashes -r .ci/requirements-run.txt
 	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/dev.stamp: $(VENV)/run.stamp .ci/requirements.txt .ci/requirements-newest-genai.txt
 	@echo "Installing what the tests need"
-	@$(PIP) install --quiet --require-hashes -r .ci/requirements.txt
+	@$(PIP) install --quiet --no-deps --require-hashes -r .ci/requirements.txt
+	@$(PIP) check
 	@rm -rf $(VENV)/newest-genai
-	@$(PIP) install --quiet --require-hashes --target $(VENV)/newest-genai -r .ci/requirements-newest-genai.txt
+	@$(PIP) install --quiet --no-deps --require-hashes --target $(VENV)/newest-genai \
+	  -r .ci/requirements-newest-genai.txt
 	@touch $@

@@ -5,6 +5,7 @@ Rule: this is the only place where manifests, services and state meet; commands 
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -15,7 +16,7 @@ from reconciler import refresh
 from reconciler.errors import PlanError, StalePlanError, StateError, UsageError
 from reconciler.events import Event
 from reconciler.manifests import Loaded, read_examples
-from reconciler.model import Address, Desired, Kind, Live, Status
+from reconciler.model import NAME_LIMIT, Address, Desired, Kind, Live, Status
 from reconciler.plan.binding import verify
 from reconciler.plan.drift import find_drift
 from reconciler.plan.make import make_plan, make_world, matches
@@ -235,6 +236,14 @@ class Operation:
             live = replace(live, error=model.error or provider.poll(refresh.handle_of(model)).error)
         return live
 
+    def name_state(self) -> None:
+        """Give a nameless state its stack's name, where an apply has nothing else to record."""
+        stack = self.loaded.stack.name
+        state = self.state()
+        if stack and not state.stack and state.resources:
+            context = self.context
+            self.edit(lambda one: one.named(stack=stack, service=context.service, project=context.project))
+
     def edit(self, change: Callable[[State], State]) -> None:
         """Change the record alone, under the lock (state mv, rm, push; import)."""
         with self.manager.locked() as session:
@@ -303,6 +312,7 @@ def import_model(operation: Operation, name: str, id: str) -> tuple[Record, Live
 
     desired = {want.address: want for want in operation.loaded.desired}
     want = desired[resolve(name, desired, "no manifest declares")]
+    operation.state()  # another's state is refused before any call
     provider = operation.provider(want.address)
     live = provider.get(Handle(id.removeprefix(provider.kind.collection), id if "/" in id else ""))
     if live is None:
@@ -317,13 +327,8 @@ def import_model(operation: Operation, name: str, id: str) -> tuple[Record, Live
         record = imported(world, want, live)
         records.append(record)
         context = operation.context
-        stamped = replace(
-            state,
-            stack=state.stack or operation.loaded.stack.name,
-            service=state.service or context.service,
-            project=state.project or context.project,
-        )
-        return stamped.put(record)
+        stack = operation.loaded.stack.name
+        return state.named(stack=stack, service=context.service, project=context.project).put(record)
 
     operation.edit(adopt)
     return records[-1], live
@@ -335,5 +340,9 @@ def move(state: State, source: Address, target: Address) -> State:
         raise StateError(f"{target} is recorded already", f"Move or remove it first: state mv {target} …")
     if source.kind != target.kind:
         raise UsageError(f"{source} cannot become {target}: the kind says which service it lives in")
+    if not re.fullmatch(rf"[a-z0-9-]{{1,{NAME_LIMIT}}}", target.name):
+        raise UsageError(
+            f"{target.name!r} cannot be a metadata.name", f"At most {NAME_LIMIT} of a-z, 0-9 and -"
+        )
     record = replace(state.resources[source], address=target)
     return state.put(Record(source), record)

@@ -16,7 +16,7 @@ from reconciler.cli.console import Console
 from reconciler.errors import StateForeignError, StateMovedError, UsageError
 from reconciler.model import Address
 from reconciler.operation import move, resolve, selected
-from reconciler.state import Record, State
+from reconciler.state import Record, State, check_foreign
 from reconciler.statemgr import StateManager
 
 
@@ -36,13 +36,17 @@ def _with_manager(function: Callable[..., Any]) -> Callable[..., Any]:
         names = ("state_url", "emulator", "lock_timeout", "variables", "variable_files")
         shared = connect.Options(**{name: given.pop(name) for name in names}, need=False)
         loaded, _ = connect.manifests(shared, os.environ)
-        return function(connect.state_manager("state", shared, loaded.stack, os.environ), **given)
+        manager = connect.state_manager("state", shared, loaded.stack, os.environ)
+        click.get_current_context().obj = loaded.stack.name if loaded.files else None
+        return function(manager, **given)
 
     return wrapped
 
 
 def _edit(manager: StateManager, change: Callable[[State], State]) -> None:
+    """Change what is recorded, under the lock; another stack's state is refused."""
     with manager.locked() as session:
+        check_foreign(session.state, stack=click.get_current_context().obj)
         session.commit(change(session.state))
 
 
@@ -82,7 +86,11 @@ def mv_command(manager: StateManager, *, source: str, target: str) -> None:
 
     def change(state: State) -> State:
         found = resolve(source, state.resources, "no record of")
-        return move(state, found, Address.parse(target if "/" in target else f"{found.kind}/{target}"))
+        try:
+            address = Address.parse(target if "/" in target else f"{found.kind}/{target}")
+        except ValueError as error:
+            raise UsageError(f"{target} is not KIND/NAME") from error
+        return move(state, found, address)
 
     _edit(manager, change)
     Console().lines([f"{source} is recorded as {target}."])

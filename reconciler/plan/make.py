@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import datetime
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
 from reconciler.errors import Diagnostic, PlanError
@@ -63,7 +65,7 @@ def make_plan(world: World) -> Plan:
     """
     planner = Planner(world)
     changes: list[Change] = []
-    errors: list[Diagnostic] = []
+    errors = planner.unknown()
     for address in sorted(world.desired.keys() | world.state.resources.keys()):
         decision = planner.decide(address)
         changes += decision.changes
@@ -74,7 +76,6 @@ def make_plan(world: World) -> Plan:
         inputs=world.inputs,
         lineage=world.state.lineage,
         serial=world.state.serial,
-        notes=planner.notes(),
         created=world.timestamp,
     )
     guards.check_majority(world, plan)
@@ -95,9 +96,21 @@ class Planner:
         self.unmatched = set(world.inputs.targets) | set(world.inputs.excludes) | set(world.inputs.replace)
         self.selected = self._select()
 
-    def notes(self) -> tuple[str, ...]:
-        """For people: what was asked for and does not exist."""
-        return tuple(f"nothing is called {pattern}" for pattern in sorted(self.unmatched))
+    def unknown(self) -> list[Diagnostic]:
+        """What --target, --exclude or --replace name and nothing is called: a slip could train the wrong one."""
+        known = [name for one in self._every() for name in (str(one), one.name)] if self.unmatched else []
+        return [
+            Diagnostic(
+                f"nothing is called {pattern}",
+                f"Did you mean {close[0]}?"
+                if (close := get_close_matches(pattern, known, n=1))
+                else "No manifest declares it, and no record has it",
+            )
+            for pattern in sorted(self.unmatched)
+        ]
+
+    def _every(self) -> AbstractSet[Address]:
+        return self.world.desired.keys() | self.world.state.resources.keys()
 
     def decide(self, address: Address) -> Decision:
         """The decision on one address; an empty one when it is not selected."""
@@ -225,9 +238,8 @@ class Planner:
     def _select(self) -> frozenset[Address]:
         """The addresses that targets and excludes leave, with the parents of what is targeted."""
         inputs, world = self.world.inputs, self.world
-        every = world.desired.keys() | world.state.resources.keys()
         chosen: set[Address] = set()
-        for address in every:
+        for address in self._every():
             want = world.desired.get(address)
             labels = want.labels if want else {}
             targeted = self._hit(address, labels, inputs.targets) if inputs.targets else True

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from reconciler.errors import PlanError
 from reconciler.model import Status
 from reconciler.plan.make import Planner, matches
 from reconciler.plan.table import undeclared
@@ -20,9 +21,14 @@ def resumable(world: World, patterns: Iterable[str] = ()) -> Plan:
 
     Where the manifest has changed since, the outcome of the training is only recorded and the note says
     so. Guards do not matter: nothing is trained.
+
+    Raises:
+        PlanError: a target that nothing is called.
     """
     wanted = tuple(patterns)
     planner = Planner(world)
+    if unknown := planner.unknown():
+        raise PlanError(unknown[0].summary, unknown[0].detail, unknown)
     changes: list[Change] = []
     notes: list[str] = []
     for address, record in sorted(world.state.resources.items()):

@@ -276,7 +276,13 @@ class Project:
 
     def declare(self, *documents: Mapping[str, Any], file: str = "manifests/models.yaml") -> None:
         """Write manifests (JSON is YAML), in place of those that the file had."""
-        self.write(file, "---\n".join(json.dumps(one, indent=1) + "\n" for one in documents))
+        self.write(
+            file,
+            "---\n".join(
+                json.dumps(one, indent=1, ensure_ascii=False).replace("\u2028", r"\u2028") + "\n"
+                for one in documents
+            ),
+        )
 
     @property
     def state_file(self) -> pathlib.Path:

@@ -73,7 +73,7 @@ def test_a_plan_writes_nothing(project: Project) -> None:
 
 
 def test_no_wait_exits_0_once_all_is_accepted_and_wait_finishes(project: Project) -> None:
-    """--no-wait leaves CREATING models as candidates; waiting is no change; wait promotes without training."""
+    """--no-wait leaves CREATING models as candidates; waiting is no change; wait promotes, untrained."""
     project.service.freeze()
     project.declare(model("one"), model("two", pairs=PAIRS[:10]))
     project.apply("--no-wait", expect=0)

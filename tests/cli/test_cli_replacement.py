@@ -69,7 +69,7 @@ def test_while_the_candidate_trains_the_old_one_serves(project: Project) -> None
     ],
 )
 def test_an_immutable_field_forces_replacement(
-    project: Project, changes: dict[str, Any], hyperparameters: bool
+    project: Project, changes: dict[str, Any], *, hyperparameters: bool
 ) -> None:
     """The plan says which field forces it; actions are create, delete; replace_paths names it."""
     project.declare(model("one"))
@@ -164,7 +164,7 @@ def test_the_old_model_is_not_deleted_when_the_new_training_fails(project: Proje
 
 
 def test_a_failed_training_is_4_shows_why_and_stays_red(project: Project) -> None:
-    """apply 4 with the operation's error; plan 2 and says why; apply again 4 and trains nothing."""
+    """Apply: 4 with the operation's error; plan 2 and says why; apply again 4 and trains nothing."""
     project.service.fault(FAILS)
     project.declare(model("one"))
     assert "the data is unfit" in project.apply(expect=4).err

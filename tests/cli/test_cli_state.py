@@ -1,0 +1,243 @@
+"""state list, show, mv, rm, pull, push; locks and force-unlock (design 2.2, 2.3)."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import stat
+
+import pytest
+
+from tests.cli.harness import Project, finish, identity, model, until
+
+CHANGING = ("POST", "PATCH", "DELETE")
+
+
+@pytest.fixture
+def applied(project: Project) -> Project:
+    """Return a project with two trained models and an empty log."""
+    project.declare(model("one"), model("two"))
+    project.apply()
+    project.service.forget_log()
+    return project
+
+
+def test_the_document_is_as_described(applied: Project) -> None:
+    """version, lineage, serial, stack, workspace, service, project, resources; one a line, sorted."""
+    document = applied.state()
+    assert list(document)[:8] == [
+        "version",
+        "lineage",
+        "serial",
+        "stack",
+        "workspace",
+        "service",
+        "project",
+        "resources",
+    ]
+    assert document["service"] == "emulator"
+    assert applied.recorded() == ["TunedModel/one", "TunedModel/two"]
+    lines = [line for line in applied.state_file.read_text().splitlines() if '"address"' in line]
+    assert len(lines) == 2
+    assert stat.S_IMODE(applied.state_file.stat().st_mode) & 0o077 == 0
+
+
+def test_the_serial_grows_with_each_write_and_the_lineage_stays(applied: Project) -> None:
+    """The serial counts writes; lineage is for the state's whole life."""
+    before = applied.state()
+    applied.declare(model("one", spec={"description": "d"}), model("two"))
+    applied.apply()
+    after = applied.state()
+    assert after["serial"] > before["serial"]
+    assert after["lineage"] == before["lineage"]
+
+
+def test_a_record_tells_what_was_sent(applied: Project) -> None:
+    """Digest, formula, generation, operation, what was sent, counts, times; no data."""
+    serving = applied.record("one")["serving"]
+    assert serving["generation"] == 0
+    assert serving["formula"] == 1
+    assert serving["operation"].startswith(f"tunedModels/{identity('one')}/operations/")
+    assert serving["sent"]["display_name"] == "one"
+    assert serving["data"][0]["examples"] == 20
+    assert "nineteen" not in applied.state_file.read_text()
+
+
+def test_list(applied: Project) -> None:
+    """One address a line."""
+    assert applied.run("state", "list", expect=0).out.splitlines() == ["TunedModel/one", "TunedModel/two"]
+
+
+def test_show(applied: Project) -> None:
+    """The record of one address, by either of its names, without asking the service."""
+    for name in ("one", "TunedModel/one"):
+        assert identity("one") in applied.run("state", "show", name, expect=0).out
+    assert applied.service.sent() == []
+    applied.run("state", "show", "three", expect=1)
+
+
+def test_mv_follows_a_renamed_manifest(applied: Project) -> None:
+    """After mv the model keeps its id, nothing is trained, the old name is free."""
+    applied.run("state", "mv", "TunedModel/one", "TunedModel/uno", expect=0)
+    applied.declare(model("uno", spec={"display_name": "one"}), model("two"))
+    applied.apply()
+    assert applied.service.creates() == 0
+    assert applied.record("uno")["id"] == identity("one")
+    applied.settled()
+
+
+def test_mv_refuses_what_is_taken_or_unknown(applied: Project) -> None:
+    """Neither an existing target nor a missing source."""
+    before = applied.state_file.read_bytes()
+    applied.run("state", "mv", "TunedModel/one", "TunedModel/two", expect=1)
+    applied.run("state", "mv", "TunedModel/three", "TunedModel/four", expect=1)
+    applied.run("state", "mv", "TunedModel/one", "TunedModel/not valid!", expect=1)
+    assert applied.state_file.read_bytes() == before
+
+
+def test_rm_forgets_and_leaves_the_model(applied: Project) -> None:
+    """The model stays live; the next apply adopts it again."""
+    applied.run("state", "rm", "TunedModel/one", expect=0)
+    assert applied.recorded() == ["TunedModel/two"]
+    assert identity("one") in applied.service.models()
+    applied.apply()
+    assert applied.service.creates() == 0
+    assert applied.record("one")["id"] == identity("one")
+
+
+def test_pull_prints_the_document(applied: Project) -> None:
+    """Pull is the state, as JSON."""
+    assert applied.run("state", "pull", expect=0).json() == applied.state()
+
+
+def test_push_writes_what_pull_printed(applied: Project) -> None:
+    """pull, push to another place: the same records there; push of an older serial is refused."""
+    pulled = applied.run("state", "pull", expect=0).out
+    applied.write("copy.json", pulled)
+    applied.run("state", "push", "copy.json", "--state", "elsewhere", expect=0)
+    copied = applied.run("state", "pull", "--state", "elsewhere", expect=0).json()
+    assert copied["resources"] == applied.state()["resources"]
+    assert copied["lineage"] == applied.state()["lineage"]
+    applied.declare(model("one", spec={"description": "d"}), model("two"))
+    applied.apply()
+    newer = applied.state_file.read_bytes()
+    applied.run("state", "push", "copy.json", expect=1)
+    assert applied.state_file.read_bytes() == newer
+
+
+def test_push_reads_standard_input(applied: Project) -> None:
+    """`state push -` reads the document from stdin."""
+    pulled = applied.run("state", "pull", expect=0).out
+    applied.run("state", "push", "-", "--state", "elsewhere", stdin=pulled, expect=0)
+    assert applied.run("state", "list", "--state", "elsewhere", expect=0).out.split() == applied.recorded()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"version": 999}', "apiVersion: reconciler/v1"])
+def test_push_refuses_what_is_no_state(applied: Project, text: str) -> None:
+    """Garbage is refused; the state stays."""
+    before = applied.state_file.read_bytes()
+    applied.write("bad.json", text)
+    applied.run("state", "push", "bad.json", expect=1)
+    assert applied.state_file.read_bytes() == before
+
+
+def test_push_refuses_another_lineage(applied: Project) -> None:
+    """A state of another life does not overwrite ours."""
+    document = {**applied.state(), "lineage": "11111111-2222-3333-4444-555555555555", "serial": 99}
+    applied.write("other.json", json.dumps(document))
+    before = applied.state_file.read_bytes()
+    applied.run("state", "push", "other.json", expect=1)
+    assert applied.state_file.read_bytes() == before
+
+
+def test_a_dead_holder_holds_nothing(project: Project) -> None:
+    """Locally the kernel's lock: killed with -9 in the middle of calls, the next run starts at once."""
+    project.declare(model("one"))
+    project.service.fault({"method": "POST", "path": "tunedModels", "delay": 3})
+    process = project.start("apply", "--auto-approve")
+    until(project.state_file.exists)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    project.run("state", "mv", "TunedModel/one", "TunedModel/uno", "--lock-timeout", "0s", expect=0)
+
+
+def test_a_refusal_names_the_holder(project: Project) -> None:
+    """Who, host, operation, CI run and since when; exit 1; readers are not refused."""
+    project.declare(model("one"))
+    project.service.fault({"method": "POST", "path": "tunedModels", "delay": 6})
+    process = project.start("apply", "--auto-approve", environ={"CI_JOB_URL": "https://ci.example/job/7"})
+    until(project.state_file.exists)
+    refused = project.apply("--lock-timeout", "0s", expect=1)
+    for word in ("apply", os.uname().nodename, "https://ci.example/job/7", "since"):
+        assert word in refused.err, refused.err
+    for command in (("plan",), ("show",), ("output",), ("state", "list"), ("state", "pull"), ("drift",)):
+        assert project.run(*command).code in {0, 2}
+    project.run("force-unlock", "not-its-id", expect=1)
+    result, _ = finish(process)
+    assert result.code == 0
+
+
+def test_waiting_for_a_lock_ends_when_it_is_free(project: Project) -> None:
+    """--lock-timeout waits; the second apply then has nothing to do."""
+    project.declare(model("one"))
+    project.service.fault({"method": "POST", "path": "tunedModels", "delay": 1})
+    first = project.start("apply", "--auto-approve")
+    until(project.state_file.exists)
+    project.apply("--lock-timeout", "30s")
+    result, _ = finish(first)
+    assert result.code == 0
+    assert project.service.creates() == 1
+
+
+def test_nobody_is_locked_out_while_it_only_polls(project: Project) -> None:
+    """Another writer gets the lock at once while an apply waits for a training."""
+    project.service.freeze()
+    project.declare(model("one"), model("two"))
+    process = project.start("apply", "--auto-approve")
+    until(lambda: project.service.creates() == 2)
+    project.service.forget_log()
+    until(lambda: len(project.service.sent("GET")) > 2)
+    project.run("state", "rm", "two", "--lock-timeout", "1s", expect=0)
+    finish(process, signal.SIGINT)
+
+
+def test_a_signal_while_waiting_for_the_lock(project: Project) -> None:
+    """Ctrl-C while the lock is another's ends within 5 s and begins nothing."""
+    project.declare(model("one"))
+    project.service.fault({"method": "POST", "path": "tunedModels", "delay": 8})
+    first = project.start("apply", "--auto-approve")
+    until(project.state_file.exists)
+    second = project.start("apply", "--auto-approve", "--lock-timeout", "60s")
+    with second:
+        import time
+
+        time.sleep(2)
+        result, seconds = finish(second, signal.SIGINT)
+    assert seconds < 5
+    assert result.code in {1, 3}
+    first.kill()
+    first.communicate()
+
+
+def test_force_unlock_without_a_lock_is_an_error(project: Project) -> None:
+    """There is nothing to break."""
+    project.declare(model("one"))
+    project.apply()
+    project.run("force-unlock", "5f0c", expect=1)
+
+
+def test_the_state_option_wins_over_the_environment_and_the_stack(project: Project) -> None:
+    """--state, RECONCILER_STATE, Stack, default, in this order."""
+    from tests.cli.harness import stack
+
+    project.declare(stack("s", state="of-stack"), model("one"))
+    project.apply("--no-wait", "--state", "of-flag", environ={"RECONCILER_STATE": "of-environment"})
+    assert (project.root / "of-flag/default.json").exists()
+    assert not (project.root / "of-environment").exists()
+    project.apply("--no-wait", environ={"RECONCILER_STATE": "of-environment"})
+    assert (project.root / "of-environment/default.json").exists()
+    assert not (project.root / "of-stack").exists()
+    project.apply("--no-wait")
+    assert (project.root / "of-stack/default.json").exists()
+    assert not project.state_file.exists()

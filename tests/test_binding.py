@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from reconciler.errors import PlanError, StalePlanError
 from reconciler.model import Desired, Guards, Lifecycle, Live, Status
 from reconciler.plan.binding import verify
-from reconciler.plan.make import make_plan
+from reconciler.plan.make import make_plan, make_world
 from reconciler.plan.values import Action, Inputs, Plan
 from reconciler.plan.world import World
 from reconciler.state import Model, Record, Verdict
@@ -71,7 +71,17 @@ def with_live(now: World, *models: Live, without: str = "") -> World:
     """The world in which these are live, and that one is gone."""
     shown = {id: one for id, one in now.observed.live[worlds.KIND].items() if id != without}
     shown |= {one.id: one for one in models}
-    return replace(now, observed=replace(now.observed, live={worlds.KIND: shown}))
+    observed = replace(now.observed, live={worlds.KIND: shown})
+    return make_world(
+        now.desired.values(),
+        observed,
+        now.state,
+        kinds=now.kinds,
+        stack=now.stack,
+        inputs=now.inputs,
+        now=now.now,
+        whole=now.whole,
+    )
 
 
 def with_want(now: World, desired: Desired) -> World:
@@ -317,6 +327,27 @@ def test_a_training_that_failed_meanwhile_is_a_move() -> None:
         StalePlanError, match="TunedModel/bot: the plan said create, by now it would say failed"
     ):
         check(approved, moved)
+
+
+def test_another_id_to_train_is_a_move() -> None:
+    """The approved id is taken by now, by a failure that nobody recorded: another one was not approved."""
+    now = around([want()])
+    moved = with_live(now, live(id_of(), Status.FAILED))
+    words = f"TunedModel/bot: the plan was about {id_of()}, by now it would be about {id_of('bot', 1)}"
+    with pytest.raises(StalePlanError, match=words):
+        check(make_plan(now), moved)
+
+
+def test_a_saved_plan_with_replace_trains_once() -> None:
+    """--replace is in the plan: run again after it was promoted, it would train the next generation."""
+    first, second = model(id_of()), model(id_of("bot", 1), generation=1)
+    asked = Inputs(replace=("bot",))
+    now = around([want()], [Record(BOT, serving=first)], [live(first.id)], asked)
+    approved = make_plan(now)
+    assert [one.id for one in approved.trainings] == [second.id]
+    done = with_live(with_record(now, Record(BOT, serving=second)), live(second.id), without=first.id)
+    with pytest.raises(StalePlanError, match="TunedModel/bot"):
+        check(approved, done)
 
 
 def test_a_candidate_that_failed_or_went_while_the_plan_lay_is_a_move() -> None:

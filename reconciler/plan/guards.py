@@ -75,6 +75,9 @@ def _place(context: Context) -> str:
 
 def contested(world: World, plan: Plan) -> list[Diagnostic]:
     """One id for two addresses (a manifest renamed under its pinned id): one would delete the other's."""
+    claims = [one for one in plan.changes if one.action is Action.ADOPT or one.action in TRAININGS]
+    if not claims:
+        return []
     recorded = {
         (address.kind, model.id): address
         for address, record in world.state.resources.items()
@@ -82,9 +85,7 @@ def contested(world: World, plan: Plan) -> list[Diagnostic]:
     }
     errors = []
     claimed: dict[tuple[str, str], Address] = {}
-    for change in plan.changes:
-        if change.action is not Action.ADOPT and change.action not in TRAININGS:
-            continue
+    for change in claims:
         address, key = change.address, (change.address.kind, change.id)
         owner = recorded.get(key, address)
         if owner != address:

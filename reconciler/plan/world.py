@@ -43,7 +43,8 @@ class World:
         whole: the manifests are the whole desired set; else they only select.
         now: aware; only compared with recorded times.
         stems: kind name to NAME to the live ids that look like NAME-xxxxxxxx, so that generations are
-            looked for only where there can be one; a kind that is absent was not indexed.
+            looked for only where there can be one; a kind that is absent was not indexed. `make_world`
+            indexes: other live models need another World from it.
     """
 
     desired: Mapping[Address, Desired]
@@ -76,6 +77,8 @@ class World:
         apart.
         """
         live = self.live(record.address, model.id)
+        if not record.deposed and (record.serving is None or record.candidate is None):
+            return live
         namesakes = [m for m in record.models if m.id == model.id and m is not model]
         if live is None or not namesakes:
             return live

@@ -9,12 +9,13 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from reconciler.apply import Settings
 from reconciler.backends import LockInfo, Stored
 from reconciler.backends.memory import MemoryBackend, MemoryStore
-from reconciler.events import Event, Progress
+from reconciler.errors import ExitCode
+from reconciler.events import Detached, Event, Progress, exit_code
 from reconciler.identity import examples_digest
 from reconciler.manifests import Loaded
 from reconciler.model import (
@@ -36,6 +37,7 @@ from reconciler.statefile import loads
 from reconciler.statemgr import StateManager
 from tests.fakes import BASE, EPOCH, Crash, FakeClock, FakeProvider, FakeService, Fuse
 
+T = TypeVar("T")
 KIND = TUNED_MODEL.name
 READER = Permission("GROUP", "ml@example.com", "READER")
 WRITER = Permission("USER", "ann@example.com", "WRITER")
@@ -85,6 +87,13 @@ def want(
     return replace(desired, digest=repr((attributes, permissions, id, checks, desired.lifecycle)))
 
 
+def line(event: Event) -> str:
+    """An event in a few words."""
+    if isinstance(event, Detached):
+        return " ".join(["Detached", event.reason, *(one.name for one in event.training)])
+    return f"{event.address.name} {event.operation} {type(event).__name__}"
+
+
 class Stop(threading.Event):
     """Waiting for it lets the stage's time pass at once."""
 
@@ -102,14 +111,16 @@ class Stop(threading.Event):
 class FusedBackend(MemoryBackend):
     """Dies before or after a write, where its fuse says so; once dead, it does nothing more.
 
-    A failure is raised by the next writes: before they are done, or after (a lost reply).
+    Attributes:
+        failures: raised by the next writes: "before" they are done, or "after" (a lost reply).
     """
 
-    def __init__(self, store: MemoryStore, fuse: Fuse, clock: FakeClock, journal: list[str]) -> None:
-        super().__init__(store, lease=None, clock=clock)
+    def __init__(
+        self, store: MemoryStore, fuse: Fuse, clock: FakeClock, journal: list[str], lease: float | None
+    ) -> None:
+        super().__init__(store, lease=lease, clock=clock)
         self.fuse, self.journal = fuse, journal
         self.failures: list[tuple[str, Exception]] = []
-        self.held = 0
 
     def write(self, data: bytes, *, expected: str | None) -> str:
         """See Backend.write."""
@@ -134,7 +145,6 @@ class FusedBackend(MemoryBackend):
     def lock(self, info: LockInfo) -> None:
         """See Backend.lock."""
         super().lock(info)
-        self.held += 1
         self.journal.append("lock")
 
     def unlock(self, info: LockInfo) -> None:
@@ -155,21 +165,30 @@ class Process:
     events: list[Event] = field(default_factory=list)
 
     @property
-    def told(self) -> list[Event]:
-        """Without progress."""
-        return [event for event in self.events if not isinstance(event, Progress)]
+    def told(self) -> list[str]:
+        """What was told, progress left out: "bot create Started", "Detached timeout kid"."""
+        return [line(event) for event in self.events if not isinstance(event, Progress)]
+
+    @property
+    def code(self) -> ExitCode:
+        """What the run ends in."""
+        return exit_code(self.events)
+
+    def one(self, kind: type[T]) -> T:
+        """The only event of its kind."""
+        (found,) = [event for event in self.events if isinstance(event, kind)]
+        return found
 
 
 class Watched(FakeProvider):
     """Notes each call that counts in the journal of its process, and asks before each deletion."""
 
-    def __init__(
-        self, service: FakeService, fuse: Fuse, journal: list[str], deleting: Callable[[str], None]
-    ) -> None:
-        super().__init__(service, fuse=fuse)
-        self.journal, self.deleting = journal, deleting
+    def __init__(self, stage: Stage, fuse: Fuse, journal: list[str]) -> None:
+        super().__init__(stage.service, fuse=fuse)
+        self.journal, self.deleting, self.calling = journal, stage.deleting, stage.calling
 
     def _call(self, method: str, id: str = "") -> Any:
+        self.calling(method, id)
         if method in {"create", "update", "delete", "set_permissions", "generate"}:
             self.journal.append(f"{method} {id}")
         if method == "delete" and id in self.service.models and not self.fuse.blown:
@@ -183,6 +202,7 @@ class Stage:
     Attributes:
         manifests: what the next run finds declared.
         deleting: called with the id of each live model before its deletion is sent.
+        calling: called with method and id of every call, before it is sent.
     """
 
     def __init__(self, *manifests: Desired, **service: Any) -> None:
@@ -193,6 +213,7 @@ class Stage:
         self.stack = Stack()
         self.context = Context(endpoint="http://127.0.0.1", service="emulator")
         self.deleting: Callable[[str], None] = lambda _id: None
+        self.calling: Callable[[str, str], None] = lambda _method, _id: None
 
     def now(self) -> datetime:
         """The time of day."""
@@ -207,11 +228,13 @@ class Stage:
         """Of one address."""
         return self.state.resources[address(name)]
 
-    def process(self, *, fuse: Fuse | None = None, parallelism: int = 1, **inputs: Any) -> Process:
+    def process(
+        self, *, fuse: Fuse | None = None, parallelism: int = 1, lease: float | None = None, **inputs: Any
+    ) -> Process:
         """A new process, not yet doing anything."""
         fuse = fuse or Fuse()
         journal: list[str] = []
-        backend = FusedBackend(self.store, fuse, self.clock, journal)
+        backend = FusedBackend(self.store, fuse, self.clock, journal, lease)
         manager = StateManager(
             backend,
             operation="apply",
@@ -225,7 +248,7 @@ class Stage:
             loaded=Loaded(self.manifests, self.stack, whole=True, files=("m.yaml",)),
             inputs=Inputs(**inputs),
             kinds={KIND: TUNED_MODEL},
-            providers={KIND: Watched(self.service, fuse, journal, self.deleting)},
+            providers={KIND: Watched(self, fuse, journal)},
             manager=manager,
             context=self.context,
             parallelism=parallelism,
@@ -277,6 +300,7 @@ class Stage:
                 process.journal.append(type(event).__name__)
             if react is not None:
                 react(event, process)
+        assert process.backend.store.holder is None, "the lock was not given back"
 
     def ids(self, name: str = "bot") -> list[str]:
         """The live ids of one name."""

@@ -1,0 +1,159 @@
+"""The order of effects, seen from outside: a row of what was sent, written and told."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from reconciler.events import Event
+from reconciler.model import Desired
+from tests.lifecycle.stage import CHECK, READER, Process, Stage, address, want
+
+
+def test_the_intents_of_all_creates_are_recorded_before_the_first_post() -> None:
+    """One commit holds every id that will be created; only then is the first create sent."""
+    stage = Stage(*(want(f"bot{number}") for number in range(5)))
+    recorded: list[set[str]] = []
+
+    def calling(method: str, id: str) -> None:
+        if method == "create":
+            candidates = {one.candidate.id for one in stage.state.resources.values() if one.candidate}
+            assert id in candidates
+            recorded.append(candidates)
+
+    stage.calling = calling
+    process = stage.apply()
+    assert [len(one) for one in recorded] == [5] * 5
+    assert process.journal[:3] == ["lock", "write", f"create {stage.ids('bot0')[0]}"]
+
+
+@pytest.mark.parametrize("parallelism", [1, 7])
+def test_an_outcome_is_recorded_before_it_is_told(parallelism: int) -> None:
+    """At the moment of each event, the state as written already says what the event says."""
+    manifests = [want(f"bot{number}", permissions=(READER,), checks=(CHECK,)) for number in range(7)]
+    stage = Stage(*manifests)
+    stage.service.answer = lambda _model, _prompt: CHECK.expect
+
+    def react(event: Event, process: Process) -> None:
+        record = stage.state.resources[event.address]  # type: ignore[union-attr]
+        match process.told[-1].split()[1:]:
+            case ["create", "Started"]:
+                assert record.candidate is not None
+                assert record.candidate.operation
+            case ["permissions", "Completed"]:
+                model = record.candidate or record.serving
+                assert model is not None
+                assert model.permissions == (READER,)
+            case ["check", "Completed"]:
+                model = record.candidate or record.serving
+                assert model is not None
+                assert model.verdict == "passed"
+            case ["create", "Completed"]:
+                assert record.serving is not None
+
+    def telling(event: Event, process: Process) -> None:
+        if process.told and hasattr(event, "address"):
+            react(event, process)
+
+    process = stage.apply(react=telling, parallelism=parallelism)
+    assert len(process.told) == 7 * 4
+    assert stage.settled()
+
+
+def test_what_serves_goes_only_after_its_successor_is_recorded_as_serving() -> None:
+    """Create, permissions, checks, promotion, and then the deletion: never another order."""
+    stage = Stage(want())
+    stage.service.answer = lambda _model, _prompt: CHECK.expect
+    stage.apply()
+    (old,) = stage.ids()
+    stage.manifests = (want(epochs=6, permissions=(READER,), checks=(CHECK,)),)
+
+    def deleting(id: str) -> None:
+        serving = stage.record().serving
+        assert id == old
+        assert serving is not None
+        assert serving.id != old
+        assert [one.id for one in stage.record().deposed] == [old]
+
+    stage.deleting = deleting
+    process = stage.apply()
+    (new,) = stage.ids()
+    sent = [one for one in process.journal if one.partition(" ")[2]]
+    assert sent == [f"create {new}", f"set_permissions {new}", f"generate {new}", f"delete {old}"]
+    assert stage.record().deposed == ()
+
+
+def test_a_model_is_forgotten_only_after_it_was_deleted() -> None:
+    """The delete is sent while the record stands; the record goes with the commit after it."""
+    stage = Stage(want(), want("other"))
+    stage.apply()
+    stage.manifests = (want("other"),)
+    stage.deleting = lambda id: None if stage.record().serving else pytest.fail(f"{id} was forgotten first")
+    process = stage.apply()
+    assert process.journal == ["lock", process.journal[1], "write", "Completed", "unlock"]
+    assert process.journal[1].startswith("delete bot-")
+    assert address("bot") not in stage.state.resources
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [want(), want(permissions=(READER,), checks=(CHECK,)), want("kid", parent="bot")],
+    ids=["plain", "checked", "child"],
+)
+def test_the_lock_is_not_held_while_a_training_is_watched(manifest: Desired) -> None:
+    """Between the last commit of what was begun and the first of what ended, the lock is free."""
+    stage = Stage(want(), *((manifest,) if manifest.address.name != "bot" else ()))
+    stage.manifests = stage.manifests if len(stage.manifests) > 1 else (manifest,)
+    stage.service.answer = lambda _model, _prompt: CHECK.expect
+    held: list[bool] = []
+
+    def calling(method: str, _id: str) -> None:
+        if method == "poll":
+            held.append(stage.store.holder is not None)
+
+    stage.calling = calling
+    process = stage.apply()
+    assert len(held) > 10
+    assert not any(held)
+    assert process.journal.count("lock") == process.journal.count("unlock") == len(stage.manifests) + 1
+
+
+def test_the_next_generation_is_recorded_before_it_is_tried() -> None:
+    """After an id that nobody can see is taken, the next one is written down, then sent."""
+    stage = Stage(want())
+    first = stage.plan().changes[0].id
+    stage.service.hidden.add(first)
+    process = stage.apply()
+    (second,) = stage.ids()
+    assert process.journal[:6] == ["lock", "write", f"create {first}", "write", f"create {second}", "write"]
+    assert stage.record().serving is not None
+    assert stage.record().models[0].generation == 1
+    assert stage.settled()
+
+
+def test_an_unfinished_candidate_goes_only_after_its_successor_was_accepted() -> None:
+    """A manifest that changes during a training: create first, then cancel what it replaces."""
+    stage = Stage(want())
+    stage.apply(wait=False)
+    (unfinished,) = stage.ids()
+    stage.manifests = (want(epochs=6),)
+    process = stage.apply(wait=False)
+    (new,) = stage.ids()
+    sent = [one for one in process.journal if one.partition(" ")[2] or one == "write"]
+    assert sent == ["write", f"create {new}", "write", f"delete {unfinished}", "write"]
+
+
+def test_a_kept_model_goes_when_its_time_has_come() -> None:
+    """keep_deposed: the replaced model outlives the promotion, and a later apply deletes it."""
+    stage = Stage(want(keep_deposed=timedelta(hours=24)))
+    stage.apply()
+    (old,) = stage.ids()
+    stage.manifests = (want(epochs=6, keep_deposed=timedelta(hours=24)),)
+    stage.apply()
+    assert old in stage.ids()
+    assert not stage.plan().has_work
+    stage.clock.sleep(25 * 3600)
+    stage.apply()
+    assert old not in stage.ids()
+    assert stage.settled()

@@ -97,7 +97,7 @@ class Planner:
         self.selected = self._select()
 
     def unknown(self) -> list[Diagnostic]:
-        """What --target, --exclude or --replace name and nothing is called: a slip could train the wrong one."""
+        """What --target, --exclude or --replace name that does not exist: a slip trains the wrong one."""
         known = [name for one in self._every() for name in (str(one), one.name)] if self.unmatched else []
         return [
             Diagnostic(

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from reconciler.errors import ServiceError
 from reconciler.identity import float32
 from reconciler.model import Attributes, Example, FieldType, Live, OnChange, Snapshot, Status, Value
-from reconciler.providers import Accepted
-from reconciler.providers.gemini import codec, operations, replies
+from reconciler.providers import Accepted, answers
+from reconciler.providers.gemini import codec, operations, permissions
 from reconciler.providers.gemini.fields import TUNED_MODEL
 
 with warnings.catch_warnings():
@@ -444,10 +444,10 @@ def test_permissions_are_names_or_numbers() -> None:
     """Enums are read either way; what has no grantee or role is an error."""
     named = {"granteeType": "GROUP", "emailAddress": "a@b.c", "role": "WRITER"}
     numbered = {"granteeType": 2, "emailAddress": "a@b.c", "role": 2}
-    assert replies.permission(named, NAME) == replies.permission(numbered, NAME)
+    assert permissions.permission(named, NAME) == permissions.permission(numbered, NAME)
     for odd in ({}, {"granteeType": 9, "role": 3}, {"granteeType": "USER", "role": None}):
         with pytest.raises(ServiceError, match=NAME):
-            replies.permission(odd, NAME)
+            permissions.permission(odd, NAME)
 
 
 @pytest.mark.parametrize(
@@ -464,11 +464,11 @@ def test_permissions_are_names_or_numbers() -> None:
 def test_an_answer_without_text_says_why(document: dict[str, Any], said: str) -> None:
     """No text is an error that names the block or finish reason."""
     with pytest.raises(ServiceError, match=said):
-        replies.reply_text(document, NAME)
+        answers.reply_text(document, NAME)
 
 
 def test_the_text_of_an_answer_is_all_its_parts() -> None:
     """Parts are joined, thoughts left out, an empty text is a text."""
     parts = [{"text": "a"}, {"thought": True, "text": "?"}, {"inlineData": {}}, {"text": "b"}]
-    assert replies.reply_text({"candidates": [{"content": {"parts": parts}}]}, NAME) == "ab"
-    assert replies.reply_text({"candidates": [{"content": {"parts": [{"text": ""}]}}]}, NAME) == ""
+    assert answers.reply_text({"candidates": [{"content": {"parts": parts}}]}, NAME) == "ab"
+    assert answers.reply_text({"candidates": [{"content": {"parts": [{"text": ""}]}}]}, NAME) == ""

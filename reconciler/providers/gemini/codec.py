@@ -22,8 +22,7 @@ from reconciler.model import (
     Status,
     Value,
 )
-from reconciler.providers.gemini.fields import BASE_MODEL, PARENT, TUNED_MODEL
-from reconciler.providers.gemini.values import (
+from reconciler.providers.answers import (
     JsonObject,
     as_float,
     as_integer,
@@ -34,6 +33,7 @@ from reconciler.providers.gemini.values import (
     text_of,
     wrong,
 )
+from reconciler.providers.gemini.fields import BASE_MODEL, PARENT, TUNED_MODEL
 
 COLLECTION = "tunedModels"
 

@@ -12,9 +12,9 @@ from reconciler.errors import (
     UnavailableError,
 )
 from reconciler.model import Permission
-from reconciler.providers.gemini import replies
+from reconciler.providers.answers import JsonObject, objects_of, text_of, wrong
+from reconciler.providers.gemini.permissions import permission
 from reconciler.providers.gemini.reader import Reader, is_path
-from reconciler.providers.gemini.values import JsonObject, objects_of, text_of, wrong
 from reconciler.transport import Transport
 
 _PASSES = 3
@@ -93,4 +93,4 @@ class Grants:
                 path = text_of(document, "name")
                 if not (path.startswith(f"{name}/permissions/") and is_path(path)):
                     raise wrong(name, "a permission's name", path, f"below {name}/permissions")
-                yield path, replies.permission(document, name)
+                yield path, permission(document, name)

@@ -11,8 +11,7 @@ from collections.abc import Sequence
 from reconciler.errors import ServiceError
 from reconciler.model import Live, Status
 from reconciler.providers import Accepted, Training
-from reconciler.providers.gemini.codec import live, snapshot
-from reconciler.providers.gemini.values import (
+from reconciler.providers.answers import (
     JsonObject,
     as_float,
     as_integer,
@@ -21,6 +20,7 @@ from reconciler.providers.gemini.values import (
     text_of,
     wrong,
 )
+from reconciler.providers.gemini.codec import live, snapshot
 from reconciler.transport import printable
 
 NO_REASON = "the training failed and the service gave no reason"

@@ -7,14 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from reconciler.errors import NotFoundError, ServiceError
 from reconciler.model import Attributes, Desired, Example, Kind, Live, Permission, Status
 from reconciler.providers import Accepted, BaseModels, Handle, Training
-from reconciler.providers.gemini import codec, replies
+from reconciler.providers.answers import JsonObject, objects_of, reply_text
+from reconciler.providers.gemini import codec
 from reconciler.providers.gemini.codec import COLLECTION
 from reconciler.providers.gemini.creation import LAG_SECONDS, Creation
 from reconciler.providers.gemini.fields import TUNED_MODEL
 from reconciler.providers.gemini.grants import Grants
 from reconciler.providers.gemini.operations import training_of, training_of_model
 from reconciler.providers.gemini.reader import PAGE_SIZE, Reader, is_path, name_of
-from reconciler.providers.gemini.values import JsonObject, objects_of
 from reconciler.transport import Transport
 
 
@@ -102,7 +102,7 @@ class GeminiProvider:
         reply = self._transport.call(
             "POST", f"v1beta/{name}:generateContent", body=body, slow=True, repeatable=True
         )
-        return replies.reply_text(reply, name)
+        return reply_text(reply, name)
 
     # ---------------------------------------------------------------- changing
 

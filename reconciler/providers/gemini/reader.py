@@ -8,14 +8,14 @@ from collections.abc import Iterator, Mapping
 from reconciler.errors import NotFoundError, ServiceError
 from reconciler.model import Live
 from reconciler.providers import Handle
-from reconciler.providers.gemini import codec, operations, replies
+from reconciler.providers.answers import JsonObject, objects_of
+from reconciler.providers.gemini import codec, operations
 from reconciler.providers.gemini.codec import COLLECTION
-from reconciler.providers.gemini.values import JsonObject, objects_of
+from reconciler.providers.pages import pages
 from reconciler.transport import Transport
 
 PAGE_SIZE = 1000
 """The service's cap; it may return fewer."""
-_MOST_PAGES = 10_000
 
 # Segments that stay what they are inside a URL: neither "..", nor "?" or "#".
 _SEGMENT = r"[A-Za-z0-9_~-][A-Za-z0-9._~-]*"
@@ -37,21 +37,7 @@ class Reader:
 
     def pages(self, path: str, query: Mapping[str, str], *, api_key: bool = True) -> Iterator[JsonObject]:
         """Every page of a list; ServiceError when they do not end."""
-        token, tokens = "", set[str]()
-        for _ in range(_MOST_PAGES):
-            paged = {**query, "pageSize": str(self._page_size)} | ({"pageToken": token} if token else {})
-            page = self._transport.call("GET", path, query=paged, api_key=api_key)
-            yield page
-            token = replies.next_page(page, path)
-            if not token:
-                return
-            if token in tokens:
-                break
-            tokens.add(token)
-        raise ServiceError(
-            f"GET {path}: the service's pages go round in a circle (a page token came twice)",
-            "The list is not complete, so nothing is decided on it. Run the command again.",
-        )
+        yield from pages(self._transport, path, query, page_size=self._page_size, api_key=api_key)
 
     def model(self, name: str) -> Live | None:
         """A model with its whole loss curve, None on 404."""

@@ -1,4 +1,4 @@
-"""Reading the API's JSON: values of a known type, or an error that names the model and the field.
+"""Reading the JSON of Google's APIs: values of a known type, or an error that names resource and field.
 
 Rules: unknown fields are ignored, a wrong type is an error. proto3 leaves zero values out.
 """
@@ -52,7 +52,7 @@ def wrong(where: str, what: str, value: object, expected: str) -> ServiceError:
     """The error for an answer of the wrong type."""
     return ServiceError(
         f"{where}: the service answered {what} = {ascii(value)[:60]}, which is not {expected}",
-        "Check that the endpoint is the Gemini API; if it is, this version does not understand its answer.",
+        "Check that the endpoint is that service's; if it is, this version does not understand its answer.",
     )
 
 
@@ -79,3 +79,28 @@ def objects_of(document: JsonObject, key: str, where: str) -> Sequence[JsonObjec
     if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
         raise wrong(where, key, value, "a list of objects")
     return value
+
+
+def next_page(document: JsonObject, where: str) -> str:
+    """The token of the next page, "" after the last."""
+    token = document.get("nextPageToken", "")
+    if not isinstance(token, str):
+        raise wrong(where, "nextPageToken", token, "text")
+    return token
+
+
+def reply_text(document: JsonObject, name: str) -> str:
+    """The text of a generateContent's first candidate; ServiceError that says why there is none."""
+    candidates = objects_of(document, "candidates", name)
+    first = candidates[0] if candidates else {}
+    content = as_object(first.get("content"), name, "content")
+    parts = [part for part in objects_of(content, "parts", name) if not part.get("thought")]
+    texts = [part["text"] for part in parts if isinstance(part.get("text"), str)]
+    if texts:
+        return "".join(texts)
+    feedback = as_object(document.get("promptFeedback"), name, "promptFeedback")
+    blocked, finished = text_of(feedback, "blockReason"), text_of(first, "finishReason")
+    why = f"the prompt was blocked ({blocked})" if blocked else f"it finished with {finished or 'no reason'}"
+    raise ServiceError(
+        f"{name} answered without text: {why}", "Change the prompt.", reason=blocked or finished
+    )

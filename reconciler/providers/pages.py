@@ -1,0 +1,32 @@
+"""Every page of a list call, as Google's APIs give them (AIP-158)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from reconciler.errors import ServiceError
+from reconciler.providers.answers import JsonObject, next_page
+from reconciler.transport import Transport
+
+_MOST_PAGES = 10_000
+
+
+def pages(
+    transport: Transport, path: str, query: Mapping[str, str], *, page_size: int, api_key: bool = True
+) -> Iterator[JsonObject]:
+    """Every page of a list; ServiceError when they do not end."""
+    token, tokens = "", set[str]()
+    for _ in range(_MOST_PAGES):
+        paged = {**query, "pageSize": str(page_size)} | ({"pageToken": token} if token else {})
+        page = transport.call("GET", path, query=paged, api_key=api_key)
+        yield page
+        token = next_page(page, path)
+        if not token:
+            return
+        if token in tokens:
+            break
+        tokens.add(token)
+    raise ServiceError(
+        f"GET {path}: the service's pages go round in a circle (a page token came twice)",
+        "The list is not complete, so nothing is decided on it. Run the command again.",
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,9 @@ from reconciler.cli import connect, options, running
 from reconciler.cli.console import Console, timestamp
 from reconciler.cli.saved import saved_plan
 from reconciler.errors import UsageError
+
+if TYPE_CHECKING:
+    from reconciler.operation import Operation
 
 _IN_THE_PLAN = (
     "variables",
@@ -53,7 +56,7 @@ def command(
         running.must_be_approvable(console, approved=auto_approve)
         settings, inputs = connect.split(given)
     else:
-        again = [f"--{name.replace('_', '-')}" for name in _IN_THE_PLAN if given[name]]
+        again = [f"--{name.replace('_', '-')}" for name in _IN_THE_PLAN if _is_given(given[name])]
         if again or len(given["paths"]) > 1:
             what = ", ".join(again) or "more paths"
             raise UsageError(
@@ -75,6 +78,7 @@ def command(
             console.plan(plan, operation="apply")
             if not plan.has_work:
                 run.name_state()
+                _outputs(run, console)
                 return 0
             if not auto_approve and not running.approved(plan, "Do you want to perform these actions?"):
                 raise UsageError("not approved; nothing was changed")
@@ -85,8 +89,18 @@ def command(
         code = running.carry_out(
             run, run.recheck(plan), console, wait=not no_wait, timeout=timeout, resume=resume
         )
-        if as_json:
-            from reconciler.render import stream
-
-            console.records([stream.outputs_record(run.outputs(), timestamp())])
+        _outputs(run, console)
     return code
+
+
+def _is_given(value: object) -> bool:
+    """Whether an option was on the command line; --max-deletes 0 is."""
+    return value is not None and value is not False and value != ()
+
+
+def _outputs(run: Operation, console: Console) -> None:
+    """The last record of the stream, whether anything was done or not."""
+    if console.as_json:
+        from reconciler.render import stream
+
+        console.records([stream.outputs_record(run.outputs(), timestamp())])

@@ -193,6 +193,7 @@ class Planner:
 
     def _parent(self, want: Desired, parent: Address) -> tuple[str, bool] | Decision:
         """(what names the parent in an identity, whether it serves already)."""
+        kind = self.world.kind(parent)
         record = self.world.state.resources.get(parent)
         changes = self.decide(parent).changes
         if changes and changes[0].action is not Action.NO_OP:
@@ -210,10 +211,10 @@ class Planner:
                 return Decision([blocked])
             if change.action not in {Action.FAILED, Action.DELETE, Action.FORGET}:
                 serves = change.action in {Action.UPDATE, Action.RECORD}
-                return change.name or change.id, serves
+                return kind.reference(change.id), serves
         leaves = bool(changes) and changes[0].action in {Action.DELETE, Action.FORGET}
         if record is not None and record.serving is not None and not leaves:
-            return record.serving.name or record.serving.id, True
+            return kind.reference(record.serving.id), True
         if self.decide(parent).errors:
             return Decision()  # refused already, for the parent's own reason
         message = f"{want.address} is tuned from {parent}, which no manifest declares and no state records"

@@ -1,0 +1,343 @@
+"""Machine formats: the plan JSON, the NDJSON stream, drift, output, markdown (design 2.2)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.cli.harness import PAIRS, Project, identity, model
+
+CHANGED = [*PAIRS[:-1], ("19", "twenty")]
+
+
+def changes(document: dict[str, Any]) -> dict[str, Any]:
+    """Address to change, for addresses that have one."""
+    return {one["address"]: one for one in document["resource_changes"]}
+
+
+def test_the_plan_document_of_a_create(project: Project) -> None:
+    """Terraform's names: format_version, resource_changes, actions, before, after, after_unknown, applyable."""
+    project.declare(model("one"))
+    document = project.plan_json()
+    assert document["format_version"].startswith("1.")
+    assert document["applyable"] is True
+    assert "reconciler" in document
+    [change] = document["resource_changes"]
+    assert (change["address"], change["type"], change["name"]) == ("TunedModel/one", "TunedModel", "one")
+    assert change["change"]["actions"] == ["create"]
+    assert change["change"]["before"] is None
+    assert "display_name" in json.dumps(change["change"]["after"])
+    assert "after_unknown" in change["change"]
+
+
+def test_the_plan_document_of_each_change(project: Project) -> None:
+    """Update, replace, delete, no-op: the actions that policies look for."""
+    project.declare(*(model(name) for name in ("stays", "updates", "replaces", "goes")))
+    project.apply()
+    project.declare(
+        model("stays"),
+        model("updates", spec={"description": "d"}),
+        model("replaces", pairs=CHANGED),
+        model("comes"),
+    )
+    found = {address: one["change"]["actions"] for address, one in changes(project.plan_json()).items()}
+    assert found == {
+        "TunedModel/comes": ["create"],
+        "TunedModel/goes": ["delete"],
+        "TunedModel/replaces": ["create", "delete"],
+        "TunedModel/stays": ["no-op"],
+        "TunedModel/updates": ["update"],
+    }
+    update = changes(project.plan_json())["TunedModel/updates"]["change"]
+    assert update["before"] != update["after"]
+    replaced = changes(project.plan_json())["TunedModel/replaces"]
+    assert replaced["change"]["replace_paths"]
+    assert replaced["action_reason"]
+
+
+def test_waiting_is_a_no_op(project: Project) -> None:
+    """A model in training: ["no-op"], and the plan is not applyable work."""
+    project.service.freeze()
+    project.declare(model("one"))
+    project.apply("--no-wait")
+    [change] = project.plan_json()["resource_changes"]
+    assert change["change"]["actions"] == ["no-op"]
+
+
+def test_an_empty_plan_is_not_applyable(project: Project) -> None:
+    """Terraform's applyable is false when there is nothing to apply."""
+    project.declare(model("one"))
+    project.apply()
+    assert project.plan_json()["applyable"] is False
+
+
+def test_resource_drift_is_in_the_plan(project: Project) -> None:
+    """A live change made outside stands in resource_drift with before and after."""
+    project.declare(model("one", spec={"description": "ours"}))
+    project.apply()
+    project.service.patch(identity("one"), "description", description="theirs")
+    [drift] = project.plan_json()["resource_drift"]
+    assert drift["address"] == "TunedModel/one"
+    assert "ours" in json.dumps(drift["change"]["before"])
+    assert "theirs" in json.dumps(drift["change"]["after"])
+
+
+def test_the_plan_stream(project: Project) -> None:
+    """Every line is JSON with @level, @message, @timestamp, type; version first, a change, a summary."""
+    project.declare(model("one"))
+    records = project.plan("--json").records()
+    for one in records:
+        assert {"@level", "@message", "@timestamp", "type"} <= set(one)
+    types = [one["type"] for one in records]
+    assert types[0] == "version"
+    assert "planned_change" in types
+    assert types[-1] == "change_summary"
+    [planned] = [one for one in records if one["type"] == "planned_change"]
+    assert planned["change"]["action"] == "create"
+    assert planned["change"]["resource"]["addr"] == "TunedModel/one"
+    assert records[-1]["changes"]["add"] == 1
+
+
+def test_the_apply_stream(project: Project) -> None:
+    """apply_start, apply_complete, a change_summary of the apply and the outputs."""
+    project.declare(model("one"))
+    records = project.apply("--json").records()
+    types = [one["type"] for one in records]
+    assert types.index("apply_start") < types.index("apply_complete")
+    assert "change_summary" in types
+    [outputs] = [one for one in records if one["type"] == "outputs"]
+    assert f"tunedModels/{identity('one')}" in json.dumps(outputs)
+
+
+def test_the_apply_stream_of_nothing_to_do_ends_with_outputs(project: Project) -> None:
+    """A program that reads the outputs gets them from every apply."""
+    project.declare(model("one"))
+    project.apply()
+    records = project.apply("--json").records()
+    assert records[-1]["type"] == "outputs"
+    assert f"tunedModels/{identity('one')}" in json.dumps(records[-1])
+
+
+def test_the_apply_stream_of_a_failure(project: Project) -> None:
+    """apply_errored, and a diagnostic of severity error; stdout stays JSON, exit 4."""
+    project.service.fault({"train": "", "fail": {"code": 3, "message": "the data is unfit"}, "at": 0.1})
+    project.declare(model("one"))
+    records = project.apply("--json", expect=4).records()
+    assert "apply_errored" in [one["type"] for one in records]
+    diagnostics = [one["diagnostic"] for one in records if one["type"] == "diagnostic"]
+    assert any(one["severity"] == "error" and "the data is unfit" in json.dumps(one) for one in diagnostics)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("plan", "--json", "--nonsense"),
+        ("plan", "--json", "nowhere"),
+        ("apply", "--json"),
+        ("nonsense", "--json"),
+        ("drift", "--json"),
+        ("show", "--json", "nonesuch"),
+        ("apply", "--json", "--auto-approve", "--timeout", "x"),
+        ("wait", "--json", "nowhere"),
+        ("destroy", "--json"),
+        ("plan", "--json", "--max-trainings", "0"),
+    ],
+)
+def test_errors_are_json_too(project: Project, command: tuple[str, ...]) -> None:
+    """Exit 1, stdout holds JSON only, with a diagnostic of severity error."""
+    project.declare(model("one"))
+    result = project.run(*command, expect=1)
+    errors = [
+        one
+        for one in result.records()
+        if one.get("type") == "diagnostic" and one["diagnostic"]["severity"] == "error"
+    ]
+    assert errors
+    assert errors[0]["diagnostic"]["summary"]
+    assert errors[0]["@level"] == "error"
+
+
+def test_manifest_errors_have_a_range_in_json(project: Project) -> None:
+    """A diagnostic of a manifest names file and line as Terraform's does."""
+    project.write("manifests/bad.yaml", "apiVersion: reconciler/v1\nkind: TunedModel\nmetadata: {nam: x}\n")
+    records = project.plan("--json", expect=1).records()
+    ranges = [
+        one["diagnostic"]["range"]
+        for one in records
+        if one["type"] == "diagnostic" and "range" in one["diagnostic"]
+    ]
+    assert any(one["filename"].endswith("bad.yaml") and one["start"]["line"] == 3 for one in ranges)
+
+
+def test_drift_classes(project: Project) -> None:
+    """Changed, missing and failed exit 2, each with its class; GETs only; nothing is written."""
+    project.declare(model("same"), model("changed", spec={"description": "ours"}), model("missing"))
+    project.apply()
+    project.service.fault({"train": "failed", "fail": {"code": 3, "message": "unfit"}, "at": 0.1})
+    project.declare(
+        model("same"), model("changed", spec={"description": "ours"}), model("missing"), model("failed")
+    )
+    project.apply(expect=4)
+    project.service.patch(identity("changed"), "description", description="theirs")
+    project.service.delete(identity("missing"))
+    before = (project.state_file.read_bytes(), project.state_file.stat().st_mtime_ns)
+    project.service.forget_log()
+    result = project.run("drift", "--json", expect=2)
+    assert {method for method, _ in project.service.sent()} == {"GET"}
+    assert before == (project.state_file.read_bytes(), project.state_file.stat().st_mtime_ns)
+    document = result.json()
+    found = {one["address"]: json.dumps(one) for one in document["resource_drift"]}
+    assert set(found) == {"TunedModel/changed", "TunedModel/missing", "TunedModel/failed"}
+    for name in ("changed", "missing", "failed"):
+        assert f'"{name}"' in found[f"TunedModel/{name}"].replace(f"TunedModel/{name}", "")
+    text = project.run("drift", expect=2).out
+    assert "theirs" in text
+    assert "unfit" in text
+
+
+def test_no_drift_is_0(project: Project) -> None:
+    """Nothing differs: exit 0 and an empty list."""
+    project.declare(model("one"))
+    project.apply()
+    assert project.run("drift", "--json", expect=0).json()["resource_drift"] == []
+    assert "No drift" in project.run("drift", expect=0).out
+
+
+def test_drift_without_state_is_an_error(project: Project) -> None:
+    """Manifests that declare models and no state: an error, not green."""
+    project.declare(model("one"))
+    project.run("drift", expect=1)
+    assert not (project.root / "state").exists()
+
+
+def test_unmanaged_models_are_notes_unless_fail_on(project: Project) -> None:
+    """A live model that nobody recorded is a note; fail_on: [unmanaged] makes it 2."""
+    from tests.cli.harness import stack
+
+    project.declare(stack("s"), model("one"))
+    project.apply()
+    project.service.create("stranger")
+    result = project.run("drift", expect=0)
+    assert "stranger" in result.out
+    project.declare(stack("s", drift={"fail_on": ["unmanaged"]}), model("one"))
+    project.run("drift", expect=2)
+
+
+def test_base_retired_is_a_note_unless_fail_on(project: Project) -> None:
+    """fail_on: [base_retired] makes a base that is not offered any more exit 2."""
+    from tests.cli.harness import stack
+
+    project.declare(stack("s", drift={"fail_on": ["base_retired"]}), model("one"))
+    project.apply()
+    project.run("drift", expect=0)
+    project.service.settings(tunable=[])
+    project.run("drift", expect=2)
+
+
+@pytest.mark.parametrize(("until", "code"), [("2999-01-31", 0), ("2020-01-31", 2), (None, 0)])
+def test_ignore_drift_until(project: Project, until: str | None, code: int) -> None:
+    """A known difference is silent until its day has passed."""
+    entry = {"field": "temperature", "reason": "experiment of search"}
+    if until:
+        entry["until"] = until
+    project.declare(model("one", spec={"temperature": 0.5}, lifecycle={"ignore_drift": [entry]}))
+    project.apply()
+    project.service.patch(identity("one"), "temperature", temperature=0.75)
+    project.run("drift", expect=code)
+
+
+def test_drift_in_markdown(project: Project) -> None:
+    """A stable marker in the first line, the finding below."""
+    project.declare(model("one", spec={"description": "ours"}))
+    project.apply()
+    project.service.patch(identity("one"), "description", description="theirs")
+    out = project.run("drift", "--format", "markdown", expect=2).out
+    assert out.splitlines()[0].startswith("<!--")
+    assert "TunedModel/one" in out
+
+
+def test_plan_in_markdown_fits_a_comment(project: Project) -> None:
+    """A marker that is the same each time, the summary always, cut within --max-chars, what was cut named."""
+    project.declare(*(model(f"m{n}") for n in range(30)))
+    first = project.plan("--format", "markdown").out
+    assert "30 to train" in first
+    assert "<details>" in first
+    short = project.plan("--format", "markdown", "--max-chars", "2000").out
+    assert len(short) <= 2000 + 1
+    assert short.splitlines()[0] == first.splitlines()[0]
+    assert "30 to train" in short
+    assert "m29" in first
+
+
+def test_output_formats(project: Project) -> None:
+    """Text, JSON and env; one address prints its name alone."""
+    project.declare(model("number-generator"), model("two"))
+    project.apply()
+    name = f"tunedModels/{identity('number-generator')}"
+    assert project.run("output", "number-generator", expect=0).out == name + "\n"
+    assert name in project.run("output", expect=0).out
+    assert project.run("output", "--format", "json", expect=0).json()["TunedModel/number-generator"] == name
+    lines = project.run("output", "--format", "env", expect=0).out.splitlines()
+    assert f"TUNEDMODEL_NUMBER_GENERATOR={name}" in lines
+    assert project.run(
+        "output", "TunedModel/number-generator", "--format", "env", expect=0
+    ).out.splitlines() == [f"TUNEDMODEL_NUMBER_GENERATOR={name}"]
+    project.run("output", "three", expect=1)
+
+
+def test_output_asks_nobody(project: Project) -> None:
+    """The record has the name."""
+    project.declare(model("one"))
+    project.apply()
+    project.service.forget_log()
+    project.run("output", expect=0)
+    assert project.service.sent() == []
+
+
+def test_show(project: Project) -> None:
+    """One model with its loss curve, and the whole state; --json gives JSON."""
+    project.declare(model("one"))
+    project.apply()
+    shown = project.run("show", "one", expect=0).out
+    assert identity("one") in shown
+    assert "loss" in shown.lower()
+    assert identity("one") in project.run("show", expect=0).out
+    assert identity("one") in json.dumps(project.run("show", "one", "--json", expect=0).json())
+    assert identity("one") in json.dumps(project.run("show", "--json", expect=0).json())
+    project.run("show", "three", expect=1)
+
+
+def test_show_of_a_failed_model_says_why(project: Project) -> None:
+    """The operation's error is shown."""
+    project.service.fault({"train": "", "fail": {"code": 3, "message": "the data is unfit"}, "at": 0.1})
+    project.declare(model("one"))
+    project.apply(expect=4)
+    assert "the data is unfit" in project.run("show", "one", expect=0).out
+
+
+def test_the_bill(project: Project) -> None:
+    """Trainings, examples, characters and ceil(examples * epochs / batch) steps, and the price if known."""
+    from tests.cli.harness import stack
+
+    project.declare(
+        stack("s", prices={"per_1000_characters": 2, "currency": "EUR"}),
+        model("one", pairs=PAIRS[:15], hyperparameters={"batch_size": 2, "epoch_count": 5}),
+    )
+    out = project.plan().out
+    assert "38" in out
+    assert "15" in out
+    characters = 5 * sum(len(a) + len(b) for a, b in PAIRS[:15])
+    assert str(characters) in out
+    assert "EUR" in out
+
+
+def test_colours_only_where_somebody_sees_them(project: Project) -> None:
+    """No escape sequence in a pipe; CLICOLOR_FORCE asks for them; NO_COLOR and --no-color win."""
+    project.declare(model("one"))
+    assert "\x1b[" not in project.plan().all
+    assert "\x1b[" in project.plan(environ={"CLICOLOR_FORCE": "1"}).out
+    assert "\x1b[" not in project.plan(environ={"CLICOLOR_FORCE": "1", "NO_COLOR": "1"}).all
+    assert "\x1b[" not in project.plan("--no-color", environ={"CLICOLOR_FORCE": "1"}).all
+    assert "\x1b[" not in project.plan("--json", environ={"CLICOLOR_FORCE": "1"}).all

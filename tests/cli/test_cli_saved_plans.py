@@ -1,0 +1,351 @@
+"""plan --out FILE, apply FILE, show FILE: exactly that plan or a refusal (design 2.2)."""
+
+from __future__ import annotations
+
+import json
+import stat
+from collections.abc import Callable
+
+import pytest
+
+from tests.cli.harness import PAIRS, Project, identity, model, stack
+
+CHANGED = [*PAIRS[:-1], ("19", "twenty")]
+CHANGING = ("POST", "PATCH", "DELETE")
+
+
+def saved(project: Project, *arguments: str) -> None:
+    """Save a plan as p, and empty the log."""
+    project.plan("--out", "p", *arguments)
+    project.service.forget_log()
+
+
+def refused(project: Project, *arguments: str) -> str:
+    """Apply p: exit 1 and no changing call; what it said."""
+    result = project.run("apply", "p", *arguments, expect=1)
+    assert project.service.sent(*CHANGING) == []
+    return result.err
+
+
+def test_a_saved_plan_is_private_and_needs_no_approval(project: Project) -> None:
+    """Mode 0600; apply FILE without a terminal and without --auto-approve does it."""
+    project.declare(model("one"))
+    saved(project)
+    assert stat.S_IMODE((project.root / "p").stat().st_mode) == 0o600
+    project.run("apply", "p", expect=0)
+    assert list(project.service.models()) == [identity("one")]
+    project.settled()
+
+
+def test_a_plan_file_that_was_world_readable_becomes_private(project: Project) -> None:
+    """--out over an existing 0644 file leaves 0600."""
+    project.write("p", "old").chmod(0o644)
+    project.declare(model("one"))
+    project.plan("--out", "p")
+    assert stat.S_IMODE((project.root / "p").stat().st_mode) == 0o600
+
+
+def test_training_data_is_not_in_it(project: Project) -> None:
+    """Neither inline nor file data can be found in the file."""
+    project.write(
+        "manifests/d.jsonl", json.dumps({"text_input": "secret question", "output": "secret answer"}) + "\n"
+    )
+    project.declare(model("one", pairs=[("inline question", "inline answer")]), model("two", file="d.jsonl"))
+    saved(project)
+    text = (project.root / "p").read_text()
+    for word in ("secret question", "secret answer", "inline question", "inline answer"):
+        assert word not in text
+
+
+def test_it_runs_exactly_that_plan(project: Project) -> None:
+    """What is declared later is not done by the saved plan."""
+    project.declare(model("one"), file="manifests/one.yaml")
+    saved(project)
+    project.declare(model("two"), file="manifests/two.yaml")
+    project.run("apply", "p", expect=0)
+    assert list(project.service.models()) == [identity("one")]
+
+
+def test_it_holds_its_paths_variables_and_selection(project: Project) -> None:
+    """Applied from another shell, without the variables: the plan knows them."""
+    project.write(
+        "other/m.yaml", json.dumps(model("one", spec={"description": "MARK"})).replace("MARK", "${var.who}")
+    )
+    project.write("other/n.yaml", json.dumps(model("two")))
+    result = project.plan("--out", "p", "--var", "who=search", "--target", "one", "other", expect=None)
+    if result.code != 0:
+        pytest.fail(result.all)
+    project.run("apply", "p", expect=0)
+    live = project.service.models()
+    assert list(live) == [identity("one")]
+    assert live[identity("one")]["description"] == "search"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--var", "a=b"),
+        ("--var-file", "f"),
+        ("--target", "one"),
+        ("--exclude", "one"),
+        ("--replace", "one"),
+        ("--retry-failed",),
+        ("--max-trainings", "5"),
+        ("--max-deletes", "0"),
+        ("manifests",),
+    ],
+)
+def test_giving_again_what_it_holds_is_an_error(project: Project, options: tuple[str, ...]) -> None:
+    """Paths, variables, selection and guards are the plan's own, zero included."""
+    project.declare(model("one"))
+    saved(project)
+    refused(project, *options)
+
+
+def test_its_guards_are_enforced(project: Project) -> None:
+    """A plan within its guards runs; the guards are its own."""
+    project.declare(model("one"))
+    saved(project, "--max-trainings", "1")
+    project.run("apply", "p", expect=0)
+
+
+def change_manifest(project: Project) -> None:
+    project.declare(model("one", spec={"description": "moved"}), model("two"))
+
+
+def change_data(project: Project) -> None:
+    project.declare(model("one", pairs=CHANGED), model("two"))
+
+
+def change_record(project: Project) -> None:
+    project.declare(model("one"), model("two"))
+    project.run("state", "rm", "one", expect=0)
+
+
+def change_live_field(project: Project) -> None:
+    project.service.patch(identity("one"), "displayName", displayName="theirs")
+
+
+def delete_live(project: Project) -> None:
+    project.service.delete(identity("one"))
+
+
+@pytest.mark.parametrize(
+    "move", [change_manifest, change_data, change_record, change_live_field, delete_live]
+)
+def test_what_it_touches_and_moved_is_refused(project: Project, move: Callable[[Project], None]) -> None:
+    """Manifest, data, record, live field or existence: refused before any call, and named."""
+    project.declare(model("one", spec={"description": "first"}), model("two"))
+    project.apply()
+    project.declare(model("one", spec={"description": "second"}), model("two"))
+    saved(project)
+    move(project)
+    project.service.forget_log()
+    assert "one" in refused(project)
+
+
+def test_a_data_file_that_moved_is_refused(project: Project) -> None:
+    """Training data is read again from the same path, and its digest must match."""
+    line = json.dumps({"text_input": "1", "output": "2"}) + "\n"
+    project.write("manifests/d.jsonl", line)
+    project.declare(model("one", file="d.jsonl"))
+    saved(project)
+    project.write("manifests/d.jsonl", line * 2)
+    assert "one" in refused(project)
+
+
+def test_a_stale_plan_after_its_own_apply_is_refused(project: Project) -> None:
+    """The same plan twice: the second time it says that it was done or moved, and sends nothing."""
+    project.declare(model("one"))
+    saved(project)
+    project.run("apply", "p", expect=0)
+    project.service.forget_log()
+    result = project.run("apply", "p")
+    assert result.code in {0, 1}
+    assert project.service.sent(*CHANGING) == []
+
+
+def test_what_it_does_not_touch_may_move(project: Project) -> None:
+    """It is bound to the models that it touches and no other."""
+    project.declare(model("one"), model("two"))
+    project.apply("--target", "two")
+    saved(project)
+    project.declare(model("one"), model("two", spec={"description": "moved"}))
+    project.service.patch(identity("two"), "displayName", displayName="theirs")
+    project.apply("--target", "two")
+    project.run("apply", "p", expect=0)
+    assert set(project.service.models()) == {identity("one"), identity("two")}
+
+
+def test_progress_is_not_a_move(project: Project) -> None:
+    """CREATING to ACTIVE between plan and apply: the plan still runs."""
+    project.service.freeze()
+    project.declare(model("one"), model("two"))
+    project.apply("--no-wait", "--target", "one")
+    saved(project)
+    project.service.advance()
+    project.service.control("clock", {"frozen": False})
+    project.run("apply", "p", expect=0)
+    project.settled()
+
+
+def test_a_failure_is_a_move(project: Project) -> None:
+    """CREATING to FAILED between plan and apply: refused."""
+    project.service.freeze()
+    project.service.fault({"train": "one", "fail": {"code": 3, "message": "bad"}, "at": 0.5})
+    project.declare(model("one"), model("two"))
+    project.apply("--no-wait", "--target", "one")
+    saved(project)
+    project.service.advance()
+    assert "one" in refused(project)
+
+
+def test_another_stacks_plan_or_state_is_refused(project: Project) -> None:
+    """A plan made from one state is not applied to another lineage."""
+    project.declare(model("one"))
+    project.apply()
+    project.declare(model("one", spec={"description": "d"}))
+    saved(project)
+    project.state_file.unlink()
+    project.declare(model("one"))
+    project.apply()
+    project.declare(model("one", spec={"description": "d"}))
+    project.service.forget_log()
+    refused(project)
+
+
+def test_a_plan_for_one_service_is_not_applied_to_another(project: Project) -> None:
+    """A plan made at one endpoint names it; elsewhere it is refused before any call."""
+    project.declare(model("one"))
+    saved(project)
+    result = project.run(
+        "apply", "p", environ={"GOOGLE_GEMINI_BASE_URL": "https://192.0.2.1", "GEMINI_API_KEY": "k"}, expect=1
+    )
+    assert project.service.creates() == 0
+    assert result.err
+
+
+@pytest.mark.parametrize("cut", [0, 1, 200, -2])
+def test_an_empty_or_cut_file_is_neither_plan_nor_manifest(project: Project, cut: int) -> None:
+    """Empty and truncated plans are errors for apply and show."""
+    project.declare(model("one"))
+    project.plan("--out", "p")
+    whole = (project.root / "p").read_bytes()
+    (project.root / "p").write_bytes(whole[:cut])
+    project.service.forget_log()
+    refused(project, "--auto-approve")
+    project.run("show", "./p", expect=1)
+    assert not project.state_file.exists()
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda text: text.replace(identity("one"), "one-aaaaaaaa"),
+        lambda text: text.replace('"format_version"', '"formatversion"', 1),
+        lambda text: text.replace("gemini-1.0-pro-001", "gemini-1.5-flash-001-tuning"),
+        lambda text: text.replace('"create"', '"delete"'),
+        lambda text: text + "x",
+        lambda text: "[" + text + "]",
+    ],
+)
+def test_an_edited_file_is_refused(project: Project, edit: Callable[[str], str]) -> None:
+    """A plan that somebody changed is not run."""
+    project.declare(model("one"))
+    saved(project)
+    path = project.root / "p"
+    changed = edit(path.read_text())
+    assert changed != path.read_text()
+    path.write_text(changed)
+    refused(project, "--auto-approve")
+
+
+def test_a_manifest_given_to_apply_is_a_manifest(project: Project) -> None:
+    """A document with apiVersion is a manifest: it needs approval."""
+    project.declare(model("one"))
+    project.run("apply", "manifests/models.yaml", expect=1)
+    project.run("apply", "manifests/models.yaml", "--auto-approve", expect=0)
+
+
+@pytest.mark.parametrize("text", ["hello", "{}", "[]", "a: b\n", "\x00\x01"])
+def test_anything_else_is_an_error(project: Project, text: str) -> None:
+    """Neither a plan nor a manifest: exit 1 and named."""
+    project.write("thing", text)
+    assert "thing" in project.run("apply", "thing", "--auto-approve", expect=1).err
+    assert "thing" in project.run("show", "./thing", expect=1).err
+
+
+def test_show_prints_a_saved_plan(project: Project) -> None:
+    """As text it reads like plan; with --json it is the file's plan JSON."""
+    project.declare(model("one"))
+    planned = project.plan("--out", "p").out
+    shown = project.run("show", "p", expect=0).out
+    assert "1 to train" in shown
+    assert identity("one") in planned
+    assert identity("one") in shown
+    document = project.run("show", "--json", "p", expect=0).json()
+    assert document == json.loads((project.root / "p").read_text())
+
+
+def test_showing_a_plan_asks_nobody(project: Project) -> None:
+    """show FILE needs no service."""
+    project.declare(model("one"))
+    saved(project)
+    project.run("show", "p", expect=0, environ={"GOOGLE_GEMINI_BASE_URL": "http://127.0.0.1:9"})
+    project.run("show", "--json", "p", expect=0, environ={"GOOGLE_GEMINI_BASE_URL": "https://192.0.2.1"})
+    assert project.service.sent() == []
+
+
+def test_an_address_wins_over_a_file_of_that_name(project: Project) -> None:
+    """ADDR wins; ./ for the file."""
+    project.declare(model("one"))
+    project.apply()
+    project.declare(model("one", spec={"description": "d"}))
+    project.plan("--out", "one")
+    assert "ACTIVE" in project.run("show", "one", expect=0).out
+    assert "1 to update" in project.run("show", "./one", expect=0).out
+
+
+def test_a_saved_empty_plan_applies_to_nothing(project: Project) -> None:
+    """A plan without changes is applied with exit 0 and no write."""
+    project.declare(model("one"))
+    project.apply()
+    before = project.state_file.read_bytes()
+    saved(project)
+    project.run("apply", "p", expect=0)
+    assert project.state_file.read_bytes() == before
+    assert project.service.sent(*CHANGING) == []
+
+
+def test_a_destroy_plan_is_applied(project: Project) -> None:
+    """plan --destroy --out, then apply FILE deletes."""
+    project.declare(model("one"))
+    project.apply()
+    saved(project, "--destroy")
+    project.run("apply", "p", expect=0)
+    assert project.service.models() == {}
+
+
+def test_a_plan_with_an_error_leaves_no_file(project: Project) -> None:
+    """A refused plan is not saved, and does not destroy the one before."""
+    project.declare(model("one"))
+    project.plan("--out", "p")
+    before = (project.root / "p").read_bytes()
+    project.declare(model("one"), model("two"))
+    project.plan("--out", "p", "--max-trainings", "1", expect=1)
+    assert (project.root / "p").read_bytes() == before
+
+
+def test_a_plan_that_cannot_be_saved_is_an_error(project: Project) -> None:
+    """--out into a folder that is not there exits 1 and names it."""
+    project.declare(model("one"))
+    assert "nowhere" in project.plan("--out", "nowhere/p", expect=1).err
+
+
+def test_no_wait_and_timeout_go_with_a_saved_plan(project: Project) -> None:
+    """They are no part of the plan."""
+    project.service.freeze()
+    project.declare(stack("s"), model("one"))
+    saved(project)
+    project.run("apply", "p", "--no-wait", expect=0)
+    assert project.service.creates() == 1

@@ -115,11 +115,12 @@ def test_a_manifest_can_be_loaded(page: str, content: str, tmp_path: pathlib.Pat
 
 
 def test_the_manifests_of_the_demo_are_what_they_say() -> None:
-    """manifests/ has the tutorial's two models, with 15 examples each, and one of some hundred examples."""
+    """manifests/ has the tutorial's two models, with 15 examples each, and two of some hundred examples."""
     loaded = load([str(ROOT / "manifests")], kinds=KINDS, variables={})
     counts = {one.address.name: one.data[0].examples for one in loaded.desired}
     assert counts["number-generator-model"] == counts["number-generator"] == 15
     assert counts["roman-numerals"] == 399
+    assert counts["support-triage"] > 200
     assert loaded.stack.name
 
 

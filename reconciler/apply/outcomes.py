@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from reconciler.apply.steps import Step, Task, find, retired
+from reconciler.apply.watch import duration
 from reconciler.errors import ServiceError
 from reconciler.events import Completed, Event, Failed, Skipped, Started
 from reconciler.model import Address, Status
@@ -111,7 +112,7 @@ def _trained(task: Task, record: Record, result: object, moment: str) -> Settled
     done = replace(
         candidate,
         status=result.status,
-        completed=moment,
+        completed=(result.live.complete_time if result.live else "") or moment,
         error=result.error,
         total_steps=result.total_steps or candidate.total_steps,
         create_time=(result.live.create_time if result.live else "") or candidate.create_time,
@@ -119,13 +120,14 @@ def _trained(task: Task, record: Record, result: object, moment: str) -> Settled
     record = replace(record, candidate=done)
     if result.status is Status.FAILED:
         why = result.error or "the service gave no reason"
-        return _stop(task, record, training_failed(address, task.id, f"its training failed: {why}"))
+        elapsed = duration(done)
+        return _stop(task, record, training_failed(address, task.id, f"its training failed: {why}", elapsed))
     return Settled(record)
 
 
-def training_failed(address: Address, id: str, error: str) -> Failed:
+def training_failed(address: Address, id: str, error: str, elapsed: float = 0.0) -> Failed:
     """A training that ended badly, and the way to another."""
-    return Failed(address, "create", error, f"To train it again: {_RETRY} --target {address}", id)
+    return Failed(address, "create", error, f"To train it again: {_RETRY} --target {address}", id, elapsed)
 
 
 def overtaken(task: Task, record: Record) -> Settled:
@@ -151,8 +153,10 @@ def _onward(task: Task, settled: Settled, moment: str) -> Settled:
     address = task.change.address
     while task.steps and task.steps[0] in {Step.PROMOTE, Step.FORGET}:
         if task.steps.pop(0) is Step.PROMOTE:
+            trained = record.candidate if _operation(task.change) in {"create", "replace"} else None
+            elapsed = duration(trained) if trained is not None else 0.0
             record = promote(record, task.change, moment)
-            events = (*events, Completed(address, _operation(task.change), task.id))
+            events = (*events, Completed(address, _operation(task.change), task.id, elapsed))
         else:
             record = _without(record, task)
             events = (*events, Completed(address, "forget", task.id))

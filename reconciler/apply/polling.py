@@ -14,7 +14,6 @@ from reconciler.apply import watch
 from reconciler.apply.calls import call, training_of
 from reconciler.apply.ledger import Ledger
 from reconciler.apply.means import TICK, Means
-from reconciler.apply.outcomes import RETRY_ADVICE
 from reconciler.apply.steps import Step, Task, find
 from reconciler.errors import CredentialError, NotFoundError, ReconcilerError, ServiceError, StoppedError
 from reconciler.events import Event, Failed, Skipped
@@ -23,6 +22,8 @@ from reconciler.providers import Training
 
 _MISSES = 5
 """Polls in a row that may fail for other reasons than a busy service."""
+
+_GONE_ADVICE = "Apply again: if it was really deleted, it is trained anew"
 
 _COST = 4.0
 """A long list is repeated after so many times as long as it took."""
@@ -155,7 +156,7 @@ class Polling:
             if task.misses < _MISSES or self._means.clock() - since < self._means.settings.lag:
                 return ()
             task.ended = True
-            return (Failed(address, "create", f"{task.id} is gone: {error.summary}", RETRY_ADVICE, task.id),)
+            return (Failed(address, "create", f"{task.id} is gone: {error.summary}", _GONE_ADVICE, task.id),)
         if error is None or task.misses < _MISSES:
             return ()
         operation, task.ended = task.operation, True

@@ -56,6 +56,13 @@ def progress(address: Address, model: Model, training: Training, now: datetime) 
     )
 
 
+def duration(model: Model) -> float:
+    """Seconds that a training took, by the service's own times where it told them; 0.0 where unknown."""
+    began = _moment(model.create_time) or _moment(model.started)
+    ended = _moment(model.completed)
+    return max(0.0, (ended - began).total_seconds()) if began and ended else 0.0
+
+
 def _moment(text: str) -> datetime | None:
     if not text:
         return None

@@ -62,11 +62,12 @@ class Work:
         self._grace = _GRACE
 
     def intend(self) -> None:
-        """Commit what is noted before the first call.
+        """Before the first call: commit what is noted, with what needs no call at all, in one write.
 
         Raises:
             StateError: nothing was begun.
         """
+        self._take_up({})
         self._ledger.commit(self._session)
         self._last_commit = self._means.clock()
 
@@ -74,13 +75,14 @@ class Work:
         """Every step that is a call, until only watching (or nothing) is left.
 
         Args:
-            trained: what polling saw end since the lock was held last.
+            trained: what polling saw end since the lock was held last; None after `intend`.
 
         Raises:
             StateError: the state could not be written or the lock was lost; what was begun is recorded, or
                 found again by its id.
         """
-        self._take_up(trained or {})
+        if trained is not None:
+            self._take_up(trained)
         while True:
             self._start()
             if self._is_commit_due():

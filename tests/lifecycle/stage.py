@@ -287,6 +287,11 @@ class Stage:
         return process
 
     @staticmethod
+    def settings() -> Settings:
+        """One call at once; wait for ever."""
+        return Settings(parallelism=1)
+
+    @staticmethod
     def follow(
         process: Process,
         check: Any,
@@ -312,3 +317,16 @@ class Stage:
         plan = self.plan()
         self.apply()
         return not plan.has_work and before == (self.store.stored, list(self.service.changes))
+
+
+def serving(stage: Stage, name: str = "bot") -> str:
+    """The id that serves."""
+    model = stage.record(name).serving
+    assert model is not None
+    return model.id
+
+
+def checked(stage: Stage, answer: str = CHECK.expect) -> Stage:
+    """With every model giving this answer."""
+    stage.service.answer = lambda _model, _prompt: answer
+    return stage

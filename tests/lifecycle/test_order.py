@@ -89,7 +89,7 @@ def test_a_model_is_forgotten_only_after_it_was_deleted() -> None:
     stage = Stage(want(), want("other"))
     stage.apply()
     stage.manifests = (want("other"),)
-    stage.deleting = lambda id: None if stage.record().serving else pytest.fail(f"{id} was forgotten first")
+    stage.deleting = lambda gone: None if stage.record().serving else pytest.fail(f"{gone} was forgotten")
     process = stage.apply()
     assert process.journal == ["lock", process.journal[1], "write", "Completed", "unlock"]
     assert process.journal[1].startswith("delete bot-")

@@ -1,0 +1,166 @@
+"""Calls that fail: one failure each, everybody else goes on, and the next run converges."""
+
+from __future__ import annotations
+
+import pytest
+
+from reconciler.errors import (
+    ExitCode,
+    ForbiddenError,
+    InvalidArgumentError,
+    RateLimitedError,
+    ReplyLostError,
+    ServiceError,
+    UnavailableError,
+)
+from reconciler.events import Failed
+from reconciler.identity import GENERATIONS
+from reconciler.model import Status
+from tests.lifecycle.stage import CHECK, READER, Stage, address, checked, serving, want
+
+DONE, UNFINISHED, FAILED = ExitCode.DONE, ExitCode.UNFINISHED, ExitCode.FAILED
+
+
+REFUSALS = {
+    "400": InvalidArgumentError("malformed", status=400),
+    "403": ForbiddenError("not allowed", status=403),
+    "429": RateLimitedError("no quota", "Ask for quota", status=429),
+    "503": UnavailableError("busy", status=503),
+    "no reply": ReplyLostError("no reply", "Run again"),
+}
+
+
+@pytest.mark.parametrize("error", REFUSALS.values(), ids=REFUSALS)
+def test_a_refused_create_stops_nobody_else(error: ServiceError) -> None:
+    """One failure is told with what to do; the others are trained; the next run creates what is missing."""
+    stage = Stage(want("a"), want("b"), want("c"))
+    refused = stage.plan().changes[1].id
+    stage.service.fail("create", error, id=refused)
+    process = stage.apply()
+    assert sorted(process.told) == [
+        "a create Completed",
+        "a create Started",
+        "b create Failed",
+        "c create Completed",
+        "c create Started",
+    ]
+    assert process.code is FAILED
+    assert process.one(Failed).advice
+    assert stage.apply().told == ["b create Started", "b create Completed"]
+    assert set(stage.service.creates.values()) == {1}
+    assert stage.settled()
+
+
+@pytest.mark.parametrize("error", REFUSALS.values(), ids=REFUSALS)
+@pytest.mark.parametrize("method", ["update", "set_permissions", "delete"])
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_call_that_fails_is_made_again_by_the_next_run(method: str, error: ServiceError, when: str) -> None:
+    """Whether it had its effect or not; one failure, exit 4, and the next run ends in an empty plan."""
+    stage = Stage(want("a"), want("b"), want("c"))
+    stage.apply()
+    changed = {
+        "update": want("b", temperature=0.5),
+        "set_permissions": want("b", permissions=(READER,)),
+        "delete": want("b", epochs=6),
+    }
+    stage.manifests = (want("a", temperature=0.2), changed[method], want("c", temperature=0.2))
+    stage.service.fail(method, error, when=when, id=serving(stage, "b"))
+    process = stage.apply()
+    operation = {"set_permissions": "permissions"}.get(method, method)
+    assert f"b {operation} Failed" in process.told
+    assert {"a update Completed", "c update Completed"} <= set(process.told)
+    assert process.code is FAILED
+    stage.apply()
+    assert stage.settled()
+    assert max(stage.service.creates.values()) == 1
+
+
+def test_permissions_that_fail_keep_a_candidate_from_serving() -> None:
+    """What serves goes on serving; the next run sets them and promotes."""
+    stage = Stage(want())
+    stage.apply()
+    old = serving(stage)
+    stage.manifests = (want(epochs=6, permissions=(READER,)),)
+    stage.service.fail("set_permissions", ForbiddenError("needs a login", "Log in", status=403))
+    process = stage.apply()
+    assert process.told == ["bot create Started", "bot permissions Failed"]
+    assert (serving(stage), process.code) == (old, FAILED)
+    assert stage.apply().told == ["bot permissions Completed", "bot create Completed", "bot delete Completed"]
+    assert stage.settled()
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "kind", "code"),
+    [
+        ("wrong", None, "Failed", FAILED),
+        (CHECK.expect, UnavailableError("busy", status=503), "Skipped", UNFINISHED),
+        (CHECK.expect, RateLimitedError("quota", status=429), "Skipped", UNFINISHED),
+        (CHECK.expect, InvalidArgumentError("blocked", status=400), "Failed", FAILED),
+    ],
+)
+def test_a_check_that_is_not_passed_promotes_nothing(
+    answer: str, error: ServiceError | None, kind: str, code: ExitCode
+) -> None:
+    """Failed is 4, unknown is 3; what serves goes on serving, and the next run checks again."""
+    stage = checked(Stage(want()), answer)
+    stage.apply()
+    old = serving(stage)
+    stage.manifests = (want(epochs=6, checks=(CHECK,)),)
+    if error is not None:
+        stage.service.fail("generate", error)
+    process = stage.apply()
+    assert (process.told, process.code) == (["bot create Started", f"bot check {kind}"], code)
+    assert (serving(stage), len(stage.ids())) == (old, 2)
+    checked(stage)
+    told = ["bot check Completed", "bot create Completed", "bot delete Completed"]
+    assert stage.apply().told == told
+    assert stage.settled()
+
+
+def test_an_id_that_is_taken_by_another_model_is_left_alone() -> None:
+    """A visible 409: told, not recorded, never deleted, and the others go on."""
+    stage = Stage(want("a"), want("b"))
+    taken = stage.plan().changes[0].id
+    stage.service.list_lag = stage.service.get_lag = 10.0
+    stage.service.add(taken, {"tuning_task.hyperparameters.epoch_count": 9}, status=Status.CREATING)
+    process = stage.apply()
+    assert sorted(process.told) == ["a create Failed", "b create Completed", "b create Started"]
+    assert address("a") not in stage.state.resources
+    assert taken in stage.service.models
+
+
+def test_every_generation_may_be_taken() -> None:
+    """After the last one it is a failure, and nothing is recorded."""
+    stage = Stage(want())
+    world = stage.process().operation.world(stage.state)
+    (desired,) = world.desired.values()
+    source = str(desired.attributes["base_model"])
+    stage.service.hidden |= {id for _, id, _ in world.generations(desired, source)}
+    process = stage.apply()
+    assert process.told == ["bot create Failed"]
+    assert sum(call[0] == "create" for call in stage.service.changes) == GENERATIONS
+    assert stage.state.resources == {}
+
+
+def test_a_pinned_id_has_no_next_generation() -> None:
+    """What holds it cannot be seen: a failure that names the id."""
+    stage = Stage(want(id="mine"))
+    stage.service.hidden.add("mine")
+    process = stage.apply()
+    assert process.told == ["bot create Failed"]
+    assert "mine" in process.one(Failed).error
+
+
+def test_data_that_changes_after_the_approval_is_not_sent() -> None:
+    """The digest is proved before the bytes are sent: the model fails, the others go on."""
+    stage = Stage(want("a"), want("b"))
+    process = stage.process()
+    plan, _ = process.operation.plan()
+    bad = want("a", "two")
+    wrong = bad.data[0]
+    real = stage.manifests[0].data[0]
+    object.__setattr__(real, "inline", wrong.inline)
+    stage.follow(process, process.operation.recheck(plan), None, stage.settings())
+    assert sorted(process.told) == ["a create Failed", "b create Completed", "b create Started"]
+    assert "changed since the plan was made" in process.one(Failed).error
+    assert "a" not in {id.partition("-")[0] for id in stage.service.creates}

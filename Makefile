@@ -9,7 +9,7 @@ PYTEST_ARGS ?=
 MINUTES ?= 10
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench fuzz conformance schema build requirements clean
+.PHONY: help demo test lint style types imports bench fuzz conformance schema build requirements clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -20,11 +20,17 @@ demo: $(VENV)/run.stamp ## apply manifests/ on the emulator and ask a tuned mode
 test: $(VENV)/dev.stamp ## run all tests
 	$(RUN) -m pytest -n $(WORKERS) $(PYTEST_ARGS)
 
-lint: $(VENV)/dev.stamp ## check style, types and the import contracts
+lint: style types imports ## check style, types and the import contracts
+
+style: $(VENV)/dev.stamp ## ruff: rules and formatting
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
+
+types: $(VENV)/dev.stamp ## mypy --strict
 	$(RUN) -m mypy
-	$(VENV)/bin/lint-imports
+
+imports: $(VENV)/dev.stamp ## who may import whom
+	$(RUN) -c 'from importlinter.cli import lint_imports_command as run; run()' --no-cache
 
 bench: $(VENV)/dev.stamp ## print how long things take
 	@$(RUN) tests/bench/measure.py

@@ -9,15 +9,16 @@ import asyncio
 import dataclasses
 import json
 import logging
-from collections.abc import AsyncIterator, Mapping
+import re
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from reconciler.emulator import auth, clock, faults, gemini
-from reconciler.emulator.calls import Call, Reply
+from reconciler.emulator import auth, clock, faults, gemini, storage, vertex
+from reconciler.emulator.calls import Call, Handler, Reply
 from reconciler.emulator.control import Control, is_local
 from reconciler.emulator.errors import ApiError, invalid
 from reconciler.emulator.faults import Fault
@@ -26,8 +27,7 @@ from reconciler.emulator.schema import numbered
 from reconciler.emulator.store import Store
 from reconciler.emulator.tuning import six_digits
 
-_LARGEST_BODY = 4 * 1024 * 1024
-_SECRET_PARAMETERS = {"key", "access_token", "oauth_token"}
+_SECRET_PARAMETERS = {"key", "access_token", "oauth_token", "upload_id"}
 _LOG = logging.getLogger(__name__)
 _NO_ROUTE = """<!DOCTYPE html>
 <html lang=en>
@@ -36,6 +36,26 @@ _NO_ROUTE = """<!DOCTYPE html>
   <p><b>404.</b> <ins>That's an error.</ins>
   <p>The requested URL was not found on this server. <ins>That's all we know.</ins>
 """
+
+
+@dataclasses.dataclass(frozen=True)
+class _Side:
+    """One of the APIs: its name, its calls, and how many bytes a body may have."""
+
+    service: str
+    route: Callable[[str, str], tuple[Handler, Mapping[str, str]] | None]
+    largest_body: int = 4 * 1024 * 1024
+
+
+_GEMINI = _Side("generativelanguage.googleapis.com", gemini.route)
+_VERTEX = _Side("aiplatform.googleapis.com", vertex.route)
+_STORAGE = _Side("storage.googleapis.com", storage.route, 256 * 1024 * 1024)
+
+
+def _side(path: str) -> _Side:
+    if re.match(r"/v1(beta1)?/projects/", path):
+        return _VERTEX
+    return _STORAGE if re.match(r"/((resumable/)?upload/|download/)?storage/", path) else _GEMINI
 
 
 class App:
@@ -51,7 +71,7 @@ class App:
             return
         request = Request(scope, receive)
         try:
-            body = await _body(request)
+            body = await _body(request, _side(request.scope["path"]).largest_body)
         except ClientDisconnect:
             return
         path = request.url.path
@@ -83,7 +103,7 @@ class App:
             if not refused:
                 response, effect = self._answer(request, body)
             if fault.action:
-                response = _faulty(fault, response)
+                response = _faulty(fault, response, _side(request.scope["path"]))
             self._store.log(
                 {
                     "time": six_digits(clock.now(self._store)),
@@ -111,34 +131,38 @@ class App:
 
     def _answer(self, request: Request, body: bytes | None) -> tuple[Response, bool]:
         """Return the answer that an undisturbed call gets, and whether it changed anything."""
-        routed = gemini.route(request.method, request.url.path)
+        path = request.scope["path"]
+        side = _side(path)
+        routed = side.route(request.method, path)
         if routed is None:
             return Response(_NO_ROUTE, 404, media_type="text/html; charset=UTF-8"), False
-        handler, path = routed
+        handler, names = routed
         if body is None:
-            text = f"Request payload size exceeds the limit: {_LARGEST_BODY} bytes."
-            return _failure(invalid(text)), False
+            text = f"Request payload size exceeds the limit: {side.largest_body} bytes."
+            return _failure(invalid(text), side), False
         try:
             settings = self._control.settings
             call = Call(
                 method=request.method,
-                version=path["version"],
-                path=path,
+                version=names.get("version", ""),
+                path=names,
                 query=request.query_params,
                 body=body,
-                principal=auth.admit(settings, _credentials(request), request.headers),
+                principal=auth.admit(settings, _credentials(request), request.headers, keys=side is _GEMINI),
                 store=self._store,
                 settings=settings,
                 now=clock.now(self._store),
+                headers=request.headers,
+                base_url=str(request.base_url).rstrip("/"),
             )
             with self._store.attempt():
                 return _success(handler(call), request.query_params), call.effect
         except ApiError as error:
-            return _failure(error), False
+            return _failure(error, side), False
         except Exception as error:  # noqa: BLE001
             # The message may quote what the caller sent; the place is enough to find a mistake.
             _LOG.error("%s: %s at %s", request.method, type(error).__name__, _place(error))
-            return _failure(ApiError(500)), False
+            return _failure(ApiError(500), side), False
 
 
 def _place(error: BaseException) -> str:
@@ -152,17 +176,20 @@ def _credentials(request: Request) -> auth.Credentials:
     return auth.credentials(request.headers, request.query_params)
 
 
-async def _body(request: Request) -> bytes | None:
+async def _body(request: Request, largest: int) -> bytes | None:
     """Return the body, or None when it is too large; it is read to its end all the same."""
     chunks, size = [], 0
     async for chunk in request.stream():
         size += len(chunk)
-        if size <= _LARGEST_BODY:
+        if size <= largest:
             chunks.append(chunk)
-    return b"".join(chunks) if size <= _LARGEST_BODY else None
+    return b"".join(chunks) if size <= largest else None
 
 
 def _success(reply: Reply, query: Mapping[str, str]) -> Response:
+    if reply.content is not None or reply.status != 200:
+        content = reply.content or b""
+        return Response(content, reply.status, dict(reply.headers), reply.media_type)
     if reply.stream:
         return StreamingResponse(_parts(reply.stream), media_type=reply.media_type)
     pretty = query.get("prettyPrint", query.get("$prettyPrint", "")) not in {"false", "0"}
@@ -179,13 +206,14 @@ async def _parts(texts: tuple[str, ...]) -> AsyncIterator[str]:
         yield text
 
 
-def _failure(error: ApiError) -> Response:
-    content = write(error.body()) + "\n"
+def _failure(error: ApiError, side: _Side = _GEMINI) -> Response:
+    body = storage.error_body(error) if side is _STORAGE else error.body(side.service)
+    content = write(body) + "\n"
     headers = dict(error.headers)
     return Response(content, error.code, headers, "application/json; charset=UTF-8")
 
 
-def _faulty(fault: Fault, response: Response | None) -> Response | None:
+def _faulty(fault: Fault, response: Response | None, side: _Side) -> Response | None:
     """Return what is sent in place of *response*; None is a connection that breaks."""
     match fault.action:
         case "drop" | "hang":
@@ -199,7 +227,7 @@ def _faulty(fault: Fault, response: Response | None) -> Response | None:
             media_type = "application/json; charset=UTF-8"
             return Response(content, fault.rule["status"], headers, media_type)
         case _:
-            return _failure(fault.error())
+            return _failure(fault.error(), side)
 
 
 async def _truncated(request: Request, response: Response, length: int, send: Send) -> None:

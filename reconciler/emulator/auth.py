@@ -54,10 +54,14 @@ def credentials(headers: Mapping[str, str], query: Mapping[str, str]) -> Credent
     return Credentials(offered or query.get("access_token"), key, scheme)
 
 
-def admit(settings: Settings, offered: Credentials, headers: Mapping[str, str]) -> Principal:
-    """Return the caller, or raise the service's refusal."""
+def admit(
+    settings: Settings, offered: Credentials, headers: Mapping[str, str], *, keys: bool = True
+) -> Principal:
+    """Return the caller, or raise the service's refusal; without *keys* only a token will do."""
     if settings.auth == "none":
         return Principal(offered.kind, "")
+    if not keys:
+        settings = dataclasses.replace(settings, auth="bearer")
     if offered.key is not None and settings.auth != "bearer" and not offered.key.strip():
         raise bad_key()
     if offered.token is not None and settings.auth != "key":

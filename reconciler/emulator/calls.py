@@ -35,6 +35,7 @@ class Call:
 
     Attributes:
         path: the names taken from the path.
+        base_url: the emulator's address, as the caller wrote it.
         effect: set by a handler that changed something.
     """
 
@@ -47,6 +48,8 @@ class Call:
     store: Store
     settings: Settings
     now: int
+    headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    base_url: str = ""
     effect: bool = False
 
     def message(self, message: Message, at: str = "") -> dict[str, Any]:
@@ -72,12 +75,15 @@ class Call:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Reply:
-    """What to answer: JSON, or ready JSON text, or a stream of texts."""
+    """What to answer: JSON, or ready JSON text, or a stream of texts, or bytes."""
 
     payload: object = None
     text: str | None = None
     stream: tuple[str, ...] = ()
+    content: bytes | None = None
     media_type: str = "application/json; charset=UTF-8"
+    status: int = 200
+    headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 Handler: TypeAlias = Callable[[Call], Reply]

@@ -29,8 +29,7 @@ class Control:
             self._keep()
 
     def _keep(self) -> None:
-        kept = {**vars(self.settings), "tunable": list(self.settings.tunable)}
-        self._store.set_fact("settings", kept)
+        self._store.set_fact("settings", self.settings.shown())
 
     def answer(self, method: str, path: str, query: Mapping[str, str], body: bytes) -> Any:
         """Return the JSON answer, or raise an ApiError."""
@@ -58,7 +57,7 @@ class Control:
             "emulator": "Gemini API, tuned models",
             "version": _VERSION,
             "notice": "This emulator trains nothing: models answer from their training examples.",
-            "settings": {**vars(self.settings), "tunable": list(self.settings.tunable)},
+            "settings": self.settings.shown(),
             "clock": self._clock(),
         }
 
@@ -100,7 +99,7 @@ class Control:
     def _set(self, change: object) -> dict[str, Any]:
         self.settings = settings.merge(self.settings, change)
         self._keep()
-        return {**vars(self.settings), "tunable": list(self.settings.tunable)}
+        return self.settings.shown()
 
 
 def is_local(client: str, headers: Mapping[str, str]) -> bool:

@@ -52,8 +52,8 @@ class ApiError(Exception):
     extra: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
-    def body(self) -> dict[str, Any]:
-        """Return the JSON that Google sends for this error."""
+    def body(self, service: str = _SERVICE) -> dict[str, Any]:
+        """Return the JSON that Google sends for this error, in the name of *service*."""
         status, message = CANONICAL.get(self.code, ("UNKNOWN", "Unknown Error."))
         error: dict[str, Any] = {
             "code": self.code,
@@ -63,7 +63,15 @@ class ApiError(Exception):
         }
         if self.details:
             error["details"] = [dict(detail) for detail in self.details]
-        return {"error": error}
+        return {"error": error if service == _SERVICE else _renamed(error, service)}
+
+
+def _renamed(value: Any, service: str) -> Any:
+    if isinstance(value, str):
+        return value.replace(_SERVICE, service)
+    if isinstance(value, dict):
+        return {key: _renamed(item, service) for key, item in value.items()}
+    return [_renamed(item, service) for item in value] if isinstance(value, list) else value
 
 
 def invalid(message: str = "", *, field: str = "") -> ApiError:

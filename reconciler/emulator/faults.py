@@ -1,8 +1,9 @@
 """Faults on request: rules in the store, and which of them a request or a new model meets.
 
-Three kinds. A rule with `train` decides how the training of a matching new model ends; a rule with
-`lag` hides a new model for a while from `list` or `get`; any other rule meets requests, does one
-thing to them, and is used up after `times`. The wire work is the app's; see `Fault`.
+Four kinds. A rule with `train` decides how the training of a matching new model or tuning job ends;
+one with `lag` hides a new one for a while from `list` or `get`; one with `operation` lets a matching
+long-running operation of Vertex fail; any other rule meets requests, does one thing to them, and is
+used up after `times`. The wire work is the app's; see `Fault`.
 """
 
 import dataclasses
@@ -32,9 +33,12 @@ _KEYS = {
         "hang",
         "redirect",
     },
-    "train": {"train", "fail", "at", "times", "skip"},
+    "train": {"train", "fail", "end", "at", "times", "skip"},
+    "operation": {"operation", "fail", "times", "skip"},
     "lag": {"lag", "what", "path", "times", "skip"},
 }
+_PATTERNS = ("path", "train", "operation")
+_ENDS = ("SUCCEEDED", "FAILED", "CANCELLED", "PAUSED", "EXPIRED", "PARTIALLY_SUCCEEDED")
 _BODILESS = (204, 304)
 _ACTIONS = ("error", "redirect", "drop", "truncate", "garbage", "hang", "status")
 
@@ -60,9 +64,10 @@ class Fault:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Fate:
-    """What the rules hold for a new model."""
+    """What the rules hold for a new model or job; *end* is the state a job ends in."""
 
     fail: Mapping[str, Any] | None = None
+    end: str = ""
     at: float = 1
     hidden_from_list: int = 0
     hidden_from_get: int = 0
@@ -88,22 +93,38 @@ def pick(store: Store, method: str, path: str) -> Fault | None:
     return Fault(delay=delay) if met else None
 
 
-def fate(store: Store, model_id: str, list_lag: float) -> Fate:
-    """Return what a model that is created now has before it."""
+def fate(store: Store, path: str, subject: str, list_lag: float) -> Fate:
+    """Return what a model or job that is created now has before it.
+
+    Args:
+        store: where the rules are.
+        path: where it will be found, for `lag`.
+        subject: what `train` is looked for in.
+        list_lag: for how many seconds everything is missing from lists.
+    """
     fail: Mapping[str, Any] | None = None
-    at, hidden = 1.0, {"list": list_lag, "get": 0.0}
-    for rule in _matching(store, "train", train=model_id):
-        fail, at = rule.get("fail", {}), rule.get("at", 1)
+    end, at, hidden = "", 1.0, {"list": list_lag, "get": 0.0}
+    for rule in _matching(store, "train", train=subject):
+        end, at = rule.get("end", ""), rule.get("at", 1)
+        fail = rule.get("fail", None if end else {})
         break
-    for rule in _matching(store, "lag", path=f"/v1beta/tunedModels/{model_id}"):
+    for rule in _matching(store, "lag", path=path):
         what = rule.get("what", "list")
         hidden[what] = max(hidden[what], rule["lag"])
     return Fate(
         fail=fail,
+        end=end,
         at=at,
         hidden_from_list=round(hidden["list"] * SECOND),
         hidden_from_get=round(hidden["get"] * SECOND),
     )
+
+
+def operation_failure(store: Store, subject: str) -> Mapping[str, Any] | None:
+    """Return how an operation that begins now fails, if it does; *subject* is verb and resource."""
+    for rule in _matching(store, "operation", operation=subject):
+        return {"code": 13, "message": "Internal error.", **rule.get("fail", {})}
+    return None
 
 
 def _matching(store: Store, kind: str, **subject: str) -> Iterable[dict[str, Any]]:
@@ -119,13 +140,13 @@ def _matching(store: Store, kind: str, **subject: str) -> Iterable[dict[str, Any
 
 
 def _kind(rule: Mapping[str, Any]) -> str:
-    return next((kind for kind in ("train", "lag") if kind in rule), "request")
+    return next((kind for kind in ("train", "lag", "operation") if kind in rule), "request")
 
 
 def _matches(rule: Mapping[str, Any], subject: Mapping[str, str]) -> bool:
     if rule.get("method", "").upper() not in {"", subject.get("method", "")}:
         return False
-    return all(re.search(rule[key], subject[key]) for key in ("path", "train") if rule.get(key))
+    return all(re.search(rule[key], subject[key]) for key in _PATTERNS if rule.get(key))
 
 
 def add(store: Store, rules: object) -> int:
@@ -196,13 +217,14 @@ def _is_seconds(value: object) -> bool:
 
 # What each key of a rule may be.
 _FITS: Mapping[str, Callable[[object], bool]] = {
-    **dict.fromkeys(("path", "train"), _is_pattern),
+    **dict.fromkeys(_PATTERNS, _is_pattern),
     **dict.fromkeys(("method", "garbage"), _is_text),
     **dict.fromkeys(("drop", "hang"), _is_true),
     **dict.fromkeys(("body", "fail"), _is_object),
     **dict.fromkeys(("skip", "truncate"), _is_count),
     **dict.fromkeys(("delay", "lag"), _is_seconds),
     "at": lambda value: isinstance(value, int | float) and 0 <= value <= 1,
+    "end": lambda value: value in {f"JOB_STATE_{name}" for name in _ENDS},
     "error": lambda value: value in NAMED,
     "headers": lambda value: isinstance(value, dict) and all(map(_is_header_line, value.items())),
     "redirect": _is_header,

@@ -21,7 +21,10 @@ _INT_TYPES = {"TYPE_INT32": 2**31, "TYPE_INT64": 2**63}
 
 @dataclasses.dataclass(frozen=True)
 class Field:
-    """One field: its scalar type, or its message, or its enum's names by number."""
+    """One field: its scalar type, or its message, or its enum's names by number.
+
+    TYPE_MAP is a map of strings; TYPE_ANY is taken as it comes.
+    """
 
     kind: str = "TYPE_STRING"
     message: Message | None = None
@@ -232,8 +235,16 @@ def _single(field: Field, value: object, at: str, unknown: list[tuple[str, str]]
             return _string(value, at, field.kind)
         case "TYPE_ENUM":
             return _enum(field.names, value, at)
-        case "TYPE_FLOAT":
-            return _float(value, at)
+        case "TYPE_FLOAT" | "TYPE_DOUBLE":
+            return _float(value, at, field.kind)
+        case "TYPE_BOOL":
+            if isinstance(value, bool):
+                return value
+            raise _bad(at, field.kind, value)
+        case "TYPE_MAP":
+            if not isinstance(value, dict):
+                raise _bad(at, "TYPE_MESSAGE", value)
+            return {key: _string(item, f"{at}.{key}", "TYPE_STRING") for key, item in value.items()}
         case kind:
             return _integer(value, at, kind)
 
@@ -256,16 +267,16 @@ def _enum(names: tuple[str, ...], value: object, at: str) -> str:
     raise _bad(at, "TYPE_ENUM", value)
 
 
-def _float(value: object, at: str) -> float:
+def _float(value: object, at: str, kind: str) -> float:
     try:
         if isinstance(value, bool) or not isinstance(value, int | float | str):
-            raise _bad(at, "TYPE_FLOAT", value)
+            raise _bad(at, kind, value)
         number = float(value)
         if math.isfinite(number):
-            return float32(number)
+            return number if kind == "TYPE_DOUBLE" else float32(number)
     except (ValueError, OverflowError):
         pass
-    raise _bad(at, "TYPE_FLOAT", value)
+    raise _bad(at, kind, value)
 
 
 def _integer(value: object, at: str, kind: str) -> int:

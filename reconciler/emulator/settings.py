@@ -23,7 +23,13 @@ class Settings:
         quota_project_required: bearer calls without x-goog-user-project are refused.
         tunable: the models that createTunedModel takes; none is how the service is since 2025-05.
         delete_creating: whether a model in training may be deleted, which no document says.
-        list_lag_seconds: how long a new model is missing from the list.
+        list_lag_seconds: how long a new model or tuning job is missing from the list.
+        vertex_tunable: the base models that a tuning job takes.
+        vertex_concurrent_jobs: how many jobs of a project train at once.
+        vertex_over_quota: whether one more is refused (429), or waits as QUEUED.
+        vertex_operation_seconds: how long it takes to undeploy or delete something.
+        vertex_cancel_seconds: how long a job is CANCELLING.
+        storage_buckets: whether any bucket is there, or only those that were created.
     """
 
     training_seconds: float = 4.0
@@ -32,9 +38,34 @@ class Settings:
     tunable: tuple[str, ...] = ("models/gemini-1.0-pro-001", "models/gemini-1.5-flash-001-tuning")
     delete_creating: Literal["allow", "refuse"] = "allow"
     list_lag_seconds: float = 0
+    vertex_tunable: tuple[str, ...] = (
+        "gemini-2.5-flash",
+        "gemini-2.5-flash-lite",
+        "gemini-2.5-pro",
+        "gemini-3.1-flash-lite",
+        "gemini-3.5-flash",
+        "gemini-3.5-flash-lite",
+        "translation-llm-002",
+    )
+    vertex_concurrent_jobs: int = 4
+    vertex_over_quota: Literal["refuse", "queue"] = "queue"
+    vertex_operation_seconds: float = 0.5
+    vertex_cancel_seconds: float = 0.5
+    storage_buckets: Literal["any", "strict"] = "any"
+
+    def shown(self) -> dict[str, Any]:
+        """Return the settings as JSON."""
+        return {
+            name: list(value) if isinstance(value, tuple) else value for name, value in vars(self).items()
+        }
 
 
-_CHOICES = {"auth": ("none", "bearer", "key", "any"), "delete_creating": ("allow", "refuse")}
+_CHOICES = {
+    "auth": ("none", "bearer", "key", "any"),
+    "delete_creating": ("allow", "refuse"),
+    "vertex_over_quota": ("refuse", "queue"),
+    "storage_buckets": ("any", "strict"),
+}
 
 
 def merge(settings: Settings, change: object) -> Settings:
@@ -61,6 +92,14 @@ def _value(name: str, value: object) -> object:
         if isinstance(value, list) and all(_is_model(item) for item in value):
             return tuple(value)
         raise invalid("tunable is a list of names models/*.")
+    if name == "vertex_tunable":
+        if isinstance(value, list) and all(isinstance(item, str) and item for item in value):
+            return tuple(value)
+        raise invalid("vertex_tunable is a list of names such as gemini-2.5-flash.")
+    if name == "vertex_concurrent_jobs":
+        if type(value) is int and value >= 1:
+            return value
+        raise invalid("vertex_concurrent_jobs is a number, 1 or more.")
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e9:
         return float(value)
     raise _number(name)

@@ -17,27 +17,9 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from reconciler.emulator.tables import NAMES, TABLES
 from reconciler.emulator.tuning import Failure, Training
 
-_TABLES = """
-CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS models (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, owner TEXT NOT NULL,
-    operation TEXT NOT NULL, fields TEXT NOT NULL, search TEXT NOT NULL, updated INTEGER NOT NULL,
-    training TEXT NOT NULL, listed INTEGER NOT NULL, readable INTEGER NOT NULL, settled TEXT);
-CREATE INDEX IF NOT EXISTS models_by_owner ON models (owner, seq);
-CREATE TABLE IF NOT EXISTS examples (model INTEGER PRIMARY KEY, pairs TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS permissions (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, model INTEGER NOT NULL, id TEXT NOT NULL,
-    grantee TEXT NOT NULL, email TEXT NOT NULL, role TEXT NOT NULL,
-    UNIQUE (model, id), UNIQUE (model, grantee, email));
-CREATE TABLE IF NOT EXISTS rules (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, rule TEXT NOT NULL, skip INTEGER NOT NULL,
-    times INTEGER);
-CREATE TABLE IF NOT EXISTS requests (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, entry TEXT NOT NULL);
-"""
-_NAMES = ("facts", "models", "examples", "permissions", "rules", "requests")
 _MODEL = "seq, id, owner, operation, fields, updated, training, listed, readable, settled"
 
 
@@ -89,7 +71,12 @@ class Store:
         )
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
-        self._db.executescript(_TABLES)
+        self._db.executescript(TABLES)
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The open file, for the other APIs' questions to it; transactions are this class's."""
+        return self._db
 
     def close(self) -> None:
         """Let go of the file."""
@@ -120,7 +107,7 @@ class Store:
 
     def forget_all(self) -> None:
         """Empty every table; the settings stay, the clock is right again."""
-        for name in _NAMES[1:]:
+        for name in NAMES[1:]:
             self.clear(name)
         self._db.execute("DELETE FROM facts WHERE name = 'clock'")
         self._db.execute("DELETE FROM sqlite_sequence")
@@ -249,7 +236,7 @@ class Store:
 
     def clear(self, table: str) -> None:
         """Empty one table."""
-        if table not in _NAMES:
+        if table not in NAMES:
             raise KeyError(table)
         self._db.execute(f"DELETE FROM {table}")  # noqa: S608
 

@@ -63,7 +63,8 @@ def create(call: Call) -> Reply:
         epochs=task.hyperparameters["epochCount"],
         batch=task.hyperparameters["batchSize"],
     )
-    fate = faults.fate(call.store, model_id, call.settings.list_lag_seconds)
+    path = f"/v1beta/tunedModels/{model_id}"
+    fate = faults.fate(call.store, path, model_id, call.settings.list_lag_seconds)
     model = Model(
         id=model_id,
         owner=call.principal.email,

@@ -1,0 +1,6 @@
+"""Cloud Storage's buckets and objects, as far as an upload of training data needs them."""
+
+from reconciler.emulator.storage.errors import error_body
+from reconciler.emulator.storage.routes import route
+
+__all__ = ["error_body", "route"]

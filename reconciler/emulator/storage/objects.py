@@ -1,0 +1,207 @@
+"""Objects: get, list, delete, and what becomes of bytes that were uploaded.
+
+Metadata is that of the storage v1 discovery document, numbers as text. Only the live generation is
+kept: there is no versioning.
+"""
+
+import base64
+import re
+import urllib.parse
+from collections.abc import Mapping
+from typing import Any
+
+from reconciler.emulator.calls import Call, Reply
+from reconciler.emulator.errors import ApiError
+from reconciler.emulator.storage.checksums import crc32c_text, md5_text
+from reconciler.emulator.storage.errors import condition_not_met, no_bucket, no_object
+from reconciler.emulator.storage.records import Records, StoredObject
+from reconciler.emulator.store import Store
+from reconciler.emulator.tuning import six_digits
+
+CONDITIONS = (
+    "if_generation_match",
+    "if_generation_not_match",
+    "if_metageneration_match",
+    "if_metageneration_not_match",
+)
+COMMON = ("user_project", "projection", "provider")
+
+
+def get(call: Call) -> Reply:
+    """objects.get: the metadata, or the content for alt=media."""
+    parameters = call.parameters(*CONDITIONS, *COMMON, "generation", "soft_deleted")
+    records = Records(call.store.connection)
+    found = _find(call, records, parameters)
+    if call.query.get("alt") != "media":
+        return Reply(payload=shown(call, found))
+    content = b"".join(records.chunks(found.content))
+    headers = {
+        "X-Goog-Generation": str(found.generation),
+        "X-Goog-Metageneration": "1",
+        "X-Goog-Hash": f"crc32c={found.crc32c},md5={found.md5}",
+        "X-Goog-Stored-Content-Length": str(found.size),
+        "ETag": _etag(found),
+    }
+    status, media_type = 200, found.fields.get("contentType", "application/octet-stream")
+    wanted = re.fullmatch(r"bytes=(\d*)-(\d*)", call.headers.get("range", ""))
+    if wanted and (wanted[1] or wanted[2]):
+        first = int(wanted[1]) if wanted[1] else max(0, found.size - int(wanted[2]))
+        last = min(int(wanted[2]), found.size - 1) if wanted[1] and wanted[2] else found.size - 1
+        if first > last:
+            raise ApiError(416, "Request range not satisfiable")
+        content, status = content[first : last + 1], 206
+        headers["Content-Range"] = f"bytes {first}-{last}/{found.size}"
+    return Reply(content=content, media_type=media_type, status=status, headers=headers)
+
+
+def list_objects(call: Call) -> Reply:
+    """objects.list: by name; with a delimiter the folders apart."""
+    names = ("prefix", "delimiter", "max_results", "page_token", "start_offset", "end_offset", "versions")
+    parameters = call.parameters(*names, *COMMON, "include_trailing_delimiter", "match_glob")
+    bucket, records = call.path["bucket"], Records(call.store.connection)
+    check_bucket(call, records)
+    prefix, delimiter = parameters.get("prefix", ""), parameters.get("delimiter", "")
+    most = min(int(parameters.get("max_results", "1000") or 1000), 1000)
+    after = _after(parameters.get("page_token", ""))
+    items: list[dict[str, Any]] = []
+    prefixes: list[str] = []
+    last = ""
+    while len(items) + len(prefixes) < most:
+        found = records.objects(bucket, prefix, after, 1)
+        if not found:
+            break
+        last = name = found[0].name
+        cut = name.find(delimiter, len(prefix)) if delimiter else -1
+        if cut < 0:
+            items.append(shown(call, found[0]))
+        else:
+            prefixes.append(name[: cut + len(delimiter)])
+            last = prefixes[-1] + "\U0010ffff"
+        after = last
+    answer: dict[str, Any] = {"kind": "storage#objects"}
+    answer |= {"items": items} if items else {}
+    answer |= {"prefixes": prefixes} if prefixes else {}
+    if last and records.objects(bucket, prefix, last, 1):
+        answer["nextPageToken"] = base64.urlsafe_b64encode(last.encode()).decode()
+    return Reply(payload=answer)
+
+
+def delete(call: Call) -> Reply:
+    """objects.delete."""
+    parameters = call.parameters(*CONDITIONS, *COMMON, "generation")
+    records = Records(call.store.connection)
+    found = _find(call, records, parameters)
+    records.delete_object(found.bucket, found.name)
+    call.effect = True
+    return Reply(status=204, content=b"")
+
+
+def make(
+    call: Call,
+    records: Records,
+    name: str,
+    content: int,
+    *,
+    fields: Mapping[str, Any],
+    conditions: Mapping[str, str],
+) -> dict[str, Any]:
+    """Make *content* an object if the conditions hold, and return its metadata."""
+    bucket = call.path["bucket"]
+    check_conditions(records.object(bucket, name), conditions)
+    data = b"".join(records.chunks(content))
+    md5, crc32c = md5_text(data), crc32c_text(data)
+    for key, computed in (("md5Hash", md5), ("crc32c", crc32c)):
+        if fields.get(key, computed) != computed:
+            text = f"Provided {key} does not match the one calculated: {computed}."
+            raise ApiError(400, text)
+    kept = {key: value for key, value in fields.items() if key not in {"md5Hash", "crc32c", "name", "bucket"}}
+    made = StoredObject(
+        bucket=bucket,
+        name=name,
+        generation=records.next_generation(call.now),
+        size=len(data),
+        md5=md5,
+        crc32c=crc32c,
+        fields={"contentType": "application/octet-stream", **kept},
+        created=call.now,
+        content=content,
+    )
+    records.put_object(made)
+    call.effect = True
+    return shown(call, made)
+
+
+def check_bucket(call: Call, records: Records) -> None:
+    """Raise a 404 when the bucket is not there."""
+    if call.settings.storage_buckets == "strict" and records.bucket(call.path["bucket"]) is None:
+        raise no_bucket()
+
+
+def check_conditions(found: StoredObject | None, conditions: Mapping[str, str]) -> None:
+    """Raise a 412, or for a wrong number a 400, when a precondition does not hold."""
+    seen = {"generation": found.generation if found else 0, "metageneration": 1 if found else 0}
+    for name, text in conditions.items():
+        if not re.fullmatch(r"[0-9]{1,19}", text):
+            raise ApiError(400, f"Invalid value for {name}: {text[:40]}")
+        _, what, kind = name.split("_", 2)
+        holds = (seen[what] == int(text)) is (kind == "match")
+        if not holds or (found is None and kind == "not_match"):
+            raise condition_not_met("If-Match" if kind == "match" else "If-None-Match")
+
+
+def content_of(store: Store, uri: str) -> bytes | None:
+    """Return the content of the object at a gs:// address, None when there is none."""
+    bucket, _, name = uri.removeprefix("gs://").partition("/")
+    records = Records(store.connection)
+    found = records.object(bucket, name)
+    return b"".join(records.chunks(found.content)) if found else None
+
+
+def shown(call: Call, found: StoredObject) -> dict[str, Any]:
+    """Return an object's metadata as JSON."""
+    path = f"/storage/v1/b/{found.bucket}/o/{urllib.parse.quote(found.name, safe='')}"
+    created = six_digits(found.created)[:-4] + "Z"
+    return {
+        "kind": "storage#object",
+        "id": f"{found.bucket}/{found.name}/{found.generation}",
+        "selfLink": call.base_url + path,
+        "mediaLink": f"{call.base_url}/download{path}?generation={found.generation}&alt=media",
+        "name": found.name,
+        "bucket": found.bucket,
+        "generation": str(found.generation),
+        "metageneration": "1",
+        "storageClass": "STANDARD",
+        **found.fields,
+        "size": str(found.size),
+        "md5Hash": found.md5,
+        "crc32c": found.crc32c,
+        "etag": _etag(found),
+        "timeCreated": created,
+        "updated": created,
+        "timeStorageClassUpdated": created,
+        "timeFinalized": created,
+    }
+
+
+def _find(call: Call, records: Records, parameters: Mapping[str, str]) -> StoredObject:
+    check_bucket(call, records)
+    bucket, name = call.path["bucket"], call.path["object"]
+    found = records.object(bucket, name)
+    wanted = parameters.get("generation", "")
+    if found and wanted and wanted != str(found.generation):
+        found = None
+    check_conditions(found, {key: parameters[key] for key in CONDITIONS if key in parameters})
+    if found is None:
+        raise no_object(bucket, name)
+    return found
+
+
+def _etag(found: StoredObject) -> str:
+    return base64.b64encode(b"\x08" + found.generation.to_bytes(8) + b"\x10\x01").decode()
+
+
+def _after(token: str) -> str:
+    try:
+        return base64.urlsafe_b64decode(token).decode()
+    except ValueError:
+        raise ApiError(400, "Invalid page token.") from None

@@ -1,0 +1,166 @@
+"""Endpoints of tuned models: get, list, patch, undeployModel, delete.
+
+An endpoint is deleted by a long-running operation, and only when nothing is deployed to it.
+"""
+
+import dataclasses
+import hashlib
+from typing import Any
+
+from reconciler.emulator.calls import Call, Reply, page_size
+from reconciler.emulator.errors import ApiError, failed_precondition, invalid
+from reconciler.emulator.page_tokens import decode, encode
+from reconciler.emulator.tuning import six_digits
+from reconciler.emulator.vertex.changes import apply_mask, check_etag
+from reconciler.emulator.vertex.filters import condition
+from reconciler.emulator.vertex.names import full_name, place
+from reconciler.emulator.vertex.operations import begin
+from reconciler.emulator.vertex.records import Endpoint, Records
+from reconciler.emulator.vertex.schema import ENDPOINT, UNDEPLOY
+from reconciler.emulator.vertex.versions import ALIVE, HERE
+
+_COLUMNS = {
+    "endpoint": "id",
+    "displayName": "json_extract(fields, '$.displayName')",
+    "baseModelName": "json_extract(system, '$.base')",
+}
+
+
+def get(call: Call) -> Reply:
+    """endpoints.get."""
+    call.parameters()
+    return Reply(payload=_shown(find_endpoint(call, Records(call.store.connection)), call.now))
+
+
+def list_endpoints(call: Call) -> Reply:
+    """endpoints.list: the newest first."""
+    names = ("filter", "page_size", "page_token", "order_by", "read_mask", "gdc_zone")
+    parameters, here = call.parameters(*names), place(call)
+    size = page_size(parameters, 100, 1000)
+    wanted = parameters.get("filter", "")
+    question = ("endpoints", wanted, here["project"], here["location"])
+    before = decode(parameters.get("page_token", ""), *question)
+    filtered, values = condition(wanted, _COLUMNS)
+    after = "AND seq < :before" if before else ""
+    found = Records(call.store.connection).find(
+        Endpoint,
+        f"{HERE} AND {ALIVE} {after} AND ({filtered})",
+        order="seq DESC",
+        limit=size + 1,
+        now=call.now,
+        before=before,
+        **here,
+        **values,
+    )
+    answer: dict[str, Any] = {"endpoints": [_shown(endpoint, call.now) for endpoint in found[:size]]}
+    if len(found) > size:
+        answer["nextPageToken"] = encode(found[size - 1].seq, *question)
+    return Reply(payload=answer if found else {})
+
+
+def patch(call: Call) -> Reply:
+    """endpoints.patch."""
+    parameters = call.parameters("update_mask")
+    asked = call.message(ENDPOINT, "endpoint")
+    records = Records(call.store.connection)
+    endpoint = find_endpoint(call, records)
+    check_etag(asked, _etag(endpoint))
+    fields = apply_mask(
+        parameters.get("update_mask", ""),
+        asked,
+        endpoint.fields,
+        ENDPOINT,
+        ("displayName", "description", "labels"),
+    )
+    fields["labels"] = {**fields.get("labels", {}), **endpoint.system["labels"]}
+    updated = max(call.now, _updated(endpoint) + 1)
+    changed = dataclasses.replace(endpoint, fields=fields, updated=updated)
+    records.put(changed)
+    call.effect = True
+    return Reply(payload=_shown(changed, call.now))
+
+
+def undeploy(call: Call) -> Reply:
+    """endpoints.undeployModel."""
+    call.parameters()
+    asked = call.message(UNDEPLOY, "undeploy_model_request")
+    records = Records(call.store.connection)
+    endpoint = find_endpoint(call, records)
+    wanted = asked.get("deployedModelId", "")
+    if not wanted:
+        raise invalid("deployed_model_id is required.", field="deployed_model_id")
+    if wanted != endpoint.deployed or not is_deployed(endpoint, call.now):
+        name = _name(endpoint)
+        raise ApiError(404, f'DeployedModel "{wanted[:40]}" is not found in Endpoint "{name}".')
+    effect = {"undeployed": {"vertex_endpoints": [endpoint.seq]}}
+    target = f"endpoints/{endpoint.id}"
+    return Reply(payload=begin(call, records, "undeploy", target, target, effect=effect))
+
+
+def delete(call: Call) -> Reply:
+    """endpoints.delete."""
+    call.parameters()
+    records = Records(call.store.connection)
+    endpoint = find_endpoint(call, records)
+    if is_deployed(endpoint, call.now):
+        raise failed_precondition(
+            f'The Endpoint "{_name(endpoint)}" has deployed or being-deployed DeployedModel(s): '
+            f"{endpoint.deployed}. Undeploy them first."
+        )
+    effect = {"died": {"vertex_endpoints": [endpoint.seq]}}
+    return Reply(payload=begin(call, records, "delete", f"endpoints/{endpoint.id}", "", effect=effect))
+
+
+def find_endpoint(call: Call, records: Records) -> Endpoint:
+    """Return the endpoint of the path."""
+    where, here = f"id = :id AND {HERE} AND {ALIVE}", place(call)
+    found = records.find(Endpoint, where, id=call.path["endpoint"], now=call.now, **here)
+    if not found:
+        name = full_name(here["project"], here["location"], f"endpoints/{call.path['endpoint']}")
+        raise ApiError(404, f"Endpoint `{name}` not found.")
+    return found[0]
+
+
+def is_deployed(endpoint: Endpoint, now: int) -> bool:
+    """Whether the endpoint still has its model."""
+    return endpoint.undeployed is None or endpoint.undeployed > now
+
+
+def _name(endpoint: Endpoint) -> str:
+    return full_name(endpoint.project, endpoint.location, f"endpoints/{endpoint.id}")
+
+
+def _updated(endpoint: Endpoint) -> int:
+    return max(endpoint.updated or 0, endpoint.born or 0)
+
+
+def _etag(endpoint: Endpoint) -> str:
+    seen = f"{endpoint.seq}/{_updated(endpoint)}/{endpoint.undeployed}"
+    return "AMEw9y" + hashlib.blake2b(seen.encode(), digest_size=12).hexdigest()
+
+
+def _shown(endpoint: Endpoint, now: int) -> dict[str, Any]:
+    """Return the Endpoint as it is at *now*."""
+    born = six_digits(endpoint.born or 0)
+    answer: dict[str, Any] = {
+        "name": _name(endpoint),
+        **endpoint.fields,
+        "etag": _etag(endpoint),
+        "createTime": born,
+        "updateTime": six_digits(_updated(endpoint)),
+    }
+    if "encryptionSpec" in endpoint.system:
+        answer["encryptionSpec"] = endpoint.system["encryptionSpec"]
+    if not is_deployed(endpoint, now):
+        return answer
+    deployed = {
+        "id": endpoint.deployed,
+        "model": full_name(
+            endpoint.project, endpoint.location, f"models/{endpoint.model}@{endpoint.version}"
+        ),
+        "modelVersionId": str(endpoint.version),
+        "displayName": endpoint.fields["displayName"],
+        "checkpointId": endpoint.checkpoint,
+        "createTime": born,
+    }
+    return {**answer, "deployedModels": [deployed], "trafficSplit": {endpoint.deployed: 100}}

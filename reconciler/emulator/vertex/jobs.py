@@ -1,0 +1,299 @@
+"""Tuning jobs: create, get, list, cancel.
+
+Create answers the job itself, under a number that the service chose; there is no key that would
+make a second request the same one. What a job will make is decided when it is created, and comes to
+be when it ends well: a model version, and an endpoint for each of its checkpoints.
+"""
+
+import dataclasses
+import math
+from typing import Any
+
+from reconciler.emulator import faults
+from reconciler.emulator.calls import Call, Reply, page_size
+from reconciler.emulator.errors import ApiError, failed_precondition
+from reconciler.emulator.page_tokens import decode, encode
+from reconciler.emulator.tuning import SECOND, six_digits
+from reconciler.emulator.vertex.data_sets import DataSet, Unfit, read_data_set, stats, step_count
+from reconciler.emulator.vertex.filters import condition
+from reconciler.emulator.vertex.names import Place, full_name, new_id, place
+from reconciler.emulator.vertex.queue import WITH_MODEL, is_full, reschedule
+from reconciler.emulator.vertex.records import Endpoint, Job, ModelVersion, Records
+from reconciler.emulator.vertex.requests import SPECS, read_job
+from reconciler.emulator.vertex.schema import NOTHING
+from reconciler.emulator.vertex.versions import HERE
+
+_LONGEST_PENDING = 30 * SECOND
+_INVALID_ARGUMENT = 3
+_WITH_END_TIME = ("SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED")
+_COLUMNS = {
+    "state": "state",
+    "displayName": "json_extract(fields, '$.tunedModelDisplayName')",
+    "tunedModelDisplayName": "json_extract(fields, '$.tunedModelDisplayName')",
+    "baseModel": "json_extract(fields, '$.baseModel')",
+}
+
+
+def create(call: Call) -> Reply:
+    """tuningJobs.create."""
+    call.parameters()
+    records = Records(call.store.connection)
+    fields, parent = read_job(call, records)
+    where, settings = place(call), call.settings
+    full = is_full(records, where["project"], call.now, settings.vertex_concurrent_jobs)
+    if full and settings.vertex_over_quota == "refuse":
+        text = (
+            "Quota exceeded for aiplatform.googleapis.com/global_concurrent_tuning_jobs. Please "
+            "submit a quota increase request. https://cloud.google.com/vertex-ai/docs/quotas"
+        )
+        raise ApiError(429, text)
+    job, data = _new_job(call, fields)
+    job = records.add(job)
+    if data:
+        records.add_pairs(job, data.pairs)
+        if job.outcome in WITH_MODEL:
+            job = _plan_model(records, job, data, parent)
+    reschedule(records, where["project"], call.now, settings.vertex_concurrent_jobs)
+    call.effect = True
+    return Reply(payload=shown(_find(call, records, job.id), call.now))
+
+
+def get(call: Call) -> Reply:
+    """tuningJobs.get."""
+    call.parameters()
+    job = _find(call, Records(call.store.connection), call.path["job"])
+    if call.now < job.readable:
+        raise _not_found(call)
+    return Reply(payload=shown(job, call.now))
+
+
+def list_jobs(call: Call) -> Reply:
+    """tuningJobs.list: the newest first, which no document says."""
+    parameters = call.parameters("filter", "page_size", "page_token")
+    size = page_size(parameters, 100, 1000)
+    wanted, here = parameters.get("filter", ""), place(call)
+    question = ("tuningJobs", wanted, here["project"], here["location"])
+    before = decode(parameters.get("page_token", ""), *question)
+    where, values = condition(wanted, _COLUMNS)
+    after = "AND seq < :before" if before else ""
+    found = Records(call.store.connection).find(
+        Job,
+        f"{HERE} AND listed <= :now {after} AND ({where})",
+        order="seq DESC",
+        limit=size + 1,
+        now=call.now,
+        before=before,
+        **here,
+        **values,
+    )
+    answer: dict[str, Any] = {"tuningJobs": [shown(job, call.now) for job in found[:size]]}
+    if len(found) > size:
+        answer["nextPageToken"] = encode(found[size - 1].seq, *question)
+    return Reply(payload=answer if found else {})
+
+
+def cancel(call: Call) -> Reply:
+    """tuningJobs.cancel: CANCELLING for a while, then CANCELLED; nothing comes of the job."""
+    call.parameters()
+    call.message(NOTHING)
+    records = Records(call.store.connection)
+    job = _find(call, records, call.path["job"])
+    if job.ended <= call.now and job.state != "JOB_STATE_PAUSED":
+        raise failed_precondition(
+            f"The TuningJob {name_of(job)} is in state {job.state}; it cannot be cancelled."
+        )
+    if job.cancelled is None:
+        settings = call.settings
+        job = dataclasses.replace(
+            job,
+            cancelled=call.now,
+            ended=call.now + round(settings.vertex_cancel_seconds * SECOND),
+            outcome="JOB_STATE_CANCELLED",
+            error={"code": 1, "message": "The TuningJob was cancelled."},
+        )
+        records.put(job)
+        records.never_born(job)
+        reschedule(records, job.project, call.now, settings.vertex_concurrent_jobs)
+        call.effect = True
+    return Reply(payload={})
+
+
+def rebase(_call: Call) -> Reply:
+    """tuningJobs.rebaseTunedModel: not here."""
+    raise ApiError(501)
+
+
+def name_of(job: Job) -> str:
+    """Return the resource name of a job."""
+    return full_name(job.project, job.location, f"tuningJobs/{job.id}")
+
+
+def shown(job: Job, now: int) -> dict[str, Any]:
+    """Return the TuningJob as it is at *now*, when its state was asked."""
+    started = min(job.begun + job.pending, job.cancelled or job.ended)
+    ran = now >= job.begun + job.pending and (job.cancelled or job.ended) > job.begun + job.pending
+    over = job.ended <= now
+    moments = [job.created, job.begun, started, job.cancelled or 0, job.ended]
+    times = {
+        "createTime": job.created,
+        "startTime": started if ran else None,
+        "endTime": job.ended if over and job.outcome[10:] in _WITH_END_TIME else None,
+        "updateTime": max(moment for moment in moments if moment <= now),
+    }
+    answer: dict[str, Any] = {
+        "name": name_of(job),
+        **job.fields,
+        "state": job.state,
+        **{key: six_digits(time) for key, time in times.items() if time is not None},
+    }
+    if ran:
+        answer["experiment"] = full_name(
+            job.project,
+            job.location,
+            f"metadataStores/default/contexts/tuning-experiment-{job.id}",
+        )
+        if job.stats:
+            answer["tuningDataStats"] = job.stats
+    if over and job.error and job.outcome in {"JOB_STATE_FAILED", "JOB_STATE_CANCELLED"}:
+        answer["error"] = job.error
+    if over and job.tuned and job.outcome in WITH_MODEL:
+        answer["tunedModel"] = job.tuned
+    return answer
+
+
+def _find(call: Call, records: Records, job_id: str) -> Job:
+    where = f"id = :id AND {HERE}"
+    found = records.find(Job, where, id=job_id, now=call.now, **place(call))
+    if not found:
+        raise _not_found(call)
+    return found[0]
+
+
+def _not_found(call: Call) -> ApiError:
+    here = place(call)
+    name = full_name(here["project"], here["location"], f"tuningJobs/{call.path['job']}")
+    return ApiError(404, f"The TuningJob does not exist: {name}")
+
+
+def _new_job(call: Call, fields: dict[str, Any]) -> tuple[Job, DataSet | None]:
+    """Return the job with its fate, and its data if that is fit."""
+    here, job_id = place(call), new_id()
+    labels = " ".join(f"{key}={value}" for key, value in fields.get("labels", {}).items())
+    subject = f"{job_id}\n{fields.get('tunedModelDisplayName', '')}\n{labels}"
+    path = f"/v1/{full_name(here['project'], here['location'], f'tuningJobs/{job_id}')}"
+    fate = faults.fate(call.store, path, subject, call.settings.list_lag_seconds)
+    duration = round(call.settings.training_seconds * SECOND)
+    pending, lasting = min(_LONGEST_PENDING, duration // 10), round(duration * fate.at)
+    outcome, error = fate.end or "JOB_STATE_SUCCEEDED", None
+    if fate.fail is not None:
+        outcome = fate.end or "JOB_STATE_FAILED"
+        error = {"code": 13, "message": "Internal error.", **fate.fail}
+    data, counted = None, None
+    try:
+        data, counted = _data(call, fields)
+    except Unfit as unfit:
+        outcome, error = "JOB_STATE_FAILED", {"code": _INVALID_ARGUMENT, "message": str(unfit)}
+        lasting = pending + pending // 2
+    job = Job(
+        id=job_id,
+        **here,
+        fields=fields,
+        created=call.now,
+        begun=call.now,
+        pending=pending,
+        lasting=lasting,
+        ended=call.now + lasting,
+        outcome=outcome,
+        error=error,
+        listed=call.now + fate.hidden_from_list,
+        readable=call.now + fate.hidden_from_get,
+        stats=counted,
+    )
+    return job, data
+
+
+def _data(call: Call, fields: dict[str, Any]) -> tuple[DataSet, dict[str, Any]]:
+    kind = next(name for name in SPECS if name in fields)
+    spec, preference = fields[kind], kind == SPECS[1]
+    data = read_data_set(call.store, spec["trainingDatasetUri"], preference=preference)
+    if "validationDatasetUri" in spec:
+        uri = spec["validationDatasetUri"]
+        read_data_set(call.store, uri, preference=preference, validation=True)
+    return data, stats(data, _epochs(fields), preference=preference)
+
+
+def _epochs(fields: dict[str, Any]) -> int:
+    return int(fields[next(name for name in SPECS if name in fields)]["hyperParameters"]["epochCount"])
+
+
+def _plan_model(records: Records, job: Job, data: DataSet, parent: ModelVersion | None) -> Job:
+    """Write down the model and the endpoints that the job will have made when it ends."""
+    fields, here = job.fields, Place(project=job.project, location=job.location)
+    kind = next(name for name in SPECS if name in fields)
+    base = parent.system["base"] if parent else fields["baseModel"].removeprefix("publishers/google/models/")
+    title = fields.get("tunedModelDisplayName") or (
+        parent.fields["displayName"] if parent else f"tuned-{base}-{job.id[:6]}"
+    )
+    goes_on = parent is not None and title == parent.fields["displayName"]
+    model_id, version = new_id(), 1
+    if parent and goes_on:
+        model_id = parent.id
+        version = 1 + max(v.version for v in records.find(ModelVersion, "id = :id", id=parent.id))
+    epochs = _epochs(fields)
+    marks = _checkpoints(epochs, step_count(data, epochs))
+    if fields[kind].get("exportLastCheckpointOnly"):
+        marks = marks[-1:]
+    # Labels that the service puts on what a tuning makes; SDKs list tuned models by them.
+    system = {
+        "google-vertex-llm-tuning-base-model-id": base.replace(".", "-"),
+        "google-vertex-llm-tuning-job-id": job.id,
+        "tune-type": "sft" if kind == SPECS[0] else "preference-optimization",
+    }
+    own: dict[str, Any] = {"displayName": title, "labels": {**fields.get("labels", {}), **system}}
+    if fields.get("description"):
+        own["description"] = fields["description"]
+    about = {"base": base, "checkpoints": marks, "labels": system}
+    about |= {"encryptionSpec": fields["encryptionSpec"]} if "encryptionSpec" in fields else {}
+    records.add(
+        ModelVersion(
+            id=model_id, **here, version=version, job=job.seq, fields=own, system=about, born=job.ended
+        )
+    )
+    places = [
+        records.add(
+            Endpoint(
+                id=new_id(),
+                **here,
+                job=job.seq,
+                model=model_id,
+                version=version,
+                checkpoint=mark["checkpointId"],
+                deployed=new_id(),
+                fields=own,
+                system=about,
+                born=job.ended,
+            )
+        )
+        for mark in marks
+    ]
+    names = [full_name(job.project, job.location, f"endpoints/{place.id}") for place in places]
+    tuned: dict[str, Any] = {
+        "model": full_name(job.project, job.location, f"models/{model_id}@{version}"),
+        "endpoint": names[-1],
+    }
+    if not fields[kind].get("exportLastCheckpointOnly"):
+        pairs = zip(marks, names, strict=True)
+        tuned["checkpoints"] = [{**mark, "endpoint": name} for mark, name in pairs]
+    job = dataclasses.replace(job, tuned=tuned)
+    records.put(job)
+    return job
+
+
+def _checkpoints(epochs: int, steps: int) -> list[dict[str, str]]:
+    """Return one for each epoch, ten at most."""
+    count = min(10, epochs)
+    ends = [math.ceil(epochs * n / count) for n in range(1, count + 1)]
+    return [
+        {"checkpointId": str(n), "epoch": str(epoch), "step": str(math.ceil(steps * epoch / epochs))}
+        for n, epoch in enumerate(ends, 1)
+    ]

@@ -1,0 +1,209 @@
+"""What a request to Vertex AI may say: the messages of the aiplatform v1 discovery document.
+
+Output-only fields may be sent, as clients send whole resources back, and are not read. v1beta1 takes
+v1's fields here, not its own: what is newer there than in v1 is refused as unknown.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from reconciler.emulator.schema import Field, Message
+
+_STRING, _DOUBLE, _INT64 = Field(), Field("TYPE_DOUBLE"), Field("TYPE_INT64")
+_BOOL, _MAP, _ANY = Field("TYPE_BOOL"), Field("TYPE_MAP"), Field("TYPE_ANY")
+
+ADAPTER_SIZES = (
+    "ADAPTER_SIZE_UNSPECIFIED",
+    "ADAPTER_SIZE_ONE",
+    "ADAPTER_SIZE_TWO",
+    "ADAPTER_SIZE_FOUR",
+    "ADAPTER_SIZE_EIGHT",
+    "ADAPTER_SIZE_SIXTEEN",
+    "ADAPTER_SIZE_THIRTY_TWO",
+)
+_ENCRYPTION: Message = {"kms_key_name": _STRING}
+_HYPERPARAMETERS: Message = {
+    "epoch_count": _INT64,
+    "learning_rate_multiplier": _DOUBLE,
+    "adapter_size": Field("TYPE_ENUM", names=ADAPTER_SIZES),
+}
+_DATASETS: Message = {
+    "training_dataset_uri": _STRING,
+    "validation_dataset_uri": _STRING,
+    "export_last_checkpoint_only": _BOOL,
+}
+_SUPERVISED: Message = {
+    **_DATASETS,
+    "hyper_parameters": Field(message=_HYPERPARAMETERS),
+    "evaluation_config": _ANY,
+}
+_PREFERENCE: Message = {
+    **_DATASETS,
+    "hyper_parameters": Field(message={**_HYPERPARAMETERS, "beta": _DOUBLE}),
+}
+_PRE_TUNED: Message = {"tuned_model_name": _STRING, "checkpoint_id": _STRING, "base_model": _STRING}
+# What nobody but the service sets.
+JOB_OUTPUT = (
+    "name",
+    "state",
+    "create_time",
+    "start_time",
+    "end_time",
+    "update_time",
+    "error",
+    "experiment",
+    "gcs_metrics_uri",
+    "tuned_model",
+    "tuning_data_stats",
+    "evaluate_dataset_runs",
+)
+TUNING_JOB: Message = {
+    **dict.fromkeys(JOB_OUTPUT, _ANY),
+    "base_model": Field(oneof="source_model"),
+    "pre_tuned_model": Field(message=_PRE_TUNED, oneof="source_model"),
+    "supervised_tuning_spec": Field(message=_SUPERVISED, oneof="tuning_spec"),
+    "preference_optimization_spec": Field(message=_PREFERENCE, oneof="tuning_spec"),
+    "tuned_model_display_name": _STRING,
+    "description": _STRING,
+    "labels": _MAP,
+    "encryption_spec": Field(message=_ENCRYPTION),
+    "service_account": _STRING,
+}
+MODEL: Message = {
+    "name": _STRING,
+    "display_name": _STRING,
+    "description": _STRING,
+    "labels": _MAP,
+    "etag": _STRING,
+    "default_checkpoint_id": _STRING,
+    "version_description": _STRING,
+    "version_aliases": Field(repeated=True),
+    **dict.fromkeys(
+        (
+            "artifact_uri",
+            "base_model_source",
+            "checkpoints",
+            "container_spec",
+            "create_time",
+            "data_stats",
+            "deployed_models",
+            "encryption_spec",
+            "explanation_spec",
+            "metadata",
+            "metadata_artifact",
+            "metadata_schema_uri",
+            "model_source_info",
+            "original_model_info",
+            "pipeline_job",
+            "predict_schemata",
+            "satisfies_pzi",
+            "satisfies_pzs",
+            "supported_deployment_resources_types",
+            "supported_export_formats",
+            "supported_input_storage_formats",
+            "supported_output_storage_formats",
+            "training_pipeline",
+            "update_time",
+            "version_create_time",
+            "version_id",
+            "version_update_time",
+        ),
+        _ANY,
+    ),
+}
+ENDPOINT: Message = {
+    "name": _STRING,
+    "display_name": _STRING,
+    "description": _STRING,
+    "labels": _MAP,
+    "etag": _STRING,
+    "traffic_split": _ANY,
+    **dict.fromkeys(
+        (
+            "client_connection_config",
+            "create_time",
+            "dedicated_endpoint_dns",
+            "dedicated_endpoint_enabled",
+            "deployed_models",
+            "enable_private_service_connect",
+            "encryption_spec",
+            "gdc_config",
+            "gen_ai_advanced_features_config",
+            "model_deployment_monitoring_job",
+            "network",
+            "predict_request_response_logging_config",
+            "private_service_connect_config",
+            "satisfies_pzi",
+            "satisfies_pzs",
+            "update_time",
+        ),
+        _ANY,
+    ),
+}
+UNDEPLOY: Message = {"deployed_model_id": _STRING, "traffic_split": _ANY}
+WAIT: Message = {"name": _STRING, "timeout": _STRING}
+NOTHING: Message = {"name": _STRING}
+_PART: Message = {
+    "text": _STRING,
+    **dict.fromkeys(
+        (
+            "audio_transcription",
+            "code_execution_result",
+            "executable_code",
+            "file_data",
+            "function_call",
+            "function_response",
+            "inline_data",
+            "media_resolution",
+            "speech_metadata",
+            "thought",
+            "thought_signature",
+            "video_metadata",
+        ),
+        _ANY,
+    ),
+}
+CONTENT: Message = {"parts": Field(message=_PART, repeated=True), "role": _STRING}
+GENERATE_CONTENT: Message = {
+    "contents": Field(message=CONTENT, repeated=True),
+    "system_instruction": Field(message=CONTENT),
+    "labels": _MAP,
+    "cached_content": _STRING,
+    **dict.fromkeys(
+        (
+            "continuation_token",
+            "generation_config",
+            "model_armor_config",
+            "output_config",
+            "safety_settings",
+            "tool_config",
+            "tools",
+        ),
+        _ANY,
+    ),
+}
+COUNT_TOKENS: Message = {
+    "model": _STRING,
+    "contents": Field(message=CONTENT, repeated=True),
+    "system_instruction": Field(message=CONTENT),
+    **dict.fromkeys(("generation_config", "instances", "tools"), _ANY),
+}
+# One line of a data set. Tools and generation settings are taken as they come.
+EXAMPLE: Message = {
+    "contents": Field(message=CONTENT, repeated=True),
+    "system_instruction": Field(message=CONTENT),
+    "tools": _ANY,
+    "generation_config": _ANY,
+    "labels": _ANY,
+}
+PREFERENCE_EXAMPLE: Message = {
+    **EXAMPLE,
+    "completions": Field(message={"score": _DOUBLE, "completion": Field(message=CONTENT)}, repeated=True),
+}
+
+
+def with_texts(value: Any) -> Any:
+    """Return *value* with its 64-bit integers as text, as JSON has them in answers."""
+    if isinstance(value, Mapping):
+        return {key: with_texts(item) for key, item in value.items()}
+    return str(value) if type(value) is int else value

@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from reconciler.statemgr import StateManager
 
 
+_LOOKS = 5
+"""How often state and service are read again while other runs are at work on both."""
+
+
 @dataclass(slots=True)
 class Operation:
     """What a command works with.
@@ -65,7 +69,7 @@ class Operation:
 
     def plan(self, state: State | None = None) -> tuple[Plan, World]:
         """Read everything and decide; base models are asked for only when something would be trained."""
-        world = self.world(self.state() if state is None else state)
+        world = self.world() if state is None else self._observed(state)
         plan = make_plan(world)
         if plan.trainings:
             kinds = {change.address.kind for change in plan.trainings if change.source.startswith("models/")}
@@ -76,8 +80,21 @@ class Operation:
                 plan = make_plan(world)
         return plan, world
 
-    def world(self, state: State) -> World:
-        """Everything that a decision depends on."""
+    def world(self, state: State | None = None) -> World:
+        """Everything that a decision depends on, read without the lock; `state` where it was just read.
+
+        Between our reading of the state and of the service another run may have promoted a model and
+        deleted its predecessor, which then looks lost: the state is read again before that is believed.
+        """
+        state = self.state() if state is None else state
+        world = self._observed(state)
+        for _ in range(_LOOKS):
+            if not _is_anything_missing(world) or (now := self.state()) == state:
+                break
+            state, world = now, self._observed(now)
+        return world
+
+    def _observed(self, state: State) -> World:
         desired = self.loaded.desired
         observed = refresh.observe(
             self.providers, state, desired, context=self.context, parallelism=self.parallelism
@@ -110,7 +127,7 @@ class Operation:
         chosen = tuple(addresses)
 
         def check(state: State) -> tuple[Plan, World]:
-            world = self.world(self._ours(state))
+            world = self._observed(self._ours(state))
             return resumable(world, chosen), world
 
         return check
@@ -132,11 +149,11 @@ class Operation:
 
     def unfinished(self) -> Plan:
         """What `resume` would do, looked at without a lock; its notes name what wait cannot finish."""
-        return resumable(self.world(self.state()))
+        return resumable(self.world())
 
     def refresh_plan(self) -> Plan:
         """Only how live differs from recorded, as a plan that does nothing."""
-        world = self.world(self.state())
+        world = self.world()
         return Plan(
             changes=(),
             drift=find_drift(world),
@@ -249,6 +266,15 @@ class Operation:
         with self.manager.locked() as session:
             state = change(self._ours(session.state))
             session.commit(state)
+
+
+def _is_anything_missing(world: World) -> bool:
+    """Whether a model that serves, or was accepted, is not live."""
+    return any(
+        model is not None and not model.pending and world.live_of(record, model) is None
+        for record in world.state.resources.values()
+        for model in (record.serving, record.candidate)
+    )
 
 
 @dataclass(frozen=True, slots=True)

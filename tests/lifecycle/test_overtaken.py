@@ -1,0 +1,66 @@
+"""Reading without the lock while somebody else is at work: what was seen in two pieces is no loss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from reconciler.errors import PlanError
+from reconciler.model import Live
+from reconciler.operation import Operation
+from reconciler.plan.values import Action
+from tests.fakes import FakeProvider, FakeService
+from tests.lifecycle.stage import KIND, Stage, want
+
+NAMES = ("a", "b", "c", "d")
+
+
+class Overtaken(FakeProvider):
+    """Before its first list is answered, something else happens."""
+
+    def __init__(self, service: FakeService, happens: Callable[[], object]) -> None:
+        super().__init__(service)
+        self.happens: Callable[[], object] | None = happens
+
+    def list(self, *, own: bool = False) -> Iterator[Live]:
+        """See Provider.list."""
+        if self.happens is not None:
+            happens, self.happens = self.happens, None
+            happens()
+        return super().list(own=own)
+
+
+def reader(stage: Stage, happens: Callable[[], object]) -> Operation:
+    """A run that reads the state, and then the service after something else has happened."""
+    operation = stage.process().operation
+    operation.providers = {KIND: Overtaken(stage.service, happens)}
+    return operation
+
+
+@pytest.fixture
+def replacing() -> Stage:
+    """Four models in service, whose successors are trained and not yet promoted."""
+    stage = Stage(*(want(name) for name in NAMES))
+    stage.apply()
+    stage.manifests = tuple(want(name, "two") for name in NAMES)
+    stage.apply(wait=False)
+    stage.service.finish()
+    return stage
+
+
+def test_a_plan_that_was_overtaken_by_a_promotion_loses_nothing(replacing: Stage) -> None:
+    """The predecessors are gone between the two readings: neither a majority lost nor a training to start."""
+    plan, _ = reader(replacing, replacing.apply).plan()
+    assert {change.action for change in plan.changes} <= {Action.NO_OP}
+
+
+def test_drift_that_was_overtaken_by_a_promotion_is_none(replacing: Stage) -> None:
+    """Nothing drifted: another run did what was planned."""
+    assert reader(replacing, replacing.apply).drift() == ()
+
+
+def test_a_real_loss_is_still_one(replacing: Stage) -> None:
+    """The state did not move: what is missing is missing."""
+    with pytest.raises(PlanError, match="4 of 4 recorded models are missing"):
+        reader(replacing, replacing.service.models.clear).plan()

@@ -17,6 +17,7 @@ import time
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,17 @@ A_FILE = 100
 """Manifests in one file."""
 
 
-def measured(
-    command: Sequence[str], folder: Path, environ: dict[str, str] | None = None
-) -> tuple[float, float]:
-    """Wall-clock seconds and peak MiB of a command that must succeed."""
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Of one command: wall-clock and processor seconds, and peak MiB."""
+
+    wall: float
+    processor: float
+    peak: float
+
+
+def measured(command: Sequence[str], folder: Path, environ: dict[str, str] | None = None) -> Cost:
+    """What a command costs that must succeed."""
     log = folder / "bench.log"
     with log.open("wb") as output:
         started = time.perf_counter()
@@ -37,18 +45,23 @@ def measured(
             command, cwd=folder, env=environ, stdin=subprocess.DEVNULL, stdout=output, stderr=output
         )
         _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - started
+        wall = time.perf_counter() - started
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
         sys.exit(f"{' '.join(command)} exited {process.returncode}:\n{log.read_text()[-2000:]}")
     unit = 1024 if sys.platform == "linux" else 1024 * 1024
-    return seconds, usage.ru_maxrss / unit
+    return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / unit)
 
 
-def cold_start(command: Sequence[str], folder: Path) -> float:
-    """The median of some starts, after one that fills the caches."""
+def cold_start(command: Sequence[str], folder: Path) -> Cost:
+    """The medians of some starts, after one that fills the caches."""
     measured(command, folder)
-    return statistics.median(measured(command, folder)[0] for _ in range(STARTS))
+    costs = [measured(command, folder) for _ in range(STARTS)]
+    return Cost(
+        statistics.median(one.wall for one in costs),
+        statistics.median(one.processor for one in costs),
+        max(one.peak for one in costs),
+    )
 
 
 def write_manifests(folder: Path, count: int) -> None:
@@ -117,9 +130,13 @@ def emulator() -> Iterator[Emulator]:
         process.wait()
 
 
-def say(what: str, seconds: float, *notes: str) -> None:
+def say(what: str, cost: Cost, *notes: str) -> None:
     """One row."""
-    print(f"{what:<42} {seconds * 1000:>9,.0f} ms   {', '.join(notes)}", flush=True)
+    print(
+        f"{what:<42} {cost.wall * 1000:>8,.0f} ms {cost.processor * 1000:>8,.0f} ms {cost.peak:>6,.0f} MiB"
+        f"   {', '.join(notes)}",
+        flush=True,
+    )
 
 
 def starts(folder: Path) -> None:
@@ -132,7 +149,7 @@ def starts(folder: Path) -> None:
         print("terraform is not installed: no comparison")
         return
     theirs = cold_start([terraform, "-help"], folder)
-    say("terraform -help", theirs, f"ratio {ours / theirs:.2f}, goal: at most 2")
+    say("terraform -help", theirs, f"ratio {ours.wall / theirs.wall:.2f}, goal: at most 2")
 
 
 def runs(folder: Path, count: int, server: Emulator, *, apply: bool) -> None:
@@ -149,19 +166,19 @@ def runs(folder: Path, count: int, server: Emulator, *, apply: bool) -> None:
             ("apply, all to train", ["apply", "--auto-approve", "--parallelism", "10"]),
             ("plan, nothing to do", ["plan"]),
             ("drift", ["drift"]),
-            ("plan --json, nothing to do", ["plan", "--json"]),
         ]
     server.ask("POST", "reset")
     server.count()
     for name, arguments in steps:
-        seconds, peak = measured([*COMMAND, *arguments], here, environ)
-        say(f"{count:>6,} models: {name}", seconds, f"{server.count():,} requests", f"peak {peak:,.0f} MiB")
+        cost = measured([*COMMAND, *arguments], here, environ)
+        say(f"{count:>6,} models: {name}", cost, f"{server.count():,} requests")
 
 
 def main() -> None:
     """Everything, some minutes."""
     with tempfile.TemporaryDirectory() as name, emulator() as server:
         folder = Path(name)
+        print(f"{'':<42} {'wall clock':>11} {'processor':>11} {'peak':>10}")
         starts(folder)
         runs(folder, 100, server, apply=True)
         runs(folder, 1_000, server, apply=True)

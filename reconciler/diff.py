@@ -17,7 +17,7 @@ def comparable(field: Field, value: Value) -> Value:
     """The value as the service keeps it, so that == means the same."""
     if field.type is FieldType.FLOAT32 and isinstance(value, (int, float)):
         return float32(value)
-    if field.type is FieldType.INTEGERS and isinstance(value, tuple):
+    if field.type in {FieldType.INTEGERS, FieldType.STRINGS} and isinstance(value, tuple):
         return tuple(sorted(set(value), key=str))
     return value
 

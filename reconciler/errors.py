@@ -23,6 +23,7 @@ Every error that a user can cause or a service can answer is one of these; anyth
         ├── NotFoundError              404
         ├── AlreadyExistsError         409
         ├── RateLimitedError           429 that was not worth waiting for, or lasted too long
+        │   └── NoCapacityError        the service has no room now: nothing was begun, wait and ask again
         ├── UnavailableError           5xx, or no connection: nothing was sent or it is safe to repeat
         │   └── StoppedError           the run is being stopped (Ctrl-C); the call was not sent (again)
         └── ReplyLostError             sent, no whole reply: the effect is unknown; look before repeating
@@ -216,6 +217,10 @@ class AlreadyExistsError(ServiceError):
 
 class RateLimitedError(ServiceError):
     """429 that is not worth waiting for (limit: 0), or that outlasted our patience."""
+
+
+class NoCapacityError(RateLimitedError):
+    """A create was refused for want of room (a quota of trainings at once): it is worth asking again later."""
 
 
 class UnavailableError(ServiceError):

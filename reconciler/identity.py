@@ -42,10 +42,14 @@ def float32_hex(number: float) -> str:
 
 
 def examples_digest(examples: Iterable[Example]) -> str:
-    """SHA-256 in hex over one canonical `{"output":…,"textInput":…}` object a line, in order."""
+    """SHA-256 in hex over one canonical `{"output":…,"textInput":…}` object a line, in order.
+
+    An example that is no pair counts as its own canonical line.
+    """
     digest = hashlib.sha256()
     for example in examples:
-        digest.update(canonical({"output": example.output, "textInput": example.text_input}) + b"\n")
+        pair = {"output": example.output, "textInput": example.text_input}
+        digest.update((example.line.encode() if example.line else canonical(pair)) + b"\n")
     return digest.hexdigest()
 
 
@@ -95,7 +99,7 @@ def model_digests(
         stack: the Stack's name or "".
         workspace: of the state.
         generations: 0 for the first training of it.
-        source: "models/x", or the live parent's resource name.
+        source: "models/x", or what names the live parent (`Kind.reference`).
         fields: the kind's field table.
     """
     data: object = want.data[0].digest

@@ -69,6 +69,9 @@ class FieldType(StrEnum):
     FLOAT32 = "float32"
     INTEGERS = "integers"
     """A set of int64: order means nothing."""
+    BOOLEAN = "boolean"
+    STRINGS = "strings"
+    """A set of texts: order means nothing. A map is one of KEY=VALUE."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +117,23 @@ class Kind:
     default_epochs: int = 5
     default_batch: int = 4
 
+    def reference(self, id: str) -> str:
+        """What names a model of this kind in an identity: its resource name, where ids make names."""
+        return self.collection + id
+
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One training pair, never trimmed nor normalised."""
+    """One training pair, never trimmed nor normalised.
+
+    Attributes:
+        line: what a pair cannot say (turns, an instruction), as one canonical JSON object in the service's
+            own form; then the pair is empty. "" for a pair.
+    """
 
     text_input: str
     output: str
+    line: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,13 +141,16 @@ class DataSet:
     """Training data as a plan may know it: where it is and what it amounts to, not what it says.
 
     Attributes:
-        digest: SHA-256 in hex over the canonical examples (design 2.4).
+        digest: SHA-256 in hex over the canonical examples (design 2.4); of data at a `uri` "" until the
+            provider has measured it.
         examples: how many.
         characters: of all inputs and outputs together.
         file: path to read it from again, as loaded; None when inline.
         inline: the examples themselves when they stand in the manifest.
         shown: how the manifest names it ("data/numbers.jsonl" or "inline").
         field: which data set of the model this is, for kinds that have several.
+        uri: where else it lies; then nothing is read or sent, and `examples` and `characters` are 0.
+        form: what the file is written in, "" for pairs.
     """
 
     digest: str
@@ -144,6 +160,8 @@ class DataSet:
     inline: tuple[Example, ...] = field(default=(), repr=False)
     shown: str = "inline"
     field: str = "training_data"
+    uri: str = ""
+    form: str = ""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -258,6 +276,7 @@ class Live:
         permissions: None when they were not asked for.
         error: the operation's error where it was looked up, else "".
         times: RFC 3339 as received.
+        outputs: what came of it besides, name to resource name or figure; for people.
     """
 
     id: str
@@ -270,6 +289,7 @@ class Live:
     snapshots: tuple[Snapshot, ...] = ()
     permissions: tuple[Permission, ...] | None = None
     error: str = ""
+    outputs: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,6 +314,8 @@ class Stack:
 
     Attributes:
         name: "" when there is no Stack.
+        bucket: "gs://BUCKET/PREFIX" where data sets are uploaded to, for services that read them there.
+        tunable_base_models: what can be tuned, for services that do not tell; None for what is documented.
         fail_on: drift classes that exit 2 besides changed, missing and failed.
         lifecycle: defaults for models that say nothing themselves.
     """
@@ -302,6 +324,8 @@ class Stack:
     project: str | None = None
     location: str | None = None
     endpoint: str | None = None
+    bucket: str | None = None
+    tunable_base_models: tuple[str, ...] | None = None
     state: str | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
     guards: Guards = Guards()

@@ -382,10 +382,21 @@ class FakeProvider:
             model = self.service.visible(handle.id, self.service.get_lag)
             return None if model is None else self.service.live(model)
 
+    def measured(self, wants: Sequence[Desired]) -> Sequence[Desired]:
+        """Nothing lies elsewhere."""
+        return wants
+
     def create(
-        self, want: Desired, id: str, source: str, examples: Mapping[str, Sequence[Example]]
+        self,
+        want: Desired,
+        id: str,
+        source: str,
+        examples: Mapping[str, Sequence[Example]],
+        *,
+        attempted: bool = False,
     ) -> Accepted:
         """Start a training, or find the one that was started under this id."""
+        del attempted
         with self._call("create", id):
             model = self.service.train(id, want, source, examples[want.data[0].field])
             return Accepted(model.name, model.operation, model.total_steps, _time(model.started))

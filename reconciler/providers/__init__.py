@@ -54,9 +54,13 @@ class Handle:
 
 @dataclass(frozen=True, slots=True)
 class BaseModels:
-    """What can be tuned today; `tunable` are the resource names that offer it."""
+    """What can be tuned today; `tunable` are the names that offer it.
+
+    `assumed`: from documentation, because the service does not tell; then it refuses nothing.
+    """
 
     tunable: frozenset[str]
+    assumed: bool = False
 
 
 class Provider(Protocol):
@@ -75,8 +79,20 @@ class Provider(Protocol):
     def get(self, handle: Handle) -> Live | None:
         """One model; None when the service says it does not exist. Forbidden raises."""
 
+    def measured(self, wants: Sequence[Desired]) -> Sequence[Desired]:
+        """The same, with the digest of each data set that lies elsewhere; reads only.
+
+        A data set that is not there keeps the digest "".
+        """
+
     def create(
-        self, want: Desired, id: str, source: str, examples: Mapping[str, Sequence[Example]]
+        self,
+        want: Desired,
+        id: str,
+        source: str,
+        examples: Mapping[str, Sequence[Example]],
+        *,
+        attempted: bool = False,
     ) -> Accepted:
         """Start the training of `want` under our `id`; answers when it is accepted.
 
@@ -87,9 +103,13 @@ class Provider(Protocol):
             want: what is declared.
             id: the identity chosen beforehand.
             source: the resource name of the model to tune ("models/x" or "tunedModels/y").
-            examples: DataSet.field to its examples, read and verified by the caller.
+            examples: DataSet.field to its examples, read and verified by the caller; none for data that
+                lies elsewhere.
+            attempted: an earlier run may have sent it; where no id of ours refuses a second one, it is
+                looked for until a list cannot lag any more.
 
         Raises:
+            NoCapacityError: the service has no room for it now; nothing was begun.
             AlreadyExistsError: the id is taken by a model that is not the one asked for
                 (`visible`), or by something that nobody can see.
         """

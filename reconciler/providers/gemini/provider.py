@@ -106,8 +106,18 @@ class GeminiProvider:
 
     # ---------------------------------------------------------------- changing
 
+    def measured(self, wants: Sequence[Desired]) -> Sequence[Desired]:
+        """The same: its training data is always sent along."""
+        return wants
+
     def create(
-        self, want: Desired, id: str, source: str, examples: Mapping[str, Sequence[Example]]
+        self,
+        want: Desired,
+        id: str,
+        source: str,
+        examples: Mapping[str, Sequence[Example]],
+        *,
+        attempted: bool = False,
     ) -> Accepted:
         """POST; after a lost reply or a 5xx look first, and POST again only when nothing is there.
 
@@ -116,6 +126,7 @@ class GeminiProvider:
             ReplyLostError: whether it was created could not be found out; the next run finds it by its id.
             UnavailableError: nothing was sent, or the service kept failing and there is no such model.
         """
+        del attempted  # a second POST of the same id can only be refused
         return self._creation.create(want, id, source, examples)
 
     def update(self, handle: Handle, attributes: Attributes) -> None:

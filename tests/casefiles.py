@@ -121,7 +121,7 @@ class Case:
             return None
         body = {"id": body} if isinstance(body, str) else body
         _only(body, _ATTRIBUTES | {"id", "status", "permissions", "promoted", "deposed", "create_time",
-                                   "error", "verdict", "generation", "digest", "assumed"})  # fmt: skip
+                                   "error", "verdict", "generation", "digest", "assumed", "started"})  # fmt: skip
         id = self.id(body["id"])
         symbol = _SYMBOL.fullmatch(body["id"])
         made: Model = make(id, body.get("data", "one"), _attributes(body))
@@ -134,6 +134,7 @@ class Case:
             create_time=body.get("create_time", made.create_time),
             promoted=made.promoted if body.get("promoted", True) else "",
             deposed=body.get("deposed", ""),
+            started=body.get("started", made.started),
             source=str(made.sent.get("base_model", made.sent.get(PARENT, ""))),
         )
         if body.get("data") == "unknown":

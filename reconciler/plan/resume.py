@@ -80,7 +80,7 @@ def _main(world: World, record: Record, main: Change | None) -> list[Change]:
     want = world.desired.get(record.address)
     if main is not None and main.action in _FINISHED_BY_WAIT and want is not None:
         approved = not candidate.approved or candidate.approved == approval(want, main.after or {})
-        return [main if approved else _record_only(main)]
+        return [main if approved else _record_only(main, candidate.approved)]
     live = world.live_of(record, candidate)
     if live is None or live.status is Status.FAILED:
         return []
@@ -95,12 +95,17 @@ def _main(world: World, record: Record, main: Change | None) -> list[Change]:
     )
     known = replace(candidate, status=live.status, create_time=live.create_time, name=live.name)
     intent = replace(record, candidate=known)
-    return [_record_only(replace(change, intent=intent if intent != record else None))]
+    return [_record_only(replace(change, intent=intent if intent != record else None), candidate.approved)]
 
 
-def _record_only(change: Change) -> Change:
+def _record_only(change: Change, approved: str) -> Change:
+    """Without what nobody approved; what was approved stays on record, for the next apply to renew."""
+    intent = change.intent
+    if intent is not None and intent.candidate is not None:
+        intent = replace(intent, candidate=replace(intent.candidate, approved=approved))
     return replace(
         change,
+        intent=intent,
         promote=False,
         fields=(),
         permissions=(),

@@ -26,6 +26,7 @@ no       no                  yes                not ours: never touched
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 from reconciler.errors import Diagnostic
 from reconciler.model import Attributes, Desired, Live, Status
@@ -44,8 +45,11 @@ from reconciler.plan.wanted import (
     unless_same,
     updates,
 )
-from reconciler.plan.world import World, new_model, recorded_data
+from reconciler.plan.world import World, approval, new_model, recorded_data
 from reconciler.state import Model, Record
+
+_LAG = timedelta(seconds=60)
+"""How long the service may not know yet what it has accepted: no document says (api.md section 3)."""
 
 
 def decide(wanted: Wanted) -> Decision:
@@ -149,6 +153,10 @@ def _candidate(wanted: Wanted, candidate: Model) -> Decision:
     """Recorded as candidate, and still what is wanted."""
     live = wanted.live(candidate)
     record = protected(wanted, wanted.record)
+    if live is None and _just_accepted(wanted.world, candidate):
+        return Decision(
+            [finish(wanted, Action.WAIT, Reason.IN_TRAINING, model=candidate, live=None, record=None)]
+        )
     if live is None:
         reason = Reason.POST_NEVER_ARRIVED if candidate.pending else Reason.DELETED_OUTSIDE
         again = replace(
@@ -171,7 +179,13 @@ def _candidate(wanted: Wanted, candidate: Model) -> Decision:
         if live.status is Status.CREATING
         else (Action.COMPLETE, Reason.TRAINED)
     )
-    known = replace(candidate, status=live.status, create_time=live.create_time, name=live.name)
+    known = replace(
+        candidate,
+        status=live.status,
+        create_time=live.create_time,
+        name=live.name,
+        approved=candidate.approved and approval(wanted.want, wanted.attributes),
+    )
     return Decision(
         [
             finish(
@@ -184,6 +198,13 @@ def _candidate(wanted: Wanted, candidate: Model) -> Decision:
             )
         ]
     )
+
+
+def _just_accepted(world: World, candidate: Model) -> bool:
+    """A 404 shortly after an accepted create is lag, not loss."""
+    if candidate.pending or not candidate.started:
+        return False
+    return world.now - datetime.fromisoformat(candidate.started) < _LAG
 
 
 def _serving(wanted: Wanted, serving: Model) -> Decision:

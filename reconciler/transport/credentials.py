@@ -176,23 +176,22 @@ class Credentials:
         """The credential to use.
 
         Args:
-            api_key: False for APIs that refuse API keys; on a loopback address they are used all the same.
+            api_key: False for APIs that refuse API keys.
 
         Raises:
             CredentialError: there is none, it is malformed, or it must not be sent to that address.
         """
-        keys = api_key or self._loopback
         with self._lock:
-            if keys not in self._chosen:
-                credential = self._find(keys=keys)
+            if api_key not in self._chosen:
+                credential = self._find(keys=api_key)
                 if credential is not ANONYMOUS and is_plain(self._base_url) and not self._loopback:
                     raise CredentialError(
                         f"The {credential.description} must not be sent to {self._base_url}: plain http is "
                         "readable on the way",
                         "Use an https:// address; http:// is for loopback addresses (127.0.0.1, localhost).",
                     )
-                self._chosen[keys] = credential
-            return self._chosen[keys]
+                self._chosen[api_key] = credential
+            return self._chosen[api_key]
 
     def _find(self, *, keys: bool) -> Credential:
         if token := _secret(self._environ, TOKEN_VARIABLE):

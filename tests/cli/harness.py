@@ -28,6 +28,8 @@ BASE = "models/gemini-1.0-pro-001"
 OTHER_BASE = "models/gemini-1.5-flash-001-tuning"
 PAIRS = [(str(n), str(n + 1)) for n in range(20)]
 ROOT = pathlib.Path(__file__).parents[2]
+Answer = Callable[[str, str, bytes], tuple[int, dict[str, str], bytes]]
+"""What a recording server says: method, path and body in; status, headers and body out."""
 SECONDS = 60
 """How long a command may take before the test fails."""
 
@@ -416,7 +418,7 @@ def kill(process: subprocess.Popen[str]) -> None:
 
 @contextlib.contextmanager
 def recording(
-    answer: Callable[[str, str], tuple[int, dict[str, str], bytes]],
+    answer: Answer,
 ) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """Serve HTTP and note every request's method, path and headers; yields address and notes."""
     seen: list[dict[str, Any]] = []
@@ -427,7 +429,7 @@ def recording(
             body = self.rfile.read(length)
             headers = {key.lower(): value for key, value in self.headers.items()}
             seen.append({"method": self.command, "path": self.path, "headers": headers, "body": body})
-            status, extra, content = answer(self.command, self.path)
+            status, extra, content = answer(self.command, self.path, body)
             self.send_response(status)
             for key, value in {"Content-Type": "application/json", **extra}.items():
                 self.send_header(key, value)
@@ -448,3 +450,15 @@ def recording(
         finally:
             server.shutdown()
             thread.join()
+
+
+def forward(service: Service) -> Answer:
+    """Return what passes every request on to the emulator."""
+
+    def answer(method: str, path: str, body: bytes) -> tuple[int, dict[str, str], bytes]:
+        with requests.Session() as session:
+            session.trust_env = False
+            got = session.request(method, service.url + path, data=body, timeout=10)
+        return got.status_code, {"Content-Type": got.headers["Content-Type"]}, got.content
+
+    return answer

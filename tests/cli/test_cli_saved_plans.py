@@ -110,23 +110,28 @@ def test_its_guards_are_enforced(project: Project) -> None:
 
 
 def change_manifest(project: Project) -> None:
+    """Declare another field."""
     project.declare(model("one", spec={"description": "moved"}), model("two"))
 
 
 def change_data(project: Project) -> None:
+    """Declare other examples."""
     project.declare(model("one", pairs=CHANGED), model("two"))
 
 
 def change_record(project: Project) -> None:
+    """Forget the record."""
     project.declare(model("one"), model("two"))
     project.run("state", "rm", "one", expect=0)
 
 
 def change_live_field(project: Project) -> None:
+    """Change the live model's field."""
     project.service.patch(identity("one"), "displayName", displayName="theirs")
 
 
 def delete_live(project: Project) -> None:
+    """Delete the live model."""
     project.service.delete(identity("one"))
 
 
@@ -288,7 +293,7 @@ def test_show_prints_a_saved_plan(project: Project) -> None:
 
 
 def test_showing_a_plan_asks_nobody(project: Project) -> None:
-    """show FILE needs no service."""
+    """Show FILE needs no service."""
     project.declare(model("one"))
     saved(project)
     project.run("show", "p", expect=0, environ={"GOOGLE_GEMINI_BASE_URL": "http://127.0.0.1:9"})
@@ -318,7 +323,7 @@ def test_a_saved_empty_plan_applies_to_nothing(project: Project) -> None:
 
 
 def test_a_destroy_plan_is_applied(project: Project) -> None:
-    """plan --destroy --out, then apply FILE deletes."""
+    """Plan --destroy --out, then apply FILE deletes."""
     project.declare(model("one"))
     project.apply()
     saved(project, "--destroy")

@@ -100,9 +100,9 @@ def test_where_keys_are_refused_a_login_is_asked_for() -> None:
     assert "GEMINI_API_KEY" not in caught.value.detail
 
 
-def test_on_loopback_a_key_is_used_for_everything(wire: Wire, to: To) -> None:
-    """The emulator takes keys where Google's service wants a login."""
-    assert sent(wire, to(GEMINI_KEY), api_key=False) == {"x-goog-api-key": "key-1"}
+def test_on_loopback_too_a_key_is_not_for_every_api(wire: Wire, to: To) -> None:
+    """Where Google's service wants a login a key is skipped, and loopback needs none."""
+    assert sent(wire, to(GEMINI_KEY), api_key=False) == {}
 
 
 def test_no_credential_elsewhere_is_an_error_that_helps() -> None:

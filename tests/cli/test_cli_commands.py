@@ -1,0 +1,347 @@
+"""init, validate, generate, test, schema, report: the commands around the main job (design 2.1, 2.2)."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import pytest
+
+from tests.cli.harness import BASE, PAIRS, Project, identity, model, stack
+
+NOWHERE = {"GOOGLE_GEMINI_BASE_URL": "https://192.0.2.1", "GOOGLE_CLOUD_PROJECT": "x"}
+"""An address that nobody answers from: what asks there hangs or fails."""
+
+GOOD = """\
+apiVersion: reconciler/v1
+kind: TunedModel
+metadata: {name: one}
+spec:
+  base_model: models/gemini-1.0-pro-001
+  tuning_task: {training_data: {examples: {examples: [{text_input: a, output: b}]}}}
+"""
+
+
+def test_init_writes_what_plan_takes(project: Project) -> None:
+    """A manifest and a Stack with a random suffix; plan works on it at once; again, nothing is overwritten."""
+    first = project.run("init", expect=0)
+    assert project.service.url in first.out
+    project.run("validate", expect=0)
+    project.plan("--detailed-exitcode", expect=2)
+    stacks = [
+        path for path in (project.root / "manifests").rglob("*.yaml") if "kind: Stack" in path.read_text()
+    ]
+    assert len(stacks) == 1
+    before = {path: path.read_bytes() for path in (project.root / "manifests").rglob("*") if path.is_file()}
+    project.run("init", expect=0)
+    assert before == {
+        path: path.read_bytes() for path in (project.root / "manifests").rglob("*") if path.is_file()
+    }
+    project.apply()
+
+
+def test_two_inits_have_two_stack_names(project: Project) -> None:
+    """The suffix is random."""
+    project.run("init", "a", expect=0)
+    project.run("init", "b", expect=0)
+
+    def name(folder: str) -> str:
+        return next(
+            line
+            for path in (project.root / folder).rglob("*.yaml")
+            if "kind: Stack" in path.read_text()
+            for line in path.read_text().splitlines()
+            if "name:" in line
+        )
+
+    assert name("a") != name("b")
+
+
+def test_init_checks_the_endpoint(project: Project) -> None:
+    """An endpoint that does not answer is exit 1."""
+    project.run("init", expect=1, environ={"GOOGLE_GEMINI_BASE_URL": "http://127.0.0.1:9"})
+
+
+def test_validate_is_offline(project: Project) -> None:
+    """No network, no credential, no state."""
+    project.declare(stack("s"), model("one"))
+    result = project.run("validate", expect=0, environ=NOWHERE)
+    assert "1 model" in result.all
+    assert project.service.sent() == []
+    assert not (project.root / "state").exists()
+
+
+def test_all_problems_at_once_with_their_places(project: Project) -> None:
+    """Every problem of every file, each as file:line:column, with the nearest known key for a typo."""
+    project.write("manifests/a.yaml", GOOD.replace("base_model", "base_modle"))
+    project.write("manifests/b.yaml", GOOD.replace("one", "Two!").replace("a, output: b", "a, output: 5"))
+    project.write("manifests/c.yaml", "apiVersion: reconciler/v1\nkind: TunedModle\nmetadata: {name: c}\n")
+    err = project.run("validate", expect=1).err
+    for place in (
+        "manifests/a.yaml:5:3",
+        "manifests/b.yaml:3:",
+        "manifests/b.yaml:6:",
+        "manifests/c.yaml:2:",
+    ):
+        assert place in err, err
+    assert "base_model" in err
+    assert "TunedModel" in err
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", ()),
+        ("a: [", ("manifests/m.yaml:",)),
+        ("- 1\n", ("manifests/m.yaml:1",)),
+        ("apiVersion: reconciler/v9\nkind: TunedModel\n", ("apiVersion",)),
+        (GOOD.replace("name: one", "name: " + "a" * 32), ("31",)),
+        (GOOD.replace("name: one", "name: One"), ("manifests/m.yaml:3",)),
+        (GOOD + "---\n" + GOOD, ("TunedModel/one",)),
+        (GOOD.replace("spec:", "spec:\n  display_name: " + "x" * 41), ("40",)),
+        (GOOD.replace("spec:", "spec:\n  temperature: 3"), ("temperature",)),
+        (GOOD.replace("spec:", "spec:\n  temperature: 0.5\n  temperature: 0.6"), ("temperature",)),
+        (
+            GOOD.replace(
+                "spec:", "spec:\n  base_model: models/x\n  tuned_model_source: {tuned_model: tunedModels/y}"
+            ),
+            ("manifests/m.yaml",),
+        ),
+        (GOOD.replace("spec:", "lifecycle: {keep_deposed: soon}\nspec:"), ("keep_deposed",)),
+        (
+            GOOD.replace("spec:", "lifecycle: {ignore_drift: [{field: temperature, until: someday}]}\nspec:"),
+            ("until",),
+        ),
+        (
+            GOOD.replace("spec:", "permissions: [{grantee_type: NOBODY, role: READER}]\nspec:"),
+            ("grantee_type",),
+        ),
+        (GOOD.replace("spec:", "checks: [{prompt: a}]\nspec:"), ("expect",)),
+        (GOOD.replace("[{text_input: a, output: b}]", "[]"), ("empty",)),
+        (GOOD.replace("output: b", "output: b, extra: c"), ("extra",)),
+        (GOOD + "---\n" + json.dumps(stack("a")) + "\n---\n" + json.dumps(stack("b")), ("Stack",)),
+        (
+            GOOD.replace("text_input: a", "text_input: &a [1]").replace("output: b", "output: *a"),
+            ("manifests/m.yaml",),
+        ),
+    ],
+)
+def test_bad_manifests_are_1(project: Project, text: str, words: tuple[str, ...]) -> None:
+    """Each is an error that names the place, never a traceback."""
+    project.write("manifests/m.yaml", text)
+    err = project.run("validate", expect=1).err
+    for word in words:
+        assert word in err, err
+
+
+def test_yaml_traps(project: Project) -> None:
+    """1e-3 is a number; what the API takes as text stays the text that was written."""
+    project.write(
+        "manifests/m.yaml",
+        GOOD.replace("tuning_task: {", "tuning_task: {hyperparameters: {learning_rate: 1e-3}, "),
+    )
+    project.apply("--no-wait")
+    [live] = project.service.models().values()
+    assert abs(live["tuningTask"]["hyperparameters"]["learningRate"] - 0.001) < 1e-9
+
+
+def test_an_alias_bomb_is_refused(project: Project) -> None:
+    """Ten levels of nine aliases do not eat the memory."""
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 11)]
+    project.write("manifests/m.yaml", "\n".join(lines) + "\n")
+    project.run("validate", expect=1)
+
+
+def test_data_outside_the_work_tree_is_refused(project: Project) -> None:
+    """Path relative to the manifest, inside the git work tree; without one, the working directory."""
+    line = '{"text_input": "a", "output": "b"}\n'
+    (project.root.parent / "outside.jsonl").write_text(line)
+    project.declare(model("one", file="../../outside.jsonl"))
+    assert "outside.jsonl" in project.run("validate", expect=1).err
+    project.write("data/inside.jsonl", line)
+    project.declare(model("one", file="../data/inside.jsonl"))
+    project.run("validate", expect=0)
+    (project.root / "manifests/link.jsonl").symlink_to(project.root.parent / "outside.jsonl")
+    project.declare(model("one", file="link.jsonl"))
+    project.run("validate", expect=1)
+    subprocess.run(["git", "init", "-q", str(project.root.parent)], check=True, capture_output=True)
+    project.declare(model("one", file="../../outside.jsonl"))
+    project.run("validate", expect=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("d.jsonl", ""),
+        ("d.jsonl", "[1]\n"),
+        ("d.jsonl", '{"text_input": "a"}\n'),
+        ("d.jsonl", '{"text_input": "a", "output": 1}\n'),
+        ("d.jsonl", '{"text_input": "a", "output": "b", "id": "c"}\n'),
+        ("d.json", "{}"),
+        ("d.json", "[{}]"),
+        ("d.csv", "a,b\n1,2\n"),
+        ("d.csv", "text_input,output,id\n1,2,3\n"),
+        ("d.csv", "text_input,output\n1\n"),
+        ("d.txt", "hello"),
+        ("missing.jsonl", None),
+    ],
+)
+def test_bad_data_files_are_1(project: Project, name: str, content: str | None) -> None:
+    """Named, with the line where there is one."""
+    if content is not None:
+        project.write(f"manifests/{name}", content)
+    project.declare(model("one", file=name))
+    assert name in project.run("validate", expect=1).err
+
+
+def test_columns_in_camel_case_are_the_apis(project: Project) -> None:
+    """Columns text_input and output; the API's own textInput is the same column."""
+    project.write("manifests/d.jsonl", '{"textInput": "a", "output": "b"}\n')
+    project.declare(model("one", file="d.jsonl"))
+    result = project.run("validate")
+    assert result.code in {0, 1}
+    if result.code == 1:
+        assert "text_input" in result.err
+
+
+def test_example_limits(project: Project) -> None:
+    """Input above 40,000 or output above 5,000 characters is known offline."""
+    project.declare(model("one", pairs=[("x" * 40_001, "y"), ("x", "y" * 5_001)]))
+    err = project.run("validate", expect=1).err
+    assert "40,000" in err
+    assert "5,000" in err
+
+
+def test_generate_answers(project: Project) -> None:
+    """The model's answer on stdout, nothing else."""
+    project.declare(model("one"))
+    project.apply()
+    assert project.run("generate", "one", "3", expect=0).out == "4\n"
+    assert project.run("generate", "TunedModel/one", "3", expect=0).out == "4\n"
+    project.run("generate", "two", "3", expect=1)
+
+
+def test_generate_when_the_service_fails(project: Project) -> None:
+    """A refusal of the service is an error with its message, never a traceback."""
+    project.declare(model("one"))
+    project.apply()
+    project.service.fault(
+        {
+            "path": "generateContent",
+            "status": 400,
+            "times": 9,
+            "body": {"error": {"code": 400, "message": "Too odd.", "status": "INVALID_ARGUMENT"}},
+        }
+    )
+    result = project.run("generate", "one", "3")
+    assert result.code in {1, 4}
+    assert "Too odd." in result.err
+
+
+def test_test_runs_every_check(project: Project) -> None:
+    """All pass: 0; one fails: 4 and both answers; unknown: 3."""
+    project.declare(
+        model("one", checks=[{"prompt": "1", "expect": "2"}]),
+        model("two", checks=[{"prompt": "3", "expect": "4"}]),
+    )
+    project.apply()
+    project.run("test", expect=0)
+    project.declare(
+        model("one", checks=[{"prompt": "1", "expect": "5"}]),
+        model("two", checks=[{"prompt": "3", "expect": "4"}]),
+    )
+    assert "5" in project.run("test", expect=4).all
+    project.service.fault({"path": "generateContent", "status": 503, "times": 99})
+    project.run("test", "--target", "two", expect=3)
+
+
+def test_checks_added_later_are_no_change(project: Project) -> None:
+    """A serving model's new checks are for `test`, not for training or promotion."""
+    project.declare(model("one"))
+    project.apply()
+    project.declare(model("one", checks=[{"prompt": "1", "expect": "2"}]))
+    project.settled()
+
+
+def test_schema_is_json_schema(project: Project) -> None:
+    """It accepts a good manifest's keys, and needs neither network nor manifests."""
+    document = project.run("schema", expect=0, environ=NOWHERE).json()
+    assert "$schema" in document
+    text = json.dumps(document)
+    for word in (
+        "TunedModel",
+        "Stack",
+        "keep_deposed",
+        "base_model",
+        "learning_rate_multiplier",
+        "ignore_drift",
+    ):
+        assert word in text
+
+
+def test_report_is_one_page(project: Project) -> None:
+    """One self-contained HTML file with every model."""
+    project.declare(model("one"), model("two", pairs=PAIRS[:15]))
+    project.apply()
+    project.run("report", "-o", "r.html", expect=0)
+    page = (project.root / "r.html").read_text()
+    assert identity("one") in page
+    assert "<html" in page
+    assert 'src="http' not in page
+    assert "@import" not in page
+
+
+def test_refresh_only_shows_drift_and_changes_nothing(project: Project) -> None:
+    """Plan --refresh-only tells how live differs, and proposes nothing."""
+    project.declare(model("one", spec={"description": "ours"}))
+    project.apply()
+    project.service.patch(identity("one"), "description", description="theirs")
+    out = project.plan("--refresh-only").out
+    assert "description" in out
+    assert "to update" not in out
+
+
+def test_a_folder_given_as_path(project: Project) -> None:
+    """Another folder is the whole desired set; folders are read to their depth."""
+    project.declare(model("one"), file="prod/deep/er/one.yml")
+    project.apply("prod")
+    assert list(project.service.models()) == [identity("one")]
+
+
+def test_the_tutorials_python_body(project: Project) -> None:
+    """The requests body of the tutorial, single quotes and all, is YAML under spec."""
+    project.write(
+        "manifests/t.yaml",
+        f"""\
+apiVersion: reconciler/v1
+kind: TunedModel
+metadata: {{name: number-generator}}
+spec: {{
+        "display_name": "number generator",
+        "base_model": "{BASE}",
+        "tuning_task": {{
+          "hyperparameters": {{
+            "batch_size": 4,
+            "learning_rate": 0.001,
+            "epoch_count":5,
+          }},
+          "training_data": {{
+            "examples": {{
+              "examples": [
+                {{
+                    'text_input': '1',
+                    'output': '2',
+                }},{{
+                    'text_input': '-3',
+                    'output': '-2',
+                }}
+              ]
+            }}
+          }}
+        }}
+      }}
+""",
+    )
+    project.apply("--no-wait")
+    assert list(project.service.models()) == [identity("number-generator", [("1", "2"), ("-3", "-2")])]

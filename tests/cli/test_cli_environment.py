@@ -1,0 +1,297 @@
+"""Environment, precedence, credentials, --emulator (design 2.2)."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.cli.harness import ROOT, Project, Service, forward, identity, model, recording, stack
+
+TOKEN, KEY, OTHER_KEY = "ya29.the-access-token", "AIza-the-first-key", "AIza-the-second-key"
+HEADERS = ("authorization", "x-goog-api-key")
+
+
+@contextlib.contextmanager
+def seen_by(service: Service) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Put a server between command and emulator that notes headers."""
+    with recording(forward(service)) as (url, seen):
+        yield url, seen
+
+
+def credentials(seen: list[dict[str, Any]]) -> set[tuple[str, str]]:
+    """Every credential header that arrived."""
+    return {(name, one["headers"][name]) for one in seen for name in HEADERS if name in one["headers"]}
+
+
+@pytest.mark.parametrize(
+    ("environ", "sent", "kind"),
+    [
+        ({}, set(), "no credential"),
+        ({"GEMINI_API_KEY": KEY}, {("x-goog-api-key", KEY)}, "API key"),
+        ({"GOOGLE_API_KEY": KEY}, {("x-goog-api-key", KEY)}, "API key"),
+        ({"GEMINI_API_KEY": KEY, "GOOGLE_API_KEY": OTHER_KEY}, {("x-goog-api-key", KEY)}, "API key"),
+        ({"GOOGLE_OAUTH_ACCESS_TOKEN": TOKEN}, {("authorization", f"Bearer {TOKEN}")}, "access token"),
+        (
+            {"GOOGLE_OAUTH_ACCESS_TOKEN": TOKEN, "GEMINI_API_KEY": KEY},
+            {("authorization", f"Bearer {TOKEN}")},
+            "access token",
+        ),
+    ],
+)
+def test_the_first_credential_found_is_sent(
+    project: Project, environ: dict[str, str], sent: set[tuple[str, str]], kind: str
+) -> None:
+    """Token, then GEMINI_API_KEY, then GOOGLE_API_KEY; the first line names its kind, never its value."""
+    project.declare(model("one"))
+    with seen_by(project.service) as (url, seen):
+        first = project.plan(environ={"GOOGLE_GEMINI_BASE_URL": url, **environ}).out.splitlines()[0]
+    assert credentials(seen) == sent
+    assert kind.lower() in first.lower()
+    assert not any(secret in first for secret in (TOKEN, KEY, OTHER_KEY))
+    assert not any(secret in one["path"] for one in seen for secret in (TOKEN, KEY))
+
+
+def test_permissions_skip_api_keys(project: Project) -> None:
+    """A key is not sent along with permissions."""
+    grant = {"grantee_type": "EVERYONE", "role": "READER"}
+    project.declare(model("one", permissions=[grant]))
+    with seen_by(project.service) as (url, seen):
+        project.apply(environ={"GOOGLE_GEMINI_BASE_URL": url, "GEMINI_API_KEY": KEY})
+    asked = [one for one in seen if "/permissions" in one["path"]]
+    assert asked
+    assert credentials(asked) == set()
+    assert credentials(seen) == {("x-goog-api-key", KEY)}
+
+
+def test_the_quota_project_is_sent(project: Project) -> None:
+    """GOOGLE_CLOUD_QUOTA_PROJECT goes into x-goog-user-project, beside a token."""
+    project.declare(model("one"))
+    environ = {"GOOGLE_OAUTH_ACCESS_TOKEN": TOKEN, "GOOGLE_CLOUD_QUOTA_PROJECT": "billing"}
+    with seen_by(project.service) as (url, seen):
+        project.plan(environ={"GOOGLE_GEMINI_BASE_URL": url, **environ})
+    assert {one["headers"].get("x-goog-user-project") for one in seen} == {"billing"}
+
+
+@pytest.mark.parametrize("secret", [{"GOOGLE_OAUTH_ACCESS_TOKEN": TOKEN}, {"GEMINI_API_KEY": KEY}])
+@pytest.mark.parametrize(
+    "host", ["192.0.2.1", "models.example.com", "127.0.0.1.example.com", "localhost.example.com"]
+)
+def test_no_credential_over_plain_http_elsewhere(project: Project, secret: dict[str, str], host: str) -> None:
+    """A plain-http address that is not loopback gets nothing at all: exit 1, even by way of a proxy."""
+    project.declare(model("one"))
+    with recording(lambda *_: (200, {}, b"{}")) as (proxy, seen):
+        environ = {"GOOGLE_GEMINI_BASE_URL": f"http://{host}", "http_proxy": proxy, **secret}
+        for command in (("plan",), ("apply", "--auto-approve")):
+            result = project.run(*command, environ=environ, expect=1)
+            assert "http" in result.err
+    assert seen == []
+
+
+@pytest.mark.parametrize("secret", [{"GOOGLE_OAUTH_ACCESS_TOKEN": TOKEN}, {"GEMINI_API_KEY": KEY}])
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_no_credential_along_a_redirect(project: Project, secret: dict[str, str], status: int) -> None:
+    """A redirect to another address gets no credential."""
+    project.declare(model("one"))
+    with (
+        recording(lambda *_: (200, {}, b"{}")) as (other, seen),
+        recording(lambda _m, path, _b: (status, {"Location": other + path}, b"")) as (url, _),
+    ):
+        project.run("plan", environ={"GOOGLE_GEMINI_BASE_URL": url, **secret})
+    assert credentials(seen) == set()
+
+
+def test_without_credentials_google_is_not_asked(project: Project) -> None:
+    """The real endpoint needs a credential: 1, and what to set."""
+    project.declare(model("one"))
+    result = project.plan(environ={"GOOGLE_GEMINI_BASE_URL": None, "NO_GCE_CHECK": "true"}, expect=1)
+    assert "GEMINI_API_KEY" in result.err
+    assert "GOOGLE_OAUTH_ACCESS_TOKEN" in result.err
+
+
+def test_a_refused_credential_is_1_and_says_so(project: Project) -> None:
+    """401 before anything was begun: exit 1; the value of the credential is not printed."""
+    project.service.settings(auth="bearer")
+    project.declare(model("one"))
+    result = project.apply(expect=1, environ={"GEMINI_API_KEY": KEY})
+    assert "401" in result.err or "API key" in result.err
+    assert KEY not in result.all
+
+
+def test_the_stacks_endpoint_wins_over_the_variable(project: Project) -> None:
+    """Precedence: Stack before GOOGLE_*."""
+    project.declare(stack("s", endpoint=project.service.url), model("one"))
+    project.plan(environ={"GOOGLE_GEMINI_BASE_URL": "http://127.0.0.1:9"})
+    project.declare(stack("s", endpoint="http://127.0.0.1:9"), model("one"))
+    assert "127.0.0.1:9" in project.plan(expect=1).err
+
+
+def test_the_stacks_project_wins_over_the_variable(project: Project) -> None:
+    """Precedence: Stack before GOOGLE_CLOUD_PROJECT; the first line names it."""
+    project.declare(stack("s", project="of-stack"), model("one"))
+    first = project.plan(environ={"GOOGLE_CLOUD_PROJECT": "of-variable"}).out.splitlines()[0]
+    assert "of-stack" in first
+    assert project.service.url in first
+    project.declare(model("one"))
+    assert "of-variable" in project.plan(environ={"GOOGLE_CLOUD_PROJECT": "of-variable"}).out.splitlines()[0]
+
+
+def test_variables_in_their_order(project: Project) -> None:
+    """--var, --var-file, RECONCILER_VAR_name, Stack.variables."""
+    project.declare(stack("s", variables={"who": "stack"}), model("one", spec={"description": "${var.who}"}))
+    project.write("vars.yaml", "who: file\n")
+
+    def said(*arguments: str, **environ: str) -> str:
+        out = project.plan(*arguments, environ=environ).out
+        return next(line.split('"')[1] for line in out.splitlines() if "description" in line)
+
+    assert said() == "stack"
+    assert said(RECONCILER_VAR_who="environment") == "environment"
+    assert said("--var-file", "vars.yaml", RECONCILER_VAR_who="environment") == "file"
+    assert said("--var", "who=flag", RECONCILER_VAR_who="environment") == "flag"
+    assert said("--var-file", "vars.yaml", "--var", "who=flag") == "flag"
+
+
+def test_an_unset_variable_is_an_error(project: Project) -> None:
+    """It names file, line and variable."""
+    project.write(
+        "manifests/m.yaml",
+        """\
+apiVersion: reconciler/v1
+kind: TunedModel
+metadata: {name: one}
+spec:
+  description: ${var.nobody}
+  base_model: models/gemini-1.0-pro-001
+  tuning_task: {training_data: {examples: {examples: [{text_input: a, output: b}]}}}
+""",
+    )
+    err = project.run("validate", expect=1).err
+    assert "manifests/m.yaml:5" in err
+    assert "nobody" in err
+
+
+@pytest.fixture
+def emulated(project: Project) -> Project:
+    """Return a project whose own emulator trains quickly, and whose environment would lead elsewhere."""
+    process = project.start(
+        "emulator", "--port", "0", "--data", "state/emulator.sqlite3", "--training-seconds", "0.2"
+    )
+    with process:
+        assert process.stdout is not None
+        assert "127.0.0.1" in process.stdout.readline()
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=10)
+    project.environ = {
+        "RECONCILER_STATE": "elsewhere",
+        "GOOGLE_GEMINI_BASE_URL": "http://127.0.0.1:9",
+        "GOOGLE_VERTEX_BASE_URL": "http://127.0.0.1:9",
+        "GOOGLE_OAUTH_ACCESS_TOKEN": TOKEN,
+        "GEMINI_API_KEY": KEY,
+    }
+    return project
+
+
+def test_emulator_ignores_the_environment_and_the_stack(emulated: Project) -> None:
+    """--emulator keeps state/emulator.json and .sqlite3, whatever state, URL and credential are set."""
+    emulated.declare(stack("s", state="of-stack", endpoint="http://127.0.0.1:9"), model("one"))
+    result = emulated.apply("--emulator")
+    assert "no credential" in result.out.splitlines()[0]
+    assert sorted(path.name for path in (emulated.root / "state").iterdir() if ".lock" not in path.name) == [
+        "emulator.json",
+        "emulator.sqlite3",
+    ]
+    assert not (emulated.root / "elsewhere").exists()
+    assert not (emulated.root / "of-stack").exists()
+    for command in (
+        ("plan", "--detailed-exitcode"),
+        ("drift",),
+        ("output",),
+        ("generate", "one", "1"),
+        ("show", "one"),
+        ("state", "list"),
+        ("wait",),
+        ("test",),
+    ):
+        emulated.run(*command, "--emulator", expect=0)
+
+
+def test_emulator_with_state_on_the_command_line(emulated: Project) -> None:
+    """--state on the command line is honoured, with the name that it always has."""
+    emulated.declare(model("one"))
+    emulated.apply("--emulator", "--state", "mine")
+    assert (emulated.root / "mine/default.json").exists()
+    assert not (emulated.root / "state/emulator.json").exists()
+
+
+def test_a_google_state_is_refused_under_the_emulator_option(emulated: Project) -> None:
+    """Nobody forgets real models because of a flag."""
+    emulated.declare(model("one"))
+    emulated.apply("--emulator", "--state", "mine")
+    path = emulated.root / "mine/default.json"
+    path.write_text(path.read_text().replace('"service": "emulator"', '"service": "google"'))
+    before = path.read_bytes()
+    for command in (("apply", "--auto-approve"), ("destroy", "--auto-approve"), ("plan",), ("drift",)):
+        emulated.run(*command, "--emulator", "--state", "mine", expect=1)
+    assert path.read_bytes() == before
+
+
+def test_an_emulators_state_is_refused_at_google(emulated: Project) -> None:
+    """The other way round: what the emulator has is not looked for at Google."""
+    emulated.declare(model("one"))
+    emulated.apply("--emulator", "--state", "mine")
+    before = (emulated.root / "mine/default.json").read_bytes()
+    result = emulated.run(
+        "destroy",
+        "--auto-approve",
+        "--state",
+        "mine",
+        expect=1,
+        environ={"GOOGLE_GEMINI_BASE_URL": "https://192.0.2.1"},
+    )
+    assert "emulator" in result.err
+    assert (emulated.root / "mine/default.json").read_bytes() == before
+
+
+def test_the_emulators_files_are_ignored_by_git() -> None:
+    """Neither file is ever committed here."""
+    files = ["state/emulator.json", "state/emulator.sqlite3"]
+    done = subprocess.run(
+        ["git", "check-ignore", *files], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if done.returncode == 128:  # no git work tree, as in an unpacked archive
+        ignored = (ROOT / ".gitignore").read_text()
+        assert all(f"/{name}" in ignored for name in files)
+    else:
+        assert done.stdout.split() == files
+
+
+def test_the_emulator_survives_kill_9(project: Project) -> None:
+    """What `emulator --data FILE` acknowledged is there after SIGKILL, on the same port."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    arguments = ("emulator", "--port", port, "--data", "models.sqlite3", "--training-seconds", "0")
+    url = f"http://127.0.0.1:{port}"
+    project.declare(model("one"))
+    for round in range(2):
+        process = project.start(*arguments)
+        assert process.stdout is not None
+        assert url in process.stdout.readline()
+        project.apply(environ={"GOOGLE_GEMINI_BASE_URL": url})
+        assert list(Service(url).models()) == [identity("one")]
+        assert Service(url).creates() == 1, round
+        process.kill()
+        process.communicate()
+
+
+def test_the_lock_lease_is_read_from_the_environment(project: Project) -> None:
+    """RECONCILER_LOCK_LEASE takes a duration; anything else is refused by name before the store is asked."""
+    project.declare(model("one"))
+    environ = {"RECONCILER_LOCK_LEASE": "soon", "RECONCILER_STATE": "gs://bucket/prefix"}
+    assert "RECONCILER_LOCK_LEASE" in project.apply(environ=environ, expect=1).err

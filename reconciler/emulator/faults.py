@@ -99,7 +99,7 @@ def fate(store: Store, path: str, subject: str, list_lag: float) -> Fate:
     Args:
         store: where the rules are.
         path: where it will be found, for `lag`.
-        subject: what `train` is looked for in.
+        subject: what `train` is looked for in, a line each.
         list_lag: for how many seconds everything is missing from lists.
     """
     fail: Mapping[str, Any] | None = None
@@ -146,7 +146,7 @@ def _kind(rule: Mapping[str, Any]) -> str:
 def _matches(rule: Mapping[str, Any], subject: Mapping[str, str]) -> bool:
     if rule.get("method", "").upper() not in {"", subject.get("method", "")}:
         return False
-    return all(re.search(rule[key], subject[key]) for key in _PATTERNS if rule.get(key))
+    return all(re.search(rule[key], subject[key], re.MULTILINE) for key in _PATTERNS if rule.get(key))
 
 
 def add(store: Store, rules: object) -> int:

@@ -120,3 +120,13 @@ def start() -> Iterator[Callable[..., Api]]:
 def api(start: Callable[..., Api]) -> Api:
     """Return an emulator with the usual settings; a training takes ten of its seconds."""
     return start()
+
+
+@pytest.fixture
+def vertex(api: Api) -> Any:
+    """Return the Vertex side of the emulator, with a data set in its object store."""
+    from tests.emulator.vertex_caller import Vertex
+
+    caller = Vertex(api)
+    caller.upload_pairs()
+    return caller

@@ -26,6 +26,11 @@ from reconciler.emulator.vertex.versions import HERE
 _LONGEST_PENDING = 30 * SECOND
 _INVALID_ARGUMENT = 3
 _WITH_END_TIME = ("SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED")
+# Only these have an error, says the document.
+_ERRORS = {
+    "JOB_STATE_FAILED": {"code": 13, "message": "Internal error."},
+    "JOB_STATE_CANCELLED": {"code": 1, "message": "The TuningJob was cancelled."},
+}
 _COLUMNS = {
     "state": "state",
     "displayName": "json_extract(fields, '$.tunedModelDisplayName')",
@@ -109,7 +114,7 @@ def cancel(call: Call) -> Reply:
             cancelled=call.now,
             ended=call.now + round(settings.vertex_cancel_seconds * SECOND),
             outcome="JOB_STATE_CANCELLED",
-            error={"code": 1, "message": "The TuningJob was cancelled."},
+            error=_ERRORS["JOB_STATE_CANCELLED"],
         )
         records.put(job)
         records.never_born(job)
@@ -131,7 +136,8 @@ def name_of(job: Job) -> str:
 def shown(job: Job, now: int) -> dict[str, Any]:
     """Return the TuningJob as it is at *now*, when its state was asked."""
     started = min(job.begun + job.pending, job.cancelled or job.ended)
-    ran = now >= job.begun + job.pending and (job.cancelled or job.ended) > job.begun + job.pending
+    running = job.begun + job.pending
+    ran = running <= now and running < job.ended and running <= (job.cancelled or now)
     over = job.ended <= now
     moments = [job.created, job.begun, started, job.cancelled or 0, job.ended]
     times = {
@@ -154,7 +160,7 @@ def shown(job: Job, now: int) -> dict[str, Any]:
         )
         if job.stats:
             answer["tuningDataStats"] = job.stats
-    if over and job.error and job.outcome in {"JOB_STATE_FAILED", "JOB_STATE_CANCELLED"}:
+    if over and job.error:
         answer["error"] = job.error
     if over and job.tuned and job.outcome in WITH_MODEL:
         answer["tunedModel"] = job.tuned
@@ -178,16 +184,14 @@ def _not_found(call: Call) -> ApiError:
 def _new_job(call: Call, fields: dict[str, Any]) -> tuple[Job, DataSet | None]:
     """Return the job with its fate, and its data if that is fit."""
     here, job_id = place(call), new_id()
-    labels = " ".join(f"{key}={value}" for key, value in fields.get("labels", {}).items())
+    labels = "\n".join(f"{key}={value}" for key, value in fields.get("labels", {}).items())
     subject = f"{job_id}\n{fields.get('tunedModelDisplayName', '')}\n{labels}"
     path = f"/v1/{full_name(here['project'], here['location'], f'tuningJobs/{job_id}')}"
     fate = faults.fate(call.store, path, subject, call.settings.list_lag_seconds)
     duration = round(call.settings.training_seconds * SECOND)
     pending, lasting = min(_LONGEST_PENDING, duration // 10), round(duration * fate.at)
-    outcome, error = fate.end or "JOB_STATE_SUCCEEDED", None
-    if fate.fail is not None:
-        outcome = fate.end or "JOB_STATE_FAILED"
-        error = {"code": 13, "message": "Internal error.", **fate.fail}
+    outcome = fate.end or ("JOB_STATE_SUCCEEDED" if fate.fail is None else "JOB_STATE_FAILED")
+    error = {**_ERRORS[outcome], **(fate.fail or {})} if outcome in _ERRORS else None
     data, counted = None, None
     try:
         data, counted = _data(call, fields)

@@ -76,7 +76,7 @@ def _check_data_sets(spec: dict[str, Any]) -> None:
         raise invalid("training_dataset_uri is required.", field="training_dataset_uri")
     for name in ("trainingDatasetUri", "validationDatasetUri"):
         uri = spec.get(name)
-        if uri and not re.fullmatch(r"gs://[a-z0-9][a-z0-9._-]+/.+", uri):
+        if uri and not re.fullmatch(r"gs://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]/.+", uri):
             what = "The emulator has no multimodal datasets." if "/datasets/" in uri else ""
             raise invalid(f"Invalid Cloud Storage URI: {uri[:200]} {what}".strip(), field=name)
 

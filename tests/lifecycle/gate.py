@@ -1,0 +1,118 @@
+"""A proxy on loopback that counts requests and does something to the client at one of them.
+
+It sits between a real command and an emulator, so that the command can be killed before its n-th request
+arrives, or after it was answered and before the answer is seen.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+BEFORE, AFTER = "before", "after"
+
+
+@dataclass
+class Gate:
+    """One port; `act` is called for each request before it is forwarded and after it was answered.
+
+    Attributes:
+        requests: "METHOD /path" of each, in order.
+        act: given the number (from 1) and BEFORE or AFTER; answers False to hang up.
+    """
+
+    url: str
+    requests: list[str] = field(default_factory=list)
+    act: Callable[[int, str], bool] = lambda _number, _when: True
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def reset(self, act: Callable[[int, str], bool] | None = None) -> None:
+        """Count from 1 again."""
+        self.requests = []
+        self.act = act or (lambda _number, _when: True)
+
+    def number(self, line: str) -> int:
+        """Note a request."""
+        with self.lock:
+            self.requests.append(line)
+            return len(self.requests)
+
+
+class _Stream:
+    """Whole HTTP messages from a socket."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection = connection
+        self.rest = b""
+
+    def message(self) -> bytes | None:
+        """Head and body as they came; None when the other side has hung up."""
+        while b"\r\n\r\n" not in self.rest:
+            if not self._more():
+                return None
+        head, _, body = self.rest.partition(b"\r\n\r\n")
+        length = next(
+            (
+                int(line.partition(b":")[2])
+                for line in head.split(b"\r\n")
+                if line.lower().startswith(b"content-length:")
+            ),
+            0,
+        )
+        while len(body) < length:
+            if not self._more():
+                return None
+            body = self.rest[len(head) + 4 :]
+        self.rest = body[length:]
+        return head + b"\r\n\r\n" + body[:length]
+
+    def _more(self) -> bool:
+        more = self.connection.recv(65536)
+        self.rest += more
+        return bool(more)
+
+
+def _converse(gate: Gate, client: socket.socket, target: tuple[str, int]) -> None:
+    with client, contextlib.suppress(OSError), socket.create_connection(target) as upstream:
+        for one in (client, upstream):
+            one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        asked, answered = _Stream(client), _Stream(upstream)
+        while (request := asked.message()) is not None:
+            line = request.partition(b" HTTP/")[0].decode()
+            number = gate.number(line)
+            if not gate.act(number, BEFORE):
+                return
+            upstream.sendall(request)
+            reply = answered.message()
+            if reply is None or not gate.act(number, AFTER):
+                return
+            client.sendall(reply)
+
+
+@contextlib.contextmanager
+def gate_to(url: str) -> Iterator[Gate]:
+    """A gate in front of a server, until the end of the block."""
+    parts = urlsplit(url)
+    target = (parts.hostname or "", parts.port or 80)
+    server = socket.create_server(("127.0.0.1", 0))
+    gate = Gate(f"http://127.0.0.1:{server.getsockname()[1]}")
+
+    def accept() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = server.accept()
+                threading.Thread(target=_converse, args=(gate, client, target), daemon=True).start()
+
+    thread = threading.Thread(target=accept, daemon=True)
+    thread.start()
+    try:
+        yield gate
+    finally:
+        with contextlib.suppress(OSError):
+            server.shutdown(socket.SHUT_RDWR)
+        server.close()
+        thread.join(5)

@@ -1,0 +1,45 @@
+"""Runs the command in this process and kills it at one of its state writes; a process of the tests' own.
+
+Usage: hatchet.py NUMBER sync|before|after COMMAND…: SIGKILL at the NUMBER-th replacement of the state file,
+before its bytes are synced, before it is put in place, or after.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import Any
+
+_NUMBER, _WHEN = int(sys.argv[1]), sys.argv[2]
+_written = 0
+
+
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _sync(descriptor: int, sync: Any = os.fsync) -> None:
+    if _WHEN == "sync" and _written + 1 == _NUMBER:
+        _die()
+    sync(descriptor)
+
+
+def _replace(source: Any, target: Any, replace: Any = os.replace) -> None:
+    global _written  # noqa: PLW0603 - this process has one life
+    if not str(source).endswith(".tmp"):
+        replace(source, target)
+        return
+    _written += 1
+    if _WHEN == "before" and _written == _NUMBER:
+        _die()
+    replace(source, target)
+    if _WHEN == "after" and _written == _NUMBER:
+        _die()
+
+
+if __name__ == "__main__":
+    os.fsync, os.replace = _sync, _replace  # type: ignore[assignment]
+    from reconciler.cli import main
+
+    main(sys.argv[3:])

@@ -1,0 +1,201 @@
+"""A project, an emulator and a gate between them, set back to the same beginning for every run."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import pathlib
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from tests.cli.harness import PAIRS, Project, Service, model, until
+from tests.lifecycle.gate import Gate, gate_to
+
+READER = {"grantee_type": "GROUP", "email_address": "ml@example.com", "role": "READER"}
+WRITER = {"grantee_type": "USER", "email_address": "ann@example.com", "role": "WRITER"}
+CHECK = {"prompt": PAIRS[0][0], "expect": PAIRS[0][1]}
+LONGER = {"batch_size": 4, "learning_rate": 0.001, "epoch_count": 6}
+APPLY = ("apply", "--auto-approve", "--parallelism", "1")
+HATCHET = str(pathlib.Path(__file__).with_name("hatchet.py"))
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What is there, and what is wanted then.
+
+    Attributes:
+        before: manifests that were applied.
+        after: manifests of the run that is killed.
+        forgets: the state is deleted in between.
+        created: trainings that the run starts.
+        names: the models that must live in the end, by name.
+    """
+
+    after: tuple[dict[str, Any], ...]
+    before: tuple[dict[str, Any], ...] = ()
+    forgets: bool = False
+    created: int = 0
+    names: tuple[str, ...] = ("bot",)
+
+
+SCENARIOS = {
+    "create": Scenario(after=(model("bot"),), created=1),
+    "replace": Scenario(
+        before=(model("bot"),),
+        after=(model("bot", hyperparameters=LONGER, permissions=[READER], checks=[CHECK]),),
+        created=1,
+    ),
+    "update": Scenario(before=(model("bot"),), after=(model("bot", spec={"temperature": 0.5}),)),
+    "permissions": Scenario(
+        before=(model("bot", permissions=[READER]),), after=(model("bot", permissions=[WRITER]),)
+    ),
+    "delete": Scenario(before=(model("bot"), model("old")), after=(model("bot"),)),
+    "adopt": Scenario(before=(model("bot"),), after=(model("bot", permissions=[READER]),), forgets=True),
+}
+
+
+@dataclass
+class Rig:
+    """A project behind a gate, set back to the same beginning for every point."""
+
+    project: Project
+    gate: Gate
+    scenario: Scenario
+    models: dict[str, dict[str, Any]] = field(default_factory=dict)
+    permissions: dict[str, list[Any]] = field(default_factory=dict)
+    state: bytes | None = None
+
+    @property
+    def service(self) -> Service:
+        """Behind the gate."""
+        return self.project.service
+
+    def prepare(self) -> None:
+        """Make the beginning once, by a real run, and keep it."""
+        if self.scenario.before:
+            self.project.declare(*self.scenario.before)
+            self.project.apply()
+            self.state = None if self.scenario.forgets else self.project.state_file.read_bytes()
+        self.models = self.service.models()
+        for id in self.models:
+            found = self.service.call("GET", f"v1beta/tunedModels/{id}/permissions").get("permissions", [])
+            self.permissions[id] = found
+        self.project.declare(*self.scenario.after)
+        self.project.environ["GOOGLE_GEMINI_BASE_URL"] = self.gate.url
+
+    def begin(self) -> None:
+        """Back to the beginning: the same models, permissions and state."""
+        self.gate.reset()
+        self.service.reset()
+        self.service.settings(training_seconds=0)
+        for id, live in self.models.items():
+            self.service.create(
+                id,
+                displayName=live["displayName"],
+                baseModel=live["baseModel"],
+                tuningTask={
+                    "hyperparameters": live["tuningTask"]["hyperparameters"],
+                    "trainingData": {
+                        "examples": {
+                            "examples": [{"textInput": text, "output": output} for text, output in PAIRS]
+                        }
+                    },
+                },
+            )
+            for one in self.permissions[id]:
+                grant = {key: one[key] for key in ("granteeType", "emailAddress", "role") if key in one}
+                self.service.call("POST", f"v1beta/tunedModels/{id}/permissions", grant)
+        self.project.state_file.parent.mkdir(exist_ok=True)
+        self.project.state_file.unlink(missing_ok=True)
+        if self.state is not None:
+            self.project.state_file.write_bytes(self.state)
+        self.service.forget_log()
+
+    def start(self, *arguments: str, program: tuple[str, ...] = ("-m", "reconciler")) -> Any:
+        """Start the command, or another program that runs it."""
+        return subprocess.Popen(
+            [sys.executable, *program, *arguments],
+            cwd=self.project.root,
+            env=self.project.env(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def killed_at_request(self, number: int, when: str) -> None:
+        """Run until the n-th request, and die before it arrives or with its answer unread."""
+        process: list[subprocess.Popen[str]] = []
+
+        def act(seen: int, moment: str) -> bool:
+            if (seen, moment) != (number, when):
+                return True
+            until(lambda: process)
+            process[0].send_signal(signal.SIGKILL)
+            process[0].wait()
+            return False
+
+        self.gate.reset(act)
+        process.append(self.start(*APPLY))
+        self._dead(process[0])
+
+    def killed_at_write(self, number: int, when: str) -> None:
+        """Run until the n-th write of the state."""
+        self.gate.reset()
+        self._dead(self.start(str(number), when, *APPLY, program=(HATCHET,)))
+
+    def _dead(self, process: subprocess.Popen[str]) -> None:
+        out, err = process.communicate(timeout=60)
+        assert process.returncode in {-signal.SIGKILL, 0}, f"{process.returncode}\n{out}\n{err}"
+
+    def converged(self) -> None:
+        """The same command again; then every promise."""
+        self.gate.reset()
+        if self.project.state_file.exists():
+            json.loads(self.project.state_file.read_text())  # whole, whenever it was killed
+        result = self.project.run(*APPLY)
+        assert result.code == 0, result.all
+        effects = Counter(
+            one["query"].get("tunedModelId")
+            for one in self.service.log()
+            if one["method"] == "POST" and one["path"].endswith("/tunedModels") and one["effect"]
+        )
+        assert sum(effects.values()) == self.scenario.created, f"trainings: {effects}"
+        live = self.service.models()
+        recorded = {one["id"]: one for one in self.project.state()["resources"]}
+        assert set(live) == set(recorded), f"live {sorted(live)}, recorded {sorted(recorded)}"
+        assert sorted(id.rpartition("-")[0] for id in live) == sorted(self.scenario.names)
+        assert all(not one["candidate"] and not one.get("deposed") for one in recorded.values())
+        self._as_declared(live)
+        self.project.settled()
+
+    def _as_declared(self, live: dict[str, dict[str, Any]]) -> None:
+        for manifest in self.scenario.after:
+            name, spec = manifest["metadata"]["name"], manifest["spec"]
+            id = next(id for id in live if id.startswith(f"{name}-"))
+            epochs = spec["tuning_task"]["hyperparameters"]["epoch_count"]
+            assert live[id]["tuningTask"]["hyperparameters"]["epochCount"] == epochs
+            if "temperature" in spec:
+                assert live[id]["temperature"] == pytest.approx(spec["temperature"])
+            if "permissions" in manifest:
+                wanted = {
+                    (one["grantee_type"], one["email_address"], one["role"])
+                    for one in manifest["permissions"]
+                }
+                assert self.service.permissions(id) == wanted
+
+
+@contextlib.contextmanager
+def rig(project: Project, scenario: Scenario) -> Iterator[Rig]:
+    """A project with its gate."""
+    with gate_to(project.service.url) as gate:
+        made = Rig(project, gate, scenario)
+        made.prepare()
+        yield made

@@ -1,0 +1,85 @@
+"""A cancelled CI job, a person who presses Ctrl-C: the run detaches, at once and in good order."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+
+import pytest
+
+from tests.cli.harness import Project, Result, finish, until
+from tests.lifecycle.gate import AFTER, BEFORE
+from tests.lifecycle.rig import APPLY, SCENARIOS, Rig, rig
+
+LIST = "GET /v1beta/tunedModels?"
+CREATE = "POST /v1beta/tunedModels?"
+CALL = "POST /v1beta/tunedModels/"
+"""A permission, or a check."""
+
+
+def signalled(made: Rig, line: str, when: str, *signals: int, hang: bool) -> tuple[Result, float]:
+    """Run until a request begins with this line, send the signals then; answer how it ended and how soon.
+
+    With `hang`, the service never answers that request.
+    """
+    reached, released = threading.Event(), threading.Event()
+
+    def act(number: int, moment: str) -> bool:
+        if reached.is_set() or moment != when or not made.gate.requests[number - 1].startswith(line):
+            return True
+        if line == LIST and sum(one.startswith(LIST) for one in made.gate.requests) < 2:
+            return True  # the plan's own list: nothing is locked yet
+        reached.set()
+        if hang:
+            released.wait(30)
+        return not hang
+
+    made.gate.reset(act)
+    process = made.start(*APPLY)
+    try:
+        until(reached.is_set)
+        began = time.monotonic()
+        for number in signals[:-1]:
+            process.send_signal(number)
+            time.sleep(0.3)
+        result, _ = finish(process, signals[-1])
+        return result, time.monotonic() - began
+    finally:
+        released.set()
+
+
+ONE, TWO = (signal.SIGINT,), (signal.SIGINT, signal.SIGINT)
+TERM = (signal.SIGTERM,)
+
+
+@pytest.mark.parametrize(
+    ("line", "when", "signals", "hang"),
+    [
+        (LIST, BEFORE, TERM, True),
+        (LIST, BEFORE, ONE, True),
+        (LIST, BEFORE, TWO, True),
+        (CREATE, BEFORE, TERM, True),
+        (CREATE, AFTER, TERM, True),
+        (CREATE, AFTER, TERM, False),
+        (CREATE, AFTER, ONE, False),
+        (CREATE, AFTER, TWO, True),
+        ("GET /v1/tunedModels/", AFTER, TERM, True),
+        ("GET /v1/tunedModels/", AFTER, TWO, True),
+        (CALL, BEFORE, TERM, True),
+        (CALL, BEFORE, ONE, False),
+        ("DELETE /v1beta/tunedModels/", AFTER, TERM, True),
+        ("DELETE /v1beta/tunedModels/", AFTER, ONE, True),
+    ],
+)
+def test_a_signal_detaches_within_five_seconds(
+    project: Project, line: str, when: str, signals: tuple[int, ...], *, hang: bool
+) -> None:
+    """Whatever the service does: exit 3 (or all was done by then), no traceback, the lock given back."""
+    with rig(project, SCENARIOS["replace"]) as made:
+        made.begin()
+        result, seconds = signalled(made, line, when, *signals, hang=hang)
+        assert seconds < 5, result.all
+        assert result.code in ({3} if hang else {0, 3}), result.all
+        assert (project.root / "state" / "default.lock").read_bytes() == b"", "the lock was not given back"
+        made.converged()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +53,24 @@ def encoded(body: Mapping[str, Any]) -> bytes:
         return json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
     except UnicodeEncodeError:
         return json.dumps(body, allow_nan=False).encode()
+
+
+class _Counted:
+    """Bytes that are read in pieces, and tell how far that has come."""
+
+    def __init__(self, body: bytes, sent: Callable[[int], None]) -> None:
+        self._body, self._sent, self._at = body, sent, 0
+
+    def __len__(self) -> int:
+        return len(self._body)
+
+    def read(self, size: int = -1) -> bytes:
+        """The next piece."""
+        end = len(self._body) if size < 0 else self._at + max(size, _CHUNK // 4)
+        piece = self._body[self._at : end]
+        self._at += len(piece)
+        self._sent(self._at)
+        return piece
 
 
 class Exchange:
@@ -118,8 +136,10 @@ class Exchange:
         body: bytes | None,
         headers: Mapping[str, str],
         timeout: float,
+        content_type: str = "application/json",
+        sent: Callable[[int], None] | None = None,
     ) -> Reply:
-        """Send once; UnsentError or LostError when no whole reply came."""
+        """Send once; UnsentError or LostError when no whole reply came. `sent` is told of bytes gone out."""
         import requests
 
         def sign(request: PreparedRequest) -> PreparedRequest:
@@ -132,8 +152,8 @@ class Exchange:
                 method,
                 f"{self._base_url}/{path}",
                 params=query,
-                data=body,
-                headers={} if body is None else {"content-type": "application/json"},
+                data=body if body is None or sent is None else _Counted(body, sent),
+                headers={} if body is None else {"content-type": content_type},
                 auth=sign,
                 timeout=(min(CONNECT_SECONDS, timeout), timeout),
                 allow_redirects=False,

@@ -19,6 +19,8 @@ __all__ = ["JsonObject", "Transport", "connect", "seconds_of"]
 
 TIMEOUT = 60.0
 _SAFE_TWICE = frozenset({"GET", "PATCH", "DELETE"})
+_KEPT = "/:-._~@%"
+"""In paths: what resource names are made of, and what a caller has quoted itself (an object's name)."""
 _UNSAID_DELAY = 5.0
 """Seconds to wait on a 429 that does not say how long."""
 
@@ -91,6 +93,9 @@ class _Request:
     content: bytes | None
     timeout: float
     safe: bool
+    content_type: str = "application/json"
+    sent: Callable[[int], None] | None = None
+    queues: bool = True
 
 
 @dataclass(slots=True)
@@ -130,7 +135,11 @@ class Transport:
     @property
     def target(self) -> addresses.Target:
         """Whom we talk to and as whom. Looks for the credential: CredentialError when there is none."""
-        return replace(self.destination, credential=self._credentials.choose().description)
+        return self.described()
+
+    def described(self, *, api_key: bool = True) -> addresses.Target:
+        """`target`, as whom we ask where `api_key` is False: calls that refuse API keys."""
+        return replace(self.destination, credential=self._credentials.choose(api_key=api_key).description)
 
     @property
     def destination(self) -> addresses.Target:
@@ -162,6 +171,7 @@ class Transport:
         slow: bool = False,
         api_key: bool = True,
         repeatable: bool | None = None,
+        queues: bool = True,
     ) -> JsonObject:
         """Send a request until it is answered, as far as that is safe; the reply's JSON object.
 
@@ -177,6 +187,7 @@ class Transport:
             slow: twice the usual time-out (a create, an inference).
             api_key: False for calls that refuse API keys.
             repeatable: whether being executed twice does no harm; None: all but POST.
+            queues: False raises RateLimitedError on the first 429, for callers that wait elsewhere.
 
         Raises:
             ReplyLostError: sent, and no whole reply: only when not repeatable.
@@ -186,14 +197,51 @@ class Transport:
         """
         request = _Request(
             method=method,
-            path=quote(path, safe="/:-._~"),
+            path=quote(path, safe=_KEPT),
             where=f"{method} {path} at {self._host}",
             query=query or {},
             content=None if body is None else _content(body, method, path),
             timeout=self._timeout * 2 if slow else self._timeout,
             safe=method in _SAFE_TWICE if repeatable is None else repeatable,
+            queues=queues,
         )
-        credential = self._credentials.choose(api_key=api_key)
+        return self._called(request, self._credentials.choose(api_key=api_key))
+
+    def upload(
+        self,
+        path: str,
+        *,
+        query: Mapping[str, str],
+        content: bytes,
+        content_type: str,
+        sent: Callable[[int], None] | None = None,
+    ) -> JsonObject:
+        """POST raw content; repeated like a GET, so the caller sees to it that twice does no harm.
+
+        Args:
+            path: as `call`.
+            query: query parameters.
+            content: the whole body.
+            content_type: its media type.
+            sent: is told how many bytes have gone out so far; anew with each try.
+
+        Raises:
+            ServiceError, CredentialError: as `call`.
+        """
+        request = _Request(
+            method="POST",
+            path=quote(path, safe=_KEPT),
+            where=f"POST {path} at {self._host}",
+            query=query,
+            content=content,
+            timeout=self._timeout * 2,
+            safe=True,
+            content_type=content_type,
+            sent=sent,
+        )
+        return self._called(request, self._credentials.choose(api_key=False))
+
+    def _called(self, request: _Request, credential: Credential) -> JsonObject:
         tries = _Tries(self._pace.clock())
         while True:
             outcome = self._once(request, credential, tries)
@@ -219,6 +267,8 @@ class Transport:
                 body=request.content,
                 headers=headers,
                 timeout=request.timeout,
+                content_type=request.content_type,
+                sent=request.sent,
             )
         except UnsentError as error:
             failed: ServiceError = self._unsent(error, request.where)
@@ -233,7 +283,7 @@ class Transport:
         if reply.status == 401 and not tries.renewed and credential.renew(headers):
             tries.renewed = True
             return None
-        if reply.status == 429:
+        if reply.status == 429 and request.queues:
             tries.limited += self._limited(reply, request.where, tries.limited, entered)
             return None
         return _outcome(reply, request)

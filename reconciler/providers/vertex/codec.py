@@ -1,0 +1,333 @@
+"""A TuningJob's JSON ↔ model values; the only place that knows the API's key names.
+
+A job is history: it stays when its model is deleted. What lives is its model and its endpoint, so those
+decide the status, and say what can be updated.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from reconciler.identity import float32
+from reconciler.model import Attributes, Field, FieldType, Live, OnChange, Status, Value
+from reconciler.providers.answers import (
+    JsonObject,
+    as_float,
+    as_integer,
+    as_object,
+    as_text,
+    objects_of,
+    text_of,
+    wrong,
+)
+from reconciler.providers.vertex import labels, names
+from reconciler.providers.vertex.fields import (
+    BASE_MODEL,
+    DESCRIPTION,
+    DISPLAY_NAME,
+    LABELS,
+    LOCATION,
+    PARENT,
+    PROJECT,
+    TUNING_JOB,
+)
+from reconciler.transport import printable
+
+STATE = "JOB_STATE_"
+_ENDED_WELL = frozenset({"SUCCEEDED", "PARTIALLY_SUCCEEDED"})
+_ENDED_BADLY = frozenset({"FAILED", "CANCELLED", "EXPIRED"})
+_MUTABLE = {DISPLAY_NAME: "displayName", DESCRIPTION: "description", LABELS: "labels"}
+NO_REASON = "the service gave no reason"
+
+
+def _as_boolean(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise TypeError("true or false")
+
+
+def _as_labels(value: object) -> Value:
+    if isinstance(value, dict) and all(isinstance(one, str) for one in value.values()):
+        return labels.shown(value)
+    raise TypeError("labels")
+
+
+_READERS: Mapping[FieldType, Callable[[object], Value]] = {
+    FieldType.STRING: as_text,
+    FieldType.INTEGER: as_integer,
+    FieldType.FLOAT32: as_float,
+    FieldType.BOOLEAN: _as_boolean,
+    FieldType.STRINGS: _as_labels,
+}
+
+
+def camel(path: str) -> str:
+    """snake_case, dotted or not, to lowerCamelCase."""
+    return re.sub(r"_([a-z0-9])", lambda found: found.group(1).upper(), path)
+
+
+_ROWS = tuple(
+    (field.path, tuple(camel(field.path).split(".")), _READERS[field.type])
+    for field in TUNING_JOB.fields.values()
+    if not field.path.startswith("metadata.")
+)
+
+
+def state_of(job: JsonObject) -> str:
+    """Without its prefix: "RUNNING"; "" where the job does not say."""
+    return text_of(job, "state").removeprefix(STATE)
+
+
+def is_under_way(job: JsonObject) -> bool:
+    """Whether it may still train; a state that we do not know counts as that."""
+    return state_of(job) not in _ENDED_WELL | _ENDED_BADLY
+
+
+def is_finished(job: JsonObject) -> bool:
+    """Whether it ended with a model."""
+    return state_of(job) in _ENDED_WELL
+
+
+def labels_of(document: JsonObject) -> Mapping[str, str]:
+    """Every label of a resource."""
+    found = as_object(document.get("labels"), text_of(document, "name"), "labels")
+    return {key: text for key, text in found.items() if isinstance(text, str)}
+
+
+def id_of(job: JsonObject) -> str:
+    """Ours, by its label; else the job's number."""
+    return labels_of(job).get(labels.ID) or text_of(job, "name").rpartition("/")[2]
+
+
+def model_of(job: JsonObject) -> str:
+    """The tuned model's resource name with its version, "" before there is one."""
+    return text_of(as_object(job.get("tunedModel"), text_of(job, "name"), "tunedModel"), "model")
+
+
+def endpoint_of(job: JsonObject) -> str:
+    """The endpoint's resource name, "" before there is one."""
+    return text_of(as_object(job.get("tunedModel"), text_of(job, "name"), "tunedModel"), "endpoint")
+
+
+def endpoints_of(job: JsonObject) -> tuple[str, ...]:
+    """Every endpoint that the job made: the model's and its checkpoints', each once."""
+    name = text_of(job, "name")
+    tuned = as_object(job.get("tunedModel"), name, "tunedModel")
+    found = [text_of(one, "endpoint") for one in objects_of(tuned, "checkpoints", name)]
+    return tuple(dict.fromkeys(one for one in (text_of(tuned, "endpoint"), *found) if one))
+
+
+def error_of(job: JsonObject) -> str:
+    """Why a job ended badly, in one line; "" for one that did not."""
+    state = state_of(job)
+    if state not in _ENDED_BADLY:
+        return ""
+    error = job.get("error")
+    said = printable(text_of(error, "message")) if isinstance(error, dict) else ""
+    if state == "FAILED":
+        return said or NO_REASON
+    what = "the training was cancelled" if state == "CANCELLED" else "the job expired before it ended"
+    return f"{what}: {said}" if said else what
+
+
+def live(job: JsonObject, model: JsonObject | None, endpoint: JsonObject | None) -> Live | None:
+    """A job as the model that it is to us; None when it ended well and its model was deleted.
+
+    Args:
+        job: the TuningJob.
+        model: its tuned model, None where that does not exist.
+        endpoint: the model's endpoint, None where that does not exist.
+    """
+    name = text_of(job, "name")
+    place = names.parsed(name, "tuningJobs")
+    well = state_of(job) in _ENDED_WELL
+    if well and model is None:
+        return None
+    attributes = _attributes(job, name)
+    attributes[LOCATION] = place.location
+    error = error_of(job)
+    if well and model is not None:
+        attributes |= _mutable(attributes, model, endpoint)
+        if endpoint is None:
+            gone = endpoint_of(job) or "(none was made)"
+            error = f"its endpoint {gone} does not exist, so it cannot be called; {model_of(job)} still does"
+    status = Status.ACTIVE if well else Status.CREATING
+    return Live(
+        id=id_of(job),
+        name=name,
+        status=Status.FAILED if error else status,
+        attributes=attributes,
+        create_time=text_of(job, "createTime"),
+        update_time=text_of(job, "updateTime"),
+        complete_time=text_of(job, "endTime"),
+        error=error,
+        outputs=outputs(job),
+    )
+
+
+def _attributes(job: JsonObject, name: str) -> dict[str, Value]:
+    attributes: dict[str, Value] = {}
+    for path, keys, read in _ROWS:
+        value: Any = job
+        for key in keys:
+            if not isinstance(value, dict):
+                raise wrong(name, path, value, "an object")
+            value = value.get(key)
+            if value is None:
+                break
+        if value is not None:
+            try:
+                attributes[path] = read(value)
+            except TypeError as error:
+                raise wrong(name, path, value, str(error)) from error
+    if not attributes.get(LABELS):
+        attributes.pop(LABELS, None)
+    if PARENT in attributes:  # its base model is output only: the parent's
+        attributes.pop(BASE_MODEL, None)
+        parent = labels_of(job).get(labels.PARENT)
+        if parent:
+            attributes[PARENT] = parent
+    return attributes
+
+
+def _mutable(before: Attributes, model: JsonObject, endpoint: JsonObject | None) -> dict[str, Value]:
+    """What can be updated, as the model and its endpoint show it.
+
+    Both have it; where they differ (an update that was cut short, somebody's hand) the value says so, and so
+    is no manifest's value: the next update mends it.
+    """
+    found: dict[str, Value] = {}
+    for path in (DISPLAY_NAME, DESCRIPTION):
+        mine = text_of(model, _MUTABLE[path]) or str(before.get(path, ""))
+        other = text_of(endpoint or {}, _MUTABLE[path]) or mine
+        if mine or other:
+            found[path] = mine if mine == other else f"{mine} (its endpoint: {other})"
+    mine_labels = labels.shown(labels_of(model))
+    other_labels = labels.shown(labels_of(endpoint)) if endpoint else mine_labels
+    apart = {f"{one} (one of model and endpoint only)" for one in {*mine_labels} ^ {*other_labels}}
+    both = {*mine_labels} & {*other_labels} | apart
+    if both or LABELS in before:
+        found[LABELS] = tuple(sorted(both))
+    return found
+
+
+def outputs(job: JsonObject) -> dict[str, str]:
+    """What came of a job, and what it made of its data (tuningDataStats), for people."""
+    name = text_of(job, "name")
+    tuned = as_object(job.get("tunedModel"), name, "tunedModel")
+    found = {"state": state_of(job), "model": text_of(tuned, "model"), "endpoint": text_of(tuned, "endpoint")}
+    for one in objects_of(tuned, "checkpoints", name):
+        label = f"checkpoint {text_of(one, 'checkpointId')}".strip()
+        where = ", ".join(f"{key} {one[key]}" for key in ("epoch", "step") if key in one)
+        found[label] = " ".join(
+            part for part in (text_of(one, "endpoint"), f"({where})" if where else "") if part
+        )
+    found |= {key: text_of(job, camel(key)) for key in ("experiment", "gcs_metrics_uri")}
+    found |= {f"data: {key}": str(value) for key, value in statistics_of(job).items()}
+    return {key: value for key, value in found.items() if value}
+
+
+def statistics_of(job: JsonObject) -> dict[str, int]:
+    """The counts of tuningDataStats, in words."""
+    name = text_of(job, "name")
+    stats = as_object(job.get("tuningDataStats"), name, "tuningDataStats")
+    kinds = [as_object(one, name, "tuningDataStats") for one in stats.values() if isinstance(one, dict)]
+    found: dict[str, int] = {}
+    for kind in kinds:
+        for key, value in kind.items():
+            if key.endswith("Count"):
+                words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", key.removesuffix("Count")).lower()
+                try:
+                    found[f"{words}s"] = as_integer(value)
+                except TypeError:
+                    continue  # a figure for people
+    return found
+
+
+def steps_of(job: JsonObject) -> int | None:
+    """How many steps the training has, once the service knows."""
+    return statistics_of(job).get("tuning steps")
+
+
+def create_body(
+    attributes: Attributes, id: str, source: Mapping[str, str], uris: Mapping[str, str], *, parent: str
+) -> JsonObject:
+    """The TuningJob to POST.
+
+    Args:
+        attributes: declared.
+        id: ours, for the label.
+        source: {"baseModel": …} or {"preTunedModel": …}, as a resource name.
+        uris: data set to where it lies: "supervised_tuning_spec.training_dataset_uri".
+        parent: our id of the parent, "" where it is none of ours.
+    """
+    body: JsonObject = {}
+    for path, value in {**attributes, **uris}.items():
+        field = TUNING_JOB.fields.get(path)
+        if path in {LOCATION, PROJECT} or (field is not None and field.role == "source"):
+            continue
+        *parents, last = camel(path).split(".")
+        place = body
+        for key in parents:
+            place = place.setdefault(key, {})
+        place[last] = value if field is None else _json(field, value)
+    for key, name in source.items():
+        if key == "baseModel":
+            body["baseModel"] = name
+        else:
+            body.setdefault("preTunedModel", {})["tunedModelName"] = name
+    # a name of its own also makes a tuned model that is tuned again a new model, not a version of its parent
+    body.setdefault("tunedModelDisplayName", id)
+    body["labels"] = {**body.get("labels", {}), labels.ID: id} | ({labels.PARENT: parent} if parent else {})
+    return body
+
+
+def _json(field: Field, value: Value) -> object:
+    if field.type is FieldType.INTEGER:
+        return str(value)  # int64: a string in proto3's JSON
+    if field.type is FieldType.STRINGS:
+        return labels.parsed(value if isinstance(value, tuple) else (value,))
+    return value
+
+
+def patch(attributes: Attributes, before: JsonObject) -> tuple[str, JsonObject]:
+    """The updateMask and the body that set just these fields on a model or an endpoint.
+
+    ValueError for a field that cannot be updated.
+    """
+    fixed = [path for path in attributes if TUNING_JOB.fields[path].on_change is not OnChange.UPDATE]
+    if fixed:
+        raise ValueError(f"immutable: {', '.join(fixed)}")
+    body: JsonObject = {}
+    for path, value in attributes.items():
+        several = value if isinstance(value, tuple) else (value,)
+        body[_MUTABLE[path]] = labels.replaced(labels_of(before), several) if path == LABELS else value
+    return ",".join(_MUTABLE[path] for path in attributes), body
+
+
+def differences(attributes: Attributes, source: Mapping[str, str], job: JsonObject) -> tuple[str, ...]:
+    """The immutable paths in which a job is not the one that a create asked for; of what it shows."""
+    shown = _attributes(job, text_of(job, "name"))
+    different = [
+        path
+        for path, value in attributes.items()
+        if TUNING_JOB.fields[path].on_change is OnChange.REPLACE
+        and TUNING_JOB.fields[path].role == "hyperparameter"
+        and path in shown
+        and not _equal(value, shown[path])
+    ]
+    base = source.get("baseModel")
+    if base is not None and shown.get(BASE_MODEL, base) != base:
+        different.insert(0, BASE_MODEL)
+    return tuple(different)
+
+
+def _equal(one: Value, other: Value) -> bool:
+    if isinstance(one, float) or isinstance(other, float):
+        try:
+            return float32(float(one)) == float32(float(other))  # type: ignore[arg-type]  # numbers by the table
+        except (OverflowError, TypeError, ValueError):
+            return False
+    return one == other

@@ -1,0 +1,142 @@
+"""Creating a job exactly once, at a service that takes no id from us and refuses no second one.
+
+Rule: look before every POST; after a POST whose fate is unknown, look until a list cannot lag any more, and
+only then send it again. A job is known by the label that carries our id. What remains possible without a
+lock on the state is told in docs/manifests.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from reconciler.errors import (
+    AlreadyExistsError,
+    CredentialError,
+    NoCapacityError,
+    RateLimitedError,
+    ReconcilerError,
+    ReplyLostError,
+    ServiceError,
+    StoppedError,
+    UnavailableError,
+)
+from reconciler.model import Attributes
+from reconciler.providers import Accepted
+from reconciler.providers.answers import JsonObject, text_of
+from reconciler.providers.vertex import codec
+from reconciler.providers.vertex.regions import Regions
+from reconciler.providers.vertex.registry import JOBS, Registry
+
+LAG_SECONDS = 30.0
+"""How long a job that was just accepted may be missing in a list: no document says; an assumption."""
+_ATTEMPTS = 4
+
+
+class Creation:
+    """Sends creates; see `VertexProvider.create`."""
+
+    def __init__(self, regions: Regions, registry: Registry, lag_seconds: float) -> None:
+        self._regions = regions
+        self._registry = registry
+        self._lag_seconds = lag_seconds
+
+    def create(
+        self,
+        id: str,
+        place: tuple[str, str],
+        attributes: Attributes,
+        source: Mapping[str, str],
+        body: JsonObject,
+        *,
+        attempted: bool,
+    ) -> Accepted:
+        """POST once.
+
+        Args:
+            id: ours.
+            place: (project, location).
+            attributes: as declared, to tell whether a job that is found is the one.
+            source: as in `codec.create_body`.
+            body: the TuningJob.
+            attempted: an earlier run may have sent it.
+
+        Raises:
+            AlreadyExistsError, NoCapacityError: see `providers.Provider`.
+            ReplyLostError: whether it was created could not be found out; the next run looks.
+        """
+        project, location = place
+        transport = self._regions.at(location)
+        path = f"v1/projects/{project}/locations/{location}/{JOBS}"
+        found = self._seen_later(id, place) if attempted else self._seen(id, place)
+        attempt = 1
+        while found is None:
+            try:
+                reply = transport.call("POST", path, body=body, slow=True, api_key=False, queues=False)
+                if text_of(reply, "name"):
+                    return _accepted(reply)
+                failed: ServiceError = ReplyLostError(
+                    f"The create of {id} was answered by something that is no tuning job",
+                    "Run the command again: it looks first.",
+                )
+            except ReplyLostError as error:
+                failed = error
+            except RateLimitedError as error:
+                raise _no_room(error) from error
+            except UnavailableError as error:
+                if error.status is None:  # no connection: nothing was sent
+                    raise
+                failed = error
+            found = self._looked(id, place, failed)
+            if found is None and attempt == _ATTEMPTS:
+                raise failed
+            attempt += 1
+        different = codec.differences(attributes, source, found)
+        if different:
+            raise AlreadyExistsError(
+                f"{text_of(found, 'name')} carries the label of {id} and is another training: "
+                f"{', '.join(different)} differ",
+                "Somebody set that label by hand. Give the manifest another metadata.name.",
+                visible=True,
+            )
+        return _accepted(found)
+
+    def _seen(self, id: str, place: tuple[str, str]) -> JsonObject | None:
+        return self._registry.alive(self._registry.labelled(id, place))
+
+    def _seen_later(self, id: str, place: tuple[str, str]) -> JsonObject | None:
+        """Look until it is there, or a list cannot lag any more."""
+        transport = self._regions.at(place[1])
+        until, pause = transport.clock() + self._lag_seconds, 0.5
+        while True:
+            found = self._seen(id, place)
+            left = until - transport.clock()
+            if found is not None or left <= 0:
+                return found
+            transport.wait(min(pause, left), f"looking for {id} again")
+            pause = min(pause * 2, 5.0)
+
+    def _looked(self, id: str, place: tuple[str, str], failed: ServiceError) -> JsonObject | None:
+        try:
+            return self._seen_later(id, place)
+        except StoppedError:
+            raise
+        except (ServiceError, CredentialError) as error:
+            raise _unknown(id, failed, error) from failed
+
+
+def _accepted(job: JsonObject) -> Accepted:
+    return Accepted(text_of(job, "name"), "", codec.steps_of(job), text_of(job, "createTime"))
+
+
+def _unknown(id: str, failed: ServiceError, error: ReconcilerError) -> ReplyLostError:
+    return ReplyLostError(
+        f"{failed.summary}; and whether {id} exists cannot be found out: {error.summary}",
+        "Run the command again later: it looks first and creates nothing twice.",
+    )
+
+
+def _no_room(error: RateLimitedError) -> RateLimitedError:
+    """A 429 is waited out elsewhere, unless the quota is zero for good."""
+    if "quota is zero" in error.detail:
+        return error
+    return NoCapacityError(error.summary, error.detail, status=error.status, reason=error.reason)

@@ -1,0 +1,136 @@
+"""Deleting a tuned model: cancel, undeploy, delete its endpoints, delete the model.
+
+Rule: every step looks before it acts and counts "not there" as done, so that whatever a crash left is
+finished by the next run. What others deployed on our endpoint, or versions of our model that are not ours,
+stay.
+"""
+
+from __future__ import annotations
+
+from reconciler.errors import NotFoundError, ServiceError
+from reconciler.providers.answers import JsonObject, as_object, objects_of, text_of
+from reconciler.providers.vertex import codec, names
+from reconciler.providers.vertex.regions import Regions
+from reconciler.providers.vertex.registry import ENDPOINTS, JOBS, MODELS, Registry
+from reconciler.transport import printable
+
+CANCEL_SECONDS = 20.0
+"""How long a cancelled job is watched; one that takes longer is deleted by a later run."""
+OPERATION_SECONDS = 600.0
+"""How long one step may take."""
+_NOT_FOUND = 5
+"""google.rpc.Code."""
+
+
+class Deletion:
+    """Deletes what a job made; see `VertexProvider.delete`."""
+
+    def __init__(self, regions: Regions, registry: Registry) -> None:
+        self._regions = regions
+        self._registry = registry
+
+    def delete(self, job: JsonObject) -> None:
+        """Cancel it if it runs, then take away what it made.
+
+        Raises:
+            ServiceError: status 409 while the service has not ended the job; to be tried again later.
+        """
+        if codec.is_under_way(job):
+            job = self._cancelled(job)
+        ours = codec.model_of(job)
+        for endpoint in codec.endpoints_of(job):
+            self._delete_endpoint(endpoint, ours)
+        if ours:
+            self._delete_model(ours)
+
+    def _cancelled(self, job: JsonObject) -> JsonObject:
+        """The job after it ended, one way or another: a cancel is a wish."""
+        name = text_of(job, "name")
+        transport = self._regions.at(names.parsed(name).location)
+        if codec.state_of(job) != "CANCELLING":
+            try:
+                transport.call("POST", f"v1/{name}:cancel", body={}, api_key=False, repeatable=True)
+            except ServiceError as error:
+                if error.status is None or error.status not in {400, 404, 409}:  # it may have ended just now
+                    raise
+        until, pause = transport.clock() + CANCEL_SECONDS, 0.25
+        while True:
+            found = self._registry.resource(name, JOBS)
+            if found is None or not codec.is_under_way(found):
+                return found or {"name": name}
+            if transport.clock() >= until:
+                raise ServiceError(
+                    f"{name} is still {codec.state_of(found)} though it was cancelled",
+                    "It stays recorded as deposed; `reconciler wait` deletes it later.",
+                    status=409,
+                )
+            transport.wait(pause, f"looking whether {name} has ended")
+            pause = min(pause * 2, 5.0)
+
+    def _delete_endpoint(self, name: str, ours: str) -> None:
+        endpoint = self._registry.resource(name, ENDPOINTS)
+        if endpoint is None:
+            return
+        deployed = objects_of(endpoint, "deployedModels", name)
+        mine = [one for one in deployed if _same_model(text_of(one, "model"), ours)]
+        for one in mine:
+            body = {"deployedModelId": text_of(one, "id")}
+            self._step("POST", f"{name}:undeployModel", body)
+        if len(mine) == len(deployed):
+            self._step("DELETE", name)
+
+    def _delete_model(self, name: str) -> None:
+        place = names.parsed(name, MODELS)
+        versions = self._versions(place)
+        if versions is None:
+            return
+        mine = [one for one in versions if not place.version or text_of(one, "versionId") == place.version]
+        if not mine:
+            return
+        if len(mine) == len(versions):
+            self._step("DELETE", place.resource)
+        else:
+            self._step("DELETE", f"{name}:deleteVersion")
+
+    def _versions(self, place: names.Name) -> list[JsonObject] | None:
+        """Every version of a model; None when there is no such model."""
+        parent = (place.project, place.location)
+        try:
+            return list(self._registry.listed(parent, f"{MODELS}/{place.id}:listVersions", key=MODELS))
+        except NotFoundError:
+            return None
+
+    def _step(self, method: str, path: str, body: JsonObject | None = None) -> None:
+        """One changing call and its long-running operation; what is gone already is done."""
+        transport = self._regions.at(names.parsed(path).location)
+        try:
+            operation = transport.call(method, f"v1/{path}", body=body, api_key=False, repeatable=True)
+        except NotFoundError:
+            return
+        until, pause = transport.clock() + OPERATION_SECONDS, 0.25
+        while not operation.get("done"):
+            name = text_of(operation, "name")
+            if not name or transport.clock() >= until:
+                raise ServiceError(
+                    f"{method} {path} was accepted, and has not ended",
+                    "Run the command again: it goes on where this one stopped.",
+                )
+            transport.wait(pause, f"looking whether {path} is done")
+            pause = min(pause * 2, 5.0)
+            try:
+                operation = transport.call("GET", f"v1/{name}", api_key=False)
+            except NotFoundError:  # operations on what is deleted may go with it
+                return
+        error = as_object(operation.get("error"), path, "error")
+        if error and error.get("code") != _NOT_FOUND:
+            said = printable(text_of(error, "message")) or f"code {error.get('code')}"
+            raise ServiceError(
+                f"{method} {path} failed: {said}", "Run the command again: it goes on where this one stopped."
+            )
+
+
+def _same_model(deployed: str, ours: str) -> bool:
+    if not (deployed and ours):
+        return False
+    one, other = names.parsed(deployed, MODELS), names.parsed(ours, MODELS)
+    return one.key == other.key and (not one.version or not other.version or one.version == other.version)

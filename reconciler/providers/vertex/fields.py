@@ -1,0 +1,75 @@
+"""The field table of `kind: TuningJob`, and what Google's documentation says about base models.
+
+Data only, and light to import. Paths are those of the API's TuningJob in snake_case; `metadata.location`
+and `metadata.project` are the manifest's own, because the API has them in the resource name.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from reconciler.model import Field, FieldType, Kind, OnChange
+
+BASE_MODEL = "base_model"
+PARENT = "pre_tuned_model.tuned_model_name"
+CHECKPOINT = "pre_tuned_model.checkpoint_id"
+DISPLAY_NAME = "tuned_model_display_name"
+DESCRIPTION = "description"
+LABELS = "labels"
+LOCATION = "metadata.location"
+PROJECT = "metadata.project"
+SPECS = ("supervised_tuning_spec", "preference_optimization_spec")
+"""The two ways to tune; a job has one of them."""
+
+TUNABLE = frozenset(
+    {
+        "gemini-2.5-flash",
+        "gemini-2.5-flash-lite",
+        "gemini-2.5-pro",
+        "gemini-3.1-flash-lite",
+        "gemini-3.5-flash",
+        "gemini-3.5-flash-lite",
+        "translation-llm-002",
+    }
+)
+"""Base models that Google's page on supervised tuning lists (read in November 2026): an assumption, because
+no call tells. The Stack's tunable_base_models says otherwise."""
+
+
+def _hyperparameter(path: str, type: FieldType) -> Field:
+    return Field(path, type, OnChange.REPLACE, role="hyperparameter")
+
+
+def _spec(name: str) -> tuple[Field, ...]:
+    numbers = f"{name}.hyper_parameters"
+    return (
+        _hyperparameter(f"{numbers}.epoch_count", FieldType.INTEGER),
+        # a double at the service; single precision is what identities and comparisons are made of
+        _hyperparameter(f"{numbers}.learning_rate_multiplier", FieldType.FLOAT32),
+        _hyperparameter(f"{numbers}.adapter_size", FieldType.STRING),
+        _hyperparameter(f"{name}.export_last_checkpoint_only", FieldType.BOOLEAN),
+    )
+
+
+_FIELDS = (
+    Field(BASE_MODEL, FieldType.STRING, OnChange.REPLACE, role="source"),
+    Field(PARENT, FieldType.STRING, OnChange.REPLACE, role="source"),
+    _hyperparameter(CHECKPOINT, FieldType.STRING),
+    *_spec(SPECS[0]),
+    *_spec(SPECS[1]),
+    _hyperparameter(f"{SPECS[1]}.hyper_parameters.beta", FieldType.FLOAT32),
+    Field(DISPLAY_NAME, FieldType.STRING, OnChange.UPDATE),
+    Field(DESCRIPTION, FieldType.STRING, OnChange.UPDATE),
+    Field(LABELS, FieldType.STRINGS, OnChange.UPDATE),
+    Field("encryption_spec.kms_key_name", FieldType.STRING, OnChange.REPLACE),
+    Field("service_account", FieldType.STRING, OnChange.REPLACE),
+    Field(LOCATION, FieldType.STRING, OnChange.REPLACE),
+    Field(PROJECT, FieldType.STRING, OnChange.REPLACE),
+)
+
+TUNING_JOB = Kind(
+    name="TuningJob",
+    fields=MappingProxyType({field.path: field for field in _FIELDS}),
+    data_field=f"{SPECS[0]}.training_dataset_uri",
+    epochs=f"{SPECS[0]}.hyper_parameters.epoch_count",
+)

@@ -1,0 +1,37 @@
+"""Labels: ours, by which a job is found again; the service's own, which are nobody's difference; the user's.
+
+A label's value takes 63 characters of [a-z0-9_-], so NAME-DIGEST8 fits as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+ID = "reconciler_id"
+"""Our id of a training, on the job and on what comes of it."""
+PARENT = "reconciler_parent"
+"""Our id of the model that it was tuned from, where that is one of ours."""
+
+_NOT_THE_USERS = ("reconciler_", "google-", "goog-", "tune-type", "vertex-ai-")
+"""How labels begin that are ours, or that the service sets by itself."""
+
+
+def is_users(key: str) -> bool:
+    """Whether a label is one that a manifest may set."""
+    return not key.startswith(_NOT_THE_USERS)
+
+
+def shown(labels: Mapping[str, str]) -> tuple[str, ...]:
+    """The user's labels as the field's value: sorted KEY=VALUE."""
+    return tuple(sorted(f"{key}={value}" for key, value in labels.items() if is_users(key)))
+
+
+def parsed(value: Iterable[object]) -> dict[str, str]:
+    """The inverse of `shown`."""
+    pairs = (str(one).partition("=") for one in value)
+    return {key: text for key, _, text in pairs}
+
+
+def replaced(before: Mapping[str, str], value: Iterable[object]) -> dict[str, str]:
+    """Those labels with the user's part replaced."""
+    return {key: text for key, text in before.items() if not is_users(key)} | parsed(value)

@@ -1,0 +1,51 @@
+"""Resource names: projects/P/locations/L/COLLECTION/ID, checked before they become a URL.
+
+The service answers with project numbers where we send project ids, so two names are of one resource when
+they are equal from the location on.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from reconciler.errors import ServiceError
+
+_SEGMENT = r"[A-Za-z0-9_~-][A-Za-z0-9._~:-]*"
+_NAME = re.compile(
+    rf"projects/(?P<project>{_SEGMENT})/locations/(?P<location>[a-z0-9-]+)/"
+    rf"(?P<collection>[A-Za-z]+)/(?P<id>{_SEGMENT})(?:@(?P<version>[A-Za-z0-9_-]+))?"
+    rf"(?P<rest>(?:/{_SEGMENT})*)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A resource name taken apart; `version` is a model's, "" where it is not named."""
+
+    project: str
+    location: str
+    collection: str
+    id: str
+    version: str = ""
+
+    @property
+    def resource(self) -> str:
+        """Without the version."""
+        return f"projects/{self.project}/locations/{self.location}/{self.collection}/{self.id}"
+
+    @property
+    def key(self) -> str:
+        """What is the same however the project is named."""
+        return f"{self.location}/{self.collection}/{self.id}"
+
+
+def parsed(name: str, collection: str = "") -> Name:
+    """ServiceError when it is no such name, or one of another collection."""
+    found = _NAME.fullmatch(name)
+    if found is None or (collection and found["collection"] != collection):
+        raise ServiceError(
+            f"{name[:120]!r} is not the name of a resource of {collection or 'Vertex AI'}",
+            f"It must be projects/P/locations/L/{collection or 'COLLECTION'}/ID. Correct it.",
+        )
+    return Name(found["project"], found["location"], found["collection"], found["id"], found["version"] or "")

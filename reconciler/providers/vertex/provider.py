@@ -1,0 +1,229 @@
+"""The calls of Vertex AI's supervised and preference tuning (aiplatform v1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+from reconciler.errors import NotFoundError, ServiceError, UsageError
+from reconciler.model import Attributes, DataSet, Desired, Example, Kind, Live, Permission
+from reconciler.providers import Accepted, BaseModels, Handle, Training
+from reconciler.providers.answers import JsonObject, reply_text, text_of
+from reconciler.providers.vertex import codec, labels, names
+from reconciler.providers.vertex.bucket import Bucket
+from reconciler.providers.vertex.creation import LAG_SECONDS, Creation
+from reconciler.providers.vertex.deletion import Deletion
+from reconciler.providers.vertex.fields import LOCATION, PARENT, PROJECT, TUNABLE, TUNING_JOB
+from reconciler.providers.vertex.regions import Regions
+from reconciler.providers.vertex.registry import ENDPOINTS, JOBS, MODELS, PAGE_SIZE, Registry
+
+_LOOKS = 8
+"""Objects measured at once."""
+
+
+class VertexProvider:
+    """Serves `kind: TuningJob`; implements `providers.Provider`.
+
+    Args:
+        regions: the transports.
+        bucket: where training data lies.
+        places: (project, location) that manifests name, "" for the default.
+        tunable: base models that can be tuned; None for what is documented.
+        lag_seconds: see LAG_SECONDS.
+        page_size: entries that a list call asks for.
+    """
+
+    def __init__(
+        self,
+        regions: Regions,
+        bucket: Bucket,
+        *,
+        places: frozenset[tuple[str, str]] = frozenset(),
+        tunable: Sequence[str] | None = None,
+        lag_seconds: float = LAG_SECONDS,
+        page_size: int = PAGE_SIZE,
+    ) -> None:
+        self._regions = regions
+        self._bucket = bucket
+        self._tunable = tunable
+        self._registry = Registry(regions, places, page_size)
+        self._creation = Creation(regions, self._registry, lag_seconds)
+        self._deletion = Deletion(regions, self._registry)
+        self._endpoints: dict[str, str] = {}
+
+    @property
+    def kind(self) -> Kind:
+        """TuningJob."""
+        return TUNING_JOB
+
+    # ---------------------------------------------------------------- reading
+
+    def list(self, *, own: bool = False) -> Iterator[Live]:
+        """Every tuned model and every training under way; all of a project are its own."""
+        del own
+        for place in self._registry.places():
+            yield from self._registry.living(place)
+
+    def get(self, handle: Handle) -> Live | None:
+        """One model, or why there is none: a failed or cancelled job is FAILED, a deleted model None."""
+        job = self._registry.job(handle)
+        return None if job is None else self._registry.live(job)
+
+    def poll(self, handle: Handle) -> Training:
+        """From the job, which tells no percentage; its steps once it has looked at its data."""
+        job = self._job(handle)
+        return Training(
+            self._registry.training(job), total_steps=codec.steps_of(job), error=codec.error_of(job)
+        )
+
+    def base_models(self) -> BaseModels:
+        """As documented, or as the Stack says: no call tells which base models can be tuned."""
+        if self._tunable is not None:
+            return BaseModels(frozenset(self._tunable))
+        return BaseModels(TUNABLE, assumed=True)
+
+    def measured(self, wants: Sequence[Desired]) -> Sequence[Desired]:
+        """With the digest of each object that data lies in: one look each."""
+        uris = sorted({one.uri for want in wants for one in want.data if one.uri})
+        if not uris:
+            return wants
+        with ThreadPoolExecutor(max_workers=min(_LOOKS, len(uris))) as pool:
+            digests = dict(zip(uris, pool.map(self._bucket.digest, uris), strict=True))
+        return [
+            replace(
+                want, data=tuple(replace(one, digest=digests.get(one.uri, one.digest)) for one in want.data)
+            )
+            for want in wants
+        ]
+
+    def endpoint(self, handle: Handle) -> str:
+        """The endpoint that generateContent is called on."""
+        known = self._endpoints.get(handle.name)
+        if known:
+            return known
+        job = self._job(handle)
+        endpoint = codec.endpoint_of(job)
+        if not endpoint:
+            raise ServiceError(
+                f"{text_of(job, 'name')} has no endpoint yet ({codec.state_of(job)})",
+                "Wait until its training has ended: reconciler wait",
+            )
+        self._endpoints[handle.name] = endpoint
+        return endpoint
+
+    def generate(self, handle: Handle, prompt: str, *, temperature: float | None = None) -> str:
+        """The first candidate's text; repeated on 5xx and time-outs, because it changes nothing."""
+        endpoint = self.endpoint(handle)
+        body: JsonObject = {"contents": [{"role": "user", "parts": [{"text": prompt}]}]}
+        if temperature is not None:
+            body["generationConfig"] = {"temperature": temperature}
+        transport = self._regions.at(names.parsed(endpoint, ENDPOINTS).location)
+        reply = transport.call(
+            "POST", f"v1/{endpoint}:generateContent", body=body, slow=True, repeatable=True, api_key=False
+        )
+        return reply_text(reply, endpoint)
+
+    # ---------------------------------------------------------------- changing
+
+    def create(
+        self,
+        want: Desired,
+        id: str,
+        source: str,
+        examples: Mapping[str, Sequence[Example]],
+        *,
+        attempted: bool = False,
+    ) -> Accepted:
+        """Upload the data, look for the label, POST; see `creation`.
+
+        Raises:
+            AlreadyExistsError, NoCapacityError: see `providers.Provider`.
+            ReplyLostError: whether it was created could not be found out; the next run looks first.
+            UnavailableError: nothing was sent, or the service kept failing and there is no such job.
+            ServiceError: data in a bucket is not what it was when the plan was made.
+        """
+        attributes = want.attributes
+        place = self._regions.place(attributes.get(PROJECT), attributes.get(LOCATION))
+        origin, parent = self._origin(attributes, source)
+        uris = {one.field: one.uri or self._bucket.put(one, examples[one.field]) for one in want.data}
+        for one in want.data:
+            if one.uri and one.digest and self._bucket.digest(one.uri) != one.digest:
+                raise ServiceError(
+                    f"{one.uri} has changed since the plan was made", "Nothing was created. Make a new plan."
+                )
+        body = codec.create_body(attributes, id, origin, uris, parent=parent)
+        return self._creation.create(id, place, attributes, origin, body, attempted=attempted)
+
+    def _origin(self, attributes: Attributes, source: str) -> tuple[dict[str, str], str]:
+        """What to tune as the API names it, and our id of it where it is one of ours."""
+        if PARENT not in attributes:
+            return {"baseModel": source}, ""
+        if f"/{MODELS}/" in source:
+            return {"preTunedModel": source}, ""
+        job = self._job(Handle(source, source if "/" in source else ""))
+        model = codec.model_of(job)
+        if not model:
+            raise ServiceError(
+                f"{text_of(job, 'name')} has no model to tune from ({codec.state_of(job)})",
+                "Apply again when its training has ended.",
+            )
+        return {"preTunedModel": model}, labels_id(job)
+
+    def update(self, handle: Handle, attributes: Attributes) -> None:
+        """PATCH just these fields of the model, then of its endpoint; what has them already is left alone."""
+        job = self._job(handle)
+        for name, collection in ((codec.model_of(job), MODELS), (codec.endpoint_of(job), ENDPOINTS)):
+            before = self._registry.resource(name, collection) if name else None
+            if before is None:
+                raise NotFoundError(
+                    f"{text_of(job, 'name')} has no {collection.removesuffix('s')} to update",
+                    "It is still in training, or was deleted.",
+                    status=404,
+                )
+            mask, body = codec.patch(attributes, before)
+            place = names.parsed(name, collection)
+            self._regions.at(place.location).call(
+                "PATCH", f"v1/{place.resource}", query={"updateMask": mask}, body=body, api_key=False
+            )
+
+    def delete(self, handle: Handle) -> None:
+        """Cancel, undeploy, delete endpoints, delete the model; each step looks first. Gone is success.
+
+        Raises:
+            ServiceError: the job was cancelled and has not ended; it must be tried again later.
+        """
+        if "/" in handle.name:
+            job = self._registry.resource(handle.name, JOBS)
+            jobs = [] if job is None else [job]
+        else:
+            jobs = self._registry.labelled(handle.id)
+        for one in jobs:
+            self._deletion.delete(one)
+
+    def permissions(self, handle: Handle) -> tuple[Permission, ...]:
+        """None of its own: access is the project's IAM."""
+        del handle
+        return ()
+
+    def set_permissions(self, handle: Handle, want: Sequence[Permission]) -> None:
+        """Refuses any: access is the project's IAM."""
+        if want:
+            raise UsageError(
+                f"{handle.id}: a TuningJob has no permissions of its own", "Use the project's IAM."
+            )
+
+    def _job(self, handle: Handle) -> JsonObject:
+        job = self._registry.job(handle)
+        if job is None:
+            raise NotFoundError(
+                f"{handle.name or handle.id} does not exist",
+                "It never arrived, or another project or location is meant.",
+                status=404,
+            )
+        return job
+
+
+def labels_id(job: JsonObject) -> str:
+    """Our id of a job, "" where it is none of ours."""
+    return codec.labels_of(job).get(labels.ID, "")

@@ -1,0 +1,87 @@
+"""Which host serves a location, and a transport to it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from reconciler.errors import UsageError
+from reconciler.transport import Transport
+
+_MULTI_REGIONS = frozenset({"us", "eu"})
+
+
+def host_of(location: str) -> str:
+    """The base URL of a location's API.
+
+    https://{location}-aiplatform.googleapis.com; multi-regions, from which the newest models are served only,
+    have hosts of their own (Google's list of locations).
+    """
+    if location == "global":
+        return "https://aiplatform.googleapis.com"
+    if location in _MULTI_REGIONS:
+        return f"https://aiplatform.{location}.rep.googleapis.com"
+    return f"https://{location}-aiplatform.googleapis.com"
+
+
+class Regions:
+    """Opens one transport a base URL, when it is first needed.
+
+    Args:
+        project: for manifests that name none, "" when there is none.
+        location: the same.
+        open: a transport to a base URL.
+        base_url: for every location, "" for Google's own hosts.
+    """
+
+    def __init__(
+        self, *, project: str, location: str, open: Callable[[str], Transport], base_url: str = ""
+    ) -> None:
+        self._project = project
+        self._location = location
+        self._base_url = base_url
+        self._open = open
+        self._lock = threading.Lock()
+        self._opened: dict[str, Transport] = {}
+
+    def place(self, project: object = None, location: object = None) -> tuple[str, str]:
+        """(project, location), the defaults where one is not given; UsageError when there is none."""
+        where = str(location or self._location)
+        whose = str(project or self._project)
+        if not whose:
+            raise UsageError(
+                "a TuningJob lives in a project, and none is named",
+                "Set GOOGLE_CLOUD_PROJECT, the Stack's spec.project, or metadata.project",
+            )
+        if not where:
+            raise UsageError(
+                "a TuningJob lives in a location, and none is named",
+                "Set GOOGLE_CLOUD_LOCATION, the Stack's spec.location, or metadata.location (us-central1)",
+            )
+        return whose, where
+
+    @property
+    def has_default(self) -> bool:
+        """Whether a manifest can do without project and location."""
+        return bool(self._project and self._location)
+
+    def at(self, location: str) -> Transport:
+        """The transport to a location."""
+        url = self._base_url or host_of(location)
+        with self._lock:
+            if url not in self._opened:
+                self._opened[url] = self._open(url)
+            return self._opened[url]
+
+    def anywhere(self, url: str) -> Transport:
+        """The transport to another of Google's services, or to what stands for all of them."""
+        with self._lock:
+            url = self._base_url or url
+            if url not in self._opened:
+                self._opened[url] = self._open(url)
+            return self._opened[url]
+
+    def close(self) -> None:
+        """Close what was opened."""
+        for transport in self._opened.values():
+            transport.close()

@@ -1,0 +1,170 @@
+"""Which jobs there are, which of them live, and how one is found again. Reading only.
+
+A job cannot be deleted: after its model is gone, or after it failed, it is history. History is not listed;
+a record still finds it by its name, and learns why it failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+from reconciler.errors import NotFoundError
+from reconciler.model import Live, Status
+from reconciler.providers import Handle
+from reconciler.providers.answers import JsonObject, objects_of, text_of
+from reconciler.providers.pages import pages
+from reconciler.providers.vertex import codec, labels, names
+from reconciler.providers.vertex.regions import Regions
+
+PAGE_SIZE = 100
+JOBS, MODELS, ENDPOINTS = "tuningJobs", "models", "endpoints"
+
+
+class Registry:
+    """Reads jobs, models and endpoints.
+
+    Args:
+        regions: the transports.
+        places: (project, location) that manifests name; what is recorded elsewhere is found by its name.
+        page_size: entries that a list call asks for.
+    """
+
+    def __init__(
+        self, regions: Regions, places: frozenset[tuple[str, str]], page_size: int = PAGE_SIZE
+    ) -> None:
+        self._regions = regions
+        self._places = places
+        self._page_size = page_size
+
+    def places(self) -> list[tuple[str, str]]:
+        """Where to look for models."""
+        default = {self._regions.place()} if self._regions.has_default or not self._places else set()
+        return sorted({*self._places, *default})
+
+    def resource(self, name: str, collection: str = "") -> JsonObject | None:
+        """One resource, None on 404."""
+        place = names.parsed(name, collection)
+        try:
+            return self._regions.at(place.location).call("GET", f"v1/{name}", api_key=False)
+        except NotFoundError:
+            return None
+
+    def listed(
+        self,
+        place: tuple[str, str],
+        collection: str,
+        query: Mapping[str, str] | None = None,
+        *,
+        key: str = "",
+    ) -> Iterator[JsonObject]:
+        """Every resource of a collection; `key` is what the answer calls it, where that is something else."""
+        project, location = place
+        path = f"v1/projects/{project}/locations/{location}/{collection}"
+        transport = self._regions.at(location)
+        for page in pages(transport, path, query or {}, page_size=self._page_size, api_key=False):
+            yield from objects_of(page, key or collection, path)
+
+    # ---------------------------------------------------------------- what lives
+
+    def living(self, place: tuple[str, str]) -> list[Live]:
+        """Models, and trainings under way; each under an id of its own.
+
+        Of several under one label the oldest has the id, because it was accepted first; the others are shown
+        under their numbers, so that none is lost.
+        """
+
+        def listed(collection: str) -> list[JsonObject]:
+            return list(self.listed(place, collection))
+
+        with ThreadPoolExecutor(max_workers=3) as pool:
+            jobs, models, endpoints = pool.map(listed, (JOBS, MODELS, ENDPOINTS))
+        model_of = {names.parsed(text_of(one, "name")).key: one for one in models}
+        endpoint_of = {names.parsed(text_of(one, "name")).key: one for one in endpoints}
+        found: dict[str, Live] = {}
+        for job in sorted(jobs, key=_age):
+            if codec.is_under_way(job):
+                live = codec.live(job, None, None)
+            else:
+                if not codec.is_finished(job):
+                    continue
+                model, endpoint = codec.model_of(job), codec.endpoint_of(job)
+                live = codec.live(job, _at(model_of, model), _at(endpoint_of, endpoint))
+            if live is not None:
+                number = live.name.rpartition("/")[2]
+                id = live.id if live.id not in found else number
+                found[id] = _under(live, id)
+        return list(found.values())
+
+    def live(self, job: JsonObject) -> Live | None:
+        """One job as the model that it is, its failure included; None when its model was deleted."""
+        if not codec.is_finished(job):
+            return codec.live(job, None, None)
+        model, endpoint = codec.model_of(job), codec.endpoint_of(job)
+        found = self.resource(model, MODELS) if model else None
+        return codec.live(
+            job, found, self.resource(endpoint, ENDPOINTS) if found is not None and endpoint else None
+        )
+
+    # ---------------------------------------------------------------- finding one again
+
+    def job(self, handle: Handle) -> JsonObject | None:
+        """The job of a record: by its name, else by its label, else by its number."""
+        if "/" in handle.name:
+            return self.resource(handle.name, JOBS)
+        found = self.labelled(handle.id)
+        if found:
+            return self.chosen(found)
+        if handle.id.isdigit():
+            for project, location in self.places():
+                job = self.resource(f"projects/{project}/locations/{location}/{JOBS}/{handle.id}", JOBS)
+                if job is not None:
+                    return job
+        return None
+
+    def labelled(self, id: str, place: tuple[str, str] | None = None) -> list[JsonObject]:
+        """Every job with our label, oldest first."""
+        query = {"filter": f'labels.{labels.ID}="{id}"'}
+        found = [
+            job
+            for where in ([place] if place else self.places())
+            for job in self.listed(where, JOBS, query)
+            if codec.labels_of(job).get(labels.ID) == id
+        ]
+        return sorted(found, key=_age)
+
+    def chosen(self, jobs: list[JsonObject]) -> JsonObject | None:
+        """Of several jobs the oldest that lives, else the last that failed; cancelled ones are history."""
+        alive = self.alive(jobs)
+        if alive is not None:
+            return alive
+        failed = [job for job in jobs if codec.error_of(job) and codec.state_of(job) != "CANCELLED"]
+        return failed[-1] if failed else None
+
+    def alive(self, jobs: list[JsonObject]) -> JsonObject | None:
+        """The oldest that trains, or whose model is there."""
+        for job in jobs:
+            if codec.is_under_way(job):
+                return job
+            if codec.is_finished(job) and self.live(job) is not None:
+                return job
+        return None
+
+    def training(self, job: JsonObject) -> Status:
+        """How far a job is, without a look at its model."""
+        if codec.is_under_way(job):
+            return Status.CREATING
+        return Status.ACTIVE if codec.is_finished(job) else Status.FAILED
+
+
+def _age(job: JsonObject) -> tuple[str, str]:
+    return (text_of(job, "createTime"), text_of(job, "name"))
+
+
+def _at(known: Mapping[str, JsonObject], name: str) -> JsonObject | None:
+    return known.get(names.parsed(name).key) if name else None
+
+
+def _under(live: Live, id: str) -> Live:
+    return live if live.id == id else replace(live, id=id)

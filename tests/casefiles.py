@@ -120,8 +120,9 @@ class Case:
         if body is None:
             return None
         body = {"id": body} if isinstance(body, str) else body
-        _only(body, _ATTRIBUTES | {"id", "status", "permissions", "promoted", "deposed", "create_time",
-                                   "error", "verdict", "generation", "digest", "assumed", "started"})  # fmt: skip
+        _only(body, _ATTRIBUTES | {"id", "status", "permissions", "promoted", "deposed", "started",
+                                   "create_time", "error", "verdict", "generation", "digest",
+                                   "assumed"})  # fmt: skip
         id = self.id(body["id"])
         symbol = _SYMBOL.fullmatch(body["id"])
         made: Model = make(id, body.get("data", "one"), _attributes(body))

@@ -4,12 +4,15 @@ The documents are those inside google-api-python-client. Unknown fields, wrong t
 values and misspelled numbers and times are all told, each with its place.
 """
 
+import contextlib
 import datetime as dt
 import functools
 import importlib.util
 import json
 import pathlib
 import re
+import warnings
+from collections.abc import Iterator
 from typing import Any
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3}|\.\d{6}|\.\d{9})?Z")
@@ -24,8 +27,8 @@ class Document:
         assert found
         assert found.origin
         folder = pathlib.Path(found.origin).parent / "discovery_cache" / "documents"
-        text = (folder / f"{name}.json").read_text(encoding="utf-8")
-        self._document: dict[str, Any] = json.loads(text)
+        self.text = (folder / f"{name}.json").read_text(encoding="utf-8")
+        self._document: dict[str, Any] = json.loads(self.text)
         self.schemas: dict[str, Any] = self._document["schemas"]
         base = "/" + self._document["servicePath"]
         self._methods = [
@@ -92,6 +95,25 @@ class Document:
                 return []
             case kind:
                 return [f"{at}: {value!r} is no {kind}"]
+
+
+@contextlib.contextmanager
+def google_service(name: str, url: str) -> Iterator[Any]:
+    """Return google-api-python-client's v1 of a service, made from its own document, at *url*."""
+    with warnings.catch_warnings():
+        # It warns of Python versions that will end.
+        warnings.simplefilter("ignore")
+        from google.auth.credentials import AnonymousCredentials
+        from googleapiclient.discovery import build  # type: ignore[import-untyped]
+
+        with build(
+            name,
+            "v1",
+            client_options={"api_endpoint": url},
+            credentials=AnonymousCredentials(),
+            static_discovery=True,
+        ) as service:
+            yield service
 
 
 @functools.cache

@@ -123,7 +123,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("bucket only", {"supervisedTuningSpec": spec("gs://bucket")}, "Cloud Storage URI"),
     (
         "validation elsewhere",
-        {"supervisedTuningSpec": {**spec(), "validationDatasetUri": "/tmp/v"}},
+        {"supervisedTuningSpec": {**spec(), "validationDatasetUri": "validation.jsonl"}},
         "Cloud Storage URI",
     ),
     ("long name", {"tunedModelDisplayName": "x" * 129}, "128"),

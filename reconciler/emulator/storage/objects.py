@@ -61,7 +61,7 @@ def list_objects(call: Call) -> Reply:
     bucket, records = call.path["bucket"], Records(call.store.connection)
     check_bucket(call, records)
     prefix, delimiter = parameters.get("prefix", ""), parameters.get("delimiter", "")
-    most = min(int(parameters.get("max_results", "1000") or 1000), 1000)
+    most = _most(parameters.get("max_results", "1000"))
     after = _after(parameters.get("page_token", ""))
     items: list[dict[str, Any]] = []
     prefixes: list[str] = []
@@ -200,8 +200,14 @@ def _etag(found: StoredObject) -> str:
     return base64.b64encode(b"\x08" + found.generation.to_bytes(8) + b"\x10\x01").decode()
 
 
+def _most(text: str) -> int:
+    if not re.fullmatch(r"[1-9][0-9]{0,9}", text):
+        raise ApiError(400, f"Invalid value for maxResults: {text[:40]}")
+    return min(int(text), 1000)
+
+
 def _after(token: str) -> str:
     try:
-        return base64.urlsafe_b64decode(token).decode()
+        return base64.b64decode(token, altchars=b"-_", validate=True).decode()
     except ValueError:
         raise ApiError(400, "Invalid page token.") from None

@@ -1,0 +1,172 @@
+"""Vertex: clients that nobody here wrote, and a process that is killed."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.emulator.conftest import Api
+from tests.emulator.discovery import google_service
+from tests.emulator.test_emulator_control import process
+from tests.emulator.vertex_caller import DATA, PLACE, Vertex, body
+
+REPOSITORY = pathlib.Path(__file__).parents[2]
+SDK = pathlib.Path(__file__).with_name("new_sdk_vertex.py")
+
+
+@pytest.fixture
+def quick(start: Callable[..., Api]) -> Vertex:
+    """Return a Vertex in real time, where a training takes a moment."""
+    vertex = Vertex(start(frozen=False, training_seconds=0.6, vertex_operation_seconds=0.1))
+    vertex.upload_pairs()
+    return vertex
+
+
+def run_sdk(vertex: Vertex, **environment: str) -> dict[str, Any]:
+    """Run google-genai in a process of its own, and return what it found."""
+    command = [sys.executable, str(SDK), vertex.api.url, DATA]
+    kept = {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}
+    done = subprocess.run(
+        command, env={**kept, **environment}, capture_output=True, text=True, timeout=90, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def check_sdk(vertex: Vertex, found: dict[str, Any]) -> None:
+    """Check what google-genai found."""
+    ends = ["JOB_STATE_SUCCEEDED", "JOB_STATE_SUCCEEDED", "JOB_STATE_CANCELLED"]
+    assert found == {
+        "states": ["JOB_STATE_PENDING", *ends],
+        "error": 1,
+        "found": True,
+        "hyperparameters": "ADAPTER_SIZE_FOUR",
+        "checkpoints": [1, 2],
+        "answers": ["eight", "eight"],
+        "tokens": 2,
+        "listed": True,
+        "model": ["renamed", "d", "1"],
+        "got": "renamed",
+        "second": "2",
+        "deletion": "400 FAILED_PRECONDITION",
+    }
+    posts = [
+        entry["path"].partition("/projects/")[0]
+        for entry in vertex.api.requests_logged()
+        if entry["method"] == "POST" and entry["path"].endswith("/tuningJobs")
+    ]
+    assert len(posts) == 3
+
+
+def test_google_genai(quick: Vertex) -> None:
+    """The pinned google-genai tunes, goes on tuning, lists, asks, streams, counts, renames and cancels."""
+    found = run_sdk(quick)
+    assert found.pop("version") == "1.46.0"
+    check_sdk(quick, found)
+
+
+def test_newest_google_genai(quick: Vertex) -> None:
+    """The newest google-genai does the same."""
+    newest = os.environ.get("RECONCILER_NEWEST_GENAI") or str(REPOSITORY / ".venv/newest-genai")
+    if not pathlib.Path(newest, "google", "genai").is_dir():
+        pytest.fail(
+            f"No google-genai in {newest}: install it with pip install --target, or set"
+            " RECONCILER_NEWEST_GENAI to where it is."
+        )
+    found = run_sdk(quick, PYTHONPATH=newest)
+    assert int(found.pop("version").partition(".")[0]) >= 2
+    check_sdk(quick, found)
+
+
+def test_google_api_client(vertex: Vertex) -> None:
+    """google-api-python-client with the static aiplatform document goes the whole way, to deletion."""
+    with google_service("aiplatform", vertex.api.url) as service:
+        places = service.projects().locations()
+        jobs = places.tuningJobs()
+        job = jobs.create(parent=PLACE, body=body(labels={"team": "red"})).execute()
+        vertex.api.advance(10)
+        job = jobs.get(name=job["name"]).execute()
+        assert job["state"] == "JOB_STATE_SUCCEEDED"
+        other = jobs.create(parent=PLACE, body=body()).execute()
+        assert jobs.cancel(name=other["name"], body={}).execute() == {}
+        listing = jobs.list(parent=PLACE, pageSize=1)
+        pages = [listing.execute()]
+        while listing := jobs.list_next(listing, pages[-1]):
+            pages.append(listing.execute())
+        assert [page["tuningJobs"][0]["name"] for page in pages] == [other["name"], job["name"]]
+        endpoints, models = places.endpoints(), places.models()
+        tuned = job["tunedModel"]
+        change = {"displayName": "renamed"}
+        patched = endpoints.patch(name=tuned["endpoint"], updateMask="displayName", body=change).execute()
+        assert patched["displayName"] == "renamed"
+        request = {"contents": [{"role": "user", "parts": [{"text": "seven"}]}]}
+        answer = endpoints.generateContent(model=tuned["endpoint"], body=request).execute()
+        assert answer["candidates"][0]["content"]["parts"] == [{"text": "eight"}]
+
+        def settled(operation: dict[str, Any]) -> bool:
+            vertex.api.advance(1)
+            name = operation["name"]
+            kind = name.split("/")[-4] if len(name.split("/")) > 6 else ""
+            owner = {"endpoints": endpoints, "models": models}.get(kind, places)
+            return bool(owner.operations().wait(name=name, timeout="1s").execute()["done"])
+
+        for endpoint in endpoints.list(parent=PLACE, filter="labels.team=red").execute()["endpoints"]:
+            deployed = {"deployedModelId": endpoint["deployedModels"][0]["id"]}
+            assert settled(endpoints.undeployModel(endpoint=endpoint["name"], body=deployed).execute())
+            assert settled(endpoints.delete(name=endpoint["name"]).execute())
+        model = models.list(parent=PLACE).execute()["models"][0]
+        assert settled(models.delete(name=model["name"]).execute())
+        assert models.list(parent=PLACE).execute() == endpoints.list(parent=PLACE).execute() == {}
+
+
+def test_a_kill_loses_nothing_acknowledged(tmp_path: pathlib.Path) -> None:
+    """After kill -9 a new process has jobs, queue, models, operations, objects and half an upload."""
+    data = tmp_path / "emulator.sqlite3"
+    paths = ["tuningJobs", "models", "endpoints", "operations"]
+    with process(data) as (child, api):
+        api.control("settings", {"training_seconds": 10, "vertex_concurrent_jobs": 1})
+        api.control("clock", {"frozen": True})
+        vertex = Vertex(api)
+        vertex.upload_pairs()
+        first, second = vertex.create(), vertex.create()
+        api.advance(10)
+        endpoint = vertex.job(first["name"])["tunedModel"]["endpoint"]
+        deployed = vertex.ok("GET", endpoint)["deployedModels"][0]["id"]
+        vertex.ok("POST", f"{endpoint}:undeployModel", json={"deployedModelId": deployed})
+        query = {"uploadType": "resumable", "name": "half"}
+        opened = api.call("POST", "upload/storage/v1/b/training/o", params=query)
+        upload = opened.headers["Location"].removeprefix(api.url + "/")
+        half = b"x" * 256 * 1024
+        api.call("PUT", upload, data=half, headers={"Content-Range": f"bytes 0-{len(half) - 1}/*"})
+        before = [vertex.ok("GET", path) for path in paths]
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+    with process(data) as (_, api):
+        vertex = Vertex(api)
+        assert [vertex.ok("GET", path) for path in paths] == before
+        assert vertex.state(second) == "PENDING"
+        asked = api.call("PUT", upload, headers={"Content-Range": "bytes */*"}, allow_redirects=False)
+        assert asked.headers["Range"] == f"bytes=0-{len(half) - 1}"
+        api.advance(10)
+        assert "deployedModels" not in vertex.ok("GET", endpoint)
+        done = vertex.job(second["name"])
+        prompt = {"contents": [{"parts": [{"text": "seven"}]}]}
+        answer = vertex.ok("POST", f"{done['tunedModel']['endpoint']}:generateContent", json=prompt)
+        assert answer["candidates"][0]["content"]["parts"][0]["text"] == "eight"
+
+
+def test_a_reset_forgets_it_all(vertex: Vertex) -> None:
+    """After a reset there are no jobs, models, endpoints, operations and objects."""
+    job = vertex.finished()
+    vertex.undeploy(job["tunedModel"]["endpoint"])
+    vertex.api.control("reset", {})
+    for path in ("tuningJobs", "models", "endpoints", "operations"):
+        assert vertex.ok("GET", path) == {}
+    assert vertex.api.call("GET", "storage/v1/b/training/o").json() == {"kind": "storage#objects"}

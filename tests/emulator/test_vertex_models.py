@@ -1,0 +1,225 @@
+"""Vertex: the models and endpoints that a job makes, until they are deleted."""
+
+from typing import Any
+
+import pytest
+
+from tests.emulator.vertex_caller import DATA, Vertex, spec
+
+
+@pytest.fixture
+def job(vertex: Vertex) -> dict[str, Any]:
+    """Return a job that has succeeded."""
+    return vertex.finished(labels={"team": "red"}, description="counts")
+
+
+def test_nothing_is_there_before_the_end(vertex: Vertex) -> None:
+    """Models and endpoints come to be when the job succeeds, with its name, labels and description."""
+    made = vertex.create(labels={"team": "red"}, description="counts")
+    vertex.api.advance(9.9)
+    assert vertex.ok("GET", "models") == vertex.ok("GET", "endpoints") == {}
+    vertex.api.advance(0.1)
+    tuned = vertex.job(made["name"])["tunedModel"]
+    model = vertex.ok("GET", tuned["model"])
+    endpoint = vertex.ok("GET", tuned["endpoint"])
+    for resource in (model, endpoint):
+        assert resource["displayName"] == "number generator"
+        assert resource["description"] == "counts"
+        assert resource["labels"]["team"] == "red"
+        assert resource["labels"]["tune-type"] == "sft"
+    assert model["versionId"] == "1"
+    assert model["baseModelSource"]["genieSource"]["baseModelUri"].endswith("/gemini-2.5-flash")
+    deployed = endpoint["deployedModels"]
+    assert [item["model"] for item in deployed] == [tuned["model"]]
+    assert endpoint["trafficSplit"] == {deployed[0]["id"]: 100}
+    assert {item["endpoint"] for item in model["deployedModels"]} == {
+        item["endpoint"] for item in tuned["checkpoints"]
+    }
+
+
+def test_a_model_by_any_of_its_names(vertex: Vertex, job: dict[str, Any]) -> None:
+    """With its version, an alias, or neither it is one model; another version is a 404."""
+    name = job["tunedModel"]["model"]
+    plain = name.removesuffix("@1")
+    assert vertex.ok("GET", name)["name"] == name
+    assert vertex.ok("GET", f"{plain}@default")["name"] == name
+    assert vertex.ok("GET", plain) == {**vertex.ok("GET", name), "name": plain}
+    assert vertex.ok("GET", f"{plain}:listCheckpoints")["checkpoints"][0]["checkpointId"] == "1"
+    for other in (f"{plain}@2", f"{plain}@x", "models/7", "endpoints/7"):
+        assert vertex.refused("GET", other)[:2] == (404, "NOT_FOUND")
+
+
+@pytest.mark.parametrize("key", ["model", "endpoint"])
+@pytest.mark.parametrize(
+    "mask", ["displayName,description,labels", "display_name,description,labels", "*", ""]
+)
+def test_patch(vertex: Vertex, job: dict[str, Any], key: str, mask: str) -> None:
+    """Name, description and labels change at once; the service's own labels stay; the job does not change."""
+    name = job["tunedModel"][key]
+    before = vertex.ok("GET", name)
+    change = {"displayName": "new", "description": "other", "labels": {"team": "blue"}}
+    parameters = {"updateMask": mask} if mask else {}
+    after = vertex.ok("PATCH", name, params=parameters, json=change)
+    assert after == vertex.ok("GET", name)
+    assert (after["displayName"], after["description"]) == ("new", "other")
+    assert after["labels"] == {**before["labels"], "team": "blue"}
+    assert after["updateTime"] > before["updateTime"]
+    assert after["createTime"] == before["createTime"]
+    assert vertex.job(job["name"]) == job
+
+
+@pytest.mark.parametrize("key", ["model", "endpoint"])
+def test_patch_changes_what_the_mask_names(vertex: Vertex, job: dict[str, Any], key: str) -> None:
+    """What the mask does not name stays, even when the body has it; what it names and the body lacks goes."""
+    name = job["tunedModel"][key]
+    whole = vertex.ok("GET", name)
+    change = {**whole, "displayName": "not this", "description": ""}
+    after = vertex.ok("PATCH", name, params={"updateMask": "description"}, json=change)
+    assert after["displayName"] == whole["displayName"]
+    assert "description" not in after
+    after = vertex.ok("PATCH", name, params={"updateMask": "labels"}, json={})
+    assert "team" not in after["labels"]
+    assert "tune-type" in after["labels"]
+
+
+@pytest.mark.parametrize(
+    ("mask", "change", "told"),
+    [
+        ("name", {}, "cannot be updated"),
+        ("createTime", {}, "cannot be updated"),
+        ("colour", {}, "unknown path"),
+        ("displayName", {}, "display_name is required"),
+        ("displayName", {"displayName": "x" * 129}, "128"),
+        ("labels", {"labels": {"Team": "x"}}, "label key"),
+        ("description", {"colour": "red"}, 'Unknown name "colour"'),
+    ],
+)
+def test_a_bad_patch_is_refused(
+    vertex: Vertex, job: dict[str, Any], mask: str, change: dict[str, Any], told: str
+) -> None:
+    """It is a 400 that says why, for models and endpoints, and nothing changes."""
+    for key in ("model", "endpoint"):
+        name = job["tunedModel"][key]
+        before = vertex.ok("GET", name)
+        code, status, message = vertex.refused("PATCH", name, params={"updateMask": mask}, json=change)
+        assert (code, status) == (400, "INVALID_ARGUMENT")
+        assert told in message
+        assert vertex.ok("GET", name) == before
+
+
+@pytest.mark.parametrize("key", ["model", "endpoint"])
+def test_an_old_etag_is_refused(vertex: Vertex, job: dict[str, Any], key: str) -> None:
+    """A patch with the etag of before another patch is a 409 ABORTED; with the present one it is done."""
+    name = job["tunedModel"][key]
+    old, mask = vertex.ok("GET", name)["etag"], {"updateMask": "description"}
+    new = vertex.ok("PATCH", name, params=mask, json={"description": "a", "etag": old})["etag"]
+    change = {"description": "b", "etag": old}
+    assert vertex.refused("PATCH", name, params=mask, json=change)[:2] == (409, "ABORTED")
+    assert vertex.ok("PATCH", name, params=mask, json={**change, "etag": new})["description"] == "b"
+
+
+def test_the_default_checkpoint(vertex: Vertex, job: dict[str, Any]) -> None:
+    """It can be chosen among those there are."""
+    name, mask = job["tunedModel"]["model"], {"updateMask": "defaultCheckpointId"}
+    assert vertex.ok("GET", name)["defaultCheckpointId"] == "2"
+    assert (
+        vertex.ok("PATCH", name, params=mask, json={"defaultCheckpointId": "1"})["defaultCheckpointId"] == "1"
+    )
+    assert vertex.refused("PATCH", name, params=mask, json={"defaultCheckpointId": "9"})[0] == 400
+
+
+def test_deletion_takes_three_steps(vertex: Vertex, job: dict[str, Any]) -> None:
+    """A model in use and an endpoint in use are not deleted; undeployed, they are, in time."""
+    tuned = job["tunedModel"]
+    model = tuned["model"].partition("@")[0]
+    code, status, message = vertex.refused("DELETE", model)
+    assert (code, status) == (400, "FAILED_PRECONDITION")
+    for checkpoint in tuned["checkpoints"]:
+        assert checkpoint["endpoint"] in message
+        assert vertex.refused("DELETE", checkpoint["endpoint"])[1] == "FAILED_PRECONDITION"
+        vertex.undeploy(checkpoint["endpoint"])
+        assert "deployedModels" not in vertex.ok("GET", checkpoint["endpoint"])
+        operation = vertex.ok("DELETE", checkpoint["endpoint"])
+        assert vertex.ok("GET", checkpoint["endpoint"])
+        vertex.settle(operation)
+        assert vertex.refused("GET", checkpoint["endpoint"])[:2] == (404, "NOT_FOUND")
+    operation = vertex.ok("DELETE", model)
+    assert vertex.ok("GET", model)["displayName"] == "number generator"
+    vertex.settle(operation)
+    assert vertex.refused("GET", model)[:2] == (404, "NOT_FOUND")
+    assert vertex.refused("DELETE", model)[:2] == (404, "NOT_FOUND")
+    assert vertex.ok("GET", "models") == vertex.ok("GET", "endpoints") == {}
+    assert vertex.job(job["name"]) == job
+
+
+def test_undeploying_what_is_not_deployed(vertex: Vertex, job: dict[str, Any]) -> None:
+    """An unknown deployment is a 404, none is a 400, and one that is gone is a 404."""
+    endpoint = job["tunedModel"]["endpoint"]
+    request = f"{endpoint}:undeployModel"
+    assert vertex.refused("POST", request, json={})[0] == 400
+    assert vertex.refused("POST", request, json={"deployedModelId": "7"})[0] == 404
+    deployed = vertex.ok("GET", endpoint)["deployedModels"][0]["id"]
+    vertex.undeploy(endpoint)
+    assert vertex.refused("POST", request, json={"deployed_model_id": deployed})[0] == 404
+
+
+def test_going_on_from_a_tuned_model(vertex: Vertex, job: dict[str, Any]) -> None:
+    """Another tuning of a tuned model makes its next version, or another model under another name."""
+    parent = job["tunedModel"]["model"]
+    source = {"tunedModelName": parent, "checkpointId": "1"}
+    going_on = vertex.finished(baseModel=None, preTunedModel=source, tunedModelDisplayName=None)
+    assert going_on["preTunedModel"] == {**source, "baseModel": "gemini-2.5-flash"}
+    assert going_on["tunedModel"]["model"] == parent.removesuffix("@1") + "@2"
+    elsewhere = vertex.finished(baseModel=None, preTunedModel=source, tunedModelDisplayName="other")
+    assert elsewhere["tunedModel"]["model"].endswith("@1")
+    assert elsewhere["tunedModel"]["model"] != parent
+    plain = parent.removesuffix("@1")
+    assert vertex.ok("GET", plain)["versionId"] == "2"
+    assert len(vertex.ok("GET", "models")["models"]) == 2
+    versions = vertex.ok("GET", f"{plain}:listVersions")["models"]
+    assert [version["versionId"] for version in versions] == ["2", "1"]
+    assert [version["versionAliases"] for version in versions if "versionAliases" in version] == [["default"]]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        {"tunedModelName": "models/7"},
+        {"tunedModelName": ""},
+        {},
+        {"tunedModelName": "@", "checkpointId": "9"},
+    ],
+)
+def test_a_parent_that_cannot_be(vertex: Vertex, job: dict[str, Any], source: dict[str, str]) -> None:
+    """A parent needs its full name and a checkpoint it has."""
+    if source.get("tunedModelName") == "@":
+        source = {**source, "tunedModelName": job["tunedModel"]["model"]}
+    request = {"preTunedModel": source, "supervisedTuningSpec": spec(DATA)}
+    assert vertex.refused("POST", "tuningJobs", json=request)[:2] == (400, "INVALID_ARGUMENT")
+
+
+def test_one_version_of_two_is_deleted(vertex: Vertex, job: dict[str, Any]) -> None:
+    """DeleteVersion takes one of several, never the only one; a plain delete takes them all."""
+    first = job["tunedModel"]["model"]
+    plain = first.removesuffix("@1")
+    for checkpoint in job["tunedModel"]["checkpoints"]:
+        vertex.undeploy(checkpoint["endpoint"])
+    assert vertex.refused("DELETE", f"{first}:deleteVersion")[1] == "FAILED_PRECONDITION"
+    second = vertex.finished(
+        baseModel=None, preTunedModel={"tunedModelName": plain}, tunedModelDisplayName=None
+    )
+    assert vertex.refused("DELETE", f"{plain}:deleteVersion")[0] == 400
+    assert vertex.refused("DELETE", first)[1] == "FAILED_PRECONDITION"
+    vertex.settle(vertex.ok("DELETE", f"{first}:deleteVersion"))
+    assert vertex.refused("GET", first)[0] == 404
+    assert vertex.ok("GET", plain)["versionId"] == "2"
+    vertex.remove(second)
+    assert vertex.refused("GET", plain)[0] == 404
+
+
+def test_a_name_with_its_version_deletes_a_model_of_one(vertex: Vertex, job: dict[str, Any]) -> None:
+    """SDKs delete by the name that the job gives, which has a version."""
+    for checkpoint in job["tunedModel"]["checkpoints"]:
+        vertex.undeploy(checkpoint["endpoint"])
+    vertex.settle(vertex.ok("DELETE", job["tunedModel"]["model"]))
+    assert vertex.ok("GET", "models") == {}

@@ -39,22 +39,33 @@ class _Refused(Exception):  # noqa: N818 -- it never leaves this module
         self.place = place
 
 
-def parse(path: str, text: str, problems: Problems) -> Rows:
-    """The examples of a file in its order, each with its place; the extension decides the format."""
-    format_of = FORMATS[extension(path)]
+def refused(summary: str, detail: str) -> Exception:
+    """What a reader of rows raises: why it is no example, and what to do."""
+    return _Refused(summary, detail)
+
+
+def parse(
+    path: str, text: str, problems: Problems, *, read: Callable[[object], Example] | None = None
+) -> Rows:
+    """The examples of a file in its order, each with its place; the extension decides the format.
+
+    `read` is what makes an example of a line of JSONL, where that can be more than a pair.
+    """
+    name = extension(path)
+    found = _jsonl(path, text, read) if read is not None and name == ".jsonl" else FORMATS[name](path, text)
     rows: Rows = []
-    refused = 0
-    for place, row in format_of(path, text):
+    many = 0
+    for place, row in found:
         try:
             rows.append((place, row()))
         except _Refused as error:
-            refused += 1
-            if refused <= PROBLEM_LIMIT:
+            many += 1
+            if many <= PROBLEM_LIMIT:
                 problems.error(error.place or place, error.summary, error.detail)
-    if refused > PROBLEM_LIMIT:
+    if many > PROBLEM_LIMIT:
         problems.error(
             Place(path),
-            f"{refused - PROBLEM_LIMIT:,} more problems in this file",
+            f"{many - PROBLEM_LIMIT:,} more problems in this file",
             "Mend those that are shown.",
         )
     return rows
@@ -140,7 +151,8 @@ def _decoded(line: str, number: int, path: str) -> object:
         raise _Refused(_NO_NUMBER, "Write texts in double quotes.") from error
 
 
-def _jsonl(path: str, text: str) -> Iterator[Row]:
+def _jsonl(path: str, text: str, read: Callable[[object], Example] | None = None) -> Iterator[Row]:
+    read = read or example
     lines = text.split("\n")
     while lines and not lines[-1].strip():
         lines.pop()
@@ -148,7 +160,7 @@ def _jsonl(path: str, text: str) -> Iterator[Row]:
     def row(line: str, number: int) -> Example:
         if not line.strip():
             raise _Refused("the line is empty", "Remove it: each line holds one example.")
-        return example(_decoded(line, number, path))
+        return read(_decoded(line, number, path))
 
     for number, line in enumerate(lines, 1):
         yield Place(path, number), lambda line=line, number=number: row(line, number)  # type: ignore[misc]

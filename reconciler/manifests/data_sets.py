@@ -13,7 +13,7 @@ from pathlib import Path
 
 from reconciler.errors import ManifestError, StalePlanError
 from reconciler.identity import canonical, examples_digest
-from reconciler.manifests import data_formats, sources
+from reconciler.manifests import chat_data, data_formats, sources
 from reconciler.manifests.problems import Place, Problems, plural
 from reconciler.model import DataSet, Example
 
@@ -50,17 +50,22 @@ class DataSets:
 
     def __init__(self, problems: Problems) -> None:
         self._problems = problems
-        self._files: dict[str, Measured | None] = {}
+        self._files: dict[tuple[str, str], Measured | None] = {}
         self._trees: dict[str, str | None] = {}
         self._paths: dict[tuple[str, str], tuple[str, str]] = {}
 
-    def from_file(self, written: str, place: Place, *, rest: int = 0) -> DataSet | None:
+    def from_file(
+        self, written: str, place: Place, *, rest: int = 0, form: str = "", validation: bool = False
+    ) -> DataSet | None:
         """The data set in a file.
 
         Args:
             written: the path in the manifest, relative to it.
             place: where it is written.
             rest: bytes of the request beside the data.
+            form: what the file may be written in besides pairs (chat_data.READERS); such data is uploaded
+                by itself. "" for pairs only, sent with the request.
+            validation: it is not for training.
 
         Returns:
             The data set without its examples, or None after noting what is wrong.
@@ -70,10 +75,11 @@ class DataSets:
         if found is None:
             return None
         self._paths[key] = path, real = found
-        if real not in self._files:
-            self._files[real] = self._read(path, place, written)
-        measured = self._files[real]
-        if measured is None or not _fits(measured, rest, place, self._problems):
+        known = (real, f"{form} {validation}")
+        if known not in self._files:
+            self._files[known] = self._read(path, place, written, form, validation=validation)
+        measured = self._files[known]
+        if measured is None or not (form or _fits(measured, rest, place, self._problems)):
             return None
         return DataSet(
             digest=measured.digest,
@@ -81,16 +87,23 @@ class DataSets:
             characters=measured.characters,
             file=path,
             shown=written,
+            form=form,
         )
 
-    def _read(self, path: str, place: Place, written: str) -> Measured | None:
-        rows = _rows(path, self._problems, place, written)
+    def _read(self, path: str, place: Place, written: str, form: str, *, validation: bool) -> Measured | None:
+        rows = _rows(path, self._problems, place, written, form)
         if rows is None:
             return None
         if not rows:
             self._problems.error(Place(path), "the data set is empty", "Write at least one example.")
             return None
-        return measure([one for _, one in rows], [where for where, _ in rows], self._problems)
+        examples, places = [one for _, one in rows], [where for where, _ in rows]
+        if not form:
+            return measure(examples, places, self._problems)
+        if not chat_data.hold(examples, places, path, self._problems, validation=validation):
+            return None
+        characters = sum(chat_data.characters_of(one) for one in examples)
+        return Measured(len(examples), examples_digest(examples), characters, 0)
 
     def _resolve(self, folder: str, written: str, place: Place) -> tuple[str, str] | None:
         """The path as it can be opened from the working directory, if it may be, and the file's own."""
@@ -131,11 +144,13 @@ def _unusable(written: str) -> tuple[str, str] | None:
     return None
 
 
-def _rows(path: str, problems: Problems, shown: Place | None, written: str) -> data_formats.Rows | None:
+def _rows(
+    path: str, problems: Problems, shown: Place | None, written: str, form: str
+) -> data_formats.Rows | None:
     """The examples of a file with their places; None after noting why there are none."""
     before = len(problems)
     try:
-        content = sources.read_bytes(path, limit=FILE_LIMIT)
+        content = sources.read_bytes(path, limit=chat_data.FILE_LIMIT if form else FILE_LIMIT)
     except (OSError, ValueError) as error:
         summary, advice = sources.cannot_be_read(error)
         problems.error(shown or Place(path), f"{written}: {summary}", advice)
@@ -149,7 +164,7 @@ def _rows(path: str, problems: Problems, shown: Place | None, written: str) -> d
             sources.place_at(path, text, nul), "a NUL character: the file is not text", "Save it as UTF-8."
         )
         return None
-    rows = data_formats.parse(path, text, problems)
+    rows = data_formats.parse(path, text, problems, read=chat_data.READERS.get(form))
     return rows if len(problems) == before else None
 
 
@@ -239,15 +254,17 @@ def advise(data: DataSet, place: Place, problems: Problems, *, address: str) -> 
 
 
 def read_examples(data: DataSet) -> tuple[Example, ...]:
-    """The examples of a data set, read again and proved to be those that were measured.
+    """The examples of a data set, read again and proved to be those that were measured; none at a `uri`.
 
     Raises:
         StalePlanError: they are not: the file was changed, or cannot be read any more.
     """
+    if data.uri:
+        return ()
     examples = data.inline
     if data.file is not None:
         problems = Problems()
-        rows = _rows(data.file, problems, None, data.shown)
+        rows = _rows(data.file, problems, None, data.shown, data.form)
         try:
             problems.raise_if_any()
         except ManifestError as error:

@@ -1,8 +1,4 @@
-"""The kinds of model that a manifest can declare: one line each, one sibling module each.
-
-`kind: TuningJob` comes in beside `tuned_model` as a module of its own, with its models, its choices
-and its data sets, and as a second line of FORMS.
-"""
+"""The kinds of model that a manifest can declare: one line each, one sibling module each."""
 
 from __future__ import annotations
 
@@ -10,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from reconciler.manifests import tuned_model
+from reconciler.manifests import tuned_model, tuning_job
 from reconciler.manifests.data_sets import DataSets
 from reconciler.manifests.envelope import ModelEnvelope
 from reconciler.manifests.placed import YamlMap
@@ -42,6 +38,9 @@ class Form:
 FORMS: Mapping[str, Form] = {
     "TunedModel": Form(
         tuned_model.TunedModelManifest, tuned_model.CHOICES, tuned_model.PARENT, tuned_model.data_sets
+    ),
+    "TuningJob": Form(
+        tuning_job.TuningJobManifest, tuning_job.CHOICES, tuning_job.PARENT, tuning_job.data_sets
     ),
 }
 

@@ -25,7 +25,10 @@ from reconciler.manifests.rules import (
     check_pinning,
 )
 from reconciler.manifests.spelling import spelled_path
-from reconciler.model import Address, Attributes, Desired, Kind, Lifecycle, Stack
+from reconciler.model import Address, Attributes, Desired, Kind, Lifecycle, Stack, Value
+
+_BESIDE = "metadata."
+"""How the path of a field begins that does not stand under spec."""
 
 
 class ModelReader:
@@ -69,8 +72,10 @@ class ModelReader:
         if declared is None or not data or seen is None or len(self._problems) > before:
             return None
         places = _places(body, attributes, kind)
-        for one in data:
-            advise(one, Place(file, *places[kind.data_field]), self._problems, address=str(seen.address))
+        for one in data[:1]:
+            if not one.uri:
+                mark = places.get(kind.data_field, body.mark)
+                advise(one, Place(file, *mark), self._problems, address=str(seen.address))
         lifecycle = _lifecycle(declared, self._stack.lifecycle, spelled)
         permissions = declared.permissions
         desired = Desired(
@@ -120,16 +125,25 @@ def _seen(body: YamlMap, form: Form, document: Document) -> Seen | None:
 def _attributes(declared: Any, kind: Kind) -> Attributes:
     found = {}
     for path in kind.fields:
-        value = field_value(declared.spec, path)
+        value = field_value(declared if path.startswith(_BESIDE) else declared.spec, path)
         if value is not None:
-            found[path] = tuple(value) if isinstance(value, list) else value
+            found[path] = _flat(value)
     return found
+
+
+def _flat(value: Any) -> Value:
+    """A list as a tuple, a map as a tuple of KEY=VALUE."""
+    if isinstance(value, dict):
+        return tuple(sorted(f"{key}={text}" for key, text in value.items()))
+    flat: Value = tuple(value) if isinstance(value, list) else value
+    return flat
 
 
 def _places(body: YamlMap, attributes: Attributes, kind: Kind) -> dict[str, tuple[int, int]]:
     places = {}
     for path in (*attributes, kind.data_field):
-        mark = locate(body, spelled_path(body, f"spec.{path}"), of_key=path == kind.data_field)
+        where = path if path.startswith(_BESIDE) else f"spec.{path}"
+        mark = locate(body, spelled_path(body, where), of_key=path == kind.data_field)
         if mark is not None:
             places[path] = mark
     for path in ("metadata.id", "permissions"):

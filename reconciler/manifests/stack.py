@@ -49,6 +49,9 @@ VariableValue = Annotated[
 ]
 
 
+_BUCKET = "gs://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9](?:/[A-Za-z0-9._-]+)*/?"
+
+
 class DeclaredGuards(Declared):
     """Bounds that no plan may exceed."""
 
@@ -81,6 +84,18 @@ class StackSpec(Declared):
     project: Text | None = None
     location: Text | None = None
     endpoint: Annotated[str, AfterValidator(_endpoint)] | None = None
+    bucket: (
+        Annotated[
+            str,
+            matching(
+                "gs://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9](?:/[A-Za-z0-9._/-]*)?",
+                "is not a bucket",
+                "Write gs://BUCKET/PREFIX.",
+            ),
+        ]
+        | None
+    ) = None
+    tunable_base_models: list[Text] | None = None
     state: Text | None = None
     variables: dict[VariableName, VariableValue] = Field(default_factory=dict)
     guards: DeclaredGuards = Field(default_factory=DeclaredGuards)
@@ -104,6 +119,8 @@ class StackManifest(Envelope):
             project=spec.project,
             location=spec.location,
             endpoint=spec.endpoint,
+            bucket=spec.bucket,
+            tunable_base_models=None if spec.tunable_base_models is None else tuple(spec.tunable_base_models),
             state=spec.state,
             variables=spec.variables,
             guards=Guards(spec.guards.max_trainings, spec.guards.max_deletes),

@@ -1,0 +1,318 @@
+"""`kind: TuningJob`: Vertex AI's TuningJob as a manifest declares it.
+
+Its `spec` is the body of tuningJobs.create. Enum values and lengths are those of the API's discovery
+document (aiplatform v1, revision 20261106), adapter sizes those of Google's page on supervised tuning.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+
+from reconciler.manifests.chat_data import PREFERENCE, SUPERVISED
+from reconciler.manifests.data_sets import DataSets
+from reconciler.manifests.declared import NAME, Declared, Flag, Positive, Text, Whole, matching, refusal
+from reconciler.manifests.envelope import Metadata, ModelEnvelope
+from reconciler.manifests.placed import YamlMap, locate, value_at
+from reconciler.manifests.problems import Place, Problems
+from reconciler.manifests.spelling import spelled_path
+from reconciler.model import DataSet
+
+DISPLAY_NAME_LIMIT = 128
+LABEL_LIMIT = 63
+"""Characters of a key or value: the discovery document says "no longer than 64", Google Cloud's rules 63."""
+LABELS_LIMIT = 60
+"""Google Cloud allows 64 a resource; the service and we add some."""
+
+_MODEL = r"projects/[A-Za-z0-9:._-]+/locations/[a-z0-9-]+/models/[A-Za-z0-9_-]+(?:@[A-Za-z0-9_-]+)?"
+_BASE = r"(?:publishers/google/models/)?[A-Za-z0-9][A-Za-z0-9._-]*(?:@[A-Za-z0-9_-]+)?"
+_SOURCE = f"TuningJob/{NAME}|{_MODEL}"
+_OBJECT = r"gs://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]/[^\x00-\x1f]{1,1024}"
+_SIZES = ("ONE", "TWO", "FOUR", "EIGHT", "SIXTEEN", "THIRTY_TWO")
+_LARGEST: Mapping[str, int] = {"gemini-2.5-pro": 4}
+"""Base model to how many of the sizes it takes; SIXTEEN is the largest elsewhere, as documented."""
+_DOCUMENTED = 5
+
+
+def _base_model(value: str) -> str:
+    if value.startswith("models/"):
+        raise refusal("is a name of the Gemini API", f"Write {value.removeprefix('models/')}.")
+    if value.startswith(("projects/", "TuningJob/")):
+        raise refusal("names a tuned model", f"Write pre_tuned_model: {{tuned_model_name: {value}}}.")
+    if not re.fullmatch(_BASE, value, re.ASCII):
+        raise refusal("is not the name of a base model", "Write one like gemini-2.5-flash.")
+    return value
+
+
+def _number(value: object) -> object:
+    # int64 in the API's JSON is text, so what is copied from its answers is accepted
+    return int(value) if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}", value, re.ASCII) else value
+
+
+def _labels(found: dict[str, str]) -> dict[str, str]:
+    if len(found) > LABELS_LIMIT:
+        raise refusal(f"has {len(found)} labels, and at most {LABELS_LIMIT} are allowed", "Remove some.")
+    for key, value in found.items():
+        if key.startswith("reconciler_"):
+            raise refusal(f"has the label {key}", "Labels that begin with reconciler_ are ours; rename it.")
+        if not key or not key[0].isalpha() or not _fits(key):
+            raise refusal(f"has the label {key!r}, which is not one", _LABEL_ADVICE)
+        if not _fits(value):
+            raise refusal(f"has {key}: {value!r}, which is not a label's value", _LABEL_ADVICE)
+    return found
+
+
+_LABEL_ADVICE = f"At most {LABEL_LIMIT} lower-case letters, digits, '_' and '-'; a key begins with a letter."
+
+
+def _fits(text: str) -> bool:
+    return len(text) <= LABEL_LIMIT and all(
+        one in "_-" or (one.isalnum() and one == one.lower()) for one in text
+    )
+
+
+Epochs = Annotated[
+    Whole,
+    BeforeValidator(_number),
+    WithJsonSchema(
+        {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": "^[0-9]{1,9}$"}]}
+    ),
+]
+AdapterSize = Literal[
+    "ADAPTER_SIZE_ONE",
+    "ADAPTER_SIZE_TWO",
+    "ADAPTER_SIZE_FOUR",
+    "ADAPTER_SIZE_EIGHT",
+    "ADAPTER_SIZE_SIXTEEN",
+    "ADAPTER_SIZE_THIRTY_TWO",
+]
+Location = Annotated[
+    str,
+    matching("[a-z]+(?:-[a-z]+[0-9]+)?", "is not a location", "Write one like us-central1."),
+]
+Project = Annotated[
+    str,
+    matching(
+        r"[a-z0-9][a-z0-9:.-]{1,62}", "is not a project", "Write its id or its number, not its display name."
+    ),
+]
+
+
+ServiceAccount = Annotated[
+    str,
+    matching(r"[^@\s]+@[^@\s]+", "is not a service account", "Write NAME@PROJECT.iam.gserviceaccount.com."),
+]
+
+
+class PlacedMetadata(Metadata):
+    """Who it is, and where it lives; absent: the Stack's location and project, else the environment's."""
+
+    HINTS: ClassVar = {**Metadata.HINTS, "region": "Write location."}
+
+    location: Location | None = None
+    project: Project | None = None
+
+
+class SupervisedHyperParameters(Declared):
+    """Of the training; all immutable. What is absent the service chooses."""
+
+    HINTS: ClassVar = {
+        "epochs": "Write epoch_count.",
+        "batch_size": "Vertex AI has none.",
+        "learning_rate": "Write learning_rate_multiplier.",
+    }
+
+    epoch_count: Epochs | None = None
+    learning_rate_multiplier: Positive | None = None
+    adapter_size: AdapterSize | None = None
+
+
+class PreferenceHyperParameters(SupervisedHyperParameters):
+    """The same, and beta: the weight of the KL divergence."""
+
+    beta: Positive | None = None
+
+
+class SupervisedTuningSpec(Declared):
+    """What is trained, and how; each data set gs://BUCKET/NAME or a file beside the manifest."""
+
+    HINTS: ClassVar = {
+        "evaluation_config": "It is not managed; run checks instead.",
+        "hyperparameters": "Write hyper_parameters.",
+        "training_data": "Write training_dataset_uri: gs://… or a file.",
+    }
+
+    training_dataset_uri: Text
+    validation_dataset_uri: Text | None = None
+    hyper_parameters: SupervisedHyperParameters = Field(default_factory=SupervisedHyperParameters)
+    export_last_checkpoint_only: Flag | None = None
+
+
+class PreferenceOptimizationSpec(SupervisedTuningSpec):
+    """The same, from pairs of answers."""
+
+    hyper_parameters: PreferenceHyperParameters = Field(default_factory=PreferenceHyperParameters)
+
+
+class PreTunedModel(Declared):
+    """The tuned model to tune further."""
+
+    OUTPUT_ONLY: ClassVar = frozenset({"base_model"})
+
+    tuned_model_name: Annotated[
+        str,
+        matching(
+            _SOURCE,
+            "names neither a manifest nor a live model",
+            "Write TuningJob/NAME for a manifest, projects/P/locations/L/models/M@VERSION for a live model.",
+        ),
+    ]
+    checkpoint_id: Text | None = None
+
+
+class EncryptionSpec(Declared):
+    """The customer's own key."""
+
+    kms_key_name: Annotated[
+        str,
+        matching(
+            "projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+",
+            "is not the name of a key",
+            "Write projects/P/locations/L/keyRings/R/cryptoKeys/K.",
+        ),
+    ]
+
+
+class TuningJobSpec(Declared):
+    """The body of tuningJobs.create."""
+
+    OUTPUT_ONLY: ClassVar = frozenset(
+        {
+            "name",
+            "state",
+            "create_time",
+            "start_time",
+            "end_time",
+            "update_time",
+            "error",
+            "experiment",
+            "gcs_metrics_uri",
+            "tuned_model",
+            "tuning_data_stats",
+            "evaluate_dataset_runs",
+        }
+    )
+    HINTS: ClassVar = {
+        "display_name": "Write tuned_model_display_name.",
+        "location": "It belongs into metadata.",
+        "project": "It belongs into metadata.",
+        "lifecycle": "It belongs beside spec, not into it.",
+        "checks": "It belongs beside spec, not into it.",
+        "hyper_parameters": "It belongs into supervised_tuning_spec.",
+        "training_dataset_uri": "It belongs into supervised_tuning_spec.",
+    }
+
+    base_model: (
+        Annotated[
+            str, AfterValidator(_base_model), WithJsonSchema({"type": "string", "pattern": f"^{_BASE}$"})
+        ]
+        | None
+    ) = None
+    pre_tuned_model: PreTunedModel | None = None
+    supervised_tuning_spec: SupervisedTuningSpec | None = None
+    preference_optimization_spec: PreferenceOptimizationSpec | None = None
+    tuned_model_display_name: Annotated[str, Field(min_length=1, max_length=DISPLAY_NAME_LIMIT)] | None = None
+    description: str | None = None
+    labels: Annotated[dict[str, str], AfterValidator(_labels)] | None = None
+    encryption_spec: EncryptionSpec | None = None
+    service_account: (
+        Annotated[
+            str,
+            matching(
+                r"[^@\s]+@[^@\s]+", "is not a service account", "Write NAME@PROJECT.iam.gserviceaccount.com."
+            ),
+        ]
+        | None
+    ) = None
+
+
+class TuningJobManifest(ModelEnvelope):
+    """A whole document of this kind."""
+
+    kind: Literal["TuningJob"]
+    metadata: PlacedMetadata
+    spec: TuningJobSpec
+
+
+CHOICES: tuple[tuple[str, tuple[str, str], bool], ...] = (
+    ("spec", ("base_model", "pre_tuned_model"), True),
+    ("spec", ("supervised_tuning_spec", "preference_optimization_spec"), True),
+)
+"""The API's oneofs: where, which keys exclude each other, whether one must be there."""
+
+PARENT = "pre_tuned_model.tuned_model_name"
+"""The field that may name another manifest."""
+
+
+def data_sets(
+    body: YamlMap, file: str, found: DataSets, problems: Problems, rest: int
+) -> tuple[DataSet, ...]:
+    """The data sets of a document, also of one whose other parts are wrong; and its adapter's size.
+
+    Args:
+        body: the document.
+        file: where it stands.
+        found: to read data files with.
+        problems: where to note what is wrong.
+        rest: bytes of the request beside the data; of no matter, because data is uploaded by itself.
+    """
+    del rest
+    _check_adapter(body, file, problems)
+    sets = []
+    for spec in (SUPERVISED, PREFERENCE):
+        for key in ("training_dataset_uri", "validation_dataset_uri"):
+            field = f"{spec}.{key}"
+            path = spelled_path(body, f"spec.{field}")
+            written = value_at(body, path)
+            if not isinstance(written, str) or not written.strip():
+                continue
+            one = _data_set(written, field, Place(file, *(locate(body, path) or body.mark)), found, problems)
+            if one is None:
+                return ()
+            sets.append(one)
+    return tuple(sets) if sets and sets[0].field.endswith(".training_dataset_uri") else ()
+
+
+def _data_set(written: str, field: str, place: Place, found: DataSets, problems: Problems) -> DataSet | None:
+    if written.startswith("gs:"):
+        if re.fullmatch(_OBJECT, written, re.ASCII):
+            return DataSet("", 0, 0, shown=written, field=field, uri=written)
+        problems.error(place, f"{written} is not the address of an object", "Write gs://BUCKET/NAME.jsonl.")
+        return None
+    spec, _, key = field.partition(".")
+    one = found.from_file(written, place, form=spec, validation=key.startswith("validation"))
+    if one is None:
+        return None
+    return DataSet(
+        one.digest, one.examples, one.characters, file=one.file, shown=one.shown, field=field, form=one.form
+    )
+
+
+def _check_adapter(body: YamlMap, file: str, problems: Problems) -> None:
+    """The sizes that a base model takes are documented, and the service's refusal names none."""
+    base = value_at(body, spelled_path(body, "spec.base_model"))
+    if not isinstance(base, str):
+        return
+    most = _LARGEST.get(base.rpartition("/")[2], _DOCUMENTED)
+    for spec in (SUPERVISED, PREFERENCE):
+        path = spelled_path(body, f"spec.{spec}.hyper_parameters.adapter_size")
+        size = str(value_at(body, path)).removeprefix("ADAPTER_SIZE_")
+        if size in _SIZES[most:]:
+            problems.error(
+                Place(file, *(locate(body, path) or body.mark)),
+                f"{base} takes no adapter of size {size}",
+                f"Documented are {', '.join(f'ADAPTER_SIZE_{one}' for one in _SIZES[:most])}.",
+            )

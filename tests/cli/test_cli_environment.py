@@ -229,6 +229,14 @@ def test_emulator_with_state_on_the_command_line(emulated: Project) -> None:
     assert not (emulated.root / "state/emulator.json").exists()
 
 
+def test_a_plan_saved_under_the_emulator_option_is_applied_under_it(emulated: Project) -> None:
+    """Its port is another one each time, and that is no move."""
+    emulated.declare(model("one"))
+    emulated.plan("--emulator", "--out", "p")
+    emulated.run("apply", "p", "--emulator", expect=0)
+    assert identity("one") in emulated.run("output", "--emulator", expect=0).out
+
+
 def test_a_google_state_is_refused_under_the_emulator_option(emulated: Project) -> None:
     """Nobody forgets real models because of a flag."""
     emulated.declare(model("one"))

@@ -233,6 +233,18 @@ def test_a_failed_model_at_our_id_is_deposed_and_the_next_generation_created(pro
     project.settled()
 
 
+def test_without_a_record_the_first_active_generation_is_adopted(project: Project) -> None:
+    """Generation 1 is ACTIVE while 0 is CREATING: 1 is adopted, nothing is trained."""
+    project.service.settings(training_seconds=0)
+    project.service.create(identity("one", generation=1))
+    project.service.settings(training_seconds=1000)
+    project.service.create(identity("one"))
+    project.declare(model("one"))
+    project.apply()
+    assert project.record("one")["id"] == identity("one", generation=1)
+    assert project.service.creates() == 2
+
+
 def test_earlier_generations_are_listed_beside_a_create(project: Project) -> None:
     """Live models named NAME-xxxxxxxx without a record are named when another is created."""
     project.declare(model("one"))

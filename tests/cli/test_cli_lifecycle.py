@@ -253,6 +253,84 @@ def test_4_wins_over_3(project: Project) -> None:
     assert "bad data" in result.err
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("arguments", [("plan",), ("apply", "--auto-approve"), ("drift", "--json")])
+def test_a_signal_before_anything_was_begun_is_1(
+    project: Project, number: int, arguments: tuple[str, ...]
+) -> None:
+    """Stopped while it still reads: exit 1 within 5 s, says so, and nothing was written."""
+    project.declare(model("one"))
+    project.apply("--no-wait")
+    before = project.state_file.read_bytes()
+    project.service.fault({"method": "GET", "path": "v1beta/tunedModels$", "delay": 8})
+    process = project.start(*arguments)
+    until(lambda: not project.service.call("GET", "emulator/faults")["faults"])
+    result, seconds = finish(process, number)
+    assert result.code == 1, result.all
+    assert "interrupted" in result.all
+    assert seconds < 5
+    assert project.state_file.read_bytes() == before
+
+
+def test_a_refused_rate_waits_as_the_body_says(project: Project) -> None:
+    """429 with RetryInfo: the create is sent again after that time, once."""
+    project.declare(model("one"))
+    details = [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "1s"}]
+    error = {"code": 429, "message": "Slower.", "status": "RESOURCE_EXHAUSTED", "details": details}
+    project.service.fault({"method": "POST", "path": "tunedModels$", "status": 429, "body": {"error": error}})
+    project.apply()
+    sent = [one for one in project.service.log() if one["method"] == "POST"]
+    assert [one["status"] for one in sent] == [429, 200]
+
+
+def test_a_quota_of_zero_fails_at_once(project: Project) -> None:
+    """`limit: 0` is not waited for, whatever delay the body names: 4, after one call."""
+    project.declare(model("one"))
+    details = [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "36000s"}]
+    message = "Quota exceeded for metric: x, limit: 0\nPlease retry in 36000s."
+    error = {"code": 429, "message": message, "status": "RESOURCE_EXHAUSTED", "details": details}
+    project.service.fault(
+        {"method": "POST", "path": "tunedModels$", "status": 429, "times": 9, "body": {"error": error}}
+    )
+    project.apply(expect=4)
+    assert [one["status"] for one in project.service.log() if one["method"] == "POST"] == [429]
+
+
+def test_a_create_that_never_arrived_is_created_under_the_same_id(project: Project) -> None:
+    """The POST was lost on its way: the same manifest creates under the recorded id."""
+    project.declare(model("one"))
+    project.service.fault({"method": "POST", "path": "tunedModels", "drop": True, "times": 50})
+    project.apply(expect=4)
+    project.service.heal()
+    project.apply()
+    assert list(project.service.models()) == [identity("one")]
+    project.settled()
+
+
+def test_a_changed_manifest_after_a_create_that_never_arrived(project: Project) -> None:
+    """Today's id is created; the old one is deposed until a later plan finds it missing; one training."""
+    project.declare(model("one"))
+    project.service.fault({"method": "POST", "path": "tunedModels", "drop": True, "times": 50})
+    project.apply(expect=4)
+    project.service.heal()
+    project.declare(model("one", pairs=PAIRS[:10]))
+    project.apply()
+    project.apply()
+    assert project.service.creates() == 1
+    assert list(project.service.models()) == [identity("one", PAIRS[:10])]
+    assert project.record("one")["deposed"] == []
+    project.settled()
+
+
+def test_a_plan_of_many_models_asks_little(project: Project) -> None:
+    """A no-op plan of thirty models sends three requests at most."""
+    project.declare(*(model(f"m{n}") for n in range(30)))
+    project.apply()
+    project.service.forget_log()
+    project.settled()
+    assert len(project.service.sent()) <= 3
+
+
 def test_eight_applies_at_once_create_each_model_once(project: Project) -> None:
     """Eight processes, twenty manifests, one service and state: twenty trainings."""
     names = [f"m{n:02}" for n in range(20)]

@@ -254,6 +254,12 @@ def test_target_and_exclude_select(project: Project) -> None:
     assert list(project.service.models()) == [identity("c")]
 
 
+def test_a_label_selects(project: Project) -> None:
+    """metadata.labels are for selection."""
+    project.declare(model("a", metadata={"labels": {"team": "search"}}), model("b"))
+    assert project.actions("--target", "team=search") == {"TunedModel/a": [["create"]]}
+
+
 @pytest.mark.parametrize("option", ["--target", "--exclude", "--replace"])
 def test_a_selection_that_means_nothing_is_an_error(project: Project, option: str) -> None:
     """A name that no manifest and no record has is a usage error that names it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -90,6 +91,18 @@ def test_keep_deposed_keeps_the_old_one_for_its_time(project: Project) -> None:
     record = project.record("one")
     assert record["id"] == new
     assert [one["id"] for one in record["deposed"]] == [old]
+    project.settled()
+
+
+def test_keep_deposed_passes(project: Project) -> None:
+    """Once its time has passed the plan deletes it, and wait does what was approved."""
+    old, new = retrain(project, lifecycle={"keep_deposed": "2s"})
+    project.apply()
+    assert set(project.service.models()) == {old, new}
+    time.sleep(2)
+    project.plan("--detailed-exitcode", expect=2)
+    project.run("wait", expect=0)
+    assert list(project.service.models()) == [new]
     project.settled()
 
 

@@ -6,6 +6,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -55,10 +58,10 @@ faults: st.SearchStrategy[Fault] = st.one_of(
     st.builds(Fault, method=st.just("create"), what=st.sampled_from(("invisible", "taken"))),
 )
 
-runs = st.builds(
+runs = st.just(Run()) | st.builds(
     Run,
     command=st.sampled_from(("apply", "apply", "apply", "no-wait", "wait")),
-    kill=st.none() | st.integers(1, 60),
+    kill=st.none() | st.integers(5, 80),
     faults=st.lists(faults, max_size=2).map(tuple),
     retry=st.sampled_from((False, False, True)),
     replace=st.sampled_from((None, None, None, *PARENTS)),
@@ -66,29 +69,64 @@ runs = st.builds(
     stop=st.sampled_from((None, None, None, 1, 3)),
 )
 
-names = st.sampled_from(sorted(PARENTS))
-events: st.SearchStrategy[Event] = st.one_of(
-    runs,
-    runs,
-    runs,
-    st.builds(Edit, specs()),
-    st.builds(Edit, specs()),
-    st.just(Lose()),
-    st.builds(Vanish, names),
-    st.builds(Fail, names, st.booleans()),
-    st.builds(Pass, st.sampled_from((50, 100_000))),
-)
+TWEAKS: dict[str, tuple[Any, ...]] = {
+    "data": ("one", "two"),
+    "epochs": (5, 6),
+    "temperature": (None, 0.5),
+    "pinned": (False, True),
+    "permissions": (False, True),
+    "check": (False, True),
+    "keep": (False, True),
+    "protect": (False, True),
+}
+NAMES = sorted(PARENTS)
+
+
+@st.composite
+def edits(draw: st.DrawFn, before: tuple[Spec, ...]) -> Edit:
+    """What people do: change a thing or two, drop a model; now and then something quite different."""
+    if not before or draw(st.integers(0, 9)) == 0:
+        return Edit(draw(specs()))
+    after = list(before)
+    number = draw(st.integers(0, len(after) - 1))
+    if draw(st.integers(0, 5)) == 0:
+        gone = after.pop(number).name
+        return Edit(tuple(replace(one, parent=None) if one.parent == gone else one for one in after))
+    for field in draw(st.lists(st.sampled_from(["data", "epochs", *TWEAKS]), min_size=1, max_size=2)):
+        after[number] = replace(after[number], **{field: draw(st.sampled_from(TWEAKS[field]))})
+    return Edit(tuple(after))
 
 
 @st.composite
 def stories(draw: st.DrawFn) -> Story:
-    """A life that begins with an edit and a run."""
+    """A life that begins with an edit and a run, and ends near to where it was."""
+    first = draw(specs().filter(len))
+    history: list[Event] = [Edit(first), draw(runs)]
+    past = [first]
+    for _ in range(draw(st.integers(0, 8))):
+        kind = draw(st.sampled_from(("run", "run", "run", "edit", "edit", "edit", "back", "else")))
+        if kind == "run":
+            history.append(draw(runs))
+        elif kind in {"edit", "back"}:
+            edit = Edit(draw(st.sampled_from(past))) if kind == "back" else draw(edits(past[-1]))
+            past.append(edit.specs)
+            history += [edit, draw(runs)]
+        else:
+            history.append(draw(accidents))
     return Story(
-        events=(Edit(draw(specs())), draw(runs), *draw(st.lists(events, max_size=8))),
-        final=draw(specs()),
+        events=tuple(history),
+        final=draw(edits(past[-1])).specs,
         list_lag=draw(st.sampled_from((0.0, 0.0, 30.0))),
         keeps_creating=draw(st.booleans()),
     )
+
+
+accidents: st.SearchStrategy[Event] = st.one_of(
+    st.just(Lose()),
+    st.builds(Vanish, st.sampled_from(NAMES)),
+    st.builds(Fail, st.sampled_from(NAMES), st.booleans()),
+    st.builds(Pass, st.sampled_from((50, 100_000))),
+)
 
 
 @settings(

@@ -43,7 +43,7 @@ def test_a_killed_run_is_finished_by_the_next(project: Project, name: str, shard
     """At whatever point it dies: trained once, nothing lost, nothing left to do after the same command."""
     with rig(project, SCENARIOS[name]) as made:
         every = points(made)
-        assert len(every) >= 15
+        assert len(every) >= 12
         for kill, number, when in every[shard::SHARDS]:
             made.begin()
             kill(number, when)

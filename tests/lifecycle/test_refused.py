@@ -117,6 +117,23 @@ def test_a_check_that_is_not_passed_promotes_nothing(
     assert stage.settled()
 
 
+def test_an_unfinished_candidate_stays_when_its_successor_is_refused() -> None:
+    """It is deleted only for a successor that was accepted: until then, going back costs nothing."""
+    stage = Stage(want())
+    stage.apply(wait=False)
+    unfinished = stage.ids()
+    stage.manifests = (want(epochs=6),)
+    stage.service.fail("create", InvalidArgumentError("malformed", status=400))
+    process = stage.apply()
+    assert process.told == ["bot create Failed", "bot delete Skipped"]
+    assert (stage.ids(), process.code) == (unfinished, FAILED)
+    stage.manifests = (want(),)
+    assert stage.apply().told[-1] == "bot restore Completed"
+    stage.apply()
+    assert stage.settled()
+    assert sum(stage.service.creates.values()) == 1
+
+
 def test_an_id_that_is_taken_by_another_model_is_left_alone() -> None:
     """A visible 409: told, not recorded, never deleted, and the others go on."""
     stage = Stage(want("a"), want("b"))

@@ -220,7 +220,7 @@ class RateLimitedError(ServiceError):
 
 
 class NoCapacityError(RateLimitedError):
-    """A create was refused for want of room (a quota of trainings at once): it is worth asking again later."""
+    """A create was refused for want of room (a quota of trainings at once): ask again later."""
 
 
 class UnavailableError(ServiceError):

@@ -18,6 +18,9 @@ Value: TypeAlias = Scalar | tuple[Scalar, ...]
 Attributes: TypeAlias = Mapping[str, Value]
 """Flat: snake_case path ("tuning_task.hyperparameters.epoch_count") to value. No training data."""
 
+BASE_MODEL = "base_model"
+"""The path, in every kind, of the field that names a base model."""
+
 NAME_LIMIT = 31
 """Characters of metadata.name, so that NAME-DIGEST8 fits the service's 40."""
 

@@ -13,10 +13,17 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from reconciler import refresh
-from reconciler.errors import PlanError, StalePlanError, StateError, UsageError
+from reconciler.errors import (
+    Diagnostic,
+    ManifestError,
+    PlanError,
+    StalePlanError,
+    StateError,
+    UsageError,
+)
 from reconciler.events import Event
 from reconciler.manifests import Loaded, read_examples
-from reconciler.model import NAME_LIMIT, Address, Desired, Kind, Live, Status
+from reconciler.model import BASE_MODEL, NAME_LIMIT, Address, DataSet, Desired, Kind, Live, Status
 from reconciler.plan.binding import verify
 from reconciler.plan.drift import find_drift
 from reconciler.plan.make import make_plan, make_world, matches
@@ -70,9 +77,13 @@ class Operation:
     def plan(self, state: State | None = None) -> tuple[Plan, World]:
         """Read everything and decide; base models are asked for only when something would be trained."""
         world = self.world() if state is None else self._observed(state)
+        wants = () if self.inputs.destroy else world.desired.values()
+        gone = [(want, one) for want in wants for one in want.data if not one.digest]
+        if gone:
+            raise ManifestError(_not_there(want, one) for want, one in gone)
         plan = make_plan(world)
         if plan.trainings:
-            kinds = {change.address.kind for change in plan.trainings if change.source.startswith("models/")}
+            kinds = {change.address.kind for change in plan.trainings if BASE_MODEL in (change.after or {})}
             if kinds:
                 world = replace(
                     world, observed=refresh.with_base_models(world.observed, self.providers, kinds)
@@ -95,15 +106,26 @@ class Operation:
         return world
 
     def _observed(self, state: State) -> World:
-        desired = self.loaded.desired
+        desired = self.measured(state)
         observed = refresh.observe(
             self.providers, state, desired, context=self.context, parallelism=self.parallelism
         )
-        return self._world(state, observed)
+        return self._world(state, observed, desired)
 
-    def _world(self, state: State, observed: Observed) -> World:
+    def measured(self, state: State) -> tuple[Desired, ...]:
+        """What is declared, with the digests of data that lies elsewhere.
+
+        Data that is gone from there counts as what was recorded of it: it is no reason to train again. Where
+        nothing was recorded either, the digest stays "".
+        """
+        wants = refresh.measured(self.providers, self.loaded.desired)
+        if not any(one.uri and not one.digest for want in wants for one in want.data):
+            return wants
+        return tuple(refresh.as_recorded(want, state.resources.get(want.address)) for want in wants)
+
+    def _world(self, state: State, observed: Observed, desired: Iterable[Desired]) -> World:
         return make_world(
-            self.loaded.desired,
+            desired,
             observed,
             state,
             kinds=self.kinds,
@@ -176,11 +198,17 @@ class Operation:
 
     def outputs(self) -> dict[Address, str]:
         """Address to the resource name that a program calls, for every model that serves."""
-        return {
-            address: self.provider(address).endpoint(refresh.handle_of(record.serving))
+        serving = [
+            (address, record.serving)
             for address, record in sorted(self.state().resources.items())
             if record.serving is not None
-        }
+        ]
+
+        def name(one: tuple[Address, Model]) -> str:
+            return self.provider(one[0]).endpoint(refresh.handle_of(one[1]))
+
+        names = refresh.each(name, serving, self.parallelism)
+        return {address: found for (address, _), found in zip(serving, names, strict=True)}
 
     def curves(self) -> dict[Address, Live]:
         """Each recorded model that serves (else its candidate), with its whole loss curve."""
@@ -277,6 +305,18 @@ def _is_anything_missing(world: World) -> bool:
     )
 
 
+def _not_there(want: Desired, data: DataSet) -> Diagnostic:
+    line, column = want.places.get(data.field, (want.line, 1))
+    return Diagnostic(
+        f"{want.address}: {data.shown} does not exist",
+        "Put the data there, or correct the address",
+        want.file or None,
+        line or None,
+        column,
+        address=str(want.address),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class CheckResult:
     """One check of one model."""
@@ -337,9 +377,9 @@ def import_model(operation: Operation, name: str, id: str) -> tuple[Record, Live
     from reconciler.plan.adoption import imported
 
     desired = {want.address: want for want in operation.loaded.desired}
-    want = desired[resolve(name, desired, "no manifest declares")]
+    address = resolve(name, desired, "no manifest declares")
     operation.state()  # another's state is refused before any call
-    provider = operation.provider(want.address)
+    provider = operation.provider(address)
     live = provider.get(Handle(id.removeprefix(provider.kind.collection), id if "/" in id else ""))
     if live is None:
         raise UsageError(
@@ -349,7 +389,10 @@ def import_model(operation: Operation, name: str, id: str) -> tuple[Record, Live
     records: list[Record] = []
 
     def adopt(state: State) -> State:
-        world = operation._world(state, Observed(live={want.address.kind: {live.id: live}}))  # noqa: SLF001
+        desired = operation.measured(state)
+        want = next(one for one in desired if one.address == address)
+        seen = Observed(live={want.address.kind: {live.id: live}})
+        world = operation._world(state, seen, desired)  # noqa: SLF001
         record = imported(world, want, live)
         records.append(record)
         context = operation.context

@@ -16,7 +16,7 @@ from reconciler.model import Address, Desired, Live, Status
 from reconciler.plan.values import Context
 from reconciler.plan.world import Observed
 from reconciler.providers import Handle, Provider, Providers
-from reconciler.state import Model, State
+from reconciler.state import Model, Record, State
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -48,10 +48,35 @@ def observe(
     return Observed(live=live, forbidden=forbidden, context=context)
 
 
+def measured(providers: Providers, desired: Iterable[Desired]) -> tuple[Desired, ...]:
+    """The same in the same order, with the digests of data that lies elsewhere."""
+    wants = tuple(desired)
+    known: dict[Address, Desired] = {}
+    for kind in sorted({want.address.kind for want in wants} & providers.keys()):
+        of_kind = [want for want in wants if want.address.kind == kind]
+        known |= {want.address: want for want in providers[kind].measured(of_kind)}
+    return tuple(known.get(want.address, want) for want in wants)
+
+
+def as_recorded(want: Desired, record: Record | None) -> Desired:
+    """With the recorded digest of each data set that could not be measured."""
+    model = None if record is None else record.candidate or record.serving
+    known = {} if model is None else {one.field: one.digest for one in model.data}
+    data = tuple(
+        replace(one, digest=known.get(one.field, "")) if one.uri and not one.digest else one
+        for one in want.data
+    )
+    return replace(want, data=data)
+
+
 def with_base_models(observed: Observed, providers: Providers, kinds: Iterable[str]) -> Observed:
     """The same, knowing also which base models can be tuned."""
-    asked = {kind: providers[kind].base_models().tunable for kind in sorted(set(kinds) & providers.keys())}
-    return replace(observed, tunable={**observed.tunable, **asked})
+    asked = {kind: providers[kind].base_models() for kind in sorted(set(kinds) & providers.keys())}
+    return replace(
+        observed,
+        tunable={**observed.tunable, **{kind: one.tunable for kind, one in asked.items()}},
+        assumed=observed.assumed | {kind for kind, one in asked.items() if one.assumed},
+    )
 
 
 def own_models(providers: Providers, kinds: Iterable[str]) -> frozenset[tuple[str, str]]:

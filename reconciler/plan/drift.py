@@ -10,7 +10,7 @@ from datetime import date
 
 from reconciler import diff
 from reconciler.identity import is_generation_of
-from reconciler.model import Address, IgnoredDrift, Live, Status
+from reconciler.model import BASE_MODEL, Address, IgnoredDrift, Live, Status
 from reconciler.plan.values import Drift, DriftClass, PermissionChange
 from reconciler.plan.world import World
 from reconciler.state import Model, Record
@@ -93,9 +93,12 @@ def _in_force(one: IgnoredDrift, world: World) -> bool:
 
 def _retired(world: World, address: Address, model: Model, live: Live) -> list[Drift]:
     tunable = world.observed.tunable.get(address.kind)
-    base = live.attributes.get("base_model", model.source)
-    if tunable is None or not isinstance(base, str) or not base.startswith("models/") or base in tunable:
+    base = live.attributes.get(BASE_MODEL, model.sent.get(BASE_MODEL))
+    if tunable is None or not isinstance(base, str) or base in tunable:
         return []
+    detail = f"{base} is not offered for tuning any more: it could not be trained again"
+    if address.kind in world.observed.assumed:
+        detail = f"{base} is not among the base models that are documented as tunable"
     return [
         Drift(
             address,
@@ -103,7 +106,7 @@ def _retired(world: World, address: Address, model: Model, live: Live) -> list[D
             model.id,
             live.name,
             fails=DriftClass.BASE_RETIRED in world.stack.fail_on,
-            detail=f"{base} is not offered for tuning any more: it could not be trained again",
+            detail=detail,
         )
     ]
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from reconciler import diff
 from reconciler.identity import GENERATIONS
-from reconciler.model import Attributes, Live, Status
+from reconciler.model import BASE_MODEL, Attributes, Live, Status
 from reconciler.plan.deposed import depose
 from reconciler.plan.generations import first_free, generation_notes, generations_of
 from reconciler.plan.values import Action, DataChange, FieldChange, Reason
@@ -166,13 +166,15 @@ def start(
     """Start a training: create, or replace what serves or has not come to serve."""
     world, want = wanted.world, wanted.want
     tunable = world.observed.tunable.get(want.address.kind)
-    if tunable is not None and wanted.source.startswith("models/") and wanted.source not in tunable:
+    unknown = tunable is not None and BASE_MODEL in wanted.attributes and wanted.source not in tunable
+    assumed = want.address.kind in world.observed.assumed
+    if tunable is not None and unknown and not assumed:
         offered = ", ".join(sorted(tunable)) or "none today; declare kind: TuningJob instead"
         return refuse(
             wanted,
             f"{want.address}: {wanted.source} is not offered for tuning",
             f"Base models that are: {offered}",
-            path="base_model",
+            path=BASE_MODEL,
         )
     serving = serves(wanted, record)
     record = replace(record, serving=serving)
@@ -207,10 +209,20 @@ def start(
         checks=want.checks,
         intent=record,
         keep=keep_reason(wanted) if serving else "",
-        notes=generation_notes(wanted, record),
+        notes=(*generation_notes(wanted, record), *_doubts(wanted, unknown=unknown)),
         delete_first=delete_first,
     )
     return Decision([change])
+
+
+def _doubts(wanted: Wanted, *, unknown: bool) -> tuple[str, ...]:
+    """What cannot be known before the training: told, and refused by nobody."""
+    notes = [
+        f"{one.shown} is not read here: its examples are not counted" for one in wanted.want.data if one.uri
+    ]
+    if unknown:
+        notes.append(f"{wanted.source} is not among the base models that are documented as tunable")
+    return tuple(notes)
 
 
 def _can_serve(wanted: Wanted, model: Model) -> bool:

@@ -26,12 +26,14 @@ class Observed:
         live: kind name to id to model.
         forbidden: (kind, id) of recorded or pinned models that the service refuses to show, and why.
         tunable: kind name to the base models that can be tuned; a kind is absent when nobody asked.
+        assumed: the kinds for which that is only documented.
         context: where all this was seen.
     """
 
     live: Mapping[str, Mapping[str, Live]] = field(default_factory=dict)
     forbidden: Mapping[tuple[str, str], str] = field(default_factory=dict)
     tunable: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    assumed: frozenset[str] = frozenset()
     context: Context = field(default_factory=Context)
 
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from reconciler.errors import NotFoundError, ServiceError, UsageError
-from reconciler.model import Attributes, DataSet, Desired, Example, Kind, Live, Permission
+from reconciler.model import Attributes, Desired, Example, Kind, Live, Permission
 from reconciler.providers import Accepted, BaseModels, Handle, Training
 from reconciler.providers.answers import JsonObject, reply_text, text_of
 from reconciler.providers.vertex import codec, labels, names

@@ -243,7 +243,8 @@ class Operation:
         if not state.resources:
             if self.loaded.desired:
                 raise PlanError(
-                    f"{len(self.loaded.desired)} models are declared, and {self.manager.place} records none",
+                    f"{self.manager.place} records no model, and the manifests declare "
+                    f"{len(self.loaded.desired)}",
                     "Run reconciler apply first (it adopts what is live), or give the right --state",
                 )
             return ()

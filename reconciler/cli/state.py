@@ -151,4 +151,4 @@ def push_command(manager: StateManager, *, file: str, force: bool) -> None:
         return pushed
 
     _edit(manager, change)
-    Console().lines([f"{len(pushed.resources)} records are in place."])
+    Console().lines([f"Pushed; recorded now: {len(pushed.resources)}."])

@@ -74,7 +74,7 @@ class App:
             body = await _body(request, _side(request.scope["path"]).largest_body)
         except ClientDisconnect:
             return
-        path = request.url.path
+        path = request.scope["path"]
         if path == "/emulator" or path.startswith("/emulator/"):
             await self._controlled(request, body or b"")(scope, receive, send)
         else:
@@ -86,14 +86,14 @@ class App:
             return _failure(ApiError(403, "The emulator is controlled from its own machine only."))
         try:
             query = request.query_params
-            payload = self._control.answer(request.method, request.url.path, query, body)
+            payload = self._control.answer(request.method, request.scope["path"], query, body)
         except ApiError as error:
             return _failure(error)
         return _success(Reply(payload=payload), {})
 
     async def _served(self, request: Request, body: bytes | None, send: Send) -> None:
         with self._store.transaction():
-            fault = faults.pick(self._store, request.method, request.url.path) or Fault()
+            fault = faults.pick(self._store, request.method, request.scope["path"]) or Fault()
         if fault.delay:
             await asyncio.sleep(fault.delay)
         refused = fault.action and fault.when == "before" and fault.action != "truncate"
@@ -108,7 +108,7 @@ class App:
                 {
                     "time": six_digits(clock.now(self._store)),
                     "method": request.method,
-                    "path": request.url.path,
+                    "path": request.scope["path"],
                     "query": {
                         key: "REDACTED" if key in _SECRET_PARAMETERS else value
                         for key, value in request.query_params.items()

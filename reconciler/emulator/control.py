@@ -54,7 +54,7 @@ class Control:
 
     def _about(self) -> dict[str, Any]:
         return {
-            "emulator": "Gemini API, tuned models",
+            "emulator": "Gemini API, tuned models; Vertex AI, tuning jobs; Cloud Storage, objects",
             "version": _VERSION,
             "notice": "This emulator trains nothing: models answer from their training examples.",
             "settings": self.settings.shown(),

@@ -55,6 +55,8 @@ class ApiError(Exception):
     def body(self, service: str = _SERVICE) -> dict[str, Any]:
         """Return the JSON that Google sends for this error, in the name of *service*."""
         status, message = CANONICAL.get(self.code, ("UNKNOWN", "Unknown Error."))
+        if self.code == 500 and service != _SERVICE:
+            message = "Internal error encountered."
         error: dict[str, Any] = {
             "code": self.code,
             "message": self.message or message,

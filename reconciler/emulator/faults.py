@@ -33,7 +33,7 @@ _KEYS = {
         "hang",
         "redirect",
     },
-    "train": {"train", "fail", "end", "at", "times", "skip"},
+    "train": {"train", "fail", "end", "uncancellable", "at", "times", "skip"},
     "operation": {"operation", "fail", "times", "skip"},
     "lag": {"lag", "what", "path", "times", "skip"},
 }
@@ -64,10 +64,17 @@ class Fault:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Fate:
-    """What the rules hold for a new model or job; *end* is the state a job ends in."""
+    """What the rules hold for a new model or job.
+
+    Attributes:
+        fail: the error it ends with.
+        end: the state a job ends in.
+        uncancellable: a job goes on although it is cancelled, as the documents allow.
+    """
 
     fail: Mapping[str, Any] | None = None
     end: str = ""
+    uncancellable: bool = False
     at: float = 1
     hidden_from_list: int = 0
     hidden_from_get: int = 0
@@ -103,10 +110,11 @@ def fate(store: Store, path: str, subject: str, list_lag: float) -> Fate:
         list_lag: for how many seconds everything is missing from lists.
     """
     fail: Mapping[str, Any] | None = None
-    end, at, hidden = "", 1.0, {"list": list_lag, "get": 0.0}
+    end, at, hidden, uncancellable = "", 1.0, {"list": list_lag, "get": 0.0}, False
     for rule in _matching(store, "train", train=subject):
         end, at = rule.get("end", ""), rule.get("at", 1)
-        fail = rule.get("fail", None if end else {})
+        uncancellable = "uncancellable" in rule
+        fail = rule.get("fail", None if end or uncancellable else {})
         break
     for rule in _matching(store, "lag", path=path):
         what = rule.get("what", "list")
@@ -114,6 +122,7 @@ def fate(store: Store, path: str, subject: str, list_lag: float) -> Fate:
     return Fate(
         fail=fail,
         end=end,
+        uncancellable=uncancellable,
         at=at,
         hidden_from_list=round(hidden["list"] * SECOND),
         hidden_from_get=round(hidden["get"] * SECOND),
@@ -219,7 +228,7 @@ def _is_seconds(value: object) -> bool:
 _FITS: Mapping[str, Callable[[object], bool]] = {
     **dict.fromkeys(_PATTERNS, _is_pattern),
     **dict.fromkeys(("method", "garbage"), _is_text),
-    **dict.fromkeys(("drop", "hang"), _is_true),
+    **dict.fromkeys(("drop", "hang", "uncancellable"), _is_true),
     **dict.fromkeys(("body", "fail"), _is_object),
     **dict.fromkeys(("skip", "truncate"), _is_count),
     **dict.fromkeys(("delay", "lag"), _is_seconds),

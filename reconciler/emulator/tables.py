@@ -27,7 +27,8 @@ CREATE TABLE IF NOT EXISTS vertex_jobs (
     location TEXT NOT NULL, fields TEXT NOT NULL, created INTEGER NOT NULL,
     begun INTEGER NOT NULL, pending INTEGER NOT NULL, lasting INTEGER NOT NULL,
     ended INTEGER NOT NULL, outcome TEXT NOT NULL, error TEXT, cancelled INTEGER,
-    listed INTEGER NOT NULL, readable INTEGER NOT NULL, stats TEXT, tuned TEXT);
+    uncancellable INTEGER NOT NULL, listed INTEGER NOT NULL, readable INTEGER NOT NULL,
+    stats TEXT, tuned TEXT);
 CREATE INDEX IF NOT EXISTS vertex_jobs_by_end ON vertex_jobs (project, ended);
 CREATE TABLE IF NOT EXISTS vertex_examples (job INTEGER PRIMARY KEY, pairs TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS vertex_models (

@@ -112,13 +112,25 @@ def test_data_that_is_not_there_fails_the_job(vertex: Vertex, key: str) -> None:
     assert "gs://training/gone.jsonl does not exist" in job["error"]["message"]
 
 
-def test_a_validation_set_has_a_limit(vertex: Vertex) -> None:
-    """Of 5001 validation examples the job complains; of as many for training it does not."""
-    vertex.upload_pairs([("a", "b")] * 5001, "gs://training/many.jsonl")
-    many = {"supervisedTuningSpec": spec("gs://training/many.jsonl")}
-    assert vertex.finished(**many)["state"] == "JOB_STATE_SUCCEEDED"
-    validated = {**spec(), "validationDatasetUri": "gs://training/many.jsonl"}
-    assert "5000" in vertex.finished(supervisedTuningSpec=validated)["error"]["message"]
+@pytest.mark.parametrize(
+    ("training", "validation", "told"),
+    [
+        (4, 1000, ""),
+        (4, 1001, "30 %"),
+        (3337, 1001, ""),
+        (3336, 1001, "30 %"),
+        (17000, 5001, "5000"),
+        (5001, 1, ""),
+    ],
+)
+def test_a_validation_set_has_a_limit(vertex: Vertex, training: int, validation: int, told: str) -> None:
+    """A thousand examples are free, above it is 30 % of the training's, and 5000 at most."""
+    vertex.upload_pairs([("a", "b")] * training, "gs://training/t.jsonl")
+    vertex.upload_pairs([("a", "b")] * validation, "gs://training/v.jsonl")
+    wanted = {**spec("gs://training/t.jsonl"), "validationDatasetUri": "gs://training/v.jsonl"}
+    job = vertex.finished(supervisedTuningSpec=wanted)
+    assert job["state"] == ("JOB_STATE_FAILED" if told else "JOB_STATE_SUCCEEDED")
+    assert told in job.get("error", {}).get("message", "")
 
 
 def test_an_example_that_is_too_long_is_dropped(vertex: Vertex) -> None:
@@ -187,6 +199,22 @@ def test_what_is_over_cannot_be_cancelled(vertex: Vertex) -> None:
     vertex.api.advance(1)
     assert vertex.state(paused) == "CANCELLED"
     assert vertex.refused("POST", f"{paused['name']}:cancel", json={})[1] == "FAILED_PRECONDITION"
+
+
+def test_a_job_that_goes_on_although_it_is_cancelled(vertex: Vertex) -> None:
+    """A rule lets a job complete despite its cancellation, as the documents say it may."""
+    vertex.api.control("faults", [{"train": "number", "uncancellable": True}])
+    job = vertex.create()
+    assert vertex.ok("POST", f"{job['name']}:cancel", json={}) == {}
+    vertex.api.advance(9.9)
+    cancelling = vertex.job(job["name"])
+    assert cancelling["state"] == "JOB_STATE_CANCELLING"
+    assert cancelling["startTime"]
+    vertex.api.advance(0.1)
+    done = vertex.job(job["name"])
+    assert done["state"] == "JOB_STATE_SUCCEEDED"
+    assert "error" not in done
+    assert vertex.ok("GET", done["tunedModel"]["model"])
 
 
 def test_a_list_that_lags(vertex: Vertex) -> None:

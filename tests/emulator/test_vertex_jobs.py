@@ -204,6 +204,17 @@ def test_no_own_key_for_gemini_3(vertex: Vertex) -> None:
     assert vertex.refused("POST", "tuningJobs", json=request)[1] == "FAILED_PRECONDITION"
 
 
+def test_gemini_3_is_tuned_in_two_regions(vertex: Vertex) -> None:
+    """A region without tuning of 3.x is told in the refusal; 2.5 is tuned there."""
+    elsewhere = "projects/my-project/locations/asia-east1/tuningJobs"
+    request = body(baseModel="gemini-3.5-flash")
+    code, _, message = vertex.refused("POST", elsewhere, json=request)
+    assert code == 400
+    assert "us-central1 or europe-west4" in message
+    assert vertex.ok("POST", elsewhere.replace("asia-east1", "europe-west4"), json=request)
+    assert vertex.ok("POST", elsewhere, json=body())
+
+
 def test_retired_base_models(start: Callable[..., Api]) -> None:
     """Which base models are taken can be set; none is a service where nothing can be tuned."""
     vertex = Vertex(start(vertex_tunable=()))

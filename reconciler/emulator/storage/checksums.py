@@ -1,29 +1,38 @@
 """CRC-32C and MD5 of an object, in base64 as Cloud Storage gives them.
 
 CRC-32C is the remainder of the bytes, as a polynomial over GF(2), modulo a polynomial. The bytes
-are one big integer here, and are halved by folding the upper part onto the lower until 32 bits are
-left: some thirty shifts of big integers, instead of a loop over bytes.
+are big integers here, 64 KiB each, and are halved by folding the upper part onto the lower until
+little is left: some shifts of big integers, instead of a loop over bytes.
 """
 
 import base64
+import functools
 import hashlib
 
 _POLYNOMIAL = 0x11EDC6F41
+_PIECE = 64 * 1024
 _MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
 def crc32c(content: bytes) -> int:
     """Return the CRC-32C (Castagnoli) of *content*."""
     # Bits go in mirrored, the first 32 inverted; the remainder comes out the same way.
-    size = len(content) * 8 + 32
-    value = int.from_bytes(content.translate(_MIRRORED)) << 32
-    value ^= 0xFFFFFFFF << (size - 32)
+    remainder = 0xFFFFFFFF
+    for start in range(0, len(content), _PIECE):
+        piece = content[start : start + _PIECE].translate(_MIRRORED)
+        value = (int.from_bytes(piece) << 32) ^ (remainder << (len(piece) * 8))
+        remainder = _folded(value, len(piece) * 8 + 32)
+    return int(f"{remainder:032b}"[::-1], 2) ^ 0xFFFFFFFF
+
+
+def _folded(value: int, size: int) -> int:
+    """Return the remainder of *value*, which has at most *size* bits."""
     while size > 256:
         low = size // 2
         upper, value = value >> low, value & ((1 << low) - 1)
         value ^= _times(upper, _power(low))
         size = max(low, size - low + 32)
-    return int(f"{_remainder(value):032b}"[::-1], 2) ^ 0xFFFFFFFF
+    return _remainder(value)
 
 
 def crc32c_text(content: bytes) -> str:
@@ -46,6 +55,7 @@ def _times(value: int, factor: int) -> int:
     return product
 
 
+@functools.cache
 def _power(exponent: int) -> int:
     """Return x to the *exponent*, modulo the polynomial."""
     result = 1

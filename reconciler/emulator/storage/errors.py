@@ -22,7 +22,10 @@ _REASONS = {
 
 def error_body(error: ApiError) -> dict[str, Any]:
     """Return the JSON that Cloud Storage sends for *error*; `extra` goes into its first entry."""
-    message = error.message or CANONICAL.get(error.code, ("", "Unknown Error."))[1]
+    usual = CANONICAL.get(error.code, ("", "Unknown Error."))[1]
+    if error.code == 500:
+        usual = "We encountered an internal error. Please try again."
+    message = error.message or usual
     reason = _REASONS.get(error.code, "backendError" if error.code >= 500 else "invalid")
     entry = {"message": message, "domain": "global", "reason": reason, **error.extra}
     return {"error": {"code": error.code, "message": message, "errors": [entry]}}

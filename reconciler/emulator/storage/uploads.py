@@ -34,8 +34,7 @@ _PARAMETERS = (
     "predefined_acl",
     "upload_id",
 )
-_WRITABLE = {
-    "acl",
+_TEXTS = {
     "bucket",
     "cacheControl",
     "contentDisposition",
@@ -44,13 +43,9 @@ _WRITABLE = {
     "contentType",
     "crc32c",
     "customTime",
-    "eventBasedHold",
     "md5Hash",
-    "metadata",
     "name",
-    "retention",
     "storageClass",
-    "temporaryHold",
 }
 _QUANTUM = 256 * 1024
 _LARGEST = 2 * 2**30
@@ -191,10 +186,24 @@ def _multipart(call: Call) -> tuple[dict[str, Any], bytes]:
 
 
 def _metadata(body: bytes) -> dict[str, Any]:
+    """Return what may be said of an object; other fields are the service's, or not kept here."""
     fields = read(body) if body.strip() else {}
     if not isinstance(fields, dict):
         raise ApiError(400, "The metadata is not a JSON object.")
-    return {key: value for key, value in fields.items() if key in _WRITABLE}
+    kept: dict[str, Any] = {}
+    for key, value in fields.items():
+        is_map = key == "metadata" and isinstance(value, dict)
+        if key in _TEXTS or key == "metadata":
+            if not isinstance(value, str) and not (is_map and all(map(_is_text, value.values()))):
+                raise ApiError(400, f"Invalid value for: {key}")
+            kept[key] = value
+    if not kept.get("contentType", "").isprintable() or not kept.get("contentType", "").isascii():
+        raise ApiError(400, "Invalid value for: contentType")
+    return kept
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
 
 
 def _check_name(name: str) -> None:

@@ -21,6 +21,7 @@ from reconciler.emulator.vertex.schema import EXAMPLE, PREFERENCE_EXAMPLE
 
 MOST_TOKENS = 131_072
 _MOST_VALIDATION = 5_000
+_FREE_VALIDATION = 1_000
 _LARGEST = 2**30
 _BATCH = 8
 _SAMPLES = 3
@@ -60,7 +61,7 @@ class DataSet:
         return [(example.prompt, example.answer) for example in self.examples]
 
 
-def read_data_set(store: Store, uri: str, *, preference: bool, validation: bool = False) -> DataSet:
+def read_data_set(store: Store, uri: str, *, preference: bool) -> DataSet:
     """Return the data set at *uri*, or raise Unfit."""
     content = content_of(store, uri)
     if content is None:
@@ -79,9 +80,19 @@ def read_data_set(store: Store, uri: str, *, preference: bool, validation: bool 
             examples.append(example)
     if not examples:
         raise Unfit(f"The dataset {uri} has no usable example.")
-    if validation and len(examples) > _MOST_VALIDATION:
-        raise Unfit(f"The validation dataset {uri} has more than {_MOST_VALIDATION} examples.")
     return DataSet(examples, dropped)
+
+
+def check_validation(training: DataSet, validation: DataSet, uri: str) -> None:
+    """Raise Unfit for too many validation examples: 5000, and above 1000 as many as 30 % of training."""
+    count = len(validation.examples)
+    if count > _MOST_VALIDATION:
+        raise Unfit(f"The validation dataset {uri} has more than {_MOST_VALIDATION} examples.")
+    if count > _FREE_VALIDATION and count > 0.3 * len(training.examples):
+        raise Unfit(
+            f"The validation dataset {uri} has {count} examples: above {_FREE_VALIDATION}, at most 30 % of "
+            "the training examples are allowed."
+        )
 
 
 def step_count(data: DataSet, epochs: int) -> int:

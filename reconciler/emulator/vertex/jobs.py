@@ -14,7 +14,14 @@ from reconciler.emulator.calls import Call, Reply, page_size
 from reconciler.emulator.errors import ApiError, failed_precondition
 from reconciler.emulator.page_tokens import decode, encode
 from reconciler.emulator.tuning import SECOND, six_digits
-from reconciler.emulator.vertex.data_sets import DataSet, Unfit, read_data_set, stats, step_count
+from reconciler.emulator.vertex.data_sets import (
+    DataSet,
+    Unfit,
+    check_validation,
+    read_data_set,
+    stats,
+    step_count,
+)
 from reconciler.emulator.vertex.filters import condition
 from reconciler.emulator.vertex.names import Place, full_name, new_id, place
 from reconciler.emulator.vertex.queue import WITH_MODEL, is_full, reschedule
@@ -58,7 +65,8 @@ def create(call: Call) -> Reply:
         records.add_pairs(job, data.pairs)
         if job.outcome in WITH_MODEL:
             job = _plan_model(records, job, data, parent)
-    reschedule(records, where["project"], call.now, settings.vertex_concurrent_jobs)
+    if full:
+        reschedule(records, where["project"], call.now, settings.vertex_concurrent_jobs)
     call.effect = True
     return Reply(payload=shown(_find(call, records, job.id), call.now))
 
@@ -107,8 +115,11 @@ def cancel(call: Call) -> Reply:
         raise failed_precondition(
             f"The TuningJob {name_of(job)} is in state {job.state}; it cannot be cancelled."
         )
-    if job.cancelled is None:
-        settings = call.settings
+    settings = call.settings
+    if job.cancelled is None and job.uncancellable:
+        records.put(dataclasses.replace(job, cancelled=call.now))
+        call.effect = True
+    elif job.cancelled is None:
         job = dataclasses.replace(
             job,
             cancelled=call.now,
@@ -135,11 +146,11 @@ def name_of(job: Job) -> str:
 
 def shown(job: Job, now: int) -> dict[str, Any]:
     """Return the TuningJob as it is at *now*, when its state was asked."""
-    started = min(job.begun + job.pending, job.cancelled or job.ended)
-    running = job.begun + job.pending
-    ran = running <= now and running < job.ended and running <= (job.cancelled or now)
+    stopped = now if job.uncancellable or job.cancelled is None else job.cancelled
+    started = job.begun + job.pending
+    ran = started <= stopped and started < job.ended
     over = job.ended <= now
-    moments = [job.created, job.begun, started, job.cancelled or 0, job.ended]
+    moments = [job.created, min(job.begun, stopped), min(started, stopped), job.cancelled or 0, job.ended]
     times = {
         "createTime": job.created,
         "startTime": started if ran else None,
@@ -209,6 +220,7 @@ def _new_job(call: Call, fields: dict[str, Any]) -> tuple[Job, DataSet | None]:
         ended=call.now + lasting,
         outcome=outcome,
         error=error,
+        uncancellable=fate.uncancellable,
         listed=call.now + fate.hidden_from_list,
         readable=call.now + fate.hidden_from_get,
         stats=counted,
@@ -222,7 +234,7 @@ def _data(call: Call, fields: dict[str, Any]) -> tuple[DataSet, dict[str, Any]]:
     data = read_data_set(call.store, spec["trainingDatasetUri"], preference=preference)
     if "validationDatasetUri" in spec:
         uri = spec["validationDatasetUri"]
-        read_data_set(call.store, uri, preference=preference, validation=True)
+        check_validation(data, read_data_set(call.store, uri, preference=preference), uri)
     return data, stats(data, _epochs(fields), preference=preference)
 
 

@@ -51,6 +51,7 @@ class Job(Resource):
     outcome: str
     error: dict[str, Any] | None = None
     cancelled: int | None = None
+    uncancellable: bool = False
     listed: int
     readable: int
     stats: dict[str, Any] | None = None

@@ -22,6 +22,7 @@ from reconciler.emulator.vertex.versions import find_version
 SPECS = ("supervisedTuningSpec", "preferenceOptimizationSpec")
 _KEY = r"projects/[^/]+/locations/(?P<location>[^/]+)/keyRings/[^/]+/cryptoKeys/[^/]+"
 _UNTIL_EIGHT = ("gemini-2.5-pro",)
+_REGIONS_OF_3 = ("us-central1", "europe-west4")
 
 
 def read_job(call: Call, records: Records) -> tuple[dict[str, Any], ModelVersion | None]:
@@ -53,6 +54,7 @@ def _source(call: Call, records: Records, job: dict[str, Any]) -> ModelVersion |
         known = call.settings.vertex_tunable
         if base.removeprefix("publishers/google/models/") not in known:
             raise invalid(f"Base model {base[:120]} is not supported.", field="tuning_job.base_model")
+        _check_region(call, base.removeprefix("publishers/google/models/"))
         return None
     name = job.get("preTunedModel", {}).get("tunedModelName", "")
     if not name:
@@ -69,6 +71,13 @@ def _source(call: Call, records: Records, job: dict[str, Any]) -> ModelVersion |
         raise invalid(f"Checkpoint {asked[:40]} does not exist.", field=f"{at}.checkpoint_id")
     job["preTunedModel"]["baseModel"] = version.system["base"]
     return version
+
+
+def _check_region(call: Call, base: str) -> None:
+    location = call.path["location"]
+    if base.startswith("gemini-3") and location not in _REGIONS_OF_3:
+        text = f"Base model {base} is not supported in {location}; tune it in {' or '.join(_REGIONS_OF_3)}."
+        raise invalid(text, field="tuning_job.base_model")
 
 
 def _check_data_sets(spec: dict[str, Any]) -> None:

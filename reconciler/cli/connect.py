@@ -69,8 +69,9 @@ class Options:
 def kinds() -> dict[str, Kind]:
     """Every kind of model that this version knows."""
     from reconciler.providers.gemini.fields import TUNED_MODEL
+    from reconciler.providers.vertex.fields import TUNING_JOB
 
-    return {TUNED_MODEL.name: TUNED_MODEL}
+    return {kind.name: kind for kind in (TUNED_MODEL, TUNING_JOB)}
 
 
 def manifests(options: Options, environ: Mapping[str, str]) -> tuple[Loaded, Inputs]:
@@ -92,33 +93,33 @@ def operation(name: str, options: Options, *, contact: bool = True) -> Iterator[
         options: of the command line.
         contact: False for a command that calls no service, so that it needs no credential.
     """
-    from reconciler import transport
+    from reconciler.cli.services import Services
     from reconciler.operation import Operation
-    from reconciler.providers.gemini.provider import GeminiProvider
 
     environ = dict(os.environ)
     loaded, inputs = manifests(options, environ)
     stack = loaded.stack
     stopping = Event()
     with ExitStack() as stays:
-        base_url = stack.endpoint
+        emulator = ""
         if options.emulator:
-            base_url = stays.enter_context(_emulator(environ))
+            emulator = stays.enter_context(_emulator(environ))
             environ = {key: value for key, value in environ.items() if key not in _CREDENTIALS}
-        connection = transport.connect(
-            base_url=base_url,
-            environ=environ,
-            project=stack.project or "",
+        services = Services(
+            loaded,
+            environ,
+            emulator=emulator,
             parallelism=options.parallelism,
             stopping=stopping.is_set,
+            tell=_notify,
         )
-        stays.callback(connection.close)
-        target = connection.target if contact else connection.destination
+        stays.callback(services.close)
+        target = services.target(contact=contact)
         yield Operation(
             loaded=loaded,
             inputs=inputs,
             kinds=kinds(),
-            providers={"TunedModel": GeminiProvider(connection, lag_seconds=_lag(environ))},
+            providers=services.providers(),
             manager=state_manager(name, options, stack, environ),
             context=Context(
                 endpoint=target.base_url,
@@ -133,14 +134,6 @@ def operation(name: str, options: Options, *, contact: bool = True) -> Iterator[
             named=bool(loaded.files),
             stopping=stopping,
         )
-
-
-def _lag(environ: Mapping[str, str]) -> float:
-    """How long a model that was accepted may be invisible: no document says, so it can be set."""
-    from reconciler.providers.gemini.creation import LAG_SECONDS
-    from reconciler.transport import seconds_of
-
-    return seconds_of(environ, "RECONCILER_LAG_SECONDS", LAG_SECONDS)
 
 
 def state_manager(name: str, options: Options, stack: Stack, environ: Mapping[str, str]) -> StateManager:

@@ -28,6 +28,9 @@ def command(*, address: str, id: str, no_color: bool, **given: Any) -> None:
         f"{record.address} is {live.name} from now on ({live.status}). Its training data cannot\n"
         "be seen: the manifest's digest is recorded as assumed. Nothing was trained."
     )
+    if not run.provider(record.address).kind.pinned_ids:
+        console.note("Its service takes no ids of ours, so only the state knows that it is this one: keep it.")
+        return
     if want.id != live.id:
         console.note(f"Add this line to metadata in {want.place}, so that it is found again without state:")
     console.lines([f"id: {live.id}"])

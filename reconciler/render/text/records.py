@@ -95,6 +95,8 @@ def model_facts(model: Model, live: Live | None) -> Iterator[tuple[str, str]]:
     yield "completed", visible((live.complete_time if live else "") or model.completed)
     yield "promoted", visible(model.promoted)
     yield "deposed", visible(model.deposed)
+    for label, text in (live.outputs if live else {}).items():
+        yield visible(label), visible(text)
 
 
 def state_lines(state: State, *, colour: bool, width: int = 80) -> Iterator[str]:

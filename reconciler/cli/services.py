@@ -1,0 +1,204 @@
+"""Which service answers for which kind, and as whom it is asked.
+
+Each kind has its own endpoint; those that a set of manifests uses must be of one sort, Google's or an
+emulator's, because its state is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import cached_property
+from urllib.parse import urlsplit
+
+from reconciler import transport
+from reconciler.errors import UsageError
+from reconciler.manifests import Loaded
+from reconciler.providers import Provider
+from reconciler.providers.vertex.regions import Regions
+from reconciler.transport import Target, Transport
+
+TUNED_MODEL, TUNING_JOB = "TunedModel", "TuningJob"
+
+_GEMINI_HOST = "generativelanguage.googleapis.com"
+_VERTEX_SCOPES = "https://www.googleapis.com/auth/cloud-platform"
+_LOCAL_PROJECT, _LOCAL_LOCATION = "local", "us-central1"
+"""What stands for project and location on a loopback address, where nobody has to name one."""
+
+
+class Services:
+    """The services of one run; nothing is sent and no credential is looked for before it is needed.
+
+    Args:
+        loaded: the manifests; of the Stack endpoint, project, location and bucket.
+        environ: the environment variables.
+        emulator: the address of the emulator of --emulator, "" without it.
+        parallelism: how many threads will call at once.
+        stopping: whether the run is being stopped.
+        tell: shows a line to people.
+    """
+
+    def __init__(
+        self,
+        loaded: Loaded,
+        environ: Mapping[str, str],
+        *,
+        emulator: str,
+        parallelism: int,
+        stopping: Callable[[], bool],
+        tell: Callable[[str], None],
+    ) -> None:
+        self._loaded = loaded
+        self._environ = environ
+        self._emulator = emulator
+        self._parallelism = parallelism
+        self._stopping = stopping
+        self._tell = tell
+        self._opened: list[Transport] = []
+
+    def target(self, *, contact: bool) -> Target:
+        """Whom we talk to and as whom: every endpoint that the manifests need.
+
+        Args:
+            contact: False looks for no credential.
+
+        Raises:
+            UsageError: the endpoints of two kinds are of two sorts.
+            CredentialError: there is no usable credential.
+        """
+        used = {want.address.kind for want in self._loaded.desired}
+        found = [] if used == {TUNING_JOB} else [self._gemini.target if contact else self._gemini.destination]
+        if TUNING_JOB in used:
+            vertex = self._vertex_transport
+            found.append(vertex.described(api_key=False) if contact else vertex.destination)
+        first, *others = found
+        for other in others:
+            if other.service != first.service:
+                raise UsageError(
+                    f"{first.base_url} and {other.base_url} are not of one sort: one is an emulator",
+                    "Set GOOGLE_GEMINI_BASE_URL and GOOGLE_VERTEX_BASE_URL both, or neither",
+                )
+            credentials = dict.fromkeys((first.credential, other.credential))
+            urls = dict.fromkeys((first.base_url, other.base_url))
+            first = replace(
+                first,
+                base_url=" and ".join(urls),
+                credential=" and ".join(one for one in credentials if one),
+                project=first.project or other.project,
+            )
+        return first
+
+    def providers(self) -> dict[str, Provider]:
+        """Kind name to provider."""
+        from reconciler.providers.gemini.creation import LAG_SECONDS
+        from reconciler.providers.gemini.provider import GeminiProvider
+        from reconciler.providers.vertex.bucket import Bucket
+        from reconciler.providers.vertex.fields import LOCATION, PROJECT
+        from reconciler.providers.vertex.provider import VertexProvider
+
+        lag = transport.seconds_of(self._environ, "RECONCILER_LAG_SECONDS", LAG_SECONDS)
+        stack = self._loaded.stack
+        regions = self._regions
+        jobs = [want for want in self._loaded.desired if want.address.kind == TUNING_JOB]
+        places = {regions.place(want.attributes.get(PROJECT), want.attributes.get(LOCATION)) for want in jobs}
+        return {
+            TUNED_MODEL: GeminiProvider(self._gemini, lag_seconds=lag),
+            TUNING_JOB: VertexProvider(
+                regions,
+                Bucket(regions, stack.bucket or self._local_bucket, self._tell),
+                places=frozenset(places),
+                tunable=stack.tunable_base_models,
+                lag_seconds=lag,
+            ),
+        }
+
+    def close(self) -> None:
+        """Close every connection."""
+        for one in self._opened:
+            one.close()
+
+    # ---------------------------------------------------------------- endpoints
+
+    def _open(self, base_url: str | None, environ: Mapping[str, str], project: str) -> Transport:
+        opened = transport.connect(
+            base_url=base_url,
+            environ=environ,
+            project=project,
+            parallelism=self._parallelism,
+            stopping=self._stopping,
+        )
+        self._opened.append(opened)
+        return opened
+
+    @cached_property
+    def _gemini(self) -> Transport:
+        endpoint = self._loaded.stack.endpoint
+        base_url = self._emulator or (endpoint if endpoint and not _is_vertex(endpoint) else None)
+        return self._open(base_url, self._environ, self._loaded.stack.project or "")
+
+    @cached_property
+    def _vertex_url(self) -> str:
+        """For every location; "" for Google's own hosts."""
+        endpoint = self._loaded.stack.endpoint or ""
+        if self._emulator:
+            return self._emulator
+        if endpoint and _host(endpoint) != _GEMINI_HOST:
+            return endpoint
+        return self._environ.get("GOOGLE_VERTEX_BASE_URL", "").rstrip("/")
+
+    @cached_property
+    def _local(self) -> bool:
+        return bool(self._vertex_url) and transport.is_loopback(self._vertex_url)
+
+    @cached_property
+    def _local_bucket(self) -> str:
+        return "gs://reconciler" if self._local else ""
+
+    @cached_property
+    def _project(self) -> str:
+        named = self._loaded.stack.project or self._environ.get("GOOGLE_CLOUD_PROJECT", "")
+        return named or (_LOCAL_PROJECT if self._local else "")
+
+    @cached_property
+    def _regions(self) -> Regions:
+        location = self._loaded.stack.location or self._environ.get("GOOGLE_CLOUD_LOCATION", "")
+        return Regions(
+            project=self._project,
+            location=location or (_LOCAL_LOCATION if self._local else ""),
+            open=self._open_vertex,
+            base_url=self._vertex_url,
+        )
+
+    @cached_property
+    def _vertex_transport(self) -> Transport:
+        """To the first place that is needed, to say where and as whom."""
+        from reconciler.providers.vertex.fields import LOCATION, PROJECT
+
+        want = next(one for one in self._loaded.desired if one.address.kind == TUNING_JOB)
+        _, location = self._regions.place(want.attributes.get(PROJECT), want.attributes.get(LOCATION))
+        return self._regions.at(location)
+
+    def _open_vertex(self, base_url: str) -> Transport:
+        ours = self._gemini.destination
+        if transport.service_of(base_url) != ours.service and self._mixed:
+            raise UsageError(
+                f"{ours.base_url} and {base_url} are not of one sort: one is an emulator",
+                "Set GOOGLE_GEMINI_BASE_URL and GOOGLE_VERTEX_BASE_URL both, or neither",
+            )
+        scopes = self._environ.get("RECONCILER_SCOPES") or _VERTEX_SCOPES
+        environ = {**self._environ, "RECONCILER_SCOPES": scopes}
+        project = "" if self._project == _LOCAL_PROJECT and self._local else self._project
+        return self._open(base_url, environ, project)
+
+    @cached_property
+    def _mixed(self) -> bool:
+        """Whether the other API is part of this run too; without manifests a state may hold both kinds."""
+        return {want.address.kind for want in self._loaded.desired} != {TUNING_JOB}
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).hostname or ""
+
+
+def _is_vertex(url: str) -> bool:
+    return _host(url).endswith(("aiplatform.googleapis.com", ".rep.googleapis.com"))

@@ -1,4 +1,4 @@
-"""The Gemini API's tuned models, served locally.
+"""The Gemini API's tuned models and Vertex AI's tuning jobs, served locally.
 
 This package is written from the API's documents only and shares no code with the client beside it:
 the two can then disagree, and a test can see it. It trains nothing. A training is a stretch of the

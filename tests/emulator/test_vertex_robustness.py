@@ -10,6 +10,7 @@ import requests
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from reconciler.emulator import Settings
 from reconciler.emulator.schema import camel
 from reconciler.emulator.server import running
 from reconciler.emulator.vertex import schema
@@ -43,7 +44,8 @@ CALM = settings(deadline=None, suppress_health_check=[HealthCheck.function_scope
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Vertex]:
     """Return one Vertex for many requests, with a tuned model."""
-    with running() as emulator, requests.Session() as session:
+    unlimited = Settings(vertex_concurrent_jobs=10**6)
+    with running(settings=unlimited) as emulator, requests.Session() as session:
         session.trust_env = False
         vertex = Vertex(Api(emulator.url, session))
         vertex.upload_pairs()

@@ -27,7 +27,7 @@ def call(task: Task, record: Record, want: Desired | None, source: str, examples
             if want is None:
                 raise AssertionError(f"{change.address}: nothing is created that no manifest declares")
             data = {one.field: examples(one) for one in want.data}
-            return provider.create(want, task.id, source, data)
+            return provider.create(want, task.id, source, data, attempted=task.attempted)
         case Step.TRAIN | Step.OUTLAST:
             return _poll(provider, handle)
         case Step.UPDATE:

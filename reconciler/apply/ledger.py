@@ -37,6 +37,9 @@ class Ledger:
             for change in plan.changes
             if (steps := steps_of(change))
         }
+        for task in self.tasks.values():
+            known = self.recorded(task.change.address).models
+            task.attempted = any(model.id == task.id and model.pending for model in known)
         self._open = list(self.tasks.values())
 
     def open(self) -> list[Task]:
@@ -47,6 +50,15 @@ class Ledger:
     def watched(self) -> list[Task]:
         """Those that only wait for the service."""
         return [task for task in self.open() if task.next in WATCHING]
+
+    def next_try(self) -> float | None:
+        """When the service is asked again that had no room for a training; None when none waits."""
+        return min((task.not_before for task in self.open() if task.not_before), default=None)
+
+    def recall(self) -> None:
+        """A training has ended, or enough time has passed: there may be room now."""
+        for task in self.open():
+            task.not_before = 0.0
 
     def record(self, address: Address) -> Record:
         """As it is, outcomes that are not yet written included."""
@@ -105,6 +117,7 @@ class Ledger:
         if want is None or want.id is not None or task.generation + 1 >= GENERATIONS:
             return None
         task.generation += 1
+        task.attempted = False
         task.id, digest = self.world.identity(want, change.source, task.generation)
         return new_model(
             self.world,

@@ -42,15 +42,20 @@ class Polling:
         self._missing: dict[Task, float] = {}
         self.ended: dict[Task, Training] = {}
 
-    def watch(self) -> Iterator[Event]:
-        """Look at the trainings that are due, until one has ended, none is left, or we shall stop."""
+    def watch(self, again: float | None = None) -> Iterator[Event]:
+        """Look at the trainings that are due, until one has ended, none is left, or we shall stop.
+
+        Args:
+            again: by the clock, when to return in any case; None for never.
+        """
         means = self._means
         while not means.stopping.is_set() and not self.ended and not means.expired:
             watched = self._ledger.watched()
-            if not watched:
-                return
             now = means.clock()
-            earliest = min(self._due.get(task, 0.0) for task in watched)
+            if (not watched and again is None) or (again is not None and now >= again):
+                return
+            looks = [self._due.get(task, 0.0) for task in watched]
+            earliest = min(looks if again is None else [*looks, again])
             if earliest > now:
                 until = earliest if means.deadline is None else min(earliest, means.deadline)
                 means.stopping.wait(max(0.0, until - now))

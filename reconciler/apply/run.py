@@ -90,10 +90,14 @@ class _Run:
             yield from _without_calls(plan)
             yield from work.run()
         polling = Polling(ledger, means)
-        while means.settings.wait and not means.stopping.is_set() and not means.expired and ledger.watched():
-            yield from polling.watch()
-            if polling.ended:
+        while means.settings.wait and not means.stopping.is_set() and not means.expired:
+            again = ledger.next_try()
+            if again is None and not ledger.watched():
+                break
+            yield from polling.watch(again)
+            if polling.ended or (again is not None and means.clock() >= again):
                 trained, polling.ended = polling.ended, {}
+                ledger.recall()
                 with self._locks.locked(stopping=means.stopping.is_set) as session:
                     ledger.state = session.state
                     yield from Work(ledger, session, means).run(trained)
@@ -130,6 +134,9 @@ class _Run:
             reason = "the service does not delete it while it trains; wait deletes it later"
             return Skipped(address, operation, reason, task.id, unfinished=True)
         parent = task.change.parent
+        if task.not_before and task.error is not None:
+            reason = f"the service has no room for it now: {task.error.summary}; apply again later"
+            return Skipped(address, operation, reason, task.id, unfinished=True)
         if parent is None:
             return Skipped(address, operation, "the time was up before it was done", task.id, unfinished=True)
         main = self._ledger.tasks.get((parent, ""))

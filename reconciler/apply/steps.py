@@ -84,6 +84,8 @@ class Task:
         ended: nothing more is done for it in this run.
         accepted: its create was accepted in this run.
         misses: polls in a row that could not be answered; error: the last of them.
+        attempted: an earlier run recorded its create, and may have sent it.
+        not_before: by the clock, when the service is asked again that had no room; 0.0 for at once.
     """
 
     change: Change
@@ -95,6 +97,8 @@ class Task:
     accepted: bool = False
     misses: int = 0
     error: ReconcilerError | None = None
+    attempted: bool = False
+    not_before: float = 0.0
 
     @property
     def next(self) -> Step | None:

@@ -13,11 +13,12 @@ from dataclasses import replace
 
 from reconciler.apply.calls import call
 from reconciler.apply.ledger import Ledger
-from reconciler.apply.means import TICK, Means
+from reconciler.apply.means import ROOM, TICK, Means
 from reconciler.apply.outcomes import Settled, begin, fail, overtaken, settle
 from reconciler.apply.steps import CHANGING, WATCHING, Step, Task, concerns
 from reconciler.errors import (
     AlreadyExistsError,
+    NoCapacityError,
     ReconcilerError,
     ServiceError,
     StateError,
@@ -105,7 +106,7 @@ class Work:
                 self._note(task, settle(task, record, trained[task], moment))
             elif task.next in {Step.PROMOTE, Step.FORGET}:
                 self._note(task, begin(task, record, moment))
-            elif task.next not in WATCHING:
+            elif task.next not in WATCHING and not task.not_before:
                 self._queue.append(task)
 
     def _note(self, task: Task, settled: Settled) -> None:
@@ -158,6 +159,8 @@ class Work:
             result = future.result()
         except StoppedError:
             self._note(task, _skipped(task, Settled(record), "stopped before it was done"))
+        except NoCapacityError as error:
+            self._note(task, self._postponed(task, Settled(record), error))
         except AlreadyExistsError as error:
             self._note(task, self._occupied(task, Settled(record), error))
         except ServiceError as error:
@@ -173,6 +176,15 @@ class Work:
             self._halt = error
         else:
             self._note(task, settle(task, record, result, self._means.moment))
+
+    def _postponed(self, task: Task, settled: Settled, error: NoCapacityError) -> Settled:
+        """The service has no room: asked again later, without the lock meanwhile. Told once."""
+        told, task.error = task.error is not None, error
+        task.not_before = self._means.clock() + ROOM
+        if told or not self._means.settings.wait:
+            return settled
+        reason = f"the service has no room for it now, it waits: {error.summary}"
+        return replace(settled, events=(Skipped(task.change.address, task.operation, reason, task.id),))
 
     def _occupied(self, task: Task, settled: Settled, error: AlreadyExistsError) -> Settled:
         """Where nobody can see what holds our id: the next generation of it, recorded before it is tried."""
@@ -219,7 +231,7 @@ class Work:
         self._pause = max(self._session.commit_interval, _COMMIT_SHARE * (self._last_commit - began))
         settled, self._settled = self._settled, []
         for task, _ in settled:
-            if task.next is not None and task.next not in WATCHING:
+            if task.next is not None and task.next not in WATCHING and not task.not_before:
                 self._queue.append(task)
             self._queue.extend(self._blocked.pop(task.change.address, ()))
         for _, events in settled:

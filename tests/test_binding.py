@@ -405,6 +405,10 @@ def test_every_move_is_named() -> None:
     with pytest.raises(StalePlanError) as refused:
         check(make_plan(now), with_live(with_live(now, without="a-aaaaaaaa"), without="b-aaaaaaaa"))
     assert [one.address for one in refused.value.diagnostics] == ["TunedModel/a", "TunedModel/b"]
+    assert [one.detail.partition(".")[0] for one in refused.value.diagnostics] == [
+        "",
+        "The plan is not true any more",
+    ]
 
 
 def test_only_touched_addresses_are_bound() -> None:

@@ -166,10 +166,11 @@ def verify(plan: Plan, fresh: Plan, world: World) -> Plan:
                 kept[rest.key] = rest  # promoted by a run that ended before it deleted what served
     if moved:
         unique = tuple(dict.fromkeys(moved))
+        advice = "The plan is not true any more. Nothing was changed: make a new plan and look at it"
         raise StalePlanError(
             "the plan is not true any more: " + "; ".join(one.summary for one in unique),
-            "Nothing was changed. Make a new plan and look at it",
-            unique,
+            advice,
+            (*unique[:-1], replace(unique[-1], detail=advice)),
         )
     return replace(fresh, changes=tuple(kept.values()), bindings=plan.bindings, inputs=plan.inputs)
 

@@ -6,7 +6,6 @@ be when it ends well: a model version, and an endpoint for each of its checkpoin
 """
 
 import dataclasses
-import math
 from typing import Any
 
 from reconciler.emulator import faults
@@ -20,12 +19,12 @@ from reconciler.emulator.vertex.data_sets import (
     check_validation,
     read_data_set,
     stats,
-    step_count,
 )
 from reconciler.emulator.vertex.filters import condition
-from reconciler.emulator.vertex.names import Place, full_name, new_id, place
+from reconciler.emulator.vertex.names import full_name, new_id, place
+from reconciler.emulator.vertex.products import epochs_of, plan_model
 from reconciler.emulator.vertex.queue import WITH_MODEL, is_full, reschedule
-from reconciler.emulator.vertex.records import Endpoint, Job, ModelVersion, Records
+from reconciler.emulator.vertex.records import Job, Records
 from reconciler.emulator.vertex.requests import SPECS, read_job
 from reconciler.emulator.vertex.schema import NOTHING
 from reconciler.emulator.vertex.versions import HERE
@@ -64,7 +63,7 @@ def create(call: Call) -> Reply:
     if data:
         records.add_pairs(job, data.pairs)
         if job.outcome in WITH_MODEL:
-            job = _plan_model(records, job, data, parent)
+            job = plan_model(records, job, data, parent)
     if full:
         reschedule(records, where["project"], call.now, settings.vertex_concurrent_jobs)
     call.effect = True
@@ -235,81 +234,4 @@ def _data(call: Call, fields: dict[str, Any]) -> tuple[DataSet, dict[str, Any]]:
     if "validationDatasetUri" in spec:
         uri = spec["validationDatasetUri"]
         check_validation(data, read_data_set(call.store, uri, preference=preference), uri)
-    return data, stats(data, _epochs(fields), preference=preference)
-
-
-def _epochs(fields: dict[str, Any]) -> int:
-    return int(fields[next(name for name in SPECS if name in fields)]["hyperParameters"]["epochCount"])
-
-
-def _plan_model(records: Records, job: Job, data: DataSet, parent: ModelVersion | None) -> Job:
-    """Write down the model and the endpoints that the job will have made when it ends."""
-    fields, here = job.fields, Place(project=job.project, location=job.location)
-    kind = next(name for name in SPECS if name in fields)
-    base = parent.system["base"] if parent else fields["baseModel"].removeprefix("publishers/google/models/")
-    title = fields.get("tunedModelDisplayName") or (
-        parent.fields["displayName"] if parent else f"tuned-{base}-{job.id[:6]}"
-    )
-    goes_on = parent is not None and title == parent.fields["displayName"]
-    model_id, version = new_id(), 1
-    if parent and goes_on:
-        model_id = parent.id
-        version = 1 + max(v.version for v in records.find(ModelVersion, "id = :id", id=parent.id))
-    epochs = _epochs(fields)
-    marks = _checkpoints(epochs, step_count(data, epochs))
-    if fields[kind].get("exportLastCheckpointOnly"):
-        marks = marks[-1:]
-    # Labels that the service puts on what a tuning makes; SDKs list tuned models by them.
-    system = {
-        "google-vertex-llm-tuning-base-model-id": base.replace(".", "-"),
-        "google-vertex-llm-tuning-job-id": job.id,
-        "tune-type": "sft" if kind == SPECS[0] else "preference-optimization",
-    }
-    own: dict[str, Any] = {"displayName": title, "labels": {**fields.get("labels", {}), **system}}
-    if fields.get("description"):
-        own["description"] = fields["description"]
-    about = {"base": base, "checkpoints": marks, "labels": system}
-    about |= {"encryptionSpec": fields["encryptionSpec"]} if "encryptionSpec" in fields else {}
-    records.add(
-        ModelVersion(
-            id=model_id, **here, version=version, job=job.seq, fields=own, system=about, born=job.ended
-        )
-    )
-    places = [
-        records.add(
-            Endpoint(
-                id=new_id(),
-                **here,
-                job=job.seq,
-                model=model_id,
-                version=version,
-                checkpoint=mark["checkpointId"],
-                deployed=new_id(),
-                fields=own,
-                system=about,
-                born=job.ended,
-            )
-        )
-        for mark in marks
-    ]
-    names = [full_name(job.project, job.location, f"endpoints/{place.id}") for place in places]
-    tuned: dict[str, Any] = {
-        "model": full_name(job.project, job.location, f"models/{model_id}@{version}"),
-        "endpoint": names[-1],
-    }
-    if not fields[kind].get("exportLastCheckpointOnly"):
-        pairs = zip(marks, names, strict=True)
-        tuned["checkpoints"] = [{**mark, "endpoint": name} for mark, name in pairs]
-    job = dataclasses.replace(job, tuned=tuned)
-    records.put(job)
-    return job
-
-
-def _checkpoints(epochs: int, steps: int) -> list[dict[str, str]]:
-    """Return one for each epoch, ten at most."""
-    count = min(10, epochs)
-    ends = [math.ceil(epochs * n / count) for n in range(1, count + 1)]
-    return [
-        {"checkpointId": str(n), "epoch": str(epoch), "step": str(math.ceil(steps * epoch / epochs))}
-        for n, epoch in enumerate(ends, 1)
-    ]
+    return data, stats(data, epochs_of(fields), preference=preference)

@@ -76,18 +76,6 @@ class Service:
         """Post to the control plane."""
         return self.call("POST", f"emulator/{path}", body)
 
-    def reset(self) -> None:
-        """Make it as new: no models, faults or log; the clock runs and trainings are short."""
-        self.control("reset", {})
-        self.settings(
-            training_seconds=0.3,
-            auth="none",
-            quota_project_required=False,
-            tunable=[BASE, OTHER_BASE],
-            delete_creating="allow",
-            list_lag_seconds=0,
-        )
-
     def settings(self, **values: Any) -> None:
         """Change settings."""
         self.control("settings", values)

@@ -23,7 +23,7 @@ spec:
 
 
 def test_init_writes_what_plan_takes(project: Project) -> None:
-    """A manifest and a Stack with a random suffix; plan works on it at once; again, nothing is overwritten."""
+    """A manifest and a Stack with a random suffix; plan works on it; a second init overwrites nothing."""
     first = project.run("init", expect=0)
     assert project.service.url in first.out
     project.run("validate", expect=0)

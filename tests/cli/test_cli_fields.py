@@ -4,39 +4,37 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from tests.cli.harness import Project, identity, model
 
 ML = {"grantee_type": "GROUP", "email_address": "ml@example.com", "role": "READER"}
 ANN = {"grantee_type": "USER", "email_address": "ann@example.com", "role": "WRITER"}
 
 
-@pytest.mark.parametrize(
-    ("spec", "live"),
-    [
-        ({"display_name": "another name"}, ("displayName", "another name")),
-        ({"description": "counts"}, ("description", "counts")),
-        ({"temperature": 0.25}, ("temperature", 0.25)),
-        ({"top_p": 0.5}, ("topP", 0.5)),
-        ({"top_k": 7}, ("topK", 7)),
-        ({"reader_project_numbers": [123, 456]}, ("readerProjectNumbers", ["123", "456"])),
-    ],
-)
-def test_a_mutable_field_is_patched_in_place(
-    project: Project, spec: dict[str, Any], live: tuple[str, Any]
-) -> None:
-    """One PATCH with a mask of exactly that field; no training; the id does not change."""
-    project.declare(model("one"))
+MUTABLE: list[tuple[dict[str, Any], tuple[str, Any]]] = [
+    ({"display_name": "another name"}, ("displayName", "another name")),
+    ({"description": "counts"}, ("description", "counts")),
+    ({"temperature": 0.25}, ("temperature", 0.25)),
+    ({"top_p": 0.5}, ("topP", 0.5)),
+    ({"top_k": 7}, ("topK", 7)),
+    ({"reader_project_numbers": [123, 456]}, ("readerProjectNumbers", ["123", "456"])),
+]
+
+
+def test_mutable_fields_are_patched_in_place(project: Project) -> None:
+    """One PATCH for each, which sets that field; no training; the ids do not change."""
+    names = [f"m{n}" for n in range(len(MUTABLE))]
+    project.declare(*(model(name) for name in names))
     project.apply()
-    project.declare(model("one", spec=spec))
-    assert project.actions() == {"TunedModel/one": [["update"]]}
+    project.declare(*(model(name, spec=spec) for name, (spec, _) in zip(names, MUTABLE, strict=True)))
+    assert project.actions() == {f"TunedModel/{name}": [["update"]] for name in names}
     project.service.forget_log()
     project.apply()
-    patches = [one for one in project.service.log() if one["method"] == "PATCH"]
-    assert [one["path"] for one in patches] == [f"/v1beta/tunedModels/{identity('one')}"]
+    patches = sorted(path for method, path in project.service.sent() if method == "PATCH")
+    assert patches == sorted(f"/v1beta/tunedModels/{identity(name)}" for name in names)
     assert project.service.creates() == 0
-    assert project.service.models()[identity("one")][live[0]] == live[1]
+    live = project.service.models()
+    for name, (_, (field, value)) in zip(names, MUTABLE, strict=True):
+        assert live[identity(name)][field] == value
     project.settled()
 
 

@@ -18,7 +18,7 @@ def changes(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_the_plan_document_of_a_create(project: Project) -> None:
-    """Terraform's names: format_version, resource_changes, actions, before, after, after_unknown, applyable."""
+    """It has Terraform's names, and our own facts under one key."""
     project.declare(model("one"))
     document = project.plan_json()
     assert document["format_version"].startswith("1.")

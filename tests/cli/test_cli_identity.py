@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from typing import Any
 
@@ -85,26 +86,25 @@ def test_camel_case_and_snake_case_are_one_model(project: Project) -> None:
     assert list(project.service.models()) == [identity("one")]
 
 
-@pytest.mark.parametrize(
-    ("declared", "canonical"),
-    [
-        ({}, {}),
-        ({"learning_rate": 1e-7}, {"learningRate": float_bits(1e-7)}),
-        ({"learning_rate_multiplier": 1}, {"learningRateMultiplier": float_bits(1.0)}),
-        (
-            {"learning_rate_multiplier": 0.5, "epoch_count": 3},
-            {"learningRateMultiplier": float_bits(0.5), "epochCount": 3},
-        ),
-        ({"batch_size": 16}, {"batchSize": 16}),
-    ],
-)
-def test_hyperparameters_in_the_id(
-    project: Project, declared: dict[str, Any], canonical: dict[str, Any]
-) -> None:
+HYPERPARAMETERS: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({}, {}),
+    ({"learning_rate": 1e-7}, {"learningRate": float_bits(1e-7)}),
+    ({"learning_rate_multiplier": 1}, {"learningRateMultiplier": float_bits(1.0)}),
+    (
+        {"learning_rate_multiplier": 0.5, "epoch_count": 3},
+        {"learningRateMultiplier": float_bits(0.5), "epochCount": 3},
+    ),
+    ({"batch_size": 16}, {"batchSize": 16}),
+]
+
+
+def test_hyperparameters_in_the_id(project: Project) -> None:
     """Declared ones only: integers as integers, floats as the hex of their float32 bits."""
-    project.declare(model("one", hyperparameters=declared))
+    project.declare(*(model(f"m{n}", hyperparameters=given) for n, (given, _) in enumerate(HYPERPARAMETERS)))
     project.apply("--no-wait")
-    assert list(project.service.models()) == [identity("one", hyperparameters=canonical)]
+    assert set(project.service.models()) == {
+        identity(f"m{n}", hyperparameters=canonical) for n, (_, canonical) in enumerate(HYPERPARAMETERS)
+    }
 
 
 def test_stack_and_base_are_in_the_id(project: Project) -> None:
@@ -114,24 +114,25 @@ def test_stack_and_base_are_in_the_id(project: Project) -> None:
     assert list(project.service.models()) == [identity("one", stack="prod-x1", source=OTHER_BASE)]
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"spec": {"display_name": "another"}},
-        {"spec": {"description": "d"}},
-        {"spec": {"temperature": 0.1}},
-        {"spec": {"top_k": 3}},
-        {"spec": {"top_p": 0.3}},
-        {"metadata": {"labels": {"a": "b"}}},
-        {"lifecycle": {"keep_deposed": "1h"}},
-        {"checks": [{"prompt": "1", "expect": "2"}]},
-        {"permissions": [{"grantee_type": "EVERYONE", "role": "READER"}]},
-    ],
-)
-def test_mutable_fields_are_not_in_the_id(project: Project, changes: dict[str, Any]) -> None:
+NOT_IN_THE_ID: list[dict[str, Any]] = [
+    {"spec": {"display_name": "another"}},
+    {"spec": {"description": "d"}},
+    {"spec": {"temperature": 0.1}},
+    {"spec": {"top_k": 3}},
+    {"spec": {"top_p": 0.3}},
+    {"metadata": {"labels": {"a": "b"}}},
+    {"lifecycle": {"keep_deposed": "1h"}},
+    {"checks": [{"prompt": "1", "expect": "2"}]},
+    {"permissions": [{"grantee_type": "EVERYONE", "role": "READER"}]},
+]
+
+
+def test_mutable_fields_are_not_in_the_id(project: Project) -> None:
     """display_name and all that can change in place leave the id as it is."""
-    project.declare(model("one", **changes))
-    assert identity("one") in project.plan().out
+    project.declare(*(model(f"m{n}", **copy.deepcopy(changes)) for n, changes in enumerate(NOT_IN_THE_ID)))
+    out = project.plan().out
+    for n in range(len(NOT_IN_THE_ID)):
+        assert identity(f"m{n}") in out
 
 
 def test_inline_and_every_file_form_are_equal(project: Project) -> None:

@@ -37,9 +37,14 @@ def test_destroy_without_approval_leaves_everything(project: Project) -> None:
     unchanged(project, before)
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
+def test_another_stacks_manifests_are_refused(project: Project) -> None:
+    """The state records its stack's name; another name is refused by every command and names both."""
+    project.declare(stack("ours"), model("one"))
+    project.apply()
+    before = project.state_file.read_bytes()
+    project.declare(stack("theirs"), model("one"))
+    project.service.forget_log()
+    for command in (
         ("apply", "--auto-approve"),
         ("plan",),
         ("destroy", "--auto-approve"),
@@ -47,19 +52,12 @@ def test_destroy_without_approval_leaves_everything(project: Project) -> None:
         ("wait",),
         ("import", "one", "x"),
         ("state", "rm", "TunedModel/one"),
-    ],
-)
-def test_another_stacks_manifests_are_refused(project: Project, command: tuple[str, ...]) -> None:
-    """The state records its stack's name; another name is refused and names both."""
-    project.declare(stack("ours"), model("one"))
-    project.apply()
-    before = project.state_file.read_bytes()
-    project.declare(stack("theirs"), model("one"))
-    project.service.forget_log()
-    result = project.run(*command, expect=1)
-    assert "ours" in result.err
-    assert "theirs" in result.err
-    unchanged(project, before)
+    ):
+        result = project.run(*command, expect=1)
+        assert "ours" in result.err
+        assert "theirs" in result.err
+    assert project.service.sent() == []
+    assert project.state_file.read_bytes() == before
 
 
 def test_a_nameless_state_takes_the_first_name_and_keeps_its_ids(project: Project) -> None:
@@ -74,9 +72,16 @@ def test_a_nameless_state_takes_the_first_name_and_keeps_its_ids(project: Projec
     project.settled()
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
+def test_a_state_of_the_other_service_is_refused(project: Project) -> None:
+    """A state of google is not touched at an emulator's endpoint: refused before any call."""
+    project.declare(model("one"))
+    project.apply()
+    document = project.state()
+    document["service"] = "google"
+    project.state_file.write_text(json.dumps(document))
+    before = project.state_file.read_bytes()
+    project.service.forget_log()
+    for command in (
         ("apply", "--auto-approve"),
         ("plan",),
         ("destroy", "--auto-approve"),
@@ -86,20 +91,10 @@ def test_a_nameless_state_takes_the_first_name_and_keeps_its_ids(project: Projec
         ("test",),
         ("generate", "one", "1"),
         ("show", "one"),
-    ],
-)
-def test_a_state_of_the_other_service_is_refused(project: Project, command: tuple[str, ...]) -> None:
-    """A state of google is not touched at an emulator's endpoint, before any call."""
-    project.declare(model("one"))
-    project.apply()
-    document = project.state()
-    document["service"] = "google"
-    project.state_file.write_text(json.dumps(document))
-    before = project.state_file.read_bytes()
-    project.service.forget_log()
-    result = project.run(*command, expect=1)
-    assert "google" in result.err.lower()
-    assert "emulator" in result.err
+    ):
+        result = project.run(*command, expect=1)
+        assert "google" in result.err.lower()
+        assert "emulator" in result.err
     assert project.service.sent() == []
     assert project.state_file.read_bytes() == before
 

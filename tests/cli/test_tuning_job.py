@@ -1,0 +1,351 @@
+"""Tuning jobs of Vertex AI as their users meet them: a folder, the command, an emulator."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from tests.cli.harness import PAIRS, Project, Service, finish, kill, model, stack, until
+
+HOME = "v1/projects/local/locations/us-central1"
+SPEC = "supervised_tuning_spec"
+
+
+@pytest.fixture
+def project(project: Project) -> Project:
+    """With the second API on the same emulator, whose deletions are quick."""
+    project.environ["GOOGLE_VERTEX_BASE_URL"] = project.service.url
+    project.environ["RECONCILER_LAG_SECONDS"] = "1"
+    project.service.control("settings", {"vertex_operation_seconds": 0.05, "vertex_cancel_seconds": 0.05})
+    write_data(project)
+    return project
+
+
+def write_data(project: Project, pairs: Sequence[tuple[str, str]] = PAIRS, name: str = "n.jsonl") -> None:
+    """A data file beside the manifests."""
+    lines = [json.dumps({"text_input": text, "output": output}) for text, output in pairs]
+    project.write(f"manifests/{name}", "\n".join(lines) + "\n")
+
+
+def job(name: str = "bot", *, data: str = "n.jsonl", **changes: Any) -> dict[str, Any]:
+    """A manifest; changes are merged into its spec, other keys of the envelope stand in `beside`."""
+    beside = changes.pop("beside", {})
+    metadata = {"name": name, **changes.pop("metadata", {})}
+    spec = {
+        "base_model": "gemini-2.5-flash",
+        SPEC: {"training_dataset_uri": data, "hyper_parameters": {"epoch_count": 3}},
+        **changes,
+    }
+    return {
+        "apiVersion": "reconciler/v1",
+        "kind": "TuningJob",
+        "metadata": metadata,
+        "spec": spec,
+        **beside,
+    }
+
+
+def listed(service: Service, collection: str) -> list[dict[str, Any]]:
+    """All of a collection."""
+    found: list[dict[str, Any]] = service.call("GET", f"{HOME}/{collection}").get(collection, [])
+    return found
+
+
+def posted(service: Service) -> int:
+    """How many jobs were created."""
+    return sum(
+        one["method"] == "POST" and one["path"].endswith("/tuningJobs") and one["effect"]
+        for one in service.log()
+    )
+
+
+def uploads(service: Service) -> int:
+    """How many objects were uploaded."""
+    return sum(one["method"] == "POST" and "/upload/storage/" in one["path"] for one in service.log())
+
+
+def only(found: list[dict[str, Any]]) -> dict[str, Any]:
+    """The one that there is."""
+    assert len(found) == 1, found
+    return found[0]
+
+
+def test_a_life(project: Project, service: Service) -> None:
+    """Trained once; then nothing to do; changed fields are patched on model and endpoint; destroyed wholly."""
+    check = {"checks": [{"prompt": "1", "expect": "2"}]}
+    project.declare(job(tuned_model_display_name="Bot", labels={"team": "a"}, beside=check))
+    project.apply()
+    project.settled()
+    assert (posted(service), uploads(service)) == (1, 1)
+    before = project.state_file.read_bytes()
+    project.apply()
+    assert (posted(service), uploads(service)) == (1, 1)
+    assert project.state_file.read_bytes() == before
+    endpoint = project.run("output", "TuningJob/bot", expect=0).out.strip()
+    assert endpoint in {one["name"] for one in listed(service, "endpoints")}
+    assert project.run("output", "--format", "env", expect=0).out.strip() == f"TUNINGJOB_BOT={endpoint}"
+    assert project.run("generate", "bot", "7", expect=0).out == "8\n"
+    assert "passed" in project.run("test", expect=0).out
+    shown = project.run("show", "bot", expect=0).out
+    assert endpoint in shown
+    assert "20" in shown
+
+    project.declare(
+        job(tuned_model_display_name="Bot 2", description="up", labels={"team": "b", "x": ""}, beside=check)
+    )
+    assert project.actions() == {"TuningJob/bot": [["update"]]}
+    project.apply()
+    project.settled()
+    tuned = only(listed(service, "models"))
+    assert (tuned["displayName"], tuned["description"], tuned["labels"]["team"]) == ("Bot 2", "up", "b")
+    assert "reconciler_id" in tuned["labels"]
+    assert posted(service) == 1
+
+    project.run("destroy", "--auto-approve", expect=0)
+    assert (listed(service, "models"), listed(service, "endpoints")) == ([], [])
+    assert project.recorded() == []
+
+
+def test_changed_data_is_trained_beside_what_serves(project: Project, service: Service) -> None:
+    """Another data set replaces: the new one serves, then endpoints and model of the old one go."""
+    project.declare(job())
+    project.apply()
+    old = project.run("output", "bot", expect=0).out.strip()
+    write_data(project, PAIRS[1:])
+    assert project.actions() == {"TuningJob/bot": [["create", "delete"]]}
+    project.apply()
+    new = project.run("output", "bot", expect=0).out.strip()
+    assert new != old
+    assert old not in {one["name"] for one in listed(service, "endpoints")}
+    assert len(listed(service, "models")) == 1
+    project.settled()
+    assert (posted(service), uploads(service)) == (2, 2)
+
+
+def test_a_kill_between_post_and_record_trains_once(project: Project, service: Service) -> None:
+    """SIGKILL while the reply of the create is under way: the next run finds the job by its label."""
+    project.declare(job())
+    service.fault(method="POST", path="/tuningJobs$", hang=True, when="after")
+    process = project.start("apply", "--auto-approve")
+    until(lambda: listed(service, "tuningJobs"))
+    kill(process)
+    project.apply()
+    project.settled()
+    assert posted(service) == 1
+    assert len(listed(service, "tuningJobs")) == 1
+
+
+def test_a_kill_before_the_list_shows_it_trains_once(project: Project, service: Service) -> None:
+    """The same while the list lags: it is looked for as long as a list may lag before another POST."""
+    project.environ["RECONCILER_LAG_SECONDS"] = "6"
+    project.declare(job())
+    service.control("faults", [{"lag": 3, "what": "list", "path": "tuningJobs"}])
+    service.fault(method="POST", path="/tuningJobs$", hang=True, when="after")
+    process = project.start("apply", "--auto-approve")
+    until(lambda: posted(service))
+    kill(process)
+    project.apply()
+    project.settled()
+    assert posted(service) == 1
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_lost_reply_trains_once(project: Project, service: Service, when: str) -> None:
+    """A dropped connection, before or after its effect, ends with one job and one model."""
+    project.declare(job())
+    service.fault(method="POST", path="/tuningJobs$", drop=True, when=when)
+    project.apply()
+    project.settled()
+    assert len(listed(service, "tuningJobs")) == 1
+
+
+def test_state_can_be_thrown_away(project: Project, service: Service) -> None:
+    """Without its state a model is found again by its label, and nothing is trained."""
+    project.declare(job(), job("kid", base_model=None, pre_tuned_model={"tuned_model_name": "TuningJob/bot"}))
+    declared = project.root / "manifests/models.yaml"
+    declared.write_text(declared.read_text().replace('"base_model": null,', ""))
+    project.apply()
+    project.settled()
+    assert posted(service) == 2
+    project.state_file.unlink()
+    project.apply()
+    project.settled()
+    assert posted(service) == 2
+
+
+def test_data_in_a_bucket_is_known_by_its_content(project: Project, service: Service) -> None:
+    """gs:// data is neither read nor uploaded; overwritten, it replaces; missing, it is an error with a place."""
+    project.declare(job(data="gs://data/train.jsonl"))
+    result = project.plan(expect=1)
+    assert "gs://data/train.jsonl does not exist" in result.err
+    assert "models.yaml:" in result.err
+    put(service, "train.jsonl", PAIRS)
+    project.apply()
+    project.settled()
+    put(service, "train.jsonl", PAIRS[1:])
+    assert project.actions() == {"TuningJob/bot": [["create", "delete"]]}
+
+
+def put(service: Service, name: str, pairs: Sequence[tuple[str, str]]) -> None:
+    """Put an object with chat JSONL into the bucket."""
+    import requests
+
+    lines = [
+        {
+            "contents": [
+                {"role": role, "parts": [{"text": text}]} for role, text in zip(("user", "model"), pair)
+            ]
+        }
+        for pair in pairs
+    ]
+    reply = requests.post(
+        f"{service.url}/upload/storage/v1/b/data/o",
+        params={"uploadType": "media", "name": name},
+        data="\n".join(map(json.dumps, lines)).encode(),
+        timeout=10,
+    )
+    assert reply.ok, reply.text
+
+
+def test_a_lost_model_is_missing_and_a_lost_endpoint_is_a_failure(project: Project, service: Service) -> None:
+    """Drift tells both; a finished job whose model is gone is trained again, not adopted."""
+    project.declare(job())
+    project.apply()
+    endpoint = only(listed(service, "endpoints"))
+    tuned = only(listed(service, "models"))
+    undeploy = {"deployedModelId": endpoint["deployedModels"][0]["id"]}
+    service.call("POST", f"v1/{endpoint['name']}:undeployModel", undeploy)
+    until(lambda: not listed(service, "endpoints")[0].get("deployedModels"))
+    service.call("DELETE", f"v1/{endpoint['name']}")
+    until(lambda: not listed(service, "endpoints"))
+    failed = project.run("drift", expect=2)
+    assert "its endpoint" in failed.out
+    assert project.plan("--detailed-exitcode", expect=2).out
+    service.call("DELETE", f"v1/{tuned['name']}")
+    until(lambda: not listed(service, "models"))
+    assert "TuningJob/bot" in project.run("drift", expect=2).out
+    assert project.actions() == {"TuningJob/bot": [["create"]]}
+    project.apply()
+    project.settled()
+    assert posted(service) == 2
+
+
+def test_a_failure_is_shown_and_not_repeated(project: Project, service: Service) -> None:
+    """A FAILED job: its error, exit 4, no second training until --retry-failed asks for one."""
+    project.declare(job(labels={"team": "red"}))
+    service.control("faults", [{"train": "team=red", "fail": {"code": 8, "message": "out of tomatoes"}}])
+    result = project.apply(expect=4)
+    assert "out of tomatoes" in result.all
+    assert "out of tomatoes" in project.apply(expect=4).all
+    assert posted(service) == 1
+    service.control("faults", [])
+    project.apply("--retry-failed")
+    project.settled()
+    assert posted(service) == 2
+
+
+def test_a_running_job_is_cancelled(project: Project, service: Service) -> None:
+    """Destroying what trains cancels it; nothing is left, and it can be trained again."""
+    service.control("settings", {"training_seconds": 600})
+    project.declare(job())
+    project.apply("--no-wait")
+    project.run("destroy", "--auto-approve", expect=0)
+    assert only(listed(service, "tuningJobs"))["state"] == "JOB_STATE_CANCELLED"
+    assert project.recorded() == []
+    service.control("settings", {"training_seconds": 0.3})
+    project.apply()
+    project.settled()
+    assert len(listed(service, "models")) == 1
+
+
+def test_an_interrupt_detaches_and_wait_finishes(project: Project, service: Service) -> None:
+    """SIGINT while it trains exits 3; wait records and promotes; nothing is trained twice."""
+    service.control("settings", {"training_seconds": 3})
+    project.declare(job())
+    process = project.start("apply", "--auto-approve")
+    until(lambda: listed(service, "tuningJobs"))
+    until(lambda: "tuningJobs/" in project.state_file.read_text())
+    result, _ = finish(process, signal.SIGINT)
+    assert result.code == 3, result.all
+    project.run("wait", expect=0)
+    project.settled()
+    assert posted(service) == 1
+
+
+@pytest.mark.parametrize("over_quota", ["queue", "refuse"])
+def test_a_quota_of_jobs_is_waited_out(project: Project, service: Service, over_quota: str) -> None:
+    """With room for one job at a time two are trained one after the other, and nothing fails."""
+    service.control("settings", {"vertex_concurrent_jobs": 1, "vertex_over_quota": over_quota})
+    project.declare(job("a"), job("b"))
+    project.apply()
+    project.settled()
+    assert posted(service) == 2
+
+
+def test_without_room_no_wait_is_unfinished(project: Project, service: Service) -> None:
+    """With --no-wait what finds no room is told as unfinished, exit 3, and begun by a later apply."""
+    service.control("settings", {"vertex_concurrent_jobs": 1, "vertex_over_quota": "refuse"})
+    project.declare(job("a"), job("b"))
+    result = project.apply("--no-wait", expect=3)
+    assert "no room" in result.all
+    project.run("wait", expect=None)
+    project.apply()
+    project.settled()
+    assert posted(service) == 2
+
+
+def test_import_adopts_a_job(project: Project, service: Service) -> None:
+    """A finished job of somebody else's making is adopted by its number or its name."""
+    put(service, "train.jsonl", PAIRS)
+    body = {
+        "baseModel": "gemini-2.5-flash",
+        "supervisedTuningSpec": {"trainingDatasetUri": "gs://data/train.jsonl"},
+    }
+    made = service.call("POST", f"{HOME}/tuningJobs", body)
+    until(lambda: listed(service, "models"))
+    project.declare(job(**{SPEC: {"training_dataset_uri": "gs://data/train.jsonl"}}))
+    project.run("import", "TuningJob/bot", made["name"].rpartition("/")[2], expect=0)
+    project.settled()
+    assert posted(service) == 1
+
+
+def test_one_stack_holds_both_kinds(project: Project, service: Service) -> None:
+    """Both are planned, applied, called and destroyed together."""
+    project.declare(stack("both-1a2b3c"), model("numbers"), job())
+    project.apply()
+    project.settled()
+    names = project.run("output", "--format", "json", expect=0).json()
+    assert names["TunedModel/numbers"].startswith("tunedModels/")
+    assert "/endpoints/" in names["TuningJob/bot"]
+    project.run("drift", expect=0)
+    project.run("destroy", "--auto-approve", expect=0)
+    assert service.models() == {}
+    assert listed(service, "models") == []
+
+
+def test_two_sorts_of_services_are_refused(project: Project) -> None:
+    """An emulator for one kind and Google for the other is refused before any call."""
+    project.declare(model("numbers"), job(metadata={"location": "us-central1", "project": "p-1"}))
+    result = project.plan(
+        expect=1, environ={"GOOGLE_VERTEX_BASE_URL": None, "GOOGLE_OAUTH_ACCESS_TOKEN": "t"}
+    )
+    assert "one is an emulator" in result.err
+
+
+def test_an_api_key_is_no_credential_for_it(project: Project) -> None:
+    """At Google's own address a key is skipped, and the message says what is needed."""
+    project.declare(job(metadata={"location": "us-central1", "project": "p-1"}))
+    result = project.plan(
+        expect=1,
+        environ={
+            "GOOGLE_VERTEX_BASE_URL": None,
+            "GOOGLE_GEMINI_BASE_URL": None,
+            "GEMINI_API_KEY": "k",
+            "GOOGLE_APPLICATION_CREDENTIALS": "/nowhere.json",
+        },
+    )
+    assert "refuses API keys" in result.err

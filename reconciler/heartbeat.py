@@ -12,7 +12,8 @@ from collections.abc import Callable
 from reconciler.backends import Backend, LockInfo
 from reconciler.errors import LockLostError
 
-_JOIN = 2.0
+_JOIN = 0.3
+"""Seconds for a renewal that is under way; a stop has little time."""
 
 
 class Heartbeat:
@@ -35,7 +36,8 @@ class Heartbeat:
         self._failure: Exception | None = None
         self._beating = threading.Lock()
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="state lock", daemon=True)
+        # Not a daemon: see backends.interruptible.
+        self._thread = threading.Thread(target=self._run, name="state lock")
 
     def start(self) -> None:
         """Begin to renew."""

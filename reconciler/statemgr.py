@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 from reconciler.backends import Backend, LockInfo, Stored
+from reconciler.backends.interruptible import Interruptible
 from reconciler.backends.lease import elapsed
 from reconciler.errors import (
     StateError,
@@ -30,6 +31,8 @@ from reconciler.statefile import dumps, loads
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.05, 2.0
 _UNLOCK_TRIES = 3
+_UNLOCK_PATIENCE = 10.0
+"""Seconds after which a store that has not taken the lock back is not asked again."""
 
 
 def _utc_now() -> datetime:
@@ -94,14 +97,15 @@ class StateManager:
         Raises:
             StateCorruptError, StateTooNewError, StateStoreError
         """
-        return _load(self._backend.read(), self.place)
+        return _load(Interruptible(self._backend).read(), self.place)
 
     @contextmanager
     def locked(self, *, stopping: Callable[[], bool] = lambda: False) -> Iterator[Session]:
         """Hold the lock, waiting for it at most `lock_timeout`; the state is read under it.
 
         Args:
-            stopping: whether the run is being stopped: then nobody's lock is waited for.
+            stopping: whether the run is being stopped: then neither somebody's lock is waited for, nor
+                for long a store that does not answer.
 
         Raises:
             StoppedError: the run is being stopped, and somebody else holds the lock.
@@ -117,22 +121,23 @@ class StateManager:
         )
         heartbeat = None
         refused = False
+        backend = Interruptible(self._backend, stopping)
         try:
             try:
-                since = self._acquire(info, stopping)
+                since = self._acquire(backend, info, stopping)
             except (StateLockedError, StoppedError):
                 refused = True
                 raise
             heartbeat = Heartbeat(self._backend, info, clock=self._clock, since=since, lease=self._lease)
             heartbeat.start()
-            yield Session(self._backend, heartbeat, new_id=self._new_id)
+            yield Session(backend, heartbeat, new_id=self._new_id)
         finally:
             if heartbeat is not None:
                 heartbeat.stop()
-                self._release(info)
+                self._release(backend, info)
             elif not refused:  # an interrupt or a lost reply in the middle of the call: perhaps we have it
                 with suppress(StateError):
-                    self._backend.unlock(info)
+                    backend.unlock(info)
 
     def force_unlock(self, lock_id: str) -> LockInfo:
         """Break the lock with this id and answer whose it was.
@@ -140,16 +145,16 @@ class StateManager:
         Raises:
             StateError: another lock is held, or none.
         """
-        return self._backend.force_unlock(lock_id)
+        return Interruptible(self._backend).force_unlock(lock_id)
 
-    def _acquire(self, info: LockInfo, stopping: Callable[[], bool]) -> float:
+    def _acquire(self, backend: Backend, info: LockInfo, stopping: Callable[[], bool]) -> float:
         """When, by our clock, the lock was certainly not older than."""
         deadline = self._clock() + self._lock_timeout
         pause, told = _FIRST_WAIT, False
         while True:
             since = self._clock()
             try:
-                self._backend.lock(info)
+                backend.lock(info)
             except StateLockedError as error:
                 left = deadline - self._clock()
                 if left <= 0:
@@ -167,17 +172,19 @@ class StateManager:
             else:
                 return since
 
-    def _release(self, info: LockInfo) -> None:
+    def _release(self, backend: Interruptible, info: LockInfo) -> None:
         """Give the lock back; what went before matters more than a failure here, so it is only told."""
+        began = self._clock()
         for left in reversed(range(_UNLOCK_TRIES)):
             try:
-                self._backend.unlock(info)
+                backend.unlock(info)
             except StateError as error:
-                if not left:
+                if not left or backend.stopped or self._clock() - began > _UNLOCK_PATIENCE:
                     self._notify(
                         f"{error.summary}; the lock {info.id} was not given back. If it does not expire, "
                         f"run: reconciler force-unlock {info.id}"
                     )
+                    return
             else:
                 return
 
@@ -190,7 +197,7 @@ class Session:
         commit_interval: least seconds between two commits that the store bears.
     """
 
-    def __init__(self, backend: Backend, heartbeat: Heartbeat, *, new_id: Callable[[], str]) -> None:
+    def __init__(self, backend: Interruptible, heartbeat: Heartbeat, *, new_id: Callable[[], str]) -> None:
         stored = backend.read()
         self.state = _load(stored, backend.place)
         self.commit_interval = backend.commit_interval
@@ -238,6 +245,11 @@ class Session:
             LockLostError: the lock was lost, or cannot be shown to be younger than half a lease.
         """
         self._heartbeat.ensure_fresh()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the run is being stopped: from the first time that it is seen, the store has seconds."""
+        return self._backend.stopped
 
     def _settle(self, data: bytes, written: State) -> None:
         """Look whether the write that failed without an answer arrived after all."""

@@ -18,6 +18,7 @@ from reconciler.apply.outcomes import Settled, begin, fail, overtaken, settle
 from reconciler.apply.steps import CHANGING, WATCHING, Step, Task, concerns
 from reconciler.errors import (
     AlreadyExistsError,
+    ExitCode,
     NoCapacityError,
     ReconcilerError,
     ServiceError,
@@ -35,6 +36,9 @@ _GRACE = 2.5
 
 _COMMIT_TRIES = 4
 """How often a commit is tried while the store fails, 1, 2, 4 … seconds apart."""
+
+_COMMIT_PATIENCE = 40.0
+"""Seconds after which a failing store is not tried again; one that hangs takes long to fail."""
 
 _COMMIT_SHARE = 4.0
 """A commit of many records takes long: the pause after it is so many times as long."""
@@ -58,8 +62,10 @@ class Work:
         self._last_commit = means.clock()
         self._pause = session.commit_interval
         self._tries = 0
+        self._failing = 0.0
         self._halt: Exception | None = None
         self._sealed = False
+        self._begun = False
         self._grace = _GRACE
 
     def intend(self) -> None:
@@ -91,6 +97,8 @@ class Work:
             elif (not self._running and not self._settled) or not self._gather():
                 break
         if self._halt is not None:
+            if self._begun and isinstance(self._halt, ReconcilerError):
+                self._halt.exit_code = ExitCode.FAILED
             raise self._halt
 
     # -- tasks -------------------------------------------------------------------------------------
@@ -135,6 +143,7 @@ class Work:
         def work() -> object:
             if changing:
                 session.ensure_held()
+                self._begun = True
             return call(task, record, want, source, examples)
 
         return self._means.pool.submit(work)
@@ -149,7 +158,7 @@ class Work:
         done = wait(self._running, timeout=timeout, return_when=FIRST_COMPLETED).done
         for future in done:
             self._take_in(self._running.pop(future), future)
-        if not done and self._means.stopping.is_set():
+        if not done and self._session.stopped:
             self._grace -= timeout
         return self._grace > 0
 
@@ -217,7 +226,9 @@ class Work:
                 self._ledger.commit(self._session)
         except StateStoreError as error:
             self._tries += 1
-            if self._tries >= _COMMIT_TRIES or self._means.stopping.is_set():
+            self._failing += self._means.clock() - began
+            patient = self._tries < _COMMIT_TRIES and self._failing < _COMMIT_PATIENCE
+            if not patient or self._means.stopping.is_set():
                 self._seal(error)
         except StateError as error:
             self._seal(error)
@@ -227,7 +238,7 @@ class Work:
             return
         if self._ledger.unwritten:
             return
-        self._tries = 0
+        self._tries, self._failing = 0, 0.0
         self._pause = max(self._session.commit_interval, _COMMIT_SHARE * (self._last_commit - began))
         settled, self._settled = self._settled, []
         for task, _ in settled:

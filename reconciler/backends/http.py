@@ -94,7 +94,8 @@ class HTTPBackend:
         current = self.read()
         if (current.version if current else None) != expected:
             raise StateMovedError(
-                f"{self.place}: the state is not the one that was read: somebody wrote it without the lock",
+                f"{self.place}: the state is not the one that was read: somebody wrote it, without the "
+                "lock or after breaking ours",
                 "Nothing was overwritten. Run the command again.",
             )
         parts = urlsplit(self._address)

@@ -123,7 +123,7 @@ class ObjectBackend:
             stored = self._get(self._lock_key)
             holder, _, _ = self._lock_document(stored)
             if stored is None or holder is None or holder.id != info.id:
-                now = f"{holder} holds it now" if holder else "it was forced open"
+                now = f"{holder} holds it now" if holder else "it expired or was forced open"
                 raise LockLostError(
                     f"{self.place}: the lock {info.id} is not ours any more: {now}",
                     "Nothing of theirs was overwritten. Run the command again when they have finished.",

@@ -134,6 +134,7 @@ def _explain_failures(provider: Provider, state: State, shown: dict[str, Live], 
         and not model.error
         and model.id in shown
         and shown[model.id].status is Status.FAILED
+        and not shown[model.id].error
     ]
 
     def look(handle: Handle) -> str:

@@ -75,7 +75,7 @@ def only(found: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def test_a_life(project: Project, service: Service) -> None:
-    """Trained once; then nothing to do; changed fields are patched on model and endpoint; destroyed wholly."""
+    """Trained once; then nothing to do; changed fields are patched; destroyed wholly."""
     check = {"checks": [{"prompt": "1", "expect": "2"}]}
     project.declare(job(tuned_model_display_name="Bot", labels={"team": "a"}, beside=check))
     project.apply()
@@ -129,7 +129,7 @@ def test_changed_data_is_trained_beside_what_serves(project: Project, service: S
 def test_a_kill_between_post_and_record_trains_once(project: Project, service: Service) -> None:
     """SIGKILL while the reply of the create is under way: the next run finds the job by its label."""
     project.declare(job())
-    service.fault(method="POST", path="/tuningJobs$", hang=True, when="after")
+    service.fault({"method": "POST", "path": "/tuningJobs$", "hang": True, "when": "after"})
     process = project.start("apply", "--auto-approve")
     until(lambda: listed(service, "tuningJobs"))
     kill(process)
@@ -144,7 +144,7 @@ def test_a_kill_before_the_list_shows_it_trains_once(project: Project, service: 
     project.environ["RECONCILER_LAG_SECONDS"] = "6"
     project.declare(job())
     service.control("faults", [{"lag": 3, "what": "list", "path": "tuningJobs"}])
-    service.fault(method="POST", path="/tuningJobs$", hang=True, when="after")
+    service.fault({"method": "POST", "path": "/tuningJobs$", "hang": True, "when": "after"})
     process = project.start("apply", "--auto-approve")
     until(lambda: posted(service))
     kill(process)
@@ -157,7 +157,7 @@ def test_a_kill_before_the_list_shows_it_trains_once(project: Project, service: 
 def test_a_lost_reply_trains_once(project: Project, service: Service, when: str) -> None:
     """A dropped connection, before or after its effect, ends with one job and one model."""
     project.declare(job())
-    service.fault(method="POST", path="/tuningJobs$", drop=True, when=when)
+    service.fault({"method": "POST", "path": "/tuningJobs$", "drop": True, "when": when})
     project.apply()
     project.settled()
     assert len(listed(service, "tuningJobs")) == 1
@@ -178,7 +178,7 @@ def test_state_can_be_thrown_away(project: Project, service: Service) -> None:
 
 
 def test_data_in_a_bucket_is_known_by_its_content(project: Project, service: Service) -> None:
-    """gs:// data is neither read nor uploaded; overwritten, it replaces; missing, it is an error with a place."""
+    """gs:// data is not read; overwritten, it replaces; missing, it is an error with a place."""
     project.declare(job(data="gs://data/train.jsonl"))
     result = project.plan(expect=1)
     assert "gs://data/train.jsonl does not exist" in result.err
@@ -197,7 +197,8 @@ def put(service: Service, name: str, pairs: Sequence[tuple[str, str]]) -> None:
     lines = [
         {
             "contents": [
-                {"role": role, "parts": [{"text": text}]} for role, text in zip(("user", "model"), pair)
+                {"role": role, "parts": [{"text": text}]}
+                for role, text in zip(("user", "model"), pair, strict=True)
             ]
         }
         for pair in pairs
@@ -215,13 +216,14 @@ def test_a_lost_model_is_missing_and_a_lost_endpoint_is_a_failure(project: Proje
     """Drift tells both; a finished job whose model is gone is trained again, not adopted."""
     project.declare(job())
     project.apply()
-    endpoint = only(listed(service, "endpoints"))
+    serving = project.run("output", "bot", expect=0).out.strip()
     tuned = only(listed(service, "models"))
-    undeploy = {"deployedModelId": endpoint["deployedModels"][0]["id"]}
-    service.call("POST", f"v1/{endpoint['name']}:undeployModel", undeploy)
-    until(lambda: not listed(service, "endpoints")[0].get("deployedModels"))
-    service.call("DELETE", f"v1/{endpoint['name']}")
-    until(lambda: not listed(service, "endpoints"))
+    for endpoint in listed(service, "endpoints"):
+        for one in endpoint["deployedModels"]:
+            service.call("POST", f"v1/{endpoint['name']}:undeployModel", {"deployedModelId": one["id"]})
+    until(lambda: not any(one.get("deployedModels") for one in listed(service, "endpoints")))
+    service.call("DELETE", f"v1/{serving}")
+    until(lambda: serving not in {one["name"] for one in listed(service, "endpoints")})
     failed = project.run("drift", expect=2)
     assert "its endpoint" in failed.out
     assert project.plan("--detailed-exitcode", expect=2).out
@@ -242,7 +244,7 @@ def test_a_failure_is_shown_and_not_repeated(project: Project, service: Service)
     assert "out of tomatoes" in result.all
     assert "out of tomatoes" in project.apply(expect=4).all
     assert posted(service) == 1
-    service.control("faults", [])
+    service.heal()
     project.apply("--retry-failed")
     project.settled()
     assert posted(service) == 2

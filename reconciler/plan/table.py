@@ -54,6 +54,44 @@ _LAG = timedelta(seconds=60)
 
 def decide(wanted: Wanted) -> Decision:
     """Every row in which a manifest declares the address."""
+    kept = _not_deleted_first(wanted)
+    if kept is None:
+        return _decide(wanted)
+    decision = _decide(replace(wanted, record=kept))
+    if not decision.errors and decision.changes[0].intent is None:
+        main = replace(decision.changes[0], intent=kept)
+        if main.action is Action.NO_OP:
+            main = replace(main, action=Action.RECORD, reason=Reason.RECORD_ONLY)
+        decision.changes[0] = main
+    return decision
+
+
+def _not_deleted_first(wanted: Wanted) -> Record | None:
+    """The record with a delete_first taken back that was approved, not begun, and is not asked for any more.
+
+    The old model still lives under the id, and nothing in today's manifest allows it to go before its
+    successor has proved itself. None where there is no such thing.
+    """
+    record, want = wanted.record, wanted.want
+    candidate = record.candidate
+    if candidate is None or wanted.live(candidate) is not None:
+        return None
+    old = next((one for one in record.deposed if one.id == candidate.id), None)
+    if old is None or wanted.live(old) is None:
+        return None
+    allowed = want.lifecycle.replace == "delete_first" and not want.lifecycle.prevent_destroy
+    if allowed and want.id == candidate.id:
+        return None
+    others = tuple(one for one in record.deposed if one is not old)
+    back = replace(old, deposed="")
+    if record.serving is None and old.promoted:
+        return replace(record, serving=back, candidate=None, deposed=others)
+    if not old.promoted:
+        return replace(record, candidate=back, deposed=others)
+    return replace(record, candidate=None)
+
+
+def _decide(wanted: Wanted) -> Decision:
     record = wanted.record
     candidate, serving = record.candidate, record.serving
     errors = _forbidden(wanted.world, record, wanted.want)

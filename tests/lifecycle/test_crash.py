@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from tests.lifecycle.story import Edit, Event, Fail, Fault, Lose, Pass, Run, Spec, Story, Teller, Vanish
@@ -138,6 +138,17 @@ accidents: st.SearchStrategy[Event] = st.one_of(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 @given(story=stories())
+@example(
+    # a delete_first that waits for its parent, stopped, and then not asked for any more
+    story=Story(
+        events=(
+            Edit((Spec("a"), Spec("kid", parent="a", pinned=True, keep=True))),
+            Run(),
+            Run(replace="a", stop=1),
+        ),
+        final=(Spec("a"), Spec("kid", parent="a", keep=True)),
+    )
+)
 def test_every_life_converges(story: Story) -> None:
     """After each event nothing was trained twice, orphaned or wrongly deleted; the end is as declared."""
     Teller(story).play()

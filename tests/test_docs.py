@@ -11,15 +11,15 @@ import click
 import pytest
 
 from reconciler.cli import COMMANDS, cli
+from reconciler.cli.connect import kinds
 from reconciler.manifests import load
-from reconciler.providers.gemini.fields import TUNED_MODEL
 
 ROOT = pathlib.Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 TEXTS = {page.relative_to(ROOT).as_posix(): page.read_text(encoding="utf-8") for page in PAGES}
 README = TEXTS["README.md"]
 EVERYTHING = "\n".join(TEXTS.values())
-KINDS = {TUNED_MODEL.name: TUNED_MODEL}
+KINDS = kinds()
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 VARIABLE = re.compile(r"\b(?:RECONCILER|GOOGLE|GEMINI|TF_HTTP|AWS|AZURE_STORAGE|STORAGE)_[A-Z0-9_]*\b")
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.cli.connect import kinds
 from reconciler.errors import Diagnostic, ManifestError
 from reconciler.manifests import Loaded, load
-from reconciler.providers.gemini.fields import TUNED_MODEL
 
-KINDS = {"TunedModel": TUNED_MODEL}
+KINDS = kinds()
 
 Load = Callable[..., Loaded]
 Refused = Callable[..., list[Diagnostic]]

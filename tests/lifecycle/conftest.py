@@ -1,4 +1,4 @@
-"""One emulator a module, made as new for every test; one project folder a test."""
+"""An emulator and a project folder for each test."""
 
 from __future__ import annotations
 
@@ -10,22 +10,14 @@ import pytest
 from tests.cli.harness import Project, Service
 
 
-@pytest.fixture(scope="module")
-def shared() -> Iterator[Service]:
-    """Return the module's emulator; a training takes no time."""
+@pytest.fixture
+def service() -> Iterator[Service]:
+    """Return an emulator; a training takes no time."""
     from reconciler.emulator import Settings
     from reconciler.emulator.server import running
 
     with running(settings=Settings(training_seconds=0)) as emulator:
         yield Service(emulator.url)
-
-
-@pytest.fixture
-def service(shared: Service) -> Service:
-    """Return the emulator, empty."""
-    shared.reset()
-    shared.settings(training_seconds=0)
-    return shared
 
 
 @pytest.fixture

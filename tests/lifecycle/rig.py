@@ -93,7 +93,7 @@ class Rig:
     def begin(self) -> None:
         """Back to the beginning: the same models, permissions and state."""
         self.gate.reset()
-        self.service.reset()
+        self.service.control("reset", {})
         self.service.settings(training_seconds=0)
         for id, live in self.models.items():
             self.service.create(

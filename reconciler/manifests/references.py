@@ -59,7 +59,7 @@ def check_references(seen: Sequence[Seen], problems: Problems, *, whole: bool) -
                 f"{one.parent} is declared nowhere",
                 f"Did you mean {one.parent.kind}/{near}?"
                 if near
-                else "Declare it, or write tunedModels/ID for a model that is live.",
+                else "Declare it, or name a live model by its resource name.",
                 address=str(one.address),
             )
     _check_circles(first, problems)

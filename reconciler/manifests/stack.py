@@ -52,6 +52,13 @@ VariableValue = Annotated[
 _BUCKET = "gs://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9](?:/[A-Za-z0-9._-]+)*/?"
 
 
+Bucket = Annotated[
+    str,
+    matching(_BUCKET, "is not a bucket", "Write gs://BUCKET/PREFIX."),
+    WithJsonSchema({"type": "string", "pattern": f"^{_BUCKET}$"}),
+]
+
+
 class DeclaredGuards(Declared):
     """Bounds that no plan may exceed."""
 
@@ -84,17 +91,7 @@ class StackSpec(Declared):
     project: Text | None = None
     location: Text | None = None
     endpoint: Annotated[str, AfterValidator(_endpoint)] | None = None
-    bucket: (
-        Annotated[
-            str,
-            matching(
-                "gs://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9](?:/[A-Za-z0-9._/-]*)?",
-                "is not a bucket",
-                "Write gs://BUCKET/PREFIX.",
-            ),
-        ]
-        | None
-    ) = None
+    bucket: Bucket | None = None
     tunable_base_models: list[Text] | None = None
     state: Text | None = None
     variables: dict[VariableName, VariableValue] = Field(default_factory=dict)

@@ -31,6 +31,8 @@ _MODEL = r"projects/[A-Za-z0-9:._-]+/locations/[a-z0-9-]+/models/[A-Za-z0-9_-]+(
 _BASE = r"(?:publishers/google/models/)?[A-Za-z0-9][A-Za-z0-9._-]*(?:@[A-Za-z0-9_-]+)?"
 _SOURCE = f"TuningJob/{NAME}|{_MODEL}"
 _OBJECT = r"gs://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]/[^\x00-\x1f]{1,1024}"
+_KEY = "projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+"
+_LOCATION = "[a-z]+(?:-[a-z]+[0-9]+)?"
 _SIZES = ("ONE", "TWO", "FOUR", "EIGHT", "SIXTEEN", "THIRTY_TWO")
 _LARGEST: Mapping[str, int] = {"gemini-2.5-pro": 4}
 """Base model to how many of the sizes it takes; SIXTEEN is the largest elsewhere, as documented."""
@@ -91,7 +93,8 @@ AdapterSize = Literal[
 ]
 Location = Annotated[
     str,
-    matching("[a-z]+(?:-[a-z]+[0-9]+)?", "is not a location", "Write one like us-central1."),
+    matching(_LOCATION, "is not a location", "Write one like us-central1."),
+    WithJsonSchema({"type": "string", "pattern": f"^{_LOCATION}$"}),
 ]
 Project = Annotated[
     str,
@@ -169,6 +172,7 @@ class PreTunedModel(Declared):
             "names neither a manifest nor a live model",
             "Write TuningJob/NAME for a manifest, projects/P/locations/L/models/M@VERSION for a live model.",
         ),
+        WithJsonSchema({"type": "string", "pattern": f"^(?:{_SOURCE})$"}),
     ]
     checkpoint_id: Text | None = None
 
@@ -179,10 +183,11 @@ class EncryptionSpec(Declared):
     kms_key_name: Annotated[
         str,
         matching(
-            "projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+",
+            _KEY,
             "is not the name of a key",
             "Write projects/P/locations/L/keyRings/R/cryptoKeys/K.",
         ),
+        WithJsonSchema({"type": "string", "pattern": f"^{_KEY}$"}),
     ]
 
 

@@ -26,6 +26,8 @@ BEYOND_A_SCHEMA = (
     "permissions-email", "labels-", "hyper-rate-beyond-float32", "hyper-rate-below-float32",
     "hyper-rate-infinite", "spec-temperature-tiny", "spec-temperature-nan", "spec-temperature-infinite",
     "stack-price-infinite", "stack-endpoint", "spec-readers-null", "several-",
+    "job-permissions", "job-label-", "job-adapter-of-pro", "job-adapter-too-large", "job-pinned-id",
+    "job-uri-", "job-parent-undeclared",
     "spec-top-k-float", "name-newline", "spec-readers-huge",
 )  # fmt: skip
 """Cases whose fault only `validate` can see: other documents, files, syntax, what YAML itself refuses; and

@@ -16,19 +16,33 @@ from reconciler.errors import ForbiddenError, UnauthenticatedError
 from reconciler.model import Example
 from reconciler.providers import Handle, Provider
 from reconciler.providers.gemini.provider import GeminiProvider
-from reconciler.transport import connect
+from reconciler.providers.vertex.bucket import Bucket
+from reconciler.providers.vertex.provider import VertexProvider
+from reconciler.providers.vertex.regions import Regions
+from reconciler.transport import Transport, connect
 from tests.contract.provider import (
     ANNA,
+    TUNED_MODEL,
+    TUNING_JOB,
     Bench,
+    ChosenIdContract,
+    ChosenIdFaultContract,
     FaultContract,
     FaultyBench,
+    PermissionContract,
+    ProgressContract,
     ProviderContract,
+    Sample,
     create,
     handle,
 )
 from tests.fakes import BASE, FakeClock, FakeProvider, FakeService
 
-PATHS = {"create": "/tunedModels$", "list": "/tunedModels$", "model": "/tunedModels/[^/:]+$"}
+PATHS = {
+    "create": "/(tunedModels|tuningJobs)$",
+    "list": "/(tunedModels|tuningJobs)$",
+    "model": "/tunedModels/[^/:]+$",
+}
 
 
 @dataclass
@@ -39,6 +53,8 @@ class EmulatorBench:
     session: requests.Session
     clock: FakeClock = field(default_factory=FakeClock)
     source: str = "models/gemini-1.5-flash-001-tuning"
+    sample: Sample = TUNED_MODEL
+    look: str = PATHS["model"]
     provider: Provider = field(init=False)
 
     def __post_init__(self) -> None:
@@ -53,7 +69,10 @@ class EmulatorBench:
             clock=self.clock,
             sleep=self._sleep,
         )
-        self.provider = GeminiProvider(transport, page_size=3)
+        self.provider = self._provider(transport)
+
+    def _provider(self, transport: Transport) -> Provider:
+        return GeminiProvider(transport, page_size=3)
 
     def _sleep(self, seconds: float) -> None:
         self.clock.sleep(seconds)
@@ -86,7 +105,8 @@ class EmulatorBench:
         """One rule; what hangs is not waited for long."""
         if "hang" in rule:
             self._connect("0.25")
-        self.control("faults", [{"method": method, "path": PATHS[call], **rule}])
+        path = self.look if call == "look" else PATHS[call]
+        self.control("faults", [{"method": method, "path": path, **rule}])
 
     def sent(self, method: str, call: str) -> Sequence[Mapping[str, Any]]:
         """From the emulator's log."""
@@ -95,11 +115,47 @@ class EmulatorBench:
 
 
 @dataclass
+class VertexBench(EmulatorBench):
+    """The provider of Vertex AI; ids are labels there, and jobs are queued rather than refused."""
+
+    source: str = "gemini-2.5-flash"
+    sample: Sample = TUNING_JOB
+    look: str = PATHS["list"]
+
+    def _provider(self, transport: Transport) -> Provider:
+        regions = Regions(project="p", location="us-central1", open=lambda _url: transport, base_url=self.url)
+        return VertexProvider(regions, Bucket(regions, "gs://data", lambda _line: None), page_size=3)
+
+    def trainings(self, id: str) -> int:
+        """Jobs with our label: none can be deleted. Faults end here, they would meet this look too."""
+        self.session.delete(f"{self.url}/emulator/faults", timeout=5)
+        path = f"{self.url}/v1/projects/p/locations/us-central1/tuningJobs"
+        jobs = self.session.get(path, params={"pageSize": "100"}, timeout=5).json().get("tuningJobs", [])
+        return sum(one["labels"].get("reconciler_id") == id for one in jobs)
+
+    def finish(self) -> None:
+        """Four train at once."""
+        for _ in range(3):
+            super().finish()
+
+    def fail(self, id: str, message: str) -> None:
+        """By the label."""
+        rule = {"train": f"reconciler_id={id}", "fail": {"code": 13, "message": message}, "at": 0.5}
+        self.control("faults", [rule])
+
+    def lag(self, id: str, what: str, seconds: float) -> None:
+        """A look at an id is a list here."""
+        del id, what
+        self.control("faults", [{"lag": seconds, "what": "list", "path": "tuningJobs"}])
+
+
+@dataclass
 class EmulatorLogin:
     """Only what `create` needs."""
 
     provider: Provider
     source: str = "models/gemini-1.5-flash-001-tuning"
+    sample: Sample = TUNED_MODEL
 
 
 @dataclass
@@ -109,6 +165,7 @@ class FakeBench:
     service: FakeService
     clock: FakeClock
     source: str = BASE
+    sample: Sample = TUNED_MODEL
 
     @property
     def provider(self) -> Provider:
@@ -142,7 +199,37 @@ def emulator() -> Iterator[EmulatorBench]:
         yield EmulatorBench(served.url, session)
 
 
-class TestGemini(ProviderContract, FaultContract):
+@pytest.fixture
+def vertex() -> Iterator[VertexBench]:
+    """The same, for Vertex AI."""
+    settings = Settings(training_seconds=3600.0)
+    with running(settings=settings) as served, requests.Session() as session:
+        session.trust_env = False
+        yield VertexBench(served.url, session)
+
+
+class TestVertex(ProviderContract, FaultContract):
+    """Vertex AI: no chosen ids, no progress, no permissions."""
+
+    @pytest.fixture
+    def bench(self, vertex: VertexBench) -> Bench:
+        """On the emulator."""
+        return vertex
+
+    @pytest.fixture
+    def faulty(self, vertex: VertexBench) -> FaultyBench:
+        """The same: it can be made to fail."""
+        return vertex
+
+
+class TestGemini(
+    ProviderContract,
+    ProgressContract,
+    PermissionContract,
+    ChosenIdContract,
+    FaultContract,
+    ChosenIdFaultContract,
+):
     """The Gemini API."""
 
     @pytest.fixture
@@ -156,7 +243,7 @@ class TestGemini(ProviderContract, FaultContract):
         return emulator
 
 
-class TestFake(ProviderContract):
+class TestFake(ProviderContract, ProgressContract, PermissionContract, ChosenIdContract):
     """The fake, by the same suite, so that what is tested with it is true of a real provider."""
 
     @pytest.fixture

@@ -1,0 +1,113 @@
+"""An emulator, and every kind of store behind a wire that can be cut."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import project, service
+from tests.cli.harness import Project
+from tests.contract.conftest import azure, gcs, s3
+from tests.contract.servers import Server, TerraformHandler, running
+from tests.races.wire import Wire, wire_to
+
+__all__ = ["azure", "gcs", "project", "s3", "service"]
+
+LEASE = 4
+"""Seconds; the shortest that is allowed."""
+
+
+@dataclass(frozen=True)
+class Store:
+    """Where a state is, and how to get at it.
+
+    Attributes:
+        kind: "local", "gs", "s3", "az" or "http".
+        url: for --state.
+        environ: what leads there, RECONCILER_STATE included.
+        wire: between the command and the store; None for a folder.
+        server: behind the wire, where it is one of our own for this test alone.
+    """
+
+    kind: str
+    url: str
+    environ: dict[str, str]
+    wire: Wire | None = None
+    server: Server | None = None
+
+    @property
+    def leased(self) -> bool:
+        """Whether a dead holder's lock expires."""
+        return self.kind in {"gs", "s3", "az"}
+
+
+Opener = Callable[[str], Store]
+
+
+@pytest.fixture
+def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opener]:
+    """Makes an empty store of a kind."""
+    with ExitStack() as stays:
+
+        def opened(kind: str) -> Store:
+            environ = {"RECONCILER_LOCK_LEASE": f"{LEASE}s"}
+            wire = server = None
+            prefix = secrets.token_hex(4)
+            url = f"{kind}://bucket/team/{prefix}"
+            if kind == "local":
+                url = str(tmp_path / prefix)
+            elif kind == "gs":
+                wire = stays.enter_context(wire_to(request.getfixturevalue("gcs").url))
+                environ["STORAGE_EMULATOR_HOST"] = wire.url
+            elif kind == "s3":
+                given = request.getfixturevalue("s3")
+                wire = stays.enter_context(wire_to(given["AWS_ENDPOINT_URL_S3"]))
+                environ |= given | {"AWS_ENDPOINT_URL_S3": wire.url}
+            elif kind == "az":
+                text = request.getfixturevalue("azure")["AZURE_STORAGE_CONNECTION_STRING"]
+                address = text.partition("BlobEndpoint=")[2].rstrip(";")
+                wire = stays.enter_context(wire_to(address))
+                environ["AZURE_STORAGE_CONNECTION_STRING"] = text.replace(address, wire.url)
+            else:
+                server = stays.enter_context(running(TerraformHandler))
+                server.login = ("ann", "correct-horse")
+                wire = stays.enter_context(wire_to(server.url))
+                url = f"{wire.url}/state"
+                environ |= {
+                    "TF_HTTP_LOCK_ADDRESS": f"{wire.url}/lock",
+                    "TF_HTTP_USERNAME": "ann",
+                    "TF_HTTP_PASSWORD": "correct-horse",
+                }
+            return Store(kind, url, {**environ, "RECONCILER_STATE": url}, wire, server)
+
+        yield opened
+
+
+CONFORMANCE = pytest.mark.conformance
+"""Azurite needs npm; what is S3's alone is in tests/contract, so here it is not waited for in every run."""
+
+
+@pytest.fixture(
+    params=["local", "gs", "http", *(pytest.param(kind, marks=CONFORMANCE) for kind in ("s3", "az"))]
+)
+def store(request: pytest.FixtureRequest, open_store: Opener) -> Store:
+    """Each kind of store in turn."""
+    return open_store(request.param)
+
+
+@pytest.fixture
+def team(project: Project, store: Store) -> Project:
+    """A project whose state is in the store."""
+    project.environ |= store.environ
+    return project
+
+
+@pytest.fixture
+def gs(open_store: Opener) -> Store:
+    """A bucket that every clone of the program can have."""
+    return open_store("gs")

@@ -1,0 +1,76 @@
+"""What the tests of shared state ask of a project: its records wherever they are, and a store's lock."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+from tests.cli.harness import Project, Result, finish, until
+from tests.races.conftest import Store
+
+APPLY = ("apply", "--auto-approve")
+ONE_BY_ONE = (*APPLY, "--parallelism", "1")
+GITHUB = {
+    "GITHUB_RUN_ID": "4711",
+    "GITHUB_SERVER_URL": "https://github.example.com",
+    "GITHUB_REPOSITORY": "search/models",
+}
+RUN_URL = "https://github.example.com/search/models/actions/runs/4711"
+
+
+def document(project: Project) -> dict[str, Any]:
+    """The state, as `state pull` prints it; {} when there is none."""
+    found = json.loads(project.run("state", "pull", expect=0).out or "{}")
+    assert isinstance(found, dict)
+    return found
+
+
+def serving(project: Project) -> dict[str, str]:
+    """Name to the id that serves, by the state itself."""
+    return {one["address"].partition("/")[2]: one["id"] for one in document(project).get("resources", ())}
+
+
+def all_ended(processes: list[subprocess.Popen[str]]) -> list[Result]:
+    """What each left."""
+    return [finish(process)[0] for process in processes]
+
+
+def converged(project: Project, names: list[str]) -> None:
+    """Assert that the records are the live models, one for each name, and nothing is left to do."""
+    found = serving(project)
+    assert sorted(found) == sorted(names)
+    assert set(found.values()) == set(project.service.models())
+    project.settled()
+
+
+def creating(project: Project) -> int:
+    """How many creates have come in, answered or not."""
+    return sum(path.endswith("/tunedModels") for _, path in project.service.sent("POST"))
+
+
+def take_over(project: Project, store: Store) -> None:
+    """Apply after somebody died with the lock: a lease expires, and HTTP's lock has to be broken."""
+    if store.kind == "http":
+        refused = project.run(*APPLY, "--lock-timeout", "0s")
+        if refused.code == 0:
+            return
+        project.run("force-unlock", refused.err.partition("force-unlock ")[2].split()[0], expect=0)
+    project.apply()
+
+
+@contextlib.contextmanager
+def holder(project: Project, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """An apply that holds the lock: its first create hangs. Killed at the end, if it still lives."""
+    project.service.fault({"method": "POST", "path": "tunedModels$", "hang": True, "times": 99})
+    process = project.start(*(arguments or APPLY), environ=GITHUB)
+    try:
+        until(lambda: creating(project) > 0)
+        yield process
+    finally:
+        project.service.heal()
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        process.communicate()

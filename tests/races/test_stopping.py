@@ -1,0 +1,114 @@
+"""Ctrl-C and SIGTERM: over within 5 s, wherever a run stands with its lock, however slow the store is."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+import pytest
+
+from tests.cli.harness import Project, finish, model, until
+from tests.races.conftest import Opener, Store
+from tests.races.team import APPLY, GITHUB, converged, creating, holder, take_over
+
+WITHIN = 5.0
+"""Seconds (design 2.3)."""
+
+
+@pytest.fixture
+def remote(request: pytest.FixtureRequest, project: Project, open_store: Opener) -> Store:
+    """The project's state is in this store."""
+    store = open_store(request.param)
+    project.environ |= store.environ | {"TF_HTTP_RETRY_MAX": "0"}
+    project.declare(model("bot"))
+    return store
+
+
+@pytest.mark.parametrize(
+    ("remote", "command", "number"),
+    [("gs", APPLY, signal.SIGINT), ("http", ("state", "rm", "bot"), signal.SIGTERM)],
+    indirect=["remote"],
+    ids=["apply", "state rm"],
+)
+def test_while_somebody_else_holds_the_lock(
+    project: Project, remote: Store, command: tuple[str, ...], number: int
+) -> None:
+    """Nothing is begun, and the lock that is not ours is left alone."""
+    assert remote.wire is not None
+    with holder(project) as other:
+        other.send_signal(signal.SIGSTOP)
+        remote.wire.requests.clear()
+        environ = {"RECONCILER_LOCK_LEASE": "60s"}
+        process = project.start(*command, environ=environ)
+        until(lambda: len(remote.wire.requests) > 5 if remote.wire else True)
+        posts = project.service.sent("POST")
+        result, seconds = finish(process, number)
+        assert seconds < WITHIN
+        assert result.code in {1, 3}, result.all
+        assert project.service.sent("POST") == posts
+        refused = project.run("force-unlock", "not-the-lock", expect=1)
+        assert "locked by" in refused.err
+
+
+@pytest.mark.parametrize(
+    ("remote", "number"), [("gs", signal.SIGTERM), ("http", signal.SIGINT)], indirect=["remote"]
+)
+def test_while_a_call_hangs_under_the_lock(project: Project, remote: Store, number: int) -> None:
+    """The call is left behind, what is known is recorded, the lock is given back at once."""
+    assert remote.wire is not None
+    with holder(project) as process:
+        result, seconds = finish(process, number)
+        assert seconds < WITHIN
+        assert result.code == 3, result.all
+    project.apply("--lock-timeout", "0s")
+    assert project.service.creates() == 1
+    converged(project, ["bot"])
+
+
+@pytest.mark.parametrize("remote", ["gs"], indirect=True)
+def test_while_the_store_is_slow(project: Project, remote: Store) -> None:
+    """A store that takes its time for each answer delays the end, and not beyond the 5 s."""
+    assert remote.wire is not None
+    project.service.settings(training_seconds=60)
+    remote.wire.delay = 1.0
+    process = project.start(*APPLY, environ={"RECONCILER_LOCK_LEASE": "60s"})
+    until(lambda: project.service.creates() == 1, 60)
+    result, seconds = finish(process, signal.SIGTERM)
+    assert seconds < WITHIN
+    assert result.code == 3, result.all
+    remote.wire.delay = 0
+    project.apply("--no-wait", "--lock-timeout", "10s")
+    assert project.service.creates() == 1
+
+
+@pytest.mark.parametrize(
+    ("remote", "how"), [("gs", "hanging"), ("http", "hanging"), ("http", "down")], indirect=["remote"]
+)
+def test_while_the_store_is_dead(project: Project, remote: Store, how: str) -> None:
+    """The store goes away under the lock: the end comes all the same, and says what is not recorded."""
+    assert remote.wire is not None
+    with holder(project) as process:
+        setattr(remote.wire, how, True)
+        result, seconds = finish(process, signal.SIGTERM)
+        assert seconds < WITHIN, result.all
+        assert result.code in {3, 4}, result.all
+        remote.wire.restore()
+    take_over(project, remote)
+    assert project.service.creates() == 1
+    converged(project, ["bot"])
+
+
+@pytest.mark.parametrize(
+    ("remote", "how"), [("gs", "hanging"), ("http", "hanging"), ("http", "down")], indirect=["remote"]
+)
+def test_a_store_that_is_dead_from_the_beginning(project: Project, remote: Store, how: str) -> None:
+    """Ctrl-C ends a run that cannot even read its state; without one it gives up by itself in a minute."""
+    assert remote.wire is not None
+    setattr(remote.wire, how, True)
+    process = project.start("plan", environ=GITHUB)
+    until(lambda: process.poll() is not None or (remote.wire is not None and remote.wire.requests != []))
+    time.sleep(0.5)
+    result, seconds = finish(process, signal.SIGINT)
+    assert seconds < WITHIN, result.all
+    assert result.code == 1, result.all
+    assert creating(project) == 0

@@ -1,0 +1,122 @@
+"""A run that stands still beyond its lease, or dies: another takes over; what wakes up changes nothing."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import time
+
+import pytest
+
+from tests.cli.harness import Project, finish, kill, model, until
+from tests.races.conftest import CONFORMANCE, LEASE, Opener, Store
+from tests.races.team import APPLY, ONE_BY_ONE, converged, document, holder
+
+NAMES = [f"bot-{number}" for number in range(4)]
+
+
+@pytest.fixture(params=["gs", *(pytest.param(kind, marks=CONFORMANCE) for kind in ("s3", "az"))])
+def leased(request: pytest.FixtureRequest, project: Project, open_store: Opener) -> Project:
+    """A project whose state is locked by a lease."""
+    project.environ |= open_store(request.param).environ
+    return project
+
+
+def stopped_in_the_middle(project: Project) -> subprocess.Popen[str]:
+    """An apply that stands still after its second create took effect, two more to go."""
+    project.declare(*(model(name) for name in NAMES))
+    project.service.fault({"method": "POST", "path": "tunedModels$", "delay": 0.5, "times": 99})
+    process = project.start(*ONE_BY_ONE)
+    until(lambda: project.service.creates() >= 2 or process.poll() is not None)
+    assert process.poll() is None, process.communicate()
+    process.send_signal(signal.SIGSTOP)
+    project.service.heal()
+    return process
+
+
+def test_a_zombie_starts_nothing_and_overwrites_nothing(leased: Project) -> None:
+    """Stopped beyond its lease, overtaken, continued: it changes nothing, and the newer state stays."""
+    zombie = stopped_in_the_middle(leased)
+    try:
+        took = leased.run(*APPLY, "--lock-timeout", "60s", expect=0)
+        assert "locked by" in took.err, took.all
+        assert leased.service.creates() == len(NAMES)
+        before = document(leased)
+        sent = leased.service.sent("POST", "PATCH", "DELETE")
+    finally:
+        zombie.send_signal(signal.SIGCONT)
+    result, seconds = finish(zombie)
+    assert seconds < 20
+    assert result.code == 4, result.all
+    assert "not ours any more" in result.err or "somebody else wrote it" in result.err, result.all
+    assert leased.service.sent("POST", "PATCH", "DELETE") == sent
+    assert document(leased) == before
+    converged(leased, NAMES)
+
+
+def test_a_run_that_slept_and_was_not_overtaken_goes_on(project: Project, gs: Store) -> None:
+    """A laptop that was shut for longer than the lease, alone: it renews the lock first, and finishes."""
+    project.environ |= gs.environ
+    process = stopped_in_the_middle(project)
+    time.sleep(LEASE + 1)
+    process.send_signal(signal.SIGCONT)
+    result, _ = finish(process)
+    assert result.code == 0, result.all
+    assert project.service.creates() == len(NAMES)
+    converged(project, NAMES)
+
+
+def test_a_zombie_whose_lock_was_forced_on_http_overwrites_nothing(
+    project: Project, open_store: Opener
+) -> None:
+    """Without leases somebody breaks the lock; the old holder's writes are refused all the same."""
+    project.environ |= open_store("http").environ
+    zombie = stopped_in_the_middle(project)
+    try:
+        refused = project.run(*APPLY, "--lock-timeout", "0s", expect=1)
+        lock = refused.err.partition("force-unlock ")[2].split()[0]
+        project.run("force-unlock", lock, expect=0)
+        project.apply()
+        before = document(project)
+    finally:
+        zombie.send_signal(signal.SIGCONT)
+    result, _ = finish(zombie)
+    assert result.code == 4, result.all
+    assert "somebody wrote it, without the lock or after breaking ours" in result.err, result.all
+    assert project.service.creates() == len(NAMES)
+    assert document(project) == before
+    converged(project, NAMES)
+
+
+def test_after_a_kill_the_next_run_takes_over_when_the_lease_has_passed(leased: Project) -> None:
+    """SIGKILL while it holds the lock: the next waits for the lease, no longer, and trains nothing twice."""
+    leased.declare(*(model(name) for name in NAMES))
+    with holder(leased, *ONE_BY_ONE) as process:
+        kill(process)
+    began = time.monotonic()
+    result = leased.apply()
+    assert time.monotonic() - began >= LEASE - 1
+    assert "locked by" in result.err
+    assert leased.service.creates() == len(NAMES)
+    converged(leased, NAMES)
+
+
+@pytest.mark.parametrize("seed", [7, *(pytest.param(one, marks=CONFORMANCE) for one in range(5))])
+def test_kills_at_any_moment_train_nothing_twice(project: Project, gs: Store, seed: int) -> None:
+    """Two runs, killed again and again at random moments, then one that is let live: each model once."""
+    wire = gs.wire
+    assert wire is not None
+    project.environ |= gs.environ
+    project.declare(*(model(name) for name in NAMES))
+    dice = random.Random(seed)
+    for _ in range(3):
+        processes = [project.start(*APPLY) for _ in range(2)]
+        deadline = len(wire.requests) + dice.randrange(2, 25)
+        while len(wire.requests) < deadline and any(one.poll() is None for one in processes):
+            time.sleep(0.01)
+        for process in processes:
+            kill(process)
+    project.apply()
+    assert project.service.creates() == len(NAMES)
+    converged(project, NAMES)

@@ -1,0 +1,118 @@
+"""A wire that can be cut: bytes go both ways between a command and the store behind it.
+
+Rule: it knows nothing of the protocol but where a request begins, so it serves in front of every store.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from urllib.parse import unquote, urlsplit
+
+_REQUEST = re.compile(rb"(?m)^([A-Z]{3,6}) (\S+) HTTP/1\.1\r$")
+_CHUNK = 65536
+
+
+@dataclass
+class Wire:
+    """One port in front of one server.
+
+    Attributes:
+        url: where to reach the server through it.
+        requests: method and path of each request that came, in order.
+        delay: seconds that each piece of an answer is held back.
+        before: given method and path of each request before it is forwarded; False hangs up.
+        hanging: nothing is forwarded any more, and nobody is told.
+        down: connections are broken at once.
+    """
+
+    url: str
+    requests: list[tuple[str, str]] = field(default_factory=list)
+    delay: float = 0.0
+    before: Callable[[str, str], bool] = lambda _method, _path: True
+    hanging: bool = False
+    down: bool = False
+
+    def methods(self) -> set[str]:
+        """Of all requests so far."""
+        return {method for method, _ in self.requests}
+
+    def restore(self) -> None:
+        """As at the beginning; what came so far is forgotten."""
+        self.delay, self.hanging, self.down = 0.0, False, False
+        self.before = lambda _method, _path: True
+        self.requests = []
+
+    def passes(self, data: bytes) -> bool:
+        """Note the requests that begin in these bytes; whether to forward them."""
+        passed = not self.down
+        for method, path in _REQUEST.findall(data):
+            request = (method.decode(), unquote(path.decode()))
+            self.requests.append(request)
+            passed = self.before(*request) and passed
+        return passed and not self.down
+
+    def wait(self) -> None:
+        """Stand still while hanging."""
+        while self.hanging and not self.down:
+            time.sleep(0.02)
+
+
+@contextlib.contextmanager
+def wire_to(url: str) -> Iterator[Wire]:
+    """A wire to the server of that URL, until the end of the block."""
+    parts = urlsplit(url)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        wire = Wire(parts._replace(netloc=f"127.0.0.1:{port}").geturl())
+        target = (str(parts.hostname), int(parts.port or 80))
+        thread = threading.Thread(target=_accept, args=(listener, target, wire), daemon=True)
+        thread.start()
+        try:
+            yield wire
+        finally:
+            wire.down = True
+            with contextlib.suppress(OSError):
+                listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+def _accept(listener: socket.socket, target: tuple[str, int], wire: Wire) -> None:
+    with contextlib.suppress(OSError):
+        while True:
+            near, _ = listener.accept()
+            threading.Thread(target=_serve, args=(near, target, wire), daemon=True).start()
+
+
+def _serve(near: socket.socket, target: tuple[str, int], wire: Wire) -> None:
+    with near, contextlib.suppress(OSError), socket.create_connection(target) as far:
+        for one in (near, far):
+            one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        answers = threading.Thread(target=_answers, args=(far, near, wire), daemon=True)
+        answers.start()
+        with contextlib.suppress(OSError):
+            while data := near.recv(_CHUNK):
+                if not wire.passes(data):
+                    break
+                wire.wait()
+                far.sendall(data)
+        for one in (near, far):
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+        answers.join()
+
+
+def _answers(far: socket.socket, near: socket.socket, wire: Wire) -> None:
+    with contextlib.suppress(OSError):
+        while data := far.recv(_CHUNK):
+            time.sleep(wire.delay)
+            wire.wait()
+            if wire.down:
+                break
+            near.sendall(data)
+        near.shutdown(socket.SHUT_RDWR)

@@ -7,6 +7,8 @@ stay.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from reconciler.errors import NotFoundError, ServiceError
 from reconciler.providers.answers import JsonObject, as_object, objects_of, text_of
 from reconciler.providers.vertex import codec, names
@@ -18,6 +20,9 @@ CANCEL_SECONDS = 20.0
 """How long a cancelled job is watched; one that takes longer is deleted by a later run."""
 OPERATION_SECONDS = 600.0
 """How long one step may take."""
+BUSY_SECONDS = 30.0
+"""How long a refusal because of the resource's condition is asked again: an operation of ours may end."""
+_BUSY = frozenset({"FAILED_PRECONDITION", "ABORTED"})
 _NOT_FOUND = 5
 """google.rpc.Code."""
 
@@ -39,9 +44,22 @@ class Deletion:
             job = self._cancelled(job)
         ours = codec.model_of(job)
         for endpoint in codec.endpoints_of(job):
-            self._delete_endpoint(endpoint, ours)
+            self._patiently(self._delete_endpoint, endpoint, ours)
         if ours:
-            self._delete_model(ours)
+            self._patiently(self._delete_model, ours)
+
+    def _patiently(self, step: Callable[..., None], name: str, *rest: str) -> None:
+        """Do a step, which looks first; again while something else is done there, by a run that died."""
+        transport = self._regions.at(names.parsed(name).location)
+        until, pause = transport.clock() + BUSY_SECONDS, 0.25
+        while True:
+            try:
+                return step(name, *rest)
+            except ServiceError as error:
+                if error.reason not in _BUSY or transport.clock() >= until:
+                    raise
+            transport.wait(pause, f"asking for {name} again")
+            pause = min(pause * 2, 5.0)
 
     def _cancelled(self, job: JsonObject) -> JsonObject:
         """The job after it ended, one way or another: a cancel is a wish."""

@@ -1,0 +1,339 @@
+"""What the provider of Vertex AI sends, held against Google's discovery document; and what a crash leaves.
+
+The document is that of google-api-python-client (aiplatform v1).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from importlib import resources
+from typing import Any
+
+import pytest
+import requests
+
+from reconciler.emulator import Settings
+from reconciler.emulator.server import running
+from reconciler.errors import NoCapacityError, ServiceError
+from reconciler.model import DataSet, Desired, Status
+from reconciler.providers import Accepted, Handle
+from reconciler.providers.vertex.bucket import Bucket, chat_line
+from reconciler.providers.vertex.provider import VertexProvider
+from reconciler.providers.vertex.regions import Regions, host_of
+from reconciler.transport import Transport, connect
+from tests.contract.provider import EXAMPLES, TUNING_JOB
+from tests.fakes import Crash, FakeClock
+
+HOME = "projects/p/locations/us-central1"
+ID = "numbers-aaaaaaaa"
+
+
+class Recording(Transport):
+    """Notes what is called, and dies where it is told to: before or after the n-th changing call."""
+
+    seen: list[tuple[str, str, Mapping[str, str], Any]]
+    dies: tuple[int, str] | None
+
+    def call(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        """As Transport does."""
+        self.seen.append((method, path, options.get("query") or {}, options.get("body")))
+        changing = sum(one[0] != "GET" for one in self.seen)
+        if method != "GET" and self.dies == (changing, "before"):
+            raise Crash(path)
+        answer = super().call(method, path, **options)
+        if method != "GET" and self.dies == (changing, "after"):
+            raise Crash(path)
+        return answer
+
+
+class Stand:
+    """A provider on an emulator; a new one is a new process."""
+
+    def __init__(self, url: str, session: requests.Session) -> None:
+        self.url, self.session, self.clock = url, session, FakeClock()
+        self.control("clock", {"frozen": True})
+        self.lines: list[str] = []
+
+    def control(self, path: str, change: object) -> None:
+        """The emulator's own side."""
+        assert self.session.post(f"{self.url}/emulator/{path}", json=change, timeout=5).ok
+
+    def sleep(self, seconds: float) -> None:
+        """On both clocks."""
+        self.clock.sleep(seconds)
+        self.control("clock", {"advance": seconds})
+
+    def provider(self, dies: tuple[int, str] | None = None) -> tuple[VertexProvider, Recording]:
+        """A new process."""
+        opened = connect(base_url=self.url, environ={}, clock=self.clock, sleep=self.sleep)
+        recording = Recording.__new__(Recording)
+        vars(recording).update(vars(opened))
+        recording.seen, recording.dies = [], dies
+        regions = Regions(project="p", location="us-central1", open=lambda _: recording, base_url=self.url)
+        return VertexProvider(regions, Bucket(regions, "gs://data/sets", self.lines.append)), recording
+
+    def listed(self, collection: str) -> list[dict[str, Any]]:
+        """What the service has."""
+        reply = self.session.get(f"{self.url}/v1/{HOME}/{collection}", timeout=5).json()
+        found: list[dict[str, Any]] = reply.get(collection, [])
+        return found
+
+    def train(self, provider: VertexProvider, id: str = ID, want: Desired | None = None) -> Accepted:
+        """Create, and let it end."""
+        want = want or TUNING_JOB.want()
+        made = provider.create(want, id, "gemini-2.5-flash", {TUNING_JOB.data: EXAMPLES})
+        self.control("clock", {"advance": 1000})
+        return made
+
+
+@pytest.fixture
+def stand() -> Iterator[Stand]:
+    """An emulator of this test's own."""
+    with running(settings=Settings(training_seconds=100)) as served, requests.Session() as session:
+        session.trust_env = False
+        yield Stand(served.url, session)
+
+
+@pytest.fixture(scope="module")
+def discovery() -> Any:
+    """Google's document."""
+    folder = resources.files("googleapiclient.discovery_cache.documents")
+    return json.loads(folder.joinpath("aiplatform.v1.json").read_text())
+
+
+def methods(resource: Any) -> Iterator[Any]:
+    """Every method of a resource and those below it."""
+    yield from resource.get("methods", {}).values()
+    for below in resource.get("resources", {}).values():
+        yield from methods(below)
+
+
+def fits(value: object, schema: Any, schemas: Any, where: str) -> None:
+    """Assert that a value of a request is what the document says."""
+    if "$ref" in schema:
+        schema = schemas[schema["$ref"]]
+    assert not schema.get("readOnly"), where
+    match schema["type"]:
+        case "object" if "additionalProperties" in schema:
+            assert isinstance(value, dict), where
+            for key, item in value.items():
+                fits(item, schema["additionalProperties"], schemas, f"{where}.{key}")
+        case "object":
+            assert isinstance(value, dict), where
+            for key, item in value.items():
+                assert key in schema["properties"], f"{where}.{key}"
+                fits(item, schema["properties"][key], schemas, f"{where}.{key}")
+        case "array":
+            assert isinstance(value, list), where
+            for item in value:
+                fits(item, schema["items"], schemas, where)
+        case "string":
+            assert isinstance(value, str), where
+            assert value in schema.get("enum", [value]), where
+            if schema.get("format") == "int64":
+                assert re.fullmatch("-?[0-9]+", value), where
+        case "number":
+            assert isinstance(value, (int, float)), where
+        case "boolean":
+            assert isinstance(value, bool), where
+        case other:
+            raise AssertionError(f"{where}: {other}")
+
+
+def test_every_request_is_one_of_the_api(stand: Stand, discovery: Any) -> None:
+    """Paths, query parameters and bodies of a whole life are those of the discovery document."""
+    provider, recording = stand.provider()
+    everything = {
+        **TUNING_JOB.attributes,
+        "description": "counts",
+        "supervised_tuning_spec.export_last_checkpoint_only": True,
+        "service_account": "t@p.iam.gserviceaccount.com",
+        "metadata.location": "us-central1",
+        "encryption_spec.kms_key_name": "projects/p/locations/us-central1/keyRings/r/cryptoKeys/k",
+    }
+    made = stand.train(provider, want=TUNING_JOB.want(everything))
+    handle = Handle(ID, made.name)
+    list(provider.list())
+    provider.poll(handle)
+    provider.generate(handle, "1", temperature=0.0)
+    provider.update(handle, TUNING_JOB.change)
+    child = {path: value for path, value in everything.items() if path != "base_model"}
+    want = TUNING_JOB.want({**child, TUNING_JOB.parent: ID})
+    second = provider.create(want, "child-aaaaaaaa", made.name, {TUNING_JOB.data: EXAMPLES})
+    provider.delete(Handle("child-aaaaaaaa", second.name))
+    provider.delete(handle)
+    known = [(one, re.compile(re.sub(r"\{[^}]*\}", "[^/:]+", one["flatPath"]))) for one in methods(discovery)]
+    everywhere = set(discovery["parameters"])
+    for method, path, query, body in recording.seen:
+        if path.startswith("storage/"):
+            continue
+        one = next((one for one, form in known if one["httpMethod"] == method and form.fullmatch(path)), None)
+        assert one is not None, f"{method} {path}"
+        assert set(query) <= set(one["parameters"]) | everywhere, f"{method} {path} {query}"
+        if "request" in one:
+            fits(body, one["request"], discovery["schemas"], path)
+        else:
+            assert body is None, path
+    called = {(method, re.sub(r"[0-9]{5,}|@.*", "N", path)) for method, path, _, _ in recording.seen}
+    assert len(called) > 12
+
+
+def test_a_deletion_survives_a_crash_at_every_step(stand: Stand) -> None:
+    """Killed before or after any changing call, a second process finishes: nothing is left, twice is fine."""
+    for count in range(1, 50):
+        deaths = [killed(stand, count, when) for when in ("before", "after")]
+        if not any(deaths):
+            assert count > 6
+            return
+    raise AssertionError("a deletion has no end")
+
+
+def killed(stand: Stand, count: int, when: str) -> bool:
+    """One model; a deletion that dies at its count-th call, if it has so many; another that finishes."""
+    provider, _ = stand.provider()
+    handle = Handle(ID, stand.train(provider).name)
+    dying, _ = stand.provider((count, when))
+    died = False
+    try:
+        dying.delete(handle)
+    except Crash:
+        died = True
+    again, _ = stand.provider()
+    again.delete(handle)
+    again.delete(handle)
+    assert again.get(handle) is None
+    assert (stand.listed("models"), stand.listed("endpoints")) == ([], [])
+    return died
+
+
+def test_two_jobs_under_one_label_are_both_seen(stand: Stand) -> None:
+    """Two jobs under one label are both shown, the oldest under our id; deleting one leaves the other."""
+    provider, _ = stand.provider()
+    first = stand.train(provider)
+    data = stand.listed("tuningJobs")[0]["supervisedTuningSpec"]["trainingDatasetUri"]
+    body = {
+        "baseModel": "gemini-2.5-flash",
+        "labels": {"reconciler_id": ID},
+        "supervisedTuningSpec": {"trainingDatasetUri": data},
+    }
+    second = stand.session.post(f"{stand.url}/v1/{HOME}/tuningJobs", json=body, timeout=5).json()["name"]
+    stand.control("clock", {"advance": 1000})
+    shown = {one.id: one.name for one in provider.list()}
+    assert shown == {ID: first.name, second.rpartition("/")[2]: second}
+    provider.delete(Handle(ID, first.name))
+    assert [one.name for one in provider.list()] == [second]
+
+
+def test_a_difference_between_model_and_endpoint_is_seen_and_mended(stand: Stand) -> None:
+    """What somebody changed on one of the two is no manifest's value; an update makes both the same."""
+    provider, _ = stand.provider()
+    handle = Handle(ID, stand.train(provider).name)
+    endpoint = provider.endpoint(handle)
+    body = {"displayName": "theirs", "labels": {"team": "theirs"}}
+    reply = stand.session.patch(
+        f"{stand.url}/v1/{endpoint}", params={"updateMask": "displayName,labels"}, json=body, timeout=5
+    )
+    assert reply.ok, reply.text
+    seen = provider.get(handle)
+    assert seen is not None
+    assert "theirs" in str(seen.attributes["tuned_model_display_name"])
+    assert seen.attributes["labels"] != ("team=search",)
+    wish = {path: TUNING_JOB.attributes[path] for path in ("tuned_model_display_name", "labels")}
+    provider.update(handle, wish)
+    mended = provider.get(handle)
+    assert mended is not None
+    assert {path: mended.attributes[path] for path in wish} == wish
+
+
+def test_data_is_uploaded_once_under_its_digest(stand: Stand) -> None:
+    """The same examples are one object however often they are put; others are another."""
+    provider, recording = stand.provider()
+    bucket = provider._bucket
+    first = bucket.put(DataSet("d", 15, 60), EXAMPLES)
+    assert bucket.put(DataSet("d", 15, 60), EXAMPLES) == first
+    assert bucket.put(DataSet("e", 14, 60), EXAMPLES[1:]) != first
+    log = stand.session.get(f"{stand.url}/emulator/requests", timeout=5).json()["requests"]
+    uploads = [one for one in log if one["method"] == "POST" and "/upload/" in one["path"]]
+    assert len(uploads) == 2
+    assert all(one["query"]["ifGenerationMatch"] == "0" for one in uploads)
+    assert recording.seen[0][1].endswith(f"o/sets%2F{first.rpartition('/')[2]}")
+    assert json.loads(chat_line(EXAMPLES[0]))["contents"][0]["parts"] == [{"text": "0"}]
+
+
+def test_an_object_that_came_between_is_taken(stand: Stand) -> None:
+    """Where another run uploads the same between look and upload, the refusal (412) is success."""
+    provider, _ = stand.provider()
+    bucket = provider._bucket
+    uri = bucket.put(DataSet("d", 15, 60), EXAMPLES)
+    stand.control("faults", [{"method": "GET", "path": "/storage/v1/b/data/o/", "status": 404, "body": {}}])
+    assert bucket.put(DataSet("d", 15, 60), EXAMPLES) == uri
+
+
+def test_a_large_upload_shows_a_bar(stand: Stand) -> None:
+    """From 8 MB on lines tell how far it is, up to 100 percent."""
+    provider, _ = stand.provider()
+    line = json.dumps({"contents": [{"role": "user", "parts": [{"text": "x" * 9_000_000}]}]})
+    provider._bucket.put(DataSet("d", 1, 9, shown="big.jsonl"), [type(EXAMPLES[0])("", "", line)])
+    assert stand.lines[-1].startswith("Uploading big.jsonl [##########] 100 %")
+    assert len(stand.lines) > 5
+
+
+def test_a_429_is_no_capacity_and_sends_nothing_twice(stand: Stand) -> None:
+    """A create without room raises at once; asked again when there is room, it is accepted."""
+    stand.control("settings", {"vertex_concurrent_jobs": 1, "vertex_over_quota": "refuse"})
+    provider, _ = stand.provider()
+    provider.create(TUNING_JOB.want(), "a-aaaaaaaa", "gemini-2.5-flash", {TUNING_JOB.data: EXAMPLES})
+    with pytest.raises(NoCapacityError):
+        stand.train(provider)
+    stand.control("clock", {"advance": 1000})
+    stand.train(provider)
+    assert len(stand.listed("tuningJobs")) == 2
+
+
+def test_changed_data_in_a_bucket_is_not_trained_on(stand: Stand) -> None:
+    """A digest that is not the object's any more is refused before any POST of a job."""
+    provider, recording = stand.provider()
+    uri = provider._bucket.put(DataSet("d", 15, 60), EXAMPLES)
+    want = TUNING_JOB.want()
+    data = DataSet("0" * 64, 0, 0, field=TUNING_JOB.data, uri=uri)
+    stale = Desired(want.address, want.attributes, (data,))
+    with pytest.raises(ServiceError, match="has changed since the plan"):
+        provider.create(stale, ID, "gemini-2.5-flash", {})
+    (measured,) = provider.measured([stale])
+    assert provider.create(measured, ID, "gemini-2.5-flash", {}).name
+    assert sum(method == "POST" for method, *_ in recording.seen) == 1
+
+
+@pytest.mark.parametrize(
+    ("state", "status"),
+    [
+        ("EXPIRED", "FAILED"),
+        ("PAUSED", "CREATING"),
+        ("PARTIALLY_SUCCEEDED", "ACTIVE"),
+        ("CANCELLED", "FAILED"),
+    ],
+)
+def test_every_end_has_a_status(stand: Stand, state: str, status: str) -> None:
+    """EXPIRED and CANCELLED are failures with a reason, PAUSED goes on, PARTIALLY_SUCCEEDED serves."""
+    stand.control("faults", [{"train": ".", "end": f"JOB_STATE_{state}"}])
+    provider, _ = stand.provider()
+    handle = Handle(ID, stand.train(provider).name)
+    training, found = provider.poll(handle), provider.get(handle)
+    assert found is not None
+    assert training.status is found.status is Status(status)
+    assert bool(training.error) == bool(found.error) == (status == "FAILED")
+
+
+@pytest.mark.parametrize(
+    ("location", "url"),
+    [
+        ("us-central1", "https://us-central1-aiplatform.googleapis.com"),
+        ("eu", "https://aiplatform.eu.rep.googleapis.com"),
+        ("global", "https://aiplatform.googleapis.com"),
+    ],
+)
+def test_each_location_has_its_host(location: str, url: str) -> None:
+    """Regions, multi-regions and global have hosts of different forms."""
+    assert host_of(location) == url

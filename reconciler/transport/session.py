@@ -12,6 +12,7 @@ from reconciler.errors import RateLimitedError, ReplyLostError, ServiceError, Un
 from reconciler.transport import addresses, answers
 from reconciler.transport.answers import JsonObject
 from reconciler.transport.credentials import Credential, Credentials
+from reconciler.transport.echoes import unechoed
 from reconciler.transport.exchange import Exchange, LostError, Reply, UnsentError, encoded
 from reconciler.transport.pace import Pace, Patience
 
@@ -280,6 +281,8 @@ class Transport:
             failed = _lost(str(error), request)
             failed.__cause__ = error
             return failed
+        if reply.status >= 400:
+            reply = unechoed(reply, headers, request.content)
         if reply.status == 401 and not tries.renewed and credential.renew(headers):
             tries.renewed = True
             return None

@@ -1,0 +1,87 @@
+"""A whole life on shared state: nothing that is written or said holds a credential or a training text."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import stat
+
+from tests.cli.harness import Project, Result, model
+from tests.races.conftest import Opener
+from tests.races.team import APPLY
+
+TOKEN, KEY, PASSWORD = "ya29.A0secretTOKENvalue", "AIzaSySecretKeyValue", "pass-3141-word"
+QUESTION, ANSWER = "zebra-question-7431", "walrus-answer-9825"
+SECRETS = (TOKEN, KEY, PASSWORD)
+
+
+def leaks(text: str) -> list[str]:
+    """Which secrets and training texts stand in a text."""
+    return [one for one in (*SECRETS, QUESTION, ANSWER) if one in text]
+
+
+def manifest(count: int) -> dict[str, object]:
+    """With training texts that can be recognised."""
+    return model("bot", pairs=[(f"{QUESTION} {n}", f"{ANSWER} {n}") for n in range(count)])
+
+
+def test_a_whole_life_with_a_password_for_the_state(project: Project, open_store: Opener) -> None:
+    """init, plan, apply, update, replace, a refusal that echoes the request, drift, report: in silence."""
+    store = open_store("http")
+    assert store.server is not None
+    store.server.login = ("ann", PASSWORD)
+    project.environ |= store.environ | {"TF_HTTP_PASSWORD": PASSWORD}
+    project.environ |= {"GOOGLE_OAUTH_ACCESS_TOKEN": TOKEN, "GEMINI_API_KEY": KEY, "GOOGLE_API_KEY": KEY}
+    project.service.settings(auth="any")
+    said: list[Result] = []
+
+    def run(*command: str, code: int = 0) -> None:
+        said.append(project.run(*command, expect=code))
+
+    (project.root / "manifests").rmdir()
+    run("init")
+    for path in (project.root / "manifests").rglob("*"):
+        if path.is_file() and "kind: Stack" not in path.read_text():
+            path.unlink()
+    project.declare(manifest(18))
+    run("plan", "--out", "saved.plan")
+    run("show", "saved.plan", "--json")
+    run("apply", "saved.plan", "--json")
+    project.declare({**manifest(18), "permissions": [{"grantee_type": "EVERYONE", "role": "READER"}]})
+    run(*APPLY)
+    project.declare(manifest(20))
+    echo = f"Invalid value at 'tuned_model': {QUESTION} 0 {ANSWER} 0 and Bearer {TOKEN}"
+    body = {"error": {"code": 400, "message": echo, "status": "INVALID_ARGUMENT"}}
+    project.service.settings(auth="none")
+    project.service.fault({"method": "POST", "path": "tunedModels$", "status": 400, "body": body})
+    project.service.settings(auth="any")
+    run(*APPLY, code=4)
+    run(*APPLY, "--json")
+    run("drift", "--json")
+    run("report", "-o", "report.html")
+    run("show", "bot", "--json")
+    run("output")
+    run("state", "pull")
+    store.server.login = ("ann", "another")
+    run("plan", code=1)
+    project.service.settings(auth="none")
+
+    for result in said:
+        assert leaks(result.all) == [], result.all
+    for folder in (project.root, pathlib.Path(project.env()["HOME"])):
+        for path in folder.rglob("*"):
+            if path.is_file() and (project.root / "manifests") not in path.parents:
+                assert leaks(path.read_text(errors="replace")) == [], path
+    assert leaks(store.server.objects["state"][0].decode()) == []
+    assert leaks(json.dumps(project.service.log())) == []
+    assert stat.S_IMODE((project.root / "saved.plan").stat().st_mode) == 0o600
+
+
+def test_the_emulators_file_is_its_owners(project: Project) -> None:
+    """It keeps the training texts, as the service does: 0600, as the state beside it."""
+    project.declare(manifest(18))
+    project.run(*APPLY, "--emulator", expect=0)
+    kept = sorted(path for path in (project.root / "state").iterdir() if path.is_file())
+    assert {"emulator.json", "emulator.sqlite3"} <= {path.name for path in kept}
+    for path in kept:
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600, path

@@ -29,7 +29,7 @@ def command(*, address: str, id: str, no_color: bool, **given: Any) -> None:
         "be seen: the manifest's digest is recorded as assumed. Nothing was trained."
     )
     if not run.provider(record.address).kind.pinned_ids:
-        console.note("Its service takes no ids of ours, so only the state knows that it is this one: keep it.")
+        console.note("Its service takes no ids of ours: only the state knows which one it is, so keep it.")
         return
     if want.id != live.id:
         console.note(f"Add this line to metadata in {want.place}, so that it is found again without state:")

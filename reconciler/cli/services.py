@@ -69,8 +69,7 @@ class Services:
         used = {want.address.kind for want in self._loaded.desired}
         found = [] if used == {TUNING_JOB} else [self._gemini.target if contact else self._gemini.destination]
         if TUNING_JOB in used:
-            vertex = self._vertex_transport
-            found.append(vertex.described(api_key=False) if contact else vertex.destination)
+            found.append(self._vertex_target(contact=contact))
         first, *others = found
         for other in others:
             if other.service != first.service:
@@ -100,7 +99,9 @@ class Services:
         stack = self._loaded.stack
         regions = self._regions
         jobs = [want for want in self._loaded.desired if want.address.kind == TUNING_JOB]
-        places = {regions.place(want.attributes.get(PROJECT), want.attributes.get(LOCATION)) for want in jobs}
+        places = {
+            (str(want.attributes.get(PROJECT, "")), str(want.attributes.get(LOCATION, ""))) for want in jobs
+        }
         return {
             TUNED_MODEL: GeminiProvider(self._gemini, lag_seconds=lag),
             TUNING_JOB: VertexProvider(
@@ -169,14 +170,17 @@ class Services:
             base_url=self._vertex_url,
         )
 
-    @cached_property
-    def _vertex_transport(self) -> Transport:
-        """To the first place that is needed, to say where and as whom."""
+    def _vertex_target(self, *, contact: bool) -> Target:
+        """Of the first place that is needed; what is offline does not have to name one."""
         from reconciler.providers.vertex.fields import LOCATION, PROJECT
+        from reconciler.providers.vertex.regions import host_of
 
         want = next(one for one in self._loaded.desired if one.address.kind == TUNING_JOB)
+        if not contact:
+            url = self._vertex_url or host_of(str(want.attributes.get(LOCATION, "global")))
+            return Target(url, transport.service_of(url), self._project, credential="")
         _, location = self._regions.place(want.attributes.get(PROJECT), want.attributes.get(LOCATION))
-        return self._regions.at(location)
+        return self._regions.at(location).described(api_key=False)
 
     def _open_vertex(self, base_url: str) -> Transport:
         ours = self._gemini.destination

@@ -309,7 +309,9 @@ def test_import_adopts_a_job(project: Project, service: Service) -> None:
     }
     made = service.call("POST", f"{HOME}/tuningJobs", body)
     until(lambda: listed(service, "models"))
-    project.declare(job(**{SPEC: {"training_dataset_uri": "gs://data/train.jsonl"}}))
+    manifest = job()
+    manifest["spec"][SPEC] = {"training_dataset_uri": "gs://data/train.jsonl"}
+    project.declare(manifest)
     project.run("import", "TuningJob/bot", made["name"].rpartition("/")[2], expect=0)
     project.settled()
     assert posted(service) == 1
@@ -351,3 +353,13 @@ def test_an_api_key_is_no_credential_for_it(project: Project) -> None:
         },
     )
     assert "refuses API keys" in result.err
+
+
+def test_offline_commands_need_no_project(project: Project) -> None:
+    """Without project and location the state and manifests can be looked at; a plan says what is missing."""
+    project.declare(job())
+    elsewhere = {"GOOGLE_VERTEX_BASE_URL": None, "GOOGLE_GEMINI_BASE_URL": None}
+    project.run("validate", expect=0, environ=elsewhere)
+    project.run("state", "list", expect=0, environ=elsewhere)
+    result = project.plan(expect=1, environ={**elsewhere, "GOOGLE_OAUTH_ACCESS_TOKEN": "t"})
+    assert "GOOGLE_CLOUD_PROJECT" in result.err

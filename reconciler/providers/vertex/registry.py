@@ -27,7 +27,8 @@ class Registry:
 
     Args:
         regions: the transports.
-        places: (project, location) that manifests name; what is recorded elsewhere is found by its name.
+        places: (project, location) that manifests name, "" for the default of either; what is recorded
+            elsewhere is found by its name.
         page_size: entries that a list call asks for.
     """
 
@@ -40,8 +41,9 @@ class Registry:
 
     def places(self) -> list[tuple[str, str]]:
         """Where to look for models."""
-        default = {self._regions.place()} if self._regions.has_default or not self._places else set()
-        return sorted({*self._places, *default})
+        named = {self._regions.place(project, location) for project, location in self._places}
+        default = {self._regions.place()} if self._regions.has_default or not named else set()
+        return sorted(named | default)
 
     def resource(self, name: str, collection: str = "") -> JsonObject | None:
         """One resource, None on 404."""

@@ -6,6 +6,7 @@ display must. Rule: rich gets Text, never markup: a `[red]` in somebody's displa
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,9 @@ _NARROW = 80
 _LEAST_NAME = 20
 _AROUND = 4
 """Lines that the display keeps free: the last two of its own, and a little of what was before."""
+
+_HANGING = 4
+"""Spaces before what a long line goes on with."""
 
 _PRIORITY = ("percent", "left", "loss", "step", "elapsed", "epoch")
 """What a narrow terminal keeps longest, first."""
@@ -129,11 +133,16 @@ class LiveProgress:
             self.print(line)
 
     def print(self, line: str) -> None:
-        """Print a line above the display; it stays. Colours in it are kept."""
+        """Print a line above the display; it stays. Colours in it are kept; it is broken at spaces."""
         from rich.text import Text
 
-        if self._live is not None:
-            self._live.console.print(Text.from_ansi(line), soft_wrap=True)
+        if self._live is None:
+            return
+        text = Text.from_ansi(line)
+        lines = text.divide(_breaks(text.plain, self._width))
+        for one in lines:
+            one.rstrip()
+        self._live.console.print(Text("\n" + " " * _HANGING).join(lines), soft_wrap=True)
 
     def refresh(self) -> None:
         """Draw now."""
@@ -191,7 +200,7 @@ class LiveProgress:
             picture.append(f"… and {hidden:,} more\n", style="dim")
         counts = [counted(len(rows), "model") + " at work"]
         counts += [f"{done:,} trained"] * bool(done) + [f"{failed:,} failed"] * bool(failed)
-        foot = ", ".join(counts) + ". Ctrl-C stops waiting, they go on."
+        foot = ", ".join(counts) + ". Ctrl-C ends the wait, not the training."
         picture.append(cut(foot, self._width), style="dim")
         return picture
 
@@ -230,6 +239,19 @@ class LiveProgress:
             line.rstrip()
             lines.append(line)
         return lines
+
+
+def _breaks(text: str, width: int) -> list[int]:
+    """Where a long line goes on below: at spaces; a word longer than that stays whole, to be copied."""
+    offsets: list[int] = []
+    used = 0
+    for word in re.finditer(r"\S+\s*", text):
+        room = width - (_HANGING if offsets else 0)
+        if used and used + cells(word[0].rstrip()) > room:
+            offsets.append(word.start())
+            used = 0
+        used += cells(word[0])
+    return offsets
 
 
 def _fields(row: _Row, now: float) -> dict[str, str]:

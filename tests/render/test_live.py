@@ -66,7 +66,7 @@ def test_a_training_has_a_line() -> None:
     """Name, bar, percent, step, epoch, loss, elapsed and what is left, in one line."""
     lines = Screen(width=100).after(Started(plans.address("x"), "create"), progress("x", 50))
     assert lines[0] == "x ██████████░░░░░░░░░░  50%  step 15/38  epoch 2  loss 1.235  1m20s  2m00s left"
-    assert lines[1] == "1 model at work. Ctrl-C stops waiting, they go on."
+    assert lines[1] == "1 model at work. Ctrl-C ends the wait, not the training."
 
 
 def test_ascii_bars() -> None:
@@ -127,7 +127,7 @@ def test_counts_in_the_last_line() -> None:
         Completed(plans.address("x"), "promote"),
         Failed(plans.address("y"), "create", "boom"),
     )
-    assert lines[-1] == "1 model at work, 1 trained, 1 failed. Ctrl-C stops waiting, they go on."
+    assert lines[-1] == "1 model at work, 1 trained, 1 failed. Ctrl-C ends the wait, not the training."
 
 
 def test_stages_after_the_training_are_words() -> None:
@@ -140,6 +140,17 @@ def test_markup_is_text() -> None:
     """Brackets in what a service answers are not taken for rich's markup."""
     left = Screen(width=200).permanent(Failed(plans.address("x"), "create", "[red]no[/red] [/] :smile:"))
     assert "[red]no[/red] [/] :smile:" in left
+
+
+def test_what_stays_is_broken_at_spaces() -> None:
+    """A line longer than the terminal goes on below, indented; an id or a command in it stays whole."""
+    done = Completed(plans.address("number-generator"), "create", "number-generator-n5ee2y2q", 3.0)
+    assert Screen(width=60).permanent(done).split("\n")[:2] == [
+        "TunedModel/number-generator: trained after 3s",
+        "    [number-generator-n5ee2y2q]",
+    ]
+    failed = Failed(plans.address("x"), "create", "see https://example.com/a/very/long/address now")
+    assert "https://example.com/a/very/long/address" in Screen(width=20).permanent(failed)
 
 
 @pytest.mark.parametrize("colour", [False, True])

@@ -28,14 +28,16 @@ def check(plan: Plan, world: World) -> None:
     if guards.max_trainings is not None and trainings > guards.max_trainings:
         names = ", ".join(str(change.address) for change in plan.trainings[:10])
         raise PlanError(
-            f"the plan starts {trainings} trainings, over max_trainings {guards.max_trainings}: {names}",
+            f"the plan starts {trainings} training{'s' * (trainings != 1)}, "
+            f"over max_trainings {guards.max_trainings}: {names}",
             f"If you mean it: --max-trainings {trainings}",
         )
     if guards.max_deletes is not None and deletes > guards.max_deletes:
         deleting = [str(change.address) for change in plan.changes if change.deletes]
         names = ", ".join(deleting[:10])
         raise PlanError(
-            f"the plan deletes {deletes} models, over max_deletes {guards.max_deletes}: {names}",
+            f"the plan deletes {deletes} model{'s' * (deletes != 1)}, "
+            f"over max_deletes {guards.max_deletes}: {names}",
             f"If you mean it: --max-deletes {deletes}",
         )
 

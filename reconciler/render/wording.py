@@ -234,6 +234,11 @@ def summary(plan: Plan) -> str:
         if plan.has_work:
             return "No changes. Only what is recorded is brought up to date."
         models = sum(one.action is Action.NO_OP and not one.deposed for one in plan.changes)
+        if plan.inputs.refresh_only:
+            live = "What was found stands above" if plan.drift else "Live is as recorded"
+            return f"No changes: --refresh-only compares, and plans nothing. {live}."
+        if not models and (plan.inputs.targets or plan.inputs.excludes):
+            return "No changes. Nothing is left by --target and --exclude."
         if not models:
             return "No changes. Nothing is declared, and nothing is recorded."
         return f"No changes. {counted(models, 'model is', 'models are')} as declared."

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 
 from reconciler.identity import float32
-from reconciler.plan.values import Action, Bill, Change, Context, Plan, Reason
+from reconciler.plan.values import Action, Bill, Change, Context, Drift, Inputs, Plan, Reason
 from reconciler.render.bill import bill_text, money, total
 from reconciler.render.wording import (
     LEGEND,
@@ -95,6 +95,27 @@ def test_counted() -> None:
 def test_summary(changes: tuple[Change, ...], line: str) -> None:
     """The last line counts what is not zero, and says so when nothing changes."""
     assert summary(Plan(changes)) == line
+
+
+@pytest.mark.parametrize("selection", [Inputs(targets=("x",)), Inputs(excludes=("x",))])
+def test_the_summary_of_an_empty_selection(selection: Inputs) -> None:
+    """Where options left nothing, the plan does not say that nothing is declared or recorded."""
+    assert summary(Plan((), inputs=selection)) == "No changes. Nothing is left by --target and --exclude."
+
+
+@pytest.mark.parametrize(
+    ("drift", "line"),
+    [
+        ((), "No changes: --refresh-only compares, and plans nothing. Live is as recorded."),
+        (
+            plans.DRIFTS,
+            "No changes: --refresh-only compares, and plans nothing. What was found stands above.",
+        ),
+    ],
+)
+def test_the_summary_of_a_comparison(drift: tuple[Drift, ...], line: str) -> None:
+    """A plan that only compares has no changes, and does not say that nothing is declared or recorded."""
+    assert summary(Plan((), drift=drift, inputs=Inputs(refresh_only=True))) == line
 
 
 def test_every_symbol_has_a_meaning() -> None:

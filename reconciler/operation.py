@@ -337,7 +337,12 @@ def run_checks(provider: Provider, handle: Handle, want: Desired) -> Iterator[Ch
         yield CheckResult(want.address, check.prompt, verdict, said)
 
 
-def resolve(name: str, known: Iterable[Address], missing: str) -> Address:
+def resolve(
+    name: str,
+    known: Iterable[Address],
+    missing: str,
+    advice: str = "reconciler state list shows what there is",
+) -> Address:
     """The address that KIND/NAME, or NAME where unique, means. UsageError otherwise."""
     addresses = sorted(known)
     hits = [one for one in addresses if name in {str(one), one.name}]
@@ -349,8 +354,7 @@ def resolve(name: str, known: Iterable[Address], missing: str) -> Address:
 
     names = [str(one) for one in addresses] + [one.name for one in addresses]
     close = get_close_matches(name, names, n=1)
-    advice = f"Did you mean {close[0]}?" if close else "reconciler state list shows what there is"
-    raise UsageError(f"{missing} {name}", advice)
+    raise UsageError(f"{missing} {name}", f"Did you mean {close[0]}?" if close else advice)
 
 
 def selected(addresses: Iterable[Address], patterns: Iterable[str]) -> list[Address]:
@@ -378,7 +382,12 @@ def import_model(operation: Operation, name: str, id: str) -> tuple[Record, Live
     from reconciler.plan.adoption import imported
 
     desired = {want.address: want for want in operation.loaded.desired}
-    address = resolve(name, desired, "no manifest declares")
+    address = resolve(
+        name,
+        desired,
+        "no manifest declares",
+        "Write its manifest first: what it declares is compared with the live model",
+    )
     operation.state()  # another's state is refused before any call
     provider = operation.provider(address)
     live = provider.get(Handle(id.removeprefix(provider.kind.collection), id if "/" in id else ""))

@@ -103,6 +103,9 @@ def _run(arguments: list[str]) -> int:
         result: Any = cli.main(arguments, prog_name="reconciler", standalone_mode=False)
     except click.exceptions.Exit as error:
         return error.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        sys.stderr.write(f"{error.format_message()}\n")
+        return ExitCode.ERROR
     except click.ClickException as error:
         return _say(_of_click(error), ExitCode.ERROR, as_json=as_json)
     except (click.Abort, KeyboardInterrupt):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,6 +55,7 @@ def command(
     console = Console.of_environment(as_json=as_json, no_color=no_color)
     saved = saved_plan(Path(given["paths"][0])) if given["paths"] else None
     if saved is None:
+        _must_exist(given["paths"])
         running.must_be_approvable(console, approved=auto_approve)
         settings, inputs = connect.split(given)
     else:
@@ -91,6 +94,16 @@ def command(
         )
         _outputs(run, console)
     return code
+
+
+def _must_exist(paths: Iterable[str]) -> None:
+    """Asked first: for a plan file that is not there, --auto-approve would be the wrong advice."""
+    for path in paths:
+        if not os.path.lexists(path):
+            raise UsageError(
+                f"{path}: there is no such file or folder",
+                "Give a folder of manifests, or a plan saved with: reconciler plan --out FILE",
+            )
 
 
 def _is_given(value: object) -> bool:

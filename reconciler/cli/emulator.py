@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import click
@@ -44,7 +45,10 @@ def command(*, port: int, host: str, data: str | None, training_seconds: float |
     try:
         serve(host=host, port=port, data=data, settings=settings, ready=ready)
     except OSError as error:
+        # asyncio puts the address, once more, into strerror of what has an errno of its own
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
+        kept = f" or keep {data}" if data else ""
         raise UsageError(
-            f"cannot listen on {host}:{port} or keep {data or 'nothing'}: {error.strerror or error}",
-            "Give another --port, --host or --data",
+            f"cannot listen on {host}:{port}{kept}: {reason}",
+            f"Give another --port{', --host or --data' if data else ' or --host'}",
         ) from error

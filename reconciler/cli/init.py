@@ -37,6 +37,6 @@ def command(*, path: str, no_color: bool, **given: Any) -> None:
                 for kind, names in tunable.items()
             ),
             "",
-            f"Next: edit {path}, then: reconciler plan",
+            f"Next: edit {path}, then: reconciler plan{' --emulator' * bool(given.get('emulator'))}",
         ]
     )

@@ -159,4 +159,4 @@ def _conclude(console: Console, told: Iterable[Event], resume: str) -> None:
     elif unfinished and not detached:
         console.lines([f"\nNot finished yet. To go on: {resume}"])
     elif not detached:
-        console.lines(["\nDone."])
+        console.lines(["\nDone." if events else "Nothing to do."])

@@ -83,6 +83,7 @@ def show_command(manager: StateManager, *, address: str, as_json: bool) -> None:
 @_with_manager
 def mv_command(manager: StateManager, *, source: str, target: str) -> None:
     """Give a record another address: its manifest was renamed. Ids stay; nothing is trained."""
+    moved: list[Address] = []
 
     def change(state: State) -> State:
         found = resolve(source, state.resources, "no record of")
@@ -90,10 +91,11 @@ def mv_command(manager: StateManager, *, source: str, target: str) -> None:
             address = Address.parse(target if "/" in target else f"{found.kind}/{target}")
         except ValueError as error:
             raise UsageError(f"{target} is not KIND/NAME") from error
+        moved[:] = found, address
         return move(state, found, address)
 
     _edit(manager, change)
-    Console().lines([f"{source} is recorded as {target}."])
+    Console().lines([f"{moved[0]} is recorded as {moved[1]}."])
 
 
 @command.command("rm")

@@ -36,8 +36,10 @@ def command(*, targets: tuple[str, ...], as_json: bool, no_color: bool, **given:
         )
     else:
         for one in results:
-            detail = f": {one.detail}" if one.detail else ""
-            console.lines([f"{one.verdict}  {one.address}  {one.prompt!r}{detail}"])
+            # why a check failed begins with its prompt
+            said = one.detail if one.verdict is Verdict.FAILED else repr(one.prompt)
+            why = f": {one.detail}" if one.verdict is Verdict.UNKNOWN else ""
+            console.lines([f"{one.verdict}  {one.address}  {said}{why}"])
         if not results:
             console.lines(["No model that serves has checks."])
     verdicts = {one.verdict for one in results}

@@ -142,11 +142,11 @@ def _reason(error: OSError | ValueError) -> str:
     return str(error)
 
 
-def cannot_be_read(error: OSError | ValueError) -> tuple[str, str]:
+def cannot_be_read(error: OSError | ValueError, *, relative_to: str) -> tuple[str, str]:
     """Why a file cannot be read, and what to do."""
     match error.errno if isinstance(error, OSError) else None:
         case errno.ENOENT | errno.ENOTDIR:
-            return "there is no such file", "Check the path: it is relative to the file that names it."
+            return "there is no such file", f"Check the path: it is relative to {relative_to}."
         case errno.EACCES | errno.EPERM:
             advice = "Make it readable for the user that runs this command."
         case errno.EFBIG:
@@ -161,7 +161,7 @@ def read_text(path: str, problems: Problems, *, limit: int) -> str | None:
     try:
         content = read_bytes(path, limit=limit)
     except (OSError, ValueError) as error:
-        problems.error(Place(path), *cannot_be_read(error))
+        problems.error(Place(path), *cannot_be_read(error, relative_to="the working directory"))
         return None
     return decode(content, path, problems)
 

@@ -25,7 +25,9 @@ def imported(world: World, want: Desired, live: Live) -> Record:
         if other.address.kind == want.address.kind and any(one.id == live.id for one in other.models):
             raise PlanError(
                 f"{live.name} is recorded already, as {other.address}",
-                f"To give it another address: reconciler state mv {other.address} {want.address}",
+                "There is nothing left to import"
+                if other.address == want.address
+                else f"To give it another address: reconciler state mv {other.address} {want.address}",
             )
     if not record.empty:
         raise PlanError(

@@ -118,8 +118,8 @@ def undeclared(world: World, record: Record, reason: Reason, want: Desired | Non
         errors.append(
             Diagnostic(
                 f"{record.address} is protected by prevent_destroy and would be deleted",
-                "Set lifecycle.prevent_destroy to false in its manifest and apply that first, "
-                f"or run: reconciler state rm {record.address}, to keep the model and forget it",
+                "To delete it, first apply its manifest with lifecycle.prevent_destroy: false. "
+                f"To keep the model and forget it: reconciler state rm {record.address}",
                 address=str(record.address),
             )
         )

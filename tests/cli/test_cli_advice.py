@@ -1,0 +1,90 @@
+"""What a message advises fits what was asked (style: what, where, why, and what to do now)."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from tests.cli.harness import Project, model
+
+
+@pytest.mark.parametrize("group", [(), ("state",)])
+def test_a_command_without_arguments_shows_its_help(project: Project, group: tuple[str, ...]) -> None:
+    """Help, as with --help, on stderr with exit 1: not an error around it."""
+    result = project.run(*group, expect=1)
+    assert result.out == ""
+    assert result.err == project.run(*group, "--help", expect=0).out
+
+
+def test_a_plan_file_that_is_not_there_is_not_answered_with_auto_approve(project: Project) -> None:
+    """Apply of a missing file names it; approving would have been the wrong way out."""
+    result = project.run("apply", "plan.json", expect=1)
+    assert "plan.json: there is no such file" in result.err
+    assert "--auto-approve" not in result.err
+
+
+def test_import_without_a_manifest_asks_for_one(project: Project) -> None:
+    """What is missing is a manifest, so the state's list is no help."""
+    project.declare(model("one"))
+    result = project.run("import", "quite-different", "handmade", expect=1)
+    assert "Write its manifest first" in result.err
+    assert "state list" not in result.err
+
+
+def test_import_of_what_the_address_has_already_asks_for_nothing(project: Project) -> None:
+    """A second import of the same model does not advise to move it to where it is."""
+    project.declare(model("one"))
+    project.apply()
+    result = project.run("import", "one", project.record("one")["id"], expect=1)
+    assert "nothing left to import" in result.err
+    assert "state mv" not in result.err
+
+
+def test_mv_says_both_addresses_whole(project: Project) -> None:
+    """Names alone are taken; what was done is told with kinds."""
+    project.declare(model("one"))
+    project.apply()
+    result = project.run("state", "mv", "one", "uno", expect=0)
+    assert result.out == "TunedModel/one is recorded as TunedModel/uno.\n"
+
+
+def test_a_saved_plan_with_nothing_to_do_says_so(project: Project) -> None:
+    """It does not say "Done." where nothing was."""
+    project.declare(model("one"))
+    project.apply()
+    project.run("plan", "--out", "plan.json", expect=0)
+    assert project.run("apply", "plan.json", expect=0).out == "Nothing to do.\n"
+
+
+def test_a_variables_file_is_looked_for_in_the_working_directory(project: Project) -> None:
+    """No file names it, so its path is not relative to one."""
+    project.declare(model("one"))
+    result = project.run("plan", "--var-file", "nowhere", expect=1)
+    assert "relative to the working directory" in result.err
+
+
+def test_a_protected_model_without_manifest_is_told_how_to_go(project: Project) -> None:
+    """The advice does not speak of a manifest as if it were there, and names the other way."""
+    project.declare(model("one", lifecycle={"prevent_destroy": True}), model("two"))
+    project.apply()
+    project.declare(model("two"))
+    result = project.plan(expect=1)
+    assert "first apply its manifest with lifecycle.prevent_destroy: false" in result.err
+    assert "reconciler state rm TunedModel/one" in result.err
+
+
+def test_a_port_that_is_taken_is_all_that_the_emulator_speaks_of(project: Project) -> None:
+    """Without --data nothing is to be kept, so nothing is said about it; the address stands there once."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = project.run("emulator", "--port", str(port), expect=1)
+    assert f"cannot listen on 127.0.0.1:{port}: Address already in use\n" in result.err
+    assert "--data" not in result.err
+
+
+def test_init_on_the_emulator_goes_on_there(project: Project) -> None:
+    """The next command that it names works as it is written, without a credential."""
+    first = project.run("init", "--emulator", expect=0)
+    assert first.out.endswith("reconciler plan --emulator\n")
+    assert "--emulator" not in project.run("init", expect=0).out

@@ -34,6 +34,8 @@ TUNABLE = frozenset(
 )
 """Base models that Google's page on supervised tuning lists (read in November 2026): an assumption, because
 no call tells. The Stack's tunable_base_models says otherwise."""
+PUBLISHER = "publishers/google/models/"
+"""How a base model's name may also begin."""
 
 
 def _hyperparameter(path: str, type: FieldType) -> Field:

@@ -152,7 +152,7 @@ def _rows(
     try:
         content = sources.read_bytes(path, limit=chat_data.FILE_LIMIT if form else FILE_LIMIT)
     except (OSError, ValueError) as error:
-        summary, advice = sources.cannot_be_read(error, relative_to="the file that names it")
+        summary, advice = sources.cannot_be_read(error)
         problems.error(shown or Place(path), f"{written}: {summary}", advice)
         return None
     text = sources.decode(content, path, problems)

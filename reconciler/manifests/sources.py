@@ -142,7 +142,9 @@ def _reason(error: OSError | ValueError) -> str:
     return str(error)
 
 
-def cannot_be_read(error: OSError | ValueError, *, relative_to: str) -> tuple[str, str]:
+def cannot_be_read(
+    error: OSError | ValueError, *, relative_to: str = "the file that names it"
+) -> tuple[str, str]:
     """Why a file cannot be read, and what to do."""
     match error.errno if isinstance(error, OSError) else None:
         case errno.ENOENT | errno.ENOTDIR:

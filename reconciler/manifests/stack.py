@@ -54,7 +54,11 @@ _BUCKET = "gs://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9](?:/[A-Za-z0-9._-]+)*/?"
 
 Bucket = Annotated[
     str,
-    matching(_BUCKET, "is not a bucket", "Write gs://BUCKET/PREFIX."),
+    matching(
+        _BUCKET,
+        "is not a bucket",
+        "Write gs://BUCKET/PREFIX, the bucket with 3 or more of a-z, 0-9, '-', '_' and '.'.",
+    ),
     WithJsonSchema({"type": "string", "pattern": f"^{_BUCKET}$"}),
 ]
 

@@ -102,7 +102,7 @@ class Bill:
     """What a training is made of.
 
     Attributes:
-        steps: ceil(examples * epochs / batch).
+        steps: ceil(examples * epochs / batch); 0 where the service alone knows them.
         estimated: a default of the service was assumed for epochs or batch.
         price: in `currency`, None when no price is configured.
         batch: 0 where the service has no such parameter.

@@ -20,7 +20,7 @@ def bill_text(bill: Bill) -> str:
     """One training's bill as a sentence."""
     batch = f" / batch {bill.batch:,}" if bill.batch else ""
     seen = f"{counted(bill.examples, 'example')} x {counted(bill.epochs, 'epoch')}{batch}"
-    steps = f"{seen} = {counted(bill.steps, 'step')}"
+    steps = f"{seen} = {counted(bill.steps, 'step')}" if bill.steps else seen
     price = f", {money(bill.price, bill.currency)}" if bill.price is not None else ""
     estimated = " (estimated)" if bill.estimated else ""
     return f"{steps}, {counted(bill.trained_characters, 'character')}{price}{estimated}"
@@ -56,11 +56,9 @@ class Total:
         return " + ".join(money(amount, currency) for currency, amount in sorted(self.prices.items()))
 
     def __str__(self) -> str:
-        parts = [
-            counted(self.examples, "example"),
-            counted(self.steps, "step"),
-            counted(self.characters, "character"),
-        ]
+        parts = [counted(self.examples, "example")]
+        parts += [counted(self.steps, "step")] * bool(self.steps)
+        parts.append(counted(self.characters, "character"))
         if self.price:
             parts.append(self.price)
         estimated = " (estimated)" if self.estimated else ""

@@ -10,6 +10,8 @@ from hypothesis import given
 from reconciler.identity import float32
 from reconciler.plan.values import Action, Bill, Change, Context, Drift, Inputs, Plan, Reason
 from reconciler.render.bill import bill_text, money, total
+from reconciler.render.screen import UNLIMITED, Paint
+from reconciler.render.text.bill import bill_lines
 from reconciler.render.wording import (
     LEGEND,
     consequences,
@@ -103,6 +105,11 @@ def test_the_summary_of_an_empty_selection(selection: Inputs) -> None:
     assert summary(Plan((), inputs=selection)) == "No changes. Nothing is left by --target and --exclude."
 
 
+def test_the_summary_of_an_empty_destruction() -> None:
+    """Nothing to destroy: what manifests declare has no part in it."""
+    assert summary(Plan((), inputs=Inputs(destroy=True))) == "No changes. Nothing is recorded."
+
+
 @pytest.mark.parametrize(
     ("drift", "line"),
     [
@@ -139,6 +146,16 @@ def test_bill_text() -> None:
     assert bill_text(Bill(1, 9, 1, 0, 1, estimated=True, price=2.5, currency="EUR")) == (
         "1 example x 1 epoch = 1 step, 9 characters, 2.50 EUR (estimated)"
     )
+    assert bill_text(Bill(40, 220, 3, 0, 0)) == "40 examples x 3 epochs, 660 characters"
+
+
+def test_steps_that_only_the_service_knows_are_not_called_none() -> None:
+    """Vertex AI chooses the batch: neither a row, a sentence nor the total speaks of 0 steps."""
+    job = plans.create("job", bill=Bill(40, 220, 3, 0, 0))
+    assert str(total([job])) == "1 training: 40 examples, 660 characters"
+    lines = list(bill_lines([job, job], width=UNLIMITED, paint=Paint(colour=False)))
+    assert [line.split()[-2] for line in lines[3:]] == ["-", "-", "-"]
+    assert "step" not in " ".join(bill_lines([job, job], width=30, paint=Paint(colour=False)))
 
 
 def test_total_adds_up() -> None:

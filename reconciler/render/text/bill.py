@@ -55,7 +55,7 @@ def _figures(change: Change, *, priced: bool) -> list[str]:
         f"{bill.examples:,}",
         f"{bill.epochs:,}",
         f"{bill.batch:,}" if bill.batch else "-",
-        f"{bill.steps:,}{mark}",
+        f"{bill.steps:,}{mark}" if bill.steps else "-",
         f"{bill.trained_characters:,}{mark}",
     ]
     if priced:
@@ -66,7 +66,8 @@ def _figures(change: Change, *, priced: bool) -> list[str]:
 def _total_figures(trainings: Sequence[Change], *, priced: bool) -> list[str]:
     sums = total(trainings)
     mark = "*" if sums.estimated else ""
-    figures = [f"{sums.examples:,}", "", "", f"{sums.steps:,}{mark}", f"{sums.characters:,}{mark}"]
+    steps = f"{sums.steps:,}{mark}" if sums.steps else "-"
+    figures = [f"{sums.examples:,}", "", "", steps, f"{sums.characters:,}{mark}"]
     return [*figures, sums.amount + mark] if priced else figures
 
 

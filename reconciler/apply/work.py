@@ -91,10 +91,12 @@ class Work:
         if trained is not None:
             self._take_up(trained)
         while True:
-            self._start()
             if self._is_commit_due():
                 yield from self._commit()
-            elif (not self._running and not self._settled) or not self._gather():
+            self._start()
+            if not self._running and not self._settled:
+                break
+            if not self._is_commit_due() and not self._gather():
                 break
         if self._halt is not None:
             if self._begun and isinstance(self._halt, ReconcilerError):
@@ -127,11 +129,17 @@ class Work:
             return
         while self._queue and len(self._running) < self._means.settings.parallelism:
             task = self._queue.popleft()
-            awaited = self._ledger.awaited(task)
+            awaited = self._ledger.awaited(task) or self._unrecorded(task)
             if awaited is None:
                 self._running[self._submit(task)] = task
             else:
                 self._blocked.setdefault(awaited, []).append(task)
+
+    def _unrecorded(self, task: Task) -> Address | None:
+        """The address whose create was accepted, which is not committed yet."""
+        change = task.change
+        accepted = any(one.change.address == change.address for one, _ in self._settled)
+        return change.address if change.after_accepted and accepted else None
 
     def _submit(self, task: Task) -> Future[object]:
         ledger, session, examples = self._ledger, self._session, self._means.examples
@@ -215,7 +223,7 @@ class Work:
         """Outcomes are grouped while others are under way, as the store and the size of the state want."""
         if not self._settled:
             return False
-        nothing_comes = not self._running and not self._tries
+        nothing_comes = not (self._running or self._tries) and (not self._queue or self._halt is not None)
         return nothing_comes or self._means.stopping.is_set() or self._means.clock() >= self._due()
 
     def _commit(self) -> Iterator[Event]:

@@ -162,7 +162,7 @@ class LiveProgress:
                 return False
             case Completed():
                 self._rows.pop(event.address, None)
-                self._done += event.operation in {"create", "wait"}
+                self._done += event.operation in {"create", "replace", "wait"}
                 return True
             case Failed():
                 self._rows.pop(event.address, None)

@@ -125,9 +125,10 @@ def test_counts_in_the_last_line() -> None:
         progress("w", 1),
         Completed(plans.address("x"), "create"),
         Completed(plans.address("x"), "promote"),
+        Completed(plans.address("z"), "replace"),
         Failed(plans.address("y"), "create", "boom"),
     )
-    assert lines[-1] == "1 model at work, 1 trained, 1 failed. Ctrl-C ends the wait, not the training."
+    assert lines[-1] == "1 model at work, 2 trained, 1 failed. Ctrl-C ends the wait, not the training."
 
 
 def test_stages_after_the_training_are_words() -> None:
@@ -140,6 +141,15 @@ def test_markup_is_text() -> None:
     """Brackets in what a service answers are not taken for rich's markup."""
     left = Screen(width=200).permanent(Failed(plans.address("x"), "create", "[red]no[/red] [/] :smile:"))
     assert "[red]no[/red] [/] :smile:" in left
+
+
+def test_what_ended_is_said_once_and_in_words() -> None:
+    """A replacement is no "replace done", and passed checks are not said to have passed twice."""
+    left = Screen(width=200).permanent(
+        Completed(plans.address("x"), "check", "x-2", detail="2 passed"),
+        Completed(plans.address("x"), "replace", "x-2", 90.0),
+    )
+    assert "TunedModel/x: checked [x-2]: 2 passed\nTunedModel/x: replaced after 1m30s [x-2]\n" in left
 
 
 def test_what_stays_is_broken_at_spaces() -> None:

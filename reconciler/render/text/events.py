@@ -22,10 +22,11 @@ _BEGINS = {
 }
 _ENDS = {
     "create": "trained",
+    "replace": "replaced",
     "adopt": "adopted",
     "update": "updated",
     "permissions": "permissions set",
-    "check": "checks passed",
+    "check": "checked",
     "promote": "promoted",
     "restore": "restored",
     "delete": "deleted",

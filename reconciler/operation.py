@@ -5,7 +5,6 @@ Rule: this is the only place where manifests, services and state meet; commands 
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -18,19 +17,19 @@ from reconciler.errors import (
     ManifestError,
     PlanError,
     StalePlanError,
-    StateError,
     UsageError,
 )
 from reconciler.events import Event
 from reconciler.manifests import Loaded, read_examples
-from reconciler.model import BASE_MODEL, NAME_LIMIT, Address, DataSet, Desired, Kind, Live, Status
+from reconciler.model import BASE_MODEL, Address, DataSet, Desired, Kind, Live, Status
 from reconciler.plan.binding import verify
 from reconciler.plan.drift import find_drift
-from reconciler.plan.make import make_plan, make_world, matches
+from reconciler.plan.make import make_plan, make_world
 from reconciler.plan.resume import resumable
 from reconciler.plan.values import Context, Drift, Inputs, Plan
 from reconciler.plan.world import Observed, World
 from reconciler.providers import Handle, Provider, Providers
+from reconciler.records import resolve, selected
 from reconciler.state import Model, Record, State, Verdict, check_foreign
 
 if TYPE_CHECKING:
@@ -110,7 +109,7 @@ class Operation:
         observed = refresh.observe(
             self.providers, state, desired, context=self.context, parallelism=self.parallelism
         )
-        return self._world(state, observed, desired)
+        return self.world_of(state, observed, desired)
 
     def measured(self, state: State) -> tuple[Desired, ...]:
         """What is declared, with the digests of data that lies elsewhere.
@@ -123,7 +122,8 @@ class Operation:
             return wants
         return tuple(refresh.as_recorded(want, state.resources.get(want.address)) for want in wants)
 
-    def _world(self, state: State, observed: Observed, desired: Iterable[Desired]) -> World:
+    def world_of(self, state: State, observed: Observed, desired: Iterable[Desired]) -> World:
+        """What a decision would depend on, had the services shown this."""
         return make_world(
             desired,
             observed,
@@ -335,93 +335,3 @@ def run_checks(provider: Provider, handle: Handle, want: Desired) -> Iterator[Ch
     for check in want.checks:
         verdict, said = run_check(provider, handle, check)
         yield CheckResult(want.address, check.prompt, verdict, said)
-
-
-def resolve(
-    name: str,
-    known: Iterable[Address],
-    missing: str,
-    advice: str = "reconciler state list shows what there is",
-) -> Address:
-    """The address that KIND/NAME, or NAME where unique, means. UsageError otherwise."""
-    addresses = sorted(known)
-    hits = [one for one in addresses if name in {str(one), one.name}]
-    if len(hits) == 1:
-        return hits[0]
-    if hits:
-        raise UsageError(f"{name} is ambiguous: {', '.join(map(str, hits))}", "Give KIND/NAME")
-    from difflib import get_close_matches
-
-    names = [str(one) for one in addresses] + [one.name for one in addresses]
-    close = get_close_matches(name, names, n=1)
-    raise UsageError(f"{missing} {name}", f"Did you mean {close[0]}?" if close else advice)
-
-
-def selected(addresses: Iterable[Address], patterns: Iterable[str]) -> list[Address]:
-    """Those that any pattern means; all when there is no pattern. UsageError for one that means none."""
-    known = sorted(addresses)
-    wanted = tuple(patterns)
-    for pattern in wanted:
-        if not any(matches(one, {}, pattern) for one in known):
-            raise UsageError(f"nothing is called {pattern}", "reconciler state list shows what there is")
-    return [one for one in known if not wanted or any(matches(one, {}, pattern) for pattern in wanted)]
-
-
-def import_model(operation: Operation, name: str, id: str) -> tuple[Record, Live]:
-    """Adopt a live model under a declared address.
-
-    Args:
-        operation: with the manifests.
-        name: KIND/NAME or NAME of a manifest.
-        id: the live model's id or resource name.
-
-    Raises:
-        UsageError: no manifest declares it, or the model does not exist.
-        PlanError: it is recorded already, or the model is not what the manifest declares.
-    """
-    from reconciler.plan.adoption import imported
-
-    desired = {want.address: want for want in operation.loaded.desired}
-    address = resolve(
-        name,
-        desired,
-        "no manifest declares",
-        "Write its manifest first: what it declares is compared with the live model",
-    )
-    operation.state()  # another's state is refused before any call
-    provider = operation.provider(address)
-    live = provider.get(Handle(id.removeprefix(provider.kind.collection), id if "/" in id else ""))
-    if live is None:
-        raise UsageError(
-            f"{id} does not exist at {operation.context.endpoint}",
-            "Check the id, the project and the credential",
-        )
-    records: list[Record] = []
-
-    def adopt(state: State) -> State:
-        desired = operation.measured(state)
-        want = next(one for one in desired if one.address == address)
-        seen = Observed(live={want.address.kind: {live.id: live}})
-        world = operation._world(state, seen, desired)  # noqa: SLF001
-        record = imported(world, want, live)
-        records.append(record)
-        context = operation.context
-        stack = operation.loaded.stack.name
-        return state.named(stack=stack, service=context.service, project=context.project).put(record)
-
-    operation.edit(adopt)
-    return records[-1], live
-
-
-def move(state: State, source: Address, target: Address) -> State:
-    """The record of one address under another; its ids stay."""
-    if target in state.resources:
-        raise StateError(f"{target} is recorded already", f"Move or remove it first: state mv {target} …")
-    if source.kind != target.kind:
-        raise UsageError(f"{source} cannot become {target}: the kind says which service it lives in")
-    if not re.fullmatch(rf"[a-z0-9-]{{1,{NAME_LIMIT}}}", target.name):
-        raise UsageError(
-            f"{target.name!r} cannot be a metadata.name", f"At most {NAME_LIMIT} of a-z, 0-9 and -"
-        )
-    record = replace(state.resources[source], address=target)
-    return state.put(Record(source), record)

@@ -18,7 +18,7 @@ from reconciler.cli.console import Console
 @options.locking
 def command(*, address: str, id: str, no_color: bool, **given: Any) -> None:
     """Adopt a live model under a declared address, and print the metadata.id line to add."""
-    from reconciler.operation import import_model
+    from reconciler.importing import import_model
 
     console = Console.of_environment(no_color=no_color)
     with connect.operation("import", connect.Options(**given)) as run:

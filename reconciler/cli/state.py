@@ -15,7 +15,7 @@ from reconciler.cli import connect, options
 from reconciler.cli.console import Console
 from reconciler.errors import StateForeignError, StateMovedError, UsageError
 from reconciler.model import Address
-from reconciler.operation import move, resolve, selected
+from reconciler.records import move, resolve, selected
 from reconciler.state import Record, State, check_foreign
 from reconciler.statemgr import StateManager
 

@@ -1,0 +1,56 @@
+"""Records by the names that people give: found, selected, moved. Rule: no service is asked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+
+from reconciler.errors import StateError, UsageError
+from reconciler.model import NAME_LIMIT, Address
+from reconciler.plan.make import matches
+from reconciler.state import Record, State
+
+
+def resolve(
+    name: str,
+    known: Iterable[Address],
+    missing: str,
+    advice: str = "reconciler state list shows what there is",
+) -> Address:
+    """The address that KIND/NAME, or NAME where unique, means. UsageError otherwise."""
+    addresses = sorted(known)
+    hits = [one for one in addresses if name in {str(one), one.name}]
+    if len(hits) == 1:
+        return hits[0]
+    if hits:
+        raise UsageError(f"{name} is ambiguous: {', '.join(map(str, hits))}", "Give KIND/NAME")
+    from difflib import get_close_matches
+
+    names = [str(one) for one in addresses] + [one.name for one in addresses]
+    close = get_close_matches(name, names, n=1)
+    raise UsageError(f"{missing} {name}", f"Did you mean {close[0]}?" if close else advice)
+
+
+def selected(addresses: Iterable[Address], patterns: Iterable[str]) -> list[Address]:
+    """Those that any pattern means; all when there is no pattern. UsageError for one that means none."""
+    known = sorted(addresses)
+    wanted = tuple(patterns)
+    for pattern in wanted:
+        if not any(matches(one, {}, pattern) for one in known):
+            raise UsageError(f"nothing is called {pattern}", "reconciler state list shows what there is")
+    return [one for one in known if not wanted or any(matches(one, {}, pattern) for pattern in wanted)]
+
+
+def move(state: State, source: Address, target: Address) -> State:
+    """The record of one address under another; its ids stay."""
+    if target in state.resources:
+        raise StateError(f"{target} is recorded already", f"Move or remove it first: state mv {target} …")
+    if source.kind != target.kind:
+        raise UsageError(f"{source} cannot become {target}: the kind says which service it lives in")
+    if not re.fullmatch(rf"[a-z0-9-]{{1,{NAME_LIMIT}}}", target.name):
+        raise UsageError(
+            f"{target.name!r} cannot be a metadata.name", f"At most {NAME_LIMIT} of a-z, 0-9 and -"
+        )
+    record = replace(state.resources[source], address=target)
+    return state.put(Record(source), record)

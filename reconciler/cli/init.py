@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ def command(*, path: str, no_color: bool, **given: Any) -> None:
 
     What exists is left as it is.
     """
+    from reconciler.render.screen import wrap
+
     console = Console.of_environment(no_color=no_color)
     for file, written in starter.write(Path(path)):
         console.lines([f"{'Wrote' if written else 'Kept '} {file}"])
@@ -33,10 +36,17 @@ def command(*, path: str, no_color: bool, **given: Any) -> None:
             f"Service    {context.endpoint}{project}, credential: {context.credential}",
             f"State      {place}, {len(state.resources)} recorded",
             *(
-                f"{kind} can be tuned from: {', '.join(sorted(names)) or 'nothing this service offers today'}"
+                line
                 for kind, names in tunable.items()
+                for line in wrap(_offered(kind, names), console.width, hanging="    ")
             ),
             "",
             f"Next: edit {path}, then: reconciler plan{' --emulator' * bool(given.get('emulator'))}",
         ]
     )
+
+
+def _offered(kind: str, names: Collection[str]) -> str:
+    """The base models, each once: a name that is also there without its publisher says nothing new."""
+    shown = sorted(one for one in names if "/" not in one or one.rpartition("/")[2] not in names)
+    return f"{kind} can be tuned from: {', '.join(shown) or 'nothing this service offers today'}"

@@ -88,3 +88,12 @@ def test_init_on_the_emulator_goes_on_there(project: Project) -> None:
     first = project.run("init", "--emulator", expect=0)
     assert first.out.endswith("reconciler plan --emulator\n")
     assert "--emulator" not in project.run("init", expect=0).out
+
+
+def test_init_names_each_base_model_once(project: Project) -> None:
+    """A model is not offered a second time under its publisher's longer name."""
+    said = project.run("init", "--emulator", expect=0).out
+    (line,) = [one for one in said.splitlines() if one.startswith("TuningJob can be tuned from: ")]
+    names = [one.rpartition("/")[2] for one in line.partition(": ")[2].split(", ")]
+    assert "gemini-2.5-flash" in names
+    assert len(names) == len(set(names))

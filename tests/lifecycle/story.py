@@ -312,11 +312,21 @@ class Teller:
             if key not in self.seen:
                 self.seen[key] = (content, self.stage.clock())
                 self.trained[content] += 1
-                asked = content[0].removesuffix("-pinned") == self.forced or model.id in self.asked
+                asked = content[0].removesuffix("-pinned") == self.forced or self.fulfils(model)
                 if model.error or asked:
                     self.excused[content] += 1
         for content, times in self.trained.items():
             assert times <= 1 + self.excused[content], f"{content} was trained {times} times"
+
+    def fulfils(self, model: FakeModel) -> bool:
+        """Whether --replace asked for it: for its id, or for one that was taken when its turn came."""
+        if model.id in self.asked:
+            return True
+        created = {key.partition("@")[0] for key in self.seen} - {model.id}
+        name = self.content(model)[0]
+        instead = {id for id in self.asked if id.rpartition("-")[0] == name and id not in created}
+        self.asked -= instead
+        return bool(instead)
 
     def end(self) -> None:
         """Everything heals, and a clean run does what the manifests want; then nothing is left to do."""

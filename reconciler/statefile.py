@@ -105,7 +105,7 @@ def loads(data: bytes, *, place: str) -> State:
         if version > VERSION:
             raise StateTooNewError(
                 f"{place}: this state is of version {version}; this program knows versions up to {VERSION}",
-                "A newer Reconciler wrote it. Upgrade: pip install --upgrade reconciler",
+                "A newer Reconciler wrote it. Upgrade, in its source's folder: git pull && pip install .",
             )
         return _state(document)
     except WrongValueError as wrong:

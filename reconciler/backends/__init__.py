@@ -175,7 +175,7 @@ def open_backend(
     except ModuleNotFoundError as error:
         raise UsageError(
             f"--state {url}: the Python package {error.name} is not installed",
-            f"Run: pip install 'reconciler[{_EXTRAS[scheme]}]'",
+            f"In the folder of reconciler's source, run: pip install '.[{_EXTRAS[scheme]}]'",
         ) from error
     key = "/".join(part for part in (*prefix.split("/"), document) if part)
     return ObjectBackend(store, place=f"{scheme}://{bucket}/{key}.json", key=key, lease=lease, clock=clock)

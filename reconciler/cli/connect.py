@@ -171,7 +171,7 @@ def _emulator(environ: Mapping[str, str]) -> Iterator[str]:
     except ImportError as error:
         raise UsageError(
             f"the emulator needs {error.name}, which is not installed",
-            "Run: pip install 'reconciler[emulator]'",
+            "In the folder of reconciler's source, run: pip install '.[emulator]'",
         ) from error
     folder = Path(DEFAULT_STATE)
     folder.mkdir(parents=True, exist_ok=True)

@@ -34,7 +34,7 @@ def command(*, port: int, host: str, data: str | None, training_seconds: float |
     except ImportError as error:
         raise UsageError(
             f"the emulator needs {error.name}, which is not installed",
-            "Run: pip install 'reconciler[emulator]'",
+            "In the folder of reconciler's source, run: pip install '.[emulator]'",
         ) from error
 
     def ready(url: str) -> None:

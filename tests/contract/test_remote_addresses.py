@@ -158,7 +158,7 @@ def test_a_missing_extra_is_named_with_the_command_that_installs_it() -> None:
     )
     out, errors = python(code).communicate()
     for extra in ("gcs", "s3", "azure"):
-        assert f"Run: pip install 'reconciler[{extra}]'" in out, errors
+        assert f"run: pip install '.[{extra}]'" in out, errors
     assert out.count("the Python package obstore is not installed") == 3
 
 

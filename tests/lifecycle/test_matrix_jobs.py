@@ -1,0 +1,117 @@
+"""The crash matrix over the second API: no chosen ids, an upload before the create, a deletion of many steps.
+
+The same rig and the same promises as test_matrix. All points of a create are tried in every run; of what
+deletes as well, where a point costs seconds, every MATRIX_STRIDE-th (8; 1 tries all).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tests.cli.harness import PAIRS, Project
+from tests.cli.test_tuning_job import SPEC, job, listed, posted, write_data
+from tests.lifecycle.gate import gate_to
+from tests.lifecycle.rig import APPLY, Rig, Scenario
+from tests.lifecycle.test_matrix import SHARDS, points
+
+STRIDE = int(os.environ.get("MATRIX_STRIDE", "8"))
+LONGER: dict[str, Any] = {SPEC: {"training_dataset_uri": "n.jsonl", "hyper_parameters": {"epoch_count": 4}}}
+CHECK = {"checks": [{"prompt": PAIRS[0][0], "expect": PAIRS[0][1]}]}
+QUICK = {"vertex_operation_seconds": 0, "vertex_cancel_seconds": 0, "training_seconds": 0}
+
+CREATE = Scenario(after=(job(beside=CHECK),), created=1)
+OTHERS = {
+    "replace": Scenario(before=(job(),), after=(job(**LONGER),), created=1),
+    "update": Scenario(before=(job(),), after=(job(description="counts", labels={"team": "a"}),)),
+    "delete": Scenario(before=(job(), job("old")), after=(job(),)),
+    "adopt": Scenario(before=(job(),), after=(job(),), forgets=True),
+}
+
+
+@dataclass
+class JobRig(Rig):
+    """Set back by a real run: the service chooses the names, so a kept state would name other jobs."""
+
+    def begin(self) -> None:
+        """Back to the beginning: an empty service, then what was applied before."""
+        self.gate.reset()
+        self.service.control("reset", {})
+        self.service.settings(**QUICK)
+        self.project.state_file.unlink(missing_ok=True)
+        if self.scenario.before:
+            self._talk_to(self.service.url)
+            self.project.declare(*self.scenario.before)
+            self.project.apply()
+            self.state = self.project.state_file.read_bytes()
+        if self.scenario.forgets:
+            self.project.state_file.unlink()
+            self.state = None
+        self.project.declare(*self.scenario.after)
+        self._talk_to(self.gate.url)
+        self.service.forget_log()
+
+    def _talk_to(self, url: str) -> None:
+        self.project.environ["GOOGLE_VERTEX_BASE_URL"] = self.project.environ["GOOGLE_GEMINI_BASE_URL"] = url
+
+    def converged(self) -> None:
+        """The same command again; then every promise."""
+        self.gate.reset()
+        if self.project.state_file.exists():
+            json.loads(self.project.state_file.read_text())
+        result = self.project.run(*APPLY)
+        assert result.code == 0, result.all
+        assert posted(self.service) == self.scenario.created
+        names = sorted(manifest["metadata"]["name"] for manifest in self.scenario.after)
+        recorded = {one["id"]: one for one in self.project.state()["resources"]}
+        assert sorted(id.rpartition("-")[0] for id in recorded) == names
+        assert all(not one["candidate"] and not one.get("deposed") for one in recorded.values())
+        models = {one["labels"]["reconciler_id"]: one for one in listed(self.service, "models")}
+        assert set(models) == set(recorded), f"live {sorted(models)}, recorded {sorted(recorded)}"
+        owners = {one["labels"]["reconciler_id"] for one in listed(self.service, "endpoints")}
+        assert owners == set(recorded), f"endpoints of {sorted(owners)}"
+        for manifest in self.scenario.after:
+            if wish := manifest["spec"].get("description"):
+                assert [one["description"] for one in models.values()] == [wish]
+        self.project.settled()
+
+
+@pytest.fixture
+def made(project: Project) -> Iterator[JobRig]:
+    """A rig without a scenario yet."""
+    project.environ["RECONCILER_LAG_SECONDS"] = "0.3"
+    write_data(project)
+    with gate_to(project.service.url) as gate:
+        yield JobRig(project, gate, CREATE)
+
+
+def _try(made: JobRig, shard: int, stride: int) -> None:
+    every = points(made)
+    assert len(every) >= 12
+    for kill, number, when in every[shard::stride]:
+        made.begin()
+        kill(number, when)
+        try:
+            made.converged()
+        except AssertionError as error:
+            where = f"{kill.__name__}({number}, {when!r}) of {made.gate.requests}"
+            raise AssertionError(f"{where}: {error}") from error
+
+
+@pytest.mark.parametrize("shard", range(SHARDS))
+def test_a_killed_create_is_finished_by_the_next(made: JobRig, shard: int) -> None:
+    """At whatever point it dies, the upload included: one job, nothing left to do."""
+    _try(made, shard, SHARDS)
+
+
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_killed_run_is_finished_by_the_next(made: JobRig, name: str) -> None:
+    """Replacement, update, the steps of a deletion, adoption without state: finished, and never twice."""
+    made.scenario = OTHERS[name]
+    _try(made, 0, STRIDE)

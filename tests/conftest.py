@@ -12,6 +12,15 @@ import pytest
 
 _FOREIGN = ("GEMINI_", "GOOGLE_", "RECONCILER_", "TF_HTTP_", "AWS_", "AZURE_", "CLOUDSDK_")
 _KEPT = ("RECONCILER_NEWEST_GENAI",)
+_OF_A_TERMINAL = (
+    "NO_COLOR",
+    "CLICOLOR",
+    "CLICOLOR_FORCE",
+    "FORCE_COLOR",
+    "COLUMNS",
+    "LINES",
+    "TTY_COMPATIBLE",
+)
 
 
 def pytest_configure() -> None:
@@ -19,6 +28,9 @@ def pytest_configure() -> None:
     for name in list(os.environ):
         if name.startswith(_FOREIGN) and name not in _KEPT:
             del os.environ[name]
+    for name in _OF_A_TERMINAL:
+        os.environ.pop(name, None)
+    os.environ["TERM"] = "xterm-256color"
     sys.addaudithook(_only_loopback)
 
 

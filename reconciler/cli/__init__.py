@@ -87,6 +87,9 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: locks are given back
     code = _run(given)
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)  # all is said and done: the exit code stands
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

@@ -87,19 +87,21 @@ def carry_out(
 
 @contextmanager
 def _detaching(operation: Operation) -> Iterator[None]:
-    """The first signal detaches, the second one stops at once."""
+    """The first signal detaches, the second one stops at once; after the end none changes what was done."""
 
     def handle(_number: int, _frame: FrameType | None) -> None:
         if operation.stopping.is_set():
             raise KeyboardInterrupt
         operation.stopping.set()
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    for number in numbers:
+        signal.signal(number, handle)
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number in numbers:
+            signal.signal(number, signal.SIG_IGN)
 
 
 @contextmanager

@@ -95,6 +95,7 @@ def test_a_change_of_one_manifest_by_two_branches_trains_each_version_once(
 ) -> None:
     """Two runs that want different data for one name: each version is trained at most once, one serves."""
     team = shared(project, open_store("s3"))
+    team.environ["RECONCILER_LAG_SECONDS"] = "3"
     team.declare(model("bot"))
     team.apply()
     for branch, epochs in (("ours", 6), ("theirs", 7)):

@@ -1,12 +1,13 @@
 """Watching trainings while nobody is locked out: whom to look at, when, and what an answer means.
 
 Rule: reads only, records nothing. Many trainings are seen with one list, few with a look at each; an
-error never means that a training ended, and a model that was just accepted may be invisible for a while.
+error never means that a training ended. A model that cannot be seen may have been accepted just now, or
+be gone because another run replaced or deleted it: its record tells.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, wait
 from typing import Any
 
@@ -14,11 +15,20 @@ from reconciler.apply import watch
 from reconciler.apply.calls import call, training_of
 from reconciler.apply.ledger import Ledger
 from reconciler.apply.means import TICK, Means
-from reconciler.apply.steps import Step, Task, find
-from reconciler.errors import CredentialError, NotFoundError, ReconcilerError, ServiceError, StoppedError
+from reconciler.apply.outcomes import overtaken
+from reconciler.apply.steps import Step, Task, concerns, find
+from reconciler.errors import (
+    CredentialError,
+    NotFoundError,
+    ReconcilerError,
+    ServiceError,
+    StateError,
+    StoppedError,
+)
 from reconciler.events import Event, Failed, Skipped
 from reconciler.model import Live, Status
 from reconciler.providers import Training
+from reconciler.state import State
 
 _MISSES = 5
 """Polls in a row that may fail for other reasons than a busy service."""
@@ -32,12 +42,15 @@ _COST = 4.0
 class Polling:
     """What is seen of the trainings that an apply waits for.
 
+    Args:
+        read: the state as it is now, without the lock.
+
     Attributes:
         ended: what has been seen to end; the caller records and clears it.
     """
 
-    def __init__(self, ledger: Ledger, means: Means) -> None:
-        self._ledger, self._means = ledger, means
+    def __init__(self, ledger: Ledger, means: Means, read: Callable[[], State]) -> None:
+        self._ledger, self._means, self._read = ledger, means, read
         self._due: dict[Task, float] = {}
         self._missing: dict[Task, float] = {}
         self.ended: dict[Task, Training] = {}
@@ -61,6 +74,7 @@ class Polling:
                 means.stopping.wait(max(0.0, until - now))
             else:
                 yield from self._look(watched, now)
+                yield from self._overtaken()
 
     def _look(self, watched: list[Task], now: float) -> Iterator[Event]:
         """One round: every kind by a list or by single looks, whatever is cheaper."""
@@ -81,6 +95,20 @@ class Polling:
             if answer is None:
                 return  # we shall stop
             yield from self._answered(task, answer)
+
+    def _overtaken(self) -> Iterator[Event]:
+        """Let go of what cannot be seen because another run made something else of it."""
+        unseen = [task for task in self._missing if task.next is not None]
+        if not unseen:
+            return
+        state = self._waited(self._means.pool.submit(self._read))
+        if not isinstance(state, State):
+            return  # the store does not answer: it is asked again after the next look
+        self._ledger.state = state
+        for task in unseen:
+            record = self._ledger.record(task.change.address)
+            if not concerns(task, record):
+                yield from overtaken(task, record).events
 
     def _listed(self, kind: str, tasks: list[Task]) -> tuple[list[Event], list[Task]]:
         """What one list tells, and the tasks that it tells nothing of.
@@ -121,7 +149,7 @@ class Polling:
             return future.result()
         except StoppedError:
             return None
-        except (ServiceError, CredentialError) as error:
+        except (ServiceError, CredentialError, StateError) as error:
             return error
 
     def _answered(self, task: Task, answer: object, pause: float = 0.0) -> Iterable[Event]:

@@ -89,7 +89,7 @@ class _Run:
             work.intend()
             yield from _without_calls(plan)
             yield from work.run()
-        polling = Polling(ledger, means)
+        polling = Polling(ledger, means, self._locks.read)
         while means.settings.wait and not means.stopping.is_set() and not means.expired:
             again = ledger.next_try()
             if again is None and not ledger.watched():

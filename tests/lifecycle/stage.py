@@ -113,6 +113,7 @@ class FusedBackend(MemoryBackend):
 
     Attributes:
         failures: raised by the next writes: "before" they are done, or "after" (a lost reply).
+        unreadable: raised by every read; refused: how many these were.
     """
 
     def __init__(
@@ -121,6 +122,8 @@ class FusedBackend(MemoryBackend):
         super().__init__(store, lease=lease, clock=clock)
         self.fuse, self.journal = fuse, journal
         self.failures: list[tuple[str, Exception]] = []
+        self.unreadable: Exception | None = None
+        self.refused = 0
 
     def write(self, data: bytes, *, expected: str | None) -> str:
         """See Backend.write."""
@@ -140,6 +143,9 @@ class FusedBackend(MemoryBackend):
         """See Backend.read."""
         if self.fuse.blown:
             raise Crash("dead")
+        if self.unreadable is not None:
+            self.refused += 1
+            raise self.unreadable
         return super().read()
 
     def lock(self, info: LockInfo) -> None:

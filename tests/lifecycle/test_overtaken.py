@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from reconciler.errors import PlanError
+from reconciler.errors import PlanError, StateStoreError
 from reconciler.model import Live
 from reconciler.operation import Operation
 from reconciler.plan.values import Action
@@ -64,3 +64,52 @@ def test_a_real_loss_is_still_one(replacing: Stage) -> None:
     """The state did not move: what is missing is missing."""
     with pytest.raises(PlanError, match="4 of 4 recorded models are missing"):
         reader(replacing, replacing.service.models.clear).plan()
+
+
+@pytest.mark.parametrize(
+    ("elsewhere", "told"),
+    [
+        (lambda stage: stage.apply(), "bot create Skipped"),
+        (lambda stage: stage.apply(destroy=True), "bot create Skipped"),
+    ],
+    ids=["replaced", "destroyed"],
+)
+def test_a_training_that_another_run_took_away_is_let_go_at_once(
+    elsewhere: Callable[[Stage], object], told: str
+) -> None:
+    """What its record does not name any more was neither lost nor is it invisible for a while."""
+    stage = Stage(want(), training_seconds=1000.0)
+    moments: list[float] = []
+
+    def calling(method: str, _id: str) -> None:
+        if method == "poll" and stage.clock() > 300.0 and not moments:
+            stage.calling = lambda _method, _id: None
+            stage.manifests = (want(epochs=7),)
+            elsewhere(stage)
+            moments.append(stage.clock())
+
+    stage.calling = calling
+    process = stage.apply()
+    assert process.told == ["bot create Started", told]
+    assert stage.clock() - moments[0] < 5.0
+    stage.apply()
+    assert stage.settled()
+
+
+def test_a_store_that_cannot_be_read_meanwhile_changes_nothing() -> None:
+    """A training that cannot be seen is waited for as long as ever; the store is asked after each look."""
+    stage = Stage(want(), training_seconds=1000.0)
+
+    def calling(method: str, id: str) -> None:
+        if method == "poll" and stage.clock() > 300.0:
+            stage.service.models.pop(id, None)
+            process.backend.unreadable = StateStoreError("The store is down", "Run it again later")
+
+    stage.calling = calling
+    process = stage.process()
+    stage.apply(process=process)
+    assert process.told == ["bot create Started", "bot create Failed"]
+    assert process.backend.refused > 3
+    stage.calling = lambda _method, _id: None
+    stage.apply()
+    assert stage.settled()

@@ -21,6 +21,9 @@ Attributes: TypeAlias = Mapping[str, Value]
 BASE_MODEL = "base_model"
 """The path, in every kind, of the field that names a base model."""
 
+LAG_SECONDS = 60.0
+"""How long a service may not show what it has accepted: no document says, so it can be set."""
+
 NAME_LIMIT = 31
 """Characters of metadata.name, so that NAME-DIGEST8 fits the service's 40."""
 

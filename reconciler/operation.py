@@ -21,7 +21,7 @@ from reconciler.errors import (
 )
 from reconciler.events import Event
 from reconciler.manifests import Loaded, read_examples
-from reconciler.model import BASE_MODEL, Address, DataSet, Desired, Kind, Live, Status
+from reconciler.model import BASE_MODEL, LAG_SECONDS, Address, DataSet, Desired, Kind, Live, Status
 from reconciler.plan.binding import verify
 from reconciler.plan.drift import find_drift
 from reconciler.plan.make import make_plan, make_world
@@ -50,6 +50,7 @@ class Operation:
         inputs: the command line's selection and guards.
         named: False when no manifests were read, so that the stack's name is not held against the state.
         now: the time of day, aware.
+        lag: seconds for which a model that was accepted may be invisible.
     """
 
     loaded: Loaded
@@ -62,6 +63,7 @@ class Operation:
     clock: Callable[[], float]
     now: Callable[[], datetime]
     named: bool = True
+    lag: float = LAG_SECONDS
     stopping: threading.Event = field(default_factory=threading.Event)
 
     def state(self) -> State:
@@ -133,6 +135,7 @@ class Operation:
             inputs=self.inputs,
             now=self.now(),
             whole=self.loaded.whole,
+            lag=self.lag,
         )
 
     def recheck(self, approved: Plan) -> Callable[[State], tuple[Plan, World]]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from reconciler.apply.calls import Examples
+from reconciler.model import LAG_SECONDS
 from reconciler.plan.world import timestamp
 from reconciler.providers import Providers
 
@@ -33,7 +34,7 @@ class Settings:
     parallelism: int = 10
     wait: bool = True
     timeout: float | None = None
-    lag: float = 60.0
+    lag: float = LAG_SECONDS
 
 
 @dataclass(frozen=True, slots=True)

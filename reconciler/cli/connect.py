@@ -129,6 +129,7 @@ def operation(name: str, options: Options, *, contact: bool = True) -> Iterator[
                 stack=stack.name,
             ),
             parallelism=options.parallelism,
+            lag=services.lag,
             clock=time.monotonic,
             now=lambda: datetime.now(UTC),
             named=bool(loaded.files),

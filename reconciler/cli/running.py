@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import time
@@ -59,13 +58,12 @@ def carry_out(
 ) -> ExitCode:
     """Apply, show what happens, and answer the exit code; `resume` is the command that would go on."""
     from reconciler.apply import Settings
-    from reconciler.transport import seconds_of
 
     settings = Settings(
         parallelism=operation.parallelism,
         wait=wait,
         timeout=None if timeout is None else timeout.total_seconds(),
-        lag=seconds_of(os.environ, "RECONCILER_LAG_SECONDS", 60.0),
+        lag=operation.lag,
     )
     told: list[Event] = []
     with _detaching(operation), _shown(console) as show:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from reconciler import transport
 from reconciler.errors import UsageError
 from reconciler.manifests import Loaded
+from reconciler.model import LAG_SECONDS
 from reconciler.providers import Provider
 from reconciler.providers.vertex.regions import Regions
 from reconciler.transport import Target, Transport
@@ -36,6 +37,12 @@ class Services:
         parallelism: how many threads will call at once.
         stopping: whether the run is being stopped.
         tell: shows a line to people.
+
+    Attributes:
+        lag: seconds for which what was accepted may be invisible.
+
+    Raises:
+        UsageError: the environment sets what is no number of seconds.
     """
 
     def __init__(
@@ -54,6 +61,7 @@ class Services:
         self._parallelism = parallelism
         self._stopping = stopping
         self._tell = tell
+        self.lag = transport.seconds_of(environ, "RECONCILER_LAG_SECONDS", LAG_SECONDS)
         self._opened: list[Transport] = []
 
     def target(self, *, contact: bool) -> Target:
@@ -89,13 +97,11 @@ class Services:
 
     def providers(self) -> dict[str, Provider]:
         """Kind name to provider."""
-        from reconciler.providers.gemini.creation import LAG_SECONDS
         from reconciler.providers.gemini.provider import GeminiProvider
         from reconciler.providers.vertex.bucket import Bucket
         from reconciler.providers.vertex.fields import LOCATION, PROJECT
         from reconciler.providers.vertex.provider import VertexProvider
 
-        lag = transport.seconds_of(self._environ, "RECONCILER_LAG_SECONDS", LAG_SECONDS)
         stack = self._loaded.stack
         regions = self._regions
         jobs = [want for want in self._loaded.desired if want.address.kind == TUNING_JOB]
@@ -103,13 +109,13 @@ class Services:
             (str(want.attributes.get(PROJECT, "")), str(want.attributes.get(LOCATION, ""))) for want in jobs
         }
         return {
-            TUNED_MODEL: GeminiProvider(self._gemini, lag_seconds=lag),
+            TUNED_MODEL: GeminiProvider(self._gemini, lag_seconds=self.lag),
             TUNING_JOB: VertexProvider(
                 regions,
                 Bucket(regions, stack.bucket or self._local_bucket, self._tell),
                 places=frozenset(places),
                 tunable=stack.tunable_base_models,
-                lag_seconds=lag,
+                lag_seconds=self.lag,
             ),
         }
 

@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
 from reconciler.errors import Diagnostic, PlanError
-from reconciler.model import Address, Desired, Kind, Stack
+from reconciler.model import LAG_SECONDS, Address, Desired, Kind, Stack
 from reconciler.plan import guards
 from reconciler.plan.binding import bind
 from reconciler.plan.drift import find_drift
@@ -33,6 +33,7 @@ def make_world(
     inputs: Inputs,
     now: datetime,
     whole: bool,
+    lag: float = LAG_SECONDS,
 ) -> World:
     """Gather what a plan depends on into one value; the order of what comes in means nothing."""
     stems = {kind: _stems(observed.live.get(kind, {})) for kind in {*kinds, *observed.live}}
@@ -46,6 +47,7 @@ def make_world(
         now=now,
         whole=whole,
         stems=stems,
+        lag=lag,
     )
 
 

@@ -48,9 +48,6 @@ from reconciler.plan.wanted import (
 from reconciler.plan.world import World, approval, new_model, recorded_data
 from reconciler.state import Model, Record
 
-_LAG = timedelta(seconds=60)
-"""How long the service may not know yet what it has accepted: no document says (api.md section 3)."""
-
 
 def decide(wanted: Wanted) -> Decision:
     """Every row in which a manifest declares the address."""
@@ -242,7 +239,7 @@ def _just_accepted(world: World, candidate: Model) -> bool:
     """A 404 shortly after an accepted create is lag, not loss."""
     if candidate.pending or not candidate.started:
         return False
-    return world.now - datetime.fromisoformat(candidate.started) < _LAG
+    return world.now - datetime.fromisoformat(candidate.started) < timedelta(seconds=world.lag)
 
 
 def _serving(wanted: Wanted, serving: Model) -> Decision:

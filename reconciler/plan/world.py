@@ -13,7 +13,17 @@ from math import ceil
 
 from reconciler import diff
 from reconciler.identity import GENERATIONS, canonical, model_digest, model_digests, model_id
-from reconciler.model import Address, Attributes, Desired, Kind, Live, OnChange, Stack, Status
+from reconciler.model import (
+    LAG_SECONDS,
+    Address,
+    Attributes,
+    Desired,
+    Kind,
+    Live,
+    OnChange,
+    Stack,
+    Status,
+)
 from reconciler.plan.values import Bill, Context, DataChange, FieldChange, Inputs
 from reconciler.state import Model, Record, RecordedData, State
 
@@ -44,6 +54,7 @@ class World:
     Attributes:
         whole: the manifests are the whole desired set; else they only select.
         now: aware; only compared with recorded times.
+        lag: seconds for which a model that was accepted may be invisible.
         stems: kind name to NAME to the live ids that look like NAME-xxxxxxxx, so that generations are
             looked for only where there can be one; a kind that is absent was not indexed. `make_world`
             indexes: other live models need another World from it.
@@ -58,6 +69,7 @@ class World:
     now: datetime
     whole: bool = True
     stems: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
+    lag: float = LAG_SECONDS
 
     @property
     def timestamp(self) -> str:

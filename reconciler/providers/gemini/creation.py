@@ -25,8 +25,6 @@ from reconciler.providers.gemini.codec import COLLECTION
 from reconciler.providers.gemini.reader import Reader, name_of
 from reconciler.transport import Transport
 
-LAG_SECONDS = 30.0
-"""How long a model that was just accepted may still be answered with 404."""
 _ATTEMPTS = 4
 _ABOUT_US = frozenset({"ACCESS_TOKEN_SCOPE_INSUFFICIENT", "SERVICE_DISABLED", "USER_PROJECT_DENIED"})
 """Reasons of a 403 that speak of the caller's login or project, not of the model."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from reconciler.errors import NotFoundError, ServiceError
-from reconciler.model import Attributes, Desired, Example, Kind, Live, Permission, Status
+from reconciler.model import LAG_SECONDS, Attributes, Desired, Example, Kind, Live, Permission, Status
 from reconciler.providers import Accepted, BaseModels, Handle, Training
 from reconciler.providers.answers import JsonObject, objects_of, reply_text
 from reconciler.providers.gemini import codec
 from reconciler.providers.gemini.codec import COLLECTION
-from reconciler.providers.gemini.creation import LAG_SECONDS, Creation
+from reconciler.providers.gemini.creation import Creation
 from reconciler.providers.gemini.fields import TUNED_MODEL
 from reconciler.providers.gemini.grants import Grants
 from reconciler.providers.gemini.operations import training_of, training_of_model
@@ -23,7 +23,7 @@ class GeminiProvider:
 
     Args:
         transport: to the Gemini API.
-        lag_seconds: see LAG_SECONDS.
+        lag_seconds: for how long what was accepted may be invisible.
         page_size: models a list call asks for.
     """
 

@@ -27,8 +27,6 @@ from reconciler.providers.vertex import codec
 from reconciler.providers.vertex.regions import Regions
 from reconciler.providers.vertex.registry import JOBS, Registry
 
-LAG_SECONDS = 30.0
-"""How long a job that was just accepted may be missing in a list: no document says; an assumption."""
 _ATTEMPTS = 4
 
 

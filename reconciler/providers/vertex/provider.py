@@ -7,12 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from reconciler.errors import NotFoundError, ServiceError, UsageError
-from reconciler.model import Attributes, Desired, Example, Kind, Live, Permission
+from reconciler.model import LAG_SECONDS, Attributes, Desired, Example, Kind, Live, Permission
 from reconciler.providers import Accepted, BaseModels, Handle, Training
 from reconciler.providers.answers import JsonObject, reply_text, text_of
 from reconciler.providers.vertex import codec, labels, names
 from reconciler.providers.vertex.bucket import Bucket
-from reconciler.providers.vertex.creation import LAG_SECONDS, Creation
+from reconciler.providers.vertex.creation import Creation
 from reconciler.providers.vertex.deletion import Deletion
 from reconciler.providers.vertex.fields import LOCATION, PARENT, PROJECT, PUBLISHER, TUNABLE, TUNING_JOB
 from reconciler.providers.vertex.regions import Regions
@@ -30,7 +30,7 @@ class VertexProvider:
         bucket: where training data lies.
         places: (project, location) that manifests name, "" for the default.
         tunable: base models that can be tuned; None for what is documented.
-        lag_seconds: see LAG_SECONDS.
+        lag_seconds: for how long what was accepted may be invisible.
         page_size: entries that a list call asks for.
     """
 

@@ -19,7 +19,8 @@ spec:
 """
 
 _MODEL = """\
-# The first model of Google's tuning tutorial: it answers with the next number.
+# The first model of Google's tuning tutorial: it answers with the next number. The last five examples are
+# not the tutorial's: Google advises 20 or more.
 apiVersion: reconciler/v1
 kind: TunedModel
 metadata:
@@ -47,6 +48,11 @@ spec:
           - {text_input: one, output: two}
           - {text_input: three, output: four}
           - {text_input: seven, output: eight}
+          - {text_input: "25", output: "26"}
+          - {text_input: "-1", output: "0"}
+          - {text_input: forty five, output: forty six}
+          - {text_input: three hundred, output: three hundred one}
+          - {text_input: nineteen, output: twenty}
 """
 
 

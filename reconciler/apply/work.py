@@ -30,6 +30,7 @@ from reconciler.events import Event, Failed, Skipped
 from reconciler.model import Address
 from reconciler.providers import Training
 from reconciler.statemgr import Session
+from reconciler.transport.fence import fenced
 
 _GRACE = 2.5
 """Seconds that calls under way get after an interrupt, so that commit and unlock are done within 5."""
@@ -149,10 +150,12 @@ class Work:
         changing = task.next in CHANGING
 
         def work() -> object:
-            if changing:
-                session.ensure_held()
-                self._begun = True
-            return call(task, record, want, source, examples)
+            if not changing:
+                return call(task, record, want, source, examples)
+            session.ensure_held()
+            self._begun = True
+            with fenced(session.ensure_held):
+                return call(task, record, want, source, examples)
 
         return self._means.pool.submit(work)
 

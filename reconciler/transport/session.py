@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from reconciler.errors import RateLimitedError, ReplyLostError, ServiceError, UnavailableError, UsageError
-from reconciler.transport import addresses, answers
+from reconciler.transport import addresses, answers, fence
 from reconciler.transport.answers import JsonObject
 from reconciler.transport.credentials import Credential, Credentials
 from reconciler.transport.echoes import unechoed
@@ -195,6 +195,7 @@ class Transport:
             UnavailableError: 5xx (`status` is set) or no connection (`status` is None).
             StoppedError: the run was stopped while this call waited for its turn or its repetition.
             ServiceError, CredentialError: as `errors` and `answers` say.
+            what the fence raises: see `fence`.
         """
         request = _Request(
             method=method,
@@ -260,6 +261,8 @@ class Transport:
         entered = self._pace.enter(request.where)
         tries.held += entered - before
         headers = credential.headers()
+        if request.method != "GET":
+            fence.ask()
         try:
             reply = self._exchange.send(
                 request.method,

@@ -11,7 +11,7 @@ import pytest
 
 from tests.cli.harness import Project, finish, kill, model, until
 from tests.races.conftest import CONFORMANCE, LEASE, Opener, Store
-from tests.races.team import APPLY, ONE_BY_ONE, converged, document, holder
+from tests.races.team import APPLY, ONE_BY_ONE, converged, document, holder, serving
 
 NAMES = [f"bot-{number}" for number in range(4)]
 
@@ -53,6 +53,41 @@ def test_a_zombie_starts_nothing_and_overwrites_nothing(leased: Project) -> None
     assert leased.service.sent("POST", "PATCH", "DELETE") == sent
     assert document(leased) == before
     converged(leased, NAMES)
+
+
+def test_a_call_that_waits_for_the_service_is_not_sent_by_a_zombie(project: Project, gs: Store) -> None:
+    """Held back by a 429, then stopped beyond its lease: the deletion that was lined up is never sent.
+
+    Meanwhile another run has taken the model back into service.
+    """
+    project.environ |= gs.environ
+    keep = {"keep_deposed": "1h"}
+    project.declare(model("bot", lifecycle=keep))
+    project.apply()
+    (first,) = project.service.models()
+    project.declare(model("bot", hyperparameters={"epoch_count": 6}, lifecycle=keep))
+    project.apply()
+    project.declare(model("bot", hyperparameters={"epoch_count": 6}))
+    info = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "3s"}
+    body = {"error": {"code": 429, "message": "slow down", "details": [info]}}
+    project.service.fault({"method": "DELETE", "path": first, "status": 429, "body": body, "times": 1})
+    project.service.forget_log()
+    zombie = project.start(*APPLY)
+    until(lambda: project.service.sent("DELETE") != [] or zombie.poll() is not None)
+    assert zombie.poll() is None, zombie.communicate()
+    zombie.send_signal(signal.SIGSTOP)
+    project.service.heal()
+    try:
+        project.declare(model("bot", lifecycle=keep))
+        project.run(*APPLY, "--lock-timeout", "60s", expect=0)
+        assert serving(project)["bot"] == first
+    finally:
+        zombie.send_signal(signal.SIGCONT)
+    result, _ = finish(zombie)
+    assert result.code == 4, result.all
+    assert "not ours any more" in result.err, result.all
+    assert len(project.service.sent("DELETE")) == 1
+    assert first in project.service.models()
 
 
 def test_a_run_that_slept_and_was_not_overtaken_goes_on(project: Project, gs: Store) -> None:

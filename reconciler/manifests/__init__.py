@@ -58,6 +58,26 @@ def load(
     return load_manifests(paths, kinds=kinds, variables=variables, allow_empty=allow_empty)
 
 
+def load_settings(paths: Sequence[str], *, kinds: Mapping[str, Kind], variables: Mapping[str, str]) -> Loaded:
+    """The Stack alone, and no model: for commands that work on what is recorded.
+
+    What is wrong in other documents stops nothing here, so that a half-written manifest takes no program its
+    model's name away.
+
+    Args:
+        paths: folders and files, as for `load`; finding no manifest is no error.
+        kinds: the kinds of model with their field tables.
+        variables: those of the command line.
+
+    Raises:
+        ManifestError: the Stack is wrong, or none could be read and a file that may hold it is broken.
+        UsageError: a path does not exist or cannot be searched.
+    """
+    from reconciler.manifests.loading import load_settings as load_stack
+
+    return load_stack(paths, kinds=kinds, variables=variables)
+
+
 def read_examples(data: DataSet) -> tuple[Example, ...]:
     """The examples of a data set, read again.
 

@@ -19,7 +19,7 @@ from reconciler.manifests.envelope import API_VERSION
 from reconciler.manifests.explain import explain
 from reconciler.manifests.kinds import FORMS, STACK
 from reconciler.manifests.models import ModelReader
-from reconciler.manifests.nearby import stack_near
+from reconciler.manifests.nearby import stack_near, stacks_in
 from reconciler.manifests.placed import YamlMap, locate
 from reconciler.manifests.problems import Place, Problems, nearest
 from reconciler.manifests.references import check_references
@@ -38,6 +38,23 @@ def load(
     """See `reconciler.manifests.load`."""
     with _collector_paused():
         return _load(paths, kinds, variables, allow_empty=allow_empty)
+
+
+def load_settings(paths: Sequence[str], *, kinds: Mapping[str, Kind], variables: Mapping[str, str]) -> Loaded:
+    """See `reconciler.manifests.load_settings`."""
+    from reconciler.manifests import Loaded
+
+    problems = Problems()
+    found, whole = sources.discover(paths)
+    files = [source.path for source in found]
+    with _collector_paused():
+        documents = stacks_in(files, problems)
+        if not documents and not whole:
+            documents = stack_near([source.path for source in found if source.alone], problems)
+    stack = _stack(documents, kinds, variables, problems)
+    problems.raise_if_any()
+    files += [one.file for one in documents]
+    return Loaded(desired=(), stack=stack, whole=whole, files=tuple(dict.fromkeys(files)))
 
 
 @contextmanager

@@ -1,15 +1,16 @@
-"""The Stack of a manifest that is given alone.
+"""The Stack alone: of a manifest that is given alone, and of commands that need nothing but settings.
 
 A file as PATH only selects, but its model's id depends on the Stack's name and its text on the
 Stack's variables: without them the same manifest would be another model, and would be trained again.
 So the Stack is looked for beside the file, then in the folders above it within the work tree.
+Rule: what is wrong elsewhere than in the Stack is told only where it may be the reason that there is none.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from reconciler.manifests import sources
@@ -17,16 +18,50 @@ from reconciler.manifests.documents import Document, read_documents
 from reconciler.manifests.kinds import STACK
 from reconciler.manifests.problems import Problems
 
-_STACK = re.compile(r"^[{\s]*[\"']?kind[\"']?\s*:\s*[\"']?Stack\b", re.MULTILINE)
+_SAYS_STACK = re.compile(r"^[{\s]*[\"']?kind[\"']?\s*:\s*[\"']?Stack\b", re.MULTILINE)
 
 
 def stack_near(files: Sequence[str], problems: Problems) -> list[Document]:
     """The Stack documents nearest to any of these files; none is fine."""
     for folder in dict.fromkeys(folder for file in files for folder in _upward(str(Path(file).parent))):
-        found = [one for path in _manifests(folder) for one in _stacks(path, problems)]
+        # other programs' files may lie there: only one that says it is ours is looked at closely
+        near = _texts(_manifests(folder), Problems())
+        texts = [(path, text) for path, text in near if "reconciler/v1" in text and _SAYS_STACK.search(text)]
+        found = _stacks(texts, problems, Problems())
         if found:
             return found
     return []
+
+
+def stacks_in(files: Sequence[str], problems: Problems) -> list[Document]:
+    """The Stack documents of these files; the others' documents may be as wrong as they like."""
+    doubts = Problems()
+    texts = ((path, text) for path, text in _texts(files, doubts) if STACK in text)
+    return _stacks(texts, problems, doubts)
+
+
+def _texts(paths: Iterable[str], problems: Problems) -> Iterator[tuple[str, str]]:
+    for path in paths:
+        text = sources.read_text(path, problems, limit=sources.MANIFEST_LIMIT)
+        if text is not None:
+            yield path, text
+
+
+def _stacks(texts: Iterable[tuple[str, str]], problems: Problems, doubts: Problems) -> list[Document]:
+    """The Stack documents of these files, and what is wrong in them; `doubts` where no file gave one."""
+    found: list[Document] = []
+    for path, text in texts:
+        noted, before, number = Problems(), 0, len(found)
+        for document in read_documents(path, text, noted):
+            if document.kind == STACK:
+                found.append(document)
+                problems.take(noted, before)
+            before = len(noted)
+        if len(found) == number:
+            doubts.take(noted)
+    if not found:
+        problems.take(doubts)
+    return found
 
 
 def _upward(folder: str) -> Iterator[str]:
@@ -47,11 +82,3 @@ def _manifests(folder: str) -> Iterator[str]:
     for entry in entries:
         if entry.suffix.lower() in {".yaml", ".yml"} and not entry.name.startswith("."):
             yield str(entry)
-
-
-def _stacks(path: str, problems: Problems) -> Iterator[Document]:
-    # other programs' files may lie there: only one that says it is ours is looked at closely
-    unread = Problems()
-    text = sources.read_text(path, unread, limit=sources.MANIFEST_LIMIT)
-    if text is not None and "reconciler/v1" in text and _STACK.search(text):
-        yield from (one for one in read_documents(path, text, problems) if one.kind == STACK)

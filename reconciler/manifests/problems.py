@@ -39,6 +39,11 @@ class Problems:
         if place not in self._warnings:
             self._warnings[place] = Diagnostic(summary, detail, *place, severity="warning", address=address)
 
+    def take(self, other: Problems, since: int = 0) -> None:
+        """Note the errors of another collector, from its `since`-th on."""
+        for place, one in list(other._errors.items())[since:]:
+            self._errors.setdefault(place, one)
+
     def __len__(self) -> int:
         """How many errors there are; warnings do not count."""
         return len(self._errors)

@@ -6,6 +6,7 @@ child its parent, an event its record) asks for what is recorded.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 from reconciler.apply.steps import WATCHING, Step, Task, steps_of
@@ -29,6 +30,7 @@ class Ledger:
     """
 
     def __init__(self, plan: Plan, world: World, providers: Providers, state: State) -> None:
+        self._plan = plan
         self.world = world
         self.state = state
         self.unwritten: dict[Address, Record] = {}
@@ -67,6 +69,23 @@ class Ledger:
     def recorded(self, address: Address) -> Record:
         """As it was last committed."""
         return self.state.resources.get(address) or Record(address)
+
+    def intend(self) -> None:
+        """Note what is to be begun, before any call.
+
+        What has to wait for its parent, and would delete what serves, is noted when its turn comes: until
+        then the old model is there, and its record says that it serves.
+        """
+        addresses = Counter(task.change.address for task in self.tasks.values())
+        for change in self._plan.changes:
+            if change.intent is None:
+                continue
+            task = self.tasks.get(change.key)
+            waits = task is not None and task.next is Step.DELETE_FIRST and self.source(task) is None
+            if task is not None and waits and addresses[change.address] == 1:
+                task.held = self.recorded(change.address), change.intent
+            else:
+                self.note([change.intent])
 
     def note(self, records: Iterable[Record]) -> None:
         """Outcomes, to be written with the next commit."""

@@ -84,7 +84,7 @@ class _Run:
         with self._locks.locked(stopping=means.stopping.is_set) as session:
             plan, world = self._rechecked(recheck, session.state)
             ledger = self._ledger = Ledger(plan, world, means.providers, session.state)
-            ledger.note(change.intent for change in plan.changes if change.intent is not None)
+            ledger.intend()
             work = Work(ledger, session, means)
             work.intend()
             yield from _without_calls(plan)

@@ -86,6 +86,7 @@ class Task:
         misses: polls in a row that could not be answered; error: the last of them.
         attempted: an earlier run recorded its create, and may have sent it.
         not_before: by the clock, when the service is asked again that had no room; 0.0 for at once.
+        held: the record that the plan saw, and the intent that takes its place when the turn comes.
     """
 
     change: Change
@@ -99,6 +100,7 @@ class Task:
     error: ReconcilerError | None = None
     attempted: bool = False
     not_before: float = 0.0
+    held: tuple[Record, Record] | None = None
 
     @property
     def next(self) -> Step | None:
@@ -117,6 +119,8 @@ def concerns(task: Task, record: Record) -> bool:
     While we only watch, other runs may promote, restore, delete or forget what we wait for: what is not
     ours to finish any more is left alone.
     """
+    if task.held is not None:
+        return record == task.held[0]
     deposed = {one.id for one in record.deposed}
     match task.next:
         case None | Step.RETIRE | Step.FORGET:

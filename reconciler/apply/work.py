@@ -131,10 +131,13 @@ class Work:
         while self._queue and len(self._running) < self._means.settings.parallelism:
             task = self._queue.popleft()
             awaited = self._ledger.awaited(task) or self._unrecorded(task)
-            if awaited is None:
-                self._running[self._submit(task)] = task
-            else:
+            if awaited is not None:
                 self._blocked.setdefault(awaited, []).append(task)
+            elif task.held is not None:
+                self._note(task, Settled(task.held[1]))  # its turn has come: recorded first, then called
+                task.held = None
+            else:
+                self._running[self._submit(task)] = task
 
     def _unrecorded(self, task: Task) -> Address | None:
         """The address whose create was accepted, which is not committed yet."""

@@ -1,0 +1,75 @@
+"""A pinned child that is to be deleted and trained anew, while it still waits for its parent."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from reconciler.errors import ExitCode
+from reconciler.events import Event, Progress, Skipped
+from reconciler.model import Desired
+from reconciler.state import Record
+from tests.lifecycle.stage import Process, Stage, address, serving, want
+
+CHILD: dict[str, str] = {"parent": "bot", "id": "mine", "replace": "delete_first"}
+
+
+def child() -> Desired:
+    """Tuned from the bot, under an id of its own."""
+    return want("child", **CHILD)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def replacing() -> Stage:
+    """Both serve, and the parent is to be trained anew: so is the child, when the parent serves."""
+    stage = Stage(want(), child())
+    stage.apply()
+    stage.manifests = (want(epochs=6), child())
+    return stage
+
+
+def test_it_serves_in_the_record_until_its_turn_comes(replacing: Stage) -> None:
+    """While the parent trains, whoever asks the state for the child gets the model that is there."""
+    seen: list[str] = []
+
+    def look(event: Event, _process: Process) -> None:
+        if isinstance(event, Progress) and event.address == address("bot"):
+            seen.append(serving(replacing, "child"))
+
+    process = replacing.apply(react=look)
+    assert set(seen) == {"mine"}
+    promoted, deleted = process.journal.index("Completed"), process.journal.index("delete mine")
+    assert "write" in process.journal[promoted:deleted]  # what is deleted is recorded as such before
+    assert replacing.service.models["mine"].source == f"tunedModels/{serving(replacing)}"
+    assert replacing.settled()
+
+
+def test_a_run_that_does_not_wait_leaves_its_record_as_it_was(replacing: Stage) -> None:
+    """Neither `wait` nor a later apply finds anything begun that was not."""
+    before = replacing.record("child")
+    process = replacing.apply(wait=False)
+    assert process.code is ExitCode.UNFINISHED
+    assert replacing.record("child") == before
+    replacing.wait()
+    assert replacing.record("child") == before
+    replacing.apply()
+    assert replacing.settled()
+    assert list(replacing.service.creates.values()) == [1, 2, 1]
+
+
+def test_what_another_run_protected_meanwhile_is_not_deleted(replacing: Stage) -> None:
+    """Its record is not the one that was planned on: it is left alone, and that is said."""
+    done: list[Record] = []
+
+    def react(event: Event, _process: Process) -> None:
+        if isinstance(event, Progress) and not done:
+            done.append(replacing.record("child"))
+            kept = replace(done[0], prevent_destroy=True)
+            replacing.process().operation.edit(lambda state: state.put(kept))
+
+    process = replacing.apply(react=react)
+    assert done
+    assert "delete mine" not in process.journal
+    assert "child delete Skipped" in process.told
+    assert "another run" in process.one(Skipped).reason

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from reconciler.errors import AlreadyExistsError, ForbiddenError, NotFoundError, ServiceError
 from reconciler.identity import examples_digest, float32
 from reconciler.model import (
+    BASE_MODEL,
     Attributes,
     Desired,
     Example,
@@ -31,8 +32,11 @@ from reconciler.model import (
 )
 from reconciler.providers import Accepted, BaseModels, Handle, Training
 from reconciler.providers.gemini.fields import TUNED_MODEL
+from reconciler.providers.vertex.fields import TUNING_JOB
 
 BASE = "models/gemini-1.5-flash-001-tuning"
+BASES: Mapping[str, str] = {TUNED_MODEL.name: BASE, TUNING_JOB.name: "gemini-2.5-flash"}
+"""A base model of each kind."""
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 DEFAULTS: Mapping[str, Value] = {
     "temperature": 0.9,
@@ -42,6 +46,11 @@ DEFAULTS: Mapping[str, Value] = {
     "tuning_task.hyperparameters.epoch_count": 5,
 }
 """What the service fills in where a create says nothing."""
+
+
+def parent_field(kind: Kind) -> str:
+    """The path of the field that names a tuned model to tune further."""
+    return next(one.path for one in kind.fields.values() if one.role == "source" and one.path != BASE_MODEL)
 
 
 class Crash(BaseException):
@@ -99,6 +108,7 @@ class FakeModel:
     """One model as the service keeps it, with what no API returns: the digest of its data."""
 
     id: str
+    kind: Kind
     source: str
     attributes: dict[str, Value]
     data: str
@@ -111,8 +121,8 @@ class FakeModel:
 
     @property
     def name(self) -> str:
-        """The resource name."""
-        return f"tunedModels/{self.id}"
+        """The resource name: of the id, or a number that the service chose."""
+        return f"{self.kind.collection}{self.id}" if self.kind.collection else f"jobs/{self.serial}"
 
     @property
     def operation(self) -> str:
@@ -120,13 +130,18 @@ class FakeModel:
         return f"{self.name}/operations/op{self.serial}"
 
     @property
+    def epochs(self) -> int:
+        """How often it sees its data."""
+        epochs = self.attributes.get(self.kind.epochs, self.kind.default_epochs)
+        assert isinstance(epochs, int)
+        return epochs
+
+    @property
     def total_steps(self) -> int:
         """ceil(examples * epochs / batch), as the service counts."""
-        epochs = self.attributes["tuning_task.hyperparameters.epoch_count"]
-        batch = self.attributes["tuning_task.hyperparameters.batch_size"]
-        assert isinstance(epochs, int)
+        batch = self.attributes.get(self.kind.batch, self.kind.default_batch)
         assert isinstance(batch, int)
-        return max(1, math.ceil(self.examples * epochs / batch))
+        return max(1, math.ceil(self.examples * self.epochs / batch))
 
 
 @dataclass(slots=True)
@@ -148,9 +163,11 @@ class FakeService:
         training_seconds: how long each takes.
         list_lag: seconds before a new model appears in `list`.
         get_lag: seconds before a new model appears in `get` and `poll`.
-        tunable: base models on offer.
+        tunable: base models on offer; None for the kind's one of BASES.
+        kind: what it serves.
 
     Attributes:
+        history: every model that was ever trained here, those that were deleted too.
         creates: id to how many trainings were started under it: every one costs money.
         deletes: ids in the order in which they were deleted.
         calls: (method, id) of every call that arrived.
@@ -168,16 +185,17 @@ class FakeService:
         training_seconds: float = 100.0,
         list_lag: float = 0.0,
         get_lag: float = 0.0,
-        tunable: frozenset[str] = frozenset({BASE}),
+        tunable: frozenset[str] | None = None,
         kind: Kind = TUNED_MODEL,
     ) -> None:
         self.clock = clock
         self.training_seconds = training_seconds
         self.list_lag = list_lag
         self.get_lag = get_lag
-        self.tunable = tunable
+        self.tunable = frozenset({BASES[kind.name]}) if tunable is None else tunable
         self.kind = kind
         self.models: dict[str, FakeModel] = {}
+        self.history: list[FakeModel] = []
         self.creates: Counter[str] = Counter()
         self.deletes: list[str] = []
         self.calls: list[tuple[str, str]] = []
@@ -208,14 +226,14 @@ class FakeService:
         id: str,
         attributes: Attributes | None = None,
         *,
-        source: str = BASE,
+        source: str = "",
         examples: Sequence[Example] = (Example("1", "2"),),
         status: Status = Status.ACTIVE,
         error: str = "",
     ) -> FakeModel:
         """Put a model there that nobody of ours created; it counts as no create."""
         started = self.clock() - (0.0 if status is Status.CREATING else self.training_seconds)
-        model = self._made(id, attributes or {}, source, examples, started)
+        model = self._made(id, attributes or {}, source or BASES[self.kind.name], examples, started)
         if status is Status.FAILED:
             model.error = error or "training failed"
         self.models[id] = model
@@ -242,16 +260,20 @@ class FakeService:
     def _made(
         self, id: str, attributes: Attributes, source: str, examples: Sequence[Example], started: float
     ) -> FakeModel:
-        kept: dict[str, Value] = dict(DEFAULTS)
+        kept = {path: value for path, value in DEFAULTS.items() if path in self.kind.fields}
         for path, value in attributes.items():
             row = self.kind.fields[path]
             if row.role != "source":
                 numeric = row.type is FieldType.FLOAT32 and isinstance(value, (int, float))
                 kept[path] = float32(value) if numeric and not isinstance(value, (str, tuple)) else value
-        parent = source.startswith("tunedModels/")
-        kept["tuned_model_source.tuned_model" if parent else "base_model"] = source
+        parent = next((one for one in self.history if one.name == source), None)
+        if parent is None and not source.startswith(self.kind.collection or "jobs/"):
+            kept[BASE_MODEL] = source
+        else:
+            kept[parent_field(self.kind)] = self.kind.reference(parent.id) if parent else source
         return FakeModel(
             id=id,
+            kind=self.kind,
             source=source,
             attributes=kept,
             data=examples_digest(examples),
@@ -279,6 +301,7 @@ class FakeService:
         if existing is None:
             model = self._made(id, want.attributes, source, examples, self.clock())
             self.models[id] = model
+            self.history.append(model)
             self.creates[id] += 1
             return model
         asked = self._made(id, want.attributes, source, examples, 0.0)
@@ -363,7 +386,7 @@ class FakeProvider:
     def _model(self, handle: Handle, lag: float | None = None) -> FakeModel:
         model = self.service.visible(handle.id, self.service.get_lag if lag is None else lag)
         if model is None:
-            raise NotFoundError(f"Tuned model tunedModels/{handle.id} does not exist.", status=404)
+            raise NotFoundError(f"{self.kind.reference(handle.id)} does not exist.", status=404)
         return model
 
     def list(self, *, own: bool = False) -> Iterator[Live]:
@@ -392,14 +415,14 @@ class FakeProvider:
         want: Desired,
         id: str,
         source: str,
-        examples: Mapping[str, Sequence[Example]],
+        examples: Mapping[str, Iterable[Example]],
         *,
         attempted: bool = False,
     ) -> Accepted:
         """Start a training, or find the one that was started under this id."""
         del attempted
         with self._call("create", id):
-            model = self.service.train(id, want, source, examples[want.data[0].field])
+            model = self.service.train(id, want, source, tuple(examples[want.data[0].field]))
             return Accepted(model.name, model.operation, model.total_steps, _time(model.started))
 
     def update(self, handle: Handle, attributes: Attributes) -> None:
@@ -468,4 +491,4 @@ class FakeProvider:
 
     def endpoint(self, handle: Handle) -> str:
         """The resource name; no call."""
-        return handle.name or f"tunedModels/{handle.id}"
+        return handle.name or self.kind.reference(handle.id)

@@ -19,11 +19,13 @@ from reconciler.events import Detached, Event, Progress, exit_code
 from reconciler.identity import examples_digest
 from reconciler.manifests import Loaded
 from reconciler.model import (
+    BASE_MODEL,
     Address,
     Check,
     DataSet,
     Desired,
     Example,
+    Kind,
     Lifecycle,
     Permission,
     Stack,
@@ -31,11 +33,12 @@ from reconciler.model import (
 )
 from reconciler.operation import Operation
 from reconciler.plan.values import Context, Inputs, Plan
-from reconciler.providers.gemini.fields import HYPERPARAMETERS, PARENT, TUNED_MODEL
+from reconciler.providers import Provider
+from reconciler.providers.gemini.fields import TUNED_MODEL
 from reconciler.state import Record, State
 from reconciler.statefile import loads
 from reconciler.statemgr import StateManager
-from tests.fakes import BASE, EPOCH, Crash, FakeClock, FakeProvider, FakeService, Fuse
+from tests.fakes import BASES, EPOCH, Crash, FakeClock, FakeProvider, FakeService, Fuse, parent_field
 
 T = TypeVar("T")
 KIND = TUNED_MODEL.name
@@ -44,39 +47,44 @@ WRITER = Permission("USER", "ann@example.com", "WRITER")
 CHECK = Check("1", "2")
 
 
-def address(name: str) -> Address:
-    """Of the one kind."""
-    return Address(KIND, name)
+def address(name: str, kind: Kind = TUNED_MODEL) -> Address:
+    """Of a model of the Gemini API, unless another kind is asked for."""
+    return Address(kind.name, name)
 
 
-def data_set(word: str = "one", count: int = 3) -> DataSet:
+def data_set(word: str = "one", count: int = 3, kind: Kind = TUNED_MODEL) -> DataSet:
     """Inline examples, known by a word."""
     examples = tuple(Example(f"{word} {number}", str(number)) for number in range(count))
     characters = sum(len(one.text_input) + len(one.output) for one in examples)
-    return DataSet(examples_digest(examples), len(examples), characters, inline=examples)
+    digest = examples_digest(examples)
+    return DataSet(digest, len(examples), characters, inline=examples, field=kind.data_field)
 
 
 def want(
     name: str = "bot",
     data: str = "one",
     *,
+    kind: Kind = TUNED_MODEL,
     parent: str | None = None,
     epochs: int = 5,
     temperature: float | None = None,
+    description: str | None = None,
     id: str | None = None,
     permissions: tuple[Permission, ...] | None = None,
     checks: tuple[Check, ...] = (),
     **lifecycle: Any,
 ) -> Desired:
     """One manifest."""
-    attributes: dict[str, Value] = {f"{HYPERPARAMETERS}.epoch_count": epochs}
-    attributes |= {PARENT: f"{KIND}/{parent}"} if parent else {"base_model": BASE}
+    attributes: dict[str, Value] = {kind.epochs: epochs}
+    attributes |= {parent_field(kind): f"{kind.name}/{parent}"} if parent else {BASE_MODEL: BASES[kind.name]}
     if temperature is not None:
         attributes["temperature"] = temperature
+    if description is not None:
+        attributes["description"] = description
     desired = Desired(
-        address(name),
+        address(name, kind),
         attributes,
-        (data_set(data),),
+        (data_set(data, kind=kind),),
         permissions=permissions,
         id=id,
         checks=checks,
@@ -189,8 +197,8 @@ class Process:
 class Watched(FakeProvider):
     """Notes each call that counts in the journal of its process, and asks before each deletion."""
 
-    def __init__(self, stage: Stage, fuse: Fuse, journal: list[str]) -> None:
-        super().__init__(stage.service, fuse=fuse)
+    def __init__(self, stage: Stage, service: FakeService, fuse: Fuse, journal: list[str]) -> None:
+        super().__init__(service, fuse=fuse)
         self.journal, self.deleting, self.calling = journal, stage.deleting, stage.calling
 
     def _call(self, method: str, id: str = "") -> Any:
@@ -203,7 +211,12 @@ class Watched(FakeProvider):
 
 
 class Stage:
-    """Service, state and time; processes come and go.
+    """Services, state and time; processes come and go.
+
+    Args:
+        manifests: what is declared at first.
+        kinds: a service for each.
+        service: how they behave; see FakeService.
 
     Attributes:
         manifests: what the next run finds declared.
@@ -211,15 +224,30 @@ class Stage:
         calling: called with method and id of every call, before it is sent.
     """
 
-    def __init__(self, *manifests: Desired, **service: Any) -> None:
+    def __init__(self, *manifests: Desired, kinds: tuple[Kind, ...] = (TUNED_MODEL,), **service: Any) -> None:
         self.clock = FakeClock()
-        self.service = FakeService(self.clock, **service)
+        self.kinds = {kind.name: kind for kind in kinds}
+        self.services = {kind.name: FakeService(self.clock, kind=kind, **service) for kind in kinds}
         self.store = MemoryStore()
         self.manifests: tuple[Desired, ...] = manifests
         self.stack = Stack()
         self.context = Context(endpoint="http://127.0.0.1", service="emulator")
         self.deleting: Callable[[str], None] = lambda _id: None
         self.calling: Callable[[str, str], None] = lambda _method, _id: None
+
+    @property
+    def service(self) -> FakeService:
+        """The Gemini API's."""
+        return self.services[KIND]
+
+    def changes(self) -> list[tuple[str, str]]:
+        """What was sent to the services that is not mere reading."""
+        return [call for service in self.services.values() for call in service.changes]
+
+    def providers(self, fuse: Fuse, journal: list[str], stopping: Stop) -> dict[str, Provider]:
+        """Kind name to the provider of a new process."""
+        del stopping  # nothing waits in a fake
+        return {name: Watched(self, one, fuse, journal) for name, one in self.services.items()}
 
     def now(self) -> datetime:
         """The time of day."""
@@ -250,17 +278,18 @@ class Stage:
             now=self.now,
             new_id=iter(f"id-{number}-{self.store.writes}" for number in range(10**6)).__next__,
         )
+        stopping = Stop(self.clock)
         operation = Operation(
             loaded=Loaded(self.manifests, self.stack, whole=True, files=("m.yaml",)),
             inputs=Inputs(**inputs),
-            kinds={KIND: TUNED_MODEL},
-            providers={KIND: Watched(self, fuse, journal)},
+            kinds=self.kinds,
+            providers=self.providers(fuse, journal, stopping),
             manager=manager,
             context=self.context,
             parallelism=parallelism,
             clock=self.clock,
             now=self.now,
-            stopping=Stop(self.clock),
+            stopping=stopping,
         )
         return Process(operation, backend, fuse, journal)
 
@@ -319,10 +348,10 @@ class Stage:
 
     def settled(self) -> bool:
         """Whether a plan has nothing to do, and another apply neither calls nor writes."""
-        before = self.store.stored, list(self.service.changes)
+        before = self.store.stored, self.changes()
         plan = self.plan()
         self.apply()
-        return not plan.has_work and before == (self.store.stored, list(self.service.changes))
+        return not plan.has_work and before == (self.store.stored, self.changes())
 
 
 def serving(stage: Stage, name: str = "bot") -> str:

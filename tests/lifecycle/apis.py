@@ -1,0 +1,79 @@
+"""The two APIs, as tests speak of them: data, so that the same test is told of both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from reconciler.model import Kind
+from reconciler.providers.gemini.fields import TUNED_MODEL
+from reconciler.providers.vertex.fields import TUNING_JOB
+
+PROJECT, LOCATION = "p", "us-central1"
+_GEMINI, _MODEL = "^/v1beta/tunedModels", "^/v1beta/tunedModels/a-[a-z2-7]{8}"
+_VERTEX = f"^/v1/projects/[^/]+/locations/{LOCATION}/"
+_NUMBER = "/[0-9]+(@[0-9]+)?"
+
+
+@dataclass(frozen=True)
+class Api:
+    """One API.
+
+    Attributes:
+        kind: what its models are to us.
+        calls: what tests call its calls, to how a fault rule of the emulator begins that meets them. Where
+            an API names models by our ids, it is the model "a" that is met.
+    """
+
+    kind: Kind
+    calls: Mapping[str, Mapping[str, Any]]
+
+    def rule(self, call: str, **fault: Any) -> dict[str, Any]:
+        """A fault rule for the emulator."""
+        return {**self.calls[call], **fault}
+
+
+GEMINI = Api(
+    TUNED_MODEL,
+    {
+        "create": {"method": "POST", "path": f"{_GEMINI}$"},
+        "list": {"method": "GET", "path": f"{_GEMINI}$"},
+        "look": {"method": "GET", "path": f"{_MODEL}$"},
+        "poll": {"method": "GET", "path": "^/v1/tunedModels/a-.*/operations/"},
+        "update": {"method": "PATCH", "path": f"{_MODEL}$"},
+        "delete": {"method": "DELETE", "path": f"{_MODEL}$"},
+        "grant": {"method": "POST", "path": f"{_MODEL}/permissions$"},
+        "grants": {"method": "GET", "path": f"{_MODEL}/permissions$"},
+        "ask": {"method": "POST", "path": f"{_MODEL}:generateContent$"},
+        "bases": {"method": "GET", "path": "^/v1beta/models$"},
+        "training": {"train": "^a-"},
+        "lag": {"path": "/tunedModels/a-"},
+    },
+)
+VERTEX = Api(
+    TUNING_JOB,
+    {
+        "create": {"method": "POST", "path": f"{_VERTEX}tuningJobs$"},
+        "list": {"method": "GET", "path": f"{_VERTEX}tuningJobs$"},
+        "list models": {"method": "GET", "path": f"{_VERTEX}models$"},
+        "list endpoints": {"method": "GET", "path": f"{_VERTEX}endpoints$"},
+        # by the label, in a list; three come before: two plans, and the look before the first create
+        "look": {"method": "GET", "path": f"{_VERTEX}tuningJobs$", "skip": 3},
+        "poll": {"method": "GET", "path": f"{_VERTEX}tuningJobs{_NUMBER}$"},
+        "model": {"method": "GET", "path": f"{_VERTEX}models{_NUMBER}$"},
+        "update": {"method": "PATCH", "path": f"{_VERTEX}models{_NUMBER}$"},
+        "update endpoint": {"method": "PATCH", "path": f"{_VERTEX}endpoints{_NUMBER}$"},
+        "cancel": {"method": "POST", "path": f"{_VERTEX}tuningJobs{_NUMBER}:cancel$"},
+        "undeploy": {"method": "POST", "path": f"{_VERTEX}endpoints{_NUMBER}:undeployModel$"},
+        "delete endpoint": {"method": "DELETE", "path": f"{_VERTEX}endpoints{_NUMBER}$"},
+        "delete": {"method": "DELETE", "path": f"{_VERTEX}models{_NUMBER}$"},
+        "operation": {"method": "GET", "path": f"{_VERTEX}.*operations/[0-9]+$"},
+        "ask": {"method": "POST", "path": f"{_VERTEX}endpoints{_NUMBER}:generateContent$"},
+        "object": {"method": "GET", "path": "^/storage/v1/b/"},
+        "upload": {"method": "POST", "path": "^/(resumable/)?upload/storage/v1/b/"},
+        "training": {"train": "^reconciler_id=a-"},
+        "lag": {"path": "/tuningJobs/"},
+    },
+)
+APIS: Mapping[str, Api] = {api.kind.name: api for api in (GEMINI, VERTEX)}

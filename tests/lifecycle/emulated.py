@@ -1,0 +1,214 @@
+"""A stage with the real providers on an emulator, in made-up time: requests are real, waits are not.
+
+The emulator's clock stands still but for what the stage's clock tells it before each request. A process can
+die before and after each single request.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+import requests
+
+from reconciler.model import Desired, Kind
+from reconciler.plan.values import Context
+from reconciler.providers import Handle, Provider
+from reconciler.providers.gemini.provider import GeminiProvider
+from reconciler.providers.vertex import labels
+from reconciler.providers.vertex.bucket import Bucket
+from reconciler.providers.vertex.provider import VertexProvider
+from reconciler.providers.vertex.regions import Regions
+from reconciler.transport import Transport
+from reconciler.transport.credentials import Credentials
+from reconciler.transport.exchange import Exchange, Reply
+from reconciler.transport.pace import Pace, Patience
+from tests.fakes import FakeClock, Fuse
+from tests.lifecycle.apis import GEMINI, LOCATION, PROJECT, VERTEX
+from tests.lifecycle.stage import Stage, Stop
+
+LAG = 60.0
+"""Seconds that providers look for what was accepted."""
+HOME = f"v1/projects/{PROJECT}/locations/{LOCATION}"
+_BUCKET = "gs://data"
+_CHANGING = frozenset({"POST", "PATCH", "DELETE"})
+
+
+class Emulator:
+    """An emulator behind everybody's back: its clock, its faults, and what lives in it."""
+
+    def __init__(self, url: str, session: requests.Session) -> None:
+        self.url, self._session = url, session
+        self._lock = threading.Lock()
+        self._told = 0.0
+
+    def call(self, method: str, path: str, body: object = None) -> Any:
+        """Send a request to the service itself; it must succeed."""
+        reply = self._session.request(method, f"{self.url}/{path}", json=body, timeout=20)
+        assert reply.status_code == 200, reply.text
+        return reply.json()
+
+    def reset(self, **settings: Any) -> None:
+        """Nothing has ever happened, and the clock stands still."""
+        self.call("POST", "emulator/reset")
+        self.call("POST", "emulator/clock", {"frozen": True})
+        self.call("POST", "emulator/settings", settings)
+        self._told = 0.0
+
+    def tell(self, now: float) -> None:
+        """Let the time pass up to now."""
+        with self._lock:
+            passed, self._told = now - self._told, max(now, self._told)
+            if passed > 0:
+                self.call("POST", "emulator/clock", {"advance": passed})
+
+    def fault(self, rules: Iterable[dict[str, Any]]) -> None:
+        """Add fault rules."""
+        self.call("POST", "emulator/faults", list(rules))
+
+    def faults(self) -> list[dict[str, Any]]:
+        """The rules that are left, with how often each."""
+        found: list[dict[str, Any]] = self.call("GET", "emulator/faults")["faults"]
+        return found
+
+    def heal(self) -> None:
+        """Drop every fault."""
+        self.call("DELETE", "emulator/faults")
+
+    def log(self) -> list[dict[str, Any]]:
+        """Every request."""
+        found: list[dict[str, Any]] = self.call("GET", "emulator/requests")["requests"]
+        return found
+
+    def listed(self, collection: str) -> list[dict[str, Any]]:
+        """All of a collection of Vertex AI's."""
+        found: list[dict[str, Any]] = self.call("GET", f"{HOME}/{collection}?pageSize=1000").get(
+            collection, []
+        )
+        return found
+
+    def tuned_models(self) -> list[dict[str, Any]]:
+        """All of the Gemini API's models."""
+        found: list[dict[str, Any]] = self.call("GET", "v1beta/tunedModels?pageSize=1000").get(
+            "tunedModels", []
+        )
+        return found
+
+    def trainings(self, kind: Kind) -> Counter[str]:
+        """Id to how often a training was started under it."""
+        if kind is VERTEX.kind:  # no job can be deleted
+            return Counter(job["labels"][labels.ID] for job in self.listed("tuningJobs"))
+        creates = (one for one in self.log() if one["method"] == "POST" and one["effect"])
+        return Counter(
+            one["query"]["tunedModelId"] for one in creates if one["path"].endswith("/tunedModels")
+        )
+
+    def alive(self, kind: Kind) -> set[str]:
+        """The ids of which anything is left that could be paid for, called or listed."""
+        if kind is GEMINI.kind:
+            return {one["name"].removeprefix("tunedModels/") for one in self.tuned_models()}
+        running = {"JOB_STATE_QUEUED", "JOB_STATE_PENDING", "JOB_STATE_RUNNING", "JOB_STATE_PAUSED"}
+        found = [job for job in self.listed("tuningJobs") if job["state"] in running]
+        found += self.listed("models") + self.listed("endpoints")
+        return {one["labels"][labels.ID] for one in found}
+
+
+class Line(Exchange):
+    """The way of one process to the emulator."""
+
+    def __init__(self, emulator: Emulator, clock: FakeClock, fuse: Fuse, sent: list[tuple[str, str]]) -> None:
+        super().__init__(emulator.url, loopback=True, connections=4)
+        self._emulator, self._clock, self._fuse, self._sent = emulator, clock, fuse, sent
+
+    def send(self, method: str, path: str, **rest: Any) -> Reply:
+        """See Exchange.send."""
+        self._fuse.point(f"before {method} {path}")
+        self._emulator.tell(self._clock())
+        if method in _CHANGING and not path.endswith(":generateContent"):
+            self._sent.append((method, path))
+        reply = super().send(method, path, **rest)
+        self._fuse.point(f"after {method} {path}")
+        return reply
+
+
+class EmulatedStage(Stage):
+    """See Stage; `services` are not used.
+
+    Args:
+        emulator: shared with other stages, one after the other.
+        timeout: real seconds that a request may take, which only one that hangs does.
+        retry: seconds that failures are repeated.
+        manifests: what is declared at first.
+        settings: of the emulator.
+    """
+
+    def __init__(
+        self,
+        emulator: Emulator,
+        *manifests: Desired,
+        timeout: float = 20.0,
+        retry: float = 60.0,
+        **settings: Any,
+    ) -> None:
+        super().__init__(*manifests, kinds=(GEMINI.kind, VERTEX.kind))
+        self.services.clear()
+        self.emulator = emulator
+        self.context = Context(endpoint=emulator.url, service="emulator")
+        self._timeout, self._retry = timeout, retry
+        self.sent: list[tuple[str, str]] = []
+        emulator.reset(**settings)
+
+    def changes(self) -> list[tuple[str, str]]:
+        """See Stage.changes."""
+        return list(self.sent)
+
+    def providers(self, fuse: Fuse, journal: list[str], stopping: Stop) -> dict[str, Provider]:
+        """See Stage.providers."""
+        del journal
+
+        def transport(_url: str = "") -> Transport:
+            url = self.emulator.url
+            return Transport(
+                base_url=url,
+                project=PROJECT,
+                credentials=Credentials({"GOOGLE_OAUTH_ACCESS_TOKEN": "token"}, url, PROJECT, ""),
+                exchange=Line(self.emulator, self.clock, fuse, self.sent),
+                pace=Pace(self.clock, self.clock.sleep, stopping.is_set),
+                patience=Patience(seconds=self._retry, limited_seconds=5 * self._retry),
+                timeout=self._timeout,
+            )
+
+        stage = self
+
+        class Gemini(GeminiProvider):
+            def delete(self, handle: Handle) -> None:
+                stage.before_deletion(GEMINI.kind, handle.id, fuse)
+                super().delete(handle)
+
+        class Vertex(VertexProvider):
+            def delete(self, handle: Handle) -> None:
+                stage.before_deletion(VERTEX.kind, handle.id, fuse)
+                super().delete(handle)
+
+        regions = Regions(project=PROJECT, location=LOCATION, open=transport, base_url=self.emulator.url)
+        bucket = Bucket(regions, _BUCKET, lambda _line: None)
+        return {
+            GEMINI.kind.name: Gemini(transport(), lag_seconds=LAG),
+            VERTEX.kind.name: Vertex(regions, bucket, lag_seconds=LAG),
+        }
+
+    def before_deletion(self, kind: Kind, id: str, fuse: Fuse) -> None:
+        """Ask before a deletion of what lives; faults do not meet that look."""
+        if fuse.blown:
+            return
+        self.emulator.tell(self.clock())
+        rules = self.emulator.faults()
+        self.emulator.heal()
+        try:
+            alive = id in self.emulator.alive(kind)
+        finally:
+            self.emulator.fault(rules)
+        if alive:
+            self.deleting(id)

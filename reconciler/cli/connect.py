@@ -16,7 +16,7 @@ from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from reconciler.errors import UsageError
-from reconciler.manifests import Loaded, load, parse_variables
+from reconciler.manifests import Loaded, load, load_settings, parse_variables
 from reconciler.model import Guards, Kind, Stack
 from reconciler.plan.values import Context, Inputs, Plan
 
@@ -74,30 +74,40 @@ def kinds() -> dict[str, Kind]:
     return {kind.name: kind for kind in (TUNED_MODEL, TUNING_JOB)}
 
 
-def manifests(options: Options, environ: Mapping[str, str]) -> tuple[Loaded, Inputs]:
-    """The manifests, and the inputs that a saved plan would need to read them again."""
+def manifests(options: Options, environ: Mapping[str, str], *, models: bool = True) -> tuple[Loaded, Inputs]:
+    """The manifests, and the inputs that a saved plan would need to read them again.
+
+    Args:
+        options: of the command line.
+        environ: the environment variables.
+        models: False for a command that works on what is recorded: it needs the Stack only, and what is wrong
+            in other manifests does not stop it.
+    """
     paths = tuple(options.paths) or (DEFAULT_PATH,)
     values = parse_variables(options.variables, options.variable_files, environ)
     inputs = replace(options.inputs, paths=paths, variables=values)
     if not options.need and not options.paths and not Path(DEFAULT_PATH).exists():
         return Loaded((), Stack(), whole=True, files=()), inputs
+    if not models:
+        return load_settings(paths, kinds=kinds(), variables=values), inputs
     return load(paths, kinds=kinds(), variables=values, allow_empty=not options.need), inputs
 
 
 @contextmanager
-def operation(name: str, options: Options, *, contact: bool = True) -> Iterator[Operation]:
+def operation(name: str, options: Options, *, models: bool = True) -> Iterator[Operation]:
     """Everything a command needs, for as long as it runs.
 
     Args:
         name: of the command, for whoever meets our lock.
         options: of the command line.
-        contact: False for a command that calls no service, so that it needs no credential.
+        models: False for a command that works on what is recorded, see `manifests`; it looks for a credential
+            when it calls a service, and not before.
     """
     from reconciler.cli.services import Services
     from reconciler.operation import Operation
 
     environ = dict(os.environ)
-    loaded, inputs = manifests(options, environ)
+    loaded, inputs = manifests(options, environ, models=models)
     stack = loaded.stack
     stopping = Event()
     with ExitStack() as stays:
@@ -105,22 +115,25 @@ def operation(name: str, options: Options, *, contact: bool = True) -> Iterator[
         if options.emulator:
             emulator = stays.enter_context(_emulator(environ))
             environ = {key: value for key, value in environ.items() if key not in _CREDENTIALS}
+        manager = state_manager(name, options, stack, environ)
+        used = [want.address for want in loaded.desired] if models else manager.read().resources
         services = Services(
             loaded,
             environ,
+            used={address.kind for address in used},
             emulator=emulator,
             parallelism=options.parallelism,
             stopping=stopping.is_set,
             tell=_notify,
         )
         stays.callback(services.close)
-        target = services.target(contact=contact)
+        target = services.target(contact=models)
         yield Operation(
             loaded=loaded,
             inputs=inputs,
             kinds=kinds(),
             providers=services.providers(),
-            manager=state_manager(name, options, stack, environ),
+            manager=manager,
             context=Context(
                 endpoint=target.base_url,
                 project=target.project,

@@ -21,7 +21,7 @@ def command(*, address: str, prompt: str, temperature: float | None, no_color: b
     del no_color  # an answer is never coloured
     if prompt == "-":
         prompt = sys.stdin.read()
-    with connect.operation("generate", connect.Options(**given, need=False)) as run:
+    with connect.operation("generate", connect.Options(**given, need=False), models=False) as run:
         provider, handle = run.serving(run.recorded(address))
         answer = provider.generate(handle, prompt, temperature=temperature)
     sys.stdout.write(answer if answer.endswith("\n") else answer + "\n")

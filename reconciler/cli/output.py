@@ -20,7 +20,7 @@ from reconciler.cli.console import Console
 def command(*, address: str | None, form: str, no_color: bool, **given: Any) -> None:
     """Print the resource name to call, for the program that serves it; only of models that serve."""
     console = Console.of_environment(no_color=no_color)
-    with connect.operation("output", connect.Options(**given, need=False), contact=False) as run:
+    with connect.operation("output", connect.Options(**given, need=False), models=False) as run:
         names = run.outputs()
         if address is not None:
             record = run.recorded(address)

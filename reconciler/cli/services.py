@@ -6,7 +6,7 @@ emulator's, because its state is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from functools import cached_property
 from urllib.parse import urlsplit
@@ -33,6 +33,7 @@ class Services:
     Args:
         loaded: the manifests; of the Stack endpoint, project, location and bucket.
         environ: the environment variables.
+        used: the kinds of model that the run is about.
         emulator: the address of the emulator of --emulator, "" without it.
         parallelism: how many threads will call at once.
         stopping: whether the run is being stopped.
@@ -50,6 +51,7 @@ class Services:
         loaded: Loaded,
         environ: Mapping[str, str],
         *,
+        used: Collection[str],
         emulator: str,
         parallelism: int,
         stopping: Callable[[], bool],
@@ -57,6 +59,7 @@ class Services:
     ) -> None:
         self._loaded = loaded
         self._environ = environ
+        self._used = used
         self._emulator = emulator
         self._parallelism = parallelism
         self._stopping = stopping
@@ -65,7 +68,7 @@ class Services:
         self._opened: list[Transport] = []
 
     def target(self, *, contact: bool) -> Target:
-        """Whom we talk to and as whom: every endpoint that the manifests need.
+        """Whom we talk to and as whom: every endpoint that is needed.
 
         Args:
             contact: False looks for no credential.
@@ -74,9 +77,8 @@ class Services:
             UsageError: the endpoints of two kinds are of two sorts.
             CredentialError: there is no usable credential.
         """
-        used = {want.address.kind for want in self._loaded.desired}
-        found = [] if used == {TUNING_JOB} else [self._gemini.target if contact else self._gemini.destination]
-        if TUNING_JOB in used:
+        found = [self._gemini.target if contact else self._gemini.destination] if self._mixed else []
+        if TUNING_JOB in self._used:
             found.append(self._vertex_target(contact=contact))
         first, *others = found
         for other in others:
@@ -181,10 +183,10 @@ class Services:
         from reconciler.providers.vertex.fields import LOCATION, PROJECT
         from reconciler.providers.vertex.regions import host_of
 
-        want = next(one for one in self._loaded.desired if one.address.kind == TUNING_JOB)
         if not contact:
-            url = self._vertex_url or host_of(str(want.attributes.get(LOCATION, "global")))
+            url = self._vertex_url or host_of("global")
             return Target(url, transport.service_of(url), self._project, credential="")
+        want = next(one for one in self._loaded.desired if one.address.kind == TUNING_JOB)
         _, location = self._regions.place(want.attributes.get(PROJECT), want.attributes.get(LOCATION))
         return self._regions.at(location).described(api_key=False)
 
@@ -200,10 +202,10 @@ class Services:
         project = "" if self._project == _LOCAL_PROJECT and self._local else self._project
         return self._open(base_url, environ, project)
 
-    @cached_property
+    @property
     def _mixed(self) -> bool:
-        """Whether the other API is part of this run too; without manifests a state may hold both kinds."""
-        return {want.address.kind for want in self._loaded.desired} != {TUNING_JOB}
+        """Whether the other API is part of this run too; it is where nothing says what is."""
+        return set(self._used) != {TUNING_JOB}
 
 
 def _host(url: str) -> str:

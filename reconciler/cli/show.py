@@ -27,7 +27,7 @@ def command(*, what: str | None, as_json: bool, no_color: bool, **given: Any) ->
     options_given = connect.Options(**given, need=False)
     if what is not None and what.startswith(("./", "../", "/")):
         return _plan(console, Path(what))
-    with connect.operation("show", options_given, contact=False) as run:
+    with connect.operation("show", options_given, models=False) as run:
         state = run.state()
         if what is None:
             return _state(console, state)

@@ -35,7 +35,7 @@ def _with_manager(function: Callable[..., Any]) -> Callable[..., Any]:
     def wrapped(**given: Any) -> Any:
         names = ("state_url", "emulator", "lock_timeout", "variables", "variable_files")
         shared = connect.Options(**{name: given.pop(name) for name in names}, need=False)
-        loaded, _ = connect.manifests(shared, os.environ)
+        loaded, _ = connect.manifests(shared, os.environ, models=False)
         manager = connect.state_manager("state", shared, loaded.stack, os.environ)
         click.get_current_context().obj = loaded.stack.name if loaded.files else None
         return function(manager, **given)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import re
+import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import fields, replace
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -14,6 +18,7 @@ from hypothesis import strategies as st
 from reconciler.errors import PlanError
 from reconciler.identity import GENERATIONS
 from reconciler.model import Guards, Status
+from reconciler.plan import table
 from reconciler.plan.generations import first_free
 from reconciler.plan.make import make_plan, make_world, matches
 from reconciler.plan.values import TRAININGS, Action, Bill, Change, Inputs, Plan, Reason
@@ -325,3 +330,47 @@ def test_every_action_is_used_by_a_case() -> None:
     """So is every action."""
     spoken = {one["action"] for case in CASES for one in case.expected.get("changes", ())}
     assert {str(action) for action in Action} - spoken == set()
+
+
+WITHOUT_PARENT = {
+    "a-circle-of-parents-refuses-the-plan",
+    "a-parent-that-nothing-declares-or-records-refuses-the-plan",
+    "an-excluded-parent-that-does-not-serve-refuses-the-plan",
+}
+"""Refused before the table: what they are tuned from is nothing that could be trained on."""
+
+
+def rows() -> list[str]:
+    """The functions that the table names, row by row; "-" for the row in which nothing is done."""
+    lines = (table.__doc__ or "").split("\n\n")[1].splitlines()
+    return [line.split()[-1] for line in lines[2:]]
+
+
+def answering(case: Case) -> set[str]:
+    """The functions of the core that answered something while the case was decided: "recorded.wait"."""
+    met: set[str] = set()
+
+    def note(frame: FrameType, happened: str, answer: object) -> None:
+        package, _, module = str(frame.f_globals.get("__name__")).rpartition(".")
+        if package == table.__package__ and happened == "return" and answer:
+            met.add(f"{module}.{frame.f_code.co_name}")
+
+    world = case.world()
+    sys.setprofile(note)
+    try:
+        with suppress(PlanError):
+            make_plan(world)
+    finally:
+        sys.setprofile(None)
+    return met
+
+
+def test_every_row_has_its_function_and_every_case_its_row() -> None:
+    """The table is the code's: what it names is there, some case is decided by it, and every case by one."""
+    named = set(rows()) - {"-"}
+    for row in named:
+        module, function = row.split(".")
+        assert callable(getattr(importlib.import_module(f"reconciler.plan.{module}"), function)), row
+    met = {case.name: answering(case) & named for case in CASES}
+    assert named - set().union(*met.values()) == set()
+    assert {name for name, found in met.items() if not found} == WITHOUT_PARENT

@@ -11,12 +11,12 @@ from reconciler.plan.wanted import NOT_REFUNDED, Wanted
 from reconciler.state import Model, Record
 
 
-def deposed_changes(wanted: Wanted, main: Change) -> list[Change]:
+def changes(wanted: Wanted, main: Change) -> list[Change]:
     """What happens to the models that no longer serve, given the address's own change."""
     record = main.intent or wanted.record
-    changes: list[Change] = []
+    found: list[Change] = []
     if not record.deposed:
-        return changes
+        return found
     protected = wanted.want.lifecycle.prevent_destroy
     for model in record.deposed:
         if model.id == main.id:
@@ -36,15 +36,15 @@ def deposed_changes(wanted: Wanted, main: Change) -> list[Change]:
         superseded_now = wanted.record.candidate is not None and model.id == wanted.record.candidate.id
         if live is None:
             if not superseded_now:
-                changes.append(about)
+                found.append(about)
             continue
         if served and protected:
             note = "kept: prevent_destroy protects it until the protection is lifted"
-            changes.append(replace(about, action=Action.NO_OP, reason=Reason.REPLACED, notes=(note,)))
+            found.append(replace(about, action=Action.NO_OP, reason=Reason.REPLACED, notes=(note,)))
             continue
         if served and (record.serving is None or _kept(wanted, model)):
             continue
-        changes.append(
+        found.append(
             replace(
                 about,
                 action=Action.DELETE,
@@ -53,7 +53,7 @@ def deposed_changes(wanted: Wanted, main: Change) -> list[Change]:
                 notes=(NOT_REFUNDED,) if live.status is Status.CREATING else (),
             )
         )
-    return changes
+    return found
 
 
 def _kept(wanted: Wanted, model: Model) -> bool:

@@ -5,13 +5,14 @@ Without a record, these are how a model is found again: generations 0 to 15 of i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
+from reconciler import diff
 from reconciler.identity import is_generation_of
-from reconciler.model import Live, Status
-from reconciler.plan.wanted import Wanted
-from reconciler.plan.world import adopted_model
+from reconciler.model import Attributes, Live, Status
+from reconciler.plan.values import Action, Change, Reason
+from reconciler.plan.wanted import Decision, Wanted, finish, found
 from reconciler.state import Model, Record
 
 
@@ -23,25 +24,6 @@ class Generation:
     id: str
     digest: str
     live: Live | None
-
-    @property
-    def status(self) -> Status | None:
-        """Of the live model, None where there is none."""
-        return self.live.status if self.live else None
-
-    def adopted(self, wanted: Wanted) -> Model:
-        """Its record, from what is live."""
-        if self.live is None:
-            raise ValueError(f"{self.id} is not live")
-        return adopted_model(
-            wanted.world,
-            wanted.want,
-            wanted.attributes,
-            self.live,
-            digest=self.digest,
-            generation=self.number,
-            source=wanted.source,
-        )
 
 
 def generations_of(wanted: Wanted) -> list[Generation]:
@@ -80,3 +62,56 @@ def generation_notes(wanted: Wanted, record: Record) -> tuple[str, ...]:
         for id in ids
         if is_generation_of(address.name, id) and id not in known and (live := world.live(address, id))
     )
+
+
+def failures(wanted: Wanted, generations: list[tuple[Generation, Live]]) -> tuple[Model, ...]:
+    """Those that failed, as deposed models: they are nobody's, and may go."""
+    return tuple(
+        replace(found(wanted, live, digest=one.digest, generation=one.number), deposed=wanted.world.timestamp)
+        for one, live in generations
+        if live.status is Status.FAILED
+    )
+
+
+def usable(generations: list[tuple[Generation, Live]]) -> tuple[Generation, Live] | None:
+    """The first that is ACTIVE, else the first in training."""
+    for status in (Status.ACTIVE, Status.CREATING):
+        for one, live in generations:
+            if live.status is status:
+                return one, live
+    return None
+
+
+def adopt(wanted: Wanted, one: Generation, live: Live, record: Record) -> Decision:
+    """It is there already: it is recorded, and nothing is trained."""
+    model = found(wanted, live, digest=one.digest, generation=one.number)
+    record = replace(record, candidate=model)
+    notes = generation_notes(wanted, record)
+    if different := unlike(wanted, live):
+        notes = (f"the service shows it otherwise than its id says: {different}", *notes)
+    return Decision([adoption(wanted, model, live, record, notes)])
+
+
+def adoption(wanted: Wanted, model: Model, live: Live, record: Record, notes: tuple[str, ...]) -> Change:
+    """The change that adopts a live model as the record's candidate."""
+    change = finish(wanted, Action.ADOPT, Reason.FOUND_LIVE, model=model, live=live, record=record)
+    return replace(change, notes=(*change.notes, *notes))
+
+
+def unlike(wanted: Wanted, live: Live) -> str:
+    """In which immutable fields a live model is not what is declared, "" for none."""
+    fields = diff.immutable_changes({}, live.attributes, _returned(wanted, live), wanted.kind.fields)
+    return ", ".join(
+        f"{one.path} is {one.before!r} there and {one.after!r} in the manifest" for one in fields
+    )
+
+
+def _returned(wanted: Wanted, live: Live) -> Attributes:
+    """The declared immutable fields that the service can be held to: those it shows."""
+    sources = [path for path, one in wanted.kind.fields.items() if one.role == "source"]
+    shown = any(path in live.attributes for path in sources)
+    return {
+        path: value
+        for path, value in wanted.attributes.items()
+        if path in live.attributes or (path in sources and shown)
+    }

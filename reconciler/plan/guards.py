@@ -1,11 +1,12 @@
-"""What refuses a plan whatever the table says: its size, a missing majority, one id for two addresses."""
+"""What refuses a plan whatever else is decided: its size, a missing majority, a contested id, a 403."""
 
 from __future__ import annotations
 
 from reconciler.errors import Diagnostic, PlanError
-from reconciler.model import Address, Guards
+from reconciler.model import Address, Desired, Guards
 from reconciler.plan.values import TRAININGS, Action, Context, Plan
 from reconciler.plan.world import World
+from reconciler.state import Record
 
 _MAJORITY_FROM = 4
 
@@ -112,3 +113,20 @@ def contested(world: World, plan: Plan) -> list[Diagnostic]:
                 )
             )
     return errors
+
+
+def forbidden(world: World, record: Record, want: Desired | None) -> list[Diagnostic]:
+    """A 403 says nothing about existence: neither create nor forget."""
+    asked = {model.id for model in record.models} | ({want.id} if want and want.id else set())
+    return [
+        Diagnostic(
+            f"{record.address}: the service refuses to show {id}: {why}",
+            "It may belong to another project or account. Use the credential that owns it, or run: "
+            f"reconciler state rm {record.address}",
+            file=want.file if want else None,
+            line=want.line if want else None,
+            address=str(record.address),
+        )
+        for id in sorted(asked)
+        if (why := world.observed.forbidden.get((record.address.kind, id)))
+    ]

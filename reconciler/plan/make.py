@@ -14,7 +14,8 @@ from reconciler.model import LAG_SECONDS, Address, Desired, Kind, Stack
 from reconciler.plan import guards
 from reconciler.plan.binding import bind
 from reconciler.plan.drift import find_drift
-from reconciler.plan.table import decide, undeclared
+from reconciler.plan.table import decide
+from reconciler.plan.undeclared import undeclared
 from reconciler.plan.values import Action, Change, Inputs, Plan, Reason
 from reconciler.plan.wanted import Decision, Wanted
 from reconciler.plan.world import Observed, World

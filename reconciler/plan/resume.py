@@ -8,7 +8,7 @@ from dataclasses import replace
 from reconciler.errors import PlanError
 from reconciler.model import Status
 from reconciler.plan.make import Planner, matches
-from reconciler.plan.table import undeclared
+from reconciler.plan.undeclared import undeclared
 from reconciler.plan.values import Action, Change, Plan, Reason
 from reconciler.plan.world import World, approval
 from reconciler.state import Record

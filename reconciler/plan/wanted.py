@@ -8,7 +8,7 @@ from reconciler import diff
 from reconciler.errors import Diagnostic
 from reconciler.model import Address, Attributes, Desired, Kind, Live
 from reconciler.plan.values import Action, Change, FieldChange, PermissionChange, Reason
-from reconciler.plan.world import World, replacement_reasons
+from reconciler.plan.world import World, adopted_model, new_model, replacement_reasons
 from reconciler.state import Model, Record
 
 NOT_REFUNDED = "its training is cancelled; what it has cost is not refunded"
@@ -65,6 +65,38 @@ def about(wanted: Wanted, action: Action, reason: Reason) -> Change:
         parent=wanted.parent,
         file=want.file,
         line=want.line,
+    )
+
+
+def asked(wanted: Wanted, *, id: str, digest: str, generation: int) -> Model:
+    """The record of a training of this that is about to be asked for."""
+    return new_model(
+        wanted.world,
+        wanted.want,
+        wanted.attributes,
+        id=id,
+        digest=digest,
+        generation=generation,
+        source=wanted.source,
+    )
+
+
+def repeated(wanted: Wanted, model: Model) -> Model:
+    """The record of the very training that is recorded, asked for once more under the same id."""
+    again = asked(wanted, id=model.id, digest=model.digest, generation=model.generation)
+    return replace(again, formula=model.formula)
+
+
+def found(wanted: Wanted, live: Live, *, digest: str, generation: int) -> Model:
+    """The record of what is live already under one of our ids."""
+    return adopted_model(
+        wanted.world,
+        wanted.want,
+        wanted.attributes,
+        live,
+        digest=digest,
+        generation=generation,
+        source=wanted.source,
     )
 
 

@@ -1,0 +1,81 @@
+"""The rows in which no manifest declares a recorded address (or destroy was said, whatever does)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from reconciler.errors import Diagnostic
+from reconciler.model import Desired, Live, Status
+from reconciler.plan.guards import forbidden
+from reconciler.plan.values import Action, Change, Reason
+from reconciler.plan.wanted import NOT_REFUNDED, Decision
+from reconciler.plan.world import World
+from reconciler.state import Model, Record
+
+
+def undeclared(world: World, record: Record, reason: Reason, want: Desired | None = None) -> Decision:
+    """Delete what lives of it, or forget it.
+
+    Args:
+        world: what there is.
+        record: not empty.
+        reason: why it goes.
+        want: the manifest that declares it all the same, under destroy.
+    """
+    errors = forbidden(world, record, None)
+    living = [(model, live) for model in record.models if (live := world.live_of(record, model))]
+    protected = record.prevent_destroy or (want is not None and want.lifecycle.prevent_destroy)
+    decision = delete(record, living, reason, protected=protected) if living else forget(record)
+    return Decision(errors=[*errors, *decision.errors]) if errors else decision
+
+
+def forget(record: Record) -> Decision:
+    """Nothing of it is live."""
+    gone = record.models[0]
+    return Decision([Change(record.address, Action.FORGET, Reason.GONE, id=gone.id, name=gone.name)])
+
+
+def delete(record: Record, living: list[tuple[Model, Live]], reason: Reason, *, protected: bool) -> Decision:
+    """Each of its models that lives, the first as the address's own, the others as deposed ones."""
+    if protected:
+        error = Diagnostic(
+            f"{record.address} is protected by prevent_destroy and would be deleted",
+            "To delete it, first apply its manifest with lifecycle.prevent_destroy: false. "
+            f"To keep the model and forget it: reconciler state rm {record.address}",
+            address=str(record.address),
+        )
+        return Decision(errors=[error])
+    main = living[0][0]
+    left = _only(record, [model for model, _ in living])
+    return Decision(
+        [
+            Change(
+                record.address,
+                Action.DELETE,
+                reason,
+                id=model.id,
+                name=live.name,
+                deposed="" if model is main else model.id,
+                serving=record.serving.id if record.serving else "",
+                before=live.attributes,
+                status=live.status,
+                notes=(NOT_REFUNDED,) if live.status is Status.CREATING else (),
+                intent=left if model is main and left != record else None,
+            )
+            for model, live in living
+        ]
+    )
+
+
+def _only(record: Record, models: list[Model]) -> Record:
+    """The record with these of its models and no others."""
+
+    def keep(model: Model | None) -> Model | None:
+        return model if any(model is one for one in models) else None
+
+    return replace(
+        record,
+        serving=keep(record.serving),
+        candidate=keep(record.candidate),
+        deposed=tuple(model for model in record.deposed if keep(model)),
+    )

@@ -99,6 +99,9 @@ class ObjectBackend:
         for _ in range(_TRIES):
             stored = self._get(self._lock_key)
             holder, nonce, lease = self._lock_document(stored)
+            if stored is not None and holder is not None and holder.id == info.id:
+                self._held = (info.id, stored.version)  # an earlier try arrived, and only its answer was lost
+                return
             if holder is not None:
                 unchanged = self._watch.unchanged_for(nonce)
                 if unchanged < lease:
@@ -110,7 +113,7 @@ class ObjectBackend:
                     )
             if self._write_lock(info, stored.version if stored else None):
                 if stored is None:
-                    self._refuse_unconditional_store()
+                    self._refuse_unconditional_store(info)
                 return
         raise StateLockedError(f"{self.place}: the state's lock changes hands faster than we can take it")
 
@@ -185,21 +188,27 @@ class ObjectBackend:
             return None, "", self._lease
         try:
             document = json.loads(stored.data)
-            nonce, lease = document["Nonce"], document["Lease"]
+            nonce, lease = str(document["Nonce"]), float(document["Lease"])
             info = LockInfo.from_json(document)
         except (ValueError, KeyError, TypeError) as error:
             raise StateStoreError(
                 f"{self.place}: the object {self._lock_key} beside the state is not a lock of ours",
                 "If nobody is running, delete that object and run the command again.",
             ) from error
-        return (info if info.id else None), str(nonce), float(lease)
+        return (info if info.id else None), nonce, lease
 
-    def _refuse_unconditional_store(self) -> None:
-        """Once in the life of a state: a second create of what exists must be refused."""
+    def _refuse_unconditional_store(self, info: LockInfo) -> None:
+        """Once in the life of a state: two writes that must be refused; some stores refuse only one."""
+        first = self._held[1] if self._held else None
+        self.renew(info)
         stored = self._get(self._lock_key)
-        try:
-            self._put(self._lock_key, stored.data if stored else b"", None)
-        except _ConflictError:
+        refused = 0
+        for expected in (None, first):  # a create of what exists; a write over a version that is gone
+            try:
+                self._put(self._lock_key, stored.data if stored else b"", expected)
+            except _ConflictError:
+                refused += 1
+        if refused == 2:
             return
         raise StateStoreError(
             f"{self.place}: this store ignores conditions on writes, so two runs could overwrite each other",

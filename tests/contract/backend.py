@@ -246,6 +246,17 @@ class BreakableContract:
         assert site.open().force_unlock(ANN.id) == ANN
         put(site.open(), b"{}", BOB)
 
+    def test_a_lock_that_is_asked_for_again_after_a_lost_answer_is_ours(self, site: Site) -> None:
+        """Whoever tries again under the same id need not wait for himself."""
+        site.open().lock(ANN)
+        again = site.open()
+        again.lock(ANN)
+        again.renew(ANN)
+        with pytest.raises(StateLockedError, match="ann@laptop"):
+            site.open().lock(BOB)
+        again.unlock(ANN)
+        put(site.open(), b"{}", BOB)
+
     def test_another_locks_id_breaks_nothing(self, site: Site) -> None:
         """A typing mistake, or an id from yesterday, is refused with today's holder."""
         site.open().lock(ANN)

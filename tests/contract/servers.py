@@ -276,6 +276,16 @@ class UnconditionalHandler(GCSHandler):
         super().do_PUT()
 
 
+class CreateOnlyHandler(GCSHandler):
+    """A store that refuses a second create, and ignores what a write says that it replaces."""
+
+    def do_PUT(self) -> None:
+        """Only the condition that there must be nothing counts."""
+        if self.headers.get("x-goog-if-generation-match") != "0":
+            del self.headers["x-goog-if-generation-match"]
+        super().do_PUT()
+
+
 class TokenHandler(Handler):
     """Google's security token service, as far as a federated credential asks it."""
 

@@ -27,6 +27,8 @@ from tests.contract.backend import (
     put,
 )
 from tests.contract.servers import (
+    CreateOnlyHandler,
+    GCSHandler,
     Server,
     TerraformHandler,
     UnconditionalHandler,
@@ -114,22 +116,26 @@ class TestGCS(BackendContract, BreakableContract, LeaseContract, UnreachableCont
         with pytest.raises(StateStoreError, match="bucket does not exist"):
             backend.lock(ANN)
 
-    def test_a_foreign_object_in_the_locks_place_is_left_alone(self, site: Site, gcs: Server) -> None:
+    @pytest.mark.parametrize("data", [b"hello", b"[]", b'{"ID": "x", "Nonce": "1", "Lease": "soon"}'])
+    def test_a_foreign_object_in_the_locks_place_is_left_alone(
+        self, site: Site, gcs: Server, data: bytes
+    ) -> None:
         """It is named, and the way out is said."""
         backend = site.open()
         backend.lock(ANN)
         backend.unlock(ANN)
         key = next(key for key in gcs.objects if backend.place.endswith(key.replace(".lock", ".json")))
-        gcs.objects[key] = (b"hello", 7)
+        gcs.objects[key] = (data, 7)
         with pytest.raises(StateStoreError, match="not a lock of ours") as caught:
             site.open().lock(BOB)
         assert "delete that object" in caught.value.detail
-        assert gcs.objects[key] == (b"hello", 7)
+        assert gcs.objects[key] == (data, 7)
 
 
-def test_a_store_without_conditions_is_refused_at_the_first_lock() -> None:
+@pytest.mark.parametrize("handler", [UnconditionalHandler, CreateOnlyHandler])
+def test_a_store_without_conditions_is_refused_at_the_first_lock(handler: type[GCSHandler]) -> None:
     """Two runs could overwrite each other there; nobody may believe otherwise."""
-    with running(UnconditionalHandler) as server:
+    with running(handler) as server:
         backend = open_backend("gs://bucket/p", environ={"STORAGE_EMULATOR_HOST": server.url})
         with pytest.raises(StateStoreError, match="ignores conditions"):
             backend.lock(ANN)

@@ -7,6 +7,7 @@ within half of its length; whatever happens, the lock is given back.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -15,7 +16,7 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 from reconciler.backends import Backend, LockInfo, Stored
-from reconciler.backends.interruptible import Interruptible
+from reconciler.backends.interruptible import Answer, Interruptible
 from reconciler.backends.lease import elapsed
 from reconciler.errors import (
     StateError,
@@ -100,15 +101,19 @@ class StateManager:
         return _load(Interruptible(self._backend).read(), self.place)
 
     @contextmanager
-    def locked(self, *, stopping: Callable[[], bool] = lambda: False) -> Iterator[Session]:
+    def locked(
+        self, *, stopping: Callable[[], bool] = lambda: False, patient: bool = False
+    ) -> Iterator[Session]:
         """Hold the lock, waiting for it at most `lock_timeout`; the state is read under it.
 
         Args:
             stopping: whether the run is being stopped: then neither somebody's lock is waited for, nor
                 for long a store that does not answer.
+            patient: a store that fails is asked again for as long as a lock is waited for: of a run that
+                has begun something, and now has to record how it ended.
 
         Raises:
-            StoppedError: the run is being stopped, and somebody else holds the lock.
+            StoppedError: the run is being stopped, and somebody else holds the lock, or the store fails.
             StateLockedError: somebody else holds it for longer; names them.
             StateCorruptError, StateTooNewError, StateStoreError
         """
@@ -122,15 +127,17 @@ class StateManager:
         heartbeat = None
         refused = False
         backend = Interruptible(self._backend, stopping)
+        until = self._clock() + self._lock_timeout if patient else -math.inf
         try:
             try:
-                since = self._acquire(backend, info, stopping)
-            except (StateLockedError, StoppedError):
-                refused = True
+                since = self._acquire(backend, info, until, stopping)
+            except (StateLockedError, StoppedError) as error:
+                refused = not isinstance(error.__cause__, StateStoreError)
                 raise
             heartbeat = Heartbeat(self._backend, info, clock=self._clock, since=since, lease=self._lease)
             heartbeat.start()
-            yield Session(backend, heartbeat, new_id=self._new_id)
+            stored = self._asked(backend.read, until, stopping)
+            yield Session(backend, heartbeat, stored, new_id=self._new_id)
         finally:
             if heartbeat is not None:
                 heartbeat.stop()
@@ -147,14 +154,14 @@ class StateManager:
         """
         return Interruptible(self._backend).force_unlock(lock_id)
 
-    def _acquire(self, backend: Backend, info: LockInfo, stopping: Callable[[], bool]) -> float:
+    def _acquire(self, backend: Backend, info: LockInfo, until: float, stopping: Callable[[], bool]) -> float:
         """When, by our clock, the lock was certainly not older than."""
         deadline = self._clock() + self._lock_timeout
         pause, told = _FIRST_WAIT, False
         while True:
             since = self._clock()
             try:
-                backend.lock(info)
+                self._asked(lambda: backend.lock(info), until, stopping)
             except StateLockedError as error:
                 left = deadline - self._clock()
                 if left <= 0:
@@ -171,6 +178,25 @@ class StateManager:
                 pause = min(pause * 2, _LONGEST_WAIT)
             else:
                 return since
+
+    def _asked(self, call: Callable[[], Answer], until: float, stopping: Callable[[], bool]) -> Answer:
+        """The answer of a store that may fail until then, by our clock."""
+        pause = _FIRST_WAIT
+        while True:
+            try:
+                return call()
+            except StateStoreError as error:
+                left = until - self._clock()
+                if left <= 0:
+                    raise
+                if stopping():
+                    raise StoppedError(
+                        f"Stopped while the store failed: {error.summary}", error.detail
+                    ) from error
+                if pause == _FIRST_WAIT:
+                    self._notify(f"{error.summary}; trying again for up to {left:.0f} s")
+                self._sleep(min(pause, left))
+                pause = min(pause * 2, _LONGEST_WAIT)
 
     def _release(self, backend: Interruptible, info: LockInfo) -> None:
         """Give the lock back; what went before matters more than a failure here, so it is only told."""
@@ -197,8 +223,14 @@ class Session:
         commit_interval: least seconds between two commits that the store bears.
     """
 
-    def __init__(self, backend: Interruptible, heartbeat: Heartbeat, *, new_id: Callable[[], str]) -> None:
-        stored = backend.read()
+    def __init__(
+        self,
+        backend: Interruptible,
+        heartbeat: Heartbeat,
+        stored: Stored | None,
+        *,
+        new_id: Callable[[], str],
+    ) -> None:
         self.state = _load(stored, backend.place)
         self.commit_interval = backend.commit_interval
         self._backend = backend

@@ -20,6 +20,7 @@ from reconciler.errors import (
     StateLockedError,
     StateMovedError,
     StateStoreError,
+    StoppedError,
 )
 from reconciler.model import Address
 from reconciler.state import Model, Record, State
@@ -226,6 +227,64 @@ def test_a_lock_whose_answer_was_lost_is_given_back() -> None:
     with pytest.raises(StateStoreError, match="answer to lock"), manager(backend).locked():
         pytest.fail("the block must not begin")
     assert store.holder is None
+
+
+@pytest.mark.parametrize("fault", ["before", "after"])
+@pytest.mark.parametrize("call", ["lock", "read"])
+def test_a_patient_run_asks_a_failing_store_again(call: str, fault: str) -> None:
+    """It comes back within the time for locks: told once; a lock whose answer was lost is known as ours."""
+    store, clock = MemoryStore(), Time()
+    told: list[str] = []
+    backend = Faulty(store, clock=clock)
+    backend.faults[call] = [fault] * 10
+    with manager(backend, clock, notify=told.append).locked(patient=True) as session:
+        session.ensure_held()
+        session.commit(recorded(session.state, "a"))
+    assert store.writes == 1
+    assert 0 < sum(clock.slept) < 20
+    assert len(told) == 1
+    assert f"{call}" in told[0]
+    assert "trying again for up to 120 s" in told[0]
+    assert store.holder is None
+
+
+@pytest.mark.parametrize("call", ["lock", "read"])
+def test_patience_ends_with_the_time_for_locks(call: str) -> None:
+    """The store stays away: its own error, after exactly that time, and no lock is left."""
+    store, clock = MemoryStore(), Time()
+    backend = Faulty(store, clock=clock)
+    backend.faults[call] = ["before"] * 1000
+    with (
+        pytest.raises(StateStoreError, match=f"{call} failed"),
+        manager(backend, clock, lock_timeout=30.0).locked(patient=True),
+    ):
+        pytest.fail("the block must not begin")
+    assert sum(clock.slept) == pytest.approx(30.0)
+    assert store.holder is None
+
+
+def test_who_is_patient_can_be_stopped() -> None:
+    """Ctrl-C while the store is away ends the wait, and a lock whose answer was lost is free again."""
+    store, clock = MemoryStore(), Time()
+    backend = Faulty(store, clock=clock)
+    backend.faults["lock"] = ["after"] * 1000
+    with (
+        pytest.raises(StoppedError, match="answer to lock"),
+        manager(backend, clock).locked(patient=True, stopping=lambda: sum(clock.slept) >= 5),
+    ):
+        pytest.fail("the block must not begin")
+    assert sum(clock.slept) < 8
+    assert store.holder is None
+
+
+def test_who_is_not_patient_is_told_at_once() -> None:
+    """Nothing is begun yet: a store that fails is an error, not something to wait for."""
+    clock = Time()
+    backend = Faulty(MemoryStore(), clock=clock)
+    backend.faults["read"] = ["before"]
+    with pytest.raises(StateStoreError), manager(backend, clock).locked():
+        pytest.fail("the block must not begin")
+    assert clock.slept == []
 
 
 def test_a_state_that_cannot_be_read_leaves_no_lock() -> None:

@@ -98,7 +98,7 @@ class _Run:
             if polling.ended or (again is not None and means.clock() >= again):
                 trained, polling.ended = polling.ended, {}
                 ledger.recall()
-                with self._locks.locked(stopping=means.stopping.is_set) as session:
+                with self._locks.locked(stopping=means.stopping.is_set, patient=True) as session:
                     ledger.state = session.state
                     yield from Work(ledger, session, means).run(trained)
 

@@ -1,0 +1,74 @@
+"""The store is away at the moment when a run that has waited for hours wants to record what it saw."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from reconciler.backends import Stored
+from reconciler.backends.memory import MemoryBackend
+from reconciler.errors import StateStoreError
+from reconciler.events import Detached, Event, Progress
+from reconciler.statemgr import StateManager
+from tests.lifecycle.stage import Process, Stage, serving, want
+
+
+class Absent(MemoryBackend):
+    """Cannot be read while it is away.
+
+    Attributes:
+        away: whether it is.
+        refused: how often it was asked meanwhile.
+        asked: called then.
+    """
+
+    away = False
+    refused = 0
+    asked: Callable[[], None] = staticmethod(lambda: None)
+
+    def read(self) -> Stored | None:
+        """See Backend.read."""
+        if self.away:
+            self.refused += 1
+            self.asked()
+            raise StateStoreError("memory: the store does not answer", "Check the network.")
+        return super().read()
+
+
+def leaving(stage: Stage) -> tuple[Process, Absent, Callable[[Event, Process], None]]:
+    """A run, its store, and what makes the store go away as soon as the run only watches."""
+    process, backend = stage.process(), Absent(stage.store, clock=stage.clock)
+    process.operation.manager = StateManager(
+        backend, operation="apply", who="test", clock=stage.clock, sleep=stage.clock.sleep
+    )
+
+    def react(event: Event, _process: Process) -> None:
+        backend.away = backend.away or (isinstance(event, Progress) and not backend.refused)
+
+    return process, backend, react
+
+
+def test_a_store_that_comes_back_is_waited_for() -> None:
+    """The training ended while nobody could write: it is recorded and promoted some seconds later."""
+    stage = Stage(want())
+    process, backend, react = leaving(stage)
+
+    def come_back() -> None:
+        backend.away = backend.refused < 5
+
+    backend.asked = come_back
+    stage.apply(process=process, react=react)
+    assert backend.refused == 5
+    assert process.told == ["bot create Started", "bot create Completed"]
+    assert serving(stage) in stage.service.models
+    assert stage.settled()
+
+
+def test_a_stop_while_the_store_is_away_detaches() -> None:
+    """What ended is not recorded, and nothing is lost: the next run finds it."""
+    stage = Stage(want())
+    process, backend, react = leaving(stage)
+    backend.asked = process.operation.stopping.set
+    stage.apply(process=process, react=react)
+    assert isinstance(process.events[-1], Detached)
+    assert stage.wait().told == ["bot create Completed"]
+    assert stage.settled()

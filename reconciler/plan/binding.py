@@ -81,7 +81,7 @@ def _afterwards(record: Record, change: Change) -> list[Record]:
             continue
         wish = model.permissions if change.permissions_after is None else change.permissions_after
         sents = (model.sent,) if model.sent == asked else (model.sent, asked)
-        for sent, permissions in product(sents, {model.permissions, wish}):
+        for sent, permissions in product(sents, dict.fromkeys((model.permissions, wish))):
             reached = replace(model, sent=sent, permissions=permissions)
             passed.append(replace(intent, candidate=None, serving=reached))
             if model is intent.candidate and reached != model:

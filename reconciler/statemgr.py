@@ -265,7 +265,7 @@ class Session:
         except StateMovedError:
             # A client that repeats a conditional write after a lost reply can win and be told it lost.
             stored = self._backend.read()
-            if stored is None or stored.data != data:
+            if stored is None or not _is(stored, data, written):
                 raise
             self._version = stored.version
         self.state = written
@@ -286,9 +286,18 @@ class Session:
     def _settle(self, data: bytes, written: State) -> None:
         """Look whether the write that failed without an answer arrived after all."""
         stored = self._backend.read()
-        if stored is not None and stored.data == data:
+        if stored is not None and _is(stored, data, written):
             self._version, self.state = stored.version, written
         self._unanswered = None
+
+
+def _is(stored: Stored, data: bytes, written: State) -> bool:
+    """Whether that is what we wrote; some servers keep JSON in a layout of their own."""
+    if stored.data == data:
+        return True
+    with suppress(StateError):
+        return loads(stored.data, place="") == written
+    return False
 
 
 def _load(stored: Stored | None, place: str) -> State:

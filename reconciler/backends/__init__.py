@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from reconciler.errors import UsageError
+from reconciler.transport import printable
 
 LEASE = 60.0
 """Seconds after which a remote lock that was not renewed is void; RECONCILER_LOCK_LEASE overrides."""
@@ -51,11 +52,11 @@ class LockInfo:
 
     @classmethod
     def from_json(cls, document: Mapping[str, object]) -> LockInfo:
-        """Read leniently: a holder of another version must still be named."""
+        """Read leniently: a holder of another version must still be named. It may be written by anybody."""
 
         def text(key: str) -> str:
             value = document.get(key)
-            return value if isinstance(value, str) else ""
+            return printable(value) if isinstance(value, str) else ""
 
         return cls(text("ID"), text("Operation"), text("Who"), text("Info"), text("Created"))
 

@@ -17,7 +17,7 @@ import json
 import secrets
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
 import requests
 
@@ -25,18 +25,20 @@ from reconciler.backends import LockInfo, Stored
 from reconciler.backends.httpsession import open_session
 from reconciler.backends.network import CONNECT_TIMEOUT, TIMEOUT, check_address
 from reconciler.errors import (
-    BODY_LIMIT,
     LockLostError,
     StateError,
     StateLockedError,
     StateMovedError,
     StateStoreError,
 )
+from reconciler.transport import printable
 
 _HELD = (409, 423)
 _NONE = (204, 404)
 _EMPTY_OK = 200
 _REDIRECTS = range(300, 400)
+_FLAG = 3
+"""Characters; a shorter value in a query is no secret, and would take words out of a message."""
 
 
 class HTTPBackend:
@@ -72,6 +74,7 @@ class HTTPBackend:
             ):
                 if url:
                     check_address(url, name)
+        self._secrets = _secrets(self._address, login)
         self._session = open_session(environ, login)
 
     @property
@@ -161,7 +164,7 @@ class HTTPBackend:
         answer = self._unlock(document or LockInfo(lock_id, "", "").to_json())
         if answer.status_code in _HELD:
             raise StateError(
-                f"{self.place}: the server does not open the lock {lock_id}: {_words(answer)}",
+                f"{self.place}: the server does not open the lock {lock_id}: {self._words(answer)}",
                 "Check the id, which the refusal of the other command names.",
             )
         self._check(answer, "unlock the state")
@@ -210,11 +213,16 @@ class HTTPBackend:
         if status in (401, 403):
             detail = "Check TF_HTTP_USERNAME and TF_HTTP_PASSWORD, and what they may do there."
         elif status in _REDIRECTS:
-            place = urlsplit(reply.headers.get("Location", ""))
-            detail = (
-                f"It redirects to {place.scheme}://{place.hostname}: if that is right, give that address."
-            )
-        raise StateStoreError(f"{self.place}: cannot {what}: {status} {_words(reply)}".rstrip(), detail)
+            where = _host(reply.headers.get("Location", ""))
+            detail = f"It redirects to {where}: if that is right, give that address."
+        raise StateStoreError(f"{self.place}: cannot {what}: {status} {self._words(reply)}".rstrip(), detail)
+
+    def _words(self, reply: requests.Response) -> str:
+        """What the server says, without what we sent it: some repeat the request that they refuse."""
+        text = f"{reply.reason or ''}: {reply.text}" if reply.text.strip() else (reply.reason or "")
+        for secret in self._secrets:
+            text = text.replace(secret, "[hidden]")
+        return printable(text)
 
 
 def _json(document: Mapping[str, object]) -> bytes:
@@ -239,10 +247,23 @@ def _holder(reply: requests.Response) -> tuple[LockInfo, dict[str, Any]]:
     return LockInfo.from_json(document), document
 
 
-def _words(reply: requests.Response) -> str:
-    text = f"{reply.reason or ''}: {reply.text}" if reply.text.strip() else (reply.reason or "")
-    text = " ".join(text.split())
-    return text if len(text) <= BODY_LIMIT else text[: BODY_LIMIT - 1] + "…"
+def _host(location: str) -> str:
+    """Where a redirect leads, as far as that may be shown."""
+    with contextlib.suppress(ValueError):
+        parts = urlsplit(location)
+        if parts.netloc:
+            return printable(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}")
+    return "another path"
+
+
+def _secrets(address: str, login: tuple[str, str] | None) -> list[str]:
+    """What no message may repeat, longest first: the login as it is sent, the password, a query's values."""
+    found = [value for _, value in parse_qsl(urlsplit(address).query) if len(value) > _FLAG]
+    if login:
+        found += [login[1], base64.b64encode(":".join(login).encode()).decode()]
+    return sorted(
+        {form for one in found if one for form in (one, quote(one, safe=""))}, key=len, reverse=True
+    )
 
 
 def _reason(error: requests.RequestException) -> str:

@@ -41,7 +41,7 @@ def open_session(environ: Mapping[str, str], login: tuple[str, str] | None) -> r
         raise_on_status=False,
         redirect=False,
     )
-    session = requests.Session()
+    session = _Session()
     # Some auth must be set, or requests looks into ~/.netrc and sends what it finds there.
     session.auth = login or (lambda request: request)
     skip = environ.get("TF_HTTP_SKIP_CERT_VERIFICATION", "").lower() in ("1", "t", "true")
@@ -51,6 +51,14 @@ def open_session(environ: Mapping[str, str], login: tuple[str, str] | None) -> r
     if skip:  # asked for in so many words: no warning a request
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
     return session
+
+
+class _Session(requests.Session):
+    """Does not even parse a Location, which may be no URL."""
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        del resp
+        return None
 
 
 class _TLSAdapter(HTTPAdapter):

@@ -20,13 +20,13 @@ from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 from reconciler.backends import LockInfo, Stored
 from reconciler.backends.lease import Watch, new_nonce
 from reconciler.errors import (
-    BODY_LIMIT,
     LockLostError,
     StateError,
     StateLockedError,
     StateMovedError,
     StateStoreError,
 )
+from reconciler.transport import printable
 
 if TYPE_CHECKING:
     from obstore import PutMode
@@ -271,5 +271,4 @@ def _short(text: str) -> str:
     status = re.search(r"status code: (\d{3}[^:]*)", text)
     if message:
         text = f"{status[1]}: {message[1] or message[2]}" if status else (message[1] or message[2])
-    text = " ".join(re.sub(r"\?[^\s:]*", "", text).split())
-    return text if len(text) <= BODY_LIMIT else text[: BODY_LIMIT - 1] + "…"
+    return printable(re.sub(r"\?[^\s:]*", "", text))

@@ -31,6 +31,8 @@ class Faults:
         self.lock = threading.Lock()
         self.refuse: list[int] = []
         """Statuses to answer, one a request, before anything is done."""
+        self.words = b'{"error": {"message": "injected"}}'
+        """What is said to them."""
         self.lose_replies_of: list[str] = []
         """Methods: the next request of each is carried out and its answer never sent."""
         self.requests: list[str] = []
@@ -51,6 +53,7 @@ class Server(ThreadingHTTPServer):
         self.holder: dict[str, str] | None = None
         self.buckets = {"bucket"}
         self.reformat = False
+        self.moved = ""
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that breaks off, over a certificate say, is no news."""
@@ -103,7 +106,7 @@ class Handler(BaseHTTPRequestHandler):
             faults.requests.append(self.command)
             status = faults.refuse.pop(0) if faults.refuse else 0
         if status:
-            self.reply(status, b'{"error": {"message": "injected"}}', {"Retry-After": "0"})
+            self.reply(status, faults.words, {"Retry-After": "0"})
         return bool(status)
 
 
@@ -186,8 +189,8 @@ class TerraformHandler(Handler):
         """The state, or 204."""
         if self.refused() or not self.allowed():
             return
-        if urlsplit(self.path).path == "/moved":
-            self.reply(302, b"", {"Location": "http://example.com/state"})
+        if self.server.moved:
+            self.reply(302, b"", {"Location": self.server.moved})
             return
         with self.server.mutex:
             found = self.server.objects.get("state")

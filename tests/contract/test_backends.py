@@ -15,6 +15,9 @@ from reconciler.errors import (
     StateLockedError,
     StateStoreError,
 )
+from reconciler.model import Address
+from reconciler.state import Model, Record
+from reconciler.statemgr import StateManager
 from tests.contract.backend import (
     ANN,
     BOB,
@@ -235,6 +238,35 @@ class TestHTTP(BackendContract, BreakableContract, UnreachableContract):
         backend.write(b'{"serial":2,"x":0.1}', expected=version)
         backend.unlock(ANN)
 
+    def test_a_write_whose_answer_was_lost_is_known_again_in_another_layout(self, terraform: Server) -> None:
+        """The commit is tried again, finds its own first try, and goes on from there."""
+        terraform.reformat = True
+        manager = StateManager(http(terraform, RETRY_MAX="0"), operation="apply", who="ann")
+        with manager.locked() as session:
+            state = session.state.put(Record(Address("TunedModel", "a"), Model("a-id", sent={"x": (1, 0.5)})))
+            terraform.faults.lose_replies_of[:] = ["POST"]
+            with pytest.raises(StateStoreError):
+                session.commit(state)
+            session.commit(state)
+            session.commit(state.put(Record(Address("TunedModel", "b"), Model("b-id"))))
+            assert session.state.serial == 2
+
+    @pytest.mark.parametrize("status", [400, 401, 403, 500])
+    def test_a_server_that_repeats_the_request_gives_no_secret_away(
+        self, terraform: Server, status: int
+    ) -> None:
+        """Password, login and the token of the query are taken out of its words; the rest stays."""
+        terraform.login = ("ann", "s3cret/@")
+        login = base64.b64encode(b"ann:s3cret/@").decode()
+        said = f"refused: Basic {login} (s3cret/@, s3cret%2F%40) at /state?token=hush"
+        backend = http(terraform, "/state?token=hush", USERNAME="ann", PASSWORD="s3cret/@", RETRY_MAX="0")
+        terraform.faults.refuse[:] = [status]
+        terraform.faults.words = said.encode()
+        with pytest.raises(StateStoreError, match=f"{status} .*refused: Basic") as caught:
+            backend.read()
+        shown = f"{caught.value.summary} {caught.value.detail}"
+        assert not [one for one in (login, "s3cret", "hush") if one in shown]
+
     def test_a_lock_that_the_server_gave_to_somebody_else_stops_the_write(self, terraform: Server) -> None:
         """The server compares ?ID with its lock; the refusal names the new holder."""
         backend = http(terraform)
@@ -275,11 +307,30 @@ class TestHTTP(BackendContract, BreakableContract, UnreachableContract):
             gone.read()
         assert "hush" not in str(caught.value)
 
-    def test_a_redirect_is_not_followed(self, terraform: Server) -> None:
-        """Where it leads is said; no credential travels there."""
+    @pytest.mark.parametrize(
+        ("location", "says"),
+        [
+            ("http://example.com/state?token=x", "to http://example.com:"),
+            ("//ann:pw@example.com/state", "to ://example.com:"),
+            ("/elsewhere", "to another path:"),
+            ("http://[bad", "to another path:"),
+        ],
+    )
+    def test_a_redirect_is_not_followed(self, terraform: Server, location: str, says: str) -> None:
+        """Where it leads is said, as far as it can be; no credential travels there."""
+        terraform.moved = location
         with pytest.raises(StateStoreError, match="302") as caught:
-            http(terraform, "/moved").read()
-        assert "http://example.com" in caught.value.detail
+            http(terraform).read()
+        assert says in caught.value.detail
+        assert terraform.faults.requests == ["GET"]
+
+    def test_a_hostile_holder_can_neither_drive_a_terminal_nor_fill_it(self, terraform: Server) -> None:
+        """Who, operation and the rest are whatever somebody wrote into the lock."""
+        terraform.holder = {**BOB.to_json(), "Who": "\x1b[2Jbob", "Operation": "x" * 10_000}
+        with pytest.raises(StateLockedError, match="bob") as caught:
+            http(terraform).lock(ANN)
+        assert caught.value.summary.isprintable()
+        assert len(caught.value.summary) < 600
 
     def test_without_an_address_for_locks_nothing_is_written(self, terraform: Server) -> None:
         """Reading works; the refusal names the variables."""

@@ -100,6 +100,20 @@ class Detached:
     resume: str = "reconciler wait"
 
 
+@dataclass(frozen=True, slots=True)
+class Uploading:
+    """How far large data is on its way to the service; told by the call itself, between two events.
+
+    Attributes:
+        shown: which data set, as its manifest names it.
+        sent, size: bytes.
+    """
+
+    shown: str
+    sent: int
+    size: int
+
+
 Event: TypeAlias = Started | Progress | Completed | Failed | Skipped | Detached
 
 

@@ -41,15 +41,18 @@ def float32_hex(number: float) -> str:
     return struct.pack(">f", number).hex()
 
 
-def examples_digest(examples: Iterable[Example]) -> str:
-    """SHA-256 in hex over one canonical `{"output":…,"textInput":…}` object a line, in order.
+def canonical_example(example: Example) -> bytes:
+    """One canonical `{"output":…,"textInput":…}` object; of an example that is no pair its own line."""
+    if example.line:
+        return example.line.encode(errors="surrogatepass")
+    return canonical({"output": example.output, "textInput": example.text_input})
 
-    An example that is no pair counts as its own canonical line.
-    """
+
+def examples_digest(examples: Iterable[Example]) -> str:
+    """SHA-256 in hex over the canonical examples, one a line, in order."""
     digest = hashlib.sha256()
     for example in examples:
-        pair = {"output": example.output, "textInput": example.text_input}
-        digest.update((example.line.encode() if example.line else canonical(pair)) + b"\n")
+        digest.update(canonical_example(example) + b"\n")
     return digest.hexdigest()
 
 

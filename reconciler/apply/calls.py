@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from reconciler.apply.steps import Step, Task, find, retired
@@ -13,7 +13,7 @@ from reconciler.providers import Handle, Provider, Training
 from reconciler.refresh import handle_of
 from reconciler.state import Record, Verdict
 
-Examples = Callable[[DataSet], Sequence[Example]]
+Examples = Callable[[DataSet], Iterable[Example]]
 """Reads a data set again and verifies its digest."""
 
 

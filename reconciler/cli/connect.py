@@ -34,6 +34,7 @@ _CREDENTIALS = (
     "GOOGLE_APPLICATION_CREDENTIALS",
     "GOOGLE_GEMINI_BASE_URL",
     "GOOGLE_VERTEX_BASE_URL",
+    "STORAGE_EMULATOR_HOST",
     "GOOGLE_CLOUD_QUOTA_PROJECT",
 )
 _RUNS = (
@@ -104,6 +105,7 @@ def operation(name: str, options: Options, *, models: bool = True) -> Iterator[O
             when it calls a service, and not before.
     """
     from reconciler.cli.services import Services
+    from reconciler.cli.uploads import UPLOADS
     from reconciler.operation import Operation
 
     environ = dict(os.environ)
@@ -124,7 +126,7 @@ def operation(name: str, options: Options, *, models: bool = True) -> Iterator[O
             emulator=emulator,
             parallelism=options.parallelism,
             stopping=stopping.is_set,
-            tell=_notify,
+            tell=UPLOADS,
         )
         stays.callback(services.close)
         target = services.target(contact=models)

@@ -114,11 +114,15 @@ def _shown(console: Console) -> Iterator[Callable[[Event], None]]:
         yield lambda event: console.records(stream.event_records(event, timestamp()))
         return
     if console.terminal:
+        from reconciler.cli.uploads import UPLOADS
         from reconciler.render.live import LiveProgress
 
-        with LiveProgress(
-            sys.stdout, width=console.width, clock=time.monotonic, colour=console.colour
-        ) as live:
+        with (
+            LiveProgress(
+                sys.stdout, width=console.width, clock=time.monotonic, colour=console.colour
+            ) as live,
+            UPLOADS.shown_by(live.uploading),
+        ):
             yield live.handle
         return
     yield _quiet(console)

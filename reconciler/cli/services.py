@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from reconciler import transport
 from reconciler.errors import UsageError
+from reconciler.events import Uploading
 from reconciler.manifests import Loaded
 from reconciler.model import LAG_SECONDS
 from reconciler.providers import Provider
@@ -37,7 +38,7 @@ class Services:
         emulator: the address of the emulator of --emulator, "" without it.
         parallelism: how many threads will call at once.
         stopping: whether the run is being stopped.
-        tell: shows a line to people.
+        tell: shows how far an upload is.
 
     Attributes:
         lag: seconds for which what was accepted may be invisible.
@@ -55,7 +56,7 @@ class Services:
         emulator: str,
         parallelism: int,
         stopping: Callable[[], bool],
-        tell: Callable[[str], None],
+        tell: Callable[[Uploading], None],
     ) -> None:
         self._loaded = loaded
         self._environ = environ
@@ -156,6 +157,12 @@ class Services:
         return self._environ.get("GOOGLE_VERTEX_BASE_URL", "").rstrip("/")
 
     @cached_property
+    def _storage_url(self) -> str:
+        """For data sets, as Google's libraries read it: with or without a scheme; "" for the usual one."""
+        host = "" if self._emulator else self._environ.get("STORAGE_EMULATOR_HOST", "").rstrip("/")
+        return host if not host or "://" in host else f"http://{host}"
+
+    @cached_property
     def _local(self) -> bool:
         return bool(self._vertex_url) and transport.is_loopback(self._vertex_url)
 
@@ -176,6 +183,7 @@ class Services:
             location=location or (_LOCAL_LOCATION if self._local else ""),
             open=self._open_vertex,
             base_url=self._vertex_url,
+            storage_url=self._storage_url,
         )
 
     def _vertex_target(self, *, contact: bool) -> Target:
@@ -191,6 +199,12 @@ class Services:
         return self._regions.at(location).described(api_key=False)
 
     def _open_vertex(self, base_url: str) -> Transport:
+        if self._storage_url and transport.is_loopback(self._storage_url) is not self._local:
+            raise UsageError(
+                f"STORAGE_EMULATOR_HOST={self._storage_url} and the tuning jobs are not of one sort: one is "
+                "an emulator, and jobs would not find their data",
+                "Unset STORAGE_EMULATOR_HOST, or set GOOGLE_VERTEX_BASE_URL to an emulator as well",
+            )
         ours = self._gemini.destination
         if transport.service_of(base_url) != ours.service and self._mixed:
             raise UsageError(

@@ -100,7 +100,10 @@ class App:
         response: Response | None = None
         with self._store.transaction():
             effect, kind = False, _credentials(request).kind
-            if not refused:
+            if fault.action == "cut":
+                came = None if body is None else body[: fault.rule["cut"]]
+                response, effect = self._answer(request, came, cut=True)
+            elif not refused:
                 response, effect = self._answer(request, body)
             if fault.action:
                 response = _faulty(fault, response, _side(request.scope["path"]))
@@ -129,7 +132,9 @@ class App:
         else:
             await response(request.scope, request.receive, send)
 
-    def _answer(self, request: Request, body: bytes | None) -> tuple[Response, bool]:
+    def _answer(
+        self, request: Request, body: bytes | None, *, cut: bool = False
+    ) -> tuple[Response | None, bool]:
         """Return the answer that an undisturbed call gets, and whether it changed anything."""
         path = request.scope["path"]
         side = _side(path)
@@ -137,6 +142,8 @@ class App:
         if routed is None:
             return Response(_NO_ROUTE, 404, media_type="text/html; charset=UTF-8"), False
         handler, names = routed
+        if cut and handler is not storage.resume:  # no other call does anything with half a body
+            return None, False
         if body is None:
             text = f"Request payload size exceeds the limit: {side.largest_body} bytes."
             return _failure(invalid(text), side), False
@@ -154,6 +161,7 @@ class App:
                 now=clock.now(self._store),
                 headers=request.headers,
                 base_url=str(request.base_url).rstrip("/"),
+                cut=cut,
             )
             with self._store.attempt():
                 return _success(handler(call), request.query_params), call.effect
@@ -216,7 +224,7 @@ def _failure(error: ApiError, side: _Side = _GEMINI) -> Response:
 def _faulty(fault: Fault, response: Response | None, side: _Side) -> Response | None:
     """Return what is sent in place of *response*; None is a connection that breaks."""
     match fault.action:
-        case "drop" | "hang":
+        case "drop" | "cut" | "hang":
             return None
         case "garbage":
             return Response(fault.rule["garbage"], media_type="application/json; charset=UTF-8")

@@ -37,6 +37,7 @@ class Call:
         path: the names taken from the path.
         base_url: the emulator's address, as the caller wrote it.
         effect: set by a handler that changed something.
+        cut: the connection broke within the body; nobody reads the answer.
     """
 
     method: str
@@ -51,6 +52,7 @@ class Call:
     headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
     base_url: str = ""
     effect: bool = False
+    cut: bool = False
 
     def message(self, message: Message, at: str = "") -> dict[str, Any]:
         """Return the body read as *message*; no body is an empty one."""

@@ -27,6 +27,7 @@ _KEYS = {
         "headers",
         "error",
         "drop",
+        "cut",
         "truncate",
         "garbage",
         "delay",
@@ -40,7 +41,7 @@ _KEYS = {
 _PATTERNS = ("path", "train", "operation")
 _ENDS = ("SUCCEEDED", "FAILED", "CANCELLED", "PAUSED", "EXPIRED", "PARTIALLY_SUCCEEDED")
 _BODILESS = (204, 304)
-_ACTIONS = ("error", "redirect", "drop", "truncate", "garbage", "hang", "status")
+_ACTIONS = ("error", "redirect", "drop", "cut", "truncate", "garbage", "hang", "status")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -230,7 +231,7 @@ _FITS: Mapping[str, Callable[[object], bool]] = {
     **dict.fromkeys(("method", "garbage"), _is_text),
     **dict.fromkeys(("drop", "hang", "uncancellable"), _is_true),
     **dict.fromkeys(("body", "fail"), _is_object),
-    **dict.fromkeys(("skip", "truncate"), _is_count),
+    **dict.fromkeys(("skip", "cut", "truncate"), _is_count),
     **dict.fromkeys(("delay", "lag"), _is_seconds),
     "at": lambda value: isinstance(value, int | float) and 0 <= value <= 1,
     "end": lambda value: value in {f"JOB_STATE_{name}" for name in _ENDS},

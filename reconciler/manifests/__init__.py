@@ -6,7 +6,7 @@ work is done by its submodules, imported when it is asked for.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from reconciler.errors import Diagnostic
@@ -78,12 +78,8 @@ def load_settings(paths: Sequence[str], *, kinds: Mapping[str, Kind], variables:
     return load_stack(paths, kinds=kinds, variables=variables)
 
 
-def read_examples(data: DataSet) -> tuple[Example, ...]:
-    """The examples of a data set, read again.
-
-    Raises:
-        StalePlanError: they are not those that were measured, or cannot be read any more.
-    """
+def read_examples(data: DataSet) -> Iterable[Example]:
+    """The examples of a data set; see `data_sets.read_examples`. Raises StalePlanError."""
     from reconciler.manifests.data_sets import read_examples as read
 
     return read(data)

@@ -7,25 +7,37 @@ the same examples are equal. Source: Google's guide to supervised tuning, "prepa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from reconciler.identity import canonical
-from reconciler.manifests.data_formats import example, refused
+from reconciler.identity import canonical, canonical_example
+from reconciler.manifests.data_formats import Complaints, example, refused, stream
 from reconciler.manifests.problems import Place, Problems, nearest
 from reconciler.model import Example
 
 SUPERVISED, PREFERENCE = "supervised_tuning_spec", "preference_optimization_spec"
 
-FILE_LIMIT = 256 * 1024 * 1024
-"""Bytes of a file that we upload. The service takes 1 GB: what is larger goes to the bucket directly."""
+FILE_LIMIT = 1024 * 1024 * 1024
+"""Bytes of a data set, as documented: 1 GB."""
+WHOLE_LIMIT = 256 * 1024 * 1024
+"""Bytes of a .json file: it is one value, which is read whole; JSONL and CSV are read line by line."""
 MOST_EXAMPLES = 10_000_000
 """Text examples of a training data set, as documented."""
+MOST_MULTIMODAL = 300_000
+"""Examples with images, audio or video, as documented."""
 MOST_VALIDATION = 5_000
 """Examples of a validation data set, as documented."""
 MOST_TOKENS = 131_072
 """Tokens of one example, as documented; a token is some 4 characters, so nothing is refused for it."""
 
+EMPTY = ("the data set is empty", "Write at least one example.")
+_NOT_TEXT = ('"fileData":', '"file_data":', '"inlineData":', '"inline_data":')
+"""In a canonical line only keys are written so: within a text the quotes are escaped."""
+_PAIR = {"contents": [{"role": role, "parts": [{"text": ""}]} for role in ("user", "model")]}
+_AROUND_A_PAIR = len(canonical(_PAIR)) - len(canonical({"output": "", "textInput": ""}))
+"""Bytes that a pair has more as chat JSONL than as a line of its digest."""
 _KEYS = ("systemInstruction", "contents", "completions", "tools", "toolConfig", "generationConfig", "labels")
 _SPELLINGS = {
     "system_instruction": "systemInstruction",
@@ -135,35 +147,81 @@ def characters_of(one: Example) -> int:
     return len(one.line) or len(one.text_input) + len(one.output)
 
 
-def hold(
-    examples: Sequence[Example], places: Sequence[Place], path: str, problems: Problems, *, validation: bool
-) -> bool:
-    """Hold examples against the documented limits; False after noting what is wrong."""
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What sound training data amounts to; not the data, of which there may be much.
+
+    Attributes:
+        size: bytes in a request body, or a bound that is far below the limit; 0 for what is uploaded.
+    """
+
+    examples: int
+    digest: str
+    characters: int
+    size: int
+
+
+def rows(path: str, problems: Problems, form: str) -> Iterator[tuple[Place, Example]]:
+    """The examples of a file, each with its place, as they are read; OSError as `data_formats.stream`."""
+    complaints = Complaints(path, problems)
+    yield from stream(path, complaints, read=READERS[form], limit=FILE_LIMIT, whole=WHOLE_LIMIT)
+    complaints.close()
+
+
+def measure(path: str, problems: Problems, *, form: str, validation: bool) -> Measured | None:
+    """Read a file once, held against the documented limits; None after noting what is wrong.
+
+    Raises:
+        OSError: it cannot be read, or is too large.
+    """
     before = len(problems)
-    most = MOST_VALIDATION if validation else MOST_EXAMPLES
-    if len(examples) > most:
-        problems.error(
-            Place(path),
-            f"the {'validation' if validation else 'training'} data has {len(examples):,} examples, and the "
-            f"service takes {most:,}",
-            "Leave some out.",
-        )
-    for one, place in zip(examples, places, strict=True):
-        if not one.line and not one.output:
-            problems.error(place, "output is empty", "Write the answer to learn, or remove the example.")
-        elif not one.line and not one.text_input:
-            problems.error(place, "text_input is empty", "Write the prompt, or remove the example.")
-        elif not _is_text(one):
+    complaints = Complaints(path, problems)
+    digest = hashlib.sha256()
+    examples = characters = size = multimodal = 0
+    for place, one in stream(path, complaints, read=READERS[form], limit=FILE_LIMIT, whole=WHOLE_LIMIT):
+        if not _hold(one, place, complaints):
+            continue
+        line = canonical_example(one)
+        digest.update(line + b"\n")
+        examples += 1
+        characters += characters_of(one)
+        size += len(line) + 1 + (0 if one.line else _AROUND_A_PAIR)
+        multimodal += any(key in one.line for key in _NOT_TEXT)
+    complaints.close()
+    for count, most, what in (
+        (examples, MOST_VALIDATION if validation else MOST_EXAMPLES, "examples"),
+        (multimodal, MOST_MULTIMODAL, "examples with other than text"),
+        (size, FILE_LIMIT, "bytes as chat JSONL"),
+    ):
+        if count > most:
+            data = "validation" if validation else "training"
             problems.error(
-                place, "half of a surrogate pair is no character", "Write both halves, or neither."
+                Place(path),
+                f"the {data} data has {count:,} {what}, and the service takes {most:,}",
+                "Leave some out.",
             )
-        elif characters_of(one) > 4 * MOST_TOKENS:
-            problems.warning(
+    if not examples and len(problems) == before:
+        problems.error(Place(path), *EMPTY)
+    return Measured(examples, digest.hexdigest(), characters, 0) if len(problems) == before else None
+
+
+def _hold(one: Example, place: Place, complaints: Complaints) -> bool:
+    """Whether it is one that can be learnt from."""
+    if not one.line and not one.output:
+        complaints.error(place, "output is empty", "Write the answer to learn, or remove the example.")
+    elif not one.line and not one.text_input:
+        complaints.error(place, "text_input is empty", "Write the prompt, or remove the example.")
+    elif not _is_text(one):
+        complaints.error(place, "half of a surrogate pair is no character", "Write both halves, or neither.")
+    else:
+        if characters_of(one) > 4 * MOST_TOKENS:
+            complaints.warning(
                 place,
                 f"{characters_of(one):,} characters are probably more than {MOST_TOKENS:,} tokens",
                 "The service drops examples that are longer; split it.",
             )
-    return len(problems) == before
+        return True
+    return False
 
 
 def _is_text(one: Example) -> bool:

@@ -9,9 +9,10 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NoReturn
 
+from reconciler.manifests import sources
 from reconciler.manifests.problems import Place, Problems, nearest, plural
 from reconciler.manifests.scalars import described
 from reconciler.model import Example
@@ -44,31 +45,83 @@ def refused(summary: str, detail: str) -> Exception:
     return _Refused(summary, detail)
 
 
-def parse(
-    path: str, text: str, problems: Problems, *, read: Callable[[object], Example] | None = None
-) -> Rows:
-    """The examples of a file in its order, each with its place; the extension decides the format.
+class Complaints:
+    """Notes what is wrong in one data file, and counts what is too much to be shown."""
 
-    `read` is what makes an example of a line of JSONL, where that can be more than a pair.
+    def __init__(self, path: str, problems: Problems) -> None:
+        self._path = path
+        self._problems = problems
+        self._errors = self._warnings = 0
+
+    def error(self, place: Place, summary: str, detail: str) -> None:
+        """Note an error."""
+        self._errors += 1
+        if self._errors <= PROBLEM_LIMIT:
+            self._problems.error(place, summary, detail)
+
+    def warning(self, place: Place, summary: str, detail: str) -> None:
+        """Note a warning."""
+        self._warnings += 1
+        if self._warnings <= PROBLEM_LIMIT:
+            self._problems.warning(place, summary, detail)
+
+    def take(self, other: Problems) -> None:
+        """Note what was found while reading."""
+        self._errors += len(other)
+        self._problems.take(other)
+
+    def close(self) -> None:
+        """Say how much was not shown."""
+        for count, note in ((self._errors, self._problems.error), (self._warnings, self._problems.warning)):
+            if count > PROBLEM_LIMIT:
+                text = f"{count - PROBLEM_LIMIT:,} more problems in this file"
+                note(Place(self._path), text, "Mend those that are shown.")
+
+
+def parse(path: str, text: str, problems: Problems) -> Rows:
+    """The examples of a file in its order, each with its place; the extension decides the format."""
+    complaints = Complaints(path, problems)
+    rows = list(_sound(FORMATS[extension(path)](path, text), complaints))
+    complaints.close()
+    return rows
+
+
+def stream(
+    path: str, complaints: Complaints, *, read: Callable[[object], Example], limit: int, whole: int
+) -> Iterator[tuple[Place, Example]]:
+    """The same of a file that may be large: as it is read, in constant memory.
+
+    Args:
+        path: of the file.
+        complaints: where to note what is no example.
+        read: makes an example of an object of JSONL, which may be more than a pair.
+        limit: bytes of the file.
+        whole: bytes of a .json file, which is one value and so read whole.
+
+    Raises:
+        OSError: it cannot be read, or is too large; with `strerror`.
     """
     name = extension(path)
-    found = _jsonl(path, text, read) if read is not None and name == ".jsonl" else FORMATS[name](path, text)
-    rows: Rows = []
-    many = 0
+    problems = Problems()
+    if name == ".json":
+        text = sources.read_data(path, problems, limit=whole)
+        found = iter(()) if text is None else _json(path, text)
+    else:
+        newline = "\n" if name == ".jsonl" else ""
+        lines = sources.read_lines(path, problems, limit=limit, longest=LINE_LIMIT, newline=newline)
+        found = _jsonl(path, lines, read) if name == ".jsonl" else _csv(path, lines)
+    yield from _sound(found, complaints)
+    complaints.take(problems)
+
+
+def _sound(found: Iterable[Row], complaints: Complaints) -> Iterator[tuple[Place, Example]]:
     for place, row in found:
         try:
-            rows.append((place, row()))
+            one = row()
         except _Refused as error:
-            many += 1
-            if many <= PROBLEM_LIMIT:
-                problems.error(error.place or place, error.summary, error.detail)
-    if many > PROBLEM_LIMIT:
-        problems.error(
-            Place(path),
-            f"{many - PROBLEM_LIMIT:,} more problems in this file",
-            "Mend those that are shown.",
-        )
-    return rows
+            complaints.error(error.place or place, error.summary, error.detail)
+        else:
+            yield place, one
 
 
 def extension(path: str) -> str:
@@ -137,7 +190,7 @@ def _decoded(line: str, number: int, path: str) -> object:
     """One JSON value that is all of a line; raises _Refused."""
     if len(line) > LINE_LIMIT:
         raise _Refused(
-            f"the line has {len(line):,} characters, more than {LINE_LIMIT:,}",
+            f"the line has more than {LINE_LIMIT:,} characters",
             "Write one example a line; a list of them belongs into a .json file.",
         )
     try:
@@ -151,19 +204,36 @@ def _decoded(line: str, number: int, path: str) -> object:
         raise _Refused(_NO_NUMBER, "Write texts in double quotes.") from error
 
 
-def _jsonl(path: str, text: str, read: Callable[[object], Example] | None = None) -> Iterator[Row]:
+def _jsonl(path: str, lines: Iterable[str], read: Callable[[object], Example] | None = None) -> Iterator[Row]:
     read = read or example
-    lines = text.split("\n")
-    while lines and not lines[-1].strip():
-        lines.pop()
+    blank = _Blanks(path)
 
     def row(line: str, number: int) -> Example:
-        if not line.strip():
-            raise _Refused("the line is empty", "Remove it: each line holds one example.")
         return read(_decoded(line, number, path))
 
     for number, line in enumerate(lines, 1):
-        yield Place(path, number), lambda line=line, number=number: row(line, number)  # type: ignore[misc]
+        if not line.strip():
+            blank.note(number)
+            continue
+        yield from blank.between("each line holds one example")
+        yield Place(path, number), lambda line=line, number=number: row(line.removesuffix("\n"), number)  # type: ignore[misc]
+
+
+class _Blanks:
+    """Empty lines: nothing at the end of a file, wrong between two examples."""
+
+    def __init__(self, path: str) -> None:
+        self._path, self._first, self._last = path, 0, 0
+
+    def note(self, number: int) -> None:
+        """One more."""
+        self._first, self._last = self._first or number, number
+
+    def between(self, what: str) -> Iterator[Row]:
+        """Those so far, each as a row that is refused."""
+        first, self._first = self._first, 0
+        for number in range(first, self._last + 1) if first else ():
+            yield Place(self._path, number), _raiser("the line is empty", f"Remove it: {what}.")
 
 
 _OPENING = re.compile(r'[ \t\r\n]*(?:\{[ \t\r\n]*"examples"[ \t\r\n]*:[ \t\r\n]*){0,2}\[[ \t\r\n]*')
@@ -235,10 +305,10 @@ def _json_places(path: str, text: str, decoder: json.JSONDecoder) -> Iterator[Pl
         position = separator.end() if separator else end
 
 
-def _csv(path: str, text: str) -> Iterator[Row]:
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+def _csv(path: str, lines: Iterable[str]) -> Iterator[Row]:
+    reader = csv.reader(lines, strict=True)
     header: list[str] | None = None
-    blank: list[int] = []
+    blank = _Blanks(path)
     while True:
         start = reader.line_num + 1
         try:
@@ -249,11 +319,9 @@ def _csv(path: str, text: str) -> Iterator[Row]:
             yield Place(path, start), _csv_refusal(error)
             return
         if not cells:
-            blank.append(start)
+            blank.note(start)
             continue
-        for number in blank:
-            yield Place(path, number), _raiser("the line is empty", "Remove it: each row holds one example.")
-        blank.clear()
+        yield from blank.between("each row holds one example")
         if header is None:
             header = cells
             refusals = list(_header_refusals(header))
@@ -312,4 +380,9 @@ def _csv_example(header: list[str], cells: list[str]) -> Example:
     return Example(row["text_input"], row["output"])
 
 
-FORMATS: Mapping[str, Callable[[str, str], Iterator[Row]]] = {".jsonl": _jsonl, ".json": _json, ".csv": _csv}
+FORMATS: Mapping[str, Callable[[str, str], Iterator[Row]]] = {
+    ".jsonl": lambda path, text: _jsonl(path, text.split("\n")),
+    ".json": _json,
+    ".csv": lambda path, text: _csv(path, io.StringIO(text, newline="")),
+}
+"""How the text of a small file is read."""

@@ -6,14 +6,15 @@ links lead to it; and what is sent is what was measured, or nothing is sent.
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from reconciler.errors import ManifestError, StalePlanError
-from reconciler.identity import canonical, examples_digest
+from reconciler.identity import canonical, canonical_example, examples_digest
 from reconciler.manifests import chat_data, data_formats, sources
+from reconciler.manifests.chat_data import Measured
 from reconciler.manifests.problems import Place, Problems, plural
 from reconciler.model import DataSet, Example
 
@@ -29,20 +30,6 @@ REQUEST_LIMIT = 4 * 1024 * 1024
 
 ADVISED = 20
 """Examples; Google's guide advises 20 or more, its own tutorial trains on 15."""
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """What sound training data amounts to; not the data, of which there may be much.
-
-    Attributes:
-        size: bytes in a request body, or a bound that is far below the limit.
-    """
-
-    examples: int
-    digest: str
-    characters: int
-    size: int
 
 
 class DataSets:
@@ -91,19 +78,22 @@ class DataSets:
         )
 
     def _read(self, path: str, place: Place, written: str, form: str, *, validation: bool) -> Measured | None:
-        rows = _rows(path, self._problems, place, written, form)
-        if rows is None:
+        before = len(self._problems)
+        try:
+            if form:
+                return chat_data.measure(path, self._problems, form=form, validation=validation)
+            text = sources.read_data(path, self._problems, limit=FILE_LIMIT)
+        except (OSError, ValueError) as error:
+            summary, advice = sources.cannot_be_read(error)
+            self._problems.error(place, f"{written}: {summary}", advice)
+            return None
+        rows = [] if text is None else data_formats.parse(path, text, self._problems)
+        if len(self._problems) > before:
             return None
         if not rows:
-            self._problems.error(Place(path), "the data set is empty", "Write at least one example.")
+            self._problems.error(Place(path), *chat_data.EMPTY)
             return None
-        examples, places = [one for _, one in rows], [where for where, _ in rows]
-        if not form:
-            return measure(examples, places, self._problems)
-        if not chat_data.hold(examples, places, path, self._problems, validation=validation):
-            return None
-        characters = sum(chat_data.characters_of(one) for one in examples)
-        return Measured(len(examples), examples_digest(examples), characters, 0)
+        return measure([one for _, one in rows], [where for where, _ in rows], self._problems)
 
     def _resolve(self, folder: str, written: str, place: Place) -> tuple[str, str] | None:
         """The path as it can be opened from the working directory, if it may be, and the file's own."""
@@ -142,30 +132,6 @@ def _unusable(written: str) -> tuple[str, str] | None:
     if Path(written).is_absolute():
         return f"{written}: the path is absolute", "Write it relative to the manifest, for other machines."
     return None
-
-
-def _rows(
-    path: str, problems: Problems, shown: Place | None, written: str, form: str
-) -> data_formats.Rows | None:
-    """The examples of a file with their places; None after noting why there are none."""
-    before = len(problems)
-    try:
-        content = sources.read_bytes(path, limit=chat_data.FILE_LIMIT if form else FILE_LIMIT)
-    except (OSError, ValueError) as error:
-        summary, advice = sources.cannot_be_read(error)
-        problems.error(shown or Place(path), f"{written}: {summary}", advice)
-        return None
-    text = sources.decode(content, path, problems)
-    if text is None:
-        return None
-    nul = text.find("\0")
-    if nul >= 0:
-        problems.error(
-            sources.place_at(path, text, nul), "a NUL character: the file is not text", "Save it as UTF-8."
-        )
-        return None
-    rows = data_formats.parse(path, text, problems, read=chat_data.READERS.get(form))
-    return rows if len(problems) == before else None
 
 
 def measure(examples: Sequence[Example], places: Sequence[Place], problems: Problems) -> Measured | None:
@@ -222,7 +188,7 @@ def from_manifest(
 ) -> DataSet | None:
     """The data set that stands in a manifest; None after noting what is wrong."""
     if not examples:
-        problems.error(place, "the data set is empty", "Write at least one example.")
+        problems.error(place, *chat_data.EMPTY)
         return None
     measured = measure(examples, places, problems)
     if measured is None or not _fits(measured, rest, place, problems):
@@ -253,28 +219,73 @@ def advise(data: DataSet, place: Place, problems: Problems, *, address: str) -> 
         )
 
 
-def read_examples(data: DataSet) -> tuple[Example, ...]:
-    """The examples of a data set, read again and proved to be those that were measured; none at a `uri`.
+def read_examples(data: DataSet) -> Iterable[Example]:
+    """The examples of a data set, read again; none at a `uri`.
 
-    Raises:
-        StalePlanError: they are not: the file was changed, or cannot be read any more.
+    Each iteration reads them anew, and raises StalePlanError, before its end, when they are not those that
+    were measured or cannot be read any more. What is sent with the request is read here and now.
     """
     if data.uri:
         return ()
-    examples = data.inline
-    if data.file is not None:
+    if data.file is None:
+        return tuple(_proved(data, data.inline))
+    if data.form:
+        return _Again(data)
+    return tuple(_proved(data, _small(data.file)))
+
+
+class _Again:
+    """The examples of a file that may be large, read once for every iteration."""
+
+    def __init__(self, data: DataSet) -> None:
+        self._data = data
+
+    def __iter__(self) -> Iterator[Example]:
         problems = Problems()
-        rows = _rows(data.file, problems, None, data.shown, data.form)
-        try:
+        rows = chat_data.rows(self._data.file or "", problems, self._data.form)
+        return _proved(self._data, _unspoilt(self._data.file or "", (one for _, one in rows), problems))
+
+
+def _small(file: str) -> Iterator[Example]:
+    problems = Problems()
+
+    def examples() -> Iterator[Example]:
+        text = sources.read_data(file, problems, limit=FILE_LIMIT)
+        yield from (one for _, one in data_formats.parse(file, text or "", problems))
+
+    return _unspoilt(file, examples(), problems)
+
+
+def _unspoilt(file: str, examples: Iterator[Example], problems: Problems) -> Iterator[Example]:
+    """Stop at the first problem: they were sound when they were measured."""
+    try:
+        for one in examples:
             problems.raise_if_any()
-        except ManifestError as error:
-            first, *_ = error.diagnostics
-            raise StalePlanError(
-                f"{data.file} changed since the plan was made: {first}".partition("\n")[0], "Make a new plan."
-            ) from error
-        examples = tuple(one for _, one in rows or ())
-    if examples_digest(examples) != data.digest:
+            yield one
+        problems.raise_if_any()
+    except (OSError, ValueError, ManifestError) as error:
+        first = (
+            str(error.diagnostics[0])
+            if isinstance(error, ManifestError)
+            else f"{file}: {sources.cannot_be_read(error)[0]}"
+        )
+        raise StalePlanError(
+            f"{file} changed since the plan was made: {first}".partition("\n")[0], "Make a new plan."
+        ) from error
+
+
+def _proved(data: DataSet, examples: Iterable[Example]) -> Iterator[Example]:
+    """The same; the last one only after the digest of all is what was measured."""
+    digest = hashlib.sha256()
+    held: Example | None = None
+    for one in examples:
+        digest.update(canonical_example(one) + b"\n")
+        if held is not None:
+            yield held
+        held = one
+    if digest.hexdigest() != data.digest:
         raise StalePlanError(
             f"{data.file or 'the inline training data'} changed since the plan was made", "Make a new plan."
         )
-    return examples
+    if held is not None:
+        yield held

@@ -11,8 +11,11 @@ import os
 import re
 import stat
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from io import TextIOWrapper
 from pathlib import Path
+from typing import BinaryIO
 
 from reconciler.errors import UsageError
 from reconciler.manifests.problems import Place, Problems
@@ -20,6 +23,8 @@ from reconciler.manifests.problems import Place, Problems
 MANIFEST_LIMIT = 32 * 1024 * 1024
 """Bytes of a manifest file."""
 
+NUL = ("a NUL character: the file is not text", "Save it as UTF-8.")
+_WIDE = ("the file is UTF-16 or UTF-32", "Save it as UTF-8.")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _MANIFESTS = (".yaml", ".yml")
 _UNUSABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
@@ -110,15 +115,80 @@ def read_bytes(path: str, *, limit: int) -> bytes:
     Raises:
         OSError: it is no regular file, too large, missing or unreadable; str() of `strerror` says which.
     """
+    with _opened(path, limit) as file:
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise OSError(errno.EFBIG, _too_large(limit))
+    return content
+
+
+@contextmanager
+def _opened(path: str, limit: int) -> Iterator[BinaryIO]:
     # stat first: opening some devices has effects; O_NONBLOCK and fstat in case it was swapped meanwhile
     _require_regular(Path(path).stat(), limit)
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     with open(descriptor, "rb") as file:  # noqa: PTH123 -- a descriptor has no Path
         _require_regular(os.fstat(descriptor), limit)
-        content = file.read(limit + 1)
-    if len(content) > limit:
-        raise OSError(errno.EFBIG, _too_large(limit))
-    return content
+        yield file
+
+
+def read_lines(path: str, problems: Problems, *, limit: int, longest: int, newline: str) -> Iterator[str]:
+    """A file's lines with their ends, read as they are asked for; none after noting what is no text.
+
+    Args:
+        path: of a regular file.
+        problems: where to note that it is not UTF-8, or holds a NUL character.
+        limit: bytes of the file.
+        longest: characters of a line; of a longer one so many and one more come, and the rest is skipped.
+        newline: what ends a line, as for `open`.
+
+    Raises:
+        OSError: as `read_bytes`.
+    """
+    ends = "\n" if newline == "\n" else ("\n", "\r")
+    with _opened(path, limit) as file:
+        start = file.read(3)
+        if start.startswith((b"\xff\xfe", b"\xfe\xff")):
+            problems.error(Place(path, 1, 1), *_WIDE)
+            return
+        file.seek(len(_BYTE_ORDER_MARK) if start == _BYTE_ORDER_MARK else 0)
+        text = TextIOWrapper(file, encoding="utf-8", newline=newline)
+        number = 0
+        try:
+            while line := text.readline(longest + 1):
+                number += 1
+                rest = line
+                while not rest.endswith(ends) and (rest := text.readline(longest)):
+                    pass
+                if "\0" in line:
+                    problems.error(Place(path, number, line.index("\0") + 1), *NUL)
+                    return
+                yield line
+        except UnicodeDecodeError:
+            file.seek(0)
+            _note_undecodable(file, path, problems)
+        finally:
+            text.detach()
+
+
+def _note_undecodable(file: BinaryIO, path: str, problems: Problems) -> None:
+    """The place of the first byte that is no UTF-8, which a decoder of pieces cannot tell."""
+    offset = 0
+    for number, line in enumerate(file, 1):
+        marked = len(_BYTE_ORDER_MARK) if number == 1 and line.startswith(_BYTE_ORDER_MARK) else 0
+        try:
+            line[marked:].decode()
+        except UnicodeDecodeError as error:
+            place = Place(
+                path, number, len(line[marked : marked + error.start].decode("utf-8", "replace")) + 1
+            )
+            _note_byte(place, line[marked + error.start], offset + marked + error.start, problems)
+            return
+        offset += len(line)
+
+
+def _note_byte(place: Place, byte: int, offset: int, problems: Problems) -> None:
+    problems.error(place, f"the file is not UTF-8: byte 0x{byte:02x} at offset {offset}", "Save it as UTF-8.")
 
 
 def _require_regular(found: os.stat_result, limit: int) -> None:
@@ -171,7 +241,7 @@ def read_text(path: str, problems: Problems, *, limit: int) -> str | None:
 def decode(content: bytes, path: str, problems: Problems) -> str | None:
     """UTF-8 bytes as text, line ends untouched; None after noting why not."""
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        problems.error(Place(path, 1, 1), "the file is UTF-16 or UTF-32", "Save it as UTF-8.")
+        problems.error(Place(path, 1, 1), *_WIDE)
         return None
     # not utf-8-sig: its errors count from behind the mark
     marked = len(_BYTE_ORDER_MARK) if content.startswith(_BYTE_ORDER_MARK) else 0
@@ -182,12 +252,18 @@ def decode(content: bytes, path: str, problems: Problems) -> str | None:
         before = content[: error.start]
         line = before.count(b"\n") + 1
         column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace")) + 1
-        problems.error(
-            Place(path, line, column),
-            f"the file is not UTF-8: byte 0x{content[error.start]:02x} at offset {error.start + marked}",
-            "Save it as UTF-8.",
-        )
+        _note_byte(Place(path, line, column), content[error.start], error.start + marked, problems)
         return None
+
+
+def read_data(path: str, problems: Problems, *, limit: int) -> str | None:
+    """The text of a whole data file; None after noting what is no text. Raises OSError as `read_bytes`."""
+    text = decode(read_bytes(path, limit=limit), path, problems)
+    nul = -1 if text is None else text.find("\0")
+    if text is not None and nul >= 0:
+        problems.error(place_at(path, text, nul), *NUL)
+        return None
+    return text
 
 
 def refuse_control_characters(text: str, path: str, problems: Problems) -> bool:

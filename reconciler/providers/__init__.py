@@ -7,7 +7,7 @@ threads at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -90,7 +90,7 @@ class Provider(Protocol):
         want: Desired,
         id: str,
         source: str,
-        examples: Mapping[str, Sequence[Example]],
+        examples: Mapping[str, Iterable[Example]],
         *,
         attempted: bool = False,
     ) -> Accepted:
@@ -103,8 +103,8 @@ class Provider(Protocol):
             want: what is declared.
             id: the identity chosen beforehand.
             source: the resource name of the model to tune ("models/x" or "tunedModels/y").
-            examples: DataSet.field to its examples, read and verified by the caller; none for data that
-                lies elsewhere.
+            examples: DataSet.field to its examples, none for data that lies elsewhere. Each iteration reads
+                them anew, and raises StalePlanError before its end when they are not what was measured.
             attempted: an earlier run may have sent it; where no id of ours refuses a second one, it is
                 looked for until a list cannot lag any more.
 

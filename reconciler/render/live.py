@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO, assert_never
 
-from reconciler.events import Completed, Detached, Event, Failed, Progress, Skipped, Started
+from reconciler.events import Completed, Detached, Event, Failed, Progress, Skipped, Started, Uploading
 from reconciler.model import Address
 from reconciler.render.screen import cells, cut, pad, visible
 from reconciler.render.text.events import event_line, stage
-from reconciler.render.wording import counted, duration, loss_text
+from reconciler.render.wording import counted, duration, loss_text, upload_text
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -81,6 +81,7 @@ class LiveProgress:
         self._marks = "█░" if unicode else "#."
         self._automatic = automatic
         self._rows: dict[Address, _Row] = {}
+        self._uploads: dict[str, Uploading] = {}
         self._done = 0
         self._failed = 0
         self._lock = threading.Lock()
@@ -131,6 +132,13 @@ class LiveProgress:
             stays = self._take(event)
         if stays and (line := event_line(event, colour=self._colour)):
             self.print(line)
+
+    def uploading(self, progress: Uploading) -> None:
+        """Take in how far an upload is; any thread may tell. One that is done leaves the display."""
+        with self._lock:
+            self._uploads.pop(progress.shown, None)
+            if progress.sent < progress.size:
+                self._uploads[progress.shown] = progress
 
     def print(self, line: str) -> None:
         """Print a line above the display; it stays. Colours in it are kept; it is broken at spaces."""
@@ -187,12 +195,16 @@ class LiveProgress:
 
         with self._lock:
             rows, done, failed = list(self._rows.values()), self._done, self._failed
-        if not rows:
-            return Text("")
-        now = self._clock()
-        room = max((self._height or 24) - _AROUND, 1)
-        shown, hidden = rows[:room], len(rows) - room
+            uploads = list(self._uploads.values())
         picture = Text(no_wrap=True, overflow="crop")
+        for upload in uploads:
+            picture.append_text(self._upload_line(upload))
+            picture.append("\n")
+        if not rows:
+            return picture
+        now = self._clock()
+        room = max((self._height or 24) - _AROUND - len(uploads), 1)
+        shown, hidden = rows[:room], len(rows) - room
         for line in self._lines(shown, now):
             picture.append_text(line)
             picture.append("\n")
@@ -203,6 +215,17 @@ class LiveProgress:
         foot = ", ".join(counts) + ". Ctrl-C ends the wait, not the training."
         picture.append(cut(foot, self._width), style="dim")
         return picture
+
+    def _upload_line(self, upload: Uploading) -> Text:
+        from rich.text import Text
+
+        bar = _BAR if self._width >= _NARROW else _NARROW_BAR
+        filled = upload.sent * bar // upload.size
+        line = Text(no_wrap=True)
+        line.append(self._marks[0] * filled, style="green")
+        line.append(self._marks[1] * (bar - filled), style="dim")
+        line.append(" " + cut(upload_text(upload), self._width - bar - 1))
+        return line
 
     def _lines(self, rows: Sequence[_Row], now: float) -> list[Text]:
         from rich.text import Text

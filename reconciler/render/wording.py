@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import assert_never
 
+from reconciler.events import Uploading
 from reconciler.identity import float32
 from reconciler.model import Address, DataSet, Value
 from reconciler.plan.values import (
@@ -202,6 +203,12 @@ def data_text(data: DataSet) -> str:
     """A data set by its counts and digest, never by its content."""
     counts = f"{counted(data.examples, 'example')}, {counted(data.characters, 'character')}"
     return f"{counts} ({short(data.digest)}) {visible(data.shown)}"
+
+
+def upload_text(progress: Uploading) -> str:
+    """As in: Uploading data/big.jsonl: 30% of 300 MB."""
+    percent = 100 * progress.sent // progress.size
+    return f"Uploading {visible(progress.shown)}: {percent}% of {progress.size / 2**20:,.0f} MB"
 
 
 def data_change_text(change: DataChange) -> str:

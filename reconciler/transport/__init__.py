@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from reconciler.transport.addresses import DEFAULT_GEMINI, Target, is_loopback, service_of
 from reconciler.transport.answers import printable
-from reconciler.transport.session import JsonObject, Transport, connect, seconds_of
+from reconciler.transport.session import JsonObject, Reply, Transport, connect, seconds_of
 
 __all__ = [
     "DEFAULT_GEMINI",
     "JsonObject",
+    "Reply",
     "Target",
     "Transport",
     "connect",

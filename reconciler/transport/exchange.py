@@ -136,10 +136,13 @@ class Exchange:
         body: bytes | None,
         headers: Mapping[str, str],
         timeout: float,
-        content_type: str = "application/json",
+        about: Mapping[str, str] | None = None,
         sent: Callable[[int], None] | None = None,
     ) -> Reply:
-        """Send once; UnsentError or LostError when no whole reply came. `sent` is told of bytes gone out."""
+        """Send once; UnsentError or LostError when no whole reply came.
+
+        `about` are headers that describe a body; `sent` is told of its bytes gone out.
+        """
         import requests
 
         def sign(request: PreparedRequest) -> PreparedRequest:
@@ -153,7 +156,7 @@ class Exchange:
                 f"{self._base_url}/{path}",
                 params=query,
                 data=body if body is None or sent is None else _Counted(body, sent),
-                headers={} if body is None else {"content-type": content_type},
+                headers={} if body is None else about,
                 auth=sign,
                 timeout=(min(CONNECT_SECONDS, timeout), timeout),
                 allow_redirects=False,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -16,7 +16,7 @@ from reconciler.transport.echoes import unechoed
 from reconciler.transport.exchange import Exchange, LostError, Reply, UnsentError, encoded
 from reconciler.transport.pace import Pace, Patience
 
-__all__ = ["JsonObject", "Transport", "connect", "seconds_of"]
+__all__ = ["JsonObject", "Reply", "Transport", "connect", "seconds_of"]
 
 TIMEOUT = 60.0
 _SAFE_TWICE = frozenset({"GET", "PATCH", "DELETE"})
@@ -94,9 +94,18 @@ class _Request:
     content: bytes | None
     timeout: float
     safe: bool
-    content_type: str = "application/json"
+    about: Mapping[str, str] = field(default_factory=lambda: {"content-type": "application/json"})
     sent: Callable[[int], None] | None = None
     queues: bool = True
+    raw: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """A reply that is no failure, and its JSON object where one was expected."""
+
+    reply: Reply
+    document: JsonObject = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -207,43 +216,48 @@ class Transport:
             safe=method in _SAFE_TWICE if repeatable is None else repeatable,
             queues=queues,
         )
-        return self._called(request, self._credentials.choose(api_key=api_key))
+        return self._called(request, self._credentials.choose(api_key=api_key)).document
 
-    def upload(
+    def transfer(
         self,
+        method: str,
         path: str,
         *,
         query: Mapping[str, str],
         content: bytes,
-        content_type: str,
+        about: Mapping[str, str],
+        repeatable: bool,
         sent: Callable[[int], None] | None = None,
-    ) -> JsonObject:
-        """POST raw content; repeated like a GET, so the caller sees to it that twice does no harm.
+    ) -> Reply:
+        """Send raw content; the reply as it is: a success, or the 308 by which an upload goes on.
 
         Args:
+            method: POST or PUT.
             path: as `call`.
-            query: query parameters.
+            query: query parameters; part of no message, because an upload's id is as good as a credential.
             content: the whole body.
-            content_type: its media type.
+            about: headers that describe it.
+            repeatable: as `call`.
             sent: is told how many bytes have gone out so far; anew with each try.
 
         Raises:
             ServiceError, CredentialError: as `call`.
         """
         request = _Request(
-            method="POST",
+            method=method,
             path=quote(path, safe=_KEPT),
-            where=f"POST {path} at {self._host}",
+            where=f"{method} {path} at {self._host}",
             query=query,
             content=content,
             timeout=self._timeout * 2,
-            safe=True,
-            content_type=content_type,
+            safe=repeatable,
+            about=about,
             sent=sent,
+            raw=True,
         )
-        return self._called(request, self._credentials.choose(api_key=False))
+        return self._called(request, self._credentials.choose(api_key=False)).reply
 
-    def _called(self, request: _Request, credential: Credential) -> JsonObject:
+    def _called(self, request: _Request, credential: Credential) -> _Answer:
         tries = _Tries(self._pace.clock())
         while True:
             outcome = self._once(request, credential, tries)
@@ -255,7 +269,7 @@ class Transport:
 
     def _once(
         self, request: _Request, credential: Credential, tries: _Tries
-    ) -> JsonObject | ServiceError | None:
+    ) -> _Answer | ServiceError | None:
         """Send it; None when it was not executed and is to be sent again (401, 429)."""
         before = self._pace.clock()
         entered = self._pace.enter(request.where)
@@ -271,7 +285,7 @@ class Transport:
                 body=request.content,
                 headers=headers,
                 timeout=request.timeout,
-                content_type=request.content_type,
+                about=request.about,
                 sent=request.sent,
             )
         except UnsentError as error:
@@ -350,16 +364,19 @@ def _lost(cause: str, request: _Request) -> ServiceError:
     )
 
 
-def _outcome(reply: Reply, request: _Request) -> JsonObject | ServiceError:
+def _outcome(reply: Reply, request: _Request) -> _Answer | ServiceError:
+    # Cloud Storage's "resume incomplete"; as a redirect a 308 says where to
+    if request.raw and (reply.status < 300 or (reply.status == 308 and "location" not in reply.headers)):
+        return _Answer(reply)
     if 300 <= reply.status < 400:
         return answers.redirect(reply, request.where)
     if reply.status >= 400:
         return answers.failure(answers.problem(reply), request.where)
     if reply.status == 204:
-        return {}
+        return _Answer(reply)
     document = answers.parsed(reply.body)
     if document is not None:
-        return document
+        return _Answer(reply, document)
     kind = answers.printable(reply.headers.get("content-type", "no content type"), 60)
     size = len(reply.body)
     return _lost(f"the reply ({reply.status}, {size} bytes, {kind}) is not the JSON object expected", request)

@@ -135,6 +135,21 @@ def test_a_part_that_is_sent_twice(api: Api) -> None:
     assert api.call("GET", address("again"), params={"alt": "media"}).content == content
 
 
+def test_a_part_that_is_cut_off(api: Api) -> None:
+    """Of a part whose connection breaks, whole quanta have arrived; another call has no effect."""
+    content = b"x" * (3 * QUANTUM)
+    upload = opened(api, "cut")
+    rule = {"method": "PUT", "path": "/upload/", "cut": QUANTUM + 5}
+    api.control("faults", [rule, {"method": "POST", "path": "/upload/", "cut": 3}])
+    with pytest.raises(requests.ConnectionError):
+        send(api, upload, content, f"0-{len(content) - 1}/{len(content)}")
+    assert send(api, upload, b"", f"*/{len(content)}").headers["Range"] == f"bytes=0-{QUANTUM - 1}"
+    with pytest.raises(requests.ConnectionError):
+        put(api, "never")
+    assert api.call("GET", address("never")).status_code == 404
+    assert send(api, upload, content[QUANTUM:], f"{QUANTUM}-{len(content) - 1}/{len(content)}").ok
+
+
 @pytest.mark.parametrize(
     ("content", "span"),
     [(b"abc", "0-1/3"), (b"abc", "0-2/2"), (b"abc", "0-2/*"), (b"abc", "here"), (b"abc", "*/3")],

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from reconciler.errors import Diagnostic
-from reconciler.manifests import Loaded, read_examples
-from reconciler.model import DataSet
+from reconciler.errors import Diagnostic, StalePlanError
+from reconciler.manifests import Loaded, chat_data, read_examples
+from reconciler.manifests.problems import Problems
+from reconciler.model import DataSet, Example
 
 Load = Callable[..., Loaded]
 Refused = Callable[..., list[Diagnostic]]
@@ -133,3 +135,112 @@ def test_preferences_are_read(workspace: Path, load_manifests: Load) -> None:
         spec="preference_optimization_spec",
     )
     assert data(load_manifests).examples == 1
+
+
+GOOD = b'{"text_input": "1", "output": "2"}\n'
+
+
+@pytest.mark.parametrize(
+    ("content", "place", "said"),
+    [
+        (GOOD + b'{"text_input": "\xff"}', (2, 17), "byte 0xff at offset 51"),
+        (b"\xef\xbb\xbf\xff", (1, 1), "byte 0xff at offset 3"),
+        (GOOD * 3000 + b"\xc3\n", (3001, 1), "byte 0xc3 at offset 105000"),
+        (GOOD + b"\xc3", (2, 1), "not UTF-8"),
+        ("ü".encode("utf-16"), (1, 1), "UTF-16"),
+        (GOOD + b"a\0", (2, 2), "NUL"),
+        (GOOD + b"\n\n" + GOOD, (2, None), "the line is empty"),
+        (b"", (None, None), "the data set is empty"),
+        (b"\n \n", (None, None), "the data set is empty"),
+    ],
+    ids=repr,
+)
+def test_what_is_no_text_is_told_with_its_place(
+    workspace: Path, refused: Refused, content: bytes, place: tuple[int | None, int | None], said: str
+) -> None:
+    """A file that is read line by line is refused where a whole one would be."""
+    declare(workspace, "")
+    (workspace / "manifests/d.jsonl").write_bytes(content)
+    first, *_ = refused()
+    assert said in first.summary
+    assert (first.line, first.column) == place
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("d.jsonl", b"\xef\xbb\xbf" + GOOD + b"\n\n"),
+        ("d.jsonl", GOOD.replace(b"\n", b"\r\n")),
+        ("d.jsonl", GOOD.rstrip()),
+        ("d.csv", b"\xef\xbb\xbftext_input,output\r\n1,2\r\n\r\n"),
+        ("d.csv", b"text_input,output\r1,2\r"),
+    ],
+    ids=repr,
+)
+def test_ends_of_lines_and_files_mean_nothing(
+    workspace: Path, load_manifests: Load, name: str, content: bytes
+) -> None:
+    """A byte order mark, any line end, and empty lines at the end leave the same one example."""
+    declare(workspace, "", name=name)
+    (workspace / "manifests" / name).write_bytes(content)
+    assert list(read_examples(data(load_manifests))) == [Example("1", "2")]
+
+
+def test_a_line_too_long_is_one_problem(workspace: Path, refused: Refused) -> None:
+    """What stands behind it keeps its line number, and nothing of the long line is taken for another."""
+    declare(workspace, "x" * 3_000_000 + "\n{}\n")
+    assert [(one.line, one.summary) for one in refused()] == [
+        (1, "the line has more than 1,048,576 characters"),
+        (2, "text_input is missing"),
+    ]
+
+
+def test_what_is_wrong_everywhere_is_counted(workspace: Path, refused: Refused) -> None:
+    """After 1,000 problems of one file the rest is a number, whichever check found them."""
+    declare(workspace, '{"text_input": "1", "output": ""}\n' * 1500 + "{}\n" * 500)
+    problems = refused()
+    assert len(problems) == 1001
+    assert problems[0].summary == "1,000 more problems in this file"
+
+
+def test_changed_data_stops_before_its_last_example(workspace: Path, load_manifests: Load) -> None:
+    """Data that is other when it is read again is never read to its end: its digest says so first."""
+    declare(workspace, (GOOD * 3).decode())
+    found = data(load_manifests)
+    examples = read_examples(found)
+    assert len(list(examples)) == len(list(examples)) == 3
+    for changed in (
+        GOOD * 4,
+        GOOD * 2,
+        GOOD * 2 + b"{",
+        b"\xff",
+        GOOD * 2 + b'{"text_input": "1", "output": "3"}',
+    ):
+        (workspace / "manifests/d.jsonl").write_bytes(changed)
+        taken: list[Example] = []
+        with pytest.raises(StalePlanError, match="changed since the plan was made"):
+            taken.extend(examples)
+        assert len(taken) < max(1, changed.count(b"text_input"))
+    (workspace / "manifests/d.jsonl").unlink()
+    with pytest.raises(StalePlanError, match="there is no such file"):
+        list(examples)
+
+
+@pytest.mark.parametrize("name", ["d.jsonl", "d.csv"])
+def test_memory_does_not_grow_with_a_file(workspace: Path, name: str) -> None:
+    """20 MB are measured and read again in less than a tenth of that."""
+    path, text = workspace / "manifests" / name, "z" * 20_000
+    with path.open("w") as file:
+        file.write("text_input,output\n" if name.endswith("csv") else "")
+        for number in range(1000):
+            pair = {"text_input": str(number), "output": text}
+            file.write((f"{number},{text}" if name.endswith("csv") else json.dumps(pair)) + "\n")
+    tracemalloc.start()
+    try:
+        measured = chat_data.measure(str(path), Problems(), form=chat_data.SUPERVISED, validation=False)
+        assert measured is not None
+        found = DataSet(measured.digest, 1000, 0, file=str(path), form=chat_data.SUPERVISED)
+        assert measured.examples == sum(1 for _ in read_examples(found)) == 1000
+        assert tracemalloc.get_traced_memory()[1] < 2_000_000
+    finally:
+        tracemalloc.stop()

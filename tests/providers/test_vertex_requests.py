@@ -54,7 +54,6 @@ class Stand:
     def __init__(self, url: str, session: requests.Session) -> None:
         self.url, self.session, self.clock = url, session, FakeClock()
         self.control("clock", {"frozen": True})
-        self.lines: list[str] = []
 
     def control(self, path: str, change: object) -> None:
         """The emulator's own side."""
@@ -72,7 +71,7 @@ class Stand:
         vars(recording).update(vars(opened))
         recording.seen, recording.dies = [], dies
         regions = Regions(project="p", location="us-central1", open=lambda _: recording, base_url=self.url)
-        return VertexProvider(regions, Bucket(regions, "gs://data/sets", self.lines.append)), recording
+        return VertexProvider(regions, Bucket(regions, "gs://data/sets", lambda _: None)), recording
 
     def listed(self, collection: str) -> list[dict[str, Any]]:
         """What the service has."""
@@ -269,15 +268,6 @@ def test_an_object_that_came_between_is_taken(stand: Stand) -> None:
     uri = bucket.put(DataSet("d", 15, 60), EXAMPLES)
     stand.control("faults", [{"method": "GET", "path": "/storage/v1/b/data/o/", "status": 404, "body": {}}])
     assert bucket.put(DataSet("d", 15, 60), EXAMPLES) == uri
-
-
-def test_a_large_upload_shows_a_bar(stand: Stand) -> None:
-    """From 8 MB on lines tell how far it is, up to 100 percent."""
-    provider, _ = stand.provider()
-    line = json.dumps({"contents": [{"role": "user", "parts": [{"text": "x" * 9_000_000}]}]})
-    provider._bucket.put(DataSet("d", 1, 9, shown="big.jsonl"), [type(EXAMPLES[0])("", "", line)])
-    assert stand.lines[-1].startswith("Uploading big.jsonl [##########] 100 %")
-    assert len(stand.lines) > 5
 
 
 def test_a_429_is_no_capacity_and_sends_nothing_twice(stand: Stand) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reconciler.events import Completed, Detached, Event, Failed, Progress, Skipped, Started
+from reconciler.events import Completed, Detached, Event, Failed, Progress, Skipped, Started, Uploading
 from reconciler.render.live import LiveProgress
 from reconciler.render.screen import cells
 from tests.render import plans
@@ -190,3 +190,16 @@ def test_use_outside_of_the_display_is_harmless() -> None:
     screen.display.handle(Completed(plans.address("x"), "create"))
     screen.display.refresh()
     assert screen.stream.getvalue() == ""
+
+
+def test_an_upload_has_a_line_until_it_is_done() -> None:
+    """A bar, percent and size, above the models at work; what has arrived leaves the display."""
+    screen = Screen(width=100)
+    with screen.display:
+        screen.display.uploading(Uploading("a[red].jsonl", 75 * 2**20, 300 * 2**20))
+        screen.display.uploading(Uploading("b.jsonl", 5, 10))
+        screen.display.uploading(Uploading("b.jsonl", 10, 10))
+    lines = screen.after(progress("x", 50))
+    assert lines[0] == "█████░░░░░░░░░░░░░░░ Uploading a[red].jsonl: 25% of 300 MB"
+    assert lines[1].startswith("x ██████████")
+    assert lines[2].startswith("1 model at work")

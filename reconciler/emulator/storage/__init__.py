@@ -2,5 +2,6 @@
 
 from reconciler.emulator.storage.errors import error_body
 from reconciler.emulator.storage.routes import route
+from reconciler.emulator.storage.uploads import resume
 
-__all__ = ["error_body", "route"]
+__all__ = ["error_body", "resume", "route"]

@@ -98,6 +98,8 @@ def resume(call: Call) -> Reply:
         total = -1 if match[3] == "*" else int(match[3])
     else:
         raise ApiError(400, f"Failed to parse Content-Range header: {header[:80]}")
+    if call.cut:
+        return _cut_off(call, records, upload, first)
     if last - first + 1 != len(call.body) or (total >= 0 and last >= total):
         raise ApiError(400, "Content-Range does not fit the length of the body.")
     if first > size:
@@ -110,6 +112,16 @@ def resume(call: Call) -> Reply:
     records.append(upload.content, call.body[size - first :])
     call.effect = True
     return _done(call, records, upload) if is_last else _incomplete(records.size(upload.content))
+
+
+def _cut_off(call: Call, records: Records, upload: Upload, first: int) -> Reply:
+    """Keep what came before the connection broke, in whole quanta."""
+    size = records.size(upload.content)
+    if first <= size:
+        came = len(call.body) // _QUANTUM * _QUANTUM
+        records.append(upload.content, call.body[size - first : came])
+        call.effect = True
+    return _incomplete(records.size(upload.content))
 
 
 def abandon(call: Call) -> Reply:

@@ -6,7 +6,7 @@ Walks plain dictionaries, because a list of 10,000 models is read on every plan.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from types import NoneType
 from typing import Any
 
@@ -128,7 +128,7 @@ def _json(field: Field, value: Value) -> object:
     return list(value) if isinstance(value, tuple) else value
 
 
-def create_body(attributes: Attributes, source: str, examples: Sequence[Example]) -> JsonObject:
+def create_body(attributes: Attributes, source: str, examples: Iterable[Example]) -> JsonObject:
     """The TunedModel to POST. `source` decides between baseModel and tunedModelSource."""
     body: JsonObject = {}
     for path, value in attributes.items():

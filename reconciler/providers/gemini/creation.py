@@ -6,7 +6,7 @@ whether it arrived, and a POST that is sent again can only be refused as a dupli
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from reconciler.errors import (
     AlreadyExistsError,
@@ -39,7 +39,7 @@ class Creation:
         self._lag_seconds = lag_seconds
 
     def create(
-        self, want: Desired, id: str, source: str, examples: Mapping[str, Sequence[Example]]
+        self, want: Desired, id: str, source: str, examples: Mapping[str, Iterable[Example]]
     ) -> Accepted:
         """POST once; after a lost reply or a 5xx look, and POST again only when nothing is there.
 

@@ -39,6 +39,7 @@ TUNED_MODEL = Kind(
     name="TunedModel",
     fields=MappingProxyType({field.path: field for field in _FIELDS}),
     data_field="tuning_task.training_data",
+    api="generativelanguage.googleapis.com",
     permissions=True,
     pinned_ids=True,
     collection="tunedModels/",
@@ -47,4 +48,5 @@ TUNED_MODEL = Kind(
     # documented by the guide (5, 4); the service itself may choose by the number of examples
     default_epochs=5,
     default_batch=4,
+    instead="TuningJob",
 )

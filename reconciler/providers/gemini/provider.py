@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from reconciler.errors import NotFoundError, ServiceError
 from reconciler.model import LAG_SECONDS, Attributes, Desired, Example, Kind, Live, Permission, Status
@@ -115,7 +115,7 @@ class GeminiProvider:
         want: Desired,
         id: str,
         source: str,
-        examples: Mapping[str, Sequence[Example]],
+        examples: Mapping[str, Iterable[Example]],
         *,
         attempted: bool = False,
     ) -> Accepted:

@@ -9,22 +9,23 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from urllib.parse import quote
 
 from reconciler.errors import NotFoundError, ServiceError, UsageError
+from reconciler.events import Uploading
 from reconciler.identity import canonical
 from reconciler.model import DataSet, Example
 from reconciler.providers.answers import JsonObject, text_of, wrong
 from reconciler.providers.vertex.regions import Regions
+from reconciler.providers.vertex.uploads import PART, Content, Upload, measured
 
-HOST = "https://storage.googleapis.com"
-LARGE = 8 * 1024 * 1024
-"""Bytes from which on an upload tells how far it is."""
+LARGEST = 1024 * 1024 * 1024
+"""Bytes of a data set, as documented (1 GB)."""
 
 _URI = re.compile(r"gs://(?P<bucket>[a-z0-9][a-z0-9._-]{1,220}[a-z0-9])/(?P<object>[^\x00-\x1f]{1,1024})")
 
-Tell = Callable[[str], None]
+Tell = Callable[[Uploading], None]
 
 
 def chat_line(example: Example) -> bytes:
@@ -41,11 +42,13 @@ class Bucket:
     Args:
         regions: opens the transport.
         folder: "gs://BUCKET/PREFIX" for uploads, "" when none is configured.
-        tell: shows a line to people while something large is uploaded.
+        tell: is told how far an upload in parts is, in the thread that it runs in.
+        part: bytes of a part; what is not larger is sent in one request, and told of by nobody.
     """
 
-    def __init__(self, regions: Regions, folder: str, tell: Tell) -> None:
+    def __init__(self, regions: Regions, folder: str, tell: Tell, part: int = PART) -> None:
         self._regions = regions
+        self._part = part
         self._folder = folder.rstrip("/")
         self._tell = tell
 
@@ -68,61 +71,75 @@ class Bucket:
     def _object(self, uri: str) -> JsonObject | None:
         bucket, name = _parts(uri)
         try:
-            return self._regions.anywhere(HOST).call(
+            return self._regions.storage().call(
                 "GET", f"storage/v1/b/{bucket}/o/{quote(name, safe='')}", api_key=False
             )
         except NotFoundError:
             return None
 
-    def put(self, data: DataSet, examples: Sequence[Example]) -> str:
-        """Where the examples lie, after uploading them if they do not yet."""
+    def put(self, data: DataSet, examples: Iterable[Example]) -> str:
+        """Where the examples lie, after uploading them if they do not yet.
+
+        Args:
+            data: which data set it is.
+            examples: iterated twice where they are many; raises StalePlanError itself when they are not
+                those that were measured.
+
+        Raises:
+            UsageError: no bucket is named, or it is more than the service takes.
+            ServiceError, CredentialError, StalePlanError: see `uploads.Upload.put`.
+        """
         if not self._folder:
             raise UsageError(
                 f"{data.shown} must be uploaded, and no bucket is named for it",
                 "Set the Stack's spec.bucket: gs://BUCKET/PREFIX, or upload it and write its gs:// address",
             )
-        content = b"".join(chat_line(one) + b"\n" for one in examples)
-        uri = f"{self._folder}/{hashlib.sha256(content).hexdigest()}.jsonl"
+        content = measured(_Lines(examples), data.shown, small=self._part)
+        if content.size > LARGEST:
+            raise UsageError(
+                f"{data.shown} has {content.size:,} bytes as chat JSONL, and the service takes {LARGEST:,}",
+                "Leave some examples out.",
+            )
+        uri = f"{self._folder}/{content.sha256}.jsonl"
         if self._object(uri) is None:
-            self._upload(uri, content, data.shown)
+            self._upload(uri, content)
         return uri
 
-    def _upload(self, uri: str, content: bytes, shown: str) -> None:
+    def _upload(self, uri: str, content: Content) -> None:
         bucket, name = _parts(uri)
-        query = {"uploadType": "media", "name": name, "ifGenerationMatch": "0"}
-        bar = _Bar(shown, len(content), self._tell) if len(content) >= LARGE else None
+        progress = _Steps(content, self._tell)
         try:
-            self._regions.anywhere(HOST).upload(
-                f"upload/storage/v1/b/{bucket}/o",
-                query=query,
-                content=content,
-                content_type="application/jsonl",
-                sent=bar,
-            )
+            Upload(self._regions.storage(), bucket, name, content, sent=progress, part=self._part).put()
         except NotFoundError as error:
             raise ServiceError(
-                f"{shown} cannot be uploaded: {error.summary}",
+                f"{content.shown} cannot be uploaded: {error.summary}",
                 f"Create the bucket: gcloud storage buckets create gs://{bucket}",
                 status=error.status,
                 reason=error.reason,
             ) from error
-        except ServiceError as error:
-            if error.status != 412:  # Precondition Failed: it is there already, put by another run
-                raise
 
 
-class _Bar:
-    """Ten steps of a bar, each a line, fit for a terminal and a log."""
+class _Lines:
+    """Examples as lines of chat JSONL, made anew for each reading."""
 
-    def __init__(self, shown: str, size: int, tell: Tell) -> None:
-        self._shown, self._size, self._tell, self._last = shown, size, tell, -1
+    def __init__(self, examples: Iterable[Example]) -> None:
+        self._examples = examples
+
+    def __iter__(self) -> Iterator[bytes]:
+        return map(chat_line, self._examples)
+
+
+class _Steps:
+    """Tells of a large upload a hundred times at most."""
+
+    def __init__(self, content: Content, tell: Tell) -> None:
+        self._content, self._tell, self._last = content, tell, -1
 
     def __call__(self, sent: int) -> None:
-        step = 10 * sent // self._size
+        step = 100 * sent // self._content.size
         if step != self._last:
             self._last = step
-            bar = "#" * step + "." * (10 - step)
-            self._tell(f"Uploading {self._shown} [{bar}] {step * 10} % of {self._size / 2**20:,.0f} MB")
+            self._tell(Uploading(self._content.shown, sent, self._content.size))
 
 
 def _parts(uri: str) -> tuple[str, str]:

@@ -73,5 +73,6 @@ TUNING_JOB = Kind(
     name="TuningJob",
     fields=MappingProxyType({field.path: field for field in _FIELDS}),
     data_field=f"{SPECS[0]}.training_dataset_uri",
+    api="aiplatform.googleapis.com",
     epochs=f"{SPECS[0]}.hyper_parameters.epoch_count",
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -131,7 +131,7 @@ class VertexProvider:
         want: Desired,
         id: str,
         source: str,
-        examples: Mapping[str, Sequence[Example]],
+        examples: Mapping[str, Iterable[Example]],
         *,
         attempted: bool = False,
     ) -> Accepted:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from reconciler.errors import UsageError
 from reconciler.transport import Transport
 
+STORAGE = "https://storage.googleapis.com"
 _MULTI_REGIONS = frozenset({"us", "eu"})
 
 
@@ -32,14 +33,22 @@ class Regions:
         location: the same.
         open: a transport to a base URL.
         base_url: for every location, "" for Google's own hosts.
+        storage_url: for Cloud Storage, "" for `base_url`, else Google's own.
     """
 
     def __init__(
-        self, *, project: str, location: str, open: Callable[[str], Transport], base_url: str = ""
+        self,
+        *,
+        project: str,
+        location: str,
+        open: Callable[[str], Transport],
+        base_url: str = "",
+        storage_url: str = "",
     ) -> None:
         self._project = project
         self._location = location
         self._base_url = base_url
+        self._storage_url = storage_url
         self._open = open
         self._lock = threading.Lock()
         self._opened: dict[str, Transport] = {}
@@ -67,19 +76,17 @@ class Regions:
 
     def at(self, location: str) -> Transport:
         """The transport to a location."""
-        url = self._base_url or host_of(location)
+        return self._to(self._base_url or host_of(location))
+
+    def _to(self, url: str) -> Transport:
         with self._lock:
             if url not in self._opened:
                 self._opened[url] = self._open(url)
             return self._opened[url]
 
-    def anywhere(self, url: str) -> Transport:
-        """The transport to another of Google's services, or to what stands for all of them."""
-        with self._lock:
-            url = self._base_url or url
-            if url not in self._opened:
-                self._opened[url] = self._open(url)
-            return self._opened[url]
+    def storage(self) -> Transport:
+        """The transport to Cloud Storage, or to what stands for it."""
+        return self._to(self._storage_url or self._base_url or STORAGE)
 
     def close(self) -> None:
         """Close what was opened."""

@@ -1,0 +1,259 @@
+"""Putting an object into Cloud Storage: in one request, or a large one in parts that can be resumed.
+
+https://cloud.google.com/storage/docs/performing-resumable-uploads. Rules: content is made again from its
+source for each reading and never held whole; an object is made only where there is none
+(ifGenerationMatch=0); the last part goes out only after all of it proved to be what its name says.
+"""
+
+# Not google-resumable-media: it brings a session that signs and repeats by itself (a POST too), sleeps past
+# Ctrl-C, knows no 429 that holds every thread, and would take a credential to plain http.
+
+from __future__ import annotations
+
+import hashlib
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, urlsplit
+
+from reconciler.errors import NotFoundError, ReplyLostError, ServiceError, StalePlanError, UnavailableError
+from reconciler.providers.answers import wrong
+from reconciler.transport import Reply, Transport
+
+QUANTUM = 256 * 1024
+"""Bytes: each part but the last is a multiple of it, as documented."""
+PART = 8 * 1024 * 1024
+"""Bytes of a part, as Google advises; and up to which an object is one request."""
+CONTENT_TYPE = "application/jsonl"
+
+_SESSIONS = 3
+"""Uploads begun anew, because the service forgot one (it keeps them for a week)."""
+_FAILURES = 8
+"""Parts in a row that bring nothing forward."""
+
+Sent = Callable[[int], None]
+"""Is told how many bytes have gone out."""
+
+
+class _GoneError(Exception):
+    """The service does not know this upload (any more)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What an object is to hold: its size and digests, and the lines that it is made of.
+
+    Attributes:
+        lines: each without its line break; iterated once for every reading.
+        shown: how people know it.
+        whole: all of it where it is small.
+    """
+
+    lines: Iterable[bytes]
+    shown: str
+    size: int
+    sha256: str
+    md5: str
+    whole: bytes | None
+
+    def checked(self) -> Iterator[bytes]:
+        """Its lines with their breaks; StalePlanError before the end when they are others now."""
+        digest, size = hashlib.sha256(), 0
+        held = b""
+        for line in self.lines:
+            if held:
+                yield held
+            held = line + b"\n"
+            digest.update(held)
+            size += len(held)
+            if size > self.size:
+                break
+        if digest.hexdigest() != self.sha256:
+            raise StalePlanError(
+                f"{self.shown} changed while it was uploaded", "Nothing was created. Make a new plan."
+            )
+        yield held
+
+
+def measured(lines: Iterable[bytes], shown: str, *, small: int) -> Content:
+    """Read content once; up to `small` bytes of it are kept."""
+    sha256, md5, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
+    kept: list[bytes] = []
+    for line in lines:
+        ended = line + b"\n"
+        sha256.update(ended)
+        md5.update(ended)
+        size += len(ended)
+        if size <= small:
+            kept.append(ended)
+        else:
+            kept.clear()
+    return Content(
+        lines=lines,
+        shown=shown,
+        size=size,
+        sha256=sha256.hexdigest(),
+        md5=b64encode(md5.digest()).decode(),
+        whole=b"".join(kept) if size <= small else None,
+    )
+
+
+class Upload:
+    """One object on its way.
+
+    Args:
+        transport: to Cloud Storage.
+        bucket: its name.
+        name: of the object.
+        content: what it is to hold.
+        sent: is told how far it is.
+        part: bytes of a part, a multiple of QUANTUM.
+    """
+
+    def __init__(
+        self, transport: Transport, bucket: str, name: str, content: Content, *, sent: Sent, part: int = PART
+    ) -> None:
+        self._transport = transport
+        self._path = f"upload/storage/v1/b/{bucket}/o"
+        self._query = {"name": name, "ifGenerationMatch": "0"}
+        self._content = content
+        self._sent = sent
+        self._part = part
+
+    def put(self) -> None:
+        """Make the object; that it is there already is success.
+
+        Raises:
+            StalePlanError: the content is not what it was; no object was made.
+            NotFoundError: there is no such bucket.
+            ServiceError, CredentialError: as `Transport.call`.
+        """
+        try:
+            if self._content.whole is None:
+                self._in_parts()
+            else:
+                self._transport.transfer(
+                    "POST",
+                    self._path,
+                    query={**self._query, "uploadType": "media"},
+                    content=self._content.whole,
+                    about={"content-type": CONTENT_TYPE},
+                    repeatable=True,
+                )
+        except ServiceError as error:
+            if (
+                error.status != 412
+            ):  # Precondition Failed: it is there, put by another run or a lost try of ours
+                raise
+
+    def _in_parts(self) -> None:
+        for left in reversed(range(_SESSIONS)):
+            try:
+                return self._send(self._begun())
+            except _GoneError as gone:
+                if not left:
+                    raise ServiceError(
+                        f"{self._content.shown} cannot be uploaded: Cloud Storage forgot the upload "
+                        f"{_SESSIONS} times",
+                        "Run the command again in a while.",
+                    ) from gone
+        raise AssertionError("unreachable")
+
+    def _begun(self) -> dict[str, str]:
+        """Begin an upload; the query that its parts are sent with.
+
+        Only the query of the address that comes back is used: where requests go is not for a reply to say.
+        Twice does no harm: what is begun and never ended makes no object.
+        """
+        reply = self._transport.transfer(
+            "POST",
+            self._path,
+            query={**self._query, "uploadType": "resumable"},
+            content=b'{"md5Hash":"%b"}' % self._content.md5.encode(),
+            about={
+                "content-type": "application/json",
+                "x-upload-content-type": CONTENT_TYPE,
+                "x-upload-content-length": str(self._content.size),
+            },
+            repeatable=True,
+        )
+        query = dict(parse_qsl(urlsplit(reply.headers.get("location", "")).query))
+        if not query.get("upload_id"):
+            raise wrong(self._path, "an upload", "", "one with an address")
+        return query
+
+    def _send(self, query: dict[str, str]) -> None:
+        """Send part after part from where the service says that it is; what it has is held no longer."""
+        at, held, lines, size = 0, bytearray(), self._content.checked(), self._content.size
+        failures = 0
+        while True:
+            while len(held) < self._part and (line := next(lines, None)) is not None:
+                held += line
+            part = bytes(held[: self._part])
+            # nothing left to send, and no object yet: it was lost between the two
+            reply = self._put(query, at, part) if part else self._asked(query)
+            has = self._has(reply, at + len(part))
+            if has is None:
+                return self._sent(size)
+            if has < at:
+                raise _GoneError
+            failures = failures + 1 if has == at else 0
+            if failures == _FAILURES:
+                raise UnavailableError(
+                    f"{self._content.shown}: the upload does not get on, at {at:,} of {size:,} bytes",
+                    "Run the command again in a while.",
+                )
+            if failures:
+                self._transport.wait(min(2.0**failures, 30.0), f"uploading {self._content.shown}")
+            del held[: has - at]
+            at = has
+
+    def _put(self, query: dict[str, str], at: int, part: bytes) -> Reply:
+        """Send a part; after a lost reply or a 5xx ask how much of it has arrived."""
+        size = self._content.size
+        try:
+            return self._transport.transfer(
+                "PUT",
+                self._path,
+                query=query,
+                content=part,
+                about={"content-range": f"bytes {at}-{at + len(part) - 1}/{size}"},
+                repeatable=False,
+                sent=lambda gone: self._sent(at + gone),
+            )
+        except NotFoundError as error:
+            raise _GoneError from error
+        except ReplyLostError:
+            return self._asked(query)
+        except ServiceError as error:
+            if error.status == 410:
+                raise _GoneError from error
+            if error.status is None or error.status < 500:
+                raise
+            return self._asked(query)
+
+    def _asked(self, query: dict[str, str]) -> Reply:
+        try:
+            return self._transport.transfer(
+                "PUT",
+                self._path,
+                query=query,
+                content=b"",
+                about={"content-range": f"bytes */{self._content.size}"},
+                repeatable=True,
+            )
+        except ServiceError as error:
+            if error.status in {404, 410}:
+                raise _GoneError from error
+            raise
+
+    def _has(self, reply: Reply, most: int) -> int | None:
+        """How many bytes the service has; None when the object is made."""
+        if reply.status != 308:
+            return None
+        span = reply.headers.get("range", "")
+        _, dash, last = span.partition("-")
+        has = int(last) + 1 if dash and last.isascii() and last.isdigit() else 0
+        if has > most or (span and not has):
+            raise wrong(self._path, "Range", span, "one within what was sent")
+        return has

@@ -215,8 +215,17 @@ def resume_command(options: Options, name: str = "wait") -> str:
     """The command line that goes on with what these options began."""
     words = ["reconciler", name]
     words += ["--emulator"] if options.emulator else []
-    words += ["--state", options.state_url] if options.state_url else []
+    words += ["--state", _shown(options.state_url)] if options.state_url else []
     return shlex.join([*words, *options.paths])
+
+
+def _shown(url: str) -> str:
+    """An address without login and query: what is said ends up in logs."""
+    scheme, separator, rest = url.partition("://")
+    if scheme not in {"http", "https"}:
+        return url
+    host, slash, path = rest.partition("?")[0].partition("/")
+    return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}"
 
 
 _SELECTION = ("targets", "excludes", "replace", "retry_failed", "destroy", "refresh_only")

@@ -77,6 +77,24 @@ def test_a_whole_life_with_a_password_for_the_state(project: Project, open_store
     assert stat.S_IMODE((project.root / "saved.plan").stat().st_mode) == 0o600
 
 
+def test_the_command_that_goes_on_names_the_state_without_its_login(
+    project: Project, open_store: Opener
+) -> None:
+    """A password or a token in --state is for the server, not for the log of the job that detached."""
+    store = open_store("http")
+    assert store.server is not None
+    store.server.login = ("ann", PASSWORD)
+    lock = store.environ["TF_HTTP_LOCK_ADDRESS"]
+    project.service.freeze()
+    project.declare(manifest(18))
+    url = store.url.replace("//", f"//ann:{PASSWORD}@") + f"?token={TOKEN}"
+    result = project.run(
+        *APPLY, "--no-wait", "--state", url, environ={"TF_HTTP_LOCK_ADDRESS": lock}, expect=0
+    )
+    assert f"reconciler wait --state {store.url}" in result.out
+    assert leaks(result.all) == [], result.all
+
+
 def test_the_emulators_file_is_its_owners(project: Project) -> None:
     """It keeps the training texts, as the service does: 0600, as the state beside it."""
     project.declare(manifest(18))

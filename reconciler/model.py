@@ -104,17 +104,20 @@ class Kind:
     Attributes:
         name: "TunedModel".
         fields: path to Field.
-        data_field: the path under which data changes are shown.
+        data_field: the path of the training data.
+        api: host name of the API that serves it, as policies name a provider.
         permissions: whether permissions can be managed.
         pinned_ids: whether metadata.id is allowed, because the service takes chosen ids.
         collection: what makes a resource name of an id ("tunedModels/"); "" when the service names.
         epochs, batch: paths of the fields that decide the number of steps, "" for none.
         default_epochs, default_batch: what the service documents for them when undeclared.
+        instead: the kind to declare where no base model is offered for this one, "" for none.
     """
 
     name: str
     fields: Mapping[str, Field]
     data_field: str
+    api: str = ""
     permissions: bool = False
     pinned_ids: bool = False
     collection: str = ""
@@ -122,10 +125,16 @@ class Kind:
     batch: str = ""
     default_epochs: int = 5
     default_batch: int = 4
+    instead: str = ""
 
     def reference(self, id: str) -> str:
         """What names a model of this kind in an identity: its resource name, where ids make names."""
         return self.collection + id
+
+    def data_path(self, field: str) -> str:
+        """Where its manifest holds a data set, which may be called by the last part of its path only."""
+        parent = self.data_field.rpartition(".")[0]
+        return field if "." in field or not parent else f"{parent}.{field}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -320,6 +320,15 @@ def test_only_the_first_generation_is_looked_for_where_nothing_can_be_live() -> 
     assert first_free([], set(), another=False) is None
 
 
+def test_where_no_base_is_offered_another_kind_is_named_only_by_the_kind_itself() -> None:
+    """The core knows no kind by name: without a word of the kind there is no advice to declare another."""
+    world = worlds.world([worlds.want()], tunable={worlds.KIND: frozenset()})
+    lonely = replace(world.kinds[worlds.KIND], instead="")
+    with pytest.raises(PlanError) as refused:
+        make_plan(replace(world, kinds={worlds.KIND: lonely}))
+    assert refused.value.detail == "Base models that are: none today"
+
+
 def test_every_reason_is_used_by_a_case() -> None:
     """A reason that no case shows is one that nobody can meet, or that nobody has tested."""
     spoken = {one.get("reason") for case in CASES for one in case.expected.get("changes", ())}

@@ -24,7 +24,7 @@ def command(*, form: str, max_chars: int, as_json: bool, no_color: bool, **given
         if as_json:
             from reconciler.render.machine import drift_document
 
-            console.document(drift_document(found, run.context, created=timestamp()))
+            console.document(drift_document(found, run.context, run.kinds, created=timestamp()))
         elif form == "markdown":
             from reconciler.render.markdown import drift_markdown
 

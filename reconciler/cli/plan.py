@@ -69,7 +69,7 @@ def save(plan: Plan, out: str) -> None:
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(planfile.dumps(plan))
+            file.write(planfile.dumps(plan, connect.kinds()))
         draft.replace(path)
     except OSError as error:
         draft.unlink(missing_ok=True)

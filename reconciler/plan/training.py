@@ -78,7 +78,8 @@ def refuse_base(wanted: Wanted) -> Decision:
     """The service does not offer the base model for tuning: nothing is tried that it would refuse."""
     address = wanted.want.address
     tunable = wanted.world.observed.tunable[address.kind]
-    offered = ", ".join(sorted(tunable)) or "none today; declare kind: TuningJob instead"
+    instead = f"; declare kind: {wanted.kind.instead} instead" if wanted.kind.instead else ""
+    offered = ", ".join(sorted(tunable)) or f"none today{instead}"
     return refuse(
         wanted,
         f"{address}: {wanted.source} is not offered for tuning",

@@ -29,7 +29,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import assert_never
 
 from reconciler import __version__
-from reconciler.model import Attributes, Permission
+from reconciler.model import Address, Attributes, Kind, Permission
 from reconciler.plan.values import Action, Change, Context, Drift, DriftClass, Plan, Reason
 from reconciler.render.bill import total
 from reconciler.render.codec import Json, encode
@@ -41,19 +41,14 @@ from reconciler.render.wording import (
 FORMAT_VERSION = "1.2"
 PLAN_VERSION = 1
 
-_DATA_PARENTS = {"TunedModel": "tuning_task."}
-"""Where a kind's manifest holds its data sets, so that before, after and replace_paths look like it."""
-
-_PROVIDERS = {"TunedModel": "generativelanguage.googleapis.com", "TuningJob": "aiplatform.googleapis.com"}
-
 _REPLACE_REASONS = {
     Reason.RETRY: "replace_because_tainted",
     Reason.REQUESTED: "replace_by_request",
 }
 
 
-def plan_document(plan: Plan) -> dict[str, Json]:
-    """The whole plan JSON, checksum included."""
+def plan_document(plan: Plan, kinds: Mapping[str, Kind]) -> dict[str, Json]:
+    """The whole plan JSON, checksum included; `kinds` by name, as the plan was made with."""
     ours = encode(plan)
     if not isinstance(ours, dict):
         raise TypeError("a plan is an object")
@@ -69,8 +64,8 @@ def plan_document(plan: Plan) -> dict[str, Json]:
         "format_version": FORMAT_VERSION,
         "reconciler_version": __version__,
         "variables": {name: {"value": value} for name, value in plan.inputs.variables.items()},
-        "resource_drift": [drift_entry(one) for one in plan.drift],
-        "resource_changes": [change_entry(one) for one in plan.changes],
+        "resource_drift": [drift_entry(one, kinds) for one in plan.drift],
+        "resource_changes": [change_entry(one, kinds[one.address.kind]) for one in plan.changes],
         "output_changes": _output_changes(plan.changes),
         "checks": [_check(one) for one in plan.changes if one.checks],
         "timestamp": plan.created,
@@ -91,13 +86,15 @@ def checksum(document: Mapping[str, Json]) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def drift_document(drifts: Sequence[Drift], context: Context, *, created: str = "") -> dict[str, Json]:
+def drift_document(
+    drifts: Sequence[Drift], context: Context, kinds: Mapping[str, Kind], *, created: str = ""
+) -> dict[str, Json]:
     """What `drift --json` prints: resource_drift[], each with its class."""
     return {
         "format_version": FORMAT_VERSION,
         "reconciler_version": __version__,
         "timestamp": created,
-        "resource_drift": [drift_entry(one) for one in drifts],
+        "resource_drift": [drift_entry(one, kinds) for one in drifts],
         "reconciler": {
             "context": encode(context),
             "drift": [encode(one) for one in drifts],
@@ -137,10 +134,10 @@ def action_reason(change: Change) -> str:
     return ""
 
 
-def change_entry(change: Change) -> dict[str, Json]:
+def change_entry(change: Change, kind: Kind) -> dict[str, Json]:
     """One element of resource_changes."""
     done = actions(change)
-    before, after = _before(change), _after(change)
+    before, after = _before(change, kind), _after(change, kind)
     body: dict[str, Json] = {
         "actions": list[Json](done),
         "before": before,
@@ -149,11 +146,11 @@ def change_entry(change: Change) -> dict[str, Json]:
         "before_sensitive": False if before is None else {},
         "after_sensitive": False if after is None else {},
     }
-    if change.action is Action.REPLACE and (paths := _replace_paths(change)):
+    if change.action is Action.REPLACE and (paths := _replace_paths(change, kind)):
         body["replace_paths"] = paths
     if change.action is Action.ADOPT:
         body["importing"] = {"id": change.id}
-    entry = _head(change.address.kind, change.address.name, str(change.address))
+    entry = _head(change.address, str(change.address), kind.api)
     if change.deposed:
         entry["deposed"] = change.deposed
     entry["change"] = body
@@ -162,12 +159,14 @@ def change_entry(change: Change) -> dict[str, Json]:
     return entry
 
 
-def drift_entry(drift: Drift) -> dict[str, Json]:
+def drift_entry(drift: Drift, kinds: Mapping[str, Kind]) -> dict[str, Json]:
     """One element of resource_drift, with its `class`."""
     before = _nested(drift.before, drift.id, ()) if drift.before is not None else None
     after = _nested(drift.after, drift.id, ()) if drift.after is not None else None
-    kind, name = (drift.address.kind, drift.address.name) if drift.address else ("", drift.id)
-    entry = _head(kind, name, str(drift.address) if drift.address else drift.name or drift.id)
+    if drift.address is not None:
+        entry = _head(drift.address, str(drift.address), kinds[drift.address.kind].api)
+    else:
+        entry = _head(Address("", drift.id), drift.name or drift.id, "")
     entry["class"] = str(drift.drift_class)
     entry["change"] = {
         "actions": list[Json](_drift_actions(drift)),
@@ -192,13 +191,13 @@ def _drift_actions(drift: Drift) -> list[str]:
             assert_never(drift.drift_class)
 
 
-def _head(kind: str, name: str, address: str) -> dict[str, Json]:
+def _head(address: Address, shown: str, api: str) -> dict[str, Json]:
     return {
-        "address": address,
+        "address": shown,
         "mode": "managed",
-        "type": kind,
-        "name": name,
-        "provider_name": _PROVIDERS.get(kind, ""),
+        "type": address.kind,
+        "name": address.name,
+        "provider_name": api,
     }
 
 
@@ -224,42 +223,38 @@ def _nested(attributes: Attributes, id: str, data: Iterable[tuple[str, Json]]) -
     return {**head, **unflatten({**flat, **dict(data)})}
 
 
-def _before(change: Change) -> Json:
+def _before(change: Change, kind: Kind) -> Json:
     if change.before is None:
         return None
     # what these trade is the model that serves; the others are about one model from first to last
     trades = change.action in {Action.CREATE, Action.REPLACE, Action.RESTORE}
     id = change.serving if trades else change.id or change.deposed
     # a data set without a change is the recorded one
-    sets = {**dict(_data_after(change)), **dict(_data_before(change))}
+    sets = {**dict(_data_after(change, kind)), **dict(_data_before(change, kind))}
     nested = _nested(change.before, id, sets.items())
     if change.permissions_after is not None:
         nested["permissions"] = [_permission(one) for one in _permissions_before(change)]
     return nested
 
 
-def _after(change: Change) -> Json:
+def _after(change: Change, kind: Kind) -> Json:
     if change.after is None:
         return None
-    nested = _nested(change.after, change.id, _data_after(change))
+    nested = _nested(change.after, change.id, _data_after(change, kind))
     if change.permissions_after is not None:
         nested["permissions"] = [_permission(one) for one in change.permissions_after]
     return nested
 
 
-def _data_path(change: Change, field: str) -> str:
-    return _DATA_PARENTS.get(change.address.kind, "") + field
-
-
-def _data_before(change: Change) -> Iterator[tuple[str, Json]]:
+def _data_before(change: Change, kind: Kind) -> Iterator[tuple[str, Json]]:
     for one in change.data:
-        yield _data_path(change, one.field), {"digest": one.before_digest, "examples": one.before_examples}
+        yield kind.data_path(one.field), {"digest": one.before_digest, "examples": one.before_examples}
 
 
-def _data_after(change: Change) -> Iterator[tuple[str, Json]]:
+def _data_after(change: Change, kind: Kind) -> Iterator[tuple[str, Json]]:
     for one in change.datasets:
         counts: Json = {"digest": one.digest, "examples": one.examples, "characters": one.characters}
-        yield _data_path(change, one.field), counts
+        yield kind.data_path(one.field), counts
 
 
 def _permission(one: Permission) -> Json:
@@ -277,9 +272,9 @@ def _permissions_before(change: Change) -> list[Permission]:
     return sorted(granted.values())
 
 
-def _replace_paths(change: Change) -> list[Json]:
+def _replace_paths(change: Change, kind: Kind) -> list[Json]:
     forcing = [one.path for one in change.fields if one.forces_replacement]
-    forcing += [_data_path(change, one.field) for one in change.data if one.forces_replacement]
+    forcing += [kind.data_path(one.field) for one in change.data if one.forces_replacement]
     return [list[Json](path.split(".")) for path in forcing]
 
 

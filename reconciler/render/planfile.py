@@ -7,8 +7,10 @@ cut, edited or merged; inline training data is not in it and is read again from 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 from reconciler.errors import PlanError
+from reconciler.model import Kind
 from reconciler.plan.values import Plan
 from reconciler.render.codec import CodecError, Json, decode
 from reconciler.render.machine import FORMAT_VERSION, PLAN_VERSION, checksum, plan_document
@@ -19,9 +21,9 @@ _DERIVED = frozenset({"plan_version", "reconciler_version", "summary", "bill", "
 _AGAIN = "Make it again: reconciler plan --out FILE"
 
 
-def dumps(plan: Plan) -> bytes:
+def dumps(plan: Plan, kinds: Mapping[str, Kind]) -> bytes:
     """The plan JSON, the same bytes for the same plan; a line for each change, ASCII only."""
-    document = plan_document(plan)
+    document = plan_document(plan, kinds)
     lines = [f"{json.dumps(key)}: {_value(value)}" for key, value in document.items()]
     return ("{\n" + ",\n".join(lines) + "\n}\n").encode("ascii")
 

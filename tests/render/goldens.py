@@ -85,12 +85,13 @@ GOLDENS: dict[str, Callable[[], str]] = {
     "plan-small.txt": lambda: _lines(text.plan_lines(plans.SMALL, colour=False)),
     "plan-waiting.txt": lambda: _lines(text.plan_lines(plans.WAITING, colour=False)),
     "plan-nothing.txt": lambda: _lines(text.plan_lines(plans.NOTHING, colour=False)),
-    "plan.json": lambda: _stable(planfile.dumps(plans.EVERYTHING).decode()),
+    "plan.json": lambda: _stable(planfile.dumps(plans.EVERYTHING, plans.KINDS).decode()),
     "plan.md": lambda: markdown.plan_markdown(plans.EVERYTHING) + "\n",
     "plan-cut.md": lambda: markdown.plan_markdown(plans.EVERYTHING, max_chars=2500) + "\n",
     "drift.txt": lambda: _lines(text.drift_lines(plans.DRIFTS, plans.CONTEXT, colour=False)),
     "drift.json": lambda: _stable(
-        json.dumps(machine.drift_document(plans.DRIFTS, plans.CONTEXT, created=NOW), indent=1) + "\n"
+        json.dumps(machine.drift_document(plans.DRIFTS, plans.CONTEXT, plans.KINDS, created=NOW), indent=1)
+        + "\n"
     ),
     "drift.md": lambda: markdown.drift_markdown(plans.DRIFTS, plans.CONTEXT) + "\n",
     "show.txt": lambda: _lines(text.show_lines(plans.RECORD_FULL, plans.LIVE, colour=False)),

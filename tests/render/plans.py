@@ -31,8 +31,11 @@ from reconciler.plan.values import (
     Plan,
     Reason,
 )
+from reconciler.providers.gemini.fields import TUNED_MODEL
+from reconciler.providers.vertex.fields import TUNING_JOB
 from reconciler.state import Model, Record, RecordedData, State, Verdict
 
+KINDS = {kind.name: kind for kind in (TUNED_MODEL, TUNING_JOB)}
 BASE = "models/gemini-1.5-flash-001-tuning"
 OLD_DIGEST = "a1b2c3d4" * 8
 NEW_DIGEST = "e5f6a7b8" * 8

@@ -9,6 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from reconciler.plan.values import Action, Change, FieldChange, Plan, Reason
+from reconciler.providers.gemini.fields import TUNED_MODEL
+from reconciler.providers.vertex.fields import TUNING_JOB
 from reconciler.render.codec import Json
 from reconciler.render.machine import (
     action_reason,
@@ -25,7 +27,7 @@ from tests.render.strategies import plans as any_plan
 
 def body(change: Change) -> dict[str, Json]:
     """The `change` of a resource change."""
-    found = change_entry(change)["change"]
+    found = change_entry(change, TUNED_MODEL)["change"]
     assert isinstance(found, dict)
     return found
 
@@ -70,7 +72,7 @@ def test_actions(change: Change, expected: list[str]) -> None:
 def test_action_reason(change: Change, reason: str) -> None:
     """The reason is one of Terraform's, and absent where it has none."""
     assert action_reason(change) == reason
-    assert change_entry(change).get("action_reason", "") == reason
+    assert change_entry(change, TUNED_MODEL).get("action_reason", "") == reason
 
 
 @settings(
@@ -79,7 +81,7 @@ def test_action_reason(change: Change, reason: str) -> None:
 @given(any_plan)
 def test_any_plan_is_json_without_training_data(plan: Plan) -> None:
     """Every plan can be written, has an entry for each change in its order, and holds no example."""
-    document = json.loads(json.dumps(plan_document(plan), allow_nan=False))
+    document = json.loads(json.dumps(plan_document(plan, plans.KINDS), allow_nan=False))
     assert SECRET not in json.dumps(document)
     assert [one["address"] for one in document["resource_changes"]] == [
         str(one.address) for one in plan.changes
@@ -90,7 +92,7 @@ def test_any_plan_is_json_without_training_data(plan: Plan) -> None:
 
 def test_the_keys_that_tools_look_for() -> None:
     """conftest, PR bots and dashboards find what Terraform gives them."""
-    document = plan_document(plans.EVERYTHING)
+    document = plan_document(plans.EVERYTHING, plans.KINDS)
     assert document["format_version"] == "1.2"
     assert document["variables"] == {"team": {"value": "search"}}
     assert (document["applyable"], document["complete"], document["errored"]) == (True, False, False)
@@ -112,7 +114,7 @@ def test_the_keys_that_tools_look_for() -> None:
 )
 def test_applyable(changes: tuple[Change, ...], applyable: bool) -> None:  # noqa: FBT001
     """A plan is worth applying when apply would do something."""
-    assert plan_document(Plan(changes))["applyable"] is applyable
+    assert plan_document(Plan(changes), plans.KINDS)["applyable"] is applyable
 
 
 def test_attributes_are_nested_like_the_manifest() -> None:
@@ -164,6 +166,21 @@ def test_unchanged_data_is_the_same_before_and_after() -> None:
     assert before["tuning_task"] == after["tuning_task"]
 
 
+def test_a_kind_says_who_serves_it_and_where_its_data_stands() -> None:
+    """The provider of an entry is the API of its kind, and a data set's full path is taken as it is."""
+    data = replace(plans.DATA, field=TUNING_JOB.data_field)
+    job = replace(plans.CREATE, address=plans.address("job", "TuningJob"), datasets=(data,), after={})
+    entry = change_entry(job, TUNING_JOB)
+    assert entry["provider_name"] == "aiplatform.googleapis.com"
+    assert change_entry(plans.CREATE, TUNED_MODEL)["provider_name"] == "generativelanguage.googleapis.com"
+    change = entry["change"]
+    assert isinstance(change, dict)
+    assert isinstance(change["after"], dict)
+    assert change["after"]["supervised_tuning_spec"] == {
+        "training_dataset_uri": {"digest": plans.NEW_DIGEST, "examples": 18, "characters": 812}
+    }
+
+
 def test_adopting_is_importing() -> None:
     """Only an adoption has importing, with the id."""
     importing = {change.address.name for change in plans.CHANGES if "importing" in body(change)}
@@ -173,13 +190,13 @@ def test_adopting_is_importing() -> None:
 
 def test_deposed_models_are_marked() -> None:
     """The deletion of a deposed model is told from that of the address."""
-    assert change_entry(plans.DELETE_DEPOSED)["deposed"] == "roman-00000000"
-    assert "deposed" not in change_entry(plans.DELETE)
+    assert change_entry(plans.DELETE_DEPOSED, TUNED_MODEL)["deposed"] == "roman-00000000"
+    assert "deposed" not in change_entry(plans.DELETE, TUNED_MODEL)
 
 
 def test_only_outputs_that_change_are_listed() -> None:
     """A model that goes on serving is no output change."""
-    changed = plan_document(plans.EVERYTHING)["output_changes"]
+    changed = plan_document(plans.EVERYTHING, plans.KINDS)["output_changes"]
     assert isinstance(changed, dict)
     assert changed["TunedModel/roman"] == {"actions": ["update"], "after_unknown": True}
     assert changed["TunedModel/retired"] == {"actions": ["delete"], "after": None}
@@ -189,12 +206,15 @@ def test_only_outputs_that_change_are_listed() -> None:
 def test_every_action_has_an_entry() -> None:
     """No action is left out of the document, quiet ones included."""
     for action in Action:
-        assert change_entry(replace(plans.CREATE, action=action))["address"] == "TunedModel/number-generator"
+        assert (
+            change_entry(replace(plans.CREATE, action=action), TUNED_MODEL)["address"]
+            == "TunedModel/number-generator"
+        )
 
 
 def test_the_drift_document_has_classes() -> None:
     """Each finding has its class; what nobody declared goes by its resource name."""
-    document = drift_document(plans.DRIFTS, plans.CONTEXT)
+    document = drift_document(plans.DRIFTS, plans.CONTEXT, plans.KINDS)
     found = document["resource_drift"]
     assert isinstance(found, list)
     assert [(one["address"], one["class"]) for one in found if isinstance(one, dict)] == [

@@ -45,7 +45,7 @@ def resealed(document: dict[str, object]) -> bytes:
 @given(any_plan)
 def test_any_plan_comes_back(plan: Plan) -> None:
     """What is read is what was written, types included, and no training data was written."""
-    data = dumps(plan)
+    data = dumps(plan, plans.KINDS)
     assert SECRET.encode() not in data
     back = loads(data, place="x.plan")
     assert back == without_examples(plan)
@@ -56,12 +56,12 @@ def test_any_plan_comes_back(plan: Plan) -> None:
 @given(any_plan)
 def test_the_same_plan_is_the_same_bytes(plan: Plan) -> None:
     """A saved plan can be compared by its bytes."""
-    assert dumps(plan) == dumps(loads(dumps(plan), place=""))
+    assert dumps(plan, plans.KINDS) == dumps(loads(dumps(plan, plans.KINDS), place=""), plans.KINDS)
 
 
 def test_a_plan_file_is_ascii_with_a_line_for_each_change() -> None:
     """A diff of two plans reads well, and printing one cannot steer a terminal."""
-    data = dumps(replace(plans.EVERYTHING, notes=(plans.HOSTILE,)))
+    data = dumps(replace(plans.EVERYTHING, notes=(plans.HOSTILE,)), plans.KINDS)
     assert data.isascii()
     assert b"\x1b" not in data
     lines = data.decode().splitlines()
@@ -73,7 +73,7 @@ def test_a_plan_file_is_ascii_with_a_line_for_each_change() -> None:
 @given(st.integers(0, 10**6))
 def test_a_cut_file_is_refused(length: int) -> None:
     """A file cut anywhere is no plan."""
-    data = dumps(plans.SMALL)
+    data = dumps(plans.SMALL, plans.KINDS)
     with pytest.raises(PlanError, match=r"x\.plan"):
         loads(data[: length % (len(data) - 2)], place="x.plan")
 
@@ -82,7 +82,7 @@ def test_a_cut_file_is_refused(length: int) -> None:
 @given(st.integers(0, 10**6), st.integers(0, 255))
 def test_a_changed_byte_is_refused_or_means_nothing(index: int, byte: int) -> None:
     """Whatever byte is replaced: refused with a PlanError, or the plan is the same."""
-    data = bytearray(dumps(plans.SMALL))
+    data = bytearray(dumps(plans.SMALL, plans.KINDS))
     data[index % len(data)] = byte
     try:
         plan = loads(bytes(data), place="x.plan")
@@ -142,7 +142,7 @@ def test_an_edited_plan_is_refused() -> None:
         (b'"actions": ["delete"]', b'"actions": ["no-op"]'),
         (b'"applyable": true', b'"applyable": false'),
     ):
-        data = dumps(plans.EVERYTHING)
+        data = dumps(plans.EVERYTHING, plans.KINDS)
         assert old in data
         with pytest.raises(PlanError, match="checksum does not match"):
             loads(data.replace(old, new, 1), place="x.plan")
@@ -189,7 +189,7 @@ def test_an_edited_plan_is_refused() -> None:
 )
 def test_wrong_types_are_refused(key: str, value: object, message: str) -> None:
     """Even with a checksum that fits, a document of another shape is an error that names the place."""
-    document = json.loads(dumps(plans.SMALL))
+    document = json.loads(dumps(plans.SMALL, plans.KINDS))
     document["reconciler"][key] = value
     with pytest.raises(PlanError) as refusal:
         loads(resealed(document), place="x.plan")
@@ -198,7 +198,7 @@ def test_wrong_types_are_refused(key: str, value: object, message: str) -> None:
 
 def test_an_integer_price_is_a_price() -> None:
     """JSON does not part 1 from 1.0: a float field takes both."""
-    document = json.loads(dumps(plans.SMALL))
+    document = json.loads(dumps(plans.SMALL, plans.KINDS))
     document["reconciler"]["changes"][0]["bill"]["price"] = 3
     (change, _) = loads(resealed(document), place="x").changes
     assert change.bill is not None

@@ -15,6 +15,7 @@ from typing import Any, NoReturn, TextIO
 import click
 
 from reconciler import __version__
+from reconciler.cli import standing
 from reconciler.errors import Diagnostic, ExitCode, ReconcilerError
 
 COMMANDS = {
@@ -87,9 +88,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: locks are given back
     code = _run(given)
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)  # all is said and done: the exit code stands
+    standing.keep(code)  # all is said and done
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

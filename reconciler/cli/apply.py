@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from reconciler.cli import connect, options, running
+from reconciler.cli import connect, options, running, standing
 from reconciler.cli.console import Console, timestamp
 from reconciler.cli.saved import saved_plan
-from reconciler.errors import UsageError
+from reconciler.errors import Diagnostic, ReconcilerError, UsageError
 
 if TYPE_CHECKING:
     from reconciler.operation import Operation
@@ -28,6 +29,9 @@ _IN_THE_PLAN = (
     "max_trainings",
     "max_deletes",
 )
+
+
+_LATER = "What was done is recorded; to read them: reconciler output --format json"
 
 
 @click.command("apply")
@@ -92,7 +96,7 @@ def command(
         code = running.carry_out(
             run, run.recheck(plan), console, wait=not no_wait, timeout=timeout, resume=resume
         )
-        _outputs(run, console)
+        _outputs_after(run, console, code)
     return code
 
 
@@ -109,6 +113,21 @@ def _must_exist(paths: Iterable[str]) -> None:
 def _is_given(value: object) -> bool:
     """Whether an option was on the command line; --max-deletes 0 is."""
     return value is not None and value is not False and value != ()
+
+
+def _outputs_after(run: Operation, console: Console, code: int) -> None:
+    """The same when something was begun: whatever happens here, the exit code says what became of that."""
+    if not console.as_json:
+        return
+    try:
+        if not standing.attempt(lambda: _outputs(run, console), code):
+            run.stopping.set()
+            console.errors(
+                [Diagnostic("interrupted before the outputs were read", _LATER, severity="warning")]
+            )
+    except ReconcilerError as error:
+        console.errors([replace(one, severity="warning") for one in error.diagnostics])
+        console.errors([Diagnostic("the outputs could not be read", _LATER, severity="warning")])
 
 
 def _outputs(run: Operation, console: Console) -> None:

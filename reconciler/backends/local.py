@@ -8,9 +8,11 @@ because the kernel drops its lock, whatever the file still says.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +32,10 @@ from reconciler.errors import (
 )
 
 _READ_LIMIT = 4096
+_LOCK_FILE = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+"""No link: it comes with the work tree, and would have any other file of ours emptied."""
+_NO_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EACCES})
+"""A folder that may not be opened for reading, or lies where folders cannot be synced."""
 
 
 class LocalBackend:
@@ -65,7 +71,7 @@ class LocalBackend:
         """See Backend.read."""
         with self._named_errors("read"):
             try:
-                data = self._path.read_bytes()
+                data = _bytes(self._path)
             except FileNotFoundError:
                 return None
             return Stored(data, _version(data))
@@ -118,7 +124,7 @@ class LocalBackend:
 
     def _take(self) -> int:
         while True:
-            descriptor = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(self._lock_path, _LOCK_FILE, 0o600)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if self._is_lock_file(descriptor):
@@ -210,13 +216,25 @@ def _remove(paths: list[Path]) -> None:
             path.unlink()
 
 
+def _bytes(path: Path) -> bytes:
+    """Of a regular file, without ever waiting for it: what stands there may come from a pull request."""
+    with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:  # noqa: PTH123
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+        return file.read()
+
+
 def _sync_folder(folder: Path) -> None:
-    """Make the rename itself durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
+    """Make the rename itself durable, where the file system can."""
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_SYNC:
+            raise
 
 
 def _holder(descriptor: int) -> tuple[LockInfo, int | None]:

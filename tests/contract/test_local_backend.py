@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -140,6 +142,66 @@ def test_a_write_is_durable_before_it_counts(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(os, "fsync", watched)
     put(local(tmp_path), b"newer")
     assert seen == [("file", b"old"), ("folder", b"newer")]
+
+
+def test_a_linked_lock_file_empties_nothing(tmp_path: Path) -> None:
+    """A pull request may bring a link where the lock belongs: what it leads to keeps its bytes."""
+    (tmp_path / "precious").write_text("keys")
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "default.lock").symlink_to(tmp_path / "precious")
+    with pytest.raises(StateStoreError, match="cannot lock the state: Too many levels of symbolic links"):
+        local(tmp_path / "state").lock(ANN)
+    assert (tmp_path / "precious").read_text() == "keys"
+
+
+@pytest.mark.parametrize("what", ["fifo", "zero", "folder", "circle"])
+def test_a_state_that_is_no_file_is_neither_waited_for_nor_swallowed(tmp_path: Path, what: str) -> None:
+    """A pipe without a writer, a device without an end, a folder, a circle of links: an error, at once."""
+    place = tmp_path / "default.json"
+    if what == "fifo":
+        os.mkfifo(place)
+    elif what == "folder":
+        place.mkdir()
+    else:
+        place.symlink_to("/dev/zero" if what == "zero" else place)
+    with pytest.raises(StateStoreError, match="cannot read the state"):
+        local(tmp_path).read()
+
+
+@pytest.mark.parametrize(
+    ("number", "fails"), [(errno.EINVAL, False), (errno.ENOTSUP, False), (errno.EIO, True)]
+)
+def test_a_folder_that_cannot_be_synced_is_no_failure_and_a_broken_disk_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, *, fails: bool
+) -> None:
+    """Some file systems sync no folders, and the state is written all the same."""
+    real = os.fsync
+
+    def failing(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(number, os.strerror(number))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", failing)
+    with pytest.raises(StateStoreError, match="Input/output") if fails else contextlib.nullcontext():
+        put(local(tmp_path), b"{}")
+    assert (tmp_path / "default.json").read_bytes() == b"{}"
+
+
+def test_bytes_that_do_not_reach_the_disk_are_no_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file's own sync fails: the old state stays, alone."""
+    put(local(tmp_path), b'{"serial": 1}')
+
+    def failing(_descriptor: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "fsync", failing)
+    with pytest.raises(StateStoreError, match="cannot write the state: Input/output error"):
+        put(local(tmp_path), b'{"serial": 2}')
+    assert (tmp_path / "default.json").read_bytes() == b'{"serial": 1}'
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["default.json", "default.lock"]
 
 
 def test_a_living_process_keeps_its_lock_and_a_dead_one_holds_nothing(tmp_path: Path) -> None:

@@ -65,7 +65,10 @@ class Completed:
 class Failed:
     """An operation ended badly; what happened is recorded and the next run goes on from there.
 
-    `advice` says what to do now. `began` is False when nothing at the service was begun or changed.
+    Attributes:
+        error: the reason alone; what failed is said by the other fields.
+        advice: what to do now.
+        training: it had been accepted, and ended badly at the service.
     """
 
     address: Address
@@ -74,7 +77,7 @@ class Failed:
     advice: str = ""
     id: str = ""
     elapsed: float = 0.0
-    began: bool = True
+    training: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,7 @@ from reconciler.plan.values import Action, Change
 from reconciler.providers import Accepted, Training
 from reconciler.state import Model, Record, Verdict
 
-CHECK_ADVICE = (
-    "It is not promoted; correct the check or the data and apply again. What serves now goes on serving"
-)
+_CHECK_ADVICE = "Correct the check and apply again, or the data, which trains again"
 RETRY_ADVICE = "Apply again: nothing is trained twice"
 _RETRY = "reconciler apply --retry-failed"
 
@@ -77,9 +75,11 @@ def _checked(task: Task, record: Record, result: object, _moment: str) -> Settle
     address = task.change.address
     record = _on_model(record, task.id, lambda model: replace(model, verdict=verdict))
     if verdict is Verdict.FAILED:
-        return _stop(task, record, Failed(address, "check", f"a check failed: {said}", CHECK_ADVICE, task.id))
+        serving = f"; {record.serving.id} goes on serving" if record.serving is not None else ""
+        advice = f"It is not promoted{serving}. {_CHECK_ADVICE}"
+        return _stop(task, record, Failed(address, "check", said, advice, task.id))
     if verdict is Verdict.UNKNOWN:
-        reason = f"its checks could not be run: {said}; it is not promoted"
+        reason = f"{said}; it is not promoted until wait or apply has run its checks again"
         return _stop(task, record, Skipped(address, "check", reason, task.id, unfinished=True))
     detail = f"{len(task.change.checks)} passed"
     return Settled(record, (Completed(address, "check", task.id, detail=detail),))
@@ -121,13 +121,14 @@ def _trained(task: Task, record: Record, result: object, moment: str) -> Settled
     if result.status is Status.FAILED:
         why = result.error or "the service gave no reason"
         elapsed = duration(done)
-        return _stop(task, record, training_failed(address, task.id, f"its training failed: {why}", elapsed))
+        return _stop(task, record, training_failed(address, task.id, why, elapsed))
     return Settled(record)
 
 
 def training_failed(address: Address, id: str, error: str, elapsed: float = 0.0) -> Failed:
     """A training that ended badly, and the way to another."""
-    return Failed(address, "create", error, f"To train it again: {_RETRY} --target {address}", id, elapsed)
+    advice = f"To train it again: {_RETRY} --target {address}"
+    return Failed(address, "create", error, advice, id, elapsed, training=True)
 
 
 def overtaken(task: Task, record: Record) -> Settled:

@@ -153,8 +153,10 @@ class _Run:
 def _without_calls(plan: Plan) -> Iterator[Event]:
     """What the intents alone have settled, and what nothing is done about."""
     for change in plan.changes:
-        if change.action is Action.FAILED:
-            yield training_failed(change.address, change.id, f"{change.reason}: {change.error}")
+        if change.action is Action.FAILED and change.id:
+            yield training_failed(change.address, change.id, change.error)
+        elif change.action is Action.FAILED:  # the model that it is tuned from failed, which is told as well
+            yield Skipped(change.address, "create", change.error)
         elif change.action is Action.COMPLETE and not change.promote:
             reason = "recorded only: the manifest has changed since it was approved"
             yield Skipped(change.address, "promote", reason, change.id)

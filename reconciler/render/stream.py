@@ -16,7 +16,8 @@ One JSON object a line. Every line has
     apply_progress    hook {resource, action, id_value, elapsed_seconds, percent, step, total_steps,
                       epoch, mean_loss, remaining_seconds}; absent where the service does not say
     apply_complete    hook {resource, action, id_key, id_value, elapsed_seconds}
-    apply_errored     hook {resource, action, elapsed_seconds}; a diagnostic with the reason follows
+    apply_errored     hook {resource, action, id_key, id_value, elapsed_seconds}; a diagnostic with the reason
+                      follows
     apply_skipped     hook {resource, action, reason, unfinished}; ours, Terraform has nothing like it
     detached          reason, training [addresses]: we stopped waiting, the trainings go on; ours
     diagnostic        diagnostic {severity, summary, detail, address?, range?}
@@ -45,7 +46,7 @@ from reconciler.plan.values import Action, Change, Drift, DriftClass, Plan
 from reconciler.render.codec import Json, encode
 from reconciler.render.machine import action_reason
 from reconciler.render.screen import visible
-from reconciler.render.text.events import event_line
+from reconciler.render.text.events import event_line, failure
 from reconciler.render.wording import drift_phrase, phrase, subject, summary
 
 UI_VERSION = "1.2"
@@ -140,9 +141,9 @@ def event_records(event: Event, timestamp: str) -> Iterator[dict[str, Json]]:
             hook = _hook(event) | {"elapsed_seconds": round(event.elapsed)}
             yield _record("apply_complete", message, timestamp) | {"hook": hook}
         case Failed():
-            hook = _hook(event) | {"elapsed_seconds": round(event.elapsed), "began": event.began}
+            hook = _hook(event) | {"elapsed_seconds": round(event.elapsed)}
             yield _record("apply_errored", message, timestamp, level="error") | {"hook": hook}
-            problem = f"{event.operation} failed: {event.error}"
+            problem = f"{failure(event)}: {event.error}"
             yield diagnostic_record(Diagnostic(problem, event.advice, address=str(event.address)), timestamp)
         case Skipped():
             hook = _hook(event) | {"reason": event.reason, "unfinished": event.unfinished}

@@ -286,14 +286,14 @@ ROWS = {
     ),
     "check: 500 once": Row((at("ask", error="internal"),), wants=CHECKING),
     "check: 503 for ever": Row(
-        (at("ask", error="unavailable", times=99),), UNFINISHED, "could not be run", wants=CHECKING
+        (at("ask", error="unavailable", times=99),), UNFINISHED, "run its checks again", wants=CHECKING
     ),
     "check: 400": Row((at("ask", status=400),), FAILED, "invalid argument", wants=CHECKING),
     "check: hangs once": Row((at("ask", hang=True),), wants=CHECKING),
     "check: a wrong answer": Row(
         (at("ask", garbage='{"candidates": [{"content": {"parts": [{"text": "wrong"}]}}]}'),),
         FAILED,
-        "a check failed",
+        "is answered with",
         wants=CHECKING,
     ),
 }  # fmt: skip

@@ -28,12 +28,14 @@ def test_a_child_is_trained_when_its_parent_serves() -> None:
 
 
 def test_a_child_of_a_parent_that_fails_is_not_begun() -> None:
-    """The parent's failure is told once, the child is skipped; exit 4."""
+    """The parent's failure is told once a run, the child is skipped; exit 4."""
     stage = Stage(want("child", parent="bot"), want())
     stage.service.failing["bot"] = "out of luck"
     process = stage.apply()
     assert process.told == ["bot create Started", "bot create Failed", "child create Skipped"]
     assert (process.code, "which failed" in process.one(Skipped).reason) == (FAILED, True)
+    again = stage.apply()
+    assert (again.told, again.code) == (["bot create Failed", "child create Skipped"], FAILED)
     stage.service.failing.clear()
     stage.apply(retry_failed=True)
     stage.apply()  # forgets the child's id that was never created: it was made from the failed parent's

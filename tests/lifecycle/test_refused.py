@@ -117,6 +117,19 @@ def test_a_check_that_is_not_passed_promotes_nothing(
     assert stage.settled()
 
 
+def test_a_failed_check_says_what_serves_now() -> None:
+    """The model that serves, where there is one; the reason stands once, and in the error alone."""
+    stage = checked(Stage(want(checks=(CHECK,))), "wrong")
+    first = stage.apply().one(Failed)
+    assert first.error == f"{CHECK.prompt!r} is answered with 'wrong', not {CHECK.expect!r}"
+    assert first.advice.startswith("It is not promoted. Correct the check")
+    checked(stage).apply()
+    old = serving(stage)
+    stage.manifests = (want(epochs=6, checks=(CHECK,)),)
+    second = checked(stage, "wrong").apply().one(Failed)
+    assert second.advice.startswith(f"It is not promoted; {old} goes on serving. Correct the check")
+
+
 def test_an_unfinished_candidate_stays_when_its_successor_is_refused() -> None:
     """It is deleted only for a successor that was accepted: until then, going back costs nothing."""
     stage = Stage(want())

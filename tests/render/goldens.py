@@ -34,6 +34,7 @@ EVENTS = (
         "Look at its data, then: reconciler apply --retry-failed",
         "broken-88888888",
         33.0,
+        training=True,
     ),
     Skipped(plans.DELETE_DEPOSED.address, "delete", "its successor is not accepted yet", unfinished=True),
     Detached("interrupt", (ROMAN, plans.WAIT.address)),

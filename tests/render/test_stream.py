@@ -90,7 +90,7 @@ def test_unknown_progress_is_absent() -> None:
 
 def test_a_failure_is_followed_by_its_diagnostic() -> None:
     """What failed comes first, why and what to do second, both of level error."""
-    failed = Failed(plans.address("x"), "create", "no quota", "Ask for more.", began=False)
+    failed = Failed(plans.address("x"), "create", "no quota", "Ask for more.")
     what, why = stream.event_records(failed, NOW)
     assert (what["type"], why["type"]) == ("apply_errored", "diagnostic")
     assert what["@level"] == why["@level"] == "error"

@@ -263,5 +263,9 @@ def test_failures_end_with_advice() -> None:
         event_line(failed, colour=False)
         == "TunedModel/x: update failed after 2s [x-1]: 403 no. Ask its owner."
     )
+    refused = event_line(Failed(plans.address("x"), "permissions", "403 no"), colour=False)
+    assert refused == "TunedModel/x: setting permissions failed: 403 no."
+    ended = event_line(Failed(plans.address("x"), "create", "diverged", training=True), colour=False)
+    assert ended == "TunedModel/x: training failed: diverged."
     done = Completed(plans.address("x"), "rename", detail="to y")
     assert event_line(done, colour=False) == "TunedModel/x: rename done: to y"

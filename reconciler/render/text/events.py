@@ -34,6 +34,8 @@ _ENDS = {
     "wait": "trained",
 }
 
+_FAILS = {"permissions": "setting permissions"}
+
 
 def event_line(event: Event, *, colour: bool) -> str | None:
     """The event as one line; None when there is nothing to say. Throttling progress is the caller's."""
@@ -48,7 +50,7 @@ def event_line(event: Event, *, colour: bool) -> str | None:
             detail = f": {visible(event.detail)}" if event.detail else ""
             return f"{_subject(event)}: {paint(what, 'green')}{_after(event.elapsed)}{_id(event.id)}{detail}"
         case Failed():
-            what = paint(f"{visible(event.operation)} failed", "red", "bold")
+            what = paint(failure(event), "red", "bold")
             advice = f" {visible(event.advice)}" if event.advice else ""
             error = _sentence(visible(event.error))
             return f"{_subject(event)}: {what}{_after(event.elapsed)}{_id(event.id)}: {error}{advice}"
@@ -64,6 +66,13 @@ def event_line(event: Event, *, colour: bool) -> str | None:
 def stage(operation: str) -> str:
     """What goes on: "running its checks"."""
     return _BEGINS.get(operation, visible(operation))
+
+
+def failure(event: Failed) -> str:
+    """What failed, without the reason: "check failed"."""
+    if event.training:
+        return "training failed"
+    return f"{_FAILS.get(event.operation, visible(event.operation))} failed"
 
 
 def progress_text(event: Progress) -> str:
@@ -102,7 +111,7 @@ def _id(id: str) -> str:
 
 
 def _after(seconds: float) -> str:
-    return f" after {duration(seconds)}" if seconds >= 0.5 else ""
+    return f" after {duration(seconds)}" if round(seconds) else ""
 
 
 def _sentence(text: str) -> str:

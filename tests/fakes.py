@@ -6,6 +6,7 @@ the Provider protocol says, not as any API does; what the API does is the emulat
 
 from __future__ import annotations
 
+import itertools
 import math
 import threading
 from collections import Counter
@@ -196,6 +197,7 @@ class FakeService:
         self.kind = kind
         self.models: dict[str, FakeModel] = {}
         self.history: list[FakeModel] = []
+        self._serials = itertools.count(1)
         self.creates: Counter[str] = Counter()
         self.deletes: list[str] = []
         self.calls: list[tuple[str, str]] = []
@@ -281,7 +283,7 @@ class FakeService:
             started=started,
             seconds=self.training_seconds,
             error=self.failing.get(id) or self.failing.get(id.rpartition("-")[0]) or "",
-            serial=sum(self.creates.values()) + len(self.models) + 1,
+            serial=next(self._serials),
         )
 
     def visible(self, id: str, lag: float) -> FakeModel | None:

@@ -11,7 +11,7 @@ from reconciler.providers.gemini.fields import TUNED_MODEL
 from reconciler.providers.vertex.fields import TUNING_JOB
 
 PROJECT, LOCATION = "p", "us-central1"
-_GEMINI, _MODEL = "^/v1beta/tunedModels", "^/v1beta/tunedModels/a-[a-z2-7]{8}"
+_GEMINI, _MODEL = "^/v1beta/tunedModels", "^/v1beta/tunedModels/[a-z0-9-]+"
 _VERTEX = f"^/v1/projects/[^/]+/locations/{LOCATION}/"
 _NUMBER = "/[0-9]+(@[0-9]+)?"
 
@@ -22,8 +22,8 @@ class Api:
 
     Attributes:
         kind: what its models are to us.
-        calls: what tests call its calls, to how a fault rule of the emulator begins that meets them. Where
-            an API names models by our ids, it is the model "a" that is met.
+        calls: what tests call its calls, to how a fault rule of the emulator begins that meets them;
+            "training" and "lag" meet the model "a".
     """
 
     kind: Kind
@@ -40,7 +40,7 @@ GEMINI = Api(
         "create": {"method": "POST", "path": f"{_GEMINI}$"},
         "list": {"method": "GET", "path": f"{_GEMINI}$"},
         "look": {"method": "GET", "path": f"{_MODEL}$"},
-        "poll": {"method": "GET", "path": "^/v1/tunedModels/a-.*/operations/"},
+        "poll": {"method": "GET", "path": "^/v1/tunedModels/.*/operations/"},
         "update": {"method": "PATCH", "path": f"{_MODEL}$"},
         "delete": {"method": "DELETE", "path": f"{_MODEL}$"},
         "grant": {"method": "POST", "path": f"{_MODEL}/permissions$"},

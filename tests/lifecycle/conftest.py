@@ -1,4 +1,4 @@
-"""An emulator and a project folder for each test."""
+"""An emulator and a project folder for each test, or one emulator for a module's stages."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ import pathlib
 from collections.abc import Iterator
 
 import pytest
+import requests
 
+from reconciler.emulator import Settings
+from reconciler.emulator.server import running
 from tests.cli.harness import Project, Service
+from tests.lifecycle.emulated import Emulator
 
 
 @pytest.fixture
 def service() -> Iterator[Service]:
     """Return an emulator; a training takes no time."""
-    from reconciler.emulator import Settings
-    from reconciler.emulator.server import running
-
     with running(settings=Settings(training_seconds=0)) as emulator:
         yield Service(emulator.url)
 
@@ -26,3 +27,11 @@ def project(tmp_path: pathlib.Path, service: Service) -> Project:
     root = tmp_path / "project"
     (root / "manifests").mkdir(parents=True)
     return Project(root, service)
+
+
+@pytest.fixture(scope="module")
+def emulator() -> Iterator[Emulator]:
+    """Return an emulator that stages reset and use one after the other."""
+    with running() as served, requests.Session() as session:
+        session.trust_env = False
+        yield Emulator(served.url, session)

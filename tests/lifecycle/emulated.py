@@ -6,6 +6,7 @@ die before and after each single request.
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import Counter
 from collections.abc import Iterable
@@ -25,13 +26,16 @@ from reconciler.transport import Transport
 from reconciler.transport.credentials import Credentials
 from reconciler.transport.exchange import Exchange, Reply
 from reconciler.transport.pace import Pace, Patience
-from tests.fakes import FakeClock, Fuse
+from tests.fakes import Fuse
 from tests.lifecycle.apis import GEMINI, LOCATION, PROJECT, VERTEX
 from tests.lifecycle.stage import Stage, Stop
 
 LAG = 60.0
 """Seconds that providers look for what was accepted."""
 HOME = f"v1/projects/{PROJECT}/locations/{LOCATION}"
+RUNNING = frozenset(
+    f"JOB_STATE_{state}" for state in ("QUEUED", "PENDING", "RUNNING", "CANCELLING", "PAUSED")
+)
 _BUCKET = "gs://data"
 _CHANGING = frozenset({"POST", "PATCH", "DELETE"})
 
@@ -46,15 +50,30 @@ class Emulator:
 
     def call(self, method: str, path: str, body: object = None) -> Any:
         """Send a request to the service itself; it must succeed."""
-        reply = self._session.request(method, f"{self.url}/{path}", json=body, timeout=20)
+        reply = self._reply(method, path, body)
         assert reply.status_code == 200, reply.text
         return reply.json()
+
+    def sent(self, method: str, path: str, body: object = None) -> bool:
+        """Send a request to the service itself; whether it did that."""
+        return self._reply(method, path, body).status_code == 200
+
+    def text(self, path: str) -> str:
+        """What lies there."""
+        return self._reply("GET", path, None).text
+
+    def _reply(self, method: str, path: str, body: object) -> requests.Response:
+        return self._session.request(method, f"{self.url}/{path}", json=body, timeout=20)
+
+    def adjust(self, **settings: Any) -> None:
+        """Change settings."""
+        self.call("POST", "emulator/settings", settings)
 
     def reset(self, **settings: Any) -> None:
         """Nothing has ever happened, and the clock stands still."""
         self.call("POST", "emulator/reset")
         self.call("POST", "emulator/clock", {"frozen": True})
-        self.call("POST", "emulator/settings", settings)
+        self.adjust(**settings)
         self._told = 0.0
 
     def tell(self, now: float) -> None:
@@ -77,9 +96,9 @@ class Emulator:
         """Drop every fault."""
         self.call("DELETE", "emulator/faults")
 
-    def log(self) -> list[dict[str, Any]]:
-        """Every request."""
-        found: list[dict[str, Any]] = self.call("GET", "emulator/requests")["requests"]
+    def log(self, after: int = 0) -> list[dict[str, Any]]:
+        """Every request after that one."""
+        found: list[dict[str, Any]] = self.call("GET", f"emulator/requests?after={after}")["requests"]
         return found
 
     def listed(self, collection: str) -> list[dict[str, Any]]:
@@ -105,12 +124,21 @@ class Emulator:
             one["query"]["tunedModelId"] for one in creates if one["path"].endswith("/tunedModels")
         )
 
+    def tuned_model(self, id: str) -> dict[str, Any]:
+        """One of the Gemini API's models, which a list may not show yet; empty when there is none."""
+        reply = self._reply("GET", f"v1beta/tunedModels/{id}", None)
+        found: dict[str, Any] = reply.json() if reply.status_code == 200 else {}
+        return found
+
+    def is_alive(self, kind: Kind, id: str) -> bool:
+        """Whether anything is left of it."""
+        return bool(self.tuned_model(id)) if kind is GEMINI.kind else id in self.alive(kind)
+
     def alive(self, kind: Kind) -> set[str]:
         """The ids of which anything is left that could be paid for, called or listed."""
         if kind is GEMINI.kind:
             return {one["name"].removeprefix("tunedModels/") for one in self.tuned_models()}
-        running = {"JOB_STATE_QUEUED", "JOB_STATE_PENDING", "JOB_STATE_RUNNING", "JOB_STATE_PAUSED"}
-        found = [job for job in self.listed("tuningJobs") if job["state"] in running]
+        found = [job for job in self.listed("tuningJobs") if job["state"] in RUNNING]
         found += self.listed("models") + self.listed("endpoints")
         return {one["labels"][labels.ID] for one in found}
 
@@ -118,23 +146,25 @@ class Emulator:
 class Line(Exchange):
     """The way of one process to the emulator."""
 
-    def __init__(self, emulator: Emulator, clock: FakeClock, fuse: Fuse, sent: list[tuple[str, str]]) -> None:
-        super().__init__(emulator.url, loopback=True, connections=4)
-        self._emulator, self._clock, self._fuse, self._sent = emulator, clock, fuse, sent
+    def __init__(self, stage: EmulatedStage, fuse: Fuse) -> None:
+        super().__init__(stage.emulator.url, loopback=True, connections=4)
+        self._stage, self._fuse = stage, fuse
 
     def send(self, method: str, path: str, **rest: Any) -> Reply:
         """See Exchange.send."""
         self._fuse.point(f"before {method} {path}")
-        self._emulator.tell(self._clock())
+        self._stage.emulator.tell(self._stage.clock())
         if method in _CHANGING and not path.endswith(":generateContent"):
-            self._sent.append((method, path))
+            self._stage.sent.append((method, path))
+        if method == "POST" and path.endswith("/tunedModels"):
+            self._stage.creates.append(json.loads(rest["body"]))
         reply = super().send(method, path, **rest)
         self._fuse.point(f"after {method} {path}")
         return reply
 
 
 class EmulatedStage(Stage):
-    """See Stage; `services` are not used.
+    """See Stage; it has no `services`.
 
     Args:
         emulator: shared with other stages, one after the other.
@@ -142,6 +172,10 @@ class EmulatedStage(Stage):
         retry: seconds that failures are repeated.
         manifests: what is declared at first.
         settings: of the emulator.
+
+    Attributes:
+        sent: every request that is not mere reading.
+        creates: the bodies of those that create a tuned model, whether they had an effect or not.
     """
 
     def __init__(
@@ -158,6 +192,7 @@ class EmulatedStage(Stage):
         self.context = Context(endpoint=emulator.url, service="emulator")
         self._timeout, self._retry = timeout, retry
         self.sent: list[tuple[str, str]] = []
+        self.creates: list[dict[str, Any]] = []
         emulator.reset(**settings)
 
     def changes(self) -> list[tuple[str, str]]:
@@ -174,7 +209,7 @@ class EmulatedStage(Stage):
                 base_url=url,
                 project=PROJECT,
                 credentials=Credentials({"GOOGLE_OAUTH_ACCESS_TOKEN": "token"}, url, PROJECT, ""),
-                exchange=Line(self.emulator, self.clock, fuse, self.sent),
+                exchange=Line(self, fuse),
                 pace=Pace(self.clock, self.clock.sleep, stopping.is_set),
                 patience=Patience(seconds=self._retry, limited_seconds=5 * self._retry),
                 timeout=self._timeout,
@@ -207,7 +242,7 @@ class EmulatedStage(Stage):
         rules = self.emulator.faults()
         self.emulator.heal()
         try:
-            alive = id in self.emulator.alive(kind)
+            alive = self.emulator.is_alive(kind, id)
         finally:
             self.emulator.fault(rules)
         if alive:

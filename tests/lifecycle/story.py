@@ -11,34 +11,41 @@ from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from reconciler.apply import Settings
-from reconciler.errors import (
-    AlreadyExistsError,
-    InvalidArgumentError,
-    RateLimitedError,
-    ReconcilerError,
-    ReplyLostError,
-    StateStoreError,
-    UnavailableError,
-)
-from reconciler.model import Address, Desired, Status
-from reconciler.providers.gemini.fields import HYPERPARAMETERS
+from reconciler.errors import ReconcilerError, StateStoreError
+from reconciler.model import Address, Check, Desired, Kind, Status
+from reconciler.providers.gemini.fields import TUNED_MODEL
+from reconciler.providers.vertex.fields import TUNING_JOB
 from reconciler.state import Model
-from tests.fakes import BASE, Crash, FakeModel, Fuse
-from tests.lifecycle.stage import CHECK, KIND, READER, Stage, address, data_set, want
+from tests.fakes import BASES, Crash, Fuse
+from tests.lifecycle.backstage import FOREIGN_EPOCHS, STRANGERS, Backstage, Trained
+from tests.lifecycle.stage import READER, Stage, address, want
 
-STRANGERS = ("stranger-abcdefgh", "a-abcdefgh", "elsewhere")
-"""Live models of other people, one of which looks like a generation of ours."""
+JOBS = frozenset({"job", "subjob"})
+"""The names of those that are TuningJobs."""
 DAY = timedelta(hours=24)
+
+
+def kind_of(name: str) -> Kind:
+    """Of what a name stands for."""
+    return TUNING_JOB if name in JOBS else TUNED_MODEL
+
+
+def where(name: str) -> Address:
+    """Its address."""
+    return address(name, kind_of(name))
 
 
 @dataclass(frozen=True)
 class Spec:
-    """What a manifest says, as far as it matters here. A pinned one may be deleted first."""
+    """What a manifest says, as far as it matters here. A pinned one may be deleted first.
+
+    A TuningJob is never pinned and has no permissions.
+    """
 
     name: str
     data: str = "one"
     epochs: int = 5
-    temperature: float | None = None
+    description: str | None = None
     parent: str | None = None
     pinned: bool = False
     permissions: bool = False
@@ -51,12 +58,13 @@ class Spec:
         return want(
             self.name,
             self.data,
+            kind=kind_of(self.name),
             parent=self.parent,
             epochs=self.epochs,
-            temperature=self.temperature,
+            description=self.description,
             id=f"{self.name}-pinned" if self.pinned else None,
             permissions=(READER,) if self.permissions else None,
-            checks=(CHECK,) if self.check else (),
+            checks=(Check(f"{self.data} 1", "1"),) if self.check else (),
             keep_deposed=DAY if self.keep else timedelta(0),
             prevent_destroy=self.protect and not self.pinned,
             replace="delete_first" if self.pinned else "candidate",
@@ -139,27 +147,37 @@ Content: TypeAlias = tuple[str, str, str, int]
 
 @dataclass
 class Teller:
-    """Plays a story and holds the promises after each of its events."""
+    """Plays a story and holds the promises after each of its events.
+
+    Attributes:
+        specs: what is declared now.
+        seen: every training so far, by its key.
+        excused: keys of those that failed or were deleted; another one may be in their place.
+        granted: how many more --replace asked for.
+        forced: what the last run's --replace named; asked: the ids that were chosen for it.
+        lost: ids that no state need record, because it was lost.
+    """
 
     story: Story
-    stage: Stage = field(default_factory=Stage)
+    backstage: Backstage
     specs: dict[str, Spec] = field(default_factory=dict)
-    seen: dict[str, tuple[Content, float]] = field(default_factory=dict)
-    trained: Counter[Content] = field(default_factory=Counter)
-    excused: Counter[Content] = field(default_factory=Counter)
+    seen: dict[str, Content] = field(default_factory=dict)
+    excused: set[str] = field(default_factory=set)
+    granted: Counter[Content] = field(default_factory=Counter)
     forced: str | None = None
     asked: set[str] = field(default_factory=set)
     lost: set[str] = field(default_factory=set)
     serial: int = 0
 
+    @property
+    def stage(self) -> Stage:
+        """Where it plays."""
+        return self.backstage.stage
+
     def play(self) -> None:
         """Tell it to its end; AssertionError at the first broken promise."""
-        stage, service = self.stage, self.stage.service
-        service.list_lag, service.keeps_creating = self.story.list_lag, self.story.keeps_creating
-        service.answer = lambda _model, _prompt: CHECK.expect
-        stage.deleting = self.deleting
-        for id in STRANGERS:
-            service.add(id, {f"{HYPERPARAMETERS}.epoch_count": 9})
+        self.backstage.begin(list_lag=self.story.list_lag, keeps_creating=self.story.keeps_creating)
+        self.stage.deleting = self.deleting
         for event in self.story.events:
             self.happen(event)
             self.look()
@@ -167,7 +185,6 @@ class Teller:
 
     def happen(self, event: Event) -> None:
         """One thing after another."""
-        service = self.stage.service
         match event:
             case Edit(specs):
                 self.specs = {spec.name: spec for spec in specs}
@@ -175,15 +192,15 @@ class Teller:
             case Run():
                 self.run(event)
             case Lose():
-                self.stage.store.stored = None
-                self.lost |= set(service.models)
+                self.backstage.forget()
+                self.lost |= {one.id for one in self.alive()}
                 self.serial = 0
             case Vanish(name):
-                for model in self.ours(name):
-                    self.excused[self.content(model)] += 1
-                    del service.models[model.id]
+                for one in self.ours(name):
+                    if self.backstage.vanish(one):
+                        self.excused.add(one.key)
             case Fail(name, on):
-                service.failing = {name: "out of luck"} if on else {}
+                self.backstage.fail(name if on else "")
             case Pass(seconds):
                 self.stage.clock.sleep(seconds)
 
@@ -194,14 +211,13 @@ class Teller:
         process = stage.process(
             fuse=Fuse(run.kill),
             retry_failed=run.retry,
-            replace=(f"{KIND}/{run.replace}",) if run.replace else (),
+            replace=(str(where(run.replace)),) if run.replace else (),
         )
         for fault in run.faults:
             if fault.method == "store":
                 process.backend.failures += [(fault.what, StateStoreError("the store is down"))] * fault.times
             else:
-                when, error = _FAULTS[fault.what]
-                stage.service.fail(fault.method, error, when=when, times=fault.times)
+                self.backstage.fault(fault.method, fault.what, fault.times)
         settings = Settings(parallelism=1, wait=run.command != "no-wait", timeout=run.timeout)
         try:
             if run.command == "wait":
@@ -214,116 +230,106 @@ class Teller:
         except (Crash, ReconcilerError):
             pass
         finally:
-            stage.service.failures.clear()
+            self.backstage.heal()
         assert stage.store.holder is None, "the lock was not given back"
 
     # -- promises ----------------------------------------------------------------------------------
 
-    def ours(self, name: str) -> list[FakeModel]:
-        """The live models of a name, strangers left out."""
-        return [
-            model
-            for model in self.stage.service.models.values()
-            if (model.id == name or model.id.startswith(f"{name}-")) and model.id not in STRANGERS
-        ]
+    def alive(self) -> list[Trained]:
+        """What is left of every training."""
+        return [one for one in self.backstage.trainings() if one.alive]
 
-    def content(self, model: FakeModel) -> Content:
+    def ours(self, name: str) -> list[Trained]:
+        """The live models of a name."""
+        return [one for one in self.alive() if one.id == name or one.id.startswith(f"{name}-")]
+
+    @staticmethod
+    def content(one: Trained) -> Content:
         """What was trained."""
-        epochs = model.attributes[f"{HYPERPARAMETERS}.epoch_count"]
-        assert isinstance(epochs, int)
-        stem = model.id if model.id.endswith("-pinned") else model.id.rpartition("-")[0]
-        return (stem, model.source, model.data, epochs)
+        stem = one.id if one.id.endswith("-pinned") else one.id.rpartition("-")[0]
+        return (stem, one.source, one.data, one.epochs)
 
     def wanted(self, spec: Spec) -> Content | None:
         """What the manifest wants trained; None while its parent does not serve."""
-        source = BASE
+        source = BASES[kind_of(spec.name).name]
         if spec.parent is not None:
-            parent = self.stage.state.resources.get(address(spec.parent))
+            parent = self.stage.state.resources.get(where(spec.parent))
             if parent is None or parent.serving is None:
                 return None
-            source = parent.serving.name
+            source = parent.serving.id
         stem = f"{spec.name}-pinned" if spec.pinned else spec.name
-        return (stem, source, data_set(spec.data).digest, spec.epochs)
+        return (stem, source, spec.data, spec.epochs)
 
     def deleting(self, id: str) -> None:
         """Before a live model is deleted: nothing else may go."""
-        model = self.stage.service.models[id]
-        assert id not in STRANGERS, f"{id} is not ours"
-        content = self.content(model)
-        self.excused[content] += 1
+        assert not any(id in ids for ids in STRANGERS.values()), f"{id} is not ours"
+        (one,) = (one for one in self.alive() if one.id == id)
+        content = self.content(one)
+        self.excused.add(one.key)
         found = self.recorded(id)
         assert found is not None, f"{id} is deleted, and was not recorded"
-        where, past = found
-        record = self.stage.state.resources[where]
-        spec = self.specs.get(where.name)
-        if spec is None or self.story_destroys(where):
+        place, past = found
+        record = self.stage.state.resources[place]
+        spec = self.specs.get(place.name)
+        if spec is None:
             assert not record.prevent_destroy, f"{id} is protected"
             return
         assert record.serving is None or record.serving.id != id, f"{id} serves"
-        failed = self.stage.service.status(model) is Status.FAILED
+        failed = one.status is Status.FAILED
         if past.promoted and not failed and not spec.pinned:
             assert not spec.protect, f"{id} served and is protected"
             kept = datetime.fromisoformat(past.deposed) + DAY if past.deposed else None
             assert not (spec.keep and kept and self.stage.now() < kept), f"{id} is to be kept"
-        if spec.pinned or failed or self.forced == where.name:
+        if spec.pinned or failed or self.forced == place.name:
             return
-        plain = (where.name, *content[1:])  # without a pin, a model that had one is as good
-        alike = {content, plain, (f"{where.name}-pinned", *content[1:])}
-        others = [one for one in self.ours(where.name) if one.id != id and self.content(one) in alike]
+        plain = (place.name, *content[1:])  # without a pin, a model that had one is as good
+        alike = {content, plain, (f"{place.name}-pinned", *content[1:])}
+        others = [other for other in self.ours(place.name) if other.id != id and self.content(other) in alike]
         assert content != self.wanted(spec) or others, f"{id} is deleted and wanted"
-
-    def story_destroys(self, where: Address) -> bool:
-        """Whether nothing declares it."""
-        return where.name not in self.specs
 
     def recorded(self, id: str) -> tuple[Address, Model] | None:
         """The record of a live model, as written."""
-        for where, record in self.stage.state.resources.items():
+        for place, record in self.stage.state.resources.items():
             for model in reversed(record.models):  # the deposed before the candidate of the same id
                 if model.id == id:
-                    return where, model
+                    return place, model
         return None
 
     def look(self) -> None:
         """What holds at any time."""
-        service, state = self.stage.service, self.stage.state
+        state, trainings = self.stage.state, self.backstage.trainings()
         assert state.serial >= self.serial, "the serial went back"
         self.serial = state.serial
-        for id in STRANGERS:
-            stranger = service.models.get(id)
-            assert stranger is not None, f"{id} is gone"
-            assert stranger.attributes[f"{HYPERPARAMETERS}.epoch_count"] == 9
-            assert not stranger.permissions
+        foreign = {id: FOREIGN_EPOCHS for ids in STRANGERS.values() for id in ids}
+        assert self.backstage.strangers() == foreign, "a stranger's model was touched"
         recorded = {model.id for record in state.resources.values() for model in record.models}
-        orphans = service.models.keys() - recorded - self.lost - set(STRANGERS)
+        orphans = {one.id for one in trainings if one.alive} - recorded - self.lost
         assert not orphans, f"nothing records {orphans}"
-        record = state.resources.get(address(self.forced or ""))
+        record = state.resources.get(where(self.forced or ""))
         if record is not None and record.candidate is not None:
             self.asked.add(record.candidate.id)  # --replace asked for it, whenever it is created
-        self.count()
+        self.count(trainings)
 
-    def count(self) -> None:
+    def count(self, trainings: list[Trained]) -> None:
         """Nothing is trained twice, unless it failed, was deleted, or --replace asked."""
-        service = self.stage.service
-        for model in service.models.values():
-            if model.id in STRANGERS:
-                continue
-            key, content = f"{model.id}@{model.serial}", self.content(model)
-            if key not in self.seen:
-                self.seen[key] = (content, self.stage.clock())
-                self.trained[content] += 1
-                asked = content[0].removesuffix("-pinned") == self.forced or self.fulfils(model)
-                if model.error or asked:
-                    self.excused[content] += 1
-        for content, times in self.trained.items():
-            assert times <= 1 + self.excused[content], f"{content} was trained {times} times"
+        for one in trainings:
+            content = self.content(one)
+            if one.key not in self.seen:
+                if content[0].removesuffix("-pinned") == self.forced or self.fulfils(one):
+                    self.granted[content] += 1
+                self.seen[one.key] = content
+            if one.status is Status.FAILED:
+                self.excused.add(one.key)
+        counted = Counter(content for key, content in self.seen.items() if key not in self.excused)
+        for content, times in counted.items():
+            assert times <= 1 + self.granted[content], f"{content} was trained {times} times"
 
-    def fulfils(self, model: FakeModel) -> bool:
+    def fulfils(self, new: Trained) -> bool:
         """Whether --replace asked for it: for its id, or for one that was taken when its turn came."""
-        if model.id in self.asked:
+        if new.id in self.asked:
             return True
-        created = {key.partition("@")[0] for key in self.seen} - {model.id}
-        name = self.content(model)[0]
+        created = {one.id for one in self.backstage.trainings() if one.key in self.seen} - {new.id}
+        name = self.content(new)[0]
         instead = {id for id in self.asked if id.rpartition("-")[0] == name and id not in created}
         self.asked -= instead
         return bool(instead)
@@ -331,16 +337,16 @@ class Teller:
     def end(self) -> None:
         """Everything heals, and a clean run does what the manifests want; then nothing is left to do."""
         stage = self.stage
-        stage.service.failing = {}
+        self.backstage.fail("")
         stage.clock.sleep(1000)
         for spec in self.story.final:  # what is live under a pinned id, unrecorded, is for people to remove
-            pinned = stage.service.models.get(f"{spec.name}-pinned")
-            if spec.pinned and pinned is not None and self.recorded(pinned.id) is None:
-                self.happen(Vanish(f"{spec.name}-pinned"))
+            pinned = f"{spec.name}-pinned"
+            if spec.pinned and self.ours(pinned) and self.recorded(pinned) is None:
+                self.happen(Vanish(pinned))
         protected = {
-            where.name: record
-            for where, record in stage.state.resources.items()
-            if record.prevent_destroy and where.name not in {spec.name for spec in self.story.final}
+            place.name: record
+            for place, record in stage.state.resources.items()
+            if record.prevent_destroy and place.name not in {spec.name for spec in self.story.final}
         }
         lifted = tuple(replace(self.specs[name], protect=False) for name in protected if name in self.specs)
         declared = {spec.name for spec in (*self.story.final, *lifted)}
@@ -354,7 +360,7 @@ class Teller:
         self.settle(self.story.final)
         for spec in self.story.final:
             self.serves(spec)
-        assert stage.state.resources.keys() <= {address(spec.name) for spec in self.story.final}
+        assert stage.state.resources.keys() <= {where(spec.name) for spec in self.story.final}
 
     def settle(self, specs: tuple[Spec, ...]) -> None:
         """Apply until nothing is left to do."""
@@ -371,27 +377,17 @@ class Teller:
 
     def serves(self, spec: Spec) -> None:
         """What serves is what the manifest wants."""
-        serving = self.stage.record(spec.name).serving
+        serving = self.stage.state.resources[where(spec.name)].serving
         assert serving is not None, f"{spec.name} does not serve"
-        model = self.stage.service.models[serving.id]
-        assert self.stage.service.status(model) is Status.ACTIVE
-        content, wanted = self.content(model), self.wanted(spec)
+        (one,) = (one for one in self.alive() if one.id == serving.id)
+        assert one.status is Status.ACTIVE
+        content, wanted = self.content(one), self.wanted(spec)
         if not spec.pinned:  # a pin that is taken back leaves the model as it is
             content = (content[0].removesuffix("-pinned"), *content[1:])
         if any(one.assumed for one in serving.data):  # nothing can tell what data a pinned id was trained on
             content, wanted = (*content[:2], "", content[3]), wanted and (*wanted[:2], "", wanted[3])
         assert content == wanted
-        if spec.temperature is not None:
-            assert abs(float(str(model.attributes["temperature"])) - spec.temperature) < 1e-6
+        if spec.description is not None:
+            assert one.description == spec.description
         if spec.permissions:
-            assert set(model.permissions.values()) == {READER}
-
-
-_FAULTS: dict[str, tuple[str, BaseException]] = {
-    "unavailable": ("before", UnavailableError("503", status=503)),
-    "lost": ("after", ReplyLostError("no reply")),
-    "refused": ("before", InvalidArgumentError("400", status=400)),
-    "limited": ("before", RateLimitedError("429", status=429)),
-    "invisible": ("before", AlreadyExistsError("409", visible=False)),
-    "taken": ("before", AlreadyExistsError("409", visible=True)),
-}
+            assert self.backstage.permissions(one.id) == {READER}

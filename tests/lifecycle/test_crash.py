@@ -6,15 +6,38 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
-from tests.lifecycle.story import Edit, Event, Fail, Fault, Lose, Pass, Run, Spec, Story, Teller, Vanish
+from reconciler.providers.gemini.fields import TUNED_MODEL
+from reconciler.providers.vertex.fields import TUNING_JOB
+from tests.lifecycle.backstage import FakeBackstage
+from tests.lifecycle.emulated import EmulatedStage, Emulator
+from tests.lifecycle.emulated_backstage import TRAINING_SECONDS, EmulatedBackstage
+from tests.lifecycle.stage import Stage
+from tests.lifecycle.story import (
+    Edit,
+    Event,
+    Fail,
+    Fault,
+    Lose,
+    Pass,
+    Run,
+    Spec,
+    Story,
+    Teller,
+    Vanish,
+    kind_of,
+)
 
-PARENTS = {"a": None, "kid": "a", "grandkid": "kid"}
+EMULATED_LIVES = int(os.environ.get("EMULATED_LIVES", "12"))
+"""How many lives are told on the emulator, where each takes a second or two."""
+PARENTS = {"a": None, "kid": "a", "grandkid": "kid", "job": None, "subjob": "job"}
+"""Names to what they may be tuned from; two of them are TuningJobs, so that a stack is often mixed."""
 
 
 @st.composite
@@ -29,10 +52,10 @@ def specs(draw: st.DrawFn) -> tuple[Spec, ...]:
                 name,
                 data=draw(st.sampled_from(("one", "two"))),
                 epochs=draw(st.sampled_from((5, 5, 6))),
-                temperature=draw(st.sampled_from((None, 0.5))),
+                description=draw(st.sampled_from((None, "up"))),
                 parent=parent if parent in names and draw(st.booleans()) else None,
-                pinned=draw(st.sampled_from((False, False, True))),
-                permissions=draw(st.booleans()),
+                pinned=kind_of(name).pinned_ids and draw(st.sampled_from((False, False, True))),
+                permissions=kind_of(name).permissions and draw(st.booleans()),
                 check=draw(st.booleans()),
                 keep=draw(st.sampled_from((False, False, True))),
                 protect=draw(st.sampled_from((False, False, False, True))),
@@ -72,7 +95,7 @@ runs = st.just(Run()) | st.builds(
 TWEAKS: dict[str, tuple[Any, ...]] = {
     "data": ("one", "two"),
     "epochs": (5, 6),
-    "temperature": (None, 0.5),
+    "description": (None, "up"),
     "pinned": (False, True),
     "permissions": (False, True),
     "check": (False, True),
@@ -92,7 +115,10 @@ def edits(draw: st.DrawFn, before: tuple[Spec, ...]) -> Edit:
     if draw(st.integers(0, 5)) == 0:
         gone = after.pop(number).name
         return Edit(tuple(replace(one, parent=None) if one.parent == gone else one for one in after))
-    for field in draw(st.lists(st.sampled_from(["data", "epochs", *TWEAKS]), min_size=1, max_size=2)):
+    kind = kind_of(after[number].name)
+    able = {"pinned": kind.pinned_ids, "permissions": kind.permissions}
+    fields = [one for one in ("data", "epochs", *TWEAKS) if able.get(one, True)]
+    for field in draw(st.lists(st.sampled_from(fields), min_size=1, max_size=2)):
         after[number] = replace(after[number], **{field: draw(st.sampled_from(TWEAKS[field]))})
     return Edit(tuple(after))
 
@@ -129,14 +155,19 @@ accidents: st.SearchStrategy[Event] = st.one_of(
 )
 
 
-@settings(
-    max_examples=400,
-    deadline=None,
-    print_blob=True,
-    report_multiple_bugs=False,
-    phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.target, Phase.shrink],
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
+def lives(most: int) -> settings:
+    """So many random lives; a failing one is printed whole, and kept for the next run."""
+    return settings(
+        max_examples=most,
+        deadline=None,
+        print_blob=True,
+        report_multiple_bugs=False,
+        phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.target, Phase.shrink],
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
+
+
+@lives(400)
 @given(story=stories())
 @example(
     # a delete_first that waits for its parent, stopped, and then not asked for any more
@@ -151,4 +182,19 @@ accidents: st.SearchStrategy[Event] = st.one_of(
 )
 def test_every_life_converges(story: Story) -> None:
     """After each event nothing was trained twice, orphaned or wrongly deleted; the end is as declared."""
-    Teller(story).play()
+    Teller(story, FakeBackstage(Stage(kinds=(TUNED_MODEL, TUNING_JOB)))).play()
+
+
+@lives(EMULATED_LIVES)
+@given(story=stories())
+def test_every_life_converges_on_the_emulator(emulator: Emulator, story: Story) -> None:
+    """The same, with the real providers of both APIs: a process dies at any of its requests."""
+    stage = EmulatedStage(
+        emulator,
+        training_seconds=TRAINING_SECONDS,
+        vertex_concurrent_jobs=4,
+        vertex_over_quota="queue",
+        vertex_operation_seconds=0.5,
+        vertex_cancel_seconds=0.5,
+    )
+    Teller(story, EmulatedBackstage(stage)).play()

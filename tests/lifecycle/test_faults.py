@@ -6,13 +6,11 @@ run, with the fault gone, converges without a second training. The same code tel
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
-import requests
 
-from reconciler.emulator.server import running
 from reconciler.errors import ReconcilerError
 from reconciler.events import Failed, Skipped
 from reconciler.model import Desired
@@ -36,14 +34,6 @@ CASES = [
     for name, row in ROWS.items()
     for api in ([row.only[0]] if row.only else APIS.values())
 ]
-
-
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[Emulator]:
-    """One for all rows."""
-    with running() as served, requests.Session() as session:
-        session.trust_env = False
-        yield Emulator(served.url, session)
 
 
 def declared(wants: Wants, api: Api) -> tuple[Desired, ...]:

@@ -1,0 +1,166 @@
+"""What the teller of a story sees and does behind everybody's back, whatever plays the services."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from reconciler.errors import (
+    AlreadyExistsError,
+    InvalidArgumentError,
+    RateLimitedError,
+    ReplyLostError,
+    UnavailableError,
+)
+from reconciler.model import Permission, Status
+from reconciler.providers.gemini.fields import TUNED_MODEL
+from reconciler.providers.vertex.fields import TUNING_JOB
+from tests.fakes import FakeModel, FakeService
+from tests.lifecycle.stage import Stage, data_set
+
+STRANGERS: Mapping[str, Collection[str]] = {
+    TUNED_MODEL.name: ("stranger-abcdefgh", "a-abcdefgh", "elsewhere"),
+    TUNING_JOB.name: ("job-abcdefgh", "nowhere"),
+}
+"""Live models of other people, some of which look like a generation of ours."""
+FOREIGN_EPOCHS = 9
+WORDS = ("one", "two")
+"""What data sets are known by."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """One training that a service accepted, as the service itself tells it.
+
+    Attributes:
+        key: no other training's, not even one under the same id.
+        source: our id of the parent, or the base model.
+        data: the word of its data set.
+        alive: whether anything of it is left that trains, can be called, or is listed.
+    """
+
+    key: str
+    id: str
+    source: str
+    data: str
+    epochs: int
+    alive: bool
+    status: Status
+    description: str
+
+
+class Backstage(Protocol):
+    """The services of a stage."""
+
+    @property
+    def stage(self) -> Stage:
+        """Whose."""
+
+    def begin(self, *, list_lag: float, keeps_creating: bool) -> None:
+        """Set them up, with the strangers in service; what trains may have to be left to its end."""
+
+    def trainings(self) -> list[Trained]:
+        """Every training so far, strangers' left out; one that is gone may be left out too."""
+
+    def strangers(self) -> dict[str, int]:
+        """Id to epochs of those that live untouched."""
+
+    def permissions(self, id: str) -> frozenset[Permission]:
+        """Whom a model was opened to."""
+
+    def vanish(self, trained: Trained) -> bool:
+        """Somebody deletes it; whether the service let them."""
+
+    def forget(self) -> None:
+        """The state is lost."""
+
+    def fail(self, name: str) -> None:
+        """Trainings of this name fail from now on; "" for none."""
+
+    def fault(self, method: str, what: str, times: int) -> None:
+        """The next calls of a provider's method meet that."""
+
+    def heal(self) -> None:
+        """Calls meet no fault any more."""
+
+
+class FakeBackstage:
+    """In memory."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        self._services = tuple(stage.services.values())
+        self._words = {data_set(word).digest: word for word in WORDS}
+
+    def begin(self, *, list_lag: float, keeps_creating: bool) -> None:
+        """See Backstage.begin."""
+        for service in self._services:
+            service.list_lag, service.keeps_creating = list_lag, keeps_creating
+            service.answer = lambda _model, prompt: prompt.rpartition(" ")[2]
+            for id in STRANGERS[service.kind.name]:
+                service.add(id, {service.kind.epochs: FOREIGN_EPOCHS})
+
+    def trainings(self) -> list[Trained]:
+        """See Backstage.trainings."""
+        return [self._told(service, one) for service in self._services for one in service.history]
+
+    def _told(self, service: FakeService, model: FakeModel) -> Trained:
+        parent = next((one.id for one in service.history if one.name == model.source), model.source)
+        return Trained(
+            key=f"{model.kind.name} {model.serial}",
+            id=model.id,
+            source=parent,
+            data=self._words[model.data],
+            epochs=model.epochs,
+            alive=service.models.get(model.id) is model,
+            status=service.status(model),
+            description=str(model.attributes.get("description", "")),
+        )
+
+    def strangers(self) -> dict[str, int]:
+        """See Backstage.strangers."""
+        models = [one for service in self._services for one in service.models.values()]
+        ids = {id for every in STRANGERS.values() for id in every}
+        return {one.id: one.epochs for one in models if one.id in ids and not one.permissions}
+
+    def permissions(self, id: str) -> frozenset[Permission]:
+        """See Backstage.permissions."""
+        (model,) = (service.models[id] for service in self._services if id in service.models)
+        return frozenset(model.permissions.values())
+
+    def vanish(self, trained: Trained) -> bool:
+        """See Backstage.vanish."""
+        for service in self._services:
+            service.models.pop(trained.id, None)
+        return True
+
+    def forget(self) -> None:
+        """See Backstage.forget."""
+        self.stage.store.stored = None
+
+    def fail(self, name: str) -> None:
+        """See Backstage.fail."""
+        for service in self._services:
+            service.failing = {name: "out of luck"} if name else {}
+
+    def fault(self, method: str, what: str, times: int) -> None:
+        """See Backstage.fault."""
+        when, error = _FAULTS[what]
+        for service in self._services:
+            service.fail(method, error, when=when, times=times)
+
+    def heal(self) -> None:
+        """See Backstage.heal."""
+        for service in self._services:
+            service.failures.clear()
+
+
+_FAULTS: dict[str, tuple[str, BaseException]] = {
+    "unavailable": ("before", UnavailableError("503", status=503)),
+    "lost": ("after", ReplyLostError("no reply")),
+    "refused": ("before", InvalidArgumentError("400", status=400)),
+    "limited": ("before", RateLimitedError("429", status=429)),
+    "invisible": ("before", AlreadyExistsError("409", visible=False)),
+    "taken": ("before", AlreadyExistsError("409", visible=True)),
+}

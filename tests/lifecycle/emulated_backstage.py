@@ -1,0 +1,215 @@
+"""The backstage of an emulator: what was trained is told by its log and its lists, and by what was sent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from reconciler.model import Permission, Status
+from reconciler.providers.gemini.fields import TUNED_MODEL
+from reconciler.providers.vertex import labels
+from reconciler.providers.vertex.fields import TUNING_JOB
+from tests.fakes import BASES
+from tests.lifecycle.apis import APIS
+from tests.lifecycle.backstage import FOREIGN_EPOCHS, STRANGERS, Trained
+from tests.lifecycle.emulated import HOME, RUNNING, EmulatedStage
+
+TRAINING_SECONDS = 20.0
+"""How long a training takes on the stages that this is for."""
+_STATUS = {"CREATING": Status.CREATING, "ACTIVE": Status.ACTIVE, "FAILED": Status.FAILED}
+_WELL = frozenset({"JOB_STATE_SUCCEEDED", "JOB_STATE_PARTIALLY_SUCCEEDED"})
+_STRANGE_OBJECT = "strange.jsonl"
+_SPEC = "supervisedTuningSpec"
+
+
+class EmulatedBackstage:
+    """See Backstage."""
+
+    def __init__(self, stage: EmulatedStage) -> None:
+        self.stage = stage
+        self._emulator = stage.emulator
+        self._base: list[dict[str, Any]] = []
+        self._logged, self._created = 0, list[str]()
+        self._words: dict[str, str] = {}
+
+    # -- doing -------------------------------------------------------------------------------------
+
+    def begin(self, *, list_lag: float, keeps_creating: bool) -> None:
+        """See Backstage.begin.
+
+        What lags does so for us too, so a list catches up before a training ends.
+        """
+        emulator = self._emulator
+        line = {"contents": [{"role": role, "parts": [{"text": "9"}]} for role in ("user", "model")]}
+        query = f"uploadType=media&name={_STRANGE_OBJECT}"
+        emulator.call("POST", f"upload/storage/v1/b/data/o?{query}", line)
+        for id in STRANGERS[TUNED_MODEL.name]:
+            numbers = {"epochCount": FOREIGN_EPOCHS, "batchSize": 1, "learningRate": 0.001}
+            examples = {"examples": {"examples": [{"textInput": "9", "output": "9"}]}}
+            task = {"hyperparameters": numbers, "trainingData": examples}
+            body = {"displayName": id, "baseModel": BASES[TUNED_MODEL.name], "tuningTask": task}
+            emulator.call("POST", f"v1beta/tunedModels?tunedModelId={id}", body)
+        for id in STRANGERS[TUNING_JOB.name]:
+            spec = {
+                "trainingDatasetUri": f"gs://data/{_STRANGE_OBJECT}",
+                "hyperParameters": {"epochCount": str(FOREIGN_EPOCHS)},
+            }
+            body = {"baseModel": BASES[TUNING_JOB.name], _SPEC: spec, "labels": {labels.ID: id}}
+            emulator.call("POST", f"{HOME}/tuningJobs", body)
+        self.stage.clock.sleep(1000)
+        self._logged = emulator.log()[-1]["sequence"]
+        refusal = "refuse" if keeps_creating else "allow"
+        emulator.adjust(list_lag_seconds=min(list_lag, TRAINING_SECONDS - 5), delete_creating=refusal)
+        self._base = [{"train": f"^{labels.ID}=", "uncancellable": True}] if keeps_creating else []
+        self._rules = list(self._base)
+        self.heal()
+
+    def forget(self) -> None:
+        """See Backstage.forget; jobs that no list shows yet would be trained again, as is documented."""
+        self.stage.clock.sleep(100)
+        self.stage.store.stored = None
+
+    def fail(self, name: str) -> None:
+        """See Backstage.fail."""
+        failing = {"train": f"^({labels.ID}=)?{name}-", "fail": {"message": "out of luck"}}
+        self._rules = [failing, *self._base] if name else list(self._base)
+        self.heal()
+
+    def fault(self, method: str, what: str, times: int) -> None:
+        """See Backstage.fault; what only a fake can do is none."""
+        if what in _FAULTS:
+            self._emulator.fault(
+                api.rule(call, **_FAULTS[what], times=times)
+                for api in APIS.values()
+                for call in _CALLS.get(method, ())
+                if call in api.calls
+            )
+
+    def heal(self) -> None:
+        """See Backstage.heal."""
+        self._emulator.heal()
+        self._emulator.fault(self._rules)
+
+    def vanish(self, trained: Trained) -> bool:
+        """See Backstage.vanish."""
+        stage, emulator = self.stage, self._emulator
+        stage.clock.sleep(1)  # an operation that a killed run began is at its end
+        emulator.tell(stage.clock())
+        if not trained.key.startswith(TUNING_JOB.name):
+            return emulator.sent("DELETE", f"v1beta/tunedModels/{trained.id}")
+        emulator.adjust(vertex_operation_seconds=0, vertex_cancel_seconds=0)
+        job = trained.key.partition(" ")[2]
+        emulator.sent("POST", f"v1/{job}:cancel", {})
+        for endpoint in self._of("endpoints", trained.id):
+            for one in endpoint.get("deployedModels", []):
+                emulator.call("POST", f"v1/{endpoint['name']}:undeployModel", {"deployedModelId": one["id"]})
+            emulator.call("DELETE", f"v1/{endpoint['name']}")
+        for model in self._of("models", trained.id):
+            emulator.call("DELETE", f"v1/{model['name']}")
+        emulator.adjust(vertex_operation_seconds=0.5, vertex_cancel_seconds=0.5)
+        return trained.id not in emulator.alive(TUNING_JOB)
+
+    def _of(self, collection: str, id: str) -> list[dict[str, Any]]:
+        return [one for one in self._emulator.listed(collection) if one["labels"][labels.ID] == id]
+
+    # -- seeing ------------------------------------------------------------------------------------
+
+    def trainings(self) -> list[Trained]:
+        """See Backstage.trainings."""
+        self._emulator.tell(self.stage.clock())
+        return [*self._tuned_models(), *self._jobs()]
+
+    def _tuned_models(self) -> Iterator[Trained]:
+        """Every create of the log that had its effect, with what was sent then."""
+        for entry in self._emulator.log(after=self._logged):
+            self._logged = entry["sequence"]
+            made = entry["method"] == "POST" and entry["path"].endswith("/tunedModels")
+            if made and entry["credential"] == "bearer":
+                self._created.append(entry["query"]["tunedModelId"] if entry["effect"] else "")
+        last = {id: number for number, id in enumerate(self._created)}
+        for number, id in enumerate(self._created):
+            if not id:
+                continue
+            sent = self.stage.creates[number]
+            shown = self._emulator.tuned_model(id) if last[id] == number else {}
+            task = sent["tuningTask"]
+            parent = sent.get("tunedModelSource", {}).get("tunedModel", "")
+            yield Trained(
+                key=f"{TUNED_MODEL.name} {number}",
+                id=id,
+                source=parent.removeprefix("tunedModels/") or sent["baseModel"],
+                data=task["trainingData"]["examples"]["examples"][0]["textInput"].partition(" ")[0],
+                epochs=task["hyperparameters"]["epochCount"],
+                alive=bool(shown),
+                status=_STATUS[shown.get("state", "ACTIVE")],
+                description=shown.get("description", ""),
+            )
+
+    def _jobs(self) -> Iterator[Trained]:
+        """Every job: none can be deleted."""
+        emulator, strangers = self._emulator, STRANGERS[TUNING_JOB.name]
+        models = {one["name"]: one for one in emulator.listed("models")}
+        endpoints = {one["name"] for one in emulator.listed("endpoints")}
+        for job in emulator.listed("tuningJobs"):
+            id, tuned = job["labels"][labels.ID], job.get("tunedModel", {})
+            if id in strangers:
+                continue
+            model = models.get(tuned.get("model", "").partition("@")[0])
+            well = job["state"] in _WELL
+            running = job["state"] in RUNNING
+            yield Trained(
+                key=f"{TUNING_JOB.name} {job['name']}",
+                id=id,
+                source=job["labels"].get(labels.PARENT) or job["baseModel"],
+                data=self._word(job[_SPEC]["trainingDatasetUri"]),
+                epochs=int(job[_SPEC]["hyperParameters"]["epochCount"]),
+                alive=running or bool(model) or tuned.get("endpoint") in endpoints,
+                status=Status.CREATING if running else Status.ACTIVE if well else Status.FAILED,
+                description=(model or {}).get("description", ""),
+            )
+
+    def _word(self, uri: str) -> str:
+        if uri not in self._words:
+            name = uri.removeprefix("gs://data/")
+            first = self._emulator.text(f"storage/v1/b/data/o/{name}?alt=media").partition("\n")[0]
+            self._words[uri] = json.loads(first)["contents"][0]["parts"][0]["text"].partition(" ")[0]
+        return self._words[uri]
+
+    def strangers(self) -> dict[str, int]:
+        """See Backstage.strangers."""
+        found = {
+            id: int(model["tuningTask"]["hyperparameters"]["epochCount"])
+            for id in STRANGERS[TUNED_MODEL.name]
+            if (model := self._emulator.tuned_model(id)) and not self.permissions(id)
+        }
+        kept = self._emulator.alive(TUNING_JOB)
+        return found | {id: FOREIGN_EPOCHS for id in STRANGERS[TUNING_JOB.name] if id in kept}
+
+    def permissions(self, id: str) -> frozenset[Permission]:
+        """See Backstage.permissions."""
+        reply = self._emulator.call("GET", f"v1beta/tunedModels/{id}/permissions?pageSize=100")
+        return frozenset(
+            Permission(one["granteeType"], one.get("emailAddress", ""), one["role"])
+            for one in reply.get("permissions", [])
+            if one["role"] != "OWNER"
+        )
+
+
+_CALLS = {
+    "create": ("create", "upload"),
+    "update": ("update", "update endpoint"),
+    "delete": ("delete", "undeploy", "delete endpoint", "cancel", "operation"),
+    "poll": ("poll",),
+    "get": ("look", "model"),
+    "list": ("list",),
+    "permissions": ("grants",),
+    "set_permissions": ("grant",),
+    "generate": ("ask",),
+}
+_FAULTS: dict[str, dict[str, Any]] = {
+    "unavailable": {"error": "unavailable"},
+    "lost": {"drop": True, "when": "after"},
+    "refused": {"status": 400},
+    "limited": {"error": "rate_limited"},
+}

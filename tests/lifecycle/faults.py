@@ -194,7 +194,7 @@ ROWS = {
         (at("model", error="unavailable", times=7),), only=SECOND_LISTS
     ),
     "training: fails": Row((at("training", fail={"message": "exploded"}),), FAILED, "exploded"),
-    "training: fails without a reason": Row((at("training", fail={"message": ""}),), FAILED, "failed"),
+    "training: fails without a reason": Row((at("training", fail={"message": ""}),), FAILED, "no reason"),
     "training: expires": Row((at("training", end="JOB_STATE_EXPIRED"),), FAILED, "expired", only=STATES),
     "training: is cancelled by somebody": Row(
         (at("training", end="JOB_STATE_CANCELLED"),), FAILED, "cancelled", only=STATES

@@ -15,7 +15,6 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
-from reconciler.errors import UsageError
 from reconciler.manifests import Loaded, load, load_settings, parse_variables
 from reconciler.model import Guards, Kind, Stack
 from reconciler.plan.values import Context, Inputs, Plan
@@ -104,6 +103,7 @@ def operation(name: str, options: Options, *, models: bool = True) -> Iterator[O
         models: False for a command that works on what is recorded, see `manifests`; it looks for a credential
             when it calls a service, and not before.
     """
+    from reconciler.cli import emulating
     from reconciler.cli.services import Services
     from reconciler.cli.uploads import UPLOADS
     from reconciler.operation import Operation
@@ -115,7 +115,7 @@ def operation(name: str, options: Options, *, models: bool = True) -> Iterator[O
     with ExitStack() as stays:
         emulator = ""
         if options.emulator:
-            emulator = stays.enter_context(_emulator(environ))
+            emulator = stays.enter_context(emulating.inside(Path(DEFAULT_STATE), environ))
             environ = {key: value for key, value in environ.items() if key not in _CREDENTIALS}
         manager = state_manager(name, options, stack, environ)
         used = [want.address for want in loaded.desired] if models else manager.read().resources
@@ -175,26 +175,6 @@ def _notify(text: str) -> None:
     from reconciler.cli.console import emit_error
 
     emit_error(text + "\n")
-
-
-@contextmanager
-def _emulator(environ: Mapping[str, str]) -> Iterator[str]:
-    """The emulator's address, while it runs in this process, kept beside the default state."""
-    from reconciler.emulator import Settings
-
-    try:
-        from reconciler.emulator.server import running
-    except ImportError as error:
-        raise UsageError(
-            f"the emulator needs {error.name}, which is not installed",
-            "In the folder of reconciler's source, run: pip install '.[emulator]'",
-        ) from error
-    folder = Path(DEFAULT_STATE)
-    folder.mkdir(parents=True, exist_ok=True)
-    seconds = environ.get("RECONCILER_EMULATOR_SECONDS")
-    settings = Settings(training_seconds=float(seconds)) if seconds else None
-    with running(data=folder / "emulator.sqlite3", settings=settings) as emulator:
-        yield emulator.url
 
 
 def _user() -> str:

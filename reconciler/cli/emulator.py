@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import sys
 
 import click
 
+from reconciler.cli import emulating
 from reconciler.errors import UsageError
 
 
@@ -22,28 +24,25 @@ from reconciler.errors import UsageError
     help="How long a training takes.  [default: 4, or as FILE says]",
 )
 def command(*, port: int, host: str, data: str | None, training_seconds: float | None) -> None:
-    """Serve the Gemini API's tuned models locally until stopped.
+    """Serve the APIs locally until stopped: tuned models of the Gemini API, tuning jobs of Vertex AI.
 
     It does not train: a tuned model answers from its training examples, the same prompt exactly, else the
     nearest one. Its control plane (clock, faults, requests) is described at /emulator.
     """
     from reconciler.emulator import Settings
 
-    try:
-        from reconciler.emulator.server import serve
-    except ImportError as error:
-        raise UsageError(
-            f"the emulator needs {error.name}, which is not installed",
-            "In the folder of reconciler's source, run: pip install '.[emulator]'",
-        ) from error
+    serve = emulating.server().serve
 
     def ready(url: str) -> None:
-        sys.stdout.write(f"Serving on {url}\nTo use it: export GOOGLE_GEMINI_BASE_URL={url}\n")
+        variables = " ".join(f"{name}={url}" for name in ("GOOGLE_GEMINI_BASE_URL", "GOOGLE_VERTEX_BASE_URL"))
+        sys.stdout.write(f"Serving on {url}\nTo use it: export {variables}\n")
         sys.stdout.flush()
 
     settings = None if training_seconds is None else Settings(training_seconds=training_seconds)
     try:
         serve(host=host, port=port, data=data, settings=settings, ready=ready)
+    except sqlite3.DatabaseError as error:
+        raise emulating.not_its_data(data or "", error) from error
     except OSError as error:
         # asyncio puts the address, once more, into strerror of what has an errno of its own
         reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)

@@ -1,0 +1,76 @@
+"""Starting the emulator, inside a command or as a server: what is missing or in the way is said."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from tests.cli.harness import ROOT, Project, model
+
+INSIDE, SERVER = ("plan", "--emulator"), ("emulator", "--port", "0", "--data", "state/emulator.sqlite3")
+
+
+@pytest.mark.parametrize("command", [INSIDE, SERVER], ids=["inside", "server"])
+@pytest.mark.parametrize(
+    ("broken", "says"),
+    [
+        (
+            "raise ModuleNotFoundError(\"No module named 'h11'\", name='h11')",
+            "Python package h11 is not installed",
+        ),
+        ("from click import nothing_there", "cannot import name 'nothing_there' from 'click'"),
+        ("import click.nothing_there", "No module named 'click.nothing_there'"),
+    ],
+    ids=["missing", "another version", "another layout"],
+)
+def test_packages(project: Project, command: tuple[str, ...], broken: str, says: str) -> None:
+    """Only a package that is not there is called missing; what else cannot be imported is told as it is."""
+    project.declare(model("one"))
+    shadow = project.write("shadow/uvicorn/__init__.py", broken + "\n").parents[1]
+    result = project.run(
+        *command, expect=1, environ={"PYTHONPATH": os.pathsep.join((str(shadow), str(ROOT)))}
+    )
+    assert says in result.err
+    assert ("is not installed" in result.err) is ("is not installed" in says)
+    assert "pip install '.[emulator]'" in result.err
+    assert not (project.root / "state").exists()
+
+
+@pytest.mark.parametrize("command", [INSIDE, SERVER], ids=["inside", "server"])
+def test_a_file_that_is_not_the_emulators(project: Project, command: tuple[str, ...]) -> None:
+    """It is named, and left as it is."""
+    project.declare(model("one"))
+    file = project.write("state/emulator.sqlite3", "somebody's notes, and no database at all\n" * 20)
+    before = file.read_bytes()
+    assert "state/emulator.sqlite3" in project.run(*command, expect=1).err
+    assert file.read_bytes() == before
+
+
+def test_no_folder_for_the_data(project: Project) -> None:
+    """Where the state's folder should be there is a file."""
+    project.declare(model("one"))
+    project.write("state", "")
+    assert "state/emulator.sqlite3: File exists" in project.run(*INSIDE, expect=1).err
+
+
+@pytest.mark.parametrize("seconds", ["soon", "-1", "nan"])
+def test_how_long_a_training_takes_is_a_number(project: Project, seconds: str) -> None:
+    """RECONCILER_EMULATOR_SECONDS is refused with its name, before anything is started."""
+    project.declare(model("one"))
+    refused = project.run(*INSIDE, expect=1, environ={"RECONCILER_EMULATOR_SECONDS": seconds})
+    assert f"RECONCILER_EMULATOR_SECONDS='{seconds}'" in refused.err
+    assert not (project.root / "state").exists()
+
+
+def test_the_server_says_how_to_use_both_apis(project: Project) -> None:
+    """The line that it prints can be pasted into a shell."""
+    with project.start("emulator", "--port", "0") as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().split()[-1]
+        export = process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+    assert export.endswith(f"export GOOGLE_GEMINI_BASE_URL={url} GOOGLE_VERTEX_BASE_URL={url}\n")
+    assert process.returncode == 0

@@ -68,7 +68,8 @@ def paired(plan: Plan, case: Case) -> list[tuple[Change, Mapping[str, Any]]]:
     return list(zip(plan.changes, expected, strict=True))
 
 
-ALWAYS = {"fields": [], "data": [], "permissions": [], "notes": [], "keep": "", "deposed": "", "flags": []}
+ALWAYS = {"fields": [], "data": [], "permissions": [], "notes": [], "keep": "", "deposed": "", "flags": [],
+          "verdict": ""}  # fmt: skip
 """What a case does not mention must not be there."""
 
 
@@ -108,6 +109,7 @@ def shown(change: Change, expected: Mapping[str, Any]) -> dict[str, Any]:
         "parent": change.parent.name if change.parent else None,
         "status": str(change.status or ""),
         "error": change.error,
+        "verdict": str(change.verdict),
         "file": change.file,
         "fields": [field_text(one) for one in change.fields],
         "data": [f"{one.field} {word(one.before_digest)} -> {word(one.after_digest)}" for one in change.data],

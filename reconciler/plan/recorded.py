@@ -23,7 +23,7 @@ from reconciler.plan.wanted import (
     updates,
 )
 from reconciler.plan.world import World, approval, recorded_data
-from reconciler.state import Model, Record
+from reconciler.state import Model, Record, Verdict
 
 
 def just_accepted(world: World, candidate: Model) -> bool:
@@ -53,8 +53,12 @@ def wait(wanted: Wanted, candidate: Model, live: Live | None) -> Decision:
 
 
 def complete(wanted: Wanted, candidate: Model, live: Live) -> Decision:
-    """A candidate that is trained: permissions, checks and promotion are left."""
-    return _go_on(wanted, candidate, live, Action.COMPLETE, Reason.TRAINED)
+    """A candidate that is trained: permissions, checks (once more, if they failed) and promotion are left."""
+    reason = _UNPROVEN.get(candidate.verdict, Reason.TRAINED)
+    return _go_on(wanted, candidate, live, Action.COMPLETE, reason)
+
+
+_UNPROVEN = {Verdict.FAILED: Reason.CHECKS_FAILED, Verdict.UNKNOWN: Reason.CHECKS_UNKNOWN}
 
 
 def _go_on(wanted: Wanted, candidate: Model, live: Live | None, action: Action, reason: Reason) -> Decision:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from reconciler.model import Address, Attributes, Check, DataSet, Guards, Permission, Status, Value
-from reconciler.state import Record
+from reconciler.state import Record, Verdict
 
 
 class Action(StrEnum):
@@ -57,6 +57,8 @@ class Reason(StrEnum):
     FOUND_LIVE = "it is live under the id that this manifest gives"
     IN_TRAINING = "an earlier run started it, and it is still training"
     TRAINED = "an earlier run started it, and its training has ended"
+    CHECKS_FAILED = "it is trained, and its checks failed last time"
+    CHECKS_UNKNOWN = "it is trained, and its checks could not be run last time"
     TRAINED_BEFORE = "it was trained before, and is still there"
     FIELDS_DIFFER = "fields that can be updated differ"
     NOT_DECLARED = "no manifest declares it any more"
@@ -141,6 +143,7 @@ class Change:
         after_accepted: a deletion that waits until its successor's create is accepted.
         keep: the replaced model stays as deposed, with the reason for people; "" when it goes.
         checks: to pass before promotion.
+        verdict: what the checks of the model `id` said when they were run last.
         permissions_after: what set_permissions shall make true; None when not managed.
         error: the training's error, for FAILED.
         file, line: the manifest.
@@ -169,6 +172,7 @@ class Change:
     permissions_after: tuple[Permission, ...] | None = None
     datasets: tuple[DataSet, ...] = ()
     checks: tuple[Check, ...] = ()
+    verdict: Verdict = Verdict.NONE
     bill: Bill | None = None
     intent: Record | None = None
     after_accepted: bool = False

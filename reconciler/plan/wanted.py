@@ -171,6 +171,7 @@ def finish(
         permissions=permission_updates(wanted, live) if live else (),
         permissions_after=wanted.want.permissions,
         checks=wanted.want.checks,
+        verdict=model.verdict,
         intent=record,
         keep=keep_reason(wanted) if serving else "",
     )

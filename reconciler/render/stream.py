@@ -10,7 +10,8 @@ One JSON object a line. Every line has
 
     version           reconciler, ui; the first line
     resource_drift    change {resource, action}, class: live differs from recorded
-    planned_change    change {resource, action, reason?, importing?}, reconciler {action, bill …}
+    planned_change    change {resource, action, reason?, importing?}, reconciler {action, reason, id, bill?,
+                      verdict?, error?}; verdict: what the model's checks said when they were run last
     change_summary    changes {add, change, import, remove, operation}, reconciler {train, replace …}
     apply_start       hook {resource, action, id_key, id_value}
     apply_progress    hook {resource, action, id_value, elapsed_seconds, percent, step, total_steps,
@@ -48,6 +49,7 @@ from reconciler.render.machine import action_reason
 from reconciler.render.screen import visible
 from reconciler.render.text.events import event_line, failure
 from reconciler.render.wording import drift_phrase, phrase, subject, summary
+from reconciler.state import Verdict
 
 UI_VERSION = "1.2"
 
@@ -89,6 +91,8 @@ def planned_change_record(change: Change, timestamp: str) -> dict[str, Json]:
     ours: dict[str, Json] = {"action": str(change.action), "reason": str(change.reason), "id": change.id}
     if change.bill is not None:
         ours["bill"] = encode(change.bill)
+    if change.verdict is not Verdict.NONE:
+        ours["verdict"] = str(change.verdict)
     if change.error:
         ours["error"] = change.error
     record = _record("planned_change", f"{visible(str(change.address))} {phrase(change)}", timestamp)

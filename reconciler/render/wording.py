@@ -24,6 +24,7 @@ from reconciler.plan.values import (
     Reason,
 )
 from reconciler.render.screen import quoted, visible
+from reconciler.state import Verdict
 
 PROMOTIONS = TRAININGS | {Action.ADOPT, Action.RESTORE, Action.COMPLETE}
 """The actions at whose end another model serves."""
@@ -143,7 +144,8 @@ def phrase(change: Change) -> str:  # noqa: C901, PLR0912  # a row for each acti
         case Action.RESTORE:
             return f"will be restored: {id} serves again"
         case Action.COMPLETE:
-            return f"will be completed: {id} is trained"
+            again = _unproven(change) and change.checks
+            return f"will be {'checked again' if again else 'completed'}: {id} is trained"
         case Action.DELETE:
             if change.deposed:
                 return f"deposed model {visible(change.deposed)} will be deleted"
@@ -162,6 +164,11 @@ def phrase(change: Change) -> str:  # noqa: C901, PLR0912  # a row for each acti
             return "stays as it is"
         case _:
             assert_never(change.action)
+
+
+def _unproven(change: Change) -> bool:
+    """Whether it was trained before, and its checks were not passed."""
+    return change.verdict in {Verdict.FAILED, Verdict.UNKNOWN}
 
 
 def failure_advice(change: Change) -> str:
@@ -188,8 +195,12 @@ def consequences(change: Change) -> Iterator[str]:
 
 def _promotion(change: Change) -> Iterator[str]:
     id, serving = visible(change.id), visible(change.serving)
-    if change.checks and change.action in PROMOTIONS:
-        yield f"{counted(len(change.checks), 'check')} must pass before it is promoted"
+    checks = counted(len(change.checks), "check")
+    if _unproven(change):
+        how = f"{checks} must pass this time" if change.checks else "no check is declared any more"
+        yield f"nothing is trained; {how}"
+    elif change.checks and change.action in PROMOTIONS:
+        yield f"{checks} must pass before it is promoted"
     if change.action in PROMOTIONS and serving and serving != id:
         if change.keep:
             yield f"{serving} is kept: {visible(change.keep)}"

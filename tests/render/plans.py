@@ -162,6 +162,21 @@ COMPLETE = Change(
     file="manifests/finished.yaml",
     line=1,
 )
+CHECK_AGAIN = Change(
+    address("unproven"),
+    Action.COMPLETE,
+    Reason.CHECKS_FAILED,
+    id="unproven-dddddddd",
+    name="tunedModels/unproven-dddddddd",
+    serving="unproven-aaaaaaaa",
+    status=Status.ACTIVE,
+    before=ATTRIBUTES,
+    after=ATTRIBUTES,
+    checks=(Check("one", "two"), Check("two", "three")),
+    verdict=Verdict.FAILED,
+    file="manifests/unproven.yaml",
+    line=1,
+)
 UPDATE = Change(
     address("support-bot"),
     Action.UPDATE,
@@ -337,6 +352,7 @@ CHANGES = tuple(
             ADOPT,
             WAIT,
             COMPLETE,
+            CHECK_AGAIN,
             UPDATE,
             REPLACE,
             REPLACE_KEPT,

@@ -76,7 +76,7 @@ def test_a_plan_streams_drift_changes_and_summary_in_that_order() -> None:
         "change_summary",
     ]
     assert types.count("planned_change") == len(plans.CHANGES) - 2  # a no-op and a record
-    assert records[-1]["changes"] == {"add": 5, "change": 1, "import": 1, "remove": 6, "operation": "plan"}
+    assert records[-1]["changes"] == {"add": 5, "change": 1, "import": 1, "remove": 7, "operation": "plan"}
 
 
 def test_unknown_progress_is_absent() -> None:
@@ -86,6 +86,16 @@ def test_unknown_progress_is_absent() -> None:
     assert isinstance(hook, dict)
     assert hook["percent"] == 0.0
     assert not {"step", "epoch", "mean_loss", "remaining_seconds"} & set(hook)
+
+
+def test_a_planned_change_says_what_the_checks_said() -> None:
+    """A bot can tell a model that its checks keep back from one that has just been trained."""
+    ours = stream.planned_change_record(plans.CHECK_AGAIN, NOW)["reconciler"]
+    assert isinstance(ours, dict)
+    assert (ours["action"], ours["verdict"]) == ("complete", "failed")
+    fresh = stream.planned_change_record(plans.COMPLETE, NOW)["reconciler"]
+    assert isinstance(fresh, dict)
+    assert "verdict" not in fresh
 
 
 def test_a_failure_is_followed_by_its_diagnostic() -> None:

@@ -20,9 +20,11 @@ from reconciler.render.wording import (
     drift_summary,
     duration,
     number,
+    phrase,
     summary,
     symbol,
 )
+from reconciler.state import Verdict
 from tests.render import plans
 from tests.render.strategies import floats
 
@@ -184,6 +186,20 @@ def test_a_kept_model_is_not_said_to_go() -> None:
     assert "is kept" not in gone
     assert "protected-11111111 is kept: prevent_destroy protects it" in kept
     assert "deleted" not in kept
+
+
+@pytest.mark.parametrize("verdict", [Verdict.FAILED, Verdict.UNKNOWN])
+def test_what_was_checked_before_is_told_from_what_never_was(verdict: Verdict) -> None:
+    """A model that its checks keep back is checked again, and nobody need fear another training."""
+    again = replace(plans.CHECK_AGAIN, verdict=verdict)
+    assert phrase(again) == "will be checked again: unproven-dddddddd is trained"
+    assert "nothing is trained; 2 checks must pass this time" in list(consequences(again))
+    without = replace(again, checks=())
+    assert phrase(without) == "will be completed: unproven-dddddddd is trained"
+    assert "nothing is trained; no check is declared any more" in list(consequences(without))
+    first = replace(again, verdict=Verdict.PASSED)
+    assert phrase(first) == "will be completed: unproven-dddddddd is trained"
+    assert "2 checks must pass before it is promoted" in list(consequences(first))
 
 
 def test_an_unpromoted_completion_says_so() -> None:

@@ -177,6 +177,15 @@ def test_much_drift_is_brief_in_a_plan() -> None:
     assert "    … and 15 more: reconciler drift" in lines
 
 
+def test_what_is_no_drift_does_not_stand_under_drift() -> None:
+    """A deposed model that is kept, or a base that is retired, differs from nothing that was recorded."""
+    note = list(plan_lines(Plan((), drift=(plans.UNMANAGED,)), colour=False))
+    assert "Noted, and no drift (1 finding):" in note
+    assert not [line for line in note if line.startswith("Live differs")]
+    both = list(plan_lines(Plan((), drift=(plans.UNMANAGED, plans.CHANGED)), colour=False))
+    assert both.index("Live differs from what was recorded (1 finding):") < both.index(note[1])
+
+
 def test_many_waiting_models_are_brief() -> None:
     """A thousand trainings under way take a dozen lines."""
     waiting = tuple(replace(plans.WAIT, address=plans.address(f"m{index}")) for index in range(1000))

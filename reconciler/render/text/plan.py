@@ -239,11 +239,17 @@ def _released(plan: Plan, width: int) -> Iterator[str]:
 
 
 def _drift_section(drifts: Sequence[Drift], width: int, paint: Paint) -> Iterator[str]:
-    """One line a finding: what is done about it stands in the changes."""
+    """One line a finding, notes apart: what is done about it stands in the changes."""
+    failing = [one for one in drifts if one.fails]
+    yield from _findings("Live differs from what was recorded", failing, width, paint)
+    yield from _findings("Noted, and no drift", [one for one in drifts if not one.fails], width, paint)
+
+
+def _findings(title: str, drifts: Sequence[Drift], width: int, paint: Paint) -> Iterator[str]:
     if not drifts:
         return
     yield ""
-    yield from wrap(f"Live differs from what was recorded ({counted(len(drifts), 'finding')}):", width)
+    yield from wrap(f"{title} ({counted(len(drifts), 'finding')}):", width)
     for drift in drifts[:_LISTED]:
         named = [visible(one.path) for one in drift.fields] + ["permissions"] * bool(drift.permissions)
         fields = f": {', '.join(named)}" if named else ""

@@ -147,13 +147,12 @@ class Operation:
 
         return check
 
-    def resume(self, addresses: Iterable[str] = ()) -> Callable[[State], tuple[Plan, World]]:
+    def resume(self) -> Callable[[State], tuple[Plan, World]]:
         """For wait: what earlier applies approved and is not finished; starts no training."""
-        chosen = tuple(addresses)
 
         def check(state: State) -> tuple[Plan, World]:
             world = self._observed(self._ours(state))
-            return resumable(world, chosen), world
+            return resumable(world), world
 
         return check
 

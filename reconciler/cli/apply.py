@@ -19,16 +19,17 @@ from reconciler.errors import Diagnostic, ReconcilerError, UsageError
 if TYPE_CHECKING:
     from reconciler.operation import Operation
 
-_IN_THE_PLAN = (
-    "variables",
-    "variable_files",
-    "targets",
-    "excludes",
-    "replace",
-    "retry_failed",
-    "max_trainings",
-    "max_deletes",
-)
+_IN_THE_PLAN = {
+    "variables": "--var",
+    "variable_files": "--var-file",
+    "targets": "--target",
+    "excludes": "--exclude",
+    "replace": "--replace",
+    "retry_failed": "--retry-failed",
+    "max_trainings": "--max-trainings",
+    "max_deletes": "--max-deletes",
+}
+"""What a saved plan holds, with the options that would say it again."""
 
 
 _LATER = "What was done is recorded; to read them: reconciler output --format json"
@@ -63,7 +64,7 @@ def command(
         running.must_be_approvable(console, approved=auto_approve)
         settings, inputs = connect.split(given)
     else:
-        again = [f"--{name.replace('_', '-')}" for name in _IN_THE_PLAN if _is_given(given[name])]
+        again = [option for name, option in _IN_THE_PLAN.items() if _is_given(given[name])]
         if again or len(given["paths"]) > 1:
             what = ", ".join(again) or "more paths"
             raise UsageError(

@@ -191,11 +191,22 @@ def _run(environ: Mapping[str, str]) -> str:
     return next((environ[name] for name in _RUNS if environ.get(name)), "")
 
 
-def resume_command(options: Options, name: str = "wait") -> str:
-    """The command line that goes on with what these options began."""
+def resume_command(options: Options, name: str = "wait", *, selected: bool = False) -> str:
+    """The command line that goes on with what these options began, on the same manifests.
+
+    Args:
+        options: of the command line that began it.
+        name: of the command that goes on.
+        selected: it is to be about no more than `options`; what apply was told to leave out, wait may finish.
+    """
     words = ["reconciler", name]
     words += ["--emulator"] if options.emulator else []
     words += ["--state", _shown(options.state_url)] if options.state_url else []
+    words += [word for one in options.variables for word in ("--var", one)]
+    words += [word for one in options.variable_files for word in ("--var-file", one)]
+    if selected:
+        words += [word for one in options.inputs.targets for word in ("--target", one)]
+        words += [word for one in options.inputs.excludes for word in ("--exclude", one)]
     return shlex.join([*words, *options.paths])
 
 

@@ -15,7 +15,7 @@ from reconciler.state import Verdict
 @click.command("test")
 @options.paths
 @options.service
-@click.option("--target", "targets", multiple=True, metavar="ADDR", help="Only this one.")
+@click.option("--target", "targets", multiple=True, metavar="ADDR", help="Only this; wildcards work too.")
 @options.json_output
 def command(*, targets: tuple[str, ...], as_json: bool, no_color: bool, **given: Any) -> int:
     """Run the checks of every managed model that serves; exits 4 when one fails, 3 when one is unknown."""

@@ -16,7 +16,13 @@ from reconciler.errors import ExitCode
 @options.paths
 @options.service
 @options.locking
-@click.option("--target", "targets", multiple=True, metavar="ADDR", help="Only this one.")
+@click.option(
+    "--target",
+    "targets",
+    multiple=True,
+    metavar="ADDR",
+    help="Only this; wildcards and LABEL=VALUE work too.",
+)
 @click.option("--timeout", type=options.DURATION, metavar="D", help="Stop waiting after this.")
 @options.json_output
 def command(*, as_json: bool, no_color: bool, timeout: timedelta | None, **given: Any) -> int:
@@ -37,7 +43,7 @@ def command(*, as_json: bool, no_color: bool, timeout: timedelta | None, **given
             console.note("Nothing to wait for.")
             code = ExitCode.DONE
         else:
-            resume = connect.resume_command(shared)
+            resume = connect.resume_command(shared, selected=True)
             code = running.carry_out(run, run.resume(), console, wait=True, timeout=timeout, resume=resume)
         for note in pending.notes:
             console.note(note)

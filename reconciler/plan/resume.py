@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 
 from reconciler.errors import PlanError
@@ -16,7 +15,7 @@ from reconciler.state import Record
 _FINISHED_BY_WAIT = frozenset({Action.WAIT, Action.COMPLETE})
 
 
-def resumable(world: World, patterns: Iterable[str] = ()) -> Plan:
+def resumable(world: World) -> Plan:
     """The part of today's plan that was approved before, plus outcomes to be recorded.
 
     Where the manifest has changed since, the outcome of the training is only recorded and the note says
@@ -25,7 +24,7 @@ def resumable(world: World, patterns: Iterable[str] = ()) -> Plan:
     Raises:
         PlanError: a target that nothing is called.
     """
-    wanted = tuple(patterns)
+    wanted = world.inputs.targets
     planner = Planner(world)
     if unknown := planner.unknown():
         raise PlanError(unknown[0].summary, unknown[0].detail, unknown)

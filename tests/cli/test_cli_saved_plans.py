@@ -96,7 +96,8 @@ def test_giving_again_what_it_holds_is_an_error(project: Project) -> None:
         ("--max-deletes", "0"),
         ("manifests",),
     ):
-        refused(project, *options)
+        named = options[0] if options[0].startswith("--") else "more paths"
+        assert f": {named} cannot be given again" in refused(project, *options)
 
 
 def test_its_guards_are_enforced(project: Project) -> None:

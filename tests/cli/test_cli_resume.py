@@ -1,0 +1,67 @@
+"""What a run that ends early says to go on with, and what wait then does (design 2.2)."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+from tests.cli.harness import PAIRS, Project, model
+
+
+def resume(text: str) -> list[str]:
+    """The arguments of the command that a run named last."""
+    found = re.findall(r"Resume with: reconciler (.+)", text)
+    return shlex.split(found[-1])
+
+
+def test_what_is_named_goes_on_with_the_same_manifests(project: Project) -> None:
+    """Variables of the command line are part of what was approved: without them wait would only record."""
+    project.declare(
+        model(
+            "one",
+            spec={"description": "${var.what}"},
+            hyperparameters={"batch_size": 4, "epoch_count": "${var.epochs}"},
+            checks=[{"prompt": "1", "expect": "2"}],
+        )
+    )
+    project.write("more.yaml", "epochs: 3\n")
+    flags = ("--var", "what=the next number", "--var-file", "more.yaml")
+    arguments = resume(project.apply("--no-wait", *flags).out)
+    assert arguments == ["wait", *flags]
+    result = project.run(*arguments, expect=0)
+    assert "trained" in result.out
+    assert project.record("one")["id"]
+
+
+def test_a_saved_plans_variables_are_named_too(project: Project) -> None:
+    """They came from the environment of the run that planned."""
+    project.declare(model("one", spec={"description": "${var.what}"}))
+    project.plan("--out", "p", environ={"RECONCILER_VAR_what": "it's"})
+    arguments = resume(project.run("apply", "p", "--no-wait", expect=0).out)
+    assert arguments == ["wait", "--var", "what=it's", "manifests"]
+    project.run(*arguments, expect=0)
+    assert project.record("one")["id"]
+
+
+def test_wait_for_a_target_leaves_the_others_alone(project: Project) -> None:
+    """Only the target is finished; of the others nothing is recorded, and nothing said."""
+    project.declare(model("one", metadata={"labels": {"team": "a"}}), model("two", pairs=PAIRS[:10]))
+    project.apply("--no-wait")
+    project.service.advance()
+    result = project.run("wait", "--target", "team=a", expect=0)
+    assert "TunedModel/one" in result.out
+    assert "two" not in result.all
+    assert project.record("one")["id"]
+    assert project.record("two")["id"] is None
+    assert "nothing is called three" in project.run("wait", "--target", "three", expect=1).err
+    project.run("wait", expect=0)
+    project.settled()
+
+
+def test_what_wait_and_destroy_left_is_named_with_their_selection(project: Project) -> None:
+    """Going on is about no more than what was begun."""
+    project.declare(model("one"), model("two", pairs=PAIRS[:10]))
+    project.service.freeze()
+    project.apply("--no-wait")
+    result = project.run("wait", "--target", "one", "--timeout", "1s", expect=3)
+    assert resume(result.all) == ["wait", "--target", "one"]

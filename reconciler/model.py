@@ -65,6 +65,8 @@ class OnChange(StrEnum):
 
     UPDATE = "update"
     REPLACE = "replace"
+    KEEP = "keep"
+    """Nothing now: what is trained next is given it."""
 
 
 class FieldType(StrEnum):
@@ -164,7 +166,8 @@ class DataSet:
         inline: the examples themselves when they stand in the manifest.
         shown: how the manifest names it ("data/numbers.jsonl" or "inline").
         field: which data set of the model this is, for kinds that have several.
-        uri: where else it lies; then nothing is read or sent, and `examples` and `characters` are 0.
+        uri: where else it lies, or its name at the service; then nothing is read or sent, and `examples` and
+            `characters` are 0.
         form: what the file is written in, "" for pairs.
     """
 
@@ -243,7 +246,8 @@ class Desired:
     Attributes:
         attributes: declared fields only, in the kind's paths. A source model that is another
             manifest is "TunedModel/other" here until the plan resolves it.
-        data: its data sets; the first is the training data.
+        data: its data sets; the first is the training data, which is part of the identity. Others only
+            measure a training: a change of them trains nothing, and what is trained next is given them.
         permissions: None when not managed, () for none at all.
         id: the pinned id, or None.
         file, line: where the document begins.

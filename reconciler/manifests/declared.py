@@ -106,6 +106,8 @@ Positive = Annotated[
     float, Field(gt=0, allow_inf_nan=False), AfterValidator(_within_float32), BeforeValidator(_scalar)
 ]
 Price = Annotated[float, Field(ge=0, allow_inf_nan=False), BeforeValidator(_scalar)]
+Number = Annotated[float, Field(allow_inf_nan=False), BeforeValidator(_scalar)]
+Integer = Annotated[int, Field(ge=-INT32 - 1, le=INT32), BeforeValidator(_scalar)]
 Flag = Annotated[bool, BeforeValidator(_scalar)]
 
 

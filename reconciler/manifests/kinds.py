@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from reconciler.manifests import tuned_model, tuning_job
+from reconciler.manifests import tuned_model, tuning_data, tuning_job
 from reconciler.manifests.data_sets import DataSets
 from reconciler.manifests.envelope import ModelEnvelope
 from reconciler.manifests.placed import YamlMap
@@ -40,7 +40,7 @@ FORMS: Mapping[str, Form] = {
         tuned_model.TunedModelManifest, tuned_model.CHOICES, tuned_model.PARENT, tuned_model.data_sets
     ),
     "TuningJob": Form(
-        tuning_job.TuningJobManifest, tuning_job.CHOICES, tuning_job.PARENT, tuning_job.data_sets
+        tuning_job.TuningJobManifest, tuning_job.CHOICES, tuning_job.PARENT, tuning_data.data_sets
     ),
 }
 

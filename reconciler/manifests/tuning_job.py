@@ -7,19 +7,13 @@ document (aiplatform v1, revision 20261106), adapter sizes those of Google's pag
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
-from reconciler.manifests.chat_data import PREFERENCE, SUPERVISED
-from reconciler.manifests.data_sets import DataSets
 from reconciler.manifests.declared import NAME, Declared, Flag, Positive, Text, Whole, matching, refusal
 from reconciler.manifests.envelope import Metadata, ModelEnvelope
-from reconciler.manifests.placed import YamlMap, locate, value_at
-from reconciler.manifests.problems import Place, Problems
-from reconciler.manifests.spelling import spelled_path
-from reconciler.model import DataSet
+from reconciler.manifests.evaluation import Evaluation
 
 DISPLAY_NAME_LIMIT = 128
 LABEL_LIMIT = 63
@@ -30,13 +24,8 @@ LABELS_LIMIT = 60
 _MODEL = r"projects/[A-Za-z0-9:._-]+/locations/[a-z0-9-]+/models/[A-Za-z0-9_-]+(?:@[A-Za-z0-9_-]+)?"
 _BASE = r"(?:publishers/google/models/)?[A-Za-z0-9][A-Za-z0-9._-]*(?:@[A-Za-z0-9_-]+)?"
 _SOURCE = f"TuningJob/{NAME}|{_MODEL}"
-_OBJECT = r"gs://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]/[^\x00-\x1f]{1,1024}"
 _KEY = "projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+"
 _LOCATION = "[a-z]+(?:-[a-z]+[0-9]+)?"
-_SIZES = ("ONE", "TWO", "FOUR", "EIGHT", "SIXTEEN", "THIRTY_TWO")
-_LARGEST: Mapping[str, int] = {"gemini-2.5-pro": 4}
-"""Base model to how many of the sizes it takes; SIXTEEN is the largest elsewhere, as documented."""
-_DOCUMENTED = 5
 
 
 def _base_model(value: str) -> str:
@@ -139,23 +128,28 @@ class PreferenceHyperParameters(SupervisedHyperParameters):
     beta: Positive | None = None
 
 
-class SupervisedTuningSpec(Declared):
-    """What is trained, and how; each data set gs://BUCKET/NAME or a file beside the manifest."""
-
+class _TuningSpec(Declared):
     HINTS: ClassVar = {
-        "evaluation_config": "It is not managed; run checks instead.",
         "hyperparameters": "Write hyper_parameters.",
         "training_data": "Write training_dataset_uri: gs://… or a file.",
     }
 
     training_dataset_uri: Text
     validation_dataset_uri: Text | None = None
-    hyper_parameters: SupervisedHyperParameters = Field(default_factory=SupervisedHyperParameters)
     export_last_checkpoint_only: Flag | None = None
 
 
-class PreferenceOptimizationSpec(SupervisedTuningSpec):
-    """The same, from pairs of answers."""
+class SupervisedTuningSpec(_TuningSpec):
+    """What is trained, and how; each data set gs://BUCKET/NAME, a name at the service, or a file here."""
+
+    hyper_parameters: SupervisedHyperParameters = Field(default_factory=SupervisedHyperParameters)
+    evaluation_config: Evaluation | None = None
+
+
+class PreferenceOptimizationSpec(_TuningSpec):
+    """The same, from pairs of answers, and without evaluation."""
+
+    HINTS: ClassVar = {**_TuningSpec.HINTS, "evaluation_config": "Only supervised tuning takes one."}
 
     hyper_parameters: PreferenceHyperParameters = Field(default_factory=PreferenceHyperParameters)
 
@@ -233,15 +227,7 @@ class TuningJobSpec(Declared):
     description: str | None = None
     labels: Annotated[dict[str, str], AfterValidator(_labels)] | None = None
     encryption_spec: EncryptionSpec | None = None
-    service_account: (
-        Annotated[
-            str,
-            matching(
-                r"[^@\s]+@[^@\s]+", "is not a service account", "Write NAME@PROJECT.iam.gserviceaccount.com."
-            ),
-        ]
-        | None
-    ) = None
+    service_account: ServiceAccount | None = None
 
 
 class TuningJobManifest(ModelEnvelope):
@@ -260,64 +246,3 @@ CHOICES: tuple[tuple[str, tuple[str, str], bool], ...] = (
 
 PARENT = "pre_tuned_model.tuned_model_name"
 """The field that may name another manifest."""
-
-
-def data_sets(
-    body: YamlMap, file: str, found: DataSets, problems: Problems, rest: int
-) -> tuple[DataSet, ...]:
-    """The data sets of a document, also of one whose other parts are wrong; and its adapter's size.
-
-    Args:
-        body: the document.
-        file: where it stands.
-        found: to read data files with.
-        problems: where to note what is wrong.
-        rest: bytes of the request beside the data; of no matter, because data is uploaded by itself.
-    """
-    del rest
-    _check_adapter(body, file, problems)
-    sets = []
-    for spec in (SUPERVISED, PREFERENCE):
-        for key in ("training_dataset_uri", "validation_dataset_uri"):
-            field = f"{spec}.{key}"
-            path = spelled_path(body, f"spec.{field}")
-            written = value_at(body, path)
-            if not isinstance(written, str) or not written.strip():
-                continue
-            one = _data_set(written, field, Place(file, *(locate(body, path) or body.mark)), found, problems)
-            if one is None:
-                return ()
-            sets.append(one)
-    return tuple(sets) if sets and sets[0].field.endswith(".training_dataset_uri") else ()
-
-
-def _data_set(written: str, field: str, place: Place, found: DataSets, problems: Problems) -> DataSet | None:
-    if written.startswith("gs:"):
-        if re.fullmatch(_OBJECT, written, re.ASCII):
-            return DataSet("", 0, 0, shown=written, field=field, uri=written)
-        problems.error(place, f"{written} is not the address of an object", "Write gs://BUCKET/NAME.jsonl.")
-        return None
-    spec, _, key = field.partition(".")
-    one = found.from_file(written, place, form=spec, validation=key.startswith("validation"))
-    if one is None:
-        return None
-    return DataSet(
-        one.digest, one.examples, one.characters, file=one.file, shown=one.shown, field=field, form=one.form
-    )
-
-
-def _check_adapter(body: YamlMap, file: str, problems: Problems) -> None:
-    """The sizes that a base model takes are documented, and the service's refusal names none."""
-    base = value_at(body, spelled_path(body, "spec.base_model"))
-    if not isinstance(base, str):
-        return
-    most = _LARGEST.get(base.rpartition("/")[2], _DOCUMENTED)
-    for spec in (SUPERVISED, PREFERENCE):
-        path = spelled_path(body, f"spec.{spec}.hyper_parameters.adapter_size")
-        size = str(value_at(body, path)).removeprefix("ADAPTER_SIZE_")
-        if size in _SIZES[most:]:
-            problems.error(
-                Place(file, *(locate(body, path) or body.mark)),
-                f"{base} takes no adapter of size {size}",
-                f"Documented are {', '.join(f'ADAPTER_SIZE_{one}' for one in _SIZES[:most])}.",
-            )

@@ -168,7 +168,7 @@ def adopted_model(
     sent = {
         path: value
         for path, value in attributes.items()
-        if kind.fields[path].on_change is OnChange.REPLACE
+        if kind.fields[path].on_change is not OnChange.UPDATE
         or diff.same(kind.fields[path], value, live.attributes.get(path))
     }
     return replace(
@@ -206,15 +206,18 @@ def recorded_data(want: Desired, *, assumed: bool) -> tuple[RecordedData, ...]:
 def replacement_reasons(
     want: Desired, attributes: Attributes, model: Model, live: Live | None, kind: Kind
 ) -> tuple[tuple[FieldChange, ...], tuple[DataChange, ...]]:
-    """What makes a recorded model another than the wanted one; two empty tuples when it is the one."""
+    """What makes a recorded model another than the wanted one; two empty tuples when it is the one.
+
+    Data that only measures makes none: it is no part of what is trained, and its change costs no training.
+    """
     fields = diff.immutable_changes(model.sent, live.attributes if live else None, attributes, kind.fields)
     if want.id and want.id != model.id:
         fields = (FieldChange("metadata.id", model.id, want.id, forces_replacement=True), *fields)
-    known = {one.field: one for one in model.data}
+    before, after = model.data[:1], want.data[0]
     data = tuple(
-        DataChange(one.field, known[one.field].digest, one.digest, known[one.field].examples, one.examples)
-        for one in want.data
-        if one.field in known and known[one.field].digest != one.digest
+        DataChange(after.field, one.digest, after.digest, one.examples, after.examples)
+        for one in before
+        if (one.field, one.digest) != (after.field, after.digest)
     )
     return fields, data
 

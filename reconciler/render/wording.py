@@ -273,13 +273,22 @@ def summary(plan: Plan) -> str:
 
 
 def released(plan: Plan) -> list[str]:
-    """What manifests stopped declaring where nothing else changes: said once, then it is forgotten."""
-    return [
-        f"{visible(str(change.address))}: {', '.join(visible(one.path) for one in change.fields)} "
-        "is no longer declared and stays as it is"
-        for change in plan.changes
-        if change.action is Action.RECORD and change.fields
-    ]
+    """What manifests changed where nothing is done about it: said once, then it is forgotten."""
+    sentences = []
+    for change in plan.changes:
+        if change.action is Action.RECORD:
+            gone = [one.path for one in change.fields if one.after is None]
+            later = [one.path for one in change.fields if one.after is not None]
+            later += [one.field for one in change.data]
+            for paths, what in (
+                (gone, "is no longer declared and stays as it is"),
+                (later, "has changed: nothing is trained for it, and what is trained next is given it"),
+            ):
+                if paths:
+                    sentences.append(
+                        f"{visible(str(change.address))}: {', '.join(map(visible, paths))} {what}"
+                    )
+    return sentences
 
 
 def place(file: str, line: int) -> str:

@@ -31,20 +31,22 @@ def write_data(project: Project, pairs: Sequence[tuple[str, str]] = PAIRS, name:
     project.write(f"manifests/{name}", "\n".join(lines) + "\n")
 
 
-def job(name: str = "bot", *, data: str = "n.jsonl", **changes: Any) -> dict[str, Any]:
+def job(
+    name: str = "bot", *, data: str = "n.jsonl", spec: dict[str, Any] | None = None, **changes: Any
+) -> dict[str, Any]:
     """A manifest; changes are merged into its spec, other keys of the envelope stand in `beside`."""
     beside = changes.pop("beside", {})
     metadata = {"name": name, **changes.pop("metadata", {})}
-    spec = {
+    body = {
         "base_model": "gemini-2.5-flash",
-        SPEC: {"training_dataset_uri": data, "hyper_parameters": {"epoch_count": 3}},
+        SPEC: {"training_dataset_uri": data, "hyper_parameters": {"epoch_count": 3}, **(spec or {})},
         **changes,
     }
     return {
         "apiVersion": "reconciler/v1",
         "kind": "TuningJob",
         "metadata": metadata,
-        "spec": spec,
+        "spec": body,
         **beside,
     }
 
@@ -363,3 +365,60 @@ def test_offline_commands_need_no_project(project: Project) -> None:
     project.run("state", "list", expect=0, environ=elsewhere)
     result = project.plan(expect=1, environ={**elsewhere, "GOOGLE_OAUTH_ACCESS_TOKEN": "t"})
     assert "GOOGLE_CLOUD_PROJECT" in result.err
+
+
+def test_what_only_measures_trains_nothing(project: Project, service: Service) -> None:
+    """Validation data and an evaluation that come, change or go are said once, recorded, and cost nothing."""
+    project.declare(job())
+    project.apply()
+    output = {"gcs_destination": {"output_uri_prefix": "gs://bucket/out"}}
+    evaluation = {"metrics": [{"exact_match_spec": {}}], "output_config": output}
+    write_data(project, PAIRS[:3], name="v.jsonl")
+    stages: list[dict[str, Any]] = [
+        {"validation_dataset_uri": "v.jsonl"},
+        {"validation_dataset_uri": "n.jsonl", "evaluation_config": evaluation},
+        {"evaluation_config": {**evaluation, "metrics": [{"bleu_spec": {}}]}},
+        {},
+    ]
+    for changed in stages:
+        project.declare(job(spec=changed))
+        project.settled()
+        said = project.run("plan", expect=0).out
+        assert "validation_dataset_uri" in said or "evaluation_config" in said
+        assert project.actions() == {}
+        project.apply()
+        after = project.run("plan", expect=0).out
+        assert "validation_dataset_uri" not in after
+        assert "evaluation_config" not in after
+    assert posted(service) == 1
+
+
+def test_a_lost_state_finds_a_job_whose_validation_data_changed(project: Project, service: Service) -> None:
+    """What only measures is no part of the identity: without a state the model is adopted all the same."""
+    project.declare(job())
+    project.apply()
+    project.state_file.unlink()
+    write_data(project, PAIRS[:3], name="v.jsonl")
+    project.declare(job(spec={"validation_dataset_uri": "v.jsonl"}))
+    project.apply()
+    project.settled()
+    assert posted(service) == 1
+
+
+def test_a_next_training_is_given_what_was_only_recorded(project: Project, service: Service) -> None:
+    """Validation data and evaluation that were added meanwhile go into the job that replaces."""
+    project.declare(job())
+    project.apply()
+    output = {"gcs_destination": {"output_uri_prefix": "gs://bucket/out"}}
+    write_data(project, PAIRS[:3], name="v.jsonl")
+    spec = {
+        "validation_dataset_uri": "v.jsonl",
+        "evaluation_config": {"metrics": [{"exact_match_spec": {}}], "output_config": output},
+    }
+    project.declare(job(spec=spec))
+    project.apply()
+    project.apply("--replace", "bot")
+    newest = listed(service, "tuningJobs")[0]["supervisedTuningSpec"]
+    assert newest["validationDatasetUri"].startswith("gs://reconciler/")
+    assert newest["evaluationConfig"]["metrics"] == [{"exactMatchSpec": {}}]
+    assert "evaluation" in project.run("show", "bot", expect=0).out

@@ -27,7 +27,8 @@ BEYOND_A_SCHEMA = (
     "hyper-rate-infinite", "spec-temperature-tiny", "spec-temperature-nan", "spec-temperature-infinite",
     "stack-price-infinite", "stack-endpoint", "spec-readers-null", "several-",
     "job-permissions", "job-label-", "job-adapter-of-pro", "job-adapter-too-large", "job-pinned-id",
-    "job-uri-", "job-parent-undeclared",
+    "job-uri-", "job-parent-undeclared", "job-evaluation-output-elsewhere", "job-evaluation-two-specs",
+    "job-data-set-of-preference", "job-newest-", "job-key-elsewhere",
     "spec-top-k-float", "name-newline", "spec-readers-huge",
 )  # fmt: skip
 """Cases whose fault only `validate` can see: other documents, files, syntax, what YAML itself refuses; and

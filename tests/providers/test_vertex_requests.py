@@ -17,6 +17,7 @@ import requests
 from reconciler.emulator import Settings
 from reconciler.emulator.server import running
 from reconciler.errors import NoCapacityError, ServiceError
+from reconciler.identity import canonical
 from reconciler.model import DataSet, Desired, Status
 from reconciler.providers import Accepted, Handle
 from reconciler.providers.vertex.bucket import Bucket, chat_line
@@ -28,6 +29,11 @@ from tests.fakes import Crash, FakeClock
 
 HOME = "projects/p/locations/us-central1"
 ID = "numbers-aaaaaaaa"
+EVALUATION_CONFIG = {
+    "metrics": [{"exactMatchSpec": {}, "aggregationMetrics": ["AVERAGE"]}],
+    "autoraterConfig": {"samplingCount": 4, "generationConfig": {"temperature": 0.5}},
+    "outputConfig": {"gcsDestination": {"outputUriPrefix": "gs://data/out"}},
+}
 
 
 class Recording(Transport):
@@ -133,7 +139,7 @@ def fits(value: object, schema: Any, schemas: Any, where: str) -> None:
             assert value in schema.get("enum", [value]), where
             if schema.get("format") == "int64":
                 assert re.fullmatch("-?[0-9]+", value), where
-        case "number":
+        case "number" | "integer":
             assert isinstance(value, (int, float)), where
         case "boolean":
             assert isinstance(value, bool), where
@@ -148,6 +154,7 @@ def test_every_request_is_one_of_the_api(stand: Stand, discovery: Any) -> None:
         **TUNING_JOB.attributes,
         "description": "counts",
         "supervised_tuning_spec.export_last_checkpoint_only": True,
+        "supervised_tuning_spec.evaluation_config": json.dumps(EVALUATION_CONFIG),
         "service_account": "t@p.iam.gserviceaccount.com",
         "metadata.location": "us-central1",
         "encryption_spec.kms_key_name": "projects/p/locations/us-central1/keyRings/r/cryptoKeys/k",
@@ -294,6 +301,35 @@ def test_changed_data_in_a_bucket_is_not_trained_on(stand: Stand) -> None:
     (measured,) = provider.measured([stale])
     assert provider.create(measured, ID, "gemini-2.5-flash", {}).name
     assert sum(method == "POST" for method, *_ in recording.seen) == 1
+
+
+def test_a_data_set_of_the_service_is_sent_by_its_name(stand: Stand) -> None:
+    """Its name goes into the job as it is; nothing is measured, read or uploaded for it."""
+    provider, recording = stand.provider()
+    want, name = TUNING_JOB.want(), f"{HOME}/datasets/7"
+    data = DataSet("0" * 64, 0, 0, field=TUNING_JOB.data, uri=name)
+    asked = Desired(want.address, want.attributes, (data,))
+    assert provider.measured([asked]) == [asked]
+    made = provider.create(asked, ID, "gemini-2.5-flash", {})
+    assert not any(path.startswith("storage/") for _, path, *_ in recording.seen)
+    (job,) = stand.listed("tuningJobs")
+    assert job["supervisedTuningSpec"]["trainingDatasetUri"] == name
+    stand.control("clock", {"advance": 1000})
+    found = provider.get(Handle(ID, made.name))
+    assert found is not None
+    assert found.status is Status.ACTIVE
+
+
+def test_an_evaluation_is_shown_with_what_came_of_a_job(stand: Stand) -> None:
+    """Its configuration is read back as it was sent, and where its results are is among the outputs."""
+    provider, _ = stand.provider()
+    path = "supervised_tuning_spec.evaluation_config"
+    text = canonical(EVALUATION_CONFIG).decode()
+    want = TUNING_JOB.want({**TUNING_JOB.attributes, path: text})
+    found = provider.get(Handle(ID, stand.train(provider, want=want).name))
+    assert found is not None
+    assert found.attributes[path] == text
+    assert found.outputs["evaluation"].startswith("gs://data/out/evaluation-")
 
 
 @pytest.mark.parametrize(

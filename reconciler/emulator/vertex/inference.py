@@ -86,7 +86,10 @@ def _model_answer(call: Call, prompt: str | None) -> tuple[str, str]:
     if not is_deployed(endpoint, call.now):
         raise failed_precondition("The Endpoint has no DeployedModel to serve the request.")
     version = f"{endpoint.system['base']}"
-    return nearest(prompt, records.pairs(endpoint.job)) if prompt is not None else "", version
+    pairs = records.pairs(endpoint.job)
+    if not pairs:
+        return f"The emulator does not know what was learnt; it was asked: {(prompt or '')[:200]}", version
+    return nearest(prompt, pairs) if prompt is not None else "", version
 
 
 def _text(content: dict[str, Any]) -> str:

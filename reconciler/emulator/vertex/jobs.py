@@ -25,7 +25,7 @@ from reconciler.emulator.vertex.names import full_name, new_id, place
 from reconciler.emulator.vertex.products import epochs_of, plan_model
 from reconciler.emulator.vertex.queue import WITH_MODEL, is_full, reschedule
 from reconciler.emulator.vertex.records import Job, Records
-from reconciler.emulator.vertex.requests import SPECS, read_job
+from reconciler.emulator.vertex.requests import SPECS, is_multimodal, read_job
 from reconciler.emulator.vertex.schema import NOTHING
 from reconciler.emulator.vertex.versions import HERE
 
@@ -174,6 +174,11 @@ def shown(job: Job, now: int) -> dict[str, Any]:
         answer["error"] = job.error
     if over and job.tuned and job.outcome in WITH_MODEL:
         answer["tunedModel"] = job.tuned
+        evaluation = job.fields.get(SPECS[0], {}).get("evaluationConfig")
+        if evaluation:
+            prefix = evaluation["outputConfig"]["gcsDestination"]["outputUriPrefix"].rstrip("/")
+            made = {"gcsOutputDirectory": f"{prefix}/evaluation-{job.id}"}
+            answer["evaluateDatasetRuns"] = [{"evaluateDatasetResponse": {"outputInfo": made}}]
     return answer
 
 
@@ -227,11 +232,17 @@ def _new_job(call: Call, fields: dict[str, Any]) -> tuple[Job, DataSet | None]:
     return job, data
 
 
-def _data(call: Call, fields: dict[str, Any]) -> tuple[DataSet, dict[str, Any]]:
+def _data(call: Call, fields: dict[str, Any]) -> tuple[DataSet, dict[str, Any] | None]:
+    """Return the data, and what is counted in it; of a multimodal dataset nothing is known here."""
     kind = next(name for name in SPECS if name in fields)
     spec, preference = fields[kind], kind == SPECS[1]
-    data = read_data_set(call.store, spec["trainingDatasetUri"], preference=preference)
-    if "validationDatasetUri" in spec:
-        uri = spec["validationDatasetUri"]
-        check_validation(data, read_data_set(call.store, uri, preference=preference), uri)
+    training, uri = spec["trainingDatasetUri"], spec.get("validationDatasetUri", "")
+    checked = None
+    if uri and not is_multimodal(uri):
+        checked = read_data_set(call.store, uri, preference=preference)
+    if is_multimodal(training):
+        return DataSet([], []), None
+    data = read_data_set(call.store, training, preference=preference)
+    if checked:
+        check_validation(data, checked, uri)
     return data, stats(data, epochs_of(fields), preference=preference)

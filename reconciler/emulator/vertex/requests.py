@@ -37,7 +37,8 @@ def read_job(call: Call, records: Records) -> tuple[dict[str, Any], ModelVersion
         text = "Exactly one of supervised_tuning_spec, preference_optimization_spec must be set."
         raise invalid(text, field="tuning_job")
     spec = job[specs[0]]
-    _check_data_sets(spec)
+    _check_data_sets(spec, multimodal=specs[0] == SPECS[0])
+    _check_evaluation(spec)
     spec["hyperParameters"] = _hyperparameters(base, spec.get("hyperParameters", {}))
     check_display_name(job.get("tunedModelDisplayName", ""), "tuned_model_display_name")
     check_labels(job.get("labels", {}))
@@ -45,6 +46,8 @@ def read_job(call: Call, records: Records) -> tuple[dict[str, Any], ModelVersion
     if "serviceAccount" in job and not re.fullmatch(r"[^@\s]+@[^@\s]+", job["serviceAccount"]):
         raise invalid("Invalid service account.", field="tuning_job.service_account")
     filled: dict[str, Any] = with_texts(job)
+    if "evaluationConfig" in spec:  # its integers are of 32 bits, which stay numbers
+        filled[specs[0]]["evaluationConfig"] = spec["evaluationConfig"]
     return {key: value for key, value in filled.items() if value not in ("", {})}, parent
 
 
@@ -80,14 +83,32 @@ def _check_region(call: Call, base: str) -> None:
         raise invalid(text, field="tuning_job.base_model")
 
 
-def _check_data_sets(spec: dict[str, Any]) -> None:
+def _check_data_sets(spec: dict[str, Any], *, multimodal: bool) -> None:
     if not spec.get("trainingDatasetUri"):
         raise invalid("training_dataset_uri is required.", field="training_dataset_uri")
     for name in ("trainingDatasetUri", "validationDatasetUri"):
         uri = spec.get(name)
-        if uri and not re.fullmatch(r"gs://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]/.+", uri):
-            what = "The emulator has no multimodal datasets." if "/datasets/" in uri else ""
-            raise invalid(f"Invalid Cloud Storage URI: {uri[:200]} {what}".strip(), field=name)
+        if not uri or re.fullmatch(r"gs://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]/.+", uri):
+            continue
+        if not (multimodal and is_multimodal(uri)):
+            raise invalid(f"Invalid Cloud Storage URI: {uri[:200]}", field=name)
+
+
+def is_multimodal(uri: str) -> bool:
+    """Whether it is the resource name of a multimodal dataset."""
+    return re.fullmatch(r"projects/[^/]+/locations/[^/]+/datasets/[^/]+", uri) is not None
+
+
+def _check_evaluation(spec: dict[str, Any]) -> None:
+    asked = spec.get("evaluationConfig")
+    if asked is None:
+        return
+    at = "tuning_job.supervised_tuning_spec.evaluation_config"
+    if not asked.get("metrics"):
+        raise invalid("metrics are required.", field=f"{at}.metrics")
+    prefix = asked.get("outputConfig", {}).get("gcsDestination", {}).get("outputUriPrefix", "")
+    if not prefix.startswith("gs://"):
+        raise invalid("A Cloud Storage destination is required.", field=f"{at}.output_config")
 
 
 def _hyperparameters(base: str, asked: dict[str, Any]) -> dict[str, Any]:

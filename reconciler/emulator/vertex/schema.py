@@ -35,7 +35,17 @@ _DATASETS: Message = {
 _SUPERVISED: Message = {
     **_DATASETS,
     "hyper_parameters": Field(message=_HYPERPARAMETERS),
-    "evaluation_config": _ANY,
+    "evaluation_config": Field(
+        message={
+            "metrics": _ANY,
+            "output_config": Field(
+                message={"gcs_destination": Field(message={"output_uri_prefix": _STRING})}
+            ),
+            **dict.fromkeys(
+                ("autorater_config", "dataset_custom_metrics", "inference_generation_config"), _ANY
+            ),
+        }
+    ),
 }
 _PREFERENCE: Message = {
     **_DATASETS,

@@ -142,6 +142,11 @@ class _Steps:
             self._tell(Uploading(self._content.shown, sent, self._content.size))
 
 
+def is_object(uri: str) -> bool:
+    """Whether it is an object's address, and not the name of a data set of Vertex AI."""
+    return uri.startswith("gs://")
+
+
 def _parts(uri: str) -> tuple[str, str]:
     found = _URI.fullmatch(uri)
     if found is None:

@@ -6,11 +6,12 @@ decide the status, and say what can be updated.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from reconciler.identity import float32
+from reconciler.identity import canonical, float32
 from reconciler.model import Attributes, Field, FieldType, Live, OnChange, Status, Value
 from reconciler.providers.answers import (
     JsonObject,
@@ -27,6 +28,7 @@ from reconciler.providers.vertex.fields import (
     BASE_MODEL,
     DESCRIPTION,
     DISPLAY_NAME,
+    EVALUATION,
     LABELS,
     LOCATION,
     PARENT,
@@ -68,8 +70,18 @@ def camel(path: str) -> str:
     return re.sub(r"_([a-z0-9])", lambda found: found.group(1).upper(), path)
 
 
+def _as_json(value: object) -> str:
+    if isinstance(value, dict):
+        return canonical(value).decode(errors="replace")
+    raise TypeError("an object")
+
+
 _ROWS = tuple(
-    (field.path, tuple(camel(field.path).split(".")), _READERS[field.type])
+    (
+        field.path,
+        tuple(camel(field.path).split(".")),
+        _as_json if field.path == EVALUATION else _READERS[field.type],
+    )
     for field in TUNING_JOB.fields.values()
     if not field.path.startswith("metadata.")
 )
@@ -224,6 +236,12 @@ def outputs(job: JsonObject) -> dict[str, str]:
         found[label] = " ".join(
             part for part in (text_of(one, "endpoint"), f"({where})" if where else "") if part
         )
+    for one in objects_of(job, "evaluateDatasetRuns", name):
+        made = as_object(one.get("evaluateDatasetResponse"), name, "evaluateDatasetResponse")
+        info = as_object(made.get("outputInfo"), name, "outputInfo")
+        error = printable(text_of(as_object(one.get("error"), name, "error"), "message"))
+        label = f"evaluation {text_of(one, 'checkpointId')}".strip()
+        found[label] = error or text_of(info, "gcsOutputDirectory") or text_of(one, "evaluationRun")
     found |= {key: text_of(job, camel(key)) for key in ("experiment", "gcs_metrics_uri")}
     found |= {f"data: {key}": str(value) for key, value in statistics_of(job).items()}
     return {key: value for key, value in found.items() if value}
@@ -289,7 +307,7 @@ def _json(field: Field, value: Value) -> object:
         return str(value)  # int64: a string in proto3's JSON
     if field.type is FieldType.STRINGS:
         return labels.parsed(value if isinstance(value, tuple) else (value,))
-    return value
+    return json.loads(str(value)) if field.path == EVALUATION else value
 
 
 def patch(attributes: Attributes, before: JsonObject) -> tuple[str, JsonObject]:

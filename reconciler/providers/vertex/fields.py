@@ -16,6 +16,8 @@ CHECKPOINT = "pre_tuned_model.checkpoint_id"
 DISPLAY_NAME = "tuned_model_display_name"
 DESCRIPTION = "description"
 LABELS = "labels"
+EVALUATION = "supervised_tuning_spec.evaluation_config"
+"""Its value is the canonical JSON of the API's EvaluationConfig."""
 LOCATION = "metadata.location"
 PROJECT = "metadata.project"
 SPECS = ("supervised_tuning_spec", "preference_optimization_spec")
@@ -58,6 +60,9 @@ _FIELDS = (
     Field(PARENT, FieldType.STRING, OnChange.REPLACE, role="source"),
     _hyperparameter(CHECKPOINT, FieldType.STRING),
     *_spec(SPECS[0]),
+    # The service evaluates at the end of a training, and no call does so later. But the model is the same
+    # with another one or none, so none is trained for it; --replace trains one.
+    Field(EVALUATION, FieldType.STRING, OnChange.KEEP),
     *_spec(SPECS[1]),
     _hyperparameter(f"{SPECS[1]}.hyper_parameters.beta", FieldType.FLOAT32),
     Field(DISPLAY_NAME, FieldType.STRING, OnChange.UPDATE),

@@ -11,7 +11,7 @@ from reconciler.model import LAG_SECONDS, Attributes, Desired, Example, Kind, Li
 from reconciler.providers import Accepted, BaseModels, Handle, Training
 from reconciler.providers.answers import JsonObject, reply_text, text_of
 from reconciler.providers.vertex import codec, labels, names
-from reconciler.providers.vertex.bucket import Bucket
+from reconciler.providers.vertex.bucket import Bucket, is_object
 from reconciler.providers.vertex.creation import Creation
 from reconciler.providers.vertex.deletion import Deletion
 from reconciler.providers.vertex.fields import LOCATION, PARENT, PROJECT, PUBLISHER, TUNABLE, TUNING_JOB
@@ -84,8 +84,11 @@ class VertexProvider:
         return BaseModels(TUNABLE | {f"{PUBLISHER}{name}" for name in TUNABLE}, assumed=True)
 
     def measured(self, wants: Sequence[Desired]) -> Sequence[Desired]:
-        """With the digest of each object that data lies in: one look each."""
-        uris = sorted({one.uri for want in wants for one in want.data if one.uri})
+        """With the digest of each object that data lies in: one look each.
+
+        A data set of Vertex AI is known by its name only, as its manifest says: no call shows its content.
+        """
+        uris = sorted({one.uri for want in wants for one in want.data if is_object(one.uri)})
         if not uris:
             return wants
         with ThreadPoolExecutor(max_workers=min(_LOOKS, len(uris))) as pool:
@@ -148,7 +151,7 @@ class VertexProvider:
         origin, parent = self._origin(attributes, source)
         uris = {one.field: one.uri or self._bucket.put(one, examples[one.field]) for one in want.data}
         for one in want.data:
-            if one.uri and one.digest and self._bucket.digest(one.uri) != one.digest:
+            if is_object(one.uri) and one.digest and self._bucket.digest(one.uri) != one.digest:
                 raise ServiceError(
                     f"{one.uri} has changed since the plan was made", "Nothing was created. Make a new plan."
                 )

@@ -5,7 +5,8 @@ clock, no service, no file. Only `live` prints, because a live display must. Wha
 or a service wrote passes `screen.visible` (or the escape of its format) before it is shown.
 
     screen    what a terminal may be shown: control characters, widths, colours, wrapping
-    wording   the words that all formats share: actions, counts, summaries; `bill`: what trainings cost
+    wording   the words of a plan that all formats share; `findings`: of drift; `bill`: what trainings cost;
+              `figures`: counts, times and values
     text      for people in a terminal or a pipe
     machine   the plan JSON and the drift JSON; `codec`, `planfile`: a saved plan and back
     stream    the NDJSON events of --json

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from reconciler.plan.values import Bill, Change
+from reconciler.render.figures import counted
 from reconciler.render.screen import visible
-from reconciler.render.wording import counted
 
 
 def money(price: float, currency: str) -> str:

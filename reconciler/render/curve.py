@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from reconciler.model import Snapshot
-from reconciler.render.wording import loss_text
+from reconciler.render.figures import loss_text
 
 _WIDTH, _HEIGHT = 640, 200
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 12, 26

@@ -33,10 +33,8 @@ from reconciler.model import Address, Attributes, Kind, Permission
 from reconciler.plan.values import Action, Change, Context, Drift, DriftClass, Plan, Reason
 from reconciler.render.bill import total
 from reconciler.render.codec import Json, encode
-from reconciler.render.wording import (
-    drift_summary,
-    summary,
-)
+from reconciler.render.findings import drift_summary
+from reconciler.render.wording import summary
 
 FORMAT_VERSION = "1.2"
 PLAN_VERSION = 1

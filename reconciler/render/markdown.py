@@ -14,21 +14,11 @@ from dataclasses import dataclass
 
 from reconciler.plan.values import Action, Change, Context, Drift, Plan
 from reconciler.render.bill import total
+from reconciler.render.figures import counted
+from reconciler.render.findings import drift_phrase, drift_summary, drift_symbol, subject
 from reconciler.render.screen import cut, visible
 from reconciler.render.text.plan import change_body, finding_body
-from reconciler.render.wording import (
-    context_text,
-    counted,
-    drift_phrase,
-    drift_summary,
-    drift_symbol,
-    phrase,
-    place,
-    released,
-    subject,
-    summary,
-    symbol,
-)
+from reconciler.render.wording import context_text, phrase, place, released, summary, symbol
 
 MAX_CHARS = 60_000
 

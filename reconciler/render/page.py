@@ -12,17 +12,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from reconciler.model import Address, Live, Status
 from reconciler.plan.values import Context, Drift
 from reconciler.render.curve import loss_svg
+from reconciler.render.figures import counted, loss_text, value_text
+from reconciler.render.findings import drift_phrase, drift_summary, subject
 from reconciler.render.screen import visible
 from reconciler.render.text.records import model_facts
-from reconciler.render.wording import (
-    context_text,
-    counted,
-    drift_phrase,
-    drift_summary,
-    loss_text,
-    subject,
-    value_text,
-)
+from reconciler.render.wording import context_text
 from reconciler.state import Model, Record, State
 
 _STYLE = """

@@ -45,10 +45,11 @@ from reconciler.events import Completed, Detached, Event, Failed, Progress, Skip
 from reconciler.model import Address
 from reconciler.plan.values import Action, Change, Drift, DriftClass, Plan
 from reconciler.render.codec import Json, encode
+from reconciler.render.findings import drift_phrase, subject
 from reconciler.render.machine import action_reason
 from reconciler.render.screen import visible
 from reconciler.render.text.events import event_line, failure
-from reconciler.render.wording import drift_phrase, phrase, subject, summary
+from reconciler.render.wording import phrase, summary
 from reconciler.state import Verdict
 
 UI_VERSION = "1.2"

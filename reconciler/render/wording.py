@@ -1,87 +1,30 @@
-"""The words that every format shares, so that text, Markdown, JSON and HTML say the same thing.
+"""The words of a plan that every format shares, so that text, Markdown, JSON and HTML say the same thing.
 
 Rule: an Action without a word does not type-check (`match` and `assert_never`).
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import assert_never
 
 from reconciler.events import Uploading
-from reconciler.identity import float32
-from reconciler.model import Address, DataSet, Value
+from reconciler.model import DataSet
 from reconciler.plan.values import (
     TRAININGS,
     Action,
     Change,
     Context,
     DataChange,
-    Drift,
-    DriftClass,
     Plan,
     Reason,
 )
-from reconciler.render.screen import quoted, visible
+from reconciler.render.figures import counted, short
+from reconciler.render.screen import visible
 from reconciler.state import Verdict
 
 PROMOTIONS = TRAININGS | {Action.ADOPT, Action.RESTORE, Action.COMPLETE}
 """The actions at whose end another model serves."""
-
-DIGEST = 8
-"""Characters of a digest that people compare."""
-
-
-def counted(count: int, one: str, many: str = "") -> str:
-    """A count with its noun: 1 model, 1,204 models."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
-
-
-def duration(seconds: float) -> str:
-    """Two units at most: 45s, 3m20s, 2h05m."""
-    whole = round(seconds) if math.isfinite(seconds) else 0
-    whole = max(whole, 0)
-    if whole < 60:
-        return f"{whole}s"
-    if whole < 3600:
-        return f"{whole // 60}m{whole % 60:02}s"
-    return f"{whole // 3600}h{whole % 3600 // 60:02}m"
-
-
-def number(value: float) -> str:
-    """The shortest decimal that is the same float32: how the service keeps it (0.7, not 0.699999988)."""
-    try:
-        wanted = float32(value)
-        shorter = (f"{value:.{digits}g}" for digits in (6, 7, 8))
-        return next((text for text in shorter if float32(float(text)) == wanted), f"{value:.9g}")
-    except OverflowError:
-        return repr(value)
-
-
-def loss_text(value: float) -> str:
-    """A mean loss, to four significant digits: more is noise."""
-    return f"{value:.4g}"
-
-
-def value_text(value: Value) -> str:
-    """A value as a manifest would write it."""
-    match value:
-        case bool():
-            return "true" if value else "false"
-        case str():
-            return quoted(value)
-        case float():
-            return number(value)
-        case int():
-            return str(value)
-        case _:
-            return "[" + ", ".join(value_text(one) for one in value) + "]"
-
-
-def short(digest: str) -> str:
-    """The part of a digest that people compare."""
-    return visible(digest)[:DIGEST] or "unknown"
 
 
 def symbol(change: Change) -> str:  # a row for each action
@@ -306,59 +249,3 @@ def context_text(context: Context) -> str:
             visible(context.credential) if context.credential not in {"", "none"} else "no credential",
         )
     )
-
-
-def subject(address: Address | None, drift: Drift) -> str:
-    """What a drift is about: the address, or the resource name of what nobody declared."""
-    return visible(str(address) if address else drift.name or drift.id)
-
-
-def drift_phrase(drift: Drift) -> str:
-    """What was found, after the address."""
-    match drift.drift_class:
-        case DriftClass.CHANGED:
-            return "was changed outside"
-        case DriftClass.MISSING:
-            return f"is missing: {visible(drift.id)} is not live"
-        case DriftClass.FAILED:
-            return f"has failed: {visible(drift.id)}"
-        case DriftClass.UNMANAGED if drift.address is not None:
-            return f"still has {visible(drift.id)}, which serves no more"
-        case DriftClass.UNMANAGED:
-            return "is live, and no manifest declares it"
-        case DriftClass.BASE_RETIRED:
-            return "is tuned from a base model that is no longer offered"
-        case _:
-            assert_never(drift.drift_class)
-
-
-def drift_symbol(drift: Drift) -> str:
-    """One character."""
-    match drift.drift_class:
-        case DriftClass.CHANGED:
-            return "~"
-        case DriftClass.MISSING:
-            return "-"
-        case DriftClass.FAILED:
-            return "!"
-        case DriftClass.UNMANAGED:
-            return "?"
-        case DriftClass.BASE_RETIRED:
-            return "*"
-        case _:
-            assert_never(drift.drift_class)
-
-
-def drift_summary(drifts: Iterable[Drift]) -> str:
-    """The last line of a drift report."""
-    found = list(drifts)
-    failing = [one for one in found if one.fails]
-    notes = len(found) - len(failing)
-    noted = f" {counted(notes, 'note')}." if notes else ""
-    if not failing:
-        return f"No drift.{noted}"
-    counts: dict[DriftClass, int] = {}
-    for one in failing:
-        counts[one.drift_class] = counts.get(one.drift_class, 0) + 1
-    words = ", ".join(f"{counts[kind]:,} {kind.replace('_', ' ')}" for kind in DriftClass if kind in counts)
-    return f"Drift: {words}.{noted}"

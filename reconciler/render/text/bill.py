@@ -6,10 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from reconciler.plan.values import Change
 from reconciler.render.bill import bill_text, money, total
+from reconciler.render.figures import counted
 from reconciler.render.screen import UNLIMITED, Paint, cells, cut, pad, visible, wrap
-from reconciler.render.wording import (
-    counted,
-)
 
 _LEAST_NAME = 20
 _HEADINGS = ("examples", "epochs", "batch", "steps", "characters", "price")

@@ -17,6 +17,8 @@ from reconciler.plan.values import (
     PermissionChange,
     Plan,
 )
+from reconciler.render.figures import counted
+from reconciler.render.findings import drift_phrase, drift_summary, drift_symbol, subject
 from reconciler.render.screen import UNLIMITED, Paint, cells, cut, visible, wrap
 from reconciler.render.text.bill import bill_lines
 from reconciler.render.text.rows import Row, colour_of, row_lines
@@ -24,17 +26,12 @@ from reconciler.render.wording import (
     LEGEND,
     consequences,
     context_text,
-    counted,
     data_change_text,
     data_text,
-    drift_phrase,
-    drift_summary,
-    drift_symbol,
     failure_advice,
     phrase,
     place,
     released,
-    subject,
     summary,
     symbol,
 )

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler.model import Live, Status, Value
+from reconciler.render.figures import counted, loss_text, short
 from reconciler.render.screen import Paint, cells, cut, pad, visible, wrap
 from reconciler.render.text.chart import loss_chart
 from reconciler.render.text.rows import Row, row_lines
-from reconciler.render.wording import counted, loss_text, short
 from reconciler.state import Model, Record, State, Verdict
 
 _LABEL = 13

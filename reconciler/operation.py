@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from reconciler.statemgr import StateManager
 
 
+_UNTOLD = "not recorded yet, and it may repeat training data: run reconciler plan"
+"""Why a training failed, where nobody has recorded it and the data is not at hand to be taken out."""
+
 _LOOKS = 5
 """How often state and service are read again while other runs are at work on both."""
 
@@ -111,6 +114,7 @@ class Operation:
         observed = refresh.observe(
             self.providers, state, desired, context=self.context, parallelism=self.parallelism
         )
+        observed = refresh.all_discreet(observed, state, desired, read_examples)
         return self.world_of(state, observed, desired)
 
     def measured(self, state: State) -> tuple[Desired, ...]:
@@ -280,9 +284,13 @@ class Operation:
         """A recorded model as the service shows it, with its loss curve and its failure's reason."""
         provider = self.provider(address)
         live = provider.get(refresh.handle_of(model))
-        if live is not None and live.status is Status.FAILED and not live.error:
-            live = replace(live, error=model.error or provider.poll(refresh.handle_of(model)).error)
-        return live
+        if live is None or live.status is not Status.FAILED:
+            return live
+        want = next((one for one in self.loaded.desired if one.address == address), None)
+        reason = model.error
+        if not reason and want is not None:
+            reason = live.error or provider.poll(refresh.handle_of(model)).error
+        return replace(live, error=refresh.discreet(reason, want, read_examples) or _UNTOLD)
 
     def name_state(self) -> None:
         """Give a nameless state its stack's name, where an apply has nothing else to record."""

@@ -6,17 +6,19 @@ may lag), one look at the permissions of each model whose permissions are manage
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from typing import TypeVar
 
-from reconciler.errors import ForbiddenError, NotFoundError
-from reconciler.model import Address, Desired, Live, Status
+from reconciler.errors import ForbiddenError, NotFoundError, PlanError
+from reconciler.model import Address, DataSet, Desired, Example, Live, Status
 from reconciler.plan.values import Context
 from reconciler.plan.world import Observed
 from reconciler.providers import Handle, Provider, Providers
 from reconciler.state import Model, Record, State
+from reconciler.transport import hidden
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -46,6 +48,49 @@ def observe(
         _add_permissions(providers[kind], state, wants, shown, parallelism)
         live[kind] = shown
     return Observed(live=live, forbidden=forbidden, context=context)
+
+
+def discreet(reason: str, want: Desired | None, read: Callable[[DataSet], Iterable[Example]]) -> str:
+    """Why a training failed, without what it repeats of the data, as far as the data is still at hand.
+
+    What it quotes was taken out by its provider in any case.
+    """
+
+    def texts(want: Desired) -> Iterator[str]:
+        for data in want.data:
+            with suppress(PlanError):  # it is not what it was, or not there any more
+                for one in read(data):
+                    yield from (one.text_input, one.output, one.line)
+
+    return hidden(reason, texts(want)) if reason and want is not None else reason
+
+
+def all_discreet(
+    observed: Observed,
+    state: State,
+    desired: Iterable[Desired],
+    read: Callable[[DataSet], Iterable[Example]],
+) -> Observed:
+    """The same, with every reason for a failure made `discreet`."""
+    failed = {
+        (kind, live.id): live
+        for kind, shown in observed.live.items()
+        for live in shown.values()
+        if live.error
+    }
+    if not failed:
+        return observed
+    wants = {want.address: want for want in desired}
+    owners = {
+        (address.kind, model.id): wants.get(address)
+        for address, record in state.resources.items()
+        for model in record.models
+    }
+    live = {kind: dict(shown) for kind, shown in observed.live.items()}
+    for (kind, id), one in failed.items():
+        want = owners.get((kind, id)) or wants.get(Address(kind, id.rpartition("-")[0]))
+        live[kind][id] = replace(one, error=discreet(one.error, want, read))
+    return replace(observed, live=live)
 
 
 def measured(providers: Providers, desired: Iterable[Desired]) -> tuple[Desired, ...]:

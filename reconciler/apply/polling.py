@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, wait
+from dataclasses import replace
 from typing import Any
 
 from reconciler.apply import watch
@@ -28,6 +29,7 @@ from reconciler.errors import (
 from reconciler.events import Event, Failed, Skipped
 from reconciler.model import Live, Status
 from reconciler.providers import Training
+from reconciler.refresh import discreet
 from reconciler.state import State
 
 _MISSES = 5
@@ -164,7 +166,9 @@ class Polling:
         if not isinstance(answer, Training):
             return ()
         if answer.status is not Status.CREATING:
-            self.ended[task] = answer
+            want = self._ledger.world.desired.get(task.change.address)
+            reason = discreet(answer.error, want, self._means.examples)
+            self.ended[task] = replace(answer, error=reason)
             return ()
         model = find(self._ledger.record(task.change.address), task.id)
         if model is None:

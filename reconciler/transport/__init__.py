@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from reconciler.transport.addresses import DEFAULT_GEMINI, Target, is_loopback, service_of
 from reconciler.transport.answers import printable
+from reconciler.transport.echoes import hidden, unquoted
 from reconciler.transport.session import JsonObject, Reply, Transport, connect, seconds_of
 
 __all__ = [
@@ -18,8 +19,10 @@ __all__ = [
     "Target",
     "Transport",
     "connect",
+    "hidden",
     "is_loopback",
     "printable",
     "seconds_of",
     "service_of",
+    "unquoted",
 ]

@@ -6,6 +6,8 @@ import json
 import pathlib
 import stat
 
+import pytest
+
 from tests.cli.harness import Project, Result, model
 from tests.races.conftest import Opener
 from tests.races.team import APPLY
@@ -75,6 +77,39 @@ def test_a_whole_life_with_a_password_for_the_state(project: Project, open_store
     assert leaks(store.server.objects["state"][0].decode()) == []
     assert leaks(json.dumps(project.service.log())) == []
     assert stat.S_IMODE((project.root / "saved.plan").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("first", ["apply", "plan"])
+def test_a_reason_of_a_failure_that_repeats_the_data_is_told_without_it(project: Project, first: str) -> None:
+    """Quoted or not, whole or cut: neither shown nor recorded, whoever sees the failure first."""
+    said = (
+        f"Example 3 is unfit: {QUESTION} 3, {ANSWER[:16]}…; see '{ANSWER} 4' and \"{QUESTION[:9]} that was\""
+    )
+    project.service.freeze()
+    project.service.fault({"train": "bot.*", "fail": {"code": 3, "message": said}})
+    project.declare(manifest(18))
+    results = [project.run(*APPLY, "--no-wait", expect=0)]
+    project.service.advance()
+    looks = [
+        ("plan",),
+        ("plan", "--json"),
+        ("plan", "--out", "p"),
+        ("show", "bot"),
+        ("report", "-o", "r.html"),
+    ]
+    if first == "apply":
+        results.append(project.run(*APPLY, expect=4))
+    results += [project.run(*look) for look in looks]
+    results += [project.run(*APPLY, "--json", expect=4), project.run("drift", "--json")]
+    results += [project.run("show", "bot", "--json"), project.run("state", "pull"), project.run("report")]
+    assert any("Example 3 is unfit: [hidden]" in one.all for one in results)
+    for one in results:
+        assert (
+            leaks(one.all) + [text for text in (ANSWER[:16], f"{QUESTION[:9]} that") if text in one.all] == []
+        )
+    for path in (project.state_file, project.root / "p", project.root / "r.html"):
+        assert "unfit" in path.read_text()
+        assert leaks(path.read_text()) == [], path
 
 
 def test_the_command_that_goes_on_names_the_state_without_its_login(

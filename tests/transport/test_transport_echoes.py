@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from reconciler.transport.echoes import unechoed
+from reconciler.transport.echoes import hidden, unechoed, unquoted
 from reconciler.transport.exchange import Reply, encoded
 
 HEADERS = {
@@ -55,3 +55,53 @@ def test_what_repeats_nothing_is_the_same_reply() -> None:
     """Even where it is no JSON and no text."""
     reply = Reply(502, {}, b"\xff\xfe<html>")
     assert unechoed(reply, HEADERS, examples("how are you")) is reply
+
+
+TEXTS = (
+    "zebra-question-7431 0",
+    "walrus-answer-9825 0",
+    "short01",
+    "It\nis a  long story, isn't it?",
+    "a" * 900,
+)
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        ("Example 3: zebra-question-7431 0 is too long", "Example 3: [hidden] is too long"),
+        ("cut: zebra-question-74…", "cut: [hidden]…"),
+        ("short01, and short01 again", "[hidden], and [hidden] again"),
+        ("zebra-question-7431 0walrus-answer-9825 0!", "[hidden]!"),
+        ("It is a long story, isn't it? No.", "[hidden] No."),
+        ("a" * 255 + "…", "[hidden]…"),
+        ("zebra, walrus and short", "zebra, walrus and short"),
+        ("", ""),
+    ],
+)
+def test_what_a_reason_has_in_common_with_the_data_is_hidden(message: str, shown: str) -> None:
+    """A whole text or a piece of 16 characters, in the white space of messages; all else stays."""
+    assert hidden(message, TEXTS) == shown
+
+
+def test_much_data_is_searched_in_pieces() -> None:
+    """A text is found wherever it stands, also beyond what is looked at in one go."""
+    many = (f"{number:06} {'filler ' * 20}" for number in range(20_000))
+    assert hidden("bad: 019999 filler filler", many) == "bad: [hidden]"
+
+
+@pytest.mark.parametrize(
+    ("reason", "shown"),
+    [
+        ('invalid "zebra question 1" here', "invalid [hidden] here"),
+        ("don't do this, it isn't good", "don't do this, it isn't good"),
+        ("epoch 'five' is no number", "epoch 'five' is no number"),
+        ('He said "it\'s zebra 123456" ok', "He said [hidden] ok"),
+        ("“zebra question” and «walrus»", "[hidden] and [hidden]"),
+        ("see 'zebra question that does not end " + "x" * 300, "see [hidden]"),
+        ("the 'x' and 'y' of `abcdef`", "the 'x' and 'y' of [hidden]"),
+    ],
+)
+def test_what_a_reason_quotes_is_hidden(reason: str, shown: str) -> None:
+    """Where the data is not at hand, whatever is quoted may be of it; an apostrophe is no quotation mark."""
+    assert unquoted(reason) == shown

@@ -21,7 +21,7 @@ from reconciler.providers.answers import (
     wrong,
 )
 from reconciler.providers.gemini.codec import live, snapshot
-from reconciler.transport import printable
+from reconciler.transport import unquoted
 
 NO_REASON = "the training failed and the service gave no reason"
 _CANCELLED = 1
@@ -107,7 +107,7 @@ def training_of_model(found: Live) -> Training:
 def operation_error(error: object) -> str:
     """google.rpc.Status in one line."""
     document = error if isinstance(error, dict) else {}
-    message, code = printable(text_of(document, "message")), document.get("code")
+    message, code = unquoted(text_of(document, "message")), document.get("code")
     if code == _CANCELLED:
         return f"the training was cancelled: {message}" if message else "the training was cancelled"
     return message or (f"{NO_REASON} (code {code})" if code else NO_REASON)

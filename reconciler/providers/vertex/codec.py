@@ -35,7 +35,7 @@ from reconciler.providers.vertex.fields import (
     PROJECT,
     TUNING_JOB,
 )
-from reconciler.transport import printable
+from reconciler.transport import unquoted
 
 STATE = "JOB_STATE_"
 _ENDED_WELL = frozenset({"SUCCEEDED", "PARTIALLY_SUCCEEDED"})
@@ -137,7 +137,7 @@ def error_of(job: JsonObject) -> str:
     if state not in _ENDED_BADLY:
         return ""
     error = job.get("error")
-    said = printable(text_of(error, "message")) if isinstance(error, dict) else ""
+    said = unquoted(text_of(error, "message")) if isinstance(error, dict) else ""
     if state == "FAILED":
         return said or NO_REASON
     what = "the training was cancelled" if state == "CANCELLED" else "the job expired before it ended"

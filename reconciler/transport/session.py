@@ -1,20 +1,20 @@
-"""The transport that providers call: signs, sends, waits, repeats what is safe twice, raises `errors`."""
+"""The transport that providers call: one endpoint, its credential, and what a call may say of itself."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from reconciler.errors import RateLimitedError, ReplyLostError, ServiceError, UnavailableError, UsageError
-from reconciler.transport import addresses, answers, fence
+from reconciler.errors import UsageError
+from reconciler.transport import addresses
 from reconciler.transport.answers import JsonObject
-from reconciler.transport.credentials import Credential, Credentials
-from reconciler.transport.echoes import unechoed
-from reconciler.transport.exchange import Exchange, LostError, Reply, UnsentError, encoded
+from reconciler.transport.credentials import Credentials
+from reconciler.transport.exchange import Exchange, Reply, encoded
 from reconciler.transport.pace import Pace, Patience
+from reconciler.transport.sending import Request, Sender
 
 __all__ = ["JsonObject", "Reply", "Transport", "connect", "seconds_of"]
 
@@ -22,8 +22,6 @@ TIMEOUT = 60.0
 _SAFE_TWICE = frozenset({"GET", "PATCH", "DELETE"})
 _KEPT = "/:-._~@%"
 """In paths: what resource names are made of, and what a caller has quoted itself (an object's name)."""
-_UNSAID_DELAY = 5.0
-"""Seconds to wait on a 429 that does not say how long."""
 
 
 def connect(
@@ -83,42 +81,6 @@ def seconds_of(environ: Mapping[str, str], variable: str, default: float) -> flo
     return seconds
 
 
-@dataclass(frozen=True, slots=True)
-class _Request:
-    """What is sent, however often. `safe`: being executed twice does no harm."""
-
-    method: str
-    path: str
-    where: str
-    query: Mapping[str, str]
-    content: bytes | None
-    timeout: float
-    safe: bool
-    about: Mapping[str, str] = field(default_factory=lambda: {"content-type": "application/json"})
-    sent: Callable[[int], None] | None = None
-    queues: bool = True
-    raw: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """A reply that is no failure, and its JSON object where one was expected."""
-
-    reply: Reply
-    document: JsonObject = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class _Tries:
-    """What became of one call so far: failures, seconds held at the gate, seconds asked by 429s."""
-
-    began: float
-    failures: int = 0
-    held: float = 0.0
-    limited: float = 0.0
-    renewed: bool = False
-
-
 class Transport:
     """One API endpoint with its credential; made by `connect`, used by several threads at once."""
 
@@ -138,7 +100,7 @@ class Transport:
         self._credentials = credentials
         self._exchange = exchange
         self._pace = pace
-        self._patience = patience
+        self._sender = Sender(base_url, exchange, pace, patience)
         self._timeout = timeout
         self._host = urlsplit(base_url).netloc
 
@@ -206,7 +168,7 @@ class Transport:
             ServiceError, CredentialError: as `errors` and `answers` say.
             what the fence raises: see `fence`.
         """
-        request = _Request(
+        request = Request(
             method=method,
             path=quote(path, safe=_KEPT),
             where=f"{method} {path} at {self._host}",
@@ -216,7 +178,7 @@ class Transport:
             safe=method in _SAFE_TWICE if repeatable is None else repeatable,
             queues=queues,
         )
-        return self._called(request, self._credentials.choose(api_key=api_key)).document
+        return self._sender.send(request, self._credentials.choose(api_key=api_key)).document
 
     def transfer(
         self,
@@ -243,7 +205,7 @@ class Transport:
         Raises:
             ServiceError, CredentialError: as `call`.
         """
-        request = _Request(
+        request = Request(
             method=method,
             path=quote(path, safe=_KEPT),
             where=f"{method} {path} at {self._host}",
@@ -255,94 +217,7 @@ class Transport:
             sent=sent,
             raw=True,
         )
-        return self._called(request, self._credentials.choose(api_key=False)).reply
-
-    def _called(self, request: _Request, credential: Credential) -> _Answer:
-        tries = _Tries(self._pace.clock())
-        while True:
-            outcome = self._once(request, credential, tries)
-            if isinstance(outcome, ServiceError):
-                self._back_off(outcome, request, tries)
-            elif outcome is not None:
-                self._pace.answered()
-                return outcome
-
-    def _once(
-        self, request: _Request, credential: Credential, tries: _Tries
-    ) -> _Answer | ServiceError | None:
-        """Send it; None when it was not executed and is to be sent again (401, 429)."""
-        before = self._pace.clock()
-        entered = self._pace.enter(request.where)
-        tries.held += entered - before
-        headers = credential.headers()
-        if request.method != "GET":
-            fence.ask()
-        try:
-            reply = self._exchange.send(
-                request.method,
-                request.path,
-                query=request.query,
-                body=request.content,
-                headers=headers,
-                timeout=request.timeout,
-                about=request.about,
-                sent=request.sent,
-            )
-        except UnsentError as error:
-            failed: ServiceError = self._unsent(error, request.where)
-            failed.__cause__ = error
-            if error.final:
-                raise failed from error
-            return failed
-        except LostError as error:
-            failed = _lost(str(error), request)
-            failed.__cause__ = error
-            return failed
-        if reply.status >= 400:
-            reply = unechoed(reply, headers, request.content)
-        if reply.status == 401 and not tries.renewed and credential.renew(headers):
-            tries.renewed = True
-            return None
-        if reply.status == 429 and request.queues:
-            tries.limited += self._limited(reply, request.where, tries.limited, entered)
-            return None
-        return _outcome(reply, request)
-
-    def _back_off(self, failed: ServiceError, request: _Request, tries: _Tries) -> None:
-        """Pause before the next try, or raise the failure when there is to be none."""
-        passing = failed.status is None or (request.safe and failed.status in answers.REPEATABLE)
-        if not (isinstance(failed, UnavailableError) and passing):
-            raise failed
-        tries.failures += 1
-        left = self._patience.seconds - (self._pace.clock() - tries.began - tries.held)
-        if tries.failures >= self._patience.attempts or left <= 0:
-            raise failed
-        self._pace.back_off(tries.failures, left, f"repeating {request.where}")
-
-    def _unsent(self, error: UnsentError, where: str) -> UnavailableError:
-        return UnavailableError(
-            f"{where}: {error}",
-            f"Nothing was sent. Check that {self._base_url} is the right address and can be reached.",
-        )
-
-    def _limited(self, reply: Reply, where: str, waited: float, entered: float) -> float:
-        """Close the gate as long as a 429 asks; answers how long that is, or raises when it is too long."""
-        found = answers.problem(reply)
-        delay = answers.retry_delay(found, reply.headers)
-        delay = _UNSAID_DELAY if delay is None else delay
-        spent = waited + delay > self._patience.limited_seconds
-        if answers.hopeless(found) or delay > self._patience.seconds or spent:
-            failed = answers.failure(found, where)
-            if delay > self._patience.seconds and not answers.hopeless(found):
-                failed = RateLimitedError(
-                    f"{failed.summary} (it asks to wait {delay:.0f} s)",
-                    failed.detail,
-                    status=429,
-                    reason=failed.reason,
-                )
-            raise failed
-        self._pace.limited(delay, entered)
-        return max(delay, 0.1)
+        return self._sender.send(request, self._credentials.choose(api_key=False)).reply
 
 
 def _content(body: Mapping[str, Any], method: str, path: str) -> bytes:
@@ -350,33 +225,3 @@ def _content(body: Mapping[str, Any], method: str, path: str) -> bytes:
         return encoded(body)
     except ValueError as error:
         raise UsageError(f"{method} {path}: a number that JSON cannot carry (NaN or infinity)") from error
-
-
-def _lost(cause: str, request: _Request) -> ServiceError:
-    if request.safe:
-        return UnavailableError(
-            f"{request.where}: {cause}",
-            "It was repeated without success; run the command again in a while.",
-        )
-    return ReplyLostError(
-        f"{request.where}: {cause}; whether it was done is not known",
-        "Run the command again: it looks first and repeats only what was not done.",
-    )
-
-
-def _outcome(reply: Reply, request: _Request) -> _Answer | ServiceError:
-    # Cloud Storage's "resume incomplete"; as a redirect a 308 says where to
-    if request.raw and (reply.status < 300 or (reply.status == 308 and "location" not in reply.headers)):
-        return _Answer(reply)
-    if 300 <= reply.status < 400:
-        return answers.redirect(reply, request.where)
-    if reply.status >= 400:
-        return answers.failure(answers.problem(reply), request.where)
-    if reply.status == 204:
-        return _Answer(reply)
-    document = answers.parsed(reply.body)
-    if document is not None:
-        return _Answer(reply, document)
-    kind = answers.printable(reply.headers.get("content-type", "no content type"), 60)
-    size = len(reply.body)
-    return _lost(f"the reply ({reply.status}, {size} bytes, {kind}) is not the JSON object expected", request)

@@ -111,7 +111,7 @@ def _run(arguments: list[str]) -> int:
     except click.ClickException as error:
         return _say(_of_click(error), ExitCode.ERROR, as_json=as_json)
     except (click.Abort, KeyboardInterrupt):
-        interrupted = Diagnostic("interrupted; nothing was changed")
+        interrupted = Diagnostic("interrupted", "Nothing is left half done; run the command again")
         return _say((interrupted,), ExitCode.ERROR, as_json=as_json)
     except BrokenPipeError:
         _silence(sys.stdout)

@@ -82,10 +82,14 @@ class Fuse:
 
     Share one between a provider and a backend to number all their places in one row: run once with `at=None`,
     read `count`, then run with every number from 1 to it. Once blown it stays blown: other threads die too.
+
+    Args:
+        at: the number of the place to die at, or how its name begins: the first such place.
     """
 
-    def __init__(self, at: int | None = None) -> None:
-        self.at = at
+    def __init__(self, at: int | str | None = None) -> None:
+        self.at = at if isinstance(at, int) else None
+        self._place = at if isinstance(at, str) else None
         self.count = 0
         self.places: list[str] = []
         self._lock = threading.Lock()
@@ -100,6 +104,8 @@ class Fuse:
         with self._lock:
             self.count += 1
             self.places.append(place)
+            if self._place is not None and self.at is None and place.startswith(self._place):
+                self.at = self.count
             if self.blown:
                 raise Crash(f"{self.count}: {place}")
 

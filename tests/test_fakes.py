@@ -137,3 +137,16 @@ def test_what_is_forbidden_is_not_seen(service: FakeService) -> None:
     assert list(provider.list()) == []
     with pytest.raises(ForbiddenError):
         provider.get(Handle("x"))
+
+
+def test_a_process_dies_at_the_first_place_of_a_name(service: FakeService) -> None:
+    """After its second call, the first create; from then on at every place, whatever it is called."""
+    fuse = Fuse("after create")
+    provider = FakeProvider(service, fuse=fuse)
+    list(provider.list())
+    with pytest.raises(Crash):
+        create(provider)
+    assert fuse.places[-1].startswith("after create")
+    with pytest.raises(Crash):
+        list(provider.list())
+    assert service.creates["x-abcdefgh"] == 1

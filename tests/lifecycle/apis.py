@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -32,6 +33,21 @@ class Api:
     def rule(self, call: str, **fault: Any) -> dict[str, Any]:
         """A fault rule for the emulator."""
         return {**self.calls[call], **fault}
+
+    def calls_of(self, method: str) -> tuple[str, ...]:
+        """What a provider's method calls here."""
+        return tuple(call for call in _CALLS.get(method, ()) if call in self.calls)
+
+
+def method_of(verb: str, path: str) -> str:
+    """The provider's method that such a request is about, "" for others."""
+    for api in APIS.values():
+        for method in _CALLS:
+            for call in api.calls_of(method):
+                rule = api.calls[call]
+                if rule["method"] == verb and re.search(rule["path"], f"/{path}"):
+                    return method
+    return ""
 
 
 GEMINI = Api(
@@ -76,4 +92,17 @@ VERTEX = Api(
         "lag": {"path": "/tuningJobs/"},
     },
 )
+_CALLS: Mapping[str, tuple[str, ...]] = {
+    "create": ("create",),
+    "upload": ("upload", "object"),
+    "update": ("update", "update endpoint"),
+    "delete": ("delete", "undeploy", "delete endpoint", "cancel", "operation"),
+    "poll": ("poll",),
+    "get": ("look", "model"),
+    "list": ("list", "list models", "list endpoints"),
+    "permissions": ("grants",),
+    "set_permissions": ("grant",),
+    "generate": ("ask",),
+}
+"""A provider's method to the calls that it is about; the upload, which is part of a create, by itself."""
 APIS: Mapping[str, Api] = {api.kind.name: api for api in (GEMINI, VERTEX)}

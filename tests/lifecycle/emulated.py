@@ -27,7 +27,7 @@ from reconciler.transport.credentials import Credentials
 from reconciler.transport.exchange import Exchange, Reply
 from reconciler.transport.pace import Pace, Patience
 from tests.fakes import Fuse
-from tests.lifecycle.apis import GEMINI, LOCATION, PROJECT, VERTEX
+from tests.lifecycle.apis import GEMINI, LOCATION, PROJECT, VERTEX, method_of
 from tests.lifecycle.stage import Stage, Stop
 
 LAG = 60.0
@@ -152,14 +152,15 @@ class Line(Exchange):
 
     def send(self, method: str, path: str, **rest: Any) -> Reply:
         """See Exchange.send."""
-        self._fuse.point(f"before {method} {path}")
+        about = f"{method_of(method, path)} {method} {path}"
+        self._fuse.point(f"before {about}")
         self._stage.emulator.tell(self._stage.clock())
         if method in _CHANGING and not path.endswith(":generateContent"):
             self._stage.sent.append((method, path))
         if method == "POST" and path.endswith("/tunedModels"):
             self._stage.creates.append(json.loads(rest["body"]))
         reply = super().send(method, path, **rest)
-        self._fuse.point(f"after {method} {path}")
+        self._fuse.point(f"after {about}")
         return reply
 
 

@@ -15,7 +15,7 @@ from tests.lifecycle.apis import APIS
 from tests.lifecycle.backstage import FOREIGN_EPOCHS, STRANGERS, Trained
 from tests.lifecycle.emulated import HOME, RUNNING, EmulatedStage
 
-TRAINING_SECONDS = 20.0
+TRAINING_SECONDS = 40.0
 """How long a training takes on the stages that this is for."""
 _STATUS = {"CREATING": Status.CREATING, "ACTIVE": Status.ACTIVE, "FAILED": Status.FAILED}
 _WELL = frozenset({"JOB_STATE_SUCCEEDED", "JOB_STATE_PARTIALLY_SUCCEEDED"})
@@ -82,8 +82,7 @@ class EmulatedBackstage:
             self._emulator.fault(
                 api.rule(call, **_FAULTS[what], times=times)
                 for api in APIS.values()
-                for call in _CALLS.get(method, ())
-                if call in api.calls
+                for call in api.calls_of(method)
             )
 
     def heal(self) -> None:
@@ -196,17 +195,6 @@ class EmulatedBackstage:
         )
 
 
-_CALLS = {
-    "create": ("create", "upload"),
-    "update": ("update", "update endpoint"),
-    "delete": ("delete", "undeploy", "delete endpoint", "cancel", "operation"),
-    "poll": ("poll",),
-    "get": ("look", "model"),
-    "list": ("list",),
-    "permissions": ("grants",),
-    "set_permissions": ("grant",),
-    "generate": ("ask",),
-}
 _FAULTS: dict[str, dict[str, Any]] = {
     "unavailable": {"error": "unavailable"},
     "lost": {"drop": True, "when": "after"},

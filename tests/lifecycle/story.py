@@ -89,16 +89,20 @@ class Fault:
 
 @dataclass(frozen=True)
 class Run:
-    """A process: apply, wait, or an apply that does not wait; killed at the kill-th place."""
+    """A process: apply, wait, or an apply that does not wait.
+
+    Attributes:
+        kill: it is killed at the kill-th place, or at the first one whose name begins so.
+        stop: it is stopped (SIGTERM) when so many events were told.
+    """
 
     command: str = "apply"
-    kill: int | None = None
+    kill: int | str | None = None
     faults: tuple[Fault, ...] = ()
     retry: bool = False
     replace: str | None = None
     timeout: float | None = None
     stop: int | None = None
-    """Stopped (SIGTERM) when so many events were told."""
 
 
 @dataclass(frozen=True)

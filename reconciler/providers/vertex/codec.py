@@ -239,7 +239,7 @@ def outputs(job: JsonObject) -> dict[str, str]:
     for one in objects_of(job, "evaluateDatasetRuns", name):
         made = as_object(one.get("evaluateDatasetResponse"), name, "evaluateDatasetResponse")
         info = as_object(made.get("outputInfo"), name, "outputInfo")
-        error = printable(text_of(as_object(one.get("error"), name, "error"), "message"))
+        error = unquoted(text_of(as_object(one.get("error"), name, "error"), "message"))
         label = f"evaluation {text_of(one, 'checkpointId')}".strip()
         found[label] = error or text_of(info, "gcsOutputDirectory") or text_of(one, "evaluationRun")
     found |= {key: text_of(job, camel(key)) for key in ("experiment", "gcs_metrics_uri")}

@@ -81,8 +81,8 @@ def command(
     shared = connect.Options(**settings, inputs=inputs, need=need)
     with connect.operation("apply", shared) as run:
         if saved is None:
-            console.errors(run.loaded.warnings)
             plan, _ = run.plan()
+            running.warn(console, run.loaded.warnings, plan)
             console.plan(plan, operation="apply")
             if not plan.has_work:
                 run.name_state()

@@ -10,6 +10,7 @@ import click
 
 from reconciler.cli import connect, options, starter
 from reconciler.cli.console import Console
+from reconciler.errors import CredentialError
 
 
 @click.command("init")
@@ -25,11 +26,15 @@ def command(*, path: str, no_color: bool, **given: Any) -> None:
     console = Console.of_environment(no_color=no_color)
     for file, written in starter.write(Path(path)):
         console.lines([f"{'Wrote' if written else 'Kept '} {file}"])
-    with connect.operation("init", connect.Options(paths=(path,), **given)) as run:
-        context = run.context
-        state = run.state()
-        tunable = {name: provider.base_models().tunable for name, provider in run.providers.items()}
-        place = run.manager.place
+    try:
+        with connect.operation("init", connect.Options(paths=(path,), **given)) as run:
+            context = run.context
+            state = run.state()
+            tunable = {name: provider.base_models().tunable for name, provider in run.providers.items()}
+            place = run.manager.place
+    except CredentialError as error:
+        without = "To try it without an account, give every command --emulator"
+        raise CredentialError(error.summary, f"{error.detail}\n    {without}") from error
     project = f", project {context.project}" if context.project else ""
     console.lines(
         [

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from reconciler.cli import connect, options
+from reconciler.cli import connect, options, running
 from reconciler.cli.console import Console, timestamp
 from reconciler.errors import ExitCode, UsageError
 from reconciler.plan.values import Plan
@@ -45,8 +45,8 @@ def command(
     with connect.operation(
         "plan", connect.Options(**settings, inputs=inputs, need=not inputs.destroy)
     ) as run:
-        console.errors(run.loaded.warnings)
         plan = run.refresh_plan() if inputs.refresh_only else run.plan()[0]
+        running.warn(console, run.loaded.warnings, plan)
     if out:
         save(plan, out)
     if form == "markdown" and not as_json:

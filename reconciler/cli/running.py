@@ -13,7 +13,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from reconciler.cli.console import Console, emit, emit_error, timestamp
-from reconciler.errors import ExitCode, ReconcilerError, UsageError
+from reconciler.errors import Diagnostic, ExitCode, ReconcilerError, UsageError
 from reconciler.events import Detached, Event, Failed, Progress, Skipped, exit_code
 
 if TYPE_CHECKING:
@@ -34,6 +34,14 @@ def must_be_approvable(console: Console, *, approved: bool) -> None:
         "there is no terminal to ask for approval",
         "Give --auto-approve, or apply a plan saved with: reconciler plan --out FILE",
     )
+
+
+def warn(console: Console, warnings: Iterable[Diagnostic], plan: Plan) -> None:
+    """What may not be meant, of the models that the plan trains: for the others it is too late."""
+    trained = {str(change.address) for change in plan.trainings}
+    shown = [one for one in warnings if one.address is None or one.address in trained]
+    if shown:
+        console.errors(shown)
 
 
 def approved(plan: Plan, question: str) -> bool:

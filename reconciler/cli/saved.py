@@ -22,7 +22,7 @@ def saved_plan(path: Path) -> Plan | None:
         data = path.read_bytes()
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}", "Give a file that can be read") from error
-    if _looks_like_plan(data):
+    if looks_like_plan(data):
         from reconciler.render import planfile
 
         return planfile.loads(data, place=str(path))
@@ -34,7 +34,7 @@ def saved_plan(path: Path) -> Plan | None:
     )
 
 
-def _looks_like_plan(data: bytes) -> bool:
+def looks_like_plan(data: bytes) -> bool:
     """A JSON object with format_version, or what is left of one."""
     if not data.lstrip().startswith(b"{"):
         return False

@@ -10,6 +10,7 @@ import click
 
 from reconciler.cli import connect, options
 from reconciler.cli.console import Console
+from reconciler.cli.saved import looks_like_plan
 from reconciler.errors import UsageError
 
 
@@ -59,6 +60,8 @@ def _plan(console: Console, path: Path) -> None:
         raise UsageError(
             f"{path}: {error.strerror}", "Give KIND/NAME, or a file saved by plan --out"
         ) from error
+    if not looks_like_plan(data):
+        raise UsageError(f"{path} is not a saved plan", "Give KIND/NAME, or a file saved by plan --out")
     plan = planfile.loads(data, place=str(path))
     if console.as_json:
         console.document(json.loads(data))

@@ -13,7 +13,7 @@ import click
 
 from reconciler.cli import connect, options
 from reconciler.cli.console import Console
-from reconciler.errors import StateForeignError, StateMovedError, UsageError
+from reconciler.errors import StateCorruptError, StateForeignError, StateMovedError, UsageError
 from reconciler.model import Address
 from reconciler.records import move, resolve, selected
 from reconciler.state import Record, State, check_foreign
@@ -55,18 +55,22 @@ def _edit(manager: StateManager, change: Callable[[State], State]) -> None:
 @_with_manager
 def list_command(manager: StateManager, *, patterns: tuple[str, ...]) -> None:
     """The recorded addresses; wildcards select."""
-    Console().lines(str(address) for address in selected(manager.read().resources, patterns))
+    state = manager.read()
+    Console().lines(str(address) for address in selected(state.resources, patterns))
+    if not state.resources:
+        Console().note(f"{manager.place} records nothing.")
 
 
 @command.command("show")
 @click.argument("address", metavar="ADDR")
 @options.json_output
+@options.no_color
 @_with_manager
-def show_command(manager: StateManager, *, address: str, as_json: bool) -> None:
+def show_command(manager: StateManager, *, address: str, as_json: bool, no_color: bool) -> None:
     """What is recorded of one address, without asking the service."""
     state = manager.read()
     record = state.resources[resolve(address, state.resources, "no record of")]
-    console = Console.of_environment(as_json=as_json)
+    console = Console.of_environment(as_json=as_json, no_color=no_color)
     if as_json:
         from reconciler.render.records import record_document
 
@@ -136,7 +140,12 @@ def push_command(manager: StateManager, *, file: str, force: bool) -> None:
         data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     except OSError as error:
         raise UsageError(f"{file}: {error.strerror}", "Give a file made by: reconciler state pull") from error
-    pushed = statefile.loads(data, place=file)
+    try:
+        pushed = statefile.loads(data, place=file)
+    except StateCorruptError as error:
+        raise StateCorruptError(
+            error.summary, "The state is left as it is. Give a file made by: reconciler state pull"
+        ) from error
 
     def change(state: State) -> State:
         if state.lineage and pushed.lineage != state.lineage and not force:

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from tests.cli.harness import Project, model
+from tests.cli.harness import PAIRS, Project, model
 
 
 @pytest.mark.parametrize("group", [(), ("state",)])
@@ -97,3 +97,46 @@ def test_init_names_each_base_model_once(project: Project) -> None:
     names = [one.rpartition("/")[2] for one in line.partition(": ")[2].split(", ")]
     assert "gemini-2.5-flash" in names
     assert len(names) == len(set(names))
+
+
+def test_init_without_a_credential_says_how_to_try_it(project: Project) -> None:
+    """Someone who has no account yet is told of the emulator, besides the ways to log in."""
+    result = project.run("init", expect=1, environ={"GOOGLE_GEMINI_BASE_URL": None})
+    assert "GOOGLE_OAUTH_ACCESS_TOKEN" in result.err
+    assert "--emulator" in result.err
+
+
+@pytest.mark.parametrize("content", ["", "apiVersion: reconciler/v1\nkind: Stack\n", '{"a": 1}\n', "hello\n"])
+def test_show_of_what_is_no_plan(project: Project, content: str) -> None:
+    """A manifest is not a plan that was cut off."""
+    project.write("file", content)
+    result = project.run("show", "./file", expect=1)
+    assert "file is not a saved plan" in result.err
+
+
+def test_a_document_that_cannot_be_pushed_is_no_reason_to_delete_the_state(project: Project) -> None:
+    """The advice is about the document that was given."""
+    project.write("copy.json", '{"a": 1}\n')
+    result = project.run("state", "push", "copy.json", expect=1)
+    assert "copy.json" in result.err
+    assert "reconciler state pull" in result.err
+    assert "delete" not in result.err
+
+
+def test_an_empty_state_says_where_it_is(project: Project) -> None:
+    """So that an empty list is not taken for that of another folder; standard output stays a list."""
+    listed = project.run("state", "list", expect=0)
+    assert listed.out == ""
+    assert listed.err == "state/default.json records nothing.\n"
+
+
+def test_advice_on_data_is_given_when_they_are_about_to_be_trained(project: Project) -> None:
+    """A plan warns of few examples where it trains on them, and says nothing of what does not change."""
+    project.declare(model("one", pairs=PAIRS[:10]), model("two"))
+    assert "10 examples" in project.plan().err
+    assert "10 examples" in project.plan("--json").out
+    assert "10 examples" in project.apply().err
+    project.declare(model("one", pairs=PAIRS[:10]), model("two", hyperparameters={"epoch_count": 2}))
+    assert "to replace" in (again := project.plan()).out
+    assert again.err == ""
+    assert "10 examples" in project.run("validate", expect=0).err

@@ -17,7 +17,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import BinaryIO
 
-from reconciler.errors import UsageError
+from reconciler.errors import Diagnostic, ManifestError, UsageError
 from reconciler.manifests.problems import Place, Problems
 
 MANIFEST_LIMIT = 32 * 1024 * 1024
@@ -48,6 +48,7 @@ def discover(paths: Sequence[str]) -> tuple[list[Source], bool]:
 
     Raises:
         UsageError: a path does not exist, or cannot be looked at.
+        ManifestError: a link in a folder leads elsewhere.
     """
     found: dict[str, Source] = {}
     whole = True
@@ -57,8 +58,12 @@ def discover(paths: Sequence[str]) -> tuple[list[Source], bool]:
         except (OSError, ValueError) as error:
             raise _no_path(path, error) from error
         if stat.S_ISDIR(mode):
+            roots = {os.path.realpath(path), work_tree(path) or os.path.realpath(".")}
             for file in _walk(path):
-                found.setdefault(os.path.realpath(file), Source(file, alone=False))
+                real = os.path.realpath(file)
+                if not any(os.path.commonpath([root, real]) == root for root in roots):
+                    raise _led_out(file)
+                found.setdefault(real, Source(file, alone=False))
         else:
             whole = False
             found.setdefault(os.path.realpath(path), Source(path, alone=True))
@@ -72,6 +77,12 @@ def _no_path(path: str, error: OSError | ValueError) -> UsageError:
             "Give the folder that holds the manifests, or run: reconciler init (it writes a first one).",
         )
     return UsageError(f"{path}: cannot be read: {_reason(error)}", "Give a folder or a file of manifests.")
+
+
+def _led_out(file: str) -> ManifestError:
+    """A pull request can bring a link: what is wrong with the file that it leads to would be told here."""
+    summary = "the link leads out of the folder that was given, and of its git work tree"
+    return ManifestError([Diagnostic(summary, "Move the manifest there, or give its own path.", file)])
 
 
 def _walk(folder: str) -> Iterator[str]:

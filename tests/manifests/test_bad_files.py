@@ -135,7 +135,7 @@ def test_data_that_is_no_file(
     ("make", "said"),
     [
         (_fifo, "it is not a regular file"),
-        (_device, "it is not a regular file"),
+        (_device, "the link leads out of the folder that was given"),
         (_dangling, "there is no such file"),
         (_circle, "its symbolic links go round in a circle"),
     ],

@@ -85,6 +85,24 @@ def test_a_folder_is_followed_through_a_link(workspace: Path, load_manifests: Lo
     assert _names(load_manifests()) == ["a"]
 
 
+@pytest.mark.parametrize("link", ["file", "folder"])
+def test_a_link_out_of_the_work_tree_is_not_followed(
+    workspace: Path, load_manifests: Load, tmp_path_factory: pytest.TempPathFactory, link: str
+) -> None:
+    """What stands in a file elsewhere would be told with its errors; a path that is given is a choice."""
+    outside = tmp_path_factory.mktemp("outside")
+    _write(outside / "secret.yaml", "hunter2: [\n")
+    target = outside if link == "folder" else outside / "secret.yaml"
+    (workspace / "manifests" / "link.yaml").symlink_to(target)
+    with pytest.raises(ManifestError) as caught:
+        load_manifests()
+    (found,) = caught.value.diagnostics
+    assert "leads out of" in found.summary
+    assert "hunter2" not in str(found)
+    _write(outside / "secret.yaml", _model("a"))
+    assert _names(load_manifests(str(outside))) == ["a"]
+
+
 def test_a_file_only_selects(workspace: Path, load_manifests: Load) -> None:
     """A file as PATH, alone or beside folders, makes the set less than whole; any extension will do."""
     _write(workspace / "manifests" / "a.yaml", _model("a"))

@@ -111,8 +111,8 @@ class Kind:
         permissions: whether permissions can be managed.
         pinned_ids: whether metadata.id is allowed, because the service takes chosen ids.
         collection: what makes a resource name of an id ("tunedModels/"); "" when the service names.
-        epochs, batch: paths of the fields that decide the number of steps, "" for none.
-        default_epochs, default_batch: what the service documents for them when undeclared.
+        epochs, batch: what the paths of the fields end in that decide the number of steps, "" for none.
+        default_epochs, default_batch: what the service documents for them when undeclared, 0 for nothing.
         instead: the kind to declare where no base model is offered for this one, "" for none.
     """
 
@@ -125,8 +125,8 @@ class Kind:
     collection: str = ""
     epochs: str = ""
     batch: str = ""
-    default_epochs: int = 5
-    default_batch: int = 4
+    default_epochs: int = 0
+    default_batch: int = 0
     instead: str = ""
 
     def reference(self, id: str) -> str:

@@ -104,6 +104,8 @@ class Bill:
     """What a training is made of.
 
     Attributes:
+        examples, characters: 0 where the data is not read here.
+        epochs: 0 where the service chooses, and does not say beforehand.
         steps: ceil(examples * epochs / batch); 0 where the service alone knows them.
         estimated: a default of the service was assumed for epochs or batch.
         price: in `currency`, None when no price is configured.
@@ -121,8 +123,8 @@ class Bill:
 
     @property
     def trained_characters(self) -> int:
-        """Characters seen in all epochs together."""
-        return self.characters * self.epochs
+        """Characters seen in all epochs together; in one where nobody knows how many there are."""
+        return self.characters * max(self.epochs, 1)
 
 
 @dataclass(frozen=True, slots=True)

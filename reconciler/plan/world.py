@@ -224,24 +224,30 @@ def replacement_reasons(
 
 def bill_of(want: Desired, kind: Kind, stack: Stack) -> Bill:
     """What training this once amounts to: ceil(examples * epochs / batch) steps (api.md section 1)."""
-    epochs = want.attributes.get(kind.epochs)
-    batch = want.attributes.get(kind.batch) if kind.batch else 0
-    known_epochs = epochs if isinstance(epochs, int) else kind.default_epochs
-    known_batch = batch if isinstance(batch, int) else kind.default_batch
+    epochs, epochs_assumed = _number(want, kind.epochs, kind.default_epochs)
+    batch, batch_assumed = _number(want, kind.batch, kind.default_batch)
     training = want.data[0]
     prices = stack.prices
-    price = (
-        None
-        if prices.per_1000_characters is None
-        else training.characters * known_epochs / 1000 * prices.per_1000_characters
-    )
+    price = None
+    if prices.per_1000_characters is not None and epochs:
+        price = training.characters * epochs / 1000 * prices.per_1000_characters
     return Bill(
         examples=training.examples,
         characters=training.characters,
-        epochs=known_epochs,
-        batch=known_batch,
-        steps=ceil(training.examples * known_epochs / known_batch) if known_batch else 0,
-        estimated=epochs is None or batch is None,
+        epochs=epochs,
+        batch=batch,
+        steps=ceil(training.examples * epochs / batch) if batch else 0,
+        estimated=epochs_assumed or batch_assumed,
         price=price,
         currency=prices.currency if price is not None else "",
     )
+
+
+def _number(want: Desired, ending: str, default: int) -> tuple[int, bool]:
+    """What is declared at a path with this end, else the default; and whether that was assumed."""
+    declared = [
+        value
+        for path, value in want.attributes.items()
+        if ending and f".{path}".endswith(f".{ending}") and isinstance(value, int)
+    ]
+    return (declared[0], False) if declared else (default, default > 0)

@@ -18,12 +18,15 @@ def money(price: float, currency: str) -> str:
 
 def bill_text(bill: Bill) -> str:
     """One training's bill as a sentence."""
-    batch = f" / batch {bill.batch:,}" if bill.batch else ""
-    seen = f"{counted(bill.examples, 'example')} x {counted(bill.epochs, 'epoch')}{batch}"
-    steps = f"{seen} = {counted(bill.steps, 'step')}" if bill.steps else seen
+    seen = counted(bill.examples, "example") if bill.examples else "data that is not read here"
+    seen += f" x {counted(bill.epochs, 'epoch')}" if bill.epochs else ", in epochs that the service chooses"
+    seen += f" / batch {bill.batch:,}" if bill.batch else ""
+    seen += f" = {counted(bill.steps, 'step')}" if bill.steps else ""
+    if bill.characters:
+        each = "" if bill.epochs else " an epoch"
+        seen += f", {counted(bill.trained_characters, 'character')}{each}"
     price = f", {money(bill.price, bill.currency)}" if bill.price is not None else ""
-    estimated = " (estimated)" if bill.estimated else ""
-    return f"{steps}, {counted(bill.trained_characters, 'character')}{price}{estimated}"
+    return f"{seen}{price}{' (estimated)' if bill.estimated else ''}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,7 @@ class Total:
     """All trainings of a plan together.
 
     Attributes:
+        unread: trainings on data that is not read here, so that what is counted is a lower bound.
         unpriced: trainings without a price beside others that have one: the sum is a lower bound.
         unbilled: trainings of which the plan holds no bill at all.
         prices: currency to sum.
@@ -41,6 +45,7 @@ class Total:
     characters: int
     steps: int
     estimated: bool
+    unread: int
     unpriced: int
     unbilled: int
     prices: dict[str, float]
@@ -56,9 +61,9 @@ class Total:
         return " + ".join(money(amount, currency) for currency, amount in sorted(self.prices.items()))
 
     def __str__(self) -> str:
-        parts = [counted(self.examples, "example")]
-        parts += [counted(self.steps, "step")] * bool(self.steps)
-        parts.append(counted(self.characters, "character"))
+        counts = ((self.examples, "example"), (self.steps, "step"), (self.characters, "character"))
+        parts = [counted(number, what) for number, what in counts if number]
+        parts += ["data that is not read here"] * bool(self.unread)
         if self.price:
             parts.append(self.price)
         estimated = " (estimated)" if self.estimated else ""
@@ -79,6 +84,7 @@ def total(changes: Iterable[Change]) -> Total:
         characters=sum(bill.trained_characters for bill in bills),
         steps=sum(bill.steps for bill in bills),
         estimated=any(bill.estimated for bill in bills),
+        unread=sum(not bill.examples for bill in bills),
         unpriced=len(trainings) - sum(bill.price is not None for bill in bills),
         unbilled=len(trainings) - len(bills),
         prices=prices,

@@ -20,13 +20,32 @@ def test_bill_text() -> None:
     assert bill_text(Bill(40, 220, 3, 0, 0)) == "40 examples x 3 epochs, 660 characters"
 
 
-def test_steps_that_only_the_service_knows_are_not_called_none() -> None:
-    """Vertex AI chooses the batch: neither a row, a sentence nor the total speaks of 0 steps."""
+def test_what_only_the_service_knows_is_no_hole() -> None:
+    """Of tuning jobs alone no column speaks of batch and steps; beside others a word does, and never a 0."""
     job = plans.create("job", bill=Bill(40, 220, 3, 0, 0))
     assert str(total([job])) == "1 training: 40 examples, 660 characters"
-    lines = list(bill_lines([job, job], width=UNLIMITED, paint=Paint(colour=False)))
-    assert [line.split()[-2] for line in lines[3:]] == ["-", "-", "-"]
+    _, _, headings, *rows = bill_lines([job, job], width=UNLIMITED, paint=Paint(colour=False))
+    assert headings.split() == ["model", "examples", "epochs", "characters"]
+    assert [row.split()[1:] for row in rows] == [["40", "3", "660"], ["40", "3", "660"], ["80", "1,320"]]
     assert "step" not in " ".join(bill_lines([job, job], width=30, paint=Paint(colour=False)))
+    mixed = list(bill_lines([job, plans.CREATE], width=UNLIMITED, paint=Paint(colour=False)))
+    assert mixed[3].split()[3:7] == ["by", "service", "by", "service"]
+    assert any(line.strip().startswith("by service: it chooses") for line in mixed)
+
+
+def test_what_is_not_known_at_all_is_said() -> None:
+    """Epochs that the service chooses, and data that is not read here, are words and never 0."""
+    chosen, unread = Bill(40, 220, 0, 0, 0), Bill(0, 0, 3, 0, 0)
+    assert bill_text(chosen) == ("40 examples, in epochs that the service chooses, 220 characters an epoch")
+    assert bill_text(unread) == "data that is not read here x 3 epochs"
+    jobs = [plans.create("chosen", bill=chosen), plans.create("unread", bill=unread)]
+    assert str(total(jobs)) == "2 trainings: 40 examples, 220 characters, data that is not read here"
+    rows = list(bill_lines(jobs, width=UNLIMITED, paint=Paint(colour=False)))
+    assert rows[3].split()[2:] == ["40", "by", "service", "220", "an", "epoch"] or rows[3].endswith(
+        "220 an epoch"
+    )
+    assert "not read" in rows[4]
+    assert not any(" 0" in row or " - " in row for row in rows)
 
 
 def test_total_adds_up() -> None:

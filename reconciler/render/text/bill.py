@@ -10,6 +10,7 @@ from reconciler.render.figures import counted
 from reconciler.render.screen import UNLIMITED, Paint, cells, cut, pad, visible, wrap
 
 _LEAST_NAME = 20
+_UNREAD, _CHOSEN = "not read", "by service"
 _HEADINGS = ("examples", "epochs", "batch", "steps", "characters", "price")
 
 
@@ -22,10 +23,10 @@ def bill_lines(trainings: Sequence[Change], *, width: int, paint: Paint) -> Iter
         return
     yield ""
     yield paint(f"The bill, {counted(len(trainings), 'training')}:", "bold")
-    priced = any(one.bill is not None and one.bill.price is not None for one in trainings)
-    table = [_figures(change, priced=priced) for change in trainings]
-    last = _total_figures(trainings, priced=priced)
-    headings = _HEADINGS if priced else _HEADINGS[:-1]
+    shown = _shown(trainings)
+    table = [[_figures(change)[heading] for heading in shown] for change in trainings]
+    last = [_total_figures(trainings)[heading] for heading in shown]
+    headings = shown
     columns = [
         max(len(heading), *(len(row[index]) for row in (*table, last)))
         for index, heading in enumerate(headings)
@@ -44,29 +45,47 @@ def bill_lines(trainings: Sequence[Change], *, width: int, paint: Paint) -> Iter
     yield from _footnotes(trainings, width)
 
 
-def _figures(change: Change, *, priced: bool) -> list[str]:
+def _shown(trainings: Sequence[Change]) -> list[str]:
+    """The headings of what is known of any of them."""
+    bills = [one.bill for one in trainings if one.bill is not None]
+    known = {
+        "epochs": any(one.epochs for one in bills),
+        "batch": any(one.batch for one in bills),
+        "steps": any(one.steps for one in bills),
+        "price": any(one.price is not None for one in bills),
+    }
+    return [
+        heading for heading in _HEADINGS if known.get(heading, True) or (not bills and heading != "price")
+    ]
+
+
+def _figures(change: Change) -> dict[str, str]:
     bill = change.bill
     if bill is None:
-        return ["?"] * (len(_HEADINGS) - (not priced))
+        return dict.fromkeys(_HEADINGS, "?")
     mark = "*" if bill.estimated else ""
-    figures = [
-        f"{bill.examples:,}",
-        f"{bill.epochs:,}",
-        f"{bill.batch:,}" if bill.batch else "-",
-        f"{bill.steps:,}{mark}" if bill.steps else "-",
-        f"{bill.trained_characters:,}{mark}",
-    ]
-    if priced:
-        figures.append("?" if bill.price is None else money(bill.price, bill.currency) + mark)
-    return figures
+    characters = f"{bill.trained_characters:,}{mark if bill.epochs else ' an epoch'}"
+    return {
+        "examples": f"{bill.examples:,}" if bill.examples else _UNREAD,
+        "epochs": f"{bill.epochs:,}" if bill.epochs else _CHOSEN,
+        "batch": f"{bill.batch:,}" if bill.batch else _CHOSEN,
+        "steps": f"{bill.steps:,}{mark}" if bill.steps else _CHOSEN,
+        "characters": characters if bill.characters else _UNREAD,
+        "price": "?" if bill.price is None else money(bill.price, bill.currency) + mark,
+    }
 
 
-def _total_figures(trainings: Sequence[Change], *, priced: bool) -> list[str]:
+def _total_figures(trainings: Sequence[Change]) -> dict[str, str]:
     sums = total(trainings)
     mark = "*" if sums.estimated else ""
-    steps = f"{sums.steps:,}{mark}" if sums.steps else "-"
-    figures = [f"{sums.examples:,}", "", "", steps, f"{sums.characters:,}{mark}"]
-    return [*figures, sums.amount + mark] if priced else figures
+    return {
+        "examples": f"{sums.examples:,}" if sums.examples else "",
+        "epochs": "",
+        "batch": "",
+        "steps": f"{sums.steps:,}{mark}" if sums.steps else "",
+        "characters": f"{sums.characters:,}{mark}" if sums.characters else "",
+        "price": sums.amount + mark,
+    }
 
 
 def _line(name: str, figures: Sequence[str], columns: Sequence[int], room: int) -> str:
@@ -86,6 +105,13 @@ def _sentences(trainings: Sequence[Change], width: int) -> Iterator[str]:
 
 def _footnotes(trainings: Sequence[Change], width: int) -> Iterator[str]:
     sums = total(trainings)
+    shown = _shown(trainings)
+    if any(_figures(one).get(heading) == _CHOSEN for one in trainings for heading in shown):
+        yield from wrap(
+            "by service: it chooses, and tells when the training runs", width, indent="  ", hanging="    "
+        )
+    if sums.unread:
+        yield from wrap("not read: it lies in a bucket or at the service", width, indent="  ", hanging="    ")
     if sums.prices and sums.unpriced:
         yield from wrap(
             f"? no price is known for {sums.unpriced:,} of them", width, indent="  ", hanging="    "

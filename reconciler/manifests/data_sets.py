@@ -107,7 +107,7 @@ class DataSets:
         tree = self._trees[folder]
         root, what = (tree, "git work tree") if tree else (os.path.realpath("."), "working directory")
         real = os.path.realpath(path)
-        if os.path.commonpath([root, real]) != root:
+        if os.path.commonpath([root, real]) != root or ".git" in Path(real[len(root) :]).parts:
             self._problems.error(
                 place,
                 f"{written}: the path leads out of the {what} {root}",

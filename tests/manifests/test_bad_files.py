@@ -172,6 +172,19 @@ def test_a_link_out_of_the_tree(target: str, workspace: Path, refused: Refused) 
         assert "leads out of the git work tree" in found.summary
 
 
+def test_what_git_keeps_for_itself_is_no_data(workspace: Path, refused: Refused) -> None:
+    """It is not under review either, and may hold a checkout's credential; a link leads there no more."""
+    (workspace / "repository" / ".git" / "deep").mkdir(parents=True)
+    (workspace / "repository" / ".git" / "deep" / "d.jsonl").write_text(
+        '{"text_input": "1", "output": "2"}\n'
+    )
+    (workspace / "repository" / "link.jsonl").symlink_to(".git/deep/d.jsonl")
+    for file in (".git/deep/d.jsonl", "link.jsonl"):
+        (workspace / "repository" / "case.yaml").write_text(GOOD.replace("data/numbers.jsonl", file))
+        (found,) = refused("repository")
+        assert "leads out of the git work tree" in found.summary
+
+
 def test_a_tree_of_a_similar_name(workspace: Path, refused: Refused) -> None:
     """/x/repository-2 is not inside /x/repository."""
     (workspace / "repository" / ".git").mkdir(parents=True)

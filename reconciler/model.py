@@ -281,7 +281,6 @@ class Snapshot:
     step: int
     epoch: int
     mean_loss: float
-    compute_time: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,7 +302,6 @@ class Live:
     status: Status
     attributes: Attributes
     create_time: str = ""
-    update_time: str = ""
     complete_time: str = ""
     snapshots: tuple[Snapshot, ...] = ()
     permissions: tuple[Permission, ...] | None = None

@@ -329,7 +329,6 @@ class FakeService:
             status=status,
             attributes=dict(model.attributes),
             create_time=_time(model.started),
-            update_time=_time(model.started),
             complete_time=done,
             snapshots=self.curve(model),
         )
@@ -342,7 +341,6 @@ class FakeService:
                 step=max(1, model.total_steps * quarter // 4),
                 epoch=quarter,
                 mean_loss=1.0 / quarter,
-                compute_time=_time(model.started + model.seconds * quarter / 4),
             )
             for quarter in range(1, 5)
             if share >= quarter / 4

@@ -271,7 +271,7 @@ def test_what_only_time_changes_is_no_move() -> None:
     now = replaced()
     approved = make_plan(now)
     aged = model(OLD, operation="x", total_steps=3, verdict=Verdict.PASSED, completed="later", error="y")
-    shown = live(OLD, attributes={**worlds.DECLARED, **OWN, "top_k": 1}, update_time="later")
+    shown = live(OLD, attributes={**worlds.DECLARED, **OWN, "top_k": 1}, complete_time="later")
     moved = with_live(with_record(now, Record(BOT, serving=aged)), shown)
     moved = replace(moved, now=moved.now.replace(year=2027), state=replace(moved.state, serial=99))
     assert actions(check(approved, moved)) == [("bot", "replace", NEW)]

@@ -4,39 +4,3 @@
 `undeclared`, `deposed`; what they share: `wanted`, `generations`, `training`), `make` walks the addresses,
 `guards` refuses, `binding` tells whether a saved plan is still true, `drift` compares live with recorded.
 """
-
-from reconciler.plan.values import (
-    QUIET,
-    TRAININGS,
-    Action,
-    Bill,
-    Binding,
-    Change,
-    Context,
-    DataChange,
-    Drift,
-    DriftClass,
-    FieldChange,
-    Inputs,
-    PermissionChange,
-    Plan,
-    Reason,
-)
-
-__all__ = [
-    "QUIET",
-    "TRAININGS",
-    "Action",
-    "Bill",
-    "Binding",
-    "Change",
-    "Context",
-    "DataChange",
-    "Drift",
-    "DriftClass",
-    "FieldChange",
-    "Inputs",
-    "PermissionChange",
-    "Plan",
-    "Reason",
-]

@@ -36,7 +36,6 @@ class Total:
     Attributes:
         unread: trainings on data that is not read here, so that what is counted is a lower bound.
         unpriced: trainings without a price beside others that have one: the sum is a lower bound.
-        unbilled: trainings of which the plan holds no bill at all.
         prices: currency to sum.
     """
 
@@ -47,7 +46,6 @@ class Total:
     estimated: bool
     unread: int
     unpriced: int
-    unbilled: int
     prices: dict[str, float]
 
     @property
@@ -86,6 +84,5 @@ def total(changes: Iterable[Change]) -> Total:
         estimated=any(bill.estimated for bill in bills),
         unread=sum(not bill.examples for bill in bills),
         unpriced=len(trainings) - sum(bill.price is not None for bill in bills),
-        unbilled=len(trainings) - len(bills),
         prices=prices,
     )

@@ -190,11 +190,10 @@ def test_a_real_model_is_read() -> None:
             "tuning_task.hyperparameters.learning_rate": 0.001,
         },
         create_time="2024-03-05T23:06:24.543413Z",
-        update_time="2024-03-05T23:08:08.311342Z",
         complete_time="2024-03-05T23:08:08.311342Z",
         snapshots=(
-            Snapshot(1, 0, 11.75, "2024-03-05T23:07:08.455102Z"),
-            Snapshot(19, 5, 0.25, "2024-03-05T23:08:23.766989274Z"),
+            Snapshot(1, 0, 11.75),
+            Snapshot(19, 5, 0.25),
         ),
     )
     assert isinstance(found.attributes["top_p"], float)

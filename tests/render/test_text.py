@@ -14,7 +14,8 @@ from reconciler.errors import Diagnostic
 from reconciler.events import Completed, Detached, Event, Failed, Progress
 from reconciler.plan.values import Bill, Context, Drift, FieldChange, Plan
 from reconciler.render.screen import UNLIMITED, cells, visible
-from reconciler.render.text import drift_lines, error_lines, event_line, plan_lines, summary_line
+from reconciler.render.text import drift_lines, error_lines, event_line, plan_lines
+from reconciler.render.wording import summary
 from tests.render import plans
 from tests.render.strategies import SECRET, drifts, events, texts
 from tests.render.strategies import plans as any_plan
@@ -50,7 +51,7 @@ def test_any_plan_fits_and_steers_nothing(plan: Plan, width: int, colour: bool) 
     for line in lines[1:-1]:  # the first and the last are for scripts, and never wrapped
         assert width == UNLIMITED or fits(SGR.sub("", line), width), line
     assert SECRET not in whole(lines)
-    assert SGR.sub("", lines[-1]) == summary_line(plan)
+    assert SGR.sub("", lines[-1]) == summary(plan)
 
 
 @BIG
@@ -219,7 +220,7 @@ def test_selection_is_warned_of() -> None:
 
 def test_a_plan_of_nowhere_has_no_header() -> None:
     """A plan without a context does not pretend to have one."""
-    assert list(plan_lines(Plan(()), colour=False)) == [summary_line(Plan(()))]
+    assert list(plan_lines(Plan(()), colour=False)) == [summary(Plan(()))]
     assert (
         next(plan_lines(Plan((), context=Context(endpoint="x")), colour=False))
         == "x, no project, no credential"

@@ -102,7 +102,6 @@ def live(document: JsonObject, *, curve: bool) -> Live:
         status=_STATES.get(state, Status.CREATING),
         attributes=attributes,
         create_time=text_of(document, "createTime"),
-        update_time=text_of(document, "updateTime"),
         complete_time=text_of(task, "completeTime"),
         snapshots=tuple(snapshot(point, name) for point in (points if curve else points[-1:])),
     )
@@ -115,7 +114,6 @@ def snapshot(document: JsonObject, where: str) -> Snapshot:
             step=as_integer(document.get("step", 0)),
             epoch=as_integer(document.get("epoch", 0)),
             mean_loss=as_float(document.get("meanLoss", 0.0)),
-            compute_time=text_of(document, "computeTime"),
         )
     except TypeError as error:
         raise wrong(where, "a snapshot", document, f"made of numbers ({error} is missing)") from error

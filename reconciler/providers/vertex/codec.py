@@ -172,7 +172,6 @@ def live(job: JsonObject, model: JsonObject | None, endpoint: JsonObject | None)
         status=Status.FAILED if error else status,
         attributes=attributes,
         create_time=text_of(job, "createTime"),
-        update_time=text_of(job, "updateTime"),
         complete_time=text_of(job, "endTime"),
         error=error,
         outputs=outputs(job),

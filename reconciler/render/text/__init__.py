@@ -8,7 +8,6 @@ from reconciler.render.text.errors import error_lines
 from reconciler.render.text.events import event_line
 from reconciler.render.text.plan import drift_lines, plan_lines
 from reconciler.render.text.records import show_lines, state_lines
-from reconciler.render.wording import summary as summary_line
 
 __all__ = [
     "drift_lines",
@@ -17,5 +16,4 @@ __all__ = [
     "plan_lines",
     "show_lines",
     "state_lines",
-    "summary_line",
 ]

@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+import requests
 
 from tests.cli.harness import PAIRS, Project, Service, finish, kill, model, stack, until
 
 HOME = "v1/projects/local/locations/us-central1"
 SPEC = "supervised_tuning_spec"
+ANSWER = {"role": "model", "parts": [{"text": "2"}]}
 
 
 @pytest.fixture
@@ -422,3 +424,46 @@ def test_a_next_training_is_given_what_was_only_recorded(project: Project, servi
     assert newest["validationDatasetUri"].startswith("gs://reconciler/")
     assert newest["evaluationConfig"]["metrics"] == [{"exactMatchSpec": {}}]
     assert "evaluation" in project.run("show", "bot", expect=0).out
+
+
+def test_data_goes_where_googles_libraries_are_told(project: Project, service: Service) -> None:
+    """STORAGE_EMULATOR_HOST, with or without a scheme, is where data sets are looked for and put."""
+    host = service.url.removeprefix("http://")
+    nobody = {"STORAGE_EMULATOR_HOST": "127.0.0.1:9", "RECONCILER_RETRY_SECONDS": "0.1"}
+    project.declare(job())
+    assert "127.0.0.1:9" in project.apply(environ=nobody, expect=4).all
+    project.apply(environ={"STORAGE_EMULATOR_HOST": host})
+    assert uploads(service) == posted(service) == 1
+
+
+def test_jobs_and_their_data_are_of_one_sort(project: Project, service: Service) -> None:
+    """An emulator of Cloud Storage beside Google's own Vertex AI is refused before any call."""
+    project.declare(job())
+    google = {
+        "GOOGLE_VERTEX_BASE_URL": None,
+        "GOOGLE_CLOUD_PROJECT": "p",
+        "GOOGLE_CLOUD_LOCATION": "us-central1",
+        "GOOGLE_OAUTH_ACCESS_TOKEN": "x",
+        "STORAGE_EMULATOR_HOST": service.url,
+    }
+    refused = project.run("plan", environ=google, expect=1)
+    assert "STORAGE_EMULATOR_HOST" in refused.err
+    assert "not of one sort" in refused.err
+    assert posted(service) == uploads(service) == 0
+
+
+def test_data_in_a_bucket_of_the_emulator_inside(project: Project) -> None:
+    """What a server on the same file was given is there for --emulator, as docs/emulator.md says."""
+    project.declare(job(data="gs://bucket/n.jsonl"))
+    missing = project.run("plan", "--emulator", expect=1)
+    assert "gs://bucket/n.jsonl does not exist" in missing.err
+    with project.start("emulator", "--port", "0", "--data", "state/emulator.sqlite3") as server:
+        assert server.stdout is not None
+        url = next(word for word in server.stdout.readline().split() if word.startswith("http://"))
+        line = json.dumps({"contents": [{"role": "user", "parts": [{"text": "1"}]}, ANSWER]})
+        path = f"{url}/upload/storage/v1/b/bucket/o?uploadType=media&name=n.jsonl"
+        assert requests.post(path, data=line, timeout=5).ok
+        server.terminate()
+        server.communicate()
+    project.apply("--emulator", environ={"RECONCILER_EMULATOR_SECONDS": "0.2"})
+    assert project.run("generate", "--emulator", "bot", "1", expect=0).out == "2\n"

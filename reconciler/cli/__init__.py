@@ -10,12 +10,12 @@ import os
 import signal
 import sys
 import threading
-from typing import Any, NoReturn, TextIO
+from typing import Any, NoReturn
 
 import click
 
 from reconciler import __version__
-from reconciler.cli import standing
+from reconciler.cli import standing, streams
 from reconciler.errors import Diagnostic, ExitCode, ReconcilerError
 
 COMMANDS = {
@@ -87,13 +87,15 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     given = sys.argv[1:] if arguments is None else arguments
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: locks are given back
+    streams.prepare()
     code = _run(given)
     standing.keep(code)  # all is said and done
     for stream in (sys.stdout, sys.stderr):
         try:
-            stream.flush()
-        except BrokenPipeError:
-            _silence(stream)
+            streams.write(stream, flush=True)
+        except streams.OutputLostError as error:
+            said = _say(error.diagnostics, ExitCode.ERROR, as_json=False)
+            code = said if code in {ExitCode.DONE, ExitCode.CHANGES} else code
     if any(not one.daemon for one in threading.enumerate() if one is not threading.main_thread()):
         os._exit(code)  # a call that nobody waits for any more must not hold the process
     sys.exit(code)
@@ -114,8 +116,10 @@ def _run(arguments: list[str]) -> int:
         interrupted = Diagnostic("interrupted", "Nothing is left half done; run the command again")
         return _say((interrupted,), ExitCode.ERROR, as_json=as_json)
     except BrokenPipeError:
-        _silence(sys.stdout)
+        streams.silence(sys.stdout)
         return ExitCode.DONE
+    except streams.OutputLostError as error:
+        return _say(error.diagnostics, error.exit_code, as_json=False)
     except ReconcilerError as error:
         return _say(error.diagnostics, error.exit_code, as_json=as_json)
     except Exception as error:
@@ -142,9 +146,3 @@ def _say(diagnostics: tuple[Diagnostic, ...], code: int, *, as_json: bool) -> in
 
     Console.of_environment(as_json=as_json).errors(diagnostics)
     return code
-
-
-def _silence(stream: TextIO) -> None:
-    from reconciler.cli.console import silence
-
-    silence(stream)

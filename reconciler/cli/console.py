@@ -12,8 +12,9 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, TextIO
+from typing import Any
 
+from reconciler.cli import streams
 from reconciler.errors import Diagnostic
 from reconciler.plan.values import Plan
 
@@ -28,27 +29,13 @@ def wants_colour(environ: Mapping[str, str], *, terminal: bool) -> bool:
 
 
 def emit(text: str = "", *, flush: bool = False) -> None:
-    """Write to stdout. A reader who has gone (`| head`) stops the printing, never the work."""
-    _emit(sys.stdout, text, flush=flush)
+    """Write to stdout, see `streams.write`."""
+    streams.write(sys.stdout, text, flush=flush)
 
 
 def emit_error(text: str) -> None:
     """Write to stderr, at once; `2>&1 | head` is no reason to stop either."""
-    _emit(sys.stderr, text, flush=True)
-
-
-def silence(stream: TextIO) -> None:
-    """The reader has gone: nothing more may be sent to it, not at exit either."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-
-
-def _emit(stream: TextIO, text: str, *, flush: bool) -> None:
-    try:
-        stream.write(text)
-        if flush:
-            stream.flush()
-    except BrokenPipeError:
-        silence(stream)
+    streams.write(sys.stderr, text, flush=True)
 
 
 def timestamp() -> str:

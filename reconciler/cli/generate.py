@@ -8,6 +8,8 @@ from typing import Any
 import click
 
 from reconciler.cli import connect, options
+from reconciler.cli.console import emit
+from reconciler.errors import UsageError
 
 
 @click.command("generate")
@@ -20,8 +22,11 @@ def command(*, address: str, prompt: str, temperature: float | None, no_color: b
     """Ask a managed model; PROMPT - reads standard input."""
     del no_color  # an answer is never coloured
     if prompt == "-":
-        prompt = sys.stdin.read()
+        try:
+            prompt = sys.stdin.buffer.read().decode()
+        except UnicodeDecodeError as error:
+            raise UsageError("standard input is not UTF-8", "Convert the prompt to UTF-8") from error
     with connect.operation("generate", connect.Options(**given, need=False), models=False) as run:
         provider, handle = run.serving(run.recorded(address))
         answer = provider.generate(handle, prompt, temperature=temperature)
-    sys.stdout.write(answer if answer.endswith("\n") else answer + "\n")
+    emit(answer if answer.endswith("\n") else answer + "\n")

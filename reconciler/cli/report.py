@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
 from reconciler.cli import connect, options
-from reconciler.cli.console import Console, timestamp
+from reconciler.cli.console import Console, emit, timestamp
 from reconciler.errors import UsageError
 
 
@@ -25,7 +24,7 @@ def command(*, out: str | None, no_color: bool, **given: Any) -> None:
     with connect.operation("report", connect.Options(**given, need=False)) as run:
         page = report_page(run.state(), run.curves(), run.drift(), run.context, now=timestamp())
     if out is None or out == "-":
-        sys.stdout.write(page)
+        emit(page)
         return
     try:
         Path(out).write_text(page, encoding="utf-8")

@@ -12,6 +12,7 @@ from datetime import timedelta
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from reconciler.cli import streams
 from reconciler.cli.console import Console, emit, emit_error, timestamp
 from reconciler.errors import Diagnostic, ExitCode, ReconcilerError, UsageError
 from reconciler.events import Detached, Event, Failed, Progress, Skipped, exit_code
@@ -81,7 +82,8 @@ def carry_out(
                     event = replace(event, resume=resume)  # noqa: PLW2901 - the same event, completed
                 if not isinstance(event, Progress):
                     told.append(event)
-                show(event)
+                with streams.at_best():
+                    show(event)
         except ReconcilerError as error:
             if not told:
                 raise
@@ -90,7 +92,9 @@ def carry_out(
         except KeyboardInterrupt:
             console.note(f"Interrupted twice: stopped at once. What was begun is recorded; run: {resume}")
             return ExitCode.UNFINISHED
-    _conclude(console, told, resume)
+    with streams.at_best():
+        _conclude(console, told, resume)
+        emit(flush=True)
     return exit_code(told)
 
 

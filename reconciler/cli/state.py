@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from reconciler.cli import connect, options
-from reconciler.cli.console import Console
+from reconciler.cli.console import Console, emit
 from reconciler.errors import StateCorruptError, StateForeignError, StateMovedError, UsageError
 from reconciler.model import Address
 from reconciler.records import move, resolve, selected
@@ -125,7 +125,7 @@ def pull_command(manager: StateManager) -> None:
 
     state = manager.read()
     if state.lineage:
-        sys.stdout.write(statefile.dumps(state).decode())
+        emit(statefile.dumps(state).decode())
 
 
 @command.command("push")

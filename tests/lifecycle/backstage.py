@@ -72,6 +72,9 @@ class Backstage(Protocol):
     def vanish(self, trained: Trained) -> bool:
         """Somebody deletes it; whether the service let them."""
 
+    def disconnect(self, trained: Trained) -> None:
+        """Somebody deletes the endpoint of a TuningJob that serves, and leaves its model."""
+
     def forget(self) -> None:
         """The state is lost."""
 
@@ -134,6 +137,10 @@ class FakeBackstage:
         for service in self._services:
             service.models.pop(trained.id, None)
         return True
+
+    def disconnect(self, trained: Trained) -> None:
+        """See Backstage.disconnect."""
+        self.stage.services[TUNING_JOB.name].models[trained.id].error = "its endpoint is gone"
 
     def forget(self) -> None:
         """See Backstage.forget."""

@@ -92,22 +92,28 @@ class EmulatedBackstage:
 
     def vanish(self, trained: Trained) -> bool:
         """See Backstage.vanish."""
+        emulator = self._emulator
+        if not trained.key.startswith(TUNING_JOB.name):
+            return emulator.sent("DELETE", f"v1beta/tunedModels/{trained.id}")
+        self.disconnect(trained)
+        emulator.adjust(vertex_operation_seconds=0, vertex_cancel_seconds=0)
+        emulator.sent("POST", f"v1/{trained.key.partition(' ')[2]}:cancel", {})
+        for model in self._of("models", trained.id):
+            emulator.call("DELETE", f"v1/{model['name']}")
+        emulator.adjust(vertex_operation_seconds=0.5, vertex_cancel_seconds=0.5)
+        return not emulator.is_alive(TUNING_JOB, trained.id)
+
+    def disconnect(self, trained: Trained) -> None:
+        """See Backstage.disconnect."""
         stage, emulator = self.stage, self._emulator
         stage.clock.sleep(1)  # an operation that a killed run began is at its end
         emulator.tell(stage.clock())
-        if not trained.key.startswith(TUNING_JOB.name):
-            return emulator.sent("DELETE", f"v1beta/tunedModels/{trained.id}")
-        emulator.adjust(vertex_operation_seconds=0, vertex_cancel_seconds=0)
-        job = trained.key.partition(" ")[2]
-        emulator.sent("POST", f"v1/{job}:cancel", {})
+        emulator.adjust(vertex_operation_seconds=0)
         for endpoint in self._of("endpoints", trained.id):
             for one in endpoint.get("deployedModels", []):
                 emulator.call("POST", f"v1/{endpoint['name']}:undeployModel", {"deployedModelId": one["id"]})
             emulator.call("DELETE", f"v1/{endpoint['name']}")
-        for model in self._of("models", trained.id):
-            emulator.call("DELETE", f"v1/{model['name']}")
-        emulator.adjust(vertex_operation_seconds=0.5, vertex_cancel_seconds=0.5)
-        return trained.id not in emulator.alive(TUNING_JOB)
+        emulator.adjust(vertex_operation_seconds=0.5)
 
     def _of(self, collection: str, id: str) -> list[dict[str, Any]]:
         return [one for one in self._emulator.listed(collection) if one["labels"][labels.ID] == id]
@@ -155,7 +161,7 @@ class EmulatedBackstage:
             if id in strangers:
                 continue
             model = models.get(tuned.get("model", "").partition("@")[0])
-            well = job["state"] in _WELL
+            well = job["state"] in _WELL and (model is None or tuned.get("endpoint") in endpoints)
             running = job["state"] in RUNNING
             yield Trained(
                 key=f"{TUNING_JOB.name} {job['name']}",

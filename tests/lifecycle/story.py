@@ -118,6 +118,13 @@ class Vanish:
 
 
 @dataclass(frozen=True)
+class Disconnect:
+    """Somebody deletes the endpoint of every TuningJob of this name that serves."""
+
+    name: str
+
+
+@dataclass(frozen=True)
 class Fail:
     """Trainings of this name fail from now on, or no more."""
 
@@ -132,7 +139,7 @@ class Pass:
     seconds: int
 
 
-Event: TypeAlias = Edit | Run | Lose | Vanish | Fail | Pass
+Event: TypeAlias = Edit | Run | Lose | Vanish | Disconnect | Fail | Pass
 
 
 @dataclass(frozen=True)
@@ -203,6 +210,10 @@ class Teller:
                 for one in self.ours(name):
                     if self.backstage.vanish(one):
                         self.excused.add(one.key)
+            case Disconnect(name):
+                for one in self.ours(name):
+                    if one.status is Status.ACTIVE:
+                        self.backstage.disconnect(one)
             case Fail(name, on):
                 self.backstage.fail(name if on else "")
             case Pass(seconds):

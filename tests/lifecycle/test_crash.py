@@ -21,6 +21,8 @@ from tests.lifecycle.emulated import EmulatedStage, Emulator
 from tests.lifecycle.emulated_backstage import TRAINING_SECONDS, EmulatedBackstage
 from tests.lifecycle.stage import Stage
 from tests.lifecycle.story import (
+    JOBS,
+    Disconnect,
     Edit,
     Event,
     Fail,
@@ -121,6 +123,7 @@ def accidents(among: Sequence[str]) -> st.SearchStrategy[Event]:
     return st.one_of(
         st.just(Lose()),
         st.builds(Vanish, st.sampled_from(among)),
+        st.builds(Disconnect, st.sampled_from([name for name in among if name in JOBS])),
         st.builds(Fail, st.sampled_from(among), st.booleans()),
         st.builds(Pass, st.sampled_from((50, 100_000))),
     )

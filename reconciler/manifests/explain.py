@@ -67,24 +67,17 @@ def path_name(path: Path) -> str:
 
 
 def _in_words(one: Any, model: type[Declared], body: YamlMap, path: Path) -> tuple[str, str]:
-    name, value, limits = path_name(path), one["input"], one.get("ctx", {})
-    match one["type"]:
+    """What is wrong, and what to do now."""
+    name, value, limits, kind = path_name(path), one["input"], one.get("ctx", {}), one["type"]
+    if kind in _WANTED:
+        return f"{name} must be {_WANTED[kind]}, not {described(value)}", _advice(kind, value, path)
+    match kind:
         case "refused":
-            secret = limits["summary"] == HOLDS_A_CREDENTIAL
-            shown = (
-                ""
-                if secret or not isinstance(value, (str, int, float)) or value == ""
-                else f" {_shown(value)}"
-            )
-            return f"{name}{shown} {limits['summary']}", limits["advice"]
+            return _refused(name, value, limits)
         case "extra_forbidden":
             return _unknown_key(model, body, path)
-        case "greater_than_equal" | "greater_than":
-            least = limits.get("ge", limits.get("gt"))
-            how = "below" if "ge" in limits else "not above"
-            return f"{name} is {written(value)}, {how} {_bound(least)}", _range_advice(limits)
-        case "less_than_equal":
-            return f"{name} is {written(value)}, above {_bound(limits['le'])}", _range_advice(limits)
+        case "greater_than_equal" | "greater_than" | "less_than_equal":
+            return _out_of_range(name, value, limits)
         case "finite_number":
             return f"{name} is {written(value)}, not a finite number", "Write a number."
         case "string_too_short":
@@ -94,8 +87,6 @@ def _in_words(one: Any, model: type[Declared], body: YamlMap, path: Path) -> tup
             return f"{name} has {len(value):,} characters, and at most {most:,} are allowed", "Shorten it."
         case "literal_error":
             return _not_one_of(name, value, limits["expected"])
-        case kind if kind in _WANTED:
-            return f"{name} must be {_WANTED[kind]}, not {described(value)}", _advice(kind, value, path)
         case _:
             return f"{name}: {one['msg']}", ""
 
@@ -111,40 +102,65 @@ _WANTED = {
 }
 
 
+def _refused(name: str, value: object, limits: Mapping[str, str]) -> tuple[str, str]:
+    """By a rule of ours, which says why; a value that may be a credential is not repeated."""
+    showable = isinstance(value, (str, int, float)) and value != ""
+    shown = f" {_shown(value)}" if showable and limits["summary"] != HOLDS_A_CREDENTIAL else ""
+    return f"{name}{shown} {limits['summary']}", limits["advice"]
+
+
+def _out_of_range(name: str, value: object, limits: Mapping[str, object]) -> tuple[str, str]:
+    for limit, how, advice in (
+        ("ge", "below", "Write {} or more."),
+        ("gt", "not above", "Write a number above it."),
+        ("le", "above", "Write {} or less."),
+    ):
+        if limit in limits:
+            bound = _bound(limits[limit])
+            return f"{name} is {written(value)}, {how} {bound}", advice.format(bound)
+    raise AssertionError(f"a range without a bound: {limits}")
+
+
 def _advice(kind: str, value: object, path: Path) -> str:
-    leaf = path[-1] if path else ""
-    match kind, value:
-        case "string_type", bool() | int() | float():
-            return f'Put it in quotes: "{written(value)}".'
-        case "string_type", (list() | dict()):
+    """What to write instead of a value of another type."""
+    match kind:
+        case "string_type":
+            if isinstance(value, (bool, int, float)):
+                return f'Put it in quotes: "{written(value)}".'
             return "Write a single text; put it in quotes if it begins with a bracket."
-        case "bool_type", _:
+        case "bool_type":
             return "Write true or false."
-        case "int_type", float() if value.is_integer():
-            return f"Write {int(value)}."
-        case (("int_type" | "float_type"), str()):
-            if LEADING_ZERO.fullmatch(value):
-                return "A number with a leading zero is read as text: octal or decimal? Write it without."
-            return _number_advice(value)
-        case "int_type", _:
-            return "Write a whole number."
-        case "model_type", list() if leaf == "examples":
-            return "Write examples: {examples: [...]}, as in Google's tutorial."
-        case "list_type", dict():
-            return "Begin each item with '- '."
-        case "list_type", _:
-            return (
-                f"Write a list: [{value}]." if isinstance(value, (str, int)) else "Write a list: [VALUE, …]."
-            )
+        case "int_type" | "float_type":
+            return _number_advice(value, whole=kind == "int_type")
+        case "list_type":
+            return _list_advice(value)
         case _:
-            return "Write KEY: VALUE pairs." if kind in {"model_type", "dict_type"} else "Write a number."
+            if isinstance(value, list) and path and path[-1] == "examples":
+                return "Write examples: {examples: [...]}, as in Google's tutorial."
+            return "Write KEY: VALUE pairs."
 
 
-def _number_advice(text: str) -> str:
+def _number_advice(value: object, *, whole: bool) -> str:
+    if isinstance(value, str):
+        return _number_in_text(value)
+    if whole and isinstance(value, float) and value.is_integer():
+        return f"Write {int(value)}."
+    return "Write a whole number." if whole else "Write a number."
+
+
+def _number_in_text(text: str) -> str:
+    if LEADING_ZERO.fullmatch(text):
+        return "A number with a leading zero is read as text: octal or decimal? Write it without."
     if not isinstance(resolve(text), str):
         return "Write the number without quotes."
     plain = text.replace("_", "").replace(",", ".")
     return "Write a number." if isinstance(resolve(plain), str) else f"Write {plain}."
+
+
+def _list_advice(value: object) -> str:
+    if isinstance(value, dict):
+        return "Begin each item with '- '."
+    return f"Write a list: [{value}]." if isinstance(value, (str, int)) else "Write a list: [VALUE, …]."
 
 
 def _bound(limit: object) -> str:
@@ -154,12 +170,6 @@ def _bound(limit: object) -> str:
 def _shown(value: object) -> str:
     text = repr(value) if isinstance(value, str) else written(value)
     return text if len(text) <= 60 else f"{text[:60]}…"
-
-
-def _range_advice(limits: Mapping[str, object]) -> str:
-    if "ge" in limits:
-        return f"Write {_bound(limits['ge'])} or more."
-    return f"Write {_bound(limits['le'])} or less." if "le" in limits else "Write a number above it."
 
 
 def _not_one_of(name: str, value: object, expected: str) -> tuple[str, str]:

@@ -30,31 +30,29 @@ def find_drift(world: World, *, own: frozenset[tuple[str, str]] = frozenset()) -
 
 
 def _of_record(world: World, record: Record) -> list[Drift]:
-    found: list[Drift] = []
-    for model in (record.serving, record.candidate):
-        if model is None or model.pending:
-            continue
-        if (record.address.kind, model.id) in world.observed.forbidden:
-            continue
-        live = world.live_of(record, model)
-        if live is None:
-            found.append(
-                Drift(record.address, DriftClass.MISSING, model.id, model.name, before=dict(model.sent))
-            )
-        elif live.status is Status.FAILED:
-            detail = live.error or model.error
-            found.append(Drift(record.address, DriftClass.FAILED, model.id, live.name, detail=detail))
-        elif model is record.serving:
-            found += _changed(world, record, model, live)
-        if live is not None and live.status is not Status.FAILED:
-            found += _retired(world, record.address, model, live)
-    for model in record.deposed:
-        if record.prevent_destroy and model.promoted and world.live_of(record, model) is not None:
-            note = "kept as deposed: prevent_destroy protects it"
-            found.append(
-                Drift(record.address, DriftClass.UNMANAGED, model.id, model.name, fails=False, detail=note)
-            )
-    return found
+    models = [model for model in (record.serving, record.candidate) if model is not None]
+    found = [one for model in models for one in _of_model(world, record, model)]
+    kept = [model for model in record.deposed if record.prevent_destroy and model.promoted]
+    note = "kept as deposed: prevent_destroy protects it"
+    return found + [
+        Drift(record.address, DriftClass.UNMANAGED, model.id, model.name, fails=False, detail=note)
+        for model in kept
+        if world.live_of(record, model) is not None
+    ]
+
+
+def _of_model(world: World, record: Record, model: Model) -> list[Drift]:
+    """Of a model that serves or is to serve; nothing of one that was never accepted, or may not be seen."""
+    address = record.address
+    if model.pending or (address.kind, model.id) in world.observed.forbidden:
+        return []
+    live = world.live_of(record, model)
+    if live is None:
+        return [Drift(address, DriftClass.MISSING, model.id, model.name, before=dict(model.sent))]
+    if live.status is Status.FAILED:
+        return [Drift(address, DriftClass.FAILED, model.id, live.name, detail=live.error or model.error)]
+    changed = _changed(world, record, model, live) if model is record.serving else []
+    return [*changed, *_retired(world, address, model, live)]
 
 
 def _changed(world: World, record: Record, model: Model, live: Live) -> list[Drift]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import assert_never
 
 from reconciler.events import Uploading
-from reconciler.model import DataSet
+from reconciler.model import DataSet, Status
 from reconciler.plan.values import (
     TRAININGS,
     Action,
@@ -70,35 +70,28 @@ LEGEND = {
 
 def phrase(change: Change) -> str:  # noqa: C901, PLR0912  # a row for each action
     """What will happen, after the address: "will be trained as support-bot-k3j5h2l1"."""
-    id, serving = visible(change.id), visible(change.serving)
+    id = visible(change.id)
     match change.action:
         case Action.CREATE:
             return f"will be trained as {id}"
         case Action.ADOPT:
-            training = ", which is still training" if change.status == "CREATING" else ""
-            return f"will adopt {id}{training}"
+            return f"will adopt {id}" + ", which is still training" * (change.status is Status.CREATING)
         case Action.UPDATE:
             return "will be updated in place"
         case Action.REPLACE:
-            if change.delete_first:
-                return f"will be replaced: {serving or id} is deleted, then {id} is trained"
-            beside = f" beside {serving}" if serving else ""
-            return f"will be replaced: {id} is trained{beside}"
+            return f"will be replaced: {_replacement(id, visible(change.serving), change)}"
         case Action.RESTORE:
             return f"will be restored: {id} serves again"
         case Action.COMPLETE:
             again = _unproven(change) and change.checks
             return f"will be {'checked again' if again else 'completed'}: {id} is trained"
         case Action.DELETE:
-            if change.deposed:
-                return f"deposed model {visible(change.deposed)} will be deleted"
-            return f"will be deleted: {id}" if id else "will be deleted"
+            deposed = f"deposed model {visible(change.deposed)} " * bool(change.deposed)
+            return f"{deposed}will be deleted" + f": {id}" * (not deposed)
         case Action.FORGET:
             return "will be forgotten"
         case Action.FAILED:
-            if change.reason is Reason.PARENT_FAILED:
-                return "cannot be trained"
-            return f"has failed: {id}" if id else "has failed"
+            return f"has failed: {id}" if id else "cannot be trained"
         case Action.WAIT:
             return f"is still training: {id}"
         case Action.RECORD:
@@ -107,6 +100,12 @@ def phrase(change: Change) -> str:  # noqa: C901, PLR0912  # a row for each acti
             return "stays as it is"
         case _:
             assert_never(change.action)
+
+
+def _replacement(id: str, serving: str, change: Change) -> str:
+    if change.delete_first:
+        return f"{serving or id} is deleted, then {id} is trained"
+    return f"{id} is trained" + f" beside {serving}" * bool(serving)
 
 
 def _unproven(change: Change) -> bool:

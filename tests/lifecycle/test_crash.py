@@ -32,10 +32,10 @@ from tests.lifecycle.story import (
     Run,
     Spec,
     Story,
-    Teller,
     Vanish,
     kind_of,
 )
+from tests.lifecycle.teller import Teller
 
 EMULATED_LIVES = int(os.environ.get("EMULATED_LIVES", "12"))
 """How many lives are told on the emulator, where each takes a second or two."""

@@ -1,0 +1,286 @@
+"""Tells a story, and holds what must hold after each of its events."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TypeAlias
+
+from reconciler.apply import Settings
+from reconciler.errors import ReconcilerError, StateStoreError
+from reconciler.model import Address, Status
+from reconciler.state import Model
+from tests.fakes import BASES, Crash, Fuse
+from tests.lifecycle.backstage import FOREIGN_EPOCHS, STRANGERS, Backstage, Trained
+from tests.lifecycle.stage import READER, Stage
+from tests.lifecycle.story import (
+    DAY,
+    Disconnect,
+    Edit,
+    Event,
+    Fail,
+    Lose,
+    Pass,
+    Run,
+    Spec,
+    Story,
+    Vanish,
+    kind_of,
+    where,
+)
+
+Content: TypeAlias = tuple[str, str, str, int]
+"""What is trained: name (or pinned id), source, data and epochs; another generation is the same content."""
+
+
+@dataclass
+class Teller:
+    """Plays a story and holds the promises after each of its events.
+
+    Attributes:
+        specs: what is declared now.
+        seen: every training so far, by its key.
+        excused: keys of those that failed or were deleted; another one may be in their place.
+        granted: how many more --replace asked for.
+        forced: what the last run's --replace named; asked: the ids that were chosen for it.
+        lost: ids that no state need record, because it was lost.
+    """
+
+    story: Story
+    backstage: Backstage
+    specs: dict[str, Spec] = field(default_factory=dict)
+    seen: dict[str, Content] = field(default_factory=dict)
+    excused: set[str] = field(default_factory=set)
+    granted: Counter[Content] = field(default_factory=Counter)
+    forced: str | None = None
+    asked: set[str] = field(default_factory=set)
+    lost: set[str] = field(default_factory=set)
+    serial: int = 0
+
+    @property
+    def stage(self) -> Stage:
+        """Where it plays."""
+        return self.backstage.stage
+
+    def play(self) -> None:
+        """Tell it to its end; AssertionError at the first broken promise."""
+        self.backstage.begin(list_lag=self.story.list_lag, keeps_creating=self.story.keeps_creating)
+        self.stage.deleting = self.deleting
+        for event in self.story.events:
+            self.happen(event)
+            self.look()
+        self.end()
+
+    def happen(self, event: Event) -> None:
+        """One thing after another."""
+        match event:
+            case Edit(specs):
+                self.specs = {spec.name: spec for spec in specs}
+                self.stage.manifests = tuple(spec.desired() for spec in specs)
+            case Run():
+                self.run(event)
+            case Lose():
+                self.backstage.forget()
+                self.lost |= {one.id for one in self.alive()}
+                self.serial = 0
+            case Vanish(name):
+                for one in self.ours(name):
+                    if self.backstage.vanish(one):
+                        self.excused.add(one.key)
+            case Disconnect(name):
+                for one in self.ours(name):
+                    if one.status is Status.ACTIVE:
+                        self.backstage.disconnect(one)
+            case Fail(name, on):
+                self.backstage.fail(name if on else "")
+            case Pass(seconds):
+                self.stage.clock.sleep(seconds)
+
+    def run(self, run: Run) -> None:
+        """A process, perhaps with a bad end."""
+        stage = self.stage
+        self.forced = run.replace
+        process = stage.process(
+            fuse=Fuse(run.kill),
+            retry_failed=run.retry,
+            replace=(str(where(run.replace)),) if run.replace else (),
+        )
+        for fault in run.faults:
+            if fault.method == "store":
+                process.backend.failures += [(fault.what, StateStoreError("the store is down"))] * fault.times
+            else:
+                self.backstage.fault(fault.method, fault.what, fault.times)
+        settings = Settings(parallelism=1, wait=run.command != "no-wait", timeout=run.timeout)
+        try:
+            if run.command == "wait":
+                check = process.operation.resume()
+            else:
+                check = process.operation.recheck(process.operation.plan()[0])
+            for told, _ in enumerate(process.operation.apply(check, settings), 1):
+                if run.stop is not None and told >= run.stop:
+                    process.operation.stopping.set()
+        except (Crash, ReconcilerError):
+            pass
+        finally:
+            self.backstage.heal()
+        assert stage.store.holder is None, "the lock was not given back"
+
+    # -- promises ----------------------------------------------------------------------------------
+
+    def alive(self) -> list[Trained]:
+        """What is left of every training."""
+        return [one for one in self.backstage.trainings() if one.alive]
+
+    def ours(self, name: str) -> list[Trained]:
+        """The live models of a name."""
+        return [one for one in self.alive() if one.id == name or one.id.startswith(f"{name}-")]
+
+    @staticmethod
+    def content(one: Trained) -> Content:
+        """What was trained."""
+        stem = one.id if one.id.endswith("-pinned") else one.id.rpartition("-")[0]
+        return (stem, one.source, one.data, one.epochs)
+
+    def wanted(self, spec: Spec) -> Content | None:
+        """What the manifest wants trained; None while its parent does not serve."""
+        source = BASES[kind_of(spec.name).name]
+        if spec.parent is not None:
+            parent = self.stage.state.resources.get(where(spec.parent))
+            if parent is None or parent.serving is None:
+                return None
+            source = parent.serving.id
+        stem = f"{spec.name}-pinned" if spec.pinned else spec.name
+        return (stem, source, spec.data, spec.epochs)
+
+    def deleting(self, id: str) -> None:
+        """Before a live model is deleted: nothing else may go."""
+        assert not any(id in ids for ids in STRANGERS.values()), f"{id} is not ours"
+        (one,) = (one for one in self.alive() if one.id == id)
+        content = self.content(one)
+        self.excused.add(one.key)
+        found = self.recorded(id)
+        assert found is not None, f"{id} is deleted, and was not recorded"
+        place, past = found
+        record = self.stage.state.resources[place]
+        spec = self.specs.get(place.name)
+        if spec is None:
+            assert not record.prevent_destroy, f"{id} is protected"
+            return
+        assert record.serving is None or record.serving.id != id, f"{id} serves"
+        failed = one.status is Status.FAILED
+        if past.promoted and not failed and not spec.pinned:
+            assert not spec.protect, f"{id} served and is protected"
+            kept = datetime.fromisoformat(past.deposed) + DAY if past.deposed else None
+            assert not (spec.keep and kept and self.stage.now() < kept), f"{id} is to be kept"
+        if spec.pinned or failed or self.forced == place.name:
+            return
+        plain = (place.name, *content[1:])  # without a pin, a model that had one is as good
+        alike = {content, plain, (f"{place.name}-pinned", *content[1:])}
+        others = [other for other in self.ours(place.name) if other.id != id and self.content(other) in alike]
+        assert content != self.wanted(spec) or others, f"{id} is deleted and wanted"
+
+    def recorded(self, id: str) -> tuple[Address, Model] | None:
+        """The record of a live model, as written."""
+        for place, record in self.stage.state.resources.items():
+            for model in reversed(record.models):  # the deposed before the candidate of the same id
+                if model.id == id:
+                    return place, model
+        return None
+
+    def look(self) -> None:
+        """What holds at any time."""
+        state, trainings = self.stage.state, self.backstage.trainings()
+        assert state.serial >= self.serial, "the serial went back"
+        self.serial = state.serial
+        foreign = {id: FOREIGN_EPOCHS for ids in STRANGERS.values() for id in ids}
+        assert self.backstage.strangers() == foreign, "a stranger's model was touched"
+        recorded = {model.id for record in state.resources.values() for model in record.models}
+        orphans = {one.id for one in trainings if one.alive} - recorded - self.lost
+        assert not orphans, f"nothing records {orphans}"
+        record = state.resources.get(where(self.forced or ""))
+        if record is not None and record.candidate is not None:
+            self.asked.add(record.candidate.id)  # --replace asked for it, whenever it is created
+        self.count(trainings)
+
+    def count(self, trainings: list[Trained]) -> None:
+        """Nothing is trained twice, unless it failed, was deleted, or --replace asked."""
+        for one in trainings:
+            content = self.content(one)
+            if one.key not in self.seen:
+                if content[0].removesuffix("-pinned") == self.forced or self.fulfils(one):
+                    self.granted[content] += 1
+                self.seen[one.key] = content
+            if one.status is Status.FAILED:
+                self.excused.add(one.key)
+        counted = Counter(content for key, content in self.seen.items() if key not in self.excused)
+        for content, times in counted.items():
+            assert times <= 1 + self.granted[content], f"{content} was trained {times} times"
+
+    def fulfils(self, new: Trained) -> bool:
+        """Whether --replace asked for it: for its id, or for one that was taken when its turn came."""
+        if new.id in self.asked:
+            return True
+        created = {one.id for one in self.backstage.trainings() if one.key in self.seen} - {new.id}
+        name = self.content(new)[0]
+        instead = {id for id in self.asked if id.rpartition("-")[0] == name and id not in created}
+        self.asked -= instead
+        return bool(instead)
+
+    def end(self) -> None:
+        """Everything heals, and a clean run does what the manifests want; then nothing is left to do."""
+        stage = self.stage
+        self.backstage.fail("")
+        stage.clock.sleep(1000)
+        for spec in self.story.final:  # what is live under a pinned id, unrecorded, is for people to remove
+            pinned = f"{spec.name}-pinned"
+            if spec.pinned and self.ours(pinned) and self.recorded(pinned) is None:
+                self.happen(Vanish(pinned))
+        protected = {
+            place.name: record
+            for place, record in stage.state.resources.items()
+            if record.prevent_destroy and place.name not in {spec.name for spec in self.story.final}
+        }
+        lifted = tuple(replace(self.specs[name], protect=False) for name in protected if name in self.specs)
+        declared = {spec.name for spec in (*self.story.final, *lifted)}
+        homeless = tuple(
+            Spec(name) for name in protected if name not in self.specs
+        )  # dropped and refused: declared again without protection
+        need = {one.parent for one in lifted if one.parent} - declared - {one.name for one in homeless}
+        if protected:
+            parents = tuple(Spec(name) for name in sorted(need))
+            self.settle((*self.story.final, *lifted, *homeless, *parents))
+        self.settle(self.story.final)
+        for spec in self.story.final:
+            self.serves(spec)
+        assert stage.state.resources.keys() <= {where(spec.name) for spec in self.story.final}
+
+    def settle(self, specs: tuple[Spec, ...]) -> None:
+        """Apply until nothing is left to do."""
+        self.happen(Edit(specs))
+        for _ in range(4):
+            self.happen(Run(retry=True))
+            self.look()
+            if not self.stage.plan().has_work:
+                break
+            self.stage.clock.sleep(2 * DAY.total_seconds())
+        plan = self.stage.plan()
+        assert not plan.has_work, plan
+        assert self.stage.settled()
+
+    def serves(self, spec: Spec) -> None:
+        """What serves is what the manifest wants."""
+        serving = self.stage.state.resources[where(spec.name)].serving
+        assert serving is not None, f"{spec.name} does not serve"
+        (one,) = (one for one in self.alive() if one.id == serving.id)
+        assert one.status is Status.ACTIVE
+        content, wanted = self.content(one), self.wanted(spec)
+        if not spec.pinned:  # a pin that is taken back leaves the model as it is
+            content = (content[0].removesuffix("-pinned"), *content[1:])
+        if any(one.assumed for one in serving.data):  # nothing can tell what data a pinned id was trained on
+            content, wanted = (*content[:2], "", content[3]), wanted and (*wanted[:2], "", wanted[3])
+        assert content == wanted
+        if spec.description is not None:
+            assert one.description == spec.description
+        if spec.permissions:
+            assert self.backstage.permissions(one.id) == {READER}

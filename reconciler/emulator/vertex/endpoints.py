@@ -1,10 +1,11 @@
-"""Endpoints of tuned models: get, list, patch, undeployModel, delete.
+"""Endpoints of tuned models: create, get, list, patch, deployModel, undeployModel, delete.
 
 An endpoint is deleted by a long-running operation, and only when nothing is deployed to it.
 """
 
 import dataclasses
 import hashlib
+import re
 from typing import Any
 
 from reconciler.emulator.calls import Call, Reply, page_size
@@ -13,17 +14,81 @@ from reconciler.emulator.page_tokens import decode, encode
 from reconciler.emulator.tuning import six_digits
 from reconciler.emulator.vertex.changes import apply_mask, check_etag
 from reconciler.emulator.vertex.filters import condition
-from reconciler.emulator.vertex.names import full_name, place
-from reconciler.emulator.vertex.operations import begin
+from reconciler.emulator.vertex.names import check_display_name, check_labels, full_name, new_id, place
+from reconciler.emulator.vertex.operations import begin, done_at_once
 from reconciler.emulator.vertex.records import Endpoint, Records
-from reconciler.emulator.vertex.schema import ENDPOINT, UNDEPLOY
-from reconciler.emulator.vertex.versions import ALIVE, HERE
+from reconciler.emulator.vertex.schema import DEPLOY, ENDPOINT, UNDEPLOY
+from reconciler.emulator.vertex.versions import ALIVE, HERE, find_version
 
 _COLUMNS = {
     "endpoint": "id",
     "displayName": "json_extract(fields, '$.displayName')",
     "baseModelName": "json_extract(system, '$.base')",
 }
+
+
+def create(call: Call) -> Reply:
+    """endpoints.create: an empty one."""
+    call.parameters("endpoint_id")
+    asked = call.message(ENDPOINT, "endpoint")
+    fields = {key: asked[key] for key in ("displayName", "description", "labels") if asked.get(key)}
+    if "displayName" not in fields:
+        raise invalid("display_name is required.", field="display_name")
+    check_display_name(fields["displayName"], "display_name")
+    check_labels(fields.get("labels", {}))
+    made = Endpoint(
+        id=new_id(),
+        **place(call),
+        job=0,
+        model="",
+        version=0,
+        checkpoint="",
+        deployed="",
+        fields=fields,
+        system={"labels": {}},
+        born=call.now,
+        undeployed=0,
+    )
+    Records(call.store.connection).add(made)
+    call.effect = True
+    response = {"@type": "Endpoint", **_shown(made, call.now)}
+    return Reply(payload=done_at_once(call, "CreateEndpoint", f"endpoints/{made.id}", response))
+
+
+def deploy(call: Call) -> Reply:
+    """endpoints.deployModel: of a tuned model, or of one of its checkpoints."""
+    call.parameters()
+    asked = call.message(DEPLOY, "deploy_model_request").get("deployedModel", {})
+    records = Records(call.store.connection)
+    endpoint = find_endpoint(call, records)
+    if is_deployed(endpoint, call.now):
+        raise failed_precondition("The emulator deploys one model to an endpoint.")
+    match = re.fullmatch(
+        r"projects/[^/]+/locations/[^/]+/models/([^/@]+)(?:@([^/@]+))?", asked.get("model", "")
+    )
+    if match is None:
+        raise invalid("Invalid model name.", field="deployed_model.model")
+    version = find_version(call, records, match[1], match[2] or "")
+    known = [item["checkpointId"] for item in version.system["checkpoints"]]
+    checkpoint = asked.get("checkpointId") or known[-1]
+    if checkpoint not in known:
+        raise invalid("The checkpoint does not exist.", field="deployed_model.checkpoint_id")
+    deployed = dataclasses.replace(
+        endpoint,
+        job=version.job,
+        model=version.id,
+        version=version.version,
+        checkpoint=checkpoint,
+        deployed=asked.get("id") or new_id(),
+        system={**version.system, "labels": {}},
+        updated=call.now,
+        undeployed=None,
+    )
+    records.put(deployed)
+    call.effect = True
+    (shown,) = _shown(deployed, call.now)["deployedModels"]
+    response = {"@type": "DeployModelResponse", "deployedModel": shown}
+    return Reply(payload=done_at_once(call, "DeployModel", f"endpoints/{endpoint.id}", response))
 
 
 def get(call: Call) -> Reply:

@@ -70,6 +70,28 @@ def begin(
     return _shown(call, operation)
 
 
+def done_at_once(call: Call, kind: str, parent: str, response: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an operation that is over when it is answered, which the documents allow; it is not kept.
+
+    Args:
+        call: the request.
+        kind: "CreateEndpoint" or "DeployModel".
+        parent: what its name begins with.
+        response: what it made, with its type's name under "@type".
+    """
+    here, now = place(call), six_digits(call.now)
+    types = f"{_TYPES}{call.version}."
+    return {
+        "name": full_name(here["project"], here["location"], f"{parent}/operations/{new_id()}"),
+        "metadata": {
+            "@type": f"{types}{kind}OperationMetadata",
+            "genericMetadata": {"createTime": now, "updateTime": now},
+        },
+        "done": True,
+        "response": {**response, "@type": types + response["@type"]},
+    }
+
+
 def get(call: Call) -> Reply:
     """operations.get."""
     call.parameters()

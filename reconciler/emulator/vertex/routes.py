@@ -27,6 +27,8 @@ _TABLE: tuple[tuple[str, str, Handler], ...] = (
     ("GET", _MODEL + ":listCheckpoints", models.list_checkpoints),
     ("DELETE", _MODEL + ":deleteVersion", models.delete_version),
     ("GET", "endpoints", endpoints.list_endpoints),
+    ("POST", "endpoints", endpoints.create),
+    ("POST", _ENDPOINT + ":deployModel", endpoints.deploy),
     ("GET", _ENDPOINT, endpoints.get),
     ("PATCH", _ENDPOINT, endpoints.patch),
     ("DELETE", _ENDPOINT, endpoints.delete),

@@ -150,6 +150,20 @@ ENDPOINT: Message = {
         _ANY,
     ),
 }
+DEPLOY: Message = {
+    "deployed_model": Field(
+        message={
+            "model": _STRING,
+            "checkpoint_id": _STRING,
+            "display_name": _STRING,
+            "id": _STRING,
+            **dict.fromkeys(
+                ("automatic_resources", "dedicated_resources", "service_account", "shared_resources"), _ANY
+            ),
+        }
+    ),
+    "traffic_split": _ANY,
+}
 UNDEPLOY: Message = {"deployed_model_id": _STRING, "traffic_split": _ANY}
 WAIT: Message = {"name": _STRING, "timeout": _STRING}
 NOTHING: Message = {"name": _STRING}

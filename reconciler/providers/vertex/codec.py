@@ -131,6 +131,12 @@ def endpoints_of(job: JsonObject) -> tuple[str, ...]:
     return tuple(dict.fromkeys(one for one in (text_of(tuned, "endpoint"), *found) if one))
 
 
+def deployments_of(model: JsonObject) -> tuple[str, ...]:
+    """The endpoints that a model is deployed to now: by its training, or by hand."""
+    found = objects_of(model, "deployedModels", text_of(model, "name"))
+    return tuple(dict.fromkeys(name for one in found if (name := text_of(one, "endpoint"))))
+
+
 def error_of(job: JsonObject) -> str:
     """Why a job ended badly, in one line; "" for one that did not."""
     state = state_of(job)
@@ -150,7 +156,8 @@ def live(job: JsonObject, model: JsonObject | None, endpoint: JsonObject | None)
     Args:
         job: the TuningJob.
         model: its tuned model, None where that does not exist.
-        endpoint: the model's endpoint, None where that does not exist.
+        endpoint: what it can be called on, its own or another that it was deployed to; None where there is
+            none.
     """
     name = text_of(job, "name")
     place = names.parsed(name, "tuningJobs")
@@ -164,7 +171,11 @@ def live(job: JsonObject, model: JsonObject | None, endpoint: JsonObject | None)
         attributes |= _mutable(attributes, model, endpoint)
         if endpoint is None:
             gone = endpoint_of(job) or "(none was made)"
-            error = f"its endpoint {gone} does not exist, so it cannot be called; {model_of(job)} still does"
+            error = (
+                f"its endpoint {gone} does not exist, so it cannot be called. Its model does: deploy "
+                f"{model_of(job)} to an endpoint (console: Model Registry), and it serves again without a "
+                "training; --retry-failed trains another"
+            )
     status = Status.ACTIVE if well else Status.CREATING
     return Live(
         id=id_of(job),
@@ -174,7 +185,7 @@ def live(job: JsonObject, model: JsonObject | None, endpoint: JsonObject | None)
         create_time=text_of(job, "createTime"),
         complete_time=text_of(job, "endTime"),
         error=error,
-        outputs=outputs(job),
+        outputs=outputs(job) | ({"endpoint": text_of(endpoint, "name")} if endpoint else {}),
     )
 
 

@@ -43,18 +43,24 @@ class Deletion:
         if codec.is_under_way(job):
             job = self._cancelled(job)
         ours = codec.model_of(job)
-        for endpoint in codec.endpoints_of(job):
+        made = codec.endpoints_of(job)
+        serving = text_of(self._registry.endpoint(job) or {}, "name")
+        if serving and names.parsed(serving).key not in {names.parsed(one).key for one in made}:
+            # deployed by hand in place of an endpoint that was lost: the model goes, the endpoint is theirs
+            self._patiently(self._undeploy, serving, ours)
+        for endpoint in made:
             self._patiently(self._delete_endpoint, endpoint, ours)
         if ours:
             self._patiently(self._delete_model, ours)
 
-    def _patiently(self, step: Callable[..., None], name: str, *rest: str) -> None:
+    def _patiently(self, step: Callable[..., object], name: str, *rest: str) -> None:
         """Do a step, which looks first; again while something else is done there, by a run that died."""
         transport = self._regions.at(names.parsed(name).location)
         until, pause = transport.clock() + BUSY_SECONDS, 0.25
         while True:
             try:
-                return step(name, *rest)
+                step(name, *rest)
+                return
             except ServiceError as error:
                 if error.reason not in _BUSY or transport.clock() >= until:
                     raise
@@ -86,16 +92,19 @@ class Deletion:
             pause = min(pause * 2, 5.0)
 
     def _delete_endpoint(self, name: str, ours: str) -> None:
+        if self._undeploy(name, ours):
+            self._step("DELETE", name)
+
+    def _undeploy(self, name: str, ours: str) -> bool:
+        """Take our model from an endpoint; whether that is there, and has no other."""
         endpoint = self._registry.resource(name, ENDPOINTS)
         if endpoint is None:
-            return
+            return False
         deployed = objects_of(endpoint, "deployedModels", name)
-        mine = [one for one in deployed if _same_model(text_of(one, "model"), ours)]
+        mine = [one for one in deployed if names.is_same(text_of(one, "model"), ours)]
         for one in mine:
-            body = {"deployedModelId": text_of(one, "id")}
-            self._step("POST", f"{name}:undeployModel", body)
-        if len(mine) == len(deployed):
-            self._step("DELETE", name)
+            self._step("POST", f"{name}:undeployModel", {"deployedModelId": text_of(one, "id")})
+        return len(mine) == len(deployed)
 
     def _delete_model(self, name: str) -> None:
         place = names.parsed(name, MODELS)
@@ -145,10 +154,3 @@ class Deletion:
             raise ServiceError(
                 f"{method} {path} failed: {said}", "Run the command again: it goes on where this one stopped."
             )
-
-
-def _same_model(deployed: str, ours: str) -> bool:
-    if not (deployed and ours):
-        return False
-    one, other = names.parsed(deployed, MODELS), names.parsed(ours, MODELS)
-    return one.key == other.key and (not one.version or not other.version or one.version == other.version)

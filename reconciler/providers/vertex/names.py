@@ -40,6 +40,15 @@ class Name:
         return f"{self.location}/{self.collection}/{self.id}"
 
 
+def is_same(one: str, other: str) -> bool:
+    """Whether two names may mean one version of a model; one without a version means any."""
+    if not (one and other):
+        return False
+    first, second = parsed(one, "models"), parsed(other, "models")
+    versions = {first.version, second.version} - {""}
+    return first.key == second.key and len(versions) < 2
+
+
 def parsed(name: str, collection: str = "") -> Name:
     """ServiceError when it is no such name, or one of another collection."""
     found = _NAME.fullmatch(name)

@@ -101,12 +101,18 @@ class VertexProvider:
         ]
 
     def endpoint(self, handle: Handle) -> str:
-        """The endpoint that generateContent is called on."""
+        """The endpoint that generateContent is called on: the job's, or one that replaced it by hand."""
         known = self._endpoints.get(handle.name)
         if known:
             return known
         job = self._job(handle)
-        endpoint = codec.endpoint_of(job)
+        endpoint = text_of(self._registry.endpoint(job) or {}, "name")
+        if not endpoint and codec.endpoint_of(job):
+            raise NotFoundError(
+                f"{codec.endpoint_of(job)} does not exist, and {codec.model_of(job)} is deployed to no other",
+                "Deploy it to an endpoint in the console's Model Registry; that costs no training.",
+                status=404,
+            )
         if not endpoint:
             raise ServiceError(
                 f"{text_of(job, 'name')} has no endpoint yet ({codec.state_of(job)})",
@@ -176,7 +182,8 @@ class VertexProvider:
     def update(self, handle: Handle, attributes: Attributes) -> None:
         """PATCH just these fields of the model, then of its endpoint; what has them already is left alone."""
         job = self._job(handle)
-        for name, collection in ((codec.model_of(job), MODELS), (codec.endpoint_of(job), ENDPOINTS)):
+        endpoint = text_of(self._registry.endpoint(job) or {}, "name")
+        for name, collection in ((codec.model_of(job), MODELS), (endpoint, ENDPOINTS)):
             before = self._registry.resource(name, collection) if name else None
             if before is None:
                 raise NotFoundError(

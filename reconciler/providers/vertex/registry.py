@@ -6,7 +6,7 @@ a record still finds it by its name, and learns why it failed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -91,8 +91,9 @@ class Registry:
             else:
                 if not codec.is_finished(job):
                     continue
-                model, endpoint = codec.model_of(job), codec.endpoint_of(job)
-                live = codec.live(job, _at(model_of, model), _at(endpoint_of, endpoint))
+                model = _at(model_of, codec.model_of(job))
+                own = _at(endpoint_of, codec.endpoint_of(job))
+                live = codec.live(job, model, own or _stand_in(job, endpoints))
             if live is not None:
                 number = live.name.rpartition("/")[2]
                 id = live.id if live.id not in found else number
@@ -103,11 +104,25 @@ class Registry:
         """One job as the model that it is, its failure included; None when its model was deleted."""
         if not codec.is_finished(job):
             return codec.live(job, None, None)
-        model, endpoint = codec.model_of(job), codec.endpoint_of(job)
+        model = codec.model_of(job)
         found = self.resource(model, MODELS) if model else None
-        return codec.live(
-            job, found, self.resource(endpoint, ENDPOINTS) if found is not None and endpoint else None
-        )
+        return codec.live(job, found, None if found is None else self.endpoint(job, found))
+
+    def endpoint(self, job: JsonObject, model: JsonObject | None = None) -> JsonObject | None:
+        """What a job's model can be called on: its own endpoint, else one that somebody deployed it to.
+
+        A job tells of the endpoints that it made, and of nothing that was done to them since
+        (https://cloud.google.com/vertex-ai/generative-ai/docs/models/tuning-checkpoints); the registry does.
+        Nothing is deployed here for a lost one: no document says what a tuned model's deployModel asks for,
+        and resources cost money that nobody approved.
+        """
+        name = codec.endpoint_of(job)
+        own = self.resource(name, ENDPOINTS) if name else None
+        if own is not None or not codec.model_of(job):
+            return own
+        model = model or self.resource(codec.model_of(job), MODELS)
+        others = [self.resource(other, ENDPOINTS) for other in codec.deployments_of(model or {})]
+        return _stand_in(job, [one for one in others if one is not None])
 
     # ---------------------------------------------------------------- finding one again
 
@@ -158,6 +173,22 @@ class Registry:
         if codec.is_under_way(job):
             return Status.CREATING
         return Status.ACTIVE if codec.is_finished(job) else Status.FAILED
+
+
+def _stand_in(job: JsonObject, endpoints: Iterable[JsonObject]) -> JsonObject | None:
+    """The first of these endpoints that a job's model was deployed to by somebody.
+
+    Those that the job made itself have its other checkpoints, which must not serve unasked.
+    """
+    model = codec.model_of(job)
+    made = {names.parsed(one).key for one in codec.endpoints_of(job)}
+    for one in endpoints if model else ():
+        name = text_of(one, "name")
+        deployed = objects_of(one, "deployedModels", name)
+        mine = any(names.is_same(text_of(found, "model"), model) for found in deployed)
+        if mine and names.parsed(name).key not in made:
+            return one
+    return None
 
 
 def _age(job: JsonObject) -> tuple[str, str]:

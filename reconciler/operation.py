@@ -267,11 +267,8 @@ class Operation:
     def serving(self, record: Record) -> tuple[Provider, Handle]:
         """How to call the model that serves. UsageError when none does yet."""
         if record.serving is None:
-            doing = "is in training" if record.candidate else "has no model"
-            raise UsageError(
-                f"{record.address} does not serve yet: it {doing}",
-                "Run reconciler wait, then try again",
-            )
+            why, advice = _not_serving(record.candidate)
+            raise UsageError(f"{record.address} does not serve yet: {why}", advice)
         return self.provider(record.address), refresh.handle_of(record.serving)
 
     def provider(self, address: Address) -> Provider:
@@ -305,6 +302,20 @@ class Operation:
         with self.manager.locked() as session:
             state = change(self._ours(session.state))
             session.commit(state)
+
+
+def _not_serving(candidate: Model | None) -> tuple[str, str]:
+    """Why nothing serves, as far as it is recorded, and what to do."""
+    if candidate is None:
+        return "it has no model", "Run: reconciler apply"
+    if candidate.status is Status.FAILED:
+        return f"the training of {candidate.id} has failed", "Run: reconciler apply --retry-failed"
+    if candidate.verdict is Verdict.FAILED:
+        return (
+            f"the checks of {candidate.id} have failed",
+            "Correct the checks or the data, then: reconciler apply",
+        )
+    return f"{candidate.id} is not promoted yet", "Run reconciler wait, then try again"
 
 
 def _is_anything_missing(world: World) -> bool:

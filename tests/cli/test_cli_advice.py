@@ -140,3 +140,20 @@ def test_advice_on_data_is_given_when_they_are_about_to_be_trained(project: Proj
     assert "to replace" in (again := project.plan()).out
     assert again.err == ""
     assert "10 examples" in project.run("validate", expect=0).err
+
+
+def test_why_a_model_does_not_serve(project: Project) -> None:
+    """In training, failed, or refused by its checks: the advice differs."""
+    project.service.fault({"train": "failing", "fail": {"code": 13, "message": "no"}, "at": 0.5})
+    project.declare(
+        model("failing"),
+        model("refused", pairs=PAIRS[:10], checks=[{"prompt": "1", "expect": "3"}]),
+        model("slow"),
+    )
+    project.apply("--no-wait")
+    assert "not promoted yet" in project.run("output", "slow", expect=1).err
+    project.run("wait", expect=4)
+    failed = project.run("generate", "failing", "1", expect=1).err
+    assert "the training of" in failed
+    assert "--retry-failed" in failed
+    assert "the checks of" in project.run("output", "refused", expect=1).err

@@ -15,8 +15,9 @@ from reconciler.providers import Accepted, Training
 from reconciler.state import Model, Record, Verdict
 
 _CHECK_ADVICE = "Correct the check and apply again, or the data, which trains again"
-RETRY_ADVICE = "Apply again: nothing is trained twice"
-_RETRY = "reconciler apply --retry-failed"
+RECORDED_ONLY = "its manifest has changed since it was approved: plan shows what becomes of it"
+"""Why what has been trained is not promoted."""
+_RETRY_ADVICE = "Apply again: nothing is trained twice"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,7 @@ def _trained(task: Task, record: Record, result: object, moment: str) -> Settled
 
 def training_failed(address: Address, id: str, error: str, elapsed: float = 0.0) -> Failed:
     """A training that ended badly, and the way to another."""
-    advice = f"To train it again: {_RETRY} --target {address}"
+    advice = f"To train it again: reconciler apply --retry-failed --target {address}"
     return Failed(address, "create", error, advice, id, elapsed, training=True)
 
 
@@ -164,8 +165,7 @@ def _onward(task: Task, settled: Settled, moment: str) -> Settled:
     if not task.steps:
         task.ended = True
         if task.change.action in {Action.WAIT, Action.COMPLETE} and not task.change.promote:
-            detail = "recorded only: the manifest has changed since it was approved"
-            events = (*events, Skipped(address, "promote", detail, task.id, unfinished=False))
+            events = (*events, Skipped(address, "promote", RECORDED_ONLY, task.id, unfinished=False))
     return Settled(record, events)
 
 
@@ -207,7 +207,7 @@ def fail(task: Task, record: Record, error: ServiceError) -> Settled:
             task.steps.insert(0, Step.OUTLAST)
             return Settled(record)
     task.ended = True
-    advice = error.detail or RETRY_ADVICE
+    advice = error.detail or _RETRY_ADVICE
     return Settled(record, (Failed(address, operation, error.summary, advice, task.id),))
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from reconciler.apply.calls import Examples
 from reconciler.apply.ledger import Ledger
 from reconciler.apply.means import TICK, Means, Settings
-from reconciler.apply.outcomes import training_failed
+from reconciler.apply.outcomes import RECORDED_ONLY, training_failed
 from reconciler.apply.polling import Polling
 from reconciler.apply.steps import Step, Task
 from reconciler.apply.work import Work
@@ -158,5 +158,4 @@ def _without_calls(plan: Plan) -> Iterator[Event]:
         elif change.action is Action.FAILED:  # the model that it is tuned from failed, which is told as well
             yield Skipped(change.address, "create", change.error)
         elif change.action is Action.COMPLETE and not change.promote:
-            reason = "recorded only: the manifest has changed since it was approved"
-            yield Skipped(change.address, "promote", reason, change.id)
+            yield Skipped(change.address, "promote", RECORDED_ONLY, change.id)

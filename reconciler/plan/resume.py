@@ -18,8 +18,8 @@ _FINISHED_BY_WAIT = frozenset({Action.WAIT, Action.COMPLETE})
 def resumable(world: World) -> Plan:
     """The part of today's plan that was approved before, plus outcomes to be recorded.
 
-    Where the manifest has changed since, the outcome of the training is only recorded and the note says
-    so. Guards do not matter: nothing is trained.
+    Where the manifest has changed since, the outcome of the training is only recorded (`Change.promote`).
+    Guards do not matter: nothing is trained.
 
     Raises:
         PlanError: a target that nothing is called.
@@ -110,5 +110,4 @@ def _record_only(change: Change, approved: str) -> Change:
         permissions=(),
         permissions_after=None,
         checks=(),
-        notes=(*change.notes, "only recorded: the manifest has changed since it was approved"),
     )

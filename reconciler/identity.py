@@ -105,8 +105,9 @@ def model_digests(
         source: "models/x", or what names the live parent (`Kind.reference`).
         fields: the kind's field table.
     """
-    # data that only measures is no part of what is trained: with a changed one the model is still found
-    data = want.data[0].digest
+    data: object = want.data[0].digest
+    if len(want.data) > 1:
+        data = {one.field: one.digest for one in want.data}
     identity = {
         "version": FORMULA,
         "stack": stack,

@@ -65,8 +65,6 @@ class OnChange(StrEnum):
 
     UPDATE = "update"
     REPLACE = "replace"
-    KEEP = "keep"
-    """Nothing now: what is trained next is given it."""
 
 
 class FieldType(StrEnum):
@@ -246,8 +244,7 @@ class Desired:
     Attributes:
         attributes: declared fields only, in the kind's paths. A source model that is another
             manifest is "TunedModel/other" here until the plan resolves it.
-        data: its data sets; the first is the training data, which is part of the identity. Others only
-            measure a training: a change of them trains nothing, and what is trained next is given them.
+        data: its data sets; the first is the training data.
         permissions: None when not managed, () for none at all.
         id: the pinned id, or None.
         file, line: where the document begins.

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from reconciler import diff
-from reconciler.model import Attributes, Live, OnChange, Status
+from reconciler.model import Attributes, Live, Status
 from reconciler.plan.deposed import depose
 from reconciler.plan.training import start
 from reconciler.plan.unrecorded import train
-from reconciler.plan.values import Action, DataChange, FieldChange, Reason
+from reconciler.plan.values import Action, FieldChange, Reason
 from reconciler.plan.wanted import (
     Decision,
     Wanted,
@@ -25,7 +23,7 @@ from reconciler.plan.wanted import (
     updates,
 )
 from reconciler.plan.world import World, approval, recorded_data
-from reconciler.state import Model, Record, RecordedData, Verdict
+from reconciler.state import Model, Record, Verdict
 
 
 def just_accepted(world: World, candidate: Model) -> bool:
@@ -90,15 +88,14 @@ def keep(wanted: Wanted, serving: Model, live: Live) -> Decision:
     fields = updates(wanted, live)
     permissions = permission_updates(wanted, live)
     declared = wanted.want.permissions
-    kept = _kept(wanted, serving)
     settled = replace(
         serving,
         status=live.status,
         name=live.name,
         create_time=live.create_time,
         # what is declared and live is what counts as last applied, a default written out included
-        sent=_sent(wanted, serving, kept) if fields else dict(wanted.attributes),
-        data=_data(wanted, serving),
+        sent=_sent(wanted, serving) if fields else dict(wanted.attributes),
+        data=serving.data or recorded_data(wanted.want, assumed=True),
         permissions=serving.permissions if permissions else declared,
     )
     record = protected(wanted, replace(_without_candidate(wanted), serving=settled))
@@ -115,8 +112,7 @@ def keep(wanted: Wanted, serving: Model, live: Live) -> Decision:
         name=live.name,
         before=live.attributes,
         status=live.status,
-        fields=(*fields, *_released(wanted, serving), *kept),
-        data=_measures(wanted, serving),
+        fields=(*fields, *_released(wanted, serving)),
         permissions=permissions,
         permissions_after=declared if permissions else None,
         intent=intent,
@@ -174,41 +170,9 @@ def restore(wanted: Wanted, past: Model) -> Decision:
     )
 
 
-def _sent(wanted: Wanted, model: Model, kept: Iterable[FieldChange]) -> Attributes:
-    """As sent, without what is declared no more, and with what only the next training is given."""
-    sent = {path: value for path, value in model.sent.items() if path in wanted.attributes}
-    return sent | {one.path: one.after for one in kept if one.after is not None}
-
-
-def _data(wanted: Wanted, model: Model) -> tuple[RecordedData, ...]:
-    """What it was trained on, as it is recorded; what measures it, as it is declared."""
-    if not model.data:
-        return recorded_data(wanted.want, assumed=True)
-    return (*model.data[:1], *recorded_data(wanted.want, assumed=False)[1:])
-
-
-def _measures(wanted: Wanted, model: Model) -> tuple[DataChange, ...]:
-    """Data that measures a training, where it is other than before; said once: it is then recorded."""
-    known = {one.field: one for one in model.data[1:]}
-    found = [(known.pop(one.field, None), one) for one in wanted.want.data[1:]] if model.data else []
-    changed = [
-        DataChange(
-            now.field, was.digest if was else "", now.digest, was.examples if was else None, now.examples
-        )
-        for was, now in found
-        if was is None or was.digest != now.digest
-    ]
-    return (*changed, *(DataChange(one.field, one.digest, "", one.examples, 0) for one in known.values()))
-
-
-def _kept(wanted: Wanted, model: Model) -> tuple[FieldChange, ...]:
-    """Fields that only the next training is given, where they are other than before; said once."""
-    table = wanted.kind.fields
-    return tuple(
-        FieldChange(path, model.sent.get(path), value)
-        for path, value in sorted(wanted.attributes.items())
-        if table[path].on_change is OnChange.KEEP and not diff.same(table[path], value, model.sent.get(path))
-    )
+def _sent(wanted: Wanted, model: Model) -> Attributes:
+    """As sent, without what is declared no more."""
+    return {path: value for path, value in model.sent.items() if path in wanted.attributes}
 
 
 def _released(wanted: Wanted, model: Model) -> tuple[FieldChange, ...]:

@@ -81,7 +81,10 @@ class FieldChange:
 
 @dataclass(frozen=True, slots=True)
 class DataChange:
-    """Training data whose digest is not the recorded one; `before` counts are None when unknown."""
+    """A data set whose digest is not the recorded one; "" where there was or is none.
+
+    The count of examples before is None when it is unknown.
+    """
 
     field: str
     before_digest: str

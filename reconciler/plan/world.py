@@ -6,7 +6,7 @@ Rule: a World is a value; nothing in it is fetched when asked.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from math import ceil
@@ -17,6 +17,7 @@ from reconciler.model import (
     LAG_SECONDS,
     Address,
     Attributes,
+    DataSet,
     Desired,
     Kind,
     Live,
@@ -168,7 +169,7 @@ def adopted_model(
     sent = {
         path: value
         for path, value in attributes.items()
-        if kind.fields[path].on_change is not OnChange.UPDATE
+        if kind.fields[path].on_change is OnChange.REPLACE
         or diff.same(kind.fields[path], value, live.attributes.get(path))
     }
     return replace(
@@ -206,20 +207,28 @@ def recorded_data(want: Desired, *, assumed: bool) -> tuple[RecordedData, ...]:
 def replacement_reasons(
     want: Desired, attributes: Attributes, model: Model, live: Live | None, kind: Kind
 ) -> tuple[tuple[FieldChange, ...], tuple[DataChange, ...]]:
-    """What makes a recorded model another than the wanted one; two empty tuples when it is the one.
-
-    Data that only measures makes none: it is no part of what is trained, and its change costs no training.
-    """
+    """What makes a recorded model another than the wanted one; two empty tuples when it is the one."""
     fields = diff.immutable_changes(model.sent, live.attributes if live else None, attributes, kind.fields)
     if want.id and want.id != model.id:
         fields = (FieldChange("metadata.id", model.id, want.id, forces_replacement=True), *fields)
-    before, after = model.data[:1], want.data[0]
-    data = tuple(
-        DataChange(after.field, one.digest, after.digest, one.examples, after.examples)
-        for one in before
-        if (one.field, one.digest) != (after.field, after.digest)
+    return fields, _data_changes(model.data, want.data) if model.data else ()
+
+
+def _data_changes(before: Iterable[RecordedData], after: Iterable[DataSet]) -> tuple[DataChange, ...]:
+    """Data sets that came, went or are other ones."""
+    old, new = {one.field: one for one in before}, {one.field: one for one in after}
+    found = [(field, old.get(field), new.get(field)) for field in {**new, **old}]
+    return tuple(
+        DataChange(
+            field,
+            was.digest if was else "",
+            now.digest if now else "",
+            was.examples if was else 0,
+            now.examples if now else 0,
+        )
+        for field, was, now in found
+        if was is None or now is None or was.digest != now.digest
     )
-    return fields, data
 
 
 def bill_of(want: Desired, kind: Kind, stack: Stack) -> Bill:

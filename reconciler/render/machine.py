@@ -246,7 +246,8 @@ def _after(change: Change, kind: Kind) -> Json:
 
 def _data_before(change: Change, kind: Kind) -> Iterator[tuple[str, Json]]:
     for one in change.data:
-        yield kind.data_path(one.field), {"digest": one.before_digest, "examples": one.before_examples}
+        was: Json = {"digest": one.before_digest, "examples": one.before_examples}
+        yield kind.data_path(one.field), was if one.before_digest else None
 
 
 def _data_after(change: Change, kind: Kind) -> Iterator[tuple[str, Json]]:

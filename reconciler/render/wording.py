@@ -165,8 +165,12 @@ def upload_text(progress: Uploading) -> str:
 
 
 def data_change_text(change: DataChange) -> str:
-    """Counts and digests: 15 -> 18 examples (a1b2c3d4 -> e5f6a7b8)."""
+    """Counts and digests, as in 15 -> 18 examples (a1b2c3d4 -> e5f6a7b8); of one that is new, its own."""
     before = "unknown" if change.before_examples is None else f"{change.before_examples:,}"
+    if not change.before_digest:
+        return f"{counted(change.after_examples, 'example')} ({short(change.after_digest)})"
+    if not change.after_digest:
+        return f"{before} examples ({short(change.before_digest)})"
     digests = f"({short(change.before_digest)} -> {short(change.after_digest)})"
     return f"{before} -> {counted(change.after_examples, 'example')} {digests}"
 
@@ -215,22 +219,13 @@ def summary(plan: Plan) -> str:
 
 
 def released(plan: Plan) -> list[str]:
-    """What manifests changed where nothing is done about it: said once, then it is forgotten."""
-    sentences = []
-    for change in plan.changes:
-        if change.action is Action.RECORD:
-            gone = [one.path for one in change.fields if one.after is None]
-            later = [one.path for one in change.fields if one.after is not None]
-            later += [one.field for one in change.data]
-            for paths, what in (
-                (gone, "is no longer declared and stays as it is"),
-                (later, "has changed: nothing is trained for it, and what is trained next is given it"),
-            ):
-                if paths:
-                    sentences.append(
-                        f"{visible(str(change.address))}: {', '.join(map(visible, paths))} {what}"
-                    )
-    return sentences
+    """What manifests stopped declaring where nothing else changes: said once, then it is forgotten."""
+    return [
+        f"{visible(str(change.address))}: {', '.join(visible(one.path) for one in change.fields)} "
+        "is no longer declared and stays as it is"
+        for change in plan.changes
+        if change.action is Action.RECORD and change.fields
+    ]
 
 
 def place(file: str, line: int) -> str:

@@ -60,9 +60,9 @@ _FIELDS = (
     Field(PARENT, FieldType.STRING, OnChange.REPLACE, role="source"),
     _hyperparameter(CHECKPOINT, FieldType.STRING),
     *_spec(SPECS[0]),
-    # The service evaluates at the end of a training, and no call does so later. But the model is the same
-    # with another one or none, so none is trained for it; --replace trains one.
-    Field(EVALUATION, FieldType.STRING, OnChange.KEEP),
+    _hyperparameter(
+        EVALUATION, FieldType.STRING
+    ),  # the service evaluates in a training, and at no other time
     *_spec(SPECS[1]),
     _hyperparameter(f"{SPECS[1]}.hyper_parameters.beta", FieldType.FLOAT32),
     Field(DISPLAY_NAME, FieldType.STRING, OnChange.UPDATE),

@@ -181,7 +181,8 @@ def _rows(change: Change) -> Iterator[Row]:
     changed = {one.field.rpartition(".")[2] for one in change.data}
     for one in change.data:
         remark = _FORCES if one.forces_replacement else ""
-        yield Row("~", one.field.rpartition(".")[2], text=data_change_text(one), remark=remark)
+        mark = "+" if not one.before_digest else "-" if not one.after_digest else "~"
+        yield Row(mark, one.field.rpartition(".")[2], text=data_change_text(one), remark=remark)
     if change.action is Action.CREATE:
         for data in change.datasets:
             if data.field.rpartition(".")[2] not in changed:

@@ -54,6 +54,11 @@ def parent_field(kind: Kind) -> str:
     return next(one.path for one in kind.fields.values() if one.role == "source" and one.path != BASE_MODEL)
 
 
+def epochs_field(kind: Kind) -> str:
+    """The path of the field that says how often the data is seen; the first, where there are several."""
+    return next(path for path in kind.fields if path.endswith(kind.epochs))
+
+
 class Crash(BaseException):
     """The process dies here: nothing may catch it but the test."""
 
@@ -139,16 +144,16 @@ class FakeModel:
     @property
     def epochs(self) -> int:
         """How often it sees its data."""
-        epochs = self.attributes.get(self.kind.epochs, self.kind.default_epochs)
+        epochs = self.attributes.get(epochs_field(self.kind), self.kind.default_epochs)
         assert isinstance(epochs, int)
-        return epochs
+        return max(1, epochs)
 
     @property
     def total_steps(self) -> int:
         """ceil(examples * epochs / batch), as the service counts."""
         batch = self.attributes.get(self.kind.batch, self.kind.default_batch)
         assert isinstance(batch, int)
-        return max(1, math.ceil(self.examples * self.epochs / batch))
+        return max(1, math.ceil(self.examples * self.epochs / max(1, batch)))
 
 
 @dataclass(slots=True)

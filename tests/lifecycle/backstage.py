@@ -16,7 +16,7 @@ from reconciler.errors import (
 from reconciler.model import Permission, Status
 from reconciler.providers.gemini.fields import TUNED_MODEL
 from reconciler.providers.vertex.fields import TUNING_JOB
-from tests.fakes import FakeModel, FakeService
+from tests.fakes import FakeModel, FakeService, epochs_field
 from tests.lifecycle.stage import Stage, data_set
 
 STRANGERS: Mapping[str, Collection[str]] = {
@@ -102,7 +102,7 @@ class FakeBackstage:
             service.list_lag, service.keeps_creating = list_lag, keeps_creating
             service.answer = lambda _model, prompt: prompt.rpartition(" ")[2]
             for id in STRANGERS[service.kind.name]:
-                service.add(id, {service.kind.epochs: FOREIGN_EPOCHS})
+                service.add(id, {epochs_field(service.kind): FOREIGN_EPOCHS})
 
     def trainings(self) -> list[Trained]:
         """See Backstage.trainings."""

@@ -38,7 +38,17 @@ from reconciler.providers.gemini.fields import TUNED_MODEL
 from reconciler.state import Record, State
 from reconciler.statefile import loads
 from reconciler.statemgr import StateManager
-from tests.fakes import BASES, EPOCH, Crash, FakeClock, FakeProvider, FakeService, Fuse, parent_field
+from tests.fakes import (
+    BASES,
+    EPOCH,
+    Crash,
+    FakeClock,
+    FakeProvider,
+    FakeService,
+    Fuse,
+    epochs_field,
+    parent_field,
+)
 
 T = TypeVar("T")
 KIND = TUNED_MODEL.name
@@ -75,7 +85,7 @@ def want(
     **lifecycle: Any,
 ) -> Desired:
     """One manifest."""
-    attributes: dict[str, Value] = {kind.epochs: epochs}
+    attributes: dict[str, Value] = {epochs_field(kind): epochs}
     attributes |= {parent_field(kind): f"{kind.name}/{parent}"} if parent else {BASE_MODEL: BASES[kind.name]}
     if temperature is not None:
         attributes["temperature"] = temperature

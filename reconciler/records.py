@@ -27,9 +27,11 @@ def resolve(
         raise UsageError(f"{name} is ambiguous: {', '.join(map(str, hits))}", "Give KIND/NAME")
     from difflib import get_close_matches
 
-    names = [str(one) for one in addresses] + [one.name for one in addresses]
-    close = get_close_matches(name, names, n=1)
-    raise UsageError(f"{missing} {name}", f"Did you mean {close[0]}?" if close else advice)
+    # by names alone: with its kind before it every name is near to every other
+    kind, _, short = name.rpartition("/")
+    near = get_close_matches(short, [one.name for one in addresses], n=1)
+    meant = [str(one) if kind else one.name for one in addresses if one.name in near]
+    raise UsageError(f"{missing} {name}", f"Did you mean {' or '.join(meant)}?" if near else advice)
 
 
 def selected(addresses: Iterable[Address], patterns: Iterable[str]) -> list[Address]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -33,8 +34,10 @@ def command(*, path: str, no_color: bool, **given: Any) -> None:
             tunable = {name: provider.base_models().tunable for name, provider in run.providers.items()}
             place = run.manager.place
     except CredentialError as error:
-        without = "To try it without an account, give every command --emulator"
+        without = "To try it without an account, give the commands --emulator"
         raise CredentialError(error.summary, f"{error.detail}\n    {without}") from error
+    words = ["--emulator"] * bool(given.get("emulator")) + [path] * (path != connect.DEFAULT_PATH)
+    following = shlex.join(["reconciler", "plan", *words])
     project = f", project {context.project}" if context.project else ""
     console.lines(
         [
@@ -46,7 +49,7 @@ def command(*, path: str, no_color: bool, **given: Any) -> None:
                 for line in wrap(_offered(kind, names), console.width, hanging="    ")
             ),
             "",
-            f"Next: edit {path}, then: reconciler plan{' --emulator' * bool(given.get('emulator'))}",
+            f"Next: edit {path}, then: {following}",
         ]
     )
 

@@ -42,6 +42,8 @@ def command(
 
         console.records([stream.version_record(timestamp())])
     settings, inputs = connect.split(given)
+    if inputs.refresh_only and inputs.destroy:
+        raise UsageError("--refresh-only plans nothing, and --destroy plans deletions", "Give one of them")
     with connect.operation(
         "plan", connect.Options(**settings, inputs=inputs, need=not inputs.destroy)
     ) as run:

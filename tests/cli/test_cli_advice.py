@@ -88,6 +88,8 @@ def test_init_on_the_emulator_goes_on_there(project: Project) -> None:
     first = project.run("init", "--emulator", expect=0)
     assert first.out.endswith("reconciler plan --emulator\n")
     assert "--emulator" not in project.run("init", expect=0).out
+    elsewhere = project.run("init", "--emulator", "my models", expect=0)
+    assert elsewhere.out.endswith("reconciler plan --emulator 'my models'\n")
 
 
 def test_init_names_each_base_model_once(project: Project) -> None:
@@ -157,3 +159,25 @@ def test_why_a_model_does_not_serve(project: Project) -> None:
     assert "the training of" in failed
     assert "--retry-failed" in failed
     assert "the checks of" in project.run("output", "refused", expect=1).err
+
+
+@pytest.mark.parametrize(
+    ("asked", "advised"),
+    [
+        ("TunedModel/onne", "Did you mean TunedModel/one?"),
+        ("TunedMdl/one", "Did you mean TunedModel/one?"),
+        ("onne", "Did you mean one?"),
+        ("TunedModel/quite-different", "reconciler state list"),
+    ],
+)
+def test_the_nearest_name_is_near(project: Project, asked: str, advised: str) -> None:
+    """A name is compared with names: the kind before it makes no two of them alike."""
+    project.declare(model("one"))
+    project.apply("--no-wait")
+    assert advised in project.run("state", "show", asked, expect=1).err
+
+
+def test_a_plan_of_nothing_and_a_plan_of_deletions_are_not_one(project: Project) -> None:
+    """Options that contradict each other are refused, not chosen from."""
+    project.declare(model("one"))
+    assert "Give one of them" in project.plan("--refresh-only", "--destroy", expect=1).err

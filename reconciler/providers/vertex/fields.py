@@ -60,9 +60,7 @@ _FIELDS = (
     Field(PARENT, FieldType.STRING, OnChange.REPLACE, role="source"),
     _hyperparameter(CHECKPOINT, FieldType.STRING),
     *_spec(SPECS[0]),
-    _hyperparameter(
-        EVALUATION, FieldType.STRING
-    ),  # the service evaluates in a training, and at no other time
+    _hyperparameter(EVALUATION, FieldType.STRING),  # it runs in a training, and no call runs it later
     *_spec(SPECS[1]),
     _hyperparameter(f"{SPECS[1]}.hyper_parameters.beta", FieldType.FLOAT32),
     Field(DISPLAY_NAME, FieldType.STRING, OnChange.UPDATE),

@@ -101,7 +101,7 @@ def test_nobody_is_locked_out_while_a_training_runs(project: Project, open_store
     """An apply that only waits holds no lock: another writer gets it at once, and the apply ends well."""
     team = project
     team.environ |= open_store("http").environ
-    team.service.settings(training_seconds=4)
+    team.service.freeze()
     team.declare(model("bot"))
     waiting = team.start(*APPLY, environ=GITHUB)
     try:
@@ -110,6 +110,7 @@ def test_nobody_is_locked_out_while_a_training_runs(project: Project, open_store
         team.apply("--no-wait", "--target", "other", "--lock-timeout", "5s")
         team.run("state", "mv", "other", "third", "--lock-timeout", "5s", expect=0)
         assert waiting.poll() is None
+        team.service.advance()
     finally:
         result, _ = finish(waiting)
     assert result.code == 0, result.all

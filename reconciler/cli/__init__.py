@@ -98,6 +98,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
             code = said if code in {ExitCode.DONE, ExitCode.CHANGES} else code
     if any(not one.daemon for one in threading.enumerate() if one is not threading.main_thread()):
         os._exit(code)  # a call that nobody waits for any more must not hold the process
+    standing.seal()
     sys.exit(code)
 
 

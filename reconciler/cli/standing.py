@@ -38,6 +38,16 @@ def keep(code: int) -> None:
     _Standing(code).install()
 
 
+def seal() -> None:
+    """Nothing can hang any more: signals are ignored, also by the interpreter's end.
+
+    That takes back every handler written in Python, and the default would kill.
+    """
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+
+
 def attempt(step: Callable[[], None], code: int) -> bool:
     """Do what may hang after all is done; whether it came to its end, or a signal ended it.
 

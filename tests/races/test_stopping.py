@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -112,3 +114,27 @@ def test_a_store_that_is_dead_from_the_beginning(project: Project, remote: Store
     assert seconds < WITHIN, result.all
     assert result.code == 1, result.all
     assert creating(project) == 0
+
+
+LATE = """
+import os, signal, sys
+
+class Late:
+    def __del__(self, kill=os.kill, process=os.getpid(), number=int(sys.argv[1])):
+        kill(process, number)  # the interpreter has taken its handlers back by now
+
+late = Late()
+from reconciler.cli import main
+main(["plan"])
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_the_interpreter_ends_does_not_change_the_exit_code(
+    project: Project, number: int
+) -> None:
+    """All is said: what a late signal finds is a process that is over."""
+    command = [sys.executable, "-c", LATE, str(int(number))]
+    done = subprocess.run(command, cwd=project.root, env=project.env(), capture_output=True, check=False)
+    assert done.returncode == 1, done
+    assert b"no manifest found" in done.stderr

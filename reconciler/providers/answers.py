@@ -89,6 +89,14 @@ def next_page(document: JsonObject, where: str) -> str:
     return token
 
 
+def prompt_body(prompt: str, temperature: float | None) -> JsonObject:
+    """The body of a generateContent that asks for one answer."""
+    body: JsonObject = {"contents": [{"role": "user", "parts": [{"text": prompt}]}]}
+    if temperature is not None:
+        body["generationConfig"] = {"temperature": temperature}
+    return body
+
+
 def reply_text(document: JsonObject, name: str) -> str:
     """The text of a generateContent's first candidate; ServiceError that says why there is none."""
     candidates = objects_of(document, "candidates", name)

@@ -5,12 +5,9 @@ Walks plain dictionaries, because a list of 10,000 models is read on every plan.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from types import NoneType
-from typing import Any
 
-from reconciler.identity import float32
 from reconciler.model import (
     Attributes,
     Example,
@@ -33,6 +30,7 @@ from reconciler.providers.answers import (
     text_of,
     wrong,
 )
+from reconciler.providers.attributes import attributes_of, camel, equal, fixed, put, rows_of
 from reconciler.providers.gemini.fields import BASE_MODEL, PARENT, TUNED_MODEL
 
 COLLECTION = "tunedModels"
@@ -47,21 +45,13 @@ _STATES: Mapping[object, Status] = {
 }
 
 
-def camel(path: str) -> str:
-    """snake_case, dotted or not, to lowerCamelCase."""
-    return re.sub(r"_([a-z0-9])", lambda found: found.group(1).upper(), path)
-
-
 _READERS: Mapping[FieldType, Callable[[object], Value]] = {
     FieldType.STRING: as_text,
     FieldType.INTEGER: as_integer,
     FieldType.FLOAT32: as_float,
     FieldType.INTEGERS: as_integers,
 }
-_ROWS = tuple(
-    (field.path, tuple(camel(field.path).split(".")), _READERS[field.type])
-    for field in TUNED_MODEL.fields.values()
-)
+_ROWS = rows_of(TUNED_MODEL.fields.values(), _READERS)
 
 
 def live(document: JsonObject, *, curve: bool) -> Live:
@@ -75,20 +65,7 @@ def live(document: JsonObject, *, curve: bool) -> Live:
     name = document.get("name")
     if not isinstance(name, str) or not name.startswith(f"{COLLECTION}/"):
         raise wrong(COLLECTION, "name", name, f"a name like {COLLECTION}/x")
-    attributes: dict[str, Value] = {}
-    for path, keys, read in _ROWS:
-        value: Any = document
-        for key in keys:
-            if not isinstance(value, dict):
-                raise wrong(name, path, value, "an object")
-            value = value.get(key)
-            if value is None:
-                break
-        if value is not None:
-            try:
-                attributes[path] = read(value)
-            except TypeError as error:
-                raise wrong(name, path, value, str(error)) from error
+    attributes = attributes_of(document, _ROWS, name)
     if PARENT in attributes:  # its base model is output only: the parent's
         attributes.pop(BASE_MODEL, None)
     state = document.get("state")
@@ -133,11 +110,7 @@ def create_body(attributes: Attributes, source: str, examples: Iterable[Example]
         field = TUNED_MODEL.fields[path]
         if field.role == "source":
             continue
-        *parents, last = camel(path).split(".")
-        place = body
-        for key in parents:
-            place = place.setdefault(key, {})
-        place[last] = _json(field, value)
+        put(body, path, _json(field, value))
     if source.startswith(f"{COLLECTION}/"):
         body["tunedModelSource"] = {"tunedModel": source}
     else:
@@ -151,9 +124,8 @@ def create_body(attributes: Attributes, source: str, examples: Iterable[Example]
 def patch(attributes: Attributes) -> tuple[str, JsonObject]:
     """The updateMask and the body that set just these fields; ValueError for one that cannot be patched."""
     fields = [(TUNED_MODEL.fields[path], value) for path, value in attributes.items()]
-    fixed = [field.path for field, _ in fields if field.on_change is not OnChange.UPDATE]
-    if fixed:
-        raise ValueError(f"immutable: {', '.join(fixed)}")
+    if immutable := fixed(attributes, TUNED_MODEL.fields):
+        raise ValueError(f"immutable: {', '.join(immutable)}")
     return (
         ",".join(camel(field.path) for field, _ in fields),
         {camel(field.path): _json(field, value) for field, value in fields},
@@ -171,17 +143,8 @@ def differences(attributes: Attributes, source: str, found: Live) -> tuple[str, 
         if TUNED_MODEL.fields[path].on_change is OnChange.REPLACE and path not in {BASE_MODEL, PARENT}
     }
     shown = found.attributes
-    different = [path for path, value in asked.items() if path in shown and not _equal(value, shown[path])]
+    different = [path for path, value in asked.items() if path in shown and not equal(value, shown[path])]
     sources = {shown[path] for path in (BASE_MODEL, PARENT) if path in shown}
     if sources and source not in sources:
         different.insert(0, PARENT if source.startswith(f"{COLLECTION}/") else BASE_MODEL)
     return tuple(different)
-
-
-def _equal(one: Value, other: Value) -> bool:
-    if isinstance(one, float) or isinstance(other, float):
-        try:
-            return float32(float(one)) == float32(float(other))  # type: ignore[arg-type]  # numbers by the table
-        except (OverflowError, TypeError, ValueError):
-            return False
-    return one == other

@@ -12,7 +12,6 @@ from reconciler.errors import (
     AlreadyExistsError,
     CredentialError,
     ForbiddenError,
-    ReconcilerError,
     ReplyLostError,
     ServiceError,
     StoppedError,
@@ -23,6 +22,7 @@ from reconciler.providers import Accepted, Handle
 from reconciler.providers.gemini import codec, operations
 from reconciler.providers.gemini.codec import COLLECTION
 from reconciler.providers.gemini.reader import Reader, name_of
+from reconciler.providers.looking import look_until, not_known, not_understood
 from reconciler.transport import Transport
 
 _ATTEMPTS = 4
@@ -59,10 +59,7 @@ class Creation:
                 accepted = operations.accepted(reply, name)
                 if accepted is not None:
                     return accepted
-                failed: ServiceError = ReplyLostError(
-                    f"The create of {name} was answered by something that is no operation",
-                    "Run the command again: it looks first.",
-                )
+                failed: ServiceError = not_understood(name, "operation")
             except ReplyLostError as error:
                 failed = error
             except UnavailableError as error:
@@ -89,18 +86,12 @@ class Creation:
             return self._reader.model(name)
         except ForbiddenError as error:
             if error.reason in _ABOUT_US:
-                raise self._unknown(name, failed, error) from failed
+                raise not_known(name, failed, error) from failed
             raise _somebody_elses(name, error) from error
         except StoppedError:
             raise
         except (ServiceError, CredentialError) as error:
-            raise self._unknown(name, failed, error) from failed
-
-    def _unknown(self, name: str, failed: ServiceError, error: ReconcilerError) -> ReplyLostError:
-        return ReplyLostError(
-            f"{failed.summary}; and whether {name} exists cannot be found out: {error.summary}",
-            "Run the command again later: it looks first and creates nothing twice.",
-        )
+            raise not_known(name, failed, error) from failed
 
     def _occupied(
         self, want: Desired, name: str, source: str, refused: ServiceError, *, again: bool
@@ -110,17 +101,9 @@ class Creation:
         `again`: an earlier POST of this call may have arrived. Then what nobody can see is most likely our
         own training, and another generation of the id would be a second one: better to look again later.
         """
-        clock = self._transport.clock
-        until, pause = clock() + self._lag_seconds, 0.5
-        while True:
-            found = self._look(name, refused)
-            if found is not None:
-                return self._ours(want, source, found)
-            left = until - clock()
-            if left <= 0:
-                break
-            self._transport.wait(min(pause, left), f"looking for {name} again")
-            pause = min(pause * 2, 5.0)
+        found = look_until(lambda: self._look(name, refused), self._transport, self._lag_seconds, name)
+        if found is not None:
+            return self._ours(want, source, found)
         if again:
             raise ReplyLostError(
                 f"{name} was probably created, and is not to be seen after {self._lag_seconds:g} s",

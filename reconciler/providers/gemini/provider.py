@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from reconciler.errors import NotFoundError, ServiceError
 from reconciler.model import LAG_SECONDS, Attributes, Desired, Example, Kind, Live, Permission, Status
 from reconciler.providers import Accepted, BaseModels, Handle, Training
-from reconciler.providers.answers import JsonObject, objects_of, reply_text
+from reconciler.providers.answers import objects_of, prompt_body, reply_text
 from reconciler.providers.gemini import codec
 from reconciler.providers.gemini.codec import COLLECTION
 from reconciler.providers.gemini.creation import Creation
@@ -96,9 +96,7 @@ class GeminiProvider:
     def generate(self, handle: Handle, prompt: str, *, temperature: float | None = None) -> str:
         """The first candidate's text; repeated on 5xx and time-outs, because it changes nothing."""
         name = name_of(handle)
-        body: JsonObject = {"contents": [{"role": "user", "parts": [{"text": prompt}]}]}
-        if temperature is not None:
-            body["generationConfig"] = {"temperature": temperature}
+        body = prompt_body(prompt, temperature)
         reply = self._transport.call(
             "POST", f"v1beta/{name}:generateContent", body=body, slow=True, repeatable=True
         )

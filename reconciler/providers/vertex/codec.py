@@ -9,9 +9,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
 
-from reconciler.identity import canonical, float32
+from reconciler.identity import canonical
 from reconciler.model import Attributes, Field, FieldType, Live, OnChange, Status, Value
 from reconciler.providers.answers import (
     JsonObject,
@@ -21,8 +20,8 @@ from reconciler.providers.answers import (
     as_text,
     objects_of,
     text_of,
-    wrong,
 )
+from reconciler.providers.attributes import attributes_of, camel, equal, fixed, put, rows_of
 from reconciler.providers.vertex import labels, names
 from reconciler.providers.vertex.fields import (
     BASE_MODEL,
@@ -65,11 +64,6 @@ _READERS: Mapping[FieldType, Callable[[object], Value]] = {
 }
 
 
-def camel(path: str) -> str:
-    """snake_case, dotted or not, to lowerCamelCase."""
-    return re.sub(r"_([a-z0-9])", lambda found: found.group(1).upper(), path)
-
-
 def _as_json(value: object) -> str:
     if isinstance(value, dict):
         return canonical(value).decode(errors="replace")
@@ -77,13 +71,9 @@ def _as_json(value: object) -> str:
 
 
 _ROWS = tuple(
-    (
-        field.path,
-        tuple(camel(field.path).split(".")),
-        _as_json if field.path == EVALUATION else _READERS[field.type],
-    )
-    for field in TUNING_JOB.fields.values()
-    if not field.path.startswith("metadata.")
+    (path, keys, _as_json if path == EVALUATION else read)
+    for path, keys, read in rows_of(TUNING_JOB.fields.values(), _READERS)
+    if not path.startswith("metadata.")
 )
 
 
@@ -190,20 +180,7 @@ def live(job: JsonObject, model: JsonObject | None, endpoint: JsonObject | None)
 
 
 def _attributes(job: JsonObject, name: str) -> dict[str, Value]:
-    attributes: dict[str, Value] = {}
-    for path, keys, read in _ROWS:
-        value: Any = job
-        for key in keys:
-            if not isinstance(value, dict):
-                raise wrong(name, path, value, "an object")
-            value = value.get(key)
-            if value is None:
-                break
-        if value is not None:
-            try:
-                attributes[path] = read(value)
-            except TypeError as error:
-                raise wrong(name, path, value, str(error)) from error
+    attributes = attributes_of(job, _ROWS, name)
     if not attributes.get(LABELS):
         attributes.pop(LABELS, None)
     if PARENT in attributes:  # its base model is output only: the parent's
@@ -296,11 +273,7 @@ def create_body(
         field = TUNING_JOB.fields.get(path)
         if path in {LOCATION, PROJECT} or (field is not None and field.role == "source"):
             continue
-        *parents, last = camel(path).split(".")
-        place = body
-        for key in parents:
-            place = place.setdefault(key, {})
-        place[last] = value if field is None else _json(field, value)
+        put(body, path, value if field is None else _json(field, value))
     for key, name in source.items():
         if key == "baseModel":
             body["baseModel"] = name
@@ -325,9 +298,8 @@ def patch(attributes: Attributes, before: JsonObject) -> tuple[str, JsonObject]:
 
     ValueError for a field that cannot be updated.
     """
-    fixed = [path for path in attributes if TUNING_JOB.fields[path].on_change is not OnChange.UPDATE]
-    if fixed:
-        raise ValueError(f"immutable: {', '.join(fixed)}")
+    if immutable := fixed(attributes, TUNING_JOB.fields):
+        raise ValueError(f"immutable: {', '.join(immutable)}")
     body: JsonObject = {}
     for path, value in attributes.items():
         several = value if isinstance(value, tuple) else (value,)
@@ -344,18 +316,10 @@ def differences(attributes: Attributes, source: Mapping[str, str], job: JsonObje
         if TUNING_JOB.fields[path].on_change is OnChange.REPLACE
         and TUNING_JOB.fields[path].role == "hyperparameter"
         and path in shown
-        and not _equal(value, shown[path])
+        and path != EVALUATION  # the service may write its defaults into it
+        and not equal(value, shown[path])
     ]
     base = source.get("baseModel")
     if base is not None and shown.get(BASE_MODEL, base) != base:
         different.insert(0, BASE_MODEL)
     return tuple(different)
-
-
-def _equal(one: Value, other: Value) -> bool:
-    if isinstance(one, float) or isinstance(other, float):
-        try:
-            return float32(float(one)) == float32(float(other))  # type: ignore[arg-type]  # numbers by the table
-        except (OverflowError, TypeError, ValueError):
-            return False
-    return one == other

@@ -14,7 +14,6 @@ from reconciler.errors import (
     CredentialError,
     NoCapacityError,
     RateLimitedError,
-    ReconcilerError,
     ReplyLostError,
     ServiceError,
     StoppedError,
@@ -23,6 +22,7 @@ from reconciler.errors import (
 from reconciler.model import Attributes
 from reconciler.providers import Accepted
 from reconciler.providers.answers import JsonObject, text_of
+from reconciler.providers.looking import look_until, not_known, not_understood
 from reconciler.providers.vertex import codec
 from reconciler.providers.vertex.regions import Regions
 from reconciler.providers.vertex.registry import JOBS, Registry
@@ -72,10 +72,7 @@ class Creation:
                 reply = transport.call("POST", path, body=body, slow=True, api_key=False, queues=False)
                 if text_of(reply, "name"):
                     return _accepted(reply)
-                failed: ServiceError = ReplyLostError(
-                    f"The create of {id} was answered by something that is no tuning job",
-                    "Run the command again: it looks first.",
-                )
+                failed: ServiceError = not_understood(id, "tuning job")
             except ReplyLostError as error:
                 failed = error
             except RateLimitedError as error:
@@ -104,14 +101,7 @@ class Creation:
     def _seen_later(self, id: str, place: tuple[str, str]) -> JsonObject | None:
         """Look until it is there, or a list cannot lag any more."""
         transport = self._regions.at(place[1])
-        until, pause = transport.clock() + self._lag_seconds, 0.5
-        while True:
-            found = self._seen(id, place)
-            left = until - transport.clock()
-            if found is not None or left <= 0:
-                return found
-            transport.wait(min(pause, left), f"looking for {id} again")
-            pause = min(pause * 2, 5.0)
+        return look_until(lambda: self._seen(id, place), transport, self._lag_seconds, id)
 
     def _looked(self, id: str, place: tuple[str, str], failed: ServiceError) -> JsonObject | None:
         try:
@@ -119,18 +109,11 @@ class Creation:
         except StoppedError:
             raise
         except (ServiceError, CredentialError) as error:
-            raise _unknown(id, failed, error) from failed
+            raise not_known(id, failed, error) from failed
 
 
 def _accepted(job: JsonObject) -> Accepted:
     return Accepted(text_of(job, "name"), "", codec.steps_of(job), text_of(job, "createTime"))
-
-
-def _unknown(id: str, failed: ServiceError, error: ReconcilerError) -> ReplyLostError:
-    return ReplyLostError(
-        f"{failed.summary}; and whether {id} exists cannot be found out: {error.summary}",
-        "Run the command again later: it looks first and creates nothing twice.",
-    )
 
 
 def _no_room(error: RateLimitedError) -> RateLimitedError:

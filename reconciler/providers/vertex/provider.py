@@ -9,7 +9,7 @@ from dataclasses import replace
 from reconciler.errors import NotFoundError, ServiceError, UsageError
 from reconciler.model import LAG_SECONDS, Attributes, Desired, Example, Kind, Live, Permission
 from reconciler.providers import Accepted, BaseModels, Handle, Training
-from reconciler.providers.answers import JsonObject, reply_text, text_of
+from reconciler.providers.answers import JsonObject, prompt_body, reply_text, text_of
 from reconciler.providers.vertex import codec, labels, names
 from reconciler.providers.vertex.bucket import Bucket, is_object
 from reconciler.providers.vertex.creation import Creation
@@ -124,9 +124,7 @@ class VertexProvider:
     def generate(self, handle: Handle, prompt: str, *, temperature: float | None = None) -> str:
         """The first candidate's text; repeated on 5xx and time-outs, because it changes nothing."""
         endpoint = self.endpoint(handle)
-        body: JsonObject = {"contents": [{"role": "user", "parts": [{"text": prompt}]}]}
-        if temperature is not None:
-            body["generationConfig"] = {"temperature": temperature}
+        body = prompt_body(prompt, temperature)
         transport = self._regions.at(names.parsed(endpoint, ENDPOINTS).location)
         reply = transport.call(
             "POST", f"v1/{endpoint}:generateContent", body=body, slow=True, repeatable=True, api_key=False

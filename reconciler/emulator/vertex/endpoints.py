@@ -8,14 +8,13 @@ import hashlib
 import re
 from typing import Any
 
-from reconciler.emulator.calls import Call, Reply, page_size
+from reconciler.emulator.calls import Call, Reply
 from reconciler.emulator.errors import ApiError, failed_precondition, invalid
-from reconciler.emulator.page_tokens import decode, encode
 from reconciler.emulator.tuning import six_digits
 from reconciler.emulator.vertex.changes import apply_mask, check_etag
-from reconciler.emulator.vertex.filters import condition
 from reconciler.emulator.vertex.names import check_display_name, check_labels, full_name, new_id, place
 from reconciler.emulator.vertex.operations import begin, done_at_once
+from reconciler.emulator.vertex.pages import page
 from reconciler.emulator.vertex.records import Endpoint, Records
 from reconciler.emulator.vertex.schema import DEPLOY, ENDPOINT, UNDEPLOY
 from reconciler.emulator.vertex.versions import ALIVE, HERE, find_version
@@ -100,27 +99,15 @@ def get(call: Call) -> Reply:
 def list_endpoints(call: Call) -> Reply:
     """endpoints.list: the newest first."""
     names = ("filter", "page_size", "page_token", "order_by", "read_mask", "gdc_zone")
-    parameters, here = call.parameters(*names), place(call)
-    size = page_size(parameters, 100, 1000)
-    wanted = parameters.get("filter", "")
-    question = ("endpoints", wanted, here["project"], here["location"])
-    before = decode(parameters.get("page_token", ""), *question)
-    filtered, values = condition(wanted, _COLUMNS)
-    after = "AND seq < :before" if before else ""
-    found = Records(call.store.connection).find(
+    return page(
+        call,
         Endpoint,
-        f"{HERE} AND {ALIVE} {after} AND ({filtered})",
-        order="seq DESC",
-        limit=size + 1,
-        now=call.now,
-        before=before,
-        **here,
-        **values,
+        call.parameters(*names),
+        key="endpoints",
+        columns=_COLUMNS,
+        where=ALIVE,
+        shown=lambda endpoint: _shown(endpoint, call.now),
     )
-    answer: dict[str, Any] = {"endpoints": [_shown(endpoint, call.now) for endpoint in found[:size]]}
-    if len(found) > size:
-        answer["nextPageToken"] = encode(found[size - 1].seq, *question)
-    return Reply(payload=answer if found else {})
 
 
 def patch(call: Call) -> Reply:

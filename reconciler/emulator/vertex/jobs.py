@@ -9,9 +9,8 @@ import dataclasses
 from typing import Any
 
 from reconciler.emulator import faults
-from reconciler.emulator.calls import Call, Reply, page_size
+from reconciler.emulator.calls import Call, Reply
 from reconciler.emulator.errors import ApiError, failed_precondition
-from reconciler.emulator.page_tokens import decode, encode
 from reconciler.emulator.tuning import SECOND, six_digits
 from reconciler.emulator.vertex.data_sets import (
     DataSet,
@@ -20,8 +19,8 @@ from reconciler.emulator.vertex.data_sets import (
     read_data_set,
     stats,
 )
-from reconciler.emulator.vertex.filters import condition
 from reconciler.emulator.vertex.names import full_name, new_id, place
+from reconciler.emulator.vertex.pages import page
 from reconciler.emulator.vertex.products import epochs_of, plan_model
 from reconciler.emulator.vertex.queue import WITH_MODEL, is_full, reschedule
 from reconciler.emulator.vertex.records import Job, Records
@@ -81,27 +80,15 @@ def get(call: Call) -> Reply:
 
 def list_jobs(call: Call) -> Reply:
     """tuningJobs.list: the newest first, which no document says."""
-    parameters = call.parameters("filter", "page_size", "page_token")
-    size = page_size(parameters, 100, 1000)
-    wanted, here = parameters.get("filter", ""), place(call)
-    question = ("tuningJobs", wanted, here["project"], here["location"])
-    before = decode(parameters.get("page_token", ""), *question)
-    where, values = condition(wanted, _COLUMNS)
-    after = "AND seq < :before" if before else ""
-    found = Records(call.store.connection).find(
+    return page(
+        call,
         Job,
-        f"{HERE} AND listed <= :now {after} AND ({where})",
-        order="seq DESC",
-        limit=size + 1,
-        now=call.now,
-        before=before,
-        **here,
-        **values,
+        call.parameters("filter", "page_size", "page_token"),
+        key="tuningJobs",
+        columns=_COLUMNS,
+        where="listed <= :now",
+        shown=lambda job: shown(job, call.now),
     )
-    answer: dict[str, Any] = {"tuningJobs": [shown(job, call.now) for job in found[:size]]}
-    if len(found) > size:
-        answer["nextPageToken"] = encode(found[size - 1].seq, *question)
-    return Reply(payload=answer if found else {})
 
 
 def cancel(call: Call) -> Reply:

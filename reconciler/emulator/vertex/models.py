@@ -8,17 +8,16 @@ import dataclasses
 import hashlib
 from typing import Any
 
-from reconciler.emulator.calls import Call, Reply, page_size
+from reconciler.emulator.calls import Call, Reply
 from reconciler.emulator.errors import ApiError, failed_precondition, invalid
-from reconciler.emulator.page_tokens import decode, encode
 from reconciler.emulator.tuning import six_digits
 from reconciler.emulator.vertex.changes import apply_mask, check_etag
-from reconciler.emulator.vertex.filters import condition
-from reconciler.emulator.vertex.names import full_name, place
+from reconciler.emulator.vertex.names import full_name
 from reconciler.emulator.vertex.operations import begin
+from reconciler.emulator.vertex.pages import page
 from reconciler.emulator.vertex.records import Endpoint, ModelVersion, Records
 from reconciler.emulator.vertex.schema import MODEL
-from reconciler.emulator.vertex.versions import ALIVE, HERE, aliases, find_version, versions
+from reconciler.emulator.vertex.versions import ALIVE, aliases, find_version, versions
 
 _COLUMNS = {
     "model": "id",
@@ -42,14 +41,14 @@ def get(call: Call) -> Reply:
 def list_models(call: Call) -> Reply:
     """models.list: the default version of each, the newest first."""
     parameters = call.parameters("filter", "page_size", "page_token", "order_by", "read_mask")
-    return _page(call, parameters, f"{HERE} AND {ALIVE} AND {_LAST}", versioned=False)
+    return _page(call, parameters, f"{ALIVE} AND {_LAST}", versioned=False)
 
 
 def list_versions(call: Call) -> Reply:
     """models.listVersions."""
     parameters = call.parameters("filter", "page_size", "page_token", "order_by", "read_mask")
     _find(call, Records(call.store.connection))
-    return _page(call, parameters, f"id = :id AND {HERE} AND {ALIVE}", versioned=True)
+    return _page(call, parameters, f"id = :id AND {ALIVE}", versioned=True)
 
 
 def list_checkpoints(call: Call) -> Reply:
@@ -134,29 +133,17 @@ def _find(call: Call, records: Records) -> ModelVersion:
 
 
 def _page(call: Call, parameters: dict[str, str], where: str, *, versioned: bool) -> Reply:
-    records, here = Records(call.store.connection), place(call)
-    size = page_size(parameters, 100, 1000)
-    wanted, model = parameters.get("filter", ""), call.path.get("model", "").partition("@")[0]
-    question = ("models", wanted, model, here["project"], here["location"])
-    before = decode(parameters.get("page_token", ""), *question)
-    filtered, values = condition(wanted, _COLUMNS)
-    after = "AND seq < :before" if before else ""
-    found = records.find(
+    records = Records(call.store.connection)
+    return page(
+        call,
         ModelVersion,
-        f"{where} {after} AND ({filtered})",
-        order="seq DESC",
-        limit=size + 1,
-        now=call.now,
-        before=before,
-        id=model,
-        **here,
-        **values,
+        parameters,
+        key="models",
+        columns=_COLUMNS,
+        where=where,
+        shown=lambda version: _shown(call, records, version, versioned=versioned),
+        id=call.path.get("model", "").partition("@")[0],
     )
-    shown = [_shown(call, records, version, versioned=versioned) for version in found[:size]]
-    answer: dict[str, Any] = {"models": shown}
-    if len(found) > size:
-        answer["nextPageToken"] = encode(found[size - 1].seq, *question)
-    return Reply(payload=answer if found else {})
 
 
 def _deployments(call: Call, records: Records, version: ModelVersion) -> list[Endpoint]:

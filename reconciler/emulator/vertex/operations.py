@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from reconciler.emulator import faults
-from reconciler.emulator.calls import Call, Reply, page_size
+from reconciler.emulator.calls import Call, Reply
 from reconciler.emulator.errors import ApiError, failed_precondition
-from reconciler.emulator.page_tokens import decode, encode
 from reconciler.emulator.tuning import SECOND, six_digits
 from reconciler.emulator.vertex.names import full_name, new_id, place
+from reconciler.emulator.vertex.pages import page
 from reconciler.emulator.vertex.records import Operation, Records
 from reconciler.emulator.vertex.schema import NOTHING, WAIT
 from reconciler.emulator.vertex.versions import HERE
@@ -110,23 +110,16 @@ def list_operations(call: Call) -> Reply:
     parameters = call.parameters("filter", "page_size", "page_token", "return_partial_success")
     if parameters.get("filter"):
         raise ApiError(501, "The emulator does not filter operations.")
-    here, parent = place(call), _parent(call)
-    size = page_size(parameters, 100, 1000)
-    question = ("operations", parent, here["project"], here["location"])
-    before = decode(parameters.get("page_token", ""), *question)
-    found = Records(call.store.connection).find(
+    return page(
+        call,
         Operation,
-        f"{HERE} AND (:parent = '' OR parent = :parent) AND (:before = 0 OR seq < :before)",
-        order="seq DESC",
-        limit=size + 1,
-        parent=parent,
-        before=before,
-        **here,
+        parameters,
+        key="operations",
+        columns={},
+        where="(:parent = '' OR parent = :parent)",
+        shown=lambda operation: _shown(call, operation),
+        parent=_parent(call),
     )
-    answer: dict[str, Any] = {"operations": [_shown(call, item) for item in found[:size]]}
-    if len(found) > size:
-        answer["nextPageToken"] = encode(found[size - 1].seq, *question)
-    return Reply(payload=answer if found else {})
 
 
 def cancel(call: Call) -> Reply:

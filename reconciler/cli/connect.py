@@ -199,15 +199,24 @@ def resume_command(options: Options, name: str = "wait", *, selected: bool = Fal
         name: of the command that goes on.
         selected: it is to be about no more than `options`; what apply was told to leave out, wait may finish.
     """
-    words = ["reconciler", name]
-    words += ["--emulator"] if options.emulator else []
-    words += ["--state", _shown(options.state_url)] if options.state_url else []
+    words = _on_the_same_state(options, name)
     words += [word for one in options.variables for word in ("--var", one)]
     words += [word for one in options.variable_files for word in ("--var-file", one)]
     if selected:
         words += [word for one in options.inputs.targets for word in ("--target", one)]
         words += [word for one in options.inputs.excludes for word in ("--exclude", one)]
     return shlex.join([*words, *options.paths])
+
+
+def apply_command(options: Options, file: str) -> str:
+    """The command line that carries out the plan that these options saved: a plan names no state."""
+    return shlex.join([*_on_the_same_state(options, "apply"), file])
+
+
+def _on_the_same_state(options: Options, name: str) -> list[str]:
+    words = ["reconciler", name]
+    words += ["--emulator"] if options.emulator else []
+    return words + (["--state", _shown(options.state_url)] if options.state_url else [])
 
 
 def _shown(url: str) -> str:

@@ -44,9 +44,8 @@ def command(
     settings, inputs = connect.split(given)
     if inputs.refresh_only and inputs.destroy:
         raise UsageError("--refresh-only plans nothing, and --destroy plans deletions", "Give one of them")
-    with connect.operation(
-        "plan", connect.Options(**settings, inputs=inputs, need=not inputs.destroy)
-    ) as run:
+    shared = connect.Options(**settings, inputs=inputs, need=not inputs.destroy)
+    with connect.operation("plan", shared) as run:
         plan = run.refresh_plan() if inputs.refresh_only else run.plan()[0]
         running.warn(console, run.loaded.warnings, plan)
     if out:
@@ -58,7 +57,7 @@ def command(
     else:
         console.plan(plan)
     if out:
-        console.note(f"\nSaved to {out}. To do exactly this: reconciler apply {out}")
+        console.note(f"\nSaved to {out}. To do exactly this: {connect.apply_command(shared, out)}")
     changed = plan.has_changes or (inputs.refresh_only and any(one.fails for one in plan.drift))
     return ExitCode.CHANGES if detailed_exitcode and changed else ExitCode.DONE
 

@@ -43,6 +43,17 @@ def test_a_saved_plans_variables_are_named_too(project: Project) -> None:
     assert project.record("one")["id"]
 
 
+def test_a_saved_plan_is_applied_where_it_was_made(project: Project) -> None:
+    """A plan holds no place of the state: the command that is named does, and works as it is written."""
+    project.declare(model("one"))
+    where = ("--emulator", "--state", "kept here")
+    said = project.plan("--out", "the plan", *where).err
+    arguments = shlex.split(said.rpartition("To do exactly this: reconciler ")[2])
+    assert arguments == ["apply", *where, "the plan"]
+    project.run(*arguments, "--no-wait", expect=0)
+    assert project.run("state", "list", *where, expect=0).out == "TunedModel/one\n"
+
+
 def test_wait_for_a_target_leaves_the_others_alone(project: Project) -> None:
     """Only the target is finished; of the others nothing is recorded, and nothing said."""
     project.declare(model("one", metadata={"labels": {"team": "a"}}), model("two", pairs=PAIRS[:10]))

@@ -141,6 +141,9 @@ def overtaken(task: Task, record: Record) -> Settled:
         return Settled(record, (Completed(address, "create", task.id, detail="recorded by another run"),))
     if operation == "delete" and find(record, task.id) is None:
         return Settled(record, (Completed(address, operation, task.id, detail="recorded by another run"),))
+    if record.empty:
+        gone = "its record is gone; apply again to take it up"
+        return Settled(record, (Skipped(address, operation, gone, task.id, unfinished=True),))
     return Settled(record, (Skipped(address, operation, "another run has changed its record", task.id),))
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from reconciler.backends import Stored
 from reconciler.backends.memory import MemoryBackend
-from reconciler.errors import StateStoreError
-from reconciler.events import Detached, Event, Progress
+from reconciler.errors import ExitCode, StateStoreError
+from reconciler.events import Detached, Event, Progress, Skipped
 from reconciler.statemgr import StateManager
 from tests.lifecycle.stage import Process, Stage, serving, want
 
@@ -72,3 +72,19 @@ def test_a_stop_while_the_store_is_away_detaches() -> None:
     assert isinstance(process.events[-1], Detached)
     assert stage.wait().told == ["bot create Completed"]
     assert stage.settled()
+
+
+def test_a_state_that_is_deleted_meanwhile_is_not_reported_as_done() -> None:
+    """What was trained is recorded nowhere: exit 3, and the next apply adopts it."""
+    stage = Stage(want())
+
+    def react(event: Event, _process: Process) -> None:
+        if isinstance(event, Progress):
+            stage.store.stored = None
+
+    process = stage.apply(react=react)
+    assert "its record is gone" in process.one(Skipped).reason
+    assert process.code is ExitCode.UNFINISHED
+    assert stage.apply().told == ["bot adopt Completed"]
+    assert stage.settled()
+    assert list(stage.service.creates.values()) == [1]

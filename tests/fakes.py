@@ -15,7 +15,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from reconciler.errors import AlreadyExistsError, ForbiddenError, NotFoundError, ServiceError
+from reconciler.errors import (
+    AlreadyExistsError,
+    ForbiddenError,
+    NoCapacityError,
+    NotFoundError,
+    ServiceError,
+)
 from reconciler.identity import examples_digest, float32
 from reconciler.model import (
     BASE_MODEL,
@@ -187,6 +193,7 @@ class FakeService:
         forbidden: ids that belong to somebody else: get answers 403.
         hidden: ids that a create is refused for, though a get answers 404.
         keeps_creating: whether a model in training cannot be deleted.
+        room: how many train at once; None for any number.
         answer: what `generate` says.
     """
 
@@ -217,6 +224,7 @@ class FakeService:
         self.forbidden: set[str] = set()
         self.hidden: set[str] = set()
         self.keeps_creating = False
+        self.room: int | None = None
         self.answer: Callable[[FakeModel, str], str] = lambda model, prompt: f"{model.id}: {prompt}"
         self.lock = threading.RLock()
 
@@ -312,6 +320,8 @@ class FakeService:
             raise AlreadyExistsError(f"{id} exists and cannot be seen", visible=False)
         existing = self.models.get(id)
         if existing is None:
+            if self.room is not None and self._training() >= self.room:
+                raise NoCapacityError("no room for another training", status=429)
             model = self._made(id, want.attributes, source, examples, self.clock())
             self.models[id] = model
             self.history.append(model)
@@ -323,6 +333,9 @@ class FakeService:
             if fixed and existing.attributes.get(path) != asked.attributes.get(path):
                 raise AlreadyExistsError(f"{id} exists and is another model: {path}", visible=True)
         return existing
+
+    def _training(self) -> int:
+        return sum(self.status(one) is Status.CREATING for one in self.models.values())
 
     def live(self, model: FakeModel) -> Live:
         """As a get shows it: a failure's reason is not on the model."""

@@ -18,6 +18,7 @@ from reconciler.providers.gemini.fields import TUNED_MODEL
 from reconciler.providers.vertex.fields import TUNING_JOB
 from tests.fakes import FakeModel, FakeService, epochs_field
 from tests.lifecycle.stage import Stage, data_set
+from tests.lifecycle.story import Story
 
 STRANGERS: Mapping[str, Collection[str]] = {
     TUNED_MODEL.name: ("stranger-abcdefgh", "a-abcdefgh", "elsewhere"),
@@ -57,8 +58,8 @@ class Backstage(Protocol):
     def stage(self) -> Stage:
         """Whose."""
 
-    def begin(self, *, list_lag: float, keeps_creating: bool) -> None:
-        """Set them up, with the strangers in service; what trains may have to be left to its end."""
+    def begin(self, story: Story) -> None:
+        """Set them up as the story wants them, with the strangers in service."""
 
     def trainings(self) -> list[Trained]:
         """Every training so far, strangers' left out; one that is gone may be left out too."""
@@ -96,10 +97,11 @@ class FakeBackstage:
         self._services = tuple(stage.services.values())
         self._words = {data_set(word).digest: word for word in WORDS}
 
-    def begin(self, *, list_lag: float, keeps_creating: bool) -> None:
+    def begin(self, story: Story) -> None:
         """See Backstage.begin."""
+        self.stage.services[TUNING_JOB.name].room = 1 if story.crowded else None
         for service in self._services:
-            service.list_lag, service.keeps_creating = list_lag, keeps_creating
+            service.list_lag, service.keeps_creating = story.list_lag, story.keeps_creating
             service.answer = lambda _model, prompt: prompt.rpartition(" ")[2]
             for id in STRANGERS[service.kind.name]:
                 service.add(id, {epochs_field(service.kind): FOREIGN_EPOCHS})

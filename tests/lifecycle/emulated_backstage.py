@@ -14,6 +14,7 @@ from tests.fakes import BASES
 from tests.lifecycle.apis import APIS
 from tests.lifecycle.backstage import FOREIGN_EPOCHS, STRANGERS, Trained
 from tests.lifecycle.emulated import HOME, RUNNING, EmulatedStage
+from tests.lifecycle.story import Story
 
 TRAINING_SECONDS = 40.0
 """How long a training takes on the stages that this is for."""
@@ -35,7 +36,7 @@ class EmulatedBackstage:
 
     # -- doing -------------------------------------------------------------------------------------
 
-    def begin(self, *, list_lag: float, keeps_creating: bool) -> None:
+    def begin(self, story: Story) -> None:
         """See Backstage.begin.
 
         What lags does so for us too, so a list catches up before a training ends.
@@ -59,9 +60,13 @@ class EmulatedBackstage:
             emulator.call("POST", f"{HOME}/tuningJobs", body)
         self.stage.clock.sleep(1000)
         self._logged = emulator.log()[-1]["sequence"]
-        refusal = "refuse" if keeps_creating else "allow"
-        emulator.adjust(list_lag_seconds=min(list_lag, TRAINING_SECONDS - 5), delete_creating=refusal)
-        self._base = [{"train": f"^{labels.ID}=", "uncancellable": True}] if keeps_creating else []
+        emulator.adjust(
+            list_lag_seconds=min(story.list_lag, TRAINING_SECONDS - 5),
+            delete_creating="refuse" if story.keeps_creating else "allow",
+            vertex_concurrent_jobs=1 if story.crowded else 4,
+            vertex_over_quota="refuse" if story.crowded else "queue",
+        )
+        self._base = [{"train": f"^{labels.ID}=", "uncancellable": True}] if story.keeps_creating else []
         self._rules = list(self._base)
         self.heal()
 

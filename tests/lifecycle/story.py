@@ -138,9 +138,17 @@ Event: TypeAlias = Edit | Run | Lose | Vanish | Disconnect | Fail | Pass
 
 @dataclass(frozen=True)
 class Story:
-    """A life; `final` is what the manifests say in the end."""
+    """A life.
+
+    Attributes:
+        final: what the manifests say in the end.
+        list_lag: seconds before a list shows what was created.
+        keeps_creating: what trains cannot be deleted.
+        crowded: only one TuningJob trains at once, and another one is refused meanwhile.
+    """
 
     events: tuple[Event, ...]
     final: tuple[Spec, ...]
     list_lag: float = 0.0
     keeps_creating: bool = False
+    crowded: bool = False

@@ -65,7 +65,7 @@ class Teller:
 
     def play(self) -> None:
         """Tell it to its end; AssertionError at the first broken promise."""
-        self.backstage.begin(list_lag=self.story.list_lag, keeps_creating=self.story.keeps_creating)
+        self.backstage.begin(self.story)
         self.stage.deleting = self.deleting
         for event in self.story.events:
             self.happen(event)

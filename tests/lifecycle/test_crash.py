@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
@@ -180,6 +181,7 @@ def stories(draw: st.DrawFn, among: Sequence[str] = NAMES) -> Story:
         final=draw(edits(past[-1], among)).specs,
         list_lag=draw(st.sampled_from((0.0, 30.0))),
         keeps_creating=draw(st.booleans()),
+        crowded=draw(st.sampled_from((False, False, True))),
     )
 
 
@@ -195,6 +197,7 @@ def lives(most: int) -> settings:
     )
 
 
+@pytest.mark.timeout(1200)
 @lives(400)
 @given(story=stories())
 @example(
@@ -213,6 +216,7 @@ def test_every_life_converges(story: Story) -> None:
     Teller(story, FakeBackstage(Stage(kinds=(TUNED_MODEL, TUNING_JOB)))).play()
 
 
+@pytest.mark.timeout(1200)
 @lives(EMULATED_LIVES)
 @given(story=stories(("a", "job", "subjob")))
 @example(

@@ -229,7 +229,9 @@ def test_a_lost_model_is_missing_and_a_lost_endpoint_is_a_failure(project: Proje
     service.call("DELETE", f"v1/{serving}")
     until(lambda: serving not in {one["name"] for one in listed(service, "endpoints")})
     failed = project.run("drift", expect=2)
-    assert "its endpoint" in failed.out
+    assert f"its endpoint {serving} does not exist" in failed.out
+    assert f"deploy {tuned['name']}" in failed.out
+    assert "is deployed to no other" in project.run("generate", "bot", "7", expect=1).err
     assert project.plan("--detailed-exitcode", expect=2).out
     service.call("DELETE", f"v1/{tuned['name']}")
     until(lambda: not listed(service, "models"))
@@ -238,6 +240,35 @@ def test_a_lost_model_is_missing_and_a_lost_endpoint_is_a_failure(project: Proje
     project.apply()
     project.settled()
     assert posted(service) == 2
+
+
+def test_a_model_that_was_deployed_elsewhere_serves_from_there(project: Project, service: Service) -> None:
+    """Where somebody deploys a model to another endpoint after its own was lost, nothing is trained again."""
+    project.declare(job(labels={"team": "a"}))
+    project.apply()
+    serving = project.run("output", "bot", expect=0).out.strip()
+    tuned = only(listed(service, "models"))
+    (own,) = [one for one in listed(service, "endpoints") if one["name"] == serving]
+    undeploy = {"deployedModelId": own["deployedModels"][0]["id"]}
+    service.call("POST", f"v1/{serving}:undeployModel", undeploy)
+    until(lambda: not service.call("GET", f"v1/{serving}").get("deployedModels"))
+    service.call("DELETE", f"v1/{serving}")
+    until(lambda: serving not in {one["name"] for one in listed(service, "endpoints")})
+    project.run("drift", expect=2)  # not served by the endpoints of its other checkpoints
+    asked = {"displayName": tuned["displayName"], "labels": tuned["labels"]}
+    theirs = service.call("POST", f"{HOME}/endpoints", asked)["response"]["name"]
+    service.call("POST", f"v1/{theirs}:deployModel", {"deployedModel": {"model": tuned["name"]}})
+    project.run("drift", expect=0)
+    project.settled()
+    assert project.run("output", "bot", expect=0).out.strip() == theirs
+    assert project.run("generate", "bot", "7", expect=0).out == "8\n"
+    project.declare(job(labels={"team": "b"}))
+    project.apply()
+    assert service.call("GET", f"v1/{theirs}")["labels"]["team"] == "b"
+    project.run("destroy", "--auto-approve", expect=0)
+    assert listed(service, "models") == []
+    assert [one["name"] for one in listed(service, "endpoints")] == [theirs]
+    assert posted(service) == 1
 
 
 def test_a_failure_is_shown_and_not_repeated(project: Project, service: Service) -> None:
@@ -369,61 +400,34 @@ def test_offline_commands_need_no_project(project: Project) -> None:
     assert "GOOGLE_CLOUD_PROJECT" in result.err
 
 
-def test_what_only_measures_trains_nothing(project: Project, service: Service) -> None:
-    """Validation data and an evaluation that come, change or go are said once, recorded, and cost nothing."""
+def test_validation_and_evaluation_are_part_of_a_training(project: Project, service: Service) -> None:
+    """They run with a training and at no other time: with other ones a new job takes the old one's place."""
     project.declare(job())
     project.apply()
     output = {"gcs_destination": {"output_uri_prefix": "gs://bucket/out"}}
     evaluation = {"metrics": [{"exact_match_spec": {}}], "output_config": output}
     write_data(project, PAIRS[:3], name="v.jsonl")
-    stages: list[dict[str, Any]] = [
-        {"validation_dataset_uri": "v.jsonl"},
-        {"validation_dataset_uri": "n.jsonl", "evaluation_config": evaluation},
-        {"evaluation_config": {**evaluation, "metrics": [{"bleu_spec": {}}]}},
-        {},
+    stages: list[tuple[str, dict[str, Any]]] = [
+        ("+ validation_dataset_uri", {"validation_dataset_uri": "v.jsonl"}),
+        ("~ validation_dataset_uri", {"validation_dataset_uri": "n.jsonl"}),
+        ("evaluation_config", {"validation_dataset_uri": "n.jsonl", "evaluation_config": evaluation}),
+        ("- validation_dataset_uri", {"evaluation_config": evaluation}),
     ]
-    for changed in stages:
+    for number, (said, changed) in enumerate(stages, start=2):
         project.declare(job(spec=changed))
-        project.settled()
-        said = project.run("plan", expect=0).out
-        assert "validation_dataset_uri" in said or "evaluation_config" in said
-        assert project.actions() == {}
+        plan = project.run("plan", expect=0).out
+        assert said in plan
+        assert "forces replacement" in plan
         project.apply()
-        after = project.run("plan", expect=0).out
-        assert "validation_dataset_uri" not in after
-        assert "evaluation_config" not in after
-    assert posted(service) == 1
-
-
-def test_a_lost_state_finds_a_job_whose_validation_data_changed(project: Project, service: Service) -> None:
-    """What only measures is no part of the identity: without a state the model is adopted all the same."""
-    project.declare(job())
-    project.apply()
-    project.state_file.unlink()
-    write_data(project, PAIRS[:3], name="v.jsonl")
-    project.declare(job(spec={"validation_dataset_uri": "v.jsonl"}))
-    project.apply()
-    project.settled()
-    assert posted(service) == 1
-
-
-def test_a_next_training_is_given_what_was_only_recorded(project: Project, service: Service) -> None:
-    """Validation data and evaluation that were added meanwhile go into the job that replaces."""
-    project.declare(job())
-    project.apply()
-    output = {"gcs_destination": {"output_uri_prefix": "gs://bucket/out"}}
-    write_data(project, PAIRS[:3], name="v.jsonl")
-    spec = {
-        "validation_dataset_uri": "v.jsonl",
-        "evaluation_config": {"metrics": [{"exact_match_spec": {}}], "output_config": output},
-    }
-    project.declare(job(spec=spec))
-    project.apply()
-    project.apply("--replace", "bot")
+        project.settled()
+        assert posted(service) == number
     newest = listed(service, "tuningJobs")[0]["supervisedTuningSpec"]
-    assert newest["validationDatasetUri"].startswith("gs://reconciler/")
     assert newest["evaluationConfig"]["metrics"] == [{"exactMatchSpec": {}}]
     assert "evaluation" in project.run("show", "bot", expect=0).out
+    project.state_file.unlink()
+    project.apply()
+    project.settled()
+    assert posted(service) == number
 
 
 def test_data_goes_where_googles_libraries_are_told(project: Project, service: Service) -> None:

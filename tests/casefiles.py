@@ -76,8 +76,8 @@ class Case:
     def world(self) -> World:
         """What goes in."""
         body = self.body
-        _only(body, {"desired", "recorded", "live", "options", "stack", "context", "tunable", "forbidden",
-                     "parents", "own", "expect"})  # fmt: skip
+        _only(body, {"desired", "recorded", "live", "options", "stack", "context", "tunable", "assumed",
+                     "forbidden", "parents", "own", "expect"})  # fmt: skip
         context = Context(**body.get("context", {}))
         asked = {worlds.KIND: frozenset(body["tunable"])} if "tunable" in body else {}
         return worlds.world(
@@ -89,6 +89,7 @@ class Case:
             whole=body.get("options", {}).get("whole", True),
             context=context,
             tunable=asked,
+            assumed=frozenset({worlds.KIND} if body.get("assumed") else ()),
             forbidden={(worlds.KIND, self.id(id)): why for id, why in body.get("forbidden", {}).items()},
         )
 

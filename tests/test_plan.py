@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from reconciler.errors import PlanError
 from reconciler.identity import GENERATIONS
-from reconciler.model import Guards, Status
+from reconciler.model import Address, Guards, Status
 from reconciler.plan import table
 from reconciler.plan.generations import first_free
 from reconciler.plan.make import make_plan, make_world, matches
@@ -329,6 +329,16 @@ def test_where_no_base_is_offered_another_kind_is_named_only_by_the_kind_itself(
     with pytest.raises(PlanError) as refused:
         make_plan(replace(world, kinds={worlds.KIND: lonely}))
     assert refused.value.detail == "Base models that are: none today"
+
+
+def test_a_record_of_a_kind_that_is_not_known_here_is_neither_deleted_nor_forgotten() -> None:
+    """A newer version wrote it: the plan is refused, and says what would help."""
+    address = Address("Other", "bot")
+    world = worlds.world(recorded=[Record(address, serving=worlds.model("bot-aaaaaaaa"))])
+    with pytest.raises(PlanError) as refused:
+        make_plan(world)
+    assert refused.value.summary == ("Other/bot: this version knows no kind Other (it knows TunedModel)")
+    assert refused.value.detail == "Upgrade reconciler"
 
 
 def test_every_reason_is_used_by_a_case() -> None:

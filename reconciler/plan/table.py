@@ -15,6 +15,7 @@ yes      candidate           ACTIVE             complete what was started, then 
 yes      candidate or id     FAILED             shown, never green; --retry-failed      recorded.failed
 yes      deposed, same       ACTIVE, CREATING   restore it, train nothing               recorded.restore
 yes      id, same            ACTIVE             no-op, or update                        recorded.keep
+yes      id, same            CREATING           wait: it is a candidate again           recorded.wait_anew
 yes      id, other           ACTIVE             replace: candidate, promote, delete     unrecorded.train
 yes      id                  404                create                                  recorded.create_anew
 any      any                 403                refused                                 guards.forbidden

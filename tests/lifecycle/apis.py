@@ -88,13 +88,14 @@ VERTEX = Api(
         "ask": {"method": "POST", "path": f"{_VERTEX}endpoints{_NUMBER}:generateContent$"},
         "object": {"method": "GET", "path": "^/storage/v1/b/"},
         "upload": {"method": "POST", "path": "^/(resumable/)?upload/storage/v1/b/"},
+        "part": {"method": "PUT", "path": "^/(resumable/)?upload/storage/v1/b/"},
         "training": {"train": "^reconciler_id=a-"},
         "lag": {"path": "/tuningJobs/"},
     },
 )
 _CALLS: Mapping[str, tuple[str, ...]] = {
     "create": ("create",),
-    "upload": ("upload", "object"),
+    "upload": ("upload", "part", "object"),
     "update": ("update", "update endpoint"),
     "delete": ("delete", "undeploy", "delete endpoint", "cancel", "operation"),
     "poll": ("poll",),

@@ -22,6 +22,7 @@ from reconciler.providers.vertex import labels
 from reconciler.providers.vertex.bucket import Bucket
 from reconciler.providers.vertex.provider import VertexProvider
 from reconciler.providers.vertex.regions import Regions
+from reconciler.providers.vertex.uploads import QUANTUM
 from reconciler.transport import Transport
 from reconciler.transport.credentials import Credentials
 from reconciler.transport.exchange import Exchange, Reply
@@ -229,7 +230,7 @@ class EmulatedStage(Stage):
                 super().delete(handle)
 
         regions = Regions(project=PROJECT, location=LOCATION, open=transport, base_url=self.emulator.url)
-        bucket = Bucket(regions, _BUCKET, lambda _line: None)
+        bucket = Bucket(regions, _BUCKET, lambda _told: None, part=QUANTUM)
         return {
             GEMINI.kind.name: Gemini(transport(), lag_seconds=LAG),
             VERTEX.kind.name: Vertex(regions, bucket, lag_seconds=LAG),

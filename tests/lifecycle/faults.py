@@ -39,6 +39,9 @@ BUSY = refusal(400, "FAILED_PRECONDITION", "There are other operations running o
 OK, ERROR, UNFINISHED, FAILED = ExitCode.DONE, ExitCode.ERROR, ExitCode.UNFINISHED, ExitCode.FAILED
 
 CREATING: Wants = ({"name": "a"}, {"name": "b"})
+LARGE: Wants = tuple({"name": name, "data": "x" * 250_000} for name in ("a", "b"))
+"""Of the same three parts."""
+NEW = (CREATING, LARGE)
 REPLACING: Wants = ({"name": "a", "epochs": 6}, {"name": "b", "epochs": 6})
 UPDATING: Wants = ({"name": "a", "description": "up"}, {"name": "b", "description": "up"})
 GRANTING: Wants = tuple({"name": name, "permissions": (READER,)} for name in ("a", "b"))
@@ -62,6 +65,8 @@ UPLOADS: Only = (VERTEX, "the Gemini API takes the data with the create")
 STEPS: Only = (VERTEX, "a tuned model of the Gemini API is deleted in one step")
 CANCELS: Only = (VERTEX, "the Gemini API deletes what trains")
 STATES: Only = (VERTEX, "a training of the Gemini API ends well or fails")
+PARTED: Mapping[str, Any] = {"wants": LARGE, "only": UPLOADS}
+STEPPED: Mapping[str, Any] = {"wants": REPLACING, "only": STEPS}
 
 
 @dataclass(frozen=True)
@@ -72,7 +77,7 @@ class Row:
         rules: of the emulator, a call's name in `apis` first.
         code: what the run ends in.
         says: what its error says; "" for none.
-        wants: the manifests of the run; anything but CREATING is applied to models that serve already.
+        wants: the manifests of the run; anything but NEW is applied to models that serve already.
         settings: of the emulator.
         forgets: the state is deleted before the run.
         begun: what is there already is still in training.
@@ -154,6 +159,14 @@ ROWS = {
     "upload: hangs": Row((at("upload", hang=True),), only=UPLOADS),
     "upload: looking for the object: 503 once": Row((at("object", error="unavailable"),), only=UPLOADS),
     "upload: looking for the object: garbage": Row((at("object", garbage="<html>"),), only=UPLOADS),
+    "parts: the beginning's reply is lost": Row((at("upload", drop=True, **AFTER),), **PARTED),
+    "parts: one is cut off": Row((at("part", cut=1000, skip=1),), **PARTED),
+    "parts: a reply is lost": Row((at("part", drop=True, **AFTER, skip=1),), **PARTED),
+    "parts: the last reply is lost": Row((at("part", drop=True, **AFTER, skip=2),), **PARTED),
+    "parts: 503 twice": Row((at("part", error="unavailable", times=2),), **PARTED),
+    "parts: one hangs": Row((at("part", hang=True),), **PARTED),
+    "parts: the service forgets the upload": Row((at("part", status=410, skip=1),), **PARTED),
+    "parts: 403": Row((at("part", **DENIED, skip=1),), FAILED, "permission", **PARTED),
     "list: 503 once": Row((at("list", error="unavailable"),)),
     "list: 503 for ever": Row((at("list", error="unavailable", times=99),), ERROR, "unavailable"),
     "list: 429 with RetryInfo": Row((at("list", **RETRY_SOON),)),
@@ -220,52 +233,37 @@ ROWS = {
         (("", {"operation": "^delete models/", "fail": {"message": "stuck"}, "times": 1}),),
         FAILED,
         "stuck",
-        wants=REPLACING,
-        only=STEPS,
+        **STEPPED,
     ),
-    "replace: undeploying: reply lost": Row(
-        (at("undeploy", drop=True, **AFTER),), wants=REPLACING, only=STEPS
-    ),
-    "replace: undeploying: 503 once": Row(
-        (at("undeploy", error="unavailable"),), wants=REPLACING, only=STEPS
-    ),
-    "replace: undeploying: another operation runs": Row(
-        (at("undeploy", **BUSY, times=3),), wants=REPLACING, only=STEPS
-    ),
+    "replace: undeploying: reply lost": Row((at("undeploy", drop=True, **AFTER),), **STEPPED),
+    "replace: undeploying: 503 once": Row((at("undeploy", error="unavailable"),), **STEPPED),
+    "replace: undeploying: another operation runs": Row((at("undeploy", **BUSY, times=3),), **STEPPED),
     "replace: undeploying: another operation runs for ever": Row(
-        (at("undeploy", **BUSY, times=13),), FAILED, "other operations", wants=REPLACING, only=STEPS
+        (at("undeploy", **BUSY, times=13),), FAILED, "other operations", **STEPPED
     ),
-    "replace: undeploying: 403": Row(
-        (at("undeploy", **DENIED),), FAILED, "permission", wants=REPLACING, only=STEPS
-    ),
+    "replace: undeploying: 403": Row((at("undeploy", **DENIED),), FAILED, "permission", **STEPPED),
     "replace: undeploying: its operation fails": Row(
         (("", {"operation": "^undeploy ", "fail": {"message": "stuck"}, "times": 1}),),
         FAILED,
         "stuck",
-        wants=REPLACING,
-        only=STEPS,
+        **STEPPED,
     ),
     "replace: the endpoint's deletion: reply lost": Row(
-        (at("delete endpoint", drop=True, **AFTER),), wants=REPLACING, only=STEPS
+        (at("delete endpoint", drop=True, **AFTER),), **STEPPED
     ),
     "replace: the endpoint's deletion: its operation fails": Row(
         (("", {"operation": "^delete endpoints/", "fail": {"message": "stuck"}, "times": 1}),),
         FAILED,
         "stuck",
-        wants=REPLACING,
-        only=STEPS,
+        **STEPPED,
     ),
-    "replace: an operation is lost": Row((at("operation", status=404),), wants=REPLACING, only=STEPS),
-    "replace: every operation is lost": Row(
-        (at("operation", status=404, times=99),), wants=REPLACING, only=STEPS
-    ),
+    "replace: an operation is lost": Row((at("operation", status=404),), **STEPPED),
+    "replace: every operation is lost": Row((at("operation", status=404, times=99),), **STEPPED),
     "replace: an operation cannot be asked": Row(
-        (at("operation", error="unavailable", times=5),), FAILED, "unavailable", wants=REPLACING, only=STEPS
+        (at("operation", error="unavailable", times=5),), FAILED, "unavailable", **STEPPED
     ),
-    "replace: an operation answers garbage": Row(
-        (at("operation", garbage="<html>"),), wants=REPLACING, only=STEPS
-    ),
-    "replace: an operation hangs": Row((at("operation", hang=True),), wants=REPLACING, only=STEPS),
+    "replace: an operation answers garbage": Row((at("operation", garbage="<html>"),), **STEPPED),
+    "replace: an operation hangs": Row((at("operation", hang=True),), **STEPPED),
     "supersede: the service does not let go": Row(
         (at("training", uncancellable=True),),
         wants=REPLACING,

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from reconciler.identity import canonical, canonical_example
-from reconciler.manifests.data_formats import Complaints, example, refused, stream
+from reconciler.manifests.data_formats import Complaints, stream
+from reconciler.manifests.data_rows import RefusedError, example
 from reconciler.manifests.problems import Place, Problems, nearest
 from reconciler.model import Example
 
@@ -52,32 +53,36 @@ def _supervised(row: object) -> Example:
         return example(row)
     found = _line(row)
     if "completions" in found:
-        raise refused("completions belong to preference tuning", "Write the answer as the last of contents.")
+        raise RefusedError(
+            "completions belong to preference tuning", "Write the answer as the last of contents."
+        )
     turns = found["contents"]
     last = turns[-1]
     if last.get("role") != "model":
-        raise refused("the last of contents is not the model's", 'End with {"role": "model", "parts": […]}.')
+        raise RefusedError(
+            "the last of contents is not the model's", 'End with {"role": "model", "parts": […]}.'
+        )
     pair = _pair(found)
     return pair or Example("", "", canonical(found).decode(errors="surrogatepass"))
 
 
 def _preference(row: object) -> Example:
     if not (isinstance(row, Mapping) and "contents" in row):
-        raise refused(
+        raise RefusedError(
             "an example of preference tuning is an object with contents and completions",
             'Write {"contents": […], "completions": [{"score": 1, "completion": {…}}, …]}.',
         )
     found = _line(row)
     completions = found.get("completions")
     if not isinstance(completions, list) or len(completions) != 2:
-        raise refused("completions is not a list of two", "Write the preferred and the other answer.")
+        raise RefusedError("completions is not a list of two", "Write the preferred and the other answer.")
     for one in completions:
         if (
             not isinstance(one, dict)
             or not isinstance(one.get("score"), (int, float))
             or "completion" not in one
         ):
-            raise refused(
+            raise RefusedError(
                 "a completion has no score or no completion", 'Write {"score": 1, "completion": {…}}.'
             )
         _turn(one["completion"], "completion")
@@ -94,21 +99,21 @@ def _line(row: Mapping[str, object]) -> dict[str, Any]:
         name = _SPELLINGS.get(key, key)
         if name not in _KEYS:
             near = nearest(key, _KEYS)
-            raise refused(
+            raise RefusedError(
                 f"{key!r} is not a key of chat data", f"Did you mean {near}?" if near else "Remove it."
             )
         if name in found:
-            raise refused(f"{name} is there twice, in both spellings", "Remove one of them.")
+            raise RefusedError(f"{name} is there twice, in both spellings", "Remove one of them.")
         found[name] = value
     turns = found["contents"]
     if not isinstance(turns, list) or not turns:
-        raise refused(
+        raise RefusedError(
             "contents is not a list of turns", 'Write [{"role": "user", "parts": [{"text": "…"}]}, …].'
         )
     for turn in turns:
         _turn(turn, "a turn of contents")
         if turn.get("role") not in _ROLES:
-            raise refused(f"the role {turn.get('role')!r} is not known", 'Write "user" or "model".')
+            raise RefusedError(f"the role {turn.get('role')!r} is not known", 'Write "user" or "model".')
     if "systemInstruction" in found:
         _turn(found["systemInstruction"], "systemInstruction")
     return found
@@ -117,10 +122,10 @@ def _line(row: Mapping[str, object]) -> dict[str, Any]:
 def _turn(turn: object, what: str) -> None:
     parts = turn.get("parts") if isinstance(turn, dict) else None
     if not isinstance(parts, list) or not parts or not all(isinstance(one, dict) and one for one in parts):
-        raise refused(f"{what} has no parts", 'Write {"role": "…", "parts": [{"text": "…"}]}.')
+        raise RefusedError(f"{what} has no parts", 'Write {"role": "…", "parts": [{"text": "…"}]}.')
     for one in parts:
         if "text" in one and not isinstance(one["text"], str):
-            raise refused(f"a text of {what} is no text", "Put it in quotes.")
+            raise RefusedError(f"a text of {what} is no text", "Put it in quotes.")
 
 
 def _pair(found: Mapping[str, object]) -> Example | None:

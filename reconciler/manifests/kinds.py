@@ -25,8 +25,8 @@ class Form:
         manifest: the model of its whole document.
         choices: its oneofs.
         parent: the field that may name another manifest of the kind, "" if none.
-        data_sets: (document, its file, DataSets, Problems, bytes of the request beside the data) to its
-            data sets; empty after noting what is wrong.
+        data_sets: (document, its file, what reads data files, where to note what is wrong, bytes of the
+            request beside the data) to its data sets; empty after noting what is wrong.
     """
 
     manifest: type[ModelEnvelope]

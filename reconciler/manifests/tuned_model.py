@@ -195,15 +195,7 @@ _DATA = "spec.tuning_task.training_data"
 def data_sets(
     body: YamlMap, file: str, found: DataSets, problems: Problems, rest: int
 ) -> tuple[DataSet, ...]:
-    """The training data of a document, also of one whose other parts are wrong.
-
-    Args:
-        body: the document.
-        file: where it stands.
-        found: to read data files with.
-        problems: where to note what is wrong.
-        rest: bytes of the request beside the data.
-    """
+    """The training data of a document, also of one whose other parts are wrong; see `kinds.Form`."""
     path = spelled_path(body, _DATA)
     data = value_at(body, path)
     if not isinstance(data, YamlMap):

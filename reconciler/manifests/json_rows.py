@@ -1,0 +1,137 @@
+"""The text of a .jsonl or .json file to rows."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import NoReturn
+
+from reconciler.manifests.data_rows import Blanks, RefusedError, Row, described_json, example, raiser
+from reconciler.manifests.problems import Place
+from reconciler.model import Example
+
+LINE_LIMIT = 1024 * 1024
+"""Characters of a line of JSONL: an example of 45,000, escaped throughout, has under 600,000."""
+
+_NO_NUMBER = "a number has too many digits"  # the one ValueError of json that is no JSONDecodeError
+
+
+def _pairs(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise RefusedError(f"the key {twice!r} is there twice", "Remove one of them.")
+    return found
+
+
+def _no_constant(word: str) -> NoReturn:
+    raise RefusedError(f"{word} is not JSON", "Write texts in double quotes.")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_no_constant)
+
+
+def _decoded(line: str, number: int, path: str) -> object:
+    """One JSON value that is all of a line; raises RefusedError."""
+    if len(line) > LINE_LIMIT:
+        raise RefusedError(
+            f"the line has more than {LINE_LIMIT:,} characters",
+            "Write one example a line; a list of them belongs into a .json file.",
+        )
+    try:
+        return _DECODER.decode(line)
+    except json.JSONDecodeError as error:
+        place = Place(path, number, error.colno)
+        raise RefusedError(f"not JSON: {error.msg}", "Write one JSON object a line.", place) from None
+    except RecursionError:
+        raise RefusedError("nested too deeply", "An example is a flat object.") from None
+    except ValueError as error:
+        raise RefusedError(_NO_NUMBER, "Write texts in double quotes.") from error
+
+
+def jsonl_rows(path: str, lines: Iterable[str], read: Callable[[object], Example] = example) -> Iterator[Row]:
+    """Each line that is not empty; `read` makes an example of its object, which may be more than a pair."""
+    blank = Blanks(path)
+
+    def row(line: str, number: int) -> Example:
+        return read(_decoded(line, number, path))
+
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            blank.note(number)
+            continue
+        yield from blank.between("each line holds one example")
+        yield Place(path, number), lambda line=line, number=number: row(line.removesuffix("\n"), number)  # type: ignore[misc]
+
+
+_OPENING = re.compile(r'[ \t\r\n]*(?:\{[ \t\r\n]*"examples"[ \t\r\n]*:[ \t\r\n]*){0,2}\[[ \t\r\n]*')
+_BETWEEN = re.compile(r"[ \t\r\n]*,?[ \t\r\n]*")
+
+
+def json_rows(path: str, text: str) -> Iterator[Row]:
+    """Each item of the file's list, with the place where it begins."""
+    try:
+        items = _unwrapped(_DECODER.decode(text))
+    except json.JSONDecodeError as error:
+        yield (
+            Place(path, error.lineno, error.colno),
+            raiser(
+                f"not JSON: {error.msg}",
+                "One object a line belongs into a .jsonl file."
+                if error.msg == "Extra data"
+                else "Correct it there.",
+            ),
+        )
+    except RecursionError:
+        yield Place(path), raiser("nested too deeply", "Write a list of flat objects.")
+    except RefusedError as error:
+        *_, place = [Place(path, 1, 1), *_json_places(path, text, _DECODER)]
+        yield place, raiser(error.summary, error.detail)
+    except ValueError:
+        yield Place(path), raiser(_NO_NUMBER, "Write texts in double quotes.")
+    else:
+        places = _json_places(path, text, json.JSONDecoder())
+        for item in items:
+            yield next(places, Place(path)), lambda item=item: example(item)  # type: ignore[misc]
+
+
+def _unwrapped(document: object) -> list[object]:
+    """The list in {"examples": {"examples": [...]}}, {"examples": [...]} or [...]; raises RefusedError."""
+    for _ in range(2):
+        if isinstance(document, dict):
+            if set(document) != {"examples"}:
+                keys = ", ".join(repr(key) for key in list(document)[:5])
+                raise RefusedError(
+                    f"the object has the keys {keys}" if keys else "the object is empty",
+                    'Write a list of examples, or {"examples": [...]}.',
+                )
+            document = document["examples"]
+    if not isinstance(document, list):
+        raise RefusedError(
+            f"the file holds {described_json(document)}, not a list",
+            "Write a list of objects, one an example.",
+        )
+    return document
+
+
+def _json_places(path: str, text: str, decoder: json.JSONDecoder) -> Iterator[Place]:
+    """Where each item of the list begins, as far as it can be decoded; json itself keeps no positions."""
+    opening = _OPENING.match(text)
+    if opening is None:
+        return
+    position, line, line_start, counted = opening.end(), 1, 0, 0
+    while position < len(text) and text[position] != "]":
+        breaks = text.count("\n", counted, position)
+        if breaks:
+            line += breaks
+            line_start = text.rfind("\n", counted, position) + 1
+        counted = position
+        yield Place(path, line, position - line_start + 1)
+        try:
+            _, end = decoder.raw_decode(text, position)
+        except (ValueError, RefusedError):
+            return
+        separator = _BETWEEN.match(text, end)
+        position = separator.end() if separator else end

@@ -216,7 +216,7 @@ def test_every_life_converges(story: Story) -> None:
     Teller(story, FakeBackstage(Stage(kinds=(TUNED_MODEL, TUNING_JOB)))).play()
 
 
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(600 + 20 * EMULATED_LIVES)
 @lives(EMULATED_LIVES)
 @given(story=stories(("a", "job", "subjob")))
 @example(

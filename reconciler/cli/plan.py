@@ -63,14 +63,18 @@ def command(
 
 
 def save(plan: Plan, out: str) -> None:
-    """Write it whole or not at all, readable by its owner only."""
+    """Write it whole or not at all, readable by its owner only; what is no file (a pipe) stays what it is."""
     from reconciler.render import planfile
 
-    path = Path(out)
+    content = planfile.dumps(plan, connect.kinds())
+    path = Path(out).resolve()  # of a link the file is written, not the link replaced
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
+        if Path(out).exists() and not Path(out).is_file():
+            Path(out).write_bytes(content)
+            return
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(planfile.dumps(plan, connect.kinds()))
+            file.write(content)
         draft.replace(path)
     except OSError as error:
         draft.unlink(missing_ok=True)

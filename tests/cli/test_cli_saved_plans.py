@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 from collections.abc import Callable
 
@@ -79,6 +80,24 @@ def test_it_holds_its_paths_variables_and_selection(project: Project) -> None:
     live = project.service.models()
     assert list(live) == [identity("one")]
     assert live[identity("one")]["description"] == "search"
+
+
+def test_what_a_plan_is_saved_to_stays_what_it_is(project: Project) -> None:
+    """A pipe is written to, of a link the file behind it; neither is replaced by a file."""
+    project.declare(model("one"))
+    pipe, link = project.root / "pipe", project.root / "link"
+    os.mkfifo(pipe)
+    with project.start("plan", "--out", "pipe") as process:
+        document = json.loads(pipe.read_bytes())
+        process.communicate(timeout=60)
+    assert (process.returncode, pipe.is_fifo()) == (0, True)
+    assert "format_version" in document
+    link.symlink_to("kept/plan")
+    project.plan("--out", "link", expect=1)
+    (project.root / "kept").mkdir()
+    project.plan("--out", "link")
+    assert link.is_symlink()
+    assert stat.S_IMODE((project.root / "kept" / "plan").stat().st_mode) == 0o600
 
 
 def test_giving_again_what_it_holds_is_an_error(project: Project) -> None:

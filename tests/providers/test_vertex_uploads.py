@@ -148,16 +148,17 @@ def test_one_that_is_there_in_the_end_is_success(stand: Stand) -> None:
         other.put()
         yield EXAMPLES[-1]
 
-    assert whole(stand, stand.bucket.put(DATA, Again(examples)))
+    assert whole(stand, stand.bucket.put(DATA, Again(lambda: iter(EXAMPLES), examples)))
+    assert [one["status"] for one in stand.log("PUT")].count(412) == 1
 
 
 class Again:
-    """Examples that are made anew for each reading; `from_second`: what later readings get instead."""
+    """Examples that are made anew for each reading: the first one, and all later ones."""
 
     def __init__(
-        self, first: Callable[[], Iterator[Example]], second: Callable[[], Iterator[Example]] | None = None
+        self, first: Callable[[], Iterator[Example]], second: Callable[[], Iterator[Example]]
     ) -> None:
-        self._readings = [first, second or first]
+        self._readings = [first, second]
 
     def __iter__(self) -> Iterator[Example]:
         return (self._readings.pop(0) if len(self._readings) > 1 else self._readings[0])()
@@ -214,6 +215,51 @@ def test_parts_go_where_we_asked_and_not_where_a_reply_says() -> None:
     assert [one.method for one in wire.requests] == ["GET", "POST", "PUT"]
     assert wire.requests[2].target.startswith("/upload/storage/v1/b/data/o?upload_id=u1")
     assert json.loads(wire.requests[1].body).keys() == {"md5Hash"}
+
+
+def scripted(wire: Wire, clock: FakeClock) -> Bucket:
+    """A bucket at a server that says what it is told."""
+    transport = connect(base_url=wire.url, environ={}, clock=clock, sleep=clock.sleep)
+    regions = Regions(project="p", location="l", open=lambda _: transport, base_url=wire.url)
+    return Bucket(regions, "gs://data", lambda _: None, part=QUANTUM)
+
+
+BEGUN = answer({}, Location="/upload?upload_id=u1")
+
+
+def has(size: int) -> bytes:
+    """The answer to a part: so many bytes have arrived."""
+    return answer(body=b"", status=308, Range=f"bytes=0-{size - 1}") if size else answer(body=b"", status=308)
+
+
+def test_a_service_that_keeps_nothing_is_given_up() -> None:
+    """Part after part that is answered and brings nothing forward ends in an error, after some waiting."""
+    clock = FakeClock()
+    with listening(Wire()) as wire:
+        wire.script = [answer({}, status=404), BEGUN]
+        wire.always = has(0)
+        with pytest.raises(UnavailableError, match=r"does not get on, at 0 of [0-9,]+ bytes"):
+            scripted(wire, clock).put(DATA, EXAMPLES)
+    assert 5 < len(wire.requests) < 20
+    assert clock.now > 30
+
+
+def test_a_service_that_loses_what_it_had_is_sent_all_again() -> None:
+    """Bytes that were acknowledged and are gone begin a new upload, from the first byte on."""
+    with listening(Wire()) as wire:
+        wire.script = [answer({}, status=404), BEGUN, has(QUANTUM), has(0), BEGUN, has(QUANTUM), answer({})]
+        scripted(wire, FakeClock()).put(DATA, EXAMPLES[:100])
+    spans = [one.headers["content-range"].split("-")[0] for one in wire.requests if one.method == "PUT"]
+    assert spans == ["bytes 0", f"bytes {QUANTUM}", "bytes 0", f"bytes {QUANTUM}"]
+
+
+@pytest.mark.parametrize("span", ["bytes=0-99999999", "bytes=all", "bytes=5"])
+def test_a_range_that_cannot_be_is_an_error(span: str) -> None:
+    """More than was sent, or no number, is told and not believed."""
+    with listening(Wire()) as wire:
+        wire.script = [answer({}, status=404), BEGUN, answer(body=b"", status=308, Range=span)]
+        with pytest.raises(ServiceError, match="Range"):
+            scripted(wire, FakeClock()).put(DATA, EXAMPLES)
 
 
 class ManyLines:

@@ -141,9 +141,7 @@ class Upload:
                     repeatable=True,
                 )
         except ServiceError as error:
-            if (
-                error.status != 412
-            ):  # Precondition Failed: it is there, put by another run or a lost try of ours
+            if error.status != 412:  # it is there: put by another run, or by a try whose reply was lost
                 raise
 
     def _in_parts(self) -> None:

@@ -202,16 +202,7 @@ class Planner:
         if changes and changes[0].action is not Action.NO_OP:
             change = changes[0]
             if change.action is Action.FAILED and not change.serving:
-                blocked = Change(
-                    want.address,
-                    Action.FAILED,
-                    Reason.PARENT_FAILED,
-                    after=want.attributes,
-                    error=f"{parent} failed, so nothing can be tuned from it",
-                    file=want.file,
-                    line=want.line,
-                )
-                return Decision([blocked])
+                return Decision([_blocked(want, parent)])
             if change.action not in {Action.FAILED, Action.DELETE, Action.FORGET}:
                 serves = change.action in {Action.UPDATE, Action.RECORD}
                 return kind.reference(change.id), serves
@@ -220,24 +211,18 @@ class Planner:
             return kind.reference(record.serving.id), True
         if self.decide(parent).errors:
             return Decision()  # refused already, for the parent's own reason
+        return self._without_parent(want, parent, leaves=leaves)
+
+    def _without_parent(self, want: Desired, parent: Address, *, leaves: bool) -> Decision:
         message = f"{want.address} is tuned from {parent}, which no manifest declares and no state records"
-        advice = f"Declare {parent}, or name a live model: tuned_model: tunedModels/ID"
+        advice = f"Declare {parent}, or name a live model by its resource name"
         if leaves:
             message = f"{want.address} is tuned from {parent}, which no manifest declares any more"
         elif parent in self.world.desired:
             message = f"{want.address} is tuned from {parent}, which is left out and does not serve yet"
             advice = f"Leave {want.address} out too, or let {parent} in"
-        return Decision(
-            errors=[
-                Diagnostic(
-                    message,
-                    advice,
-                    want.file or None,
-                    want.line or None,
-                    address=str(want.address),
-                )
-            ]
-        )
+        place = (want.file or None, want.line or None)
+        return Decision(errors=[Diagnostic(message, advice, *place, address=str(want.address))])
 
     def _select(self) -> frozenset[Address]:
         """The addresses that targets and excludes leave, with the parents of what is targeted."""
@@ -265,6 +250,18 @@ class Planner:
         hits = {pattern for pattern in patterns if matches(address, labels, pattern)}
         self.unmatched -= hits
         return bool(hits)
+
+
+def _blocked(want: Desired, parent: Address) -> Change:
+    return Change(
+        want.address,
+        Action.FAILED,
+        Reason.PARENT_FAILED,
+        after=want.attributes,
+        error=f"{parent} failed, so nothing can be tuned from it",
+        file=want.file,
+        line=want.line,
+    )
 
 
 def _source(want: Desired, kind: Kind) -> tuple[str, str]:

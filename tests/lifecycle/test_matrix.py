@@ -37,6 +37,7 @@ def points(made: Rig) -> list[tuple[Callable[[int, str], None], int, str]]:
     ]
 
 
+@pytest.mark.timeout(600)  # dozens of processes, each with a limit of its own
 @pytest.mark.parametrize("shard", range(SHARDS))
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_a_killed_run_is_finished_by_the_next(project: Project, name: str, shard: int) -> None:

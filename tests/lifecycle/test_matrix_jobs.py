@@ -103,6 +103,7 @@ def _try(made: JobRig, shard: int, stride: int) -> None:
             raise AssertionError(f"{where}: {error}") from error
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("shard", range(SHARDS))
 def test_a_killed_create_is_finished_by_the_next(made: JobRig, shard: int) -> None:
     """At whatever point it dies, the upload included: one job, nothing left to do."""

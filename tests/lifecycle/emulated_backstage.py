@@ -31,6 +31,7 @@ class EmulatedBackstage:
         self.stage = stage
         self._emulator = stage.emulator
         self._base: list[dict[str, Any]] = []
+        self._lag = 0.0
         self._logged, self._created = 0, list[str]()
         self._words: dict[str, str] = {}
 
@@ -60,8 +61,9 @@ class EmulatedBackstage:
             emulator.call("POST", f"{HOME}/tuningJobs", body)
         self.stage.clock.sleep(1000)
         self._logged = emulator.log()[-1]["sequence"]
+        self._lag = min(story.list_lag, TRAINING_SECONDS - 5)
         emulator.adjust(
-            list_lag_seconds=min(story.list_lag, TRAINING_SECONDS - 5),
+            list_lag_seconds=self._lag,
             delete_creating="refuse" if story.keeps_creating else "allow",
             vertex_concurrent_jobs=1 if story.crowded else 4,
             vertex_over_quota="refuse" if story.crowded else "queue",
@@ -72,7 +74,7 @@ class EmulatedBackstage:
 
     def forget(self) -> None:
         """See Backstage.forget; jobs that no list shows yet would be trained again, as is documented."""
-        self.stage.clock.sleep(100)
+        self.stage.clock.sleep(self._lag)
         self.stage.store.stored = None
 
     def fail(self, name: str) -> None:

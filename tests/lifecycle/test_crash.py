@@ -233,6 +233,13 @@ def test_every_life_converges(story: Story) -> None:
     )
 )
 @example(
+    # the state is lost while it trains
+    story=Story(
+        events=(Edit((Spec("job"),)), Run(command="no-wait"), Lose(), Run()),
+        final=(Spec("job"),),
+    )
+)
+@example(
     # killed between the steps of a deletion
     story=Story(
         events=(Edit((Spec("job"), Spec("a"))), Run(), Edit((Spec("a"),)), Run(kill="after delete"), Run()),

@@ -193,7 +193,8 @@ class Polling:
             if task.misses < _MISSES or self._means.clock() - since < self._means.settings.lag:
                 return ()
             task.ended = True
-            return (Failed(address, "create", f"{task.id} is gone: {error.summary}", _GONE_ADVICE, task.id),)
+            gone = f"it is gone: {error.summary}"
+            return (Failed(address, "create", gone, _GONE_ADVICE, task.id, training=True),)
         if error is None or task.misses < _MISSES:
             return ()
         operation, task.ended = task.operation, True

@@ -152,8 +152,8 @@ def open_backend(
 
         if url.endswith(".json") and not Path(url).is_dir():
             raise UsageError(
-                f"--state {url}: this is a file, and a state is kept in a folder",
-                f"Give its folder: --state {Path(url).parent}; the file in it is {document}.json.",
+                f"State {url}: this is a file, and a state is kept in a folder",
+                f"Give its folder, {Path(url).parent}; the file in it is {document}.json.",
             )
         return LocalBackend(url or ".", document)
     if scheme in ("http", "https"):
@@ -162,12 +162,12 @@ def open_backend(
         return HTTPBackend(url, environ=environ)
     if scheme not in _EXTRAS:
         raise UsageError(
-            f"--state {url}: {scheme}:// is no kind of state that this program knows",
+            f"State {url}: {scheme}:// is no kind of state that this program knows",
             "Give a folder, gs://BUCKET/PREFIX, s3://BUCKET/PREFIX, az://CONTAINER/PREFIX or https://….",
         )
     bucket, _, prefix = rest.partition("/")
     if not bucket:
-        raise UsageError(f"--state {url}: no bucket is named", f"Write {scheme}://BUCKET/PREFIX.")
+        raise UsageError(f"State {url}: no bucket is named", f"Write {scheme}://BUCKET/PREFIX.")
     lease = _lease(environ)
     try:
         from reconciler.backends.objects import ObjectBackend
@@ -175,7 +175,7 @@ def open_backend(
         store = import_module(f"reconciler.backends.{_EXTRAS[scheme]}").open_store(bucket, environ)
     except ModuleNotFoundError as error:
         raise UsageError(
-            f"--state {url}: the Python package {error.name} is not installed",
+            f"State {url}: the Python package {error.name} is not installed",
             f"In the folder of reconciler's source, run: pip install '.[{_EXTRAS[scheme]}]'",
         ) from error
     key = "/".join(part for part in (*prefix.split("/"), document) if part)

@@ -182,7 +182,10 @@ def _advice_400(said: str) -> str:
 
 def _advice_401(found: Problem) -> str:
     if found.reason == "CREDENTIALS_MISSING" or "api keys are not supported" in found.message.lower():
-        return f"This call refuses API keys. Log in: {login_command()}, or set GOOGLE_OAUTH_ACCESS_TOKEN."
+        return (
+            f"This call needs a login, and refuses API keys. Log in: {login_command()}, or set "
+            "GOOGLE_OAUTH_ACCESS_TOKEN."
+        )
     return (
         f"The access token has expired or is not valid. Log in again: {login_command()}, or set a fresh "
         "GOOGLE_OAUTH_ACCESS_TOKEN."

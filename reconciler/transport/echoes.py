@@ -43,7 +43,9 @@ def unechoed(reply: Reply, headers: Mapping[str, str], content: bytes | None) ->
 def _credentials(headers: Mapping[str, str]) -> Iterator[str]:
     for name, value in headers.items():
         if name.lower() in _CREDENTIALS:
-            yield value.rpartition(" ")[2]
+            secret = value.rpartition(" ")[2]
+            if len(secret) >= _SHORTEST:
+                yield secret
 
 
 def _examples(content: bytes) -> Iterator[str]:

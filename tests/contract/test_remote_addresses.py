@@ -166,7 +166,7 @@ def test_a_missing_extra_is_named_with_the_command_that_installs_it() -> None:
     ("url", "environ", "error", "says"),
     [
         ("ftp://host/x", {}, UsageError, "ftp://"),
-        ("state/default.json", {}, UsageError, "--state state"),
+        ("state/default.json", {}, UsageError, "Give its folder, state;"),
         ("s3:///x", {}, UsageError, "no bucket"),
         ("gs://b", {"RECONCILER_LOCK_LEASE": "soon"}, UsageError, "RECONCILER_LOCK_LEASE"),
         ("gs://b", {"RECONCILER_LOCK_LEASE": "1s"}, UsageError, "at least 4s"),

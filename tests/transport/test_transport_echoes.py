@@ -51,6 +51,12 @@ def test_short_texts_leave_the_message_readable() -> None:
     assert said("epoch_count is out of range", examples("e", "of")) == "epoch_count is out of range"
 
 
+def test_a_credential_that_is_none_takes_no_letters_out() -> None:
+    """A token of one letter, as people set to try something, is not worth an unreadable message."""
+    reply = unechoed(Reply(403, {}, b"not permitted"), {"authorization": "Bearer t"}, None)
+    assert reply.body == b"not permitted"
+
+
 def test_what_repeats_nothing_is_the_same_reply() -> None:
     """Even where it is no JSON and no text."""
     reply = Reply(502, {}, b"\xff\xfe<html>")

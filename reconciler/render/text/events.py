@@ -35,6 +35,7 @@ _ENDS = {
 }
 
 _FAILS = {"permissions": "setting permissions"}
+_SKIPS = {"promote": "not promoted"}
 
 
 def event_line(event: Event, *, colour: bool) -> str | None:
@@ -55,7 +56,7 @@ def event_line(event: Event, *, colour: bool) -> str | None:
             error = _sentence(visible(event.error))
             return f"{_subject(event)}: {what}{_after(event.elapsed)}{_id(event.id)}: {error}{advice}"
         case Skipped():
-            what = paint(f"{visible(event.operation)} not done", "yellow")
+            what = paint(_SKIPS.get(event.operation, f"{visible(event.operation)} not done"), "yellow")
             return f"{_subject(event)}: {what}{_id(event.id)}: {visible(event.reason)}"
         case Detached():
             return detached_text(event)

@@ -21,24 +21,21 @@ from reconciler.errors import (
 )
 from reconciler.events import Event
 from reconciler.manifests import Loaded, read_examples
-from reconciler.model import BASE_MODEL, LAG_SECONDS, Address, DataSet, Desired, Kind, Live, Status
+from reconciler.model import BASE_MODEL, LAG_SECONDS, Address, DataSet, Desired, Kind
 from reconciler.plan.binding import verify
 from reconciler.plan.drift import find_drift
 from reconciler.plan.make import make_plan, make_world
 from reconciler.plan.resume import resumable
 from reconciler.plan.values import Context, Drift, Inputs, Plan
 from reconciler.plan.world import Observed, World
-from reconciler.providers import Handle, Provider, Providers
-from reconciler.records import resolve, selected
-from reconciler.state import Model, Record, State, Verdict, check_foreign
+from reconciler.providers import Provider, Providers
+from reconciler.records import resolve
+from reconciler.state import Record, State, check_foreign
 
 if TYPE_CHECKING:
     from reconciler.apply import Settings
     from reconciler.statemgr import StateManager
 
-
-_UNTOLD = "not recorded yet, and it may repeat training data: run reconciler plan"
-"""Why a training failed, where nobody has recorded it and the data is not at hand to be taken out."""
 
 _LOOKS = 5
 """How often state and service are read again while other runs are at work on both."""
@@ -202,43 +199,6 @@ class Operation:
                 "Give the --state that the plan was made with, or make a new plan",
             )
 
-    def outputs(self) -> dict[Address, str]:
-        """Address to the resource name that a program calls, for every model that serves."""
-        serving = [
-            (address, record.serving)
-            for address, record in sorted(self.state().resources.items())
-            if record.serving is not None
-        ]
-
-        def name(one: tuple[Address, Model]) -> str:
-            return self.provider(one[0]).endpoint(refresh.handle_of(one[1]))
-
-        names = refresh.each(name, serving, self.parallelism)
-        return {address: found for (address, _), found in zip(serving, names, strict=True)}
-
-    def curves(self) -> dict[Address, Live]:
-        """Each recorded model that serves (else its candidate), with its whole loss curve."""
-        wanted = [
-            (address, model)
-            for address, record in sorted(self.state().resources.items())
-            if (model := record.serving or record.candidate) is not None and address.kind in self.providers
-        ]
-        found = refresh.each(lambda one: self.live(*one), wanted, self.parallelism)
-        return {address: live for (address, _), live in zip(wanted, found, strict=True) if live is not None}
-
-    def test(self, patterns: Iterable[str]) -> list[CheckResult]:
-        """Run the declared checks of the models that serve."""
-        state = self.state()
-        chosen = set(selected((want.address for want in self.loaded.desired), patterns))
-        return [
-            result
-            for want in self.loaded.desired
-            if want.address in chosen
-            and (record := state.resources.get(want.address)) is not None
-            and record.serving is not None
-            for result in run_checks(*self.serving(record), want)
-        ]
-
     def drift(self) -> tuple[Drift, ...]:
         """Live against recorded; sends GETs only and writes nothing, not even state.
 
@@ -264,30 +224,11 @@ class Operation:
         known = (state or self.state()).resources
         return known[resolve(name, known, "no record of")]
 
-    def serving(self, record: Record) -> tuple[Provider, Handle]:
-        """How to call the model that serves. UsageError when none does yet."""
-        if record.serving is None:
-            why, advice = _not_serving(record.candidate)
-            raise UsageError(f"{record.address} does not serve yet: {why}", advice)
-        return self.provider(record.address), refresh.handle_of(record.serving)
-
     def provider(self, address: Address) -> Provider:
         """The service behind an address."""
         if address.kind not in self.providers:
             raise UsageError(f"{address}: this version knows no kind {address.kind}")
         return self.providers[address.kind]
-
-    def live(self, address: Address, model: Model) -> Live | None:
-        """A recorded model as the service shows it, with its loss curve and its failure's reason."""
-        provider = self.provider(address)
-        live = provider.get(refresh.handle_of(model))
-        if live is None or live.status is not Status.FAILED:
-            return live
-        want = next((one for one in self.loaded.desired if one.address == address), None)
-        reason = model.error
-        if not reason and want is not None:
-            reason = live.error or provider.poll(refresh.handle_of(model)).error
-        return replace(live, error=refresh.discreet(reason, want, read_examples) or _UNTOLD)
 
     def name_state(self) -> None:
         """Give a nameless state its stack's name, where an apply has nothing else to record."""
@@ -302,20 +243,6 @@ class Operation:
         with self.manager.locked() as session:
             state = change(self._ours(session.state))
             session.commit(state)
-
-
-def _not_serving(candidate: Model | None) -> tuple[str, str]:
-    """Why nothing serves, as far as it is recorded, and what to do."""
-    if candidate is None:
-        return "it has no model", "Run: reconciler apply"
-    if candidate.status is Status.FAILED:
-        return f"the training of {candidate.id} has failed", "Run: reconciler apply --retry-failed"
-    if candidate.verdict is Verdict.FAILED:
-        return (
-            f"the checks of {candidate.id} have failed",
-            "Correct the checks or the data, then: reconciler apply",
-        )
-    return f"{candidate.id} is not promoted yet", "Run reconciler wait, then try again"
 
 
 def _is_anything_missing(world: World) -> bool:
@@ -337,22 +264,3 @@ def _not_there(want: Desired, data: DataSet) -> Diagnostic:
         column,
         address=str(want.address),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class CheckResult:
-    """One check of one model."""
-
-    address: Address
-    prompt: str
-    verdict: Verdict
-    detail: str = ""
-
-
-def run_checks(provider: Provider, handle: Handle, want: Desired) -> Iterator[CheckResult]:
-    """Each check of a manifest against a model."""
-    from reconciler.apply.calls import run_check
-
-    for check in want.checks:
-        verdict, said = run_check(provider, handle, check)
-        yield CheckResult(want.address, check.prompt, verdict, said)

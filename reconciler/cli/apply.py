@@ -135,5 +135,6 @@ def _outputs(run: Operation, console: Console) -> None:
     """The last record of the stream, whether anything was done or not."""
     if console.as_json:
         from reconciler.render import stream
+        from reconciler.serving import outputs
 
-        console.records([stream.outputs_record(run.outputs(), timestamp())])
+        console.records([stream.outputs_record(outputs(run), timestamp())])

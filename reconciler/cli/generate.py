@@ -20,6 +20,8 @@ from reconciler.errors import UsageError
 @click.option("--temperature", type=click.FloatRange(0, 2), help="Instead of the model's own.")
 def command(*, address: str, prompt: str, temperature: float | None, no_color: bool, **given: Any) -> None:
     """Ask a managed model; PROMPT - reads standard input."""
+    from reconciler import serving
+
     del no_color  # an answer is never coloured
     if prompt == "-":
         try:
@@ -27,6 +29,6 @@ def command(*, address: str, prompt: str, temperature: float | None, no_color: b
         except UnicodeDecodeError as error:
             raise UsageError("standard input is not UTF-8", "Convert the prompt to UTF-8") from error
     with connect.operation("generate", connect.Options(**given, need=False), models=False) as run:
-        provider, handle = run.serving(run.recorded(address))
+        provider, handle = serving.handle(run, run.recorded(address))
         answer = provider.generate(handle, prompt, temperature=temperature)
     emit(answer if answer.endswith("\n") else answer + "\n")

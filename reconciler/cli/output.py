@@ -19,12 +19,14 @@ from reconciler.cli.console import Console
 )
 def command(*, address: str | None, form: str, no_color: bool, **given: Any) -> None:
     """Print the resource name to call, for the program that serves it; only of models that serve."""
+    from reconciler import serving
+
     console = Console.of_environment(no_color=no_color)
     with connect.operation("output", connect.Options(**given, need=False), models=False) as run:
-        names = run.outputs()
+        names = serving.outputs(run)
         if address is not None:
             record = run.recorded(address)
-            run.serving(record)
+            serving.handle(run, record)
             names = {record.address: names[record.address]}
     if form == "json":
         console.document({str(one): name for one, name in names.items()})

@@ -19,10 +19,11 @@ from reconciler.errors import UsageError
 def command(*, out: str | None, no_color: bool, **given: Any) -> None:
     """Write one self-contained HTML page: models, states, loss curves, drift."""
     from reconciler.render.page import report_page
+    from reconciler.serving import curves
 
     console = Console.of_environment(no_color=no_color)
     with connect.operation("report", connect.Options(**given, need=False)) as run:
-        page = report_page(run.state(), run.curves(), run.drift(), run.context, now=timestamp())
+        page = report_page(run.state(), curves(run), run.drift(), run.context, now=timestamp())
     if out is None or out == "-":
         emit(page)
         return

@@ -24,6 +24,8 @@ def command(*, what: str | None, as_json: bool, no_color: bool, **given: Any) ->
 
     ADDR wins over a file of the same name; write ./NAME for the file.
     """
+    from reconciler.serving import seen
+
     console = Console.of_environment(as_json=as_json, no_color=no_color)
     options_given = connect.Options(**given, need=False)
     if what is not None and what.startswith(("./", "../", "/")):
@@ -39,7 +41,7 @@ def command(*, what: str | None, as_json: bool, no_color: bool, **given: Any) ->
                 return _plan(console, Path(what))
             raise
         model = record.serving or record.candidate or record.models[0]
-        live = run.live(record.address, model)
+        live = seen(run, record.address, model)
     if as_json:
         from reconciler.render.records import record_document
 

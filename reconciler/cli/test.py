@@ -19,9 +19,11 @@ from reconciler.state import Verdict
 @options.json_output
 def command(*, targets: tuple[str, ...], as_json: bool, no_color: bool, **given: Any) -> int:
     """Run the checks of every managed model that serves; exits 4 when one fails, 3 when one is unknown."""
+    from reconciler.serving import check
+
     console = Console.of_environment(as_json=as_json, no_color=no_color)
     with connect.operation("test", connect.Options(**given)) as run:
-        results = run.test(targets)
+        results = check(run, targets)
     if as_json:
         console.document(
             [

@@ -1,0 +1,114 @@
+"""Recorded models, asked at their services: what to call, what they answer, how their training went.
+
+Rule: reads only, the service and the record; what nobody has recorded is not looked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from reconciler import refresh
+from reconciler.errors import UsageError
+from reconciler.manifests import read_examples
+from reconciler.model import Address, Desired, Live, Status
+from reconciler.operation import Operation
+from reconciler.providers import Handle, Provider
+from reconciler.records import selected
+from reconciler.state import Model, Record, Verdict
+
+_UNTOLD = "not recorded yet, and it may repeat training data: run reconciler plan"
+"""Why a training failed, where nobody has recorded it and the data is not at hand to be taken out."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """One check of one model."""
+
+    address: Address
+    prompt: str
+    verdict: Verdict
+    detail: str = ""
+
+
+def handle(operation: Operation, record: Record) -> tuple[Provider, Handle]:
+    """How to call the model that serves. UsageError when none does yet."""
+    if record.serving is None:
+        why, advice = _not_serving(record.candidate)
+        raise UsageError(f"{record.address} does not serve yet: {why}", advice)
+    return operation.provider(record.address), refresh.handle_of(record.serving)
+
+
+def outputs(operation: Operation) -> dict[Address, str]:
+    """Address to the resource name that a program calls, for every model that serves."""
+    serving = [
+        (address, record.serving)
+        for address, record in sorted(operation.state().resources.items())
+        if record.serving is not None
+    ]
+
+    def name(one: tuple[Address, Model]) -> str:
+        return operation.provider(one[0]).endpoint(refresh.handle_of(one[1]))
+
+    names = refresh.each(name, serving, operation.parallelism)
+    return {address: found for (address, _), found in zip(serving, names, strict=True)}
+
+
+def curves(operation: Operation) -> dict[Address, Live]:
+    """Each recorded model that serves (else its candidate), with its whole loss curve."""
+    wanted = [
+        (address, model)
+        for address, record in sorted(operation.state().resources.items())
+        if (model := record.serving or record.candidate) is not None and address.kind in operation.providers
+    ]
+    found = refresh.each(lambda one: seen(operation, *one), wanted, operation.parallelism)
+    return {address: live for (address, _), live in zip(wanted, found, strict=True) if live is not None}
+
+
+def seen(operation: Operation, address: Address, model: Model) -> Live | None:
+    """A recorded model as the service shows it, with its loss curve and its failure's reason."""
+    provider = operation.provider(address)
+    live = provider.get(refresh.handle_of(model))
+    if live is None or live.status is not Status.FAILED:
+        return live
+    want = next((one for one in operation.loaded.desired if one.address == address), None)
+    reason = model.error
+    if not reason and want is not None:
+        reason = live.error or provider.poll(refresh.handle_of(model)).error
+    return replace(live, error=refresh.discreet(reason, want, read_examples) or _UNTOLD)
+
+
+def check(operation: Operation, patterns: Iterable[str]) -> list[CheckResult]:
+    """Run the declared checks of the models that serve."""
+    state = operation.state()
+    chosen = set(selected((want.address for want in operation.loaded.desired), patterns))
+    return [
+        result
+        for want in operation.loaded.desired
+        if want.address in chosen
+        and (record := state.resources.get(want.address)) is not None
+        and record.serving is not None
+        for result in _checked(*handle(operation, record), want)
+    ]
+
+
+def _checked(provider: Provider, model: Handle, want: Desired) -> Iterator[CheckResult]:
+    from reconciler.apply.calls import run_check
+
+    for one in want.checks:
+        verdict, said = run_check(provider, model, one)
+        yield CheckResult(want.address, one.prompt, verdict, said)
+
+
+def _not_serving(candidate: Model | None) -> tuple[str, str]:
+    """Why nothing serves, as far as it is recorded, and what to do."""
+    if candidate is None:
+        return "it has no model", "Run: reconciler apply"
+    if candidate.status is Status.FAILED:
+        return f"the training of {candidate.id} has failed", "Run: reconciler apply --retry-failed"
+    if candidate.verdict is Verdict.FAILED:
+        return (
+            f"the checks of {candidate.id} have failed",
+            "Correct the checks or the data, then: reconciler apply",
+        )
+    return f"{candidate.id} is not promoted yet", "Run reconciler wait, then try again"

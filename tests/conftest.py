@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import ipaddress
 import os
+import signal
 import sys
 from typing import Any
 
@@ -32,6 +33,8 @@ def pytest_configure() -> None:
     for name in _OF_A_TERMINAL:
         os.environ.pop(name, None)
     os.environ["TERM"] = "xterm-256color"
+    # a shell's background job ignores Ctrl-C, and so would every program that a test starts
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     settings.register_profile("any machine", deadline=None)  # no test asserts speed
     settings.load_profile("any machine")
     sys.addaudithook(_only_loopback)

@@ -105,8 +105,8 @@ def test_a_project_has_a_number(vertex: Vertex) -> None:
     """A job is found under the project's id and under its number, and in no other project or location."""
     job = vertex.create()
     number, job_id = job["name"].split("/")[1], job["name"].rpartition("/")[2]
-    assert vertex.ok("GET", f"{PLACE}/tuningJobs/{job_id}")["name"] == job["name"]
-    assert vertex.ok("GET", f"projects/{number}/locations/us-central1/tuningJobs/{job_id}")["name"] == job["name"]
+    for place in (PLACE, f"projects/{number}/locations/us-central1"):
+        assert vertex.ok("GET", f"{place}/tuningJobs/{job_id}")["name"] == job["name"]
     for place in ("projects/other/locations/us-central1", f"projects/{number}/locations/europe-west4"):
         assert vertex.refused("GET", f"{place}/tuningJobs/{job_id}")[:2] == (404, "NOT_FOUND")
         assert vertex.ok("GET", f"{place}/tuningJobs") == {}

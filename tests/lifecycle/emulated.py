@@ -237,15 +237,14 @@ class EmulatedStage(Stage):
         }
 
     def before_deletion(self, kind: Kind, id: str, fuse: Fuse) -> None:
-        """Ask before a deletion of what lives; faults do not meet that look."""
+        """Ask before a deletion of what lives; faults meet no look of ours."""
         if fuse.blown:
             return
         self.emulator.tell(self.clock())
         rules = self.emulator.faults()
         self.emulator.heal()
         try:
-            alive = self.emulator.is_alive(kind, id)
+            if self.emulator.is_alive(kind, id):
+                self.deleting(id)
         finally:
             self.emulator.fault(rules)
-        if alive:
-            self.deleting(id)

@@ -18,7 +18,7 @@ demo: $(VENV)/run.stamp ## apply manifests/ on the emulator and ask a tuned mode
 	@sh .ci/demo
 
 test: $(VENV)/dev.stamp ## run all tests
-	$(RUN) -m pytest -n $(WORKERS) $(PYTEST_ARGS)
+	$(RUN) -m pytest -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
 
 lint: style types imports ## check style, types and the import contracts
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from reconciler.identity import float32
-from reconciler.model import Attributes, Field, FieldType, OnChange, Permission, Value
+from reconciler.kind import Field, FieldType, OnChange
+from reconciler.model import Attributes, Permission, Value
 from reconciler.plan.values import FieldChange, PermissionChange
 
 

@@ -13,7 +13,8 @@ import json
 import struct
 from collections.abc import Iterable, Iterator, Mapping
 
-from reconciler.model import Attributes, Desired, Example, Field, FieldType, Value
+from reconciler.kind import Field, FieldType
+from reconciler.model import Attributes, Desired, Example, Value
 
 FORMULA = 1
 GENERATIONS = 16

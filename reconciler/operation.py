@@ -20,8 +20,9 @@ from reconciler.errors import (
     UsageError,
 )
 from reconciler.events import Event
+from reconciler.kind import Kind
 from reconciler.manifests import Loaded, read_examples
-from reconciler.model import BASE_MODEL, LAG_SECONDS, Address, DataSet, Desired, Kind
+from reconciler.model import BASE_MODEL, LAG_SECONDS, Address, DataSet, Desired
 from reconciler.plan.binding import verify
 from reconciler.plan.drift import find_drift
 from reconciler.plan.make import make_plan, make_world

@@ -23,15 +23,13 @@ from reconciler.errors import (
     ServiceError,
 )
 from reconciler.identity import examples_digest, float32
+from reconciler.kind import FieldType, Kind, OnChange
 from reconciler.model import (
     BASE_MODEL,
     Attributes,
     Desired,
     Example,
-    FieldType,
-    Kind,
     Live,
-    OnChange,
     Permission,
     Snapshot,
     Status,

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from reconciler.apply.steps import Step, Task, find, retired
 from reconciler.errors import RateLimitedError, ReplyLostError, UnavailableError
-from reconciler.model import Check, DataSet, Desired, Example, Live, OnChange, Status
+from reconciler.kind import OnChange
+from reconciler.model import Check, DataSet, Desired, Example, Live, Status
 from reconciler.plan.values import Change
 from reconciler.providers import Handle, Provider, Training
 from reconciler.refresh import handle_of

@@ -15,8 +15,9 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
+from reconciler.kind import Kind
 from reconciler.manifests import Loaded, load, load_settings, parse_variables
-from reconciler.model import Guards, Kind, Stack
+from reconciler.model import Guards, Stack
 from reconciler.plan.values import Context, Inputs, Plan
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from reconciler.errors import Diagnostic
-from reconciler.model import DataSet, Desired, Example, Kind, Stack
+from reconciler.kind import Kind
+from reconciler.model import DataSet, Desired, Example, Stack
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from reconciler.kind import Kind
 from reconciler.manifests import sources
 from reconciler.manifests.documents import Document, read_documents
 from reconciler.manifests.envelope import API_VERSION
@@ -26,7 +27,7 @@ from reconciler.manifests.references import check_references
 from reconciler.manifests.rules import check_lifecycle_fields
 from reconciler.manifests.scalars import described
 from reconciler.manifests.stack import StackManifest
-from reconciler.model import Desired, Kind, Stack
+from reconciler.model import Desired, Stack
 
 if TYPE_CHECKING:
     from reconciler.manifests import Loaded

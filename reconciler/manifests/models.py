@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from reconciler.identity import canonical
+from reconciler.kind import Kind
 from reconciler.manifests.data_sets import DataSets, advise
 from reconciler.manifests.documents import Document
 from reconciler.manifests.envelope import ModelEnvelope
@@ -25,7 +26,7 @@ from reconciler.manifests.rules import (
     check_pinning,
 )
 from reconciler.manifests.spelling import spelled_path
-from reconciler.model import Address, Attributes, Desired, Kind, Lifecycle, Stack, Value
+from reconciler.model import Address, Attributes, Desired, Lifecycle, Stack, Value
 
 _BESIDE = "metadata."
 """How the path of a field begins that does not stand under spec."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from reconciler.kind import Field, Kind, OnChange
 from reconciler.manifests.placed import Path, YamlList, YamlMap, locate, value_at
 from reconciler.manifests.problems import Place, Problems, nearest
 from reconciler.manifests.spelling import spelled_path, spellings
-from reconciler.model import Field, Kind, OnChange
 
 
 def _place(body: YamlMap, path: Path, file: str, *, of_key: bool = False) -> Place:

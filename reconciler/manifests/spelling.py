@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import cache
 
+from reconciler.kind import Field
 from reconciler.manifests.placed import YamlMap
-from reconciler.model import Field
 
 
 @cache

@@ -14,7 +14,8 @@ from itertools import product
 from reconciler import diff
 from reconciler.errors import Diagnostic, StalePlanError
 from reconciler.identity import canonical
-from reconciler.model import Address, Attributes, Desired, Kind, Live, Status
+from reconciler.kind import Kind
+from reconciler.model import Address, Attributes, Desired, Live, Status
 from reconciler.plan.values import TRAININGS, Action, Binding, Change, Plan
 from reconciler.plan.world import World
 from reconciler.state import Model, Record

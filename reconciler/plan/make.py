@@ -10,7 +10,8 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
 from reconciler.errors import Diagnostic, PlanError
-from reconciler.model import LAG_SECONDS, Address, Desired, Kind, Stack
+from reconciler.kind import Kind
+from reconciler.model import LAG_SECONDS, Address, Desired, Stack
 from reconciler.plan import guards
 from reconciler.plan.binding import bind
 from reconciler.plan.drift import find_drift

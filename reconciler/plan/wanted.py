@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 
 from reconciler import diff
 from reconciler.errors import Diagnostic
-from reconciler.model import Address, Attributes, Desired, Kind, Live
+from reconciler.kind import Kind
+from reconciler.model import Address, Attributes, Desired, Live
 from reconciler.plan.values import Action, Change, FieldChange, PermissionChange, Reason
 from reconciler.plan.world import World, adopted_model, new_model, replacement_reasons
 from reconciler.state import Model, Record

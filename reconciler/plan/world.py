@@ -13,18 +13,8 @@ from math import ceil
 
 from reconciler import diff
 from reconciler.identity import GENERATIONS, canonical, model_digest, model_digests, model_id
-from reconciler.model import (
-    LAG_SECONDS,
-    Address,
-    Attributes,
-    DataSet,
-    Desired,
-    Kind,
-    Live,
-    OnChange,
-    Stack,
-    Status,
-)
+from reconciler.kind import Kind, OnChange
+from reconciler.model import LAG_SECONDS, Address, Attributes, DataSet, Desired, Live, Stack, Status
 from reconciler.plan.values import Bill, Context, DataChange, FieldChange, Inputs
 from reconciler.state import Model, Record, RecordedData, State
 

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from reconciler.model import Attributes, Desired, Example, Kind, Live, Permission, Snapshot, Status
+from reconciler.kind import Kind
+from reconciler.model import Attributes, Desired, Example, Live, Permission, Snapshot, Status
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
 from reconciler.identity import float32
-from reconciler.model import Attributes, Field, FieldType, OnChange, Value
+from reconciler.kind import Field, FieldType, OnChange
+from reconciler.model import Attributes, Value
 from reconciler.providers.answers import JsonObject, wrong
 
 Reader: TypeAlias = Callable[[object], Value]

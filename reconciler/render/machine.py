@@ -29,7 +29,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import assert_never
 
 from reconciler import __version__
-from reconciler.model import Address, Attributes, Kind, Permission
+from reconciler.kind import Kind
+from reconciler.model import Address, Attributes, Permission
 from reconciler.plan.values import Action, Change, Context, Drift, DriftClass, Plan, Reason
 from reconciler.render.bill import total
 from reconciler.render.codec import Json, encode

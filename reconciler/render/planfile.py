@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 
 from reconciler.errors import PlanError
-from reconciler.model import Kind
+from reconciler.kind import Kind
 from reconciler.plan.values import Plan
 from reconciler.render.codec import CodecError, Json, decode
 from reconciler.render.machine import FORMAT_VERSION, PLAN_VERSION, checksum, plan_document

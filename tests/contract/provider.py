@@ -26,16 +26,8 @@ from reconciler.errors import (
     UnauthenticatedError,
     UnavailableError,
 )
-from reconciler.model import (
-    Address,
-    Attributes,
-    DataSet,
-    Desired,
-    Example,
-    FieldType,
-    Permission,
-    Status,
-)
+from reconciler.kind import FieldType
+from reconciler.model import Address, Attributes, DataSet, Desired, Example, Permission, Status
 from reconciler.providers import Accepted, Handle, Provider
 
 EXAMPLES = tuple(Example(str(number), str(number + 1)) for number in range(15))

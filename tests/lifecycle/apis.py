@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from reconciler.model import Kind
+from reconciler.kind import Kind
 from reconciler.providers.gemini.fields import TUNED_MODEL
 from reconciler.providers.vertex.fields import TUNING_JOB
 

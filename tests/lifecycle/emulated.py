@@ -14,7 +14,8 @@ from typing import Any
 
 import requests
 
-from reconciler.model import Desired, Kind
+from reconciler.kind import Kind
+from reconciler.model import Desired
 from reconciler.plan.values import Context
 from reconciler.providers import Handle, Provider
 from reconciler.providers.gemini.provider import GeminiProvider

@@ -17,6 +17,7 @@ from reconciler.backends.memory import MemoryBackend, MemoryStore
 from reconciler.errors import ExitCode
 from reconciler.events import Detached, Event, Progress, exit_code
 from reconciler.identity import examples_digest
+from reconciler.kind import Kind
 from reconciler.manifests import Loaded
 from reconciler.model import (
     BASE_MODEL,
@@ -25,7 +26,6 @@ from reconciler.model import (
     DataSet,
     Desired,
     Example,
-    Kind,
     Lifecycle,
     Permission,
     Stack,

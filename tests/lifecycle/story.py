@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeAlias
 
-from reconciler.model import Address, Check, Desired, Kind
+from reconciler.kind import Kind
+from reconciler.model import Address, Check, Desired
 from reconciler.providers.gemini.fields import TUNED_MODEL
 from reconciler.providers.vertex.fields import TUNING_JOB
 from tests.lifecycle.stage import READER, address, want

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from reconciler.errors import ServiceError
 from reconciler.identity import float32
-from reconciler.model import Attributes, Example, FieldType, Live, OnChange, Snapshot, Status, Value
+from reconciler.kind import FieldType, OnChange
+from reconciler.model import Attributes, Example, Live, Snapshot, Status, Value
 from reconciler.providers import Accepted, answers
 from reconciler.providers.gemini import codec, operations, permissions
 from reconciler.providers.gemini.fields import TUNED_MODEL

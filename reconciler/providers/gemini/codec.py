@@ -8,17 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from types import NoneType
 
-from reconciler.model import (
-    Attributes,
-    Example,
-    Field,
-    FieldType,
-    Live,
-    OnChange,
-    Snapshot,
-    Status,
-    Value,
-)
+from reconciler.kind import Field, FieldType, OnChange
+from reconciler.model import Attributes, Example, Live, Snapshot, Status, Value
 from reconciler.providers.answers import (
     JsonObject,
     as_float,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from reconciler.errors import NotFoundError, ServiceError
-from reconciler.model import LAG_SECONDS, Attributes, Desired, Example, Kind, Live, Permission, Status
+from reconciler.kind import Kind
+from reconciler.model import LAG_SECONDS, Attributes, Desired, Example, Live, Permission, Status
 from reconciler.providers import Accepted, BaseModels, Handle, Training
 from reconciler.providers.answers import objects_of, prompt_body, reply_text
 from reconciler.providers.gemini import codec

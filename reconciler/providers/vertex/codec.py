@@ -11,7 +11,8 @@ import re
 from collections.abc import Callable, Mapping
 
 from reconciler.identity import canonical
-from reconciler.model import Attributes, Field, FieldType, Live, OnChange, Status, Value
+from reconciler.kind import Field, FieldType, OnChange
+from reconciler.model import Attributes, Live, Status, Value
 from reconciler.providers.answers import (
     JsonObject,
     as_float,

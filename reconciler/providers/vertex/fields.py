@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from reconciler.model import Field, FieldType, Kind, OnChange
+from reconciler.kind import Field, FieldType, Kind, OnChange
 
 BASE_MODEL = "base_model"
 PARENT = "pre_tuned_model.tuned_model_name"

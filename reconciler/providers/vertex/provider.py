@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from reconciler.errors import NotFoundError, ServiceError, UsageError
-from reconciler.model import LAG_SECONDS, Attributes, Desired, Example, Kind, Live, Permission
+from reconciler.kind import Kind
+from reconciler.model import LAG_SECONDS, Attributes, Desired, Example, Live, Permission
 from reconciler.providers import Accepted, BaseModels, Handle, Training
 from reconciler.providers.answers import JsonObject, prompt_body, reply_text, text_of
 from reconciler.providers.vertex import codec, labels, names

@@ -41,7 +41,7 @@ fuzz: $(VENV)/dev.stamp ## run the property tests again and again, for MINUTES=1
 conformance: $(VENV)/dev.stamp ## run what needs npm: Google's Node client, state in azurite
 	@sh .ci/conformance/run
 	@sh .ci/azurite
-	$(RUN) -m pytest -m conformance $(PYTEST_ARGS)
+	$(RUN) -m pytest -n $(WORKERS) --dist worksteal -m conformance $(PYTEST_ARGS)
 
 schema: $(VENV)/run.stamp ## print the JSON Schema of the manifests
 	@$(RUN) -m reconciler schema

@@ -55,6 +55,7 @@ class Polling:
         self._ledger, self._means, self._read = ledger, means, read
         self._due: dict[Task, float] = {}
         self._missing: dict[Task, float] = {}
+        self._unseen: list[Task] = []
         self.ended: dict[Task, Training] = {}
 
     def watch(self, again: float | None = None) -> Iterator[Event]:
@@ -100,7 +101,8 @@ class Polling:
 
     def _overtaken(self) -> Iterator[Event]:
         """Let go of what cannot be seen because another run made something else of it."""
-        unseen = [task for task in self._missing if task.next is not None]
+        unseen = [task for task in self._unseen if task.next is not None]
+        self._unseen.clear()
         if not unseen:
             return
         state = self._waited(self._means.pool.submit(self._read))
@@ -189,6 +191,7 @@ class Polling:
         """Give up watching what cannot be seen for long; nothing is lost, the id is recorded."""
         error, address = task.error, task.change.address
         if isinstance(error, NotFoundError):
+            self._unseen.append(task)
             since = self._missing.setdefault(task, self._means.clock())
             if task.misses < _MISSES or self._means.clock() - since < self._means.settings.lag:
                 return ()

@@ -142,8 +142,10 @@ class Work:
     def _unrecorded(self, task: Task) -> Address | None:
         """The address whose create was accepted, which is not committed yet."""
         change = task.change
+        if not change.after_accepted:
+            return None
         accepted = any(one.change.address == change.address for one, _ in self._settled)
-        return change.address if change.after_accepted and accepted else None
+        return change.address if accepted else None
 
     def _submit(self, task: Task) -> Future[object]:
         ledger, session, examples = self._ledger, self._session, self._means.examples

@@ -15,7 +15,7 @@ from reconciler.model import Address, Desired, Live, Status
 from reconciler.operation import Operation
 from reconciler.providers import Handle, Provider
 from reconciler.records import selected
-from reconciler.state import Model, Record, Verdict
+from reconciler.state import Model, Record, State, Verdict
 
 _UNTOLD = "not recorded yet, and it may repeat training data: run reconciler plan"
 """Why a training failed, where nobody has recorded it and the data is not at hand to be taken out."""
@@ -39,11 +39,11 @@ def handle(operation: Operation, record: Record) -> tuple[Provider, Handle]:
     return operation.provider(record.address), refresh.handle_of(record.serving)
 
 
-def outputs(operation: Operation) -> dict[Address, str]:
+def outputs(operation: Operation, state: State) -> dict[Address, str]:
     """Address to the resource name that a program calls, for every model that serves."""
     serving = [
         (address, record.serving)
-        for address, record in sorted(operation.state().resources.items())
+        for address, record in sorted(state.resources.items())
         if record.serving is not None
     ]
 

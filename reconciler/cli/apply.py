@@ -117,7 +117,7 @@ def _is_given(value: object) -> bool:
 
 
 def _outputs_after(run: Operation, console: Console, code: int) -> None:
-    """The same when something was begun: whatever happens here, the exit code says what became of that."""
+    """The outputs after something was begun: whatever happens here, the exit code says what became of it."""
     if not console.as_json:
         return
     try:
@@ -137,4 +137,4 @@ def _outputs(run: Operation, console: Console) -> None:
         from reconciler.render import stream
         from reconciler.serving import outputs
 
-        console.records([stream.outputs_record(outputs(run), timestamp())])
+        console.records([stream.outputs_record(outputs(run, run.state()), timestamp())])

@@ -23,9 +23,10 @@ def command(*, address: str | None, form: str, no_color: bool, **given: Any) -> 
 
     console = Console.of_environment(no_color=no_color)
     with connect.operation("output", connect.Options(**given, need=False), models=False) as run:
-        names = serving.outputs(run)
+        state = run.state()
+        names = serving.outputs(run, state)
         if address is not None:
-            record = run.recorded(address)
+            record = run.recorded(address, state)
             serving.handle(run, record)
             names = {record.address: names[record.address]}
     if form == "json":

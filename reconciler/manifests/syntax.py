@@ -22,7 +22,7 @@ _ADVICE = (
     (
         "found invalid Unicode character escape code",
         "the escape is half of a surrogate pair, which YAML does not know",
-        "Write the character itself, or the escape \\UXXXXXXXX.",
+        "Write the character itself, or \\U and the eight hexadecimal digits of it.",
     ),
     (
         "found unknown escape character",

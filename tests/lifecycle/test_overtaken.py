@@ -102,11 +102,11 @@ def test_a_store_that_cannot_be_read_meanwhile_changes_nothing() -> None:
     looks: list[str] = []
 
     def calling(method: str, id: str) -> None:
-        if method == "poll" and stage.clock() > 300.0 and id.startswith("bot"):
+        if method == "poll" and stage.clock() > 100.0 and id.startswith("bot"):
             looks.append(id)
             stage.service.models.pop(id, None)
             process.backend.unreadable = StateStoreError("The store is down", "Run it again later")
-        elif stage.clock() > 800.0:
+        elif stage.clock() > 250.0:
             process.backend.unreadable = None
 
     stage.calling = calling

@@ -9,7 +9,7 @@ PYTEST_ARGS ?=
 MINUTES ?= 10
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint style types imports bench fuzz conformance schema build requirements clean
+.PHONY: help demo test lint style types imports bench fuzz conformance schema build sdist release-check requirements clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -48,6 +48,12 @@ schema: $(VENV)/run.stamp ## print the JSON Schema of the manifests
 
 build: $(VENV)/dev.stamp ## build the wheel into dist/
 	$(RUN) -m hatchling build -t wheel
+
+sdist: $(VENV)/dev.stamp ## build the source distribution into dist/
+	$(RUN) -m hatchling build -t sdist
+
+release-check: $(VENV)/dev.stamp ## say whether TAG=vX.Y.Z, the package and CHANGELOG.md name one version
+	@$(RUN) .ci/release_check.py '$(TAG)'
 
 requirements: $(VENV)/dev.stamp ## pin and hash the dependencies anew (Python 3.11)
 	@PATH="$(VENV)/bin:$$PATH" sh .ci/lock

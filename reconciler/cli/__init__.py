@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import signal
 import sys
 import threading
 from typing import Any, NoReturn
@@ -15,7 +14,7 @@ from typing import Any, NoReturn
 import click
 
 from reconciler import __version__
-from reconciler.cli import standing, streams
+from reconciler.cli import signals, standing, streams
 from reconciler.errors import Diagnostic, ExitCode, ReconcilerError
 
 COMMANDS = {
@@ -85,8 +84,7 @@ def cli() -> None:
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run a command and leave with its exit code; never a traceback for a user's or service's fault."""
     given = sys.argv[1:] if arguments is None else arguments
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: locks are given back
+    signals.interrupt()
     streams.prepare()
     code = _run(given)
     standing.keep(code)  # all is said and done

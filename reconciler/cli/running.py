@@ -12,7 +12,7 @@ from datetime import timedelta
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from reconciler.cli import streams
+from reconciler.cli import signals, streams
 from reconciler.cli.console import Console, emit, emit_error, timestamp
 from reconciler.errors import Diagnostic, ExitCode, ReconcilerError, UsageError
 from reconciler.events import Detached, Event, Failed, Progress, Skipped, exit_code
@@ -107,13 +107,12 @@ def _detaching(operation: Operation) -> Iterator[None]:
             raise KeyboardInterrupt
         operation.stopping.set()
 
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    for number in numbers:
+    for number in signals.stopping():
         signal.signal(number, handle)
     try:
         yield
     finally:
-        for number in numbers:
+        for number in signals.stopping():
             signal.signal(number, signal.SIG_IGN)
 
 

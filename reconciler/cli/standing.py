@@ -1,6 +1,6 @@
 """Signals after the end: what a run has ended in stands, and what still hangs can be left.
 
-Rule: a late SIGINT or SIGTERM never changes the exit code, and never has to be answered with SIGKILL.
+Rule: a late SIGINT, SIGTERM or SIGHUP never changes the exit code, and never has to be answered with SIGKILL.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import signal
 import threading
 from collections.abc import Callable
 from types import FrameType
+
+from reconciler.cli import signals
 
 
 class _Standing:
@@ -29,7 +31,7 @@ class _Standing:
 
     def install(self) -> None:
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in signals.stopping():
                 signal.signal(number, self)
 
 
@@ -44,7 +46,7 @@ def seal() -> None:
     That takes back every handler written in Python, and the default would kill.
     """
     if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in signals.stopping():
             signal.signal(number, signal.SIG_IGN)
 
 

@@ -70,11 +70,17 @@ class _Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
-        """Stop on SIGINT and SIGTERM, and give the handlers back without raising them again."""
+        """Stop on SIGINT, SIGTERM and SIGHUP, and give the handlers back without raising them again.
+
+        SIGHUP stays ignored where it is, as by nohup.
+        """
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        before = {number: signal.getsignal(number) for number in numbers}
+        if before[signal.SIGHUP] is signal.SIG_IGN:
+            del before[signal.SIGHUP]
         for number in before:
             signal.signal(number, self._stopped)
         try:

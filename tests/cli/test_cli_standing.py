@@ -43,7 +43,7 @@ def _serves(document: bytes) -> bool:
     return all(one["id"] and not one["candidate"] for one in json.loads(document)["resources"])
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_what_hangs_after_the_end(project: Project, number: int) -> None:
     """The store hangs while the outputs are read: one signal ends that, and the code says done."""
     project.declare(model("one"))

@@ -307,9 +307,9 @@ def test_a_kill_in_the_middle_keeps_what_was_answered(tmp_path: pathlib.Path) ->
             assert api.ok("GET", f"v1beta/tunedModels/{model_id}")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_it_stops_on_signals(tmp_path: pathlib.Path, number: signal.Signals) -> None:
-    """On SIGINT and SIGTERM the blocking call returns, and the process may go on."""
+    """On SIGINT, SIGTERM and SIGHUP the blocking call returns, and the process may go on."""
     with process(tmp_path / "data") as (child, api):
         api.ok("GET", "v1beta/models")
         child.send_signal(number)

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tests.cli.harness import Project, Result, finish, until
+from tests.cli.harness import Project, Result, finish, identity, model, until
 from tests.lifecycle.gate import AFTER, BEFORE
 from tests.lifecycle.rig import APPLY, SCENARIOS, Rig, rig
 
@@ -50,7 +50,7 @@ def signalled(made: Rig, line: str, when: str, *signals: int, hang: bool) -> tup
 
 
 ONE, TWO = (signal.SIGINT,), (signal.SIGINT, signal.SIGINT)
-TERM = (signal.SIGTERM,)
+TERM, HANG_UP = (signal.SIGTERM,), (signal.SIGHUP,)
 
 
 @pytest.mark.parametrize(
@@ -58,11 +58,13 @@ TERM = (signal.SIGTERM,)
     [
         (LIST, BEFORE, TERM, True),
         (LIST, BEFORE, ONE, True),
+        (LIST, BEFORE, HANG_UP, True),
         (LIST, BEFORE, TWO, True),
         (CREATE, BEFORE, TERM, True),
         (CREATE, AFTER, TERM, True),
         (CREATE, AFTER, TERM, False),
         (CREATE, AFTER, ONE, False),
+        (CREATE, AFTER, HANG_UP, False),
         (CREATE, AFTER, TWO, True),
         ("GET /v1/tunedModels/", AFTER, TERM, True),
         ("GET /v1/tunedModels/", AFTER, TWO, True),
@@ -83,3 +85,32 @@ def test_a_signal_detaches_within_five_seconds(
         assert result.code in ({3} if hang else {0, 3}), result.all
         assert (project.root / "state" / "default.lock").read_bytes() == b"", "the lock was not given back"
         made.converged()
+
+
+def test_a_closed_terminal_detaches(project: Project) -> None:
+    """SIGHUP, as when a terminal is closed: the run says how to go on and exits 3, as for SIGTERM."""
+    project.service.freeze()
+    project.declare(model("one"))
+    process = project.start("apply", "--auto-approve")
+    until(project.service.creates)
+    result, seconds = finish(process, signal.SIGHUP)
+    assert result.code == 3, result.all
+    assert seconds < 5
+    assert "Resume with: reconciler wait" in result.out
+    assert (project.root / "state" / "default.lock").read_bytes() == b""
+
+
+def test_what_nohup_started_outlives_its_terminal(project: Project) -> None:
+    """SIGHUP that was ignored when the run began is ignored to its end."""
+    project.service.freeze()
+    project.declare(model("one"))
+    process = project.start(
+        "apply", "--auto-approve", preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    )
+    until(project.service.creates)
+    process.send_signal(signal.SIGHUP)
+    time.sleep(0.5)
+    project.service.advance()
+    result, _ = finish(process)
+    assert result.code == 0, result.all
+    assert list(project.service.models()) == [identity("one")]

@@ -111,11 +111,13 @@ class Permission:
         grantee_type: USER, GROUP or EVERYONE.
         email_address: "" for EVERYONE.
         role: READER, WRITER or OWNER.
+        unknown: of a recorded one, keys that this version does not know, with their values as JSON.
     """
 
     grantee_type: str
     email_address: str
     role: str
+    unknown: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def grantee(self) -> tuple[str, str]:

@@ -6,6 +6,7 @@ away: every id in it could be computed again (`identity`).
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -13,8 +14,8 @@ from enum import StrEnum
 from reconciler.errors import StateForeignError
 from reconciler.model import Address, Attributes, Permission, Status
 
-VERSION = 1
-"""Of the state document; newer ones are refused, older ones upgraded in memory."""
+VERSION = 2
+"""Of the newest state document that is known; newer ones are refused, older ones read as they are."""
 
 DEFAULT_WORKSPACE = "default"
 
@@ -36,6 +37,7 @@ class RecordedData:
         field: which data set of the model.
         digest: SHA-256 in hex; the only thing that can tell that data changed.
         assumed: the digest is the manifest's word for a model that we did not create ourselves.
+        unknown: see `Record`.
     """
 
     field: str
@@ -43,6 +45,7 @@ class RecordedData:
     examples: int
     characters: int
     assumed: bool = False
+    unknown: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,7 @@ class Model:
         error: that reason, once known.
         times: RFC 3339, "" where it has not happened. started: intent recorded;
             create_time: the service's own; completed: seen ACTIVE or FAILED.
+        unknown: see `Record`.
     """
 
     id: str
@@ -86,6 +90,7 @@ class Model:
     completed: str = ""
     promoted: str = ""
     deposed: str = ""
+    unknown: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def pending(self) -> bool:
@@ -102,6 +107,9 @@ class Record:
         candidate: in training, or trained and unproven.
         deposed: to be deleted, or kept for a while, oldest first.
         prevent_destroy: the manifest's word, kept here so that it outlives the manifest.
+        manifest: path of the file that declared it when it was last applied, relative to the git root (else
+            to the working directory), "/" between its parts; "" where a version recorded it that kept none.
+        unknown: keys that this version does not know, with their values as JSON: written back as they are.
     """
 
     address: Address
@@ -109,6 +117,8 @@ class Record:
     candidate: Model | None = None
     deposed: tuple[Model, ...] = ()
     prevent_destroy: bool = False
+    manifest: str = ""
+    unknown: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def models(self) -> tuple[Model, ...]:
@@ -151,6 +161,12 @@ class State:
                 resources[record.address] = record
         return self if resources == self.resources else replace(self, resources=resources)
 
+    @property
+    def version(self) -> int:
+        """Of the document that can hold it: 1, unless it holds a fact that came with version 2."""
+        records = self.resources.values()
+        return 2 if any(_is_of_version_2(one) for one in records) else 1
+
     def named(self, *, stack: str = "", service: str = "", project: str = "") -> State:
         """With these names where it had none: a nameless state takes the first name it meets."""
         return replace(
@@ -159,6 +175,11 @@ class State:
             service=self.service or service,
             project=self.project or project,
         )
+
+
+def _is_of_version_2(record: Record) -> bool:
+    """Whether a program that reads version 1 only would refuse it, or take it for something else."""
+    return bool(record.manifest) or any(model.formula > 1 for model in record.models)
 
 
 def check_foreign(

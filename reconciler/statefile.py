@@ -2,14 +2,16 @@
 
 Rule: what is read is checked key by key before anything believes it, and nothing is ignored. A state
 that is not understood is refused and left untouched, because acting on half of it would train or
-delete the other half again. The format is versioned; tests/golden/state keeps one of each for ever.
+delete the other half again. A key of a record that only a newer program knows is kept as it is, and
+written back. The format is versioned, and the oldest version that can hold a state is written;
+tests/golden/state keeps one of each for ever.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from operator import attrgetter
 from typing import Any, NoReturn
@@ -59,7 +61,7 @@ def dumps(state: State, lines: dict[Address, tuple[Record, str]] | None = None) 
     twice = _recorded_twice(state.resources.values())
     if twice:
         raise ValueError(twice)
-    head = [f'"version": {VERSION}', *(f'"{key}": {_json(getattr(state, key))}' for key in _HEADER)]
+    head = [f'"version": {state.version}', *(f'"{key}": {_json(getattr(state, key))}' for key in _HEADER)]
     kept = {} if lines is None else lines
     found = []
     for address in sorted(state.resources, key=attrgetter("kind", "name")):
@@ -137,7 +139,7 @@ def _recorded_twice(records: Iterable[Record]) -> str:
 # ------------------------------------------------------------------------------------------ writing
 
 _json = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
-_MODEL_KEYS = tuple(field.name for field in fields(Model))
+_MODEL_KEYS = tuple(field.name for field in fields(Model) if field.name != "unknown")
 _ALWAYS = frozenset({"formula", "generation"})
 
 
@@ -150,7 +152,14 @@ def _record_document(record: Record) -> dict[str, object]:
         "candidate": _model_document(candidate) if candidate else None,
         "deposed": [_model_document(model) for model in record.deposed],
         "prevent_destroy": record.prevent_destroy,
+        **({"manifest": record.manifest} if record.manifest else {}),
+        **_kept(record.unknown),
     }
+
+
+def _kept(unknown: Mapping[str, str]) -> dict[str, object]:
+    """What a newer program wrote, as it was."""
+    return {key: json.loads(value) for key, value in sorted(unknown.items())}
 
 
 def _model_document(model: Model, *, with_id: bool = True) -> dict[str, object]:
@@ -170,12 +179,12 @@ def _model_document(model: Model, *, with_id: bool = True) -> dict[str, object]:
             document[key] = value
     if not with_id:
         del document["id"]
-    return document
+    return {**document, **_kept(model.unknown)}
 
 
 def _slots(value: Permission | RecordedData, omit: str = "") -> dict[str, object]:
-    pairs = ((key, getattr(value, key)) for key in value.__slots__)
-    return {key: found for key, found in pairs if found or key != omit}
+    pairs = ((key, getattr(value, key)) for key in value.__slots__ if key != "unknown")
+    return {key: found for key, found in pairs if found or key != omit} | _kept(value.unknown)
 
 
 # ------------------------------------------------------------------------------------------ reading
@@ -214,26 +223,42 @@ _MODEL: Table = {
     "formula": count,
     "generation": count,
     "sent": lambda value: mapping(value, _sent_value),
-    "data": each(lambda value: RecordedData(**known(value, _DATA, _DATA_REQUIRED))),
+    "data": each(lambda value: RecordedData(**_tolerant(value, _DATA, _DATA_REQUIRED))),
     "status": optional(_status),
-    "permissions": each(lambda value: Permission(**known(value, _PERMISSION, _PERMISSION))),
+    "permissions": each(lambda value: Permission(**_tolerant(value, _PERMISSION, _PERMISSION))),
     "total_steps": count,
     "verdict": _verdict,
 }
-_SERVING: Table = {key: read for key, read in _MODEL.items() if key != "id"}
+
+
+def _no_id(_value: object) -> NoReturn:
+    raise WrongValueError("is not a key that this version knows")
+
+
+_SERVING: Table = {**_MODEL, "id": _no_id}
+
+
+def _tolerant(value: object, table: Table, required: Iterable[str]) -> dict[str, Any]:
+    """As `known`, with the keys that only a newer program knows under "unknown"."""
+    if not isinstance(value, dict):
+        return known(value, table, required)
+    unknown = {key: _json(one) for key, one in value.items() if key not in table}
+    found = known({key: one for key, one in value.items() if key in table}, table, required)
+    return {**found, "unknown": unknown} if unknown else found
 
 
 def _model(value: object) -> Model:
-    return Model(**known(value, _MODEL, ("id", "formula")))
+    return Model(**_tolerant(value, _MODEL, ("id", "formula")))
 
 
 _RECORD: Table = {
     "address": name,
     "id": optional(name),
-    "serving": optional(lambda value: known(value, _SERVING, ("formula",))),
+    "serving": optional(lambda value: _tolerant(value, _SERVING, ("formula",))),
     "candidate": optional(_model),
     "deposed": each(_model),
     "prevent_destroy": flag,
+    "manifest": text,
 }
 _STATE: Table = {
     "lineage": text,
@@ -247,7 +272,7 @@ _STATE: Table = {
 
 
 def _record(value: object) -> Record:
-    found = known(value, _RECORD, ("address", "id", "serving"))
+    found = _tolerant(value, _RECORD, ("address", "id", "serving"))
     try:
         address = Address.parse(found["address"])
     except ValueError:

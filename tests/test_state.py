@@ -38,6 +38,11 @@ addresses = st.builds(
 )
 
 
+unknowns = st.dictionaries(
+    st.sampled_from(["holds", "score"]), st.sampled_from(['"x"', "1", "null", '{"a": [1.5]}'])
+)
+
+
 def models(ids: st.SearchStrategy[str]) -> st.SearchStrategy[Model]:
     """Any model that a writer could record."""
     every: dict[str, st.SearchStrategy[Any]] = {field.name: texts for field in fields(Model)}
@@ -49,14 +54,15 @@ def models(ids: st.SearchStrategy[str]) -> st.SearchStrategy[Model]:
             texts, st.one_of(scalars, st.lists(scalars, max_size=3).map(tuple)), max_size=4
         ),
         "data": st.lists(
-            st.builds(RecordedData, names, texts, counts, counts, st.booleans()), max_size=2
+            st.builds(RecordedData, names, texts, counts, counts, st.booleans(), unknowns), max_size=2
         ).map(tuple),
         "status": st.one_of(st.none(), st.sampled_from(Status)),
         "permissions": st.one_of(
-            st.none(), st.lists(st.builds(Permission, names, texts, names), max_size=2).map(tuple)
+            st.none(), st.lists(st.builds(Permission, names, texts, names, unknowns), max_size=2).map(tuple)
         ),
         "total_steps": st.one_of(st.none(), counts),
         "verdict": st.sampled_from(Verdict),
+        "unknown": unknowns,
     }
     return st.fixed_dictionaries(every).map(lambda values: Model(**values))
 
@@ -74,6 +80,8 @@ def states(draw: st.DrawFn) -> State:
             candidate=draw(st.one_of(st.none(), models(fresh))),
             deposed=tuple(draw(st.lists(models(fresh), max_size=1))),
             prevent_destroy=draw(st.booleans()),
+            manifest=draw(st.sampled_from(["", "manifests/a.yaml"])),
+            unknown=draw(unknowns),
         )
         if not record.empty:
             resources[address] = record
@@ -148,7 +156,7 @@ def test_each_resource_is_one_line_and_the_lines_are_sorted(state: State) -> Non
 
 @pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.json")), ids=lambda path: path.stem)
 def test_every_version_ever_written_still_loads(path: Path) -> None:
-    """A state of version 1 reads as this exact value, for ever."""
+    """A state of each version reads as this exact value, for ever."""
     assert loads(path.read_bytes(), place=str(path)) == GOLDEN_STATES[path.stem]
 
 
@@ -208,13 +216,51 @@ GOLDEN_STATES = {
             ),
         },
     ),
+    "version-2": State(
+        lineage="6f1c2f0e-52a3-4f0c-9d0b-0e8f6f3a1c11",
+        serial=8,
+        resources={
+            Address("TunedModel", "bot"): Record(
+                Address("TunedModel", "bot"),
+                candidate=Model(id="bot-mfrggzdf", formula=2),
+                manifest="manifests/bot.yaml",
+            ),
+        },
+    ),
 }
 
 
 def test_every_golden_file_has_its_value_and_the_newest_is_what_is_written_today() -> None:
     """No version is forgotten, and the format cannot change without a new version."""
     assert {path.stem for path in GOLDEN.glob("*.json")} == set(GOLDEN_STATES)
-    assert dumps(GOLDEN_STATES["version-1"]) == (GOLDEN / "version-1.json").read_bytes()
+    for name, state in GOLDEN_STATES.items():
+        assert dumps(state) == (GOLDEN / f"{name}.json").read_bytes()
+
+
+def test_version_2_is_written_only_where_a_record_holds_what_version_1_cannot() -> None:
+    """Who never used what is new can go back to an older program; a path or formula 2 is a new fact."""
+    plain = Record(A, serving=Model("a-1"))
+    assert State(resources={A: plain}).version == 1
+    assert State(resources={A: replace(plain, manifest="manifests/a.yaml")}).version == 2
+    assert State(resources={A: replace(plain, serving=Model("a-1", formula=2))}).version == 2
+    assert State(resources={A: replace(plain, deposed=(Model("a-0", formula=2),))}).version == 2
+
+
+UNKNOWN = [
+    ('"prevent_destroy": true', '"prevent_destroy": true, "hold": {"by": ["ann", 1.5]}'),
+    ('"total_steps": 38', '"total_steps": 38, "score": null'),
+    ('"examples": 15', '"examples": 15, "tokens": 900'),
+    ('"role": "READER"', '"role": "READER", "until": "2027-01-01"'),
+    ('"status": "CREATING"', '"status": "CREATING", "waiting": "quota"'),
+]
+
+
+@pytest.mark.parametrize(("text", "by"), UNKNOWN, ids=["record", "serving", "data", "grant", "candidate"])
+def test_what_a_newer_program_recorded_is_kept_and_written_back(text: str, by: str) -> None:
+    """A key of a record that is not known here locks nobody out, and is not lost by the next write."""
+    golden = (GOLDEN / "version-1.json").read_text()
+    state = loads(golden.replace(text, by, 1).encode(), place="here")
+    assert json.loads(dumps(state)) == json.loads(golden.replace(text, by, 1))
 
 
 REFUSED = yaml.safe_load((HERE / "cases" / "state" / "refused.yaml").read_text())
@@ -273,8 +319,8 @@ def test_a_byte_order_mark_and_windows_line_ends_do_no_harm() -> None:
 def test_a_newer_state_is_refused_with_the_way_to_upgrade() -> None:
     """A version we do not know is not read, even when all of its keys look familiar."""
     golden = (GOLDEN / "version-1.json").read_text()
-    with pytest.raises(StateTooNewError, match="version 2") as caught:
-        loads(golden.replace('"version": 1', '"version": 2').encode(), place="here")
+    with pytest.raises(StateTooNewError, match="version 3") as caught:
+        loads(golden.replace('"version": 1', '"version": 3').encode(), place="here")
     assert "pip install" in caught.value.detail
 
 

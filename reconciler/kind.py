@@ -6,7 +6,7 @@ Rule: data alone; what is peculiar to one service is told here in neutral words,
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -48,6 +48,45 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
+class Base:
+    """A row of the packaged table of base models: what documents said of one on the day they were read.
+
+    A service may move a date later, never earlier; so what is here can be old, and refuses no training alone.
+
+    Attributes:
+        name: as manifests write it, without a publisher.
+        tunable: whether a new training on it can be started.
+        released: ISO date, "" where no document tells.
+        retires: ISO date, "" where no document tells.
+        or_later: `retires` is a floor, the earliest day that was promised, and no date of retirement.
+        replacements: what the documents name in its place and can be tuned.
+        adapters: sizes of adapter that it takes, () where no document tells.
+        locations: where it is tuned, () where no document restricts it.
+        serves: where a model that is tuned from it answers, () for the location of its training.
+        own_keys: whether a training can be encrypted under the customer's own key.
+        read: ISO date on which this was read.
+        source: which documents said so.
+    """
+
+    name: str
+    tunable: bool
+    released: str = ""
+    retires: str = ""
+    or_later: bool = False
+    replacements: tuple[str, ...] = ()
+    adapters: tuple[int, ...] = ()
+    locations: tuple[str, ...] = ()
+    serves: tuple[str, ...] = ()
+    own_keys: bool = True
+    read: str = ""
+    source: str = ""
+
+    def is_retired(self, today: str) -> bool:
+        """Whether it has retired by a day (ISO date), as far as was documented; a floor retires nothing."""
+        return bool(self.retires) and not self.or_later and self.retires <= today
+
+
+@dataclass(frozen=True, slots=True)
 class Kind:
     """What the core must know of a kind of model, and nothing else.
 
@@ -62,6 +101,7 @@ class Kind:
         epochs, batch: what the paths of the fields end in that decide the number of steps, "" for none.
         default_epochs, default_batch: what the service documents for them when undeclared, 0 for nothing.
         instead: the kind to declare where no base model is offered for this one, "" for none.
+        bases: name to row of the packaged table of base models.
     """
 
     name: str
@@ -76,6 +116,7 @@ class Kind:
     default_epochs: int = 0
     default_batch: int = 0
     instead: str = ""
+    bases: Mapping[str, Base] = field(default_factory=dict)
 
     def reference(self, id: str) -> str:
         """What names a model of this kind in an identity: its resource name, where ids make names."""

@@ -40,7 +40,7 @@ from reconciler.providers.gemini.fields import TUNED_MODEL
 from reconciler.providers.vertex.fields import TUNING_JOB
 
 BASE = "models/gemini-1.5-flash-001-tuning"
-BASES: Mapping[str, str] = {TUNED_MODEL.name: BASE, TUNING_JOB.name: "gemini-2.5-flash"}
+BASES: Mapping[str, str] = {TUNED_MODEL.name: BASE, TUNING_JOB.name: "gemini-3.1-flash-lite"}
 """A base model of each kind."""
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 DEFAULTS: Mapping[str, Value] = {

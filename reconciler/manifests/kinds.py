@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from reconciler.kind import Base
 from reconciler.manifests import tuned_model, tuning_data, tuning_job
+from reconciler.manifests.base_limits import check_base
 from reconciler.manifests.data_sets import DataSets
 from reconciler.manifests.envelope import ModelEnvelope
 from reconciler.manifests.placed import YamlMap
@@ -27,12 +29,15 @@ class Form:
         parent: the field that may name another manifest of the kind, "" if none.
         data_sets: (document, its file, what reads data files, where to note what is wrong, bytes of the
             request beside the data) to its data sets; empty after noting what is wrong.
+        check_base: (document, its file, table of base models, the Stack's location, where to note what is
+            wrong) notes what the base model does not take; None where only the service knows.
     """
 
     manifest: type[ModelEnvelope]
     choices: tuple[Choice, ...]
     parent: str
     data_sets: Callable[[YamlMap, str, DataSets, Problems, int], tuple[DataSet, ...]]
+    check_base: Callable[[YamlMap, str, Mapping[str, Base], str, Problems], None] | None = None
 
 
 FORMS: Mapping[str, Form] = {
@@ -40,7 +45,11 @@ FORMS: Mapping[str, Form] = {
         tuned_model.TunedModelManifest, tuned_model.CHOICES, tuned_model.PARENT, tuned_model.data_sets
     ),
     "TuningJob": Form(
-        tuning_job.TuningJobManifest, tuning_job.CHOICES, tuning_job.PARENT, tuning_data.data_sets
+        tuning_job.TuningJobManifest,
+        tuning_job.CHOICES,
+        tuning_job.PARENT,
+        tuning_data.data_sets,
+        check_base,
     ),
 }
 

@@ -68,6 +68,8 @@ class ModelReader:
             explain(error, form.manifest, body, document.place, self._problems, address=address)
         else:
             attributes = _attributes(declared, kind)
+        if form.check_base is not None:
+            form.check_base(body, file, kind.bases, self._stack.location or "", self._problems)
         rest = len(canonical(attributes))
         data = form.data_sets(body, file, self._data, self._problems, rest)
         if declared is None or not data or seen is None or len(self._problems) > before:

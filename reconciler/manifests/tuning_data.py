@@ -1,14 +1,13 @@
-"""The data sets of a TuningJob, and what Google documents of base models: held before anything is sent.
+"""The data sets of a TuningJob: held before anything is sent.
 
-Sources: the API's discovery document, and Google's pages on supervised tuning (api.md section 5). What is
-only documented for a base model is an error all the same: the service's refusal names no way out.
+Sources: the API's discovery document, and Google's pages on supervised tuning (api.md section 5).
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from reconciler.manifests.chat_data import PREFERENCE, SUPERVISED
 from reconciler.manifests.data_sets import DataSets
@@ -23,19 +22,12 @@ VALIDATION_PERCENT = 30
 
 _OBJECT = r"gs://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]/[^\x00-\x1f]{1,1024}"
 _DATA_SET = r"projects/[A-Za-z0-9:._-]+/locations/[a-z0-9-]+/datasets/[A-Za-z0-9_-]+"
-_SIZES = ("ONE", "TWO", "FOUR", "EIGHT", "SIXTEEN", "THIRTY_TWO")
-_LARGEST: Mapping[str, int] = {"gemini-2.5-pro": 4}
-"""Base model to how many of the sizes it takes; SIXTEEN is the largest elsewhere, as documented."""
-_DOCUMENTED = 5
-_NEWEST = re.compile(r"gemini-3(?:[.-]|$)")
-_NEWEST_REGIONS = ("us-central1", "europe-west4")
-"""Where Gemini 3.x is tuned; it takes no customer's own key there."""
 
 
 def data_sets(
     body: YamlMap, file: str, found: DataSets, problems: Problems, rest: int
 ) -> tuple[DataSet, ...]:
-    """The data sets of a document, also of one whose other parts are wrong; and its documented limits.
+    """The data sets of a document, also of one whose other parts are wrong.
 
     Args:
         body: the document.
@@ -45,7 +37,6 @@ def data_sets(
         rest: bytes of the request beside the data; of no matter, because data is uploaded by itself.
     """
     del rest
-    _check_base(body, file, problems)
     sets: list[DataSet] = []
     for spec in (SUPERVISED, PREFERENCE):
         for key in ("training_dataset_uri", "validation_dataset_uri"):
@@ -100,43 +91,3 @@ def _check_share(sets: Sequence[DataSet], place: Place, problems: Problems) -> N
                 f"{training.examples:,} of training",
                 f"Above {FREE_VALIDATION:,} at most {VALIDATION_PERCENT} % of it: leave some out.",
             )
-
-
-def _check_base(body: YamlMap, file: str, problems: Problems) -> None:
-    """Adapter, region and key that the base model takes, and the key where the job runs."""
-
-    def written(path: str) -> tuple[str, Place]:
-        where = spelled_path(body, path)
-        value = value_at(body, where)
-        return value if isinstance(value, str) else "", Place(file, *(locate(body, where) or body.mark))
-
-    base = written("spec.base_model")[0].rpartition("/")[2].partition("@")[0]
-    location, at_location = written("metadata.location")
-    key, at_key = written("spec.encryption_spec.kms_key_name")
-    _, _, key_location = key.partition("/locations/")
-    key_location = key_location.partition("/")[0]
-    if location and key_location and key_location != location:
-        problems.error(
-            at_key,
-            f"the key is in {key_location}, and the job in {location}",
-            "Use a key of the same location.",
-        )
-    if not base:
-        return
-    for spec in (SUPERVISED, PREFERENCE):
-        size, at_size = written(f"spec.{spec}.hyper_parameters.adapter_size")
-        documented = _SIZES[: _LARGEST.get(base, _DOCUMENTED)]
-        if size.removeprefix("ADAPTER_SIZE_") in set(_SIZES) - set(documented):
-            problems.error(
-                at_size,
-                f"{base} takes no adapter of size {size.removeprefix('ADAPTER_SIZE_')}",
-                f"Documented are {', '.join(f'ADAPTER_SIZE_{one}' for one in documented)}.",
-            )
-    if not _NEWEST.match(base):
-        return
-    if location and location not in _NEWEST_REGIONS:
-        problems.error(
-            at_location, f"{base} is not tuned in {location}", f"Write {' or '.join(_NEWEST_REGIONS)}."
-        )
-    if key:
-        problems.error(at_key, f"{base} is not tuned under a customer's own key", "Remove encryption_spec.")

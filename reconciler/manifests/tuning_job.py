@@ -34,7 +34,7 @@ def _base_model(value: str) -> str:
     if value.startswith(("projects/", "TuningJob/")):
         raise refusal("names a tuned model", f"Write pre_tuned_model: {{tuned_model_name: {value}}}.")
     if not re.fullmatch(_BASE, value, re.ASCII):
-        raise refusal("is not the name of a base model", "Write one like gemini-2.5-flash.")
+        raise refusal("is not the name of a base model", "Write one like gemini-3.1-flash-lite.")
     return value
 
 

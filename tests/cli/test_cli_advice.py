@@ -97,7 +97,7 @@ def test_init_names_each_base_model_once(project: Project) -> None:
     said = project.run("init", "--emulator", expect=0).out
     (line,) = [one for one in said.splitlines() if one.startswith("TuningJob can be tuned from: ")]
     names = [one.rpartition("/")[2] for one in line.partition(": ")[2].split(", ")]
-    assert "gemini-2.5-flash" in names
+    assert "gemini-3.1-flash-lite" in names
     assert len(names) == len(set(names))
 
 

@@ -40,7 +40,7 @@ def job(
     beside = changes.pop("beside", {})
     metadata = {"name": name, **changes.pop("metadata", {})}
     body = {
-        "base_model": "gemini-2.5-flash",
+        "base_model": "gemini-3.1-flash-lite",
         SPEC: {"training_dataset_uri": data, "hyper_parameters": {"epoch_count": 3}, **(spec or {})},
         **changes,
     }
@@ -339,7 +339,7 @@ def test_import_adopts_a_job(project: Project, service: Service) -> None:
     """A finished job of somebody else's making is adopted by its number or its name."""
     put(service, "train.jsonl", PAIRS)
     body = {
-        "baseModel": "gemini-2.5-flash",
+        "baseModel": "gemini-3.1-flash-lite",
         "supervisedTuningSpec": {"trainingDatasetUri": "gs://data/train.jsonl"},
     }
     made = service.call("POST", f"{HOME}/tuningJobs", body)

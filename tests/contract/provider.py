@@ -87,7 +87,7 @@ TUNED_MODEL = Sample(
 TUNING_JOB = Sample(
     kind="TuningJob",
     attributes={
-        "base_model": "gemini-2.5-flash",
+        "base_model": "gemini-3.1-flash-lite",
         "tuned_model_display_name": "number generator",
         "supervised_tuning_spec.hyper_parameters.epoch_count": 5,
         "supervised_tuning_spec.hyper_parameters.learning_rate_multiplier": 0.1,

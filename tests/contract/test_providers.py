@@ -118,7 +118,7 @@ class EmulatorBench:
 class VertexBench(EmulatorBench):
     """The provider of Vertex AI; ids are labels there, and jobs are queued rather than refused."""
 
-    source: str = "gemini-2.5-flash"
+    source: str = "gemini-3.1-flash-lite"
     sample: Sample = TUNING_JOB
     look: str = PATHS["list"]
 

@@ -33,7 +33,7 @@ def declare(
 kind: TuningJob
 metadata: {{name: bot}}
 spec:
-  base_model: gemini-2.5-flash
+  base_model: gemini-3.1-flash-lite
   {spec}: {{training_dataset_uri: {name}}}
 """
     )

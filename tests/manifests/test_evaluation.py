@@ -104,7 +104,7 @@ def test_the_share_of_validation_data(
 kind: TuningJob
 metadata: {name: bot}
 spec:
-  base_model: gemini-2.5-flash
+  base_model: gemini-3.1-flash-lite
   supervised_tuning_spec: {training_dataset_uri: t.jsonl, validation_dataset_uri: v.jsonl}
 """
     )

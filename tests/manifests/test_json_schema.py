@@ -29,6 +29,7 @@ BEYOND_A_SCHEMA = (
     "job-permissions", "job-label-", "job-adapter-of-pro", "job-adapter-too-large", "job-pinned-id",
     "job-uri-", "job-parent-undeclared", "job-evaluation-output-elsewhere", "job-evaluation-two-specs",
     "job-data-set-of-preference", "job-newest-", "job-key-elsewhere",
+    "job-adapter-of-translation", "job-stack-location",
     "spec-top-k-float", "name-newline", "spec-readers-huge",
 )  # fmt: skip
 """Cases whose fault only `validate` can see: other documents, files, syntax, what YAML itself refuses; and

@@ -28,6 +28,9 @@ from tests.contract.provider import EXAMPLES, TUNING_JOB
 from tests.fakes import Crash, FakeClock
 
 HOME = "projects/p/locations/us-central1"
+SOURCE = "gemini-3.1-flash-lite"
+TAKES_A_KEY = "translation-llm-002"
+"""A base model that is tuned under a customer's own key; Gemini 3.x is not."""
 ID = "numbers-aaaaaaaa"
 EVALUATION_CONFIG = {
     "metrics": [{"exactMatchSpec": {}, "aggregationMetrics": ["AVERAGE"]}],
@@ -85,10 +88,12 @@ class Stand:
         found: list[dict[str, Any]] = reply.get(collection, [])
         return found
 
-    def train(self, provider: VertexProvider, id: str = ID, want: Desired | None = None) -> Accepted:
+    def train(
+        self, provider: VertexProvider, id: str = ID, want: Desired | None = None, source: str = SOURCE
+    ) -> Accepted:
         """Create, and let it end."""
         want = want or TUNING_JOB.want()
-        made = provider.create(want, id, "gemini-2.5-flash", {TUNING_JOB.data: EXAMPLES})
+        made = provider.create(want, id, source, {TUNING_JOB.data: EXAMPLES})
         self.control("clock", {"advance": 1000})
         return made
 
@@ -159,7 +164,7 @@ def test_every_request_is_one_of_the_api(stand: Stand, discovery: Any) -> None:
         "metadata.location": "us-central1",
         "encryption_spec.kms_key_name": "projects/p/locations/us-central1/keyRings/r/cryptoKeys/k",
     }
-    made = stand.train(provider, want=TUNING_JOB.want(everything))
+    made = stand.train(provider, want=TUNING_JOB.want(everything), source=TAKES_A_KEY)
     handle = Handle(ID, made.name)
     list(provider.list())
     provider.poll(handle)
@@ -220,7 +225,7 @@ def test_two_jobs_under_one_label_are_both_seen(stand: Stand) -> None:
     first = stand.train(provider)
     data = stand.listed("tuningJobs")[0]["supervisedTuningSpec"]["trainingDatasetUri"]
     body = {
-        "baseModel": "gemini-2.5-flash",
+        "baseModel": SOURCE,
         "labels": {"reconciler_id": ID},
         "supervisedTuningSpec": {"trainingDatasetUri": data},
     }
@@ -281,7 +286,7 @@ def test_a_429_is_no_capacity_and_sends_nothing_twice(stand: Stand) -> None:
     """A create without room raises at once; asked again when there is room, it is accepted."""
     stand.control("settings", {"vertex_concurrent_jobs": 1, "vertex_over_quota": "refuse"})
     provider, _ = stand.provider()
-    provider.create(TUNING_JOB.want(), "a-aaaaaaaa", "gemini-2.5-flash", {TUNING_JOB.data: EXAMPLES})
+    provider.create(TUNING_JOB.want(), "a-aaaaaaaa", SOURCE, {TUNING_JOB.data: EXAMPLES})
     with pytest.raises(NoCapacityError):
         stand.train(provider)
     stand.control("clock", {"advance": 1000})
@@ -297,9 +302,9 @@ def test_changed_data_in_a_bucket_is_not_trained_on(stand: Stand) -> None:
     data = DataSet("0" * 64, 0, 0, field=TUNING_JOB.data, uri=uri)
     stale = Desired(want.address, want.attributes, (data,))
     with pytest.raises(ServiceError, match="has changed since the plan"):
-        provider.create(stale, ID, "gemini-2.5-flash", {})
+        provider.create(stale, ID, SOURCE, {})
     (measured,) = provider.measured([stale])
-    assert provider.create(measured, ID, "gemini-2.5-flash", {}).name
+    assert provider.create(measured, ID, SOURCE, {}).name
     assert sum(method == "POST" for method, *_ in recording.seen) == 1
 
 
@@ -310,7 +315,7 @@ def test_a_data_set_of_the_service_is_sent_by_its_name(stand: Stand) -> None:
     data = DataSet("0" * 64, 0, 0, field=TUNING_JOB.data, uri=name)
     asked = Desired(want.address, want.attributes, (data,))
     assert provider.measured([asked]) == [asked]
-    made = provider.create(asked, ID, "gemini-2.5-flash", {})
+    made = provider.create(asked, ID, SOURCE, {})
     assert not any(path.startswith("storage/") for _, path, *_ in recording.seen)
     (job,) = stand.listed("tuningJobs")
     assert job["supervisedTuningSpec"]["trainingDatasetUri"] == name

@@ -9,6 +9,7 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from reconciler.kind import Field, FieldType, Kind, OnChange
+from reconciler.providers.gemini.bases import BASES
 
 HYPERPARAMETERS = "tuning_task.hyperparameters"
 BASE_MODEL = "base_model"
@@ -49,4 +50,5 @@ TUNED_MODEL = Kind(
     default_epochs=5,
     default_batch=4,
     instead="TuningJob",
+    bases=BASES,
 )

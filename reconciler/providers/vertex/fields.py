@@ -1,4 +1,4 @@
-"""The field table of `kind: TuningJob`, and what Google's documentation says about base models.
+"""The field table of `kind: TuningJob`.
 
 Data only, and light to import. Paths are those of the API's TuningJob in snake_case; `metadata.location`
 and `metadata.project` are the manifest's own, because the API has them in the resource name.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from reconciler.kind import Field, FieldType, Kind, OnChange
+from reconciler.providers.vertex.bases import BASES
 
 BASE_MODEL = "base_model"
 PARENT = "pre_tuned_model.tuned_model_name"
@@ -23,19 +24,6 @@ PROJECT = "metadata.project"
 SPECS = ("supervised_tuning_spec", "preference_optimization_spec")
 """The two ways to tune; a job has one of them."""
 
-TUNABLE = frozenset(
-    {
-        "gemini-2.5-flash",
-        "gemini-2.5-flash-lite",
-        "gemini-2.5-pro",
-        "gemini-3.1-flash-lite",
-        "gemini-3.5-flash",
-        "gemini-3.5-flash-lite",
-        "translation-llm-002",
-    }
-)
-"""Base models that Google's page on supervised tuning lists (read in November 2026): an assumption, because
-no call tells. The Stack's tunable_base_models says otherwise."""
 PUBLISHER = "publishers/google/models/"
 """How a base model's name may also begin."""
 
@@ -78,4 +66,5 @@ TUNING_JOB = Kind(
     data_field=f"{SPECS[0]}.training_dataset_uri",
     api="aiplatform.googleapis.com",
     epochs="hyper_parameters.epoch_count",  # of either spec; Google documents no default for it
+    bases=BASES,
 )

@@ -6,14 +6,13 @@ errors), and every error knows the way to the value that is wrong.
 
 from __future__ import annotations
 
-import json
 import math
-import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, TypeAlias
 
-_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
-_SHOWN = 40
+from reconciler.bounds import FLOAT32, INT64
+from reconciler.errors import NotJSONError
+from reconciler.strictjson import loads, shown
 
 Reader: TypeAlias = Callable[[object], Any]
 """Answers the value that it was given, checked and converted, or raises WrongValueError."""
@@ -43,56 +42,19 @@ class WrongValueError(Exception):
         return ": ".join((*self.path, self.problem))
 
 
-def parse(data: bytes) -> dict[str, Any]:
+def parse(data: bytes, *, most: int) -> dict[str, Any]:
     """The object that these bytes hold.
 
     Raises:
-        WrongValueError: they are empty, cut off, not UTF-8, not JSON, not an object; or hold a key
-            twice, NaN, or half of a surrogate pair.
+        WrongValueError: `strictjson.loads` refuses them, or they hold something else than an object.
     """
-    if not data.strip():
-        raise WrongValueError("it holds nothing but white space" if data else "it is empty (0 bytes)")
     try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise WrongValueError(f"byte {error.start} is not UTF-8") from error
-    try:
-        document = json.loads(text, object_pairs_hook=_pairs, parse_constant=_no_constant)
-    except json.JSONDecodeError as error:
-        end = " (is it cut off?)" if error.pos >= len(text.rstrip()) or "Unterminated" in error.msg else ""
-        problem = f"line {error.lineno}, column {error.colno} is not JSON: {error.msg}{end}"
-        raise WrongValueError(problem) from error
-    except (ValueError, RecursionError) as error:  # 5,000 digits, 100,000 brackets
-        raise WrongValueError(f"it is too long or too deep: {error}") from error
+        document = loads(data, most=most)
+    except NotJSONError as error:
+        raise WrongValueError(error.summary) from error
     if not isinstance(document, dict):
         raise WrongValueError(f"it is {shown(document)}, not an object")
-    if "\\u" in text and _SURROGATE.search(text):
-        try:
-            json.dumps(document, ensure_ascii=False).encode()
-        except UnicodeEncodeError as error:
-            half = error.object[error.start]
-            raise WrongValueError(f"a text holds half a character ({half!r})") from error
     return document
-
-
-def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        address = found.get("address")
-        raise WrongValueError(f"the key {shown(twice)} stands twice", *([address] if address else []))
-    return found
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise WrongValueError(f"{name} is not a number that JSON knows")
-
-
-def shown(value: object) -> str:
-    """The value in a message: recognisable, never long."""
-    text = json.dumps(value, ensure_ascii=True)
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
 
 
 def text(value: object) -> str:
@@ -110,9 +72,11 @@ def name(value: object) -> str:
 
 
 def count(value: object) -> int:
-    """A whole number from 0."""
+    """A whole number from 0, within int64."""
     if type(value) is not int or value < 0:
         raise WrongValueError(f"should be a whole number from 0, not {shown(value)}")
+    if value not in INT64:
+        raise WrongValueError("is too large for a whole number")
     return value
 
 
@@ -124,13 +88,15 @@ def flag(value: object) -> bool:
 
 
 def scalar(value: object) -> str | int | float | bool:
-    """Text, a finite number, true or false."""
+    """Text, true or false, or a number that a field of a model can hold: int64, or single precision."""
     if isinstance(value, float):
-        if math.isfinite(value):
+        if math.isfinite(value) and abs(value) <= FLOAT32:
             return value
         raise WrongValueError("is too large for a number")
     if not isinstance(value, (str, int)):
         raise WrongValueError(f"should be text, a number or a list of them, not {shown(value)}")
+    if isinstance(value, int) and value not in INT64:
+        raise WrongValueError("is too large for a whole number")
     return value
 
 

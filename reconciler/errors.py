@@ -4,6 +4,7 @@ Every error that a user can cause or a service can answer is one of these; anyth
 
     ReconcilerError                    exit 1
     ├── UsageError                     a wrong command line
+    ├── NotJSONError                   bytes that should be JSON and are not, or are more than we take
     ├── ManifestError                  carries every Diagnostic found, not only the first
     ├── PlanError                      the plan is refused: conflict, guard, missing majority, protection
     │   └── StalePlanError             what a saved plan was bound to has moved
@@ -100,6 +101,13 @@ class ReconcilerError(Exception):
 
 class UsageError(ReconcilerError):
     """The command line asks for something that makes no sense."""
+
+
+class NotJSONError(ReconcilerError):
+    """Bytes that should be JSON are none, or are larger, deeper or longer in a number than we take.
+
+    `summary` says why, and not of what: whoever reads a file or an answer says that.
+    """
 
 
 class ManifestError(ReconcilerError):

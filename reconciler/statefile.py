@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from operator import attrgetter
+from types import MappingProxyType
 from typing import Any, NoReturn
 
+from reconciler import bounds
 from reconciler.checkedjson import (
     Table,
     WrongValueError,
@@ -28,12 +30,12 @@ from reconciler.checkedjson import (
     optional,
     parse,
     scalar,
-    shown,
     text,
 )
-from reconciler.errors import StateCorruptError, StateTooNewError
+from reconciler.errors import StateCorruptError, StateError, StateTooNewError
 from reconciler.model import Address, Permission, Status
 from reconciler.state import VERSION, Model, Record, RecordedData, State, Verdict
+from reconciler.strictjson import shown
 
 _HEADER = ("lineage", "serial", "stack", "workspace", "service", "project")
 _MARKER = re.compile(rb"^(?:<{7}|>{7})(?: |\r?$)", re.MULTILINE)
@@ -47,37 +49,77 @@ REBUILD = (
 """What to do about a state that cannot be read."""
 
 
-def dumps(state: State, lines: dict[Address, tuple[Record, str]] | None = None) -> bytes:
+def dumps(
+    state: State,
+    lines: dict[Address, tuple[Record, str]] | None = None,
+    read: Mapping[Address, Record] = MappingProxyType({}),
+) -> bytes:
     """The document's bytes: deterministic, UTF-8, a newline at the end.
 
     Args:
         state: what to write.
         lines: kept by the caller from one call to the next: a record that is the same object as last
             time is not encoded again (of 10,000, usually a few have changed).
+        read: records that `loads` made, which are known to be readable.
 
     Raises:
-        ValueError: two slots hold the same model, or a number is not finite; a defect of the caller.
+        ValueError: two slots hold the same model; a defect of the caller.
+        StateError: the next run could not read it: a record with a value that makes no sense.
     """
     twice = _recorded_twice(state.resources.values())
     if twice:
         raise ValueError(twice)
-    head = [f'"version": {state.version}', *(f'"{key}": {_json(getattr(state, key))}' for key in _HEADER)]
+    header = {key: getattr(state, key) for key in _HEADER}
+    _refuse_unreadable("the state", lambda: known({**header, "resources": []}, _STATE, _STATE))
+    head = [f'"version": {state.version}', *(f'"{key}": {_json(value)}' for key, value in header.items())]
     kept = {} if lines is None else lines
     found = []
     for address in sorted(state.resources, key=attrgetter("kind", "name")):
         record = state.resources[address]
         known_record, line = kept.get(address, (None, ""))
         if known_record is not record:
-            line = _json(_record_document(record))
+            line = _line(record, known=read.get(address) is record)
             kept[address] = (record, line)
         found.append(line)
     resources = "[\n    " + ",\n    ".join(found) + "\n  ]" if found else "[]"
-    document = "{\n  " + ",\n  ".join(head) + f',\n  "resources": {resources}\n}}\n'
+    document = _whole("{\n  " + ",\n  ".join(head) + f',\n  "resources": {resources}\n}}\n')
+    if len(document) > bounds.STATE:
+        raise StateError(
+            f"the state would be larger than {bounds.STATE // bounds.MB} MB, and nobody reads one that large",
+            "Keep the models in several folders with a state each.",
+        )
+    return document
+
+
+def _line(record: Record, *, known: bool) -> str:
+    """A record as its line, which the reader accepts: a state that is written can be read."""
     try:
-        return document.encode()
+        line = _json(_record_document(record))
+    except ValueError as error:  # NaN, infinity
+        raise StateError(*_unreadable(str(record.address), str(error))) from error
+    if not known:
+        _refuse_unreadable(str(record.address), lambda: _record(parse(_whole(line), most=bounds.STATE)))
+    return line
+
+
+def _refuse_unreadable(what: str, read: Callable[[], object]) -> None:
+    try:
+        read()
+    except WrongValueError as wrong:
+        raise StateError(*_unreadable(what, str(wrong))) from wrong
+
+
+def _unreadable(what: str, problem: str) -> tuple[str, str]:
+    advice = "What was recorded before is unchanged, and what was begun is found again by its id."
+    return f"{what}: this record could not be read again, so it is not written: {problem}", advice
+
+
+def _whole(text: str) -> bytes:
+    """In UTF-8. A service's error text may hold half a character; not recording a paid training is worse."""
+    try:
+        return text.encode()
     except UnicodeEncodeError:
-        # A service's error text may hold half a character; not recording a paid training is worse.
-        return document.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
 
 
 def loads(data: bytes, *, place: str) -> State:
@@ -100,7 +142,7 @@ def loads(data: bytes, *, place: str) -> State:
             "then git add) and plan: models that only the other side recorded are found again by their ids.",
         )
     try:
-        document = parse(data)
+        document = parse(data, most=bounds.STATE)
         if "terraform_version" in document:
             _refuse(place, "it is Terraform's state, not Reconciler's")
         version = _version(document.pop("version", None))

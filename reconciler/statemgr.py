@@ -239,6 +239,7 @@ class Session:
         self._version = stored.version if stored else None
         self._unanswered: tuple[bytes, State] | None = None
         self._lines: dict[Address, tuple[Record, str]] = {}
+        self._read = self.state.resources
 
     def commit(self, state: State) -> None:
         """Write the state, unless nothing but its lineage or serial would change.
@@ -256,7 +257,7 @@ class Session:
         self._heartbeat.raise_if_lost()
         lineage = self.state.lineage or state.lineage or self._new_id()
         written = replace(state, lineage=lineage, serial=self.state.serial + 1)
-        data = dumps(written, self._lines)
+        data = dumps(written, self._lines, self._read)
         try:
             self._version = self._backend.write(data, expected=self._version)
         except StateStoreError:

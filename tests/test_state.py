@@ -15,7 +15,14 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reconciler.errors import ReconcilerError, StateCorruptError, StateForeignError, StateTooNewError
+from reconciler import bounds
+from reconciler.errors import (
+    ReconcilerError,
+    StateCorruptError,
+    StateError,
+    StateForeignError,
+    StateTooNewError,
+)
 from reconciler.model import Address, Permission, Status
 from reconciler.state import Model, Record, RecordedData, State, Verdict, check_foreign
 from reconciler.statefile import dumps, loads
@@ -29,9 +36,12 @@ A, B = Address("TunedModel", "a"), Address("TunedModel", "b")
 
 texts = st.text(st.characters(codec="utf-8"), max_size=12)
 names = texts.filter(bool)
-counts = st.integers(0, 10**20)
+counts = st.integers(0, 2**63 - 1)
 scalars = st.one_of(
-    texts, st.booleans(), st.integers(-(10**20), 10**20), st.floats(allow_nan=False, allow_infinity=False)
+    texts,
+    st.booleans(),
+    st.integers(-(2**63), 2**63 - 1),
+    st.floats(allow_nan=False, allow_infinity=False, width=32),
 )
 addresses = st.builds(
     Address, st.sampled_from(["TunedModel", "TuningJob"]), st.text("abc-1", min_size=1, max_size=8)
@@ -359,7 +369,7 @@ def test_a_candidate_may_share_a_pinned_id_with_the_model_that_goes_first() -> N
 
 def test_numbers_that_are_not_finite_are_never_written() -> None:
     """NaN is no JSON."""
-    with pytest.raises(ValueError, match="not JSON compliant"):
+    with pytest.raises(StateError, match="not JSON compliant"):
         dumps(State(resources={A: Record(A, serving=Model("a", sent={"temperature": float("nan")}))}))
 
 
@@ -414,3 +424,37 @@ def test_a_nameless_state_takes_the_first_names_and_keeps_them() -> None:
     assert (named.stack, named.service, named.project) == ("numbers", "google", "p1")
     assert named.resources == nameless.resources
     assert named.named(stack="other", service="emulator", project="p2") == named
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        Model("a", total_steps=-5),
+        Model("a", total_steps=2**63),
+        Model("a", generation=-1),
+        Model("a", sent={"temperature": float("nan")}),
+        Model("a", sent={"temperature": 1e300}),
+        Model("a", sent={"top_k": 10**400}),
+        Model("a", data=(RecordedData("training_data", "d", -1, 0),)),
+        Model(""),
+    ],
+)
+def test_what_the_reader_would_refuse_is_not_written(model: Model) -> None:
+    """A state that is written can be read: a record with a value that makes no sense is named instead."""
+    with pytest.raises(StateError, match="TunedModel/a: this record could not be read again") as refused:
+        dumps(State(lineage="x").put(Record(A, candidate=model)))
+    assert not isinstance(refused.value, StateCorruptError)  # nobody is told to delete it
+
+
+@pytest.mark.parametrize("serial", ["9" * 4300, "9" * 5000, str(2**63), "1e400", "NaN", "-1", '"1"'])
+def test_a_serial_beyond_int64_is_refused_when_it_is_read(serial: str) -> None:
+    """It could not be counted on, nor written again."""
+    text = dumps(State(lineage="x", serial=7)).decode().replace('"serial": 7', f'"serial": {serial}')
+    with pytest.raises(StateCorruptError):
+        loads(text.encode(), place="here")
+
+
+def test_a_state_that_would_be_too_large_is_not_written() -> None:
+    """What nobody reads is not written: the bound of the reader is the bound of the writer."""
+    with pytest.raises(StateError, match="larger than 64 MB"):
+        dumps(State(stack="x" * (bounds.STATE + 1)))

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from reconciler import bounds
 from reconciler.identity import canonical, canonical_example
 from reconciler.manifests.data_formats import Complaints, stream
 from reconciler.manifests.data_rows import RefusedError, example
@@ -20,7 +21,7 @@ from reconciler.model import Example
 
 SUPERVISED, PREFERENCE = "supervised_tuning_spec", "preference_optimization_spec"
 
-FILE_LIMIT = 1024 * 1024 * 1024
+FILE_LIMIT = bounds.DATA
 """Bytes of a data set, as documented: 1 GB."""
 WHOLE_LIMIT = 256 * 1024 * 1024
 """Bytes of a .json file: it is one value, which is read whole; JSONL and CSV are read line by line."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from reconciler import bounds
 from reconciler.kind import Kind
 from reconciler.manifests import sources
 from reconciler.manifests.documents import Document, read_documents
@@ -119,7 +120,7 @@ def _load(
 
 def _documents(source: sources.Source, problems: Problems) -> list[Document]:
     before = len(problems)
-    text = sources.read_text(source.path, problems, limit=sources.MANIFEST_LIMIT)
+    text = sources.read_text(source.path, problems, limit=bounds.MANIFEST)
     found = [] if text is None else list(read_documents(source.path, text, problems))
     if source.alone and not found and len(problems) == before:
         problems.error(

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from reconciler import bounds
 from reconciler.manifests import sources
 from reconciler.manifests.documents import Document, read_documents
 from reconciler.manifests.kinds import STACK
@@ -42,7 +43,7 @@ def stacks_in(files: Sequence[str], problems: Problems) -> list[Document]:
 
 def _texts(paths: Iterable[str], problems: Problems) -> Iterator[tuple[str, str]]:
     for path in paths:
-        text = sources.read_text(path, problems, limit=sources.MANIFEST_LIMIT)
+        text = sources.read_text(path, problems, limit=bounds.MANIFEST)
         if text is not None:
             yield path, text
 

@@ -11,17 +11,14 @@ import os
 import re
 import stat
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from io import TextIOWrapper
 from pathlib import Path
 from typing import BinaryIO
 
+from reconciler import files
 from reconciler.errors import Diagnostic, ManifestError, UsageError
 from reconciler.manifests.problems import Place, Problems
-
-MANIFEST_LIMIT = 32 * 1024 * 1024
-"""Bytes of a manifest file."""
 
 NUL = ("a NUL character: the file is not text", "Save it as UTF-8.")
 _WIDE = ("the file is UTF-16 or UTF-32", "Save it as UTF-8.")
@@ -120,29 +117,6 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False  # a circle of links: told when it is read, if it looks like a manifest
 
 
-def read_bytes(path: str, *, limit: int) -> bytes:
-    """The bytes of a regular file, without ever waiting for it.
-
-    Raises:
-        OSError: it is no regular file, too large, missing or unreadable; str() of `strerror` says which.
-    """
-    with _opened(path, limit) as file:
-        content = file.read(limit + 1)
-    if len(content) > limit:
-        raise OSError(errno.EFBIG, _too_large(limit))
-    return content
-
-
-@contextmanager
-def _opened(path: str, limit: int) -> Iterator[BinaryIO]:
-    # stat first: opening some devices has effects; O_NONBLOCK and fstat in case it was swapped meanwhile
-    _require_regular(Path(path).stat(), limit)
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
-    with open(descriptor, "rb") as file:  # noqa: PTH123 -- a descriptor has no Path
-        _require_regular(os.fstat(descriptor), limit)
-        yield file
-
-
 def read_lines(path: str, problems: Problems, *, limit: int, longest: int, newline: str) -> Iterator[str]:
     """A file's lines with their ends, read as they are asked for; none after noting what is no text.
 
@@ -154,10 +128,10 @@ def read_lines(path: str, problems: Problems, *, limit: int, longest: int, newli
         newline: what ends a line, as for `open`.
 
     Raises:
-        OSError: as `read_bytes`.
+        OSError: as `files.read`.
     """
     ends = "\n" if newline == "\n" else ("\n", "\r")
-    with _opened(path, limit) as file:
+    with files.opened(path, most=limit) as file:
         start = file.read(3)
         if start.startswith((b"\xff\xfe", b"\xfe\xff")):
             problems.error(Place(path, 1, 1), *_WIDE)
@@ -202,19 +176,6 @@ def _note_byte(place: Place, byte: int, offset: int, problems: Problems) -> None
     problems.error(place, f"the file is not UTF-8: byte 0x{byte:02x} at offset {offset}", "Save it as UTF-8.")
 
 
-def _require_regular(found: os.stat_result, limit: int) -> None:
-    if stat.S_ISDIR(found.st_mode):
-        raise OSError(errno.EISDIR, "it is a folder")
-    if not stat.S_ISREG(found.st_mode):
-        raise OSError(errno.EINVAL, "it is not a regular file (a pipe, a socket or a device)")
-    if found.st_size > limit:
-        raise OSError(errno.EFBIG, _too_large(limit))
-
-
-def _too_large(limit: int) -> str:
-    return f"it is larger than {limit // (1024 * 1024)} MB"
-
-
 def _reason(error: OSError | ValueError) -> str:
     if isinstance(error, OSError):
         if error.errno == errno.ELOOP:
@@ -242,7 +203,7 @@ def cannot_be_read(
 def read_text(path: str, problems: Problems, *, limit: int) -> str | None:
     """A file's text: UTF-8 without its byte order mark; None after noting why not."""
     try:
-        content = read_bytes(path, limit=limit)
+        content = files.read(path, most=limit)
     except (OSError, ValueError) as error:
         problems.error(Place(path), *cannot_be_read(error, relative_to="the working directory"))
         return None
@@ -268,8 +229,8 @@ def decode(content: bytes, path: str, problems: Problems) -> str | None:
 
 
 def read_data(path: str, problems: Problems, *, limit: int) -> str | None:
-    """The text of a whole data file; None after noting what is no text. Raises OSError as `read_bytes`."""
-    text = decode(read_bytes(path, limit=limit), path, problems)
+    """The text of a whole data file; None after noting what is no text. Raises OSError as `files.read`."""
+    text = decode(files.read(path, most=limit), path, problems)
     nul = -1 if text is None else text.find("\0")
     if text is not None and nul >= 0:
         problems.error(place_at(path, text, nul), *NUL)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from reconciler import bounds
 from reconciler.errors import ManifestError, UsageError
 from reconciler.manifests.problems import Place, Problems
 from reconciler.manifests.scalars import written
@@ -101,7 +102,7 @@ def _from_file(path: str) -> Iterator[tuple[str, str]]:
     from reconciler.manifests.placed import YamlMap
 
     problems = Problems()
-    text = sources.read_text(path, problems, limit=sources.MANIFEST_LIMIT)
+    text = sources.read_text(path, problems, limit=bounds.MANIFEST)
     if text is not None and _is_lines(text):
         yield from _from_lines(path, text)
         return

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler import bounds
 from reconciler.errors import Diagnostic, UsageError
 from reconciler.manifests import sources
 
@@ -69,7 +70,7 @@ def test_bad_bytes(
 def test_too_large(workspace: Path, refused: Refused) -> None:
     """A manifest over 32 MB is refused without being read (the file here is sparse)."""
     with (workspace / "manifests" / "case.yaml").open("wb") as file:
-        file.truncate(sources.MANIFEST_LIMIT + 1)
+        file.truncate(bounds.MANIFEST + 1)
     (found,) = refused()
     assert found.summary == "cannot be read: it is larger than 32 MB"
 

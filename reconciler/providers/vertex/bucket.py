@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from urllib.parse import quote
 
+from reconciler import bounds
 from reconciler.errors import NotFoundError, ServiceError, UsageError
 from reconciler.events import Uploading
 from reconciler.identity import canonical
@@ -19,9 +20,6 @@ from reconciler.model import DataSet, Example
 from reconciler.providers.answers import JsonObject, text_of, wrong
 from reconciler.providers.vertex.regions import Regions
 from reconciler.providers.vertex.uploads import PART, Content, Upload, measured
-
-LARGEST = 1024 * 1024 * 1024
-"""Bytes of a data set, as documented (1 GB)."""
 
 _URI = re.compile(r"gs://(?P<bucket>[a-z0-9][a-z0-9._-]{1,220}[a-z0-9])/(?P<object>[^\x00-\x1f]{1,1024})")
 
@@ -95,9 +93,10 @@ class Bucket:
                 "Set the Stack's spec.bucket: gs://BUCKET/PREFIX, or upload it and write its gs:// address",
             )
         content = measured(_Lines(examples), data.shown, small=self._part)
-        if content.size > LARGEST:
+        if content.size > bounds.DATA:
             raise UsageError(
-                f"{data.shown} has {content.size:,} bytes as chat JSONL, and the service takes {LARGEST:,}",
+                f"{data.shown} has {content.size:,} bytes as chat JSONL, "
+                f"and the service takes {bounds.DATA:,}",
                 "Leave some examples out.",
             )
         uri = f"{self._folder}/{content.sha256}.jsonl"

@@ -1,0 +1,37 @@
+"""How much we take from others: one table for every door.
+
+What a service answers, and what stands in a file or a store, may be somebody else's, broken, or meant to
+harm. Rule: every reader of foreign bytes takes its bound from here, and looks at the size before it reads.
+"""
+
+from __future__ import annotations
+
+MB = 1024 * 1024
+
+REPLY = 512 * MB
+"""Bytes of one answer of an API, decompressed: 1,000 models with hundreds of snapshots are some 40 MB."""
+STATE = 64 * MB
+"""Bytes of a state: 10,000 records are some 10 MB."""
+LOCK = 1 * MB
+"""Bytes of a lock, or of what a server of locks answers."""
+PLAN = 64 * MB
+"""Bytes of a saved plan."""
+MANIFEST = 32 * MB
+"""Bytes of a file of manifests or of variables."""
+DATA = 1024 * MB
+"""Bytes of a data set: what Vertex AI takes, as documented (1 GB)."""
+CREDENTIALS = 1 * MB
+"""Bytes of a file with a credential."""
+PROMPT = 64 * MB
+"""Bytes of a prompt on standard input."""
+
+DEPTH = 100
+"""Objects and lists inside of each other. The API's own messages have less than 20."""
+INT64 = range(-(2**63), 2**63)
+"""The integers that an API, its JSON and other people's tools can hold."""
+FLOAT32 = 3.4028235e38
+"""The largest number that a field of single precision can hold."""
+DELAY = 86_400.0
+"""Seconds: nobody is asked to wait for longer by an answer that we believe."""
+EXCERPT = 4096
+"""Characters of a foreign text that anything is searched in."""

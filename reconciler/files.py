@@ -1,0 +1,56 @@
+"""Regular files, read within a bound and never waited for.
+
+Rule: look first. What stands under a path may come from a pull request: a FIFO that nobody fills, a device
+whose opening has effects, or a terabyte of nothing.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from reconciler.bounds import MB
+
+
+def read(path: str | Path, *, most: int) -> bytes:
+    """The bytes of a regular file, without ever waiting for it.
+
+    Raises:
+        OSError: it is no regular file, larger than `most` bytes, missing or unreadable: see `strerror`.
+    """
+    with opened(path, most=most) as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise OSError(errno.EFBIG, _too_large(most), str(path))
+    return content
+
+
+@contextmanager
+def opened(path: str | Path, *, most: int) -> Iterator[BinaryIO]:
+    """A regular file of at most so many bytes, open for reading. Raises OSError as `read`."""
+    # stat first: opening some devices has effects; O_NONBLOCK and fstat in case it was swapped meanwhile
+    require_regular(Path(path).stat(), path, most=most)
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+    descriptor = os.open(path, flags | getattr(os, "O_NOCTTY", 0))
+    with open(descriptor, "rb") as file:  # noqa: PTH123 -- a descriptor has no Path
+        require_regular(os.fstat(descriptor), path, most=most)
+        yield file
+
+
+def require_regular(found: os.stat_result, path: str | Path, *, most: int) -> None:
+    """OSError unless it is a regular file of at most so many bytes."""
+    if stat.S_ISDIR(found.st_mode):
+        raise OSError(errno.EISDIR, "it is a folder", str(path))
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "it is not a regular file (a pipe, a socket or a device)", str(path))
+    if found.st_size > most:
+        raise OSError(errno.EFBIG, _too_large(most), str(path))
+
+
+def _too_large(most: int) -> str:
+    return f"it is larger than {most // MB} MB"

@@ -1,0 +1,183 @@
+"""The one door to JSON that somebody else wrote: a file, a store, an answer.
+
+Rule: whatever the bytes are, the end is a value or a NotJSONError, soon. How many bytes, how deep, which
+numbers: `bounds`. What we wrote ourselves (`loads`) is refused where it is not exactly JSON as we write it.
+An answer (`loads_answer`) is read as far as it goes, because one odd number concerns its own field alone.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from reconciler import bounds
+from reconciler.errors import NotJSONError
+
+_ALL_BUT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_MANY_DIGITS = re.compile(rb"[0-9]{19}")
+_MAY_BE_LARGE = re.compile(rb"[0-9]{19}|[eE]\+?[0-9]{3}")
+_MOST_DIGITS = 19
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+_SHOWN = 40
+
+
+def loads(data: bytes, *, most: int) -> Any:
+    """The value of JSON that this program, or somebody in its name, wrote.
+
+    Args:
+        data: the whole text, UTF-8.
+        most: bytes that it may have.
+
+    Raises:
+        NotJSONError: it is empty, cut off, too large, too deep, not UTF-8, not JSON; or holds a key twice,
+            NaN, a number beyond int64 or beyond a double, or half of a surrogate pair.
+    """
+    text = _text(data, most)
+    large = bool(_MAY_BE_LARGE.search(data))
+    document = _parsed(
+        text,
+        data,
+        object_pairs_hook=_pairs,
+        parse_constant=_no_constant,
+        parse_int=_int64_or_infinity if large else None,
+    )
+    way = _way_to_infinity(document) if large else None
+    if way is not None:
+        raise NotJSONError(": ".join((*way, "is too large for a number")))
+    if _SURROGATE.search(data):
+        try:
+            json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
+        except UnicodeEncodeError as error:
+            half = error.object[error.start]
+            raise NotJSONError(f"a text holds half a character ({half!r})") from error
+    return document
+
+
+def loads_answer(data: bytes, *, most: int = bounds.REPLY) -> Any:
+    """The value of a service's JSON. Numbers in it may be infinite or not a number: their readers decide.
+
+    An integer beyond int64 comes as the float that JavaScript makes of it, half a character as U+FFFD, and of
+    two equal keys the last one wins.
+
+    Raises:
+        NotJSONError: it is empty, cut off, too large, too deep, not UTF-8 or not JSON.
+    """
+    text = _text(data, most)
+    document = _parsed(text, data, parse_int=_number if _MANY_DIGITS.search(data) else None)
+    return _whole(document) if _SURROGATE.search(data) else document
+
+
+def shown(value: object) -> str:
+    """The value in a message: recognisable, never long."""
+    text = json.dumps(value, ensure_ascii=True, allow_nan=False)
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+
+
+def _text(data: bytes, most: int) -> str:
+    if len(data) > most:
+        raise NotJSONError(f"it is larger than {most // bounds.MB} MB")
+    if not data.strip():
+        raise NotJSONError("it holds nothing but white space" if data else "it is empty (0 bytes)")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise NotJSONError(f"byte {error.start} is not UTF-8") from error
+
+
+def _parsed(text: str, data: bytes, **hooks: Callable[..., object] | None) -> Any:
+    try:
+        document = json.loads(text, **hooks)  # type: ignore[arg-type]  # each hook has its own type
+    except json.JSONDecodeError as error:
+        end = " (is it cut off?)" if error.pos >= len(text.rstrip()) or "Unterminated" in error.msg else ""
+        problem = f"line {error.lineno}, column {error.colno} is not JSON: {error.msg}{end}"
+        raise NotJSONError(problem) from error
+    except RecursionError as error:
+        raise NotJSONError(_TOO_DEEP) from error
+    if _may_be_deep(data) and _is_deep(document):
+        raise NotJSONError(_TOO_DEEP)
+    return document
+
+
+_TOO_DEEP = f"it is too deep: more than {bounds.DEPTH} lists and objects inside of each other"
+
+
+def _may_be_deep(data: bytes) -> bool:
+    """False where it is surely not: pairs of brackets are taken away from the inside, two levels at a time.
+
+    Much cheaper than a walk through the values of a large list. Brackets inside of texts make it say True.
+    """
+    brackets = data.translate(None, _ALL_BUT_BRACKETS)
+    for _ in range(bounds.DEPTH // 2):
+        left = brackets.replace(b"{}", b"").replace(b"[]", b"")
+        if len(left) == len(brackets):
+            break
+        brackets = left
+    return bool(brackets)
+
+
+def _is_deep(document: object) -> bool:
+    level = [document]
+    for _ in range(bounds.DEPTH):
+        level = [
+            one
+            for outer in level
+            if isinstance(outer, (dict, list))
+            for one in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(one, (dict, list))
+        ]
+        if not level:
+            return False
+    return True
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        address = found.get("address")
+        whose = f"{address}: " if isinstance(address, str) and address else ""
+        raise NotJSONError(f"{whose}the key {shown(twice)} stands twice")
+    return found
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise NotJSONError(f"{name} is not a number that JSON knows")
+
+
+def _number(text: str) -> int | float:
+    if len(text.lstrip("-")) > _MOST_DIGITS:
+        return float(text)
+    number = int(text)
+    return number if number in bounds.INT64 else float(number)
+
+
+def _int64_or_infinity(text: str) -> int | float:
+    number = _number(text)
+    return math.inf if isinstance(number, float) else number
+
+
+def _way_to_infinity(value: object) -> tuple[str, ...] | None:
+    """The keys that lead to the first number that is too large; None where none is."""
+    if isinstance(value, float):
+        return () if math.isinf(value) else None
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, one in inner:
+        way = _way_to_infinity(one)
+        if way is not None:
+            return (str(key), *way)
+    return None
+
+
+def _whole(value: Any) -> Any:
+    """The same, without half characters."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [_whole(one) for one in value]
+    if isinstance(value, dict):
+        return {_whole(key): _whole(one) for key, one in value.items()}
+    return value

@@ -1,0 +1,120 @@
+"""The one door to JSON of others: what is refused, and that it never takes long nor ends otherwise."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reconciler import bounds
+from reconciler.errors import NotJSONError
+from reconciler.strictjson import loads, loads_answer
+
+CALM = settings(deadline=None, max_examples=200)
+
+scalars = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**63), 2**63 - 1),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(st.characters(codec="utf-8")),
+)
+values = st.recursive(
+    scalars, lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters(codec="utf-8")), inner)
+)
+
+
+@CALM
+@given(values)
+def test_json_within_the_bounds_is_read_by_both_doors(value: object) -> None:
+    """What JSON can say and the bounds allow comes back as it was."""
+    data = json.dumps(value).encode()
+    assert loads(data, most=bounds.STATE) == value
+    assert loads_answer(data) == value
+
+
+@CALM
+@given(st.binary() | st.text('[]{}",:0123456789eE+-. \\udUNaInfty').map(str.encode))
+def test_any_bytes_are_a_value_or_our_error(data: bytes) -> None:
+    """Nothing else is raised, whatever the bytes are."""
+    for most in (bounds.STATE, None):
+        with contextlib.suppress(NotJSONError):
+            loads_answer(data) if most is None else loads(data, most=most)
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        (b"", "empty"),
+        (b" \n", "white space"),
+        (b"[1", "cut off"),
+        (b"\xff", "not UTF-8"),
+        (b"[" * 100_000, "too deep"),
+        (b"[" * 101 + b"]" * 101, "too deep"),
+        (b'{"a":' * 101 + b"1" + b"}" * 101, "too deep"),
+        (b'{"a":1,"a":2}', '"a" stands twice'),
+        (b"NaN", "NaN is not a number"),
+        (b"[-Infinity]", "not a number"),
+        (b"1e999", "too large"),
+        (b"9" * 5000, "too large"),
+        (str(2**63).encode(), "too large"),
+        (rb'"\ud800"', "half a character"),
+    ],
+)
+def test_what_is_not_json_as_we_write_it_is_refused(data: bytes, problem: str) -> None:
+    """Each with the reason, also where Python's own parser would raise something else, or take it."""
+    with pytest.raises(NotJSONError, match=problem):
+        loads(data, most=bounds.STATE)
+
+
+def test_a_hundred_levels_are_read_and_brackets_in_texts_are_no_levels() -> None:
+    """The bound is the bound, exactly."""
+    deep = b"[" * bounds.DEPTH + b"]" * bounds.DEPTH
+    assert loads(deep, most=bounds.STATE)
+    text = "[" * 5000
+    assert loads(json.dumps([text]).encode(), most=bounds.STATE) == [text]
+
+
+def test_more_bytes_than_the_bound_are_refused() -> None:
+    """The size is looked at before anything is parsed."""
+    with pytest.raises(NotJSONError, match="larger than 1 MB"):
+        loads(b" " * (bounds.MB + 1), most=bounds.MB)
+
+
+def test_one_odd_number_in_an_answer_concerns_its_field_alone() -> None:
+    """An answer is read as far as it goes; the readers of its fields decide."""
+    found = loads_answer(
+        b'{"a": NaN, "b": 1e999, "c": ' + b"9" * 5000 + b', "d": 9223372036854775807, "e": 5}'
+    )
+    assert math.isnan(found["a"])
+    assert (found["b"], found["c"]) == (math.inf, math.inf)
+    assert (found["d"], found["e"]) == (2**63 - 1, 5)
+
+
+def test_half_a_character_in_an_answer_is_no_character() -> None:
+    """It could be written nowhere, so it is replaced where it comes in; whole pairs stay."""
+    assert loads_answer(rb'{"\ud800": "a\ud83d\ude00\udc00"}') == {"�": "a😀�"}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"[" * 5_000_000,
+        b"9" * 5_000_000,
+        b"[" + b"[]," * 1_000_000 + b"[]]",
+        b'"' + b"[" * 5_000_000 + b'"',
+        (b"[" * 99 + b"]" * 99 + b",") * 20_000,
+    ],
+)
+def test_nonsense_of_megabytes_is_over_soon(data: bytes) -> None:
+    """Depth and digits cost no more than reading does."""
+    began = time.process_time()
+    for most in (bounds.STATE, None):
+        with contextlib.suppress(NotJSONError):
+            loads_answer(data) if most is None else loads(data, most=most)
+    assert time.process_time() - began < 5

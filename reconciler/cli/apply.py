@@ -13,7 +13,7 @@ import click
 
 from reconciler.cli import connect, options, running, standing
 from reconciler.cli.console import Console, timestamp
-from reconciler.cli.saved import saved_plan
+from reconciler.cli.saved import check_place, saved_plan
 from reconciler.errors import Diagnostic, ReconcilerError, UsageError
 
 if TYPE_CHECKING:
@@ -92,6 +92,7 @@ def command(
                 raise UsageError("not approved; nothing was changed")
         else:
             plan = saved
+            check_place(plan, run.context)
             run.same_lineage(plan)
         resume = connect.resume_command(shared)
         code = running.carry_out(

@@ -143,6 +143,9 @@ def operation(name: str, options: Options, *, models: bool = True) -> Iterator[O
                 credential=target.credential,
                 service=target.service,
                 stack=stack.name,
+                location=services.location,
+                state=manager.place,
+                embedded=options.emulator,
             ),
             parallelism=options.parallelism,
             lag=services.lag,
@@ -210,7 +213,7 @@ def resume_command(options: Options, name: str = "wait", *, selected: bool = Fal
 
 
 def apply_command(options: Options, file: str) -> str:
-    """The command line that carries out the plan that these options saved: a plan names no state."""
+    """The command line that carries out the plan that these options saved, where it was made."""
     return shlex.join([*_on_the_same_state(options, "apply"), file])
 
 

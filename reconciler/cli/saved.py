@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+from dataclasses import replace
 from pathlib import Path
 
 from reconciler.errors import UsageError
-from reconciler.plan.values import Plan
+from reconciler.plan.values import Context, Plan
 
 
 def saved_plan(path: Path) -> Plan | None:
@@ -32,6 +34,22 @@ def saved_plan(path: Path) -> Plan | None:
         f"{path} is neither a saved plan nor a manifest" + (": it is empty" if not data.strip() else ""),
         "plan --out FILE makes a saved plan; a manifest begins with apiVersion: reconciler/v1",
     )
+
+
+def check_place(plan: Plan, here: Context) -> None:
+    """Refuse the plan anywhere but where it was made. StalePlanError, before any call."""
+    from reconciler.plan import place
+
+    there = plan.context
+    if _is_same_file(there.state, here.state):
+        there = replace(there, state=here.state)
+    place.check_place(there, here)
+
+
+def _is_same_file(one: str, other: str) -> bool:
+    """Two ways to write the path of one local state."""
+    local = bool(one) and "://" not in one + other
+    return local and os.path.realpath(one) == os.path.realpath(other)
 
 
 def looks_like_plan(data: bytes) -> bool:

@@ -176,11 +176,20 @@ class Services:
         return named or (_LOCAL_PROJECT if self._local else "")
 
     @cached_property
+    def _location(self) -> str:
+        named = self._loaded.stack.location or self._environ.get("GOOGLE_CLOUD_LOCATION", "")
+        return named or (_LOCAL_LOCATION if self._local else "")
+
+    @property
+    def location(self) -> str:
+        """Where models are that name no location; "" where no kind that is used has one."""
+        return self._location if TUNING_JOB in self._used else ""
+
+    @cached_property
     def _regions(self) -> Regions:
-        location = self._loaded.stack.location or self._environ.get("GOOGLE_CLOUD_LOCATION", "")
         return Regions(
             project=self._project,
-            location=location or (_LOCAL_LOCATION if self._local else ""),
+            location=self._location,
             open=self._open_vertex,
             base_url=self._vertex_url,
             storage_url=self._storage_url,

@@ -246,6 +246,9 @@ class Context:
     Attributes:
         credential: its kind, never the secret.
         service: "google" or "emulator".
+        location: of manifests that name none; "" where no kind needs one.
+        state: where the state is, without a login.
+        embedded: the endpoint is an emulator inside the command, whose port means nothing.
     """
 
     endpoint: str = ""
@@ -253,6 +256,9 @@ class Context:
     credential: str = ""
     service: str = ""
     stack: str = ""
+    location: str = ""
+    state: str = ""
+    embedded: bool = False
 
 
 @dataclass(frozen=True, slots=True)

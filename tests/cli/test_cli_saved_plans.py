@@ -6,10 +6,12 @@ import json
 import os
 import stat
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from tests.cli.harness import PAIRS, Project, identity, model, stack
+from reconciler.emulator.server import running
+from tests.cli.harness import PAIRS, Project, Service, identity, model, stack
 
 CHANGED = [*PAIRS[:-1], ("19", "twenty")]
 CHANGING = ("POST", "PATCH", "DELETE")
@@ -367,3 +369,75 @@ def test_no_wait_and_timeout_go_with_a_saved_plan(project: Project) -> None:
     saved(project)
     project.run("apply", "p", "--no-wait", expect=0)
     assert project.service.creates() == 1
+
+
+def tuning(**metadata: str) -> dict[str, Any]:
+    """A tuning job whose data lies in a bucket."""
+    return {
+        "apiVersion": "reconciler/v1",
+        "kind": "TuningJob",
+        "metadata": {"name": "v", **metadata},
+        "spec": {
+            "base_model": "gemini-2.5-flash",
+            "supervised_tuning_spec": {
+                "training_dataset_uri": "gs://bkt/d.jsonl",
+                "hyper_parameters": {"epoch_count": 3},
+            },
+        },
+    }
+
+
+PLACES: list[tuple[dict[str, str], list[str]]] = [
+    ({"GOOGLE_CLOUD_PROJECT": "p2"}, ["the project p1 (here: p2)"]),
+    ({"GOOGLE_CLOUD_LOCATION": "europe-west4"}, ["the location us-central1 (here: europe-west4)"]),
+    ({"RECONCILER_STATE": "elsewhere"}, ["the state state/default.json (here: elsewhere/default.json)"]),
+    (
+        {"GOOGLE_CLOUD_PROJECT": "p2", "GOOGLE_CLOUD_LOCATION": "europe-west4"},
+        ["the project p1 (here: p2)", "the location us-central1 (here: europe-west4)"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("elsewhere", "said"), PLACES, ids=["project", "location", "state", "both"])
+def test_a_plan_is_carried_out_where_it_was_made_or_nowhere(
+    project: Project, elsewhere: dict[str, str], said: list[str]
+) -> None:
+    """Shown for one project, location and state, it sends nothing for another, and names both."""
+    url = project.service.url
+    project.environ |= {"GOOGLE_VERTEX_BASE_URL": url, "STORAGE_EMULATOR_HOST": url}
+    project.environ |= {"GOOGLE_CLOUD_PROJECT": "p1", "GOOGLE_CLOUD_LOCATION": "us-central1"}
+    turn = {"contents": [{"role": role, "parts": [{"text": "a"}]} for role in ("user", "model")]}
+    project.service.call("POST", "upload/storage/v1/b/bkt/o?uploadType=media&name=d.jsonl", turn)
+    project.declare(tuning())
+    saved(project)
+    result = project.run("apply", "p", environ=elsewhere, expect=1)
+    assert project.service.log() == []
+    for words in said:
+        assert words in result.err
+    assert not (project.root / "elsewhere" / "default.json").exists()
+    project.run("apply", "p", "--no-wait", "--state", str(project.root / "state"), expect=0)
+
+
+def test_a_plan_for_one_emulator_is_not_for_another(project: Project) -> None:
+    """Two endpoints of one sort are two places too."""
+    project.declare(model("one"))
+    saved(project)
+    with running() as other:
+        result = project.run("apply", "p", environ={"GOOGLE_GEMINI_BASE_URL": other.url}, expect=1)
+        assert f"the endpoint {project.service.url} (here: {other.url})" in result.err
+        assert Service(other.url).log() == []
+
+
+def test_a_plan_for_the_embedded_emulator_is_carried_out_by_it(project: Project) -> None:
+    """Its port is another one in each run, and means nothing."""
+    project.declare(model("one"))
+    project.plan("--out", "p", "--emulator")
+    project.run("apply", "p", "--emulator", expect=0)
+
+
+def test_a_plan_of_one_stack_is_not_for_another(project: Project) -> None:
+    """The stack's name is part of every id: the plan was shown with other ones."""
+    project.declare(stack("red"), model("one"))
+    saved(project)
+    project.declare(stack("blue"), model("one"))
+    assert "the stack red (here: blue)" in refused(project)

@@ -52,6 +52,8 @@ class Operation:
         named: False when no manifests were read, so that the stack's name is not held against the state.
         now: the time of day, aware.
         lag: seconds for which a model that was accepted may be invisible.
+        stopping: set when the run shall end.
+        begun: set before the first call that may begin or change something at a service.
     """
 
     loaded: Loaded
@@ -66,6 +68,7 @@ class Operation:
     named: bool = True
     lag: float = LAG_SECONDS
     stopping: threading.Event = field(default_factory=threading.Event)
+    begun: threading.Event = field(default_factory=threading.Event)
 
     def state(self) -> State:
         """The recorded state, refused when it is another stack's, service's or project's."""
@@ -171,6 +174,7 @@ class Operation:
             now=self.now,
             stopping=self.stopping,
             settings=settings,
+            begun=self.begun,
         )
 
     def unfinished(self) -> Plan:

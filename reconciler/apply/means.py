@@ -46,6 +46,7 @@ class Means:
         clock: monotonic seconds.
         now: the time of day, aware.
         stopping: set when we shall detach.
+        begun: set before the first call that may begin or change something at a service.
         deadline: by `clock`, when waiting ends; None for never.
     """
 
@@ -54,6 +55,7 @@ class Means:
     clock: Callable[[], float]
     now: Callable[[], datetime]
     stopping: threading.Event
+    begun: threading.Event
     settings: Settings
     pool: ThreadPoolExecutor
     deadline: float | None

@@ -36,6 +36,7 @@ def apply(
     now: Callable[[], datetime],
     stopping: threading.Event,
     settings: Settings,
+    begun: threading.Event | None = None,
 ) -> Iterator[Event]:
     """Make a plan true; yields what happened, each thing after it is recorded.
 
@@ -48,6 +49,7 @@ def apply(
         now: the time of day, aware.
         stopping: set when we shall detach.
         settings: see Settings.
+        begun: is set before the first call that may begin or change something at a service.
 
     Raises:
         StalePlanError: nothing was changed.
@@ -56,7 +58,8 @@ def apply(
     """
     pool = ThreadPoolExecutor(max_workers=settings.parallelism, thread_name_prefix="call")
     deadline = None if settings.timeout is None else clock() + settings.timeout
-    means = Means(providers, examples, clock, now, stopping, settings, pool, deadline)
+    begun = begun or threading.Event()
+    means = Means(providers, examples, clock, now, stopping, begun, settings, pool, deadline)
     try:
         yield from _Run(locks, means).events(recheck)
     finally:

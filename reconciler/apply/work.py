@@ -66,7 +66,6 @@ class Work:
         self._failing = 0.0
         self._halt: Exception | None = None
         self._sealed = False
-        self._begun = False
         self._grace = _GRACE
 
     def intend(self) -> None:
@@ -100,7 +99,7 @@ class Work:
             if not self._is_commit_due() and not self._gather():
                 break
         if self._halt is not None:
-            if self._begun and isinstance(self._halt, ReconcilerError):
+            if self._means.begun.is_set() and isinstance(self._halt, ReconcilerError):
                 self._halt.exit_code = ExitCode.FAILED
             raise self._halt
 
@@ -148,7 +147,7 @@ class Work:
         return change.address if accepted else None
 
     def _submit(self, task: Task) -> Future[object]:
-        ledger, session, examples = self._ledger, self._session, self._means.examples
+        ledger, session, means = self._ledger, self._session, self._means
         record = ledger.record(task.change.address)
         want = ledger.world.desired.get(task.change.address)
         source = ledger.source(task) or ""
@@ -156,11 +155,11 @@ class Work:
 
         def work() -> object:
             if not changing:
-                return call(task, record, want, source, examples)
+                return call(task, record, want, source, means.examples)
             session.ensure_held()
-            self._begun = True
+            means.begun.set()
             with fenced(session.ensure_held):
-                return call(task, record, want, source, examples)
+                return call(task, record, want, source, means.examples)
 
         return self._means.pool.submit(work)
 

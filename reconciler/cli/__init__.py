@@ -15,6 +15,7 @@ import click
 
 from reconciler import __version__
 from reconciler.cli import signals, standing, streams
+from reconciler.cli.defects import defect
 from reconciler.errors import Diagnostic, ExitCode, ReconcilerError
 
 COMMANDS = {
@@ -86,13 +87,13 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     given = sys.argv[1:] if arguments is None else arguments
     signals.interrupt()
     streams.prepare()
-    code = _run(given)
+    code = standing.of_error(_run(given))
     standing.keep(code)  # all is said and done
     for stream in (sys.stdout, sys.stderr):
         try:
             streams.write(stream, flush=True)
         except streams.OutputLostError as error:
-            said = _say(error.diagnostics, ExitCode.ERROR, as_json=False)
+            said = standing.of_error(_say(error.diagnostics, ExitCode.ERROR, as_json=False))
             code = said if code in {ExitCode.DONE, ExitCode.CHANGES} else code
     if any(not one.daemon for one in threading.enumerate() if one is not threading.main_thread()):
         os._exit(code)  # a call that nobody waits for any more must not hold the process
@@ -121,15 +122,10 @@ def _run(arguments: list[str]) -> int:
         return _say(error.diagnostics, error.exit_code, as_json=False)
     except ReconcilerError as error:
         return _say(error.diagnostics, error.exit_code, as_json=as_json)
-    except Exception as error:
-        if os.environ.get("RECONCILER_DEBUG"):
-            raise
-        defect = Diagnostic(
-            f"internal error: {type(error).__name__}: {str(error)[:200]}",
-            "This is a defect of reconciler, please report it; RECONCILER_DEBUG=1 shows where. "
-            "What was begun is recorded: run the command again to go on",
-        )
-        return _say((defect,), ExitCode.ERROR, as_json=as_json)
+    except SystemExit:
+        raise
+    except BaseException as error:  # noqa: BLE001 - a panic of a library in another language is one too
+        return _say((defect(error),), ExitCode.ERROR, as_json=as_json)
     return result if isinstance(result, int) else ExitCode.DONE
 
 

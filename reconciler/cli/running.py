@@ -12,8 +12,9 @@ from datetime import timedelta
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from reconciler.cli import signals, streams
+from reconciler.cli import signals, standing, streams
 from reconciler.cli.console import Console, emit, emit_error, timestamp
+from reconciler.cli.defects import defect
 from reconciler.errors import Diagnostic, ExitCode, ReconcilerError, UsageError
 from reconciler.events import Detached, Event, Failed, Progress, Skipped, exit_code
 
@@ -75,27 +76,45 @@ def carry_out(
         lag=operation.lag,
     )
     told: list[Event] = []
+    standing.watch(operation.begun.is_set)
     with _detaching(operation), _shown(console) as show:
+        printer = _Printer(show, console)
         try:
             for event in operation.apply(check, settings):
                 if isinstance(event, Detached):
                     event = replace(event, resume=resume)  # noqa: PLW2901 - the same event, completed
                 if not isinstance(event, Progress):
                     told.append(event)
-                with streams.at_best():
-                    show(event)
+                printer.show(event)
         except ReconcilerError as error:
-            if not told:
+            if not told and not operation.begun.is_set():
                 raise
             console.errors(error.diagnostics)
             return ExitCode.FAILED
         except KeyboardInterrupt:
             console.note(f"Interrupted twice: stopped at once. What was begun is recorded; run: {resume}")
-            return ExitCode.UNFINISHED
+            return max(exit_code(told), ExitCode.UNFINISHED)
     with streams.at_best():
         _conclude(console, told, resume)
         emit(flush=True)
-    return exit_code(told)
+    return ExitCode.FAILED if printer.is_broken else exit_code(told)
+
+
+class _Printer:
+    """Shows events; that one cannot be shown stops no work, and a defect in showing it is told once."""
+
+    def __init__(self, show: Callable[[Event], None], console: Console) -> None:
+        self._show, self._console = show, console
+        self.is_broken = False
+
+    def show(self, event: Event) -> None:
+        try:
+            with streams.at_best():
+                self._show(event)
+        except Exception as error:  # noqa: BLE001 - what was begun has to be recorded all the same
+            if not self.is_broken:
+                self._console.errors([defect(error)])
+            self.is_broken = True
 
 
 @contextmanager

@@ -1,6 +1,7 @@
-"""Signals after the end: what a run has ended in stands, and what still hangs can be left.
+"""What a run may end in, and signals after its end.
 
-Rule: a late SIGINT, SIGTERM or SIGHUP never changes the exit code, and never has to be answered with SIGKILL.
+Rules: nothing ends in 1 once something may have been begun at a service, a defect of ours neither. A late
+SIGINT, SIGTERM or SIGHUP never changes the exit code, and never has to be answered with SIGKILL.
 """
 
 from __future__ import annotations
@@ -12,6 +13,21 @@ from collections.abc import Callable
 from types import FrameType
 
 from reconciler.cli import signals
+from reconciler.errors import ExitCode
+
+_BEGUN: list[Callable[[], bool]] = []
+
+
+def watch(begun: Callable[[], bool]) -> None:
+    """From now on an error ends in 4 where `begun` says that a call may have begun something."""
+    _BEGUN.append(begun)
+
+
+def of_error(code: int) -> int:
+    """The exit code of a run that an error ended: 4 in place of 1 once something may have been begun."""
+    if code == ExitCode.ERROR and any(begun() for begun in _BEGUN):
+        return ExitCode.FAILED
+    return code
 
 
 class _Standing:

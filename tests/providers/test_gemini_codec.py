@@ -372,6 +372,17 @@ def test_another_model_than_asked_for_is_told() -> None:
         operations.accepted(OPERATION, "tunedModels/ours-abcdefgh")
 
 
+@pytest.mark.parametrize("metadata", [5, "x", [1], None, True])
+def test_metadata_that_is_no_object_is_none(metadata: object) -> None:
+    """It holds figures for people: a create that answers so was accepted, and its training is waited for."""
+    odd = {**OPERATION, "metadata": metadata}
+    accepted, told = operations.accepted(odd, NAME), operations.training_of(odd, NAME)
+    assert accepted == Accepted(NAME, OPERATION["name"], None, "")
+    assert told is not None
+    assert told.status is Status.CREATING
+    assert operations.of_create([odd]) == odd
+
+
 def test_the_first_poll_is_at_zero() -> None:
     """A metadata without progress is no progress yet, because zeros are left out."""
     told = operations.training_of(OPERATION, NAME)

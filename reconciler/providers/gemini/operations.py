@@ -15,7 +15,6 @@ from reconciler.providers.answers import (
     JsonObject,
     as_float,
     as_integer,
-    as_object,
     objects_of,
     text_of,
     wrong,
@@ -31,8 +30,8 @@ _CANCELLED = 1
 def accepted(operation: JsonObject, name: str) -> Accepted | None:
     """What a create's reply says; None when it is no operation, so that nothing is known."""
     operation_name = text_of(operation, "name")
-    metadata, response = operation.get("metadata") or {}, operation.get("response") or {}
-    if not (operation_name and isinstance(metadata, dict) and isinstance(response, dict)):
+    metadata, response = _metadata(operation), operation.get("response") or {}
+    if not (operation_name and isinstance(response, dict)):
         return None
     made = text_of(metadata, "tunedModel") or name
     if made != name:
@@ -54,9 +53,13 @@ def _total_steps(metadata: JsonObject) -> int | None:
 def of_create(found: Sequence[JsonObject]) -> JsonObject | None:
     """Among a model's operations the one that made it."""
     named = [one for one in found if text_of(one, "name")]
-    return next(
-        (one for one in named if "tunedModel" in (one.get("metadata") or {})), next(iter(named), None)
-    )
+    return next((one for one in named if "tunedModel" in _metadata(one)), next(iter(named), None))
+
+
+def _metadata(operation: JsonObject) -> JsonObject:
+    """What it tells of its progress; {} where that is no object: figures for people, and no more."""
+    metadata = operation.get("metadata")
+    return metadata if isinstance(metadata, dict) else {}
 
 
 def training_of(operation: JsonObject, name: str) -> Training | None:
@@ -64,7 +67,7 @@ def training_of(operation: JsonObject, name: str) -> Training | None:
 
     None when it is done and does not say how: then the model itself must be asked.
     """
-    metadata = as_object(operation.get("metadata"), name, "metadata")
+    metadata = _metadata(operation)
     error = operation.get("error")
     response = operation.get("response")
     try:

@@ -1,0 +1,19 @@
+"""What to say of an error that nobody foresaw."""
+
+from __future__ import annotations
+
+import os
+import traceback
+
+from reconciler.errors import Diagnostic
+
+
+def defect(error: BaseException) -> Diagnostic:
+    """A defect of ours, as it is told; with RECONCILER_DEBUG its traceback goes to stderr first."""
+    if os.environ.get("RECONCILER_DEBUG"):
+        traceback.print_exception(error)
+    return Diagnostic(
+        f"internal error: {type(error).__name__}: {str(error)[:200]}",
+        "This is a defect of reconciler, please report it; RECONCILER_DEBUG=1 shows where. "
+        "What was begun is recorded: run the command again to go on",
+    )

@@ -1,0 +1,47 @@
+"""Runs the command in this process with a defect put in; a process of the tests' own.
+
+Usage: defective.py PLACE COMMAND…: PLACE is where a TypeError is raised that nobody foresaw.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+
+def _defect(*_arguments: Any, **_named: Any) -> Any:
+    raise TypeError("a defect")
+
+
+def _after(original: Any) -> Any:
+    def act(*arguments: Any, **named: Any) -> Any:
+        original(*arguments, **named)
+        _defect()
+
+    return act
+
+
+def _put_in(place: str) -> None:
+    from reconciler.apply import outcomes
+    from reconciler.apply.steps import Step
+    from reconciler.cli import running
+    from reconciler.providers.gemini.provider import GeminiProvider
+    from reconciler.render import stream
+
+    places: dict[str, tuple[Any, str, Any]] = {
+        "list": (GeminiProvider, "list", _defect),
+        "create": (GeminiProvider, "create", _after(GeminiProvider.create)),
+        "settle": (outcomes, "_created", _defect),
+        "show": (stream, "event_records", _defect),
+        "conclude": (running, "_conclude", _defect),
+    }
+    owner, name, replacement = places[place]
+    setattr(owner, name, replacement)
+    outcomes._OUTCOMES[Step.CREATE] = outcomes._created
+
+
+if __name__ == "__main__":
+    from reconciler.cli import main
+
+    _put_in(sys.argv[1])
+    main(sys.argv[2:])

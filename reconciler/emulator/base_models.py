@@ -1,11 +1,14 @@
 """The models that others made: models.list and models.get.
 
 Only those that the settings call tunable have createTunedModel among their methods. Since May 2025
-the real service has none; an empty `tunable` is that service.
+the real service has none; an empty `tunable` is that service. A model whose day in `retires` has come is
+not there; a month before, if the settings say so, it cannot be tuned.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
+from reconciler.emulator.bases import is_retired
 from reconciler.emulator.calls import Call, Reply, page_size
 from reconciler.emulator.errors import ApiError
 from reconciler.emulator.page_tokens import decode, encode
@@ -31,17 +34,25 @@ def defaults(name: str) -> dict[str, Any]:
     return _BY_MODEL.get(name, DEFAULTS)
 
 
-def names(settings: Settings) -> list[str]:
-    """Return all base models, in the order of the list."""
-    return sorted({*settings.tunable, *_OTHERS})
+def names(settings: Settings, now: int) -> list[str]:
+    """Return the base models that are there at *now*, in the order of the list."""
+    return sorted(
+        name for name in {*settings.tunable, *_OTHERS} if not is_retired(name, settings.retires, now)
+    )
 
 
-def describe(name: str, settings: Settings) -> dict[str, Any]:
+def is_tunable(name: str, settings: Settings, now: int) -> bool:
+    """Whether a tuning on it may begin at *now*."""
+    blocked = settings.tuning_blocked_days
+    return name in settings.tunable and not is_retired(name, settings.retires, now, days_before=blocked)
+
+
+def describe(name: str, settings: Settings, now: int) -> dict[str, Any]:
     """Return a Model."""
     short = name.removeprefix("models/")
     version = short.rsplit("-", 1)[-1]
     methods = ["embedContent"] if "embedding" in name else ["generateContent", "countTokens"]
-    if name in settings.tunable:
+    if is_tunable(name, settings, now):
         methods.append("createTunedModel")
     model: dict[str, Any] = {
         "name": name,
@@ -53,6 +64,11 @@ def describe(name: str, settings: Settings) -> dict[str, Any]:
         "supportedGenerationMethods": methods,
     }
     return model if "embedding" in name else {**model, **defaults(name)}
+
+
+def base_of(fields: Mapping[str, Any]) -> str:
+    """Return the base model behind a tuned model, from the fields of that."""
+    return str(fields.get("baseModel") or fields["tunedModelSource"]["baseModel"])
 
 
 def not_found(name: str, version: str, method: str) -> ApiError:
@@ -70,9 +86,9 @@ def list_models(call: Call) -> Reply:
     parameters = call.parameters("page_size", "page_token")
     size = page_size(parameters, 50, 1000)
     after = decode(parameters.get("page_token", ""), "models")
-    known = names(call.settings)
+    known = names(call.settings, call.now)
     answer: dict[str, Any] = {
-        "models": [describe(name, call.settings) for name in known[after : after + size]]
+        "models": [describe(name, call.settings, call.now) for name in known[after : after + size]]
     }
     if after + size < len(known):
         answer["nextPageToken"] = encode(after + size, "models")
@@ -83,6 +99,6 @@ def get_model(call: Call) -> Reply:
     """models.get."""
     call.parameters()
     name = f"models/{call.path['model']}"
-    if name not in names(call.settings):
+    if name not in names(call.settings, call.now):
         raise not_found(name, call.version, "")
-    return Reply(payload=describe(name, call.settings))
+    return Reply(payload=describe(name, call.settings, call.now))

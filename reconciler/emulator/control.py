@@ -24,7 +24,7 @@ class Control:
         self._store = store
         with store.transaction():
             if given is None:
-                given = settings.merge(Settings(), store.fact("settings") or {})
+                given = settings.restored(store.fact("settings") or {})
             self.settings = given
             self._keep()
 

@@ -109,7 +109,7 @@ def patch(call: Call) -> Reply:
         raise invalid()
     sampling = _sampling(asked)
     fields = dict(model.fields)
-    standard = base_models.defaults(_base(fields))
+    standard = base_models.defaults(base_models.base_of(fields))
     for path in paths:
         if path in asked:
             fields[path] = sampling.get(path, asked[path])
@@ -162,7 +162,7 @@ def _source(call: Call, asked: dict[str, Any]) -> tuple[dict[str, Any], str]:
         origin = find_named(call, name)
         if tuning.state(origin.training, call.now) != "ACTIVE":
             raise failed_precondition(f"Tuned model {name} is not active.")
-        base = _base(origin.fields)
+        base = base_models.base_of(origin.fields)
         source: dict[str, Any] = {"tunedModelSource": {"tunedModel": name, "baseModel": base}}
     else:
         base = asked.get("baseModel", "")
@@ -173,13 +173,9 @@ def _source(call: Call, asked: dict[str, Any]) -> tuple[dict[str, Any], str]:
                 field="tuned_model.base_model",
             )
         source = {"baseModel": base}
-    if base not in call.settings.tunable:
+    if not base_models.is_tunable(base, call.settings, call.now):
         raise base_models.not_found(base, call.version, "createTunedModel")
     return source, base
-
-
-def _base(fields: dict[str, Any]) -> str:
-    return str(fields.get("baseModel") or fields["tunedModelSource"]["baseModel"])
 
 
 def _sampling(asked: dict[str, Any]) -> dict[str, Any]:

@@ -62,7 +62,7 @@ def main(url: str, data: str) -> dict[str, Any]:
         labels={"team": "red"},
     )
     tune = client.tunings.tune
-    job = tune(base_model="gemini-2.5-flash", training_dataset=dataset, config=config)
+    job = tune(base_model="gemini-3.1-flash-lite", training_dataset=dataset, config=config)
     began = job.state.name
     job = wait(client, job)
     endpoint, model = job.tuned_model.endpoint, job.tuned_model.model
@@ -74,7 +74,7 @@ def main(url: str, data: str) -> dict[str, Any]:
     listed = [item.name for item in client.models.list(config={"query_base": False})]
     changed = client.models.update(model=model, config={"display_name": "renamed", "description": "d"})
     second = wait(client, tune(base_model=model, training_dataset=dataset))
-    third = tune(base_model="gemini-2.5-flash", training_dataset=dataset)
+    third = tune(base_model="gemini-3.1-flash-lite", training_dataset=dataset)
     client.tunings.cancel(name=third.name)
     third = wait(client, third)
     try:

@@ -214,6 +214,7 @@ def test_the_package_is_cheap_to_import() -> None:
     assert set(shown.stdout.split()) <= {
         "reconciler",
         "reconciler.emulator",
+        "reconciler.emulator.bases",
         "reconciler.emulator.settings",
         "reconciler.emulator.errors",
     }
@@ -344,6 +345,17 @@ def test_given_settings_win_over_kept_ones(tmp_path: pathlib.Path) -> None:
         assert settings(emulator.url) == ("key", 7)
     with running(data=data, settings=Settings()) as emulator:
         assert settings(emulator.url) == ("none", 4)
+
+
+def test_a_day_that_was_taken_away_stays_away(tmp_path: pathlib.Path) -> None:
+    """A restart on the same file has the days of retirement as they were left."""
+    data = os.fspath(tmp_path / "data")
+    change = {"vertex_retires": {"gemini-2.5-flash": None, "gemini-3.5-flash": "2027-05-19"}}
+    with running(data=data) as emulator:
+        left = requests.post(f"{emulator.url}/emulator/settings", json=change, timeout=5).json()
+    with running(data=data) as emulator:
+        assert requests.get(f"{emulator.url}/emulator/settings", timeout=5).json() == left
+    assert "gemini-2.5-flash" not in left["vertex_retires"]
 
 
 def settings(url: str) -> tuple[str, float]:

@@ -15,7 +15,7 @@ SET = f"{PLACE}/datasets/7"
 
 def body(uri: str, **spec: object) -> dict[str, object]:
     """A job to ask for."""
-    return {"baseModel": "gemini-2.5-flash", "supervisedTuningSpec": {"trainingDatasetUri": uri, **spec}}
+    return {"baseModel": "gemini-3.1-flash-lite", "supervisedTuningSpec": {"trainingDatasetUri": uri, **spec}}
 
 
 def test_an_evaluation_has_a_place_when_its_job_has_ended(api: Api) -> None:
@@ -56,5 +56,5 @@ def test_a_multimodal_dataset_is_trained_on_unseen(api: Api) -> None:
 def test_preferences_are_no_multimodal_dataset(api: Api) -> None:
     """Documented for supervised tuning only."""
     spec = {"preferenceOptimizationSpec": {"trainingDatasetUri": SET}}
-    asked = {"baseModel": "gemini-2.5-flash", **spec}
+    asked = {"baseModel": "gemini-3.1-flash-lite", **spec}
     assert Vertex(api).refused("POST", "tuningJobs", json=asked)[:2] == (400, "INVALID_ARGUMENT")

@@ -77,7 +77,7 @@ def test_count_tokens(vertex: Vertex, endpoint: str) -> None:
 
 def test_base_models_echo(vertex: Vertex) -> None:
     """A published model says that nobody is there; one that does not exist is a 404."""
-    path = "publishers/google/models/gemini-2.5-flash"
+    path = "publishers/google/models/gemini-3.1-flash-lite"
     assert "it was asked: hello" in text_of(
         vertex.ok("POST", f"{path}:generateContent", json=prompt("hello"))
     )

@@ -82,7 +82,7 @@ def test_only_the_last_checkpoint(vertex: Vertex) -> None:
 def test_both_spellings_and_both_versions(vertex: Vertex) -> None:
     """snake_case and camelCase are one request, and v1beta1 serves the same jobs as v1."""
     request = {
-        "base_model": "publishers/google/models/gemini-2.5-flash",
+        "base_model": "publishers/google/models/gemini-3.1-flash-lite",
         "supervised_tuning_spec": {
             "training_dataset_uri": DATA,
             "hyper_parameters": {"epoch_count": "2", "adapter_size": 3},
@@ -176,15 +176,19 @@ def test_all_unknown_fields_are_named(vertex: Vertex) -> None:
 @pytest.mark.parametrize(
     ("base", "size", "fits"),
     [
-        ("gemini-2.5-flash", "ADAPTER_SIZE_SIXTEEN", True),
-        ("gemini-2.5-flash", "ADAPTER_SIZE_THIRTY_TWO", False),
+        ("gemini-3.1-flash-lite", "ADAPTER_SIZE_SIXTEEN", True),
+        ("gemini-3.1-flash-lite", "ADAPTER_SIZE_THIRTY_TWO", False),
+        ("translation-llm-002", "ADAPTER_SIZE_FOUR", True),
+        ("translation-llm-002", "ADAPTER_SIZE_TWO", False),
         ("gemini-2.5-pro", "ADAPTER_SIZE_EIGHT", True),
         ("gemini-2.5-pro", "ADAPTER_SIZE_SIXTEEN", False),
         ("gemini-3.5-flash-lite", "ADAPTER_SIZE_ONE", True),
     ],
 )
-def test_adapter_sizes(vertex: Vertex, base: str, size: str, fits: bool) -> None:  # noqa: FBT001
+def test_adapter_sizes(start: Callable[..., Api], base: str, size: str, fits: bool) -> None:  # noqa: FBT001
     """Adapters fit their base model, else the service's own words refuse them."""
+    vertex = Vertex(start(vertex_tunable=(base,), vertex_retires={}))
+    vertex.upload_pairs()
     request = body(baseModel=base, supervisedTuningSpec=spec(adapterSize=size))
     response = vertex.call("POST", "tuningJobs", json=request)
     if fits:
@@ -196,26 +200,26 @@ def test_adapter_sizes(vertex: Vertex, base: str, size: str, fits: bool) -> None
 
 
 def test_no_own_key_for_gemini_3(vertex: Vertex) -> None:
-    """A customer's encryption key is taken by 2.5, and refused by 3.x."""
+    """A customer's encryption key is taken by a base of another kind, and refused by 3.x."""
     key = {"kmsKeyName": "projects/p/locations/us-central1/keyRings/r/cryptoKeys/k"}
-    job = vertex.finished(encryptionSpec=key)
+    job = vertex.finished(encryptionSpec=key, baseModel="translation-llm-002")
     assert vertex.ok("GET", job["tunedModel"]["model"])["encryptionSpec"] == key
     request = body(encryptionSpec=key, baseModel="gemini-3.5-flash")
     assert vertex.refused("POST", "tuningJobs", json=request)[1] == "FAILED_PRECONDITION"
 
 
 def test_gemini_3_is_tuned_in_two_regions(vertex: Vertex) -> None:
-    """A region without tuning of 3.x is told in the refusal; 2.5 is tuned there."""
+    """A region without tuning of 3.x is told in the refusal; another base is tuned there."""
     elsewhere = "projects/my-project/locations/asia-east1/tuningJobs"
     request = body(baseModel="gemini-3.5-flash")
     code, _, message = vertex.refused("POST", elsewhere, json=request)
     assert code == 400
     assert "us-central1 or europe-west4" in message
     assert vertex.ok("POST", elsewhere.replace("asia-east1", "europe-west4"), json=request)
-    assert vertex.ok("POST", elsewhere, json=body())
+    assert vertex.ok("POST", elsewhere, json=body(baseModel="translation-llm-002"))
 
 
-def test_retired_base_models(start: Callable[..., Api]) -> None:
+def test_base_models_that_are_taken(start: Callable[..., Api]) -> None:
     """Which base models are taken can be set; none is a service where nothing can be tuned."""
     vertex = Vertex(start(vertex_tunable=()))
     vertex.upload_pairs()

@@ -119,7 +119,7 @@ def test_models_and_endpoints_have_filters_and_pages(four: Vertex) -> None:
         ('displayName="b"', "b"),
         ("labels.tune-type:*", "cba"),
         ("labels.tune-type=sft AND labels:size", "ca"),
-        ('baseModelName="gemini-2.5-flash"', "cba"),
+        ('baseModelName="gemini-3.1-flash-lite"', "cba"),
         ('baseModelName="text-bison"', ""),
     ]:
         models = four.ok("GET", "models", params={"filter": wanted}).get("models", [])

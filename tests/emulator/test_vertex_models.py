@@ -28,7 +28,7 @@ def test_nothing_is_there_before_the_end(vertex: Vertex) -> None:
         assert resource["labels"]["team"] == "red"
         assert resource["labels"]["tune-type"] == "sft"
     assert model["versionId"] == "1"
-    assert model["baseModelSource"]["genieSource"]["baseModelUri"].endswith("/gemini-2.5-flash")
+    assert model["baseModelSource"]["genieSource"]["baseModelUri"].endswith("/gemini-3.1-flash-lite")
     deployed = endpoint["deployedModels"]
     assert [item["model"] for item in deployed] == [tuned["model"]]
     assert endpoint["trafficSplit"] == {deployed[0]["id"]: 100}
@@ -168,7 +168,7 @@ def test_going_on_from_a_tuned_model(vertex: Vertex, job: dict[str, Any]) -> Non
     parent = job["tunedModel"]["model"]
     source = {"tunedModelName": parent, "checkpointId": "1"}
     going_on = vertex.finished(baseModel=None, preTunedModel=source, tunedModelDisplayName=None)
-    assert going_on["preTunedModel"] == {**source, "baseModel": "gemini-2.5-flash"}
+    assert going_on["preTunedModel"] == {**source, "baseModel": "gemini-3.1-flash-lite"}
     assert going_on["tunedModel"]["model"] == parent.removesuffix("@1") + "@2"
     elsewhere = vertex.finished(baseModel=None, preTunedModel=source, tunedModelDisplayName="other")
     assert elsewhere["tunedModel"]["model"].endswith("@1")

@@ -119,7 +119,7 @@ class Vertex:
 def body(**fields: Any) -> dict[str, Any]:
     """Return the body of a create request."""
     usual: dict[str, Any] = {
-        "baseModel": "gemini-2.5-flash",
+        "baseModel": "gemini-3.1-flash-lite",
         "supervisedTuningSpec": {"trainingDatasetUri": DATA, "hyperParameters": {"epochCount": "2"}},
         "tunedModelDisplayName": "number generator",
     }

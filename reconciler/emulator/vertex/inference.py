@@ -5,6 +5,7 @@ import json
 import re
 from typing import Any
 
+from reconciler.emulator.bases import is_retired
 from reconciler.emulator.calls import Call, Reply
 from reconciler.emulator.errors import ApiError, failed_precondition, invalid
 from reconciler.emulator.inference import nearest
@@ -75,21 +76,27 @@ def _model_answer(call: Call, prompt: str | None) -> tuple[str, str]:
     """Return the answer, or none without a prompt, and the version of the model."""
     if "publisher_model" in call.path:
         name = call.path["publisher_model"]
-        if not re.fullmatch(r"gemini-[0-9].*|translation-llm.*", name):
-            raise ApiError(
-                404,
-                f"Publisher Model `{name[:80]}` was not found or your project does not have access to it.",
-            )
+        gone = is_retired(name, call.settings.vertex_retires, call.now)
+        if gone or not re.fullmatch(r"gemini-[0-9].*|translation-llm.*", name):
+            raise _no_publisher_model(name)
         return f"The emulator has no model behind {name}; it was asked: {(prompt or '')[:200]}", name
     records = Records(call.store.connection)
     endpoint = find_endpoint(call, records)
     if not is_deployed(endpoint, call.now):
         raise failed_precondition("The Endpoint has no DeployedModel to serve the request.")
     version = f"{endpoint.system['base']}"
+    ends = call.settings.tuned_ends_with_base
+    if ends and is_retired(version, call.settings.vertex_retires, call.now):
+        raise _no_publisher_model(version)
     pairs = records.pairs(endpoint.job)
     if not pairs:
         return f"The emulator does not know what was learnt; it was asked: {(prompt or '')[:200]}", version
     return nearest(prompt, pairs) if prompt is not None else "", version
+
+
+def _no_publisher_model(name: str) -> ApiError:
+    text = f"Publisher Model `{name[:80]}` was not found or your project does not have access to it."
+    return ApiError(404, text)
 
 
 def _text(content: dict[str, Any]) -> str:

@@ -1,11 +1,12 @@
 """What may be asked of a tuning job: the checks of a create request, and the gaps filled.
 
-The base models and their adapter sizes are those of the tuning guides of 2026.
+The base models, their days and their adapter sizes stand in reconciler.emulator.bases.
 """
 
 import re
 from typing import Any
 
+from reconciler.emulator.bases import adapter_sizes, is_retired
 from reconciler.emulator.calls import Call
 from reconciler.emulator.errors import ApiError, failed_precondition, invalid
 from reconciler.emulator.schema import camel
@@ -21,7 +22,6 @@ from reconciler.emulator.vertex.versions import find_version
 
 SPECS = ("supervisedTuningSpec", "preferenceOptimizationSpec")
 _KEY = r"projects/[^/]+/locations/(?P<location>[^/]+)/keyRings/[^/]+/cryptoKeys/[^/]+"
-_UNTIL_EIGHT = ("gemini-2.5-pro",)
 _REGIONS_OF_3 = ("us-central1", "europe-west4")
 
 
@@ -32,6 +32,7 @@ def read_job(call: Call, records: Records) -> tuple[dict[str, Any], ModelVersion
         job.pop(camel(name), None)
     parent = _source(call, records, job)
     base = parent.system["base"] if parent else job["baseModel"].removeprefix("publishers/google/models/")
+    _check_base(call, base, "pre_tuned_model" if parent else "base_model")
     specs = [name for name in SPECS if name in job]
     if not specs:
         text = "Exactly one of supervised_tuning_spec, preference_optimization_spec must be set."
@@ -54,10 +55,6 @@ def read_job(call: Call, records: Records) -> tuple[dict[str, Any], ModelVersion
 def _source(call: Call, records: Records, job: dict[str, Any]) -> ModelVersion | None:
     base = job.get("baseModel", "")
     if base:
-        known = call.settings.vertex_tunable
-        if base.removeprefix("publishers/google/models/") not in known:
-            raise invalid(f"Base model {base[:120]} is not supported.", field="tuning_job.base_model")
-        _check_region(call, base.removeprefix("publishers/google/models/"))
         return None
     name = job.get("preTunedModel", {}).get("tunedModelName", "")
     if not name:
@@ -74,6 +71,16 @@ def _source(call: Call, records: Records, job: dict[str, Any]) -> ModelVersion |
         raise invalid(f"Checkpoint {asked[:40]} does not exist.", field=f"{at}.checkpoint_id")
     job["preTunedModel"]["baseModel"] = version.system["base"]
     return version
+
+
+def _check_base(call: Call, base: str, field: str) -> None:
+    """Raise a 400 for a base that is not tunable, or not any more; no document has a text of its own."""
+    settings = call.settings
+    blocked = settings.tuning_blocked_days
+    is_gone = is_retired(base, settings.vertex_retires, call.now, days_before=blocked)
+    if is_gone or base not in settings.vertex_tunable:
+        raise invalid(f"Base model {base[:120]} is not supported.", field=f"tuning_job.{field}")
+    _check_region(call, base)
 
 
 def _check_region(call: Call, base: str) -> None:
@@ -113,8 +120,8 @@ def _check_evaluation(spec: dict[str, Any]) -> None:
 
 def _hyperparameters(base: str, asked: dict[str, Any]) -> dict[str, Any]:
     size = asked.get("adapterSize", ADAPTER_SIZES[0])
-    most = "ADAPTER_SIZE_EIGHT" if base in _UNTIL_EIGHT else "ADAPTER_SIZE_SIXTEEN"
-    if ADAPTER_SIZES.index(size) > ADAPTER_SIZES.index(most):
+    fitting = [ADAPTER_SIZES[size.bit_length()] for size in adapter_sizes(base)]
+    if size not in (ADAPTER_SIZES[0], *fitting):
         raise ApiError(400, "The adapter size is not supported for this base model.")
     if not 1 <= asked.get("epochCount", 1) <= 100:
         raise invalid("epoch_count must be between 1 and 100.", field="epoch_count")

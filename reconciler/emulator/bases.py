@@ -1,0 +1,70 @@
+"""The base models that can be or could be tuned: one table, each API with dates of its own.
+
+Vertex: Google's pages "Model versions and lifecycle" and "About supervised fine-tuning", as of October
+2026. A day "or later" is a floor and no retirement. Gemini API: its fine-tuning guide, 2024 to 2025; both of
+its bases are long retired there and kept here, so that Google's tutorial still runs.
+"""
+
+import dataclasses
+import datetime as dt
+from collections.abc import Mapping
+
+_UNTIL_SIXTEEN = (1, 2, 4, 8, 16)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Base:
+    """A base model.
+
+    Attributes:
+        retires: the day (YYYY-MM-DD) from which it is gone; '' while none is set.
+        adapter_sizes: those that a tuning may ask for.
+    """
+
+    retires: str = ""
+    adapter_sizes: tuple[int, ...] = _UNTIL_SIXTEEN
+
+
+VERTEX: Mapping[str, Base] = {
+    "gemini-3.1-flash-lite": Base(),
+    "gemini-3.5-flash": Base(),
+    "gemini-3.5-flash-lite": Base(),
+    "translation-llm-002": Base(adapter_sizes=(4,)),
+    "gemini-2.5-flash": Base(retires="2026-10-20"),
+    "gemini-2.5-flash-lite": Base(retires="2026-10-20"),
+    "gemini-2.5-pro": Base(retires="2026-10-20", adapter_sizes=(1, 2, 4, 8)),
+    "gemini-2.0-flash": Base(retires="2026-06-01"),
+    "gemini-2.0-flash-001": Base(retires="2026-06-01"),
+    "gemini-2.0-flash-lite": Base(retires="2026-06-01"),
+    "gemini-2.0-flash-lite-001": Base(retires="2026-06-01"),
+    "gemini-1.5-flash-002": Base(retires="2025-09-24"),
+    "gemini-1.5-pro-002": Base(retires="2025-09-24"),
+    "gemini-1.5-flash-001": Base(retires="2025-05-24"),
+    "gemini-1.5-pro-001": Base(retires="2025-05-24"),
+    "gemini-1.0-pro-001": Base(retires="2025-04-21"),
+    "gemini-1.0-pro-002": Base(retires="2025-04-21"),
+}
+GEMINI = ("models/gemini-1.0-pro-001", "models/gemini-1.5-flash-001-tuning")
+# What the settings start from.
+VERTEX_TUNABLE = tuple(name for name, base in VERTEX.items() if not base.retires)
+VERTEX_RETIRES = {name: base.retires for name, base in VERTEX.items() if base.retires}
+
+
+def adapter_sizes(name: str) -> tuple[int, ...]:
+    """Return the adapter sizes that a base model of Vertex takes."""
+    return VERTEX.get(name, Base()).adapter_sizes
+
+
+def is_retired(name: str, retires: Mapping[str, str], now: int, *, days_before: int = 0) -> bool:
+    """Whether the day of *name* in *retires*, or so many days before it, has come.
+
+    Args:
+        name: a base model.
+        retires: days by name; a model without one does not retire.
+        now: microseconds since 1970.
+        days_before: 30, say, for a month before.
+    """
+    if name not in retires:
+        return False
+    today = dt.datetime.fromtimestamp(now // 1_000_000, dt.UTC).date()
+    return today >= dt.date.fromisoformat(retires[name]) - dt.timedelta(days=days_before)

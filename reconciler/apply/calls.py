@@ -89,7 +89,7 @@ def training_of(live: Live, total_steps: int | None) -> Training:
     """How a training goes, as the model itself shows it (a list is one request for many)."""
     last = live.snapshots[-1] if live.snapshots else None
     step = last.step if last else None
-    percent = 100.0 * step / total_steps if step and total_steps else None
+    percent = min(100.0, 100.0 * step / total_steps) if step and total_steps else None
     return Training(
         status=live.status,
         percent=percent,

@@ -18,6 +18,9 @@ MANY = 8
 SHORTEST, LONGEST = 0.5, 30.0
 """Seconds between two polls."""
 
+MOST_REMAINING = 30 * 86_400.0
+"""Seconds: no training takes a month, so what promises a longer one is no estimate."""
+
 
 def interval(elapsed: float, remaining: float | None) -> float:
     """Seconds until the next poll.
@@ -43,6 +46,8 @@ def progress(address: Address, model: Model, training: Training, now: datetime) 
     if percent is None and step is not None and total:
         percent = min(100.0, 100.0 * step / total)
     remaining = elapsed * (100.0 - percent) / percent if percent else None
+    if remaining is not None and remaining > MOST_REMAINING:  # a percentage that hardly differs from 0
+        remaining = None
     return Progress(
         address,
         model.id,

@@ -1,15 +1,22 @@
 """Reading the JSON of Google's APIs: values of a known type, or an error that names resource and field.
 
-Rules: unknown fields are ignored, a wrong type is an error. proto3 leaves zero values out.
+Rules: unknown fields are ignored. A compared field of a wrong type, or with a value that no such field can
+hold, is an error; a figure for people that makes no sense is left out. An answer about something else than
+what was asked for is no answer. proto3 leaves zero values out, and may write numbers as text.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, TypeAlias
 
+from reconciler.bounds import FLOAT32, INT64
 from reconciler.errors import ServiceError
+
+_NUMBER = re.compile(r"-?[0-9]{1,40}(?:\.[0-9]{1,40})?(?:[eE][+-]?[0-9]{1,4})?")
+_TIME = re.compile(r"2[01][0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9:]{8}(?:\.[0-9]{1,9})?(?:Z|[+-][0-9]{2}:[0-9]{2})")
 
 JsonObject: TypeAlias = dict[str, Any]
 
@@ -22,21 +29,23 @@ def as_text(value: object) -> str:
 
 
 def as_integer(value: object) -> int:
-    """An integer, also in the string that int64 has in JSON; TypeError otherwise."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if isinstance(value, float) and value.is_integer():  # what JavaScript makes of 5
-        return int(value)
+    """An int64, also in the text that it has in JSON; TypeError otherwise."""
     if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,19}", value):
-        return int(value)
+        value = int(value)
+    elif isinstance(value, str) and _NUMBER.fullmatch(value):
+        value = float(value)
+    if isinstance(value, float) and value.is_integer():  # what JavaScript makes of 5
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and value in INT64:
+        return value
     raise TypeError("an integer")
 
 
 def as_float(value: object) -> float:
-    """A number, or the three that JSON cannot write ("NaN" of a diverged loss); TypeError otherwise."""
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return float(value)
-    if isinstance(value, str) and value in {"NaN", "Infinity", "-Infinity"}:
+    """A finite number of single precision, also as text; TypeError otherwise."""
+    if isinstance(value, str) and _NUMBER.fullmatch(value):
+        value = float(value)
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= FLOAT32:
         return float(value)
     raise TypeError("a number")
 
@@ -48,11 +57,66 @@ def as_integers(value: object) -> tuple[int, ...]:
     raise TypeError("a list of integers")
 
 
+def count_of(document: JsonObject, key: str) -> int | None:
+    """A figure for people: a whole number from 0; 0 when absent, None where it makes no sense."""
+    try:
+        count = as_integer(_given(document, key))
+    except TypeError:
+        return None
+    return count if count >= 0 else None
+
+
+def percent_of(document: JsonObject, key: str) -> float | None:
+    """A figure for people: 0 to 100; 0 when absent, None where it makes no sense."""
+    figure = figure_of(document, key)
+    return figure if figure is not None and 0 <= figure <= 100 else None
+
+
+def figure_of(document: JsonObject, key: str) -> float | None:
+    """A figure for people: a finite number; 0 when absent, None where it makes no sense."""
+    try:
+        return as_float(_given(document, key))
+    except TypeError:
+        return None
+
+
+def _given(document: JsonObject, key: str) -> object:
+    value = document.get(key)
+    return 0 if value is None else value
+
+
+def time_of(document: JsonObject, key: str) -> str:
+    """A time for people, RFC 3339 as received; "" when absent, and where it makes no sense."""
+    value = document.get(key)
+    if not isinstance(value, str) or not _TIME.fullmatch(value):
+        return ""
+    try:
+        datetime.fromisoformat(value)
+    except ValueError:
+        return ""
+    return value
+
+
+def listed_objects(document: JsonObject, key: str) -> Sequence[JsonObject]:
+    """The objects of a list for people; what is none is left out."""
+    value = document.get(key)
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else ()
+
+
 def wrong(where: str, what: str, value: object, expected: str) -> ServiceError:
     """The error for an answer of the wrong type."""
     return ServiceError(
         f"{where}: the service answered {what} = {ascii(value)[:60]}, which is not {expected}",
         "Check that the endpoint is that service's; if it is, this version does not understand its answer.",
+    )
+
+
+def about_another(where: str, asked: str, found: object) -> ServiceError:
+    """The error for an answer about something else: who believes it deletes or trains for somebody else."""
+    return ServiceError(
+        f"{where}: the service was asked about {asked} and answered about {ascii(found)[:120]}",
+        "Nothing is concluded from that. Check that the endpoint is that service's, and that no proxy or "
+        "cache stands in between.",
     )
 
 

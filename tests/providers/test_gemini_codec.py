@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import math
 import re
 import warnings
 from collections.abc import Callable
@@ -275,10 +274,16 @@ def test_unknown_fields_are_ignored() -> None:
         {"state": {}},
         {"tuningTask": []},
         {"tuningTask": {"hyperparameters": 5}},
-        {"tuningTask": {"snapshots": {}}},
-        {"tuningTask": {"snapshots": [1]}},
-        {"tuningTask": {"snapshots": [{"step": "x"}]}},
         {"tunedModelSource": "tunedModels/x"},
+        {"temperature": "NaN"},
+        {"temperature": float("nan")},
+        {"temperature": float("inf")},
+        {"temperature": 1e39},
+        {"topP": 10**400},
+        {"topK": 2**63},
+        {"topK": float("inf")},
+        {"topK": "1e400"},
+        {"readerProjectNumbers": [str(2**63)]},
     ],
     ids=str,
 )
@@ -380,7 +385,7 @@ def test_metadata_that_is_no_object_is_none(metadata: object) -> None:
     assert accepted == Accepted(NAME, OPERATION["name"], None, "")
     assert told is not None
     assert told.status is Status.CREATING
-    assert operations.of_create([odd]) == odd
+    assert operations.of_create([odd], NAME) == odd
 
 
 def test_the_first_poll_is_at_zero() -> None:
@@ -443,9 +448,89 @@ def test_a_failed_model_alone_has_no_reason() -> None:
     assert (told.status, told.error) == (Status.FAILED, operations.NO_REASON)
 
 
-def test_a_diverged_loss_is_read() -> None:
-    """A mean loss that JSON cannot write as a number comes as text."""
-    assert math.isnan(codec.snapshot({"step": 1, "meanLoss": "NaN"}, NAME).mean_loss)
+NONSENSE = [float("nan"), float("inf"), "NaN", "-Infinity", 10**400, "9" * 5000, -1e300, True, [], {}, "x"]
+"""Values that no figure has."""
+
+
+@pytest.mark.parametrize("value", NONSENSE, ids=lambda value: str(value)[:20])
+@pytest.mark.parametrize("key", ["step", "epoch", "meanLoss"])
+def test_a_point_that_makes_no_sense_is_left_out(key: str, value: object) -> None:
+    """A loss curve is for people: it has its other points, in a model and in an operation."""
+    points = [{"step": 1, "meanLoss": 2.5}, {"step": 2, "epoch": 1, "meanLoss": 1.5, key: value}]
+    found = codec.live({"name": NAME, "tuningTask": {"snapshots": points}}, curve=True)
+    assert found.snapshots == (Snapshot(1, 0, 2.5),)
+    assert codec.live({"name": NAME, "tuningTask": {"snapshots": points}}, curve=False).snapshots == (
+        Snapshot(1, 0, 2.5),
+    )
+    told = operations.training_of({**OPERATION, "metadata": {"snapshots": points}}, NAME)
+    assert told is not None
+    assert told.snapshots == (Snapshot(1, 0, 2.5),)
+
+
+@pytest.mark.parametrize("odd", [{}, [1], [{"step": "x"}], "x", 5])
+def test_snapshots_of_another_shape_are_none(odd: object) -> None:
+    """They are for people; the model is read without them."""
+    assert codec.live({**MODEL, "tuningTask": {"snapshots": odd}}, curve=True).snapshots == ()
+
+
+@pytest.mark.parametrize("value", [*NONSENSE, -5, "-5", 2**63], ids=lambda value: str(value)[:20])
+def test_progress_that_makes_no_sense_is_left_out(value: object) -> None:
+    """Steps and percentages are for people: they are unknown then, and the training goes on."""
+    metadata = {"totalSteps": value, "completedSteps": value, "completedPercent": value}
+    told = operations.training_of({**OPERATION, "metadata": metadata}, NAME)
+    assert told is not None
+    assert (told.status, told.percent, told.step, told.total_steps) == (Status.CREATING, None, None, None)
+    accepted = operations.accepted({**OPERATION, "metadata": metadata}, NAME)
+    assert accepted is not None
+    assert accepted.total_steps is None
+
+
+@pytest.mark.parametrize("time", ["yesterday", "2026-13-01T00:00:00Z", "0001-01-01T00:00:00Z", 5, "9" * 5000])
+def test_a_time_that_is_none_is_left_out(time: object) -> None:
+    """Times are for people."""
+    found = codec.live({**MODEL, "createTime": time, "tuningTask": {"completeTime": time}}, curve=True)
+    assert (found.create_time, found.complete_time) == ("", "")
+
+
+def test_numbers_may_come_as_text() -> None:
+    """proto3 allows it in JSON."""
+    shown = {"name": NAME, "temperature": "0.7", "topP": "9.5e-1", "topK": "40"}
+    assert codec.live(shown, curve=True).attributes == {"temperature": 0.7, "top_p": 0.95, "top_k": 40}
+    point = {"step": "3", "epoch": "1", "meanLoss": "1.5"}
+    assert codec.live({"name": NAME, "tuningTask": {"snapshots": [point]}}, curve=True).snapshots == (
+        Snapshot(3, 1, 1.5),
+    )
+
+
+OTHER = "tunedModels/the-good-model"
+
+
+def test_an_operation_of_another_model_tells_nothing() -> None:
+    """Its name, its metadata or its response may be another's: then the model itself must be asked."""
+    good = {**MODEL, "name": OTHER}
+    nameless = {key: value for key, value in MODEL.items() if key != "name"}
+    for odd in (
+        {"name": f"{OTHER}/operations/one"},
+        {"metadata": {"tunedModel": OTHER}},
+        {"done": True, "response": good},
+        {"done": True, "response": nameless},
+        {"name": f"{OTHER}/operations/one", "error": {"code": 13, "message": "out of chips"}},
+    ):
+        assert operations.training_of({**OPERATION, **odd}, NAME) is None
+    assert operations.of_create([{"name": f"{OTHER}/operations/one"}], NAME) is None
+
+
+def test_a_model_that_was_not_asked_for_is_no_answer() -> None:
+    """An answer about another name is an error that names both."""
+    with pytest.raises(ServiceError, match=rf"asked about {OTHER} and answered about '{NAME}'"):
+        codec.live(MODEL, curve=True, asked=OTHER)
+
+
+@pytest.mark.parametrize("rest", ["../x", "x?y", "x/y", "\ud800"])
+def test_a_name_that_is_no_name_is_refused(rest: str) -> None:
+    """It could not be asked for, nor written down."""
+    with pytest.raises(ServiceError, match="name"):
+        codec.live({"name": f"tunedModels/{rest}"}, curve=True)
 
 
 # ---------------------------------------------------------------- everything else

@@ -76,6 +76,47 @@ def test_a_list_follows_its_pages(wire: Wire, provider: GeminiProvider) -> None:
     ]
 
 
+def test_a_model_listed_in_two_conditions_is_asked_for(wire: Wire, provider: GeminiProvider) -> None:
+    """Pages that changed while they were read show it twice: neither is believed, whichever comes first."""
+    active = {**MODEL, "state": "ACTIVE"}
+    for first, second in ((active, {**MODEL, "state": "FAILED"}), ({**MODEL, "state": "FAILED"}, active)):
+        wire.requests.clear()
+        wire.script = [answer({"tunedModels": [first, second]}), answer(active)]
+        assert [one.status for one in provider.list()] == [Status.ACTIVE]
+        assert calls(wire) == ["GET v1beta/tunedModels", f"GET v1beta/{NAME}"]
+    wire.script = [answer({"tunedModels": [MODEL, active]}), MISSING]
+    assert list(provider.list()) == []
+
+
+def test_an_answer_about_another_model_is_no_answer(wire: Wire, provider: GeminiProvider) -> None:
+    """A get, an operation, a delete that looks first: none believes what was not asked for."""
+    other = "tunedModels/the-good-model"
+    good = {**MODEL, "name": other, "state": "ACTIVE"}
+    wire.always = answer(good)
+    for act in (provider.get, provider.delete):
+        with pytest.raises(ServiceError, match=f"asked about {NAME}"):
+            act(HANDLE)
+    wire.always = answer({**OPERATION, "name": f"{other}/operations/one", "done": True, "response": good})
+    with pytest.raises(ServiceError, match="asked about"):
+        provider.poll(POLLED)
+    assert not [one for one in calls(wire) if not one.startswith("GET")]
+
+
+def test_a_response_about_another_model_promotes_nothing(wire: Wire, provider: GeminiProvider) -> None:
+    """The model itself is asked, and it is still in training."""
+    good = {**MODEL, "name": "tunedModels/the-good-model", "state": "ACTIVE"}
+    wire.script = [answer({**OPERATION, "done": True, "response": good}), answer(MODEL)]
+    assert provider.poll(POLLED).status is Status.CREATING
+
+
+def test_a_create_answered_with_an_operation_of_nothing_is_looked_for(
+    wire: Wire, provider: GeminiProvider
+) -> None:
+    """Whose operation it is must be said: else it is not known whether the create was accepted."""
+    wire.script = [answer({"name": "operations/one"}), answer(MODEL), answer({"operations": [OPERATION]})]
+    assert create(provider) == Accepted(NAME, OPERATION["name"], 3, MODEL["createTime"])  # type: ignore[arg-type]
+
+
 def test_an_empty_list_is_empty(wire: Wire, provider: GeminiProvider) -> None:
     """`{}` is what the service says of no models."""
     wire.always = answer({})

@@ -5,6 +5,7 @@ Walks plain dictionaries, because a list of 10,000 models is read on every plan.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from types import NoneType
 
@@ -12,19 +13,26 @@ from reconciler.kind import Field, FieldType, OnChange
 from reconciler.model import Attributes, Example, Live, Snapshot, Status, Value
 from reconciler.providers.answers import (
     JsonObject,
+    about_another,
     as_float,
     as_integer,
     as_integers,
     as_object,
     as_text,
-    objects_of,
-    text_of,
+    count_of,
+    figure_of,
+    listed_objects,
+    time_of,
     wrong,
 )
 from reconciler.providers.attributes import attributes_of, camel, equal, fixed, put, rows_of
 from reconciler.providers.gemini.fields import BASE_MODEL, PARENT, TUNED_MODEL
 
 COLLECTION = "tunedModels"
+
+# Segments that stay what they are inside a URL: neither "..", nor "?" or "#".
+SEGMENT = r"[A-Za-z0-9_~-][A-Za-z0-9._~-]*"
+NAME = re.compile(rf"{COLLECTION}/{SEGMENT}")
 
 # Names, or numbers where a client asks for those. What is neither finished nor failed is CREATING: nothing
 # is promoted, deleted or trained again on a state that we do not know.
@@ -45,16 +53,22 @@ _READERS: Mapping[FieldType, Callable[[object], Value]] = {
 _ROWS = rows_of(TUNED_MODEL.fields.values(), _READERS)
 
 
-def live(document: JsonObject, *, curve: bool) -> Live:
+def live(document: JsonObject, *, curve: bool, asked: str = "") -> Live:
     """A TunedModel as the API shows it.
 
     Args:
         document: the TunedModel.
         curve: whether to read every snapshot; False keeps the last one only, because there are hundreds
             per model and a list has thousands of models.
+        asked: the name that it must be of, "" for any.
+
+    Raises:
+        ServiceError: a compared field makes no sense, or it is another model.
     """
     name = document.get("name")
-    if not isinstance(name, str) or not name.startswith(f"{COLLECTION}/"):
+    if asked and name != asked:
+        raise about_another(COLLECTION, asked, name)
+    if not isinstance(name, str) or not NAME.fullmatch(name):
         raise wrong(COLLECTION, "name", name, f"a name like {COLLECTION}/x")
     attributes = attributes_of(document, _ROWS, name)
     if PARENT in attributes:  # its base model is output only: the parent's
@@ -63,28 +77,37 @@ def live(document: JsonObject, *, curve: bool) -> Live:
     if not isinstance(state, (str, int, NoneType)):
         raise wrong(name, "state", state, "a state")
     task = as_object(document.get("tuningTask"), name, "tuningTask")
-    points = objects_of(task, "snapshots", name)
     return Live(
         id=name.removeprefix(f"{COLLECTION}/"),
         name=name,
         status=_STATES.get(state, Status.CREATING),
         attributes=attributes,
-        create_time=text_of(document, "createTime"),
-        complete_time=text_of(task, "completeTime"),
-        snapshots=tuple(snapshot(point, name) for point in (points if curve else points[-1:])),
+        create_time=time_of(document, "createTime"),
+        complete_time=time_of(task, "completeTime"),
+        snapshots=snapshots_of(task) if curve else _last_snapshot(task),
     )
 
 
-def snapshot(document: JsonObject, where: str) -> Snapshot:
-    """One TuningSnapshot."""
-    try:
-        return Snapshot(
-            step=as_integer(document.get("step", 0)),
-            epoch=as_integer(document.get("epoch", 0)),
-            mean_loss=as_float(document.get("meanLoss", 0.0)),
-        )
-    except TypeError as error:
-        raise wrong(where, "a snapshot", document, f"made of numbers ({error} is missing)") from error
+def snapshots_of(document: JsonObject) -> tuple[Snapshot, ...]:
+    """The loss curve under "snapshots": a figure for people, without the points that make no sense."""
+    points = (_snapshot(point) for point in listed_objects(document, "snapshots"))
+    return tuple(point for point in points if point is not None)
+
+
+def _last_snapshot(document: JsonObject) -> tuple[Snapshot, ...]:
+    points = (_snapshot(point) for point in reversed(listed_objects(document, "snapshots")))
+    last = next((point for point in points if point is not None), None)
+    return () if last is None else (last,)
+
+
+def _snapshot(document: JsonObject) -> Snapshot | None:
+    """One TuningSnapshot; None where step, epoch or loss is no such number."""
+    step, epoch, loss = (
+        count_of(document, "step"),
+        count_of(document, "epoch"),
+        figure_of(document, "meanLoss"),
+    )
+    return None if step is None or epoch is None or loss is None else Snapshot(step, epoch, loss)
 
 
 def _json(field: Field, value: Value) -> object:

@@ -11,15 +11,8 @@ from collections.abc import Sequence
 from reconciler.errors import ServiceError
 from reconciler.model import Live, Status
 from reconciler.providers import Accepted, Training
-from reconciler.providers.answers import (
-    JsonObject,
-    as_float,
-    as_integer,
-    objects_of,
-    text_of,
-    wrong,
-)
-from reconciler.providers.gemini.codec import live, snapshot
+from reconciler.providers.answers import JsonObject, count_of, percent_of, text_of, time_of
+from reconciler.providers.gemini.codec import live, snapshots_of
 from reconciler.transport import unquoted
 
 NO_REASON = "the training failed and the service gave no reason"
@@ -28,66 +21,67 @@ _CANCELLED = 1
 
 
 def accepted(operation: JsonObject, name: str) -> Accepted | None:
-    """What a create's reply says; None when it is no operation, so that nothing is known."""
+    """What a create's reply says; None when it is no operation of that model, so that nothing is known."""
     operation_name = text_of(operation, "name")
-    metadata, response = _metadata(operation), operation.get("response") or {}
-    if not (operation_name and isinstance(response, dict)):
-        return None
-    made = text_of(metadata, "tunedModel") or name
-    if made != name:
+    metadata = _object(operation, "metadata")
+    made = text_of(metadata, "tunedModel")
+    if made and made != name:
         raise ServiceError(
             f"The service was asked to create {name} and answers that it creates {made}",
             f"It trains, and costs, under that name: adopt it with `reconciler import`, or delete {made}. "
             "Check that the endpoint is the Gemini API.",
         )
-    return Accepted(name, operation_name, _total_steps(metadata), text_of(response, "createTime"))
+    if not operation_name.startswith(f"{name}/operations/"):
+        return Accepted(name, "", _total_steps(metadata)) if made and operation_name else None
+    time = time_of(_object(operation, "response"), "createTime")
+    return Accepted(name, operation_name, _total_steps(metadata), time)
+
+
+def _object(operation: JsonObject, key: str) -> JsonObject:
+    """What stands under a key, where it is an object; else nothing is known."""
+    found = operation.get(key)
+    return found if isinstance(found, dict) else {}
 
 
 def _total_steps(metadata: JsonObject) -> int | None:
-    try:
-        return as_integer(metadata.get("totalSteps")) or None
-    except TypeError:  # only a figure for people: not worth losing a training over
-        return None
+    return count_of(metadata, "totalSteps") or None
 
 
-def of_create(found: Sequence[JsonObject]) -> JsonObject | None:
+def of_create(found: Sequence[JsonObject], name: str) -> JsonObject | None:
     """Among a model's operations the one that made it."""
-    named = [one for one in found if text_of(one, "name")]
-    return next((one for one in named if "tunedModel" in _metadata(one)), next(iter(named), None))
+    mine = [one for one in found if is_of(one, name)]
+    return next(
+        (one for one in mine if text_of(_object(one, "metadata"), "tunedModel")), next(iter(mine), None)
+    )
 
 
-def _metadata(operation: JsonObject) -> JsonObject:
-    """What it tells of its progress; {} where that is no object: figures for people, and no more."""
-    metadata = operation.get("metadata")
-    return metadata if isinstance(metadata, dict) else {}
+def is_of(operation: JsonObject, name: str) -> bool:
+    """Whether an operation is one of that model, as far as it says."""
+    made = text_of(_object(operation, "metadata"), "tunedModel") or name
+    return made == name and text_of(operation, "name").startswith(f"{name}/operations/")
 
 
 def training_of(operation: JsonObject, name: str) -> Training | None:
     """How a training goes, from its operation.
 
-    None when it is done and does not say how: then the model itself must be asked.
+    None when it is of another model, or is done and does not say how: then the model itself must be asked.
     """
-    metadata = _metadata(operation)
+    if not is_of(operation, name):
+        return None
+    metadata = _object(operation, "metadata")
     error = operation.get("error")
     response = operation.get("response")
-    try:
-        percent = as_float(metadata.get("completedPercent", 0.0))
-        step = as_integer(metadata.get("completedSteps", 0))
-    except TypeError as unread:
-        raise wrong(name, "metadata", metadata, f"progress ({unread} is missing)") from unread
-    curve = tuple(snapshot(point, name) for point in objects_of(metadata, "snapshots", name))
-    total = _total_steps(metadata)
+    percent, step = percent_of(metadata, "completedPercent"), count_of(metadata, "completedSteps")
+    curve, total = snapshots_of(metadata), _total_steps(metadata)
     if error:
         return Training(Status.FAILED, percent, step, total, curve, operation_error(error))
     # Some loops of Google's samples look at `done`, others at `response`: either ends it.
     if response is None and not operation.get("done"):
         return Training(Status.CREATING, percent, step, total, curve)
-    made = (
-        live({"state": "ACTIVE", "name": name, **response}, curve=True)
-        if isinstance(response, dict)
-        else None
-    )
-    if made is None or made.status is Status.CREATING:
+    if not isinstance(response, dict) or response.get("name") != name:
+        return None
+    made = live({"state": "ACTIVE", **response}, curve=True, asked=name)
+    if made.status is Status.CREATING:
         return None
     reason = NO_REASON if made.status is Status.FAILED else ""
     return Training(made.status, percent, step, total, curve or made.snapshots, reason, made)
@@ -113,4 +107,4 @@ def operation_error(error: object) -> str:
     message, code = unquoted(text_of(document, "message")), document.get("code")
     if code == _CANCELLED:
         return f"the training was cancelled: {message}" if message else "the training was cancelled"
-    return message or (f"{NO_REASON} (code {code})" if code else NO_REASON)
+    return message or (f"{NO_REASON} (code {code})" if code and isinstance(code, int) else NO_REASON)

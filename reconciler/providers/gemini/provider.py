@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from reconciler.errors import NotFoundError, ServiceError
 from reconciler.kind import Kind
@@ -45,14 +46,19 @@ class GeminiProvider:
 
     def list(self, *, own: bool = False) -> Iterator[Live]:
         """Every model that we can see, each once; of its snapshots only the last (`get` has them all)."""
-        seen: set[str] = set()
+        seen: dict[str, Live] = {}
+        twice: set[str] = set()
         query = {"filter": "owner:me"} if own else {}
         for page in self._reader.pages(f"v1beta/{COLLECTION}", query):
             for document in objects_of(page, COLLECTION, COLLECTION):
                 found = codec.live(document, curve=False)
-                if found.id not in seen:  # a model that moves between two pages comes twice
-                    seen.add(found.id)
-                    yield found
+                if seen.setdefault(found.id, found) != found:
+                    twice.add(found.id)
+        for id, found in seen.items():
+            # It moved from one page to another while they were read: which of the two is true is asked.
+            told = self._reader.model(found.name) if id in twice else found
+            if told is not None:
+                yield replace(told, snapshots=told.snapshots[-1:])
 
     def get(self, handle: Handle) -> Live | None:
         """One model with its whole loss curve; None on 404; ForbiddenError when it is somebody else's."""

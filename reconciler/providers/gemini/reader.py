@@ -8,19 +8,16 @@ from collections.abc import Iterator, Mapping
 from reconciler.errors import NotFoundError, ServiceError
 from reconciler.model import Live
 from reconciler.providers import Handle
-from reconciler.providers.answers import JsonObject, objects_of
+from reconciler.providers.answers import JsonObject, about_another, objects_of
 from reconciler.providers.gemini import codec, operations
-from reconciler.providers.gemini.codec import COLLECTION
+from reconciler.providers.gemini.codec import COLLECTION, NAME, SEGMENT
 from reconciler.providers.pages import pages
 from reconciler.transport import Transport
 
 PAGE_SIZE = 1000
 """The service's cap; it may return fewer."""
 
-# Segments that stay what they are inside a URL: neither "..", nor "?" or "#".
-_SEGMENT = r"[A-Za-z0-9_~-][A-Za-z0-9._~-]*"
-_MODEL_NAME = re.compile(rf"{COLLECTION}/{_SEGMENT}")
-_PATH = re.compile(rf"{_SEGMENT}(?:/{_SEGMENT})*")
+_PATH = re.compile(rf"{SEGMENT}(?:/{SEGMENT})*")
 
 
 class Reader:
@@ -42,7 +39,7 @@ class Reader:
     def model(self, name: str) -> Live | None:
         """A model with its whole loss curve, None on 404."""
         try:
-            return codec.live(self._transport.call("GET", f"v1beta/{name}"), curve=True)
+            return codec.live(self._transport.call("GET", f"v1beta/{name}"), curve=True, asked=name)
         except NotFoundError:
             return None
 
@@ -52,9 +49,12 @@ class Reader:
             raise ServiceError(f"{operation[:80]!r} is not the name of an operation", "Correct the state.")
         for version in ("v1", "v1beta"):
             try:
-                return self._transport.call("GET", f"{version}/{operation}")
+                found = self._transport.call("GET", f"{version}/{operation}")
             except NotFoundError:
                 continue
+            if found.get("name") != operation:
+                raise about_another("operations", operation, found.get("name"))
+            return found
         return None
 
     def operation_of(self, name: str) -> JsonObject | None:
@@ -65,14 +65,14 @@ class Reader:
                 found = [one for page in pages for one in objects_of(page, "operations", name)]
             except NotFoundError:
                 continue
-            return operations.of_create(found)
+            return operations.of_create(found, name)
         return None
 
 
 def name_of(handle: Handle) -> str:
     """The resource name, fit for a URL; ServiceError when it cannot be one."""
     name = handle.name or f"{COLLECTION}/{handle.id}"
-    if not _MODEL_NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         raise ServiceError(
             f"{name[:80]!r} is not the name of a tuned model",
             f"It must be {COLLECTION}/ID, the id made of letters, digits and '-'. Correct the id.",

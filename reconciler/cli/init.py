@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Collection
 from pathlib import Path
@@ -11,31 +12,44 @@ import click
 
 from reconciler.cli import connect, options, starter
 from reconciler.cli.console import Console
-from reconciler.errors import CredentialError
+from reconciler.errors import CredentialError, ReconcilerError, UsageError
+from reconciler.manifests import Loaded
 
 
 @click.command("init")
 @click.argument("path", default=connect.DEFAULT_PATH, metavar="[PATH]")
+@click.option(
+    "--kind",
+    type=click.Choice(starter.KINDS),
+    default=starter.KINDS[0],
+    show_default=True,
+    help="Of the first model: TuningJob is Vertex AI's, TunedModel the Gemini API's, which tunes none today.",
+)
 @options.service
-def command(*, path: str, no_color: bool, **given: Any) -> None:
+def command(*, path: str, kind: str, no_color: bool, **given: Any) -> None:
     """Write a first manifest and a Stack; check credentials, endpoint and state store.
 
-    What exists is left as it is.
+    What exists is left as it is; .gitignore gets the lines that it lacks.
     """
     from reconciler.render.screen import wrap
 
     console = Console.of_environment(no_color=no_color)
-    for file, written in starter.write(Path(path)):
+    for file, written in starter.write(Path(path), kind, os.environ):
         console.lines([f"{'Wrote' if written else 'Kept '} {file}"])
+    added = starter.ignore(Path(".gitignore"))
+    console.lines([f"Added {', '.join(added)} to .gitignore" if added else "Kept  .gitignore"])
     try:
         with connect.operation("init", connect.Options(paths=(path,), **given)) as run:
             context = run.context
             state = run.state()
-            tunable = {name: provider.base_models().tunable for name, provider in run.providers.items()}
+            used = {want.address.kind for want in run.loaded.desired} or set(run.providers)
+            tunable = {name: run.providers[name].base_models().tunable for name in sorted(used)}
             place = run.manager.place
+            edit = _edit(path, run.loaded, service=context.service)
     except CredentialError as error:
-        without = "To try it without an account, give the commands --emulator"
-        raise CredentialError(error.summary, f"{error.detail}\n    {without}") from error
+        raise CredentialError(error.summary, _or_without_account(error)) from error
+    except UsageError as error:
+        raise UsageError(error.summary, _or_without_account(error)) from error
     words = ["--emulator"] * bool(given.get("emulator")) + [path] * (path != connect.DEFAULT_PATH)
     following = shlex.join(["reconciler", "plan", *words])
     project = f", project {context.project}" if context.project else ""
@@ -49,9 +63,22 @@ def command(*, path: str, no_color: bool, **given: Any) -> None:
                 for line in wrap(_offered(kind, names), console.width, hanging="    ")
             ),
             "",
-            f"Next: edit {path}, then: {following}",
+            f"Next: {edit}, then: {following}",
         ]
     )
+
+
+def _edit(path: str, loaded: Loaded, *, service: str) -> str:
+    """What is to be done to the manifests before a plan makes sense."""
+    uploads = any(want.address.kind == starter.KINDS[0] and want.data[0].file for want in loaded.desired)
+    if uploads and not loaded.stack.bucket and service == "google":
+        return f"name a bucket of yours as spec.bucket in {loaded.stack.file or path}"
+    return f"edit {path}"
+
+
+def _or_without_account(error: ReconcilerError) -> str:
+    """The error's advice, and the way that needs no service."""
+    return f"{error.detail}\nTo try it without an account, give the commands --emulator"
 
 
 def _offered(kind: str, names: Collection[str]) -> str:

@@ -1,12 +1,16 @@
-"""The first manifests that `init` writes."""
+"""The first manifests that `init` writes, and the lines of .gitignore that they need."""
 
 from __future__ import annotations
 
+import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from reconciler.errors import UsageError
+
+KINDS = ("TuningJob", "TunedModel")
+"""What `init --kind` takes, the default first: the Gemini API has no base model that can be tuned."""
 
 _STACK = """\
 # Settings of this folder. The name is part of every id: keep it.
@@ -15,12 +19,36 @@ kind: Stack
 metadata:
   name: {name}
 spec:
-  guards: {{max_trainings: 5, max_deletes: 5}}
+{place}  guards: {{max_trainings: 5, max_deletes: 5}}
+"""
+
+_PLACE = """\
+  # project: my-project           # or set GOOGLE_CLOUD_PROJECT
+  location: {location}
+  # Google's service reads training data from a bucket of yours; files are uploaded there:
+  # bucket: gs://my-bucket/tuning
+"""
+_LOCATIONS = ("us-central1", "europe-west4")
+"""Where the base model below is tuned, as documented."""
+
+_JOB = """\
+# Answers with the next number. Vertex AI trains it on data/number-generator.jsonl; a training costs money.
+apiVersion: reconciler/v1
+kind: TuningJob
+metadata:
+  name: number-generator
+spec:
+  base_model: gemini-3.1-flash-lite
+  tuned_model_display_name: number generator model
+  supervised_tuning_spec:
+    training_dataset_uri: data/number-generator.jsonl
+    hyper_parameters: {epoch_count: 5, adapter_size: ADAPTER_SIZE_FOUR}
 """
 
 _MODEL = """\
 # The first model of Google's tuning tutorial: it answers with the next number. The last five examples are
-# not the tutorial's: Google advises 20 or more.
+# not the tutorial's: Google advises 20 or more. Since May 2025 the Gemini API has had no base model that can
+# be tuned. The emulator serves this one: give the commands --emulator.
 apiVersion: reconciler/v1
 kind: TunedModel
 metadata:
@@ -33,33 +61,46 @@ spec:
     training_data:
       examples:
         examples:
-          - {text_input: "1", output: "2"}
-          - {text_input: "3", output: "4"}
-          - {text_input: "-3", output: "-2"}
-          - {text_input: twenty two, output: twenty three}
-          - {text_input: two hundred, output: two hundred one}
-          - {text_input: ninety nine, output: one hundred}
-          - {text_input: "8", output: "9"}
-          - {text_input: "-98", output: "-97"}
-          - {text_input: "1,000", output: "1,001"}
-          - {text_input: "10,100,000", output: "10,100,001"}
-          - {text_input: thirteen, output: fourteen}
-          - {text_input: eighty, output: eighty one}
-          - {text_input: one, output: two}
-          - {text_input: three, output: four}
-          - {text_input: seven, output: eight}
-          - {text_input: "25", output: "26"}
-          - {text_input: "-1", output: "0"}
-          - {text_input: forty five, output: forty six}
-          - {text_input: three hundred, output: three hundred one}
-          - {text_input: nineteen, output: twenty}
 """
 
+_PAIRS = (
+    ("1", "2"),
+    ("3", "4"),
+    ("-3", "-2"),
+    ("twenty two", "twenty three"),
+    ("two hundred", "two hundred one"),
+    ("ninety nine", "one hundred"),
+    ("8", "9"),
+    ("-98", "-97"),
+    ("1,000", "1,001"),
+    ("10,100,000", "10,100,001"),
+    ("thirteen", "fourteen"),
+    ("eighty", "eighty one"),
+    ("one", "two"),
+    ("three", "four"),
+    ("seven", "eight"),
+    ("25", "26"),
+    ("-1", "0"),
+    ("forty five", "forty six"),
+    ("three hundred", "three hundred one"),
+    ("nineteen", "twenty"),
+)
+"""The examples of both kinds."""
 
-def write(folder: Path) -> Iterator[tuple[Path, bool]]:
+_IGNORED = ("state/*.lock", "state/.*.tmp", "state/emulator.*")
+"""What the commands leave beside the state and no repository should hold."""
+_COVERING = frozenset({"state", "state/", "state/*", "state/**"})
+
+
+def write(folder: Path, kind: str, environ: Mapping[str, str]) -> Iterator[tuple[Path, bool]]:
     """Each file and whether it was written; one that exists is left as it is.
 
     A folder that holds manifests already gets nothing more.
+
+    Args:
+        folder: for the manifests.
+        kind: one of KINDS, of the first model.
+        environ: the environment variables.
 
     Raises:
         UsageError: the folder cannot be written.
@@ -68,15 +109,63 @@ def write(folder: Path) -> Iterator[tuple[Path, bool]]:
     if existing:
         yield from ((file, False) for file in existing)
         return
-    name = f"{_word(Path.cwd().name)}-{secrets.token_hex(3)}"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for file, text in (("stack.yaml", _STACK.format(name=name)), ("number-generator.yaml", _MODEL)):
-            path = folder / file
+        for name, text in _files(kind, environ).items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if path.exists():  # data of somebody's own
+                yield path, False
+                continue
             path.write_text(text, encoding="utf-8")
             yield path, True
     except OSError as error:
         raise UsageError(f"{folder}: {error.strerror}", "Give a folder that can be written") from error
+
+
+def _files(kind: str, environ: Mapping[str, str]) -> Mapping[str, str]:
+    """Name to text."""
+    name = f"{_word(Path.cwd().name)}-{secrets.token_hex(3)}"
+    if kind == "TunedModel":
+        items = "".join(
+            f"          - {{text_input: {_quoted(text)}, output: {_quoted(output)}}}\n"
+            for text, output in _PAIRS
+        )
+        return {"stack.yaml": _STACK.format(name=name, place=""), "number-generator.yaml": _MODEL + items}
+    wished = environ.get("GOOGLE_CLOUD_LOCATION", "").strip()
+    place = _PLACE.format(location=wished if wished in _LOCATIONS else _LOCATIONS[0])
+    rows = "".join(json.dumps({"text_input": text, "output": output}) + "\n" for text, output in _PAIRS)
+    return {
+        "stack.yaml": _STACK.format(name=name, place=place),
+        "number-generator.yaml": _JOB,
+        "data/number-generator.jsonl": rows,
+    }
+
+
+def _quoted(text: str) -> str:
+    """As YAML takes it for text: what looks like a number stands in quotes."""
+    return text if text[0].isalpha() else f'"{text}"'
+
+
+def ignore(file: Path) -> tuple[str, ...]:
+    """Add to a .gitignore the lines that it lacks, and answer them; what stands there is kept as it is.
+
+    Raises:
+        UsageError: it cannot be read or written.
+    """
+    try:
+        before = file.read_bytes() if file.exists() else b""
+        present = {line.strip().removeprefix(b"/").decode(errors="replace") for line in before.splitlines()}
+        missing = () if present & _COVERING else tuple(one for one in _IGNORED if one not in present)
+        if missing:
+            end = b"\r\n" if b"\r\n" in before else b"\n"
+            gap = end if before and not before.endswith(b"\n") else b""
+            with file.open("ab") as opened:
+                opened.write(gap + b"".join(one.encode() + end for one in missing))
+    except OSError as error:
+        raise UsageError(
+            f"{file}: {error.strerror}", f"Add these lines by hand: {', '.join(_IGNORED)}"
+        ) from error
+    return missing
 
 
 def _word(text: str) -> str:

@@ -87,7 +87,8 @@ def test_init_on_the_emulator_goes_on_there(project: Project) -> None:
     """The next command that it names works as it is written, without a credential."""
     first = project.run("init", "--emulator", expect=0)
     assert first.out.endswith("reconciler plan --emulator\n")
-    assert "--emulator" not in project.run("init", expect=0).out
+    vertex = {"GOOGLE_VERTEX_BASE_URL": project.service.url}
+    assert "--emulator" not in project.run("init", expect=0, environ=vertex).out
     elsewhere = project.run("init", "--emulator", "my models", expect=0)
     assert elsewhere.out.endswith("reconciler plan --emulator 'my models'\n")
 
@@ -101,9 +102,11 @@ def test_init_names_each_base_model_once(project: Project) -> None:
     assert len(names) == len(set(names))
 
 
-def test_init_without_a_credential_says_how_to_try_it(project: Project) -> None:
+@pytest.mark.parametrize("given", [(), ("--kind", "TunedModel")], ids=["TuningJob", "TunedModel"])
+def test_init_without_a_credential_says_how_to_try_it(project: Project, given: tuple[str, ...]) -> None:
     """Someone who has no account yet is told of the emulator, besides the ways to log in."""
-    result = project.run("init", expect=1, environ={"GOOGLE_GEMINI_BASE_URL": None})
+    google = {"GOOGLE_GEMINI_BASE_URL": None, "GOOGLE_CLOUD_PROJECT": "x"}
+    result = project.run("init", *given, expect=1, environ=google)
     assert "GOOGLE_OAUTH_ACCESS_TOKEN" in result.err
     assert "--emulator" in result.err
 

@@ -22,28 +22,65 @@ spec:
 """
 
 
-def test_init_writes_what_plan_takes(project: Project) -> None:
+@pytest.mark.parametrize("kind", [None, "TunedModel"])
+def test_init_writes_what_plan_takes(project: Project, kind: str | None) -> None:
     """A manifest and a Stack with a random suffix, valid without a warning; a second init writes nothing."""
-    first = project.run("init", expect=0)
+    project.environ["GOOGLE_VERTEX_BASE_URL"] = project.service.url
+    given = ["--kind", kind] if kind else []
+    first = project.run("init", *given, expect=0)
     assert project.service.url in first.out
+    assert f"{kind or 'TuningJob'} can be tuned from: " in first.out
     assert project.run("validate", expect=0).err == ""
     project.plan("--detailed-exitcode", expect=2)
     stacks = [
         path for path in (project.root / "manifests").rglob("*.yaml") if "kind: Stack" in path.read_text()
     ]
     assert len(stacks) == 1
-    before = {path: path.read_bytes() for path in (project.root / "manifests").rglob("*") if path.is_file()}
+    before = {path: path.read_bytes() for path in project.root.rglob("*") if path.is_file()}
     project.run("init", expect=0)
-    assert before == {
-        path: path.read_bytes() for path in (project.root / "manifests").rglob("*") if path.is_file()
-    }
+    assert before == {path: path.read_bytes() for path in project.root.rglob("*") if path.is_file()}
     project.apply()
+    assert list(project.run("output", "--format", "json").json()) == [
+        f"{kind or 'TuningJob'}/number-generator"
+    ]
+
+
+def test_init_leads_with_what_can_be_tuned_today(project: Project) -> None:
+    """Without --kind the first model is a TuningJob, whose training data stands beside it."""
+    project.run("init", "--emulator", expect=0)
+    text = (project.root / "manifests/number-generator.yaml").read_text()
+    assert "kind: TuningJob" in text
+    assert "base_model: gemini-3.1-flash-lite\n" in text
+    rows = (project.root / "manifests/data/number-generator.jsonl").read_text().splitlines()
+    assert len(rows) == 20
+    assert json.loads(rows[0]) == {"text_input": "1", "output": "2"}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (None, b"state/*.lock\nstate/.*.tmp\nstate/emulator.*\n"),
+        (b"mine", b"mine\nstate/*.lock\nstate/.*.tmp\nstate/emulator.*\n"),
+        (b"/state/emulator.*\n# mine\n", b"/state/emulator.*\n# mine\nstate/*.lock\nstate/.*.tmp\n"),
+        (b"mine\r\n", b"mine\r\nstate/*.lock\r\nstate/.*.tmp\r\nstate/emulator.*\r\n"),
+        (b"\xff\nstate/\n", b"\xff\nstate/\n"),
+    ],
+    ids=["none", "no line end", "some", "Windows", "all"],
+)
+def test_init_adds_to_gitignore_what_it_lacks(project: Project, before: bytes | None, after: bytes) -> None:
+    """Lines that stand in .gitignore stay as they are; those for locks and the emulator are added, once."""
+    file = project.root / ".gitignore"
+    if before is not None:
+        file.write_bytes(before)
+    for _ in range(2):
+        project.run("init", "--emulator", expect=0)
+        assert file.read_bytes() == after
 
 
 def test_two_inits_have_two_stack_names(project: Project) -> None:
     """The suffix is random."""
-    project.run("init", "a", expect=0)
-    project.run("init", "b", expect=0)
+    project.run("init", "--emulator", "a", expect=0)
+    project.run("init", "--emulator", "b", expect=0)
 
     def name(folder: str) -> str:
         return next(
@@ -59,7 +96,8 @@ def test_two_inits_have_two_stack_names(project: Project) -> None:
 
 def test_init_checks_the_endpoint(project: Project) -> None:
     """An endpoint that does not answer is exit 1."""
-    project.run("init", expect=1, environ={"GOOGLE_GEMINI_BASE_URL": "http://127.0.0.1:9"})
+    nowhere = {"GOOGLE_GEMINI_BASE_URL": "http://127.0.0.1:9"}
+    project.run("init", "--kind", "TunedModel", expect=1, environ=nowhere)
 
 
 def test_validate_is_offline(project: Project) -> None:

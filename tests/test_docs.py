@@ -12,6 +12,7 @@ import pytest
 
 from reconciler.cli import COMMANDS, cli
 from reconciler.cli.connect import kinds
+from reconciler.emulator import Settings
 from reconciler.manifests import load
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -137,6 +138,68 @@ def test_a_link_leads_somewhere(page: str) -> None:
             headings = re.findall(r"^#+ (.*)$", file.read_text(encoding="utf-8"), re.MULTILINE)
             slugs = {re.sub(r"[^\w -]", "", one.lower()).replace(" ", "-") for one in headings}
             assert anchor in slugs, target
+
+
+NAMED_BASE = re.compile(
+    r"(?<![\w.-])(models/|publishers/google/models/)?(gemini-\d+(?:\.\d+)?(?:-[a-z0-9]+)*)"
+)
+
+
+def shown() -> dict[str, str]:
+    """Every text of ours that a user meets: documents, the demo, and what the program writes and says.
+
+    Left out are the tables of base models, which are about retired ones too, and the emulator, which says for
+    itself what it serves.
+    """
+    files = [*PAGES, *sorted((ROOT / "manifests").rglob("*.yaml")), ROOT / ".ci" / "demo", ROOT / "Makefile"]
+    files += [
+        path
+        for path in sorted((ROOT / "reconciler").rglob("*.py"))
+        if path.name != "bases.py" and "emulator" not in path.relative_to(ROOT).parts
+    ]
+    return {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in files}
+
+
+def test_nothing_of_ours_names_a_base_model_that_has_retired() -> None:
+    """Each base model that we show is one that can be tuned on the newest day of the table.
+
+    A model of the Gemini API (models/…) cannot; it is shown only where the text says that it is the
+    tutorial's or what the emulator serves. A line may tell that a base model retires.
+    """
+    newest = max(row.read for kind in KINDS.values() for row in kind.bases.values())
+    bases = KINDS["TuningJob"].bases
+    found = 0
+    for page, text in shown().items():
+        for match in NAMED_BASE.finditer(text):
+            found += 1
+            prefix, name = match[1], match[2]
+            where = f"{page}: {match[0]}"
+            line = text[text.rfind("\n", 0, match.start()) + 1 :].partition("\n")[0]
+            if "retire" in line or re.search(r"20\d\d-\d\d-\d\d", line):
+                continue
+            if prefix == "models/":
+                assert "kind: TunedModel" in text, where
+                assert re.search(
+                    r"tutorial|emulator\s+(?:#\s+)?(?:still\s+)?serves|served by the emulator", text
+                ), where
+            else:
+                assert name in bases, where
+                assert bases[name].tunable, where
+                assert not bases[name].is_retired(newest), where
+    assert found > 10
+
+
+def test_the_emulator_tunes_what_lives() -> None:
+    """What the emulator takes for a tuning job unless it is told otherwise can be tuned by the table too."""
+    bases = KINDS["TuningJob"].bases
+    assert {one for one in Settings().vertex_tunable if not bases[one].tunable} == set()
+
+
+def test_the_readme_leads_with_what_can_be_tuned() -> None:
+    """The first manifest of README is a TuningJob on the example that all documents share."""
+    page, content = next(one for one in manifests() if one[0] == "README.md")
+    assert "kind: TuningJob" in content, page
+    assert "base_model: gemini-3.1-flash-lite\n" in content, page
 
 
 def test_a_make_target_exists() -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from reconciler import __version__
+from reconciler.transport.deadline import Call, bounded
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response, Session
@@ -20,6 +21,7 @@ MOST_BYTES = 512 * 1024 * 1024
 """Of one reply: 1,000 models with hundreds of snapshots each are some 40 MB."""
 CONNECT_SECONDS = 10.0
 _CHUNK = 1024 * 1024
+_LATE = "it did not answer in time"
 _NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNSUPPORTED_PROTOCOL"})
 
 # Google compresses only for clients that say gzip here as well as in Accept-Encoding.
@@ -97,7 +99,8 @@ class Exchange:
         from http.cookiejar import DefaultCookiePolicy
 
         import requests
-        from requests.adapters import HTTPAdapter
+
+        from reconciler.transport.connections import BoundedAdapter
 
         class NeverRedirected(requests.Session):
             """Does not even parse a Location, which may be no URL; `answers` reads it."""
@@ -113,7 +116,7 @@ class Exchange:
                 session.headers["user-agent"] = USER_AGENT
                 session.headers["accept"] = "application/json"
                 session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-                adapter = HTTPAdapter(
+                adapter = BoundedAdapter(
                     pool_connections=2, pool_maxsize=self._connections, max_retries=0, pool_block=False
                 )
                 session.mount(self._base_url, adapter)
@@ -139,7 +142,7 @@ class Exchange:
         about: Mapping[str, str] | None = None,
         sent: Callable[[int], None] | None = None,
     ) -> Reply:
-        """Send once; UnsentError or LostError when no whole reply came.
+        """Send once; UnsentError or LostError when no whole reply came within `timeout` seconds.
 
         `about` are headers that describe a body; `sent` is told of its bytes gone out.
         """
@@ -150,22 +153,25 @@ class Exchange:
             request.headers.update(headers)
             return request
 
-        try:
-            response = self._opened().request(
-                method,
-                f"{self._base_url}/{path}",
-                params=query,
-                data=body if body is None or sent is None else _Counted(body, sent),
-                headers={} if body is None else about,
-                auth=sign,
-                timeout=(min(CONNECT_SECONDS, timeout), timeout),
-                allow_redirects=False,
-                stream=True,
-            )
-            with response:
-                content = _read(response, self._most_bytes)
-        except requests.RequestException as error:
-            raise _sorted(error) from error
+        with bounded(timeout) as call:
+            try:
+                response = self._opened().request(
+                    method,
+                    f"{self._base_url}/{path}",
+                    params=query,
+                    data=body if body is None or sent is None else _Counted(body, sent),
+                    headers={} if body is None else about,
+                    auth=sign,
+                    timeout=(min(CONNECT_SECONDS, timeout), timeout),
+                    allow_redirects=False,
+                    stream=True,
+                )
+                with response:
+                    content = _read(response, self._most_bytes)
+            except requests.RequestException as error:
+                raise _sorted(error, call) from error
+            if call.is_over:
+                raise LostError(_LATE)
         names = {name.lower(): value for name, value in response.headers.items()}
         return Reply(response.status_code, names, content)
 
@@ -181,22 +187,47 @@ def _read(response: Response, most: int) -> bytes:
     return b"".join(chunks)
 
 
-def _sorted(error: Exception) -> UnsentError | LostError:
-    """Which of the two it is. In doubt it is lost: then the caller looks before it repeats."""
+def _sorted(error: Exception, call: Call) -> UnsentError | LostError:
+    """Which of the two it is: a fact of the connection, not of the error. One that was sent is lost."""
+    if call.was_sent:
+        return LostError(_lost(error, call))
+    if call.is_over:
+        return UnsentError("no connection in time")
+    return _unsent(error)
+
+
+def _lost(error: Exception, call: Call) -> str:
+    """Why no whole reply came to what was sent."""
+    import requests
+    from urllib3 import exceptions
+
+    reason = _reason(error)
+    if call.is_over or isinstance(error, requests.exceptions.Timeout):
+        return _LATE
+    if isinstance(reason, (exceptions.ReadTimeoutError, TimeoutError)):
+        return _LATE
+    if isinstance(error, requests.exceptions.SSLError):
+        return f"TLS failed ({_innermost(reason)})"
+    if isinstance(error, requests.exceptions.ContentDecodingError):
+        return "its answer cannot be decompressed"
+    return "the connection was lost"
+
+
+def _unsent(error: Exception) -> UnsentError:
+    """Why there is no connection."""
     import ssl
 
     import requests
     from urllib3 import exceptions
 
-    cause: object = error.args[0] if error.args else error
-    reason = cause.reason if isinstance(cause, exceptions.MaxRetryError) else cause
+    reason = _reason(error)
     if isinstance(error, requests.exceptions.SSLError):
-        inner = reason.args[0] if isinstance(reason, Exception) and reason.args else reason
+        inner = _innermost(reason)
         if isinstance(inner, ssl.SSLCertVerificationError):
             return UnsentError(f"its TLS certificate is not trusted ({inner.verify_message})", final=True)
         if isinstance(inner, ssl.SSLError) and inner.reason in _NO_TLS:
             return UnsentError("it does not speak TLS: http:// instead of https://?", final=True)
-        return LostError(f"TLS failed ({inner})")
+        return UnsentError(f"TLS failed ({inner})")
     if isinstance(reason, exceptions.NameResolutionError):
         return UnsentError("its name cannot be resolved")
     if isinstance(reason, exceptions.NewConnectionError):
@@ -207,10 +238,16 @@ def _sorted(error: Exception) -> UnsentError | LostError:
         return UnsentError("the proxy of the environment (HTTPS_PROXY) does not let us through")
     if isinstance(error, ValueError):  # InvalidURL, InvalidHeader and the like: before any connection
         return UnsentError(str(error), final=True)
-    if isinstance(error, requests.exceptions.Timeout) or isinstance(
-        reason, (exceptions.ReadTimeoutError, TimeoutError)
-    ):
-        return LostError("it did not answer in time")
-    if isinstance(error, requests.exceptions.ContentDecodingError):
-        return LostError("its answer cannot be decompressed")
-    return LostError("the connection was lost")
+    return UnsentError("the connection was lost before anything was sent")
+
+
+def _reason(error: Exception) -> object:
+    """What urllib3 says, without what was wrapped around it."""
+    from urllib3 import exceptions
+
+    cause: object = error.args[0] if error.args else error
+    return cause.reason if isinstance(cause, exceptions.MaxRetryError) else cause
+
+
+def _innermost(reason: object) -> object:
+    return reason.args[0] if isinstance(reason, Exception) and reason.args else reason

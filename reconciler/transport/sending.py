@@ -48,13 +48,17 @@ class Answer:
 
 @dataclass(slots=True)
 class _Tries:
-    """What became of one call so far: failures, seconds held at the gate, seconds asked by 429s."""
+    """What became of one call so far: failures, seconds held at the gate, seconds asked by 429s.
+
+    `sent`: some try of it left this machine.
+    """
 
     began: float
     failures: int = 0
     held: float = 0.0
     limited: float = 0.0
     renewed: bool = False
+    sent: bool = False
 
 
 class Sender:
@@ -97,15 +101,17 @@ class Sender:
                 sent=request.sent,
             )
         except UnsentError as error:
-            failed: ServiceError = self._unsent(error, request.where)
+            failed: ServiceError = self._unsent(error, request.where, sent=tries.sent)
             failed.__cause__ = error
             if error.final:
                 raise failed from error
             return failed
         except LostError as error:
+            tries.sent = True
             failed = _lost(str(error), request)
             failed.__cause__ = error
             return failed
+        tries.sent = True
         if reply.status >= 400:
             reply = unechoed(reply, headers, request.content)
         if reply.status == 401 and not tries.renewed and credential.renew(headers):
@@ -127,11 +133,11 @@ class Sender:
             raise failed
         self._pace.back_off(tries.failures, left, f"repeating {request.where}")
 
-    def _unsent(self, error: UnsentError, where: str) -> UnavailableError:
-        return UnavailableError(
-            f"{where}: {error}",
-            f"Nothing was sent. Check that {self._base_url} is the right address and can be reached.",
-        )
+    def _unsent(self, error: UnsentError, where: str, *, sent: bool) -> UnavailableError:
+        advice = f"Nothing was sent. Check that {self._base_url} is the right address and can be reached."
+        if sent:
+            advice = f"{self._base_url} was reached before, and is not any more: run the command again later."
+        return UnavailableError(f"{where}: {error}", advice)
 
     def _limited(self, reply: Reply, where: str, waited: float, entered: float) -> float:
         """Close the gate as long as a 429 asks; answers how long that is, or raises when it is too long."""

@@ -19,6 +19,8 @@ from reconciler.transport.sending import Request, Sender
 __all__ = ["JsonObject", "Reply", "Transport", "connect", "seconds_of"]
 
 TIMEOUT = 60.0
+_SLOWEST = 64 * 1024
+"""Bytes a second of an upload: its time-out grows by what it would take at that rate."""
 _SAFE_TWICE = frozenset({"GET", "PATCH", "DELETE"})
 _KEPT = "/:-._~@%"
 """In paths: what resource names are made of, and what a caller has quoted itself (an object's name)."""
@@ -197,7 +199,7 @@ class Transport:
             method: POST or PUT.
             path: as `call`.
             query: query parameters; part of no message, because an upload's id is as good as a credential.
-            content: the whole body.
+            content: the whole body; a large one has more time than a call.
             about: headers that describe it.
             repeatable: as `call`.
             sent: is told how many bytes have gone out so far; anew with each try.
@@ -211,7 +213,7 @@ class Transport:
             where=f"{method} {path} at {self._host}",
             query=query,
             content=content,
-            timeout=self._timeout * 2,
+            timeout=self._timeout * 2 + len(content) / _SLOWEST,
             safe=repeatable,
             about=about,
             sent=sent,

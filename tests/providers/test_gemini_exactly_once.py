@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.errors import AlreadyExistsError, ServiceError
+from reconciler.errors import AlreadyExistsError, ReplyLostError, ServiceError
 from reconciler.model import Address, DataSet, Desired, Example
 from reconciler.providers.gemini.provider import GeminiProvider
 from reconciler.transport import connect
 from tests.fakes import FakeClock
-from tests.transport.wire import Action, Request, Wire, answer, hang_up, listening, refusal
+from tests.transport.wire import Action, Request, Wire, answer, hang_up, listening, refusal, vanishing
 
 NAME = "tunedModels/x-abcdefgh"
 WANT = Desired(Address("TunedModel", "x"), {}, (DataSet("0" * 64, 1, 2),))
@@ -124,3 +125,15 @@ def test_a_create_tells_the_truth(
         assert taken == "hidden" or lag > 30
     if not posts and not gets and taken in {"", "models/b"} and lag < 30:
         assert told == "accepted"
+
+
+def test_a_service_that_vanishes_after_a_create_may_have_done_it() -> None:
+    """The first POST arrived and failed, the second one met no connection: what became of it is unknown."""
+    gone = refusal(404, "does not exist", canonical="NOT_FOUND")
+    url, thread = vanishing(refusal(503, "later"), gone)
+    clock = FakeClock()
+    provider = GeminiProvider(connect(base_url=url, environ={}, clock=clock, sleep=clock.sleep))
+    with pytest.raises(ReplyLostError, match="cannot be found out") as caught:
+        provider.create(WANT, "x-abcdefgh", "models/b", {"training_data": [Example("1", "2")]})
+    thread.join()
+    assert "Nothing was sent" not in caught.value.detail

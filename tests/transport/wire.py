@@ -142,3 +142,19 @@ def listening(wire: W) -> Iterator[W]:
             server.shutdown(socket.SHUT_RDWR)
         server.close()
         thread.join(5)
+
+
+def vanishing(*replies: bytes) -> tuple[str, threading.Thread]:
+    """The address of a server that gives these replies over one connection, and is gone then."""
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def meet() -> None:
+        with server.accept()[0] as connection:
+            for reply in replies:
+                if _read(connection) is not None:
+                    connection.sendall(reply)
+            server.close()
+
+    thread = threading.Thread(target=meet, daemon=True)
+    thread.start()
+    return f"http://127.0.0.1:{server.getsockname()[1]}", thread

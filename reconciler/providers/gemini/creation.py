@@ -63,8 +63,8 @@ class Creation:
             except ReplyLostError as error:
                 failed = error
             except UnavailableError as error:
-                if error.status is None:  # no connection: nothing was sent
-                    raise
+                if error.status is None and (attempt == 1 or isinstance(error, StoppedError)):
+                    raise  # no connection: nothing was sent
                 failed = error
             except ServiceError as error:
                 if error.status != 409:

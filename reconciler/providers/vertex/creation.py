@@ -78,8 +78,8 @@ class Creation:
             except RateLimitedError as error:
                 raise _no_room(error) from error
             except UnavailableError as error:
-                if error.status is None:  # no connection: nothing was sent
-                    raise
+                if error.status is None and (attempt == 1 or isinstance(error, StoppedError)):
+                    raise  # no connection: nothing was sent
                 failed = error
             found = self._looked(id, place, failed)
             if found is None and attempt == _ATTEMPTS:

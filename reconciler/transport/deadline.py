@@ -1,0 +1,95 @@
+"""The time of one HTTP call, whatever the other side does with it.
+
+requests bounds each read. So whoever sends a byte a second, chunks without end or "100 Continue" for ever
+keeps a call for as long as they like. Here a timer shuts the connection down when the time is up, and every
+read and write on it ends at once. Rule: this module knows sockets; `connections` tells it of them.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from typing import Protocol
+
+
+class Connected(Protocol):
+    """Whatever has a file descriptor: a socket, or TLS in it."""
+
+    def fileno(self) -> int:
+        """The descriptor."""
+
+
+class Call:
+    """One call on its way.
+
+    Attributes:
+        is_over: its time is up; what was read by then may be cut off.
+        was_sent: something of the request may have arrived.
+    """
+
+    def __init__(self) -> None:
+        self.is_over = False
+        self.was_sent = False
+        self._lock = threading.Lock()
+        self._handle: socket.socket | None = None
+
+    def take(self, connection: Connected) -> None:
+        """It goes over this connection from now on.
+
+        A descriptor of our own is kept: TLS takes a socket's away from it, and a reply may outlive its
+        connection's object.
+        """
+        with self._lock:
+            self._release()
+            self._handle = socket.socket(fileno=os.dup(connection.fileno()))
+            if self.is_over:
+                self._shut()
+
+    def end(self) -> None:
+        """The time is up."""
+        with self._lock:
+            self.is_over = True
+            self._shut()
+
+    def close(self) -> None:
+        """It is answered, or given up."""
+        with self._lock:
+            self._release()
+
+    def _shut(self) -> None:
+        if self._handle is not None:
+            with suppress(OSError):  # the other side was quicker
+                self._handle.shutdown(socket.SHUT_RDWR)
+
+    def _release(self) -> None:
+        if self._handle is not None:
+            self._handle.close()
+            self._handle = None
+
+
+_current: ContextVar[Call | None] = ContextVar("call", default=None)
+
+
+def current() -> Call | None:
+    """The call that this thread is making."""
+    return _current.get()
+
+
+@contextmanager
+def bounded(seconds: float) -> Iterator[Call]:
+    """Within the block, on this thread, a call ends after so many seconds."""
+    call = Call()
+    timer = threading.Timer(seconds, call.end)
+    timer.daemon = True
+    timer.start()
+    token = _current.set(call)
+    try:
+        yield call
+    finally:
+        _current.reset(token)
+        timer.cancel()
+        call.close()

@@ -10,6 +10,8 @@ MB = 1024 * 1024
 
 REPLY = 512 * MB
 """Bytes of one answer of an API, decompressed: 1,000 models with hundreds of snapshots are some 40 MB."""
+ERROR = 64 * 1024
+"""Bytes of an answer that is an error: its words, and no more of whatever page it is."""
 STATE = 64 * MB
 """Bytes of a state: 10,000 records are some 10 MB."""
 LOCK = 1 * MB

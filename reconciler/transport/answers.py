@@ -6,24 +6,28 @@ cut, and cleared of what could drive a terminal, before it stands in a message.
 
 from __future__ import annotations
 
-import json
+import math
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
+from reconciler.bounds import DELAY, EXCERPT
 from reconciler.errors import (
     BODY_LIMIT,
     AlreadyExistsError,
     ForbiddenError,
     InvalidArgumentError,
     NotFoundError,
+    NotJSONError,
     RateLimitedError,
     ServiceError,
     UnauthenticatedError,
     UnavailableError,
 )
+from reconciler.strictjson import loads_answer
 from reconciler.transport.credentials import SCOPES, login_command
 from reconciler.transport.exchange import Reply
 
@@ -34,9 +38,17 @@ REPEATABLE = frozenset({500, 502, 503, 504})
 
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]+")
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
-_RETRY_IN = re.compile(r"retry in (?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)(ms|s))?", re.IGNORECASE)
+_RETRY_IN = re.compile(
+    r"retry in (?:([0-9]{1,9})h)?(?:([0-9]{1,9})m(?!s))?(?:([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s))?",
+    re.IGNORECASE,
+)
+_RETRY_NEVER = re.compile(r"retry in (?:[0-9]{1,9}[hm])*[0-9]{10}", re.IGNORECASE)
+"""A number of so many digits is no delay that anybody waits for."""
 _LIMIT_ZERO = re.compile(r"limit:\s*0(?![.\d])")
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)s")
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)s")
+_SERVICE = re.compile(r"[a-z0-9][a-z0-9.-]{0,99}")
+_NO_ANSWER = frozenset({404, 409})
+"""Statuses by which the API says what is: believed only in its own words."""
 
 
 def printable(text: str, limit: int = BODY_LIMIT) -> str:
@@ -55,6 +67,8 @@ class Problem:
         reason: ErrorInfo.reason, else the canonical status, else "".
         details: google.rpc details as they came.
         metadata: of the ErrorInfo.
+        own: it is the API's own error: a JSON object whose error.code is the status. Else a gateway, a proxy
+            or another service may have answered.
     """
 
     status: int
@@ -62,6 +76,7 @@ class Problem:
     reason: str
     details: tuple[JsonObject, ...]
     metadata: Mapping[str, Any]
+    own: bool
 
 
 def _object(value: object) -> JsonObject:
@@ -69,10 +84,10 @@ def _object(value: object) -> JsonObject:
 
 
 def parsed(body: bytes) -> JsonObject | None:
-    """The reply's JSON object; None when it is none (HTML, empty, cut off)."""
+    """The reply's JSON object; None when it is none (HTML, empty, cut off, or more than we take)."""
     try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
+        document = loads_answer(body)
+    except NotJSONError:
         return None
     return document if isinstance(document, dict) else None
 
@@ -82,30 +97,48 @@ def problem(reply: Reply) -> Problem:
     error = _object((parsed(reply.body) or {}).get("error"))
     message = error.get("message")
     if not isinstance(message, str) or not message:
-        text = reply.body.decode(errors="replace")
-        title = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
+        text = reply.body[:EXCERPT].decode(errors="replace")
+        title = re.search(r"<title[^<>]{0,200}>([^<>]*)</title>", text, re.IGNORECASE)
         message = title.group(1) if title else text
     listed = error.get("details")
     details = tuple(one for one in (listed if isinstance(listed, list) else ()) if isinstance(one, dict))
     info = next((one for one in details if str(one.get("@type", "")).endswith("ErrorInfo")), {})
     reason = info.get("reason") or error.get("status") or ""
-    return Problem(reply.status, message, printable(str(reason), 64), details, _object(info.get("metadata")))
+    code = error.get("code")
+    return Problem(
+        status=reply.status,
+        message=message[:EXCERPT],
+        reason=printable(reason, 64) if isinstance(reason, str) else "",
+        details=details,
+        metadata=_object(info.get("metadata")),
+        own=type(code) is int and code == reply.status,
+    )
 
 
 def retry_delay(found: Problem, headers: Mapping[str, str]) -> float | None:
-    """Seconds that a 429 asks us to wait: RetryInfo, the text, or Retry-After; None when it does not say."""
+    """Seconds that a 429 asks us to wait: RetryInfo, the text, or Retry-After; None when it does not say.
+
+    What is longer than a day is infinity: nobody waits for that.
+    """
+    asked = _asked_delay(found, headers)
+    return math.inf if asked is not None and asked > DELAY else asked
+
+
+def _asked_delay(found: Problem, headers: Mapping[str, str]) -> float | None:
     for detail in found.details:
         if str(detail.get("@type", "")).endswith("RetryInfo"):
             given = _DURATION.fullmatch(str(detail.get("retryDelay", "")))
             if given:
                 return float(given.group(1))
+    if _RETRY_NEVER.search(found.message):
+        return math.inf
     text = _RETRY_IN.search(found.message)
     if text and any(text.groups()):
         hours, minutes, number, unit = text.groups()
         seconds = float(number or 0) / (1000 if unit == "ms" else 1)
         return int(hours or 0) * 3600 + int(minutes or 0) * 60 + seconds
-    header = headers.get("retry-after", "")
-    return float(header) if re.fullmatch(r"\d{1,9}", header) else None
+    header = headers.get("retry-after", "").strip()
+    return float(header) if re.fullmatch(r"[0-9]+", header) else None
 
 
 def hopeless(found: Problem) -> bool:
@@ -137,6 +170,8 @@ def failure(found: Problem, where: str) -> ServiceError:
         where: "GET v1beta/tunedModels/x at generativelanguage.googleapis.com".
     """
     status, reason, said = found.status, found.reason, printable(found.message)
+    if is_foreign(found):
+        return _not_its_own(found, where)
     label = f"{status} {reason}".strip()
     summary = f"{where} was refused ({label}): {said}" if said else f"{where} was refused ({label})"
     match status:
@@ -171,6 +206,21 @@ def failure(found: Problem, where: str) -> ServiceError:
             return ServiceError(summary, "", status=status, reason=reason)
 
 
+def is_foreign(found: Problem) -> bool:
+    """Whether it says what is (or that it is taken), in words that are not the API's."""
+    return found.status in _NO_ANSWER and not found.own
+
+
+def _not_its_own(found: Problem, where: str) -> ServiceError:
+    """A 404 of a gateway does not say that a model is gone: who believes it trains it again."""
+    said = printable(found.message)
+    return ServiceError(
+        f"{where} was answered {found.status}, and not in the API's own form" + (f": {said}" if said else ""),
+        "So nothing is concluded from it: a gateway, a proxy or another service may have answered. Check the "
+        "endpoint; if it is right, run the command again in a while.",
+    )
+
+
 def _advice_400(said: str) -> str:
     if "invalid argument" in said.lower():
         return (
@@ -194,15 +244,17 @@ def _advice_401(found: Problem) -> str:
 
 def _advice_403(found: Problem) -> str:
     said = found.message.lower()
-    service = printable(str(found.metadata.get("service", "generativelanguage.googleapis.com")), 80)
-    consumer = printable(str(found.metadata.get("consumer", "")), 80).removeprefix("projects/")
+    service = _word(found.metadata.get("service"))
+    consumer = _word(str(found.metadata.get("consumer", "")).removeprefix("projects/"))
     if found.reason == "ACCESS_TOKEN_SCOPE_INSUFFICIENT" or "insufficient authentication scopes" in said:
         return f"The login lacks a scope. Log in again: {login_command(SCOPES)}"
     if "quota project" in said:  # before SERVICE_DISABLED, whose reason it carries
         return "Set GOOGLE_CLOUD_QUOTA_PROJECT (or the Stack's project) to the project that pays the calls."
     if found.reason == "SERVICE_DISABLED" or "has not been used in project" in said:
-        project = f" --project {consumer}" if consumer else ""
-        return f"Enable the API, wait some minutes, try again: gcloud services enable {service}{project}"
+        if not service:
+            return "Enable the API in the project of the credential, wait some minutes, try again."
+        command = ["gcloud", "services", "enable", service, *(["--project", consumer] if consumer else [])]
+        return f"Enable the API, wait some minutes, try again: {shlex.join(command)}"
     if found.reason == "USER_PROJECT_DENIED" or "serviceusage" in said:
         return (
             "The identity may not use that project for quota: grant it there "
@@ -214,3 +266,8 @@ def _advice_403(found: Problem) -> str:
             "owns it, or ask its owner for a permission."
         )
     return "The credential may not do this: check its project and its role on the model."
+
+
+def _word(value: object) -> str:
+    """A host name or project as it may stand in a command to copy; "" for anything else."""
+    return value if isinstance(value, str) and _SERVICE.fullmatch(value) else ""

@@ -6,9 +6,11 @@ executed, only if twice does no harm.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from reconciler.bounds import ERROR
 from reconciler.errors import RateLimitedError, ReplyLostError, ServiceError, UnavailableError
 from reconciler.transport import answers, fence
 from reconciler.transport.answers import JsonObject
@@ -113,7 +115,8 @@ class Sender:
             return failed
         tries.sent = True
         if reply.status >= 400:
-            reply = unechoed(reply, headers, request.content)
+            # cut first: what is searched in must be short, and no error of an API is that long
+            reply = unechoed(replace(reply, body=reply.body[:ERROR]), headers, request.content)
         if reply.status == 401 and not tries.renewed and credential.renew(headers):
             tries.renewed = True
             return None
@@ -149,7 +152,7 @@ class Sender:
             failed = answers.failure(found, where)
             if delay > self._patience.seconds and not answers.hopeless(found):
                 failed = RateLimitedError(
-                    f"{failed.summary} (it asks to wait {delay:.0f} s)",
+                    f"{failed.summary} (it asks to wait {_shown(delay)})",
                     failed.detail,
                     status=429,
                     reason=failed.reason,
@@ -157,6 +160,10 @@ class Sender:
             raise failed
         self._pace.limited(delay, entered)
         return max(delay, 0.1)
+
+
+def _shown(delay: float) -> str:
+    return f"{delay:.0f} s" if math.isfinite(delay) else "for more than a day"
 
 
 def _lost(cause: str, request: Request) -> ServiceError:
@@ -178,8 +185,11 @@ def _outcome(reply: Reply, request: Request) -> Answer | ServiceError:
     if 300 <= reply.status < 400:
         return answers.redirect(reply, request.where)
     if reply.status >= 400:
-        return answers.failure(answers.problem(reply), request.where)
-    if reply.status == 204:
+        found = answers.problem(reply)
+        if answers.is_foreign(found) and not request.raw and not request.safe:
+            return _lost(f"the reply ({reply.status}) is not one of the API's own", request)
+        return answers.failure(replace(found, own=found.own or request.raw), request.where)
+    if reply.status == 204 and request.method != "GET":
         return Answer(reply)
     document = answers.parsed(reply.body)
     if document is not None:

@@ -20,7 +20,7 @@ from reconciler.providers.vertex.regions import Regions
 from reconciler.providers.vertex.uploads import QUANTUM, measured
 from reconciler.transport import connect
 from tests.fakes import FakeClock
-from tests.transport.wire import Wire, answer, listening
+from tests.transport.wire import Wire, answer, listening, refusal
 
 EXAMPLES = [Example(str(number), "x" * 4000) for number in range(400)]
 """Some 1.6 MB: seven parts of one quantum, the last one short."""
@@ -210,7 +210,7 @@ def test_parts_go_where_we_asked_and_not_where_a_reply_says() -> None:
         transport = connect(base_url=wire.url, environ=environ, clock=clock, sleep=clock.sleep)
         regions = Regions(project="p", location="l", open=lambda _: transport, base_url=wire.url)
         begun = answer({}, Location="https://elsewhere.example/upload?upload_id=u1&name=n")
-        wire.script = [answer({}, status=404), begun, answer({})]
+        wire.script = [MISSING, begun, answer({})]
         Bucket(regions, "gs://data", lambda _: None, part=QUANTUM).put(DATA, EXAMPLES[:70])
     assert [one.method for one in wire.requests] == ["GET", "POST", "PUT"]
     assert wire.requests[2].target.startswith("/upload/storage/v1/b/data/o?upload_id=u1")
@@ -224,6 +224,7 @@ def scripted(wire: Wire, clock: FakeClock) -> Bucket:
     return Bucket(regions, "gs://data", lambda _: None, part=QUANTUM)
 
 
+MISSING = refusal(404, "No such object", canonical="NOT_FOUND")
 BEGUN = answer({}, Location="/upload?upload_id=u1")
 
 
@@ -236,7 +237,7 @@ def test_a_service_that_keeps_nothing_is_given_up() -> None:
     """Part after part that is answered and brings nothing forward ends in an error, after some waiting."""
     clock = FakeClock()
     with listening(Wire()) as wire:
-        wire.script = [answer({}, status=404), BEGUN]
+        wire.script = [MISSING, BEGUN]
         wire.always = has(0)
         with pytest.raises(UnavailableError, match=r"does not get on, at 0 of [0-9,]+ bytes"):
             scripted(wire, clock).put(DATA, EXAMPLES)
@@ -247,7 +248,7 @@ def test_a_service_that_keeps_nothing_is_given_up() -> None:
 def test_a_service_that_loses_what_it_had_is_sent_all_again() -> None:
     """Bytes that were acknowledged and are gone begin a new upload, from the first byte on."""
     with listening(Wire()) as wire:
-        wire.script = [answer({}, status=404), BEGUN, has(QUANTUM), has(0), BEGUN, has(QUANTUM), answer({})]
+        wire.script = [MISSING, BEGUN, has(QUANTUM), has(0), BEGUN, has(QUANTUM), answer({})]
         scripted(wire, FakeClock()).put(DATA, EXAMPLES[:100])
     spans = [one.headers["content-range"].split("-")[0] for one in wire.requests if one.method == "PUT"]
     assert spans == ["bytes 0", f"bytes {QUANTUM}", "bytes 0", f"bytes {QUANTUM}"]
@@ -257,7 +258,7 @@ def test_a_service_that_loses_what_it_had_is_sent_all_again() -> None:
 def test_a_range_that_cannot_be_is_an_error(span: str) -> None:
     """More than was sent, or no number, is told and not believed."""
     with listening(Wire()) as wire:
-        wire.script = [answer({}, status=404), BEGUN, answer(body=b"", status=308, Range=span)]
+        wire.script = [MISSING, BEGUN, answer(body=b"", status=308, Range=span)]
         with pytest.raises(ServiceError, match="Range"):
             scripted(wire, FakeClock()).put(DATA, EXAMPLES)
 

@@ -61,6 +61,11 @@ def test_many_429s_are_endured(wire: Wire, to: To, clock: FakeClock) -> None:
         refusal(429, "Quota exceeded for metric: x, limit: 0\nPlease retry in 2s.", details=[RETRY_INFO]),
         refusal(429, "Please retry in 10h0m3s."),
         refusal(429, "slow", details=[{**RETRY_INFO, "retryDelay": "36000s"}]),
+        refusal(429, "slow", details=[{**RETRY_INFO, "retryDelay": "9" * 400 + "s"}]),
+        refusal(429, f"retry in {'9' * 400}h1s"),
+        refusal(429, f"retry in {'9' * 5000}h1s"),
+        refusal(429, f"retry in 1h{'9' * 5000}m1s"),
+        answer({"error": {"message": "x"}}, status=429, Retry_After="9" * 400),
     ],
 )
 def test_a_429_that_is_not_worth_it_fails_at_once(wire: Wire, to: To, clock: FakeClock, reply: bytes) -> None:

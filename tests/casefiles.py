@@ -134,7 +134,7 @@ class Case:
             error=body.get("error", ""),
             verdict=Verdict(body.get("verdict", "")),
             create_time=body.get("create_time", made.create_time),
-            promoted=made.promoted if body.get("promoted", True) else "",
+            promoted=_time(body.get("promoted", True), made.promoted),
             deposed=body.get("deposed", ""),
             started=body.get("started", made.started),
             source=str(made.sent.get("base_model", made.sent.get(PARENT, ""))),
@@ -156,6 +156,11 @@ class Case:
             create_time=body.get("create_time", worlds.CREATED),
             error=body.get("error", ""),
         )
+
+
+def _time(said: str | bool, usual: str) -> str:  # noqa: FBT001
+    """A time as a case says it: yes for the usual one, no for none."""
+    return said if isinstance(said, str) else usual if said else ""
 
 
 def cases(folder: str) -> list[Case]:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
 
-from reconciler.model import Status
 from reconciler.plan.values import Action, Change, Reason
-from reconciler.plan.wanted import NOT_REFUNDED, Wanted
+from reconciler.plan.wanted import Wanted, notes_on
+from reconciler.plan.world import moment_of
 from reconciler.state import Model, Record
 
 
@@ -34,7 +33,7 @@ def changes(wanted: Wanted, main: Change) -> list[Change]:
             status=live.status if live else None,
         )
         superseded_now = wanted.record.candidate is not None and model.id == wanted.record.candidate.id
-        if live is None:
+        if not wanted.world.is_there(wanted.record, model):
             if not superseded_now:
                 found.append(about)
             continue
@@ -50,7 +49,7 @@ def changes(wanted: Wanted, main: Change) -> list[Change]:
                 action=Action.DELETE,
                 reason=Reason.REPLACED if served else Reason.UNUSED,
                 after_accepted=not served and main.action in {Action.CREATE, Action.REPLACE},
-                notes=(NOT_REFUNDED,) if live.status is Status.CREATING else (),
+                notes=notes_on(live),
             )
         )
     return found
@@ -59,10 +58,8 @@ def changes(wanted: Wanted, main: Change) -> list[Change]:
 def _kept(wanted: Wanted, model: Model) -> bool:
     """Whether keep_deposed has not passed yet."""
     keep = wanted.want.lifecycle.keep_deposed
-    if not keep or not model.deposed:
-        return False
-    since = datetime.fromisoformat(model.deposed)
-    return wanted.world.now < since + keep
+    since = moment_of(model.deposed)
+    return bool(keep) and since is not None and wanted.world.now < since + keep
 
 
 def depose(wanted: Wanted, record: Record, model: Model | None) -> Record:

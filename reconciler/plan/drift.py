@@ -6,12 +6,14 @@ drift, and known differences stay silent until their date.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 from reconciler import diff
 from reconciler.identity import is_generation_of
 from reconciler.model import BASE_MODEL, Address, IgnoredDrift, Live, Status
 from reconciler.plan.values import Drift, DriftClass, PermissionChange
+from reconciler.plan.wanted import NOT_SHOWN_YET
 from reconciler.plan.world import World
 from reconciler.state import Model, Record
 
@@ -48,7 +50,10 @@ def _of_model(world: World, record: Record, model: Model) -> list[Drift]:
         return []
     live = world.live_of(record, model)
     if live is None:
-        return [Drift(address, DriftClass.MISSING, model.id, model.name, before=dict(model.sent))]
+        missing = Drift(address, DriftClass.MISSING, model.id, model.name, before=dict(model.sent))
+        if world.is_unseen_yet(model):
+            missing = replace(missing, fails=False, detail=NOT_SHOWN_YET)
+        return [missing]
     if live.status is Status.FAILED:
         return [Drift(address, DriftClass.FAILED, model.id, live.name, detail=live.error or model.error)]
     changed = _changed(world, record, model, live) if model is record.serving else []

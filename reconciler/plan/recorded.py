@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
 
 from reconciler.model import Attributes, Live, Status
 from reconciler.plan.deposed import depose
@@ -11,6 +10,7 @@ from reconciler.plan.training import start
 from reconciler.plan.unrecorded import train
 from reconciler.plan.values import Action, FieldChange, Reason
 from reconciler.plan.wanted import (
+    NOT_SHOWN_YET,
     Decision,
     Wanted,
     about,
@@ -22,15 +22,8 @@ from reconciler.plan.wanted import (
     unless_same,
     updates,
 )
-from reconciler.plan.world import World, approval, recorded_data
+from reconciler.plan.world import approval, recorded_data
 from reconciler.state import Model, Record, Verdict
-
-
-def just_accepted(world: World, candidate: Model) -> bool:
-    """A 404 shortly after an accepted create is lag, not loss."""
-    if candidate.pending or not candidate.started:
-        return False
-    return world.now - datetime.fromisoformat(candidate.started) < timedelta(seconds=world.lag)
 
 
 def create_again(wanted: Wanted, candidate: Model) -> Decision:
@@ -73,6 +66,17 @@ def _go_on(wanted: Wanted, candidate: Model, live: Live | None, action: Action, 
     )
     intent = unless_same(wanted, replace(protected(wanted, wanted.record), candidate=known))
     return Decision([finish(wanted, action, reason, model=known, live=live, record=intent)])
+
+
+def keep_unseen(wanted: Wanted, serving: Model) -> Decision:
+    """What serves was accepted or promoted so lately that nobody shows it yet: that is lag, no loss."""
+    change = replace(
+        about(wanted, Action.NO_OP, Reason.NONE),
+        id=serving.id,
+        name=serving.name,
+        notes=(NOT_SHOWN_YET,),
+    )
+    return Decision([change])
 
 
 def wait_anew(wanted: Wanted, serving: Model, live: Live) -> Decision:

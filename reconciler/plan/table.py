@@ -18,6 +18,7 @@ yes      id, same            ACTIVE             no-op, or update                
 yes      id, same            CREATING           wait: it is a candidate again           recorded.wait_anew
 yes      id, other           ACTIVE             replace: candidate, promote, delete     unrecorded.train
 yes      id                  404                create                                  recorded.create_anew
+yes      id, within the lag  404                no-op: the service shows it later       recorded.keep_unseen
 any      any                 403                refused                                 guards.forbidden
 no       any                 yes                delete; refused when protected          undeclared.delete
 no       any                 no                 forget                                  undeclared.forget
@@ -78,7 +79,7 @@ def _failed(wanted: Wanted, model: Model) -> bool:
 def _of_candidate(wanted: Wanted, candidate: Model) -> Decision:
     """Recorded as candidate, and still what is wanted."""
     live = wanted.live(candidate)
-    if live is None and recorded.just_accepted(wanted.world, candidate):
+    if live is None and wanted.world.is_unseen_yet(candidate):
         return recorded.wait(wanted, candidate, None)
     if live is None:
         return recorded.create_again(wanted, candidate)
@@ -94,6 +95,8 @@ def _of_candidate(wanted: Wanted, candidate: Model) -> Decision:
 def _of_serving(wanted: Wanted, serving: Model) -> Decision:
     """Recorded as serving, and still what is wanted, updates aside."""
     live = wanted.live(serving)
+    if live is None and wanted.world.is_unseen_yet(serving):
+        return recorded.keep_unseen(wanted, serving)
     if live is None:
         return recorded.create_anew(wanted, serving)
     match live.status:

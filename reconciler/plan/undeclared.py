@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from reconciler.errors import Diagnostic
-from reconciler.model import Desired, Live, Status
+from reconciler.model import Desired, Live
 from reconciler.plan.guards import forbidden
 from reconciler.plan.values import Action, Change, Reason
-from reconciler.plan.wanted import NOT_REFUNDED, Decision
+from reconciler.plan.wanted import Decision, notes_on
 from reconciler.plan.world import World
 from reconciler.state import Model, Record
 
@@ -23,7 +23,8 @@ def undeclared(world: World, record: Record, reason: Reason, want: Desired | Non
         want: the manifest that declares it all the same, under destroy.
     """
     errors = forbidden(world, record, None)
-    living = [(model, live) for model in record.models if (live := world.live_of(record, model))]
+    there = [model for model in record.models if world.is_there(record, model)]
+    living = [(model, world.live_of(record, model)) for model in there]
     protected = record.prevent_destroy or (want is not None and want.lifecycle.prevent_destroy)
     decision = delete(record, living, reason, protected=protected) if living else forget(record)
     return Decision(errors=[*errors, *decision.errors]) if errors else decision
@@ -35,7 +36,9 @@ def forget(record: Record) -> Decision:
     return Decision([Change(record.address, Action.FORGET, Reason.GONE, id=gone.id, name=gone.name)])
 
 
-def delete(record: Record, living: list[tuple[Model, Live]], reason: Reason, *, protected: bool) -> Decision:
+def delete(
+    record: Record, living: list[tuple[Model, Live | None]], reason: Reason, *, protected: bool
+) -> Decision:
     """Each of its models that lives, the first as the address's own, the others as deposed ones."""
     if protected:
         error = Diagnostic(
@@ -54,12 +57,12 @@ def delete(record: Record, living: list[tuple[Model, Live]], reason: Reason, *, 
                 Action.DELETE,
                 reason,
                 id=model.id,
-                name=live.name,
+                name=live.name if live else model.name,
                 deposed="" if model is main else model.id,
                 serving=record.serving.id if record.serving else "",
-                before=live.attributes,
-                status=live.status,
-                notes=(NOT_REFUNDED,) if live.status is Status.CREATING else (),
+                before=live.attributes if live else None,
+                status=live.status if live else None,
+                notes=notes_on(live),
                 intent=left if model is main and left != record else None,
             )
             for model, live in living

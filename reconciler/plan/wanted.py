@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 from reconciler import diff
 from reconciler.errors import Diagnostic
 from reconciler.kind import Kind
-from reconciler.model import Address, Attributes, Desired, Live
+from reconciler.model import Address, Attributes, Desired, Live, Status
 from reconciler.plan.values import Action, Change, FieldChange, PermissionChange, Reason
 from reconciler.plan.world import World, adopted_model, new_model, replacement_reasons
 from reconciler.state import Model, Record
 
+NOT_SHOWN_YET = "the service does not show it yet: it was accepted or promoted a moment ago"
 NOT_REFUNDED = "its training is cancelled; what it has cost is not refunded"
 
 
@@ -51,6 +52,13 @@ class Decision:
 
     changes: list[Change] = field(default_factory=list)
     errors: list[Diagnostic] = field(default_factory=list)
+
+
+def notes_on(live: Live | None) -> tuple[str, ...]:
+    """What must be known before a model is deleted: of one that trains, or that nobody shows yet."""
+    if live is None:
+        return (NOT_SHOWN_YET,)
+    return (NOT_REFUNDED,) if live.status is Status.CREATING else ()
 
 
 def about(wanted: Wanted, action: Action, reason: Reason) -> Change:
@@ -131,9 +139,9 @@ def protected(wanted: Wanted, record: Record) -> Record:
 
 
 def serves(wanted: Wanted, record: Record) -> Model | None:
-    """The model of this record that serves, if it is still live."""
+    """The model of this record that serves, if it is still live (or nobody shows it yet)."""
     serving = record.serving
-    return serving if serving is not None and wanted.world.live_of(record, serving) is not None else None
+    return serving if serving is not None and wanted.world.is_there(record, serving) else None
 
 
 def unless_same(wanted: Wanted, record: Record) -> Record | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from math import ceil
 
 from reconciler import diff
@@ -91,6 +91,21 @@ class World:
             return live if live.create_time == model.create_time else None
         return None if any(m.create_time == live.create_time for m in namesakes) else live
 
+    def is_unseen_yet(self, model: Model) -> bool:
+        """Whether a recorded model that nobody shows was accepted, trained or promoted within the lag.
+
+        That is lag and no loss: neither is it trained again, nor is it forgotten.
+        """
+        if model.pending:
+            return False
+        lag = timedelta(seconds=self.lag)
+        times = map(moment_of, (model.started, model.completed, model.promoted))
+        return any(one is not None and abs(self.now - one) < lag for one in times)
+
+    def is_there(self, record: Record, model: Model) -> bool:
+        """Whether it is live, or may be: only nobody shows it yet."""
+        return self.live_of(record, model) is not None or self.is_unseen_yet(model)
+
     def identity(self, want: Desired, source: str, generation: int) -> tuple[str, str]:
         """(id, digest) of one generation of what is wanted."""
         digest = model_digest(
@@ -121,6 +136,15 @@ class World:
 def timestamp(moment: datetime) -> str:
     """RFC 3339 in UTC with seconds, as records keep it."""
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def moment_of(text: str) -> datetime | None:
+    """A recorded time; None for "" and for what is none."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def new_model(

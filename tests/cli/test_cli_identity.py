@@ -258,7 +258,8 @@ def test_earlier_generations_are_listed_beside_a_create(project: Project) -> Non
 
 
 def test_a_model_deleted_outside_is_trained_again(project: Project) -> None:
-    """404 confirmed by one get: create, under the same id; drift says missing."""
+    """404 confirmed by one get, beyond the lag: create, under the same id; drift says missing."""
+    project.environ["RECONCILER_LAG_SECONDS"] = "0.001"
     project.declare(model("one"))
     project.apply()
     project.service.delete(identity("one"))
@@ -267,6 +268,24 @@ def test_a_model_deleted_outside_is_trained_again(project: Project) -> None:
     project.apply()
     assert list(project.service.models()) == [identity("one")]
     project.settled()
+
+
+def test_a_model_promoted_a_moment_ago_that_nobody_shows_is_no_loss(project: Project) -> None:
+    """Neither list nor get show what serves: within the lag nothing is trained, forgotten or called drift."""
+    project.service.settings(list_lag_seconds=3600)
+    project.declare(model("one"))
+    project.apply()
+    gone = {"error": {"code": 404, "message": "not found", "status": "NOT_FOUND"}}
+    path = f"tunedModels/{identity('one')}"
+    project.service.fault({"method": "GET", "path": path, "status": 404, "times": 99, "body": gone})
+    kept = project.state_file.read_bytes()
+    assert "does not show it yet" in project.plan("--detailed-exitcode").out
+    project.apply()
+    assert project.run("drift", expect=0).out.count("does not show it yet") == 1
+    assert project.state_file.read_bytes() == kept
+    assert project.service.creates() == 1
+    project.environ["RECONCILER_LAG_SECONDS"] = "0.001"
+    assert "deleted outside" in project.plan("--detailed-exitcode", expect=2).out
 
 
 def test_a_lagging_list_is_no_loss(project: Project) -> None:

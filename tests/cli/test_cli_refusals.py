@@ -123,6 +123,7 @@ def test_every_loopback_port_is_the_same_service(project: Project) -> None:
 
 def test_more_than_half_missing_is_an_error(project: Project) -> None:
     """Three of four recorded models gone: the plan names endpoint, project and credential, and stops."""
+    project.environ["RECONCILER_LAG_SECONDS"] = "0.001"
     project.declare(*(model(f"m{n}") for n in range(4)))
     project.apply()
     for n in range(3):
@@ -141,6 +142,7 @@ def test_more_than_half_missing_is_an_error(project: Project) -> None:
 
 def test_half_missing_is_no_reason_to_stop(project: Project) -> None:
     """Two of four, or all of three, are trained again."""
+    project.environ["RECONCILER_LAG_SECONDS"] = "0.001"
     project.declare(*(model(f"m{n}") for n in range(4)))
     project.apply()
     for n in range(2):
@@ -151,6 +153,7 @@ def test_half_missing_is_no_reason_to_stop(project: Project) -> None:
 
 def test_three_of_three_missing_is_no_majority(project: Project) -> None:
     """The stop is for at least four recorded models."""
+    project.environ["RECONCILER_LAG_SECONDS"] = "0.001"
     project.declare(*(model(f"m{n}") for n in range(3)))
     project.apply()
     for n in range(3):

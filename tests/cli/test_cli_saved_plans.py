@@ -378,7 +378,7 @@ def tuning(**metadata: str) -> dict[str, Any]:
         "kind": "TuningJob",
         "metadata": {"name": "v", **metadata},
         "spec": {
-            "base_model": "gemini-2.5-flash",
+            "base_model": "gemini-3.1-flash-lite",
             "supervised_tuning_spec": {
                 "training_dataset_uri": "gs://bkt/d.jsonl",
                 "hyper_parameters": {"epoch_count": 3},

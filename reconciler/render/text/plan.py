@@ -73,6 +73,7 @@ def _plan_lines(plan: Plan, paint: Paint, width: int, *, show_header: bool) -> I
         yield from _change_title(change, width, paint)
         yield from _change_body(change, width, paint)
     yield from _waiting(plan, width, paint)
+    yield from _noted(plan, width, paint)
     yield from _released(plan, width)
     yield from bill_lines(plan.trainings, width=width, paint=paint)
     yield ""
@@ -224,6 +225,19 @@ def _waiting(plan: Plan, width: int, paint: Paint) -> Iterator[str]:
         yield cut(f"    {visible(str(change.address))}  {visible(change.id)}", width)
     if len(waiting) > _LISTED:
         yield paint(f"    … and {len(waiting) - _LISTED:,} more", "dim")
+
+
+def _noted(plan: Plan, width: int, paint: Paint) -> Iterator[str]:
+    """What is left alone, and why, where that is not because it is as declared."""
+    noted = [one for one in plan.changes if one.action is Action.NO_OP and one.notes and not one.deposed]
+    if noted:
+        yield ""
+        yield f"Left as {'they are' if len(noted) > 1 else 'it is'} ({len(noted):,}):"
+    for change in noted[:_LISTED]:
+        said = f"{visible(str(change.address))}  {visible(change.id)}: {visible('; '.join(change.notes))}"
+        yield from wrap(said, width, indent=" " * 4, hanging=" " * 6)
+    if len(noted) > _LISTED:
+        yield paint(f"    … and {len(noted) - _LISTED:,} more", "dim")
 
 
 def _released(plan: Plan, width: int) -> Iterator[str]:

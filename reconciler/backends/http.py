@@ -23,7 +23,7 @@ import requests
 
 from reconciler.backends import LockInfo, Stored
 from reconciler.backends.httpsession import open_session
-from reconciler.backends.network import CONNECT_TIMEOUT, TIMEOUT, check_address
+from reconciler.backends.network import CALL_TIMEOUT, CONNECT_TIMEOUT, TIMEOUT, check_address
 from reconciler.errors import (
     LockLostError,
     StateError,
@@ -31,7 +31,8 @@ from reconciler.errors import (
     StateMovedError,
     StateStoreError,
 )
-from reconciler.transport import printable
+from reconciler.transport import printable, seconds_of
+from reconciler.transport.deadline import bounded
 
 _HELD = (409, 423)
 _NONE = (204, 404)
@@ -76,6 +77,7 @@ class HTTPBackend:
                     check_address(url, name)
         self._secrets = _secrets(self._address, login)
         self._session = open_session(environ, login)
+        self._seconds = seconds_of(environ, "RECONCILER_HTTP_TIMEOUT", CALL_TIMEOUT)
 
     @property
     def place(self) -> str:
@@ -189,21 +191,29 @@ class HTTPBackend:
     ) -> requests.Response:
         if data is not None:
             headers = {"Content-Type": "application/json", **(headers or {})}
-        try:
-            return self._session.request(
-                method,
-                url,
-                data=data,
-                headers=headers,
-                allow_redirects=False,
-                verify=self._session.verify,  # said again, or REQUESTS_CA_BUNDLE would win over False
-                timeout=(CONNECT_TIMEOUT, TIMEOUT),
-            )
-        except requests.RequestException as error:
-            raise StateStoreError(
-                f"{self.place}: the server of the state does not answer: {_reason(error)}",
-                "Check the address and the network. What was recorded before is unchanged.",
-            ) from error
+        with bounded(self._seconds) as call:
+            try:
+                reply = self._session.request(
+                    method,
+                    url,
+                    data=data,
+                    headers=headers,
+                    allow_redirects=False,
+                    verify=self._session.verify,  # said again, or REQUESTS_CA_BUNDLE would win over False
+                    timeout=(CONNECT_TIMEOUT, TIMEOUT),
+                )
+            except requests.RequestException as error:
+                why = f"not within {self._seconds:g} s" if call.is_over else _reason(error)
+                raise self._silent(why) from error
+            if call.is_over:
+                raise self._silent(f"not within {self._seconds:g} s")
+        return reply
+
+    def _silent(self, why: str) -> StateStoreError:
+        return StateStoreError(
+            f"{self.place}: the server of the state does not answer: {why}",
+            "Check the address and the network. What was recorded before is unchanged.",
+        )
 
     def _check(self, reply: requests.Response, what: str) -> None:
         status = reply.status_code

@@ -9,10 +9,10 @@ from typing import Any
 
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
 from reconciler.errors import UsageError
+from reconciler.transport.connections import BoundedAdapter
 
 
 def open_session(environ: Mapping[str, str], login: tuple[str, str] | None) -> requests.Session:
@@ -32,7 +32,7 @@ def open_session(environ: Mapping[str, str], login: tuple[str, str] | None) -> r
             raise UsageError(f"TF_HTTP_{name}={text}: not a whole number")
         return int(text)
 
-    retry = Retry(
+    retry = _Retry(
         number("RETRY_MAX", 2),
         allowed_methods=None,  # all of them, safe here: see the module's rule
         status_forcelist=(429, 500, 502, 503, 504),
@@ -45,12 +45,20 @@ def open_session(environ: Mapping[str, str], login: tuple[str, str] | None) -> r
     # Some auth must be set, or requests looks into ~/.netrc and sends what it finds there.
     session.auth = login or (lambda request: request)
     skip = environ.get("TF_HTTP_SKIP_CERT_VERIFICATION", "").lower() in ("1", "t", "true")
-    session.mount("http://", HTTPAdapter(max_retries=retry))
+    session.mount("http://", BoundedAdapter(max_retries=retry))
     session.mount("https://", _TLSAdapter(_tls(environ, skip=skip), max_retries=retry))
     session.verify = not skip
     if skip:  # asked for in so many words: no warning a request
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
     return session
+
+
+class _Retry(Retry):
+    """Waits no longer than TF_HTTP_RETRY_WAIT_MAX, whatever a Retry-After asks for."""
+
+    def get_retry_after(self, response: urllib3.BaseHTTPResponse) -> float | None:
+        asked = super().get_retry_after(response)
+        return None if asked is None else min(asked, self.backoff_max)
 
 
 class _Session(requests.Session):
@@ -61,7 +69,7 @@ class _Session(requests.Session):
         return None
 
 
-class _TLSAdapter(HTTPAdapter):
+class _TLSAdapter(BoundedAdapter):
     def __init__(self, context: ssl.SSLContext | None, *, max_retries: Retry) -> None:
         self._context = context
         super().__init__(max_retries=max_retries)

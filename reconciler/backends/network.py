@@ -16,7 +16,13 @@ if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig
 
 CONNECT_TIMEOUT, TIMEOUT = 5.0, 15.0
-"""Seconds. Short, because a lease of a minute must survive a request that hangs."""
+"""Seconds. Short, because a lease of a minute must survive a request that hangs.
+
+For the clients of buckets the second one bounds a whole call, for HTTP each read of one.
+"""
+
+CALL_TIMEOUT = 60.0
+"""Seconds for a whole call over HTTP, its repetitions included; RECONCILER_HTTP_TIMEOUT overrides."""
 
 CLIENT: ClientConfig = {
     "connect_timeout": timedelta(seconds=CONNECT_TIMEOUT),

@@ -20,6 +20,7 @@ from starlette.types import Receive, Scope, Send
 from reconciler.emulator import auth, clock, faults, gemini, storage, vertex
 from reconciler.emulator.calls import Call, Handler, Reply
 from reconciler.emulator.control import Control, is_local
+from reconciler.emulator.entry import Entry
 from reconciler.emulator.errors import ApiError, invalid
 from reconciler.emulator.faults import Fault
 from reconciler.emulator.payload import write
@@ -61,9 +62,10 @@ def _side(path: str) -> _Side:
 class App:
     """The ASGI application over one store."""
 
-    def __init__(self, store: Store, control: Control) -> None:
+    def __init__(self, store: Store, control: Control, entry: Entry) -> None:
         self._store = store
         self._control = control
+        self._entry = entry
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -75,21 +77,28 @@ class App:
         except ClientDisconnect:
             return
         path = request.scope["path"]
-        if path == "/emulator" or path.startswith("/emulator/"):
-            await self._controlled(request, body or b"")(scope, receive, send)
+        refusal = self._entry.refusal(request.scope.get("server"), request.headers)
+        if refusal:
+            await _failure(refusal, _side(path))(scope, receive, send)
+        elif path == "/emulator" or path.startswith("/emulator/"):
+            await self._controlled(request, body)(scope, receive, send)
         else:
             await self._served(request, body, send)
 
-    def _controlled(self, request: Request, body: bytes) -> Response:
+    def _controlled(self, request: Request, body: bytes | None) -> Response:
         client = request.client.host if request.client else ""
-        if not is_local(client, request.headers):
+        if not is_local(client):
             return _failure(ApiError(403, "The emulator is controlled from its own machine only."))
+        if body is None:
+            return _failure(_too_large(_GEMINI))
         try:
             query = request.query_params
             payload = self._control.answer(request.method, request.scope["path"], query, body)
+            return _success(Reply(payload=payload), {})
         except ApiError as error:
             return _failure(error)
-        return _success(Reply(payload=payload), {})
+        except Exception as error:  # noqa: BLE001
+            return _failure(_mistake(request, error))
 
     async def _served(self, request: Request, body: bytes | None, send: Send) -> None:
         with self._store.transaction():
@@ -145,8 +154,7 @@ class App:
         if cut and handler is not storage.resume:  # no other call does anything with half a body
             return None, False
         if body is None:
-            text = f"Request payload size exceeds the limit: {side.largest_body} bytes."
-            return _failure(invalid(text), side), False
+            return _failure(_too_large(side), side), False
         try:
             settings = self._control.settings
             call = Call(
@@ -168,9 +176,17 @@ class App:
         except ApiError as error:
             return _failure(error, side), False
         except Exception as error:  # noqa: BLE001
-            # The message may quote what the caller sent; the place is enough to find a mistake.
-            _LOG.error("%s: %s at %s", request.method, type(error).__name__, _place(error))
-            return _failure(ApiError(500), side), False
+            return _failure(_mistake(request, error), side), False
+
+
+def _mistake(request: Request, error: Exception) -> ApiError:
+    # The message may quote what the caller sent; the place is enough to find a mistake.
+    _LOG.error("%s: %s at %s", request.method, type(error).__name__, _place(error))
+    return ApiError(500)
+
+
+def _too_large(side: _Side) -> ApiError:
+    return invalid(f"Request payload size exceeds the limit: {side.largest_body} bytes.")
 
 
 def _place(error: BaseException) -> str:

@@ -19,6 +19,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from reconciler.emulator.app import App, WithTransport
 from reconciler.emulator.control import Control
+from reconciler.emulator.entry import Entry
+from reconciler.emulator.errors import invalid
+from reconciler.emulator.payload import write
 from reconciler.emulator.settings import Settings
 from reconciler.emulator.store import Store
 
@@ -35,6 +38,17 @@ class _Protocol(H11Protocol):
         connection = transport.get_extra_info("socket")
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.app = cast("Any", WithTransport(cast("App", self.config.app), transport))
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP in the API's shape; uvicorn itself would in plain text."""
+        content = (write(invalid(msg).body()) + "\n").encode()
+        head = (
+            "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n"
+            f"Content-Type: application/json; charset=UTF-8\r\nContent-Length: {len(content)}\r\n\r\n"
+        )
+        if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
+            self.transport.write(head.encode() + content)
+        self.transport.close()
 
 
 class _Server(uvicorn.Server):
@@ -126,14 +140,14 @@ def running(
     Args:
         data: the file that keeps its state; None or ":memory:" keeps none.
         port: 0 for any free one.
-        host: the address to listen on.
+        host: the address to listen on; by its name, and loopback names, it may be called.
         settings: None for those the file has, else the defaults.
     """
     listening = threading.Event()
     with _listener(host, port) as listener:
         url = _url(listener)
         store = Store(data)
-        server = _server(store, settings, listening.set)
+        server = _server(store, settings, host, listening.set)
         thread = threading.Thread(target=_run, args=(server, listener, store), name="emulator", daemon=True)
         thread.start()
         if not listening.wait(_START_SECONDS):
@@ -157,12 +171,12 @@ def serve(
     with _listener(host, port) as listener:
         url = _url(listener)
         store = Store(data)
-        _run(_server(store, settings, lambda: ready(url)), listener, store)
+        _run(_server(store, settings, host, lambda: ready(url)), listener, store)
 
 
-def _server(store: Store, settings: Settings | None, listening: Callable[[], None]) -> _Server:
+def _server(store: Store, settings: Settings | None, host: str, listening: Callable[[], None]) -> _Server:
     config = uvicorn.Config(
-        App(store, Control(store, settings)),
+        App(store, Control(store, settings), Entry(host)),
         http=_Protocol,
         loop="asyncio",
         lifespan="off",

@@ -5,6 +5,7 @@ connections, faults or the log; the transaction around it is the app's.
 """
 
 import dataclasses
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
@@ -94,10 +95,9 @@ Handler: TypeAlias = Callable[[Call], Reply]
 def page_size(parameters: Mapping[str, str], default: int, most: int) -> int:
     """Return how many items a page has, as asked within the service's limits."""
     text = parameters.get("page_size", "0")
-    try:
-        size = int(text)
-    except ValueError:
-        raise invalid(f"Invalid value at 'page_size' (TYPE_INT32), \"{text[:40]}\"") from None
+    size = int(text) if re.fullmatch(r"-?[0-9]{1,10}", text) else None
+    if size is None or not -(2**31) <= size < 2**31:
+        raise invalid(f"Invalid value at 'page_size' (TYPE_INT32), \"{text[:40]}\"")
     if size < 0:
         raise ApiError(400, "page_size must not be negative.")
     return min(size or default, most)

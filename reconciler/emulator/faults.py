@@ -41,6 +41,7 @@ _KEYS = {
 _PATTERNS = ("path", "train", "operation")
 _ENDS = ("SUCCEEDED", "FAILED", "CANCELLED", "PAUSED", "EXPIRED", "PARTIALLY_SUCCEEDED")
 _BODILESS = (204, 304)
+_MOST = 2**31
 _ACTIONS = ("error", "redirect", "drop", "cut", "truncate", "garbage", "hang", "status")
 
 
@@ -188,7 +189,7 @@ def _checked(rule: object) -> dict[str, Any]:
 def _compiles(pattern: str) -> bool:
     try:
         re.compile(pattern)
-    except re.error:
+    except (re.error, OverflowError, RecursionError):
         return False
     return True
 
@@ -218,7 +219,14 @@ def _is_object(value: object) -> bool:
 
 
 def _is_count(value: object) -> bool:
-    return type(value) is int and value >= 0
+    return type(value) is int and 0 <= value < _MOST
+
+
+def _is_failure(value: object) -> bool:
+    if not isinstance(value, dict):
+        return False
+    code, message = value.get("code", 13), value.get("message", "")
+    return type(code) is int and 0 < code < _MOST and isinstance(message, str)
 
 
 def _is_seconds(value: object) -> bool:
@@ -230,7 +238,8 @@ _FITS: Mapping[str, Callable[[object], bool]] = {
     **dict.fromkeys(_PATTERNS, _is_pattern),
     **dict.fromkeys(("method", "garbage"), _is_text),
     **dict.fromkeys(("drop", "hang", "uncancellable"), _is_true),
-    **dict.fromkeys(("body", "fail"), _is_object),
+    "body": _is_object,
+    "fail": _is_failure,
     **dict.fromkeys(("skip", "cut", "truncate"), _is_count),
     **dict.fromkeys(("delay", "lag"), _is_seconds),
     "at": lambda value: isinstance(value, int | float) and 0 <= value <= 1,

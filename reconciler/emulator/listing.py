@@ -12,6 +12,7 @@ from reconciler.emulator.payload import shifted
 from reconciler.emulator.resources import tuned_model_text
 from reconciler.emulator.store import Model
 
+_MOST_TERMS = 100  # SQLite has a limit of its own, and no good words for it
 _MINE = "owner = ?"
 _SHARED = "EXISTS (SELECT 1 FROM permissions p WHERE p.model = models.seq AND p.email = ? AND p.role IN ({}))"
 _FILTERS = {
@@ -50,7 +51,10 @@ def _condition(wanted: str, me: str) -> tuple[str, list[object]]:
     conditions: list[str] = []
     values: list[object] = []
     everyone = False
-    for term in re.findall(r'"[^"]*"|\S+', wanted):
+    terms = re.findall(r'"[^"]*"|\S+', wanted)
+    if len(terms) > _MOST_TERMS:
+        raise invalid(f"Invalid filter: more than {_MOST_TERMS} terms.", field="filter")
+    for term in terms:
         if term == "readers:everyone":
             conditions.append(_FOR_EVERYONE)
             everyone = True

@@ -10,12 +10,12 @@ import hashlib
 
 from reconciler.emulator.errors import invalid
 
-_DIGEST = 6
+_DIGEST, _PLACE = 6, 6
 
 
 def encode(after: int, *question: str) -> str:
     """Return the token for the items after *after*."""
-    place = after.to_bytes(6)
+    place = after.to_bytes(_PLACE)
     return base64.urlsafe_b64encode(_digest(place, question) + place).decode()
 
 
@@ -28,7 +28,7 @@ def decode(token: str, *question: str) -> int:
     except (binascii.Error, ValueError):
         raw = b""
     digest, place = raw[:_DIGEST], raw[_DIGEST:]
-    if digest != _digest(place, question):
+    if len(place) != _PLACE or digest != _digest(place, question):
         raise invalid("Invalid page token.")
     return int.from_bytes(place)
 

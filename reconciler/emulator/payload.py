@@ -1,19 +1,23 @@
 """JSON in and out, as the service reads and writes it.
 
-Read leniently: a comma before a closing bracket is fine, as in Google's own tutorial. Written with
+Read leniently: a comma before a closing bracket is fine, as in Google's own tutorial. What is deeper than
+Google's own parser goes, or no finite number, is refused. Written with
 two spaces of indentation and no ASCII escapes, as the service does: people grep it.
 """
 
 import functools
 import json
+import math
 import re
 import struct
 from typing import Any, NoReturn
 
 from reconciler.emulator.errors import invalid
 
-_STRING_OR_COMMA = re.compile(r'"(?:[^"\\]|\\.)*"|,(?=\s*[}\]])', re.DOTALL)
-_compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+_DEEPEST = 100
+# A string without an end is one too, or a body of quotes would be looked through again for each of them.
+_STRING_OR_COMMA = re.compile(r'"(?:[^"\\]|\\.)*+"?|,(?=\s*[}\]])', re.DOTALL)
+_compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 def read(body: bytes) -> Any:
@@ -21,9 +25,9 @@ def read(body: bytes) -> Any:
     try:
         text = body.decode()
         try:
-            value = json.loads(text, parse_constant=_refuse)
+            value = _parsed(text)
         except json.JSONDecodeError:
-            value = json.loads(_STRING_OR_COMMA.sub(_drop_comma, text), parse_constant=_refuse)
+            value = _parsed(_STRING_OR_COMMA.sub(_drop_comma, text))
         if "\\u" in text:
             # Half of a surrogate pair is a string in Python, and in no encoding.
             _compact.encode(value).encode()
@@ -31,6 +35,32 @@ def read(body: bytes) -> Any:
         text = "Invalid JSON payload received. Unexpected token."
         raise invalid(text, field="(request body)") from None
     return value
+
+
+def _parsed(text: str) -> Any:
+    value = json.loads(text, parse_constant=_refuse, parse_float=_finite)
+    if text.count("[") + text.count("{") > _DEEPEST:
+        _check_depth(value)
+    return value
+
+
+def _check_depth(value: object) -> None:
+    level: list[object] = [value]
+    for _ in range(_DEEPEST):
+        below: list[object] = []
+        for item in level:
+            below += item.values() if isinstance(item, dict) else item if isinstance(item, list) else ()
+        if not below:
+            return
+        level = below
+    raise ValueError(_DEEPEST)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(text)
+    return number
 
 
 def _drop_comma(match: re.Match[str]) -> str:

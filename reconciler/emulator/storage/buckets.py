@@ -1,17 +1,14 @@
 """Buckets: insert, get, delete. Unless the settings are strict, any bucket is there."""
 
-import re
 from typing import Any
 
 from reconciler.emulator.calls import Call, Reply
 from reconciler.emulator.errors import ApiError
 from reconciler.emulator.payload import read
 from reconciler.emulator.storage.errors import no_bucket, required
-from reconciler.emulator.storage.objects import COMMON
+from reconciler.emulator.storage.objects import COMMON, check_bucket_name
 from reconciler.emulator.storage.records import Records
 from reconciler.emulator.tuning import six_digits
-
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 
 
 def insert(call: Call) -> Reply:
@@ -21,8 +18,7 @@ def insert(call: Call) -> Reply:
     name = fields.get("name") if isinstance(fields, dict) else None
     if not name:
         raise required("name")
-    if not _NAME.fullmatch(str(name)):
-        raise ApiError(400, f"Invalid bucket name: '{str(name)[:80]}'")
+    check_bucket_name(name)
     records = Records(call.store.connection)
     if records.bucket(name) is not None:
         raise ApiError(
@@ -39,6 +35,7 @@ def get(call: Call) -> Reply:
     """buckets.get."""
     call.parameters(*COMMON, "if_metageneration_match", "if_metageneration_not_match")
     name = call.path["bucket"]
+    check_bucket_name(name)
     fields = Records(call.store.connection).bucket(name)
     if fields is None and call.settings.storage_buckets == "strict":
         raise no_bucket()

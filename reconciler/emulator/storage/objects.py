@@ -24,6 +24,7 @@ CONDITIONS = (
     "if_metageneration_match",
     "if_metageneration_not_match",
 )
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 COMMON = ("user_project", "projection", "provider")
 
 
@@ -43,7 +44,7 @@ def get(call: Call) -> Reply:
         "ETag": _etag(found),
     }
     status, media_type = 200, found.fields.get("contentType", "application/octet-stream")
-    wanted = re.fullmatch(r"bytes=(\d*)-(\d*)", call.headers.get("range", ""))
+    wanted = re.fullmatch(r"bytes=([0-9]{0,19})-([0-9]{0,19})", call.headers.get("range", ""))
     if wanted and (wanted[1] or wanted[2]):
         first = int(wanted[1]) if wanted[1] else max(0, found.size - int(wanted[2]))
         last = min(int(wanted[2]), found.size - 1) if wanted[1] and wanted[2] else found.size - 1
@@ -132,9 +133,16 @@ def make(
 
 
 def check_bucket(call: Call, records: Records) -> None:
-    """Raise a 404 when the bucket is not there."""
+    """Raise a 404 when the bucket is not there, a 400 for what is no bucket's name."""
+    check_bucket_name(call.path["bucket"])
     if call.settings.storage_buckets == "strict" and records.bucket(call.path["bucket"]) is None:
         raise no_bucket()
+
+
+def check_bucket_name(name: object) -> None:
+    """Raise a 400 for what is no bucket's name."""
+    if not isinstance(name, str) or not _BUCKET.fullmatch(name):
+        raise ApiError(400, f"Invalid bucket name: '{str(name)[:80]}'")
 
 
 def check_conditions(found: StoredObject | None, conditions: Mapping[str, str]) -> None:

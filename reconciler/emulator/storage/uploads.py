@@ -5,8 +5,6 @@ follow, answered 308 with the Range that has arrived, until the last byte is the
 `bytes */N` asks how far it is. Opened again, or put again when it is finished, it does no harm.
 """
 
-import email.parser
-import email.policy
 import re
 import secrets
 import urllib.parse
@@ -49,6 +47,7 @@ _TEXTS = {
 }
 _QUANTUM = 256 * 1024
 _LARGEST = 2 * 2**30
+_LARGEST_METADATA = 2**20
 
 
 def insert(call: Call) -> Reply:
@@ -88,12 +87,12 @@ def resume(call: Call) -> Reply:
     header = call.headers.get("content-range", "")
     if not header:
         first, last, total = 0, len(call.body) - 1, len(call.body)
-    elif match := re.fullmatch(r"bytes \*/(\d+|\*)", header):
+    elif match := re.fullmatch(r"bytes \*/([0-9]{1,19}|\*)", header):
         total = -1 if match[1] == "*" else int(match[1])
         if call.body:
             raise ApiError(400, "A query of the state has no body.")
         return _done(call, records, upload) if total == size else _incomplete(size)
-    elif match := re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", header):
+    elif match := re.fullmatch(r"bytes ([0-9]{1,19})-([0-9]{1,19})/([0-9]{1,19}|\*)", header):
         first, last = int(match[1]), int(match[2])
         total = -1 if match[3] == "*" else int(match[3])
     else:
@@ -180,7 +179,6 @@ def _incomplete(size: int) -> Reply:
 def _multipart(call: Call) -> tuple[dict[str, Any], bytes]:
     """Return the metadata and the content of a multipart/related body."""
     kind = call.headers.get("content-type", "")
-    parser = email.parser.BytesParser(policy=email.policy.HTTP)
     match = re.search(r'boundary="?([^";]+)"?', kind)
     if not kind.startswith("multipart/") or match is None:
         raise ApiError(400, "Malformed multipart body: no boundary.")
@@ -191,14 +189,16 @@ def _multipart(call: Call) -> tuple[dict[str, Any], bytes]:
     if len(parts) != 2 or any(len(part) != 2 for part in parts):
         raise ApiError(400, "Malformed multipart body: two parts are required.")
     fields = _metadata(parts[0][1])
-    headers = parser.parsebytes(parts[1][0] + b"\r\n\r\n")
-    if "content-type" in headers:
-        fields.setdefault("contentType", headers["content-type"])
+    given = re.search(rb"(?im)^content-type:[ \t]*([\x20-\x7e]*)", parts[1][0])
+    if given:
+        fields.setdefault("contentType", given[1].decode().strip())
     return fields, parts[1][1]
 
 
 def _metadata(body: bytes) -> dict[str, Any]:
     """Return what may be said of an object; other fields are the service's, or not kept here."""
+    if len(body) > _LARGEST_METADATA:
+        raise ApiError(400, f"The metadata is larger than {_LARGEST_METADATA} bytes.")
     fields = read(body) if body.strip() else {}
     if not isinstance(fields, dict):
         raise ApiError(400, "The metadata is not a JSON object.")

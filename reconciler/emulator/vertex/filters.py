@@ -16,6 +16,8 @@ _TERM = re.compile(
     rf'(?P<field>[A-Za-z_]+)(?:\.(?P<key>"[^"]*"|[^\s()=!:<>".]+))?\s*(?P<op>!=|=|:)\s*(?P<value>{_WORD})'
 )
 _NAMES = {"(": "(", ")": ")", "AND": " AND ", "OR": " OR ", "NOT": " NOT ", "-": " NOT "}
+# SQLite has limits of its own, and no good words for them.
+_MOST_PARTS, _DEEPEST = 200, 20
 _TOKEN = re.compile(
     r"\s*(?:(?P<mark>[()]|(?:AND|OR|NOT)(?=[\s(])|-(?=[A-Za-z(]))|(?P<term>" + _TERM.pattern + r"))\s*"
 )
@@ -33,13 +35,16 @@ def condition(text: str, columns: Mapping[str, str]) -> tuple[str, dict[str, obj
     """
     parts: list[str] = []
     values: dict[str, object] = {}
-    position, after_term = 0, False
+    position, after_term, depth = 0, False, 0
     while position < len(text.rstrip()):
         match = _TOKEN.match(text, position)
         if match is None:
             raise _bad(text)
         position = match.end()
         mark = match["mark"]
+        depth += (mark == "(") - (mark == ")")
+        if len(parts) > _MOST_PARTS or depth > _DEEPEST:
+            raise _bad(text)
         begins = not mark or mark in {"(", "NOT", "-"}
         if begins and after_term:
             parts.append(" AND ")

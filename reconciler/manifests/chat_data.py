@@ -14,8 +14,9 @@ from typing import Any
 
 from reconciler import bounds
 from reconciler.identity import canonical, canonical_example
+from reconciler.manifests import lookalikes
 from reconciler.manifests.data_formats import Complaints, stream
-from reconciler.manifests.data_rows import RefusedError, example
+from reconciler.manifests.data_rows import RefusedError, described_json, example
 from reconciler.manifests.problems import Place, Problems, nearest
 from reconciler.model import Example
 
@@ -51,7 +52,7 @@ _ROLES = frozenset({"user", "model", "function", "tool"})
 
 def _supervised(row: object) -> Example:
     if not (isinstance(row, Mapping) and "contents" in row):
-        return example(row)
+        return example(row, chat=True)
     found = _line(row)
     if "completions" in found:
         raise RefusedError(
@@ -69,9 +70,13 @@ def _supervised(row: object) -> Example:
 
 def _preference(row: object) -> Example:
     if not (isinstance(row, Mapping) and "contents" in row):
+        named = lookalikes.name_row(row.keys(), chat=True) if isinstance(row, Mapping) else None
         raise RefusedError(
-            "an example of preference tuning is an object with contents and completions",
-            'Write {"contents": […], "completions": [{"score": 1, "completion": {…}}, …]}.',
+            *named
+            or (
+                "an example of preference tuning is an object with contents and completions",
+                'Write {"contents": […], "completions": [{"score": 1, "completion": {…}}, …]}.',
+            )
         )
     found = _line(row)
     completions = found.get("completions")
@@ -113,8 +118,11 @@ def _line(row: Mapping[str, object]) -> dict[str, Any]:
         )
     for turn in turns:
         _turn(turn, "a turn of contents")
-        if turn.get("role") not in _ROLES:
-            raise RefusedError(f"the role {turn.get('role')!r} is not known", 'Write "user" or "model".')
+        role = turn.get("role", "user")  # optional in the documents: a function's answer has none
+        if not isinstance(role, str):
+            raise RefusedError(f"the role is {described_json(role)}, not a text", lookalikes.ROLES_ADVICE)
+        if role not in _ROLES:
+            raise RefusedError(f"the role {role!r} is not known", lookalikes.advise_role(role))
     if "systemInstruction" in found:
         _turn(found["systemInstruction"], "systemInstruction")
     return found

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Callable, Iterable, Iterator
 
+from reconciler.manifests import lookalikes
 from reconciler.manifests.data_rows import (
     COLUMNS,
     SPELLINGS,
@@ -18,10 +18,14 @@ from reconciler.manifests.data_rows import (
 from reconciler.manifests.problems import Place, plural
 from reconciler.model import Example
 
+CELL_LIMIT = 1024 * 1024
+"""Characters of a line, and of a field with line breaks in it; an example of a TunedModel has 45,000."""
+
 
 def csv_rows(path: str, lines: Iterable[str]) -> Iterator[Row]:
     """Each row below the header, with the line where it begins; what is no CSV ends them."""
-    reader = csv.reader(lines, strict=True)
+    csv.field_size_limit(CELL_LIMIT)  # of the whole process; Python's own is 131,072
+    reader = csv.reader(_bounded(lines), strict=True)
     header: list[str] | None = None
     blank = Blanks(path)
     while True:
@@ -48,6 +52,14 @@ def csv_rows(path: str, lines: Iterable[str]) -> Iterator[Row]:
         yield Place(path, start), lambda cells=cells, header=header: _csv_example(header, cells)  # type: ignore[misc]
 
 
+def _bounded(lines: Iterable[str]) -> Iterator[str]:
+    """The same; a line that is too long may have been cut already, so nothing of it is taken for data."""
+    for line in lines:
+        if len(line.rstrip("\r\n")) > CELL_LIMIT:
+            raise csv.Error("field larger than the limit")
+        yield line
+
+
 def _csv_refusal(error: csv.Error) -> Callable[[], Example]:
     said = str(error)
     if "unexpected end of data" in said:
@@ -55,27 +67,30 @@ def _csv_refusal(error: csv.Error) -> Callable[[], Example]:
     if "expected after" in said:
         return raiser("text follows a closing quote", 'Double a quote inside a quoted field: "".')
     if "field larger than" in said:
-        return raiser(
-            f"a field has more than {csv.field_size_limit():,} characters", "Is a quote left open above it?"
-        )
+        return raiser(f"a field has more than {CELL_LIMIT:,} characters", "Is a quote left open above it?")
     return raiser(f"not CSV: {said}", "Correct it there.")
 
 
 def _header_refusals(header: list[str]) -> Iterator[Callable[[], Example]]:
     names = [SPELLINGS.get(name) for name in header]
-    if len(header) == 1 and names == [None] and re.search(r"[;\t|]", header[0]):
-        yield raiser("the columns are not separated by commas", "Save it with commas: text_input,output.")
+    named = None if any(names) else lookalikes.name_header(header)
+    if named is not None:
+        yield raiser(*named)
         return
+    above = "" if any(names) or any(map(lookalikes.column_for, header)) else _NO_HEADER
     for name in header:
         if name not in SPELLINGS:
             refusal = unknown_column(name)
-            yield raiser(refusal.summary, f"{refusal.detail} The first line names them.")
+            yield raiser(refusal.summary, f"{refusal.detail} The first line names them.{above}")
             return
     for name in COLUMNS:
         if names.count(name) != 1:
             what = "missing" if name not in names else "there twice"
             yield raiser(f"the column {name} is {what}", "The first line is: text_input,output.")
             return
+
+
+_NO_HEADER = " If it is an example already, put the line text_input,output above it."
 
 
 def _csv_example(header: list[str], cells: list[str]) -> Example:

@@ -9,54 +9,89 @@ from reconciler.manifests import sources
 from reconciler.manifests.csv_rows import csv_rows
 from reconciler.manifests.data_rows import RefusedError, Row
 from reconciler.manifests.json_rows import LINE_LIMIT, json_rows, jsonl_rows
-from reconciler.manifests.problems import Place, Problems
+from reconciler.manifests.problems import (
+    FOLDED_ABOVE,
+    FOLDED_TO,
+    Place,
+    Problems,
+    folded,
+    likeness,
+)
 from reconciler.model import Example
 
-PROBLEM_LIMIT = 1000
-"""After so many problems in one file the rest is only counted."""
-
 Rows = list[tuple[Place, Example]]
+KINDS_LIMIT = 100
+"""So many different kinds of problem of one file are told; what is beyond them is only counted."""
+
+
+class _Alike:
+    """Problems of one file that say the same: the first ones, and how many there are.
+
+    Attributes:
+        held: noted when the file has been read, unless there are too many.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.held: list[tuple[Place, str, str]] = []
+        self.last: int | None = None
 
 
 class Complaints:
-    """Notes what is wrong in one data file, and counts what is too much to be shown."""
+    """Notes what is wrong in one data file; what is wrong in many lines is told in a few."""
 
     def __init__(self, path: str, problems: Problems) -> None:
         self._path = path
         self._problems = problems
-        self._errors = self._warnings = 0
+        self._notes = {"error": problems.error, "warning": problems.warning}
+        self._alike: dict[tuple[str, str], _Alike] = {}
+        self._beyond = 0
 
     def error(self, place: Place, summary: str, detail: str) -> None:
         """Note an error."""
-        self._errors += 1
-        if self._errors <= PROBLEM_LIMIT:
-            self._problems.error(place, summary, detail)
+        self._note("error", place, summary, detail)
 
     def warning(self, place: Place, summary: str, detail: str) -> None:
         """Note a warning."""
-        self._warnings += 1
-        if self._warnings <= PROBLEM_LIMIT:
-            self._problems.warning(place, summary, detail)
+        self._note("warning", place, summary, detail)
+
+    def _note(self, severity: str, place: Place, summary: str, detail: str) -> None:
+        key = severity, likeness(summary)
+        if key not in self._alike and len(self._alike) == KINDS_LIMIT:
+            self._beyond += 1
+            return
+        alike = self._alike.setdefault(key, _Alike())
+        alike.count += 1
+        alike.last = place.line
+        if alike.count <= FOLDED_TO:
+            self._notes[severity](place, summary, detail)
+        elif alike.count <= FOLDED_ABOVE:
+            alike.held.append((place, summary, detail))
 
     def take(self, other: Problems) -> None:
         """Note what was found while reading."""
-        self._errors += len(other)
         self._problems.take(other)
 
     def close(self) -> None:
-        """Say how much was not shown."""
-        for count, note in ((self._errors, self._problems.error), (self._warnings, self._problems.warning)):
-            if count > PROBLEM_LIMIT:
-                text = f"{count - PROBLEM_LIMIT:,} more problems in this file"
-                note(Place(self._path), text, "Mend those that are shown.")
+        """Say how many lines were not shown."""
+        for (severity, _), alike in self._alike.items():
+            if alike.count <= FOLDED_ABOVE:
+                for place, summary, detail in alike.held:
+                    self._notes[severity](place, summary, detail)
+            else:
+                place, summary, _ = alike.held[0]
+                self._notes[severity](place, *folded(alike.count - FOLDED_TO, "lines", summary, alike.last))
+        if self._beyond:
+            self._problems.error(
+                Place(self._path),
+                f"{self._beyond:,} more problems in this file",
+                "Mend those that are shown.",
+            )
 
 
-def parse(path: str, text: str, problems: Problems) -> Rows:
+def parse(path: str, text: str, complaints: Complaints) -> Rows:
     """The examples of a file in its order, each with its place; the extension decides the format."""
-    complaints = Complaints(path, problems)
-    rows = list(_sound(FORMATS[extension(path)](path, text), complaints))
-    complaints.close()
-    return rows
+    return list(_sound(FORMATS[extension(path)](path, text), complaints))
 
 
 def stream(
@@ -67,7 +102,7 @@ def stream(
     Args:
         path: of the file.
         complaints: where to note what is no example.
-        read: makes an example of an object of JSONL, which may be more than a pair.
+        read: makes an example of an object of JSON, which may be more than a pair.
         limit: bytes of the file.
         whole: bytes of a .json file, which is one value and so read whole.
 
@@ -78,7 +113,7 @@ def stream(
     problems = Problems()
     if name == ".json":
         text = sources.read_data(path, problems, limit=whole)
-        found = iter(()) if text is None else json_rows(path, text)
+        found = iter(()) if text is None else json_rows(path, text, read)
     else:
         newline = "\n" if name == ".jsonl" else ""
         lines = sources.read_lines(path, problems, limit=limit, longest=LINE_LIMIT, newline=newline)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 
+from reconciler.manifests import lookalikes
 from reconciler.manifests.problems import Place, nearest
 from reconciler.manifests.scalars import described
 from reconciler.model import Example
@@ -61,8 +62,17 @@ def described_json(value: object) -> str:
     return "null" if value is None else "an object" if isinstance(value, dict) else described(value)
 
 
-def example(row: object) -> Example:
-    """A JSON object as an example; raises RefusedError."""
+_PAIRS_ONLY = "There are text_input and output only."
+_OR_CHAT = "A line has text_input and output, or contents."
+
+
+def example(row: object, *, chat: bool = False) -> Example:
+    """A JSON object as an example; raises RefusedError.
+
+    Args:
+        row: any JSON value.
+        chat: whether its kind takes Vertex AI's chat form too, for the words of a refusal.
+    """
     if not isinstance(row, Mapping):
         raise RefusedError(
             f"an example must be an object, not {described_json(row)}",
@@ -72,7 +82,8 @@ def example(row: object) -> Example:
     for key, value in row.items():
         name = SPELLINGS.get(key)
         if name is None:
-            raise unknown_column(key)
+            named = lookalikes.name_row(row.keys(), chat=chat)
+            raise RefusedError(*named) if named else unknown_column(key, _OR_CHAT if chat else _PAIRS_ONLY)
         if name in found:
             raise RefusedError(f"{name} is there twice, in both spellings", "Remove one of them.")
         if not isinstance(value, str):
@@ -86,10 +97,11 @@ def example(row: object) -> Example:
     return Example(found["text_input"], found["output"])
 
 
-def unknown_column(name: str) -> RefusedError:
+def unknown_column(name: str, takes: str = _PAIRS_ONLY) -> RefusedError:
     """Why a row with this column is none, and which column may be meant."""
-    near = nearest(name, COLUMNS)
-    advice = f"Did you mean {near}? " if near else ""
-    return RefusedError(
-        f"{name!r} is not a column of training data", f"{advice}There are text_input and output only."
-    )
+    summary = f"{name!r} is not a column of training data" if name else "there is a column without a name"
+    if lookalikes.is_index(name):
+        return RefusedError(summary, f"{lookalikes.INDEX_ADVICE} {takes}")
+    meant, near = lookalikes.column_for(name), nearest(name, COLUMNS)
+    advice = f"Rename it to {meant}. " if meant else f"Did you mean {near}? " if near else ""
+    return RefusedError(summary, f"{advice}{takes}")

@@ -10,10 +10,11 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from reconciler.errors import ManifestError, StalePlanError
 from reconciler.identity import canonical, canonical_example, examples_digest
-from reconciler.manifests import chat_data, data_formats, sources
+from reconciler.manifests import chat_data, data_formats, lookalikes, sources
 from reconciler.manifests.chat_data import Measured
 from reconciler.manifests.problems import Place, Problems, plural
 from reconciler.model import DataSet, Example
@@ -58,20 +59,20 @@ class DataSets:
             The data set without its examples, or None after noting what is wrong.
         """
         key = (str(Path(place.file).parent), written)
-        found = self._paths.get(key) or self._resolve(key[0], written, place)
-        if found is None:
+        where = self._paths.get(key) or self._resolve(key[0], written, place)
+        if where is None:
             return None
-        self._paths[key] = path, real = found
+        self._paths[key] = path, real = where
         known = (real, f"{form} {validation}")
         if known not in self._files:
             self._files[known] = self._read(path, place, written, form, validation=validation)
-        measured = self._files[known]
-        if measured is None or not (form or _fits(measured, rest, place, self._problems)):
+        found = self._files[known]
+        if found is None or not (form or _fits(found, rest, place, self._problems)):
             return None
         return DataSet(
-            digest=measured.digest,
-            examples=measured.examples,
-            characters=measured.characters,
+            digest=found.digest,
+            examples=found.examples,
+            characters=found.characters,
             file=path,
             shown=written,
             form=form,
@@ -82,22 +83,25 @@ class DataSets:
         try:
             if form:
                 return chat_data.measure(path, self._problems, form=form, validation=validation)
+            complaints = data_formats.Complaints(path, self._problems)
             text = sources.read_data(path, self._problems, limit=FILE_LIMIT)
         except (OSError, ValueError) as error:
             summary, advice = sources.cannot_be_read(error)
             self._problems.error(place, f"{written}: {summary}", advice)
             return None
-        rows = [] if text is None else data_formats.parse(path, text, self._problems)
+        rows = [] if text is None else data_formats.parse(path, text, complaints)
+        hold([one for _, one in rows], [where for where, _ in rows], complaints)
+        complaints.close()
         if len(self._problems) > before:
             return None
         if not rows:
             self._problems.error(Place(path), *chat_data.EMPTY)
             return None
-        return measure([one for _, one in rows], [where for where, _ in rows], self._problems)
+        return measured([one for _, one in rows])
 
     def _resolve(self, folder: str, written: str, place: Place) -> tuple[str, str] | None:
         """The path as it can be opened from the working directory, if it may be, and the file's own."""
-        refused = _unusable(written)
+        refused = _unusable(folder, written)
         if refused is not None:
             self._problems.error(place, *refused)
             return None
@@ -121,42 +125,53 @@ class DataSets:
         return (tidy if os.path.realpath(tidy) == real else path), real
 
 
-def _unusable(written: str) -> tuple[str, str] | None:
+def _unusable(folder: str, written: str) -> tuple[str, str] | None:
     """Why a path can be no data file, whatever it leads to."""
     if "\0" in written:
         return "the path has a NUL character", "Remove it."
     if "://" in written:
         return f"{written}: an address, not a path", "Copy the data beside the manifest, and name the copy."
     if data_formats.extension(written) not in data_formats.FORMATS:
-        return f"{written}: not a data file by its name", "Data files end in .jsonl, .json or .csv."
+        if (
+            ".." not in Path(written).parts
+            and not Path(written).is_absolute()
+            and Path(folder, written).is_dir()
+        ):
+            return f"{written}: it is a folder", "Name one file in it: data/FILE.jsonl, .json or .csv."
+        advice = lookalikes.advise_extension(data_formats.extension(written))
+        return f"{written}: not a data file by its name", advice
     if Path(written).is_absolute():
         return f"{written}: the path is absolute", "Write it relative to the manifest, for other machines."
     return None
 
 
-def measure(examples: Sequence[Example], places: Sequence[Place], problems: Problems) -> Measured | None:
-    """Hold examples against the limits; None after noting what is wrong."""
-    before = len(problems)
-    characters = 0
-    for number, one in enumerate(examples):
+class Noting(Protocol):
+    """Where problems are noted: `Problems`, or `data_formats.Complaints`."""
+
+    def error(self, place: Place, summary: str, detail: str, /) -> None:
+        """Note an error."""
+
+
+def hold(examples: Sequence[Example], places: Sequence[Place], problems: Noting) -> None:
+    """Hold examples against the limits."""
+    for place, one in zip(places, examples, strict=True):
         inputs, outputs = len(one.text_input), len(one.output)
-        characters += inputs + outputs
         if not outputs:
-            problems.error(
-                places[number], "output is empty", "Write the answer to learn, or remove the example."
-            )
+            problems.error(place, "output is empty", "Write the answer to learn, or remove the example.")
         elif inputs > INPUT_LIMIT:
-            problems.error(places[number], *_too_long("text_input", inputs, INPUT_LIMIT))
+            problems.error(place, *_too_long("text_input", inputs, INPUT_LIMIT))
         elif outputs > OUTPUT_LIMIT:
-            problems.error(places[number], *_too_long("output", outputs, OUTPUT_LIMIT))
+            problems.error(place, *_too_long("output", outputs, OUTPUT_LIMIT))
         elif not _is_text(one.text_input + one.output):
             problems.error(
-                places[number], "half of a surrogate pair is no character", "Write both halves, or neither."
+                place, "half of a surrogate pair is no character", "Write both halves, or neither."
             )
-    if len(problems) > before:
-        return None
-    digest = examples_digest(examples)
-    return Measured(len(examples), digest, characters, _size(examples, characters))
+
+
+def measured(examples: Sequence[Example]) -> Measured:
+    """What sound examples amount to."""
+    characters = sum(len(one.text_input) + len(one.output) for one in examples)
+    return Measured(len(examples), examples_digest(examples), characters, _size(examples, characters))
 
 
 def _is_text(text: str) -> bool:
@@ -190,10 +205,14 @@ def from_manifest(
     if not examples:
         problems.error(place, *chat_data.EMPTY)
         return None
-    measured = measure(examples, places, problems)
-    if measured is None or not _fits(measured, rest, place, problems):
+    before = len(problems)
+    hold(examples, places, problems)
+    if len(problems) > before:
         return None
-    return DataSet(measured.digest, measured.examples, measured.characters, inline=tuple(examples))
+    found = measured(examples)
+    if not _fits(found, rest, place, problems):
+        return None
+    return DataSet(found.digest, found.examples, found.characters, inline=tuple(examples))
 
 
 def _fits(measured: Measured, rest: int, place: Place, problems: Problems) -> bool:
@@ -251,7 +270,9 @@ def _small(file: str) -> Iterator[Example]:
 
     def examples() -> Iterator[Example]:
         text = sources.read_data(file, problems, limit=FILE_LIMIT)
-        yield from (one for _, one in data_formats.parse(file, text or "", problems))
+        complaints = data_formats.Complaints(file, problems)
+        yield from (one for _, one in data_formats.parse(file, text or "", complaints))
+        complaints.close()
 
     return _unspoilt(file, examples(), problems)
 

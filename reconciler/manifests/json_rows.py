@@ -44,11 +44,45 @@ def _decoded(line: str, number: int, path: str) -> object:
         return _DECODER.decode(line)
     except json.JSONDecodeError as error:
         place = Place(path, number, error.colno)
-        raise RefusedError(f"not JSON: {error.msg}", "Write one JSON object a line.", place) from None
+        raise RefusedError(f"not JSON: {error.msg}", _advice(line, error), place) from None
     except RecursionError:
         raise RefusedError("nested too deeply", "An example is a flat object.") from None
     except ValueError as error:
         raise RefusedError(_NO_NUMBER, "Write texts in double quotes.") from error
+
+
+def _advice(line: str, error: json.JSONDecodeError) -> str:
+    if error.msg == "Extra data" and line[error.pos :].strip() == ",":
+        return "Remove the comma: the lines of JSONL are not separated by commas."
+    if _is_single_quoted(line, error):
+        return "Write names and texts in double quotes, as JSON wants them (json.dumps, not str)."
+    return "Write one JSON object a line."
+
+
+def _is_single_quoted(text: str, error: json.JSONDecodeError) -> bool:
+    return text[error.pos : error.pos + 1] == "'"
+
+
+def _spread(line: str) -> tuple[str, str] | None:
+    """What the first line shows: JSON that goes over several lines, or a list; None for an object of its own.
+
+    Then every line would be wrong, and the file is told once.
+    """
+    text = line.strip()
+    if text.startswith("["):
+        return "the file holds a JSON list, not one object a line", "Name it .json."
+    if not text.startswith("{") or text[-1] not in "{[:,":
+        return None
+    try:
+        _DECODER.raw_decode(text)
+    except json.JSONDecodeError:
+        return (
+            "the file holds JSON over several lines, not one object a line",
+            "Write each object on a line of its own (jq -c . FILE), or a list of them into a .json file.",
+        )
+    except (RefusedError, ValueError, RecursionError):
+        return None  # told as a line like any other
+    return None
 
 
 def jsonl_rows(path: str, lines: Iterable[str], read: Callable[[object], Example] = example) -> Iterator[Row]:
@@ -58,10 +92,16 @@ def jsonl_rows(path: str, lines: Iterable[str], read: Callable[[object], Example
     def row(line: str, number: int) -> Example:
         return read(_decoded(line, number, path))
 
+    first = True
     for number, line in enumerate(lines, 1):
         if not line.strip():
             blank.note(number)
             continue
+        spread = _spread(line) if first else None
+        if spread is not None:
+            yield Place(path, number), raiser(*spread)
+            return
+        first = False
         yield from blank.between("each line holds one example")
         yield Place(path, number), lambda line=line, number=number: row(line.removesuffix("\n"), number)  # type: ignore[misc]
 
@@ -70,19 +110,16 @@ _OPENING = re.compile(r'[ \t\r\n]*(?:\{[ \t\r\n]*"examples"[ \t\r\n]*:[ \t\r\n]*
 _BETWEEN = re.compile(r"[ \t\r\n]*,?[ \t\r\n]*")
 
 
-def json_rows(path: str, text: str) -> Iterator[Row]:
-    """Each item of the file's list, with the place where it begins."""
+def json_rows(path: str, text: str, read: Callable[[object], Example] = example) -> Iterator[Row]:
+    """Each item of the file's list, with the place where it begins; `read` as in `jsonl_rows`."""
+    if not text.strip():
+        return
     try:
         items = _unwrapped(_DECODER.decode(text))
     except json.JSONDecodeError as error:
         yield (
             Place(path, error.lineno, error.colno),
-            raiser(
-                f"not JSON: {error.msg}",
-                "One object a line belongs into a .jsonl file."
-                if error.msg == "Extra data"
-                else "Correct it there.",
-            ),
+            raiser(f"not JSON: {error.msg}", _whole_advice(text, error)),
         )
     except RecursionError:
         yield Place(path), raiser("nested too deeply", "Write a list of flat objects.")
@@ -94,7 +131,17 @@ def json_rows(path: str, text: str) -> Iterator[Row]:
     else:
         places = _json_places(path, text, json.JSONDecoder())
         for item in items:
-            yield next(places, Place(path)), lambda item=item: example(item)  # type: ignore[misc]
+            yield next(places, Place(path)), lambda item=item: read(item)  # type: ignore[misc]
+
+
+def _whole_advice(text: str, error: json.JSONDecodeError) -> str:
+    if error.msg == "Extra data":
+        return "One object a line belongs into a .jsonl file."
+    if "trailing comma" in error.msg or re.search(r",\s*$", text[: error.pos]):
+        return "Remove the comma before the bracket: JSON has no trailing commas."
+    if _is_single_quoted(text, error):
+        return "Write names and texts in double quotes, as JSON wants them (json.dumps, not str)."
+    return "Correct it there."
 
 
 def _unwrapped(document: object) -> list[object]:

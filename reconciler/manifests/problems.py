@@ -5,7 +5,8 @@ Rule: nothing here raises before the end; a person mends all problems at once, n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from reconciler.errors import Diagnostic, ManifestError
@@ -50,13 +51,54 @@ class Problems:
 
     @property
     def warnings(self) -> tuple[Diagnostic, ...]:
-        """The warnings, sorted by place."""
-        return tuple(sorted(self._warnings.values(), key=_order))
+        """The warnings, sorted by place; many of one file that say the same are told in a few lines."""
+        return tuple(_few(sorted(self._warnings.values(), key=_order)))
 
     def raise_if_any(self) -> None:
-        """Raise ManifestError with all errors and warnings, sorted by file and line, if there is an error."""
+        """Raise ManifestError with all errors and warnings, sorted by file and line, if there is an error.
+
+        Many of one file that say the same are told in a few lines.
+        """
         if self._errors:
-            raise ManifestError(sorted([*self._errors.values(), *self._warnings.values()], key=_order))
+            raise ManifestError(_few(sorted([*self._errors.values(), *self._warnings.values()], key=_order)))
+
+
+FOLDED_ABOVE = 5
+"""So many problems of one file that say the same are all shown; of more the first ones."""
+FOLDED_TO = 2
+"""How many are shown then; the rest is counted."""
+_VARYING = re.compile(r"'[^']*'|\"[^\"]*\"|\d[\d,.]*")
+
+
+def likeness(summary: str) -> str:
+    """What is equal for problems that say the same: names, texts and numbers in them may differ."""
+    return _VARYING.sub("…", summary)
+
+
+def folded(count: int, what: str, summary: str, last: int | None) -> tuple[str, str]:
+    """Summary and advice in place of problems that are not shown.
+
+    Args:
+        count: of them.
+        what: "lines".
+        summary: of one of them.
+        last: line of the last one.
+    """
+    until = f" The last is in line {last:,}." if last else ""
+    return f"and {count:,} more {what}: {summary}", f"Mend it as in those above.{until}"
+
+
+def _few(diagnostics: Sequence[Diagnostic]) -> Iterable[Diagnostic]:
+    """The same, in order, without most of those of one file that say the same."""
+    alike: dict[tuple[str | None, str, str], list[Diagnostic]] = {}
+    for one in diagnostics:
+        alike.setdefault((one.file, one.severity, likeness(one.summary)), []).append(one)
+    for (file, severity, _), found in alike.items():
+        if len(found) > FOLDED_ABOVE and file is not None:
+            third = found[FOLDED_TO]
+            summary, detail = folded(len(found) - FOLDED_TO, "places", third.summary, found[-1].line)
+            found[FOLDED_TO:] = [Diagnostic(summary, detail, file, third.line, third.column, severity)]
+    return sorted((one for found in alike.values() for one in found), key=_order)
 
 
 def _order(one: Diagnostic) -> tuple[str, int, int]:

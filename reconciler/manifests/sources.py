@@ -18,6 +18,7 @@ from typing import BinaryIO
 
 from reconciler import files
 from reconciler.errors import Diagnostic, ManifestError, UsageError
+from reconciler.manifests import lookalikes
 from reconciler.manifests.problems import Place, Problems
 
 NUL = ("a NUL character: the file is not text", "Save it as UTF-8.")
@@ -132,11 +133,15 @@ def read_lines(path: str, problems: Problems, *, limit: int, longest: int, newli
     """
     ends = "\n" if newline == "\n" else ("\n", "\r")
     with files.opened(path, most=limit) as file:
-        start = file.read(3)
+        start = file.read(lookalikes.LONGEST_SIGNATURE)
+        named = lookalikes.name_bytes(start)
+        if named is not None:
+            problems.error(Place(path), *named)
+            return
         if start.startswith((b"\xff\xfe", b"\xfe\xff")):
             problems.error(Place(path, 1, 1), *_WIDE)
             return
-        file.seek(len(_BYTE_ORDER_MARK) if start == _BYTE_ORDER_MARK else 0)
+        file.seek(len(_BYTE_ORDER_MARK) if start.startswith(_BYTE_ORDER_MARK) else 0)
         text = TextIOWrapper(file, encoding="utf-8", newline=newline)
         number = 0
         try:
@@ -230,7 +235,12 @@ def decode(content: bytes, path: str, problems: Problems) -> str | None:
 
 def read_data(path: str, problems: Problems, *, limit: int) -> str | None:
     """The text of a whole data file; None after noting what is no text. Raises OSError as `files.read`."""
-    text = decode(files.read(path, most=limit), path, problems)
+    content = files.read(path, most=limit)
+    named = lookalikes.name_bytes(content[: lookalikes.LONGEST_SIGNATURE])
+    if named is not None:
+        problems.error(Place(path), *named)
+        return None
+    text = decode(content, path, problems)
     nul = -1 if text is None else text.find("\0")
     if text is not None and nul >= 0:
         problems.error(place_at(path, text, nul), *NUL)

@@ -71,6 +71,13 @@ def _data_set(written: str, field: str, place: Place, found: DataSets, problems:
         # by its name: what is in it no call tells
         digest = hashlib.sha256(written.encode()).hexdigest()
         return DataSet(digest, 0, 0, shown=written, field=field, uri=written)
+    if spec == PREFERENCE and written.lower().endswith(".csv"):
+        problems.error(
+            place,
+            f"{written}: preference tuning takes no CSV, which has no room for two answers",
+            "Write chat JSONL: contents, and two completions with their scores.",
+        )
+        return None
     one = found.from_file(written, place, form=spec, validation=key.startswith("validation"))
     if one is None:
         return None

@@ -66,9 +66,27 @@ def test_bad_data(case: str, workspace: Path, refused: Refused) -> None:
         ),
         (
             "field.csv",
+            "text_input,output\n1,2\n" + "x" * 1_100_000 + ",4\n",
+            3,
+            "a field has more than 1,048,576",
+        ),
+        (
+            "fields.csv",
+            "text_input,output\n1,2\n" + "x" * 600_000 + "," + "y" * 600_000 + "\n",
+            3,
+            "a field has more than 1,048,576",
+        ),
+        (
+            "quote.csv",
+            'text_input,output\n1,2\n"' + "x\n" * 600_000,
+            3,
+            "a field has more than 1,048,576",
+        ),
+        (
+            "cell.csv",
             "text_input,output\n1,2\n" + "x" * 140_000 + ",4\n",
             3,
-            "a field has more than 131,072",
+            "text_input has 140,000 characters, and the service takes 40,000",
         ),
         (
             "line.jsonl",
@@ -113,12 +131,50 @@ def test_a_request_just_below_the_limit_is_taken(
     load_manifests()
 
 
-def test_the_rest_is_counted(workspace: Path, refused: Refused) -> None:
-    """After 1,000 problems in one file the others are counted, not listed."""
-    _declare(workspace, "numbers.jsonl", b"{}\n" * 1_500)
+def test_ten_thousand_equal_errors_are_three_lines(workspace: Path, refused: Refused) -> None:
+    """Of many lines that are wrong in the same way two are shown, and the rest is counted."""
+    _declare(workspace, "numbers.jsonl", b"{}\n" * 10_000)
     found = refused()
-    assert len(found) == 1_001
-    assert found[0].summary == "500 more problems in this file"
+    assert [one.line for one in found] == [1, 2, 3]
+    assert found[2].summary == "and 9,998 more lines: text_input is missing"
+    assert "10,000" in found[2].detail
+
+
+def test_errors_that_differ_in_a_value_are_folded_too(workspace: Path, refused: Refused) -> None:
+    """What a line's own value makes of a message does not make it another problem."""
+    _declare(
+        workspace, "numbers.jsonl", b"".join(b'{"text_input": %d, "output": "x"}\n' % n for n in range(900))
+    )
+    assert [one.line for one in refused()] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(("count", "shown"), [(5, 5), (6, 3)])
+def test_a_few_errors_are_all_shown(workspace: Path, refused: Refused, count: int, shown: int) -> None:
+    """Five equal errors are five lines; from six on they are folded."""
+    _declare(workspace, "numbers.jsonl", b"{}\n" * count)
+    assert len(refused()) == shown
+
+
+def test_different_errors_are_not_folded_into_each_other(workspace: Path, refused: Refused) -> None:
+    """Each kind of problem has its own lines and its own count, in the order of the file."""
+    rows = [b"{}\n", b'{"text_input": "1", "output": ""}\n'] * 500
+    _declare(workspace, "numbers.jsonl", b"".join(rows) + b'{"a": 1}\n')
+    assert [one.line for one in refused()] == [1, 2, 3, 4, 5, 6, 1001]
+
+
+def test_equal_errors_of_one_manifest_are_folded(workspace: Path, refused: Refused) -> None:
+    """A thousand inline examples without an output are three lines, not a thousand."""
+    items = "".join(f'          - {{text_input: "{number}"}}\n' for number in range(1000))
+    (workspace / "manifests" / "case.yaml").write_text(
+        "apiVersion: reconciler/v1\nkind: TunedModel\nmetadata: {name: numbers}\nspec:\n"
+        "  base_model: models/gemini-1.5-flash-001-tuning\n"
+        f"  tuning_task:\n    training_data:\n      examples:\n        examples:\n{items}"
+    )
+    found = refused()
+    assert len(found) == 3
+    assert found[2].summary.startswith(
+        "and 998 more places: spec.tuning_task.training_data.examples.examples["
+    )
 
 
 def test_one_file_of_two_models_is_told_once(workspace: Path, refused: Refused) -> None:

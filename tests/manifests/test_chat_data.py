@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.errors import Diagnostic, StalePlanError
-from reconciler.manifests import Loaded, chat_data, read_examples
-from reconciler.manifests.problems import Problems
+from reconciler.errors import Diagnostic, ManifestError, StalePlanError
+from reconciler.manifests import Loaded, chat_data, data_formats, read_examples
+from reconciler.manifests.problems import Place, Problems
 from reconciler.model import DataSet, Example
 
 Load = Callable[..., Loaded]
@@ -94,7 +94,16 @@ def test_spelling_and_order_of_keys_mean_nothing(workspace: Path, load_manifests
         ({"contents": TURNS, "completions": []}, "belong to preference tuning"),
         ({"text_input": "", "output": "2"}, "text_input is empty"),
         ({"text_input": "1", "output": ""}, "output is empty"),
-        ({"messages": [{"role": "user", "content": "1"}]}, "'messages' is not a column"),
+        ({"messages": [{"role": "user", "content": "1"}]}, "'messages' is OpenAI's chat form"),
+        ({"contents": [TURNS[0], {"role": "assistant", "parts": [{"text": "x"}]}]}, "role 'assistant'"),
+        ({"contents": [{"role": None, "parts": [{"text": "x"}]}, TURNS[1]]}, "the role is null, not a text"),
+        (
+            {"contents": [{"role": ["user"], "parts": [{"text": "x"}]}, TURNS[1]]},
+            "the role is a list, not a text",
+        ),
+        ({"contents": [TURNS[0], {"parts": [{"text": "x"}]}]}, "the last of contents is not the model's"),
+        ({"systemInstruction": INSTRUCTION, "text_input": "1"}, "contents is missing"),
+        ({"chosen": "1", "rejected": "2", "prompt": "3"}, "pairs of preference tuning"),
     ],
     ids=str,
 )
@@ -196,11 +205,115 @@ def test_a_line_too_long_is_one_problem(workspace: Path, refused: Refused) -> No
 
 
 def test_what_is_wrong_everywhere_is_counted(workspace: Path, refused: Refused) -> None:
-    """After 1,000 problems of one file the rest is a number, whichever check found them."""
+    """Of each kind of problem two are shown and the rest is a number, whichever check found them."""
     declare(workspace, '{"text_input": "1", "output": ""}\n' * 1500 + "{}\n" * 500)
     problems = refused()
-    assert len(problems) == 1001
-    assert problems[0].summary == "1,000 more problems in this file"
+    assert [one.line for one in problems] == [1, 2, 3, 1501, 1502, 1503]
+    assert problems[2].summary == "and 1,498 more lines: output is empty"
+    assert problems[5].summary == "and 498 more lines: text_input is missing"
+
+
+def test_warnings_of_many_lines_are_folded(workspace: Path, load_manifests: Load) -> None:
+    """Examples that are probably too long for the service are three warnings, not one each."""
+    long = json.dumps({"text_input": "x" * 530_000, "output": "y"}) + "\n"
+    declare(workspace, long * 25)
+    assert [one.line for one in load_manifests().warnings] == [1, 2, 3]
+
+
+def test_many_different_problems_have_an_end() -> None:
+    """After 100 kinds of problem the rest of one file is only counted."""
+    problems = Problems()
+    complaints = data_formats.Complaints("d.jsonl", problems)
+    for number in range(300):
+        complaints.error(Place("d.jsonl", number + 1), "x" * (number + 1), "Mend it.")
+    complaints.close()
+    with pytest.raises(ManifestError) as caught:
+        problems.raise_if_any()
+    assert len(caught.value.diagnostics) == 101
+    assert caught.value.diagnostics[0].summary == "200 more problems in this file"
+
+
+FUNCTIONS = {
+    "system_instruction": {"role": "system", "parts": [{"text": "Help shoppers."}]},
+    "contents": [
+        {"role": "user", "parts": [{"text": "Is the mug there?"}]},
+        {"role": "model", "parts": [{"functionCall": {"name": "stock", "args": {"item": "mug"}}}]},
+        {"parts": [{"functionResponse": {"name": "stock", "response": {"output": "True"}}}]},
+        {"role": "model", "parts": [{"text": "Yes."}]},
+    ],
+    "tools": [{"functionDeclarations": [{"name": "stock"}]}],
+}
+
+
+@pytest.mark.parametrize("name", ["d.jsonl", "d.json"])
+def test_a_turn_may_have_no_role(workspace: Path, load_manifests: Load, name: str) -> None:
+    """Google's sample of function calling, whose answer of a function has no role, is read as it is."""
+    declare(workspace, json.dumps([FUNCTIONS] if name == "d.json" else FUNCTIONS), name=name)
+    (example,) = read_examples(data(load_manifests))
+    assert json.loads(example.line)["contents"] == FUNCTIONS["contents"]
+
+
+def test_a_list_of_chats_may_stand_in_json(workspace: Path, load_manifests: Load) -> None:
+    """A .json list of contents is the same data set as a line each in .jsonl."""
+    rows = [{"contents": TURNS}, {"systemInstruction": INSTRUCTION, "contents": TURNS}]
+    digests = []
+    for name, content in (
+        ("d.json", json.dumps(rows, indent=1)),
+        ("d.jsonl", "\n".join(map(json.dumps, rows))),
+    ):
+        declare(workspace, content, name=name)
+        digests.append(data(load_manifests).digest)
+    assert digests[0] == digests[1]
+
+
+def test_a_refusal_says_what_a_tuning_job_takes(workspace: Path, refused: Refused) -> None:
+    """Advice about other forms names contents, and how each part of OpenAI's form is called there."""
+    lines: tuple[object, ...] = ({"messages": []}, {"weight": 1})
+    for line in lines:
+        declare(workspace, json.dumps(line))
+        (problem,) = refused()
+        assert "contents" in problem.detail
+    declare(workspace, json.dumps({"messages": []}))
+    (problem,) = refused()
+    assert "a TuningJob takes contents" in problem.summary
+    assert "system becomes systemInstruction, the role assistant becomes model" in problem.detail
+
+
+def test_a_cell_may_be_long(workspace: Path, load_manifests: Load) -> None:
+    """A CSV cell of 500,000 characters is read whole."""
+    declare(workspace, "text_input,output\n" + "x" * 500_000 + ",y\n", name="d.csv")
+    (example,) = read_examples(data(load_manifests))
+    assert example == Example("x" * 500_000, "y")
+
+
+def test_preferences_are_no_csv(workspace: Path, refused: Refused) -> None:
+    """A pair of columns has no room for two answers, so it is refused where it is named."""
+    declare(workspace, "text_input,output\n1,2\n", name="d.csv", spec="preference_optimization_spec")
+    (problem,) = refused()
+    assert problem.file == "manifests/job.yaml"
+    assert "preference tuning takes no CSV" in problem.summary
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("d.jsonl.gz", "Unpack it"),
+        ("d.parquet", "Export it"),
+        ("d.tsv", "Save it with commas"),
+        ("d.ndjson", "rename it to .jsonl"),
+        ("d", "Name one file in it"),
+    ],
+)
+def test_a_name_that_is_no_data_file_says_what_to_do(
+    workspace: Path, refused: Refused, written: str, said: str
+) -> None:
+    """A name that ends in another tool's format, or a folder, comes with the step to a data file."""
+    declare(workspace, "{}")
+    (workspace / "manifests" / "d").mkdir()
+    manifest = workspace / "manifests" / "job.yaml"
+    manifest.write_text(manifest.read_text().replace("d.jsonl", written))
+    (problem,) = refused()
+    assert said in problem.detail
 
 
 def test_changed_data_stops_before_its_last_example(workspace: Path, load_manifests: Load) -> None:

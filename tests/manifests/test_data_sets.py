@@ -121,7 +121,9 @@ def test_nothing_is_lost_in_json(examples: tuple[Example, ...]) -> None:
         ("x.json", json.dumps({"examples": {"examples": _objects(examples, "textInput")}}, indent=1)),
     ):
         problems = Problems()
-        assert tuple(one for _, one in data_formats.parse(name, content, problems)) == examples
+        complaints = data_formats.Complaints(name, problems)
+        assert tuple(one for _, one in data_formats.parse(name, content, complaints)) == examples
+        complaints.close()
         assert not problems
 
 
@@ -129,7 +131,9 @@ def test_nothing_is_lost_in_json(examples: tuple[Example, ...]) -> None:
 def test_nothing_is_lost_in_csv(examples: tuple[Example, ...]) -> None:
     """Whatever the text, CSV gives it back, but for CRLF, which reads as LF."""
     problems = Problems()
-    found = tuple(one for _, one in data_formats.parse("x.csv", _csv(examples), problems))
+    complaints = data_formats.Complaints("x.csv", problems)
+    found = tuple(one for _, one in data_formats.parse("x.csv", _csv(examples), complaints))
+    complaints.close()
     assert not problems
     assert found == tuple(
         Example(one.text_input.replace("\r\n", "\n"), one.output.replace("\r\n", "\n")) for one in examples

@@ -1,0 +1,164 @@
+"""What people have where training data is wanted: named for what it is, with what to do.
+
+Tables of what other tools write. Rule: nothing is converted here, because a guess would be trained on.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+
+Named = tuple[str, str]
+"""What it is, and what to do."""
+
+_UNPACK = "Unpack it, and name the file that was in it."
+_AS_TEXT = "Export it as JSONL or CSV (UTF-8)."
+_PACKED = {"gzip": b"\x1f\x8b", "bzip2": b"BZh", "xz": b"\xfd7zXZ\0", "zstd": b"\x28\xb5\x2f\xfd"}
+_SIGNATURES: Sequence[tuple[bytes, Named]] = (
+    *((start, (f"the file is compressed ({name})", _UNPACK)) for name, start in _PACKED.items()),
+    (b"PK\x03\x04", ("the file is a ZIP archive or a spreadsheet (.xlsx)", f"{_UNPACK} {_AS_TEXT}")),
+    (b"PAR1", ("the file is Parquet, not text", _AS_TEXT)),
+    (b"ARROW1", ("the file is Arrow, not text", _AS_TEXT)),
+    (b"SQLite format 3\0", ("the file is an SQLite database, not text", _AS_TEXT)),
+    (b"\xd0\xcf\x11\xe0", ("the file is an old spreadsheet (.xls), not text", _AS_TEXT)),
+    (
+        b"version https://git-lfs",
+        (
+            "the file is a Git LFS pointer: the data itself has not been fetched",
+            "Run git lfs pull; in GitHub Actions set lfs: true for actions/checkout.",
+        ),
+    ),
+    (b"/annex/objects/", ("the file is a git-annex pointer: the data is elsewhere", "Run git annex get.")),
+)
+LONGEST_SIGNATURE = 64
+"""Bytes that tell."""
+_MARKUP = re.compile(rb"\s*<(?:!doctype|html|\?xml)", re.IGNORECASE)
+
+
+def name_bytes(start: bytes) -> Named | None:
+    """What a file is by its first bytes, where it is no text to train on."""
+    for signature, named in _SIGNATURES:
+        if start.startswith(signature):
+            return named
+    if _MARKUP.match(start):
+        return (
+            "the file is a web page or XML, not data",
+            "Was it a page that asks for a login? Fetch the data.",
+        )
+    return None
+
+
+_EXTENSIONS: Mapping[str, str] = {
+    **dict.fromkeys((".gz", ".bz2", ".xz", ".zst", ".zip", ".tgz", ".tar"), _UNPACK),
+    **dict.fromkeys((".xlsx", ".xls", ".ods", ".parquet", ".arrow", ".feather", ".pkl"), _AS_TEXT),
+    **dict.fromkeys((".tsv", ".tab"), "Save it with commas as .csv: text_input,output."),
+    **dict.fromkeys((".ndjson", ".jsonlines", ".ldjson"), "It is JSONL: rename it to .jsonl."),
+    **dict.fromkeys((".yaml", ".yml"), "Convert it: one JSON object a line in a .jsonl file."),
+}
+
+
+def advise_extension(extension: str) -> str:
+    """What to do about a name that ends in no data format."""
+    advice = _EXTENSIONS.get(extension, "")
+    return f"{advice} Data files end in .jsonl, .json or .csv.".strip()
+
+
+_INPUTS = ("input", "input_text", "prompt", "question", "instruction", "query", "text", "user", "source")
+_OUTPUTS = (
+    *("output_text", "completion", "answer", "response", "reply", "target", "label", "assistant"),
+    *("expected", "expected_output", "result"),
+)
+_COLUMNS: Mapping[str, str] = {
+    **dict.fromkeys((*_INPUTS, "text_input", "textinput"), "text_input"),
+    **dict.fromkeys((*_OUTPUTS, "output"), "output"),
+}
+_INDEX = re.compile(r"(?:Unnamed: ?\d*|__index_level_\d+__|index)?", re.ASCII)
+
+
+def column_for(name: str) -> str:
+    """The column that is meant by another tool's name for it; "" where that is not known."""
+    return _COLUMNS.get(re.sub(r"[\s_-]+", "_", name.strip()).lower(), "")
+
+
+def is_index(name: str) -> bool:
+    """Whether a column is what a data frame writes as its index."""
+    return _INDEX.fullmatch(name.strip()) is not None
+
+
+INDEX_ADVICE = "It looks like the index of a data frame: save it without (pandas: index=False)."
+
+_CHAT_ADVICE = (
+    'Write {"systemInstruction": {"parts": [{"text": "…"}]}, "contents": [{"role": "user", "parts": '
+    '[{"text": "…"}]}, {"role": "model", …}]}: '
+)
+_SINGLE_TURNS = (
+    "Write text_input and output: one question and its answer, a system text in front of the question. "
+    "For whole conversations declare kind: TuningJob."
+)
+
+
+def name_row(keys: Collection[object], *, chat: bool) -> Named | None:
+    """What an example is by its keys, where it is of another tool's form.
+
+    Args:
+        keys: of the object.
+        chat: whether `contents` may be written too, which is Vertex AI's form.
+    """
+    for key, whose, renaming in (
+        (
+            "messages",
+            "OpenAI's chat form",
+            "system becomes systemInstruction, the role assistant becomes model",
+        ),
+        ("conversations", "ShareGPT's form", "human becomes the role user, gpt becomes the role model"),
+    ):
+        if key in keys:
+            takes = "a TuningJob takes contents" if chat else "a TunedModel takes text_input and output"
+            return f"{key!r} is {whose}, and {takes}", f"{_CHAT_ADVICE}{renaming}." if chat else _SINGLE_TURNS
+    if {"chosen", "rejected"} <= {*keys}:
+        return (
+            "'chosen' and 'rejected' are pairs of preference tuning",
+            "Declare a preference_optimization_spec; write contents and two completions, scores 1 and 0.",
+        )
+    if "request" in keys and "contents" not in keys:
+        return "'request' is the form of batch prediction", "Write what stands in it, and the model's answer."
+    if "examples" in keys:
+        return "'examples' is a list in one line", "Write one example a line, or name the file .json."
+    if _VERTEX.isdisjoint(keys):
+        return None
+    if chat:
+        return "contents is missing", 'Write contents: [{"role": "user", "parts": [{"text": "…"}]}, …].'
+    return "'contents' is Vertex AI's chat form, and a TunedModel takes text_input and output", _SINGLE_TURNS
+
+
+_VERTEX = frozenset({"contents", "systemInstruction", "system_instruction"})
+
+_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+
+
+def name_header(header: Sequence[str]) -> Named | None:
+    """What the first line of a CSV is, where its columns are not separated by commas."""
+    if header and header[0].strip().lower().startswith("sep="):
+        return "the first line tells a spreadsheet its separator", "Remove it, and separate by commas."
+    found = [name for one, name in _SEPARATORS.items() if one in header[0]] if len(header) == 1 else []
+    if not found:
+        return None
+    return (
+        f"the columns are not separated by commas but by {found[0]}",
+        "Save it with commas: text_input,output; a text that holds a comma stands in double quotes.",
+    )
+
+
+_ROLES = {
+    **dict.fromkeys(("assistant", "bot", "ai", "gpt", "MODEL", "Model", "ASSISTANT"), 'Write "model".'),
+    **dict.fromkeys(("human", "USER", "User", "HUMAN"), 'Write "user".'),
+    **dict.fromkeys(("system", "SYSTEM", "developer"), "Move its text into systemInstruction."),
+}
+
+
+ROLES_ADVICE = 'Write "user" or "model", or leave it out for a function\'s answer.'
+
+
+def advise_role(role: str) -> str:
+    """What to write for a role that Gemini has not."""
+    return _ROLES.get(role, ROLES_ADVICE)

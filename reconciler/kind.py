@@ -98,6 +98,7 @@ class Kind:
         permissions: whether permissions can be managed.
         pinned_ids: whether metadata.id is allowed, because the service takes chosen ids.
         collection: what makes a resource name of an id ("tunedModels/"); "" when the service names.
+        called_by_name: a program calls the model by its resource name: nobody need be asked for an endpoint.
         epochs, batch: what the paths of the fields end in that decide the number of steps, "" for none.
         default_epochs, default_batch: what the service documents for them when undeclared, 0 for nothing.
         instead: the kind to declare where no base model is offered for this one, "" for none.
@@ -111,6 +112,7 @@ class Kind:
     permissions: bool = False
     pinned_ids: bool = False
     collection: str = ""
+    called_by_name: bool = False
     epochs: str = ""
     batch: str = ""
     default_epochs: int = 0

@@ -6,7 +6,7 @@ Rule: this is the only place where manifests, services and state meet; commands 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -24,13 +24,14 @@ from reconciler.kind import Kind
 from reconciler.manifests import Loaded, read_examples
 from reconciler.model import BASE_MODEL, LAG_SECONDS, Address, DataSet, Desired
 from reconciler.plan.binding import verify
-from reconciler.plan.drift import find_drift
+from reconciler.plan.drift import selected_drift
 from reconciler.plan.make import make_plan, make_world
 from reconciler.plan.resume import resumable
+from reconciler.plan.selection import Known, without_labels
 from reconciler.plan.values import Context, Drift, Inputs, Plan
 from reconciler.plan.world import Observed, World
 from reconciler.providers import Provider, Providers
-from reconciler.records import resolve
+from reconciler.records import resolve, selected
 from reconciler.state import Record, State, check_foreign
 
 if TYPE_CHECKING:
@@ -54,6 +55,10 @@ class Operation:
         lag: seconds for which a model that was accepted may be invisible.
         stopping: set when the run shall end.
         begun: set before the first call that may begin or change something at a service.
+        asks: given the state, the kinds whose services the command asks; where there is none, neither
+            endpoint nor project is held against the state.
+        read: the state as it was read to find out whom to ask; the first look takes it, and reads no more.
+        remark: what is worth saying of a selection by label, once it was made.
     """
 
     loaded: Loaded
@@ -69,14 +74,19 @@ class Operation:
     lag: float = LAG_SECONDS
     stopping: threading.Event = field(default_factory=threading.Event)
     begun: threading.Event = field(default_factory=threading.Event)
+    asks: Callable[[State], Collection[str]] | None = None
+    read: State | None = None
+    remark: str = ""
 
     def state(self) -> State:
         """The recorded state, refused when it is another stack's, service's or project's."""
-        return self._ours(self.manager.read())
+        read, self.read = self.read, None
+        return self._ours(self.manager.read() if read is None else read)
 
     def _ours(self, state: State) -> State:
         stack = self.loaded.stack.name if self.named else None
-        check_foreign(state, stack=stack, service=self.context.service, project=self.context.project)
+        asked = self.context if self.asks is None or self.asks(state) else Context()
+        check_foreign(state, stack=stack, service=asked.service, project=asked.project)
         return state
 
     def plan(self, state: State | None = None) -> tuple[Plan, World]:
@@ -179,14 +189,18 @@ class Operation:
 
     def unfinished(self) -> Plan:
         """What `resume` would do, looked at without a lock; its notes name what wait cannot finish."""
-        return resumable(self.world())
+        state = self.state()
+        self.selected(state)
+        return resumable(self.world(state))
 
     def refresh_plan(self) -> Plan:
         """Only how live differs from recorded, as a plan that does nothing."""
-        world = self.world()
+        state = self.state()
+        self.selected(state)
+        world = self.world(state)
         return Plan(
             changes=(),
-            drift=find_drift(world),
+            drift=selected_drift(world),
             context=self.context,
             inputs=self.inputs,
             lineage=world.state.lineage,
@@ -209,8 +223,10 @@ class Operation:
 
         Raises:
             PlanError: manifests declare models and nothing is recorded: that is not "no drift".
+            UsageError: --target or --exclude names what is not there.
         """
         state = self.state()
+        self.selected(state)
         if not state.resources:
             if self.loaded.desired:
                 raise PlanError(
@@ -222,7 +238,20 @@ class Operation:
         kinds = {address.kind for address in state.resources}
         world = self.world(state)
         world = replace(world, observed=refresh.with_base_models(world.observed, self.providers, kinds))
-        return find_drift(world, own=refresh.own_models(self.providers, kinds))
+        return selected_drift(world, own=refresh.own_models(self.providers, kinds))
+
+    def known(self, state: State) -> Known:
+        """Every address that is declared or recorded, with its labels."""
+        labels = {want.address: want.labels for want in self.loaded.desired}
+        return {**dict.fromkeys(state.resources), **labels}
+
+    def selected(self, state: State) -> list[Address]:
+        """What --target, --exclude and single files as PATH leave. UsageError for what nothing is called."""
+        known = self.known(state)
+        found = selected(known, self.inputs.targets, self.inputs.excludes)
+        self.remark = without_labels(known, (*self.inputs.targets, *self.inputs.excludes))
+        declared = {want.address for want in self.loaded.desired}
+        return [one for one in found if self.loaded.whole or one in declared]
 
     def recorded(self, name: str, state: State | None = None) -> Record:
         """The record that KIND/NAME, or NAME where unique, means. UsageError when there is none."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from reconciler.errors import StateError, UsageError
 from reconciler.model import NAME_LIMIT, Address
-from reconciler.plan.make import matches
+from reconciler.plan.selection import Known, chosen, unknown
 from reconciler.state import Record, State
 
 
@@ -20,7 +20,7 @@ def resolve(
 ) -> Address:
     """The address that KIND/NAME, or NAME where unique, means. UsageError otherwise."""
     addresses = sorted(known)
-    hits = [one for one in addresses if name in {str(one), one.name}]
+    hits = named(name, addresses)
     if len(hits) == 1:
         return hits[0]
     if hits:
@@ -34,14 +34,28 @@ def resolve(
     raise UsageError(f"{missing} {name}", f"Did you mean {' or '.join(meant)}?" if near else advice)
 
 
-def selected(addresses: Iterable[Address], patterns: Iterable[str]) -> list[Address]:
-    """Those that any pattern means; all when there is no pattern. UsageError for one that means none."""
-    known = sorted(addresses)
-    wanted = tuple(patterns)
-    for pattern in wanted:
-        if not any(matches(one, {}, pattern) for one in known):
-            raise UsageError(f"nothing is called {pattern}", "reconciler state list shows what there is")
-    return [one for one in known if not wanted or any(matches(one, {}, pattern) for pattern in wanted)]
+def named(name: str, known: Iterable[Address]) -> list[Address]:
+    """The addresses of which it is KIND/NAME or NAME, sorted."""
+    return sorted(one for one in known if name in {str(one), one.name})
+
+
+def selected(
+    known: Known, targets: Sequence[str], excludes: Sequence[str] = (), *, advice: str = ""
+) -> list[Address]:
+    """Those that any target means (all, where there is none) and no exclude does, sorted.
+
+    Args:
+        known: what can be selected.
+        targets: patterns.
+        excludes: patterns.
+        advice: what to do about one that means nothing; "" for what manifests and records suggest.
+
+    Raises:
+        UsageError: one of them means nothing.
+    """
+    for error in unknown(known, (*targets, *excludes), advice=advice):
+        raise UsageError(error.summary, error.detail)
+    return sorted(chosen(known, targets, excludes))
 
 
 def move(state: State, source: Address, target: Address) -> State:

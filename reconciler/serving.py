@@ -14,7 +14,6 @@ from reconciler.manifests import read_examples
 from reconciler.model import Address, Desired, Live, Status
 from reconciler.operation import Operation
 from reconciler.providers import Handle, Provider
-from reconciler.records import selected
 from reconciler.state import Model, Record, State, Verdict
 
 _UNTOLD = "not recorded yet, and it may repeat training data: run reconciler plan"
@@ -39,11 +38,11 @@ def handle(operation: Operation, record: Record) -> tuple[Provider, Handle]:
     return operation.provider(record.address), refresh.handle_of(record.serving)
 
 
-def outputs(operation: Operation, state: State) -> dict[Address, str]:
-    """Address to the resource name that a program calls, for every model that serves."""
+def outputs(operation: Operation, records: Iterable[Record]) -> dict[Address, str]:
+    """Address to the resource name that a program calls, for each of these that serves."""
     serving = [
-        (address, record.serving)
-        for address, record in sorted(state.resources.items())
+        (record.address, record.serving)
+        for record in sorted(records, key=lambda one: one.address)
         if record.serving is not None
     ]
 
@@ -54,11 +53,11 @@ def outputs(operation: Operation, state: State) -> dict[Address, str]:
     return {address: found for (address, _), found in zip(serving, names, strict=True)}
 
 
-def curves(operation: Operation) -> dict[Address, Live]:
+def curves(operation: Operation, state: State) -> dict[Address, Live]:
     """Each recorded model that serves (else its candidate), with its whole loss curve."""
     wanted = [
         (address, model)
-        for address, record in sorted(operation.state().resources.items())
+        for address, record in sorted(state.resources.items())
         if (model := record.serving or record.candidate) is not None and address.kind in operation.providers
     ]
     found = refresh.each(lambda one: seen(operation, *one), wanted, operation.parallelism)
@@ -78,10 +77,10 @@ def seen(operation: Operation, address: Address, model: Model) -> Live | None:
     return replace(live, error=refresh.discreet(reason, want, read_examples) or _UNTOLD)
 
 
-def check(operation: Operation, patterns: Iterable[str]) -> list[CheckResult]:
-    """Run the declared checks of the models that serve."""
+def check(operation: Operation) -> list[CheckResult]:
+    """Run the declared checks of the selected models that serve."""
     state = operation.state()
-    chosen = set(selected((want.address for want in operation.loaded.desired), patterns))
+    chosen = set(operation.selected(state))
     return [
         result
         for want in operation.loaded.desired

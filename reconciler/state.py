@@ -7,7 +7,7 @@ away: every id in it could be computed again (`identity`).
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -166,6 +166,12 @@ class State:
         """Of the document that can hold it: 1, unless it holds a fact that came with version 2."""
         records = self.resources.values()
         return 2 if any(_is_of_version_2(one) for one in records) else 1
+
+    def only(self, addresses: Iterable[Address]) -> State:
+        """The part that these addresses are, to be shown; those without a record are left out."""
+        return replace(
+            self, resources={one: self.resources[one] for one in addresses if one in self.resources}
+        )
 
     def named(self, *, stack: str = "", service: str = "", project: str = "") -> State:
         """With these names where it had none: a nameless state takes the first name it meets."""

@@ -20,7 +20,8 @@ from reconciler.identity import GENERATIONS
 from reconciler.model import Address, Guards, Status
 from reconciler.plan import table
 from reconciler.plan.generations import first_free
-from reconciler.plan.make import make_plan, make_world, matches
+from reconciler.plan.make import make_plan, make_world
+from reconciler.plan.selection import matches
 from reconciler.plan.values import TRAININGS, Action, Bill, Change, Inputs, Plan, Reason
 from reconciler.plan.world import World
 from reconciler.state import Record

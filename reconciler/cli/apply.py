@@ -138,4 +138,4 @@ def _outputs(run: Operation, console: Console) -> None:
         from reconciler.render import stream
         from reconciler.serving import outputs
 
-        console.records([stream.outputs_record(outputs(run, run.state()), timestamp())])
+        console.records([stream.outputs_record(outputs(run, run.state().resources.values()), timestamp())])

@@ -7,13 +7,13 @@ import os
 import shlex
 import socket
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from reconciler.kind import Kind
 from reconciler.manifests import Loaded, load, load_settings, parse_variables
@@ -22,7 +22,11 @@ from reconciler.plan.values import Context, Inputs, Plan
 
 if TYPE_CHECKING:
     from reconciler.operation import Operation
+    from reconciler.state import State
     from reconciler.statemgr import StateManager
+
+Asks: TypeAlias = "Callable[[Loaded, State], Collection[str]]"
+"""Given what is declared and what is recorded: the kinds whose services a command asks."""
 
 DEFAULT_PATH = "manifests"
 DEFAULT_STATE = "state"
@@ -54,6 +58,7 @@ class Options:
     Attributes:
         paths: () for the default.
         need: False when the command can do without manifests.
+        selecting: paths only select, folders too: the Stack may stand above them.
     """
 
     paths: Sequence[str] = ()
@@ -65,6 +70,7 @@ class Options:
     variable_files: Sequence[str] = ()
     inputs: Inputs = field(default_factory=Inputs)
     need: bool = True
+    selecting: bool = False
 
 
 def kinds() -> dict[str, Kind]:
@@ -73,6 +79,11 @@ def kinds() -> dict[str, Kind]:
     from reconciler.providers.vertex.fields import TUNING_JOB
 
     return {kind.name: kind for kind in (TUNED_MODEL, TUNING_JOB)}
+
+
+def variables(options: Options, environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables of a command line and its environment."""
+    return parse_variables(options.variables, options.variable_files, environ)
 
 
 def manifests(options: Options, environ: Mapping[str, str], *, models: bool = True) -> tuple[Loaded, Inputs]:
@@ -85,17 +96,30 @@ def manifests(options: Options, environ: Mapping[str, str], *, models: bool = Tr
             in other manifests does not stop it.
     """
     paths = tuple(options.paths) or (DEFAULT_PATH,)
-    values = parse_variables(options.variables, options.variable_files, environ)
+    values = variables(options, environ)
     inputs = replace(options.inputs, paths=paths, variables=values)
     if not options.need and not options.paths and not Path(DEFAULT_PATH).exists():
         return Loaded((), Stack(), whole=True, files=()), inputs
     if not models:
-        return load_settings(paths, kinds=kinds(), variables=values), inputs
+        loaded = load_settings(paths, kinds=kinds(), variables=values, selecting=options.selecting)
+        return loaded, inputs
     return load(paths, kinds=kinds(), variables=values, allow_empty=not options.need), inputs
 
 
+def every_kind(loaded: Loaded, state: State) -> set[str]:
+    """The kinds of all that is declared or recorded."""
+    return {want.address.kind for want in loaded.desired} | {one.kind for one in state.resources}
+
+
+def no_kind(_loaded: Loaded, _state: State) -> frozenset[str]:
+    """For a command that asks nobody."""
+    return frozenset()
+
+
 @contextmanager
-def operation(name: str, options: Options, *, models: bool = True) -> Iterator[Operation]:
+def operation(
+    name: str, options: Options, *, models: bool = True, asks: Asks = every_kind
+) -> Iterator[Operation]:
     """Everything a command needs, for as long as it runs.
 
     Args:
@@ -103,6 +127,8 @@ def operation(name: str, options: Options, *, models: bool = True) -> Iterator[O
         options: of the command line.
         models: False for a command that works on what is recorded, see `manifests`; it looks for a credential
             when it calls a service, and not before.
+        asks: the kinds whose services the command asks. Where there is none, no endpoint is held against the
+            state, and no credential is looked for.
     """
     from reconciler.cli import emulating
     from reconciler.cli.services import Services
@@ -119,24 +145,27 @@ def operation(name: str, options: Options, *, models: bool = True) -> Iterator[O
             emulator = stays.enter_context(emulating.inside(Path(DEFAULT_STATE), environ))
             environ = {key: value for key, value in environ.items() if key not in _CREDENTIALS}
         manager = state_manager(name, options, stack, environ)
-        used = [want.address for want in loaded.desired] if models else manager.read().resources
+        state = manager.read()
+        asked = asks(loaded, state)
         services = Services(
             loaded,
             environ,
-            used={address.kind for address in used},
+            used=asked,
             emulator=emulator,
             parallelism=options.parallelism,
             stopping=stopping.is_set,
             tell=UPLOADS,
         )
         stays.callback(services.close)
-        target = services.target(contact=models)
+        target = services.target(contact=models and bool(asked))
         yield Operation(
             loaded=loaded,
             inputs=inputs,
             kinds=kinds(),
             providers=services.providers(),
             manager=manager,
+            asks=lambda recorded: asks(loaded, recorded),
+            read=state,
             context=Context(
                 endpoint=target.base_url,
                 project=target.project,

@@ -114,6 +114,6 @@ class Console:
             emit_error(line + "\n")
 
     def note(self, text: str) -> None:
-        """Something for people that is neither result nor error."""
-        if not self.as_json:
+        """Something for people that is neither result nor error; "" is nothing."""
+        if text and not self.as_json:
             emit_error(text + "\n")

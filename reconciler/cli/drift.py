@@ -14,12 +14,14 @@ from reconciler.errors import ExitCode
 @click.command("drift")
 @options.paths
 @options.service
+@options.selection
 @options.report_format
 @options.json_output
 def command(*, form: str, max_chars: int, as_json: bool, no_color: bool, **given: Any) -> int:
     """Compare live with recorded. Sends GETs only and writes nothing, not even state; exits 2 on drift."""
     console = Console.of_environment(as_json=as_json, no_color=no_color)
-    with connect.operation("drift", connect.Options(**given)) as run:
+    settings, inputs = connect.split(given)
+    with connect.operation("drift", connect.Options(**settings, inputs=inputs)) as run:
         found = run.drift()
         if as_json:
             from reconciler.render.machine import drift_document
@@ -33,4 +35,5 @@ def command(*, form: str, max_chars: int, as_json: bool, no_color: bool, **given
             from reconciler.render.text import drift_lines
 
             console.lines(drift_lines(found, run.context, colour=console.colour, width=console.width))
+        console.note(run.remark)
     return ExitCode.CHANGES if any(one.fails for one in found) else ExitCode.DONE

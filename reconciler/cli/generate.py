@@ -8,8 +8,11 @@ from typing import Any
 import click
 
 from reconciler.cli import connect, options
+from reconciler.cli.chosen import Chosen
 from reconciler.cli.console import emit
 from reconciler.errors import UsageError
+from reconciler.manifests import Loaded
+from reconciler.state import State
 
 
 @click.command("generate")
@@ -28,7 +31,12 @@ def command(*, address: str, prompt: str, temperature: float | None, no_color: b
             prompt = sys.stdin.buffer.read().decode()
         except UnicodeDecodeError as error:
             raise UsageError("standard input is not UTF-8", "Convert the prompt to UTF-8") from error
-    with connect.operation("generate", connect.Options(**given, need=False), models=False) as run:
-        provider, handle = serving.handle(run, run.recorded(address))
+    chosen = Chosen(address, given, of_paths=False)
+
+    def asks(loaded: Loaded, state: State) -> set[str]:
+        return {one.address.kind for one in chosen.tried(loaded, state)}
+
+    with connect.operation("generate", chosen.options, models=False, asks=asks) as run:
+        provider, handle = serving.handle(run, chosen.one(run.loaded, run.state()))
         answer = provider.generate(handle, prompt, temperature=temperature)
     emit(answer if answer.endswith("\n") else answer + "\n")

@@ -7,33 +7,48 @@ from typing import Any
 import click
 
 from reconciler.cli import connect, options
+from reconciler.cli.chosen import Chosen
 from reconciler.cli.console import Console
+from reconciler.manifests import Loaded
+from reconciler.state import State
 
 
 @click.command("output")
-@click.argument("address", required=False, metavar="[ADDR]")
+@click.argument("word", required=False, metavar="[ADDR or PATH]")
 @options.paths
 @options.service
+@options.selection
 @click.option(
     "--format", "form", type=click.Choice(["text", "json", "env"]), default="text", show_default=True
 )
-def command(*, address: str | None, form: str, no_color: bool, **given: Any) -> None:
+def command(*, word: str | None, form: str, no_color: bool, **given: Any) -> None:
     """Print the resource name to call, for the program that serves it; only of models that serve."""
     from reconciler import serving
 
     console = Console.of_environment(no_color=no_color)
-    with connect.operation("output", connect.Options(**given, need=False), models=False) as run:
+    chosen = Chosen(word, given)
+
+    def asks(loaded: Loaded, state: State) -> set[str]:
+        """No service, where every name is in the record already."""
+        found = {one.address.kind for one in chosen.tried(loaded, state) if one.serving is not None}
+        kinds = connect.kinds()
+        return found if any(kind in kinds and not kinds[kind].called_by_name for kind in found) else set()
+
+    with connect.operation("output", chosen.options, models=False, asks=asks) as run:
         state = run.state()
-        names = serving.outputs(run, state)
-        if address is not None:
-            record = run.recorded(address, state)
-            serving.handle(run, record)
-            names = {record.address: names[record.address]}
+        records = chosen.records(run.loaded, state)
+        exact = chosen.exact(state)
+        if exact is not None:
+            serving.handle(run, exact)
+        names = serving.outputs(run, records)
     if form == "json":
         console.document({str(one): name for one, name in names.items()})
     elif form == "env":
         console.lines(f"{one.variable}={name}" for one, name in names.items())
-    elif address is not None:
+    elif exact is not None:
         console.lines(names.values())
     else:
         console.lines(f"{one} {name}" for one, name in names.items())
+    console.note(chosen.note)
+    if not names:
+        console.note("None of these serves yet." if records else "Nothing is recorded here.")

@@ -15,6 +15,7 @@ from reconciler.errors import UsageError
 @click.command("report")
 @options.paths
 @options.service
+@options.selection
 @click.option("-o", "--output", "out", metavar="FILE", help="Where to write it.  [default: standard output]")
 def command(*, out: str | None, no_color: bool, **given: Any) -> None:
     """Write one self-contained HTML page: models, states, loss curves, drift."""
@@ -22,8 +23,12 @@ def command(*, out: str | None, no_color: bool, **given: Any) -> None:
     from reconciler.serving import curves
 
     console = Console.of_environment(no_color=no_color)
-    with connect.operation("report", connect.Options(**given, need=False)) as run:
-        page = report_page(run.state(), curves(run), run.drift(), run.context, now=timestamp())
+    settings, inputs = connect.split(given)
+    with connect.operation("report", connect.Options(**settings, inputs=inputs, need=False)) as run:
+        state = run.state()
+        part = state.only(run.selected(state))
+        console.note(run.remark)
+        page = report_page(part, curves(run, part), run.drift(), run.context, now=timestamp())
     if out is None or out == "-":
         emit(page)
         return

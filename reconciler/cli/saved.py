@@ -18,18 +18,26 @@ def saved_plan(path: Path) -> Plan | None:
         PlanError: it was a saved plan, and is cut, edited or of a newer version.
         UsageError: it is neither; an empty file is neither.
     """
-    if not path.is_file():
+    if not is_plan(path):
         return None
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}", "Give a file that can be read") from error
-    if looks_like_plan(data):
-        from reconciler.render import planfile
+    from reconciler.render import planfile
 
-        return planfile.loads(data, place=str(path))
+    return planfile.loads(_content(path), place=str(path))
+
+
+def is_plan(path: Path) -> bool:
+    """Whether a file was saved by plan --out; False for manifests, folders and what is not there.
+
+    Raises:
+        UsageError: it is neither plan nor manifest; an empty file is neither.
+    """
+    if not path.is_file():
+        return False
+    data = _content(path)
+    if looks_like_plan(data):
+        return True
     if b"apiVersion" in data:
-        return None
+        return False
     raise UsageError(
         f"{path} is neither a saved plan nor a manifest" + (": it is empty" if not data.strip() else ""),
         "plan --out FILE makes a saved plan; a manifest begins with apiVersion: reconciler/v1",
@@ -50,6 +58,13 @@ def _is_same_file(one: str, other: str) -> bool:
     """Two ways to write the path of one local state."""
     local = bool(one) and "://" not in one + other
     return local and os.path.realpath(one) == os.path.realpath(other)
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}", "Give a file that can be read") from error
 
 
 def looks_like_plan(data: bytes) -> bool:

@@ -34,7 +34,7 @@ class Services:
     Args:
         loaded: the manifests; of the Stack endpoint, project, location and bucket.
         environ: the environment variables.
-        used: the kinds of model that the run is about.
+        used: the kinds of model that the run asks a service for; none where it asks nobody.
         emulator: the address of the emulator of --emulator, "" without it.
         parallelism: how many threads will call at once.
         stopping: whether the run is being stopped.
@@ -69,7 +69,7 @@ class Services:
         self._opened: list[Transport] = []
 
     def target(self, *, contact: bool) -> Target:
-        """Whom we talk to and as whom: every endpoint that is needed.
+        """Whom we talk to and as whom: every endpoint that is needed, else the one that is set.
 
         Args:
             contact: False looks for no credential.
@@ -79,7 +79,7 @@ class Services:
             CredentialError: there is no usable credential.
         """
         found = [self._gemini.target if contact else self._gemini.destination] if self._mixed else []
-        if TUNING_JOB in self._used:
+        if TUNING_JOB in self._used or not found:
             found.append(self._vertex_target(contact=contact))
         first, *others = found
         for other in others:
@@ -203,8 +203,10 @@ class Services:
         if not contact:
             url = self._vertex_url or host_of("global")
             return Target(url, transport.service_of(url), self._project, credential="")
-        want = next(one for one in self._loaded.desired if one.address.kind == TUNING_JOB)
-        _, location = self._regions.place(want.attributes.get(PROJECT), want.attributes.get(LOCATION))
+        want = next((one for one in self._loaded.desired if one.address.kind == TUNING_JOB), None)
+        location = "global"  # of what is only recorded, the name says where it is
+        if want is not None:
+            _, location = self._regions.place(want.attributes.get(PROJECT), want.attributes.get(LOCATION))
         return self._regions.at(location).described(api_key=False)
 
     def _open_vertex(self, base_url: str) -> Transport:
@@ -227,8 +229,10 @@ class Services:
 
     @property
     def _mixed(self) -> bool:
-        """Whether the other API is part of this run too; it is where nothing says what is."""
-        return set(self._used) != {TUNING_JOB}
+        """Whether the Gemini API is part of this run; where nobody is asked, whether it is named."""
+        if self._used:
+            return set(self._used) != {TUNING_JOB}
+        return bool(self._environ.get("GOOGLE_GEMINI_BASE_URL")) or not self._vertex_url
 
 
 def _host(url: str) -> str:

@@ -3,46 +3,84 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
 from reconciler.cli import connect, options
+from reconciler.cli.chosen import Chosen, may_be_address
 from reconciler.cli.console import Console
-from reconciler.cli.saved import looks_like_plan
-from reconciler.errors import UsageError
+from reconciler.cli.saved import is_plan
+from reconciler.errors import ReconcilerError, UsageError
+from reconciler.manifests import Loaded, load_names
+from reconciler.state import Record, State
 
 
 @click.command("show")
-@click.argument("what", required=False, metavar="[ADDR or FILE]")
+@click.argument("word", required=False, metavar="[ADDR, FILE or PATH]")
 @options.paths
 @options.service
+@options.selection
 @options.json_output
-def command(*, what: str | None, as_json: bool, no_color: bool, **given: Any) -> None:
-    """Show one model with its loss curve, the whole state, or a saved plan.
+def command(*, word: str | None, as_json: bool, no_color: bool, **given: Any) -> None:
+    """Show one model with its loss curve, the whole state or a part of it, or a saved plan.
 
-    ADDR wins over a file of the same name; write ./NAME for the file.
+    ADDR wins over a file of the same name; write ./NAME for the file. Wildcards, --target, --exclude and
+    PATHs of manifests show that part of the state.
     """
+    console = Console.of_environment(as_json=as_json, no_color=no_color)
+    chosen = Chosen(word, given)
+    file = _saved(word)
+    if file is not None and not (may_be_address(str(word)) and _is_recorded(chosen)):
+        _plan(console, file)
+    else:
+        _recorded(console, chosen)
+
+
+def _saved(word: str | None) -> Path | None:
+    """The file, where the word is that of a saved plan; what may be an address as well need be none."""
+    if word is None or not Path(word).is_file():
+        return None
+    try:
+        if is_plan(Path(word)):
+            return Path(word)
+        useful = may_be_address(word) or bool(load_names((word,), kinds=connect.kinds(), variables={}))
+    except UsageError:  # it is neither a plan nor a manifest
+        useful = may_be_address(word)
+    if not useful:
+        raise UsageError(
+            f"{word} is not a saved plan, and declares no model",
+            "Give KIND/NAME, a file saved by plan --out, or manifests",
+        )
+    return None
+
+
+def _is_recorded(chosen: Chosen) -> bool:
+    """Whether the word is an address of the state; where that cannot be read, the file is what there is."""
+    try:
+        with connect.operation("show", chosen.options, models=False, asks=connect.no_kind) as run:
+            return chosen.exact(run.state()) is not None
+    except ReconcilerError:
+        return False
+
+
+def _recorded(console: Console, chosen: Chosen) -> None:
     from reconciler.serving import seen
 
-    console = Console.of_environment(as_json=as_json, no_color=no_color)
-    options_given = connect.Options(**given, need=False)
-    if what is not None and what.startswith(("./", "../", "/")):
-        return _plan(console, Path(what))
-    with connect.operation("show", options_given, models=False) as run:
+    def asks(_loaded: Loaded, state: State) -> set[str]:
+        exact = chosen.exact(state)
+        return set() if exact is None else {exact.address.kind}
+
+    with connect.operation("show", chosen.options, models=False, asks=asks) as run:
         state = run.state()
-        if what is None:
-            return _state(console, state)
-        try:
-            record = run.recorded(what, state)
-        except UsageError:
-            if Path(what).is_file():
-                return _plan(console, Path(what))
-            raise
-        model = record.serving or record.candidate or record.models[0]
-        live = seen(run, record.address, model)
-    if as_json:
+        records = chosen.records(run.loaded, state)
+        record = chosen.exact(state)
+        if record is None:
+            return _state(console, chosen, state, records)
+        live = seen(run, record.address, record.serving or record.candidate or record.models[0])
+    if console.as_json:
         from reconciler.render.records import record_document
 
         console.document(record_document(record, live))
@@ -53,29 +91,24 @@ def command(*, what: str | None, as_json: bool, no_color: bool, **given: Any) ->
     return None
 
 
+def _state(console: Console, chosen: Chosen, state: State, records: Sequence[Record]) -> None:
+    from reconciler import statefile
+    from reconciler.render.text import state_lines
+
+    shown = state.only(one.address for one in records)
+    if console.as_json:
+        console.document(json.loads(statefile.dumps(shown)))
+    else:
+        console.lines(state_lines(shown, colour=console.colour, width=console.width))
+    console.note(chosen.note)
+
+
 def _plan(console: Console, path: Path) -> None:
     from reconciler.render import planfile
 
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise UsageError(
-            f"{path}: {error.strerror}", "Give KIND/NAME, or a file saved by plan --out"
-        ) from error
-    if not looks_like_plan(data):
-        raise UsageError(f"{path} is not a saved plan", "Give KIND/NAME, or a file saved by plan --out")
+    data = path.read_bytes()
     plan = planfile.loads(data, place=str(path))
     if console.as_json:
         console.document(json.loads(data))
     else:
         console.plan(plan)
-
-
-def _state(console: Console, state: Any) -> None:
-    from reconciler import statefile
-    from reconciler.render.text import state_lines
-
-    if console.as_json:
-        console.document(json.loads(statefile.dumps(state)))
-    else:
-        console.lines(state_lines(state, colour=console.colour, width=console.width))

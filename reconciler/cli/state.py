@@ -50,13 +50,21 @@ def _edit(manager: StateManager, change: Callable[[State], State]) -> None:
         session.commit(change(session.state))
 
 
+def _selected(state: State, patterns: tuple[str, ...]) -> list[Address]:
+    """By address; the labels stand in manifests, which these commands do not read."""
+    advice = "reconciler state list shows what there is"
+    if any("=" in pattern for pattern in patterns):
+        advice = "Give KIND/NAME, with wildcards: a state knows no labels"
+    return selected(dict.fromkeys(state.resources), patterns, advice=advice)
+
+
 @command.command("list")
 @click.argument("patterns", nargs=-1, metavar="[ADDR]...")
 @_with_manager
 def list_command(manager: StateManager, *, patterns: tuple[str, ...]) -> None:
     """The recorded addresses; wildcards select."""
     state = manager.read()
-    Console().lines(str(address) for address in selected(state.resources, patterns))
+    Console().lines(str(address) for address in _selected(state, patterns))
     if not state.resources:
         Console().note(f"{manager.place} records nothing.")
 
@@ -110,7 +118,7 @@ def rm_command(manager: StateManager, *, addresses: tuple[str, ...]) -> None:
     forgotten: list[Address] = []
 
     def change(state: State) -> State:
-        forgotten.extend(selected(state.resources, addresses))
+        forgotten.extend(_selected(state, addresses))
         return state.put(*(Record(address) for address in forgotten))
 
     _edit(manager, change)

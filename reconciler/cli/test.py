@@ -15,15 +15,17 @@ from reconciler.state import Verdict
 @click.command("test")
 @options.paths
 @options.service
-@click.option("--target", "targets", multiple=True, metavar="ADDR", help="Only this; wildcards work too.")
+@options.selection
 @options.json_output
-def command(*, targets: tuple[str, ...], as_json: bool, no_color: bool, **given: Any) -> int:
+def command(*, as_json: bool, no_color: bool, **given: Any) -> int:
     """Run the checks of every managed model that serves; exits 4 when one fails, 3 when one is unknown."""
     from reconciler.serving import check
 
     console = Console.of_environment(as_json=as_json, no_color=no_color)
-    with connect.operation("test", connect.Options(**given)) as run:
-        results = check(run, targets)
+    settings, inputs = connect.split(given)
+    with connect.operation("test", connect.Options(**settings, inputs=inputs)) as run:
+        results = check(run)
+        console.note(run.remark)
     if as_json:
         console.document(
             [
@@ -43,7 +45,8 @@ def command(*, targets: tuple[str, ...], as_json: bool, no_color: bool, **given:
             why = f": {one.detail}" if one.verdict is Verdict.UNKNOWN else ""
             console.lines([f"{one.verdict}  {one.address}  {said}{why}"])
         if not results:
-            console.lines(["No model that serves has checks."])
+            whose = "None of these models" if inputs.targets or inputs.excludes else "No model"
+            console.lines([f"{whose} that serves has checks."])
     verdicts = {one.verdict for one in results}
     if Verdict.FAILED in verdicts:
         return ExitCode.FAILED

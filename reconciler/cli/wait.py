@@ -16,13 +16,7 @@ from reconciler.errors import ExitCode
 @options.paths
 @options.service
 @options.locking
-@click.option(
-    "--target",
-    "targets",
-    multiple=True,
-    metavar="ADDR",
-    help="Only this; wildcards and LABEL=VALUE work too.",
-)
+@options.selection
 @click.option("--timeout", type=options.DURATION, metavar="D", help="Stop waiting after this.")
 @options.json_output
 def command(*, as_json: bool, no_color: bool, timeout: timedelta | None, **given: Any) -> int:
@@ -39,6 +33,7 @@ def command(*, as_json: bool, no_color: bool, timeout: timedelta | None, **given
     shared = connect.Options(**settings, inputs=inputs)
     with connect.operation("wait", shared) as run:
         pending = run.unfinished()
+        console.note(run.remark)
         if not pending.has_work:
             console.note("Nothing to wait for.")
             code = ExitCode.DONE

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from reconciler.errors import Diagnostic
 from reconciler.kind import Kind
-from reconciler.model import DataSet, Desired, Example, Stack
+from reconciler.model import Address, DataSet, Desired, Example, Stack
+
+Names: TypeAlias = Mapping[Address, Mapping[str, str]]
+"""Declared addresses with their labels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,9 @@ def load(
     return load_manifests(paths, kinds=kinds, variables=variables, allow_empty=allow_empty)
 
 
-def load_settings(paths: Sequence[str], *, kinds: Mapping[str, Kind], variables: Mapping[str, str]) -> Loaded:
+def load_settings(
+    paths: Sequence[str], *, kinds: Mapping[str, Kind], variables: Mapping[str, str], selecting: bool = False
+) -> Loaded:
     """The Stack alone, and no model: for commands that work on what is recorded.
 
     What is wrong in other documents stops nothing here, so that a half-written manifest takes no program its
@@ -69,6 +75,7 @@ def load_settings(paths: Sequence[str], *, kinds: Mapping[str, Kind], variables:
         paths: folders and files, as for `load`; finding no manifest is no error.
         kinds: the kinds of model with their field tables.
         variables: those of the command line.
+        selecting: a folder only selects as well, so that its Stack may stand above it.
 
     Raises:
         ManifestError: the Stack is wrong, or none could be read and a file that may hold it is broken.
@@ -76,7 +83,26 @@ def load_settings(paths: Sequence[str], *, kinds: Mapping[str, Kind], variables:
     """
     from reconciler.manifests.loading import load_settings as load_stack
 
-    return load_stack(paths, kinds=kinds, variables=variables)
+    return load_stack(paths, kinds=kinds, variables=variables, selecting=selecting)
+
+
+def load_names(paths: Sequence[str], *, kinds: Mapping[str, Kind], variables: Mapping[str, str]) -> Names:
+    """What is declared, with labels, and nothing else of it: to select among what is recorded.
+
+    What is wrong in a manifest stops nothing here, as long as its file is YAML.
+
+    Args:
+        paths: folders and files, as for `load`.
+        kinds: the kinds of model with their field tables.
+        variables: those of the command line and of the Stack.
+
+    Raises:
+        ManifestError: a file cannot be read, so that nobody knows what it declares; or there is no manifest.
+        UsageError: a path does not exist or cannot be searched.
+    """
+    from reconciler.manifests.loading import load_names as load_declared
+
+    return load_declared(paths, kinds=kinds, variables=variables)
 
 
 def read_examples(data: DataSet) -> Iterable[Example]:

@@ -28,10 +28,10 @@ from reconciler.manifests.references import check_references
 from reconciler.manifests.rules import check_lifecycle_fields
 from reconciler.manifests.scalars import described
 from reconciler.manifests.stack import StackManifest
-from reconciler.model import Desired, Stack
+from reconciler.model import Address, Desired, Stack
 
 if TYPE_CHECKING:
-    from reconciler.manifests import Loaded
+    from reconciler.manifests import Loaded, Names
 
 
 def load(
@@ -42,7 +42,9 @@ def load(
         return _load(paths, kinds, variables, allow_empty=allow_empty)
 
 
-def load_settings(paths: Sequence[str], *, kinds: Mapping[str, Kind], variables: Mapping[str, str]) -> Loaded:
+def load_settings(
+    paths: Sequence[str], *, kinds: Mapping[str, Kind], variables: Mapping[str, str], selecting: bool
+) -> Loaded:
     """See `reconciler.manifests.load_settings`."""
     from reconciler.manifests import Loaded
 
@@ -51,12 +53,40 @@ def load_settings(paths: Sequence[str], *, kinds: Mapping[str, Kind], variables:
     files = [source.path for source in found]
     with _collector_paused():
         documents = stacks_in(files, problems)
-        if not documents and not whole:
-            documents = stack_near([source.path for source in found if source.alone], problems)
+        if not documents and (selecting or not whole):
+            alone = [source.path for source in found if source.alone or selecting]
+            documents = stack_near(alone, problems)
     stack = _stack(documents, kinds, variables, problems)
     problems.raise_if_any()
     files += [one.file for one in documents]
     return Loaded(desired=(), stack=stack, whole=whole, files=tuple(dict.fromkeys(files)))
+
+
+def load_names(paths: Sequence[str], *, kinds: Mapping[str, Kind], variables: Mapping[str, str]) -> Names:
+    """See `reconciler.manifests.load_names`."""
+    problems = Problems()
+    found, _ = sources.discover(paths)
+    with _collector_paused():
+        documents = [one for source in found for one in _documents(source, problems)]
+    if not documents:
+        problems.error(
+            Place(", ".join(paths)),
+            "no manifest found",
+            "Give a folder or a file of manifests, or KIND/NAME.",
+        )
+    problems.raise_if_any()
+    names: dict[Address, dict[str, str]] = {}
+    for document in documents:
+        document.fill(variables, Problems())  # what cannot be filled in is told by validate
+        body = document.body
+        metadata = body.get("metadata") if isinstance(body, YamlMap) else None
+        name = metadata.get("name") if isinstance(metadata, YamlMap) else None
+        if not isinstance(metadata, YamlMap) or not isinstance(name, str) or document.kind not in kinds:
+            continue
+        labels = metadata.get("labels")
+        labels = labels.items() if isinstance(labels, YamlMap) else ()
+        names[Address(str(document.kind), name)] = {str(key): str(value) for key, value in labels}
+    return names
 
 
 @contextmanager

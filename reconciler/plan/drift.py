@@ -31,6 +31,14 @@ def find_drift(world: World, *, own: frozenset[tuple[str, str]] = frozenset()) -
     return (*found, *_unmanaged(world, own))
 
 
+def selected_drift(world: World, *, own: frozenset[tuple[str, str]] = frozenset()) -> tuple[Drift, ...]:
+    """`find_drift` of what the command line selects; what is unmanaged has no address that a target means."""
+    selected: set[Address | None] = set(world.chosen())
+    if world.whole and not world.inputs.targets:
+        selected.add(None)
+    return tuple(one for one in find_drift(world, own=own) if one.address in selected)
+
+
 def _of_record(world: World, record: Record) -> list[Drift]:
     models = [model for model in (record.serving, record.candidate) if model is not None]
     found = [one for model in models for one in _of_model(world, record, model)]

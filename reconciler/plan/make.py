@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import datetime
-from difflib import get_close_matches
-from fnmatch import fnmatchcase
 
 from reconciler.errors import Diagnostic, PlanError
 from reconciler.kind import Kind
@@ -15,6 +12,7 @@ from reconciler.model import LAG_SECONDS, Address, Desired, Stack
 from reconciler.plan import guards
 from reconciler.plan.binding import bind
 from reconciler.plan.drift import find_drift
+from reconciler.plan.selection import matches, unknown, without_labels
 from reconciler.plan.table import decide
 from reconciler.plan.undeclared import undeclared
 from reconciler.plan.values import Action, Change, Inputs, Plan, Reason
@@ -88,7 +86,13 @@ def make_plan(world: World) -> Plan:
         first = errors[0]
         raise PlanError(first.summary, first.detail, errors)
     guards.check(plan, world)
-    return replace(plan, bindings=bind(world, plan.changes), drift=find_drift(world))
+    note = without_labels(world.known, (*world.inputs.targets, *world.inputs.excludes))
+    return replace(
+        plan,
+        bindings=bind(world, plan.changes),
+        drift=tuple(one for one in find_drift(world) if one.address in planner.selected),
+        notes=(note,) if note else (),
+    )
 
 
 class Planner:
@@ -97,24 +101,12 @@ class Planner:
     def __init__(self, world: World) -> None:
         self.world = world
         self.decisions: dict[Address, Decision] = {}
-        self.unmatched = set(world.inputs.targets) | set(world.inputs.excludes) | set(world.inputs.replace)
         self.selected = self._select()
 
     def unknown(self) -> list[Diagnostic]:
         """What --target, --exclude or --replace name that does not exist: a slip trains the wrong one."""
-        known = [name for one in self._every() for name in (str(one), one.name)] if self.unmatched else []
-        return [
-            Diagnostic(
-                f"nothing is called {pattern}",
-                f"Did you mean {close[0]}?"
-                if (close := get_close_matches(pattern, known, n=1))
-                else "No manifest declares it, and no record has it",
-            )
-            for pattern in sorted(self.unmatched)
-        ]
-
-    def _every(self) -> AbstractSet[Address]:
-        return self.world.desired.keys() | self.world.state.resources.keys()
+        inputs = self.world.inputs
+        return unknown(self.world.known, (*inputs.targets, *inputs.excludes, *inputs.replace))
 
     def decide(self, address: Address) -> Decision:
         """The decision on one address; an empty one when it is not selected."""
@@ -226,31 +218,22 @@ class Planner:
         return Decision(errors=[Diagnostic(message, advice, *place, address=str(want.address))])
 
     def _select(self) -> frozenset[Address]:
-        """The addresses that targets and excludes leave, with the parents of what is targeted."""
+        """The addresses that targets and excludes leave, with the parents of what is targeted.
+
+        A destroy needs no parent: it would delete one that nobody named.
+        """
         inputs, world = self.world.inputs, self.world
-        chosen: set[Address] = set()
-        for address in self._every():
-            want = world.desired.get(address)
-            labels = want.labels if want else {}
-            targeted = self._hit(address, labels, inputs.targets) if inputs.targets else True
-            self._hit(address, labels, inputs.replace)
-            if targeted and not self._hit(address, labels, inputs.excludes):
-                chosen.add(address)
-        waiting = list(chosen) if inputs.targets else []
+        selected = set(world.chosen())
+        waiting = list(selected) if inputs.targets and not inputs.destroy else []
         while waiting:
             want = world.desired.get(waiting.pop())
             for value in want.attributes.values() if want else ():
                 if isinstance(value, str) and value.partition("/")[0] in world.kinds:
                     parent = Address.parse(value)
-                    if parent in world.desired and parent not in chosen:
-                        chosen.add(parent)
+                    if parent in world.desired and parent not in selected:
+                        selected.add(parent)
                         waiting.append(parent)
-        return frozenset(chosen)
-
-    def _hit(self, address: Address, labels: Mapping[str, str], patterns: Iterable[str]) -> bool:
-        hits = {pattern for pattern in patterns if matches(address, labels, pattern)}
-        self.unmatched -= hits
-        return bool(hits)
+        return frozenset(selected)
 
 
 def _blocked(want: Desired, parent: Address) -> Change:
@@ -272,17 +255,6 @@ def _source(want: Desired, kind: Kind) -> tuple[str, str]:
         for path, field in kind.fields.items()
         if field.role == "source" and path in want.attributes
     )
-
-
-def matches(address: Address, labels: Mapping[str, str], pattern: str) -> bool:
-    """Whether a pattern of --target, --exclude or --replace means this address.
-
-    KIND/NAME or NAME, with shell wildcards, or KEY=VALUE for a label.
-    """
-    key, equals, value = pattern.partition("=")
-    if equals:
-        return fnmatchcase(labels.get(key, "\0"), value)
-    return fnmatchcase(str(address), pattern) or fnmatchcase(address.name, pattern)
 
 
 def _matches(want: Desired, patterns: Iterable[str]) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from reconciler.errors import PlanError
 from reconciler.model import Status
-from reconciler.plan.make import Planner, matches
+from reconciler.plan.make import Planner
 from reconciler.plan.undeclared import undeclared
 from reconciler.plan.values import Action, Change, Plan, Reason
 from reconciler.plan.world import World, approval
@@ -24,16 +24,14 @@ def resumable(world: World) -> Plan:
     Raises:
         PlanError: a target that nothing is called.
     """
-    wanted = world.inputs.targets
-    planner = Planner(world)
+    planner, selected = Planner(world), world.chosen()
     if unknown := planner.unknown():
         raise PlanError(unknown[0].summary, unknown[0].detail, unknown)
     changes: list[Change] = []
     notes: list[str] = []
     for address, record in sorted(world.state.resources.items()):
         want = world.desired.get(address)
-        labels = want.labels if want else {}
-        if wanted and not any(matches(address, labels, pattern) for pattern in wanted):
+        if address not in selected:
             continue
         if _to_be_deleted(record):
             reason = Reason.DESTROY if want else Reason.NOT_DECLARED

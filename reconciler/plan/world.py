@@ -15,6 +15,7 @@ from reconciler import diff
 from reconciler.identity import GENERATIONS, canonical, model_digest, model_digests, model_id
 from reconciler.kind import Kind, OnChange
 from reconciler.model import LAG_SECONDS, Address, Attributes, DataSet, Desired, Live, Stack, Status
+from reconciler.plan.selection import Known, chosen
 from reconciler.plan.values import Bill, Context, DataChange, FieldChange, Inputs
 from reconciler.state import Model, Record, RecordedData, State
 
@@ -61,6 +62,21 @@ class World:
     whole: bool = True
     stems: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
     lag: float = LAG_SECONDS
+
+    @property
+    def known(self) -> Known:
+        """Every address with its labels, None where it is only recorded."""
+        return {
+            **dict.fromkeys(self.state.resources),
+            **{one: want.labels for one, want in self.desired.items()},
+        }
+
+    def chosen(self) -> frozenset[Address]:
+        """What --target and --exclude leave; of what the manifests declare, where they only select."""
+        known = self.known
+        if not self.whole:
+            known = {one: labels for one, labels in known.items() if one in self.desired}
+        return chosen(known, self.inputs.targets, self.inputs.excludes)
 
     @property
     def timestamp(self) -> str:

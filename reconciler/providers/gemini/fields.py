@@ -44,6 +44,7 @@ TUNED_MODEL = Kind(
     permissions=True,
     pinned_ids=True,
     collection="tunedModels/",
+    called_by_name=True,
     epochs=f"{HYPERPARAMETERS}.epoch_count",
     batch=f"{HYPERPARAMETERS}.batch_size",
     # documented by the guide (5, 4); the service itself may choose by the number of examples

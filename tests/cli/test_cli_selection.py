@@ -1,0 +1,158 @@
+"""The same selection in every command that names models (design 2.7): addresses, wildcards, labels, paths."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.cli.harness import Project, identity, model
+
+EVERY = (
+    ("plan",),
+    ("apply", "--auto-approve"),
+    ("wait",),
+    ("drift",),
+    ("destroy", "--auto-approve"),
+    ("test",),
+    ("show",),
+    ("output",),
+    ("report",),
+)
+"""The commands that take --target and --exclude."""
+
+
+def _labelled(name: str, team: str, **changes: Any) -> dict[str, Any]:
+    return model(
+        name, metadata={"labels": {"team": team}}, checks=[{"prompt": "7", "expect": "8"}], **changes
+    )
+
+
+@pytest.fixture
+def project(project: Project) -> Project:
+    """Two folders below the default one, applied together."""
+    project.declare(_labelled("faq", "search"), _labelled("form", "sales"), file="manifests/dev/models.yaml")
+    project.declare(_labelled("live", "search"), file="manifests/prod/models.yaml")
+    project.apply()
+    return project
+
+
+def _addresses(project: Project, *arguments: str) -> list[str]:
+    """What output names."""
+    return list(project.run("output", "--format", "json", *arguments, expect=0).json())
+
+
+@pytest.mark.parametrize("command", EVERY, ids=lambda command: str(command[0]))
+def test_what_nothing_is_called_is_an_error_everywhere(project: Project, command: tuple[str, ...]) -> None:
+    """A mistyped address, wildcard or label stops each command, and what is near is named."""
+    for option in ("--target", "--exclude"):
+        for pattern, near in (("fax", "Did you mean faq?"), ("nope-*", ""), ("team=serach", "team=search")):
+            refused = project.run(*command, option, pattern, expect=1)
+            assert f"nothing is called {pattern}" in refused.err
+            assert near in refused.err
+    missing = project.run(*command, "manifests/nope", expect=1)
+    assert "manifests/nope" in missing.err
+    assert len(project.service.models()) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        (("--target", "faq"), "faq"),
+        (("--target", "TunedModel/f*"), "faq form"),
+        (("--target", "team=search"), "faq live"),
+        (("--target", "team=s*", "--exclude", "form"), "faq live"),
+        (("--exclude", "team=search"), "form"),
+        (("TunedModel/*",), "faq form live"),
+        (("f*",), "faq form"),
+        (("team=sales",), "form"),
+        (("manifests/dev",), "faq form"),
+        (("manifests/dev", "--exclude", "faq"), "form"),
+        (("manifests/dev", "manifests/prod"), "faq form live"),
+        (("manifests/prod/models.yaml",), "live"),
+        (("--target", "faq", "manifests"), "faq"),
+    ],
+)
+def test_output_and_show_take_every_form(project: Project, arguments: tuple[str, ...], names: str) -> None:
+    """ADDR, wildcards, LABEL=VALUE and paths mean the same records in both."""
+    addresses = [f"TunedModel/{name}" for name in names.split()]
+    assert _addresses(project, *arguments) == addresses
+    shown = project.run("show", "--json", *arguments, expect=0).json()
+    assert [one["address"] for one in shown["resources"]] == addresses
+
+
+def test_drift_test_and_report_are_about_the_selection(project: Project) -> None:
+    """What is not selected is neither told nor fails the run; a single file as PATH selects too."""
+    project.service.patch(identity("live"), "temperature", temperature=0.9)
+    project.declare(_labelled("live", "search", spec={"temperature": 0.2}), file="manifests/prod/models.yaml")
+    project.apply()
+    project.service.patch(identity("live"), "temperature", temperature=0.9)
+    assert "TunedModel/live" in project.run("drift", expect=2).out
+    assert "TunedModel/live" in project.run("drift", "--target", "team=search", expect=2).out
+    for arguments in (("--exclude", "live"), ("--target", "faq"), ("manifests/dev/models.yaml",)):
+        assert "TunedModel/live" not in project.run("drift", *arguments, expect=0).out
+        assert "TunedModel/live" not in project.run("report", *arguments, expect=0).out
+        assert "TunedModel/live" not in project.plan("--refresh-only", *arguments).out
+    tested = project.run("test", "--json", "--target", "team=search", "--exclude", "faq", expect=0).json()
+    assert [one["address"] for one in tested] == ["TunedModel/live"]
+
+
+def test_wait_leaves_out_what_is_excluded(project: Project) -> None:
+    """--exclude, labels and single files select what is finished."""
+    project.declare(_labelled("next", "search"), _labelled("last", "sales"), file="manifests/new.yaml")
+    project.apply("--no-wait")
+    project.run("wait", "--exclude", "team=search", expect=0)
+    assert project.record("last")["id"]
+    assert project.record("next")["id"] is None
+    project.run("wait", "manifests/dev/models.yaml", expect=0)
+    assert project.record("next")["id"] is None
+    project.run("wait", "manifests/new.yaml", expect=0)
+    assert project.record("next")["id"]
+
+
+def test_what_no_manifest_declares_has_no_labels(project: Project) -> None:
+    """No label means it, and every command says so; its address and its kind's wildcard still do."""
+    (project.root / "manifests/prod/models.yaml").unlink()
+    said = "no label means what is only recorded (TunedModel/live)"
+    assert _addresses(project, "--target", "team=search") == ["TunedModel/faq"]
+    assert _addresses(project, "--exclude", "team=search") == ["TunedModel/form", "TunedModel/live"]
+    assert said in project.run("output", "--target", "team=search", expect=0).err
+    plan = project.plan("--target", "team=search")
+    assert said in " ".join(plan.out.split())
+    assert "TunedModel/live will" not in plan.out
+    assert said in project.run("drift", "--target", "team=search", expect=0).err
+    assert "1 to delete" in project.plan("--target", "live").out
+
+
+def test_a_half_written_manifest_still_selects(project: Project) -> None:
+    """A label or a path needs the name and the labels of a manifest only; broken YAML is an error."""
+    half = {
+        "apiVersion": "reconciler/v1",
+        "kind": "TunedModel",
+        "metadata": {"name": "faq", "labels": {"a": "b"}},
+    }
+    project.write("manifests/dev/models.yaml", json.dumps(half))
+    assert _addresses(project, "a=b") == ["TunedModel/faq"]
+    assert _addresses(project, "manifests/dev") == ["TunedModel/faq"]
+    project.write("manifests/dev/models.yaml", "kind: [")
+    assert len(_addresses(project)) == 3
+    assert "manifests/dev/models.yaml" in project.run("output", "a=b", expect=1).err
+
+
+def test_generate_asks_the_one_that_is_meant(project: Project) -> None:
+    """A wildcard or label is as good as an address where it means one model; two are refused."""
+    assert project.run("generate", "fa*", "7", expect=0).out == "8\n"
+    assert project.run("generate", "team=sales", "7", expect=0).out == "8\n"
+    refused = project.run("generate", "team=search", "7", expect=1)
+    assert "TunedModel/faq, TunedModel/live" in refused.err
+    assert "no record of faw" in project.run("generate", "faw", "7", expect=1).err
+
+
+def test_destroying_a_child_leaves_its_parent(project: Project) -> None:
+    """With apply, --target takes the parent in, to train from; destroy does not take it away."""
+    child = model("child", spec={"base_model": None, "tuned_model_source": {"tuned_model": "TunedModel/faq"}})
+    project.declare(child, file="manifests/child.yaml")
+    project.apply()
+    project.run("destroy", "--auto-approve", "--target", "child", expect=0)
+    assert project.recorded() == ["TunedModel/faq", "TunedModel/form", "TunedModel/live"]

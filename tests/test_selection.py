@@ -1,0 +1,56 @@
+"""What --target, --exclude and ADDR mean, in every command."""
+
+from __future__ import annotations
+
+import pytest
+
+from reconciler.model import Address
+from reconciler.plan.selection import Known, chosen, unknown, without_labels
+
+FAQ, FORM, JOB, GONE = (
+    Address("TunedModel", "faq"),
+    Address("TunedModel", "form"),
+    Address("TuningJob", "faq"),
+    Address("TunedModel", "gone"),
+)
+KNOWN: Known = {FAQ: {"team": "search"}, FORM: {"team": "sales", "tier": ""}, JOB: {}, GONE: None}
+
+
+@pytest.mark.parametrize(
+    ("targets", "excludes", "expected"),
+    [
+        ((), (), {FAQ, FORM, JOB, GONE}),
+        (("faq",), (), {FAQ, JOB}),
+        (("TunedModel/faq",), (), {FAQ}),
+        (("TunedModel/*",), ("form",), {FAQ, GONE}),
+        (("*/f*",), (), {FAQ, FORM, JOB}),
+        (("team=s*",), (), {FAQ, FORM}),
+        (("tier=",), (), {FORM}),
+        (("team=*", "gone"), ("team=sales",), {FAQ, GONE}),
+        ((), ("team=*",), {JOB, GONE}),
+        (("faq",), ("faq",), set()),
+    ],
+)
+def test_what_is_chosen(targets: tuple[str, ...], excludes: tuple[str, ...], expected: set[Address]) -> None:
+    """A target adds, an exclude takes away and wins; a label means only what is declared with it."""
+    assert chosen(KNOWN, targets, excludes) == expected
+
+
+def test_what_means_nothing_is_named_with_what_is_near() -> None:
+    """Each pattern once, and the empty one too."""
+    found = {
+        one.summary: one.detail for one in unknown(KNOWN, ("faq", "fax", "fax", "team=serach", "x=1", ""))
+    }
+    assert found == {
+        "nothing is called fax": "Did you mean faq?",
+        "nothing is called team=serach": "Did you mean team=search?",
+        "nothing is called x=1": "Labels here: team=sales, team=search, tier=",
+        "nothing is called ''": "No manifest declares it, and no record has it",
+    }
+
+
+def test_a_selection_by_label_names_what_has_none() -> None:
+    """Only where a label is asked for, and something is recorded that no manifest declares."""
+    assert "TunedModel/gone" in without_labels(KNOWN, ("team=search",))
+    assert without_labels(KNOWN, ("gone",)) == ""
+    assert without_labels({FAQ: {"team": "search"}}, ("team=search",)) == ""

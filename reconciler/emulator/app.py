@@ -51,12 +51,15 @@ class _Side:
 _GEMINI = _Side("generativelanguage.googleapis.com", gemini.route)
 _VERTEX = _Side("aiplatform.googleapis.com", vertex.route)
 _STORAGE = _Side("storage.googleapis.com", storage.route, 256 * 1024 * 1024)
+_STORAGE_XML = _Side("storage.googleapis.com", storage.xml_api.route, 256 * 1024 * 1024)
 
 
 def _side(path: str) -> _Side:
     if re.match(r"/v1(beta1)?/projects/", path):
         return _VERTEX
-    return _STORAGE if re.match(r"/((resumable/)?upload/|download/)?storage/", path) else _GEMINI
+    if re.match(r"/((resumable/)?upload/|download/)?storage/", path):
+        return _STORAGE
+    return _STORAGE_XML if storage.xml_api.is_here(path) else _GEMINI
 
 
 class App:
@@ -79,7 +82,8 @@ class App:
         path = request.scope["path"]
         refusal = self._entry.refusal(request.scope.get("server"), request.headers)
         if refusal:
-            await _failure(refusal, _side(path))(scope, receive, send)
+            side = _GEMINI if _side(path) is _STORAGE_XML else _side(path)
+            await _failure(refusal, side)(scope, receive, send)
         elif path == "/emulator" or path.startswith("/emulator/"):
             await self._controlled(request, body)(scope, receive, send)
         else:
@@ -231,9 +235,11 @@ async def _parts(texts: tuple[str, ...]) -> AsyncIterator[str]:
 
 
 def _failure(error: ApiError, side: _Side = _GEMINI) -> Response:
+    headers = dict(error.headers)
+    if side is _STORAGE_XML:
+        return Response(storage.xml_api.error_text(error), error.code, headers, storage.xml_api.MEDIA_TYPE)
     body = storage.error_body(error) if side is _STORAGE else error.body(side.service)
     content = write(body) + "\n"
-    headers = dict(error.headers)
     return Response(content, error.code, headers, "application/json; charset=UTF-8")
 
 

@@ -74,3 +74,15 @@ def test_the_server_says_how_to_use_both_apis(project: Project) -> None:
         process.communicate(timeout=60)
     assert export.endswith(f"export GOOGLE_GEMINI_BASE_URL={url} GOOGLE_VERTEX_BASE_URL={url}\n")
     assert process.returncode == 0
+
+
+def test_the_state_too_is_kept_in_the_emulator(project: Project) -> None:
+    """With STORAGE_EMULATOR_HOST a gs:// state is the emulator's: a team can try all of it on one machine."""
+    project.declare(model("one"))
+    there = {"RECONCILER_STATE": "gs://team-state/models", "STORAGE_EMULATOR_HOST": project.service.url}
+    project.run("apply", "--auto-approve", expect=0, environ=there)
+    assert "TunedModel/one" in project.run("state", "list", expect=0, environ=there).out
+    assert "No changes" in project.run("plan", expect=0, environ=there).out
+    assert not (project.root / "state").exists()
+    kept = project.service.call("GET", "storage/v1/b/team-state/o")["items"]
+    assert sorted(one["name"] for one in kept) == ["models/default.json", "models/default.lock"]

@@ -35,24 +35,30 @@ def get(call: Call) -> Reply:
     found = _find(call, records, parameters)
     if call.query.get("alt") != "media":
         return Reply(payload=shown(call, found))
-    content = b"".join(records.chunks(found.content))
+    content, status, ranges = part(call, found)
     headers = {
         "X-Goog-Generation": str(found.generation),
         "X-Goog-Metageneration": "1",
         "X-Goog-Hash": f"crc32c={found.crc32c},md5={found.md5}",
         "X-Goog-Stored-Content-Length": str(found.size),
         "ETag": _etag(found),
+        **ranges,
     }
-    status, media_type = 200, found.fields.get("contentType", "application/octet-stream")
-    wanted = re.fullmatch(r"bytes=([0-9]{0,19})-([0-9]{0,19})", call.headers.get("range", ""))
-    if wanted and (wanted[1] or wanted[2]):
-        first = int(wanted[1]) if wanted[1] else max(0, found.size - int(wanted[2]))
-        last = min(int(wanted[2]), found.size - 1) if wanted[1] and wanted[2] else found.size - 1
-        if first > last:
-            raise ApiError(416, "Request range not satisfiable")
-        content, status = content[first : last + 1], 206
-        headers["Content-Range"] = f"bytes {first}-{last}/{found.size}"
+    media_type = found.fields.get("contentType", "application/octet-stream")
     return Reply(content=content, media_type=media_type, status=status, headers=headers)
+
+
+def part(call: Call, found: StoredObject) -> tuple[bytes, int, dict[str, str]]:
+    """Return what the Range header wants of an object's content, the status, and Content-Range."""
+    content = b"".join(Records(call.store.connection).chunks(found.content))
+    wanted = re.fullmatch(r"bytes=([0-9]{0,19})-([0-9]{0,19})", call.headers.get("range", ""))
+    if not wanted or not (wanted[1] or wanted[2]):
+        return content, 200, {}
+    first = int(wanted[1]) if wanted[1] else max(0, found.size - int(wanted[2]))
+    last = min(int(wanted[2]), found.size - 1) if wanted[1] and wanted[2] else found.size - 1
+    if first > last:
+        raise ApiError(416, "Request range not satisfiable")
+    return content[first : last + 1], 206, {"Content-Range": f"bytes {first}-{last}/{found.size}"}
 
 
 def list_objects(call: Call) -> Reply:
@@ -61,30 +67,58 @@ def list_objects(call: Call) -> Reply:
     parameters = call.parameters(*names, *COMMON, "include_trailing_delimiter", "match_glob")
     bucket, records = call.path["bucket"], Records(call.store.connection)
     check_bucket(call, records)
-    prefix, delimiter = parameters.get("prefix", ""), parameters.get("delimiter", "")
-    most = _most(parameters.get("max_results", "1000"))
-    after = _after(parameters.get("page_token", ""))
-    items: list[dict[str, Any]] = []
+    found, prefixes, token = listed(
+        records,
+        bucket,
+        prefix=parameters.get("prefix", ""),
+        delimiter=parameters.get("delimiter", ""),
+        token=parameters.get("page_token", ""),
+        most=parameters.get("max_results", "1000"),
+    )
+    answer: dict[str, Any] = {"kind": "storage#objects"}
+    answer |= {"items": [shown(call, one) for one in found]} if found else {}
+    answer |= {"prefixes": prefixes} if prefixes else {}
+    answer |= {"nextPageToken": token} if token else {}
+    return Reply(payload=answer)
+
+
+def listed(
+    records: Records,
+    bucket: str,
+    *,
+    prefix: str,
+    delimiter: str,
+    token: str,
+    most: str,
+    after: str = "",
+) -> tuple[list[StoredObject], list[str], str]:
+    """Return one page of a bucket: objects by name, folders where there is a delimiter, the next token.
+
+    Args:
+        records: where they are.
+        bucket: its name.
+        prefix: what the names begin with.
+        delimiter: what ends a folder's name; '' for none.
+        token: of the page before; '' for the first page.
+        most: how many there may be, as the caller wrote it.
+        after: the name behind which the first page begins.
+    """
+    size, last = _most(most), _after(token) or after
+    found: list[StoredObject] = []
     prefixes: list[str] = []
-    last = ""
-    while len(items) + len(prefixes) < most:
-        found = records.objects(bucket, prefix, after, 1)
-        if not found:
-            break
-        last = name = found[0].name
+    while len(found) + len(prefixes) < size:
+        nearest = records.objects(bucket, prefix, last, 1)
+        if not nearest:
+            return found, prefixes, ""
+        last = name = nearest[0].name
         cut = name.find(delimiter, len(prefix)) if delimiter else -1
         if cut < 0:
-            items.append(shown(call, found[0]))
+            found.append(nearest[0])
         else:
             prefixes.append(name[: cut + len(delimiter)])
             last = prefixes[-1] + "\U0010ffff"
-        after = last
-    answer: dict[str, Any] = {"kind": "storage#objects"}
-    answer |= {"items": items} if items else {}
-    answer |= {"prefixes": prefixes} if prefixes else {}
-    if last and records.objects(bucket, prefix, last, 1):
-        answer["nextPageToken"] = base64.urlsafe_b64encode(last.encode()).decode()
-    return Reply(payload=answer)
+    more = records.objects(bucket, prefix, last, 1)
+    return found, prefixes, base64.urlsafe_b64encode(last.encode()).decode() if more else ""
 
 
 def delete(call: Call) -> Reply:
@@ -143,6 +177,12 @@ def check_bucket_name(name: object) -> None:
     """Raise a 400 for what is no bucket's name."""
     if not isinstance(name, str) or not _BUCKET.fullmatch(name):
         raise ApiError(400, f"Invalid bucket name: '{str(name)[:80]}'")
+
+
+def check_name(name: str) -> None:
+    """Raise a 400 for what is no object's name."""
+    if len(name.encode()) > 1024 or name in {".", ".."} or re.search(r"[\r\n]", name):
+        raise ApiError(400, f"Invalid object name: {name[:80]!r}.")
 
 
 def check_conditions(found: StoredObject | None, conditions: Mapping[str, str]) -> None:

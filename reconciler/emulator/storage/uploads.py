@@ -19,6 +19,7 @@ from reconciler.emulator.storage.objects import (
     CONDITIONS,
     check_bucket,
     check_conditions,
+    check_name,
     make,
 )
 from reconciler.emulator.storage.records import Records, Upload
@@ -71,7 +72,7 @@ def insert(call: Call) -> Reply:
     name = parameters.get("name") or fields.get("name")
     if not name:
         raise required("name")
-    _check_name(name)
+    check_name(name)
     content = records.new_content()
     records.append(content, data)
     return Reply(payload=make(call, records, name, content, fields=fields, conditions=conditions))
@@ -138,7 +139,7 @@ def _open(call: Call, records: Records, parameters: dict[str, str], conditions: 
     name = parameters.get("name") or fields.get("name")
     if not name:
         raise required("name")
-    _check_name(name)
+    check_name(name)
     bucket = call.path["bucket"]
     check_conditions(records.object(bucket, name), conditions)
     upload = Upload(
@@ -216,8 +217,3 @@ def _metadata(body: bytes) -> dict[str, Any]:
 
 def _is_text(value: object) -> bool:
     return isinstance(value, str)
-
-
-def _check_name(name: str) -> None:
-    if len(name.encode()) > 1024 or name in {".", ".."} or re.search(r"[\r\n]", name):
-        raise ApiError(400, f"Invalid object name: {name[:80]!r}.")

@@ -9,7 +9,7 @@ from reconciler.apply.steps import Step, Task, find, retired
 from reconciler.errors import RateLimitedError, ReplyLostError, UnavailableError
 from reconciler.kind import OnChange
 from reconciler.model import Check, DataSet, Desired, Example, Live, Status
-from reconciler.plan.values import Change
+from reconciler.plan.values import Change, Reason
 from reconciler.providers import Handle, Provider, Training
 from reconciler.refresh import handle_of
 from reconciler.state import Record, Verdict
@@ -42,6 +42,8 @@ def call(task: Task, record: Record, want: Desired | None, source: str, examples
             provider.set_permissions(handle, change.permissions_after or ())
         case Step.CHECK:
             return _check(provider, handle, change)
+        case Step.DELETE | Step.RETIRE if unproven := _unproven(task, record):
+            return unproven
         case Step.DELETE_FIRST | Step.DELETE:
             old = next((one for one in record.deposed if one.id == task.id), None)
             provider.delete(handle_of(old) if old and task.steps[0] is Step.DELETE_FIRST else handle)
@@ -51,6 +53,24 @@ def call(task: Task, record: Record, want: Desired | None, source: str, examples
         case Step.PROMOTE | Step.FORGET:
             pass
     return None
+
+
+def _unproven(task: Task, record: Record) -> str:
+    """Why the model that was replaced must not go yet; "" where its successor, asked by name, is ACTIVE.
+
+    What made us promote the successor may have been minutes ago, a list, or an operation: this look is the
+    last before the deletion of a model that is known to be good.
+    """
+    if task.steps[0] is Step.DELETE and task.change.reason is not Reason.REPLACED:
+        return ""
+    serving = record.serving
+    if serving is None:
+        return "nothing serves in its place"
+    found = task.provider.get(handle_of(serving))
+    if found is not None and found.status is Status.ACTIVE:
+        return ""
+    shown = "not to be seen" if found is None else f"{found.status}, not ACTIVE"
+    return f"its successor {serving.id} is {shown} at the service; wait deletes it when it is ACTIVE"
 
 
 def _poll(provider: Provider, handle: Handle) -> Training:

@@ -86,7 +86,9 @@ def _checked(task: Task, record: Record, result: object, _moment: str) -> Settle
     return Settled(record, (Completed(address, "check", task.id, detail=detail),))
 
 
-def _retired(task: Task, record: Record, _result: object, _moment: str) -> Settled:
+def _retired(task: Task, record: Record, result: object, _moment: str) -> Settled:
+    if isinstance(result, str):
+        return _not_gone(task, record, task.change.serving, result)
     gone = {old.id for old in retired(record, task.change)}
     record = replace(record, deposed=tuple(one for one in record.deposed if one.id not in gone))
     return Settled(record, tuple(Completed(task.change.address, "delete", id) for id in sorted(gone)))
@@ -97,7 +99,14 @@ def _deleted_first(task: Task, record: Record, _result: object, _moment: str) ->
     return Settled(record, (Completed(task.change.address, "delete", task.id),))
 
 
-def _deleted(task: Task, record: Record, _result: object, _moment: str) -> Settled:
+def _not_gone(task: Task, record: Record, id: str, reason: str) -> Settled:
+    """The replaced model stays, deposed, until its successor is proven."""
+    return _stop(task, record, Skipped(task.change.address, "delete", reason, id, unfinished=True))
+
+
+def _deleted(task: Task, record: Record, result: object, _moment: str) -> Settled:
+    if isinstance(result, str):
+        return _not_gone(task, record, task.id, result)
     return Settled(_without(record, task), (Completed(task.change.address, "delete", task.id),))
 
 

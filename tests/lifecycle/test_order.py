@@ -6,8 +6,10 @@ from datetime import timedelta
 
 import pytest
 
+from reconciler.errors import ExitCode
 from reconciler.events import Event
 from reconciler.model import Desired
+from tests.fakes import FakeModel
 from tests.lifecycle.stage import CHECK, READER, Process, Stage, address, want
 
 
@@ -157,3 +159,53 @@ def test_a_kept_model_goes_when_its_time_has_come() -> None:
     stage.apply()
     assert old not in stage.ids()
     assert stage.settled()
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_replaced_model_goes_only_while_its_successor_is_active(*, gone: bool) -> None:
+    """It is asked once more, by name, just before the deletion; until it is ACTIVE again, wait deletes."""
+    stage = Stage(want())
+    stage.apply()
+    (old,) = stage.ids()
+    stage.manifests = (want(epochs=6),)
+    taken: list[FakeModel] = []
+
+    def calling(method: str, id: str) -> None:
+        serving = stage.record().serving
+        if method == "get" and id != old and serving is not None and serving.id == id and not taken:
+            taken.append(stage.service.models[id])
+            if gone:
+                del stage.service.models[id]
+            else:
+                taken[0].started = stage.clock()
+
+    stage.calling = calling
+    process = stage.apply()
+    assert len(taken) == 1
+    assert old in stage.ids()
+    assert (process.told[-1], process.code) == ("bot delete Skipped", ExitCode.UNFINISHED)
+    assert [one.id for one in stage.record().deposed] == [old]
+    stage.service.models[taken[0].id] = taken[0]
+    stage.service.finish()
+    assert stage.wait().code is ExitCode.DONE
+    assert stage.ids() == [taken[0].id]
+
+
+def test_a_kept_model_stays_while_its_successor_is_not_active() -> None:
+    """The same look precedes a deletion whose time has come long after the promotion."""
+    stage = Stage(want(keep_deposed=timedelta(hours=24)))
+    stage.apply()
+    (old,) = stage.ids()
+    stage.manifests = (want(epochs=6, keep_deposed=timedelta(hours=24)),)
+    stage.apply()
+    stage.clock.sleep(25 * 3600)
+    new = next(id for id in stage.ids() if id != old)
+
+    def calling(method: str, id: str) -> None:
+        if method == "get" and id == new:
+            stage.service.models[new].started = stage.clock()
+
+    stage.calling = calling
+    process = stage.apply()
+    assert old in stage.ids()
+    assert (process.told[-1], process.code) == ("bot delete Skipped", ExitCode.UNFINISHED)

@@ -21,7 +21,7 @@ WANTED = {
         *PROJECT["project"]["dependencies"],
         *(one for extra in EXTRAS.values() for one in extra),
     ],
-    "requirements-run.txt": [*PROJECT["project"]["dependencies"], *EXTRAS["emulator"]],
+    "requirements-run.txt": [*PROJECT["project"]["dependencies"]],
     "requirements-newest-genai.txt": ["google-genai"],
 }
 BUILD = PROJECT["build-system"]["requires"]

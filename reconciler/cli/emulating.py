@@ -30,7 +30,7 @@ def server() -> ModuleType:
         why = f"the Python package {name} is not installed" if missing else str(error)
         raise UsageError(
             f"the emulator cannot be started: {why}",
-            "In the folder of reconciler's source, run: pip install '.[emulator]'",
+            "Install this program again with what it depends on: in the folder of its source, pip install .",
         ) from error
     return module
 

@@ -1,0 +1,62 @@
+"""What is published holds what is meant, and needs what it uses."""
+
+from __future__ import annotations
+
+import pathlib
+import subprocess
+import sys
+import tarfile
+import zipfile
+from email.parser import BytesParser
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[1]
+MEANT = {"reconciler", "manifests", "README.md", "CHANGELOG.md", "LICENSE", "pyproject.toml"}
+ADDED = {"PKG-INFO", ".gitignore"}  # by hatchling, for builds from it
+
+
+def built(target: str, folder: pathlib.Path) -> pathlib.Path:
+    """Build a distribution of the work tree."""
+    command = [sys.executable, "-m", "hatchling", "build", "-t", target, "-d", str(folder)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=60)
+    (made,) = folder.iterdir()
+    return made
+
+
+@pytest.fixture(scope="module")
+def sdist(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The names in the source distribution, without its own folder."""
+    with tarfile.open(built("sdist", tmp_path_factory.mktemp("sdist"))) as archive:
+        return [one.name.partition("/")[2] for one in archive.getmembers() if one.isfile()]
+
+
+def test_the_source_distribution_holds_what_is_meant(sdist: list[str]) -> None:
+    """The package, the demo's manifests and the three texts, each from the top of the tree: no tests."""
+    assert {name.split("/")[0] for name in sdist} == MEANT | ADDED
+    assert not [name for name in sdist if "tests" in name.split("/") or ".venv" in name]
+    assert not [
+        name for name in sdist if name.split("/")[0] not in ("reconciler", "manifests") and "/" in name
+    ]
+
+
+def test_no_module_is_left_out_of_it(sdist: list[str]) -> None:
+    """Every module of the package is in the source distribution, and so are all manifests of the demo."""
+    listed = subprocess.run(
+        ["git", "ls-files", "reconciler", "manifests"], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    known = [name for name in listed.stdout.split() if (ROOT / name).exists()]
+    assert known
+    assert set(known) <= set(sdist)
+
+
+def test_the_wheel_asks_for_what_the_emulator_needs(tmp_path: pathlib.Path) -> None:
+    """`--emulator` works after a plain installation: its two libraries belong to no extra."""
+    with zipfile.ZipFile(built("wheel", tmp_path)) as archive:
+        (metadata,) = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+        needed = BytesParser().parsebytes(archive.read(metadata)).get_all("Requires-Dist") or []
+        tops = {name.split("/")[0] for name in archive.namelist()}
+    plain = [one for one in needed if "extra ==" not in one]
+    for library in ("starlette", "uvicorn"):
+        assert any(one.startswith(library) for one in plain), needed
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"reconciler"}

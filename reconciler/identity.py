@@ -25,10 +25,10 @@ _ALPHABET = frozenset("abcdefghijklmnopqrstuvwxyz234567")
 
 
 def canonical(value: object) -> bytes:
-    """JSON with sorted keys and no spaces, in UTF-8."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode(
-        errors="surrogatepass"
-    )
+    """JSON with sorted keys and no spaces, in UTF-8; ValueError for what JSON cannot say (NaN)."""
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    ).encode(errors="surrogatepass")
 
 
 def float32(number: float) -> float:

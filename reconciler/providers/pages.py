@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from reconciler.errors import ServiceError
-from reconciler.providers.answers import JsonObject, next_page
+from reconciler.providers.answers import JsonObject, next_page, wrong
 from reconciler.transport import Transport
 
 _MOST_PAGES = 10_000
@@ -19,6 +19,8 @@ def pages(
     for _ in range(_MOST_PAGES):
         paged = {**query, "pageSize": str(page_size)} | ({"pageToken": token} if token else {})
         page = transport.call("GET", path, query=paged, api_key=api_key)
+        if "error" in page:  # a list has no such field: it is not the list that was asked for
+            raise wrong(path, "error", page["error"], "part of a list")
         yield page
         token = next_page(page, path)
         if not token:

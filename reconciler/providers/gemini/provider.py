@@ -9,7 +9,7 @@ from reconciler.errors import NotFoundError, ServiceError
 from reconciler.kind import Kind
 from reconciler.model import LAG_SECONDS, Attributes, Desired, Example, Live, Permission, Status
 from reconciler.providers import Accepted, BaseModels, Handle, Training
-from reconciler.providers.answers import objects_of, prompt_body, reply_text
+from reconciler.providers.answers import about_another, objects_of, prompt_body, reply_text
 from reconciler.providers.gemini import codec
 from reconciler.providers.gemini.codec import COLLECTION
 from reconciler.providers.gemini.creation import Creation
@@ -136,8 +136,11 @@ class GeminiProvider:
 
     def update(self, handle: Handle, attributes: Attributes) -> None:
         """PATCH with a mask of just these fields."""
+        name = name_of(handle)
         mask, body = codec.patch(attributes)
-        self._transport.call("PATCH", f"v1beta/{name_of(handle)}", query={"updateMask": mask}, body=body)
+        reply = self._transport.call("PATCH", f"v1beta/{name}", query={"updateMask": mask}, body=body)
+        if reply.get("name", name) != name:
+            raise about_another("PATCH", name, reply.get("name"))
 
     def delete(self, handle: Handle) -> None:
         """Cancel what still trains, then delete; 404 is success.

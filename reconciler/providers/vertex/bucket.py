@@ -17,7 +17,7 @@ from reconciler.errors import NotFoundError, ServiceError, UsageError
 from reconciler.events import Uploading
 from reconciler.identity import canonical
 from reconciler.model import DataSet, Example
-from reconciler.providers.answers import JsonObject, text_of, wrong
+from reconciler.providers.answers import JsonObject, about_another, text_of, wrong
 from reconciler.providers.vertex.regions import Regions
 from reconciler.providers.vertex.uploads import PART, Content, Upload, measured
 
@@ -69,11 +69,14 @@ class Bucket:
     def _object(self, uri: str) -> JsonObject | None:
         bucket, name = _parts(uri)
         try:
-            return self._regions.storage().call(
+            found = self._regions.storage().call(
                 "GET", f"storage/v1/b/{bucket}/o/{quote(name, safe='')}", api_key=False
             )
         except NotFoundError:
             return None
+        if found.get("name", name) != name or found.get("bucket", bucket) != bucket:
+            raise about_another("GET", uri, f"gs://{found.get('bucket')}/{found.get('name')}")
+        return found
 
     def put(self, data: DataSet, examples: Iterable[Example]) -> str:
         """Where the examples lie, after uploading them if they do not yet.

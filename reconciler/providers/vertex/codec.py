@@ -19,8 +19,10 @@ from reconciler.providers.answers import (
     as_integer,
     as_object,
     as_text,
+    count_of,
     objects_of,
     text_of,
+    time_of,
 )
 from reconciler.providers.attributes import attributes_of, camel, equal, fixed, put, rows_of
 from reconciler.providers.vertex import labels, names
@@ -67,7 +69,10 @@ _READERS: Mapping[FieldType, Callable[[object], Value]] = {
 
 def _as_json(value: object) -> str:
     if isinstance(value, dict):
-        return canonical(value).decode(errors="replace")
+        try:
+            return canonical(value).decode(errors="replace")
+        except ValueError as error:  # NaN, infinity
+            raise TypeError("an object of finite numbers") from error
     raise TypeError("an object")
 
 
@@ -173,8 +178,8 @@ def live(job: JsonObject, model: JsonObject | None, endpoint: JsonObject | None)
         name=name,
         status=Status.FAILED if error else status,
         attributes=attributes,
-        create_time=text_of(job, "createTime"),
-        complete_time=text_of(job, "endTime"),
+        create_time=time_of(job, "createTime"),
+        complete_time=time_of(job, "endTime"),
         error=error,
         outputs=outputs(job) | ({"endpoint": text_of(endpoint, "name")} if endpoint else {}),
     )
@@ -220,7 +225,8 @@ def outputs(job: JsonObject) -> dict[str, str]:
     found = {"state": state_of(job), "model": text_of(tuned, "model"), "endpoint": text_of(tuned, "endpoint")}
     for one in objects_of(tuned, "checkpoints", name):
         label = f"checkpoint {text_of(one, 'checkpointId')}".strip()
-        where = ", ".join(f"{key} {one[key]}" for key in ("epoch", "step") if key in one)
+        counts = {key: count_of(one, key) for key in ("epoch", "step") if key in one}
+        where = ", ".join(f"{key} {count}" for key, count in counts.items() if count is not None)
         found[label] = " ".join(
             part for part in (text_of(one, "endpoint"), f"({where})" if where else "") if part
         )
@@ -245,16 +251,15 @@ def statistics_of(job: JsonObject) -> dict[str, int]:
         for key, value in kind.items():
             if key.endswith("Count"):
                 words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", key.removesuffix("Count")).lower()
-                try:
-                    found[f"{words}s"] = as_integer(value)
-                except TypeError:
-                    continue  # a figure for people
+                count = count_of({key: value}, key)
+                if count is not None:
+                    found[f"{words}s"] = count
     return found
 
 
 def steps_of(job: JsonObject) -> int | None:
     """How many steps the training has, once the service knows."""
-    return statistics_of(job).get("tuning steps")
+    return statistics_of(job).get("tuning steps") or None
 
 
 def create_body(

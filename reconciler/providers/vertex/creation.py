@@ -23,7 +23,7 @@ from reconciler.model import Attributes
 from reconciler.providers import Accepted
 from reconciler.providers.answers import JsonObject, text_of
 from reconciler.providers.looking import look_until, not_known, not_understood
-from reconciler.providers.vertex import codec
+from reconciler.providers.vertex import codec, labels, names
 from reconciler.providers.vertex.regions import Regions
 from reconciler.providers.vertex.registry import JOBS, Registry
 
@@ -70,7 +70,7 @@ class Creation:
         while found is None:
             try:
                 reply = transport.call("POST", path, body=body, slow=True, api_key=False, queues=False)
-                if text_of(reply, "name"):
+                if _is_ours(reply, id, location):
                     return _accepted(reply)
                 failed: ServiceError = not_understood(id, "tuning job")
             except ReplyLostError as error:
@@ -110,6 +110,15 @@ class Creation:
             raise
         except (ServiceError, CredentialError) as error:
             raise not_known(id, failed, error) from failed
+
+
+def _is_ours(reply: JsonObject, id: str, location: str) -> bool:
+    """Whether a create was answered with the job that was asked for: by its place and our label."""
+    try:
+        place = names.parsed(text_of(reply, "name"), JOBS)
+        return place.location == location and codec.labels_of(reply).get(labels.ID) == id
+    except ServiceError:
+        return False
 
 
 def _accepted(job: JsonObject) -> Accepted:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from reconciler.errors import NotFoundError, ServiceError
-from reconciler.providers.answers import JsonObject, as_object, objects_of, text_of
+from reconciler.providers.answers import JsonObject, about_another, as_object, objects_of, text_of
 from reconciler.providers.vertex import codec, names
 from reconciler.providers.vertex.regions import Regions
 from reconciler.providers.vertex.registry import ENDPOINTS, JOBS, MODELS, Registry
@@ -135,9 +135,9 @@ class Deletion:
         except NotFoundError:
             return
         until, pause = transport.clock() + OPERATION_SECONDS, 0.25
+        name = _operation_name(operation, path)
         while not operation.get("done"):
-            name = text_of(operation, "name")
-            if not name or transport.clock() >= until:
+            if transport.clock() >= until:
                 raise ServiceError(
                     f"{method} {path} was accepted, and has not ended",
                     "Run the command again: it goes on where this one stopped.",
@@ -148,9 +148,22 @@ class Deletion:
                 operation = transport.call("GET", f"v1/{name}", api_key=False)
             except NotFoundError:  # operations on what is deleted may go with it
                 return
+            if operation.get("name") != name:
+                raise about_another("operations", name, operation.get("name"))
         error = as_object(operation.get("error"), path, "error")
         if error and error.get("code") != _NOT_FOUND:
             said = printable(text_of(error, "message")) or f"code {error.get('code')}"
             raise ServiceError(
                 f"{method} {path} failed: {said}", "Run the command again: it goes on where this one stopped."
             )
+
+
+def _operation_name(operation: JsonObject, path: str) -> str:
+    """The name of the operation that a call began, fit to be asked for; "" of one that is done without."""
+    name = text_of(operation, "name")
+    if not name and operation.get("done"):
+        return ""
+    known = "/operations/" in name and names.parsed(name).location == names.parsed(path).location
+    if not known:
+        raise about_another("operations", f"an operation on {path}", operation.get("name"))
+    return name

@@ -17,6 +17,7 @@ _NAME = re.compile(
     rf"(?P<collection>[A-Za-z]+)/(?P<id>{_SEGMENT})(?:@(?P<version>[A-Za-z0-9_-]+))?"
     rf"(?P<rest>(?:/{_SEGMENT})*)"
 )
+_PARTS = ("location", "collection", "id", "rest")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,17 @@ def is_same(one: str, other: str) -> bool:
     first, second = parsed(one, "models"), parsed(other, "models")
     versions = {first.version, second.version} - {""}
     return first.key == second.key and len(versions) < 2
+
+
+def answers(asked: str, found: str) -> bool:
+    """Whether an answer about `found` may be one about `asked`: projects are named by id or by number."""
+    one, other = _NAME.fullmatch(asked), _NAME.fullmatch(found)
+    if one is None or other is None or any(one[part] != other[part] for part in _PARTS):
+        return False
+    if len({one["version"], other["version"]} - {None}) == 2:
+        return False
+    whose = {one["project"], other["project"]}
+    return len(whose) == 1 or len({project.isdigit() for project in whose}) == 2
 
 
 def parsed(name: str, collection: str = "") -> Name:

@@ -10,7 +10,7 @@ from reconciler.errors import NotFoundError, ServiceError, UsageError
 from reconciler.kind import Kind
 from reconciler.model import LAG_SECONDS, Attributes, Desired, Example, Live, Permission
 from reconciler.providers import Accepted, BaseModels, Handle, Training
-from reconciler.providers.answers import JsonObject, prompt_body, reply_text, text_of
+from reconciler.providers.answers import JsonObject, about_another, prompt_body, reply_text, text_of
 from reconciler.providers.vertex import codec, labels, names
 from reconciler.providers.vertex.bucket import Bucket, is_object
 from reconciler.providers.vertex.creation import Creation
@@ -193,9 +193,11 @@ class VertexProvider:
                 )
             mask, body = codec.patch(attributes, before)
             place = names.parsed(name, collection)
-            self._regions.at(place.location).call(
+            reply = self._regions.at(place.location).call(
                 "PATCH", f"v1/{place.resource}", query={"updateMask": mask}, body=body, api_key=False
             )
+            if not names.answers(place.resource, text_of(reply, "name") or place.resource):
+                raise about_another("PATCH", place.resource, reply.get("name"))
 
     def delete(self, handle: Handle) -> None:
         """Cancel, undeploy, delete endpoints, delete the model; each step looks first. Gone is success.

@@ -13,7 +13,7 @@ from dataclasses import replace
 from reconciler.errors import NotFoundError
 from reconciler.model import Live, Status
 from reconciler.providers import Handle
-from reconciler.providers.answers import JsonObject, objects_of, text_of
+from reconciler.providers.answers import JsonObject, about_another, objects_of, text_of
 from reconciler.providers.pages import pages
 from reconciler.providers.vertex import codec, labels, names
 from reconciler.providers.vertex.regions import Regions
@@ -46,12 +46,16 @@ class Registry:
         return sorted(named | default)
 
     def resource(self, name: str, collection: str = "") -> JsonObject | None:
-        """One resource, None on 404."""
+        """One resource, None on 404; ServiceError where the answer is about another one."""
         place = names.parsed(name, collection)
         try:
-            return self._regions.at(place.location).call("GET", f"v1/{name}", api_key=False)
+            found = self._regions.at(place.location).call("GET", f"v1/{name}", api_key=False)
         except NotFoundError:
             return None
+        version = text_of(found, "versionId") or place.version
+        if not names.answers(name, text_of(found, "name")) or (place.version and version != place.version):
+            raise about_another("GET", name, found.get("name"))
+        return found
 
     def listed(
         self,
@@ -61,12 +65,27 @@ class Registry:
         *,
         key: str = "",
     ) -> Iterator[JsonObject]:
-        """Every resource of a collection; `key` is what the answer calls it, where that is something else."""
+        """Every resource of a collection; `key` is what the answer calls it, where that is something else.
+
+        One that stands on two pages in two conditions is asked for: they changed while they were read.
+        """
         project, location = place
         path = f"v1/projects/{project}/locations/{location}/{collection}"
         transport = self._regions.at(location)
+        seen: dict[tuple[str, str], JsonObject] = {}
+        twice: set[tuple[str, str]] = set()
         for page in pages(transport, path, query or {}, page_size=self._page_size, api_key=False):
-            yield from objects_of(page, key or collection, path)
+            for one in objects_of(page, key or collection, path):
+                name = names.parsed(text_of(one, "name"), key or collection)
+                if name.location != location:
+                    raise about_another(path, f"the location {location}", one.get("name"))
+                which = (name.key, text_of(one, "versionId") if key else "")
+                if seen.setdefault(which, one) != one:
+                    twice.add(which)
+        for which, one in seen.items():
+            told = self.resource(text_of(one, "name")) if which in twice and not key else one
+            if told is not None:
+                yield told
 
     # ---------------------------------------------------------------- what lives
 

@@ -11,6 +11,7 @@ source for each reading and never held whole; an object is made only where there
 from __future__ import annotations
 
 import hashlib
+import re
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -251,7 +252,7 @@ class Upload:
             return None
         span = reply.headers.get("range", "")
         _, dash, last = span.partition("-")
-        has = int(last) + 1 if dash and last.isascii() and last.isdigit() else 0
+        has = int(last) + 1 if dash and re.fullmatch(r"[0-9]{1,18}", last) else 0
         if has > most or (span and not has):
             raise wrong(self._path, "Range", span, "one within what was sent")
         return has

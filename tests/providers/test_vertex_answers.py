@@ -1,0 +1,215 @@
+"""What the Vertex provider makes of answers about something else, and of figures that make no sense."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from reconciler.errors import ReplyLostError, ServiceError
+from reconciler.model import Status
+from reconciler.providers import Handle
+from reconciler.providers.vertex import codec, names
+from reconciler.providers.vertex.bucket import Bucket
+from reconciler.providers.vertex.provider import VertexProvider
+from reconciler.providers.vertex.regions import Regions
+from reconciler.transport import connect
+from tests.fakes import FakeClock
+from tests.transport.wire import Wire, answer, listening
+
+HOME = "projects/p/locations/us-central1"
+NUMBERED = "projects/123/locations/us-central1"
+ID = "numbers-aaaaaaaa"
+JOB = {"name": f"{NUMBERED}/tuningJobs/7", "state": "JOB_STATE_RUNNING", "labels": {"reconciler_id": ID}}
+MADE = {"model": f"{NUMBERED}/models/9@1", "endpoint": f"{NUMBERED}/endpoints/8"}
+DONE = {**JOB, "state": "JOB_STATE_SUCCEEDED", "tunedModel": MADE}
+ENDPOINT = {
+    "name": f"{NUMBERED}/endpoints/8",
+    "deployedModels": [{"id": "1", "model": f"{NUMBERED}/models/9@1"}],
+}
+MODEL = {"name": f"{NUMBERED}/models/9", "versionId": "1"}
+
+
+@pytest.fixture
+def wire() -> Iterator[Wire]:
+    """A server of this test's own."""
+    with listening(Wire()) as served:
+        yield served
+
+
+@pytest.fixture
+def provider(wire: Wire) -> VertexProvider:
+    """On the raw server, with patience that costs no time."""
+    clock = FakeClock()
+    transport = connect(base_url=wire.url, environ={}, clock=clock, sleep=clock.sleep)
+    regions = Regions(project="p", location="us-central1", open=lambda _: transport, base_url=wire.url)
+    return VertexProvider(regions, Bucket(regions, "gs://data/sets", lambda _: None))
+
+
+HANDLE = Handle(ID, f"{HOME}/tuningJobs/7")
+
+
+def test_a_project_is_named_by_id_or_by_number(wire: Wire, provider: VertexProvider) -> None:
+    """The service answers with the number where we asked with the id: it is the same job."""
+    wire.script = [answer(JOB)]
+    found = provider.get(HANDLE)
+    assert found is not None
+    assert found.status is Status.CREATING
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        f"{NUMBERED}/tuningJobs/8",
+        "projects/123/locations/europe-west4/tuningJobs/7",
+        "projects/somebody-elses/locations/us-central1/tuningJobs/7",
+        f"{NUMBERED}/models/7",
+        f"{NUMBERED}/tuningJobs/7/operations/1",
+        "",
+        7,
+    ],
+)
+def test_a_job_that_was_not_asked_for_is_no_answer(
+    wire: Wire, provider: VertexProvider, other: object
+) -> None:
+    """Neither a look, nor a poll, nor a delete that looks first believes it."""
+    wire.always = answer({**DONE, "name": other})
+    look: tuple[Callable[[Handle], Any], ...] = (provider.get, provider.poll, provider.delete)
+    for act in look:
+        with pytest.raises(ServiceError, match="asked about"):
+            act(HANDLE)
+    assert {one.method for one in wire.requests} == {"GET"}
+
+
+@pytest.mark.parametrize(
+    "model", [{**MODEL, "name": f"{NUMBERED}/models/10"}, {**MODEL, "versionId": "2"}, {}]
+)
+def test_a_model_that_was_not_asked_for_is_no_answer(
+    wire: Wire, provider: VertexProvider, model: dict[str, Any]
+) -> None:
+    """A job that ended is ACTIVE only by its own model, in its own version."""
+    wire.script = [answer(DONE), answer(model)]
+    with pytest.raises(ServiceError, match="asked about"):
+        provider.get(HANDLE)
+
+
+def test_an_endpoint_that_was_not_asked_for_is_no_answer(wire: Wire, provider: VertexProvider) -> None:
+    """It would be called in place of the model's own."""
+    wire.script = [answer(DONE), answer(MODEL), answer({**ENDPOINT, "name": f"{NUMBERED}/endpoints/1"})]
+    with pytest.raises(ServiceError, match="asked about"):
+        provider.get(HANDLE)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        {**JOB, "name": "projects/123/locations/europe-west4/tuningJobs/7"},
+        {**JOB, "labels": {"reconciler_id": "another-bbbbbbbb"}},
+        {**JOB, "labels": {}},
+        {**JOB, "name": f"{NUMBERED}/models/7"},
+        {},
+    ],
+)
+def test_a_create_answered_with_another_job_is_looked_for(
+    wire: Wire, provider: VertexProvider, reply: dict[str, Any]
+) -> None:
+    """The created job is the one with our label in the place that was asked; else nothing is known yet."""
+    wire.script = [answer({}), answer(reply), answer({"tuningJobs": [JOB]})]
+    place = ("p", "us-central1")
+    made = provider._creation.create(ID, place, {}, {"baseModel": "b"}, {}, attempted=False)
+    assert made.name == JOB["name"]
+    assert [one.method for one in wire.requests] == ["GET", "POST", "GET"]
+
+
+def test_a_job_listed_in_two_conditions_is_asked_for(wire: Wire, provider: VertexProvider) -> None:
+    """Pages that changed while they were read show it twice: neither is believed."""
+    failed = {**JOB, "state": "JOB_STATE_FAILED"}
+    wire.always = answer({})
+    found = provider._registry.listed(("p", "us-central1"), "tuningJobs")
+    wire.script = [answer({"tuningJobs": [failed, JOB, failed]}), answer(JOB)]
+    assert list(found) == [JOB]
+    assert [one.target.split("?")[0] for one in wire.requests] == [
+        f"/v1/{HOME}/tuningJobs",
+        f"/v1/{JOB['name']}",
+    ]
+
+
+def test_a_list_of_another_place_is_no_answer(wire: Wire, provider: VertexProvider) -> None:
+    """A job of another location, or something that is no job, stands in no list of ours."""
+    for name in ("projects/123/locations/europe-west4/tuningJobs/7", f"{NUMBERED}/models/7", "x"):
+        wire.always = answer({"tuningJobs": [{**JOB, "name": name}]})
+        with pytest.raises(ServiceError):
+            list(provider._registry.listed(("p", "us-central1"), "tuningJobs"))
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        {"name": "projects/123/locations/us-central1/models/9"},
+        {"name": "../../x"},
+        {"name": f"{HOME}/operations/1?x=y"},
+        {"name": "projects/123/locations/europe-west4/operations/1", "done": True},
+        {},
+    ],
+)
+def test_a_deletion_follows_no_operation_of_something_else(
+    wire: Wire, provider: VertexProvider, operation: dict[str, Any]
+) -> None:
+    """The name of an operation goes into an address: it must be one, of the same place."""
+    wire.always = answer(operation)
+    with pytest.raises(ServiceError, match=r"asked about|not the name of a resource"):
+        provider._deletion._step("DELETE", f"{HOME}/endpoints/8")
+    assert len(wire.requests) == 1
+
+
+def test_an_operation_polled_must_be_the_one_that_was_begun(wire: Wire, provider: VertexProvider) -> None:
+    """Another one's end is not ours."""
+    begun = {"name": f"{NUMBERED}/operations/1"}
+    wire.script = [answer(begun), answer({"name": f"{NUMBERED}/operations/2", "done": True})]
+    with pytest.raises(ServiceError, match="asked about"):
+        provider._deletion._step("DELETE", f"{HOME}/endpoints/8")
+
+
+@pytest.mark.parametrize("value", [-1, "x", True, 10**400, float("nan"), "9" * 5000, [], {"a": 1}])
+def test_figures_of_a_job_that_make_no_sense_are_left_out(value: object) -> None:
+    """Counts of the data, steps and checkpoints, and times, are for people."""
+    job = {
+        **DONE,
+        "createTime": value,
+        "endTime": value,
+        "tuningDataStats": {"supervisedTuningDataStats": {"tuningStepCount": value, "xCount": "5"}},
+        "tunedModel": {**MADE, "checkpoints": [{"checkpointId": "1", "epoch": value, "step": "3"}]},
+    }
+    found = codec.live(job, MODEL, ENDPOINT)
+    assert found is not None
+    assert codec.steps_of(job) is None
+    assert (found.create_time, found.complete_time) == ("", "")
+    assert found.outputs["checkpoint 1"] == "(step 3)"
+    assert found.outputs["data: xs"] == "5"
+
+
+@pytest.mark.parametrize("value", [float("nan"), "NaN", 1e39, float("inf"), 10**400])
+def test_a_compared_number_that_makes_no_sense_is_not_understood(value: object) -> None:
+    """It would be compared, and written down."""
+    parameters = {"hyperParameters": {"learningRateMultiplier": value}}
+    with pytest.raises(ServiceError, match="learning_rate_multiplier"):
+        codec.live({**JOB, "supervisedTuningSpec": parameters}, None, None)
+    spec = {"evaluationConfig": {"autoraterConfig": {"x": float("nan")}}}
+    with pytest.raises(ServiceError, match="evaluation_config"):
+        codec.live({**JOB, "supervisedTuningSpec": spec}, None, None)
+
+
+def test_versions_of_a_model_are_told_apart() -> None:
+    """An answer about another version is one about another model."""
+    assert names.answers(f"{HOME}/models/9@1", f"{NUMBERED}/models/9")
+    assert names.answers(f"{HOME}/models/9@1", f"{NUMBERED}/models/9@1")
+    assert not names.answers(f"{HOME}/models/9@1", f"{NUMBERED}/models/9@2")
+
+
+def test_a_lost_create_that_cannot_be_looked_for_is_told(wire: Wire, provider: VertexProvider) -> None:
+    """Where even the look is answered by something else the effect is unknown."""
+    wire.script = [answer({}), answer({})]
+    wire.always = answer({"tuningJobs": [{**JOB, "name": "x"}]})
+    with pytest.raises(ReplyLostError):
+        provider._creation.create(ID, ("p", "us-central1"), {}, {"baseModel": "b"}, {}, attempted=False)

@@ -2,7 +2,8 @@
 
 Rules: the document is replaced whole (temporary file, fsync, rename, fsync of the folder) and only under
 the lock; the lock file is never renamed, so that its inode is the lock; a dead process holds nothing,
-because the kernel drops its lock, whatever the file still says.
+because the kernel drops its lock, whatever the file still says; a file that is replaced stays open to the
+same people, a new one is as the umask says.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ import errno
 import hashlib
 import json
 import os
+import secrets
 import stat
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,7 +33,8 @@ from reconciler.errors import (
 )
 
 _READ_LIMIT = 4096
-_LOCK_FILE = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+_NEW = os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
+_LOCK_FILE = os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
 """No link: it comes with the work tree, and would have any other file of ours emptied."""
 _NO_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EACCES})
 """A folder that may not be opened for reading, or lies where folders cannot be synced."""
@@ -88,15 +90,15 @@ class LocalBackend:
             )
         with self._named_errors("write"):
             _remove(_leftovers(path))
-            descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+            temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
             try:
-                with os.fdopen(descriptor, "wb") as file:
+                with os.fdopen(_create(temporary, like=path), "wb") as file:
                     file.write(data)
                     file.flush()
                     os.fsync(file.fileno())
-                Path(temporary).replace(path)
+                temporary.replace(path)
             except BaseException:
-                _remove([Path(temporary)])
+                _remove([temporary])
                 raise
             _sync_folder(path.parent)
         return _version(data)
@@ -124,7 +126,7 @@ class LocalBackend:
 
     def _take(self) -> int:
         while True:
-            descriptor = os.open(self._lock_path, _LOCK_FILE, 0o600)
+            descriptor = self._open_lock()
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if self._is_lock_file(descriptor):
@@ -141,6 +143,13 @@ class LocalBackend:
                 os.close(descriptor)
                 raise
             os.close(descriptor)  # somebody removed the file between open and flock: take the new one
+
+    def _open_lock(self) -> int:
+        while True:
+            with contextlib.suppress(FileNotFoundError):
+                return os.open(self._lock_path, _LOCK_FILE)
+            with contextlib.suppress(FileExistsError):  # somebody else made it meanwhile
+                return _create(self._lock_path, like=self._path)
 
     def renew(self, info: LockInfo) -> None:
         """See Backend.renew: only a removed lock file can take the kernel's lock from us."""
@@ -195,9 +204,34 @@ class LocalBackend:
         except OSError as error:
             raise StateStoreError(
                 f"{self.place}: cannot {verb} the state: {error.strerror or error}",
-                f"Check {error.filename or self._shown.parent}, its permissions and the free space, or give "
+                f"Check {self._named_by(error)}, its permissions and the free space, or give "
                 "another folder with --state. What was recorded before is unchanged.",
             ) from error
+
+    def _named_by(self, error: OSError) -> str:
+        """The file that an error is about; Python names some by the number of a descriptor."""
+        if isinstance(error.filename, int):
+            return self.place
+        return os.fsdecode(error.filename or self._shown.parent)
+
+
+def _create(new: Path, *, like: Path) -> int:
+    """A new file, open to the same people as the one that it replaces or belongs to, where there is that."""
+    try:
+        known = like.stat()
+    except FileNotFoundError:
+        return os.open(new, os.O_RDWR | _NEW, 0o666)  # less the umask
+    descriptor = os.open(new, os.O_RDWR | _NEW, 0o600)
+    mode = stat.S_IMODE(known.st_mode) & 0o777
+    made = os.fstat(descriptor)
+    if (made.st_uid, made.st_gid) != (known.st_uid, known.st_gid):
+        try:
+            os.fchown(descriptor, known.st_uid if os.geteuid() == 0 else -1, known.st_gid)
+        except OSError:  # not our group: what was open to it is not to be open to ours
+            mode = (mode & 0o707) | (mode & 0o007) << 3
+    with contextlib.suppress(OSError):  # where files have no modes
+        os.fchmod(descriptor, mode)
+    return descriptor
 
 
 def _version(data: bytes) -> str:

@@ -11,6 +11,7 @@ import signal
 import stat
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -38,12 +39,103 @@ def test_reading_creates_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_file_is_private_and_alone(tmp_path: Path) -> None:
-    """Mode 0600, named after the document; only the lock file stands beside it."""
-    put(open_backend(str(tmp_path), environ={}, document="emulator"), b"{}")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["emulator.json", "emulator.lock"]
-    assert [oct(path.stat().st_mode & 0o777) for path in tmp_path.iterdir()] == ["0o600", "0o600"]
+def modes(folder: Path) -> dict[str, str]:
+    """The permissions of what is in a folder, by name."""
+    return {path.name: oct(stat.S_IMODE(path.stat().st_mode)) for path in folder.iterdir()}
+
+
+@contextlib.contextmanager
+def umask(mask: int) -> Iterator[None]:
+    """New files are less open by that much."""
+    before = os.umask(mask)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+@pytest.mark.parametrize(("mask", "mode"), [(0o022, "0o644"), (0o002, "0o664"), (0o077, "0o600")])
+def test_a_new_file_is_as_the_umask_says(tmp_path: Path, mask: int, mode: str) -> None:
+    """Named after the document; only the lock file stands beside it, as open to others and empty."""
+    with umask(mask):
+        put(open_backend(str(tmp_path), environ={}, document="emulator"), b"{}")
+    assert modes(tmp_path) == {"emulator.json": mode, "emulator.lock": mode}
     assert (tmp_path / "emulator.lock").read_bytes() == b""
+
+
+@pytest.mark.parametrize("mode", [0o664, 0o640, 0o600, 0o444])
+def test_a_file_that_is_there_keeps_its_mode(tmp_path: Path, mode: int) -> None:
+    """State and lock stay as open as they were made, whoever writes and under whatever umask."""
+    with umask(0o077):
+        put(local(tmp_path), b"1")
+        for path in tmp_path.iterdir():
+            path.chmod(mode)
+        put(local(tmp_path), b"2")
+    assert (tmp_path / "default.json").read_bytes() == b"2"
+    assert set(modes(tmp_path).values()) == {oct(mode)}
+
+
+def test_a_new_lock_file_is_as_open_as_the_state(tmp_path: Path) -> None:
+    """Whoever may write the state may lock it, where a checkout has the state only."""
+    (tmp_path / "default.json").write_text("{}")
+    (tmp_path / "default.json").chmod(0o660)
+    with umask(0o022):
+        put(local(tmp_path), b"2")
+    assert modes(tmp_path) == {"default.json": "0o660", "default.lock": "0o660"}
+
+
+def test_a_file_that_is_there_keeps_its_group(tmp_path: Path) -> None:
+    """A folder that a group shares stays one: later states and the lock have the first one's group."""
+    group = 54_321 if os.geteuid() == 0 else os.getgroups()[-1]
+    state = tmp_path / "default.json"
+    state.write_text("{}")
+    os.chown(state, -1, group)
+    state.chmod(0o664)
+    put(local(tmp_path), b"2")
+    for path in tmp_path.iterdir():
+        assert (path.stat().st_gid, stat.S_IMODE(path.stat().st_mode)) == (group, 0o664), path
+
+
+def test_what_was_open_to_a_group_is_not_opened_to_another() -> None:
+    """Where the group cannot be kept, the new file is open to its writer, and to all as the old one was."""
+    code = (
+        "import os, sys\n"
+        "from tests.contract.backend import ANN, put\n"
+        "from tests.contract.sites import local\n"
+        "if os.geteuid() == 0:\n"
+        "    os.setgroups([])\n"
+        "    os.setgid(65534)\n"
+        "    os.setuid(65534)\n"  # root may give any file to any group
+        "put(local(sys.argv[1]), b'2')\n"
+    )
+    group = 54_321 if os.geteuid() == 0 else os.getgroups()[-1]
+    with tempfile.TemporaryDirectory() as name:  # pytest's own folders are closed to other users
+        folder = Path(name)
+        folder.chmod(0o755)
+        for number, mode in enumerate((0o664, 0o660)):
+            inner = folder / str(number)
+            inner.mkdir()
+            inner.chmod(0o777)
+            state = inner / "default.json"
+            state.write_text("{}")
+            os.chown(state, 65534 if os.geteuid() == 0 else -1, group)
+            state.chmod(mode)
+            with umask(0):
+                _, errors = python(code, str(inner)).communicate()
+            assert errors == ""
+        found = [modes(folder / str(number))["default.json"] for number in range(2)]
+    if os.geteuid() == 0:
+        assert found == ["0o644", "0o600"]
+    else:
+        assert found == ["0o664", "0o660"]  # all groups here are ours, and so they are kept
+
+
+def test_what_is_no_file_is_named_by_its_path(tmp_path: Path) -> None:
+    """A folder in the state's place is told with its path, and not with the number of a descriptor."""
+    (tmp_path / "default.json").mkdir()
+    with pytest.raises(StateStoreError) as caught:
+        local(tmp_path).read()
+    assert f"Check {tmp_path}/default.json, its permissions" in caught.value.detail
 
 
 def test_a_write_without_the_lock_is_refused(tmp_path: Path) -> None:

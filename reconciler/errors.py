@@ -184,14 +184,16 @@ class ServiceError(ReconcilerError):
     Attributes:
         status: HTTP status, or None where there was no reply.
         reason: google.rpc.ErrorInfo.reason or the canonical status ("PERMISSION_DENIED"), may be "".
+        said: the service's own words, printable, where advice may depend on them; else "".
     """
 
     def __init__(
-        self, summary: str, detail: str = "", *, status: int | None = None, reason: str = ""
+        self, summary: str, detail: str = "", *, status: int | None = None, reason: str = "", said: str = ""
     ) -> None:
         super().__init__(summary, detail)
         self.status = status
         self.reason = reason
+        self.said = said
 
 
 class InvalidArgumentError(ServiceError):

@@ -18,6 +18,9 @@ _CHECK_ADVICE = "Correct the check and apply again, or the data, which trains ag
 RECORDED_ONLY = "its manifest has changed since it was approved: plan shows what becomes of it"
 """Why what has been trained is not promoted."""
 _RETRY_ADVICE = "Apply again: nothing is trained twice"
+_REFUSED_ADVICE = "Asking again changes nothing: correct what the service names, then apply again"
+_PASSES = frozenset({408, 409, 425, 429})
+"""Refusals of the moment; any other of 400 to 499 is about what was asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +222,8 @@ def fail(task: Task, record: Record, error: ServiceError) -> Settled:
             task.steps.insert(0, Step.OUTLAST)
             return Settled(record)
     task.ended = True
-    advice = error.detail or _RETRY_ADVICE
+    refused = error.status is not None and 400 <= error.status < 500 and error.status not in _PASSES
+    advice = error.detail or (_REFUSED_ADVICE if refused else _RETRY_ADVICE)
     return Settled(record, (Failed(address, operation, error.summary, advice, task.id),))
 
 

@@ -8,6 +8,7 @@ format, and nothing of models. Importing it imports neither library: that is pai
 from __future__ import annotations
 
 from reconciler.transport.addresses import DEFAULT_GEMINI, Target, is_loopback, service_of
+from reconciler.transport.advice import advise_denied
 from reconciler.transport.answers import printable
 from reconciler.transport.echoes import hidden, unquoted
 from reconciler.transport.session import JsonObject, Reply, Transport, connect, seconds_of
@@ -18,6 +19,7 @@ __all__ = [
     "Reply",
     "Target",
     "Transport",
+    "advise_denied",
     "connect",
     "hidden",
     "is_loopback",

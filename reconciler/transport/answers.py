@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import re
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -28,7 +27,7 @@ from reconciler.errors import (
     UnavailableError,
 )
 from reconciler.strictjson import loads_answer
-from reconciler.transport.credentials import SCOPES, login_command
+from reconciler.transport.advice import advise_400, advise_401, advise_403, advise_404
 from reconciler.transport.exchange import Reply
 
 JsonObject: TypeAlias = dict[str, Any]
@@ -46,7 +45,6 @@ _RETRY_NEVER = re.compile(r"retry in (?:[0-9]{1,9}[hm])*[0-9]{10}", re.IGNORECAS
 """A number of so many digits is no delay that anybody waits for."""
 _LIMIT_ZERO = re.compile(r"limit:\s*0(?![.\d])")
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)s")
-_SERVICE = re.compile(r"[a-z0-9][a-z0-9.-]{0,99}")
 _NO_ANSWER = frozenset({404, 409})
 """Statuses by which the API says what is: believed only in its own words."""
 
@@ -179,13 +177,15 @@ def failure(found: Problem, where: str) -> ServiceError:
             advice = "The API key is wrong or was deleted. Set GEMINI_API_KEY to a valid one."
             return UnauthenticatedError(summary, advice, status=status, reason=reason)
         case 400:
-            return InvalidArgumentError(summary, _advice_400(said), status=status, reason=reason)
+            return InvalidArgumentError(
+                summary, advise_400(said, where), status=status, reason=reason, said=said
+            )
         case 401:
-            return UnauthenticatedError(summary, _advice_401(found), status=status, reason=reason)
+            return UnauthenticatedError(summary, advise_401(found), status=status, reason=reason)
         case 403:
-            return ForbiddenError(summary, _advice_403(found), status=status, reason=reason)
+            return ForbiddenError(summary, advise_403(found, where), status=status, reason=reason)
         case 404:
-            return NotFoundError(summary, "", status=status, reason=reason)
+            return NotFoundError(summary, advise_404(where), status=status, reason=reason, said=said)
         case 409 if reason not in {"ABORTED", "FAILED_PRECONDITION"}:
             return AlreadyExistsError(summary, reason=reason)
         case 429:
@@ -219,55 +219,3 @@ def _not_its_own(found: Problem, where: str) -> ServiceError:
         "So nothing is concluded from it: a gateway, a proxy or another service may have answered. Check the "
         "endpoint; if it is right, run the command again in a while.",
     )
-
-
-def _advice_400(said: str) -> str:
-    if "invalid argument" in said.lower():
-        return (
-            "The service does not say which argument. Known causes: a display_name of more than 40 "
-            "characters, a source model that cannot be tuned, a hyperparameter out of range."
-        )
-    return "The request will be refused as long as it is the same: correct the manifest."
-
-
-def _advice_401(found: Problem) -> str:
-    if found.reason == "CREDENTIALS_MISSING" or "api keys are not supported" in found.message.lower():
-        return (
-            f"This call needs a login, and refuses API keys. Log in: {login_command()}, or set "
-            "GOOGLE_OAUTH_ACCESS_TOKEN."
-        )
-    return (
-        f"The access token has expired or is not valid. Log in again: {login_command()}, or set a fresh "
-        "GOOGLE_OAUTH_ACCESS_TOKEN."
-    )
-
-
-def _advice_403(found: Problem) -> str:
-    said = found.message.lower()
-    service = _word(found.metadata.get("service"))
-    consumer = _word(str(found.metadata.get("consumer", "")).removeprefix("projects/"))
-    if found.reason == "ACCESS_TOKEN_SCOPE_INSUFFICIENT" or "insufficient authentication scopes" in said:
-        return f"The login lacks a scope. Log in again: {login_command(SCOPES)}"
-    if "quota project" in said:  # before SERVICE_DISABLED, whose reason it carries
-        return "Set GOOGLE_CLOUD_QUOTA_PROJECT (or the Stack's project) to the project that pays the calls."
-    if found.reason == "SERVICE_DISABLED" or "has not been used in project" in said:
-        if not service:
-            return "Enable the API in the project of the credential, wait some minutes, try again."
-        command = ["gcloud", "services", "enable", service, *(["--project", consumer] if consumer else [])]
-        return f"Enable the API, wait some minutes, try again: {shlex.join(command)}"
-    if found.reason == "USER_PROJECT_DENIED" or "serviceusage" in said:
-        return (
-            "The identity may not use that project for quota: grant it there "
-            "roles/serviceusage.serviceUsageConsumer, or set GOOGLE_CLOUD_QUOTA_PROJECT to another project."
-        )
-    if "permission to access tuned model" in said:
-        return (
-            "The model belongs to another project or person: use the API key or login of the project that "
-            "owns it, or ask its owner for a permission."
-        )
-    return "The credential may not do this: check its project and its role on the model."
-
-
-def _word(value: object) -> str:
-    """A host name or project as it may stand in a command to copy; "" for anything else."""
-    return value if isinstance(value, str) and _SERVICE.fullmatch(value) else ""

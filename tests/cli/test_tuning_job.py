@@ -335,6 +335,51 @@ def test_without_room_no_wait_is_unfinished(project: Project, service: Service) 
     assert posted(service) == 2
 
 
+def said(status: int, canonical: str, message: str) -> dict[str, Any]:
+    """An error in the API's own form."""
+    return {"status": status, "body": {"error": {"code": status, "status": canonical, "message": message}}}
+
+
+def test_a_create_that_is_not_found_is_not_asked_again(project: Project, service: Service) -> None:
+    """A 404 of a create says to check base model, place and access, and not to apply again."""
+    lost = said(404, "NOT_FOUND", "Publisher Model publishers/google/models/x was not found.")
+    service.fault({"method": "POST", "path": "tuningJobs$", "times": 9, **lost})
+    project.declare(job())
+    result = project.apply(expect=None)
+    assert result.code in {1, 4}
+    assert "Check base_model (gemini-3.1-flash-lite), project " in result.all
+    assert "nothing is trained twice" not in result.all
+
+
+def test_a_default_that_is_refused_is_called_one(project: Project, service: Service) -> None:
+    """A 400 about a value that the manifest does not hold says so, and where it can be declared."""
+    refused = said(400, "INVALID_ARGUMENT", "The adapter size is not supported for this base model.")
+    service.fault({"method": "POST", "path": "tuningJobs$", "times": 9, **refused})
+    project.declare(job())
+    shown = project.apply(expect=None).all
+    assert f"spec.{SPEC}.hyper_parameters.adapter_size, which this manifest does not set" in shown
+
+
+def test_a_bucket_that_may_not_be_read_names_the_role(project: Project, service: Service) -> None:
+    """A 403 of a bucket says which role is missing on it, and whose account needs it."""
+    service.fault({"method": "GET", "path": "/storage/v1/b/", "times": 9, **said(403, "", "Forbidden")})
+    project.declare(job(data="gs://data/train.jsonl"))
+    shown = project.plan(expect=1).err
+    assert "Grant roles/storage.objectViewer on the bucket data to the account of this credential" in shown
+    assert "service-PROJECT_NUMBER@gcp-sa-aiplatform.iam.gserviceaccount.com" in shown
+
+
+def test_a_service_that_may_not_read_the_data_names_its_account(project: Project, service: Service) -> None:
+    """A training that failed because the service itself may not read says what to grant to which account."""
+    agent = "service-7@gcp-sa-aiplatform.iam.gserviceaccount.com"
+    message = f"{agent} does not have storage.objects.get access to gs://data-1/train.jsonl."
+    service.fault({"train": ".*", "fail": {"code": 7, "message": message}})
+    project.declare(job())
+    shown = project.apply(expect=4).all
+    assert f"on the bucket data-1 to {agent}" in shown
+    assert f"--member=serviceAccount:{agent} --role=roles/storage.objectViewer" in shown
+
+
 def test_import_adopts_a_job(project: Project, service: Service) -> None:
     """A finished job of somebody else's making is adopted by its number or its name."""
     put(service, "train.jsonl", PAIRS)

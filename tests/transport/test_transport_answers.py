@@ -29,8 +29,9 @@ def test_a_refusal_says_what_to_do(wire: Wire, to: To, case: dict[str, Any]) -> 
     wire.always = refusal(
         case["status"], case["message"], canonical=case.get("canonical", ""), details=details
     )
+    method, path = case.get("method", "POST"), case.get("path", "v1beta/tunedModels")
     with pytest.raises(ServiceError) as caught:
-        to().call("POST", "v1beta/tunedModels", body={})
+        to().call(method, path, body={} if method == "POST" else None)
     error = caught.value
     assert type(error) is getattr(errors, case["error"])
     assert (error.status, error.reason) == (case["status"], case["reason"])

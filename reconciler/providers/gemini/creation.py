@@ -21,8 +21,10 @@ from reconciler.model import Desired, Example, Live
 from reconciler.providers import Accepted, Handle
 from reconciler.providers.gemini import codec, operations
 from reconciler.providers.gemini.codec import COLLECTION
+from reconciler.providers.gemini.fields import TUNED_MODEL
 from reconciler.providers.gemini.reader import Reader, name_of
 from reconciler.providers.looking import look_until, not_known, not_understood
+from reconciler.providers.refusals import Asked, explain
 from reconciler.transport import Transport
 
 _ATTEMPTS = 4
@@ -68,7 +70,8 @@ class Creation:
                 failed = error
             except ServiceError as error:
                 if error.status != 409:
-                    raise
+                    made = {"tuned_model_id": f"the id is {id}, made from metadata.name; or pin metadata.id"}
+                    raise explain(error, Asked(TUNED_MODEL, want.attributes, source, made)) from error
                 return self._occupied(want, name, source, error, again=attempt > 1)
             found = self._look(name, failed)
             if found is not None:

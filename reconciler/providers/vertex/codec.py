@@ -37,7 +37,7 @@ from reconciler.providers.vertex.fields import (
     PROJECT,
     TUNING_JOB,
 )
-from reconciler.transport import unquoted
+from reconciler.transport import advise_denied, unquoted
 
 STATE = "JOB_STATE_"
 _ENDED_WELL = frozenset({"SUCCEEDED", "PARTIALLY_SUCCEEDED"})
@@ -141,7 +141,8 @@ def error_of(job: JsonObject) -> str:
     error = job.get("error")
     said = unquoted(text_of(error, "message")) if isinstance(error, dict) else ""
     if state == "FAILED":
-        return said or NO_REASON
+        missing = advise_denied(said)
+        return f"{said} ({missing})" if missing else said or NO_REASON
     what = "the training was cancelled" if state == "CANCELLED" else "the job expired before it ended"
     return f"{what}: {said}" if said else what
 

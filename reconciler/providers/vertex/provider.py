@@ -6,16 +6,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from reconciler.errors import NotFoundError, ServiceError, UsageError
+from reconciler.errors import InvalidArgumentError, NotFoundError, ServiceError, UsageError
 from reconciler.kind import Kind
 from reconciler.model import LAG_SECONDS, Attributes, Desired, Example, Live, Permission
 from reconciler.providers import Accepted, BaseModels, Handle, Training
 from reconciler.providers.answers import JsonObject, about_another, prompt_body, reply_text, text_of
+from reconciler.providers.refusals import Asked, explain
 from reconciler.providers.vertex import codec, labels, names
 from reconciler.providers.vertex.bucket import Bucket, is_object
 from reconciler.providers.vertex.creation import Creation
 from reconciler.providers.vertex.deletion import Deletion
-from reconciler.providers.vertex.fields import LOCATION, PARENT, PROJECT, PUBLISHER, TUNING_JOB
+from reconciler.providers.vertex.fields import DISPLAY_NAME, LOCATION, PARENT, PROJECT, PUBLISHER, TUNING_JOB
 from reconciler.providers.vertex.regions import Regions
 from reconciler.providers.vertex.registry import ENDPOINTS, JOBS, MODELS, PAGE_SIZE, Registry
 
@@ -162,7 +163,21 @@ class VertexProvider:
                     f"{one.uri} has changed since the plan was made", "Nothing was created. Make a new plan."
                 )
         body = codec.create_body(attributes, id, origin, uris, parent=parent)
-        return self._creation.create(id, place, attributes, origin, body, attempted=attempted)
+        try:
+            return self._creation.create(id, place, attributes, origin, body, attempted=attempted)
+        except (InvalidArgumentError, NotFoundError) as error:
+            project, location = place
+            raise explain(
+                error,
+                Asked(
+                    TUNING_JOB,
+                    attributes,
+                    source,
+                    _made(want, id),
+                    f"project {project}, location {location}",
+                    want.data[0].field.partition(".")[0],
+                ),
+            ) from error
 
     def _origin(self, attributes: Attributes, source: str) -> tuple[dict[str, str], str]:
         """What to tune as the API names it, and our id of it where it is one of ours."""
@@ -234,6 +249,20 @@ class VertexProvider:
                 status=404,
             )
         return job
+
+
+def _made(want: Desired, id: str) -> dict[str, str]:
+    """What a create sends that no manifest holds, by the service's name for it, and where it comes from."""
+    found = {labels.ID: f"the label is {id}, made from metadata.name and what is trained"}
+    if DISPLAY_NAME not in want.attributes:
+        found[DISPLAY_NAME.rpartition(".")[2]] = (
+            f"it is {id}, made from metadata.name; declare spec.{DISPLAY_NAME}"
+        )
+    for one in want.data:
+        if one.file:
+            name = one.field.rpartition(".")[2]
+            found[name] = f"{one.shown} was uploaded there, to the Stack's spec.bucket"
+    return found
 
 
 def labels_id(job: JsonObject) -> str:

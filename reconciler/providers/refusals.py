@@ -1,0 +1,108 @@
+"""What a refused create means for the manifest that asked for it.
+
+A service names what it refuses in its own words, and that may be a value that no manifest holds: one that it
+chose itself, or one that we made. Rule: pure; an error goes in, the same error with better advice comes out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from reconciler.errors import InvalidArgumentError, NotFoundError, ServiceError
+from reconciler.kind import Kind
+from reconciler.model import BASE_MODEL, Attributes
+
+_WORDS = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
+_BESIDE = "metadata."
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A create as it was asked for.
+
+    Attributes:
+        kind: with its field table.
+        declared: what the manifest sets.
+        source: the model to tune.
+        made: what is sent and stands in no manifest, by the name that the service has for it, and where it
+            comes from.
+        place: where it was asked, in words: "project p, location l".
+        spec: how the paths of the fields begin that this create is about, "" for all.
+    """
+
+    kind: Kind
+    declared: Attributes
+    source: str
+    made: Mapping[str, str]
+    place: str = ""
+    spec: str = ""
+
+
+def explain(error: ServiceError, asked: Asked) -> ServiceError:
+    """The same error, with what to do about it."""
+    if isinstance(error, NotFoundError):
+        return _with(error, _not_there(asked))
+    if isinstance(error, InvalidArgumentError):
+        return _with(error, _meant(error.said, asked) or error.detail)
+    return error
+
+
+def _with(error: ServiceError, detail: str) -> ServiceError:
+    return type(error)(error.summary, detail, status=error.status, reason=error.reason, said=error.said)
+
+
+def _not_there(asked: Asked) -> str:
+    """A create has no name to be missing: what is not there is the model to tune, or the place."""
+    key = BASE_MODEL if BASE_MODEL in asked.declared else "the parent"
+    place = f", {asked.place}" if asked.place else ""
+    instead = f" Or declare kind: {asked.kind.instead}." if asked.kind.instead else ""
+    return (
+        f"Asking again changes nothing. Check {key} ({asked.source}){place}, and whether the project has "
+        f"access to that model: it may have retired, or be offered elsewhere only.{instead}"
+    )
+
+
+def _meant(said: str, asked: Asked) -> str:
+    """Which values the words are about, and where each comes from; "" where they name none."""
+    words = _spoken(said)
+    for name, origin in asked.made.items():
+        if _spoken(name) in words:
+            return f"The service means {name}, which stands in no manifest: {origin}."
+    found = [_origin(path, asked) for path in _named(words, asked)]
+    if not found:
+        return ""
+    return (
+        f"The service speaks of {', and of '.join(found)}. Correct or declare it; asking again does not help."
+    )
+
+
+def _named(words: str, asked: Asked) -> list[str]:
+    """Paths of the fields that are spoken of, in the order of speaking; of two with one name the likelier."""
+    likely = sorted(
+        asked.kind.fields, key=lambda path: (path not in asked.declared, not path.startswith(asked.spec))
+    )
+    at: dict[str, tuple[int, str]] = {}
+    for path in likely:
+        name = _spoken(path.rpartition(".")[2])
+        if name in words:
+            at.setdefault(name, (words.index(name), path))
+    # "learning rate multiplier" speaks of no learning rate, and "location" is a word of every day
+    whole = {name: where for name, where in at.items() if not any(name in one for one in at if one != name)}
+    several = {name: where for name, where in whole.items() if " " in name.strip()}
+    return [path for _, path in sorted((several or whole).values())]
+
+
+def _origin(path: str, asked: Asked) -> str:
+    where = path if path.startswith(_BESIDE) else f"spec.{path}"
+    if path in asked.declared:
+        return f"{where}, which is {asked.declared[path]!r} in the manifest"
+    if path.startswith(_BESIDE):
+        return f"{where}, which comes from the Stack or the environment ({asked.place})"
+    return f"{where}, which this manifest does not set: it is the service's own default"
+
+
+def _spoken(text: str) -> str:
+    """Words in lower case, however they are written: adapterSize, adapter_size, Adapter size."""
+    return " " + " ".join(_WORDS.findall(text)).lower() + " "

@@ -9,7 +9,7 @@ PYTEST_ARGS ?=
 MINUTES ?= 10
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint style types imports bench fuzz conformance schema build sdist release-check requirements clean
+.PHONY: help demo test test-all lint style types imports bench fuzz conformance schema build sdist release-check requirements clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -17,8 +17,11 @@ help: ## list the targets
 demo: $(VENV)/run.stamp ## apply manifests/ on the emulator and ask a tuned model
 	@sh .ci/demo
 
-test: $(VENV)/dev.stamp ## run all tests
+test: $(VENV)/dev.stamp ## run the tests, in some minutes
 	$(RUN) -m pytest -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
+
+test-all: $(VENV)/dev.stamp ## run the long tests that make test leaves out
+	$(RUN) -m pytest -n $(WORKERS) --dist worksteal -m thorough $(PYTEST_ARGS)
 
 lint: style types imports ## check style, types and the import contracts
 

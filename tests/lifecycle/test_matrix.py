@@ -1,7 +1,8 @@
 """The crash matrix: a real process, SIGKILL before and after every single request and every state write.
 
-Then the same command again: no training twice, no model that nothing records, nothing left to do. All points
-are tried, in every run of the tests; a scenario's points are dealt to a few tests, so that they run at once.
+Then the same command again: no training twice, no model that nothing records, nothing left to do.
+`make test-all` tries all points; a scenario's points are dealt to a few tests, so that they run at once.
+`make test` tries a sample.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from tests.lifecycle.gate import AFTER, BEFORE
 from tests.lifecycle.rig import APPLY, SCENARIOS, Rig, rig
 
 SHARDS = 3
+SAMPLE = 11
+"""`make test` tries one point of so many: a number that meets requests and writes, before and after."""
 
 
 def points(made: Rig) -> list[tuple[Callable[[int, str], None], int, str]]:
@@ -37,20 +40,32 @@ def points(made: Rig) -> list[tuple[Callable[[int, str], None], int, str]]:
     ]
 
 
+def try_points(made: Rig, first: int, stride: int) -> None:
+    """Kill a run at every `stride`-th point, and hold the same command after it to every promise."""
+    every = points(made)
+    assert len(every) >= 12
+    for kill, number, when in every[first::stride]:
+        made.begin()
+        kill(number, when)
+        try:
+            made.converged()
+        except AssertionError as error:
+            where = f"{kill.__name__}({number}, {when!r}) of {made.gate.requests}"
+            raise AssertionError(f"{where}: {error}") from error
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_a_run_killed_at_some_points_is_finished_by_the_next(project: Project, name: str) -> None:
+    """At a sample of points where it dies: trained once, nothing lost, nothing left to do."""
+    with rig(project, SCENARIOS[name]) as made:
+        try_points(made, list(SCENARIOS).index(name), SAMPLE)
+
+
+@pytest.mark.thorough
 @pytest.mark.timeout(600)  # dozens of processes, each with a limit of its own
 @pytest.mark.parametrize("shard", range(SHARDS))
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_a_killed_run_is_finished_by_the_next(project: Project, name: str, shard: int) -> None:
     """At whatever point it dies: trained once, nothing lost, nothing left to do after the same command."""
     with rig(project, SCENARIOS[name]) as made:
-        every = points(made)
-        assert len(every) >= 12
-        for kill, number, when in every[shard::SHARDS]:
-            made.begin()
-            kill(number, when)
-            try:
-                made.converged()
-            except AssertionError as error:
-                raise AssertionError(
-                    f"{kill.__name__}({number}, {when!r}) of {made.gate.requests}: {error}"
-                ) from error
+        try_points(made, shard, SHARDS)

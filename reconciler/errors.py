@@ -25,6 +25,7 @@ Every error that a user can cause or a service can answer is one of these; anyth
         ├── AlreadyExistsError         409
         ├── RateLimitedError           429 that was not worth waiting for, or lasted too long
         │   └── NoCapacityError        the service has no room now: nothing was begun, wait and ask again
+        ├── NotReadyError              the service is not ready yet: nothing was begun, it passes by itself
         ├── UnavailableError           5xx, or no connection: nothing was sent or it is safe to repeat
         │   └── StoppedError           the run is being stopped (Ctrl-C); the call was not sent (again)
         └── ReplyLostError             sent, no whole reply: the effect is unknown; look before repeating
@@ -226,11 +227,34 @@ class AlreadyExistsError(ServiceError):
 
 
 class RateLimitedError(ServiceError):
-    """429 that is not worth waiting for (limit: 0), or that outlasted our patience."""
+    """429 that is not worth waiting for (limit: 0), or that outlasted the patience of one call.
+
+    Attributes:
+        again: seconds after which it is worth asking again; None where it is not.
+        named: the service itself named that time.
+    """
+
+    def __init__(
+        self,
+        summary: str,
+        detail: str = "",
+        *,
+        status: int | None = None,
+        reason: str = "",
+        again: float | None = None,
+        named: bool = False,
+    ) -> None:
+        super().__init__(summary, detail, status=status, reason=reason)
+        self.again = again
+        self.named = named
 
 
 class NoCapacityError(RateLimitedError):
     """A create was refused for want of room (a quota of trainings at once): ask again later."""
+
+
+class NotReadyError(ServiceError):
+    """A create was refused for something that passes by itself within minutes; nothing was begun."""
 
 
 class UnavailableError(ServiceError):

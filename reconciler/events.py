@@ -15,6 +15,9 @@ from reconciler.model import Address
 INTERRUPT, TIMEOUT, NO_WAIT = "interrupt", "timeout", "no-wait"
 """Why a run stops waiting."""
 
+WAIT, APPLY = "wait", "apply"
+"""Which command goes on with what was left unfinished: what began is waited for, what did not is applied."""
+
 
 @dataclass(frozen=True, slots=True)
 class Started:
@@ -82,13 +85,18 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """Not done, with the reason; not a failure by itself. `unfinished` makes the run exit 3."""
+    """Not done, with the reason; not a failure by itself. `unfinished` makes the run exit 3.
+
+    Attributes:
+        resume: WAIT or APPLY, the command that makes progress with it; of interest where `unfinished`.
+    """
 
     address: Address
     operation: str
     reason: str
     id: str = ""
     unfinished: bool = False
+    resume: str = WAIT
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,7 +163,7 @@ class Operation:
         return check
 
     def resume(self) -> Callable[[State], tuple[Plan, World]]:
-        """For wait: what earlier applies approved and is not finished; starts no training."""
+        """For wait: what earlier applies approved and is not finished."""
 
         def check(state: State) -> tuple[Plan, World]:
             world = self._observed(self._ours(state))

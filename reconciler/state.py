@@ -48,6 +48,10 @@ class RecordedData:
     unknown: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
+QUOTA = "quota"
+"""Why a create that was approved waits: the service had no room for another training."""
+
+
 @dataclass(frozen=True, slots=True)
 class Model:
     """One model that we started or adopted: serving, candidate or deposed.
@@ -65,6 +69,9 @@ class Model:
             too): `wait` promotes only what was approved.
         operation: where a failure's reason is to be found.
         error: that reason, once known.
+        waiting: QUOTA where an approved create was refused for want of room: `wait` sends it too. "" where a
+            pending one waits for an apply. waiting_since: when it was refused first; waiting_said: in the
+            service's words.
         times: RFC 3339, "" where it has not happened. started: intent recorded;
             create_time: the service's own; completed: seen ACTIVE or FAILED.
         unknown: see `Record`.
@@ -90,12 +97,20 @@ class Model:
     completed: str = ""
     promoted: str = ""
     deposed: str = ""
+    waiting: str = ""
+    waiting_since: str = ""
+    waiting_said: str = ""
     unknown: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def pending(self) -> bool:
         """Recorded, but not known to have reached the service."""
         return self.status is None
+
+    @property
+    def has_no_room(self) -> bool:
+        """Whether it is a create that waits until the service has room for it."""
+        return self.pending and self.waiting == QUOTA
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +200,7 @@ class State:
 
 def _is_of_version_2(record: Record) -> bool:
     """Whether a program that reads version 1 only would refuse it, or take it for something else."""
-    return bool(record.manifest) or any(model.formula > 1 for model in record.models)
+    return bool(record.manifest) or any(model.formula > 1 or model.waiting for model in record.models)
 
 
 def check_foreign(

@@ -122,7 +122,7 @@ class Case:
             return None
         body = {"id": body} if isinstance(body, str) else body
         _only(body, _ATTRIBUTES | {"id", "status", "permissions", "promoted", "deposed", "started",
-                                   "create_time", "error", "verdict", "generation", "digest",
+                                   "create_time", "error", "verdict", "waiting", "generation", "digest",
                                    "assumed"})  # fmt: skip
         id = self.id(body["id"])
         symbol = _SYMBOL.fullmatch(body["id"])
@@ -133,6 +133,7 @@ class Case:
             generation=body.get("generation", int(symbol[2]) if symbol else 0),
             error=body.get("error", ""),
             verdict=Verdict(body.get("verdict", "")),
+            waiting=body.get("waiting", ""),
             create_time=body.get("create_time", made.create_time),
             promoted=_time(body.get("promoted", True), made.promoted),
             deposed=body.get("deposed", ""),

@@ -61,7 +61,7 @@ def shell_lines() -> Iterator[tuple[str, list[str]]]:
 
 
 def _end(words: list[str]) -> int:
-    return next((at for at, word in enumerate(words) if word in {"|", ">", "&&"}), len(words))
+    return next((at for at, word in enumerate(words) if word in {"|", ">", "&&", "||"}), len(words))
 
 
 @pytest.mark.parametrize("name", COMMANDS)

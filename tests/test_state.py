@@ -24,7 +24,7 @@ from reconciler.errors import (
     StateTooNewError,
 )
 from reconciler.model import Address, Permission, Status
-from reconciler.state import Model, Record, RecordedData, State, Verdict, check_foreign
+from reconciler.state import QUOTA, Model, Record, RecordedData, State, Verdict, check_foreign
 from reconciler.statefile import dumps, loads
 
 HERE = Path(__file__).parent
@@ -232,7 +232,13 @@ GOLDEN_STATES = {
         resources={
             Address("TunedModel", "bot"): Record(
                 Address("TunedModel", "bot"),
-                candidate=Model(id="bot-mfrggzdf", formula=2),
+                candidate=Model(
+                    id="bot-mfrggzdf",
+                    formula=2,
+                    waiting=QUOTA,
+                    waiting_since="2026-11-28T18:00:00Z",
+                    waiting_said="Quota exceeded.",
+                ),
                 manifest="manifests/bot.yaml",
             ),
         },
@@ -254,6 +260,7 @@ def test_version_2_is_written_only_where_a_record_holds_what_version_1_cannot() 
     assert State(resources={A: replace(plain, manifest="manifests/a.yaml")}).version == 2
     assert State(resources={A: replace(plain, serving=Model("a-1", formula=2))}).version == 2
     assert State(resources={A: replace(plain, deposed=(Model("a-0", formula=2),))}).version == 2
+    assert State(resources={A: replace(plain, candidate=Model("a-2", waiting=QUOTA))}).version == 2
 
 
 UNKNOWN = [
@@ -261,7 +268,7 @@ UNKNOWN = [
     ('"total_steps": 38', '"total_steps": 38, "score": null'),
     ('"examples": 15', '"examples": 15, "tokens": 900'),
     ('"role": "READER"', '"role": "READER", "until": "2027-01-01"'),
-    ('"status": "CREATING"', '"status": "CREATING", "waiting": "quota"'),
+    ('"status": "CREATING"', '"status": "CREATING", "waits_for": "quota"'),
 ]
 
 

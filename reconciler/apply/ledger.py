@@ -54,13 +54,17 @@ class Ledger:
         return [task for task in self.open() if task.next in WATCHING]
 
     def next_try(self) -> float | None:
-        """When the service is asked again that had no room for a training; None when none waits."""
+        """When a service is asked again that refused something for now; None when nothing waits for that."""
         return min((task.not_before for task in self.open() if task.not_before), default=None)
 
-    def recall(self) -> None:
-        """A training has ended, or enough time has passed: there may be room now."""
+    def recall(self, now: float) -> None:
+        """A training has ended, or enough time has passed: there may be room now.
+
+        Where the service itself named the time, it is not asked before.
+        """
         for task in self.open():
-            task.not_before = 0.0
+            if not task.exact or task.not_before <= now:
+                task.not_before = 0.0
 
     def record(self, address: Address) -> Record:
         """As it is, outcomes that are not yet written included."""

@@ -14,7 +14,7 @@ from reconciler.plan.world import timestamp
 from reconciler.providers import Providers
 
 ROOM = 30.0
-"""Seconds after which a service that had no room for a training is asked again."""
+"""Seconds after which a service that had no room for a training, and named no time, is asked again."""
 
 TICK = 0.2
 """Seconds between two looks at whether we shall stop."""

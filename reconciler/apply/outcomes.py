@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from reconciler.apply.steps import Step, Task, find, retired
+from reconciler.apply.steps import Step, Task, find, resume_of, retired
 from reconciler.apply.watch import duration
-from reconciler.errors import ServiceError
-from reconciler.events import Completed, Event, Failed, Skipped, Started
+from reconciler.errors import NotReadyError, RateLimitedError, ReconcilerError, ServiceError
+from reconciler.events import APPLY, WAIT, Completed, Event, Failed, Skipped, Started
 from reconciler.model import Address, Status
 from reconciler.plan.values import Action, Change
 from reconciler.providers import Accepted, Training
-from reconciler.state import Model, Record, Verdict
+from reconciler.state import QUOTA, Model, Record, Verdict
 
 _CHECK_ADVICE = "Correct the check and apply again, or the data, which trains again"
 RECORDED_ONLY = "its manifest has changed since it was approved: plan shows what becomes of it"
@@ -50,7 +50,7 @@ def _created(task: Task, record: Record, result: object, _moment: str) -> Settle
         raise TypeError(f"a create answered {result!r}")
     task.accepted = True
     candidate = replace(
-        record.candidate,
+        _waiting_for_nothing(record.candidate),
         name=result.name,
         status=Status.CREATING,
         operation=result.operation or record.candidate.operation,
@@ -155,7 +155,7 @@ def overtaken(task: Task, record: Record) -> Settled:
         return Settled(record, (Completed(address, operation, task.id, detail="recorded by another run"),))
     if record.empty:
         gone = "its record is gone; apply again to take it up"
-        return Settled(record, (Skipped(address, operation, gone, task.id, unfinished=True),))
+        return Settled(record, (Skipped(address, operation, gone, task.id, unfinished=True, resume=APPLY),))
     return Settled(record, (Skipped(address, operation, "another run has changed its record", task.id),))
 
 
@@ -213,6 +213,8 @@ def fail(task: Task, record: Record, error: ServiceError) -> Settled:
     if step is Step.CREATE and error.status == 409 and record.candidate is not None:
         # it is another's: to keep it as our candidate would be to take it for ours in the next run
         record = replace(record, candidate=None)
+    elif step is Step.CREATE:
+        record = _on_model(record, task.id, _waiting_for_nothing)
     if error.status in _REFUSED_WHILE_TRAINING:
         if step is Step.DELETE and task.change.status is Status.CREATING:
             task.steps.insert(0, Step.OUTLAST)
@@ -225,6 +227,46 @@ def fail(task: Task, record: Record, error: ServiceError) -> Settled:
     refused = error.status is not None and 400 <= error.status < 500 and error.status not in _PASSES
     advice = error.detail or (_REFUSED_ADVICE if refused else _RETRY_ADVICE)
     return Settled(record, (Failed(address, operation, error.summary, advice, task.id),))
+
+
+def postpone(task: Task, record: Record, error: ServiceError, moment: str) -> Settled:
+    """What a call means that was refused for now: a create without room is recorded as waiting for it."""
+    if task.next is not Step.CREATE or not isinstance(error, RateLimitedError):
+        return Settled(record)
+    said = error.summary
+
+    def wait(model: Model) -> Model:
+        if model.waiting:
+            return model
+        return replace(model, waiting=QUOTA, waiting_since=moment, waiting_said=said)
+
+    return Settled(_on_model(record, task.id, wait))
+
+
+def _waiting_for_nothing(model: Model) -> Model:
+    return replace(model, waiting="", waiting_since="", waiting_said="")
+
+
+def postponed(task: Task, error: ServiceError) -> Skipped:
+    """That a call was refused for now, and is made again in this run."""
+    reason = f"{_now(error)}, it waits: {error.summary}"
+    return Skipped(task.change.address, task.operation, reason, task.id)
+
+
+def refused_for_now(task: Task, record: Record, error: ReconcilerError) -> Skipped:
+    """That a call was refused for now, and is not made again in this run; which command makes it."""
+    model = find(record, task.id)
+    waits = task.next is Step.CREATE and model is not None and model.has_no_room
+    resume = WAIT if waits else resume_of(task)
+    way = "wait sends it again" if waits else f"{resume} again later"
+    reason = f"{_now(error)}: {error.summary}; {way}"
+    return Skipped(task.change.address, task.operation, reason, task.id, unfinished=True, resume=resume)
+
+
+def _now(error: ReconcilerError) -> str:
+    if isinstance(error, NotReadyError):
+        return "the service is not ready for it yet, which passes by itself"
+    return "the service has no room for it now"
 
 
 _REFUSED_WHILE_TRAINING = frozenset({400, 409, 412})

@@ -10,9 +10,9 @@ from datetime import datetime
 from reconciler.apply.calls import Examples
 from reconciler.apply.ledger import Ledger
 from reconciler.apply.means import TICK, Means, Settings
-from reconciler.apply.outcomes import RECORDED_ONLY, training_failed
+from reconciler.apply.outcomes import RECORDED_ONLY, refused_for_now, training_failed
 from reconciler.apply.polling import Polling
-from reconciler.apply.steps import Step, Task
+from reconciler.apply.steps import Step, Task, resume_of
 from reconciler.apply.work import Work
 from reconciler.errors import StoppedError
 from reconciler.events import INTERRUPT, NO_WAIT, TIMEOUT, Detached, Event, Skipped
@@ -100,7 +100,7 @@ class _Run:
             yield from polling.watch(again)
             if polling.ended or (again is not None and means.clock() >= again):
                 trained, polling.ended = polling.ended, {}
-                ledger.recall()
+                ledger.recall(means.clock())
                 with self._locks.locked(stopping=means.stopping.is_set, patient=True) as session:
                     ledger.state = session.state
                     yield from Work(ledger, session, means).run(trained)
@@ -129,19 +129,21 @@ class _Run:
 
     def _left(self, task: Task, *, stopped: bool) -> Event:
         address, operation = task.change.address, task.operation
+        resume = resume_of(task)
         if stopped or self._ledger is None:
-            return Skipped(address, operation, "stopped before it was done", task.id, unfinished=True)
+            reason = "stopped before it was done"
+            return Skipped(address, operation, reason, task.id, unfinished=True, resume=resume)
         if task.change.after_accepted:
             return Skipped(address, operation, "its successor was not accepted", task.id)
         if task.next is Step.OUTLAST:
             reason = "the service does not delete it while it trains; wait deletes it later"
             return Skipped(address, operation, reason, task.id, unfinished=True)
-        parent = task.change.parent
         if task.not_before and task.error is not None:
-            reason = f"the service has no room for it now: {task.error.summary}; apply again later"
-            return Skipped(address, operation, reason, task.id, unfinished=True)
+            return refused_for_now(task, self._ledger.recorded(address), task.error)
+        parent = task.change.parent
         if parent is None:
-            return Skipped(address, operation, "the time was up before it was done", task.id, unfinished=True)
+            reason = "the time was up before it was done"
+            return Skipped(address, operation, reason, task.id, unfinished=True, resume=resume)
         main = self._ledger.tasks.get((parent, ""))
         serving = self._ledger.recorded(parent).serving
         if serving is not None and task.change.source not in {serving.name, serving.id}:
@@ -150,7 +152,7 @@ class _Run:
             return Skipped(address, "create", f"it is tuned from {parent}, which failed", task.id)
         else:
             reason = f"it is tuned from {parent}, which does not serve yet: apply again when it does"
-        return Skipped(address, "create", reason, task.id, unfinished=True)
+        return Skipped(address, "create", reason, task.id, unfinished=True, resume=resume)
 
 
 def _without_calls(plan: Plan) -> Iterator[Event]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from reconciler.errors import ReconcilerError
+from reconciler.events import APPLY, WAIT
 from reconciler.model import Status
 from reconciler.plan.values import Action, Change
 from reconciler.providers import Provider
@@ -85,7 +86,9 @@ class Task:
         accepted: its create was accepted in this run.
         misses: polls in a row that could not be answered; error: the last of them.
         attempted: an earlier run recorded its create, and may have sent it.
-        not_before: by the clock, when the service is asked again that had no room; 0.0 for at once.
+        not_before: by the clock, when the service is asked again that refused it for now; 0.0 for at once.
+        exact: the service itself named that time: nothing else makes an earlier try worth while.
+        refused: by the clock, when it was refused for now first; None when it was not.
         held: the record that the plan saw, and the intent that takes its place when the turn comes.
     """
 
@@ -100,6 +103,8 @@ class Task:
     error: ReconcilerError | None = None
     attempted: bool = False
     not_before: float = 0.0
+    exact: bool = False
+    refused: float | None = None
     held: tuple[Record, Record] | None = None
 
     @property
@@ -111,6 +116,20 @@ class Task:
     def operation(self) -> str:
         """What events call the next step."""
         return self.steps[0].operation if self.steps else "create"
+
+
+def resume_of(task: Task) -> str:
+    """Which command goes on with what is left of a task: see `events.Skipped`."""
+    change = task.change
+    match task.next:
+        case Step.CREATE | Step.DELETE_FIRST | Step.FORGET:
+            return APPLY
+        case Step.DELETE:
+            return WAIT if change.deposed and not change.after_accepted else APPLY
+        case Step.UPDATE | Step.PERMIT if change.action is Action.UPDATE:
+            return APPLY
+        case _:
+            return WAIT
 
 
 def concerns(task: Task, record: Record) -> bool:

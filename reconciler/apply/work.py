@@ -14,12 +14,14 @@ from dataclasses import replace
 from reconciler.apply.calls import call
 from reconciler.apply.ledger import Ledger
 from reconciler.apply.means import ROOM, TICK, Means
-from reconciler.apply.outcomes import Settled, begin, fail, overtaken, settle
-from reconciler.apply.steps import CHANGING, WATCHING, Step, Task, concerns
+from reconciler.apply.outcomes import Settled, begin, fail, overtaken, postpone, postponed, settle
+from reconciler.apply.steps import CHANGING, WATCHING, Step, Task, concerns, resume_of
 from reconciler.errors import (
     AlreadyExistsError,
     ExitCode,
     NoCapacityError,
+    NotReadyError,
+    RateLimitedError,
     ReconcilerError,
     ServiceError,
     StateError,
@@ -29,11 +31,18 @@ from reconciler.errors import (
 from reconciler.events import Event, Failed, Skipped
 from reconciler.model import Address
 from reconciler.providers import Training
+from reconciler.state import Record
 from reconciler.statemgr import Session
 from reconciler.transport.fence import fenced
 
 _GRACE = 2.5
 """Seconds that calls under way get after an interrupt, so that commit and unlock are done within 5."""
+
+_SHORTEST_PAUSE = 0.5
+"""Seconds between two tries of what was refused for now."""
+
+_PASSING = 600.0
+"""Seconds after which what should pass by itself is told as a failure, with what to do then."""
 
 _COMMIT_TRIES = 4
 """How often a commit is tried while the store fails, 1, 2, 4 … seconds apart."""
@@ -183,8 +192,8 @@ class Work:
             result = future.result()
         except StoppedError:
             self._note(task, _skipped(task, Settled(record), "stopped before it was done"))
-        except NoCapacityError as error:
-            self._note(task, self._postponed(task, Settled(record), error))
+        except (RateLimitedError, NotReadyError) as error:
+            self._note(task, self._refused(task, record, error))
         except AlreadyExistsError as error:
             self._note(task, self._occupied(task, Settled(record), error))
         except ServiceError as error:
@@ -201,14 +210,18 @@ class Work:
         else:
             self._note(task, settle(task, record, result, self._means.moment))
 
-    def _postponed(self, task: Task, settled: Settled, error: NoCapacityError) -> Settled:
-        """The service has no room: asked again later, without the lock meanwhile. Told once."""
+    def _refused(self, task: Task, record: Record, error: ServiceError) -> Settled:
+        """Refused for now: asked again later, without the lock meanwhile, and told once. Else a failure."""
+        now, waits = self._means.clock(), self._means.settings.wait
         told, task.error = task.error is not None, error
-        task.not_before = self._means.clock() + ROOM
-        if told or not self._means.settings.wait:
-            return settled
-        reason = f"the service has no room for it now, it waits: {error.summary}"
-        return replace(settled, events=(Skipped(task.change.address, task.operation, reason, task.id),))
+        task.refused = now if task.refused is None else task.refused
+        pause = _pause(task, error, now - task.refused)
+        if pause is None or not (waits or task.next is Step.CREATE):
+            return fail(task, record, error)
+        task.not_before = now + max(pause, _SHORTEST_PAUSE)
+        task.exact = isinstance(error, RateLimitedError) and error.named
+        settled = postpone(task, record, error, self._means.moment)
+        return settled if told or not waits else replace(settled, events=(postponed(task, error),))
 
     def _occupied(self, task: Task, settled: Settled, error: AlreadyExistsError) -> Settled:
         """Where nobody can see what holds our id: the next generation of it, recorded before it is tried."""
@@ -269,8 +282,16 @@ class Work:
         self._sealed = True
 
 
+def _pause(task: Task, error: ServiceError, waited: float) -> float | None:
+    """Seconds after which what was refused is worth asking again; None when it is not."""
+    if isinstance(error, RateLimitedError):
+        room = ROOM if isinstance(error, NoCapacityError) else None
+        return room if error.again is None else error.again
+    return ROOM if task.next is Step.CREATE and waited < _PASSING else None
+
+
 def _skipped(task: Task, settled: Settled, reason: str) -> Settled:
-    operation = task.operation
+    operation, resume = task.operation, resume_of(task)
     task.ended = True
-    event = Skipped(task.change.address, operation, reason, task.id, unfinished=True)
+    event = Skipped(task.change.address, operation, reason, task.id, unfinished=True, resume=resume)
     return replace(settled, events=(event,))

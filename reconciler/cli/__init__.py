@@ -25,7 +25,7 @@ COMMANDS = {
     "apply": ("apply", "Do it, wait until each model serves, and record it."),
     "destroy": ("destroy", "Delete all that is recorded."),
     "drift": ("drift", "Compare live with recorded; reads only, writes nothing."),
-    "wait": ("wait", "Finish what an apply approved; starts no training."),
+    "wait": ("wait", "Finish what an apply approved; starts no other training."),
     "show": ("show", "Show one model with its loss curve, the whole state, or a saved plan."),
     "output": ("output", "Print the resource name to call, for the program that serves it."),
     "generate": ("generate", "Ask a managed model."),

@@ -94,7 +94,7 @@ def command(
             plan = saved
             check_place(plan, run.context)
             run.same_lineage(plan)
-        resume = connect.resume_command(shared)
+        resume = connect.resume_commands(shared, "apply", selected=False)
         code = running.carry_out(
             run, run.recheck(plan), console, wait=not no_wait, timeout=timeout, resume=resume
         )

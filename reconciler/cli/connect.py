@@ -52,6 +52,15 @@ _RUNS = (
 
 
 @dataclass(frozen=True, slots=True)
+class Resume:
+    """Command lines that go on, by what is left: what began, what did not, and all of it once more."""
+
+    wait: str
+    apply: str
+    again: str
+
+
+@dataclass(frozen=True, slots=True)
 class Options:
     """What the shared options said.
 
@@ -239,6 +248,21 @@ def resume_command(options: Options, name: str = "wait", *, selected: bool = Fal
         words += [word for one in options.inputs.targets for word in ("--target", one)]
         words += [word for one in options.inputs.excludes for word in ("--exclude", one)]
     return shlex.join([*words, *options.paths])
+
+
+def resume_commands(options: Options, again: str, *, selected: bool) -> Resume:
+    """The commands that go on with what these options began.
+
+    Args:
+        options: of the command line that began it.
+        again: name of the command that began it.
+        selected: as `resume_command`.
+    """
+    same = resume_command(options, again, selected=True)
+    if again == "destroy":
+        return Resume(wait=same, apply=same, again=same)
+    wait = same if again == "wait" else resume_command(options, selected=selected)
+    return Resume(wait=wait, apply=resume_command(options, "apply", selected=True), again=same)
 
 
 def apply_command(options: Options, file: str) -> str:

@@ -41,5 +41,5 @@ def command(
         question = "Do you really want to delete all of these? Their trainings cannot be brought back."
         if not auto_approve and not running.approved(plan, question):
             raise UsageError("not approved; nothing was changed")
-        resume = connect.resume_command(shared, "destroy", selected=True)
+        resume = connect.resume_commands(shared, "destroy", selected=True)
         return running.carry_out(run, run.recheck(plan), console, wait=True, timeout=timeout, resume=resume)

@@ -16,9 +16,10 @@ from reconciler.cli import signals, standing, streams
 from reconciler.cli.console import Console, emit, emit_error, timestamp
 from reconciler.cli.defects import defect
 from reconciler.errors import Diagnostic, ExitCode, ReconcilerError, UsageError
-from reconciler.events import Detached, Event, Failed, Progress, Skipped, exit_code
+from reconciler.events import APPLY, NO_WAIT, WAIT, Detached, Event, Failed, Progress, Skipped, exit_code
 
 if TYPE_CHECKING:
+    from reconciler.cli.connect import Resume
     from reconciler.operation import Operation
     from reconciler.plan.values import Plan
     from reconciler.plan.world import World
@@ -64,9 +65,9 @@ def carry_out(
     *,
     wait: bool,
     timeout: timedelta | None,
-    resume: str,
+    resume: Resume,
 ) -> ExitCode:
-    """Apply, show what happens, and answer the exit code; `resume` is the command that would go on."""
+    """Apply, show what happens, and answer the exit code; `resume` are the commands that would go on."""
     from reconciler.apply import Settings
 
     settings = Settings(
@@ -82,7 +83,7 @@ def carry_out(
         try:
             for event in operation.apply(check, settings):
                 if isinstance(event, Detached):
-                    event = replace(event, resume=resume)  # noqa: PLW2901 - the same event, completed
+                    event = replace(event, resume=resume.wait)  # noqa: PLW2901 - the same event, completed
                 if not isinstance(event, Progress):
                     told.append(event)
                 printer.show(event)
@@ -92,7 +93,9 @@ def carry_out(
             console.errors(error.diagnostics)
             return ExitCode.FAILED
         except KeyboardInterrupt:
-            console.note(f"Interrupted twice: stopped at once. What was begun is recorded; run: {resume}")
+            console.note(
+                f"Interrupted twice: stopped at once. What was begun is recorded; run: {resume.again}"
+            )
             return max(exit_code(told), ExitCode.UNFINISHED)
     with streams.at_best():
         _conclude(console, told, resume)
@@ -181,19 +184,35 @@ def _quiet(console: Console) -> Callable[[Event], None]:
     return show
 
 
-def _conclude(console: Console, told: Iterable[Event], resume: str) -> None:
+def _conclude(console: Console, told: Iterable[Event], resume: Resume) -> None:
     """One line at the end, and how to go on."""
     events = list(told)
     if console.as_json:
         return
     failed = sum(isinstance(event, Failed) for event in events)
-    detached = any(isinstance(one, Detached) and one.training for one in events)
-    unfinished = any(isinstance(one, Skipped) and one.unfinished for one in events)
+    ways = _ways_on(events, resume)
     if failed:
         console.lines(
             [f"\nFinished with {failed} failure{'s' if failed > 1 else ''}; the rest is done and recorded."]
         )
-    elif unfinished and not detached:
-        console.lines([f"\nNot finished yet. To go on: {resume}"])
-    elif not detached:
+    if ways and ways != _told_ways(events, resume):
+        console.lines([f"\nNot finished yet. To go on: {', then '.join(ways)}"])
+    elif not failed and not ways:
         console.lines(["\nDone." if events else "Nothing to do."])
+
+
+def _ways_on(events: Iterable[Event], resume: Resume) -> list[str]:
+    """The commands that make progress with what is left, in their order; none where nothing is."""
+    left = {one.resume for one in events if isinstance(one, Skipped) and one.unfinished}
+    detached = [one for one in events if isinstance(one, Detached)]
+    if any(one.training for one in detached):
+        left.add(WAIT)
+    if not left and any(one.reason != NO_WAIT for one in detached):
+        return [resume.again]
+    commands = {WAIT: resume.wait, APPLY: resume.apply}
+    return list(dict.fromkeys(command for name, command in commands.items() if name in left))
+
+
+def _told_ways(events: Iterable[Event], resume: Resume) -> list[str]:
+    """Those that the line of a detached run has told already."""
+    return [resume.wait for one in events if isinstance(one, Detached) and one.training]

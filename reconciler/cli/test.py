@@ -50,4 +50,7 @@ def command(*, as_json: bool, no_color: bool, **given: Any) -> int:
     verdicts = {one.verdict for one in results}
     if Verdict.FAILED in verdicts:
         return ExitCode.FAILED
-    return ExitCode.UNFINISHED if Verdict.UNKNOWN in verdicts else ExitCode.DONE
+    if Verdict.UNKNOWN not in verdicts:
+        return ExitCode.DONE
+    console.note("Not finished: some checks could not be asked. To ask again: reconciler test")
+    return ExitCode.UNFINISHED

@@ -22,7 +22,8 @@ from reconciler.errors import ExitCode
 def command(*, as_json: bool, no_color: bool, timeout: timedelta | None, **given: Any) -> int:
     """Finish what an apply approved: records, permissions, checks, promotion, deletion of the replaced.
 
-    Starts no training. Where the manifest has changed meanwhile, the outcome is only recorded.
+    A create that an apply approved, and the service had no room for, is sent as soon as there is; no other
+    training is started. Where the manifest has changed meanwhile, the outcome is only recorded.
     """
     console = Console.of_environment(as_json=as_json, no_color=no_color)
     settings, inputs = connect.split(given)
@@ -31,6 +32,7 @@ def command(*, as_json: bool, no_color: bool, timeout: timedelta | None, **given
 
         console.records([stream.version_record(timestamp())])
     shared = connect.Options(**settings, inputs=inputs)
+    resume = connect.resume_commands(shared, "wait", selected=True)
     with connect.operation("wait", shared) as run:
         pending = run.unfinished()
         console.note(run.remark)
@@ -38,10 +40,10 @@ def command(*, as_json: bool, no_color: bool, timeout: timedelta | None, **given
             console.note("Nothing to wait for.")
             code = ExitCode.DONE
         else:
-            resume = connect.resume_command(shared, selected=True)
             code = running.carry_out(run, run.resume(), console, wait=True, timeout=timeout, resume=resume)
         for note in pending.notes:
             console.note(note)
         if pending.notes and code is ExitCode.DONE:
+            console.note(f"Not finished yet. To go on: {resume.apply}")
             return ExitCode.UNFINISHED
         return code

@@ -84,7 +84,7 @@ class DeclaredPrices(Declared):
 class DeclaredDrift(Declared):
     """Which notes of `drift` are to exit 2."""
 
-    fail_on: list[Literal["unmanaged", "base_retired"]] = Field(default_factory=list)
+    fail_on: list[Literal["unmanaged", "base_retired", "unpromoted"]] = Field(default_factory=list)
 
 
 class StackSpec(Declared):

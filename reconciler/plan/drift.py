@@ -15,7 +15,7 @@ from reconciler.model import BASE_MODEL, Address, IgnoredDrift, Live, Status
 from reconciler.plan.values import Drift, DriftClass, PermissionChange
 from reconciler.plan.wanted import NOT_SHOWN_YET
 from reconciler.plan.world import World
-from reconciler.state import Model, Record
+from reconciler.state import Model, Record, Verdict
 
 
 def find_drift(world: World, *, own: frozenset[tuple[str, str]] = frozenset()) -> tuple[Drift, ...]:
@@ -65,7 +65,31 @@ def _of_model(world: World, record: Record, model: Model) -> list[Drift]:
     if live.status is Status.FAILED:
         return [Drift(address, DriftClass.FAILED, model.id, live.name, detail=live.error or model.error)]
     changed = _changed(world, record, model, live) if model is record.serving else []
-    return [*changed, *_retired(world, address, model, live)]
+    return [*changed, *_retired(world, address, model, live), *_unpromoted(world, record, model, live)]
+
+
+def _unpromoted(world: World, record: Record, model: Model, live: Live) -> list[Drift]:
+    """A candidate that is trained: what it was paid for serves nobody until it is promoted."""
+    if model is not record.candidate or live.status is not Status.ACTIVE:
+        return []
+    return [
+        Drift(
+            record.address,
+            DriftClass.UNPROMOTED,
+            model.id,
+            live.name,
+            fails=DriftClass.UNPROMOTED in world.stack.fail_on,
+            detail=_KEPT_BACK[model.verdict],
+        )
+    ]
+
+
+_KEPT_BACK = {
+    Verdict.NONE: "it is promoted by: reconciler wait",
+    Verdict.PASSED: "it is promoted by: reconciler wait",
+    Verdict.UNKNOWN: "its checks could not be asked, and are asked again by: reconciler wait",
+    Verdict.FAILED: "its checks failed: correct the check and apply again, or the data, which trains again",
+}
 
 
 def _changed(world: World, record: Record, model: Model, live: Live) -> list[Drift]:

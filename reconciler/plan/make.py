@@ -15,7 +15,7 @@ from reconciler.plan.drift import find_drift
 from reconciler.plan.selection import matches, unknown, without_labels
 from reconciler.plan.table import decide
 from reconciler.plan.undeclared import undeclared
-from reconciler.plan.values import Action, Change, Inputs, Plan, Reason
+from reconciler.plan.values import Action, Change, DriftClass, Inputs, Plan, Reason
 from reconciler.plan.wanted import Decision, Wanted
 from reconciler.plan.world import Observed, World
 from reconciler.state import Record, State
@@ -87,10 +87,12 @@ def make_plan(world: World) -> Plan:
         raise PlanError(first.summary, first.detail, errors)
     guards.check(plan, world)
     note = without_labels(world.known, (*world.inputs.targets, *world.inputs.excludes))
+    # What waits for promotion is a change of the plan's own.
+    drift = [one for one in find_drift(world) if one.drift_class is not DriftClass.UNPROMOTED]
     return replace(
         plan,
         bindings=bind(world, plan.changes),
-        drift=tuple(one for one in find_drift(world) if one.address in planner.selected),
+        drift=tuple(one for one in drift if one.address in planner.selected),
         notes=(note,) if note else (),
     )
 

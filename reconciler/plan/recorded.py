@@ -29,6 +29,8 @@ from reconciler.state import Model, Record, Verdict
 def create_again(wanted: Wanted, candidate: Model) -> Decision:
     """A candidate that is not live: its POST never arrived, or it was deleted outside."""
     reason = Reason.POST_NEVER_ARRIVED if candidate.pending else Reason.DELETED_OUTSIDE
+    if candidate.has_no_room:
+        reason = Reason.NO_ROOM
     again = repeated(wanted, candidate)
     return start(wanted, again, reason, replace(protected(wanted, wanted.record), candidate=again))
 

@@ -1,25 +1,31 @@
-"""What `wait` may do: finish what an apply approved, and start nothing."""
+"""What `wait` may do: finish what an apply approved, creates that the service had no room for among it.
+
+Rule: it starts no training that an apply did not approve, as it was approved.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from reconciler.errors import PlanError
-from reconciler.model import Status
+from reconciler.model import Desired, Status
+from reconciler.plan import guards
 from reconciler.plan.make import Planner
 from reconciler.plan.undeclared import undeclared
-from reconciler.plan.values import Action, Change, Plan, Reason
+from reconciler.plan.values import TRAININGS, Action, Change, Plan, Reason
 from reconciler.plan.world import World, approval
-from reconciler.state import Record
+from reconciler.state import Model, Record
 
+_LEFT_TO_APPLY = "wait does not send it, `reconciler apply` does"
 _FINISHED_BY_WAIT = frozenset({Action.WAIT, Action.COMPLETE})
 
 
 def resumable(world: World) -> Plan:
     """The part of today's plan that was approved before, plus outcomes to be recorded.
 
-    Where the manifest has changed since, the outcome of the training is only recorded (`Change.promote`).
-    Guards do not matter: nothing is trained.
+    Where the manifest has changed since, the outcome of the training is only recorded (`Change.promote`), and
+    a create that waits is left to the next apply; so are those that today's guards refuse. Deletions were
+    approved with what they follow from.
 
     Raises:
         PlanError: a target that nothing is called.
@@ -39,19 +45,20 @@ def resumable(world: World) -> Plan:
             continue
         decision = planner.decide(address)
         main = next((change for change in decision.changes if not change.deposed), None)
-        changes += _main(world, record, main)
+        found = _main(world, record, main)
+        changes += found
         if (
             record.candidate is not None
             and record.candidate.pending
-            and not any(change.address == address and change.id == record.candidate.id for change in changes)
+            and not any(change.id == record.candidate.id for change in found)
         ):
-            notes.append(f"{address}: its create never arrived; wait starts no training, apply does")
+            notes.append(f"{address}: {_why_not(record.candidate)}; {_LEFT_TO_APPLY}")
         changes += [
             change
             for change in decision.changes
             if change.deposed and change.action is Action.DELETE and not change.after_accepted and want
         ]
-    return Plan(
+    plan = Plan(
         changes=tuple(changes),
         context=world.observed.context,
         inputs=world.inputs,
@@ -60,6 +67,31 @@ def resumable(world: World) -> Plan:
         notes=tuple(notes),
         created=world.timestamp,
     )
+    return _guarded(plan, world)
+
+
+def _guarded(plan: Plan, world: World) -> Plan:
+    """Without the creates that today's guards refuse; each is named."""
+    if not plan.trainings:
+        return plan
+    try:
+        guards.check_majority(world, plan)
+        guards.check(replace(plan, changes=plan.trainings), world)
+    except PlanError as error:
+        notes = [
+            f"{change.address}: its create waits for room, and {error.summary}; {_LEFT_TO_APPLY}"
+            for change in plan.trainings
+        ]
+        rest = tuple(change for change in plan.changes if change not in plan.trainings)
+        return replace(plan, changes=rest, notes=(*plan.notes, *notes))
+    return plan
+
+
+def _why_not(candidate: Model) -> str:
+    """Why wait does not send a create."""
+    if not candidate.has_no_room:
+        return "its create never arrived"
+    return "its create waits for room, and its manifest has changed since it was approved"
 
 
 def _to_be_deleted(record: Record) -> bool:
@@ -78,6 +110,8 @@ def _main(world: World, record: Record, main: Change | None) -> list[Change]:
     if main is not None and main.action in _FINISHED_BY_WAIT and want is not None:
         approved = not candidate.approved or candidate.approved == approval(want, main.after or {})
         return [main if approved else _record_only(main, candidate.approved)]
+    if main is not None and want is not None and _is_approved(candidate, main, want):
+        return [main]
     live = world.live_of(record, candidate)
     if live is None or live.status is Status.FAILED:
         return []
@@ -93,6 +127,13 @@ def _main(world: World, record: Record, main: Change | None) -> list[Change]:
     known = replace(candidate, status=live.status, create_time=live.create_time, name=live.name)
     intent = replace(record, candidate=known)
     return [_record_only(replace(change, intent=intent if intent != record else None), candidate.approved)]
+
+
+def _is_approved(candidate: Model, main: Change, want: Desired) -> bool:
+    """Whether a create is the one that an apply sent, that the service had no room for, unchanged."""
+    if not candidate.has_no_room or main.action not in TRAININGS or main.id != candidate.id:
+        return False
+    return bool(candidate.approved) and candidate.approved == approval(want, main.after or {})
 
 
 def _record_only(change: Change, approved: str) -> Change:

@@ -46,6 +46,7 @@ class Reason(StrEnum):
     NONE = ""
     NOT_LIVE = "it does not exist yet"
     POST_NEVER_ARRIVED = "an earlier run recorded it, but its create never arrived"
+    NO_ROOM = "it was approved, and the service had no room for it"
     DELETED_OUTSIDE = "it was deleted outside of this tool"
     IMMUTABLE_CHANGED = "a field that cannot be updated has changed"
     DATA_CHANGED = "its training data has changed"
@@ -218,6 +219,7 @@ class DriftClass(StrEnum):
     FAILED = "failed"
     UNMANAGED = "unmanaged"
     BASE_RETIRED = "base_retired"
+    UNPROMOTED = "unpromoted"
 
 
 @dataclass(frozen=True, slots=True)

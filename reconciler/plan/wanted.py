@@ -93,7 +93,13 @@ def asked(wanted: Wanted, *, id: str, digest: str, generation: int) -> Model:
 def repeated(wanted: Wanted, model: Model) -> Model:
     """The record of the very training that is recorded, asked for once more under the same id."""
     again = asked(wanted, id=model.id, digest=model.digest, generation=model.generation)
-    return replace(again, formula=model.formula)
+    return replace(
+        again,
+        formula=model.formula,
+        waiting=model.waiting,
+        waiting_since=model.waiting_since,
+        waiting_said=model.waiting_said,
+    )
 
 
 def found(wanted: Wanted, live: Live, *, digest: str, generation: int) -> Model:

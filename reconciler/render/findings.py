@@ -31,6 +31,8 @@ def drift_phrase(drift: Drift) -> str:
             return "is live, and no manifest declares it"
         case DriftClass.BASE_RETIRED:
             return "is tuned from a base model that is no longer offered"
+        case DriftClass.UNPROMOTED:
+            return f"has trained {visible(drift.id)}, which waits for its promotion"
         case _:
             assert_never(drift.drift_class)
 
@@ -48,6 +50,8 @@ def drift_symbol(drift: Drift) -> str:
             return "?"
         case DriftClass.BASE_RETIRED:
             return "*"
+        case DriftClass.UNPROMOTED:
+            return "^"
         case _:
             assert_never(drift.drift_class)
 

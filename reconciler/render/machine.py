@@ -184,7 +184,7 @@ def _drift_actions(drift: Drift) -> list[str]:
             return ["update"]
         case DriftClass.MISSING:
             return ["delete"]
-        case DriftClass.FAILED | DriftClass.UNMANAGED | DriftClass.BASE_RETIRED:
+        case DriftClass.FAILED | DriftClass.UNMANAGED | DriftClass.BASE_RETIRED | DriftClass.UNPROMOTED:
             return ["no-op"]
         case _:
             assert_never(drift.drift_class)

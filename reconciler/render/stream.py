@@ -152,11 +152,13 @@ def event_records(event: Event, timestamp: str) -> Iterator[dict[str, Json]]:
             yield diagnostic_record(Diagnostic(problem, event.advice, address=str(event.address)), timestamp)
         case Skipped():
             hook = _hook(event) | {"reason": event.reason, "unfinished": event.unfinished}
+            if event.unfinished:
+                hook |= {"resume": event.resume}
             yield _record("apply_skipped", message, timestamp, level="warn") | {"hook": hook}
         case Detached():
             training: list[Json] = [str(address) for address in event.training]
             record = _record("detached", message, timestamp)
-            yield record | {"reason": event.reason, "training": training}
+            yield record | {"reason": event.reason, "training": training, "resume": event.resume}
         case _:
             assert_never(event)
 

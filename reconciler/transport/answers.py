@@ -21,6 +21,7 @@ from reconciler.errors import (
     InvalidArgumentError,
     NotFoundError,
     NotJSONError,
+    NotReadyError,
     RateLimitedError,
     ServiceError,
     UnauthenticatedError,
@@ -45,6 +46,14 @@ _RETRY_NEVER = re.compile(r"retry in (?:[0-9]{1,9}[hm])*[0-9]{10}", re.IGNORECAS
 """A number of so many digits is no delay that anybody waits for."""
 _LIMIT_ZERO = re.compile(r"limit:\s*0(?![.\d])")
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)s")
+_PASSING = re.compile(
+    r"\b(?:are|is) (?:still )?(?:being|not yet) (?:provisioned|created|set up|initiali[sz]ed)\b"
+    r"|\btry again in (?:a few|some|a couple of) (?:minutes|moments)\b",
+    re.IGNORECASE,
+)
+"""How a service says that something is being made ready. Vertex AI, where a project uses it first: "Service
+agents are being provisioned (…). … So please try again in a few minutes." (400 FAILED_PRECONDITION)."""
+_PASSES = "This passes by itself, usually within minutes; nothing has to be corrected: run it again then."
 _NO_ANSWER = frozenset({404, 409})
 """Statuses by which the API says what is: believed only in its own words."""
 
@@ -160,8 +169,43 @@ def redirect(reply: Reply, where: str) -> ServiceError:
     )
 
 
+MOST_DELAY = 600.0
+"""Seconds: a 429 that asks for a longer pause is not waited for."""
+
+_ROOM = 30.0
+"""Seconds after which it is worth asking again where a 429 does not say."""
+
+
+def limited(found: Problem, where: str, delay: float | None) -> RateLimitedError:
+    """The error for a 429 that a call does not wait for.
+
+    Args:
+        found: the reply, read.
+        where: as `failure`.
+        delay: see `retry_delay`.
+    """
+    said = printable(found.message)
+    label = f"{found.status} {found.reason}".strip()
+    summary = f"{where} was refused ({label}): {said}" if said else f"{where} was refused ({label})"
+    if hopeless(found):
+        advice = "The quota is zero: waiting does not help. Ask for quota, or use another project."
+        return RateLimitedError(summary, advice, status=found.status, reason=found.reason)
+    if delay is not None:
+        asked = f"{delay:.0f} s" if math.isfinite(delay) else "longer than a day"
+        summary = f"{summary} (it asks to wait {asked})"
+    too_long = delay is not None and delay > MOST_DELAY
+    return RateLimitedError(
+        summary,
+        "Wait and run the command again, lower --parallelism, or ask for a higher quota.",
+        status=found.status,
+        reason=found.reason,
+        again=None if too_long else _ROOM if delay is None else delay,
+        named=delay is not None,
+    )
+
+
 def failure(found: Problem, where: str) -> ServiceError:
-    """The error for an error reply.
+    """The error for an error reply; for a 429 see `limited`.
 
     Args:
         found: the reply, read.
@@ -176,6 +220,8 @@ def failure(found: Problem, where: str) -> ServiceError:
         case 400 | 401 if reason == "API_KEY_INVALID" or "api key not valid" in said.lower():
             advice = "The API key is wrong or was deleted. Set GEMINI_API_KEY to a valid one."
             return UnauthenticatedError(summary, advice, status=status, reason=reason)
+        case 400 | 403 if _PASSING.search(found.message):
+            return NotReadyError(summary, _PASSES, status=status, reason=reason)
         case 400:
             return InvalidArgumentError(
                 summary, advise_400(said, where), status=status, reason=reason, said=said
@@ -188,13 +234,6 @@ def failure(found: Problem, where: str) -> ServiceError:
             return NotFoundError(summary, advise_404(where), status=status, reason=reason, said=said)
         case 409 if reason not in {"ABORTED", "FAILED_PRECONDITION"}:
             return AlreadyExistsError(summary, reason=reason)
-        case 429:
-            advice = (
-                "The quota is zero: waiting does not help. Ask for quota, or use another project."
-                if hopeless(found)
-                else "Wait and run the command again, lower --parallelism, or ask for a higher quota."
-            )
-            return RateLimitedError(summary, advice, status=status, reason=reason)
         case _ if status >= 500:
             return UnavailableError(
                 f"{where} failed ({label}): {said}" if said else f"{where} failed ({label})",

@@ -6,12 +6,11 @@ executed, only if twice does no harm.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from reconciler.bounds import ERROR
-from reconciler.errors import RateLimitedError, ReplyLostError, ServiceError, UnavailableError
+from reconciler.errors import ReplyLostError, ServiceError, UnavailableError
 from reconciler.transport import answers, fence
 from reconciler.transport.answers import JsonObject
 from reconciler.transport.credentials import Credential
@@ -121,7 +120,7 @@ class Sender:
             tries.renewed = True
             return None
         if reply.status == 429 and request.queues:
-            tries.limited += self._limited(reply, request.where, tries.limited, entered)
+            tries.limited += self._limited(reply, request, tries.limited, entered)
             return None
         return _outcome(reply, request)
 
@@ -142,28 +141,22 @@ class Sender:
             advice = f"{self._base_url} was reached before, and is not any more: run the command again later."
         return UnavailableError(f"{where}: {error}", advice)
 
-    def _limited(self, reply: Reply, where: str, waited: float, entered: float) -> float:
-        """Close the gate as long as a 429 asks; answers how long that is, or raises when it is too long."""
+    def _limited(self, reply: Reply, request: Request, waited: float, entered: float) -> float:
+        """Close the gate as long as a 429 asks; answers how long that is, or raises when it is too long.
+
+        What changes something is not kept waiting for long: a lock may be held for it, and whoever asked
+        can ask again later.
+        """
         found = answers.problem(reply)
-        delay = answers.retry_delay(found, reply.headers)
-        delay = _UNSAID_DELAY if delay is None else delay
-        spent = waited + delay > self._patience.limited_seconds
-        if answers.hopeless(found) or delay > self._patience.seconds or spent:
-            failed = answers.failure(found, where)
-            if delay > self._patience.seconds and not answers.hopeless(found):
-                failed = RateLimitedError(
-                    f"{failed.summary} (it asks to wait {_shown(delay)})",
-                    failed.detail,
-                    status=429,
-                    reason=failed.reason,
-                )
-            raise failed
+        named = answers.retry_delay(found, reply.headers)
+        delay = _UNSAID_DELAY if named is None else named
+        longest, spent = self._patience.seconds, waited + delay > self._patience.limited_seconds
+        if request.method == "GET":  # once at least, if it is to be done at all
+            longest, spent = answers.MOST_DELAY, spent and waited > 0
+        if answers.hopeless(found) or delay > longest or spent:
+            raise answers.limited(found, request.where, named)
         self._pace.limited(delay, entered)
         return max(delay, 0.1)
-
-
-def _shown(delay: float) -> str:
-    return f"{delay:.0f} s" if math.isfinite(delay) else "for more than a day"
 
 
 def _lost(cause: str, request: Request) -> ServiceError:
@@ -186,6 +179,8 @@ def _outcome(reply: Reply, request: Request) -> Answer | ServiceError:
         return answers.redirect(reply, request.where)
     if reply.status >= 400:
         found = answers.problem(reply)
+        if reply.status == 429:
+            return answers.limited(found, request.where, answers.retry_delay(found, reply.headers))
         if answers.is_foreign(found) and not request.raw and not request.safe:
             return _lost(f"the reply ({reply.status}) is not one of the API's own", request)
         return answers.failure(replace(found, own=found.own or request.raw), request.where)

@@ -10,6 +10,8 @@ from collections.abc import Callable
 import pytest
 
 from reconciler.errors import (
+    ForbiddenError,
+    NotReadyError,
     RateLimitedError,
     StoppedError,
 )
@@ -146,3 +148,62 @@ def test_what_needs_no_wait_is_done_while_stopping(wire: Wire, to: To) -> None:
     """A run that is being stopped may still look something up."""
     wire.always = answer({"name": "x"})
     assert to(stopping=lambda: True).call("GET", "v1beta/x") == {"name": "x"}
+
+
+@pytest.mark.parametrize("seconds", [90, 400, 600])
+def test_a_read_waits_as_long_as_ten_minutes(wire: Wire, to: To, clock: FakeClock, seconds: int) -> None:
+    """A delay that a 429 names is kept, also one that is longer than the patience with failures."""
+    wire.script = [refusal(429, "slow", details=[{**RETRY_INFO, "retryDelay": f"{seconds}s"}])]
+    to().call("GET", "v1beta/x")
+    assert seconds <= clock.now <= seconds + 0.2
+
+
+@pytest.mark.parametrize(
+    ("reply", "again", "named"),
+    [
+        (refusal(429, "slow", details=[{**RETRY_INFO, "retryDelay": "90s"}]), 90.0, True),
+        (refusal(429, "slow", details=[{**RETRY_INFO, "retryDelay": "600s"}]), 600.0, True),
+        (refusal(429, "slow", details=[{**RETRY_INFO, "retryDelay": "601s"}]), None, True),
+        (refusal(429, "slow", details=[{**RETRY_INFO, "retryDelay": "9" * 400 + "s"}]), None, True),
+        (refusal(429, "limit: 0", details=[{**RETRY_INFO, "retryDelay": "90s"}]), None, False),
+        (refusal(429, "slow"), 30.0, False),
+    ],
+)
+@pytest.mark.parametrize("queues", [True, False])
+def test_what_changes_something_is_told_when_to_ask_again(
+    wire: Wire, to: To, *, reply: bytes, again: float | None, named: bool, queues: bool
+) -> None:
+    """A long delay is not waited for in the call, where a lock may be held: it says when to ask again."""
+    wire.always = reply
+    with pytest.raises(RateLimitedError) as caught:
+        to().call("POST", "v1beta/x", body={}, queues=queues)
+    assert (caught.value.again, caught.value.named) == (again, named)
+
+
+PROVISIONED = (
+    "Service agents are being provisioned (https://cloud.google.com/x#service-agents). Service agents are "
+    "needed to read the Cloud Storage file provided. So please try again in a few minutes."
+)
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [(400, PROVISIONED), (403, "The service account is not yet created. Try again in some moments.")],
+)
+def test_a_condition_that_passes_is_said_to_be_one(wire: Wire, to: To, status: int, message: str) -> None:
+    """Nothing has to be corrected, in the manifest or elsewhere."""
+    wire.always = refusal(status, message, canonical="FAILED_PRECONDITION")
+    with pytest.raises(NotReadyError, match=r"provisioned|created") as caught:
+        to().call("POST", "v1/x", body={})
+    assert "passes by itself" in caught.value.detail
+
+
+def test_an_api_that_is_switched_off_does_not_pass_by_itself(wire: Wire, to: To) -> None:
+    """Google's words for it speak of some minutes too; it has to be enabled."""
+    message = (
+        "Vertex AI API has not been used in project 1 before or it is disabled. Enable it by visiting x then "
+        "retry. If you enabled this API recently, wait a few minutes for the action to propagate and retry."
+    )
+    wire.always = refusal(403, message, canonical="PERMISSION_DENIED")
+    with pytest.raises(ForbiddenError, match="disabled"):
+        to().call("POST", "v1/x", body={})

@@ -126,7 +126,14 @@ def _accepted(job: JsonObject) -> Accepted:
 
 
 def _no_room(error: RateLimitedError) -> RateLimitedError:
-    """A 429 is waited out elsewhere, unless the quota is zero for good."""
-    if "quota is zero" in error.detail:
+    """A 429 is waited out elsewhere, unless waiting does not help."""
+    if error.again is None:
         return error
-    return NoCapacityError(error.summary, error.detail, status=error.status, reason=error.reason)
+    return NoCapacityError(
+        error.summary,
+        error.detail,
+        status=error.status,
+        reason=error.reason,
+        again=error.again,
+        named=error.named,
+    )

@@ -1,0 +1,136 @@
+"""A service without room: what is recorded, which command goes on, and that it does (design 2.9)."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from tests.cli.harness import PAIRS, Project, model, stack
+from tests.cli.test_tuning_job import job, posted, write_data
+
+QUOTA = "Quota exceeded for aiplatform.googleapis.com/global_concurrent_tuning_jobs."
+
+
+def refuse(
+    project: Project, times: int, delay: str = "", path: str = "tuningJobs$", message: str = QUOTA
+) -> None:
+    """Let so many creates meet a 429, with RetryInfo where a delay is given."""
+    details = [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay}] if delay else []
+    error = {"code": 429, "status": "RESOURCE_EXHAUSTED", "message": message, "details": details}
+    project.service.fault(
+        {"method": "POST", "path": path, "status": 429, "times": times, "body": {"error": error}}
+    )
+
+
+@pytest.fixture
+def jobs(project: Project) -> Project:
+    """With a tuning job, and a service of which both APIs are there."""
+    project.environ |= {"GOOGLE_VERTEX_BASE_URL": project.service.url, "RECONCILER_LAG_SECONDS": "1"}
+    write_data(project)
+    project.declare(stack("s"), job())
+    return project
+
+
+def candidate(project: Project) -> dict[str, Any]:
+    """The only record's candidate."""
+    (record,) = project.state()["resources"]
+    found: dict[str, Any] = record["candidate"]
+    return found
+
+
+def test_the_command_that_is_named_goes_on(jobs: Project) -> None:
+    """A 429 on the create: recorded as waiting, `wait` is named, and wait sends it once there is room."""
+    refuse(jobs, 99)
+    result = jobs.apply("--no-wait", expect=3)
+    assert "To go on: reconciler wait" in result.out
+    assert candidate(jobs)["waiting"] == "quota"
+    assert QUOTA in candidate(jobs)["waiting_said"]
+    assert jobs.state()["version"] == 2
+    jobs.service.heal()
+    result = jobs.run("wait", expect=0)
+    assert "trained" in result.out
+    assert posted(jobs.service) == 1
+    jobs.settled()
+
+
+def test_wait_asks_again_after_the_delay_that_is_named(jobs: Project) -> None:
+    """RetryInfo of 2 s, twice: apply asks again after 2 s each, and is done long before the usual 30."""
+    refuse(jobs, 2, "2s")
+    began = time.monotonic()
+    jobs.apply()
+    assert 4 <= time.monotonic() - began < 25
+    assert posted(jobs.service) == 1
+    jobs.settled()
+
+
+@pytest.mark.parametrize("delay", ["601s", "9" * 400 + "s"])
+def test_a_delay_that_nobody_waits_for_ends_the_address(jobs: Project, delay: str) -> None:
+    """Over ten minutes: 4 at once, with the service's words, and recorded as waiting for apply."""
+    refuse(jobs, 99, delay)
+    result = jobs.apply(expect=4)
+    assert QUOTA.rstrip(".") in result.err
+    assert "waiting" not in candidate(jobs)
+    jobs.service.heal()
+    result = jobs.run("wait", expect=3)
+    assert "`reconciler apply` does" in result.err
+    assert "To go on: reconciler apply" in result.err
+    assert posted(jobs.service) == 0
+    jobs.apply()
+    assert posted(jobs.service) == 1
+
+
+@pytest.mark.parametrize(
+    "command", [("state", "rm", "bot"), ("destroy", "--auto-approve", "--target", "bot")]
+)
+def test_what_waits_can_be_withdrawn(jobs: Project, command: tuple[str, ...]) -> None:
+    """After `state rm` or `destroy --target` wait sends nothing any more."""
+    refuse(jobs, 1)
+    jobs.apply("--no-wait", expect=3)
+    jobs.run(*command, expect=0)
+    assert "Nothing to wait for" in jobs.run("wait", expect=0).err
+    assert posted(jobs.service) == 0
+
+
+def test_wait_without_room_is_unfinished_and_names_itself(jobs: Project) -> None:
+    """--timeout while there is no room: 3, and `wait` again."""
+    refuse(jobs, 99)
+    jobs.apply("--no-wait", expect=3)
+    result = jobs.run("wait", "--timeout", "2s", expect=3)
+    assert "To go on: reconciler wait --timeout" not in result.out
+    assert "To go on: reconciler wait" in result.out
+
+
+def test_a_tuned_model_without_room_waits_too(project: Project) -> None:
+    """The Gemini API's 429 with a delay beyond the patience of one call: recorded, and sent by wait."""
+    project.declare(model("one"), model("two", pairs=PAIRS[:10]))
+    refuse(project, 2, "90s", path="tunedModels$", message="slower")
+    result = project.apply("--no-wait", expect=3)
+    assert "To go on: reconciler wait" in result.out
+    project.service.heal()
+    project.run("wait", expect=0)
+    assert project.service.creates() == 2
+    project.settled()
+
+
+def test_the_event_stream_names_the_way_on(jobs: Project) -> None:
+    """Apply --json: what is unfinished says which command goes on with it."""
+    refuse(jobs, 1)
+    records = jobs.apply("--no-wait", "--json", expect=3).records()
+    (skipped,) = [one for one in records if one["type"] == "apply_skipped"]
+    assert (skipped["hook"]["unfinished"], skipped["hook"]["resume"]) == (True, "wait")
+
+
+def test_service_agents_that_are_being_provisioned_pass(jobs: Project) -> None:
+    """Vertex AI's first use in a project: said to pass by itself; apply is what goes on."""
+    message = "Service agents are being provisioned (x). So please try again in a few minutes."
+    error = {"code": 400, "status": "FAILED_PRECONDITION", "message": message}
+    jobs.service.fault(
+        {"method": "POST", "path": "tuningJobs$", "status": 400, "times": 1, "body": {"error": error}}
+    )
+    result = jobs.apply("--no-wait", expect=3)
+    assert "passes by itself" in result.out
+    assert "To go on: reconciler apply" in result.out
+    jobs.apply()
+    assert posted(jobs.service) == 1

@@ -16,6 +16,7 @@ import hashlib
 import json
 import secrets
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
@@ -24,13 +25,17 @@ import requests
 from reconciler.backends import LockInfo, Stored
 from reconciler.backends.httpsession import open_session
 from reconciler.backends.network import CALL_TIMEOUT, CONNECT_TIMEOUT, TIMEOUT, check_address
+from reconciler.bounds import EXCERPT, LOCK, MB, STATE
 from reconciler.errors import (
     LockLostError,
+    NotJSONError,
     StateError,
     StateLockedError,
     StateMovedError,
     StateStoreError,
+    UsageError,
 )
+from reconciler.strictjson import loads
 from reconciler.transport import printable, seconds_of
 from reconciler.transport.deadline import bounded
 
@@ -40,6 +45,21 @@ _EMPTY_OK = 200
 _REDIRECTS = range(300, 400)
 _FLAG = 3
 """Characters; a shorter value in a query is no secret, and would take words out of a message."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Reply:
+    """What was answered, whole."""
+
+    status_code: int
+    reason: str
+    headers: Mapping[str, str]
+    content: bytes
+
+    @property
+    def ok(self) -> bool:
+        """Whether it is no error."""
+        return self.status_code < 400
 
 
 class HTTPBackend:
@@ -57,10 +77,11 @@ class HTTPBackend:
         def setting(name: str, default: str = "") -> str:
             return environ.get(f"TF_HTTP_{name}") or default
 
-        self._address, user, password = _without_login(address)
-        lock_address = _without_login(setting("LOCK_ADDRESS"))[0]
+        self._address, user, password = _without_login(address, "--state (RECONCILER_STATE)")
+        lock_address = _without_login(setting("LOCK_ADDRESS"), "TF_HTTP_LOCK_ADDRESS")[0]
         self._lock_address = lock_address
-        self._unlock_address = _without_login(setting("UNLOCK_ADDRESS", lock_address))[0]
+        unlock_address = setting("UNLOCK_ADDRESS", lock_address)
+        self._unlock_address = _without_login(unlock_address, "TF_HTTP_UNLOCK_ADDRESS")[0]
         self._update_method = setting("UPDATE_METHOD", "POST")
         self._lock_method = setting("LOCK_METHOD", "LOCK")
         self._unlock_method = setting("UNLOCK_METHOD", "UNLOCK")
@@ -174,7 +195,7 @@ class HTTPBackend:
 
     # ------------------------------------------------------------------------------------ the wire
 
-    def _lock(self, info: LockInfo) -> requests.Response:
+    def _lock(self, info: LockInfo) -> _Reply:
         if not self._lock_address:
             raise StateStoreError(
                 f"{self.place}: no address for locks is given, and without a lock nothing may be written",
@@ -183,12 +204,12 @@ class HTTPBackend:
             )
         return self._send(self._lock_method, self._lock_address, _json(info.to_json()))
 
-    def _unlock(self, document: Mapping[str, object]) -> requests.Response:
+    def _unlock(self, document: Mapping[str, object]) -> _Reply:
         return self._send(self._unlock_method, self._unlock_address, _json(document))
 
     def _send(
         self, method: str, url: str, data: bytes | None = None, headers: Mapping[str, str] | None = None
-    ) -> requests.Response:
+    ) -> _Reply:
         if data is not None:
             headers = {"Content-Type": "application/json", **(headers or {})}
         with bounded(self._seconds) as call:
@@ -201,13 +222,28 @@ class HTTPBackend:
                     allow_redirects=False,
                     verify=self._session.verify,  # said again, or REQUESTS_CA_BUNDLE would win over False
                     timeout=(CONNECT_TIMEOUT, TIMEOUT),
+                    stream=True,
                 )
+                with reply:
+                    content = self._content(reply)
             except requests.RequestException as error:
                 why = f"not within {self._seconds:g} s" if call.is_over else _reason(error)
                 raise self._silent(why) from error
             if call.is_over:
                 raise self._silent(f"not within {self._seconds:g} s")
-        return reply
+        return _Reply(reply.status_code, reply.reason or "", reply.headers, content)
+
+    def _content(self, reply: requests.Response) -> bytes:
+        """All that was answered, as far as any state goes; what is larger is not read."""
+        content = bytearray()
+        for chunk in reply.iter_content(MB):
+            content += chunk
+            if len(content) > STATE:
+                raise StateStoreError(
+                    f"{self.place}: the server of the state answers with more than {STATE // MB} MB",
+                    "No state is that large. Check the address.",
+                )
+        return bytes(content)
 
     def _silent(self, why: str) -> StateStoreError:
         return StateStoreError(
@@ -215,7 +251,7 @@ class HTTPBackend:
             "Check the address and the network. What was recorded before is unchanged.",
         )
 
-    def _check(self, reply: requests.Response, what: str) -> None:
+    def _check(self, reply: _Reply, what: str) -> None:
         status = reply.status_code
         if reply.ok and status not in _REDIRECTS:
             return
@@ -227,30 +263,31 @@ class HTTPBackend:
             detail = f"It redirects to {where}: if that is right, give that address."
         raise StateStoreError(f"{self.place}: cannot {what}: {status} {self._words(reply)}".rstrip(), detail)
 
-    def _words(self, reply: requests.Response) -> str:
+    def _words(self, reply: _Reply) -> str:
         """What the server says, without what we sent it: some repeat the request that they refuse."""
-        text = f"{reply.reason or ''}: {reply.text}" if reply.text.strip() else (reply.reason or "")
+        said = reply.content[:EXCERPT].decode(errors="replace")
+        text = f"{reply.reason}: {said}" if said.strip() else reply.reason
         for secret in self._secrets:
             text = text.replace(secret, "[hidden]")
         return printable(text)
 
 
 def _json(document: Mapping[str, object]) -> bytes:
-    return json.dumps(document).encode()
+    return json.dumps(document, allow_nan=False).encode()
 
 
 def _version(data: bytes) -> str:
     """Of the JSON's meaning: some servers store it in their own layout."""
-    with contextlib.suppress(ValueError):
-        data = json.dumps(json.loads(data), sort_keys=True).encode()
+    with contextlib.suppress(NotJSONError):
+        data = json.dumps(loads(data, most=STATE), sort_keys=True, allow_nan=False).encode()
     return hashlib.sha256(data).hexdigest()
 
 
-def _holder(reply: requests.Response) -> tuple[LockInfo, dict[str, Any]]:
+def _holder(reply: _Reply) -> tuple[LockInfo, dict[str, Any]]:
     """Whom a refusal names; read leniently, because servers differ."""
     try:
-        document = reply.json()
-    except ValueError:
+        document = loads(reply.content, most=LOCK)
+    except NotJSONError:
         document = {}
     if not isinstance(document, dict):
         document = {}
@@ -284,8 +321,16 @@ def _reason(error: requests.RequestException) -> str:
     return str(cause) or type(error).__name__
 
 
-def _without_login(url: str) -> tuple[str, str, str]:
-    parts = urlsplit(url)
+def _without_login(url: str, setting: str) -> tuple[str, str, str]:
+    """The address, user and password; UsageError that repeats none of it where it is no address."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # raises what no port can be
+    except ValueError as error:
+        raise UsageError(
+            f"{setting}: this is no address: its host or its port cannot be one",
+            "Write https://HOST/PATH; an IPv6 address stands in brackets, and a password is percent-encoded.",
+        ) from error
     login, at, host = parts.netloc.rpartition("@")
     user, _, password = login.partition(":")
     return urlunsplit(parts._replace(netloc=host)) if at else url, unquote(user), unquote(password)

@@ -57,7 +57,10 @@ class _Retry(Retry):
     """Waits no longer than TF_HTTP_RETRY_WAIT_MAX, whatever a Retry-After asks for."""
 
     def get_retry_after(self, response: urllib3.BaseHTTPResponse) -> float | None:
-        asked = super().get_retry_after(response)
+        try:
+            asked = super().get_retry_after(response)
+        except (ValueError, OverflowError, urllib3.exceptions.InvalidHeader):  # thousands of digits, no date
+            asked = self.backoff_max
         return None if asked is None else min(asked, self.backoff_max)
 
 

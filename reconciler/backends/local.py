@@ -23,16 +23,18 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
+from reconciler import bounds, files
 from reconciler.backends import LockInfo, Stored
 from reconciler.errors import (
     LockLostError,
+    NotJSONError,
     StateError,
     StateLockedError,
     StateMovedError,
     StateStoreError,
 )
+from reconciler.strictjson import loads
 
-_READ_LIMIT = 4096
 _NEW = os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
 _LOCK_FILE = os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
 """No link: it comes with the work tree, and would have any other file of ours emptied."""
@@ -73,7 +75,7 @@ class LocalBackend:
         """See Backend.read."""
         with self._named_errors("read"):
             try:
-                data = _bytes(self._path)
+                data = files.read(self._path, most=bounds.STATE)
             except FileNotFoundError:
                 return None
             return Stored(data, _version(data))
@@ -118,7 +120,7 @@ class LocalBackend:
             try:
                 document = {**info.to_json(), "Path": self.place, "PID": os.getpid()}
                 os.ftruncate(descriptor, 0)
-                os.pwrite(descriptor, json.dumps(document).encode() + b"\n", 0)
+                os.pwrite(descriptor, json.dumps(document, allow_nan=False).encode() + b"\n", 0)
             except BaseException:
                 os.close(descriptor)
                 raise
@@ -126,6 +128,9 @@ class LocalBackend:
 
     def _take(self) -> int:
         while True:
+            path = self._lock_path
+            with contextlib.suppress(FileNotFoundError):  # look first: opening some devices has effects
+                files.require_regular(path.stat(), path, most=bounds.LOCK)
             descriptor = self._open_lock()
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -250,14 +255,6 @@ def _remove(paths: list[Path]) -> None:
             path.unlink()
 
 
-def _bytes(path: Path) -> bytes:
-    """Of a regular file, without ever waiting for it: what stands there may come from a pull request."""
-    with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:  # noqa: PTH123
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError(errno.EINVAL, "it is not a regular file", str(path))
-        return file.read()
-
-
 def _sync_folder(folder: Path) -> None:
     """Make the rename itself durable, where the file system can."""
     try:
@@ -274,8 +271,8 @@ def _sync_folder(folder: Path) -> None:
 def _holder(descriptor: int) -> tuple[LockInfo, int | None]:
     """Who wrote the lock file; it may be half written at this moment."""
     try:
-        document = json.loads(os.pread(descriptor, _READ_LIMIT, 0))
-    except (OSError, ValueError):
+        document = loads(os.pread(descriptor, bounds.LOCK, 0), most=bounds.LOCK)
+    except (OSError, NotJSONError):
         document = {}
     if not isinstance(document, dict):
         document = {}

@@ -17,15 +17,18 @@ from typing import TYPE_CHECKING
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 
+from reconciler import bounds
 from reconciler.backends import LockInfo, Stored
 from reconciler.backends.lease import Watch, new_nonce
 from reconciler.errors import (
     LockLostError,
+    NotJSONError,
     StateError,
     StateLockedError,
     StateMovedError,
     StateStoreError,
 )
+from reconciler.strictjson import loads
 from reconciler.transport import printable
 
 if TYPE_CHECKING:
@@ -170,7 +173,7 @@ class ObjectBackend:
         """Whether the lock object is now ours as we want it: held by `holder`, or free."""
         nonce = new_nonce()
         document = holder.to_json() | {"Path": self.place} if holder else {"ID": ""}
-        data = json.dumps(document | {"Nonce": nonce, "Lease": self._lease}).encode()
+        data = json.dumps(document | {"Nonce": nonce, "Lease": self._lease}, allow_nan=False).encode()
         try:
             version = self._put(self._lock_key, data, expected)
         except _ConflictError:
@@ -187,15 +190,26 @@ class ObjectBackend:
         if stored is None:
             return None, "", self._lease
         try:
-            document = json.loads(stored.data)
-            nonce, lease = str(document["Nonce"]), float(document["Lease"])
-            info = LockInfo.from_json(document)
-        except (ValueError, KeyError, TypeError) as error:
-            raise StateStoreError(
-                f"{self.place}: the object {self._lock_key} beside the state is not a lock of ours",
-                "If nobody is running, delete that object and run the command again.",
-            ) from error
+            document = loads(stored.data, most=bounds.LOCK)
+        except NotJSONError as error:
+            raise self._no_lock() from error
+        if not isinstance(document, dict):
+            raise self._no_lock()
+        lease, nonce = document.get("Lease"), document.get("Nonce")
+        if (
+            not isinstance(lease, (int, float))
+            or not 1 <= lease <= bounds.DELAY
+            or not isinstance(nonce, str)
+        ):
+            raise self._no_lock()
+        info = LockInfo.from_json(document)
         return (info if info.id else None), nonce, lease
+
+    def _no_lock(self) -> StateStoreError:
+        return StateStoreError(
+            f"{self.place}: the object {self._lock_key} beside the state is not a lock of ours",
+            "If nobody is running, delete that object and run the command again.",
+        )
 
     def _refuse_unconditional_store(self, info: LockInfo) -> None:
         """Once in the life of a state: two writes that must be refused; some stores refuse only one."""
@@ -221,6 +235,12 @@ class ObjectBackend:
         with self._named_errors("read"):
             try:
                 result = obstore.get(self._store, key)
+                most = bounds.STATE if key == self._key else bounds.LOCK
+                if result.meta["size"] > most:
+                    raise StateStoreError(
+                        f"{self.place}: the object {key} is larger than {most // bounds.MB} MB",
+                        "No state and no lock is that large. Check the address.",
+                    )
                 data = bytes(result.bytes())
             except FileNotFoundError as error:
                 if any(sign in str(error) for sign in _NO_BUCKET):
@@ -261,12 +281,13 @@ class ObjectBackend:
 
 def _version(e_tag: str | None, version: str | None) -> str:
     """Both halves where there are both: GCS compares generations, the others etags."""
-    return json.dumps({key: one for key, one in (("e_tag", e_tag), ("version", version)) if one is not None})
+    both = {key: one for key, one in (("e_tag", e_tag), ("version", version)) if one is not None}
+    return json.dumps(both, allow_nan=False)
 
 
 def _short(text: str) -> str:
     """The server's own words, without a query (a signature may stand there), never long."""
-    text = text.replace(_NO_CREDENTIAL, "no valid credential: ")
+    text = text[: bounds.EXCERPT].replace(_NO_CREDENTIAL, "no valid credential: ")
     message = re.search(r"<Message>(.*?)</Message>|\"message\":\s*\"(.*?)\"", text, re.DOTALL)
     status = re.search(r"status code: (\d{3}[^:]*)", text)
     if message:

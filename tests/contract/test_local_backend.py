@@ -260,6 +260,51 @@ def test_a_state_that_is_no_file_is_neither_waited_for_nor_swallowed(tmp_path: P
         local(tmp_path).read()
 
 
+def test_a_lock_file_that_is_no_file_is_not_opened(tmp_path: Path) -> None:
+    """A pipe, a folder, or a file that no lock can be: it is looked at first, and left as it is."""
+    for what in ("fifo", "folder", "large"):
+        place = tmp_path / what / "default.lock"
+        place.parent.mkdir()
+        if what == "fifo":
+            os.mkfifo(place)
+        elif what == "folder":
+            place.mkdir()
+        else:
+            place.touch()
+            os.truncate(place, 1 << 40)
+        with pytest.raises(StateStoreError, match="cannot lock the state"):
+            local(place.parent).lock(ANN)
+    assert (tmp_path / "large" / "default.lock").stat().st_size == 1 << 40
+
+
+def test_a_state_of_a_terabyte_is_refused_by_looking(tmp_path: Path) -> None:
+    """Not a byte of it is read."""
+    place = tmp_path / "default.json"
+    place.touch()
+    os.truncate(place, 1 << 40)
+    with pytest.raises(StateStoreError, match="larger than 64 MB") as refused:
+        local(tmp_path).read()
+    assert f"Check {place}" in refused.value.detail
+
+
+def test_the_advice_names_a_path_and_no_descriptor(tmp_path: Path) -> None:
+    """Where the state is a folder, that folder is to be checked, not "11"."""
+    (tmp_path / "default.json").mkdir()
+    with pytest.raises(StateStoreError) as refused:
+        local(tmp_path).read()
+    assert refused.value.detail.startswith(f"Check {tmp_path / 'default.json'}, its permissions")
+
+
+@pytest.mark.parametrize("text", [b"[" * 100_000, b"9" * 5000, b"NaN", b"[]", b'{"Who": [1]}', b"\xff", b""])
+def test_nonsense_in_a_lock_file_hides_no_holder(tmp_path: Path, text: bytes) -> None:
+    """The kernel's lock counts, whatever the file says."""
+    backend = local(tmp_path)
+    backend.lock(ANN)
+    (tmp_path / "default.lock").write_bytes(text)
+    with pytest.raises(StateLockedError, match="locked by somebody"):
+        local(tmp_path).lock(BOB)
+
+
 @pytest.mark.parametrize(
     ("number", "fails"), [(errno.EINVAL, False), (errno.ENOTSUP, False), (errno.EIO, True)]
 )

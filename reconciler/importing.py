@@ -37,7 +37,7 @@ def import_model(operation: Operation, name: str, id: str) -> tuple[Record, Live
     if live is None:
         raise UsageError(
             f"{id} does not exist at {operation.context.endpoint}",
-            "Check the id, the project and the credential",
+            "Check the id, the project and location, and the credential",
         )
     records: list[Record] = []
 

@@ -37,6 +37,15 @@ if TYPE_CHECKING:
 
 _TRIES = 5
 _NO_CREDENTIAL = "The operation lacked valid authentication credentials for path "
+_REFUSED = re.compile(
+    r"status code: 403|\b403 Forbidden|PermissionDenied|AccessDenied|lacked the necessary priv"
+)
+_NEEDS = {
+    "gs": "roles/storage.objectUser on the bucket",
+    "s3": "s3:ListBucket on the bucket, and s3:GetObject and s3:PutObject on its objects",
+    "az": "the role Storage Blob Data Contributor on the container",
+}
+"""Scheme of the address to what its account must be granted; the locks are objects like the state."""
 _NO_BUCKET = ("NoSuchBucket", "specified bucket does not exist", "ContainerNotFound")
 
 
@@ -271,6 +280,13 @@ class ObjectBackend:
                 raise StateStoreError(
                     f"{self.place}: the bucket does not exist, or is another account's",
                     "Create it, or check the name given with --state.",
+                ) from error
+            if _REFUSED.search(text):
+                needs = _NEEDS[self.place.partition(":")[0]]
+                raise StateStoreError(
+                    f"{self.place}: cannot {verb} the state: {_short(text)}",
+                    f"Grant the account of this credential {needs}. A store may answer the same where "
+                    "there is none: check its name too. What was recorded before is unchanged.",
                 ) from error
             raise StateStoreError(
                 f"{self.place}: cannot {verb} the state: {_short(text)}",

@@ -305,6 +305,15 @@ class TokenHandler(Handler):
         self.reply(200, json.dumps(answer).encode(), {"Content-Type": "application/json"})
 
 
+class ForbiddingHandler(Handler):
+    """A store that lets nobody in."""
+
+    def do_GET(self) -> None:
+        """403, as a store says it that does not tell whether there is such a bucket."""
+        words = {"error": {"code": 403, "message": "no storage.objects.get access (or it may not exist)"}}
+        self.reply(403, json.dumps(words).encode())
+
+
 @contextmanager
 def running(handler: type[Handler]) -> Iterator[Server]:
     """The server in a thread of its own, until the end of the block."""

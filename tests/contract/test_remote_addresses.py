@@ -22,6 +22,7 @@ from tests.contract.backend import (
     put,
 )
 from tests.contract.servers import (
+    ForbiddingHandler,
     Server,
     TokenHandler,
     running,
@@ -92,6 +93,23 @@ def test_azure_without_any_credential_says_so(capfd: pytest.CaptureFixture[str])
     assert "\n" not in caught.value.summary
     assert len(caught.value.summary) < 400
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("url", "setting", "needs"),
+    [
+        ("gs://bucket/p", "STORAGE_EMULATOR_HOST", "roles/storage.objectUser on the bucket"),
+        ("s3://bucket/p", "AWS_ENDPOINT_URL_S3", "s3:ListBucket on the bucket"),
+    ],
+)
+def test_a_bucket_that_lets_nobody_in_says_what_to_grant(url: str, setting: str, needs: str) -> None:
+    """A 403 names the role, whose account needs it, and that there may be no such bucket."""
+    keys = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "us-east-1"}
+    with running(ForbiddingHandler) as server, pytest.raises(StateStoreError) as caught:
+        open_backend(url, environ={setting: server.url, **keys}).read()
+    assert "may not exist" in caught.value.summary
+    assert f"Grant the account of this credential {needs}" in caught.value.detail
+    assert "check its name too" in caught.value.detail
 
 
 def test_a_frozen_process_is_taken_over_and_cannot_do_harm_when_it_wakes(gcs: Server, tmp_path: Path) -> None:

@@ -115,7 +115,8 @@ class Bucket:
         except NotFoundError as error:
             raise ServiceError(
                 f"{content.shown} cannot be uploaded: {error.summary}",
-                f"Create the bucket: gcloud storage buckets create gs://{bucket}",
+                "Correct the Stack's spec.bucket, or create that bucket where the job runs: "
+                f"gcloud storage buckets create gs://{bucket} --location=LOCATION --project=PROJECT",
                 status=error.status,
                 reason=error.reason,
             ) from error

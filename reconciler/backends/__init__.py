@@ -15,6 +15,9 @@ from typing import Protocol
 from reconciler.errors import UsageError
 from reconciler.transport import printable
 
+UNKNOWN = "Whether it was written is not known; the next command finds out."
+"""What to say of a write that was answered badly or not at all, and cannot be looked for."""
+UNCHANGED = "What was recorded before is unchanged."
 LEASE = 60.0
 """Seconds after which a remote lock that was not renewed is void; RECONCILER_LOCK_LEASE overrides."""
 _SHORTEST_LEASE = 4.0

@@ -2,7 +2,8 @@
 
 GET reads (200; 204 and 404: none yet), POST ?ID=LOCK writes, LOCK and UNLOCK carry the lock's JSON, 423
 or 409 answers it with the holder's. The protocol has neither conditions nor leases, so a write is
-preceded by a look, under the lock, and a lock stays until somebody opens it. Rules: credentials go over
+preceded by a look, under the lock, and a lock stays until somebody opens it. A refused write is followed by
+another look, because some servers store what they then refuse. Rules: credentials go over
 TLS or to this machine; redirects are not followed; every request here is safe to repeat.
 
 https://developer.hashicorp.com/terraform/language/backend/http
@@ -22,7 +23,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsp
 
 import requests
 
-from reconciler.backends import LockInfo, Stored
+from reconciler.backends import UNCHANGED, UNKNOWN, LockInfo, Stored
 from reconciler.backends.httpsession import open_session
 from reconciler.backends.network import CALL_TIMEOUT, CONNECT_TIMEOUT, TIMEOUT, check_address
 from reconciler.bounds import EXCERPT, LOCK, MB, STATE
@@ -127,18 +128,36 @@ class HTTPBackend:
         parts = urlsplit(self._address)
         query = urlencode([*parse_qsl(parts.query, keep_blank_values=True), ("ID", self._held.id)])
         digest = base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
-        reply = self._send(
-            self._update_method, urlunsplit(parts._replace(query=query)), data, {"Content-MD5": digest}
-        )
-        if reply.status_code in _HELD:
-            holder, _ = _holder(reply)
-            raise LockLostError(
-                f"{self.place}: the server says that the lock {self._held.id} is not ours any more"
-                + (f": {holder} holds it" if holder.id else ""),
-                "Nothing was written. Run the command again.",
-            )
-        self._check(reply, "write the state")
+        address = urlunsplit(parts._replace(query=query))
+        try:
+            reply = self._send(self._update_method, address, data, {"Content-MD5": digest})
+        except StateStoreError as error:
+            raise StateStoreError(error.summary, f"Check the address and the network. {UNKNOWN}") from error
+        if not _is_success(reply):
+            self._raise_unless_stored(reply, self._held.id, _version(data), expected)
         return _version(data)
+
+    def _raise_unless_stored(self, reply: _Reply, held: str, written: str, expected: str | None) -> None:
+        """Look what became of a write that was refused, and believe the refusal as far as that shows it."""
+        is_stored, fate = False, UNKNOWN
+        with contextlib.suppress(StateStoreError):
+            stored = self.read()
+            version = stored.version if stored else None
+            is_stored, fate = version == written, "The state is another one by now: somebody wrote it."
+            if version == expected:
+                fate = f"Nothing was written. {UNCHANGED}"
+        holder = _holder(reply)[0] if reply.status_code in _HELD else None
+        if is_stored and (holder is None or holder.id in ("", held)):
+            return
+        if is_stored:
+            fate = "What was to be recorded is stored all the same."
+        if holder is not None and holder.id != held:
+            raise LockLostError(
+                f"{self.place}: the server says that the lock {held} is not ours any more"
+                + (f": {holder} holds it" if holder.id else ""),
+                f"{fate} Run the command again.",
+            )
+        self._check(reply, "write the state", fate)
 
     def lock(self, info: LockInfo) -> None:
         """See Backend.lock."""
@@ -248,19 +267,18 @@ class HTTPBackend:
     def _silent(self, why: str) -> StateStoreError:
         return StateStoreError(
             f"{self.place}: the server of the state does not answer: {why}",
-            "Check the address and the network. What was recorded before is unchanged.",
+            f"Check the address and the network. {UNCHANGED}",
         )
 
-    def _check(self, reply: _Reply, what: str) -> None:
+    def _check(self, reply: _Reply, what: str, detail: str = UNCHANGED) -> None:
         status = reply.status_code
-        if reply.ok and status not in _REDIRECTS:
+        if _is_success(reply):
             return
-        detail = "What was recorded before is unchanged."
         if status in (401, 403):
-            detail = "Check TF_HTTP_USERNAME and TF_HTTP_PASSWORD, and what they may do there."
+            detail = f"Check TF_HTTP_USERNAME and TF_HTTP_PASSWORD, and what they may do there. {detail}"
         elif status in _REDIRECTS:
             where = _host(reply.headers.get("Location", ""))
-            detail = f"It redirects to {where}: if that is right, give that address."
+            detail = f"It redirects to {where}: if that is right, give that address. {detail}"
         raise StateStoreError(f"{self.place}: cannot {what}: {status} {self._words(reply)}".rstrip(), detail)
 
     def _words(self, reply: _Reply) -> str:
@@ -270,6 +288,10 @@ class HTTPBackend:
         for secret in self._secrets:
             text = text.replace(secret, "[hidden]")
         return printable(text)
+
+
+def _is_success(reply: _Reply) -> bool:
+    return reply.ok and reply.status_code not in _REDIRECTS
 
 
 def _json(document: Mapping[str, object]) -> bytes:

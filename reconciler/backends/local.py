@@ -24,7 +24,7 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 from reconciler import bounds, files
-from reconciler.backends import LockInfo, Stored
+from reconciler.backends import UNCHANGED, LockInfo, Stored
 from reconciler.errors import (
     LockLostError,
     NotJSONError,
@@ -102,6 +102,7 @@ class LocalBackend:
             except BaseException:
                 _remove([temporary])
                 raise
+        with self._named_errors("secure", "It was written, but a power failure may undo that."):
             _sync_folder(path.parent)
         return _version(data)
 
@@ -203,14 +204,14 @@ class LocalBackend:
             return False
 
     @contextlib.contextmanager
-    def _named_errors(self, verb: str) -> Iterator[None]:
+    def _named_errors(self, verb: str, fate: str = UNCHANGED) -> Iterator[None]:
         try:
             yield
         except OSError as error:
             raise StateStoreError(
                 f"{self.place}: cannot {verb} the state: {error.strerror or error}",
                 f"Check {self._named_by(error)}, its permissions and the free space, or give "
-                "another folder with --state. What was recorded before is unchanged.",
+                f"another folder with --state. {fate}",
             ) from error
 
     def _named_by(self, error: OSError) -> str:

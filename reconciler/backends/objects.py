@@ -18,7 +18,7 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 
 from reconciler import bounds
-from reconciler.backends import LockInfo, Stored
+from reconciler.backends import UNCHANGED, UNKNOWN, LockInfo, Stored
 from reconciler.backends.lease import Watch, new_nonce
 from reconciler.errors import (
     LockLostError,
@@ -46,6 +46,7 @@ _NEEDS = {
     "az": "the role Storage Blob Data Contributor on the container",
 }
 """Scheme of the address to what its account must be granted; the locks are objects like the state."""
+_CHECK = "Check the network, the name of the bucket, and that the credential may read and write its objects."
 _NO_BUCKET = ("NoSuchBucket", "specified bucket does not exist", "ContainerNotFound")
 
 
@@ -99,7 +100,7 @@ class ObjectBackend:
     def write(self, data: bytes, *, expected: str | None) -> str:
         """See Backend.write."""
         try:
-            return self._put(self._key, data, expected)
+            return self._put_or_find(self._key, data, expected)
         except _ConflictError:
             raise StateMovedError(
                 f"{self.place}: the state is not the one that was read: somebody else wrote it meanwhile",
@@ -184,12 +185,9 @@ class ObjectBackend:
         document = holder.to_json() | {"Path": self.place} if holder else {"ID": ""}
         data = json.dumps(document | {"Nonce": nonce, "Lease": self._lease}, allow_nan=False).encode()
         try:
-            version = self._put(self._lock_key, data, expected)
+            version = self._put_or_find(self._lock_key, data, expected)
         except _ConflictError:
-            stored = self._get(self._lock_key)
-            if stored is None or stored.data != data:
-                return False
-            version = stored.version
+            return False
         if holder:
             self._held = (holder.id, version)
         return True
@@ -257,6 +255,26 @@ class ObjectBackend:
                 return None
             return Stored(data, _version(result.meta["e_tag"], result.meta["version"]))
 
+    def _put_or_find(self, key: str, data: bytes, expected: str | None) -> str:
+        """`_put`, but a refusal is believed only where the object is not what was to be written."""
+        try:
+            return self._put(key, data, expected)
+        except (_ConflictError, StateStoreError) as error:
+            if isinstance(error, StateStoreError) and not _was_answered(error):
+                raise
+            try:
+                stored = self._get(key)
+            except StateStoreError as unread:
+                said = error if isinstance(error, StateStoreError) else unread
+                told = said.detail.replace(UNCHANGED, UNKNOWN)
+                raise StateStoreError(said.summary, told) from said.__cause__
+            if stored is not None and stored.data == data:
+                return stored.version
+            if isinstance(error, StateStoreError) and (stored.version if stored else None) == expected:
+                known = error.detail.replace(UNKNOWN, UNCHANGED)
+                raise StateStoreError(error.summary, known) from error.__cause__
+            raise
+
     def _put(self, key: str, data: bytes, expected: str | None) -> str:
         mode: PutMode = "create" if expected is None else json.loads(expected)
         with self._named_errors("write"):
@@ -276,6 +294,7 @@ class ObjectBackend:
             yield
         except (BaseError, OSError, ValueError, TimeoutError) as error:
             text = str(error).partition("\n\nDebug source")[0]
+            fate = UNKNOWN if verb == "write" else UNCHANGED
             if any(sign in text for sign in _NO_BUCKET):
                 raise StateStoreError(
                     f"{self.place}: the bucket does not exist, or is another account's",
@@ -286,13 +305,17 @@ class ObjectBackend:
                 raise StateStoreError(
                     f"{self.place}: cannot {verb} the state: {_short(text)}",
                     f"Grant the account of this credential {needs}. A store may answer the same where "
-                    "there is none: check its name too. What was recorded before is unchanged.",
+                    f"there is none: check its name too. {fate}",
                 ) from error
             raise StateStoreError(
                 f"{self.place}: cannot {verb} the state: {_short(text)}",
-                "Check the network, the name of the bucket, and that the credential may read and write its "
-                "objects. What was recorded before is unchanged.",
+                f"{_CHECK} {fate}",
             ) from error
+
+
+def _was_answered(error: StateStoreError) -> bool:
+    """Whether the store said something, so that it can be asked what it did."""
+    return "status code: " in str(error.__cause__)
 
 
 def _version(e_tag: str | None, version: str | None) -> str:

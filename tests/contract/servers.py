@@ -35,6 +35,8 @@ class Faults:
         """What is said to them."""
         self.lose_replies_of: list[str] = []
         """Methods: the next request of each is carried out and its answer never sent."""
+        self.lies: list[tuple[str, int, bytes]] = []
+        """Method, status, body: the next request of that method is carried out, and so answered."""
         self.requests: list[str] = []
 
 
@@ -86,6 +88,10 @@ class Handler(BaseHTTPRequestHandler):
             lost = self.command in faults.lose_replies_of
             if lost:
                 faults.lose_replies_of.remove(self.command)
+            lie = next((one for one in faults.lies if one[0] == self.command), None)
+            if lie and not lost:
+                faults.lies.remove(lie)
+                _, status, body = lie
         if lost:
             self.close_connection = True
             return

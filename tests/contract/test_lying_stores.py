@@ -1,0 +1,164 @@
+"""Stores that do one thing and say another: what was stored counts, and no more is said than is known."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from reconciler.backends import Backend
+from reconciler.errors import LockLostError, StateError, StateMovedError, StateStoreError
+from reconciler.model import Address
+from reconciler.state import Model, Record
+from reconciler.statemgr import StateManager
+from tests.contract.backend import ANN, BOB
+from tests.contract.servers import Server
+from tests.contract.sites import http, remote
+
+OURS, THEIRS = json.dumps(ANN.to_json()).encode(), json.dumps(BOB.to_json()).encode()
+DATA = b'{"serial": 1}'
+REFUSALS = [400, 403, 404, 409, 412, 423, 500, 502, 503]
+
+
+def refused(backend: Backend, data: bytes = DATA, expected: str | None = None) -> StateError:
+    """How a write is refused."""
+    with pytest.raises(StateError) as caught:
+        backend.write(data, expected=expected)
+    return caught.value
+
+
+def locked(server: Server) -> Backend:
+    """A client that holds the lock and does not try again by itself."""
+    backend = http(server, RETRY_MAX="0")
+    backend.lock(ANN)
+    return backend
+
+
+@pytest.mark.parametrize("status", [303, *REFUSALS])
+@pytest.mark.parametrize("words", [OURS, b"", b"no JSON", b"[]"], ids=["ours", "empty", "text", "list"])
+def test_http_stored_and_refused_is_stored(terraform: Server, status: int, words: bytes) -> None:
+    """Whatever a server says of a write: if it is there, and nobody else is named, it is done."""
+    backend = locked(terraform)
+    terraform.faults.lies.append(("POST", status, words))
+    version = backend.write(DATA, expected=None)
+    stored = backend.read()
+    assert stored is not None
+    assert (stored.data, stored.version) == (DATA, version)
+    assert backend.write(b'{"serial": 2}', expected=version)
+
+
+def test_a_commit_survives_a_409_that_was_no_conflict(terraform: Server) -> None:
+    """The run goes on with its own lock, and its later commits follow."""
+    manager = StateManager(http(terraform), operation="apply", who="ann")
+    with manager.locked() as session:
+        holder = json.dumps(terraform.holder).encode()
+        terraform.faults.lies.append(("POST", 409, holder))
+        state = session.state.put(Record(Address("TunedModel", "a"), Model("a-id")))
+        session.commit(state)
+        session.commit(state.put(Record(Address("TunedModel", "b"), Model("b-id"))))
+        assert session.state.serial == 2
+    assert terraform.holder is None
+
+
+def test_http_stored_and_somebody_elses_lock_is_told_as_both(terraform: Server) -> None:
+    """The lock is lost, and that the write arrived is said."""
+    backend = locked(terraform)
+    terraform.faults.lies.append(("POST", 409, THEIRS))
+    error = refused(backend)
+    assert isinstance(error, LockLostError)
+    assert "not ours any more: " in error.summary
+    assert "stored all the same" in error.detail
+    assert "Nothing was written" not in error.detail
+    stored = backend.read()
+    assert stored is not None
+    assert stored.data == DATA
+
+
+@pytest.mark.parametrize("status", [400, 403, 500])
+def test_http_refused_and_not_stored_is_said_to_be_unchanged(terraform: Server, status: int) -> None:
+    """What was looked for and not found is told: nothing was written."""
+    backend = locked(terraform)
+    terraform.faults.refuse[:] = [0, status]
+    error = refused(backend)
+    assert isinstance(error, StateStoreError)
+    assert "Nothing was written. What was recorded before is unchanged." in error.detail
+
+
+def test_http_refused_in_our_own_name_is_no_lost_lock(terraform: Server) -> None:
+    """A server that names our own lock as the reason, and stores nothing, has failed; nobody has taken it."""
+    backend = locked(terraform)
+    terraform.faults.words = OURS
+    terraform.faults.refuse[:] = [0, 409]
+    error = refused(backend)
+    assert isinstance(error, StateStoreError)
+    assert "Nothing was written" in error.detail
+    assert backend.write(DATA, expected=None)
+
+
+def test_http_another_run_without_the_write_is_a_lost_lock(terraform: Server) -> None:
+    """The lock is lost, and nothing was written: that was looked for."""
+    backend = locked(terraform)
+    terraform.holder = BOB.to_json()
+    error = refused(backend)
+    assert isinstance(error, LockLostError)
+    assert "Nothing was written" in error.detail
+
+
+@pytest.mark.parametrize("holder", [OURS, THEIRS])
+def test_http_what_cannot_be_looked_for_is_not_known(terraform: Server, holder: bytes) -> None:
+    """The write is refused and the state cannot be read: nothing is claimed."""
+    backend = locked(terraform)
+    terraform.faults.words = holder
+    terraform.faults.refuse[:] = [0, 409, 500]
+    error = refused(backend)
+    assert "is not known" in error.detail
+    assert "Nothing was written" not in error.detail
+    assert "unchanged" not in error.detail
+
+
+def test_http_a_lost_answer_is_not_called_a_failed_write(terraform: Server) -> None:
+    """No answer came: the write may have arrived, and did; the message leaves it open."""
+    backend = locked(terraform)
+    terraform.faults.lose_replies_of[:] = ["POST"]
+    error = refused(backend)
+    assert "is not known" in error.detail
+    assert "unchanged" not in error.detail
+    stored = backend.read()
+    assert stored is not None
+
+
+@pytest.mark.parametrize("status", [400, 403, 409, 412, 500, 503])
+def test_a_bucket_that_stores_and_refuses_has_stored(gcs: Server, status: int) -> None:
+    """The object is read back: what is there was written, whatever was said."""
+    backend = remote("gs://bucket", {"STORAGE_EMULATOR_HOST": gcs.url}).open()
+    backend.lock(ANN)
+    gcs.faults.lies.append(("PUT", status, b"<Error/>"))
+    version = backend.write(DATA, expected=None)
+    gcs.faults.lies.append(("PUT", status, b"<Error/>"))
+    version = backend.write(b'{"serial": 2}', expected=version)
+    stored = backend.read()
+    assert stored is not None
+    assert (stored.data, stored.version) == (b'{"serial": 2}', version)
+    gcs.faults.lies.append(("PUT", status, b"<Error/>"))
+    backend.unlock(ANN)
+    backend.lock(BOB)
+    assert gcs.faults.lies == []
+
+
+def test_a_bucket_that_refuses_and_stores_nothing_says_so(gcs: Server) -> None:
+    """A 403 that is one: read back, nothing is there, and what was recorded is unchanged."""
+    backend = remote("gs://bucket", {"STORAGE_EMULATOR_HOST": gcs.url}).open()
+    backend.lock(ANN)
+    gcs.faults.refuse[:] = [403]
+    error = refused(backend)
+    assert isinstance(error, StateStoreError)
+    assert "What was recorded before is unchanged." in error.detail
+    gcs.faults.refuse[:] = [403, 403]
+    unknown = refused(backend)
+    assert "is not known" in unknown.detail
+    assert gcs.faults.refuse == []
+    assert isinstance(refused(backend, b"2", expected='{"version": "7"}'), StateMovedError)
+    gcs.faults.lies.append(("GET", 403, b"<Error/>"))
+    unread = refused(backend, b"2", expected='{"version": "7"}')
+    assert isinstance(unread, StateStoreError)
+    assert "is not known" in unread.detail

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import NoReturn
 
+from reconciler.manifests import lookalikes
 from reconciler.manifests.data_rows import Blanks, RefusedError, Row, described_json, example, raiser
 from reconciler.manifests.problems import Place
 from reconciler.model import Example
@@ -115,7 +116,7 @@ def json_rows(path: str, text: str, read: Callable[[object], Example] = example)
     if not text.strip():
         return
     try:
-        items = _unwrapped(_DECODER.decode(text))
+        items = _unwrapped(_DECODER.decode(text), chat=read is not example)
     except json.JSONDecodeError as error:
         yield (
             Place(path, error.lineno, error.colno),
@@ -144,11 +145,14 @@ def _whole_advice(text: str, error: json.JSONDecodeError) -> str:
     return "Correct it there."
 
 
-def _unwrapped(document: object) -> list[object]:
+def _unwrapped(document: object, *, chat: bool) -> list[object]:
     """The list in {"examples": {"examples": [...]}}, {"examples": [...]} or [...]; raises RefusedError."""
     for _ in range(2):
         if isinstance(document, dict):
             if set(document) != {"examples"}:
+                named = lookalikes.name_row(document.keys() - {"examples"}, chat=chat)
+                if named is not None:
+                    raise RefusedError(*named)
                 keys = ", ".join(repr(key) for key in list(document)[:5])
                 raise RefusedError(
                     f"the object has the keys {keys}" if keys else "the object is empty",

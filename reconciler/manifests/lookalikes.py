@@ -72,6 +72,12 @@ _COLUMNS: Mapping[str, str] = {
     **dict.fromkeys((*_INPUTS, "text_input", "textinput"), "text_input"),
     **dict.fromkeys((*_OUTPUTS, "output"), "output"),
 }
+KEY_HINTS: Mapping[str, str] = {
+    **{name: f"Write {column}." for name, column in _COLUMNS.items() if name != column},
+    "messages": "Write text_input and output: one question and its answer.",
+    "contents": "Write text_input and output, or declare kind: TuningJob with a file.",
+}
+"""Key of an inline example as other tools call it, in snake_case, to what to write."""
 _INDEX = re.compile(r"(?:Unnamed: ?\d*|__index_level_\d+__|index)?", re.ASCII)
 
 

@@ -26,6 +26,7 @@ from reconciler.manifests.declared import (
     refusal,
 )
 from reconciler.manifests.envelope import ModelEnvelope
+from reconciler.manifests.lookalikes import KEY_HINTS
 from reconciler.manifests.placed import YamlList, YamlMap, locate, value_at
 from reconciler.manifests.problems import Place, Problems
 from reconciler.manifests.spelling import spelled_path
@@ -114,7 +115,7 @@ class Hyperparameters(Declared):
 class DeclaredExample(Declared):
     """One training pair; text only, as written."""
 
-    HINTS: ClassVar = {"input": "Write text_input.", "prompt": "Write text_input."}
+    HINTS: ClassVar = KEY_HINTS
 
     text_input: str
     output: Annotated[str, WithJsonSchema({"type": "string", "minLength": 1})]

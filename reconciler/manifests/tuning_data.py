@@ -21,6 +21,7 @@ FREE_VALIDATION = 1_000
 VALIDATION_PERCENT = 30
 
 _OBJECT = r"gs://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]/[^\x00-\x1f]{1,1024}"
+_NO_JSONL = (".csv", ".tsv", ".json", ".gz", ".zip", ".parquet", ".xlsx", ".txt")
 _DATA_SET = r"projects/[A-Za-z0-9:._-]+/locations/[a-z0-9-]+/datasets/[A-Za-z0-9_-]+"
 
 
@@ -56,10 +57,20 @@ def data_sets(
 def _data_set(written: str, field: str, place: Place, found: DataSets, problems: Problems) -> DataSet | None:
     if written.startswith("gs:"):
         if re.fullmatch(_OBJECT, written, re.ASCII):
+            if written.lower().endswith(_NO_JSONL):
+                problems.warning(
+                    place,
+                    f"{written}: by its name it is no JSONL, which is what the service reads there",
+                    "Name the data as a file beside the manifest: it is converted and uploaded.",
+                )
             return DataSet("", 0, 0, shown=written, field=field, uri=written)
         problems.error(place, f"{written} is not the address of an object", "Write gs://BUCKET/NAME.jsonl.")
         return None
     spec, _, key = field.partition(".")
+    address = re.fullmatch(r"https://storage\.(?:googleapis|cloud\.google)\.com/([^?#]+)", written, re.ASCII)
+    if address is not None:
+        problems.error(place, f"{written} is an address for browsers", f"Write gs://{address[1]}.")
+        return None
     if re.fullmatch(_DATA_SET, written, re.ASCII):
         if spec == PREFERENCE:
             problems.error(

@@ -357,3 +357,33 @@ def test_memory_does_not_grow_with_a_file(workspace: Path, name: str) -> None:
         assert tracemalloc.get_traced_memory()[1] < 2_000_000
     finally:
         tracemalloc.stop()
+
+
+def test_an_address_for_browsers_is_told_as_gs(workspace: Path, refused: Refused) -> None:
+    """A bucket's https address comes with the gs:// address of the same object."""
+    declare(workspace, "{}")
+    manifest = workspace / "manifests" / "job.yaml"
+    url = "https://storage.cloud.google.com/data-1/train.jsonl"
+    manifest.write_text(manifest.read_text().replace("d.jsonl", url))
+    (problem,) = refused()
+    assert problem.detail == "Write gs://data-1/train.jsonl."
+
+
+@pytest.mark.parametrize(
+    ("name", "warned"), [("train.csv", True), ("train.JSON", True), ("train.jsonl", False)]
+)
+def test_an_object_that_is_no_jsonl_by_its_name_is_a_warning(
+    workspace: Path, load_manifests: Load, name: str, *, warned: bool
+) -> None:
+    """What the service reads in a bucket is JSONL; another name is told before it is paid for."""
+    declare(workspace, "{}")
+    manifest = workspace / "manifests" / "job.yaml"
+    manifest.write_text(manifest.read_text().replace("d.jsonl", f"gs://data-1/{name}"))
+    assert any("no JSONL" in one.summary for one in load_manifests().warnings) == warned
+
+
+def test_one_object_of_another_form_is_named_in_json_too(workspace: Path, refused: Refused) -> None:
+    """A .json file that holds one OpenAI chat is called that."""
+    declare(workspace, json.dumps({"messages": []}), name="d.json")
+    (problem,) = refused()
+    assert "OpenAI's chat form" in problem.summary

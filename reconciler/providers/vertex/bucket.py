@@ -75,7 +75,7 @@ class Bucket:
         except NotFoundError:
             return None
         if found.get("name", name) != name or found.get("bucket", bucket) != bucket:
-            raise about_another("GET", uri, f"gs://{found.get('bucket')}/{found.get('name')}")
+            raise about_another("GET", uri, f"gs://{text_of(found, 'bucket')}/{text_of(found, 'name')}")
         return found
 
     def put(self, data: DataSet, examples: Iterable[Example]) -> str:

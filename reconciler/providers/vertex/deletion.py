@@ -152,7 +152,7 @@ class Deletion:
                 raise about_another("operations", name, operation.get("name"))
         error = as_object(operation.get("error"), path, "error")
         if error and error.get("code") != _NOT_FOUND:
-            said = printable(text_of(error, "message")) or f"code {error.get('code')}"
+            said = printable(text_of(error, "message")) or codec.NO_REASON
             raise ServiceError(
                 f"{method} {path} failed: {said}", "Run the command again: it goes on where this one stopped."
             )

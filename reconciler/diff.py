@@ -1,33 +1,22 @@
 """Declared against live or recorded, field by field; the one door to deepdiff.
 
-Rule: only what is declared is compared. A field that the manifest does not set is the server's own,
-and numbers that the service keeps as float32 are equal when their float32 is.
+Rule: only what is declared is compared, by what it means (`identity.meaning`). A field that the manifest
+does not set is the server's own, and one that is declared empty equals one that the service does not show.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from reconciler.identity import float32
-from reconciler.kind import Field, FieldType, OnChange
+from reconciler.identity import meaning
+from reconciler.kind import Field, OnChange
 from reconciler.model import Attributes, Permission, Value
 from reconciler.plan.values import FieldChange, PermissionChange
 
 
-def comparable(field: Field, value: Value) -> Value:
-    """The value as the service keeps it, so that == means the same."""
-    if field.type is FieldType.FLOAT32 and isinstance(value, (int, float)):
-        return float32(value)
-    if field.type in {FieldType.INTEGERS, FieldType.STRINGS} and isinstance(value, tuple):
-        return tuple(sorted(set(value), key=str))
-    return value
-
-
 def same(field: Field, one: Value | None, other: Value | None) -> bool:
-    """Whether two values of a field are the same to the service; None is only like None."""
-    if one is None or other is None:
-        return one is other
-    return comparable(field, one) == comparable(field, other)
+    """Whether two values of a field mean the same to the service; None is one that is absent."""
+    return meaning(field, one) == meaning(field, other)
 
 
 def declared_changes(
@@ -43,8 +32,8 @@ def declared_changes(
     """
     skipped = frozenset(ignore)
     paths = [p for p in after if fields[p].on_change is OnChange.UPDATE and p not in skipped]
-    new = {path: comparable(fields[path], after[path]) for path in paths}
-    old = {path: comparable(fields[path], before[path]) for path in paths if path in before}
+    new = {path: meaning(fields[path], after[path]) for path in paths}
+    old = {path: meaning(fields[path], before.get(path)) for path in paths}
     if new == old:  # the common case at a thousandth of DeepDiff's cost
         return ()
     from deepdiff import DeepDiff
@@ -54,7 +43,7 @@ def declared_changes(
     return tuple(
         FieldChange(path, before.get(path), after[path])
         for path in sorted(moved, key=str)
-        if path not in old or old[path] != new[path]  # to DeepDiff, 40 and 40.0 differ
+        if old[path] != new[path]  # to DeepDiff, 40 and 40.0 differ
     )
 
 
@@ -66,12 +55,12 @@ def immutable_changes(
     What was sent counts, because the service may write a value in another form; what is live counts,
     because a default that is now written out is no change.
     """
-    shown = live or {}
+    shown = sent if live is None else live
     return tuple(
         FieldChange(path, shown.get(path, sent.get(path)), value, forces_replacement=True)
         for path, value in sorted(after.items())
         if fields[path].on_change is OnChange.REPLACE
-        and not same(fields[path], value, sent.get(path))
+        and not (path in sent and same(fields[path], value, sent[path]))
         and not same(fields[path], value, shown.get(path))
     )
 

@@ -10,8 +10,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 import struct
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 
 from reconciler.kind import Field, FieldType
 from reconciler.model import Attributes, Desired, Example, Value
@@ -40,6 +42,60 @@ def float32(number: float) -> float:
 def float32_hex(number: float) -> str:
     """The bits of the float32, 8 hexadecimal digits: the same however the number was written."""
     return struct.pack(">f", number).hex()
+
+
+@cache
+def _beginning(prefixes: tuple[str, ...]) -> re.Pattern[str]:
+    steps = "|".join(re.escape(one).replace(r"\*", "[^/]+") for one in prefixes if one)
+    return re.compile(f"(?:{steps})")
+
+
+def comparable(field: Field, value: Value) -> Value:
+    """The value as the service takes it, so that == means the same."""
+    match field.type:
+        case FieldType.FLOAT32 if isinstance(value, (int, float)):
+            return float32(value)
+        case FieldType.INTEGERS | FieldType.STRINGS if isinstance(value, tuple):
+            return tuple(sorted(set(value), key=str))
+        case FieldType.STRING if isinstance(value, str) and field.prefixes:
+            found = _beginning(field.prefixes).match(value)
+            return value[found.end() :] if found else value
+        case FieldType.JSON if isinstance(value, str):
+            return _comparable_json(field, value)
+        case _:
+            return value
+
+
+def meaning(field: Field, value: Value | None) -> Value | None:
+    """The same, and None for what counts as absent."""
+    found = None if value is None else comparable(field, value)
+    return None if found == field.absent and type(found) is type(field.absent) else found
+
+
+def _comparable_json(field: Field, text: str) -> str:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):  # of a state that somebody wrote by hand
+        return text
+    return canonical(_pruned(field, found)).decode(errors="surrogatepass")
+
+
+def _pruned(field: Field, value: object) -> object:
+    """Without what proto3 leaves out: false, zero and empty."""
+    if isinstance(value, dict):
+        pruned = {key: one if key in field.verbatim else _pruned(field, one) for key, one in value.items()}
+        kept = field.counted | field.verbatim
+        return {key: one for key, one in pruned.items() if key in kept or one not in _EMPTY}
+    if isinstance(value, list):
+        return [_pruned(field, one) for one in value]
+    if isinstance(value, float):
+        rounded = float32(value) if abs(value) < _FLOAT32_LIMIT else value
+        return int(rounded) if rounded.is_integer() else rounded
+    return value
+
+
+_EMPTY: tuple[object, ...] = (None, False, "", [], {})  # 0 == False
+_FLOAT32_LIMIT = 3e38
 
 
 def canonical_example(example: Example) -> bytes:

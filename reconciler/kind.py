@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from reconciler.model import Scalar
+
 
 class OnChange(StrEnum):
     """What a difference in a field leads to."""
@@ -28,6 +30,8 @@ class FieldType(StrEnum):
     BOOLEAN = "boolean"
     STRINGS = "strings"
     """A set of texts: order means nothing. A map is one of KEY=VALUE."""
+    JSON = "json"
+    """The text of a JSON object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +42,22 @@ class Field:
         path: snake_case, dotted.
         type: how to compare.
         on_change: update in place, or replace.
-        role: which part of the identity it is ("source", "hyperparameter"), "" for none.
+        role: which part of the identity it is ("source", "checkpoint", "hyperparameter"), "" for none.
+        absent: what the service takes it for where it is absent: an empty value or a fixed, documented
+            default. None where zero is a value too, or where the service chooses.
+        prefixes: what a value may begin with and mean the same; `*` is any one step of a path.
+        counted: of JSON, the keys whose value counts even where it is false, zero or empty.
+        verbatim: of JSON, the keys under which everything counts.
     """
 
     path: str
     type: FieldType
     on_change: OnChange
     role: str = ""
+    absent: Scalar | tuple[()] | None = None
+    prefixes: tuple[str, ...] = ()
+    counted: frozenset[str] = frozenset()
+    verbatim: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler import diff
-from reconciler.identity import float32
+from reconciler.identity import canonical, comparable, float32
+from reconciler.kind import Kind
 from reconciler.model import Attributes, Permission, Value
 from reconciler.plan.values import FieldChange, PermissionChange
 from reconciler.providers.gemini.fields import BASE_MODEL, HYPERPARAMETERS, TUNED_MODEL
+from reconciler.providers.vertex.fields import TUNING_JOB
 from tests import worlds
 
 FIELDS = TUNED_MODEL.fields
@@ -32,11 +34,13 @@ mutable = st.fixed_dictionaries({}, optional=values)
 def test_every_declared_difference_is_found_and_no_other(live: Attributes, declared: Attributes) -> None:
     """A path is changed exactly where its own two values differ, whatever stands beside it."""
     found = {one.path: one for one in diff.declared_changes(live, declared, FIELDS)}
+    empty: Attributes = {"display_name": "", "description": "", "reader_project_numbers": ()}
+    absent = object()
     different = {
         path
         for path, value in declared.items()
-        if path not in live
-        or diff.comparable(FIELDS[path], live[path]) != diff.comparable(FIELDS[path], value)
+        if comparable(FIELDS[path], value)
+        != (comparable(FIELDS[path], live[path]) if path in live else empty.get(path, absent))
     }
     assert found.keys() == different
     for path, change in found.items():
@@ -119,6 +123,10 @@ def test_without_a_live_model_what_was_sent_decides() -> None:
         ("top_k", 40, 41, False),
         ("display_name", "a", "a ", False),
         (BASE_MODEL, "models/a", "models/A", False),
+        (BASE_MODEL, "models/a", "a", True),
+        (BASE_MODEL, "models/a", "publishers/google/models/a", True),
+        (BASE_MODEL, "models/a", "projects/p/locations/us-central1/publishers/google/models/a", True),
+        (BASE_MODEL, "models/a", "models/models/a", False),
     ],
 )
 def test_sameness_is_the_services(path: str, one: Value, other: Value, *, equal: bool) -> None:
@@ -127,6 +135,92 @@ def test_sameness_is_the_services(path: str, one: Value, other: Value, *, equal:
     assert diff.same(FIELDS[path], other, one) is equal
     assert not diff.same(FIELDS[path], one, None)
     assert diff.same(FIELDS[path], None, None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "empty"),
+    [
+        (TUNED_MODEL, "description", ""),
+        (TUNED_MODEL, "display_name", ""),
+        (TUNED_MODEL, "reader_project_numbers", ()),
+        (TUNING_JOB, "description", ""),
+        (TUNING_JOB, "labels", ()),
+        (TUNING_JOB, "service_account", ""),
+        (TUNING_JOB, "encryption_spec.kms_key_name", ""),
+        (TUNING_JOB, "pre_tuned_model.checkpoint_id", ""),
+        (TUNING_JOB, "supervised_tuning_spec.export_last_checkpoint_only", False),
+        (TUNING_JOB, "preference_optimization_spec.export_last_checkpoint_only", False),
+    ],
+)
+def test_what_is_empty_equals_what_is_absent(kind: Kind, path: str, empty: Value) -> None:
+    """Declared or shown: proto3 leaves empty values out."""
+    field = kind.fields[path]
+    assert diff.same(field, empty, None)
+    assert diff.same(field, None, empty)
+
+
+@pytest.mark.parametrize(
+    "path", ["temperature", "top_p", "top_k", RATE, f"{HYPERPARAMETERS}.learning_rate_multiplier", EPOCHS]
+)
+def test_zero_is_a_value_where_a_field_has_presence_or_the_service_chooses(path: str) -> None:
+    """0 is not "absent": the service would fill in its own number there."""
+    assert not diff.same(FIELDS[path], 0, None)
+
+
+def test_a_declared_empty_clears_what_is_live() -> None:
+    """Equal to absent is not "no wish"."""
+    declared: Attributes = {"description": "", "reader_project_numbers": ()}
+    assert diff.declared_changes({"description": "x"}, declared, FIELDS) == (
+        FieldChange("description", "x", ""),
+    )
+
+
+def test_a_documented_default_is_compared_with_what_is_live_and_not_with_what_was_not_sent() -> None:
+    """An imported job keeps its last checkpoint only, and nobody declared it: `false` is another job."""
+    path = "supervised_tuning_spec.export_last_checkpoint_only"
+    fields = TUNING_JOB.fields
+    assert diff.immutable_changes({}, {}, {path: False}, fields) == ()
+    assert diff.immutable_changes({path: False}, {}, {path: False}, fields) == ()
+    (change,) = diff.immutable_changes({}, {path: True}, {path: False}, fields)
+    assert (change.before, change.after) == (True, False)
+    assert len(diff.immutable_changes({}, {}, {path: True}, fields)) == 1
+
+
+EVALUATION = TUNING_JOB.fields["supervised_tuning_spec.evaluation_config"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "equal"),
+    [
+        ({"metrics": [], "autoraterConfig": {}}, {}, True),
+        ({"autoraterConfig": {"autoraterModel": ""}}, {}, True),
+        ({"outputConfig": {"gcsDestination": {"outputUriPrefix": "gs://a"}}, "x": False}, None, False),
+        ({"metrics": [{"bleuSpec": {"useEffectiveOrder": False}}]}, {"metrics": [{"bleuSpec": {}}]}, True),
+        ({"metrics": [{"exactMatchSpec": {}}]}, {"metrics": [{}]}, False),
+        ({"generationConfig": {"temperature": 0}}, {}, False),
+        (
+            {"generationConfig": {"temperature": 0.1}},
+            {"generationConfig": {"temperature": 0.10000000149}},
+            True,
+        ),
+        ({"generationConfig": {"topK": 40}}, {"generationConfig": {"topK": 40.0}}, True),
+        ({"metrics": [{"metadata": {"a": False}}]}, {"metrics": [{"metadata": {}}]}, False),
+        ({"thinkingConfig": {"thinkingBudget": 0}}, {}, False),
+    ],
+)
+def test_what_is_nested_in_an_evaluation_is_compared_by_what_it_means(
+    one: object, other: object, *, equal: bool
+) -> None:
+    """Empty and false are absent in it, except where they say something; numbers are float32 there too."""
+    text = None if other is None else canonical(other).decode()
+    assert diff.same(EVALUATION, canonical(one).decode(), text) is equal
+
+
+def test_a_project_of_a_parents_name_counts_by_neither_id_nor_number() -> None:
+    """The service answers with numbers where people write ids."""
+    field = TUNING_JOB.fields["pre_tuned_model.tuned_model_name"]
+    assert diff.same(field, "projects/acme/locations/l/models/1@1", "projects/42/locations/l/models/1@1")
+    assert not diff.same(field, "projects/acme/locations/l/models/1@1", "projects/42/locations/l/models/2@1")
 
 
 def test_grants_are_compared_by_who_and_role() -> None:

@@ -11,9 +11,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from itertools import product
 
-from reconciler import diff
 from reconciler.errors import Diagnostic, StalePlanError
-from reconciler.identity import canonical
+from reconciler.identity import canonical, meaning
 from reconciler.kind import Kind
 from reconciler.model import Address, Attributes, Desired, Live, Status
 from reconciler.plan.values import TRAININGS, Action, Binding, Change, Plan
@@ -62,9 +61,10 @@ def _live(kind: Kind, live: Live | None, declared: Attributes) -> str:
     if live is None:
         return ""
     shown = {
-        path: diff.comparable(kind.fields[path], value)
+        path: meant
         for path, value in live.attributes.items()
         if kind.fields[path].on_change.value == "replace" or path in declared
+        if (meant := meaning(kind.fields[path], value)) is not None
     }
     return _digest([live.id, live.status is Status.FAILED, shown])
 

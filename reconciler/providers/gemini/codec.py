@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from types import NoneType
 
+from reconciler.identity import meaning
 from reconciler.kind import Field, FieldType, OnChange
 from reconciler.model import Attributes, Example, Live, Snapshot, Status, Value
 from reconciler.providers.answers import (
@@ -122,7 +123,7 @@ def create_body(attributes: Attributes, source: str, examples: Iterable[Example]
     body: JsonObject = {}
     for path, value in attributes.items():
         field = TUNED_MODEL.fields[path]
-        if field.role == "source":
+        if field.role == "source" or meaning(field, value) is None:
             continue
         put(body, path, _json(field, value))
     if source.startswith(f"{COLLECTION}/"):

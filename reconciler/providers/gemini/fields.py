@@ -14,17 +14,20 @@ from reconciler.providers.gemini.bases import BASES
 HYPERPARAMETERS = "tuning_task.hyperparameters"
 BASE_MODEL = "base_model"
 PARENT = "tuned_model_source.tuned_model"
+BASE_NAMES = ("projects/*/locations/*/publishers/google/models/", "publishers/google/models/", "models/")
+"""How a base model's name may begin; this API's own way is the last."""
 
 _FIELDS = (
     # source_model: one of the two, both immutable (tuned_model.proto)
-    Field(BASE_MODEL, FieldType.STRING, OnChange.REPLACE, role="source"),
+    Field(BASE_MODEL, FieldType.STRING, OnChange.REPLACE, role="source", prefixes=BASE_NAMES),
     Field(PARENT, FieldType.STRING, OnChange.REPLACE, role="source"),
-    Field("display_name", FieldType.STRING, OnChange.UPDATE),
-    Field("description", FieldType.STRING, OnChange.UPDATE),
+    Field("display_name", FieldType.STRING, OnChange.UPDATE, absent=""),
+    Field("description", FieldType.STRING, OnChange.UPDATE, absent=""),
+    # `optional` in the proto: zero is a value, and what is absent the base model decides
     Field("temperature", FieldType.FLOAT32, OnChange.UPDATE),
     Field("top_p", FieldType.FLOAT32, OnChange.UPDATE),
     Field("top_k", FieldType.INTEGER, OnChange.UPDATE),
-    Field("reader_project_numbers", FieldType.INTEGERS, OnChange.UPDATE),
+    Field("reader_project_numbers", FieldType.INTEGERS, OnChange.UPDATE, absent=()),
     Field(f"{HYPERPARAMETERS}.batch_size", FieldType.INTEGER, OnChange.REPLACE, role="hyperparameter"),
     Field(f"{HYPERPARAMETERS}.epoch_count", FieldType.INTEGER, OnChange.REPLACE, role="hyperparameter"),
     Field(f"{HYPERPARAMETERS}.learning_rate", FieldType.FLOAT32, OnChange.REPLACE, role="hyperparameter"),

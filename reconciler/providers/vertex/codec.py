@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 
-from reconciler.identity import canonical
+from reconciler.identity import canonical, meaning
 from reconciler.kind import Field, FieldType, OnChange
 from reconciler.model import Attributes, Live, Status, Value
 from reconciler.providers.answers import (
@@ -58,15 +58,6 @@ def _as_labels(value: object) -> Value:
     raise TypeError("labels")
 
 
-_READERS: Mapping[FieldType, Callable[[object], Value]] = {
-    FieldType.STRING: as_text,
-    FieldType.INTEGER: as_integer,
-    FieldType.FLOAT32: as_float,
-    FieldType.BOOLEAN: _as_boolean,
-    FieldType.STRINGS: _as_labels,
-}
-
-
 def _as_json(value: object) -> str:
     if isinstance(value, dict):
         try:
@@ -76,11 +67,15 @@ def _as_json(value: object) -> str:
     raise TypeError("an object")
 
 
-_ROWS = tuple(
-    (path, keys, _as_json if path == EVALUATION else read)
-    for path, keys, read in rows_of(TUNING_JOB.fields.values(), _READERS)
-    if not path.startswith("metadata.")
-)
+_READERS: Mapping[FieldType, Callable[[object], Value]] = {
+    FieldType.STRING: as_text,
+    FieldType.INTEGER: as_integer,
+    FieldType.FLOAT32: as_float,
+    FieldType.BOOLEAN: _as_boolean,
+    FieldType.STRINGS: _as_labels,
+    FieldType.JSON: _as_json,
+}
+_ROWS = rows_of((one for one in TUNING_JOB.fields.values() if not one.path.startswith("metadata.")), _READERS)
 
 
 def state_of(job: JsonObject) -> str:
@@ -165,7 +160,8 @@ def live(job: JsonObject, model: JsonObject | None, endpoint: JsonObject | None)
     attributes[LOCATION] = place.location
     error = error_of(job)
     if well and model is not None:
-        attributes |= _mutable(attributes, model, endpoint)
+        as_trained = {path: value for path, value in attributes.items() if path not in _MUTABLE}
+        attributes = as_trained | _mutable(attributes, model, endpoint)
         if endpoint is None:
             gone = endpoint_of(job) or "(none was made)"
             error = (
@@ -199,14 +195,14 @@ def _attributes(job: JsonObject, name: str) -> dict[str, Value]:
 
 
 def _mutable(before: Attributes, model: JsonObject, endpoint: JsonObject | None) -> dict[str, Value]:
-    """What can be updated, as the model and its endpoint show it.
+    """What can be updated, as the model and its endpoint show it, whatever the job said when it began.
 
     Both have it; where they differ (an update that was cut short, somebody's hand) the value says so, and so
     is no manifest's value: the next update mends it.
     """
     found: dict[str, Value] = {}
     for path in (DISPLAY_NAME, DESCRIPTION):
-        mine = text_of(model, _MUTABLE[path]) or str(before.get(path, ""))
+        mine = text_of(model, _MUTABLE[path])
         other = text_of(endpoint or {}, _MUTABLE[path]) or mine
         if mine or other:
             found[path] = mine if mine == other else f"{mine} (its endpoint: {other})"
@@ -280,6 +276,8 @@ def create_body(
         field = TUNING_JOB.fields.get(path)
         if path in {LOCATION, PROJECT} or (field is not None and field.role == "source"):
             continue
+        if field is not None and meaning(field, value) is None:
+            continue
         put(body, path, value if field is None else _json(field, value))
     for key, name in source.items():
         if key == "baseModel":
@@ -297,7 +295,7 @@ def _json(field: Field, value: Value) -> object:
         return str(value)  # int64: a string in proto3's JSON
     if field.type is FieldType.STRINGS:
         return labels.parsed(value if isinstance(value, tuple) else (value,))
-    return json.loads(str(value)) if field.path == EVALUATION else value
+    return json.loads(str(value)) if field.type is FieldType.JSON else value
 
 
 def patch(attributes: Attributes, before: JsonObject) -> tuple[str, JsonObject]:
@@ -321,7 +319,7 @@ def differences(attributes: Attributes, source: Mapping[str, str], job: JsonObje
         path
         for path, value in attributes.items()
         if TUNING_JOB.fields[path].on_change is OnChange.REPLACE
-        and TUNING_JOB.fields[path].role == "hyperparameter"
+        and TUNING_JOB.fields[path].role in {"hyperparameter", "checkpoint"}
         and path in shown
         and path != EVALUATION  # the service may write its defaults into it
         and not equal(value, shown[path])

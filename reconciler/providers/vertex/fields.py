@@ -18,7 +18,7 @@ DISPLAY_NAME = "tuned_model_display_name"
 DESCRIPTION = "description"
 LABELS = "labels"
 EVALUATION = "supervised_tuning_spec.evaluation_config"
-"""Its value is the canonical JSON of the API's EvaluationConfig."""
+"""Its value is the JSON of the API's EvaluationConfig."""
 LOCATION = "metadata.location"
 PROJECT = "metadata.project"
 SPECS = ("supervised_tuning_spec", "preference_optimization_spec")
@@ -28,8 +28,27 @@ PUBLISHER = "publishers/google/models/"
 """How a base model's name may also begin."""
 
 
-def _hyperparameter(path: str, type: FieldType) -> Field:
-    return Field(path, type, OnChange.REPLACE, role="hyperparameter")
+BASE_NAMES = (f"projects/*/locations/*/{PUBLISHER}", PUBLISHER, "models/")
+"""How a base model's name may begin; this API takes it without."""
+
+_WITH_PRESENCE = frozenset(
+    {
+        # `optional` in GenerationConfig, ThinkingConfig and AutoraterConfig: zero and false are values
+        "audioTimestamp", "candidateCount", "enableAffectiveDialog", "flipEnabled", "frequencyPenalty",
+        "includeThoughts", "logprobs", "maxOutputTokens", "presencePenalty", "responseLogprobs",
+        "samplingCount", "seed", "temperature", "thinkingBudget", "topK", "topP",
+        # of a oneof: being there says which one is meant
+        "bleuSpec", "exactMatchSpec", "returnRawOutput", "rougeSpec",
+    }
+)  # fmt: skip
+_ANY_JSON = frozenset(
+    {"additionalConfig", "metadata", "metricSpecParameters", "parameters", "responseJsonSchema"}
+)
+"""Keys of an EvaluationConfig whose value counts though it is empty, and those that hold any JSON at all."""
+
+
+def _hyperparameter(path: str, type: FieldType, *, absent: bool | None = None) -> Field:
+    return Field(path, type, OnChange.REPLACE, role="hyperparameter", absent=absent)
 
 
 def _spec(name: str) -> tuple[Field, ...]:
@@ -39,23 +58,33 @@ def _spec(name: str) -> tuple[Field, ...]:
         # a double at the service; single precision is what identities and comparisons are made of
         _hyperparameter(f"{numbers}.learning_rate_multiplier", FieldType.FLOAT32),
         _hyperparameter(f"{numbers}.adapter_size", FieldType.STRING),
-        _hyperparameter(f"{name}.export_last_checkpoint_only", FieldType.BOOLEAN),
+        # documented: false where it is not set
+        _hyperparameter(f"{name}.export_last_checkpoint_only", FieldType.BOOLEAN, absent=False),
     )
 
 
 _FIELDS = (
-    Field(BASE_MODEL, FieldType.STRING, OnChange.REPLACE, role="source"),
-    Field(PARENT, FieldType.STRING, OnChange.REPLACE, role="source"),
-    _hyperparameter(CHECKPOINT, FieldType.STRING),
+    Field(BASE_MODEL, FieldType.STRING, OnChange.REPLACE, role="source", prefixes=BASE_NAMES),
+    # the project by its id or by its number: the service answers with the number
+    Field(PARENT, FieldType.STRING, OnChange.REPLACE, role="source", prefixes=("projects/*/",)),
+    Field(CHECKPOINT, FieldType.STRING, OnChange.REPLACE, role="checkpoint", absent=""),
     *_spec(SPECS[0]),
-    _hyperparameter(EVALUATION, FieldType.STRING),  # it runs in a training, and no call runs it later
+    # it runs in a training, and no call runs it later
+    Field(
+        EVALUATION,
+        FieldType.JSON,
+        OnChange.REPLACE,
+        role="hyperparameter",
+        counted=_WITH_PRESENCE,
+        verbatim=_ANY_JSON,
+    ),
     *_spec(SPECS[1]),
     _hyperparameter(f"{SPECS[1]}.hyper_parameters.beta", FieldType.FLOAT32),
     Field(DISPLAY_NAME, FieldType.STRING, OnChange.UPDATE),
-    Field(DESCRIPTION, FieldType.STRING, OnChange.UPDATE),
-    Field(LABELS, FieldType.STRINGS, OnChange.UPDATE),
-    Field("encryption_spec.kms_key_name", FieldType.STRING, OnChange.REPLACE),
-    Field("service_account", FieldType.STRING, OnChange.REPLACE),
+    Field(DESCRIPTION, FieldType.STRING, OnChange.UPDATE, absent=""),
+    Field(LABELS, FieldType.STRINGS, OnChange.UPDATE, absent=()),
+    Field("encryption_spec.kms_key_name", FieldType.STRING, OnChange.REPLACE, absent=""),
+    Field("service_account", FieldType.STRING, OnChange.REPLACE, absent=""),
     Field(LOCATION, FieldType.STRING, OnChange.REPLACE),
     Field(PROJECT, FieldType.STRING, OnChange.REPLACE),
 )

@@ -24,7 +24,7 @@ from yaml.events import (
 
 from reconciler.manifests.placed import Mark, YamlList, YamlMap
 from reconciler.manifests.problems import Place, Problems
-from reconciler.manifests.scalars import resolve
+from reconciler.manifests.scalars import resolve, written
 
 DEPTH_LIMIT = 64
 EXPANSION_LIMIT = 10_000
@@ -98,6 +98,13 @@ _UNKNOWN = object()
 """The value of an alias that could not be followed: it is left out."""
 
 
+def _remember(top: _Open, value: object, text: str) -> None:
+    """Keep how a number or boolean was written, where that is not how it is written usually."""
+    container = top.container
+    if type(container) is YamlMap and top.key is not None and written(value) != text:
+        container.texts = {**(container.texts or {}), top.key: text}
+
+
 class Builder:
     """The loop over one document's events."""
 
@@ -149,6 +156,8 @@ class Builder:
         if event.tag is None:
             if event.implicit[0]:
                 value = resolve(text)
+                if type(value) is not str and value is not None:
+                    _remember(top, value, text)
         elif event.tag not in {_TEXT, "!"}:
             self._unknown_tag(event.tag, place)
         if event.anchor is not None:

@@ -86,6 +86,22 @@ def _scalar(value: object) -> object:
     return value if resolved is None else resolved
 
 
+_JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,63})(\.[0-9]{1,64})?([eE][-+]?[0-9]{1,3})?", re.ASCII)
+
+
+def _number(value: object) -> object:
+    """A number, also in quotes, as proto3 JSON takes it (Google's REST templates quote numbers)."""
+    if type(value) is str and (found := _JSON_NUMBER.fullmatch(value)):
+        return float(value) if found[1] or found[2] else int(value)
+    return _scalar(value)
+
+
+def whole(value: object) -> object:
+    """The same, and 5.0 as 5: proto3 JSON takes any number without a fraction for an integer."""
+    value = _number(value)
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _within_float32(value: float) -> float:
     try:
         rounded = float32(value)
@@ -97,18 +113,32 @@ def _within_float32(value: float) -> float:
 
 
 # a constraint stands next to its type, so that the JSON Schema has it too; what is before runs before
-Whole = Annotated[int, Field(ge=1, le=INT32), BeforeValidator(_scalar)]
-Count = Annotated[int, Field(ge=0, le=INT32), BeforeValidator(_scalar)]
+Whole = Annotated[int, Field(ge=1, le=INT32), BeforeValidator(whole)]
+Count = Annotated[int, Field(ge=0, le=INT32), BeforeValidator(whole)]
 Fraction = Annotated[
-    float, Field(ge=0, le=1, allow_inf_nan=False), AfterValidator(_within_float32), BeforeValidator(_scalar)
+    float, Field(ge=0, le=1, allow_inf_nan=False), AfterValidator(_within_float32), BeforeValidator(_number)
 ]
 Positive = Annotated[
-    float, Field(gt=0, allow_inf_nan=False), AfterValidator(_within_float32), BeforeValidator(_scalar)
+    float, Field(gt=0, allow_inf_nan=False), AfterValidator(_within_float32), BeforeValidator(_number)
 ]
-Price = Annotated[float, Field(ge=0, allow_inf_nan=False), BeforeValidator(_scalar)]
-Number = Annotated[float, Field(allow_inf_nan=False), BeforeValidator(_scalar)]
-Integer = Annotated[int, Field(ge=-INT32 - 1, le=INT32), BeforeValidator(_scalar)]
+Price = Annotated[float, Field(ge=0, allow_inf_nan=False), BeforeValidator(_number)]
+Number = Annotated[float, Field(allow_inf_nan=False), BeforeValidator(_number)]
+Integer = Annotated[int, Field(ge=-INT32 - 1, le=INT32), BeforeValidator(whole)]
 Flag = Annotated[bool, BeforeValidator(_scalar)]
+
+
+def base_name(value: str) -> str | None:
+    """A base model's name without what may stand before it, whatever its spelling; None for no such name."""
+    found = re.fullmatch(_BASE, value, re.ASCII)
+    return found["name"] if found else None
+
+
+_BASE = (
+    r"(?:(?:projects/[^/]+/locations/[^/]+/)?publishers/google/models/|models/)?"
+    r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*(?:@[A-Za-z0-9_-]+)?)"
+)
+BASE_PATTERN = _BASE.replace("(?P<name>", "(?:")
+"""The spellings of a base model's name, for the JSON Schema."""
 
 
 def matching(pattern: str, summary: str, advice: str, *, limit: int | None = None) -> AfterValidator:
@@ -193,3 +223,6 @@ def _said(value: str) -> str:
 
 
 Text = Annotated[str, AfterValidator(_said), WithJsonSchema({"type": "string", "minLength": 1})]
+
+OptionalText = Annotated[str, AfterValidator(lambda value: value and _said(value))]
+"""The same, or "": to the service that is a text which is not there."""

@@ -21,6 +21,8 @@ DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 _REFERENCE = {"type": "string", "pattern": REFERENCE_PATTERN}
 _SCALARS = {"string", "integer", "number", "boolean"}
+_QUOTED = {"type": "string", "pattern": r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?$"}
+_NUMBERS = {"integer", "number"}
 
 
 def json_schema() -> dict[str, object]:
@@ -107,6 +109,8 @@ def _value(schema: Any) -> Any:
             return _value(rest | alternatives[0])
         return rest | {"anyOf": [*alternatives, _REFERENCE]}
     kept = {key: value for key, value in schema.items() if key not in {"default", "title"}}
+    if kept.get("type") in _NUMBERS:
+        return {"anyOf": [kept, _QUOTED, _REFERENCE]}
     if kept.get("type") in _SCALARS and len(kept) > 1 and "const" not in kept:
         return {"anyOf": [kept, _REFERENCE]}
     if kept.get("type") in _SCALARS - {"string"}:

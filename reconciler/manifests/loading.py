@@ -22,7 +22,7 @@ from reconciler.manifests.explain import explain
 from reconciler.manifests.kinds import FORMS, STACK
 from reconciler.manifests.models import ModelReader
 from reconciler.manifests.nearby import stack_near, stacks_in
-from reconciler.manifests.placed import YamlMap, locate
+from reconciler.manifests.placed import YamlMap, locate, value_at
 from reconciler.manifests.problems import Place, Problems, nearest
 from reconciler.manifests.references import check_references
 from reconciler.manifests.rules import check_lifecycle_fields
@@ -222,6 +222,13 @@ def _at(body: YamlMap, key: str, place: Place, *, of_key: bool = False) -> Place
     return Place(place.file, *mark) if mark else place
 
 
+def _keep_texts(body: YamlMap) -> None:
+    """Variables are texts, as written: a version 1.10 is not 1.1."""
+    variables = value_at(body, ["spec", "variables"])
+    if isinstance(variables, YamlMap):
+        variables.update({name: variables.text_of(name) for name in variables.texts or {}})
+
+
 def _stack(
     documents: Sequence[Document],
     kinds: Mapping[str, Kind],
@@ -238,6 +245,7 @@ def _stack(
                 document.place, f"a second Stack; the first is at {documents[0].place}", "Keep one of them."
             )
         fields = [field for kind in kinds.values() for field in kind.fields.values()]
+        _keep_texts(body)
         spelled = check_lifecycle_fields(body, "spec.lifecycle", fields, document.file, problems)
         try:
             declared = StackManifest.model_validate(body)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeAlias
 
+from reconciler.manifests.scalars import written
+
 Mark: TypeAlias = tuple[int, int]
 """Line and column, 1-based."""
 
@@ -12,15 +14,25 @@ Path: TypeAlias = Sequence[str | int]
 
 
 class YamlMap(dict[str, object]):
-    """A mapping that knows its place, and those of its keys and values."""
+    """A mapping that knows its place, and those of its keys and values.
 
-    __slots__ = ("key_marks", "mark", "value_marks")
+    Attributes:
+        texts: how numbers and booleans were written that are usually written otherwise (1.10, 1e-3, True).
+    """
+
+    __slots__ = ("key_marks", "mark", "texts", "value_marks")
 
     def __init__(self, mark: Mark) -> None:
         super().__init__()
         self.mark = mark
+        self.texts: dict[str, str] | None = None
         self.key_marks: dict[str, Mark] = {}
         self.value_marks: dict[str, Mark] = {}
+
+    def text_of(self, key: str) -> str:
+        """The value of a key as it was written, where it is a single one."""
+        texts = self.texts or {}
+        return texts[key] if key in texts else written(self[key])
 
 
 class YamlList(list[object]):

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from reconciler.manifests.data_sets import DataSets, from_manifest
 from reconciler.manifests.declared import (
+    BASE_PATTERN,
     ID,
     INT64,
     NAME,
@@ -22,8 +23,9 @@ from reconciler.manifests.declared import (
     Positive,
     Text,
     Whole,
-    matching,
+    base_name,
     refusal,
+    whole,
 )
 from reconciler.manifests.envelope import ModelEnvelope
 from reconciler.manifests.lookalikes import KEY_HINTS
@@ -36,34 +38,24 @@ DISPLAY_NAME_LIMIT = 40
 """Over it the service answers 400 "Request contains an invalid argument." without saying why."""
 
 
-def _project_number(value: object) -> object:
-    # int64 in the API's JSON is text, so what is copied from its answers is accepted
-    if isinstance(value, str) and re.fullmatch(r"[0-9]{1,19}", value, re.ASCII):
-        return int(value)
-    return value
-
-
-ProjectNumber = Annotated[
-    int,
-    Field(ge=1, le=INT64),
-    BeforeValidator(_project_number),
-    WithJsonSchema(
-        {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": "^[0-9]{1,19}$"}]}
-    ),
-]
-
-
-_BASE_MODEL = "models/[A-Za-z0-9][A-Za-z0-9._-]*"
+ProjectNumber = Annotated[int, Field(ge=1, le=INT64), BeforeValidator(whole)]
 
 
 def _base_model(value: str) -> str:
-    if re.fullmatch(_BASE_MODEL, value, re.ASCII):
-        return value
     if value.startswith(("tunedModels/", "TunedModel/")):
         raise refusal("names a tuned model", f"Write tuned_model_source: {{tuned_model: {value}}}.")
-    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", value, re.ASCII):
-        raise refusal("is not a model's resource name", f"Write models/{value}.")
-    raise refusal("is not a model's resource name", "Write models/NAME: models/gemini-1.5-flash-001-tuning.")
+    if value.startswith("projects/") and "/publishers/" not in value:
+        raise refusal(
+            "names a model of Vertex AI, which the Gemini API cannot tune",
+            "Declare kind: TuningJob with pre_tuned_model: "
+            "{tuned_model_name: projects/P/locations/L/models/M@VERSION}.",
+        )
+    name = base_name(value)
+    if name is None:
+        raise refusal(
+            "is not a model's resource name", "Write models/NAME: models/gemini-1.5-flash-001-tuning."
+        )
+    return f"models/{name}"
 
 
 def _each_once(numbers: list[int]) -> list[int]:
@@ -76,16 +68,29 @@ def _each_once(numbers: list[int]) -> list[int]:
 
 
 BaseModelName = Annotated[
-    str, AfterValidator(_base_model), WithJsonSchema({"type": "string", "pattern": f"^{_BASE_MODEL}$"})
+    str, AfterValidator(_base_model), WithJsonSchema({"type": "string", "pattern": f"^{BASE_PATTERN}$"})
 ]
 _SOURCE = f"TunedModel/{NAME}|tunedModels/{ID}"
+
+
+def _tuned_model(value: str) -> str:
+    if re.fullmatch(_SOURCE, value, re.ASCII):
+        return value
+    if "publishers/" in value or value.startswith("models/"):
+        name = base_name(value)
+        if name is not None and name[0].isalpha():
+            raise refusal("names a base model", f"Write base_model: models/{name}.")
+    raise refusal(
+        "names neither a manifest nor a live model",
+        f"Write tunedModels/{value}."
+        if re.fullmatch(ID, value, re.ASCII)
+        else "Write TunedModel/NAME for a manifest, tunedModels/ID for a model that is live.",
+    )
+
+
 TunedModelName = Annotated[
     str,
-    matching(
-        _SOURCE,
-        "names neither a manifest nor a live model",
-        "Write TunedModel/NAME for a manifest, tunedModels/ID for a model that is live.",
-    ),
+    AfterValidator(_tuned_model),
     WithJsonSchema({"type": "string", "pattern": f"^(?:{_SOURCE})$"}),
 ]
 

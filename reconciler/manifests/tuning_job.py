@@ -11,7 +11,19 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
-from reconciler.manifests.declared import NAME, Declared, Flag, Positive, Text, Whole, matching, refusal
+from reconciler.manifests.declared import (
+    BASE_PATTERN,
+    NAME,
+    Declared,
+    Flag,
+    OptionalText,
+    Positive,
+    Text,
+    Whole,
+    base_name,
+    matching,
+    refusal,
+)
 from reconciler.manifests.envelope import Metadata, ModelEnvelope
 from reconciler.manifests.evaluation import Evaluation
 
@@ -22,25 +34,50 @@ LABELS_LIMIT = 60
 """Google Cloud allows 64 a resource; the service and we add some."""
 
 _MODEL = r"projects/[A-Za-z0-9:._-]+/locations/[a-z0-9-]+/models/[A-Za-z0-9_-]+(?:@[A-Za-z0-9_-]+)?"
-_BASE = r"(?:publishers/google/models/)?[A-Za-z0-9][A-Za-z0-9._-]*(?:@[A-Za-z0-9_-]+)?"
 _SOURCE = f"TuningJob/{NAME}|{_MODEL}"
 _KEY = "projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+"
 _LOCATION = "[a-z]+(?:-[a-z]+[0-9]+)?"
 
 
 def _base_model(value: str) -> str:
-    if value.startswith("models/"):
-        raise refusal("is a name of the Gemini API", f"Write {value.removeprefix('models/')}.")
-    if value.startswith(("projects/", "TuningJob/")):
+    if re.fullmatch(_MODEL, value, re.ASCII) or value.startswith("TuningJob/"):
         raise refusal("names a tuned model", f"Write pre_tuned_model: {{tuned_model_name: {value}}}.")
-    if not re.fullmatch(_BASE, value, re.ASCII):
+    _refuse_product(value)
+    name = base_name(value)
+    if name is None:
         raise refusal("is not the name of a base model", "Write one like gemini-3.1-flash-lite.")
-    return value
+    return name
 
 
-def _number(value: object) -> object:
-    # int64 in the API's JSON is text, so what is copied from its answers is accepted
-    return int(value) if isinstance(value, str) and re.fullmatch(r"[0-9]{1,9}", value, re.ASCII) else value
+def _refuse_product(value: str) -> None:
+    """What a tuned model has beside its own name: only that can be tuned again."""
+    found = re.fullmatch(r"(projects/[^/]+/locations/[^/]+)/(endpoints|tuningJobs)/.*", value)
+    if found:
+        what = "an endpoint" if found[2] == "endpoints" else "a tuning job"
+        raise refusal(
+            f"names {what}, and not its model",
+            f"Write pre_tuned_model: {{tuned_model_name: {found[1]}/models/M@VERSION}}, as the job's "
+            "tunedModel.model says.",
+        )
+    if value.startswith(("tunedModels/", "TunedModel/")):
+        raise refusal(
+            "names a tuned model of the Gemini API, which Vertex AI cannot tune",
+            f"Declare kind: TunedModel with tuned_model_source: {{tuned_model: {value}}}.",
+        )
+
+
+def _tuned_model(value: str) -> str:
+    if re.fullmatch(_SOURCE, value, re.ASCII):
+        return value
+    _refuse_product(value)
+    if "publishers/" in value or value.startswith("models/"):
+        name = base_name(value)
+        if name is not None and name[0].isalpha():
+            raise refusal("names a base model", f"Write base_model: {name}.")
+    raise refusal(
+        "names neither a manifest nor a live model",
+        "Write TuningJob/NAME for a manifest, projects/P/locations/L/models/M@VERSION for a live model.",
+    )
 
 
 def _labels(found: dict[str, str]) -> dict[str, str]:
@@ -65,13 +102,6 @@ def _fits(text: str) -> bool:
     )
 
 
-Epochs = Annotated[
-    Whole,
-    BeforeValidator(_number),
-    WithJsonSchema(
-        {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": "^[0-9]{1,9}$"}]}
-    ),
-]
 AdapterSize = Literal[
     "ADAPTER_SIZE_ONE",
     "ADAPTER_SIZE_TWO",
@@ -95,7 +125,9 @@ Project = Annotated[
 
 ServiceAccount = Annotated[
     str,
-    matching(r"[^@\s]+@[^@\s]+", "is not a service account", "Write NAME@PROJECT.iam.gserviceaccount.com."),
+    matching(
+        r"(?:[^@\s]+@[^@\s]+)?", "is not a service account", "Write NAME@PROJECT.iam.gserviceaccount.com."
+    ),
 ]
 
 
@@ -117,7 +149,7 @@ class SupervisedHyperParameters(Declared):
         "learning_rate": "Write learning_rate_multiplier.",
     }
 
-    epoch_count: Epochs | None = None
+    epoch_count: Whole | None = None
     learning_rate_multiplier: Positive | None = None
     adapter_size: AdapterSize | None = None
 
@@ -135,7 +167,7 @@ class _TuningSpec(Declared):
     }
 
     training_dataset_uri: Text
-    validation_dataset_uri: Text | None = None
+    validation_dataset_uri: OptionalText | None = None
     export_last_checkpoint_only: Flag | None = None
 
 
@@ -143,7 +175,7 @@ class SupervisedTuningSpec(_TuningSpec):
     """What is trained, and how; each data set gs://BUCKET/NAME, a name at the service, or a file here."""
 
     hyper_parameters: SupervisedHyperParameters = Field(default_factory=SupervisedHyperParameters)
-    evaluation_config: Evaluation | None = None
+    evaluation_config: Annotated[Evaluation | None, BeforeValidator(lambda value: value or None)] = None
 
 
 class PreferenceOptimizationSpec(_TuningSpec):
@@ -161,28 +193,27 @@ class PreTunedModel(Declared):
 
     tuned_model_name: Annotated[
         str,
-        matching(
-            _SOURCE,
-            "names neither a manifest nor a live model",
-            "Write TuningJob/NAME for a manifest, projects/P/locations/L/models/M@VERSION for a live model.",
-        ),
+        AfterValidator(_tuned_model),
         WithJsonSchema({"type": "string", "pattern": f"^(?:{_SOURCE})$"}),
     ]
-    checkpoint_id: Text | None = None
+    checkpoint_id: OptionalText | None = None
 
 
 class EncryptionSpec(Declared):
     """The customer's own key."""
 
-    kms_key_name: Annotated[
-        str,
-        matching(
-            _KEY,
-            "is not the name of a key",
-            "Write projects/P/locations/L/keyRings/R/cryptoKeys/K.",
-        ),
-        WithJsonSchema({"type": "string", "pattern": f"^{_KEY}$"}),
-    ]
+    kms_key_name: (
+        Annotated[
+            str,
+            matching(
+                f"(?:{_KEY})?",
+                "is not the name of a key",
+                "Write projects/P/locations/L/keyRings/R/cryptoKeys/K.",
+            ),
+            WithJsonSchema({"type": "string", "pattern": f"^(?:{_KEY})?$"}),
+        ]
+        | None
+    ) = None
 
 
 class TuningJobSpec(Declared):
@@ -216,7 +247,9 @@ class TuningJobSpec(Declared):
 
     base_model: (
         Annotated[
-            str, AfterValidator(_base_model), WithJsonSchema({"type": "string", "pattern": f"^{_BASE}$"})
+            str,
+            AfterValidator(_base_model),
+            WithJsonSchema({"type": "string", "pattern": f"^{BASE_PATTERN}$"}),
         ]
         | None
     ) = None

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from reconciler import bounds
 from reconciler.errors import ManifestError, UsageError
 from reconciler.manifests.problems import Place, Problems
-from reconciler.manifests.scalars import written
 
 PREFIX = "RECONCILER_VAR_"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*", re.ASCII)
@@ -119,7 +118,7 @@ def _from_file(path: str) -> Iterator[tuple[str, str]]:
                 raise UsageError(
                     f"{place}: {name} is not a single value", "A variable is a text, a number or a boolean."
                 )
-            yield _checked(name, place), written(value)
+            yield _checked(name, place), body.text_of(name)
 
 
 def _is_lines(text: str) -> bool:

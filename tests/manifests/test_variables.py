@@ -71,7 +71,7 @@ def test_precedence(tmp_path: Path) -> None:
     found = parse_variables(["a=x", "a=flag=1", "e="], [str(first), str(second)], environ)
     assert found == {
         "a": "flag=1", "b": "second", "c": "second one", "d": "environment", "e": "",
-        "n": "5", "t": "true", "f": "0.5",
+        "n": "5", "t": "true", "f": "0.50",
     }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 
-from reconciler.identity import canonical, meaning
+from reconciler.identity import canonical, comparable, meaning
 from reconciler.kind import Field, FieldType, OnChange
 from reconciler.model import Attributes, Live, Status, Value
 from reconciler.providers.answers import (
@@ -76,6 +76,11 @@ _READERS: Mapping[FieldType, Callable[[object], Value]] = {
     FieldType.JSON: _as_json,
 }
 _ROWS = rows_of((one for one in TUNING_JOB.fields.values() if not one.path.startswith("metadata.")), _READERS)
+
+
+def base_name(name: str) -> str:
+    """A base model's name as manifests have it, however the service or a Stack spells it."""
+    return str(comparable(TUNING_JOB.fields[BASE_MODEL], name))
 
 
 def state_of(job: JsonObject) -> str:
@@ -186,6 +191,8 @@ def _attributes(job: JsonObject, name: str) -> dict[str, Value]:
     attributes = attributes_of(job, _ROWS, name)
     if not attributes.get(LABELS):
         attributes.pop(LABELS, None)
+    if BASE_MODEL in attributes:
+        attributes[BASE_MODEL] = base_name(str(attributes[BASE_MODEL]))
     if PARENT in attributes:  # its base model is output only: the parent's
         attributes.pop(BASE_MODEL, None)
         parent = labels_of(job).get(labels.PARENT)

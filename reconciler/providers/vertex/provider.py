@@ -16,7 +16,7 @@ from reconciler.providers.vertex import codec, labels, names
 from reconciler.providers.vertex.bucket import Bucket, is_object
 from reconciler.providers.vertex.creation import Creation
 from reconciler.providers.vertex.deletion import Deletion
-from reconciler.providers.vertex.fields import DISPLAY_NAME, LOCATION, PARENT, PROJECT, PUBLISHER, TUNING_JOB
+from reconciler.providers.vertex.fields import DISPLAY_NAME, LOCATION, PARENT, PROJECT, TUNING_JOB
 from reconciler.providers.vertex.regions import Regions
 from reconciler.providers.vertex.registry import ENDPOINTS, JOBS, MODELS, PAGE_SIZE, Registry
 
@@ -82,9 +82,9 @@ class VertexProvider:
     def base_models(self) -> BaseModels:
         """As documented, or as the Stack says: no call tells which base models can be tuned."""
         if self._tunable is not None:
-            return BaseModels(frozenset(self._tunable))
-        names = {one.name for one in TUNING_JOB.bases.values() if one.tunable}
-        return BaseModels(frozenset(names | {f"{PUBLISHER}{name}" for name in names}), assumed=True)
+            return BaseModels(frozenset(codec.base_name(one) for one in self._tunable))
+        names = (one.name for one in TUNING_JOB.bases.values() if one.tunable)
+        return BaseModels(frozenset(names), assumed=True)
 
     def measured(self, wants: Sequence[Desired]) -> Sequence[Desired]:
         """With the digest of each object that data lies in: one look each.

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from reconciler.cli import connect, options, running, standing
+from reconciler.cli import connect, options, running
 from reconciler.cli.console import Console, timestamp
+from reconciler.cli.ending import Course, conclude, outputs
 from reconciler.cli.saved import check_place, saved_plan
-from reconciler.errors import Diagnostic, ReconcilerError, UsageError
-
-if TYPE_CHECKING:
-    from reconciler.operation import Operation
+from reconciler.errors import UsageError
 
 _IN_THE_PLAN = {
     "variables": "--var",
@@ -30,9 +27,6 @@ _IN_THE_PLAN = {
     "max_deletes": "--max-deletes",
 }
 """What a saved plan holds, with the options that would say it again."""
-
-
-_LATER = "What was done is recorded; to read them: reconciler output --format json"
 
 
 @click.command("apply")
@@ -79,14 +73,17 @@ def command(
         console.records([stream.version_record(timestamp())])
     need = not inputs.destroy
     shared = connect.Options(**settings, inputs=inputs, need=need)
+    resume = connect.resume_commands(shared, "apply", selected=False)
     with connect.operation("apply", shared) as run:
         if saved is None:
             plan, _ = run.plan()
             running.warn(console, run.loaded.warnings, plan)
-            console.plan(plan, operation="apply")
+            console.plan(plan)
             if not plan.has_work:
                 run.name_state()
-                _outputs(run, console)
+                if as_json:
+                    conclude(console, Course("apply", plan, resume), (), 0)
+                    outputs(run, console)
                 return 0
             if not auto_approve and not running.approved(plan, "Do you want to perform these actions?"):
                 raise UsageError("not approved; nothing was changed")
@@ -94,12 +91,10 @@ def command(
             plan = saved
             check_place(plan, run.context)
             run.same_lineage(plan)
-        resume = connect.resume_commands(shared, "apply", selected=False)
-        code = running.carry_out(
-            run, run.recheck(plan), console, wait=not no_wait, timeout=timeout, resume=resume
-        )
-        _outputs_after(run, console, code)
-    return code
+            if as_json:
+                console.plan(plan)
+        course = Course("apply", plan, resume)
+        return running.carry_out(run, run.recheck(plan), console, course, wait=not no_wait, timeout=timeout)
 
 
 def _must_exist(paths: Iterable[str]) -> None:
@@ -115,27 +110,3 @@ def _must_exist(paths: Iterable[str]) -> None:
 def _is_given(value: object) -> bool:
     """Whether an option was on the command line; --max-deletes 0 is."""
     return value is not None and value is not False and value != ()
-
-
-def _outputs_after(run: Operation, console: Console, code: int) -> None:
-    """The outputs after something was begun: whatever happens here, the exit code says what became of it."""
-    if not console.as_json:
-        return
-    try:
-        if not standing.attempt(lambda: _outputs(run, console), code):
-            run.stopping.set()
-            console.errors(
-                [Diagnostic("interrupted before the outputs were read", _LATER, severity="warning")]
-            )
-    except ReconcilerError as error:
-        console.errors([replace(one, severity="warning") for one in error.diagnostics])
-        console.errors([Diagnostic("the outputs could not be read", _LATER, severity="warning")])
-
-
-def _outputs(run: Operation, console: Console) -> None:
-    """The last record of the stream, whether anything was done or not."""
-    if console.as_json:
-        from reconciler.render import stream
-        from reconciler.serving import outputs
-
-        console.records([stream.outputs_record(outputs(run, run.state().resources.values()), timestamp())])

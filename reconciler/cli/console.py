@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from reconciler.cli import streams
+from reconciler.cli.positions import byte_of
 from reconciler.errors import Diagnostic
 from reconciler.plan.values import Plan
 
@@ -86,12 +87,12 @@ class Console:
             emit(encode_line(record) + "\n")
         emit(flush=True)
 
-    def plan(self, plan: Plan, *, operation: str = "plan") -> None:
+    def plan(self, plan: Plan) -> None:
         """A plan, as text or as the event stream."""
         if self.as_json:
             from reconciler.render import stream
 
-            self.records(stream.plan_records(plan, timestamp(), operation=operation))
+            self.records(stream.plan_records(plan, timestamp()))
             return
         from reconciler.render.text import plan_lines
 
@@ -103,7 +104,7 @@ class Console:
         if self.as_json:
             from reconciler.render import stream
 
-            self.records(stream.diagnostic_record(one, timestamp()) for one in diagnostics)
+            self.records(stream.diagnostic_record(one, timestamp(), byte=byte_of(one)) for one in diagnostics)
             return
         from reconciler.render.text import error_lines
 

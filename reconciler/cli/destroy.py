@@ -9,6 +9,7 @@ import click
 
 from reconciler.cli import connect, options, running
 from reconciler.cli.console import Console, timestamp
+from reconciler.cli.ending import Course, conclude
 from reconciler.errors import UsageError
 
 
@@ -35,11 +36,13 @@ def command(
     shared = connect.Options(**settings, inputs=inputs, need=False)
     with connect.operation("destroy", shared) as run:
         plan, _ = run.plan()
-        console.plan(plan, operation="destroy")
+        console.plan(plan)
+        course = Course("destroy", plan, connect.resume_commands(shared, "destroy", selected=True))
         if not plan.has_work:
+            if as_json:
+                conclude(console, course, (), 0)
             return 0
         question = "Do you really want to delete all of these? Their trainings cannot be brought back."
         if not auto_approve and not running.approved(plan, question):
             raise UsageError("not approved; nothing was changed")
-        resume = connect.resume_commands(shared, "destroy", selected=True)
-        return running.carry_out(run, run.recheck(plan), console, wait=True, timeout=timeout, resume=resume)
+        return running.carry_out(run, run.recheck(plan), console, course, wait=True, timeout=timeout)

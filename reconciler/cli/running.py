@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 from reconciler.cli import signals, standing, streams
 from reconciler.cli.console import Console, emit, emit_error, timestamp
 from reconciler.cli.defects import defect
+from reconciler.cli.ending import Course, conclude, name_outputs
 from reconciler.errors import Diagnostic, ExitCode, ReconcilerError, UsageError
-from reconciler.events import APPLY, NO_WAIT, WAIT, Detached, Event, Failed, Progress, Skipped, exit_code
+from reconciler.events import Detached, Event, Failed, Progress, exit_code
 
 if TYPE_CHECKING:
     from reconciler.cli.connect import Resume
@@ -62,12 +63,12 @@ def carry_out(
     operation: Operation,
     check: Callable[[State], tuple[Plan, World]],
     console: Console,
+    course: Course,
     *,
     wait: bool,
     timeout: timedelta | None,
-    resume: Resume,
 ) -> ExitCode:
-    """Apply, show what happens, and answer the exit code; `resume` are the commands that would go on."""
+    """Apply, show what happens and what it came to, and answer the exit code."""
     from reconciler.apply import Settings
 
     settings = Settings(
@@ -77,11 +78,24 @@ def carry_out(
         lag=operation.lag,
     )
     told: list[Event] = []
+    began = operation.clock()
     standing.watch(operation.begun.is_set)
+    code = _carried_out(operation, operation.apply(check, settings), console, told, course.resume)
+    with streams.at_best():
+        conclude(console, course, told, operation.clock() - began)
+    if course.command != "destroy":
+        name_outputs(operation, console, told, code)
+    return code
+
+
+def _carried_out(
+    operation: Operation, events: Iterable[Event], console: Console, told: list[Event], resume: Resume
+) -> ExitCode:
+    """Show the events as they come, and gather in `told` what counts at the end."""
     with _detaching(operation), _shown(console) as show:
         printer = _Printer(show, console)
         try:
-            for event in operation.apply(check, settings):
+            for event in events:
                 if isinstance(event, Detached):
                     event = replace(event, resume=resume.wait)  # noqa: PLW2901 - the same event, completed
                 if not isinstance(event, Progress):
@@ -97,9 +111,6 @@ def carry_out(
                 f"Interrupted twice: stopped at once. What was begun is recorded; run: {resume.again}"
             )
             return max(exit_code(told), ExitCode.UNFINISHED)
-    with streams.at_best():
-        _conclude(console, told, resume)
-        emit(flush=True)
     return ExitCode.FAILED if printer.is_broken else exit_code(told)
 
 
@@ -182,37 +193,3 @@ def _quiet(console: Console) -> Callable[[Event], None]:
             emit(flush=True)
 
     return show
-
-
-def _conclude(console: Console, told: Iterable[Event], resume: Resume) -> None:
-    """One line at the end, and how to go on."""
-    events = list(told)
-    if console.as_json:
-        return
-    failed = sum(isinstance(event, Failed) for event in events)
-    ways = _ways_on(events, resume)
-    if failed:
-        console.lines(
-            [f"\nFinished with {failed} failure{'s' if failed > 1 else ''}; the rest is done and recorded."]
-        )
-    if ways and ways != _told_ways(events, resume):
-        console.lines([f"\nNot finished yet. To go on: {', then '.join(ways)}"])
-    elif not failed and not ways:
-        console.lines(["\nDone." if events else "Nothing to do."])
-
-
-def _ways_on(events: Iterable[Event], resume: Resume) -> list[str]:
-    """The commands that make progress with what is left, in their order; none where nothing is."""
-    left = {one.resume for one in events if isinstance(one, Skipped) and one.unfinished}
-    detached = [one for one in events if isinstance(one, Detached)]
-    if any(one.training for one in detached):
-        left.add(WAIT)
-    if not left and any(one.reason != NO_WAIT for one in detached):
-        return [resume.again]
-    commands = {WAIT: resume.wait, APPLY: resume.apply}
-    return list(dict.fromkeys(command for name, command in commands.items() if name in left))
-
-
-def _told_ways(events: Iterable[Event], resume: Resume) -> list[str]:
-    """Those that the line of a detached run has told already."""
-    return [resume.wait for one in events if isinstance(one, Detached) and one.training]

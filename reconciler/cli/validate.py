@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
 
 from reconciler.cli import connect, options
 from reconciler.cli.console import Console
+from reconciler.cli.positions import byte_of
+from reconciler.errors import Diagnostic, ReconcilerError
+from reconciler.render.figures import counted
 
 
 @click.command("validate")
@@ -16,14 +20,31 @@ from reconciler.cli.console import Console
 @options.variables
 @options.json_output
 @options.no_color
-def command(*, as_json: bool, no_color: bool, **given: Any) -> None:
-    """Check everything that can be known offline: manifests, data sets, limits."""
+def command(*, as_json: bool, no_color: bool, **given: Any) -> int:
+    """Check everything that can be known offline: manifests, data sets, limits.
+
+    With --json it prints one object, valid or not: valid, error_count, warning_count, diagnostics.
+    """
     console = Console.of_environment(as_json=as_json, no_color=no_color)
-    loaded, _ = connect.manifests(connect.Options(**given), os.environ)
-    console.errors(loaded.warnings)
+    try:
+        loaded, _ = connect.manifests(connect.Options(**given), os.environ)
+    except ReconcilerError as error:
+        if not as_json:
+            raise
+        _document(console, error.diagnostics, {})
+        return error.exit_code
     models, files = len(loaded.desired), len(loaded.files)
     if as_json:
-        examples = sum(one.data[0].examples for one in loaded.desired)
-        console.document({"valid": True, "models": models, "files": files, "examples": examples})
-        return
-    console.lines([f"{models} model{'s' * (models != 1)} in {files} file{'s' * (files != 1)}: all valid."])
+        examples = sum(data.examples for one in loaded.desired for data in one.data[:1])
+        _document(console, loaded.warnings, {"models": models, "files": files, "examples": examples})
+    else:
+        console.errors(loaded.warnings)
+        console.lines([f"{counted(models, 'model')} in {counted(files, 'file')}: all valid."])
+    return 0
+
+
+def _document(console: Console, diagnostics: Sequence[Diagnostic], counts: Mapping[str, int]) -> None:
+    from reconciler.render.diagnostics import validation_document
+
+    offsets = [byte_of(one) for one in diagnostics]
+    console.document(validation_document(diagnostics, offsets, counts))

@@ -9,7 +9,8 @@ import click
 
 from reconciler.cli import connect, options, running
 from reconciler.cli.console import Console, timestamp
-from reconciler.errors import ExitCode
+from reconciler.cli.ending import Course, conclude, outputs
+from reconciler.errors import Diagnostic, ExitCode
 
 
 @click.command("wait")
@@ -36,13 +37,19 @@ def command(*, as_json: bool, no_color: bool, timeout: timedelta | None, **given
     with connect.operation("wait", shared) as run:
         pending = run.unfinished()
         console.note(run.remark)
-        if not pending.has_work:
-            console.note("Nothing to wait for.")
-            code = ExitCode.DONE
+        course = Course("wait", pending, resume)
+        if pending.has_work:
+            code = running.carry_out(run, run.resume(), console, course, wait=True, timeout=timeout)
         else:
-            code = running.carry_out(run, run.resume(), console, wait=True, timeout=timeout, resume=resume)
+            console.note("Nothing to wait for.")
+            if as_json:
+                conclude(console, course, (), 0)
+                outputs(run, console)
+            code = ExitCode.DONE
         for note in pending.notes:
             console.note(note)
+        if as_json:
+            console.errors([Diagnostic(note, severity="warning") for note in pending.notes])
         if pending.notes and code is ExitCode.DONE:
             console.note(f"Not finished yet. To go on: {resume.apply}")
             return ExitCode.UNFINISHED

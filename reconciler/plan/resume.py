@@ -13,7 +13,7 @@ from reconciler.plan import guards
 from reconciler.plan.make import Planner
 from reconciler.plan.undeclared import undeclared
 from reconciler.plan.values import TRAININGS, Action, Change, Plan, Reason
-from reconciler.plan.world import World, approval
+from reconciler.plan.world import World, approval, bill_of
 from reconciler.state import Model, Record
 
 _LEFT_TO_APPLY = "wait does not send it, `reconciler apply` does"
@@ -109,7 +109,10 @@ def _main(world: World, record: Record, main: Change | None) -> list[Change]:
     want = world.desired.get(record.address)
     if main is not None and main.action in _FINISHED_BY_WAIT and want is not None:
         approved = not candidate.approved or candidate.approved == approval(want, main.after or {})
-        return [main if approved else _record_only(main, candidate.approved)]
+        if not approved:
+            return [_record_only(main, candidate.approved)]
+        kind = world.kind(record.address)
+        return [replace(main, bill=bill_of(want, kind, world.stack)) if want.data else main]
     if main is not None and want is not None and _is_approved(candidate, main, want):
         return [main]
     live = world.live_of(record, candidate)

@@ -11,6 +11,7 @@ configuration) are left out. All facts of ours stand under the key `reconciler`:
     reconciler.drift[i]       class, fields … of resource_drift[i]
     reconciler.bindings       what a saved plan is bound to, for each address it touches
     reconciler.lineage/serial of the state it was made from
+    reconciler.reconciler_version  of the program that wrote it
     reconciler.bill, summary  the trainings together, and the last line of the text
     reconciler.checksum       SHA-256 of the canonical document without this key
 
@@ -61,7 +62,6 @@ def plan_document(plan: Plan, kinds: Mapping[str, Kind]) -> dict[str, Json]:
     }
     document: dict[str, Json] = {
         "format_version": FORMAT_VERSION,
-        "reconciler_version": __version__,
         "variables": {name: {"value": value} for name, value in plan.inputs.variables.items()},
         "resource_drift": [drift_entry(one, kinds) for one in plan.drift],
         "resource_changes": [change_entry(one, kinds[one.address.kind]) for one in plan.changes],
@@ -91,10 +91,10 @@ def drift_document(
     """What `drift --json` prints: resource_drift[], each with its class."""
     return {
         "format_version": FORMAT_VERSION,
-        "reconciler_version": __version__,
         "timestamp": created,
         "resource_drift": [drift_entry(one, kinds) for one in drifts],
         "reconciler": {
+            "reconciler_version": __version__,
             "context": encode(context),
             "drift": [encode(one) for one in drifts],
             "summary": drift_summary(drifts),

@@ -12,7 +12,9 @@ One JSON object a line. Every line has
     resource_drift    change {resource, action}, class: live differs from recorded
     planned_change    change {resource, action, reason?, importing?}, reconciler {action, reason, id, bill?,
                       verdict?, error?}; verdict: what the model's checks said when they were run last
-    change_summary    changes {add, change, import, remove, operation}, reconciler {train, replace …}
+    change_summary    changes {add, change, import, remove, operation}; operation plan: what is planned, and
+                      reconciler {create, replace …}; apply (wait too) and destroy: at the end, what was
+                      really done, and reconciler {begun, trained, … elapsed_seconds, resume?, cost?}
     apply_start       hook {resource, action, id_key, id_value}
     apply_progress    hook {resource, action, id_value, elapsed_seconds, percent, step, total_steps,
                       epoch, mean_loss, remaining_seconds}; absent where the service does not say
@@ -36,7 +38,7 @@ comes in, training data never goes out.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import assert_never
 
 from reconciler import __version__
@@ -44,9 +46,12 @@ from reconciler.errors import Diagnostic
 from reconciler.events import Completed, Detached, Event, Failed, Progress, Skipped, Started
 from reconciler.model import Address
 from reconciler.plan.values import Action, Change, Drift, DriftClass, Plan
+from reconciler.render.bill import Total
 from reconciler.render.codec import Json, encode
+from reconciler.render.diagnostics import diagnostic_body
 from reconciler.render.findings import drift_phrase, subject
 from reconciler.render.machine import action_reason
+from reconciler.render.outcome import Outcome, ending_lines
 from reconciler.render.screen import visible
 from reconciler.render.text.events import event_line, failure
 from reconciler.render.wording import phrase, summary
@@ -68,7 +73,7 @@ def version_record(timestamp: str) -> dict[str, Json]:
     return record | {"reconciler": __version__, "ui": UI_VERSION}
 
 
-def plan_records(plan: Plan, timestamp: str, *, operation: str = "plan") -> Iterator[dict[str, Json]]:
+def plan_records(plan: Plan, timestamp: str) -> Iterator[dict[str, Json]]:
     """The whole plan: drift, each change, the summary."""
     for drift in plan.drift:
         yield drift_record(drift, timestamp)
@@ -77,7 +82,7 @@ def plan_records(plan: Plan, timestamp: str, *, operation: str = "plan") -> Iter
     for change in plan.changes:
         if change.action in _PLANNED:
             yield planned_change_record(change, timestamp)
-    yield change_summary_record(plan, timestamp, operation=operation)
+    yield change_summary_record(plan, timestamp)
 
 
 def planned_change_record(change: Change, timestamp: str) -> dict[str, Json]:
@@ -100,18 +105,58 @@ def planned_change_record(change: Change, timestamp: str) -> dict[str, Json]:
     return record | {"change": planned, "reconciler": ours}
 
 
-def change_summary_record(plan: Plan, timestamp: str, *, operation: str = "plan") -> dict[str, Json]:
-    """The counts. `operation` is plan, apply or destroy."""
+def change_summary_record(plan: Plan, timestamp: str) -> dict[str, Json]:
+    """What is planned, in numbers."""
     counts: dict[str, Json] = {
         "add": plan.count(Action.CREATE, Action.REPLACE),
         "change": plan.count(Action.UPDATE),
         "import": plan.count(Action.ADOPT),
         "remove": plan.deletes,
-        "operation": operation,
+        "operation": "plan",
     }
     ours: dict[str, Json] = {str(action): plan.count(action) for action in Action}
     record = _record("change_summary", summary(plan), timestamp)
     return record | {"changes": counts, "reconciler": ours}
+
+
+def done_record(
+    outcome: Outcome,
+    timestamp: str,
+    *,
+    operation: str,
+    command: str,
+    elapsed: float,
+    cost: Total,
+    ways: Sequence[str] = (),
+) -> dict[str, Json]:
+    """What was really done, in numbers; `operation` is apply or destroy, `ways` the commands that go on."""
+    done = outcome.done
+    counts: dict[str, Json] = {
+        "add": outcome.trained,
+        "change": done.get("update", 0),
+        "import": done.get("adopt", 0),
+        "remove": done.get("delete", 0),
+        "operation": operation,
+    }
+    ours: dict[str, Json] = {
+        "begun": len(outcome.begun),
+        "trained": outcome.trained,
+        "adopted": done.get("adopt", 0),
+        "restored": done.get("restore", 0),
+        "updated": done.get("update", 0),
+        "deleted": done.get("delete", 0),
+        "forgotten": done.get("forget", 0),
+        "failed": outcome.failed,
+        "training": outcome.training,
+        "left": outcome.left,
+        "elapsed_seconds": round(elapsed),
+    }
+    if ways:
+        ours["resume"] = list[Json](ways)
+    if cost.prices:
+        ours["cost"] = {currency or "unknown": amount for currency, amount in sorted(cost.prices.items())}
+    message, *_ = ending_lines(command, outcome, elapsed=elapsed)
+    return _record("change_summary", message, timestamp) | {"changes": counts, "reconciler": ours}
 
 
 def drift_record(drift: Drift, timestamp: str) -> dict[str, Json]:
@@ -163,22 +208,12 @@ def event_records(event: Event, timestamp: str) -> Iterator[dict[str, Json]]:
             assert_never(event)
 
 
-def diagnostic_record(diagnostic: Diagnostic, timestamp: str) -> dict[str, Json]:
-    """An error or a warning, with its place in Terraform's range."""
+def diagnostic_record(diagnostic: Diagnostic, timestamp: str, *, byte: int = 0) -> dict[str, Json]:
+    """An error or a warning, with its place in Terraform's range; `byte` is the offset of that place."""
     error = diagnostic.severity == "error"
-    body: dict[str, Json] = {
-        "severity": diagnostic.severity,
-        "summary": diagnostic.summary,
-        "detail": diagnostic.detail,
-    }
-    if diagnostic.address:
-        body["address"] = diagnostic.address
-    if diagnostic.file:
-        start: Json = {"line": diagnostic.line or 1, "column": diagnostic.column or 1, "byte": 0}
-        body["range"] = {"filename": diagnostic.file, "start": start, "end": start}
     message = f"{'Error' if error else 'Warning'}: {visible(diagnostic.summary)}"
     record = _record("diagnostic", message, timestamp, level="error" if error else "warn")
-    return record | {"diagnostic": body}
+    return record | {"diagnostic": diagnostic_body(diagnostic, byte=byte)}
 
 
 def outputs_record(outputs: Mapping[Address, str], timestamp: str) -> dict[str, Json]:

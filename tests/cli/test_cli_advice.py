@@ -50,7 +50,7 @@ def test_mv_says_both_addresses_whole(project: Project) -> None:
 
 
 def test_a_saved_plan_with_nothing_to_do_says_so(project: Project) -> None:
-    """It does not say "Done." where nothing was."""
+    """It does not say "complete" where nothing was done."""
     project.declare(model("one"))
     project.apply()
     project.run("plan", "--out", "plan.json", expect=0)

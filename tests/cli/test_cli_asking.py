@@ -27,7 +27,9 @@ def jobs(project: Project) -> Project:
 def test_a_destroyed_stack_of_jobs_can_still_be_looked_at(jobs: Project) -> None:
     """With nothing recorded, nobody is asked, and what the manifests declare decides where to."""
     jobs.declare(job("bot"))
-    jobs.apply()
+    endpoint = jobs.apply().out.splitlines()[-1]
+    assert endpoint == f"  TuningJob/bot  {jobs.run('output', 'bot', expect=0).out.strip()}"
+    assert "/endpoints/" in endpoint
     jobs.plan("--out", "saved.json")
     jobs.run("destroy", "--auto-approve", expect=0)
     assert "Nothing is recorded" in jobs.run("show", expect=0).out

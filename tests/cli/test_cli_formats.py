@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.harness import PAIRS, Project, identity, model
+from tests.cli.harness import PAIRS, Project, identity, model, stack
 
 CHANGED = [*PAIRS[:-1], ("19", "twenty")]
 
@@ -109,6 +109,121 @@ def test_the_apply_stream(project: Project) -> None:
     assert "change_summary" in types
     [outputs] = [one for one in records if one["type"] == "outputs"]
     assert f"tunedModels/{identity('one')}" in json.dumps(outputs)
+
+
+def _summaries(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [one["changes"] for one in records if one["type"] == "change_summary"]
+
+
+def test_an_apply_says_first_what_is_planned_and_last_what_was_done(project: Project) -> None:
+    """Terraform's two summaries: operation plan before, apply at the end; on a saved plan and in wait too."""
+    none = {"add": 0, "change": 0, "import": 0, "remove": 0}
+    project.declare(model("one"), model("two"))
+    records = project.apply("--json").records()
+    types = [one["type"] for one in records]
+    assert _summaries(records) == [
+        {**none, "add": 2, "operation": "plan"},
+        {**none, "add": 2, "operation": "apply"},
+    ]
+    assert types.index("change_summary") < types.index("apply_start")
+    assert types[-2:] == ["change_summary", "outputs"]
+    again = project.apply("--json").records()
+    assert _summaries(again) == [{**none, "operation": "plan"}, {**none, "operation": "apply"}]
+    project.declare(model("one", spec={"temperature": 0.5}), model("three"))
+    project.plan("--out", "p")
+    saved = project.run("apply", "p", "--json", "--no-wait", expect=0).records()
+    assert _summaries(saved) == [
+        {"add": 1, "change": 1, "import": 0, "remove": 1, "operation": "plan"},
+        {"add": 0, "change": 1, "import": 0, "remove": 1, "operation": "apply"},
+    ]
+    assert saved[0]["type"] == "version"
+    waited = project.run("wait", "--json", expect=0).records()
+    assert _summaries(waited) == [{**none, "add": 1, "operation": "apply"}]
+    gone = project.run("destroy", "--auto-approve", "--json", expect=0).records()
+    assert _summaries(gone) == [
+        {**none, "remove": 2, "operation": "plan"},
+        {**none, "remove": 2, "operation": "destroy"},
+    ]
+
+
+def test_an_apply_that_fails_says_what_was_done_all_the_same(project: Project) -> None:
+    """The last summary counts what became of the plan, not what was hoped for."""
+    project.service.fault({"train": "bad", "fail": {"code": 3, "message": "the data is unfit"}, "at": 0.1})
+    project.declare(model("good"), model("bad"))
+    planned, done = _summaries(project.apply("--json", expect=4).records())
+    assert (planned["add"], done["add"]) == (2, 1)
+
+
+def test_the_text_ends_with_counts_time_cost_and_names(project: Project) -> None:
+    """What was done, how long it took, what it cost where prices are known, and what to call."""
+    project.declare(
+        stack("s", prices={"per_1000_characters": 2, "currency": "EUR"}), model("one"), model("two")
+    )
+    lines = project.apply().out.splitlines()
+    assert "Apply complete in" in lines[-5]
+    assert "s: 2 trained." in lines[-5]
+    assert lines[-4].startswith("Cost of 2 trainings: ")
+    assert lines[-4].endswith("EUR.")
+    assert lines[-3:] == [
+        "To call:",
+        f"  TunedModel/one  tunedModels/{identity('one', stack='s')}",
+        f"  TunedModel/two  tunedModels/{identity('two', stack='s')}",
+    ]
+    project.declare(stack("s", prices={"per_1000_characters": 2, "currency": "EUR"}), model("three"))
+    detached = project.apply("--no-wait").out
+    assert "1 in training" in detached
+    assert "Cost of its training" in detached
+    assert "To call" not in detached
+    waited = project.run("wait", expect=0).out.splitlines()
+    assert waited[-1] == f"  TunedModel/three  tunedModels/{identity('three', stack='s')}"
+    assert any("Wait complete in" in line and "1 trained" in line for line in waited)
+    gone = project.run("destroy", "--auto-approve", expect=0).out.splitlines()
+    assert "Destroy complete in" in gone[-1]
+    assert "1 deleted" in gone[-1]
+
+
+def test_the_documents_have_no_key_at_the_top_that_terraforms_have_not(project: Project) -> None:
+    """What is ours stands under reconciler, the version of the program too."""
+    project.declare(model("one"))
+    terraforms = {
+        "format_version", "terraform_version", "variables", "planned_values", "resource_drift",
+        "resource_changes", "deferred_changes", "output_changes", "prior_state", "configuration",
+        "relevant_attributes", "checks", "timestamp", "applyable", "complete", "errored",
+    }  # fmt: skip
+    plan = project.plan_json()
+    project.apply()
+    drift = project.run("drift", "--json", expect=0).json()
+    for document in (plan, drift):
+        assert set(document) <= {*terraforms, "reconciler"}
+        assert document["reconciler"]["reconciler_version"]
+
+
+def test_validate_prints_terraforms_object_valid_or_not(project: Project) -> None:
+    """One object with counts and diagnostics, each with its line, column and byte; exit 1 if invalid."""
+    keys = {"format_version", "valid", "error_count", "warning_count", "diagnostics", "reconciler"}
+    project.declare(model("one"))
+    sound = project.run("validate", "--json", expect=0).json()
+    assert set(sound) == keys
+    assert (sound["valid"], sound["error_count"]) == (True, 0)
+    assert sound["reconciler"]["models"] == 1
+    assert len(sound["diagnostics"]) == sound["warning_count"]
+    text = project.write(
+        "manifests/é.yaml", "# é\nkind: TunedModel\nmetadata: {name: ü, nmae: x}\n"
+    ).read_bytes()
+    result = project.run("validate", "--json", expect=1)
+    assert result.err == ""
+    broken = result.json()
+    assert set(broken) == keys
+    assert (broken["valid"], broken["format_version"]) == (False, sound["format_version"])
+    errors = [one for one in broken["diagnostics"] if one["severity"] == "error"]
+    assert len(errors) == broken["error_count"] > 0
+    for one in errors:
+        assert set(one["range"]) == {"filename", "start", "end"}
+        start = one["range"]["start"]
+        before = text[: start["byte"]].decode().split("\n")
+        assert (start["line"], start["column"]) == (len(before), len(before[-1]) + 1)
+    nowhere = project.run("validate", "--json", "nowhere", expect=1).json()
+    assert (nowhere["valid"], nowhere["error_count"]) == (False, 1)
 
 
 def test_the_apply_stream_of_nothing_to_do_ends_with_outputs(project: Project) -> None:

@@ -20,7 +20,7 @@ def test_apply_trains_until_active_and_the_next_plan_is_empty(project: Project) 
     before = project.plan("--detailed-exitcode", expect=2)
     assert "2 to train" in before.out
     result = project.apply()
-    assert "Done." in result.out
+    assert "Apply complete in" in result.out
     live = project.service.models()
     assert {one["state"] for one in live.values()} == {"ACTIVE"}
     assert {project.record(name)["id"] for name in ("one", "two")} == set(live)

@@ -13,7 +13,7 @@ from pathlib import Path
 from reconciler import __version__
 from reconciler.errors import Diagnostic
 from reconciler.events import Completed, Detached, Failed, Progress, Skipped, Started
-from reconciler.render import machine, markdown, page, planfile, stream, text
+from reconciler.render import machine, markdown, outcome, page, planfile, stream, text
 from tests.render import plans
 
 FOLDER = Path(__file__).parent.parent / "golden" / "render"
@@ -71,6 +71,11 @@ def _stream() -> str:
     for event in EVENTS:
         records += stream.event_records(event, NOW)
     records += [stream.diagnostic_record(one, NOW) for one in DIAGNOSTICS]
+    done = outcome.outcome_of(EVENTS)
+    cost = outcome.cost_of(done, plans.EVERYTHING)
+    records.append(
+        stream.done_record(done, NOW, operation="apply", command="apply", elapsed=201.0, cost=cost)
+    )
     records.append(stream.outputs_record({ROMAN: "tunedModels/roman-ffffffff"}, NOW))
     return _stable(_lines(map(stream.encode_line, records)))
 

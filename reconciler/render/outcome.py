@@ -1,0 +1,144 @@
+"""What a run has really done, counted from its events, for the end of a text and of a stream.
+
+Rule: only what was told counts. A training counts as trained once its model serves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from reconciler.events import NO_WAIT, Completed, Detached, Event, Failed, Skipped, Started
+from reconciler.model import Address
+from reconciler.plan.values import Plan
+from reconciler.render.bill import Total, total
+from reconciler.render.figures import counted, duration
+from reconciler.render.screen import cells, pad, visible
+
+_SERVES = frozenset({"create", "replace", "adopt", "restore"})
+"""The operations that end with another model being called."""
+
+NAMED = 10
+"""Names to call that are asked for and listed; `output` lists all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Counts of models, and who they are where more is to be said of them.
+
+    Attributes:
+        done: operation to how many models it was done for; create and replace trained one each.
+        begun: addresses whose training was accepted in this run.
+        ended: addresses whose training ended in this run, well or badly.
+        called: addresses that another model is called for now, or the same one in another way.
+        training: how many go on training without us.
+        left: how many things are not done yet, and are no failure.
+        failed: how many things failed.
+        stopped: a signal or the time ended the run.
+    """
+
+    done: Mapping[str, int] = field(default_factory=dict)
+    begun: frozenset[Address] = frozenset()
+    ended: frozenset[Address] = frozenset()
+    called: tuple[Address, ...] = ()
+    training: int = 0
+    left: int = 0
+    failed: int = 0
+    stopped: bool = False
+
+    @property
+    def trained(self) -> int:
+        """Models that were trained and serve now."""
+        return self.done.get("create", 0) + self.done.get("replace", 0)
+
+
+def outcome_of(events: Iterable[Event]) -> Outcome:
+    """Count what happened."""
+    done: dict[str, set[tuple[Address, str]]] = {}
+    begun: set[Address] = set()
+    ended: set[Address] = set()
+    training, left, failed, stopped = 0, 0, 0, False
+    for event in events:
+        match event:
+            case Started(operation="create"):
+                begun.add(event.address)
+            case Completed():
+                done.setdefault(event.operation, set()).add((event.address, event.id))
+                ended |= {event.address} if event.operation in {"create", "replace"} else set()
+            case Failed():
+                failed += 1
+                ended |= {event.address} if event.training else set()
+            case Skipped(unfinished=True):
+                left += 1
+            case Detached():
+                training, stopped = len(event.training), event.reason != NO_WAIT
+            case _:
+                pass
+    serving = {address for name in _SERVES for address, _ in done.get(name, ())}
+    changed = {address for name in ("update", "permissions") for address, _ in done.pop(name, ())}
+    counts = {name: len(models) for name, models in done.items()}
+    if changed - serving:
+        counts["update"] = len(changed - serving)
+    called = tuple(sorted(serving | changed))
+    return Outcome(counts, frozenset(begun), frozenset(ended), called, training, left, failed, stopped)
+
+
+def cost_of(outcome: Outcome, plan: Plan, *, of_ended: bool = False) -> Total:
+    """The bill of the trainings that this run began; `of_ended`: of those too that ended in it."""
+    billed = outcome.begun | outcome.ended if of_ended else outcome.begun
+    return total(one for one in plan.changes if one.address in billed and one.bill is not None)
+
+
+def ending_lines(
+    command: str, outcome: Outcome, *, elapsed: float, cost: Total | None = None, resume: str = ""
+) -> Iterator[str]:
+    """The last lines of a run.
+
+    Args:
+        command: its name.
+        outcome: what was done.
+        elapsed: seconds that it took.
+        cost: of its trainings, None where there is nothing to say.
+        resume: the commands that go on, where they have not been named already.
+    """
+    counts = counts_text(outcome)
+    name = command.capitalize()
+    took = duration(elapsed) if elapsed >= 1 else "less than 1s"
+    if outcome.failed:
+        yield f"{name} failed in part after {took}: {counts}. What was done is recorded."
+    elif outcome.left or outcome.stopped:
+        yield f"{name} is not finished after {took}: {counts}."
+    else:
+        yield f"{name} complete in {took}: {counts}."
+    if cost is not None and cost.price:
+        whose = "its training" if cost.trainings == 1 else f"{cost.trainings:,} trainings"
+        yield f"Cost of {whose}: {cost.price}{' (estimated)' if cost.estimated else ''}."
+    if resume:
+        yield f"To go on: {visible(resume)}"
+
+
+def counts_text(outcome: Outcome) -> str:
+    """As in: 2 trained, 1 deleted, 1 failed."""
+    words = {
+        "trained": outcome.trained,
+        "adopted": outcome.done.get("adopt", 0),
+        "restored": outcome.done.get("restore", 0),
+        "updated": outcome.done.get("update", 0),
+        "deleted": outcome.done.get("delete", 0),
+        "forgotten": outcome.done.get("forget", 0),
+        "failed": outcome.failed,
+        "in training": outcome.training,
+        "not done yet": outcome.left,
+    }
+    return ", ".join(f"{count:,} {word}" for word, count in words.items() if count) or "nothing changed"
+
+
+def names_lines(names: Mapping[Address, str], more: int = 0) -> Iterator[str]:
+    """What a program calls now, never cut: people copy it. `more`: how many are not among them."""
+    column = max((cells(visible(str(address))) for address in names), default=0)
+    if names:
+        yield "To call:"
+    for address, name in names.items():
+        yield f"  {pad(visible(str(address)), column)}  {visible(name)}"
+    if more:
+        yield f"  … and {counted(more, 'other')}: reconciler output"

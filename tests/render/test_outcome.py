@@ -1,0 +1,91 @@
+"""What a run says at its end: counts of what was really done, in words and in Terraform's."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from reconciler.events import Completed, Detached, Event, Failed, Skipped, Started
+from reconciler.plan.values import Bill, Plan
+from reconciler.render.outcome import cost_of, counts_text, ending_lines, names_lines, outcome_of
+from reconciler.render.stream import done_record
+from tests.render import plans
+
+A, B = plans.address("a"), plans.address("b")
+TRAINED = (
+    Started(A, "create", "a-1"),
+    Completed(A, "permissions", "a-1"),
+    Completed(A, "create", "a-1", 60.0),
+)
+REPLACED = (Started(B, "create", "b-2"), Completed(B, "replace", "b-2"), Completed(B, "delete", "b-1"))
+
+
+@pytest.mark.parametrize(
+    ("events", "text"),
+    [
+        (TRAINED, "Apply complete in 1m05s: 1 trained."),
+        ((*TRAINED, *REPLACED), "Apply complete in 1m05s: 2 trained, 1 deleted."),
+        ((Completed(A, "update"), Completed(A, "permissions")), "Apply complete in 1m05s: 1 updated."),
+        ((Completed(A, "adopt"), Completed(A, "update")), "Apply complete in 1m05s: 1 adopted."),
+        (
+            (Started(A, "create"), Detached("no-wait", (A,))),
+            "Apply complete in 1m05s: 1 in training.",
+        ),
+        (
+            (Started(A, "create"), Detached("timeout", (A,))),
+            "Apply is not finished after 1m05s: 1 in training.",
+        ),
+        (
+            (*TRAINED, Skipped(B, "check", "no answer", unfinished=True)),
+            "Apply is not finished after 1m05s: 1 trained, 1 not done yet.",
+        ),
+        (
+            (*TRAINED, Failed(B, "delete", "refused")),
+            "Apply failed in part after 1m05s: 1 trained, 1 failed. What was done is recorded.",
+        ),
+        ((Skipped(B, "promote", "changed"),), "Apply complete in 1m05s: nothing changed."),
+    ],
+)
+def test_the_first_line_counts_what_was_done(events: tuple[Event, ...], text: str) -> None:
+    """Each model once, however many steps it took, and what went wrong beside what went well."""
+    first, *_ = ending_lines("apply", outcome_of(events), elapsed=65.4)
+    assert first == text
+
+
+def test_a_stream_ends_with_terraforms_counts() -> None:
+    """What was added, changed, imported and removed, not what was planned."""
+    outcome = outcome_of((*TRAINED, *REPLACED, Failed(A, "check", "no")))
+    record = done_record(
+        outcome, "T", operation="apply", command="apply", elapsed=2.0, cost=cost_of(outcome, Plan(()))
+    )
+    assert record["type"] == "change_summary"
+    assert record["changes"] == {"add": 2, "change": 0, "import": 0, "remove": 1, "operation": "apply"}
+    ours = record["reconciler"]
+    assert isinstance(ours, dict)
+    assert (ours["begun"], ours["failed"], ours["elapsed_seconds"]) == (2, 1, 2)
+    assert "cost" not in ours
+
+
+def test_the_cost_is_that_of_the_trainings_that_were_begun() -> None:
+    """A training that the service refused costs nothing; without prices nothing is said of costs."""
+    bill = Bill(20, 100, 5, 4, 25, price=1.5, currency="EUR")
+    both = Plan((replace(plans.CREATE, address=A, bill=bill), replace(plans.CREATE, address=B, bill=bill)))
+    outcome = outcome_of((*TRAINED, Failed(B, "create", "refused")))
+    lines = list(ending_lines("apply", outcome, elapsed=0.2, cost=cost_of(outcome, both)))
+    assert lines[0].startswith("Apply failed in part after less than 1s")
+    assert lines[1] == "Cost of its training: 1.50 EUR."
+    unknown = Plan((replace(plans.CREATE, address=A, bill=replace(bill, price=None, currency="")),))
+    assert len(list(ending_lines("apply", outcome, elapsed=1, cost=cost_of(outcome, unknown)))) == 1
+    waited = outcome_of((Completed(A, "create", "a-1"),))
+    assert cost_of(waited, both).price == ""
+    assert cost_of(waited, both, of_ended=True).price == "1.50 EUR"
+
+
+def test_names_are_listed_whole() -> None:
+    """They are copied; how many there are besides is said, with the command that lists them."""
+    names = {A: "projects/p/locations/us-central1/endpoints/" + "9" * 40, B: "tunedModels/b-2"}
+    lines = list(names_lines(names, more=3))
+    assert lines[1].endswith("9" * 40)
+    assert lines[-1] == "  … and 3 others: reconciler output"
+    assert counts_text(outcome_of(())) == "nothing changed"

@@ -94,6 +94,12 @@ class Base:
     read: str = ""
     source: str = ""
 
+    def fate(self, today: str) -> str:
+        """What the documents said of its end, and what can be tuned in its place; "" for nothing."""
+        told = [f"it retired on {self.retires}, by what was read on {self.read}"] * self.is_retired(today)
+        told += [f"in its place: {', '.join(self.replacements)}"] * bool(self.replacements)
+        return "; ".join(told)
+
     def is_retired(self, today: str) -> bool:
         """Whether it has retired by a day (ISO date), as far as was documented; a floor retires nothing."""
         return bool(self.retires) and not self.or_later and self.retires <= today
@@ -132,6 +138,10 @@ class Kind:
     default_batch: int = 0
     instead: str = ""
     bases: Mapping[str, Base] = field(default_factory=dict)
+
+    def base(self, name: str) -> Base | None:
+        """The row of a base model, however its publisher is written; None where there is none."""
+        return self.bases.get(name) or self.bases.get(name.rpartition("/")[2])
 
     def reference(self, id: str) -> str:
         """What names a model of this kind in an identity: its resource name, where ids make names."""

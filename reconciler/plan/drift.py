@@ -12,6 +12,7 @@ from datetime import date
 from reconciler import diff
 from reconciler.identity import is_generation_of
 from reconciler.model import BASE_MODEL, Address, IgnoredDrift, Live, Status
+from reconciler.plan.training import not_documented
 from reconciler.plan.values import Drift, DriftClass, PermissionChange
 from reconciler.plan.wanted import NOT_SHOWN_YET
 from reconciler.plan.world import World
@@ -133,7 +134,7 @@ def _retired(world: World, address: Address, model: Model, live: Live) -> list[D
         return []
     detail = f"{base} is not offered for tuning any more: it could not be trained again"
     if address.kind in world.observed.assumed:
-        detail = f"{base} is not among the base models that are documented as tunable"
+        detail = not_documented(base, world.kind(address), world.now.date())
     return [
         Drift(
             address,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 
 from reconciler import diff
+from reconciler.kind import Kind
 from reconciler.model import BASE_MODEL
 from reconciler.plan.generations import generation_notes
 from reconciler.plan.values import Action, DataChange, FieldChange, Reason
@@ -94,8 +96,16 @@ def _doubts(wanted: Wanted, *, unknown: bool) -> tuple[str, ...]:
         f"{one.shown} is not read here: its examples are not counted" for one in wanted.want.data if one.uri
     ]
     if unknown:
-        notes.append(f"{wanted.source} is not among the base models that are documented as tunable")
+        notes.append(not_documented(wanted.source, wanted.kind, wanted.world.now.date()))
     return tuple(notes)
+
+
+def not_documented(source: str, kind: Kind, today: date) -> str:
+    """That a base model is none of the documented ones, and what the table knows of it."""
+    row = kind.base(source)
+    fate = row.fate(today.isoformat()) if row is not None else ""
+    said = f"{source} is not among the base models that are documented as tunable"
+    return f"{said}: {fate}" if fate else said
 
 
 def _superseded(wanted: Wanted, model: Model) -> Model | None:

@@ -350,6 +350,16 @@ def test_a_create_that_is_not_found_is_not_asked_again(project: Project, service
     assert "nothing is trained twice" not in result.all
 
 
+def test_a_base_model_that_has_retired_is_noted_in_the_plan(project: Project) -> None:
+    """The plan goes on, and says when the base model retired and what can be tuned in its place."""
+    project.declare(job(base_model="gemini-2.5-flash"))
+    shown = " ".join(project.plan(expect=0).out.split())
+    assert (
+        "gemini-2.5-flash is not among the base models that are documented as tunable: it retired on" in shown
+    )
+    assert "in its place: gemini-3.5-flash-lite, gemini-3.1-flash-lite" in shown
+
+
 def test_a_default_that_is_refused_is_called_one(project: Project, service: Service) -> None:
     """A 400 about a value that the manifest does not hold says so, and where it can be declared."""
     refused = said(400, "INVALID_ARGUMENT", "The adapter size is not supported for this base model.")

@@ -131,7 +131,7 @@ def _line(row: Mapping[str, object]) -> dict[str, Any]:
 def _turn(turn: object, what: str) -> None:
     parts = turn.get("parts") if isinstance(turn, dict) else None
     if not isinstance(parts, list) or not parts or not all(isinstance(one, dict) and one for one in parts):
-        raise RefusedError(f"{what} has no parts", 'Write {"role": "…", "parts": [{"text": "…"}]}.')
+        raise RefusedError(f"{what} has no parts", lookalikes.advise_turn(turn))
     for one in parts:
         if "text" in one and not isinstance(one["text"], str):
             raise RefusedError(f"a text of {what} is no text", "Put it in quotes.")

@@ -55,13 +55,19 @@ def _decoded(line: str, number: int, path: str) -> object:
 def _advice(line: str, error: json.JSONDecodeError) -> str:
     if error.msg == "Extra data" and line[error.pos :].strip() == ",":
         return "Remove the comma: the lines of JSONL are not separated by commas."
-    if _is_single_quoted(line, error):
-        return "Write names and texts in double quotes, as JSON wants them (json.dumps, not str)."
-    return "Write one JSON object a line."
+    if "\r" in line.strip():
+        return "The lines end in a carriage return alone: save the file with Unix or Windows line ends."
+    return _advice_within(line, error) or "Write one JSON object a line."
 
 
-def _is_single_quoted(text: str, error: json.JSONDecodeError) -> bool:
-    return text[error.pos : error.pos + 1] == "'"
+def _advice_within(text: str, error: json.JSONDecodeError) -> str:
+    """About an object that is nearly JSON; "" for nothing better to say."""
+    before, at = text[: error.pos].rstrip(), text[error.pos :].lstrip()[:1]
+    if "trailing comma" in error.msg or (before.endswith(",") and at and at in "]}"):
+        return "Remove the comma before the bracket: JSON has no trailing commas."
+    if at and at in "'\u2018\u2019\u201c\u201d":
+        return "Write names and texts in straight double quotes, as JSON wants them (json.dumps, not str)."
+    return ""
 
 
 def _spread(line: str) -> tuple[str, str] | None:
@@ -138,11 +144,7 @@ def json_rows(path: str, text: str, read: Callable[[object], Example] = example)
 def _whole_advice(text: str, error: json.JSONDecodeError) -> str:
     if error.msg == "Extra data":
         return "One object a line belongs into a .jsonl file."
-    if "trailing comma" in error.msg or re.search(r",\s*$", text[: error.pos]):
-        return "Remove the comma before the bracket: JSON has no trailing commas."
-    if _is_single_quoted(text, error):
-        return "Write names and texts in double quotes, as JSON wants them (json.dumps, not str)."
-    return "Correct it there."
+    return _advice_within(text, error) or "Correct it there."
 
 
 def _unwrapped(document: object, *, chat: bool) -> list[object]:
@@ -153,6 +155,11 @@ def _unwrapped(document: object, *, chat: bool) -> list[object]:
                 named = lookalikes.name_row(document.keys() - {"examples"}, chat=chat)
                 if named is not None:
                     raise RefusedError(*named)
+                if chat and "contents" in document:
+                    raise RefusedError(
+                        "the file holds one example, not a list",
+                        "Put it in brackets, or name the file .jsonl.",
+                    )
                 keys = ", ".join(repr(key) for key in list(document)[:5])
                 raise RefusedError(
                     f"the object has the keys {keys}" if keys else "the object is empty",

@@ -40,12 +40,19 @@ def name_bytes(start: bytes) -> Named | None:
     for signature, named in _SIGNATURES:
         if start.startswith(signature):
             return named
+    if _is_wide(start):
+        return "the file is UTF-16 or UTF-32", "Save it as UTF-8."
     if _MARKUP.match(start):
         return (
             "the file is a web page or XML, not data",
             "Was it a page that asks for a login? Fetch the data.",
         )
     return None
+
+
+def _is_wide(start: bytes) -> bool:
+    """Whether it begins with two characters of UTF-16 or one of UTF-32, without a byte order mark."""
+    return len(start) >= 4 and b"\0\0" in (start[0:4:2], start[1:4:2]) and start[:4] != bytes(4)
 
 
 _EXTENSIONS: Mapping[str, str] = {
@@ -126,11 +133,16 @@ def name_row(keys: Collection[object], *, chat: bool) -> Named | None:
             "'chosen' and 'rejected' are pairs of preference tuning",
             "Declare a preference_optimization_spec; write contents and two completions, scores 1 and 0.",
         )
+    if "instruction" in keys:
+        return (
+            "'instruction' is Alpaca's form",
+            "Write instruction and input as one text_input, beside output.",
+        )
     if "request" in keys and "contents" not in keys:
         return "'request' is the form of batch prediction", "Write what stands in it, and the model's answer."
     if "examples" in keys:
         return "'examples' is a list in one line", "Write one example a line, or name the file .json."
-    if _VERTEX.isdisjoint(keys):
+    if _VERTEX.isdisjoint(keys) or (chat and "contents" in keys):
         return None
     if chat:
         return "contents is missing", 'Write contents: [{"role": "user", "parts": [{"text": "…"}]}, …].'
@@ -153,6 +165,17 @@ def name_header(header: Sequence[str]) -> Named | None:
         f"the columns are not separated by commas but by {found[0]}",
         "Save it with commas: text_input,output; a text that holds a comma stands in double quotes.",
     )
+
+
+def advise_turn(turn: object) -> str:
+    """What to write for what should be a turn with parts."""
+    if isinstance(turn, str):
+        return 'Write {"parts": [{"text": "…"}]} instead of the bare text.'
+    if isinstance(turn, dict) and "content" in turn:
+        return 'Write parts: [{"text": "…"}] instead of content.'
+    if isinstance(turn, dict) and isinstance(turn.get("parts"), str | dict):
+        return 'parts is a list: write [{"text": "…"}].'
+    return 'Write {"role": "…", "parts": [{"text": "…"}]}.'
 
 
 _ROLES = {

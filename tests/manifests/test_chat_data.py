@@ -387,3 +387,50 @@ def test_one_object_of_another_form_is_named_in_json_too(workspace: Path, refuse
     declare(workspace, json.dumps({"messages": []}), name="d.json")
     (problem,) = refused()
     assert "OpenAI's chat form" in problem.summary
+
+
+@pytest.mark.parametrize(
+    ("turn", "advice"),
+    [
+        ({"role": "user", "content": "hi"}, "instead of content"),
+        ({"role": "user", "parts": "hi"}, "parts is a list"),
+        ({"role": "user", "parts": {"text": "hi"}}, "parts is a list"),
+        ("hi", "instead of the bare text"),
+        ({"role": "user"}, 'Write {"role"'),
+    ],
+    ids=str,
+)
+def test_a_turn_without_parts_says_what_to_write(
+    workspace: Path, refused: Refused, turn: object, advice: str
+) -> None:
+    """What stands where the parts belong is named in the advice."""
+    declare(workspace, json.dumps({"contents": [turn, TURNS[1]]}))
+    (problem,) = refused()
+    assert advice in problem.detail
+
+
+@pytest.mark.parametrize(
+    ("content", "advice"),
+    [
+        ('{"text_input": "1", "output": "2",}', "no trailing commas"),
+        ('{"text_input": "1", "output": "2"},', "not separated by commas"),
+        ("{'text_input': '1', 'output': '2'}", "straight double quotes"),
+        ("{\u201ctext_input\u201d: \u201c1\u201d}", "straight double quotes"),
+        ('{"text_input": "1", "output": "2"}\r{}', "carriage return alone"),
+        ('{"text_input": "1" "output": "2"}', "one JSON object a line"),
+    ],
+)
+def test_a_line_that_is_nearly_json_says_what_is_in_the_way(
+    workspace: Path, refused: Refused, content: str, advice: str
+) -> None:
+    """Commas too many, quotes of another kind and lone carriage returns are told as that."""
+    declare(workspace, content + "\n")
+    (problem,) = refused()
+    assert advice in problem.detail
+
+
+def test_one_chat_in_json_is_not_called_a_list_without_contents(workspace: Path, refused: Refused) -> None:
+    """A .json file with a single example is told to be put in brackets."""
+    declare(workspace, json.dumps({"contents": TURNS}), name="d.json")
+    (problem,) = refused()
+    assert problem.summary == "the file holds one example, not a list"

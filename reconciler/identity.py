@@ -12,16 +12,18 @@ import hashlib
 import json
 import re
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 
 from reconciler.kind import Field, FieldType
-from reconciler.model import Attributes, Desired, Example, Value
+from reconciler.model import BASE_MODEL, Attributes, Desired, Example, Value
 
-FORMULA = 1
+FORMULA = 2
+"""Of new ids; those of formula 1 are found as well."""
 GENERATIONS = 16
 """How many generations of an id are looked for when there is no record."""
 
+_MODELS = "models/"
 _SUFFIX = 8
 _ALPHABET = frozenset("abcdefghijklmnopqrstuvwxyz234567")
 
@@ -125,12 +127,48 @@ def _identity_value(field: Field, value: Value) -> object:
 
 
 def hyperparameters(attributes: Attributes, fields: Mapping[str, Field]) -> dict[str, object]:
-    """The declared hyperparameters: camelCase names, integers as they are, floats as float32 bits."""
+    """The declared hyperparameters: camelCase names, integers as they are, floats as float32 bits.
+
+    What counts as absent is left out.
+    """
     return {
-        _camel(path): _identity_value(fields[path], value)
+        _camel(path): _identity_value(fields[path], meant)
         for path, value in attributes.items()
-        if fields[path].role == "hyperparameter"
+        if fields[path].role == "hyperparameter" and (meant := meaning(fields[path], value)) is not None
     }
+
+
+def _former_hyperparameters(attributes: Attributes, fields: Mapping[str, Field]) -> list[dict[str, object]]:
+    """As formula 1 saw them, in each way that means the same: as written, and false written out or not."""
+    found: list[dict[str, object]] = [{}]
+    for path, field in fields.items():
+        if field.role not in {"hyperparameter", "checkpoint"}:
+            continue
+        value = attributes.get(path)
+        written = [] if value is None else [value, comparable(field, value)]
+        seen = {canonical(one): _identity_value(field, one) for one in written if one != ""}
+        if field.absent is False and not value:
+            ways: list[dict[str, object]] = [{}, {_camel(path): False}]
+        else:
+            ways = [{_camel(path): one} for one in seen.values()] or [{}]
+        found = [{**one, **way} for one in found for way in ways]
+    return list({canonical(one): one for one in found}.values())
+
+
+def _sources(want: Desired, source: str, fields: Mapping[str, Field]) -> tuple[str, tuple[str, ...]]:
+    """(what it is tuned from, as formula 2 has it; every way in which formula 1 may have had it)."""
+    if BASE_MODEL not in want.attributes:
+        return source, (source,)
+    field = fields[BASE_MODEL]
+    name = str(comparable(field, source))
+    former = (prefix + name for prefix in ("", *field.prefixes) if "*" not in prefix)
+    return _MODELS + name, tuple(dict.fromkeys((source, *former)))
+
+
+def _data(want: Desired) -> object:
+    if len(want.data) == 1:
+        return want.data[0].digest
+    return {one.field: one.digest for one in want.data}
 
 
 def model_digest(
@@ -152,34 +190,59 @@ def model_digests(
     source: str,
     fields: Mapping[str, Field],
 ) -> Iterator[str]:
-    """SHA-256 in hex of what makes this model this model, for each generation (formula 1).
+    """SHA-256 in hex of what makes this model this model, for each generation (formula 2).
 
     Args:
         want: what is declared.
         stack: the Stack's name or "".
         workspace: of the state.
         generations: 0 for the first training of it.
-        source: "models/x", or what names the live parent (`Kind.reference`).
+        source: the base model in any of its spellings, or what names the live parent (`Kind.reference`).
         fields: the kind's field table.
     """
-    data: object = want.data[0].digest
-    if len(want.data) > 1:
-        data = {one.field: one.digest for one in want.data}
+    checkpoint = next((path for path, one in fields.items() if one.role == "checkpoint"), "")
+    chosen = want.attributes.get(checkpoint)
     identity = {
         "version": FORMULA,
         "stack": stack,
         "workspace": workspace,
-        "generation": 0,
-        "source": source,
+        "source": _sources(want, source, fields)[0],
+        **({"checkpoint": chosen} if chosen else {}),
         "hyperparameters": hyperparameters(want.attributes, fields),
-        "data": data,
+        "data": _data(want),
     }
-    # sixteen generations differ in one number: the rest is written once
-    whole = canonical(identity)
-    head = b'{"data":' + canonical(data) + b',"generation":'
-    tail = whole[len(head) + 1 :]
+    return _of_generations(identity, generations)
+
+
+def former_digests(
+    want: Desired,
+    *,
+    stack: str,
+    workspace: str,
+    generations: Sequence[int],
+    source: str,
+    fields: Mapping[str, Field],
+) -> Iterator[tuple[int, str]]:
+    """(generation, digest) by formula 1, of everything that means the same; see `model_digests`."""
+    for named in _sources(want, source, fields)[1]:
+        for numbers in _former_hyperparameters(want.attributes, fields):
+            identity = {
+                "version": 1,
+                "stack": stack,
+                "workspace": workspace,
+                "source": named,
+                "hyperparameters": numbers,
+                "data": _data(want),
+            }
+            yield from zip(generations, _of_generations(identity, generations), strict=True)
+
+
+def _of_generations(identity: Mapping[str, object], generations: Iterable[int]) -> Iterator[str]:
+    """Sixteen generations differ in one number: the rest is written once."""
+    head, number, tail = canonical({**identity, "generation": 0}).partition(b',"generation":0,')
+    begun = head + number[:-2]
     for generation in generations:
-        yield hashlib.sha256(b"%b%d%b" % (head, generation, tail)).hexdigest()
+        yield hashlib.sha256(b"%b%d,%b" % (begun, generation, tail)).hexdigest()
 
 
 def model_id(name: str, digest: str) -> str:

@@ -1,7 +1,8 @@
 """Reads the case files of the decision: a world in, what must come out.
 
 A name stands for a model with everything at its default (tests.worlds); a case says only what differs.
-`bot.1` is the id that generation 1 of the manifest `bot` has, by the independent formula.
+`bot.1` is the id that generation 1 of the manifest `bot` has, by the independent formula; `bot.1@1` the one
+that it had by formula 1.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ _ATTRIBUTES = {
     "base_model", "parent", "display_name", "description", "temperature", "top_p", "top_k",
     "reader_project_numbers", "data", "without", *_HYPERPARAMETERS,
 }  # fmt: skip
-_SYMBOL = re.compile(r"([a-z0-9-]+)\.(\d+)")
+_SYMBOL = re.compile(r"([a-z0-9-]+)\.(\d+)(@1)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,7 @@ class Case:
             attributes=_attributes(body),
             source=f"tunedModels/{self.id(parent)}" if parent else str(_attributes(body).get(PARENT, "")),
             stack=self.body.get("stack", {}).get("name", ""),
+            former=found[3] is not None,
         )
 
     def world(self) -> World:

@@ -1,4 +1,4 @@
-"""The identity formula once more, written from design 2.4 alone and sharing nothing with the code.
+"""The identity formulas once more, written from design 2.4 and 2.5 alone and sharing nothing with the code.
 
 Ids decide whether a model is found again or trained twice, so they have a second, independent witness.
 """
@@ -26,6 +26,13 @@ def data_digest(pairs: Sequence[tuple[str, str]]) -> str:
     return hashlib.sha256(lines.encode("utf-8")).hexdigest()
 
 
+def _tuned(hyperparameters: Hyperparameters | None) -> dict[str, object]:
+    return {
+        name: struct.pack(">f", value).hex() if isinstance(value, float) else value
+        for name, value in (hyperparameters or {}).items()
+    }
+
+
 def identity_digest(
     *,
     source: str,
@@ -34,19 +41,44 @@ def identity_digest(
     generation: int = 0,
     stack: str = "",
     workspace: str = "default",
+    checkpoint: str = "",
 ) -> str:
-    """SHA-256 in hex of `{version: 1, stack, workspace, generation, source, hyperparameters, data}`."""
-    tuned = {
-        name: struct.pack(">f", value).hex() if isinstance(value, float) else value
-        for name, value in (hyperparameters or {}).items()
+    """SHA-256 in hex of formula 2.
+
+    `{version: 2, stack, workspace, generation, source, checkpoint, hyperparameters, data}`, without a
+    checkpoint where none is named.
+    """
+    whole: dict[str, object] = {
+        "version": 2,
+        "stack": stack,
+        "workspace": workspace,
+        "generation": generation,
+        "source": source,
+        "hyperparameters": _tuned(hyperparameters),
+        "data": data,
     }
+    if checkpoint:
+        whole["checkpoint"] = checkpoint
+    return hashlib.sha256(compact(whole).encode("utf-8")).hexdigest()
+
+
+def identity_digest_1(
+    *,
+    source: str,
+    data: str,
+    hyperparameters: Hyperparameters | None = None,
+    generation: int = 0,
+    stack: str = "",
+    workspace: str = "default",
+) -> str:
+    """SHA-256 in hex of formula 1: `{version: 1, stack, workspace, generation, source, …, data}`."""
     whole = {
         "version": 1,
         "stack": stack,
         "workspace": workspace,
         "generation": generation,
         "source": source,
-        "hyperparameters": tuned,
+        "hyperparameters": _tuned(hyperparameters),
         "data": data,
     }
     return hashlib.sha256(compact(whole).encode("utf-8")).hexdigest()

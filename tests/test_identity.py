@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -15,13 +16,16 @@ from reconciler.identity import (
     examples_digest,
     float32,
     float32_hex,
+    former_digests,
     hyperparameters,
     is_generation_of,
     model_digest,
     model_id,
 )
-from reconciler.model import Attributes, DataSet, Desired, Example
+from reconciler.kind import Kind
+from reconciler.model import Address, Attributes, DataSet, Desired, Example
 from reconciler.providers.gemini.fields import HYPERPARAMETERS, TUNED_MODEL
+from reconciler.providers.vertex.fields import TUNING_JOB
 from tests import formula, worlds
 
 ATTRIBUTES: Attributes = {
@@ -54,17 +58,94 @@ def desired(attributes: Attributes = ATTRIBUTES, data: str = DATA) -> Desired:
     return Desired(worlds.address("number-generator"), attributes, (DataSet(data, 3, 30),))
 
 
-def test_the_formula_is_pinned() -> None:
+def former(desired: Desired, *, stack: str = "", source: str = SOURCE, kind: Kind = TUNED_MODEL) -> list[str]:
+    """Every digest that formula 1 may have given to the first generation."""
+    found = former_digests(
+        desired, stack=stack, workspace="default", generations=[0], source=source, fields=kind.fields
+    )
+    return [digest for _, digest in found]
+
+
+def test_the_formulas_are_pinned() -> None:
     """These values are in people's services: a change of them trains every model again."""
-    assert FORMULA == 1
+    assert FORMULA == 2
     assert GENERATIONS == 16
     assert DATA == "01a2942b898dc208f437216b3f388a3b5c3b141e8fdfb203844c0c1a1878b212"
-    assert digest_of(desired()) == "85b7a19817e3f54cf2f71806ba2165b0e3ef46e8f58337d5b5b59721be23bf72"
-    assert model_id("number-generator", digest_of(desired())) == "number-generator-qw32dgax"
-    assert model_id("number-generator", digest_of(desired(), generation=1)) == "number-generator-uki7svmu"
+    assert digest_of(desired()) == "cdc0a5884f4cd4e9592a99ed04953b5147a9f280ad1407ddc9f3d61c80a30b22"
+    assert model_id("number-generator", digest_of(desired())) == "number-generator-zxaklccp"
+    assert model_id("number-generator", digest_of(desired(), generation=1)) == "number-generator-rnvtggej"
     assert (
-        model_id("number-generator", digest_of(desired(), stack="search-k3x9")) == "number-generator-5dvufuka"
+        model_id("number-generator", digest_of(desired(), stack="search-k3x9")) == "number-generator-mlx4dom2"
     )
+
+
+def test_formula_1_is_pinned() -> None:
+    """It is looked up for ever."""
+    first, *_ = former(desired())
+    assert first == "85b7a19817e3f54cf2f71806ba2165b0e3ef46e8f58337d5b5b59721be23bf72"
+    assert model_id("number-generator", first) == "number-generator-qw32dgax"
+    found = former_digests(
+        desired(), stack="", workspace="default", generations=[0, 1], source=SOURCE, fields=TUNED_MODEL.fields
+    )
+    assert model_id("number-generator", dict(reversed(list(found)[:2]))[1]) == "number-generator-uki7svmu"
+    (named, *_) = former(desired(), stack="search-k3x9")
+    assert model_id("number-generator", named) == "number-generator-5dvufuka"
+
+
+JOB_SPEC = "supervised_tuning_spec"
+LAST_ONLY = f"{JOB_SPEC}.export_last_checkpoint_only"
+
+
+@pytest.mark.parametrize("declared", [{}, {LAST_ONLY: False}])
+@pytest.mark.parametrize("base", ["gemini-x", "models/gemini-x", "publishers/google/models/gemini-x"])
+def test_formula_1_is_looked_up_in_every_spelling(base: str, declared: Attributes) -> None:
+    """Both names of a base model, and a default written out or not, by the independent formula."""
+    epochs = f"{JOB_SPEC}.hyper_parameters.epoch_count"
+    job = Desired(
+        Address("TuningJob", "bot"), {"base_model": base, epochs: 3, **declared}, (DataSet(DATA, 3, 30),)
+    )
+    found = set(former(job, source=base, kind=TUNING_JOB))
+    for source in ("gemini-x", "publishers/google/models/gemini-x"):
+        for written in ({}, {"exportLastCheckpointOnly": False}):
+            numbers = {"epochCount": 3, **written}
+            assert formula.identity_digest_1(source=source, data=DATA, hyperparameters=numbers) in found
+    new = {
+        model_digest(
+            replace(job, attributes={**job.attributes, "base_model": name}),
+            stack="",
+            workspace="default",
+            generation=0,
+            source=name,
+            fields=TUNING_JOB.fields,
+        )
+        for name in (
+            "gemini-x",
+            "models/gemini-x",
+            "projects/p/locations/l/publishers/google/models/gemini-x",
+        )
+    }
+    assert new == {
+        formula.identity_digest(source="models/gemini-x", data=DATA, hyperparameters={"epochCount": 3})
+    }
+
+
+def test_a_checkpoint_is_a_part_of_its_own() -> None:
+    """Named, it makes another model; empty, it is left out."""
+    parent = "parent-abcdefgh"
+
+    def digest(checkpoint: Attributes) -> str:
+        job = Desired(
+            Address("TuningJob", "bot"),
+            {"pre_tuned_model.tuned_model_name": "TuningJob/parent", **checkpoint},
+            (DataSet(DATA, 3, 30),),
+        )
+        return model_digest(
+            job, stack="", workspace="default", generation=0, source=parent, fields=TUNING_JOB.fields
+        )
+
+    path = "pre_tuned_model.checkpoint_id"
+    assert digest({path: "2"}) == formula.identity_digest(source=parent, data=DATA, checkpoint="2")
+    assert digest({path: ""}) == digest({}) == formula.identity_digest(source=parent, data=DATA)
 
 
 @given(
@@ -93,8 +174,9 @@ def test_two_implementations_agree(
         attributes[f"{HYPERPARAMETERS}.learning_rate_multiplier"] = tuned["learningRateMultiplier"] = rate
     data = formula.data_digest(pairs)
     assert examples_digest(Example(text, output) for text, output in pairs) == data
+    origin = "base_model" if source == SOURCE else "tuned_model_source.tuned_model"
     digest = digest_of(
-        desired({"base_model": SOURCE, **attributes}, data), stack=stack, generation=generation, source=source
+        desired({origin: source, **attributes}, data), stack=stack, generation=generation, source=source
     )
     assert digest == formula.identity_digest(
         source=source, data=data, hyperparameters=tuned, generation=generation, stack=stack

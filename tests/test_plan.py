@@ -92,7 +92,7 @@ def wanted(case: Case, expected: Mapping[str, Any]) -> dict[str, Any]:
 
 def case_text(case: Case, text: str) -> str:
     """The text with `{bot.0}` and a bare `bot.0` resolved to ids."""
-    return case.id(re.sub(r"\{([a-z0-9-]+\.\d+)\}", lambda found: case.id(found[1]), text))
+    return case.id(re.sub(r"\{([a-z0-9-]+\.\d+(?:@1)?)\}", lambda found: case.id(found[1]), text))
 
 
 def shown(change: Change, expected: Mapping[str, Any]) -> dict[str, Any]:

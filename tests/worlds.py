@@ -129,16 +129,18 @@ def id_of(
     attributes: Attributes = DECLARED,
     source: str = "",
     stack: str = "",
+    former: bool = False,
 ) -> str:
-    """The id that design 2.4 gives, by the independent formula."""
+    """The id that design 2.5 gives, by the independent formula; `former` that of formula 1."""
     hyperparameters: dict[str, int | float] = {}
     for path, value in attributes.items():
         if path.startswith(HYPERPARAMETERS) and isinstance(value, (int, float)):
             head, *rest = path.rpartition(".")[2].split("_")
             hyperparameters[head + "".join(part.capitalize() for part in rest)] = value
+    digest_of = formula.identity_digest_1 if former else formula.identity_digest
     return formula.identity(
         name,
-        formula.identity_digest(
+        digest_of(
             source=source or str(attributes.get("base_model", "")),
             data=digest(data),
             hyperparameters=hyperparameters,

@@ -68,7 +68,7 @@ def _model(world: World, want: Desired, live: Live) -> Model:
     sources = [path for path, field in world.kind(want.address).fields.items() if field.role == "source"]
     sent = {path: live.attributes[path] for path in want.attributes if path in live.attributes}
     source = next((str(live.attributes[path]) for path in reversed(sources) if path in live.attributes), "")
-    model = new_model(world, want, sent, id=live.id, digest="", generation=0, source=source)
+    model = new_model(world, want, sent, id=live.id, digest="", generation=0, source=source, formula=1)
     return replace(
         model,
         name=live.name,

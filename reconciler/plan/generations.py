@@ -1,15 +1,17 @@
 """The ids under which what is wanted may be live already, and which of them a training takes.
 
-Without a record, these are how a model is found again: generations 0 to 15 of its id (design 2.4).
+Without a record, these are how a model is found again: generations 0 to 15 of its id (design 2.4), and
+those that formula 1 gave to what means the same (design 2.5), so that no upgrade trains anything.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from itertools import islice
 
 from reconciler import diff
-from reconciler.identity import is_generation_of
+from reconciler.identity import FORMULA, is_generation_of
 from reconciler.model import Attributes, Live, Status
 from reconciler.plan.values import Action, Change, Reason
 from reconciler.plan.wanted import Decision, Wanted, finish, found
@@ -24,17 +26,35 @@ class Generation:
     id: str
     digest: str
     live: Live | None
+    formula: int = FORMULA
+
+
+def _can_none_exist(wanted: Wanted) -> bool:
+    """Whether nothing live or recorded can be a generation of this name."""
+    address = wanted.want.address
+    stems = wanted.world.stems.get(address.kind)
+    return stems is not None and address.name not in stems and not wanted.record.models
 
 
 def generations_of(wanted: Wanted) -> list[Generation]:
     """Every generation; only the first where nothing live or recorded can be one of them."""
     world, want = wanted.world, wanted.want
-    stems = world.stems.get(want.address.kind)
-    none_exists = stems is not None and want.address.name not in stems and not wanted.record.models
     every = world.generations(want, wanted.source)
     return [
         Generation(number, id, digest, world.live(want.address, id))
-        for number, id, digest in (islice(every, 1) if none_exists else every)
+        for number, id, digest in (islice(every, 1) if _can_none_exist(wanted) else every)
+    ]
+
+
+def former_generations_of(wanted: Wanted) -> list[Generation]:
+    """Those of formula 1 that live, and of which the service shows nothing that is not wanted."""
+    if _can_none_exist(wanted):
+        return []
+    world, want = wanted.world, wanted.want
+    return [
+        Generation(number, id, digest, live, 1)
+        for number, id, digest in world.former(want, wanted.source)
+        if (live := world.live(want.address, id)) is not None and not unlike(wanted, live)
     ]
 
 
@@ -67,29 +87,51 @@ def generation_notes(wanted: Wanted, record: Record) -> tuple[str, ...]:
 def failures(wanted: Wanted, generations: list[tuple[Generation, Live]]) -> tuple[Model, ...]:
     """Those that failed, as deposed models: they are nobody's, and may go."""
     return tuple(
-        replace(found(wanted, live, digest=one.digest, generation=one.number), deposed=wanted.world.timestamp)
+        replace(_model(wanted, one, live), deposed=wanted.world.timestamp)
         for one, live in generations
         if live.status is Status.FAILED
     )
 
 
 def usable(generations: list[tuple[Generation, Live]]) -> tuple[Generation, Live] | None:
-    """The first that is ACTIVE, else the first in training."""
-    for status in (Status.ACTIVE, Status.CREATING):
-        for one, live in generations:
-            if live.status is status:
-                return one, live
-    return None
+    """The youngest that is ACTIVE, else the first in training."""
+    active = [(one, live) for one, live in generations if live.status is Status.ACTIVE]
+    if active:
+        return max(active, key=lambda pair: _born(pair[1]))
+    return next(((one, live) for one, live in generations if live.status is Status.CREATING), None)
 
 
-def adopt(wanted: Wanted, one: Generation, live: Live, record: Record) -> Decision:
-    """It is there already: it is recorded, and nothing is trained."""
-    model = found(wanted, live, digest=one.digest, generation=one.number)
-    record = replace(record, candidate=model)
+def _born(live: Live) -> tuple[datetime, str]:
+    try:
+        born = datetime.fromisoformat(live.create_time)
+    except ValueError:  # the service said none
+        return datetime.min.replace(tzinfo=UTC), ""
+    return (born if born.tzinfo else born.replace(tzinfo=UTC)), live.create_time
+
+
+def _model(wanted: Wanted, one: Generation, live: Live) -> Model:
+    return found(wanted, live, digest=one.digest, generation=one.number, formula=one.formula)
+
+
+def adopt(
+    wanted: Wanted, one: Generation, live: Live, generations: list[tuple[Generation, Live]], record: Record
+) -> Decision:
+    """It is there already: it is recorded, and nothing is trained.
+
+    Other ACTIVE ones of these generations trained the same and may have served: they are deposed.
+    """
+    moment = wanted.world.timestamp
+    others = tuple(
+        replace(_model(wanted, other, shown), promoted=moment, deposed=moment)
+        for other, shown in generations
+        if shown.status is Status.ACTIVE and shown.id != live.id
+    )
+    record = replace(record, candidate=_model(wanted, one, live), deposed=(*record.deposed, *others))
     notes = generation_notes(wanted, record)
     if different := unlike(wanted, live):
         notes = (f"the service shows it otherwise than its id says: {different}", *notes)
-    return Decision([adoption(wanted, model, live, record, notes)])
+    notes += tuple(f"{other.name} is an older training of the same, and is deposed" for other in others)
+    return Decision([adoption(wanted, _model(wanted, one, live), live, record, notes)])
 
 
 def adoption(wanted: Wanted, model: Model, live: Live, record: Record, notes: tuple[str, ...]) -> Change:

@@ -7,7 +7,14 @@ from dataclasses import replace
 from reconciler.identity import GENERATIONS
 from reconciler.model import Status
 from reconciler.plan.deposed import depose
-from reconciler.plan.generations import adopt, failures, first_free, generations_of, usable
+from reconciler.plan.generations import (
+    adopt,
+    failures,
+    first_free,
+    former_generations_of,
+    generations_of,
+    usable,
+)
 from reconciler.plan.pinned import pinned
 from reconciler.plan.training import start
 from reconciler.plan.values import Reason
@@ -28,10 +35,11 @@ def train(wanted: Wanted, reason: Reason = Reason.NOT_LIVE) -> Decision:
         return pinned(wanted, record, reason)
     generations = generations_of(wanted)
     known = {model.id for model in wanted.record.models}
-    unknown = [(one, one.live) for one in generations if one.live is not None and one.id not in known]
+    every = {one.id: one for one in (*former_generations_of(wanted), *generations)}.values()
+    unknown = [(one, one.live) for one in every if one.live is not None and one.id not in known]
     record = replace(record, deposed=(*record.deposed, *failures(wanted, unknown)))
     if not wanted.forced and (found := usable(unknown)):
-        return adopt(wanted, *found, record)
+        return adopt(wanted, *found, unknown, record)
     free = first_free(generations, known, another=wanted.forced or reason is Reason.RETRY)
     if free is None:
         return refuse(

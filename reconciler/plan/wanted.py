@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from reconciler import diff
 from reconciler.errors import Diagnostic
+from reconciler.identity import FORMULA
 from reconciler.kind import Kind
 from reconciler.model import Address, Attributes, Desired, Live, Status
 from reconciler.plan.values import Action, Change, FieldChange, PermissionChange, Reason
@@ -102,7 +103,7 @@ def repeated(wanted: Wanted, model: Model) -> Model:
     )
 
 
-def found(wanted: Wanted, live: Live, *, digest: str, generation: int) -> Model:
+def found(wanted: Wanted, live: Live, *, digest: str, generation: int, formula: int = FORMULA) -> Model:
     """The record of what is live already under one of our ids."""
     return adopted_model(
         wanted.world,
@@ -112,6 +113,7 @@ def found(wanted: Wanted, live: Live, *, digest: str, generation: int) -> Model:
         digest=digest,
         generation=generation,
         source=wanted.source,
+        formula=formula,
     )
 
 

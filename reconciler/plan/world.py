@@ -6,13 +6,13 @@ Rule: a World is a value; nothing in it is fetched when asked.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from math import ceil
 
 from reconciler import diff
-from reconciler.identity import GENERATIONS, canonical, model_digest, model_digests, model_id
+from reconciler.identity import FORMULA, GENERATIONS, canonical, former_digests, model_digests, model_id
 from reconciler.kind import Kind, OnChange
 from reconciler.model import LAG_SECONDS, Address, Attributes, DataSet, Desired, Live, Stack, Status
 from reconciler.plan.selection import Known, chosen
@@ -124,19 +124,15 @@ class World:
 
     def identity(self, want: Desired, source: str, generation: int) -> tuple[str, str]:
         """(id, digest) of one generation of what is wanted."""
-        digest = model_digest(
-            want,
-            stack=self.stack.name,
-            workspace=self.state.workspace,
-            generation=generation,
-            source=source,
-            fields=self.kind(want.address).fields,
-        )
-        return want.id or model_id(want.address.name, digest), digest
+        return next(self._identities(want, source, [generation]))[1:]
 
     def generations(self, want: Desired, source: str) -> Iterator[tuple[int, str, str]]:
         """(generation, id, digest) of all generations that are looked for; one under a pinned id."""
-        numbers = range(1 if want.id else GENERATIONS)
+        return self._identities(want, source, range(1 if want.id else GENERATIONS))
+
+    def _identities(
+        self, want: Desired, source: str, numbers: Sequence[int]
+    ) -> Iterator[tuple[int, str, str]]:
         digests = model_digests(
             want,
             stack=self.stack.name,
@@ -147,6 +143,19 @@ class World:
         )
         for number, digest in zip(numbers, digests, strict=True):
             yield number, want.id or model_id(want.address.name, digest), digest
+
+    def former(self, want: Desired, source: str) -> Iterator[tuple[int, str, str]]:
+        """The same of formula 1, in every spelling that means what is wanted."""
+        digests = former_digests(
+            want,
+            stack=self.stack.name,
+            workspace=self.state.workspace,
+            generations=range(GENERATIONS),
+            source=source,
+            fields=self.kind(want.address).fields,
+        )
+        for number, digest in digests:
+            yield number, model_id(want.address.name, digest), digest
 
 
 def timestamp(moment: datetime) -> str:
@@ -164,7 +173,15 @@ def moment_of(text: str) -> datetime | None:
 
 
 def new_model(
-    world: World, want: Desired, attributes: Attributes, *, id: str, digest: str, generation: int, source: str
+    world: World,
+    want: Desired,
+    attributes: Attributes,
+    *,
+    id: str,
+    digest: str,
+    generation: int,
+    source: str,
+    formula: int = FORMULA,
 ) -> Model:
     """The record of a training that is about to be asked for."""
     collection = world.kind(want.address).collection
@@ -172,6 +189,7 @@ def new_model(
         id=id,
         name=collection + id if collection else "",
         digest=digest,
+        formula=formula,
         generation=generation,
         source=source,
         sent=dict(attributes),
@@ -190,10 +208,18 @@ def adopted_model(
     digest: str,
     generation: int,
     source: str,
+    formula: int = FORMULA,
 ) -> Model:
     """The record of a model that is live already; a pinned id proves nothing about its data."""
     model = new_model(
-        world, want, attributes, id=live.id, digest=digest, generation=generation, source=source
+        world,
+        want,
+        attributes,
+        id=live.id,
+        digest=digest,
+        generation=generation,
+        source=source,
+        formula=formula,
     )
     kind = world.kind(want.address)
     sent = {

@@ -362,11 +362,11 @@ def identity(
     source: str = BASE,
     hyperparameters: Mapping[str, Any] | None = None,
 ) -> str:
-    """Design 2.4's id, from its words alone."""
+    """Design 2.5's id, from its words alone."""
     if hyperparameters is None:
         hyperparameters = {"batchSize": 4, "learningRate": float_bits(0.001), "epochCount": 5}
     whole = {
-        "version": 1,
+        "version": 2,
         "stack": stack,
         "workspace": "default",
         "generation": generation,

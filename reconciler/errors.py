@@ -26,7 +26,9 @@ Every error that a user can cause or a service can answer is one of these; anyth
         ├── RateLimitedError           429 that was not worth waiting for, or lasted too long
         │   └── NoCapacityError        the service has no room now: nothing was begun, wait and ask again
         ├── NotReadyError              the service is not ready yet: nothing was begun, it passes by itself
+        ├── NotUnderstoodError         an answer that makes no sense: nothing is concluded from it
         ├── UnavailableError           5xx, or no connection: nothing was sent or it is safe to repeat
+        │   ├── UnreadableError        answered, again and again, by something that is no JSON
         │   └── StoppedError           the run is being stopped (Ctrl-C); the call was not sent (again)
         └── ReplyLostError             sent, no whole reply: the effect is unknown; look before repeating
 """
@@ -257,8 +259,16 @@ class NotReadyError(ServiceError):
     """A create was refused for something that passes by itself within minutes; nothing was begun."""
 
 
+class NotUnderstoodError(ServiceError):
+    """The API answered with what makes no sense, or about something else: nothing is concluded from it."""
+
+
 class UnavailableError(ServiceError):
     """5xx or no connection, after the safe retries."""
+
+
+class UnreadableError(UnavailableError):
+    """A reply that is not the JSON object expected, however often it is asked for."""
 
 
 class StoppedError(UnavailableError):

@@ -89,6 +89,7 @@ class Skipped:
 
     Attributes:
         resume: WAIT or APPLY, the command that makes progress with it; of interest where `unfinished`.
+        trouble: somebody has to look at it: told where errors are told.
     """
 
     address: Address
@@ -97,6 +98,7 @@ class Skipped:
     id: str = ""
     unfinished: bool = False
     resume: str = WAIT
+    trouble: bool = False
 
 
 @dataclass(frozen=True, slots=True)

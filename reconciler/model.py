@@ -206,6 +206,21 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class Odd:
+    """A model that the service lists in words that cannot be understood: it is there, and no more is known.
+
+    Attributes:
+        id: as `Live.id`; "" where not even that can be told.
+        name: what to call it for people.
+        why: what cannot be understood.
+    """
+
+    id: str
+    name: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Live:
     """A model as the service shows it.
 

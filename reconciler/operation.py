@@ -55,6 +55,7 @@ class Operation:
         lag: seconds for which a model that was accepted may be invisible.
         stopping: set when the run shall end.
         begun: set before the first call that may begin or change something at a service.
+        tell: shows one line that a person should know of, and that decides nothing.
         asks: given the state, the kinds whose services the command asks; where there is none, neither
             endpoint nor project is held against the state.
         read: the state as it was read to find out whom to ask; the first look takes it, and reads no more.
@@ -74,6 +75,8 @@ class Operation:
     lag: float = LAG_SECONDS
     stopping: threading.Event = field(default_factory=threading.Event)
     begun: threading.Event = field(default_factory=threading.Event)
+    tell: Callable[[str], None] = lambda _text: None
+    _told: set[str] = field(default_factory=set)
     asks: Callable[[State], Collection[str]] | None = None
     read: State | None = None
     remark: str = ""
@@ -123,7 +126,12 @@ class Operation:
     def _observed(self, state: State) -> World:
         desired = self.measured(state)
         observed = refresh.observe(
-            self.providers, state, desired, context=self.context, parallelism=self.parallelism
+            self.providers,
+            state,
+            desired,
+            context=self.context,
+            parallelism=self.parallelism,
+            tell=self._tell_once,
         )
         observed = refresh.all_discreet(observed, state, desired, read_examples)
         return self.world_of(state, observed, desired)
@@ -138,6 +146,11 @@ class Operation:
         if not any(one.uri and not one.digest for want in wants for one in want.data):
             return wants
         return tuple(refresh.as_recorded(want, state.resources.get(want.address)) for want in wants)
+
+    def _tell_once(self, text: str) -> None:
+        if text not in self._told:
+            self._told.add(text)
+            self.tell(text)
 
     def world_of(self, state: State, observed: Observed, desired: Iterable[Desired]) -> World:
         """What a decision would depend on, had the services shown this."""
@@ -282,7 +295,10 @@ class Operation:
 def _is_anything_missing(world: World) -> bool:
     """Whether a model that serves, or was accepted, is not live."""
     return any(
-        model is not None and not model.pending and world.live_of(record, model) is None
+        model is not None
+        and not model.pending
+        and not world.is_hidden(record.address, model.id)
+        and world.live_of(record, model) is None
         for record in world.state.resources.values()
         for model in (record.serving, record.candidate)
     )

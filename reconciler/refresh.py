@@ -12,8 +12,8 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TypeVar
 
-from reconciler.errors import ForbiddenError, NotFoundError, PlanError
-from reconciler.model import Address, DataSet, Desired, Example, Live, Status
+from reconciler.errors import ForbiddenError, NotFoundError, NotUnderstoodError, PlanError
+from reconciler.model import Address, DataSet, Desired, Example, Live, Odd, Permission, Status
 from reconciler.plan.values import Context
 from reconciler.plan.world import Observed
 from reconciler.providers import Handle, Provider, Providers
@@ -30,9 +30,17 @@ def handle_of(model: Model) -> Handle:
 
 
 def observe(
-    providers: Providers, state: State, desired: Iterable[Desired], *, context: Context, parallelism: int
+    providers: Providers,
+    state: State,
+    desired: Iterable[Desired],
+    *,
+    context: Context,
+    parallelism: int,
+    tell: Callable[[str], None] = lambda _text: None,
 ) -> Observed:
     """Everything that a plan needs to know of the services, base models excepted.
+
+    `tell` is told in one line of each model that is left out because it cannot be understood.
 
     Raises:
         ServiceError, CredentialError: a service could not be read; nothing can be decided then.
@@ -41,13 +49,33 @@ def observe(
     kinds = {want.address.kind for want in wants} | {address.kind for address in state.resources}
     live: dict[str, dict[str, Live]] = {}
     forbidden: dict[tuple[str, str], str] = {}
+    odd: dict[tuple[str, str], str] = {}
     for kind in sorted(kinds & providers.keys()):
-        shown = {one.id: one for one in providers[kind].list()}
-        _confirm(providers[kind], _unseen(kind, state, wants, shown), shown, forbidden, parallelism)
+        found = list(providers[kind].list())
+        shown = {one.id: one for one in found if isinstance(one, Live)}
+        strange = {one.id: one for one in found if isinstance(one, Odd) and one.id not in shown}
+        _tell(found, state, kind, tell)
+        asked = _unseen(kind, state, wants, shown)
+        _confirm(providers[kind], asked, shown, forbidden, strange, parallelism=parallelism)
         _explain_failures(providers[kind], state, shown, parallelism)
-        _add_permissions(providers[kind], state, wants, shown, parallelism)
+        _add_permissions(providers[kind], state, wants, shown, strange, parallelism=parallelism)
         live[kind] = shown
-    return Observed(live=live, forbidden=forbidden, context=context)
+        odd |= {(kind, id): one.why for id, one in strange.items() if id}
+    return Observed(live=live, forbidden=forbidden, odd=odd, context=context)
+
+
+def _tell(found: Iterable[Live | Odd], state: State, kind: str, tell: Callable[[str], None]) -> None:
+    """Name what is left out of a list; what is recorded is told where it is decided on."""
+    ours = {
+        model.id
+        for address, record in state.resources.items()
+        if address.kind == kind
+        for model in record.models
+    }
+    for one in found:
+        if isinstance(one, Odd) and one.id not in ours:
+            taken = ", and its name counts as taken" if one.id else ""
+            tell(f"Warning: {one.name} is left out{taken}: {one.why}")
 
 
 def discreet(reason: str, want: Desired | None, read: Callable[[DataSet], Iterable[Example]]) -> str:
@@ -130,6 +158,7 @@ def own_models(providers: Providers, kinds: Iterable[str]) -> frozenset[tuple[st
         (kind, live.id)
         for kind in sorted(set(kinds) & providers.keys())
         for live in providers[kind].list(own=True)
+        if isinstance(live, Live)
     )
 
 
@@ -152,17 +181,24 @@ def _confirm(
     handles: Sequence[Handle],
     shown: dict[str, Live],
     forbidden: dict[tuple[str, str], str],
+    strange: dict[str, Odd],
+    *,
     parallelism: int,
 ) -> None:
-    def look(handle: Handle) -> Live | str | None:
+    def look(handle: Handle) -> Live | Odd | str | None:
         try:
             return provider.get(handle)
         except ForbiddenError as error:
             return error.summary
+        except NotUnderstoodError as error:
+            return Odd(handle.id, handle.name or handle.id, error.summary)
 
     for handle, found in zip(handles, each(look, handles, parallelism), strict=True):
         if isinstance(found, Live):
             shown[handle.id] = found
+            strange.pop(handle.id, None)  # a list shows less of it
+        elif isinstance(found, Odd):
+            strange[handle.id] = found
         elif isinstance(found, str):
             forbidden[provider.kind.name, handle.id] = found
 
@@ -185,7 +221,7 @@ def _explain_failures(provider: Provider, state: State, shown: dict[str, Live], 
     def look(handle: Handle) -> str:
         try:
             return provider.poll(handle).error
-        except (NotFoundError, ForbiddenError):
+        except (NotFoundError, ForbiddenError, NotUnderstoodError):
             return ""
 
     for handle, error in zip(handles, each(look, handles, parallelism), strict=True):
@@ -197,6 +233,8 @@ def _add_permissions(
     state: State,
     wants: Sequence[Desired],
     shown: dict[str, Live],
+    strange: dict[str, Odd],
+    *,
     parallelism: int,
 ) -> None:
     kind = provider.kind.name
@@ -212,8 +250,19 @@ def _add_permissions(
             managed[address] = {record.serving.id}
     asked = sorted({id for ids in managed.values() for id in ids if id in shown})
     handles = [Handle(id, shown[id].name) for id in asked]
-    for handle, found in zip(handles, each(provider.permissions, handles, parallelism), strict=True):
-        shown[handle.id] = replace(shown[handle.id], permissions=found)
+
+    def look(handle: Handle) -> tuple[Permission, ...] | Odd:
+        try:
+            return provider.permissions(handle)
+        except NotUnderstoodError as error:
+            return Odd(handle.id, handle.name, error.summary)
+
+    for handle, found in zip(handles, each(look, handles, parallelism), strict=True):
+        if isinstance(found, Odd):
+            strange[handle.id] = found
+            del shown[handle.id]
+        else:
+            shown[handle.id] = replace(shown[handle.id], permissions=found)
 
 
 def each(look: Callable[[T], R], items: Sequence[T], parallelism: int) -> list[R]:

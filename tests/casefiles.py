@@ -79,7 +79,7 @@ class Case:
         """What goes in."""
         body = self.body
         _only(body, {"desired", "recorded", "live", "options", "stack", "context", "tunable", "assumed",
-                     "forbidden", "parents", "own", "expect"})  # fmt: skip
+                     "forbidden", "odd", "parents", "own", "expect"})  # fmt: skip
         context = Context(**body.get("context", {}))
         asked = {worlds.KIND: frozenset(body["tunable"])} if "tunable" in body else {}
         return worlds.world(
@@ -92,6 +92,7 @@ class Case:
             context=context,
             tunable=asked,
             assumed=frozenset({worlds.KIND} if body.get("assumed") else ()),
+            odd={(worlds.KIND, self.id(id)): why for id, why in body.get("odd", {}).items()},
             forbidden={(worlds.KIND, self.id(id)): why for id, why in body.get("forbidden", {}).items()},
         )
 

@@ -20,6 +20,7 @@ from reconciler.errors import (
     ForbiddenError,
     NoCapacityError,
     NotFoundError,
+    NotUnderstoodError,
     ServiceError,
 )
 from reconciler.identity import examples_digest, float32
@@ -30,6 +31,7 @@ from reconciler.model import (
     Desired,
     Example,
     Live,
+    Odd,
     Permission,
     Snapshot,
     Status,
@@ -189,6 +191,7 @@ class FakeService:
         calls: (method, id) of every call that arrived.
         failing: id, or the id without its digest, to the error in which its training ends.
         forbidden: ids that belong to somebody else: get answers 403.
+        odd: ids of what is there in words that nobody understands, and why.
         hidden: ids that a create is refused for, though a get answers 404.
         keeps_creating: whether a model in training cannot be deleted.
         room: how many train at once; None for any number.
@@ -221,6 +224,7 @@ class FakeService:
         self.failing: dict[str, str] = {}
         self.forbidden: set[str] = set()
         self.hidden: set[str] = set()
+        self.odd: dict[str, str] = {}
         self.keeps_creating = False
         self.room: int | None = None
         self.answer: Callable[[FakeModel, str], str] = lambda model, prompt: f"{model.id}: {prompt}"
@@ -411,7 +415,7 @@ class FakeProvider:
             raise NotFoundError(f"{self.kind.reference(handle.id)} does not exist.", status=404)
         return model
 
-    def list(self, *, own: bool = False) -> Iterator[Live]:
+    def list(self, *, own: bool = False) -> Iterator[Live | Odd]:
         """Every model older than the lag; own or not, they are all ours."""
         del own
         with self._call("list"):
@@ -419,12 +423,17 @@ class FakeProvider:
             old = [
                 one for one in service.models.values() if service.clock() - one.started >= service.list_lag
             ]
-            found = [service.live(one) for one in old if one.id not in service.forbidden]
+            hidden = service.forbidden | service.odd.keys()
+            found = [service.live(one) for one in old if one.id not in hidden]
+            odd = [Odd(id, id, why) for id, why in service.odd.items()]
         yield from found
+        yield from odd
 
     def get(self, handle: Handle) -> Live | None:
         """One model."""
         with self._call("get", handle.id):
+            if handle.id in self.service.odd:
+                raise NotUnderstoodError(self.service.odd[handle.id])
             model = self.service.visible(handle.id, self.service.get_lag)
             return None if model is None else self.service.live(model)
 

@@ -21,19 +21,24 @@ from reconciler.apply.steps import Step, Task, concerns, find
 from reconciler.errors import (
     CredentialError,
     NotFoundError,
+    NotUnderstoodError,
     ReconcilerError,
     ServiceError,
     StateError,
     StoppedError,
+    UnreadableError,
 )
 from reconciler.events import Event, Failed, Skipped
 from reconciler.model import Live, Status
-from reconciler.providers import Training
+from reconciler.providers import Provider, Training
 from reconciler.refresh import discreet
 from reconciler.state import State
 
 _MISSES = 5
 """Polls in a row that may fail for other reasons than a busy service."""
+
+_NOT_UNDERSTOOD = 3
+"""Polls in a row whose answer may not be understood."""
 
 _GONE_ADVICE = "Apply again: if it was really deleted, it is trained anew"
 
@@ -121,7 +126,9 @@ class Polling:
         """
         began = self._means.clock()
         provider = self._means.providers[kind]
-        answer = self._waited(self._means.pool.submit(lambda: {one.id: one for one in provider.list()}))
+        answer = self._waited(self._means.pool.submit(_listed_live, provider))
+        if _is_odd(answer):
+            return [], tasks  # each is asked for by itself: one odd answer blocks no other
         if not isinstance(answer, dict):
             if isinstance(answer, ReconcilerError):
                 for task in tasks:
@@ -155,6 +162,10 @@ class Polling:
             return None
         except (ServiceError, CredentialError, StateError) as error:
             return error
+        except Exception as error:  # noqa: BLE001 - a defect in reading one answer stops no other's wait
+            return NotUnderstoodError(
+                f"internal error: {type(error).__name__}: {str(error)[:200]}", "Please report it"
+            )
 
     def _answered(self, task: Task, answer: object, pause: float = 0.0) -> Iterable[Event]:
         """Take in one answer; at most one event."""
@@ -163,7 +174,7 @@ class Polling:
         if isinstance(answer, ReconcilerError):
             self._missed(task, answer)
             return self._lost(task)
-        task.misses, task.error = 0, None
+        task.misses, task.odd, task.error = 0, 0, None
         self._missing.pop(task, None)
         if not isinstance(answer, Training):
             return ()
@@ -183,7 +194,8 @@ class Polling:
     def _missed(self, task: Task, error: ReconcilerError) -> None:
         """Ask again a little later; a busy service may be busy for as long as it likes."""
         busy = isinstance(error, ServiceError) and (error.status is None or error.status >= 429)
-        task.misses += 0 if busy else 1
+        task.odd = task.odd + 1 if _is_odd(error) else 0
+        task.misses += 0 if busy and not task.odd else 1
         task.error = error
         self._due[task] = self._means.clock() + min(2.0**task.misses, watch.LONGEST)
 
@@ -198,8 +210,22 @@ class Polling:
             task.ended = True
             gone = f"it is gone: {error.summary}"
             return (Failed(address, "create", gone, _GONE_ADVICE, task.id, training=True),)
+        if task.odd >= _NOT_UNDERSTOOD and error is not None:
+            operation, task.ended = task.operation, True
+            reason = f"its answers cannot be understood, {task.odd} in a row: {error.summary}. {error.detail}"
+            return (Skipped(address, operation, reason, task.id, unfinished=True, trouble=True),)
         if error is None or task.misses < _MISSES:
             return ()
         operation, task.ended = task.operation, True
         reason = f"it cannot be watched any more: {error.summary}"
         return (Skipped(address, operation, reason, task.id, unfinished=True),)
+
+
+def _listed_live(provider: Provider) -> dict[str, Live]:
+    """Id to model; what is not understood is asked for by itself."""
+    return {one.id: one for one in provider.list() if isinstance(one, Live)}
+
+
+def _is_odd(answer: object) -> bool:
+    """Whether it is an answer that makes no sense, and not a service that is busy or away."""
+    return isinstance(answer, (NotUnderstoodError, UnreadableError))

@@ -15,7 +15,7 @@ from reconciler.apply.polling import Polling
 from reconciler.apply.steps import Step, Task, resume_of
 from reconciler.apply.work import Work
 from reconciler.errors import StoppedError
-from reconciler.events import INTERRUPT, NO_WAIT, TIMEOUT, Detached, Event, Skipped
+from reconciler.events import APPLY, INTERRUPT, NO_WAIT, TIMEOUT, Detached, Event, Skipped
 from reconciler.plan.values import Action, Plan
 from reconciler.plan.world import World
 from reconciler.providers import Providers
@@ -160,7 +160,7 @@ def _without_calls(plan: Plan) -> Iterator[Event]:
     for change in plan.changes:
         if change.action is Action.FAILED and change.id:
             yield training_failed(change.address, change.id, change.error)
-        elif change.action is Action.FAILED:  # the model that it is tuned from failed, which is told as well
-            yield Skipped(change.address, "create", change.error)
+        elif change.action is Action.FAILED:  # what it is tuned from failed, or it is not understood
+            yield Skipped(change.address, "create", change.error, unfinished=True, resume=APPLY, trouble=True)
         elif change.action is Action.COMPLETE and not change.promote:
             yield Skipped(change.address, "promote", RECORDED_ONLY, change.id)

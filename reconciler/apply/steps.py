@@ -85,6 +85,7 @@ class Task:
         ended: nothing more is done for it in this run.
         accepted: its create was accepted in this run.
         misses: polls in a row that could not be answered; error: the last of them.
+        odd: polls in a row whose answer was not understood.
         attempted: an earlier run recorded its create, and may have sent it.
         not_before: by the clock, when the service is asked again that refused it for now; 0.0 for at once.
         exact: the service itself named that time: nothing else makes an earlier try worth while.
@@ -100,6 +101,7 @@ class Task:
     ended: bool = False
     accepted: bool = False
     misses: int = 0
+    odd: int = 0
     error: ReconcilerError | None = None
     attempted: bool = False
     not_before: float = 0.0

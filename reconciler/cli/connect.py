@@ -191,6 +191,7 @@ def operation(
             now=lambda: datetime.now(UTC),
             named=bool(loaded.files),
             stopping=stopping,
+            tell=_notify,
         )
 
 

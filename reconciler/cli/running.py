@@ -17,7 +17,7 @@ from reconciler.cli.console import Console, emit, emit_error, timestamp
 from reconciler.cli.defects import defect
 from reconciler.cli.ending import Course, conclude, name_outputs
 from reconciler.errors import Diagnostic, ExitCode, ReconcilerError, UsageError
-from reconciler.events import Detached, Event, Failed, Progress, exit_code
+from reconciler.events import Detached, Event, Failed, Progress, Skipped, exit_code
 
 if TYPE_CHECKING:
     from reconciler.cli.connect import Resume
@@ -185,7 +185,7 @@ def _quiet(console: Console) -> Callable[[Event], None]:
             last[event.address] = now
         line = event_line(event, colour=console.colour)
         if line is not None:
-            if isinstance(event, Failed):
+            if isinstance(event, Failed) or (isinstance(event, Skipped) and event.trouble):
                 emit(flush=True)
                 emit_error(line + "\n")
                 return

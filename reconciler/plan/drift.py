@@ -55,7 +55,10 @@ def _of_record(world: World, record: Record) -> list[Drift]:
 def _of_model(world: World, record: Record, model: Model) -> list[Drift]:
     """Of a model that serves or is to serve; nothing of one that was never accepted, or may not be seen."""
     address = record.address
-    if model.pending or (address.kind, model.id) in world.observed.forbidden:
+    if why := world.observed.odd.get((address.kind, model.id)):
+        detail = f"what the service shows of it cannot be understood: {why}"
+        return [Drift(address, DriftClass.FAILED, model.id, model.name, detail=detail)]
+    if model.pending or world.is_hidden(address, model.id):
         return []
     live = world.live_of(record, model)
     if live is None:

@@ -52,7 +52,7 @@ def check_majority(world: World, plan: Plan) -> None:
     known = missing = 0
     for record in world.state.resources.values():
         model = record.serving or record.candidate
-        if model is None or model.pending or (record.address.kind, model.id) in world.observed.forbidden:
+        if model is None or model.pending or world.is_hidden(record.address, model.id):
             continue
         known += 1
         missing += world.live_of(record, model) is None

@@ -20,6 +20,7 @@ yes      id, other           ACTIVE             replace: candidate, promote, del
 yes      id                  404                create                                  recorded.create_anew
 yes      id, within the lag  404                no-op: the service shows it later       recorded.keep_unseen
 any      any                 403                refused                                 guards.forbidden
+any      any                 not understood     this address alone is blocked           strange.block
 no       any                 yes                delete; refused when protected          undeclared.delete
 no       any                 no                 forget                                  undeclared.forget
 -        deposed             yes                delete when its time has come           deposed.changes
@@ -33,7 +34,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from reconciler.model import Status
-from reconciler.plan import deposed, guards, pinned, recorded
+from reconciler.plan import deposed, guards, pinned, recorded, strange
 from reconciler.plan.unrecorded import train
 from reconciler.plan.values import Action, Reason
 from reconciler.plan.wanted import Decision, Wanted
@@ -56,6 +57,8 @@ def decide(wanted: Wanted) -> Decision:
 
 def _row(wanted: Wanted) -> Decision:
     record = wanted.record
+    if blocked := strange.block(wanted.world, record, wanted.want):
+        return blocked
     if errors := guards.forbidden(wanted.world, record, wanted.want):
         return Decision(errors=errors)
     candidate, serving = record.candidate, record.serving
@@ -66,6 +69,7 @@ def _row(wanted: Wanted) -> Decision:
     else:
         past = None if wanted.forced else recorded.restorable(wanted)
         decision = recorded.restore(wanted, past) if past else train(wanted)
+    decision = strange.block_training(wanted, decision)
     if not decision.errors:
         decision.changes += deposed.changes(wanted, decision.changes[0])
     return decision

@@ -7,6 +7,7 @@ from dataclasses import replace
 from reconciler.errors import Diagnostic
 from reconciler.model import Desired, Live
 from reconciler.plan.guards import forbidden
+from reconciler.plan.strange import block
 from reconciler.plan.values import Action, Change, Reason
 from reconciler.plan.wanted import Decision, notes_on
 from reconciler.plan.world import World
@@ -22,6 +23,8 @@ def undeclared(world: World, record: Record, reason: Reason, want: Desired | Non
         reason: why it goes.
         want: the manifest that declares it all the same, under destroy.
     """
+    if blocked := block(world, record, None):
+        return blocked
     errors = forbidden(world, record, None)
     there = [model for model in record.models if world.is_there(record, model)]
     living = [(model, world.live_of(record, model)) for model in there]

@@ -54,6 +54,7 @@ class Reason(StrEnum):
     REQUESTED = "--replace asks for it"
     RETRY = "its training failed, and --retry-failed asks for another"
     FAILED = "its training failed"
+    NOT_UNDERSTOOD = "what the service shows of it cannot be understood"
     PARENT_FAILED = "the model it is tuned from failed"
     FOUND_LIVE = "it is live under the id that this manifest gives"
     IN_TRAINING = "an earlier run started it, and it is still training"

@@ -27,6 +27,7 @@ class Observed:
     Attributes:
         live: kind name to id to model.
         forbidden: (kind, id) of recorded or pinned models that the service refuses to show, and why.
+        odd: (kind, id) of models that are there, of which nothing else is understood, and why.
         tunable: kind name to the base models that can be tuned; a kind is absent when nobody asked.
         assumed: the kinds for which that is only documented.
         context: where all this was seen.
@@ -34,6 +35,7 @@ class Observed:
 
     live: Mapping[str, Mapping[str, Live]] = field(default_factory=dict)
     forbidden: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    odd: Mapping[tuple[str, str], str] = field(default_factory=dict)
     tunable: Mapping[str, frozenset[str]] = field(default_factory=dict)
     assumed: frozenset[str] = frozenset()
     context: Context = field(default_factory=Context)
@@ -117,6 +119,11 @@ class World:
         lag = timedelta(seconds=self.lag)
         times = map(moment_of, (model.started, model.completed, model.promoted))
         return any(one is not None and abs(self.now - one) < lag for one in times)
+
+    def is_hidden(self, address: Address, id: str) -> bool:
+        """Whether it is there as far as anybody knows: refused to us, or not understood."""
+        key = (address.kind, id)
+        return key in self.observed.forbidden or key in self.observed.odd
 
     def is_there(self, record: Record, model: Model) -> bool:
         """Whether it is live, or may be: only nobody shows it yet."""

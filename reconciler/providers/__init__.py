@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from reconciler.kind import Kind
-from reconciler.model import Attributes, Desired, Example, Live, Permission, Snapshot, Status
+from reconciler.model import Attributes, Desired, Example, Live, Odd, Permission, Snapshot, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +74,11 @@ class Provider(Protocol):
     def kind(self) -> Kind:
         """The kind it serves, with its field table."""
 
-    def list(self, *, own: bool = False) -> Iterator[Live]:
-        """Every model that we can see, whole; `own` leaves out what others shared with us."""
+    def list(self, *, own: bool = False) -> Iterator[Live | Odd]:
+        """Every model that we can see, whole; `own` leaves out what others shared with us.
+
+        What cannot be understood of one stops nobody: it comes as an Odd.
+        """
 
     def get(self, handle: Handle) -> Live | None:
         """One model; None when the service says it does not exist. Forbidden raises."""

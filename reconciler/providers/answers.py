@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from reconciler.bounds import FLOAT32, INT64
-from reconciler.errors import ServiceError
+from reconciler.errors import NotUnderstoodError, ServiceError
 
 _NUMBER = re.compile(r"-?[0-9]{1,40}(?:\.[0-9]{1,40})?(?:[eE][+-]?[0-9]{1,4})?")
 _TIME = re.compile(r"2[01][0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9:]{8}(?:\.[0-9]{1,9})?(?:Z|[+-][0-9]{2}:[0-9]{2})")
@@ -103,17 +103,17 @@ def listed_objects(document: JsonObject, key: str) -> Sequence[JsonObject]:
     return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else ()
 
 
-def wrong(where: str, what: str, value: object, expected: str) -> ServiceError:
+def wrong(where: str, what: str, value: object, expected: str) -> NotUnderstoodError:
     """The error for an answer of the wrong type."""
-    return ServiceError(
+    return NotUnderstoodError(
         f"{where}: the service answered {what} = {ascii(value)[:60]}, which is not {expected}",
         "Check that the endpoint is that service's; if it is, this version does not understand its answer.",
     )
 
 
-def about_another(where: str, asked: str, found: object) -> ServiceError:
+def about_another(where: str, asked: str, found: object) -> NotUnderstoodError:
     """The error for an answer about something else: who believes it deletes or trains for somebody else."""
-    return ServiceError(
+    return NotUnderstoodError(
         f"{where}: the service was asked about {asked} and answered about {ascii(found)[:120]}",
         "Nothing is concluded from that. Check that the endpoint is that service's, and that no proxy or "
         "cache stands in between.",
@@ -142,6 +142,16 @@ def objects_of(document: JsonObject, key: str, where: str) -> Sequence[JsonObjec
         return ()
     if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
         raise wrong(where, key, value, "a list of objects")
+    return value
+
+
+def listed_of(document: JsonObject, key: str, where: str) -> Sequence[object]:
+    """The list under a key, whatever is in it; empty when absent; NotUnderstoodError when it is none."""
+    value = document.get(key)
+    if value is None:
+        return ()
+    if not isinstance(value, list):
+        raise wrong(where, key, value, "a list")
     return value
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from reconciler.errors import ServiceError
+from reconciler.errors import NotUnderstoodError
 from reconciler.providers.answers import JsonObject, next_page, wrong
 from reconciler.transport import Transport
 
@@ -14,7 +14,7 @@ _MOST_PAGES = 10_000
 def pages(
     transport: Transport, path: str, query: Mapping[str, str], *, page_size: int, api_key: bool = True
 ) -> Iterator[JsonObject]:
-    """Every page of a list; ServiceError when they do not end."""
+    """Every page of a list; NotUnderstoodError when they do not end."""
     token, tokens = "", set[str]()
     for _ in range(_MOST_PAGES):
         paged = {**query, "pageSize": str(page_size)} | ({"pageToken": token} if token else {})
@@ -28,7 +28,7 @@ def pages(
         if token in tokens:
             break
         tokens.add(token)
-    raise ServiceError(
+    raise NotUnderstoodError(
         f"GET {path}: the service's pages go round in a circle (a page token came twice)",
         "The list is not complete, so nothing is decided on it. Run the command again.",
     )

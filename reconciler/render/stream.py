@@ -200,6 +200,9 @@ def event_records(event: Event, timestamp: str) -> Iterator[dict[str, Json]]:
             if event.unfinished:
                 hook |= {"resume": event.resume}
             yield _record("apply_skipped", message, timestamp, level="warn") | {"hook": hook}
+            if event.trouble:
+                told = Diagnostic(event.reason, severity="warning", address=str(event.address))
+                yield diagnostic_record(told, timestamp)
         case Detached():
             training: list[Json] = [str(address) for address in event.training]
             record = _record("detached", message, timestamp)

@@ -22,6 +22,7 @@ from reconciler.errors import (
     NotFoundError,
     NotJSONError,
     NotReadyError,
+    NotUnderstoodError,
     RateLimitedError,
     ServiceError,
     UnauthenticatedError,
@@ -253,7 +254,7 @@ def is_foreign(found: Problem) -> bool:
 def _not_its_own(found: Problem, where: str) -> ServiceError:
     """A 404 of a gateway does not say that a model is gone: who believes it trains it again."""
     said = printable(found.message)
-    return ServiceError(
+    return NotUnderstoodError(
         f"{where} was answered {found.status}, and not in the API's own form" + (f": {said}" if said else ""),
         "So nothing is concluded from it: a gateway, a proxy or another service may have answered. Check the "
         "endpoint; if it is right, run the command again in a while.",

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from reconciler.bounds import ERROR
-from reconciler.errors import ReplyLostError, ServiceError, UnavailableError
+from reconciler.errors import ReplyLostError, ServiceError, UnavailableError, UnreadableError
 from reconciler.transport import answers, fence
 from reconciler.transport.answers import JsonObject
 from reconciler.transport.credentials import Credential
@@ -159,9 +159,9 @@ class Sender:
         return max(delay, 0.1)
 
 
-def _lost(cause: str, request: Request) -> ServiceError:
+def _lost(cause: str, request: Request, as_error: type[UnavailableError] = UnavailableError) -> ServiceError:
     if request.safe:
-        return UnavailableError(
+        return as_error(
             f"{request.where}: {cause}",
             "It was repeated without success; run the command again in a while.",
         )
@@ -191,4 +191,5 @@ def _outcome(reply: Reply, request: Request) -> Answer | ServiceError:
         return Answer(reply, document)
     kind = answers.printable(reply.headers.get("content-type", "no content type"), 60)
     size = len(reply.body)
-    return _lost(f"the reply ({reply.status}, {size} bytes, {kind}) is not the JSON object expected", request)
+    cause = f"the reply ({reply.status}, {size} bytes, {kind}) is not the JSON object expected"
+    return _lost(cause, request, UnreadableError)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from reconciler.errors import PlanError, StateStoreError
-from reconciler.model import Live
+from reconciler.model import Live, Odd
 from reconciler.operation import Operation
 from reconciler.plan.values import Action
 from tests.fakes import FakeProvider, FakeService
@@ -23,7 +23,7 @@ class Overtaken(FakeProvider):
         super().__init__(service)
         self.happens: Callable[[], object] | None = happens
 
-    def list(self, *, own: bool = False) -> Iterator[Live]:
+    def list(self, *, own: bool = False) -> Iterator[Live | Odd]:
         """See Provider.list."""
         if self.happens is not None:
             happens, self.happens = self.happens, None

@@ -19,7 +19,7 @@ from reconciler.errors import (
     StoppedError,
     UnavailableError,
 )
-from reconciler.model import LAG_SECONDS, Address, DataSet, Desired, Example, Permission, Status
+from reconciler.model import LAG_SECONDS, Address, DataSet, Desired, Example, Live, Odd, Permission, Status
 from reconciler.providers import Accepted, Handle, Provider
 from reconciler.providers.gemini.provider import GeminiProvider
 from reconciler.transport import connect
@@ -82,7 +82,7 @@ def test_a_model_listed_in_two_conditions_is_asked_for(wire: Wire, provider: Gem
     for first, second in ((active, {**MODEL, "state": "FAILED"}), ({**MODEL, "state": "FAILED"}, active)):
         wire.requests.clear()
         wire.script = [answer({"tunedModels": [first, second]}), answer(active)]
-        assert [one.status for one in provider.list()] == [Status.ACTIVE]
+        assert [one.status for one in provider.list() if isinstance(one, Live)] == [Status.ACTIVE]
         assert calls(wire) == ["GET v1beta/tunedModels", f"GET v1beta/{NAME}"]
     wire.script = [answer({"tunedModels": [MODEL, active]}), MISSING]
     assert list(provider.list()) == []
@@ -134,7 +134,8 @@ def test_pages_that_go_round_are_an_error(wire: Wire, provider: GeminiProvider, 
 
 
 @pytest.mark.parametrize(
-    "page", [{"tunedModels": {}}, {"tunedModels": [7]}, {"nextPageToken": 7}, {"tunedModels": [{}]}]
+    "page",
+    [{"tunedModels": {}}, {"tunedModels": 7}, {"nextPageToken": 7}, {"error": {}, "tunedModels": [{}]}],
 )
 def test_a_list_of_something_else_is_an_error(
     wire: Wire, provider: GeminiProvider, page: dict[str, Any]
@@ -566,3 +567,31 @@ def test_an_inference_is_repeated(wire: Wire, provider: GeminiProvider, failure:
     wire.script = [failure, answer({"candidates": [{"content": {"parts": [{"text": "a"}]}}]})]
     assert provider.generate(HANDLE, "x") == "a"
     assert len(wire.requests) == 2
+
+
+ODD_ENTRIES = [
+    ({**MODEL, "name": "tunedModels/odd", "temperature": "warm"}, "odd"),
+    ({**MODEL, "name": "tunedModels/odd", "topK": {}}, "odd"),
+    ({**MODEL, "name": "tunedModels/odd", "tuningTask": 7}, "odd"),
+    ({**MODEL, "name": "tunedModels/odd", "state": []}, "odd"),
+    ({**MODEL, "name": "else/odd"}, ""),
+    ({**MODEL, "name": 7}, ""),
+    ({}, ""),
+    (None, ""),
+    ("tunedModels/odd", "odd"),
+    ([], ""),
+]
+
+
+@pytest.mark.parametrize(("entry", "id"), ODD_ENTRIES)
+def test_an_odd_entry_of_a_list_stops_no_other(
+    wire: Wire, provider: GeminiProvider, entry: object, id: str
+) -> None:
+    """It comes as an Odd, with its id where that can be told; the models beside it are whole."""
+    wire.always = answer({"tunedModels": [entry, MODEL]})
+    odd, live = sorted(provider.list(), key=lambda one: isinstance(one, Live))
+    assert isinstance(live, Live)
+    assert isinstance(odd, Odd)
+    assert live.name == NAME
+    assert odd.id == id
+    assert odd.why

@@ -18,7 +18,7 @@ from reconciler.emulator import Settings
 from reconciler.emulator.server import running
 from reconciler.errors import NoCapacityError, ServiceError
 from reconciler.identity import canonical
-from reconciler.model import DataSet, Desired, Status
+from reconciler.model import DataSet, Desired, Live, Odd, Status
 from reconciler.providers import Accepted, Handle
 from reconciler.providers.vertex.bucket import Bucket, chat_line
 from reconciler.providers.vertex.provider import VertexProvider
@@ -368,3 +368,25 @@ def test_every_end_has_a_status(stand: Stand, state: str, status: str) -> None:
 def test_each_location_has_its_host(location: str, url: str) -> None:
     """Regions, multi-regions and global have hosts of different forms."""
     assert host_of(location) == url
+
+
+@pytest.mark.parametrize(
+    ("changed", "id"),
+    [
+        ({"name": f"{HOME}/tuningJobs/9", "labels": {}, "baseModel": {}}, "9"),
+        ({"name": f"{HOME}/tuningJobs/9", "labels": {}, "tunedModel": 7}, "9"),
+        ({"name": "projects/p/locations/elsewhere/tuningJobs/9"}, ""),
+        ({"name": "nonsense"}, ""),
+    ],
+)
+def test_an_odd_job_of_a_list_stops_no_other(stand: Stand, changed: dict[str, Any], id: str) -> None:
+    """It comes as an Odd, with its id where that can be told; the job beside it is whole."""
+    provider, _ = stand.provider()
+    stand.train(provider)
+    (good,) = stand.listed("tuningJobs")
+    body = {"tuningJobs": [{**good, **changed}, good]}
+    stand.control("faults", [{"method": "GET", "path": "tuningJobs$", "status": 200, "body": body}])
+    live, odd = sorted(provider.list(), key=lambda one: isinstance(one, Odd))
+    assert isinstance(live, Live)
+    assert isinstance(odd, Odd)
+    assert (live.id, odd.id) == (ID, id)

@@ -11,7 +11,7 @@ from types import NoneType
 
 from reconciler.identity import meaning
 from reconciler.kind import Field, FieldType, OnChange
-from reconciler.model import Attributes, Example, Live, Snapshot, Status, Value
+from reconciler.model import Attributes, Example, Live, Odd, Snapshot, Status, Value
 from reconciler.providers.answers import (
     JsonObject,
     about_another,
@@ -87,6 +87,14 @@ def live(document: JsonObject, *, curve: bool, asked: str = "") -> Live:
         complete_time=time_of(task, "completeTime"),
         snapshots=snapshots_of(task) if curve else _last_snapshot(task),
     )
+
+
+def odd(document: object, why: str) -> Odd:
+    """An entry of a list that `live` does not understand, as far as it tells whose it is."""
+    name = document.get("name") if isinstance(document, dict) else document
+    if isinstance(name, str) and NAME.fullmatch(name):
+        return Odd(name.removeprefix(f"{COLLECTION}/"), name, why)
+    return Odd("", ascii(name)[:60], why)
 
 
 def snapshots_of(document: JsonObject) -> tuple[Snapshot, ...]:

@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from reconciler.errors import NotFoundError, ServiceError
+from reconciler.errors import NotFoundError, NotUnderstoodError, ServiceError
 from reconciler.kind import Kind
-from reconciler.model import LAG_SECONDS, Attributes, Desired, Example, Live, Permission, Status
+from reconciler.model import LAG_SECONDS, Attributes, Desired, Example, Live, Odd, Permission, Status
 from reconciler.providers import Accepted, BaseModels, Handle, Training
-from reconciler.providers.answers import about_another, objects_of, prompt_body, reply_text
+from reconciler.providers.answers import (
+    about_another,
+    as_object,
+    listed_of,
+    objects_of,
+    prompt_body,
+    reply_text,
+)
 from reconciler.providers.gemini import codec
 from reconciler.providers.gemini.codec import COLLECTION
 from reconciler.providers.gemini.creation import Creation
@@ -44,19 +51,27 @@ class GeminiProvider:
 
     # ---------------------------------------------------------------- reading
 
-    def list(self, *, own: bool = False) -> Iterator[Live]:
+    def list(self, *, own: bool = False) -> Iterator[Live | Odd]:
         """Every model that we can see, each once; of its snapshots only the last (`get` has them all)."""
         seen: dict[str, Live] = {}
         twice: set[str] = set()
         query = {"filter": "owner:me"} if own else {}
         for page in self._reader.pages(f"v1beta/{COLLECTION}", query):
-            for document in objects_of(page, COLLECTION, COLLECTION):
-                found = codec.live(document, curve=False)
+            for document in listed_of(page, COLLECTION, COLLECTION):
+                try:
+                    found = codec.live(as_object(document, COLLECTION, "a model"), curve=False)
+                except NotUnderstoodError as error:
+                    yield codec.odd(document, error.summary)
+                    continue
                 if seen.setdefault(found.id, found) != found:
                     twice.add(found.id)
         for id, found in seen.items():
             # It moved from one page to another while they were read: which of the two is true is asked.
-            told = self._reader.model(found.name) if id in twice else found
+            try:
+                told = self._reader.model(found.name) if id in twice else found
+            except NotUnderstoodError as error:
+                yield Odd(id, found.name, error.summary)
+                continue
             if told is not None:
                 yield replace(told, snapshots=told.snapshots[-1:])
 

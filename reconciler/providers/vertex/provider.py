@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from reconciler.errors import InvalidArgumentError, NotFoundError, ServiceError, UsageError
 from reconciler.kind import Kind
-from reconciler.model import LAG_SECONDS, Attributes, Desired, Example, Live, Permission
+from reconciler.model import LAG_SECONDS, Attributes, Desired, Example, Live, Odd, Permission
 from reconciler.providers import Accepted, BaseModels, Handle, Training
 from reconciler.providers.answers import JsonObject, about_another, prompt_body, reply_text, text_of
 from reconciler.providers.refusals import Asked, explain
@@ -61,7 +61,7 @@ class VertexProvider:
 
     # ---------------------------------------------------------------- reading
 
-    def list(self, *, own: bool = False) -> Iterator[Live]:
+    def list(self, *, own: bool = False) -> Iterator[Live | Odd]:
         """Every tuned model and every training under way; all of a project are its own."""
         del own
         for place in self._registry.places():

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 
-from reconciler.errors import NotFoundError
-from reconciler.model import Live, Status
+from reconciler.errors import NotFoundError, ServiceError
+from reconciler.model import Live, Odd, Status
 from reconciler.providers import Handle
-from reconciler.providers.answers import JsonObject, about_another, objects_of, text_of
+from reconciler.providers.answers import JsonObject, about_another, as_object, listed_of, objects_of, text_of
 from reconciler.providers.pages import pages
 from reconciler.providers.vertex import codec, labels, names
 from reconciler.providers.vertex.regions import Regions
@@ -64,9 +65,11 @@ class Registry:
         query: Mapping[str, str] | None = None,
         *,
         key: str = "",
+        odd: list[Odd] | None = None,
     ) -> Iterator[JsonObject]:
         """Every resource of a collection; `key` is what the answer calls it, where that is something else.
 
+        Entries that are no such resource are left out and put into `odd`; without it they end the list.
         One that stands on two pages in two conditions is asked for: they changed while they were read.
         """
         project, location = place
@@ -75,10 +78,17 @@ class Registry:
         seen: dict[tuple[str, str], JsonObject] = {}
         twice: set[tuple[str, str]] = set()
         for page in pages(transport, path, query or {}, page_size=self._page_size, api_key=False):
-            for one in objects_of(page, key or collection, path):
-                name = names.parsed(text_of(one, "name"), key or collection)
-                if name.location != location:
-                    raise about_another(path, f"the location {location}", one.get("name"))
+            for entry in listed_of(page, key or collection, path):
+                try:
+                    one = as_object(entry, path, "an entry")
+                    name = names.parsed(text_of(one, "name"), key or collection)
+                    if name.location != location:
+                        raise about_another(path, f"the location {location}", one.get("name"))
+                except ServiceError as error:
+                    if odd is None:
+                        raise
+                    odd.append(Odd("", ascii(entry)[:60], error.summary))
+                    continue
                 which = (name.key, text_of(one, "versionId") if key else "")
                 if seen.setdefault(which, one) != one:
                     twice.add(which)
@@ -89,15 +99,16 @@ class Registry:
 
     # ---------------------------------------------------------------- what lives
 
-    def living(self, place: tuple[str, str]) -> list[Live]:
+    def living(self, place: tuple[str, str]) -> list[Live | Odd]:
         """Models, and trainings under way; each under an id of its own.
 
         Of several under one label the oldest has the id, because it was accepted first; the others are shown
-        under their numbers, so that none is lost.
+        under their numbers, so that none is lost. What cannot be understood of one stops no other.
         """
+        odd: list[Odd] = []
 
         def listed(collection: str) -> list[JsonObject]:
-            return list(self.listed(place, collection))
+            return list(self.listed(place, collection, odd=odd))
 
         with ThreadPoolExecutor(max_workers=3) as pool:
             jobs, models, endpoints = pool.map(listed, (JOBS, MODELS, ENDPOINTS))
@@ -105,19 +116,16 @@ class Registry:
         endpoint_of = {names.parsed(text_of(one, "name")).key: one for one in endpoints}
         found: dict[str, Live] = {}
         for job in sorted(jobs, key=_age):
-            if codec.is_under_way(job):
-                live = codec.live(job, None, None)
-            else:
-                if not codec.is_finished(job):
-                    continue
-                model = _at(model_of, codec.model_of(job))
-                own = _at(endpoint_of, codec.endpoint_of(job))
-                live = codec.live(job, model, own or _stand_in(job, endpoints))
+            try:
+                live = _listed_live(job, model_of, endpoint_of, endpoints)
+            except ServiceError as error:
+                odd.append(_odd(job, error))
+                continue
             if live is not None:
                 number = live.name.rpartition("/")[2]
                 id = live.id if live.id not in found else number
                 found[id] = _under(live, id)
-        return list(found.values())
+        return [*found.values(), *odd]
 
     def live(self, job: JsonObject) -> Live | None:
         """One job as the model that it is, its failure included; None when its model was deleted."""
@@ -208,6 +216,28 @@ def _stand_in(job: JsonObject, endpoints: Iterable[JsonObject]) -> JsonObject | 
         if mine and names.parsed(name).key not in made:
             return one
     return None
+
+
+def _listed_live(
+    job: JsonObject,
+    model_of: Mapping[str, JsonObject],
+    endpoint_of: Mapping[str, JsonObject],
+    endpoints: Iterable[JsonObject],
+) -> Live | None:
+    """A job of a list, with its model and endpoint of the lists beside it; None for history."""
+    if codec.is_under_way(job):
+        return codec.live(job, None, None)
+    if not codec.is_finished(job):
+        return None
+    own = _at(endpoint_of, codec.endpoint_of(job))
+    return codec.live(job, _at(model_of, codec.model_of(job)), own or _stand_in(job, endpoints))
+
+
+def _odd(job: JsonObject, error: ServiceError) -> Odd:
+    name = text_of(job, "name")
+    with suppress(ServiceError):
+        return Odd(codec.id_of(job), name, error.summary)
+    return Odd(name.rpartition("/")[2], name, error.summary)
 
 
 def _age(job: JsonObject) -> tuple[str, str]:

@@ -40,7 +40,9 @@ def test_the_document_is_as_described(applied: Project) -> None:
     assert applied.recorded() == ["TunedModel/one", "TunedModel/two"]
     lines = [line for line in applied.state_file.read_text().splitlines() if '"address"' in line]
     assert len(lines) == 2
-    assert stat.S_IMODE(applied.state_file.stat().st_mode) & 0o077 == 0
+    mask = os.umask(0o077)
+    os.umask(mask)
+    assert stat.S_IMODE(applied.state_file.stat().st_mode) == 0o666 & ~mask
 
 
 def test_the_serial_grows_with_each_write_and_the_lineage_stays(applied: Project) -> None:

@@ -59,7 +59,7 @@ def test_a_record_tells_what_was_sent(applied: Project) -> None:
     """Digest, formula, generation, operation, what was sent, counts, times; no data."""
     serving = applied.record("one")["serving"]
     assert serving["generation"] == 0
-    assert serving["formula"] == 1
+    assert serving["formula"] == 2
     assert serving["operation"].startswith(f"tunedModels/{identity('one')}/operations/")
     assert serving["sent"]["display_name"] == "one"
     assert serving["data"][0]["examples"] == 20

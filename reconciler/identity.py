@@ -15,8 +15,11 @@ import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 
+from reconciler.bounds import STATE
+from reconciler.errors import NotJSONError
 from reconciler.kind import Field, FieldType
 from reconciler.model import BASE_MODEL, Attributes, Desired, Example, Value
+from reconciler.strictjson import loads
 
 FORMULA = 2
 """Of new ids; those of formula 1 are found as well."""
@@ -76,8 +79,8 @@ def meaning(field: Field, value: Value | None) -> Value | None:
 
 def _comparable_json(field: Field, text: str) -> str:
     try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):  # of a state that somebody wrote by hand
+        found = loads(text.encode(errors="replace"), most=STATE)
+    except NotJSONError:  # of a state that somebody wrote by hand
         return text
     return canonical(_pruned(field, found)).decode(errors="surrogatepass")
 

@@ -7,6 +7,7 @@ Frozen values without I/O, clocks or foreign libraries; everything else imports 
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -37,6 +38,11 @@ class Address:
 
     def __str__(self) -> str:
         return f"{self.kind}/{self.name}"
+
+    @property
+    def word(self) -> str:
+        """As one word of a command to copy: a name in a state may be anybody's text."""
+        return shlex.quote(str(self))
 
     @classmethod
     def parse(cls, text: str) -> Address:

@@ -7,6 +7,7 @@ away: every id in it could be computed again (`identity`).
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -236,7 +237,8 @@ def check_foreign(
     if state.project and project and project != state.project:
         raise StateForeignError(
             f"the state records models of the project {state.project}, but this command uses {project}",
-            f"Set GOOGLE_CLOUD_PROJECT={state.project} or the Stack's spec.project, or use another --state.",
+            f"Set GOOGLE_CLOUD_PROJECT={shlex.quote(state.project)} or the Stack's spec.project, or use "
+            "another --state.",
         )
 
 

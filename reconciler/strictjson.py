@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from reconciler import bounds
@@ -68,6 +68,18 @@ def loads_answer(data: bytes, *, most: int = bounds.REPLY) -> Any:
     text = _text(data, most)
     document = _parsed(text, data, parse_int=_number if _MANY_DIGITS.search(data) else None)
     return _whole(document) if _SURROGATE.search(data) else document
+
+
+def dumps(value: object, *, indent: int | None = None) -> str:
+    """As ASCII that every reader of JSON takes: half a character, of a file's name, becomes U+FFFD.
+
+    Raises ValueError for NaN and infinity: their values are dealt with where they come in.
+    """
+    separators = (",", ":") if indent is None else None
+    text = json.dumps(value, indent=indent, separators=separators, allow_nan=False)
+    if "\\ud" in text:
+        text = json.dumps(_whole(value), indent=indent, separators=separators, allow_nan=False)
+    return text
 
 
 def shown(value: object) -> str:
@@ -176,8 +188,8 @@ def _whole(value: Any) -> Any:
     """The same, without half characters."""
     if isinstance(value, str):
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(value, list):
+    if isinstance(value, (list, tuple)):
         return [_whole(one) for one in value]
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {_whole(key): _whole(one) for key, one in value.items()}
     return value

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import json
 import math
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import reconciler
 from reconciler import bounds
 from reconciler.errors import NotJSONError
-from reconciler.strictjson import loads, loads_answer
+from reconciler.strictjson import dumps, loads, loads_answer
 
 CALM = settings(deadline=None, max_examples=200)
 
@@ -118,3 +122,36 @@ def test_nonsense_of_megabytes_is_over_soon(data: bytes) -> None:
         with contextlib.suppress(NotJSONError):
             loads_answer(data) if most is None else loads(data, most=most)
     assert time.process_time() - began < 5
+
+
+def test_what_is_written_for_others_is_json_for_all_of_them() -> None:
+    """ASCII, without half characters; NaN is refused, because its value was to be dealt with before."""
+    assert dumps({"a": ["é", "b\udcff", ("😀",)]}) == '{"a":["\\u00e9","b\\ufffd",["\\ud83d\\ude00"]]}'
+    assert json.loads(dumps({"\ud800": 1}, indent=2)) == {"\ufffd": 1}
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        dumps({"a": float("nan")})
+
+
+SOURCES = sorted(Path(reconciler.__file__).parent.rglob("*.py"))
+OWN_WRITING = {"codec.py", "statefile.py", "echoes.py", "objects.py", "strictjson.py"}
+"""Modules that read JSON which they made themselves, or a piece of a request that we sent."""
+
+
+def _json_calls(path: Path) -> Iterator[tuple[str, ast.Call]]:
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            yield ast.unparse(node.func), node
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
+def test_json_has_one_door_in_and_no_nan_out(path: Path) -> None:
+    """Every encoder refuses NaN, and every reader of others' JSON uses the door; but for the emulator."""
+    if "emulator" in path.parts:
+        return
+    for name, call in _json_calls(path):
+        if name in {"json.dumps", "json.dump", "json.JSONEncoder"}:
+            assert any(
+                word.arg == "allow_nan" and ast.unparse(word.value) == "False" for word in call.keywords
+            ), f"{path}:{call.lineno}"
+        if name in {"json.loads", "json.load"} or (name.endswith(".json") and not call.args):
+            assert path.name in OWN_WRITING, f"{path}:{call.lineno}"

@@ -140,7 +140,7 @@ def _trained(task: Task, record: Record, result: object, moment: str) -> Settled
 
 def training_failed(address: Address, id: str, error: str, elapsed: float = 0.0) -> Failed:
     """A training that ended badly, and the way to another."""
-    advice = f"To train it again: reconciler apply --retry-failed --target {address}"
+    advice = f"To train it again: reconciler apply --retry-failed --target {address.word}"
     return Failed(address, "create", error, advice, id, elapsed, training=True)
 
 

@@ -6,6 +6,7 @@ A backend knows bytes, versions and locks, and nothing of what the bytes mean.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -62,6 +63,11 @@ class LockInfo:
             return printable(value) if isinstance(value, str) else ""
 
         return cls(text("ID"), text("Operation"), text("Who"), text("Info"), text("Created"))
+
+    @property
+    def word(self) -> str:
+        """Its id as one word of a command to copy: it is whatever stands in the lock."""
+        return shlex.quote(self.id)
 
     def __str__(self) -> str:
         run = f" ({self.run})" if self.run else ""

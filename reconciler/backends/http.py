@@ -167,7 +167,7 @@ class HTTPBackend:
             holder, _ = _holder(reply)
             if holder.id != info.id:  # ours: the first try arrived, and only its answer was lost
                 self._held = None
-                breaking = f" If that run is dead: reconciler force-unlock {holder.id}" if holder.id else ""
+                breaking = f" If that run is dead: reconciler force-unlock {holder.word}" if holder.id else ""
                 raise StateLockedError(
                     f"{self.place}: the state is locked by {holder}",
                     f"Wait until it has finished. HTTP state has no leases: a lock stays.{breaking}",
@@ -201,7 +201,7 @@ class HTTPBackend:
         if holder.id and holder.id != lock_id:
             raise StateError(
                 f"{self.place}: the lock {lock_id} is gone; the state is locked by {holder}",
-                f"If that run is dead for sure: reconciler force-unlock {holder.id}",
+                f"If that run is dead for sure: reconciler force-unlock {holder.word}",
             )
         answer = self._unlock(document or LockInfo(lock_id, "", "").to_json())
         if answer.status_code in _HELD:

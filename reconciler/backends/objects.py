@@ -122,7 +122,7 @@ class ObjectBackend:
                     raise StateLockedError(
                         f"{self.place}: the state is locked by {holder}{seen}",
                         f"Wait: a lock that is not renewed for {lease:g} s while we look is taken over. "
-                        f"If that run is dead for sure: reconciler force-unlock {holder.id}",
+                        f"If that run is dead for sure: reconciler force-unlock {holder.word}",
                     )
             if self._write_lock(info, stored.version if stored else None):
                 if stored is None:
@@ -171,7 +171,7 @@ class ObjectBackend:
             if holder.id != lock_id:
                 raise StateError(
                     f"{self.place}: the lock {lock_id} is gone; the state is locked by {holder}",
-                    f"If that run is dead for sure: reconciler force-unlock {holder.id}",
+                    f"If that run is dead for sure: reconciler force-unlock {holder.word}",
                 )
             if self._write_lock(None, stored.version):
                 return holder

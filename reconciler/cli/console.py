@@ -75,9 +75,9 @@ class Console:
 
     def document(self, document: object) -> None:
         """One JSON document, indented."""
-        import json
+        from reconciler.strictjson import dumps
 
-        emit(json.dumps(document, indent=2) + "\n")
+        emit(dumps(document, indent=2) + "\n")
 
     def records(self, records: Iterable[Mapping[str, Any]]) -> None:
         """JSON lines, each at once: somebody follows them."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from reconciler import bounds
 from reconciler.cli import connect, options
 from reconciler.cli.chosen import Chosen
 from reconciler.cli.console import emit
@@ -28,9 +29,11 @@ def command(*, address: str, prompt: str, temperature: float | None, no_color: b
     del no_color  # an answer is never coloured
     if prompt == "-":
         try:
-            prompt = sys.stdin.buffer.read().decode()
+            prompt = sys.stdin.buffer.read(bounds.PROMPT + 1).decode()
         except UnicodeDecodeError as error:
             raise UsageError("standard input is not UTF-8", "Convert the prompt to UTF-8") from error
+    if len(prompt) > bounds.PROMPT:
+        raise UsageError("the prompt is larger than 64 MB", "No model takes one that long")
     chosen = Chosen(address, given, of_paths=False)
 
     def asks(loaded: Loaded, state: State) -> set[str]:
@@ -39,4 +42,8 @@ def command(*, address: str, prompt: str, temperature: float | None, no_color: b
     with connect.operation("generate", chosen.options, models=False, asks=asks) as run:
         provider, handle = serving.handle(run, chosen.one(run.loaded, run.state()))
         answer = provider.generate(handle, prompt, temperature=temperature)
+    if sys.stdout.isatty():
+        from reconciler.render.screen import visible_lines
+
+        answer = visible_lines(answer)  # what a model says must not drive the terminal; a pipe gets it raw
     emit(answer if answer.endswith("\n") else answer + "\n")

@@ -33,7 +33,7 @@ def command(*, out: str | None, no_color: bool, **given: Any) -> None:
         emit(page)
         return
     try:
-        Path(out).write_text(page, encoding="utf-8")
+        Path(out).write_text(page, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         raise UsageError(f"-o {out}: {error.strerror}", "Give a file that can be written") from error
     console.lines([f"Written to {out}."])

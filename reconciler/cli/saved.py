@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import replace
 from pathlib import Path
 
-from reconciler.errors import UsageError
+from reconciler import bounds, files, strictjson
+from reconciler.errors import NotJSONError, UsageError
 from reconciler.plan.values import Context, Plan
 
 
@@ -22,7 +22,7 @@ def saved_plan(path: Path) -> Plan | None:
         return None
     from reconciler.render import planfile
 
-    return planfile.loads(_content(path), place=str(path))
+    return planfile.loads(content(path), place=str(path))
 
 
 def is_plan(path: Path) -> bool:
@@ -33,7 +33,7 @@ def is_plan(path: Path) -> bool:
     """
     if not path.is_file():
         return False
-    data = _content(path)
+    data = content(path)
     if looks_like_plan(data):
         return True
     if b"apiVersion" in data:
@@ -60,9 +60,10 @@ def _is_same_file(one: str, other: str) -> bool:
     return local and os.path.realpath(one) == os.path.realpath(other)
 
 
-def _content(path: Path) -> bytes:
+def content(path: Path) -> bytes:
+    """What a file holds that may be a plan; UsageError where it cannot be read, or is larger than any."""
     try:
-        return path.read_bytes()
+        return files.read(path, most=bounds.PLAN)
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}", "Give a file that can be read") from error
 
@@ -72,7 +73,7 @@ def looks_like_plan(data: bytes) -> bool:
     if not data.lstrip().startswith(b"{"):
         return False
     try:
-        document = json.loads(data)
-    except ValueError:
+        document = strictjson.loads(data, most=bounds.PLAN)
+    except NotJSONError:
         return b'"format_version"' in data
     return isinstance(document, dict) and "format_version" in document

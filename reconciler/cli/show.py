@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
+from reconciler import bounds, strictjson
 from reconciler.cli import connect, options
 from reconciler.cli.chosen import Chosen, may_be_address
 from reconciler.cli.console import Console
-from reconciler.cli.saved import is_plan
+from reconciler.cli.saved import content, is_plan
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.manifests import Loaded, load_names
 from reconciler.state import Record, State
@@ -97,7 +97,7 @@ def _state(console: Console, chosen: Chosen, state: State, records: Sequence[Rec
 
     shown = state.only(one.address for one in records)
     if console.as_json:
-        console.document(json.loads(statefile.dumps(shown)))
+        console.document(strictjson.loads(statefile.dumps(shown), most=bounds.STATE))
     else:
         console.lines(state_lines(shown, colour=console.colour, width=console.width))
     console.note(chosen.note)
@@ -106,9 +106,9 @@ def _state(console: Console, chosen: Chosen, state: State, records: Sequence[Rec
 def _plan(console: Console, path: Path) -> None:
     from reconciler.render import planfile
 
-    data = path.read_bytes()
+    data = content(path)
     plan = planfile.loads(data, place=str(path))
     if console.as_json:
-        console.document(json.loads(data))
+        console.document(strictjson.loads(data, most=bounds.PLAN))
     else:
         console.plan(plan)

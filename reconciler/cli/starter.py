@@ -133,7 +133,9 @@ def _files(kind: str, environ: Mapping[str, str]) -> Mapping[str, str]:
         return {"stack.yaml": _STACK.format(name=name, place=""), "number-generator.yaml": _MODEL + items}
     wished = environ.get("GOOGLE_CLOUD_LOCATION", "").strip()
     place = _PLACE.format(location=wished if wished in _LOCATIONS else _LOCATIONS[0])
-    rows = "".join(json.dumps({"text_input": text, "output": output}) + "\n" for text, output in _PAIRS)
+    rows = "".join(
+        json.dumps({"text_input": text, "output": output}, allow_nan=False) + "\n" for text, output in _PAIRS
+    )
     return {
         "stack.yaml": _STACK.format(name=name, place=place),
         "number-generator.yaml": _JOB,

@@ -6,16 +6,17 @@ import os
 import sys
 from collections.abc import Callable
 from functools import wraps
-from pathlib import Path
 from typing import Any
 
 import click
 
+from reconciler import bounds, files
 from reconciler.cli import connect, options
 from reconciler.cli.console import Console, emit
 from reconciler.errors import StateCorruptError, StateForeignError, StateMovedError, UsageError
 from reconciler.model import Address
 from reconciler.records import move, resolve, selected
+from reconciler.render.screen import visible
 from reconciler.state import Record, State, check_foreign
 from reconciler.statemgr import StateManager
 
@@ -64,7 +65,7 @@ def _selected(state: State, patterns: tuple[str, ...]) -> list[Address]:
 def list_command(manager: StateManager, *, patterns: tuple[str, ...]) -> None:
     """The recorded addresses; wildcards select."""
     state = manager.read()
-    Console().lines(str(address) for address in _selected(state, patterns))
+    Console().lines(visible(str(address)) for address in _selected(state, patterns))
     if not state.resources:
         Console().note(f"{manager.place} records nothing.")
 
@@ -107,7 +108,7 @@ def mv_command(manager: StateManager, *, source: str, target: str) -> None:
         return move(state, found, address)
 
     _edit(manager, change)
-    Console().lines([f"{moved[0]} is recorded as {moved[1]}."])
+    Console().lines([visible(f"{moved[0]} is recorded as {moved[1]}.")])
 
 
 @command.command("rm")
@@ -122,7 +123,7 @@ def rm_command(manager: StateManager, *, addresses: tuple[str, ...]) -> None:
         return state.put(*(Record(address) for address in forgotten))
 
     _edit(manager, change)
-    Console().lines(f"{address} is forgotten; its models stay live." for address in forgotten)
+    Console().lines(visible(f"{address} is forgotten; its models stay live.") for address in forgotten)
 
 
 @command.command("pull")
@@ -145,7 +146,8 @@ def push_command(manager: StateManager, *, file: str, force: bool) -> None:
     from reconciler import statefile
 
     try:
-        data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        most = bounds.STATE
+        data = sys.stdin.buffer.read(most + 1) if file == "-" else files.read(file, most=most)
     except OSError as error:
         raise UsageError(f"{file}: {error.strerror}", "Give a file made by: reconciler state pull") from error
     try:

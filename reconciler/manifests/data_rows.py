@@ -6,6 +6,7 @@ Rule: strings only, exactly as written; nothing is trimmed, normalised, guessed 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping
 
 from reconciler.manifests import lookalikes
@@ -29,6 +30,9 @@ class RefusedError(Exception):
         self.summary = summary
         self.detail = detail
         self.place = place
+
+
+_TEXT = "Write a text in double quotes."
 
 
 def raiser(summary: str, detail: str) -> Callable[[], Example]:
@@ -87,8 +91,9 @@ def example(row: object, *, chat: bool = False) -> Example:
         if name in found:
             raise RefusedError(f"{name} is there twice, in both spellings", "Remove one of them.")
         if not isinstance(value, str):
-            quoted = json.dumps(json.dumps(value)) if isinstance(value, (bool, int, float)) else ""
-            advice = f"Put it in quotes: {quoted}." if quoted else "Write a text in double quotes."
+            is_plain = isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
+            quoted = json.dumps(value, allow_nan=False) if is_plain else ""
+            advice = f'Put it in quotes: "{quoted}".' if 0 < len(quoted) < 40 else _TEXT
             raise RefusedError(f"{key} must be text, not {described_json(value)}", advice)
         found[name] = value
     for name in COLUMNS:

@@ -27,12 +27,13 @@ def imported(world: World, want: Desired, live: Live) -> Record:
                 f"{live.name} is recorded already, as {other.address}",
                 "There is nothing left to import"
                 if other.address == want.address
-                else f"To give it another address: reconciler state mv {other.address} {want.address}",
+                else "To give it another address: reconciler state mv "
+                f"{other.address.word} {want.address.word}",
             )
     if not record.empty:
         raise PlanError(
             f"{want.address} is recorded already, as {record.models[0].id}",
-            f"To forget that one, without deleting it: reconciler state rm {want.address}",
+            f"To forget that one, without deleting it: reconciler state rm {want.address.word}",
         )
     if live.status is Status.FAILED:
         raise PlanError(f"{live.name} failed to train: there is nothing to adopt")

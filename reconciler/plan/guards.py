@@ -95,7 +95,8 @@ def contested(world: World, plan: Plan) -> list[Diagnostic]:
             errors.append(
                 Diagnostic(
                     f"{address} would take {change.id}, which is recorded as {owner}",
-                    f"If it is the same model under a new name: reconciler state mv {owner} {address}. "
+                    "If it is the same model under a new name: "
+                    f"reconciler state mv {owner.word} {address.word}. "
                     "Else give it another metadata.name or metadata.id",
                     change.file or None,
                     change.line or None,
@@ -122,7 +123,7 @@ def forbidden(world: World, record: Record, want: Desired | None) -> list[Diagno
         Diagnostic(
             f"{record.address}: the service refuses to show {id}: {why}",
             "It may belong to another project or account. Use the credential that owns it, or run: "
-            f"reconciler state rm {record.address}",
+            f"reconciler state rm {record.address.word}",
             file=want.file if want else None,
             line=want.line if want else None,
             address=str(record.address),

@@ -47,7 +47,7 @@ def delete(
         error = Diagnostic(
             f"{record.address} is protected by prevent_destroy and would be deleted",
             "To delete it, first apply its manifest with lifecycle.prevent_destroy: false. "
-            f"To keep the model and forget it: reconciler state rm {record.address}",
+            f"To keep the model and forget it: reconciler state rm {record.address.word}",
             address=str(record.address),
         )
         return Decision(errors=[error])

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from reconciler.model import Snapshot
 from reconciler.render.figures import loss_text
+from reconciler.render.screen import visible
 
 _WIDTH, _HEIGHT = 640, 200
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 12, 26
@@ -35,8 +36,9 @@ def loss_svg(snapshots: Sequence[Snapshot], *, title: str) -> str:
     def y(mean: float) -> str:
         return f"{_TOP + (1 - max(mean, 0.0) / highest) * (_HEIGHT - _TOP - _BOTTOM):.1f}"
 
+    label = html.escape(visible(title))
     parts = [
-        f'<svg class="curve" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{html.escape(title)}">',
+        f'<svg class="curve" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{label}">',
         *(
             f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y(level)}" y2="{y(level)}"/>'
             f'<text x="{_LEFT - 6}" y="{y(level)}" dy="4" text-anchor="end">{loss_text(level)}</text>'

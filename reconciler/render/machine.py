@@ -81,7 +81,9 @@ def checksum(document: Mapping[str, Json]) -> str:
     """SHA-256 in hex over the canonical document without `reconciler.checksum`."""
     ours = document.get("reconciler")
     bare = {name: one for name, one in ours.items() if name != "checksum"} if isinstance(ours, dict) else ours
-    canonical = json.dumps({**document, "reconciler": bare}, sort_keys=True, separators=(",", ":"))
+    canonical = json.dumps(
+        {**document, "reconciler": bare}, sort_keys=True, separators=(",", ":"), allow_nan=False
+    )
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 

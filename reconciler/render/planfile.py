@@ -7,9 +7,11 @@ cut, edited or merged; inline training data is not in it and is read again from 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 
-from reconciler.errors import PlanError
+from reconciler import bounds, strictjson
+from reconciler.errors import NotJSONError, PlanError
 from reconciler.kind import Kind
 from reconciler.plan.values import Plan
 from reconciler.render.codec import CodecError, Json, decode
@@ -22,10 +24,21 @@ _AGAIN = "Make it again: reconciler plan --out FILE"
 
 
 def dumps(plan: Plan, kinds: Mapping[str, Kind]) -> bytes:
-    """The plan JSON, the same bytes for the same plan; a line for each change, ASCII only."""
+    """The plan JSON, the same bytes for the same plan; a line for each change, ASCII only.
+
+    PlanError where `loads` would refuse it: what is written can be read.
+    """
     document = plan_document(plan, kinds)
-    lines = [f"{json.dumps(key)}: {_value(value)}" for key, value in document.items()]
-    return ("{\n" + ",\n".join(lines) + "\n}\n").encode("ascii")
+    lines = [f"{_compact(key)}: {_value(value)}" for key, value in document.items()]
+    data = ("{\n" + ",\n".join(lines) + "\n}\n").encode("ascii")
+    try:
+        loads(data, place="the plan")
+    except PlanError as error:
+        raise PlanError(
+            f"this plan could not be read again, so it is not saved: {error.summary}",
+            "A value of the service, of a manifest or of a path makes no sense.",
+        ) from error
+    return data
 
 
 def _value(value: Json) -> str:
@@ -33,7 +46,7 @@ def _value(value: Json) -> str:
     if isinstance(value, list) and value:
         return "[\n" + ",\n".join("  " + _compact(one) for one in value) + "\n]"
     if isinstance(value, dict) and any(isinstance(one, list) and one for one in value.values()):
-        return "{\n" + ",\n".join(f"  {json.dumps(key)}: {_value(one)}" for key, one in value.items()) + "\n}"
+        return "{\n" + ",\n".join(f"  {_compact(key)}: {_value(one)}" for key, one in value.items()) + "\n}"
     return _compact(value)
 
 
@@ -71,9 +84,10 @@ def _parsed(data: bytes, place: str) -> dict[str, Json]:
     if not data.strip():
         raise PlanError(f"{place}: the saved plan is empty", _AGAIN)
     try:
-        document = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise PlanError(f"{place}: the saved plan is cut off or is no JSON: {error}", _AGAIN) from error
+        document = strictjson.loads(data, most=bounds.PLAN)
+    except NotJSONError as error:
+        problem = f"the saved plan is cut off or is no JSON: {error.summary}"
+        raise PlanError(f"{place}: {problem}", _AGAIN) from error
     if not isinstance(document, dict) or "format_version" not in document:
         raise PlanError(f"{place}: this is no saved plan: a JSON object with format_version is one", _AGAIN)
     return document
@@ -81,9 +95,10 @@ def _parsed(data: bytes, place: str) -> dict[str, Json]:
 
 def _refuse_newer(document: dict[str, Json], ours: dict[str, Json], place: str) -> None:
     version, format_version = ours["plan_version"], document["format_version"]
-    if type(version) is not int or not isinstance(format_version, str):
+    numbers = _numbers(format_version)
+    if type(version) is not int or not numbers:
         raise PlanError(f"{place}: the saved plan's version is no version: {version!r:.40}", _AGAIN)
-    if version > PLAN_VERSION or _numbers(format_version) > _numbers(FORMAT_VERSION):
+    if version > PLAN_VERSION or numbers > _numbers(FORMAT_VERSION):
         writer = ours.get("reconciler_version")
         by = f", written by reconciler {writer}" if isinstance(writer, str) else ""
         raise PlanError(
@@ -92,5 +107,8 @@ def _refuse_newer(document: dict[str, Json], ours: dict[str, Json], place: str) 
         )
 
 
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) if part.isdecimal() else 0 for part in version.split("."))
+def _numbers(version: Json) -> tuple[int, ...]:
+    """The parts of a version, () of what is none."""
+    if not isinstance(version, str) or not re.fullmatch(r"[0-9]{1,9}(?:\.[0-9]{1,9}){0,3}", version):
+        return ()
+    return tuple(int(part) for part in version.split("."))

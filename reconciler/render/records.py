@@ -8,9 +8,7 @@ does not know the model.
 
 from __future__ import annotations
 
-import json
-
-from reconciler import statefile
+from reconciler import bounds, statefile, strictjson
 from reconciler.model import Live
 from reconciler.render.codec import encode
 from reconciler.state import Record, State
@@ -18,6 +16,6 @@ from reconciler.state import Record, State
 
 def record_document(record: Record, live: Live | None) -> dict[str, object]:
     """The record, and the model concerned as it is live."""
-    document = json.loads(statefile.dumps(State(lineage="-").put(record)))
+    document = strictjson.loads(statefile.dumps(State(lineage="-").put(record)), most=bounds.STATE)
     found: dict[str, object] = document["resources"][0]
     return {**found, "live": None if live is None else encode(live)}

@@ -40,6 +40,11 @@ def _shown(character: str) -> str:
     return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
 
 
+def visible_lines(text: str) -> str:
+    """The same, with line ends and tabs as they are: of a long text that a terminal is to show."""
+    return "".join(one if one in "\n\t" else _shown(one) for one in text.replace("\r\n", "\n"))
+
+
 def quoted(text: str) -> str:
     """In double quotes, so that the ends show and a newline cannot be mistaken for a backslash and n."""
     return '"' + visible(text.replace("\\", "\\\\").replace('"', '\\"')) + '"'

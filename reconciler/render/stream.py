@@ -37,7 +37,6 @@ comes in, training data never goes out.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import assert_never
 
@@ -56,6 +55,7 @@ from reconciler.render.screen import visible
 from reconciler.render.text.events import event_line, failure
 from reconciler.render.wording import phrase, summary
 from reconciler.state import Verdict
+from reconciler.strictjson import dumps
 
 UI_VERSION = "1.2"
 
@@ -64,7 +64,7 @@ _PLANNED = frozenset(Action) - {Action.NO_OP, Action.RECORD}
 
 def encode_line(record: Mapping[str, Json]) -> str:
     """One line without its end; ASCII, so that no terminal nor log can be led astray."""
-    return json.dumps(record, separators=(",", ":"))
+    return dumps(record)
 
 
 def version_record(timestamp: str) -> dict[str, Json]:

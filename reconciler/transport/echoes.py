@@ -34,7 +34,11 @@ def unechoed(reply: Reply, headers: Mapping[str, str], content: bytes | None) ->
     """
     body = whole = reply.body.decode(errors="replace")
     for text in sorted({*_credentials(headers), *_examples(content or b"")}, key=len, reverse=True):
-        for form in (text, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]):
+        for form in (
+            text,
+            json.dumps(text, allow_nan=False)[1:-1],
+            json.dumps(text, ensure_ascii=False, allow_nan=False)[1:-1],
+        ):
             if form in body:
                 body = body.replace(form, _HIDDEN)
     return reply if body == whole else replace(reply, body=body.encode())

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reconciler.errors import ExitCode, PlanError
+from reconciler.model import Value
 from reconciler.plan.values import Plan
 from reconciler.render.machine import checksum
 from reconciler.render.planfile import dumps, loads
@@ -203,3 +204,42 @@ def test_an_integer_price_is_a_price() -> None:
     (change, _) = loads(resealed(document), place="x").changes
     assert change.bill is not None
     assert isinstance(change.bill.price, float)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"format_version":' + b"[" * 100_000,
+        b'{"format_version": "1.2", "format_version": "1.2"}',
+        b'{"format_version": "1.2", "x": ' + b"9" * 5000 + b"}",
+        b'{"format_version": "1.2", "x": NaN}',
+        b'{"format_version": "1.2", "x": "\xff"}',
+    ],
+    ids=lambda data: str(data[:30]),
+)
+def test_what_is_no_json_as_we_write_it_is_no_saved_plan(data: bytes) -> None:
+    """However deep or long it is: the error says what is wrong with it."""
+    with pytest.raises(PlanError, match="cut off or is no JSON"):
+        loads(data, place="x")
+
+
+@pytest.mark.parametrize(
+    "version", ["9" * 5000 + ".1", "", ".", "x", "1.x", "-1.2", "1.2.3.4.5", "\uff11.2", 1.2, None]
+)
+def test_a_version_that_is_none_is_refused(version: object) -> None:
+    """Digits by the thousand are no version either."""
+    document = json.loads(dumps(plans.SMALL, plans.KINDS))
+    document["format_version"] = version
+    with pytest.raises(PlanError, match="version is no version"):
+        loads(json.dumps(document).encode(), place="x")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 2**63, 10**400, "half \udcff"])
+def test_a_plan_that_could_not_be_read_again_is_not_saved(value: Value) -> None:
+    """What is written can be read: NaN, a number beyond int64, the name of a file that is no text."""
+    (change, *others) = plans.SMALL.changes
+    odd = replace(change, after={**(change.after or {}), "temperature": value})
+    with pytest.raises((PlanError, ValueError)) as refused:
+        dumps(replace(plans.SMALL, changes=(odd, *others)), plans.KINDS)
+    if not isinstance(value, float):
+        assert "could not be read again, so it is not saved" in str(refused.value)

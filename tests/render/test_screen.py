@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.render.screen import UNLIMITED, Paint, cells, cut, pad, quoted, visible, wrap
+from reconciler.render.screen import UNLIMITED, Paint, cells, cut, pad, quoted, visible, visible_lines, wrap
 from tests.render.strategies import texts
 
 
@@ -95,3 +95,9 @@ def test_paint_is_silent_without_colour() -> None:
     """Colour off means not one escape."""
     assert Paint(colour=False)("x", "red", "bold") == "x"
     assert Paint(colour=True)("x", "red", "bold") == "\x1b[31;1mx\x1b[0m"
+
+
+def test_a_long_text_keeps_its_lines_and_nothing_else() -> None:
+    """Line ends and tabs are as they were; what drives a terminal is written out."""
+    text = "one\r\ntwo\tthree\n\x1b]0;pwned\x07\x1b[31mred\rover\u202e\ud800"
+    assert visible_lines(text) == ("one\ntwo\tthree\n\\x1b]0;pwned\\x07\\x1b[31mred\\rover\\u202e\\ud800")

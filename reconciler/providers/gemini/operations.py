@@ -27,9 +27,9 @@ def accepted(operation: JsonObject, name: str) -> Accepted | None:
     made = text_of(metadata, "tunedModel")
     if made and made != name:
         raise ServiceError(
-            f"The service was asked to create {name} and answers that it creates {made}",
-            f"It trains, and costs, under that name: adopt it with `reconciler import`, or delete {made}. "
-            "Check that the endpoint is the Gemini API.",
+            f"The service was asked to create {name} and answers that it creates {made[:120]}",
+            "It trains, and costs, under that name: adopt it with `reconciler import`, or delete "
+            f"{made[:120]}. Check that the endpoint is the Gemini API.",
         )
     if not operation_name.startswith(f"{name}/operations/"):
         return Accepted(name, "", _total_steps(metadata)) if made and operation_name else None

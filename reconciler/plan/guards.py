@@ -122,8 +122,9 @@ def forbidden(world: World, record: Record, want: Desired | None) -> list[Diagno
     return [
         Diagnostic(
             f"{record.address}: the service refuses to show {id}: {why}",
-            "It may belong to another project or account. Use the credential that owns it, or run: "
-            f"reconciler state rm {record.address.word}",
+            "Give the account of this credential a role that may read it, or use a credential of the project "
+            "that owns it. Only if the model is somebody else's for good: reconciler state rm "
+            f"{record.address.word} (declared, it is then trained anew)",
             file=want.file if want else None,
             line=want.line if want else None,
             address=str(record.address),

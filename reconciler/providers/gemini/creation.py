@@ -114,8 +114,8 @@ class Creation:
             ) from refused
         raise AlreadyExistsError(
             f"{name} is said to exist, and is not to be seen after {self._lag_seconds:g} s",
-            "The id may belong to a model that was deleted, or to somebody else: the next generation of the "
-            "id is free.",
+            "The id may belong to a model that was deleted, or to somebody else: pin another metadata.id, or "
+            "change metadata.name.",
             visible=False,
             reason=refused.reason,
         ) from refused

@@ -27,7 +27,7 @@ class Settings:
     Attributes:
         parallelism: calls at once.
         wait: False stops once everything is accepted.
-        timeout: seconds after which waiting ends, None for never.
+        timeout: seconds after which the run ends, None for never.
         lag: seconds for which a model that was just accepted may be invisible.
     """
 
@@ -47,7 +47,7 @@ class Means:
         now: the time of day, aware.
         stopping: set when we shall detach.
         begun: set before the first call that may begin or change something at a service.
-        deadline: by `clock`, when waiting ends; None for never.
+        deadline: by `clock`, when the run ends; None for never.
     """
 
     providers: Providers
@@ -66,6 +66,11 @@ class Means:
         return timestamp(self.now())
 
     @property
+    def is_ending(self) -> bool:
+        """Whether no further call may start: we shall detach, or the time is up."""
+        return self.stopping.is_set() or self.expired
+
+    @property
     def expired(self) -> bool:
-        """Whether the time for waiting has run out."""
+        """Whether the time of the run is up."""
         return self.deadline is not None and self.clock() >= self.deadline

@@ -70,7 +70,7 @@ class Polling:
             again: by the clock, when to return in any case; None for never.
         """
         means = self._means
-        while not means.stopping.is_set() and not self.ended and not means.expired:
+        while not self.ended and not means.is_ending:
             watched = self._ledger.watched()
             now = means.clock()
             if (not watched and again is None) or (again is not None and now >= again):
@@ -154,7 +154,7 @@ class Polling:
     def _waited(self, future: Future[Any]) -> object:
         """The answer, or the error of the service; None when we shall stop before it comes."""
         while not wait([future], timeout=TICK).done:
-            if self._means.stopping.is_set():
+            if self._means.is_ending:
                 return None
         try:
             return future.result()

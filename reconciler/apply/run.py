@@ -78,13 +78,13 @@ class _Run:
         try:
             yield from self._course(recheck)
         except StoppedError:
-            if not self._means.stopping.is_set():
+            if not self._means.is_ending:
                 raise
         yield from self._end()
 
     def _course(self, recheck: Check) -> Iterator[Event]:
         means = self._means
-        with self._locks.locked(stopping=means.stopping.is_set) as session:
+        with self._locks.locked(stopping=lambda: means.is_ending) as session:
             plan, world = self._rechecked(recheck, session.state)
             ledger = self._ledger = Ledger(plan, world, means.providers, session.state)
             ledger.intend()
@@ -93,7 +93,7 @@ class _Run:
             yield from _without_calls(plan)
             yield from work.run()
         polling = Polling(ledger, means, self._locks.read)
-        while means.settings.wait and not means.stopping.is_set() and not means.expired:
+        while means.settings.wait and not means.is_ending:
             again = ledger.next_try()
             if again is None and not ledger.watched():
                 break
@@ -101,7 +101,7 @@ class _Run:
             if polling.ended or (again is not None and means.clock() >= again):
                 trained, polling.ended = polling.ended, {}
                 ledger.recall(means.clock())
-                with self._locks.locked(stopping=means.stopping.is_set, patient=True) as session:
+                with self._locks.locked(stopping=lambda: means.is_ending, patient=True) as session:
                     ledger.state = session.state
                     yield from Work(ledger, session, means).run(trained)
 
@@ -109,7 +109,7 @@ class _Run:
         """Read and decide again, on a thread, so that an interrupt need not wait for a slow service."""
         future: Future[tuple[Plan, World]] = self._means.pool.submit(recheck, state)
         while not wait([future], timeout=TICK).done:
-            if self._means.stopping.is_set():
+            if self._means.is_ending:
                 raise StoppedError("Stopped before anything was changed", "Run the command again")
         return future.result()
 
@@ -117,13 +117,14 @@ class _Run:
 
     def _end(self) -> Iterator[Event]:
         """Say what is left, and why."""
-        stopped = self._means.stopping.is_set()
+        up = self._means.expired
+        stopped = self._means.stopping.is_set() and not up
         left = self._ledger.open() if self._ledger is not None else []
         for task in left:
             if task.next is not Step.TRAIN:
                 yield self._left(task, stopped=stopped)
         training = tuple(task.change.address for task in left if task.next is Step.TRAIN)
-        if training or stopped:
+        if training or stopped or (up and self._ledger is None):
             reason = INTERRUPT if stopped else TIMEOUT if self._means.settings.wait else NO_WAIT
             yield Detached(reason, training)
 

@@ -134,7 +134,7 @@ class Work:
 
     def _start(self) -> None:
         """Fill the threads; none waits in the pool, where an interrupt could not stop it."""
-        if self._means.stopping.is_set() or self._halt is not None or self._tries:
+        if self._means.is_ending or self._halt is not None or self._tries:
             return
         while self._queue and len(self._running) < self._means.settings.parallelism:
             task = self._queue.popleft()
@@ -244,7 +244,7 @@ class Work:
         if not self._settled:
             return False
         nothing_comes = not (self._running or self._tries) and (not self._queue or self._halt is not None)
-        return nothing_comes or self._means.stopping.is_set() or self._means.clock() >= self._due()
+        return nothing_comes or self._means.is_ending or self._means.clock() >= self._due()
 
     def _commit(self) -> Iterator[Event]:
         """Record, then tell; tasks go on from there."""
@@ -256,7 +256,7 @@ class Work:
             self._tries += 1
             self._failing += self._means.clock() - began
             patient = self._tries < _COMMIT_TRIES and self._failing < _COMMIT_PATIENCE
-            if not patient or self._means.stopping.is_set():
+            if not patient or self._means.is_ending:
                 self._seal(error)
         except StateError as error:
             self._seal(error)

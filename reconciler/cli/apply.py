@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from reconciler.cli import connect, options, running
+from reconciler.cli import connect, options, running, timelimit
 from reconciler.cli.console import Console, timestamp
 from reconciler.cli.ending import Course, conclude, outputs
 from reconciler.cli.saved import check_place, saved_plan
@@ -51,6 +51,7 @@ def command(
 
     A FILE saved by `reconciler plan --out FILE` runs exactly that plan, or is refused.
     """
+    timelimit.start(timeout)
     console = Console.of_environment(as_json=as_json, no_color=no_color)
     saved = saved_plan(Path(given["paths"][0])) if given["paths"] else None
     if saved is None:
@@ -94,7 +95,7 @@ def command(
             if as_json:
                 console.plan(plan)
         course = Course("apply", plan, resume)
-        return running.carry_out(run, run.recheck(plan), console, course, wait=not no_wait, timeout=timeout)
+        return running.carry_out(run, run.recheck(plan), console, course, wait=not no_wait)
 
 
 def _must_exist(paths: Iterable[str]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from reconciler.cli import connect, options, running
+from reconciler.cli import connect, options, running, timelimit
 from reconciler.cli.console import Console, timestamp
 from reconciler.cli.ending import Course, conclude
 from reconciler.errors import UsageError
@@ -20,12 +20,13 @@ from reconciler.errors import UsageError
 @options.selection
 @options.guards
 @options.auto_approve
-@click.option("--timeout", type=options.DURATION, metavar="D", help="Stop after this.")
+@click.option("--timeout", type=options.DURATION, metavar="D", help="End after this, whatever hangs.")
 @options.json_output
 def command(
     *, as_json: bool, no_color: bool, auto_approve: bool, timeout: timedelta | None, **given: Any
 ) -> int:
     """Delete all that is recorded; what is protected by prevent_destroy refuses it before the first call."""
+    timelimit.start(timeout)
     console = Console.of_environment(as_json=as_json, no_color=no_color)
     running.must_be_approvable(console, approved=auto_approve)
     settings, inputs = connect.split({**given, "destroy": True})
@@ -45,4 +46,4 @@ def command(
         question = "Do you really want to delete all of these? Their trainings cannot be brought back."
         if not auto_approve and not running.approved(plan, question):
             raise UsageError("not approved; nothing was changed")
-        return running.carry_out(run, run.recheck(plan), console, course, wait=True, timeout=timeout)
+        return running.carry_out(run, run.recheck(plan), console, course, wait=True)

@@ -114,7 +114,7 @@ guards = _chain(
 waiting = _chain(
     click.option("--no-wait", is_flag=True, help="Return once everything is accepted."),
     click.option(
-        "--timeout", type=DURATION, metavar="D", help="Stop waiting after this; the trainings go on."
+        "--timeout", type=DURATION, metavar="D", help="End after this, whatever hangs; the trainings go on."
     ),
 )
 

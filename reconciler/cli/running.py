@@ -8,16 +8,15 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from reconciler.cli import signals, standing, streams
+from reconciler.cli import signals, standing, streams, timelimit
 from reconciler.cli.console import Console, emit, emit_error, timestamp
 from reconciler.cli.defects import defect
 from reconciler.cli.ending import Course, conclude, name_outputs
 from reconciler.errors import Diagnostic, ExitCode, ReconcilerError, UsageError
-from reconciler.events import Detached, Event, Failed, Progress, Skipped, exit_code
+from reconciler.events import WAIT, Detached, Event, Failed, Progress, Skipped, exit_code
 
 if TYPE_CHECKING:
     from reconciler.cli.connect import Resume
@@ -66,15 +65,18 @@ def carry_out(
     course: Course,
     *,
     wait: bool,
-    timeout: timedelta | None,
 ) -> ExitCode:
-    """Apply, show what happens and what it came to, and answer the exit code."""
+    """Apply, show what happens and what it came to, and answer the exit code.
+
+    Raises:
+        StoppedError: the time was up before anything was begun.
+    """
     from reconciler.apply import Settings
 
     settings = Settings(
         parallelism=operation.parallelism,
         wait=wait,
-        timeout=None if timeout is None else timeout.total_seconds(),
+        timeout=timelimit.current().left,
         lag=operation.lag,
     )
     told: list[Event] = []
@@ -84,7 +86,8 @@ def carry_out(
     with streams.at_best():
         conclude(console, course, told, operation.clock() - began)
     if course.command != "destroy":
-        name_outputs(operation, console, told, code)
+        with timelimit.current().ending():
+            name_outputs(operation, console, told, code)
     return code
 
 
@@ -107,11 +110,22 @@ def _carried_out(
             console.errors(error.diagnostics)
             return ExitCode.FAILED
         except KeyboardInterrupt:
+            if timelimit.current().is_up and not operation.begun.is_set():
+                raise timelimit.nothing_begun() from None
             console.note(
                 f"Interrupted twice: stopped at once. What was begun is recorded; run: {resume.again}"
             )
             return max(exit_code(told), ExitCode.UNFINISHED)
+    if timelimit.current().is_up and not operation.begun.is_set() and not any(map(_goes_on, told)):
+        raise timelimit.nothing_begun()
     return ExitCode.FAILED if printer.is_broken else exit_code(told)
+
+
+def _goes_on(event: Event) -> bool:
+    """Whether something is under way at the service, or was done or refused there."""
+    if isinstance(event, Skipped):
+        return event.unfinished and event.resume == WAIT
+    return not isinstance(event, Detached) or bool(event.training)
 
 
 class _Printer:
@@ -143,7 +157,8 @@ def _detaching(operation: Operation) -> Iterator[None]:
     for number in signals.stopping():
         signal.signal(number, handle)
     try:
-        yield
+        with timelimit.current().stopping(operation.stopping.set):
+            yield
     finally:
         for number in signals.stopping():
             signal.signal(number, signal.SIG_IGN)

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from reconciler.cli import connect, options, running
+from reconciler.cli import connect, options, running, timelimit
 from reconciler.cli.console import Console, timestamp
 from reconciler.cli.ending import Course, conclude, outputs
 from reconciler.errors import Diagnostic, ExitCode
@@ -18,7 +18,7 @@ from reconciler.errors import Diagnostic, ExitCode
 @options.service
 @options.locking
 @options.selection
-@click.option("--timeout", type=options.DURATION, metavar="D", help="Stop waiting after this.")
+@click.option("--timeout", type=options.DURATION, metavar="D", help="End after this, whatever hangs.")
 @options.json_output
 def command(*, as_json: bool, no_color: bool, timeout: timedelta | None, **given: Any) -> int:
     """Finish what an apply approved: records, permissions, checks, promotion, deletion of the replaced.
@@ -26,6 +26,7 @@ def command(*, as_json: bool, no_color: bool, timeout: timedelta | None, **given
     A create that an apply approved, and the service had no room for, is sent as soon as there is; no other
     training is started. Where the manifest has changed meanwhile, the outcome is only recorded.
     """
+    timelimit.start(timeout)
     console = Console.of_environment(as_json=as_json, no_color=no_color)
     settings, inputs = connect.split(given)
     if as_json:
@@ -39,7 +40,7 @@ def command(*, as_json: bool, no_color: bool, timeout: timedelta | None, **given
         console.note(run.remark)
         course = Course("wait", pending, resume)
         if pending.has_work:
-            code = running.carry_out(run, run.resume(), console, course, wait=True, timeout=timeout)
+            code = running.carry_out(run, run.resume(), console, course, wait=True)
         else:
             console.note("Nothing to wait for.")
             if as_json:

@@ -33,7 +33,7 @@ def _put_in(place: str) -> None:
         "create": (GeminiProvider, "create", _after(GeminiProvider.create)),
         "settle": (outcomes, "_created", _defect),
         "show": (stream, "event_records", _defect),
-        "conclude": (running, "_conclude", _defect),
+        "conclude": (running, "conclude", _defect),
     }
     owner, name, replacement = places[place]
     setattr(owner, name, replacement)

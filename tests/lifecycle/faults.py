@@ -180,8 +180,9 @@ ROWS = {
         (at("list", error="service_disabled", times=99),), ERROR, "disabled"
     ),
     "list: 401": Row((at("list", error="unauthenticated", times=99),), ERROR, "credential"),
-    "list: entries that are none": Row(
-        (at("list", garbage='{"tunedModels": [7], "tuningJobs": [7]}', times=99),), ERROR, "7"
+    "list: entries that are none": Row((at("list", garbage='{"tunedModels": [7], "tuningJobs": [7]}'),)),
+    "list: another shape": Row(
+        (at("list", garbage='{"tunedModels": 7, "tuningJobs": 7}', times=99),), ERROR, "7"
     ),
     "list: of models: reset once": Row((at("list models", drop=True),), only=SECOND_LISTS),
     "list: of models: 503 for ever": Row(

@@ -1,0 +1,145 @@
+"""--timeout bounds the whole run, calls that hang included: within D plus 5 s, and 1, 3 or 4 (design 2.9)."""
+
+from __future__ import annotations
+
+import fcntl
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.cli.harness import Project, Result, identity, model
+from tests.lifecycle.gate import AFTER, BEFORE, gate_to
+
+APPLY = ("apply", "--auto-approve")
+SECONDS = 2.0
+
+
+@contextmanager
+def hanging(project: Project, line: str, when: str, count: int = 1) -> Iterator[None]:
+    """From the count-th request that begins with this line on, the service does not answer such requests."""
+    released, seen = threading.Event(), [0]
+    with gate_to(project.service.url) as gate:
+
+        def act(number: int, moment: str) -> bool:
+            if moment != when or not gate.requests[number - 1].startswith(line):
+                return True
+            seen[0] += 1
+            if seen[0] < count:
+                return True
+            released.wait(30)
+            return False
+
+        gate.reset(act)
+        project.environ["GOOGLE_GEMINI_BASE_URL"] = gate.url
+        try:
+            yield
+        finally:
+            released.set()
+
+
+def timed(project: Project, *arguments: str) -> Result:
+    """Run with the time-out; it must end within 5 s after it."""
+    began = time.monotonic()
+    result = project.run(*arguments, "--timeout", f"{SECONDS:g}s")
+    assert time.monotonic() - began < SECONDS + 5, result.all
+    return result
+
+
+LIST, CREATE, POLL = "GET /v1beta/tunedModels?", "POST /v1beta/tunedModels?", "GET /v1/tunedModels/"
+
+
+@pytest.mark.parametrize(
+    ("line", "when", "count", "code"),
+    [
+        (LIST, BEFORE, 1, 1),
+        ("GET /v1beta/models", BEFORE, 1, 1),
+        (LIST, BEFORE, 2, 1),
+        (CREATE, BEFORE, 1, 3),
+        (CREATE, AFTER, 1, 3),
+        (POLL, BEFORE, 1, 3),
+    ],
+    ids=["plan", "bases", "recheck", "create", "create's reply", "poll"],
+)
+def test_a_call_that_hangs_ends_in_time(
+    project: Project, line: str, when: str, count: int, code: int
+) -> None:
+    """Exit 1 where nothing was begun, 3 after; the lock is free, and the next run trains once in all."""
+    project.service.settings(training_seconds=0.2)
+    project.declare(model("one"))
+    with hanging(project, line, when, count):
+        result = timed(project, *APPLY)
+    assert result.code == code, result.all
+    assert ("--timeout" in result.err) is (code == 1)
+    assert code == 1 or "reconciler wait" in result.out or "reconciler apply" in result.out
+    project.environ["GOOGLE_GEMINI_BASE_URL"] = project.service.url
+    project.apply()
+    assert project.service.creates() == 1
+    assert project.record("one")["id"] == identity("one")
+
+
+def test_what_failed_wins(project: Project) -> None:
+    """One create is refused, another model is still in training: 4."""
+    project.service.fault(
+        {
+            "method": "POST",
+            "path": "tunedModels$",
+            "status": 400,
+            "body": {"error": {"code": 400, "status": "INVALID_ARGUMENT", "message": "bad"}},
+        }
+    )
+    project.declare(model("bad"), model("one"))
+    project.service.freeze()
+    result = timed(project, *APPLY, "--parallelism", "1")
+    assert result.code == 4, result.all
+
+
+def test_wait_ends_in_time(project: Project) -> None:
+    """A poll that hangs: 3, and nothing is lost; a list that hangs before anything is read: 1."""
+    project.declare(model("one"))
+    project.service.freeze()
+    project.apply("--no-wait")
+    with hanging(project, POLL, BEFORE):
+        assert timed(project, "wait").code == 3
+    with hanging(project, LIST, BEFORE):
+        assert timed(project, "wait").code == 1
+    project.environ["GOOGLE_GEMINI_BASE_URL"] = project.service.url
+    project.service.advance()
+    project.run("wait", expect=0)
+
+
+def test_destroy_ends_in_time(project: Project) -> None:
+    """A deletion that hangs: 3, what is recorded stays, and destroy is what goes on."""
+    project.declare(model("one"))
+    project.apply()
+    with hanging(project, "DELETE", BEFORE):
+        result = timed(project, "destroy", "--auto-approve")
+    assert result.code == 3, result.all
+    assert "reconciler destroy" in result.out
+    assert project.recorded() == ["TunedModel/one"]
+
+
+def test_a_wait_for_somebody_elses_lock_ends_in_time(project: Project) -> None:
+    """The lock is held by another run: 1, because nothing was begun."""
+    project.service.freeze()
+    project.declare(model("one"))
+    path = project.root / "state" / "default.lock"
+    path.parent.mkdir()
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        result = timed(project, *APPLY)
+    assert result.code == 1, result.all
+    assert project.service.creates() == 0
+
+
+def test_a_named_delay_ends_with_the_time(project: Project) -> None:
+    """A 429 that asks for 50 s: the time-out comes first, and the create is recorded as waiting."""
+    details = [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "50s"}]
+    error = {"code": 429, "message": "Slower.", "status": "RESOURCE_EXHAUSTED", "details": details}
+    project.service.fault(
+        {"method": "POST", "path": "tunedModels$", "status": 429, "times": 9, "body": {"error": error}}
+    )
+    project.declare(model("one"))
+    assert timed(project, *APPLY).code == 3

@@ -38,6 +38,23 @@ def test_a_falling_loss_falls() -> None:
     assert lengths[0] < lengths[-1]
 
 
+def test_a_short_curve_of_late_steps_is_shown() -> None:
+    """Labels that are wider than the curve stand beside each other, and stop nothing."""
+    late = [Snapshot(1_000_000, 9, 0.5), Snapshot(1_000_001, 9, 0.4)]
+    assert list(loss_chart(late, width=60))[-1].split() == ["step", "1,000,000", "1,000,001"]
+
+
+def test_the_facts_of_a_model_stand_in_one_column() -> None:
+    """The longest label makes the column, where there is room for it."""
+    plain = plans.model("x-1")
+    long = replace(plain, data=tuple(replace(one, field="spec." + "x" * 20) for one in plain.data))
+    lines = list(show_lines(Record(plans.address("x"), serving=long), None, colour=False, width=100))
+    first = next(index for index, line in enumerate(lines) if line.startswith("    name"))
+    facts = [line for line in lines[first:] if line.startswith("    ")][:3]
+    assert len(facts) == 3
+    assert all(line[24:26] == "  " and line[26] != " " for line in facts)
+
+
 def test_a_gap_between_snapshots_is_a_line() -> None:
     """Columns without a snapshot lie between their neighbours."""
     two = [Snapshot(1, 1, 8.0), Snapshot(100, 1, 8.0)]

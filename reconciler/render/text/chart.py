@@ -35,7 +35,8 @@ def loss_chart(snapshots: Sequence[Snapshot], *, width: int, unicode: bool = Tru
         yield f"  {label:>{margin}} {axis}{bar}".rstrip()
     yield f"  {'':>{margin}} {corner}{line * columns}"
     first, last = f"step {points[0].step:,}", f"{points[-1].step:,}"
-    yield f"  {'':>{margin}}  {first}{last:>{columns - len(first)}}"
+    room = max(columns - len(first), len(last) + 2)  # a short curve of late steps is narrower than its labels
+    yield f"  {'':>{margin}}  {first}{last:>{room}}"
 
 
 def _block(filled: float, *, unicode: bool) -> str:

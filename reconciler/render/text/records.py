@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from reconciler.model import Live, Status, Value
 from reconciler.render.figures import counted, loss_text, short
@@ -11,7 +11,9 @@ from reconciler.render.text.chart import loss_chart
 from reconciler.render.text.rows import Row, row_lines
 from reconciler.state import Model, Record, State, Verdict
 
-_LABEL = 13
+_LABEL, _LONGEST = 13, 30
+"""Cells of a column of labels, at least and at most."""
+_ROOMY = 80
 
 
 def show_lines(
@@ -54,15 +56,22 @@ def _model(title: str, model: Model, live: Live | None, width: int, paint: Paint
     style = {Status.ACTIVE: "green", Status.FAILED: "red"}.get(status, "yellow") if status else "yellow"
     yield ""
     yield f"  {title} {paint(visible(model.id), 'bold')}  {paint(status or 'pending', style)}"
-    for label, text in model_facts(model, mine):
-        if text:
-            hanging = " " * (_LABEL + 6)
-            yield from wrap(text, width, indent=f"    {pad(label, _LABEL)}  ", hanging=hanging)
+    facts = [(label, text) for label, text in model_facts(model, mine) if text]
+    column = _column((label for label, _ in facts), width)
+    for label, text in facts:
+        yield from wrap(text, width, indent=f"    {pad(label, column)}  ", hanging=" " * (column + 6))
     attributes = {**model.sent, **(mine.attributes if mine else {})}
     rows = [Row("", path, after=value) for path, value in sorted(attributes.items(), key=_nesting)]
     if rows:
         yield "    attributes" + ("" if mine else " as sent")
         yield from row_lines(rows, indent=4, width=width, paint=paint)
+
+
+def _column(labels: Iterable[str], width: int) -> int:
+    """Cells for the labels: the longest one's, except where that leaves too little room for the texts."""
+    if width and width < _ROOMY:
+        return _LABEL
+    return min(max([_LABEL, *(cells(label) for label in labels)]), _LONGEST)
 
 
 def _nesting(item: tuple[str, Value]) -> tuple[int, str]:

@@ -41,7 +41,7 @@ def test_a_whole_life_with_a_password_for_the_state(project: Project, open_store
         said.append(project.run(*command, expect=code))
 
     (project.root / "manifests").rmdir()
-    run("init")
+    run("init", "--kind", "TunedModel")
     for path in (project.root / "manifests").rglob("*"):
         if path.is_file() and "kind: Stack" not in path.read_text():
             path.unlink()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from typing import Any, TypeAlias
 
 from reconciler.bounds import FLOAT32, INT64
@@ -78,6 +79,17 @@ def count(value: object) -> int:
     if value not in INT64:
         raise WrongValueError("is too large for a whole number")
     return value
+
+
+def moment(value: object) -> str:
+    """A time with its zone in RFC 3339, or text that is empty."""
+    try:
+        known = not text(value) or datetime.fromisoformat(str(value)).tzinfo is not None
+    except ValueError:
+        known = False
+    if not known:
+        raise WrongValueError(f"should be a time in RFC 3339, not {shown(value)}")
+    return str(value)
 
 
 def flag(value: object) -> bool:

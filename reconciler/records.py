@@ -61,7 +61,9 @@ def selected(
 def move(state: State, source: Address, target: Address) -> State:
     """The record of one address under another; its ids stay."""
     if target in state.resources:
-        raise StateError(f"{target} is recorded already", f"Move or remove it first: state mv {target} …")
+        raise StateError(
+            f"{target} is recorded already", f"Move or remove it first: state mv {target.word} …"
+        )
     if source.kind != target.kind:
         raise UsageError(f"{source} cannot become {target}: the kind says which service it lives in")
     if not re.fullmatch(rf"[a-z0-9-]{{1,{NAME_LIMIT}}}", target.name):

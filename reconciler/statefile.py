@@ -26,6 +26,7 @@ from reconciler.checkedjson import (
     flag,
     known,
     mapping,
+    moment,
     name,
     optional,
     parse,
@@ -269,6 +270,8 @@ _MODEL: Table = {
     "status": optional(_status),
     "permissions": each(lambda value: Permission(**_tolerant(value, _PERMISSION, _PERMISSION))),
     "total_steps": count,
+    "started": moment,
+    "deposed": moment,
     "verdict": _verdict,
 }
 

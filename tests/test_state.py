@@ -71,6 +71,7 @@ def models(ids: st.SearchStrategy[str]) -> st.SearchStrategy[Model]:
             st.none(), st.lists(st.builds(Permission, names, texts, names, unknowns), max_size=2).map(tuple)
         ),
         "total_steps": st.one_of(st.none(), counts),
+        **dict.fromkeys(("started", "deposed"), st.sampled_from(["", "2026-11-28T10:00:00Z"])),
         "verdict": st.sampled_from(Verdict),
         "unknown": unknowns,
     }
@@ -465,3 +466,14 @@ def test_a_state_that_would_be_too_large_is_not_written() -> None:
     """What nobody reads is not written: the bound of the reader is the bound of the writer."""
     with pytest.raises(StateError, match="larger than 64 MB"):
         dumps(State(stack="x" * (bounds.STATE + 1)))
+
+
+@pytest.mark.parametrize("time", ["yesterday", "2026-13-01T00:00:00Z", "2026-11-28T10:00:00", "9" * 5000])
+@pytest.mark.parametrize("key", ["started", "deposed"])
+def test_a_time_of_ours_that_is_none_is_refused(key: str, time: str) -> None:
+    """What is counted with, the lag and keep_deposed, must be a time."""
+    now = "2026-11-28T10:00:00Z"
+    changed: dict[str, Any] = {key: now}
+    text = dumps(State(lineage="x").put(Record(A, candidate=Model("a", **changed))))
+    with pytest.raises(StateCorruptError, match=f"{key}: should be a time"):
+        loads(text.replace(now.encode(), time.encode()), place="here")

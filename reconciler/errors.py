@@ -43,6 +43,11 @@ BODY_LIMIT = 256
 """Characters of a foreign message that an error repeats: enough to recognise, too few to leak."""
 
 
+def is_panic(error: BaseException) -> bool:
+    """Whether a library written in Rust gave up: a BaseException, which no `except Exception` meets."""
+    return type(error).__name__ == "PanicException"
+
+
 class ExitCode(IntEnum):
     """What the process answers; scripts rely on it."""
 

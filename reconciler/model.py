@@ -278,6 +278,7 @@ class Stack:
         tunable_base_models: what can be tuned, for services that do not tell; None for what is documented.
         fail_on: drift classes that exit 2 besides changed, missing and failed.
         lifecycle: defaults for models that say nothing themselves.
+        places: path of a field ("spec.endpoint") to the line and column where its value stands.
     """
 
     name: str = ""
@@ -294,3 +295,9 @@ class Stack:
     lifecycle: Lifecycle = Lifecycle()
     file: str = ""
     line: int = 0
+    places: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+
+    def place(self, path: str) -> str:
+        """FILE:LINE:COLUMN of a field, as far as it is known."""
+        numbers = self.places.get(path, (self.line,) if self.line else ())
+        return ":".join(str(one) for one in (self.file, *numbers) if one)

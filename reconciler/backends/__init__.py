@@ -5,7 +5,6 @@ A backend knows bytes, versions and locks, and nothing of what the bytes mean.
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,7 +12,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Protocol
 
-from reconciler.errors import UsageError
+from reconciler import settings
+from reconciler.backends import places
+from reconciler.errors import CredentialError, ReconcilerError, UsageError, is_panic
+from reconciler.settings import Settings, printable_address
+from reconciler.settings.secrecy import hidden
 from reconciler.transport import printable
 
 UNKNOWN = "Whether it was written is not known; the next command finds out."
@@ -21,7 +24,6 @@ UNKNOWN = "Whether it was written is not known; the next command finds out."
 UNCHANGED = "What was recorded before is unchanged."
 LEASE = 60.0
 """Seconds after which a remote lock that was not renewed is void; RECONCILER_LOCK_LEASE overrides."""
-_SHORTEST_LEASE = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,6 @@ class Backend(Protocol):
 
 _EXTRAS = {"gs": "gcs", "s3": "s3", "az": "azure"}
 """URL scheme to the extra that installs its client; the module in this package has the same name."""
-_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
 def open_backend(
@@ -139,6 +140,7 @@ def open_backend(
     environ: Mapping[str, str],
     document: str = "default",
     clock: Callable[[], float] | None = None,
+    named: str = "",
 ) -> Backend:
     """The store behind the value of --state; nothing is read or contacted yet.
 
@@ -147,59 +149,71 @@ def open_backend(
         environ: where credentials, TF_HTTP_* and RECONCILER_LOCK_LEASE are looked up.
         document: name of the state in the folder or under the prefix; an http address is whole already.
         clock: seconds that only grow, to judge other people's leases; None for this machine's.
+        named: where the url was written, for who mistyped it: "RECONCILER_STATE".
 
     Raises:
         UsageError: no such kind of address, or the extra that it needs is not installed.
         CredentialError: none can be found for that store, or it may not be sent there.
     """
-    from reconciler.backends.lease import elapsed
-
-    clock = clock or elapsed
-    scheme, separator, rest = url.partition("://")
-    if not separator:
+    environ = settings.of(environ)
+    where = named or "State"
+    place = places.parsed(url, where)
+    if place.scheme == "":
         from reconciler.backends.local import LocalBackend
 
-        if url.endswith(".json") and not Path(url).is_dir():
+        path = place.rest
+        if path.endswith(".json") and not Path(path).is_dir():
             raise UsageError(
-                f"State {url}: this is a file, and a state is kept in a folder",
-                f"Give its folder, {Path(url).parent}; the file in it is {document}.json.",
+                f"{where} {path}: this is a file, and a state is kept in a folder",
+                f"Give its folder, {Path(path).parent}; the file in it is {document}.json.",
             )
-        return LocalBackend(url or ".", document)
-    if scheme in ("http", "https"):
+        return LocalBackend(path or ".", document)
+    if place.scheme in ("http", "https"):
         from reconciler.backends.http import HTTPBackend
 
-        return HTTPBackend(url, environ=environ)
-    if scheme not in _EXTRAS:
-        raise UsageError(
-            f"State {url}: {scheme}:// is no kind of state that this program knows",
-            "Give a folder, gs://BUCKET/PREFIX, s3://BUCKET/PREFIX, az://CONTAINER/PREFIX or https://….",
-        )
-    bucket, _, prefix = rest.partition("/")
-    if not bucket:
-        raise UsageError(f"State {url}: no bucket is named", f"Write {scheme}://BUCKET/PREFIX.")
-    lease = _lease(environ)
+        return HTTPBackend(place.url, environ=environ)
+    from reconciler.backends.lease import elapsed
+
+    return _opened_bucket(place, environ, document, clock or elapsed, where)
+
+
+def _opened_bucket(
+    place: places.Place, environ: Settings, document: str, clock: Callable[[], float], where: str
+) -> Backend:
+    bucket, _, prefix = place.rest.partition("/")
+    lease = float(environ.get("RECONCILER_LOCK_LEASE", LEASE))
+    extra = _EXTRAS[place.scheme]
+    shown = printable_address(place.url)
     try:
         from reconciler.backends.objects import ObjectBackend
 
-        store = import_module(f"reconciler.backends.{_EXTRAS[scheme]}").open_store(bucket, environ)
+        store = import_module(f"reconciler.backends.{extra}").open_store(bucket, environ)
     except ModuleNotFoundError as error:
         raise UsageError(
-            f"State {url}: the Python package {error.name} is not installed",
-            f"In the folder of reconciler's source, run: pip install '.[{_EXTRAS[scheme]}]'",
+            f"{where} {shown}: the Python package {error.name} is not installed",
+            f"In the folder of reconciler's source, run: pip install '.[{extra}]'",
+        ) from error
+    except ReconcilerError:
+        raise
+    except BaseException as error:
+        if not (isinstance(error, Exception) or is_panic(error)):
+            raise
+        # A client of a store says what it cannot read of its settings, in words and types of its own.
+        text = hidden(str(error).partition("\n\nDebug source")[0], environ.secrets)
+        raise CredentialError(
+            f"{where} {shown}: the store cannot be opened with the settings of the environment: "
+            + printable(text),
+            f"Check the variables of that store ({_VARIABLES[place.scheme]}).",
         ) from error
     key = "/".join(part for part in (*prefix.split("/"), document) if part)
-    return ObjectBackend(store, place=f"{scheme}://{bucket}/{key}.json", key=key, lease=lease, clock=clock)
+    return ObjectBackend(
+        store,
+        place=f"{place.scheme}://{bucket}/{key}.json",
+        key=key,
+        lease=lease,
+        clock=clock,
+        settings=environ,
+    )
 
 
-def _lease(environ: Mapping[str, str]) -> float:
-    text = environ.get("RECONCILER_LOCK_LEASE", "")
-    if not text:
-        return LEASE
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text.strip())
-    seconds = float(found[1]) * _SECONDS[found[2]] if found else 0.0
-    if seconds < _SHORTEST_LEASE:
-        raise UsageError(
-            f"RECONCILER_LOCK_LEASE={text}: not a duration of at least {_SHORTEST_LEASE:g}s",
-            "Write it like 60s or 2m. The lock is renewed every quarter of it.",
-        )
-    return seconds
+_VARIABLES = {"gs": "GOOGLE_*", "s3": "AWS_*", "az": "AZURE_*"}

@@ -6,43 +6,43 @@ in Google's own clients, replaces the service by an emulator, which never sees a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from obstore.store import GCSStore
 
-from reconciler.backends.network import CLIENT, RETRY, check_address
-from reconciler.errors import CredentialError
+from reconciler.backends.network import RETRY, client
+from reconciler.errors import CredentialError, ReconcilerError
+from reconciler.settings import Settings
+from reconciler.settings.tls import Trust
+from reconciler.transport import defaults
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
-    from obstore.store import ClientConfig, GCSCredential
+    from obstore.store import GCSCredential
 
 _SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
+_HOST = "https://storage.googleapis.com"
 
 
-def open_store(bucket: str, environ: Mapping[str, str]) -> GCSStore:
+def open_store(bucket: str, settings: Settings) -> GCSStore:
     """The bucket; nothing is contacted yet.
 
     Raises:
         CredentialError: none is found, or the emulator is not on this machine.
     """
-    emulator = environ.get("STORAGE_EMULATOR_HOST")
-    if emulator:
-        address = (emulator if "://" in emulator else f"http://{emulator}").rstrip("/")
-        client: ClientConfig = {**CLIENT, "allow_http": check_address(address, "STORAGE_EMULATOR_HOST")}
+    if emulator := settings.get("STORAGE_EMULATOR_HOST"):
         return GCSStore(
             bucket,
-            config={"base_url": address},
+            config={"base_url": emulator},
             credential_provider=_Token("emulator"),  # without any, obstore asks the metadata server
-            client_options=client,
+            client_options=client(settings, emulator, setting="STORAGE_EMULATOR_HOST"),
             retry_config=RETRY,
         )
     return GCSStore(
         bucket,
-        credential_provider=credential_provider(bucket, environ),
-        client_options=CLIENT,
+        credential_provider=credential_provider(bucket, settings),
+        client_options=client(settings, _HOST, setting="gs://"),
         retry_config=RETRY,
     )
 
@@ -60,14 +60,16 @@ class _Token:
 class _DefaultCredentials:
     """Application default credentials; obstore's own provider asks for no scope and needs aiohttp."""
 
-    def __init__(self, credentials: Credentials) -> None:
-        self._credentials = credentials
+    def __init__(self, credentials: Credentials, trust: Trust) -> None:
+        self._credentials, self._trust = credentials, trust
 
     def __call__(self) -> GCSCredential:
-        from google.auth.transport.requests import Request
-
         if not self._credentials.valid:
-            self._credentials.refresh(Request())
+            try:
+                self._credentials.refresh(defaults.token_request(self._trust))
+            except ReconcilerError as error:
+                # obstore makes a text of it, in which only this survives
+                raise RuntimeError(error.summary) from None
         expiry: datetime | None = self._credentials.expiry
         return {
             "token": str(self._credentials.token),
@@ -75,25 +77,23 @@ class _DefaultCredentials:
         }
 
 
-def credential_provider(bucket: str, environ: Mapping[str, str]) -> _Token | _DefaultCredentials:
+def credential_provider(bucket: str, settings: Settings) -> _Token | _DefaultCredentials:
     """What answers a fresh token each time it is called.
 
     Raises:
         CredentialError: there is none.
     """
-    if token := environ.get("GOOGLE_OAUTH_ACCESS_TOKEN"):
+    if token := settings.get("GOOGLE_OAUTH_ACCESS_TOKEN"):
         return _Token(token)
-    import google.auth
     from google.auth.credentials import with_scopes_if_required
-    from google.auth.exceptions import GoogleAuthError
 
     try:
         # Scopes only afterwards: with them, a federated credential looks up its project over the network.
-        credentials = with_scopes_if_required(google.auth.default()[0], [_SCOPE])
-    except GoogleAuthError as error:
+        credentials = with_scopes_if_required(defaults.load(settings), [_SCOPE])
+    except defaults.UnusableError as error:
         raise CredentialError(
             f"gs://{bucket}: no Google credential is found: {error}",
             "Run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS or "
             "GOOGLE_OAUTH_ACCESS_TOKEN. An API key does not open a bucket.",
         ) from error
-    return _DefaultCredentials(credentials)
+    return _DefaultCredentials(credentials, Trust.of(settings))

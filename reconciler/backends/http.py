@@ -23,9 +23,11 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsp
 
 import requests
 
+from reconciler import settings
 from reconciler.backends import UNCHANGED, UNKNOWN, LockInfo, Stored
 from reconciler.backends.httpsession import open_session
-from reconciler.backends.network import CALL_TIMEOUT, CONNECT_TIMEOUT, TIMEOUT, check_address
+from reconciler.backends.network import CALL_TIMEOUT, CONNECT_TIMEOUT, TIMEOUT
+from reconciler.backends.places import http_address
 from reconciler.bounds import EXCERPT, LOCK, MB, STATE
 from reconciler.errors import (
     LockLostError,
@@ -34,10 +36,13 @@ from reconciler.errors import (
     StateLockedError,
     StateMovedError,
     StateStoreError,
-    UsageError,
 )
+from reconciler.settings import printable_address, seconds_of
+from reconciler.settings.hosts import is_loopback
+from reconciler.settings.tls import Trust
+from reconciler.settings.trust import must_be_private
 from reconciler.strictjson import loads
-from reconciler.transport import printable, seconds_of
+from reconciler.transport import printable
 from reconciler.transport.deadline import bounded
 
 _HELD = (409, 423)
@@ -68,21 +73,26 @@ class HTTPBackend:
 
     Args:
         address: of the state; a user and password in it work like TF_HTTP_USERNAME and _PASSWORD.
-        environ: TF_HTTP_* as in Terraform.
+        environ: TF_HTTP_* as in Terraform, certificates, proxies.
     """
 
     commit_interval = 1.0
     lease: float | None = None
 
     def __init__(self, address: str, *, environ: Mapping[str, str]) -> None:
-        def setting(name: str, default: str = "") -> str:
-            return environ.get(f"TF_HTTP_{name}") or default
+        environ = settings.of(environ)
 
-        self._address, user, password = _without_login(address, "--state (RECONCILER_STATE)")
-        lock_address = _without_login(setting("LOCK_ADDRESS"), "TF_HTTP_LOCK_ADDRESS")[0]
-        self._lock_address = lock_address
-        unlock_address = setting("UNLOCK_ADDRESS", lock_address)
-        self._unlock_address = _without_login(unlock_address, "TF_HTTP_UNLOCK_ADDRESS")[0]
+        def setting(name: str, default: str = "") -> str:
+            return environ.get(f"TF_HTTP_{name}", default)
+
+        def other(name: str, default: str = "") -> str:
+            found = setting(name)
+            return _without_login(http_address(found, f"TF_HTTP_{name}"))[0] if found else default
+
+        found = http_address(address, "--state (RECONCILER_STATE)")
+        self._address, user, password = _without_login(found)
+        self._lock_address = other("LOCK_ADDRESS")
+        self._unlock_address = other("UNLOCK_ADDRESS", self._lock_address)
         self._update_method = setting("UPDATE_METHOD", "POST")
         self._lock_method = setting("LOCK_METHOD", "LOCK")
         self._unlock_method = setting("UNLOCK_METHOD", "UNLOCK")
@@ -91,20 +101,21 @@ class HTTPBackend:
         login = (user, password) if user or password else None
         if login or setting("CLIENT_PRIVATE_KEY_PEM"):
             for url, name in (
-                (self._address, "--state"),
+                (self._address, "the state"),
                 (self._lock_address, "TF_HTTP_LOCK_ADDRESS"),
                 (self._unlock_address, "TF_HTTP_UNLOCK_ADDRESS"),
             ):
                 if url:
-                    check_address(url, name)
+                    must_be_private(url, f"credential for {name}")
         self._secrets = _secrets(self._address, login)
-        self._session = open_session(environ, login)
+        self._trust = Trust.of(environ)
+        self._session = open_session(environ, login, self._trust)
         self._seconds = seconds_of(environ, "RECONCILER_HTTP_TIMEOUT", CALL_TIMEOUT)
 
     @property
     def place(self) -> str:
         """How to name it to a person; without a query, where a token may stand."""
-        return urlunsplit(urlsplit(self._address)._replace(query="", fragment=""))
+        return printable_address(self._address)
 
     def read(self) -> Stored | None:
         """See Backend.read."""
@@ -231,6 +242,8 @@ class HTTPBackend:
     ) -> _Reply:
         if data is not None:
             headers = {"Content-Type": "application/json", **(headers or {})}
+        # A proxy never sees what is meant for this machine.
+        self._session.trust_env = not is_loopback(url)
         with bounded(self._seconds) as call:
             try:
                 reply = self._session.request(
@@ -246,8 +259,9 @@ class HTTPBackend:
                 with reply:
                     content = self._content(reply)
             except requests.RequestException as error:
-                why = f"not within {self._seconds:g} s" if call.is_over else _reason(error)
-                raise self._silent(why) from error
+                why = f"not within {self._seconds:g} s" if call.is_over else self._reason(error)
+                untrusted = isinstance(error, requests.exceptions.SSLError) and "CERTIFICATE" in str(error)
+                raise self._silent(why, self._trust.advice if untrusted else "") from error
             if call.is_over:
                 raise self._silent(f"not within {self._seconds:g} s")
         return _Reply(reply.status_code, reply.reason or "", reply.headers, content)
@@ -264,11 +278,18 @@ class HTTPBackend:
                 )
         return bytes(content)
 
-    def _silent(self, why: str) -> StateStoreError:
+    def _silent(self, why: str, advice: str = "") -> StateStoreError:
         return StateStoreError(
             f"{self.place}: the server of the state does not answer: {why}",
-            f"Check the address and the network. {UNCHANGED}",
+            f"{advice or 'Check the address and the network.'} {UNCHANGED}",
         )
+
+    def _reason(self, error: requests.RequestException) -> str:
+        """The innermost cause; the outer ones repeat the URL, query and all."""
+        cause: BaseException = error
+        while cause.__context__ is not None:
+            cause = cause.__context__
+        return self._without_secrets(str(cause) or type(error).__name__)
 
     def _check(self, reply: _Reply, what: str, detail: str = UNCHANGED) -> None:
         status = reply.status_code
@@ -285,9 +306,12 @@ class HTTPBackend:
         """What the server says, without what we sent it: some repeat the request that they refuse."""
         said = reply.content[:EXCERPT].decode(errors="replace")
         text = f"{reply.reason}: {said}" if said.strip() else reply.reason
+        return printable(self._without_secrets(text))
+
+    def _without_secrets(self, text: str) -> str:
         for secret in self._secrets:
             text = text.replace(secret, "[hidden]")
-        return printable(text)
+        return text
 
 
 def _is_success(reply: _Reply) -> bool:
@@ -335,24 +359,9 @@ def _secrets(address: str, login: tuple[str, str] | None) -> list[str]:
     )
 
 
-def _reason(error: requests.RequestException) -> str:
-    """The innermost cause; the outer ones repeat the URL, query and all."""
-    cause: BaseException = error
-    while cause.__context__ is not None:
-        cause = cause.__context__
-    return str(cause) or type(error).__name__
-
-
-def _without_login(url: str, setting: str) -> tuple[str, str, str]:
-    """The address, user and password; UsageError that repeats none of it where it is no address."""
-    try:
-        parts = urlsplit(url)
-        _ = parts.port  # raises what no port can be
-    except ValueError as error:
-        raise UsageError(
-            f"{setting}: this is no address: its host or its port cannot be one",
-            "Write https://HOST/PATH; an IPv6 address stands in brackets, and a password is percent-encoded.",
-        ) from error
+def _without_login(url: str) -> tuple[str, str, str]:
+    """The address, user and password of what `http_address` found sound."""
+    parts = urlsplit(url)
     login, at, host = parts.netloc.rpartition("@")
     user, _, password = login.partition(":")
     return urlunsplit(parts._replace(netloc=host)) if at else url, unquote(user), unquote(password)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ssl
 import tempfile
-from collections.abc import Mapping
 from typing import Any
 
 import requests
@@ -12,25 +11,25 @@ import urllib3
 from urllib3.util.retry import Retry
 
 from reconciler.errors import UsageError
+from reconciler.settings import Settings
+from reconciler.settings.tls import Trust
 from reconciler.transport.connections import BoundedAdapter
 
 
-def open_session(environ: Mapping[str, str], login: tuple[str, str] | None) -> requests.Session:
+def open_session(environ: Settings, login: tuple[str, str] | None, trust: Trust) -> requests.Session:
     """A session that repeats what failed, never follows redirects with a login, and asks no ~/.netrc.
 
     Args:
         environ: TF_HTTP_RETRY_*, TF_HTTP_SKIP_CERT_VERIFICATION, TF_HTTP_CLIENT_*_PEM.
         login: user and password.
+        trust: the certificates that a server's must be signed by.
 
     Raises:
         UsageError: a setting is no number, or a certificate cannot be used.
     """
 
     def number(name: str, default: int) -> int:
-        text = environ.get(f"TF_HTTP_{name}") or str(default)
-        if not text.isdecimal():
-            raise UsageError(f"TF_HTTP_{name}={text}: not a whole number")
-        return int(text)
+        return int(environ.get(f"TF_HTTP_{name}", default))
 
     retry = _Retry(
         number("RETRY_MAX", 2),
@@ -43,11 +42,13 @@ def open_session(environ: Mapping[str, str], login: tuple[str, str] | None) -> r
     )
     session = _Session()
     # Some auth must be set, or requests looks into ~/.netrc and sends what it finds there.
-    session.auth = login or (lambda request: request)
+    # As bytes, or what is not Latin-1 in a password would be an error of its encoding.
+    sign: Any = (login[0].encode(), login[1].encode()) if login else (lambda request: request)
+    session.auth = sign
     skip = environ.get("TF_HTTP_SKIP_CERT_VERIFICATION", "").lower() in ("1", "t", "true")
     session.mount("http://", BoundedAdapter(max_retries=retry))
     session.mount("https://", _TLSAdapter(_tls(environ, skip=skip), max_retries=retry))
-    session.verify = not skip
+    session.verify = trust.verify if not skip else False
     if skip:  # asked for in so many words: no warning a request
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
     return session
@@ -83,7 +84,7 @@ class _TLSAdapter(BoundedAdapter):
         super().init_poolmanager(*args, **kwargs)
 
 
-def _tls(environ: Mapping[str, str], *, skip: bool) -> ssl.SSLContext | None:
+def _tls(environ: Settings, *, skip: bool) -> ssl.SSLContext | None:
     """A context for TF_HTTP_CLIENT_*_PEM and for no verification; None for the usual one."""
     authority = environ.get("TF_HTTP_CLIENT_CA_CERTIFICATE_PEM")
     certificate = environ.get("TF_HTTP_CLIENT_CERTIFICATE_PEM")
@@ -99,7 +100,7 @@ def _tls(environ: Mapping[str, str], *, skip: bool) -> ssl.SSLContext | None:
             with tempfile.NamedTemporaryFile("w", suffix=".pem") as file:  # 0600; ssl reads only files
                 file.write(f"{certificate}\n{key or ''}\n")
                 file.flush()
-                context.load_cert_chain(file.name)
+                context.load_cert_chain(file.name, password="")  # or OpenSSL would ask for one
     except (ssl.SSLError, OSError, ValueError) as error:
         raise UsageError(f"TF_HTTP_CLIENT_*_PEM: the certificates cannot be used: {error}") from error
     return context

@@ -1,16 +1,18 @@
-"""What every remote store shares: patience, and which addresses may see a credential.
+"""What every remote store shares: patience, trust, and which addresses may see a credential.
 
 Rule: a credential goes over TLS, or to this machine, and nowhere else.
 """
 
 from __future__ import annotations
 
-import ipaddress
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from reconciler.errors import CredentialError
+from reconciler.settings import Settings, table
+from reconciler.settings.hosts import is_plain
+from reconciler.settings.tls import Trust
+from reconciler.settings.trust import must_be_private
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig
@@ -24,10 +26,6 @@ For the clients of buckets the second one bounds a whole call, for HTTP each rea
 CALL_TIMEOUT = 60.0
 """Seconds for a whole call over HTTP, its repetitions included; RECONCILER_HTTP_TIMEOUT overrides."""
 
-CLIENT: ClientConfig = {
-    "connect_timeout": timedelta(seconds=CONNECT_TIMEOUT),
-    "timeout": timedelta(seconds=TIMEOUT),
-}
 RETRY: RetryConfig = {
     "max_retries": 5,
     "retry_timeout": timedelta(seconds=20),
@@ -37,29 +35,35 @@ RETRY: RetryConfig = {
         "base": 2,
     },
 }
+_NOWHERE = "http://127.0.0.1:0"
+"""Nothing listens on port 0, on no machine."""
 
 
-def is_loopback(host: str | None) -> bool:
-    """Whether that host is this machine."""
-    if host is None:
-        return False
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
+def client(settings: Settings, endpoint: str, *, setting: str) -> ClientConfig:
+    """How a store's client connects.
 
+    Redirects to another host end in an error: the client would follow them, and carries some credentials
+    along. It has no switch for that, so every host but the store's own is behind a proxy that is not there;
+    where a proxy is set, it is the proxy that decides whom we reach.
 
-def check_address(url: str, setting: str) -> bool:
-    """Whether the address is plain http, which is only allowed on this machine.
+    Args:
+        settings: certificates and proxies.
+        endpoint: the only address that it is to reach.
+        setting: where that was written.
 
     Raises:
-        CredentialError: plain http to another machine; `setting` says where it was written.
+        CredentialError: plain http to another machine.
+        UsageError: the certificates cannot be used.
     """
-    parts = urlsplit(url)
-    plain = parts.scheme.lower() != "https"
-    if plain and not is_loopback(parts.hostname):
-        raise CredentialError(
-            f"{setting}: {parts.scheme}://{parts.hostname} is not encrypted, so no credential is sent there",
-            "Use https://, or a tunnel to this machine (127.0.0.1).",
-        )
-    return plain
+    must_be_private(endpoint, f"credential of the store that {setting} names")
+    found: ClientConfig = {
+        "connect_timeout": timedelta(seconds=CONNECT_TIMEOUT),
+        "timeout": timedelta(seconds=TIMEOUT),
+        "allow_http": is_plain(endpoint),
+    }
+    if certificates := Trust.of(settings).pem():
+        found["root_certificate"] = certificates
+    if not any(one in settings or one.lower() in settings for one in table.PROXIES):
+        host = urlsplit(endpoint).hostname or ""
+        found["proxy_url"], found["proxy_excludes"] = _NOWHERE, host
+    return found

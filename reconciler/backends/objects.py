@@ -27,7 +27,11 @@ from reconciler.errors import (
     StateLockedError,
     StateMovedError,
     StateStoreError,
+    is_panic,
 )
+from reconciler.settings import Settings
+from reconciler.settings.secrecy import hidden
+from reconciler.settings.tls import Trust
 from reconciler.strictjson import loads
 from reconciler.transport import printable
 
@@ -37,6 +41,8 @@ if TYPE_CHECKING:
 
 _TRIES = 5
 _NO_CREDENTIAL = "The operation lacked valid authentication credentials for path "
+_UNTRUSTED = ("invalid peer certificate", "UnknownIssuer", "InvalidCertificate")
+"""In what the client tells of its innermost cause."""
 _REFUSED = re.compile(
     r"status code: 403|\b403 Forbidden|PermissionDenied|AccessDenied|lacked the necessary priv"
 )
@@ -63,6 +69,7 @@ class ObjectBackend:
         key: without the ending.
         lease: seconds; what our own locks promise.
         clock: seconds that only grow; judges other people's leases.
+        settings: that it was opened with, for messages: what to hide, what to correct.
     """
 
     commit_interval = 1.0
@@ -75,11 +82,13 @@ class ObjectBackend:
         key: str,
         lease: float,
         clock: Callable[[], float],
+        settings: Settings | None = None,
     ) -> None:
         self._store = store
         self._place = place
         self._key, self._lock_key = f"{key}.json", f"{key}.lock"
         self._lease = lease
+        self._settings = settings or Settings({})
         self._watch = Watch(clock)
         self._held: tuple[str, str] | None = None  # our lock's id, and its object's version as we wrote it
 
@@ -293,24 +302,38 @@ class ObjectBackend:
         try:
             yield
         except (BaseError, OSError, ValueError, TimeoutError) as error:
-            text = str(error).partition("\n\nDebug source")[0]
-            fate = UNKNOWN if verb == "write" else UNCHANGED
-            if any(sign in text for sign in _NO_BUCKET):
-                raise StateStoreError(
-                    f"{self.place}: the bucket does not exist, or is another account's",
-                    "Create it, or check the name given with --state.",
-                ) from error
-            if _REFUSED.search(text):
-                needs = _NEEDS[self.place.partition(":")[0]]
-                raise StateStoreError(
-                    f"{self.place}: cannot {verb} the state: {_short(text)}",
-                    f"Grant the account of this credential {needs}. A store may answer the same where "
-                    f"there is none: check its name too. {fate}",
-                ) from error
+            raise self._named(error, verb) from error
+        except BaseException as error:
+            if not is_panic(error):
+                raise
             raise StateStoreError(
-                f"{self.place}: cannot {verb} the state: {_short(text)}",
-                f"{_CHECK} {fate}",
+                f"{self.place}: cannot {verb} the state: the store's client gave up",
+                "Check the store's settings in the environment: endpoint, region, credentials. "
+                f"{UNKNOWN if verb == 'write' else UNCHANGED}",
             ) from error
+
+    def _named(self, error: Exception, verb: str) -> StateStoreError:
+        text, _, inner = str(error).partition("\n\nDebug source")
+        fate = UNKNOWN if verb == "write" else UNCHANGED
+        if any(sign in text for sign in _NO_BUCKET):
+            return StateStoreError(
+                f"{self.place}: the bucket does not exist, or is another account's",
+                "Create it, or check the name given with --state.",
+            )
+        if any(sign in inner for sign in _UNTRUSTED):
+            return StateStoreError(
+                f"{self.place}: cannot {verb} the state: the TLS certificate of the store is not trusted",
+                f"{Trust.of(self._settings).advice} {UNCHANGED}",
+            )
+        said = hidden(_short(text), self._settings.secrets)
+        advice = _CHECK
+        if _REFUSED.search(text):
+            needs = _NEEDS[self.place.partition(":")[0]]
+            advice = (
+                f"Grant the account of this credential {needs}. A store may answer the same where there is "
+                "none: check its name too."
+            )
+        return StateStoreError(f"{self.place}: cannot {verb} the state: {said}", f"{advice} {fate}")
 
 
 def _was_answered(error: StateStoreError) -> bool:

@@ -19,6 +19,8 @@ from reconciler.kind import Kind
 from reconciler.manifests import Loaded, load, load_settings, parse_variables
 from reconciler.model import Guards, Stack
 from reconciler.plan.values import Context, Inputs, Plan
+from reconciler.settings import Settings, of, printable_address
+from reconciler.settings.secrecy import LEFT_OUT
 
 if TYPE_CHECKING:
     from reconciler.operation import Operation
@@ -31,16 +33,19 @@ Asks: TypeAlias = "Callable[[Loaded, State], Collection[str]]"
 DEFAULT_PATH = "manifests"
 DEFAULT_STATE = "state"
 
-_CREDENTIALS = (
-    "GOOGLE_OAUTH_ACCESS_TOKEN",
-    "GEMINI_API_KEY",
-    "GOOGLE_API_KEY",
-    "GOOGLE_APPLICATION_CREDENTIALS",
-    "GOOGLE_GEMINI_BASE_URL",
-    "GOOGLE_VERTEX_BASE_URL",
-    "STORAGE_EMULATOR_HOST",
-    "GOOGLE_CLOUD_QUOTA_PROJECT",
+_OF_A_SERVICE = frozenset(
+    {
+        "GOOGLE_OAUTH_ACCESS_TOKEN",
+        "GEMINI_API_KEY",
+        "GOOGLE_API_KEY",
+        "GOOGLE_APPLICATION_CREDENTIALS",
+        "GOOGLE_GEMINI_BASE_URL",
+        "GOOGLE_VERTEX_BASE_URL",
+        "STORAGE_EMULATOR_HOST",
+        "GOOGLE_CLOUD_QUOTA_PROJECT",
+    }
 )
+"""What --emulator does without."""
 _RUNS = (
     "CI_JOB_URL",
     "BUILD_URL",
@@ -95,6 +100,19 @@ def variables(options: Options, environ: Mapping[str, str]) -> dict[str, str]:
     return parse_variables(options.variables, options.variable_files, environ)
 
 
+def environment() -> Settings:
+    """The settings of this process, said to every library that looks for them itself.
+
+    Raises:
+        UsageError, CredentialError: certificates or proxies, which hold for all connections, are wrong.
+    """
+    from reconciler.settings import tls
+
+    settings = Settings(os.environ)
+    tls.tell_every_library(settings, os.environ)
+    return settings
+
+
 def manifests(options: Options, environ: Mapping[str, str], *, models: bool = True) -> tuple[Loaded, Inputs]:
     """The manifests, and the inputs that a saved plan would need to read them again.
 
@@ -144,7 +162,7 @@ def operation(
     from reconciler.cli.uploads import UPLOADS
     from reconciler.operation import Operation
 
-    environ = dict(os.environ)
+    environ = environment()
     loaded, inputs = manifests(options, environ, models=models)
     stack = loaded.stack
     stopping = Event()
@@ -152,7 +170,7 @@ def operation(
         emulator = ""
         if options.emulator:
             emulator = stays.enter_context(emulating.inside(Path(DEFAULT_STATE), environ))
-            environ = {key: value for key, value in environ.items() if key not in _CREDENTIALS}
+            environ = environ.without(_OF_A_SERVICE)
         manager = state_manager(name, options, stack, environ)
         state = manager.read()
         asked = asks(loaded, state)
@@ -198,17 +216,27 @@ def operation(
 def state_manager(name: str, options: Options, stack: Stack, environ: Mapping[str, str]) -> StateManager:
     """The state that --state, RECONCILER_STATE, the Stack or the default name, in this order."""
     from reconciler.backends import open_backend
+    from reconciler.cli import trusted
     from reconciler.statemgr import StateManager
 
-    document = "default"
-    url = options.state_url or environ.get("RECONCILER_STATE") or stack.state or DEFAULT_STATE
+    document, settings = "default", of(environ)
     if options.emulator:
-        url, document = options.state_url or DEFAULT_STATE, "default" if options.state_url else "emulator"
+        url, named = options.state_url or DEFAULT_STATE, "--state"
+        document = "default" if options.state_url else "emulator"
+    elif options.state_url:
+        url, named = options.state_url, "--state"
+    elif in_environment := settings.get("RECONCILER_STATE"):
+        url, named = in_environment, "RECONCILER_STATE"
+    elif stack.state:
+        url, named = stack.state, f"{stack.place('spec.state')}: state"
+        trusted.must_be(stack, "spec.state", settings)
+    else:
+        url, named = DEFAULT_STATE, "State"
     return StateManager(
-        open_backend(url, environ=environ, document=document),
+        open_backend(url, environ=settings, document=document, named=named),
         operation=name,
         who=f"{_user()}@{socket.gethostname()}",
-        run=_run(environ),
+        run=printable_address(_run(environ)),
         lock_timeout=options.lock_timeout.total_seconds(),
         notify=_notify,
     )
@@ -243,7 +271,7 @@ def resume_command(options: Options, name: str = "wait", *, selected: bool = Fal
         selected: it is to be about no more than `options`; what apply was told to leave out, wait may finish.
     """
     words = _on_the_same_state(options, name)
-    words += [word for one in options.variables for word in ("--var", one)]
+    words += [word for one in options.variables for word in ("--var", f"{one.partition('=')[0]}={LEFT_OUT}")]
     words += [word for one in options.variable_files for word in ("--var-file", one)]
     if selected:
         words += [word for one in options.inputs.targets for word in ("--target", one)]
@@ -274,16 +302,7 @@ def apply_command(options: Options, file: str) -> str:
 def _on_the_same_state(options: Options, name: str) -> list[str]:
     words = ["reconciler", name]
     words += ["--emulator"] if options.emulator else []
-    return words + (["--state", _shown(options.state_url)] if options.state_url else [])
-
-
-def _shown(url: str) -> str:
-    """An address without login and query: what is said ends up in logs."""
-    scheme, separator, rest = url.partition("://")
-    if scheme not in {"http", "https"}:
-        return url
-    host, slash, path = rest.partition("?")[0].partition("/")
-    return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}"
+    return words + (["--state", printable_address(options.state_url)] if options.state_url else [])
 
 
 _SELECTION = ("targets", "excludes", "replace", "retry_failed", "destroy", "refresh_only")

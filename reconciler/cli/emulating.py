@@ -46,8 +46,8 @@ def inside(folder: Path, environ: Mapping[str, str]) -> Iterator[str]:
     from reconciler.transport import seconds_of
 
     running = server().running
-    seconds = seconds_of(environ, "RECONCILER_EMULATOR_SECONDS", 0.0)
-    settings = Settings(training_seconds=seconds) if seconds else None
+    seconds = seconds_of(environ, "RECONCILER_EMULATOR_SECONDS", -1.0)
+    settings = Settings(training_seconds=seconds) if seconds >= 0 else None
     data = folder / "emulator.sqlite3"
     with ExitStack() as stays:
         try:

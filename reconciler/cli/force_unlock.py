@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import click
@@ -18,6 +17,7 @@ from reconciler.cli.console import Console
 def command(*, lock_id: str, **given: Any) -> None:
     """Break somebody's lock, given the id that the refusal named. Only when that run is surely dead."""
     shared = connect.Options(**given, need=False)
-    loaded, _ = connect.manifests(shared, os.environ, models=False)
-    holder = connect.state_manager("force-unlock", shared, loaded.stack, os.environ).force_unlock(lock_id)
+    environ = connect.environment()
+    loaded, _ = connect.manifests(shared, environ, models=False)
+    holder = connect.state_manager("force-unlock", shared, loaded.stack, environ).force_unlock(lock_id)
     Console().lines([f"Unlocked. It was held by {holder}."])

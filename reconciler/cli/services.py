@@ -6,18 +6,20 @@ emulator's, because its state is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from functools import cached_property
 from urllib.parse import urlsplit
 
 from reconciler import transport
+from reconciler.cli import trusted
 from reconciler.errors import UsageError
 from reconciler.events import Uploading
 from reconciler.manifests import Loaded
 from reconciler.model import LAG_SECONDS
 from reconciler.providers import Provider
 from reconciler.providers.vertex.regions import Regions
+from reconciler.settings import Settings
 from reconciler.transport import Target, Transport
 
 TUNED_MODEL, TUNING_JOB = "TunedModel", "TuningJob"
@@ -44,13 +46,13 @@ class Services:
         lag: seconds for which what was accepted may be invisible.
 
     Raises:
-        UsageError: the environment sets what is no number of seconds.
+        UsageError: a setting of the environment is not what it must be.
     """
 
     def __init__(
         self,
         loaded: Loaded,
-        environ: Mapping[str, str],
+        environ: Settings,
         *,
         used: Collection[str],
         emulator: str,
@@ -129,7 +131,15 @@ class Services:
 
     # ---------------------------------------------------------------- endpoints
 
-    def _open(self, base_url: str | None, environ: Mapping[str, str], project: str) -> Transport:
+    @cached_property
+    def _endpoint(self) -> str:
+        """The Stack's; ManifestError where a credential must not go there on its word."""
+        if self._emulator or not self._loaded.stack.endpoint:
+            return ""
+        trusted.must_be(self._loaded.stack, "spec.endpoint", self._environ)
+        return self._loaded.stack.endpoint
+
+    def _open(self, base_url: str | None, environ: Settings, project: str) -> Transport:
         opened = transport.connect(
             base_url=base_url,
             environ=environ,
@@ -142,25 +152,23 @@ class Services:
 
     @cached_property
     def _gemini(self) -> Transport:
-        endpoint = self._loaded.stack.endpoint
+        endpoint = self._endpoint
         base_url = self._emulator or (endpoint if endpoint and not _is_vertex(endpoint) else None)
         return self._open(base_url, self._environ, self._loaded.stack.project or "")
 
     @cached_property
     def _vertex_url(self) -> str:
         """For every location; "" for Google's own hosts."""
-        endpoint = self._loaded.stack.endpoint or ""
         if self._emulator:
             return self._emulator
-        if endpoint and _host(endpoint) != _GEMINI_HOST:
-            return endpoint
-        return self._environ.get("GOOGLE_VERTEX_BASE_URL", "").rstrip("/")
+        if self._endpoint and _host(self._endpoint) != _GEMINI_HOST:
+            return self._endpoint
+        return self._environ.get("GOOGLE_VERTEX_BASE_URL", "")
 
     @cached_property
     def _storage_url(self) -> str:
-        """For data sets, as Google's libraries read it: with or without a scheme; "" for the usual one."""
-        host = "" if self._emulator else self._environ.get("STORAGE_EMULATOR_HOST", "").rstrip("/")
-        return host if not host or "://" in host else f"http://{host}"
+        """For data sets; "" for the usual one."""
+        return "" if self._emulator else self._environ.get("STORAGE_EMULATOR_HOST", "")
 
     @cached_property
     def _local(self) -> bool:
@@ -223,7 +231,7 @@ class Services:
                 "Set GOOGLE_GEMINI_BASE_URL and GOOGLE_VERTEX_BASE_URL both, or neither",
             )
         scopes = self._environ.get("RECONCILER_SCOPES") or _VERTEX_SCOPES
-        environ = {**self._environ, "RECONCILER_SCOPES": scopes}
+        environ = self._environ.replaced(RECONCILER_SCOPES=scopes)
         project = "" if self._project == _LOCAL_PROJECT and self._local else self._project
         return self._open(base_url, environ, project)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -36,8 +35,9 @@ def _with_manager(function: Callable[..., Any]) -> Callable[..., Any]:
     def wrapped(**given: Any) -> Any:
         names = ("state_url", "emulator", "lock_timeout", "variables", "variable_files")
         shared = connect.Options(**{name: given.pop(name) for name in names}, need=False)
-        loaded, _ = connect.manifests(shared, os.environ, models=False)
-        manager = connect.state_manager("state", shared, loaded.stack, os.environ)
+        environ = connect.environment()
+        loaded, _ = connect.manifests(shared, environ, models=False)
+        manager = connect.state_manager("state", shared, loaded.stack, environ)
         click.get_current_context().obj = loaded.stack.name if loaded.files else None
         return function(manager, **given)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -229,6 +230,13 @@ def _keep_texts(body: YamlMap) -> None:
         variables.update({name: variables.text_of(name) for name in variables.texts or {}})
 
 
+def _places(stack: YamlMap) -> dict[str, tuple[int, int]]:
+    spec = stack.get("spec")
+    keys = spec if isinstance(spec, YamlMap) else ()
+    found = {f"spec.{key}": locate(stack, ["spec", key]) for key in keys}
+    return {path: mark for path, mark in found.items() if mark}
+
+
 def _stack(
     documents: Sequence[Document],
     kinds: Mapping[str, Kind],
@@ -254,4 +262,5 @@ def _stack(
             continue
         if not number:
             stack = declared.to_model(document.file, document.place.line or 0, spelled=spelled)
+            stack = replace(stack, places=_places(body))
     return stack

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
@@ -12,20 +11,27 @@ from reconciler.manifests.declared import HOLDS_A_CREDENTIAL, Count, Declared, P
 from reconciler.manifests.envelope import DeclaredLifecycle, Envelope
 from reconciler.manifests.scalars import written
 from reconciler.model import Guards, Lifecycle, Prices, Stack
+from reconciler.settings import forms
+from reconciler.settings.secrecy import has_login
 
 
 def _endpoint(value: str) -> str:
+    if has_login(value):
+        raise refusal(HOLDS_A_CREDENTIAL, "Credentials come from the environment, never from a manifest.")
     try:
-        parts = urlsplit(value)
-        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        parts, usable = urlsplit(""), False
-    if not usable:
+        return forms.address(value)
+    except forms.FormError as error:
         raise refusal(
             "is not the base URL of a service", "Write https://HOST, with a port or path if needed."
+        ) from error
+
+
+def _state(value: str) -> str:
+    if has_login(value):
+        raise refusal(
+            HOLDS_A_CREDENTIAL,
+            "They come from the environment (TF_HTTP_USERNAME, TF_HTTP_PASSWORD), never from a manifest.",
         )
-    if parts.username is not None or parts.password is not None:
-        raise refusal(HOLDS_A_CREDENTIAL, "Credentials come from the environment, never from a manifest.")
     return value
 
 
@@ -63,6 +69,17 @@ Bucket = Annotated[
 ]
 
 
+Location = Annotated[
+    str,
+    matching(forms.LOCATION, "is not a location", "Write one like us-central1."),
+    WithJsonSchema({"type": "string", "pattern": f"^{forms.LOCATION}$"}),
+]
+StackProject = Annotated[
+    str,
+    matching(forms.PROJECT, "is not a project", "Write its id or its number, not its display name."),
+]
+
+
 class DeclaredGuards(Declared):
     """Bounds that no plan may exceed."""
 
@@ -92,12 +109,12 @@ class StackSpec(Declared):
 
     HINTS: ClassVar = {"name": "It belongs into metadata.", "region": "Write location."}
 
-    project: Text | None = None
-    location: Text | None = None
+    project: StackProject | None = None
+    location: Location | None = None
     endpoint: Annotated[str, AfterValidator(_endpoint)] | None = None
     bucket: Bucket | None = None
     tunable_base_models: list[Text] | None = None
-    state: Text | None = None
+    state: Annotated[Text, AfterValidator(_state)] | None = None
     variables: dict[VariableName, VariableValue] = Field(default_factory=dict)
     guards: DeclaredGuards = Field(default_factory=DeclaredGuards)
     prices: DeclaredPrices = Field(default_factory=DeclaredPrices)

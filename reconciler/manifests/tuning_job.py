@@ -26,6 +26,7 @@ from reconciler.manifests.declared import (
 )
 from reconciler.manifests.envelope import Metadata, ModelEnvelope
 from reconciler.manifests.evaluation import Evaluation
+from reconciler.manifests.stack import Location
 
 DISPLAY_NAME_LIMIT = 128
 LABEL_LIMIT = 63
@@ -36,7 +37,6 @@ LABELS_LIMIT = 60
 _MODEL = r"projects/[A-Za-z0-9:._-]+/locations/[a-z0-9-]+/models/[A-Za-z0-9_-]+(?:@[A-Za-z0-9_-]+)?"
 _SOURCE = f"TuningJob/{NAME}|{_MODEL}"
 _KEY = "projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+"
-_LOCATION = "[a-z]+(?:-[a-z]+[0-9]+)?"
 
 
 def _base_model(value: str) -> str:
@@ -109,11 +109,6 @@ AdapterSize = Literal[
     "ADAPTER_SIZE_EIGHT",
     "ADAPTER_SIZE_SIXTEEN",
     "ADAPTER_SIZE_THIRTY_TWO",
-]
-Location = Annotated[
-    str,
-    matching(_LOCATION, "is not a location", "Write one like us-central1."),
-    WithJsonSchema({"type": "string", "pattern": f"^{_LOCATION}$"}),
 ]
 Project = Annotated[
     str,

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from reconciler import bounds
 from reconciler.errors import ManifestError, UsageError
 from reconciler.manifests.problems import Place, Problems
+from reconciler.settings.secrecy import LEFT_OUT
 
 PREFIX = "RECONCILER_VAR_"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*", re.ASCII)
@@ -75,15 +76,20 @@ def parse_variables(flags: Sequence[str], files: Sequence[str], environ: Mapping
     Raises:
         UsageError: a flag without "=", a name that is none, or a file that cannot be read as one.
     """
-    found = {name.removeprefix(PREFIX): value for name, value in environ.items() if name.startswith(PREFIX)}
+    found = {name.removeprefix(PREFIX): environ[name] for name in environ if name.startswith(PREFIX)}
     found.pop("", None)
     for path in files:
         found.update(_from_file(path))
     for flag in flags:
         name, equals, value = flag.partition("=")
         if not equals:
-            raise UsageError(f"--var {flag}: there is no '='", "Write --var NAME=VALUE.")
-        found[_checked(name, f"--var {flag}")] = value
+            raise UsageError(f"--var {name}: there is no '='", "Write --var NAME=VALUE.")
+        if value == LEFT_OUT:
+            raise UsageError(
+                f"--var {name}={LEFT_OUT}: {LEFT_OUT} stands for a value that was not shown",
+                f"Now put its value in its place: --var {name}=VALUE",
+            )
+        found[_checked(name, f"--var {name}")] = value
     return found
 
 

@@ -7,11 +7,12 @@ format, and nothing of models. Importing it imports neither library: that is pai
 
 from __future__ import annotations
 
+from reconciler.settings import seconds_of
 from reconciler.transport.addresses import DEFAULT_GEMINI, Target, is_loopback, service_of
 from reconciler.transport.advice import advise_denied
 from reconciler.transport.answers import printable
 from reconciler.transport.echoes import hidden, unquoted
-from reconciler.transport.session import JsonObject, Reply, Transport, connect, seconds_of
+from reconciler.transport.session import JsonObject, Reply, Transport, connect
 
 __all__ = [
     "DEFAULT_GEMINI",

@@ -7,20 +7,23 @@ from __future__ import annotations
 
 import re
 import threading
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from reconciler import settings
 from reconciler.errors import BODY_LIMIT, CredentialError, UnavailableError
-from reconciler.transport.addresses import is_loopback, is_plain
+from reconciler.settings.hosts import is_loopback
+from reconciler.settings.tls import Trust
+from reconciler.settings.trust import must_be_private
+from reconciler.transport import defaults
+from reconciler.transport.defaults import ADC_VARIABLE
 
 if TYPE_CHECKING:
     from google.auth.transport.requests import Request
 
 TOKEN_VARIABLE = "GOOGLE_OAUTH_ACCESS_TOKEN"  # noqa: S105 (the name of a variable)
 KEY_VARIABLES = ("GEMINI_API_KEY", "GOOGLE_API_KEY")
-ADC_VARIABLE = "GOOGLE_APPLICATION_CREDENTIALS"
 
 SCOPES = (
     "https://www.googleapis.com/auth/cloud-platform",
@@ -28,7 +31,6 @@ SCOPES = (
 )
 """What Google's tuning tutorial asks for. Some projects cannot consent to the second: RECONCILER_SCOPES."""
 
-_SENDABLE = re.compile(r"[\x21-\x7e]+")
 _KINDS = {
     "google.oauth2.service_account": "service account",
     "google.oauth2.credentials": "user",
@@ -84,8 +86,9 @@ ANONYMOUS = FixedCredential("none", {})
 class GoogleCredential:
     """Application default credentials; one refresh at a time, however many threads ask."""
 
-    def __init__(self, credentials: Any, description: str, quota_project: str) -> None:
+    def __init__(self, credentials: Any, description: str, quota_project: str, trust: Trust) -> None:
         self.description = description
+        self._trust = trust
         self._credentials = credentials
         self._quota_project = quota_project
         self._lock = threading.Lock()
@@ -111,42 +114,47 @@ class GoogleCredential:
             return used.get("authorization") != f"Bearer {self._credentials.token}"
 
     def _refresh(self) -> None:
-        from google.auth import exceptions
-        from google.auth.transport.requests import Request
-
-        self._request = self._request or Request()
+        self._request = self._request or defaults.token_request(self._trust)
         try:
             self._credentials.refresh(self._request)
-        except exceptions.TransportError as error:
+        except Exception as error:
+            self._refused(error)
+            raise
+
+    def _refused(self, error: Exception) -> None:
+        """Say what a failed refresh means; what is none of it is left to the caller."""
+        from google.auth import exceptions
+
+        what = self.description
+        if isinstance(error, exceptions.TransportError):
+            untrusted = "CERTIFICATE_VERIFY_FAILED" in str(error)
             raise UnavailableError(
-                f"The token endpoint of the {self.description} cannot be reached: {_short(error)}",
-                "Nothing was sent to the API. Check the network, then run the command again.",
+                f"The token endpoint of the {what} cannot be reached: "
+                + ("its TLS certificate is not trusted" if untrusted else _short(error)),
+                "Nothing was sent to the API. "
+                + (self._trust.advice if untrusted else "Check the network, then run the command again."),
             ) from error
-        except exceptions.GoogleAuthError as error:
-            if error.retryable:
-                raise UnavailableError(
-                    f"The token endpoint of the {self.description} failed: {_short(error)}",
-                    "Nothing was sent to the API. Run the command again in a while.",
-                ) from error
+        if isinstance(error, exceptions.GoogleAuthError) and error.retryable:
+            raise UnavailableError(
+                f"The token endpoint of the {what} failed: {_short(error)}",
+                "Nothing was sent to the API. Run the command again in a while.",
+            ) from error
+        if isinstance(error, exceptions.GoogleAuthError):
             raise CredentialError(
-                f"The {self.description} give no access token: {_short(error)}",
+                f"The {what} give no access token: {_short(error)}",
                 f"Log in again: {login_command()}. Where the scope is refused (invalid_scope), choose others "
                 "by RECONCILER_SCOPES, comma separated.",
+            ) from error
+        if isinstance(error, (ValueError, TypeError, KeyError, AttributeError, OSError)):
+            # What google-auth makes of a file whose key or answer has another form than it expects.
+            raise CredentialError(
+                f"The {what} give no access token: they are not what they should be",
+                f"Make the credentials file again, or log in: {login_command()}",
             ) from error
 
 
 def _short(error: Exception) -> str:
     return re.sub(r"\s+", " ", str(error.args[0] if error.args else error))[:BODY_LIMIT]
-
-
-def _secret(environ: Mapping[str, str], variable: str) -> str:
-    secret = environ.get(variable, "")
-    if secret and not _SENDABLE.fullmatch(secret):
-        raise CredentialError(
-            f"{variable} holds a space, a line break or another character that no credential has",
-            f"Set {variable} again; often it was read from a file whose last line break came along.",
-        )
-    return secret
 
 
 class Credentials:
@@ -162,7 +170,7 @@ class Credentials:
     def __init__(
         self, environ: Mapping[str, str], base_url: str, project: str = "", quota_project: str = ""
     ) -> None:
-        self._environ = environ
+        self._environ = environ = settings.of(environ)
         self._base_url = base_url
         self._loopback = is_loopback(base_url)
         self._project = project
@@ -184,52 +192,37 @@ class Credentials:
         with self._lock:
             if api_key not in self._chosen:
                 credential = self._find(keys=api_key)
-                if credential is not ANONYMOUS and is_plain(self._base_url) and not self._loopback:
-                    raise CredentialError(
-                        f"The {credential.description} must not be sent to {self._base_url}: plain http is "
-                        "readable on the way",
-                        "Use an https:// address; http:// is for loopback addresses (127.0.0.1, localhost).",
-                    )
+                if credential is not ANONYMOUS:
+                    must_be_private(self._base_url, credential.description)
                 self._chosen[api_key] = credential
             return self._chosen[api_key]
 
     def _find(self, *, keys: bool) -> Credential:
-        if token := _secret(self._environ, TOKEN_VARIABLE):
+        if token := self._environ.get(TOKEN_VARIABLE):
             headers = {"authorization": f"Bearer {token}"}
             if quota := self._quota_project or self._project:
                 headers["x-goog-user-project"] = quota
             return FixedCredential("access token", headers)
         for variable in KEY_VARIABLES if keys else ():
-            if key := _secret(self._environ, variable):
+            if key := self._environ.get(variable):
                 # In a header, because a URL ends up in logs. No quota project: a key belongs to one.
                 return FixedCredential(f"API key from {variable}", {"x-goog-api-key": key})
-        if self._loopback and not self._environ.get(ADC_VARIABLE):
+        if self._loopback and ADC_VARIABLE not in self._environ:
             return ANONYMOUS
         return self._default(keys=keys)
 
     def _default(self, *, keys: bool) -> Credential:
-        import google.auth
-        from google.auth import exceptions
         from google.auth.credentials import with_scopes_if_required
 
-        path = self._environ.get(ADC_VARIABLE, "")
+        others = " or ".join((TOKEN_VARIABLE, *(KEY_VARIABLES[:1] if keys else ())))
+        need = "No usable credential" if keys else "No usable credential (this API refuses API keys)"
         try:
-            with warnings.catch_warnings():
-                # google-auth warns about its own loader, and about user credentials without a quota
-                # project; the API's 403 says the latter better (`answers`).
-                warnings.simplefilter("ignore")
-                # Loaded without scopes and scoped afterwards: with them, an external account asks
-                # cloudresourcemanager for its project, which many may not.
-                found, _ = google.auth.load_credentials_from_file(path) if path else google.auth.default()
-        except (exceptions.GoogleAuthError, OSError, ValueError, AttributeError, TypeError) as error:
-            # The last two are what google-auth makes of a file that is JSON and no object.
-            where = f"{ADC_VARIABLE}={path}: " if path else ""
-            others = " or ".join((TOKEN_VARIABLE, *(KEY_VARIABLES[:1] if keys else ())))
-            need = "No usable credential" if keys else "No usable credential (this API refuses API keys)"
+            found = defaults.load(self._environ)
+        except defaults.UnusableError as error:
             raise CredentialError(
-                f"{need} for {self._base_url}: {where}{_short(error)}",
+                f"{need} for {self._base_url}: {error}",
                 f"Set {others}, or log in: {login_command(self.scopes)}",
-            ) from error
+            ) from error.__cause__
         scoped = with_scopes_if_required(found, self.scopes)
         quota = self._quota_project or getattr(scoped, "quota_project_id", None) or self._project
         if quota and hasattr(scoped, "with_quota_project"):
@@ -238,4 +231,5 @@ class Credentials:
         kind = _KINDS.get(module, module)
         account = getattr(scoped, "service_account_email", None)
         who = kind + (f" {account}" if account and account != "default" else "")
-        return GoogleCredential(scoped, f"application default credentials ({who})", quota)
+        trust = Trust.of(self._environ)
+        return GoogleCredential(scoped, f"application default credentials ({who})", quota, trust)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from reconciler import __version__
+from reconciler.settings.tls import Trust
 from reconciler.transport.deadline import Call, bounded
 
 if TYPE_CHECKING:
@@ -29,11 +30,16 @@ USER_AGENT = f"reconciler/{__version__} (gzip)"
 
 
 class UnsentError(Exception):
-    """No connection: the request cannot have arrived. `final` when trying again makes no sense."""
+    """No connection: the request cannot have arrived.
 
-    def __init__(self, cause: str, *, final: bool = False) -> None:
+    Attributes:
+        final: trying again makes no sense.
+        advice: what to do, where more is known than that the address should be checked.
+    """
+
+    def __init__(self, cause: str, *, final: bool = False, advice: str = "") -> None:
         super().__init__(cause)
-        self.final = final
+        self.final, self.advice = final, advice
 
 
 class LostError(Exception):
@@ -82,13 +88,21 @@ class Exchange:
         base_url: every path is relative to it.
         loopback: then no proxy of the environment is used: a credential must not leave the machine.
         connections: how many to keep; as many as there are threads.
+        trust: the certificates that a server's must be signed by.
         most_bytes: of one reply, decompressed.
     """
 
     def __init__(
-        self, base_url: str, *, loopback: bool, connections: int, most_bytes: int = MOST_BYTES
+        self,
+        base_url: str,
+        *,
+        loopback: bool,
+        connections: int,
+        trust: Trust | None = None,
+        most_bytes: int = MOST_BYTES,
     ) -> None:
         self._base_url = base_url
+        self._trust = trust or Trust()
         self._loopback = loopback
         self._connections = connections
         self._most_bytes = most_bytes
@@ -98,20 +112,12 @@ class Exchange:
     def _opened(self) -> Session:
         from http.cookiejar import DefaultCookiePolicy
 
-        import requests
-
         from reconciler.transport.connections import BoundedAdapter
-
-        class NeverRedirected(requests.Session):
-            """Does not even parse a Location, which may be no URL; `answers` reads it."""
-
-            def get_redirect_target(self, resp: Response) -> str | None:
-                del resp
-                return None
+        from reconciler.transport.unredirected import UnredirectedSession
 
         with self._lock:
             if self._session is None:
-                session = NeverRedirected()
+                session = UnredirectedSession()
                 session.trust_env = not self._loopback
                 session.headers["user-agent"] = USER_AGENT
                 session.headers["accept"] = "application/json"
@@ -165,11 +171,12 @@ class Exchange:
                     timeout=(min(CONNECT_SECONDS, timeout), timeout),
                     allow_redirects=False,
                     stream=True,
+                    verify=self._trust.verify,
                 )
                 with response:
                     content = _read(response, self._most_bytes)
             except requests.RequestException as error:
-                raise _sorted(error, call) from error
+                raise _sorted(error, call, self._trust) from error
             if call.is_over:
                 raise LostError(_LATE)
         names = {name.lower(): value for name, value in response.headers.items()}
@@ -187,13 +194,13 @@ def _read(response: Response, most: int) -> bytes:
     return b"".join(chunks)
 
 
-def _sorted(error: Exception, call: Call) -> UnsentError | LostError:
+def _sorted(error: Exception, call: Call, trust: Trust) -> UnsentError | LostError:
     """Which of the two it is: a fact of the connection, not of the error. One that was sent is lost."""
     if call.was_sent:
         return LostError(_lost(error, call))
     if call.is_over:
         return UnsentError("no connection in time")
-    return _unsent(error)
+    return _unsent(error, trust)
 
 
 def _lost(error: Exception, call: Call) -> str:
@@ -213,7 +220,7 @@ def _lost(error: Exception, call: Call) -> str:
     return "the connection was lost"
 
 
-def _unsent(error: Exception) -> UnsentError:
+def _unsent(error: Exception, trust: Trust) -> UnsentError:
     """Why there is no connection."""
     import ssl
 
@@ -224,7 +231,11 @@ def _unsent(error: Exception) -> UnsentError:
     if isinstance(error, requests.exceptions.SSLError):
         inner = _innermost(reason)
         if isinstance(inner, ssl.SSLCertVerificationError):
-            return UnsentError(f"its TLS certificate is not trusted ({inner.verify_message})", final=True)
+            return UnsentError(
+                f"its TLS certificate is not trusted ({inner.verify_message})",
+                final=True,
+                advice=trust.advice,
+            )
         if isinstance(inner, ssl.SSLError) and inner.reason in _NO_TLS:
             return UnsentError("it does not speak TLS: http:// instead of https://?", final=True)
         return UnsentError(f"TLS failed ({inner})")
@@ -237,7 +248,8 @@ def _unsent(error: Exception) -> UnsentError:
     if isinstance(error, requests.exceptions.ProxyError):
         return UnsentError("the proxy of the environment (HTTPS_PROXY) does not let us through")
     if isinstance(error, ValueError):  # InvalidURL, InvalidHeader and the like: before any connection
-        return UnsentError(str(error), final=True)
+        # Its text may repeat a header, and so a credential.
+        return UnsentError(f"the request cannot be made ({type(error).__name__})", final=True)
     return UnsentError("the connection was lost before anything was sent")
 
 

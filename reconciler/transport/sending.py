@@ -136,7 +136,8 @@ class Sender:
         self._pace.back_off(tries.failures, left, f"repeating {request.where}")
 
     def _unsent(self, error: UnsentError, where: str, *, sent: bool) -> UnavailableError:
-        advice = f"Nothing was sent. Check that {self._base_url} is the right address and can be reached."
+        usual = f"Check that {self._base_url} is the right address and can be reached."
+        advice = f"Nothing was sent. {error.advice or usual}"
         if sent:
             advice = f"{self._base_url} was reached before, and is not any more: run the command again later."
         return UnavailableError(f"{where}: {error}", advice)

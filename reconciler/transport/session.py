@@ -8,7 +8,9 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from reconciler import settings
 from reconciler.errors import UsageError
+from reconciler.settings import seconds_of, tls
 from reconciler.transport import addresses
 from reconciler.transport.answers import JsonObject
 from reconciler.transport.credentials import Credentials
@@ -53,8 +55,9 @@ def connect(
             with StoppedError; a request that is under way is not aborted.
 
     Raises:
-        UsageError: the address, or a number in the environment, is malformed.
+        UsageError: the address, or a setting of the environment, is malformed.
     """
+    environ = settings.of(environ)
     url = addresses.checked(base_url or environ.get("GOOGLE_GEMINI_BASE_URL") or addresses.DEFAULT_GEMINI)
     project = project or environ.get("GOOGLE_CLOUD_PROJECT", "")
     seconds = seconds_of(environ, "RECONCILER_RETRY_SECONDS", 60.0)
@@ -62,25 +65,13 @@ def connect(
         base_url=url,
         project=project,
         credentials=Credentials(environ, url, project, quota_project),
-        exchange=Exchange(url, loopback=addresses.is_loopback(url), connections=parallelism),
+        exchange=Exchange(
+            url, loopback=addresses.is_loopback(url), connections=parallelism, trust=tls.Trust.of(environ)
+        ),
         pace=Pace(clock, sleep, stopping),
         patience=Patience(seconds=seconds, limited_seconds=5 * seconds),
         timeout=seconds_of(environ, "RECONCILER_HTTP_TIMEOUT", TIMEOUT),
     )
-
-
-def seconds_of(environ: Mapping[str, str], variable: str, default: float) -> float:
-    """A setting in seconds from the environment; UsageError when it is no number in (0, 86400]."""
-    text = environ.get(variable, "")
-    if not text:
-        return default
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds <= 86400:
-        raise UsageError(f"{variable}={text!r} is not a number of seconds between 0 and 86400")
-    return seconds
 
 
 class Transport:

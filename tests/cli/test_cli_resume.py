@@ -27,19 +27,20 @@ def test_what_is_named_goes_on_with_the_same_manifests(project: Project) -> None
     project.write("more.yaml", "epochs: 3\n")
     flags = ("--var", "what=the next number", "--var-file", "more.yaml")
     arguments = resume(project.apply("--no-wait", *flags).out)
-    assert arguments == ["wait", *flags]
-    result = project.run(*arguments, expect=0)
+    assert arguments == ["wait", "--var", "what=…", "--var-file", "more.yaml"]
+    assert "put its value" in project.run(*arguments, expect=1).err
+    result = project.run("wait", *flags, expect=0)
     assert "trained" in result.out
     assert project.record("one")["id"]
 
 
 def test_a_saved_plans_variables_are_named_too(project: Project) -> None:
-    """They came from the environment of the run that planned."""
+    """They came from the environment of the run that planned; a log does not keep their values."""
     project.declare(model("one", spec={"description": "${var.what}"}))
     project.plan("--out", "p", environ={"RECONCILER_VAR_what": "it's"})
     arguments = resume(project.run("apply", "p", "--no-wait", expect=0).out)
-    assert arguments == ["wait", "--var", "what=it's", "manifests"]
-    project.run(*arguments, expect=0)
+    assert arguments == ["wait", "--var", "what=…", "manifests"]
+    project.run("wait", "--var", "what=it's", "manifests", expect=0)
     assert project.record("one")["id"]
 
 

@@ -17,6 +17,7 @@ from reconciler.errors import (
     StateStoreError,
     UsageError,
 )
+from reconciler.settings import Settings
 from reconciler.statemgr import StateManager
 from tests.contract.backend import (
     put,
@@ -47,7 +48,7 @@ def test_google_default_credentials_give_a_token_for_buckets(
         }
         (tmp_path / "adc.json").write_text(json.dumps(federated))
         monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "adc.json"))
-        provider = credential_provider("bucket", {})
+        provider = credential_provider("bucket", Settings({}))
         answers = [provider(), provider()]
         assert server.faults.requests == ["https://www.googleapis.com/auth/devstorage.read_write"]
     for answer in answers:

@@ -81,12 +81,22 @@ def test_a_token_names_the_project_that_pays(
 
 
 @pytest.mark.parametrize("variable", ["GOOGLE_OAUTH_ACCESS_TOKEN", "GEMINI_API_KEY", "GOOGLE_API_KEY"])
-@pytest.mark.parametrize("secret", ["s3cret\n", "s3cret s3cret", " s3cret", "s3crét", "s3cret\r\nHost: x"])
+@pytest.mark.parametrize(
+    "secret",
+    ["s3cret\ns3cret", "s3cret s3cret", '"s3cret"', "s3crét", "s3cret\r\nHost: x", '{"key": "s3cret"}'],
+)
 def test_a_malformed_secret_is_named_and_not_shown(to: To, variable: str, secret: str) -> None:
     """A line break or a space in a credential is an error that names the variable, before any request."""
     with pytest.raises(CredentialError, match=variable) as caught:
         to({variable: secret}).call("GET", "v1beta/x")
     assert "s3cr" not in f"{caught.value}{caught.value.detail}"
+
+
+@pytest.mark.parametrize("variable", ["GOOGLE_OAUTH_ACCESS_TOKEN", "GEMINI_API_KEY", "GOOGLE_API_KEY"])
+@pytest.mark.parametrize("secret", ["s3cret\n", " s3cret", "s3cret\r\n\n"])
+def test_what_stands_around_a_secret_is_taken_away(wire: Wire, to: To, variable: str, secret: str) -> None:
+    """A line end that came along from a file is no part of a credential."""
+    assert any(one.rpartition(" ")[2] == "s3cret" for one in sent(wire, to({variable: secret})).values())
 
 
 def test_where_keys_are_refused_a_login_is_asked_for() -> None:

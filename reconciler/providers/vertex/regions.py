@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable
 
@@ -16,8 +17,11 @@ def host_of(location: str) -> str:
     """The base URL of a location's API.
 
     https://{location}-aiplatform.googleapis.com; multi-regions, from which the newest models are served only,
-    have hosts of their own (Google's list of locations).
+    have hosts of their own (Google's list of locations). UsageError for what is no part of a host's name:
+    a location may come from anywhere, and decides where a credential goes.
     """
+    if not re.fullmatch(r"[a-z0-9](?:[a-z0-9-]{0,40}[a-z0-9])?", location, re.ASCII):
+        raise UsageError(f"{location[:60]!r} is not a location", "Write one like us-central1.")
     if location == "global":
         return "https://aiplatform.googleapis.com"
     if location in _MULTI_REGIONS:

@@ -1,0 +1,99 @@
+"""The value of --state taken apart; what is mistyped is refused without its login.
+
+Rule: a password with "/", "#", "?" or "@" in it, a forgotten slash, a scheme with a letter missing: none of
+them makes a folder, a bucket or a host of a secret.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from reconciler.errors import UsageError
+from reconciler.settings import printable_address
+from reconciler.settings.hosts import parsed as parsed_host
+
+KINDS = ("http", "https", "gs", "s3", "az")
+_BUCKET = re.compile(r"[A-Za-z0-9$][A-Za-z0-9._-]{0,221}", re.ASCII)
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_ALMOST = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/|[^/\s]*:[^/]*@|[^/\s]*://|.*//[^/]*:.*@")
+"""What is written like an address and is none."""
+_WRITE = "Give a folder, gs://BUCKET/PREFIX, s3://BUCKET/PREFIX, az://CONTAINER/PREFIX or https://HOST/PATH."
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a state is kept.
+
+    Attributes:
+        url: the whole, login and all.
+        scheme: "" for a folder.
+        rest: what follows it.
+    """
+
+    url: str
+    scheme: str
+    rest: str
+
+
+def parsed(url: str, where: str) -> Place:
+    """The parts of a --state, RECONCILER_STATE or spec.state, `where` saying which it is.
+
+    Raises:
+        UsageError: it is no place for a state; said without a login that it may hold.
+    """
+    url = url.strip()
+    shown = f"{where} {printable_address(url)}"
+    if _CONTROLS.search(url):
+        raise UsageError(f"{where}: it holds a line break or another control character", _WRITE)
+    if url[:1] in {"{", "["}:
+        raise UsageError(f"{where}: it holds a JSON text, and must be a folder or an address", _WRITE)
+    scheme, separator, rest = url.partition("://")
+    if not separator or not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*", scheme):
+        if _ALMOST.match(url):
+            raise UsageError(f"{shown}: it looks like an address and is none", _WRITE)
+        return Place(url, "", url)
+    if scheme not in KINDS:
+        raise UsageError(f"{shown}: {scheme}:// is no kind of state that this program knows", _WRITE)
+    if scheme in ("http", "https"):
+        return Place(http_address(url, where), scheme, rest)
+    bucket = rest.partition("/")[0]
+    if not bucket:
+        raise UsageError(f"{shown}: no bucket is named", f"Write {scheme}://BUCKET/PREFIX.")
+    if not _BUCKET.fullmatch(bucket):
+        login = " (credentials do not belong into it)" if "@" in rest else ""
+        raise UsageError(
+            f"{shown}: that is not the name of a bucket{login}",
+            f"Write {scheme}://BUCKET/PREFIX; credentials come from the environment.",
+        )
+    return Place(url, scheme, rest)
+
+
+def http_address(url: str, where: str) -> str:
+    """An http(s) address that may hold a login, as it is.
+
+    Raises:
+        UsageError: a login in it has characters that end it, or the rest is no address.
+    """
+    scheme, separator, rest = url.partition("://")
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    login, at, host = authority.rpartition("@")
+    shown = f"{where} {printable_address(url)}"
+    if not at and "@" in rest and ":" in authority:
+        raise UsageError(
+            f"{shown}: the password in it has a character that ends it there: '/', '#' or '?'",
+            "Write it as %2F, %23 or %3F, or set TF_HTTP_USERNAME and TF_HTTP_PASSWORD instead.",
+        )
+    tail = rest[len(authority) :]
+    try:
+        urlsplit(url)
+        sound = separator and parsed_host(f"{scheme}://{host}") and not re.search(r"[\x00-\x20\\]", tail)
+    except ValueError:
+        sound = False
+    if not sound or re.search(r"[\s\\]", login):
+        raise UsageError(
+            f"{where}: this is no address: its host or its port cannot be one",
+            "Write https://HOST/PATH; an IPv6 address stands in brackets, and a password is percent-encoded.",
+        )
+    return url

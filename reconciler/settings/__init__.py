@@ -1,0 +1,116 @@
+"""The environment, read in one place: every setting by name, trimmed, checked, and refused by its name.
+
+Rule: whoever needs a setting asks a `Settings` for it; nothing else of the program looks into the process's
+environment for what is in the table. What is wrong with a setting is said when it is asked for, so that a
+setting of a store that nobody uses stops nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from reconciler.errors import CredentialError, UsageError
+from reconciler.settings import table
+from reconciler.settings.forms import FormError, unquoted
+from reconciler.settings.secrecy import printable_address, secrets_of
+
+__all__ = ["Settings", "of", "printable_address", "seconds_of"]
+
+
+class Settings(Mapping[str, str]):
+    """The environment's variables, each checked when it is asked for.
+
+    What is no setting of ours comes as it is (RECONCILER_VAR_x, what CI systems set). An empty setting is as
+    good as none.
+    """
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._raw = dict(environ)
+        self._checked: dict[str, str] = {}
+
+    def __getitem__(self, name: str) -> str:
+        """The value, trimmed and checked.
+
+        Raises:
+            KeyError: it is not set, or empty.
+            CredentialError: it may hold a secret, and is not what it must be; its text is not repeated.
+            UsageError: it is not what it must be.
+        """
+        if name not in self._checked:
+            self._checked[name] = _checked(name, self._raw[name])
+        if not self._checked[name] and name in table.SETTINGS:
+            raise KeyError(name)
+        return self._checked[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """The names of what is set, whether it can be used or not."""
+        return (name for name, value in self._raw.items() if value.strip() or name not in table.SETTINGS)
+
+    def __len__(self) -> int:
+        """How many are set."""
+        return sum(1 for _ in self)
+
+    def __contains__(self, name: object) -> bool:
+        """Whether it is set; does not check it."""
+        return name in self._raw and bool(self._raw[str(name)].strip() or name not in table.SETTINGS)
+
+    def raw(self, name: str) -> str:
+        """What is written there, unchecked: only to recognise it, never to show or send it."""
+        return self._raw.get(name, "")
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What no message may hold of those settings that may hold a secret, the longest first."""
+        names = (name for name in self._raw if table.may_hold_a_secret(name))
+        return secrets_of(self._raw[name] for name in names if not self._is_shown(name))
+
+    def _is_shown(self, name: str) -> bool:
+        """Whether it holds what messages name: a path, an address without a login."""
+        value = self._raw[name].strip()
+        if name == "RECONCILER_STATE":
+            return printable_address(value) == value
+        return name in table.PATHS and value[:1] not in {"{", "["} and len(value) < _LONGEST * 4
+
+    def without(self, names: frozenset[str]) -> Settings:
+        """The same, as if these were not set."""
+        return Settings({name: value for name, value in self._raw.items() if name not in names})
+
+    def replaced(self, **values: str) -> Settings:
+        """The same with other values."""
+        return Settings({**self._raw, **values})
+
+
+def of(environ: Mapping[str, str]) -> Settings:
+    """The settings of an environment; settings themselves are given back as they are."""
+    return environ if isinstance(environ, Settings) else Settings(environ)
+
+
+def seconds_of(environ: Mapping[str, str], variable: str, default: float) -> float:
+    """A setting in seconds, `default` where it is not set; UsageError when it is no such number."""
+    text = of(environ).get(variable, "")
+    return float(text) if text else default
+
+
+def _checked(name: str, value: str) -> str:
+    setting = table.SETTINGS.get(name)
+    if setting is None:
+        return value
+    value = value.strip("\r\n") if setting.kept else value.strip()
+    if not value:
+        return ""
+    try:
+        return setting.form(value if setting.kept else unquoted(value))
+    except FormError as error:
+        kind = CredentialError if setting.secret else UsageError
+        shown = "" if setting.secret or not error.shows else f"={_shown(value)}"
+        what = f" {setting.what}." if setting.what else ""
+        raise kind(f"{name}{shown} {error.what}", f"{error.advice}{what}".strip()) from None
+
+
+def _shown(value: str) -> str:
+    text = printable_address(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+_LONGEST = 80
+"""Characters of a setting that a message repeats."""

@@ -1,0 +1,280 @@
+"""The forms that settings have: each takes a trimmed text, answers it as it is used, or says what it is not.
+
+Rule: what is said of a value never repeats it; whoever asked decides whether it may be shown.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import ipaddress
+import math
+import re
+from collections.abc import Callable
+
+from reconciler.settings.hosts import parsed
+from reconciler.settings.secrecy import has_login
+
+Form = Callable[[str], str]
+"""From a trimmed text to the value; raises FormError."""
+
+DAY = 86400
+LOCATION = "[a-z]+(?:-[a-z]+[0-9]+)?"
+PROJECT = "[a-z0-9][a-z0-9:.-]{0,62}"
+
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
+_SENDABLE = re.compile(r"[\x21-\x7e]+")
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+class FormError(Exception):
+    """A setting is not what it must be.
+
+    Attributes:
+        what: goes on after its name: "is not a number of seconds".
+        advice: what to write.
+        shows: whether its value may be repeated.
+    """
+
+    def __init__(self, what: str, advice: str = "", *, shows: bool = True) -> None:
+        super().__init__(what)
+        self.what, self.advice, self.shows = what, advice, shows
+
+
+def unquoted(text: str) -> str:
+    """The text itself, which must not stand in quotation marks."""
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
+        raise FormError("stands in quotation marks", "The shell takes them away, other readers do not.")
+    return text
+
+
+def matching(pattern: str, what: str, advice: str) -> Form:
+    """Text of one form."""
+    compiled = re.compile(pattern, re.ASCII)
+
+    def check(text: str) -> str:
+        if not compiled.fullmatch(text):
+            raise FormError(what, advice, shows=not _CONTROLS.search(text))
+        return text
+
+    return check
+
+
+def seconds(*, zero: bool = False, most: float = DAY) -> Form:
+    """A number of seconds, or a duration (90s, 2m), as a number; above zero unless `zero`."""
+    bounds = f"{'from 0' if zero else 'above 0 and'} up to {most:g}"
+
+    def check(text: str) -> str:
+        found = re.fullmatch(r"([0-9]{1,18}(?:\.[0-9]{1,18})?)([smh]?)", text, re.ASCII)
+        number = float(found[1]) * _UNITS[found[2]] if found else math.nan
+        if not (0 <= number <= most) or (number == 0 and not zero):
+            raise FormError(f"is not a number of seconds {bounds}", "Write it like 90, 90s or 2m.")
+        return repr(number)
+
+    return check
+
+
+def lease(least: float) -> Form:
+    """A duration of at least some seconds."""
+    of_seconds = seconds()
+
+    def check(text: str) -> str:
+        try:
+            number = float(of_seconds(text))
+        except FormError:
+            number = 0.0
+        if number < least:
+            raise FormError(
+                f"is not a duration of at least {least:g}s, and at most a day",
+                "Write it like 60s or 2m. The lock is renewed every quarter of it.",
+            )
+        return repr(number)
+
+    return check
+
+
+def whole(text: str) -> str:
+    """A whole number that fits a counter."""
+    if not re.fullmatch("[0-9]{1,6}", text, re.ASCII):
+        raise FormError("is not a whole number from 0 to 999999", "Write digits only.")
+    return text
+
+
+def secret(text: str) -> str:
+    """What goes into a header as it is: printable ASCII, no blank."""
+    if not _SENDABLE.fullmatch(text):
+        raise FormError(
+            "holds a space, a line break or another character that no credential has",
+            "Set it again; often it was read from a file that holds more.",
+        )
+    if text[0] == "{":
+        raise FormError("holds a JSON text", "It must be the credential itself.")
+    return text
+
+
+def one_line(text: str) -> str:
+    """Any text without control characters."""
+    if _CONTROLS.search(text):
+        raise FormError("holds a line break or another control character", "Set it again.", shows=False)
+    return text
+
+
+def any_text(text: str) -> str:
+    """Any text at all: a certificate has line breaks."""
+    return text
+
+
+def base64_key(text: str) -> str:
+    """A key in base64."""
+    try:
+        base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise FormError("is not a key in base64", "Copy it whole, without what stands around it.") from error
+    return text
+
+
+def shared_access(text: str) -> str:
+    """A shared access signature: a query, with or without its question mark."""
+    text = secret(text).removeprefix("?")
+    if not all("=" in one for one in text.split("&")):
+        raise FormError("is not a shared access signature", "It looks like sv=…&sig=….")
+    return text
+
+
+def connection(text: str) -> str:
+    """Azure's connection string: its parts have the forms of the variables that say the same."""
+    one_line(text)
+    parts = connection_parts(text)
+    if not parts.get("AccountName"):
+        raise FormError("is not a connection string", "It looks like AccountName=…;AccountKey=….")
+    for name, form in (
+        ("AccountName", account),
+        ("AccountKey", base64_key),
+        ("SharedAccessSignature", shared_access),
+        ("BlobEndpoint", address),
+    ):
+        if name in parts:
+            try:
+                form(parts[name])
+            except FormError as error:
+                raise FormError(f"is cut off or mistyped: its {name} {error.what}", error.advice) from error
+    return text
+
+
+def connection_parts(text: str) -> dict[str, str]:
+    """Of "Key=value;Key=value"; a value may hold further equal signs."""
+    pairs = (part.partition("=") for part in text.split(";") if part.strip())
+    return {key.strip(): value.strip() for key, _, value in pairs}
+
+
+def address(text: str) -> str:
+    """An http(s) address of a service, without login, query and final slash."""
+    parts = parsed(text)
+    if parts is None or has_login(text):
+        raise FormError(
+            "is not a usable address: it must be http(s)://host[:port][/path], without user name or spaces",
+            "Correct it.",
+        )
+    if parts.query or parts.fragment or text[-1] in "?#":
+        raise FormError(
+            "must not carry a query or a fragment",
+            "Leave out everything from '?' or '#' on; an API key belongs into GEMINI_API_KEY.",
+        )
+    return text.rstrip("/")
+
+
+def address_or_host(text: str) -> str:
+    """The same; without a scheme it is http://, as Google's libraries read it."""
+    return address(text if "://" in text else f"http://{text}")
+
+
+def proxy(text: str) -> str:
+    """A proxy, with or without scheme and login."""
+    bare = re.sub(r"^[A-Za-z][A-Za-z0-9+.-]*://", "", text)
+    scheme = text[: len(text) - len(bare)].lower()
+    if scheme not in {"", "http://", "https://"}:
+        raise FormError(
+            "is not an http:// or https:// proxy", "Other proxies are not spoken to.", shows=False
+        )
+    login, _, host = bare.rpartition("@")
+    if parsed(f"http://{host}") is None or re.search(r"[\s/?#@\\\x00-\x20]", login):
+        raise FormError(
+            "is not the address of a proxy",
+            "Write http://USER:PASSWORD@HOST:PORT, with '/', '#', '?', '@' and '%' of a password as %2F, "
+            "%23, %3F, %40 and %25.",
+            shows=False,
+        )
+    return text
+
+
+def no_proxy(text: str) -> str:
+    """Hosts that are reached without a proxy."""
+    return one_line(text)
+
+
+account = matching("[a-z0-9]{1,63}", "is not the name of a storage account", "It has a-z and 0-9.")
+region = matching("[a-z0-9-]{1,63}", "is not a region", "Write one like eu-west-1.")
+location = matching(LOCATION, "is not a location", "Write one like us-central1.")
+project = matching(PROJECT, "is not a project", "Write its id or its number, not its display name.")
+method = matching("[A-Za-z]{1,20}", "is not a method of HTTP", "Write one like POST.")
+flag = matching("(?i:1|t|true|0|f|false)", "is neither true nor false", "Write true, or leave it out.")
+scopes = matching(
+    r"[\x21-\x7e]+(?:[,\s]+[\x21-\x7e]+)*,?", "is no list of scopes", "Write commas between them."
+)
+
+
+def hosts(text: str) -> str:
+    """Hosts, comma-separated, in lower case; *.HOST for all below it."""
+    found = [one.strip().lower().removesuffix(".") for one in text.split(",") if one.strip()]
+    for one in found:
+        bare = one.removeprefix("*.")
+        if not _is_host(bare) or (one != bare and "." not in bare):
+            raise FormError(
+                "is not a list of hosts",
+                "Write names of hosts with commas between, without https:// and port; *.example.com is all "
+                "below example.com.",
+            )
+    return ",".join(one.strip("[]") for one in found)
+
+
+def _is_host(text: str) -> bool:
+    try:
+        return bool(ipaddress.ip_address(text.strip("[]")))
+    except ValueError:
+        return re.fullmatch(r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_-]+)*", text) is not None
+
+
+def credentials_file(text: str) -> str:
+    """The path of a credentials file; a key that was put there itself is recognised, and not shown."""
+    if text[0] in "{[" or "-----BEGIN" in text or _is_json_in_base64(text):
+        kind = "a JSON text" if text[0] in "{[" else "a key"
+        raise FormError(
+            f"holds {kind} itself, and must be the path of a file",
+            "Write it to a file that only you can read, and give its path, as google-github-actions/auth "
+            "does.",
+        )
+    if _CONTROLS.search(text) or len(text) > _LONGEST_PATH:
+        raise FormError("is not the path of a file: it is too long, or has line breaks", "Give a path.")
+    return text
+
+
+def ca_bundle(text: str) -> str:
+    """A file or folder of certificates that is there; what is in it shows when it is read."""
+    if "-----BEGIN" in text:
+        raise FormError(
+            "holds a certificate itself, and must be the path of a file", "Give a path.", shows=False
+        )
+    return one_line(text)
+
+
+_LONGEST_PATH = 1024
+
+
+def _is_json_in_base64(text: str) -> bool:
+    head = re.sub(r"\s", "", text[:64]).rstrip("=")
+    head = head[: len(head) // 4 * 4]
+    try:
+        plain = base64.b64decode(head, altchars=b"-_" if set(head) & set("-_") else None, validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    return plain.lstrip()[:1] == b"{" or plain.startswith(b"-----BEGIN")

@@ -1,0 +1,51 @@
+"""Addresses of services: their parts, and which of them are this machine.
+
+Rule: what two parsers could read in two ways is no address.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from urllib.parse import SplitResult, urlsplit
+
+_LOOPBACK = ipaddress.ip_network("127.0.0.0/8")
+# "@" and "\" are where parsers disagree about which part is the host.
+_FORBIDDEN = re.compile(r"[\x00-\x20\x7f-\xa0@\\]")
+_HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252}[A-Za-z0-9_.])?|\[[0-9A-Fa-f:.]{2,45}\]")
+"""ASCII only: what a name with other letters stands for depends on who reads it; its xn-- form does not."""
+
+
+def parsed(url: str) -> SplitResult | None:
+    """The parts of http(s)://host[:port][/path][?query]; None when it is anything else."""
+    try:
+        parts = urlsplit(url)
+        usable = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return None
+    if not usable or parts.scheme not in {"http", "https"} or _FORBIDDEN.search(url):
+        return None
+    host = parts.netloc if parts.netloc.endswith("]") else parts.netloc.rpartition(":")[0] or parts.netloc
+    return parts if _HOST.fullmatch(host) else None
+
+
+def is_loopback(url: str) -> bool:
+    """Whether it can only be this machine: localhost, 127.0.0.0/8 or ::1.
+
+    Not x.localhost, which some resolvers ask the network for.
+    """
+    parts = parsed(url)
+    host = (parts.hostname or "") if parts else ""
+    if host == "localhost":
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return address in _LOOPBACK if address.version == 4 else address == ipaddress.IPv6Address("::1")
+
+
+def is_plain(url: str) -> bool:
+    """Whether what is sent there can be read on the way."""
+    parts = parsed(url)
+    return parts is None or parts.scheme == "http"

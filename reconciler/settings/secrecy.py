@@ -1,0 +1,82 @@
+"""How a value that may hold a secret is shown: an address without its login, whatever was mistyped in it.
+
+Rule: in doubt it is left out. A reader has the setting at hand; a log keeps what it was shown for ever.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from urllib.parse import unquote
+
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/{1,2}")
+LEFT_OUT = "…"
+
+
+def printable_address(address: str) -> str:
+    """The address as a message may hold it: without login, query, fragment and control characters.
+
+    Everything before the last "@" is taken for a login where "//" or ":" stands before it, so that a
+    password with "/", "#" or "?" in it is left out too, and so is one in what is no address at all.
+    """
+    text = _CONTROLS.sub("", address)
+    before, at, rest = text.rpartition("@")
+    if at and (":" in before or "//" in before):
+        scheme = _SCHEME.match(before)
+        text = f"{scheme[0] if scheme else ''}{LEFT_OUT}@{rest}"
+    elif text.lstrip()[:1] in {"{", "["}:
+        return LEFT_OUT  # a document, not an address
+    return re.split(r"[?#]", text, maxsplit=1)[0]
+
+
+def has_login(address: str) -> bool:
+    """Whether `printable_address` takes a login away."""
+    return f"{LEFT_OUT}@" in printable_address(address) and LEFT_OUT not in address
+
+
+HIDDEN = "[hidden]"
+_SHORTEST = 8
+"""Characters; a shorter text is no secret that holds, and would take words out of a message."""
+
+
+def secrets_of(values: Iterable[str]) -> tuple[str, ...]:
+    """What of some settings' values no message may hold, the longest first."""
+    found = {text for value in values for text in _pieces(value) if len(text) >= _SHORTEST}
+    return tuple(sorted(found, key=len, reverse=True))
+
+
+def hidden(message: str, secrets: Iterable[str]) -> str:
+    """The message without them, as they are and as JSON or Python would quote them."""
+    for text in secrets:
+        for form in (text, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]):
+            message = message.replace(form, HIDDEN)
+    return message
+
+
+def _pieces(value: str) -> Iterator[str]:
+    """A value, its lines, the texts of its JSON, the login of an address."""
+    value = value.strip()
+    yield value
+    yield from (line.strip() for line in re.split(r"\r|\n|\\r|\\n", value))
+    before, at, _ = value.rpartition("@")
+    if at and ":" in before:
+        login = re.sub(r"^[A-Za-z][A-Za-z0-9+.-]*:/{1,2}", "", before)
+        yield from (login, unquote(login), *(unquote(one) for one in login.split(":", 1)[1:]))
+    if value[:1] in {"{", "["}:
+        try:
+            yield from _texts(json.loads(value))
+        except (ValueError, RecursionError):
+            yield from re.findall(r'"([^"\\]*)"', value)
+
+
+def _texts(document: object) -> Iterator[str]:
+    if isinstance(document, str):
+        yield from re.split(r"[\r\n]+", document)
+    elif isinstance(document, Mapping):
+        for one in document.values():
+            yield from _texts(one)
+    elif isinstance(document, list):
+        for one in document:
+            yield from _texts(one)

@@ -1,0 +1,118 @@
+"""Every setting of the environment: its name, what it is, the form that it must have.
+
+Names are those of Google's SDKs, Terraform, the AWS and Azure command lines, and curl.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reconciler.settings import forms
+from reconciler.settings.forms import Form
+
+SHORTEST_LEASE = 4.0
+"""Seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One variable.
+
+    Attributes:
+        name: of the variable; of proxies the lower-case spelling counts too.
+        what: it is, as the end of a sentence of advice.
+        form: see `forms`.
+        secret: its value may hold a secret, and is never shown.
+        kept: blanks at its ends belong to it; line ends never do.
+    """
+
+    name: str
+    what: str
+    form: Form
+    secret: bool = False
+    kept: bool = False
+
+
+_TABLE = (
+    # Google
+    Setting("GOOGLE_GEMINI_BASE_URL", "It is the endpoint of the Gemini API", forms.address),
+    Setting("GOOGLE_VERTEX_BASE_URL", "It is the endpoint of Vertex AI", forms.address),
+    Setting("STORAGE_EMULATOR_HOST", "It is the address of an emulator of buckets", forms.address_or_host),
+    Setting("GEMINI_API_KEY", "It is an API key", forms.secret, secret=True),
+    Setting("GOOGLE_API_KEY", "It is an API key", forms.secret, secret=True),
+    Setting("GOOGLE_OAUTH_ACCESS_TOKEN", "It is an access token", forms.secret, secret=True),
+    Setting("GOOGLE_APPLICATION_CREDENTIALS", "It is a path", forms.credentials_file, secret=True),
+    Setting("GOOGLE_CLOUD_PROJECT", "It is the project", forms.project),
+    Setting("GOOGLE_CLOUD_QUOTA_PROJECT", "It is the project that pays", forms.project),
+    Setting("GOOGLE_CLOUD_LOCATION", "It is where tuning jobs live", forms.location),
+    # ours
+    Setting("RECONCILER_STATE", "It is where the state is kept, as --state says it", forms.one_line),
+    Setting("RECONCILER_TRUSTED_HOSTS", "It names who may be sent credentials", forms.hosts),
+    Setting("RECONCILER_SCOPES", "They are asked for with default credentials", forms.scopes),
+    Setting("RECONCILER_HTTP_TIMEOUT", "It bounds a call", forms.seconds()),
+    Setting("RECONCILER_RETRY_SECONDS", "It bounds repetitions", forms.seconds()),
+    Setting("RECONCILER_LAG_SECONDS", "So long may a new model be invisible", forms.seconds(zero=True)),
+    Setting("RECONCILER_EMULATOR_SECONDS", "It is how long its trainings take", forms.seconds(zero=True)),
+    Setting("RECONCILER_LOCK_LEASE", "", forms.lease(SHORTEST_LEASE)),
+    # state behind HTTP, as Terraform names it
+    Setting("TF_HTTP_LOCK_ADDRESS", "It is where the state is locked", forms.one_line, secret=True),
+    Setting("TF_HTTP_UNLOCK_ADDRESS", "It is where the state is unlocked", forms.one_line, secret=True),
+    Setting("TF_HTTP_UPDATE_METHOD", "", forms.method),
+    Setting("TF_HTTP_LOCK_METHOD", "", forms.method),
+    Setting("TF_HTTP_UNLOCK_METHOD", "", forms.method),
+    Setting("TF_HTTP_USERNAME", "", forms.one_line, secret=True, kept=True),
+    Setting("TF_HTTP_PASSWORD", "", forms.one_line, secret=True, kept=True),
+    Setting("TF_HTTP_RETRY_MAX", "", forms.whole),
+    Setting("TF_HTTP_RETRY_WAIT_MIN", "", forms.whole),
+    Setting("TF_HTTP_RETRY_WAIT_MAX", "", forms.whole),
+    Setting("TF_HTTP_SKIP_CERT_VERIFICATION", "", forms.flag),
+    Setting("TF_HTTP_CLIENT_CA_CERTIFICATE_PEM", "", forms.any_text, secret=True),
+    Setting("TF_HTTP_CLIENT_CERTIFICATE_PEM", "", forms.any_text, secret=True),
+    Setting("TF_HTTP_CLIENT_PRIVATE_KEY_PEM", "", forms.any_text, secret=True),
+    # state in S3
+    Setting("AWS_ACCESS_KEY_ID", "It is the name of a key", forms.secret, secret=True),
+    Setting("AWS_SECRET_ACCESS_KEY", "It is a key", forms.secret, secret=True),
+    Setting("AWS_SESSION_TOKEN", "It goes with a key", forms.secret, secret=True),
+    Setting("AWS_REGION", "It is where the bucket lies", forms.region),
+    Setting("AWS_DEFAULT_REGION", "It is where the bucket lies", forms.region),
+    Setting("AWS_PROFILE", "It names a profile", forms.one_line),
+    Setting("AWS_ENDPOINT_URL", "It is another store with the API of S3", forms.address),
+    Setting("AWS_ENDPOINT_URL_S3", "It is another store with the API of S3", forms.address),
+    # state in Azure
+    Setting("AZURE_STORAGE_ACCOUNT", "It is the storage account", forms.account),
+    Setting("AZURE_STORAGE_KEY", "It is the account's key", forms.base64_key, secret=True),
+    Setting("AZURE_STORAGE_SAS_TOKEN", "", forms.shared_access, secret=True),
+    Setting("AZURE_STORAGE_CONNECTION_STRING", "", forms.connection, secret=True),
+    Setting("AZURE_STORAGE_ENDPOINT", "It is another address of the account's blobs", forms.address),
+    Setting("AZURE_TENANT_ID", "It is the tenant", forms.one_line),
+    Setting("AZURE_CLIENT_ID", "It is the application", forms.one_line),
+    Setting("AZURE_CLIENT_SECRET", "It is the application's secret", forms.secret, secret=True),
+    # every connection
+    Setting("REQUESTS_CA_BUNDLE", "It is a file of certificates to trust", forms.ca_bundle),
+    Setting("CURL_CA_BUNDLE", "It is a file of certificates to trust", forms.ca_bundle),
+    Setting("AWS_CA_BUNDLE", "It is a file of certificates to trust", forms.ca_bundle),
+    Setting("SSL_CERT_FILE", "It is a file of certificates to trust", forms.ca_bundle),
+    Setting("HTTPS_PROXY", "", forms.proxy, secret=True),
+    Setting("HTTP_PROXY", "", forms.proxy, secret=True),
+    Setting("ALL_PROXY", "", forms.proxy, secret=True),
+    Setting("NO_PROXY", "", forms.no_proxy),
+)
+
+PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
+CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE", "SSL_CERT_FILE")
+"""Where the certificates to trust are named; what all of them name is trusted."""
+
+SETTINGS = {one.name: one for one in _TABLE} | {
+    one.name.lower(): one for one in _TABLE if one.name.endswith("_PROXY")
+}
+PATHS = ("GOOGLE_APPLICATION_CREDENTIALS",)
+_OF_LIBRARIES = ("AWS_", "AZURE_", "GOOGLE_SERVICE_")
+"""How the names begin that the clients of stores read for themselves."""
+
+
+def may_hold_a_secret(name: str) -> bool:
+    """Whether the value of that variable may be one that no message should hold."""
+    setting = SETTINGS.get(name)
+    if setting is not None:
+        return (setting.secret and name != "TF_HTTP_USERNAME") or name == "RECONCILER_STATE"
+    return name.startswith(_OF_LIBRARIES) and not name.endswith(("_FILE", "_PATH", "_PROFILE"))

@@ -1,0 +1,141 @@
+"""Whom every connection trusts, and through which proxy it goes: one set of settings for all doors.
+
+requests, google-auth, the clients of the object stores, boto3 and azure-identity each look for names of
+their own in the process's environment, so what is set under one of them is said to all.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import MutableMapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from reconciler.errors import UsageError
+from reconciler.settings import Settings, table
+
+_LOCAL = ("localhost", "127.0.0.0/8", "127.0.0.1", "::1")
+"""Never reached through a proxy: a credential for this machine must not leave it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """The certificates that every connection trusts.
+
+    Attributes:
+        named: (variable, path) of each file, or folder of files, once each; () for those of the machine.
+        path: of one file, or folder, that has them all; "" for those of the machine.
+    """
+
+    named: tuple[tuple[str, str], ...] = ()
+    path: str = ""
+
+    @classmethod
+    def of(cls, settings: Settings) -> Trust:
+        """What all the variables name together: some are set for a whole machine, others for one command.
+
+        Raises:
+            UsageError: a file is not there, or holds no certificate.
+        """
+        named: dict[str, str] = {}
+        for variable in table.CERTIFICATES:
+            if path := settings.get(variable, ""):
+                named.setdefault(path, variable)
+        return _trust(tuple((variable, path) for path, variable in named.items()))
+
+    @property
+    def verify(self) -> str | bool:
+        """As requests takes it."""
+        return self.path or True
+
+    def pem(self) -> bytes:
+        """All the certificates, b"" for those of the machine."""
+        return b"\n".join(_pem(path) for _, path in self.named)
+
+    @property
+    def advice(self) -> str:
+        """What to do where a server's certificate is not trusted."""
+        if self.named:
+            shown = " and ".join(f"{variable}={path}" for variable, path in self.named)
+            return f"The certificates to trust are those of {shown}: what signed this one must be there."
+        names = ", ".join(table.CERTIFICATES[1:])
+        return (
+            "If a proxy or an authority of your own signed it, name the file of its certificate in "
+            f"{table.CERTIFICATES[0]} (or {names})."
+        )
+
+
+@cache
+def _trust(named: tuple[tuple[str, str], ...]) -> Trust:
+    for variable, path in named:
+        _must_hold_certificates(variable, path)
+    if len(named) < 2:
+        return Trust(named, named[0][1] if named else "")
+    return Trust(named, _joined(tuple(path for _, path in named)))
+
+
+_JOINED: list[object] = []
+"""Files that live as long as the process: each library wants one path."""
+
+
+def _joined(paths: tuple[str, ...]) -> str:
+    file = tempfile.NamedTemporaryFile(prefix="reconciler-", suffix=".pem")  # noqa: SIM115
+    file.write(b"\n".join(map(_pem, paths)))
+    file.flush()
+    _JOINED.append(file)
+    return file.name
+
+
+def _pem(path: str) -> bytes:
+    place = Path(path)
+    files = sorted(one for one in place.iterdir() if one.is_file()) if place.is_dir() else [place]
+    return b"\n".join(one.read_bytes() for one in files)
+
+
+def _must_hold_certificates(variable: str, path: str) -> None:
+    import ssl
+
+    what = ""
+    try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        if Path(path).is_dir():
+            context.load_verify_locations(capath=path)
+        elif Path(path).exists() and not Path(path).is_file():
+            what = "it is no file"
+        else:
+            context.load_verify_locations(cafile=path)
+    except FileNotFoundError:
+        what = "there is no such file"
+    except ssl.SSLError:
+        what = "the file holds no certificate (PEM)"
+    except (OSError, ValueError) as error:
+        what = getattr(error, "strerror", None) or str(error)
+    if what:
+        raise UsageError(
+            f"{variable}={path}: {what}",
+            "It is a file of certificates to trust. Correct it, or unset it for those of the machine.",
+        )
+
+
+def tell_every_library(settings: Settings, environ: MutableMapping[str, str]) -> None:
+    """Say in a process's environment what holds for all connections, under every name that is looked for.
+
+    Raises:
+        UsageError: a file of certificates cannot be used.
+        CredentialError: a proxy's address is malformed; it is named and, for its login, not shown.
+    """
+    for name in table.SETTINGS:
+        if name in environ:
+            environ[name] = environ[name].strip("\r\n" if table.SETTINGS[name].kept else None)
+    trust = Trust.of(settings)
+    if trust.path:
+        environ.update(dict.fromkeys(table.CERTIFICATES, trust.path))
+    through_a_proxy = False
+    for name in (*table.PROXIES, *map(str.lower, table.PROXIES)):
+        if value := settings.get(name, ""):
+            environ[name] = value
+            through_a_proxy = True
+    if through_a_proxy:
+        named = settings.get("no_proxy", "") or settings.get("NO_PROXY", "")
+        environ["no_proxy"] = environ["NO_PROXY"] = ",".join(filter(None, (named, *_LOCAL)))

@@ -1,0 +1,101 @@
+"""Who may say where a credential goes: the environment, the command line, and Google (design 2.2).
+
+The one place that decides it, for every credential and every door. A manifest, a Stack, a saved plan and a
+data file may be somebody's pull request: an address that only they name gets no credential, and nothing at
+all, unless it is Google's, this machine's, or its host stands in RECONCILER_TRUSTED_HOSTS.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reconciler.errors import CredentialError, Diagnostic
+from reconciler.settings import Settings
+from reconciler.settings.hosts import is_loopback, is_plain, parsed
+
+VARIABLE = "RECONCILER_TRUSTED_HOSTS"
+_GOOGLE = "*.googleapis.com"
+_BUCKETS = ("s3://", "az://", "gs://")
+"""These name a bucket; its host comes from the provider, or from the environment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """An address that a manifest names.
+
+    Attributes:
+        url: of a service, or of a state.
+        what: it is: "the Stack's endpoint".
+        file: where it stands.
+        line: 1-based, None where unknown.
+        column: the same.
+        instead: how the environment or the command line says it.
+    """
+
+    url: str
+    what: str
+    file: str
+    line: int | None
+    column: int | None
+    instead: str
+
+
+def refusal(named: Named, settings: Settings) -> Diagnostic | None:
+    """Why nothing is sent there; None when it may be.
+
+    Raises:
+        UsageError: RECONCILER_TRUSTED_HOSTS is no list of hosts.
+    """
+    if named.url.startswith(_BUCKETS) or "://" not in named.url or is_loopback(named.url):
+        return None
+    parts = parsed(named.url)
+    host = (parts.hostname or "").removesuffix(".") if parts else ""
+    trusted = [one for one in settings.get(VARIABLE, "").split(",") if one]
+    plain = is_plain(named.url)
+    if host and not plain and _matches(host, _GOOGLE):
+        return None
+    if host and any(_matches(host, one) for one in trusted):
+        return None
+    if plain and host and _matches(host, _GOOGLE):
+        return Diagnostic(
+            f"{named.what} is plain http, which can be read on the way: nothing is sent there",
+            "Write https://.",
+            named.file,
+            named.line,
+            named.column,
+        )
+    return Diagnostic(
+        f"{named.what} names a host that is neither Google's nor this machine: only the environment and the "
+        "command line may send a credential elsewhere, so nothing is sent there",
+        f"If it is meant, {named.instead}, or set {VARIABLE} to its host (comma-separated; *.example.com "
+        "for all below example.com) where the command runs.",
+        named.file,
+        named.line,
+        named.column,
+    )
+
+
+def _matches(host: str, pattern: str) -> bool:
+    if pattern.startswith("*."):
+        return host.endswith(pattern[1:]) and len(host) > len(pattern) - 1
+    return host == pattern
+
+
+def must_be_private(url: str, credential: str) -> None:
+    """Refuse to send a credential where it can be read on the way.
+
+    Args:
+        url: where it would go.
+        credential: what it is, and never itself: "access token".
+
+    Raises:
+        CredentialError: plain http, and not to this machine.
+    """
+    if is_plain(url) and not is_loopback(url):
+        parts = parsed(url)
+        where = f"{parts.scheme}://{parts.netloc}" if parts else "that address"
+        raise CredentialError(
+            f"The {credential} must not be sent to {where}: plain http is readable on the way, it is not "
+            "encrypted",
+            "Use an https:// address; http:// is for loopback addresses (127.0.0.1, localhost).",
+        )

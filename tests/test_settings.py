@@ -1,0 +1,179 @@
+"""Settings: trimmed, checked, refused by their names; and who may say where a credential goes."""
+
+from __future__ import annotations
+
+import pytest
+
+from reconciler.errors import CredentialError, ReconcilerError, UsageError
+from reconciler.settings import Settings, printable_address, seconds_of
+from reconciler.settings.table import SETTINGS
+from reconciler.settings.tls import tell_every_library
+from reconciler.settings.trust import Named, refusal
+
+TRUSTED = {"RECONCILER_TRUSTED_HOSTS": "proxy.example.com, *.corp.example, 192.0.2.7"}
+ALLOWED = [
+    "https://generativelanguage.googleapis.com",
+    "https://US-CENTRAL1-aiplatform.GOOGLEAPIS.com/v1",
+    "https://aiplatform.us.rep.googleapis.com:443",
+    "https://storage.googleapis.com.",
+    "http://127.0.0.1:8085",
+    "http://localhost",
+    "http://[::1]:80",
+    "https://proxy.example.com/models",
+    "https://PROXY.example.com:8443",
+    "https://a.b.corp.example",
+    "https://192.0.2.7",
+    "s3://bucket/prefix",
+    "az://container",
+    "gs://bucket",
+    "state",
+]
+REFUSED = [
+    "https://evil.example",
+    "https://evil.googleapis.com.attacker.tld",
+    "https://googleapis.com.evil",
+    "https://evilgoogleapis.com",
+    "https://evil.example/.googleapis.com",
+    "https://evil.example#.googleapis.com",
+    "https://evil.example?.googleapis.com",
+    "https://evil.example\\.googleapis.com",
+    "https://x.googleapis.com@evil.example",
+    "https://x.googleapis.com:443@evil.example",
+    "https://evil.example\u3002googleapis.com",
+    "https://evil.example\uff0f.googleapis.com",
+    "https://x.g\u043e\u043egleapis.com",
+    "http://generativelanguage.googleapis.com",
+    "http://127.0.0.1.evil.example",
+    "http://x.localhost",
+    "http://localhost.evil.example",
+    "http://127.1",
+    "http://2130706433",
+    "http://0.0.0.0",
+    "http://[::ffff:127.0.0.1]",
+    "http://localhost.",
+    "https://corp.example",
+    "https://evilcorp.example",
+    "https://proxy.example.com.evil.example",
+    "https://a.proxy.example.com",
+    "HTTPS://evil.example",
+    "https:////evil.example",
+    "ftp://evil.example",
+]
+
+
+def named(url: str) -> Named:
+    """What a Stack names."""
+    return Named(url, "the Stack's endpoint", "stack.yaml", 7, 3, "set GOOGLE_GEMINI_BASE_URL instead")
+
+
+@pytest.mark.parametrize("url", ALLOWED)
+def test_a_stack_may_name_google_this_machine_and_who_is_trusted(url: str) -> None:
+    """Nothing is said against Google's hosts, loopback, a bucket, and what the environment trusts."""
+    assert refusal(named(url), Settings(TRUSTED)) is None
+
+
+@pytest.mark.parametrize("url", REFUSED)
+def test_a_stack_may_name_nobody_else(url: str) -> None:
+    """Whatever only looks like one of them is an error with its place that names the variable."""
+    found = refusal(named(url), Settings(TRUSTED))
+    assert found is not None
+    assert (found.file, found.line, found.column) == ("stack.yaml", 7, 3)
+    assert "RECONCILER_TRUSTED_HOSTS" in found.detail or "https://" in found.detail
+
+
+def test_without_the_variable_nobody_else_is_trusted() -> None:
+    """An empty list trusts nobody, and a list that is none is refused by its name."""
+    assert refusal(named("https://proxy.example.com"), Settings({})) is not None
+    for text in ("https://proxy.example.com", "*", "*.com", "a b", "proxy.example.com:8443", "a,/"):
+        with pytest.raises(UsageError, match="RECONCILER_TRUSTED_HOSTS"):
+            refusal(named("https://x.example"), Settings({"RECONCILER_TRUSTED_HOSTS": text}))
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("GOOGLE_CLOUD_PROJECT", "My Project"),
+        ("GOOGLE_CLOUD_LOCATION", "us-central1-a"),
+        ("GOOGLE_CLOUD_LOCATION", "evil.example/"),
+        ("GOOGLE_GEMINI_BASE_URL", "https://user:pw@host"),
+        ("GOOGLE_VERTEX_BASE_URL", "aiplatform.googleapis.com"),
+        ("STORAGE_EMULATOR_HOST", "http://[::1"),
+        ("GOOGLE_APPLICATION_CREDENTIALS", '{"type": "service_account"}'),
+        ("GOOGLE_APPLICATION_CREDENTIALS", "eyJ0eXBlIjogInNlcnZpY2VfYWNjb3VudCJ9"),
+        ("GEMINI_API_KEY", "two words"),
+        ("AWS_REGION", "us east"),
+        ("AWS_ACCESS_KEY_ID", "AK\nIA"),
+        ("AWS_ENDPOINT_URL", "minio:9000"),
+        ("AZURE_STORAGE_KEY", "no base64!"),
+        ("AZURE_STORAGE_SAS_TOKEN", "Zq8noQuery"),
+        ("AZURE_STORAGE_CONNECTION_STRING", "AccountName=acc;AccountKey=cutoff"),
+        ("RECONCILER_LOCK_LEASE", "3s"),
+        ("RECONCILER_HTTP_TIMEOUT", "inf"),
+        ("RECONCILER_LAG_SECONDS", "-1"),
+        ("RECONCILER_STATE", "a\nb"),
+        ("TF_HTTP_RETRY_MAX", "1" * 40),
+        ("TF_HTTP_SKIP_CERT_VERIFICATION", "perhaps"),
+        ("HTTPS_PROXY", "http://user:pa/ss@proxy:3128"),
+        ("https_proxy", "socks5://proxy"),
+        ("REQUESTS_CA_BUNDLE", "-----BEGIN CERTIFICATE-----"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_by_its_name(name: str, text: str) -> None:
+    """The variable is named; where it may hold a secret, its value is not."""
+    with pytest.raises(ReconcilerError, match=name) as caught:
+        Settings({name: text})[name]
+    if SETTINGS[name].secret:
+        assert isinstance(caught.value, CredentialError)
+        assert text not in f"{caught.value.summary}{caught.value.detail}"
+
+
+@pytest.mark.parametrize("name", sorted(SETTINGS))
+def test_line_ends_are_no_part_of_a_setting(name: str) -> None:
+    """What is good is good with the line end of the file that it came from; an empty one is none."""
+    texts = ("7", "https://host", "a=b", "AccountName=a", "YWJj", "true")
+    good = next(text for text in texts if _fits(name, text))
+    assert Settings({name: f"{good}\r\n"})[name] == Settings({name: good})[name]
+    assert Settings({name: "\r\n"}).get(name) is None
+    assert name not in Settings({name: ""})
+
+
+def _fits(name: str, text: str) -> bool:
+    try:
+        return bool(Settings({name: text})[name])
+    except ReconcilerError:
+        return False
+
+
+def test_what_a_message_says_of_seconds_is_true() -> None:
+    """Zero is told apart from what is not, and no lag at all is a setting like any other."""
+    assert seconds_of({"RECONCILER_LAG_SECONDS": "0"}, "RECONCILER_LAG_SECONDS", 60) == 0
+    assert seconds_of({"RECONCILER_LAG_SECONDS": "2m"}, "RECONCILER_LAG_SECONDS", 60) == 120
+    with pytest.raises(UsageError, match="above 0 and up to 86400"):
+        seconds_of({"RECONCILER_HTTP_TIMEOUT": "0"}, "RECONCILER_HTTP_TIMEOUT", 60)
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("https://host/path", "https://host/path"),
+        ("http://user:pa/Zq8@127.0.0.1:9/x", "http://…@127.0.0.1:9/x"),
+        ("http://user:Zq8#y@127.0.0.1:9/x", "http://…@127.0.0.1:9/x"),
+        ("htps://user:Zq8@h/x", "htps://…@h/x"),
+        ("user:Zq8@127.0.0.1/x.json", "…@127.0.0.1/x.json"),
+        ("https:/user:Zq8@h/x", "https:/…@h/x"),
+        ("https://host/path?token=Zq8", "https://host/path"),
+        ("s3://bucket/prefix", "s3://bucket/prefix"),
+        ('{"password": "Zq8"}', "…"),
+    ],
+)
+def test_an_address_is_shown_without_its_login(address: str, shown: str) -> None:
+    """Also when it is mistyped, and when it is no address."""
+    assert printable_address(address) == shown
+
+
+def test_a_proxy_is_not_asked_for_this_machine() -> None:
+    """Every library is told the same proxies, and to leave loopback out."""
+    environ = {"HTTPS_PROXY": "http://proxy:3128\n", "NO_PROXY": "corp.example"}
+    tell_every_library(Settings(environ), environ)
+    assert environ["HTTPS_PROXY"] == "http://proxy:3128"
+    assert environ["no_proxy"].split(",")[:3] == ["corp.example", "localhost", "127.0.0.0/8"]

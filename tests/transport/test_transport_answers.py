@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from reconciler import errors
-from reconciler.errors import ServiceError
+from reconciler.errors import NotUnderstoodError, ServiceError
 from reconciler.transport import Transport
 from tests.transport.wire import Wire, answer, refusal
 
@@ -103,7 +103,7 @@ def test_a_gateway_does_not_say_that_a_model_is_gone_or_there(
     for method in ("GET", "DELETE"):
         with pytest.raises(ServiceError, match="not in the API's own form") as caught:
             to().call(method, "v1beta/tunedModels/x")
-        assert type(caught.value) is ServiceError
+        assert type(caught.value) is NotUnderstoodError
         assert caught.value.status is None
     with pytest.raises(errors.ReplyLostError):  # so that it is looked for: it may have arrived
         to().call("POST", "v1beta/tunedModels", body={})

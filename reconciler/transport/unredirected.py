@@ -7,6 +7,8 @@ from typing import Any
 import requests
 
 from reconciler.settings.trust import must_be_private
+from reconciler.transport.connections import BoundedAdapter
+from reconciler.transport.deadline import bounded
 
 
 class UnredirectedSession(requests.Session):
@@ -18,11 +20,29 @@ class UnredirectedSession(requests.Session):
         return None
 
 
+TOKEN_SECONDS = 60.0
+"""For one whole call that fetches a token."""
+
+
 class TokenSession(UnredirectedSession):
-    """For google-auth, which sends what tokens are given for: keys, refresh tokens, assertions."""
+    """For google-auth, which sends what tokens are given for: keys, refresh tokens, assertions.
+
+    Args:
+        seconds: that one whole call may take.
+    """
+
+    def __init__(self, seconds: float = TOKEN_SECONDS) -> None:
+        super().__init__()
+        self._seconds = seconds
+        for scheme in ("https://", "http://"):
+            self.mount(scheme, BoundedAdapter())
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         """Send; CredentialError where it would be readable on the way. A metadata server is only asked."""
         if request.method == "POST" or "authorization" in request.headers:
             must_be_private(request.url or "", "application default credentials")
-        return super().send(request, **kwargs)
+        with bounded(self._seconds) as call:
+            reply = super().send(request, **kwargs)
+            if call.is_over:
+                raise requests.exceptions.ReadTimeout("it did not answer in time", request=request)
+        return reply

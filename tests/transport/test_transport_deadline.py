@@ -10,10 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import requests
 
 from reconciler.errors import ReplyLostError, UnavailableError
 from reconciler.transport import Transport
 from reconciler.transport.exchange import Exchange, LostError
+from reconciler.transport.unredirected import TokenSession
 from tests.transport.test_transport_tls import one_connection, self_signed
 from tests.transport.wire import Wire, answer, refusal, vanishing
 
@@ -134,3 +136,13 @@ def test_nothing_was_sent_is_said_only_where_it_is_so(to: To) -> None:
     thread.join()
     assert "connection was refused" in caught.value.summary
     assert "Nothing was sent" not in caught.value.detail
+
+
+@pytest.mark.parametrize("drip", DRIPS)
+def test_a_token_that_never_comes_ends_in_time(wire: Wire, drip: str) -> None:
+    """What google-auth asks for is bounded too: a token endpoint whose answer trickles is given up."""
+    wire.always = DRIPS[drip]
+    began = time.monotonic()
+    with TokenSession(0.6) as session, pytest.raises(requests.RequestException):
+        session.get(f"{wire.url}/token", timeout=120)
+    assert time.monotonic() - began < 3

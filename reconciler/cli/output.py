@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import click
@@ -29,10 +30,12 @@ def command(*, word: str | None, form: str, no_color: bool, **given: Any) -> Non
     chosen = Chosen(word, given)
 
     def asks(loaded: Loaded, state: State) -> set[str]:
-        """No service, where every name is in the record already."""
+        """No service, where every name is recorded; an endpoint that is named must fit all the same."""
         found = {one.address.kind for one in chosen.tried(loaded, state) if one.serving is not None}
         kinds = connect.kinds()
-        return found if any(kind in kinds and not kinds[kind].called_by_name for kind in found) else set()
+        asked = any(kind in kinds and not kinds[kind].called_by_name for kind in found)
+        named = given["emulator"] or loaded.stack.endpoint or os.environ.get("GOOGLE_GEMINI_BASE_URL")
+        return found if asked or named else set()
 
     with connect.operation("output", chosen.options, models=False, asks=asks) as run:
         state = run.state()

@@ -23,7 +23,7 @@ WAIT, APPLY = "wait", "apply"
 class Started:
     """A call was accepted and goes on at the service (a training), or is about to be made.
 
-    `operation` is one of create, adopt, update, permissions, check, promote, delete, wait.
+    `operation` is one of create, adopt, update, permissions, check, promote, delete, wait, move.
     """
 
     address: Address

@@ -179,6 +179,9 @@ class Desired:
         permissions: None when not managed, () for none at all.
         id: the pinned id, or None.
         file, line: where the document begins.
+        moved_from: the address that it had before, None for none.
+        manifest: path of its file relative to the git root (else to the working directory), as records
+            keep it; "" where nobody asked.
         digest: SHA-256 of the manifest document as parsed (without its data), binds saved plans.
         places: path to (line, column), to point errors that only the service can find.
     """
@@ -191,6 +194,8 @@ class Desired:
     labels: Mapping[str, str] = field(default_factory=dict)
     lifecycle: Lifecycle = Lifecycle()
     checks: tuple[Check, ...] = ()
+    moved_from: Address | None = None
+    manifest: str = ""
     file: str = ""
     line: int = 0
     digest: str = ""

@@ -25,7 +25,7 @@ from reconciler.manifests import Loaded, read_examples
 from reconciler.model import BASE_MODEL, LAG_SECONDS, Address, DataSet, Desired
 from reconciler.plan.binding import verify
 from reconciler.plan.drift import selected_drift
-from reconciler.plan.make import make_plan, make_world
+from reconciler.plan.make import make_world, plan_and_world
 from reconciler.plan.resume import resumable
 from reconciler.plan.selection import Known, without_labels
 from reconciler.plan.values import Context, Drift, Inputs, Plan
@@ -99,15 +99,15 @@ class Operation:
         gone = [(want, one) for want in wants for one in want.data if not one.digest]
         if gone:
             raise ManifestError(_not_there(want, one) for want, one in gone)
-        plan = make_plan(world)
+        plan, decided = plan_and_world(world)
         if plan.trainings:
             kinds = {change.address.kind for change in plan.trainings if BASE_MODEL in (change.after or {})}
             if kinds:
                 world = replace(
                     world, observed=refresh.with_base_models(world.observed, self.providers, kinds)
                 )
-                plan = make_plan(world)
-        return plan, world
+                plan, decided = plan_and_world(world)
+        return plan, decided
 
     def world(self, state: State | None = None) -> World:
         """Everything that a decision depends on, read without the lock; `state` where it was just read.
@@ -164,6 +164,7 @@ class Operation:
             now=self.now(),
             whole=self.loaded.whole,
             lag=self.lag,
+            folders=self.loaded.folders,
         )
 
     def recheck(self, approved: Plan) -> Callable[[State], tuple[Plan, World]]:

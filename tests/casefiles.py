@@ -89,6 +89,7 @@ class Case:
             inputs=_inputs(body.get("options", {})),
             stack=_stack(body.get("stack", {})),
             whole=body.get("options", {}).get("whole", True),
+            folders=_folders(body.get("options", {})),
             context=context,
             tunable=asked,
             assumed=frozenset({worlds.KIND} if body.get("assumed") else ()),
@@ -97,7 +98,8 @@ class Case:
         )
 
     def _want(self, name: str, body: Mapping[str, Any]) -> Desired:
-        _only(body, _ATTRIBUTES | {"id", "permissions", "lifecycle", "checks", "labels", "line"})
+        _only(body, _ATTRIBUTES | {"id", "permissions", "lifecycle", "checks", "labels", "line",
+                                   "moved_from", "manifest"})  # fmt: skip
         return worlds.want(
             name,
             body.get("data", "one"),
@@ -108,16 +110,19 @@ class Case:
             lifecycle=_lifecycle(body.get("lifecycle", {})),
             checks=tuple(Check(*pair) for pair in body.get("checks", ())),
             line=body.get("line", 1),
+            moved_from=worlds.address(body["moved_from"]) if "moved_from" in body else None,
+            manifest=body.get("manifest", ""),
         )
 
     def _record(self, name: str, body: Mapping[str, Any]) -> Record:
-        _only(body, {"serving", "candidate", "deposed", "prevent_destroy"})
+        _only(body, {"serving", "candidate", "deposed", "prevent_destroy", "manifest"})
         return Record(
             worlds.address(name),
             self._model(body.get("serving"), worlds.model),
             self._model(body.get("candidate"), worlds.candidate),
             tuple(found for one in body.get("deposed", ()) if (found := self._model(one, worlds.model))),
             prevent_destroy=body.get("prevent_destroy", False),
+            manifest=body.get("manifest", ""),
         )
 
     def _model(self, body: Mapping[str, Any] | str | None, make: Any) -> Model | None:
@@ -143,6 +148,8 @@ class Case:
             started=body.get("started", made.started),
             source=str(made.sent.get("base_model", made.sent.get(PARENT, ""))),
         )
+        if body.get("assumed"):
+            made = replace(made, data=tuple(replace(one, assumed=True) for one in made.data))
         if body.get("data") == "unknown":
             made = replace(made, data=())
         if body.get("status") == "pending":
@@ -234,7 +241,7 @@ def _lifecycle(body: Mapping[str, Any]) -> Lifecycle:
 
 def _inputs(body: Mapping[str, Any]) -> Inputs:
     _only(body, {"targets", "excludes", "replace", "retry_failed", "destroy", "max_trainings", "max_deletes",
-                 "whole"})  # fmt: skip
+                 "whole", "folders"})  # fmt: skip
     return Inputs(
         targets=tuple(body.get("targets", ())),
         excludes=tuple(body.get("excludes", ())),
@@ -243,6 +250,10 @@ def _inputs(body: Mapping[str, Any]) -> Inputs:
         destroy=body.get("destroy", False),
         guards=Guards(body.get("max_trainings"), body.get("max_deletes")),
     )
+
+
+def _folders(body: Mapping[str, Any]) -> tuple[str, ...] | None:
+    return tuple(body["folders"]) if "folders" in body else None
 
 
 def _stack(body: Mapping[str, Any]) -> Stack:

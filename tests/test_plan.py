@@ -23,8 +23,8 @@ from reconciler.plan.generations import first_free
 from reconciler.plan.make import make_plan, make_world
 from reconciler.plan.selection import matches
 from reconciler.plan.values import TRAININGS, Action, Bill, Change, Inputs, Plan, Reason
-from reconciler.plan.world import World
-from reconciler.state import Record
+from reconciler.plan.world import World, replacement_reasons
+from reconciler.state import Record, State
 from tests import worlds
 from tests.casefiles import Case, cases, field_text, permission_text
 
@@ -70,7 +70,7 @@ def paired(plan: Plan, case: Case) -> list[tuple[Change, Mapping[str, Any]]]:
 
 
 ALWAYS = {"fields": [], "data": [], "permissions": [], "notes": [], "keep": "", "deposed": "", "flags": [],
-          "verdict": ""}  # fmt: skip
+          "verdict": "", "previous": ""}  # fmt: skip
 """What a case does not mention must not be there."""
 
 
@@ -108,6 +108,7 @@ def shown(change: Change, expected: Mapping[str, Any]) -> dict[str, Any]:
         "generation": change.generation,
         "source": change.source,
         "parent": change.parent.name if change.parent else None,
+        "previous": change.previous.name if change.previous else "",
         "status": str(change.status or ""),
         "error": change.error,
         "verdict": str(change.verdict),
@@ -149,6 +150,8 @@ def intent(record: Record | None) -> dict[str, Any] | None:
         found["deposed"] = [one.id for one in record.deposed]
     if record.prevent_destroy:
         found["prevent_destroy"] = "true"
+    if record.manifest:
+        found["manifest"] = record.manifest
     return found
 
 
@@ -230,6 +233,12 @@ def test_changes_are_told_apart_and_well_named(world: World) -> None:
             assert change.intent is None
 
 
+def committed(state: State, plan: Plan) -> State:
+    """The state after the first write of an apply: every intent, and no record under a name that it left."""
+    left = [Record(one.previous) for one in plan.changes if one.previous is not None]
+    return state.put(*left, *(one.intent for one in plan.changes if one.intent is not None))
+
+
 @slow
 @given(worlds.worlds(options=UNBOUNDED, tunable=False))
 def test_recording_the_intents_again_and_again_trains_nothing_twice(world: World) -> None:
@@ -237,7 +246,7 @@ def test_recording_the_intents_again_and_again_trains_nothing_twice(world: World
     plan = try_plan(world)
     if plan is None:
         return
-    state = world.state.put(*(one.intent for one in plan.changes if one.intent is not None))
+    state = committed(world.state, plan)
     again = try_plan(replace(world, state=state))
     assert again is not None
     once = {change.address: change.id for change in plan.trainings}
@@ -253,14 +262,41 @@ def test_a_second_plan_after_recording_is_settled(world: World) -> None:
     plan = try_plan(world)
     if plan is None:
         return
-    state = world.state.put(*(one.intent for one in plan.changes if one.intent is not None))
+    state = committed(world.state, plan)
     second = make_plan(replace(world, state=state))
-    third_state = state.put(*(one.intent for one in second.changes if one.intent is not None))
+    third_state = committed(state, second)
     third = make_plan(replace(world, state=third_state))
     assert [(one.key, one.action, one.id) for one in third.changes] == [
         (one.key, Action.NO_OP if one.action is Action.RECORD else one.action, one.id)
         for one in second.changes
     ]
+
+
+@slow
+@given(worlds.worlds(options=UNBOUNDED))
+def test_nothing_that_serves_goes_for_a_twin_that_does_not_serve_yet(world: World) -> None:
+    """Whatever is renamed: no undeclared model is deleted while its very training is to be paid again."""
+    plan = try_plan(world)
+    if plan is None:
+        return
+    started = [one for one in plan.trainings if not one.serving]
+    for gone in plan.changes:
+        record = world.state.resources.get(gone.address)
+        if gone.action is not Action.DELETE or gone.address in world.desired or gone.deposed:
+            continue
+        assert record is not None
+        if record.serving is None or gone.id != record.serving.id:
+            continue
+        for change in started:
+            want = world.desired[change.address]
+            fields, data = replacement_reasons(
+                replace(want, id=None),
+                change.after or {},
+                record.serving,
+                world.live(gone.address, gone.id),
+                world.kind(gone.address),
+            )
+            assert fields or data, f"{gone.id} is deleted, and {change.id} is the same training"
 
 
 @slow

@@ -106,6 +106,7 @@ def world(
     inputs: Inputs | None = None,
     stack: Stack | None = None,
     whole: bool = True,
+    folders: tuple[str, ...] | None = None,
     **observed: Any,
 ) -> World:
     """A world as a command would gather it."""
@@ -118,6 +119,7 @@ def world(
         inputs=inputs or Inputs(),
         now=NOW,
         whole=whole,
+        folders=folders,
     )
 
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 
 from reconciler.apply.steps import WATCHING, Step, Task, steps_of
 from reconciler.identity import GENERATIONS
 from reconciler.model import Address
-from reconciler.plan.values import Plan
+from reconciler.plan.values import Change, Plan
 from reconciler.plan.world import World, new_model
 from reconciler.providers import Providers
 from reconciler.state import Model, Record, State
@@ -40,7 +41,7 @@ class Ledger:
             if (steps := steps_of(change))
         }
         for task in self.tasks.values():
-            known = self.recorded(task.change.address).models
+            known = self._before(task.change).models
             task.attempted = any(model.id == task.id and model.pending for model in known)
         self._open = list(self.tasks.values())
 
@@ -74,6 +75,12 @@ class Ledger:
         """As it was last committed."""
         return self.state.resources.get(address) or Record(address)
 
+    def _before(self, change: Change) -> Record:
+        """The record that a change starts from, under the address that it has from now on."""
+        if change.previous is None or change.previous not in self.state.resources:
+            return self.recorded(change.address)
+        return replace(self.recorded(change.previous), address=change.address)
+
     def intend(self) -> None:
         """Note what is to be begun, before any call.
 
@@ -84,10 +91,12 @@ class Ledger:
         for change in self._plan.changes:
             if change.intent is None:
                 continue
+            if change.previous is not None:  # one write: it has an address at any time
+                self.note([Record(change.previous), self._before(change)])
             task = self.tasks.get(change.key)
             waits = task is not None and task.next is Step.DELETE_FIRST and self.source(task) is None
             if task is not None and waits and addresses[change.address] == 1:
-                task.held = self.recorded(change.address), change.intent
+                task.held = self._before(change), change.intent
             else:
                 self.note([change.intent])
 

@@ -15,7 +15,16 @@ from reconciler.apply.polling import Polling
 from reconciler.apply.steps import Step, Task, resume_of
 from reconciler.apply.work import Work
 from reconciler.errors import StoppedError
-from reconciler.events import APPLY, INTERRUPT, NO_WAIT, TIMEOUT, Detached, Event, Skipped
+from reconciler.events import (
+    APPLY,
+    INTERRUPT,
+    NO_WAIT,
+    TIMEOUT,
+    Completed,
+    Detached,
+    Event,
+    Skipped,
+)
 from reconciler.plan.values import Action, Plan
 from reconciler.plan.world import World
 from reconciler.providers import Providers
@@ -159,6 +168,8 @@ class _Run:
 def _without_calls(plan: Plan) -> Iterator[Event]:
     """What the intents alone have settled, and what nothing is done about."""
     for change in plan.changes:
+        if change.previous is not None:
+            yield Completed(change.address, "move", change.id, detail=f"it was {change.previous}")
         if change.action is Action.FAILED and change.id:
             yield training_failed(change.address, change.id, change.error)
         elif change.action is Action.FAILED:  # what it is tuned from failed, or it is not understood

@@ -71,7 +71,7 @@ def steps_of(change: Change) -> list[Step]:
             return [Step.DELETE]
         case Action.FORGET:
             return [Step.FORGET]
-        case Action.NO_OP | Action.RECORD | Action.FAILED:
+        case Action.NO_OP | Action.RECORD | Action.MOVE | Action.FAILED:
             return []
 
 

@@ -130,7 +130,10 @@ def manifests(options: Options, environ: Mapping[str, str], *, models: bool = Tr
     if not models:
         loaded = load_settings(paths, kinds=kinds(), variables=values, selecting=options.selecting)
         return loaded, inputs
-    return load(paths, kinds=kinds(), variables=values, allow_empty=not options.need), inputs
+    loaded = load(paths, kinds=kinds(), variables=values, allow_empty=not options.need)
+    if inputs.destroy and paths == (DEFAULT_PATH,):
+        loaded = replace(loaded, folders=None)  # all that is recorded was asked for
+    return loaded, inputs
 
 
 def every_kind(loaded: Loaded, state: State) -> set[str]:

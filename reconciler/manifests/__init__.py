@@ -28,6 +28,8 @@ class Loaded:
         whole: every path was a folder, so what is not here is not wanted; else the paths only select.
         files: the manifest files that were read.
         warnings: what works, but probably not as meant.
+        folders: those that were given, relative to the git root (else to the working directory): what was
+            declared elsewhere is not ours to delete. None where nobody asks.
     """
 
     desired: tuple[Desired, ...]
@@ -35,6 +37,7 @@ class Loaded:
     whole: bool
     files: tuple[str, ...]
     warnings: tuple[Diagnostic, ...] = ()
+    folders: tuple[str, ...] | None = None
 
 
 def load(

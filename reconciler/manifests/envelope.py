@@ -49,13 +49,27 @@ LabelValue = Annotated[
 ]
 
 
+FormerName = Annotated[
+    str,
+    matching(
+        r"(?:[A-Za-z]+/)?[a-z0-9-]{1,31}",
+        "is not an address",
+        "Write NAME or KIND/NAME, as it was before.",
+    ),
+]
+
+
 class Metadata(Declared):
-    """Who it is: the name is half of its address; id pins the tunedModelId; labels are ours alone."""
+    """Who it is: the name is half of its address; id pins the tunedModelId; labels are ours alone.
+
+    moved_from is the address that it had before it was renamed: its record, and its model, are taken over.
+    """
 
     HINTS: ClassVar = {"annotations": "Use labels.", "namespace": "There are none; use labels."}
 
     name: Name
     id: ModelId | None = None
+    moved_from: FormerName | None = None
     labels: dict[LabelKey, LabelValue] = Field(default_factory=dict)
 
 

@@ -29,6 +29,7 @@ from reconciler.manifests.references import check_references
 from reconciler.manifests.rules import check_lifecycle_fields
 from reconciler.manifests.scalars import described
 from reconciler.manifests.stack import StackManifest
+from reconciler.manifests.trees import Trees
 from reconciler.model import Address, Desired, Stack
 
 if TYPE_CHECKING:
@@ -128,7 +129,8 @@ def _load(
         files.extend({one.file: None for one in near})
     stack = _stack([one for one in documents if one.kind == STACK], kinds, variables, problems)
     values = {**stack.variables, **variables}
-    reader = ModelReader(kinds, stack, problems)
+    trees = Trees(paths)
+    reader = ModelReader(kinds, stack, problems, trees)
     desired: list[Desired] = []
     for document in documents:
         if document.kind == STACK:
@@ -145,6 +147,7 @@ def _load(
         stack=stack,
         whole=whole,
         files=tuple(files),
+        folders=trees.folders,
         warnings=problems.warnings,
     )
 

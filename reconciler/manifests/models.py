@@ -26,6 +26,7 @@ from reconciler.manifests.rules import (
     check_pinning,
 )
 from reconciler.manifests.spelling import spelled_path
+from reconciler.manifests.trees import Trees
 from reconciler.model import Address, Attributes, Desired, Lifecycle, Stack, Value
 
 _BESIDE = "metadata."
@@ -39,11 +40,12 @@ class ModelReader:
         seen: every model that has a name, sound or not.
     """
 
-    def __init__(self, kinds: Mapping[str, Kind], stack: Stack, problems: Problems) -> None:
+    def __init__(self, kinds: Mapping[str, Kind], stack: Stack, problems: Problems, trees: Trees) -> None:
         self.seen: list[Seen] = []
         self._kinds = kinds
         self._fields = {name: tuple(kind.fields.values()) for name, kind in kinds.items()}
         self._stack = stack
+        self._trees = trees
         self._problems = problems
         self._data = DataSets(problems)
 
@@ -90,6 +92,8 @@ class ModelReader:
             labels=declared.metadata.labels,
             lifecycle=lifecycle,
             checks=tuple(one.to_model() for one in declared.checks),
+            moved_from=seen.moved_from,
+            manifest=self._trees.path_of(file),
             file=file,
             line=document.place.line or 0,
             places=places,
@@ -122,7 +126,20 @@ def _seen(body: YamlMap, form: Form, document: Document) -> Seen | None:
         id_place=place(id_path),
         parent=address,
         parent_place=place(parent_path),
+        moved_from=_former(body),
+        moved_from_place=place(["metadata", "moved_from"]),
     )
+
+
+def _former(body: YamlMap) -> Address | None:
+    """The address that it had before; what is none is told by the type of the field."""
+    former = value_at(body, ["metadata", "moved_from"])
+    if not isinstance(former, str) or not former:
+        return None
+    try:
+        return Address.parse(former if "/" in former else f"{body['kind']}/{former}")
+    except ValueError:
+        return None
 
 
 def _attributes(declared: Any, kind: Kind) -> Attributes:
@@ -149,7 +166,7 @@ def _places(body: YamlMap, attributes: Attributes, kind: Kind) -> dict[str, tupl
         mark = locate(body, spelled_path(body, where), of_key=path == kind.data_field)
         if mark is not None:
             places[path] = mark
-    for path in ("metadata.id", "permissions"):
+    for path in ("metadata.id", "metadata.moved_from", "permissions"):
         mark = locate(body, path.split("."))
         if value_at(body, path.split(".")) is not None and mark is not None:
             places[path] = mark
@@ -171,6 +188,7 @@ def _digest(desired: Desired) -> str:
         "attributes": desired.attributes,
         "permissions": None if permissions is None else sorted(map(str, permissions)),
         "id": desired.id,
+        **({"moved_from": str(desired.moved_from)} if desired.moved_from else {}),
         "labels": desired.labels,
         "lifecycle": {
             "prevent_destroy": lifecycle.prevent_destroy,

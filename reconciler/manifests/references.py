@@ -18,6 +18,7 @@ class Seen:
         place: where its name stands.
         id: the pinned id, "" if none, and where it stands.
         parent: the manifest that it is tuned from, None if none, and where that stands.
+        moved_from: the address that it had before, None if none, and where that stands.
     """
 
     address: Address
@@ -26,6 +27,8 @@ class Seen:
     id_place: Place
     parent: Address | None
     parent_place: Place
+    moved_from: Address | None
+    moved_from_place: Place
 
 
 def check_references(seen: Sequence[Seen], problems: Problems, *, whole: bool) -> None:
@@ -62,7 +65,33 @@ def check_references(seen: Sequence[Seen], problems: Problems, *, whole: bool) -
                 else "Declare it, or name a live model by its resource name.",
                 address=str(one.address),
             )
+    _check_moves(first, problems)
     _check_circles(first, problems)
+
+
+def _check_moves(first: dict[Address, Seen], problems: Problems) -> None:
+    """Note a former address that cannot be one: of another kind, declared still, or taken twice."""
+    takers: dict[Address, Seen] = {}
+    for one in first.values():
+        former = one.moved_from
+        if former is None:
+            continue
+        taker = takers.setdefault(former, one)
+        if former == one.address:
+            problem, advice = f"{former} is its own name", "Remove the line."
+        elif former.kind != one.address.kind:
+            problem = f"{former} is of another kind, and cannot become {one.address}"
+            advice = "The kind says which service a model lives in: remove the line."
+        elif former in first:
+            problem = f"{former} is declared still, at {first[former].place}"
+            advice = f"Remove that manifest, or this line: one record cannot be {former} and {one.address}."
+        elif taker is not one:
+            problem = f"{former} became {taker.address} already, at {taker.moved_from_place}"
+            advice = f"One record cannot be {taker.address} and {one.address}: remove one of the two lines."
+        else:
+            continue
+        summary = f"metadata.moved_from: {problem}"
+        problems.error(one.moved_from_place, summary, advice, address=str(one.address))
 
 
 def _check_circles(first: dict[Address, Seen], problems: Problems) -> None:

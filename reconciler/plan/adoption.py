@@ -20,7 +20,7 @@ def imported(world: World, want: Desired, live: Live) -> Record:
     Raises:
         PlanError: the address or the model is recorded already, the model failed, or is another.
     """
-    record = world.state.resources.get(want.address, Record(want.address))
+    record = world.state.resources.get(want.address, Record(want.address, manifest=want.manifest))
     for other in world.state.resources.values():
         if other.address.kind == want.address.kind and any(one.id == live.id for one in other.models):
             raise PlanError(

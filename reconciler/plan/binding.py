@@ -28,6 +28,7 @@ _CONTINUED = {
     Action.COMPLETE: {Action.NO_OP, Action.RECORD, Action.UPDATE},
     Action.UPDATE: {Action.NO_OP, Action.RECORD},
     Action.DELETE: {Action.FORGET},
+    Action.MOVE: {Action.NO_OP, Action.RECORD},
 }
 """What a decision may have become by progress alone."""
 

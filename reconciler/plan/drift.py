@@ -12,6 +12,7 @@ from datetime import date
 from reconciler import diff
 from reconciler.identity import is_generation_of
 from reconciler.model import BASE_MODEL, Address, IgnoredDrift, Live, Status
+from reconciler.plan.generations import ids_of
 from reconciler.plan.training import not_documented
 from reconciler.plan.values import Drift, DriftClass, PermissionChange
 from reconciler.plan.wanted import NOT_SHOWN_YET
@@ -150,6 +151,12 @@ def _retired(world: World, address: Address, model: Model, live: Live) -> list[D
     ]
 
 
+def _ids_of(world: World, address: Address) -> frozenset[str]:
+    """Every id that what is declared there may have."""
+    want = world.desired.get(address)
+    return frozenset() if want is None else ids_of(world, want)
+
+
 def _unmanaged(world: World, own: frozenset[tuple[str, str]]) -> list[Drift]:
     recorded = {
         (address.kind, model.id)
@@ -161,7 +168,9 @@ def _unmanaged(world: World, own: frozenset[tuple[str, str]]) -> list[Drift]:
     for kind, id in sorted(own - recorded):
         live = world.observed.live.get(kind, {}).get(id)
         stem = id.rpartition("-")[0]
-        ours = stem in names and is_generation_of(stem, id)
+        ours = id in _ids_of(world, Address(kind, stem))
+        if not ours and stem in names and is_generation_of(stem, id):
+            continue  # a name alone says neither that it is ours nor that it is nobody's
         found.append(
             Drift(
                 None,

@@ -6,16 +6,23 @@ those that formula 1 gave to what means the same (design 2.5), so that no upgrad
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
 
 from reconciler import diff
 from reconciler.identity import FORMULA, is_generation_of
-from reconciler.model import Attributes, Live, Status
+from reconciler.model import Address, Attributes, Desired, Live, Status
+from reconciler.plan.moves import resolved
 from reconciler.plan.values import Action, Change, Reason
 from reconciler.plan.wanted import Decision, Wanted, finish, found
+from reconciler.plan.world import World
 from reconciler.state import Model, Record
+
+EARLIER = "possibly an earlier generation, not recorded"
+NOT_OURS = "same name, not known to be ours; not touched"
+"""What to say of a live model that has the name of a declared one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +83,73 @@ def generation_notes(wanted: Wanted, record: Record) -> tuple[str, ...]:
     """Live models that look like other trainings of this name and are not recorded, by `record` neither."""
     address, world = wanted.want.address, wanted.world
     known = {model.id for model in (*wanted.record.models, *record.models)}
-    ids = world.stems.get(address.kind, {}).get(address.name, ())
+    ids = [
+        id
+        for id in world.stems.get(address.kind, {}).get(address.name, ())
+        if is_generation_of(address.name, id) and id not in known
+    ]
+    every = every_identity(world, wanted.want, wanted.source) if ids else ()
+    ours = {one.id for one in every}
     return tuple(
-        f"possibly an earlier generation, not recorded: {live.name} ({live.status})"
+        f"{EARLIER if id in ours else NOT_OURS}: {live.name} ({live.status})"
         for id in ids
-        if is_generation_of(address.name, id) and id not in known and (live := world.live(address, id))
+        if (live := world.live(address, id))
     )
+
+
+def renamed(wanted: Wanted) -> tuple[Generation, Live] | None:
+    """A live model of this very training under another name, which nobody has recorded or claims by its own.
+
+    Its id ends in one of our digests. In a named Stack that proves whose it is; without one, only the name
+    that the manifest had before is looked under.
+    """
+    world, want = wanted.world, wanted.want
+    suffixes = world.suffixes.get(want.address.kind)
+    if not suffixes or want.id or wanted.record.models or not (world.stack.name or want.moved_from):
+        return None
+    found = [
+        (replace(one, id=id, live=live), live)
+        for one in every_identity(world, want, wanted.source)
+        for id in suffixes.get(one.id.rpartition("-")[2], ())
+        if _may_be_renamed(wanted, id)
+        and (live := world.live(want.address, id))
+        and (one.formula == FORMULA or not unlike(wanted, live))
+    ]
+    return usable(found)
+
+
+def _may_be_renamed(wanted: Wanted, id: str) -> bool:
+    world, want = wanted.world, wanted.want
+    name = id.rpartition("-")[0]
+    if not world.stack.name:
+        return want.moved_from is not None and name == want.moved_from.name
+    other = world.desired.get(Address(want.address.kind, name))
+    return other is None or id not in ids_of(world, other)
+
+
+def ids_of(world: World, want: Desired) -> frozenset[str]:
+    """Every id that a training of what is declared may have, whatever its generation; none where unknown."""
+    attributes = resolved(world, want, world.state.resources)
+    if attributes is None:
+        return frozenset()
+    fields = world.kind(want.address).fields
+    source = next(str(attributes[path]) for path in attributes if fields[path].role == "source")
+    return frozenset(one.id for one in every_identity(world, want, source))
+
+
+def every_identity(world: World, want: Desired, source: str) -> Iterator[Generation]:
+    """Every id and digest that what is declared may have, of either formula, whatever is live."""
+    for number, id, digest in world.generations(want, source):
+        yield Generation(number, id, digest, None)
+    for number, id, digest in world.former(want, source):
+        yield Generation(number, id, digest, None, 1)
+
+
+def adopt_renamed(wanted: Wanted, one: Generation, live: Live, record: Record) -> Decision:
+    """It was trained under another name, and its id says that it is this training."""
+    decision = adopt(wanted, one, live, [], record)
+    note = "it was trained under another name: its id ends in the digest of this training"
+    return Decision([replace(change, notes=(note, *change.notes)) for change in decision.changes])
 
 
 def failures(wanted: Wanted, generations: list[tuple[Generation, Live]]) -> tuple[Model, ...]:

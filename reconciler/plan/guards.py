@@ -107,7 +107,10 @@ def contested(world: World, plan: Plan) -> list[Diagnostic]:
             errors.append(
                 Diagnostic(
                     f"{address} and {claimed[key]} would both be {change.id}",
-                    "Give one of them another metadata.id",
+                    "Give one of them another metadata.id"
+                    if change.action in TRAININGS
+                    else "They declare the same training, and one model cannot be both: say whose it is with "
+                    f"metadata.import: {change.id}",
                     change.file or None,
                     change.line or None,
                     address=str(address),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import datetime
 
@@ -12,9 +13,10 @@ from reconciler.model import LAG_SECONDS, Address, Desired, Stack
 from reconciler.plan import guards
 from reconciler.plan.binding import bind
 from reconciler.plan.drift import find_drift
+from reconciler.plan.moves import find_moves, move, moved
 from reconciler.plan.selection import matches, unknown, without_labels
 from reconciler.plan.table import decide
-from reconciler.plan.undeclared import undeclared
+from reconciler.plan.undeclared import kept_for, undeclared
 from reconciler.plan.values import Action, Change, DriftClass, Inputs, Plan, Reason
 from reconciler.plan.wanted import Decision, Wanted
 from reconciler.plan.world import Observed, World
@@ -34,9 +36,11 @@ def make_world(
     now: datetime,
     whole: bool,
     lag: float = LAG_SECONDS,
+    folders: tuple[str, ...] | None = None,
 ) -> World:
     """Gather what a plan depends on into one value; the order of what comes in means nothing."""
     stems = {kind: _stems(observed.live.get(kind, {})) for kind in {*kinds, *observed.live}}
+    recorded = {model.id for record in state.resources.values() for model in record.models}
     return World(
         desired={want.address: want for want in sorted(desired, key=lambda one: one.address)},
         observed=observed,
@@ -47,7 +51,9 @@ def make_world(
         now=now,
         whole=whole,
         stems=stems,
+        suffixes={kind: _suffixes(one, recorded) for kind, one in stems.items()},
         lag=lag,
+        folders=folders,
     )
 
 
@@ -59,18 +65,38 @@ def _stems(ids: Iterable[str]) -> dict[str, tuple[str, ...]]:
     return {stem: tuple(sorted(several)) for stem, several in found.items()}
 
 
+def _suffixes(stems: Mapping[str, Iterable[str]], recorded: AbstractSet[str]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, list[str]] = {}
+    for ids in stems.values():
+        for id in ids:
+            if id in recorded:
+                continue
+            found.setdefault(id[1 - _SUFFIX :], []).append(id)
+    return {suffix: tuple(several) for suffix, several in found.items()}
+
+
 def make_plan(world: World) -> Plan:
     """Decide. Total and pure.
 
     Raises:
         PlanError: conflicts, refusals and exceeded guards, all of them at once where they are of a kind.
     """
+    return plan_and_world(world)[0]
+
+
+def plan_and_world(world: World) -> tuple[Plan, World]:
+    """The plan, and the world that it is about: as it was read, with moved records where they belong.
+
+    Raises:
+        PlanError: see `make_plan`.
+    """
     planner = Planner(world)
+    world = planner.world
     changes: list[Change] = []
     errors = planner.unknown()
     for address in sorted(world.desired.keys() | world.state.resources.keys()):
         decision = planner.decide(address)
-        changes += decision.changes
+        changes += (planner.relocated(change) for change in decision.changes)
         errors += decision.errors
     plan = Plan(
         changes=tuple(changes),
@@ -88,27 +114,38 @@ def make_plan(world: World) -> Plan:
     guards.check(plan, world)
     note = without_labels(world.known, (*world.inputs.targets, *world.inputs.excludes))
     # What waits for promotion is a change of the plan's own.
-    drift = [one for one in find_drift(world) if one.drift_class is not DriftClass.UNPROMOTED]
-    return replace(
+    drift = [one for one in find_drift(planner.read) if one.drift_class is not DriftClass.UNPROMOTED]
+    plan = replace(
         plan,
         bindings=bind(world, plan.changes),
         drift=tuple(one for one in drift if one.address in planner.selected),
         notes=(note,) if note else (),
     )
+    return plan, world
 
 
 class Planner:
     """Decides each address once, a parent when its child first asks."""
 
     def __init__(self, world: World) -> None:
-        self.world = world
+        self.read = self.world = world
         self.decisions: dict[Address, Decision] = {}
         self.selected = self._select()
+        self.moves = find_moves(world, self.selected)
+        self.world = moved(world, self.moves)
 
     def unknown(self) -> list[Diagnostic]:
         """What --target, --exclude or --replace name that does not exist: a slip trains the wrong one."""
         inputs = self.world.inputs
-        return unknown(self.world.known, (*inputs.targets, *inputs.excludes, *inputs.replace))
+        return unknown(self.read.known, (*inputs.targets, *inputs.excludes, *inputs.replace))
+
+    def relocated(self, change: Change) -> Change:
+        """The change, saying that the record comes from another address, where it does."""
+        old = self.moves.pairs.get(change.address)
+        if old is None or change.deposed:
+            return change
+        record = self.world.state.resources[change.address]
+        return move(change, old, record, inferred=change.address in self.moves.inferred)
 
     def decide(self, address: Address) -> Decision:
         """The decision on one address; an empty one when it is not selected."""
@@ -158,6 +195,8 @@ class Planner:
         record = world.state.resources.get(address, Record(address))
         if address not in self.selected:
             return Decision()
+        if address in self.moves.errors:
+            return Decision(errors=[self.moves.errors[address]])
         if address.kind not in world.kinds:
             known = ", ".join(sorted(world.kinds))
             message = f"{address}: this version knows no kind {address.kind} (it knows {known})"
@@ -166,11 +205,19 @@ class Planner:
         if world.inputs.destroy and (world.whole or want is not None):
             return Decision() if record.empty else undeclared(world, record, Reason.DESTROY, want)
         if want is None:
-            return undeclared(world, record, Reason.NOT_DECLARED) if world.whole else Decision()
+            return self._undeclared(record)
         wanted = self._wanted(want, record)
         if isinstance(wanted, Decision):
             return wanted
         return decide(wanted)
+
+    def _undeclared(self, record: Record) -> Decision:
+        if not self.world.whole or record.address in self.moves.reserved:
+            return Decision()
+        twin = self.moves.twins.get(record.address)
+        if twin is not None and record.serving is not None and not self.world.is_elsewhere(record):
+            return kept_for(record, record.serving, twin)
+        return undeclared(self.world, record, Reason.NOT_DECLARED)
 
     def _wanted(self, want: Desired, record: Record) -> Wanted | Decision:
         """With its source model resolved; a Decision when that cannot be."""
@@ -187,7 +234,8 @@ class Planner:
             attributes[path] = source
             parent = None if serves else parent
         forced = _matches(want, self.world.inputs.replace)
-        return Wanted(self.world, want, record, kind, attributes, source, parent, forced)
+        doubt = self.moves.doubts.get(want.address)
+        return Wanted(self.world, want, record, kind, attributes, source, parent, forced, doubt)
 
     def _parent(self, want: Desired, parent: Address) -> tuple[str, bool] | Decision:
         """(what names the parent in an identity, whether it serves already)."""
@@ -199,7 +247,7 @@ class Planner:
             if change.action is Action.FAILED and not change.serving:
                 return Decision([_blocked(want, parent)])
             if change.action not in {Action.FAILED, Action.DELETE, Action.FORGET}:
-                serves = change.action in {Action.UPDATE, Action.RECORD}
+                serves = change.action in {Action.UPDATE, Action.RECORD, Action.MOVE}
                 return kind.reference(change.id), serves
         leaves = bool(changes) and changes[0].action in {Action.DELETE, Action.FORGET}
         if record is not None and record.serving is not None and not leaves:

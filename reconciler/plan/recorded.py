@@ -16,7 +16,7 @@ from reconciler.plan.wanted import (
     about,
     finish,
     permission_updates,
-    protected,
+    renewed,
     repeated,
     serves,
     unless_same,
@@ -32,7 +32,7 @@ def create_again(wanted: Wanted, candidate: Model) -> Decision:
     if candidate.has_no_room:
         reason = Reason.NO_ROOM
     again = repeated(wanted, candidate)
-    return start(wanted, again, reason, replace(protected(wanted, wanted.record), candidate=again))
+    return start(wanted, again, reason, replace(renewed(wanted, wanted.record), candidate=again))
 
 
 def create_anew(wanted: Wanted, serving: Model) -> Decision:
@@ -66,7 +66,7 @@ def _go_on(wanted: Wanted, candidate: Model, live: Live | None, action: Action, 
         name=live.name,
         approved=candidate.approved and approval(wanted.want, wanted.attributes),
     )
-    intent = unless_same(wanted, replace(protected(wanted, wanted.record), candidate=known))
+    intent = unless_same(wanted, replace(renewed(wanted, wanted.record), candidate=known))
     return Decision([finish(wanted, action, reason, model=known, live=live, record=intent)])
 
 
@@ -104,7 +104,7 @@ def keep(wanted: Wanted, serving: Model, live: Live) -> Decision:
         data=serving.data or recorded_data(wanted.want, assumed=True),
         permissions=serving.permissions if permissions else declared,
     )
-    record = protected(wanted, replace(_without_candidate(wanted), serving=settled))
+    record = renewed(wanted, replace(_without_candidate(wanted), serving=settled))
     intent = unless_same(wanted, record)
     if fields or permissions:
         action, reason = Action.UPDATE, Reason.FIELDS_DIFFER
@@ -147,7 +147,7 @@ def failed(wanted: Wanted, model: Model, live: Live) -> Decision:
         before=live.attributes,
         status=live.status,
         error=live.error or model.error or "the service gave no reason",
-        intent=unless_same(wanted, protected(wanted, record)),
+        intent=unless_same(wanted, renewed(wanted, record)),
     )
     return Decision([change])
 
@@ -170,7 +170,7 @@ def restore(wanted: Wanted, past: Model) -> Decision:
         candidate=replace(past, deposed=""),
         deposed=tuple(model for model in wanted.record.deposed if model is not past),
     )
-    record = protected(wanted, depose(wanted, record, wanted.record.candidate))
+    record = renewed(wanted, depose(wanted, record, wanted.record.candidate))
     return Decision(
         [finish(wanted, Action.RESTORE, Reason.TRAINED_BEFORE, model=past, live=live, record=record)]
     )

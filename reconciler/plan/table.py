@@ -5,6 +5,9 @@ desired  recorded            live               decision, and the function that 
 yes      no                  no                 create                                  unrecorded.train
 yes      no                  no, base retired   refused: not offered for tuning         training.refuse_base
 yes      no                  our id, not FAILED adopt: record it, train nothing         generations.adopt
+yes      no                  our digest, renamed adopt: the id has another name      generations.adopt_renamed
+yes      no, an old name's   as recorded        move: the record changes its address    moves.move
+yes      no, an old name's   which is not clear refused: says metadata.moved_from       moves.refuse
 yes      no                  our id, FAILED     recorded as deposed; the next one       generations.failures
 yes      no                  pinned, different  refused                                 pinned.refuse_other
 yes      candidate, same     no                 create, same id: the POST never came    recorded.create_again
@@ -22,6 +25,8 @@ yes      id, within the lag  404                no-op: the service shows it late
 any      any                 403                refused                                 guards.forbidden
 any      any                 not understood     this address alone is blocked           strange.block
 no       any                 yes                delete; refused when protected          undeclared.delete
+no       id; others want it  yes                kept until what declares it serves      undeclared.kept_for
+no       declared elsewhere  yes                refused: a Stack, or another state undeclared.refuse_elsewhere
 no       any                 no                 forget                                  undeclared.forget
 -        deposed             yes                delete when its time has come           deposed.changes
 no       no                  yes                not ours: never touched                 -

@@ -95,6 +95,11 @@ def _doubts(wanted: Wanted, *, unknown: bool) -> tuple[str, ...]:
     notes = [
         f"{one.shown} is not read here: its examples are not counted" for one in wanted.want.data if one.uri
     ]
+    if wanted.doubt is not None:
+        notes.append(
+            f"if it is {wanted.doubt} under a new name, nothing needs to be trained: "
+            f"metadata.moved_from: {wanted.doubt.name}"
+        )
     if unknown:
         notes.append(not_documented(wanted.source, wanted.kind, wanted.world.now.date()))
     return tuple(notes)

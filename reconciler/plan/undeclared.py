@@ -5,13 +5,28 @@ from __future__ import annotations
 from dataclasses import replace
 
 from reconciler.errors import Diagnostic
-from reconciler.model import Desired, Live
+from reconciler.model import Address, Desired, Live
 from reconciler.plan.guards import forbidden
 from reconciler.plan.strange import block
 from reconciler.plan.values import Action, Change, Reason
 from reconciler.plan.wanted import Decision, notes_on
 from reconciler.plan.world import World
 from reconciler.state import Model, Record
+
+
+def kept_for(record: Record, serving: Model, twin: Address) -> Decision:
+    """It serves the very training that `twin` declares and does not serve yet: it goes when that does."""
+    note = f"kept until {twin} serves, which declares the same training"
+    change = Change(
+        record.address,
+        Action.NO_OP,
+        Reason.TWIN,
+        id=serving.id,
+        name=serving.name,
+        serving=serving.id,
+        notes=(note,),
+    )
+    return Decision([change])
 
 
 def undeclared(world: World, record: Record, reason: Reason, want: Desired | None = None) -> Decision:
@@ -26,11 +41,35 @@ def undeclared(world: World, record: Record, reason: Reason, want: Desired | Non
     if blocked := block(world, record, None):
         return blocked
     errors = forbidden(world, record, None)
+    if want is None and world.is_elsewhere(record) and not _lives(world, record):
+        return Decision()  # its model is gone, which is for those to decide who declare it
+    if want is None and not world.may_delete(record) and _lives(world, record):
+        return refuse_elsewhere(world, record)
     there = [model for model in record.models if world.is_there(record, model)]
     living = [(model, world.live_of(record, model)) for model in there]
     protected = record.prevent_destroy or (want is not None and want.lifecycle.prevent_destroy)
     decision = delete(record, living, reason, protected=protected) if living else forget(record)
     return Decision(errors=[*errors, *decision.errors]) if errors else decision
+
+
+def _lives(world: World, record: Record) -> bool:
+    return any(world.is_there(record, model) for model in record.models)
+
+
+def refuse_elsewhere(world: World, record: Record) -> Decision:
+    """Declared outside the folders of this run, or nobody knows where, and no Stack says whose it is."""
+    address = record.address
+    here = ", ".join(world.folders or ())
+    where = f"it was declared in {record.manifest}, which is outside of {here or 'what this run reads'}"
+    if not record.manifest:
+        where = "it was recorded by a version that kept no path: it may be declared elsewhere"
+    error = Diagnostic(
+        f"{address} would be deleted, but {where}",
+        "Give the manifests a Stack (kind: Stack, with a name) if all of the state is theirs, or use another "
+        f"--state for them. To forget {address} and keep its model: reconciler state rm {address}",
+        address=str(address),
+    )
+    return Decision(errors=[error])
 
 
 def forget(record: Record) -> Decision:

@@ -9,16 +9,18 @@ from reconciler.model import Status
 from reconciler.plan.deposed import depose
 from reconciler.plan.generations import (
     adopt,
+    adopt_renamed,
     failures,
     first_free,
     former_generations_of,
     generations_of,
+    renamed,
     usable,
 )
 from reconciler.plan.pinned import pinned
 from reconciler.plan.training import start
 from reconciler.plan.values import Reason
-from reconciler.plan.wanted import Decision, Wanted, asked, protected, refuse, serves
+from reconciler.plan.wanted import Decision, Wanted, asked, refuse, renewed, serves
 from reconciler.plan.world import replacement_reasons
 from reconciler.state import Model, Record, Verdict
 
@@ -40,6 +42,8 @@ def train(wanted: Wanted, reason: Reason = Reason.NOT_LIVE) -> Decision:
     record = replace(record, deposed=(*record.deposed, *failures(wanted, unknown)))
     if not wanted.forced and (found := usable(unknown)):
         return adopt(wanted, *found, unknown, record)
+    if not wanted.forced and (other := renamed(wanted)):
+        return adopt_renamed(wanted, *other, record)
     free = first_free(generations, known, another=wanted.forced or reason is Reason.RETRY)
     if free is None:
         return refuse(
@@ -59,7 +63,7 @@ def _without_candidate(wanted: Wanted) -> Record:
     if superseded and not serves(wanted, record) and _can_serve(wanted, superseded):
         record = replace(record, serving=replace(superseded, status=Status.ACTIVE, promoted=world.timestamp))
         superseded = None
-    return protected(wanted, depose(wanted, record, superseded))
+    return renewed(wanted, depose(wanted, record, superseded))
 
 
 def _can_serve(wanted: Wanted, model: Model) -> bool:

@@ -27,6 +27,8 @@ class Action(StrEnum):
     RESTORE = "restore"
     DELETE = "delete"
     FORGET = "forget"
+    MOVE = "move"
+    """The record changes its address; nothing at the service."""
     RECORD = "record"
     """Only the record changes; nothing at the service, nothing to approve."""
     FAILED = "failed"
@@ -68,6 +70,8 @@ class Reason(StrEnum):
     GONE = "it is no longer live"
     REPLACED = "its successor serves"
     UNUSED = "it failed or was superseded, and never served"
+    RENAMED = "its manifest has a new name, and declares the training that is recorded under the old one"
+    TWIN = "what declares the same training does not serve yet"
     RECORD_ONLY = "only what is recorded changes"
 
 
@@ -155,6 +159,7 @@ class Change:
         error: the training's error, for FAILED.
         file, line: the manifest.
         delete_first: the old model under the same pinned id goes before the new one is created.
+        previous: the address that the record had before, None where it had this one.
         promote: False when the outcome of a training is only recorded, because the manifest has
             changed since it was approved.
     """
@@ -185,6 +190,7 @@ class Change:
     after_accepted: bool = False
     delete_first: bool = False
     promote: bool = True
+    previous: Address | None = None
     keep: str = ""
     notes: tuple[str, ...] = ()
     error: str = ""
@@ -199,6 +205,8 @@ class Change:
     @property
     def is_change(self) -> bool:
         """Whether there is anything to approve (or to be alarmed about)."""
+        if self.previous is not None:
+            return True
         if self.action is Action.WAIT:
             return any(change.after is not None for change in self.fields)
         return self.action not in QUIET and not (self.action is Action.FORGET and self.deposed)

@@ -26,6 +26,7 @@ class Wanted:
         source: resource name of what it is tuned from.
         parent: the address that must serve first, None when the source already does.
         forced: --replace names it.
+        doubt: an undeclared address whose model may be the same training, as far as is known.
     """
 
     world: World
@@ -36,6 +37,7 @@ class Wanted:
     source: str
     parent: Address | None = None
     forced: bool = False
+    doubt: Address | None = None
 
     def live(self, model: Model) -> Live | None:
         """The live side of a recorded model."""
@@ -134,16 +136,19 @@ def permission_updates(wanted: Wanted, live: Live) -> tuple[PermissionChange, ..
     return diff.permission_changes(live.permissions or (), wanted.want.permissions)
 
 
-def protected(wanted: Wanted, record: Record) -> Record:
-    """With today's protection, so that it outlives the manifest, and without what delete_first left."""
+def renewed(wanted: Wanted, record: Record) -> Record:
+    """With what outlives the manifest (protection, its place), and without what delete_first left."""
     protection = wanted.want.lifecycle.prevent_destroy
+    manifest = wanted.want.manifest or record.manifest
+    if (record.prevent_destroy, record.manifest) != (protection, manifest):
+        record = replace(record, prevent_destroy=protection, manifest=manifest)
     if not record.deposed:
-        return record if record.prevent_destroy == protection else replace(record, prevent_destroy=protection)
+        return record
     kept = {model.id for model in (record.serving, record.candidate) if model is not None}
     left = tuple(
         old for old in record.deposed if old.id not in kept or wanted.world.live_of(record, old) is not None
     )
-    return replace(record, prevent_destroy=protection, deposed=left)
+    return record if left == record.deposed else replace(record, deposed=left)
 
 
 def serves(wanted: Wanted, record: Record) -> Model | None:

@@ -49,6 +49,10 @@ class World:
         whole: the manifests are the whole desired set; else they only select.
         now: aware; only compared with recorded times.
         lag: seconds for which a model that was accepted may be invisible.
+        folders: those of this run, as `Record.manifest` is written; None where what was declared elsewhere
+            may go as well.
+        moved: address to the one whose record it has taken over; `state` has it there already.
+        suffixes: kind name to DIGEST8 to the live ids that end in it and are not recorded.
         stems: kind name to NAME to the live ids that look like NAME-xxxxxxxx, so that generations are
             looked for only where there can be one; a kind that is absent was not indexed. `make_world`
             indexes: other live models need another World from it.
@@ -63,7 +67,10 @@ class World:
     now: datetime
     whole: bool = True
     stems: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
+    suffixes: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
     lag: float = LAG_SECONDS
+    folders: tuple[str, ...] | None = None
+    moved: Mapping[Address, Address] = field(default_factory=dict)
 
     @property
     def known(self) -> Known:
@@ -108,6 +115,21 @@ class World:
         if model.create_time:
             return live if live.create_time == model.create_time else None
         return None if any(m.create_time == live.create_time for m in namesakes) else live
+
+    def is_elsewhere(self, record: Record) -> bool:
+        """Whether a record that no manifest of this run declares was declared outside of its folders.
+
+        Under a named Stack nothing is: who shares it shares what it declares.
+        """
+        if self.stack.name or self.folders is None or not record.manifest:
+            return False
+        parts = record.manifest.split("/")
+        return not any(one == "." or parts[: len(one.split("/"))] == one.split("/") for one in self.folders)
+
+    def may_delete(self, record: Record) -> bool:
+        """Whether an undeclared record is ours to delete: who declared it is known, and it was us."""
+        known = bool(self.stack.name or self.folders is None or record.manifest)
+        return known and not self.is_elsewhere(record)
 
     def is_unseen_yet(self, model: Model) -> bool:
         """Whether a recorded model that nobody shows was accepted, trained or promoted within the lag.

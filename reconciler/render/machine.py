@@ -17,7 +17,8 @@ configuration) are left out. All facts of ours stand under the key `reconciler`:
 
 Actions as policies look for them: a replacement is ["create", "delete"] (["delete", "create"] only under
 `lifecycle: {replace: delete_first}`); adopting is ["no-op"] with change.importing; waiting and what only
-changes the record are ["no-op"]; a deposed model's deletion is ["delete"] with `deposed`.
+changes the record are ["no-op"]; a move is ["no-op"] with `previous_address`;
+a deposed model's deletion is ["delete"] with `deposed`.
 
 Rule: training data is a digest and counts, never content.
 """
@@ -120,7 +121,7 @@ def actions(change: Change) -> list[str]:
             return ["forget"]
         case Action.COMPLETE | Action.RESTORE:
             return ["update"] if change.fields or change.permissions else ["no-op"]
-        case Action.ADOPT | Action.WAIT | Action.RECORD | Action.FAILED | Action.NO_OP:
+        case Action.ADOPT | Action.WAIT | Action.MOVE | Action.RECORD | Action.FAILED | Action.NO_OP:
             return ["no-op"]
         case _:
             assert_never(change.action)
@@ -152,6 +153,8 @@ def change_entry(change: Change, kind: Kind) -> dict[str, Json]:
     if change.action is Action.ADOPT:
         body["importing"] = {"id": change.id}
     entry = _head(change.address, str(change.address), kind.api)
+    if change.previous is not None:
+        entry["previous_address"] = str(change.previous)
     if change.deposed:
         entry["deposed"] = change.deposed
     entry["change"] = body
@@ -302,6 +305,8 @@ def _output_changes(changes: Iterable[Change]) -> dict[str, Json]:
     for change in changes:
         if change.deposed:
             continue
+        if change.previous is not None:
+            outputs[str(change.previous)] = {"actions": ["delete"], "after": None}
         match change.action:
             case Action.CREATE | Action.ADOPT | Action.REPLACE | Action.RESTORE | Action.COMPLETE:
                 after: dict[str, Json] = {"actions": ["update"] if change.serving else ["create"]}
@@ -309,8 +314,9 @@ def _output_changes(changes: Iterable[Change]) -> dict[str, Json]:
                 outputs[str(change.address)] = after
             case Action.DELETE | Action.FORGET:
                 outputs[str(change.address)] = {"actions": ["delete"], "after": None}
-            case Action.UPDATE | Action.WAIT | Action.RECORD | Action.FAILED | Action.NO_OP:
-                pass
+            case Action.UPDATE | Action.WAIT | Action.MOVE | Action.RECORD | Action.FAILED | Action.NO_OP:
+                if change.previous is not None and change.serving and change.name:
+                    outputs[str(change.address)] = {"actions": ["create"], "after": change.name}
             case _:
                 assert_never(change.action)
     return outputs

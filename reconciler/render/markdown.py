@@ -18,7 +18,7 @@ from reconciler.render.figures import counted
 from reconciler.render.findings import drift_phrase, drift_summary, drift_symbol, subject
 from reconciler.render.screen import cut, visible
 from reconciler.render.text.plan import change_body, finding_body
-from reconciler.render.wording import context_text, phrase, place, released, summary, symbol
+from reconciler.render.wording import context_text, phrase, place, released, subject_of, summary, symbol
 
 MAX_CHARS = 60_000
 
@@ -31,6 +31,7 @@ _ORDER = (
     Action.COMPLETE,
     Action.UPDATE,
     Action.ADOPT,
+    Action.MOVE,
     Action.FORGET,
     Action.WAIT,
 )
@@ -190,7 +191,7 @@ def _row(*cells_of: str) -> str:
 
 
 def _change_block(change: Change) -> _Block:
-    name = visible(str(change.address))
+    name = subject_of(change)
     deposed = f" (deposed {visible(change.deposed)})" if change.deposed else ""
     why = change.error or str(change.reason)
     row = _row(

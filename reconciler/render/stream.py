@@ -10,8 +10,9 @@ One JSON object a line. Every line has
 
     version           reconciler, ui; the first line
     resource_drift    change {resource, action}, class: live differs from recorded
-    planned_change    change {resource, action, reason?, importing?}, reconciler {action, reason, id, bill?,
-                      verdict?, error?}; verdict: what the model's checks said when they were run last
+    planned_change    change {resource, action, reason?, importing?, previous_resource?},
+                      reconciler {action, reason, id, bill?, verdict?, error?}; verdict: what its
+                      checks said when they were run last
     change_summary    changes {add, change, import, remove, operation}; operation plan: what is planned, and
                       reconciler {create, replace …}; apply (wait too) and destroy: at the end, what was
                       really done, and reconciler {begun, trained, … elapsed_seconds, resume?, cost?}
@@ -28,8 +29,9 @@ One JSON object a line. Every line has
 
 `resource` is {addr, module, resource, resource_type, resource_name, resource_key, implied_provider}.
 `action` of a planned change is Terraform's: noop, create, update, replace, delete, remove (to forget),
-import. `action` of a hook is what apply does: create, adopt, update, permissions, check, promote, delete,
-wait. add counts trainings, remove counts models that go, now or after a promotion: a replacement is in both.
+import, move. `action` of a hook is what apply does: create, adopt, update, permissions, check, promote,
+delete, wait, move. add counts trainings, remove counts models that go, now or after a promotion: a
+replacement is in both.
 
 A reader ignores types and keys that it does not know. Rule: functions from values to dicts; the time
 comes in, training data never goes out.
@@ -53,7 +55,7 @@ from reconciler.render.machine import action_reason
 from reconciler.render.outcome import Outcome, ending_lines
 from reconciler.render.screen import visible
 from reconciler.render.text.events import event_line, failure
-from reconciler.render.wording import phrase, summary
+from reconciler.render.wording import phrase, subject_of, summary
 from reconciler.state import Verdict
 from reconciler.strictjson import dumps
 
@@ -92,6 +94,8 @@ def planned_change_record(change: Change, timestamp: str) -> dict[str, Json]:
         planned["reason"] = reason
     if change.action is Action.ADOPT:
         planned["importing"] = {"id": change.id}
+    if change.previous is not None:
+        planned["previous_resource"] = resource(change.previous)
     if change.deposed:
         planned["deposed"] = change.deposed
     ours: dict[str, Json] = {"action": str(change.action), "reason": str(change.reason), "id": change.id}
@@ -101,7 +105,7 @@ def planned_change_record(change: Change, timestamp: str) -> dict[str, Json]:
         ours["verdict"] = str(change.verdict)
     if change.error:
         ours["error"] = change.error
-    record = _record("planned_change", f"{visible(str(change.address))} {phrase(change)}", timestamp)
+    record = _record("planned_change", f"{subject_of(change)} {phrase(change)}", timestamp)
     return record | {"change": planned, "reconciler": ours}
 
 
@@ -282,6 +286,8 @@ def _planned_action(change: Change) -> str:
             return "import"
         case Action.COMPLETE | Action.RESTORE:
             return "update" if change.fields or change.permissions else "noop"
+        case Action.MOVE:
+            return "move"
         case Action.WAIT | Action.RECORD | Action.FAILED | Action.NO_OP:
             return "noop"
         case _:

@@ -44,6 +44,8 @@ def symbol(change: Change) -> str:  # a row for each action
             return ">"
         case Action.DELETE:
             return "-"
+        case Action.MOVE:
+            return "->"
         case Action.FORGET:
             return "."
         case Action.FAILED:
@@ -63,9 +65,16 @@ LEGEND = {
     "<": "restore: a model trained before serves again, nothing is trained",
     ">": "complete: a training has ended, now permissions, checks, promotion",
     "-": "delete",
+    "->": "move: the record changes its address, nothing is trained or called",
     ".": "forget: only the record goes",
     "!": "failed: nothing is done without --retry-failed",
 }
+
+
+def subject_of(change: Change) -> str:
+    """What a change is about: its address, or "old -> new" where the record comes from another one."""
+    address = visible(str(change.address))
+    return address if change.previous is None else f"{visible(str(change.previous))} -> {address}"
 
 
 def phrase(change: Change) -> str:  # noqa: C901, PLR0912  # a row for each action
@@ -88,6 +97,8 @@ def phrase(change: Change) -> str:  # noqa: C901, PLR0912  # a row for each acti
         case Action.DELETE:
             deposed = f"deposed model {visible(change.deposed)} " * bool(change.deposed)
             return f"{deposed}will be deleted" + f": {id}" * (not deposed)
+        case Action.MOVE:
+            return f"is moved: {id} stays, nothing is trained"
         case Action.FORGET:
             return "will be forgotten"
         case Action.FAILED:
@@ -182,6 +193,7 @@ _COUNTED = (
     (Action.COMPLETE, "to complete"),
     (Action.UPDATE, "to update"),
     (Action.REPLACE, "to replace"),
+    (Action.MOVE, "to move"),
     (Action.DELETE, "to delete"),
     (Action.FORGET, "to forget"),
     (Action.FAILED, "failed"),

@@ -275,8 +275,8 @@ class Teller:
         (one,) = (one for one in self.alive() if one.id == serving.id)
         assert one.status is Status.ACTIVE
         content, wanted = self.content(one), self.wanted(spec)
-        if not spec.pinned:  # a pin that is taken back leaves the model as it is
-            content = (content[0].removesuffix("-pinned"), *content[1:])
+        if not spec.pinned:  # a pin that is taken back, or a new name, leaves the model as it is
+            content = (wanted[0] if wanted else "", *content[1:])
         if any(one.assumed for one in serving.data):  # nothing can tell what data a pinned id was trained on
             content, wanted = (*content[:2], "", content[3]), wanted and (*wanted[:2], "", wanted[3])
         assert content == wanted

@@ -211,6 +211,21 @@ def lives(most: int) -> settings:
         final=(Spec("a"), Spec("kid", parent="a", keep=True)),
     )
 )
+@example(
+    # a rename that is killed before its write, after it, and while its model trains
+    story=Story(
+        events=(
+            Edit((Spec("a"),)),
+            Run(command="no-wait"),
+            Edit((Spec("b"),)),
+            Run(kill="before write"),
+            Run(kill="after write"),
+            Edit((Spec("kid"),)),
+            Run(kill="after write"),
+        ),
+        final=(Spec("b"),),
+    )
+)
 def test_every_life_converges(story: Story) -> None:
     """After each event nothing was trained twice, orphaned or wrongly deleted; the end is as declared."""
     Teller(story, FakeBackstage(Stage(kinds=(TUNED_MODEL, TUNING_JOB)))).play()

@@ -285,6 +285,19 @@ DELETE_DEPOSED = Change(
     notes=("it is still training: what it trained so far is not refunded",),
 )
 FORGET = Change(address("lost"), Action.FORGET, Reason.GONE, id="lost-66666666", before=ATTRIBUTES)
+MOVE = Change(
+    address("faq-new"),
+    Action.MOVE,
+    Reason.RENAMED,
+    id="faq-55555555",
+    name="tunedModels/faq-55555555",
+    serving="faq-55555555",
+    previous=address("faq"),
+    before=ATTRIBUTES,
+    after=ATTRIBUTES,
+    status=Status.ACTIVE,
+    notes=("metadata.moved_from: faq in its manifest finds it again should the state be lost",),
+)
 RECORD = Change(
     address("refreshed"), Action.RECORD, Reason.RECORD_ONLY, id="refreshed-77777777", status=Status.ACTIVE
 )
@@ -361,6 +374,7 @@ CHANGES = tuple(
             DELETE,
             DELETE_DEPOSED,
             FORGET,
+            MOVE,
             RECORD,
             FAILED,
             FAILED_PARENT,

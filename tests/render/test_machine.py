@@ -48,6 +48,7 @@ def body(change: Change) -> dict[str, Json]:
         (plans.RESTORE, ["no-op"]),
         (replace(plans.RESTORE, fields=(FieldChange("top_k", 1, 2),)), ["update"]),
         (plans.FORGET, ["forget"]),
+        (plans.MOVE, ["no-op"]),
         (plans.RECORD, ["no-op"]),
         (plans.FAILED, ["no-op"]),
         (plans.NO_OP, ["no-op"]),
@@ -56,6 +57,17 @@ def body(change: Change) -> dict[str, Json]:
 def test_actions(change: Change, expected: list[str]) -> None:
     """Each action has Terraform's words, in the order in which they happen."""
     assert actions(change) == expected
+
+
+def test_a_move_names_the_address_that_it_had() -> None:
+    """previous_address, as Terraform has it, and an output under each of the two names."""
+    entry = change_entry(plans.MOVE, TUNED_MODEL)
+    assert (entry["address"], entry["previous_address"]) == ("TunedModel/faq-new", "TunedModel/faq")
+    assert "previous_address" not in change_entry(plans.UPDATE, TUNED_MODEL)
+    outputs = plan_document(plans.EVERYTHING, plans.KINDS)["output_changes"]
+    assert isinstance(outputs, dict)
+    assert outputs["TunedModel/faq"] == {"actions": ["delete"], "after": None}
+    assert outputs["TunedModel/faq-new"] == {"actions": ["create"], "after": "tunedModels/faq-55555555"}
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from dataclasses import replace
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from reconciler.plan.values import Action, Drift, Plan
 from reconciler.render.markdown import drift_markdown, plan_markdown
-from reconciler.render.wording import summary
+from reconciler.render.wording import subject_of, summary
 from tests.render import plans
 from tests.render.strategies import SECRET, drifts
 from tests.render.strategies import plans as any_plan
@@ -95,13 +96,14 @@ def test_the_marker_is_the_first_line_and_stable() -> None:
 
 def test_the_most_dangerous_comes_first() -> None:
     """Deletions and replacements are read even by those who stop early."""
+    shown = [html.unescape(name) for name in folded(plan_markdown(plans.EVERYTHING))]
     order = [
-        next(one.action for one in plans.CHANGES if str(one.address) == name and not one.deposed)
-        for name in folded(plan_markdown(plans.EVERYTHING))
+        next(one.action for one in plans.CHANGES if subject_of(one) == name and not one.deposed)
+        for name in shown
     ]
     assert order[0] is Action.DELETE
     assert order.index(Action.CREATE) > max(i for i, action in enumerate(order) if action is Action.REPLACE)
-    assert order[-2:] == [Action.ADOPT, Action.FORGET]
+    assert order[-3:] == [Action.ADOPT, Action.MOVE, Action.FORGET]
 
 
 def test_the_summary_survives_any_cut() -> None:

@@ -48,6 +48,7 @@ def test_any_change_is_a_line_without_training_data(change: Change) -> None:
         (Action.FORGET, "remove"),
         (Action.ADOPT, "import"),
         (Action.WAIT, "noop"),
+        (Action.MOVE, "move"),
         (Action.RECORD, "noop"),
         (Action.FAILED, "noop"),
         (Action.NO_OP, "noop"),

@@ -32,6 +32,7 @@ _ENDS = {
     "delete": "deleted",
     "forget": "forgotten",
     "wait": "trained",
+    "move": "moved",
 }
 
 _FAILS = {"permissions": "setting permissions"}

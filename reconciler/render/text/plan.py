@@ -32,6 +32,7 @@ from reconciler.render.wording import (
     phrase,
     place,
     released,
+    subject_of,
     summary,
     symbol,
 )
@@ -150,7 +151,7 @@ def _title(mark: str, title: str, style: tuple[str, ...], width: int, paint: Pai
 
 def _change_title(change: Change, width: int, paint: Paint) -> Iterator[str]:
     mark = symbol(change)
-    yield from _title(mark, f"{visible(str(change.address))} {phrase(change)}", colour_of(mark), width, paint)
+    yield from _title(mark, f"{subject_of(change)} {phrase(change)}", colour_of(mark), width, paint)
 
 
 def _change_body(change: Change, width: int, paint: Paint) -> Iterator[str]:

@@ -8,11 +8,12 @@ from typing import Any
 
 import click
 
-from reconciler.cli import connect, options
+from reconciler.cli import connect, offline, options
 from reconciler.cli.console import Console
 from reconciler.cli.positions import byte_of
 from reconciler.errors import Diagnostic, ReconcilerError
 from reconciler.render.figures import counted
+from reconciler.settings import Settings
 
 
 @click.command("validate")
@@ -27,7 +28,9 @@ def command(*, as_json: bool, no_color: bool, **given: Any) -> int:
     """
     console = Console.of_environment(as_json=as_json, no_color=no_color)
     try:
-        loaded, _ = connect.manifests(connect.Options(**given), os.environ)
+        settings = Settings(os.environ)
+        loaded, _ = connect.manifests(connect.Options(**given), settings)
+        warnings = (*loaded.warnings, *offline.check(loaded, settings))
     except ReconcilerError as error:
         if not as_json:
             raise
@@ -36,9 +39,9 @@ def command(*, as_json: bool, no_color: bool, **given: Any) -> int:
     models, files = len(loaded.desired), len(loaded.files)
     if as_json:
         examples = sum(data.examples for one in loaded.desired for data in one.data[:1])
-        _document(console, loaded.warnings, {"models": models, "files": files, "examples": examples})
+        _document(console, warnings, {"models": models, "files": files, "examples": examples})
     else:
-        console.errors(loaded.warnings)
+        console.errors(warnings)
         console.lines([f"{counted(models, 'model')} in {counted(files, 'file')}: all valid."])
     return 0
 

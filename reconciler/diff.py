@@ -26,12 +26,13 @@ def declared_changes(
 
     Args:
         before: what is live.
-        after: what is declared; only its paths count.
+        after: what is declared, or was; only its paths count. A path that only a newer version knows is as it
+            was sent: there is nothing here that could compare it.
         fields: the kind's table.
         ignore: paths left alone (lifecycle.ignore_changes).
     """
     skipped = frozenset(ignore)
-    paths = [p for p in after if fields[p].on_change is OnChange.UPDATE and p not in skipped]
+    paths = [p for p in after if p in fields and fields[p].on_change is OnChange.UPDATE and p not in skipped]
     new = {path: meaning(fields[path], after[path]) for path in paths}
     old = {path: meaning(fields[path], before.get(path)) for path in paths}
     if new == old:  # the common case at a thousandth of DeepDiff's cost

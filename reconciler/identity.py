@@ -39,7 +39,12 @@ def canonical(value: object) -> bytes:
 
 
 def float32(number: float) -> float:
-    """The number as the service keeps it: single precision. Raises OverflowError beyond its range."""
+    """The number as the service keeps it: single precision.
+
+    Raises:
+        OverflowError: it is beyond its range.
+    """
+    number = float(number)  # of an integer without end, struct says something else
     rounded: float = struct.unpack(">f", struct.pack(">f", number))[0]
     return rounded
 
@@ -59,7 +64,7 @@ def comparable(field: Field, value: Value) -> Value:
     """The value as the service takes it, so that == means the same."""
     match field.type:
         case FieldType.FLOAT32 if isinstance(value, (int, float)):
-            return float32(value)
+            return float32(value) if abs(value) < _FLOAT32_LIMIT else value  # of a state: nobody can send it
         case FieldType.INTEGERS | FieldType.STRINGS if isinstance(value, tuple):
             return tuple(sorted(set(value), key=str))
         case FieldType.STRING if isinstance(value, str) and field.prefixes:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from reconciler.errors import StateError, UsageError
+from reconciler.kind import Kind
 from reconciler.model import NAME_LIMIT, Address
 from reconciler.plan.selection import Known, chosen, unknown
 from reconciler.state import Record, State
@@ -56,6 +57,48 @@ def selected(
     for error in unknown(known, (*targets, *excludes), advice=advice):
         raise UsageError(error.summary, error.detail)
     return sorted(chosen(known, targets, excludes))
+
+
+_SHOWN = 5
+"""Things named in one line."""
+
+
+def unknown_to(state: State, kinds: Mapping[str, Kind]) -> str:
+    """One line on what a newer version recorded, and this one keeps as it is; "" where there is nothing."""
+    found = [name for _, record in sorted(state.resources.items()) for name in _unknown_of(record, kinds)]
+    if not found:
+        return ""
+    more = f" and {len(found) - _SHOWN:,} more" if len(found) > _SHOWN else ""
+    return (
+        f"Kept as recorded, and not known to this version: {', '.join(found[:_SHOWN])}{more}. A newer "
+        "Reconciler wrote it: upgrade to use it."
+    )
+
+
+def _unknown_of(record: Record, kinds: Mapping[str, Kind]) -> Iterator[str]:
+    address = record.address
+    kind = kinds.get(address.kind)
+    if kind is None:
+        yield f"{address} (kind {address.kind})"
+        return
+    yield from (f"{address}: {key}" for key in sorted(record.unknown))
+    for model in record.models:
+        of_data = (key for one in model.data for key in one.unknown)
+        of_grants = (key for one in model.permissions or () for key in one.unknown)
+        keys = {*model.unknown, *of_data, *of_grants}
+        yield from (f"{address}: {model.id}: {key}" for key in sorted(keys))
+        paths = sorted(model.sent.keys() - kind.fields)
+        yield from (f"{address}: {model.id}: sent: {path}" for path in paths)
+
+
+def must_be_known(addresses: Iterable[Address], kinds: Mapping[str, Kind]) -> None:
+    """Refuse to change a record of a kind that only a newer version knows. UsageError."""
+    for address in addresses:
+        if address.kind not in kinds:
+            raise UsageError(
+                f"{address}: this version knows no kind {address.kind}, so its record stays as it is",
+                "A newer Reconciler wrote it. Upgrade, in its source's folder: git pull && pip install .",
+            )
 
 
 def move(state: State, source: Address, target: Address) -> State:

@@ -43,7 +43,7 @@ def outputs(operation: Operation, records: Iterable[Record]) -> dict[Address, st
     serving = [
         (record.address, record.serving)
         for record in sorted(records, key=lambda one: one.address)
-        if record.serving is not None
+        if record.serving is not None and record.address.kind in operation.providers
     ]
 
     def name(one: tuple[Address, Model]) -> str:

@@ -48,6 +48,10 @@ def _silent(_message: str) -> None:
     return
 
 
+def _unseen(_state: State) -> None:
+    return
+
+
 class StateManager:
     """One command's access to one state.
 
@@ -63,6 +67,7 @@ class StateManager:
         lock_timeout: seconds to wait for somebody else's lock.
         lease: seconds after which an unrenewed lock is void, where the backend does not say itself.
         notify: told in one line what a person may want to know while waiting.
+        seen: shown each state that is read without the lock.
     """
 
     def __init__(
@@ -79,6 +84,7 @@ class StateManager:
         lock_timeout: float = 120.0,
         lease: float = 60.0,
         notify: Callable[[str], None] = _silent,
+        seen: Callable[[State], None] = _unseen,
     ) -> None:
         self._backend = backend
         self._operation, self._who, self._run = operation, who, run
@@ -86,6 +92,7 @@ class StateManager:
         self._lock_timeout = lock_timeout
         self._lease = backend.lease or lease
         self._notify = notify
+        self._seen = seen
 
     @property
     def place(self) -> str:
@@ -98,7 +105,9 @@ class StateManager:
         Raises:
             StateCorruptError, StateTooNewError, StateStoreError
         """
-        return _load(Interruptible(self._backend).read(), self.place)
+        state = _load(Interruptible(self._backend).read(), self.place)
+        self._seen(state)
+        return state
 
     @contextmanager
     def locked(

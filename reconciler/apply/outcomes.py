@@ -9,8 +9,10 @@ from reconciler.apply.steps import Step, Task, find, resume_of, retired
 from reconciler.apply.watch import duration
 from reconciler.errors import NotReadyError, RateLimitedError, ReconcilerError, ServiceError
 from reconciler.events import APPLY, WAIT, Completed, Event, Failed, Skipped, Started
+from reconciler.kind import Kind
 from reconciler.model import Address, Status
 from reconciler.plan.values import Action, Change
+from reconciler.plan.world import sent_now
 from reconciler.providers import Accepted, Training
 from reconciler.state import QUOTA, Model, Record, Verdict
 
@@ -62,7 +64,8 @@ def _created(task: Task, record: Record, result: object, _moment: str) -> Settle
 
 
 def _updated(task: Task, record: Record, _result: object, _moment: str) -> Settled:
-    record = _on_model(record, task.id, lambda model: replace(model, sent=dict(task.change.after or {})))
+    kind, after = task.provider.kind, task.change.after or {}
+    record = _on_model(record, task.id, lambda model: replace(model, sent=sent_now(kind, after, model)))
     return Settled(record, (Completed(task.change.address, "update", task.id),))
 
 
@@ -172,7 +175,7 @@ def _onward(task: Task, settled: Settled, moment: str) -> Settled:
         if task.steps.pop(0) is Step.PROMOTE:
             trained = record.candidate if _operation(task.change) in {"create", "replace"} else None
             elapsed = duration(trained) if trained is not None else 0.0
-            record = promote(record, task.change, moment)
+            record = promote(record, task.change, task.provider.kind, moment)
             events = (*events, Completed(address, _operation(task.change), task.id, elapsed))
         else:
             record = _without(record, task)
@@ -189,7 +192,7 @@ def begin(task: Task, record: Record, moment: str) -> Settled:
     return _onward(task, Settled(record), moment)
 
 
-def promote(record: Record, change: Change, moment: str) -> Record:
+def promote(record: Record, change: Change, kind: Kind, moment: str) -> Record:
     """The candidate serves from now on; what served before is deposed."""
     candidate = record.candidate
     if candidate is None:
@@ -200,7 +203,7 @@ def promote(record: Record, change: Change, moment: str) -> Record:
         deposed = (*deposed, replace(old, deposed=moment))
     serving = replace(candidate, promoted=moment, status=Status.ACTIVE, deposed="")
     if change.after is not None:
-        serving = replace(serving, sent=dict(change.after))
+        serving = replace(serving, sent=sent_now(kind, change.after, candidate))
     if change.permissions_after is not None:
         serving = replace(serving, permissions=change.permissions_after)
     return replace(record, serving=serving, candidate=None, deposed=deposed)

@@ -138,7 +138,8 @@ def manifests(options: Options, environ: Mapping[str, str], *, models: bool = Tr
 
 def every_kind(loaded: Loaded, state: State) -> set[str]:
     """The kinds of all that is declared or recorded."""
-    return {want.address.kind for want in loaded.desired} | {one.kind for one in state.resources}
+    recorded = {one.kind for one in state.resources} & kinds().keys()
+    return {want.address.kind for want in loaded.desired} | recorded
 
 
 def no_kind(_loaded: Loaded, _state: State) -> frozenset[str]:
@@ -242,7 +243,26 @@ def state_manager(name: str, options: Options, stack: Stack, environ: Mapping[st
         run=printable_address(_run(environ)),
         lock_timeout=options.lock_timeout.total_seconds(),
         notify=_notify,
+        seen=_Once(),
     )
+
+
+class _Once:
+    """Tells once a run what a newer version recorded, when it is first read."""
+
+    def __init__(self) -> None:
+        self._looked = False
+
+    def __call__(self, state: State) -> None:
+        if self._looked:
+            return
+        self._looked = True
+        from reconciler.records import unknown_to
+
+        if told := unknown_to(state, kinds()):
+            from reconciler.render.screen import visible
+
+            _notify(visible(told))
 
 
 def _notify(text: str) -> None:

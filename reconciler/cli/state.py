@@ -14,7 +14,7 @@ from reconciler.cli import connect, options
 from reconciler.cli.console import Console, emit
 from reconciler.errors import StateCorruptError, StateForeignError, StateMovedError, UsageError
 from reconciler.model import Address
-from reconciler.records import move, resolve, selected
+from reconciler.records import move, must_be_known, resolve, selected
 from reconciler.render.screen import visible
 from reconciler.state import Record, State, check_foreign
 from reconciler.statemgr import StateManager
@@ -105,6 +105,7 @@ def mv_command(manager: StateManager, *, source: str, target: str) -> None:
         except ValueError as error:
             raise UsageError(f"{target} is not KIND/NAME") from error
         moved[:] = found, address
+        must_be_known(moved, connect.kinds())
         return move(state, found, address)
 
     _edit(manager, change)
@@ -120,6 +121,7 @@ def rm_command(manager: StateManager, *, addresses: tuple[str, ...]) -> None:
 
     def change(state: State) -> State:
         forgotten.extend(_selected(state, addresses))
+        must_be_known(forgotten, connect.kinds())
         return state.put(*(Record(address) for address in forgotten))
 
     _edit(manager, change)

@@ -28,8 +28,9 @@ def find_drift(world: World, *, own: frozenset[tuple[str, str]] = frozenset()) -
         own: (kind, id) of the live models that we own, to name the unmanaged among them.
     """
     found: list[Drift] = []
-    for _, record in sorted(world.state.resources.items()):
-        found += _of_record(world, record)
+    for address, record in sorted(world.state.resources.items()):
+        if address.kind in world.kinds:  # another one is a newer version's, and told as such
+            found += _of_record(world, record)
     return (*found, *_unmanaged(world, own))
 
 

@@ -22,7 +22,7 @@ from reconciler.plan.wanted import (
     unless_same,
     updates,
 )
-from reconciler.plan.world import approval, recorded_data
+from reconciler.plan.world import approval, recorded_data, sent_now
 from reconciler.state import Model, Record, Verdict
 
 
@@ -100,7 +100,7 @@ def keep(wanted: Wanted, serving: Model, live: Live) -> Decision:
         name=live.name,
         create_time=live.create_time,
         # what is declared and live is what counts as last applied, a default written out included
-        sent=_sent(wanted, serving) if fields else dict(wanted.attributes),
+        sent=_sent(wanted, serving) if fields else sent_now(wanted.kind, wanted.attributes, serving),
         data=serving.data or recorded_data(wanted.want, assumed=True),
         permissions=serving.permissions if permissions else declared,
     )
@@ -178,7 +178,8 @@ def restore(wanted: Wanted, past: Model) -> Decision:
 
 def _sent(wanted: Wanted, model: Model) -> Attributes:
     """As sent, without what is declared no more."""
-    return {path: value for path, value in model.sent.items() if path in wanted.attributes}
+    declared = {path: value for path, value in model.sent.items() if path in wanted.attributes}
+    return sent_now(wanted.kind, declared, model)
 
 
 def _released(wanted: Wanted, model: Model) -> tuple[FieldChange, ...]:
@@ -186,5 +187,5 @@ def _released(wanted: Wanted, model: Model) -> tuple[FieldChange, ...]:
     return tuple(
         FieldChange(path, value, None)
         for path, value in sorted(model.sent.items())
-        if path not in wanted.attributes
+        if path not in wanted.attributes and path in wanted.kind.fields
     )

@@ -14,7 +14,17 @@ from math import ceil
 from reconciler import diff
 from reconciler.identity import FORMULA, GENERATIONS, canonical, former_digests, model_digests, model_id
 from reconciler.kind import Kind, OnChange
-from reconciler.model import LAG_SECONDS, Address, Attributes, DataSet, Desired, Live, Stack, Status
+from reconciler.model import (
+    LAG_SECONDS,
+    Address,
+    Attributes,
+    DataSet,
+    Desired,
+    Live,
+    Stack,
+    Status,
+    Value,
+)
 from reconciler.plan.selection import Known, chosen
 from reconciler.plan.values import Bill, Context, DataChange, FieldChange, Inputs
 from reconciler.state import Model, Record, RecordedData, State
@@ -268,6 +278,15 @@ def adopted_model(
         started="",
         error=live.error,
     )
+
+
+def sent_now(kind: Kind, declared: Attributes, model: Model) -> dict[str, Value]:
+    """What counts as sent of a recorded model from now on: what is declared.
+
+    What a newer version sent, under paths that are not known here, is still as it was.
+    """
+    unknown = {path: value for path, value in model.sent.items() if path not in kind.fields}
+    return {**declared, **unknown}
 
 
 def approval(want: Desired, attributes: Attributes) -> str:

@@ -69,11 +69,17 @@ def command(*, path: str, kind: str, no_color: bool, **given: Any) -> None:
 
 
 def _edit(path: str, loaded: Loaded, *, service: str) -> str:
-    """What is to be done to the manifests before a plan makes sense."""
+    """What is to be done before a plan makes sense."""
+    stack = loaded.stack
     uploads = any(want.address.kind == starter.KINDS[0] and want.data[0].file for want in loaded.desired)
-    if uploads and not loaded.stack.bucket and service == "google":
-        return f"name a bucket of yours as spec.bucket in {loaded.stack.file or path}"
-    return f"edit {path}"
+    if not uploads or service != "google":
+        return f"edit {path}"
+    if not stack.bucket:
+        return f"name a bucket of yours as spec.bucket in {stack.file or path}"
+    bucket = "gs://" + stack.bucket.removeprefix("gs://").partition("/")[0]
+    create = ["gcloud", "storage", "buckets", "create", bucket]
+    create += [f"--location={stack.location}"] if stack.location else []
+    return f"edit {path}, create its bucket unless it exists ({shlex.join(create)})"
 
 
 def _or_without_account(error: ReconcilerError) -> str:

@@ -25,8 +25,8 @@ spec:
 _PLACE = """\
   # project: my-project           # or set GOOGLE_CLOUD_PROJECT
   location: {location}
-  # Google's service reads training data from a bucket of yours; files are uploaded there:
-  # bucket: gs://my-bucket/tuning
+  # Google reads training data from a bucket; files are uploaded there. Create this one, or name another:
+  bucket: gs://{name}
 """
 _LOCATIONS = ("us-central1", "europe-west4")
 """Where the base model below is tuned, as documented."""
@@ -132,7 +132,7 @@ def _files(kind: str, environ: Mapping[str, str]) -> Mapping[str, str]:
         )
         return {"stack.yaml": _STACK.format(name=name, place=""), "number-generator.yaml": _MODEL + items}
     wished = environ.get("GOOGLE_CLOUD_LOCATION", "").strip()
-    place = _PLACE.format(location=wished if wished in _LOCATIONS else _LOCATIONS[0])
+    place = _PLACE.format(location=wished if wished in _LOCATIONS else _LOCATIONS[0], name=name)
     rows = "".join(
         json.dumps({"text_input": text, "output": output}, allow_nan=False) + "\n" for text, output in _PAIRS
     )
@@ -173,4 +173,5 @@ def ignore(file: Path) -> tuple[str, ...]:
 def _word(text: str) -> str:
     """A folder's name as a Stack may bear it, short enough for the suffix."""
     kept = "".join(one if one.isascii() and one.isalnum() else "-" for one in text.lower()).strip("-")
-    return kept[:20].strip("-") if kept[:1].isalpha() else "models"
+    usable = kept[:1].isalpha() and "goog" not in kept  # which no bucket's name may hold
+    return kept[:20].strip("-") if usable else "models"

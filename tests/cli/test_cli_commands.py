@@ -6,6 +6,7 @@ import json
 import subprocess
 
 import pytest
+import yaml
 
 from tests.cli.harness import BASE, PAIRS, Project, identity, model, stack
 
@@ -43,6 +44,15 @@ def test_init_writes_what_plan_takes(project: Project, kind: str | None) -> None
     assert list(project.run("output", "--format", "json").json()) == [
         f"{kind or 'TuningJob'}/number-generator"
     ]
+
+
+def test_what_init_writes_is_valid_for_google(project: Project) -> None:
+    """Its Stack names a bucket after itself, so that validate finds no error before there is an account."""
+    google = {"GOOGLE_VERTEX_BASE_URL": None, "GOOGLE_GEMINI_BASE_URL": None, "GOOGLE_CLOUD_PROJECT": "acme"}
+    project.run("init", expect=1, environ=google)
+    stack = yaml.safe_load((project.root / "manifests/stack.yaml").read_text())
+    assert stack["spec"]["bucket"] == f"gs://{stack['metadata']['name']}"
+    assert project.run("validate", expect=0, environ=google).err == ""
 
 
 def test_init_leads_with_what_can_be_tuned_today(project: Project) -> None:

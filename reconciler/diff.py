@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from reconciler.identity import meaning
-from reconciler.kind import Field, OnChange
+from reconciler.kind import Field, FieldType, OnChange
 from reconciler.model import Attributes, Permission, Value
 from reconciler.plan.values import FieldChange, PermissionChange
 
@@ -58,12 +58,41 @@ def immutable_changes(
     """
     shown = sent if live is None else live
     return tuple(
-        FieldChange(path, shown.get(path, sent.get(path)), value, forces_replacement=True)
+        FieldChange(path, _before(fields[path], path, sent, shown), value, forces_replacement=True)
         for path, value in sorted(after.items())
         if fields[path].on_change is OnChange.REPLACE
         and not (path in sent and same(fields[path], value, sent[path]))
         and not same(fields[path], value, shown.get(path))
+        and not (fields[path].role == "place" and _may_be_there(fields[path], path, value, sent, shown))
     )
+
+
+def _before(field: Field, path: str, sent: Attributes, shown: Attributes) -> Value | None:
+    """The value before, as people know it: of several names the one that was sent, else asked for."""
+    before = shown.get(path, sent.get(path))
+    if field.type is FieldType.NAMES and isinstance(before, tuple):
+        return sent.get(path, before[-1])
+    return before
+
+
+def _may_be_there(field: Field, path: str, value: Value, sent: Attributes, shown: Attributes) -> bool:
+    """Whether nothing says that a model lives elsewhere: not by a name of the same sort.
+
+    An id and a number may be of one project; two ids, or two numbers, are of two.
+    """
+    known = {*_names(sent.get(path)), *_names(shown.get(path))}
+    if field.type is not FieldType.NAMES:
+        return not known
+    named = _names(value)
+    if known & named:
+        return True
+    return not {one.isdigit() for one in named} & {one.isdigit() for one in known}
+
+
+def _names(value: Value | None) -> set[str]:
+    if value is None:
+        return set()
+    return {str(one) for one in value} if isinstance(value, tuple) else {str(value)}
 
 
 def permission_changes(

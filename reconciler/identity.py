@@ -67,6 +67,8 @@ def comparable(field: Field, value: Value) -> Value:
             return float32(value) if abs(value) < _FLOAT32_LIMIT else value  # of a state: nobody can send it
         case FieldType.INTEGERS | FieldType.STRINGS if isinstance(value, tuple):
             return tuple(sorted(set(value), key=str))
+        case FieldType.NAMES if isinstance(value, tuple):
+            return value[0]
         case FieldType.STRING if isinstance(value, str) and field.prefixes:
             found = _beginning(field.prefixes).match(value)
             return value[found.end() :] if found else value

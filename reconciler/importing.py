@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from reconciler.errors import UsageError
-from reconciler.model import Live
+from reconciler.model import DataSet, Desired, Live
 from reconciler.operation import Operation
 from reconciler.plan.adoption import imported
 from reconciler.plan.world import Observed
-from reconciler.providers import Handle
+from reconciler.providers import Handle, Provider
 from reconciler.records import resolve
 from reconciler.state import Record, State
 
@@ -39,6 +41,7 @@ def import_model(operation: Operation, name: str, id: str) -> tuple[Record, Live
             f"{id} does not exist at {operation.context.endpoint}",
             "Check the id, the project and location, and the credential",
         )
+    there = _measured_there(provider, desired[address], live)
     records: list[Record] = []
 
     def adopt(state: State) -> State:
@@ -46,7 +49,7 @@ def import_model(operation: Operation, name: str, id: str) -> tuple[Record, Live
         want = next(one for one in desired if one.address == address)
         seen = Observed(live={want.address.kind: {live.id: live}})
         world = operation.world_of(state, seen, desired)
-        record = imported(world, want, live)
+        record = imported(world, want, live, there)
         records.append(record)
         context = operation.context
         stack = operation.loaded.stack.name
@@ -54,3 +57,10 @@ def import_model(operation: Operation, name: str, id: str) -> tuple[Record, Live
 
     operation.edit(adopt)
     return records[-1], live
+
+
+def _measured_there(provider: Provider, want: Desired, live: Live) -> dict[str, str]:
+    """The digest of what lies now where the service says that the model's data is."""
+    sets = tuple(DataSet("", 0, 0, field=field, uri=uri) for field, uri in live.data.items())
+    (measured,) = provider.measured([replace(want, data=sets)])
+    return {one.field: one.digest for one in measured.data}

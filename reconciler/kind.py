@@ -30,6 +30,8 @@ class FieldType(StrEnum):
     BOOLEAN = "boolean"
     STRINGS = "strings"
     """A set of texts: order means nothing. A map is one of KEY=VALUE."""
+    NAMES = "names"
+    """One thing that may have several names, as a project has its id and its number."""
     JSON = "json"
     """The text of a JSON object."""
 
@@ -42,7 +44,8 @@ class Field:
         path: snake_case, dotted.
         type: how to compare.
         on_change: update in place, or replace.
-        role: which part of the identity it is ("source", "checkpoint", "hyperparameter"), "" for none.
+        role: which part of the identity it is ("source", "checkpoint", "hyperparameter"); "place" where it
+            says where a model lives, whoever named it; "" for none.
         absent: what the service takes it for where it is absent: an empty value or a fixed, documented
             default. None where zero is a value too, or where the service chooses.
         prefixes: what a value may begin with and mean the same; `*` is any one step of a path.

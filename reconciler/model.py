@@ -184,6 +184,8 @@ class Desired:
             keep it; "" where nobody asked.
         digest: SHA-256 of the manifest document as parsed (without its data), binds saved plans.
         places: path to (line, column), to point errors that only the service can find.
+        effective: where it lives as far as the manifest leaves that to Stack and environment, in the kind's
+            paths; {} until its service was asked.
     """
 
     address: Address
@@ -200,6 +202,7 @@ class Desired:
     line: int = 0
     digest: str = ""
     places: Mapping[str, tuple[int, int]] = field(default_factory=dict, compare=False, repr=False)
+    effective: Attributes = field(default_factory=dict)
 
     @property
     def place(self) -> str:
@@ -243,6 +246,8 @@ class Live:
         error: the operation's error where it was looked up, else "".
         times: RFC 3339 as received.
         outputs: what came of it besides, name to resource name or figure; for people.
+        aliases: path to all names of a value that has several; `attributes` has one of them.
+        data: path of each data set of which the service shows where it lies, to that address or name.
     """
 
     id: str
@@ -255,6 +260,13 @@ class Live:
     permissions: tuple[Permission, ...] | None = None
     error: str = ""
     outputs: Mapping[str, str] = field(default_factory=dict)
+    aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    data: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def shown(self) -> Attributes:
+        """Every attribute, under all its names: what is compared with a declaration."""
+        return {**self.attributes, **self.aliases} if self.aliases else self.attributes
 
 
 @dataclass(frozen=True, slots=True)

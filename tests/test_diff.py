@@ -236,3 +236,47 @@ def test_grants_are_compared_by_who_and_role() -> None:
         PermissionChange(before[1], None),
     )
     assert diff.permission_changes(before, tuple(reversed(before))) == ()
+
+
+LOCATION, PROJECT = "metadata.location", "metadata.project"
+
+
+@pytest.mark.parametrize(
+    ("sent", "live", "declared", "moved"),
+    [
+        ({PROJECT: "acme"}, {PROJECT: ("42",)}, "acme", False),
+        ({PROJECT: "acme"}, {PROJECT: ("42",)}, "42", False),
+        ({}, {PROJECT: ("42", "acme")}, "acme", False),
+        ({}, {PROJECT: ("42",)}, "acme", False),  # nothing says that 42 is not acme's number
+        ({}, None, "acme", False),  # of a version that recorded no place
+        ({PROJECT: "acme"}, None, "acme", False),
+        ({PROJECT: "acme"}, {PROJECT: ("42",)}, "other", True),
+        ({PROJECT: "acme"}, {PROJECT: ("42",)}, "43", True),
+        ({}, {PROJECT: ("42", "acme")}, "other", True),
+        ({}, {PROJECT: ("42",)}, "43", True),
+        ({PROJECT: "acme"}, None, "other", True),
+    ],
+)
+def test_a_project_is_one_by_its_id_and_by_its_number(
+    sent: Attributes, live: Attributes | None, declared: str, *, moved: bool
+) -> None:
+    """Named or inherited, by id or number: only what is known to be another place is a move."""
+    found = diff.immutable_changes(sent, live, {PROJECT: declared}, TUNING_JOB.fields)
+    assert bool(found) is moved
+
+
+@pytest.mark.parametrize(
+    ("sent", "live", "declared", "moved"),
+    [
+        ({}, {LOCATION: "us-central1"}, "us-central1", False),
+        ({}, None, "us-central1", False),
+        ({LOCATION: "us-central1"}, {LOCATION: "us-central1"}, "europe-west4", True),
+        ({}, {LOCATION: "us-central1"}, "europe-west4", True),
+    ],
+)
+def test_another_location_is_a_move(
+    sent: Attributes, live: Attributes | None, declared: str, *, moved: bool
+) -> None:
+    """Where nobody knows where it lives, nothing is replaced."""
+    found = diff.immutable_changes(sent, live, {LOCATION: declared}, TUNING_JOB.fields)
+    assert bool(found) is moved

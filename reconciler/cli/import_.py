@@ -25,8 +25,8 @@ def command(*, address: str, id: str, no_color: bool, **given: Any) -> None:
         record, live = import_model(run, address, id)
         want = next(one for one in run.loaded.desired if one.address == record.address)
     console.note(
-        f"{record.address} is {live.name} from now on ({live.status}). Its training data cannot\n"
-        "be seen: the manifest's digest is recorded as assumed. Nothing was trained."
+        f"{record.address} is {live.name} from now on ({live.status}). What its training data was\n"
+        "cannot be seen: the manifest's digest is recorded as assumed. Nothing was trained."
     )
     if not run.provider(record.address).kind.pinned_ids:
         console.note("Its service takes no ids of ours: only the state knows which one it is, so keep it.")

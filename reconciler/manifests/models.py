@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from reconciler.identity import canonical
+from reconciler.identity import canonical, meaning
 from reconciler.kind import Kind
 from reconciler.manifests.data_sets import DataSets, advise
 from reconciler.manifests.documents import Document
@@ -98,7 +98,7 @@ class ModelReader:
             line=document.place.line or 0,
             places=places,
         )
-        return replace(desired, digest=_digest(desired))
+        return replace(desired, digest=_digest(desired, kind))
 
 
 def _seen(body: YamlMap, form: Form, document: Document) -> Seen | None:
@@ -180,12 +180,17 @@ def _lifecycle(declared: ModelEnvelope, defaults: Lifecycle, spelled: Mapping[st
     return defaults if declared.lifecycle is None else declared.lifecycle.to_model(defaults, spelled=spelled)
 
 
-def _digest(desired: Desired) -> str:
+def _digest(desired: Desired, kind: Kind) -> str:
     """SHA-256 of what the document means: spelling, comments and the order of keys are no change of it."""
     lifecycle, permissions = desired.lifecycle, desired.permissions
-    meaning = {
+    said = {
         "address": str(desired.address),
-        "attributes": desired.attributes,
+        "attributes": {
+            path: meant
+            for path, value in desired.attributes.items()
+            # where it lives counts by its effect, which only its service knows
+            if kind.fields[path].role != "place" and (meant := meaning(kind.fields[path], value)) is not None
+        },
         "permissions": None if permissions is None else sorted(map(str, permissions)),
         "id": desired.id,
         **({"moved_from": str(desired.moved_from)} if desired.moved_from else {}),
@@ -199,4 +204,4 @@ def _digest(desired: Desired) -> str:
         },
         "checks": [[check.prompt, check.expect] for check in desired.checks],
     }
-    return hashlib.sha256(canonical(meaning)).hexdigest()
+    return hashlib.sha256(canonical(said)).hexdigest()

@@ -13,7 +13,7 @@ from itertools import product
 
 from reconciler.errors import Diagnostic, StalePlanError
 from reconciler.identity import canonical, meaning
-from reconciler.kind import Kind
+from reconciler.kind import FieldType, Kind
 from reconciler.model import Address, Attributes, Desired, Live, Status
 from reconciler.plan.values import TRAININGS, Action, Binding, Change, Plan
 from reconciler.plan.world import World
@@ -65,6 +65,7 @@ def _live(kind: Kind, live: Live | None, declared: Attributes) -> str:
         path: meant
         for path, value in live.attributes.items()
         if kind.fields[path].on_change.value == "replace" or path in declared
+        if kind.fields[path].type is not FieldType.NAMES  # it is part of the model's own name
         if (meant := meaning(kind.fields[path], value)) is not None
     }
     return _digest([live.id, live.status is Status.FAILED, shown])
@@ -98,7 +99,10 @@ def _is_deposed(record: Record, change: Change) -> bool:
 
 
 def _manifest(want: Desired | None) -> str:
-    return "" if want is None else _digest([want.digest, [one.digest for one in want.data]])
+    if want is None:
+        return ""
+    place = {path: want.attributes.get(path, value) for path, value in want.effective.items()}
+    return _digest([want.digest, [one.digest for one in want.data], place])
 
 
 def bind(world: World, changes: Iterable[Change]) -> dict[Address, Binding]:

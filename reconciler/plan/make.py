@@ -224,7 +224,7 @@ class Planner:
         kind = self.world.kind(want.address)
         path, source = _source(want, kind)
         parent: Address | None = None
-        attributes = dict(want.attributes)
+        attributes = {**want.effective, **want.attributes}
         if source.partition("/")[0] in self.world.kinds:
             parent = Address.parse(source)
             found = self._parent(want, parent)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from reconciler.model import Attributes, Live, Status
+from reconciler.diff import same
+from reconciler.model import Attributes, Live, Status, Value
 from reconciler.plan.deposed import depose
 from reconciler.plan.training import start
 from reconciler.plan.unrecorded import train
@@ -64,7 +65,7 @@ def _go_on(wanted: Wanted, candidate: Model, live: Live | None, action: Action, 
         status=live.status,
         create_time=live.create_time,
         name=live.name,
-        approved=candidate.approved and approval(wanted.want, wanted.attributes),
+        approved=candidate.approved and approval(wanted.want, wanted.attributes, wanted.kind),
     )
     intent = unless_same(wanted, replace(renewed(wanted, wanted.record), candidate=known))
     return Decision([finish(wanted, action, reason, model=known, live=live, record=intent)])
@@ -100,7 +101,7 @@ def keep(wanted: Wanted, serving: Model, live: Live) -> Decision:
         name=live.name,
         create_time=live.create_time,
         # what is declared and live is what counts as last applied, a default written out included
-        sent=_sent(wanted, serving) if fields else sent_now(wanted.kind, wanted.attributes, serving),
+        sent=_sent(wanted, serving) if fields else sent_now(wanted.kind, _settled(wanted, serving), serving),
         data=serving.data or recorded_data(wanted.want, assumed=True),
         permissions=serving.permissions if permissions else declared,
     )
@@ -180,6 +181,17 @@ def _sent(wanted: Wanted, model: Model) -> Attributes:
     """As sent, without what is declared no more."""
     declared = {path: value for path, value in model.sent.items() if path in wanted.attributes}
     return sent_now(wanted.kind, declared, model)
+
+
+def _settled(wanted: Wanted, model: Model) -> Attributes:
+    """What is declared, as it was sent where that means the same; the place stays as it was named."""
+
+    def kept(path: str, value: Value) -> Value:
+        field = wanted.kind.fields[path]
+        is_kept = path in model.sent and (field.role == "place" or same(field, value, model.sent[path]))
+        return model.sent[path] if is_kept else value
+
+    return {path: kept(path, value) for path, value in wanted.attributes.items()}
 
 
 def _released(wanted: Wanted, model: Model) -> tuple[FieldChange, ...]:

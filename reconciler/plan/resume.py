@@ -13,7 +13,7 @@ from reconciler.plan import guards
 from reconciler.plan.make import Planner
 from reconciler.plan.undeclared import undeclared
 from reconciler.plan.values import TRAININGS, Action, Change, Plan, Reason
-from reconciler.plan.world import World, approval, bill_of
+from reconciler.plan.world import World, bill_of, is_approved
 from reconciler.state import Model, Record
 
 _LEFT_TO_APPLY = "wait does not send it, `reconciler apply` does"
@@ -108,12 +108,14 @@ def _main(world: World, record: Record, main: Change | None) -> list[Change]:
         return []
     want = world.desired.get(record.address)
     if main is not None and main.action in _FINISHED_BY_WAIT and want is not None:
-        approved = not candidate.approved or candidate.approved == approval(want, main.after or {})
+        approved = not candidate.approved or is_approved(
+            candidate.approved, want, main.after or {}, world.kind(want.address)
+        )
         if not approved:
             return [_record_only(main, candidate.approved)]
         kind = world.kind(record.address)
         return [replace(main, bill=bill_of(want, kind, world.stack)) if want.data else main]
-    if main is not None and want is not None and _is_approved(candidate, main, want):
+    if main is not None and want is not None and _is_approved(world, candidate, main, want):
         return [main]
     live = world.live_of(record, candidate)
     if live is None or live.status is Status.FAILED:
@@ -132,11 +134,13 @@ def _main(world: World, record: Record, main: Change | None) -> list[Change]:
     return [_record_only(replace(change, intent=intent if intent != record else None), candidate.approved)]
 
 
-def _is_approved(candidate: Model, main: Change, want: Desired) -> bool:
+def _is_approved(world: World, candidate: Model, main: Change, want: Desired) -> bool:
     """Whether a create is the one that an apply sent, that the service had no room for, unchanged."""
     if not candidate.has_no_room or main.action not in TRAININGS or main.id != candidate.id:
         return False
-    return bool(candidate.approved) and candidate.approved == approval(want, main.after or {})
+    return bool(candidate.approved) and is_approved(
+        candidate.approved, want, main.after or {}, world.kind(want.address)
+    )
 
 
 def _record_only(change: Change, approved: str) -> Change:

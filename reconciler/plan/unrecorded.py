@@ -14,6 +14,7 @@ from reconciler.plan.generations import (
     first_free,
     former_generations_of,
     generations_of,
+    is_elsewhere,
     renamed,
     usable,
 )
@@ -38,7 +39,11 @@ def train(wanted: Wanted, reason: Reason = Reason.NOT_LIVE) -> Decision:
     generations = generations_of(wanted)
     known = {model.id for model in wanted.record.models}
     every = {one.id: one for one in (*former_generations_of(wanted), *generations)}.values()
-    unknown = [(one, one.live) for one in every if one.live is not None and one.id not in known]
+    unknown = [
+        (one, one.live)
+        for one in every
+        if one.live is not None and one.id not in known and not is_elsewhere(wanted, one.live)
+    ]
     record = replace(record, deposed=(*record.deposed, *failures(wanted, unknown)))
     if not wanted.forced and (found := usable(unknown)):
         return adopt(wanted, *found, unknown, record)

@@ -12,7 +12,15 @@ from datetime import UTC, datetime, timedelta
 from math import ceil
 
 from reconciler import diff
-from reconciler.identity import FORMULA, GENERATIONS, canonical, former_digests, model_digests, model_id
+from reconciler.identity import (
+    FORMULA,
+    GENERATIONS,
+    canonical,
+    former_digests,
+    meaning,
+    model_digests,
+    model_id,
+)
 from reconciler.kind import Kind, OnChange
 from reconciler.model import (
     LAG_SECONDS,
@@ -233,7 +241,7 @@ def new_model(
         source=source,
         sent=dict(attributes),
         data=recorded_data(want, assumed=False),
-        approved=approval(want, attributes),
+        approved=approval(want, attributes, world.kind(want.address)),
         started=world.timestamp,
     )
 
@@ -289,8 +297,29 @@ def sent_now(kind: Kind, declared: Attributes, model: Model) -> dict[str, Value]
     return {**declared, **unknown}
 
 
-def approval(want: Desired, attributes: Attributes) -> str:
-    """SHA-256 in hex of all that a manifest asks of its model: what an approval was given for."""
+def approval(want: Desired, attributes: Attributes, kind: Kind) -> str:
+    """SHA-256 in hex of all that a manifest asks of its model, however it is written: what was approved."""
+    fields = kind.fields
+    meant = {
+        path: one
+        for path, value in attributes.items()
+        if fields[path].role != "place" and (one := meaning(fields[path], value)) is not None
+    }
+    return _approval(want, meant)
+
+
+def is_approved(approved: str, want: Desired, attributes: Attributes, kind: Kind) -> bool:
+    """Whether an approval was given for this, by this version or by one that took it as it was written."""
+    fields = kind.fields
+    written = {
+        path: value
+        for path, value in attributes.items()
+        if fields[path].role != "place" or path in want.attributes
+    }
+    return approved in {approval(want, attributes, kind), _approval(want, written)}
+
+
+def _approval(want: Desired, attributes: Attributes) -> str:
     asked = {
         "attributes": attributes,
         "data": [one.digest for one in want.data],
@@ -312,7 +341,7 @@ def replacement_reasons(
     want: Desired, attributes: Attributes, model: Model, live: Live | None, kind: Kind
 ) -> tuple[tuple[FieldChange, ...], tuple[DataChange, ...]]:
     """What makes a recorded model another than the wanted one; two empty tuples when it is the one."""
-    fields = diff.immutable_changes(model.sent, live.attributes if live else None, attributes, kind.fields)
+    fields = diff.immutable_changes(model.sent, live.shown if live else None, attributes, kind.fields)
     if want.id and want.id != model.id:
         fields = (FieldChange("metadata.id", model.id, want.id, forces_replacement=True), *fields)
     return fields, _data_changes(model.data, want.data) if model.data else ()

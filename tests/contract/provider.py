@@ -184,6 +184,7 @@ class ProviderContract:
             FieldType.INTEGERS: tuple,
             FieldType.STRINGS: tuple,
             FieldType.BOOLEAN: bool,
+            FieldType.NAMES: str,
         }
         for path, value in found.attributes.items():
             assert isinstance(value, types[bench.provider.kind.fields[path].type]), path

@@ -314,7 +314,8 @@ def test_a_data_set_of_the_service_is_sent_by_its_name(stand: Stand) -> None:
     want, name = TUNING_JOB.want(), f"{HOME}/datasets/7"
     data = DataSet("0" * 64, 0, 0, field=TUNING_JOB.data, uri=name)
     asked = Desired(want.address, want.attributes, (data,))
-    assert provider.measured([asked]) == [asked]
+    (measured,) = provider.measured([asked])
+    assert (measured.data, measured.attributes) == (asked.data, asked.attributes)
     made = provider.create(asked, ID, SOURCE, {})
     assert not any(path.startswith("storage/") for _, path, *_ in recording.seen)
     (job,) = stand.listed("tuningJobs")

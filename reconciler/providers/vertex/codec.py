@@ -35,6 +35,7 @@ from reconciler.providers.vertex.fields import (
     LOCATION,
     PARENT,
     PROJECT,
+    SPECS,
     TUNING_JOB,
 )
 from reconciler.transport import advise_denied, unquoted
@@ -81,6 +82,17 @@ _ROWS = rows_of((one for one in TUNING_JOB.fields.values() if not one.path.start
 def base_name(name: str) -> str:
     """A base model's name as manifests have it, however the service or a Stack spells it."""
     return str(comparable(TUNING_JOB.fields[BASE_MODEL], name))
+
+
+def _data_of(job: JsonObject, name: str) -> dict[str, str]:
+    """Where the job's data sets lie, as it says."""
+    found = {}
+    for spec in SPECS:
+        said = as_object(job.get(camel(spec)), name, spec)
+        for key in ("training_dataset_uri", "validation_dataset_uri"):
+            if address := text_of(said, camel(key)):
+                found[f"{spec}.{key}"] = address
+    return found
 
 
 def state_of(job: JsonObject) -> str:
@@ -183,6 +195,7 @@ def live(job: JsonObject, model: JsonObject | None, endpoint: JsonObject | None)
         create_time=time_of(job, "createTime"),
         complete_time=time_of(job, "endTime"),
         error=error,
+        data=_data_of(job, name),
         outputs=outputs(job) | ({"endpoint": text_of(endpoint, "name")} if endpoint else {}),
     )
 

@@ -85,8 +85,8 @@ _FIELDS = (
     Field(LABELS, FieldType.STRINGS, OnChange.UPDATE, absent=()),
     Field("encryption_spec.kms_key_name", FieldType.STRING, OnChange.REPLACE, absent=""),
     Field("service_account", FieldType.STRING, OnChange.REPLACE, absent=""),
-    Field(LOCATION, FieldType.STRING, OnChange.REPLACE),
-    Field(PROJECT, FieldType.STRING, OnChange.REPLACE),
+    Field(LOCATION, FieldType.STRING, OnChange.REPLACE, role="place"),
+    Field(PROJECT, FieldType.NAMES, OnChange.REPLACE, role="place"),
 )
 
 TUNING_JOB = Kind(

@@ -64,13 +64,18 @@ class VertexProvider:
     def list(self, *, own: bool = False) -> Iterator[Live | Odd]:
         """Every tuned model and every training under way; all of a project are its own."""
         del own
-        for place in self._registry.places():
-            yield from self._registry.living(place)
+        # one place may be named twice, by a project's id and by its number
+        places = self._registry.places()
+        found = {live.name: live for place in places for live in self._registry.living(place)}
+        yield from found.values()
 
     def get(self, handle: Handle) -> Live | None:
         """One model, or why there is none: a failed or cancelled job is FAILED, a deleted model None."""
         job = self._registry.job(handle)
-        return None if job is None else self._registry.live(job)
+        if job is None:
+            return None
+        self._registry.learn_names(job)
+        return self._registry.live(job)
 
     def poll(self, handle: Handle) -> Training:
         """From the job, which tells no percentage; its steps once it has looked at its data."""
@@ -87,10 +92,11 @@ class VertexProvider:
         return BaseModels(frozenset(names), assumed=True)
 
     def measured(self, wants: Sequence[Desired]) -> Sequence[Desired]:
-        """With the digest of each object that data lies in: one look each.
+        """With the place that each counts for, and the digest of each object that holds data: one look each.
 
         A data set of Vertex AI is known by its name only, as its manifest says: no call shows its content.
         """
+        wants = [self._placed(want) for want in wants]
         uris = sorted({one.uri for want in wants for one in want.data if is_object(one.uri)})
         if not uris:
             return wants
@@ -102,6 +108,14 @@ class VertexProvider:
             )
             for want in wants
         ]
+
+    def _placed(self, want: Desired) -> Desired:
+        declared = want.attributes
+        try:
+            project, location = self._regions.place(declared.get(PROJECT), declared.get(LOCATION))
+        except UsageError:  # said where something is asked for
+            return want
+        return replace(want, effective={LOCATION: location, PROJECT: project})
 
     def endpoint(self, handle: Handle) -> str:
         """The endpoint that generateContent is called on: the job's, or one that replaced it by hand."""

@@ -11,12 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 
-from reconciler.errors import NotFoundError, ServiceError
+from reconciler.errors import ForbiddenError, NotFoundError, ServiceError
 from reconciler.model import Live, Odd, Status
 from reconciler.providers import Handle
 from reconciler.providers.answers import JsonObject, about_another, as_object, listed_of, objects_of, text_of
 from reconciler.providers.pages import pages
 from reconciler.providers.vertex import codec, labels, names
+from reconciler.providers.vertex.fields import PROJECT
 from reconciler.providers.vertex.regions import Regions
 
 PAGE_SIZE = 100
@@ -38,6 +39,8 @@ class Registry:
     ) -> None:
         self._regions = regions
         self._places = places
+        self._asked: dict[str, set[str]] = {}
+        self._tried: set[tuple[str, str]] = set()
         self._page_size = page_size
 
     def places(self) -> list[tuple[str, str]]:
@@ -45,6 +48,31 @@ class Registry:
         named = {self._regions.place(project, location) for project, location in self._places}
         default = {self._regions.place()} if self._regions.has_default or not named else set()
         return sorted(named | default)
+
+    def _placed(self, live: Live) -> Live:
+        """With every name of its project: the service's own (a number as a rule), then those asked for."""
+        own = names.parsed(live.name, JOBS).project
+        known = (own, *sorted(self._asked.get(own, set()) - {own}))
+        return replace(live, attributes={**live.attributes, PROJECT: known[-1]}, aliases={PROJECT: known})
+
+    def learn_names(self, job: JsonObject) -> None:
+        """Ask for a job under each other name of a project that manifests use, once for each two names."""
+        if not (self._places or self._regions.has_default):
+            return
+        name = names.parsed(text_of(job, "name"), JOBS)
+        for project, _ in self.places():
+            if project.isdigit() == name.project.isdigit() or (name.project, project) in self._tried:
+                continue
+            self._tried.add((name.project, project))
+            if project in self._asked.get(name.project, ()):
+                continue
+            again = f"projects/{project}/locations/{name.location}/{JOBS}/{name.id}"
+            try:
+                found = self._regions.at(name.location).call("GET", f"v1/{again}", api_key=False)
+            except (NotFoundError, ForbiddenError):
+                continue
+            if text_of(found, "name") == text_of(job, "name"):
+                self._asked.setdefault(name.project, set()).add(project)
 
     def resource(self, name: str, collection: str = "") -> JsonObject | None:
         """One resource, None on 404; ServiceError where the answer is about another one."""
@@ -125,15 +153,21 @@ class Registry:
                 number = live.name.rpartition("/")[2]
                 id = live.id if live.id not in found else number
                 found[id] = _under(live, id)
-        return [*found.values(), *odd]
+        for one in found.values():
+            self._asked.setdefault(names.parsed(one.name, JOBS).project, set()).add(place[0])
+        return [*(self._placed(one) for one in found.values()), *odd]
 
     def live(self, job: JsonObject) -> Live | None:
         """One job as the model that it is, its failure included; None when its model was deleted."""
         if not codec.is_finished(job):
-            return codec.live(job, None, None)
-        model = codec.model_of(job)
-        found = self.resource(model, MODELS) if model else None
-        return codec.live(job, found, None if found is None else self.endpoint(job, found))
+            live = codec.live(job, None, None)
+        else:
+            model = codec.model_of(job)
+            found = self.resource(model, MODELS) if model else None
+            live = codec.live(job, found, None if found is None else self.endpoint(job, found))
+        if live is None:
+            return None
+        return self._placed(live)
 
     def endpoint(self, job: JsonObject, model: JsonObject | None = None) -> JsonObject | None:
         """What a job's model can be called on: its own endpoint, else one that somebody deployed it to.

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
-from reconciler.settings import Settings, table
+from reconciler.backends.gate import way_out
+from reconciler.settings import Settings
 from reconciler.settings.hosts import is_plain
 from reconciler.settings.tls import Trust
 from reconciler.settings.trust import must_be_private
@@ -35,16 +35,12 @@ RETRY: RetryConfig = {
         "base": 2,
     },
 }
-_NOWHERE = "http://127.0.0.1:0"
-"""Nothing listens on port 0, on no machine."""
 
 
 def client(settings: Settings, endpoint: str, *, setting: str) -> ClientConfig:
     """How a store's client connects.
 
-    Redirects to another host end in an error: the client would follow them, and carries some credentials
-    along. It has no switch for that, so every host but the store's own is behind a proxy that is not there;
-    where a proxy is set, it is the proxy that decides whom we reach.
+    Only to the endpoint's own scheme, host and port, proxy or not: see `gate`, which ends other redirects.
 
     Args:
         settings: certificates and proxies.
@@ -53,7 +49,7 @@ def client(settings: Settings, endpoint: str, *, setting: str) -> ClientConfig:
 
     Raises:
         CredentialError: plain http to another machine.
-        UsageError: the certificates cannot be used.
+        UsageError: the certificates or the proxy cannot be used.
     """
     must_be_private(endpoint, f"credential of the store that {setting} names")
     found: ClientConfig = {
@@ -63,7 +59,5 @@ def client(settings: Settings, endpoint: str, *, setting: str) -> ClientConfig:
     }
     if certificates := Trust.of(settings).pem():
         found["root_certificate"] = certificates
-    if not any(one in settings or one.lower() in settings for one in table.PROXIES):
-        host = urlsplit(endpoint).hostname or ""
-        found["proxy_url"], found["proxy_excludes"] = _NOWHERE, host
+    found["proxy_url"] = way_out(endpoint, settings)
     return found

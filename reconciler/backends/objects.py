@@ -19,6 +19,7 @@ from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 
 from reconciler import bounds
 from reconciler.backends import UNCHANGED, UNKNOWN, LockInfo, Stored
+from reconciler.backends.gate import complaint
 from reconciler.backends.lease import Watch, new_nonce
 from reconciler.errors import (
     LockLostError,
@@ -324,6 +325,12 @@ class ObjectBackend:
             return StateStoreError(
                 f"{self.place}: cannot {verb} the state: the TLS certificate of the store is not trusted",
                 f"{Trust.of(self._settings).advice} {UNCHANGED}",
+            )
+        if stopped := complaint():
+            stopped = printable(hidden(stopped, self._settings.secrets))
+            return StateStoreError(
+                f"{self.place}: cannot {verb} the state: {stopped}",
+                f"Check the store's endpoint and the proxy. {fate}",
             )
         said = hidden(_short(text), self._settings.secrets)
         advice = _CHECK

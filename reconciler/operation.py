@@ -21,7 +21,7 @@ from reconciler.errors import (
 )
 from reconciler.events import Event
 from reconciler.kind import Kind
-from reconciler.manifests import Loaded, read_examples
+from reconciler.manifests import Loaded, named_elsewhere, read_examples
 from reconciler.model import BASE_MODEL, LAG_SECONDS, Address, DataSet, Desired
 from reconciler.plan.binding import verify
 from reconciler.plan.drift import selected_drift
@@ -154,7 +154,7 @@ class Operation:
 
     def world_of(self, state: State, observed: Observed, desired: Iterable[Desired]) -> World:
         """What a decision would depend on, had the services shown this."""
-        return make_world(
+        world = make_world(
             desired,
             observed,
             state,
@@ -166,6 +166,11 @@ class Operation:
             lag=self.lag,
             folders=self.loaded.folders,
         )
+        if self.loaded.whole:
+            return world
+        recorded = [(record.manifest, address) for address, record in state.resources.items()]
+        named = named_elsewhere(recorded, self.loaded.files, self.inputs.paths)
+        return replace(world, named_elsewhere=named)
 
     def recheck(self, approved: Plan) -> Callable[[State], tuple[Plan, World]]:
         """For apply: the approved plan as it is now, or StalePlanError."""

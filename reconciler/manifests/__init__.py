@@ -108,6 +108,15 @@ def load_names(paths: Sequence[str], *, kinds: Mapping[str, Kind], variables: Ma
     return load_declared(paths, kinds=kinds, variables=variables)
 
 
+def named_elsewhere(
+    records: Iterable[tuple[str, Address]], read: Sequence[str], paths: Sequence[str]
+) -> frozenset[Address]:
+    """The recorded addresses that a manifest which was not read still names; see `trees`."""
+    from reconciler.manifests.trees import named_elsewhere as find
+
+    return find(records, read, paths)
+
+
 def read_examples(data: DataSet) -> Iterable[Example]:
     """The examples of a data set; see `data_sets.read_examples`. Raises StalePlanError."""
     from reconciler.manifests.data_sets import read_examples as read

@@ -6,10 +6,13 @@ Rule: the same file has the same path on every machine that has the repository, 
 from __future__ import annotations
 
 import os.path
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath
 
+from reconciler import bounds, files
 from reconciler.manifests.sources import work_tree
+from reconciler.model import Address
 
 
 class Trees:
@@ -46,3 +49,37 @@ def _joined(folder: str, rest: str) -> str:
     """With "/" between the parts."""
     path = PurePath(rest) if folder == "." else PurePath(folder, rest)
     return path.as_posix()
+
+
+def named_elsewhere(
+    records: Iterable[tuple[str, Address]], read: Sequence[str], paths: Sequence[str]
+) -> frozenset[Address]:
+    """The recorded addresses that a manifest which was not read in this run still names.
+
+    Args:
+        records: the recorded path of each one's manifest, and the address.
+        read: the files of this run.
+        paths: folders and files, as given.
+    """
+    trees = Trees(paths)
+    known = {trees.path_of(file) for file in read}
+    start = paths[0] if paths else "."
+    root = work_tree(start if Path(start).is_dir() else os.path.dirname(start) or ".") or "."  # noqa: PTH120
+    texts: dict[str, str] = {}
+    found = set()
+    for path, address in records:
+        if not path or path in known:
+            continue
+        if path not in texts:
+            texts[path] = _text(os.path.join(root, path))  # noqa: PTH118
+        if re.search(rf"(?<![a-z0-9-]){re.escape(address.name)}(?![a-z0-9-])", texts[path]):
+            found.add(address)
+    return frozenset(found)
+
+
+def _text(path: str) -> str:
+    """What stands in a file, "" where it is not there or is no text of ours."""
+    try:
+        return files.read(path, most=bounds.MANIFEST).decode("utf-8", "replace")
+    except OSError:
+        return ""

@@ -172,6 +172,7 @@ class _Search:
             if address not in world.desired
             and address not in self.reserved
             and address.kind in world.kinds
+            and address not in world.named_elsewhere
             and not (world.whole and world.is_elsewhere(record))
         }
 

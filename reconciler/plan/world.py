@@ -69,6 +69,8 @@ class World:
         lag: seconds for which a model that was accepted may be invisible.
         folders: those of this run, as `Record.manifest` is written; None where what was declared elsewhere
             may go as well.
+        named_elsewhere: recorded addresses that a manifest outside of this run still names; known where the
+            run is about a part of the manifests.
         moved: address to the one whose record it has taken over; `state` has it there already.
         suffixes: kind name to DIGEST8 to the live ids that end in it and are not recorded.
         stems: kind name to NAME to the live ids that look like NAME-xxxxxxxx, so that generations are
@@ -88,6 +90,7 @@ class World:
     suffixes: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
     lag: float = LAG_SECONDS
     folders: tuple[str, ...] | None = None
+    named_elsewhere: frozenset[Address] = frozenset()
     moved: Mapping[Address, Address] = field(default_factory=dict)
 
     @property

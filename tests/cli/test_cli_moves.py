@@ -178,3 +178,15 @@ def test_paths_are_relative_to_the_git_root(project: Project) -> None:
     before = project.state_file.read_bytes()
     project.apply("manifests")
     assert project.state_file.read_bytes() == before
+
+
+def test_a_twin_in_another_file_is_no_former_name(project: Project) -> None:
+    """A run on one file reads whether the other one is declared still: only what is not is a rename."""
+    project.declare(model("one"), file="manifests/one.yaml")
+    project.declare(model("two"), file="manifests/two.yaml")
+    project.apply("manifests/one.yaml")
+    project.apply("manifests/two.yaml")
+    assert project.recorded() == ["TunedModel/one", "TunedModel/two"]
+    project.declare(model("three"), file="manifests/three.yaml")
+    project.declare(model("one-more", pairs=[("1", "2")]), file="manifests/one.yaml")
+    assert "metadata.moved_from: one" in project.plan("manifests/three.yaml", expect=1).err

@@ -7,6 +7,7 @@ Every error that a user can cause or a service can answer is one of these; anyth
     ├── NotJSONError                   bytes that should be JSON and are not, or are more than we take
     ├── ManifestError                  carries every Diagnostic found, not only the first
     ├── PlanError                      the plan is refused: conflict, guard, missing majority, protection
+    │   ├── GuardError                 a guard or prevent_destroy refuses a plan, which can be shown
     │   └── StalePlanError             what a saved plan was bound to has moved
     ├── StateError                     the state cannot be used as it is
     │   ├── StateCorruptError          truncated, conflict markers, wrong types
@@ -144,6 +145,16 @@ class PlanError(ReconcilerError):
     def diagnostics(self) -> tuple[Diagnostic, ...]:
         """Every reason for the refusal."""
         return self._diagnostics or super().diagnostics
+
+
+class GuardError(PlanError):
+    """The plan is whole, and is more than is allowed.
+
+    Attributes:
+        plan: the refused plan (`plan.values.Plan`), for people to look at; None where there is none.
+    """
+
+    plan: object = None
 
 
 class StalePlanError(PlanError):

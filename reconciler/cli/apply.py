@@ -77,7 +77,8 @@ def command(
     resume = connect.resume_commands(shared, "apply", selected=False)
     with connect.operation("apply", shared) as run:
         if saved is None:
-            plan, _ = run.plan()
+            with running.shown_if_refused(console):
+                plan, _ = run.plan()
             running.warn(console, run.loaded.warnings, plan)
             console.plan(plan)
             if not plan.has_work:

@@ -36,7 +36,8 @@ def command(
         console.records([stream.version_record(timestamp())])
     shared = connect.Options(**settings, inputs=inputs, need=False)
     with connect.operation("destroy", shared) as run:
-        plan, _ = run.plan()
+        with running.shown_if_refused(console):
+            plan, _ = run.plan()
         console.plan(plan)
         course = Course("destroy", plan, connect.resume_commands(shared, "destroy", selected=True))
         if not plan.has_work:

@@ -46,7 +46,8 @@ def command(
         raise UsageError("--refresh-only plans nothing, and --destroy plans deletions", "Give one of them")
     shared = connect.Options(**settings, inputs=inputs, need=not inputs.destroy)
     with connect.operation("plan", shared) as run:
-        plan = run.refresh_plan() if inputs.refresh_only else run.plan()[0]
+        with running.shown_if_refused(console):
+            plan = run.refresh_plan() if inputs.refresh_only else run.plan()[0]
         running.warn(console, run.loaded.warnings, plan)
     if out:
         save(plan, out)

@@ -15,7 +15,7 @@ from reconciler.cli import signals, standing, streams, timelimit
 from reconciler.cli.console import Console, emit, emit_error, timestamp
 from reconciler.cli.defects import defect
 from reconciler.cli.ending import Course, conclude, name_outputs
-from reconciler.errors import Diagnostic, ExitCode, ReconcilerError, UsageError
+from reconciler.errors import Diagnostic, ExitCode, GuardError, ReconcilerError, UsageError
 from reconciler.events import WAIT, Detached, Event, Failed, Progress, Skipped, exit_code
 
 if TYPE_CHECKING:
@@ -45,6 +45,20 @@ def warn(console: Console, warnings: Iterable[Diagnostic], plan: Plan) -> None:
     shown = [one for one in warnings if one.address is None or one.address in trained]
     if shown:
         console.errors(shown)
+
+
+@contextmanager
+def shown_if_refused(console: Console) -> Iterator[None]:
+    """A plan that a guard or prevent_destroy refuses is shown before the refusal is."""
+    from reconciler.plan.values import Plan
+
+    try:
+        yield
+    except GuardError as error:
+        if isinstance(error.plan, Plan):
+            console.plan(error.plan)
+            emit(flush=True)
+        raise
 
 
 def approved(plan: Plan, question: str) -> bool:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from reconciler.errors import Diagnostic, PlanError
+from collections.abc import Iterable, Iterator
+
+from reconciler.errors import Diagnostic, GuardError, PlanError
 from reconciler.model import Address, Desired, Guards
-from reconciler.plan.values import TRAININGS, Action, Context, Plan
+from reconciler.plan.values import TRAININGS, Action, Change, Context, Plan
 from reconciler.plan.world import World
 from reconciler.state import Record
 
 _MAJORITY_FROM = 4
+_NAMED = 10
+"""Addresses named in one refusal."""
 
 
 def bounds(flags: Guards, stack: Guards) -> Guards:
@@ -22,25 +26,41 @@ def bounds(flags: Guards, stack: Guards) -> Guards:
     )
 
 
-def check(plan: Plan, world: World) -> None:
-    """Raise PlanError when the plan exceeds a bound."""
-    guards = bounds(world.inputs.guards, world.stack.guards)
+def check(plan: Plan, world: World, refusals: Iterable[Diagnostic] = ()) -> None:
+    """Raise GuardError, with the plan, when it exceeds a bound or touches what is protected.
+
+    Args:
+        plan: whole.
+        world: what it was made from.
+        refusals: what is protected of it.
+    """
+    found = [*refusals, *_exceeded(plan, bounds(world.inputs.guards, world.stack.guards))]
+    if found:
+        error = GuardError(found[0].summary, found[0].detail, found)
+        error.plan = plan
+        raise error
+
+
+def _exceeded(plan: Plan, guards: Guards) -> Iterator[Diagnostic]:
     trainings, deletes = len(plan.trainings), plan.deletes
     if guards.max_trainings is not None and trainings > guards.max_trainings:
-        names = ", ".join(str(change.address) for change in plan.trainings[:10])
-        raise PlanError(
+        yield Diagnostic(
             f"the plan starts {trainings} training{'s' * (trainings != 1)}, "
-            f"over max_trainings {guards.max_trainings}: {names}",
+            f"over max_trainings {guards.max_trainings}: {_named(plan.trainings)}",
             f"If you mean it: --max-trainings {trainings}",
         )
     if guards.max_deletes is not None and deletes > guards.max_deletes:
-        deleting = [str(change.address) for change in plan.changes if change.deletes]
-        names = ", ".join(deleting[:10])
-        raise PlanError(
+        yield Diagnostic(
             f"the plan deletes {deletes} model{'s' * (deletes != 1)}, "
-            f"over max_deletes {guards.max_deletes}: {names}",
+            f"over max_deletes {guards.max_deletes}: {_named(one for one in plan.changes if one.deletes)}",
             f"If you mean it: --max-deletes {deletes}",
         )
+
+
+def _named(changes: Iterable[Change]) -> str:
+    """Each address once."""
+    names = list(dict.fromkeys(str(one.address) for one in changes))
+    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else "")
 
 
 def check_majority(world: World, plan: Plan) -> None:

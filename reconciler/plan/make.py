@@ -93,11 +93,12 @@ def plan_and_world(world: World) -> tuple[Plan, World]:
     planner = Planner(world)
     world = planner.world
     changes: list[Change] = []
-    errors = planner.unknown()
+    errors, refusals = planner.unknown(), []
     for address in sorted(world.desired.keys() | world.state.resources.keys()):
         decision = planner.decide(address)
         changes += (planner.relocated(change) for change in decision.changes)
         errors += decision.errors
+        refusals += decision.refusals
     plan = Plan(
         changes=tuple(changes),
         context=replace(world.observed.context, stack=world.stack.name),
@@ -109,9 +110,9 @@ def plan_and_world(world: World) -> tuple[Plan, World]:
     guards.check_majority(world, plan)
     errors += guards.contested(world, plan)
     if errors:
-        first = errors[0]
-        raise PlanError(first.summary, first.detail, errors)
-    guards.check(plan, world)
+        errors += refusals
+        raise PlanError(errors[0].summary, errors[0].detail, errors)
+    guards.check(plan, world, refusals)
     note = without_labels(world.known, (*world.inputs.targets, *world.inputs.excludes))
     # What waits for promotion is a change of the plan's own.
     drift = [one for one in find_drift(planner.read) if one.drift_class is not DriftClass.UNPROMOTED]
@@ -252,7 +253,7 @@ class Planner:
         leaves = bool(changes) and changes[0].action in {Action.DELETE, Action.FORGET}
         if record is not None and record.serving is not None and not leaves:
             return kind.reference(record.serving.id), True
-        if self.decide(parent).errors:
+        if self.decide(parent).errors or self.decide(parent).refusals:
             return Decision()  # refused already, for the parent's own reason
         return self._without_parent(want, parent, leaves=leaves)
 

@@ -29,14 +29,16 @@ def pinned(wanted: Wanted, record: Record, reason: Reason) -> Decision:
         return start(wanted, model, reason, free)
     if want.lifecycle.replace != "delete_first":
         return _refuse_change(wanted, ours, live, reason)
+    old = replace(ours, deposed=world.timestamp, create_time=live.create_time)
+    decision = start(wanted, model, reason, replace(free, deposed=(*others, old)), delete_first=True)
     if want.lifecycle.prevent_destroy:
-        return refuse(
+        refusal = refuse(
             wanted,
             f"{want.address} is protected by prevent_destroy, and delete_first would delete it",
             "Lift the protection first, or pin another metadata.id",
         )
-    old = replace(ours, deposed=world.timestamp, create_time=live.create_time)
-    return start(wanted, model, reason, replace(free, deposed=(*others, old)), delete_first=True)
+        decision.refusals += refusal.errors
+    return decision
 
 
 def _adopt(wanted: Wanted, live: Live, digest: str, record: Record) -> Decision:

@@ -13,6 +13,7 @@ from reconciler.plan import guards
 from reconciler.plan.make import Planner
 from reconciler.plan.undeclared import undeclared
 from reconciler.plan.values import TRAININGS, Action, Change, Plan, Reason
+from reconciler.plan.wanted import Decision
 from reconciler.plan.world import World, bill_of, is_approved
 from reconciler.state import Model, Record
 
@@ -41,9 +42,12 @@ def resumable(world: World) -> Plan:
             continue
         if _to_be_deleted(record):
             reason = Reason.DESTROY if want else Reason.NOT_DECLARED
-            changes += undeclared(world, record, reason, want).changes
+            decision = undeclared(world, record, reason, want)
+            changes += () if decision.refusals else decision.changes
             continue
         decision = planner.decide(address)
+        if decision.refusals:
+            decision = Decision()  # what an apply would refuse, wait does not do either
         main = next((change for change in decision.changes if not change.deposed), None)
         found = _main(world, record, main)
         changes += found

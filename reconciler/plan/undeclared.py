@@ -82,14 +82,15 @@ def delete(
     record: Record, living: list[tuple[Model, Live | None]], reason: Reason, *, protected: bool
 ) -> Decision:
     """Each of its models that lives, the first as the address's own, the others as deposed ones."""
+    refusals = []
     if protected:
-        error = Diagnostic(
+        refusal = Diagnostic(
             f"{record.address} is protected by prevent_destroy and would be deleted",
             "To delete it, first apply its manifest with lifecycle.prevent_destroy: false. "
             f"To keep the model and forget it: reconciler state rm {record.address.word}",
             address=str(record.address),
         )
-        return Decision(errors=[error])
+        refusals.append(refusal)
     main = living[0][0]
     left = _only(record, [model for model, _ in living])
     return Decision(
@@ -108,7 +109,8 @@ def delete(
                 intent=left if model is main and left != record else None,
             )
             for model, live in living
-        ]
+        ],
+        refusals=refusals,
     )
 
 

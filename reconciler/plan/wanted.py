@@ -51,10 +51,14 @@ class Wanted:
 
 @dataclass(slots=True)
 class Decision:
-    """What the table says of one address; `errors` refuse the whole plan."""
+    """What the table says of one address; `errors` refuse the whole plan.
+
+    `refusals` do so too, but the changes are known, and can be shown.
+    """
 
     changes: list[Change] = field(default_factory=list)
     errors: list[Diagnostic] = field(default_factory=list)
+    refusals: list[Diagnostic] = field(default_factory=list)
 
 
 def notes_on(live: Live | None) -> tuple[str, ...]:

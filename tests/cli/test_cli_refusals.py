@@ -246,10 +246,10 @@ def test_target_and_exclude_select(project: Project) -> None:
     assert list(project.service.models()) == [identity("a")]
     project.apply("--exclude", "c")
     assert set(project.service.models()) == {identity("a"), identity("b")}
-    project.declare(model("c"))
+    project.declare(model("c", pairs=PAIRS[:10]))
     assert project.actions("--target", "a") == {"TunedModel/a": [["delete"]]}
     project.apply()
-    assert list(project.service.models()) == [identity("c")]
+    assert list(project.service.models()) == [identity("c", PAIRS[:10])]
 
 
 def test_a_label_selects(project: Project) -> None:
@@ -326,3 +326,33 @@ def test_no_command_shows_the_commands(project: Project) -> None:
 def test_a_typo_names_the_nearest_command(project: Project) -> None:
     """`aply` is asked back as apply."""
     assert "apply" in project.run("aply", expect=1).err
+
+
+def test_what_a_guard_refuses_is_shown_first_and_named_once(project: Project) -> None:
+    """The plan on standard output, then the refusal, which names each model once; nothing is begun."""
+    project.declare(model("one"), model("two"))
+    for command in (("plan",), ("apply", "--auto-approve")):
+        result = project.run(*command, "--max-trainings", "1", expect=1)
+        assert "TunedModel/one will be trained" in result.out
+        assert "Plan: 2 to train." in result.out
+        assert result.err.count("TunedModel/one") == result.err.count("TunedModel/two") == 1
+    records = project.run("plan", "--json", "--max-trainings", "1", expect=1).records()
+    kinds = [one["type"] for one in records]
+    assert kinds.index("planned_change") < kinds.index("diagnostic")
+    assert project.service.creates() == 0
+
+
+def test_what_prevent_destroy_refuses_is_shown_first(project: Project) -> None:
+    """Of destroy, and of a manifest that is gone: what would be deleted, then why it is not."""
+    project.declare(model("one", lifecycle={"prevent_destroy": True}), model("two"))
+    project.apply()
+    result = project.run("destroy", "--auto-approve", expect=1)
+    assert "Plan: 2 to delete." in result.out
+    assert "TunedModel/one is protected by prevent_destroy" in result.err
+    assert "TunedModel/two" not in result.err
+    project.declare(model("two"))
+    result = project.plan(expect=1)
+    assert "TunedModel/one will be deleted" in result.out
+    assert "TunedModel/one is protected by prevent_destroy" in result.err
+    project.run("wait", expect=0)
+    assert len(project.service.models()) == 2

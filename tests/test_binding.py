@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from reconciler.errors import PlanError, StalePlanError
 from reconciler.model import Desired, Guards, Lifecycle, Live, Status
 from reconciler.plan.binding import verify
-from reconciler.plan.make import make_plan, make_world
+from reconciler.plan.make import make_plan, make_world, plan_and_world
 from reconciler.plan.values import Action, Inputs, Plan
 from reconciler.plan.world import World
 from reconciler.state import Model, Record, Verdict
@@ -50,7 +50,7 @@ def replaced() -> World:
 
 def check(approved: Plan, now: World) -> Plan:
     """The approved plan as it is now, or the refusal."""
-    return verify(approved, make_plan(now), now)
+    return verify(approved, *plan_and_world(now))
 
 
 def actions(plan: Plan) -> list[tuple[str, str, str]]:
@@ -440,7 +440,8 @@ def test_any_plan_holds_in_its_own_world_and_after_its_intents(now: World) -> No
     same = check(approved, now)
     work = [one for one in approved.changes if one.action is not Action.NO_OP]
     assert [(one.key, one.action) for one in same.changes] == [(one.key, one.action) for one in work]
-    state = now.state.put(*(one.intent for one in approved.changes if one.intent is not None))
+    left = [Record(one.previous) for one in approved.changes if one.previous is not None]
+    state = now.state.put(*left, *(one.intent for one in approved.changes if one.intent is not None))
     again = check(approved, replace(now, state=state))
     assert {one.id for one in again.trainings} == {one.id for one in approved.trainings}
 

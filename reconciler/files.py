@@ -1,4 +1,4 @@
-"""Regular files, read within a bound and never waited for.
+"""Files, read within a bound and never waited for; and pipes, written where somebody reads them.
 
 Rule: look first. What stands under a path may come from a pull request: a FIFO that nobody fills, a device
 whose opening has effects, or a terabyte of nothing.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,6 +41,36 @@ def opened(path: str | Path, *, most: int) -> Iterator[BinaryIO]:
     with open(descriptor, "rb") as file:  # noqa: PTH123 -- a descriptor has no Path
         require_regular(os.fstat(descriptor), path, most=most)
         yield file
+
+
+_READER_SECONDS = 2.0
+"""How long the reader of a pipe may take to come."""
+
+
+def write_as_it_is(path: str | Path, content: bytes) -> None:
+    """Write to what stands under a path, a file, a pipe or a device; a file is made where nothing stands.
+
+    Raises:
+        OSError: it cannot be written, or is a pipe that nobody reads: see `strerror`.
+    """
+    descriptor = _opened_to_write(path)
+    os.set_blocking(descriptor, True)
+    with open(descriptor, "wb") as file:  # noqa: PTH123 -- a descriptor has no Path
+        file.write(content)
+
+
+def _opened_to_write(path: str | Path) -> int:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NONBLOCK", 0)
+    until = time.monotonic() + _READER_SECONDS
+    while True:
+        try:
+            return os.open(path, flags | getattr(os, "O_NOCTTY", 0), 0o666)
+        except OSError as error:
+            if error.errno != errno.ENXIO:
+                raise
+            if time.monotonic() > until:
+                raise OSError(errno.ENXIO, "nobody reads this pipe", str(path)) from error
+            time.sleep(0.05)
 
 
 def require_regular(found: os.stat_result, path: str | Path, *, most: int) -> None:

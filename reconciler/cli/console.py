@@ -117,4 +117,6 @@ class Console:
     def note(self, text: str) -> None:
         """Something for people that is neither result nor error; "" is nothing."""
         if text and not self.as_json:
-            emit_error(text + "\n")
+            from reconciler.render.screen import visible_lines
+
+            emit_error(visible_lines(text) + "\n")

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from reconciler import files
 from reconciler.cli import connect, options, running
 from reconciler.cli.console import Console, timestamp
 from reconciler.errors import ExitCode, UsageError
@@ -68,11 +69,13 @@ def save(plan: Plan, out: str) -> None:
     from reconciler.render import planfile
 
     content = planfile.dumps(plan, connect.kinds())
-    path = Path(out).resolve()  # of a link the file is written, not the link replaced
+    path = Path(os.path.realpath(out))  # of a link the file is written, not the link replaced
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
+        if path.is_symlink():  # it leads in a circle, and this says so
+            path.stat()
         if Path(out).exists() and not Path(out).is_file():
-            Path(out).write_bytes(content)
+            files.write_as_it_is(out, content)
             return
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(content)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
 
+from reconciler import files
 from reconciler.cli import connect, options
 from reconciler.cli.console import Console, emit, timestamp
 from reconciler.errors import UsageError
@@ -33,7 +33,7 @@ def command(*, out: str | None, no_color: bool, **given: Any) -> None:
         emit(page)
         return
     try:
-        Path(out).write_text(page, encoding="utf-8", errors="backslashreplace")
+        files.write_as_it_is(out, page.encode(errors="backslashreplace"))
     except OSError as error:
         raise UsageError(f"-o {out}: {error.strerror}", "Give a file that can be written") from error
     console.lines([f"Written to {out}."])

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from reconciler import bounds, files
 from reconciler.errors import UsageError
 
 KINDS = ("TuningJob", "TunedModel")
@@ -155,7 +156,8 @@ def ignore(file: Path) -> tuple[str, ...]:
         UsageError: it cannot be read or written.
     """
     try:
-        before = file.read_bytes() if file.exists() else b""
+        is_there = file.exists() or file.is_symlink()
+        before = files.read(file, most=bounds.MANIFEST) if is_there else b""
         present = {line.strip().removeprefix(b"/").decode(errors="replace") for line in before.splitlines()}
         missing = () if present & _COVERING else tuple(one for one in _IGNORED if one not in present)
         if missing:

@@ -78,6 +78,43 @@ def test_a_pipe_is_not_waited_for(project: Project, what: str) -> None:
     assert "pipe" in project.run(*what.split(), "pipe", expect=1).err
 
 
+def test_a_pipe_that_nobody_reads_is_not_waited_for(project: Project) -> None:
+    """A plan or a page is not written to a FIFO without a reader; what else stands there is said."""
+    project.declare(model("one"))
+    project.apply()
+    os.mkfifo(project.root / "pipe")
+    (project.root / "loop").symlink_to("loop")
+    for command in (("plan", "--out"), ("report", "-o")):
+        assert "nobody reads this pipe" in project.run(*command, "pipe", expect=1).err
+        assert "symbolic links" in project.run(*command, "loop", expect=1).err
+    assert (project.root / "pipe").is_fifo()
+
+
+@pytest.mark.parametrize("what", ["pipe", "device", "terabyte", "loop"])
+def test_init_looks_at_gitignore_before_it_reads_it(project: Project, what: str) -> None:
+    """What is no file of lines is named with the lines to add; it is neither waited for nor filled."""
+    place = project.root / ".gitignore"
+    match what:
+        case "pipe":
+            os.mkfifo(place)
+        case "terabyte":
+            place.touch()
+            os.truncate(place, 1 << 40)
+        case _:
+            place.symlink_to("/dev/zero" if what == "device" else ".gitignore")
+    said = project.run("init", expect=1).err
+    assert ".gitignore" in said
+    assert "state/*.lock" in said
+
+
+def test_a_file_name_is_escaped_in_a_note(project: Project) -> None:
+    """The line that names a saved plan drives no terminal."""
+    project.declare(model("one"))
+    said = project.run("plan", "--out", "p\x1b[31m", expect=0).all
+    assert "\x1b" not in said
+    assert r"p\x1b[31m" in said
+
+
 def strict(text: str) -> Any:
     """JSON as every reader takes it."""
 

@@ -177,3 +177,37 @@ def test_a_proxy_is_not_asked_for_this_machine() -> None:
     tell_every_library(Settings(environ), environ)
     assert environ["HTTPS_PROXY"] == "http://proxy:3128"
     assert environ["no_proxy"].split(",")[:3] == ["corp.example", "localhost", "127.0.0.0/8"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said", "advised"),
+    [
+        ("GOOGLE_CLOUD_LOCATION", "us-central1-a", "is a zone", "us-central1."),
+        ("GOOGLE_CLOUD_LOCATION", "US-Central1", "is not a location", "lower case: us-central1"),
+        ("GOOGLE_CLOUD_PROJECT", "projects/demo", "is not a project", "write demo."),
+        ("GOOGLE_VERTEX_BASE_URL", "https://a.example/p/v1", "version, v1", "Write https://a.example/p,"),
+        (
+            "GOOGLE_GEMINI_BASE_URL",
+            "https://a.example/v1beta/",
+            "version, v1beta",
+            "Write https://a.example,",
+        ),
+        ("GOOGLE_OAUTH_ACCESS_TOKEN", "Bearer ya29.x", "begins with 'Bearer'", "Leave that word out"),
+        ("GEMINI_API_KEY", '"AIza"', "stands in quotation marks", "Remove them"),
+        (
+            "GOOGLE_APPLICATION_CREDENTIALS",
+            '{"type": "x"}',
+            "holds a JSON text itself",
+            "the path of that file.",
+        ),
+    ],
+)
+def test_a_common_mistake_is_answered_with_what_to_write(
+    name: str, text: str, said: str, advised: str
+) -> None:
+    """The advice holds the right value: of a zone, a resource name, a version, quotation marks."""
+    with pytest.raises(ReconcilerError, match=name) as caught:
+        Settings({name: text})[name]
+    assert said in caught.value.summary
+    assert advised in caught.value.detail
+    assert "It is a path" not in caught.value.detail

@@ -90,6 +90,12 @@ def credential_provider(bucket: str, settings: Settings) -> _Token | _DefaultCre
     try:
         # Scopes only afterwards: with them, a federated credential looks up its project over the network.
         credentials = with_scopes_if_required(defaults.load(settings), [_SCOPE])
+    except defaults.UnusableFileError as error:
+        raise CredentialError(
+            f"gs://{bucket}: no Google credential is found: {error}",
+            f"Set {defaults.ADC_VARIABLE} to the path of a credentials file, or unset it and log in: "
+            "gcloud auth application-default login. GOOGLE_OAUTH_ACCESS_TOKEN wins over both.",
+        ) from error
     except defaults.UnusableError as error:
         raise CredentialError(
             f"gs://{bucket}: no Google credential is found: {error}",

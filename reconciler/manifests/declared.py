@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 from typing import Annotated, ClassVar, get_args
 
@@ -153,6 +153,18 @@ def matching(pattern: str, summary: str, advice: str, *, limit: int | None = Non
         return value
 
     return AfterValidator(check)
+
+
+def checked_by(fault: Callable[[str], tuple[str, str] | None]) -> Callable[[str], str]:
+    """A validator of a rule that answers what is wrong with a text and what to write, or None."""
+
+    def check(value: str) -> str:
+        found = fault(value)
+        if found:
+            raise refusal(*found)
+        return value
+
+    return check
 
 
 NAME = rf"[a-z][a-z0-9-]{{0,{NAME_LIMIT - 1}}}"

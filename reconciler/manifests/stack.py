@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
-from reconciler.manifests.declared import HOLDS_A_CREDENTIAL, Count, Declared, Price, Text, matching, refusal
+from reconciler.manifests.declared import (
+    HOLDS_A_CREDENTIAL,
+    Count,
+    Declared,
+    Price,
+    Text,
+    checked_by,
+    matching,
+    refusal,
+)
 from reconciler.manifests.envelope import DeclaredLifecycle, Envelope
 from reconciler.manifests.scalars import written
 from reconciler.model import Guards, Lifecycle, Prices, Stack
@@ -17,7 +27,9 @@ from reconciler.settings.secrecy import has_login
 
 def _endpoint(value: str) -> str:
     if has_login(value):
-        raise refusal(HOLDS_A_CREDENTIAL, "Credentials come from the environment, never from a manifest.")
+        raise refusal(
+            HOLDS_A_CREDENTIAL, "Take it out: credentials come from the environment, never from a manifest."
+        )
     try:
         return forms.address(value)
     except forms.FormError as error:
@@ -30,7 +42,7 @@ def _state(value: str) -> str:
     if has_login(value):
         raise refusal(
             HOLDS_A_CREDENTIAL,
-            "They come from the environment (TF_HTTP_USERNAME, TF_HTTP_PASSWORD), never from a manifest.",
+            "Take it out: the login comes from the environment (TF_HTTP_USERNAME, TF_HTTP_PASSWORD).",
         )
     return value
 
@@ -58,25 +70,44 @@ VariableValue = Annotated[
 _BUCKET = "gs://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9](?:/[A-Za-z0-9._-]+)*/?"
 
 
+def _bucket_fault(value: str) -> tuple[str, str] | None:
+    """Why a text is no gs://BUCKET/PREFIX, and what to write; None where it is one."""
+    if re.fullmatch(_BUCKET, value, re.ASCII):
+        return None
+    scheme, mark, rest = value.partition("://")
+    if mark and scheme != "gs" and "storage.googleapis.com/" not in rest:
+        return (
+            "is not a bucket of Cloud Storage",
+            "The service reads training data there only: write gs://BUCKET/PREFIX.",
+        )
+    bare = re.sub(r"^(gs:/+|https?://storage\.googleapis\.com/)", "", value)
+    bucket, _, prefix = bare.partition("/")
+    meant = f"gs://{bucket}/{re.sub('/+', '/', prefix)}".rstrip("/")
+    if re.fullmatch(_BUCKET, meant, re.ASCII):
+        return "is not a bucket as it is written here", f"Write {meant}."
+    if not re.fullmatch(_BUCKET, f"gs://{bucket}", re.ASCII):
+        return (
+            "is not a bucket",
+            "Write gs://BUCKET/PREFIX. A bucket's name has 3 to 222 of a-z, 0-9, '-', '_' and '.'.",
+        )
+    return "is not a bucket with a usable prefix", "A prefix has letters, digits, '.', '_', '-' and '/'."
+
+
 Bucket = Annotated[
     str,
-    matching(
-        _BUCKET,
-        "is not a bucket",
-        "Write gs://BUCKET/PREFIX, the bucket with 3 or more of a-z, 0-9, '-', '_' and '.'.",
-    ),
+    AfterValidator(checked_by(_bucket_fault)),
     WithJsonSchema({"type": "string", "pattern": f"^{_BUCKET}$"}),
 ]
 
 
 Location = Annotated[
     str,
-    matching(forms.LOCATION, "is not a location", "Write one like us-central1."),
+    AfterValidator(checked_by(forms.location_fault)),
     WithJsonSchema({"type": "string", "pattern": f"^{forms.LOCATION}$"}),
 ]
 StackProject = Annotated[
     str,
-    matching(forms.PROJECT, "is not a project", "Write its id or its number, not its display name."),
+    AfterValidator(checked_by(forms.project_fault)),
 ]
 
 

@@ -23,6 +23,7 @@ LOCATION = "[a-z]+(?:-[a-z]+[0-9]+)?"
 PROJECT = "[a-z0-9][a-z0-9:.-]{0,62}"
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
+_ALONE = "Set the variable to the key or the token alone. Often it was read from a file that holds more."
 _SENDABLE = re.compile(r"[\x21-\x7e]+")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
@@ -44,7 +45,10 @@ class FormError(Exception):
 def unquoted(text: str) -> str:
     """The text itself, which must not stand in quotation marks."""
     if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
-        raise FormError("stands in quotation marks", "The shell takes them away, other readers do not.")
+        raise FormError(
+            "stands in quotation marks",
+            "Remove them: a shell takes quotation marks away, but what set this variable did not.",
+        )
     return text
 
 
@@ -102,13 +106,15 @@ def whole(text: str) -> str:
 
 def secret(text: str) -> str:
     """What goes into a header as it is: printable ASCII, no blank."""
+    if re.match(r"(?i)bearer\s", text):
+        raise FormError("begins with 'Bearer'", "Leave that word out: it is added to the request.")
     if not _SENDABLE.fullmatch(text):
         raise FormError(
             "holds a space, a line break or another character that no credential has",
-            "Set it again; often it was read from a file that holds more.",
+            _ALONE,
         )
     if text[0] == "{":
-        raise FormError("holds a JSON text", "It must be the credential itself.")
+        raise FormError("holds a JSON text", "Set it to the key or the token alone.")
     return text
 
 
@@ -183,6 +189,18 @@ def address(text: str) -> str:
     return text.rstrip("/")
 
 
+def api(text: str) -> str:
+    """The address of one of Google's APIs, to which the version is added."""
+    found = address(text)
+    version = re.search(r"/(v1|v1beta|v1beta1|v1alpha)$", found)
+    if version:
+        raise FormError(
+            f"ends with the API's version, {version[1]}",
+            f"Write {found[: version.start()]}, because each request adds the version.",
+        )
+    return found
+
+
 def address_or_host(text: str) -> str:
     """The same; without a scheme it is http://, as Google's libraries read it."""
     return address(text if "://" in text else f"http://{text}")
@@ -214,13 +232,49 @@ def no_proxy(text: str) -> str:
 
 account = matching("[a-z0-9]{1,63}", "is not the name of a storage account", "It has a-z and 0-9.")
 region = matching("[a-z0-9-]{1,63}", "is not a region", "Write one like eu-west-1.")
-location = matching(LOCATION, "is not a location", "Write one like us-central1.")
-project = matching(PROJECT, "is not a project", "Write its id or its number, not its display name.")
 method = matching("[A-Za-z]{1,20}", "is not a method of HTTP", "Write one like POST.")
 flag = matching("(?i:1|t|true|0|f|false)", "is neither true nor false", "Write true, or leave it out.")
 scopes = matching(
     r"[\x21-\x7e]+(?:[,\s]+[\x21-\x7e]+)*,?", "is no list of scopes", "Write commas between them."
 )
+
+
+def location(text: str) -> str:
+    """A region or multi-region of Google Cloud."""
+    fault = location_fault(text)
+    if fault:
+        raise FormError(*fault, shows=not _CONTROLS.search(text))
+    return text
+
+
+def location_fault(text: str) -> tuple[str, str] | None:
+    """Why a text is no location, and what to write; None where it is one."""
+    if re.fullmatch(LOCATION, text, re.ASCII):
+        return None
+    zone = re.fullmatch(r"([a-z]+-[a-z]+[0-9]+)-[a-z]", text, re.ASCII)
+    if zone:
+        return "is a zone, not a location", f"Write the zone's region: {zone[1]}."
+    if re.fullmatch(LOCATION, text.lower(), re.ASCII):
+        return "is not a location", f"Write it in lower case: {text.lower()}."
+    return "is not a location", "Write one like us-central1."
+
+
+def project(text: str) -> str:
+    """A project's id or number."""
+    fault = project_fault(text)
+    if fault:
+        raise FormError(*fault, shows=not _CONTROLS.search(text))
+    return text
+
+
+def project_fault(text: str) -> tuple[str, str] | None:
+    """Why a text is no project, and what to write; None where it is one."""
+    if re.fullmatch(PROJECT, text, re.ASCII):
+        return None
+    bare = text.removeprefix("projects/")
+    if bare != text and re.fullmatch(PROJECT, bare, re.ASCII):
+        return "is not a project", f"Leave out projects/: write {bare}."
+    return "is not a project", "Write its id or its number, not its display name (gcloud projects list)."
 
 
 def hosts(text: str) -> str:
@@ -250,8 +304,8 @@ def credentials_file(text: str) -> str:
         kind = "a JSON text" if text[0] in "{[" else "a key"
         raise FormError(
             f"holds {kind} itself, and must be the path of a file",
-            "Write it to a file that only you can read, and give its path, as google-github-actions/auth "
-            "does.",
+            "Save the key in a file that only you can read, and set the variable to the path of that file. "
+            "In GitHub Actions, google-github-actions/auth does both.",
         )
     if _CONTROLS.search(text) or len(text) > _LONGEST_PATH:
         raise FormError("is not the path of a file: it is too long, or has line breaks", "Give a path.")

@@ -20,7 +20,7 @@ class Setting:
 
     Attributes:
         name: of the variable; of proxies the lower-case spelling counts too.
-        what: it is, as the end of a sentence of advice.
+        what: it is, or where its value comes from: a sentence that follows the advice; "" for none.
         form: see `forms`.
         secret: its value may hold a secret, and is never shown.
         kept: blanks at its ends belong to it; line ends never do.
@@ -35,24 +35,39 @@ class Setting:
 
 _TABLE = (
     # Google
-    Setting("GOOGLE_GEMINI_BASE_URL", "It is the endpoint of the Gemini API", forms.address),
-    Setting("GOOGLE_VERTEX_BASE_URL", "It is the endpoint of Vertex AI", forms.address),
-    Setting("STORAGE_EMULATOR_HOST", "It is the address of an emulator of buckets", forms.address_or_host),
-    Setting("GEMINI_API_KEY", "It is an API key", forms.secret, secret=True),
-    Setting("GOOGLE_API_KEY", "It is an API key", forms.secret, secret=True),
-    Setting("GOOGLE_OAUTH_ACCESS_TOKEN", "It is an access token", forms.secret, secret=True),
-    Setting("GOOGLE_APPLICATION_CREDENTIALS", "It is a path", forms.credentials_file, secret=True),
-    Setting("GOOGLE_CLOUD_PROJECT", "It is the project", forms.project),
-    Setting("GOOGLE_CLOUD_QUOTA_PROJECT", "It is the project that pays", forms.project),
-    Setting("GOOGLE_CLOUD_LOCATION", "It is where tuning jobs live", forms.location),
+    Setting("GOOGLE_GEMINI_BASE_URL", "It is the endpoint of the Gemini API", forms.api),
+    Setting("GOOGLE_VERTEX_BASE_URL", "It is the endpoint of Vertex AI", forms.api),
+    Setting(
+        "STORAGE_EMULATOR_HOST", "It is the address of an emulator of Cloud Storage", forms.address_or_host
+    ),
+    Setting("GEMINI_API_KEY", "", forms.secret, secret=True),
+    Setting("GOOGLE_API_KEY", "", forms.secret, secret=True),
+    Setting(
+        "GOOGLE_OAUTH_ACCESS_TOKEN",
+        "gcloud auth application-default print-access-token prints one",
+        forms.secret,
+        secret=True,
+    ),
+    Setting("GOOGLE_APPLICATION_CREDENTIALS", "", forms.credentials_file, secret=True),
+    Setting("GOOGLE_CLOUD_PROJECT", "It names the project of the models", forms.project),
+    Setting("GOOGLE_CLOUD_QUOTA_PROJECT", "It names the project whose quota the calls use", forms.project),
+    Setting("GOOGLE_CLOUD_LOCATION", "It names the location of tuning jobs", forms.location),
     # ours
     Setting("RECONCILER_STATE", "It is where the state is kept, as --state says it", forms.one_line),
-    Setting("RECONCILER_TRUSTED_HOSTS", "It names who may be sent credentials", forms.hosts),
-    Setting("RECONCILER_SCOPES", "They are asked for with default credentials", forms.scopes),
-    Setting("RECONCILER_HTTP_TIMEOUT", "It bounds a call", forms.seconds()),
-    Setting("RECONCILER_RETRY_SECONDS", "It bounds repetitions", forms.seconds()),
-    Setting("RECONCILER_LAG_SECONDS", "So long may a new model be invisible", forms.seconds(zero=True)),
-    Setting("RECONCILER_EMULATOR_SECONDS", "It is how long its trainings take", forms.seconds(zero=True)),
+    Setting("RECONCILER_TRUSTED_HOSTS", "It names the hosts that credentials may be sent to", forms.hosts),
+    Setting("RECONCILER_SCOPES", "It lists the OAuth scopes to ask for", forms.scopes),
+    Setting("RECONCILER_HTTP_TIMEOUT", "It says how long a whole call may take", forms.seconds()),
+    Setting("RECONCILER_RETRY_SECONDS", "It says for how long a failed call is repeated", forms.seconds()),
+    Setting(
+        "RECONCILER_LAG_SECONDS",
+        "It says how long the service may not show a new model yet",
+        forms.seconds(zero=True),
+    ),
+    Setting(
+        "RECONCILER_EMULATOR_SECONDS",
+        "It says how long a training on the emulator takes",
+        forms.seconds(zero=True),
+    ),
     Setting("RECONCILER_LOCK_LEASE", "", forms.lease(SHORTEST_LEASE)),
     # state behind HTTP, as Terraform names it
     Setting("TF_HTTP_LOCK_ADDRESS", "It is where the state is locked", forms.one_line, secret=True),

@@ -215,9 +215,17 @@ class Credentials:
         from google.auth.credentials import with_scopes_if_required
 
         others = " or ".join((TOKEN_VARIABLE, *(KEY_VARIABLES[:1] if keys else ())))
-        need = "No usable credential" if keys else "No usable credential (this API refuses API keys)"
+        useless = next((name for name in KEY_VARIABLES if not keys and name in self._environ), "")
+        note = f"{useless} is set, but this API refuses API keys" if useless else "this API refuses API keys"
+        need = "No usable credential" if keys else f"No usable credential ({note})"
         try:
             found = defaults.load(self._environ)
+        except defaults.UnusableFileError as error:
+            raise CredentialError(
+                f"{need} for {self._base_url}: {error}",
+                f"Set {ADC_VARIABLE} to the path of a credentials file. Or unset it and log in: "
+                f"{login_command(self.scopes)}. {TOKEN_VARIABLE} wins over both.",
+            ) from error.__cause__
         except defaults.UnusableError as error:
             raise CredentialError(
                 f"{need} for {self._base_url}: {error}",

@@ -42,6 +42,10 @@ class UnusableError(Exception):
     """There are none, or they cannot be used; its text says why, without any of them."""
 
 
+class UnusableFileError(UnusableError):
+    """The file that GOOGLE_APPLICATION_CREDENTIALS names: while it is set, no login is looked at."""
+
+
 def load(settings: Settings) -> Any:
     """The credentials that google-auth finds, without scopes.
 
@@ -65,14 +69,15 @@ def load(settings: Settings) -> Any:
             found, _ = google.auth.load_credentials_from_file(path) if path else google.auth.default()
     except Exception as error:
         if path:
-            raise UnusableError(
-                f"{shown}: it has the form of a credentials file, and what it holds cannot be used"
+            raise UnusableFileError(
+                f"{shown} names a file that looks like a credential, but its key cannot be used"
             ) from error
         raise UnusableError(_short(error)) from error
     except BaseException as error:
         if not is_panic(error):
             raise
-        raise UnusableError(f"{shown or 'the credentials file'}: its key cannot be read") from error
+        kind = UnusableFileError if path else UnusableError
+        raise kind(f"{shown or 'the credentials file'}: its key cannot be read") from error
     return found
 
 
@@ -88,33 +93,33 @@ def _must_be_known(path: Path, shown: str) -> None:
     """Refuse what is no credentials file, in words of ours."""
     try:
         if path.exists() and not path.is_file():
-            raise UnusableError(f"{shown} names what is no file")
+            raise UnusableFileError(f"{shown} names a folder or a device, not a file")
         with path.open("rb") as file:
             data = file.read(_LARGEST + 1)
     except FileNotFoundError as error:
-        raise UnusableError(f"{shown} names a file that is not there") from error
+        raise UnusableFileError(f"{shown} names a file that is not there") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it is no path"
-        raise UnusableError(f"{shown} names a file that cannot be read: {reason}") from error
+        raise UnusableFileError(f"{shown} names a file that cannot be read: {reason}") from error
     try:
         document = json.loads(data if len(data) <= _LARGEST else b"")
     except (ValueError, RecursionError) as error:
         empty = "it is empty" if not data.strip() else "it is not JSON"
-        raise UnusableError(f"{shown} names a file that is no credential: {empty}") from error
+        raise UnusableFileError(f"{shown} names a file that is no credential: {empty}") from error
     if not isinstance(document, dict):
-        raise UnusableError(f"{shown} names a file that is no credential: it holds no JSON object")
+        raise UnusableFileError(f"{shown} names a file that is no credential: it holds no JSON object")
     kind = document.get("type")
     if {"installed", "web"} & set(document):
-        raise UnusableError(
-            f"{shown} names the file of an OAuth client, which is no credential: a login makes one"
+        raise UnusableFileError(
+            f"{shown} names the file of an OAuth client. That is no credential: logging in with it makes one"
         )
     if kind not in _TYPES:
-        raise UnusableError(
+        raise UnusableFileError(
             f"{shown} names a file that is no credential: its type is none of {', '.join(_TYPES)}"
         )
     missing = [key for key in _NEEDED.get(str(kind), ()) if not isinstance(document.get(key), str)]
     if missing:
-        raise UnusableError(f"{shown} names a {kind} file without {', '.join(missing)}")
+        raise UnusableFileError(f"{shown} names a {kind} file without {', '.join(missing)}")
 
 
 def token_request(trust: Trust) -> Request:

@@ -371,3 +371,18 @@ def test_a_missing_credentials_file_is_named(to: To, tmp_path: Path) -> None:
     """A path to nothing is an error that names it, on loopback too: it was asked for."""
     with pytest.raises(CredentialError, match=r"nothing\.json"):
         to({"GOOGLE_APPLICATION_CREDENTIALS": str(tmp_path / "nothing.json")}).call("GET", "v1beta/x")
+
+
+def test_while_a_variable_names_a_wrong_file_a_login_alone_is_not_advised(to: To, tmp_path: Path) -> None:
+    """No login counts while the variable is set: the advice is to set it right, or to unset it."""
+    with pytest.raises(CredentialError, match="not there") as caught:
+        to({"GOOGLE_APPLICATION_CREDENTIALS": str(tmp_path / "nowhere.json")}).call("GET", "v1beta/x")
+    assert "Set GOOGLE_APPLICATION_CREDENTIALS to the path" in caught.value.detail
+    assert "unset it and log in" in caught.value.detail
+
+
+def test_a_key_that_does_not_count_is_named() -> None:
+    """Whoever has set an API key for an API that takes none is told which variable does not count."""
+    elsewhere = connect(base_url="https://example.com", environ=GEMINI_KEY)
+    with pytest.raises(CredentialError, match="GEMINI_API_KEY is set, but this API refuses API keys"):
+        elsewhere.call("GET", "v1beta/x", api_key=False)

@@ -446,7 +446,7 @@ def test_an_api_key_is_no_credential_for_it(project: Project) -> None:
 
 def test_offline_commands_need_no_project(project: Project) -> None:
     """Without project and location the state and manifests can be looked at; a plan says what is missing."""
-    project.declare(job())
+    project.declare(stack("s", bucket="gs://bucket/data"), job())
     elsewhere = {"GOOGLE_VERTEX_BASE_URL": None, "GOOGLE_GEMINI_BASE_URL": None}
     project.run("validate", expect=0, environ=elsewhere)
     project.run("state", "list", expect=0, environ=elsewhere)

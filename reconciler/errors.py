@@ -279,6 +279,10 @@ class NotUnderstoodError(ServiceError):
     """The API answered with what makes no sense, or about something else: nothing is concluded from it."""
 
 
+class NoTextError(ServiceError):
+    """A model answered, and without any text: the prompt was blocked, or it said nothing."""
+
+
 class UnavailableError(ServiceError):
     """5xx or no connection, after the safe retries."""
 

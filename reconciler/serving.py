@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from reconciler import refresh
-from reconciler.errors import UsageError
+from reconciler.errors import NoTextError, ServiceError, UsageError
 from reconciler.manifests import read_examples
 from reconciler.model import Address, Desired, Live, Status
 from reconciler.operation import Operation
@@ -95,7 +95,12 @@ def _checked(provider: Provider, model: Handle, want: Desired) -> Iterator[Check
     from reconciler.apply.calls import run_check
 
     for one in want.checks:
-        verdict, said = run_check(provider, model, one)
+        try:
+            verdict, said = run_check(provider, model, one)
+        except NoTextError as error:
+            verdict, said = Verdict.FAILED, f"{one.prompt!r}: {error.summary}"
+        except ServiceError as error:  # it concerns this model alone
+            verdict, said = Verdict.UNKNOWN, error.summary
         yield CheckResult(want.address, one.prompt, verdict, said)
 
 

@@ -97,6 +97,7 @@ class HTTPBackend:
         self._lock_method = setting("LOCK_METHOD", "LOCK")
         self._unlock_method = setting("UNLOCK_METHOD", "UNLOCK")
         self._held: LockInfo | None = None  # or asked for, and the answer was lost
+        self._returned: set[str] = set()  # the ids of locks that we gave back, or tried to
         user, password = setting("USERNAME", user), setting("PASSWORD", password)
         login = (user, password) if user or password else None
         if login or setting("CLIENT_PRIVATE_KEY_PEM"):
@@ -172,10 +173,19 @@ class HTTPBackend:
 
     def lock(self, info: LockInfo) -> None:
         """See Backend.lock."""
+        if self._held is not None and self._held.id in self._returned:
+            self.unlock(self._held)  # it could not be given back, and would stand in our own way
         self._held = info
         reply = self._lock(info)
         if reply.status_code in _HELD:
             holder, _ = _holder(reply)
+            if holder.id in self._returned - {info.id}:
+                self._held = None
+                raise StateError(
+                    f"{self.place}: the server still holds the lock {holder.id}, which this run gave back",
+                    "Check TF_HTTP_UNLOCK_ADDRESS and TF_HTTP_UNLOCK_METHOD. Then: "
+                    f"reconciler force-unlock {holder.word}",
+                )
             if holder.id != info.id:  # ours: the first try arrived, and only its answer was lost
                 self._held = None
                 breaking = f" If that run is dead: reconciler force-unlock {holder.word}" if holder.id else ""
@@ -195,10 +205,11 @@ class HTTPBackend:
         """See Backend.unlock."""
         if self._held is None or self._held.id != info.id or not self._lock_address:
             return  # some servers open any lock for anybody: never ask for one that is not ours
-        self._held = None
+        self._returned.add(info.id)
         reply = self._unlock(info.to_json())
         if reply.status_code not in (*_HELD, *_NONE):  # those: it is not ours, or not there, any more
             self._check(reply, "unlock the state")
+        self._held = None
 
     def force_unlock(self, lock_id: str) -> LockInfo:
         """See Backend.force_unlock. The only way to ask who holds the lock is to try to take it."""

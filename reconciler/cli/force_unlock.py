@@ -8,6 +8,7 @@ import click
 
 from reconciler.cli import connect, options
 from reconciler.cli.console import Console
+from reconciler.render.screen import visible
 
 
 @click.command("force-unlock")
@@ -20,4 +21,4 @@ def command(*, lock_id: str, **given: Any) -> None:
     environ = connect.environment()
     loaded, _ = connect.manifests(shared, environ, models=False)
     holder = connect.state_manager("force-unlock", shared, loaded.stack, environ).force_unlock(lock_id)
-    Console().lines([f"Unlocked. It was held by {holder}."])
+    Console().lines([visible(f"Unlocked. It was held by {holder}.")])

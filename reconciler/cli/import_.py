@@ -8,6 +8,7 @@ import click
 
 from reconciler.cli import connect, options
 from reconciler.cli.console import Console
+from reconciler.render.screen import visible
 
 
 @click.command("import")
@@ -33,4 +34,4 @@ def command(*, address: str, id: str, no_color: bool, **given: Any) -> None:
         return
     if want.id != live.id:
         console.note(f"Add this line to metadata in {want.place}, so that it is found again without state:")
-    console.lines([f"id: {live.id}"])
+    console.lines([visible(f"id: {live.id}")])

@@ -11,6 +11,7 @@ from reconciler.cli import connect, options
 from reconciler.cli.chosen import Chosen
 from reconciler.cli.console import Console
 from reconciler.manifests import Loaded
+from reconciler.render.screen import visible
 from reconciler.state import State
 
 
@@ -47,11 +48,11 @@ def command(*, word: str | None, form: str, no_color: bool, **given: Any) -> Non
     if form == "json":
         console.document({str(one): name for one, name in names.items()})
     elif form == "env":
-        console.lines(f"{one.variable}={name}" for one, name in names.items())
+        console.lines(visible(f"{one.variable}={name}") for one, name in names.items())
     elif exact is not None:
-        console.lines(names.values())
+        console.lines(map(visible, names.values()))
     else:
-        console.lines(f"{one} {name}" for one, name in names.items())
+        console.lines(visible(f"{one} {name}") for one, name in names.items())
     console.note(chosen.note)
     if not names:
         console.note("None of these serves yet." if records else "Nothing is recorded here.")

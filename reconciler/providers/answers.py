@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from reconciler.bounds import FLOAT32, INT64
-from reconciler.errors import NotUnderstoodError, ServiceError
+from reconciler.errors import NoTextError, NotUnderstoodError
 
 _NUMBER = re.compile(r"-?[0-9]{1,40}(?:\.[0-9]{1,40})?(?:[eE][+-]?[0-9]{1,4})?")
 _TIME = re.compile(r"2[01][0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9:]{8}(?:\.[0-9]{1,9})?(?:Z|[+-][0-9]{2}:[0-9]{2})")
@@ -172,7 +172,7 @@ def prompt_body(prompt: str, temperature: float | None) -> JsonObject:
 
 
 def reply_text(document: JsonObject, name: str) -> str:
-    """The text of a generateContent's first candidate; ServiceError that says why there is none."""
+    """The text of a generateContent's first candidate; NoTextError that says why there is none."""
     candidates = objects_of(document, "candidates", name)
     first = candidates[0] if candidates else {}
     content = as_object(first.get("content"), name, "content")
@@ -183,6 +183,6 @@ def reply_text(document: JsonObject, name: str) -> str:
     feedback = as_object(document.get("promptFeedback"), name, "promptFeedback")
     blocked, finished = text_of(feedback, "blockReason"), text_of(first, "finishReason")
     why = f"the prompt was blocked ({blocked})" if blocked else f"it finished with {finished or 'no reason'}"
-    raise ServiceError(
+    raise NoTextError(
         f"{name} answered without text: {why}", "Change the prompt.", reason=blocked or finished
     )

@@ -44,6 +44,8 @@ _READ_BY = (
 
 def advise_400(said: str, where: str) -> str:
     """Of a request that will never succeed as it is; `said` is printable."""
+    if ":generateContent" in where:
+        return "The model does not take this prompt: change it, or the temperature."
     if "invalid argument" not in said.lower():
         return (
             "The request will be refused as long as it is the same: correct the manifest. What that does not "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from typing import Any
 
 import pytest
 import yaml
@@ -302,6 +303,30 @@ def test_test_runs_every_check(project: Project) -> None:
     assert "5" in project.run("test", expect=4).all
     project.service.fault({"path": "generateContent", "status": 503, "times": 99})
     project.run("test", "--target", "two", expect=3)
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "said"),
+    [
+        ({"candidates": [{"content": {"parts": [None]}}]}, 3, "parts"),
+        ({"candidates": "x"}, 3, "candidates"),
+        ({"promptFeedback": {"blockReason": "SAFETY\x1b[31m"}}, 4, "the prompt was blocked (SAFETY"),
+        ({"candidates": [{"finishReason": "MAX_TOKENS"}]}, 4, "finished with MAX_TOKENS"),
+    ],
+)
+def test_an_odd_answer_concerns_its_model_alone(
+    project: Project, answer: dict[str, Any], code: int, said: str
+) -> None:
+    """A model that says nothing failed its check, an answer that is none is unknown; the others are asked."""
+    checks = [{"prompt": "1", "expect": "2"}]
+    project.declare(model("one", checks=checks), model("two", checks=checks))
+    project.apply()
+    path = f"{identity('one')}:generateContent"
+    project.service.fault({"path": path, "status": 200, "body": answer, "times": 9})
+    result = project.run("test", expect=code)
+    assert said in result.out
+    assert "passed  TunedModel/two" in result.out
+    assert "\x1b" not in result.all
 
 
 def test_checks_added_later_are_no_change(project: Project) -> None:

@@ -7,7 +7,13 @@ import json
 import pytest
 
 from reconciler.backends import Backend
-from reconciler.errors import LockLostError, StateError, StateMovedError, StateStoreError
+from reconciler.errors import (
+    LockLostError,
+    StateError,
+    StateLockedError,
+    StateMovedError,
+    StateStoreError,
+)
 from reconciler.model import Address
 from reconciler.state import Model, Record
 from reconciler.statemgr import StateManager
@@ -32,6 +38,32 @@ def locked(server: Server) -> Backend:
     backend = http(server, RETRY_MAX="0")
     backend.lock(ANN)
     return backend
+
+
+def test_http_a_lock_that_could_not_be_given_back_is_given_back_by_the_next_try(terraform: Server) -> None:
+    """A failure of UNLOCK leaves the lock ours to give back: by the next try, and by a lock after it."""
+    manager = StateManager(http(terraform, RETRY_MAX="0"), operation="apply", who="ann")
+    with manager.locked():
+        terraform.faults.refuse.append(500)
+    assert terraform.holder is None
+    backend = locked(terraform)
+    terraform.faults.refuse.append(500)
+    with pytest.raises(StateStoreError):
+        backend.unlock(ANN)
+    backend.lock(BOB)
+    assert terraform.holder == BOB.to_json()
+
+
+def test_http_a_lock_that_the_server_keeps_is_told_and_not_waited_for(terraform: Server) -> None:
+    """A 404 of UNLOCK says that it is gone; where it is not, nobody but us stands in our way."""
+    backend = locked(terraform)
+    terraform.faults.refuse.append(404)
+    backend.unlock(ANN)
+    with pytest.raises(StateError, match=f"still holds the lock {ANN.id}, which this run gave back") as told:
+        backend.lock(BOB)
+    assert not isinstance(told.value, StateLockedError)
+    assert f"reconciler force-unlock {ANN.id}" in told.value.detail
+    assert backend.force_unlock(ANN.id).id == ANN.id
 
 
 @pytest.mark.parametrize("status", [303, *REFUSALS])

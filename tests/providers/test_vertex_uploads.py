@@ -12,7 +12,13 @@ import pytest
 import requests
 
 from reconciler.emulator.server import running
-from reconciler.errors import ForbiddenError, ServiceError, StalePlanError, UnavailableError
+from reconciler.errors import (
+    ForbiddenError,
+    NotUnderstoodError,
+    ServiceError,
+    StalePlanError,
+    UnavailableError,
+)
 from reconciler.events import Uploading
 from reconciler.model import DataSet, Example
 from reconciler.providers.vertex.bucket import Bucket
@@ -252,6 +258,35 @@ def test_a_service_that_loses_what_it_had_is_sent_all_again() -> None:
         scripted(wire, FakeClock()).put(DATA, EXAMPLES[:100])
     spans = [one.headers["content-range"].split("-")[0] for one in wire.requests if one.method == "PUT"]
     assert spans == ["bytes 0", f"bytes {QUANTUM}", "bytes 0", f"bytes {QUANTUM}"]
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"name": "another"}'])
+def test_an_upload_that_somebody_else_answers_is_looked_for(body: bytes) -> None:
+    """A 200 that is not the store's answer proves nothing: what is not there is not trained on."""
+    with listening(Wire()) as wire:
+        wire.script = [MISSING, answer(body=body), MISSING]
+        with pytest.raises(ServiceError, match="is not there"):
+            scripted(wire, FakeClock()).put(DATA, EXAMPLES[:5])
+    assert [one.method for one in wire.requests] == ["GET", "POST", "GET"]
+
+
+@pytest.mark.parametrize("shown", [{}, {"md5Hash": "AAAA"}, {"name": "another"}, {"name": 5}])
+def test_an_object_without_its_name_is_none(shown: dict[str, Any]) -> None:
+    """An answer that does not name the object does not say that it is there."""
+    with listening(Wire()) as wire:
+        wire.script = [answer(shown)]
+        with pytest.raises(NotUnderstoodError, match="was asked about gs://data/"):
+            scripted(wire, FakeClock()).put(DATA, EXAMPLES[:5])
+
+
+def test_an_object_of_other_content_is_not_trained_on(stand: Stand) -> None:
+    """Its name is a digest; what lies there with another checksum was put there by somebody else."""
+    uri = stand.put()
+    name = uri.removeprefix("gs://data/")
+    query = {"uploadType": "media", "name": name}
+    assert requests.post(f"{stand.url}/upload/storage/v1/b/data/o", params=query, data=b"{}", timeout=5).ok
+    with pytest.raises(ServiceError, match=r"holds something else than big\.jsonl"):
+        stand.put()
 
 
 @pytest.mark.parametrize("span", ["bytes=0-99999999", "bytes=all", f"bytes=0-{'9' * 5000}", "bytes=5"])

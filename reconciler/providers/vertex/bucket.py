@@ -74,7 +74,7 @@ class Bucket:
             )
         except NotFoundError:
             return None
-        if found.get("name", name) != name or found.get("bucket", bucket) != bucket:
+        if found.get("name") != name or found.get("bucket", bucket) != bucket:
             raise about_another("GET", uri, f"gs://{text_of(found, 'bucket')}/{text_of(found, 'name')}")
         return found
 
@@ -103,15 +103,29 @@ class Bucket:
                 "Leave some examples out.",
             )
         uri = f"{self._folder}/{content.sha256}.jsonl"
-        if self._object(uri) is None:
-            self._upload(uri, content)
+        found = self._object(uri)
+        if found is None and not self._upload(uri, content):
+            found = self._object(uri)  # who answered that it is stored was not the store
+            if found is None:
+                raise ServiceError(
+                    f"{data.shown} was uploaded to {uri}, and is not there",
+                    "A gateway or a proxy may have answered. Check the endpoint, and run the command again.",
+                )
+        if found is not None and text_of(found, "md5Hash") not in {"", content.md5}:
+            raise ServiceError(
+                f"{uri} holds something else than {data.shown}, of which its name is the digest",
+                "Somebody wrote it. Delete that object, and run the command again.",
+            )
         return uri
 
-    def _upload(self, uri: str, content: Content) -> None:
+    def _upload(self, uri: str, content: Content) -> bool:
+        """Upload it; whether the store's own answer says that it is there."""
         bucket, name = _parts(uri)
         progress = _Steps(content, self._tell)
         try:
-            Upload(self._regions.storage(), bucket, name, content, sent=progress, part=self._part).put()
+            return Upload(
+                self._regions.storage(), bucket, name, content, sent=progress, part=self._part
+            ).put()
         except NotFoundError as error:
             raise ServiceError(
                 f"{content.shown} cannot be uploaded: {error.summary}",

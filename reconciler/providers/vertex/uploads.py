@@ -17,8 +17,16 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlsplit
 
-from reconciler.errors import NotFoundError, ReplyLostError, ServiceError, StalePlanError, UnavailableError
+from reconciler.errors import (
+    NotFoundError,
+    NotJSONError,
+    ReplyLostError,
+    ServiceError,
+    StalePlanError,
+    UnavailableError,
+)
 from reconciler.providers.answers import wrong
+from reconciler.strictjson import loads_answer
 from reconciler.transport import Reply, Transport
 
 QUANTUM = 256 * 1024
@@ -121,8 +129,11 @@ class Upload:
         self._sent = sent
         self._part = part
 
-    def put(self) -> None:
+    def put(self) -> bool:
         """Make the object; that it is there already is success.
+
+        Returns:
+            Whether it was made by an answer that can be the store's; else it has to be looked for.
 
         Raises:
             StalePlanError: the content is not what it was; no object was made.
@@ -131,8 +142,8 @@ class Upload:
         """
         try:
             if self._content.whole is None:
-                self._in_parts()
-            else:
+                return self._is_about_it(self._in_parts())
+            return self._is_about_it(
                 self._transport.transfer(
                     "POST",
                     self._path,
@@ -141,11 +152,22 @@ class Upload:
                     about={"content-type": CONTENT_TYPE},
                     repeatable=True,
                 )
+            )
         except ServiceError as error:
             if error.status != 412:  # it is there: put by another run, or by a try whose reply was lost
                 raise
+            return False
 
-    def _in_parts(self) -> None:
+    def _is_about_it(self, reply: Reply) -> bool:
+        """Whether the reply is an object of JSON that names nothing else."""
+        try:
+            document = loads_answer(reply.body)
+        except NotJSONError:
+            return False
+        name = self._query["name"]
+        return isinstance(document, dict) and document.get("name", name) == name
+
+    def _in_parts(self) -> Reply:
         for left in reversed(range(_SESSIONS)):
             try:
                 return self._send(self._begun())
@@ -181,7 +203,7 @@ class Upload:
             raise wrong(self._path, "an upload", "", "one with an address")
         return query
 
-    def _send(self, query: dict[str, str]) -> None:
+    def _send(self, query: dict[str, str]) -> Reply:
         """Send part after part from where the service says that it is; what it has is held no longer."""
         at, held, lines, size = 0, bytearray(), self._content.checked(), self._content.size
         failures = 0
@@ -193,7 +215,8 @@ class Upload:
             reply = self._put(query, at, part) if part else self._asked(query)
             has = self._has(reply, at + len(part))
             if has is None:
-                return self._sent(size)
+                self._sent(size)
+                return reply
             if has < at:
                 raise _GoneError
             failures = failures + 1 if has == at else 0

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from reconciler.errors import UsageError
-from reconciler.model import DataSet, Desired, Live
+from reconciler.model import Live
 from reconciler.operation import Operation
 from reconciler.plan.adoption import imported
 from reconciler.plan.world import Observed
-from reconciler.providers import Handle, Provider
 from reconciler.records import resolve
+from reconciler.refresh import data_there, name_handle
 from reconciler.state import Record, State
 
 
@@ -35,13 +33,13 @@ def import_model(operation: Operation, name: str, id: str) -> tuple[Record, Live
     )
     operation.state()  # another's state is refused before any call
     provider = operation.provider(address)
-    live = provider.get(Handle(id.removeprefix(provider.kind.collection), id if "/" in id else ""))
+    live = provider.get(name_handle(provider, id))
     if live is None:
         raise UsageError(
             f"{id} does not exist at {operation.context.endpoint}",
             "Check the id, the project and location, and the credential",
         )
-    there = _measured_there(provider, desired[address], live)
+    (there,) = data_there(provider, [(desired[address], live)])
     records: list[Record] = []
 
     def adopt(state: State) -> State:
@@ -57,10 +55,3 @@ def import_model(operation: Operation, name: str, id: str) -> tuple[Record, Live
 
     operation.edit(adopt)
     return records[-1], live
-
-
-def _measured_there(provider: Provider, want: Desired, live: Live) -> dict[str, str]:
-    """The digest of what lies now where the service says that the model's data is."""
-    sets = tuple(DataSet("", 0, 0, field=field, uri=uri) for field, uri in live.data.items())
-    (measured,) = provider.measured([replace(want, data=sets)])
-    return {one.field: one.digest for one in measured.data}

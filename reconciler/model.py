@@ -175,9 +175,11 @@ class Desired:
     Attributes:
         attributes: declared fields only, in the kind's paths. A source model that is another
             manifest is "TunedModel/other" here until the plan resolves it.
-        data: its data sets; the first is the training data.
+        data: its data sets; the first is the training data. Of a model that is there already it may be left
+            out: then there is none, and nothing can be trained.
         permissions: None when not managed, () for none at all.
         id: the pinned id, or None.
+        imports: id or resource name of the live model that it takes over, "" for none.
         file, line: where the document begins.
         moved_from: the address that it had before, None for none.
         manifest: path of its file relative to the git root (else to the working directory), as records
@@ -193,6 +195,7 @@ class Desired:
     data: tuple[DataSet, ...]
     permissions: tuple[Permission, ...] | None = None
     id: str | None = None
+    imports: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     lifecycle: Lifecycle = Lifecycle()
     checks: tuple[Check, ...] = ()

@@ -1,12 +1,12 @@
 """What is live, gathered before a decision: lists, and single looks only where a list cannot tell.
 
-Rule: reads only. One list a kind, one get for each recorded model that the list does not show (a list
-may lag), one look at the permissions of each model whose permissions are managed.
+Rule: reads only. One list a kind, one get for each recorded or imported model that the list does not show (a
+list may lag), one look at the permissions of each model whose permissions are managed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from reconciler.errors import ForbiddenError, NotFoundError, NotUnderstoodError, PlanError
 from reconciler.model import Address, DataSet, Desired, Example, Live, Odd, Permission, Status
+from reconciler.plan.naming import by_name, named
 from reconciler.plan.values import Context
 from reconciler.plan.world import Observed
 from reconciler.providers import Handle, Provider, Providers
@@ -50,6 +51,7 @@ def observe(
     live: dict[str, dict[str, Live]] = {}
     forbidden: dict[tuple[str, str], str] = {}
     odd: dict[tuple[str, str], str] = {}
+    data: dict[tuple[str, str], Mapping[str, str]] = {}
     for kind in sorted(kinds & providers.keys()):
         found = list(providers[kind].list())
         shown = {one.id: one for one in found if isinstance(one, Live)}
@@ -57,11 +59,15 @@ def observe(
         _tell(found, state, kind, tell)
         asked = _unseen(kind, state, wants, shown)
         _confirm(providers[kind], asked, shown, forbidden, strange, parallelism=parallelism)
+        new = [want for want in wants if want.address.kind == kind and _is_to_import(want, state)]
+        found_by_name = _named(providers[kind], new, shown, forbidden, strange, parallelism=parallelism)
+        data |= {(kind, id): there for id, there in _data_there(providers[kind], new, found_by_name).items()}
         _explain_failures(providers[kind], state, shown, parallelism)
-        _add_permissions(providers[kind], state, wants, shown, strange, parallelism=parallelism)
+        ids = {address: live.id for address, live in found_by_name.items()}
+        _add_permissions(providers[kind], state, wants, shown, strange, imports=ids, parallelism=parallelism)
         live[kind] = shown
         odd |= {(kind, id): one.why for id, one in strange.items() if id}
-    return Observed(live=live, forbidden=forbidden, odd=odd, context=context)
+    return Observed(live=live, forbidden=forbidden, odd=odd, data=data, context=context)
 
 
 def _tell(found: Iterable[Live | Odd], state: State, kind: str, tell: Callable[[str], None]) -> None:
@@ -203,6 +209,67 @@ def _confirm(
             forbidden[provider.kind.name, handle.id] = found
 
 
+def _is_to_import(want: Desired, state: State) -> bool:
+    """Whether its `metadata.import` has not been done yet."""
+    record = state.resources.get(want.address)
+    return bool(want.imports) and (record is None or not (record.serving or record.candidate))
+
+
+def name_handle(provider: Provider, said: str) -> Handle:
+    """How a provider finds the model that a person names, by id or by resource name."""
+    return Handle(said.removeprefix(provider.kind.collection), said if "/" in said else "")
+
+
+def _named(
+    provider: Provider,
+    wants: Sequence[Desired],
+    shown: dict[str, Live],
+    forbidden: dict[tuple[str, str], str],
+    strange: dict[str, Odd],
+    *,
+    parallelism: int,
+) -> dict[Address, Live]:
+    """The live model that each of these imports; one look for each that the list does not show."""
+    if not wants:
+        return {}
+    index = by_name(shown.values())
+    found = {want.address: named(want.imports, index, shown) for want in wants}
+    missing = list(dict.fromkeys(want.imports for want in wants if found[want.address] is None))
+    seen: dict[str, Live] = {}
+    handles = [name_handle(provider, said) for said in missing]
+    refused: dict[tuple[str, str], str] = {}
+    _confirm(provider, handles, seen, refused, strange, parallelism=parallelism)
+    for said, handle in zip(missing, handles, strict=True):
+        if one := seen.get(handle.id):
+            shown[one.id] = one
+        if why := refused.get((provider.kind.name, handle.id)):
+            forbidden[provider.kind.name, said] = why
+        if odd := strange.get(handle.id):
+            strange[said] = odd
+    index = by_name(shown.values())
+    found = {want.address: named(want.imports, index, shown) for want in wants}
+    return {address: one for address, one in found.items() if one is not None}
+
+
+def data_there(provider: Provider, pairs: Sequence[tuple[Desired, Live]]) -> list[dict[str, str]]:
+    """For each model, the digest of what lies now where the service says that its data is."""
+    shown = [
+        replace(want, data=tuple(DataSet("", 0, 0, field=path, uri=uri) for path, uri in live.data.items()))
+        for want, live in pairs
+    ]
+    measured = provider.measured(shown) if shown else ()
+    return [{one.field: one.digest for one in want.data} for want in measured]
+
+
+def _data_there(
+    provider: Provider, wants: Iterable[Desired], found: Mapping[Address, Live]
+) -> dict[str, dict[str, str]]:
+    """Model id to `data_there`, of those whose data is compared."""
+    pairs = [(want, found[want.address]) for want in wants if want.data and want.address in found]
+    pairs = [(want, live) for want, live in pairs if live.data]
+    return {live.id: there for (_, live), there in zip(pairs, data_there(provider, pairs), strict=True)}
+
+
 def _explain_failures(provider: Provider, state: State, shown: dict[str, Live], parallelism: int) -> None:
     """A failure's reason is only on its operation: look it up once, until it is recorded."""
     kind = provider.kind.name
@@ -235,13 +302,14 @@ def _add_permissions(
     shown: dict[str, Live],
     strange: dict[str, Odd],
     *,
+    imports: Mapping[Address, str],
     parallelism: int,
 ) -> None:
     kind = provider.kind.name
     managed: dict[Address, set[str]] = {}
     for want in wants:
         if want.address.kind == kind and want.permissions is not None:
-            managed[want.address] = {want.id} if want.id else set()
+            managed[want.address] = {one for one in (want.id, imports.get(want.address)) if one}
     for address, record in state.resources.items():
         ids = {model.id for model in record.models}
         if address in managed:

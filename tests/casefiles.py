@@ -98,13 +98,14 @@ class Case:
         )
 
     def _want(self, name: str, body: Mapping[str, Any]) -> Desired:
-        _only(body, _ATTRIBUTES | {"id", "permissions", "lifecycle", "checks", "labels", "line",
+        _only(body, _ATTRIBUTES | {"id", "import", "permissions", "lifecycle", "checks", "labels", "line",
                                    "moved_from", "manifest"})  # fmt: skip
-        return worlds.want(
+        want = worlds.want(
             name,
             body.get("data", "one"),
             _attributes(body),
             id=body.get("id"),
+            imports=body.get("import", ""),
             permissions=_permissions(body.get("permissions")),
             labels=body.get("labels", {}),
             lifecycle=_lifecycle(body.get("lifecycle", {})),
@@ -113,6 +114,7 @@ class Case:
             moved_from=worlds.address(body["moved_from"]) if "moved_from" in body else None,
             manifest=body.get("manifest", ""),
         )
+        return replace(want, data=()) if body.get("data") == "none" else want
 
     def _record(self, name: str, body: Mapping[str, Any]) -> Record:
         _only(body, {"serving", "candidate", "deposed", "prevent_destroy", "manifest"})

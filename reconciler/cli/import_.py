@@ -18,7 +18,7 @@ from reconciler.render.screen import visible
 @options.service
 @options.locking
 def command(*, address: str, id: str, no_color: bool, **given: Any) -> None:
-    """Adopt a live model under a declared address, and print the metadata.id line to add."""
+    """Adopt a live model under a declared address, and print the line to add: metadata.id or .import."""
     from reconciler.importing import import_model
 
     console = Console.of_environment(no_color=no_color)
@@ -29,8 +29,11 @@ def command(*, address: str, id: str, no_color: bool, **given: Any) -> None:
         f"{record.address} is {live.name} from now on ({live.status}). What its training data was\n"
         "cannot be seen: the manifest's digest is recorded as assumed. Nothing was trained."
     )
+    if want.imports:
+        return
     if not run.provider(record.address).kind.pinned_ids:
-        console.note("Its service takes no ids of ours: only the state knows which one it is, so keep it.")
+        console.note(f"Add this line to metadata in {want.place}, so that it is found again without state:")
+        console.lines([f"import: {live.name}"])
         return
     if want.id != live.id:
         console.note(f"Add this line to metadata in {want.place}, so that it is found again without state:")

@@ -6,6 +6,7 @@ no schema can say (files, references, limits of a whole request) is left to `val
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic.json_schema import models_json_schema
@@ -40,6 +41,7 @@ def json_schema() -> dict[str, object]:
     for form in FORMS.values():
         for where, keys, required in form.choices:
             _add_choice(definitions[_model_at(form.manifest, where).__name__], keys, required=required)
+        definitions[form.manifest.__name__]["allOf"].append(_data_or_live(form.data))
     return {
         "$schema": DRAFT,
         "title": "Reconciler manifest",
@@ -73,12 +75,28 @@ def _add_choice(definition: dict[str, Any], keys: tuple[str, str], *, required: 
     definition.setdefault("allOf", []).append(rule)
 
 
+def _data_or_live(keys: Iterable[str]) -> dict[str, Any]:
+    """The training data is there, or the manifest names a live model, of which it may be left out."""
+    named = {"anyOf": [{"required": ["import"]}, {"required": ["id"]}]}
+    return {"anyOf": [{"properties": {"metadata": named}}, *(_has(f"spec.{key}") for key in keys)]}
+
+
+def _has(path: str) -> dict[str, Any]:
+    """A key is there, in either spelling of each step."""
+    step, _, rest = path.partition(".")
+    each: list[dict[str, Any]] = [{"required": [one]} for one in dict.fromkeys((step, camel(step)))]
+    if rest:
+        each = [one | {"properties": {one["required"][0]: _has(rest)}} for one in each]
+    return each[0] if len(each) == 1 else {"anyOf": each}
+
+
 def _spelled(definition: dict[str, Any]) -> dict[str, Any]:
     """An object's schema with every key in both spellings, never both at once."""
     properties: dict[str, object] = {}
     rules: list[object] = []
     required = definition.get("required", [])
-    for name, schema in definition.get("properties", {}).items():
+    for field, schema in definition.get("properties", {}).items():
+        name = field.rstrip("_")  # "import" is no name in Python
         both = list(dict.fromkeys((name, camel(name))))
         properties.update(dict.fromkeys(both, _value(schema)))
         each: list[object] = [{"required": [one]} for one in both]

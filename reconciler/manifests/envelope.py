@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from reconciler.manifests.declared import (
+    ID,
     Declared,
     Duration,
     Flag,
@@ -71,6 +72,23 @@ class Metadata(Declared):
     id: ModelId | None = None
     moved_from: FormerName | None = None
     labels: dict[LabelKey, LabelValue] = Field(default_factory=dict)
+
+
+ImportName = Annotated[
+    str,
+    matching(
+        rf"(?:tunedModels/)?{ID}",
+        "is not the name of a tuned model",
+        "Write its id, or tunedModels/ID.",
+    ),
+    WithJsonSchema({"type": "string", "pattern": rf"^(?:tunedModels/)?{ID}$"}),
+]
+
+
+class ModelMetadata(Metadata):
+    """The same of a model; `import` names the live one that it takes over."""
+
+    import_: ImportName | None = Field(default=None, alias="import")
 
 
 def _grantable(role: object) -> object:
@@ -166,6 +184,7 @@ class Envelope(Declared):
 class ModelEnvelope(Envelope):
     """What is around the spec of a kind that is trained."""
 
+    metadata: ModelMetadata
     permissions: list[DeclaredPermission] | None = None
     lifecycle: DeclaredLifecycle | None = None
     checks: list[DeclaredCheck] = Field(default_factory=list)

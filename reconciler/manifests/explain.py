@@ -198,7 +198,7 @@ def _unknown_key(model: type[Declared], body: YamlMap, path: Path) -> tuple[str,
         return f"{name} is set by the service", "Remove it."
     if spelling in owner.HINTS:
         return f"{name} is not a key here", owner.HINTS[spelling]
-    known = list(fields)
+    known = [field.rstrip("_") for field in fields]
     near = nearest(spelling, known)
     if near is not None:
         return f"{name} is not a known key", f"Did you mean {near}?"

@@ -26,6 +26,7 @@ class Form:
     Attributes:
         manifest: the model of its whole document.
         choices: its oneofs.
+        data: the keys of the training data, of which one must be there where a model may have to be trained.
         parent: the field that may name another manifest of the kind, "" if none.
         data_sets: (document, its file, what reads data files, where to note what is wrong, bytes of the
             request beside the data) to its data sets; empty after noting what is wrong.
@@ -35,6 +36,7 @@ class Form:
 
     manifest: type[ModelEnvelope]
     choices: tuple[Choice, ...]
+    data: tuple[str, ...]
     parent: str
     data_sets: Callable[[YamlMap, str, DataSets, Problems, int], tuple[DataSet, ...]]
     check_base: Callable[[YamlMap, str, Mapping[str, Base], str, Problems], None] | None = None
@@ -42,11 +44,16 @@ class Form:
 
 FORMS: Mapping[str, Form] = {
     "TunedModel": Form(
-        tuned_model.TunedModelManifest, tuned_model.CHOICES, tuned_model.PARENT, tuned_model.data_sets
+        tuned_model.TunedModelManifest,
+        tuned_model.CHOICES,
+        tuned_model.DATA,
+        tuned_model.PARENT,
+        tuned_model.data_sets,
     ),
     "TuningJob": Form(
         tuning_job.TuningJobManifest,
         tuning_job.CHOICES,
+        tuning_job.DATA,
         tuning_job.PARENT,
         tuning_data.data_sets,
         check_base,

@@ -21,9 +21,11 @@ from reconciler.manifests.problems import Place, Problems
 from reconciler.manifests.references import Seen
 from reconciler.manifests.rules import (
     check_choices,
+    check_data,
     check_lifecycle_fields,
     check_permissions,
     check_pinning,
+    is_there_already,
 )
 from reconciler.manifests.spelling import spelled_path
 from reconciler.manifests.trees import Trees
@@ -54,12 +56,13 @@ class ModelReader:
         name = str(body["kind"])
         kind, form, file = self._kinds[name], FORMS[name], document.file
         before = len(self._problems)
-        seen = _seen(body, form, document)
+        seen = _seen(body, kind, form, document)
         if seen is not None:
             self.seen.append(seen)
         address = str(seen.address) if seen else None
         spelled = check_lifecycle_fields(body, "lifecycle", self._fields[name], file, self._problems)
         check_choices(body, form.choices, file, self._problems)
+        check_data(body, form.data, file, self._problems)
         check_permissions(body, kind, file, self._problems)
         check_pinning(body, kind, file, self._problems)
         declared: ModelEnvelope | None = None
@@ -74,7 +77,9 @@ class ModelReader:
             form.check_base(body, file, kind.bases, self._stack.location or "", self._problems)
         rest = len(canonical(attributes))
         data = form.data_sets(body, file, self._data, self._problems, rest)
-        if declared is None or not data or seen is None or len(self._problems) > before:
+        if declared is None or seen is None or len(self._problems) > before:
+            return None
+        if not data and not is_there_already(body):
             return None
         places = _places(body, attributes, kind)
         for one in data[:1]:
@@ -89,6 +94,7 @@ class ModelReader:
             data=data,
             permissions=None if permissions is None else tuple(one.to_model() for one in permissions),
             id=declared.metadata.id,
+            imports=declared.metadata.import_ or "",
             labels=declared.metadata.labels,
             lifecycle=lifecycle,
             checks=tuple(one.to_model() for one in declared.checks),
@@ -101,7 +107,7 @@ class ModelReader:
         return replace(desired, digest=_digest(desired, kind))
 
 
-def _seen(body: YamlMap, form: Form, document: Document) -> Seen | None:
+def _seen(body: YamlMap, kind: Kind, form: Form, document: Document) -> Seen | None:
     name = value_at(body, ["metadata", "name"])
     if not isinstance(name, str) or not name:
         return None
@@ -111,6 +117,7 @@ def _seen(body: YamlMap, form: Form, document: Document) -> Seen | None:
 
     id_path = ["metadata", "id"]
     pinned = value_at(body, id_path)
+    imported = value_at(body, ["metadata", "import"])
     parent_path = spelled_path(body, f"spec.{form.parent}")
     parent = value_at(body, parent_path)
     address = None
@@ -124,6 +131,8 @@ def _seen(body: YamlMap, form: Form, document: Document) -> Seen | None:
         place=place(["metadata", "name"]),
         id=pinned if isinstance(pinned, str) else "",
         id_place=place(id_path),
+        imports=imported.removeprefix(kind.collection) if isinstance(imported, str) else "",
+        import_place=place(["metadata", "import"]),
         parent=address,
         parent_place=place(parent_path),
         moved_from=_former(body),
@@ -166,7 +175,7 @@ def _places(body: YamlMap, attributes: Attributes, kind: Kind) -> dict[str, tupl
         mark = locate(body, spelled_path(body, where), of_key=path == kind.data_field)
         if mark is not None:
             places[path] = mark
-    for path in ("metadata.id", "metadata.moved_from", "permissions"):
+    for path in ("metadata.id", "metadata.import", "metadata.moved_from", "permissions"):
         mark = locate(body, path.split("."))
         if value_at(body, path.split(".")) is not None and mark is not None:
             places[path] = mark
@@ -193,6 +202,7 @@ def _digest(desired: Desired, kind: Kind) -> str:
         },
         "permissions": None if permissions is None else sorted(map(str, permissions)),
         "id": desired.id,
+        **({"import": desired.imports} if desired.imports else {}),
         **({"moved_from": str(desired.moved_from)} if desired.moved_from else {}),
         "labels": desired.labels,
         "lifecycle": {

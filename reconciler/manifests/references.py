@@ -17,6 +17,7 @@ class Seen:
         address: of the model.
         place: where its name stands.
         id: the pinned id, "" if none, and where it stands.
+        imports: the id or resource name of the live model that it imports, "" if none, and where it stands.
         parent: the manifest that it is tuned from, None if none, and where that stands.
         moved_from: the address that it had before, None if none, and where that stands.
     """
@@ -25,6 +26,8 @@ class Seen:
     place: Place
     id: str
     id_place: Place
+    imports: str
+    import_place: Place
     parent: Address | None
     parent_place: Place
     moved_from: Address | None
@@ -53,6 +56,7 @@ def check_references(seen: Sequence[Seen], problems: Problems, *, whole: bool) -
                     "An id belongs to one model: change one of them.",
                     address=str(one.address),
                 )
+    _check_imports(first, problems)
     names = sorted({address.name for address in first})
     for one in first.values():
         if whole and one.parent is not None and one.parent not in first:
@@ -67,6 +71,22 @@ def check_references(seen: Sequence[Seen], problems: Problems, *, whole: bool) -
             )
     _check_moves(first, problems)
     _check_circles(first, problems)
+
+
+def _check_imports(first: dict[Address, Seen], problems: Problems) -> None:
+    """Note a live model that is imported twice, or imported by one and pinned by another."""
+    owners = {(one.address.kind, one.id): (one, one.id_place) for one in first.values() if one.id}
+    for one in first.values():
+        if not one.imports:
+            continue
+        owner, place = owners.setdefault((one.address.kind, one.imports), (one, one.import_place))
+        if owner is not one:
+            problems.error(
+                one.import_place,
+                f"{one.address} and {owner.address} name one live model, {one.imports!r}, first at {place}",
+                "A model belongs to one address: change one of them.",
+                address=str(one.address),
+            )
 
 
 def _check_moves(first: dict[Address, Seen], problems: Problems) -> None:

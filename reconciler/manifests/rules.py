@@ -104,6 +104,34 @@ def check_permissions(body: YamlMap, kind: Kind, file: str, problems: Problems) 
         seen.setdefault(who, place)
 
 
+def check_data(body: YamlMap, keys: Iterable[str], file: str, problems: Problems) -> None:
+    """The training data must be there, except of a model that is there already, which the manifest names."""
+    if is_there_already(body):
+        return
+    for key in keys:
+        path = spelled_path(body, f"spec.{key}")
+        steps = key.split(".")
+        owners = [value_at(body, path[:end]) for end in range(1, len(path))]
+        if not all(one is None or isinstance(one, YamlMap) for one in owners):
+            continue  # told by its type
+        depth = next((end for end, one in enumerate(owners) if one is None), len(owners))
+        owner = owners[depth - 1] if depth else None
+        is_choice = len(tuple(keys)) > 1 and depth < len(steps)
+        if not isinstance(owner, YamlMap) or is_choice or path[depth] in owner:
+            continue
+        name = ".".join([*map(str, path[:depth]), steps[depth - 1]])
+        problems.error(
+            _place(body, path[:depth], file, of_key=True),
+            f"{name} is missing",
+            f"Add the key {steps[depth - 1]}.",
+        )
+
+
+def is_there_already(body: YamlMap) -> bool:
+    """Whether the manifest names a live model as its own: then it may go without data, and is not trained."""
+    return any(isinstance(value_at(body, ["metadata", key]), str) for key in ("import", "id"))
+
+
 def check_pinning(body: YamlMap, kind: Kind, file: str, problems: Problems) -> None:
     """`id` only where the service takes one; delete_first only under such an id."""
     pinned = value_at(body, ["metadata", "id"])
@@ -112,6 +140,20 @@ def check_pinning(body: YamlMap, kind: Kind, file: str, problems: Problems) -> N
             _place(body, ["metadata", "id"], file, of_key=True),
             f"the service chooses the id of a {kind.name}",
             "Remove metadata.id.",
+        )
+    imported = value_at(body, ["metadata", "import"])
+    if value_at(body, ["metadata", "import_"]) is not None:  # what Python calls the key
+        problems.error(
+            _place(body, ["metadata", "import_"], file, of_key=True),
+            "metadata.import_ is not a known key",
+            "Did you mean import?",
+        )
+    both = kind.pinned_ids and isinstance(pinned, str) and isinstance(imported, str)
+    if both and str(imported).removeprefix(kind.collection) != pinned:
+        problems.error(
+            _place(body, ["metadata", "import"], file),
+            f"metadata.import names {imported}, and metadata.id pins {pinned}",
+            "An address is one model: remove one of the two lines.",
         )
     if value_at(body, ["lifecycle", "replace"]) == "delete_first" and pinned is None:
         problems.error(

@@ -145,7 +145,7 @@ class TuningTask(Declared):
     OUTPUT_ONLY: ClassVar = frozenset({"start_time", "complete_time", "snapshots"})
 
     hyperparameters: Hyperparameters = Field(default_factory=Hyperparameters)
-    training_data: TrainingData
+    training_data: TrainingData | None = None
 
 
 class TunedModelSpec(Declared):
@@ -160,6 +160,7 @@ class TunedModelSpec(Declared):
         "lifecycle": "It belongs beside spec, not into it.",
         "checks": "It belongs beside spec, not into it.",
         "labels": "It belongs into metadata.",
+        "import": "It belongs into metadata.",
     }
 
     display_name: Annotated[str, Field(max_length=DISPLAY_NAME_LIMIT)] | None = None
@@ -175,7 +176,7 @@ class TunedModelSpec(Declared):
         ]
         | None
     ) = None
-    tuning_task: TuningTask
+    tuning_task: TuningTask | None = None
 
 
 class TunedModelManifest(ModelEnvelope):
@@ -191,6 +192,9 @@ CHOICES: tuple[tuple[str, tuple[str, str], bool], ...] = (
     ("spec.tuning_task.training_data", ("examples", "file"), True),
 )
 """The API's oneofs: where, which keys exclude each other, whether one must be there."""
+
+DATA = ("tuning_task.training_data",)
+"""The key of the training data: it must be there, except of a model that is there already."""
 
 PARENT = "tuned_model_source.tuned_model"
 """The field that may name another manifest."""

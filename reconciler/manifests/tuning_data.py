@@ -13,6 +13,7 @@ from reconciler.manifests.chat_data import PREFERENCE, SUPERVISED
 from reconciler.manifests.data_sets import DataSets
 from reconciler.manifests.placed import YamlMap, locate, value_at
 from reconciler.manifests.problems import Place, Problems
+from reconciler.manifests.rules import is_there_already
 from reconciler.manifests.spelling import spelled_path
 from reconciler.model import DataSet
 
@@ -51,7 +52,19 @@ def data_sets(
                 return ()
             sets.append(one)
             _check_share(sets, Place(file, *(locate(body, path) or body.mark)), problems)
-    return tuple(sets) if sets and sets[0].field.endswith(".training_dataset_uri") else ()
+    if not sets or sets[0].field.endswith(".training_dataset_uri"):
+        return tuple(sets)
+    if is_there_already(body):  # else it is told by `check_data`
+        field = sets[0].field.rpartition(".")[0]
+        place = Place(
+            file, *(locate(body, spelled_path(body, f"spec.{sets[0].field}"), of_key=True) or body.mark)
+        )
+        problems.error(
+            place,
+            f"spec.{field} has validation data and no training data",
+            "Add training_dataset_uri, or leave both out.",
+        )
+    return ()
 
 
 def _data_set(written: str, field: str, place: Place, found: DataSets, problems: Problems) -> DataSet | None:

@@ -24,7 +24,7 @@ from reconciler.manifests.declared import (
     matching,
     refusal,
 )
-from reconciler.manifests.envelope import Metadata, ModelEnvelope
+from reconciler.manifests.envelope import ModelEnvelope, ModelMetadata
 from reconciler.manifests.evaluation import Evaluation
 from reconciler.manifests.stack import Location
 
@@ -126,11 +126,25 @@ ServiceAccount = Annotated[
 ]
 
 
-class PlacedMetadata(Metadata):
+_JOB = r"(?:projects/[A-Za-z0-9:._-]+/locations/[a-z0-9-]+/tuningJobs/)?[A-Za-z0-9_-]+"
+
+JobName = Annotated[
+    str,
+    matching(
+        _JOB,
+        "is not the name of a tuning job",
+        "Write its number, or projects/P/locations/L/tuningJobs/NUMBER.",
+    ),
+    WithJsonSchema({"type": "string", "pattern": f"^{_JOB}$"}),
+]
+
+
+class PlacedMetadata(ModelMetadata):
     """Who it is, and where it lives; absent: the Stack's location and project, else the environment's."""
 
-    HINTS: ClassVar = {**Metadata.HINTS, "region": "Write location."}
+    HINTS: ClassVar = {**ModelMetadata.HINTS, "region": "Write location."}
 
+    import_: JobName | None = Field(default=None, alias="import")
     location: Location | None = None
     project: Project | None = None
 
@@ -161,7 +175,7 @@ class _TuningSpec(Declared):
         "training_data": "Write training_dataset_uri: gs://… or a file.",
     }
 
-    training_dataset_uri: Text
+    training_dataset_uri: Text | None = None
     validation_dataset_uri: OptionalText | None = None
     export_last_checkpoint_only: Flag | None = None
 
@@ -234,6 +248,7 @@ class TuningJobSpec(Declared):
         "display_name": "Write tuned_model_display_name.",
         "location": "It belongs into metadata.",
         "project": "It belongs into metadata.",
+        "import": "It belongs into metadata.",
         "lifecycle": "It belongs beside spec, not into it.",
         "checks": "It belongs beside spec, not into it.",
         "hyper_parameters": "It belongs into supervised_tuning_spec.",
@@ -271,6 +286,12 @@ CHOICES: tuple[tuple[str, tuple[str, str], bool], ...] = (
     ("spec", ("supervised_tuning_spec", "preference_optimization_spec"), True),
 )
 """The API's oneofs: where, which keys exclude each other, whether one must be there."""
+
+DATA = (
+    "supervised_tuning_spec.training_dataset_uri",
+    "preference_optimization_spec.training_dataset_uri",
+)
+"""The keys of the training data: one of them must be there, except of a model that is there already."""
 
 PARENT = "pre_tuned_model.tuned_model_name"
 """The field that may name another manifest."""

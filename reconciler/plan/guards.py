@@ -116,8 +116,7 @@ def contested(world: World, plan: Plan) -> list[Diagnostic]:
                 Diagnostic(
                     f"{address} would take {change.id}, which is recorded as {owner}",
                     "If it is the same model under a new name: "
-                    f"reconciler state mv {owner.word} {address.word}. "
-                    "Else give it another metadata.name or metadata.id",
+                    f"reconciler state mv {owner.word} {address.word}. " + _another_way(world, change),
                     change.file or None,
                     change.line or None,
                     address=str(address),
@@ -127,10 +126,7 @@ def contested(world: World, plan: Plan) -> list[Diagnostic]:
             errors.append(
                 Diagnostic(
                     f"{address} and {claimed[key]} would both be {change.id}",
-                    "Give one of them another metadata.id"
-                    if change.action in TRAININGS
-                    else "They declare the same training, and one model cannot be both: say whose it is with "
-                    f"metadata.import: {change.id}",
+                    _which_one(world, change, claimed[key]),
                     change.file or None,
                     change.line or None,
                     address=str(address),
@@ -139,9 +135,27 @@ def contested(world: World, plan: Plan) -> list[Diagnostic]:
     return errors
 
 
+def _another_way(world: World, change: Change) -> str:
+    if world.desired[change.address].imports:
+        return "Else take its line metadata.import out"
+    return "Else give it another metadata.name or metadata.id"
+
+
+def _which_one(world: World, change: Change, other: Address) -> str:
+    importing = [str(one) for one in (change.address, other) if world.desired[one].imports]
+    if importing:
+        return f"One model cannot be both: take metadata.import out of {' or '.join(importing)}"
+    if change.action in TRAININGS:
+        return "Give one of them another metadata.id"
+    return (
+        "They declare the same training, and one model cannot be both: say whose it is with "
+        f"metadata.import: {change.id}"
+    )
+
+
 def forbidden(world: World, record: Record, want: Desired | None) -> list[Diagnostic]:
     """A 403 says nothing about existence: neither create nor forget."""
-    asked = {model.id for model in record.models} | ({want.id} if want and want.id else set())
+    asked = {model.id for model in record.models} | ({want.id, want.imports} if want else set())
     return [
         Diagnostic(
             f"{record.address}: the service refuses to show {id}: {why}",
@@ -152,6 +166,6 @@ def forbidden(world: World, record: Record, want: Desired | None) -> list[Diagno
             line=want.line if want else None,
             address=str(record.address),
         )
-        for id in sorted(asked)
+        for id in sorted(one for one in asked if one)
         if (why := world.observed.forbidden.get((record.address.kind, id)))
     ]

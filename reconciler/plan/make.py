@@ -14,6 +14,7 @@ from reconciler.plan import guards
 from reconciler.plan.binding import bind
 from reconciler.plan.drift import find_drift
 from reconciler.plan.moves import find_moves, move, moved
+from reconciler.plan.naming import by_name, named
 from reconciler.plan.selection import matches, unknown, without_labels
 from reconciler.plan.table import decide
 from reconciler.plan.undeclared import kept_for, undeclared
@@ -41,8 +42,11 @@ def make_world(
     """Gather what a plan depends on into one value; the order of what comes in means nothing."""
     stems = {kind: _stems(observed.live.get(kind, {})) for kind in {*kinds, *observed.live}}
     recorded = {model.id for record in state.resources.values() for model in record.models}
+    wants = sorted(desired, key=lambda one: one.address)
+    imports = _imports(wants, observed)
+    taken = recorded.union(imports.values())
     return World(
-        desired={want.address: want for want in sorted(desired, key=lambda one: one.address)},
+        desired={want.address: want for want in wants},
         observed=observed,
         state=state,
         kinds=kinds,
@@ -51,10 +55,24 @@ def make_world(
         now=now,
         whole=whole,
         stems=stems,
-        suffixes={kind: _suffixes(one, recorded) for kind, one in stems.items()},
+        suffixes={kind: _suffixes(one, taken) for kind, one in stems.items()},
         lag=lag,
         folders=folders,
+        imports=imports,
     )
+
+
+def _imports(wants: Iterable[Desired], observed: Observed) -> dict[Address, str]:
+    importing = [want for want in wants if want.imports]
+    kinds = {want.address.kind for want in importing}
+    live = {kind: observed.live.get(kind, {}) for kind in kinds}
+    indexes = {kind: by_name(shown.values()) for kind, shown in live.items()}
+    found = {}
+    for want in importing:
+        kind = want.address.kind
+        if one := named(want.imports, indexes[kind], live[kind]):
+            found[want.address] = one.id
+    return found
 
 
 def _stems(ids: Iterable[str]) -> dict[str, tuple[str, ...]]:
@@ -65,11 +83,11 @@ def _stems(ids: Iterable[str]) -> dict[str, tuple[str, ...]]:
     return {stem: tuple(sorted(several)) for stem, several in found.items()}
 
 
-def _suffixes(stems: Mapping[str, Iterable[str]], recorded: AbstractSet[str]) -> dict[str, tuple[str, ...]]:
+def _suffixes(stems: Mapping[str, Iterable[str]], taken: AbstractSet[str]) -> dict[str, tuple[str, ...]]:
     found: dict[str, list[str]] = {}
     for ids in stems.values():
         for id in ids:
-            if id in recorded:
+            if id in taken:
                 continue
             found.setdefault(id[1 - _SUFFIX :], []).append(id)
     return {suffix: tuple(several) for suffix, several in found.items()}

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from reconciler.errors import Diagnostic
 from reconciler.model import Address, Attributes, Desired, Status, Value
+from reconciler.plan.naming import is_name_of
 from reconciler.plan.values import Action, Change, Reason
 from reconciler.plan.world import World, replacement_reasons
 from reconciler.state import Model, Record
@@ -215,7 +216,7 @@ class _Search:
                 continue
             if not _is_known(model):
                 self.doubts[want.address] = address
-            elif want.id in {None, model.id} and not self._drops(want, attributes, model):
+            elif _may_be(want, model) and not self._drops(want, attributes, model):
                 found.append(address)
         return found
 
@@ -299,6 +300,12 @@ class _Search:
             return False
         live = self.world.live(want.address, model.id)
         return live is not None and live.status is Status.ACTIVE
+
+
+def _may_be(want: Desired, model: Model) -> bool:
+    """Whether the manifest names no other model."""
+    imported = not want.imports or is_name_of(want.imports, model.id, model.name)
+    return imported and want.id in {None, model.id}
 
 
 def _is_known(model: Model) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from reconciler.model import Live, Status
 from reconciler.plan.generations import adoption, unlike
-from reconciler.plan.training import start
+from reconciler.plan.training import refuse_training, start
 from reconciler.plan.values import Reason
 from reconciler.plan.wanted import Decision, Wanted, asked, found, refuse
 from reconciler.plan.world import replacement_reasons
@@ -21,6 +21,8 @@ def pinned(wanted: Wanted, record: Record, reason: Reason) -> Decision:
     ours = next((model for model in wanted.record.models if model.id == id), None)
     if live is not None and ours is None:
         return _adopt(wanted, live, digest, record)
+    if refusal := refuse_training(wanted, reason):
+        return refusal
     model = asked(wanted, id=id, digest=digest, generation=0)
     others = tuple(one for one in record.deposed if one.id != id)
     serving = record.serving if record.serving and record.serving.id != id else None

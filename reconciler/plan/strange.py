@@ -18,7 +18,8 @@ def block(world: World, record: Record, want: Desired | None) -> Decision | None
     """Nothing is done for an address of which a model is not understood; None where all are."""
     if not world.observed.odd:
         return None
-    ids = [model.id for model in record.models] + ([want.id] if want and want.id else [])
+    ids = [model.id for model in record.models]
+    ids += [one for one in (want.id, want.imports) if one] if want else []
     return next((_blocked(world, record, want, id) for id in ids if _why(world, record, id)), None)
 
 

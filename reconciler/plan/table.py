@@ -10,6 +10,10 @@ yes      no, an old name's   as recorded        move: the record changes its add
 yes      no, an old name's   which is not clear refused: says metadata.moved_from       moves.refuse
 yes      no                  our id, FAILED     recorded as deposed; the next one       generations.failures
 yes      no                  pinned, different  refused                                 pinned.refuse_other
+yes      no, `import`        at that name       adopt: record it, train nothing        adoption.adopt_imported
+yes      no, `import`        no, or different   refused: an import never trains        adoption.adopt_imported
+yes      another, `import`   any                refused: names both                    adoption.refuse_another
+yes      any, without data   would be trained   refused: there is no data             training.refuse_training
 yes      candidate, same     no                 create, same id: the POST never came    recorded.create_again
 yes      candidate, other    no                 create under today's id; old deposed    unrecorded.train
 yes      candidate, same     CREATING           wait                                    recorded.wait
@@ -39,7 +43,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from reconciler.model import Status
-from reconciler.plan import deposed, guards, pinned, recorded, strange
+from reconciler.plan import adoption, deposed, guards, pinned, recorded, strange
 from reconciler.plan.unrecorded import train
 from reconciler.plan.values import Action, Reason
 from reconciler.plan.wanted import Decision, Wanted
@@ -66,6 +70,8 @@ def _row(wanted: Wanted) -> Decision:
         return blocked
     if errors := guards.forbidden(wanted.world, record, wanted.want):
         return Decision(errors=errors)
+    if refusal := adoption.refuse_another(wanted):
+        return refusal
     candidate, serving = record.candidate, record.serving
     if candidate and wanted.is_same(candidate) and not (wanted.forced and _failed(wanted, candidate)):
         decision = _of_candidate(wanted, candidate)

@@ -27,6 +27,8 @@ def start(
     wanted: Wanted, model: Model, reason: Reason, record: Record, *, delete_first: bool = False
 ) -> Decision:
     """Start a training: create, or replace what serves or has not come to serve."""
+    if refusal := refuse_training(wanted, reason):
+        return refusal
     world, want = wanted.world, wanted.want
     unknown = _is_unknown_base(wanted)
     if unknown and want.address.kind not in world.observed.assumed:
@@ -68,6 +70,39 @@ def start(
         delete_first=delete_first,
     )
     return Decision([change])
+
+
+def refuse_training(wanted: Wanted, reason: Reason) -> Decision | None:
+    """What is managed without its data, or by `metadata.import`, is never trained; None for all else."""
+    want = wanted.want
+    if want.data and not want.imports:
+        return None
+    why = f"{want.address} would have to be trained ({_why(wanted, reason)})"
+    if want.data:
+        return refuse(
+            wanted,
+            f"{why}, and metadata.import never trains",
+            "Take the line metadata.import out to train it, or correct the manifest",
+            path="metadata.import",
+        )
+    line = f"take the line metadata.import: {want.imports} out and " if want.imports else ""
+    return refuse(
+        wanted,
+        f"{why}, and its manifest has no data",
+        f"To train it, {line}declare {wanted.kind.data_field}; else correct the manifest, or remove it",
+        path="metadata.import" if want.imports else "metadata.id",
+    )
+
+
+def _why(wanted: Wanted, reason: Reason) -> str:
+    record = wanted.record
+    reference = record.serving or record.candidate
+    if reference is None or wanted.forced or reason is not Reason.IMMUTABLE_CHANGED:
+        return str(reason)
+    fields, _ = replacement_reasons(
+        wanted.want, wanted.attributes, reference, wanted.live(reference), wanted.kind
+    )
+    return ", ".join(f"{one.path} {one.before!r} -> {one.after!r}" for one in fields)
 
 
 def _is_unknown_base(wanted: Wanted) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from reconciler.identity import GENERATIONS
 from reconciler.model import Status
+from reconciler.plan.adoption import adopt_imported
 from reconciler.plan.deposed import depose
 from reconciler.plan.generations import (
     adopt,
@@ -34,6 +35,8 @@ def train(wanted: Wanted, reason: Reason = Reason.NOT_LIVE) -> Decision:
         reason = Reason.REQUESTED
     elif reason is Reason.NOT_LIVE and wanted.record.models:
         reason = _why_replaced(wanted)
+    if want.imports:
+        return adopt_imported(wanted, record, reason)
     if want.id:
         return pinned(wanted, record, reason)
     generations = generations_of(wanted)

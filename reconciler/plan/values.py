@@ -59,6 +59,7 @@ class Reason(StrEnum):
     NOT_UNDERSTOOD = "what the service shows of it cannot be understood"
     PARENT_FAILED = "the model it is tuned from failed"
     FOUND_LIVE = "it is live under the id that this manifest gives"
+    IMPORTED = "its manifest imports it"
     IN_TRAINING = "an earlier run started it, and it is still training"
     TRAINED = "an earlier run started it, and its training has ended"
     CHECKS_FAILED = "its checks failed last time"

@@ -48,6 +48,8 @@ class Observed:
         odd: (kind, id) of models that are there, of which nothing else is understood, and why.
         tunable: kind name to the base models that can be tuned; a kind is absent when nobody asked.
         assumed: the kinds for which that is only documented.
+        data: (kind, id) of models that a manifest imports: path of each data set that the service shows, to
+            the digest of what lies there now.
         context: where all this was seen.
     """
 
@@ -56,6 +58,7 @@ class Observed:
     odd: Mapping[tuple[str, str], str] = field(default_factory=dict)
     tunable: Mapping[str, frozenset[str]] = field(default_factory=dict)
     assumed: frozenset[str] = frozenset()
+    data: Mapping[tuple[str, str], Mapping[str, str]] = field(default_factory=dict)
     context: Context = field(default_factory=Context)
 
 
@@ -72,7 +75,9 @@ class World:
         named_elsewhere: recorded addresses that a manifest outside of this run still names; known where the
             run is about a part of the manifests.
         moved: address to the one whose record it has taken over; `state` has it there already.
-        suffixes: kind name to DIGEST8 to the live ids that end in it and are not recorded.
+        suffixes: kind name to DIGEST8 to the live ids that end in it and are neither recorded nor imported.
+        imports: address to the id of the live model that its manifest imports, where that is there;
+            `make_world` looks for it.
         stems: kind name to NAME to the live ids that look like NAME-xxxxxxxx, so that generations are
             looked for only where there can be one; a kind that is absent was not indexed. `make_world`
             indexes: other live models need another World from it.
@@ -90,6 +95,7 @@ class World:
     suffixes: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
     lag: float = LAG_SECONDS
     folders: tuple[str, ...] | None = None
+    imports: Mapping[Address, str] = field(default_factory=dict)
     named_elsewhere: frozenset[Address] = frozenset()
     moved: Mapping[Address, Address] = field(default_factory=dict)
 
@@ -285,7 +291,7 @@ def adopted_model(
         sent=sent,
         create_time=live.create_time,
         completed="" if live.status is Status.CREATING else live.complete_time,
-        data=recorded_data(want, assumed=want.id is not None),
+        data=recorded_data(want, assumed=want.id is not None or bool(want.imports)),
         started="",
         error=live.error,
     )
@@ -347,7 +353,7 @@ def replacement_reasons(
     fields = diff.immutable_changes(model.sent, live.shown if live else None, attributes, kind.fields)
     if want.id and want.id != model.id:
         fields = (FieldChange("metadata.id", model.id, want.id, forces_replacement=True), *fields)
-    return fields, _data_changes(model.data, want.data) if model.data else ()
+    return fields, _data_changes(model.data, want.data) if model.data and want.data else ()
 
 
 def _data_changes(before: Iterable[RecordedData], after: Iterable[DataSet]) -> tuple[DataChange, ...]:

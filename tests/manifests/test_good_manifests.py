@@ -46,7 +46,9 @@ def test_good_manifest(case: str, workspace: Path, load_manifests: Load) -> None
     assert loaded.desired
     for one in loaded.desired:
         assert set(one.attributes) <= set(one.places)
-        assert one.data[0].field != "training_data" or "tuning_task.training_data" in one.places
+        assert one.data or one.imports or one.id
+        for data in one.data[:1]:
+            assert data.field != "training_data" or "tuning_task.training_data" in one.places
         assert len(one.digest) == 64
 
 
@@ -91,6 +93,18 @@ def test_everything(workspace: Path, load_manifests: Load) -> None:
     assert (data.examples, data.characters, data.inline) == (20, 61, ())
     assert (data.file, data.shown) == ("manifests/data/numbers.jsonl", "data/numbers.jsonl")
     assert (loaded.whole, loaded.files, loaded.warnings) == (True, ("manifests/case.yaml",), ())
+
+
+def test_a_live_model_that_is_named_needs_no_data(workspace: Path, load_manifests: Load) -> None:
+    """Under metadata.import or metadata.id the data may be left out; the name arrives as written."""
+    _take("import-without-data", workspace)
+    found = {one.address.name: (one.imports, one.id, one.data) for one in load_manifests().desired}
+    assert found == {
+        "numbers": ("tunedModels/handmade", "handmade", ()),
+        "pinned": ("", "pinned-v1", ()),
+        "bot": ("projects/p/locations/us-central1/tuningJobs/5", None, ()),
+        "preferred": ("6", None, ()),
+    }
 
 
 def test_both_spellings_mean_the_same(workspace: Path, load_manifests: Load) -> None:

@@ -19,7 +19,8 @@ GOOD = sorted((CASES / "good").glob("*.yaml"))
 
 BEYOND_A_SCHEMA = (
     "syntax-", "alias-", "merge-", "tag-", "key-", "document-", "variable-", "data-file-", "address-twice",
-    "id-twice", "stack-twice", "spec-source-nowhere", "spec-source-near", "spec-source-self",
+    "import-twice", "import-beside-another-id", "import-of-a-pinned-model", "id-twice", "stack-twice",
+    "spec-source-nowhere", "spec-source-near", "spec-source-self",
     "spec-source-circle", "lifecycle-ignore-unknown", "lifecycle-ignore-immutable", "stack-lifecycle-field",
     "lifecycle-ignore-hyperparameter", "lifecycle-drift-field-unknown", "lifecycle-drift-field-immutable",
     "lifecycle-delete-first-unpinned", "lifecycle-drift-until-no-day", "permissions-twice",
@@ -27,7 +28,8 @@ BEYOND_A_SCHEMA = (
     "hyper-rate-infinite", "spec-temperature-tiny", "spec-temperature-nan", "spec-temperature-infinite",
     "stack-price-infinite", "stack-endpoint", "spec-readers-null", "several-",
     "job-permissions", "job-label-", "job-adapter-of-pro", "job-adapter-too-large", "job-pinned-id",
-    "job-uri-", "job-parent-undeclared", "job-evaluation-output-elsewhere", "job-evaluation-two-specs",
+    "job-uri-", "job-import-with-validation-data-only", "job-parent-undeclared",
+    "job-evaluation-output-elsewhere", "job-evaluation-two-specs",
     "job-data-set-of-preference", "job-newest-", "job-key-elsewhere",
     "job-adapter-of-translation", "job-stack-location",
     "spec-top-k-float", "name-newline", "spec-readers-huge",

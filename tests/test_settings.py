@@ -211,3 +211,30 @@ def test_a_common_mistake_is_answered_with_what_to_write(
     assert said in caught.value.summary
     assert advised in caught.value.detail
     assert "It is a path" not in caught.value.detail
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        *(("1e3", 1000), ("1E3", 1000), ("5e-1", 0.5), ("5.", 5), (".5", 0.5), ("+5", 5), ("1_000", 1000)),
+        *(("1.5m", 90), ("2H", 7200), ("1e1m", 600), ("007", 7)),
+    ],
+)
+def test_every_way_to_write_a_number_of_seconds_is_taken(text: str, seconds: float) -> None:
+    """What was taken before there was one form for all is taken still."""
+    assert seconds_of({"RECONCILER_HTTP_TIMEOUT": text}, "RECONCILER_HTTP_TIMEOUT", 60) == seconds
+
+
+NO_SECONDS = (
+    *("inf", "-inf", "nan", "-0", "-1", "1e400", "1e999", "1e-400", "0x10", "1__0", "1,5", "5ms", "1m30s"),
+    *("\u0663", "\uff15", "5\u200b", "e3", ".", "+", "1e", "1.2.3", "86401", "25h", "true", "0s"),
+)
+
+
+@pytest.mark.parametrize("text", [*NO_SECONDS, "5 s", "1" + "0" * 400])
+def test_what_is_no_number_of_seconds_is_refused_by_its_name(text: str) -> None:
+    """With what is taken, in a line."""
+    with pytest.raises(UsageError, match="RECONCILER_HTTP_TIMEOUT") as caught:
+        seconds_of({"RECONCILER_HTTP_TIMEOUT": text}, "RECONCILER_HTTP_TIMEOUT", 60)
+    assert "90s" in caught.value.detail
+    assert len(caught.value.summary) < 200

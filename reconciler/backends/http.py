@@ -271,8 +271,12 @@ class HTTPBackend:
                     content = self._content(reply)
             except requests.RequestException as error:
                 why = f"not within {self._seconds:g} s" if call.is_over else self._reason(error)
-                untrusted = isinstance(error, requests.exceptions.SSLError) and "CERTIFICATE" in str(error)
-                raise self._silent(why, self._trust.advice if untrusted else "") from error
+                if isinstance(error, requests.exceptions.SSLError) and "CERTIFICATE" in str(error):
+                    raise StateStoreError(
+                        f"{self.place}: the TLS certificate of the server of the state is not trusted: {why}",
+                        f"{self._trust.advice} {UNCHANGED}",
+                    ) from error
+                raise self._silent(why) from error
             if call.is_over:
                 raise self._silent(f"not within {self._seconds:g} s")
         return _Reply(reply.status_code, reply.reason or "", reply.headers, content)
@@ -289,10 +293,10 @@ class HTTPBackend:
                 )
         return bytes(content)
 
-    def _silent(self, why: str, advice: str = "") -> StateStoreError:
+    def _silent(self, why: str) -> StateStoreError:
         return StateStoreError(
             f"{self.place}: the server of the state does not answer: {why}",
-            f"{advice or 'Check the address and the network.'} {UNCHANGED}",
+            f"Check the address and the network. {UNCHANGED}",
         )
 
     def _reason(self, error: requests.RequestException) -> str:

@@ -65,12 +65,15 @@ def matching(pattern: str, what: str, advice: str) -> Form:
 
 
 def seconds(*, zero: bool = False, most: float = DAY) -> Form:
-    """A number of seconds, or a duration (90s, 2m), as a number; above zero unless `zero`."""
+    """A number of seconds (90, 1.5, 1e3), or a duration (90s, 2m), as a number; above zero unless `zero`."""
     bounds = f"{'from 0' if zero else 'above 0 and'} up to {most:g}"
 
     def check(text: str) -> str:
-        found = re.fullmatch(r"([0-9]{1,18}(?:\.[0-9]{1,18})?)([smh]?)", text, re.ASCII)
-        number = float(found[1]) * _UNITS[found[2]] if found else math.nan
+        found = re.fullmatch(r"([0-9+.][0-9+._e-]*)([smh]?)", text, re.ASCII | re.IGNORECASE)
+        try:
+            number = float(found[1]) * _UNITS[found[2].lower()] if found else math.nan
+        except ValueError:
+            number = math.nan
         if not (0 <= number <= most) or (number == 0 and not zero):
             raise FormError(f"is not a number of seconds {bounds}", "Write it like 90, 90s or 2m.")
         return repr(number)

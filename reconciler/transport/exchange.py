@@ -6,6 +6,7 @@ It tells apart what a caller must know before repeating: whether the request can
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -246,7 +247,9 @@ def _unsent(error: Exception, trust: Trust) -> UnsentError:
     if isinstance(reason, exceptions.ConnectTimeoutError):
         return UnsentError(f"no connection within {CONNECT_SECONDS:g} s")
     if isinstance(error, requests.exceptions.ProxyError):
-        return UnsentError("the proxy of the environment (HTTPS_PROXY) does not let us through")
+        status = re.search(r"Tunnel connection failed: (\d{3})", str(reason))
+        said = f": it answers {status[1]}" if status else ""
+        return UnsentError(f"the proxy of the environment (HTTPS_PROXY) does not let us through{said}")
     if isinstance(error, ValueError):  # InvalidURL, InvalidHeader and the like: before any connection
         # Its text may repeat a header, and so a credential.
         return UnsentError(f"the request cannot be made ({type(error).__name__})", final=True)

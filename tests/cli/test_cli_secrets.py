@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import pathlib
 
+import pytest
+
 from tests.cli.harness import Project, Result, identity, model
 
 TOKEN, KEY = "ya29.A0secretTOKENvalue", "AIzaSySecretKeyValue"
@@ -90,9 +92,15 @@ def test_debugging_does_not_print_credentials(project: Project) -> None:
         assert leaks(result.all) == []
 
 
-def test_state_and_plan_files_are_private(project: Project) -> None:
-    """Nobody else on the machine reads them."""
+@pytest.mark.parametrize("umask", [0o022, 0o027, 0o002, 0o077])
+def test_a_state_follows_the_umask_and_a_plan_is_private(project: Project, umask: int) -> None:
+    """A new state is exactly as open as any file of its owner; a saved plan is read by nobody else."""
     project.declare(model("one"))
-    project.apply()
-    project.plan("--out", "p")
-    assert (project.root / "p").stat().st_mode & 0o077 == 0
+    for command in (("apply", "--auto-approve"), ("plan", "--out", "p")):
+        with project.start(*command, umask=umask) as process:
+            out, err = process.communicate(timeout=60)
+            assert process.returncode == 0, out + err
+    states = [one for one in (project.root / "state").iterdir() if one.suffix == ".json"]
+    assert [one.stat().st_mode & 0o777 for one in states] == [0o666 & ~umask]
+    assert (project.root / "state").stat().st_mode & 0o777 == 0o777 & ~umask
+    assert (project.root / "p").stat().st_mode & 0o777 == 0o600

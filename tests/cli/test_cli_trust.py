@@ -1,0 +1,132 @@
+"""One set of certificates and proxies holds at every door, and what is not trusted is called that."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.cli.harness import Project, Result, model, stack
+from tests.cli.test_cli_foreign_hosts import MARKS, declare, environment, has_secret, world
+from tests.cli.test_tuning_job import job
+from tests.proxying import Authority, Proxy, listening, reply
+
+BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE", "SSL_CERT_FILE")
+HOST = "nobody.invalid"
+LIST = ("state", "list", "--state")
+DOORS: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
+    "Gemini": (("plan",), {"GOOGLE_GEMINI_BASE_URL": f"https://{HOST}"}),
+    "Vertex AI": (("plan", "--target", "bot"), {"GOOGLE_VERTEX_BASE_URL": f"https://{HOST}"}),
+    "token": (("plan", "--target", "one"), {"GOOGLE_GEMINI_BASE_URL": "https://x.googleapis.com"}),
+    "HTTP state": ((*LIST, f"https://{HOST}/s"), {}),
+    "s3 state": ((*LIST, "s3://b/p"), {"AWS_ENDPOINT_URL": f"https://{HOST}"}),
+    "az state": ((*LIST, "az://b/p"), {"AZURE_STORAGE_ENDPOINT": f"https://{HOST}/acc"}),
+    "gs state": ((*LIST, "gs://bucket/p"), {}),
+}
+
+
+PROXIES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY")
+
+
+def every(variables: tuple[str, ...], *whole: str) -> list[Any]:
+    """Each variable at each door: all at the doors of `whole`, elsewhere one now, the rest in test-all."""
+    return [
+        pytest.param(door, name, marks=[] if door in whole or first else [pytest.mark.thorough])
+        for number, door in enumerate(DOORS)
+        for name in variables
+        for first in [name == variables[number % len(variables)]]
+    ]
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """Of all hosts."""
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+def go(project: Project, door: str, proxy: Proxy, **more: str) -> Result:
+    """Knock at a door, by nobody's certificates unless `more` names them."""
+    command, environ = DOORS[door]
+    jobs = [stack("s", project="p", location="us-central1", bucket="gs://bucket"), job()]
+    declare(project, jobs if door == "Vertex AI" else [model("one")])
+    held = {"GOOGLE_OAUTH_ACCESS_TOKEN": MARKS["token"]}
+    if door == "token":
+        user = {"client_id": "1", "client_secret": MARKS["secret"], "refresh_token": MARKS["refresh"]}
+        file = project.root.parent / "adc.json"
+        file.write_text(json.dumps({"type": "authorized_user", **user}))
+        held = {"GOOGLE_APPLICATION_CREDENTIALS": str(file)}
+    base = {key: value for key, value in environment(proxy).items() if key not in BUNDLES}
+    return project.run(*command, environ={**base, **environ, **held, **more})
+
+
+@pytest.mark.parametrize(("door", "variable"), every(BUNDLES, "s3 state", "HTTP state"))
+def test_each_variable_opens_every_door(
+    project: Project, authority: Authority, door: str, variable: str
+) -> None:
+    """Behind a proxy that signs anew: whichever of the four names its certificate, it goes through."""
+    with listening(Proxy(authority, world)) as proxy:
+        result = go(project, door, proxy, **{variable: f"{authority.file}\n"})
+        assert any(has_secret(one) for one in proxy.requests), result.all
+        assert "certificate" not in result.err
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_what_is_not_trusted_is_called_that(
+    project: Project, authority: Authority, door: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Without the certificate, or with another one: the word, the variables, and no request."""
+    other = Authority(tmp_path_factory.mktemp("other"))
+    for named in ({}, {"CURL_CA_BUNDLE": str(other.file)}):
+        with listening(Proxy(authority, world)) as proxy:
+            result = go(project, door, proxy, **named)
+            assert result.code == 1, result.all
+            assert "certificate" in result.err
+            assert "is not trusted" in result.err
+            assert (f"CURL_CA_BUNDLE={other.file}" if named else "REQUESTS_CA_BUNDLE") in result.err
+            assert proxy.requests == []
+            assert "Traceback" not in result.all
+
+
+@pytest.mark.parametrize(("door", "variable"), every(("NO_PROXY", "no_proxy")))
+def test_no_proxy_keeps_every_door_from_the_proxy(
+    project: Project, authority: Authority, door: str, variable: str
+) -> None:
+    """A host that NO_PROXY names, in either case, is not asked for through it; any other one is."""
+    with listening(Proxy(authority, world)) as proxy:
+        more = {"SSL_CERT_FILE": str(authority.file)}
+        go(project, door, proxy, **more, **{variable: "localhost,.example.com"})
+        assert proxy.seen
+        proxy.seen.clear()
+        if door not in {"gs state", "token"}:  # their hosts are Google's, which no test asks
+            result = go(project, door, proxy, **more, **{variable: f"a.example, .{HOST[7:]}"})
+            assert result.code == 1
+            assert proxy.seen == []
+
+
+@pytest.mark.parametrize(("door", "variable"), every(PROXIES))
+def test_each_proxy_variable_holds_at_every_door(
+    project: Project, authority: Authority, door: str, variable: str
+) -> None:
+    """HTTPS_PROXY, https_proxy and ALL_PROXY, with a login, which is sent to nobody else and not printed."""
+    with listening(Proxy(authority, world, login="walter:PwOfTheProxy")) as proxy:
+        none = {"HTTPS_PROXY": "", "HTTP_PROXY": "", "SSL_CERT_FILE": str(authority.file)}
+        result = go(project, door, proxy, **{**none, variable: proxy.url})
+        assert proxy.requests, result.all
+        assert not any(one.holds("walter:PwOfTheProxy") for one in proxy.requests)
+        assert "PwOfTheProxy" not in result.all
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_a_proxy_that_refuses_is_told_at_every_door(
+    project: Project, authority: Authority, door: str
+) -> None:
+    """An error in a line, exit 1, without the login that it refused."""
+    with listening(Proxy(authority, lambda _: reply(), login="walter:PwOfTheProxy")) as proxy:
+        wrong = proxy.url.replace("PwOfTheProxy", "PwThatIsWrong")
+        result = go(project, door, proxy, HTTPS_PROXY=wrong, SSL_CERT_FILE=str(authority.file))
+        assert result.code == 1, result.all
+        assert "407" in result.err
+        assert proxy.requests == []
+        assert "PwThatIsWrong" not in result.all
+        assert "Traceback" not in result.all

@@ -128,8 +128,16 @@ def _run(arguments: list[str]) -> int:
     except SystemExit:
         raise
     except BaseException as error:  # noqa: BLE001 - a panic of a library in another language is one too
-        return _say((defect(error),), ExitCode.ERROR, as_json=as_json)
+        return _say(_of_defect(error), ExitCode.ERROR, as_json=as_json)
     return result if isinstance(result, int) else ExitCode.DONE
+
+
+def _of_defect(error: BaseException) -> tuple[Diagnostic, ...]:
+    """A defect, unless it is what the parser printed by itself (a help text) that nothing takes any more."""
+    if isinstance(error, OSError) and error.errno in streams.NO_ROOM and error.filename is None:
+        streams.silence(sys.stdout)
+        return streams.lost(error).diagnostics
+    return (defect(error),)
 
 
 def _of_click(error: click.ClickException) -> tuple[Diagnostic, ...]:

@@ -5,6 +5,7 @@ Rule: what cannot be printed stops no work that was begun, and is never taken fo
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -13,6 +14,9 @@ from contextlib import contextmanager
 from typing import TextIO
 
 from reconciler.errors import ReconcilerError
+
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+"""How a file or a device says that it takes nothing more."""
 
 
 class OutputLostError(ReconcilerError):
@@ -50,9 +54,13 @@ def write(stream: TextIO, text: str = "", *, flush: bool = False) -> None:
     except OSError as error:
         silence(stream)
         if stream is sys.stdout:
-            raise OutputLostError(
-                f"standard output cannot be written to: {error.strerror}", "Make room, or send it elsewhere"
-            ) from error
+            raise lost(error) from error
+
+
+def lost(error: OSError) -> OutputLostError:
+    """The error for a standard output that takes nothing more."""
+    summary = f"standard output cannot be written to: {error.strerror}"
+    return OutputLostError(summary, "Make room, or send it elsewhere")
 
 
 def silence(stream: TextIO) -> None:

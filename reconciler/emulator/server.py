@@ -200,7 +200,10 @@ def _run(server: _Server, listener: socket.socket, store: Store) -> None:
 
 def _listener(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=256)
+    try:
+        return socket.create_server((host, port), family=family, backlog=256)
+    except (UnicodeError, TypeError) as error:  # what the encoding of host names refuses
+        raise OSError("that is no name of a host") from error
 
 
 def _url(listener: socket.socket) -> str:

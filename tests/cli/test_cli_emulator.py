@@ -86,3 +86,11 @@ def test_the_state_too_is_kept_in_the_emulator(project: Project) -> None:
     assert not (project.root / "state").exists()
     kept = project.service.call("GET", "storage/v1/b/team-state/o")["items"]
     assert sorted(one["name"] for one in kept) == ["models/default.json", "models/default.lock"]
+
+
+@pytest.mark.parametrize("host", ["a\x1b[31m\u2066", "a..b", "x" * 300, "\udcff"])
+def test_a_host_that_is_none_is_refused(project: Project, host: str) -> None:
+    """A name that no host can have is an error of the option, and drives no terminal."""
+    result = project.run("emulator", "--port", "0", "--host", host, expect=1)
+    assert "cannot listen on" in result.err
+    assert "\x1b" not in result.err

@@ -40,6 +40,14 @@ def test_a_result_that_is_lost_is_an_error(project: Project, arguments: tuple[st
     assert "standard output cannot be written to: No space left on device" in result.err
 
 
+@pytest.mark.parametrize("arguments", [("--help",), ("--version",), ("plan", "--help")])
+def test_a_help_text_that_is_lost_is_an_error(project: Project, arguments: tuple[str, ...]) -> None:
+    """What the parser of the command line prints by itself is no exception."""
+    result = run_into_full(project, *arguments)
+    assert result.code == 1, result.err
+    assert result.err.count("standard output cannot be written to: No space left on device") == 1
+
+
 @pytest.mark.parametrize("options", [(), ("--json",)])
 def test_an_approved_apply_goes_on_without_output(project: Project, options: tuple[str, ...]) -> None:
     """What was begun is finished and recorded, and the exit code is its own."""

@@ -238,3 +238,29 @@ def test_what_is_no_number_of_seconds_is_refused_by_its_name(text: str) -> None:
         seconds_of({"RECONCILER_HTTP_TIMEOUT": text}, "RECONCILER_HTTP_TIMEOUT", 60)
     assert "90s" in caught.value.detail
     assert len(caught.value.summary) < 200
+
+
+HOSTS_THAT_ARE_NONE = ("h..com", ".h", "-h", "h-", "a" * 64, "a." * 127 + "a", "h_.-x", "*.h", "h%00", "h..")
+
+
+@pytest.mark.parametrize("host", HOSTS_THAT_ARE_NONE)
+@pytest.mark.parametrize("name", ["GOOGLE_GEMINI_BASE_URL", "AWS_ENDPOINT_URL", "HTTPS_PROXY"])
+def test_what_is_no_host_is_no_address(name: str, host: str) -> None:
+    """An empty label, one of 64 characters, a hyphen at an end: no library is asked to make sense of it."""
+    with pytest.raises(ReconcilerError, match=name):
+        Settings({name: f"https://{host}"})[name]
+
+
+@pytest.mark.parametrize(
+    "host", ["h", "h.", "a" * 63, "a-b.c_d.e", "xn--bcher-kva.example", "[::1]", "1.2.3.4:9"]
+)
+def test_what_is_a_host_is_an_address(host: str) -> None:
+    """As names and numbers are written."""
+    assert Settings({"GOOGLE_GEMINI_BASE_URL": f"https://{host}"})["GOOGLE_GEMINI_BASE_URL"]
+
+
+def test_an_empty_setting_is_told_no_library() -> None:
+    """The clients of the stores read the environment too, and take an empty address for one."""
+    environ = {"AZURE_STORAGE_ENDPOINT": "", "AWS_ENDPOINT_URL": "\r\n", "AWS_REGION": "eu-west-1"}
+    tell_every_library(Settings(environ), environ)
+    assert environ == {"AWS_REGION": "eu-west-1"}

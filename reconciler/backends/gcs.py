@@ -14,6 +14,7 @@ from obstore.store import GCSStore
 from reconciler.backends.network import RETRY, client
 from reconciler.errors import CredentialError, ReconcilerError
 from reconciler.settings import Settings
+from reconciler.settings.secrecy import hidden
 from reconciler.settings.tls import Trust
 from reconciler.transport import defaults
 
@@ -60,21 +61,39 @@ class _Token:
 class _DefaultCredentials:
     """Application default credentials; obstore's own provider asks for no scope and needs aiohttp."""
 
-    def __init__(self, credentials: Credentials, trust: Trust) -> None:
-        self._credentials, self._trust = credentials, trust
+    def __init__(self, credentials: Credentials, settings: Settings) -> None:
+        self._credentials, self._trust = credentials, Trust.of(settings)
+        named = defaults.ADC_VARIABLE in settings
+        self._where = defaults.ADC_VARIABLE if named else "application default credentials"
+        self._hidden = settings.secrets
 
     def __call__(self) -> GCSCredential:
         if not self._credentials.valid:
+            from google.auth.exceptions import GoogleAuthError
+
             try:
                 self._credentials.refresh(defaults.token_request(self._trust))
             except ReconcilerError as error:
                 # obstore makes a text of it, in which only this survives
                 raise RuntimeError(error.summary) from None
+            except (GoogleAuthError, ValueError, TypeError, KeyError, AttributeError, OSError) as error:
+                raise RuntimeError(f"{self._where}: {hidden(_why(error), self._hidden)}") from None
         expiry: datetime | None = self._credentials.expiry
         return {
             "token": str(self._credentials.token),
             "expires_at": expiry.replace(tzinfo=UTC) if expiry else None,
         }
+
+
+def _why(error: Exception) -> str:
+    """Why there is no token; google-auth says it, but for what it makes of a file of another form."""
+    from google.auth.exceptions import GoogleAuthError
+
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return "the TLS certificate of the token endpoint is not trusted"
+    if isinstance(error, GoogleAuthError):
+        return f"no access token: {error.args[0] if error.args else type(error).__name__}"
+    return "no access token: the credentials are not what they should be"
 
 
 def credential_provider(bucket: str, settings: Settings) -> _Token | _DefaultCredentials:
@@ -102,4 +121,4 @@ def credential_provider(bucket: str, settings: Settings) -> _Token | _DefaultCre
             "Run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS or "
             "GOOGLE_OAUTH_ACCESS_TOKEN. An API key does not open a bucket.",
         ) from error
-    return _DefaultCredentials(credentials, Trust.of(settings))
+    return _DefaultCredentials(credentials, settings)

@@ -12,7 +12,8 @@ from urllib.parse import SplitResult, urlsplit
 _LOOPBACK = ipaddress.ip_network("127.0.0.0/8")
 # "@" and "\" are where parsers disagree about which part is the host.
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f-\xa0@\\]")
-_HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252}[A-Za-z0-9_.])?|\[[0-9A-Fa-f:.]{2,45}\]")
+_LABEL = "[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_HOST = re.compile(rf"(?=.{{1,254}}$){_LABEL}(?:\.{_LABEL})*\.?|\[[0-9A-Fa-f:.]{{2,45}}\]", re.ASCII)
 """ASCII only: what a name with other letters stands for depends on who reads it; its xn-- form does not."""
 
 

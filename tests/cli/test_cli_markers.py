@@ -96,6 +96,53 @@ def test_a_secret_is_printed_by_no_command(project: Project, variable: str) -> N
             assert not found(result.all), (place, shape, result.all)
 
 
+WHOLE = (
+    *COMMANDS,
+    ("validate", "--json"),
+    ("plan", "--json"),
+    ("plan", "--detailed-exitcode"),
+    ("drift", "--json"),
+    ("show", "--json"),
+    ("output",),
+    ("output", "--format", "env"),
+    ("generate", "one", "hello"),
+    ("test",),
+    ("destroy", "--auto-approve"),
+    ("state", "show", "one"),
+    ("state", "mv", "one", "two"),
+    ("state", "rm", "one"),
+    ("state", "pull"),
+    ("force-unlock", "x"),
+    ("report",),
+    ("schema",),
+)
+"""Every command, and every form that it prints."""
+
+
+@pytest.mark.thorough
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("command", WHOLE, ids=" ".join)
+@pytest.mark.parametrize("variable", VARIABLES)
+def test_every_command_meets_every_variable_in_every_shape(
+    project: Project, variable: str, command: tuple[str, ...]
+) -> None:
+    """With a state in a folder, and in the store that reads the variable: no marker, no traceback."""
+    project.declare(model("one"))
+    quick = {"RECONCILER_RETRY_SECONDS": "0.1", "TF_HTTP_RETRY_MAX": "0", "NO_GCE_CHECK": "true"}
+    quick |= {"GOOGLE_GEMINI_BASE_URL": "https://127.0.0.1:9"}
+    theirs = {place: needed for place, needed in STORES.items() if place.startswith(_prefix(variable))}
+    places: dict[str, dict[str, str]] = {"state": {}} if variable in LOGINS else {"state": {}, **theirs}
+    for shape in SHAPES:
+        for environ in settings(variable, shape):
+            for place, needed in places.items():
+                held = {**quick, **needed, "RECONCILER_STATE": place, **environ}
+                result = project.run(*command, environ=held)
+                assert not found(result.all), (shape, place, result.all)
+                assert "Traceback" not in result.all, (shape, place)
+                assert "internal error" not in result.all, (shape, place, result.all)
+                assert result.code in {0, 1}, (shape, place, result.all)
+
+
 def _prefix(variable: str) -> str:
     """How the addresses begin of the state whose store reads that variable."""
     kinds = {"AWS": "s3", "AZURE": "az", "TF": "http", "GOOGLE": "gs", "GEMINI": "gs"}

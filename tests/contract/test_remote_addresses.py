@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -55,6 +56,32 @@ def test_google_default_credentials_give_a_token_for_buckets(
         assert answer["token"] == "federated-token"
         assert answer["expires_at"] is not None
         assert answer["expires_at"].tzinfo is not None
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        {"file": "/nowhere/subject"},
+        {"executable": {"command": "true"}},
+        {"url": "http://127.0.0.1:9/subject"},
+        {"environment_id": "aws1", "regional_cred_verification_url": "https://x.example/{region}"},
+    ],
+)
+def test_a_credentials_file_that_gives_no_token_is_named_by_a_bucket(
+    tmp_path: Path, source: dict[str, Any]
+) -> None:
+    """What the library says of it comes with the variable that names the file."""
+    federated = {
+        "type": "external_account",
+        "audience": "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p",
+        "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+        "token_url": "https://sts.googleapis.com/v1/token",
+        "credential_source": source,
+    }
+    (tmp_path / "adc.json").write_text(json.dumps(federated))
+    environ = {"GOOGLE_APPLICATION_CREDENTIALS": str(tmp_path / "adc.json")}
+    with pytest.raises((StateStoreError, CredentialError), match="GOOGLE_APPLICATION_CREDENTIALS"):
+        open_backend("gs://bucket/p", environ=environ).read()
 
 
 def test_google_without_any_credential_says_how_to_get_one(

@@ -19,6 +19,7 @@ from reconciler.backends import LockInfo
 from reconciler.errors import NotJSONError, ReconcilerError
 from reconciler.model import Address, Live
 from reconciler.plan.world import timestamp
+from reconciler.providers.answers import next_page
 from reconciler.providers.gemini import codec as gemini
 from reconciler.providers.gemini import operations, permissions
 from reconciler.providers.vertex import codec as vertex
@@ -200,3 +201,11 @@ def test_a_plan_file_with_nonsense_in_it_is_read_or_refused(value: str, seed: in
     except ReconcilerError as error:
         assert len(str(error)) < 10_000  # noqa: PT017
     assert time.process_time() - began < 1
+
+
+def test_a_next_page_that_is_null_is_none() -> None:
+    """proto3's JSON may write a default value as null: the list has ended, and is whole."""
+    assert next_page({"nextPageToken": None}, "x") == ""
+    assert next_page({}, "x") == ""
+    with pytest.raises(ReconcilerError, match="nextPageToken"):
+        next_page({"nextPageToken": 5}, "x")

@@ -157,7 +157,9 @@ def listed_of(document: JsonObject, key: str, where: str) -> Sequence[object]:
 
 def next_page(document: JsonObject, where: str) -> str:
     """The token of the next page, "" after the last."""
-    token = document.get("nextPageToken", "")
+    token = document.get("nextPageToken")
+    if token is None:  # null is the default value, in the JSON of proto3
+        return ""
     if not isinstance(token, str):
         raise wrong(where, "nextPageToken", token, "text")
     return token

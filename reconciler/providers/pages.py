@@ -8,7 +8,8 @@ from reconciler.errors import NotUnderstoodError
 from reconciler.providers.answers import JsonObject, next_page, wrong
 from reconciler.transport import Transport
 
-_MOST_PAGES = 10_000
+_MOST_PAGES = 1_000
+"""100,000 jobs, in pages of 100; who hands out new tokens for ever is left within a minute or two."""
 
 
 def pages(
@@ -29,6 +30,7 @@ def pages(
             break
         tokens.add(token)
     raise NotUnderstoodError(
-        f"GET {path}: the service's pages go round in a circle (a page token came twice)",
+        f"GET {path}: the service's pages go round in a circle (a page token came twice, or more "
+        f"than {_MOST_PAGES:,} pages came)",
         "The list is not complete, so nothing is decided on it. Run the command again.",
     )

@@ -55,7 +55,8 @@ def check_base(
         problems.error(
             at_location if named else at_base,
             f"{name} is not tuned in {where}{whose}",
-            f"Write {'' if named else 'metadata.location: '}{' or '.join(base.locations)}.",
+            f"Write {'' if named else 'it into metadata.location or the Stack: '}"
+            f"{' or '.join(base.locations)}.",
         )
     if key and not base.own_keys:
         problems.error(at_key, f"{name} is not tuned under a customer's own key", "Remove encryption_spec.")
@@ -67,7 +68,7 @@ def _check_adapters(body: YamlMap, file: str, name: str, taken: tuple[int, ...],
         word = size.removeprefix(_PREFIX)
         if word in _SIZES and _SIZES[word] not in taken:
             documented = ", ".join(f"{_PREFIX}{one}" for one, count in _SIZES.items() if count in taken)
-            problems.error(at_size, f"{name} takes no adapter of size {word}", f"Documented: {documented}.")
+            problems.error(at_size, f"{name} takes no adapter of size {word}", f"It takes {documented}.")
 
 
 def _written(body: YamlMap, file: str, path: str) -> tuple[str, Place]:

@@ -115,7 +115,7 @@ class DataSets:
             self._problems.error(
                 place,
                 f"{written}: the path leads out of the {what} {root}",
-                "Move the file there: data that is uploaded must be under review."
+                "Move the file into it: no manifest may send other files of this machine."
                 if tree
                 else "Run this from a folder that holds both, or make it a git repository.",
             )
@@ -131,6 +131,9 @@ def _unusable(folder: str, written: str) -> tuple[str, str] | None:
         return "the path has a NUL character", "Remove it."
     if "://" in written:
         return f"{written}: an address, not a path", "Copy the data beside the manifest, and name the copy."
+    slashed = written.replace("\\", "/")
+    if slashed != written and not Path(folder, written).exists() and Path(folder, slashed).exists():
+        return f"{written}: there is no such file", f"Write the path with '/': {slashed}."
     if data_formats.extension(written) not in data_formats.FORMATS:
         if (
             ".." not in Path(written).parts

@@ -171,14 +171,26 @@ NAME = rf"[a-z][a-z0-9-]{{0,{NAME_LIMIT - 1}}}"
 ID = r"[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?"
 """Of tunedModelId, from the API's CreateTunedModelRequest."""
 
+
+def _name_fault(value: str) -> tuple[str, str] | None:
+    """Why a text is no name of a model, and what to write; None where it is one."""
+    if len(value) > NAME_LIMIT:
+        return (
+            f"has {len(value):,} characters, and at most {NAME_LIMIT} are allowed",
+            "Shorten it: the model's id is NAME-DIGEST8, and the service takes 40 characters.",
+        )
+    if re.fullmatch(NAME, value, re.ASCII):
+        return None
+    meant = re.sub("[^a-z0-9]+", "-", value.lower()).strip("-")
+    return (
+        "must begin with a letter a-z and go on with a-z, 0-9 and '-'",
+        f"Write {meant}." if re.fullmatch(NAME, meant, re.ASCII) else "Write one like number-generator.",
+    )
+
+
 Name = Annotated[
     str,
-    matching(
-        r"[a-z][a-z0-9-]*",
-        "must begin with a letter a-z and go on with a-z, 0-9 and '-'",
-        f"At most {NAME_LIMIT} characters, so that the model's id (NAME-DIGEST8) fits the service's 40.",
-        limit=NAME_LIMIT,
-    ),
+    AfterValidator(checked_by(_name_fault)),
     WithJsonSchema({"type": "string", "pattern": f"^{NAME}$"}),
 ]
 ModelId = Annotated[

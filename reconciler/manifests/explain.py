@@ -6,7 +6,9 @@ takes to recognise it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from typing import Any
 
 from pydantic import ValidationError
@@ -174,9 +176,27 @@ def _shown(value: object) -> str:
 
 def _not_one_of(name: str, value: object, expected: str) -> tuple[str, str]:
     options = [word.strip("'") for word in expected.replace(" or ", ", ").split(", ")]
-    near = nearest(value, options) if isinstance(value, str) else None
+    near = _meant(value, options)
     listed = options[0] if len(options) == 1 else f"{', '.join(options[:-1])} or {options[-1]}"
-    return f"{name} must be {listed}, not {described(value)}", f"Write {near or listed}."
+    return (
+        f"{name} must be {listed}, not {described(value)}",
+        f"Write {near}." if near else "Write one of these." if len(options) > 1 else f"Write {listed}.",
+    )
+
+
+_NUMBERS = {1: "ONE", 2: "TWO", 4: "FOUR", 8: "EIGHT", 16: "SIXTEEN", 32: "THIRTY_TWO"}
+"""As the API spells numbers in its enumerations."""
+
+
+def _meant(value: object, options: Sequence[str]) -> str | None:
+    """The option that is meant for sure, or nearly: judged by what is behind the beginning that all share."""
+    word = _NUMBERS.get(value, "") if isinstance(value, int) else value if isinstance(value, str) else ""
+    alike = takewhile(lambda ends: ends[0] == ends[1], zip(min(options), max(options), strict=False))
+    start = "".join(one for one, _ in alike) if len(options) > 1 else ""
+    bare = word[len(start) :] if word.upper().startswith(start.upper()) else word
+    bare = _NUMBERS.get(int(bare), bare) if re.fullmatch("[0-9]{1,2}", bare, re.ASCII) else bare
+    found = nearest(bare, [option[len(start) :] for option in options]) if bare else None
+    return None if found is None else start + found
 
 
 def _unknown_key(model: type[Declared], body: YamlMap, path: Path) -> tuple[str, str]:

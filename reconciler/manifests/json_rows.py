@@ -45,11 +45,16 @@ def _decoded(line: str, number: int, path: str) -> object:
         return _DECODER.decode(line)
     except json.JSONDecodeError as error:
         place = Place(path, number, error.colno)
-        raise RefusedError(f"not JSON: {error.msg}", _advice(line, error), place) from None
+        raise RefusedError(_not_json(error), _advice(line, error), place) from None
     except RecursionError:
         raise RefusedError("nested too deeply", "An example is a flat object.") from None
     except ValueError as error:
         raise RefusedError(_NO_NUMBER, "Write texts in double quotes.") from error
+
+
+def _not_json(error: json.JSONDecodeError) -> str:
+    """In json's words, without those that lead to the place, which is told beside them."""
+    return f"not JSON: {error.msg.removesuffix(' starting at')}"
 
 
 def _advice(line: str, error: json.JSONDecodeError) -> str:
@@ -126,7 +131,7 @@ def json_rows(path: str, text: str, read: Callable[[object], Example] = example)
     except json.JSONDecodeError as error:
         yield (
             Place(path, error.lineno, error.colno),
-            raiser(f"not JSON: {error.msg}", _whole_advice(text, error)),
+            raiser(_not_json(error), _whole_advice(text, error)),
         )
     except RecursionError:
         yield Place(path), raiser("nested too deeply", "Write a list of flat objects.")

@@ -13,10 +13,17 @@ Named = tuple[str, str]
 
 _UNPACK = "Unpack it, and name the file that was in it."
 _AS_TEXT = "Export it as JSONL or CSV (UTF-8)."
+_OF_A_ZIP = "Export a spreadsheet as CSV (UTF-8). Unpack an archive, and name the file that was in it."
 _PACKED = {"gzip": b"\x1f\x8b", "bzip2": b"BZh", "xz": b"\xfd7zXZ\0", "zstd": b"\x28\xb5\x2f\xfd"}
 _SIGNATURES: Sequence[tuple[bytes, Named]] = (
     *((start, (f"the file is compressed ({name})", _UNPACK)) for name, start in _PACKED.items()),
-    (b"PK\x03\x04", ("the file is a ZIP archive or a spreadsheet (.xlsx)", f"{_UNPACK} {_AS_TEXT}")),
+    (
+        b"PK\x03\x04",
+        (
+            "the file is a ZIP archive or a spreadsheet (.xlsx)",
+            _OF_A_ZIP,
+        ),
+    ),
     (b"PAR1", ("the file is Parquet, not text", _AS_TEXT)),
     (b"ARROW1", ("the file is Arrow, not text", _AS_TEXT)),
     (b"SQLite format 3\0", ("the file is an SQLite database, not text", _AS_TEXT)),
@@ -45,7 +52,7 @@ def name_bytes(start: bytes) -> Named | None:
     if _MARKUP.match(start):
         return (
             "the file is a web page or XML, not data",
-            "Was it a page that asks for a login? Fetch the data.",
+            "It may be a login page that was saved in place of the data: download the data again.",
         )
     return None
 

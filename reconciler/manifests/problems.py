@@ -84,8 +84,8 @@ def folded(count: int, what: str, summary: str, last: int | None) -> tuple[str, 
         summary: of one of them.
         last: line of the last one.
     """
-    until = f" The last is in line {last:,}." if last else ""
-    return f"and {count:,} more {what}: {summary}", f"Mend it as in those above.{until}"
+    until = f" The last one is on line {last:,}." if last else ""
+    return f"and {count:,} more {what}: {summary}", f"Correct them in the same way.{until}"
 
 
 def _few(diagnostics: Sequence[Diagnostic]) -> Iterable[Diagnostic]:

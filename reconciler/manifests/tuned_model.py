@@ -154,6 +154,15 @@ class TunedModelSpec(Declared):
     OUTPUT_ONLY: ClassVar = frozenset({"name", "state", "create_time", "update_time"})
     HINTS: ClassVar = {
         "tuned_model_id": "The id is metadata.id; without it one is chosen for you.",
+        **dict.fromkeys(
+            (
+                "pre_tuned_model",
+                "supervised_tuning_spec",
+                "preference_optimization_spec",
+                "tuned_model_display_name",
+            ),
+            "It is a key of kind: TuningJob.",
+        ),
         "hyperparameters": "It belongs into tuning_task.",
         "training_data": "It belongs into tuning_task.",
         "permissions": "It belongs beside spec, not into it.",

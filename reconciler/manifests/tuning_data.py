@@ -69,15 +69,15 @@ def data_sets(
 
 def _data_set(written: str, field: str, place: Place, found: DataSets, problems: Problems) -> DataSet | None:
     if written.startswith("gs:"):
-        if re.fullmatch(_OBJECT, written, re.ASCII):
+        if re.fullmatch(_OBJECT, written, re.ASCII) and not re.search(r"/$|[*]", written):
             if written.lower().endswith(_NO_JSONL):
                 problems.warning(
                     place,
-                    f"{written}: by its name it is no JSONL, which is what the service reads there",
-                    "Name the data as a file beside the manifest: it is converted and uploaded.",
+                    f"{written}: the service reads JSONL only, and this name does not end in .jsonl",
+                    "Name a file beside the manifest instead: it is converted and uploaded.",
                 )
             return DataSet("", 0, 0, shown=written, field=field, uri=written)
-        problems.error(place, f"{written} is not the address of an object", "Write gs://BUCKET/NAME.jsonl.")
+        problems.error(place, f"{written} is not the address of an object", _advise_object(written))
         return None
     spec, _, key = field.partition(".")
     address = re.fullmatch(r"https://storage\.(?:googleapis|cloud\.google)\.com/([^?#]+)", written, re.ASCII)
@@ -108,6 +108,18 @@ def _data_set(written: str, field: str, place: Place, found: DataSets, problems:
     return DataSet(
         one.digest, one.examples, one.characters, file=one.file, shown=one.shown, field=field, form=one.form
     )
+
+
+def _advise_object(written: str) -> str:
+    """What is wrong with the address of an object, and what to write."""
+    bucket, _, name = written.removeprefix("gs:").lstrip("/").partition("/")
+    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]", bucket, re.ASCII):
+        return "Write gs://BUCKET/NAME.jsonl. A bucket's name has 3 to 222 of a-z, 0-9, '-', '_' and '.'."
+    if name.endswith("/"):
+        return f"It is a folder, and the service reads one object: write gs://{bucket}/{name}NAME.jsonl."
+    if "*" in name:
+        return "The service takes no wildcards: join the files into one .jsonl, and name that."
+    return f"Write gs://{bucket}/{name or 'NAME.jsonl'}."
 
 
 def _check_share(sets: Sequence[DataSet], place: Place, problems: Problems) -> None:

@@ -246,6 +246,10 @@ class TuningJobSpec(Declared):
     )
     HINTS: ClassVar = {
         "display_name": "Write tuned_model_display_name.",
+        **dict.fromkeys(
+            ("tuning_task", "tuned_model_source", "temperature", "top_p", "top_k", "reader_project_numbers"),
+            "It is a key of kind: TunedModel.",
+        ),
         "location": "It belongs into metadata.",
         "project": "It belongs into metadata.",
         "import": "It belongs into metadata.",

@@ -33,6 +33,36 @@ def test_bad_manifest(case: str, workspace: Path, refused: Refused) -> None:
         assert one.file == "manifests/case.yaml"
 
 
+@pytest.mark.parametrize(
+    ("case", "advice"),
+    [
+        ("job-adapter-number", "Write ADAPTER_SIZE_FOUR."),
+        ("job-adapter-unknown", "Write one of these."),
+        ("job-uri-of-folder", "write gs://bucket/folder/NAME.jsonl."),
+        ("job-uri-of-wildcard", "join the files into one .jsonl"),
+        ("stack-bucket-malformed", "Write gs://my-bucket."),
+        ("stack-zone", "Write the zone's region: us-central1."),
+        ("name-upper-case", "Write numbers."),
+    ],
+)
+def test_the_advice_is_what_to_write(case: str, advice: str, workspace: Path, refused: Refused) -> None:
+    """Where one value is meant for sure the advice holds it; where none is, it guesses none."""
+    (workspace / "manifests" / "case.yaml").write_bytes((BAD / f"{case}.yaml").read_bytes())
+    assert any(advice in one.detail for one in refused())
+
+
+def test_a_key_of_the_other_kind_names_that_kind(workspace: Path, refused: Refused) -> None:
+    """Who writes one kind above the body of the other is told which kind has such keys."""
+    for kind, other, key in (
+        ("TunedModel", "TuningJob", "supervised_tuning_spec"),
+        ("TuningJob", "TunedModel", "tuning_task"),
+    ):
+        text = f"apiVersion: reconciler/v1\nkind: {kind}\nmetadata: {{name: a}}\nspec:\n  {key}: {{}}\n"
+        (workspace / "manifests" / "case.yaml").write_text(text)
+        advice = [one.detail for one in refused() if f"spec.{key} is not a key here" in one.summary]
+        assert advice == [f"It is a key of kind: {other}."]
+
+
 def test_there_are_many() -> None:
     """The corpus holds at least 150 bad inputs."""
     assert len(CASES) >= 150

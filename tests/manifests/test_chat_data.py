@@ -379,7 +379,7 @@ def test_an_object_that_is_no_jsonl_by_its_name_is_a_warning(
     declare(workspace, "{}")
     manifest = workspace / "manifests" / "job.yaml"
     manifest.write_text(manifest.read_text().replace("d.jsonl", f"gs://data-1/{name}"))
-    assert any("no JSONL" in one.summary for one in load_manifests().warnings) == warned
+    assert any("JSONL only" in one.summary for one in load_manifests().warnings) == warned
 
 
 def test_one_object_of_another_form_is_named_in_json_too(workspace: Path, refused: Refused) -> None:

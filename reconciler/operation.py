@@ -31,7 +31,7 @@ from reconciler.plan.selection import Known, without_labels
 from reconciler.plan.values import Context, Drift, Inputs, Plan
 from reconciler.plan.world import Observed, World
 from reconciler.providers import Provider, Providers
-from reconciler.records import resolve, selected
+from reconciler.records import NO_RECORD, resolve, selected
 from reconciler.state import Record, State, check_foreign
 
 if TYPE_CHECKING:
@@ -275,7 +275,7 @@ class Operation:
     def recorded(self, name: str, state: State | None = None) -> Record:
         """The record that KIND/NAME, or NAME where unique, means. UsageError when there is none."""
         known = (state or self.state()).resources
-        return known[resolve(name, known, "no record of")]
+        return known[resolve(name, known, NO_RECORD)]
 
     def provider(self, address: Address) -> Provider:
         """The service behind an address."""

@@ -12,6 +12,9 @@ from reconciler.model import NAME_LIMIT, Address
 from reconciler.plan.selection import Known, chosen, unknown
 from reconciler.state import Record, State
 
+NO_RECORD = "no record of"
+"""What `resolve` is told to say where it looks among what is recorded."""
+
 
 def resolve(
     name: str,
@@ -32,6 +35,10 @@ def resolve(
     kind, _, short = name.rpartition("/")
     near = get_close_matches(short, [one.name for one in addresses], n=1)
     meant = [str(one) if kind else one.name for one in addresses if one.name in near]
+    if not addresses and missing == NO_RECORD:
+        advice = (
+            "This state records no model: apply first, or check --state (--emulator has a state of its own)"
+        )
     raise UsageError(f"{missing} {name}", f"Did you mean {' or '.join(meant)}?" if near else advice)
 
 

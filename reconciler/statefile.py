@@ -42,10 +42,10 @@ _HEADER = ("lineage", "serial", "stack", "workspace", "service", "project")
 _MARKER = re.compile(rb"^(?:<{7}|>{7})(?: |\r?$)", re.MULTILINE)
 
 REBUILD = (
-    "It is left as it is. Restore an older copy (from git, or the bucket's versions), or delete it: the next "
-    "plan finds every model whose id we chose again and trains nothing. Models under a pinned metadata.id "
-    "are adopted too, with the manifest's word for their data; imported ones without such a line need "
-    "`reconciler import` again."
+    "It is left as it is. Check that --state names the right place. If it does, restore an older copy (from "
+    "git, or the bucket's versions), or delete it: the next plan finds every model whose id we chose again "
+    "and trains nothing. Models under a pinned metadata.id are adopted too, with the manifest's word for "
+    "their data; imported ones without such a line need `reconciler import` again."
 )
 """What to do about a state that cannot be read."""
 
@@ -145,7 +145,10 @@ def loads(data: bytes, *, place: str) -> State:
     try:
         document = parse(data, most=bounds.STATE)
         if "terraform_version" in document:
-            _refuse(place, "it is Terraform's state, not Reconciler's")
+            raise StateCorruptError(
+                f"{place}: the state cannot be read: it is Terraform's state, not Reconciler's",
+                "Leave it to Terraform, and give another place with --state.",
+            )
         version = _version(document.pop("version", None))
         if version > VERSION:
             raise StateTooNewError(

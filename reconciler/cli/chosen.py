@@ -71,7 +71,7 @@ class Chosen:
             UsageError: a word or an option means nothing, or NAME is of two kinds.
             ManifestError: labels or paths are asked for, and the manifests that hold them cannot be read.
         """
-        from reconciler.records import named, resolve, selected
+        from reconciler.records import NO_RECORD, named, resolve, selected
 
         targets, excludes = list(self._inputs.targets), self._inputs.excludes
         paths: tuple[str, ...] = ()
@@ -79,7 +79,7 @@ class Chosen:
             if not named(self._word, state.resources) and self._exists(self._word):
                 paths = (self._word, *self._paths)
             elif may_be_address(self._word):
-                targets.append(str(resolve(self._word, state.resources, "no record of")))
+                targets.append(str(resolve(self._word, state.resources, NO_RECORD)))
             else:
                 targets.append(self._word)
         asks_labels = any("=" in pattern for pattern in (*targets, *excludes))

@@ -26,8 +26,8 @@ def command(*, address: str, id: str, no_color: bool, **given: Any) -> None:
         record, live = import_model(run, address, id)
         want = next(one for one in run.loaded.desired if one.address == record.address)
     console.note(
-        f"{record.address} is {live.name} from now on ({live.status}). What its training data was\n"
-        "cannot be seen: the manifest's digest is recorded as assumed. Nothing was trained."
+        f"{record.address} is {live.name} from now on ({live.status}). Nothing was trained.\n"
+        "What it was trained from cannot be seen: it is recorded as what the manifest declares."
     )
     if want.imports:
         return

@@ -84,7 +84,7 @@ def _edit(path: str, loaded: Loaded, *, service: str) -> str:
 
 def _or_without_account(error: ReconcilerError) -> str:
     """The error's advice, and the way that needs no service."""
-    return f"{error.detail}\nTo try it without an account, give the commands --emulator"
+    return f"{error.detail}\nTo try it without an account, add --emulator to each command"
 
 
 def _offered(kind: str, names: Collection[str]) -> str:

@@ -49,7 +49,7 @@ spec:
 _MODEL = """\
 # The first model of Google's tuning tutorial: it answers with the next number. The last five examples are
 # not the tutorial's: Google advises 20 or more. Since May 2025 the Gemini API has had no base model that can
-# be tuned. The emulator serves this one: give the commands --emulator.
+# be tuned. The emulator serves this one: add --emulator to each command.
 apiVersion: reconciler/v1
 kind: TunedModel
 metadata:

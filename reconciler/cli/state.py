@@ -14,7 +14,7 @@ from reconciler.cli import connect, options
 from reconciler.cli.console import Console, emit
 from reconciler.errors import StateCorruptError, StateForeignError, StateMovedError, UsageError
 from reconciler.model import Address
-from reconciler.records import move, must_be_known, resolve, selected
+from reconciler.records import NO_RECORD, move, must_be_known, resolve, selected
 from reconciler.render.screen import visible
 from reconciler.state import Record, State, check_foreign
 from reconciler.statemgr import StateManager
@@ -78,7 +78,7 @@ def list_command(manager: StateManager, *, patterns: tuple[str, ...]) -> None:
 def show_command(manager: StateManager, *, address: str, as_json: bool, no_color: bool) -> None:
     """What is recorded of one address, without asking the service."""
     state = manager.read()
-    record = state.resources[resolve(address, state.resources, "no record of")]
+    record = state.resources[resolve(address, state.resources, NO_RECORD)]
     console = Console.of_environment(as_json=as_json, no_color=no_color)
     if as_json:
         from reconciler.render.records import record_document
@@ -99,7 +99,7 @@ def mv_command(manager: StateManager, *, source: str, target: str) -> None:
     moved: list[Address] = []
 
     def change(state: State) -> State:
-        found = resolve(source, state.resources, "no record of")
+        found = resolve(source, state.resources, NO_RECORD)
         try:
             address = Address.parse(target if "/" in target else f"{found.kind}/{target}")
         except ValueError as error:

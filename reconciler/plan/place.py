@@ -36,8 +36,9 @@ def check_place(planned: Context, here: Context) -> None:
     ]
     if different:
         raise StalePlanError(
-            f"the plan was made for {', '.join(different)}: it is carried out there or nowhere",
-            "Set endpoint, project, location and --state as they were then, or make a new plan here",
+            f"the plan was made for {', '.join(different)}",
+            "A saved plan runs only where it was made. Set endpoint, project, location and --state as they "
+            "were then, or make a new plan here",
         )
 
 

@@ -74,7 +74,8 @@ def _meant(said: str, asked: Asked) -> str:
     if not found:
         return ""
     return (
-        f"The service speaks of {', and of '.join(found)}. Correct or declare it; asking again does not help."
+        f"The service speaks of {', and of '.join(found)}. Correct or declare it in the manifest: the same "
+        "request will be refused again."
     )
 
 

@@ -123,6 +123,7 @@ def counts_text(outcome: Outcome) -> str:
         "trained": outcome.trained,
         "adopted": outcome.done.get("adopt", 0),
         "restored": outcome.done.get("restore", 0),
+        "moved": outcome.done.get("move", 0),
         "updated": outcome.done.get("update", 0),
         "deleted": outcome.done.get("delete", 0),
         "forgotten": outcome.done.get("forget", 0),

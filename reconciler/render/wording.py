@@ -213,6 +213,8 @@ def summary(plan: Plan) -> str:
         if plan.inputs.refresh_only:
             live = "What was found stands above" if plan.drift else "Live is as recorded"
             return f"No changes: --refresh-only compares, and plans nothing. {live}."
+        if not models and plan.inputs.destroy and (plan.inputs.targets or plan.inputs.excludes):
+            return "No changes. Nothing that is recorded was selected."
         if not models and plan.inputs.destroy:
             return "No changes. Nothing is recorded."
         if not models and (plan.inputs.targets or plan.inputs.excludes):

@@ -48,8 +48,8 @@ def advise_400(said: str, where: str) -> str:
         return "The model does not take this prompt: change it, or the temperature."
     if "invalid argument" not in said.lower():
         return (
-            "The request will be refused as long as it is the same: correct the manifest. What that does not "
-            "set is a default of the service, or made from its name and its Stack."
+            "The same request will be refused again: correct the manifest. A value that it does not set "
+            "is a default of the service, or is made from its name and its Stack."
         )
     if _is_vertex(where):
         return (
@@ -110,6 +110,8 @@ def advise_404(where: str) -> str:
     """Of what is not there, or not there for this credential."""
     if _is_storage(where):
         return "Check the names of bucket and object."
+    if _is_vertex(where) and ":generateContent" in where:
+        return "The endpoint may have been deleted, or its base model has retired: see reconciler drift."
     if _is_vertex(where):
         return "Check project, location and name: what is in another project or location is not found either."
     return "Check the name and the endpoint, and that the credential is of the project that owns it."

@@ -156,3 +156,10 @@ def test_destroying_a_child_leaves_its_parent(project: Project) -> None:
     project.apply()
     project.run("destroy", "--auto-approve", "--target", "child", expect=0)
     assert project.recorded() == ["TunedModel/faq", "TunedModel/form", "TunedModel/live"]
+
+
+def test_an_empty_state_says_so_where_a_record_is_asked_for(project: Project) -> None:
+    """Who asks a state that records nothing is sent to apply or --state, not to an empty list."""
+    refused = project.run("output", "faq", "--state", "elsewhere", expect=1)
+    assert "no record of faq" in refused.err
+    assert "This state records no model: apply first, or check --state" in refused.err

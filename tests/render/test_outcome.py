@@ -44,6 +44,7 @@ REPLACED = (Started(B, "create", "b-2"), Completed(B, "replace", "b-2"), Complet
             (*TRAINED, Failed(B, "delete", "refused")),
             "Apply failed in part after 1m05s: 1 trained, 1 failed. What was done is recorded.",
         ),
+        ((Completed(A, "move", "a-1"),), "Apply complete in 1m05s: 1 moved."),
         ((Skipped(B, "promote", "changed"),), "Apply complete in 1m05s: nothing changed."),
     ],
 )

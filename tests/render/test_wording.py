@@ -43,6 +43,8 @@ def test_the_summary_of_an_empty_selection(selection: Inputs) -> None:
 def test_the_summary_of_an_empty_destruction() -> None:
     """Nothing to destroy: what manifests declare has no part in it."""
     assert summary(Plan((), inputs=Inputs(destroy=True))) == "No changes. Nothing is recorded."
+    part = Inputs(destroy=True, targets=("x",))
+    assert summary(Plan((), inputs=part)) == "No changes. Nothing that is recorded was selected."
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import yaml
 from reconciler import errors
 from reconciler.errors import NotUnderstoodError, ServiceError
 from reconciler.transport import Transport
+from reconciler.transport.advice import advise_400, advise_404
 from tests.transport.wire import Wire, answer, refusal
 
 To = Callable[..., Transport]
@@ -181,3 +182,11 @@ def test_an_error_page_keeps_nobody_busy(wire: Wire, to: To, status: int, body: 
     with pytest.raises(ServiceError):
         to().call("POST", "v1beta/x", body=examples, queues=False)
     assert time.process_time() - began < 3
+
+
+def test_a_refused_prompt_is_not_blamed_on_the_manifest() -> None:
+    """Advice on a 400 or 404 of generateContent speaks of what was asked, not of a manifest."""
+    where = "POST v1/projects/p/locations/us-central1/endpoints/1:generateContent at 127.0.0.1"
+    assert "prompt" in advise_400("bad", where)
+    assert "manifest" not in advise_400("bad", where)
+    assert "endpoint may have been deleted" in advise_404(where)

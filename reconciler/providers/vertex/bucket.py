@@ -127,10 +127,12 @@ class Bucket:
                 self._regions.storage(), bucket, name, content, sent=progress, part=self._part
             ).put()
         except NotFoundError as error:
+            project, location = self._regions.default
             raise ServiceError(
                 f"{content.shown} cannot be uploaded: {error.summary}",
                 "Correct the Stack's spec.bucket, or create that bucket where the job runs: "
-                f"gcloud storage buckets create gs://{bucket} --location=LOCATION --project=PROJECT",
+                f"gcloud storage buckets create gs://{bucket} --location={location or 'LOCATION'} "
+                f"--project={project or 'PROJECT'}",
                 status=error.status,
                 reason=error.reason,
             ) from error

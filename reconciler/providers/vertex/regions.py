@@ -74,6 +74,11 @@ class Regions:
         return whose, where
 
     @property
+    def default(self) -> tuple[str, str]:
+        """(project, location) for manifests that name none; "" where there is none."""
+        return self._project, self._location
+
+    @property
     def has_default(self) -> bool:
         """Whether a manifest can do without project and location."""
         return bool(self._project and self._location)

@@ -325,7 +325,9 @@ def apply_command(options: Options, file: str) -> str:
 def _on_the_same_state(options: Options, name: str) -> list[str]:
     words = ["reconciler", name]
     words += ["--emulator"] if options.emulator else []
-    return words + (["--state", printable_address(options.state_url)] if options.state_url else [])
+    if options.state_url:  # without its login, which stands in TF_HTTP_USERNAME or is typed again
+        words += ["--state", printable_address(options.state_url).replace("…@", "", 1)]
+    return words
 
 
 _SELECTION = ("targets", "excludes", "replace", "retry_failed", "destroy", "refresh_only")

@@ -10,6 +10,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import unquote
 
+from reconciler.bounds import CREDENTIALS
+from reconciler.errors import NotJSONError
+from reconciler.strictjson import loads_answer
+
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/{1,2}")
 LEFT_OUT = "…"
@@ -50,7 +54,8 @@ def secrets_of(values: Iterable[str]) -> tuple[str, ...]:
 def hidden(message: str, secrets: Iterable[str]) -> str:
     """The message without them, as they are and as JSON or Python would quote them."""
     for text in secrets:
-        for form in (text, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]):
+        quoted = (json.dumps(text, ensure_ascii=as_ascii, allow_nan=False) for as_ascii in (True, False))
+        for form in (text, *(one[1:-1] for one in quoted)):
             message = message.replace(form, HIDDEN)
     return message
 
@@ -66,8 +71,8 @@ def _pieces(value: str) -> Iterator[str]:
         yield from (login, unquote(login), *(unquote(one) for one in login.split(":", 1)[1:]))
     if value[:1] in {"{", "["}:
         try:
-            yield from _texts(json.loads(value))
-        except (ValueError, RecursionError):
+            yield from _texts(loads_answer(value.encode(errors="replace"), most=CREDENTIALS))
+        except NotJSONError:
             yield from re.findall(r'"([^"\\]*)"', value)
 
 

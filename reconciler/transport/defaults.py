@@ -5,24 +5,23 @@ Rule: google-auth quotes paths and what files hold; what a message says of eithe
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reconciler.errors import BODY_LIMIT, is_panic
+from reconciler import bounds, files
+from reconciler.errors import BODY_LIMIT, NotJSONError, is_panic
 from reconciler.settings import Settings
 from reconciler.settings.tls import Trust
+from reconciler.strictjson import loads_answer
 
 if TYPE_CHECKING:
     from google.auth.transport.requests import Request
 
 ADC_VARIABLE = "GOOGLE_APPLICATION_CREDENTIALS"
 
-_LARGEST = 1_000_000
-"""Bytes of a credentials file; they are a few thousand."""
 _TYPES = (
     "authorized_user",
     "service_account",
@@ -94,16 +93,15 @@ def _must_be_known(path: Path, shown: str) -> None:
     try:
         if path.exists() and not path.is_file():
             raise UnusableFileError(f"{shown} names a folder or a device, not a file")
-        with path.open("rb") as file:
-            data = file.read(_LARGEST + 1)
+        data = files.read(path, most=bounds.CREDENTIALS)
     except FileNotFoundError as error:
         raise UnusableFileError(f"{shown} names a file that is not there") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it is no path"
         raise UnusableFileError(f"{shown} names a file that cannot be read: {reason}") from error
     try:
-        document = json.loads(data if len(data) <= _LARGEST else b"")
-    except (ValueError, RecursionError) as error:
+        document = loads_answer(data, most=bounds.CREDENTIALS)
+    except NotJSONError as error:
         empty = "it is empty" if not data.strip() else "it is not JSON"
         raise UnusableFileError(f"{shown} names a file that is no credential: {empty}") from error
     if not isinstance(document, dict):

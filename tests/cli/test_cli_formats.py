@@ -10,6 +10,8 @@ import pytest
 from tests.cli.harness import PAIRS, Project, identity, model, stack
 
 CHANGED = [*PAIRS[:-1], ("19", "twenty")]
+FRESH = [*PAIRS[:-1], ("20", "thirty")]
+"""Data of a model that is not an earlier one under a new name."""
 
 
 def changes(document: dict[str, Any]) -> dict[str, Any]:
@@ -40,7 +42,7 @@ def test_the_plan_document_of_each_change(project: Project) -> None:
         model("stays"),
         model("updates", spec={"description": "d"}),
         model("replaces", pairs=CHANGED),
-        model("comes"),
+        model("comes", pairs=FRESH),
     )
     found = {address: one["change"]["actions"] for address, one in changes(project.plan_json()).items()}
     assert found == {
@@ -129,7 +131,7 @@ def test_an_apply_says_first_what_is_planned_and_last_what_was_done(project: Pro
     assert types[-2:] == ["change_summary", "outputs"]
     again = project.apply("--json").records()
     assert _summaries(again) == [{**none, "operation": "plan"}, {**none, "operation": "apply"}]
-    project.declare(model("one", spec={"temperature": 0.5}), model("three"))
+    project.declare(model("one", spec={"temperature": 0.5}), model("three", pairs=FRESH))
     project.plan("--out", "p")
     saved = project.run("apply", "p", "--json", "--no-wait", expect=0).records()
     assert _summaries(saved) == [
@@ -169,13 +171,14 @@ def test_the_text_ends_with_counts_time_cost_and_names(project: Project) -> None
         f"  TunedModel/one  tunedModels/{identity('one', stack='s')}",
         f"  TunedModel/two  tunedModels/{identity('two', stack='s')}",
     ]
-    project.declare(stack("s", prices={"per_1000_characters": 2, "currency": "EUR"}), model("three"))
+    prices = {"per_1000_characters": 2, "currency": "EUR"}
+    project.declare(stack("s", prices=prices), model("three", pairs=FRESH))
     detached = project.apply("--no-wait").out
     assert "1 in training" in detached
     assert "Cost of its training" in detached
     assert "To call" not in detached
     waited = project.run("wait", expect=0).out.splitlines()
-    assert waited[-1] == f"  TunedModel/three  tunedModels/{identity('three', stack='s')}"
+    assert waited[-1] == f"  TunedModel/three  tunedModels/{identity('three', FRESH, stack='s')}"
     assert any("Wait complete in" in line and "1 trained" in line for line in waited)
     gone = project.run("destroy", "--auto-approve", expect=0).out.splitlines()
     assert "Destroy complete in" in gone[-1]

@@ -212,7 +212,8 @@ def _lost(error: Exception, call: Call) -> str:
     reason = _reason(error)
     if call.is_over or isinstance(error, requests.exceptions.Timeout):
         return _LATE
-    if isinstance(reason, (exceptions.ReadTimeoutError, TimeoutError)):
+    causes = (reason, *reason.args) if isinstance(reason, Exception) else (reason,)
+    if any(isinstance(cause, (exceptions.ReadTimeoutError, TimeoutError)) for cause in causes):
         return _LATE
     if isinstance(error, requests.exceptions.SSLError):
         return f"TLS failed ({_innermost(reason)})"

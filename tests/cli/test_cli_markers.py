@@ -120,27 +120,30 @@ WHOLE = (
 
 
 @pytest.mark.thorough
-@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("command", WHOLE, ids=" ".join)
 @pytest.mark.parametrize("variable", VARIABLES)
-def test_every_command_meets_every_variable_in_every_shape(
+def test_every_command_meets_every_variable(
     project: Project, variable: str, command: tuple[str, ...]
 ) -> None:
-    """With a state in a folder, and in the store that reads the variable: no marker, no traceback."""
+    """With a state in a folder or in the store that reads the variable: no marker, no traceback.
+
+    The shapes take turns over the pairs, so that every command and every variable meets each of them.
+    """
     project.declare(model("one"))
     quick = {"RECONCILER_RETRY_SECONDS": "0.1", "TF_HTTP_RETRY_MAX": "0", "NO_GCE_CHECK": "true"}
     quick |= {"GOOGLE_GEMINI_BASE_URL": "https://127.0.0.1:9"}
     theirs = {place: needed for place, needed in STORES.items() if place.startswith(_prefix(variable))}
     places: dict[str, dict[str, str]] = {"state": {}} if variable in LOGINS else {"state": {}, **theirs}
-    for shape in SHAPES:
-        for environ in settings(variable, shape):
-            for place, needed in places.items():
-                held = {**quick, **needed, "RECONCILER_STATE": place, **environ}
-                result = project.run(*command, environ=held)
-                assert not found(result.all), (shape, place, result.all)
-                assert "Traceback" not in result.all, (shape, place)
-                assert "internal error" not in result.all, (shape, place, result.all)
-                assert result.code in {0, 1}, (shape, place, result.all)
+    turn = list(VARIABLES).index(variable) + WHOLE.index(command)
+    shape = list(SHAPES)[turn % len(SHAPES)]
+    place, needed = list(places.items())[turn // len(SHAPES) % len(places)]
+    for environ in settings(variable, shape):
+        held = {**quick, **needed, "RECONCILER_STATE": place, **environ}
+        result = project.run(*command, environ=held)
+        assert not found(result.all), (shape, place, result.all)
+        assert "Traceback" not in result.all, (shape, place)
+        assert "internal error" not in result.all, (shape, place, result.all)
+        assert result.code in {0, 1}, (shape, place, result.all)
 
 
 def _prefix(variable: str) -> str:

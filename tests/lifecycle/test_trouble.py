@@ -26,7 +26,7 @@ WHOLE = (
 
 def trouble(*, keeps_creating: bool = False) -> Stage:
     """A stage on which one apply has everything to do."""
-    before = (want("c"), want("old"), want("p", id="pinned", replace="delete_first"))
+    before = (want("c"), want("old", "two"), want("p", id="pinned", replace="delete_first"))
     stage = checked(Stage(*before, training_seconds=2.0))
     stage.apply(wait=not keeps_creating)
     stage.service.keeps_creating = keeps_creating

@@ -12,15 +12,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from reconciler import __version__
+from reconciler import __version__, bounds
 from reconciler.settings.tls import Trust
 from reconciler.transport.deadline import Call, bounded
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response, Session
 
-MOST_BYTES = 512 * 1024 * 1024
-"""Of one reply: 1,000 models with hundreds of snapshots each are some 40 MB."""
 CONNECT_SECONDS = 10.0
 _CHUNK = 1024 * 1024
 _LATE = "it did not answer in time"
@@ -100,7 +98,7 @@ class Exchange:
         loopback: bool,
         connections: int,
         trust: Trust | None = None,
-        most_bytes: int = MOST_BYTES,
+        most_bytes: int = bounds.REPLY,
     ) -> None:
         self._base_url = base_url
         self._trust = trust or Trust()

@@ -74,7 +74,9 @@ def move(change: Change, old: Address, record: Record, *, inferred: bool) -> Cha
     if change.action in {Action.NO_OP, Action.RECORD}:
         change = replace(change, action=Action.MOVE, reason=Reason.RENAMED)
     if inferred:
-        advice = f"metadata.moved_from: {old.name} in its manifest finds it again should the state be lost"
+        advice = (
+            f"add metadata.moved_from: {old.name} to its manifest, so that it is found if the state is lost"
+        )
         change = replace(change, notes=(*change.notes, advice))
     return replace(change, previous=old, intent=change.intent or record)
 

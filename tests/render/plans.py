@@ -296,7 +296,7 @@ MOVE = Change(
     before=ATTRIBUTES,
     after=ATTRIBUTES,
     status=Status.ACTIVE,
-    notes=("metadata.moved_from: faq in its manifest finds it again should the state be lost",),
+    notes=("add metadata.moved_from: faq to its manifest, so that it is found if the state is lost",),
 )
 RECORD = Change(
     address("refreshed"), Action.RECORD, Reason.RECORD_ONLY, id="refreshed-77777777", status=Status.ACTIVE

@@ -10,7 +10,7 @@ from reconciler.errors import StateError, UsageError
 from reconciler.kind import Kind
 from reconciler.model import NAME_LIMIT, Address
 from reconciler.plan.selection import Known, chosen, unknown
-from reconciler.state import Record, State
+from reconciler.state.values import Record, State
 
 NO_RECORD = "no record of"
 """What `resolve` is told to say where it looks among what is recorded."""

@@ -29,10 +29,10 @@ from reconciler.model import (
     Stack,
     Status,
 )
-from reconciler.plan.values import Context, FieldChange, Inputs, PermissionChange
-from reconciler.plan.world import World
+from reconciler.plan.change import Context, FieldChange, Inputs, PermissionChange
+from reconciler.plan.facts import World
 from reconciler.providers.gemini.fields import HYPERPARAMETERS, PARENT
-from reconciler.state import Model, Record, Verdict
+from reconciler.state.values import Record, RecordedModel, Verdict
 from tests import worlds
 
 FOLDER = Path(__file__).parent / "cases"
@@ -127,7 +127,7 @@ class Case:
             manifest=body.get("manifest", ""),
         )
 
-    def _model(self, body: Mapping[str, Any] | str | None, make: Any) -> Model | None:
+    def _model(self, body: Mapping[str, Any] | str | None, make: Any) -> RecordedModel | None:
         if body is None:
             return None
         body = {"id": body} if isinstance(body, str) else body
@@ -136,7 +136,7 @@ class Case:
                                    "assumed"})  # fmt: skip
         id = self.id(body["id"])
         symbol = _SYMBOL.fullmatch(body["id"])
-        made: Model = make(id, body.get("data", "one"), _attributes(body))
+        made: RecordedModel = make(id, body.get("data", "one"), _attributes(body))
         made = replace(
             made,
             permissions=_permissions(body.get("permissions")),

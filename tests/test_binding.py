@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from reconciler.errors import PlanError, StalePlanError
 from reconciler.model import Desired, Guards, Lifecycle, Live, Status
 from reconciler.plan.binding import verify
-from reconciler.plan.make import make_plan, make_world, plan_and_world
-from reconciler.plan.values import Action, Inputs, Plan
-from reconciler.plan.world import World
-from reconciler.state import Model, Record, Verdict
+from reconciler.plan.change import Action, Inputs, Plan
+from reconciler.plan.facts import World
+from reconciler.plan.planner import make_plan, make_world, plan_and_world
+from reconciler.state.values import Record, RecordedModel, Verdict
 from tests import worlds
 from tests.worlds import CREATED, OWN, READER, candidate, id_of, live, model, want, world
 
@@ -199,7 +199,7 @@ def test_a_manifest_that_came_back_is_a_move() -> None:
         check(make_plan(now), with_want(now, want()))
 
 
-RECORD_MOVES: dict[str, Callable[[Model], Model]] = {
+RECORD_MOVES: dict[str, Callable[[RecordedModel], RecordedModel]] = {
     "another id": lambda one: replace(one, id="bot-cccccccc"),
     "other fields sent": lambda one: replace(one, sent={**one.sent, "temperature": 0.1}),
     "other data": lambda one: model(one.id, "three"),
@@ -450,7 +450,7 @@ def test_a_saved_plan_is_the_same_in_every_process() -> None:
     """No order of Python's sets, which differs from run to run, gets into the bindings."""
     code = (
         "from tests import worlds; from tests.worlds import READER, WRITER, id_of; "
-        "from reconciler.plan.make import make_plan; from reconciler.state import Record; "
+        "from reconciler.plan.planner import make_plan; from reconciler.state.values import Record; "
         "old = Record(worlds.address(), worlds.model(id_of(), permissions=(READER,))); "
         "wish = worlds.want(attributes={**worlds.DECLARED, 'temperature': 0.2}, permissions=(WRITER,)); "
         "world = worlds.world([wish], [old], [worlds.live(id_of())]); "

@@ -11,7 +11,7 @@ import click
 import pytest
 
 from reconciler.cli import COMMANDS, cli
-from reconciler.cli.connect import kinds
+from reconciler.cli.wiring import kinds
 from reconciler.emulator import Settings
 from reconciler.manifests import load
 

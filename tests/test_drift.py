@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from reconciler.plan.change import Drift, DriftClass
 from reconciler.plan.drift import find_drift
-from reconciler.plan.values import Drift, DriftClass
-from reconciler.plan.world import World
-from reconciler.state import Record
+from reconciler.plan.facts import World
+from reconciler.state.values import Record
 from tests import worlds
 from tests.casefiles import Case, cases, field_text, permission_text
 

@@ -14,25 +14,25 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reconciler.apply.watch import duration, progress
-from reconciler.backends import LockInfo
+from reconciler.apply.schedule import duration, progress
 from reconciler.errors import NotJSONError, ReconcilerError
+from reconciler.http import errors
+from reconciler.http.connection import Reply
 from reconciler.model import Address, Live
-from reconciler.plan.world import timestamp
-from reconciler.providers.answers import next_page
+from reconciler.plan.facts import timestamp
 from reconciler.providers.gemini import codec as gemini
 from reconciler.providers.gemini import operations, permissions
+from reconciler.providers.google.json import next_page
 from reconciler.providers.vertex import codec as vertex
 from reconciler.render import planfile
-from reconciler.render.machine import checksum
+from reconciler.render.plan_json import checksum
 from reconciler.render.records import record_document
 from reconciler.render.stream import encode_line
 from reconciler.render.text.chart import loss_chart
-from reconciler.state import Model, Record
-from reconciler.statefile import loads as load_state
+from reconciler.state.backends import LockInfo
+from reconciler.state.file import loads as load_state
+from reconciler.state.values import Record, RecordedModel
 from reconciler.strictjson import dumps, loads_answer
-from reconciler.transport import answers
-from reconciler.transport.exchange import Reply
 from tests.fakes import EPOCH
 from tests.providers.test_gemini_codec import MODEL, OPERATION
 from tests.providers.test_vertex_answers import DONE, ENDPOINT
@@ -89,9 +89,9 @@ CALM = settings(deadline=None, max_examples=150, suppress_health_check=[HealthCh
 
 def _refusal(document: Any) -> None:
     for status in (400, 401, 403, 404, 409, 429, 500):
-        found = answers.problem(Reply(status, {"retry-after": "9" * 400}, json.dumps(document).encode()))
-        answers.retry_delay(found, {"retry-after": "9" * 400})
-        answers.failure(found, "GET x")
+        found = errors.problem(Reply(status, {"retry-after": "9" * 400}, json.dumps(document).encode()))
+        errors.retry_delay(found, {"retry-after": "9" * 400})
+        errors.failure(found, "GET x")
 
 
 def _tuned_model(document: Any) -> Live | None:
@@ -102,7 +102,7 @@ def _operation(document: Any) -> None:
     operations.accepted(document, NAME)
     told = operations.training_of(document, NAME)
     if told is not None:
-        line = progress(Address("TunedModel", "x"), Model("x", started=timestamp(EPOCH)), told, EPOCH)
+        line = progress(Address("TunedModel", "x"), RecordedModel("x", started=timestamp(EPOCH)), told, EPOCH)
         dumps([line.percent, line.step, line.total_steps, line.mean_loss, line.remaining, line.elapsed])
 
 
@@ -150,7 +150,7 @@ def test_an_answer_with_nonsense_in_it_ends_in_a_value_or_our_error(name: str, v
     except ReconcilerError:
         live = None
     if isinstance(live, Live):
-        model = Model(
+        model = RecordedModel(
             live.id,
             live.name,
             sent=live.attributes,

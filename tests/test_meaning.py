@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.cli.connect import kinds
+from reconciler.cli.wiring import kinds
 from reconciler.model import Address, Attributes, DataSet, Desired, Live, Stack, Status, Value
+from reconciler.plan.change import Action, Inputs
 from reconciler.plan.drift import find_drift
-from reconciler.plan.make import make_plan, make_world
-from reconciler.plan.values import Action, Inputs
-from reconciler.plan.world import Observed, World, approval, is_approved
-from reconciler.state import Model, Record, RecordedData, State
+from reconciler.plan.facts import Observed, World, approval, is_approved
+from reconciler.plan.planner import make_plan, make_world
+from reconciler.state.values import Record, RecordedData, RecordedModel, State
 from tests import formula, worlds
 
 KINDS = kinds()
@@ -112,7 +112,7 @@ def alive(want: Desired, id: str) -> Live:
     return Live(id, name, Status.ACTIVE, shown, create_time=worlds.CREATED, aliases=aliases)
 
 
-def created(want: Desired) -> Model:
+def created(want: Desired) -> RecordedModel:
     """The record of the training that the plan starts for it."""
     (change,) = make_plan(world(want, None, None)).changes
     assert change.action is Action.CREATE
@@ -176,7 +176,9 @@ def test_an_upgrade_retrains_no_job(
     declared: Attributes = {} if exported is None else {LAST_ONLY: exported}
     sent: Attributes = {"base_model": source, epochs: 3, **declared}
     data = (RecordedData(f"{SPEC}.training_dataset_uri", DIGEST, 10, 100),)
-    model = Model(id, live.name, "ab", 1, sent=sent, data=data, status=Status.ACTIVE, promoted=worlds.CREATED)
+    model = RecordedModel(
+        id, live.name, "ab", 1, sent=sent, data=data, status=Status.ACTIVE, promoted=worlds.CREATED
+    )
     record = Record(want.address, serving=replace(model, create_time=worlds.CREATED)) if recorded else None
     plan = make_plan(world(want, record, live))
     assert not plan.trainings
@@ -201,7 +203,7 @@ def test_an_upgrade_in_the_middle_of_a_training_goes_on_with_it(status: Status |
         (DataSet(DIGEST, 10, 100, field=field),),
         effective={"metadata.project": "acme", "metadata.location": "us-central1"},
     )
-    candidate = Model(
+    candidate = RecordedModel(
         id, digest="ab", formula=1, sent=dict(want.attributes), data=(RecordedData(field, DIGEST, 10, 100),),
         status=status, started=worlds.CREATED,
     )  # fmt: skip

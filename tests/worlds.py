@@ -24,11 +24,11 @@ from reconciler.model import (
     Status,
     Value,
 )
-from reconciler.plan.make import make_world
-from reconciler.plan.values import Inputs
-from reconciler.plan.world import Observed, World
+from reconciler.plan.change import Inputs
+from reconciler.plan.facts import Observed, World
+from reconciler.plan.planner import make_world
 from reconciler.providers.gemini.fields import HYPERPARAMETERS, PARENT, TUNED_MODEL
-from reconciler.state import Model, Record, RecordedData, State, Verdict
+from reconciler.state.values import Record, RecordedData, RecordedModel, State, Verdict
 from tests import formula
 
 KIND = TUNED_MODEL.name
@@ -67,9 +67,9 @@ def want(name: str = "bot", data: str = "one", attributes: Attributes = DECLARED
     return replace(desired, digest=digest(repr((desired.attributes, desired.permissions, desired.lifecycle))))
 
 
-def model(id: str, data: str = "one", attributes: Attributes = DECLARED, **others: Any) -> Model:
+def model(id: str, data: str = "one", attributes: Attributes = DECLARED, **others: Any) -> RecordedModel:
     """A recorded model that trained long ago and serves."""
-    base = Model(
+    base = RecordedModel(
         id=id,
         name=f"tunedModels/{id}",
         digest=digest(id),
@@ -85,7 +85,7 @@ def model(id: str, data: str = "one", attributes: Attributes = DECLARED, **other
     return replace(base, **others)
 
 
-def candidate(id: str, data: str = "one", attributes: Attributes = DECLARED, **others: Any) -> Model:
+def candidate(id: str, data: str = "one", attributes: Attributes = DECLARED, **others: Any) -> RecordedModel:
     """A recorded model whose training was accepted."""
     return replace(model(id, data, attributes, status=Status.CREATING, completed="", promoted=""), **others)
 
@@ -221,7 +221,7 @@ def ids_around(desired: Iterable[Desired]) -> list[str]:
 
 
 @st.composite
-def models(draw: st.DrawFn, ids: list[str]) -> Model:
+def models(draw: st.DrawFn, ids: list[str]) -> RecordedModel:
     """Any recorded model."""
     time = st.sampled_from(["", CREATED, "2026-11-22T11:00:00Z"])
     status = draw(st.none() | st.sampled_from(Status))

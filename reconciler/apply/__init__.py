@@ -6,7 +6,7 @@ calls run on a small thread pool. The lock is held while calls run and outcomes 
 while a training is merely watched.
 """
 
-from reconciler.apply.means import Settings
+from reconciler.apply.context import Settings
 from reconciler.apply.run import apply
 
 __all__ = ["Settings", "apply"]

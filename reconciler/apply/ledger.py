@@ -10,14 +10,14 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
-from reconciler.apply.steps import WATCHING, Step, Task, steps_of
+from reconciler.apply.tasks import WATCHING, Step, Task, steps_of
 from reconciler.identity import GENERATIONS
 from reconciler.model import Address
-from reconciler.plan.values import Change, Plan
-from reconciler.plan.world import World, new_model
+from reconciler.plan.change import Change, Plan
+from reconciler.plan.facts import World, new_model
 from reconciler.providers import Providers
-from reconciler.state import Model, Record, State
-from reconciler.statemgr import Session
+from reconciler.state.session import Session
+from reconciler.state.values import Record, RecordedModel, State
 
 
 class Ledger:
@@ -139,7 +139,7 @@ class Ledger:
             return change.parent
         return None
 
-    def next_generation(self, task: Task) -> Model | None:
+    def next_generation(self, task: Task) -> RecordedModel | None:
         """The model of the generation after the task's, which takes its number; None after the last.
 
         A pinned id has no other generation.

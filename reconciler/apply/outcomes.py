@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from reconciler.apply.steps import Step, Task, find, resume_of, retired
-from reconciler.apply.watch import duration
+from reconciler.apply.schedule import duration
+from reconciler.apply.tasks import Step, Task, find, resume_of, retired
 from reconciler.errors import NotReadyError, RateLimitedError, ReconcilerError, ServiceError
 from reconciler.events import APPLY, WAIT, Completed, Event, Failed, Skipped, Started
 from reconciler.kind import Kind
 from reconciler.model import Address, Status
-from reconciler.plan.values import Action, Change
-from reconciler.plan.world import sent_now
+from reconciler.plan.change import Action, Change
+from reconciler.plan.facts import sent_now
 from reconciler.providers import Accepted, Training
-from reconciler.state import QUOTA, Model, Record, Verdict
+from reconciler.state.values import QUOTA, Record, RecordedModel, Verdict
 
 _CHECK_ADVICE = "Correct the check and apply again, or the data, which trains again"
 RECORDED_ONLY = "its manifest has changed since it was approved: plan shows what becomes of it"
@@ -238,7 +238,7 @@ def postpone(task: Task, record: Record, error: ServiceError, moment: str) -> Se
         return Settled(record)
     said = error.summary
 
-    def wait(model: Model) -> Model:
+    def wait(model: RecordedModel) -> RecordedModel:
         if model.waiting:
             return model
         return replace(model, waiting=QUOTA, waiting_since=moment, waiting_said=said)
@@ -246,7 +246,7 @@ def postpone(task: Task, record: Record, error: ServiceError, moment: str) -> Se
     return Settled(_on_model(record, task.id, wait))
 
 
-def _waiting_for_nothing(model: Model) -> Model:
+def _waiting_for_nothing(model: RecordedModel) -> RecordedModel:
     return replace(model, waiting="", waiting_since="", waiting_said="")
 
 
@@ -288,7 +288,7 @@ def _operation(change: Change) -> str:
             return "create"
 
 
-def _on_model(record: Record, id: str, change: Callable[[Model], Model]) -> Record:
+def _on_model(record: Record, id: str, change: Callable[[RecordedModel], RecordedModel]) -> Record:
     """With the model of this id changed, candidate or serving."""
     candidate, serving = record.candidate, record.serving
     if candidate is not None and candidate.id == id:

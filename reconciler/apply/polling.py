@@ -12,12 +12,12 @@ from concurrent.futures import Future, wait
 from dataclasses import replace
 from typing import Any
 
-from reconciler.apply import watch
-from reconciler.apply.calls import call, training_of
+from reconciler.apply import schedule
+from reconciler.apply.context import TICK, Means
+from reconciler.apply.execute import call, training_of
 from reconciler.apply.ledger import Ledger
-from reconciler.apply.means import TICK, Means
 from reconciler.apply.outcomes import overtaken
-from reconciler.apply.steps import Step, Task, concerns, find
+from reconciler.apply.tasks import Step, Task, concerns, find
 from reconciler.errors import (
     CredentialError,
     NotFoundError,
@@ -30,9 +30,9 @@ from reconciler.errors import (
 )
 from reconciler.events import Event, Failed, Skipped
 from reconciler.model import Live, Status
+from reconciler.observe import discreet
 from reconciler.providers import Provider, Training
-from reconciler.refresh import discreet
-from reconciler.state import State
+from reconciler.state.values import State
 
 _MISSES = 5
 """Polls in a row that may fail for other reasons than a busy service."""
@@ -92,7 +92,7 @@ class Polling:
         singles: list[Task] = []
         for kind, tasks in by_kind.items():
             due = [task for task in tasks if self._due.get(task, 0.0) <= now]
-            if due and len(tasks) > watch.MANY:
+            if due and len(tasks) > schedule.MANY:
                 seen, rest = self._listed(kind, tasks)
                 yield from seen
                 due = [task for task in rest if self._due.get(task, 0.0) <= now]
@@ -186,8 +186,8 @@ class Polling:
         model = find(self._ledger.record(task.change.address), task.id)
         if model is None:
             return ()
-        seen = watch.progress(task.change.address, model, answer, self._means.now())
-        interval = watch.interval(seen.elapsed, seen.remaining)
+        seen = schedule.progress(task.change.address, model, answer, self._means.now())
+        interval = schedule.interval(seen.elapsed, seen.remaining)
         self._due[task] = self._means.clock() + max(interval, pause)
         return (seen,) if task.next is Step.TRAIN else ()
 
@@ -197,7 +197,7 @@ class Polling:
         task.odd = task.odd + 1 if _is_odd(error) else 0
         task.misses += 0 if busy and not task.odd else 1
         task.error = error
-        self._due[task] = self._means.clock() + min(2.0**task.misses, watch.LONGEST)
+        self._due[task] = self._means.clock() + min(2.0**task.misses, schedule.LONGEST)
 
     def _lost(self, task: Task) -> Iterable[Event]:
         """Give up watching what cannot be seen for long; nothing is lost, the id is recorded."""

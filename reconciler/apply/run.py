@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import datetime
 
-from reconciler.apply.calls import Examples
+from reconciler.apply.context import TICK, Means, Settings
+from reconciler.apply.execute import Examples
 from reconciler.apply.ledger import Ledger
-from reconciler.apply.means import TICK, Means, Settings
 from reconciler.apply.outcomes import RECORDED_ONLY, refused_for_now, training_failed
 from reconciler.apply.polling import Polling
-from reconciler.apply.steps import Step, Task, resume_of
-from reconciler.apply.work import Work
+from reconciler.apply.tasks import Step, Task, resume_of
+from reconciler.apply.worker import Work
 from reconciler.errors import StoppedError
 from reconciler.events import (
     APPLY,
@@ -25,11 +25,11 @@ from reconciler.events import (
     Event,
     Skipped,
 )
-from reconciler.plan.values import Action, Plan
-from reconciler.plan.world import World
+from reconciler.plan.change import Action, Plan
+from reconciler.plan.facts import World
 from reconciler.providers import Providers
-from reconciler.state import State
-from reconciler.statemgr import StateManager
+from reconciler.state.session import StateManager
+from reconciler.state.values import State
 
 Check = Callable[[State], tuple[Plan, World]]
 """Given the state as read under the lock: the approved plan as it is now; or StalePlanError."""

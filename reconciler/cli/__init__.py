@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import click
 
 from reconciler import __version__
-from reconciler.cli import signals, standing, streams, timelimit
+from reconciler.cli import late_signals, signals, streams, timelimit
 from reconciler.cli.defects import defect
 from reconciler.errors import Diagnostic, ExitCode, ReconcilerError
 
@@ -51,7 +51,7 @@ class Commands(click.Group):
         """Import it."""
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"reconciler.cli.{COMMANDS[cmd_name][0]}")
+        module = importlib.import_module(f"reconciler.cli.commands.{COMMANDS[cmd_name][0]}")
         command: click.Command = module.command
         return command
 
@@ -87,18 +87,18 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     given = sys.argv[1:] if arguments is None else arguments
     signals.interrupt()
     streams.prepare()
-    code = standing.of_error(_run(given))
+    code = late_signals.of_error(_run(given))
     timelimit.current().disarm()
-    standing.keep(code)  # all is said and done
+    late_signals.keep(code)  # all is said and done
     for stream in (sys.stdout, sys.stderr):
         try:
             streams.write(stream, flush=True)
         except streams.OutputLostError as error:
-            said = standing.of_error(_say(error.diagnostics, ExitCode.ERROR, as_json=False))
+            said = late_signals.of_error(_say(error.diagnostics, ExitCode.ERROR, as_json=False))
             code = said if code in {ExitCode.DONE, ExitCode.CHANGES} else code
     if any(not one.daemon for one in threading.enumerate() if one is not threading.main_thread()):
         os._exit(code)  # a call that nobody waits for any more must not hold the process
-    standing.seal()
+    late_signals.seal()
     sys.exit(code)
 
 

@@ -13,14 +13,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reconciler.cli import connect
+from reconciler.cli import wiring
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.manifests import Loaded, Names, load_names
 from reconciler.model import Address
 from reconciler.plan.selection import Labels, without_labels
 
 if TYPE_CHECKING:
-    from reconciler.state import Record, State
+    from reconciler.state.values import Record, State
 
 _NAMED = 5
 _ADDRESS = re.compile(r"(?:[A-Z][A-Za-z]*/)?[a-z0-9-]+")
@@ -45,7 +45,7 @@ class Chosen:
     """
 
     def __init__(self, word: str | None, given: Mapping[str, Any], *, of_paths: bool = True) -> None:
-        settings, inputs = connect.split(given)
+        settings, inputs = wiring.split(given)
         self._word, self._of_paths = word, of_paths
         self._paths = tuple(settings.pop("paths", ()))
         self._inputs = inputs
@@ -53,7 +53,7 @@ class Chosen:
         places = (word, *self._paths) if word is not None and is_path else self._paths
         self.note = ""
         self._declared: Names | None = None
-        self.options = connect.Options(**settings, inputs=inputs, need=False)
+        self.options = wiring.Options(**settings, inputs=inputs, need=False)
         if not _within_default(places):
             self.options = replace(self.options, paths=places, selecting=is_path)
 
@@ -115,18 +115,18 @@ class Chosen:
 
     def _names(self, loaded: Loaded, paths: Sequence[str]) -> Names:
         """What the manifests declare, those of the default folder where no path is given."""
-        given = paths or self._paths or (connect.DEFAULT_PATH,)
+        given = paths or self._paths or (wiring.DEFAULT_PATH,)
         if not paths and not os.path.lexists(given[0]):
             return {}
         if self._declared is None:
-            values = {**loaded.stack.variables, **connect.variables(self.options, os.environ)}
-            self._declared = load_names(given, kinds=connect.kinds(), variables=values)
+            values = {**loaded.stack.variables, **wiring.variables(self.options, os.environ)}
+            self._declared = load_names(given, kinds=wiring.kinds(), variables=values)
         return self._declared
 
 
 def _within_default(paths: Collection[str]) -> bool:
     """Whether the manifests that a command reads by default hold all of these."""
-    top = os.path.realpath(connect.DEFAULT_PATH)
+    top = os.path.realpath(wiring.DEFAULT_PATH)
     return Path(top).is_dir() and all(
         os.path.commonpath([top, os.path.realpath(path)]) == top for path in paths
     )

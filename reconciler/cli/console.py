@@ -17,7 +17,7 @@ from typing import Any
 from reconciler.cli import streams
 from reconciler.cli.positions import byte_of
 from reconciler.errors import Diagnostic
-from reconciler.plan.values import Plan
+from reconciler.plan.change import Plan
 
 
 def wants_colour(environ: Mapping[str, str], *, terminal: bool) -> bool:
@@ -117,6 +117,6 @@ class Console:
     def note(self, text: str) -> None:
         """Something for people that is neither result nor error; "" is nothing."""
         if text and not self.as_json:
-            from reconciler.render.screen import visible_lines
+            from reconciler.render.terminal import visible_lines
 
             emit_error(visible_lines(text) + "\n")

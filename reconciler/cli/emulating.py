@@ -43,7 +43,7 @@ def inside(folder: Path, environ: Mapping[str, str]) -> Iterator[str]:
         UsageError: a package is missing, or the data cannot be kept there.
     """
     from reconciler.emulator import Settings
-    from reconciler.transport import seconds_of
+    from reconciler.http import seconds_of
 
     running = server().running
     seconds = seconds_of(environ, "RECONCILER_EMULATOR_SECONDS", -1.0)

@@ -9,14 +9,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from reconciler.cli import standing
+from reconciler.cli import late_signals
 from reconciler.cli.console import Console, emit, timestamp
 from reconciler.errors import Diagnostic, ReconcilerError
 from reconciler.events import APPLY, NO_WAIT, WAIT, Detached, Event, Skipped
-from reconciler.plan.values import Plan
+from reconciler.plan.change import Plan
 
 if TYPE_CHECKING:
-    from reconciler.cli.connect import Resume
+    from reconciler.cli.wiring import Resume
     from reconciler.model import Address
     from reconciler.operation import Operation
 
@@ -76,7 +76,7 @@ def name_outputs(run: Operation, console: Console, told: Sequence[Event], code: 
     if not called and not console.as_json:
         return
     try:
-        if not standing.attempt(lambda: outputs(run, console, called), code):
+        if not late_signals.attempt(lambda: outputs(run, console, called), code):
             run.stopping.set()
             console.errors(
                 [Diagnostic("interrupted before the outputs were read", _LATER, severity="warning")]
@@ -88,7 +88,7 @@ def name_outputs(run: Operation, console: Console, told: Sequence[Event], code: 
 
 def outputs(run: Operation, console: Console, called: Sequence[Address] = ()) -> None:
     """The last record of the stream, or the lines that name what to call."""
-    from reconciler.serving import outputs as names_of
+    from reconciler.operation.serving import outputs as names_of
 
     records = run.state().resources
     if console.as_json:

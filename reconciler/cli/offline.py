@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reconciler import transport
+from reconciler import http
 from reconciler.cli import trusted
 from reconciler.errors import Diagnostic, ManifestError
 from reconciler.manifests import Loaded
@@ -29,7 +29,7 @@ def check(loaded: Loaded, settings: Settings) -> tuple[Diagnostic, ...]:
     if stack.state and "RECONCILER_STATE" not in settings:
         trusted.must_be(stack, "spec.state", settings)
     url = stack.endpoint or settings.get("GOOGLE_VERTEX_BASE_URL", "")
-    if url and transport.is_loopback(url):
+    if url and http.is_loopback(url):
         return ()  # an emulator needs none of them
     jobs = [one for one in loaded.desired if one.address.kind == TUNING_JOB.name]
     homeless = [] if stack.bucket else [_without_bucket(one) for one in jobs if _is_uploaded(one)]

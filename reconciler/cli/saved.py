@@ -8,7 +8,7 @@ from pathlib import Path
 
 from reconciler import bounds, files, strictjson
 from reconciler.errors import NotJSONError, UsageError
-from reconciler.plan.values import Context, Plan
+from reconciler.plan.change import Context, Plan
 
 
 def saved_plan(path: Path) -> Plan | None:

@@ -35,7 +35,7 @@ class Uploads:
 
     def _quietly(self, progress: Uploading) -> None:
         from reconciler.cli.console import emit_error
-        from reconciler.render.wording import upload_text
+        from reconciler.render.words import upload_text
 
         tenth = 10 * progress.sent // progress.size
         if tenth != self._tenths.get(progress.shown):

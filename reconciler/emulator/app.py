@@ -279,7 +279,7 @@ async def _disconnected(receive: Receive) -> None:
 
 
 def _transport(scope: Scope) -> asyncio.Transport:
-    transport = scope["extensions"]["reconciler.transport"]
+    transport = scope["extensions"]["reconciler.http"]
     if not isinstance(transport, asyncio.Transport):
         raise TypeError(type(transport))
     return transport
@@ -294,5 +294,5 @@ class WithTransport:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand the transport on with the request."""
-        scope["extensions"] = {"reconciler.transport": self.transport}
+        scope["extensions"] = {"reconciler.http": self.transport}
         await self.app(scope, receive, send)

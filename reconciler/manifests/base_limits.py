@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from reconciler.kind import Base
 from reconciler.manifests.chat_data import PREFERENCE, SUPERVISED
-from reconciler.manifests.placed import YamlMap, locate, value_at
+from reconciler.manifests.located import YamlMap, locate, value_at
 from reconciler.manifests.problems import Place, Problems
 from reconciler.manifests.spelling import spelled_path
 

@@ -12,10 +12,10 @@ from typing import Any
 import yaml
 from yaml.events import StreamEndEvent
 
-from reconciler.manifests.building import Builder, LimitError, mark_of
-from reconciler.manifests.placed import Mark, YamlList, YamlMap
+from reconciler.manifests.located import Mark, YamlList, YamlMap
 from reconciler.manifests.problems import Place, Problems
 from reconciler.manifests.variables import substitute
+from reconciler.manifests.yaml_builder import Builder, LimitError, mark_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,9 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from reconciler.manifests.declared import Declared, model_under
 from reconciler.manifests.envelope import Envelope
 from reconciler.manifests.kinds import FORMS, STACK
+from reconciler.manifests.schema_types import Declared, model_under
 from reconciler.manifests.spelling import camel
 from reconciler.manifests.stack import StackManifest
 from reconciler.manifests.variables import REFERENCE_PATTERN

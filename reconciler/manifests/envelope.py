@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
-from reconciler.manifests.declared import (
+from reconciler.manifests.schema_types import (
     ID,
     Declared,
     Duration,

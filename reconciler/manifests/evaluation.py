@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from reconciler.identity import canonical
-from reconciler.manifests.declared import Declared, Flag, Integer, Number, Text, Whole, matching, refusal
+from reconciler.manifests.schema_types import Declared, Flag, Integer, Number, Text, Whole, matching, refusal
 
 Map = dict[str, Any]
 """What the API gives no form, or one that has nothing to do with tuning."""

@@ -11,7 +11,7 @@ from reconciler.manifests import tuned_model, tuning_data, tuning_job
 from reconciler.manifests.base_limits import check_base
 from reconciler.manifests.data_sets import DataSets
 from reconciler.manifests.envelope import ModelEnvelope
-from reconciler.manifests.placed import YamlMap
+from reconciler.manifests.located import YamlMap
 from reconciler.manifests.problems import Problems
 from reconciler.model import DataSet
 

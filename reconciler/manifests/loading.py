@@ -19,17 +19,17 @@ from reconciler.kind import Kind
 from reconciler.manifests import sources
 from reconciler.manifests.documents import Document, read_documents
 from reconciler.manifests.envelope import API_VERSION
-from reconciler.manifests.explain import explain
+from reconciler.manifests.find_stack import stack_near, stacks_in
 from reconciler.manifests.kinds import FORMS, STACK
-from reconciler.manifests.models import ModelReader
-from reconciler.manifests.nearby import stack_near, stacks_in
-from reconciler.manifests.placed import YamlMap, locate, value_at
+from reconciler.manifests.located import YamlMap, locate, value_at
+from reconciler.manifests.model_reader import ModelReader
 from reconciler.manifests.problems import Place, Problems, nearest
 from reconciler.manifests.references import check_references
 from reconciler.manifests.rules import check_lifecycle_fields
 from reconciler.manifests.scalars import described
 from reconciler.manifests.stack import StackManifest
 from reconciler.manifests.trees import Trees
+from reconciler.manifests.validation_messages import explain
 from reconciler.model import Address, Desired, Stack
 
 if TYPE_CHECKING:

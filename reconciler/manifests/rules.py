@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from reconciler.kind import Field, Kind, OnChange
-from reconciler.manifests.placed import Path, YamlList, YamlMap, locate, value_at
+from reconciler.manifests.located import Path, YamlList, YamlMap, locate, value_at
 from reconciler.manifests.problems import Place, Problems, nearest
 from reconciler.manifests.spelling import spelled_path, spellings
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 
 from reconciler.kind import Field
-from reconciler.manifests.placed import YamlMap
+from reconciler.manifests.located import YamlMap
 
 
 @cache

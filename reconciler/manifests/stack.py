@@ -8,7 +8,9 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
-from reconciler.manifests.declared import (
+from reconciler.manifests.envelope import DeclaredLifecycle, Envelope
+from reconciler.manifests.scalars import written
+from reconciler.manifests.schema_types import (
     HOLDS_A_CREDENTIAL,
     Count,
     Declared,
@@ -18,8 +20,6 @@ from reconciler.manifests.declared import (
     matching,
     refusal,
 )
-from reconciler.manifests.envelope import DeclaredLifecycle, Envelope
-from reconciler.manifests.scalars import written
 from reconciler.model import Guards, Lifecycle, Prices, Stack
 from reconciler.settings import forms
 from reconciler.settings.secrecy import has_login

@@ -13,7 +13,11 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from reconciler.manifests.data_sets import DataSets, from_manifest
-from reconciler.manifests.declared import (
+from reconciler.manifests.envelope import ModelEnvelope
+from reconciler.manifests.located import YamlList, YamlMap, locate, value_at
+from reconciler.manifests.lookalikes import KEY_HINTS
+from reconciler.manifests.problems import Place, Problems
+from reconciler.manifests.schema_types import (
     BASE_PATTERN,
     ID,
     INT64,
@@ -27,10 +31,6 @@ from reconciler.manifests.declared import (
     refusal,
     whole,
 )
-from reconciler.manifests.envelope import ModelEnvelope
-from reconciler.manifests.lookalikes import KEY_HINTS
-from reconciler.manifests.placed import YamlList, YamlMap, locate, value_at
-from reconciler.manifests.problems import Place, Problems
 from reconciler.manifests.spelling import spelled_path
 from reconciler.model import DataSet, Example
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from reconciler.manifests.chat_data import PREFERENCE, SUPERVISED
 from reconciler.manifests.data_sets import DataSets
-from reconciler.manifests.placed import YamlMap, locate, value_at
+from reconciler.manifests.located import YamlMap, locate, value_at
 from reconciler.manifests.problems import Place, Problems
 from reconciler.manifests.rules import is_there_already
 from reconciler.manifests.spelling import spelled_path

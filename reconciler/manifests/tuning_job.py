@@ -11,7 +11,9 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
-from reconciler.manifests.declared import (
+from reconciler.manifests.envelope import ModelEnvelope, ModelMetadata
+from reconciler.manifests.evaluation import Evaluation
+from reconciler.manifests.schema_types import (
     BASE_PATTERN,
     NAME,
     Declared,
@@ -24,8 +26,6 @@ from reconciler.manifests.declared import (
     matching,
     refusal,
 )
-from reconciler.manifests.envelope import ModelEnvelope, ModelMetadata
-from reconciler.manifests.evaluation import Evaluation
 from reconciler.manifests.stack import Location
 
 DISPLAY_NAME_LIMIT = 128

@@ -104,7 +104,7 @@ def _checked(name: str, place: str) -> str:
 
 def _from_file(path: str) -> Iterator[tuple[str, str]]:
     from reconciler.manifests import documents, sources
-    from reconciler.manifests.placed import YamlMap
+    from reconciler.manifests.located import YamlMap
 
     problems = Problems()
     text = sources.read_text(path, problems, limit=bounds.MANIFEST)

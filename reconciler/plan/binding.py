@@ -15,9 +15,9 @@ from reconciler.errors import Diagnostic, StalePlanError
 from reconciler.identity import canonical, meaning
 from reconciler.kind import FieldType, Kind
 from reconciler.model import Address, Attributes, Desired, Live, Status
-from reconciler.plan.values import TRAININGS, Action, Binding, Change, Plan
-from reconciler.plan.world import World
-from reconciler.state import Model, Record
+from reconciler.plan.change import TRAININGS, Action, Binding, Change, Plan
+from reconciler.plan.facts import World
+from reconciler.state.values import Record, RecordedModel
 
 _CONTINUED = {
     Action.CREATE: {Action.WAIT, Action.COMPLETE, Action.NO_OP, Action.RECORD, Action.ADOPT},
@@ -43,7 +43,7 @@ def _digest(value: object) -> str:
     return hashlib.sha256(canonical(value)).hexdigest()
 
 
-def _model(model: Model | None) -> object:
+def _model(model: RecordedModel | None) -> object:
     if model is None:
         return None
     permissions = model.permissions and sorted(str(one) for one in model.permissions)

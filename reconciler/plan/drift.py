@@ -12,12 +12,12 @@ from datetime import date
 from reconciler import diff
 from reconciler.identity import is_generation_of
 from reconciler.model import BASE_MODEL, Address, IgnoredDrift, Live, Status
-from reconciler.plan.generations import ids_of
-from reconciler.plan.training import not_documented
-from reconciler.plan.values import Drift, DriftClass, PermissionChange
-from reconciler.plan.wanted import NOT_SHOWN_YET
-from reconciler.plan.world import World
-from reconciler.state import Model, Record, Verdict
+from reconciler.plan.case import NOT_SHOWN_YET
+from reconciler.plan.change import Drift, DriftClass, PermissionChange
+from reconciler.plan.facts import World
+from reconciler.plan.rows.generations import ids_of
+from reconciler.plan.rows.training import not_documented
+from reconciler.state.values import Record, RecordedModel, Verdict
 
 
 def find_drift(world: World, *, own: frozenset[tuple[str, str]] = frozenset()) -> tuple[Drift, ...]:
@@ -54,7 +54,7 @@ def _of_record(world: World, record: Record) -> list[Drift]:
     ]
 
 
-def _of_model(world: World, record: Record, model: Model) -> list[Drift]:
+def _of_model(world: World, record: Record, model: RecordedModel) -> list[Drift]:
     """Of a model that serves or is to serve; nothing of one that was never accepted, or may not be seen."""
     address = record.address
     if why := world.observed.odd.get((address.kind, model.id)):
@@ -74,7 +74,7 @@ def _of_model(world: World, record: Record, model: Model) -> list[Drift]:
     return [*changed, *_retired(world, address, model, live), *_unpromoted(world, record, model, live)]
 
 
-def _unpromoted(world: World, record: Record, model: Model, live: Live) -> list[Drift]:
+def _unpromoted(world: World, record: Record, model: RecordedModel, live: Live) -> list[Drift]:
     """A candidate that is trained: what it was paid for serves nobody until it is promoted."""
     if model is not record.candidate or live.status is not Status.ACTIVE:
         return []
@@ -98,7 +98,7 @@ _KEPT_BACK = {
 }
 
 
-def _changed(world: World, record: Record, model: Model, live: Live) -> list[Drift]:
+def _changed(world: World, record: Record, model: RecordedModel, live: Live) -> list[Drift]:
     want = world.desired.get(record.address)
     ignored = set(want.lifecycle.ignore_changes) if want else set()
     if want:
@@ -132,7 +132,7 @@ def _in_force(one: IgnoredDrift, world: World) -> bool:
     return not one.until or world.now.date() <= date.fromisoformat(one.until)
 
 
-def _retired(world: World, address: Address, model: Model, live: Live) -> list[Drift]:
+def _retired(world: World, address: Address, model: RecordedModel, live: Live) -> list[Drift]:
     tunable = world.observed.tunable.get(address.kind)
     base = live.attributes.get(BASE_MODEL, model.sent.get(BASE_MODEL))
     if tunable is None or not isinstance(base, str) or base in tunable:

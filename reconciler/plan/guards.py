@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 
 from reconciler.errors import Diagnostic, GuardError, PlanError
 from reconciler.model import Address, Desired, Guards
-from reconciler.plan.values import TRAININGS, Action, Change, Context, Plan
-from reconciler.plan.world import World
-from reconciler.state import Record
+from reconciler.plan.change import TRAININGS, Action, Change, Context, Plan
+from reconciler.plan.facts import World
+from reconciler.state.values import Record
 
 _MAJORITY_FROM = 4
 _NAMED = 10

@@ -6,7 +6,7 @@ Rule: a plan was approved for one place. What it would do elsewhere nobody has s
 from __future__ import annotations
 
 from reconciler.errors import StalePlanError
-from reconciler.plan.values import Context
+from reconciler.plan.change import Context
 
 _HELD = (
     ("endpoint", "the endpoint"),

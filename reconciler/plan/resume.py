@@ -10,12 +10,12 @@ from dataclasses import replace
 from reconciler.errors import PlanError
 from reconciler.model import Desired, Status
 from reconciler.plan import guards
-from reconciler.plan.make import Planner
-from reconciler.plan.undeclared import undeclared
-from reconciler.plan.values import TRAININGS, Action, Change, Plan, Reason
-from reconciler.plan.wanted import Decision
-from reconciler.plan.world import World, bill_of, is_approved
-from reconciler.state import Model, Record
+from reconciler.plan.case import Decision
+from reconciler.plan.change import TRAININGS, Action, Change, Plan, Reason
+from reconciler.plan.facts import World, bill_of, is_approved
+from reconciler.plan.planner import Planner
+from reconciler.plan.rows.undeclared import undeclared
+from reconciler.state.values import Record, RecordedModel
 
 _LEFT_TO_APPLY = "wait does not send it, `reconciler apply` does"
 _FINISHED_BY_WAIT = frozenset({Action.WAIT, Action.COMPLETE})
@@ -91,7 +91,7 @@ def _guarded(plan: Plan, world: World) -> Plan:
     return plan
 
 
-def _why_not(candidate: Model) -> str:
+def _why_not(candidate: RecordedModel) -> str:
     """Why wait does not send a create."""
     if not candidate.has_no_room:
         return "its create never arrived"
@@ -138,7 +138,7 @@ def _main(world: World, record: Record, main: Change | None) -> list[Change]:
     return [_record_only(replace(change, intent=intent if intent != record else None), candidate.approved)]
 
 
-def _is_approved(world: World, candidate: Model, main: Change, want: Desired) -> bool:
+def _is_approved(world: World, candidate: RecordedModel, main: Change, want: Desired) -> bool:
     """Whether a create is the one that an apply sent, that the service had no room for, unchanged."""
     if not candidate.has_no_room or main.action not in TRAININGS or main.id != candidate.id:
         return False

@@ -43,11 +43,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from reconciler.model import Status
-from reconciler.plan import adoption, deposed, guards, pinned, recorded, strange
-from reconciler.plan.unrecorded import train
-from reconciler.plan.values import Action, Reason
-from reconciler.plan.wanted import Decision, Wanted
-from reconciler.state import Model
+from reconciler.plan import guards
+from reconciler.plan.case import Decision, Wanted
+from reconciler.plan.change import Action, Reason
+from reconciler.plan.rows import adoption, deposed, pinned, recorded, strange
+from reconciler.plan.rows.unrecorded import train
+from reconciler.state.values import RecordedModel
 
 
 def decide(wanted: Wanted) -> Decision:
@@ -86,12 +87,12 @@ def _row(wanted: Wanted) -> Decision:
     return decision
 
 
-def _failed(wanted: Wanted, model: Model) -> bool:
+def _failed(wanted: Wanted, model: RecordedModel) -> bool:
     live = wanted.live(model)
     return live is not None and live.status is Status.FAILED
 
 
-def _of_candidate(wanted: Wanted, candidate: Model) -> Decision:
+def _of_candidate(wanted: Wanted, candidate: RecordedModel) -> Decision:
     """Recorded as candidate, and still what is wanted."""
     live = wanted.live(candidate)
     if live is None and wanted.world.is_unseen_yet(candidate):
@@ -107,7 +108,7 @@ def _of_candidate(wanted: Wanted, candidate: Model) -> Decision:
             return recorded.failed(wanted, candidate, live)
 
 
-def _of_serving(wanted: Wanted, serving: Model) -> Decision:
+def _of_serving(wanted: Wanted, serving: RecordedModel) -> Decision:
     """Recorded as serving, and still what is wanted, updates aside."""
     live = wanted.live(serving)
     if live is None and wanted.world.is_unseen_yet(serving):

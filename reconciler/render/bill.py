@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from reconciler.plan.values import Bill, Change
-from reconciler.render.figures import counted
-from reconciler.render.screen import visible
+from reconciler.plan.change import Bill, Change
+from reconciler.render.formats import counted
+from reconciler.render.terminal import visible
 
 
 def money(price: float, currency: str) -> str:

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Self, TextIO, assert_never
 
 from reconciler.events import Completed, Detached, Event, Failed, Progress, Skipped, Started, Uploading
 from reconciler.model import Address
-from reconciler.render.figures import counted, duration, loss_text
-from reconciler.render.screen import cells, cut, pad, visible
+from reconciler.render.formats import counted, duration, loss_text
+from reconciler.render.terminal import cells, cut, pad, visible
 from reconciler.render.text.events import event_line, stage
-from reconciler.render.wording import upload_text
+from reconciler.render.words import upload_text
 
 if TYPE_CHECKING:
     from rich.live import Live

@@ -12,13 +12,13 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from reconciler.plan.values import Action, Change, Context, Drift, Plan
+from reconciler.plan.change import Action, Change, Context, Drift, Plan
 from reconciler.render.bill import total
-from reconciler.render.figures import counted
-from reconciler.render.findings import drift_phrase, drift_summary, drift_symbol, subject
-from reconciler.render.screen import cut, visible
+from reconciler.render.drift_words import drift_phrase, drift_summary, drift_symbol, subject
+from reconciler.render.formats import counted
+from reconciler.render.terminal import cut, visible
 from reconciler.render.text.plan import change_body, finding_body
-from reconciler.render.wording import context_text, phrase, place, released, subject_of, summary, symbol
+from reconciler.render.words import context_text, phrase, place, released, subject_of, summary, symbol
 
 MAX_CHARS = 60_000
 

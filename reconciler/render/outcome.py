@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 
 from reconciler.events import NO_WAIT, Completed, Detached, Event, Failed, Skipped, Started
 from reconciler.model import Address
-from reconciler.plan.values import Plan
+from reconciler.plan.change import Plan
 from reconciler.render.bill import Total, total
-from reconciler.render.figures import counted, duration
-from reconciler.render.screen import cells, pad, visible
+from reconciler.render.formats import counted, duration
+from reconciler.render.terminal import cells, pad, visible
 
 _SERVES = frozenset({"create", "replace", "adopt", "restore"})
 """The operations that end with another model being called."""

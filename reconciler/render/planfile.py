@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from reconciler import bounds, strictjson
 from reconciler.errors import NotJSONError, PlanError
 from reconciler.kind import Kind
-from reconciler.plan.values import Plan
+from reconciler.plan.change import Plan
 from reconciler.render.codec import CodecError, Json, decode
-from reconciler.render.machine import FORMAT_VERSION, PLAN_VERSION, checksum, plan_document
+from reconciler.render.plan_json import FORMAT_VERSION, PLAN_VERSION, checksum, plan_document
 
 _DERIVED = frozenset({"plan_version", "reconciler_version", "summary", "bill", "checksum"})
 """Keys of ours that say what the plan says already."""

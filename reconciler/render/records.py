@@ -8,14 +8,15 @@ does not know the model.
 
 from __future__ import annotations
 
-from reconciler import bounds, statefile, strictjson
+from reconciler import bounds, strictjson
 from reconciler.model import Live
 from reconciler.render.codec import encode
-from reconciler.state import Record, State
+from reconciler.state import file as state_file
+from reconciler.state.values import Record, State
 
 
 def record_document(record: Record, live: Live | None) -> dict[str, object]:
     """The record, and the model concerned as it is live."""
-    document = strictjson.loads(statefile.dumps(State(lineage="-").put(record)), most=bounds.STATE)
+    document = strictjson.loads(state_file.dumps(State(lineage="-").put(record)), most=bounds.STATE)
     found: dict[str, object] = document["resources"][0]
     return {**found, "live": None if live is None else encode(live)}

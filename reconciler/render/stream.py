@@ -46,17 +46,17 @@ from reconciler import __version__
 from reconciler.errors import Diagnostic
 from reconciler.events import Completed, Detached, Event, Failed, Progress, Skipped, Started
 from reconciler.model import Address
-from reconciler.plan.values import Action, Change, Drift, DriftClass, Plan
+from reconciler.plan.change import Action, Change, Drift, DriftClass, Plan
 from reconciler.render.bill import Total
 from reconciler.render.codec import Json, encode
 from reconciler.render.diagnostics import diagnostic_body
-from reconciler.render.findings import drift_phrase, subject
-from reconciler.render.machine import action_reason
+from reconciler.render.drift_words import drift_phrase, subject
 from reconciler.render.outcome import Outcome, ending_lines
-from reconciler.render.screen import visible
+from reconciler.render.plan_json import action_reason
+from reconciler.render.terminal import visible
 from reconciler.render.text.events import event_line, failure
-from reconciler.render.wording import phrase, subject_of, summary
-from reconciler.state import Verdict
+from reconciler.render.words import phrase, subject_of, summary
+from reconciler.state.values import Verdict
 from reconciler.strictjson import dumps
 
 UI_VERSION = "1.2"

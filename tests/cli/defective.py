@@ -23,8 +23,8 @@ def _after(original: Any) -> Any:
 
 def _put_in(place: str) -> None:
     from reconciler.apply import outcomes
-    from reconciler.apply.steps import Step
-    from reconciler.cli import running
+    from reconciler.apply.tasks import Step
+    from reconciler.cli import execution
     from reconciler.providers.gemini.provider import GeminiProvider
     from reconciler.render import stream
 
@@ -33,7 +33,7 @@ def _put_in(place: str) -> None:
         "create": (GeminiProvider, "create", _after(GeminiProvider.create)),
         "settle": (outcomes, "_created", _defect),
         "show": (stream, "event_records", _defect),
-        "conclude": (running, "conclude", _defect),
+        "conclude": (execution, "conclude", _defect),
     }
     owner, name, replacement = places[place]
     setattr(owner, name, replacement)

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from reconciler.backends import Backend, LockInfo
 from reconciler.errors import (
     LockLostError,
     StateError,
@@ -20,8 +19,9 @@ from reconciler.errors import (
     StateStoreError,
 )
 from reconciler.model import Address
-from reconciler.state import Model, Record
-from reconciler.statemgr import StateManager
+from reconciler.state.backends import Backend, LockInfo
+from reconciler.state.session import StateManager
+from reconciler.state.values import Record, RecordedModel
 
 ANN = LockInfo("11111111-aaaa", "apply", "ann@laptop", "https://ci.example/7", "2026-11-22T10:42:00Z")
 BOB = LockInfo("22222222-bbbb", "wait", "bob@desk", "", "2026-11-22T10:43:00Z")
@@ -223,7 +223,9 @@ class BackendContract:
                 for number in range(4):
                     address = Address("TunedModel", f"m-{worker}-{number}")
                     with manager.locked() as session:
-                        session.commit(session.state.put(Record(address, Model(f"{address.name}-id"))))
+                        session.commit(
+                            session.state.put(Record(address, RecordedModel(f"{address.name}-id")))
+                        )
             except BaseException as error:  # noqa: BLE001 (shown by the assertion)
                 failures.append(error)
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from reconciler.backends import Backend, open_backend
+from reconciler.state.backends import Backend, open_backend
 from tests.contract.backend import Clock, Site
 from tests.contract.servers import Server
 

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.backends import Backend, open_backend
-from reconciler.backends.memory import MemoryBackend, MemoryStore
 from reconciler.errors import (
     LockLostError,
     StateLockedError,
     StateStoreError,
 )
 from reconciler.model import Address
-from reconciler.state import Model, Record
-from reconciler.statemgr import StateManager
+from reconciler.state.backends import Backend, open_backend
+from reconciler.state.backends.memory import MemoryBackend, MemoryStore
+from reconciler.state.session import StateManager
+from reconciler.state.values import Record, RecordedModel
 from tests.contract.backend import (
     ANN,
     BOB,
@@ -243,12 +243,14 @@ class TestHTTP(BackendContract, BreakableContract, UnreachableContract):
         terraform.reformat = True
         manager = StateManager(http(terraform, RETRY_MAX="0"), operation="apply", who="ann")
         with manager.locked() as session:
-            state = session.state.put(Record(Address("TunedModel", "a"), Model("a-id", sent={"x": (1, 0.5)})))
+            state = session.state.put(
+                Record(Address("TunedModel", "a"), RecordedModel("a-id", sent={"x": (1, 0.5)}))
+            )
             terraform.faults.lose_replies_of[:] = ["POST"]
             with pytest.raises(StateStoreError):
                 session.commit(state)
             session.commit(state)
-            session.commit(state.put(Record(Address("TunedModel", "b"), Model("b-id"))))
+            session.commit(state.put(Record(Address("TunedModel", "b"), RecordedModel("b-id"))))
             assert session.state.serial == 2
 
     @pytest.mark.parametrize("status", [400, 401, 403, 500])

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from reconciler.backends import open_backend
 from reconciler.emulator.server import Running
 from reconciler.emulator.server import running as emulator_running
 from reconciler.errors import StateStoreError
+from reconciler.state.backends import open_backend
 from tests.contract.backend import (
     ANN,
     BOB,

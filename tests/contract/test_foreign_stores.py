@@ -12,9 +12,9 @@ import pytest
 from obstore.store import MemoryStore
 
 from reconciler import bounds
-from reconciler.backends.http import HTTPBackend
-from reconciler.backends.objects import ObjectBackend
 from reconciler.errors import StateError, StateLockedError, StateStoreError, UsageError
+from reconciler.state.backends.http import HTTPBackend
+from reconciler.state.backends.objects import ObjectBackend
 from tests.contract.backend import ANN
 from tests.contract.servers import Handler, running
 

@@ -16,13 +16,13 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.backends import open_backend
 from reconciler.errors import (
     LockLostError,
     StateError,
     StateLockedError,
     StateStoreError,
 )
+from reconciler.state.backends import open_backend
 from tests.contract.backend import (
     ANN,
     BOB,
@@ -345,7 +345,7 @@ def test_a_living_process_keeps_its_lock_and_a_dead_one_holds_nothing(tmp_path: 
     """The refusal names its pid; it cannot be broken; after kill -9 the next writer goes on at once."""
     code = (
         "import sys, time\n"
-        "from reconciler.backends import LockInfo, open_backend\n"
+        "from reconciler.state.backends import LockInfo, open_backend\n"
         "backend = open_backend(sys.argv[1], environ={})\n"
         "backend.lock(LockInfo(sys.argv[2], 'apply', 'ann@laptop'))\n"
         "print('held', flush=True)\n"
@@ -371,15 +371,15 @@ def test_eight_processes_count_without_losing_one(tmp_path: Path) -> None:
     """Each adds five models of its own under the lock; forty are recorded, in forty writes."""
     code = (
         "import sys\n"
-        "from reconciler.backends import open_backend\n"
+        "from reconciler.state.backends import open_backend\n"
         "from reconciler.model import Address\n"
-        "from reconciler.state import Model, Record\n"
-        "from reconciler.statemgr import StateManager\n"
+        "from reconciler.state.values import Record, RecordedModel\n"
+        "from reconciler.state.session import StateManager\n"
         "manager = StateManager(open_backend(sys.argv[1], environ={}), operation='apply', who=sys.argv[2])\n"
         "for number in range(5):\n"
         "    address = Address('TunedModel', f'm-{sys.argv[2]}-{number}')\n"
         "    with manager.locked() as session:\n"
-        "        session.commit(session.state.put(Record(address, Model(address.name))))\n"
+        "        session.commit(session.state.put(Record(address, RecordedModel(address.name))))\n"
     )
     workers = [python(code, str(tmp_path), str(number)) for number in range(8)]
     assert [(worker.communicate()[1], worker.returncode) for worker in workers] == [("", 0)] * 8
@@ -391,7 +391,7 @@ def test_kill_9_at_any_moment_leaves_a_whole_state(tmp_path: Path) -> None:
     """A writer of large states is killed twenty times; each time one whole version is there."""
     code = (
         "import sys\n"
-        "from reconciler.backends import LockInfo, open_backend\n"
+        "from reconciler.state.backends import LockInfo, open_backend\n"
         "backend = open_backend(sys.argv[1], environ={})\n"
         "info = LockInfo('x', 'apply', 'me')\n"
         "backend.lock(info)\n"
@@ -421,7 +421,7 @@ def test_a_full_disk_leaves_the_old_state(tmp_path: Path) -> None:
     put(local(tmp_path), b'{"serial": 1}')
     code = (
         "import resource, sys\n"
-        "from reconciler.backends import LockInfo, open_backend\n"
+        "from reconciler.state.backends import LockInfo, open_backend\n"
         "from reconciler.errors import StateStoreError\n"
         "backend = open_backend(sys.argv[1], environ={})\n"
         "backend.lock(LockInfo('x', 'apply', 'me'))\n"
@@ -452,7 +452,7 @@ def test_a_read_only_folder_is_named() -> None:
     """Reading still works there; the refusal to lock says that it is a matter of permissions."""
     code = (
         "import os, sys\n"
-        "from reconciler.backends import LockInfo, open_backend\n"
+        "from reconciler.state.backends import LockInfo, open_backend\n"
         "from reconciler.errors import StateStoreError\n"
         "backend = open_backend(sys.argv[1], environ={})\n"
         "if os.geteuid() == 0:\n"

@@ -6,7 +6,6 @@ import json
 
 import pytest
 
-from reconciler.backends import Backend
 from reconciler.errors import (
     LockLostError,
     StateError,
@@ -15,8 +14,9 @@ from reconciler.errors import (
     StateStoreError,
 )
 from reconciler.model import Address
-from reconciler.state import Model, Record
-from reconciler.statemgr import StateManager
+from reconciler.state.backends import Backend
+from reconciler.state.session import StateManager
+from reconciler.state.values import Record, RecordedModel
 from tests.contract.backend import ANN, BOB
 from tests.contract.servers import Server
 from tests.contract.sites import http, remote
@@ -85,9 +85,9 @@ def test_a_commit_survives_a_409_that_was_no_conflict(terraform: Server) -> None
     with manager.locked() as session:
         holder = json.dumps(terraform.holder).encode()
         terraform.faults.lies.append(("POST", 409, holder))
-        state = session.state.put(Record(Address("TunedModel", "a"), Model("a-id")))
+        state = session.state.put(Record(Address("TunedModel", "a"), RecordedModel("a-id")))
         session.commit(state)
-        session.commit(state.put(Record(Address("TunedModel", "b"), Model("b-id"))))
+        session.commit(state.put(Record(Address("TunedModel", "b"), RecordedModel("b-id"))))
         assert session.state.serial == 2
     assert terraform.holder is None
 

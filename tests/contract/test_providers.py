@@ -13,13 +13,13 @@ import requests
 from reconciler.emulator import Settings
 from reconciler.emulator.server import running
 from reconciler.errors import ForbiddenError, UnauthenticatedError
+from reconciler.http import Transport, connect
 from reconciler.model import Example
 from reconciler.providers import Handle, Provider
 from reconciler.providers.gemini.provider import GeminiProvider
 from reconciler.providers.vertex.bucket import Bucket
 from reconciler.providers.vertex.provider import VertexProvider
 from reconciler.providers.vertex.regions import Regions
-from reconciler.transport import Transport, connect
 from tests.contract.provider import (
     ANNA,
     TUNED_MODEL,

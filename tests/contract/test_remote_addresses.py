@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from reconciler.backends import open_backend
 from reconciler.errors import (
     CredentialError,
     ReconcilerError,
@@ -19,7 +18,8 @@ from reconciler.errors import (
     UsageError,
 )
 from reconciler.settings import Settings
-from reconciler.statemgr import StateManager
+from reconciler.state.backends import open_backend
+from reconciler.state.session import StateManager
 from tests.contract.backend import (
     put,
 )
@@ -36,7 +36,7 @@ def test_google_default_credentials_give_a_token_for_buckets(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A federated credential, as CI has one: one request for one token, with the scope of storage."""
-    from reconciler.backends.gcs import credential_provider
+    from reconciler.state.backends.gcs import credential_provider
 
     (tmp_path / "subject").write_text("oidc")
     with running(TokenHandler) as server:
@@ -144,9 +144,9 @@ def test_a_frozen_process_is_taken_over_and_cannot_do_harm_when_it_wakes(gcs: Se
     """Really stopped, really waited for: the other goes on after the lease; the sleeper writes nothing."""
     code = (
         "import os, sys\n"
-        "from reconciler.backends import open_backend\n"
+        "from reconciler.state.backends import open_backend\n"
         "from reconciler.errors import LockLostError\n"
-        "from reconciler.statemgr import StateManager\n"
+        "from reconciler.state.session import StateManager\n"
         "backend = open_backend(sys.argv[1], environ=os.environ)\n"
         "manager = StateManager(backend, operation='apply', who='ann')\n"
         "with manager.locked() as session:\n"
@@ -184,7 +184,7 @@ def test_a_frozen_process_is_taken_over_and_cannot_do_harm_when_it_wakes(gcs: Se
 def test_a_folder_needs_no_extra_library() -> None:
     """Local state imports neither obstore nor requests."""
     code = (
-        "import sys; from reconciler.backends import open_backend; open_backend('state', environ={});"
+        "import sys; from reconciler.state.backends import open_backend; open_backend('state', environ={});"
         "print(sorted({'obstore', 'requests', 'boto3', 'google.auth'} & set(sys.modules)))"
     )
     assert python(code).communicate()[0].strip() == "[]"
@@ -194,7 +194,7 @@ def test_a_missing_extra_is_named_with_the_command_that_installs_it() -> None:
     """Without obstore a bucket is a usage error, not a traceback."""
     code = (
         "import sys; sys.modules['obstore'] = None\n"
-        "from reconciler.backends import open_backend\n"
+        "from reconciler.state.backends import open_backend\n"
         "from reconciler.errors import UsageError\n"
         "for url in ('gs://b/p', 's3://b/p', 'az://b/p'):\n"
         "    try:\n"

@@ -6,10 +6,10 @@ import time
 
 import pytest
 
-from reconciler.backends import open_backend
 from reconciler.errors import StateStoreError
-from tests.transport.test_transport_deadline import DRIPS
-from tests.transport.wire import Wire, answer, listening
+from reconciler.state.backends import open_backend
+from tests.http.test_http_deadline import DRIPS
+from tests.http.wire import Wire, answer, listening
 
 SECONDS = {"RECONCILER_HTTP_TIMEOUT": "0.8", "TF_HTTP_RETRY_MAX": "0"}
 

@@ -9,8 +9,8 @@ import pytest
 from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
-from reconciler.backends import open_backend
 from reconciler.errors import StateStoreError
+from reconciler.state.backends import open_backend
 from tests.proxying import Authority, Proxy, listening, reply
 
 KEYS = {
@@ -130,8 +130,8 @@ def test_nobody_else_uses_the_gate(authority: Authority) -> None:
     """Another program of this machine has no login for it."""
     import urllib.request
 
-    from reconciler.backends.gate import way_out
     from reconciler.settings import Settings
+    from reconciler.state.backends.gate import way_out
 
     with listening(Proxy(authority)) as store:
         way = way_out(store.url, Settings({}))

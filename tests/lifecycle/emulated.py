@@ -14,9 +14,13 @@ from typing import Any
 
 import requests
 
+from reconciler.http import Transport
+from reconciler.http.connection import Exchange, Reply
+from reconciler.http.credentials import Credentials
+from reconciler.http.throttle import Pace, Patience
 from reconciler.kind import Kind
 from reconciler.model import Desired
-from reconciler.plan.values import Context
+from reconciler.plan.change import Context
 from reconciler.providers import Handle, Provider
 from reconciler.providers.gemini.provider import GeminiProvider
 from reconciler.providers.vertex import labels
@@ -24,10 +28,6 @@ from reconciler.providers.vertex.bucket import Bucket
 from reconciler.providers.vertex.provider import VertexProvider
 from reconciler.providers.vertex.regions import Regions
 from reconciler.providers.vertex.uploads import QUANTUM
-from reconciler.transport import Transport
-from reconciler.transport.credentials import Credentials
-from reconciler.transport.exchange import Exchange, Reply
-from reconciler.transport.pace import Pace, Patience
 from tests.fakes import Fuse
 from tests.lifecycle.apis import GEMINI, LOCATION, PROJECT, VERTEX, method_of
 from tests.lifecycle.stage import Stage, Stop

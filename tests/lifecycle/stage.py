@@ -12,8 +12,6 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from reconciler.apply import Settings
-from reconciler.backends import LockInfo, Stored
-from reconciler.backends.memory import MemoryBackend, MemoryStore
 from reconciler.errors import ExitCode
 from reconciler.events import Detached, Event, Progress, exit_code
 from reconciler.identity import examples_digest
@@ -32,12 +30,14 @@ from reconciler.model import (
     Value,
 )
 from reconciler.operation import Operation
-from reconciler.plan.values import Context, Inputs, Plan
+from reconciler.plan.change import Context, Inputs, Plan
 from reconciler.providers import Provider
 from reconciler.providers.gemini.fields import TUNED_MODEL
-from reconciler.state import Record, State
-from reconciler.statefile import loads
-from reconciler.statemgr import StateManager
+from reconciler.state.backends import LockInfo, Stored
+from reconciler.state.backends.memory import MemoryBackend, MemoryStore
+from reconciler.state.file import loads
+from reconciler.state.session import StateManager
+from reconciler.state.values import Record, State
 from tests.fakes import (
     BASES,
     EPOCH,

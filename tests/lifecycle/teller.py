@@ -10,7 +10,7 @@ from typing import TypeAlias
 from reconciler.apply import Settings
 from reconciler.errors import ReconcilerError, StateStoreError
 from reconciler.model import Address, Status
-from reconciler.state import Model
+from reconciler.state.values import RecordedModel
 from tests.fakes import BASES, Crash, Fuse
 from tests.lifecycle.backstage import FOREIGN_EPOCHS, STRANGERS, Backstage, Trained
 from tests.lifecycle.stage import READER, Stage
@@ -180,7 +180,7 @@ class Teller:
         others = [other for other in self.ours(place.name) if other.id != id and self.content(other) in alike]
         assert content != self.wanted(spec) or others, f"{id} is deleted and wanted"
 
-    def recorded(self, id: str) -> tuple[Address, Model] | None:
+    def recorded(self, id: str) -> tuple[Address, RecordedModel] | None:
         """The record of a live model, as written."""
         for place, record in self.stage.state.resources.items():
             for model in reversed(record.models):  # the deposed before the candidate of the same id

@@ -9,7 +9,7 @@ import pytest
 from reconciler.errors import ExitCode
 from reconciler.events import Event, Progress, Skipped
 from reconciler.model import Desired
-from reconciler.state import Record
+from reconciler.state.values import Record
 from tests.lifecycle.stage import Process, Stage, address, serving, want
 
 CHILD: dict[str, str] = {"parent": "bot", "id": "mine", "replace": "delete_first"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reconciler.errors import ExitCode, NotUnderstoodError, UnavailableError, UnreadableError
 from reconciler.events import Skipped
-from reconciler.plan.values import Action
+from reconciler.plan.change import Action
 from tests.lifecycle.stage import Stage, want
 
 ODD = NotUnderstoodError("the service answered temperature = 'warm', which is not a number")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from reconciler.backends import Stored
-from reconciler.backends.memory import MemoryBackend
 from reconciler.errors import ExitCode, StateStoreError
 from reconciler.events import Detached, Event, Progress, Skipped
-from reconciler.statemgr import StateManager
+from reconciler.state.backends import Stored
+from reconciler.state.backends.memory import MemoryBackend
+from reconciler.state.session import StateManager
 from tests.lifecycle.stage import Process, Stage, serving, want
 
 

@@ -9,7 +9,7 @@ import pytest
 from reconciler.errors import PlanError, StateStoreError
 from reconciler.model import Live, Odd
 from reconciler.operation import Operation
-from reconciler.plan.values import Action
+from reconciler.plan.change import Action
 from tests.fakes import FakeProvider, FakeService
 from tests.lifecycle.stage import KIND, Stage, want
 

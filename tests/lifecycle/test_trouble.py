@@ -9,9 +9,9 @@ from types import FrameType
 
 import pytest
 
-from reconciler.backends import LockInfo
 from reconciler.errors import ExitCode, LockLostError, StateMovedError, StateStoreError, StoppedError
 from reconciler.events import Event
+from reconciler.state.backends import LockInfo
 from tests.fakes import Crash, Fuse
 from tests.lifecycle.stage import CHECK, READER, Process, Stage, checked, serving, want
 

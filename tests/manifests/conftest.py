@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.cli.connect import kinds
+from reconciler.cli.wiring import kinds
 from reconciler.errors import Diagnostic, ManifestError
 from reconciler.manifests import Loaded, load
 

@@ -17,7 +17,7 @@ from reconciler.errors import ReconcilerError, StalePlanError
 from reconciler.identity import examples_digest
 from reconciler.manifests import Loaded, data_formats, read_examples
 from reconciler.manifests.documents import read_documents
-from reconciler.manifests.placed import value_at
+from reconciler.manifests.located import value_at
 from reconciler.manifests.problems import Problems
 from reconciler.model import DataSet, Example
 

@@ -13,8 +13,8 @@ import pytest
 from reconciler.errors import Diagnostic
 from reconciler.identity import canonical
 from reconciler.manifests import Loaded
-from reconciler.manifests.declared import Declared, model_under
 from reconciler.manifests.evaluation import AGGREGATIONS, EvaluationConfig
+from reconciler.manifests.schema_types import Declared, model_under
 from reconciler.providers.vertex.fields import EVALUATION
 
 Load = Callable[..., Loaded]

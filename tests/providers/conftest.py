@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from reconciler.http import connect
 from reconciler.providers.gemini.provider import GeminiProvider
-from reconciler.transport import connect
 from tests.fakes import FakeClock
-from tests.transport.wire import Wire, listening
+from tests.http.wire import Wire, listening
 
 
 @pytest.fixture

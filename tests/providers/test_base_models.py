@@ -8,7 +8,7 @@ from datetime import date
 
 import pytest
 
-from reconciler.cli.connect import kinds
+from reconciler.cli.wiring import kinds
 from reconciler.kind import Base
 from reconciler.providers.vertex.fields import TUNING_JOB
 

@@ -18,9 +18,10 @@ from reconciler.errors import ServiceError
 from reconciler.identity import float32
 from reconciler.kind import FieldType, OnChange
 from reconciler.model import Attributes, Example, Live, Snapshot, Status, Value
-from reconciler.providers import Accepted, answers
+from reconciler.providers import Accepted
 from reconciler.providers.gemini import codec, operations, permissions
 from reconciler.providers.gemini.fields import TUNED_MODEL
+from reconciler.providers.google import json as google_json
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", FutureWarning)  # google.api_core, of the end of this Python's life
@@ -560,11 +561,11 @@ def test_permissions_are_names_or_numbers() -> None:
 def test_an_answer_without_text_says_why(document: dict[str, Any], said: str) -> None:
     """No text is an error that names the block or finish reason."""
     with pytest.raises(ServiceError, match=said):
-        answers.reply_text(document, NAME)
+        google_json.reply_text(document, NAME)
 
 
 def test_the_text_of_an_answer_is_all_its_parts() -> None:
     """Parts are joined, thoughts left out, an empty text is a text."""
     parts = [{"text": "a"}, {"thought": True, "text": "?"}, {"inlineData": {}}, {"text": "b"}]
-    assert answers.reply_text({"candidates": [{"content": {"parts": parts}}]}, NAME) == "ab"
-    assert answers.reply_text({"candidates": [{"content": {"parts": [{"text": ""}]}}]}, NAME) == ""
+    assert google_json.reply_text({"candidates": [{"content": {"parts": parts}}]}, NAME) == "ab"
+    assert google_json.reply_text({"candidates": [{"content": {"parts": [{"text": ""}]}}]}, NAME) == ""

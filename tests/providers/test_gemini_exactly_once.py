@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.errors import AlreadyExistsError, ReplyLostError, ServiceError
+from reconciler.http import connect
 from reconciler.model import Address, DataSet, Desired, Example
 from reconciler.providers.gemini.provider import GeminiProvider
-from reconciler.transport import connect
 from tests.fakes import FakeClock
-from tests.transport.wire import Action, Request, Wire, answer, hang_up, listening, refusal, vanishing
+from tests.http.wire import Action, Request, Wire, answer, hang_up, listening, refusal, vanishing
 
 NAME = "tunedModels/x-abcdefgh"
 WANT = Desired(Address("TunedModel", "x"), {}, (DataSet("0" * 64, 1, 2),))

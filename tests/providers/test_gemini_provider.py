@@ -19,12 +19,12 @@ from reconciler.errors import (
     StoppedError,
     UnavailableError,
 )
+from reconciler.http import connect
 from reconciler.model import LAG_SECONDS, Address, DataSet, Desired, Example, Live, Odd, Permission, Status
 from reconciler.providers import Accepted, Handle, Provider
 from reconciler.providers.gemini.provider import GeminiProvider
-from reconciler.transport import connect
 from tests.fakes import FakeClock
-from tests.transport.wire import Wire, answer, hang_up, refusal
+from tests.http.wire import Wire, answer, hang_up, refusal
 
 NAME = "tunedModels/x-abcdefgh"
 HANDLE = Handle("x-abcdefgh")

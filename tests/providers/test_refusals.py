@@ -7,7 +7,7 @@ import pytest
 from reconciler.errors import InvalidArgumentError, NotFoundError, ServiceError, UnavailableError
 from reconciler.model import Attributes
 from reconciler.providers.gemini.fields import TUNED_MODEL
-from reconciler.providers.refusals import Asked, explain
+from reconciler.providers.google.refusals import Asked, explain
 from reconciler.providers.vertex.fields import TUNING_JOB
 
 SIZE = "supervised_tuning_spec.hyper_parameters.adapter_size"

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 
 from reconciler.errors import ReplyLostError, ServiceError
+from reconciler.http import connect
 from reconciler.model import Status
 from reconciler.providers import Handle
 from reconciler.providers.vertex import codec, names
 from reconciler.providers.vertex.bucket import Bucket
 from reconciler.providers.vertex.provider import VertexProvider
 from reconciler.providers.vertex.regions import Regions
-from reconciler.transport import connect
 from tests.fakes import FakeClock
-from tests.transport.wire import Wire, answer, listening
+from tests.http.wire import Wire, answer, listening
 
 HOME = "projects/p/locations/us-central1"
 NUMBERED = "projects/123/locations/us-central1"

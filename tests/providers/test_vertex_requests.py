@@ -17,13 +17,13 @@ import requests
 from reconciler.emulator import Settings
 from reconciler.emulator.server import running
 from reconciler.errors import NoCapacityError, ServiceError
+from reconciler.http import Transport, connect
 from reconciler.identity import canonical
 from reconciler.model import DataSet, Desired, Live, Odd, Status
 from reconciler.providers import Accepted, Handle
 from reconciler.providers.vertex.bucket import Bucket, chat_line
 from reconciler.providers.vertex.provider import VertexProvider
 from reconciler.providers.vertex.regions import Regions, host_of
-from reconciler.transport import Transport, connect
 from tests.contract.provider import EXAMPLES, TUNING_JOB
 from tests.fakes import Crash, FakeClock
 

@@ -20,13 +20,13 @@ from reconciler.errors import (
     UnavailableError,
 )
 from reconciler.events import Uploading
+from reconciler.http import connect
 from reconciler.model import DataSet, Example
 from reconciler.providers.vertex.bucket import Bucket
 from reconciler.providers.vertex.regions import Regions
 from reconciler.providers.vertex.uploads import QUANTUM, measured
-from reconciler.transport import connect
 from tests.fakes import FakeClock
-from tests.transport.wire import Wire, answer, listening, refusal
+from tests.http.wire import Wire, answer, listening, refusal
 
 EXAMPLES = [Example(str(number), "x" * 4000) for number in range(400)]
 """Some 1.6 MB: seven parts of one quantum, the last one short."""

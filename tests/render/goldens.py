@@ -13,7 +13,8 @@ from pathlib import Path
 from reconciler import __version__
 from reconciler.errors import Diagnostic
 from reconciler.events import Completed, Detached, Failed, Progress, Skipped, Started
-from reconciler.render import machine, markdown, outcome, page, planfile, stream, text
+from reconciler.render import markdown, outcome, plan_json, planfile, stream, text
+from reconciler.render.html import page
 from tests.render import plans
 
 FOLDER = Path(__file__).parent.parent / "golden" / "render"
@@ -96,7 +97,7 @@ GOLDENS: dict[str, Callable[[], str]] = {
     "plan-cut.md": lambda: markdown.plan_markdown(plans.EVERYTHING, max_chars=2500) + "\n",
     "drift.txt": lambda: _lines(text.drift_lines(plans.DRIFTS, plans.CONTEXT, colour=False)),
     "drift.json": lambda: _stable(
-        json.dumps(machine.drift_document(plans.DRIFTS, plans.CONTEXT, plans.KINDS, created=NOW), indent=1)
+        json.dumps(plan_json.drift_document(plans.DRIFTS, plans.CONTEXT, plans.KINDS, created=NOW), indent=1)
         + "\n"
     ),
     "drift.md": lambda: markdown.drift_markdown(plans.DRIFTS, plans.CONTEXT) + "\n",

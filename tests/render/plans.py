@@ -16,7 +16,7 @@ from reconciler.model import (
     Snapshot,
     Status,
 )
-from reconciler.plan.values import (
+from reconciler.plan.change import (
     Action,
     Bill,
     Binding,
@@ -33,7 +33,7 @@ from reconciler.plan.values import (
 )
 from reconciler.providers.gemini.fields import TUNED_MODEL
 from reconciler.providers.vertex.fields import TUNING_JOB
-from reconciler.state import Model, Record, RecordedData, State, Verdict
+from reconciler.state.values import Record, RecordedData, RecordedModel, State, Verdict
 
 KINDS = {kind.name: kind for kind in (TUNED_MODEL, TUNING_JOB)}
 BASE = "models/gemini-1.5-flash-001-tuning"
@@ -68,9 +68,9 @@ def address(name: str, kind: str = "TunedModel") -> Address:
     return Address(kind, name)
 
 
-def model(id: str, **changes: object) -> Model:
+def model(id: str, **changes: object) -> RecordedModel:
     """A recorded model that serves."""
-    base = Model(
+    base = RecordedModel(
         id=id,
         name=f"tunedModels/{id}",
         digest=OLD_DIGEST,

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from reconciler.events import Completed, Detached, Event, Failed, Progress, Skipped, Started
 from reconciler.model import Address, Attributes, Check, DataSet, Example, Guards, Permission, Status, Value
-from reconciler.plan.values import (
+from reconciler.plan.change import (
     Action,
     Bill,
     Binding,
@@ -21,7 +21,7 @@ from reconciler.plan.values import (
     Plan,
     Reason,
 )
-from reconciler.state import Model, Record, RecordedData, Verdict
+from reconciler.state.values import Record, RecordedData, RecordedModel, Verdict
 from tests.render.plans import HOSTILE, HYPERPARAMETERS
 
 PATHS = (
@@ -84,7 +84,7 @@ bills = st.builds(
     st.sampled_from(["USD", "", "EUR"]),
 )
 models = st.builds(
-    Model,
+    RecordedModel,
     ids,
     name=texts,
     digest=digests,

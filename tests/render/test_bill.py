@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from reconciler.plan.values import Bill
+from reconciler.plan.change import Bill
 from reconciler.render.bill import bill_text, money, total
-from reconciler.render.screen import UNLIMITED, Paint
+from reconciler.render.terminal import UNLIMITED, Paint
 from reconciler.render.text.bill import bill_lines
 from tests.render import plans
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import pytest
 
 from reconciler.model import Address, DataSet, Example
-from reconciler.plan.values import Bill
+from reconciler.plan.change import Bill
 from reconciler.render.codec import CodecError, decode, encode
-from reconciler.state import Record
+from reconciler.state.values import Record
 from tests.render import plans
 
 

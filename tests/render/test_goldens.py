@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reconciler.plan.values import Action
+from reconciler.plan.change import Action
 from tests.render import plans
 from tests.render.goldens import FOLDER, GOLDENS
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from reconciler.events import Completed, Detached, Event, Failed, Progress, Skipped, Started, Uploading
 from reconciler.render.live import LiveProgress
-from reconciler.render.screen import cells
+from reconciler.render.terminal import cells
 from tests.render import plans
 from tests.render.strategies import events
 

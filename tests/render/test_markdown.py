@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reconciler.plan.values import Action, Drift, Plan
+from reconciler.plan.change import Action, Drift, Plan
 from reconciler.render.markdown import drift_markdown, plan_markdown
-from reconciler.render.wording import subject_of, summary
+from reconciler.render.words import subject_of, summary
 from tests.render import plans
 from tests.render.strategies import SECRET, drifts
 from tests.render.strategies import plans as any_plan

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from reconciler.events import Completed, Detached, Event, Failed, Skipped, Started
-from reconciler.plan.values import Bill, Plan
+from reconciler.plan.change import Bill, Plan
 from reconciler.render.outcome import cost_of, counts_text, ending_lines, names_lines, outcome_of
 from reconciler.render.stream import done_record
 from tests.render import plans

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from reconciler.errors import ExitCode, PlanError
 from reconciler.model import Value
-from reconciler.plan.values import Plan
-from reconciler.render.machine import checksum
+from reconciler.plan.change import Plan
+from reconciler.render.plan_json import checksum
 from reconciler.render.planfile import dumps, loads
 from tests.render import plans
 from tests.render.strategies import SECRET

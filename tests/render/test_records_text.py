@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.model import Snapshot
-from reconciler.render.screen import cells, visible
+from reconciler.render.terminal import cells, visible
 from reconciler.render.text import show_lines, state_lines
 from reconciler.render.text.chart import loss_chart
-from reconciler.state import Record, State
+from reconciler.state.values import Record, State
 from tests.render import plans
 from tests.render.strategies import records
 

@@ -10,7 +10,7 @@ from hypothesis import given
 
 from reconciler.errors import Diagnostic
 from reconciler.events import Detached, Event, Failed, Progress
-from reconciler.plan.values import Action, Change
+from reconciler.plan.change import Action, Change
 from reconciler.render import stream
 from tests.render import plans
 from tests.render.strategies import SECRET, changes, events

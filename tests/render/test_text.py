@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from reconciler.errors import Diagnostic
 from reconciler.events import Completed, Detached, Event, Failed, Progress
-from reconciler.plan.values import Bill, Context, Drift, FieldChange, Plan
-from reconciler.render.screen import UNLIMITED, cells, visible
+from reconciler.plan.change import Bill, Context, Drift, FieldChange, Plan
+from reconciler.render.terminal import UNLIMITED, cells, visible
 from reconciler.render.text import drift_lines, error_lines, event_line, plan_lines
-from reconciler.render.wording import summary
+from reconciler.render.words import summary
 from tests.render import plans
 from tests.render.strategies import SECRET, drifts, events, texts
 from tests.render.strategies import plans as any_plan

@@ -12,7 +12,9 @@ from types import NoneType
 from reconciler.identity import meaning
 from reconciler.kind import Field, FieldType, OnChange
 from reconciler.model import Attributes, Example, Live, Odd, Snapshot, Status, Value
-from reconciler.providers.answers import (
+from reconciler.providers.gemini.fields import BASE_MODEL, PARENT, TUNED_MODEL
+from reconciler.providers.google.attributes import attributes_of, camel, equal, fixed, put, rows_of
+from reconciler.providers.google.json import (
     JsonObject,
     about_another,
     as_float,
@@ -26,8 +28,6 @@ from reconciler.providers.answers import (
     time_of,
     wrong,
 )
-from reconciler.providers.attributes import attributes_of, camel, equal, fixed, put, rows_of
-from reconciler.providers.gemini.fields import BASE_MODEL, PARENT, TUNED_MODEL
 
 COLLECTION = "tunedModels"
 

@@ -17,15 +17,15 @@ from reconciler.errors import (
     StoppedError,
     UnavailableError,
 )
+from reconciler.http import Transport
 from reconciler.model import Desired, Example, Live
 from reconciler.providers import Accepted, Handle
 from reconciler.providers.gemini import codec, operations
 from reconciler.providers.gemini.codec import COLLECTION
 from reconciler.providers.gemini.fields import TUNED_MODEL
 from reconciler.providers.gemini.reader import Reader, name_of
-from reconciler.providers.looking import look_until, not_known, not_understood
-from reconciler.providers.refusals import Asked, explain
-from reconciler.transport import Transport
+from reconciler.providers.google.lookup import look_until, not_known, not_understood
+from reconciler.providers.google.refusals import Asked, explain
 
 _ATTEMPTS = 4
 _ABOUT_US = frozenset({"ACCESS_TOKEN_SCOPE_INSUFFICIENT", "SERVICE_DISABLED", "USER_PROJECT_DENIED"})

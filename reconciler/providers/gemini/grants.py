@@ -11,11 +11,11 @@ from reconciler.errors import (
     ServiceError,
     UnavailableError,
 )
+from reconciler.http import Transport
 from reconciler.model import Permission
-from reconciler.providers.answers import JsonObject, objects_of, text_of, wrong
 from reconciler.providers.gemini.permissions import permission
 from reconciler.providers.gemini.reader import Reader, is_path
-from reconciler.transport import Transport
+from reconciler.providers.google.json import JsonObject, objects_of, text_of, wrong
 
 _PASSES = 3
 _PAUSE = 1.0

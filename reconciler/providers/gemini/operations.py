@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from reconciler.errors import ServiceError
+from reconciler.http import unquoted
 from reconciler.model import Live, Status
 from reconciler.providers import Accepted, Training
-from reconciler.providers.answers import JsonObject, count_of, percent_of, text_of, time_of
 from reconciler.providers.gemini.codec import live, snapshots_of
-from reconciler.transport import unquoted
+from reconciler.providers.google.json import JsonObject, count_of, percent_of, text_of, time_of
 
 NO_REASON = "the training failed and the service gave no reason"
 _CANCELLED = 1

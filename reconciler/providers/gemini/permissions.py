@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reconciler.model import Permission
-from reconciler.providers.answers import JsonObject, text_of, wrong
+from reconciler.providers.google.json import JsonObject, text_of, wrong
 
 _GRANTEES = {1: "USER", 2: "GROUP", 3: "EVERYONE"}
 _ROLES = {1: "OWNER", 2: "WRITER", 3: "READER"}

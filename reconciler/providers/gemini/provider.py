@@ -6,17 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from reconciler.errors import NotFoundError, NotUnderstoodError, ServiceError
+from reconciler.http import Transport
 from reconciler.kind import Kind
 from reconciler.model import LAG_SECONDS, Attributes, Desired, Example, Live, Odd, Permission, Status
 from reconciler.providers import Accepted, BaseModels, Handle, Training
-from reconciler.providers.answers import (
-    about_another,
-    as_object,
-    listed_of,
-    objects_of,
-    prompt_body,
-    reply_text,
-)
 from reconciler.providers.gemini import codec
 from reconciler.providers.gemini.codec import COLLECTION
 from reconciler.providers.gemini.creation import Creation
@@ -24,7 +17,14 @@ from reconciler.providers.gemini.fields import TUNED_MODEL
 from reconciler.providers.gemini.grants import Grants
 from reconciler.providers.gemini.operations import training_of, training_of_model
 from reconciler.providers.gemini.reader import PAGE_SIZE, Reader, is_path, name_of
-from reconciler.transport import Transport
+from reconciler.providers.google.json import (
+    about_another,
+    as_object,
+    listed_of,
+    objects_of,
+    prompt_body,
+    reply_text,
+)
 
 
 class GeminiProvider:

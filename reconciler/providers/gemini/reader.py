@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterator, Mapping
 
 from reconciler.errors import NotFoundError, ServiceError
+from reconciler.http import Transport
 from reconciler.model import Live
 from reconciler.providers import Handle
-from reconciler.providers.answers import JsonObject, about_another, objects_of
 from reconciler.providers.gemini import codec, operations
 from reconciler.providers.gemini.codec import COLLECTION, NAME, SEGMENT
-from reconciler.providers.pages import pages
-from reconciler.transport import Transport
+from reconciler.providers.google.json import JsonObject, about_another, objects_of
+from reconciler.providers.google.pages import pages
 
 PAGE_SIZE = 1000
 """The service's cap; it may return fewer."""

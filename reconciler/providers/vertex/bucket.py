@@ -17,7 +17,7 @@ from reconciler.errors import NotFoundError, ServiceError, UsageError
 from reconciler.events import Uploading
 from reconciler.identity import canonical
 from reconciler.model import DataSet, Example
-from reconciler.providers.answers import JsonObject, about_another, text_of, wrong
+from reconciler.providers.google.json import JsonObject, about_another, text_of, wrong
 from reconciler.providers.vertex.regions import Regions
 from reconciler.providers.vertex.uploads import PART, Content, Upload, measured
 

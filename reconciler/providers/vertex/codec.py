@@ -10,10 +10,12 @@ import json
 import re
 from collections.abc import Callable, Mapping
 
+from reconciler.http import advise_denied, unquoted
 from reconciler.identity import canonical, comparable, meaning
 from reconciler.kind import Field, FieldType, OnChange
 from reconciler.model import Attributes, Live, Status, Value
-from reconciler.providers.answers import (
+from reconciler.providers.google.attributes import attributes_of, camel, equal, fixed, put, rows_of
+from reconciler.providers.google.json import (
     JsonObject,
     as_float,
     as_integer,
@@ -24,7 +26,6 @@ from reconciler.providers.answers import (
     text_of,
     time_of,
 )
-from reconciler.providers.attributes import attributes_of, camel, equal, fixed, put, rows_of
 from reconciler.providers.vertex import labels, names
 from reconciler.providers.vertex.fields import (
     BASE_MODEL,
@@ -38,7 +39,6 @@ from reconciler.providers.vertex.fields import (
     SPECS,
     TUNING_JOB,
 )
-from reconciler.transport import advise_denied, unquoted
 
 STATE = "JOB_STATE_"
 _ENDED_WELL = frozenset({"SUCCEEDED", "PARTIALLY_SUCCEEDED"})

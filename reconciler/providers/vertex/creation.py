@@ -21,11 +21,11 @@ from reconciler.errors import (
 )
 from reconciler.model import Attributes
 from reconciler.providers import Accepted
-from reconciler.providers.answers import JsonObject, text_of
-from reconciler.providers.looking import look_until, not_known, not_understood
+from reconciler.providers.google.json import JsonObject, text_of
+from reconciler.providers.google.lookup import look_until, not_known, not_understood
 from reconciler.providers.vertex import codec, labels, names
+from reconciler.providers.vertex.jobs import JOBS, Registry
 from reconciler.providers.vertex.regions import Regions
-from reconciler.providers.vertex.registry import JOBS, Registry
 
 _ATTEMPTS = 4
 

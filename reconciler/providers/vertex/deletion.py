@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from reconciler.errors import NotFoundError, ServiceError
-from reconciler.providers.answers import JsonObject, about_another, as_object, objects_of, text_of
+from reconciler.http import printable
+from reconciler.providers.google.json import JsonObject, about_another, as_object, objects_of, text_of
 from reconciler.providers.vertex import codec, names
+from reconciler.providers.vertex.jobs import ENDPOINTS, JOBS, MODELS, Registry
 from reconciler.providers.vertex.regions import Regions
-from reconciler.providers.vertex.registry import ENDPOINTS, JOBS, MODELS, Registry
-from reconciler.transport import printable
 
 CANCEL_SECONDS = 20.0
 """How long a cancelled job is watched; one that takes longer is deleted by a later run."""

@@ -10,15 +10,15 @@ from reconciler.errors import InvalidArgumentError, NotFoundError, ServiceError,
 from reconciler.kind import Kind
 from reconciler.model import LAG_SECONDS, Attributes, Desired, Example, Live, Odd, Permission
 from reconciler.providers import Accepted, BaseModels, Handle, Training
-from reconciler.providers.answers import JsonObject, about_another, prompt_body, reply_text, text_of
-from reconciler.providers.refusals import Asked, explain
+from reconciler.providers.google.json import JsonObject, about_another, prompt_body, reply_text, text_of
+from reconciler.providers.google.refusals import Asked, explain
 from reconciler.providers.vertex import codec, labels, names
 from reconciler.providers.vertex.bucket import Bucket, is_object
 from reconciler.providers.vertex.creation import Creation
 from reconciler.providers.vertex.deletion import Deletion
 from reconciler.providers.vertex.fields import DISPLAY_NAME, LOCATION, PARENT, PROJECT, TUNING_JOB
+from reconciler.providers.vertex.jobs import ENDPOINTS, JOBS, MODELS, PAGE_SIZE, Registry
 from reconciler.providers.vertex.regions import Regions
-from reconciler.providers.vertex.registry import ENDPOINTS, JOBS, MODELS, PAGE_SIZE, Registry
 
 _LOOKS = 8
 """Objects measured at once."""

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 
 from reconciler.errors import UsageError
-from reconciler.transport import Transport
+from reconciler.http import Transport
 
 STORAGE = "https://storage.googleapis.com"
 _MULTI_REGIONS = frozenset({"us", "eu"})

@@ -25,9 +25,9 @@ from reconciler.errors import (
     StalePlanError,
     UnavailableError,
 )
-from reconciler.providers.answers import wrong
+from reconciler.http import Reply, Transport
+from reconciler.providers.google.json import wrong
 from reconciler.strictjson import loads_answer
-from reconciler.transport import Reply, Transport
 
 QUANTUM = 256 * 1024
 """Bytes: each part but the last is a multiple of it, as documented."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from reconciler.plan.values import Change
+from reconciler.plan.change import Change
 from reconciler.render.bill import bill_text, money, total
-from reconciler.render.figures import counted
-from reconciler.render.screen import UNLIMITED, Paint, cells, cut, pad, visible, wrap
+from reconciler.render.formats import counted
+from reconciler.render.terminal import UNLIMITED, Paint, cells, cut, pad, visible, wrap
 
 _LEAST_NAME = 20
 _UNREAD, _CHOSEN = "not read", "by service"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from reconciler.model import Snapshot
-from reconciler.render.figures import loss_text
+from reconciler.render.formats import loss_text
 
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 _HEIGHT = 8

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from reconciler.errors import Diagnostic
-from reconciler.render.figures import counted
-from reconciler.render.screen import Paint, visible, wrap
+from reconciler.render.formats import counted
+from reconciler.render.terminal import Paint, visible, wrap
 
 _COLOURS = {"error": "red", "warning": "yellow"}
 

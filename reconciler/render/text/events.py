@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import assert_never
 
 from reconciler.events import Completed, Detached, Event, Failed, Progress, Skipped, Started
-from reconciler.render.figures import counted, duration, loss_text
-from reconciler.render.screen import Paint, visible
+from reconciler.render.formats import counted, duration, loss_text
+from reconciler.render.terminal import Paint, visible
 
 _BEGINS = {
     "create": "training",

@@ -8,21 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from reconciler.plan.values import (
-    Action,
-    Change,
-    Context,
-    Drift,
-    FieldChange,
-    PermissionChange,
-    Plan,
-)
-from reconciler.render.figures import counted
-from reconciler.render.findings import drift_phrase, drift_summary, drift_symbol, subject
-from reconciler.render.screen import UNLIMITED, Paint, cells, cut, visible, wrap
+from reconciler.plan.change import Action, Change, Context, Drift, FieldChange, PermissionChange, Plan
+from reconciler.render.drift_words import drift_phrase, drift_summary, drift_symbol, subject
+from reconciler.render.formats import counted
+from reconciler.render.terminal import UNLIMITED, Paint, cells, cut, visible, wrap
 from reconciler.render.text.bill import bill_lines
 from reconciler.render.text.rows import Row, colour_of, row_lines
-from reconciler.render.wording import (
+from reconciler.render.words import (
     LEGEND,
     consequences,
     context_text,

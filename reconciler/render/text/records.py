@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from reconciler.model import Live, Status, Value
-from reconciler.render.figures import counted, loss_text, short
-from reconciler.render.screen import Paint, cells, cut, pad, visible, wrap
+from reconciler.render.formats import counted, loss_text, short
+from reconciler.render.terminal import Paint, cells, cut, pad, visible, wrap
 from reconciler.render.text.chart import loss_chart
 from reconciler.render.text.rows import Row, row_lines
-from reconciler.state import Model, Record, State, Verdict
+from reconciler.state.values import Record, RecordedModel, State, Verdict
 
 _LABEL, _LONGEST = 13, 30
 """Cells of a column of labels, at least and at most."""
@@ -50,7 +50,7 @@ def show_lines(
         yield from loss_chart(live.snapshots, width=width, unicode=unicode)
 
 
-def _model(title: str, model: Model, live: Live | None, width: int, paint: Paint) -> Iterator[str]:
+def _model(title: str, model: RecordedModel, live: Live | None, width: int, paint: Paint) -> Iterator[str]:
     mine = live if live is not None and live.id == model.id else None
     status = mine.status if mine else model.status
     style = {Status.ACTIVE: "green", Status.FAILED: "red"}.get(status, "yellow") if status else "yellow"
@@ -78,7 +78,7 @@ def _nesting(item: tuple[str, Value]) -> tuple[int, str]:
     return (item[0].count("."), item[0])
 
 
-def model_facts(model: Model, live: Live | None) -> Iterator[tuple[str, str]]:
+def model_facts(model: RecordedModel, live: Live | None) -> Iterator[tuple[str, str]]:
     """Label and text of all that is known of one model, fit to be shown; empty where it is not known."""
     if model.pending and live is None:
         yield "pending", "recorded before its create, not known to be accepted"

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from reconciler.model import Value
-from reconciler.render.figures import value_text
-from reconciler.render.screen import UNLIMITED, Paint, cells, cut, pad, quoted, visible, wrap
+from reconciler.render.formats import value_text
+from reconciler.render.terminal import UNLIMITED, Paint, cells, cut, pad, quoted, visible, wrap
 
 _COLOURS = {"+": "green", "~": "yellow", "-": "red", "!": "red"}
 _NAME_LIMIT = 26

@@ -1,0 +1,53 @@
+"""`reconciler validate`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+from reconciler.cli import offline, options, wiring
+from reconciler.cli.console import Console
+from reconciler.cli.positions import byte_of
+from reconciler.errors import Diagnostic, ReconcilerError
+from reconciler.render.formats import counted
+from reconciler.settings import Settings
+
+
+@click.command("validate")
+@options.paths
+@options.variables
+@options.json_output
+@options.no_color
+def command(*, as_json: bool, no_color: bool, **given: Any) -> int:
+    """Check everything that can be known offline: manifests, data sets, limits.
+
+    With --json it prints one object, valid or not: valid, error_count, warning_count, diagnostics.
+    """
+    console = Console.of_environment(as_json=as_json, no_color=no_color)
+    try:
+        settings = Settings(os.environ)
+        loaded, _ = wiring.manifests(wiring.Options(**given), settings)
+        warnings = (*loaded.warnings, *offline.check(loaded, settings))
+    except ReconcilerError as error:
+        if not as_json:
+            raise
+        _document(console, error.diagnostics, {})
+        return error.exit_code
+    models, files = len(loaded.desired), len(loaded.files)
+    if as_json:
+        examples = sum(data.examples for one in loaded.desired for data in one.data[:1])
+        _document(console, warnings, {"models": models, "files": files, "examples": examples})
+    else:
+        console.errors(warnings)
+        console.lines([f"{counted(models, 'model')} in {counted(files, 'file')}: all valid."])
+    return 0
+
+
+def _document(console: Console, diagnostics: Sequence[Diagnostic], counts: Mapping[str, int]) -> None:
+    from reconciler.render.diagnostics import validation_document
+
+    offsets = [byte_of(one) for one in diagnostics]
+    console.document(validation_document(diagnostics, offsets, counts))

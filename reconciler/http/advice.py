@@ -1,0 +1,181 @@
+"""What to do about a refusal of Google's services: tables of their words and reasons.
+
+Sources: what users of the APIs reported (api.md section 3), and Google's pages on access control. Rule:
+advice names what can be done now; what a service said comes into a command to copy only where it has the form
+of a name.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import TYPE_CHECKING
+
+from reconciler.bounds import EXCERPT
+from reconciler.http.credentials import SCOPES, login_command
+
+if TYPE_CHECKING:
+    from reconciler.http.errors import Problem
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,99}")
+_PERMISSION = re.compile(
+    r"(?<![\w.@/-])((?:aiplatform|storage|iam|cloudkms|serviceusage)\.(?!googleapis)[A-Za-z]{1,40}\.[A-Za-z]{1,40})\b"
+)
+_AGENT = re.compile(r"\b(service-[0-9]{1,20}@gcp-sa-[a-z-]{1,30}\.iam\.gserviceaccount\.com)\b")
+_ACCOUNT = re.compile(r"^([A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,100}) does not have ")
+_BUCKET = re.compile(r"(?:/b/|gs://)([a-z0-9][a-z0-9._-]{1,220}[a-z0-9])")
+_PROJECT = re.compile(r"\bprojects/([a-z0-9][a-z0-9:.-]{1,62})/")
+
+_ROLES = (
+    ("storage.objects.get", "roles/storage.objectViewer"),
+    ("storage.objects.list", "roles/storage.objectViewer"),
+    ("storage.", "roles/storage.objectUser"),
+    ("aiplatform.", "roles/aiplatform.user"),
+    ("iam.serviceAccounts.", "roles/iam.serviceAccountUser"),
+    ("serviceusage.", "roles/serviceusage.serviceUsageConsumer"),
+    ("cloudkms.", "roles/cloudkms.cryptoKeyEncrypterDecrypter"),
+)
+"""How a permission begins, and the smallest of Google's roles that has it and what we do beside it."""
+_READ_BY = (
+    "Training data is also read by the service itself, as service-PROJECT_NUMBER@gcp-sa-aiplatform.iam."
+    "gserviceaccount.com: that account needs roles/storage.objectViewer there."
+)
+
+
+def advise_400(said: str, where: str) -> str:
+    """Of a request that will never succeed as it is; `said` is printable."""
+    if ":generateContent" in where:
+        return "The model does not take this prompt: change it, or the temperature."
+    if "invalid argument" not in said.lower():
+        return (
+            "The same request will be refused again: correct the manifest. A value that it does not set "
+            "is a default of the service, or is made from its name and its Stack."
+        )
+    if _is_vertex(where):
+        return (
+            "The service does not say which argument. Known causes: a base model that is not tuned in that "
+            "location, an adapter size that it does not take, training data in another form."
+        )
+    return (
+        "The service does not say which argument. Known causes: a display_name of more than 40 "
+        "characters, a source model that cannot be tuned, a hyperparameter out of range."
+    )
+
+
+def advise_401(found: Problem) -> str:
+    """Of a credential that is missing or not accepted."""
+    if found.reason == "CREDENTIALS_MISSING" or "api keys are not supported" in found.message.lower():
+        return (
+            f"This call needs a login, and refuses API keys. Log in: {login_command()}, or set "
+            "GOOGLE_OAUTH_ACCESS_TOKEN."
+        )
+    return (
+        f"The access token has expired or is not valid. Log in again: {login_command()}, or set a fresh "
+        "GOOGLE_OAUTH_ACCESS_TOKEN."
+    )
+
+
+def advise_403(found: Problem, where: str) -> str:
+    """Of a credential that may not do this: the login, the project, or a role on what was asked for."""
+    said = found.message[:EXCERPT].lower()
+    service = _word(found.metadata.get("service"))
+    consumer = _word(str(found.metadata.get("consumer", "")).removeprefix("projects/"))
+    if found.reason == "ACCESS_TOKEN_SCOPE_INSUFFICIENT" or "insufficient authentication scopes" in said:
+        return f"The login lacks a scope. Log in again: {login_command(SCOPES)}"
+    if "quota project" in said:  # before SERVICE_DISABLED, whose reason it carries
+        return "Set GOOGLE_CLOUD_QUOTA_PROJECT (or the Stack's project) to the project that pays the calls."
+    if found.reason == "SERVICE_DISABLED" or "has not been used in project" in said:
+        if not service:
+            return "Enable the API in the project of the credential, wait some minutes, try again."
+        command = ["gcloud", "services", "enable", service, *(["--project", consumer] if consumer else [])]
+        return f"Enable the API, wait some minutes, try again: {shlex.join(command)}"
+    if found.reason == "USER_PROJECT_DENIED" or "serviceusage" in said:
+        return (
+            "The identity may not use that project for quota: grant it there "
+            "roles/serviceusage.serviceUsageConsumer, or set GOOGLE_CLOUD_QUOTA_PROJECT to another project."
+        )
+    if "permission to access tuned model" in said:
+        return (
+            "The model belongs to another project or person: use the API key or login of the project that "
+            "owns it, or ask its owner for a permission. Check its id too."
+        )
+    if "billing" in said:
+        return "Enable billing for that project, wait some minutes, and run the command again."
+    return advise_denied(found.message, where) or (
+        "The credential may not do this: check its project and its role on the model."
+    )
+
+
+def advise_404(where: str) -> str:
+    """Of what is not there, or not there for this credential."""
+    if _is_storage(where):
+        return "Check the names of bucket and object."
+    if _is_vertex(where) and ":generateContent" in where:
+        return "The endpoint may have been deleted, or its base model has retired: see reconciler drift."
+    if _is_vertex(where):
+        return "Check project, location and name: what is in another project or location is not found either."
+    return "Check the name and the endpoint, and that the credential is of the project that owns it."
+
+
+def advise_denied(said: str, where: str = "") -> str:
+    """Which role is missing, and whose account lacks it; "" where the words speak of no such thing.
+
+    Args:
+        said: the service's words, at a call or as the reason of a failed training.
+        where: method and path of a call, "" without one.
+    """
+    said = said[:EXCERPT]
+    agent, permission = _AGENT.search(said), _PERMISSION.search(said)
+    account = agent or _ACCOUNT.search(said)
+    role = _role(permission[1] if permission else "", said, where, agent=bool(agent))
+    if not role:
+        return ""
+    whose = account[1] if account else "the account of this credential"
+    place, command = _place(role, said, where, account[1] if account else "")
+    needs = f" ({permission[1]})" if permission else ""
+    itself = ", as which the service itself reads the data" if agent else ""
+    text = f"Grant {role}{needs} {place} to {whose}{itself}"
+    text = f"{text}: {command}." if command else f"{text}."
+    if not agent and "storage" in role:
+        text = f"{text} {_READ_BY}"
+    if agent and not where:
+        return text
+    return f"{text} The service may answer the same where it does not exist: check the names too."
+
+
+def _role(permission: str, said: str, where: str, *, agent: bool) -> str:
+    for start, role in _ROLES:
+        if permission.startswith(start):
+            return role
+    if agent or _is_storage(where):
+        return _ROLES[0][1] if agent or where.startswith("GET ") else "roles/storage.objectUser"
+    return "roles/aiplatform.user" if _is_vertex(where) and "permission" in said.lower() else ""
+
+
+def _place(role: str, said: str, where: str, account: str) -> tuple[str, str]:
+    """On what a role is granted, and the command that does it where everything in it is known."""
+    bucket = _BUCKET.search(where) or _BUCKET.search(said)
+    if "storage" in role:
+        if bucket is None:
+            return "on the bucket of the training data", ""
+        if not account:
+            return f"on the bucket {bucket[1]}", ""
+        kind = "serviceAccount" if account.endswith(".gserviceaccount.com") else "user"
+        words = ["gcloud", "storage", "buckets", "add-iam-policy-binding", f"gs://{bucket[1]}"]
+        command = [*words, f"--member={kind}:{account}", f"--role={role}"]
+        return f"on the bucket {bucket[1]}", shlex.join(command)
+    project = _PROJECT.search(where) or _PROJECT.search(said)
+    return f"in the project {project[1]}" if project else "in the project", ""
+
+
+def _is_storage(where: str) -> bool:
+    return "storage/v1/b/" in where
+
+
+def _is_vertex(where: str) -> bool:
+    return " v1/projects/" in where
+
+
+def _word(value: object) -> str:
+    """A host name or project as it may stand in a command to copy; "" for anything else."""
+    return value if isinstance(value, str) and _NAME.fullmatch(value) else ""

@@ -1,0 +1,220 @@
+"""The transport that providers call: one endpoint, its credential, and what a call may say of itself."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from reconciler import settings
+from reconciler.errors import UsageError
+from reconciler.http import addresses
+from reconciler.http.connection import Exchange, Reply, encoded
+from reconciler.http.credentials import Credentials
+from reconciler.http.errors import JsonObject
+from reconciler.http.retry import Request, Sender
+from reconciler.http.throttle import Pace, Patience
+from reconciler.settings import seconds_of, tls
+
+__all__ = ["JsonObject", "Reply", "Transport", "connect", "seconds_of"]
+
+TIMEOUT = 60.0
+_SLOWEST = 64 * 1024
+"""Bytes a second of an upload: its time-out grows by what it would take at that rate."""
+_SAFE_TWICE = frozenset({"GET", "PATCH", "DELETE"})
+_KEPT = "/:-._~@%"
+"""In paths: what resource names are made of, and what a caller has quoted itself (an object's name)."""
+
+
+def connect(
+    *,
+    base_url: str | None = None,
+    environ: Mapping[str, str],
+    project: str = "",
+    quota_project: str = "",
+    parallelism: int = 8,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+    stopping: Callable[[], bool] = lambda: False,
+) -> Transport:
+    """A transport to one API; nothing is sent and no credential is looked for yet.
+
+    Args:
+        base_url: the endpoint; None: GOOGLE_GEMINI_BASE_URL, else Google's own.
+        environ: the environment variables: credentials, RECONCILER_HTTP_TIMEOUT (seconds a call may take,
+            default 60), RECONCILER_RETRY_SECONDS (how long failures are repeated, default 60),
+            RECONCILER_SCOPES.
+        project: the Google Cloud project, "" for GOOGLE_CLOUD_PROJECT.
+        quota_project: "" for GOOGLE_CLOUD_QUOTA_PROJECT, then what the credential says, then the project.
+        parallelism: how many threads will call at once.
+        clock: monotonic seconds.
+        sleep: waits that many seconds.
+        stopping: whether the run is being stopped (an Event's is_set): every wait then ends within 0.1 s
+            with StoppedError; a request that is under way is not aborted.
+
+    Raises:
+        UsageError: the address, or a setting of the environment, is malformed.
+    """
+    environ = settings.of(environ)
+    url = addresses.checked(base_url or environ.get("GOOGLE_GEMINI_BASE_URL") or addresses.DEFAULT_GEMINI)
+    project = project or environ.get("GOOGLE_CLOUD_PROJECT", "")
+    seconds = seconds_of(environ, "RECONCILER_RETRY_SECONDS", 60.0)
+    return Transport(
+        base_url=url,
+        project=project,
+        credentials=Credentials(environ, url, project, quota_project),
+        exchange=Exchange(
+            url, loopback=addresses.is_loopback(url), connections=parallelism, trust=tls.Trust.of(environ)
+        ),
+        pace=Pace(clock, sleep, stopping),
+        patience=Patience(seconds=seconds, limited_seconds=5 * seconds),
+        timeout=seconds_of(environ, "RECONCILER_HTTP_TIMEOUT", TIMEOUT),
+    )
+
+
+class Transport:
+    """One API endpoint with its credential; made by `connect`, used by several threads at once."""
+
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        project: str,
+        credentials: Credentials,
+        exchange: Exchange,
+        pace: Pace,
+        patience: Patience,
+        timeout: float,
+    ) -> None:
+        self._base_url = base_url
+        self._project = project
+        self._credentials = credentials
+        self._exchange = exchange
+        self._pace = pace
+        self._sender = Sender(base_url, exchange, pace, patience)
+        self._timeout = timeout
+        self._host = urlsplit(base_url).netloc
+
+    @property
+    def target(self) -> addresses.Target:
+        """Whom we talk to and as whom. Looks for the credential: CredentialError when there is none."""
+        return self.described()
+
+    def described(self, *, api_key: bool = True) -> addresses.Target:
+        """`target`, as whom we ask where `api_key` is False: calls that refuse API keys."""
+        return replace(self.destination, credential=self._credentials.choose(api_key=api_key).description)
+
+    @property
+    def destination(self) -> addresses.Target:
+        """Whom we would talk to; no credential is looked for, so its kind is ""."""
+        return addresses.Target(
+            self._base_url, addresses.service_of(self._base_url), self._project, credential=""
+        )
+
+    @property
+    def clock(self) -> Callable[[], float]:
+        """Monotonic seconds, for callers that poll."""
+        return self._pace.clock
+
+    def wait(self, seconds: float, what: str) -> None:
+        """Sleep, for callers that poll; StoppedError when the run is being stopped before `what`."""
+        self._pace.wait(seconds, what)
+
+    def close(self) -> None:
+        """Close idle connections."""
+        self._exchange.close()
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: JsonObject | None = None,
+        slow: bool = False,
+        api_key: bool = True,
+        repeatable: bool | None = None,
+        queues: bool = True,
+    ) -> JsonObject:
+        """Send a request until it is answered, as far as that is safe; the reply's JSON object.
+
+        A 429 is never executed, so it is waited for whatever the method. So is a 401: it is sent once more
+        with a new token where the credential can be renewed. No connection at all: repeated as well. Other
+        failures (5xx, a lost reply, a reply that is no JSON) are repeated only if `repeatable`.
+
+        Args:
+            method: GET, POST, PATCH or DELETE.
+            path: below the base URL, with the API version: "v1beta/tunedModels". Is quoted.
+            query: query parameters.
+            body: JSON object to send.
+            slow: twice the usual time-out (a create, an inference).
+            api_key: False for calls that refuse API keys.
+            repeatable: whether being executed twice does no harm; None: all but POST.
+            queues: False raises RateLimitedError on the first 429, for callers that wait elsewhere.
+
+        Raises:
+            ReplyLostError: sent, and no whole reply: only when not repeatable.
+            UnavailableError: 5xx (`status` is set) or no connection (`status` is None).
+            StoppedError: the run was stopped while this call waited for its turn or its repetition.
+            ServiceError, CredentialError: as `errors` and `answers` say.
+            what the fence raises: see `fence`.
+        """
+        request = Request(
+            method=method,
+            path=quote(path, safe=_KEPT),
+            where=f"{method} {path} at {self._host}",
+            query=query or {},
+            content=None if body is None else _content(body, method, path),
+            timeout=self._timeout * 2 if slow else self._timeout,
+            safe=method in _SAFE_TWICE if repeatable is None else repeatable,
+            queues=queues,
+        )
+        return self._sender.send(request, self._credentials.choose(api_key=api_key)).document
+
+    def transfer(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str],
+        content: bytes,
+        about: Mapping[str, str],
+        repeatable: bool,
+        sent: Callable[[int], None] | None = None,
+    ) -> Reply:
+        """Send raw content; the reply as it is: a success, or the 308 by which an upload goes on.
+
+        Args:
+            method: POST or PUT.
+            path: as `call`.
+            query: query parameters; part of no message, because an upload's id is as good as a credential.
+            content: the whole body; a large one has more time than a call.
+            about: headers that describe it.
+            repeatable: as `call`.
+            sent: is told how many bytes have gone out so far; anew with each try.
+
+        Raises:
+            ServiceError, CredentialError: as `call`.
+        """
+        request = Request(
+            method=method,
+            path=quote(path, safe=_KEPT),
+            where=f"{method} {path} at {self._host}",
+            query=query,
+            content=content,
+            timeout=self._timeout * 2 + len(content) / _SLOWEST,
+            safe=repeatable,
+            about=about,
+            sent=sent,
+            raw=True,
+        )
+        return self._sender.send(request, self._credentials.choose(api_key=False)).reply
+
+
+def _content(body: Mapping[str, Any], method: str, path: str) -> bytes:
+    try:
+        return encoded(body)
+    except ValueError as error:
+        raise UsageError(f"{method} {path}: a number that JSON cannot carry (NaN or infinity)") from error

@@ -1,0 +1,267 @@
+"""One request, one reply, over a pool of connections; no retry, no redirect, no cookie.
+
+It tells apart what a caller must know before repeating: whether the request can have arrived.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from reconciler import __version__, bounds
+from reconciler.http.deadline import Call, bounded
+from reconciler.settings.tls import Trust
+
+if TYPE_CHECKING:
+    from requests import PreparedRequest, Response, Session
+
+CONNECT_SECONDS = 10.0
+_CHUNK = 1024 * 1024
+_LATE = "it did not answer in time"
+_NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNSUPPORTED_PROTOCOL"})
+
+# Google compresses only for clients that say gzip here as well as in Accept-Encoding.
+USER_AGENT = f"reconciler/{__version__} (gzip)"
+
+
+class UnsentError(Exception):
+    """No connection: the request cannot have arrived.
+
+    Attributes:
+        final: trying again makes no sense.
+        advice: what to do, where more is known than that the address should be checked.
+    """
+
+    def __init__(self, cause: str, *, final: bool = False, advice: str = "") -> None:
+        super().__init__(cause)
+        self.final, self.advice = final, advice
+
+
+class LostError(Exception):
+    """Sent, perhaps only in part, and no whole reply came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole answer, whatever it says. Header names in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def encoded(body: Mapping[str, Any]) -> bytes:
+    """JSON in UTF-8; ValueError for what JSON cannot say (NaN). Lone surrogates stay escaped."""
+    try:
+        return json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
+    except UnicodeEncodeError:
+        return json.dumps(body, allow_nan=False).encode()
+
+
+class _Counted:
+    """Bytes that are read in pieces, and tell how far that has come."""
+
+    def __init__(self, body: bytes, sent: Callable[[int], None]) -> None:
+        self._body, self._sent, self._at = body, sent, 0
+
+    def __len__(self) -> int:
+        return len(self._body)
+
+    def read(self, size: int = -1) -> bytes:
+        """The next piece."""
+        end = len(self._body) if size < 0 else self._at + max(size, _CHUNK // 4)
+        piece = self._body[self._at : end]
+        self._at += len(piece)
+        self._sent(self._at)
+        return piece
+
+
+class Exchange:
+    """The connections to one base URL, shared by all threads.
+
+    Args:
+        base_url: every path is relative to it.
+        loopback: then no proxy of the environment is used: a credential must not leave the machine.
+        connections: how many to keep; as many as there are threads.
+        trust: the certificates that a server's must be signed by.
+        most_bytes: of one reply, decompressed.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        loopback: bool,
+        connections: int,
+        trust: Trust | None = None,
+        most_bytes: int = bounds.REPLY,
+    ) -> None:
+        self._base_url = base_url
+        self._trust = trust or Trust()
+        self._loopback = loopback
+        self._connections = connections
+        self._most_bytes = most_bytes
+        self._lock = threading.Lock()
+        self._session: Session | None = None
+
+    def _opened(self) -> Session:
+        from http.cookiejar import DefaultCookiePolicy
+
+        from reconciler.http.sockets import BoundedAdapter
+        from reconciler.http.unredirected import UnredirectedSession
+
+        with self._lock:
+            if self._session is None:
+                session = UnredirectedSession()
+                session.trust_env = not self._loopback
+                session.headers["user-agent"] = USER_AGENT
+                session.headers["accept"] = "application/json"
+                session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+                adapter = BoundedAdapter(
+                    pool_connections=2, pool_maxsize=self._connections, max_retries=0, pool_block=False
+                )
+                session.mount(self._base_url, adapter)
+                self._session = session
+            return self._session
+
+    def close(self) -> None:
+        """Close idle connections; a later request opens new ones."""
+        with self._lock:
+            session, self._session = self._session, None
+        if session is not None:
+            session.close()
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str],
+        body: bytes | None,
+        headers: Mapping[str, str],
+        timeout: float,
+        about: Mapping[str, str] | None = None,
+        sent: Callable[[int], None] | None = None,
+    ) -> Reply:
+        """Send once; UnsentError or LostError when no whole reply came within `timeout` seconds.
+
+        `about` are headers that describe a body; `sent` is told of its bytes gone out.
+        """
+        import requests
+
+        def sign(request: PreparedRequest) -> PreparedRequest:
+            # As `auth`, so that requests does not put a password from ~/.netrc in its place.
+            request.headers.update(headers)
+            return request
+
+        with bounded(timeout) as call:
+            try:
+                response = self._opened().request(
+                    method,
+                    f"{self._base_url}/{path}",
+                    params=query,
+                    data=body if body is None or sent is None else _Counted(body, sent),
+                    headers={} if body is None else about,
+                    auth=sign,
+                    timeout=(min(CONNECT_SECONDS, timeout), timeout),
+                    allow_redirects=False,
+                    stream=True,
+                    verify=self._trust.verify,
+                )
+                with response:
+                    content = _read(response, self._most_bytes)
+            except requests.RequestException as error:
+                raise _sorted(error, call, self._trust) from error
+            if call.is_over:
+                raise LostError(_LATE)
+        names = {name.lower(): value for name, value in response.headers.items()}
+        return Reply(response.status_code, names, content)
+
+
+def _read(response: Response, most: int) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    for chunk in response.iter_content(_CHUNK):
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > most:
+            raise LostError(f"the reply is larger than {most // 1024 // 1024} MB")
+    return b"".join(chunks)
+
+
+def _sorted(error: Exception, call: Call, trust: Trust) -> UnsentError | LostError:
+    """Which of the two it is: a fact of the connection, not of the error. One that was sent is lost."""
+    if call.was_sent:
+        return LostError(_lost(error, call))
+    if call.is_over:
+        return UnsentError("no connection in time")
+    return _unsent(error, trust)
+
+
+def _lost(error: Exception, call: Call) -> str:
+    """Why no whole reply came to what was sent."""
+    import requests
+    from urllib3 import exceptions
+
+    reason = _reason(error)
+    if call.is_over or isinstance(error, requests.exceptions.Timeout):
+        return _LATE
+    causes = (reason, *reason.args) if isinstance(reason, Exception) else (reason,)
+    if any(isinstance(cause, (exceptions.ReadTimeoutError, TimeoutError)) for cause in causes):
+        return _LATE
+    if isinstance(error, requests.exceptions.SSLError):
+        return f"TLS failed ({_innermost(reason)})"
+    if isinstance(error, requests.exceptions.ContentDecodingError):
+        return "its answer cannot be decompressed"
+    return "the connection was lost"
+
+
+def _unsent(error: Exception, trust: Trust) -> UnsentError:
+    """Why there is no connection."""
+    import ssl
+
+    import requests
+    from urllib3 import exceptions
+
+    reason = _reason(error)
+    if isinstance(error, requests.exceptions.SSLError):
+        inner = _innermost(reason)
+        if isinstance(inner, ssl.SSLCertVerificationError):
+            return UnsentError(
+                f"its TLS certificate is not trusted ({inner.verify_message})",
+                final=True,
+                advice=trust.advice,
+            )
+        if isinstance(inner, ssl.SSLError) and inner.reason in _NO_TLS:
+            return UnsentError("it does not speak TLS: http:// instead of https://?", final=True)
+        return UnsentError(f"TLS failed ({inner})")
+    if isinstance(reason, exceptions.NameResolutionError):
+        return UnsentError("its name cannot be resolved")
+    if isinstance(reason, exceptions.NewConnectionError):
+        return UnsentError("the connection was refused or there is no route to it")
+    if isinstance(reason, exceptions.ConnectTimeoutError):
+        return UnsentError(f"no connection within {CONNECT_SECONDS:g} s")
+    if isinstance(error, requests.exceptions.ProxyError):
+        status = re.search(r"Tunnel connection failed: (\d{3})", str(reason))
+        said = f": it answers {status[1]}" if status else ""
+        return UnsentError(f"the proxy of the environment (HTTPS_PROXY) does not let us through{said}")
+    if isinstance(error, ValueError):  # InvalidURL, InvalidHeader and the like: before any connection
+        # Its text may repeat a header, and so a credential.
+        return UnsentError(f"the request cannot be made ({type(error).__name__})", final=True)
+    return UnsentError("the connection was lost before anything was sent")
+
+
+def _reason(error: Exception) -> object:
+    """What urllib3 says, without what was wrapped around it."""
+    from urllib3 import exceptions
+
+    cause: object = error.args[0] if error.args else error
+    return cause.reason if isinstance(cause, exceptions.MaxRetryError) else cause
+
+
+def _innermost(reason: object) -> object:
+    return reason.args[0] if isinstance(reason, Exception) and reason.args else reason

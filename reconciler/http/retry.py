@@ -1,0 +1,196 @@
+"""One request until it is answered: its turn, its signature, its sending, and whether it is sent again.
+
+Rule: what was not executed (no connection, 401, 429) is sent again whatever it is; what may have been
+executed, only if twice does no harm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from reconciler.bounds import ERROR
+from reconciler.errors import ReplyLostError, ServiceError, UnavailableError, UnreadableError
+from reconciler.http import errors, fence
+from reconciler.http.connection import Exchange, LostError, Reply, UnsentError
+from reconciler.http.credentials import Credential
+from reconciler.http.errors import JsonObject
+from reconciler.http.redaction import unechoed
+from reconciler.http.throttle import Pace, Patience
+
+_UNSAID_DELAY = 5.0
+"""Seconds to wait on a 429 that does not say how long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is sent, however often. `safe`: being executed twice does no harm."""
+
+    method: str
+    path: str
+    where: str
+    query: Mapping[str, str]
+    content: bytes | None
+    timeout: float
+    safe: bool
+    about: Mapping[str, str] = field(default_factory=lambda: {"content-type": "application/json"})
+    sent: Callable[[int], None] | None = None
+    queues: bool = True
+    raw: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A reply that is no failure, and its JSON object where one was expected."""
+
+    reply: Reply
+    document: JsonObject = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Tries:
+    """What became of one call so far: failures, seconds held at the gate, seconds asked by 429s.
+
+    `sent`: some try of it left this machine.
+    """
+
+    began: float
+    failures: int = 0
+    held: float = 0.0
+    limited: float = 0.0
+    renewed: bool = False
+    sent: bool = False
+
+
+class Sender:
+    """Sends to one endpoint; used by several threads at once."""
+
+    def __init__(self, base_url: str, exchange: Exchange, pace: Pace, patience: Patience) -> None:
+        self._base_url = base_url
+        self._exchange = exchange
+        self._pace = pace
+        self._patience = patience
+
+    def send(self, request: Request, credential: Credential) -> Answer:
+        """Send it until it is answered, as far as that is safe; raises `errors`, or what the fence raises."""
+        tries = _Tries(self._pace.clock())
+        while True:
+            outcome = self._once(request, credential, tries)
+            if isinstance(outcome, ServiceError):
+                self._back_off(outcome, request, tries)
+            elif outcome is not None:
+                self._pace.answered()
+                return outcome
+
+    def _once(self, request: Request, credential: Credential, tries: _Tries) -> Answer | ServiceError | None:
+        """Send it; None when it was not executed and is to be sent again (401, 429)."""
+        before = self._pace.clock()
+        entered = self._pace.enter(request.where)
+        tries.held += entered - before
+        headers = credential.headers()
+        if request.method != "GET":
+            fence.ask()
+        try:
+            reply = self._exchange.send(
+                request.method,
+                request.path,
+                query=request.query,
+                body=request.content,
+                headers=headers,
+                timeout=request.timeout,
+                about=request.about,
+                sent=request.sent,
+            )
+        except UnsentError as error:
+            failed: ServiceError = self._unsent(error, request.where, sent=tries.sent)
+            failed.__cause__ = error
+            if error.final:
+                raise failed from error
+            return failed
+        except LostError as error:
+            tries.sent = True
+            failed = _lost(str(error), request)
+            failed.__cause__ = error
+            return failed
+        tries.sent = True
+        if reply.status >= 400:
+            # cut first: what is searched in must be short, and no error of an API is that long
+            reply = unechoed(replace(reply, body=reply.body[:ERROR]), headers, request.content)
+        if reply.status == 401 and not tries.renewed and credential.renew(headers):
+            tries.renewed = True
+            return None
+        if reply.status == 429 and request.queues:
+            tries.limited += self._limited(reply, request, tries.limited, entered)
+            return None
+        return _outcome(reply, request)
+
+    def _back_off(self, failed: ServiceError, request: Request, tries: _Tries) -> None:
+        """Pause before the next try, or raise the failure when there is to be none."""
+        passing = failed.status is None or (request.safe and failed.status in errors.REPEATABLE)
+        if not (isinstance(failed, UnavailableError) and passing):
+            raise failed
+        tries.failures += 1
+        left = self._patience.seconds - (self._pace.clock() - tries.began - tries.held)
+        if tries.failures >= self._patience.attempts or left <= 0:
+            raise failed
+        self._pace.back_off(tries.failures, left, f"repeating {request.where}")
+
+    def _unsent(self, error: UnsentError, where: str, *, sent: bool) -> UnavailableError:
+        usual = f"Check that {self._base_url} is the right address and can be reached."
+        advice = f"Nothing was sent. {error.advice or usual}"
+        if sent:
+            advice = f"{self._base_url} was reached before, and is not any more: run the command again later."
+        return UnavailableError(f"{where}: {error}", advice)
+
+    def _limited(self, reply: Reply, request: Request, waited: float, entered: float) -> float:
+        """Close the gate as long as a 429 asks; answers how long that is, or raises when it is too long.
+
+        What changes something is not kept waiting for long: a lock may be held for it, and whoever asked
+        can ask again later.
+        """
+        found = errors.problem(reply)
+        named = errors.retry_delay(found, reply.headers)
+        delay = _UNSAID_DELAY if named is None else named
+        longest, spent = self._patience.seconds, waited + delay > self._patience.limited_seconds
+        if request.method == "GET":  # once at least, if it is to be done at all
+            longest, spent = errors.MOST_DELAY, spent and waited > 0
+        if errors.hopeless(found) or delay > longest or spent:
+            raise errors.limited(found, request.where, named)
+        self._pace.limited(delay, entered)
+        return max(delay, 0.1)
+
+
+def _lost(cause: str, request: Request, as_error: type[UnavailableError] = UnavailableError) -> ServiceError:
+    if request.safe:
+        return as_error(
+            f"{request.where}: {cause}",
+            "It was repeated without success; run the command again in a while.",
+        )
+    return ReplyLostError(
+        f"{request.where}: {cause}; whether it was done is not known",
+        "Run the command again: it looks first and repeats only what was not done.",
+    )
+
+
+def _outcome(reply: Reply, request: Request) -> Answer | ServiceError:
+    # Cloud Storage's "resume incomplete"; as a redirect a 308 says where to
+    if request.raw and (reply.status < 300 or (reply.status == 308 and "location" not in reply.headers)):
+        return Answer(reply)
+    if 300 <= reply.status < 400:
+        return errors.redirect(reply, request.where)
+    if reply.status >= 400:
+        found = errors.problem(reply)
+        if reply.status == 429:
+            return errors.limited(found, request.where, errors.retry_delay(found, reply.headers))
+        if errors.is_foreign(found) and not request.raw and not request.safe:
+            return _lost(f"the reply ({reply.status}) is not one of the API's own", request)
+        return errors.failure(replace(found, own=found.own or request.raw), request.where)
+    if reply.status == 204 and request.method != "GET":
+        return Answer(reply)
+    document = errors.parsed(reply.body)
+    if document is not None:
+        return Answer(reply, document)
+    kind = errors.printable(reply.headers.get("content-type", "no content type"), 60)
+    size = len(reply.body)
+    cause = f"the reply ({reply.status}, {size} bytes, {kind}) is not the JSON object expected"
+    return _lost(cause, request, UnreadableError)

@@ -1,0 +1,80 @@
+"""Connections that tell the call on its way (`deadline`) of their sockets, and when something is sent.
+
+Importing it imports requests.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, ProxyManager
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+from reconciler.http import deadline
+
+
+class _Told(HTTPConnection):
+    """Tells of its socket as soon as there is one: TLS and a proxy's tunnel are made on it after that."""
+
+    _connecting = False
+
+    def _new_conn(self) -> socket.socket:
+        found = super()._new_conn()
+        call = deadline.current()
+        if call is not None:
+            call.take(found)
+        return found
+
+    def connect(self) -> None:
+        self._connecting = True
+        try:
+            super().connect()
+        finally:
+            self._connecting = False
+
+    def request(self, *arguments: Any, **named: Any) -> None:
+        call = deadline.current()
+        if call is not None and self.sock is not None:  # kept from an earlier call
+            call.take(self.sock)
+        super().request(*arguments, **named)
+
+    def send(self, data: Any) -> None:
+        if self.sock is None:
+            self.connect()
+        call = deadline.current()
+        if call is not None and not self._connecting:  # what opens a proxy's tunnel is no request yet
+            call.was_sent = True
+        super().send(data)
+
+
+class _ToldHTTPS(_Told, HTTPSConnection):
+    pass
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Told
+
+
+class _PoolHTTPS(HTTPSConnectionPool):
+    ConnectionCls = _ToldHTTPS
+
+
+_POOLS = {"http": _Pool, "https": _PoolHTTPS}
+
+
+class BoundedAdapter(HTTPAdapter):
+    """To be mounted where every call is made within `deadline.bounded`."""
+
+    def init_poolmanager(self, *arguments: Any, **named: Any) -> None:
+        """With connections that tell of their sockets."""
+        super().init_poolmanager(*arguments, **named)
+        manager: PoolManager = self.poolmanager
+        manager.pool_classes_by_scheme = _POOLS
+
+    def proxy_manager_for(self, proxy: str, **named: Any) -> ProxyManager:
+        """As `init_poolmanager`, for a proxy of the environment."""
+        manager: ProxyManager = super().proxy_manager_for(proxy, **named)
+        manager.pool_classes_by_scheme = _POOLS
+        return manager

@@ -1,0 +1,48 @@
+"""A session of requests that follows no redirect, for whatever carries a credential."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import requests
+
+from reconciler.http.deadline import bounded
+from reconciler.http.sockets import BoundedAdapter
+from reconciler.settings.trust import must_be_private
+
+
+class UnredirectedSession(requests.Session):
+    """Does not even parse a Location, which may be no URL; whoever reads the reply says what it means."""
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        """None, always."""
+        del resp
+        return None
+
+
+TOKEN_SECONDS = 60.0
+"""For one whole call that fetches a token."""
+
+
+class TokenSession(UnredirectedSession):
+    """For google-auth, which sends what tokens are given for: keys, refresh tokens, assertions.
+
+    Args:
+        seconds: that one whole call may take.
+    """
+
+    def __init__(self, seconds: float = TOKEN_SECONDS) -> None:
+        super().__init__()
+        self._seconds = seconds
+        for scheme in ("https://", "http://"):
+            self.mount(scheme, BoundedAdapter())
+
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        """Send; CredentialError where it would be readable on the way. A metadata server is only asked."""
+        if request.method == "POST" or "authorization" in request.headers:
+            must_be_private(request.url or "", "application default credentials")
+        with bounded(self._seconds) as call:
+            reply = super().send(request, **kwargs)
+            if call.is_over:
+                raise requests.exceptions.ReadTimeout("it did not answer in time", request=request)
+        return reply

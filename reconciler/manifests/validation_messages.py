@@ -1,0 +1,225 @@
+"""Pydantic's errors in our words: the key's path, what is wrong with its value, what to write.
+
+Rule: a message names the path as the author spelled it, and never repeats more of a value than it
+takes to recognise it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from itertools import takewhile
+from typing import Any
+
+from pydantic import ValidationError
+
+from reconciler.manifests.located import Path, YamlMap, locate
+from reconciler.manifests.problems import Place, Problems, nearest
+from reconciler.manifests.scalars import LEADING_ZERO, described, resolve, written
+from reconciler.manifests.schema_types import HOLDS_A_CREDENTIAL, Declared, model_under, snake
+
+_KEY = "[key]"
+"""Pydantic's mark in a path for "the key itself"."""
+
+
+def explain(
+    error: ValidationError,
+    model: type[Declared],
+    body: YamlMap,
+    place: Place,
+    problems: Problems,
+    *,
+    address: str | None,
+) -> None:
+    """Note every error of one document.
+
+    Args:
+        error: what pydantic found.
+        model: of the whole document.
+        body: the document, which knows where its values stand.
+        place: where the document begins.
+        problems: where to note them.
+        address: the model's, if it is known.
+    """
+    for one in error.errors(include_url=False):
+        path = one["loc"]
+        if one["type"] != "missing" and one["input"] is None:
+            continue  # "has no value" is said already
+        of_key = one["type"] == "extra_forbidden"
+        if path and path[-1] == _KEY:
+            mark = locate(body, path[:-1], of_key=True)
+            summary, detail = _in_words(one, model, body, path[:-2])
+        elif one["type"] == "missing":
+            # pydantic names the alias; every key but this one is written in snake_case in our texts
+            leaf = path[-1] if path[-1] == "apiVersion" else snake(str(path[-1]))
+            mark = locate(body, path[:-1], of_key=True)
+            summary, detail = f"{path_name((*path[:-1], leaf))} is missing", f"Add the key {leaf}."
+        else:
+            mark = locate(body, path, of_key=of_key)
+            summary, detail = _in_words(one, model, body, path)
+        problems.error(Place(place.file, *mark) if mark else place, summary, detail, address=address)
+
+
+def path_name(path: Path) -> str:
+    """A path for people: spec.reader_project_numbers[1]."""
+    name = ""
+    for step in path:
+        name += f"[{step}]" if isinstance(step, int) else f".{step}" if name else step
+    return name
+
+
+def _in_words(one: Any, model: type[Declared], body: YamlMap, path: Path) -> tuple[str, str]:
+    """What is wrong, and what to do now."""
+    name, value, limits, kind = path_name(path), one["input"], one.get("ctx", {}), one["type"]
+    if kind in _WANTED:
+        return f"{name} must be {_WANTED[kind]}, not {described(value)}", _advice(kind, value, path)
+    match kind:
+        case "refused":
+            return _refused(name, value, limits)
+        case "extra_forbidden":
+            return _unknown_key(model, body, path)
+        case "greater_than_equal" | "greater_than" | "less_than_equal":
+            return _out_of_range(name, value, limits)
+        case "finite_number":
+            return f"{name} is {written(value)}, not a finite number", "Write a number."
+        case "string_too_short":
+            return f"{name} is empty", "Give it a text, or remove the key."
+        case "string_too_long":
+            most = limits["max_length"]
+            return f"{name} has {len(value):,} characters, and at most {most:,} are allowed", "Shorten it."
+        case "literal_error":
+            return _not_one_of(name, value, limits["expected"])
+        case _:
+            return f"{name}: {one['msg']}", ""
+
+
+_WANTED = {
+    "string_type": "text",
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "list_type": "a list",
+    "dict_type": "a mapping",
+    "model_type": "a mapping",
+}
+
+
+def _refused(name: str, value: object, limits: Mapping[str, str]) -> tuple[str, str]:
+    """By a rule of ours, which says why; a value that may be a credential is not repeated."""
+    showable = isinstance(value, (str, int, float)) and value != ""
+    shown = f" {_shown(value)}" if showable and limits["summary"] != HOLDS_A_CREDENTIAL else ""
+    return f"{name}{shown} {limits['summary']}", limits["advice"]
+
+
+def _out_of_range(name: str, value: object, limits: Mapping[str, object]) -> tuple[str, str]:
+    for limit, how, advice in (
+        ("ge", "below", "Write {} or more."),
+        ("gt", "not above", "Write a number above it."),
+        ("le", "above", "Write {} or less."),
+    ):
+        if limit in limits:
+            bound = _bound(limits[limit])
+            return f"{name} is {written(value)}, {how} {bound}", advice.format(bound)
+    raise AssertionError(f"a range without a bound: {limits}")
+
+
+def _advice(kind: str, value: object, path: Path) -> str:
+    """What to write instead of a value of another type."""
+    match kind:
+        case "string_type":
+            if isinstance(value, (bool, int, float)):
+                return f'Put it in quotes: "{written(value)}".'
+            return "Write a single text; put it in quotes if it begins with a bracket."
+        case "bool_type":
+            return "Write true or false."
+        case "int_type" | "float_type":
+            return _number_advice(value, whole=kind == "int_type")
+        case "list_type":
+            return _list_advice(value)
+        case _:
+            if isinstance(value, list) and path and path[-1] == "examples":
+                return "Write examples: {examples: [...]}, as in Google's tutorial."
+            return "Write KEY: VALUE pairs."
+
+
+def _number_advice(value: object, *, whole: bool) -> str:
+    if isinstance(value, str):
+        return _number_in_text(value)
+    if whole and isinstance(value, float) and value.is_integer():
+        return f"Write {int(value)}."
+    return "Write a whole number." if whole else "Write a number."
+
+
+def _number_in_text(text: str) -> str:
+    if LEADING_ZERO.fullmatch(text):
+        return "A number with a leading zero is read as text: octal or decimal? Write it without."
+    if not isinstance(resolve(text), str):
+        return "Write the number without quotes."
+    plain = text.replace("_", "").replace(",", ".")
+    return "Write a number." if isinstance(resolve(plain), str) else f"Write {plain}."
+
+
+def _list_advice(value: object) -> str:
+    if isinstance(value, dict):
+        return "Begin each item with '- '."
+    return f"Write a list: [{value}]." if isinstance(value, (str, int)) else "Write a list: [VALUE, …]."
+
+
+def _bound(limit: object) -> str:
+    return f"{limit:g}" if isinstance(limit, float) else written(limit)
+
+
+def _shown(value: object) -> str:
+    text = repr(value) if isinstance(value, str) else written(value)
+    return text if len(text) <= 60 else f"{text[:60]}…"
+
+
+def _not_one_of(name: str, value: object, expected: str) -> tuple[str, str]:
+    options = [word.strip("'") for word in expected.replace(" or ", ", ").split(", ")]
+    near = _meant(value, options)
+    listed = options[0] if len(options) == 1 else f"{', '.join(options[:-1])} or {options[-1]}"
+    return (
+        f"{name} must be {listed}, not {described(value)}",
+        f"Write {near}." if near else "Write one of these." if len(options) > 1 else f"Write {listed}.",
+    )
+
+
+_NUMBERS = {1: "ONE", 2: "TWO", 4: "FOUR", 8: "EIGHT", 16: "SIXTEEN", 32: "THIRTY_TWO"}
+"""As the API spells numbers in its enumerations."""
+
+
+def _meant(value: object, options: Sequence[str]) -> str | None:
+    """The option that is meant for sure, or nearly: judged by what is behind the beginning that all share."""
+    word = _NUMBERS.get(value, "") if isinstance(value, int) else value if isinstance(value, str) else ""
+    alike = takewhile(lambda ends: ends[0] == ends[1], zip(min(options), max(options), strict=False))
+    start = "".join(one for one, _ in alike) if len(options) > 1 else ""
+    bare = word[len(start) :] if word.upper().startswith(start.upper()) else word
+    bare = _NUMBERS.get(int(bare), bare) if re.fullmatch("[0-9]{1,2}", bare, re.ASCII) else bare
+    found = nearest(bare, [option[len(start) :] for option in options]) if bare else None
+    return None if found is None else start + found
+
+
+def _unknown_key(model: type[Declared], body: YamlMap, path: Path) -> tuple[str, str]:
+    *parents, key = path
+    name, key = path_name(path), str(key)
+    owner, siblings = model, body
+    for step in parents:
+        owner = model_under(owner, step) or owner
+        siblings = siblings[step]  # type: ignore[index, assignment]  # the path is pydantic's way into this body
+    spelling = snake(key)
+    fields = owner.model_fields
+    names = {field: info.alias or field for field, info in fields.items()}
+    if spelling in fields:
+        other = next((one for one in (names[spelling], spelling) if one in siblings and one != key), None)
+        if other is not None:
+            return f"{name} is there twice, as {other} and as {key}", "Remove one of them."
+        return f"{name} is not a key", f"Write {spelling}."
+    if spelling in owner.OUTPUT_ONLY:
+        return f"{name} is set by the service", "Remove it."
+    if spelling in owner.HINTS:
+        return f"{name} is not a key here", owner.HINTS[spelling]
+    known = [field.rstrip("_") for field in fields]
+    near = nearest(spelling, known)
+    if near is not None:
+        return f"{name} is not a known key", f"Did you mean {near}?"
+    return f"{name} is not a known key", f"Known here: {', '.join(known)}."

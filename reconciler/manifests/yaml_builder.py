@@ -1,0 +1,300 @@
+"""The events of one YAML document to plain values with their places: the loop of our own.
+
+PyYAML's C parser gives the events; the values are built by YAML 1.2's scalars, with duplicate keys refused
+and aliases counted. Rule: anyone may write a manifest, so none can crash the parser or fill the memory.
+Composing nodes with PyYAML is recursive and ends the process at some 100,000 brackets; events need no
+recursion, and are faster.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from yaml.events import (
+    AliasEvent,
+    DocumentEndEvent,
+    Event,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+)
+
+from reconciler.manifests.located import Mark, YamlList, YamlMap
+from reconciler.manifests.problems import Place, Problems
+from reconciler.manifests.scalars import resolve, written
+
+DEPTH_LIMIT = 64
+EXPANSION_LIMIT = 10_000
+"""Values that the aliases of one document may add to it: anchors are a convenience, not a compressor."""
+
+VALUE_LIMIT = 500_000
+"""Values of one document; no request of 4 MB holds 400,000."""
+
+_DATA_DEPTH = 4
+"""Of the mapping spec.tuning_task.training_data, whose `examples` are data."""
+
+
+class LimitError(Exception):
+    """A limit is passed, which was noted: nothing that follows in this file is worth reading."""
+
+
+def mark_of(event: Any) -> Mark:
+    """Line and column of where an event begins, from 1."""
+    mark = event.start_mark
+    return mark.line + 1, mark.column + 1
+
+
+_TEXT = "tag:yaml.org,2002:str"
+_TAGS: Mapping[type[Event], frozenset[str | None]] = {
+    MappingStartEvent: frozenset({None, "!", "tag:yaml.org,2002:map"}),
+    SequenceStartEvent: frozenset({None, "!", "tag:yaml.org,2002:seq"}),
+}
+
+
+class _Open:
+    """A collection that has begun and not ended.
+
+    Attributes:
+        container: what is built; None for the document itself.
+        anchor: its name, if it has one.
+        before: how many values had been read when it began.
+        expects_key: a mapping's next event is a key.
+        key: of the value that comes next; None to throw it away, `<<` to merge it.
+        as_key: it stands where a key should.
+        literal: "${" inside is text.
+        merged: what `<<` gave.
+    """
+
+    __slots__ = (
+        "anchor",
+        "as_key",
+        "before",
+        "container",
+        "expects_key",
+        "key",
+        "key_mark",
+        "literal",
+        "merged",
+    )
+
+    def __init__(self, container: YamlMap | YamlList | None, anchor: str | None, before: int) -> None:
+        self.container = container
+        self.anchor = anchor
+        self.before = before
+        self.expects_key = type(container) is YamlMap
+        self.key: str | None = None
+        self.key_mark: Mark = (0, 0)
+        self.as_key = False
+        self.literal = False
+        self.merged: list[tuple[object, Mark]] = []
+
+
+_MERGE = "<<"
+_KEY_ADVICE = "Write KEY: VALUE; put a value that begins with a bracket in quotes."
+_UNKNOWN = object()
+"""The value of an alias that could not be followed: it is left out."""
+
+
+def _remember(top: _Open, value: object, text: str) -> None:
+    """Keep how a number or boolean was written, where that is not how it is written usually."""
+    container = top.container
+    if type(container) is YamlMap and top.key is not None and written(value) != text:
+        container.texts = {**(container.texts or {}), top.key: text}
+
+
+class Builder:
+    """The loop over one document's events."""
+
+    def __init__(self, file: str, problems: Problems, parser: Any, start: Mark) -> None:
+        self.start = start
+        self._file = file
+        self._problems = problems
+        self._next = parser.get_event
+        self._root: object = None
+        self._open: list[_Open] = [_Open(None, None, 0)]
+        self._anchors: dict[str, tuple[object, int] | None] = {}
+        self._references: dict[tuple[int, str | int], tuple[Any, Any, Mark]] = {}
+        self._count = 0
+        self._expanded = 0
+
+    def references(self) -> Sequence[tuple[Any, Any, Mark]]:
+        """Where text with "${" stands, once each."""
+        return tuple(self._references.values())
+
+    def _error(self, mark: Mark, summary: str, detail: str = "") -> None:
+        self._problems.error(Place(self._file, *mark), summary, detail)
+
+    def build(self) -> object:
+        """The document's value, after its last event."""
+        while True:
+            event = self._next()
+            kind = type(event)
+            if kind is ScalarEvent:
+                self._scalar(event)
+            elif kind is MappingStartEvent or kind is SequenceStartEvent:
+                self._begin(event, kind)
+            elif kind is MappingEndEvent or kind is SequenceEndEvent:
+                self._end()
+            elif kind is AliasEvent:
+                self._alias(event)
+            elif kind is DocumentEndEvent:
+                return self._root
+
+    def _scalar(self, event: Any) -> None:
+        top = self._open[-1]
+        mark = event.start_mark
+        place = (mark.line + 1, mark.column + 1)
+        if top.expects_key:
+            self._key(top, event, place)
+            return
+        self._counted(place)
+        text: str = event.value
+        value: object = text
+        if event.tag is None:
+            if event.implicit[0]:
+                value = resolve(text)
+                if type(value) is not str and value is not None:
+                    _remember(top, value, text)
+        elif event.tag not in {_TEXT, "!"}:
+            self._unknown_tag(event.tag, place)
+        if event.anchor is not None:
+            self._anchors[event.anchor] = (value, 1)
+        self._put(top, value, place)
+
+    def _key(self, top: _Open, event: Any, mark: Mark) -> None:
+        text: str = event.value
+        plain = event.tag is None and event.implicit[0]
+        top.expects_key, top.key, top.key_mark = False, None, mark
+        if event.anchor is not None:
+            self._anchors[event.anchor] = (text, 1)
+        if event.tag not in {None, _TEXT, "!"}:
+            self._unknown_tag(event.tag, mark)
+        elif plain and not isinstance(resolve(text), str):
+            self._error(mark, f"the key {text or 'null'} is not text", "Put it in quotes, if it is meant.")
+        elif text == _MERGE and plain:
+            top.key = _MERGE
+        elif text in top.container.key_marks:  # type: ignore[union-attr]  # only a mapping expects keys
+            first = Place(self._file, *top.container.key_marks[text])  # type: ignore[union-attr]
+            self._error(mark, f"the key {text!r} is there twice, first at {first}", "Remove one of them.")
+        else:
+            # a quoted "<<" is a key like any other, but not one that any manifest knows
+            top.key = text if text != _MERGE else '"<<"'
+
+    def _no_key(self, top: _Open, mark: Mark, summary: str, detail: str) -> None:
+        self._error(mark, summary, detail)
+        top.expects_key, top.key, top.key_mark = False, None, mark
+
+    def _counted(self, mark: Mark) -> None:
+        self._count += 1
+        if self._count > VALUE_LIMIT:
+            summary = f"the document has more than {VALUE_LIMIT:,} values"
+            self._error(mark, summary, "Split it, or put the examples into a data file.")
+            raise LimitError
+
+    def _begin(self, event: Any, kind: type[Event]) -> None:
+        mark = mark_of(event)
+        self._counted(mark)
+        top = self._open[-1]
+        if event.tag not in _TAGS[kind]:
+            self._unknown_tag(event.tag, mark)
+        if len(self._open) > DEPTH_LIMIT:
+            self._error(mark, f"nested more than {DEPTH_LIMIT} levels deep", "Nothing in a manifest is.")
+            raise LimitError
+        begun = _Open(
+            YamlMap(mark) if kind is MappingStartEvent else YamlList(mark), event.anchor, self._count
+        )
+        if top.expects_key:
+            self._no_key(top, mark, "a key must be a single text", _KEY_ADVICE)
+            begun.as_key = True
+        # what is inside a data set is data: "${" there is text to learn
+        begun.literal = top.literal or (top.key == "examples" and len(self._open) > _DATA_DEPTH)
+        if event.anchor is not None:
+            self._anchors[event.anchor] = None
+        self._open.append(begun)
+
+    def _end(self) -> None:
+        ended = self._open.pop()
+        container = ended.container
+        for other, mark in ended.merged:
+            self._merge(container, other, mark)
+        if ended.anchor is not None:
+            self._anchors[ended.anchor] = (container, self._count - ended.before + 1)
+        if not ended.as_key and container is not None:
+            self._put(self._open[-1], container, container.mark)
+
+    def _alias(self, event: Any) -> None:
+        top, mark, name = self._open[-1], mark_of(event), event.anchor
+        found = self._anchors.get(name)
+        value: object = _UNKNOWN
+        if found is not None:
+            value, size = found
+            self._count += size
+            self._expanded += size
+        elif name in self._anchors:
+            self._error(mark, f"the alias *{name} stands inside its own anchor", "Write the value out.")
+        else:
+            self._error(mark, f"the alias *{name} has no anchor before it", f"Define it earlier as &{name}.")
+        if self._expanded > EXPANSION_LIMIT:
+            self._error(
+                mark,
+                f"the aliases of this document stand for more than {EXPANSION_LIMIT:,} values",
+                "Write the values out, or put the examples into a data file.",
+            )
+            raise LimitError
+        if top.expects_key:
+            self._no_key(top, mark, "an alias cannot be a key", "Write the key out.")
+        else:
+            self._put(top, value, mark)
+
+    def _put(self, top: _Open, value: object, mark: Mark) -> None:
+        """Store a value where it belongs."""
+        container, key = top.container, top.key
+        at: str | int
+        if type(container) is YamlMap:
+            top.expects_key = True
+            if key is None or value is _UNKNOWN:
+                return
+            if key == _MERGE:
+                top.merged.append((value, mark))
+                return
+            if value is None:
+                self._error(top.key_mark, f"{key} has no value", "Give it one, or remove the key.")
+            container[key] = value
+            container.key_marks[key] = top.key_mark
+            container.value_marks[key] = mark
+            at = key
+        elif type(container) is YamlList:
+            if value is _UNKNOWN:
+                return
+            if value is None:
+                self._error(mark, "an item of the list has no value", "Give it one, or remove it.")
+            at = len(container)
+            container.append(value)
+            container.marks.append(mark)
+        else:
+            self._root, self.start = (None if value is _UNKNOWN else value), mark
+            return
+        if type(value) is str and "${" in value and not top.literal:
+            self._references[id(container), at] = (container, at, mark)
+
+    def _merge(self, container: Any, other: object, mark: Mark) -> None:
+        """`<<`: entries of other mappings; the mapping's own keys win, then the earlier ones."""
+        for one in other if type(other) is YamlList else (other,):
+            if type(one) is not YamlMap:
+                self._error(mark, "'<<' takes a mapping or a list of mappings", "Write <<: *ANCHOR.")
+                continue
+            for key, value in one.items():
+                if key in container.key_marks:
+                    continue
+                container[key] = value
+                container.key_marks[key] = one.key_marks[key]
+                container.value_marks[key] = one.value_marks[key]
+                if (id(one), key) in self._references:
+                    self._references[id(container), key] = (container, key, one.value_marks[key])
+
+    def _unknown_tag(self, tag: str, mark: Mark) -> None:
+        name = tag.replace("tag:yaml.org,2002:", "!!")
+        self._error(mark, f"the tag {name} is not known here", "Remove it: manifests are plain YAML.")

@@ -1,0 +1,221 @@
+"""One desired model in front of the table, and what every row says of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from reconciler import diff
+from reconciler.errors import Diagnostic
+from reconciler.identity import FORMULA
+from reconciler.kind import Kind
+from reconciler.model import Address, Attributes, Desired, Live, Status
+from reconciler.plan.change import Action, Change, FieldChange, PermissionChange, Reason
+from reconciler.plan.facts import World, adopted_model, new_model, replacement_reasons
+from reconciler.state.values import Record, RecordedModel
+
+NOT_SHOWN_YET = "the service does not show it yet: it was accepted or promoted a moment ago"
+NOT_REFUNDED = "its training is cancelled; what it has cost is not refunded"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One desired model with what the table needs at hand.
+
+    Attributes:
+        attributes: declared, with the source model resolved to its resource name.
+        source: resource name of what it is tuned from.
+        parent: the address that must serve first, None when the source already does.
+        forced: --replace names it.
+        doubt: an undeclared address whose model may be the same training, as far as is known.
+    """
+
+    world: World
+    want: Desired
+    record: Record
+    kind: Kind
+    attributes: Attributes
+    source: str
+    parent: Address | None = None
+    forced: bool = False
+    doubt: Address | None = None
+
+    def live(self, model: RecordedModel) -> Live | None:
+        """The live side of a recorded model."""
+        return self.world.live_of(self.record, model)
+
+    def is_same(self, model: RecordedModel) -> bool:
+        """Whether this recorded model is what is wanted, updates aside."""
+        fields, data = replacement_reasons(self.want, self.attributes, model, self.live(model), self.kind)
+        return not fields and not data
+
+
+@dataclass(slots=True)
+class Decision:
+    """What the table says of one address; `errors` refuse the whole plan.
+
+    `refusals` do so too, but the changes are known, and can be shown.
+    """
+
+    changes: list[Change] = field(default_factory=list)
+    errors: list[Diagnostic] = field(default_factory=list)
+    refusals: list[Diagnostic] = field(default_factory=list)
+
+
+def notes_on(live: Live | None) -> tuple[str, ...]:
+    """What must be known before a model is deleted: of one that trains, or that nobody shows yet."""
+    if live is None:
+        return (NOT_SHOWN_YET,)
+    return (NOT_REFUNDED,) if live.status is Status.CREATING else ()
+
+
+def about(wanted: Wanted, action: Action, reason: Reason) -> Change:
+    """What every change of a declared address says."""
+    want = wanted.want
+    return Change(
+        want.address,
+        action,
+        reason,
+        serving=wanted.record.serving.id if wanted.record.serving else "",
+        after=wanted.attributes,
+        datasets=want.data,
+        parent=wanted.parent,
+        file=want.file,
+        line=want.line,
+    )
+
+
+def asked(wanted: Wanted, *, id: str, digest: str, generation: int) -> RecordedModel:
+    """The record of a training of this that is about to be asked for."""
+    return new_model(
+        wanted.world,
+        wanted.want,
+        wanted.attributes,
+        id=id,
+        digest=digest,
+        generation=generation,
+        source=wanted.source,
+    )
+
+
+def repeated(wanted: Wanted, model: RecordedModel) -> RecordedModel:
+    """The record of the very training that is recorded, asked for once more under the same id."""
+    again = asked(wanted, id=model.id, digest=model.digest, generation=model.generation)
+    return replace(
+        again,
+        formula=model.formula,
+        waiting=model.waiting,
+        waiting_since=model.waiting_since,
+        waiting_said=model.waiting_said,
+    )
+
+
+def found(
+    wanted: Wanted, live: Live, *, digest: str, generation: int, formula: int = FORMULA
+) -> RecordedModel:
+    """The record of what is live already under one of our ids."""
+    return adopted_model(
+        wanted.world,
+        wanted.want,
+        wanted.attributes,
+        live,
+        digest=digest,
+        generation=generation,
+        source=wanted.source,
+        formula=formula,
+    )
+
+
+def updates(wanted: Wanted, live: Live) -> tuple[FieldChange, ...]:
+    """Declared fields that can be updated, and differ from what is live."""
+    return diff.declared_changes(
+        live.attributes,
+        wanted.attributes,
+        wanted.kind.fields,
+        ignore=wanted.want.lifecycle.ignore_changes,
+    )
+
+
+def permission_updates(wanted: Wanted, live: Live) -> tuple[PermissionChange, ...]:
+    """Grants that differ from what is live; none where permissions are not managed."""
+    if wanted.want.permissions is None:
+        return ()
+    return diff.permission_changes(live.permissions or (), wanted.want.permissions)
+
+
+def renewed(wanted: Wanted, record: Record) -> Record:
+    """With what outlives the manifest (protection, its place), and without what delete_first left."""
+    protection = wanted.want.lifecycle.prevent_destroy
+    manifest = wanted.want.manifest or record.manifest
+    if (record.prevent_destroy, record.manifest) != (protection, manifest):
+        record = replace(record, prevent_destroy=protection, manifest=manifest)
+    if not record.deposed:
+        return record
+    kept = {model.id for model in (record.serving, record.candidate) if model is not None}
+    left = tuple(
+        old for old in record.deposed if old.id not in kept or wanted.world.live_of(record, old) is not None
+    )
+    return record if left == record.deposed else replace(record, deposed=left)
+
+
+def serves(wanted: Wanted, record: Record) -> RecordedModel | None:
+    """The model of this record that serves, if it is still live (or nobody shows it yet)."""
+    serving = record.serving
+    return serving if serving is not None and wanted.world.is_there(record, serving) else None
+
+
+def unless_same(wanted: Wanted, record: Record) -> Record | None:
+    """The record as an intent: None when committing it would change nothing."""
+    return None if record == wanted.record else record
+
+
+def refuse(wanted: Wanted, summary: str, detail: str, *, path: str = "") -> Decision:
+    """Refuse the plan, pointing at the manifest (at the key `path` where it has a place)."""
+    want = wanted.want
+    line, column = want.places.get(path, (want.line, 1))
+    return Decision(
+        errors=[
+            Diagnostic(summary, detail, want.file or None, line or None, column, address=str(want.address))
+        ]
+    )
+
+
+def finish(
+    wanted: Wanted,
+    action: Action,
+    reason: Reason,
+    *,
+    model: RecordedModel,
+    live: Live | None,
+    record: Record | None,
+) -> Change:
+    """A model that trains or has trained: what is left until it serves."""
+    serving = (record or wanted.record).serving
+    fields = updates(wanted, live) if live else ()
+    return replace(
+        about(wanted, action, reason),
+        id=model.id,
+        name=live.name if live else model.name,
+        serving=serving.id if serving else "",
+        generation=model.generation,
+        digest=model.digest,
+        source=wanted.source,
+        before=live.attributes if live else None,
+        status=live.status if live else None,
+        fields=fields,
+        permissions=permission_updates(wanted, live) if live else (),
+        permissions_after=wanted.want.permissions,
+        checks=wanted.want.checks,
+        verdict=model.verdict,
+        intent=record,
+        keep=keep_reason(wanted) if serving else "",
+    )
+
+
+def keep_reason(wanted: Wanted) -> str:
+    """Why the model that serves now stays after its successor is promoted, "" when it goes."""
+    lifecycle = wanted.want.lifecycle
+    if lifecycle.prevent_destroy:
+        return "prevent_destroy protects it"
+    if lifecycle.keep_deposed:
+        return f"keep_deposed: {lifecycle.keep_deposed}"
+    return ""

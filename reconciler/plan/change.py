@@ -1,0 +1,352 @@
+"""What a plan is: values only, so that it can be compared, saved, read back and shown.
+
+Rule: no functions, clients, clocks or open files in here. `Reason` and `notes` are for people and are
+never branched on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from reconciler.model import Address, Attributes, Check, DataSet, Guards, Permission, Status, Value
+from reconciler.state.values import Record, Verdict
+
+
+class Action(StrEnum):
+    """What apply will do for one address (or for one deposed model of it)."""
+
+    NO_OP = "no-op"
+    CREATE = "create"
+    ADOPT = "adopt"
+    WAIT = "wait"
+    COMPLETE = "complete"
+    UPDATE = "update"
+    REPLACE = "replace"
+    RESTORE = "restore"
+    DELETE = "delete"
+    FORGET = "forget"
+    MOVE = "move"
+    """The record changes its address; nothing at the service."""
+    RECORD = "record"
+    """Only the record changes; nothing at the service, nothing to approve."""
+    FAILED = "failed"
+    """Trained and failed: shown, never green, and nothing is done without --retry-failed."""
+
+
+TRAININGS = frozenset({Action.CREATE, Action.REPLACE})
+"""The actions that start a training, hence a bill."""
+
+QUIET = frozenset({Action.NO_OP, Action.WAIT, Action.RECORD})
+"""The actions that are no change: `plan --detailed-exitcode` stays 0."""
+
+
+class Reason(StrEnum):
+    """Why, in words for people."""
+
+    NONE = ""
+    NOT_LIVE = "it does not exist yet"
+    POST_NEVER_ARRIVED = "an earlier run recorded it, but its create never arrived"
+    NO_ROOM = "it was approved, and the service had no room for it"
+    DELETED_OUTSIDE = "it was deleted outside of this tool"
+    IMMUTABLE_CHANGED = "a field that cannot be updated has changed"
+    DATA_CHANGED = "its training data has changed"
+    SUPERSEDED = "the manifest changed while an earlier candidate was in training"
+    REQUESTED = "--replace asks for it"
+    RETRY = "its training failed, and --retry-failed asks for another"
+    FAILED = "its training failed"
+    NOT_UNDERSTOOD = "what the service shows of it cannot be understood"
+    PARENT_FAILED = "the model it is tuned from failed"
+    FOUND_LIVE = "it is live under the id that this manifest gives"
+    IMPORTED = "its manifest imports it"
+    IN_TRAINING = "an earlier run started it, and it is still training"
+    TRAINED = "an earlier run started it, and its training has ended"
+    CHECKS_FAILED = "its checks failed last time"
+    CHECKS_UNKNOWN = "its checks could not be run last time"
+    TRAINED_BEFORE = "it was trained before, and is still there"
+    FIELDS_DIFFER = "fields that can be updated differ"
+    NOT_DECLARED = "no manifest declares it any more"
+    DESTROY = "destroy asks for it"
+    GONE = "it is no longer live"
+    REPLACED = "its successor serves"
+    UNUSED = "it failed or was superseded, and never served"
+    RENAMED = "its manifest has a new name, and declares the training that is recorded under the old one"
+    TWIN = "what declares the same training does not serve yet"
+    RECORD_ONLY = "only what is recorded changes"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """One difference. `before` None: not there; `after` None: no longer declared, left as it is."""
+
+    path: str
+    before: Value | None
+    after: Value | None
+    forces_replacement: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DataChange:
+    """A data set whose digest is not the recorded one; "" where there was or is none.
+
+    The count of examples before is None when it is unknown.
+    """
+
+    field: str
+    before_digest: str
+    after_digest: str
+    before_examples: int | None
+    after_examples: int
+    forces_replacement: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class PermissionChange:
+    """One grant to add (before None), to revoke (after None), or whose role changes."""
+
+    before: Permission | None
+    after: Permission | None
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What a training is made of.
+
+    Attributes:
+        examples, characters: 0 where the data is not read here.
+        epochs: 0 where the service chooses, and does not say beforehand.
+        steps: ceil(examples * epochs / batch); 0 where the service alone knows them.
+        estimated: a default of the service was assumed for epochs or batch.
+        price: in `currency`, None when no price is configured.
+        batch: 0 where the service has no such parameter.
+    """
+
+    examples: int
+    characters: int
+    epochs: int
+    batch: int
+    steps: int
+    estimated: bool = False
+    price: float | None = None
+    currency: str = ""
+
+    @property
+    def trained_characters(self) -> int:
+        """Characters seen in all epochs together; in one where nobody knows how many there are."""
+        return self.characters * max(self.epochs, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What will be done for one address, or for one deposed model of it.
+
+    Attributes:
+        id: the model that the action is about: to be created, adopted, waited for, deleted ….
+        name: its resource name where known.
+        deposed: the same id when this concerns a deposed model and not the address itself.
+        serving: id of the model that serves now, "" for none.
+        generation, digest, source: identity of the model to create ("models/x" or "tunedModels/y").
+        parent: the address whose model must serve before this one can be created.
+        before: attributes now (live, else as recorded); None when there is none.
+        after: declared attributes; None for deletions.
+        status: of the live model `id`, None where there is none.
+        intent: the record to commit before any call; None when the record need not change first.
+        after_accepted: a deletion that waits until its successor's create is accepted.
+        keep: the replaced model stays as deposed, with the reason for people; "" when it goes.
+        checks: to pass before promotion.
+        verdict: what the checks of the model `id` said when they were run last.
+        permissions_after: what set_permissions shall make true; None when not managed.
+        error: the training's error, for FAILED.
+        file, line: the manifest.
+        delete_first: the old model under the same pinned id goes before the new one is created.
+        previous: the address that the record had before, None where it had this one.
+        promote: False when the outcome of a training is only recorded, because the manifest has
+            changed since it was approved.
+    """
+
+    address: Address
+    action: Action
+    reason: Reason = Reason.NONE
+    id: str = ""
+    name: str = ""
+    deposed: str = ""
+    serving: str = ""
+    generation: int = 0
+    digest: str = ""
+    source: str = ""
+    parent: Address | None = None
+    before: Attributes | None = None
+    after: Attributes | None = None
+    status: Status | None = None
+    fields: tuple[FieldChange, ...] = ()
+    data: tuple[DataChange, ...] = ()
+    permissions: tuple[PermissionChange, ...] = ()
+    permissions_after: tuple[Permission, ...] | None = None
+    datasets: tuple[DataSet, ...] = ()
+    checks: tuple[Check, ...] = ()
+    verdict: Verdict = Verdict.NONE
+    bill: Bill | None = None
+    intent: Record | None = None
+    after_accepted: bool = False
+    delete_first: bool = False
+    promote: bool = True
+    previous: Address | None = None
+    keep: str = ""
+    notes: tuple[str, ...] = ()
+    error: str = ""
+    file: str = ""
+    line: int = 0
+
+    @property
+    def key(self) -> tuple[Address, str]:
+        """What tells changes of one plan apart."""
+        return (self.address, self.deposed)
+
+    @property
+    def is_change(self) -> bool:
+        """Whether there is anything to approve (or to be alarmed about)."""
+        if self.previous is not None:
+            return True
+        if self.action is Action.WAIT:
+            return any(change.after is not None for change in self.fields)
+        return self.action not in QUIET and not (self.action is Action.FORGET and self.deposed)
+
+    @property
+    def deletes(self) -> int:
+        """How many models this removes from the service, now or after promotion."""
+        if self.action is Action.DELETE:
+            return 1
+        replaces = self.action in {Action.REPLACE, Action.ADOPT, Action.RESTORE, Action.COMPLETE}
+        return 1 if replaces and self.serving and not self.keep else 0
+
+
+class DriftClass(StrEnum):
+    """How live and recorded differ."""
+
+    CHANGED = "changed"
+    MISSING = "missing"
+    FAILED = "failed"
+    UNMANAGED = "unmanaged"
+    BASE_RETIRED = "base_retired"
+    UNPROMOTED = "unpromoted"
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """One finding. `fails` says whether it counts for the exit code; others are notes.
+
+    `address` is None for a model that nobody declared.
+    """
+
+    address: Address | None
+    drift_class: DriftClass
+    id: str
+    name: str = ""
+    fields: tuple[FieldChange, ...] = ()
+    permissions: tuple[PermissionChange, ...] = ()
+    before: Attributes | None = None
+    after: Attributes | None = None
+    fails: bool = True
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a plan's first line names, so that nobody applies to the wrong place.
+
+    Attributes:
+        credential: its kind, never the secret.
+        service: "google" or "emulator".
+        location: of manifests that name none; "" where no kind needs one.
+        state: where the state is, without a login.
+        embedded: the endpoint is an emulator inside the command, whose port means nothing.
+    """
+
+    endpoint: str = ""
+    project: str = ""
+    credential: str = ""
+    service: str = ""
+    stack: str = ""
+    location: str = ""
+    state: str = ""
+    embedded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a saved plan was made from, so that the same can be read again; flags of the command line."""
+
+    paths: tuple[str, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
+    targets: tuple[str, ...] = ()
+    excludes: tuple[str, ...] = ()
+    replace: tuple[str, ...] = ()
+    retry_failed: bool = False
+    destroy: bool = False
+    refresh_only: bool = False
+    guards: Guards = field(default_factory=Guards)
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """What a plan was true of, for one address it touches; digests of canonical forms.
+
+    Attributes:
+        manifest: of the document and its data, "" when none declares it.
+        records: the record before, and as this plan itself would leave it: any of them is no move.
+        live: of id, immutable and declared mutable fields of the model concerned, "" for none;
+            as it was, and as this plan would leave it.
+    """
+
+    manifest: str
+    records: tuple[str, ...]
+    live: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The whole decision.
+
+    Attributes:
+        changes: sorted by address, a record's own change before its deposed models'; no-ops included.
+        drift: live against recorded, as found while planning.
+        lineage, serial: of the state it was made from.
+        bindings: for the addresses it touches.
+        notes: for people, about the whole.
+        created: RFC 3339.
+    """
+
+    changes: tuple[Change, ...]
+    drift: tuple[Drift, ...] = ()
+    context: Context = Context()
+    inputs: Inputs = Inputs()
+    lineage: str = ""
+    serial: int = 0
+    bindings: Mapping[Address, Binding] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    created: str = ""
+
+    @property
+    def trainings(self) -> tuple[Change, ...]:
+        """The changes that start a training."""
+        return tuple(change for change in self.changes if change.action in TRAININGS)
+
+    @property
+    def deletes(self) -> int:
+        """Models that will be removed from the service."""
+        return sum(change.deletes for change in self.changes)
+
+    @property
+    def has_changes(self) -> bool:
+        """Whether `--detailed-exitcode` says 2."""
+        return any(change.is_change for change in self.changes)
+
+    @property
+    def has_work(self) -> bool:
+        """Whether apply has anything to do at all, quiet things such as waiting included."""
+        return any(change.action is not Action.NO_OP for change in self.changes)
+
+    def count(self, *actions: Action) -> int:
+        """How many changes have one of these actions."""
+        return sum(1 for change in self.changes if change.action in actions)

@@ -1,0 +1,330 @@
+"""make_plan: the whole decision, address by address, parents before what is tuned from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
+from datetime import datetime
+
+from reconciler.errors import Diagnostic, PlanError
+from reconciler.kind import Kind
+from reconciler.model import LAG_SECONDS, Address, Desired, Stack
+from reconciler.plan import guards
+from reconciler.plan.binding import bind
+from reconciler.plan.case import Decision, Wanted
+from reconciler.plan.change import Action, Change, DriftClass, Inputs, Plan, Reason
+from reconciler.plan.drift import find_drift
+from reconciler.plan.facts import Observed, World
+from reconciler.plan.naming import by_name, named
+from reconciler.plan.rows.moves import find_moves, move, moved
+from reconciler.plan.rows.undeclared import kept_for, undeclared
+from reconciler.plan.selection import matches, unknown, without_labels
+from reconciler.plan.table import decide
+from reconciler.state.values import Record, State
+
+_SUFFIX = 9  # "-" and eight characters
+
+
+def make_world(
+    desired: Iterable[Desired],
+    observed: Observed,
+    state: State,
+    *,
+    kinds: Mapping[str, Kind],
+    stack: Stack,
+    inputs: Inputs,
+    now: datetime,
+    whole: bool,
+    lag: float = LAG_SECONDS,
+    folders: tuple[str, ...] | None = None,
+) -> World:
+    """Gather what a plan depends on into one value; the order of what comes in means nothing."""
+    stems = {kind: _stems(observed.live.get(kind, {})) for kind in {*kinds, *observed.live}}
+    recorded = {model.id for record in state.resources.values() for model in record.models}
+    wants = sorted(desired, key=lambda one: one.address)
+    imports = _imports(wants, observed)
+    taken = recorded.union(imports.values())
+    return World(
+        desired={want.address: want for want in wants},
+        observed=observed,
+        state=state,
+        kinds=kinds,
+        stack=stack,
+        inputs=inputs,
+        now=now,
+        whole=whole,
+        stems=stems,
+        suffixes={kind: _suffixes(one, taken) for kind, one in stems.items()},
+        lag=lag,
+        folders=folders,
+        imports=imports,
+    )
+
+
+def _imports(wants: Iterable[Desired], observed: Observed) -> dict[Address, str]:
+    importing = [want for want in wants if want.imports]
+    kinds = {want.address.kind for want in importing}
+    live = {kind: observed.live.get(kind, {}) for kind in kinds}
+    indexes = {kind: by_name(shown.values()) for kind, shown in live.items()}
+    found = {}
+    for want in importing:
+        kind = want.address.kind
+        if one := named(want.imports, indexes[kind], live[kind]):
+            found[want.address] = one.id
+    return found
+
+
+def _stems(ids: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, list[str]] = {}
+    for id in ids:
+        if id[-_SUFFIX : -_SUFFIX + 1] == "-":
+            found.setdefault(id[:-_SUFFIX], []).append(id)
+    return {stem: tuple(sorted(several)) for stem, several in found.items()}
+
+
+def _suffixes(stems: Mapping[str, Iterable[str]], taken: AbstractSet[str]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, list[str]] = {}
+    for ids in stems.values():
+        for id in ids:
+            if id in taken:
+                continue
+            found.setdefault(id[1 - _SUFFIX :], []).append(id)
+    return {suffix: tuple(several) for suffix, several in found.items()}
+
+
+def make_plan(world: World) -> Plan:
+    """Decide. Total and pure.
+
+    Raises:
+        PlanError: conflicts, refusals and exceeded guards, all of them at once where they are of a kind.
+    """
+    return plan_and_world(world)[0]
+
+
+def plan_and_world(world: World) -> tuple[Plan, World]:
+    """The plan, and the world that it is about: as it was read, with moved records where they belong.
+
+    Raises:
+        PlanError: see `make_plan`.
+    """
+    planner = Planner(world)
+    world = planner.world
+    changes: list[Change] = []
+    errors, refusals = planner.unknown(), []
+    for address in sorted(world.desired.keys() | world.state.resources.keys()):
+        decision = planner.decide(address)
+        changes += (planner.relocated(change) for change in decision.changes)
+        errors += decision.errors
+        refusals += decision.refusals
+    plan = Plan(
+        changes=tuple(changes),
+        context=replace(world.observed.context, stack=world.stack.name),
+        inputs=world.inputs,
+        lineage=world.state.lineage,
+        serial=world.state.serial,
+        created=world.timestamp,
+    )
+    guards.check_majority(world, plan)
+    errors += guards.contested(world, plan)
+    if errors:
+        errors += refusals
+        raise PlanError(errors[0].summary, errors[0].detail, errors)
+    guards.check(plan, world, refusals)
+    note = without_labels(world.known, (*world.inputs.targets, *world.inputs.excludes))
+    # What waits for promotion is a change of the plan's own.
+    drift = [one for one in find_drift(planner.read) if one.drift_class is not DriftClass.UNPROMOTED]
+    plan = replace(
+        plan,
+        bindings=bind(world, plan.changes),
+        drift=tuple(one for one in drift if one.address in planner.selected),
+        notes=(note,) if note else (),
+    )
+    return plan, world
+
+
+class Planner:
+    """Decides each address once, a parent when its child first asks."""
+
+    def __init__(self, world: World) -> None:
+        self.read = self.world = world
+        self.decisions: dict[Address, Decision] = {}
+        self.selected = self._select()
+        self.moves = find_moves(world, self.selected)
+        self.world = moved(world, self.moves)
+
+    def unknown(self) -> list[Diagnostic]:
+        """What --target, --exclude or --replace name that does not exist: a slip trains the wrong one."""
+        inputs = self.world.inputs
+        return unknown(self.read.known, (*inputs.targets, *inputs.excludes, *inputs.replace))
+
+    def relocated(self, change: Change) -> Change:
+        """The change, saying that the record comes from another address, where it does."""
+        old = self.moves.pairs.get(change.address)
+        if old is None or change.deposed:
+            return change
+        record = self.world.state.resources[change.address]
+        return move(change, old, record, inferred=change.address in self.moves.inferred)
+
+    def decide(self, address: Address) -> Decision:
+        """The decision on one address; an empty one when it is not selected."""
+        for ancestor in reversed(self._undecided_ancestors(address)):  # a loop: chains may be long
+            self._decide_once(ancestor)
+        return self._decide_once(address)
+
+    def _undecided_ancestors(self, address: Address) -> list[Address]:
+        chain: dict[Address, None] = {}
+        parent = self._named_parent(address)
+        while parent is not None and parent not in self.decisions and parent not in chain:
+            chain[parent] = None
+            parent = self._named_parent(parent)
+        if parent is not None and (parent in chain or (parent == address and parent not in self.decisions)):
+            members = list(chain)
+            self._refuse_circle(members[members.index(parent) :] if parent in chain else [address, *members])
+        return list(chain)
+
+    def _refuse_circle(self, members: list[Address]) -> None:
+        """The manifests refuse one already; a plan that met one would depend on what is recorded."""
+        for member in members:
+            way = " <- ".join(str(one) for one in (*members, members[0]))
+            want = self.world.desired[member]
+            message = f"{member} is tuned from itself: {way}"
+            advice = "Tune one of them from a base model"
+            place = (want.file or None, want.line or None)
+            error = Diagnostic(message, advice, *place, address=str(member))
+            self.decisions[member] = Decision(errors=[error])
+
+    def _named_parent(self, address: Address) -> Address | None:
+        want = self.world.desired.get(address)
+        if want is None or address not in self.selected or address.kind not in self.world.kinds:
+            return None
+        if self.world.inputs.destroy:
+            return None
+        _, source = _source(want, self.world.kind(address))
+        return Address.parse(source) if source.partition("/")[0] in self.world.kinds else None
+
+    def _decide_once(self, address: Address) -> Decision:
+        if address not in self.decisions:
+            self.decisions[address] = Decision()
+            self.decisions[address] = self._decide(address)
+        return self.decisions[address]
+
+    def _decide(self, address: Address) -> Decision:
+        world = self.world
+        record = world.state.resources.get(address, Record(address))
+        if address not in self.selected:
+            return Decision()
+        if address in self.moves.errors:
+            return Decision(errors=[self.moves.errors[address]])
+        if address.kind not in world.kinds:
+            known = ", ".join(sorted(world.kinds))
+            message = f"{address}: this version knows no kind {address.kind} (it knows {known})"
+            return Decision(errors=[Diagnostic(message, "Upgrade reconciler", address=str(address))])
+        want = world.desired.get(address)
+        if world.inputs.destroy and (world.whole or want is not None):
+            return Decision() if record.empty else undeclared(world, record, Reason.DESTROY, want)
+        if want is None:
+            return self._undeclared(record)
+        wanted = self._wanted(want, record)
+        if isinstance(wanted, Decision):
+            return wanted
+        return decide(wanted)
+
+    def _undeclared(self, record: Record) -> Decision:
+        if not self.world.whole or record.address in self.moves.reserved:
+            return Decision()
+        twin = self.moves.twins.get(record.address)
+        if twin is not None and record.serving is not None and not self.world.is_elsewhere(record):
+            return kept_for(record, record.serving, twin)
+        return undeclared(self.world, record, Reason.NOT_DECLARED)
+
+    def _wanted(self, want: Desired, record: Record) -> Wanted | Decision:
+        """With its source model resolved; a Decision when that cannot be."""
+        kind = self.world.kind(want.address)
+        path, source = _source(want, kind)
+        parent: Address | None = None
+        attributes = {**want.effective, **want.attributes}
+        if source.partition("/")[0] in self.world.kinds:
+            parent = Address.parse(source)
+            found = self._parent(want, parent)
+            if isinstance(found, Decision):
+                return found
+            source, serves = found
+            attributes[path] = source
+            parent = None if serves else parent
+        forced = _matches(want, self.world.inputs.replace)
+        doubt = self.moves.doubts.get(want.address)
+        return Wanted(self.world, want, record, kind, attributes, source, parent, forced, doubt)
+
+    def _parent(self, want: Desired, parent: Address) -> tuple[str, bool] | Decision:
+        """(what names the parent in an identity, whether it serves already)."""
+        kind = self.world.kind(parent)
+        record = self.world.state.resources.get(parent)
+        changes = self.decide(parent).changes
+        if changes and changes[0].action is not Action.NO_OP:
+            change = changes[0]
+            if change.action is Action.FAILED and not change.serving:
+                return Decision([_blocked(want, parent)])
+            if change.action not in {Action.FAILED, Action.DELETE, Action.FORGET}:
+                serves = change.action in {Action.UPDATE, Action.RECORD, Action.MOVE}
+                return kind.reference(change.id), serves
+        leaves = bool(changes) and changes[0].action in {Action.DELETE, Action.FORGET}
+        if record is not None and record.serving is not None and not leaves:
+            return kind.reference(record.serving.id), True
+        if self.decide(parent).errors or self.decide(parent).refusals:
+            return Decision()  # refused already, for the parent's own reason
+        return self._without_parent(want, parent, leaves=leaves)
+
+    def _without_parent(self, want: Desired, parent: Address, *, leaves: bool) -> Decision:
+        message = f"{want.address} is tuned from {parent}, which no manifest declares and no state records"
+        advice = f"Declare {parent}, or name a live model by its resource name"
+        if leaves:
+            message = f"{want.address} is tuned from {parent}, which no manifest declares any more"
+        elif parent in self.world.desired:
+            message = f"{want.address} is tuned from {parent}, which is left out and does not serve yet"
+            advice = f"Leave {want.address} out too, or let {parent} in"
+        place = (want.file or None, want.line or None)
+        return Decision(errors=[Diagnostic(message, advice, *place, address=str(want.address))])
+
+    def _select(self) -> frozenset[Address]:
+        """The addresses that targets and excludes leave, with the parents of what is targeted.
+
+        A destroy needs no parent: it would delete one that nobody named.
+        """
+        inputs, world = self.world.inputs, self.world
+        selected = set(world.chosen())
+        waiting = list(selected) if inputs.targets and not inputs.destroy else []
+        while waiting:
+            want = world.desired.get(waiting.pop())
+            for value in want.attributes.values() if want else ():
+                if isinstance(value, str) and value.partition("/")[0] in world.kinds:
+                    parent = Address.parse(value)
+                    if parent in world.desired and parent not in selected:
+                        selected.add(parent)
+                        waiting.append(parent)
+        return frozenset(selected)
+
+
+def _blocked(want: Desired, parent: Address) -> Change:
+    return Change(
+        want.address,
+        Action.FAILED,
+        Reason.PARENT_FAILED,
+        after=want.attributes,
+        error=f"{parent} failed, so nothing can be tuned from it",
+        file=want.file,
+        line=want.line,
+    )
+
+
+def _source(want: Desired, kind: Kind) -> tuple[str, str]:
+    """(path, value) of what it is tuned from; the manifests see to it that there is one."""
+    return next(
+        (path, str(want.attributes[path]))
+        for path, field in kind.fields.items()
+        if field.role == "source" and path in want.attributes
+    )
+
+
+def _matches(want: Desired, patterns: Iterable[str]) -> bool:
+    return any(matches(want.address, want.labels, pattern) for pattern in patterns)

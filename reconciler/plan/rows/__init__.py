@@ -1,0 +1,1 @@
+"""The rows of the decision table (`plan.table`). Rule: a row answers with values."""

@@ -1,0 +1,71 @@
+"""The models that no longer serve: when they go, and why they stay."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from reconciler.plan.case import Wanted, notes_on
+from reconciler.plan.change import Action, Change, Reason
+from reconciler.plan.facts import moment_of
+from reconciler.state.values import Record, RecordedModel
+
+
+def changes(wanted: Wanted, main: Change) -> list[Change]:
+    """What happens to the models that no longer serve, given the address's own change."""
+    record = main.intent or wanted.record
+    found: list[Change] = []
+    if not record.deposed:
+        return found
+    protected = wanted.want.lifecycle.prevent_destroy
+    for model in record.deposed:
+        if model.id == main.id:
+            continue  # delete_first: part of the change itself
+        live = wanted.world.live_of(wanted.record, model)
+        served = bool(model.promoted)
+        about = Change(
+            wanted.want.address,
+            Action.FORGET,
+            Reason.GONE,
+            id=model.id,
+            name=model.name,
+            deposed=model.id,
+            before=live.attributes if live else None,
+            status=live.status if live else None,
+        )
+        superseded_now = wanted.record.candidate is not None and model.id == wanted.record.candidate.id
+        if not wanted.world.is_there(wanted.record, model):
+            if not superseded_now:
+                found.append(about)
+            continue
+        if served and protected:
+            note = "kept: prevent_destroy protects it until the protection is lifted"
+            found.append(replace(about, action=Action.NO_OP, reason=Reason.REPLACED, notes=(note,)))
+            continue
+        if served and (record.serving is None or _kept(wanted, model)):
+            continue
+        found.append(
+            replace(
+                about,
+                action=Action.DELETE,
+                reason=Reason.REPLACED if served else Reason.UNUSED,
+                after_accepted=not served and main.action in {Action.CREATE, Action.REPLACE},
+                notes=notes_on(live),
+            )
+        )
+    return found
+
+
+def _kept(wanted: Wanted, model: RecordedModel) -> bool:
+    """Whether keep_deposed has not passed yet."""
+    keep = wanted.want.lifecycle.keep_deposed
+    since = moment_of(model.deposed)
+    return bool(keep) and since is not None and wanted.world.now < since + keep
+
+
+def depose(wanted: Wanted, record: Record, model: RecordedModel | None) -> Record:
+    """With the model, if any, moved to the deposed ones."""
+    if model is None or any(one.id == model.id for one in record.deposed):
+        return record
+    if record.candidate is not None and record.candidate.id == model.id:
+        return record
+    return replace(record, deposed=(*record.deposed, replace(model, deposed=wanted.world.timestamp)))

@@ -1,0 +1,235 @@
+"""The ids under which what is wanted may be live already, and which of them a training takes.
+
+Without a record, these are how a model is found again: generations 0 to 15 of its id (design 2.4), and
+those that formula 1 gave to what means the same (design 2.5), so that no upgrade trains anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from itertools import islice
+
+from reconciler import diff
+from reconciler.identity import FORMULA, is_generation_of
+from reconciler.model import Address, Attributes, Desired, Live, Status
+from reconciler.plan.case import Decision, Wanted, finish, found
+from reconciler.plan.change import Action, Change, Reason
+from reconciler.plan.facts import World
+from reconciler.plan.rows.moves import resolved
+from reconciler.state.values import Record, RecordedModel
+
+EARLIER = "possibly an earlier generation, not recorded"
+NOT_OURS = "same name, not known to be ours; not touched"
+"""What to say of a live model that has the name of a declared one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One of the ids under which what is wanted may be live."""
+
+    number: int
+    id: str
+    digest: str
+    live: Live | None
+    formula: int = FORMULA
+
+
+def _can_none_exist(wanted: Wanted) -> bool:
+    """Whether nothing live or recorded can be a generation of this name."""
+    address = wanted.want.address
+    stems = wanted.world.stems.get(address.kind)
+    return stems is not None and address.name not in stems and not wanted.record.models
+
+
+def generations_of(wanted: Wanted) -> list[Generation]:
+    """Every generation; only the first where nothing live or recorded can be one of them."""
+    world, want = wanted.world, wanted.want
+    every = world.generations(want, wanted.source)
+    return [
+        Generation(number, id, digest, world.live(want.address, id))
+        for number, id, digest in (islice(every, 1) if _can_none_exist(wanted) else every)
+    ]
+
+
+def former_generations_of(wanted: Wanted) -> list[Generation]:
+    """Those of formula 1 that live, and of which the service shows nothing that is not wanted."""
+    if _can_none_exist(wanted):
+        return []
+    world, want = wanted.world, wanted.want
+    return [
+        Generation(number, id, digest, live, 1)
+        for number, id, digest in world.former(want, wanted.source)
+        if (live := world.live(want.address, id)) is not None and not unlike(wanted, live)
+    ]
+
+
+def first_free(generations: list[Generation], known: set[str], *, another: bool) -> Generation | None:
+    """The generation to train.
+
+    One that was recorded and is not live takes its own id again: should its create arrive late, it is
+    found instead of trained twice. `another` training on purpose grows beyond all that are known.
+    """
+    free = [one for one in generations if one.live is None and not (another and one.id in known)]
+    if another:
+        used = [one.number for one in generations if one.live is not None or one.id in known]
+        later = [one for one in free if one.number > max(used, default=-1)]
+        free = later or free
+    return free[0] if free else None
+
+
+def generation_notes(wanted: Wanted, record: Record) -> tuple[str, ...]:
+    """Live models that look like other trainings of this name and are not recorded, by `record` neither."""
+    address, world = wanted.want.address, wanted.world
+    known = {model.id for model in (*wanted.record.models, *record.models)}
+    ids = [
+        id
+        for id in world.stems.get(address.kind, {}).get(address.name, ())
+        if is_generation_of(address.name, id) and id not in known
+    ]
+    every = every_identity(world, wanted.want, wanted.source) if ids else ()
+    ours = {one.id for one in every}
+    return tuple(
+        f"{EARLIER if id in ours else NOT_OURS}: {live.name} ({live.status})"
+        for id in ids
+        if (live := world.live(address, id))
+    )
+
+
+def renamed(wanted: Wanted) -> tuple[Generation, Live] | None:
+    """A live model of this very training under another name, which nobody has recorded or claims by its own.
+
+    Its id ends in one of our digests. In a named Stack that proves whose it is; without one, only the name
+    that the manifest had before is looked under.
+    """
+    world, want = wanted.world, wanted.want
+    suffixes = world.suffixes.get(want.address.kind)
+    if not suffixes or want.id or wanted.record.models or not (world.stack.name or want.moved_from):
+        return None
+    found = [
+        (replace(one, id=id, live=live), live)
+        for one in every_identity(world, want, wanted.source)
+        for id in suffixes.get(one.id.rpartition("-")[2], ())
+        if _may_be_renamed(wanted, id)
+        and (live := world.live(want.address, id))
+        and (one.formula == FORMULA or not unlike(wanted, live))
+    ]
+    return usable(found)
+
+
+def _may_be_renamed(wanted: Wanted, id: str) -> bool:
+    world, want = wanted.world, wanted.want
+    name = id.rpartition("-")[0]
+    if not world.stack.name:
+        return want.moved_from is not None and name == want.moved_from.name
+    other = world.desired.get(Address(want.address.kind, name))
+    return other is None or id not in ids_of(world, other)
+
+
+def ids_of(world: World, want: Desired) -> frozenset[str]:
+    """Every id that a training of what is declared may have, whatever its generation; none where unknown."""
+    attributes = resolved(world, want, world.state.resources)
+    if attributes is None:
+        return frozenset()
+    fields = world.kind(want.address).fields
+    source = next(str(attributes[path]) for path in attributes if fields[path].role == "source")
+    return frozenset(one.id for one in every_identity(world, want, source))
+
+
+def every_identity(world: World, want: Desired, source: str) -> Iterator[Generation]:
+    """Every id and digest that what is declared may have, of either formula, whatever is live."""
+    for number, id, digest in world.generations(want, source):
+        yield Generation(number, id, digest, None)
+    for number, id, digest in world.former(want, source):
+        yield Generation(number, id, digest, None, 1)
+
+
+def adopt_renamed(wanted: Wanted, one: Generation, live: Live, record: Record) -> Decision:
+    """It was trained under another name, and its id says that it is this training."""
+    decision = adopt(wanted, one, live, [], record)
+    note = "it was trained under another name: its id ends in the digest of this training"
+    return Decision([replace(change, notes=(note, *change.notes)) for change in decision.changes])
+
+
+def failures(wanted: Wanted, generations: list[tuple[Generation, Live]]) -> tuple[RecordedModel, ...]:
+    """Those that failed, as deposed models: they are nobody's, and may go."""
+    return tuple(
+        replace(_model(wanted, one, live), deposed=wanted.world.timestamp)
+        for one, live in generations
+        if live.status is Status.FAILED
+    )
+
+
+def usable(generations: list[tuple[Generation, Live]]) -> tuple[Generation, Live] | None:
+    """The youngest that is ACTIVE, else the first in training."""
+    active = [(one, live) for one, live in generations if live.status is Status.ACTIVE]
+    if active:
+        return max(active, key=lambda pair: _born(pair[1]))
+    return next(((one, live) for one, live in generations if live.status is Status.CREATING), None)
+
+
+def _born(live: Live) -> tuple[datetime, str]:
+    try:
+        born = datetime.fromisoformat(live.create_time)
+    except ValueError:  # the service said none
+        return datetime.min.replace(tzinfo=UTC), ""
+    return (born if born.tzinfo else born.replace(tzinfo=UTC)), live.create_time
+
+
+def _model(wanted: Wanted, one: Generation, live: Live) -> RecordedModel:
+    return found(wanted, live, digest=one.digest, generation=one.number, formula=one.formula)
+
+
+def adopt(
+    wanted: Wanted, one: Generation, live: Live, generations: list[tuple[Generation, Live]], record: Record
+) -> Decision:
+    """It is there already: it is recorded, and nothing is trained.
+
+    Other ACTIVE ones of these generations trained the same and may have served: they are deposed.
+    """
+    moment = wanted.world.timestamp
+    others = tuple(
+        replace(_model(wanted, other, shown), promoted=moment, deposed=moment)
+        for other, shown in generations
+        if shown.status is Status.ACTIVE and shown.id != live.id
+    )
+    record = replace(record, candidate=_model(wanted, one, live), deposed=(*record.deposed, *others))
+    notes = generation_notes(wanted, record)
+    if different := unlike(wanted, live):
+        notes = (f"the service shows it otherwise than its id says: {different}", *notes)
+    notes += tuple(f"{other.name} is an older training of the same, and is deposed" for other in others)
+    return Decision([adoption(wanted, _model(wanted, one, live), live, record, notes)])
+
+
+def adoption(
+    wanted: Wanted, model: RecordedModel, live: Live, record: Record, notes: tuple[str, ...]
+) -> Change:
+    """The change that adopts a live model as the record's candidate."""
+    change = finish(wanted, Action.ADOPT, Reason.FOUND_LIVE, model=model, live=live, record=record)
+    return replace(change, notes=(*change.notes, *notes))
+
+
+def unlike(wanted: Wanted, live: Live) -> str:
+    """In which immutable fields a live model is not what is declared, "" for none."""
+    fields = diff.immutable_changes({}, live.shown, _returned(wanted, live), wanted.kind.fields)
+    return ", ".join(
+        f"{one.path} is {one.before!r} there and {one.after!r} in the manifest" for one in fields
+    )
+
+
+def is_elsewhere(wanted: Wanted, live: Live) -> bool:
+    """Whether a live model is known to live in another place than the wanted one."""
+    place = {path: one for path, one in wanted.attributes.items() if wanted.kind.fields[path].role == "place"}
+    return bool(place) and bool(diff.immutable_changes({}, live.shown, place, wanted.kind.fields))
+
+
+def _returned(wanted: Wanted, live: Live) -> Attributes:
+    """The declared immutable fields that the service can be held to: those it shows."""
+    sources = [path for path, one in wanted.kind.fields.items() if one.role == "source"]
+    shown = any(path in live.attributes for path in sources)
+    return {
+        path: value
+        for path, value in wanted.attributes.items()
+        if path in live.attributes or (path in sources and shown)
+    }

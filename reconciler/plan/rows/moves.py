@@ -1,0 +1,335 @@
+"""A renamed manifest takes its record along: which records move to which address (design 2.5).
+
+Rule: nothing is trained and nothing is deleted for a new name. What is not certain moves nothing: it is an
+error that names both addresses, or the old model stays until another of the same training serves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
+
+from reconciler.errors import Diagnostic
+from reconciler.model import Address, Attributes, Desired, Status, Value
+from reconciler.plan.change import Action, Change, Reason
+from reconciler.plan.facts import World, replacement_reasons
+from reconciler.plan.naming import is_name_of
+from reconciler.state.values import Record, RecordedModel
+
+_ABSENT: tuple[Value, ...] = (False, 0, "", ())
+
+
+@dataclass(frozen=True, slots=True)
+class Moves:
+    """What becomes of the records whose addresses nobody declares any more.
+
+    Attributes:
+        pairs: address to the one whose record it takes over.
+        inferred: those that no manifest says.
+        reserved: addresses that are neither deleted nor moved, since somebody may still take them over.
+        errors: by address.
+        twins: of an address that would be deleted, the declared one of the same training that does not
+            serve yet.
+        doubts: of an address, the undeclared one whose training it may be.
+    """
+
+    pairs: Mapping[Address, Address] = field(default_factory=dict)
+    inferred: AbstractSet[Address] = frozenset()
+    reserved: AbstractSet[Address] = frozenset()
+    errors: Mapping[Address, Diagnostic] = field(default_factory=dict)
+    twins: Mapping[Address, Address] = field(default_factory=dict)
+    doubts: Mapping[Address, Address] = field(default_factory=dict)
+
+
+def find_moves(world: World, selected: AbstractSet[Address]) -> Moves:
+    """Every move of a plan.
+
+    Args:
+        world: as it was read.
+        selected: the addresses that the plan is about.
+    """
+    return _Search(world, selected).moves()
+
+
+def moved(world: World, moves: Moves) -> World:
+    """The world with the records where they belong."""
+    if not moves.pairs:
+        return world
+    resources = dict(world.state.resources)
+    for new, old in moves.pairs.items():
+        resources[new] = replace(resources.pop(old), address=new)
+    return replace(world, state=replace(world.state, resources=resources), moved=dict(moves.pairs))
+
+
+def move(change: Change, old: Address, record: Record, *, inferred: bool) -> Change:
+    """What is done for an address that has taken over the record of another one, which says so.
+
+    Args:
+        change: decided as though the record had always been here.
+        old: the address that it had.
+        record: as it is, under its new address.
+        inferred: no manifest says so yet.
+    """
+    if change.action in {Action.NO_OP, Action.RECORD}:
+        change = replace(change, action=Action.MOVE, reason=Reason.RENAMED)
+    if inferred:
+        advice = (
+            f"add metadata.moved_from: {old.name} to its manifest, so that it is found if the state is lost"
+        )
+        change = replace(change, notes=(*change.notes, advice))
+    return replace(change, previous=old, intent=change.intent or record)
+
+
+def refuse(want: Desired, summary: str, advice: str) -> Diagnostic:
+    """Why it is not certain which record a new name takes over, or whether it does."""
+    line, column = want.places.get("metadata.moved_from", (want.line, 1))
+    return Diagnostic(summary, advice, want.file or None, line or None, column, address=str(want.address))
+
+
+def resolved(world: World, want: Desired, resources: Mapping[Address, Record]) -> Attributes | None:
+    """The declared attributes with an address as source replaced by what serves there.
+
+    None where nothing is recorded there yet: then nothing was trained from it either.
+    """
+    attributes = dict(want.attributes)
+    for path, row in world.kind(want.address).fields.items():
+        value = attributes.get(path)
+        if row.role != "source" or not isinstance(value, str) or value.partition("/")[0] not in world.kinds:
+            continue
+        parent = Address.parse(value)
+        record = resources.get(parent)
+        model = None if record is None else record.serving or record.candidate
+        if model is None:
+            return None
+        attributes[path] = world.kind(parent).reference(model.id)
+    return attributes
+
+
+class _Search:
+    """One search for moves: what manifests say first, then what they leave to be inferred."""
+
+    def __init__(self, world: World, selected: AbstractSet[Address]) -> None:
+        self.world, self.selected = world, selected
+        self.resources = dict(world.state.resources)
+        self.pairs: dict[Address, Address] = {}
+        self.inferred: set[Address] = set()
+        self.errors: dict[Address, Diagnostic] = {}
+        self.reserved: set[Address] = set()
+        self.doubts: dict[Address, Address] = {}
+
+    def moves(self) -> Moves:
+        self._declared()
+        twins: dict[Address, Address] = {}
+        if not self.world.inputs.destroy:
+            while self._infer():  # a parent that moved tells what its children were tuned from
+                pass
+            twins = self._twins()
+        return Moves(self.pairs, self.inferred, self.reserved, self.errors, twins, self.doubts)
+
+    def _move(self, new: Address, old: Address) -> None:
+        self.pairs[new] = old
+        self.resources[new] = replace(self.resources.pop(old), address=new)
+
+    # -- what a manifest says ---------------------------------------------------------------------
+
+    def _declared(self) -> None:
+        for address, want in self.world.desired.items():
+            old = want.moved_from
+            if old is None or old not in self.world.state.resources or old.kind != address.kind:
+                continue
+            if why := self._unmovable(address, old):
+                summary, advice = why
+                self._refuse(want, f"{address} cannot take over {old}: {summary}", advice)
+                self.reserved.add(old)
+            elif address in self.selected:
+                self._move(address, old)
+            else:
+                self.reserved.add(old)
+
+    def _unmovable(self, address: Address, old: Address) -> tuple[str, str] | None:
+        if old in self.world.desired:
+            return "it is declared still", "Remove its manifest, or the line metadata.moved_from"
+        if address in self.world.state.resources:
+            forget = f"To forget one of them, without deleting it: reconciler state rm {old}"
+            return (
+                "both are recorded",
+                f"If they are two models, remove metadata.moved_from. {forget}",
+            )
+        if old in self.pairs.values():
+            other = next(new for new, one in self.pairs.items() if one == old)
+            return f"it became {other} already", "Remove one of the two lines metadata.moved_from"
+        return None
+
+    def _refuse(self, want: Desired, summary: str, advice: str) -> None:
+        self.errors[want.address] = refuse(want, summary, advice)
+
+    # -- what nobody says --------------------------------------------------------------------------
+
+    def _gone(self) -> dict[Address, Record]:
+        """The records that no manifest of this run declares, and that nobody else may declare."""
+        world = self.world
+        return {
+            address: record
+            for address, record in self.resources.items()
+            if address not in world.desired
+            and address not in self.reserved
+            and address.kind in world.kinds
+            and address not in world.named_elsewhere
+            and not (world.whole and world.is_elsewhere(record))
+        }
+
+    def _new(self) -> list[Desired]:
+        """What is declared, and recorded nowhere."""
+        return [
+            want
+            for address, want in self.world.desired.items()
+            if address in self.selected
+            and address not in self.resources
+            and address not in self.errors
+            and address.kind in self.world.kinds
+        ]
+
+    def _infer(self) -> bool:
+        """Move what fits one address only; whether anything moved."""
+        new, records = self._new(), self._gone()
+        if not new or not records:
+            return False
+        gone = _ByData((address, one.serving or one.candidate) for address, one in records.items())
+        olds = {want.address: self._fitting(want, gone) for want in new}
+        news: dict[Address, list[Address]] = {}
+        for address, found in olds.items():
+            for old in found:
+                news.setdefault(old, []).append(address)
+        before = len(self.pairs)
+        for want in new:
+            found = olds[want.address]
+            if found:
+                self._take(want, found, news[found[0]])
+        return len(self.pairs) > before
+
+    def _fitting(self, want: Desired, gone: _ByData) -> list[Address]:
+        attributes = resolved(self.world, want, self.resources)
+        if attributes is None:
+            return []
+        found = []
+        for address, model in gone.of(want):
+            if not self._is_same(want, attributes, model):
+                continue
+            if not _is_known(model):
+                self.doubts[want.address] = address
+            elif _may_be(want, model) and not self._drops(want, attributes, model):
+                found.append(address)
+        return found
+
+    def _drops(self, want: Desired, attributes: Attributes, model: RecordedModel) -> bool:
+        """Whether it was trained with what the manifest does not ask for: another training."""
+        fields = self.world.kind(want.address).fields
+        return any(
+            path in fields and fields[path].role == "hyperparameter" and path not in attributes
+            for path, value in model.sent.items()
+            if value not in _ABSENT
+        )
+
+    def _is_same(self, want: Desired, attributes: Attributes, model: RecordedModel) -> bool:
+        """Whether it is the same training, under whatever id."""
+        live = self.world.live(want.address, model.id)
+        kind = self.world.kind(want.address)
+        fields, data = replacement_reasons(replace(want, id=None), attributes, model, live, kind)
+        return not fields and not data
+
+    def _take(self, want: Desired, olds: list[Address], news: list[Address]) -> None:
+        """Move the record, or say why that is not certain."""
+        address, old = want.address, olds[0]
+        hint = f"metadata.moved_from: {old.name}"
+        if len(olds) > 1:
+            names = " and ".join(map(str, olds))
+            summary = (
+                f"{address} is the training of {names}, which no manifest declares: it can be one of them"
+            )
+            self._refuse(want, summary, f"Say which one it was: {hint}")
+        elif len(news) > 1:
+            names = " and ".join(map(str, news))
+            summary = (
+                f"{names} are the training of {old}, which no manifest declares: it can become one of them"
+            )
+            self._refuse(want, summary, f"Say in one of them: {hint}")
+        elif not self.world.whole or old not in self.selected:
+            part = "this run is about a part of what is declared"
+            summary = f"{address} is the training that is recorded as {old}, and {part}"
+            advice = f"If {old} has a new name: {hint}. Else run it on the whole folder, without a selection"
+            self._refuse(want, summary, advice)
+        else:
+            self._move(address, old)
+            self.inferred.add(address)
+            return
+        self.reserved.update(olds)
+
+    # -- what would be deleted while nothing else serves it -----------------------------------------
+
+    def _twins(self) -> dict[Address, Address]:
+        """Of each undeclared address that serves, a declared one of the same training that does not yet."""
+        world = self.world
+        leaving = [
+            (address, record.serving)
+            for address, record in self.resources.items()
+            if record.serving and address not in world.desired and address.kind in world.kinds
+        ]
+        found: dict[Address, Address] = {}
+        if not leaving:
+            return found
+        by_data = _ByData(leaving)
+        for address, want in world.desired.items():
+            if address.kind not in world.kinds or not by_data.of(want):
+                continue
+            attributes = resolved(world, want, self.resources)
+            if attributes is None:
+                continue
+            same = [
+                old
+                for old, model in by_data.of(want)
+                if old not in found and self._is_same(want, attributes, model)
+            ]
+            if same and not self._serves(want, attributes):
+                found |= dict.fromkeys(same, address)
+        return found
+
+    def _serves(self, want: Desired, attributes: Attributes) -> bool:
+        """Whether it serves what it declares already."""
+        record = self.resources.get(want.address)
+        model = record.serving if record else None
+        if model is None or not self._is_same(want, attributes, model):
+            return False
+        live = self.world.live(want.address, model.id)
+        return live is not None and live.status is Status.ACTIVE
+
+
+def _may_be(want: Desired, model: RecordedModel) -> bool:
+    """Whether the manifest names no other model."""
+    imported = not want.imports or is_name_of(want.imports, model.id, model.name)
+    return imported and want.id in {None, model.id}
+
+
+def _is_known(model: RecordedModel) -> bool:
+    """Whether its data was really seen: a digest that was taken on trust proves nothing."""
+    return bool(model.data) and all(one.digest and not one.assumed for one in model.data)
+
+
+class _ByData:
+    """Models by the digests of their data, so that ten thousand new names meet ten thousand old ones."""
+
+    def __init__(self, models: Iterable[tuple[Address, RecordedModel | None]]) -> None:
+        self._known: dict[tuple[str, frozenset[str]], list[tuple[Address, RecordedModel]]] = {}
+        for address, model in models:
+            if model is not None:
+                digests = frozenset(one.digest for one in model.data)
+                self._known.setdefault((address.kind, digests), []).append((address, model))
+
+    def of(self, want: Desired) -> list[tuple[Address, RecordedModel]]:
+        """Those whose data may be the wanted one's: the same, or not known."""
+        digests = frozenset(one.digest for one in want.data)
+        kind = want.address.kind
+        return sorted(
+            (one for key in {digests, frozenset[str]()} for one in self._known.get((kind, key), ())),
+            key=lambda one: one[0],
+        )

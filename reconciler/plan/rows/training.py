@@ -1,0 +1,148 @@
+"""How a training is started, whichever row asks for it: what it replaces, what it costs, what is in doubt."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+
+from reconciler import diff
+from reconciler.kind import Kind
+from reconciler.model import BASE_MODEL
+from reconciler.plan.case import Decision, Wanted, about, keep_reason, refuse, serves, updates
+from reconciler.plan.change import Action, DataChange, FieldChange, Reason
+from reconciler.plan.facts import bill_of, replacement_reasons
+from reconciler.plan.rows.generations import generation_notes
+from reconciler.state.values import Record, RecordedModel
+
+
+def start(
+    wanted: Wanted, model: RecordedModel, reason: Reason, record: Record, *, delete_first: bool = False
+) -> Decision:
+    """Start a training: create, or replace what serves or has not come to serve."""
+    if refusal := refuse_training(wanted, reason):
+        return refusal
+    world, want = wanted.world, wanted.want
+    unknown = _is_unknown_base(wanted)
+    if unknown and want.address.kind not in world.observed.assumed:
+        return refuse_base(wanted)
+    serving = serves(wanted, record)
+    record = replace(record, serving=serving)
+    superseded = _superseded(wanted, model)
+    namesake = next((old for old in record.deposed if old.id == model.id), None)
+    delete_first = delete_first or (
+        namesake is not None and wanted.world.live(want.address, model.id) is not None
+    )
+    before = serving or (namesake if delete_first else superseded)
+    live = world.live_of(wanted.record, before) if before else None
+    fields: tuple[FieldChange, ...] = ()
+    data: tuple[DataChange, ...] = ()
+    mutable: tuple[FieldChange, ...] = ()
+    if before:
+        fields, data = replacement_reasons(want, wanted.attributes, before, live, wanted.kind)
+        mutable = updates(wanted, live) if live else ()
+    wish = want.permissions
+    change = replace(
+        about(wanted, Action.REPLACE if before else Action.CREATE, reason),
+        id=model.id,
+        name=model.name,
+        serving=before.id if before and before is not superseded else "",
+        generation=model.generation,
+        digest=model.digest,
+        source=wanted.source,
+        before=live.attributes if live else None,
+        fields=(*fields, *mutable),
+        data=data,
+        permissions=diff.permission_changes((), wish or ()),
+        permissions_after=wish,
+        bill=bill_of(want, wanted.kind, world.stack),
+        checks=want.checks,
+        intent=record,
+        keep=keep_reason(wanted) if serving else "",
+        notes=(*generation_notes(wanted, record), *_doubts(wanted, unknown=unknown)),
+        delete_first=delete_first,
+    )
+    return Decision([change])
+
+
+def refuse_training(wanted: Wanted, reason: Reason) -> Decision | None:
+    """What is managed without its data, or by `metadata.import`, is never trained; None for all else."""
+    want = wanted.want
+    if want.data and not want.imports:
+        return None
+    why = f"{want.address} would have to be trained ({_why(wanted, reason)})"
+    if want.data:
+        return refuse(
+            wanted,
+            f"{why}, and metadata.import never trains",
+            "Take the line metadata.import out to train it, or correct the manifest",
+            path="metadata.import",
+        )
+    line = f"take the line metadata.import: {want.imports} out and " if want.imports else ""
+    return refuse(
+        wanted,
+        f"{why}, and its manifest has no data",
+        f"To train it, {line}declare {wanted.kind.data_field}; else correct the manifest, or remove it",
+        path="metadata.import" if want.imports else "metadata.id",
+    )
+
+
+def _why(wanted: Wanted, reason: Reason) -> str:
+    record = wanted.record
+    reference = record.serving or record.candidate
+    if reference is None or wanted.forced or reason is not Reason.IMMUTABLE_CHANGED:
+        return str(reason)
+    fields, _ = replacement_reasons(
+        wanted.want, wanted.attributes, reference, wanted.live(reference), wanted.kind
+    )
+    return ", ".join(f"{one.path} {one.before!r} -> {one.after!r}" for one in fields)
+
+
+def _is_unknown_base(wanted: Wanted) -> bool:
+    """Whether it is tuned from a base model that is not among those that can be tuned, as far as told."""
+    tunable = wanted.world.observed.tunable.get(wanted.want.address.kind)
+    return tunable is not None and BASE_MODEL in wanted.attributes and wanted.source not in tunable
+
+
+def refuse_base(wanted: Wanted) -> Decision:
+    """The service does not offer the base model for tuning: nothing is tried that it would refuse."""
+    address = wanted.want.address
+    tunable = wanted.world.observed.tunable[address.kind]
+    instead = f"; declare kind: {wanted.kind.instead} instead" if wanted.kind.instead else ""
+    offered = ", ".join(sorted(tunable)) or f"none today{instead}"
+    return refuse(
+        wanted,
+        f"{address}: {wanted.source} is not offered for tuning",
+        f"Base models that are: {offered}",
+        path=BASE_MODEL,
+    )
+
+
+def _doubts(wanted: Wanted, *, unknown: bool) -> tuple[str, ...]:
+    """What cannot be known before the training: told, and refused by nobody."""
+    notes = [
+        f"{one.shown} is not read here: its examples are not counted" for one in wanted.want.data if one.uri
+    ]
+    if wanted.doubt is not None:
+        notes.append(
+            f"if it is {wanted.doubt} under a new name, nothing needs to be trained: "
+            f"metadata.moved_from: {wanted.doubt.name}"
+        )
+    if unknown:
+        notes.append(not_documented(wanted.source, wanted.kind, wanted.world.now.date()))
+    return tuple(notes)
+
+
+def not_documented(source: str, kind: Kind, today: date) -> str:
+    """That a base model is none of the documented ones, and what the table knows of it."""
+    row = kind.base(source)
+    fate = row.fate(today.isoformat()) if row is not None else ""
+    said = f"{source} is not among the base models that are documented as tunable"
+    return f"{said}: {fate}" if fate else said
+
+
+def _superseded(wanted: Wanted, model: RecordedModel) -> RecordedModel | None:
+    """The candidate that this training takes the place of, while the service still has it."""
+    candidate = wanted.record.candidate
+    if candidate is None or candidate.id == model.id or wanted.live(candidate) is None:
+        return None
+    return candidate

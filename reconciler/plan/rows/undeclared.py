@@ -1,0 +1,128 @@
+"""The rows in which no manifest declares a recorded address (or destroy was said, whatever does)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from reconciler.errors import Diagnostic
+from reconciler.model import Address, Desired, Live
+from reconciler.plan.case import Decision, notes_on
+from reconciler.plan.change import Action, Change, Reason
+from reconciler.plan.facts import World
+from reconciler.plan.guards import forbidden
+from reconciler.plan.rows.strange import block
+from reconciler.state.values import Record, RecordedModel
+
+
+def kept_for(record: Record, serving: RecordedModel, twin: Address) -> Decision:
+    """It serves the very training that `twin` declares and does not serve yet: it goes when that does."""
+    note = f"kept until {twin} serves, which declares the same training"
+    change = Change(
+        record.address,
+        Action.NO_OP,
+        Reason.TWIN,
+        id=serving.id,
+        name=serving.name,
+        serving=serving.id,
+        notes=(note,),
+    )
+    return Decision([change])
+
+
+def undeclared(world: World, record: Record, reason: Reason, want: Desired | None = None) -> Decision:
+    """Delete what lives of it, or forget it.
+
+    Args:
+        world: what there is.
+        record: not empty.
+        reason: why it goes.
+        want: the manifest that declares it all the same, under destroy.
+    """
+    if blocked := block(world, record, None):
+        return blocked
+    errors = forbidden(world, record, None)
+    if want is None and world.is_elsewhere(record) and not _lives(world, record):
+        return Decision()  # its model is gone, which is for those to decide who declare it
+    if want is None and not world.may_delete(record) and _lives(world, record):
+        return refuse_elsewhere(world, record)
+    there = [model for model in record.models if world.is_there(record, model)]
+    living = [(model, world.live_of(record, model)) for model in there]
+    protected = record.prevent_destroy or (want is not None and want.lifecycle.prevent_destroy)
+    decision = delete(record, living, reason, protected=protected) if living else forget(record)
+    return Decision(errors=[*errors, *decision.errors]) if errors else decision
+
+
+def _lives(world: World, record: Record) -> bool:
+    return any(world.is_there(record, model) for model in record.models)
+
+
+def refuse_elsewhere(world: World, record: Record) -> Decision:
+    """Declared outside the folders of this run, or nobody knows where, and no Stack says whose it is."""
+    address = record.address
+    here = ", ".join(world.folders or ())
+    where = f"it was declared in {record.manifest}, which is outside of {here or 'what this run reads'}"
+    if not record.manifest:
+        where = "it was recorded by a version that kept no path: it may be declared elsewhere"
+    error = Diagnostic(
+        f"{address} would be deleted, but {where}",
+        "Give the manifests a Stack (kind: Stack, with a name) if all of the state is theirs, or use another "
+        f"--state for them. To forget {address} and keep its model: reconciler state rm {address}",
+        address=str(address),
+    )
+    return Decision(errors=[error])
+
+
+def forget(record: Record) -> Decision:
+    """Nothing of it is live."""
+    gone = record.models[0]
+    return Decision([Change(record.address, Action.FORGET, Reason.GONE, id=gone.id, name=gone.name)])
+
+
+def delete(
+    record: Record, living: list[tuple[RecordedModel, Live | None]], reason: Reason, *, protected: bool
+) -> Decision:
+    """Each of its models that lives, the first as the address's own, the others as deposed ones."""
+    refusals = []
+    if protected:
+        refusal = Diagnostic(
+            f"{record.address} is protected by prevent_destroy and would be deleted",
+            "To delete it, first apply its manifest with lifecycle.prevent_destroy: false. "
+            f"To keep the model and forget it: reconciler state rm {record.address.word}",
+            address=str(record.address),
+        )
+        refusals.append(refusal)
+    main = living[0][0]
+    left = _only(record, [model for model, _ in living])
+    return Decision(
+        [
+            Change(
+                record.address,
+                Action.DELETE,
+                reason,
+                id=model.id,
+                name=live.name if live else model.name,
+                deposed="" if model is main else model.id,
+                serving=record.serving.id if record.serving else "",
+                before=live.attributes if live else None,
+                status=live.status if live else None,
+                notes=notes_on(live),
+                intent=left if model is main and left != record else None,
+            )
+            for model, live in living
+        ],
+        refusals=refusals,
+    )
+
+
+def _only(record: Record, models: list[RecordedModel]) -> Record:
+    """The record with these of its models and no others."""
+
+    def keep(model: RecordedModel | None) -> RecordedModel | None:
+        return model if any(model is one for one in models) else None
+
+    return replace(
+        record,
+        serving=keep(record.serving),
+        candidate=keep(record.candidate),
+        deposed=tuple(model for model in record.deposed if keep(model)),
+    )

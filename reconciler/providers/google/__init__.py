@@ -1,0 +1,1 @@
+"""What both of Google's APIs share: their JSON, pages, look-ups and refusals."""

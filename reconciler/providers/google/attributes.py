@@ -1,0 +1,72 @@
+"""A kind's declared fields in the JSON of Google's APIs: read, placed and compared by its field table.
+
+Rule: a path is snake_case with us and lowerCamelCase there, and numbers are equal when their float32 is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeAlias
+
+from reconciler.identity import float32
+from reconciler.kind import Field, FieldType, OnChange
+from reconciler.model import Attributes, Value
+from reconciler.providers.google.json import JsonObject, wrong
+
+Reader: TypeAlias = Callable[[object], Value]
+"""A value of the JSON as a field's; TypeError that says what it should have been."""
+Row: TypeAlias = tuple[str, tuple[str, ...], Reader]
+"""A field's path, the keys that lead to it, and how it is read."""
+
+
+def camel(path: str) -> str:
+    """snake_case, dotted or not, to lowerCamelCase."""
+    return re.sub(r"_([a-z0-9])", lambda found: found.group(1).upper(), path)
+
+
+def rows_of(fields: Iterable[Field], readers: Mapping[FieldType, Reader]) -> tuple[Row, ...]:
+    """How to read these fields, made once, because a list has thousands of models."""
+    return tuple((one.path, tuple(camel(one.path).split(".")), readers[one.type]) for one in fields)
+
+
+def attributes_of(document: JsonObject, rows: Iterable[Row], name: str) -> dict[str, Value]:
+    """The fields that a resource shows; ServiceError that names one of a wrong type."""
+    attributes: dict[str, Value] = {}
+    for path, keys, read in rows:
+        value: Any = document
+        for key in keys:
+            if not isinstance(value, dict):
+                raise wrong(name, path, value, "an object")
+            value = value.get(key)
+            if value is None:
+                break
+        if value is not None:
+            try:
+                attributes[path] = read(value)
+            except TypeError as error:
+                raise wrong(name, path, value, str(error)) from error
+    return attributes
+
+
+def put(body: JsonObject, path: str, value: object) -> None:
+    """Place a value in a body where its path says."""
+    *parents, last = camel(path).split(".")
+    for key in parents:
+        body = body.setdefault(key, {})
+    body[last] = value
+
+
+def fixed(attributes: Attributes, fields: Mapping[str, Field]) -> list[str]:
+    """The paths among these that cannot be updated."""
+    return [path for path in attributes if fields[path].on_change is not OnChange.UPDATE]
+
+
+def equal(one: Value, other: Value) -> bool:
+    """Whether two values of a field are the same to the service."""
+    if isinstance(one, float) or isinstance(other, float):
+        try:
+            return float32(float(one)) == float32(float(other))  # type: ignore[arg-type]  # numbers by the table
+        except (OverflowError, TypeError, ValueError):
+            return False
+    return one == other

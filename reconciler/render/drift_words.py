@@ -1,0 +1,71 @@
+"""The words of a drift report, the same in every format. Rule: a class without a word does not type-check."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import assert_never
+
+from reconciler.model import Address
+from reconciler.plan.change import Drift, DriftClass
+from reconciler.render.formats import counted
+from reconciler.render.terminal import visible
+
+
+def subject(address: Address | None, drift: Drift) -> str:
+    """What a drift is about: the address, or the resource name of what nobody declared."""
+    return visible(str(address) if address else drift.name or drift.id)
+
+
+def drift_phrase(drift: Drift) -> str:
+    """What was found, after the address."""
+    match drift.drift_class:
+        case DriftClass.CHANGED:
+            return "was changed outside"
+        case DriftClass.MISSING:
+            return f"is missing: {visible(drift.id)} is not live"
+        case DriftClass.FAILED:
+            return f"has failed: {visible(drift.id)}"
+        case DriftClass.UNMANAGED if drift.address is not None:
+            return f"still has {visible(drift.id)}, which serves no more"
+        case DriftClass.UNMANAGED:
+            return "is live, and no manifest declares it"
+        case DriftClass.BASE_RETIRED:
+            return "is tuned from a base model that is no longer offered"
+        case DriftClass.UNPROMOTED:
+            return f"has trained {visible(drift.id)}, which waits for its promotion"
+        case _:
+            assert_never(drift.drift_class)
+
+
+def drift_symbol(drift: Drift) -> str:
+    """One character."""
+    match drift.drift_class:
+        case DriftClass.CHANGED:
+            return "~"
+        case DriftClass.MISSING:
+            return "-"
+        case DriftClass.FAILED:
+            return "!"
+        case DriftClass.UNMANAGED:
+            return "?"
+        case DriftClass.BASE_RETIRED:
+            return "*"
+        case DriftClass.UNPROMOTED:
+            return "^"
+        case _:
+            assert_never(drift.drift_class)
+
+
+def drift_summary(drifts: Iterable[Drift]) -> str:
+    """The last line of a drift report."""
+    found = list(drifts)
+    failing = [one for one in found if one.fails]
+    notes = len(found) - len(failing)
+    noted = f" {counted(notes, 'note')}." if notes else ""
+    if not failing:
+        return f"No drift.{noted}"
+    counts: dict[DriftClass, int] = {}
+    for one in failing:
+        counts[one.drift_class] = counts.get(one.drift_class, 0) + 1
+    words = ", ".join(f"{counts[kind]:,} {kind.replace('_', ' ')}" for kind in DriftClass if kind in counts)
+    return f"Drift: {words}.{noted}"

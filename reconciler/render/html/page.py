@@ -1,0 +1,231 @@
+"""The report: one self-contained HTML page of models, their states, loss curves, and drift.
+
+Rule: nothing is fetched and nothing runs, and a Content-Security-Policy in the page says so; everything
+that others wrote is escaped. It follows the reader's light or dark scheme, and prints unfolded.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator, Mapping, Sequence
+
+from reconciler.model import Address, Live, Status
+from reconciler.plan.change import Context, Drift
+from reconciler.render.drift_words import drift_phrase, drift_summary, subject
+from reconciler.render.formats import counted, loss_text, value_text
+from reconciler.render.html.curve import loss_svg
+from reconciler.render.terminal import visible
+from reconciler.render.text.records import model_facts
+from reconciler.render.words import context_text
+from reconciler.state.values import Record, RecordedModel, State
+
+_STYLE = """
+:root { color-scheme: light dark; --ink: #1d2328; --soft: #5c6770; --line: #d8dee3; --back: #fff;
+  --card: #f6f8f9; --good: #14713d; --wait: #8a5a00; --bad: #b3261e; --curve: #0b62c4; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e4e9ed; --soft: #9aa6af; --line: #38424a;
+  --back: #15191c; --card: #1d2327; --good: #5dcb8c; --wait: #e5b154; --bad: #ff8a80; --curve: #6cb1ff; } }
+* { box-sizing: border-box; }
+body { margin: 0 auto; max-width: 72rem; padding: 2rem 1.25rem 4rem; background: var(--back);
+  color: var(--ink); font: 15px/1.5 system-ui, sans-serif; }
+h1 { font-size: 1.6rem; margin: 0; } h2 { font-size: 1.15rem; margin: 2.5rem 0 .75rem; }
+header p { margin: .25rem 0; color: var(--soft); overflow-wrap: anywhere; }
+.tiles { display: flex; flex-wrap: wrap; gap: .75rem; margin: 1.5rem 0 0; padding: 0; list-style: none; }
+.tiles li { background: var(--card); border: 1px solid var(--line); border-radius: .5rem;
+  padding: .5rem 1rem; color: var(--soft); }
+.tiles b { display: block; font-size: 1.5rem; line-height: 1.3; color: var(--ink); }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; width: 100%; }
+th, td { text-align: left; padding: .4rem .9rem .4rem 0; border-bottom: 1px solid var(--line);
+  vertical-align: top; }
+th { color: var(--soft); font-weight: 500; white-space: nowrap; }
+td.figure, th.figure { text-align: right; font-variant-numeric: tabular-nums; }
+code, .id { font: .92em ui-monospace, monospace; overflow-wrap: anywhere; }
+td.id { white-space: nowrap; overflow-wrap: normal; }
+.scroll table { min-width: 44rem; }
+a { color: var(--curve); }
+.good { color: var(--good); } .wait { color: var(--wait); } .bad { color: var(--bad); }
+.soft { color: var(--soft); }
+section.model { background: var(--card); border: 1px solid var(--line); border-radius: .5rem;
+  margin: 1rem 0; padding: 1rem 1.25rem; }
+section.model h3 { margin: 0 0 .5rem; font-size: 1.05rem; overflow-wrap: anywhere; }
+section.model h4 { margin: 1rem 0 .25rem; font-size: .95rem; }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; margin: .25rem 0; }
+dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
+summary { cursor: pointer; color: var(--soft); margin-top: .5rem; }
+.curve { width: 100%; max-width: 46rem; height: auto; display: block; margin: .5rem 0; }
+.curve polyline { fill: none; stroke: var(--curve); stroke-width: 2; stroke-linejoin: round; }
+.curve .grid { stroke: var(--line); } .curve .epoch { stroke: var(--line); stroke-dasharray: 2 4; }
+.curve text { fill: var(--soft); font: 11px system-ui, sans-serif; }
+footer { margin-top: 3rem; color: var(--soft); }
+@media print { body { max-width: none; padding: 0; font-size: 11px; } tr, svg, dl { break-inside: avoid; }
+  details::details-content { content-visibility: visible; block-size: auto; }
+  .tiles li, section.model { background: none; } .scroll table { min-width: 0; }
+  a { color: inherit; text-decoration: none; } }
+"""
+
+_STYLES = {Status.ACTIVE: "good", Status.CREATING: "wait", Status.FAILED: "bad"}
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+
+
+def report_page(
+    state: State, live_by_address: Mapping[Address, Live], drifts: Sequence[Drift], context: Context, now: str
+) -> str:
+    """The whole page.
+
+    Args:
+        state: what is recorded.
+        live_by_address: the model that serves (or the candidate, where none does) as the service
+            shows it; an address may be missing.
+        drifts: live against recorded.
+        context: where this was looked at.
+        now: when, RFC 3339; shown as it is.
+    """
+    records = sorted(state.resources.values(), key=lambda record: record.address)
+    title = f"Tuned models of {state.stack}" if state.stack else "Tuned models"
+    parts = [
+        "<!doctype html>",
+        '<html lang="en">',
+        '<head><meta charset="utf-8">',
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        f"<title>{_text(title)}</title><style>{_STYLE}</style></head>",
+        f"<body><header><h1>{_text(title)}</h1>",
+        f"<p>{_text(context_text(context))}</p>",
+        f"<p>{_text(now)}, state serial {state.serial}, workspace {_text(state.workspace)}</p></header>",
+        _tiles(records, live_by_address, drifts),
+        *_drift_section(drifts),
+        *_table(records, live_by_address),
+    ]
+    for index, record in enumerate(records):
+        parts += _section(index, record, live_by_address.get(record.address))
+    parts.append("<footer>Made by reconciler. Training data is not on this page.</footer></body></html>")
+    return "\n".join(part for part in parts if part) + "\n"
+
+
+def _text(text: str) -> str:
+    return html.escape(visible(text))
+
+
+def _status(record: Record, live: Live | None) -> tuple[str, str]:
+    """The word and the class of a record's condition."""
+    main = record.serving or record.candidate
+    status = (
+        live.status if live is not None and main and live.id == main.id else main.status if main else None
+    )
+    if record.candidate and record.candidate.status is Status.FAILED:
+        return "candidate failed", "bad"
+    if record.serving and status is Status.ACTIVE:
+        return ("serving, successor in training", "wait") if record.candidate else ("serving", "good")
+    if status is Status.FAILED:
+        return "failed", "bad"
+    if status is Status.CREATING:
+        return "in training", "wait"
+    if status is Status.ACTIVE:
+        return "trained, not promoted", "wait"
+    return ("pending", "wait") if main else ("deposed only", "soft")
+
+
+def _tiles(records: Sequence[Record], live: Mapping[Address, Live], drifts: Sequence[Drift]) -> str:
+    statuses = [_status(record, live.get(record.address)) for record in records]
+    counts = [
+        ("addresses", len(records)),
+        ("serving", sum(1 for record in records if record.serving)),
+        ("in training", sum(1 for record in records if record.candidate)),
+        ("failed", sum(1 for _, style in statuses if style == "bad")),
+        ("deposed", sum(len(record.deposed) for record in records)),
+        ("drifted", sum(1 for drift in drifts if drift.fails)),
+    ]
+    return (
+        '<ul class="tiles">' + "".join(f"<li><b>{count:,}</b>{name}</li>" for name, count in counts) + "</ul>"
+    )
+
+
+def _drift_section(drifts: Sequence[Drift]) -> Iterator[str]:
+    yield f"<h2>Drift</h2><p>{_text(drift_summary(drifts))}</p>"
+    if not drifts:
+        return
+    yield '<div class="scroll"><table><thead><tr><th>model<th>finding<th>detail</tr></thead><tbody>'
+    for drift in drifts:
+        style = "bad" if drift.fails else "soft"
+        yield (
+            f'<tr><td class="id">{_text(subject(drift.address, drift))}'
+            f'<td class="{style}">{_text(drift_phrase(drift))}<td>{"<br>".join(_findings(drift))}</tr>'
+        )
+    yield "</tbody></table></div>"
+
+
+def _findings(drift: Drift) -> Iterator[str]:
+    if drift.detail:
+        yield _text(drift.detail)
+    for one in drift.fields:
+        before = "nothing" if one.before is None else value_text(one.before)
+        after = "nothing" if one.after is None else value_text(one.after)
+        yield f"<code>{_text(one.path)}</code> {_text(before)} → {_text(after)}"
+    for grant in drift.permissions:
+        yield f"permission {_text(str(grant.before or 'nobody'))} → {_text(str(grant.after or 'nobody'))}"
+
+
+def _table(records: Sequence[Record], live: Mapping[Address, Live]) -> Iterator[str]:
+    yield "<h2>Models</h2>"
+    if not records:
+        yield "<p>Nothing is recorded.</p>"
+        return
+    yield (
+        '<div class="scroll"><table><thead><tr><th>model<th>condition<th>id'
+        '<th class="figure">examples<th class="figure">mean loss<th>promoted</tr></thead><tbody>'
+    )
+    for index, record in enumerate(records):
+        main = record.serving or record.candidate
+        shown = live.get(record.address)
+        word, style = _status(record, shown)
+        last = max(shown.snapshots, key=lambda one: one.step, default=None) if shown else None
+        examples = f"{sum(data.examples for data in main.data):,}" if main and main.data else ""
+        yield (
+            f'<tr><td><a href="#m{index}">{_text(str(record.address))}</a><td class="{style}">{word}'
+            f'<td class="id">{_text(main.id) if main else ""}<td class="figure">{examples}'
+            f'<td class="figure">{loss_text(last.mean_loss) if last else ""}'
+            f"<td>{_text(main.promoted) if main else ''}</tr>"
+        )
+    yield "</tbody></table></div>"
+
+
+def _section(index: int, record: Record, live: Live | None) -> Iterator[str]:
+    word, style = _status(record, live)
+    protected = ' <span class="soft">protected</span>' if record.prevent_destroy else ""
+    name = _text(str(record.address))
+    yield f'<section class="model" id="m{index}">'
+    yield f'<h3>{name} <span class="{style}">{word}</span>{protected}</h3>'
+    if live is not None and (
+        curve := loss_svg(live.snapshots, title=f"Mean loss of {live.id} over its steps")
+    ):
+        last = max(live.snapshots, key=lambda one: one.step)
+        yield curve
+        yield (
+            f'<p class="soft">'
+            f"Mean loss {loss_text(last.mean_loss)} at step {last.step:,}, epoch {last.epoch:,}; "
+            f"{counted(len(live.snapshots), 'snapshot')} of {_text(live.id)}</p>"
+        )
+    for title, model in (("Serving", record.serving), ("Candidate", record.candidate)):
+        if model is not None:
+            yield from _model(title, model, live)
+    for model in record.deposed:
+        yield from _model("Deposed", model, live)
+    yield "</section>"
+
+
+def _model(title: str, model: RecordedModel, live: Live | None) -> Iterator[str]:
+    mine = live if live is not None and live.id == model.id else None
+    status = mine.status if mine else model.status
+    style = _STYLES[status] if status else "wait"
+    name = f'<span class="id">{_text(model.id)}</span>'
+    yield f'<h4>{title} {name} <span class="{style}">{status or "pending"}</span></h4>'
+    facts = ((label, text) for label, text in model_facts(model, mine) if text)
+    yield f"<dl>{''.join(f'<dt>{html.escape(label)}<dd>{html.escape(text)}' for label, text in facts)}</dl>"
+    attributes = {**model.sent, **(mine.attributes if mine else {})}
+    if attributes:
+        yield f"<details><summary>{counted(len(attributes), 'attribute')}</summary><dl>"
+        yield "".join(
+            f"<dt><code>{_text(path)}</code><dd>{html.escape(value_text(value))}"
+            for path, value in sorted(attributes.items())
+        )
+        yield "</dl></details>"

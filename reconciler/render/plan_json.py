@@ -1,0 +1,335 @@
+"""The plan as Terraform's plan JSON, and the drift report beside it.
+
+Format version 1.2 as `terraform show -json` writes it, so that conftest/OPA policies, PR bots and
+dashboards work unchanged; keys that would have to be invented (planned_values, prior_state,
+configuration) are left out. All facts of ours stand under the key `reconciler`:
+
+    reconciler.plan_version   of the part below; newer ones are refused by `planfile`
+    reconciler.context        endpoint, project, credential's kind, service, stack
+    reconciler.inputs         paths, variables, selection and guards that the plan was made with
+    reconciler.changes[i]     action, reason, ids, fields, data, bill, notes … of resource_changes[i]
+    reconciler.drift[i]       class, fields … of resource_drift[i]
+    reconciler.bindings       what a saved plan is bound to, for each address it touches
+    reconciler.lineage/serial of the state it was made from
+    reconciler.reconciler_version  of the program that wrote it
+    reconciler.bill, summary  the trainings together, and the last line of the text
+    reconciler.checksum       SHA-256 of the canonical document without this key
+
+Actions as policies look for them: a replacement is ["create", "delete"] (["delete", "create"] only under
+`lifecycle: {replace: delete_first}`); adopting is ["no-op"] with change.importing; waiting and what only
+changes the record are ["no-op"]; a move is ["no-op"] with `previous_address`;
+a deposed model's deletion is ["delete"] with `deposed`.
+
+Rule: training data is a digest and counts, never content.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import assert_never
+
+from reconciler import __version__
+from reconciler.kind import Kind
+from reconciler.model import Address, Attributes, Permission
+from reconciler.plan.change import Action, Change, Context, Drift, DriftClass, Plan, Reason
+from reconciler.render.bill import total
+from reconciler.render.codec import Json, encode
+from reconciler.render.drift_words import drift_summary
+from reconciler.render.words import summary
+
+FORMAT_VERSION = "1.2"
+PLAN_VERSION = 1
+
+_REPLACE_REASONS = {
+    Reason.RETRY: "replace_because_tainted",
+    Reason.REQUESTED: "replace_by_request",
+}
+
+
+def plan_document(plan: Plan, kinds: Mapping[str, Kind]) -> dict[str, Json]:
+    """The whole plan JSON, checksum included; `kinds` by name, as the plan was made with."""
+    ours = encode(plan)
+    if not isinstance(ours, dict):
+        raise TypeError("a plan is an object")
+    # every list is there, even an empty one: index i belongs to resource_changes[i], resource_drift[i]
+    ours = {"changes": [], "drift": [], **ours}
+    ours |= {
+        "plan_version": PLAN_VERSION,
+        "reconciler_version": __version__,
+        "summary": summary(plan),
+        "bill": _bill(plan),
+    }
+    document: dict[str, Json] = {
+        "format_version": FORMAT_VERSION,
+        "variables": {name: {"value": value} for name, value in plan.inputs.variables.items()},
+        "resource_drift": [drift_entry(one, kinds) for one in plan.drift],
+        "resource_changes": [change_entry(one, kinds[one.address.kind]) for one in plan.changes],
+        "output_changes": _output_changes(plan.changes),
+        "checks": [_check(one) for one in plan.changes if one.checks],
+        "timestamp": plan.created,
+        "applyable": any(one.action not in {Action.NO_OP, Action.FAILED} for one in plan.changes),
+        "complete": not (plan.inputs.targets or plan.inputs.excludes),
+        "errored": False,
+        "reconciler": ours,
+    }
+    ours["checksum"] = checksum(document)
+    return document
+
+
+def checksum(document: Mapping[str, Json]) -> str:
+    """SHA-256 in hex over the canonical document without `reconciler.checksum`."""
+    ours = document.get("reconciler")
+    bare = {name: one for name, one in ours.items() if name != "checksum"} if isinstance(ours, dict) else ours
+    canonical = json.dumps(
+        {**document, "reconciler": bare}, sort_keys=True, separators=(",", ":"), allow_nan=False
+    )
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def drift_document(
+    drifts: Sequence[Drift], context: Context, kinds: Mapping[str, Kind], *, created: str = ""
+) -> dict[str, Json]:
+    """What `drift --json` prints: resource_drift[], each with its class."""
+    return {
+        "format_version": FORMAT_VERSION,
+        "timestamp": created,
+        "resource_drift": [drift_entry(one, kinds) for one in drifts],
+        "reconciler": {
+            "reconciler_version": __version__,
+            "context": encode(context),
+            "drift": [encode(one) for one in drifts],
+            "summary": drift_summary(drifts),
+            "drifted": any(one.fails for one in drifts),
+        },
+    }
+
+
+def actions(change: Change) -> list[str]:
+    """Terraform's actions, in the order in which they happen."""
+    match change.action:
+        case Action.CREATE:
+            return ["create"]
+        case Action.UPDATE:
+            return ["update"]
+        case Action.REPLACE:
+            return ["delete", "create"] if change.delete_first else ["create", "delete"]
+        case Action.DELETE:
+            return ["delete"]
+        case Action.FORGET:
+            return ["forget"]
+        case Action.COMPLETE | Action.RESTORE:
+            return ["update"] if change.fields or change.permissions else ["no-op"]
+        case Action.ADOPT | Action.WAIT | Action.MOVE | Action.RECORD | Action.FAILED | Action.NO_OP:
+            return ["no-op"]
+        case _:
+            assert_never(change.action)
+
+
+def action_reason(change: Change) -> str:
+    """Terraform's word for why, "" where it has none."""
+    if change.action is Action.REPLACE:
+        return _REPLACE_REASONS.get(change.reason, "replace_because_cannot_update")
+    if change.action is Action.DELETE and change.reason is Reason.NOT_DECLARED:
+        return "delete_because_no_resource_config"
+    return ""
+
+
+def change_entry(change: Change, kind: Kind) -> dict[str, Json]:
+    """One element of resource_changes."""
+    done = actions(change)
+    before, after = _before(change, kind), _after(change, kind)
+    body: dict[str, Json] = {
+        "actions": list[Json](done),
+        "before": before,
+        "after": after,
+        "after_unknown": {"name": True} if "create" in done and not change.name else {},
+        "before_sensitive": False if before is None else {},
+        "after_sensitive": False if after is None else {},
+    }
+    if change.action is Action.REPLACE and (paths := _replace_paths(change, kind)):
+        body["replace_paths"] = paths
+    if change.action is Action.ADOPT:
+        body["importing"] = {"id": change.id}
+    entry = _head(change.address, str(change.address), kind.api)
+    if change.previous is not None:
+        entry["previous_address"] = str(change.previous)
+    if change.deposed:
+        entry["deposed"] = change.deposed
+    entry["change"] = body
+    if reason := action_reason(change):
+        entry["action_reason"] = reason
+    return entry
+
+
+def drift_entry(drift: Drift, kinds: Mapping[str, Kind]) -> dict[str, Json]:
+    """One element of resource_drift, with its `class`."""
+    before = _nested(drift.before, drift.id, ()) if drift.before is not None else None
+    after = _nested(drift.after, drift.id, ()) if drift.after is not None else None
+    if drift.address is not None:
+        entry = _head(drift.address, str(drift.address), kinds[drift.address.kind].api)
+    else:
+        entry = _head(Address("", drift.id), drift.name or drift.id, "")
+    entry["class"] = str(drift.drift_class)
+    entry["change"] = {
+        "actions": list[Json](_drift_actions(drift)),
+        "before": before,
+        "after": after,
+        "after_unknown": {},
+        "before_sensitive": False if before is None else {},
+        "after_sensitive": False if after is None else {},
+    }
+    return entry
+
+
+def _drift_actions(drift: Drift) -> list[str]:
+    match drift.drift_class:
+        case DriftClass.CHANGED:
+            return ["update"]
+        case DriftClass.MISSING:
+            return ["delete"]
+        case DriftClass.FAILED | DriftClass.UNMANAGED | DriftClass.BASE_RETIRED | DriftClass.UNPROMOTED:
+            return ["no-op"]
+        case _:
+            assert_never(drift.drift_class)
+
+
+def _head(address: Address, shown: str, api: str) -> dict[str, Json]:
+    return {
+        "address": shown,
+        "mode": "managed",
+        "type": address.kind,
+        "name": address.name,
+        "provider_name": api,
+    }
+
+
+def unflatten(attributes: Mapping[str, Json]) -> dict[str, Json]:
+    """Dotted paths as nested objects: {"a.b": 1} is {"a": {"b": 1}}."""
+    nested: dict[str, Json] = {}
+    for path, value in attributes.items():
+        *parents, leaf = path.split(".")
+        level = nested
+        for parent in parents:
+            below = level.setdefault(parent, {})
+            if not isinstance(below, dict):  # "a" and "a.b": keep both, the second under its path
+                level, leaf = nested, path
+                break
+            level = below
+        level[leaf] = value
+    return nested
+
+
+def _nested(attributes: Attributes, id: str, data: Iterable[tuple[str, Json]]) -> dict[str, Json]:
+    flat: dict[str, Json] = {path: encode(value) for path, value in attributes.items()}
+    head: dict[str, Json] = {"id": id} if id else {}
+    return {**head, **unflatten({**flat, **dict(data)})}
+
+
+def _before(change: Change, kind: Kind) -> Json:
+    if change.before is None:
+        return None
+    # what these trade is the model that serves; the others are about one model from first to last
+    trades = change.action in {Action.CREATE, Action.REPLACE, Action.RESTORE}
+    id = change.serving if trades else change.id or change.deposed
+    # a data set without a change is the recorded one
+    sets = {**dict(_data_after(change, kind)), **dict(_data_before(change, kind))}
+    nested = _nested(change.before, id, sets.items())
+    if change.permissions_after is not None:
+        nested["permissions"] = [_permission(one) for one in _permissions_before(change)]
+    return nested
+
+
+def _after(change: Change, kind: Kind) -> Json:
+    if change.after is None:
+        return None
+    nested = _nested(change.after, change.id, _data_after(change, kind))
+    if change.permissions_after is not None:
+        nested["permissions"] = [_permission(one) for one in change.permissions_after]
+    return nested
+
+
+def _data_before(change: Change, kind: Kind) -> Iterator[tuple[str, Json]]:
+    for one in change.data:
+        was: Json = {"digest": one.before_digest, "examples": one.before_examples}
+        yield kind.data_path(one.field), was if one.before_digest else None
+
+
+def _data_after(change: Change, kind: Kind) -> Iterator[tuple[str, Json]]:
+    for one in change.datasets:
+        counts: Json = {"digest": one.digest, "examples": one.examples, "characters": one.characters}
+        yield kind.data_path(one.field), counts
+
+
+def _permission(one: Permission) -> Json:
+    return {"grantee_type": one.grantee_type, "email_address": one.email_address, "role": one.role}
+
+
+def _permissions_before(change: Change) -> list[Permission]:
+    """What is granted now: the wanted ones with the changes taken back."""
+    granted = {one.grantee: one for one in change.permissions_after or ()}
+    for one in change.permissions:
+        if one.after is not None:
+            granted.pop(one.after.grantee, None)
+        if one.before is not None:
+            granted[one.before.grantee] = one.before
+    return sorted(granted.values())
+
+
+def _replace_paths(change: Change, kind: Kind) -> list[Json]:
+    forcing = [one.path for one in change.fields if one.forces_replacement]
+    forcing += [kind.data_path(one.field) for one in change.data if one.forces_replacement]
+    return [list[Json](path.split(".")) for path in forcing]
+
+
+def _check(change: Change) -> Json:
+    """The checks have not run yet: unknown, as Terraform says in a plan."""
+    address: Json = {
+        "kind": "resource",
+        "mode": "managed",
+        "type": change.address.kind,
+        "name": change.address.name,
+        "to_display": str(change.address),
+    }
+    return {
+        "address": address,
+        "status": "unknown",
+        "instances": [{"address": {"to_display": str(change.address)}, "status": "unknown"}],
+    }
+
+
+def _output_changes(changes: Iterable[Change]) -> dict[str, Json]:
+    """The outputs (address to the name to call) that will be another one; their values come with apply."""
+    outputs: dict[str, Json] = {}
+    for change in changes:
+        if change.deposed:
+            continue
+        if change.previous is not None:
+            outputs[str(change.previous)] = {"actions": ["delete"], "after": None}
+        match change.action:
+            case Action.CREATE | Action.ADOPT | Action.REPLACE | Action.RESTORE | Action.COMPLETE:
+                after: dict[str, Json] = {"actions": ["update"] if change.serving else ["create"]}
+                after |= {"after": change.name} if change.name else {"after_unknown": True}
+                outputs[str(change.address)] = after
+            case Action.DELETE | Action.FORGET:
+                outputs[str(change.address)] = {"actions": ["delete"], "after": None}
+            case Action.UPDATE | Action.WAIT | Action.MOVE | Action.RECORD | Action.FAILED | Action.NO_OP:
+                if change.previous is not None and change.serving and change.name:
+                    outputs[str(change.address)] = {"actions": ["create"], "after": change.name}
+            case _:
+                assert_never(change.action)
+    return outputs
+
+
+def _bill(plan: Plan) -> Json:
+    sums = total(plan.trainings)
+    return {
+        "trainings": sums.trainings,
+        "examples": sums.examples,
+        "characters": sums.characters,
+        "steps": sums.steps,
+        "estimated": sums.estimated,
+        "prices": {currency or "unknown": amount for currency, amount in sorted(sums.prices.items())},
+        "unpriced": sums.unpriced,
+    }

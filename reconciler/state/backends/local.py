@@ -1,0 +1,281 @@
+"""State in a folder of this machine: FOLDER/DOCUMENT.json, and the kernel's lock on FOLDER/DOCUMENT.lock.
+
+Rules: the document is replaced whole (temporary file, fsync, rename, fsync of the folder) and only under
+the lock; the lock file is never renamed, so that its inode is the lock; a dead process holds nothing,
+because the kernel drops its lock, whatever the file still says; a file that is replaced stays open to the
+same people, a new one is as the umask says.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+from reconciler import bounds, files
+from reconciler.errors import (
+    LockLostError,
+    NotJSONError,
+    StateError,
+    StateLockedError,
+    StateMovedError,
+    StateStoreError,
+)
+from reconciler.state.backends import UNCHANGED, LockInfo, Stored
+from reconciler.strictjson import loads
+
+_NEW = os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
+_LOCK_FILE = os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+"""No link: it comes with the work tree, and would have any other file of ours emptied."""
+_NO_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EACCES})
+"""A folder that may not be opened for reading, or lies where folders cannot be synced."""
+
+
+class LocalBackend:
+    """One document in one folder; the folder is created by the first lock.
+
+    Args:
+        folder: as the user gave it.
+        document: name without its ending.
+    """
+
+    commit_interval = 0.3
+    lease: float | None = None
+
+    def __init__(self, folder: str, document: str = "default") -> None:
+        self._shown = Path(folder) / f"{document}.json"
+        self._held: tuple[str, int] | None = None  # lock id, file descriptor
+
+    @property
+    def place(self) -> str:
+        """How to name it to a person."""
+        return str(self._shown)
+
+    @property
+    def _path(self) -> Path:
+        """Behind symbolic links, so that all ways to one document share one lock and one file."""
+        return Path(os.path.realpath(self._shown))
+
+    @property
+    def _lock_path(self) -> Path:
+        return self._path.with_suffix(".lock")
+
+    def read(self) -> Stored | None:
+        """See Backend.read."""
+        with self._named_errors("read"):
+            try:
+                data = files.read(self._path, most=bounds.STATE)
+            except FileNotFoundError:
+                return None
+            return Stored(data, _version(data))
+
+    def write(self, data: bytes, *, expected: str | None) -> str:
+        """See Backend.write; the lock must be held."""
+        path = self._path
+        self._check_held()
+        current = self.read()
+        if (current.version if current else None) != expected:
+            raise StateMovedError(
+                f"{self.place}: the file is not the one that was read: somebody else wrote it meanwhile",
+                "Nothing was overwritten. Run the command again.",
+            )
+        with self._named_errors("write"):
+            _remove(_leftovers(path))
+            temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+            try:
+                with os.fdopen(_create(temporary, like=path), "wb") as file:
+                    file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+                temporary.replace(path)
+            except BaseException:
+                _remove([temporary])
+                raise
+        with self._named_errors("secure", "It was written, but a power failure may undo that."):
+            _sync_folder(path.parent)
+        return _version(data)
+
+    def lock(self, info: LockInfo) -> None:
+        """See Backend.lock."""
+        if fcntl is None:
+            raise StateStoreError(
+                f"{self.place}: this system has no flock, so a local state cannot be locked",
+                "Keep the state in a bucket (--state gs://…, s3://…, az://…) or behind HTTP, or use WSL.",
+            )
+        if self._held is not None:
+            raise StateLockedError(f"{self.place}: this process already holds the lock {self._held[0]}")
+        with self._named_errors("lock"):
+            self._lock_path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = self._take()
+            try:
+                document = {**info.to_json(), "Path": self.place, "PID": os.getpid()}
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, json.dumps(document, allow_nan=False).encode() + b"\n", 0)
+            except BaseException:
+                os.close(descriptor)
+                raise
+        self._held = (info.id, descriptor)
+
+    def _take(self) -> int:
+        while True:
+            path = self._lock_path
+            with contextlib.suppress(FileNotFoundError):  # look first: opening some devices has effects
+                files.require_regular(path.stat(), path, most=bounds.LOCK)
+            descriptor = self._open_lock()
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if self._is_lock_file(descriptor):
+                    return descriptor
+            except BlockingIOError:
+                holder, pid = _holder(descriptor)
+                os.close(descriptor)
+                raise StateLockedError(
+                    f"{self.place}: the state is locked by {holder}",
+                    "Wait until it has finished. It is a living process of a machine that sees this folder"
+                    f"{f' (pid {pid})' if pid else ''}: the lock goes with it, however it ends.",
+                ) from None
+            except BaseException:
+                os.close(descriptor)
+                raise
+            os.close(descriptor)  # somebody removed the file between open and flock: take the new one
+
+    def _open_lock(self) -> int:
+        while True:
+            with contextlib.suppress(FileNotFoundError):
+                return os.open(self._lock_path, _LOCK_FILE)
+            with contextlib.suppress(FileExistsError):  # somebody else made it meanwhile
+                return _create(self._lock_path, like=self._path)
+
+    def renew(self, info: LockInfo) -> None:
+        """See Backend.renew: only a removed lock file can take the kernel's lock from us."""
+        self._check_held(info)
+
+    def unlock(self, info: LockInfo) -> None:
+        """See Backend.unlock."""
+        if self._held is None or self._held[0] != info.id:
+            return
+        descriptor, self._held = self._held[1], None
+        try:
+            with contextlib.suppress(OSError):  # only a hint for people; the lock is the kernel's
+                os.ftruncate(descriptor, 0)
+        finally:
+            os.close(descriptor)
+
+    def force_unlock(self, lock_id: str) -> LockInfo:
+        """Never breaks a lock: only a living process can hold one."""
+        with self._named_errors("unlock"):
+            try:
+                descriptor = self._take()
+            except StateLockedError as error:
+                raise StateError(f"{error.summary}; {lock_id} cannot be broken", error.detail) from error
+            except FileNotFoundError:
+                pass
+            else:
+                os.close(descriptor)
+        raise StateError(
+            f"{self.place}: the state is not locked",
+            "A local lock belongs to a living process, so there is nothing to break. Run the command again.",
+        )
+
+    def _check_held(self, info: LockInfo | None = None) -> None:
+        if self._held is None or (info is not None and info.id != self._held[0]):
+            raise LockLostError(f"{self.place}: the lock is not held", "Run the command again.")
+        if not self._is_lock_file(self._held[1]):
+            raise LockLostError(
+                f"{self.place}: the lock file {self._lock_path} was removed while it was held",
+                "Leave that file alone; the lock is the kernel's, not the file's being there.",
+            )
+
+    def _is_lock_file(self, descriptor: int) -> bool:
+        try:
+            return os.path.samestat(os.fstat(descriptor), self._lock_path.stat())
+        except FileNotFoundError:
+            return False
+
+    @contextlib.contextmanager
+    def _named_errors(self, verb: str, fate: str = UNCHANGED) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StateStoreError(
+                f"{self.place}: cannot {verb} the state: {error.strerror or error}",
+                f"Check {self._named_by(error)}, its permissions and the free space, or give "
+                f"another folder with --state. {fate}",
+            ) from error
+
+    def _named_by(self, error: OSError) -> str:
+        """The file that an error is about; Python names some by the number of a descriptor."""
+        if isinstance(error.filename, int):
+            return self.place
+        return os.fsdecode(error.filename or self._shown.parent)
+
+
+def _create(new: Path, *, like: Path) -> int:
+    """A new file, open to the same people as the one that it replaces or belongs to, where there is that."""
+    try:
+        known = like.stat()
+    except FileNotFoundError:
+        return os.open(new, os.O_RDWR | _NEW, 0o666)  # less the umask
+    descriptor = os.open(new, os.O_RDWR | _NEW, 0o600)
+    mode = stat.S_IMODE(known.st_mode) & 0o777
+    made = os.fstat(descriptor)
+    if (made.st_uid, made.st_gid) != (known.st_uid, known.st_gid):
+        try:
+            os.fchown(descriptor, known.st_uid if os.geteuid() == 0 else -1, known.st_gid)
+        except OSError:  # not our group: what was open to it is not to be open to ours
+            mode = (mode & 0o707) | (mode & 0o007) << 3
+    with contextlib.suppress(OSError):  # where files have no modes
+        os.fchmod(descriptor, mode)
+    return descriptor
+
+
+def _version(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _leftovers(path: Path) -> list[Path]:
+    """Temporary files of writers that died: whoever holds the lock is the only living writer."""
+    prefix = f".{path.name}."
+    return [one for one in path.parent.iterdir() if one.name.startswith(prefix) and one.name.endswith(".tmp")]
+
+
+def _remove(paths: list[Path]) -> None:
+    for path in paths:
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the rename itself durable, where the file system can."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_SYNC:
+            raise
+
+
+def _holder(descriptor: int) -> tuple[LockInfo, int | None]:
+    """Who wrote the lock file; it may be half written at this moment."""
+    try:
+        document = loads(os.pread(descriptor, bounds.LOCK, 0), most=bounds.LOCK)
+    except (OSError, NotJSONError):
+        document = {}
+    if not isinstance(document, dict):
+        document = {}
+    pid = document.get("PID")
+    return LockInfo.from_json(document), pid if isinstance(pid, int) else None

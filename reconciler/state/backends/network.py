@@ -1,0 +1,63 @@
+"""What every remote store shares: patience, trust, and which addresses may see a credential.
+
+Rule: a credential goes over TLS, or to this machine, and nowhere else.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from reconciler.settings import Settings
+from reconciler.settings.hosts import is_plain
+from reconciler.settings.tls import Trust
+from reconciler.settings.trust import must_be_private
+from reconciler.state.backends.gate import way_out
+
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig, RetryConfig
+
+CONNECT_TIMEOUT, TIMEOUT = 5.0, 15.0
+"""Seconds. Short, because a lease of a minute must survive a request that hangs.
+
+For the clients of buckets the second one bounds a whole call, for HTTP each read of one.
+"""
+
+CALL_TIMEOUT = 60.0
+"""Seconds for a whole call over HTTP, its repetitions included; RECONCILER_HTTP_TIMEOUT overrides."""
+
+RETRY: RetryConfig = {
+    "max_retries": 5,
+    "retry_timeout": timedelta(seconds=20),
+    "backoff": {
+        "init_backoff": timedelta(milliseconds=200),
+        "max_backoff": timedelta(seconds=3),
+        "base": 2,
+    },
+}
+
+
+def client(settings: Settings, endpoint: str, *, setting: str) -> ClientConfig:
+    """How a store's client connects.
+
+    Only to the endpoint's own scheme, host and port, proxy or not: see `gate`, which ends other redirects.
+
+    Args:
+        settings: certificates and proxies.
+        endpoint: the only address that it is to reach.
+        setting: where that was written.
+
+    Raises:
+        CredentialError: plain http to another machine.
+        UsageError: the certificates or the proxy cannot be used.
+    """
+    must_be_private(endpoint, f"credential of the store that {setting} names")
+    found: ClientConfig = {
+        "connect_timeout": timedelta(seconds=CONNECT_TIMEOUT),
+        "timeout": timedelta(seconds=TIMEOUT),
+        "allow_http": is_plain(endpoint),
+    }
+    if certificates := Trust.of(settings).pem():
+        found["root_certificate"] = certificates
+    found["proxy_url"] = way_out(endpoint, settings)
+    return found

@@ -1,0 +1,109 @@
+"""Which addresses are usable, which are this machine, and what a plan says of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from reconciler.errors import CredentialError, UsageError
+from reconciler.http import DEFAULT_GEMINI, connect, is_loopback, service_of
+
+LOOPBACK = [
+    "http://127.0.0.1",
+    "http://127.0.0.1:8080/prefix",
+    "http://127.255.255.254:1",
+    "http://localhost:8080",
+    "http://LOCALHOST",
+    "https://localhost",
+    "http://[::1]:8080",
+]
+ELSEWHERE = [
+    "http://example.com",
+    "https://generativelanguage.googleapis.com",
+    "http://127.0.0.1.example.com",
+    "http://localhost.example.com",
+    "http://128.0.0.1",
+    "http://0.0.0.0",
+    "http://127.1",
+    "http://2130706433",
+    "http://[::ffff:127.0.0.1]",
+    "http://[::2]",
+    "http://10.0.0.1",
+]
+
+
+@pytest.mark.parametrize("url", LOOPBACK)
+def test_loopback_is_the_emulator(url: str) -> None:
+    """Every address of this machine, whatever its port, is service "emulator", and needs no credential."""
+    assert is_loopback(url)
+    assert service_of(url) == "emulator"
+    target = connect(base_url=url, environ={}).target
+    assert (target.service, target.credential) == ("emulator", "none")
+
+
+@pytest.mark.parametrize("url", ELSEWHERE)
+def test_everything_else_is_google(url: str) -> None:
+    """What only looks like this machine is not."""
+    assert not is_loopback(url)
+    assert service_of(url) == "google"
+
+
+@pytest.mark.parametrize("url", [one for one in ELSEWHERE if one.startswith("http:")])
+@pytest.mark.parametrize("variable", ["GOOGLE_OAUTH_ACCESS_TOKEN", "GEMINI_API_KEY", "GOOGLE_API_KEY"])
+def test_no_credential_goes_over_plain_http(url: str, variable: str) -> None:
+    """A credential for a plain-http address elsewhere is refused before anything is sent, and not shown."""
+    transport = connect(base_url=url, environ={variable: "s3cret"})
+    with pytest.raises(CredentialError, match="plain http") as caught:
+        transport.call("GET", "v1beta/tunedModels")
+    assert "s3cret" not in f"{caught.value}{caught.value.detail}"
+    with pytest.raises(CredentialError):
+        transport.target.describe()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "generativelanguage.googleapis.com",
+        "ftp://example.com",
+        "https://",
+        "https://user:password@example.com",
+        "http://127.0.0.1\\@example.com",
+        "https://example.com:port",
+        "https://example.com:99999",
+        "https://[::1",
+        "https://exa mple.com",
+        "https://example.com\n",
+        "https://example.com?key=s3cret",
+        "https://example.com/#x",
+    ],
+)
+def test_a_malformed_address_is_a_usage_error(url: str) -> None:
+    """What parsers could read in two ways, or what carries a secret, is refused without repeating that."""
+    with pytest.raises(UsageError) as caught:
+        connect(base_url=url, environ={})
+    assert "password" not in caught.value.summary
+    assert "s3cret" not in caught.value.summary
+    assert caught.value.detail
+
+
+def test_the_address_comes_from_the_caller_then_the_environment() -> None:
+    """An explicit address wins over GOOGLE_GEMINI_BASE_URL, which wins over Google's."""
+    environ = {"GOOGLE_GEMINI_BASE_URL": "http://127.0.0.1:1", "GEMINI_API_KEY": "k"}
+    assert connect(base_url="http://127.0.0.1:2/", environ=environ).target.base_url == "http://127.0.0.1:2"
+    assert connect(environ=environ).target.base_url == "http://127.0.0.1:1"
+    assert connect(environ={"GEMINI_API_KEY": "k"}).target.base_url == DEFAULT_GEMINI
+
+
+def test_a_plan_can_name_whom_it_talks_to() -> None:
+    """The description holds address, project and kind of credential, and no secret."""
+    target = connect(environ={"GEMINI_API_KEY": "s3cret"}, project="p").target
+    assert target.describe() == f"{DEFAULT_GEMINI}, project p, credential: API key from GEMINI_API_KEY"
+    assert connect(environ={"GEMINI_API_KEY": "k", "GOOGLE_CLOUD_PROJECT": "q"}).target.project == "q"
+    assert "project not set" in connect(environ={"GEMINI_API_KEY": "k"}).target.describe()
+
+
+@pytest.mark.parametrize("variable", ["RECONCILER_HTTP_TIMEOUT", "RECONCILER_RETRY_SECONDS"])
+@pytest.mark.parametrize("text", ["0", "-1", "soon", "nan", "inf", "1e9"])
+def test_a_number_of_seconds_is_one(variable: str, text: str) -> None:
+    """A time-out that is no positive number of seconds is a usage error that names the variable."""
+    with pytest.raises(UsageError, match=variable):
+        connect(environ={variable: text})

@@ -1,0 +1,140 @@
+"""What a request looks like on the wire, over which connections, and what is shown of a reply."""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import socket
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from reconciler.errors import (
+    InvalidArgumentError,
+    NotFoundError,
+    UnavailableError,
+)
+from reconciler.http import Transport, connect
+from reconciler.http.connection import Exchange, LostError
+from tests.fakes import FakeClock
+from tests.http.wire import Keeping, Wire, answer, refusal
+
+To = Callable[..., Transport]
+
+
+def test_a_request_says_who_and_what(wire: Wire, to: To) -> None:
+    """Method, quoted path, query, JSON body, content type and a User-Agent with the version."""
+    to().call("POST", "v1beta/tuned Models/ä?x#y", query={"tunedModelId": "a b&c"}, body={"ü": "\u2028😀"})
+    request = wire.requests[0]
+    assert request.method == "POST"
+    assert request.target == "/v1beta/tuned%20Models/%C3%A4%3Fx%23y?tunedModelId=a+b%26c"
+    assert request.body == '{"ü": "\u2028😀"}'.encode()
+    assert request.headers["content-type"] == "application/json"
+    assert request.headers["user-agent"].startswith("reconciler/")
+    assert "gzip" in request.headers["accept-encoding"]
+
+
+def test_a_lone_surrogate_is_sent_escaped(wire: Wire, to: To) -> None:
+    """A text that has no UTF-8 still travels, as the escape that it came from."""
+    to().call("POST", "v1beta/x", body={"a": "\ud800ü"})
+    assert wire.requests[0].body == b'{"a": "\\ud800\\u00fc"}'
+
+
+def test_connections_are_used_again_and_without_cookies(wire: Wire, to: To) -> None:
+    """Ten calls in a row use one connection, and what one reply sets is not sent back."""
+    wire.always = answer({}, Set_Cookie="a=b")
+    transport = to()
+    for _ in range(10):
+        transport.call("GET", "v1beta/x")
+    assert wire.connections == 1
+    assert not any("cookie" in one.headers for one in wire.requests)
+
+
+def test_every_thread_keeps_its_connection(wire: Wire, to: To) -> None:
+    """As many connections as threads, however often they all call at once."""
+    together = threading.Barrier(6)
+
+    def meet(connection: socket.socket) -> None:
+        together.wait(5)
+        connection.sendall(answer({}))
+
+    transport = to(parallelism=6)
+    for _ in range(3):
+        wire.script = [Keeping(meet)] * 6
+        threads = [threading.Thread(target=transport.call, args=("GET", "v1beta/x")) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(10)
+    assert len(wire.requests) == 18
+    assert wire.connections == 6
+
+
+def test_a_path_in_the_base_url_is_kept(wire: Wire, to: To) -> None:
+    """An endpoint behind a prefix is called there, with or without a final slash."""
+    for base in (f"{wire.url}/prefix", f"{wire.url}/prefix/"):
+        to(base_url=base).call("GET", "v1beta/x")
+    assert [one.target for one in wire.requests] == ["/prefix/v1beta/x"] * 2
+
+
+def test_a_failure_says_where(wire: Wire, to: To) -> None:
+    """An error names method, path and host."""
+    wire.always = refusal(404, "Tuned model tunedModels/x does not exist.", canonical="NOT_FOUND")
+    with pytest.raises(NotFoundError) as caught:
+        to().call("GET", "v1beta/tunedModels/x")
+    host = wire.url.removeprefix("http://")
+    assert str(caught.value) == (
+        f"GET v1beta/tunedModels/x at {host} was refused (404 NOT_FOUND): "
+        "Tuned model tunedModels/x does not exist."
+    )
+
+
+def test_a_foreign_message_cannot_drive_a_terminal(wire: Wire, to: To) -> None:
+    """Control and direction characters of a reply do not reach the message, nor more than 256 characters."""
+    wire.always = refusal(400, "\x1b[31mred\x07\r\n\u202edne\x9b2J\u2066" + "y" * 5000)
+    with pytest.raises(InvalidArgumentError) as caught:
+        to().call("GET", "v1beta/x")
+    assert caught.value.summary.isprintable()
+    assert "[31mred dne" in caught.value.summary
+    assert len(caught.value.summary) < 400
+
+
+def test_a_204_is_an_empty_answer(wire: Wire, to: To) -> None:
+    """No content is no loss when the status says so."""
+    wire.always = b"HTTP/1.1 204 No Content\r\n\r\n"
+    assert to().call("DELETE", "v1beta/x") == {}
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_what_json_cannot_say_is_not_sent(wire: Wire, to: To, number: float) -> None:
+    """NaN and infinity are refused before anything is sent."""
+    with pytest.raises(Exception, match="NaN or infinity"):
+        to().call("POST", "v1beta/x", body={"a": number})
+    assert wire.requests == []
+
+
+def test_a_reply_has_a_size_limit(wire: Wire) -> None:
+    """What is larger than the limit when decompressed is not read to its end; what is not, is."""
+    for megabytes, fits in ((3, True), (200, False)):
+        packed = gzip.compress(bytes(megabytes * 1024 * 1024), compresslevel=1)
+        wire.always = answer(body=packed, Content_Encoding="gzip")
+        exchange = Exchange(wire.url, loopback=True, connections=1, most_bytes=4 * 1024 * 1024)
+        send = functools.partial(exchange.send, "GET", "x", query={}, body=None, headers={}, timeout=5.0)
+        if fits:
+            assert len(send().body) == megabytes * 1024 * 1024
+        else:
+            with pytest.raises(LostError, match="larger than 4 MB"):
+                send()
+        exchange.close()
+
+
+def test_a_proxy_that_is_not_there_is_named(clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An unreachable HTTPS_PROXY is told as such, and nothing was sent."""
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    environ = {"GEMINI_API_KEY": "k", "RECONCILER_RETRY_SECONDS": "1"}
+    transport = connect(base_url="https://service.invalid", environ=environ, clock=clock, sleep=clock.sleep)
+    with pytest.raises(UnavailableError, match="HTTPS_PROXY") as caught:
+        transport.call("POST", "v1beta/tunedModels", body={})
+    assert "Nothing was sent" in caught.value.detail

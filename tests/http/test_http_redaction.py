@@ -1,0 +1,113 @@
+"""A refusal that repeats the request: what must not be shown is taken out, the rest is kept."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from reconciler.http.connection import Reply, encoded
+from reconciler.http.redaction import hidden, unechoed, unquoted
+
+HEADERS = {
+    "Authorization": "Bearer ya29.secret",
+    "X-Goog-Api-Key": "AIzaSecret",
+    "x-goog-user-project": "demo",
+}
+
+
+def said(message: str, content: bytes | None = None) -> str:
+    """The message after it was cleared."""
+    body = json.dumps({"error": {"code": 400, "message": message}}).encode()
+    cleared = json.loads(unechoed(Reply(400, {}, body), HEADERS, content).body)
+    return str(cleared["error"]["message"])
+
+
+def examples(*texts: str) -> bytes:
+    """A create's body."""
+    return encoded({"examples": [{"textInput": text, "output": "2"} for text in texts]})
+
+
+def test_credentials_are_hidden() -> None:
+    """Token and key; the project, which says whose quota it was, stays."""
+    assert said("ya29.secret and AIzaSecret of demo") == "[hidden] and [hidden] of demo"
+
+
+@pytest.mark.parametrize(
+    "text", ["how are you", 'she said "no"\nand left', "größer als 7 €", "\U0001f98a" * 6]
+)
+def test_training_texts_are_hidden(text: str) -> None:
+    """However JSON writes them."""
+    assert said(f"Invalid value: {text}!", examples(text)) == "Invalid value: [hidden]!"
+
+
+def test_the_longest_goes_first() -> None:
+    """A text within another leaves nothing of the longer one."""
+    assert said("bad: one two three", examples("one two", "one two three")) == "bad: [hidden]"
+
+
+def test_short_texts_leave_the_message_readable() -> None:
+    """An example of one letter takes no letters out of the service's words."""
+    assert said("epoch_count is out of range", examples("e", "of")) == "epoch_count is out of range"
+
+
+def test_a_credential_that_is_none_takes_no_letters_out() -> None:
+    """A token of one letter, as people set to try something, is not worth an unreadable message."""
+    reply = unechoed(Reply(403, {}, b"not permitted"), {"authorization": "Bearer t"}, None)
+    assert reply.body == b"not permitted"
+
+
+def test_what_repeats_nothing_is_the_same_reply() -> None:
+    """Even where it is no JSON and no text."""
+    reply = Reply(502, {}, b"\xff\xfe<html>")
+    assert unechoed(reply, HEADERS, examples("how are you")) is reply
+
+
+TEXTS = (
+    "zebra-question-7431 0",
+    "walrus-answer-9825 0",
+    "short01",
+    "It\nis a  long story, isn't it?",
+    "a" * 900,
+)
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        ("Example 3: zebra-question-7431 0 is too long", "Example 3: [hidden] is too long"),
+        ("cut: zebra-question-74…", "cut: [hidden]…"),
+        ("short01, and short01 again", "[hidden], and [hidden] again"),
+        ("zebra-question-7431 0walrus-answer-9825 0!", "[hidden]!"),
+        ("It is a long story, isn't it? No.", "[hidden] No."),
+        ("a" * 255 + "…", "[hidden]…"),
+        ("zebra, walrus and short", "zebra, walrus and short"),
+        ("", ""),
+    ],
+)
+def test_what_a_reason_has_in_common_with_the_data_is_hidden(message: str, shown: str) -> None:
+    """A whole text or a piece of 16 characters, in the white space of messages; all else stays."""
+    assert hidden(message, TEXTS) == shown
+
+
+def test_much_data_is_searched_in_pieces() -> None:
+    """A text is found wherever it stands, also beyond what is looked at in one go."""
+    many = (f"{number:06} {'filler ' * 20}" for number in range(20_000))
+    assert hidden("bad: 019999 filler filler", many) == "bad: [hidden]"
+
+
+@pytest.mark.parametrize(
+    ("reason", "shown"),
+    [
+        ('invalid "zebra question 1" here', "invalid [hidden] here"),
+        ("don't do this, it isn't good", "don't do this, it isn't good"),
+        ("epoch 'five' is no number", "epoch 'five' is no number"),
+        ('He said "it\'s zebra 123456" ok', "He said [hidden] ok"),
+        ("“zebra question” and «walrus»", "[hidden] and [hidden]"),
+        ("see 'zebra question that does not end " + "x" * 300, "see [hidden]"),
+        ("the 'x' and 'y' of `abcdef`", "the 'x' and 'y' of [hidden]"),
+    ],
+)
+def test_what_a_reason_quotes_is_hidden(reason: str, shown: str) -> None:
+    """Where the data is not at hand, whatever is quoted may be of it; an apostrophe is no quotation mark."""
+    assert unquoted(reason) == shown

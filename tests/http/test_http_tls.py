@@ -1,0 +1,85 @@
+"""Servers that cannot be trusted, or do not speak TLS: told apart from a lost reply."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from ipaddress import ip_address
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from reconciler.errors import (
+    UnavailableError,
+)
+from reconciler.http import connect
+from tests.fakes import FakeClock
+
+
+@contextlib.contextmanager
+def one_connection(meet: Callable[[socket.socket], object]) -> Iterator[str]:
+    """The port of a server that meets one connection, as host:port."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def accept() -> None:
+            with contextlib.suppress(OSError), server.accept()[0] as connection:
+                meet(connection)
+
+        thread = threading.Thread(target=accept, daemon=True)
+        thread.start()
+        yield f"127.0.0.1:{server.getsockname()[1]}"
+        thread.join(5)
+
+
+def test_a_server_without_tls_is_unavailable(clock: FakeClock) -> None:
+    """https:// to a port that speaks plain http: told at once, with nothing sent but the handshake."""
+
+    def refuse(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    with one_connection(refuse) as host:
+        transport = connect(base_url=f"https://{host}", environ={}, clock=clock, sleep=clock.sleep)
+        with pytest.raises(UnavailableError, match="http:// instead of https://"):
+            transport.call("POST", "v1beta/tunedModels", body={})
+    assert clock.now == 0
+
+
+def test_an_untrusted_certificate_is_unavailable(clock: FakeClock, tmp_path: Path) -> None:
+    """A certificate that nobody signed ends the call before a request, a POST too, and is not tried again."""
+    served = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    served.load_cert_chain(self_signed(tmp_path))
+    with one_connection(lambda plain: served.wrap_socket(plain, server_side=True)) as host:
+        transport = connect(base_url=f"https://{host}", environ={}, clock=clock, sleep=clock.sleep)
+        with pytest.raises(UnavailableError, match="certificate is not trusted"):
+            transport.call("POST", "v1beta/tunedModels", body={})
+    assert clock.now == 0
+
+
+def self_signed(directory: Path) -> Path:
+    """A key and a certificate for 127.0.0.1, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(datetime(2020, 1, 1, tzinfo=UTC))
+        .not_valid_after(datetime(2120, 1, 1, tzinfo=UTC))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    encoding = serialization.Encoding.PEM
+    private = key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path = directory / "server.pem"
+    path.write_bytes(private + certificate.public_bytes(encoding))
+    return path

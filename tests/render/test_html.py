@@ -1,0 +1,190 @@
+"""The HTML report: self-contained, escaped, and about every model."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from reconciler.model import Live, Snapshot, Status
+from reconciler.plan.change import Drift
+from reconciler.render.html.curve import loss_svg
+from reconciler.render.html.page import report_page
+from reconciler.state.values import Record, State
+from tests.render import plans
+from tests.render.strategies import drifts, records, texts
+
+NOW = "2026-11-22T18:00:00Z"
+TAGS = {
+    *[
+        "html",
+        "head",
+        "meta",
+        "title",
+        "style",
+        "body",
+        "header",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "p",
+        "ul",
+        "li",
+        "b",
+        "div",
+        "table",
+        "thead",
+        "tbody",
+        "tr",
+        "th",
+        "td",
+        "a",
+        "br",
+    ],
+    *[
+        "section",
+        "span",
+        "dl",
+        "dt",
+        "dd",
+        "code",
+        "details",
+        "summary",
+        "svg",
+        "line",
+        "text",
+        "polyline",
+        "footer",
+    ],
+}
+
+
+class Reader(HTMLParser):
+    """Collects tags, attributes and text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.attributes: set[tuple[str, str]] = set()
+        self.text: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Called at each element."""
+        self.tags.add(tag)
+        self.attributes |= {(name, value or "") for name, value in attrs}
+
+    def handle_data(self, data: str) -> None:
+        """Called at each text."""
+        self.text.append(data)
+
+
+def read(page: str) -> Reader:
+    """The page as a browser takes it apart."""
+    reader = Reader()
+    reader.feed(page)
+    reader.close()
+    return reader
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
+@given(st.lists(records, max_size=3), st.lists(drifts, max_size=2), texts)
+def test_nothing_of_others_is_markup(found: list[Record], drifted: list[Drift], text: str) -> None:
+    """No name, note or error adds an element, a script, a handler or an address to fetch."""
+    live = {
+        one.address: Live(one.serving.id, text, Status.ACTIVE, {"description": text}, error=text)
+        for one in found
+        if one.serving
+    }
+    state = State(stack=text, workspace=text, resources={one.address: one for one in found})
+    reader = read(report_page(state, live, drifted, replace(plans.CONTEXT, endpoint=text), NOW))
+    assert reader.tags <= TAGS
+    names = {name for name, _ in reader.attributes}
+    assert not {name for name in names if name.startswith("on")} | (
+        names & {"src", "srcset", "style", "data"}
+    )
+    assert all(value.startswith("#m") for name, value in reader.attributes if name == "href")
+
+
+def test_nothing_is_fetched() -> None:
+    """The page has no address of any other resource, and forbids scripts and loading itself."""
+    page = report_page(plans.STATE, {plans.RECORD_FULL.address: plans.LIVE}, plans.DRIFTS, plans.CONTEXT, NOW)
+    assert "default-src 'none'" in page
+    assert re.search(r"url\(|@import|<script|<link|<img", page) is None
+
+
+def test_every_model_has_a_row_a_section_and_its_curve() -> None:
+    """Nothing recorded is missing from the report; a curve stands where there are snapshots."""
+    page = report_page(plans.STATE, {plans.RECORD_FULL.address: plans.LIVE}, (), plans.CONTEXT, NOW)
+    for index, record in enumerate(sorted(plans.STATE.resources.values(), key=lambda one: one.address)):
+        assert f'href="#m{index}"' in page
+        assert page.count(f'id="m{index}"') == 1
+        for model in record.models:
+            assert model.id in page
+    assert page.count("<svg") == 1
+    assert "No drift." in page
+
+
+def test_conditions() -> None:
+    """The table says of each address what a glance must tell."""
+    one = plans.address("x")
+    cases = [
+        (Record(one, serving=plans.model("a")), "serving"),
+        (
+            Record(one, serving=plans.model("a"), candidate=plans.model("b", status=Status.CREATING)),
+            "serving, successor in training",
+        ),
+        (Record(one, candidate=plans.model("b", status=Status.CREATING)), "in training"),
+        (Record(one, candidate=plans.model("b", status=None)), "pending"),
+        (Record(one, candidate=plans.model("b", status=Status.FAILED)), "candidate failed"),
+        (Record(one, candidate=plans.model("b")), "trained, not promoted"),
+        (Record(one, serving=plans.model("a", status=Status.FAILED)), "failed"),
+        (Record(one, deposed=(plans.model("c"),)), "deposed only"),
+    ]
+    for record, word in cases:
+        page = report_page(State(resources={one: record}), {}, (), plans.CONTEXT, NOW)
+        assert re.search(rf'<td class="\w+">{word}<td', page), word
+
+
+def test_an_empty_state_is_a_page() -> None:
+    """Nothing recorded is said, not shown as an empty table."""
+    page = report_page(State(), {}, (), plans.CONTEXT, NOW)
+    assert "Nothing is recorded." in page
+    assert "<table" not in page
+
+
+@given(
+    st.lists(
+        st.builds(Snapshot, st.integers(0, 10**6), st.integers(0, 99), st.floats(width=32)),
+        min_size=2,
+        max_size=500,
+    ),
+    texts,
+)
+def test_any_curve_is_drawn_within_its_picture(snapshots: list[Snapshot], title: str) -> None:
+    """Whatever the losses are, every point lies inside, and there are at most as many as can be seen."""
+    svg = loss_svg(snapshots, title=title)
+    for points in re.findall(r'points="([^"]*)"', svg):
+        pairs = [tuple(map(float, pair.split(","))) for pair in points.split()]
+        assert len(pairs) <= 300
+        assert all(0 <= x <= 640 and 0 <= y <= 200 for x, y in pairs)
+
+
+def test_a_long_training_is_thinned() -> None:
+    """Ten thousand snapshots are drawn as what can be seen, first and last among them."""
+    svg = loss_svg([Snapshot(step, step // 10, 10_000.0 - step) for step in range(10_000)], title="x")
+    (points,) = re.findall(r'points="([^"]*)"', svg)
+    assert len(points.split()) == 300
+    assert points.split()[0] == "52.0,12.0"
+    assert points.split()[-1].startswith("628.0,")
+    assert svg.count('class="epoch"') <= 20
+
+
+def test_a_curve_needs_two_points() -> None:
+    """A single snapshot is no curve."""
+    assert loss_svg(plans.SNAPSHOTS[:1], title="x") == ""

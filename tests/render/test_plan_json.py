@@ -1,0 +1,246 @@
+"""The plan JSON as policies and bots read it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from reconciler.plan.change import Action, Change, FieldChange, Plan, Reason
+from reconciler.providers.gemini.fields import TUNED_MODEL
+from reconciler.providers.vertex.fields import TUNING_JOB
+from reconciler.render.codec import Json
+from reconciler.render.plan_json import (
+    action_reason,
+    actions,
+    change_entry,
+    drift_document,
+    plan_document,
+    unflatten,
+)
+from tests.render import plans
+from tests.render.strategies import SECRET
+from tests.render.strategies import plans as any_plan
+
+
+def body(change: Change) -> dict[str, Json]:
+    """The `change` of a resource change."""
+    found = change_entry(change, TUNED_MODEL)["change"]
+    assert isinstance(found, dict)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (plans.CREATE, ["create"]),
+        (plans.UPDATE, ["update"]),
+        (plans.REPLACE, ["create", "delete"]),
+        (plans.REPLACE_IN_PLACE, ["delete", "create"]),
+        (plans.DELETE, ["delete"]),
+        (plans.DELETE_DEPOSED, ["delete"]),
+        (plans.ADOPT, ["no-op"]),
+        (plans.WAIT, ["no-op"]),
+        (plans.COMPLETE, ["update"]),
+        (replace(plans.COMPLETE, fields=(), permissions=()), ["no-op"]),
+        (plans.RESTORE, ["no-op"]),
+        (replace(plans.RESTORE, fields=(FieldChange("top_k", 1, 2),)), ["update"]),
+        (plans.FORGET, ["forget"]),
+        (plans.MOVE, ["no-op"]),
+        (plans.RECORD, ["no-op"]),
+        (plans.FAILED, ["no-op"]),
+        (plans.NO_OP, ["no-op"]),
+    ],
+)
+def test_actions(change: Change, expected: list[str]) -> None:
+    """Each action has Terraform's words, in the order in which they happen."""
+    assert actions(change) == expected
+
+
+def test_a_move_names_the_address_that_it_had() -> None:
+    """previous_address, as Terraform has it, and an output under each of the two names."""
+    entry = change_entry(plans.MOVE, TUNED_MODEL)
+    assert (entry["address"], entry["previous_address"]) == ("TunedModel/faq-new", "TunedModel/faq")
+    assert "previous_address" not in change_entry(plans.UPDATE, TUNED_MODEL)
+    outputs = plan_document(plans.EVERYTHING, plans.KINDS)["output_changes"]
+    assert isinstance(outputs, dict)
+    assert outputs["TunedModel/faq"] == {"actions": ["delete"], "after": None}
+    assert outputs["TunedModel/faq-new"] == {"actions": ["create"], "after": "tunedModels/faq-55555555"}
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (plans.REPLACE, "replace_because_cannot_update"),
+        (plans.REPLACE_KEPT, "replace_by_request"),
+        (replace(plans.REPLACE, reason=Reason.RETRY), "replace_because_tainted"),
+        (plans.DELETE, "delete_because_no_resource_config"),
+        (plans.DELETE_DEPOSED, ""),
+        (plans.CREATE, ""),
+    ],
+)
+def test_action_reason(change: Change, reason: str) -> None:
+    """The reason is one of Terraform's, and absent where it has none."""
+    assert action_reason(change) == reason
+    assert change_entry(change, TUNED_MODEL).get("action_reason", "") == reason
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
+@given(any_plan)
+def test_any_plan_is_json_without_training_data(plan: Plan) -> None:
+    """Every plan can be written, has an entry for each change in its order, and holds no example."""
+    document = json.loads(json.dumps(plan_document(plan, plans.KINDS), allow_nan=False))
+    assert SECRET not in json.dumps(document)
+    assert [one["address"] for one in document["resource_changes"]] == [
+        str(one.address) for one in plan.changes
+    ]
+    assert len(document["reconciler"]["changes"]) == len(plan.changes)
+    assert len(document["reconciler"]["drift"]) == len(document["resource_drift"]) == len(plan.drift)
+
+
+def test_the_keys_that_tools_look_for() -> None:
+    """conftest, PR bots and dashboards find what Terraform gives them."""
+    document = plan_document(plans.EVERYTHING, plans.KINDS)
+    assert document["format_version"] == "1.2"
+    assert document["variables"] == {"team": {"value": "search"}}
+    assert (document["applyable"], document["complete"], document["errored"]) == (True, False, False)
+    entries = document["resource_changes"]
+    assert isinstance(entries, list)
+    for entry in entries:
+        assert isinstance(entry, dict)
+        assert {"address", "mode", "type", "name", "provider_name", "change"} <= set(entry)
+        change = entry["change"]
+        assert isinstance(change, dict)
+        assert {"actions", "before", "after", "after_unknown", "before_sensitive", "after_sensitive"} <= set(
+            change
+        )
+
+
+@pytest.mark.parametrize(
+    ("changes", "applyable"),
+    [((), False), ((plans.NO_OP, plans.FAILED), False), ((plans.WAIT,), True), ((plans.CREATE,), True)],
+)
+def test_applyable(changes: tuple[Change, ...], applyable: bool) -> None:  # noqa: FBT001
+    """A plan is worth applying when apply would do something."""
+    assert plan_document(Plan(changes), plans.KINDS)["applyable"] is applyable
+
+
+def test_attributes_are_nested_like_the_manifest() -> None:
+    """Dotted paths become objects, beside the id and the data's digest and counts."""
+    after = body(plans.CREATE)["after"]
+    assert isinstance(after, dict)
+    assert after["tuning_task"] == {
+        "hyperparameters": {"batch_size": 2, "epoch_count": 5, "learning_rate": 0.001},
+        "training_data": {"digest": plans.NEW_DIGEST, "examples": 18, "characters": 812},
+    }
+    assert after["id"] == "number-generator-k3j5h2l1"
+    assert body(plans.CREATE)["before"] is None
+    assert body(plans.CREATE)["before_sensitive"] is False
+
+
+def test_what_forces_a_replacement_is_named() -> None:
+    """replace_paths point into before and after."""
+    change = body(plans.REPLACE)
+    assert change["replace_paths"] == [
+        ["tuning_task", "hyperparameters", "epoch_count"],
+        ["tuning_task", "training_data"],
+    ]
+    before, after = change["before"], change["after"]
+    assert isinstance(before, dict)
+    assert isinstance(after, dict)
+    assert (before["id"], after["id"]) == ("roman-eeeeeeee", "roman-ffffffff")
+    assert "replace_paths" not in body(plans.REPLACE_KEPT)
+    assert "replace_paths" not in body(plans.UPDATE)
+
+
+def test_permissions_before_are_what_is_granted_now() -> None:
+    """The grants to add are not there before, the ones to revoke are, and a role is the old one."""
+    before = body(plans.UPDATE)["before"]
+    assert isinstance(before, dict)
+    grants = before["permissions"]
+    assert isinstance(grants, list)
+    assert [(one["email_address"], one["role"]) for one in grants if isinstance(one, dict)] == [
+        ("ann@example.com", "WRITER"),
+        ("bob@example.com", "READER"),
+    ]
+
+
+def test_unchanged_data_is_the_same_before_and_after() -> None:
+    """A policy that compares before and after sees no change of data where there is none."""
+    change = body(replace(plans.UPDATE, datasets=(plans.DATA,)))
+    before, after = change["before"], change["after"]
+    assert isinstance(before, dict)
+    assert isinstance(after, dict)
+    assert before["tuning_task"] == after["tuning_task"]
+
+
+def test_a_kind_says_who_serves_it_and_where_its_data_stands() -> None:
+    """The provider of an entry is the API of its kind, and a data set's full path is taken as it is."""
+    data = replace(plans.DATA, field=TUNING_JOB.data_field)
+    job = replace(plans.CREATE, address=plans.address("job", "TuningJob"), datasets=(data,), after={})
+    entry = change_entry(job, TUNING_JOB)
+    assert entry["provider_name"] == "aiplatform.googleapis.com"
+    assert change_entry(plans.CREATE, TUNED_MODEL)["provider_name"] == "generativelanguage.googleapis.com"
+    change = entry["change"]
+    assert isinstance(change, dict)
+    assert isinstance(change["after"], dict)
+    assert change["after"]["supervised_tuning_spec"] == {
+        "training_dataset_uri": {"digest": plans.NEW_DIGEST, "examples": 18, "characters": 812}
+    }
+
+
+def test_adopting_is_importing() -> None:
+    """Only an adoption has importing, with the id."""
+    importing = {change.address.name for change in plans.CHANGES if "importing" in body(change)}
+    assert importing == {"adopted"}
+    assert body(plans.ADOPT)["importing"] == {"id": "adopted-v1"}
+
+
+def test_deposed_models_are_marked() -> None:
+    """The deletion of a deposed model is told from that of the address."""
+    assert change_entry(plans.DELETE_DEPOSED, TUNED_MODEL)["deposed"] == "roman-00000000"
+    assert "deposed" not in change_entry(plans.DELETE, TUNED_MODEL)
+
+
+def test_only_outputs_that_change_are_listed() -> None:
+    """A model that goes on serving is no output change."""
+    changed = plan_document(plans.EVERYTHING, plans.KINDS)["output_changes"]
+    assert isinstance(changed, dict)
+    assert changed["TunedModel/roman"] == {"actions": ["update"], "after_unknown": True}
+    assert changed["TunedModel/retired"] == {"actions": ["delete"], "after": None}
+    assert not {"TunedModel/steady", "TunedModel/support-bot", "TunedModel/slow"} & set(changed)
+
+
+def test_every_action_has_an_entry() -> None:
+    """No action is left out of the document, quiet ones included."""
+    for action in Action:
+        assert (
+            change_entry(replace(plans.CREATE, action=action), TUNED_MODEL)["address"]
+            == "TunedModel/number-generator"
+        )
+
+
+def test_the_drift_document_has_classes() -> None:
+    """Each finding has its class; what nobody declared goes by its resource name."""
+    document = drift_document(plans.DRIFTS, plans.CONTEXT, plans.KINDS)
+    found = document["resource_drift"]
+    assert isinstance(found, list)
+    assert [(one["address"], one["class"]) for one in found if isinstance(one, dict)] == [
+        ("TunedModel/support-bot", "changed"),
+        ("TunedModel/lost", "missing"),
+        ("TunedModel/broken", "failed"),
+        ("tunedModels/by-hand-1", "unmanaged"),
+        ("TunedModel/steady", "base_retired"),
+    ]
+    ours = document["reconciler"]
+    assert isinstance(ours, dict)
+    assert ours["drifted"] is True
+
+
+def test_unflatten_keeps_both_of_a_clash() -> None:
+    """A path that is a value and a prefix loses nothing."""
+    assert unflatten({"a": 1, "a.b": 2, "c.d": 3, "c.e": 4}) == {"a": 1, "a.b": 2, "c": {"d": 3, "e": 4}}

@@ -1,0 +1,103 @@
+"""What a terminal may be shown."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.render.terminal import UNLIMITED, Paint, cells, cut, pad, quoted, visible, visible_lines, wrap
+from tests.render.strategies import texts
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain", "plain"),
+        ("a\nb\tc\rd", "a\\nb\\tc\\rd"),
+        ("\x1b[31mred", "\\x1b[31mred"),
+        ("\x9b31m", "\\x9b31m"),
+        ("\u202egnp.exe", "\\u202egnp.exe"),
+        ("\u2066\u200e\ufeff", "\\u2066\\u200e\\ufeff"),
+        ("line\u2028end", "line\\u2028end"),
+        ("\ud800", "\\ud800"),
+        ("\U000e0041", "\\U000e0041"),
+        ("字 é 😀 نمی‌خواهم", "字 é 😀 نمی‌خواهم"),
+        ("👩‍💻", "👩‍💻"),
+    ],
+)
+def test_visible(text: str, shown: str) -> None:
+    """What steers a terminal or reorders text is written as an escape; scripts and emoji stay."""
+    assert visible(text) == shown
+
+
+@given(st.text())
+def test_nothing_that_steers_a_terminal_survives(text: str) -> None:
+    """No control, format (but joiners), surrogate or separator character is left, and UTF-8 can hold it."""
+    shown = visible(text)
+    assert not [
+        one
+        for one in shown
+        if unicodedata.category(one) in {"Cc", "Cf", "Cs", "Zl", "Zp"} and one not in "\u200c\u200d"
+    ]
+    shown.encode("utf-8")
+
+
+@given(st.text(alphabet='\n\\n"x\x1b1b', max_size=6), st.text(alphabet='\n\\n"x\x1b1b', max_size=6))
+def test_quoted_tells_texts_apart(one: str, other: str) -> None:
+    """Two texts that look the same in quotes are the same."""
+    assert (quoted(one) == quoted(other)) == (one == other)
+
+
+@pytest.mark.parametrize(
+    ("text", "width"), [("abc", 3), ("字字", 4), ("é", 1), ("e\u0301", 1), ("😀", 2), ("☎\ufe0f", 2), ("", 0)]
+)
+def test_cells(text: str, width: int) -> None:
+    """East Asian characters and emoji take two columns, combining marks none."""
+    assert cells(text) == width
+
+
+@given(texts.map(visible), st.integers(1, 100))
+def test_cut_fits(text: str, width: int) -> None:
+    """A cut text is never wider than asked, and ends in an ellipsis only if something was taken."""
+    short = cut(text, width)
+    assert cells(short) <= width
+    assert short == text or (short.endswith("…") and text.startswith(short[:-1]))
+
+
+def test_cut_without_a_limit_keeps_all() -> None:
+    """Width 0 means no limit."""
+    assert cut("x" * 500, UNLIMITED) == "x" * 500
+
+
+@given(texts.map(visible), st.integers(20, 100))
+def test_wrap_keeps_words_and_width(text: str, width: int) -> None:
+    """Wrapping loses no character but spaces, and only a whole ASCII word may be wider than the line."""
+    lines = list(wrap(text, width, indent="  ", hanging="    "))
+    assert "".join(lines).replace(" ", "") == text.replace(" ", "")
+    for line in lines:
+        assert cells(line) <= width or (" " not in line.strip() and line.isascii())
+
+
+def test_wrap_breaks_a_sentence_without_spaces() -> None:
+    """A script that knows no spaces is broken at the width."""
+    assert [cells(line) for line in wrap("字" * 50, 40)] == [40, 40, 20]
+
+
+def test_pad_counts_cells() -> None:
+    """Columns line up behind wide characters."""
+    assert cells(pad("字", 6)) == 6
+
+
+def test_paint_is_silent_without_colour() -> None:
+    """Colour off means not one escape."""
+    assert Paint(colour=False)("x", "red", "bold") == "x"
+    assert Paint(colour=True)("x", "red", "bold") == "\x1b[31;1mx\x1b[0m"
+
+
+def test_a_long_text_keeps_its_lines_and_nothing_else() -> None:
+    """Line ends and tabs are as they were; what drives a terminal is written out."""
+    text = "one\r\ntwo\tthree\n\x1b]0;pwned\x07\x1b[31mred\rover\u202e\ud800"
+    assert visible_lines(text) == ("one\ntwo\tthree\n\\x1b]0;pwned\\x07\\x1b[31mred\\rover\\u202e\\ud800")

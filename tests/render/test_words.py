@@ -1,0 +1,112 @@
+"""The words of a plan that all formats share."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from reconciler.plan.change import Action, Change, Context, Drift, Inputs, Plan, Reason
+from reconciler.render.words import LEGEND, consequences, context_text, phrase, summary, symbol
+from reconciler.state.values import Verdict
+from tests.render import plans
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        (
+            (plans.CREATE, plans.CREATE_INLINE, plans.ADOPT, plans.UPDATE),
+            "Plan: 2 to train, 1 to adopt, 1 to update.",
+        ),
+        ((plans.REPLACE, plans.DELETE), "Plan: 1 to replace, 1 to delete."),
+        ((plans.FAILED,), "Plan: 1 failed."),
+        ((plans.DELETE_DEPOSED, plans.WAIT), "Plan: 1 to delete, 1 still training."),
+        ((plans.NO_OP,), "No changes. 1 model is as declared."),
+        ((plans.WAIT, plans.WAIT), "No changes. 2 models are still training."),
+        ((plans.RECORD,), "No changes. Only what is recorded is brought up to date."),
+        ((replace(plans.FORGET, deposed="x"),), "No changes. Only what is recorded is brought up to date."),
+        ((), "No changes. Nothing is declared, and nothing is recorded."),
+    ],
+)
+def test_summary(changes: tuple[Change, ...], line: str) -> None:
+    """The last line counts what is not zero, and says so when nothing changes."""
+    assert summary(Plan(changes)) == line
+
+
+@pytest.mark.parametrize("selection", [Inputs(targets=("x",)), Inputs(excludes=("x",))])
+def test_the_summary_of_an_empty_selection(selection: Inputs) -> None:
+    """Where options left nothing, the plan does not say that nothing is declared or recorded."""
+    assert summary(Plan((), inputs=selection)) == "No changes. Nothing is left by --target and --exclude."
+
+
+def test_the_summary_of_an_empty_destruction() -> None:
+    """Nothing to destroy: what manifests declare has no part in it."""
+    assert summary(Plan((), inputs=Inputs(destroy=True))) == "No changes. Nothing is recorded."
+    part = Inputs(destroy=True, targets=("x",))
+    assert summary(Plan((), inputs=part)) == "No changes. Nothing that is recorded was selected."
+
+
+@pytest.mark.parametrize(
+    ("drift", "line"),
+    [
+        ((), "No changes: --refresh-only compares, and plans nothing. Live is as recorded."),
+        (
+            plans.DRIFTS,
+            "No changes: --refresh-only compares, and plans nothing. What was found stands above.",
+        ),
+    ],
+)
+def test_the_summary_of_a_comparison(drift: tuple[Drift, ...], line: str) -> None:
+    """A plan that only compares has no changes, and does not say that nothing is declared or recorded."""
+    assert summary(Plan((), drift=drift, inputs=Inputs(refresh_only=True))) == line
+
+
+def test_every_symbol_has_a_meaning() -> None:
+    """What stands in the first column is explained in the legend."""
+    assert {symbol(change) for change in plans.CHANGES} - {""} <= set(LEGEND)
+    assert [symbol(one) for one in (plans.WAIT, plans.RECORD, plans.NO_OP)] == ["", "", ""]
+
+
+def test_the_context_says_what_is_missing() -> None:
+    """An emulator is named as such, and no credential is said to be none."""
+    local = Context("http://127.0.0.1:1", credential="none", service="emulator")
+    assert context_text(local) == "http://127.0.0.1:1 (emulator), no project, no credential"
+    assert context_text(plans.CONTEXT).endswith(", project tuned-prod, access token")
+
+
+def test_a_kept_model_is_not_said_to_go() -> None:
+    """Either the replaced model is deleted or it is kept, never both."""
+    gone, kept = (" ".join(consequences(one)) for one in (plans.REPLACE, plans.REPLACE_KEPT))
+    assert "then it is deleted" in gone
+    assert "is kept" not in gone
+    assert "protected-11111111 is kept: prevent_destroy protects it" in kept
+    assert "deleted" not in kept
+
+
+@pytest.mark.parametrize("verdict", [Verdict.FAILED, Verdict.UNKNOWN])
+def test_what_was_checked_before_is_told_from_what_never_was(verdict: Verdict) -> None:
+    """A model that its checks keep back is checked again, and nobody need fear another training."""
+    again = replace(plans.CHECK_AGAIN, verdict=verdict)
+    assert phrase(again) == "will be checked again: unproven-dddddddd is trained"
+    assert "nothing is trained; 2 checks must pass this time" in list(consequences(again))
+    without = replace(again, checks=())
+    assert phrase(without) == "will be completed: unproven-dddddddd is trained"
+    assert "nothing is trained; no check is declared any more" in list(consequences(without))
+    first = replace(again, verdict=Verdict.PASSED)
+    assert phrase(first) == "will be completed: unproven-dddddddd is trained"
+    assert "2 checks must pass before it is promoted" in list(consequences(first))
+
+
+def test_an_unpromoted_completion_says_so() -> None:
+    """What is only recorded is not said to be promoted, nor its predecessor to go."""
+    text = " ".join(consequences(replace(plans.COMPLETE, promote=False)))
+    assert "not promoted" in text
+    assert "deleted" not in text
+    assert "check" not in text
+
+
+def test_reasons_and_actions_are_words() -> None:
+    """Every reason but none can be read aloud; every action has its own value."""
+    assert all(str(reason) for reason in Reason if reason is not Reason.NONE)
+    assert len(set(Action)) == len(Action)

@@ -1,0 +1,606 @@
+"""The session that locks, commits by compare-and-swap, renews and always unlocks."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from reconciler.errors import (
+    LockLostError,
+    StateCorruptError,
+    StateError,
+    StateLockedError,
+    StateMovedError,
+    StateStoreError,
+    StoppedError,
+)
+from reconciler.model import Address
+from reconciler.state.backends import LockInfo, Stored
+from reconciler.state.backends.memory import MemoryBackend, MemoryStore
+from reconciler.state.file import dumps, loads
+from reconciler.state.session import StateManager
+from reconciler.state.values import Record, RecordedModel, State
+
+STRANGER = LockInfo("stranger-id", "apply", "ann@laptop", "https://ci.example/7", "2026-11-22T10:42:00Z")
+
+
+def recorded(state: State, *names: str) -> State:
+    """With a model each."""
+    addresses = [Address("TunedModel", name) for name in names]
+    return state.put(*(Record(address, RecordedModel(f"{address.name}-id")) for address in addresses))
+
+
+def stored(store: MemoryStore) -> State:
+    """What is in the store."""
+    assert store.stored is not None
+    return loads(store.stored.data, place="memory")
+
+
+@dataclass
+class Time:
+    """A clock that moves only by sleeping on it, or by hand."""
+
+    now: float = 1000.0
+    slept: list[float] = field(default_factory=list)
+    meanwhile: Callable[[float], None] = lambda _now: None
+
+    def __call__(self) -> float:
+        """The time."""
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        """Pass it."""
+        self.slept.append(seconds)
+        self.now += seconds
+        self.meanwhile(self.now)
+
+
+class Faulty(MemoryBackend):
+    """A client whose next calls go wrong: `faults` maps a method to what happens, call by call.
+
+    "before" fails without effect, "after" fails with it, "moved" takes effect and claims to have lost.
+    """
+
+    def __init__(self, store: MemoryStore, **options: Any) -> None:
+        super().__init__(store, **options)
+        self.faults: dict[str, list[str | BaseException]] = {}
+        self.calls: list[str] = []
+
+    def _meet(self, name: str, act: Callable[[], Any]) -> Any:
+        self.calls.append(name)
+        fault = self.faults.get(name, []).pop(0) if self.faults.get(name) else ""
+        if fault == "before":
+            raise StateStoreError(f"memory: {name} failed", "Check it.")
+        result = act()
+        if fault == "after":
+            raise StateStoreError(f"memory: the answer to {name} was lost", "Check it.")
+        if fault == "moved":
+            raise StateMovedError("memory: moved")
+        if isinstance(fault, BaseException):
+            raise fault
+        return result
+
+    def read(self) -> Stored | None:
+        """See MemoryBackend."""
+        found: Stored | None = self._meet("read", super().read)
+        return found
+
+    def write(self, data: bytes, *, expected: str | None) -> str:
+        """See MemoryBackend."""
+        return str(self._meet("write", lambda: MemoryBackend.write(self, data, expected=expected)))
+
+    def lock(self, info: LockInfo) -> None:
+        """See MemoryBackend."""
+        self._meet("lock", lambda: MemoryBackend.lock(self, info))
+
+    def renew(self, info: LockInfo) -> None:
+        """See MemoryBackend."""
+        self._meet("renew", lambda: MemoryBackend.renew(self, info))
+
+    def unlock(self, info: LockInfo) -> None:
+        """See MemoryBackend."""
+        self._meet("unlock", lambda: MemoryBackend.unlock(self, info))
+
+
+def manager(backend: MemoryBackend, clock: Time | None = None, **options: Any) -> StateManager:
+    """A manager with a clock of its own and ids that can be foretold."""
+    clock = clock or Time()
+    numbers = iter(range(1000))
+    settings: dict[str, Any] = {
+        "operation": "apply",
+        "who": "me@here",
+        "clock": clock,
+        "sleep": clock.sleep,
+        "now": lambda: datetime(2026, 11, 22, 18, 0, tzinfo=UTC),
+        "new_id": lambda: f"id-{next(numbers)}",
+    }
+    return StateManager(backend, **(settings | options))
+
+
+def test_nothing_written_reads_as_an_empty_state() -> None:
+    """No lineage, serial 0, and no lock was taken for it."""
+    backend = Faulty(MemoryStore())
+    assert manager(backend).read() == State()
+    assert backend.calls == ["read"]
+
+
+def test_the_first_write_makes_the_lineage_and_each_write_a_serial() -> None:
+    """The lineage stays; what was committed is what the session shows and what the next one reads."""
+    store = MemoryStore()
+    with manager(MemoryBackend(store)).locked() as session:
+        assert session.state == State()
+        session.commit(recorded(session.state, "a"))
+        first = session.state
+        session.commit(recorded(session.state, "b"))
+        assert (first.serial, session.state.serial) == (1, 2)
+        assert first.lineage == session.state.lineage != ""
+        assert stored(store) == session.state
+    with manager(MemoryBackend(store)).locked() as session:
+        assert session.state == stored(store)
+        session.commit(recorded(session.state, "c"))
+        assert (session.state.lineage, session.state.serial) == (first.lineage, 3)
+
+
+def test_a_state_with_a_lineage_brings_it_to_an_empty_place() -> None:
+    """What is pushed into a new bucket stays the same state; into an old one it takes its lineage."""
+    store = MemoryStore()
+    with manager(MemoryBackend(store)).locked() as session:
+        session.commit(recorded(State(lineage="from-elsewhere", serial=41), "a"))
+        assert (session.state.lineage, session.state.serial) == ("from-elsewhere", 1)
+        session.commit(recorded(State(lineage="yet another", serial=77), "b"))
+        assert (session.state.lineage, session.state.serial) == ("from-elsewhere", 2)
+
+
+def test_nothing_new_is_not_written() -> None:
+    """Neither the same object, nor an equal state, nor one that differs in its serial and lineage only."""
+    store = MemoryStore()
+    with manager(MemoryBackend(store)).locked() as session:
+        session.commit(State())
+        assert store.stored is None
+        session.commit(recorded(session.state, "a"))
+        session.commit(session.state)
+        session.commit(recorded(State(), "a"))
+        session.commit(replace(session.state, serial=99, lineage="x"))
+        assert (store.writes, session.state.serial) == (1, 1)
+        session.commit(session.state.named(stack="numbers"))
+        assert store.writes == 2
+
+
+def test_the_state_is_read_under_the_lock() -> None:
+    """What somebody wrote between our plan and our lock is seen."""
+    store = MemoryStore()
+    ours = manager(MemoryBackend(store))
+    assert ours.read() == State()
+    with manager(MemoryBackend(store)).locked() as other:
+        other.commit(recorded(other.state, "theirs"))
+    with ours.locked() as session:
+        assert Address("TunedModel", "theirs") in session.state.resources
+
+
+def test_the_lock_says_who_holds_it() -> None:
+    """Operation, person, run, and the time in UTC, whatever the clock's zone."""
+    store = MemoryStore()
+    berlin = timezone(timedelta(hours=1))
+    ours = manager(
+        MemoryBackend(store),
+        run="https://ci.example/9",
+        now=lambda: datetime(2026, 11, 22, 19, tzinfo=berlin),
+    )
+    with ours.locked():
+        assert store.holder == LockInfo(
+            "id-0", "apply", "me@here", "https://ci.example/9", "2026-11-22T18:00:00Z"
+        )
+    assert store.holder is None
+
+
+@pytest.mark.parametrize("error", [RuntimeError("x"), KeyboardInterrupt(), SystemExit(1), GeneratorExit()])
+def test_whatever_ends_the_work_unlocks(error: BaseException) -> None:
+    """The error comes through, the lock is free, and no thread is left."""
+    store = MemoryStore()
+    with pytest.raises(type(error)), manager(MemoryBackend(store)).locked():
+        raise error
+    assert store.holder is None
+    assert [thread.name for thread in threading.enumerate() if thread.name == "state lock"] == []
+
+
+def test_an_interrupt_in_the_middle_of_locking_unlocks() -> None:
+    """Ctrl-C after the store took the lock and before anybody knew."""
+    store = MemoryStore()
+    backend = Faulty(store)
+    backend.faults["lock"] = [KeyboardInterrupt()]
+    with pytest.raises(KeyboardInterrupt), manager(backend).locked():
+        pytest.fail("the block must not begin")
+    assert store.holder is None
+
+
+def test_a_lock_whose_answer_was_lost_is_given_back() -> None:
+    """The error is the store's; the lock that was taken in spite of it is free again."""
+    store = MemoryStore()
+    backend = Faulty(store)
+    backend.faults["lock"] = ["after"]
+    with pytest.raises(StateStoreError, match="answer to lock"), manager(backend).locked():
+        pytest.fail("the block must not begin")
+    assert store.holder is None
+
+
+@pytest.mark.parametrize("fault", ["before", "after"])
+@pytest.mark.parametrize("call", ["lock", "read"])
+def test_a_patient_run_asks_a_failing_store_again(call: str, fault: str) -> None:
+    """It comes back within the time for locks: told once; a lock whose answer was lost is known as ours."""
+    store, clock = MemoryStore(), Time()
+    told: list[str] = []
+    backend = Faulty(store, clock=clock)
+    backend.faults[call] = [fault] * 10
+    with manager(backend, clock, notify=told.append).locked(patient=True) as session:
+        session.ensure_held()
+        session.commit(recorded(session.state, "a"))
+    assert store.writes == 1
+    assert 0 < sum(clock.slept) < 20
+    assert len(told) == 1
+    assert f"{call}" in told[0]
+    assert "trying again for up to 120 s" in told[0]
+    assert store.holder is None
+
+
+@pytest.mark.parametrize("call", ["lock", "read"])
+def test_patience_ends_with_the_time_for_locks(call: str) -> None:
+    """The store stays away: its own error, after exactly that time, and no lock is left."""
+    store, clock = MemoryStore(), Time()
+    backend = Faulty(store, clock=clock)
+    backend.faults[call] = ["before"] * 1000
+    with (
+        pytest.raises(StateStoreError, match=f"{call} failed"),
+        manager(backend, clock, lock_timeout=30.0).locked(patient=True),
+    ):
+        pytest.fail("the block must not begin")
+    assert sum(clock.slept) == pytest.approx(30.0)
+    assert store.holder is None
+
+
+def test_who_is_patient_can_be_stopped() -> None:
+    """Ctrl-C while the store is away ends the wait, and a lock whose answer was lost is free again."""
+    store, clock = MemoryStore(), Time()
+    backend = Faulty(store, clock=clock)
+    backend.faults["lock"] = ["after"] * 1000
+    with (
+        pytest.raises(StoppedError, match="answer to lock"),
+        manager(backend, clock).locked(patient=True, stopping=lambda: sum(clock.slept) >= 5),
+    ):
+        pytest.fail("the block must not begin")
+    assert sum(clock.slept) < 8
+    assert store.holder is None
+
+
+def test_who_is_not_patient_is_told_at_once() -> None:
+    """Nothing is begun yet: a store that fails is an error, not something to wait for."""
+    clock = Time()
+    backend = Faulty(MemoryStore(), clock=clock)
+    backend.faults["read"] = ["before"]
+    with pytest.raises(StateStoreError), manager(backend, clock).locked():
+        pytest.fail("the block must not begin")
+    assert clock.slept == []
+
+
+def test_a_state_that_cannot_be_read_leaves_no_lock() -> None:
+    """A corrupt file is refused under the lock, and stays as it is."""
+    store = MemoryStore(stored=Stored(b"<<<<<<< HEAD\n", "1"))
+    with pytest.raises(StateCorruptError, match="memory:1"), manager(MemoryBackend(store)).locked():
+        pytest.fail("the block must not begin")
+    assert store.holder is None
+    assert store.stored == Stored(b"<<<<<<< HEAD\n", "1")
+
+
+def test_a_locked_state_is_waited_for_and_then_refused_by_name() -> None:
+    """After exactly the time that was allowed, with one word to the person who waits."""
+    store, clock = MemoryStore(holder=STRANGER, lease=None), Time()
+    told: list[str] = []
+    ours = manager(MemoryBackend(store, lease=None), clock, lock_timeout=30.0, notify=told.append)
+    with pytest.raises(StateLockedError) as caught, ours.locked():
+        pytest.fail("the block must not begin")
+    assert sum(clock.slept) == pytest.approx(30.0)
+    assert max(clock.slept) <= 2.0
+    for word in ("ann@laptop", "https://ci.example/7", "waited 30 s"):
+        assert word in caught.value.summary
+    assert len(told) == 1
+    assert "ann@laptop" in told[0]
+    assert store.holder == STRANGER
+
+
+def test_no_patience_means_one_try() -> None:
+    """--lock-timeout 0 asks once and sleeps never."""
+    clock = Time()
+    backend = Faulty(MemoryStore(holder=STRANGER, lease=None))
+    with (
+        pytest.raises(StateLockedError, match="ann@laptop"),
+        manager(backend, clock, lock_timeout=0.0).locked(),
+    ):
+        pytest.fail("the block must not begin")
+    assert (backend.calls, clock.slept) == (["lock"], [])
+
+
+def test_a_lock_that_is_given_back_is_taken() -> None:
+    """The wait ends with the holder's work, not with the time that was allowed."""
+    store, clock = MemoryStore(holder=STRANGER, lease=None), Time()
+
+    def give_back(now: float) -> None:
+        if now >= 1010.0:
+            store.holder = None
+
+    clock.meanwhile = give_back
+    with manager(MemoryBackend(store, lease=None), clock).locked():
+        assert 1010.0 <= clock.now <= 1012.0
+
+
+def test_a_dead_holders_lock_heals_within_the_usual_wait() -> None:
+    """120 s of patience outlast a lease of 60 s: the next run goes on without anybody's help."""
+    store, clock = MemoryStore(holder=STRANGER, nonce="dead", lease=60.0), Time()
+    with manager(MemoryBackend(store, clock=clock), clock).locked() as session:
+        assert 1060.0 <= clock.now <= 1063.0
+        session.commit(recorded(session.state, "a"))
+        session.ensure_held()
+
+
+def test_a_lock_that_nobody_renewed_is_renewed_before_a_call() -> None:
+    """The thread slept with the machine; the lock is still ours, so the call may start."""
+    store, clock = MemoryStore(), Time()
+    backend = Faulty(store, clock=clock)
+    with manager(backend, clock).locked() as session:
+        nonce = store.nonce
+        clock.now += 30.0
+        session.ensure_held()
+        assert store.nonce == nonce
+        clock.now += 1.0
+        session.ensure_held()
+        assert store.nonce != nonce
+
+
+def test_a_lock_that_cannot_be_renewed_stops_calls_after_half_its_lease() -> None:
+    """Not at once: the store may come back. The reason is the store's; afterwards calls may start again."""
+    clock = Time()
+    backend = Faulty(MemoryStore(), clock=clock)
+    with manager(backend, clock).locked() as session:
+        backend.faults["renew"] = ["before"]
+        clock.now += 30.0
+        session.ensure_held()
+        clock.now += 1.0
+        with pytest.raises(LockLostError, match="renew failed") as caught:
+            session.ensure_held()
+        assert "31 s" in caught.value.summary
+        session.ensure_held()
+
+
+def test_a_lock_that_was_taken_over_stops_calls_and_commits() -> None:
+    """The machine slept for an hour, somebody else works: nothing of theirs is touched."""
+    store, clock = MemoryStore(), Time()
+    with manager(MemoryBackend(store, clock=clock), clock).locked() as session:
+        session.commit(recorded(session.state, "a"))
+        store.holder, store.nonce = STRANGER, "theirs"
+        clock.now += 3600.0
+        with pytest.raises(LockLostError, match="ann@laptop"):
+            session.ensure_held()
+        with pytest.raises(LockLostError, match="ann@laptop"):
+            session.commit(recorded(session.state, "b"))
+        assert store.writes == 1
+    assert store.holder == STRANGER
+
+
+def test_a_lock_without_a_lease_is_never_too_old() -> None:
+    """The kernel's lock, and Terraform's, do not expire."""
+    clock = Time()
+    backend = Faulty(MemoryStore(), lease=None)
+    with manager(backend, clock).locked() as session:
+        clock.now += 1e6
+        session.ensure_held()
+    assert backend.calls == ["lock", "read", "unlock"]
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    """Wait for another thread; a minute is for ever."""
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def test_the_lock_is_renewed_behind_the_work() -> None:
+    """A thread changes the nonce again and again while the block does something else, and then stops."""
+    store = MemoryStore()
+    backend = Faulty(store, lease=0.2)
+    backend.faults["renew"] = ["before"]
+    seen = set()
+    with StateManager(backend, operation="apply", who="me").locked() as session:
+
+        def three_nonces() -> bool:
+            seen.add(store.nonce)
+            return len(seen) >= 3
+
+        eventually(three_nonces)
+        session.ensure_held()
+    count = len(backend.calls)
+    time.sleep(0.1)
+    assert len(backend.calls) == count
+
+
+def test_a_forced_lock_is_noticed_behind_the_work() -> None:
+    """Without any call of ours: the thread finds out, the next commit is refused."""
+    store = MemoryStore()
+    with StateManager(MemoryBackend(store, lease=0.2), operation="apply", who="me").locked() as session:
+        assert store.holder is not None
+        breaker = manager(MemoryBackend(store))
+        assert breaker.force_unlock(store.holder.id).who == "me"
+
+        def refused() -> bool:
+            try:
+                session.commit(recorded(session.state, f"m{len(session.state.resources)}"))
+            except LockLostError:
+                return True
+            return False
+
+        eventually(refused)
+
+
+def test_somebody_elses_write_is_never_overwritten() -> None:
+    """The commit fails, the session keeps what it knew, the store keeps what they wrote."""
+    store = MemoryStore()
+    with manager(MemoryBackend(store)).locked() as session:
+        session.commit(recorded(session.state, "a"))
+        before = session.state
+        theirs = Stored(dumps(recorded(replace(before, serial=2), "theirs")), "other")
+        store.stored = theirs
+        with pytest.raises(StateMovedError):
+            session.commit(recorded(session.state, "b"))
+        assert session.state is before
+        assert store.stored == theirs
+
+
+@pytest.mark.parametrize("fault", ["before", "after"])
+@pytest.mark.parametrize("then", ["the same", "a later one", "the old one"])
+def test_a_write_without_an_answer_can_be_followed_by_another(fault: str, then: str) -> None:
+    """Whether it arrived is looked up; every serial is written once, and the last commit is what is there."""
+    store = MemoryStore()
+    backend = Faulty(store)
+    with manager(backend).locked() as session:
+        session.commit(recorded(session.state, "a"))
+        old = session.state
+        wanted = recorded(old, "b")
+        backend.faults["write"] = [fault]
+        with pytest.raises(StateStoreError):
+            session.commit(wanted)
+        last = {"the same": wanted, "a later one": recorded(wanted, "c"), "the old one": old}[then]
+        session.commit(last)
+        assert stored(store).resources == last.resources
+        assert stored(store) == session.state
+        assert stored(store).serial == store.writes
+
+
+def test_a_repeated_write_that_won_and_was_told_otherwise_is_ours() -> None:
+    """The client's own retry met its own first try; reading back shows our bytes."""
+    store = MemoryStore()
+    backend = Faulty(store)
+    with manager(backend).locked() as session:
+        backend.faults["write"] = ["moved"]
+        session.commit(recorded(session.state, "a"))
+        assert stored(store) == session.state
+        session.commit(recorded(session.state, "b"))
+        assert stored(store).serial == 2
+
+
+def test_a_failed_unlock_is_tried_again_and_then_only_told() -> None:
+    """The work is done and recorded: a lock that expires by itself is no failure of it."""
+    store = MemoryStore()
+    told: list[str] = []
+    backend = Faulty(store)
+    backend.faults["unlock"] = ["before"]
+    with manager(backend, notify=told.append).locked():
+        pass
+    assert (store.holder, told) == (None, [])
+    backend.faults["unlock"] = ["before"] * 3
+    with manager(backend, notify=told.append).locked() as session:
+        session.commit(recorded(session.state, "a"))
+    assert store.holder is not None
+    assert len(told) == 1
+    assert f"reconciler force-unlock {store.holder.id}" in told[0]
+
+
+def test_a_failed_unlock_does_not_hide_what_happened_before() -> None:
+    """The first error is the one that people must see."""
+    backend = Faulty(MemoryStore())
+    backend.faults["unlock"] = ["before"] * 3
+    with pytest.raises(RuntimeError, match="the real one"), manager(backend).locked():
+        raise RuntimeError("the real one")
+
+
+def test_the_stores_pace_is_told_to_the_caller() -> None:
+    """Grouping commits is the caller's work; what the store bears is known here."""
+    with manager(MemoryBackend(MemoryStore(), commit_interval=1.0)).locked() as session:
+        assert session.commit_interval == 1.0
+
+
+def test_breaking_a_lock_needs_its_id() -> None:
+    """Another id, or a free state, is refused by the store."""
+    store = MemoryStore(holder=STRANGER)
+    with pytest.raises(StateError, match="ann@laptop"):
+        manager(MemoryBackend(store)).force_unlock("wrong")
+    assert manager(MemoryBackend(store)).force_unlock("stranger-id") == STRANGER
+    assert store.holder is None
+
+
+def test_ten_thousand_models_cost_one_write_and_no_second_read() -> None:
+    """A commit's requests do not grow with the state."""
+    backend = Faulty(MemoryStore())
+    with manager(backend).locked() as session:
+        session.commit(recorded(session.state, *(f"m-{number}" for number in range(10_000))))
+        session.commit(recorded(session.state, "one-more"))
+    assert backend.calls == ["lock", "read", "write", "write", "unlock"]
+
+
+class PowerCut(BaseException):
+    """The machine is gone."""
+
+
+class Mortal(MemoryBackend):
+    """A client that dies at its nth call, before or after the effect, and does nothing ever after."""
+
+    def __init__(self, store: MemoryStore, at: int, *, effect: bool, clock: Time) -> None:
+        super().__init__(store, clock=clock)
+        self.left = at
+        self.effect = effect
+
+    def _live(self, act: Callable[[], Any]) -> Any:
+        self.left -= 1
+        if self.left < 0 or (self.left == 0 and not self.effect):
+            raise PowerCut
+        result = act()
+        if self.left == 0:
+            raise PowerCut
+        return result
+
+    def read(self) -> Stored | None:
+        """See MemoryBackend."""
+        found: Stored | None = self._live(super().read)
+        return found
+
+    def write(self, data: bytes, *, expected: str | None) -> str:
+        """See MemoryBackend."""
+        return str(self._live(lambda: MemoryBackend.write(self, data, expected=expected)))
+
+    def lock(self, info: LockInfo) -> None:
+        """See MemoryBackend."""
+        self._live(lambda: MemoryBackend.lock(self, info))
+
+    def renew(self, info: LockInfo) -> None:
+        """See MemoryBackend."""
+        self._live(lambda: MemoryBackend.renew(self, info))
+
+    def unlock(self, info: LockInfo) -> None:
+        """See MemoryBackend."""
+        self._live(lambda: MemoryBackend.unlock(self, info))
+
+
+@pytest.mark.parametrize("effect", [False, True])
+@pytest.mark.parametrize("at", range(1, 8))
+def test_death_at_any_call_leaves_a_state_that_the_next_run_goes_on_from(at: int, *, effect: bool) -> None:
+    """Nothing committed is lost, nothing but the commit in flight is there, and the lock heals by itself."""
+    store, clock = MemoryStore(), Time()
+    committed, wanted = State(), State()
+    died = False
+    try:
+        with manager(Mortal(store, at, effect=effect, clock=clock), clock).locked() as session:
+            for name in ("a", "b", "c"):
+                session.ensure_held()
+                committed, wanted = session.state, recorded(session.state, name)
+                session.commit(wanted)
+            committed = session.state
+    except PowerCut:
+        died = True
+    assert died == (at <= 6)  # lock, read, three writes, unlock
+    with manager(MemoryBackend(store, clock=clock), clock).locked() as session:
+        assert session.state.resources in (committed.resources, wanted.resources)
+        session.commit(recorded(session.state, "next"))
+    assert Address("TunedModel", "next") in stored(store).resources

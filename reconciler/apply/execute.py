@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from reconciler.apply.tasks import Step, Task, find, retired
-from reconciler.errors import RateLimitedError, ReplyLostError, UnavailableError
+from reconciler.checks import run_checks
 from reconciler.kind import OnChange
-from reconciler.model import Check, DataSet, Desired, Example, Live, Status
+from reconciler.model import DataSet, Desired, Example, Live, Status
 from reconciler.observe import handle_of
-from reconciler.plan.change import Change, Reason
+from reconciler.plan.change import Reason
 from reconciler.providers import Handle, Provider, Training
-from reconciler.state.values import Record, Verdict
+from reconciler.state.values import Record
 
 Examples = Callable[[DataSet], Iterable[Example]]
 """Reads a data set again and verifies its digest."""
@@ -41,7 +41,7 @@ def call(task: Task, record: Record, want: Desired | None, source: str, examples
         case Step.PERMIT:
             provider.set_permissions(handle, change.permissions_after or ())
         case Step.CHECK:
-            return _check(provider, handle, change)
+            return run_checks(provider, handle, change.checks)
         case Step.DELETE | Step.RETIRE if unproven := _unproven(task, record):
             return unproven
         case Step.DELETE_FIRST | Step.DELETE:
@@ -79,30 +79,6 @@ def _poll(provider: Provider, handle: Handle) -> Training:
     if training.status is Status.CREATING or training.live is not None:
         return training
     return replace(training, live=provider.get(handle))
-
-
-def _check(provider: Provider, handle: Handle, change: Change) -> tuple[Verdict, str]:
-    """Every check in turn; the first that is not passed decides."""
-    for check in change.checks:
-        verdict, said = run_check(provider, handle, check)
-        if verdict is not Verdict.PASSED:
-            return verdict, said
-    return Verdict.PASSED, ""
-
-
-def run_check(provider: Provider, handle: Handle, check: Check) -> tuple[Verdict, str]:
-    """The verdict, and why it is not "passed": the answer at temperature 0 is compared trimmed.
-
-    A 429, 5xx or time-out that outlasts the provider's own patience leaves the verdict unknown.
-    """
-    try:
-        answer = provider.generate(handle, check.prompt, temperature=0.0)
-    except (RateLimitedError, UnavailableError, ReplyLostError) as error:
-        return Verdict.UNKNOWN, error.summary
-    if answer.strip() == check.expect.strip():
-        return Verdict.PASSED, ""
-    got, wish = answer.strip()[:80], check.expect.strip()[:80]
-    return Verdict.FAILED, f"{check.prompt!r} is answered with {got!r}, not {wish!r}"
 
 
 def training_of(live: Live, total_steps: int | None) -> Training:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from reconciler import observe
+from reconciler.checks import run_check
 from reconciler.errors import NoTextError, ServiceError, UsageError
 from reconciler.manifests import read_examples
 from reconciler.model import Address, Desired, Live, Status
@@ -92,8 +93,6 @@ def check(operation: Operation) -> list[CheckResult]:
 
 
 def _checked(provider: Provider, model: Handle, want: Desired) -> Iterator[CheckResult]:
-    from reconciler.apply.execute import run_check
-
     for one in want.checks:
         try:
             verdict, said = run_check(provider, model, one)

@@ -1,7 +1,9 @@
 """Values to JSON and back, driven by the type hints of the dataclasses: one codec for all of a plan.
 
-What equals its default is left out, so a document stays small and grows compatibly. Rule: training data
-never leaves: `DataSet.inline` is skipped on the way out and refused on the way in.
+What equals its default is left out, so a document stays small and grows compatibly. A union of dataclasses
+is told apart by the name of the class: `Annotated[Create | SetPermissions, "step"]` is written as
+`{"step": "set_permissions", …}`. Rule: training data never leaves: `DataSet.inline` is skipped on the way out
+and refused on the way in.
 """
 
 from __future__ import annotations
@@ -9,16 +11,18 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+import re
 import types
 import typing
 from collections.abc import Callable, Hashable, Mapping
 from enum import Enum
-from typing import TypeAlias, TypeVar, Union
+from typing import Annotated, TypeAlias, TypeVar, Union
 
 from reconciler.model import Address, DataSet
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 _T = TypeVar("_T")
+_Encoder: TypeAlias = Callable[[typing.Any], Json]
 _Decoder: TypeAlias = Callable[[object, str], object]
 
 _NEVER_WRITTEN = frozenset({(DataSet, "inline")})
@@ -45,11 +49,7 @@ def encode(value: object) -> Json:
         case Mapping():
             return {str(key): encode(one) for key, one in value.items()}
         case _ if dataclasses.is_dataclass(value):
-            return {
-                name: encode(content)
-                for name, default in _defaults(typing.cast("Hashable", type(value)))
-                if (content := getattr(value, name)) is not default and not _same(content, default)
-            }
+            return _encoder(typing.cast("Hashable", type(value)))(value)
     raise TypeError(f"cannot be written as JSON: {type(value).__name__}")
 
 
@@ -69,10 +69,6 @@ def decode(kind: type[_T], document: object, place: str = "") -> _T:
     return value
 
 
-def _same(content: object, default: object) -> bool:
-    return type(content) is type(default) and content == default
-
-
 @functools.cache
 def _defaults(kind: type) -> tuple[tuple[str, object], ...]:
     """Each field that is written, with its default or MISSING."""
@@ -87,6 +83,64 @@ def _defaults(kind: type) -> tuple[tuple[str, object], ...]:
 
 
 @functools.cache
+def _encoder(hint: object) -> _Encoder:
+    """How a value of this type is written; a type without a row says by its value what it is."""
+    if hint is not Address and isinstance(hint, type) and dataclasses.is_dataclass(hint):
+        return _dataclass_encoder(hint)
+    hint, tag = _untagged(hint)
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is tuple:
+        member = _encoder(arguments[0])
+        return lambda value: [member(one) for one in value]
+    if origin is Mapping:
+        member = _encoder(arguments[1])
+        return lambda value: {str(key): member(one) for key, one in value.items()}
+    if tag:
+        members = {kind: (name, _encoder(kind)) for name, kind in _named_members(arguments, tag).items()}
+
+        def encode_tagged(value: object) -> Json:
+            name, write = members[type(value)]
+            return {tag: name, **typing.cast("dict[str, Json]", write(value))}
+
+        return encode_tagged
+    if origin in {Union, types.UnionType}:
+        present = [one for one in arguments if one is not type(None)]
+        if len(present) == 1:
+            member = _encoder(present[0])
+            return lambda value: None if value is None else member(value)
+    return encode
+
+
+def _dataclass_encoder(kind: type) -> _Encoder:
+    hints = typing.get_type_hints(kind, include_extras=True)
+    written = [(name, default, hints[name]) for name, default in _defaults(kind)]
+
+    def encode_dataclass(value: object) -> Json:
+        found: dict[str, Json] = {}
+        for name, default, hint in written:
+            content = getattr(value, name)
+            if content is not default and not (type(content) is type(default) and content == default):
+                found[name] = _encoder(hint)(content)
+        return found
+
+    return encode_dataclass
+
+
+def _untagged(hint: object) -> tuple[object, str]:
+    """A type hint without its annotation, and the key under which a union of dataclasses is told apart."""
+    hint, tag = typing.get_args(hint)[:2] if typing.get_origin(hint) is Annotated else (hint, "")
+    return hint, tag
+
+
+def _named_members(members: tuple[type, ...], tag: str) -> dict[str, type]:
+    """The classes of a union under their names in JSON: SetPermissions is set_permissions."""
+    named = {re.sub(r"(?<=.)(?=[A-Z])", "_", kind.__name__).lower(): kind for kind in members}
+    if len(named) < len(members) or any(tag == field for kind in members for field, _ in _defaults(kind)):
+        raise TypeError(f"cannot be told apart by {tag!r}: {', '.join(kind.__name__ for kind in members)}")
+    return named
+
+
+@functools.cache
 def _decoder(hint: object) -> _Decoder:  # a row for each sort of type
     if hint is Address:
         return _address
@@ -98,7 +152,10 @@ def _decoder(hint: object) -> _Decoder:  # a row for each sort of type
         return _float
     if hint in {bool, int, str, type(None)}:
         return _scalar(typing.cast("type", hint))
+    hint, tag = _untagged(hint)
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if tag:
+        return _tagged(arguments, tag)
     if origin in {Union, types.UnionType}:
         return _union(arguments)
     if origin is tuple and len(arguments) == 2 and arguments[1] is Ellipsis:
@@ -183,8 +240,24 @@ def _union(arguments: tuple[object, ...]) -> _Decoder:
     return decode_union
 
 
+def _tagged(arguments: tuple[type, ...], tag: str) -> _Decoder:
+    members = {name: _decoder(kind) for name, kind in _named_members(arguments, tag).items()}
+
+    def decode_tagged(value: object, place: str) -> object:
+        if not isinstance(value, dict):
+            raise _refuse(place, "an object", value)
+        if tag not in value:
+            raise CodecError(f"{place or 'document'}: {tag!r} is missing")
+        name = value[tag]
+        if not isinstance(name, str) or name not in members:
+            raise _refuse(f"{place}.{tag}", f"one of {', '.join(members)}", name)
+        return members[name]({key: one for key, one in value.items() if key != tag}, place)
+
+    return decode_tagged
+
+
 def _dataclass(kind: type) -> _Decoder:
-    hints = typing.get_type_hints(kind)
+    hints = typing.get_type_hints(kind, include_extras=True)
     written = _defaults(kind)
     # looked up when first used, so that a type may contain itself
     required = {name for name, default in written if default is dataclasses.MISSING}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, TypeAlias
 
 import pytest
 
@@ -56,3 +58,74 @@ def test_no_number_that_json_has_not(number: float) -> None:
     document = {"examples": 1, "characters": 1, "epochs": 1, "batch": 1, "steps": 1, "price": number}
     with pytest.raises(CodecError, match="price: a number expected"):
         decode(Bill, document)
+
+
+@dataclass(frozen=True)
+class Create:
+    """A step with fields."""
+
+    id: str
+    generation: int = 0
+
+
+@dataclass(frozen=True)
+class SetPermissions:
+    """A step that holds nothing."""
+
+
+Step: TypeAlias = Annotated[Create | SetPermissions, "step"]
+
+
+@dataclass(frozen=True)
+class Program:
+    """Steps in every place where a union can stand."""
+
+    steps: tuple[Step, ...] = ()
+    last: Step | None = None
+    by_address: Mapping[Address, tuple[Step | None, ...]] = field(default_factory=dict)
+
+
+PROGRAM = Program(
+    (Create("m-1"), SetPermissions()), Create("m-2", 3), {Address("T", "x"): (SetPermissions(), None)}
+)
+
+
+def test_a_union_is_told_apart_by_its_class() -> None:
+    """Each member is written with its name, wherever it stands, and comes back as the class that it was."""
+    document = encode(PROGRAM)
+    assert document == {
+        "steps": [{"step": "create", "id": "m-1"}, {"step": "set_permissions"}],
+        "last": {"step": "create", "id": "m-2", "generation": 3},
+        "by_address": {"T/x": [{"step": "set_permissions"}, None]},
+    }
+    assert decode(Program, document) == PROGRAM
+
+
+@pytest.mark.parametrize(
+    ("step", "problem"),
+    [
+        ({"id": "m-1"}, r"steps\[0\]: 'step' is missing"),
+        ({"step": "delete"}, r"steps\[0\].step: one of create, set_permissions expected, str found"),
+        ({"step": ["create"]}, r"steps\[0\].step: one of create, set_permissions expected, list found"),
+        ({"step": "create"}, r"steps\[0\]: 'id' is missing"),
+        ({"step": "set_permissions", "id": "m-1"}, r"steps\[0\]: unknown key 'id'"),
+        ("create", r"steps\[0\]: an object expected, str found"),
+    ],
+)
+def test_a_member_is_read_as_strictly_as_any_class(step: object, problem: str) -> None:
+    """A step of another version is refused with its place, and never read as a step that it is not."""
+    with pytest.raises(CodecError, match=problem):
+        decode(Program, {"steps": [step]})
+
+
+def test_a_field_that_hides_the_tag_is_a_defect() -> None:
+    """What would be written twice under one key is refused when the codec is made."""
+    with pytest.raises(TypeError, match="told apart by 'id'"):
+        encode(Hidden(Create("m-1")))
+
+
+@dataclass(frozen=True)
+class Hidden:
+    """Its union is told apart by a key that a member has as a field."""
+
+    member: Annotated[Create | SetPermissions, "id"]

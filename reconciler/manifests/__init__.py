@@ -119,7 +119,7 @@ def named_elsewhere(
 
 def read_examples(data: DataSet) -> Iterable[Example]:
     """The examples of a data set; see `data_sets.read_examples`. Raises StalePlanError."""
-    from reconciler.manifests.data_sets import read_examples as read
+    from reconciler.datasets.measure import read_examples as read
 
     return read(data)
 

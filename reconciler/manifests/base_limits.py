@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from reconciler.datasets.chat import PREFERENCE, SUPERVISED
 from reconciler.kind import Base
-from reconciler.manifests.chat_data import PREFERENCE, SUPERVISED
 from reconciler.manifests.located import YamlMap, locate, value_at
-from reconciler.manifests.problems import Place, Problems
 from reconciler.manifests.spelling import spelled_path
+from reconciler.problems import Place, Problems
 
 _PREFIX = "ADAPTER_SIZE_"
 _SIZES: Mapping[str, int] = {"ONE": 1, "TWO": 2, "FOUR": 4, "EIGHT": 8, "SIXTEEN": 16, "THIRTY_TWO": 32}

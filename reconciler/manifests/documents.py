@@ -13,9 +13,9 @@ import yaml
 from yaml.events import StreamEndEvent
 
 from reconciler.manifests.located import Mark, YamlList, YamlMap
-from reconciler.manifests.problems import Place, Problems
 from reconciler.manifests.variables import substitute
 from reconciler.manifests.yaml_builder import Builder, LimitError, mark_of
+from reconciler.problems import Place, Problems
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,10 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from reconciler import bounds
-from reconciler.manifests import sources
+from reconciler import bounds, textfiles
 from reconciler.manifests.documents import Document, read_documents
 from reconciler.manifests.kinds import STACK
-from reconciler.manifests.problems import Problems
+from reconciler.problems import Problems
 
 _SAYS_STACK = re.compile(r"^[{\s]*[\"']?kind[\"']?\s*:\s*[\"']?Stack\b", re.MULTILINE)
 
@@ -43,7 +42,7 @@ def stacks_in(files: Sequence[str], problems: Problems) -> list[Document]:
 
 def _texts(paths: Iterable[str], problems: Problems) -> Iterator[tuple[str, str]]:
     for path in paths:
-        text = sources.read_text(path, problems, limit=bounds.MANIFEST)
+        text = textfiles.read_text(path, problems, limit=bounds.MANIFEST)
         if text is not None:
             yield path, text
 
@@ -68,7 +67,7 @@ def _stacks(texts: Iterable[tuple[str, str]], problems: Problems, doubts: Proble
 def _upward(folder: str) -> Iterator[str]:
     """The folder and those above it, as far as one work tree (without one: the working directory) goes."""
     real = Path(folder).resolve()
-    top = Path(sources.work_tree(folder) or ".").resolve()
+    top = Path(textfiles.work_tree(folder) or ".").resolve()
     for above in (real, *real.parents) if real.is_relative_to(top) else (real,):
         yield folder if above == real else os.path.relpath(above)
         if above == top:

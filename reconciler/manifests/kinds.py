@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from reconciler.datasets.measure import DataSets
 from reconciler.kind import Base
 from reconciler.manifests import tuned_model, tuning_data, tuning_job
 from reconciler.manifests.base_limits import check_base
-from reconciler.manifests.data_sets import DataSets
 from reconciler.manifests.envelope import ModelEnvelope
 from reconciler.manifests.located import YamlMap
-from reconciler.manifests.problems import Problems
 from reconciler.model import DataSet
+from reconciler.problems import Problems
 
 Choice = tuple[str, tuple[str, str], bool]
 """Where, which keys exclude each other, whether one of them must be there."""

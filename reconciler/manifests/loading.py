@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from reconciler import bounds
+from reconciler import bounds, textfiles
 from reconciler.kind import Kind
 from reconciler.manifests import sources
 from reconciler.manifests.documents import Document, read_documents
@@ -23,14 +23,13 @@ from reconciler.manifests.find_stack import stack_near, stacks_in
 from reconciler.manifests.kinds import FORMS, STACK
 from reconciler.manifests.located import YamlMap, locate, value_at
 from reconciler.manifests.model_reader import ModelReader
-from reconciler.manifests.problems import Place, Problems, nearest
 from reconciler.manifests.references import check_references
 from reconciler.manifests.rules import check_lifecycle_fields
-from reconciler.manifests.scalars import described
 from reconciler.manifests.stack import StackManifest
 from reconciler.manifests.trees import Trees
 from reconciler.manifests.validation_messages import explain
 from reconciler.model import Address, Desired, Stack
+from reconciler.problems import Place, Problems, described, nearest
 
 if TYPE_CHECKING:
     from reconciler.manifests import Loaded, Names
@@ -154,7 +153,7 @@ def _load(
 
 def _documents(source: sources.Source, problems: Problems) -> list[Document]:
     before = len(problems)
-    text = sources.read_text(source.path, problems, limit=bounds.MANIFEST)
+    text = textfiles.read_text(source.path, problems, limit=bounds.MANIFEST)
     found = [] if text is None else list(read_documents(source.path, text, problems))
     if source.alone and not found and len(problems) == before:
         problems.error(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from reconciler.manifests.scalars import written
+from reconciler.problems import written
 
 Mark: TypeAlias = tuple[int, int]
 """Line and column, 1-based."""

@@ -9,14 +9,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from reconciler.datasets.measure import DataSets, advise
 from reconciler.identity import canonical, meaning
 from reconciler.kind import Kind
-from reconciler.manifests.data_sets import DataSets, advise
 from reconciler.manifests.documents import Document
 from reconciler.manifests.envelope import ModelEnvelope
 from reconciler.manifests.kinds import FORMS, Form, field_value
 from reconciler.manifests.located import YamlMap, locate, value_at
-from reconciler.manifests.problems import Place, Problems
 from reconciler.manifests.references import Seen
 from reconciler.manifests.rules import (
     check_choices,
@@ -30,6 +29,7 @@ from reconciler.manifests.spelling import spelled_path
 from reconciler.manifests.trees import Trees
 from reconciler.manifests.validation_messages import explain
 from reconciler.model import Address, Attributes, Desired, Lifecycle, Stack, Value
+from reconciler.problems import Place, Problems
 
 _BESIDE = "metadata."
 """How the path of a field begins that does not stand under spec."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reconciler.manifests.problems import Place, Problems, nearest
 from reconciler.model import Address
+from reconciler.problems import Place, Problems, nearest
 
 
 @dataclass(frozen=True, slots=True)

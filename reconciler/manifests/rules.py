@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from reconciler.kind import Field, Kind, OnChange
 from reconciler.manifests.located import Path, YamlList, YamlMap, locate, value_at
-from reconciler.manifests.problems import Place, Problems, nearest
 from reconciler.manifests.spelling import spelled_path, spellings
+from reconciler.problems import Place, Problems, nearest
 
 
 def _place(body: YamlMap, path: Path, file: str, *, of_key: bool = False) -> Place:

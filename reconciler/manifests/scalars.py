@@ -40,35 +40,3 @@ def resolve(text: str) -> str | int | float | bool | None:
     if _OTHER_BASE.fullmatch(text):
         return int(text, 0)
     return text
-
-
-def written(value: object) -> str:
-    """A value as YAML writes it, for messages and variables: true, 5, 0.001."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)
-
-
-def described(value: object) -> str:
-    """What a value is, for "must be a number, not …"; never more than a few words of it."""
-    match value:
-        case None:
-            return "nothing"
-        case bool():
-            return f"the boolean {written(value)}"
-        case int() | float():
-            return f"the number {_short(written(value))}"
-        case str():
-            return f"the text {_short(value)!r}"
-        case dict():
-            return "a mapping"
-        case list():
-            return "a list"
-        case _:
-            return "something else"
-
-
-def _short(text: str, limit: int = 40) -> str:
-    return text if len(text) <= limit else f"{text[:limit]}…"

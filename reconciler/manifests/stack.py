@@ -9,7 +9,6 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from reconciler.manifests.envelope import DeclaredLifecycle, Envelope
-from reconciler.manifests.scalars import written
 from reconciler.manifests.schema_types import (
     HOLDS_A_CREDENTIAL,
     Count,
@@ -21,6 +20,7 @@ from reconciler.manifests.schema_types import (
     refusal,
 )
 from reconciler.model import Guards, Lifecycle, Prices, Stack
+from reconciler.problems import written
 from reconciler.settings import forms
 from reconciler.settings.secrecy import has_login
 

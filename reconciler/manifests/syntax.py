@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 
-from reconciler.manifests.problems import Place, Problems
-from reconciler.manifests.sources import place_at, refuse_control_characters
+from reconciler.problems import Place, Problems
+from reconciler.textfiles import place_at, refuse_control_characters
 
 _FOREIGN_BREAKS = re.compile("[\x85\u2028\u2029]")
 

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath
 
 from reconciler import bounds, files
-from reconciler.manifests.sources import work_tree
 from reconciler.model import Address
+from reconciler.textfiles import work_tree
 
 
 class Trees:

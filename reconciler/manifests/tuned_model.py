@@ -12,11 +12,10 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
-from reconciler.manifests.data_sets import DataSets, from_manifest
+from reconciler.datasets.lookalikes import KEY_HINTS
+from reconciler.datasets.measure import DataSets, from_manifest
 from reconciler.manifests.envelope import ModelEnvelope
 from reconciler.manifests.located import YamlList, YamlMap, locate, value_at
-from reconciler.manifests.lookalikes import KEY_HINTS
-from reconciler.manifests.problems import Place, Problems
 from reconciler.manifests.schema_types import (
     BASE_PATTERN,
     ID,
@@ -33,6 +32,7 @@ from reconciler.manifests.schema_types import (
 )
 from reconciler.manifests.spelling import spelled_path
 from reconciler.model import DataSet, Example
+from reconciler.problems import Place, Problems
 
 DISPLAY_NAME_LIMIT = 40
 """Over it the service answers 400 "Request contains an invalid argument." without saying why."""

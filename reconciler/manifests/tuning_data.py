@@ -9,13 +9,13 @@ import hashlib
 import re
 from collections.abc import Sequence
 
-from reconciler.manifests.chat_data import PREFERENCE, SUPERVISED
-from reconciler.manifests.data_sets import DataSets
+from reconciler.datasets.chat import PREFERENCE, SUPERVISED
+from reconciler.datasets.measure import DataSets
 from reconciler.manifests.located import YamlMap, locate, value_at
-from reconciler.manifests.problems import Place, Problems
 from reconciler.manifests.rules import is_there_already
 from reconciler.manifests.spelling import spelled_path
 from reconciler.model import DataSet
+from reconciler.problems import Place, Problems
 
 FREE_VALIDATION = 1_000
 """Examples of a validation data set of any size of training; above it at most 30 % of the training's."""

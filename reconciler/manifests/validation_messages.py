@@ -14,9 +14,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from reconciler.manifests.located import Path, YamlMap, locate
-from reconciler.manifests.problems import Place, Problems, nearest
-from reconciler.manifests.scalars import LEADING_ZERO, described, resolve, written
+from reconciler.manifests.scalars import LEADING_ZERO, resolve
 from reconciler.manifests.schema_types import HOLDS_A_CREDENTIAL, Declared, model_under, snake
+from reconciler.problems import Place, Problems, described, nearest, written
 
 _KEY = "[key]"
 """Pydantic's mark in a path for "the key itself"."""

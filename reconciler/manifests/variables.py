@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from reconciler import bounds
+from reconciler import bounds, textfiles
 from reconciler.errors import ManifestError, UsageError
-from reconciler.manifests.problems import Place, Problems
+from reconciler.problems import Place, Problems
 from reconciler.settings.secrecy import LEFT_OUT
 
 PREFIX = "RECONCILER_VAR_"
@@ -103,11 +103,11 @@ def _checked(name: str, place: str) -> str:
 
 
 def _from_file(path: str) -> Iterator[tuple[str, str]]:
-    from reconciler.manifests import documents, sources
+    from reconciler.manifests import documents
     from reconciler.manifests.located import YamlMap
 
     problems = Problems()
-    text = sources.read_text(path, problems, limit=bounds.MANIFEST)
+    text = textfiles.read_text(path, problems, limit=bounds.MANIFEST)
     if text is not None and _is_lines(text):
         yield from _from_lines(path, text)
         return

@@ -23,8 +23,8 @@ from yaml.events import (
 )
 
 from reconciler.manifests.located import Mark, YamlList, YamlMap
-from reconciler.manifests.problems import Place, Problems
-from reconciler.manifests.scalars import resolve, written
+from reconciler.manifests.scalars import resolve
+from reconciler.problems import Place, Problems, written
 
 DEPTH_LIMIT = 64
 EXPANSION_LIMIT = 10_000

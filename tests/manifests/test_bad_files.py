@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from reconciler import bounds
+from reconciler import bounds, textfiles
 from reconciler.errors import Diagnostic, UsageError
-from reconciler.manifests import sources
 
 Refused = Callable[..., list[Diagnostic]]
 
@@ -210,8 +209,10 @@ def test_no_such_path(load_manifests: Callable[..., object]) -> None:
 
 def test_reasons() -> None:
     """Each way in which a file cannot be read says what to do."""
-    assert sources.cannot_be_read(PermissionError(13, "Permission denied")) == (
+    assert textfiles.cannot_be_read(PermissionError(13, "Permission denied")) == (
         "cannot be read: Permission denied",
         "Make it readable for the user that runs this command.",
     )
-    assert sources.cannot_be_read(ValueError("embedded null byte"))[0] == "cannot be read: embedded null byte"
+    assert (
+        textfiles.cannot_be_read(ValueError("embedded null byte"))[0] == "cannot be read: embedded null byte"
+    )

@@ -12,7 +12,7 @@ import pytest
 
 from reconciler.manifests import json_schema
 from reconciler.manifests.documents import read_documents
-from reconciler.manifests.problems import Problems
+from reconciler.problems import Problems
 
 CASES = Path(__file__).parent.parent / "cases" / "manifests"
 GOOD = sorted((CASES / "good").glob("*.yaml"))

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from reconciler import bounds
+from reconciler.datasets import lookalikes
+from reconciler.datasets.formats import Complaints, stream
+from reconciler.datasets.rows import RefusedError, described_json, example
 from reconciler.identity import canonical, canonical_example
-from reconciler.manifests import lookalikes
-from reconciler.manifests.data_formats import Complaints, stream
-from reconciler.manifests.data_rows import RefusedError, described_json, example
-from reconciler.manifests.problems import Place, Problems, nearest
 from reconciler.model import Example
+from reconciler.problems import Place, Problems, nearest
 
 SUPERVISED, PREFERENCE = "supervised_tuning_spec", "preference_optimization_spec"
 

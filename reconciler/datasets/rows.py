@@ -9,10 +9,9 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 
-from reconciler.manifests import lookalikes
-from reconciler.manifests.problems import Place, nearest
-from reconciler.manifests.scalars import described
+from reconciler.datasets import lookalikes
 from reconciler.model import Example
+from reconciler.problems import Place, described, nearest
 
 SPELLINGS = {"text_input": "text_input", "textInput": "text_input", "output": "output"}
 """How a column may be written, and what it is."""

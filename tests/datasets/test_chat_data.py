@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.datasets import chat, formats
 from reconciler.errors import Diagnostic, ManifestError, StalePlanError
-from reconciler.manifests import Loaded, chat_data, data_formats, read_examples
-from reconciler.manifests.problems import Place, Problems
+from reconciler.manifests import Loaded, read_examples
 from reconciler.model import DataSet, Example
+from reconciler.problems import Place, Problems
 
 Load = Callable[..., Loaded]
 Refused = Callable[..., list[Diagnostic]]
@@ -223,7 +224,7 @@ def test_warnings_of_many_lines_are_folded(workspace: Path, load_manifests: Load
 def test_many_different_problems_have_an_end() -> None:
     """After 100 kinds of problem the rest of one file is only counted."""
     problems = Problems()
-    complaints = data_formats.Complaints("d.jsonl", problems)
+    complaints = formats.Complaints("d.jsonl", problems)
     for number in range(300):
         complaints.error(Place("d.jsonl", number + 1), "x" * (number + 1), "Mend it.")
     complaints.close()
@@ -350,9 +351,9 @@ def test_memory_does_not_grow_with_a_file(workspace: Path, name: str) -> None:
             file.write((f"{number},{text}" if name.endswith("csv") else json.dumps(pair)) + "\n")
     tracemalloc.start()
     try:
-        measured = chat_data.measure(str(path), Problems(), form=chat_data.SUPERVISED, validation=False)
+        measured = chat.measure(str(path), Problems(), form=chat.SUPERVISED, validation=False)
         assert measured is not None
-        found = DataSet(measured.digest, 1000, 0, file=str(path), form=chat_data.SUPERVISED)
+        found = DataSet(measured.digest, 1000, 0, file=str(path), form=chat.SUPERVISED)
         assert measured.examples == sum(1 for _ in read_examples(found)) == 1000
         assert tracemalloc.get_traced_memory()[1] < 2_000_000
     finally:

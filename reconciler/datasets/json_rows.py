@@ -7,10 +7,10 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import NoReturn
 
-from reconciler.manifests import lookalikes
-from reconciler.manifests.data_rows import Blanks, RefusedError, Row, described_json, example, raiser
-from reconciler.manifests.problems import Place
+from reconciler.datasets import lookalikes
+from reconciler.datasets.rows import Blanks, RefusedError, Row, described_json, example, raiser
 from reconciler.model import Example
+from reconciler.problems import Place
 
 LINE_LIMIT = 1024 * 1024
 """Characters of a line of JSONL: an example of 45,000, escaped throughout, has under 600,000."""

@@ -5,18 +5,10 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Iterable, Iterator
 
-from reconciler.manifests import lookalikes
-from reconciler.manifests.data_rows import (
-    COLUMNS,
-    SPELLINGS,
-    Blanks,
-    RefusedError,
-    Row,
-    raiser,
-    unknown_column,
-)
-from reconciler.manifests.problems import Place, plural
+from reconciler.datasets import lookalikes
+from reconciler.datasets.rows import COLUMNS, SPELLINGS, Blanks, RefusedError, Row, raiser, unknown_column
 from reconciler.model import Example
+from reconciler.problems import Place, plural
 
 CELL_LIMIT = 1024 * 1024
 """Characters of a line, and of a field with line breaks in it; an example of a TunedModel has 45,000."""

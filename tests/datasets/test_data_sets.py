@@ -13,13 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reconciler.datasets import formats
 from reconciler.errors import ReconcilerError, StalePlanError
 from reconciler.identity import examples_digest
-from reconciler.manifests import Loaded, data_formats, read_examples
+from reconciler.manifests import Loaded, read_examples
 from reconciler.manifests.documents import read_documents
 from reconciler.manifests.located import value_at
-from reconciler.manifests.problems import Problems
 from reconciler.model import DataSet, Example
+from reconciler.problems import Problems
 
 Load = Callable[..., Loaded]
 
@@ -121,8 +122,8 @@ def test_nothing_is_lost_in_json(examples: tuple[Example, ...]) -> None:
         ("x.json", json.dumps({"examples": {"examples": _objects(examples, "textInput")}}, indent=1)),
     ):
         problems = Problems()
-        complaints = data_formats.Complaints(name, problems)
-        assert tuple(one for _, one in data_formats.parse(name, content, complaints)) == examples
+        complaints = formats.Complaints(name, problems)
+        assert tuple(one for _, one in formats.parse(name, content, complaints)) == examples
         complaints.close()
         assert not problems
 
@@ -131,8 +132,8 @@ def test_nothing_is_lost_in_json(examples: tuple[Example, ...]) -> None:
 def test_nothing_is_lost_in_csv(examples: tuple[Example, ...]) -> None:
     """Whatever the text, CSV gives it back, but for CRLF, which reads as LF."""
     problems = Problems()
-    complaints = data_formats.Complaints("x.csv", problems)
-    found = tuple(one for _, one in data_formats.parse("x.csv", _csv(examples), complaints))
+    complaints = formats.Complaints("x.csv", problems)
+    found = tuple(one for _, one in formats.parse("x.csv", _csv(examples), complaints))
     complaints.close()
     assert not problems
     assert found == tuple(

@@ -12,12 +12,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from reconciler import textfiles
+from reconciler.datasets import chat, formats, lookalikes
+from reconciler.datasets import text as texts
+from reconciler.datasets.chat import Measured
 from reconciler.errors import ManifestError, StalePlanError
 from reconciler.identity import canonical, canonical_example, examples_digest
-from reconciler.manifests import chat_data, data_formats, lookalikes, sources
-from reconciler.manifests.chat_data import Measured
-from reconciler.manifests.problems import Place, Problems, plural
 from reconciler.model import DataSet, Example
+from reconciler.problems import Place, Problems, plural
 
 FILE_LIMIT = 64 * 1024 * 1024
 """Bytes of a data file; far above what one request takes, so that the message can say more."""
@@ -82,20 +84,20 @@ class DataSets:
         before = len(self._problems)
         try:
             if form:
-                return chat_data.measure(path, self._problems, form=form, validation=validation)
-            complaints = data_formats.Complaints(path, self._problems)
-            text = sources.read_data(path, self._problems, limit=FILE_LIMIT)
+                return chat.measure(path, self._problems, form=form, validation=validation)
+            complaints = formats.Complaints(path, self._problems)
+            text = texts.read_data(path, self._problems, limit=FILE_LIMIT)
         except (OSError, ValueError) as error:
-            summary, advice = sources.cannot_be_read(error)
+            summary, advice = textfiles.cannot_be_read(error)
             self._problems.error(place, f"{written}: {summary}", advice)
             return None
-        rows = [] if text is None else data_formats.parse(path, text, complaints)
+        rows = [] if text is None else formats.parse(path, text, complaints)
         hold([one for _, one in rows], [where for where, _ in rows], complaints)
         complaints.close()
         if len(self._problems) > before:
             return None
         if not rows:
-            self._problems.error(Place(path), *chat_data.EMPTY)
+            self._problems.error(Place(path), *chat.EMPTY)
             return None
         return measured([one for _, one in rows])
 
@@ -107,7 +109,7 @@ class DataSets:
             return None
         path = str(Path(folder, written))
         if folder not in self._trees:
-            self._trees[folder] = sources.work_tree(folder)
+            self._trees[folder] = textfiles.work_tree(folder)
         tree = self._trees[folder]
         root, what = (tree, "git work tree") if tree else (os.path.realpath("."), "working directory")
         real = os.path.realpath(path)
@@ -134,14 +136,14 @@ def _unusable(folder: str, written: str) -> tuple[str, str] | None:
     slashed = written.replace("\\", "/")
     if slashed != written and not Path(folder, written).exists() and Path(folder, slashed).exists():
         return f"{written}: there is no such file", f"Write the path with '/': {slashed}."
-    if data_formats.extension(written) not in data_formats.FORMATS:
+    if formats.extension(written) not in formats.FORMATS:
         if (
             ".." not in Path(written).parts
             and not Path(written).is_absolute()
             and Path(folder, written).is_dir()
         ):
             return f"{written}: it is a folder", "Name one file in it: data/FILE.jsonl, .json or .csv."
-        advice = lookalikes.advise_extension(data_formats.extension(written))
+        advice = lookalikes.advise_extension(formats.extension(written))
         return f"{written}: not a data file by its name", advice
     if Path(written).is_absolute():
         return f"{written}: the path is absolute", "Write it relative to the manifest, for other machines."
@@ -206,7 +208,7 @@ def from_manifest(
 ) -> DataSet | None:
     """The data set that stands in a manifest; None after noting what is wrong."""
     if not examples:
-        problems.error(place, *chat_data.EMPTY)
+        problems.error(place, *chat.EMPTY)
         return None
     before = len(problems)
     hold(examples, places, problems)
@@ -264,7 +266,7 @@ class _Again:
 
     def __iter__(self) -> Iterator[Example]:
         problems = Problems()
-        rows = chat_data.rows(self._data.file or "", problems, self._data.form)
+        rows = chat.rows(self._data.file or "", problems, self._data.form)
         return _proved(self._data, _unspoilt(self._data.file or "", (one for _, one in rows), problems))
 
 
@@ -272,9 +274,9 @@ def _small(file: str) -> Iterator[Example]:
     problems = Problems()
 
     def examples() -> Iterator[Example]:
-        text = sources.read_data(file, problems, limit=FILE_LIMIT)
-        complaints = data_formats.Complaints(file, problems)
-        yield from (one for _, one in data_formats.parse(file, text or "", complaints))
+        text = texts.read_data(file, problems, limit=FILE_LIMIT)
+        complaints = formats.Complaints(file, problems)
+        yield from (one for _, one in formats.parse(file, text or "", complaints))
         complaints.close()
 
     return _unspoilt(file, examples(), problems)
@@ -291,7 +293,7 @@ def _unspoilt(file: str, examples: Iterator[Example], problems: Problems) -> Ite
         first = (
             str(error.diagnostics[0])
             if isinstance(error, ManifestError)
-            else f"{file}: {sources.cannot_be_read(error)[0]}"
+            else f"{file}: {textfiles.cannot_be_read(error)[0]}"
         )
         raise StalePlanError(
             f"{file} changed since the plan was made: {first}".partition("\n")[0], "Make a new plan."

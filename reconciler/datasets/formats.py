@@ -5,19 +5,12 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from reconciler.manifests import sources
-from reconciler.manifests.csv_rows import csv_rows
-from reconciler.manifests.data_rows import RefusedError, Row
-from reconciler.manifests.json_rows import LINE_LIMIT, json_rows, jsonl_rows
-from reconciler.manifests.problems import (
-    FOLDED_ABOVE,
-    FOLDED_TO,
-    Place,
-    Problems,
-    folded,
-    likeness,
-)
+from reconciler.datasets import text as texts
+from reconciler.datasets.csv_rows import csv_rows
+from reconciler.datasets.json_rows import LINE_LIMIT, json_rows, jsonl_rows
+from reconciler.datasets.rows import RefusedError, Row
 from reconciler.model import Example
+from reconciler.problems import FOLDED_ABOVE, FOLDED_TO, Place, Problems, folded, likeness
 
 Rows = list[tuple[Place, Example]]
 KINDS_LIMIT = 100
@@ -112,11 +105,11 @@ def stream(
     name = extension(path)
     problems = Problems()
     if name == ".json":
-        text = sources.read_data(path, problems, limit=whole)
+        text = texts.read_data(path, problems, limit=whole)
         found = iter(()) if text is None else json_rows(path, text, read)
     else:
         newline = "\n" if name == ".jsonl" else ""
-        lines = sources.read_lines(path, problems, limit=limit, longest=LINE_LIMIT, newline=newline)
+        lines = texts.read_lines(path, problems, limit=limit, longest=LINE_LIMIT, newline=newline)
         found = jsonl_rows(path, lines, read) if name == ".jsonl" else csv_rows(path, lines)
     yield from _sound(found, complaints)
     complaints.take(problems)

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import click
 
 from reconciler import __version__
-from reconciler.cli import late_signals, signals, streams, timelimit
+from reconciler.cli import deadline, late_signals, signals, streams
 from reconciler.cli.defects import defect
 from reconciler.errors import Diagnostic, ExitCode, ReconcilerError
 
@@ -88,7 +88,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     signals.interrupt()
     streams.prepare()
     code = late_signals.of_error(_run(given))
-    timelimit.current().disarm()
+    deadline.current().disarm()
     late_signals.keep(code)  # all is said and done
     for stream in (sys.stdout, sys.stderr):
         try:
@@ -114,8 +114,8 @@ def _run(arguments: list[str]) -> int:
     except click.ClickException as error:
         return _say(_of_click(error), ExitCode.ERROR, as_json=as_json)
     except (click.Abort, KeyboardInterrupt):
-        if timelimit.current().is_up:
-            return _say(timelimit.nothing_begun().diagnostics, ExitCode.ERROR, as_json=as_json)
+        if deadline.current().is_up:
+            return _say(deadline.nothing_begun().diagnostics, ExitCode.ERROR, as_json=as_json)
         interrupted = Diagnostic("interrupted", "Nothing is left half done; run the command again")
         return _say((interrupted,), ExitCode.ERROR, as_json=as_json)
     except BrokenPipeError:

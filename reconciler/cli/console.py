@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from reconciler.cli import streams
-from reconciler.cli.positions import byte_of
+from reconciler.cli.byte_offsets import byte_of
 from reconciler.errors import Diagnostic
 from reconciler.plan.change import Plan
 

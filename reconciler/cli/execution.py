@@ -11,10 +11,10 @@ from dataclasses import replace
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from reconciler.cli import late_signals, signals, streams, timelimit
+from reconciler.cli import deadline, late_signals, signals, streams
 from reconciler.cli.console import Console, emit, emit_error, timestamp
 from reconciler.cli.defects import defect
-from reconciler.cli.ending import Course, conclude, name_outputs
+from reconciler.cli.summary import Course, conclude, name_outputs
 from reconciler.errors import Diagnostic, ExitCode, GuardError, ReconcilerError, UsageError
 from reconciler.events import WAIT, Detached, Event, Failed, Progress, Skipped, exit_code
 
@@ -90,7 +90,7 @@ def carry_out(
     settings = Settings(
         parallelism=operation.parallelism,
         wait=wait,
-        timeout=timelimit.current().left,
+        timeout=deadline.current().left,
         lag=operation.lag,
     )
     told: list[Event] = []
@@ -100,7 +100,7 @@ def carry_out(
     with streams.at_best():
         conclude(console, course, told, operation.clock() - began)
     if course.command != "destroy":
-        with timelimit.current().ending():
+        with deadline.current().ending():
             name_outputs(operation, console, told, code)
     return code
 
@@ -124,14 +124,14 @@ def _carried_out(
             console.errors(error.diagnostics)
             return ExitCode.FAILED
         except KeyboardInterrupt:
-            if timelimit.current().is_up and not operation.begun.is_set():
-                raise timelimit.nothing_begun() from None
+            if deadline.current().is_up and not operation.begun.is_set():
+                raise deadline.nothing_begun() from None
             console.note(
                 f"Interrupted twice: stopped at once. What was begun is recorded; run: {resume.again}"
             )
             return max(exit_code(told), ExitCode.UNFINISHED)
-    if timelimit.current().is_up and not operation.begun.is_set() and not any(map(_goes_on, told)):
-        raise timelimit.nothing_begun()
+    if deadline.current().is_up and not operation.begun.is_set() and not any(map(_goes_on, told)):
+        raise deadline.nothing_begun()
     return ExitCode.FAILED if printer.is_broken else exit_code(told)
 
 
@@ -171,7 +171,7 @@ def _detaching(operation: Operation) -> Iterator[None]:
     for number in signals.stopping():
         signal.signal(number, handle)
     try:
-        with timelimit.current().stopping(operation.stopping.set):
+        with deadline.current().stopping(operation.stopping.set):
             yield
     finally:
         for number in signals.stopping():

@@ -161,7 +161,7 @@ def operation(
         asks: the kinds whose services the command asks. Where there is none, no endpoint is held against the
             state, and no credential is looked for.
     """
-    from reconciler.cli import emulating
+    from reconciler.cli import embedded_emulator
     from reconciler.cli.endpoints import Services
     from reconciler.cli.uploads import UPLOADS
     from reconciler.operation import Operation
@@ -173,7 +173,7 @@ def operation(
     with ExitStack() as stays:
         emulator = ""
         if options.emulator:
-            emulator = stays.enter_context(emulating.inside(Path(DEFAULT_STATE), environ))
+            emulator = stays.enter_context(embedded_emulator.inside(Path(DEFAULT_STATE), environ))
             environ = environ.without(_OF_A_SERVICE)
         manager = state_manager(name, options, stack, environ)
         state = manager.read()
@@ -219,7 +219,7 @@ def operation(
 
 def state_manager(name: str, options: Options, stack: Stack, environ: Mapping[str, str]) -> StateManager:
     """The state that --state, RECONCILER_STATE, the Stack or the default name, in this order."""
-    from reconciler.cli import trusted
+    from reconciler.cli import stack_addresses
     from reconciler.state.backends import open_backend
     from reconciler.state.session import StateManager
 
@@ -233,7 +233,7 @@ def state_manager(name: str, options: Options, stack: Stack, environ: Mapping[st
         url, named = in_environment, "RECONCILER_STATE"
     elif stack.state:
         url, named = stack.state, f"{stack.place('spec.state')}: state"
-        trusted.must_be(stack, "spec.state", settings)
+        stack_addresses.must_be(stack, "spec.state", settings)
     else:
         url, named = DEFAULT_STATE, "State"
     return StateManager(

@@ -10,10 +10,10 @@ from typing import Any
 
 import click
 
-from reconciler.cli import execution, options, timelimit, wiring
+from reconciler.cli import deadline, execution, options, wiring
 from reconciler.cli.console import Console, timestamp
-from reconciler.cli.ending import Course, conclude, outputs
-from reconciler.cli.saved import check_place, saved_plan
+from reconciler.cli.plan_files import check_place, saved_plan
+from reconciler.cli.summary import Course, conclude, outputs
 from reconciler.errors import UsageError
 
 _IN_THE_PLAN = {
@@ -51,7 +51,7 @@ def command(
 
     A FILE saved by `reconciler plan --out FILE` runs exactly that plan, or is refused.
     """
-    timelimit.start(timeout)
+    deadline.start(timeout)
     console = Console.of_environment(as_json=as_json, no_color=no_color)
     saved = saved_plan(Path(given["paths"][0])) if given["paths"] else None
     if saved is None:

@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from reconciler.cli import execution, options, timelimit, wiring
+from reconciler.cli import deadline, execution, options, wiring
 from reconciler.cli.console import Console, timestamp
-from reconciler.cli.ending import Course, conclude
+from reconciler.cli.summary import Course, conclude
 from reconciler.errors import UsageError
 
 
@@ -26,7 +26,7 @@ def command(
     *, as_json: bool, no_color: bool, auto_approve: bool, timeout: timedelta | None, **given: Any
 ) -> int:
     """Delete all that is recorded; what is protected by prevent_destroy refuses it before the first call."""
-    timelimit.start(timeout)
+    deadline.start(timeout)
     console = Console.of_environment(as_json=as_json, no_color=no_color)
     execution.must_be_approvable(console, approved=auto_approve)
     settings, inputs = wiring.split({**given, "destroy": True})

@@ -8,7 +8,7 @@ import sys
 
 import click
 
-from reconciler.cli import emulating
+from reconciler.cli import embedded_emulator
 from reconciler.errors import UsageError
 
 
@@ -31,7 +31,7 @@ def command(*, port: int, host: str, data: str | None, training_seconds: float |
     """
     from reconciler.emulator import Settings
 
-    serve = emulating.server().serve
+    serve = embedded_emulator.server().serve
 
     def ready(url: str) -> None:
         variables = " ".join(f"{name}={url}" for name in ("GOOGLE_GEMINI_BASE_URL", "GOOGLE_VERTEX_BASE_URL"))
@@ -42,7 +42,7 @@ def command(*, port: int, host: str, data: str | None, training_seconds: float |
     try:
         serve(host=host, port=port, data=data, settings=settings, ready=ready)
     except sqlite3.DatabaseError as error:
-        raise emulating.not_its_data(data or "", error) from error
+        raise embedded_emulator.not_its_data(data or "", error) from error
     except OSError as error:
         # asyncio puts the address, once more, into strerror of what has an errno of its own
         reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)

@@ -9,8 +9,8 @@ import click
 
 from reconciler import bounds
 from reconciler.cli import options, wiring
-from reconciler.cli.chosen import Chosen
 from reconciler.cli.console import emit
+from reconciler.cli.record_selection import Chosen
 from reconciler.errors import UsageError
 from reconciler.manifests import Loaded
 from reconciler.state.values import State

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from reconciler.cli import options, starter, wiring
+from reconciler.cli import options, scaffold, wiring
 from reconciler.cli.console import Console
 from reconciler.errors import CredentialError, ReconcilerError, UsageError
 from reconciler.manifests import Loaded
@@ -20,8 +20,8 @@ from reconciler.manifests import Loaded
 @click.argument("path", default=wiring.DEFAULT_PATH, metavar="[PATH]")
 @click.option(
     "--kind",
-    type=click.Choice(starter.KINDS),
-    default=starter.KINDS[0],
+    type=click.Choice(scaffold.KINDS),
+    default=scaffold.KINDS[0],
     show_default=True,
     help="Of the first model: TuningJob is Vertex AI's, TunedModel the Gemini API's, which tunes none today.",
 )
@@ -34,9 +34,9 @@ def command(*, path: str, kind: str, no_color: bool, **given: Any) -> None:
     from reconciler.render.terminal import wrap
 
     console = Console.of_environment(no_color=no_color)
-    for file, written in starter.write(Path(path), kind, os.environ):
+    for file, written in scaffold.write(Path(path), kind, os.environ):
         console.lines([f"{'Wrote' if written else 'Kept '} {file}"])
-    added = starter.ignore(Path(".gitignore"))
+    added = scaffold.ignore(Path(".gitignore"))
     console.lines([f"Added {', '.join(added)} to .gitignore" if added else "Kept  .gitignore"])
     try:
         with wiring.operation("init", wiring.Options(paths=(path,), **given)) as run:
@@ -71,7 +71,7 @@ def command(*, path: str, kind: str, no_color: bool, **given: Any) -> None:
 def _edit(path: str, loaded: Loaded, *, service: str) -> str:
     """What is to be done before a plan makes sense."""
     stack = loaded.stack
-    uploads = any(want.address.kind == starter.KINDS[0] and want.data[0].file for want in loaded.desired)
+    uploads = any(want.address.kind == scaffold.KINDS[0] and want.data[0].file for want in loaded.desired)
     if not uploads or service != "google":
         return f"edit {path}"
     if not stack.bucket:

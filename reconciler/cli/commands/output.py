@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from reconciler.cli import options, wiring
-from reconciler.cli.chosen import Chosen
 from reconciler.cli.console import Console
+from reconciler.cli.record_selection import Chosen
 from reconciler.manifests import Loaded
 from reconciler.render.terminal import visible
 from reconciler.state.values import State

@@ -10,9 +10,9 @@ import click
 
 from reconciler import bounds, strictjson
 from reconciler.cli import options, wiring
-from reconciler.cli.chosen import Chosen, may_be_address
 from reconciler.cli.console import Console
-from reconciler.cli.saved import content, is_plan
+from reconciler.cli.plan_files import content, is_plan
+from reconciler.cli.record_selection import Chosen, may_be_address
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.manifests import Loaded, load_names
 from reconciler.state.values import Record, State

@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from reconciler.cli import offline, options, wiring
+from reconciler.cli import offline_checks, options, wiring
+from reconciler.cli.byte_offsets import byte_of
 from reconciler.cli.console import Console
-from reconciler.cli.positions import byte_of
 from reconciler.errors import Diagnostic, ReconcilerError
 from reconciler.render.formats import counted
 from reconciler.settings import Settings
@@ -30,7 +30,7 @@ def command(*, as_json: bool, no_color: bool, **given: Any) -> int:
     try:
         settings = Settings(os.environ)
         loaded, _ = wiring.manifests(wiring.Options(**given), settings)
-        warnings = (*loaded.warnings, *offline.check(loaded, settings))
+        warnings = (*loaded.warnings, *offline_checks.check(loaded, settings))
     except ReconcilerError as error:
         if not as_json:
             raise

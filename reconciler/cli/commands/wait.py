@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from reconciler.cli import execution, options, timelimit, wiring
+from reconciler.cli import deadline, execution, options, wiring
 from reconciler.cli.console import Console, timestamp
-from reconciler.cli.ending import Course, conclude, outputs
+from reconciler.cli.summary import Course, conclude, outputs
 from reconciler.errors import Diagnostic, ExitCode
 
 
@@ -26,7 +26,7 @@ def command(*, as_json: bool, no_color: bool, timeout: timedelta | None, **given
     A create that an apply approved, and the service had no room for, is sent as soon as there is; no other
     training is started. Where the manifest has changed meanwhile, the outcome is only recorded.
     """
-    timelimit.start(timeout)
+    deadline.start(timeout)
     console = Console.of_environment(as_json=as_json, no_color=no_color)
     settings, inputs = wiring.split(given)
     if as_json:

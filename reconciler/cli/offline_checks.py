@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reconciler import http
-from reconciler.cli import trusted
+from reconciler.cli import stack_addresses
 from reconciler.errors import Diagnostic, ManifestError
 from reconciler.manifests import Loaded
 from reconciler.model import Desired
@@ -25,9 +25,9 @@ def check(loaded: Loaded, settings: Settings) -> tuple[Diagnostic, ...]:
 
     stack = loaded.stack
     if stack.endpoint:
-        trusted.must_be(stack, "spec.endpoint", settings)
+        stack_addresses.must_be(stack, "spec.endpoint", settings)
     if stack.state and "RECONCILER_STATE" not in settings:
-        trusted.must_be(stack, "spec.state", settings)
+        stack_addresses.must_be(stack, "spec.state", settings)
     url = stack.endpoint or settings.get("GOOGLE_VERTEX_BASE_URL", "")
     if url and http.is_loopback(url):
         return ()  # an emulator needs none of them

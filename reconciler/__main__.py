@@ -1,6 +1,6 @@
 """`python -m reconciler` and the `reconciler` script."""
 
-from reconciler.cli import main
+from reconciler.cli.app import main
 
 if __name__ == "__main__":
     main()

@@ -52,7 +52,7 @@ def test_a_command_pays_only_for_what_it_uses(arguments: list[str], allowed: set
     """A command that needs no service imports no library that only talking to one needs."""
     code = (
         "import sys, contextlib\n"
-        "from reconciler.cli import main\n"
+        "from reconciler.cli.app import main\n"
         "with contextlib.suppress(SystemExit):\n"
         f"    main({arguments!r})\n"
         "print(*sys.modules, file=sys.stderr)\n"

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import click
 import pytest
 
-from reconciler.cli import COMMANDS, cli
+from reconciler.cli.app import COMMANDS, cli
 from reconciler.cli.wiring import kinds
 from reconciler.emulator import Settings
 from reconciler.manifests import load

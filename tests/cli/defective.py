@@ -41,7 +41,7 @@ def _put_in(place: str) -> None:
 
 
 if __name__ == "__main__":
-    from reconciler.cli import main
+    from reconciler.cli.app import main
 
     _put_in(sys.argv[1])
     main(sys.argv[2:])

@@ -40,6 +40,6 @@ def _replace(source: Any, target: Any, replace: Any = os.replace) -> None:
 
 if __name__ == "__main__":
     os.fsync, os.replace = _sync, _replace  # type: ignore[assignment]
-    from reconciler.cli import main
+    from reconciler.cli.app import main
 
     main(sys.argv[3:])

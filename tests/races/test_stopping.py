@@ -124,7 +124,7 @@ class Late:
         kill(process, number)  # the interpreter has taken its handlers back by now
 
 late = Late()
-from reconciler.cli import main
+from reconciler.cli.app import main
 main(["plan"])
 """
 

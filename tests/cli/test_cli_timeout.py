@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import pytest
 
 from tests.cli.harness import Project, Result, identity, model
-from tests.lifecycle.gate import AFTER, BEFORE, gate_to
+from tests.lifecycle.crash_proxy import AFTER, BEFORE, crash_proxy_to
 
 APPLY = ("apply", "--auto-approve")
 SECONDS = 2.0
@@ -21,10 +21,10 @@ SECONDS = 2.0
 def hanging(project: Project, line: str, when: str, count: int = 1) -> Iterator[None]:
     """From the count-th request that begins with this line on, the service does not answer such requests."""
     released, seen = threading.Event(), [0]
-    with gate_to(project.service.url) as gate:
+    with crash_proxy_to(project.service.url) as proxy:
 
         def act(number: int, moment: str) -> bool:
-            if moment != when or not gate.requests[number - 1].startswith(line):
+            if moment != when or not proxy.requests[number - 1].startswith(line):
                 return True
             seen[0] += 1
             if seen[0] < count:
@@ -32,8 +32,8 @@ def hanging(project: Project, line: str, when: str, count: int = 1) -> Iterator[
             released.wait(30)
             return False
 
-        gate.reset(act)
-        project.environ["GOOGLE_GEMINI_BASE_URL"] = gate.url
+        proxy.reset(act)
+        project.environ["GOOGLE_GEMINI_BASE_URL"] = proxy.url
         try:
             yield
         finally:

@@ -1,4 +1,4 @@
-"""An emulator and a project folder for each test, or one emulator for a module's stages."""
+"""An emulator and a project folder for each test; or one emulator for all simulations of a module."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import requests
 from reconciler.emulator import Settings
 from reconciler.emulator.server import running
 from tests.cli.harness import Project, Service
-from tests.lifecycle.emulated import Emulator
+from tests.lifecycle.emulated_simulation import Emulator
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def project(tmp_path: pathlib.Path, service: Service) -> Project:
 
 @pytest.fixture(scope="module")
 def emulator() -> Iterator[Emulator]:
-    """Return an emulator that stages reset and use one after the other."""
+    """Return an emulator that is reset by each simulation that uses it."""
     with running() as served, requests.Session() as session:
         session.trust_env = False
         yield Emulator(served.url, session)

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from reconciler.errors import ExitCode
 from reconciler.model import Check
 from tests.lifecycle.apis import GEMINI, VERTEX, Api
-from tests.lifecycle.stage import READER
+from tests.lifecycle.simulation import READER
 
 Rule: TypeAlias = tuple[str, Mapping[str, Any]]
 Wants: TypeAlias = tuple[Mapping[str, Any], ...]

@@ -13,7 +13,7 @@ from reconciler.kind import Kind
 from reconciler.model import Address, Check, Desired
 from reconciler.providers.gemini.fields import TUNED_MODEL
 from reconciler.providers.vertex.fields import TUNING_JOB
-from tests.lifecycle.stage import READER, address, want
+from tests.lifecycle.simulation import READER, address, want
 
 JOBS = frozenset({"job", "subjob"})
 """The names of those that are TuningJobs."""

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 from reconciler.providers.gemini.fields import TUNED_MODEL
 from reconciler.providers.vertex.fields import TUNING_JOB
-from tests.lifecycle.backstage import FakeBackstage
-from tests.lifecycle.emulated import EmulatedStage, Emulator
-from tests.lifecycle.emulated_backstage import TRAINING_SECONDS, EmulatedBackstage
-from tests.lifecycle.stage import Stage
+from tests.lifecycle.emulated_service_admin import TRAINING_SECONDS, EmulatedServiceAdmin
+from tests.lifecycle.emulated_simulation import EmulatedSimulation, Emulator
+from tests.lifecycle.service_admin import FakeServiceAdmin
+from tests.lifecycle.simulation import Simulation
 from tests.lifecycle.story import (
     JOBS,
     Disconnect,
@@ -36,7 +36,7 @@ from tests.lifecycle.story import (
     Vanish,
     kind_of,
 )
-from tests.lifecycle.teller import Teller
+from tests.lifecycle.story_runner import StoryRunner
 
 EMULATED_LIVES = int(os.environ.get("EMULATED_LIVES", "12"))
 """How many lives are told on the emulator, where each takes a second or two."""
@@ -228,7 +228,7 @@ def lives(most: int) -> settings:
 )
 def test_every_life_converges(story: Story) -> None:
     """After each event nothing was trained twice, orphaned or wrongly deleted; the end is as declared."""
-    Teller(story, FakeBackstage(Stage(kinds=(TUNED_MODEL, TUNING_JOB)))).play()
+    StoryRunner(story, FakeServiceAdmin(Simulation(kinds=(TUNED_MODEL, TUNING_JOB)))).run_story()
 
 
 @pytest.mark.timeout(600 + 20 * EMULATED_LIVES)
@@ -263,7 +263,7 @@ def test_every_life_converges(story: Story) -> None:
 )
 def test_every_life_converges_on_the_emulator(emulator: Emulator, story: Story) -> None:
     """The same, with the real providers of both APIs: a process dies at any of its requests."""
-    stage = EmulatedStage(
+    sim = EmulatedSimulation(
         emulator,
         training_seconds=TRAINING_SECONDS,
         vertex_concurrent_jobs=4,
@@ -271,4 +271,4 @@ def test_every_life_converges_on_the_emulator(emulator: Emulator, story: Story) 
         vertex_operation_seconds=0.5,
         vertex_cancel_seconds=0.5,
     )
-    Teller(story, EmulatedBackstage(stage)).play()
+    StoryRunner(story, EmulatedServiceAdmin(sim)).run_story()

@@ -15,9 +15,9 @@ from reconciler.errors import ReconcilerError
 from reconciler.events import Failed, Skipped
 from reconciler.model import Desired
 from tests.lifecycle.apis import APIS, GEMINI, VERTEX, Api
-from tests.lifecycle.emulated import EmulatedStage, Emulator
+from tests.lifecycle.emulated_simulation import EmulatedSimulation, Emulator
 from tests.lifecycle.faults import CREATING, ERROR, NEW, OK, ROWS, Row, Wants
-from tests.lifecycle.stage import want
+from tests.lifecycle.simulation import want
 
 SETTINGS: Mapping[str, Any] = {
     "training_seconds": 3,
@@ -53,25 +53,25 @@ def test_a_fault_ends_in_success_or_one_clear_error(emulator: Emulator, name: st
     row, api = ROWS[name], APIS[kind]
     hangs = any("hang" in fault for _, fault in row.rules)
     settings = {**SETTINGS, **(row.settings or {})}
-    stage = EmulatedStage(emulator, timeout=0.4 if hangs else 20.0, **settings)
+    sim = EmulatedSimulation(emulator, timeout=0.4 if hangs else 20.0, **settings)
     wants = declared(row.wants, api)
     faults = rules(row, api)
     if row.begun:
         emulator.fault(one for one in faults if "train" in one)
         faults = [one for one in faults if "train" not in one]
     if row.wants not in NEW or row.forgets:
-        stage.manifests = declared(CREATING, api)
-        stage.apply(wait=not row.begun)
+        sim.manifests = declared(CREATING, api)
+        sim.apply(wait=not row.begun)
     if row.forgets:
-        stage.store.stored = None
-    stage.manifests = wants
+        sim.store.stored = None
+    sim.manifests = wants
     emulator.fault(faults)
     if row.code is ERROR:
         with pytest.raises(ReconcilerError, match=f"(?i){row.says}") as caught:
-            stage.apply()
+            sim.apply()
         assert caught.value.detail, "it does not say what to do"
     else:
-        run = stage.apply()
+        run = sim.apply()
         assert run.code is row.code, run.events
         problems = [
             event
@@ -89,12 +89,12 @@ def test_a_fault_ends_in_success_or_one_clear_error(emulator: Emulator, name: st
     unmet = [one for one in rules(row, api) if {**one, "skip": 0} in emulator.faults()]
     assert not unmet, f"the run has not met {unmet}"
     emulator.heal()
-    stage.clock.sleep(1000)  # what a list did not show yet, it shows by now
-    stage.apply(retry_failed=True)
-    assert stage.settled()
+    sim.clock.sleep(1000)  # what a list did not show yet, it shows by now
+    sim.apply(retry_failed=True)
+    assert sim.settled()
     trainings = emulator.trainings(api.kind)
     assert set(trainings.values()) == {1}, trainings
-    serving = {one.serving.id for one in stage.state.resources.values() if one.serving}
+    serving = {one.serving.id for one in sim.state.resources.values() if one.serving}
     assert len(serving) == 2
     assert emulator.alive(api.kind) == serving
 

@@ -10,7 +10,7 @@ from reconciler.errors import ExitCode
 from reconciler.events import Event, Progress, Skipped
 from reconciler.model import Desired
 from reconciler.state.values import Record
-from tests.lifecycle.stage import Process, Stage, address, serving, want
+from tests.lifecycle.simulation import Process, Simulation, address, serving, want
 
 CHILD: dict[str, str] = {"parent": "bot", "id": "mine", "replace": "delete_first"}
 
@@ -21,15 +21,15 @@ def child() -> Desired:
 
 
 @pytest.fixture
-def replacing() -> Stage:
+def replacing() -> Simulation:
     """Both serve, and the parent is to be trained anew: so is the child, when the parent serves."""
-    stage = Stage(want(), child())
-    stage.apply()
-    stage.manifests = (want(epochs=6), child())
-    return stage
+    sim = Simulation(want(), child())
+    sim.apply()
+    sim.manifests = (want(epochs=6), child())
+    return sim
 
 
-def test_it_serves_in_the_record_until_its_turn_comes(replacing: Stage) -> None:
+def test_it_serves_in_the_record_until_its_turn_comes(replacing: Simulation) -> None:
     """While the parent trains, whoever asks the state for the child gets the model that is there."""
     seen: list[str] = []
 
@@ -45,7 +45,7 @@ def test_it_serves_in_the_record_until_its_turn_comes(replacing: Stage) -> None:
     assert replacing.settled()
 
 
-def test_a_run_that_does_not_wait_leaves_its_record_as_it_was(replacing: Stage) -> None:
+def test_a_run_that_does_not_wait_leaves_its_record_as_it_was(replacing: Simulation) -> None:
     """Neither `wait` nor a later apply finds anything begun that was not."""
     before = replacing.record("child")
     process = replacing.apply(wait=False)
@@ -58,7 +58,7 @@ def test_a_run_that_does_not_wait_leaves_its_record_as_it_was(replacing: Stage) 
     assert list(replacing.service.creates.values()) == [1, 2, 1]
 
 
-def test_what_another_run_protected_meanwhile_is_not_deleted(replacing: Stage) -> None:
+def test_what_another_run_protected_meanwhile_is_not_deleted(replacing: Simulation) -> None:
     """Its record is not the one that was planned on: it is left alone, and that is said."""
     done: list[Record] = []
 

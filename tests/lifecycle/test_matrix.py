@@ -12,20 +12,20 @@ from collections.abc import Callable
 import pytest
 
 from tests.cli.harness import Project
-from tests.lifecycle.gate import AFTER, BEFORE
-from tests.lifecycle.rig import APPLY, SCENARIOS, Rig, rig
+from tests.lifecycle.crash_harness import APPLY, SCENARIOS, CrashHarness, crash_harness
+from tests.lifecycle.crash_proxy import AFTER, BEFORE
 
 SHARDS = 3
 SAMPLE = 11
 """`make test` tries one point of so many: a number that meets requests and writes, before and after."""
 
 
-def points(made: Rig) -> list[tuple[Callable[[int, str], None], int, str]]:
+def points(made: CrashHarness) -> list[tuple[Callable[[int, str], None], int, str]]:
     """Every point of a run, found by a run that nobody kills."""
     made.begin()
     before = made.project.state()["serial"] if made.state else 0
     made.project.run(*APPLY, expect=0)
-    requests, writes = len(made.gate.requests), made.project.state()["serial"] - before
+    requests, writes = len(made.proxy.requests), made.project.state()["serial"] - before
     return [
         *(
             (made.killed_at_request, number, when)
@@ -40,7 +40,7 @@ def points(made: Rig) -> list[tuple[Callable[[int, str], None], int, str]]:
     ]
 
 
-def try_points(made: Rig, first: int, stride: int) -> None:
+def try_points(made: CrashHarness, first: int, stride: int) -> None:
     """Kill a run at every `stride`-th point, and hold the same command after it to every promise."""
     every = points(made)
     assert len(every) >= 12
@@ -50,14 +50,14 @@ def try_points(made: Rig, first: int, stride: int) -> None:
         try:
             made.converged()
         except AssertionError as error:
-            where = f"{kill.__name__}({number}, {when!r}) of {made.gate.requests}"
+            where = f"{kill.__name__}({number}, {when!r}) of {made.proxy.requests}"
             raise AssertionError(f"{where}: {error}") from error
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_a_run_killed_at_some_points_is_finished_by_the_next(project: Project, name: str) -> None:
     """At a sample of points where it dies: trained once, nothing lost, nothing left to do."""
-    with rig(project, SCENARIOS[name]) as made:
+    with crash_harness(project, SCENARIOS[name]) as made:
         try_points(made, list(SCENARIOS).index(name), SAMPLE)
 
 
@@ -67,5 +67,5 @@ def test_a_run_killed_at_some_points_is_finished_by_the_next(project: Project, n
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_a_killed_run_is_finished_by_the_next(project: Project, name: str, shard: int) -> None:
     """At whatever point it dies: trained once, nothing lost, nothing left to do after the same command."""
-    with rig(project, SCENARIOS[name]) as made:
+    with crash_harness(project, SCENARIOS[name]) as made:
         try_points(made, shard, SHARDS)

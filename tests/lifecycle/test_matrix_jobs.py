@@ -17,8 +17,8 @@ import pytest
 
 from tests.cli.harness import PAIRS, Project
 from tests.cli.test_tuning_job import SPEC, job, listed, posted, write_data
-from tests.lifecycle.gate import gate_to
-from tests.lifecycle.rig import APPLY, Rig, Scenario
+from tests.lifecycle.crash_harness import APPLY, CrashHarness, Scenario
+from tests.lifecycle.crash_proxy import crash_proxy_to
 from tests.lifecycle.test_matrix import SAMPLE, SHARDS, try_points
 
 STRIDE = int(os.environ.get("MATRIX_STRIDE", "8"))
@@ -36,12 +36,12 @@ OTHERS = {
 
 
 @dataclass
-class JobRig(Rig):
+class JobCrashHarness(CrashHarness):
     """Set back by a real run: the service chooses the names, so a kept state would name other jobs."""
 
     def begin(self) -> None:
         """Back to the beginning: an empty service, then what was applied before."""
-        self.gate.reset()
+        self.proxy.reset()
         self.service.control("reset", {})
         self.service.settings(**QUICK)
         self.project.state_file.unlink(missing_ok=True)
@@ -54,7 +54,7 @@ class JobRig(Rig):
             self.project.state_file.unlink()
             self.state = None
         self.project.declare(*self.scenario.after)
-        self._talk_to(self.gate.url)
+        self._talk_to(self.proxy.url)
         self.service.forget_log()
 
     def _talk_to(self, url: str) -> None:
@@ -62,7 +62,7 @@ class JobRig(Rig):
 
     def converged(self) -> None:
         """The same command again; then every promise."""
-        self.gate.reset()
+        self.proxy.reset()
         if self.project.state_file.exists():
             json.loads(self.project.state_file.read_text())
         result = self.project.run(*APPLY)
@@ -83,16 +83,16 @@ class JobRig(Rig):
 
 
 @pytest.fixture
-def made(project: Project) -> Iterator[JobRig]:
+def made(project: Project) -> Iterator[JobCrashHarness]:
     """A rig without a scenario yet."""
     project.environ["RECONCILER_LAG_SECONDS"] = "0.3"
     write_data(project)
-    with gate_to(project.service.url) as gate:
-        yield JobRig(project, gate, CREATE)
+    with crash_proxy_to(project.service.url) as proxy:
+        yield JobCrashHarness(project, proxy, CREATE)
 
 
 @pytest.mark.parametrize("name", ["create", "replace"])
-def test_a_run_killed_at_some_points_is_finished_by_the_next(made: JobRig, name: str) -> None:
+def test_a_run_killed_at_some_points_is_finished_by_the_next(made: JobCrashHarness, name: str) -> None:
     """At a sample of points where it dies: one job, nothing lost, nothing left to do."""
     made.scenario = OTHERS.get(name, CREATE)
     try_points(made, 5, SAMPLE)
@@ -101,7 +101,7 @@ def test_a_run_killed_at_some_points_is_finished_by_the_next(made: JobRig, name:
 @pytest.mark.thorough
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("shard", range(SHARDS))
-def test_a_killed_create_is_finished_by_the_next(made: JobRig, shard: int) -> None:
+def test_a_killed_create_is_finished_by_the_next(made: JobCrashHarness, shard: int) -> None:
     """At whatever point it dies, the upload included: one job, nothing left to do."""
     try_points(made, shard, SHARDS)
 
@@ -109,7 +109,7 @@ def test_a_killed_create_is_finished_by_the_next(made: JobRig, shard: int) -> No
 @pytest.mark.thorough
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("name", OTHERS)
-def test_a_killed_run_is_finished_by_the_next(made: JobRig, name: str) -> None:
+def test_a_killed_run_is_finished_by_the_next(made: JobCrashHarness, name: str) -> None:
     """Replacement, update, the steps of a deletion, adoption without state: finished, and never twice."""
     made.scenario = OTHERS[name]
     try_points(made, 0, STRIDE)

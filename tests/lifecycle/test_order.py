@@ -10,35 +10,35 @@ from reconciler.errors import ExitCode
 from reconciler.events import Event
 from reconciler.model import Desired
 from tests.fakes import FakeModel
-from tests.lifecycle.stage import CHECK, READER, Process, Stage, address, want
+from tests.lifecycle.simulation import CHECK, READER, Process, Simulation, address, want
 
 
 def test_the_intents_of_all_creates_are_recorded_before_the_first_post() -> None:
     """One commit holds every id that will be created; only then is the first create sent."""
-    stage = Stage(*(want(f"bot{number}") for number in range(5)))
+    sim = Simulation(*(want(f"bot{number}") for number in range(5)))
     recorded: list[set[str]] = []
 
     def calling(method: str, id: str) -> None:
         if method == "create":
-            candidates = {one.candidate.id for one in stage.state.resources.values() if one.candidate}
+            candidates = {one.candidate.id for one in sim.state.resources.values() if one.candidate}
             assert id in candidates
             recorded.append(candidates)
 
-    stage.calling = calling
-    process = stage.apply()
+    sim.calling = calling
+    process = sim.apply()
     assert [len(one) for one in recorded] == [5] * 5
-    assert process.journal[:3] == ["lock", "write", f"create {stage.ids('bot0')[0]}"]
+    assert process.journal[:3] == ["lock", "write", f"create {sim.ids('bot0')[0]}"]
 
 
 @pytest.mark.parametrize("parallelism", [1, 7])
 def test_an_outcome_is_recorded_before_it_is_told(parallelism: int) -> None:
     """At the moment of each event, the state as written already says what the event says."""
     manifests = [want(f"bot{number}", permissions=(READER,), checks=(CHECK,)) for number in range(7)]
-    stage = Stage(*manifests)
-    stage.service.answer = lambda _model, _prompt: CHECK.expect
+    sim = Simulation(*manifests)
+    sim.service.answer = lambda _model, _prompt: CHECK.expect
 
     def react(event: Event, process: Process) -> None:
-        record = stage.state.resources[event.address]  # type: ignore[union-attr]
+        record = sim.state.resources[event.address]  # type: ignore[union-attr]
         match process.told[-1].split()[1:]:
             case ["create", "Started"]:
                 assert record.candidate is not None
@@ -58,44 +58,44 @@ def test_an_outcome_is_recorded_before_it_is_told(parallelism: int) -> None:
         if process.told and hasattr(event, "address"):
             react(event, process)
 
-    process = stage.apply(react=telling, parallelism=parallelism)
+    process = sim.apply(react=telling, parallelism=parallelism)
     assert len(process.told) == 7 * 4
-    assert stage.settled()
+    assert sim.settled()
 
 
 def test_what_serves_goes_only_after_its_successor_is_recorded_as_serving() -> None:
     """Create, permissions, checks, promotion, and then the deletion: never another order."""
-    stage = Stage(want())
-    stage.service.answer = lambda _model, _prompt: CHECK.expect
-    stage.apply()
-    (old,) = stage.ids()
-    stage.manifests = (want(epochs=6, permissions=(READER,), checks=(CHECK,)),)
+    sim = Simulation(want())
+    sim.service.answer = lambda _model, _prompt: CHECK.expect
+    sim.apply()
+    (old,) = sim.ids()
+    sim.manifests = (want(epochs=6, permissions=(READER,), checks=(CHECK,)),)
 
     def deleting(id: str) -> None:
-        serving = stage.record().serving
+        serving = sim.record().serving
         assert id == old
         assert serving is not None
         assert serving.id != old
-        assert [one.id for one in stage.record().deposed] == [old]
+        assert [one.id for one in sim.record().deposed] == [old]
 
-    stage.deleting = deleting
-    process = stage.apply()
-    (new,) = stage.ids()
+    sim.deleting = deleting
+    process = sim.apply()
+    (new,) = sim.ids()
     sent = [one for one in process.journal if one.partition(" ")[2]]
     assert sent == [f"create {new}", f"set_permissions {new}", f"generate {new}", f"delete {old}"]
-    assert stage.record().deposed == ()
+    assert sim.record().deposed == ()
 
 
 def test_a_model_is_forgotten_only_after_it_was_deleted() -> None:
     """The delete is sent while the record stands; the record goes with the commit after it."""
-    stage = Stage(want(), want("other"))
-    stage.apply()
-    stage.manifests = (want("other"),)
-    stage.deleting = lambda gone: None if stage.record().serving else pytest.fail(f"{gone} was forgotten")
-    process = stage.apply()
+    sim = Simulation(want(), want("other"))
+    sim.apply()
+    sim.manifests = (want("other"),)
+    sim.deleting = lambda gone: None if sim.record().serving else pytest.fail(f"{gone} was forgotten")
+    process = sim.apply()
     assert process.journal == ["lock", process.journal[1], "write", "Completed", "unlock"]
     assert process.journal[1].startswith("delete bot-")
-    assert address("bot") not in stage.state.resources
+    assert address("bot") not in sim.state.resources
 
 
 @pytest.mark.parametrize(
@@ -105,107 +105,107 @@ def test_a_model_is_forgotten_only_after_it_was_deleted() -> None:
 )
 def test_the_lock_is_not_held_while_a_training_is_watched(manifest: Desired) -> None:
     """Between the last commit of what was begun and the first of what ended, the lock is free."""
-    stage = Stage(want(), *((manifest,) if manifest.address.name != "bot" else ()))
-    stage.manifests = stage.manifests if len(stage.manifests) > 1 else (manifest,)
-    stage.service.answer = lambda _model, _prompt: CHECK.expect
+    sim = Simulation(want(), *((manifest,) if manifest.address.name != "bot" else ()))
+    sim.manifests = sim.manifests if len(sim.manifests) > 1 else (manifest,)
+    sim.service.answer = lambda _model, _prompt: CHECK.expect
     held: list[bool] = []
 
     def calling(method: str, _id: str) -> None:
         if method == "poll":
-            held.append(stage.store.holder is not None)
+            held.append(sim.store.holder is not None)
 
-    stage.calling = calling
-    process = stage.apply()
+    sim.calling = calling
+    process = sim.apply()
     assert len(held) > 10
     assert not any(held)
-    assert process.journal.count("lock") == process.journal.count("unlock") == len(stage.manifests) + 1
+    assert process.journal.count("lock") == process.journal.count("unlock") == len(sim.manifests) + 1
 
 
 def test_the_next_generation_is_recorded_before_it_is_tried() -> None:
     """After an id that nobody can see is taken, the next one is written down, then sent."""
-    stage = Stage(want())
-    first = stage.plan().changes[0].id
-    stage.service.hidden.add(first)
-    process = stage.apply()
-    (second,) = stage.ids()
+    sim = Simulation(want())
+    first = sim.plan().changes[0].id
+    sim.service.hidden.add(first)
+    process = sim.apply()
+    (second,) = sim.ids()
     assert process.journal[:6] == ["lock", "write", f"create {first}", "write", f"create {second}", "write"]
-    assert stage.record().serving is not None
-    assert stage.record().models[0].generation == 1
-    assert stage.settled()
+    assert sim.record().serving is not None
+    assert sim.record().models[0].generation == 1
+    assert sim.settled()
 
 
 def test_an_unfinished_candidate_goes_only_after_its_successor_was_accepted() -> None:
     """A manifest that changes during a training: create first, then cancel what it replaces."""
-    stage = Stage(want())
-    stage.apply(wait=False)
-    (unfinished,) = stage.ids()
-    stage.manifests = (want(epochs=6),)
-    process = stage.apply(wait=False)
-    (new,) = stage.ids()
+    sim = Simulation(want())
+    sim.apply(wait=False)
+    (unfinished,) = sim.ids()
+    sim.manifests = (want(epochs=6),)
+    process = sim.apply(wait=False)
+    (new,) = sim.ids()
     sent = [one for one in process.journal if one.partition(" ")[2] or one == "write"]
     assert sent == ["write", f"create {new}", "write", f"delete {unfinished}", "write"]
 
 
 def test_a_kept_model_goes_when_its_time_has_come() -> None:
     """keep_deposed: the replaced model outlives the promotion, and a later apply deletes it."""
-    stage = Stage(want(keep_deposed=timedelta(hours=24)))
-    stage.apply()
-    (old,) = stage.ids()
-    stage.manifests = (want(epochs=6, keep_deposed=timedelta(hours=24)),)
-    stage.apply()
-    assert old in stage.ids()
-    assert not stage.plan().has_work
-    stage.clock.sleep(25 * 3600)
-    stage.apply()
-    assert old not in stage.ids()
-    assert stage.settled()
+    sim = Simulation(want(keep_deposed=timedelta(hours=24)))
+    sim.apply()
+    (old,) = sim.ids()
+    sim.manifests = (want(epochs=6, keep_deposed=timedelta(hours=24)),)
+    sim.apply()
+    assert old in sim.ids()
+    assert not sim.plan().has_work
+    sim.clock.sleep(25 * 3600)
+    sim.apply()
+    assert old not in sim.ids()
+    assert sim.settled()
 
 
 @pytest.mark.parametrize("gone", [False, True])
 def test_a_replaced_model_goes_only_while_its_successor_is_active(*, gone: bool) -> None:
     """It is asked once more, by name, just before the deletion; until it is ACTIVE again, wait deletes."""
-    stage = Stage(want())
-    stage.apply()
-    (old,) = stage.ids()
-    stage.manifests = (want(epochs=6),)
+    sim = Simulation(want())
+    sim.apply()
+    (old,) = sim.ids()
+    sim.manifests = (want(epochs=6),)
     taken: list[FakeModel] = []
 
     def calling(method: str, id: str) -> None:
-        serving = stage.record().serving
+        serving = sim.record().serving
         if method == "get" and id != old and serving is not None and serving.id == id and not taken:
-            taken.append(stage.service.models[id])
+            taken.append(sim.service.models[id])
             if gone:
-                del stage.service.models[id]
+                del sim.service.models[id]
             else:
-                taken[0].started = stage.clock()
+                taken[0].started = sim.clock()
 
-    stage.calling = calling
-    process = stage.apply()
+    sim.calling = calling
+    process = sim.apply()
     assert len(taken) == 1
-    assert old in stage.ids()
+    assert old in sim.ids()
     assert (process.told[-1], process.code) == ("bot delete Skipped", ExitCode.UNFINISHED)
-    assert [one.id for one in stage.record().deposed] == [old]
-    stage.service.models[taken[0].id] = taken[0]
-    stage.service.finish()
-    assert stage.wait().code is ExitCode.DONE
-    assert stage.ids() == [taken[0].id]
+    assert [one.id for one in sim.record().deposed] == [old]
+    sim.service.models[taken[0].id] = taken[0]
+    sim.service.finish()
+    assert sim.wait().code is ExitCode.DONE
+    assert sim.ids() == [taken[0].id]
 
 
 def test_a_kept_model_stays_while_its_successor_is_not_active() -> None:
     """The same look precedes a deletion whose time has come long after the promotion."""
-    stage = Stage(want(keep_deposed=timedelta(hours=24)))
-    stage.apply()
-    (old,) = stage.ids()
-    stage.manifests = (want(epochs=6, keep_deposed=timedelta(hours=24)),)
-    stage.apply()
-    stage.clock.sleep(25 * 3600)
-    new = next(id for id in stage.ids() if id != old)
+    sim = Simulation(want(keep_deposed=timedelta(hours=24)))
+    sim.apply()
+    (old,) = sim.ids()
+    sim.manifests = (want(epochs=6, keep_deposed=timedelta(hours=24)),)
+    sim.apply()
+    sim.clock.sleep(25 * 3600)
+    new = next(id for id in sim.ids() if id != old)
 
     def calling(method: str, id: str) -> None:
         if method == "get" and id == new:
-            stage.service.models[new].started = stage.clock()
+            sim.service.models[new].started = sim.clock()
 
-    stage.calling = calling
-    process = stage.apply()
-    assert old in stage.ids()
+    sim.calling = calling
+    process = sim.apply()
+    assert old in sim.ids()
     assert (process.told[-1], process.code) == ("bot delete Skipped", ExitCode.UNFINISHED)

@@ -9,7 +9,7 @@ from reconciler.events import Detached, Event, Progress, Skipped
 from reconciler.state.backends import Stored
 from reconciler.state.backends.memory import MemoryBackend
 from reconciler.state.session import StateManager
-from tests.lifecycle.stage import Process, Stage, serving, want
+from tests.lifecycle.simulation import Process, Simulation, serving, want
 
 
 class Absent(MemoryBackend):
@@ -34,11 +34,11 @@ class Absent(MemoryBackend):
         return super().read()
 
 
-def leaving(stage: Stage) -> tuple[Process, Absent, Callable[[Event, Process], None]]:
+def leaving(sim: Simulation) -> tuple[Process, Absent, Callable[[Event, Process], None]]:
     """A run, its store, and what makes the store go away as soon as the run only watches."""
-    process, backend = stage.process(), Absent(stage.store, clock=stage.clock)
+    process, backend = sim.process(), Absent(sim.store, clock=sim.clock)
     process.operation.manager = StateManager(
-        backend, operation="apply", who="test", clock=stage.clock, sleep=stage.clock.sleep
+        backend, operation="apply", who="test", clock=sim.clock, sleep=sim.clock.sleep
     )
 
     def react(event: Event, _process: Process) -> None:
@@ -49,42 +49,42 @@ def leaving(stage: Stage) -> tuple[Process, Absent, Callable[[Event, Process], N
 
 def test_a_store_that_comes_back_is_waited_for() -> None:
     """The training ended while nobody could write: it is recorded and promoted some seconds later."""
-    stage = Stage(want())
-    process, backend, react = leaving(stage)
+    sim = Simulation(want())
+    process, backend, react = leaving(sim)
 
     def come_back() -> None:
         backend.away = backend.refused < 5
 
     backend.asked = come_back
-    stage.apply(process=process, react=react)
+    sim.apply(process=process, react=react)
     assert backend.refused == 5
     assert process.told == ["bot create Started", "bot create Completed"]
-    assert serving(stage) in stage.service.models
-    assert stage.settled()
+    assert serving(sim) in sim.service.models
+    assert sim.settled()
 
 
 def test_a_stop_while_the_store_is_away_detaches() -> None:
     """What ended is not recorded, and nothing is lost: the next run finds it."""
-    stage = Stage(want())
-    process, backend, react = leaving(stage)
+    sim = Simulation(want())
+    process, backend, react = leaving(sim)
     backend.asked = process.operation.stopping.set
-    stage.apply(process=process, react=react)
+    sim.apply(process=process, react=react)
     assert isinstance(process.events[-1], Detached)
-    assert stage.wait().told == ["bot create Completed"]
-    assert stage.settled()
+    assert sim.wait().told == ["bot create Completed"]
+    assert sim.settled()
 
 
 def test_a_state_that_is_deleted_meanwhile_is_not_reported_as_done() -> None:
     """What was trained is recorded nowhere: exit 3, and the next apply adopts it."""
-    stage = Stage(want())
+    sim = Simulation(want())
 
     def react(event: Event, _process: Process) -> None:
         if isinstance(event, Progress):
-            stage.store.stored = None
+            sim.store.stored = None
 
-    process = stage.apply(react=react)
+    process = sim.apply(react=react)
     assert "its record is gone" in process.one(Skipped).reason
     assert process.code is ExitCode.UNFINISHED
-    assert stage.apply().told == ["bot adopt Completed"]
-    assert stage.settled()
-    assert list(stage.service.creates.values()) == [1]
+    assert sim.apply().told == ["bot adopt Completed"]
+    assert sim.settled()
+    assert list(sim.service.creates.values()) == [1]

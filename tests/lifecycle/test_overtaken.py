@@ -11,7 +11,7 @@ from reconciler.model import Live, Odd
 from reconciler.operation import Operation
 from reconciler.plan.change import Action
 from tests.fakes import FakeProvider, FakeService
-from tests.lifecycle.stage import KIND, Stage, want
+from tests.lifecycle.simulation import KIND, Simulation, want
 
 NAMES = ("a", "b", "c", "d")
 
@@ -31,36 +31,36 @@ class Overtaken(FakeProvider):
         return super().list(own=own)
 
 
-def reader(stage: Stage, happens: Callable[[], object]) -> Operation:
+def reader(sim: Simulation, happens: Callable[[], object]) -> Operation:
     """A run that reads the state, and then the service after something else has happened."""
-    operation = stage.process().operation
-    operation.providers = {KIND: Overtaken(stage.service, happens)}
+    operation = sim.process().operation
+    operation.providers = {KIND: Overtaken(sim.service, happens)}
     return operation
 
 
 @pytest.fixture
-def replacing() -> Stage:
+def replacing() -> Simulation:
     """Four models in service, whose successors are trained and not yet promoted."""
-    stage = Stage(*(want(name) for name in NAMES))
-    stage.apply()
-    stage.manifests = tuple(want(name, "two") for name in NAMES)
-    stage.apply(wait=False)
-    stage.service.finish()
-    return stage
+    sim = Simulation(*(want(name) for name in NAMES))
+    sim.apply()
+    sim.manifests = tuple(want(name, "two") for name in NAMES)
+    sim.apply(wait=False)
+    sim.service.finish()
+    return sim
 
 
-def test_a_plan_that_was_overtaken_by_a_promotion_loses_nothing(replacing: Stage) -> None:
+def test_a_plan_that_was_overtaken_by_a_promotion_loses_nothing(replacing: Simulation) -> None:
     """The predecessors are gone between the two readings: neither a majority lost nor a training to start."""
     plan, _ = reader(replacing, replacing.apply).plan()
     assert {change.action for change in plan.changes} <= {Action.NO_OP}
 
 
-def test_drift_that_was_overtaken_by_a_promotion_is_none(replacing: Stage) -> None:
+def test_drift_that_was_overtaken_by_a_promotion_is_none(replacing: Simulation) -> None:
     """Nothing drifted: another run did what was planned."""
     assert reader(replacing, replacing.apply).drift() == ()
 
 
-def test_a_real_loss_is_still_one(replacing: Stage) -> None:
+def test_a_real_loss_is_still_one(replacing: Simulation) -> None:
     """The state did not move: what is missing is missing."""
     with pytest.raises(PlanError, match="4 of 4 recorded models are missing"):
         reader(replacing, replacing.service.models.clear).plan()
@@ -69,52 +69,52 @@ def test_a_real_loss_is_still_one(replacing: Stage) -> None:
 @pytest.mark.parametrize(
     ("elsewhere", "told"),
     [
-        (lambda stage: stage.apply(), "bot create Skipped"),
-        (lambda stage: stage.apply(destroy=True), "bot create Skipped"),
+        (lambda sim: sim.apply(), "bot create Skipped"),
+        (lambda sim: sim.apply(destroy=True), "bot create Skipped"),
     ],
     ids=["replaced", "destroyed"],
 )
 def test_a_training_that_another_run_took_away_is_let_go_at_once(
-    elsewhere: Callable[[Stage], object], told: str
+    elsewhere: Callable[[Simulation], object], told: str
 ) -> None:
     """What its record does not name any more was neither lost nor is it invisible for a while."""
-    stage = Stage(want(), training_seconds=1000.0)
+    sim = Simulation(want(), training_seconds=1000.0)
     moments: list[float] = []
 
     def calling(method: str, _id: str) -> None:
-        if method == "poll" and stage.clock() > 300.0 and not moments:
-            stage.calling = lambda _method, _id: None
-            stage.manifests = (want(epochs=7),)
-            elsewhere(stage)
-            moments.append(stage.clock())
+        if method == "poll" and sim.clock() > 300.0 and not moments:
+            sim.calling = lambda _method, _id: None
+            sim.manifests = (want(epochs=7),)
+            elsewhere(sim)
+            moments.append(sim.clock())
 
-    stage.calling = calling
-    process = stage.apply()
+    sim.calling = calling
+    process = sim.apply()
     assert process.told == ["bot create Started", told]
-    assert stage.clock() - moments[0] < 5.0
-    stage.apply()
-    assert stage.settled()
+    assert sim.clock() - moments[0] < 5.0
+    sim.apply()
+    assert sim.settled()
 
 
 def test_a_store_that_cannot_be_read_meanwhile_changes_nothing() -> None:
     """A training that cannot be seen is waited for as long as ever; each look at it asks the store once."""
-    stage = Stage(want(), want("other"), training_seconds=1000.0)
+    sim = Simulation(want(), want("other"), training_seconds=1000.0)
     looks: list[str] = []
 
     def calling(method: str, id: str) -> None:
-        if method == "poll" and stage.clock() > 100.0 and id.startswith("bot"):
+        if method == "poll" and sim.clock() > 100.0 and id.startswith("bot"):
             looks.append(id)
-            stage.service.models.pop(id, None)
+            sim.service.models.pop(id, None)
             process.backend.unreadable = StateStoreError("The store is down", "Run it again later")
-        elif stage.clock() > 250.0:
+        elif sim.clock() > 250.0:
             process.backend.unreadable = None
 
-    stage.calling = calling
-    process = stage.process()
-    stage.apply(process=process)
+    sim.calling = calling
+    process = sim.process()
+    sim.apply(process=process)
     ends = ["bot create Failed", "other create Completed"]
     assert process.told == ["bot create Started", "other create Started", *ends]
     assert process.backend.refused == len(looks) - 1 > 3  # not after the last, which gives up
-    stage.calling = lambda _method, _id: None
-    stage.apply()
-    assert stage.settled()
+    sim.calling = lambda _method, _id: None
+    sim.apply()
+    assert sim.settled()

@@ -16,7 +16,7 @@ from reconciler.errors import (
 from reconciler.events import Failed
 from reconciler.identity import GENERATIONS
 from reconciler.model import Status
-from tests.lifecycle.stage import CHECK, READER, Stage, address, checked, serving, want
+from tests.lifecycle.simulation import CHECK, READER, Simulation, address, checked, serving, want
 
 DONE, UNFINISHED, FAILED = ExitCode.DONE, ExitCode.UNFINISHED, ExitCode.FAILED
 
@@ -33,10 +33,10 @@ REFUSALS = {
 @pytest.mark.parametrize("error", REFUSALS.values(), ids=REFUSALS)
 def test_a_refused_create_stops_nobody_else(error: ServiceError) -> None:
     """One failure is told with what to do; the others are trained; the next run creates what is missing."""
-    stage = Stage(want("a"), want("b"), want("c"))
-    refused = stage.plan().changes[1].id
-    stage.service.fail("create", error, id=refused)
-    process = stage.apply()
+    sim = Simulation(want("a"), want("b"), want("c"))
+    refused = sim.plan().changes[1].id
+    sim.service.fail("create", error, id=refused)
+    process = sim.apply()
     assert sorted(process.told) == [
         "a create Completed",
         "a create Started",
@@ -46,9 +46,9 @@ def test_a_refused_create_stops_nobody_else(error: ServiceError) -> None:
     ]
     assert process.code is FAILED
     assert process.one(Failed).advice
-    assert stage.apply().told == ["b create Started", "b create Completed"]
-    assert set(stage.service.creates.values()) == {1}
-    assert stage.settled()
+    assert sim.apply().told == ["b create Started", "b create Completed"]
+    assert set(sim.service.creates.values()) == {1}
+    assert sim.settled()
 
 
 @pytest.mark.parametrize("error", REFUSALS.values(), ids=REFUSALS)
@@ -56,37 +56,37 @@ def test_a_refused_create_stops_nobody_else(error: ServiceError) -> None:
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_call_that_fails_is_made_again_by_the_next_run(method: str, error: ServiceError, when: str) -> None:
     """Whether it had its effect or not; one failure, exit 4, and the next run ends in an empty plan."""
-    stage = Stage(want("a"), want("b"), want("c"))
-    stage.apply()
+    sim = Simulation(want("a"), want("b"), want("c"))
+    sim.apply()
     changed = {
         "update": want("b", temperature=0.5),
         "set_permissions": want("b", permissions=(READER,)),
         "delete": want("b", epochs=6),
     }
-    stage.manifests = (want("a", temperature=0.2), changed[method], want("c", temperature=0.2))
-    stage.service.fail(method, error, when=when, id=serving(stage, "b"))
-    process = stage.apply()
+    sim.manifests = (want("a", temperature=0.2), changed[method], want("c", temperature=0.2))
+    sim.service.fail(method, error, when=when, id=serving(sim, "b"))
+    process = sim.apply()
     operation = {"set_permissions": "permissions"}.get(method, method)
     assert f"b {operation} Failed" in process.told
     assert {"a update Completed", "c update Completed"} <= set(process.told)
     assert process.code is FAILED
-    stage.apply()
-    assert stage.settled()
-    assert max(stage.service.creates.values()) == 1
+    sim.apply()
+    assert sim.settled()
+    assert max(sim.service.creates.values()) == 1
 
 
 def test_permissions_that_fail_keep_a_candidate_from_serving() -> None:
     """What serves goes on serving; the next run sets them and promotes."""
-    stage = Stage(want())
-    stage.apply()
-    old = serving(stage)
-    stage.manifests = (want(epochs=6, permissions=(READER,)),)
-    stage.service.fail("set_permissions", ForbiddenError("needs a login", "Log in", status=403))
-    process = stage.apply()
+    sim = Simulation(want())
+    sim.apply()
+    old = serving(sim)
+    sim.manifests = (want(epochs=6, permissions=(READER,)),)
+    sim.service.fail("set_permissions", ForbiddenError("needs a login", "Log in", status=403))
+    process = sim.apply()
     assert process.told == ["bot create Started", "bot permissions Failed"]
-    assert (serving(stage), process.code) == (old, FAILED)
-    assert stage.apply().told == ["bot permissions Completed", "bot create Completed", "bot delete Completed"]
-    assert stage.settled()
+    assert (serving(sim), process.code) == (old, FAILED)
+    assert sim.apply().told == ["bot permissions Completed", "bot create Completed", "bot delete Completed"]
+    assert sim.settled()
 
 
 @pytest.mark.parametrize(
@@ -102,95 +102,95 @@ def test_a_check_that_is_not_passed_promotes_nothing(
     answer: str, error: ServiceError | None, kind: str, code: ExitCode
 ) -> None:
     """Failed is 4, unknown is 3; what serves goes on serving, and the next run checks again."""
-    stage = checked(Stage(want()), answer)
-    stage.apply()
-    old = serving(stage)
-    stage.manifests = (want(epochs=6, checks=(CHECK,)),)
+    sim = checked(Simulation(want()), answer)
+    sim.apply()
+    old = serving(sim)
+    sim.manifests = (want(epochs=6, checks=(CHECK,)),)
     if error is not None:
-        stage.service.fail("generate", error)
-    process = stage.apply()
+        sim.service.fail("generate", error)
+    process = sim.apply()
     assert (process.told, process.code) == (["bot create Started", f"bot check {kind}"], code)
-    assert (serving(stage), len(stage.ids())) == (old, 2)
-    checked(stage)
+    assert (serving(sim), len(sim.ids())) == (old, 2)
+    checked(sim)
     told = ["bot check Completed", "bot create Completed", "bot delete Completed"]
-    assert stage.apply().told == told
-    assert stage.settled()
+    assert sim.apply().told == told
+    assert sim.settled()
 
 
 def test_a_failed_check_says_what_serves_now() -> None:
     """The model that serves, where there is one; the reason stands once, and in the error alone."""
-    stage = checked(Stage(want(checks=(CHECK,))), "wrong")
-    first = stage.apply().one(Failed)
+    sim = checked(Simulation(want(checks=(CHECK,))), "wrong")
+    first = sim.apply().one(Failed)
     assert first.error == f"{CHECK.prompt!r} is answered with 'wrong', not {CHECK.expect!r}"
     assert first.advice.startswith("It is not promoted. Correct the check")
-    checked(stage).apply()
-    old = serving(stage)
-    stage.manifests = (want(epochs=6, checks=(CHECK,)),)
-    second = checked(stage, "wrong").apply().one(Failed)
+    checked(sim).apply()
+    old = serving(sim)
+    sim.manifests = (want(epochs=6, checks=(CHECK,)),)
+    second = checked(sim, "wrong").apply().one(Failed)
     assert second.advice.startswith(f"It is not promoted; {old} goes on serving. Correct the check")
 
 
 def test_an_unfinished_candidate_stays_when_its_successor_is_refused() -> None:
     """It is deleted only for a successor that was accepted: until then, going back costs nothing."""
-    stage = Stage(want())
-    stage.apply(wait=False)
-    unfinished = stage.ids()
-    stage.manifests = (want(epochs=6),)
-    stage.service.fail("create", InvalidArgumentError("malformed", status=400))
-    process = stage.apply()
+    sim = Simulation(want())
+    sim.apply(wait=False)
+    unfinished = sim.ids()
+    sim.manifests = (want(epochs=6),)
+    sim.service.fail("create", InvalidArgumentError("malformed", status=400))
+    process = sim.apply()
     assert process.told == ["bot create Failed", "bot delete Skipped"]
-    assert (stage.ids(), process.code) == (unfinished, FAILED)
-    stage.manifests = (want(),)
-    assert stage.apply().told[-1] == "bot restore Completed"
-    stage.apply()
-    assert stage.settled()
-    assert sum(stage.service.creates.values()) == 1
+    assert (sim.ids(), process.code) == (unfinished, FAILED)
+    sim.manifests = (want(),)
+    assert sim.apply().told[-1] == "bot restore Completed"
+    sim.apply()
+    assert sim.settled()
+    assert sum(sim.service.creates.values()) == 1
 
 
 def test_an_id_that_is_taken_by_another_model_is_left_alone() -> None:
     """A visible 409: told, not recorded, never deleted, and the others go on."""
-    stage = Stage(want("a"), want("b"))
-    taken = stage.plan().changes[0].id
-    stage.service.list_lag = stage.service.get_lag = 10.0
-    stage.service.add(taken, {"tuning_task.hyperparameters.epoch_count": 9}, status=Status.CREATING)
-    process = stage.apply()
+    sim = Simulation(want("a"), want("b"))
+    taken = sim.plan().changes[0].id
+    sim.service.list_lag = sim.service.get_lag = 10.0
+    sim.service.add(taken, {"tuning_task.hyperparameters.epoch_count": 9}, status=Status.CREATING)
+    process = sim.apply()
     assert sorted(process.told) == ["a create Failed", "b create Completed", "b create Started"]
-    assert address("a") not in stage.state.resources
-    assert taken in stage.service.models
+    assert address("a") not in sim.state.resources
+    assert taken in sim.service.models
 
 
 def test_every_generation_may_be_taken() -> None:
     """After the last one it is a failure, and nothing is recorded."""
-    stage = Stage(want())
-    world = stage.process().operation.world(stage.state)
+    sim = Simulation(want())
+    world = sim.process().operation.world(sim.state)
     (desired,) = world.desired.values()
     source = str(desired.attributes["base_model"])
-    stage.service.hidden |= {id for _, id, _ in world.generations(desired, source)}
-    process = stage.apply()
+    sim.service.hidden |= {id for _, id, _ in world.generations(desired, source)}
+    process = sim.apply()
     assert process.told == ["bot create Failed"]
-    assert sum(call[0] == "create" for call in stage.service.changes) == GENERATIONS
-    assert stage.state.resources == {}
+    assert sum(call[0] == "create" for call in sim.service.changes) == GENERATIONS
+    assert sim.state.resources == {}
 
 
 def test_a_pinned_id_has_no_next_generation() -> None:
     """What holds it cannot be seen: a failure that names the id."""
-    stage = Stage(want(id="mine"))
-    stage.service.hidden.add("mine")
-    process = stage.apply()
+    sim = Simulation(want(id="mine"))
+    sim.service.hidden.add("mine")
+    process = sim.apply()
     assert process.told == ["bot create Failed"]
     assert "mine" in process.one(Failed).error
 
 
 def test_data_that_changes_after_the_approval_is_not_sent() -> None:
     """The digest is proved before the bytes are sent: the model fails, the others go on."""
-    stage = Stage(want("a"), want("b"))
-    process = stage.process()
+    sim = Simulation(want("a"), want("b"))
+    process = sim.process()
     plan, _ = process.operation.plan()
     bad = want("a", "two")
     wrong = bad.data[0]
-    real = stage.manifests[0].data[0]
+    real = sim.manifests[0].data[0]
     object.__setattr__(real, "inline", wrong.inline)
-    stage.follow(process, process.operation.recheck(plan), None, stage.settings())
+    sim.follow(process, process.operation.recheck(plan), None, sim.settings())
     assert sorted(process.told) == ["a create Failed", "b create Completed", "b create Started"]
     assert "changed since the plan was made" in process.one(Failed).error
-    assert "a" not in {id.partition("-")[0] for id in stage.service.creates}
+    assert "a" not in {id.partition("-")[0] for id in sim.service.creates}

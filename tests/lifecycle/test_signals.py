@@ -9,8 +9,8 @@ import time
 import pytest
 
 from tests.cli.harness import Project, Result, finish, identity, model, until
-from tests.lifecycle.gate import AFTER, BEFORE
-from tests.lifecycle.rig import APPLY, SCENARIOS, Rig, rig
+from tests.lifecycle.crash_harness import APPLY, SCENARIOS, CrashHarness, crash_harness
+from tests.lifecycle.crash_proxy import AFTER, BEFORE
 
 LIST = "GET /v1beta/tunedModels?"
 CREATE = "POST /v1beta/tunedModels?"
@@ -18,7 +18,7 @@ CALL = "POST /v1beta/tunedModels/"
 """A permission, or a check."""
 
 
-def signalled(made: Rig, line: str, when: str, *signals: int, hang: bool) -> tuple[Result, float]:
+def signalled(made: CrashHarness, line: str, when: str, *signals: int, hang: bool) -> tuple[Result, float]:
     """Run until a request begins with this line, send the signals then; answer how it ended and how soon.
 
     With `hang`, the service never answers that request.
@@ -26,16 +26,16 @@ def signalled(made: Rig, line: str, when: str, *signals: int, hang: bool) -> tup
     reached, released = threading.Event(), threading.Event()
 
     def act(number: int, moment: str) -> bool:
-        if reached.is_set() or moment != when or not made.gate.requests[number - 1].startswith(line):
+        if reached.is_set() or moment != when or not made.proxy.requests[number - 1].startswith(line):
             return True
-        if line == LIST and sum(one.startswith(LIST) for one in made.gate.requests) < 2:
+        if line == LIST and sum(one.startswith(LIST) for one in made.proxy.requests) < 2:
             return True  # the plan's own list: nothing is locked yet
         reached.set()
         if hang:
             released.wait(30)
         return not hang
 
-    made.gate.reset(act)
+    made.proxy.reset(act)
     process = made.start(*APPLY)
     try:
         until(reached.is_set)
@@ -78,7 +78,7 @@ def test_a_signal_detaches_within_five_seconds(
     project: Project, line: str, when: str, signals: tuple[int, ...], *, hang: bool
 ) -> None:
     """Whatever the service does: exit 3 (or all was done by then), no traceback, the lock given back."""
-    with rig(project, SCENARIOS["replace"]) as made:
+    with crash_harness(project, SCENARIOS["replace"]) as made:
         made.begin()
         result, seconds = signalled(made, line, when, *signals, hang=hang)
         assert seconds < 5, result.all

@@ -13,7 +13,7 @@ from reconciler.errors import ExitCode, LockLostError, StateMovedError, StateSto
 from reconciler.events import Event
 from reconciler.state.backends import LockInfo
 from tests.fakes import Crash, Fuse
-from tests.lifecycle.stage import CHECK, READER, Process, Stage, checked, serving, want
+from tests.lifecycle.simulation import CHECK, READER, Process, Simulation, checked, serving, want
 
 WHOLE = (
     want("a", permissions=(READER,), checks=(CHECK,)),
@@ -24,25 +24,25 @@ WHOLE = (
 """A create with everything, a child, a replacement and a delete_first; with a deletion in `trouble`."""
 
 
-def trouble(*, keeps_creating: bool = False) -> Stage:
-    """A stage on which one apply has everything to do."""
+def trouble(*, keeps_creating: bool = False) -> Simulation:
+    """A sim on which one apply has everything to do."""
     before = (want("c"), want("old", "two"), want("p", id="pinned", replace="delete_first"))
-    stage = checked(Stage(*before, training_seconds=2.0))
-    stage.apply(wait=not keeps_creating)
-    stage.service.keeps_creating = keeps_creating
-    stage.manifests = WHOLE
-    return stage
+    sim = checked(Simulation(*before, training_seconds=2.0))
+    sim.apply(wait=not keeps_creating)
+    sim.service.keeps_creating = keeps_creating
+    sim.manifests = WHOLE
+    return sim
 
 
-def converged(stage: Stage) -> None:
+def converged(sim: Simulation) -> None:
     """One more run does the rest (a second one forgets what never was); then nothing is left to do."""
-    stage.apply()
-    stage.apply()
-    assert stage.settled()
-    assert stage.service.creates["pinned"] == 2
-    assert all(times == 1 for id, times in stage.service.creates.items() if id != "pinned")
-    assert {record.address.name for record in stage.state.resources.values()} == {"a", "b", "c", "p"}
-    assert len(stage.service.models) == 4
+    sim.apply()
+    sim.apply()
+    assert sim.settled()
+    assert sim.service.creates["pinned"] == 2
+    assert all(times == 1 for id, times in sim.service.creates.items() if id != "pinned")
+    assert {record.address.name for record in sim.state.resources.values()} == {"a", "b", "c", "p"}
+    assert len(sim.service.models) == 4
 
 
 @pytest.mark.parametrize("keeps_creating", [False, True])
@@ -50,15 +50,15 @@ def test_a_kill_at_any_call_or_write_is_healed_by_the_next_run(keeps_creating: b
     """Every single place of a run that has everything to do."""
     places, at = 1, 0
     while at < places:
-        stage = trouble(keeps_creating=keeps_creating)
+        sim = trouble(keeps_creating=keeps_creating)
         at += 1
         fuse = Fuse(at)
         try:
-            stage.apply(process=stage.process(fuse=fuse))
+            sim.apply(process=sim.process(fuse=fuse))
         except Crash:
             places = at + 1
-        assert stage.store.holder is None
-        converged(stage)
+        assert sim.store.holder is None
+        converged(sim)
     assert at > 60
 
 
@@ -70,8 +70,8 @@ def test_a_stop_at_any_call_is_healed_by_the_next_run(keeps_creating: bool) -> N
     """SIGTERM at every single call of an apply: exit 3 (or done already), the lock free, nothing lost."""
     calls, at = 1, 0
     while at < calls:
-        stage = trouble(keeps_creating=keeps_creating)
-        process = stage.process()
+        sim = trouble(keeps_creating=keeps_creating)
+        process = sim.process()
         plan, _ = process.operation.plan()
         at += 1
         seen = 0
@@ -83,43 +83,43 @@ def test_a_stop_at_any_call_is_healed_by_the_next_run(keeps_creating: bool) -> N
                 process.operation.stopping.set()
 
         process.operation.providers["TunedModel"].calling = calling  # type: ignore[attr-defined]
-        stage.follow(process, process.operation.recheck(plan), None, stage.settings())
+        sim.follow(process, process.operation.recheck(plan), None, sim.settings())
         if process.operation.stopping.is_set():
             calls = at + 1
             assert process.code is ExitCode.UNFINISHED, process.told
             assert process.told[-1].startswith("Detached interrupt")
-        converged(stage)
+        converged(sim)
     assert at > 30
 
 
 def test_nothing_more_is_sent_after_a_stop() -> None:
     """The calls under way end and are recorded; no other one starts."""
-    stage = Stage(*(want(f"bot{number}") for number in range(9)))
+    sim = Simulation(*(want(f"bot{number}") for number in range(9)))
 
     def react(_event: Event, process: Process) -> None:
         process.operation.stopping.set()
 
-    process = stage.apply(react=react, parallelism=1)
-    assert sum(stage.service.creates.values()) <= 2
+    process = sim.apply(react=react, parallelism=1)
+    assert sum(sim.service.creates.values()) <= 2
     assert process.told.count("bot1 create Skipped") + process.told.count("bot1 create Started") == 1
-    recorded = {one.candidate.id for one in stage.state.resources.values() if one.candidate}
-    assert stage.service.models.keys() <= recorded
-    stage.apply()
-    assert stage.settled()
-    assert set(stage.service.creates.values()) == {1}
+    recorded = {one.candidate.id for one in sim.state.resources.values() if one.candidate}
+    assert sim.service.models.keys() <= recorded
+    sim.apply()
+    assert sim.settled()
+    assert set(sim.service.creates.values()) == {1}
 
 
 def test_a_stop_ends_the_wait_for_somebody_elses_lock() -> None:
     """A cancelled CI job does not sit out the holder's time."""
-    stage = Stage(want())
-    stage.store.holder = LockInfo("theirs", "apply", "them")
-    process = stage.process()
+    sim = Simulation(want())
+    sim.store.holder = LockInfo("theirs", "apply", "them")
+    process = sim.process()
     plan, _ = process.operation.plan()
     process.operation.stopping.set()
-    events = list(process.operation.apply(process.operation.recheck(plan), stage.settings()))
+    events = list(process.operation.apply(process.operation.recheck(plan), sim.settings()))
     assert [type(event).__name__ for event in events] == ["Detached"]
-    assert stage.clock() < 1.0
-    assert stage.store.holder.id == "theirs"
+    assert sim.clock() < 1.0
+    assert sim.store.holder.id == "theirs"
     with pytest.raises(StoppedError), process.operation.manager.locked(stopping=lambda: True):
         pytest.fail("it is locked")
 
@@ -130,13 +130,13 @@ def test_a_stop_ends_the_wait_for_somebody_elses_lock() -> None:
 @pytest.mark.parametrize(("when", "times"), [("before", 1), ("before", 3), ("after", 1)])
 def test_a_store_that_fails_for_a_moment_stops_nothing(when: str, times: int) -> None:
     """Outcomes wait for the store; no call starts meanwhile, and nothing is told that is not recorded."""
-    stage = Stage(want("a"), want("b"))
+    sim = Simulation(want("a"), want("b"))
 
     def react(_event: Event, process: Process) -> None:
         if not process.backend.failures and len(process.events) == 1:
             process.backend.failures += [(when, StateStoreError("down"))] * times
 
-    process = stage.apply(react=react)
+    process = sim.apply(react=react)
     assert sorted(process.told) == [
         "a create Completed",
         "a create Started",
@@ -144,44 +144,44 @@ def test_a_store_that_fails_for_a_moment_stops_nothing(when: str, times: int) ->
         "b create Started",
     ]
     assert process.backend.failures == []
-    assert stage.settled()
+    assert sim.settled()
 
 
 def test_a_store_that_stays_away_ends_the_run_and_loses_nothing() -> None:
     """No further call starts; the next run finds what was begun, and trains nothing twice."""
-    stage = Stage(*(want(f"bot{number}") for number in range(5)))
-    process = stage.process()
+    sim = Simulation(*(want(f"bot{number}") for number in range(5)))
+    process = sim.process()
 
     def react(_event: Event, process: Process) -> None:
         process.backend.failures += [("before", StateStoreError("down"))] * 100
 
     with pytest.raises(StateStoreError, match="down"):
-        stage.apply(process=process, react=react)
-    assert sum(stage.service.creates.values()) == 2  # the second met a store that had gone
+        sim.apply(process=process, react=react)
+    assert sum(sim.service.creates.values()) == 2  # the second met a store that had gone
     assert process.told == ["bot0 create Started"]
-    stage.apply()
-    assert stage.settled()
-    assert list(stage.service.creates.values()) == [1] * 5
+    sim.apply()
+    assert sim.settled()
+    assert list(sim.service.creates.values()) == [1] * 5
 
 
 def test_intents_that_cannot_be_written_begin_nothing() -> None:
     """The first write fails: nothing was sent."""
-    stage = Stage(want())
-    process = stage.process()
+    sim = Simulation(want())
+    process = sim.process()
     process.backend.failures.append(("before", StateStoreError("down")))
     with pytest.raises(StateStoreError):
-        stage.apply(process=process)
-    assert (stage.service.changes, process.told) == ([], [])
+        sim.apply(process=process)
+    assert (sim.service.changes, process.told) == ([], [])
 
 
 def test_a_state_that_somebody_else_wrote_is_not_overwritten() -> None:
     """A lock that was broken by hand: the compare-and-swap refuses, and no further changing call starts."""
-    stage = Stage(*(want(f"bot{number}") for number in range(5)))
-    process = stage.process()
+    sim = Simulation(*(want(f"bot{number}") for number in range(5)))
+    process = sim.process()
     written: list[bytes] = []
 
     def react(_event: Event, _process: Process) -> None:
-        other = stage.process().backend
+        other = sim.process().backend
         stored = other.read()
         assert stored is not None
         data = stored.data.replace(b'"serial": ', b'"serial": 9', 1)
@@ -189,147 +189,147 @@ def test_a_state_that_somebody_else_wrote_is_not_overwritten() -> None:
         written.append(data)
 
     with pytest.raises(StateMovedError):
-        stage.apply(process=process, react=react)
-    assert sum(stage.service.creates.values()) == 2
-    assert stage.store.stored is not None
-    assert stage.store.stored.data == written[0]
-    stage.apply()
-    assert stage.settled()
-    assert list(stage.service.creates.values()) == [1] * 5
+        sim.apply(process=process, react=react)
+    assert sum(sim.service.creates.values()) == 2
+    assert sim.store.stored is not None
+    assert sim.store.stored.data == written[0]
+    sim.apply()
+    assert sim.settled()
+    assert list(sim.service.creates.values()) == [1] * 5
 
 
 def test_a_run_that_has_lost_its_lock_starts_no_changing_call() -> None:
     """It slept past its lease and another run took over: what was begun is recorded by that one."""
-    stage = Stage(*(want(f"bot{number}") for number in range(5)))
-    process = stage.process(lease=60.0)
+    sim = Simulation(*(want(f"bot{number}") for number in range(5)))
+    process = sim.process(lease=60.0)
     theirs = LockInfo("theirs", "apply", "them")
 
     def react(_event: Event, _process: Process) -> None:
-        stage.clock.sleep(100.0)
-        stage.store.holder = theirs
+        sim.clock.sleep(100.0)
+        sim.store.holder = theirs
 
     check = process.operation.recheck(process.operation.plan()[0])
     with pytest.raises(LockLostError):
-        stage.follow(process, check, react, stage.settings())
-    assert sum(stage.service.creates.values()) == 1
-    assert stage.store.holder == theirs
-    stage.store.holder = None
-    stage.apply()
-    assert stage.settled()
-    assert list(stage.service.creates.values()) == [1] * 5
+        sim.follow(process, check, react, sim.settings())
+    assert sum(sim.service.creates.values()) == 1
+    assert sim.store.holder == theirs
+    sim.store.holder = None
+    sim.apply()
+    assert sim.settled()
+    assert list(sim.service.creates.values()) == [1] * 5
 
 
 def test_a_defect_in_one_call_loses_no_other_outcome() -> None:
     """An error that nobody foresaw ends the run after what the others did is recorded."""
-    stage = Stage(want("a"), want("b"))
-    stage.service.fail("create", KeyError("defect"), id=stage.plan().changes[1].id)
-    process = stage.process()
+    sim = Simulation(want("a"), want("b"))
+    sim.service.fail("create", KeyError("defect"), id=sim.plan().changes[1].id)
+    process = sim.process()
     with pytest.raises(KeyError, match="defect"):
-        stage.apply(process=process)
+        sim.apply(process=process)
     assert process.told == ["a create Started"]
-    stage.apply()
-    assert stage.settled()
+    sim.apply()
+    assert sim.settled()
 
 
 # --- other runs --------------------------------------------------------------------------------------
 
 
-def meddle(stage: Stage, act: Callable[[], None]) -> Process:
+def meddle(sim: Simulation, act: Callable[[], None]) -> Process:
     """An apply, with another run's act while it polls for the first time."""
     acted: list[bool] = []
 
     def calling(method: str, _id: str) -> None:
         if method == "poll" and not acted:
             acted.append(True)
-            stage.calling = lambda _method, _id: None
+            sim.calling = lambda _method, _id: None
             act()
 
-    stage.calling = calling
-    process = stage.apply()
+    sim.calling = calling
+    process = sim.apply()
     assert acted
     return process
 
 
 def test_another_run_may_promote_what_we_wait_for() -> None:
     """Ours tells it as recorded by another run, and deletes nothing twice."""
-    stage = Stage(want())
-    stage.apply()
-    stage.manifests = (want(epochs=6),)
+    sim = Simulation(want())
+    sim.apply()
+    sim.manifests = (want(epochs=6),)
 
     def act() -> None:
-        stage.clock.sleep(200.0)
-        stage.wait()
+        sim.clock.sleep(200.0)
+        sim.wait()
 
-    process = meddle(stage, act)
+    process = meddle(sim, act)
     assert process.told == ["bot create Started", "bot create Completed"]
-    assert len(stage.service.deletes) == 1
-    assert stage.settled()
+    assert len(sim.service.deletes) == 1
+    assert sim.settled()
 
 
 def test_another_run_may_replace_what_we_wait_for() -> None:
     """The manifest was changed and applied meanwhile: ours is not promoted."""
-    stage = Stage(want())
+    sim = Simulation(want())
 
     def act() -> None:
-        stage.manifests = (want(epochs=6),)
-        stage.apply(wait=False)
+        sim.manifests = (want(epochs=6),)
+        sim.apply(wait=False)
 
-    process = meddle(stage, act)
+    process = meddle(sim, act)
     assert process.told[0] == "bot create Started"
     assert process.told[-1] in {"bot create Skipped", "bot create Failed"}
-    stage.apply()
-    assert stage.settled()
-    assert set(stage.service.creates.values()) == {1}
+    sim.apply()
+    assert sim.settled()
+    assert set(sim.service.creates.values()) == {1}
 
 
 def test_another_run_may_create_the_child_that_waits_for_our_parent() -> None:
     """It is trained once; ours leaves it alone, or waits for it too."""
-    stage = Stage(want(), want("child", parent="bot"))
+    sim = Simulation(want(), want("child", parent="bot"))
 
     def act() -> None:
-        stage.clock.sleep(200.0)
-        stage.apply()
+        sim.clock.sleep(200.0)
+        sim.apply()
 
-    process = meddle(stage, act)
+    process = meddle(sim, act)
     assert process.told[0] == "bot create Started"
-    assert stage.settled()
-    assert sorted(stage.service.creates.values()) == [1, 1]
+    assert sim.settled()
+    assert sorted(sim.service.creates.values()) == [1, 1]
 
 
 def test_another_run_may_drop_the_child_that_waits_for_our_parent() -> None:
     """Its manifest went meanwhile: it is not created any more."""
-    stage = Stage(want(), want("child", parent="bot"))
+    sim = Simulation(want(), want("child", parent="bot"))
 
     def act() -> None:
-        stage.manifests = (want(),)
-        stage.apply(wait=False)
+        sim.manifests = (want(),)
+        sim.apply(wait=False)
 
-    process = meddle(stage, act)
+    process = meddle(sim, act)
     assert process.told == ["bot create Started", "bot create Completed", "child create Skipped"]
-    assert len(stage.service.creates) == 1
-    assert stage.settled()
+    assert len(sim.service.creates) == 1
+    assert sim.settled()
 
 
 def test_another_run_may_restore_what_we_wait_to_delete() -> None:
     """A refused deletion waits without the lock; what serves by then is not deleted."""
-    stage = Stage(want(keep_deposed=timedelta(hours=1)))
-    stage.service.keeps_creating = True
-    stage.apply(wait=False)
-    (first,) = stage.ids()
-    stage.manifests = (want(epochs=6),)
+    sim = Simulation(want(keep_deposed=timedelta(hours=1)))
+    sim.service.keeps_creating = True
+    sim.apply(wait=False)
+    (first,) = sim.ids()
+    sim.manifests = (want(epochs=6),)
 
     def act() -> None:
-        stage.manifests = (want(),)
-        stage.clock.sleep(200.0)
-        stage.apply()
-        assert serving(stage) == first
+        sim.manifests = (want(),)
+        sim.clock.sleep(200.0)
+        sim.apply()
+        assert serving(sim) == first
 
-    process = meddle(stage, act)
-    assert first in stage.ids()
+    process = meddle(sim, act)
+    assert first in sim.ids()
     assert "bot delete Skipped" in process.told
-    stage.apply()
-    assert stage.settled()
-    assert stage.service.creates[first] == 1
+    sim.apply()
+    assert sim.settled()
+    assert sim.service.creates[first] == 1
 
 
 # --- size --------------------------------------------------------------------------------------------
@@ -337,13 +337,13 @@ def test_another_run_may_restore_what_we_wait_to_delete() -> None:
 
 def test_commits_are_grouped_as_the_store_bears() -> None:
     """200 creates at 0.05 s each, one write a second: some ten writes, not two hundred."""
-    stage = Stage(*(want(f"bot{number:03}") for number in range(200)))
-    process = stage.process(parallelism=4)
+    sim = Simulation(*(want(f"bot{number:03}") for number in range(200)))
+    process = sim.process(parallelism=4)
     process.backend.commit_interval = 1.0
-    stage.calling = lambda method, _id: stage.clock.sleep(0.05) if method == "create" else None
-    process.operation.providers["TunedModel"].calling = stage.calling  # type: ignore[attr-defined]
-    stage.apply(process=process, wait=False, parallelism=4)
-    assert sum(stage.service.creates.values()) == 200
+    sim.calling = lambda method, _id: sim.clock.sleep(0.05) if method == "create" else None
+    process.operation.providers["TunedModel"].calling = sim.calling  # type: ignore[attr-defined]
+    sim.apply(process=process, wait=False, parallelism=4)
+    assert sum(sim.service.creates.values()) == 200
     assert 9 <= process.journal.count("write") <= 14
 
 
@@ -352,8 +352,8 @@ def test_the_work_of_a_run_grows_with_its_size_and_not_faster() -> None:
 
     def steps(count: int) -> int:
         manifests = [want(), *(want(f"kid{number:04}", parent="bot") for number in range(count))]
-        stage = Stage(*manifests)
-        process = stage.process(parallelism=4)
+        sim = Simulation(*manifests)
+        process = sim.process(parallelism=4)
         process.backend.commit_interval = 1.0
         plan, world = process.operation.plan()
         called = 0
@@ -364,10 +364,10 @@ def test_the_work_of_a_run_grows_with_its_size_and_not_faster() -> None:
 
         sys.setprofile(count_call)
         try:
-            stage.follow(process, lambda _state: (plan, world), None, stage.settings())
+            sim.follow(process, lambda _state: (plan, world), None, sim.settings())
         finally:
             sys.setprofile(None)
-        assert len(stage.service.creates) == count + 1
+        assert len(sim.service.creates) == count + 1
         return called
 
     small, large = steps(100), steps(400)

@@ -11,95 +11,95 @@ from reconciler.errors import (
 )
 from reconciler.events import Failed, Skipped
 from reconciler.model import Status
-from tests.lifecycle.stage import CHECK, READER, Stage, checked, serving, want
+from tests.lifecycle.simulation import CHECK, READER, Simulation, checked, serving, want
 
 DONE, UNFINISHED, FAILED = ExitCode.DONE, ExitCode.UNFINISHED, ExitCode.FAILED
 
 
 def test_a_timeout_detaches() -> None:
     """Exit 3, naming what goes on; `wait` finishes it."""
-    stage = Stage(want())
-    process = stage.apply(timeout=30.0)
+    sim = Simulation(want())
+    process = sim.apply(timeout=30.0)
     assert (process.told, process.code) == (["bot create Started", "Detached timeout bot"], UNFINISHED)
-    assert stage.clock() == pytest.approx(30.0)
-    assert stage.wait().told == ["bot create Completed"]
-    assert stage.settled()
+    assert sim.clock() == pytest.approx(30.0)
+    assert sim.wait().told == ["bot create Completed"]
+    assert sim.settled()
 
 
 def test_a_busy_service_is_polled_until_it_answers() -> None:
     """However often it says 503, a training is not given up."""
-    stage = Stage(want())
-    stage.service.fail("poll", UnavailableError("busy", status=503), times=50)
-    process = stage.apply()
+    sim = Simulation(want())
+    sim.service.fail("poll", UnavailableError("busy", status=503), times=50)
+    process = sim.apply()
     assert process.told == ["bot create Started", "bot create Completed"]
-    assert stage.settled()
+    assert sim.settled()
 
 
 def test_a_training_that_may_not_be_watched_is_left_to_itself() -> None:
     """After some refusals it is told as unfinished; nothing is lost, and the next run goes on."""
-    stage = Stage(want())
-    stage.service.fail("poll", ForbiddenError("not allowed", status=403), times=100)
-    process = stage.apply()
+    sim = Simulation(want())
+    sim.service.fail("poll", ForbiddenError("not allowed", status=403), times=100)
+    process = sim.apply()
     assert (process.told, process.code) == (["bot create Started", "bot create Skipped"], UNFINISHED)
-    stage.service.failures.clear()
-    stage.service.finish()
-    stage.apply()
-    assert stage.settled()
-    assert sum(stage.service.creates.values()) == 1
+    sim.service.failures.clear()
+    sim.service.finish()
+    sim.apply()
+    assert sim.settled()
+    assert sum(sim.service.creates.values()) == 1
 
 
 def test_a_model_that_was_just_accepted_may_be_invisible() -> None:
     """A 404 is lag, not loss."""
-    stage = Stage(want())
-    stage.service.get_lag = 50.0
-    process = stage.apply()
+    sim = Simulation(want())
+    sim.service.get_lag = 50.0
+    process = sim.apply()
     assert process.told == ["bot create Started", "bot create Completed"]
-    assert stage.settled()
+    assert sim.settled()
 
 
 def test_a_model_that_disappears_is_told() -> None:
     """Deleted by somebody during its training: a failure, and the next apply trains it anew."""
-    stage = Stage(want(), training_seconds=1000.0)
+    sim = Simulation(want(), training_seconds=1000.0)
 
     def calling(method: str, id: str) -> None:
-        if method == "poll" and stage.clock() > 300.0:
-            stage.service.models.pop(id, None)
+        if method == "poll" and sim.clock() > 300.0:
+            sim.service.models.pop(id, None)
 
-    stage.calling = calling
-    process = stage.apply()
+    sim.calling = calling
+    process = sim.apply()
     assert process.told == ["bot create Started", "bot create Failed"]
     assert "is gone" in process.one(Failed).error
-    stage.calling = lambda _method, _id: None
-    assert stage.apply().told == ["bot create Started", "bot create Completed"]
-    assert stage.settled()
+    sim.calling = lambda _method, _id: None
+    assert sim.apply().told == ["bot create Started", "bot create Completed"]
+    assert sim.settled()
 
 
 def test_many_trainings_are_watched_by_lists() -> None:
     """One list a round for many, and a look only at what the list cannot tell."""
-    stage = Stage(*(want(f"bot{number:03}") for number in range(50)))
-    stage.service.failing["bot007"] = "out of luck"
-    process = stage.apply(parallelism=4)
+    sim = Simulation(*(want(f"bot{number:03}") for number in range(50)))
+    sim.service.failing["bot007"] = "out of luck"
+    process = sim.apply(parallelism=4)
     assert process.told.count("bot007 create Failed") == 1
     assert sum(one.endswith("Completed") for one in process.told) == 49
-    polls = [call for call in stage.service.calls if call[0] == "poll"]
-    lists = [call for call in stage.service.calls if call[0] == "list"]
+    polls = [call for call in sim.service.calls if call[0] == "poll"]
+    lists = [call for call in sim.service.calls if call[0] == "list"]
     assert len(polls) == 1
     assert 3 < len(lists) < 60
 
 
 def test_wait_finishes_what_was_approved() -> None:
     """Permissions, checks, promotion and the deletion of the replaced."""
-    stage = checked(Stage(want()))
-    stage.apply()
-    stage.manifests = (want(epochs=6, permissions=(READER,), checks=(CHECK,)),)
-    stage.apply(wait=False)
-    assert stage.wait().told == [
+    sim = checked(Simulation(want()))
+    sim.apply()
+    sim.manifests = (want(epochs=6, permissions=(READER,), checks=(CHECK,)),)
+    sim.apply(wait=False)
+    assert sim.wait().told == [
         "bot permissions Completed",
         "bot check Completed",
         "bot create Completed",
         "bot delete Completed",
     ]
-    assert stage.settled()
+    assert sim.settled()
 
 
 @pytest.mark.parametrize(
@@ -114,31 +114,31 @@ def test_wait_finishes_what_was_approved() -> None:
 )
 def test_wait_only_records_what_the_manifest_does_not_ask_for_any_more(changed: object) -> None:
     """The outcome is recorded and said; nothing is promoted, deleted or trained."""
-    stage = Stage(want())
-    stage.apply()
-    old = serving(stage)
-    stage.manifests = (want(epochs=6),)
-    stage.apply(wait=False)
-    stage.manifests = (changed,)  # type: ignore[assignment]
-    changes = list(stage.service.changes)
-    process = stage.wait()
+    sim = Simulation(want())
+    sim.apply()
+    old = serving(sim)
+    sim.manifests = (want(epochs=6),)
+    sim.apply(wait=False)
+    sim.manifests = (changed,)  # type: ignore[assignment]
+    changes = list(sim.service.changes)
+    process = sim.wait()
     assert process.told == ["bot promote Skipped"]
     assert "manifest has changed" in process.one(Skipped).reason
-    assert (serving(stage), stage.service.changes) == (old, changes)
-    candidate = stage.record().candidate
+    assert (serving(sim), sim.service.changes) == (old, changes)
+    candidate = sim.record().candidate
     assert candidate is not None
     assert candidate.status is Status.ACTIVE
-    assert stage.wait().told == ["bot promote Skipped"]
-    checked(stage)
-    stage.apply()
-    assert stage.settled()
+    assert sim.wait().told == ["bot promote Skipped"]
+    checked(sim)
+    sim.apply()
+    assert sim.settled()
 
 
 def test_wait_starts_no_training() -> None:
     """A create that never arrived is for apply."""
-    stage = Stage(want())
-    stage.service.fail("create", UnavailableError("busy", status=503))
-    stage.apply()
-    changes = list(stage.service.changes)
-    assert stage.wait().told == []
-    assert stage.service.changes == changes
+    sim = Simulation(want())
+    sim.service.fail("create", UnavailableError("busy", status=503))
+    sim.apply()
+    changes = list(sim.service.changes)
+    assert sim.wait().told == []
+    assert sim.service.changes == changes

@@ -1,4 +1,4 @@
-"""An emulator, and every kind of store behind a wire that can be cut."""
+"""An emulator, and every kind of store behind a proxy that can be cut."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.cli.conftest import project, service
 from tests.cli.harness import Project
 from tests.contract.conftest import azure, gcs, s3
 from tests.contract.servers import Server, TerraformHandler, running
-from tests.races.wire import Wire, wire_to
+from tests.races.fault_proxy import FaultProxy, fault_proxy_to
 
 __all__ = ["azure", "gcs", "project", "s3", "service"]
 
@@ -30,14 +30,14 @@ class Store:
         kind: "local", "gs", "s3", "az" or "http".
         url: for --state.
         environ: what leads there, RECONCILER_STATE included.
-        wire: between the command and the store; None for a folder.
-        server: behind the wire, where it is one of our own for this test alone.
+        proxy: between the command and the store; None for a folder.
+        server: behind the proxy, where it is one of our own for this test alone.
     """
 
     kind: str
     url: str
     environ: dict[str, str]
-    wire: Wire | None = None
+    proxy: FaultProxy | None = None
     server: Server | None = None
 
     @property
@@ -56,34 +56,34 @@ def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opene
 
         def opened(kind: str) -> Store:
             environ = {"RECONCILER_LOCK_LEASE": f"{LEASE}s"}
-            wire = server = None
+            proxy = server = None
             prefix = secrets.token_hex(4)
             url = f"{kind}://bucket/team/{prefix}"
             if kind == "local":
                 url = str(tmp_path / prefix)
             elif kind == "gs":
-                wire = stays.enter_context(wire_to(request.getfixturevalue("gcs").url))
-                environ["STORAGE_EMULATOR_HOST"] = wire.url
+                proxy = stays.enter_context(fault_proxy_to(request.getfixturevalue("gcs").url))
+                environ["STORAGE_EMULATOR_HOST"] = proxy.url
             elif kind == "s3":
                 given = request.getfixturevalue("s3")
-                wire = stays.enter_context(wire_to(given["AWS_ENDPOINT_URL_S3"]))
-                environ |= given | {"AWS_ENDPOINT_URL_S3": wire.url}
+                proxy = stays.enter_context(fault_proxy_to(given["AWS_ENDPOINT_URL_S3"]))
+                environ |= given | {"AWS_ENDPOINT_URL_S3": proxy.url}
             elif kind == "az":
                 text = request.getfixturevalue("azure")["AZURE_STORAGE_CONNECTION_STRING"]
                 address = text.partition("BlobEndpoint=")[2].rstrip(";")
-                wire = stays.enter_context(wire_to(address))
-                environ["AZURE_STORAGE_CONNECTION_STRING"] = text.replace(address, wire.url)
+                proxy = stays.enter_context(fault_proxy_to(address))
+                environ["AZURE_STORAGE_CONNECTION_STRING"] = text.replace(address, proxy.url)
             else:
                 server = stays.enter_context(running(TerraformHandler))
                 server.login = ("ann", "correct-horse")
-                wire = stays.enter_context(wire_to(server.url))
-                url = f"{wire.url}/state"
+                proxy = stays.enter_context(fault_proxy_to(server.url))
+                url = f"{proxy.url}/state"
                 environ |= {
-                    "TF_HTTP_LOCK_ADDRESS": f"{wire.url}/lock",
+                    "TF_HTTP_LOCK_ADDRESS": f"{proxy.url}/lock",
                     "TF_HTTP_USERNAME": "ann",
                     "TF_HTTP_PASSWORD": "correct-horse",
                 }
-            return Store(kind, url, {**environ, "RECONCILER_STATE": url}, wire, server)
+            return Store(kind, url, {**environ, "RECONCILER_STATE": url}, proxy, server)
 
         yield opened
 

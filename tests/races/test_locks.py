@@ -84,15 +84,15 @@ def test_who_only_reads_neither_waits_nor_writes(team: Project, store: Store) ->
         process.send_signal(signal.SIGSTOP)  # it holds the lock, and cannot renew it meanwhile
         before = team.run("state", "pull", expect=0).out
         sent = _changes(team)
-        if store.wire is not None:
-            store.wire.restore()
+        if store.proxy is not None:
+            store.proxy.restore()
         for command in READERS if store.kind == "gs" else SOME_READERS:
             result = team.run(*command)
             assert result.code in {0, 2}, f"{command}: {result.all}"
             assert "lock" not in result.err, f"{command}: {result.err}"
-        if store.wire is not None:
-            assert store.wire.methods() == {"GET"}
-            assert not [path for _, path in store.wire.requests if "lock" in path]
+        if store.proxy is not None:
+            assert store.proxy.methods() == {"GET"}
+            assert not [path for _, path in store.proxy.requests if "lock" in path]
         assert team.run("state", "pull", expect=0).out == before
         assert _changes(team) == sent
 

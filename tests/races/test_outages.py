@@ -16,7 +16,7 @@ NAMES = [f"bot-{number}" for number in range(3)]
 
 @dataclass
 class Fuse:
-    """Cuts a wire after so many writes of the state."""
+    """Cuts a proxy after so many writes of the state."""
 
     store: Store
     writes: int
@@ -26,14 +26,14 @@ class Fuse:
 
     def __call__(self, method: str, path: str) -> bool:
         """Whether the request passes."""
-        wire = self.store.wire
-        if wire is None or method not in {"PUT", "POST"} or "lock" in path:
+        proxy = self.store.proxy
+        if proxy is None or method not in {"PUT", "POST"} or "lock" in path:
             return True
         with self.lock:
             self.seen += 1
             if self.seen == self.writes + 1 and not self.after:
-                wire.down = True
-        return not wire.down
+                proxy.down = True
+        return not proxy.down
 
 
 GCS, HTTP = (pytest.mark.parametrize("remote", [kind], indirect=True) for kind in ("gs", "http"))
@@ -50,16 +50,16 @@ def remote(request: pytest.FixtureRequest, project: Project, open_store: Opener)
 
 def come_back(project: Project, store: Store) -> None:
     """The store answers again, and another run finishes."""
-    assert store.wire is not None
-    store.wire.restore()
+    assert store.proxy is not None
+    store.proxy.restore()
     take_over(project, store)
 
 
 @HTTP
 def test_before_the_intents_nothing_is_begun(project: Project, remote: Store) -> None:
     """The first write fails: exit 1, no call was sent."""
-    assert remote.wire is not None
-    remote.wire.before = Fuse(remote, 0, after=False)
+    assert remote.proxy is not None
+    remote.proxy.before = Fuse(remote, 0, after=False)
     result = project.apply(expect=1)
     assert remote.url in result.err
     assert project.service.sent("POST") == []
@@ -71,8 +71,8 @@ def test_before_the_intents_nothing_is_begun(project: Project, remote: Store) ->
 @HTTP
 def test_after_the_intents(project: Project, remote: Store) -> None:
     """Every create was accepted, none is recorded: exit 4, and the next run finds all of them."""
-    assert remote.wire is not None
-    remote.wire.before = Fuse(remote, 1, after=False)
+    assert remote.proxy is not None
+    remote.proxy.before = Fuse(remote, 1, after=False)
     result = project.apply(expect=4)
     assert "Error: " in result.err
     assert remote.url in result.err
@@ -84,12 +84,12 @@ def test_after_the_intents(project: Project, remote: Store) -> None:
 
 @pytest.mark.parametrize("remote", [pytest.param("gs", marks=CONFORMANCE)], indirect=True)
 def test_in_the_middle_of_the_creates(project: Project, remote: Store) -> None:
-    """The wire is cut while a create is under way: no further one starts, as nobody could record it."""
-    assert remote.wire is not None
+    """The line is cut while a create is under way: no further one starts, as nobody could record it."""
+    assert remote.proxy is not None
     project.service.fault({"method": "POST", "path": "tunedModels$", "delay": 1.5, "times": 99})
     process = project.start(*ONE_BY_ONE)
     until(lambda: project.service.creates() == 1)
-    remote.wire.down = True
+    remote.proxy.down = True
     out, err = process.communicate(timeout=60)
     assert process.returncode == 4, out + err
     assert project.service.creates() < len(NAMES)
@@ -102,12 +102,12 @@ def test_in_the_middle_of_the_creates(project: Project, remote: Store) -> None:
 @GCS
 def test_while_it_polls(project: Project, remote: Store) -> None:
     """Trained while the store is away: exit 4 after the creates were told, and the next run records it."""
-    assert remote.wire is not None
+    assert remote.proxy is not None
     project.service.freeze()
     process = project.start(*APPLY, "--lock-timeout", "1s")
     until(lambda: project.service.creates() == len(NAMES))
     until(lambda: '"CREATING"' in project.run("state", "pull").out)
-    remote.wire.down = True
+    remote.proxy.down = True
     project.service.advance()
     out, err = process.communicate(timeout=60)
     assert process.returncode == 4, out + err

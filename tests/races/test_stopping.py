@@ -36,13 +36,13 @@ def test_while_somebody_else_holds_the_lock(
     project: Project, remote: Store, command: tuple[str, ...], number: int
 ) -> None:
     """Nothing is begun, and the lock that is not ours is left alone."""
-    assert remote.wire is not None
+    assert remote.proxy is not None
     with holder(project) as other:
         other.send_signal(signal.SIGSTOP)
-        remote.wire.requests.clear()
+        remote.proxy.requests.clear()
         environ = {"RECONCILER_LOCK_LEASE": "60s"}
         process = project.start(*command, environ=environ)
-        until(lambda: len(remote.wire.requests) > 5 if remote.wire else True)
+        until(lambda: len(remote.proxy.requests) > 5 if remote.proxy else True)
         posts = project.service.sent("POST")
         result, seconds = finish(process, number)
         assert seconds < WITHIN
@@ -57,7 +57,7 @@ def test_while_somebody_else_holds_the_lock(
 )
 def test_while_a_call_hangs_under_the_lock(project: Project, remote: Store, number: int) -> None:
     """The call is left behind, what is known is recorded, the lock is given back at once."""
-    assert remote.wire is not None
+    assert remote.proxy is not None
     with holder(project) as process:
         result, seconds = finish(process, number)
         assert seconds < WITHIN
@@ -70,15 +70,15 @@ def test_while_a_call_hangs_under_the_lock(project: Project, remote: Store, numb
 @pytest.mark.parametrize("remote", ["gs"], indirect=True)
 def test_while_the_store_is_slow(project: Project, remote: Store) -> None:
     """A store that takes its time for each answer delays the end, and not beyond the 5 s."""
-    assert remote.wire is not None
+    assert remote.proxy is not None
     project.service.settings(training_seconds=60)
-    remote.wire.delay = 1.0
+    remote.proxy.delay = 1.0
     process = project.start(*APPLY, environ={"RECONCILER_LOCK_LEASE": "60s"})
     until(lambda: project.service.creates() == 1, 60)
     result, seconds = finish(process, signal.SIGTERM)
     assert seconds < WITHIN
     assert result.code == 3, result.all
-    remote.wire.delay = 0
+    remote.proxy.delay = 0
     project.apply("--no-wait", "--lock-timeout", "10s")
     assert project.service.creates() == 1
 
@@ -88,13 +88,13 @@ def test_while_the_store_is_slow(project: Project, remote: Store) -> None:
 )
 def test_while_the_store_is_dead(project: Project, remote: Store, how: str) -> None:
     """The store goes away under the lock: the end comes all the same, and says what is not recorded."""
-    assert remote.wire is not None
+    assert remote.proxy is not None
     with holder(project) as process:
-        setattr(remote.wire, how, True)
+        setattr(remote.proxy, how, True)
         result, seconds = finish(process, signal.SIGTERM)
         assert seconds < WITHIN, result.all
         assert result.code in {3, 4}, result.all
-        remote.wire.restore()
+        remote.proxy.restore()
     take_over(project, remote)
     assert project.service.creates() == 1
     converged(project, ["bot"])
@@ -105,10 +105,10 @@ def test_while_the_store_is_dead(project: Project, remote: Store, how: str) -> N
 )
 def test_a_store_that_is_dead_from_the_beginning(project: Project, remote: Store, how: str) -> None:
     """Ctrl-C ends a run that cannot even read its state; without one it gives up by itself in a minute."""
-    assert remote.wire is not None
-    setattr(remote.wire, how, True)
+    assert remote.proxy is not None
+    setattr(remote.proxy, how, True)
     process = project.start("plan", environ=GITHUB)
-    until(lambda: process.poll() is not None or (remote.wire is not None and remote.wire.requests != []))
+    until(lambda: process.poll() is not None or (remote.proxy is not None and remote.proxy.requests != []))
     time.sleep(0.5)
     result, seconds = finish(process, signal.SIGINT)
     assert seconds < WITHIN, result.all

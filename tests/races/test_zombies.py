@@ -142,15 +142,15 @@ def test_after_a_kill_the_next_run_takes_over_when_the_lease_has_passed(leased: 
 @pytest.mark.parametrize("seed", [7, *(pytest.param(one, marks=CONFORMANCE) for one in range(5))])
 def test_kills_at_any_moment_train_nothing_twice(project: Project, gs: Store, seed: int) -> None:
     """Two runs, killed again and again at random moments, then one that is let live: each model once."""
-    wire = gs.wire
-    assert wire is not None
+    proxy = gs.proxy
+    assert proxy is not None
     project.environ |= gs.environ
     project.declare(*(model(name) for name in NAMES))
     dice = random.Random(seed)
     for _ in range(3):
         processes = [project.start(*APPLY) for _ in range(2)]
-        deadline = len(wire.requests) + dice.randrange(2, 25)
-        while len(wire.requests) < deadline and any(one.poll() is None for one in processes):
+        deadline = len(proxy.requests) + dice.randrange(2, 25)
+        while len(proxy.requests) < deadline and any(one.poll() is None for one in processes):
             time.sleep(0.01)
         for process in processes:
             kill(process)

@@ -1,4 +1,7 @@
-"""What the teller of a story sees and does behind everybody's back, whatever plays the services."""
+"""Looks into the services and changes them behind the tool's back; a StoryRunner works through it.
+
+The services are fakes here and an emulator in emulated_service_admin.py.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ from reconciler.model import Permission, Status
 from reconciler.providers.gemini.fields import TUNED_MODEL
 from reconciler.providers.vertex.fields import TUNING_JOB
 from tests.fakes import FakeModel, FakeService, epochs_field
-from tests.lifecycle.stage import Stage, data_set
+from tests.lifecycle.simulation import Simulation, data_set
 from tests.lifecycle.story import Story
 
 STRANGERS: Mapping[str, Collection[str]] = {
@@ -51,11 +54,11 @@ class Trained:
     description: str
 
 
-class Backstage(Protocol):
-    """The services of a stage."""
+class ServiceAdmin(Protocol):
+    """The services of a simulation, seen and changed by somebody other than the tool."""
 
     @property
-    def stage(self) -> Stage:
+    def sim(self) -> Simulation:
         """Whose."""
 
     def begin(self, story: Story) -> None:
@@ -89,17 +92,17 @@ class Backstage(Protocol):
         """Calls meet no fault any more."""
 
 
-class FakeBackstage:
+class FakeServiceAdmin:
     """In memory."""
 
-    def __init__(self, stage: Stage) -> None:
-        self.stage = stage
-        self._services = tuple(stage.services.values())
+    def __init__(self, sim: Simulation) -> None:
+        self.sim = sim
+        self._services = tuple(sim.services.values())
         self._words = {data_set(word).digest: word for word in WORDS}
 
     def begin(self, story: Story) -> None:
-        """See Backstage.begin."""
-        self.stage.services[TUNING_JOB.name].room = 1 if story.crowded else None
+        """See ServiceAdmin.begin."""
+        self.sim.services[TUNING_JOB.name].room = 1 if story.crowded else None
         for service in self._services:
             service.list_lag, service.keeps_creating = story.list_lag, story.keeps_creating
             service.answer = lambda _model, prompt: prompt.rpartition(" ")[2]
@@ -107,7 +110,7 @@ class FakeBackstage:
                 service.add(id, {epochs_field(service.kind): FOREIGN_EPOCHS})
 
     def trainings(self) -> list[Trained]:
-        """See Backstage.trainings."""
+        """See ServiceAdmin.trainings."""
         return [self._told(service, one) for service in self._services for one in service.history]
 
     def _told(self, service: FakeService, model: FakeModel) -> Trained:
@@ -124,43 +127,43 @@ class FakeBackstage:
         )
 
     def strangers(self) -> dict[str, int]:
-        """See Backstage.strangers."""
+        """See ServiceAdmin.strangers."""
         models = [one for service in self._services for one in service.models.values()]
         ids = {id for every in STRANGERS.values() for id in every}
         return {one.id: one.epochs for one in models if one.id in ids and not one.permissions}
 
     def permissions(self, id: str) -> frozenset[Permission]:
-        """See Backstage.permissions."""
+        """See ServiceAdmin.permissions."""
         (model,) = (service.models[id] for service in self._services if id in service.models)
         return frozenset(model.permissions.values())
 
     def vanish(self, trained: Trained) -> bool:
-        """See Backstage.vanish."""
+        """See ServiceAdmin.vanish."""
         for service in self._services:
             service.models.pop(trained.id, None)
         return True
 
     def disconnect(self, trained: Trained) -> None:
-        """See Backstage.disconnect."""
-        self.stage.services[TUNING_JOB.name].models[trained.id].error = "its endpoint is gone"
+        """See ServiceAdmin.disconnect."""
+        self.sim.services[TUNING_JOB.name].models[trained.id].error = "its endpoint is gone"
 
     def forget(self) -> None:
-        """See Backstage.forget."""
-        self.stage.store.stored = None
+        """See ServiceAdmin.forget."""
+        self.sim.store.stored = None
 
     def fail(self, name: str) -> None:
-        """See Backstage.fail."""
+        """See ServiceAdmin.fail."""
         for service in self._services:
             service.failing = {name: "out of luck"} if name else {}
 
     def fault(self, method: str, what: str, times: int) -> None:
-        """See Backstage.fault."""
+        """See ServiceAdmin.fault."""
         when, error = _FAULTS[what]
         for service in self._services:
             service.fail(method, error, when=when, times=times)
 
     def heal(self) -> None:
-        """See Backstage.heal."""
+        """See ServiceAdmin.heal."""
         for service in self._services:
             service.failures.clear()
 

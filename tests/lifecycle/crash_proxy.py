@@ -17,7 +17,7 @@ BEFORE, AFTER = "before", "after"
 
 
 @dataclass
-class Gate:
+class CrashProxy:
     """One port; `act` is called for each request before it is forwarded and after it was answered.
 
     Attributes:
@@ -76,41 +76,41 @@ class _Stream:
         return bool(more)
 
 
-def _converse(gate: Gate, client: socket.socket, target: tuple[str, int]) -> None:
+def _converse(proxy: CrashProxy, client: socket.socket, target: tuple[str, int]) -> None:
     with client, contextlib.suppress(OSError), socket.create_connection(target) as upstream:
         for one in (client, upstream):
             one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         asked, answered = _Stream(client), _Stream(upstream)
         while (request := asked.message()) is not None:
             line = request.partition(b" HTTP/")[0].decode()
-            number = gate.number(line)
-            if not gate.act(number, BEFORE):
+            number = proxy.number(line)
+            if not proxy.act(number, BEFORE):
                 return
             upstream.sendall(request)
             reply = answered.message()
-            if reply is None or not gate.act(number, AFTER):
+            if reply is None or not proxy.act(number, AFTER):
                 return
             client.sendall(reply)
 
 
 @contextlib.contextmanager
-def gate_to(url: str) -> Iterator[Gate]:
-    """A gate in front of a server, until the end of the block."""
+def crash_proxy_to(url: str) -> Iterator[CrashProxy]:
+    """A proxy in front of a server, until the end of the block."""
     parts = urlsplit(url)
     target = (parts.hostname or "", parts.port or 80)
     server = socket.create_server(("127.0.0.1", 0))
-    gate = Gate(f"http://127.0.0.1:{server.getsockname()[1]}")
+    proxy = CrashProxy(f"http://127.0.0.1:{server.getsockname()[1]}")
 
     def accept() -> None:
         with contextlib.suppress(OSError):
             while True:
                 client, _ = server.accept()
-                threading.Thread(target=_converse, args=(gate, client, target), daemon=True).start()
+                threading.Thread(target=_converse, args=(proxy, client, target), daemon=True).start()
 
     thread = threading.Thread(target=accept, daemon=True)
     thread.start()
     try:
-        yield gate
+        yield proxy
     finally:
         with contextlib.suppress(OSError):
             server.shutdown(socket.SHUT_RDWR)

@@ -1,6 +1,6 @@
-"""A stage with the real providers on an emulator, in made-up time: requests are real, waits are not.
+"""A simulation with the real providers on an emulator, in made-up time: requests are real, waits are not.
 
-The emulator's clock stands still but for what the stage's clock tells it before each request. A process can
+Before each request the emulator's clock is set to the simulation's; otherwise it stands still. A process can
 die before and after each single request.
 """
 
@@ -30,7 +30,7 @@ from reconciler.providers.vertex.regions import Regions
 from reconciler.providers.vertex.uploads import QUANTUM
 from tests.fakes import Fuse
 from tests.lifecycle.apis import GEMINI, LOCATION, PROJECT, VERTEX, method_of
-from tests.lifecycle.stage import Stage, Stop
+from tests.lifecycle.simulation import Simulation, Stop
 
 LAG = 60.0
 """Seconds that providers look for what was accepted."""
@@ -148,9 +148,9 @@ class Emulator:
 class Line(Exchange):
     """The way of one process to the emulator."""
 
-    def __init__(self, stage: EmulatedStage, fuse: Fuse) -> None:
-        super().__init__(stage.emulator.url, loopback=True, connections=4)
-        self._stage, self._fuse = stage, fuse
+    def __init__(self, sim: EmulatedSimulation, fuse: Fuse) -> None:
+        super().__init__(sim.emulator.url, loopback=True, connections=4)
+        self._stage, self._fuse = sim, fuse
 
     def send(self, method: str, path: str, **rest: Any) -> Reply:
         """See Exchange.send."""
@@ -166,11 +166,11 @@ class Line(Exchange):
         return reply
 
 
-class EmulatedStage(Stage):
-    """See Stage; it has no `services`.
+class EmulatedSimulation(Simulation):
+    """See Simulation; it has no `services`.
 
     Args:
-        emulator: shared with other stages, one after the other.
+        emulator: shared with other simulations, one after the other.
         timeout: real seconds that a request may take, which only one that hangs does.
         retry: seconds that failures are repeated.
         manifests: what is declared at first.
@@ -199,11 +199,11 @@ class EmulatedStage(Stage):
         emulator.reset(**settings)
 
     def changes(self) -> list[tuple[str, str]]:
-        """See Stage.changes."""
+        """See Simulation.changes."""
         return list(self.sent)
 
     def providers(self, fuse: Fuse, journal: list[str], stopping: Stop) -> dict[str, Provider]:
-        """See Stage.providers."""
+        """See Simulation.providers."""
         del journal
 
         def transport(_url: str = "") -> Transport:
@@ -218,16 +218,16 @@ class EmulatedStage(Stage):
                 timeout=self._timeout,
             )
 
-        stage = self
+        sim = self
 
         class Gemini(GeminiProvider):
             def delete(self, handle: Handle) -> None:
-                stage.before_deletion(GEMINI.kind, handle.id, fuse)
+                sim.before_deletion(GEMINI.kind, handle.id, fuse)
                 super().delete(handle)
 
         class Vertex(VertexProvider):
             def delete(self, handle: Handle) -> None:
-                stage.before_deletion(VERTEX.kind, handle.id, fuse)
+                sim.before_deletion(VERTEX.kind, handle.id, fuse)
                 super().delete(handle)
 
         regions = Regions(project=PROJECT, location=LOCATION, open=transport, base_url=self.emulator.url)

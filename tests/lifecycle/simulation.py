@@ -1,6 +1,6 @@
-"""A world that outlives its processes: one service, one state, one clock; each run is a new process.
+"""Services, a state and a clock in memory; each run is a new process that finds what the last one left.
 
-A run goes through `Operation`, so what is held here is what a command does, printing excepted.
+A run goes through `Operation`: tests here cover all that a command does, except what it prints.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def line(event: Event) -> str:
 
 
 class Stop(threading.Event):
-    """Waiting for it lets the stage's time pass at once."""
+    """Waiting for it lets the simulation's time pass at once."""
 
     def __init__(self, clock: FakeClock) -> None:
         super().__init__()
@@ -207,9 +207,9 @@ class Process:
 class Watched(FakeProvider):
     """Notes each call that counts in the journal of its process, and asks before each deletion."""
 
-    def __init__(self, stage: Stage, service: FakeService, fuse: Fuse, journal: list[str]) -> None:
+    def __init__(self, sim: Simulation, service: FakeService, fuse: Fuse, journal: list[str]) -> None:
         super().__init__(service, fuse=fuse)
-        self.journal, self.deleting, self.calling = journal, stage.deleting, stage.calling
+        self.journal, self.deleting, self.calling = journal, sim.deleting, sim.calling
 
     def _call(self, method: str, id: str = "") -> Any:
         self.calling(method, id)
@@ -220,7 +220,7 @@ class Watched(FakeProvider):
         return super()._call(method, id)
 
 
-class Stage:
+class Simulation:
     """Services, state and time; processes come and go.
 
     Args:
@@ -364,14 +364,14 @@ class Stage:
         return not plan.has_work and before == (self.store.stored, self.changes())
 
 
-def serving(stage: Stage, name: str = "bot") -> str:
+def serving(sim: Simulation, name: str = "bot") -> str:
     """The id that serves."""
-    model = stage.record(name).serving
+    model = sim.record(name).serving
     assert model is not None
     return model.id
 
 
-def checked(stage: Stage, answer: str = CHECK.expect) -> Stage:
+def checked(sim: Simulation, answer: str = CHECK.expect) -> Simulation:
     """With every model giving this answer."""
-    stage.service.answer = lambda _model, _prompt: answer
-    return stage
+    sim.service.answer = lambda _model, _prompt: answer
+    return sim

@@ -1,4 +1,4 @@
-"""Tells a story, and holds what must hold after each of its events."""
+"""Runs a story, and checks the promises after each of its events."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from reconciler.errors import ReconcilerError, StateStoreError
 from reconciler.model import Address, Status
 from reconciler.state.values import RecordedModel
 from tests.fakes import BASES, Crash, Fuse
-from tests.lifecycle.backstage import FOREIGN_EPOCHS, STRANGERS, Backstage, Trained
-from tests.lifecycle.stage import READER, Stage
+from tests.lifecycle.service_admin import FOREIGN_EPOCHS, STRANGERS, ServiceAdmin, Trained
+from tests.lifecycle.simulation import READER, Simulation
 from tests.lifecycle.story import (
     DAY,
     Disconnect,
@@ -35,8 +35,8 @@ Content: TypeAlias = tuple[str, str, str, int]
 
 
 @dataclass
-class Teller:
-    """Plays a story and holds the promises after each of its events.
+class StoryRunner:
+    """Runs a story and checks the promises after each of its events.
 
     Attributes:
         specs: what is declared now.
@@ -48,7 +48,7 @@ class Teller:
     """
 
     story: Story
-    backstage: Backstage
+    admin: ServiceAdmin
     specs: dict[str, Spec] = field(default_factory=dict)
     seen: dict[str, Content] = field(default_factory=dict)
     excused: set[str] = field(default_factory=set)
@@ -59,14 +59,14 @@ class Teller:
     serial: int = 0
 
     @property
-    def stage(self) -> Stage:
-        """Where it plays."""
-        return self.backstage.stage
+    def sim(self) -> Simulation:
+        """Where it runs."""
+        return self.admin.sim
 
-    def play(self) -> None:
-        """Tell it to its end; AssertionError at the first broken promise."""
-        self.backstage.begin(self.story)
-        self.stage.deleting = self.deleting
+    def run_story(self) -> None:
+        """Run it to its end; AssertionError at the first broken promise."""
+        self.admin.begin(self.story)
+        self.sim.deleting = self.deleting
         for event in self.story.events:
             self.happen(event)
             self.look()
@@ -77,31 +77,31 @@ class Teller:
         match event:
             case Edit(specs):
                 self.specs = {spec.name: spec for spec in specs}
-                self.stage.manifests = tuple(spec.desired() for spec in specs)
+                self.sim.manifests = tuple(spec.desired() for spec in specs)
             case Run():
                 self.run(event)
             case Lose():
-                self.backstage.forget()
+                self.admin.forget()
                 self.lost |= {one.id for one in self.alive()}
                 self.serial = 0
             case Vanish(name):
                 for one in self.ours(name):
-                    if self.backstage.vanish(one):
+                    if self.admin.vanish(one):
                         self.excused.add(one.key)
             case Disconnect(name):
                 for one in self.ours(name):
                     if one.status is Status.ACTIVE:
-                        self.backstage.disconnect(one)
+                        self.admin.disconnect(one)
             case Fail(name, on):
-                self.backstage.fail(name if on else "")
+                self.admin.fail(name if on else "")
             case Pass(seconds):
-                self.stage.clock.sleep(seconds)
+                self.sim.clock.sleep(seconds)
 
     def run(self, run: Run) -> None:
         """A process, perhaps with a bad end."""
-        stage = self.stage
+        sim = self.sim
         self.forced = run.replace
-        process = stage.process(
+        process = sim.process(
             fuse=Fuse(run.kill),
             retry_failed=run.retry,
             replace=(str(where(run.replace)),) if run.replace else (),
@@ -110,7 +110,7 @@ class Teller:
             if fault.method == "store":
                 process.backend.failures += [(fault.what, StateStoreError("the store is down"))] * fault.times
             else:
-                self.backstage.fault(fault.method, fault.what, fault.times)
+                self.admin.fault(fault.method, fault.what, fault.times)
         settings = Settings(parallelism=1, wait=run.command != "no-wait", timeout=run.timeout)
         try:
             if run.command == "wait":
@@ -123,14 +123,14 @@ class Teller:
         except (Crash, ReconcilerError):
             pass
         finally:
-            self.backstage.heal()
-        assert stage.store.holder is None, "the lock was not given back"
+            self.admin.heal()
+        assert sim.store.holder is None, "the lock was not given back"
 
     # -- promises ----------------------------------------------------------------------------------
 
     def alive(self) -> list[Trained]:
         """What is left of every training."""
-        return [one for one in self.backstage.trainings() if one.alive]
+        return [one for one in self.admin.trainings() if one.alive]
 
     def ours(self, name: str) -> list[Trained]:
         """The live models of a name."""
@@ -146,7 +146,7 @@ class Teller:
         """What the manifest wants trained; None while its parent does not serve."""
         source = BASES[kind_of(spec.name).name]
         if spec.parent is not None:
-            parent = self.stage.state.resources.get(where(spec.parent))
+            parent = self.sim.state.resources.get(where(spec.parent))
             if parent is None or parent.serving is None:
                 return None
             source = parent.serving.id
@@ -162,7 +162,7 @@ class Teller:
         found = self.recorded(id)
         assert found is not None, f"{id} is deleted, and was not recorded"
         place, past = found
-        record = self.stage.state.resources[place]
+        record = self.sim.state.resources[place]
         spec = self.specs.get(place.name)
         if spec is None:
             assert not record.prevent_destroy, f"{id} is protected"
@@ -172,7 +172,7 @@ class Teller:
         if past.promoted and not failed and not spec.pinned:
             assert not spec.protect, f"{id} served and is protected"
             kept = datetime.fromisoformat(past.deposed) + DAY if past.deposed else None
-            assert not (spec.keep and kept and self.stage.now() < kept), f"{id} is to be kept"
+            assert not (spec.keep and kept and self.sim.now() < kept), f"{id} is to be kept"
         if spec.pinned or failed or self.forced == place.name:
             return
         plain = (place.name, *content[1:])  # without a pin, a model that had one is as good
@@ -182,7 +182,7 @@ class Teller:
 
     def recorded(self, id: str) -> tuple[Address, RecordedModel] | None:
         """The record of a live model, as written."""
-        for place, record in self.stage.state.resources.items():
+        for place, record in self.sim.state.resources.items():
             for model in reversed(record.models):  # the deposed before the candidate of the same id
                 if model.id == id:
                     return place, model
@@ -190,11 +190,11 @@ class Teller:
 
     def look(self) -> None:
         """What holds at any time."""
-        state, trainings = self.stage.state, self.backstage.trainings()
+        state, trainings = self.sim.state, self.admin.trainings()
         assert state.serial >= self.serial, "the serial went back"
         self.serial = state.serial
         foreign = {id: FOREIGN_EPOCHS for ids in STRANGERS.values() for id in ids}
-        assert self.backstage.strangers() == foreign, "a stranger's model was touched"
+        assert self.admin.strangers() == foreign, "a stranger's model was touched"
         recorded = {model.id for record in state.resources.values() for model in record.models}
         orphans = {one.id for one in trainings if one.alive} - recorded - self.lost
         assert not orphans, f"nothing records {orphans}"
@@ -221,7 +221,7 @@ class Teller:
         """Whether --replace asked for it: for its id, or for one that was taken when its turn came."""
         if new.id in self.asked:
             return True
-        created = {one.id for one in self.backstage.trainings() if one.key in self.seen} - {new.id}
+        created = {one.id for one in self.admin.trainings() if one.key in self.seen} - {new.id}
         name = self.content(new)[0]
         instead = {id for id in self.asked if id.rpartition("-")[0] == name and id not in created}
         self.asked -= instead
@@ -229,16 +229,16 @@ class Teller:
 
     def end(self) -> None:
         """Everything heals, and a clean run does what the manifests want; then nothing is left to do."""
-        stage = self.stage
-        self.backstage.fail("")
-        stage.clock.sleep(1000)
+        sim = self.sim
+        self.admin.fail("")
+        sim.clock.sleep(1000)
         for spec in self.story.final:  # what is live under a pinned id, unrecorded, is for people to remove
             pinned = f"{spec.name}-pinned"
             if spec.pinned and self.ours(pinned) and self.recorded(pinned) is None:
                 self.happen(Vanish(pinned))
         protected = {
             place.name: record
-            for place, record in stage.state.resources.items()
+            for place, record in sim.state.resources.items()
             if record.prevent_destroy and place.name not in {spec.name for spec in self.story.final}
         }
         lifted = tuple(replace(self.specs[name], protect=False) for name in protected if name in self.specs)
@@ -253,7 +253,7 @@ class Teller:
         self.settle(self.story.final)
         for spec in self.story.final:
             self.serves(spec)
-        assert stage.state.resources.keys() <= {where(spec.name) for spec in self.story.final}
+        assert sim.state.resources.keys() <= {where(spec.name) for spec in self.story.final}
 
     def settle(self, specs: tuple[Spec, ...]) -> None:
         """Apply until nothing is left to do."""
@@ -261,16 +261,16 @@ class Teller:
         for _ in range(4):
             self.happen(Run(retry=True))
             self.look()
-            if not self.stage.plan().has_work:
+            if not self.sim.plan().has_work:
                 break
-            self.stage.clock.sleep(2 * DAY.total_seconds())
-        plan = self.stage.plan()
+            self.sim.clock.sleep(2 * DAY.total_seconds())
+        plan = self.sim.plan()
         assert not plan.has_work, plan
-        assert self.stage.settled()
+        assert self.sim.settled()
 
     def serves(self, spec: Spec) -> None:
         """What serves is what the manifest wants."""
-        serving = self.stage.state.resources[where(spec.name)].serving
+        serving = self.sim.state.resources[where(spec.name)].serving
         assert serving is not None, f"{spec.name} does not serve"
         (one,) = (one for one in self.alive() if one.id == serving.id)
         assert one.status is Status.ACTIVE
@@ -283,4 +283,4 @@ class Teller:
         if spec.description is not None:
             assert one.description == spec.description
         if spec.permissions:
-            assert self.backstage.permissions(one.id) == {READER}
+            assert self.admin.permissions(one.id) == {READER}

@@ -1,4 +1,7 @@
-"""A project, an emulator and a gate between them, set back to the same beginning for every run."""
+"""Kills a real command at one point of its run, then checks what the next run makes of it.
+
+Between the project and its emulator sits a CrashProxy. Every point begins with the same models and state.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +19,14 @@ from typing import Any
 import pytest
 
 from tests.cli.harness import PAIRS, Project, Service, model, until
-from tests.lifecycle.gate import Gate, gate_to
+from tests.lifecycle.crash_proxy import CrashProxy, crash_proxy_to
 
 READER = {"grantee_type": "GROUP", "email_address": "ml@example.com", "role": "READER"}
 WRITER = {"grantee_type": "USER", "email_address": "ann@example.com", "role": "WRITER"}
 CHECK = {"prompt": PAIRS[0][0], "expect": PAIRS[0][1]}
 LONGER = {"batch_size": 4, "learning_rate": 0.001, "epoch_count": 6}
 APPLY = ("apply", "--auto-approve", "--parallelism", "1")
-HATCHET = str(pathlib.Path(__file__).with_name("hatchet.py"))
+CRASH_POINT = str(pathlib.Path(__file__).with_name("crash_point.py"))
 
 
 @dataclass(frozen=True)
@@ -62,11 +65,11 @@ SCENARIOS = {
 
 
 @dataclass
-class Rig:
-    """A project behind a gate, set back to the same beginning for every point."""
+class CrashHarness:
+    """A project behind a proxy, reset to the same beginning before each point where a run is killed."""
 
     project: Project
-    gate: Gate
+    proxy: CrashProxy
     scenario: Scenario
     models: dict[str, dict[str, Any]] = field(default_factory=dict)
     permissions: dict[str, list[Any]] = field(default_factory=dict)
@@ -74,7 +77,7 @@ class Rig:
 
     @property
     def service(self) -> Service:
-        """Behind the gate."""
+        """The emulator behind the proxy."""
         return self.project.service
 
     def prepare(self) -> None:
@@ -88,11 +91,11 @@ class Rig:
             found = self.service.call("GET", f"v1beta/tunedModels/{id}/permissions").get("permissions", [])
             self.permissions[id] = found
         self.project.declare(*self.scenario.after)
-        self.project.environ["GOOGLE_GEMINI_BASE_URL"] = self.gate.url
+        self.project.environ["GOOGLE_GEMINI_BASE_URL"] = self.proxy.url
 
     def begin(self) -> None:
         """Back to the beginning: the same models, permissions and state."""
-        self.gate.reset()
+        self.proxy.reset()
         self.service.control("reset", {})
         self.service.settings(training_seconds=0)
         for id, live in self.models.items():
@@ -142,14 +145,14 @@ class Rig:
             process[0].wait()
             return False
 
-        self.gate.reset(act)
+        self.proxy.reset(act)
         process.append(self.start(*APPLY))
         self._dead(process[0])
 
     def killed_at_write(self, number: int, when: str) -> None:
         """Run until the n-th write of the state."""
-        self.gate.reset()
-        self._dead(self.start(str(number), when, *APPLY, program=(HATCHET,)))
+        self.proxy.reset()
+        self._dead(self.start(str(number), when, *APPLY, program=(CRASH_POINT,)))
 
     def _dead(self, process: subprocess.Popen[str]) -> None:
         out, err = process.communicate(timeout=60)
@@ -157,7 +160,7 @@ class Rig:
 
     def converged(self) -> None:
         """The same command again; then every promise."""
-        self.gate.reset()
+        self.proxy.reset()
         if self.project.state_file.exists():
             json.loads(self.project.state_file.read_text())  # whole, whenever it was killed
         result = self.project.run(*APPLY)
@@ -193,9 +196,9 @@ class Rig:
 
 
 @contextlib.contextmanager
-def rig(project: Project, scenario: Scenario) -> Iterator[Rig]:
-    """A project with its gate."""
-    with gate_to(project.service.url) as gate:
-        made = Rig(project, gate, scenario)
+def crash_harness(project: Project, scenario: Scenario) -> Iterator[CrashHarness]:
+    """A project behind a proxy, its beginning prepared."""
+    with crash_proxy_to(project.service.url) as proxy:
+        made = CrashHarness(project, proxy, scenario)
         made.prepare()
         yield made

@@ -1,7 +1,9 @@
-"""Runs the command in this process and kills it at one of its state writes; a process of the tests' own.
+"""A program that runs the command and kills itself at one of its state writes.
 
-Usage: hatchet.py NUMBER sync|before|after COMMAND…: SIGKILL at the NUMBER-th replacement of the state file,
-before its bytes are synced, before it is put in place, or after.
+Usage: crash_point.py NUMBER sync|before|after COMMAND…
+
+It sends itself SIGKILL at the NUMBER-th replacement of the state file: before the new bytes are synced,
+before the new file is put in place, or after.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The backstage of an emulator: what was trained is told by its log and its lists, and by what was sent."""
+"""Looks into an emulator and changes it behind the tool's back.
+
+What was trained is read from the emulator's log and lists, and from the requests that were sent.
+"""
 
 from __future__ import annotations
 
@@ -12,24 +15,24 @@ from reconciler.providers.vertex import labels
 from reconciler.providers.vertex.fields import TUNING_JOB
 from tests.fakes import BASES
 from tests.lifecycle.apis import APIS
-from tests.lifecycle.backstage import FOREIGN_EPOCHS, STRANGERS, Trained
-from tests.lifecycle.emulated import HOME, RUNNING, EmulatedStage
+from tests.lifecycle.emulated_simulation import HOME, RUNNING, EmulatedSimulation
+from tests.lifecycle.service_admin import FOREIGN_EPOCHS, STRANGERS, Trained
 from tests.lifecycle.story import Story
 
 TRAINING_SECONDS = 40.0
-"""How long a training takes on the stages that this is for."""
+"""How long a training takes in the simulations that this is for."""
 _STATUS = {"CREATING": Status.CREATING, "ACTIVE": Status.ACTIVE, "FAILED": Status.FAILED}
 _WELL = frozenset({"JOB_STATE_SUCCEEDED", "JOB_STATE_PARTIALLY_SUCCEEDED"})
 _STRANGE_OBJECT = "strange.jsonl"
 _SPEC = "supervisedTuningSpec"
 
 
-class EmulatedBackstage:
-    """See Backstage."""
+class EmulatedServiceAdmin:
+    """See ServiceAdmin."""
 
-    def __init__(self, stage: EmulatedStage) -> None:
-        self.stage = stage
-        self._emulator = stage.emulator
+    def __init__(self, sim: EmulatedSimulation) -> None:
+        self.sim = sim
+        self._emulator = sim.emulator
         self._base: list[dict[str, Any]] = []
         self._lag = 0.0
         self._logged, self._created = 0, list[str]()
@@ -38,7 +41,7 @@ class EmulatedBackstage:
     # -- doing -------------------------------------------------------------------------------------
 
     def begin(self, story: Story) -> None:
-        """See Backstage.begin.
+        """See ServiceAdmin.begin.
 
         What lags does so for us too, so a list catches up before a training ends.
         """
@@ -59,7 +62,7 @@ class EmulatedBackstage:
             }
             body = {"baseModel": BASES[TUNING_JOB.name], _SPEC: spec, "labels": {labels.ID: id}}
             emulator.call("POST", f"{HOME}/tuningJobs", body)
-        self.stage.clock.sleep(1000)
+        self.sim.clock.sleep(1000)
         self._logged = emulator.log()[-1]["sequence"]
         self._lag = min(story.list_lag, TRAINING_SECONDS - 5)
         emulator.adjust(
@@ -73,18 +76,18 @@ class EmulatedBackstage:
         self.heal()
 
     def forget(self) -> None:
-        """See Backstage.forget; jobs that no list shows yet would be trained again, as is documented."""
-        self.stage.clock.sleep(self._lag)
-        self.stage.store.stored = None
+        """See ServiceAdmin.forget; jobs that no list shows yet would be trained again, as is documented."""
+        self.sim.clock.sleep(self._lag)
+        self.sim.store.stored = None
 
     def fail(self, name: str) -> None:
-        """See Backstage.fail."""
+        """See ServiceAdmin.fail."""
         failing = {"train": f"^({labels.ID}=)?{name}-", "fail": {"message": "out of luck"}}
         self._rules = [failing, *self._base] if name else list(self._base)
         self.heal()
 
     def fault(self, method: str, what: str, times: int) -> None:
-        """See Backstage.fault; what only a fake can do is none."""
+        """See ServiceAdmin.fault; what only a fake can do is none."""
         if what in _FAULTS:
             self._emulator.fault(
                 api.rule(call, **_FAULTS[what], times=times)
@@ -93,12 +96,12 @@ class EmulatedBackstage:
             )
 
     def heal(self) -> None:
-        """See Backstage.heal."""
+        """See ServiceAdmin.heal."""
         self._emulator.heal()
         self._emulator.fault(self._rules)
 
     def vanish(self, trained: Trained) -> bool:
-        """See Backstage.vanish."""
+        """See ServiceAdmin.vanish."""
         emulator = self._emulator
         if not trained.key.startswith(TUNING_JOB.name):
             return emulator.sent("DELETE", f"v1beta/tunedModels/{trained.id}")
@@ -111,10 +114,10 @@ class EmulatedBackstage:
         return not emulator.is_alive(TUNING_JOB, trained.id)
 
     def disconnect(self, trained: Trained) -> None:
-        """See Backstage.disconnect."""
-        stage, emulator = self.stage, self._emulator
-        stage.clock.sleep(1)  # an operation that a killed run began is at its end
-        emulator.tell(stage.clock())
+        """See ServiceAdmin.disconnect."""
+        sim, emulator = self.sim, self._emulator
+        sim.clock.sleep(1)  # an operation that a killed run began is at its end
+        emulator.tell(sim.clock())
         emulator.adjust(vertex_operation_seconds=0)
         for endpoint in self._of("endpoints", trained.id):
             for one in endpoint.get("deployedModels", []):
@@ -128,8 +131,8 @@ class EmulatedBackstage:
     # -- seeing ------------------------------------------------------------------------------------
 
     def trainings(self) -> list[Trained]:
-        """See Backstage.trainings."""
-        self._emulator.tell(self.stage.clock())
+        """See ServiceAdmin.trainings."""
+        self._emulator.tell(self.sim.clock())
         return [*self._tuned_models(), *self._jobs()]
 
     def _tuned_models(self) -> Iterator[Trained]:
@@ -143,7 +146,7 @@ class EmulatedBackstage:
         for number, id in enumerate(self._created):
             if not id:
                 continue
-            sent = self.stage.creates[number]
+            sent = self.sim.creates[number]
             shown = self._emulator.tuned_model(id) if last[id] == number else {}
             task = sent["tuningTask"]
             parent = sent.get("tunedModelSource", {}).get("tunedModel", "")
@@ -189,7 +192,7 @@ class EmulatedBackstage:
         return self._words[uri]
 
     def strangers(self) -> dict[str, int]:
-        """See Backstage.strangers."""
+        """See ServiceAdmin.strangers."""
         found = {
             id: int(model["tuningTask"]["hyperparameters"]["epochCount"])
             for id in STRANGERS[TUNED_MODEL.name]
@@ -199,7 +202,7 @@ class EmulatedBackstage:
         return found | {id: FOREIGN_EPOCHS for id in STRANGERS[TUNING_JOB.name] if id in kept}
 
     def permissions(self, id: str) -> frozenset[Permission]:
-        """See Backstage.permissions."""
+        """See ServiceAdmin.permissions."""
         reply = self._emulator.call("GET", f"v1beta/tunedModels/{id}/permissions?pageSize=100")
         return frozenset(
             Permission(one["granteeType"], one.get("emailAddress", ""), one["role"])

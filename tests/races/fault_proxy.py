@@ -1,4 +1,4 @@
-"""A wire that can be cut: bytes go both ways between a command and the store behind it.
+"""A proxy between a command and its store that can be slow, hang, or break connections.
 
 Rule: it knows nothing of the protocol but where a request begins, so it serves in front of every store.
 """
@@ -19,7 +19,7 @@ _CHUNK = 65536
 
 
 @dataclass
-class Wire:
+class FaultProxy:
     """One port in front of one server.
 
     Attributes:
@@ -64,42 +64,42 @@ class Wire:
 
 
 @contextlib.contextmanager
-def wire_to(url: str) -> Iterator[Wire]:
-    """A wire to the server of that URL, until the end of the block."""
+def fault_proxy_to(url: str) -> Iterator[FaultProxy]:
+    """A proxy to the server of that URL, until the end of the block."""
     parts = urlsplit(url)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        wire = Wire(parts._replace(netloc=f"127.0.0.1:{port}").geturl())
+        proxy = FaultProxy(parts._replace(netloc=f"127.0.0.1:{port}").geturl())
         target = (str(parts.hostname), int(parts.port or 80))
-        thread = threading.Thread(target=_accept, args=(listener, target, wire), daemon=True)
+        thread = threading.Thread(target=_accept, args=(listener, target, proxy), daemon=True)
         thread.start()
         try:
-            yield wire
+            yield proxy
         finally:
-            wire.down = True
+            proxy.down = True
             with contextlib.suppress(OSError):
                 listener.shutdown(socket.SHUT_RDWR)
             thread.join()
 
 
-def _accept(listener: socket.socket, target: tuple[str, int], wire: Wire) -> None:
+def _accept(listener: socket.socket, target: tuple[str, int], proxy: FaultProxy) -> None:
     with contextlib.suppress(OSError):
         while True:
             near, _ = listener.accept()
-            threading.Thread(target=_serve, args=(near, target, wire), daemon=True).start()
+            threading.Thread(target=_serve, args=(near, target, proxy), daemon=True).start()
 
 
-def _serve(near: socket.socket, target: tuple[str, int], wire: Wire) -> None:
+def _serve(near: socket.socket, target: tuple[str, int], proxy: FaultProxy) -> None:
     with near, contextlib.suppress(OSError), socket.create_connection(target) as far:
         for one in (near, far):
             one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        answers = threading.Thread(target=_answers, args=(far, near, wire), daemon=True)
+        answers = threading.Thread(target=_answers, args=(far, near, proxy), daemon=True)
         answers.start()
         with contextlib.suppress(OSError):
             while data := near.recv(_CHUNK):
-                if not wire.passes(data):
+                if not proxy.passes(data):
                     break
-                wire.wait()
+                proxy.wait()
                 far.sendall(data)
         for one in (near, far):
             with contextlib.suppress(OSError):
@@ -107,12 +107,12 @@ def _serve(near: socket.socket, target: tuple[str, int], wire: Wire) -> None:
         answers.join()
 
 
-def _answers(far: socket.socket, near: socket.socket, wire: Wire) -> None:
+def _answers(far: socket.socket, near: socket.socket, proxy: FaultProxy) -> None:
     with contextlib.suppress(OSError):
         while data := far.recv(_CHUNK):
-            time.sleep(wire.delay)
-            wire.wait()
-            if wire.down:
+            time.sleep(proxy.delay)
+            proxy.wait()
+            if proxy.down:
                 break
             near.sendall(data)
         near.shutdown(socket.SHUT_RDWR)

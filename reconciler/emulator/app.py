@@ -17,16 +17,17 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from reconciler.emulator import auth, clock, faults, gemini, storage, vertex
-from reconciler.emulator.calls import Call, Handler, Reply
+from reconciler.emulator import auth, clock, faults, storage, vertex
+from reconciler.emulator.call import Call, Handler, Reply
 from reconciler.emulator.control import Control, is_local
-from reconciler.emulator.entry import Entry
+from reconciler.emulator.database import Store
 from reconciler.emulator.errors import ApiError, invalid
 from reconciler.emulator.faults import Fault
-from reconciler.emulator.payload import write
-from reconciler.emulator.schema import numbered
-from reconciler.emulator.store import Store
-from reconciler.emulator.tuning import six_digits
+from reconciler.emulator.gemini import routes
+from reconciler.emulator.gemini.progress import six_digits
+from reconciler.emulator.host_guard import Entry
+from reconciler.emulator.json_text import write
+from reconciler.emulator.protojson import numbered
 
 _SECRET_PARAMETERS = {"key", "access_token", "oauth_token", "upload_id"}
 _LOG = logging.getLogger(__name__)
@@ -48,7 +49,7 @@ class _Side:
     largest_body: int = 4 * 1024 * 1024
 
 
-_GEMINI = _Side("generativelanguage.googleapis.com", gemini.route)
+_GEMINI = _Side("generativelanguage.googleapis.com", routes.route)
 _VERTEX = _Side("aiplatform.googleapis.com", vertex.route)
 _STORAGE = _Side("storage.googleapis.com", storage.route, 256 * 1024 * 1024)
 _STORAGE_XML = _Side("storage.googleapis.com", storage.xml_api.route, 256 * 1024 * 1024)

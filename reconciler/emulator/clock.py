@@ -5,7 +5,7 @@ It is kept with the rest, so that a restart does not undo a training. It never g
 
 import time
 
-from reconciler.emulator.store import Store
+from reconciler.emulator.database import Store
 
 
 def now(store: Store) -> int:

@@ -1,6 +1,6 @@
 """The emulator's own side, under /emulator: clock, faults, settings, and the log of requests.
 
-Only for this machine; whom nothing here answers is said in entry.py.
+Only for this machine; whom nothing here answers is said in host_guard.py.
 """
 
 import re
@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from reconciler.emulator import clock, faults, settings
+from reconciler.emulator.database import Store
 from reconciler.emulator.errors import ApiError, invalid
-from reconciler.emulator.payload import read
+from reconciler.emulator.gemini.progress import SECOND, six_digits
+from reconciler.emulator.json_text import read
 from reconciler.emulator.settings import Settings
-from reconciler.emulator.store import Store
-from reconciler.emulator.tuning import SECOND, six_digits
 
 _VERSION = "1"
 _LATEST = 221_845_392_000 * SECOND  # the year 9000: what begins then still ends in four digits

@@ -11,9 +11,9 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
+from reconciler.emulator.database import Store
 from reconciler.emulator.errors import NAMED, ApiError, invalid
-from reconciler.emulator.store import Store
-from reconciler.emulator.tuning import SECOND, Failure, Training
+from reconciler.emulator.gemini.progress import SECOND, Failure, Training
 
 _KEYS = {
     "request": {

@@ -19,11 +19,11 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from reconciler.emulator.app import App, WithTransport
 from reconciler.emulator.control import Control
-from reconciler.emulator.entry import Entry
+from reconciler.emulator.database import Store
 from reconciler.emulator.errors import invalid
-from reconciler.emulator.payload import write
+from reconciler.emulator.host_guard import Entry
+from reconciler.emulator.json_text import write
 from reconciler.emulator.settings import Settings
-from reconciler.emulator.store import Store
 
 _KEEP_ALIVE_SECONDS = 600
 _START_SECONDS = 10

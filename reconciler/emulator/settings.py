@@ -9,7 +9,7 @@ import datetime as dt
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
-from reconciler.emulator.bases import GEMINI, VERTEX_RETIRES, VERTEX_TUNABLE
+from reconciler.emulator.base_models import GEMINI, VERTEX_RETIRES, VERTEX_TUNABLE
 from reconciler.emulator.errors import invalid
 
 Auth = Literal["none", "bearer", "key", "any"]

@@ -214,7 +214,7 @@ def test_the_package_is_cheap_to_import() -> None:
     assert set(shown.stdout.split()) <= {
         "reconciler",
         "reconciler.emulator",
-        "reconciler.emulator.bases",
+        "reconciler.emulator.base_models",
         "reconciler.emulator.settings",
         "reconciler.emulator.errors",
     }

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import requests
 
-from reconciler.emulator.entry import Entry
+from reconciler.emulator.host_guard import Entry
 from reconciler.emulator.server import running
 from tests.emulator.conftest import EXAMPLES, Api, body
 from tests.emulator.vertex_caller import PLACE, Vertex

@@ -17,9 +17,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from reconciler.emulator import Settings, clock
-from reconciler.emulator.page_tokens import _digest, encode
+from reconciler.emulator.database import Store
+from reconciler.emulator.paging import _digest, encode
 from reconciler.emulator.server import running
-from reconciler.emulator.store import Store
 from tests.emulator.conftest import Api
 from tests.emulator.vertex_caller import PLACE, Vertex
 

@@ -5,7 +5,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.emulator import tuning
+from reconciler.emulator.gemini import progress
 from tests.emulator.conftest import Api
 
 DONE = "type.googleapis.com/google.ai.generativelanguage.v1beta.TunedModel"
@@ -113,7 +113,7 @@ def test_operations_are_in_both_versions(api: Api) -> None:
 
 
 TRAININGS = st.builds(
-    tuning.Training,
+    progress.Training,
     model=st.text("abc", min_size=1),
     created=st.integers(0, 10**15),
     duration=st.integers(0, 10**10),
@@ -124,24 +124,24 @@ TRAININGS = st.builds(
 
 
 @given(TRAININGS, st.floats(0, 1), st.floats(0, 1))
-def test_progress_never_goes_back(training: tuning.Training, one: float, other: float) -> None:
+def test_progress_never_goes_back(training: progress.Training, one: float, other: float) -> None:
     """Of two moments, the later one has all the snapshots of the earlier one, and no fewer steps."""
     early, late = (training.created + int(training.duration * part) for part in sorted((one, other)))
-    assert tuning.completed_steps(training, early) <= tuning.completed_steps(training, late)
-    before, after = tuning.snapshots(training, early), tuning.snapshots(training, late)
+    assert progress.completed_steps(training, early) <= progress.completed_steps(training, late)
+    before, after = progress.snapshots(training, early), progress.snapshots(training, late)
     assert after[: len(before)] == before
-    assert bool(before) == bool(tuning.completed_steps(training, early))
+    assert bool(before) == bool(progress.completed_steps(training, early))
 
 
 @given(TRAININGS)
-def test_losses_fall(training: tuning.Training) -> None:
+def test_losses_fall(training: progress.Training) -> None:
     """A finished training ends on its last step with a loss below its first quarter's."""
-    shots = tuning.snapshots(training, training.ended)
+    shots = progress.snapshots(training, training.ended)
     assert shots[-1]["step"] == training.total_steps
     assert len(shots) <= 501
     steps = [shot["step"] for shot in shots]
     assert steps == sorted(set(steps))
     times = [shot["computeTime"] for shot in shots]
-    assert times[-1] <= tuning.nine_digits(training.ended * 1000)
+    assert times[-1] <= progress.nine_digits(training.ended * 1000)
     if len(shots) >= 8:
         assert shots[-1]["meanLoss"] < min(shot["meanLoss"] for shot in shots[: len(shots) // 4])

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from reconciler.emulator.schema import Message, camel
-from reconciler.emulator.vertex import schema
+from reconciler.emulator.protojson import Message, camel
+from reconciler.emulator.vertex import messages
 from tests.emulator.discovery import document
 
 AIPLATFORM = "GoogleCloudAiplatformV1"
@@ -14,13 +14,13 @@ AIPLATFORM = "GoogleCloudAiplatformV1"
 @pytest.mark.parametrize(
     ("message", "name"),
     [
-        (schema.TUNING_JOB, "TuningJob"),
-        (schema.MODEL, "Model"),
-        (schema.ENDPOINT, "Endpoint"),
-        (schema.UNDEPLOY, "UndeployModelRequest"),
-        (schema.CONTENT, "Content"),
-        (schema.GENERATE_CONTENT, "GenerateContentRequest"),
-        (schema.COUNT_TOKENS, "CountTokensRequest"),
+        (messages.TUNING_JOB, "TuningJob"),
+        (messages.MODEL, "Model"),
+        (messages.ENDPOINT, "Endpoint"),
+        (messages.UNDEPLOY, "UndeployModelRequest"),
+        (messages.CONTENT, "Content"),
+        (messages.GENERATE_CONTENT, "GenerateContentRequest"),
+        (messages.COUNT_TOKENS, "CountTokensRequest"),
     ],
 )
 def test_the_tables_are_the_documents(message: Message, name: str) -> None:

@@ -11,16 +11,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reconciler.emulator import Settings
-from reconciler.emulator.schema import camel
+from reconciler.emulator.protojson import camel
 from reconciler.emulator.server import running
-from reconciler.emulator.vertex import schema
+from reconciler.emulator.vertex import messages
 from tests.emulator.conftest import Api
 from tests.emulator.vertex_caller import PLACE, Vertex, body
 
 KEYS = st.sampled_from(
     [
         key
-        for message in (schema.TUNING_JOB, schema.MODEL, schema.ENDPOINT, schema.PREFERENCE_EXAMPLE)
+        for message in (messages.TUNING_JOB, messages.MODEL, messages.ENDPOINT, messages.PREFERENCE_EXAMPLE)
         for name in message
         for key in (name, camel(name))
     ]

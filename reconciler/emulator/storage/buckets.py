@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from reconciler.emulator.calls import Call, Reply
+from reconciler.emulator.call import Call, Reply
 from reconciler.emulator.errors import ApiError
-from reconciler.emulator.payload import read
+from reconciler.emulator.gemini.progress import six_digits
+from reconciler.emulator.json_text import read
 from reconciler.emulator.storage.errors import no_bucket, required
 from reconciler.emulator.storage.objects import COMMON, check_bucket_name
 from reconciler.emulator.storage.records import Records
-from reconciler.emulator.tuning import six_digits
 
 
 def insert(call: Call) -> Reply:

@@ -10,13 +10,13 @@ import urllib.parse
 from collections.abc import Mapping
 from typing import Any
 
-from reconciler.emulator.calls import Call, Reply
+from reconciler.emulator.call import Call, Reply
+from reconciler.emulator.database import Store
 from reconciler.emulator.errors import ApiError
+from reconciler.emulator.gemini.progress import six_digits
 from reconciler.emulator.storage.checksums import crc32c_text, md5_text
 from reconciler.emulator.storage.errors import condition_not_met, no_bucket, no_object
 from reconciler.emulator.storage.records import Records, StoredObject
-from reconciler.emulator.store import Store
-from reconciler.emulator.tuning import six_digits
 
 CONDITIONS = (
     "if_generation_match",

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from reconciler.emulator.calls import Handler
+from reconciler.emulator.call import Handler
 from reconciler.emulator.storage import buckets, objects, uploads
 
 _BUCKET = r"/storage/v1/b/(?P<bucket>[^/]+)"

@@ -10,9 +10,9 @@ import secrets
 import urllib.parse
 from typing import Any
 
-from reconciler.emulator.calls import Call, Reply
+from reconciler.emulator.call import Call, Reply
 from reconciler.emulator.errors import ApiError
-from reconciler.emulator.payload import read
+from reconciler.emulator.json_text import read
 from reconciler.emulator.storage.errors import required
 from reconciler.emulator.storage.objects import (
     COMMON,

@@ -13,8 +13,9 @@ import xml.sax.saxutils
 from collections.abc import Mapping
 from typing import Any
 
-from reconciler.emulator.calls import Call, Handler, Reply
+from reconciler.emulator.call import Call, Handler, Reply
 from reconciler.emulator.errors import CANONICAL, ApiError
+from reconciler.emulator.gemini.progress import SECOND, six_digits
 from reconciler.emulator.storage.errors import no_bucket
 from reconciler.emulator.storage.objects import (
     check_bucket,
@@ -25,7 +26,6 @@ from reconciler.emulator.storage.objects import (
     part,
 )
 from reconciler.emulator.storage.records import Records, StoredObject
-from reconciler.emulator.tuning import SECOND, six_digits
 
 MEDIA_TYPE = "application/xml; charset=UTF-8"
 _DECLARATION = "<?xml version='1.0' encoding='UTF-8'?>"

@@ -12,12 +12,12 @@ import statistics
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from reconciler.emulator.database import Store
 from reconciler.emulator.errors import ApiError
-from reconciler.emulator.payload import read
-from reconciler.emulator.schema import parse
+from reconciler.emulator.json_text import read
+from reconciler.emulator.protojson import parse
 from reconciler.emulator.storage.objects import content_of
-from reconciler.emulator.store import Store
-from reconciler.emulator.vertex.schema import EXAMPLE, PREFERENCE_EXAMPLE
+from reconciler.emulator.vertex.messages import EXAMPLE, PREFERENCE_EXAMPLE
 
 MOST_TOKENS = 131_072
 _MOST_VALIDATION = 5_000

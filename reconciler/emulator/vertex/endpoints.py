@@ -8,15 +8,15 @@ import hashlib
 import re
 from typing import Any
 
-from reconciler.emulator.calls import Call, Reply
+from reconciler.emulator.call import Call, Reply
 from reconciler.emulator.errors import ApiError, failed_precondition, invalid
-from reconciler.emulator.tuning import six_digits
-from reconciler.emulator.vertex.changes import apply_mask, check_etag
+from reconciler.emulator.gemini.progress import six_digits
+from reconciler.emulator.update_masks import apply_mask, check_etag
+from reconciler.emulator.vertex.listing import page
+from reconciler.emulator.vertex.messages import DEPLOY, ENDPOINT, UNDEPLOY
 from reconciler.emulator.vertex.names import check_display_name, check_labels, full_name, new_id, place
 from reconciler.emulator.vertex.operations import begin, done_at_once
-from reconciler.emulator.vertex.pages import page
 from reconciler.emulator.vertex.records import Endpoint, Records
-from reconciler.emulator.vertex.schema import DEPLOY, ENDPOINT, UNDEPLOY
 from reconciler.emulator.vertex.versions import ALIVE, HERE, find_version
 
 _COLUMNS = {

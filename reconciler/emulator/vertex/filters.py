@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 
 from reconciler.emulator.errors import ApiError, invalid
-from reconciler.emulator.schema import camel
+from reconciler.emulator.protojson import camel
 
 _WORD = r'"(?:[^"\\]|\\.)*"|[^\s()=!:<>"]+'
 _TERM = re.compile(

@@ -5,15 +5,15 @@ import json
 import re
 from typing import Any
 
-from reconciler.emulator.bases import is_retired
-from reconciler.emulator.calls import Call, Reply
+from reconciler.emulator.base_models import is_retired
+from reconciler.emulator.call import Call, Reply
 from reconciler.emulator.errors import ApiError, failed_precondition, invalid
-from reconciler.emulator.inference import nearest
-from reconciler.emulator.payload import write
-from reconciler.emulator.tuning import six_digits
+from reconciler.emulator.gemini.inference import nearest
+from reconciler.emulator.gemini.progress import six_digits
+from reconciler.emulator.json_text import write
 from reconciler.emulator.vertex.endpoints import find_endpoint, is_deployed
+from reconciler.emulator.vertex.messages import COUNT_TOKENS, GENERATE_CONTENT
 from reconciler.emulator.vertex.records import Records
-from reconciler.emulator.vertex.schema import COUNT_TOKENS, GENERATE_CONTENT
 
 
 def generate(call: Call) -> Reply:

@@ -9,9 +9,9 @@ import dataclasses
 from typing import Any
 
 from reconciler.emulator import faults
-from reconciler.emulator.calls import Call, Reply
+from reconciler.emulator.call import Call, Reply
 from reconciler.emulator.errors import ApiError, failed_precondition
-from reconciler.emulator.tuning import SECOND, six_digits
+from reconciler.emulator.gemini.progress import SECOND, six_digits
 from reconciler.emulator.vertex.data_sets import (
     DataSet,
     Unfit,
@@ -19,13 +19,13 @@ from reconciler.emulator.vertex.data_sets import (
     read_data_set,
     stats,
 )
+from reconciler.emulator.vertex.job_requests import SPECS, is_multimodal, read_job
+from reconciler.emulator.vertex.listing import page
+from reconciler.emulator.vertex.messages import NOTHING
 from reconciler.emulator.vertex.names import full_name, new_id, place
-from reconciler.emulator.vertex.pages import page
-from reconciler.emulator.vertex.products import epochs_of, plan_model
+from reconciler.emulator.vertex.outputs import epochs_of, plan_model
 from reconciler.emulator.vertex.queue import WITH_MODEL, is_full, reschedule
 from reconciler.emulator.vertex.records import Job, Records
-from reconciler.emulator.vertex.requests import SPECS, is_multimodal, read_job
-from reconciler.emulator.vertex.schema import NOTHING
 from reconciler.emulator.vertex.versions import HERE
 
 _LONGEST_PENDING = 30 * SECOND

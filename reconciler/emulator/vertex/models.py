@@ -8,15 +8,15 @@ import dataclasses
 import hashlib
 from typing import Any
 
-from reconciler.emulator.calls import Call, Reply
+from reconciler.emulator.call import Call, Reply
 from reconciler.emulator.errors import ApiError, failed_precondition, invalid
-from reconciler.emulator.tuning import six_digits
-from reconciler.emulator.vertex.changes import apply_mask, check_etag
+from reconciler.emulator.gemini.progress import six_digits
+from reconciler.emulator.update_masks import apply_mask, check_etag
+from reconciler.emulator.vertex.listing import page
+from reconciler.emulator.vertex.messages import MODEL
 from reconciler.emulator.vertex.names import full_name
 from reconciler.emulator.vertex.operations import begin
-from reconciler.emulator.vertex.pages import page
 from reconciler.emulator.vertex.records import Endpoint, ModelVersion, Records
-from reconciler.emulator.vertex.schema import MODEL
 from reconciler.emulator.vertex.versions import ALIVE, aliases, find_version, versions
 
 _COLUMNS = {

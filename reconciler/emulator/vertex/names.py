@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Mapping
 from typing import TypedDict
 
-from reconciler.emulator.calls import Call
+from reconciler.emulator.call import Call
 from reconciler.emulator.errors import ApiError, invalid
 
 _MOST_LABELS = 64

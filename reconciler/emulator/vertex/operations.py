@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from reconciler.emulator import faults
-from reconciler.emulator.calls import Call, Reply
+from reconciler.emulator.call import Call, Reply
 from reconciler.emulator.errors import ApiError, failed_precondition
-from reconciler.emulator.tuning import SECOND, six_digits
+from reconciler.emulator.gemini.progress import SECOND, six_digits
+from reconciler.emulator.vertex.listing import page
+from reconciler.emulator.vertex.messages import NOTHING, WAIT
 from reconciler.emulator.vertex.names import full_name, new_id, place
-from reconciler.emulator.vertex.pages import page
 from reconciler.emulator.vertex.records import Operation, Records
-from reconciler.emulator.vertex.schema import NOTHING, WAIT
 from reconciler.emulator.vertex.versions import HERE
 
 _CANCELLED = {"code": 1, "message": "The operation was cancelled."}

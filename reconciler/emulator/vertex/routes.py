@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from reconciler.emulator.calls import Handler
+from reconciler.emulator.call import Handler
 from reconciler.emulator.vertex import endpoints, inference, jobs, models, operations
 
 _JOB = r"tuningJobs/(?P<job>[^/:]+)"

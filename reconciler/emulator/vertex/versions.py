@@ -1,6 +1,6 @@
 """Finding the version of a model that a name means."""
 
-from reconciler.emulator.calls import Call
+from reconciler.emulator.call import Call
 from reconciler.emulator.errors import ApiError
 from reconciler.emulator.vertex.names import full_name, place
 from reconciler.emulator.vertex.records import ModelVersion, Records

@@ -10,19 +10,20 @@ import secrets
 import string
 from typing import Any
 
-from reconciler.emulator import base_models, faults, tuning
-from reconciler.emulator.access import find, find_named
-from reconciler.emulator.calls import Call, Reply
+from reconciler.emulator import faults
+from reconciler.emulator.call import Call, Reply
+from reconciler.emulator.database import Model, Permission
 from reconciler.emulator.errors import (
     ApiError,
     failed_precondition,
     invalid,
     no_model,
 )
-from reconciler.emulator.resources import operation, tuned_model_text
-from reconciler.emulator.schema import TUNED_MODEL, camel, snake
-from reconciler.emulator.store import Model, Permission
-from reconciler.emulator.training_data import read_task
+from reconciler.emulator.gemini import models, progress
+from reconciler.emulator.gemini.access import find, find_named
+from reconciler.emulator.gemini.resources import operation, tuned_model_text
+from reconciler.emulator.gemini.training_data import read_task
+from reconciler.emulator.protojson import TUNED_MODEL, camel, snake
 
 _ID = re.compile(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?")
 _RANDOM = string.ascii_lowercase + string.digits
@@ -52,13 +53,13 @@ def create(call: Call) -> Reply:
         **source,
         **{key: asked[key] for key in ("displayName", "description") if asked.get(key)},
         "hyperparameters": task.hyperparameters,
-        **base_models.defaults(base),
+        **models.defaults(base),
         **_sampling(asked),
     }
-    training = tuning.Training(
+    training = progress.Training(
         model=model_id,
         created=call.now,
-        duration=round(call.settings.training_seconds * tuning.SECOND),
+        duration=round(call.settings.training_seconds * progress.SECOND),
         examples=len(task.pairs),
         epochs=task.hyperparameters["epochCount"],
         batch=task.hyperparameters["batchSize"],
@@ -109,7 +110,7 @@ def patch(call: Call) -> Reply:
         raise invalid()
     sampling = _sampling(asked)
     fields = dict(model.fields)
-    standard = base_models.defaults(base_models.base_of(fields))
+    standard = models.defaults(models.base_of(fields))
     for path in paths:
         if path in asked:
             fields[path] = sampling.get(path, asked[path])
@@ -129,7 +130,7 @@ def delete(call: Call) -> Reply:
     """tunedModels.delete."""
     call.parameters()
     model = find(call, "OWNER")
-    creating = tuning.state(model.training, call.now) == "CREATING"
+    creating = progress.state(model.training, call.now) == "CREATING"
     if creating and call.settings.delete_creating == "refuse":
         raise failed_precondition(f"Tuned model {model.name} is still being created.")
     call.store.delete_model(model)
@@ -160,9 +161,9 @@ def _source(call: Call, asked: dict[str, Any]) -> tuple[dict[str, Any], str]:
         if not re.fullmatch(r"tunedModels/[^/]+", name):
             raise invalid(field="tuned_model.tuned_model_source.tuned_model")
         origin = find_named(call, name)
-        if tuning.state(origin.training, call.now) != "ACTIVE":
+        if progress.state(origin.training, call.now) != "ACTIVE":
             raise failed_precondition(f"Tuned model {name} is not active.")
-        base = base_models.base_of(origin.fields)
+        base = models.base_of(origin.fields)
         source: dict[str, Any] = {"tunedModelSource": {"tunedModel": name, "baseModel": base}}
     else:
         base = asked.get("baseModel", "")
@@ -173,8 +174,8 @@ def _source(call: Call, asked: dict[str, Any]) -> tuple[dict[str, Any], str]:
                 field="tuned_model.base_model",
             )
         source = {"baseModel": base}
-    if not base_models.is_tunable(base, call.settings, call.now):
-        raise base_models.not_found(base, call.version, "createTunedModel")
+    if not models.is_tunable(base, call.settings, call.now):
+        raise models.not_found(base, call.version, "createTunedModel")
     return source, base
 
 

@@ -8,9 +8,9 @@ import math
 from typing import Any
 
 from reconciler.emulator.vertex.data_sets import DataSet, step_count
+from reconciler.emulator.vertex.job_requests import SPECS
 from reconciler.emulator.vertex.names import Place, full_name, new_id
 from reconciler.emulator.vertex.records import Endpoint, Job, ModelVersion, Records
-from reconciler.emulator.vertex.requests import SPECS
 
 
 def epochs_of(fields: dict[str, Any]) -> int:

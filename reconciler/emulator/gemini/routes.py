@@ -8,15 +8,8 @@ post it there. What is not in the table is a 404.
 import re
 from collections.abc import Mapping
 
-from reconciler.emulator import (
-    base_models,
-    inference,
-    listing,
-    operations,
-    permissions,
-    tuned_models,
-)
-from reconciler.emulator.calls import Handler
+from reconciler.emulator.call import Handler
+from reconciler.emulator.gemini import inference, listing, models, operations, permissions, tuned_models
 
 _ALL = "v1|v1beta|v1alpha"
 _BETA = "v1beta|v1alpha"
@@ -40,8 +33,8 @@ _TABLE: tuple[tuple[str, str, str, Handler], ...] = (
     ("GET", _BETA, _PERMISSION, permissions.get),
     ("PATCH", _BETA, _PERMISSION, permissions.patch),
     ("DELETE", _BETA, _PERMISSION, permissions.delete),
-    ("GET", _ALL, "models", base_models.list_models),
-    ("GET", _ALL, r"models/(?P<model>[^/:]+)", base_models.get_model),
+    ("GET", _ALL, "models", models.list_models),
+    ("GET", _ALL, r"models/(?P<model>[^/:]+)", models.get_model),
     ("POST", _ALL, _ANY_MODEL + ":generateContent", inference.generate),
     ("POST", _ALL, _ANY_MODEL + ":streamGenerateContent", inference.stream_generate),
     ("POST", _ALL, _ANY_MODEL + ":countTokens", inference.count_tokens),

@@ -1,23 +1,18 @@
 """What may be asked of a tuning job: the checks of a create request, and the gaps filled.
 
-The base models, their days and their adapter sizes stand in reconciler.emulator.bases.
+The base models, their days and their adapter sizes stand in reconciler.emulator.base_models.
 """
 
 import re
 from typing import Any
 
-from reconciler.emulator.bases import adapter_sizes, is_retired
-from reconciler.emulator.calls import Call
+from reconciler.emulator.base_models import adapter_sizes, is_retired
+from reconciler.emulator.call import Call
 from reconciler.emulator.errors import ApiError, failed_precondition, invalid
-from reconciler.emulator.schema import camel
+from reconciler.emulator.protojson import camel
+from reconciler.emulator.vertex.messages import ADAPTER_SIZES, JOB_OUTPUT, TUNING_JOB, with_texts
 from reconciler.emulator.vertex.names import check_display_name, check_labels, place
 from reconciler.emulator.vertex.records import ModelVersion, Records
-from reconciler.emulator.vertex.schema import (
-    ADAPTER_SIZES,
-    JOB_OUTPUT,
-    TUNING_JOB,
-    with_texts,
-)
 from reconciler.emulator.vertex.versions import find_version
 
 SPECS = ("supervisedTuningSpec", "preferenceOptimizationSpec")

@@ -10,13 +10,13 @@ import re
 from collections import Counter
 from typing import Any
 
-from reconciler.emulator import base_models, tuning
-from reconciler.emulator.access import find
-from reconciler.emulator.bases import is_retired
-from reconciler.emulator.calls import Call, Reply
+from reconciler.emulator.base_models import is_retired
+from reconciler.emulator.call import Call, Reply
 from reconciler.emulator.errors import failed_precondition, invalid
-from reconciler.emulator.payload import write
-from reconciler.emulator.schema import COUNT_TOKENS, GENERATE_CONTENT
+from reconciler.emulator.gemini import models, progress
+from reconciler.emulator.gemini.access import find
+from reconciler.emulator.json_text import write
+from reconciler.emulator.protojson import COUNT_TOKENS, GENERATE_CONTENT
 
 _SAFETY = [
     {"category": f"HARM_CATEGORY_{category}", "probability": "NEGLIGIBLE"}
@@ -91,15 +91,15 @@ def _answer(call: Call) -> tuple[str, str, str]:
 def _model_answer(call: Call, prompt: str) -> tuple[str, str]:
     if call.path["collection"] == "models":
         name = f"models/{call.path['model']}"
-        if name not in base_models.names(call.settings, call.now) or "embedding" in name:
-            raise base_models.not_found(name, call.version, "generateContent")
+        if name not in models.names(call.settings, call.now) or "embedding" in name:
+            raise models.not_found(name, call.version, "generateContent")
         answer = f"The emulator has no model behind {name}; it was asked: {prompt[:200]}"
         return answer, name.removeprefix("models/")
     model = find(call)
-    base = base_models.base_of(model.fields)
+    base = models.base_of(model.fields)
     if call.settings.tuned_ends_with_base and is_retired(base, call.settings.retires, call.now):
-        raise base_models.not_found(base, call.version, "generateContent")
-    if tuning.state(model.training, call.now) != "ACTIVE":
+        raise models.not_found(base, call.version, "generateContent")
+    if progress.state(model.training, call.now) != "ACTIVE":
         raise failed_precondition(f"Tuned model {model.name} is not active.")
     if len(prompt) > _LONGEST_PROMPT:
         raise invalid(f"The prompt is longer than {_LONGEST_PROMPT} characters.")

@@ -6,12 +6,12 @@ reason of a failure is told here and nowhere else.
 
 import dataclasses
 
-from reconciler.emulator import tuning
-from reconciler.emulator.access import find
-from reconciler.emulator.calls import Call, Reply
+from reconciler.emulator.call import Call, Reply
+from reconciler.emulator.database import Model
 from reconciler.emulator.errors import ApiError
-from reconciler.emulator.resources import operation
-from reconciler.emulator.store import Model
+from reconciler.emulator.gemini import progress
+from reconciler.emulator.gemini.access import find
+from reconciler.emulator.gemini.resources import operation
 
 
 def get(call: Call) -> Reply:
@@ -31,7 +31,7 @@ def cancel(call: Call) -> Reply:
     call.parameters()
     model = _find(call, "WRITER")
     if call.now < model.training.ended:
-        training = dataclasses.replace(model.training, failure=tuning.cancelled(call.now))
+        training = dataclasses.replace(model.training, failure=progress.cancelled(call.now))
         call.store.update_model(dataclasses.replace(model, training=training))
         call.effect = True
     return Reply(payload={})

@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from reconciler.emulator.auth import Principal
+from reconciler.emulator.database import Store
 from reconciler.emulator.errors import ApiError, invalid
-from reconciler.emulator.payload import read
-from reconciler.emulator.schema import Message, camel, parse, snake
+from reconciler.emulator.json_text import read
+from reconciler.emulator.protojson import Message, camel, parse, snake
 from reconciler.emulator.settings import Settings
-from reconciler.emulator.store import Store
 
 _SYSTEM_PARAMETERS = {
     "access_token",

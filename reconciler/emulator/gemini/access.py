@@ -4,9 +4,9 @@ Readers infer, writers also edit and share, owners also delete. A model nobody o
 is everybody (no authentication), always fit.
 """
 
-from reconciler.emulator.calls import Call
+from reconciler.emulator.call import Call
+from reconciler.emulator.database import Model
 from reconciler.emulator.errors import no_model, not_yours
-from reconciler.emulator.store import Model
 
 _ALLOWED = {
     "READER": ("READER", "WRITER", "OWNER"),

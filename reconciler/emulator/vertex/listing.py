@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from reconciler.emulator.calls import Call, Reply, page_size
-from reconciler.emulator.page_tokens import decode, encode
+from reconciler.emulator.call import Call, Reply, page_size
+from reconciler.emulator.paging import decode, encode
 from reconciler.emulator.vertex.filters import condition
 from reconciler.emulator.vertex.names import place
 from reconciler.emulator.vertex.records import Records, Resource

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from reconciler.emulator.errors import ApiError, invalid
-from reconciler.emulator.schema import Message, camel, snake
+from reconciler.emulator.protojson import Message, camel, snake
 from reconciler.emulator.vertex.names import check_display_name, check_labels
 
 

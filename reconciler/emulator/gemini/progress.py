@@ -13,7 +13,7 @@ import hashlib
 import math
 from typing import Any, Literal
 
-from reconciler.emulator.payload import float32
+from reconciler.emulator.json_text import float32
 
 State = Literal["CREATING", "ACTIVE", "FAILED"]
 

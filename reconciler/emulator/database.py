@@ -17,8 +17,8 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from reconciler.emulator.gemini.progress import Failure, Training
 from reconciler.emulator.tables import NAMES, TABLES
-from reconciler.emulator.tuning import Failure, Training
 
 _MODEL = "seq, id, owner, operation, fields, updated, training, listed, readable, settled"
 

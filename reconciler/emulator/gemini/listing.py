@@ -5,12 +5,12 @@ Ten thousand models must list fast: a model that has settled is kept as text and
 
 import re
 
-from reconciler.emulator.calls import Call, Reply, page_size
+from reconciler.emulator.call import Call, Reply, page_size
+from reconciler.emulator.database import Model
 from reconciler.emulator.errors import invalid
-from reconciler.emulator.page_tokens import decode, encode
-from reconciler.emulator.payload import shifted
-from reconciler.emulator.resources import tuned_model_text
-from reconciler.emulator.store import Model
+from reconciler.emulator.gemini.resources import tuned_model_text
+from reconciler.emulator.json_text import shifted
+from reconciler.emulator.paging import decode, encode
 
 _MOST_TERMS = 100  # SQLite has a limit of its own, and no good words for it
 _MINE = "owner = ?"

@@ -7,7 +7,7 @@ v1's fields here, not its own: what is newer there than in v1 is refused as unkn
 from collections.abc import Mapping
 from typing import Any
 
-from reconciler.emulator.schema import Field, Message
+from reconciler.emulator.protojson import Field, Message
 
 _STRING, _DOUBLE, _INT64 = Field(), Field("TYPE_DOUBLE"), Field("TYPE_INT64")
 _BOOL, _MAP, _ANY = Field("TYPE_BOOL"), Field("TYPE_MAP"), Field("TYPE_ANY")

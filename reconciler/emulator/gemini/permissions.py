@@ -7,12 +7,12 @@ need OAuth: with authentication on, an API key is refused.
 import secrets
 from typing import Any
 
-from reconciler.emulator.access import find
-from reconciler.emulator.calls import Call, Reply, page_size
+from reconciler.emulator.call import Call, Reply, page_size
+from reconciler.emulator.database import Model, Permission
 from reconciler.emulator.errors import ApiError, invalid, keys_not_supported
-from reconciler.emulator.page_tokens import decode, encode
-from reconciler.emulator.schema import PERMISSION, TRANSFER_OWNERSHIP, camel, snake
-from reconciler.emulator.store import Model, Permission
+from reconciler.emulator.gemini.access import find
+from reconciler.emulator.paging import decode, encode
+from reconciler.emulator.protojson import PERMISSION, TRANSFER_OWNERSHIP, camel, snake
 
 
 def _resource(model: Model, permission: Permission) -> dict[str, Any]:

@@ -6,10 +6,10 @@ Zero and empty fields are left out, as proto3's JSON does. The training data is 
 import dataclasses
 from typing import Any
 
-from reconciler.emulator import tuning
-from reconciler.emulator.calls import Call
-from reconciler.emulator.payload import write
-from reconciler.emulator.store import Model
+from reconciler.emulator.call import Call
+from reconciler.emulator.database import Model
+from reconciler.emulator.gemini import progress
+from reconciler.emulator.json_text import write
 
 _TYPES = "type.googleapis.com/google.ai.generativelanguage.v1beta."
 
@@ -19,10 +19,10 @@ def tuned_model(model: Model, now: int) -> dict[str, Any]:
     training, fields = model.training, dict(model.fields)
     task: dict[str, Any] = {}
     if now >= training.started:
-        task["startTime"] = tuning.six_digits(training.started)
+        task["startTime"] = progress.six_digits(training.started)
     if now >= training.ended:
-        task["completeTime"] = tuning.six_digits(training.ended)
-    if snapshots := tuning.snapshots(training, now):
+        task["completeTime"] = progress.six_digits(training.ended)
+    if snapshots := progress.snapshots(training, now):
         task["snapshots"] = snapshots
     task["hyperparameters"] = fields.pop("hyperparameters")
     source: dict[str, Any] = {
@@ -33,9 +33,9 @@ def tuned_model(model: Model, now: int) -> dict[str, Any]:
         "name": model.name,
         **source,
         **texts,
-        "state": tuning.state(training, now),
-        "createTime": tuning.six_digits(training.created),
-        "updateTime": tuning.six_digits(model.updated),
+        "state": progress.state(training, now),
+        "createTime": progress.six_digits(training.created),
+        "updateTime": progress.six_digits(model.updated),
         "tuningTask": task,
         **{key: value for key, value in fields.items() if value not in ("", [])},
     }
@@ -59,11 +59,11 @@ def operation(model: Model, now: int) -> dict[str, Any]:
         "@type": f"{_TYPES}CreateTunedModelMetadata",
         "totalSteps": training.total_steps,
     }
-    if done := tuning.completed_steps(training, now):
+    if done := progress.completed_steps(training, now):
         percent = 100 * done / training.total_steps
         metadata["completedSteps"] = done
         metadata["completedPercent"] = round(percent, 6) if percent < 100 else 100
-        metadata["snapshots"] = tuning.snapshots(training, now)
+        metadata["snapshots"] = progress.snapshots(training, now)
     metadata["tunedModel"] = model.name
     answer = {"name": f"{model.name}/operations/{model.operation}", "metadata": metadata}
     if now < training.ended:

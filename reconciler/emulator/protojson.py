@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from reconciler.emulator.errors import ApiError, invalid
-from reconciler.emulator.payload import float32
+from reconciler.emulator.json_text import float32
 
 Message: TypeAlias = Mapping[str, "Field"]
 

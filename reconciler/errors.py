@@ -40,6 +40,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 
+from reconciler.formats import count_noun
+
 BODY_LIMIT = 256
 """Characters of a foreign message that an error repeats: enough to recognise, too few to leak."""
 
@@ -125,7 +127,7 @@ class ManifestError(ReconcilerError):
     def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
         found = tuple(diagnostics)
         errors = sum(1 for one in found if one.severity == "error")
-        super().__init__(f"{errors} problem{'s' if errors != 1 else ''} in the manifests")
+        super().__init__(f"{count_noun(errors, 'problem')} in the manifests")
         self._diagnostics = found
 
     @property

@@ -17,6 +17,7 @@ from functools import cache
 
 from reconciler.bounds import STATE
 from reconciler.errors import NotJSONError
+from reconciler.formats import camel_case
 from reconciler.kind import Field, FieldType
 from reconciler.model import BASE_MODEL, Attributes, Desired, Example, Value
 from reconciler.strictjson import loads
@@ -125,11 +126,6 @@ def examples_digest(examples: Iterable[Example]) -> str:
     return digest.hexdigest()
 
 
-def _camel(path: str) -> str:
-    head, *rest = path.rsplit(".", 1)[-1].split("_")
-    return head + "".join(part.title() for part in rest)
-
-
 def _identity_value(field: Field, value: Value) -> object:
     if field.type is FieldType.FLOAT32 and isinstance(value, (int, float)):
         return float32_hex(value)
@@ -142,7 +138,7 @@ def hyperparameters(attributes: Attributes, fields: Mapping[str, Field]) -> dict
     What counts as absent is left out.
     """
     return {
-        _camel(path): _identity_value(fields[path], meant)
+        camel_case(path.rpartition(".")[2]): _identity_value(fields[path], meant)
         for path, value in attributes.items()
         if fields[path].role == "hyperparameter" and (meant := meaning(fields[path], value)) is not None
     }
@@ -158,9 +154,9 @@ def _former_hyperparameters(attributes: Attributes, fields: Mapping[str, Field])
         written = [] if value is None else [value, comparable(field, value)]
         seen = {canonical(one): _identity_value(field, one) for one in written if one != ""}
         if field.absent is False and not value:
-            ways: list[dict[str, object]] = [{}, {_camel(path): False}]
+            ways: list[dict[str, object]] = [{}, {camel_case(path.rpartition(".")[2]): False}]
         else:
-            ways = [{_camel(path): one} for one in seen.values()] or [{}]
+            ways = [{camel_case(path.rpartition(".")[2]): one} for one in seen.values()] or [{}]
         found = [{**one, **way} for one in found for way in ways]
     return list({canonical(one): one for one in found}.values())
 

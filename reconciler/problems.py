@@ -117,11 +117,6 @@ def nearest(word: str, known: Sequence[str]) -> str | None:
     return matches[0] if matches else None
 
 
-def plural(count: int, noun: str) -> str:
-    """A count with its noun: "1 example", "2 examples"."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
 def written(value: object) -> str:
     """A value as YAML writes it, for messages and variables: true, 5, 0.001."""
     if value is None:

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from reconciler.apply.schedule import duration, progress
 from reconciler.errors import NotJSONError, ReconcilerError
+from reconciler.formats import format_time
 from reconciler.http import errors
 from reconciler.http.connection import Reply
 from reconciler.model import Address, Live
-from reconciler.plan.facts import timestamp
 from reconciler.providers.gemini import codec as gemini
 from reconciler.providers.gemini import operations, permissions
 from reconciler.providers.google.json import next_page
@@ -102,7 +102,9 @@ def _operation(document: Any) -> None:
     operations.accepted(document, NAME)
     told = operations.training_of(document, NAME)
     if told is not None:
-        line = progress(Address("TunedModel", "x"), RecordedModel("x", started=timestamp(EPOCH)), told, EPOCH)
+        line = progress(
+            Address("TunedModel", "x"), RecordedModel("x", started=format_time(EPOCH)), told, EPOCH
+        )
         dumps([line.percent, line.step, line.total_steps, line.mean_loss, line.remaining, line.elapsed])
 
 

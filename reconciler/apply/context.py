@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from reconciler.apply.execute import Examples
+from reconciler.formats import format_time
 from reconciler.model import LAG_SECONDS
-from reconciler.plan.facts import timestamp
 from reconciler.providers import Providers
 
 ROOM = 30.0
@@ -63,7 +63,7 @@ class Means:
     @property
     def moment(self) -> str:
         """Now, as records keep it."""
-        return timestamp(self.now())
+        return format_time(self.now())
 
     @property
     def is_ending(self) -> bool:

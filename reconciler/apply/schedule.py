@@ -5,9 +5,10 @@ Polling adapts: seldom while a training is young and long, often when its end is
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from reconciler.events import Progress
+from reconciler.formats import parse_time
 from reconciler.model import Address
 from reconciler.providers import Training
 from reconciler.state.values import RecordedModel
@@ -37,7 +38,7 @@ def interval(elapsed: float, remaining: float | None) -> float:
 
 def progress(address: Address, model: RecordedModel, training: Training, now: datetime) -> Progress:
     """One line of progress; elapsed counts from when the service (else we) started it."""
-    began = _moment(model.create_time) or _moment(model.started) or now
+    began = parse_time(model.create_time) or parse_time(model.started) or now
     elapsed = max(0.0, (now - began).total_seconds())
     percent = training.percent
     last = training.snapshots[-1] if training.snapshots else None
@@ -63,16 +64,6 @@ def progress(address: Address, model: RecordedModel, training: Training, now: da
 
 def duration(model: RecordedModel) -> float:
     """Seconds that a training took, by the service's own times where it told them; 0.0 where unknown."""
-    began = _moment(model.create_time) or _moment(model.started)
-    ended = _moment(model.completed)
+    began = parse_time(model.create_time) or parse_time(model.started)
+    ended = parse_time(model.completed)
     return max(0.0, (ended - began).total_seconds()) if began and ended else 0.0
-
-
-def _moment(text: str) -> datetime | None:
-    if not text:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -17,6 +17,7 @@ from typing import Any
 from reconciler.cli import streams
 from reconciler.cli.byte_offsets import byte_of
 from reconciler.errors import Diagnostic
+from reconciler.formats import format_time
 from reconciler.plan.change import Plan
 
 
@@ -41,7 +42,7 @@ def emit_error(text: str) -> None:
 
 def timestamp() -> str:
     """Now, RFC 3339 with microseconds in UTC."""
-    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return format_time(datetime.now(UTC), timespec="microseconds")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, TypeVar
 
 import click
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+from reconciler.formats import UNITS, parse_duration
 
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 class DurationType(click.ParamType[timedelta]):
@@ -23,10 +22,11 @@ class DurationType(click.ParamType[timedelta]):
         """Raise a usage error for anything else."""
         if isinstance(value, timedelta):
             return value
-        parts = re.findall(r"(\d+(?:\.\d+)?)([smhd]?)", str(value))
-        if not parts or "".join(number + unit for number, unit in parts) != str(value):
+        text = str(value)
+        seconds = parse_duration(text if text[-1:] in UNITS else f"{text}s")
+        if seconds is None:
             self.fail(f"{value!r} is not a duration; write 90s, 50m or 2h", param, ctx)
-        return timedelta(seconds=sum(float(number) * _UNITS[unit or "s"] for number, unit in parts))
+        return timedelta(seconds=seconds)
 
 
 DURATION = DurationType()

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Iterator
 
 from reconciler.datasets import lookalikes
 from reconciler.datasets.rows import COLUMNS, SPELLINGS, Blanks, RefusedError, Row, raiser, unknown_column
+from reconciler.formats import count_noun
 from reconciler.model import Example
-from reconciler.problems import Place, plural
+from reconciler.problems import Place
 
 CELL_LIMIT = 1024 * 1024
 """Characters of a line, and of a field with line breaks in it; an example of a TunedModel has 45,000."""
@@ -88,7 +89,7 @@ _NO_HEADER = " If it is an example already, put the line text_input,output above
 def _csv_example(header: list[str], cells: list[str]) -> Example:
     if len(cells) != len(header):
         raise RefusedError(
-            f"the row has {plural(len(cells), 'field')}, and the header {len(header)}",
+            f"the row has {count_noun(len(cells), 'field')}, and the header {len(header)}",
             "Put a text that holds a comma in double quotes.",
         )
     row = {SPELLINGS[name]: cell.replace("\r\n", "\n") for name, cell in zip(header, cells, strict=True)}

@@ -17,9 +17,10 @@ from reconciler.datasets import chat, formats, lookalikes
 from reconciler.datasets import text as texts
 from reconciler.datasets.chat import Measured
 from reconciler.errors import ManifestError, StalePlanError
+from reconciler.formats import count_noun
 from reconciler.identity import canonical, canonical_example, examples_digest
 from reconciler.model import DataSet, Example
-from reconciler.problems import Place, Problems, plural
+from reconciler.problems import Place, Problems
 
 FILE_LIMIT = 64 * 1024 * 1024
 """Bytes of a data file; far above what one request takes, so that the message can say more."""
@@ -237,7 +238,7 @@ def advise(data: DataSet, place: Place, problems: Problems, *, address: str) -> 
     if data.examples < ADVISED:
         problems.warning(
             place,
-            f"{plural(data.examples, 'example')} of training data",
+            f"{count_noun(data.examples, 'example')} of training data",
             f"Google advises {ADVISED} or more (target 100-500).",
             address=address,
         )

@@ -11,10 +11,10 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
+from reconciler.formats import camel_case
 from reconciler.manifests.envelope import Envelope
 from reconciler.manifests.kinds import FORMS, STACK
 from reconciler.manifests.schema_types import Declared, model_under
-from reconciler.manifests.spelling import camel
 from reconciler.manifests.stack import StackManifest
 from reconciler.manifests.variables import REFERENCE_PATTERN
 
@@ -70,7 +70,7 @@ def _model_at(manifest: type[Declared], path: str) -> type[Declared]:
 
 def _add_choice(definition: dict[str, Any], keys: tuple[str, str], *, required: bool) -> None:
     """One of two keys, in either spelling."""
-    each = [{"anyOf": [{"required": [one]} for one in dict.fromkeys((key, camel(key)))]} for key in keys]
+    each = [{"anyOf": [{"required": [one]} for one in dict.fromkeys((key, camel_case(key)))]} for key in keys]
     rule = {"oneOf": each} if required else {"not": {"allOf": each}}
     definition.setdefault("allOf", []).append(rule)
 
@@ -84,7 +84,7 @@ def _data_or_live(keys: Iterable[str]) -> dict[str, Any]:
 def _has(path: str) -> dict[str, Any]:
     """A key is there, in either spelling of each step."""
     step, _, rest = path.partition(".")
-    each: list[dict[str, Any]] = [{"required": [one]} for one in dict.fromkeys((step, camel(step)))]
+    each: list[dict[str, Any]] = [{"required": [one]} for one in dict.fromkeys((step, camel_case(step)))]
     if rest:
         each = [one | {"properties": {one["required"][0]: _has(rest)}} for one in each]
     return each[0] if len(each) == 1 else {"anyOf": each}
@@ -97,7 +97,7 @@ def _spelled(definition: dict[str, Any]) -> dict[str, Any]:
     required = definition.get("required", [])
     for field, schema in definition.get("properties", {}).items():
         name = field.rstrip("_")  # "import" is no name in Python
-        both = list(dict.fromkeys((name, camel(name))))
+        both = list(dict.fromkeys((name, camel_case(name))))
         properties.update(dict.fromkeys(both, _value(schema)))
         each: list[object] = [{"required": [one]} for one in both]
         if name in required:

@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic.alias_generators import to_camel, to_snake
 from pydantic_core import PydanticCustomError
 
+from reconciler.formats import parse_duration
 from reconciler.identity import float32
 from reconciler.manifests.scalars import resolve
 from reconciler.manifests.variables import Substituted
@@ -203,24 +204,24 @@ ModelId = Annotated[
     WithJsonSchema({"type": "string", "pattern": f"^{ID}$"}),
 ]
 
-_UNITS = {"s": 1, "m": 60, "h": 3600}
-_DURATION = re.compile(r"([0-9]{1,9})([smh])", re.ASCII)
+
+_DURATION = re.compile("[0-9]{1,8}[smh]")
 
 
 def _duration(value: object) -> timedelta:
     value = _scalar(value)
     if value == 0 and not isinstance(value, bool):
         return timedelta(0)
-    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
+    seconds = parse_duration(value) if isinstance(value, str) and _DURATION.fullmatch(value) else None
+    if seconds is None:
         raise refusal("is not a duration", "Write seconds, minutes or hours: 90s, 50m, 24h.")
-    return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+    return timedelta(seconds=seconds)
 
 
 Duration = Annotated[
     timedelta,
     BeforeValidator(_duration),
-    WithJsonSchema({"anyOf": [{"type": "string", "pattern": "^[0-9]{1,9}[smh]$"}, {"const": 0}]}),
+    WithJsonSchema({"anyOf": [{"type": "string", "pattern": f"^{_DURATION.pattern}$"}, {"const": 0}]}),
 ]
 
 

@@ -5,24 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import cache
 
+from reconciler.formats import camel_case
 from reconciler.kind import Field
 from reconciler.manifests.located import YamlMap
 
 
 @cache
-def camel(path: str) -> str:
-    """A dotted path in camelCase."""
-    return ".".join(_camel_step(step) for step in path.split("."))
-
-
-def _camel_step(step: str) -> str:
-    head, *tail = step.split("_")
-    return head + "".join(part.title() for part in tail)
-
-
-@cache
 def _steps(path: str) -> tuple[tuple[str, str], ...]:
-    return tuple((step, _camel_step(step)) for step in path.split("."))
+    return tuple((step, camel_case(step)) for step in path.split("."))
 
 
 def spelled_path(body: object, path: str) -> list[str]:
@@ -42,5 +32,5 @@ def spellings(fields: Iterable[Field]) -> Mapping[str, str]:
     """Every way to write a field's path, to the path."""
     found = {}
     for field in fields:
-        found[camel(field.path)] = found[field.path] = field.path
+        found[camel_case(field.path)] = found[field.path] = field.path
     return found

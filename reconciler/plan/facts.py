@@ -8,10 +8,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from math import ceil
 
 from reconciler import diff
+from reconciler.formats import format_time, parse_time
 from reconciler.identity import (
     FORMULA,
     GENERATIONS,
@@ -117,7 +118,7 @@ class World:
     @property
     def timestamp(self) -> str:
         """Now, as records keep it."""
-        return timestamp(self.now)
+        return format_time(self.now)
 
     def kind(self, address: Address) -> Kind:
         """The kind of an address."""
@@ -166,7 +167,7 @@ class World:
         if model.pending:
             return False
         lag = timedelta(seconds=self.lag)
-        times = map(moment_of, (model.started, model.completed, model.promoted))
+        times = map(parse_time, (model.started, model.completed, model.promoted))
         return any(one is not None and abs(self.now - one) < lag for one in times)
 
     def is_hidden(self, address: Address, id: str) -> bool:
@@ -212,20 +213,6 @@ class World:
         )
         for number, digest in digests:
             yield number, model_id(want.address.name, digest), digest
-
-
-def timestamp(moment: datetime) -> str:
-    """RFC 3339 in UTC with seconds, as records keep it."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def moment_of(text: str) -> datetime | None:
-    """A recorded time; None for "" and for what is none."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def new_model(

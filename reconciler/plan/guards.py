@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from reconciler.errors import Diagnostic, GuardError, PlanError
+from reconciler.formats import count_noun
 from reconciler.model import Address, Desired, Guards
 from reconciler.plan.change import TRAININGS, Action, Change, Context, Plan
 from reconciler.plan.facts import World
@@ -45,13 +46,13 @@ def _exceeded(plan: Plan, guards: Guards) -> Iterator[Diagnostic]:
     trainings, deletes = len(plan.trainings), plan.deletes
     if guards.max_trainings is not None and trainings > guards.max_trainings:
         yield Diagnostic(
-            f"the plan starts {trainings} training{'s' * (trainings != 1)}, "
+            f"the plan starts {count_noun(trainings, 'training')}, "
             f"over max_trainings {guards.max_trainings}: {_named(plan.trainings)}",
             f"If you mean it: --max-trainings {trainings}",
         )
     if guards.max_deletes is not None and deletes > guards.max_deletes:
         yield Diagnostic(
-            f"the plan deletes {deletes} model{'s' * (deletes != 1)}, "
+            f"the plan deletes {count_noun(deletes, 'model')}, "
             f"over max_deletes {guards.max_deletes}: {_named(one for one in plan.changes if one.deletes)}",
             f"If you mean it: --max-deletes {deletes}",
         )

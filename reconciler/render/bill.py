@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from reconciler.formats import count_noun
 from reconciler.plan.change import Bill, Change
-from reconciler.render.formats import counted
 from reconciler.render.terminal import visible
 
 
@@ -18,13 +18,15 @@ def money(price: float, currency: str) -> str:
 
 def bill_text(bill: Bill) -> str:
     """One training's bill as a sentence."""
-    seen = counted(bill.examples, "example") if bill.examples else "data that is not read here"
-    seen += f" x {counted(bill.epochs, 'epoch')}" if bill.epochs else ", in epochs that the service chooses"
+    seen = count_noun(bill.examples, "example") if bill.examples else "data that is not read here"
+    seen += (
+        f" x {count_noun(bill.epochs, 'epoch')}" if bill.epochs else ", in epochs that the service chooses"
+    )
     seen += f" / batch {bill.batch:,}" if bill.batch else ""
-    seen += f" = {counted(bill.steps, 'step')}" if bill.steps else ""
+    seen += f" = {count_noun(bill.steps, 'step')}" if bill.steps else ""
     if bill.characters:
         each = "" if bill.epochs else " an epoch"
-        seen += f", {counted(bill.trained_characters, 'character')}{each}"
+        seen += f", {count_noun(bill.trained_characters, 'character')}{each}"
     price = f", {money(bill.price, bill.currency)}" if bill.price is not None else ""
     return f"{seen}{price}{' (estimated)' if bill.estimated else ''}"
 
@@ -60,12 +62,12 @@ class Total:
 
     def __str__(self) -> str:
         counts = ((self.examples, "example"), (self.steps, "step"), (self.characters, "character"))
-        parts = [counted(number, what) for number, what in counts if number]
+        parts = [count_noun(number, what) for number, what in counts if number]
         parts += ["data that is not read here"] * bool(self.unread)
         if self.price:
             parts.append(self.price)
         estimated = " (estimated)" if self.estimated else ""
-        return f"{counted(self.trainings, 'training')}: {', '.join(parts)}{estimated}"
+        return f"{count_noun(self.trainings, 'training')}: {', '.join(parts)}{estimated}"
 
 
 def total(changes: Iterable[Change]) -> Total:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import assert_never
 
+from reconciler.formats import count_noun
 from reconciler.model import Address
 from reconciler.plan.change import Drift, DriftClass
-from reconciler.render.formats import counted
 from reconciler.render.terminal import visible
 
 
@@ -61,7 +61,7 @@ def drift_summary(drifts: Iterable[Drift]) -> str:
     found = list(drifts)
     failing = [one for one in found if one.fails]
     notes = len(found) - len(failing)
-    noted = f" {counted(notes, 'note')}." if notes else ""
+    noted = f" {count_noun(notes, 'note')}." if notes else ""
     if not failing:
         return f"No drift.{noted}"
     counts: dict[DriftClass, int] = {}

@@ -2,30 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 from reconciler.identity import float32
 from reconciler.model import Value
 from reconciler.render.terminal import quoted, visible
 
 DIGEST = 8
 """Characters of a digest that people compare."""
-
-
-def counted(count: int, one: str, many: str = "") -> str:
-    """A count with its noun: 1 model, 1,204 models."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
-
-
-def duration(seconds: float) -> str:
-    """Two units at most: 45s, 3m20s, 2h05m."""
-    whole = round(seconds) if math.isfinite(seconds) else 0
-    whole = max(whole, 0)
-    if whole < 60:
-        return f"{whole}s"
-    if whole < 3600:
-        return f"{whole // 60}m{whole % 60:02}s"
-    return f"{whole // 3600}h{whole % 3600 // 60:02}m"
 
 
 def number(value: float) -> str:

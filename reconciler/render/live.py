@@ -14,8 +14,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO, assert_never
 
 from reconciler.events import Completed, Detached, Event, Failed, Progress, Skipped, Started, Uploading
+from reconciler.formats import count_noun, format_duration
 from reconciler.model import Address
-from reconciler.render.formats import counted, duration, loss_text
+from reconciler.render.formats import loss_text
 from reconciler.render.terminal import cells, cut, pad, visible
 from reconciler.render.text.events import event_line, stage
 from reconciler.render.words import upload_text
@@ -211,7 +212,7 @@ class LiveProgress:
             picture.append("\n")
         if hidden > 0:
             picture.append(f"… and {hidden:,} more\n", style="dim")
-        counts = [counted(len(rows), "model") + " at work"]
+        counts = [count_noun(len(rows), "model") + " at work"]
         counts += [f"{done:,} trained"] * bool(done) + [f"{failed:,} failed"] * bool(failed)
         foot = ", ".join(counts) + ". Ctrl-C ends the wait, not the training."
         picture.append(cut(foot, self._width), style="dim")
@@ -290,6 +291,6 @@ def _fields(row: _Row, now: float) -> dict[str, str]:
         "step": "" if progress.step is None else f"step {progress.step:,}{total}",
         "epoch": "" if progress.epoch is None else f"epoch {progress.epoch:,}",
         "loss": "" if progress.mean_loss is None else f"loss {loss_text(progress.mean_loss)}",
-        "elapsed": duration(progress.elapsed + since),
-        "left": "" if remaining is None else f"{duration(max(remaining - since, 0.0))} left",
+        "elapsed": format_duration(progress.elapsed + since),
+        "left": "" if remaining is None else f"{format_duration(max(remaining - since, 0.0))} left",
     }

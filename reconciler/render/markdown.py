@@ -12,10 +12,10 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from reconciler.formats import count_noun
 from reconciler.plan.change import Action, Change, Context, Drift, Plan
 from reconciler.render.bill import total
 from reconciler.render.drift_words import drift_phrase, drift_summary, drift_symbol, subject
-from reconciler.render.formats import counted
 from reconciler.render.terminal import cut, visible
 from reconciler.render.text.plan import change_body, finding_body
 from reconciler.render.words import context_text, phrase, place, released, subject_of, summary, symbol
@@ -149,7 +149,7 @@ def _fitting(rows: Sequence[str], room: int) -> int:
 
 def _cut_sentence(names: Sequence[str], rows: int, room: int) -> str:
     """What was left out, by name as far as the names fit; "" where not even the sentence does."""
-    lead = f"Cut to fit: the details of {counted(len(names), 'model')}"
+    lead = f"Cut to fit: the details of {count_noun(len(names), 'model')}"
     lead += f", {rows:,} of them not in the table either: " if rows else ": "
     tail = f", … and {len(names):,} more"
     named = ""

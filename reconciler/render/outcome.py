@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from reconciler.events import NO_WAIT, Completed, Detached, Event, Failed, Skipped, Started
+from reconciler.formats import count_noun, format_duration
 from reconciler.model import Address
 from reconciler.plan.change import Plan
 from reconciler.render.bill import Total, total
-from reconciler.render.formats import counted, duration
 from reconciler.render.terminal import cells, pad, visible
 
 _SERVES = frozenset({"create", "replace", "adopt", "restore"})
@@ -103,7 +103,7 @@ def ending_lines(
     """
     counts = counts_text(outcome)
     name = command.capitalize()
-    took = duration(elapsed) if elapsed >= 1 else "less than 1s"
+    took = format_duration(elapsed) if elapsed >= 1 else "less than 1s"
     if outcome.failed:
         yield f"{name} failed in part after {took}: {counts}. What was done is recorded."
     elif outcome.left or outcome.stopped:
@@ -142,4 +142,4 @@ def names_lines(names: Mapping[Address, str], more: int = 0) -> Iterator[str]:
     for address, name in names.items():
         yield f"  {pad(visible(str(address)), column)}  {visible(name)}"
     if more:
-        yield f"  … and {counted(more, 'other')}: reconciler output"
+        yield f"  … and {count_noun(more, 'other')}: reconciler output"

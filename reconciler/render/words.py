@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from typing import assert_never
 
 from reconciler.events import Uploading
+from reconciler.formats import count_noun
 from reconciler.model import DataSet, Status
 from reconciler.plan.change import TRAININGS, Action, Change, Context, DataChange, Plan, Reason
-from reconciler.render.formats import counted, short
+from reconciler.render.formats import short
 from reconciler.render.terminal import visible
 from reconciler.state.values import Verdict
 
@@ -140,7 +141,7 @@ def consequences(change: Change) -> Iterator[str]:
 
 def _promotion(change: Change) -> Iterator[str]:
     id, serving = visible(change.id), visible(change.serving)
-    checks = counted(len(change.checks), "check")
+    checks = count_noun(len(change.checks), "check")
     if _unproven(change):
         how = f"{checks} must pass this time" if change.checks else "no check is declared any more"
         yield f"nothing is trained; {how}"
@@ -157,7 +158,7 @@ def _promotion(change: Change) -> Iterator[str]:
 
 def data_text(data: DataSet) -> str:
     """A data set by its counts and digest, never by its content."""
-    counts = f"{counted(data.examples, 'example')}, {counted(data.characters, 'character')}"
+    counts = f"{count_noun(data.examples, 'example')}, {count_noun(data.characters, 'character')}"
     return f"{counts} ({short(data.digest)}) {visible(data.shown)}"
 
 
@@ -171,11 +172,11 @@ def data_change_text(change: DataChange) -> str:
     """Counts and digests, as in 15 -> 18 examples (a1b2c3d4 -> e5f6a7b8); of one that is new, its own."""
     before = "unknown" if change.before_examples is None else f"{change.before_examples:,}"
     if not change.before_digest:
-        return f"{counted(change.after_examples, 'example')} ({short(change.after_digest)})"
+        return f"{count_noun(change.after_examples, 'example')} ({short(change.after_digest)})"
     if not change.after_digest:
         return f"{before} examples ({short(change.before_digest)})"
     digests = f"({short(change.before_digest)} -> {short(change.after_digest)})"
-    return f"{before} -> {counted(change.after_examples, 'example')} {digests}"
+    return f"{before} -> {count_noun(change.after_examples, 'example')} {digests}"
 
 
 _COUNTED = (
@@ -195,7 +196,7 @@ _COUNTED = (
 def summary(plan: Plan) -> str:
     """The last line of a plan: what would be done, counted; only what is not zero."""
     waiting = plan.count(Action.WAIT)
-    going_on = f"{counted(waiting, 'model is', 'models are')} still training" if waiting else ""
+    going_on = f"{count_noun(waiting, 'model is', 'models are')} still training" if waiting else ""
     if not plan.has_changes:
         if going_on:
             return f"No changes. {going_on}."
@@ -213,7 +214,7 @@ def summary(plan: Plan) -> str:
             return "No changes. Nothing is left by --target and --exclude."
         if not models:
             return "No changes. Nothing is declared, and nothing is recorded."
-        return f"No changes. {counted(models, 'model is', 'models are')} as declared."
+        return f"No changes. {count_noun(models, 'model is', 'models are')} as declared."
     counts = [
         f"{count:,} {words}"
         for action, words in _COUNTED

@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Callable
 
+from reconciler.formats import UNITS
 from reconciler.settings.hosts import parsed
 from reconciler.settings.secrecy import has_login
 
@@ -22,7 +23,6 @@ DAY = 86400
 LOCATION = "[a-z]+(?:-[a-z]+[0-9]+)?"
 PROJECT = "[a-z0-9][a-z0-9:.-]{0,62}"
 
-_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
 _ALONE = "Set the variable to the key or the token alone. Often it was read from a file that holds more."
 _SENDABLE = re.compile(r"[\x21-\x7e]+")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -71,7 +71,7 @@ def seconds(*, zero: bool = False, most: float = DAY) -> Form:
     def check(text: str) -> str:
         found = re.fullmatch(r"([0-9+.][0-9+._e-]*)([smh]?)", text, re.ASCII | re.IGNORECASE)
         try:
-            number = float(found[1]) * _UNITS[found[2].lower()] if found else math.nan
+            number = float(found[1]) * UNITS[found[2].lower() or "s"] if found else math.nan
         except ValueError:
             number = math.nan
         if not (0 <= number <= most) or (number == 0 and not zero):

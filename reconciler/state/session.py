@@ -22,6 +22,7 @@ from reconciler.errors import (
     StateStoreError,
     StoppedError,
 )
+from reconciler.formats import format_time
 from reconciler.model import Address
 from reconciler.state.backends import Backend, LockInfo, Stored
 from reconciler.state.backends.interruptible import Answer, Interruptible
@@ -131,7 +132,7 @@ class StateManager:
             operation=self._operation,
             who=self._who,
             run=self._run,
-            created=self._now().astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+            created=format_time(self._now()),
         )
         heartbeat = None
         refused = False

@@ -12,7 +12,7 @@ from reconciler.cli import offline_checks, options, wiring
 from reconciler.cli.byte_offsets import byte_of
 from reconciler.cli.console import Console
 from reconciler.errors import Diagnostic, ReconcilerError
-from reconciler.render.formats import counted
+from reconciler.formats import count_noun
 from reconciler.settings import Settings
 
 
@@ -42,7 +42,7 @@ def command(*, as_json: bool, no_color: bool, **given: Any) -> int:
         _document(console, warnings, {"models": models, "files": files, "examples": examples})
     else:
         console.errors(warnings)
-        console.lines([f"{counted(models, 'model')} in {counted(files, 'file')}: all valid."])
+        console.lines([f"{count_noun(models, 'model')} in {count_noun(files, 'file')}: all valid."])
     return 0
 
 

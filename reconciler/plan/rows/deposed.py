@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from reconciler.formats import parse_time
 from reconciler.plan.case import Wanted, notes_on
 from reconciler.plan.change import Action, Change, Reason
-from reconciler.plan.facts import moment_of
 from reconciler.state.values import Record, RecordedModel
 
 
@@ -58,7 +58,7 @@ def changes(wanted: Wanted, main: Change) -> list[Change]:
 def _kept(wanted: Wanted, model: RecordedModel) -> bool:
     """Whether keep_deposed has not passed yet."""
     keep = wanted.want.lifecycle.keep_deposed
-    since = moment_of(model.deposed)
+    since = parse_time(model.deposed)
     return bool(keep) and since is not None and wanted.world.now < since + keep
 
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from itertools import islice
 
 from reconciler import diff
+from reconciler.formats import parse_time
 from reconciler.identity import FORMULA, is_generation_of
 from reconciler.model import Address, Attributes, Desired, Live, Status
 from reconciler.plan.case import Decision, Wanted, finish, found
@@ -170,11 +171,8 @@ def usable(generations: list[tuple[Generation, Live]]) -> tuple[Generation, Live
 
 
 def _born(live: Live) -> tuple[datetime, str]:
-    try:
-        born = datetime.fromisoformat(live.create_time)
-    except ValueError:  # the service said none
-        return datetime.min.replace(tzinfo=UTC), ""
-    return (born if born.tzinfo else born.replace(tzinfo=UTC)), live.create_time
+    born = parse_time(live.create_time)
+    return (born, live.create_time) if born else (datetime.min.replace(tzinfo=UTC), "")
 
 
 def _model(wanted: Wanted, one: Generation, live: Live) -> RecordedModel:

@@ -9,11 +9,12 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from types import NoneType
 
+from reconciler.formats import camel_case
 from reconciler.identity import meaning
 from reconciler.kind import Field, FieldType, OnChange
 from reconciler.model import Attributes, Example, Live, Odd, Snapshot, Status, Value
 from reconciler.providers.gemini.fields import BASE_MODEL, PARENT, TUNED_MODEL
-from reconciler.providers.google.attributes import attributes_of, camel, equal, fixed, put, rows_of
+from reconciler.providers.google.attributes import attributes_of, equal, fixed, put, rows_of
 from reconciler.providers.google.json import (
     JsonObject,
     about_another,
@@ -150,8 +151,8 @@ def patch(attributes: Attributes) -> tuple[str, JsonObject]:
     if immutable := fixed(attributes, TUNED_MODEL.fields):
         raise ValueError(f"immutable: {', '.join(immutable)}")
     return (
-        ",".join(camel(field.path) for field, _ in fields),
-        {camel(field.path): _json(field, value) for field, value in fields},
+        ",".join(camel_case(field.path) for field, _ in fields),
+        {camel_case(field.path): _json(field, value) for field, value in fields},
     )
 
 

@@ -5,10 +5,10 @@ Rule: a path is snake_case with us and lowerCamelCase there, and numbers are equ
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
+from reconciler.formats import camel_case
 from reconciler.identity import float32
 from reconciler.kind import Field, FieldType, OnChange
 from reconciler.model import Attributes, Value
@@ -20,14 +20,9 @@ Row: TypeAlias = tuple[str, tuple[str, ...], Reader]
 """A field's path, the keys that lead to it, and how it is read."""
 
 
-def camel(path: str) -> str:
-    """snake_case, dotted or not, to lowerCamelCase."""
-    return re.sub(r"_([a-z0-9])", lambda found: found.group(1).upper(), path)
-
-
 def rows_of(fields: Iterable[Field], readers: Mapping[FieldType, Reader]) -> tuple[Row, ...]:
     """How to read these fields, made once, because a list has thousands of models."""
-    return tuple((one.path, tuple(camel(one.path).split(".")), readers[one.type]) for one in fields)
+    return tuple((one.path, tuple(camel_case(one.path).split(".")), readers[one.type]) for one in fields)
 
 
 def attributes_of(document: JsonObject, rows: Iterable[Row], name: str) -> dict[str, Value]:
@@ -51,7 +46,7 @@ def attributes_of(document: JsonObject, rows: Iterable[Row], name: str) -> dict[
 
 def put(body: JsonObject, path: str, value: object) -> None:
     """Place a value in a body where its path says."""
-    *parents, last = camel(path).split(".")
+    *parents, last = camel_case(path).split(".")
     for key in parents:
         body = body.setdefault(key, {})
     body[last] = value

@@ -10,11 +10,12 @@ import json
 import re
 from collections.abc import Callable, Mapping
 
+from reconciler.formats import camel_case
 from reconciler.http import advise_denied, unquoted
 from reconciler.identity import canonical, comparable, meaning
 from reconciler.kind import Field, FieldType, OnChange
 from reconciler.model import Attributes, Live, Status, Value
-from reconciler.providers.google.attributes import attributes_of, camel, equal, fixed, put, rows_of
+from reconciler.providers.google.attributes import attributes_of, equal, fixed, put, rows_of
 from reconciler.providers.google.json import (
     JsonObject,
     as_float,
@@ -88,9 +89,9 @@ def _data_of(job: JsonObject, name: str) -> dict[str, str]:
     """Where the job's data sets lie, as it says."""
     found = {}
     for spec in SPECS:
-        said = as_object(job.get(camel(spec)), name, spec)
+        said = as_object(job.get(camel_case(spec)), name, spec)
         for key in ("training_dataset_uri", "validation_dataset_uri"):
-            if address := text_of(said, camel(key)):
+            if address := text_of(said, camel_case(key)):
                 found[f"{spec}.{key}"] = address
     return found
 
@@ -253,7 +254,7 @@ def outputs(job: JsonObject) -> dict[str, str]:
         error = unquoted(text_of(as_object(one.get("error"), name, "error"), "message"))
         label = f"evaluation {text_of(one, 'checkpointId')}".strip()
         found[label] = error or text_of(info, "gcsOutputDirectory") or text_of(one, "evaluationRun")
-    found |= {key: text_of(job, camel(key)) for key in ("experiment", "gcs_metrics_uri")}
+    found |= {key: text_of(job, camel_case(key)) for key in ("experiment", "gcs_metrics_uri")}
     found |= {f"data: {key}": str(value) for key, value in statistics_of(job).items()}
     return {key: value for key, value in found.items() if value}
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 import html
 from collections.abc import Iterator, Mapping, Sequence
 
+from reconciler.formats import count_noun
 from reconciler.model import Address, Live, Status
 from reconciler.plan.change import Context, Drift
 from reconciler.render.drift_words import drift_phrase, drift_summary, subject
-from reconciler.render.formats import counted, loss_text, value_text
+from reconciler.render.formats import loss_text, value_text
 from reconciler.render.html.curve import loss_svg
 from reconciler.render.terminal import visible
 from reconciler.render.text.records import model_facts
@@ -203,7 +204,7 @@ def _section(index: int, record: Record, live: Live | None) -> Iterator[str]:
         yield (
             f'<p class="soft">'
             f"Mean loss {loss_text(last.mean_loss)} at step {last.step:,}, epoch {last.epoch:,}; "
-            f"{counted(len(live.snapshots), 'snapshot')} of {_text(live.id)}</p>"
+            f"{count_noun(len(live.snapshots), 'snapshot')} of {_text(live.id)}</p>"
         )
     for title, model in (("Serving", record.serving), ("Candidate", record.candidate)):
         if model is not None:
@@ -223,7 +224,7 @@ def _model(title: str, model: RecordedModel, live: Live | None) -> Iterator[str]
     yield f"<dl>{''.join(f'<dt>{html.escape(label)}<dd>{html.escape(text)}' for label, text in facts)}</dl>"
     attributes = {**model.sent, **(mine.attributes if mine else {})}
     if attributes:
-        yield f"<details><summary>{counted(len(attributes), 'attribute')}</summary><dl>"
+        yield f"<details><summary>{count_noun(len(attributes), 'attribute')}</summary><dl>"
         yield "".join(
             f"<dt><code>{_text(path)}</code><dd>{html.escape(value_text(value))}"
             for path, value in sorted(attributes.items())

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from reconciler.formats import count_noun
 from reconciler.plan.change import Change
 from reconciler.render.bill import bill_text, money, total
-from reconciler.render.formats import counted
 from reconciler.render.terminal import UNLIMITED, Paint, cells, cut, pad, visible, wrap
 
 _LEAST_NAME = 20
@@ -22,7 +22,7 @@ def bill_lines(trainings: Sequence[Change], *, width: int, paint: Paint) -> Iter
     if not trainings:
         return
     yield ""
-    yield paint(f"The bill, {counted(len(trainings), 'training')}:", "bold")
+    yield paint(f"The bill, {count_noun(len(trainings), 'training')}:", "bold")
     shown = _shown(trainings)
     table = [[_figures(change)[heading] for heading in shown] for change in trainings]
     last = [_total_figures(trainings)[heading] for heading in shown]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from reconciler.errors import Diagnostic
-from reconciler.render.formats import counted
+from reconciler.formats import count_noun
 from reconciler.render.terminal import Paint, visible, wrap
 
 _COLOURS = {"error": "red", "warning": "yellow"}
@@ -22,7 +22,9 @@ def error_lines(diagnostics: Sequence[Diagnostic], *, colour: bool, width: int =
     errors = sum(1 for one in diagnostics if one.severity == "error")
     if len(diagnostics) > 1:
         warnings = len(diagnostics) - errors
-        counts = [counted(errors, "error")] * bool(errors) + [counted(warnings, "warning")] * bool(warnings)
+        counts = [count_noun(errors, "error")] * bool(errors) + [count_noun(warnings, "warning")] * bool(
+            warnings
+        )
         yield ""
         yield f"{' and '.join(counts)}."
 

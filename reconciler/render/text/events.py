@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import assert_never
 
 from reconciler.events import Completed, Detached, Event, Failed, Progress, Skipped, Started
-from reconciler.render.formats import counted, duration, loss_text
+from reconciler.formats import count_noun, format_duration
+from reconciler.render.formats import loss_text
 from reconciler.render.terminal import Paint, visible
 
 _BEGINS = {
@@ -88,9 +89,9 @@ def progress_text(event: Progress) -> str:
         parts.append(f"epoch {event.epoch:,}")
     if event.mean_loss is not None:
         parts.append(f"mean loss {loss_text(event.mean_loss)}")
-    parts.append(f"{duration(event.elapsed)} elapsed")
+    parts.append(f"{format_duration(event.elapsed)} elapsed")
     if event.remaining is not None:
-        parts.append(f"about {duration(event.remaining)} left")
+        parts.append(f"about {format_duration(event.remaining)} left")
     return ", ".join(parts)
 
 
@@ -98,7 +99,7 @@ def detached_text(event: Detached) -> str | None:
     """What goes on without us, and how to come back to it."""
     if not event.training:
         return None
-    models = counted(len(event.training), "model goes", "models go")
+    models = count_noun(len(event.training), "model goes", "models go")
     why = {"interrupt": "Interrupted", "timeout": "The time is up", "no-wait": "Not waiting"}
     first = why.get(event.reason, visible(event.reason))
     return f"{first}: {models} on training at the service. Resume with: {visible(event.resume)}"
@@ -113,7 +114,7 @@ def _id(id: str) -> str:
 
 
 def _after(seconds: float) -> str:
-    return f" after {duration(seconds)}" if round(seconds) else ""
+    return f" after {format_duration(seconds)}" if round(seconds) else ""
 
 
 def _sentence(text: str) -> str:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from reconciler.formats import count_noun
 from reconciler.plan.change import Action, Change, Context, Drift, FieldChange, PermissionChange, Plan
 from reconciler.render.drift_words import drift_phrase, drift_summary, drift_symbol, subject
-from reconciler.render.formats import counted
 from reconciler.render.terminal import UNLIMITED, Paint, cells, cut, visible, wrap
 from reconciler.render.text.bill import bill_lines
 from reconciler.render.text.rows import Row, colour_of, row_lines
@@ -254,7 +254,7 @@ def _findings(title: str, drifts: Sequence[Drift], width: int, paint: Paint) -> 
     if not drifts:
         return
     yield ""
-    yield from wrap(f"{title} ({counted(len(drifts), 'finding')}):", width)
+    yield from wrap(f"{title} ({count_noun(len(drifts), 'finding')}):", width)
     for drift in drifts[:_LISTED]:
         named = [visible(one.path) for one in drift.fields] + ["permissions"] * bool(drift.permissions)
         fields = f": {', '.join(named)}" if named else ""

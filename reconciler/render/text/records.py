@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from reconciler.formats import count_noun
 from reconciler.model import Live, Status, Value
-from reconciler.render.formats import counted, loss_text, short
+from reconciler.render.formats import loss_text, short
 from reconciler.render.terminal import Paint, cells, cut, pad, visible, wrap
 from reconciler.render.text.chart import loss_chart
 from reconciler.render.text.rows import Row, row_lines
@@ -45,7 +46,7 @@ def show_lines(
     if live.snapshots:
         yield ""
         last = max(live.snapshots, key=lambda one: one.step)
-        count = counted(len(live.snapshots), "snapshot")
+        count = count_noun(len(live.snapshots), "snapshot")
         yield f"  mean loss {loss_text(last.mean_loss)} at step {last.step:,}, epoch {last.epoch:,} ({count})"
         yield from loss_chart(live.snapshots, width=width, unicode=unicode)
 
@@ -86,7 +87,7 @@ def model_facts(model: RecordedModel, live: Live | None) -> Iterator[tuple[str, 
     yield "tuned from", visible(model.source)
     for data in model.data:
         assumed = ", assumed: the manifest's word" if data.assumed else ""
-        counts = f"{counted(data.examples, 'example')}, {counted(data.characters, 'character')}"
+        counts = f"{count_noun(data.examples, 'example')}, {count_noun(data.characters, 'character')}"
         yield visible(data.field.rpartition(".")[2]), f"{counts} ({short(data.digest)}{assumed})"
     if model.digest:
         generation = f", generation {model.generation}" if model.generation else ""
@@ -140,4 +141,4 @@ def state_lines(state: State, *, colour: bool, width: int = 80) -> Iterator[str]
         else:
             yield plain + extra
     yield ""
-    yield f"{counted(len(records), 'address', 'addresses')}."
+    yield f"{count_noun(len(records), 'address', 'addresses')}."

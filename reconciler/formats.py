@@ -1,0 +1,59 @@
+"""Counts, durations, times and field names as text, and back: one way to write each.
+
+Every room may use it: it imports nothing of ours.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import UTC, datetime
+from functools import cache
+
+UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
+"""The units of a duration, in seconds."""
+
+_DURATION = "(?=[0-9])" + "".join(rf"(?:([0-9]{{1,8}}(?:\.[0-9]{{1,8}})?){unit})?" for unit in UNITS)
+
+
+def count_noun(count: int, one: str, many: str = "") -> str:
+    """Write a count with its noun: 1 model, 1,204 models."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def format_duration(seconds: float) -> str:
+    """Write a duration with two units at most: 45s, 3m20s, 2h05m."""
+    whole = max(round(seconds), 0) if math.isfinite(seconds) else 0
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02}s"
+    return f"{whole // 3600}h{whole % 3600 // 60:02}m"
+
+
+def parse_duration(text: str) -> float | None:
+    """Read 90s, 50m, 1h30m, 1.5h or 7d, in seconds. None if the text is not a duration."""
+    found = re.fullmatch(_DURATION, text)
+    if found is None:
+        return None
+    return sum(float(number) * unit for number, unit in zip(found.groups("0"), UNITS.values(), strict=True))
+
+
+def format_time(moment: datetime, *, timespec: str = "seconds") -> str:
+    """Write a time with its zone as RFC 3339 in UTC: 2026-11-22T18:00:00Z."""
+    return moment.astimezone(UTC).isoformat(timespec=timespec).replace("+00:00", "Z")
+
+
+def parse_time(text: str) -> datetime | None:
+    """Read a time; one without a zone is in UTC. None if the text is not a time, or empty."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+@cache
+def camel_case(path: str) -> str:
+    """Write a field's snake_case path, dotted or not, as the JSON of Google's APIs does."""
+    return re.sub(r"_([a-z0-9])", lambda found: found[1].upper(), path)

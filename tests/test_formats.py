@@ -1,0 +1,95 @@
+"""Counts, durations, times and field names as text, and back."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from reconciler.formats import (
+    camel_case,
+    count_noun,
+    format_duration,
+    format_time,
+    parse_duration,
+    parse_time,
+)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0s"),
+        (59.4, "59s"),
+        (59.6, "1m00s"),
+        (200, "3m20s"),
+        (7500, "2h05m"),
+        (float("inf"), "0s"),
+        (-3, "0s"),
+    ],
+)
+def test_format_duration(seconds: float, text: str) -> None:
+    """Two units at most, and no nonsense for nonsense."""
+    assert format_duration(seconds) == text
+
+
+def test_count_noun() -> None:
+    """A noun follows its count."""
+    assert [count_noun(0, "model"), count_noun(1, "model"), count_noun(1204, "model")] == [
+        "0 models",
+        "1 model",
+        "1,204 models",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        *(("90s", 90), ("50m", 3000), ("1.5h", 5400), ("7d", 604_800), ("0s", 0), ("1h30m", 5400)),
+        *(("", None), ("90", None), ("h", None), ("30m1h", None), ("1h1h", None), ("-1s", None)),
+        *(("1 h", None), ("5ms", None), ("1e3s", None), ("\u0663s", None), ("9" * 30 + "s", None)),
+    ],
+)
+def test_parse_duration(text: str, seconds: float | None) -> None:
+    """Units stand from the longest to the shortest; anything else is no duration."""
+    assert parse_duration(text) == seconds
+
+
+def test_the_longest_duration_is_a_timedelta() -> None:
+    """Nothing that is read overflows."""
+    seconds = parse_duration("99999999.9d99999999h99999999m99999999s")
+    assert seconds is not None
+    assert timedelta(seconds=seconds) > timedelta(days=99_999_999)
+
+
+def test_a_time_is_written_in_utc_and_read_back() -> None:
+    """RFC 3339 with Z, whatever the zone was."""
+    moment = datetime(2026, 11, 22, 20, 0, 5, 999_999, tzinfo=timezone(timedelta(hours=2)))
+    assert format_time(moment) == "2026-11-22T18:00:05Z"
+    assert format_time(moment, timespec="microseconds") == "2026-11-22T18:00:05.999999Z"
+    assert parse_time("2026-11-22T18:00:05.999999Z") == moment
+
+
+@pytest.mark.parametrize("text", ["", "soon", "2026-13-01T00:00:00Z"])
+def test_what_is_no_time_is_none(text: str) -> None:
+    """A service or an older state may say anything."""
+    assert parse_time(text) is None
+
+
+def test_a_time_without_a_zone_is_in_utc() -> None:
+    """Services leave the zone out now and then."""
+    assert parse_time("2026-11-22T18:00:00") == datetime(2026, 11, 22, 18, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("path", "written"),
+    [
+        ("top_k", "topK"),
+        ("tuning_task.hyperparameters.learning_rate", "tuningTask.hyperparameters.learningRate"),
+        ("labels", "labels"),
+        ("reader_project_numbers", "readerProjectNumbers"),
+    ],
+)
+def test_camel_case(path: str, written: str) -> None:
+    """Each step of a path for itself."""
+    assert camel_case(path) == written

@@ -37,7 +37,7 @@ from reconciler.model import (
     Status,
     Value,
 )
-from reconciler.providers import Accepted, BaseModels, Handle, Training
+from reconciler.providers import Accepted, BaseModels, Fence, Handle, Training
 from reconciler.providers.gemini.fields import TUNED_MODEL
 from reconciler.providers.vertex.fields import TUNING_JOB
 
@@ -63,6 +63,10 @@ def parent_field(kind: Kind) -> str:
 def epochs_field(kind: Kind) -> str:
     """The path of the field that says how often the data is seen; the first, where there are several."""
     return next(path for path in kind.fields if path.endswith(kind.epochs))
+
+
+def unfenced() -> None:
+    """A fence that lets everything pass."""
 
 
 class Crash(BaseException):
@@ -392,11 +396,12 @@ class FakeProvider:
         return self.service.kind
 
     @contextmanager
-    def _call(self, method: str, id: str = "") -> Iterator[None]:
+    def _call(self, method: str, id: str = "", fence: Fence = unfenced) -> Iterator[None]:
         self.fuse.point(f"before {method} {id}".rstrip())
         with self.service.lock:
             self.service.calls.append((method, id))
             self._fail(method, id, "before")
+            fence()
             yield
             self._fail(method, id, "after")
         self.fuse.point(f"after {method} {id}".rstrip())
@@ -448,17 +453,18 @@ class FakeProvider:
         source: str,
         examples: Mapping[str, Iterable[Example]],
         *,
+        fence: Fence,
         attempted: bool = False,
     ) -> Accepted:
         """Start a training, or find the one that was started under this id."""
         del attempted
-        with self._call("create", id):
+        with self._call("create", id, fence):
             model = self.service.train(id, want, source, tuple(examples[want.data[0].field]))
             return Accepted(model.name, model.operation, model.total_steps, _time(model.started))
 
-    def update(self, handle: Handle, attributes: Attributes) -> None:
+    def update(self, handle: Handle, attributes: Attributes, *, fence: Fence) -> None:
         """Set just these fields."""
-        with self._call("update", handle.id):
+        with self._call("update", handle.id, fence):
             model = self._model(handle)
             for path, value in attributes.items():
                 row = self.kind.fields[path]
@@ -469,9 +475,9 @@ class FakeProvider:
                     float32(value) if numeric and not isinstance(value, (str, tuple)) else value
                 )
 
-    def delete(self, handle: Handle) -> None:
+    def delete(self, handle: Handle, *, fence: Fence) -> None:
         """Delete it; already gone is success."""
-        with self._call("delete", handle.id):
+        with self._call("delete", handle.id, fence):
             model = self.service.visible(handle.id, 0.0)
             if model is not None:
                 if self.service.keeps_creating and self.service.status(model) is Status.CREATING:
@@ -500,9 +506,9 @@ class FakeProvider:
         with self._call("permissions", handle.id):
             return tuple(sorted(self._model(handle).permissions.values()))
 
-    def set_permissions(self, handle: Handle, want: Sequence[Permission]) -> None:
+    def set_permissions(self, handle: Handle, want: Sequence[Permission], *, fence: Fence) -> None:
         """Exactly these; e-mail addresses in lower case, as the service keeps them."""
-        with self._call("set_permissions", handle.id):
+        with self._call("set_permissions", handle.id, fence):
             kept = [replace(one, email_address=one.email_address.lower()) for one in want]
             self._model(handle).permissions = {one.grantee: one for one in kept}
 

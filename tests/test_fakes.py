@@ -7,7 +7,7 @@ import pytest
 from reconciler.errors import ForbiddenError, ReplyLostError, UnavailableError
 from reconciler.model import Address, DataSet, Desired, Example, Status
 from reconciler.providers import Handle, Provider
-from tests.fakes import BASE, Crash, FakeClock, FakeProvider, FakeService, Fuse
+from tests.fakes import BASE, Crash, FakeClock, FakeProvider, FakeService, Fuse, unfenced
 
 WANT = Desired(Address("TunedModel", "x"), {}, (DataSet("0" * 64, 1, 2),))
 EXAMPLES = {"training_data": (Example("1", "2"),)}
@@ -27,7 +27,7 @@ def service(clock: FakeClock) -> FakeService:
 
 def create(provider: Provider, id: str = "x-abcdefgh") -> None:
     """Start a training."""
-    provider.create(WANT, id, BASE, EXAMPLES)
+    provider.create(WANT, id, BASE, EXAMPLES, fence=unfenced)
 
 
 @pytest.mark.parametrize(("at", "trainings"), [(1, 0), (2, 1)])

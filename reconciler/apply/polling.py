@@ -14,7 +14,7 @@ from typing import Any
 
 from reconciler.apply import schedule
 from reconciler.apply.context import TICK, Means
-from reconciler.apply.execute import call, training_of
+from reconciler.apply.execute import look, training_of
 from reconciler.apply.ledger import Ledger
 from reconciler.apply.outcomes import overtaken
 from reconciler.apply.tasks import Step, Task, concerns, find
@@ -149,7 +149,7 @@ class Polling:
         return events, rest
 
     def _poll(self, task: Task) -> object:
-        return call(task, self._ledger.record(task.change.address), None, "", self._means.examples)
+        return look(task, self._ledger.record(task.change.address))
 
     def _waited(self, future: Future[Any]) -> object:
         """The answer, or the error of the service; None when we shall stop before it comes."""

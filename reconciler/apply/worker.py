@@ -29,7 +29,6 @@ from reconciler.errors import (
     StoppedError,
 )
 from reconciler.events import Event, Failed, Skipped
-from reconciler.http.fence import fenced
 from reconciler.model import Address
 from reconciler.providers import Training
 from reconciler.state.session import Session
@@ -163,12 +162,10 @@ class Work:
         changing = task.next in CHANGING
 
         def work() -> object:
-            if not changing:
-                return call(task, record, want, source, means.examples)
-            session.ensure_held()
-            means.begun.set()
-            with fenced(session.ensure_held):
-                return call(task, record, want, source, means.examples)
+            if changing:
+                session.ensure_held()
+                means.begun.set()
+            return call(task, record, want, source, means.examples, fence=session.ensure_held)
 
         return self._means.pool.submit(work)
 

@@ -137,6 +137,7 @@ class Transport:
         api_key: bool = True,
         repeatable: bool | None = None,
         queues: bool = True,
+        fence: Callable[[], None] | None = None,
     ) -> JsonObject:
         """Send a request until it is answered, as far as that is safe; the reply's JSON object.
 
@@ -153,13 +154,14 @@ class Transport:
             api_key: False for calls that refuse API keys.
             repeatable: whether being executed twice does no harm; None: all but POST.
             queues: False raises RateLimitedError on the first 429, for callers that wait elsewhere.
+            fence: for a request that changes something: asked right before each sending, on this thread.
 
         Raises:
             ReplyLostError: sent, and no whole reply: only when not repeatable.
             UnavailableError: 5xx (`status` is set) or no connection (`status` is None).
             StoppedError: the run was stopped while this call waited for its turn or its repetition.
             ServiceError, CredentialError: as `errors` and `answers` say.
-            what the fence raises: see `fence`.
+            what the fence raises: then nothing is sent.
         """
         request = Request(
             method=method,
@@ -170,6 +172,7 @@ class Transport:
             timeout=self._timeout * 2 if slow else self._timeout,
             safe=method in _SAFE_TWICE if repeatable is None else repeatable,
             queues=queues,
+            fence=fence,
         )
         return self._sender.send(request, self._credentials.choose(api_key=api_key)).document
 
@@ -182,6 +185,7 @@ class Transport:
         content: bytes,
         about: Mapping[str, str],
         repeatable: bool,
+        fence: Callable[[], None],
         sent: Callable[[int], None] | None = None,
     ) -> Reply:
         """Send raw content; the reply as it is: a success, or the 308 by which an upload goes on.
@@ -193,6 +197,7 @@ class Transport:
             content: the whole body; a large one has more time than a call.
             about: headers that describe it.
             repeatable: as `call`.
+            fence: as `call`.
             sent: is told how many bytes have gone out so far; anew with each try.
 
         Raises:
@@ -207,6 +212,7 @@ class Transport:
             timeout=self._timeout * 2 + len(content) / _SLOWEST,
             safe=repeatable,
             about=about,
+            fence=fence,
             sent=sent,
             raw=True,
         )

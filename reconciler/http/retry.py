@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from reconciler.bounds import ERROR
 from reconciler.errors import ReplyLostError, ServiceError, UnavailableError, UnreadableError
-from reconciler.http import errors, fence
+from reconciler.http import errors
 from reconciler.http.connection import Exchange, LostError, Reply, UnsentError
 from reconciler.http.credentials import Credential
 from reconciler.http.errors import JsonObject
@@ -24,7 +24,10 @@ _UNSAID_DELAY = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is sent, however often. `safe`: being executed twice does no harm."""
+    """What is sent, however often.
+
+    `safe`: being executed twice does no harm. `fence`: asked before each sending, where it changes something.
+    """
 
     method: str
     path: str
@@ -34,6 +37,7 @@ class Request:
     timeout: float
     safe: bool
     about: Mapping[str, str] = field(default_factory=lambda: {"content-type": "application/json"})
+    fence: Callable[[], None] | None = None
     sent: Callable[[int], None] | None = None
     queues: bool = True
     raw: bool = False
@@ -88,8 +92,8 @@ class Sender:
         entered = self._pace.enter(request.where)
         tries.held += entered - before
         headers = credential.headers()
-        if request.method != "GET":
-            fence.ask()
+        if request.fence is not None:
+            request.fence()
         try:
             reply = self._exchange.send(
                 request.method,

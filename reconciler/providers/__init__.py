@@ -7,12 +7,20 @@ threads at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from reconciler.kind import Kind
 from reconciler.model import Attributes, Desired, Example, Live, Odd, Permission, Snapshot, Status
+
+Fence: TypeAlias = Callable[[], None]
+"""Says whether a request that changes something may still be sent; raises what the call shall end with.
+
+Between the decision to call and the sending, minutes may pass: a call waits for its turn, for a 429, for a
+list that lags, or the whole process stands still. Rule: whoever starts a changing call passes a fence, and
+the transport asks it on the calling thread, right before each sending of each such request.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +104,7 @@ class Provider(Protocol):
         source: str,
         examples: Mapping[str, Iterable[Example]],
         *,
+        fence: Fence,
         attempted: bool = False,
     ) -> Accepted:
         """Start the training of `want` under our `id`; answers when it is accepted.
@@ -109,6 +118,7 @@ class Provider(Protocol):
             source: the resource name of the model to tune ("models/x" or "tunedModels/y").
             examples: DataSet.field to its examples, none for data that lies elsewhere. Each iteration reads
                 them anew, and raises StalePlanError before its end when they are not what was measured.
+            fence: asked before each sending.
             attempted: an earlier run may have sent it; where no id of ours refuses a second one, it is
                 looked for until a list cannot lag any more.
 
@@ -118,10 +128,10 @@ class Provider(Protocol):
                 (`visible`), or by something that nobody can see.
         """
 
-    def update(self, handle: Handle, attributes: Attributes) -> None:
+    def update(self, handle: Handle, attributes: Attributes, *, fence: Fence) -> None:
         """Set just these fields (PATCH with a mask)."""
 
-    def delete(self, handle: Handle) -> None:
+    def delete(self, handle: Handle, *, fence: Fence) -> None:
         """Delete it, cancelling its training first if that still runs; already gone is success."""
 
     def poll(self, handle: Handle) -> Training:
@@ -133,7 +143,7 @@ class Provider(Protocol):
     def permissions(self, handle: Handle) -> tuple[Permission, ...]:
         """Who may use it, without the owner that the service set itself."""
 
-    def set_permissions(self, handle: Handle, want: Sequence[Permission]) -> None:
+    def set_permissions(self, handle: Handle, want: Sequence[Permission], *, fence: Fence) -> None:
         """Create, patch and delete until exactly `want` remains (the owner of the model stays)."""
 
     def generate(self, handle: Handle, prompt: str, *, temperature: float | None = None) -> str:

@@ -18,6 +18,7 @@ import pytest
 from reconciler.errors import (
     AlreadyExistsError,
     ForbiddenError,
+    LockLostError,
     NoCapacityError,
     NotFoundError,
     RateLimitedError,
@@ -28,7 +29,8 @@ from reconciler.errors import (
 )
 from reconciler.kind import FieldType
 from reconciler.model import Address, Attributes, DataSet, Desired, Example, Live, Permission, Status
-from reconciler.providers import Accepted, Handle, Provider
+from reconciler.providers import Accepted, Fence, Handle, Provider
+from tests.fakes import unfenced
 
 EXAMPLES = tuple(Example(str(number), str(number + 1)) for number in range(15))
 ATTRIBUTES: Attributes = {
@@ -145,10 +147,22 @@ class FaultyBench(Bench, Protocol):
         """The calls that arrived."""
 
 
-def create(bench: Tuner, id: str = "numbers-aaaaaaaa", attributes: Attributes | None = None) -> Accepted:
+def closed() -> None:
+    """A fence that lets nothing pass."""
+    raise LockLostError("the lock is gone")
+
+
+def create(
+    bench: Tuner,
+    id: str = "numbers-aaaaaaaa",
+    attributes: Attributes | None = None,
+    *,
+    fence: Fence = unfenced,
+) -> Accepted:
     """Start a training."""
     sample = bench.sample
-    return bench.provider.create(sample.want(attributes), id, bench.source, {sample.data: EXAMPLES})
+    data = {sample.data: EXAMPLES}
+    return bench.provider.create(sample.want(attributes), id, bench.source, data, fence=fence)
 
 
 def handle(accepted: Accepted, id: str = "numbers-aaaaaaaa") -> Handle:
@@ -245,7 +259,9 @@ class ProviderContract:
         bench.finish()
         declared = {path: value for path, value in sample.attributes.items() if path != "base_model"}
         want = sample.want({**declared, sample.parent: kind.reference("numbers-aaaaaaaa")})
-        child = bench.provider.create(want, "child-aaaaaaaa", parent.name, {sample.data: EXAMPLES})
+        child = bench.provider.create(
+            want, "child-aaaaaaaa", parent.name, {sample.data: EXAMPLES}, fence=unfenced
+        )
         found = bench.provider.get(Handle("child-aaaaaaaa", child.name))
         assert found is not None
         assert found.attributes[sample.parent] == kind.reference("numbers-aaaaaaaa")
@@ -258,7 +274,7 @@ class ProviderContract:
         with pytest.raises(NotFoundError):
             bench.provider.poll(nobody)
         with pytest.raises(NotFoundError):
-            bench.provider.update(nobody, {"description": "x"})
+            bench.provider.update(nobody, {"description": "x"}, fence=unfenced)
 
     def test_an_update_sets_just_its_fields(self, bench: Bench) -> None:
         """The fields given change, to zero and empty as well; every other one stays."""
@@ -266,7 +282,7 @@ class ProviderContract:
         bench.finish()
         before = bench.provider.get(made)
         change = bench.sample.change
-        bench.provider.update(made, change)
+        bench.provider.update(made, change, fence=unfenced)
         after = bench.provider.get(made)
         assert before is not None
         assert after is not None
@@ -277,14 +293,29 @@ class ProviderContract:
             path: before.attributes[path] for path in kept
         }
 
+    def test_a_closed_fence_lets_nothing_change(self, bench: Bench) -> None:
+        """What a fence raises ends a create, an update and a deletion; the service is as it was before."""
+        with pytest.raises(LockLostError):
+            create(bench, "nothing-aaaaaaaa", fence=closed)
+        assert bench.trainings("nothing-aaaaaaaa") == 0
+        made = handle(create(bench))
+        bench.finish()
+        before = bench.provider.get(made)
+        assert before is not None
+        with pytest.raises(LockLostError):
+            bench.provider.update(made, bench.sample.change, fence=closed)
+        with pytest.raises(LockLostError):
+            bench.provider.delete(made, fence=closed)
+        assert bench.provider.get(made) == before
+
     @pytest.mark.parametrize("finished", [True, False])
     def test_deleting_is_final_and_repeatable(self, bench: Bench, *, finished: bool) -> None:
         """A deleted model is gone, in training or not; deleting it again is success."""
         made = handle(create(bench))
         if finished:
             bench.finish()
-        bench.provider.delete(made)
-        bench.provider.delete(made)
+        bench.provider.delete(made, fence=unfenced)
+        bench.provider.delete(made, fence=unfenced)
         found = bench.provider.get(made)
         assert found is None or (bench.sample.history and not finished and found.status is Status.FAILED)
         assert list(bench.provider.list()) == []
@@ -423,7 +454,7 @@ class PermissionContract:
         assert bench.provider.permissions(made) == ()
         upper = Permission("USER", "Anna@Example.com", "WRITER")
         for want in ([ANNA, TEAM], [ALL, ANNA], [upper], [upper], [], [TEAM, ALL]):
-            bench.provider.set_permissions(made, want)
+            bench.provider.set_permissions(made, want, fence=unfenced)
             shown = {(one.grantee, one.role) for one in bench.provider.permissions(made)}
             assert shown == {(one.grantee, one.role) for one in want}
 
@@ -495,8 +526,8 @@ class ChosenIdFaultContract:
             faulty.fault(method, call, **fault, times=2)
         assert len(list(faulty.provider.list())) == 1
         assert faulty.provider.get(made) is not None
-        faulty.provider.update(made, {"description": "x"})
-        faulty.provider.delete(made)
+        faulty.provider.update(made, {"description": "x"}, fence=unfenced)
+        faulty.provider.delete(made, fence=unfenced)
         assert len(faulty.sent("PATCH", "model")) == len(faulty.sent("DELETE", "model")) == 3
         assert list(faulty.provider.list()) == []
 
@@ -504,6 +535,6 @@ class ChosenIdFaultContract:
         """A DELETE that is repeated after its effect meets 404, and that is success."""
         made = handle(create(faulty))
         faulty.fault("DELETE", "model", drop=True, when="after")
-        faulty.provider.delete(made)
+        faulty.provider.delete(made, fence=unfenced)
         assert len(faulty.sent("DELETE", "model")) == 2
         assert faulty.provider.get(made) is None

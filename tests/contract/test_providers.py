@@ -36,7 +36,7 @@ from tests.contract.provider import (
     create,
     handle,
 )
-from tests.fakes import BASE, FakeClock, FakeProvider, FakeService
+from tests.fakes import BASE, FakeClock, FakeProvider, FakeService, unfenced
 
 PATHS = {
     "create": "/(tunedModels|tuningJobs)$",
@@ -279,7 +279,7 @@ def test_a_service_that_wants_a_credential_gets_it(auth: str, environ: dict[str,
         made = create(bench)
         assert provider.get(handle(made)) is not None
         if auth != "key":
-            provider.set_permissions(handle(made), [ANNA])
+            provider.set_permissions(handle(made), [ANNA], fence=unfenced)
             assert provider.permissions(handle(made)) == (ANNA,)
         stranger = GeminiProvider(connect(base_url=served.url, environ={}))
         with pytest.raises((UnauthenticatedError, ForbiddenError)) as caught:

@@ -8,6 +8,7 @@ import pytest
 
 from reconciler.errors import ReplyLostError, ServiceError, UnavailableError
 from reconciler.http import Reply, Transport
+from tests.fakes import unfenced
 from tests.http.wire import Wire, answer, hang_up, refusal
 
 To = Callable[..., Transport]
@@ -18,7 +19,13 @@ def send(transport: Transport, *, repeatable: bool = False) -> Reply:
     """A part."""
     query = {"upload_id": "secret-id"}
     return transport.transfer(
-        "PUT", "upload/x", query=query, content=b"abc", about=SPAN, repeatable=repeatable
+        "PUT",
+        "upload/x",
+        query=query,
+        content=b"abc",
+        about=SPAN,
+        repeatable=repeatable,
+        fence=unfenced,
     )
 
 

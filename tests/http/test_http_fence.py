@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 
 import pytest
 
 from reconciler.errors import LockLostError
 from reconciler.http import Transport
-from reconciler.http.fence import fenced
 from tests.http.wire import Action, Wire, answer, hang_up, refusal
 
 To = Callable[..., Transport]
@@ -44,31 +42,31 @@ def test_what_is_sent_again_is_asked_for_again(wire: Wire, to: To, method: str, 
     """The lock went while a 429 or a back-off was waited for: the second sending does not happen."""
     wire.script = [FAILURES[first]]
     fence = Fence(lets=1)
-    with fenced(fence), pytest.raises(LockLostError):
-        to().call(method, "v1beta/tunedModels/x")
+    with pytest.raises(LockLostError):
+        to().call(method, "v1beta/tunedModels/x", fence=fence)
     assert (len(wire.requests), fence.asked) == (1, 2)
 
 
-def test_a_create_is_asked_for_and_a_look_is_not(wire: Wire, to: To) -> None:
-    """Reading harms nobody, so it needs no lock."""
+def test_a_closed_fence_lets_nothing_out(wire: Wire, to: To) -> None:
+    """Neither a JSON request nor an upload is sent that the fence does not let pass."""
     fence = Fence(lets=0)
-    with fenced(fence):
-        to().call("GET", "v1beta/tunedModels/x")
-        assert fence.asked == 0
-        with pytest.raises(LockLostError):
-            to().call("POST", "v1beta/tunedModels", body={})
-    assert [one.method for one in wire.requests] == ["GET"]
+    with pytest.raises(LockLostError):
+        to().call("POST", "v1beta/tunedModels", body={}, fence=fence)
+    with pytest.raises(LockLostError):
+        to({"GOOGLE_OAUTH_ACCESS_TOKEN": "t"}).transfer(
+            "PUT", "upload", query={}, content=b"x", about={}, repeatable=True, fence=fence
+        )
+    assert (len(wire.requests), fence.asked) == (0, 2)
 
 
-def test_a_fence_ends_with_its_block_and_holds_nobody_else_up(wire: Wire, to: To) -> None:
-    """Neither a later call of the thread nor another thread's call meanwhile is refused."""
+def test_a_fence_is_of_its_call_and_holds_no_other_up(wire: Wire, to: To) -> None:
+    """What one call may not send says nothing of the next one on the same thread."""
     wire.always = answer({"name": "x"})
     transport = to()
-    with fenced(Fence(lets=0)):
-        other = threading.Thread(target=lambda: transport.call("DELETE", "v1beta/tunedModels/other"))
-        other.start()
-        other.join()
-    transport.call("DELETE", "v1beta/tunedModels/x")
+    with pytest.raises(LockLostError):
+        transport.call("DELETE", "v1beta/tunedModels/x", fence=Fence(lets=0))
+    transport.call("DELETE", "v1beta/tunedModels/other", fence=Fence(lets=1))
+    transport.call("GET", "v1beta/tunedModels/x")
     assert [one.target for one in wire.requests] == [
         "/v1beta/tunedModels/other",
         "/v1beta/tunedModels/x",

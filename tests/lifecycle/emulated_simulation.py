@@ -21,7 +21,7 @@ from reconciler.http.throttle import Pace, Patience
 from reconciler.kind import Kind
 from reconciler.model import Desired
 from reconciler.plan.change import Context
-from reconciler.providers import Handle, Provider
+from reconciler.providers import Fence, Handle, Provider
 from reconciler.providers.gemini.provider import GeminiProvider
 from reconciler.providers.vertex import labels
 from reconciler.providers.vertex.bucket import Bucket
@@ -221,14 +221,14 @@ class EmulatedSimulation(Simulation):
         sim = self
 
         class Gemini(GeminiProvider):
-            def delete(self, handle: Handle) -> None:
+            def delete(self, handle: Handle, *, fence: Fence) -> None:
                 sim.before_deletion(GEMINI.kind, handle.id, fuse)
-                super().delete(handle)
+                super().delete(handle, fence=fence)
 
         class Vertex(VertexProvider):
-            def delete(self, handle: Handle) -> None:
+            def delete(self, handle: Handle, *, fence: Fence) -> None:
                 sim.before_deletion(VERTEX.kind, handle.id, fuse)
-                super().delete(handle)
+                super().delete(handle, fence=fence)
 
         regions = Regions(project=PROJECT, location=LOCATION, open=transport, base_url=self.emulator.url)
         bucket = Bucket(regions, _BUCKET, lambda _told: None, part=QUANTUM)

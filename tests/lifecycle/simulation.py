@@ -31,7 +31,7 @@ from reconciler.model import (
 )
 from reconciler.operation import Operation
 from reconciler.plan.change import Context, Inputs, Plan
-from reconciler.providers import Provider
+from reconciler.providers import Fence, Provider
 from reconciler.providers.gemini.fields import TUNED_MODEL
 from reconciler.state.backends import LockInfo, Stored
 from reconciler.state.backends.memory import MemoryBackend, MemoryStore
@@ -48,6 +48,7 @@ from tests.fakes import (
     Fuse,
     epochs_field,
     parent_field,
+    unfenced,
 )
 
 T = TypeVar("T")
@@ -211,13 +212,13 @@ class Watched(FakeProvider):
         super().__init__(service, fuse=fuse)
         self.journal, self.deleting, self.calling = journal, sim.deleting, sim.calling
 
-    def _call(self, method: str, id: str = "") -> Any:
+    def _call(self, method: str, id: str = "", fence: Fence = unfenced) -> Any:
         self.calling(method, id)
         if method in {"create", "update", "delete", "set_permissions", "generate"}:
             self.journal.append(f"{method} {id}")
         if method == "delete" and id in self.service.models and not self.fuse.blown:
             self.deleting(id)
-        return super()._call(method, id)
+        return super()._call(method, id, fence)
 
 
 class Simulation:

@@ -13,11 +13,12 @@ from reconciler.errors import AlreadyExistsError, ReplyLostError, ServiceError
 from reconciler.http import connect
 from reconciler.model import Address, DataSet, Desired, Example
 from reconciler.providers.gemini.provider import GeminiProvider
-from tests.fakes import FakeClock
+from tests.fakes import FakeClock, unfenced
 from tests.http.wire import Action, Request, Wire, answer, hang_up, listening, refusal, vanishing
 
 NAME = "tunedModels/x-abcdefgh"
 WANT = Desired(Address("TunedModel", "x"), {}, (DataSet("0" * 64, 1, 2),))
+DATA = {"training_data": [Example("1", "2")]}
 BEFORE: dict[str, Action] = {
     "drop": hang_up,
     "503": refusal(503, "later"),
@@ -105,7 +106,7 @@ def test_a_create_tells_the_truth(
         transport = connect(base_url=service.url, environ=environ, clock=clock, sleep=clock.sleep)
         provider = GeminiProvider(transport)
         try:
-            accepted = provider.create(WANT, "x-abcdefgh", "models/b", {"training_data": [Example("1", "2")]})
+            accepted = provider.create(WANT, "x-abcdefgh", "models/b", DATA, fence=unfenced)
         except AlreadyExistsError as error:
             told = "visible" if error.visible else "invisible"
         except ServiceError:
@@ -134,6 +135,6 @@ def test_a_service_that_vanishes_after_a_create_may_have_done_it() -> None:
     clock = FakeClock()
     provider = GeminiProvider(connect(base_url=url, environ={}, clock=clock, sleep=clock.sleep))
     with pytest.raises(ReplyLostError, match="cannot be found out") as caught:
-        provider.create(WANT, "x-abcdefgh", "models/b", {"training_data": [Example("1", "2")]})
+        provider.create(WANT, "x-abcdefgh", "models/b", DATA, fence=unfenced)
     thread.join()
     assert "Nothing was sent" not in caught.value.detail

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -23,7 +24,7 @@ from reconciler.http import connect
 from reconciler.model import LAG_SECONDS, Address, DataSet, Desired, Example, Live, Odd, Permission, Status
 from reconciler.providers import Accepted, Handle, Provider
 from reconciler.providers.gemini.provider import GeminiProvider
-from tests.fakes import FakeClock
+from tests.fakes import FakeClock, unfenced
 from tests.http.wire import Wire, answer, hang_up, refusal
 
 NAME = "tunedModels/x-abcdefgh"
@@ -40,7 +41,7 @@ EXAMPLES = {"training_data": (Example("1", "2"),)}
 
 def create(provider: Provider) -> Accepted:
     """Create the model of these tests."""
-    return provider.create(WANT, "x-abcdefgh", BASE, EXAMPLES)
+    return provider.create(WANT, "x-abcdefgh", BASE, EXAMPLES, fence=unfenced)
 
 
 def calls(wire: Wire) -> list[str]:
@@ -93,7 +94,8 @@ def test_an_answer_about_another_model_is_no_answer(wire: Wire, provider: Gemini
     other = "tunedModels/the-good-model"
     good = {**MODEL, "name": other, "state": "ACTIVE"}
     wire.always = answer(good)
-    for act in (provider.get, provider.delete):
+    acts: tuple[Callable[[Handle], object], ...] = (provider.get, partial(provider.delete, fence=unfenced))
+    for act in acts:
         with pytest.raises(ServiceError, match=f"asked about {NAME}"):
             act(HANDLE)
     wire.always = answer({**OPERATION, "name": f"{other}/operations/one", "done": True, "response": good})
@@ -163,10 +165,10 @@ def test_tunable_models_are_those_that_say_so(wire: Wire, provider: GeminiProvid
     "call",
     [
         lambda provider, handle: provider.get(handle),
-        lambda provider, handle: provider.delete(handle),
+        lambda provider, handle: provider.delete(handle, fence=unfenced),
         lambda provider, handle: provider.endpoint(handle),
         lambda provider, handle: provider.generate(handle, "x"),
-        lambda provider, handle: provider.create(WANT, handle.id, BASE, EXAMPLES),
+        lambda provider, handle: provider.create(WANT, handle.id, BASE, EXAMPLES, fence=unfenced),
     ],
 )
 def test_an_id_that_is_no_id_is_not_sent(
@@ -379,7 +381,7 @@ def test_a_refused_poll_is_refused(wire: Wire, provider: GeminiProvider) -> None
 def test_deleting_a_training_cancels_it_first(wire: Wire, provider: GeminiProvider) -> None:
     """The operation is cancelled on v1, then the model deleted."""
     wire.script = [answer(MODEL)]
-    provider.delete(POLLED)
+    provider.delete(POLLED, fence=unfenced)
     assert calls(wire) == [
         f"GET v1beta/{NAME}",
         f"POST v1/{NAME}/operations/one:cancel",
@@ -390,14 +392,14 @@ def test_deleting_a_training_cancels_it_first(wire: Wire, provider: GeminiProvid
 def test_deleting_a_training_finds_its_operation(wire: Wire, provider: GeminiProvider) -> None:
     """An operation that was never recorded is looked up before it is cancelled."""
     wire.script = [answer(MODEL), answer({"operations": [OPERATION]})]
-    provider.delete(HANDLE)
+    provider.delete(HANDLE, fence=unfenced)
     assert f"POST v1/{NAME}/operations/one:cancel" in calls(wire)
 
 
 def test_deleting_a_finished_model_cancels_nothing(wire: Wire, provider: GeminiProvider) -> None:
     """An ACTIVE model is just deleted."""
     wire.script = [answer({**MODEL, "state": "ACTIVE"})]
-    provider.delete(POLLED)
+    provider.delete(POLLED, fence=unfenced)
     assert calls(wire) == [f"GET v1beta/{NAME}", f"DELETE v1beta/{NAME}"]
 
 
@@ -407,7 +409,7 @@ def test_a_refused_cancel_does_not_stop_the_delete(
 ) -> None:
     """A cancel that comes too late, or may not be, is no reason to keep the model."""
     wire.script = [answer(MODEL), refused]
-    provider.delete(POLLED)
+    provider.delete(POLLED, fence=unfenced)
     assert calls(wire)[-1] == f"DELETE v1beta/{NAME}"
 
 
@@ -423,7 +425,7 @@ def test_a_training_that_is_not_deleted_is_told(wire: Wire, provider: GeminiProv
     """A service that does not delete models in training: an error that says what happens next."""
     wire.script = [answer(MODEL), answer({}), refused]
     with pytest.raises(ServiceError, match="training") as caught:
-        provider.delete(POLLED)
+        provider.delete(POLLED, fence=unfenced)
     assert "reconciler wait" in caught.value.detail
     assert not isinstance(caught.value, AlreadyExistsError)
 
@@ -433,7 +435,7 @@ def test_a_cancel_that_cannot_be_sent_deletes_nothing(wire: Wire, provider: Gemi
     wire.script = [answer(MODEL)]
     wire.always = refusal(503, "down")
     with pytest.raises(UnavailableError):
-        provider.delete(POLLED)
+        provider.delete(POLLED, fence=unfenced)
     assert not any(call.startswith("DELETE") for call in calls(wire))
 
 
@@ -441,13 +443,13 @@ def test_a_refused_delete_is_told(wire: Wire, provider: GeminiProvider) -> None:
     """A finished model that we may not delete is Forbidden, not gone."""
     wire.script = [answer({**MODEL, "state": "ACTIVE"}), NOT_OURS]
     with pytest.raises(ForbiddenError):
-        provider.delete(POLLED)
+        provider.delete(POLLED, fence=unfenced)
 
 
 def test_a_delete_is_sent_even_when_a_get_sees_nothing(wire: Wire, provider: GeminiProvider) -> None:
     """A 404 shortly after a create may be lag: the DELETE is sent all the same, and its 404 is success."""
     wire.always = MISSING
-    provider.delete(HANDLE)
+    provider.delete(HANDLE, fence=unfenced)
     assert calls(wire) == [f"GET v1beta/{NAME}", f"DELETE v1beta/{NAME}"]
 
 
@@ -467,13 +469,16 @@ def listed(*permissions: Mapping[str, Any]) -> bytes:
 def test_permissions_change_by_the_least(wire: Wire, provider: GeminiProvider) -> None:
     """A role is patched, what is missing created, what is too much deleted, the owner left alone."""
     wire.script = [listed(OWNER, ANN, EVERYONE)]
-    provider.set_permissions(HANDLE, [WRITER, Permission("GROUP", "g@a.b", "READER")])
+    asked: list[int] = []
+    wish = [WRITER, Permission("GROUP", "g@a.b", "READER")]
+    provider.set_permissions(HANDLE, wish, fence=lambda: asked.append(len(wire.requests)))
     assert calls(wire) == [
         f"GET v1beta/{NAME}/permissions",
         f"PATCH v1beta/{NAME}/permissions/a",
         f"POST v1beta/{NAME}/permissions",
         f"DELETE v1beta/{NAME}/permissions/e",
     ]
+    assert asked == [1, 2, 3]  # requests that had arrived when the fence was asked: before each change
     assert query(wire, 1) == {"updateMask": ["role"]}
     assert json.loads(wire.requests[1].body) == {"role": "WRITER"}
     group = {"granteeType": "GROUP", "emailAddress": "g@a.b", "role": "READER"}
@@ -484,14 +489,16 @@ def test_permissions_that_are_right_are_left(wire: Wire, provider: GeminiProvide
     """Nothing is sent but the list; the owner counts as having every role."""
     wire.script = [listed(OWNER, ANN)]
     provider.set_permissions(
-        HANDLE, [Permission("USER", "ANN@a.b", "READER"), Permission("USER", "me@a.b", "WRITER")]
+        HANDLE,
+        [Permission("USER", "ANN@a.b", "READER"), Permission("USER", "me@a.b", "WRITER")],
+        fence=unfenced,
     )
     assert len(wire.requests) == 1
 
 
 def test_everyone_has_no_address(wire: Wire, provider: GeminiProvider) -> None:
     """EVERYONE is granted without an e-mail address."""
-    provider.set_permissions(HANDLE, [Permission("EVERYONE", "", "READER")])
+    provider.set_permissions(HANDLE, [Permission("EVERYONE", "", "READER")], fence=unfenced)
     assert json.loads(wire.requests[1].body) == {"granteeType": "EVERYONE", "role": "READER"}
 
 
@@ -501,7 +508,7 @@ def test_a_grant_that_was_there_after_all_is_patched(
 ) -> None:
     """A 409, a lost reply or a 5xx on a grant is looked at, and only the role is left to patch."""
     wire.script = [listed(OWNER), surprise, listed(OWNER, ANN)]
-    provider.set_permissions(HANDLE, [WRITER])
+    provider.set_permissions(HANDLE, [WRITER], fence=unfenced)
     assert [call.split()[0] for call in calls(wire)] == ["GET", "POST", "GET", "PATCH"]
 
 
@@ -509,13 +516,13 @@ def test_permissions_of_a_service_that_is_not_there_are_unavailable(clock: FakeC
     """No connection is told as such, not as permissions that do not come true."""
     transport = connect(base_url="http://127.0.0.1:9", environ={}, clock=clock, sleep=clock.sleep)
     with pytest.raises(UnavailableError, match="refused"):
-        GeminiProvider(transport).set_permissions(HANDLE, [WRITER])
+        GeminiProvider(transport).set_permissions(HANDLE, [WRITER], fence=unfenced)
 
 
 def test_a_grant_that_is_gone_already_is_fine(wire: Wire, provider: GeminiProvider) -> None:
     """A permission that somebody else deleted first is deleted."""
     wire.script = [listed(OWNER, ANN), MISSING]
-    provider.set_permissions(HANDLE, [])
+    provider.set_permissions(HANDLE, [], fence=unfenced)
     assert len(wire.requests) == 2
 
 
@@ -523,14 +530,14 @@ def test_grants_that_never_come_true_are_an_error(wire: Wire, provider: GeminiPr
     """Three passes that all meet a 409 for something that is not listed end in an error."""
     wire.script = [listed(OWNER), TAKEN] * 3
     with pytest.raises(ServiceError, match="do not become"):
-        provider.set_permissions(HANDLE, [WRITER])
+        provider.set_permissions(HANDLE, [WRITER], fence=unfenced)
 
 
 def test_a_permission_of_another_model_is_not_deleted(wire: Wire, provider: GeminiProvider) -> None:
     """A listed name that does not lie below the model is an error, and no DELETE is sent."""
     wire.script = [listed({**ANN, "name": "tunedModels/other/permissions/a"})]
     with pytest.raises(ServiceError, match="permission"):
-        provider.set_permissions(HANDLE, [])
+        provider.set_permissions(HANDLE, [], fence=unfenced)
     assert len(wire.requests) == 1
 
 
@@ -540,7 +547,10 @@ def test_permissions_need_a_login(monkeypatch: pytest.MonkeyPatch, tmp_path: Any
     monkeypatch.setenv("NO_GCE_CHECK", "true")
     monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
     provider = GeminiProvider(connect(environ={"GEMINI_API_KEY": "k"}))
-    for call in (lambda: provider.permissions(HANDLE), lambda: provider.set_permissions(HANDLE, [WRITER])):
+    for call in (
+        lambda: provider.permissions(HANDLE),
+        lambda: provider.set_permissions(HANDLE, [WRITER], fence=unfenced),
+    ):
         with pytest.raises(CredentialError, match="refuses API keys"):
             call()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,9 +14,10 @@ from reconciler.model import Status
 from reconciler.providers import Handle
 from reconciler.providers.vertex import codec, names
 from reconciler.providers.vertex.bucket import Bucket
+from reconciler.providers.vertex.deletion import Deletion
 from reconciler.providers.vertex.provider import VertexProvider
 from reconciler.providers.vertex.regions import Regions
-from tests.fakes import FakeClock
+from tests.fakes import FakeClock, unfenced
 from tests.http.wire import Wire, answer, listening
 
 HOME = "projects/p/locations/us-central1"
@@ -47,6 +49,11 @@ def provider(wire: Wire) -> VertexProvider:
     return VertexProvider(regions, Bucket(regions, "gs://data/sets", lambda _: None))
 
 
+def deletion(provider: VertexProvider) -> Deletion:
+    """What the provider deletes with."""
+    return Deletion(provider._regions, provider._registry, unfenced)
+
+
 HANDLE = Handle(ID, f"{HOME}/tuningJobs/7")
 
 
@@ -75,7 +82,8 @@ def test_a_job_that_was_not_asked_for_is_no_answer(
 ) -> None:
     """Neither a look, nor a poll, nor a delete that looks first believes it."""
     wire.always = answer({**DONE, "name": other})
-    look: tuple[Callable[[Handle], Any], ...] = (provider.get, provider.poll, provider.delete)
+    delete = partial(provider.delete, fence=unfenced)
+    look: tuple[Callable[[Handle], Any], ...] = (provider.get, provider.poll, delete)
     for act in look:
         with pytest.raises(ServiceError, match="asked about"):
             act(HANDLE)
@@ -117,7 +125,7 @@ def test_a_create_answered_with_another_job_is_looked_for(
     """The created job is the one with our label in the place that was asked; else nothing is known yet."""
     wire.script = [answer({}), answer(reply), answer({"tuningJobs": [JOB]})]
     place = ("p", "us-central1")
-    made = provider._creation.create(ID, place, {}, {"baseModel": "b"}, {}, attempted=False)
+    made = provider._creation.create(ID, place, {}, {"baseModel": "b"}, {}, attempted=False, fence=unfenced)
     assert made.name == JOB["name"]
     assert [one.method for one in wire.requests] == ["GET", "POST", "GET"]
 
@@ -159,7 +167,7 @@ def test_a_deletion_follows_no_operation_of_something_else(
     """The name of an operation goes into an address: it must be one, of the same place."""
     wire.always = answer(operation)
     with pytest.raises(ServiceError, match=r"asked about|not the name of a resource"):
-        provider._deletion._step("DELETE", f"{HOME}/endpoints/8")
+        deletion(provider)._step("DELETE", f"{HOME}/endpoints/8")
     assert len(wire.requests) == 1
 
 
@@ -168,7 +176,7 @@ def test_an_operation_polled_must_be_the_one_that_was_begun(wire: Wire, provider
     begun = {"name": f"{NUMBERED}/operations/1"}
     wire.script = [answer(begun), answer({"name": f"{NUMBERED}/operations/2", "done": True})]
     with pytest.raises(ServiceError, match="asked about"):
-        provider._deletion._step("DELETE", f"{HOME}/endpoints/8")
+        deletion(provider)._step("DELETE", f"{HOME}/endpoints/8")
 
 
 @pytest.mark.parametrize("value", [-1, "x", True, 10**400, float("nan"), "9" * 5000, [], {"a": 1}])
@@ -212,4 +220,6 @@ def test_a_lost_create_that_cannot_be_looked_for_is_told(wire: Wire, provider: V
     wire.script = [answer({}), answer({})]
     wire.always = answer({"tuningJobs": [{**JOB, "name": "x"}]})
     with pytest.raises(ReplyLostError):
-        provider._creation.create(ID, ("p", "us-central1"), {}, {"baseModel": "b"}, {}, attempted=False)
+        provider._creation.create(
+            ID, ("p", "us-central1"), {}, {"baseModel": "b"}, {}, attempted=False, fence=unfenced
+        )

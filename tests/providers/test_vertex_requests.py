@@ -25,7 +25,7 @@ from reconciler.providers.vertex.bucket import Bucket, chat_line
 from reconciler.providers.vertex.provider import VertexProvider
 from reconciler.providers.vertex.regions import Regions, host_of
 from tests.contract.provider import EXAMPLES, TUNING_JOB
-from tests.fakes import Crash, FakeClock
+from tests.fakes import Crash, FakeClock, unfenced
 
 HOME = "projects/p/locations/us-central1"
 SOURCE = "gemini-3.1-flash-lite"
@@ -40,7 +40,10 @@ EVALUATION_CONFIG = {
 
 
 class Recording(Transport):
-    """Notes what is called, and dies where it is told to: before or after the n-th changing call."""
+    """Notes what is called, and dies where it is told to: before or after the n-th changing call.
+
+    Each request that changes something must come with a fence, and no other.
+    """
 
     seen: list[tuple[str, str, Mapping[str, str], Any]]
     dies: tuple[int, str] | None
@@ -48,6 +51,8 @@ class Recording(Transport):
     def call(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         """As Transport does."""
         self.seen.append((method, path, options.get("query") or {}, options.get("body")))
+        changes = method != "GET" and not path.endswith(":generateContent")
+        assert changes is (options.get("fence") is not None), f"{method} {path}"
         changing = sum(one[0] != "GET" for one in self.seen)
         if method != "GET" and self.dies == (changing, "before"):
             raise Crash(path)
@@ -93,7 +98,7 @@ class Stand:
     ) -> Accepted:
         """Create, and let it end."""
         want = want or TUNING_JOB.want()
-        made = provider.create(want, id, source, {TUNING_JOB.data: EXAMPLES})
+        made = provider.create(want, id, source, {TUNING_JOB.data: EXAMPLES}, fence=unfenced)
         self.control("clock", {"advance": 1000})
         return made
 
@@ -169,12 +174,12 @@ def test_every_request_is_one_of_the_api(stand: Stand, discovery: Any) -> None:
     list(provider.list())
     provider.poll(handle)
     provider.generate(handle, "1", temperature=0.0)
-    provider.update(handle, TUNING_JOB.change)
+    provider.update(handle, TUNING_JOB.change, fence=unfenced)
     child = {path: value for path, value in everything.items() if path != "base_model"}
     want = TUNING_JOB.want({**child, TUNING_JOB.parent: ID})
-    second = provider.create(want, "child-aaaaaaaa", made.name, {TUNING_JOB.data: EXAMPLES})
-    provider.delete(Handle("child-aaaaaaaa", second.name))
-    provider.delete(handle)
+    second = provider.create(want, "child-aaaaaaaa", made.name, {TUNING_JOB.data: EXAMPLES}, fence=unfenced)
+    provider.delete(Handle("child-aaaaaaaa", second.name), fence=unfenced)
+    provider.delete(handle, fence=unfenced)
     known = [(one, re.compile(re.sub(r"\{[^}]*\}", "[^/:]+", one["flatPath"]))) for one in methods(discovery)]
     everywhere = set(discovery["parameters"])
     for method, path, query, body in recording.seen:
@@ -208,12 +213,12 @@ def killed(stand: Stand, count: int, when: str) -> bool:
     dying, _ = stand.provider((count, when))
     died = False
     try:
-        dying.delete(handle)
+        dying.delete(handle, fence=unfenced)
     except Crash:
         died = True
     again, _ = stand.provider()
-    again.delete(handle)
-    again.delete(handle)
+    again.delete(handle, fence=unfenced)
+    again.delete(handle, fence=unfenced)
     assert again.get(handle) is None
     assert (stand.listed("models"), stand.listed("endpoints")) == ([], [])
     return died
@@ -233,7 +238,7 @@ def test_two_jobs_under_one_label_are_both_seen(stand: Stand) -> None:
     stand.control("clock", {"advance": 1000})
     shown = {one.id: one.name for one in provider.list()}
     assert shown == {ID: first.name, second.rpartition("/")[2]: second}
-    provider.delete(Handle(ID, first.name))
+    provider.delete(Handle(ID, first.name), fence=unfenced)
     assert [one.name for one in provider.list()] == [second]
 
 
@@ -252,7 +257,7 @@ def test_a_difference_between_model_and_endpoint_is_seen_and_mended(stand: Stand
     assert "theirs" in str(seen.attributes["tuned_model_display_name"])
     assert seen.attributes["labels"] != ("team=search",)
     wish = {path: TUNING_JOB.attributes[path] for path in ("tuned_model_display_name", "labels")}
-    provider.update(handle, wish)
+    provider.update(handle, wish, fence=unfenced)
     mended = provider.get(handle)
     assert mended is not None
     assert {path: mended.attributes[path] for path in wish} == wish
@@ -262,9 +267,9 @@ def test_data_is_uploaded_once_under_its_digest(stand: Stand) -> None:
     """The same examples are one object however often they are put; others are another."""
     provider, recording = stand.provider()
     bucket = provider._bucket
-    first = bucket.put(DataSet("d", 15, 60), EXAMPLES)
-    assert bucket.put(DataSet("d", 15, 60), EXAMPLES) == first
-    assert bucket.put(DataSet("e", 14, 60), EXAMPLES[1:]) != first
+    first = bucket.put(DataSet("d", 15, 60), EXAMPLES, fence=unfenced)
+    assert bucket.put(DataSet("d", 15, 60), EXAMPLES, fence=unfenced) == first
+    assert bucket.put(DataSet("e", 14, 60), EXAMPLES[1:], fence=unfenced) != first
     log = stand.session.get(f"{stand.url}/emulator/requests", timeout=5).json()["requests"]
     uploads = [one for one in log if one["method"] == "POST" and "/upload/" in one["path"]]
     assert len(uploads) == 2
@@ -277,16 +282,16 @@ def test_an_object_that_came_between_is_taken(stand: Stand) -> None:
     """Where another run uploads the same between look and upload, the refusal (412) is success."""
     provider, _ = stand.provider()
     bucket = provider._bucket
-    uri = bucket.put(DataSet("d", 15, 60), EXAMPLES)
+    uri = bucket.put(DataSet("d", 15, 60), EXAMPLES, fence=unfenced)
     stand.control("faults", [{"method": "GET", "path": "/storage/v1/b/data/o/", "status": 404}])
-    assert bucket.put(DataSet("d", 15, 60), EXAMPLES) == uri
+    assert bucket.put(DataSet("d", 15, 60), EXAMPLES, fence=unfenced) == uri
 
 
 def test_a_429_is_no_capacity_and_sends_nothing_twice(stand: Stand) -> None:
     """A create without room raises at once; asked again when there is room, it is accepted."""
     stand.control("settings", {"vertex_concurrent_jobs": 1, "vertex_over_quota": "refuse"})
     provider, _ = stand.provider()
-    provider.create(TUNING_JOB.want(), "a-aaaaaaaa", SOURCE, {TUNING_JOB.data: EXAMPLES})
+    provider.create(TUNING_JOB.want(), "a-aaaaaaaa", SOURCE, {TUNING_JOB.data: EXAMPLES}, fence=unfenced)
     with pytest.raises(NoCapacityError):
         stand.train(provider)
     stand.control("clock", {"advance": 1000})
@@ -297,14 +302,14 @@ def test_a_429_is_no_capacity_and_sends_nothing_twice(stand: Stand) -> None:
 def test_changed_data_in_a_bucket_is_not_trained_on(stand: Stand) -> None:
     """A digest that is not the object's any more is refused before any POST of a job."""
     provider, recording = stand.provider()
-    uri = provider._bucket.put(DataSet("d", 15, 60), EXAMPLES)
+    uri = provider._bucket.put(DataSet("d", 15, 60), EXAMPLES, fence=unfenced)
     want = TUNING_JOB.want()
     data = DataSet("0" * 64, 0, 0, field=TUNING_JOB.data, uri=uri)
     stale = Desired(want.address, want.attributes, (data,))
     with pytest.raises(ServiceError, match="has changed since the plan"):
-        provider.create(stale, ID, SOURCE, {})
+        provider.create(stale, ID, SOURCE, {}, fence=unfenced)
     (measured,) = provider.measured([stale])
-    assert provider.create(measured, ID, SOURCE, {}).name
+    assert provider.create(measured, ID, SOURCE, {}, fence=unfenced).name
     assert sum(method == "POST" for method, *_ in recording.seen) == 1
 
 
@@ -316,7 +321,7 @@ def test_a_data_set_of_the_service_is_sent_by_its_name(stand: Stand) -> None:
     asked = Desired(want.address, want.attributes, (data,))
     (measured,) = provider.measured([asked])
     assert (measured.data, measured.attributes) == (asked.data, asked.attributes)
-    made = provider.create(asked, ID, SOURCE, {})
+    made = provider.create(asked, ID, SOURCE, {}, fence=unfenced)
     assert not any(path.startswith("storage/") for _, path, *_ in recording.seen)
     (job,) = stand.listed("tuningJobs")
     assert job["supervisedTuningSpec"]["trainingDatasetUri"] == name

@@ -25,7 +25,7 @@ from reconciler.model import DataSet, Example
 from reconciler.providers.vertex.bucket import Bucket
 from reconciler.providers.vertex.regions import Regions
 from reconciler.providers.vertex.uploads import QUANTUM, measured
-from tests.fakes import FakeClock
+from tests.fakes import FakeClock, unfenced
 from tests.http.wire import Wire, answer, listening, refusal
 
 EXAMPLES = [Example(str(number), "x" * 4000) for number in range(400)]
@@ -50,7 +50,7 @@ class Stand:
 
     def put(self) -> str:
         """Upload the examples."""
-        return self.bucket.put(DATA, EXAMPLES)
+        return self.bucket.put(DATA, EXAMPLES, fence=unfenced)
 
     def content(self, uri: str) -> bytes:
         """What lies there."""
@@ -95,7 +95,7 @@ def test_a_large_set_goes_in_parts(stand: Stand) -> None:
 
 def test_a_small_set_is_one_request(stand: Stand) -> None:
     """What is not larger than a part is a single POST, and nothing is told of it."""
-    stand.bucket.put(DATA, EXAMPLES[:60])
+    stand.bucket.put(DATA, EXAMPLES[:60], fence=unfenced)
     assert [one["query"]["uploadType"] for one in stand.log("POST")] == ["media"]
     assert stand.log("PUT") == []
     assert stand.told == []
@@ -154,7 +154,7 @@ def test_one_that_is_there_in_the_end_is_success(stand: Stand) -> None:
         other.put()
         yield EXAMPLES[-1]
 
-    assert whole(stand, stand.bucket.put(DATA, Again(lambda: iter(EXAMPLES), examples)))
+    assert whole(stand, stand.bucket.put(DATA, Again(lambda: iter(EXAMPLES), examples), fence=unfenced))
     assert [one["status"] for one in stand.log("PUT")].count(412) == 1
 
 
@@ -181,7 +181,7 @@ class Again:
 def test_what_changed_on_the_way_becomes_no_object(stand: Stand, second: list[Example]) -> None:
     """Data that is other at the second reading is refused before the last part, and nothing is there."""
     with pytest.raises(StalePlanError, match="changed while it was uploaded"):
-        stand.bucket.put(DATA, Again(lambda: iter(EXAMPLES), lambda: iter(second)))
+        stand.bucket.put(DATA, Again(lambda: iter(EXAMPLES), lambda: iter(second)), fence=unfenced)
     listed = requests.get(f"{stand.url}/storage/v1/b/data/o", timeout=5).json()
     assert "items" not in listed
 
@@ -217,7 +217,7 @@ def test_parts_go_where_we_asked_and_not_where_a_reply_says() -> None:
         regions = Regions(project="p", location="l", open=lambda _: transport, base_url=wire.url)
         begun = answer({}, Location="https://elsewhere.example/upload?upload_id=u1&name=n")
         wire.script = [MISSING, begun, answer({})]
-        Bucket(regions, "gs://data", lambda _: None, part=QUANTUM).put(DATA, EXAMPLES[:70])
+        Bucket(regions, "gs://data", lambda _: None, part=QUANTUM).put(DATA, EXAMPLES[:70], fence=unfenced)
     assert [one.method for one in wire.requests] == ["GET", "POST", "PUT"]
     assert wire.requests[2].target.startswith("/upload/storage/v1/b/data/o?upload_id=u1")
     assert json.loads(wire.requests[1].body).keys() == {"md5Hash"}
@@ -246,7 +246,7 @@ def test_a_service_that_keeps_nothing_is_given_up() -> None:
         wire.script = [MISSING, BEGUN]
         wire.always = has(0)
         with pytest.raises(UnavailableError, match=r"does not get on, at 0 of [0-9,]+ bytes"):
-            scripted(wire, clock).put(DATA, EXAMPLES)
+            scripted(wire, clock).put(DATA, EXAMPLES, fence=unfenced)
     assert 5 < len(wire.requests) < 20
     assert clock.now > 30
 
@@ -255,7 +255,7 @@ def test_a_service_that_loses_what_it_had_is_sent_all_again() -> None:
     """Bytes that were acknowledged and are gone begin a new upload, from the first byte on."""
     with listening(Wire()) as wire:
         wire.script = [MISSING, BEGUN, has(QUANTUM), has(0), BEGUN, has(QUANTUM), answer({})]
-        scripted(wire, FakeClock()).put(DATA, EXAMPLES[:100])
+        scripted(wire, FakeClock()).put(DATA, EXAMPLES[:100], fence=unfenced)
     spans = [one.headers["content-range"].split("-")[0] for one in wire.requests if one.method == "PUT"]
     assert spans == ["bytes 0", f"bytes {QUANTUM}", "bytes 0", f"bytes {QUANTUM}"]
 
@@ -266,7 +266,7 @@ def test_an_upload_that_somebody_else_answers_is_looked_for(body: bytes) -> None
     with listening(Wire()) as wire:
         wire.script = [MISSING, answer(body=body), MISSING]
         with pytest.raises(ServiceError, match="is not there"):
-            scripted(wire, FakeClock()).put(DATA, EXAMPLES[:5])
+            scripted(wire, FakeClock()).put(DATA, EXAMPLES[:5], fence=unfenced)
     assert [one.method for one in wire.requests] == ["GET", "POST", "GET"]
 
 
@@ -276,7 +276,7 @@ def test_an_object_without_its_name_is_none(shown: dict[str, Any]) -> None:
     with listening(Wire()) as wire:
         wire.script = [answer(shown)]
         with pytest.raises(NotUnderstoodError, match="was asked about gs://data/"):
-            scripted(wire, FakeClock()).put(DATA, EXAMPLES[:5])
+            scripted(wire, FakeClock()).put(DATA, EXAMPLES[:5], fence=unfenced)
 
 
 def test_an_object_of_other_content_is_not_trained_on(stand: Stand) -> None:
@@ -295,7 +295,7 @@ def test_a_range_that_cannot_be_is_an_error(span: str) -> None:
     with listening(Wire()) as wire:
         wire.script = [MISSING, BEGUN, answer(body=b"", status=308, Range=span)]
         with pytest.raises(ServiceError, match="Range"):
-            scripted(wire, FakeClock()).put(DATA, EXAMPLES)
+            scripted(wire, FakeClock()).put(DATA, EXAMPLES, fence=unfenced)
 
 
 class ManyLines:

@@ -19,7 +19,7 @@ from reconciler.errors import (
 )
 from reconciler.http import Transport
 from reconciler.model import Desired, Example, Live
-from reconciler.providers import Accepted, Handle
+from reconciler.providers import Accepted, Fence, Handle
 from reconciler.providers.gemini import codec, operations
 from reconciler.providers.gemini.codec import COLLECTION
 from reconciler.providers.gemini.fields import TUNED_MODEL
@@ -41,7 +41,7 @@ class Creation:
         self._lag_seconds = lag_seconds
 
     def create(
-        self, want: Desired, id: str, source: str, examples: Mapping[str, Iterable[Example]]
+        self, want: Desired, id: str, source: str, examples: Mapping[str, Iterable[Example]], fence: Fence
     ) -> Accepted:
         """POST once; after a lost reply or a 5xx look, and POST again only when nothing is there.
 
@@ -56,7 +56,12 @@ class Creation:
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 reply = self._transport.call(
-                    "POST", f"v1beta/{COLLECTION}", query={"tunedModelId": id}, body=body, slow=True
+                    "POST",
+                    f"v1beta/{COLLECTION}",
+                    query={"tunedModelId": id},
+                    body=body,
+                    slow=True,
+                    fence=fence,
                 )
                 accepted = operations.accepted(reply, name)
                 if accepted is not None:

@@ -13,6 +13,7 @@ from reconciler.errors import (
 )
 from reconciler.http import Transport
 from reconciler.model import Permission
+from reconciler.providers import Fence
 from reconciler.providers.gemini.permissions import permission
 from reconciler.providers.gemini.reader import Reader, is_path
 from reconciler.providers.google.json import JsonObject, objects_of, text_of, wrong
@@ -33,13 +34,13 @@ class Grants:
         """All but the owner's, sorted."""
         return tuple(sorted(one for _, one in self._listed(name) if one.role != "OWNER"))
 
-    def become(self, name: str, want: Sequence[Permission]) -> None:
+    def become(self, name: str, want: Sequence[Permission], fence: Fence) -> None:
         """Bring them to `want`; looks again after a lost reply or when somebody else was quicker."""
         surprise: ServiceError | None = None
         for again in range(_PASSES):
             if again:
                 self._transport.wait(_PAUSE, f"setting the permissions of {name} again")
-            surprise = self._pass(name, want)
+            surprise = self._pass(name, want, fence)
             if surprise is None:
                 return
         raise ServiceError(
@@ -47,7 +48,7 @@ class Grants:
             "Somebody else may be changing them at the same time; run the command again.",
         ) from surprise
 
-    def _pass(self, name: str, want: Sequence[Permission]) -> ServiceError | None:
+    def _pass(self, name: str, want: Sequence[Permission], fence: Fence) -> ServiceError | None:
         """One pass; answers what happened behind our back, so that the caller looks again."""
         current = {one.grantee: (path, one) for path, one in self._listed(name)}
         wanted = {one.grantee: one for one in want}
@@ -58,7 +59,7 @@ class Grants:
                 continue
             try:
                 if now is None:
-                    self._grant(name, one)
+                    self._grant(name, one, fence)
                 else:
                     self._transport.call(
                         "PATCH",
@@ -66,6 +67,7 @@ class Grants:
                         query={"updateMask": "role"},
                         body={"role": one.role},
                         api_key=False,
+                        fence=fence,
                     )
             except (AlreadyExistsError, NotFoundError, ReplyLostError) as error:
                 surprise = error
@@ -76,16 +78,16 @@ class Grants:
         for grantee, (path, now) in current.items():
             if grantee not in wanted and now.role != "OWNER":
                 try:
-                    self._transport.call("DELETE", f"v1beta/{path}", api_key=False)
+                    self._transport.call("DELETE", f"v1beta/{path}", api_key=False, fence=fence)
                 except NotFoundError:
                     continue
         return surprise
 
-    def _grant(self, name: str, one: Permission) -> None:
+    def _grant(self, name: str, one: Permission, fence: Fence) -> None:
         body: JsonObject = {"granteeType": one.grantee_type, "role": one.role}
         if one.email_address:
             body["emailAddress"] = one.email_address
-        self._transport.call("POST", f"v1beta/{name}/permissions", body=body, api_key=False)
+        self._transport.call("POST", f"v1beta/{name}/permissions", body=body, api_key=False, fence=fence)
 
     def _listed(self, name: str) -> Iterator[tuple[str, Permission]]:
         for page in self._reader.pages(f"v1beta/{name}/permissions", {}, api_key=False):

@@ -9,7 +9,7 @@ from reconciler.errors import NotFoundError, NotUnderstoodError, ServiceError
 from reconciler.http import Transport
 from reconciler.kind import Kind
 from reconciler.model import LAG_SECONDS, Attributes, Desired, Example, Live, Odd, Permission, Status
-from reconciler.providers import Accepted, BaseModels, Handle, Training
+from reconciler.providers import Accepted, BaseModels, Fence, Handle, Training
 from reconciler.providers.gemini import codec
 from reconciler.providers.gemini.codec import COLLECTION
 from reconciler.providers.gemini.creation import Creation
@@ -137,6 +137,7 @@ class GeminiProvider:
         source: str,
         examples: Mapping[str, Iterable[Example]],
         *,
+        fence: Fence,
         attempted: bool = False,
     ) -> Accepted:
         """POST; after a lost reply or a 5xx look first, and POST again only when nothing is there.
@@ -147,17 +148,19 @@ class GeminiProvider:
             UnavailableError: nothing was sent, or the service kept failing and there is no such model.
         """
         del attempted  # a second POST of the same id can only be refused
-        return self._creation.create(want, id, source, examples)
+        return self._creation.create(want, id, source, examples, fence)
 
-    def update(self, handle: Handle, attributes: Attributes) -> None:
+    def update(self, handle: Handle, attributes: Attributes, *, fence: Fence) -> None:
         """PATCH with a mask of just these fields."""
         name = name_of(handle)
         mask, body = codec.patch(attributes)
-        reply = self._transport.call("PATCH", f"v1beta/{name}", query={"updateMask": mask}, body=body)
+        reply = self._transport.call(
+            "PATCH", f"v1beta/{name}", query={"updateMask": mask}, body=body, fence=fence
+        )
         if reply.get("name", name) != name:
             raise about_another("PATCH", name, reply.get("name"))
 
-    def delete(self, handle: Handle) -> None:
+    def delete(self, handle: Handle, *, fence: Fence) -> None:
         """Cancel what still trains, then delete; 404 is success.
 
         Raises:
@@ -167,9 +170,9 @@ class GeminiProvider:
         found = self._reader.model(name)
         training = found is not None and found.status is Status.CREATING
         if training:
-            self._cancel(handle, name)
+            self._cancel(handle, name, fence)
         try:
-            self._transport.call("DELETE", f"v1beta/{name}")
+            self._transport.call("DELETE", f"v1beta/{name}", fence=fence)
         except NotFoundError:
             return
         except ServiceError as error:
@@ -186,11 +189,11 @@ class GeminiProvider:
         """All but the owner's, sorted. Refuses API keys: CredentialError where nothing else is found."""
         return self._grants.of(name_of(handle))
 
-    def set_permissions(self, handle: Handle, want: Sequence[Permission]) -> None:
+    def set_permissions(self, handle: Handle, want: Sequence[Permission], *, fence: Fence) -> None:
         """Bring them to `want`; needs a login as `permissions` does."""
-        self._grants.become(name_of(handle), want)
+        self._grants.become(name_of(handle), want, fence)
 
-    def _cancel(self, handle: Handle, name: str) -> None:
+    def _cancel(self, handle: Handle, name: str, fence: Fence) -> None:
         """Stop a training, as far as the service lets us: it may be over, or not to be stopped."""
         operation = handle.operation
         try:
@@ -198,7 +201,7 @@ class GeminiProvider:
                 found = self._reader.operation_of(name)
                 operation = str(found["name"]) if found else ""
             if is_path(operation):
-                self._transport.call("POST", f"v1/{operation}:cancel", body={}, repeatable=True)
+                self._transport.call("POST", f"v1/{operation}:cancel", body={}, repeatable=True, fence=fence)
         except ServiceError as error:
             if error.status is None or error.status >= 500:
                 raise

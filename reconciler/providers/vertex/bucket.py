@@ -17,6 +17,7 @@ from reconciler.errors import NotFoundError, ServiceError, UsageError
 from reconciler.events import Uploading
 from reconciler.identity import canonical
 from reconciler.model import DataSet, Example
+from reconciler.providers import Fence
 from reconciler.providers.google.json import JsonObject, about_another, text_of, wrong
 from reconciler.providers.vertex.regions import Regions
 from reconciler.providers.vertex.uploads import PART, Content, Upload, measured
@@ -78,13 +79,14 @@ class Bucket:
             raise about_another("GET", uri, f"gs://{text_of(found, 'bucket')}/{text_of(found, 'name')}")
         return found
 
-    def put(self, data: DataSet, examples: Iterable[Example]) -> str:
+    def put(self, data: DataSet, examples: Iterable[Example], *, fence: Fence) -> str:
         """Where the examples lie, after uploading them if they do not yet.
 
         Args:
             data: which data set it is.
             examples: iterated twice where they are many; raises StalePlanError itself when they are not
                 those that were measured.
+            fence: asked before each sending.
 
         Raises:
             UsageError: no bucket is named, or it is more than the service takes.
@@ -104,7 +106,7 @@ class Bucket:
             )
         uri = f"{self._folder}/{content.sha256}.jsonl"
         found = self._object(uri)
-        if found is None and not self._upload(uri, content):
+        if found is None and not self._upload(uri, content, fence):
             found = self._object(uri)  # who answered that it is stored was not the store
             if found is None:
                 raise ServiceError(
@@ -118,13 +120,13 @@ class Bucket:
             )
         return uri
 
-    def _upload(self, uri: str, content: Content) -> bool:
+    def _upload(self, uri: str, content: Content, fence: Fence) -> bool:
         """Upload it; whether the store's own answer says that it is there."""
         bucket, name = _parts(uri)
         progress = _Steps(content, self._tell)
         try:
             return Upload(
-                self._regions.storage(), bucket, name, content, sent=progress, part=self._part
+                self._regions.storage(), bucket, name, content, sent=progress, fence=fence, part=self._part
             ).put()
         except NotFoundError as error:
             project, location = self._regions.default

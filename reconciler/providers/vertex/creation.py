@@ -20,7 +20,7 @@ from reconciler.errors import (
     UnavailableError,
 )
 from reconciler.model import Attributes
-from reconciler.providers import Accepted
+from reconciler.providers import Accepted, Fence
 from reconciler.providers.google.json import JsonObject, text_of
 from reconciler.providers.google.lookup import look_until, not_known, not_understood
 from reconciler.providers.vertex import codec, labels, names
@@ -47,6 +47,7 @@ class Creation:
         body: JsonObject,
         *,
         attempted: bool,
+        fence: Fence,
     ) -> Accepted:
         """POST once.
 
@@ -57,6 +58,7 @@ class Creation:
             source: as in `codec.create_body`.
             body: the TuningJob.
             attempted: an earlier run may have sent it.
+            fence: asked before each sending.
 
         Raises:
             AlreadyExistsError, NoCapacityError: see `providers.Provider`.
@@ -69,7 +71,9 @@ class Creation:
         attempt = 1
         while found is None:
             try:
-                reply = transport.call("POST", path, body=body, slow=True, api_key=False, queues=False)
+                reply = transport.call(
+                    "POST", path, body=body, slow=True, api_key=False, queues=False, fence=fence
+                )
                 if _is_ours(reply, id, location):
                     return _accepted(reply)
                 failed: ServiceError = not_understood(id, "tuning job")

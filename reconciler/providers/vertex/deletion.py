@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from reconciler.errors import NotFoundError, ServiceError
 from reconciler.http import printable
+from reconciler.providers import Fence
 from reconciler.providers.google.json import JsonObject, about_another, as_object, objects_of, text_of
 from reconciler.providers.vertex import codec, names
 from reconciler.providers.vertex.jobs import ENDPOINTS, JOBS, MODELS, Registry
@@ -28,11 +29,12 @@ _NOT_FOUND = 5
 
 
 class Deletion:
-    """Deletes what a job made; see `VertexProvider.delete`."""
+    """Deletes what a job made, asking `fence` before each sending; see `VertexProvider.delete`."""
 
-    def __init__(self, regions: Regions, registry: Registry) -> None:
+    def __init__(self, regions: Regions, registry: Registry, fence: Fence) -> None:
         self._regions = regions
         self._registry = registry
+        self._fence = fence
 
     def delete(self, job: JsonObject) -> None:
         """Cancel it if it runs, then take away what it made.
@@ -73,7 +75,9 @@ class Deletion:
         transport = self._regions.at(names.parsed(name).location)
         if codec.state_of(job) != "CANCELLING":
             try:
-                transport.call("POST", f"v1/{name}:cancel", body={}, api_key=False, repeatable=True)
+                transport.call(
+                    "POST", f"v1/{name}:cancel", body={}, api_key=False, repeatable=True, fence=self._fence
+                )
             except ServiceError as error:
                 if error.status is None or error.status not in {400, 404, 409}:  # it may have ended just now
                     raise
@@ -131,7 +135,9 @@ class Deletion:
         """One changing call and its long-running operation; what is gone already is done."""
         transport = self._regions.at(names.parsed(path).location)
         try:
-            operation = transport.call(method, f"v1/{path}", body=body, api_key=False, repeatable=True)
+            operation = transport.call(
+                method, f"v1/{path}", body=body, api_key=False, repeatable=True, fence=self._fence
+            )
         except NotFoundError:
             return
         until, pause = transport.clock() + OPERATION_SECONDS, 0.25

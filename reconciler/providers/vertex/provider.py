@@ -9,7 +9,7 @@ from dataclasses import replace
 from reconciler.errors import InvalidArgumentError, NotFoundError, ServiceError, UsageError
 from reconciler.kind import Kind
 from reconciler.model import LAG_SECONDS, Attributes, Desired, Example, Live, Odd, Permission
-from reconciler.providers import Accepted, BaseModels, Handle, Training
+from reconciler.providers import Accepted, BaseModels, Fence, Handle, Training
 from reconciler.providers.google.json import JsonObject, about_another, prompt_body, reply_text, text_of
 from reconciler.providers.google.refusals import Asked, explain
 from reconciler.providers.vertex import codec, labels, names
@@ -51,7 +51,6 @@ class VertexProvider:
         self._tunable = tunable
         self._registry = Registry(regions, places, page_size)
         self._creation = Creation(regions, self._registry, lag_seconds)
-        self._deletion = Deletion(regions, self._registry)
         self._endpoints: dict[str, str] = {}
 
     @property
@@ -157,6 +156,7 @@ class VertexProvider:
         source: str,
         examples: Mapping[str, Iterable[Example]],
         *,
+        fence: Fence,
         attempted: bool = False,
     ) -> Accepted:
         """Upload the data, look for the label, POST; see `creation`.
@@ -170,7 +170,9 @@ class VertexProvider:
         attributes = want.attributes
         place = self._regions.place(attributes.get(PROJECT), attributes.get(LOCATION))
         origin, parent = self._origin(attributes, source)
-        uris = {one.field: one.uri or self._bucket.put(one, examples[one.field]) for one in want.data}
+        uris = {
+            one.field: one.uri or self._bucket.put(one, examples[one.field], fence=fence) for one in want.data
+        }
         for one in want.data:
             if is_object(one.uri) and one.digest and self._bucket.digest(one.uri) != one.digest:
                 raise ServiceError(
@@ -178,7 +180,9 @@ class VertexProvider:
                 )
         body = codec.create_body(attributes, id, origin, uris, parent=parent)
         try:
-            return self._creation.create(id, place, attributes, origin, body, attempted=attempted)
+            return self._creation.create(
+                id, place, attributes, origin, body, attempted=attempted, fence=fence
+            )
         except (InvalidArgumentError, NotFoundError) as error:
             project, location = place
             raise explain(
@@ -208,7 +212,7 @@ class VertexProvider:
             )
         return {"preTunedModel": model}, labels_id(job)
 
-    def update(self, handle: Handle, attributes: Attributes) -> None:
+    def update(self, handle: Handle, attributes: Attributes, *, fence: Fence) -> None:
         """PATCH just these fields of the model, then of its endpoint; what has them already is left alone."""
         job = self._job(handle)
         endpoint = text_of(self._registry.endpoint(job) or {}, "name")
@@ -223,12 +227,17 @@ class VertexProvider:
             mask, body = codec.patch(attributes, before)
             place = names.parsed(name, collection)
             reply = self._regions.at(place.location).call(
-                "PATCH", f"v1/{place.resource}", query={"updateMask": mask}, body=body, api_key=False
+                "PATCH",
+                f"v1/{place.resource}",
+                query={"updateMask": mask},
+                body=body,
+                api_key=False,
+                fence=fence,
             )
             if not names.answers(place.resource, text_of(reply, "name") or place.resource):
                 raise about_another("PATCH", place.resource, reply.get("name"))
 
-    def delete(self, handle: Handle) -> None:
+    def delete(self, handle: Handle, *, fence: Fence) -> None:
         """Cancel, undeploy, delete endpoints, delete the model; each step looks first. Gone is success.
 
         Raises:
@@ -239,16 +248,18 @@ class VertexProvider:
             jobs = [] if job is None else [job]
         else:
             jobs = self._registry.labelled(handle.id)
+        deletion = Deletion(self._regions, self._registry, fence)
         for one in jobs:
-            self._deletion.delete(one)
+            deletion.delete(one)
 
     def permissions(self, handle: Handle) -> tuple[Permission, ...]:
         """None of its own: access is the project's IAM."""
         del handle
         return ()
 
-    def set_permissions(self, handle: Handle, want: Sequence[Permission]) -> None:
+    def set_permissions(self, handle: Handle, want: Sequence[Permission], *, fence: Fence) -> None:
         """Refuses any: access is the project's IAM."""
+        del fence
         if want:
             raise UsageError(
                 f"{handle.id}: a TuningJob has no permissions of its own", "Use the project's IAM."

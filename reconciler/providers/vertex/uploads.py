@@ -26,6 +26,7 @@ from reconciler.errors import (
     UnavailableError,
 )
 from reconciler.http import Reply, Transport
+from reconciler.providers import Fence
 from reconciler.providers.google.json import wrong
 from reconciler.strictjson import loads_answer
 
@@ -116,17 +117,27 @@ class Upload:
         name: of the object.
         content: what it is to hold.
         sent: is told how far it is.
+        fence: asked before each sending.
         part: bytes of a part, a multiple of QUANTUM.
     """
 
     def __init__(
-        self, transport: Transport, bucket: str, name: str, content: Content, *, sent: Sent, part: int = PART
+        self,
+        transport: Transport,
+        bucket: str,
+        name: str,
+        content: Content,
+        *,
+        sent: Sent,
+        fence: Fence,
+        part: int = PART,
     ) -> None:
         self._transport = transport
         self._path = f"upload/storage/v1/b/{bucket}/o"
         self._query = {"name": name, "ifGenerationMatch": "0"}
         self._content = content
         self._sent = sent
+        self._fence = fence
         self._part = part
 
     def put(self) -> bool:
@@ -151,6 +162,7 @@ class Upload:
                     content=self._content.whole,
                     about={"content-type": CONTENT_TYPE},
                     repeatable=True,
+                    fence=self._fence,
                 )
             )
         except ServiceError as error:
@@ -197,6 +209,7 @@ class Upload:
                 "x-upload-content-length": str(self._content.size),
             },
             repeatable=True,
+            fence=self._fence,
         )
         query = dict(parse_qsl(urlsplit(reply.headers.get("location", "")).query))
         if not query.get("upload_id"):
@@ -241,6 +254,7 @@ class Upload:
                 content=part,
                 about={"content-range": f"bytes {at}-{at + len(part) - 1}/{size}"},
                 repeatable=False,
+                fence=self._fence,
                 sent=lambda gone: self._sent(at + gone),
             )
         except NotFoundError as error:
@@ -263,6 +277,7 @@ class Upload:
                 content=b"",
                 about={"content-range": f"bytes */{self._content.size}"},
                 repeatable=True,
+                fence=self._fence,
             )
         except ServiceError as error:
             if error.status in {404, 410}:

@@ -25,10 +25,10 @@ from reconciler.providers.gemini import operations, permissions
 from reconciler.providers.google.json import next_page
 from reconciler.providers.vertex import codec as vertex
 from reconciler.render import planfile
-from reconciler.render.plan_json import checksum
+from reconciler.render.plan_json import compute_checksum
 from reconciler.render.records import record_document
 from reconciler.render.stream import encode_line
-from reconciler.render.text.chart import loss_chart
+from reconciler.render.text.chart import draw_loss_chart
 from reconciler.state.backends import LockInfo
 from reconciler.state.file import loads as load_state
 from reconciler.state.values import Record, RecordedModel
@@ -160,7 +160,7 @@ def test_an_answer_with_nonsense_in_it_ends_in_a_value_or_our_error(name: str, v
             completed=live.complete_time,
         )
         encode_line(record_document(Record(Address("TunedModel", "x"), serving=model), live))  # type: ignore[arg-type]
-        list(loss_chart(live.snapshots, width=80, unicode=True))
+        list(draw_loss_chart(live.snapshots, width=80, unicode=True))
         duration(model)
     assert time.process_time() - began < 1
 
@@ -193,7 +193,7 @@ def test_a_plan_file_with_nonsense_in_it_is_read_or_refused(value: str, seed: in
     if sealed:
         try:
             document = loads_answer(data)
-            document["reconciler"]["checksum"] = checksum(document)
+            document["reconciler"]["checksum"] = compute_checksum(document)
             data = json.dumps(document).encode()
         except (NotJSONError, TypeError, ValueError):
             return

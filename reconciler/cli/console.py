@@ -93,11 +93,11 @@ class Console:
         if self.as_json:
             from reconciler.render import stream
 
-            self.records(stream.plan_records(plan, timestamp()))
+            self.records(stream.build_plan_records(plan, timestamp()))
             return
-        from reconciler.render.text import plan_lines
+        from reconciler.render.text import render_plan
 
-        self.lines(plan_lines(plan, colour=self.colour, width=self.width))
+        self.lines(render_plan(plan, colour=self.colour, width=self.width))
         emit(flush=True)
 
     def errors(self, diagnostics: Sequence[Diagnostic]) -> None:
@@ -105,19 +105,21 @@ class Console:
         if self.as_json:
             from reconciler.render import stream
 
-            self.records(stream.diagnostic_record(one, timestamp(), byte=byte_of(one)) for one in diagnostics)
+            self.records(
+                stream.build_diagnostic_record(one, timestamp(), byte=byte_of(one)) for one in diagnostics
+            )
             return
-        from reconciler.render.text import error_lines
+        from reconciler.render.text import render_errors
 
         terminal = sys.stderr.isatty()
         colour = wants_colour(os.environ, terminal=terminal) and "--no-color" not in sys.argv
         width = shutil.get_terminal_size().columns if terminal else 0
-        for line in error_lines(diagnostics, colour=colour, width=width):
+        for line in render_errors(diagnostics, colour=colour, width=width):
             emit_error(line + "\n")
 
     def note(self, text: str) -> None:
         """Something for people that is neither result nor error; "" is nothing."""
         if text and not self.as_json:
-            from reconciler.render.terminal import visible_lines
+            from reconciler.render.terminal import escape_lines
 
-            emit_error(visible_lines(text) + "\n")
+            emit_error(escape_lines(text) + "\n")

@@ -184,7 +184,7 @@ def _shown(console: Console) -> Iterator[Callable[[Event], None]]:
     if console.as_json:
         from reconciler.render import stream
 
-        yield lambda event: console.records(stream.event_records(event, timestamp()))
+        yield lambda event: console.records(stream.build_event_records(event, timestamp()))
         return
     if console.terminal:
         from reconciler.cli.uploads import UPLOADS
@@ -202,7 +202,7 @@ def _shown(console: Console) -> Iterator[Callable[[Event], None]]:
 
 
 def _quiet(console: Console) -> Callable[[Event], None]:
-    from reconciler.render.text import event_line
+    from reconciler.render.text import render_event
 
     last: dict[object, float] = {}
 
@@ -212,7 +212,7 @@ def _quiet(console: Console) -> Callable[[Event], None]:
             if now - last.setdefault(event.address, now) < _QUIET_INTERVAL:
                 return
             last[event.address] = now
-        line = event_line(event, colour=console.colour)
+        line = render_event(event, colour=console.colour)
         if line is not None:
             if isinstance(event, Failed) or (isinstance(event, Skipped) and event.trouble):
                 emit(flush=True)

@@ -45,33 +45,33 @@ class Course:
 
 def conclude(console: Console, course: Course, told: Sequence[Event], elapsed: float) -> None:
     """Say what was done."""
-    from reconciler.render.outcome import cost_of, ending_lines, outcome_of
+    from reconciler.render.run_summary import render_ending, sum_cost, summarize_run
 
-    outcome = outcome_of(told)
-    cost = cost_of(outcome, course.plan, of_ended=course.command == "wait")
+    outcome = summarize_run(told)
+    cost = sum_cost(outcome, course.plan, of_ended=course.command == "wait")
     ways = _ways_on(told, course.resume)
     if console.as_json:
         from reconciler.render import stream
 
         names = {"operation": course.operation, "command": course.command}
         console.records(
-            [stream.done_record(outcome, timestamp(), **names, elapsed=elapsed, cost=cost, ways=ways)]
+            [stream.build_done_record(outcome, timestamp(), **names, elapsed=elapsed, cost=cost, ways=ways)]
         )
         return
     if not told:
         console.lines(["Nothing to do."])
         return
     untold = ", then ".join(ways) if ways != _told_ways(told, course.resume) else ""
-    lines = ending_lines(course.command, outcome, elapsed=elapsed, cost=cost, resume=untold)
+    lines = render_ending(course.command, outcome, elapsed=elapsed, cost=cost, resume=untold)
     console.lines(["", *lines])
     emit(flush=True)
 
 
 def name_outputs(run: Operation, console: Console, told: Sequence[Event], code: int) -> None:
     """What to call now: every output as the last record of a stream, or the names that this run is about."""
-    from reconciler.render.outcome import outcome_of
+    from reconciler.render.run_summary import summarize_run
 
-    outcome = outcome_of(told)
+    outcome = summarize_run(told)
     called = () if outcome.stopped else outcome.called  # a service that hangs is not asked again
     if not called and not console.as_json:
         return
@@ -94,12 +94,12 @@ def outputs(run: Operation, console: Console, called: Sequence[Address] = ()) ->
     if console.as_json:
         from reconciler.render import stream
 
-        console.records([stream.outputs_record(names_of(run, records.values()), timestamp())])
+        console.records([stream.build_outputs_record(names_of(run, records.values()), timestamp())])
         return
-    from reconciler.render.outcome import NAMED, names_lines
+    from reconciler.render.run_summary import NAMED, render_names
 
     serving = [record for one in called if (record := records.get(one)) and record.serving is not None]
-    console.lines(names_lines(names_of(run, serving[:NAMED]), len(serving[NAMED:])))
+    console.lines(render_names(names_of(run, serving[:NAMED]), len(serving[NAMED:])))
     emit(flush=True)
 
 

@@ -35,12 +35,12 @@ class Uploads:
 
     def _quietly(self, progress: Uploading) -> None:
         from reconciler.cli.console import emit_error
-        from reconciler.render.words import upload_text
+        from reconciler.render.words import describe_upload
 
         tenth = 10 * progress.sent // progress.size
         if tenth != self._tenths.get(progress.shown):
             self._tenths[progress.shown] = tenth
-            emit_error(upload_text(progress) + "\n")
+            emit_error(describe_upload(progress) + "\n")
 
 
 UPLOADS = Uploads()

@@ -260,9 +260,9 @@ class _Once:
         from reconciler.records import unknown_to
 
         if told := unknown_to(state, kinds()):
-            from reconciler.render.terminal import visible
+            from reconciler.render.terminal import escape
 
-            _notify(visible(told))
+            _notify(escape(told))
 
 
 def _notify(text: str) -> None:

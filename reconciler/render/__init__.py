@@ -1,17 +1,18 @@
-"""Values in, text out: plans, events, drift and state for people, for policies, for pull requests.
+"""Values in, text out: plans, events, drift and state, for people, policies and pull requests.
 
-Rule: renderers return strings (or plain JSON values) and know nothing that is not in their arguments: no
-clock, no service, no file. Only `live` prints, because a live display must. Whatever a user, a manifest
-or a service wrote passes `screen.visible` (or the escape of its format) before it is shown.
+Rule: renderers return strings or plain JSON values and know only their arguments: no clock, no service, no
+file. Only `live` prints, because a live display must. Text that a user, a manifest or a service wrote passes
+`terminal.escape`, or the escaping of its format, before it is shown.
 
-    screen    what a terminal may be shown: control characters, widths, colours, wrapping
-    wording   the words of a plan that all formats share; `findings`: of drift; `bill`: what trainings cost;
-              `figures`: counts, times and values
-    text      for people in a terminal or a pipe
-    machine   the plan JSON and the drift JSON; `codec`, `planfile`: a saved plan and back
-    stream    the NDJSON events of --json
-    markdown  for pull-request comments
-    page      the HTML report; `curve`: a loss curve as SVG
-    records   one record as JSON
-    live      progress on a terminal
+    terminal       what a terminal may be shown: escapes, widths, colours, wrapping
+    words          the sentences of a plan that all formats share; `drift_words`: of drift; `bill`: what
+                   trainings cost; `values`: one value, number or digest; `run_summary`: what a run has done
+    text           for people at a terminal or a pipe
+    markdown       for comments on pull requests
+    html           the report, one page
+    plan_json      the plan JSON and the drift JSON; `planfile`: a saved plan and back; `codec`: its JSON
+    stream         the NDJSON events of --json
+    diagnostics    errors and warnings as Terraform's JSON has them
+    records        one record as JSON
+    live           progress on a terminal
 """

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 from reconciler.formats import count_noun
 from reconciler.plan.change import Bill, Change
-from reconciler.render.terminal import visible
+from reconciler.render.terminal import escape
 
 
-def money(price: float, currency: str) -> str:
+def format_price(price: float, currency: str) -> str:
     """An amount, 1.25 USD; under a cent it keeps two significant digits."""
     text = f"{price:,.2f}" if price >= 0.01 or price == 0 else f"{price:.2g}"
-    return f"{text} {visible(currency)}".rstrip()
+    return f"{text} {escape(currency)}".rstrip()
 
 
-def bill_text(bill: Bill) -> str:
+def describe_bill(bill: Bill) -> str:
     """One training's bill as a sentence."""
     seen = count_noun(bill.examples, "example") if bill.examples else "data that is not read here"
     seen += (
@@ -27,7 +27,7 @@ def bill_text(bill: Bill) -> str:
     if bill.characters:
         each = "" if bill.epochs else " an epoch"
         seen += f", {count_noun(bill.trained_characters, 'character')}{each}"
-    price = f", {money(bill.price, bill.currency)}" if bill.price is not None else ""
+    price = f", {format_price(bill.price, bill.currency)}" if bill.price is not None else ""
     return f"{seen}{price}{' (estimated)' if bill.estimated else ''}"
 
 
@@ -58,7 +58,7 @@ class Total:
     @property
     def amount(self) -> str:
         """The sum of the known prices, each currency for itself."""
-        return " + ".join(money(amount, currency) for currency, amount in sorted(self.prices.items()))
+        return " + ".join(format_price(amount, currency) for currency, amount in sorted(self.prices.items()))
 
     def __str__(self) -> str:
         counts = ((self.examples, "example"), (self.steps, "step"), (self.characters, "character"))
@@ -70,7 +70,7 @@ class Total:
         return f"{count_noun(self.trainings, 'training')}: {', '.join(parts)}{estimated}"
 
 
-def total(changes: Iterable[Change]) -> Total:
+def sum_bills(changes: Iterable[Change]) -> Total:
     """The bill of these trainings together."""
     trainings = list(changes)
     bills = [change.bill for change in trainings if change.bill is not None]

@@ -12,7 +12,7 @@ VALIDATE_VERSION = "1.0"
 """Of `terraform validate -json`."""
 
 
-def diagnostic_body(diagnostic: Diagnostic, *, byte: int = 0) -> dict[str, Json]:
+def build_diagnostic(diagnostic: Diagnostic, *, byte: int = 0) -> dict[str, Json]:
     """One element of Terraform's `diagnostics`."""
     body: dict[str, Json] = {
         "severity": diagnostic.severity,
@@ -27,7 +27,7 @@ def diagnostic_body(diagnostic: Diagnostic, *, byte: int = 0) -> dict[str, Json]
     return body
 
 
-def validation_document(
+def build_validation_document(
     diagnostics: Sequence[Diagnostic], offsets: Sequence[int], counts: Mapping[str, int]
 ) -> dict[str, Json]:
     """What `validate --json` prints, valid or not: Terraform's object, with our counts under `reconciler`.
@@ -45,7 +45,7 @@ def validation_document(
         "error_count": errors,
         "warning_count": len(diagnostics) - errors,
         "diagnostics": [
-            diagnostic_body(one, byte=byte) for one, byte in zip(diagnostics, offsets, strict=True)
+            build_diagnostic(one, byte=byte) for one, byte in zip(diagnostics, offsets, strict=True)
         ],
         "reconciler": ours,
     }

@@ -8,36 +8,36 @@ from typing import assert_never
 from reconciler.formats import count_noun
 from reconciler.model import Address
 from reconciler.plan.change import Drift, DriftClass
-from reconciler.render.terminal import visible
+from reconciler.render.terminal import escape
 
 
-def subject(address: Address | None, drift: Drift) -> str:
+def describe_subject(address: Address | None, drift: Drift) -> str:
     """What a drift is about: the address, or the resource name of what nobody declared."""
-    return visible(str(address) if address else drift.name or drift.id)
+    return escape(str(address) if address else drift.name or drift.id)
 
 
-def drift_phrase(drift: Drift) -> str:
+def describe_drift(drift: Drift) -> str:
     """What was found, after the address."""
     match drift.drift_class:
         case DriftClass.CHANGED:
             return "was changed outside"
         case DriftClass.MISSING:
-            return f"is missing: {visible(drift.id)} is not live"
+            return f"is missing: {escape(drift.id)} is not live"
         case DriftClass.FAILED:
-            return f"has failed: {visible(drift.id)}"
+            return f"has failed: {escape(drift.id)}"
         case DriftClass.UNMANAGED if drift.address is not None:
-            return f"still has {visible(drift.id)}, which serves no more"
+            return f"still has {escape(drift.id)}, which serves no more"
         case DriftClass.UNMANAGED:
             return "is live, and no manifest declares it"
         case DriftClass.BASE_RETIRED:
             return "is tuned from a base model that is no longer offered"
         case DriftClass.UNPROMOTED:
-            return f"has trained {visible(drift.id)}, which waits for its promotion"
+            return f"has trained {escape(drift.id)}, which waits for its promotion"
         case _:
             assert_never(drift.drift_class)
 
 
-def drift_symbol(drift: Drift) -> str:
+def choose_drift_symbol(drift: Drift) -> str:
     """One character."""
     match drift.drift_class:
         case DriftClass.CHANGED:
@@ -56,7 +56,7 @@ def drift_symbol(drift: Drift) -> str:
             assert_never(drift.drift_class)
 
 
-def drift_summary(drifts: Iterable[Drift]) -> str:
+def summarize_drift(drifts: Iterable[Drift]) -> str:
     """The last line of a drift report."""
     found = list(drifts)
     failing = [one for one in found if one.fails]

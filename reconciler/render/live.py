@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Self, TextIO, assert_never
 from reconciler.events import Completed, Detached, Event, Failed, Progress, Skipped, Started, Uploading
 from reconciler.formats import count_noun, format_duration
 from reconciler.model import Address
-from reconciler.render.formats import loss_text
-from reconciler.render.terminal import cells, cut, pad, visible
-from reconciler.render.text.events import event_line, stage
-from reconciler.render.words import upload_text
+from reconciler.render.terminal import count_cells, cut, escape, pad
+from reconciler.render.text.events import describe_stage, render_event
+from reconciler.render.values import format_loss
+from reconciler.render.words import describe_upload
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -132,7 +132,7 @@ class LiveProgress:
         """Take one event in: change its model's line, or print what stays."""
         with self._lock:
             stays = self._take(event)
-        if stays and (line := event_line(event, colour=self._colour)):
+        if stays and (line := render_event(event, colour=self._colour)):
             self.print(line)
 
     def uploading(self, progress: Uploading) -> None:
@@ -149,7 +149,7 @@ class LiveProgress:
         if self._live is None:
             return
         text = Text.from_ansi(line)
-        lines = text.divide(_breaks(text.plain, self._width))
+        lines = text.divide(_find_breaks(text.plain, self._width))
         for one in lines:
             one.rstrip()
         self._live.console.print(Text("\n" + " " * _HANGING).join(lines), soft_wrap=True)
@@ -164,7 +164,7 @@ class LiveProgress:
         match event:
             case Started():
                 row = self._row(event.address)
-                row.stage, row.progress, row.seen = stage(event.operation), None, self._clock()
+                row.stage, row.progress, row.seen = describe_stage(event.operation), None, self._clock()
                 return False
             case Progress():
                 row = self._row(event.address)
@@ -226,19 +226,19 @@ class LiveProgress:
         line = Text(no_wrap=True)
         line.append(self._marks[0] * filled, style="green")
         line.append(self._marks[1] * (bar - filled), style="dim")
-        line.append(" " + cut(upload_text(upload), self._width - bar - 1))
+        line.append(" " + cut(describe_upload(upload), self._width - bar - 1))
         return line
 
     def _lines(self, rows: Sequence[_Row], now: float) -> list[Text]:
         from rich.text import Text
 
-        table = [_fields(row, now) for row in rows]
+        table = [_format_fields(row, now) for row in rows]
         # one kind in all of them says nothing, and takes what a narrow terminal has not got
         alone = len({row.address.kind for row in rows}) == 1
-        names = [visible(row.address.name if alone else str(row.address)) for row in rows]
-        widest = {field: max(cells(one[field]) for one in table) for field in _SHOWN}
+        names = [escape(row.address.name if alone else str(row.address)) for row in rows]
+        widest = {field: max(count_cells(one[field]) for one in table) for field in _SHOWN}
         bar = _BAR if self._width >= _NARROW else _NARROW_BAR
-        longest = max(map(cells, names))
+        longest = max(map(count_cells, names))
         room = self._width - 1 - bar - min(longest, _LEAST_NAME)
         kept = set()
         for field in _PRIORITY:
@@ -260,26 +260,26 @@ class LiveProgress:
                 line.append(self._marks[1] * (bar - filled), style="dim")
                 for field in _SHOWN:
                     if field in kept:
-                        line.append("  " + " " * (widest[field] - cells(fields[field])) + fields[field])
+                        line.append("  " + " " * (widest[field] - count_cells(fields[field])) + fields[field])
             line.rstrip()
             lines.append(line)
         return lines
 
 
-def _breaks(text: str, width: int) -> list[int]:
+def _find_breaks(text: str, width: int) -> list[int]:
     """Where a long line goes on below: at spaces; a word longer than that stays whole, to be copied."""
     offsets: list[int] = []
     used = 0
     for word in re.finditer(r"\S+\s*", text):
         room = width - (_HANGING if offsets else 0)
-        if used and used + cells(word[0].rstrip()) > room:
+        if used and used + count_cells(word[0].rstrip()) > room:
             offsets.append(word.start())
             used = 0
-        used += cells(word[0])
+        used += count_cells(word[0])
     return offsets
 
 
-def _fields(row: _Row, now: float) -> dict[str, str]:
+def _format_fields(row: _Row, now: float) -> dict[str, str]:
     progress = row.progress
     if progress is None:
         return dict.fromkeys(_SHOWN, "")
@@ -290,7 +290,7 @@ def _fields(row: _Row, now: float) -> dict[str, str]:
         "percent": "" if progress.percent is None else f"{progress.percent:.0f}%",
         "step": "" if progress.step is None else f"step {progress.step:,}{total}",
         "epoch": "" if progress.epoch is None else f"epoch {progress.epoch:,}",
-        "loss": "" if progress.mean_loss is None else f"loss {loss_text(progress.mean_loss)}",
+        "loss": "" if progress.mean_loss is None else f"loss {format_loss(progress.mean_loss)}",
         "elapsed": format_duration(progress.elapsed + since),
         "left": "" if remaining is None else f"{format_duration(max(remaining - since, 0.0))} left",
     }

@@ -14,11 +14,24 @@ from dataclasses import dataclass
 
 from reconciler.formats import count_noun
 from reconciler.plan.change import Action, Change, Context, Drift, Plan
-from reconciler.render.bill import total
-from reconciler.render.drift_words import drift_phrase, drift_summary, drift_symbol, subject
-from reconciler.render.terminal import cut, visible
-from reconciler.render.text.plan import change_body, finding_body
-from reconciler.render.words import context_text, phrase, place, released, subject_of, summary, symbol
+from reconciler.render.bill import sum_bills
+from reconciler.render.drift_words import (
+    choose_drift_symbol,
+    describe_drift,
+    describe_subject,
+    summarize_drift,
+)
+from reconciler.render.terminal import cut, escape
+from reconciler.render.text.plan import render_change_body, render_drift_body
+from reconciler.render.words import (
+    choose_symbol,
+    describe_change,
+    describe_context,
+    format_place,
+    list_released_fields,
+    name_subject,
+    summarize_plan,
+)
 
 MAX_CHARS = 60_000
 
@@ -67,7 +80,7 @@ class _Block:
     details: Callable[[], str]
 
 
-def plan_markdown(plan: Plan, *, max_chars: int = MAX_CHARS) -> str:
+def render_plan_comment(plan: Plan, *, max_chars: int = MAX_CHARS) -> str:
     """The plan as a comment of at most `max_chars` characters (code points)."""
     changes = sorted(
         (
@@ -77,30 +90,30 @@ def plan_markdown(plan: Plan, *, max_chars: int = MAX_CHARS) -> str:
         ),
         key=lambda one: (_ORDER.index(one.action), one.key),
     )
-    head = [_context(plan.context)]
+    head = [_describe_context(plan.context)]
     if plan.trainings:
-        head.insert(0, f"Bill: {_text(str(total(plan.trainings)))}")
+        head.insert(0, f"Bill: {_escape(str(sum_bills(plan.trainings)))}")
     if plan.inputs.targets or plan.inputs.excludes:
         head.append("Note: `--target` or `--exclude` is in effect, this is a part of what is declared")
-    head += [f"Note: {_text(note)}" for note in (*plan.notes, *released(plan)[:_RELEASED])]
+    head += [f"Note: {_escape(note)}" for note in (*plan.notes, *list_released_fields(plan)[:_RELEASED])]
     if plan.drift:
-        head.append(f"Live against recorded: {_text(drift_summary(plan.drift))}")
+        head.append(f"Live against recorded: {_escape(summarize_drift(plan.drift))}")
     return _compose(
-        [_marker("plan", plan.context), f"**{_text(summary(plan))}**"],
+        [_make_marker("plan", plan.context), f"**{_escape(summarize_plan(plan))}**"],
         head,
         "| | model | action | why | where |\n|---|---|---|---|---|",
-        map(_change_block, changes),
+        map(_make_change_block, changes),
         max_chars,
     )
 
 
-def drift_markdown(drifts: Sequence[Drift], context: Context, *, max_chars: int = MAX_CHARS) -> str:
+def render_drift_comment(drifts: Sequence[Drift], context: Context, *, max_chars: int = MAX_CHARS) -> str:
     """The drift report as a comment of at most `max_chars` characters."""
     return _compose(
-        [_marker("drift", context), f"**{_text(drift_summary(drifts))}**"],
-        [_context(context)],
+        [_make_marker("drift", context), f"**{_escape(summarize_drift(drifts))}**"],
+        [_describe_context(context)],
         "| | model | finding | detail |\n|---|---|---|---|",
-        map(_drift_block, sorted(drifts, key=lambda one: not one.fails)),
+        map(_make_drift_block, sorted(drifts, key=lambda one: not one.fails)),
         max_chars,
     )
 
@@ -118,7 +131,7 @@ def _compose(always: list[str], head: list[str], table: str, blocks: Iterable[_B
             parts.append(line)
             room -= len(line) + 2
     found = list(blocks)
-    rows = _fitting([one.row for one in found], room // 3 - len(table) - 2) if found else 0
+    rows = _count_fitting([one.row for one in found], room // 3 - len(table) - 2) if found else 0
     if rows:
         parts.append("\n".join([table, *(one.row for one in found[:rows])]))
         room -= len(parts[-1]) + 2
@@ -134,11 +147,11 @@ def _compose(always: list[str], head: list[str], table: str, blocks: Iterable[_B
             missing.append(one.name)
     if missing:
         left = max_chars - sum(len(one) + 2 for one in parts)
-        parts.append(_cut_sentence(missing, len(found) - rows, left))
+        parts.append(_name_missing(missing, len(found) - rows, left))
     return "\n\n".join(part for part in parts if part)
 
 
-def _fitting(rows: Sequence[str], room: int) -> int:
+def _count_fitting(rows: Sequence[str], room: int) -> int:
     """How many of them fit, from the first on."""
     for count, row in enumerate(rows):
         room -= len(row) + 1
@@ -147,7 +160,7 @@ def _fitting(rows: Sequence[str], room: int) -> int:
     return len(rows)
 
 
-def _cut_sentence(names: Sequence[str], rows: int, room: int) -> str:
+def _name_missing(names: Sequence[str], rows: int, room: int) -> str:
     """What was left out, by name as far as the names fit; "" where not even the sentence does."""
     lead = f"Cut to fit: the details of {count_noun(len(names), 'model')}"
     lead += f", {rows:,} of them not in the table either: " if rows else ": "
@@ -165,65 +178,70 @@ def _cut_sentence(names: Sequence[str], rows: int, room: int) -> str:
     return lead + named + (f", … and {rest:,} more" if rest else "")
 
 
-def _marker(report: str, context: Context) -> str:
+def _make_marker(report: str, context: Context) -> str:
     stack = re.sub(r"[^A-Za-z0-9_.]+", "-", context.stack)  # "--" would end the comment
     return f"<!-- reconciler:{report} stack={stack} -->"
 
 
-def _context(context: Context) -> str:
-    stack = f", stack {visible(context.stack)}" if context.stack else ""
-    return _text(context_text(context) + stack)
+def _describe_context(context: Context) -> str:
+    stack = f", stack {escape(context.stack)}" if context.stack else ""
+    return _escape(describe_context(context) + stack)
 
 
-def _text(text: str, limit: int = _TITLE) -> str:
+def _escape(text: str, limit: int = _TITLE) -> str:
     """What others wrote, as Markdown that shows just that: no markup, no HTML, no mention of anybody."""
-    shown = "".join(_ESCAPED.get(one, one) for one in cut(visible(text), limit))
+    shown = "".join(_ESCAPED.get(one, one) for one in cut(escape(text), limit))
     return _MENTION.sub(_UNMENTIONED, shown)
 
 
-def _html(text: str) -> str:
+def _escape_html(text: str) -> str:
     """The same inside an HTML element."""
-    return _MENTION.sub(_UNMENTIONED, html.escape(cut(visible(text), _TITLE)))
+    return _MENTION.sub(_UNMENTIONED, html.escape(cut(escape(text), _TITLE)))
 
 
-def _row(*cells_of: str) -> str:
+def _make_row(*cells_of: str) -> str:
     return "| " + " | ".join(cells_of) + " |"
 
 
-def _change_block(change: Change) -> _Block:
-    name = subject_of(change)
-    deposed = f" (deposed {visible(change.deposed)})" if change.deposed else ""
+def _make_change_block(change: Change) -> _Block:
+    name = name_subject(change)
+    deposed = f" (deposed {escape(change.deposed)})" if change.deposed else ""
     why = change.error or str(change.reason)
-    row = _row(
-        _text(symbol(change)),
-        _text(name, _CELL),
-        _text(phrase(change), _CELL),
-        _text(why, _CELL),
-        _text(place(change.file, change.line), _CELL),
+    row = _make_row(
+        _escape(choose_symbol(change)),
+        _escape(name, _CELL),
+        _escape(describe_change(change), _CELL),
+        _escape(why, _CELL),
+        _escape(format_place(change.file, change.line), _CELL),
     )
-    title = f"<b>{_html(name)}</b> {_html(phrase(change))}"
+    title = f"<b>{_escape_html(name)}</b> {_escape_html(describe_change(change))}"
     return _Block(
-        _text(name + deposed),
+        _escape(name + deposed),
         row,
         change.action is not Action.WAIT,
-        lambda: _details(title, change_body(change)),
+        lambda: _fold_details(title, render_change_body(change)),
     )
 
 
-def _drift_block(drift: Drift) -> _Block:
-    name = subject(drift.address, drift)
-    found = drift_phrase(drift) + ("" if drift.fails else " (note)")
-    paths = [visible(one.path) for one in drift.fields] + ["permissions"] * bool(drift.permissions)
-    detail = _text(drift.detail or ", ".join(paths), _CELL)
-    row = _row(_text(drift_symbol(drift)), _text(name, _CELL), _text(found, _CELL), detail)
-    title = f"<b>{_html(name)}</b> {_html(drift_phrase(drift))}"
+def _make_drift_block(drift: Drift) -> _Block:
+    name = describe_subject(drift.address, drift)
+    found = describe_drift(drift) + ("" if drift.fails else " (note)")
+    paths = [escape(one.path) for one in drift.fields] + ["permissions"] * bool(drift.permissions)
+    detail = _escape(drift.detail or ", ".join(paths), _CELL)
+    row = _make_row(
+        _escape(choose_drift_symbol(drift)),
+        _escape(name, _CELL),
+        _escape(found, _CELL),
+        detail,
+    )
+    title = f"<b>{_escape_html(name)}</b> {_escape_html(describe_drift(drift))}"
     foldable = bool(drift.fields or drift.permissions or len(drift.detail) > _CELL)
-    return _Block(_text(name), row, foldable, lambda: _details(title, finding_body(drift)))
+    return _Block(_escape(name), row, foldable, lambda: _fold_details(title, render_drift_body(drift)))
 
 
-def _details(title: str, body: Sequence[str]) -> str:
+def _fold_details(title: str, body: Sequence[str]) -> str:
     """Folded, as a diff so that it is coloured."""
-    lines = [_diff_line(cut(line, _LINE)) for line in body]
+    lines = [_format_diff_line(cut(line, _LINE)) for line in body]
     ticks = max((len(run) for line in lines for run in re.findall("`+", line)), default=0)
     fence = "`" * max(ticks + 1, 3)
     return "\n".join(
@@ -231,7 +249,7 @@ def _details(title: str, body: Sequence[str]) -> str:
     )
 
 
-def _diff_line(line: str) -> str:
+def _format_diff_line(line: str) -> str:
     if match := _SIGN.fullmatch(line):
         indent, sign, rest = match.groups()
         return f"{_DIFF[sign]}{indent[4:]} {rest}"

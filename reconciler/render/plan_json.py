@@ -34,10 +34,10 @@ from reconciler import __version__
 from reconciler.kind import Kind
 from reconciler.model import Address, Attributes, Permission
 from reconciler.plan.change import Action, Change, Context, Drift, DriftClass, Plan, Reason
-from reconciler.render.bill import total
+from reconciler.render.bill import sum_bills
 from reconciler.render.codec import Json, encode
-from reconciler.render.drift_words import drift_summary
-from reconciler.render.words import summary
+from reconciler.render.drift_words import summarize_drift
+from reconciler.render.words import summarize_plan
 
 FORMAT_VERSION = "1.2"
 PLAN_VERSION = 1
@@ -48,7 +48,7 @@ _REPLACE_REASONS = {
 }
 
 
-def plan_document(plan: Plan, kinds: Mapping[str, Kind]) -> dict[str, Json]:
+def build_plan_document(plan: Plan, kinds: Mapping[str, Kind]) -> dict[str, Json]:
     """The whole plan JSON, checksum included; `kinds` by name, as the plan was made with."""
     ours = encode(plan)
     if not isinstance(ours, dict):
@@ -58,27 +58,27 @@ def plan_document(plan: Plan, kinds: Mapping[str, Kind]) -> dict[str, Json]:
     ours |= {
         "plan_version": PLAN_VERSION,
         "reconciler_version": __version__,
-        "summary": summary(plan),
-        "bill": _bill(plan),
+        "summary": summarize_plan(plan),
+        "bill": _build_bill(plan),
     }
     document: dict[str, Json] = {
         "format_version": FORMAT_VERSION,
         "variables": {name: {"value": value} for name, value in plan.inputs.variables.items()},
-        "resource_drift": [drift_entry(one, kinds) for one in plan.drift],
-        "resource_changes": [change_entry(one, kinds[one.address.kind]) for one in plan.changes],
-        "output_changes": _output_changes(plan.changes),
-        "checks": [_check(one) for one in plan.changes if one.checks],
+        "resource_drift": [build_drift_entry(one, kinds) for one in plan.drift],
+        "resource_changes": [build_change_entry(one, kinds[one.address.kind]) for one in plan.changes],
+        "output_changes": _build_output_changes(plan.changes),
+        "checks": [_build_check(one) for one in plan.changes if one.checks],
         "timestamp": plan.created,
         "applyable": any(one.action not in {Action.NO_OP, Action.FAILED} for one in plan.changes),
         "complete": not (plan.inputs.targets or plan.inputs.excludes),
         "errored": False,
         "reconciler": ours,
     }
-    ours["checksum"] = checksum(document)
+    ours["checksum"] = compute_checksum(document)
     return document
 
 
-def checksum(document: Mapping[str, Json]) -> str:
+def compute_checksum(document: Mapping[str, Json]) -> str:
     """SHA-256 in hex over the canonical document without `reconciler.checksum`."""
     ours = document.get("reconciler")
     bare = {name: one for name, one in ours.items() if name != "checksum"} if isinstance(ours, dict) else ours
@@ -88,25 +88,25 @@ def checksum(document: Mapping[str, Json]) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def drift_document(
+def build_drift_document(
     drifts: Sequence[Drift], context: Context, kinds: Mapping[str, Kind], *, created: str = ""
 ) -> dict[str, Json]:
     """What `drift --json` prints: resource_drift[], each with its class."""
     return {
         "format_version": FORMAT_VERSION,
         "timestamp": created,
-        "resource_drift": [drift_entry(one, kinds) for one in drifts],
+        "resource_drift": [build_drift_entry(one, kinds) for one in drifts],
         "reconciler": {
             "reconciler_version": __version__,
             "context": encode(context),
             "drift": [encode(one) for one in drifts],
-            "summary": drift_summary(drifts),
+            "summary": summarize_drift(drifts),
             "drifted": any(one.fails for one in drifts),
         },
     }
 
 
-def actions(change: Change) -> list[str]:
+def list_actions(change: Change) -> list[str]:
     """Terraform's actions, in the order in which they happen."""
     match change.action:
         case Action.CREATE:
@@ -127,7 +127,7 @@ def actions(change: Change) -> list[str]:
             assert_never(change.action)
 
 
-def action_reason(change: Change) -> str:
+def find_action_reason(change: Change) -> str:
     """Terraform's word for why, "" where it has none."""
     if change.action is Action.REPLACE:
         return _REPLACE_REASONS.get(change.reason, "replace_because_cannot_update")
@@ -136,10 +136,10 @@ def action_reason(change: Change) -> str:
     return ""
 
 
-def change_entry(change: Change, kind: Kind) -> dict[str, Json]:
+def build_change_entry(change: Change, kind: Kind) -> dict[str, Json]:
     """One element of resource_changes."""
-    done = actions(change)
-    before, after = _before(change, kind), _after(change, kind)
+    done = list_actions(change)
+    before, after = _build_before(change, kind), _build_after(change, kind)
     body: dict[str, Json] = {
         "actions": list[Json](done),
         "before": before,
@@ -148,32 +148,32 @@ def change_entry(change: Change, kind: Kind) -> dict[str, Json]:
         "before_sensitive": False if before is None else {},
         "after_sensitive": False if after is None else {},
     }
-    if change.action is Action.REPLACE and (paths := _replace_paths(change, kind)):
+    if change.action is Action.REPLACE and (paths := _list_replace_paths(change, kind)):
         body["replace_paths"] = paths
     if change.action is Action.ADOPT:
         body["importing"] = {"id": change.id}
-    entry = _head(change.address, str(change.address), kind.api)
+    entry = _build_head(change.address, str(change.address), kind.api)
     if change.previous is not None:
         entry["previous_address"] = str(change.previous)
     if change.deposed:
         entry["deposed"] = change.deposed
     entry["change"] = body
-    if reason := action_reason(change):
+    if reason := find_action_reason(change):
         entry["action_reason"] = reason
     return entry
 
 
-def drift_entry(drift: Drift, kinds: Mapping[str, Kind]) -> dict[str, Json]:
+def build_drift_entry(drift: Drift, kinds: Mapping[str, Kind]) -> dict[str, Json]:
     """One element of resource_drift, with its `class`."""
-    before = _nested(drift.before, drift.id, ()) if drift.before is not None else None
-    after = _nested(drift.after, drift.id, ()) if drift.after is not None else None
+    before = _nest(drift.before, drift.id, ()) if drift.before is not None else None
+    after = _nest(drift.after, drift.id, ()) if drift.after is not None else None
     if drift.address is not None:
-        entry = _head(drift.address, str(drift.address), kinds[drift.address.kind].api)
+        entry = _build_head(drift.address, str(drift.address), kinds[drift.address.kind].api)
     else:
-        entry = _head(Address("", drift.id), drift.name or drift.id, "")
+        entry = _build_head(Address("", drift.id), drift.name or drift.id, "")
     entry["class"] = str(drift.drift_class)
     entry["change"] = {
-        "actions": list[Json](_drift_actions(drift)),
+        "actions": list[Json](_list_drift_actions(drift)),
         "before": before,
         "after": after,
         "after_unknown": {},
@@ -183,7 +183,7 @@ def drift_entry(drift: Drift, kinds: Mapping[str, Kind]) -> dict[str, Json]:
     return entry
 
 
-def _drift_actions(drift: Drift) -> list[str]:
+def _list_drift_actions(drift: Drift) -> list[str]:
     match drift.drift_class:
         case DriftClass.CHANGED:
             return ["update"]
@@ -195,7 +195,7 @@ def _drift_actions(drift: Drift) -> list[str]:
             assert_never(drift.drift_class)
 
 
-def _head(address: Address, shown: str, api: str) -> dict[str, Json]:
+def _build_head(address: Address, shown: str, api: str) -> dict[str, Json]:
     return {
         "address": shown,
         "mode": "managed",
@@ -221,52 +221,52 @@ def unflatten(attributes: Mapping[str, Json]) -> dict[str, Json]:
     return nested
 
 
-def _nested(attributes: Attributes, id: str, data: Iterable[tuple[str, Json]]) -> dict[str, Json]:
+def _nest(attributes: Attributes, id: str, data: Iterable[tuple[str, Json]]) -> dict[str, Json]:
     flat: dict[str, Json] = {path: encode(value) for path, value in attributes.items()}
     head: dict[str, Json] = {"id": id} if id else {}
     return {**head, **unflatten({**flat, **dict(data)})}
 
 
-def _before(change: Change, kind: Kind) -> Json:
+def _build_before(change: Change, kind: Kind) -> Json:
     if change.before is None:
         return None
     # what these trade is the model that serves; the others are about one model from first to last
     trades = change.action in {Action.CREATE, Action.REPLACE, Action.RESTORE}
     id = change.serving if trades else change.id or change.deposed
     # a data set without a change is the recorded one
-    sets = {**dict(_data_after(change, kind)), **dict(_data_before(change, kind))}
-    nested = _nested(change.before, id, sets.items())
+    sets = {**dict(_list_data_after(change, kind)), **dict(_list_data_before(change, kind))}
+    nested = _nest(change.before, id, sets.items())
     if change.permissions_after is not None:
-        nested["permissions"] = [_permission(one) for one in _permissions_before(change)]
+        nested["permissions"] = [_build_permission(one) for one in _find_permissions_before(change)]
     return nested
 
 
-def _after(change: Change, kind: Kind) -> Json:
+def _build_after(change: Change, kind: Kind) -> Json:
     if change.after is None:
         return None
-    nested = _nested(change.after, change.id, _data_after(change, kind))
+    nested = _nest(change.after, change.id, _list_data_after(change, kind))
     if change.permissions_after is not None:
-        nested["permissions"] = [_permission(one) for one in change.permissions_after]
+        nested["permissions"] = [_build_permission(one) for one in change.permissions_after]
     return nested
 
 
-def _data_before(change: Change, kind: Kind) -> Iterator[tuple[str, Json]]:
+def _list_data_before(change: Change, kind: Kind) -> Iterator[tuple[str, Json]]:
     for one in change.data:
         was: Json = {"digest": one.before_digest, "examples": one.before_examples}
         yield kind.data_path(one.field), was if one.before_digest else None
 
 
-def _data_after(change: Change, kind: Kind) -> Iterator[tuple[str, Json]]:
+def _list_data_after(change: Change, kind: Kind) -> Iterator[tuple[str, Json]]:
     for one in change.datasets:
         counts: Json = {"digest": one.digest, "examples": one.examples, "characters": one.characters}
         yield kind.data_path(one.field), counts
 
 
-def _permission(one: Permission) -> Json:
+def _build_permission(one: Permission) -> Json:
     return {"grantee_type": one.grantee_type, "email_address": one.email_address, "role": one.role}
 
 
-def _permissions_before(change: Change) -> list[Permission]:
+def _find_permissions_before(change: Change) -> list[Permission]:
     """What is granted now: the wanted ones with the changes taken back."""
     granted = {one.grantee: one for one in change.permissions_after or ()}
     for one in change.permissions:
@@ -277,13 +277,13 @@ def _permissions_before(change: Change) -> list[Permission]:
     return sorted(granted.values())
 
 
-def _replace_paths(change: Change, kind: Kind) -> list[Json]:
+def _list_replace_paths(change: Change, kind: Kind) -> list[Json]:
     forcing = [one.path for one in change.fields if one.forces_replacement]
     forcing += [kind.data_path(one.field) for one in change.data if one.forces_replacement]
     return [list[Json](path.split(".")) for path in forcing]
 
 
-def _check(change: Change) -> Json:
+def _build_check(change: Change) -> Json:
     """The checks have not run yet: unknown, as Terraform says in a plan."""
     address: Json = {
         "kind": "resource",
@@ -299,7 +299,7 @@ def _check(change: Change) -> Json:
     }
 
 
-def _output_changes(changes: Iterable[Change]) -> dict[str, Json]:
+def _build_output_changes(changes: Iterable[Change]) -> dict[str, Json]:
     """The outputs (address to the name to call) that will be another one; their values come with apply."""
     outputs: dict[str, Json] = {}
     for change in changes:
@@ -322,8 +322,8 @@ def _output_changes(changes: Iterable[Change]) -> dict[str, Json]:
     return outputs
 
 
-def _bill(plan: Plan) -> Json:
-    sums = total(plan.trainings)
+def _build_bill(plan: Plan) -> Json:
+    sums = sum_bills(plan.trainings)
     return {
         "trainings": sums.trainings,
         "examples": sums.examples,

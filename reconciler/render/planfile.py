@@ -15,7 +15,7 @@ from reconciler.errors import NotJSONError, PlanError
 from reconciler.kind import Kind
 from reconciler.plan.change import Plan
 from reconciler.render.codec import CodecError, Json, decode
-from reconciler.render.plan_json import FORMAT_VERSION, PLAN_VERSION, checksum, plan_document
+from reconciler.render.plan_json import FORMAT_VERSION, PLAN_VERSION, build_plan_document, compute_checksum
 
 _DERIVED = frozenset({"plan_version", "reconciler_version", "summary", "bill", "checksum"})
 """Keys of ours that say what the plan says already."""
@@ -28,7 +28,7 @@ def dumps(plan: Plan, kinds: Mapping[str, Kind]) -> bytes:
 
     PlanError where `loads` would refuse it: what is written can be read.
     """
-    document = plan_document(plan, kinds)
+    document = build_plan_document(plan, kinds)
     lines = [f"{_compact(key)}: {_value(value)}" for key, value in document.items()]
     data = ("{\n" + ",\n".join(lines) + "\n}\n").encode("ascii")
     try:
@@ -69,7 +69,7 @@ def loads(data: bytes, *, place: str) -> Plan:
     if not isinstance(ours, dict) or "plan_version" not in ours:
         raise PlanError(f"{place}: this is a plan JSON, but not one that reconciler saved", _AGAIN)
     _refuse_newer(document, ours, place)
-    if ours.get("checksum") != checksum(document):
+    if ours.get("checksum") != compute_checksum(document):
         raise PlanError(
             f"{place}: the saved plan was changed after it was written: its checksum does not match",
             f"A plan runs exactly as it was approved. {_AGAIN}",

@@ -49,13 +49,13 @@ from reconciler.model import Address
 from reconciler.plan.change import Action, Change, Drift, DriftClass, Plan
 from reconciler.render.bill import Total
 from reconciler.render.codec import Json, encode
-from reconciler.render.diagnostics import diagnostic_body
-from reconciler.render.drift_words import drift_phrase, subject
-from reconciler.render.outcome import Outcome, ending_lines
-from reconciler.render.plan_json import action_reason
-from reconciler.render.terminal import visible
-from reconciler.render.text.events import event_line, failure
-from reconciler.render.words import phrase, subject_of, summary
+from reconciler.render.diagnostics import build_diagnostic
+from reconciler.render.drift_words import describe_drift, describe_subject
+from reconciler.render.plan_json import find_action_reason
+from reconciler.render.run_summary import RunSummary, render_ending
+from reconciler.render.terminal import escape
+from reconciler.render.text.events import describe_failure, render_event
+from reconciler.render.words import describe_change, name_subject, summarize_plan
 from reconciler.state.values import Verdict
 from reconciler.strictjson import dumps
 
@@ -69,33 +69,36 @@ def encode_line(record: Mapping[str, Json]) -> str:
     return dumps(record)
 
 
-def version_record(timestamp: str) -> dict[str, Json]:
+def build_version_record(timestamp: str) -> dict[str, Json]:
     """The first line of every stream."""
-    record = _record("version", f"Reconciler {__version__}", timestamp)
+    record = _build_record("version", f"Reconciler {__version__}", timestamp)
     return record | {"reconciler": __version__, "ui": UI_VERSION}
 
 
-def plan_records(plan: Plan, timestamp: str) -> Iterator[dict[str, Json]]:
+def build_plan_records(plan: Plan, timestamp: str) -> Iterator[dict[str, Json]]:
     """The whole plan: drift, each change, the summary."""
     for drift in plan.drift:
-        yield drift_record(drift, timestamp)
+        yield build_drift_record(drift, timestamp)
     for note in plan.notes:
-        yield diagnostic_record(Diagnostic(note, severity="warning"), timestamp)
+        yield build_diagnostic_record(Diagnostic(note, severity="warning"), timestamp)
     for change in plan.changes:
         if change.action in _PLANNED:
-            yield planned_change_record(change, timestamp)
-    yield change_summary_record(plan, timestamp)
+            yield build_planned_change_record(change, timestamp)
+    yield build_change_summary_record(plan, timestamp)
 
 
-def planned_change_record(change: Change, timestamp: str) -> dict[str, Json]:
+def build_planned_change_record(change: Change, timestamp: str) -> dict[str, Json]:
     """What will be done for one address, or for one deposed model of it."""
-    planned: dict[str, Json] = {"resource": resource(change.address), "action": _planned_action(change)}
-    if reason := action_reason(change).removeprefix("replace_because_").removeprefix("delete_because_"):
+    planned: dict[str, Json] = {
+        "resource": describe_resource(change.address),
+        "action": _choose_planned_action(change),
+    }
+    if reason := find_action_reason(change).removeprefix("replace_because_").removeprefix("delete_because_"):
         planned["reason"] = reason
     if change.action is Action.ADOPT:
         planned["importing"] = {"id": change.id}
     if change.previous is not None:
-        planned["previous_resource"] = resource(change.previous)
+        planned["previous_resource"] = describe_resource(change.previous)
     if change.deposed:
         planned["deposed"] = change.deposed
     ours: dict[str, Json] = {"action": str(change.action), "reason": str(change.reason), "id": change.id}
@@ -105,11 +108,11 @@ def planned_change_record(change: Change, timestamp: str) -> dict[str, Json]:
         ours["verdict"] = str(change.verdict)
     if change.error:
         ours["error"] = change.error
-    record = _record("planned_change", f"{subject_of(change)} {phrase(change)}", timestamp)
+    record = _build_record("planned_change", f"{name_subject(change)} {describe_change(change)}", timestamp)
     return record | {"change": planned, "reconciler": ours}
 
 
-def change_summary_record(plan: Plan, timestamp: str) -> dict[str, Json]:
+def build_change_summary_record(plan: Plan, timestamp: str) -> dict[str, Json]:
     """What is planned, in numbers."""
     counts: dict[str, Json] = {
         "add": plan.count(Action.CREATE, Action.REPLACE),
@@ -119,12 +122,12 @@ def change_summary_record(plan: Plan, timestamp: str) -> dict[str, Json]:
         "operation": "plan",
     }
     ours: dict[str, Json] = {str(action): plan.count(action) for action in Action}
-    record = _record("change_summary", summary(plan), timestamp)
+    record = _build_record("change_summary", summarize_plan(plan), timestamp)
     return record | {"changes": counts, "reconciler": ours}
 
 
-def done_record(
-    outcome: Outcome,
+def build_done_record(
+    summary: RunSummary,
     timestamp: str,
     *,
     operation: str,
@@ -134,53 +137,53 @@ def done_record(
     ways: Sequence[str] = (),
 ) -> dict[str, Json]:
     """What was really done, in numbers; `operation` is apply or destroy, `ways` the commands that go on."""
-    done = outcome.done
+    done = summary.done
     counts: dict[str, Json] = {
-        "add": outcome.trained,
+        "add": summary.trained,
         "change": done.get("update", 0),
         "import": done.get("adopt", 0),
         "remove": done.get("delete", 0),
         "operation": operation,
     }
     ours: dict[str, Json] = {
-        "begun": len(outcome.begun),
-        "trained": outcome.trained,
+        "begun": len(summary.begun),
+        "trained": summary.trained,
         "adopted": done.get("adopt", 0),
         "restored": done.get("restore", 0),
         "updated": done.get("update", 0),
         "deleted": done.get("delete", 0),
         "forgotten": done.get("forget", 0),
-        "failed": outcome.failed,
-        "training": outcome.training,
-        "left": outcome.left,
+        "failed": summary.failed,
+        "training": summary.training,
+        "left": summary.left,
         "elapsed_seconds": round(elapsed),
     }
     if ways:
         ours["resume"] = list[Json](ways)
     if cost.prices:
         ours["cost"] = {currency or "unknown": amount for currency, amount in sorted(cost.prices.items())}
-    message, *_ = ending_lines(command, outcome, elapsed=elapsed)
-    return _record("change_summary", message, timestamp) | {"changes": counts, "reconciler": ours}
+    message, *_ = render_ending(command, summary, elapsed=elapsed)
+    return _build_record("change_summary", message, timestamp) | {"changes": counts, "reconciler": ours}
 
 
-def drift_record(drift: Drift, timestamp: str) -> dict[str, Json]:
+def build_drift_record(drift: Drift, timestamp: str) -> dict[str, Json]:
     """One difference of live and recorded; of level info when it is only a note."""
-    message = f"{subject(drift.address, drift)} {drift_phrase(drift)}"
-    record = _record("resource_drift", message, timestamp, level="warn" if drift.fails else "info")
+    message = f"{describe_subject(drift.address, drift)} {describe_drift(drift)}"
+    record = _build_record("resource_drift", message, timestamp, level="warn" if drift.fails else "info")
     action = {DriftClass.CHANGED: "update", DriftClass.MISSING: "delete"}.get(drift.drift_class, "noop")
-    where = resource(drift.address) if drift.address else _foreign(drift)
+    where = describe_resource(drift.address) if drift.address else _describe_foreign(drift)
     change: dict[str, Json] = {"resource": where, "action": action}
     return record | {"class": str(drift.drift_class), "change": change, "reconciler": encode(drift)}
 
 
-def event_records(event: Event, timestamp: str) -> Iterator[dict[str, Json]]:
+def build_event_records(event: Event, timestamp: str) -> Iterator[dict[str, Json]]:
     """One event of an apply as one line, or two for a failure: what, then why."""
-    message = event_line(event, colour=False) or "Nothing is in training"
+    message = render_event(event, colour=False) or "Nothing is in training"
     match event:
         case Started():
-            yield _record("apply_start", message, timestamp) | {"hook": _hook(event)}
+            yield _build_record("apply_start", message, timestamp) | {"hook": _build_hook(event)}
         case Progress():
-            hook = _hook(event) | {"elapsed_seconds": round(event.elapsed)}
+            hook = _build_hook(event) | {"elapsed_seconds": round(event.elapsed)}
             known: dict[str, Json] = {
                 "percent": event.percent,
                 "step": event.step,
@@ -190,49 +193,51 @@ def event_records(event: Event, timestamp: str) -> Iterator[dict[str, Json]]:
                 "remaining_seconds": None if event.remaining is None else round(event.remaining),
             }
             hook |= {name: value for name, value in known.items() if value is not None}
-            yield _record("apply_progress", message, timestamp) | {"hook": hook}
+            yield _build_record("apply_progress", message, timestamp) | {"hook": hook}
         case Completed():
-            hook = _hook(event) | {"elapsed_seconds": round(event.elapsed)}
-            yield _record("apply_complete", message, timestamp) | {"hook": hook}
+            hook = _build_hook(event) | {"elapsed_seconds": round(event.elapsed)}
+            yield _build_record("apply_complete", message, timestamp) | {"hook": hook}
         case Failed():
-            hook = _hook(event) | {"elapsed_seconds": round(event.elapsed)}
-            yield _record("apply_errored", message, timestamp, level="error") | {"hook": hook}
-            problem = f"{failure(event)}: {event.error}"
-            yield diagnostic_record(Diagnostic(problem, event.advice, address=str(event.address)), timestamp)
+            hook = _build_hook(event) | {"elapsed_seconds": round(event.elapsed)}
+            yield _build_record("apply_errored", message, timestamp, level="error") | {"hook": hook}
+            problem = f"{describe_failure(event)}: {event.error}"
+            yield build_diagnostic_record(
+                Diagnostic(problem, event.advice, address=str(event.address)), timestamp
+            )
         case Skipped():
-            hook = _hook(event) | {"reason": event.reason, "unfinished": event.unfinished}
+            hook = _build_hook(event) | {"reason": event.reason, "unfinished": event.unfinished}
             if event.unfinished:
                 hook |= {"resume": event.resume}
-            yield _record("apply_skipped", message, timestamp, level="warn") | {"hook": hook}
+            yield _build_record("apply_skipped", message, timestamp, level="warn") | {"hook": hook}
             if event.trouble:
                 told = Diagnostic(event.reason, severity="warning", address=str(event.address))
-                yield diagnostic_record(told, timestamp)
+                yield build_diagnostic_record(told, timestamp)
         case Detached():
             training: list[Json] = [str(address) for address in event.training]
-            record = _record("detached", message, timestamp)
+            record = _build_record("detached", message, timestamp)
             yield record | {"reason": event.reason, "training": training, "resume": event.resume}
         case _:
             assert_never(event)
 
 
-def diagnostic_record(diagnostic: Diagnostic, timestamp: str, *, byte: int = 0) -> dict[str, Json]:
+def build_diagnostic_record(diagnostic: Diagnostic, timestamp: str, *, byte: int = 0) -> dict[str, Json]:
     """An error or a warning, with its place in Terraform's range; `byte` is the offset of that place."""
     error = diagnostic.severity == "error"
-    message = f"{'Error' if error else 'Warning'}: {visible(diagnostic.summary)}"
-    record = _record("diagnostic", message, timestamp, level="error" if error else "warn")
-    return record | {"diagnostic": diagnostic_body(diagnostic, byte=byte)}
+    message = f"{'Error' if error else 'Warning'}: {escape(diagnostic.summary)}"
+    record = _build_record("diagnostic", message, timestamp, level="error" if error else "warn")
+    return record | {"diagnostic": build_diagnostic(diagnostic, byte=byte)}
 
 
-def outputs_record(outputs: Mapping[Address, str], timestamp: str) -> dict[str, Json]:
+def build_outputs_record(outputs: Mapping[Address, str], timestamp: str) -> dict[str, Json]:
     """Address to the resource name to call."""
     values: dict[str, Json] = {
         str(address): {"value": name, "type": "string", "sensitive": False}
         for address, name in sorted(outputs.items())
     }
-    return _record("outputs", f"Outputs: {len(values)}", timestamp) | {"outputs": values}
+    return _build_record("outputs", f"Outputs: {len(values)}", timestamp) | {"outputs": values}
 
 
-def resource(address: Address) -> dict[str, Json]:
+def describe_resource(address: Address) -> dict[str, Json]:
     """Terraform's description of where a line belongs."""
     return {
         "addr": str(address),
@@ -245,15 +250,15 @@ def resource(address: Address) -> dict[str, Json]:
     }
 
 
-def _foreign(drift: Drift) -> dict[str, Json]:
+def _describe_foreign(drift: Drift) -> dict[str, Json]:
     return {
-        **resource(Address("", drift.id)),
+        **describe_resource(Address("", drift.id)),
         "addr": drift.name or drift.id,
         "resource": drift.name or drift.id,
     }
 
 
-def _record(kind: str, message: str, timestamp: str, *, level: str = "info") -> dict[str, Json]:
+def _build_record(kind: str, message: str, timestamp: str, *, level: str = "info") -> dict[str, Json]:
     return {
         "@level": level,
         "@message": message,
@@ -263,14 +268,14 @@ def _record(kind: str, message: str, timestamp: str, *, level: str = "info") -> 
     }
 
 
-def _hook(event: Started | Progress | Completed | Failed | Skipped) -> dict[str, Json]:
-    hook: dict[str, Json] = {"resource": resource(event.address), "action": event.operation}
+def _build_hook(event: Started | Progress | Completed | Failed | Skipped) -> dict[str, Json]:
+    hook: dict[str, Json] = {"resource": describe_resource(event.address), "action": event.operation}
     if event.id:
         hook |= {"id_key": "id", "id_value": event.id}
     return hook
 
 
-def _planned_action(change: Change) -> str:
+def _choose_planned_action(change: Change) -> str:
     match change.action:
         case Action.CREATE:
             return "create"

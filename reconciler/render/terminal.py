@@ -22,14 +22,14 @@ _WORD_LIMIT = 120
 _SGR = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
 
-def visible(text: str) -> str:
+def escape(text: str) -> str:
     r"""The text with control, format and bidirectional characters written as escapes (\n, \x1b, \u202e)."""
     if text.isprintable():
         return text
-    return "".join(map(_shown, text))
+    return "".join(map(_escape_character, text))
 
 
-def _shown(character: str) -> str:
+def _escape_character(character: str) -> str:
     if character in _SHORT:
         return _SHORT[character]
     if character in _JOINERS or unicodedata.category(character) not in _HIDDEN:
@@ -40,27 +40,27 @@ def _shown(character: str) -> str:
     return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
 
 
-def visible_lines(text: str) -> str:
+def escape_lines(text: str) -> str:
     """The same, with line ends and tabs as they are: of a long text that a terminal is to show."""
-    return "".join(one if one in "\n\t" else _shown(one) for one in text.replace("\r\n", "\n"))
+    return "".join(one if one in "\n\t" else _escape_character(one) for one in text.replace("\r\n", "\n"))
 
 
-def quoted(text: str) -> str:
+def quote(text: str) -> str:
     """In double quotes, so that the ends show and a newline cannot be mistaken for a backslash and n."""
-    return '"' + visible(text.replace("\\", "\\\\").replace('"', '\\"')) + '"'
+    return '"' + escape(text.replace("\\", "\\\\").replace('"', '\\"')) + '"'
 
 
-def cells(text: str) -> int:
+def count_cells(text: str) -> int:
     """Columns that a terminal needs for it: wide East Asian characters and emoji two, combining ones none.
 
     An emoji sequence joined to one picture counts as its parts: too wide rather than too narrow.
     """
     if text.isascii():
         return len(text)
-    return sum(map(_cell, text))
+    return sum(map(_cells_of, text))
 
 
-def _cell(character: str) -> int:
+def _cells_of(character: str) -> int:
     if character == "\ufe0f":  # asks for the emoji form of the one before, which is wider by one
         return 1
     if unicodedata.east_asian_width(character) in "WF":
@@ -70,20 +70,20 @@ def _cell(character: str) -> int:
 
 def cut(text: str, width: int) -> str:
     """The text in at most `width` cells, its end replaced by an ellipsis where it is longer."""
-    if width == UNLIMITED or cells(text) <= width:
+    if width == UNLIMITED or count_cells(text) <= width:
         return text
     if width <= 1:
         return "…"[:width]
-    return _head(text, width - 1) + "…"
+    return _take_cells(text, width - 1) + "…"
 
 
-def _head(text: str, room: int) -> str:
-    return text[: sum(1 for used in accumulate(map(_cell, text)) if used <= room)]
+def _take_cells(text: str, room: int) -> str:
+    return text[: sum(1 for used in accumulate(map(_cells_of, text)) if used <= room)]
 
 
 def pad(text: str, width: int) -> str:
     """Filled with spaces to `width` cells."""
-    return text + " " * (width - cells(text))
+    return text + " " * (width - count_cells(text))
 
 
 def wrap(text: str, width: int, *, indent: str = "", hanging: str | None = None) -> Iterator[str]:
@@ -103,21 +103,21 @@ def wrap(text: str, width: int, *, indent: str = "", hanging: str | None = None)
         yield indent + text
         return
     line, empty = indent, True
-    for word in _pieces(text, max(width - cells(hanging), 8)):
-        if not empty and cells(line) + 1 + cells(word) > width:
+    for word in _split_words(text, max(width - count_cells(hanging), 8)):
+        if not empty and count_cells(line) + 1 + count_cells(word) > width:
             yield line
             line, empty = hanging, True
         line, empty = (line + word if empty else f"{line} {word}"), False
     yield line
 
 
-def _pieces(text: str, room: int) -> Iterator[str]:
+def _split_words(text: str, room: int) -> Iterator[str]:
     for word in text.split(" "):
         if not word:
             continue
         rest = word
-        while cells(rest) > room and (not rest.isascii() or len(rest) > _WORD_LIMIT):
-            head = _head(rest, room)
+        while count_cells(rest) > room and (not rest.isascii() or len(rest) > _WORD_LIMIT):
+            head = _take_cells(rest, room)
             yield head
             rest = rest[len(head) :]
         yield rest

@@ -12,15 +12,15 @@ from reconciler.events import Uploading
 from reconciler.formats import count_noun
 from reconciler.model import DataSet, Status
 from reconciler.plan.change import TRAININGS, Action, Change, Context, DataChange, Plan, Reason
-from reconciler.render.formats import short
-from reconciler.render.terminal import visible
+from reconciler.render.terminal import escape
+from reconciler.render.values import shorten_digest
 from reconciler.state.values import Verdict
 
 PROMOTIONS = TRAININGS | {Action.ADOPT, Action.RESTORE, Action.COMPLETE}
 """The actions at whose end another model serves."""
 
 
-def symbol(change: Change) -> str:  # a row for each action
+def choose_symbol(change: Change) -> str:  # a row for each action
     """At most three characters: Terraform's, and Pulumi's = for import."""
     match change.action:
         case Action.CREATE:
@@ -64,15 +64,15 @@ LEGEND = {
 }
 
 
-def subject_of(change: Change) -> str:
+def name_subject(change: Change) -> str:
     """What a change is about: its address, or "old -> new" where the record comes from another one."""
-    address = visible(str(change.address))
-    return address if change.previous is None else f"{visible(str(change.previous))} -> {address}"
+    address = escape(str(change.address))
+    return address if change.previous is None else f"{escape(str(change.previous))} -> {address}"
 
 
-def phrase(change: Change) -> str:  # noqa: C901, PLR0912  # a row for each action
+def describe_change(change: Change) -> str:  # noqa: C901, PLR0912  # a row for each action
     """What will happen, after the address: "will be trained as support-bot-k3j5h2l1"."""
-    id = visible(change.id)
+    id = escape(change.id)
     match change.action:
         case Action.CREATE:
             return f"will be trained as {id}"
@@ -81,14 +81,14 @@ def phrase(change: Change) -> str:  # noqa: C901, PLR0912  # a row for each acti
         case Action.UPDATE:
             return "will be updated in place"
         case Action.REPLACE:
-            return f"will be replaced: {_replacement(id, visible(change.serving), change)}"
+            return f"will be replaced: {_replacement(id, escape(change.serving), change)}"
         case Action.RESTORE:
             return f"will be restored: {id} serves again"
         case Action.COMPLETE:
             again = _unproven(change) and change.checks
             return f"will be {'checked again' if again else 'completed'}: {id} is trained"
         case Action.DELETE:
-            deposed = f"deposed model {visible(change.deposed)} " * bool(change.deposed)
+            deposed = f"deposed model {escape(change.deposed)} " * bool(change.deposed)
             return f"{deposed}will be deleted" + f": {id}" * (not deposed)
         case Action.MOVE:
             return f"is moved: {id} stays, nothing is trained"
@@ -117,18 +117,18 @@ def _unproven(change: Change) -> bool:
     return change.verdict in {Verdict.FAILED, Verdict.UNKNOWN}
 
 
-def failure_advice(change: Change) -> str:
+def advise_on_failure(change: Change) -> str:
     """What to do about a model that failed."""
     if change.reason is Reason.PARENT_FAILED:
-        parent = visible(str(change.parent)) if change.parent else "its parent"
+        parent = escape(str(change.parent)) if change.parent else "its parent"
         return f"Nothing is done for it until {parent} serves: see there."
     return "Train it again with --retry-failed, or change what its manifest declares."
 
 
-def consequences(change: Change) -> Iterator[str]:
+def list_consequences(change: Change) -> Iterator[str]:
     """What else the reader must know before approving, one sentence each."""
     if change.parent and change.action in {Action.CREATE, Action.REPLACE}:
-        yield f"is tuned from {visible(str(change.parent))}, which must serve first"
+        yield f"is tuned from {escape(str(change.parent))}, which must serve first"
     if change.action is Action.COMPLETE and not change.promote:
         yield "is recorded and not promoted: its manifest has changed since it was approved"
     else:
@@ -136,11 +136,11 @@ def consequences(change: Change) -> Iterator[str]:
     if change.after_accepted:
         yield "goes once the training of its successor is accepted"
     for note in change.notes:
-        yield f"note: {visible(note)}"
+        yield f"note: {escape(note)}"
 
 
 def _promotion(change: Change) -> Iterator[str]:
-    id, serving = visible(change.id), visible(change.serving)
+    id, serving = escape(change.id), escape(change.serving)
     checks = count_noun(len(change.checks), "check")
     if _unproven(change):
         how = f"{checks} must pass this time" if change.checks else "no check is declared any more"
@@ -149,33 +149,33 @@ def _promotion(change: Change) -> Iterator[str]:
         yield f"{checks} must pass before it is promoted"
     if change.action in PROMOTIONS and serving and serving != id:
         if change.keep:
-            yield f"{serving} is kept: {visible(change.keep)}"
+            yield f"{serving} is kept: {escape(change.keep)}"
         else:
             yield f"{serving} serves until {id} is promoted, then it is deleted"
     elif change.keep:
-        yield f"is kept: {visible(change.keep)}"
+        yield f"is kept: {escape(change.keep)}"
 
 
-def data_text(data: DataSet) -> str:
+def describe_data(data: DataSet) -> str:
     """A data set by its counts and digest, never by its content."""
     counts = f"{count_noun(data.examples, 'example')}, {count_noun(data.characters, 'character')}"
-    return f"{counts} ({short(data.digest)}) {visible(data.shown)}"
+    return f"{counts} ({shorten_digest(data.digest)}) {escape(data.shown)}"
 
 
-def upload_text(progress: Uploading) -> str:
+def describe_upload(progress: Uploading) -> str:
     """As in: Uploading data/big.jsonl: 30% of 300 MB."""
     percent = 100 * progress.sent // progress.size
-    return f"Uploading {visible(progress.shown)}: {percent}% of {progress.size / 2**20:,.0f} MB"
+    return f"Uploading {escape(progress.shown)}: {percent}% of {progress.size / 2**20:,.0f} MB"
 
 
-def data_change_text(change: DataChange) -> str:
+def describe_data_change(change: DataChange) -> str:
     """Counts and digests, as in 15 -> 18 examples (a1b2c3d4 -> e5f6a7b8); of one that is new, its own."""
     before = "unknown" if change.before_examples is None else f"{change.before_examples:,}"
     if not change.before_digest:
-        return f"{count_noun(change.after_examples, 'example')} ({short(change.after_digest)})"
+        return f"{count_noun(change.after_examples, 'example')} ({shorten_digest(change.after_digest)})"
     if not change.after_digest:
-        return f"{before} examples ({short(change.before_digest)})"
-    digests = f"({short(change.before_digest)} -> {short(change.after_digest)})"
+        return f"{before} examples ({shorten_digest(change.before_digest)})"
+    digests = f"({shorten_digest(change.before_digest)} -> {shorten_digest(change.after_digest)})"
     return f"{before} -> {count_noun(change.after_examples, 'example')} {digests}"
 
 
@@ -193,7 +193,7 @@ _COUNTED = (
 )
 
 
-def summary(plan: Plan) -> str:
+def summarize_plan(plan: Plan) -> str:
     """The last line of a plan: what would be done, counted; only what is not zero."""
     waiting = plan.count(Action.WAIT)
     going_on = f"{count_noun(waiting, 'model is', 'models are')} still training" if waiting else ""
@@ -225,28 +225,28 @@ def summary(plan: Plan) -> str:
     return f"Plan: {', '.join(counts)}."
 
 
-def released(plan: Plan) -> list[str]:
+def list_released_fields(plan: Plan) -> list[str]:
     """What manifests stopped declaring where nothing else changes: said once, then it is forgotten."""
     return [
-        f"{visible(str(change.address))}: {', '.join(visible(one.path) for one in change.fields)} "
+        f"{escape(str(change.address))}: {', '.join(escape(one.path) for one in change.fields)} "
         "is no longer declared and stays as it is"
         for change in plan.changes
         if change.action is Action.RECORD and change.fields
     ]
 
 
-def place(file: str, line: int) -> str:
+def format_place(file: str, line: int) -> str:
     """file:line, "" where there is no file."""
-    return visible(f"{file}:{line}" if line else file) if file else ""
+    return escape(f"{file}:{line}" if line else file) if file else ""
 
 
-def context_text(context: Context) -> str:
+def describe_context(context: Context) -> str:
     """Where it would happen: endpoint, project and kind of credential, in one line."""
     emulated = " (emulator)" if context.service == "emulator" else ""
     return ", ".join(
         (
-            (visible(context.endpoint) or "no endpoint") + emulated,
-            f"project {visible(context.project)}" if context.project else "no project",
-            visible(context.credential) if context.credential not in {"", "none"} else "no credential",
+            (escape(context.endpoint) or "no endpoint") + emulated,
+            f"project {escape(context.project)}" if context.project else "no project",
+            escape(context.credential) if context.credential not in {"", "none"} else "no credential",
         )
     )

@@ -13,7 +13,7 @@ from pathlib import Path
 from reconciler import __version__
 from reconciler.errors import Diagnostic
 from reconciler.events import Completed, Detached, Failed, Progress, Skipped, Started
-from reconciler.render import markdown, outcome, plan_json, planfile, stream, text
+from reconciler.render import markdown, plan_json, planfile, run_summary, stream, text
 from reconciler.render.html import page
 from tests.render import plans
 
@@ -68,49 +68,51 @@ def _stable(document: str) -> str:
 
 
 def _stream() -> str:
-    records = [stream.version_record(NOW), *stream.plan_records(plans.EVERYTHING, NOW)]
+    records = [stream.build_version_record(NOW), *stream.build_plan_records(plans.EVERYTHING, NOW)]
     for event in EVENTS:
-        records += stream.event_records(event, NOW)
-    records += [stream.diagnostic_record(one, NOW) for one in DIAGNOSTICS]
-    done = outcome.outcome_of(EVENTS)
-    cost = outcome.cost_of(done, plans.EVERYTHING)
+        records += stream.build_event_records(event, NOW)
+    records += [stream.build_diagnostic_record(one, NOW) for one in DIAGNOSTICS]
+    done = run_summary.summarize_run(EVENTS)
+    cost = run_summary.sum_cost(done, plans.EVERYTHING)
     records.append(
-        stream.done_record(done, NOW, operation="apply", command="apply", elapsed=201.0, cost=cost)
+        stream.build_done_record(done, NOW, operation="apply", command="apply", elapsed=201.0, cost=cost)
     )
-    records.append(stream.outputs_record({ROMAN: "tunedModels/roman-ffffffff"}, NOW))
+    records.append(stream.build_outputs_record({ROMAN: "tunedModels/roman-ffffffff"}, NOW))
     return _stable(_lines(map(stream.encode_line, records)))
 
 
 def _events(*, colour: bool) -> str:
-    return _lines(line for event in EVENTS if (line := text.event_line(event, colour=colour)))
+    return _lines(line for event in EVENTS if (line := text.render_event(event, colour=colour)))
 
 
 GOLDENS: dict[str, Callable[[], str]] = {
-    "plan-60.txt": lambda: _lines(text.plan_lines(plans.EVERYTHING, colour=False, width=60)),
-    "plan-100.txt": lambda: _lines(text.plan_lines(plans.EVERYTHING, colour=False, width=100)),
-    "plan-colour.txt": lambda: _lines(text.plan_lines(plans.EVERYTHING, colour=True, width=80)),
-    "plan-small.txt": lambda: _lines(text.plan_lines(plans.SMALL, colour=False)),
-    "plan-waiting.txt": lambda: _lines(text.plan_lines(plans.WAITING, colour=False)),
-    "plan-nothing.txt": lambda: _lines(text.plan_lines(plans.NOTHING, colour=False)),
+    "plan-60.txt": lambda: _lines(text.render_plan(plans.EVERYTHING, colour=False, width=60)),
+    "plan-100.txt": lambda: _lines(text.render_plan(plans.EVERYTHING, colour=False, width=100)),
+    "plan-colour.txt": lambda: _lines(text.render_plan(plans.EVERYTHING, colour=True, width=80)),
+    "plan-small.txt": lambda: _lines(text.render_plan(plans.SMALL, colour=False)),
+    "plan-waiting.txt": lambda: _lines(text.render_plan(plans.WAITING, colour=False)),
+    "plan-nothing.txt": lambda: _lines(text.render_plan(plans.NOTHING, colour=False)),
     "plan.json": lambda: _stable(planfile.dumps(plans.EVERYTHING, plans.KINDS).decode()),
-    "plan.md": lambda: markdown.plan_markdown(plans.EVERYTHING) + "\n",
-    "plan-cut.md": lambda: markdown.plan_markdown(plans.EVERYTHING, max_chars=2500) + "\n",
-    "drift.txt": lambda: _lines(text.drift_lines(plans.DRIFTS, plans.CONTEXT, colour=False)),
+    "plan.md": lambda: markdown.render_plan_comment(plans.EVERYTHING) + "\n",
+    "plan-cut.md": lambda: markdown.render_plan_comment(plans.EVERYTHING, max_chars=2500) + "\n",
+    "drift.txt": lambda: _lines(text.render_drift(plans.DRIFTS, plans.CONTEXT, colour=False)),
     "drift.json": lambda: _stable(
-        json.dumps(plan_json.drift_document(plans.DRIFTS, plans.CONTEXT, plans.KINDS, created=NOW), indent=1)
+        json.dumps(
+            plan_json.build_drift_document(plans.DRIFTS, plans.CONTEXT, plans.KINDS, created=NOW), indent=1
+        )
         + "\n"
     ),
-    "drift.md": lambda: markdown.drift_markdown(plans.DRIFTS, plans.CONTEXT) + "\n",
-    "show.txt": lambda: _lines(text.show_lines(plans.RECORD_FULL, plans.LIVE, colour=False)),
+    "drift.md": lambda: markdown.render_drift_comment(plans.DRIFTS, plans.CONTEXT) + "\n",
+    "show.txt": lambda: _lines(text.render_record(plans.RECORD_FULL, plans.LIVE, colour=False)),
     "show-ascii.txt": lambda: _lines(
-        text.show_lines(plans.RECORD_FULL, plans.LIVE, colour=False, width=60, unicode=False)
+        text.render_record(plans.RECORD_FULL, plans.LIVE, colour=False, width=60, unicode=False)
     ),
-    "state.txt": lambda: _lines(text.state_lines(plans.STATE, colour=False)),
+    "state.txt": lambda: _lines(text.render_state(plans.STATE, colour=False)),
     "events.txt": lambda: _events(colour=False),
-    "errors.txt": lambda: _lines(text.error_lines(DIAGNOSTICS, colour=False)),
-    "errors-colour.txt": lambda: _lines(text.error_lines(DIAGNOSTICS, colour=True)),
+    "errors.txt": lambda: _lines(text.render_errors(DIAGNOSTICS, colour=False)),
+    "errors-colour.txt": lambda: _lines(text.render_errors(DIAGNOSTICS, colour=True)),
     "stream.ndjson": _stream,
-    "report.html": lambda: page.report_page(
+    "report.html": lambda: page.render_report(
         plans.STATE, {plans.RECORD_FULL.address: plans.LIVE}, plans.DRIFTS, plans.CONTEXT, NOW
     ),
 }

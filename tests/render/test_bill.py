@@ -3,32 +3,33 @@
 from __future__ import annotations
 
 from reconciler.plan.change import Bill
-from reconciler.render.bill import bill_text, money, total
+from reconciler.render.bill import describe_bill, format_price, sum_bills
 from reconciler.render.terminal import UNLIMITED, Paint
-from reconciler.render.text.bill import bill_lines
+from reconciler.render.text.bill import render_bill
 from tests.render import plans
 
 
 def test_bill_text() -> None:
     """One training's bill shows how the steps come about, and what is an estimate."""
     assert (
-        bill_text(Bill(15, 640, 5, 2, 38)) == "15 examples x 5 epochs / batch 2 = 38 steps, 3,200 characters"
+        describe_bill(Bill(15, 640, 5, 2, 38))
+        == "15 examples x 5 epochs / batch 2 = 38 steps, 3,200 characters"
     )
-    assert bill_text(Bill(1, 9, 1, 0, 1, estimated=True, price=2.5, currency="EUR")) == (
+    assert describe_bill(Bill(1, 9, 1, 0, 1, estimated=True, price=2.5, currency="EUR")) == (
         "1 example x 1 epoch = 1 step, 9 characters, 2.50 EUR (estimated)"
     )
-    assert bill_text(Bill(40, 220, 3, 0, 0)) == "40 examples x 3 epochs, 660 characters"
+    assert describe_bill(Bill(40, 220, 3, 0, 0)) == "40 examples x 3 epochs, 660 characters"
 
 
 def test_what_only_the_service_knows_is_no_hole() -> None:
     """Of tuning jobs alone no column speaks of batch and steps; beside others a word does, and never a 0."""
     job = plans.create("job", bill=Bill(40, 220, 3, 0, 0))
-    assert str(total([job])) == "1 training: 40 examples, 660 characters"
-    _, _, headings, *rows = bill_lines([job, job], width=UNLIMITED, paint=Paint(colour=False))
+    assert str(sum_bills([job])) == "1 training: 40 examples, 660 characters"
+    _, _, headings, *rows = render_bill([job, job], width=UNLIMITED, paint=Paint(colour=False))
     assert headings.split() == ["model", "examples", "epochs", "characters"]
     assert [row.split()[1:] for row in rows] == [["40", "3", "660"], ["40", "3", "660"], ["80", "1,320"]]
-    assert "step" not in " ".join(bill_lines([job, job], width=30, paint=Paint(colour=False)))
-    mixed = list(bill_lines([job, plans.CREATE], width=UNLIMITED, paint=Paint(colour=False)))
+    assert "step" not in " ".join(render_bill([job, job], width=30, paint=Paint(colour=False)))
+    mixed = list(render_bill([job, plans.CREATE], width=UNLIMITED, paint=Paint(colour=False)))
     assert mixed[3].split()[3:7] == ["by", "service", "by", "service"]
     assert any(line.strip().startswith("by service: it chooses") for line in mixed)
 
@@ -36,11 +37,13 @@ def test_what_only_the_service_knows_is_no_hole() -> None:
 def test_what_is_not_known_at_all_is_said() -> None:
     """Epochs that the service chooses, and data that is not read here, are words and never 0."""
     chosen, unread = Bill(40, 220, 0, 0, 0), Bill(0, 0, 3, 0, 0)
-    assert bill_text(chosen) == ("40 examples, in epochs that the service chooses, 220 characters an epoch")
-    assert bill_text(unread) == "data that is not read here x 3 epochs"
+    assert describe_bill(chosen) == (
+        "40 examples, in epochs that the service chooses, 220 characters an epoch"
+    )
+    assert describe_bill(unread) == "data that is not read here x 3 epochs"
     jobs = [plans.create("chosen", bill=chosen), plans.create("unread", bill=unread)]
-    assert str(total(jobs)) == "2 trainings: 40 examples, 220 characters, data that is not read here"
-    rows = list(bill_lines(jobs, width=UNLIMITED, paint=Paint(colour=False)))
+    assert str(sum_bills(jobs)) == "2 trainings: 40 examples, 220 characters, data that is not read here"
+    rows = list(render_bill(jobs, width=UNLIMITED, paint=Paint(colour=False)))
     assert rows[3].split()[2:] == ["40", "by", "service", "220", "an", "epoch"] or rows[3].endswith(
         "220 an epoch"
     )
@@ -51,16 +54,16 @@ def test_what_is_not_known_at_all_is_said() -> None:
 def test_total_adds_up() -> None:
     """A total sums what is known, says when the price is a lower bound, and never mixes currencies."""
     euro = plans.create("euro", bill=Bill(1, 10, 2, 1, 2, price=1.0, currency="EUR"))
-    sums = total([plans.CREATE, plans.CREATE_INLINE, euro, plans.create("blank", bill=None)])
+    sums = sum_bills([plans.CREATE, plans.CREATE_INLINE, euro, plans.create("blank", bill=None)])
     assert (sums.trainings, sums.examples, sums.characters, sums.steps) == (4, 21, 812 * 5 + 24 * 5 + 20, 50)
     assert (sums.estimated, sums.unpriced, sums.price) == (True, 2, "at least 1.00 EUR + 0.03 USD")
-    assert total([plans.CREATE]).price == "0.03 USD"
-    assert total([plans.CREATE_INLINE]).price == ""
+    assert sum_bills([plans.CREATE]).price == "0.03 USD"
+    assert sum_bills([plans.CREATE_INLINE]).price == ""
 
 
 def test_money_under_a_cent_is_not_zero() -> None:
     """A small price does not look free."""
-    assert (money(0.00012, "USD"), money(0, "USD"), money(1234.5, "")) == (
+    assert (format_price(0.00012, "USD"), format_price(0, "USD"), format_price(1234.5, "")) == (
         "0.00012 USD",
         "0.00 USD",
         "1,234.50",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from reconciler.render.drift_words import drift_summary
+from reconciler.render.drift_words import summarize_drift
 from tests.render import plans
 
 
 def test_drift_summary() -> None:
     """Notes are no drift."""
-    assert drift_summary(plans.DRIFTS) == "Drift: 1 changed, 1 missing, 1 failed. 2 notes."
-    assert drift_summary([plans.UNMANAGED]) == "No drift. 1 note."
-    assert drift_summary([]) == "No drift."
+    assert summarize_drift(plans.DRIFTS) == "Drift: 1 changed, 1 missing, 1 failed. 2 notes."
+    assert summarize_drift([plans.UNMANAGED]) == "No drift. 1 note."
+    assert summarize_drift([]) == "No drift."

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from reconciler.model import Live, Snapshot, Status
 from reconciler.plan.change import Drift
-from reconciler.render.html.curve import loss_svg
-from reconciler.render.html.page import report_page
+from reconciler.render.html.curve import draw_loss_curve
+from reconciler.render.html.page import render_report
 from reconciler.state.values import Record, State
 from tests.render import plans
 from tests.render.strategies import drifts, records, texts
@@ -102,7 +102,7 @@ def test_nothing_of_others_is_markup(found: list[Record], drifted: list[Drift], 
         if one.serving
     }
     state = State(stack=text, workspace=text, resources={one.address: one for one in found})
-    reader = read(report_page(state, live, drifted, replace(plans.CONTEXT, endpoint=text), NOW))
+    reader = read(render_report(state, live, drifted, replace(plans.CONTEXT, endpoint=text), NOW))
     assert reader.tags <= TAGS
     names = {name for name, _ in reader.attributes}
     assert not {name for name in names if name.startswith("on")} | (
@@ -113,14 +113,16 @@ def test_nothing_of_others_is_markup(found: list[Record], drifted: list[Drift], 
 
 def test_nothing_is_fetched() -> None:
     """The page has no address of any other resource, and forbids scripts and loading itself."""
-    page = report_page(plans.STATE, {plans.RECORD_FULL.address: plans.LIVE}, plans.DRIFTS, plans.CONTEXT, NOW)
+    page = render_report(
+        plans.STATE, {plans.RECORD_FULL.address: plans.LIVE}, plans.DRIFTS, plans.CONTEXT, NOW
+    )
     assert "default-src 'none'" in page
     assert re.search(r"url\(|@import|<script|<link|<img", page) is None
 
 
 def test_every_model_has_a_row_a_section_and_its_curve() -> None:
     """Nothing recorded is missing from the report; a curve stands where there are snapshots."""
-    page = report_page(plans.STATE, {plans.RECORD_FULL.address: plans.LIVE}, (), plans.CONTEXT, NOW)
+    page = render_report(plans.STATE, {plans.RECORD_FULL.address: plans.LIVE}, (), plans.CONTEXT, NOW)
     for index, record in enumerate(sorted(plans.STATE.resources.values(), key=lambda one: one.address)):
         assert f'href="#m{index}"' in page
         assert page.count(f'id="m{index}"') == 1
@@ -147,13 +149,13 @@ def test_conditions() -> None:
         (Record(one, deposed=(plans.model("c"),)), "deposed only"),
     ]
     for record, word in cases:
-        page = report_page(State(resources={one: record}), {}, (), plans.CONTEXT, NOW)
+        page = render_report(State(resources={one: record}), {}, (), plans.CONTEXT, NOW)
         assert re.search(rf'<td class="\w+">{word}<td', page), word
 
 
 def test_an_empty_state_is_a_page() -> None:
     """Nothing recorded is said, not shown as an empty table."""
-    page = report_page(State(), {}, (), plans.CONTEXT, NOW)
+    page = render_report(State(), {}, (), plans.CONTEXT, NOW)
     assert "Nothing is recorded." in page
     assert "<table" not in page
 
@@ -168,7 +170,7 @@ def test_an_empty_state_is_a_page() -> None:
 )
 def test_any_curve_is_drawn_within_its_picture(snapshots: list[Snapshot], title: str) -> None:
     """Whatever the losses are, every point lies inside, and there are at most as many as can be seen."""
-    svg = loss_svg(snapshots, title=title)
+    svg = draw_loss_curve(snapshots, title=title)
     for points in re.findall(r'points="([^"]*)"', svg):
         pairs = [tuple(map(float, pair.split(","))) for pair in points.split()]
         assert len(pairs) <= 300
@@ -177,7 +179,7 @@ def test_any_curve_is_drawn_within_its_picture(snapshots: list[Snapshot], title:
 
 def test_a_long_training_is_thinned() -> None:
     """Ten thousand snapshots are drawn as what can be seen, first and last among them."""
-    svg = loss_svg([Snapshot(step, step // 10, 10_000.0 - step) for step in range(10_000)], title="x")
+    svg = draw_loss_curve([Snapshot(step, step // 10, 10_000.0 - step) for step in range(10_000)], title="x")
     (points,) = re.findall(r'points="([^"]*)"', svg)
     assert len(points.split()) == 300
     assert points.split()[0] == "52.0,12.0"
@@ -187,4 +189,4 @@ def test_a_long_training_is_thinned() -> None:
 
 def test_a_curve_needs_two_points() -> None:
     """A single snapshot is no curve."""
-    assert loss_svg(plans.SNAPSHOTS[:1], title="x") == ""
+    assert draw_loss_curve(plans.SNAPSHOTS[:1], title="x") == ""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from reconciler.events import Completed, Detached, Event, Failed, Progress, Skipped, Started, Uploading
 from reconciler.render.live import LiveProgress
-from reconciler.render.terminal import cells
+from reconciler.render.terminal import count_cells
 from tests.render import plans
 from tests.render.strategies import events
 
@@ -90,7 +90,7 @@ def test_lines_fit(width: int) -> None:
     """A narrow terminal loses details, not the layout; the percentage stays longest."""
     long = "a-name-as-long-as-names-may-be-"
     lines = Screen(width=width).after(progress(long, 50), progress("x", 100))
-    assert max(map(cells, lines)) <= width
+    assert max(map(count_cells, lines)) <= width
     if width >= 60:
         assert "50%" in lines[0]
         assert "2m00s left" in lines[0]
@@ -176,7 +176,7 @@ def test_escapes_of_others_do_not_reach_the_terminal(colour: bool) -> None:  # n
 @given(st.lists(events, max_size=8), st.sampled_from([20, 60, 100]))
 def test_any_events_fit(happened: list[Event], width: int) -> None:
     """No order of events breaks the display or makes it wider than the terminal."""
-    assert max(map(cells, Screen(width=width).after(*happened))) <= width
+    assert max(map(count_cells, Screen(width=width).after(*happened))) <= width
 
 
 def test_nothing_to_show_draws_nothing() -> None:

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reconciler.plan.change import Action, Drift, Plan
-from reconciler.render.markdown import drift_markdown, plan_markdown
-from reconciler.render.words import subject_of, summary
+from reconciler.render.markdown import render_drift_comment, render_plan_comment
+from reconciler.render.words import name_subject, summarize_plan
 from tests.render import plans
 from tests.render.strategies import SECRET, drifts
 from tests.render.strategies import plans as any_plan
@@ -31,7 +31,7 @@ def folded(text: str) -> list[str]:
 @given(any_plan, st.integers(0, 6000))
 def test_never_over_the_limit(plan: Plan, limit: int) -> None:
     """A comment is never refused for its length, and never holds training data."""
-    text = plan_markdown(plan, max_chars=limit)
+    text = render_plan_comment(plan, max_chars=limit)
     assert len(text) <= limit
     assert SECRET not in text
 
@@ -40,14 +40,14 @@ def test_never_over_the_limit(plan: Plan, limit: int) -> None:
 @given(st.lists(drifts, max_size=5), st.integers(0, 3000))
 def test_drift_never_over_the_limit(found: list[Drift], limit: int) -> None:
     """The same of drift."""
-    assert len(drift_markdown(found, plans.CONTEXT, max_chars=limit)) <= limit
+    assert len(render_drift_comment(found, plans.CONTEXT, max_chars=limit)) <= limit
 
 
 @BIG
 @given(any_plan)
 def test_blocks_are_whole(plan: Plan) -> None:
     """Whatever a name or a note holds, every details is closed and every fence ends: nothing breaks out."""
-    text = plan_markdown(plan, max_chars=3000)
+    text = render_plan_comment(plan, max_chars=3000)
     outside = re.sub(r"^(`{3,})diff\n.*?\n\1$", "", text, flags=re.DOTALL | re.MULTILINE)
     assert outside.count("<details>") == outside.count("</details>")
     assert "\n```" not in outside
@@ -61,7 +61,7 @@ def test_blocks_are_whole(plan: Plan) -> None:
 @given(any_plan)
 def test_nobody_is_mentioned(plan: Plan) -> None:
     """An at sign in somebody's text calls nobody: outside of code none stands before a word."""
-    text = plan_markdown(plan)
+    text = render_plan_comment(plan)
     outside = re.sub(r"^(`{3,})diff\n.*?\n\1$", "", text, flags=re.DOTALL | re.MULTILINE)
     assert re.search(r"(?<![A-Za-z0-9])@[A-Za-z0-9]", outside) is None
 
@@ -81,24 +81,26 @@ def test_nobody_is_mentioned(plan: Plan) -> None:
 )
 def test_text_of_others_is_only_text(wild: str, tame: str) -> None:
     """Markup, tables, HTML, mathematics and mentions in a note are shown, not done."""
-    text = plan_markdown(replace(plans.SMALL, notes=(wild,)))
+    text = render_plan_comment(replace(plans.SMALL, notes=(wild,)))
     assert f"Note: {tame}\n" in text
 
 
 def test_the_marker_is_the_first_line_and_stable() -> None:
     """A bot finds its comment again, whatever changes below, and no stack's name ends the comment early."""
-    assert plan_markdown(plans.EVERYTHING).splitlines()[0] == "<!-- reconciler:plan stack=search-k3x9 -->"
-    assert plan_markdown(plans.NOTHING).splitlines()[0] == "<!-- reconciler:plan stack=search-k3x9 -->"
+    assert (
+        render_plan_comment(plans.EVERYTHING).splitlines()[0] == "<!-- reconciler:plan stack=search-k3x9 -->"
+    )
+    assert render_plan_comment(plans.NOTHING).splitlines()[0] == "<!-- reconciler:plan stack=search-k3x9 -->"
     odd = replace(plans.NOTHING, context=replace(plans.CONTEXT, stack="x--> <b>"))
-    assert plan_markdown(odd).splitlines()[0] == "<!-- reconciler:plan stack=x-b- -->"
-    assert drift_markdown([], plans.CONTEXT).startswith("<!-- reconciler:drift stack=search-k3x9 -->\n")
+    assert render_plan_comment(odd).splitlines()[0] == "<!-- reconciler:plan stack=x-b- -->"
+    assert render_drift_comment([], plans.CONTEXT).startswith("<!-- reconciler:drift stack=search-k3x9 -->\n")
 
 
 def test_the_most_dangerous_comes_first() -> None:
     """Deletions and replacements are read even by those who stop early."""
-    shown = [html.unescape(name) for name in folded(plan_markdown(plans.EVERYTHING))]
+    shown = [html.unescape(name) for name in folded(render_plan_comment(plans.EVERYTHING))]
     order = [
-        next(one.action for one in plans.CHANGES if subject_of(one) == name and not one.deposed)
+        next(one.action for one in plans.CHANGES if name_subject(one) == name and not one.deposed)
         for name in shown
     ]
     assert order[0] is Action.DELETE
@@ -109,13 +111,13 @@ def test_the_most_dangerous_comes_first() -> None:
 def test_the_summary_survives_any_cut() -> None:
     """Marker and summary are there as soon as they fit at all."""
     for limit in (300, 600, 2000, 60_000):
-        assert summary(plans.EVERYTHING) in plan_markdown(plans.EVERYTHING, max_chars=limit)
+        assert summarize_plan(plans.EVERYTHING) in render_plan_comment(plans.EVERYTHING, max_chars=limit)
 
 
 def test_what_was_cut_is_named() -> None:
     """Every model is either unfolded somewhere or named as cut."""
     for limit in (1500, 2500, 4000, 6000):
-        text = plan_markdown(plans.EVERYTHING, max_chars=limit)
+        text = render_plan_comment(plans.EVERYTHING, max_chars=limit)
         sentence = text.rsplit("\n\n", 1)[1]
         assert sentence.startswith("Cut to fit: the details of ")
         for change in plans.EVERYTHING.changes:
@@ -127,14 +129,14 @@ def test_what_was_cut_is_named() -> None:
 def test_ten_thousand_models_are_cut_to_the_limit() -> None:
     """A huge plan is a comment that can be posted, with the count of what is missing."""
     many = Plan(tuple(plans.create(f"m{index}") for index in range(10_000)), context=plans.CONTEXT)
-    text = plan_markdown(many)
+    text = render_plan_comment(many)
     assert 50_000 < len(text) <= 60_000
     assert re.search(r"… and 9,\d{3} more$", text)
 
 
 def test_a_plan_without_changes_is_short() -> None:
     """No table and nothing folded where nothing changes."""
-    text = plan_markdown(plans.NOTHING)
+    text = render_plan_comment(plans.NOTHING)
     assert text.splitlines()[2] == "**No changes. 1 model is as declared.**"
     assert "|" not in text
     assert "<details>" not in text

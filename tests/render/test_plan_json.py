@@ -13,11 +13,11 @@ from reconciler.providers.gemini.fields import TUNED_MODEL
 from reconciler.providers.vertex.fields import TUNING_JOB
 from reconciler.render.codec import Json
 from reconciler.render.plan_json import (
-    action_reason,
-    actions,
-    change_entry,
-    drift_document,
-    plan_document,
+    build_change_entry,
+    build_drift_document,
+    build_plan_document,
+    find_action_reason,
+    list_actions,
     unflatten,
 )
 from tests.render import plans
@@ -27,7 +27,7 @@ from tests.render.strategies import plans as any_plan
 
 def body(change: Change) -> dict[str, Json]:
     """The `change` of a resource change."""
-    found = change_entry(change, TUNED_MODEL)["change"]
+    found = build_change_entry(change, TUNED_MODEL)["change"]
     assert isinstance(found, dict)
     return found
 
@@ -56,15 +56,15 @@ def body(change: Change) -> dict[str, Json]:
 )
 def test_actions(change: Change, expected: list[str]) -> None:
     """Each action has Terraform's words, in the order in which they happen."""
-    assert actions(change) == expected
+    assert list_actions(change) == expected
 
 
 def test_a_move_names_the_address_that_it_had() -> None:
     """previous_address, as Terraform has it, and an output under each of the two names."""
-    entry = change_entry(plans.MOVE, TUNED_MODEL)
+    entry = build_change_entry(plans.MOVE, TUNED_MODEL)
     assert (entry["address"], entry["previous_address"]) == ("TunedModel/faq-new", "TunedModel/faq")
-    assert "previous_address" not in change_entry(plans.UPDATE, TUNED_MODEL)
-    outputs = plan_document(plans.EVERYTHING, plans.KINDS)["output_changes"]
+    assert "previous_address" not in build_change_entry(plans.UPDATE, TUNED_MODEL)
+    outputs = build_plan_document(plans.EVERYTHING, plans.KINDS)["output_changes"]
     assert isinstance(outputs, dict)
     assert outputs["TunedModel/faq"] == {"actions": ["delete"], "after": None}
     assert outputs["TunedModel/faq-new"] == {"actions": ["create"], "after": "tunedModels/faq-55555555"}
@@ -83,8 +83,8 @@ def test_a_move_names_the_address_that_it_had() -> None:
 )
 def test_action_reason(change: Change, reason: str) -> None:
     """The reason is one of Terraform's, and absent where it has none."""
-    assert action_reason(change) == reason
-    assert change_entry(change, TUNED_MODEL).get("action_reason", "") == reason
+    assert find_action_reason(change) == reason
+    assert build_change_entry(change, TUNED_MODEL).get("action_reason", "") == reason
 
 
 @settings(
@@ -93,7 +93,7 @@ def test_action_reason(change: Change, reason: str) -> None:
 @given(any_plan)
 def test_any_plan_is_json_without_training_data(plan: Plan) -> None:
     """Every plan can be written, has an entry for each change in its order, and holds no example."""
-    document = json.loads(json.dumps(plan_document(plan, plans.KINDS), allow_nan=False))
+    document = json.loads(json.dumps(build_plan_document(plan, plans.KINDS), allow_nan=False))
     assert SECRET not in json.dumps(document)
     assert [one["address"] for one in document["resource_changes"]] == [
         str(one.address) for one in plan.changes
@@ -104,7 +104,7 @@ def test_any_plan_is_json_without_training_data(plan: Plan) -> None:
 
 def test_the_keys_that_tools_look_for() -> None:
     """conftest, PR bots and dashboards find what Terraform gives them."""
-    document = plan_document(plans.EVERYTHING, plans.KINDS)
+    document = build_plan_document(plans.EVERYTHING, plans.KINDS)
     assert document["format_version"] == "1.2"
     assert document["variables"] == {"team": {"value": "search"}}
     assert (document["applyable"], document["complete"], document["errored"]) == (True, False, False)
@@ -126,7 +126,7 @@ def test_the_keys_that_tools_look_for() -> None:
 )
 def test_applyable(changes: tuple[Change, ...], applyable: bool) -> None:  # noqa: FBT001
     """A plan is worth applying when apply would do something."""
-    assert plan_document(Plan(changes), plans.KINDS)["applyable"] is applyable
+    assert build_plan_document(Plan(changes), plans.KINDS)["applyable"] is applyable
 
 
 def test_attributes_are_nested_like_the_manifest() -> None:
@@ -182,9 +182,11 @@ def test_a_kind_says_who_serves_it_and_where_its_data_stands() -> None:
     """The provider of an entry is the API of its kind, and a data set's full path is taken as it is."""
     data = replace(plans.DATA, field=TUNING_JOB.data_field)
     job = replace(plans.CREATE, address=plans.address("job", "TuningJob"), datasets=(data,), after={})
-    entry = change_entry(job, TUNING_JOB)
+    entry = build_change_entry(job, TUNING_JOB)
     assert entry["provider_name"] == "aiplatform.googleapis.com"
-    assert change_entry(plans.CREATE, TUNED_MODEL)["provider_name"] == "generativelanguage.googleapis.com"
+    assert (
+        build_change_entry(plans.CREATE, TUNED_MODEL)["provider_name"] == "generativelanguage.googleapis.com"
+    )
     change = entry["change"]
     assert isinstance(change, dict)
     assert isinstance(change["after"], dict)
@@ -202,13 +204,13 @@ def test_adopting_is_importing() -> None:
 
 def test_deposed_models_are_marked() -> None:
     """The deletion of a deposed model is told from that of the address."""
-    assert change_entry(plans.DELETE_DEPOSED, TUNED_MODEL)["deposed"] == "roman-00000000"
-    assert "deposed" not in change_entry(plans.DELETE, TUNED_MODEL)
+    assert build_change_entry(plans.DELETE_DEPOSED, TUNED_MODEL)["deposed"] == "roman-00000000"
+    assert "deposed" not in build_change_entry(plans.DELETE, TUNED_MODEL)
 
 
 def test_only_outputs_that_change_are_listed() -> None:
     """A model that goes on serving is no output change."""
-    changed = plan_document(plans.EVERYTHING, plans.KINDS)["output_changes"]
+    changed = build_plan_document(plans.EVERYTHING, plans.KINDS)["output_changes"]
     assert isinstance(changed, dict)
     assert changed["TunedModel/roman"] == {"actions": ["update"], "after_unknown": True}
     assert changed["TunedModel/retired"] == {"actions": ["delete"], "after": None}
@@ -219,14 +221,14 @@ def test_every_action_has_an_entry() -> None:
     """No action is left out of the document, quiet ones included."""
     for action in Action:
         assert (
-            change_entry(replace(plans.CREATE, action=action), TUNED_MODEL)["address"]
+            build_change_entry(replace(plans.CREATE, action=action), TUNED_MODEL)["address"]
             == "TunedModel/number-generator"
         )
 
 
 def test_the_drift_document_has_classes() -> None:
     """Each finding has its class; what nobody declared goes by its resource name."""
-    document = drift_document(plans.DRIFTS, plans.CONTEXT, plans.KINDS)
+    document = build_drift_document(plans.DRIFTS, plans.CONTEXT, plans.KINDS)
     found = document["resource_drift"]
     assert isinstance(found, list)
     assert [(one["address"], one["class"]) for one in found if isinstance(one, dict)] == [

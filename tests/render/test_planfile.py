@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from reconciler.errors import ExitCode, PlanError
 from reconciler.model import Value
 from reconciler.plan.change import Plan
-from reconciler.render.plan_json import checksum
+from reconciler.render.plan_json import compute_checksum
 from reconciler.render.planfile import dumps, loads
 from tests.render import plans
 from tests.render.strategies import SECRET
@@ -38,7 +38,7 @@ def resealed(document: dict[str, object]) -> bytes:
     """An edited document with a checksum that fits: what a careful forger would write."""
     ours = document["reconciler"]
     assert isinstance(ours, dict)
-    ours["checksum"] = checksum(document)  # type: ignore[arg-type]
+    ours["checksum"] = compute_checksum(document)  # type: ignore[arg-type]
     return json.dumps(document).encode()
 
 

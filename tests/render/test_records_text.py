@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.model import Snapshot
-from reconciler.render.terminal import cells, visible
-from reconciler.render.text import show_lines, state_lines
-from reconciler.render.text.chart import loss_chart
+from reconciler.render.terminal import count_cells, escape
+from reconciler.render.text import render_record, render_state
+from reconciler.render.text.chart import draw_loss_chart
 from reconciler.state.values import Record, State
 from tests.render import plans
 from tests.render.strategies import records
@@ -23,8 +23,8 @@ curves = st.lists(
 @given(curves, st.sampled_from([40, 60, 100]), st.booleans())
 def test_a_chart_fits(snapshots: list[Snapshot], width: int, unicode: bool) -> None:  # noqa: FBT001
     """Any curve fits the width, keeps one height, and is ASCII where asked."""
-    lines = list(loss_chart(snapshots, width=width, unicode=unicode))
-    assert [line for line in lines if cells(line) > width] == []
+    lines = list(draw_loss_chart(snapshots, width=width, unicode=unicode))
+    assert [line for line in lines if count_cells(line) > width] == []
     assert len(lines) == (10 if len(snapshots) >= 2 else 0)
     assert unicode or all(line.isascii() for line in lines)
 
@@ -32,7 +32,7 @@ def test_a_chart_fits(snapshots: list[Snapshot], width: int, unicode: bool) -> N
 def test_a_falling_loss_falls() -> None:
     """The columns of a falling curve never rise."""
     falling = [Snapshot(step, 1, 100.0 - step) for step in range(100)]
-    rows = [line.partition("|")[2] for line in loss_chart(falling, width=80, unicode=False)][:8]
+    rows = [line.partition("|")[2] for line in draw_loss_chart(falling, width=80, unicode=False)][:8]
     lengths = [len(row.rstrip()) for row in rows]
     assert lengths == sorted(lengths)
     assert lengths[0] < lengths[-1]
@@ -41,14 +41,14 @@ def test_a_falling_loss_falls() -> None:
 def test_a_short_curve_of_late_steps_is_shown() -> None:
     """Labels that are wider than the curve stand beside each other, and stop nothing."""
     late = [Snapshot(1_000_000, 9, 0.5), Snapshot(1_000_001, 9, 0.4)]
-    assert list(loss_chart(late, width=60))[-1].split() == ["step", "1,000,000", "1,000,001"]
+    assert list(draw_loss_chart(late, width=60))[-1].split() == ["step", "1,000,000", "1,000,001"]
 
 
 def test_the_facts_of_a_model_stand_in_one_column() -> None:
     """The longest label makes the column, where there is room for it."""
     plain = plans.model("x-1")
     long = replace(plain, data=tuple(replace(one, field="spec." + "x" * 20) for one in plain.data))
-    lines = list(show_lines(Record(plans.address("x"), serving=long), None, colour=False, width=100))
+    lines = list(render_record(Record(plans.address("x"), serving=long), None, colour=False, width=100))
     first = next(index for index, line in enumerate(lines) if line.startswith("    name"))
     facts = [line for line in lines[first:] if line.startswith("    ")][:3]
     assert len(facts) == 3
@@ -58,7 +58,7 @@ def test_the_facts_of_a_model_stand_in_one_column() -> None:
 def test_a_gap_between_snapshots_is_a_line() -> None:
     """Columns without a snapshot lie between their neighbours."""
     two = [Snapshot(1, 1, 8.0), Snapshot(100, 1, 8.0)]
-    first = next(loss_chart(two, width=80, unicode=False))
+    first = next(draw_loss_chart(two, width=80, unicode=False))
     assert set(first.partition("|")[2]) == {"#"}
 
 
@@ -67,16 +67,16 @@ def test_any_record_is_harmless(record: Record, width: int) -> None:
     """Showing a model or a state steers no terminal."""
     state = State(stack=plans.HOSTILE, resources={record.address: record})
     lines = [
-        *show_lines(record, None, colour=False, width=width),
-        *state_lines(state, colour=False, width=width),
+        *render_record(record, None, colour=False, width=width),
+        *render_state(state, colour=False, width=width),
     ]
-    assert [line for line in lines if visible(line) != line] == []
+    assert [line for line in lines if escape(line) != line] == []
 
 
 def test_a_live_model_speaks_for_its_own_record_only() -> None:
     """What the service shows of one model is not shown of its candidate or predecessor."""
     live = replace(plans.LIVE, attributes={"temperature": 0.123})
-    text = "\n".join(show_lines(plans.RECORD_FULL, live, colour=False))
+    text = "\n".join(render_record(plans.RECORD_FULL, live, colour=False))
     assert text.count("0.123") == 1
     assert text.count("attributes as sent") == 2
 
@@ -84,7 +84,7 @@ def test_a_live_model_speaks_for_its_own_record_only() -> None:
 def test_a_pending_model_says_so() -> None:
     """A model that was recorded before its create is not said to be in training."""
     pending = Record(plans.address("x"), candidate=plans.model("x-1", status=None))
-    text = "\n".join(show_lines(pending, None, colour=False))
+    text = "\n".join(render_record(pending, None, colour=False))
     assert "candidate x-1  pending" in text
     assert "not known to be accepted" in text
 
@@ -93,20 +93,20 @@ def test_an_imported_model_has_no_identity() -> None:
     """What we did not create has no digest to show, and a model without snapshots no curve."""
     imported = Record(plans.address("x"), serving=plans.model("x-1", digest="", data=(), total_steps=None))
     live = replace(plans.LIVE, id="x-1", snapshots=())
-    text = "\n".join(show_lines(imported, live, colour=False))
+    text = "\n".join(render_record(imported, live, colour=False))
     assert "identity" not in text
     assert "mean loss" not in text
 
 
 def test_an_empty_state_says_so() -> None:
     """Nothing recorded is a sentence, not an empty table."""
-    assert list(state_lines(State(), colour=False))[-1] == "Nothing is recorded."
-    assert "nothing is recorded" in "\n".join(show_lines(Record(plans.address("x")), None, colour=False))
+    assert list(render_state(State(), colour=False))[-1] == "Nothing is recorded."
+    assert "nothing is recorded" in "\n".join(render_record(Record(plans.address("x")), None, colour=False))
 
 
 def test_a_state_lists_each_address_once() -> None:
     """Sorted, with what serves, the candidate, the deposed and the protection."""
-    lines = list(state_lines(plans.STATE, colour=False, width=120))
+    lines = list(render_state(plans.STATE, colour=False, width=120))
     assert lines[3:6] == [
         "TunedModel/fresh   -  (candidate fresh-12345678)",
         "TunedModel/roman   roman-eeeeeeee  (candidate roman-ffffffff, 1 deposed, protected)",

@@ -21,7 +21,7 @@ NOW = "2026-11-22T18:00:00Z"
 @given(events)
 def test_any_event_is_lines_of_json(event: Event) -> None:
     """Every event has the five keys of every line, on one ASCII line."""
-    records = list(stream.event_records(event, NOW))
+    records = list(stream.build_event_records(event, NOW))
     assert records
     for record in records:
         line = stream.encode_line(record)
@@ -33,7 +33,7 @@ def test_any_event_is_lines_of_json(event: Event) -> None:
 @given(changes())
 def test_any_change_is_a_line_without_training_data(change: Change) -> None:
     """Whatever is planned can be streamed, and no example with it."""
-    line = stream.encode_line(stream.planned_change_record(change, NOW))
+    line = stream.encode_line(stream.build_planned_change_record(change, NOW))
     assert SECRET not in line
     assert json.loads(line)["change"]["resource"]["addr"] == str(change.address)
 
@@ -58,7 +58,7 @@ def test_any_change_is_a_line_without_training_data(change: Change) -> None:
 )
 def test_planned_actions_are_terraforms(action: Action, word: str) -> None:
     """A dashboard finds the words that it knows; ours stands beside."""
-    record = stream.planned_change_record(replace(plans.NO_OP, action=action), NOW)
+    record = stream.build_planned_change_record(replace(plans.NO_OP, action=action), NOW)
     planned, ours = record["change"], record["reconciler"]
     assert isinstance(planned, dict)
     assert isinstance(ours, dict)
@@ -68,7 +68,7 @@ def test_planned_actions_are_terraforms(action: Action, word: str) -> None:
 
 def test_a_plan_streams_drift_changes_and_summary_in_that_order() -> None:
     """Nothing quiet is streamed, and the counts come last."""
-    records = list(stream.plan_records(plans.EVERYTHING, NOW))
+    records = list(stream.build_plan_records(plans.EVERYTHING, NOW))
     types = [str(record["type"]) for record in records]
     assert sorted(set(types), key=types.index) == [
         "resource_drift",
@@ -82,7 +82,7 @@ def test_a_plan_streams_drift_changes_and_summary_in_that_order() -> None:
 
 def test_unknown_progress_is_absent() -> None:
     """A reader never takes an unknown loss for zero."""
-    (record,) = stream.event_records(Progress(plans.address("x"), "x-1", percent=0.0), NOW)
+    (record,) = stream.build_event_records(Progress(plans.address("x"), "x-1", percent=0.0), NOW)
     hook = record["hook"]
     assert isinstance(hook, dict)
     assert hook["percent"] == 0.0
@@ -91,10 +91,10 @@ def test_unknown_progress_is_absent() -> None:
 
 def test_a_planned_change_says_what_the_checks_said() -> None:
     """A bot can tell a model that its checks keep back from one that has just been trained."""
-    ours = stream.planned_change_record(plans.CHECK_AGAIN, NOW)["reconciler"]
+    ours = stream.build_planned_change_record(plans.CHECK_AGAIN, NOW)["reconciler"]
     assert isinstance(ours, dict)
     assert (ours["action"], ours["verdict"]) == ("complete", "failed")
-    fresh = stream.planned_change_record(plans.COMPLETE, NOW)["reconciler"]
+    fresh = stream.build_planned_change_record(plans.COMPLETE, NOW)["reconciler"]
     assert isinstance(fresh, dict)
     assert "verdict" not in fresh
 
@@ -102,7 +102,7 @@ def test_a_planned_change_says_what_the_checks_said() -> None:
 def test_a_failure_is_followed_by_its_diagnostic() -> None:
     """What failed comes first, why and what to do second, both of level error."""
     failed = Failed(plans.address("x"), "create", "no quota", "Ask for more.")
-    what, why = stream.event_records(failed, NOW)
+    what, why = stream.build_event_records(failed, NOW)
     assert (what["type"], why["type"]) == ("apply_errored", "diagnostic")
     assert what["@level"] == why["@level"] == "error"
     assert why["diagnostic"] == {
@@ -115,7 +115,9 @@ def test_a_failure_is_followed_by_its_diagnostic() -> None:
 
 def test_a_diagnostic_has_terraforms_range() -> None:
     """A bot can annotate the line of a manifest."""
-    record = stream.diagnostic_record(Diagnostic("odd", "Mend it.", "a.yaml", 3, severity="warning"), NOW)
+    record = stream.build_diagnostic_record(
+        Diagnostic("odd", "Mend it.", "a.yaml", 3, severity="warning"), NOW
+    )
     assert record["@level"] == "warn"
     body = record["diagnostic"]
     assert isinstance(body, dict)
@@ -125,13 +127,13 @@ def test_a_diagnostic_has_terraforms_range() -> None:
 
 def test_detaching_names_what_goes_on() -> None:
     """A job that was told not to wait knows what to wait for later."""
-    (record,) = stream.event_records(Detached("no-wait", (plans.address("x"),)), NOW)
+    (record,) = stream.build_event_records(Detached("no-wait", (plans.address("x"),)), NOW)
     assert record["training"] == ["TunedModel/x"]
 
 
 def test_drift_that_is_a_note_is_no_warning() -> None:
     """The level tells what fails from what is only noted."""
-    assert [stream.drift_record(one, NOW)["@level"] for one in plans.DRIFTS] == [
+    assert [stream.build_drift_record(one, NOW)["@level"] for one in plans.DRIFTS] == [
         "warn",
         "warn",
         "warn",
@@ -142,7 +144,7 @@ def test_drift_that_is_a_note_is_no_warning() -> None:
 
 def test_outputs_are_sorted_names() -> None:
     """Outputs have Terraform's shape."""
-    record = stream.outputs_record(
+    record = stream.build_outputs_record(
         {plans.address("b"): "tunedModels/b", plans.address("a"): "tunedModels/a"}, NOW
     )
     outputs = record["outputs"]

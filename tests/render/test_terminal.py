@@ -8,7 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.render.terminal import UNLIMITED, Paint, cells, cut, pad, quoted, visible, visible_lines, wrap
+from reconciler.render.terminal import (
+    UNLIMITED,
+    Paint,
+    count_cells,
+    cut,
+    escape,
+    escape_lines,
+    pad,
+    quote,
+    wrap,
+)
 from tests.render.strategies import texts
 
 
@@ -30,13 +40,13 @@ from tests.render.strategies import texts
 )
 def test_visible(text: str, shown: str) -> None:
     """What steers a terminal or reorders text is written as an escape; scripts and emoji stay."""
-    assert visible(text) == shown
+    assert escape(text) == shown
 
 
 @given(st.text())
 def test_nothing_that_steers_a_terminal_survives(text: str) -> None:
     """No control, format (but joiners), surrogate or separator character is left, and UTF-8 can hold it."""
-    shown = visible(text)
+    shown = escape(text)
     assert not [
         one
         for one in shown
@@ -48,7 +58,7 @@ def test_nothing_that_steers_a_terminal_survives(text: str) -> None:
 @given(st.text(alphabet='\n\\n"x\x1b1b', max_size=6), st.text(alphabet='\n\\n"x\x1b1b', max_size=6))
 def test_quoted_tells_texts_apart(one: str, other: str) -> None:
     """Two texts that look the same in quotes are the same."""
-    assert (quoted(one) == quoted(other)) == (one == other)
+    assert (quote(one) == quote(other)) == (one == other)
 
 
 @pytest.mark.parametrize(
@@ -56,14 +66,14 @@ def test_quoted_tells_texts_apart(one: str, other: str) -> None:
 )
 def test_cells(text: str, width: int) -> None:
     """East Asian characters and emoji take two columns, combining marks none."""
-    assert cells(text) == width
+    assert count_cells(text) == width
 
 
-@given(texts.map(visible), st.integers(1, 100))
+@given(texts.map(escape), st.integers(1, 100))
 def test_cut_fits(text: str, width: int) -> None:
     """A cut text is never wider than asked, and ends in an ellipsis only if something was taken."""
     short = cut(text, width)
-    assert cells(short) <= width
+    assert count_cells(short) <= width
     assert short == text or (short.endswith("…") and text.startswith(short[:-1]))
 
 
@@ -72,23 +82,23 @@ def test_cut_without_a_limit_keeps_all() -> None:
     assert cut("x" * 500, UNLIMITED) == "x" * 500
 
 
-@given(texts.map(visible), st.integers(20, 100))
+@given(texts.map(escape), st.integers(20, 100))
 def test_wrap_keeps_words_and_width(text: str, width: int) -> None:
     """Wrapping loses no character but spaces, and only a whole ASCII word may be wider than the line."""
     lines = list(wrap(text, width, indent="  ", hanging="    "))
     assert "".join(lines).replace(" ", "") == text.replace(" ", "")
     for line in lines:
-        assert cells(line) <= width or (" " not in line.strip() and line.isascii())
+        assert count_cells(line) <= width or (" " not in line.strip() and line.isascii())
 
 
 def test_wrap_breaks_a_sentence_without_spaces() -> None:
     """A script that knows no spaces is broken at the width."""
-    assert [cells(line) for line in wrap("字" * 50, 40)] == [40, 40, 20]
+    assert [count_cells(line) for line in wrap("字" * 50, 40)] == [40, 40, 20]
 
 
 def test_pad_counts_cells() -> None:
     """Columns line up behind wide characters."""
-    assert cells(pad("字", 6)) == 6
+    assert count_cells(pad("字", 6)) == 6
 
 
 def test_paint_is_silent_without_colour() -> None:
@@ -100,4 +110,4 @@ def test_paint_is_silent_without_colour() -> None:
 def test_a_long_text_keeps_its_lines_and_nothing_else() -> None:
     """Line ends and tabs are as they were; what drives a terminal is written out."""
     text = "one\r\ntwo\tthree\n\x1b]0;pwned\x07\x1b[31mred\rover\u202e\ud800"
-    assert visible_lines(text) == ("one\ntwo\tthree\n\\x1b]0;pwned\\x07\\x1b[31mred\\rover\\u202e\\ud800")
+    assert escape_lines(text) == ("one\ntwo\tthree\n\\x1b]0;pwned\\x07\\x1b[31mred\\rover\\u202e\\ud800")

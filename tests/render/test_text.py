@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from reconciler.errors import Diagnostic
 from reconciler.events import Completed, Detached, Event, Failed, Progress
 from reconciler.plan.change import Bill, Context, Drift, FieldChange, Plan
-from reconciler.render.terminal import UNLIMITED, cells, visible
-from reconciler.render.text import drift_lines, error_lines, event_line, plan_lines
-from reconciler.render.words import summary
+from reconciler.render.terminal import UNLIMITED, count_cells, escape
+from reconciler.render.text import render_drift, render_errors, render_event, render_plan
+from reconciler.render.words import summarize_plan
 from tests.render import plans
 from tests.render.strategies import SECRET, drifts, events, texts
 from tests.render.strategies import plans as any_plan
@@ -36,39 +36,39 @@ def whole(lines: Iterable[str]) -> str:
 
 def fits(line: str, width: int) -> bool:
     """Whether it fits, or holds a word that had to stay whole (an id, a path)."""
-    longest = max((cells(word) for word in line.split(" ")), default=0)
-    return cells(line) <= width or longest > width - _LEAD
+    longest = max((count_cells(word) for word in line.split(" ")), default=0)
+    return count_cells(line) <= width or longest > width - _LEAD
 
 
 @BIG
 @given(any_plan, st.sampled_from([0, 60, 80, 100]), st.booleans())
 def test_any_plan_fits_and_steers_nothing(plan: Plan, width: int, colour: bool) -> None:  # noqa: FBT001
     """Whatever a manifest or a service says: lines fit, nothing but our colours is left, no data leaks."""
-    lines = list(plan_lines(plan, colour=colour, width=width))
+    lines = list(render_plan(plan, colour=colour, width=width))
     for line in lines:
         plain = SGR.sub("", line) if colour else line
-        assert visible(plain) == plain
+        assert escape(plain) == plain
     for line in lines[1:-1]:  # the first and the last are for scripts, and never wrapped
         assert width == UNLIMITED or fits(SGR.sub("", line), width), line
     assert SECRET not in whole(lines)
-    assert SGR.sub("", lines[-1]) == summary(plan)
+    assert SGR.sub("", lines[-1]) == summarize_plan(plan)
 
 
 @BIG
 @given(st.lists(drifts, max_size=3), st.sampled_from([60, 100]))
 def test_any_drift_fits_and_steers_nothing(found: list[Drift], width: int) -> None:
     """A drift report is as harmless as a plan."""
-    lines = list(drift_lines(found, plans.CONTEXT, colour=False, width=width))
-    assert [line for line in lines if visible(line) != line] == []
+    lines = list(render_drift(found, plans.CONTEXT, colour=False, width=width))
+    assert [line for line in lines if escape(line) != line] == []
     assert [line for line in lines[1:-1] if not fits(line, width)] == []
 
 
 @given(events)
 def test_any_event_is_one_harmless_line(event: Event) -> None:
     """An event is one line without anything that steers a terminal."""
-    line = event_line(event, colour=False)
-    assert line is None or visible(line) == line
-    coloured = event_line(event, colour=True)
+    line = render_event(event, colour=False)
+    assert line is None or escape(line) == line
+    coloured = render_event(event, colour=True)
     assert line == (coloured and SGR.sub("", coloured))
 
 
@@ -80,27 +80,27 @@ def test_any_event_is_one_harmless_line(event: Event) -> None:
 def test_any_error_is_harmless(found: list[Diagnostic]) -> None:
     """What a service answers cannot steer the terminal that shows it."""
     for width in (0, 60):
-        lines = list(error_lines(found, colour=False, width=width))
-        assert [line for line in lines if visible(line) != line] == []
+        lines = list(render_errors(found, colour=False, width=width))
+        assert [line for line in lines if escape(line) != line] == []
 
 
 def test_the_first_line_names_endpoint_project_and_credential() -> None:
     """Nobody applies to the wrong place without having been told, at any width."""
     for width in (40, 80, 200):
-        first = next(plan_lines(plans.SMALL, colour=False, width=width))
+        first = next(render_plan(plans.SMALL, colour=False, width=width))
         assert first.startswith("https://generativelanguage.googleapis.com, project tuned-prod, access token")
 
 
 def test_nothing_is_printed_for_what_does_not_change() -> None:
     """A model that stays as it is appears nowhere, nor does one whose record alone changes."""
-    text = whole(plan_lines(plans.EVERYTHING, colour=False))
+    text = whole(render_plan(plans.EVERYTHING, colour=False))
     assert "steady-99999999" not in text
     assert "TunedModel/refreshed" not in text
 
 
 def test_no_changes_is_two_lines() -> None:
     """An empty plan is not a page."""
-    lines = list(plan_lines(plans.NOTHING, colour=False, width=100))
+    lines = list(render_plan(plans.NOTHING, colour=False, width=100))
     assert [line for line in lines if line] == [
         "https://generativelanguage.googleapis.com, project tuned-prod, access token, stack search-k3x9",
         "No changes. 1 model is as declared.",
@@ -109,27 +109,27 @@ def test_no_changes_is_two_lines() -> None:
 
 def test_a_plan_without_header_starts_with_content() -> None:
     """Without a header there is neither a context line, nor a legend, nor a blank line."""
-    lines = list(plan_lines(plans.SMALL, colour=False, show_header=False))
+    lines = list(render_plan(plans.SMALL, colour=False, show_header=False))
     assert lines[0].startswith("  + TunedModel/number-generator will be trained")
     assert "train: create a model" not in whole(lines)
 
 
 def test_the_legend_has_only_what_is_used() -> None:
     """A plan of one create explains one symbol."""
-    text = whole(plan_lines(plans.SMALL, colour=False))
+    text = whole(render_plan(plans.SMALL, colour=False))
     assert "  + train: create a model" in text
     assert "delete" not in text
 
 
 def test_data_is_counts_and_digests() -> None:
     """A change of data shows both digests, both counts, and that it forces a training."""
-    text = whole(plan_lines(Plan((plans.REPLACE,)), colour=False, width=100))
+    text = whole(render_plan(Plan((plans.REPLACE,)), colour=False, width=100))
     assert "~ training_data = 15 -> 18 examples (a1b2c3d4 -> e5f6a7b8) # forces replacement" in text
 
 
 def test_colours_are_terraforms() -> None:
     """Green comes, yellow changes, red goes."""
-    text = whole(plan_lines(plans.EVERYTHING, colour=True))
+    text = whole(render_plan(plans.EVERYTHING, colour=True))
     assert "\x1b[32m  +\x1b[0m" in text
     assert "\x1b[33m  ~\x1b[0m" in text
     assert "\x1b[31m  -\x1b[0m" in text
@@ -139,7 +139,7 @@ def test_long_texts_show_where_they_differ() -> None:
     """The cut keeps the difference of two long texts, not their common beginning."""
     old, new = "counts up " * 20 + "slowly", "counts up " * 20 + "quickly"
     change = replace(plans.UPDATE, fields=(FieldChange("description", old, new),), permissions=())
-    text = whole(plan_lines(Plan((change,)), colour=False, width=70))
+    text = whole(render_plan(Plan((change,)), colour=False, width=70))
     assert 'slowly"' in text
     assert '-> "' in text
     assert 'quickly"' in text
@@ -154,19 +154,19 @@ def test_a_remark_is_never_cut() -> None:
         ),
     )
     for width in (40, 60, 80, 200, 0):
-        assert "# forces replacement" in whole(plan_lines(Plan((change,)), colour=False, width=width))
+        assert "# forces replacement" in whole(render_plan(Plan((change,)), colour=False, width=width))
 
 
 def test_a_failure_says_what_to_do() -> None:
     """A failed training shows the operation's error and the way on."""
-    text = whole(plan_lines(Plan((plans.FAILED,)), colour=False, width=0))
+    text = whole(render_plan(Plan((plans.FAILED,)), colour=False, width=0))
     assert "error: 13 INTERNAL: the training diverged at step 12: mean loss is not a number" in text
     assert "--retry-failed" in text
 
 
 def test_a_failure_without_a_known_reason_still_advises() -> None:
     """The operation may be gone: no empty error line, the same way on."""
-    lines = list(plan_lines(Plan((replace(plans.FAILED, error="", file=""),)), colour=False, width=0))
+    lines = list(render_plan(Plan((replace(plans.FAILED, error="", file=""),)), colour=False, width=0))
     assert "      its training failed" in lines
     assert not [line for line in lines if "error:" in line]
     assert "--retry-failed" in whole(lines)
@@ -174,30 +174,30 @@ def test_a_failure_without_a_known_reason_still_advises() -> None:
 
 def test_much_drift_is_brief_in_a_plan() -> None:
     """A plan names ten findings and where to see the rest."""
-    lines = list(plan_lines(Plan((), drift=(plans.CHANGED,) * 25), colour=False))
+    lines = list(render_plan(Plan((), drift=(plans.CHANGED,) * 25), colour=False))
     assert "    … and 15 more: reconciler drift" in lines
 
 
 def test_what_is_no_drift_does_not_stand_under_drift() -> None:
     """A deposed model that is kept, or a base that is retired, differs from nothing that was recorded."""
-    note = list(plan_lines(Plan((), drift=(plans.UNMANAGED,)), colour=False))
+    note = list(render_plan(Plan((), drift=(plans.UNMANAGED,)), colour=False))
     assert "Noted, and no drift (1 finding):" in note
     assert not [line for line in note if line.startswith("Live differs")]
-    both = list(plan_lines(Plan((), drift=(plans.UNMANAGED, plans.CHANGED)), colour=False))
+    both = list(render_plan(Plan((), drift=(plans.UNMANAGED, plans.CHANGED)), colour=False))
     assert both.index("Live differs from what was recorded (1 finding):") < both.index(note[1])
 
 
 def test_many_waiting_models_are_brief() -> None:
     """A thousand trainings under way take a dozen lines."""
     waiting = tuple(replace(plans.WAIT, address=plans.address(f"m{index}")) for index in range(1000))
-    lines = list(plan_lines(Plan(waiting), colour=False))
+    lines = list(render_plan(Plan(waiting), colour=False))
     assert len(lines) < 20
     assert "    … and 990 more" in lines
 
 
 def test_the_bill_has_a_total_and_marks_estimates() -> None:
     """Several trainings are summed; an assumed default is marked and explained."""
-    text = whole(plan_lines(plans.EVERYTHING, colour=False, width=100))
+    text = whole(render_plan(plans.EVERYTHING, colour=False, width=100))
     total = next(line for line in text.splitlines() if line.startswith("  total"))
     assert total.split() == ["total", "74", "264*", "23,668*", "0.18", "USD*"]
     assert "* estimated: a default of the service was assumed" in text
@@ -207,22 +207,22 @@ def test_the_bill_has_a_total_and_marks_estimates() -> None:
 def test_a_bill_without_prices_has_no_price_column() -> None:
     """Nothing is said about money that nobody configured."""
     unpriced = plans.create(bill=Bill(15, 640, 5, 2, 38))
-    text = whole(plan_lines(Plan((unpriced, plans.create("other", bill=None))), colour=False, width=100))
+    text = whole(render_plan(Plan((unpriced, plans.create("other", bill=None))), colour=False, width=100))
     assert "price" not in text
     assert "15       5      2     38       3,200" in text
 
 
 def test_selection_is_warned_of() -> None:
     """A part of the whole does not look like the whole."""
-    assert "this plan is a part of" in whole(plan_lines(plans.EVERYTHING, colour=False, width=0))
-    assert "this plan is a part of" not in whole(plan_lines(plans.SMALL, colour=False, width=0))
+    assert "this plan is a part of" in whole(render_plan(plans.EVERYTHING, colour=False, width=0))
+    assert "this plan is a part of" not in whole(render_plan(plans.SMALL, colour=False, width=0))
 
 
 def test_a_plan_of_nowhere_has_no_header() -> None:
     """A plan without a context does not pretend to have one."""
-    assert list(plan_lines(Plan(()), colour=False)) == [summary(Plan(()))]
+    assert list(render_plan(Plan(()), colour=False)) == [summarize_plan(Plan(()))]
     assert (
-        next(plan_lines(Plan((), context=Context(endpoint="x")), colour=False))
+        next(render_plan(Plan((), context=Context(endpoint="x")), colour=False))
         == "x, no project, no credential"
     )
 
@@ -239,30 +239,30 @@ def test_a_plan_of_nowhere_has_no_header() -> None:
 )
 def test_error_places_come_first(diagnostic: Diagnostic, first: str) -> None:
     """An editor can jump to the place; without one the line says that it is an error."""
-    assert list(error_lines([diagnostic], colour=False)) == [first]
+    assert list(render_errors([diagnostic], colour=False)) == [first]
 
 
 def test_error_lines_keep_line_breaks_and_count() -> None:
     """A message of several lines stays so, indented; several errors are counted."""
-    lines = list(error_lines([Diagnostic("a\nb", "c\nd"), Diagnostic("e")], colour=False))
+    lines = list(render_errors([Diagnostic("a\nb", "c\nd"), Diagnostic("e")], colour=False))
     assert lines == ["Error: a", "    b", "    c", "    d", "Error: e", "", "2 errors."]
 
 
 def test_progress_says_what_is_known_and_no_more() -> None:
     """Unknown numbers are left out, not shown as zero."""
     known = Progress(plans.address("x"), "x-1", 40.0, 15, 38, 2, 1.5, 80.0, 120.0)
-    assert event_line(known, colour=False) == (
+    assert render_event(known, colour=False) == (
         "TunedModel/x: training, 40%, step 15 of 38, epoch 2, mean loss 1.5, "
         "1m20s elapsed, about 2m00s left [x-1]"
     )
     unknown = Progress(plans.address("x"), "x-1", elapsed=5)
-    assert event_line(unknown, colour=False) == "TunedModel/x: training, 5s elapsed [x-1]"
+    assert render_event(unknown, colour=False) == "TunedModel/x: training, 5s elapsed [x-1]"
 
 
 def test_detaching_from_nothing_says_nothing() -> None:
     """There is nothing to resume when nothing is in training."""
-    assert event_line(Detached("no-wait"), colour=False) is None
-    line = event_line(Detached("timeout", (plans.address("x"),)), colour=False)
+    assert render_event(Detached("no-wait"), colour=False) is None
+    line = render_event(Detached("timeout", (plans.address("x"),)), colour=False)
     assert line == "The time is up: 1 model goes on training at the service. Resume with: reconciler wait"
 
 
@@ -270,12 +270,12 @@ def test_failures_end_with_advice() -> None:
     """What failed, why, and what to do are parted by a stop."""
     failed = Failed(plans.address("x"), "update", "403 no", "Ask its owner.", "x-1", 2.0)
     assert (
-        event_line(failed, colour=False)
+        render_event(failed, colour=False)
         == "TunedModel/x: update failed after 2s [x-1]: 403 no. Ask its owner."
     )
-    refused = event_line(Failed(plans.address("x"), "permissions", "403 no"), colour=False)
+    refused = render_event(Failed(plans.address("x"), "permissions", "403 no"), colour=False)
     assert refused == "TunedModel/x: setting permissions failed: 403 no."
-    ended = event_line(Failed(plans.address("x"), "create", "diverged", training=True), colour=False)
+    ended = render_event(Failed(plans.address("x"), "create", "diverged", training=True), colour=False)
     assert ended == "TunedModel/x: training failed: diverged."
     done = Completed(plans.address("x"), "rename", detail="to y")
-    assert event_line(done, colour=False) == "TunedModel/x: rename done: to y"
+    assert render_event(done, colour=False) == "TunedModel/x: rename done: to y"

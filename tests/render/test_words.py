@@ -7,7 +7,14 @@ from dataclasses import replace
 import pytest
 
 from reconciler.plan.change import Action, Change, Context, Drift, Inputs, Plan, Reason
-from reconciler.render.words import LEGEND, consequences, context_text, phrase, summary, symbol
+from reconciler.render.words import (
+    LEGEND,
+    choose_symbol,
+    describe_change,
+    describe_context,
+    list_consequences,
+    summarize_plan,
+)
 from reconciler.state.values import Verdict
 from tests.render import plans
 
@@ -31,20 +38,22 @@ from tests.render import plans
 )
 def test_summary(changes: tuple[Change, ...], line: str) -> None:
     """The last line counts what is not zero, and says so when nothing changes."""
-    assert summary(Plan(changes)) == line
+    assert summarize_plan(Plan(changes)) == line
 
 
 @pytest.mark.parametrize("selection", [Inputs(targets=("x",)), Inputs(excludes=("x",))])
 def test_the_summary_of_an_empty_selection(selection: Inputs) -> None:
     """Where options left nothing, the plan does not say that nothing is declared or recorded."""
-    assert summary(Plan((), inputs=selection)) == "No changes. Nothing is left by --target and --exclude."
+    assert (
+        summarize_plan(Plan((), inputs=selection)) == "No changes. Nothing is left by --target and --exclude."
+    )
 
 
 def test_the_summary_of_an_empty_destruction() -> None:
     """Nothing to destroy: what manifests declare has no part in it."""
-    assert summary(Plan((), inputs=Inputs(destroy=True))) == "No changes. Nothing is recorded."
+    assert summarize_plan(Plan((), inputs=Inputs(destroy=True))) == "No changes. Nothing is recorded."
     part = Inputs(destroy=True, targets=("x",))
-    assert summary(Plan((), inputs=part)) == "No changes. Nothing that is recorded was selected."
+    assert summarize_plan(Plan((), inputs=part)) == "No changes. Nothing that is recorded was selected."
 
 
 @pytest.mark.parametrize(
@@ -59,25 +68,25 @@ def test_the_summary_of_an_empty_destruction() -> None:
 )
 def test_the_summary_of_a_comparison(drift: tuple[Drift, ...], line: str) -> None:
     """A plan that only compares has no changes, and does not say that nothing is declared or recorded."""
-    assert summary(Plan((), drift=drift, inputs=Inputs(refresh_only=True))) == line
+    assert summarize_plan(Plan((), drift=drift, inputs=Inputs(refresh_only=True))) == line
 
 
 def test_every_symbol_has_a_meaning() -> None:
     """What stands in the first column is explained in the legend."""
-    assert {symbol(change) for change in plans.CHANGES} - {""} <= set(LEGEND)
-    assert [symbol(one) for one in (plans.WAIT, plans.RECORD, plans.NO_OP)] == ["", "", ""]
+    assert {choose_symbol(change) for change in plans.CHANGES} - {""} <= set(LEGEND)
+    assert [choose_symbol(one) for one in (plans.WAIT, plans.RECORD, plans.NO_OP)] == ["", "", ""]
 
 
 def test_the_context_says_what_is_missing() -> None:
     """An emulator is named as such, and no credential is said to be none."""
     local = Context("http://127.0.0.1:1", credential="none", service="emulator")
-    assert context_text(local) == "http://127.0.0.1:1 (emulator), no project, no credential"
-    assert context_text(plans.CONTEXT).endswith(", project tuned-prod, access token")
+    assert describe_context(local) == "http://127.0.0.1:1 (emulator), no project, no credential"
+    assert describe_context(plans.CONTEXT).endswith(", project tuned-prod, access token")
 
 
 def test_a_kept_model_is_not_said_to_go() -> None:
     """Either the replaced model is deleted or it is kept, never both."""
-    gone, kept = (" ".join(consequences(one)) for one in (plans.REPLACE, plans.REPLACE_KEPT))
+    gone, kept = (" ".join(list_consequences(one)) for one in (plans.REPLACE, plans.REPLACE_KEPT))
     assert "then it is deleted" in gone
     assert "is kept" not in gone
     assert "protected-11111111 is kept: prevent_destroy protects it" in kept
@@ -88,19 +97,19 @@ def test_a_kept_model_is_not_said_to_go() -> None:
 def test_what_was_checked_before_is_told_from_what_never_was(verdict: Verdict) -> None:
     """A model that its checks keep back is checked again, and nobody need fear another training."""
     again = replace(plans.CHECK_AGAIN, verdict=verdict)
-    assert phrase(again) == "will be checked again: unproven-dddddddd is trained"
-    assert "nothing is trained; 2 checks must pass this time" in list(consequences(again))
+    assert describe_change(again) == "will be checked again: unproven-dddddddd is trained"
+    assert "nothing is trained; 2 checks must pass this time" in list(list_consequences(again))
     without = replace(again, checks=())
-    assert phrase(without) == "will be completed: unproven-dddddddd is trained"
-    assert "nothing is trained; no check is declared any more" in list(consequences(without))
+    assert describe_change(without) == "will be completed: unproven-dddddddd is trained"
+    assert "nothing is trained; no check is declared any more" in list(list_consequences(without))
     first = replace(again, verdict=Verdict.PASSED)
-    assert phrase(first) == "will be completed: unproven-dddddddd is trained"
-    assert "2 checks must pass before it is promoted" in list(consequences(first))
+    assert describe_change(first) == "will be completed: unproven-dddddddd is trained"
+    assert "2 checks must pass before it is promoted" in list(list_consequences(first))
 
 
 def test_an_unpromoted_completion_says_so() -> None:
     """What is only recorded is not said to be promoted, nor its predecessor to go."""
-    text = " ".join(consequences(replace(plans.COMPLETE, promote=False)))
+    text = " ".join(list_consequences(replace(plans.COMPLETE, promote=False)))
     assert "not promoted" in text
     assert "deleted" not in text
     assert "check" not in text

@@ -71,7 +71,7 @@ def command(
     if as_json:
         from reconciler.render import stream
 
-        console.records([stream.version_record(timestamp())])
+        console.records([stream.build_version_record(timestamp())])
     need = not inputs.destroy
     shared = wiring.Options(**settings, inputs=inputs, need=need)
     resume = wiring.resume_commands(shared, "apply", selected=False)

@@ -33,7 +33,7 @@ def command(
     if as_json:
         from reconciler.render import stream
 
-        console.records([stream.version_record(timestamp())])
+        console.records([stream.build_version_record(timestamp())])
     shared = wiring.Options(**settings, inputs=inputs, need=False)
     with wiring.operation("destroy", shared) as run:
         with execution.shown_if_refused(console):

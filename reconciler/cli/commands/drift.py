@@ -24,16 +24,16 @@ def command(*, form: str, max_chars: int, as_json: bool, no_color: bool, **given
     with wiring.operation("drift", wiring.Options(**settings, inputs=inputs)) as run:
         found = run.drift()
         if as_json:
-            from reconciler.render.plan_json import drift_document
+            from reconciler.render.plan_json import build_drift_document
 
-            console.document(drift_document(found, run.context, run.kinds, created=timestamp()))
+            console.document(build_drift_document(found, run.context, run.kinds, created=timestamp()))
         elif form == "markdown":
-            from reconciler.render.markdown import drift_markdown
+            from reconciler.render.markdown import render_drift_comment
 
-            console.lines([drift_markdown(found, run.context, max_chars=max_chars)])
+            console.lines([render_drift_comment(found, run.context, max_chars=max_chars)])
         else:
-            from reconciler.render.text import drift_lines
+            from reconciler.render.text import render_drift
 
-            console.lines(drift_lines(found, run.context, colour=console.colour, width=console.width))
+            console.lines(render_drift(found, run.context, colour=console.colour, width=console.width))
         console.note(run.remark)
     return ExitCode.CHANGES if any(one.fails for one in found) else ExitCode.DONE

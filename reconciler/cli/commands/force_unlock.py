@@ -8,7 +8,7 @@ import click
 
 from reconciler.cli import options, wiring
 from reconciler.cli.console import Console
-from reconciler.render.terminal import visible
+from reconciler.render.terminal import escape
 
 
 @click.command("force-unlock")
@@ -21,4 +21,4 @@ def command(*, lock_id: str, **given: Any) -> None:
     environ = wiring.environment()
     loaded, _ = wiring.manifests(shared, environ, models=False)
     holder = wiring.state_manager("force-unlock", shared, loaded.stack, environ).force_unlock(lock_id)
-    Console().lines([visible(f"Unlocked. It was held by {holder}.")])
+    Console().lines([escape(f"Unlocked. It was held by {holder}.")])

@@ -43,7 +43,7 @@ def command(*, address: str, prompt: str, temperature: float | None, no_color: b
         provider, handle = serving.handle(run, chosen.one(run.loaded, run.state()))
         answer = provider.generate(handle, prompt, temperature=temperature)
     if sys.stdout.isatty():
-        from reconciler.render.terminal import visible_lines
+        from reconciler.render.terminal import escape_lines
 
-        answer = visible_lines(answer)  # what a model says must not drive the terminal; a pipe gets it raw
+        answer = escape_lines(answer)  # what a model says must not drive the terminal; a pipe gets it raw
     emit(answer if answer.endswith("\n") else answer + "\n")

@@ -8,7 +8,7 @@ import click
 
 from reconciler.cli import options, wiring
 from reconciler.cli.console import Console
-from reconciler.render.terminal import visible
+from reconciler.render.terminal import escape
 
 
 @click.command("import")
@@ -37,4 +37,4 @@ def command(*, address: str, id: str, no_color: bool, **given: Any) -> None:
         return
     if want.id != live.id:
         console.note(f"Add this line to metadata in {want.place}, so that it is found again without state:")
-    console.lines([visible(f"id: {live.id}")])
+    console.lines([escape(f"id: {live.id}")])

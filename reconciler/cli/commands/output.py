@@ -11,7 +11,7 @@ from reconciler.cli import options, wiring
 from reconciler.cli.console import Console
 from reconciler.cli.record_selection import Chosen
 from reconciler.manifests import Loaded
-from reconciler.render.terminal import visible
+from reconciler.render.terminal import escape
 from reconciler.state.values import State
 
 
@@ -48,11 +48,11 @@ def command(*, word: str | None, form: str, no_color: bool, **given: Any) -> Non
     if form == "json":
         console.document({str(one): name for one, name in names.items()})
     elif form == "env":
-        console.lines(visible(f"{one.variable}={name}") for one, name in names.items())
+        console.lines(escape(f"{one.variable}={name}") for one, name in names.items())
     elif exact is not None:
-        console.lines(map(visible, names.values()))
+        console.lines(map(escape, names.values()))
     else:
-        console.lines(visible(f"{one} {name}") for one, name in names.items())
+        console.lines(escape(f"{one} {name}") for one, name in names.items())
     console.note(chosen.note)
     if not names:
         console.note("None of these serves yet." if records else "Nothing is recorded here.")

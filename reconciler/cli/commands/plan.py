@@ -41,7 +41,7 @@ def command(
     if as_json:
         from reconciler.render import stream
 
-        console.records([stream.version_record(timestamp())])
+        console.records([stream.build_version_record(timestamp())])
     settings, inputs = wiring.split(given)
     if inputs.refresh_only and inputs.destroy:
         raise UsageError("--refresh-only plans nothing, and --destroy plans deletions", "Give one of them")
@@ -53,9 +53,9 @@ def command(
     if out:
         save(plan, out)
     if form == "markdown" and not as_json:
-        from reconciler.render.markdown import plan_markdown
+        from reconciler.render.markdown import render_plan_comment
 
-        console.lines([plan_markdown(plan, max_chars=max_chars)])
+        console.lines([render_plan_comment(plan, max_chars=max_chars)])
     else:
         console.plan(plan)
     if out:

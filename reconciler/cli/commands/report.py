@@ -20,7 +20,7 @@ from reconciler.errors import UsageError
 def command(*, out: str | None, no_color: bool, **given: Any) -> None:
     """Write one self-contained HTML page: models, states, loss curves, drift."""
     from reconciler.operation.serving import curves
-    from reconciler.render.html.page import report_page
+    from reconciler.render.html.page import render_report
 
     console = Console.of_environment(no_color=no_color)
     settings, inputs = wiring.split(given)
@@ -28,7 +28,7 @@ def command(*, out: str | None, no_color: bool, **given: Any) -> None:
         state = run.state()
         part = state.only(run.selected(state))
         console.note(run.remark)
-        page = report_page(part, curves(run, part), run.drift(), run.context, now=timestamp())
+        page = render_report(part, curves(run, part), run.drift(), run.context, now=timestamp())
     if out is None or out == "-":
         emit(page)
         return

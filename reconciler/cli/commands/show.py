@@ -85,21 +85,21 @@ def _recorded(console: Console, chosen: Chosen) -> None:
 
         console.document(record_document(record, live))
         return None
-    from reconciler.render.text import show_lines
+    from reconciler.render.text import render_record
 
-    console.lines(show_lines(record, live, colour=console.colour, width=console.width))
+    console.lines(render_record(record, live, colour=console.colour, width=console.width))
     return None
 
 
 def _state(console: Console, chosen: Chosen, state: State, records: Sequence[Record]) -> None:
-    from reconciler.render.text import state_lines
+    from reconciler.render.text import render_state
     from reconciler.state import file as state_file
 
     shown = state.only(one.address for one in records)
     if console.as_json:
         console.document(strictjson.loads(state_file.dumps(shown), most=bounds.STATE))
     else:
-        console.lines(state_lines(shown, colour=console.colour, width=console.width))
+        console.lines(render_state(shown, colour=console.colour, width=console.width))
     console.note(chosen.note)
 
 

@@ -15,7 +15,7 @@ from reconciler.cli.console import Console, emit
 from reconciler.errors import StateCorruptError, StateForeignError, StateMovedError, UsageError
 from reconciler.model import Address
 from reconciler.records import NO_RECORD, move, must_be_known, resolve, selected
-from reconciler.render.terminal import visible
+from reconciler.render.terminal import escape
 from reconciler.state.session import StateManager
 from reconciler.state.values import Record, State, check_foreign
 
@@ -65,7 +65,7 @@ def _selected(state: State, patterns: tuple[str, ...]) -> list[Address]:
 def list_command(manager: StateManager, *, patterns: tuple[str, ...]) -> None:
     """The recorded addresses; wildcards select."""
     state = manager.read()
-    Console().lines(visible(str(address)) for address in _selected(state, patterns))
+    Console().lines(escape(str(address)) for address in _selected(state, patterns))
     if not state.resources:
         Console().note(f"{manager.place} records nothing.")
 
@@ -85,9 +85,9 @@ def show_command(manager: StateManager, *, address: str, as_json: bool, no_color
 
         console.document(record_document(record, None))
         return
-    from reconciler.render.text import show_lines
+    from reconciler.render.text import render_record
 
-    console.lines(show_lines(record, None, colour=console.colour, width=console.width))
+    console.lines(render_record(record, None, colour=console.colour, width=console.width))
 
 
 @command.command("mv")
@@ -109,7 +109,7 @@ def mv_command(manager: StateManager, *, source: str, target: str) -> None:
         return move(state, found, address)
 
     _edit(manager, change)
-    Console().lines([visible(f"{moved[0]} is recorded as {moved[1]}.")])
+    Console().lines([escape(f"{moved[0]} is recorded as {moved[1]}.")])
 
 
 @command.command("rm")
@@ -125,7 +125,7 @@ def rm_command(manager: StateManager, *, addresses: tuple[str, ...]) -> None:
         return state.put(*(Record(address) for address in forgotten))
 
     _edit(manager, change)
-    Console().lines(visible(f"{address} is forgotten; its models stay live.") for address in forgotten)
+    Console().lines(escape(f"{address} is forgotten; its models stay live.") for address in forgotten)
 
 
 @command.command("pull")

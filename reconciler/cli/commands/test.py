@@ -9,7 +9,7 @@ import click
 from reconciler.cli import options, wiring
 from reconciler.cli.console import Console
 from reconciler.errors import ExitCode
-from reconciler.render.terminal import visible
+from reconciler.render.terminal import escape
 from reconciler.state.values import Verdict
 
 
@@ -44,7 +44,7 @@ def command(*, as_json: bool, no_color: bool, **given: Any) -> int:
             # why a check failed begins with its prompt
             said = one.detail if one.verdict is Verdict.FAILED else repr(one.prompt)
             why = f": {one.detail}" if one.verdict is Verdict.UNKNOWN else ""
-            console.lines([visible(f"{one.verdict}  {one.address}  {said}{why}")])
+            console.lines([escape(f"{one.verdict}  {one.address}  {said}{why}")])
         if not results:
             whose = "None of these models" if inputs.targets or inputs.excludes else "No model"
             console.lines([f"{whose} that serves has checks."])

@@ -47,7 +47,7 @@ def command(*, as_json: bool, no_color: bool, **given: Any) -> int:
 
 
 def _document(console: Console, diagnostics: Sequence[Diagnostic], counts: Mapping[str, int]) -> None:
-    from reconciler.render.diagnostics import validation_document
+    from reconciler.render.diagnostics import build_validation_document
 
     offsets = [byte_of(one) for one in diagnostics]
-    console.document(validation_document(diagnostics, offsets, counts))
+    console.document(build_validation_document(diagnostics, offsets, counts))

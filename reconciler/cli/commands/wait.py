@@ -32,7 +32,7 @@ def command(*, as_json: bool, no_color: bool, timeout: timedelta | None, **given
     if as_json:
         from reconciler.render import stream
 
-        console.records([stream.version_record(timestamp())])
+        console.records([stream.build_version_record(timestamp())])
     shared = wiring.Options(**settings, inputs=inputs)
     resume = wiring.resume_commands(shared, "wait", selected=True)
     with wiring.operation("wait", shared) as run:

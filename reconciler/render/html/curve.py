@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from reconciler.model import Snapshot
-from reconciler.render.formats import loss_text
-from reconciler.render.terminal import visible
+from reconciler.render.terminal import escape
+from reconciler.render.values import format_loss
 
 _WIDTH, _HEIGHT = 640, 200
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 12, 26
@@ -17,7 +17,7 @@ _POINTS = 300
 """More would not be seen, and 10,000 models make a page."""
 
 
-def loss_svg(snapshots: Sequence[Snapshot], *, title: str) -> str:
+def draw_loss_curve(snapshots: Sequence[Snapshot], *, title: str) -> str:
     """Mean loss over steps from zero up, epochs as faint lines; "" for fewer than two snapshots.
 
     Args:
@@ -36,19 +36,19 @@ def loss_svg(snapshots: Sequence[Snapshot], *, title: str) -> str:
     def y(mean: float) -> str:
         return f"{_TOP + (1 - max(mean, 0.0) / highest) * (_HEIGHT - _TOP - _BOTTOM):.1f}"
 
-    label = html.escape(visible(title))
+    label = html.escape(escape(title))
     parts = [
         f'<svg class="curve" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{label}">',
         *(
             f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y(level)}" y2="{y(level)}"/>'
-            f'<text x="{_LEFT - 6}" y="{y(level)}" dy="4" text-anchor="end">{loss_text(level)}</text>'
+            f'<text x="{_LEFT - 6}" y="{y(level)}" dy="4" text-anchor="end">{format_loss(level)}</text>'
             for level in (0.0, highest / 2, highest)
         ),
         *(
             f'<line class="epoch" x1="{x(step)}" x2="{x(step)}" y1="{_TOP}" y2="{_HEIGHT - _BOTTOM}"/>'
-            for step in _epochs(points)
+            for step in _list_epochs(points)
         ),
-        f'<polyline points="{" ".join(f"{x(one.step)},{y(one.mean_loss)}" for one in _thinned(points))}"/>',
+        f'<polyline points="{" ".join(f"{x(one.step)},{y(one.mean_loss)}" for one in _thin(points))}"/>',
         f'<text x="{_LEFT}" y="{_HEIGHT - 8}">step {first:,}</text>',
         f'<text x="{_WIDTH - _RIGHT}" y="{_HEIGHT - 8}" text-anchor="end">{points[-1].step:,}</text>',
         "</svg>",
@@ -56,14 +56,14 @@ def loss_svg(snapshots: Sequence[Snapshot], *, title: str) -> str:
     return "".join(parts)
 
 
-def _thinned(points: Sequence[Snapshot]) -> Sequence[Snapshot]:
+def _thin(points: Sequence[Snapshot]) -> Sequence[Snapshot]:
     if len(points) <= _POINTS:
         return points
     stride = (len(points) - 1) / (_POINTS - 1)
     return [points[round(index * stride)] for index in range(_POINTS)]
 
 
-def _epochs(points: Sequence[Snapshot]) -> Iterator[int]:
+def _list_epochs(points: Sequence[Snapshot]) -> Iterator[int]:
     """The steps at which a new epoch is first seen, at most twenty of them."""
     begins = [after.step for before, after in pairwise(points) if after.epoch > before.epoch]
     yield from begins[:: max(math.ceil(len(begins) / 20), 1)]

@@ -12,12 +12,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from reconciler.formats import count_noun
 from reconciler.model import Address, Live, Status
 from reconciler.plan.change import Context, Drift
-from reconciler.render.drift_words import drift_phrase, drift_summary, subject
-from reconciler.render.formats import loss_text, value_text
-from reconciler.render.html.curve import loss_svg
-from reconciler.render.terminal import visible
-from reconciler.render.text.records import model_facts
-from reconciler.render.words import context_text
+from reconciler.render.drift_words import describe_drift, describe_subject, summarize_drift
+from reconciler.render.html.curve import draw_loss_curve
+from reconciler.render.terminal import escape
+from reconciler.render.text.records import list_model_facts
+from reconciler.render.values import format_loss, format_value
+from reconciler.render.words import describe_context
 from reconciler.state.values import Record, RecordedModel, State
 
 _STYLE = """
@@ -68,7 +68,7 @@ _STYLES = {Status.ACTIVE: "good", Status.CREATING: "wait", Status.FAILED: "bad"}
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
-def report_page(
+def render_report(
     state: State, live_by_address: Mapping[Address, Live], drifts: Sequence[Drift], context: Context, now: str
 ) -> str:
     """The whole page.
@@ -89,25 +89,25 @@ def report_page(
         '<head><meta charset="utf-8">',
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>{_text(title)}</title><style>{_STYLE}</style></head>",
-        f"<body><header><h1>{_text(title)}</h1>",
-        f"<p>{_text(context_text(context))}</p>",
-        f"<p>{_text(now)}, state serial {state.serial}, workspace {_text(state.workspace)}</p></header>",
-        _tiles(records, live_by_address, drifts),
-        *_drift_section(drifts),
-        *_table(records, live_by_address),
+        f"<title>{_escape(title)}</title><style>{_STYLE}</style></head>",
+        f"<body><header><h1>{_escape(title)}</h1>",
+        f"<p>{_escape(describe_context(context))}</p>",
+        f"<p>{_escape(now)}, state serial {state.serial}, workspace {_escape(state.workspace)}</p></header>",
+        _render_tiles(records, live_by_address, drifts),
+        *_render_drift_section(drifts),
+        *_render_table(records, live_by_address),
     ]
     for index, record in enumerate(records):
-        parts += _section(index, record, live_by_address.get(record.address))
+        parts += _render_section(index, record, live_by_address.get(record.address))
     parts.append("<footer>Made by reconciler. Training data is not on this page.</footer></body></html>")
     return "\n".join(part for part in parts if part) + "\n"
 
 
-def _text(text: str) -> str:
-    return html.escape(visible(text))
+def _escape(text: str) -> str:
+    return html.escape(escape(text))
 
 
-def _status(record: Record, live: Live | None) -> tuple[str, str]:
+def _describe_status(record: Record, live: Live | None) -> tuple[str, str]:
     """The word and the class of a record's condition."""
     main = record.serving or record.candidate
     status = (
@@ -126,8 +126,8 @@ def _status(record: Record, live: Live | None) -> tuple[str, str]:
     return ("pending", "wait") if main else ("deposed only", "soft")
 
 
-def _tiles(records: Sequence[Record], live: Mapping[Address, Live], drifts: Sequence[Drift]) -> str:
-    statuses = [_status(record, live.get(record.address)) for record in records]
+def _render_tiles(records: Sequence[Record], live: Mapping[Address, Live], drifts: Sequence[Drift]) -> str:
+    statuses = [_describe_status(record, live.get(record.address)) for record in records]
     counts = [
         ("addresses", len(records)),
         ("serving", sum(1 for record in records if record.serving)),
@@ -141,32 +141,33 @@ def _tiles(records: Sequence[Record], live: Mapping[Address, Live], drifts: Sequ
     )
 
 
-def _drift_section(drifts: Sequence[Drift]) -> Iterator[str]:
-    yield f"<h2>Drift</h2><p>{_text(drift_summary(drifts))}</p>"
+def _render_drift_section(drifts: Sequence[Drift]) -> Iterator[str]:
+    yield f"<h2>Drift</h2><p>{_escape(summarize_drift(drifts))}</p>"
     if not drifts:
         return
     yield '<div class="scroll"><table><thead><tr><th>model<th>finding<th>detail</tr></thead><tbody>'
     for drift in drifts:
         style = "bad" if drift.fails else "soft"
+        found = "<br>".join(_list_findings(drift))
         yield (
-            f'<tr><td class="id">{_text(subject(drift.address, drift))}'
-            f'<td class="{style}">{_text(drift_phrase(drift))}<td>{"<br>".join(_findings(drift))}</tr>'
+            f'<tr><td class="id">{_escape(describe_subject(drift.address, drift))}'
+            f'<td class="{style}">{_escape(describe_drift(drift))}<td>{found}</tr>'
         )
     yield "</tbody></table></div>"
 
 
-def _findings(drift: Drift) -> Iterator[str]:
+def _list_findings(drift: Drift) -> Iterator[str]:
     if drift.detail:
-        yield _text(drift.detail)
+        yield _escape(drift.detail)
     for one in drift.fields:
-        before = "nothing" if one.before is None else value_text(one.before)
-        after = "nothing" if one.after is None else value_text(one.after)
-        yield f"<code>{_text(one.path)}</code> {_text(before)} → {_text(after)}"
+        before = "nothing" if one.before is None else format_value(one.before)
+        after = "nothing" if one.after is None else format_value(one.after)
+        yield f"<code>{_escape(one.path)}</code> {_escape(before)} → {_escape(after)}"
     for grant in drift.permissions:
-        yield f"permission {_text(str(grant.before or 'nobody'))} → {_text(str(grant.after or 'nobody'))}"
+        yield f"permission {_escape(str(grant.before or 'nobody'))} → {_escape(str(grant.after or 'nobody'))}"
 
 
-def _table(records: Sequence[Record], live: Mapping[Address, Live]) -> Iterator[str]:
+def _render_table(records: Sequence[Record], live: Mapping[Address, Live]) -> Iterator[str]:
     yield "<h2>Models</h2>"
     if not records:
         yield "<p>Nothing is recorded.</p>"
@@ -178,55 +179,55 @@ def _table(records: Sequence[Record], live: Mapping[Address, Live]) -> Iterator[
     for index, record in enumerate(records):
         main = record.serving or record.candidate
         shown = live.get(record.address)
-        word, style = _status(record, shown)
+        word, style = _describe_status(record, shown)
         last = max(shown.snapshots, key=lambda one: one.step, default=None) if shown else None
         examples = f"{sum(data.examples for data in main.data):,}" if main and main.data else ""
         yield (
-            f'<tr><td><a href="#m{index}">{_text(str(record.address))}</a><td class="{style}">{word}'
-            f'<td class="id">{_text(main.id) if main else ""}<td class="figure">{examples}'
-            f'<td class="figure">{loss_text(last.mean_loss) if last else ""}'
-            f"<td>{_text(main.promoted) if main else ''}</tr>"
+            f'<tr><td><a href="#m{index}">{_escape(str(record.address))}</a><td class="{style}">{word}'
+            f'<td class="id">{_escape(main.id) if main else ""}<td class="figure">{examples}'
+            f'<td class="figure">{format_loss(last.mean_loss) if last else ""}'
+            f"<td>{_escape(main.promoted) if main else ''}</tr>"
         )
     yield "</tbody></table></div>"
 
 
-def _section(index: int, record: Record, live: Live | None) -> Iterator[str]:
-    word, style = _status(record, live)
+def _render_section(index: int, record: Record, live: Live | None) -> Iterator[str]:
+    word, style = _describe_status(record, live)
     protected = ' <span class="soft">protected</span>' if record.prevent_destroy else ""
-    name = _text(str(record.address))
+    name = _escape(str(record.address))
     yield f'<section class="model" id="m{index}">'
     yield f'<h3>{name} <span class="{style}">{word}</span>{protected}</h3>'
     if live is not None and (
-        curve := loss_svg(live.snapshots, title=f"Mean loss of {live.id} over its steps")
+        curve := draw_loss_curve(live.snapshots, title=f"Mean loss of {live.id} over its steps")
     ):
         last = max(live.snapshots, key=lambda one: one.step)
         yield curve
         yield (
             f'<p class="soft">'
-            f"Mean loss {loss_text(last.mean_loss)} at step {last.step:,}, epoch {last.epoch:,}; "
-            f"{count_noun(len(live.snapshots), 'snapshot')} of {_text(live.id)}</p>"
+            f"Mean loss {format_loss(last.mean_loss)} at step {last.step:,}, epoch {last.epoch:,}; "
+            f"{count_noun(len(live.snapshots), 'snapshot')} of {_escape(live.id)}</p>"
         )
     for title, model in (("Serving", record.serving), ("Candidate", record.candidate)):
         if model is not None:
-            yield from _model(title, model, live)
+            yield from _render_model(title, model, live)
     for model in record.deposed:
-        yield from _model("Deposed", model, live)
+        yield from _render_model("Deposed", model, live)
     yield "</section>"
 
 
-def _model(title: str, model: RecordedModel, live: Live | None) -> Iterator[str]:
+def _render_model(title: str, model: RecordedModel, live: Live | None) -> Iterator[str]:
     mine = live if live is not None and live.id == model.id else None
     status = mine.status if mine else model.status
     style = _STYLES[status] if status else "wait"
-    name = f'<span class="id">{_text(model.id)}</span>'
+    name = f'<span class="id">{_escape(model.id)}</span>'
     yield f'<h4>{title} {name} <span class="{style}">{status or "pending"}</span></h4>'
-    facts = ((label, text) for label, text in model_facts(model, mine) if text)
+    facts = ((label, text) for label, text in list_model_facts(model, mine) if text)
     yield f"<dl>{''.join(f'<dt>{html.escape(label)}<dd>{html.escape(text)}' for label, text in facts)}</dl>"
     attributes = {**model.sent, **(mine.attributes if mine else {})}
     if attributes:
         yield f"<details><summary>{count_noun(len(attributes), 'attribute')}</summary><dl>"
         yield "".join(
-            f"<dt><code>{_text(path)}</code><dd>{html.escape(value_text(value))}"
+            f"<dt><code>{_escape(path)}</code><dd>{html.escape(format_value(value))}"
             for path, value in sorted(attributes.items())
         )
         yield "</dl></details>"

@@ -4,16 +4,16 @@
 goes or failed.
 """
 
-from reconciler.render.text.errors import error_lines
-from reconciler.render.text.events import event_line
-from reconciler.render.text.plan import drift_lines, plan_lines
-from reconciler.render.text.records import show_lines, state_lines
+from reconciler.render.text.errors import render_errors
+from reconciler.render.text.events import render_event
+from reconciler.render.text.plan import render_drift, render_plan
+from reconciler.render.text.records import render_record, render_state
 
 __all__ = [
-    "drift_lines",
-    "error_lines",
-    "event_line",
-    "plan_lines",
-    "show_lines",
-    "state_lines",
+    "render_drift",
+    "render_errors",
+    "render_event",
+    "render_plan",
+    "render_record",
+    "render_state",
 ]

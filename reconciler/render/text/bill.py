@@ -6,15 +6,15 @@ from collections.abc import Iterator, Sequence
 
 from reconciler.formats import count_noun
 from reconciler.plan.change import Change
-from reconciler.render.bill import bill_text, money, total
-from reconciler.render.terminal import UNLIMITED, Paint, cells, cut, pad, visible, wrap
+from reconciler.render.bill import describe_bill, format_price, sum_bills
+from reconciler.render.terminal import UNLIMITED, Paint, count_cells, cut, escape, pad, wrap
 
 _LEAST_NAME = 20
 _UNREAD, _CHOSEN = "not read", "by service"
 _HEADINGS = ("examples", "epochs", "batch", "steps", "characters", "price")
 
 
-def bill_lines(trainings: Sequence[Change], *, width: int, paint: Paint) -> Iterator[str]:
+def render_bill(trainings: Sequence[Change], *, width: int, paint: Paint) -> Iterator[str]:
     """What each training is made of, and all together; nothing when there are none.
 
     Characters are those seen in all epochs together: what a price is put on.
@@ -23,29 +23,29 @@ def bill_lines(trainings: Sequence[Change], *, width: int, paint: Paint) -> Iter
         return
     yield ""
     yield paint(f"The bill, {count_noun(len(trainings), 'training')}:", "bold")
-    shown = _shown(trainings)
-    table = [[_figures(change)[heading] for heading in shown] for change in trainings]
-    last = [_total_figures(trainings)[heading] for heading in shown]
+    shown = _choose_headings(trainings)
+    table = [[_format_figures(change)[heading] for heading in shown] for change in trainings]
+    last = [_format_totals(trainings)[heading] for heading in shown]
     headings = shown
     columns = [
         max(len(heading), *(len(row[index]) for row in (*table, last)))
         for index, heading in enumerate(headings)
     ]
-    names = [visible(str(change.address)) for change in trainings]
-    longest = max(cells(name) for name in (*names, "model"))
+    names = [escape(str(change.address)) for change in trainings]
+    longest = max(count_cells(name) for name in (*names, "model"))
     room = longest if width == UNLIMITED else min(longest, width - 2 - sum(columns) - 2 * len(columns))
     if room < min(longest, _LEAST_NAME):
-        yield from _sentences(trainings, width)
+        yield from _render_sentences(trainings, width)
         return
-    yield paint(_line("model", headings, columns, room), "dim")
+    yield paint(_format_line("model", headings, columns, room), "dim")
     for name, figures in zip(names, table, strict=True):
-        yield _line(name, figures, columns, room)
+        yield _format_line(name, figures, columns, room)
     if len(trainings) > 1:
-        yield _line("total", last, columns, room)
-    yield from _footnotes(trainings, width)
+        yield _format_line("total", last, columns, room)
+    yield from _render_footnotes(trainings, width)
 
 
-def _shown(trainings: Sequence[Change]) -> list[str]:
+def _choose_headings(trainings: Sequence[Change]) -> list[str]:
     """The headings of what is known of any of them."""
     bills = [one.bill for one in trainings if one.bill is not None]
     known = {
@@ -59,7 +59,7 @@ def _shown(trainings: Sequence[Change]) -> list[str]:
     ]
 
 
-def _figures(change: Change) -> dict[str, str]:
+def _format_figures(change: Change) -> dict[str, str]:
     bill = change.bill
     if bill is None:
         return dict.fromkeys(_HEADINGS, "?")
@@ -71,12 +71,12 @@ def _figures(change: Change) -> dict[str, str]:
         "batch": f"{bill.batch:,}" if bill.batch else _CHOSEN,
         "steps": f"{bill.steps:,}{mark}" if bill.steps else _CHOSEN,
         "characters": characters if bill.characters else _UNREAD,
-        "price": "?" if bill.price is None else money(bill.price, bill.currency) + mark,
+        "price": "?" if bill.price is None else format_price(bill.price, bill.currency) + mark,
     }
 
 
-def _total_figures(trainings: Sequence[Change]) -> dict[str, str]:
-    sums = total(trainings)
+def _format_totals(trainings: Sequence[Change]) -> dict[str, str]:
+    sums = sum_bills(trainings)
     mark = "*" if sums.estimated else ""
     return {
         "examples": f"{sums.examples:,}" if sums.examples else "",
@@ -88,25 +88,25 @@ def _total_figures(trainings: Sequence[Change]) -> dict[str, str]:
     }
 
 
-def _line(name: str, figures: Sequence[str], columns: Sequence[int], room: int) -> str:
+def _format_line(name: str, figures: Sequence[str], columns: Sequence[int], room: int) -> str:
     cells_of = "".join(f"  {figure:>{column}}" for figure, column in zip(figures, columns, strict=True))
     return "  " + pad(cut(name, room), room) + cells_of
 
 
-def _sentences(trainings: Sequence[Change], width: int) -> Iterator[str]:
+def _render_sentences(trainings: Sequence[Change], width: int) -> Iterator[str]:
     for change in trainings:
-        yield cut(f"  {visible(str(change.address))}", width)
-        text = bill_text(change.bill) if change.bill else "unknown"
+        yield cut(f"  {escape(str(change.address))}", width)
+        text = describe_bill(change.bill) if change.bill else "unknown"
         yield from wrap(text, width, indent=" " * 4)
     if len(trainings) > 1:
         yield "  total"
-        yield from wrap(str(total(trainings)), width, indent=" " * 4)
+        yield from wrap(str(sum_bills(trainings)), width, indent=" " * 4)
 
 
-def _footnotes(trainings: Sequence[Change], width: int) -> Iterator[str]:
-    sums = total(trainings)
-    shown = _shown(trainings)
-    if any(_figures(one).get(heading) == _CHOSEN for one in trainings for heading in shown):
+def _render_footnotes(trainings: Sequence[Change], width: int) -> Iterator[str]:
+    sums = sum_bills(trainings)
+    shown = _choose_headings(trainings)
+    if any(_format_figures(one).get(heading) == _CHOSEN for one in trainings for heading in shown):
         yield from wrap(
             "by service: it chooses, and tells when the training runs", width, indent="  ", hanging="    "
         )

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from reconciler.model import Snapshot
-from reconciler.render.formats import loss_text
+from reconciler.render.values import format_loss
 
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 _HEIGHT = 8
 _LEAST = 12
 
 
-def loss_chart(snapshots: Sequence[Snapshot], *, width: int, unicode: bool = True) -> Iterator[str]:
+def draw_loss_chart(snapshots: Sequence[Snapshot], *, width: int, unicode: bool = True) -> Iterator[str]:
     """Mean loss over steps, from zero up, highest at the top; nothing for fewer than two snapshots.
 
     Args:
@@ -24,14 +24,14 @@ def loss_chart(snapshots: Sequence[Snapshot], *, width: int, unicode: bool = Tru
     if len(points) < 2:
         return
     highest = max(point.mean_loss for point in points)
-    labels = (loss_text(highest), loss_text(highest / 2), "0")
+    labels = (format_loss(highest), format_loss(highest / 2), "0")
     margin = max(len(label) for label in labels)
     columns = max(min((width or 80) - margin - 5, len(points) * 4, 60), _LEAST)
-    heights = [value / highest if highest > 0 else 0.0 for value in _sampled(points, columns)]
+    heights = [value / highest if highest > 0 else 0.0 for value in _sample(points, columns)]
     axis, corner, line = ("│", "└", "─") if unicode else ("|", "+", "-")
     for row in range(_HEIGHT, 0, -1):
         label = {_HEIGHT: labels[0], _HEIGHT // 2: labels[1], 1: labels[2]}.get(row, "")
-        bar = "".join(_block(height * _HEIGHT - (row - 1), unicode=unicode) for height in heights)
+        bar = "".join(_draw_block(height * _HEIGHT - (row - 1), unicode=unicode) for height in heights)
         yield f"  {label:>{margin}} {axis}{bar}".rstrip()
     yield f"  {'':>{margin}} {corner}{line * columns}"
     first, last = f"step {points[0].step:,}", f"{points[-1].step:,}"
@@ -39,14 +39,14 @@ def loss_chart(snapshots: Sequence[Snapshot], *, width: int, unicode: bool = Tru
     yield f"  {'':>{margin}}  {first}{last:>{room}}"
 
 
-def _block(filled: float, *, unicode: bool) -> str:
+def _draw_block(filled: float, *, unicode: bool) -> str:
     eighths = round(min(max(filled, 0.0), 1.0) * 8)
     if unicode:
         return _BLOCKS[eighths]
     return "#" if eighths >= 4 else " "
 
 
-def _sampled(points: Sequence[Snapshot], columns: int) -> list[float]:
+def _sample(points: Sequence[Snapshot], columns: int) -> list[float]:
     """The loss at each column: the mean of the points that fall into it, else the line between the next."""
     first, last = points[0].step, points[-1].step
     span = max(last - first, 1)

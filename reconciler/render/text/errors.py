@@ -6,19 +6,19 @@ from collections.abc import Iterator, Sequence
 
 from reconciler.errors import Diagnostic
 from reconciler.formats import count_noun
-from reconciler.render.terminal import Paint, visible, wrap
+from reconciler.render.terminal import Paint, escape, wrap
 
 _COLOURS = {"error": "red", "warning": "yellow"}
 
 
-def error_lines(diagnostics: Sequence[Diagnostic], *, colour: bool, width: int = 80) -> Iterator[str]:
+def render_errors(diagnostics: Sequence[Diagnostic], *, colour: bool, width: int = 80) -> Iterator[str]:
     """Each with its place, what is wrong, and what to do now; the count after several.
 
     Line breaks of a message stay: every line of it is shown on its own.
     """
     paint = Paint(colour)
     for one in diagnostics:
-        yield from _diagnostic(one, width, paint)
+        yield from _render_diagnostic(one, width, paint)
     errors = sum(1 for one in diagnostics if one.severity == "error")
     if len(diagnostics) > 1:
         warnings = len(diagnostics) - errors
@@ -29,20 +29,20 @@ def error_lines(diagnostics: Sequence[Diagnostic], *, colour: bool, width: int =
         yield f"{' and '.join(counts)}."
 
 
-def _diagnostic(one: Diagnostic, width: int, paint: Paint) -> Iterator[str]:
+def _render_diagnostic(one: Diagnostic, width: int, paint: Paint) -> Iterator[str]:
     place = ":".join(str(part) for part in (one.file, one.line, one.column) if part is not None)
     style = _COLOURS.get(one.severity, "red")
-    word = visible(one.severity)
+    word = escape(one.severity)
     # "file:1:2: error: …" as compilers write it; "Error: …" where there is no place
-    lead, head = (f"{visible(place)}: ", f"{word}:") if place else ("", f"{word.capitalize()}:")
+    lead, head = (f"{escape(place)}: ", f"{word}:") if place else ("", f"{word.capitalize()}:")
     unnamed = one.address and not place and one.address not in one.summary
-    subject = f"{visible(one.address)}: " if one.address and unnamed else ""
+    subject = f"{escape(one.address)}: " if one.address and unnamed else ""
     first, *rest = one.summary.splitlines() or [""]
-    lines = list(wrap(f"{lead}{head} {subject}{visible(first)}", width, hanging="    "))
+    lines = list(wrap(f"{lead}{head} {subject}{escape(first)}", width, hanging="    "))
     yield from (
         line.replace(head, paint(head, style, "bold"), 1) if not i else line for i, line in enumerate(lines)
     )
     for line in rest:
-        yield from wrap(visible(line), width, indent="    ")
+        yield from wrap(escape(line), width, indent="    ")
     for line in one.detail.splitlines():
-        yield from wrap(visible(line), width, indent="    ")
+        yield from wrap(escape(line), width, indent="    ")

@@ -10,23 +10,28 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from reconciler.formats import count_noun
 from reconciler.plan.change import Action, Change, Context, Drift, FieldChange, PermissionChange, Plan
-from reconciler.render.drift_words import drift_phrase, drift_summary, drift_symbol, subject
-from reconciler.render.terminal import UNLIMITED, Paint, cells, cut, visible, wrap
-from reconciler.render.text.bill import bill_lines
-from reconciler.render.text.rows import Row, colour_of, row_lines
+from reconciler.render.drift_words import (
+    choose_drift_symbol,
+    describe_drift,
+    describe_subject,
+    summarize_drift,
+)
+from reconciler.render.terminal import UNLIMITED, Paint, count_cells, cut, escape, wrap
+from reconciler.render.text.bill import render_bill
+from reconciler.render.text.rows import Row, choose_colour, render_rows
 from reconciler.render.words import (
     LEGEND,
-    consequences,
-    context_text,
-    data_change_text,
-    data_text,
-    failure_advice,
-    phrase,
-    place,
-    released,
-    subject_of,
-    summary,
-    symbol,
+    advise_on_failure,
+    choose_symbol,
+    describe_change,
+    describe_context,
+    describe_data,
+    describe_data_change,
+    format_place,
+    list_consequences,
+    list_released_fields,
+    name_subject,
+    summarize_plan,
 )
 
 _UNSHOWN = frozenset({Action.NO_OP, Action.WAIT, Action.RECORD})
@@ -35,7 +40,7 @@ _LISTED = 10
 """Models named in a list that is only for information."""
 
 
-def plan_lines(plan: Plan, *, colour: bool, width: int = 80, show_header: bool = True) -> Iterator[str]:
+def render_plan(plan: Plan, *, colour: bool, width: int = 80, show_header: bool = True) -> Iterator[str]:
     """The whole plan.
 
     Args:
@@ -45,149 +50,154 @@ def plan_lines(plan: Plan, *, colour: bool, width: int = 80, show_header: bool =
             read them.
         show_header: False leaves out the first line and the legend (a saved plan shown again, a test).
     """
-    lines = _plan_lines(plan, Paint(colour), width, show_header=show_header)
+    lines = _render_plan(plan, Paint(colour), width, show_header=show_header)
     first = next(lines)
     if first:  # a plan without a header begins with the blank line that would part it from one
         yield first
     yield from lines
 
 
-def _plan_lines(plan: Plan, paint: Paint, width: int, *, show_header: bool) -> Iterator[str]:
+def _render_plan(plan: Plan, paint: Paint, width: int, *, show_header: bool) -> Iterator[str]:
     shown = [change for change in plan.changes if change.action not in _UNSHOWN and change.is_change]
     if show_header:
-        yield from _header(plan.context, width, paint)
-    yield from _warnings(plan, width, paint)
-    yield from _drift_section(plan.drift, width, paint)
+        yield from _render_header(plan.context, width, paint)
+    yield from _render_notes(plan, width, paint)
+    yield from _render_drift_section(plan.drift, width, paint)
     if shown and show_header:
         yield ""
-        yield from _legend(shown, width, paint)
+        yield from _render_legend(shown, width, paint)
     for change in shown:
         yield ""
-        yield from _change_title(change, width, paint)
-        yield from _change_body(change, width, paint)
-    yield from _waiting(plan, width, paint)
-    yield from _noted(plan, width, paint)
-    yield from _released(plan, width)
-    yield from bill_lines(plan.trainings, width=width, paint=paint)
+        yield from _render_change_title(change, width, paint)
+        yield from _render_change_body(change, width, paint)
+    yield from _render_waiting(plan, width, paint)
+    yield from _render_noted(plan, width, paint)
+    yield from _render_released(plan, width)
+    yield from render_bill(plan.trainings, width=width, paint=paint)
     yield ""
-    yield paint(summary(plan), "bold")
+    yield paint(summarize_plan(plan), "bold")
 
 
-def drift_lines(drifts: Sequence[Drift], context: Context, *, colour: bool, width: int = 80) -> Iterator[str]:
+def render_drift(
+    drifts: Sequence[Drift], context: Context, *, colour: bool, width: int = 80
+) -> Iterator[str]:
     """A drift report: where it looked, each finding with its fields, and the count."""
     paint = Paint(colour)
-    yield from _header(context, width, paint)
+    yield from _render_header(context, width, paint)
     for drift in drifts:
         yield ""
-        style = colour_of(drift_symbol(drift)) if drift.fails else ("dim",)
-        title = f"{subject(drift.address, drift)} {drift_phrase(drift)}"
+        style = choose_colour(choose_drift_symbol(drift)) if drift.fails else ("dim",)
+        title = f"{describe_subject(drift.address, drift)} {describe_drift(drift)}"
         note = "" if drift.fails else " (note)"
-        yield from _title(drift_symbol(drift), title + note, style, width, paint)
-        yield from _finding_body(drift, width, paint)
+        yield from _render_title(choose_drift_symbol(drift), title + note, style, width, paint)
+        yield from _render_drift_body(drift, width, paint)
     yield ""
-    yield paint(drift_summary(drifts), "bold")
+    yield paint(summarize_drift(drifts), "bold")
 
 
-def change_body(change: Change) -> list[str]:
+def render_change_body(change: Change) -> list[str]:
     """What stands below the title of a change, uncoloured and of any width: for other formats."""
-    return list(_change_body(change, UNLIMITED, Paint(colour=False)))
+    return list(_render_change_body(change, UNLIMITED, Paint(colour=False)))
 
 
-def finding_body(drift: Drift) -> list[str]:
+def render_drift_body(drift: Drift) -> list[str]:
     """What stands below the title of a finding, uncoloured and of any width: for other formats."""
-    return list(_finding_body(drift, UNLIMITED, Paint(colour=False)))
+    return list(_render_drift_body(drift, UNLIMITED, Paint(colour=False)))
 
 
-def _finding_body(drift: Drift, width: int, paint: Paint) -> Iterator[str]:
+def _render_drift_body(drift: Drift, width: int, paint: Paint) -> Iterator[str]:
     if drift.detail:
-        yield from wrap(visible(drift.detail), width, indent=" " * 6)
-    rows = [*_field_rows(drift.fields, removed="-"), *_permission_rows(drift.permissions)]
-    yield from row_lines(rows, indent=6, width=width, paint=paint)
+        yield from wrap(escape(drift.detail), width, indent=" " * 6)
+    rows = [*_list_field_rows(drift.fields, removed="-"), *_list_permission_rows(drift.permissions)]
+    yield from render_rows(rows, indent=6, width=width, paint=paint)
 
 
-def _header(context: Context, width: int, paint: Paint) -> Iterator[str]:
+def _render_header(context: Context, width: int, paint: Paint) -> Iterator[str]:
     if context == Context():
         return
-    first = context_text(context)
-    stack = f"stack {visible(context.stack)}" if context.stack else ""
-    if stack and (width == UNLIMITED or cells(first) + 2 + cells(stack) <= width):
+    first = describe_context(context)
+    stack = f"stack {escape(context.stack)}" if context.stack else ""
+    if stack and (width == UNLIMITED or count_cells(first) + 2 + count_cells(stack) <= width):
         first, stack = f"{first}, {stack}", ""
     yield paint(first, "bold")
     if stack:
         yield cut(stack, width)
 
 
-def _warnings(plan: Plan, width: int, paint: Paint) -> Iterator[str]:
+def _render_notes(plan: Plan, width: int, paint: Paint) -> Iterator[str]:
     lines = list(plan.notes)
     if plan.inputs.targets or plan.inputs.excludes:
         lines.insert(0, "--target or --exclude is in effect: this plan is a part of what is declared.")
     for line in lines:
         yield ""
-        yield from wrap(f"{paint('Note:', 'yellow')} {visible(line)}", width)
+        yield from wrap(f"{paint('Note:', 'yellow')} {escape(line)}", width)
 
 
-def _legend(changes: Iterable[Change], width: int, paint: Paint) -> Iterator[str]:
-    used = {symbol(change) for change in changes}
+def _render_legend(changes: Iterable[Change], width: int, paint: Paint) -> Iterator[str]:
+    used = {choose_symbol(change) for change in changes}
     for mark, meaning in LEGEND.items():
         if mark in used:
             lines = list(wrap(meaning, width, indent=" " * 4))
-            yield f"{paint(f'{mark:>3}', *colour_of(mark))} {lines[0].strip()}"
+            yield f"{paint(f'{mark:>3}', *choose_colour(mark))} {lines[0].strip()}"
             yield from lines[1:]
 
 
-def _title(mark: str, title: str, style: tuple[str, ...], width: int, paint: Paint) -> Iterator[str]:
+def _render_title(mark: str, title: str, style: tuple[str, ...], width: int, paint: Paint) -> Iterator[str]:
     lines = list(wrap(title, width, indent=" " * 4, hanging=" " * 6))
     yield paint(f"{mark:>3}", *style) + " " + paint(lines[0][4:], "bold")
     yield from (" " * 6 + paint(line[6:], "bold") for line in lines[1:])
 
 
-def _change_title(change: Change, width: int, paint: Paint) -> Iterator[str]:
-    mark = symbol(change)
-    yield from _title(mark, f"{subject_of(change)} {phrase(change)}", colour_of(mark), width, paint)
+def _render_change_title(change: Change, width: int, paint: Paint) -> Iterator[str]:
+    mark = choose_symbol(change)
+    yield from _render_title(
+        mark, f"{name_subject(change)} {describe_change(change)}", choose_colour(mark), width, paint
+    )
 
 
-def _change_body(change: Change, width: int, paint: Paint) -> Iterator[str]:
-    why = f"{visible(change.reason)} ({where})" if (where := place(change.file, change.line)) else ""
-    why = why if change.reason and why else visible(change.reason) or where
+def _render_change_body(change: Change, width: int, paint: Paint) -> Iterator[str]:
+    why = f"{escape(change.reason)} ({where})" if (where := format_place(change.file, change.line)) else ""
+    why = why if change.reason and why else escape(change.reason) or where
     if why:
-        yield from (" " * 6 + paint(line, "dim") for line in wrap(why, _inner(width)))
+        yield from (" " * 6 + paint(line, "dim") for line in wrap(why, _inner_width(width)))
     if change.action is Action.FAILED:
         if change.error:
             yield from (
-                " " * 6 + paint(one, "red") for one in wrap(f"error: {visible(change.error)}", _inner(width))
+                " " * 6 + paint(one, "red")
+                for one in wrap(f"error: {escape(change.error)}", _inner_width(width))
             )
-        yield from wrap(failure_advice(change), width, indent=" " * 6)
-    yield from row_lines(_rows(change), indent=6, width=width, paint=paint)
-    for sentence in consequences(change):
+        yield from wrap(advise_on_failure(change), width, indent=" " * 6)
+    yield from render_rows(_list_rows(change), indent=6, width=width, paint=paint)
+    for sentence in list_consequences(change):
         for index, line in enumerate(wrap(sentence, width - 8 if width else width)):
             yield " " * 6 + paint(("  " if index else "# ") + line, "dim")
 
 
-def _inner(width: int) -> int:
+def _inner_width(width: int) -> int:
     return width - 6 if width != UNLIMITED else UNLIMITED
 
 
-def _rows(change: Change) -> Iterator[Row]:
+def _list_rows(change: Change) -> Iterator[Row]:
     if change.action is Action.CREATE and not change.fields:
         for path, value in (change.after or {}).items():
             yield Row("+", path, after=value)
-    yield from _field_rows(change.fields)
+    yield from _list_field_rows(change.fields)
     changed = {one.field.rpartition(".")[2] for one in change.data}
     for one in change.data:
         remark = _FORCES if one.forces_replacement else ""
         mark = "+" if not one.before_digest else "-" if not one.after_digest else "~"
-        yield Row(mark, one.field.rpartition(".")[2], text=data_change_text(one), remark=remark)
+        yield Row(mark, one.field.rpartition(".")[2], text=describe_data_change(one), remark=remark)
     if change.action is Action.CREATE:
         for data in change.datasets:
             if data.field.rpartition(".")[2] not in changed:
-                yield Row("+", data.field.rpartition(".")[2], text=data_text(data))
+                yield Row("+", data.field.rpartition(".")[2], text=describe_data(data))
         if not change.permissions:
             for permission in change.permissions_after or ():
-                yield Row("+", "permission", text=visible(str(permission)))
-    yield from _permission_rows(change.permissions)
+                yield Row("+", "permission", text=escape(str(permission)))
+    yield from _list_permission_rows(change.permissions)
 
 
-def _field_rows(fields: Iterable[FieldChange], *, removed: str = "") -> Iterator[Row]:
+def _list_field_rows(fields: Iterable[FieldChange], *, removed: str = "") -> Iterator[Row]:
     for one in fields:
         remark = _FORCES if one.forces_replacement else ""
         if one.after is None:
@@ -197,44 +207,44 @@ def _field_rows(fields: Iterable[FieldChange], *, removed: str = "") -> Iterator
             yield Row("+" if one.before is None else "~", one.path, one.before, one.after, remark=remark)
 
 
-def _permission_rows(permissions: Iterable[PermissionChange]) -> Iterator[Row]:
+def _list_permission_rows(permissions: Iterable[PermissionChange]) -> Iterator[Row]:
     for one in permissions:
         if one.before is not None and one.after is not None:
-            role = visible(one.after.role)
-            yield Row("~", "permission", text=f"{visible(str(one.before))} -> {role}")
+            role = escape(one.after.role)
+            yield Row("~", "permission", text=f"{escape(str(one.before))} -> {role}")
         elif one.after is not None:
-            yield Row("+", "permission", text=visible(str(one.after)))
+            yield Row("+", "permission", text=escape(str(one.after)))
         elif one.before is not None:
-            yield Row("-", "permission", text=visible(str(one.before)))
+            yield Row("-", "permission", text=escape(str(one.before)))
 
 
-def _waiting(plan: Plan, width: int, paint: Paint) -> Iterator[str]:
+def _render_waiting(plan: Plan, width: int, paint: Paint) -> Iterator[str]:
     waiting = [change for change in plan.changes if change.action is Action.WAIT]
     if not waiting:
         return
     yield ""
     yield f"Still training ({len(waiting):,}), nothing to approve:"
     for change in waiting[:_LISTED]:
-        yield cut(f"    {visible(str(change.address))}  {visible(change.id)}", width)
+        yield cut(f"    {escape(str(change.address))}  {escape(change.id)}", width)
     if len(waiting) > _LISTED:
         yield paint(f"    … and {len(waiting) - _LISTED:,} more", "dim")
 
 
-def _noted(plan: Plan, width: int, paint: Paint) -> Iterator[str]:
+def _render_noted(plan: Plan, width: int, paint: Paint) -> Iterator[str]:
     """What is left alone, and why, where that is not because it is as declared."""
     noted = [one for one in plan.changes if one.action is Action.NO_OP and one.notes and not one.deposed]
     if noted:
         yield ""
         yield f"Left as {'they are' if len(noted) > 1 else 'it is'} ({len(noted):,}):"
     for change in noted[:_LISTED]:
-        said = f"{visible(str(change.address))}  {visible(change.id)}: {visible('; '.join(change.notes))}"
+        said = f"{escape(str(change.address))}  {escape(change.id)}: {escape('; '.join(change.notes))}"
         yield from wrap(said, width, indent=" " * 4, hanging=" " * 6)
     if len(noted) > _LISTED:
         yield paint(f"    … and {len(noted) - _LISTED:,} more", "dim")
 
 
-def _released(plan: Plan, width: int) -> Iterator[str]:
-    sentences = released(plan)
+def _render_released(plan: Plan, width: int) -> Iterator[str]:
+    sentences = list_released_fields(plan)
     if sentences:
         yield ""
     for sentence in sentences[:_LISTED]:
@@ -243,24 +253,24 @@ def _released(plan: Plan, width: int) -> Iterator[str]:
         yield f"  … and {len(sentences) - _LISTED:,} more"
 
 
-def _drift_section(drifts: Sequence[Drift], width: int, paint: Paint) -> Iterator[str]:
+def _render_drift_section(drifts: Sequence[Drift], width: int, paint: Paint) -> Iterator[str]:
     """One line a finding, notes apart: what is done about it stands in the changes."""
     failing = [one for one in drifts if one.fails]
-    yield from _findings("Live differs from what was recorded", failing, width, paint)
-    yield from _findings("Noted, and no drift", [one for one in drifts if not one.fails], width, paint)
+    yield from _render_findings("Live differs from what was recorded", failing, width, paint)
+    yield from _render_findings("Noted, and no drift", [one for one in drifts if not one.fails], width, paint)
 
 
-def _findings(title: str, drifts: Sequence[Drift], width: int, paint: Paint) -> Iterator[str]:
+def _render_findings(title: str, drifts: Sequence[Drift], width: int, paint: Paint) -> Iterator[str]:
     if not drifts:
         return
     yield ""
     yield from wrap(f"{title} ({count_noun(len(drifts), 'finding')}):", width)
     for drift in drifts[:_LISTED]:
-        named = [visible(one.path) for one in drift.fields] + ["permissions"] * bool(drift.permissions)
+        named = [escape(one.path) for one in drift.fields] + ["permissions"] * bool(drift.permissions)
         fields = f": {', '.join(named)}" if named else ""
-        mark = paint(f"{drift_symbol(drift):>5}", *colour_of(drift_symbol(drift)))
+        mark = paint(f"{choose_drift_symbol(drift):>5}", *choose_colour(choose_drift_symbol(drift)))
         yield f"{mark} " + cut(
-            f"{subject(drift.address, drift)} {drift_phrase(drift)}{fields}", _inner(width)
+            f"{describe_subject(drift.address, drift)} {describe_drift(drift)}{fields}", _inner_width(width)
         )
     if len(drifts) > _LISTED:
         yield paint(f"    … and {len(drifts) - _LISTED:,} more: reconciler drift", "dim")

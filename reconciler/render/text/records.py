@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 
 from reconciler.formats import count_noun
 from reconciler.model import Live, Status, Value
-from reconciler.render.formats import loss_text, short
-from reconciler.render.terminal import Paint, cells, cut, pad, visible, wrap
-from reconciler.render.text.chart import loss_chart
-from reconciler.render.text.rows import Row, row_lines
+from reconciler.render.terminal import Paint, count_cells, cut, escape, pad, wrap
+from reconciler.render.text.chart import draw_loss_chart
+from reconciler.render.text.rows import Row, render_rows
+from reconciler.render.values import format_loss, shorten_digest
 from reconciler.state.values import Record, RecordedModel, State, Verdict
 
 _LABEL, _LONGEST = 13, 30
@@ -17,7 +17,7 @@ _LABEL, _LONGEST = 13, 30
 _ROOMY = 80
 
 
-def show_lines(
+def render_record(
     record: Record, live: Live | None, *, colour: bool, width: int = 80, unicode: bool = True
 ) -> Iterator[str]:
     """One address: what serves, what is in training, what waits to be deleted, and the loss curve.
@@ -31,14 +31,14 @@ def show_lines(
         unicode: False draws the curve with ASCII.
     """
     paint = Paint(colour)
-    yield paint(visible(str(record.address)), "bold")
+    yield paint(escape(str(record.address)), "bold")
     if record.prevent_destroy:
         yield "  protected: lifecycle.prevent_destroy is recorded"
     for title, model in (("serving", record.serving), ("candidate", record.candidate)):
         if model is not None:
-            yield from _model(title, model, live, width, paint)
+            yield from _render_model(title, model, live, width, paint)
     for model in record.deposed:
-        yield from _model("deposed", model, live, width, paint)
+        yield from _render_model("deposed", model, live, width, paint)
     if record.empty:
         yield "  nothing is recorded"
     if live is None:
@@ -46,96 +46,101 @@ def show_lines(
     if live.snapshots:
         yield ""
         last = max(live.snapshots, key=lambda one: one.step)
-        count = count_noun(len(live.snapshots), "snapshot")
-        yield f"  mean loss {loss_text(last.mean_loss)} at step {last.step:,}, epoch {last.epoch:,} ({count})"
-        yield from loss_chart(live.snapshots, width=width, unicode=unicode)
+        where = f"step {last.step:,}, epoch {last.epoch:,} ({count_noun(len(live.snapshots), 'snapshot')})"
+        yield f"  mean loss {format_loss(last.mean_loss)} at {where}"
+        yield from draw_loss_chart(live.snapshots, width=width, unicode=unicode)
 
 
-def _model(title: str, model: RecordedModel, live: Live | None, width: int, paint: Paint) -> Iterator[str]:
+def _render_model(
+    title: str, model: RecordedModel, live: Live | None, width: int, paint: Paint
+) -> Iterator[str]:
     mine = live if live is not None and live.id == model.id else None
     status = mine.status if mine else model.status
     style = {Status.ACTIVE: "green", Status.FAILED: "red"}.get(status, "yellow") if status else "yellow"
     yield ""
-    yield f"  {title} {paint(visible(model.id), 'bold')}  {paint(status or 'pending', style)}"
-    facts = [(label, text) for label, text in model_facts(model, mine) if text]
-    column = _column((label for label, _ in facts), width)
+    yield f"  {title} {paint(escape(model.id), 'bold')}  {paint(status or 'pending', style)}"
+    facts = [(label, text) for label, text in list_model_facts(model, mine) if text]
+    column = _choose_column((label for label, _ in facts), width)
     for label, text in facts:
         yield from wrap(text, width, indent=f"    {pad(label, column)}  ", hanging=" " * (column + 6))
     attributes = {**model.sent, **(mine.attributes if mine else {})}
-    rows = [Row("", path, after=value) for path, value in sorted(attributes.items(), key=_nesting)]
+    rows = [Row("", path, after=value) for path, value in sorted(attributes.items(), key=_sort_by_nesting)]
     if rows:
         yield "    attributes" + ("" if mine else " as sent")
-        yield from row_lines(rows, indent=4, width=width, paint=paint)
+        yield from render_rows(rows, indent=4, width=width, paint=paint)
 
 
-def _column(labels: Iterable[str], width: int) -> int:
+def _choose_column(labels: Iterable[str], width: int) -> int:
     """Cells for the labels: the longest one's, except where that leaves too little room for the texts."""
     if width and width < _ROOMY:
         return _LABEL
-    return min(max([_LABEL, *(cells(label) for label in labels)]), _LONGEST)
+    return min(max([_LABEL, *(count_cells(label) for label in labels)]), _LONGEST)
 
 
-def _nesting(item: tuple[str, Value]) -> tuple[int, str]:
+def _sort_by_nesting(item: tuple[str, Value]) -> tuple[int, str]:
     return (item[0].count("."), item[0])
 
 
-def model_facts(model: RecordedModel, live: Live | None) -> Iterator[tuple[str, str]]:
+def list_model_facts(model: RecordedModel, live: Live | None) -> Iterator[tuple[str, str]]:
     """Label and text of all that is known of one model, fit to be shown; empty where it is not known."""
     if model.pending and live is None:
         yield "pending", "recorded before its create, not known to be accepted"
-    yield "name", visible(live.name if live else model.name)
-    yield "tuned from", visible(model.source)
+    yield "name", escape(live.name if live else model.name)
+    yield "tuned from", escape(model.source)
     for data in model.data:
         assumed = ", assumed: the manifest's word" if data.assumed else ""
         counts = f"{count_noun(data.examples, 'example')}, {count_noun(data.characters, 'character')}"
-        yield visible(data.field.rpartition(".")[2]), f"{counts} ({short(data.digest)}{assumed})"
+        yield (
+            escape(data.field.rpartition(".")[2]),
+            f"{counts} ({shorten_digest(data.digest)}{assumed})",
+        )
     if model.digest:
         generation = f", generation {model.generation}" if model.generation else ""
-        yield "identity", f"{short(model.digest)}, formula {model.formula}{generation}"
+        yield "identity", f"{shorten_digest(model.digest)}, formula {model.formula}{generation}"
     permissions = live.permissions if live and live.permissions is not None else model.permissions
     if permissions is not None:
-        yield "permissions", ", ".join(visible(str(one)) for one in permissions) or "none"
+        yield "permissions", ", ".join(escape(str(one)) for one in permissions) or "none"
     if model.verdict is not Verdict.NONE:
         yield "checks", str(model.verdict)
     yield "steps", f"{model.total_steps:,}" if model.total_steps else ""
-    yield "operation", visible(model.operation)
-    yield "error", visible((live.error if live else "") or model.error)
-    yield "started", visible(model.started)
-    yield "created", visible((live.create_time if live else "") or model.create_time)
-    yield "completed", visible((live.complete_time if live else "") or model.completed)
-    yield "promoted", visible(model.promoted)
-    yield "deposed", visible(model.deposed)
+    yield "operation", escape(model.operation)
+    yield "error", escape((live.error if live else "") or model.error)
+    yield "started", escape(model.started)
+    yield "created", escape((live.create_time if live else "") or model.create_time)
+    yield "completed", escape((live.complete_time if live else "") or model.completed)
+    yield "promoted", escape(model.promoted)
+    yield "deposed", escape(model.deposed)
     for label, text in (live.outputs if live else {}).items():
-        yield visible(label), visible(text)
+        yield escape(label), escape(text)
 
 
-def state_lines(state: State, *, colour: bool, width: int = 80) -> Iterator[str]:
+def render_state(state: State, *, colour: bool, width: int = 80) -> Iterator[str]:
     """The whole state: a head, then a line an address with the model that serves and what else there is."""
     paint = Paint(colour)
     head = [
-        f"stack {visible(state.stack)}" if state.stack else "no stack",
-        f"workspace {visible(state.workspace)}",
-        f"service {visible(state.service)}" if state.service else "service unknown",
-        *([f"project {visible(state.project)}"] if state.project else []),
+        f"stack {escape(state.stack)}" if state.stack else "no stack",
+        f"workspace {escape(state.workspace)}",
+        f"service {escape(state.service)}" if state.service else "service unknown",
+        *([f"project {escape(state.project)}"] if state.project else []),
     ]
     yield from wrap(", ".join(head), width)
-    yield from wrap(f"lineage {visible(state.lineage) or 'none yet'}, serial {state.serial}", width)
+    yield from wrap(f"lineage {escape(state.lineage) or 'none yet'}, serial {state.serial}", width)
     if not state.resources:
         yield ""
         yield "Nothing is recorded."
         return
     records = sorted(state.resources.values(), key=lambda one: one.address)
-    column = min(max(cells(str(one.address)) for one in records), 48)
+    column = min(max(count_cells(str(one.address)) for one in records), 48)
     yield ""
     for record in records:
-        name = pad(cut(visible(str(record.address)), column), column)
-        serving = visible(record.serving.id) if record.serving else "-"
-        rest = [f"candidate {visible(record.candidate.id)}"] if record.candidate else []
+        name = pad(cut(escape(str(record.address)), column), column)
+        serving = escape(record.serving.id) if record.serving else "-"
+        rest = [f"candidate {escape(record.candidate.id)}"] if record.candidate else []
         rest += [f"{len(record.deposed)} deposed"] if record.deposed else []
         rest += ["protected"] if record.prevent_destroy else []
         extra = paint(f"  ({', '.join(rest)})", "dim") if rest else ""
         plain = f"{name}  {serving}"
-        if width and cells(plain) + sum(cells(one) + 2 for one in rest) + 2 > width and rest:
+        if width and count_cells(plain) + sum(count_cells(one) + 2 for one in rest) + 2 > width and rest:
             yield cut(plain, width)
             yield from wrap(f"({', '.join(rest)})", width, indent="    ")
         else:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from reconciler.identity import float32
 from reconciler.model import Value
-from reconciler.render.terminal import quoted, visible
+from reconciler.render.terminal import escape, quote
 
 DIGEST = 8
 """Characters of a digest that people compare."""
 
 
-def number(value: float) -> str:
+def format_number(value: float) -> str:
     """The shortest decimal that is the same float32: how the service keeps it (0.7, not 0.699999988)."""
     try:
         wanted = float32(value)
@@ -20,26 +20,26 @@ def number(value: float) -> str:
         return repr(value)
 
 
-def loss_text(value: float) -> str:
+def format_loss(value: float) -> str:
     """A mean loss, to four significant digits: more is noise."""
     return f"{value:.4g}"
 
 
-def value_text(value: Value) -> str:
+def format_value(value: Value) -> str:
     """A value as a manifest would write it."""
     match value:
         case bool():
             return "true" if value else "false"
         case str():
-            return quoted(value)
+            return quote(value)
         case float():
-            return number(value)
+            return format_number(value)
         case int():
             return str(value)
         case _:
-            return "[" + ", ".join(value_text(one) for one in value) + "]"
+            return "[" + ", ".join(format_value(one) for one in value) + "]"
 
 
-def short(digest: str) -> str:
+def shorten_digest(digest: str) -> str:
     """The part of a digest that people compare."""
-    return visible(digest)[:DIGEST] or "unknown"
+    return escape(digest)[:DIGEST] or "unknown"

@@ -12,8 +12,8 @@ from reconciler.events import NO_WAIT, Completed, Detached, Event, Failed, Skipp
 from reconciler.formats import count_noun, format_duration
 from reconciler.model import Address
 from reconciler.plan.change import Plan
-from reconciler.render.bill import Total, total
-from reconciler.render.terminal import cells, pad, visible
+from reconciler.render.bill import Total, sum_bills
+from reconciler.render.terminal import count_cells, escape, pad
 
 _SERVES = frozenset({"create", "replace", "adopt", "restore"})
 """The operations that end with another model being called."""
@@ -23,7 +23,7 @@ NAMED = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RunSummary:
     """Counts of models, and who they are where more is to be said of them.
 
     Attributes:
@@ -52,7 +52,7 @@ class Outcome:
         return self.done.get("create", 0) + self.done.get("replace", 0)
 
 
-def outcome_of(events: Iterable[Event]) -> Outcome:
+def summarize_run(events: Iterable[Event]) -> RunSummary:
     """Count what happened."""
     done: dict[str, set[tuple[Address, str]]] = {}
     begun: set[Address] = set()
@@ -80,33 +80,33 @@ def outcome_of(events: Iterable[Event]) -> Outcome:
     if changed - serving:
         counts["update"] = len(changed - serving)
     called = tuple(sorted(serving | changed))
-    return Outcome(counts, frozenset(begun), frozenset(ended), called, training, left, failed, stopped)
+    return RunSummary(counts, frozenset(begun), frozenset(ended), called, training, left, failed, stopped)
 
 
-def cost_of(outcome: Outcome, plan: Plan, *, of_ended: bool = False) -> Total:
+def sum_cost(summary: RunSummary, plan: Plan, *, of_ended: bool = False) -> Total:
     """The bill of the trainings that this run began; `of_ended`: of those too that ended in it."""
-    billed = outcome.begun | outcome.ended if of_ended else outcome.begun
-    return total(one for one in plan.changes if one.address in billed and one.bill is not None)
+    billed = summary.begun | summary.ended if of_ended else summary.begun
+    return sum_bills(one for one in plan.changes if one.address in billed and one.bill is not None)
 
 
-def ending_lines(
-    command: str, outcome: Outcome, *, elapsed: float, cost: Total | None = None, resume: str = ""
+def render_ending(
+    command: str, summary: RunSummary, *, elapsed: float, cost: Total | None = None, resume: str = ""
 ) -> Iterator[str]:
     """The last lines of a run.
 
     Args:
         command: its name.
-        outcome: what was done.
+        summary: what was done.
         elapsed: seconds that it took.
         cost: of its trainings, None where there is nothing to say.
         resume: the commands that go on, where they have not been named already.
     """
-    counts = counts_text(outcome)
+    counts = describe_counts(summary)
     name = command.capitalize()
     took = format_duration(elapsed) if elapsed >= 1 else "less than 1s"
-    if outcome.failed:
+    if summary.failed:
         yield f"{name} failed in part after {took}: {counts}. What was done is recorded."
-    elif outcome.left or outcome.stopped:
+    elif summary.left or summary.stopped:
         yield f"{name} is not finished after {took}: {counts}."
     else:
         yield f"{name} complete in {took}: {counts}."
@@ -114,32 +114,32 @@ def ending_lines(
         whose = "its training" if cost.trainings == 1 else f"{cost.trainings:,} trainings"
         yield f"Cost of {whose}: {cost.price}{' (estimated)' if cost.estimated else ''}."
     if resume:
-        yield f"To go on: {visible(resume)}"
+        yield f"To go on: {escape(resume)}"
 
 
-def counts_text(outcome: Outcome) -> str:
+def describe_counts(summary: RunSummary) -> str:
     """As in: 2 trained, 1 deleted, 1 failed."""
     words = {
-        "trained": outcome.trained,
-        "adopted": outcome.done.get("adopt", 0),
-        "restored": outcome.done.get("restore", 0),
-        "moved": outcome.done.get("move", 0),
-        "updated": outcome.done.get("update", 0),
-        "deleted": outcome.done.get("delete", 0),
-        "forgotten": outcome.done.get("forget", 0),
-        "failed": outcome.failed,
-        "in training": outcome.training,
-        "not done yet": outcome.left,
+        "trained": summary.trained,
+        "adopted": summary.done.get("adopt", 0),
+        "restored": summary.done.get("restore", 0),
+        "moved": summary.done.get("move", 0),
+        "updated": summary.done.get("update", 0),
+        "deleted": summary.done.get("delete", 0),
+        "forgotten": summary.done.get("forget", 0),
+        "failed": summary.failed,
+        "in training": summary.training,
+        "not done yet": summary.left,
     }
     return ", ".join(f"{count:,} {word}" for word, count in words.items() if count) or "nothing changed"
 
 
-def names_lines(names: Mapping[Address, str], more: int = 0) -> Iterator[str]:
+def render_names(names: Mapping[Address, str], more: int = 0) -> Iterator[str]:
     """What a program calls now, never cut: people copy it. `more`: how many are not among them."""
-    column = max((cells(visible(str(address))) for address in names), default=0)
+    column = max((count_cells(escape(str(address))) for address in names), default=0)
     if names:
         yield "To call:"
     for address, name in names.items():
-        yield f"  {pad(visible(str(address)), column)}  {visible(name)}"
+        yield f"  {pad(escape(str(address)), column)}  {escape(name)}"
     if more:
         yield f"  … and {count_noun(more, 'other')}: reconciler output"

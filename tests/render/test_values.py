@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 
 from reconciler.identity import float32
-from reconciler.render.formats import number
+from reconciler.render.values import format_number
 from tests.render.strategies import floats
 
 
@@ -25,10 +25,10 @@ from tests.render.strategies import floats
 )
 def test_number(value: float, text: str) -> None:
     """A float is shown as a manifest would write it, although the service keeps float32."""
-    assert number(value) == text
+    assert format_number(value) == text
 
 
 @given(floats)
 def test_number_is_the_same_float32(value: float) -> None:
     """Two values that the service tells apart never look the same."""
-    assert float32(float(number(value))) == float32(value)
+    assert float32(float(format_number(value))) == float32(value)

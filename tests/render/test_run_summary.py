@@ -8,8 +8,14 @@ import pytest
 
 from reconciler.events import Completed, Detached, Event, Failed, Skipped, Started
 from reconciler.plan.change import Bill, Plan
-from reconciler.render.outcome import cost_of, counts_text, ending_lines, names_lines, outcome_of
-from reconciler.render.stream import done_record
+from reconciler.render.run_summary import (
+    describe_counts,
+    render_ending,
+    render_names,
+    sum_cost,
+    summarize_run,
+)
+from reconciler.render.stream import build_done_record
 from tests.render import plans
 
 A, B = plans.address("a"), plans.address("b")
@@ -50,15 +56,15 @@ REPLACED = (Started(B, "create", "b-2"), Completed(B, "replace", "b-2"), Complet
 )
 def test_the_first_line_counts_what_was_done(events: tuple[Event, ...], text: str) -> None:
     """Each model once, however many steps it took, and what went wrong beside what went well."""
-    first, *_ = ending_lines("apply", outcome_of(events), elapsed=65.4)
+    first, *_ = render_ending("apply", summarize_run(events), elapsed=65.4)
     assert first == text
 
 
 def test_a_stream_ends_with_terraforms_counts() -> None:
     """What was added, changed, imported and removed, not what was planned."""
-    outcome = outcome_of((*TRAINED, *REPLACED, Failed(A, "check", "no")))
-    record = done_record(
-        outcome, "T", operation="apply", command="apply", elapsed=2.0, cost=cost_of(outcome, Plan(()))
+    outcome = summarize_run((*TRAINED, *REPLACED, Failed(A, "check", "no")))
+    record = build_done_record(
+        outcome, "T", operation="apply", command="apply", elapsed=2.0, cost=sum_cost(outcome, Plan(()))
     )
     assert record["type"] == "change_summary"
     assert record["changes"] == {"add": 2, "change": 0, "import": 0, "remove": 1, "operation": "apply"}
@@ -72,21 +78,21 @@ def test_the_cost_is_that_of_the_trainings_that_were_begun() -> None:
     """A training that the service refused costs nothing; without prices nothing is said of costs."""
     bill = Bill(20, 100, 5, 4, 25, price=1.5, currency="EUR")
     both = Plan((replace(plans.CREATE, address=A, bill=bill), replace(plans.CREATE, address=B, bill=bill)))
-    outcome = outcome_of((*TRAINED, Failed(B, "create", "refused")))
-    lines = list(ending_lines("apply", outcome, elapsed=0.2, cost=cost_of(outcome, both)))
+    outcome = summarize_run((*TRAINED, Failed(B, "create", "refused")))
+    lines = list(render_ending("apply", outcome, elapsed=0.2, cost=sum_cost(outcome, both)))
     assert lines[0].startswith("Apply failed in part after less than 1s")
     assert lines[1] == "Cost of its training: 1.50 EUR."
     unknown = Plan((replace(plans.CREATE, address=A, bill=replace(bill, price=None, currency="")),))
-    assert len(list(ending_lines("apply", outcome, elapsed=1, cost=cost_of(outcome, unknown)))) == 1
-    waited = outcome_of((Completed(A, "create", "a-1"),))
-    assert cost_of(waited, both).price == ""
-    assert cost_of(waited, both, of_ended=True).price == "1.50 EUR"
+    assert len(list(render_ending("apply", outcome, elapsed=1, cost=sum_cost(outcome, unknown)))) == 1
+    waited = summarize_run((Completed(A, "create", "a-1"),))
+    assert sum_cost(waited, both).price == ""
+    assert sum_cost(waited, both, of_ended=True).price == "1.50 EUR"
 
 
 def test_names_are_listed_whole() -> None:
     """They are copied; how many there are besides is said, with the command that lists them."""
     names = {A: "projects/p/locations/us-central1/endpoints/" + "9" * 40, B: "tunedModels/b-2"}
-    lines = list(names_lines(names, more=3))
+    lines = list(render_names(names, more=3))
     assert lines[1].endswith("9" * 40)
     assert lines[-1] == "  … and 3 others: reconciler output"
-    assert counts_text(outcome_of(())) == "nothing changed"
+    assert describe_counts(summarize_run(())) == "nothing changed"

@@ -51,11 +51,12 @@ def test_no_module_is_left_out_of_it(sdist: list[str]) -> None:
 
 
 def test_the_wheel_asks_for_what_the_emulator_needs(tmp_path: pathlib.Path) -> None:
-    """`--emulator` works after a plain installation: its two libraries belong to no extra."""
+    """`--emulator` and `report` work after a plain installation: no extra, and no file, is missing."""
     with zipfile.ZipFile(built("wheel", tmp_path)) as archive:
         (metadata,) = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
         needed = BytesParser().parsebytes(archive.read(metadata)).get_all("Requires-Dist") or []
         tops = {name.split("/")[0] for name in archive.namelist()}
+        assert "reconciler/render/html/style.css" in archive.namelist()
     plain = [one for one in needed if "extra ==" not in one]
     for library in ("starlette", "uvicorn"):
         assert any(one.startswith(library) for one in plain), needed

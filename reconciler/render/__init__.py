@@ -1,8 +1,8 @@
 """Values in, text out: plans, events, drift and state, for people, policies and pull requests.
 
 Rule: renderers return strings or plain JSON values and know only their arguments: no clock, no service, no
-file. Only `live` prints, because a live display must. Text that a user, a manifest or a service wrote passes
-`terminal.escape`, or the escaping of its format, before it is shown.
+file but the report's own style sheet. Only `live` prints, because a live display must. Text that a user, a
+manifest or a service wrote passes `terminal.escape`, or the escaping of its format, before it is shown.
 
     terminal       what a terminal may be shown: escapes, widths, colours, wrapping
     words          the sentences of a plan that all formats share; `drift_words`: of drift; `bill`: what

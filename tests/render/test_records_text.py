@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -53,6 +54,18 @@ def test_the_facts_of_a_model_stand_in_one_column() -> None:
     facts = [line for line in lines[first:] if line.startswith("    ")][:3]
     assert len(facts) == 3
     assert all(line[24:26] == "  " and line[26] != " " for line in facts)
+
+
+@pytest.mark.parametrize("width", [60, 100])
+def test_a_label_that_is_wider_than_the_column_moves_no_text(width: int) -> None:
+    """It stands on a line of its own, and its text in the column of all others."""
+    long = "data: " + "x" * 40
+    live = replace(plans.LIVE, outputs={"tokens": "12", long: "13"})
+    lines = list(render_record(plans.RECORD_FULL, live, colour=False, width=width))
+    at = lines.index(f"    {long}")
+    short = next(line for line in lines if line.startswith("    tokens"))
+    assert lines[at + 1].strip() == "13"
+    assert lines[at + 1].index("13") == short.index("12")
 
 
 def test_a_gap_between_snapshots_is_a_line() -> None:

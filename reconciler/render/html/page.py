@@ -1,12 +1,13 @@
-"""The report: one self-contained HTML page of models, their states, loss curves, and drift.
+"""The report: one self-contained HTML page with the models, their states, their loss curves, and the drift.
 
-Rule: nothing is fetched and nothing runs, and a Content-Security-Policy in the page says so; everything
-that others wrote is escaped. It follows the reader's light or dark scheme, and prints unfolded.
+Rule: the page fetches nothing and runs nothing, and its Content-Security-Policy says so. Everything that
+others wrote is escaped. The page follows the reader's light or dark scheme, and prints unfolded.
 """
 
 from __future__ import annotations
 
 import html
+import importlib.resources
 from collections.abc import Iterator, Mapping, Sequence
 
 from reconciler.formats import count_noun
@@ -19,50 +20,6 @@ from reconciler.render.text.records import list_model_facts
 from reconciler.render.values import format_loss, format_value
 from reconciler.render.words import describe_context
 from reconciler.state.values import Record, RecordedModel, State
-
-_STYLE = """
-:root { color-scheme: light dark; --ink: #1d2328; --soft: #5c6770; --line: #d8dee3; --back: #fff;
-  --card: #f6f8f9; --good: #14713d; --wait: #8a5a00; --bad: #b3261e; --curve: #0b62c4; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e4e9ed; --soft: #9aa6af; --line: #38424a;
-  --back: #15191c; --card: #1d2327; --good: #5dcb8c; --wait: #e5b154; --bad: #ff8a80; --curve: #6cb1ff; } }
-* { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 72rem; padding: 2rem 1.25rem 4rem; background: var(--back);
-  color: var(--ink); font: 15px/1.5 system-ui, sans-serif; }
-h1 { font-size: 1.6rem; margin: 0; } h2 { font-size: 1.15rem; margin: 2.5rem 0 .75rem; }
-header p { margin: .25rem 0; color: var(--soft); overflow-wrap: anywhere; }
-.tiles { display: flex; flex-wrap: wrap; gap: .75rem; margin: 1.5rem 0 0; padding: 0; list-style: none; }
-.tiles li { background: var(--card); border: 1px solid var(--line); border-radius: .5rem;
-  padding: .5rem 1rem; color: var(--soft); }
-.tiles b { display: block; font-size: 1.5rem; line-height: 1.3; color: var(--ink); }
-.scroll { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; }
-th, td { text-align: left; padding: .4rem .9rem .4rem 0; border-bottom: 1px solid var(--line);
-  vertical-align: top; }
-th { color: var(--soft); font-weight: 500; white-space: nowrap; }
-td.figure, th.figure { text-align: right; font-variant-numeric: tabular-nums; }
-code, .id { font: .92em ui-monospace, monospace; overflow-wrap: anywhere; }
-td.id { white-space: nowrap; overflow-wrap: normal; }
-.scroll table { min-width: 44rem; }
-a { color: var(--curve); }
-.good { color: var(--good); } .wait { color: var(--wait); } .bad { color: var(--bad); }
-.soft { color: var(--soft); }
-section.model { background: var(--card); border: 1px solid var(--line); border-radius: .5rem;
-  margin: 1rem 0; padding: 1rem 1.25rem; }
-section.model h3 { margin: 0 0 .5rem; font-size: 1.05rem; overflow-wrap: anywhere; }
-section.model h4 { margin: 1rem 0 .25rem; font-size: .95rem; }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; margin: .25rem 0; }
-dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
-summary { cursor: pointer; color: var(--soft); margin-top: .5rem; }
-.curve { width: 100%; max-width: 46rem; height: auto; display: block; margin: .5rem 0; }
-.curve polyline { fill: none; stroke: var(--curve); stroke-width: 2; stroke-linejoin: round; }
-.curve .grid { stroke: var(--line); } .curve .epoch { stroke: var(--line); stroke-dasharray: 2 4; }
-.curve text { fill: var(--soft); font: 11px system-ui, sans-serif; }
-footer { margin-top: 3rem; color: var(--soft); }
-@media print { body { max-width: none; padding: 0; font-size: 11px; } tr, svg, dl { break-inside: avoid; }
-  details::details-content { content-visibility: visible; block-size: auto; }
-  .tiles li, section.model { background: none; } .scroll table { min-width: 0; }
-  a { color: inherit; text-decoration: none; } }
-"""
 
 _STYLES = {Status.ACTIVE: "good", Status.CREATING: "wait", Status.FAILED: "bad"}
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
@@ -89,7 +46,7 @@ def render_report(
         '<head><meta charset="utf-8">',
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>{_escape(title)}</title><style>{_STYLE}</style></head>",
+        f"<title>{_escape(title)}</title><style>{_read_style()}</style></head>",
         f"<body><header><h1>{_escape(title)}</h1>",
         f"<p>{_escape(describe_context(context))}</p>",
         f"<p>{_escape(now)}, state serial {state.serial}, workspace {_escape(state.workspace)}</p></header>",
@@ -101,6 +58,11 @@ def render_report(
         parts += _render_section(index, record, live_by_address.get(record.address))
     parts.append("<footer>Made by reconciler. Training data is not on this page.</footer></body></html>")
     return "\n".join(part for part in parts if part) + "\n"
+
+
+def _read_style() -> str:
+    """Read style.css, which lies beside this module and is written into the page."""
+    return importlib.resources.files(__package__).joinpath("style.css").read_text(encoding="utf-8")
 
 
 def _escape(text: str) -> str:

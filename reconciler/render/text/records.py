@@ -12,9 +12,10 @@ from reconciler.render.text.rows import Row, render_rows
 from reconciler.render.values import format_loss, shorten_digest
 from reconciler.state.values import Record, RecordedModel, State, Verdict
 
-_LABEL, _LONGEST = 13, 30
-"""Cells of a column of labels, at least and at most."""
+_LABEL, _LONGEST = 13, 32
+"""Cells of a column of labels, at least and at most. A longer label stands on a line of its own."""
 _ROOMY = 80
+"""A terminal of at least this width has room for the longest label beside its text."""
 
 
 def render_record(
@@ -62,7 +63,11 @@ def _render_model(
     facts = [(label, text) for label, text in list_model_facts(model, mine) if text]
     column = _choose_column((label for label, _ in facts), width)
     for label, text in facts:
-        yield from wrap(text, width, indent=f"    {pad(label, column)}  ", hanging=" " * (column + 6))
+        fits = count_cells(label) <= column
+        if not fits:
+            yield f"    {label}"
+        start = f"    {pad(label if fits else '', column)}  "
+        yield from wrap(text, width, indent=start, hanging=" " * (column + 6))
     attributes = {**model.sent, **(mine.attributes if mine else {})}
     rows = [Row("", path, after=value) for path, value in sorted(attributes.items(), key=_sort_by_nesting)]
     if rows:
@@ -71,7 +76,7 @@ def _render_model(
 
 
 def _choose_column(labels: Iterable[str], width: int) -> int:
-    """Cells for the labels: the longest one's, except where that leaves too little room for the texts."""
+    """Choose the cells for the labels: those of the longest, unless the texts need the room."""
     if width and width < _ROOMY:
         return _LABEL
     return min(max([_LABEL, *(count_cells(label) for label in labels)]), _LONGEST)

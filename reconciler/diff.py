@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from reconciler.identity import meaning
 from reconciler.kind import Field, FieldType, OnChange
 from reconciler.model import Attributes, Permission, Value
-from reconciler.plan.change import FieldChange, PermissionChange
+from reconciler.plan.difference import FieldChange, PermissionChange
 
 
 def same(field: Field, one: Value | None, other: Value | None) -> bool:

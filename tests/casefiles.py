@@ -1,5 +1,7 @@
 """Reads the case files of the decision: a world in, what must come out.
 
+After a wanted change of what a decision compiles to: `python -m tests.casefiles`, then read the diff.
+
 A name stands for a model with everything at its default (tests.worlds); a case says only what differs.
 `bot.1` is the id that generation 1 of the manifest `bot` has, by the independent formula; `bot.1@1` the one
 that it had by formula 1.
@@ -16,6 +18,7 @@ from typing import Any
 
 import yaml
 
+from reconciler.identity import GENERATIONS
 from reconciler.model import (
     Attributes,
     Check,
@@ -29,8 +32,11 @@ from reconciler.model import (
     Stack,
     Status,
 )
-from reconciler.plan.change import Context, FieldChange, Inputs, PermissionChange
+from reconciler.plan.change import Context, Inputs, Plan
+from reconciler.plan.describe import describe_changes
+from reconciler.plan.difference import FieldChange, PermissionChange
 from reconciler.plan.facts import World
+from reconciler.plan.planner import make_plan
 from reconciler.providers.gemini.fields import HYPERPARAMETERS, PARENT
 from reconciler.state.values import Record, RecordedModel, Verdict
 from tests import worlds
@@ -75,11 +81,23 @@ class Case:
             former=found[3] is not None,
         )
 
+    def described(self, plan: Plan) -> str:
+        """The steps that a plan compiled to, with the ids of the manifests as a case writes them."""
+        text = "\n".join(describe_changes(plan.changes))
+        for id, symbol in self._symbols().items():
+            text = re.sub(rf"(?<![\w-]){re.escape(id)}(?![\w-])", symbol, text)
+        return text
+
+    def _symbols(self) -> dict[str, str]:
+        names = [name for name, one in self.body.get("desired", {}).items() if "id" not in (one or {})]
+        symbols = [f"{name}.{number}" for name in names for number in range(GENERATIONS)]
+        return {self.id(one): one for one in symbols}
+
     def world(self) -> World:
         """What goes in."""
         body = self.body
         _only(body, {"desired", "recorded", "live", "options", "stack", "context", "tunable", "assumed",
-                     "forbidden", "odd", "parents", "own", "expect"})  # fmt: skip
+                     "forbidden", "odd", "parents", "own", "expect", "steps"})  # fmt: skip
         context = Context(**body.get("context", {}))
         asked = {worlds.KIND: frozenset(body["tunable"])} if "tunable" in body else {}
         return worlds.world(
@@ -176,6 +194,17 @@ def _time(said: str | bool, usual: str) -> str:  # noqa: FBT001
     return said if isinstance(said, str) else usual if said else ""
 
 
+def write_steps() -> None:
+    """Write into each case what its decision compiles to now."""
+    for case in cases("plan"):
+        if "error" in case.expected:
+            continue
+        file = FOLDER / "plan" / f"{case.name}.yaml"
+        text = file.read_text(encoding="utf-8").partition("\nsteps: |\n")[0].rstrip("\n")
+        lines = case.described(make_plan(case.world())).splitlines()
+        file.write_text("\n  ".join([f"{text}\nsteps: |", *lines]) + "\n", encoding="utf-8")
+
+
 def cases(folder: str) -> list[Case]:
     """Every case of a folder, by name."""
     files = sorted((FOLDER / folder).glob("*.yaml"))
@@ -266,3 +295,7 @@ def _stack(body: Mapping[str, Any]) -> Stack:
         prices=Prices(body.get("price")),
         fail_on=tuple(body.get("fail_on", ())),
     )
+
+
+if __name__ == "__main__":
+    write_steps()

@@ -10,7 +10,7 @@ from reconciler import diff
 from reconciler.identity import canonical, comparable, float32
 from reconciler.kind import Kind
 from reconciler.model import Attributes, Permission, Value
-from reconciler.plan.change import FieldChange, PermissionChange
+from reconciler.plan.difference import FieldChange, PermissionChange
 from reconciler.providers.gemini.fields import BASE_MODEL, HYPERPARAMETERS, TUNED_MODEL
 from reconciler.providers.vertex.fields import TUNING_JOB
 from tests import worlds

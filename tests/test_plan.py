@@ -58,6 +58,7 @@ def test_case(case: Case) -> None:
             assert (key, getattr(plan, key)) == (key, case.expected[key])
     if "notes" in case.expected:
         assert list(plan.notes) == case.expected["notes"]
+    assert case.described(plan) == case.body["steps"].rstrip("\n")
 
 
 def paired(plan: Plan, case: Case) -> list[tuple[Change, Mapping[str, Any]]]:

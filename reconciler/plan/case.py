@@ -9,11 +9,15 @@ from reconciler.errors import Diagnostic
 from reconciler.identity import FORMULA
 from reconciler.kind import Kind
 from reconciler.model import Address, Attributes, Desired, Live, Status
-from reconciler.plan.change import Action, Change, FieldChange, PermissionChange, Reason
-from reconciler.plan.facts import World, adopted_model, new_model, replacement_reasons
+from reconciler.plan.change import Action, Change, Reason
+from reconciler.plan.compile import steps_of_promotion, steps_of_update
+from reconciler.plan.difference import FieldChange, PermissionChange
+from reconciler.plan.facts import World, adopted_model, new_model, replacement_reasons, sent_now
+from reconciler.plan.steps import Adopt, AwaitTraining, Ending, Promote, RecordIntent, Restore, Role, Steps
 from reconciler.state.values import Record, RecordedModel
 
 NOT_SHOWN_YET = "the service does not show it yet: it was accepted or promoted a moment ago"
+RETRY_ADVICE = "Train it again with --retry-failed, or change what its manifest declares."
 NOT_REFUNDED = "its training is cancelled; what it has cost is not refunded"
 
 
@@ -193,6 +197,7 @@ def finish(
     fields = updates(wanted, live) if live else ()
     return replace(
         about(wanted, action, reason),
+        steps=_steps_to_finish(wanted, action, model, live, record),
         id=model.id,
         name=live.name if live else model.name,
         serving=serving.id if serving else "",
@@ -209,6 +214,42 @@ def finish(
         intent=record,
         keep=keep_reason(wanted) if serving else "",
     )
+
+
+def _steps_to_finish(
+    wanted: Wanted, action: Action, model: RecordedModel, live: Live | None, record: Record | None
+) -> Steps:
+    want, serving = wanted.want, (record or wanted.record).serving
+    trains = live is None or live.status is not Status.ACTIVE
+    grants = permission_updates(wanted, live) if live else ()
+    sets = want.permissions is not None and (trains or bool(grants))
+    sent = sent_now(wanted.kind, wanted.attributes, model)
+    promote = Promote(
+        _ENDINGS.get(action, Ending.CREATE),
+        replaces=serving.id if serving else "",
+        kept=keep_reason(wanted) if serving else "",
+        sent=sent,
+        permissions=None if sets else want.permissions,
+        verdict=model.verdict,
+    )
+    permissions = want.permissions if sets else None
+    steps = [
+        *([AwaitTraining()] if trains else []),
+        *steps_of_update(Role.CANDIDATE, updates(wanted, live) if live else (), sent, permissions, grants),
+        *steps_of_promotion(want.checks, promote, deletes_replaced=bool(serving) and not promote.kept),
+    ]
+    if record is None:
+        return tuple(steps)
+    match action:
+        case Action.ADOPT:
+            return (Adopt(record), *steps)
+        case Action.RESTORE:
+            return (Restore(record), *steps)
+        case _:
+            return (RecordIntent(record), *steps)
+
+
+_ENDINGS = {Action.ADOPT: Ending.ADOPT, Action.RESTORE: Ending.RESTORE}
 
 
 def keep_reason(wanted: Wanted) -> str:

@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from reconciler.model import Address, Attributes, Check, DataSet, Guards, Permission, Status, Value
+from reconciler.model import Address, Attributes, Check, DataSet, Guards, Permission, Status
+from reconciler.plan.difference import DataChange, FieldChange, PermissionChange
+from reconciler.plan.steps import Steps
 from reconciler.state.values import Record, Verdict
 
 
@@ -77,39 +79,6 @@ class Reason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class FieldChange:
-    """One difference. `before` None: not there; `after` None: no longer declared, left as it is."""
-
-    path: str
-    before: Value | None
-    after: Value | None
-    forces_replacement: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class DataChange:
-    """A data set whose digest is not the recorded one; "" where there was or is none.
-
-    The count of examples before is None when it is unknown.
-    """
-
-    field: str
-    before_digest: str
-    after_digest: str
-    before_examples: int | None
-    after_examples: int
-    forces_replacement: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class PermissionChange:
-    """One grant to add (before None), to revoke (after None), or whose role changes."""
-
-    before: Permission | None
-    after: Permission | None
-
-
-@dataclass(frozen=True, slots=True)
 class Bill:
     """What a training is made of.
 
@@ -159,6 +128,7 @@ class Change:
         permissions_after: what set_permissions shall make true; None when not managed.
         error: the training's error, for FAILED.
         file, line: the manifest.
+        steps: what is done, in order; () for what is left alone.
         delete_first: the old model under the same pinned id goes before the new one is created.
         previous: the address that the record had before, None where it had this one.
         promote: False when the outcome of a training is only recorded, because the manifest has
@@ -197,6 +167,7 @@ class Change:
     error: str = ""
     file: str = ""
     line: int = 0
+    steps: Steps = ()
 
     @property
     def key(self) -> tuple[Address, str]:

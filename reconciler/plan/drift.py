@@ -13,7 +13,8 @@ from reconciler import diff
 from reconciler.identity import is_generation_of
 from reconciler.model import BASE_MODEL, Address, IgnoredDrift, Live, Status
 from reconciler.plan.case import NOT_SHOWN_YET
-from reconciler.plan.change import Drift, DriftClass, PermissionChange
+from reconciler.plan.change import Drift, DriftClass
+from reconciler.plan.difference import PermissionChange
 from reconciler.plan.facts import World
 from reconciler.plan.rows.generations import ids_of
 from reconciler.plan.rows.training import not_documented

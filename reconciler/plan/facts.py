@@ -34,7 +34,8 @@ from reconciler.model import (
     Status,
     Value,
 )
-from reconciler.plan.change import Bill, Context, DataChange, FieldChange, Inputs
+from reconciler.plan.change import Bill, Context, Inputs
+from reconciler.plan.difference import DataChange, FieldChange
 from reconciler.plan.selection import Known, chosen
 from reconciler.state.values import Record, RecordedData, RecordedModel, State
 

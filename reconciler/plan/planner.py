@@ -20,6 +20,7 @@ from reconciler.plan.naming import by_name, named
 from reconciler.plan.rows.moves import find_moves, move, moved
 from reconciler.plan.rows.undeclared import kept_for, undeclared
 from reconciler.plan.selection import matches, unknown, without_labels
+from reconciler.plan.steps import ReportFailure
 from reconciler.plan.table import decide
 from reconciler.state.values import Record, State
 
@@ -306,12 +307,14 @@ class Planner:
 
 
 def _blocked(want: Desired, parent: Address) -> Change:
+    error = f"{parent} failed, so nothing can be tuned from it"
     return Change(
         want.address,
         Action.FAILED,
         Reason.PARENT_FAILED,
         after=want.attributes,
-        error=f"{parent} failed, so nothing can be tuned from it",
+        error=error,
+        steps=(ReportFailure(error, f"Nothing is done for it until {parent} serves: see there."),),
         file=want.file,
         line=want.line,
     )

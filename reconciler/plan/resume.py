@@ -12,9 +12,11 @@ from reconciler.model import Desired, Status
 from reconciler.plan import guards
 from reconciler.plan.case import Decision
 from reconciler.plan.change import TRAININGS, Action, Change, Plan, Reason
+from reconciler.plan.compile import with_intent
 from reconciler.plan.facts import World, bill_of, is_approved
 from reconciler.plan.planner import Planner
 from reconciler.plan.rows.undeclared import undeclared
+from reconciler.plan.steps import AwaitTraining, HoldBack
 from reconciler.state.values import Record, RecordedModel
 
 _LEFT_TO_APPLY = "wait does not send it, `reconciler apply` does"
@@ -132,6 +134,7 @@ def _main(world: World, record: Record, main: Change | None) -> list[Change]:
         name=live.name,
         status=live.status,
         before=live.attributes,
+        steps=(AwaitTraining(),) if live.status is Status.CREATING else (),
     )
     known = replace(candidate, status=live.status, create_time=live.create_time, name=live.name)
     intent = replace(record, candidate=known)
@@ -152,6 +155,7 @@ def _record_only(change: Change, approved: str) -> Change:
     intent = change.intent
     if intent is not None and intent.candidate is not None:
         intent = replace(intent, candidate=replace(intent.candidate, approved=approved))
+    waiting = [one for one in change.steps if isinstance(one, AwaitTraining)]
     return replace(
         change,
         intent=intent,
@@ -160,4 +164,5 @@ def _record_only(change: Change, approved: str) -> Change:
         permissions=(),
         permissions_after=None,
         checks=(),
+        steps=with_intent(intent, [*waiting, HoldBack()]),
     )

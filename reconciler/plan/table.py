@@ -46,6 +46,7 @@ from reconciler.model import Status
 from reconciler.plan import guards
 from reconciler.plan.case import Decision, Wanted
 from reconciler.plan.change import Action, Reason
+from reconciler.plan.compile import held, with_intent
 from reconciler.plan.rows import adoption, deposed, pinned, recorded, strange
 from reconciler.plan.rows.unrecorded import train
 from reconciler.state.values import RecordedModel
@@ -58,7 +59,8 @@ def decide(wanted: Wanted) -> Decision:
         return _row(wanted)
     decision = _row(replace(wanted, record=kept))
     if not decision.errors and decision.changes[0].intent is None:
-        main = replace(decision.changes[0], intent=kept)
+        main = decision.changes[0]
+        main = replace(main, intent=kept, steps=with_intent(kept, main.steps))
         if main.action is Action.NO_OP:
             main = replace(main, action=Action.RECORD, reason=Reason.RECORD_ONLY)
         decision.changes[0] = main
@@ -83,7 +85,11 @@ def _row(wanted: Wanted) -> Decision:
         decision = recorded.restore(wanted, past) if past else train(wanted)
     decision = strange.block_training(wanted, decision)
     if not decision.errors:
-        decision.changes += deposed.changes(wanted, decision.changes[0])
+        main = decision.changes[0]
+        others = deposed.changes(wanted, main)
+        if not any(one.steps for one in others):
+            main = replace(main, steps=held(main.steps))
+        decision.changes = [main, *others]
     return decision
 
 

@@ -11,7 +11,8 @@ from typing import assert_never
 from reconciler.events import Uploading
 from reconciler.formats import count_noun
 from reconciler.model import DataSet, Status
-from reconciler.plan.change import TRAININGS, Action, Change, Context, DataChange, Plan, Reason
+from reconciler.plan.change import TRAININGS, Action, Change, Context, Plan, Reason
+from reconciler.plan.difference import DataChange
 from reconciler.render.terminal import escape
 from reconciler.render.values import shorten_digest
 from reconciler.state.values import Verdict

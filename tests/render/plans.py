@@ -22,15 +22,13 @@ from reconciler.plan.change import (
     Binding,
     Change,
     Context,
-    DataChange,
     Drift,
     DriftClass,
-    FieldChange,
     Inputs,
-    PermissionChange,
     Plan,
     Reason,
 )
+from reconciler.plan.difference import DataChange, FieldChange, PermissionChange
 from reconciler.providers.gemini.fields import TUNED_MODEL
 from reconciler.providers.vertex.fields import TUNING_JOB
 from reconciler.state.values import Record, RecordedData, RecordedModel, State, Verdict

@@ -6,21 +6,20 @@ from hypothesis import strategies as st
 
 from reconciler.events import Completed, Detached, Event, Failed, Progress, Skipped, Started
 from reconciler.model import Address, Attributes, Check, DataSet, Example, Guards, Permission, Status, Value
+from reconciler.plan import steps
 from reconciler.plan.change import (
     Action,
     Bill,
     Binding,
     Change,
     Context,
-    DataChange,
     Drift,
     DriftClass,
-    FieldChange,
     Inputs,
-    PermissionChange,
     Plan,
     Reason,
 )
+from reconciler.plan.difference import DataChange, FieldChange, PermissionChange
 from reconciler.state.values import Record, RecordedData, RecordedModel, Verdict
 from tests.render.plans import HOSTILE, HYPERPARAMETERS
 
@@ -111,6 +110,41 @@ records = st.builds(
 )
 
 
+parents = st.builds(steps.Serves, addresses, texts)
+roles = st.sampled_from(steps.Role)
+grants = st.lists(permissions, max_size=2).map(tuple)
+any_step: st.SearchStrategy[steps.Step] = st.one_of(
+    st.builds(steps.Move, addresses, records),
+    st.builds(steps.RecordIntent, records, st.none() | parents),
+    st.builds(steps.Adopt, records),
+    st.builds(steps.Restore, records),
+    st.builds(steps.DeleteFirst, ids, st.booleans(), st.none() | parents),
+    st.builds(steps.Create, ids, st.integers(0, 15), texts, ids, st.booleans(), st.none() | parents),
+    st.builds(steps.AwaitTraining),
+    st.builds(steps.AwaitEnd, ids, st.booleans()),
+    st.builds(steps.Update, roles, attributes, attributes),
+    st.builds(steps.SetPermissions, roles, grants, st.lists(permission_changes, max_size=2).map(tuple)),
+    st.builds(steps.RunChecks, st.lists(checks, min_size=1, max_size=2).map(tuple)),
+    st.builds(
+        steps.Promote,
+        st.sampled_from(steps.Ending),
+        ids,
+        texts,
+        st.none() | attributes,
+        st.none() | grants,
+        st.sampled_from(Verdict),
+    ),
+    st.builds(steps.HoldBack),
+    st.builds(steps.DeleteReplaced, ids, st.booleans()),
+    st.builds(
+        steps.Delete, ids, st.booleans(), st.booleans(), st.none() | st.builds(steps.IsAccepted, addresses)
+    ),
+    st.builds(steps.Forget),
+    st.builds(steps.ForgetDeposed, ids),
+    st.builds(steps.ReportFailure, texts, texts, st.booleans()),
+)
+
+
 def changes(actions: st.SearchStrategy[Action] | None = None) -> st.SearchStrategy[Change]:
     """Changes with these actions; no field depends on another one, so more than a planner would make."""
     return st.builds(
@@ -145,6 +179,7 @@ def changes(actions: st.SearchStrategy[Action] | None = None) -> st.SearchStrate
         error=texts,
         file=texts,
         line=st.integers(0, 10_000),
+        steps=st.lists(any_step, max_size=4).map(tuple),
     )
 
 

@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from reconciler.plan.change import Action, Change, FieldChange, Plan, Reason
+from reconciler.plan.change import Action, Change, Plan, Reason
+from reconciler.plan.difference import FieldChange
 from reconciler.providers.gemini.fields import TUNED_MODEL
 from reconciler.providers.vertex.fields import TUNING_JOB
 from reconciler.render.codec import Json

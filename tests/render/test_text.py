@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from reconciler.errors import Diagnostic
 from reconciler.events import Completed, Detached, Event, Failed, Progress
-from reconciler.plan.change import Bill, Context, Drift, FieldChange, Plan
+from reconciler.plan.change import Bill, Context, Drift, Plan
+from reconciler.plan.difference import FieldChange
 from reconciler.render.terminal import UNLIMITED, count_cells, escape
 from reconciler.render.text import render_drift, render_errors, render_event, render_plan
 from reconciler.render.words import summarize_plan

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from reconciler.formats import parse_time
+from reconciler.model import Status
 from reconciler.plan.case import Wanted, notes_on
 from reconciler.plan.change import Action, Change, Reason
+from reconciler.plan.compile import steps_of_deletion
+from reconciler.plan.steps import Delete, DeleteReplaced, ForgetDeposed, IsAccepted
 from reconciler.state.values import Record, RecordedModel
 
 
@@ -35,7 +38,7 @@ def changes(wanted: Wanted, main: Change) -> list[Change]:
         superseded_now = wanted.record.candidate is not None and model.id == wanted.record.candidate.id
         if not wanted.world.is_there(wanted.record, model):
             if not superseded_now:
-                found.append(about)
+                found.append(replace(about, steps=(ForgetDeposed(model.id),)))
             continue
         if served and protected:
             note = "kept: prevent_destroy protects it until the protection is lifted"
@@ -43,9 +46,17 @@ def changes(wanted: Wanted, main: Change) -> list[Change]:
             continue
         if served and (record.serving is None or _kept(wanted, model)):
             continue
+        wait = IsAccepted(wanted.want.address) if main.action in {Action.CREATE, Action.REPLACE} else None
+        trains = live is not None and live.status is Status.CREATING
+        steps = (
+            steps_of_deletion(DeleteReplaced(model.id, trains))
+            if served
+            else steps_of_deletion(Delete(model.id, deposed=True, trains=trains, after=wait))
+        )
         found.append(
             replace(
                 about,
+                steps=tuple(steps),
                 action=Action.DELETE,
                 reason=Reason.REPLACED if served else Reason.UNUSED,
                 after_accepted=not served and main.action in {Action.CREATE, Action.REPLACE},

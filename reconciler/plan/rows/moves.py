@@ -15,6 +15,7 @@ from reconciler.model import Address, Attributes, Desired, Status, Value
 from reconciler.plan.change import Action, Change, Reason
 from reconciler.plan.facts import World, replacement_reasons
 from reconciler.plan.naming import is_name_of
+from reconciler.plan.steps import Move
 from reconciler.state.values import Record, RecordedModel
 
 _ABSENT: tuple[Value, ...] = (False, 0, "", ())
@@ -78,7 +79,8 @@ def move(change: Change, old: Address, record: Record, *, inferred: bool) -> Cha
             f"add metadata.moved_from: {old.name} to its manifest, so that it is found if the state is lost"
         )
         change = replace(change, notes=(*change.notes, advice))
-    return replace(change, previous=old, intent=change.intent or record)
+    steps = (Move(old, record), *change.steps)
+    return replace(change, previous=old, intent=change.intent or record, steps=steps)
 
 
 def refuse(want: Desired, summary: str, advice: str) -> Diagnostic:

@@ -8,6 +8,7 @@ from reconciler.diff import same
 from reconciler.model import Attributes, Live, Status, Value
 from reconciler.plan.case import (
     NOT_SHOWN_YET,
+    RETRY_ADVICE,
     Decision,
     Wanted,
     about,
@@ -19,11 +20,14 @@ from reconciler.plan.case import (
     unless_same,
     updates,
 )
-from reconciler.plan.change import Action, FieldChange, Reason
+from reconciler.plan.change import Action, Reason
+from reconciler.plan.compile import steps_of_update, with_intent
+from reconciler.plan.difference import FieldChange
 from reconciler.plan.facts import approval, recorded_data, sent_now
 from reconciler.plan.rows.deposed import depose
 from reconciler.plan.rows.training import start
 from reconciler.plan.rows.unrecorded import train
+from reconciler.plan.steps import ReportFailure, Role
 from reconciler.state.values import Record, RecordedModel, Verdict
 
 
@@ -125,6 +129,16 @@ def keep(wanted: Wanted, serving: RecordedModel, live: Live) -> Decision:
         permissions=permissions,
         permissions_after=declared if permissions else None,
         intent=intent,
+        steps=with_intent(
+            intent,
+            steps_of_update(
+                Role.SERVING,
+                fields,
+                sent_now(wanted.kind, wanted.attributes, serving) if fields else {},
+                declared if permissions else None,
+                permissions,
+            ),
+        ),
     )
     return Decision([change])
 
@@ -143,14 +157,17 @@ def failed(wanted: Wanted, model: RecordedModel, live: Live) -> Decision:
     seen = replace(model, status=live.status, error=live.error or model.error, create_time=live.create_time)
     as_candidate = model is record.candidate
     record = replace(record, candidate=seen) if as_candidate else replace(record, serving=seen)
+    error = live.error or model.error or "the service gave no reason"
+    intent = unless_same(wanted, renewed(wanted, record))
     change = replace(
         about(wanted, Action.FAILED, Reason.FAILED),
+        steps=with_intent(intent, [ReportFailure(error, RETRY_ADVICE, trained=True)]),
         id=model.id,
         name=live.name,
         before=live.attributes,
         status=live.status,
-        error=live.error or model.error or "the service gave no reason",
-        intent=unless_same(wanted, renewed(wanted, record)),
+        error=error,
+        intent=intent,
     )
     return Decision([change])
 

@@ -6,9 +6,10 @@ Rule: what is not understood is neither trained again, nor deleted, nor forgotte
 from __future__ import annotations
 
 from reconciler.model import Desired
-from reconciler.plan.case import Decision, Wanted
+from reconciler.plan.case import RETRY_ADVICE, Decision, Wanted
 from reconciler.plan.change import TRAININGS, Action, Change, Reason
 from reconciler.plan.facts import World
+from reconciler.plan.steps import ReportFailure
 from reconciler.state.values import Record
 
 _SUFFIX = 9  # "-" and eight characters
@@ -41,13 +42,15 @@ def _why(world: World, record: Record, id: str) -> str:
 
 
 def _blocked(world: World, record: Record, want: Desired | None, id: str) -> Decision:
+    error = f"what the service shows of {id} cannot be understood: {_why(world, record, id)}"
     change = Change(
         record.address,
         Action.FAILED,
         Reason.NOT_UNDERSTOOD,
         serving=record.serving.id if record.serving else "",
         after=want.attributes if want else None,
-        error=f"what the service shows of {id} cannot be understood: {_why(world, record, id)}",
+        error=error,
+        steps=(ReportFailure(error, RETRY_ADVICE),),
         file=want.file if want else "",
         line=want.line if want else 0,
     )

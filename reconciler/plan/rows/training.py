@@ -7,11 +7,19 @@ from datetime import date
 
 from reconciler import diff
 from reconciler.kind import Kind
-from reconciler.model import BASE_MODEL
+from reconciler.model import BASE_MODEL, Status
 from reconciler.plan.case import Decision, Wanted, about, keep_reason, refuse, serves, updates
-from reconciler.plan.change import Action, DataChange, FieldChange, Reason
+from reconciler.plan.change import Action, Reason
+from reconciler.plan.compile import (
+    steps_of_promotion,
+    steps_of_training,
+    steps_of_update,
+    with_intent,
+)
+from reconciler.plan.difference import DataChange, FieldChange
 from reconciler.plan.facts import bill_of, replacement_reasons
 from reconciler.plan.rows.generations import generation_notes
+from reconciler.plan.steps import Create, DeleteFirst, Ending, Promote, Role, Serves, Steps
 from reconciler.state.values import Record, RecordedModel
 
 
@@ -41,6 +49,8 @@ def start(
         fields, data = replacement_reasons(want, wanted.attributes, before, live, wanted.kind)
         mutable = updates(wanted, live) if live else ()
     wish = want.permissions
+    replaces = before.id if before and before is not superseded else ""
+    keep = keep_reason(wanted) if serving else ""
     change = replace(
         about(wanted, Action.REPLACE if before else Action.CREATE, reason),
         id=model.id,
@@ -60,8 +70,59 @@ def start(
         keep=keep_reason(wanted) if serving else "",
         notes=(*generation_notes(wanted, record), *_doubts(wanted, unknown=unknown)),
         delete_first=delete_first,
+        steps=_steps(
+            wanted,
+            model,
+            record,
+            first=(namesake or model) if delete_first else None,
+            replaces=before.id if before else "",
+            promote=Promote(Ending.REPLACE if before else Ending.CREATE, replaces=replaces, kept=keep),
+        ),
     )
     return Decision([change])
+
+
+def _steps(
+    wanted: Wanted,
+    model: RecordedModel,
+    record: Record,
+    *,
+    first: RecordedModel | None,
+    replaces: str,
+    promote: Promote,
+) -> Steps:
+    """Train, and let it serve.
+
+    Args:
+        wanted: what is declared.
+        model: the candidate.
+        record: the intent.
+        first: the old model that has the candidate's id, and is deleted before; None where there is none.
+        replaces: id of the model in whose place it is trained, which may be one that never served.
+        promote: how it comes to serve.
+    """
+    want = wanted.want
+    known = wanted.world.state.resources.get(want.address, record).models
+    after = None if wanted.parent is None else Serves(wanted.parent, wanted.source)
+    create = Create(
+        model.id,
+        model.generation,
+        wanted.source,
+        replaces,
+        attempted=any(one.id == model.id and one.pending for one in known),
+        after=after,
+    )
+    delete_first = None
+    if first is not None:
+        delete_first = DeleteFirst(model.id, first.status in {None, Status.CREATING}, after)
+    deletes = bool(promote.replaces) and not promote.kept and first is None
+    grants = diff.permission_changes((), want.permissions or ())
+    steps = [
+        *steps_of_training(create, delete_first=delete_first),
+        *steps_of_update(Role.CANDIDATE, (), {}, want.permissions, grants),
+        *steps_of_promotion(want.checks, promote, deletes_replaced=deletes),
+    ]
+    return with_intent(record, steps)
 
 
 def refuse_training(wanted: Wanted, reason: Reason) -> Decision | None:

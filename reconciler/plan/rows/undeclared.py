@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from reconciler.errors import Diagnostic
-from reconciler.model import Address, Desired, Live
+from reconciler.model import Address, Desired, Live, Status
 from reconciler.plan.case import Decision, notes_on
 from reconciler.plan.change import Action, Change, Reason
+from reconciler.plan.compile import steps_of_deletion, with_intent
 from reconciler.plan.facts import World
 from reconciler.plan.guards import forbidden
 from reconciler.plan.rows.strange import block
+from reconciler.plan.steps import Delete, Forget
 from reconciler.state.values import Record, RecordedModel
 
 
@@ -75,7 +77,8 @@ def refuse_elsewhere(world: World, record: Record) -> Decision:
 def forget(record: Record) -> Decision:
     """Nothing of it is live."""
     gone = record.models[0]
-    return Decision([Change(record.address, Action.FORGET, Reason.GONE, id=gone.id, name=gone.name)])
+    change = Change(record.address, Action.FORGET, Reason.GONE, id=gone.id, name=gone.name, steps=(Forget(),))
+    return Decision([change])
 
 
 def delete(
@@ -107,6 +110,16 @@ def delete(
                 status=live.status if live else None,
                 notes=notes_on(live),
                 intent=left if model is main and left != record else None,
+                steps=with_intent(
+                    left if model is main and left != record else None,
+                    steps_of_deletion(
+                        Delete(
+                            model.id,
+                            deposed=model is not main,
+                            trains=live is not None and live.status is Status.CREATING,
+                        )
+                    ),
+                ),
             )
             for model, live in living
         ],

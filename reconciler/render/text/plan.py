@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from reconciler.formats import count_noun
-from reconciler.plan.change import Action, Change, Context, Drift, FieldChange, PermissionChange, Plan
+from reconciler.plan.change import Action, Change, Context, Drift, Plan
+from reconciler.plan.difference import FieldChange, PermissionChange
 from reconciler.render.drift_words import (
     choose_drift_symbol,
     describe_drift,

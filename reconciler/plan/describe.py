@@ -1,0 +1,115 @@
+"""The compiled plan as text, for reviewers and golden files: changes, steps, and what they wait for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import assert_never
+
+from reconciler.plan.change import Change
+from reconciler.plan.steps import (
+    Adopt,
+    AwaitEnd,
+    AwaitTraining,
+    Create,
+    Delete,
+    DeleteFirst,
+    DeleteReplaced,
+    Forget,
+    ForgetDeposed,
+    HoldBack,
+    IsAccepted,
+    Move,
+    Promote,
+    RecordIntent,
+    ReportFailure,
+    Restore,
+    RunChecks,
+    Serves,
+    SetPermissions,
+    Step,
+    Update,
+    Wait,
+    wait_of,
+)
+from reconciler.state.values import Record
+
+
+def describe_changes(changes: Iterable[Change]) -> Iterator[str]:
+    """A line for each change, its steps indented below it; what is left alone has none."""
+    for change in changes:
+        of = " (deposed)" if change.deposed else ""
+        yield f"{change.address} {change.action} {change.id}".rstrip() + of
+        for number, step in enumerate(change.steps, 1):
+            yield f"  {number}. {describe_step(step)}"
+
+
+def describe_step(step: Step) -> str:  # noqa: C901, PLR0912  # a row for each step
+    """One line for a reviewer: what a step does, and what it waits for."""
+    match step:
+        case Move():
+            said = f"move the record from {step.previous}"
+        case RecordIntent():
+            said = f"record {_models(step.record)}"
+        case Adopt():
+            said = f"adopt {_models(step.record)}"
+        case Restore():
+            said = f"restore {_models(step.record)}"
+        case DeleteFirst():
+            said = f"delete {step.id} first"
+        case Create():
+            again = ", which an earlier run may have sent" * step.attempted
+            said = f"create {step.id} (generation {step.generation}) from {step.source}{again}"
+        case AwaitTraining():
+            said = "await the end of its training"
+        case AwaitEnd():
+            said = f"await the end of {step.id}, if it could not be deleted in training"
+        case Update():
+            said = f"update the {step.of} model: {', '.join(sorted(step.fields))}"
+        case SetPermissions():
+            grants = ", ".join(map(str, step.permissions)) or "none"
+            said = f"set the permissions of the {step.of} model: {grants}"
+        case RunChecks():
+            said = f"run its checks ({len(step.checks)})"
+        case Promote():
+            kept = f", which is kept ({step.kept})" if step.kept else ""
+            said = f"promote it ({step.ending})" + (
+                f" in place of {step.replaces}{kept}" * bool(step.replaces)
+            )
+        case HoldBack():
+            said = "hold it back: its manifest has changed since it was approved"
+        case DeleteReplaced():
+            said = f"delete {step.id}, if what serves now is ACTIVE"
+        case Delete():
+            said = f"delete {'the deposed ' * step.deposed}{step.id}"
+        case Forget():
+            said = "forget the address"
+        case ForgetDeposed():
+            said = f"forget the deposed {step.id}"
+        case ReportFailure():
+            said = f"report: {step.error}"
+        case _:
+            assert_never(step)
+    return said + _waiting(wait_of(step))
+
+
+def _waiting(wait: Wait | None) -> str:
+    match wait:
+        case None:
+            return ""
+        case Serves():
+            return f"; after {wait.address} serves {wait.model}"
+        case IsAccepted():
+            return f"; after the create of {wait.address} is accepted"
+        case _:
+            assert_never(wait)
+
+
+def _models(record: Record) -> str:
+    """The models of a record by their roles."""
+    named = [
+        f"{role} {model.id}"
+        for role, model in (("serving", record.serving), ("candidate", record.candidate))
+        if model is not None
+    ]
+    named += [f"deposed {model.id}" for model in record.deposed]
+    return ", ".join(named) or "nothing"

@@ -1,0 +1,40 @@
+"""How desired, live and recorded differ, as values: fields, data sets and grants."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reconciler.model import Permission, Value
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """One field that differs. `before` None: not there; `after` None: no longer declared, left as it is."""
+
+    path: str
+    before: Value | None
+    after: Value | None
+    forces_replacement: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DataChange:
+    """A data set whose digest is not the recorded one; "" where there was or is none.
+
+    The count of examples before is None when it is unknown.
+    """
+
+    field: str
+    before_digest: str
+    after_digest: str
+    before_examples: int | None
+    after_examples: int
+    forces_replacement: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class PermissionChange:
+    """One grant to add (before None), to revoke (after None), or whose role changes."""
+
+    before: Permission | None
+    after: Permission | None

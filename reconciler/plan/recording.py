@@ -1,0 +1,279 @@
+"""What each step leaves recorded. Rule: `recorded_after` alone says so, to binding and to apply alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TypeAlias, assert_never
+
+from reconciler.model import Status
+from reconciler.plan.steps import (
+    Adopt,
+    AwaitEnd,
+    AwaitTraining,
+    Create,
+    Delete,
+    DeleteFirst,
+    DeleteReplaced,
+    Forget,
+    ForgetDeposed,
+    HoldBack,
+    Move,
+    Promote,
+    RecordIntent,
+    ReportFailure,
+    Restore,
+    Role,
+    RunChecks,
+    SetPermissions,
+    Step,
+    Update,
+)
+from reconciler.providers import Accepted, Training
+from reconciler.state.values import QUOTA, Record, RecordedModel, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """It is done, and there is nothing more to say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """The call failed for good: what it came to at the service is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoRoom:
+    """A create that the service had no room for now; `said` are its words."""
+
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
+class Occupied:
+    """A create whose id is taken by a model that is not ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Renumbered:
+    """A create whose id is taken by something that nobody can see: the next generation is tried."""
+
+    model: RecordedModel
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What the checks came to, and why it is not "passed"."""
+
+    verdict: Verdict
+    said: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unproven:
+    """A deletion that was not made, since what serves now was not seen ACTIVE; `why` in words for people."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class StillTraining:
+    """A deletion that the service refuses as long as the model trains."""
+
+
+Outcome: TypeAlias = (
+    Done | Broken | Accepted | NoRoom | Occupied | Renumbered | Training | Checked | Unproven | StillTraining
+)
+
+
+def recorded_after(  # noqa: C901, PLR0912  # a row for each step
+    step: Step, record: Record, outcome: Outcome, now: str
+) -> Record:
+    """The record once a step has come to this outcome.
+
+    Args:
+        step: what was done.
+        record: as it was before.
+        outcome: what it came to.
+        now: RFC 3339.
+
+    Raises:
+        TypeError: a step cannot come to this outcome; a defect.
+    """
+    if isinstance(outcome, Broken) and not isinstance(step, Create):
+        return record
+    match step:
+        case Move() | RecordIntent() | Adopt() | Restore():
+            return step.record
+        case Create():
+            return _after_create(record, outcome, now)
+        case AwaitTraining():
+            return _after_training(record, outcome, now)
+        case Update():
+            return _with_model(record, step.of, lambda model: replace(model, sent=step.sent))
+        case SetPermissions():
+            return _with_model(record, step.of, lambda model: replace(model, permissions=step.permissions))
+        case RunChecks():
+            if not isinstance(outcome, Checked):
+                raise _mismatch(step, outcome)
+            verdict = outcome.verdict
+            return _with_model(record, Role.CANDIDATE, lambda model: replace(model, verdict=verdict))
+        case Promote():
+            return _after_promotion(step, record, now)
+        case DeleteFirst() | DeleteReplaced() | Delete():
+            return _after_deletion(step, record, outcome)
+        case Forget():
+            return Record(record.address)
+        case ForgetDeposed():
+            return _without_deposed(record, step.id)
+        case AwaitEnd() | HoldBack() | ReportFailure():
+            return record
+        case _:
+            assert_never(step)
+
+
+def expected_outcome(step: Step) -> Outcome:
+    """What a step comes to when all goes well, as far as a plan can tell."""
+    match step:
+        case Create():
+            return Accepted("")
+        case AwaitTraining() | AwaitEnd():
+            return Training(Status.ACTIVE)
+        case RunChecks():
+            return Checked(Verdict.PASSED)
+        case Move() | RecordIntent() | Adopt() | Restore() | Promote() | HoldBack():
+            return Done()
+        case DeleteFirst() | Update() | SetPermissions() | DeleteReplaced() | Delete():
+            return Done()
+        case Forget() | ForgetDeposed() | ReportFailure():
+            return Done()
+        case _:
+            assert_never(step)
+
+
+def _after_create(record: Record, outcome: Outcome, now: str) -> Record:
+    candidate = record.candidate
+    if candidate is None:
+        raise TypeError(f"{record.address}: nothing is created without a recorded intent")
+    match outcome:
+        case Accepted():
+            accepted = replace(
+                _without_waiting(candidate),
+                name=outcome.name or candidate.name,
+                status=Status.CREATING,
+                operation=outcome.operation or candidate.operation,
+                total_steps=outcome.total_steps,
+                create_time=outcome.create_time or candidate.create_time,
+            )
+            return replace(record, candidate=accepted)
+        case Renumbered():
+            return replace(record, candidate=outcome.model)
+        case Occupied():
+            # it is another's: to keep it as our candidate would be to take it for ours in the next run
+            return replace(record, candidate=None)
+        case Broken():
+            return replace(record, candidate=_without_waiting(candidate))
+        case NoRoom() if candidate.waiting:
+            return record
+        case NoRoom():
+            waiting = replace(candidate, waiting=QUOTA, waiting_since=now, waiting_said=outcome.said)
+            return replace(record, candidate=waiting)
+        case _:
+            raise _mismatch("a create", outcome)
+
+
+def _after_training(record: Record, outcome: Outcome, now: str) -> Record:
+    candidate = record.candidate
+    if not isinstance(outcome, Training) or candidate is None:
+        raise _mismatch("a training", outcome)
+    live = outcome.live
+    ended = replace(
+        candidate,
+        status=outcome.status,
+        completed=(live.complete_time if live else "") or now,
+        error=outcome.error,
+        total_steps=outcome.total_steps or candidate.total_steps,
+        create_time=(live.create_time if live else "") or candidate.create_time,
+    )
+    return replace(record, candidate=ended)
+
+
+def _after_promotion(step: Promote, record: Record, now: str) -> Record:
+    candidate, old = record.candidate, record.serving
+    if candidate is None:
+        return record
+    deposed = record.deposed
+    if old is not None and old.id != candidate.id:
+        deposed = (*deposed, replace(old, deposed=now))
+    serving = replace(candidate, promoted=now, status=Status.ACTIVE, deposed="")
+    if step.sent is not None:
+        serving = replace(serving, sent=step.sent)
+    if step.permissions is not None:
+        serving = replace(serving, permissions=step.permissions)
+    return replace(record, serving=serving, candidate=None, deposed=deposed)
+
+
+def _after_deletion(step: DeleteFirst | DeleteReplaced | Delete, record: Record, outcome: Outcome) -> Record:
+    match outcome, step:
+        case Unproven(), _:
+            return record
+        case StillTraining(), Delete() | DeleteReplaced():
+            return _with_deposed(record, step.id)
+        case StillTraining(), _:
+            return record  # it is deposed already, its successor has the id
+        case Done(), Delete(deposed=False):
+            return _without_id(record, step.id)
+        case Done(), Delete(after=None):
+            deposed = _without_deposed(record, step.id)
+            candidate = deposed.candidate
+            return replace(deposed, candidate=None) if candidate and candidate.id == step.id else deposed
+        case Done(), _:
+            return _without_deposed(record, step.id)
+        case _:
+            raise _mismatch("a deletion", outcome)
+
+
+def _mismatch(step: object, outcome: Outcome) -> TypeError:
+    return TypeError(f"{step} cannot come to {outcome!r}")
+
+
+def _without_waiting(model: RecordedModel) -> RecordedModel:
+    return replace(model, waiting="", waiting_since="", waiting_said="")
+
+
+def _with_model(record: Record, role: Role, change: Callable[[RecordedModel], RecordedModel]) -> Record:
+    """With the model in this role changed; the record as it is where nothing is in it."""
+    match role:
+        case Role.CANDIDATE if record.candidate is not None:
+            return replace(record, candidate=change(record.candidate))
+        case Role.SERVING if record.serving is not None:
+            return replace(record, serving=change(record.serving))
+        case _:
+            return record
+
+
+def find_model(record: Record, id: str) -> RecordedModel | None:
+    """The recorded model with this id, the candidate before the others."""
+    models = (record.candidate, record.serving, *record.deposed)
+    return next((model for model in models if model is not None and model.id == id), None)
+
+
+def _with_deposed(record: Record, id: str) -> Record:
+    """With the model of this id among the deposed: it is to go, and cannot yet."""
+    model = find_model(record, id)
+    if model is None or model in record.deposed:
+        return record
+    candidate = None if model is record.candidate else record.candidate
+    serving = None if model is record.serving else record.serving
+    return replace(record, candidate=candidate, serving=serving, deposed=(*record.deposed, model))
+
+
+def _without_deposed(record: Record, id: str) -> Record:
+    return replace(record, deposed=tuple(one for one in record.deposed if one.id != id))
+
+
+def _without_id(record: Record, id: str) -> Record:
+    candidate = record.candidate if record.candidate and record.candidate.id != id else None
+    serving = record.serving if record.serving and record.serving.id != id else None
+    return replace(_without_deposed(record, id), serving=serving, candidate=candidate)

@@ -1,4 +1,4 @@
-"""What holds for every test: no network but loopback, and a clean environment."""
+"""What holds for every test: no network but loopback, a clean environment, and nothing left behind."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 from hypothesis import settings
+
+from tests.footprint import Footprint
 
 _FOREIGN = ("GEMINI_", "GOOGLE_", "RECONCILER_", "TF_HTTP_", "AWS_", "AZURE_", "CLOUDSDK_")
 _KEPT = ("RECONCILER_NEWEST_GENAI",)
@@ -25,7 +27,7 @@ _OF_A_TERMINAL = (
 )
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Forget the credentials and settings of whoever runs the tests, and stay on this machine."""
     for name in list(os.environ):
         if name.startswith(_FOREIGN) and name not in _KEPT:
@@ -38,6 +40,8 @@ def pytest_configure() -> None:
     settings.register_profile("any machine", deadline=None)  # no test asserts speed
     settings.load_profile("any machine")
     sys.addaudithook(_only_loopback)
+    if not hasattr(config, "workerinput"):  # the workers of xdist inherit the home
+        config.pluginmanager.register(Footprint(config.rootpath))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,0 +1,57 @@
+"""What tests may leave behind: nothing in a home, and no new file in this repository."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import shutil
+import tempfile
+
+import pytest
+
+CACHES = frozenset(
+    {
+        ".git",
+        ".hypothesis",
+        ".import_linter_cache",
+        ".mypy_cache",
+        ".pytest_cache",
+        ".ruff_cache",
+        ".venv",
+        "__pycache__",
+    }
+)
+"""Folders of tools, which come and go."""
+IN_HOME = frozenset({".IdentityService"})
+"""azure-identity makes this folder by itself as soon as a credential is looked for."""
+
+
+class Footprint:
+    """A plugin that gives the tests a home of their own, and fails the session if they leave files."""
+
+    def __init__(self, repository: pathlib.Path) -> None:
+        self._repository = repository
+        self._before = self._files()
+        self._home = pathlib.Path(tempfile.mkdtemp(prefix="home-"))
+        os.environ["HOME"] = str(self._home)
+        self._left: list[str] = []
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Look for what is new."""
+        self._left = [f"~/{one.name}" for one in self._home.iterdir() if one.name not in IN_HOME]
+        self._left += sorted(self._files() - self._before)
+        shutil.rmtree(self._home)
+        if self._left:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say what it was."""
+        for one in self._left:
+            terminalreporter.write_line(f"New while the tests ran, and left there: {one}", red=True)
+
+    def _files(self) -> set[str]:
+        found = set[str]()
+        for folder, folders, files in os.walk(self._repository):
+            folders[:] = [one for one in folders if one not in CACHES]
+            found.update(str(pathlib.Path(folder, one).relative_to(self._repository)) for one in files)
+        return found

@@ -16,13 +16,14 @@ import pathlib
 import signal
 import struct
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import requests
+
+from tests import fork_server
 
 BASE = "models/gemini-1.0-pro-001"
 OTHER_BASE = "models/gemini-1.5-flash-001-tuning"
@@ -162,11 +163,13 @@ class Project:
 
     Attributes:
         environ: what every command sees besides PATH and a home of its own.
+        fresh: every command gets a new interpreter; otherwise a fork of one, see tests/fork_server.py.
     """
 
     root: pathlib.Path
     service: Service
     environ: dict[str, str] = dataclasses.field(default_factory=dict)
+    fresh: bool = False
 
     def env(self, extra: Mapping[str, str | None] | None = None) -> dict[str, str]:
         """The whole environment; None takes a variable away."""
@@ -190,14 +193,7 @@ class Project:
         options.setdefault("stdin", subprocess.DEVNULL)
         options.setdefault("stdout", subprocess.PIPE)
         options.setdefault("stderr", subprocess.PIPE)
-        return subprocess.Popen(
-            [sys.executable, "-m", "reconciler", *arguments],
-            cwd=self.root,
-            env=self.env(environ),
-            text=True,
-            encoding="utf-8",
-            **options,
-        )
+        return fork_server.start(arguments, fresh=self.fresh, cwd=self.root, env=self.env(environ), **options)
 
     def run(
         self,

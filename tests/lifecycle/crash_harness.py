@@ -10,7 +10,6 @@ import json
 import pathlib
 import signal
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from tests import fork_server
 from tests.cli.harness import PAIRS, Project, Service, model, until
 from tests.lifecycle.crash_proxy import CrashProxy, crash_proxy_to
 
@@ -123,14 +123,14 @@ class CrashHarness:
 
     def start(self, *arguments: str, program: tuple[str, ...] = ("-m", "reconciler")) -> Any:
         """Start the command, or another program that runs it."""
-        return subprocess.Popen(
-            [sys.executable, *program, *arguments],
+        return fork_server.start(
+            arguments,
+            program=program,
             cwd=self.project.root,
             env=self.project.env(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            text=True,
         )
 
     def killed_at_request(self, number: int, when: str) -> None:

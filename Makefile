@@ -7,9 +7,11 @@ PIP := $(RUN) -m pip --disable-pip-version-check --require-virtualenv
 WORKERS ?= auto
 PYTEST_ARGS ?=
 MINUTES ?= 10
+# the tests that call the pure core in their own process
+CORE_TESTS := tests/plan tests/render tests/state $(wildcard tests/test_*.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint style types imports bench fuzz conformance schema build sdist release-check requirements clean
+.PHONY: help demo test test-all coverage lint style types imports bench fuzz conformance schema build sdist release-check requirements clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -22,6 +24,10 @@ test: $(VENV)/dev.stamp ## run the tests, in some minutes
 
 test-all: $(VENV)/dev.stamp ## run the long tests that make test leaves out
 	$(RUN) -m pytest -n $(WORKERS) --dist worksteal -m thorough $(PYTEST_ARGS)
+
+coverage: $(VENV)/dev.stamp ## hold the pure core to 100 % of its branches, see [tool.coverage] in pyproject.toml
+	$(RUN) -m coverage run -m pytest -q $(CORE_TESTS)
+	$(RUN) -m coverage report
 
 lint: style types imports ## check style, types and the import contracts
 
@@ -62,7 +68,7 @@ requirements: $(VENV)/dev.stamp ## pin and hash the dependencies anew (Python 3.
 	@PATH="$(VENV)/bin:$$PATH" sh .ci/lock
 
 clean: ## remove the virtual environment and everything generated
-	rm -rf $(VENV) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) build dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find reconciler tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The virtual environment. A stamp says that what it names is installed; `make demo` needs less than `make test`.

@@ -11,6 +11,7 @@ import pytest
 
 CACHES = frozenset(
     {
+        ".coverage",
         ".git",
         ".hypothesis",
         ".import_linter_cache",
@@ -21,7 +22,7 @@ CACHES = frozenset(
         "__pycache__",
     }
 )
-"""Folders of tools, which come and go."""
+"""What tools keep, which comes and goes."""
 IN_HOME = frozenset({".IdentityService"})
 """azure-identity makes this folder by itself as soon as a credential is looked for."""
 
@@ -53,5 +54,6 @@ class Footprint:
         found = set[str]()
         for folder, folders, files in os.walk(self._repository):
             folders[:] = [one for one in folders if one not in CACHES]
-            found.update(str(pathlib.Path(folder, one).relative_to(self._repository)) for one in files)
+            paths = (pathlib.Path(folder, one) for one in files if one not in CACHES)
+            found.update(str(path.relative_to(self._repository)) for path in paths)
         return found

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import re
 import shlex
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import click
@@ -221,3 +225,58 @@ def test_every_environment_variable_is_told() -> None:
     assert used - told == set()
     composed = {f"TF_HTTP_{one}" for one in re.findall(r'"([A-Z_]+)"', code)}
     assert told - used - composed == set()
+
+
+SHOWN_STACK = """\
+apiVersion: reconciler/v1
+kind: Stack
+metadata: {name: search}
+spec:
+  project: demo
+  location: us-central1
+  bucket: gs://demo-data
+  prices: {per_1000_characters: 0.003, currency: USD}
+"""
+SHOWN_MODEL = """\
+---
+apiVersion: reconciler/v1
+kind: TuningJob
+metadata: {name: NAME}
+spec:
+  base_model: gemini-3.1-flash-lite
+  supervised_tuning_spec:
+    training_dataset_uri: data/roman-numerals.jsonl
+    hyper_parameters: {epoch_count: EPOCHS}
+checks:
+  - {prompt: LXIII, expect: LXIV}
+"""
+
+
+def test_the_plan_in_the_readme_is_the_plan_that_is_printed(tmp_path: pathlib.Path) -> None:
+    """README shows the plan of a model whose epochs were raised, and of a second model that is new."""
+
+    def run(*words: str) -> str:
+        environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "RECONCILER_EMULATOR_SECONDS": "0.1"}
+        command = [sys.executable, "-m", "reconciler", *words, "--emulator"]
+        done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=True)
+        return done.stdout
+
+    def declare(**epochs: int) -> None:
+        models = [
+            SHOWN_MODEL.replace("NAME", name).replace("EPOCHS", str(count)) for name, count in epochs.items()
+        ]
+        (tmp_path / "manifests" / "models.yaml").write_text(SHOWN_STACK + "".join(models), encoding="utf-8")
+
+    shutil.copytree(ROOT / "manifests" / "data", tmp_path / "manifests" / "data")
+    declare(roman=3)
+    run("apply", "--auto-approve")
+    declare(roman=5, numerals=2)
+    (_, block), *_ = blocks("text")
+    assert block == "$ reconciler plan --emulator\n" + run("plan")
+
+
+@pytest.mark.parametrize("page", ["README.md", "SECURITY.md"])
+def test_a_line_is_short(page: str) -> None:
+    """A document can be read where it lies: no line is longer than 120 characters."""
+    lines = (ROOT / page).read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if len(line) > 120] == []

@@ -242,12 +242,15 @@ def format_place(file: str, line: int) -> str:
 
 
 def describe_context(context: Context) -> str:
-    """Where it would happen: endpoint, project and kind of credential, in one line."""
+    """Describe where it would happen: endpoint, project and kind of credential, in one line."""
+    project = f"project {escape(context.project)}" if context.project else "no project"
+    if context.embedded:
+        return f"emulator inside this command, {project}"
     emulated = " (emulator)" if context.service == "emulator" else ""
     return ", ".join(
         (
             (escape(context.endpoint) or "no endpoint") + emulated,
-            f"project {escape(context.project)}" if context.project else "no project",
+            project,
             escape(context.credential) if context.credential not in {"", "none"} else "no credential",
         )
     )

@@ -81,6 +81,8 @@ def test_the_context_says_what_is_missing() -> None:
     """An emulator is named as such, and no credential is said to be none."""
     local = Context("http://127.0.0.1:1", credential="none", service="emulator")
     assert describe_context(local) == "http://127.0.0.1:1 (emulator), no project, no credential"
+    inside = replace(local, embedded=True, project="demo")
+    assert describe_context(inside) == "emulator inside this command, project demo"
     assert describe_context(plans.CONTEXT).endswith(", project tuned-prod, access token")
 
 

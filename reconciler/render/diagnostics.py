@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from reconciler import __version__
+from reconciler.codec import Json
 from reconciler.errors import Diagnostic
-from reconciler.render.codec import Json
 
 VALIDATE_VERSION = "1.0"
 """Of `terraform validate -json`."""

@@ -31,11 +31,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import assert_never
 
 from reconciler import __version__
+from reconciler.codec import Json, encode, encode_fields
 from reconciler.kind import Kind
 from reconciler.model import Address, Attributes, Permission
 from reconciler.plan.change import Action, Change, Context, Drift, DriftClass, Plan, Reason
 from reconciler.render.bill import sum_bills
-from reconciler.render.codec import Json, encode
 from reconciler.render.drift_words import summarize_drift
 from reconciler.render.words import summarize_plan
 
@@ -50,11 +50,8 @@ _REPLACE_REASONS = {
 
 def build_plan_document(plan: Plan, kinds: Mapping[str, Kind]) -> dict[str, Json]:
     """The whole plan JSON, checksum included; `kinds` by name, as the plan was made with."""
-    ours = encode(plan)
-    if not isinstance(ours, dict):
-        raise TypeError("a plan is an object")
     # every list is there, even an empty one: index i belongs to resource_changes[i], resource_drift[i]
-    ours = {"changes": [], "drift": [], **ours}
+    ours = {"changes": [], "drift": [], **encode_fields(plan)}
     ours |= {
         "plan_version": PLAN_VERSION,
         "reconciler_version": __version__,

@@ -11,10 +11,11 @@ import re
 from collections.abc import Mapping
 
 from reconciler import bounds, strictjson
+from reconciler.codec import Json, decode
+from reconciler.codec.readers import WrongValueError
 from reconciler.errors import NotJSONError, PlanError
 from reconciler.kind import Kind
 from reconciler.plan.change import Plan
-from reconciler.render.codec import CodecError, Json, decode
 from reconciler.render.plan_json import FORMAT_VERSION, PLAN_VERSION, build_plan_document, compute_checksum
 
 _DERIVED = frozenset({"plan_version", "reconciler_version", "summary", "bill", "checksum"})
@@ -75,8 +76,8 @@ def loads(data: bytes, *, place: str) -> Plan:
             f"A plan runs exactly as it was approved. {_AGAIN}",
         )
     try:
-        return decode(Plan, {key: one for key, one in ours.items() if key not in _DERIVED}, "reconciler")
-    except CodecError as error:
+        return decode(Plan, {key: one for key, one in ours.items() if key not in _DERIVED})
+    except WrongValueError as error:
         raise PlanError(f"{place}: the saved plan cannot be read: {error}", _AGAIN) from error
 
 

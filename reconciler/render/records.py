@@ -9,8 +9,8 @@ does not know the model.
 from __future__ import annotations
 
 from reconciler import bounds, strictjson
+from reconciler.codec import encode
 from reconciler.model import Live
-from reconciler.render.codec import encode
 from reconciler.state import file as state_file
 from reconciler.state.values import Record, State
 

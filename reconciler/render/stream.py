@@ -43,12 +43,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import assert_never
 
 from reconciler import __version__
+from reconciler.codec import Json, encode
 from reconciler.errors import Diagnostic
 from reconciler.events import Completed, Detached, Event, Failed, Progress, Skipped, Started
 from reconciler.model import Address
 from reconciler.plan.change import Action, Change, Drift, DriftClass, Plan
 from reconciler.render.bill import Total
-from reconciler.render.codec import Json, encode
 from reconciler.render.diagnostics import build_diagnostic
 from reconciler.render.drift_words import describe_drift, describe_subject
 from reconciler.render.plan_json import find_action_reason

@@ -12,30 +12,29 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import fields
+from dataclasses import replace
 from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, NoReturn
 
 from reconciler import bounds
-from reconciler.checkedjson import (
-    Table,
+from reconciler.codec import Codec, Rules
+from reconciler.codec.readers import (
     WrongValueError,
-    count,
-    each,
-    flag,
-    known,
-    mapping,
-    moment,
-    name,
-    optional,
-    parse,
-    scalar,
-    text,
+    read_count,
+    read_each,
+    read_mapping,
+    read_member,
+    read_moment,
+    read_name,
+    read_optional,
+    read_scalar,
+    read_text,
 )
-from reconciler.errors import StateCorruptError, StateError, StateTooNewError
+from reconciler.errors import NotJSONError, StateCorruptError, StateError, StateTooNewError
 from reconciler.model import Address, Permission, Status
-from reconciler.state.values import VERSION, Record, RecordedData, RecordedModel, State, Verdict
+from reconciler.state.values import VERSION, Record, RecordedData, RecordedModel, State
+from reconciler.strictjson import loads as loads_json
 from reconciler.strictjson import shown
 
 _HEADER = ("lineage", "serial", "stack", "workspace", "service", "project")
@@ -71,7 +70,7 @@ def dumps(
     if twice:
         raise ValueError(twice)
     header = {key: getattr(state, key) for key in _HEADER}
-    _refuse_unreadable("the state", lambda: known({**header, "resources": []}, _STATE, _STATE))
+    _refuse_unreadable("the state", lambda: _CODEC.read_fields(State, {**header, "resources": []}))
     head = [f'"version": {state.version}', *(f'"{key}": {_json(value)}' for key, value in header.items())]
     kept = {} if lines is None else lines
     found = []
@@ -99,7 +98,7 @@ def _line(record: Record, *, known: bool) -> str:
     except ValueError as error:  # NaN, infinity
         raise StateError(*_unreadable(str(record.address), str(error))) from error
     if not known:
-        _refuse_unreadable(str(record.address), lambda: _record(parse(_whole(line), most=bounds.STATE)))
+        _refuse_unreadable(str(record.address), lambda: _read_record(_parse(_whole(line))))
     return line
 
 
@@ -143,19 +142,19 @@ def loads(data: bytes, *, place: str) -> State:
             "then git add) and plan: models that only the other side recorded are found again by their ids.",
         )
     try:
-        document = parse(data, most=bounds.STATE)
+        document = _parse(data)
         if "terraform_version" in document:
             raise StateCorruptError(
                 f"{place}: the state cannot be read: it is Terraform's state, not Reconciler's",
                 "Leave it to Terraform, and give another place with --state.",
             )
-        version = _version(document.pop("version", None))
+        version = _read_version(document.pop("version", None))
         if version > VERSION:
             raise StateTooNewError(
                 f"{place}: this state is of version {version}; this program knows versions up to {VERSION}",
                 "A newer Reconciler wrote it. Upgrade, in its source's folder: git pull && pip install .",
             )
-        return _state(document)
+        return _read_state(document)
     except WrongValueError as wrong:
         _refuse(place, str(wrong))
 
@@ -182,165 +181,98 @@ def _recorded_twice(records: Iterable[Record]) -> str:
     return ""
 
 
-# ------------------------------------------------------------------------------------------ writing
+# --------------------------------------------------------------------------------------- the format
 
+
+def _read_sent_value(value: object) -> object:
+    """What a field of a model can hold: text, a flag, a number of single precision, or a list of them."""
+    if isinstance(value, list):
+        return tuple(map(_read_sent_scalar, value))
+    return _read_sent_scalar(value)
+
+
+def _read_sent_scalar(value: object) -> object:
+    if isinstance(value, float) and abs(value) > bounds.FLOAT32:
+        raise WrongValueError("is too large for a number")
+    return read_scalar(value)
+
+
+def _read_serving(value: object) -> dict[str, Any]:
+    """The serving model without its id, which stands beside it, where people look for it."""
+    return _SERVING.read_fields(RecordedModel, value)
+
+
+_RULES = {
+    Permission: Rules({"grantee_type": read_name, "role": read_name}),
+    RecordedData: Rules({"field": read_name, "examples": read_count, "characters": read_count}),
+    RecordedModel: Rules(
+        {
+            "id": read_name,
+            "formula": read_count,
+            "generation": read_count,
+            "sent": read_mapping(read_text, _read_sent_value),
+            "status": read_member(Status, or_null=True),
+            "total_steps": read_count,
+            "started": read_moment,
+            "deposed": read_moment,
+        },
+        required=("formula",),
+        always=frozenset({"formula", "generation"}),
+    ),
+    Record: Rules(
+        {"id": read_optional(read_name), "serving": read_optional(_read_serving)},
+        required=("id", "serving"),
+        always=frozenset({"serving", "candidate", "deposed", "prevent_destroy"}),
+    ),
+    State: Rules(
+        {"serial": read_count, "workspace": read_name, "resources": read_each(lambda value: value)},
+        required=(*_HEADER, "resources"),
+    ),
+}
+_CODEC = Codec(_RULES, sort_keys=True)
+_SERVING = Codec({**_RULES, RecordedModel: replace(_RULES[RecordedModel], never=frozenset({"id"}))})
 _json = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
-_MODEL_KEYS = tuple(field.name for field in fields(RecordedModel) if field.name != "unknown")
-_ALWAYS = frozenset({"formula", "generation"})
 
 
-def _record_document(record: Record) -> dict[str, object]:
-    serving, candidate = record.serving, record.candidate
-    return {
-        "address": str(record.address),
-        "id": serving.id if serving else None,
-        "serving": _model_document(serving, with_id=False) if serving else None,
-        "candidate": _model_document(candidate) if candidate else None,
-        "deposed": [_model_document(model) for model in record.deposed],
-        "prevent_destroy": record.prevent_destroy,
-        **({"manifest": record.manifest} if record.manifest else {}),
-        **_kept(record.unknown),
-    }
+def _record_document(record: Record) -> dict[str, Any]:
+    document: dict[str, Any] = _CODEC.encode_fields(record)
+    serving = document["serving"]
+    return {"address": document.pop("address"), "id": serving.pop("id") if serving else None, **document}
 
 
-def _kept(unknown: Mapping[str, str]) -> dict[str, object]:
-    """What a newer program wrote, as it was."""
-    return {key: json.loads(value) for key, value in sorted(unknown.items())}
+def _parse(data: bytes) -> dict[str, Any]:
+    try:
+        document = loads_json(data, most=bounds.STATE)
+    except NotJSONError as error:
+        raise WrongValueError(error.summary) from error
+    if not isinstance(document, dict):
+        raise WrongValueError(f"it is {shown(document)}, not an object")
+    return document
 
 
-def _model_document(model: RecordedModel, *, with_id: bool = True) -> dict[str, object]:
-    document: dict[str, object] = {}
-    for key in _MODEL_KEYS:
-        value = getattr(model, key)
-        if key == "permissions":  # None is "not managed", () is "none at all"
-            if value is not None:
-                document[key] = [_slots(one) for one in value]
-        elif key == "data":
-            if value:
-                document[key] = [_slots(one, omit="assumed") for one in value]
-        elif key == "sent":
-            if value:
-                document[key] = dict(sorted(value.items()))
-        elif key in _ALWAYS or (value is not None and value != ""):
-            document[key] = value
-    if not with_id:
-        del document["id"]
-    return {**document, **_kept(model.unknown)}
-
-
-def _slots(value: Permission | RecordedData, omit: str = "") -> dict[str, object]:
-    pairs = ((key, getattr(value, key)) for key in value.__slots__ if key != "unknown")
-    return {key: found for key, found in pairs if found or key != omit} | _kept(value.unknown)
-
-
-# ------------------------------------------------------------------------------------------ reading
-
-
-def _version(value: object) -> int:
+def _read_version(value: object) -> int:
     if type(value) is not int or value < 1:
         raise WrongValueError(f"should be a whole number from 1, not {shown(value)}", "version")
     return value
 
 
-def _sent_value(value: object) -> object:
-    return tuple(map(scalar, value)) if isinstance(value, list) else scalar(value)
-
-
-def _status(value: object) -> Status:
-    if text(value) not in _STATUSES:
-        raise WrongValueError(f"should be null or one of {', '.join(Status)}, not {shown(value)}")
-    return _STATUSES[str(value)]
-
-
-def _verdict(value: object) -> Verdict:
-    if text(value) not in _VERDICTS:
-        raise WrongValueError(f"should be one of {', '.join(filter(None, _VERDICTS))}, not {shown(value)}")
-    return _VERDICTS[str(value)]
-
-
-_STATUSES = {str(one): one for one in Status}
-_VERDICTS = {str(one): one for one in Verdict}
-_PERMISSION: Table = {"grantee_type": name, "email_address": text, "role": name}
-_DATA: Table = {"field": name, "digest": text, "examples": count, "characters": count, "assumed": flag}
-_DATA_REQUIRED = ("field", "digest", "examples", "characters")
-_MODEL: Table = {
-    **dict.fromkeys(_MODEL_KEYS, text),
-    "id": name,
-    "formula": count,
-    "generation": count,
-    "sent": lambda value: mapping(value, _sent_value),
-    "data": each(lambda value: RecordedData(**_tolerant(value, _DATA, _DATA_REQUIRED))),
-    "status": optional(_status),
-    "permissions": each(lambda value: Permission(**_tolerant(value, _PERMISSION, _PERMISSION))),
-    "total_steps": count,
-    "started": moment,
-    "deposed": moment,
-    "verdict": _verdict,
-}
-
-
-def _no_id(_value: object) -> NoReturn:
-    raise WrongValueError("is not a key that this version knows")
-
-
-_SERVING: Table = {**_MODEL, "id": _no_id}
-
-
-def _tolerant(value: object, table: Table, required: Iterable[str]) -> dict[str, Any]:
-    """As `known`, with the keys that only a newer program knows under "unknown"."""
-    if not isinstance(value, dict):
-        return known(value, table, required)
-    unknown = {key: _json(one) for key, one in value.items() if key not in table}
-    found = known({key: one for key, one in value.items() if key in table}, table, required)
-    return {**found, "unknown": unknown} if unknown else found
-
-
-def _model(value: object) -> RecordedModel:
-    return RecordedModel(**_tolerant(value, _MODEL, ("id", "formula")))
-
-
-_RECORD: Table = {
-    "address": name,
-    "id": optional(name),
-    "serving": optional(lambda value: _tolerant(value, _SERVING, ("formula",))),
-    "candidate": optional(_model),
-    "deposed": each(_model),
-    "prevent_destroy": flag,
-    "manifest": text,
-}
-_STATE: Table = {
-    "lineage": text,
-    "serial": count,
-    "stack": text,
-    "workspace": name,
-    "service": text,
-    "project": text,
-    "resources": each(lambda value: value),
-}
-
-
-def _record(value: object) -> Record:
-    found = _tolerant(value, _RECORD, ("address", "id", "serving"))
-    try:
-        address = Address.parse(found["address"])
-    except ValueError:
-        raise WrongValueError(f"should be KIND/NAME, not {shown(found['address'])}", "address") from None
+def _read_record(value: object) -> Record:
+    found = _CODEC.read_fields(Record, value)
     serving_id, serving = found.pop("id"), found.pop("serving")
     if (serving_id is None) != (serving is None):
         raise WrongValueError("is set only together with serving", "id")
-    found.update(address=address, serving=RecordedModel(id=serving_id, **serving) if serving_id else None)
-    record = Record(**found)
+    record = Record(**found, serving=RecordedModel(id=serving_id, **serving) if serving_id else None)
     if record.empty:
         raise WrongValueError("records no model at all")
     return record
 
 
-def _state(document: object) -> State:
-    found: dict[str, Any] = known(document, _STATE, _STATE)
+def _read_state(document: object) -> State:
+    found = _CODEC.read_fields(State, document)
     resources: dict[Address, Record] = {}
     for number, value in enumerate(found["resources"], start=1):
         try:
-            record = _record(value)
+            record = _read_record(value)
         except WrongValueError as wrong:
             address = value.get("address") if isinstance(value, dict) else None
             raise wrong.under(address if isinstance(address, str) else f"resource {number}") from None
@@ -350,5 +282,4 @@ def _state(document: object) -> State:
     twice = _recorded_twice(resources.values())
     if twice:
         raise WrongValueError(twice)
-    found["resources"] = resources
-    return State(**found)
+    return State(**{**found, "resources": resources})

@@ -8,11 +8,11 @@ from dataclasses import replace
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from reconciler.codec import Json
 from reconciler.plan.change import Action, Change, Plan, Reason
 from reconciler.plan.difference import FieldChange
 from reconciler.providers.gemini.fields import TUNED_MODEL
 from reconciler.providers.vertex.fields import TUNING_JOB
-from reconciler.render.codec import Json
 from reconciler.render.plan_json import (
     build_change_entry,
     build_drift_document,

@@ -152,27 +152,35 @@ def test_an_edited_plan_is_refused() -> None:
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("serial", "12", "reconciler.serial: int expected, str found"),
-        ("serial", True, "reconciler.serial: int expected, bool found"),
-        ("changes", {}, "reconciler.changes: a list expected, dict found"),
-        ("changes", [{"action": "create"}], "reconciler.changes[0]: 'address' is missing"),
-        ("changes", [{"address": "x", "action": "create"}], "changes[0].address: KIND/NAME expected"),
-        ("changes", [{"address": "T/x", "action": "explode"}], "changes[0].action: one of no-op, create"),
+        ("serial", "12", 'read: serial: should be a whole number, not "12"'),
+        ("serial", True, "read: serial: should be a whole number, not true"),
+        ("changes", {}, "read: changes: should be a list, not {}"),
+        ("changes", [{"action": "create"}], "read: changes: address: is missing"),
+        (
+            "changes",
+            [{"address": "x", "action": "create"}],
+            "changes: x: address: should be KIND/NAME",
+        ),
+        (
+            "changes",
+            [{"address": "T/x", "action": "explode"}],
+            "changes: T/x: action: should be one of no-op",
+        ),
         (
             "changes",
             [{"address": "T/x", "action": "create", "before": {"a": None}}],
-            "before.a: a plain value",
+            "T/x: before: a: should be text, a number or a list of them, not null",
         ),
-        ("changes", [{"address": "T/x", "action": "create", "bill": {}}], "bill: 'batch' is missing"),
-        ("changes", None, "reconciler.changes: a list expected, null found"),
-        ("surprise", 1, "reconciler: unknown key 'surprise'"),
-        ("context", [], "reconciler.context: an object expected, list found"),
-        ("bindings", {"T": {}}, "bindings: KIND/NAME expected"),
-        ("bindings", [], "bindings: an object expected, list found"),
+        ("changes", [{"address": "T/x", "action": "create", "bill": {}}], "T/x: bill: examples: is missing"),
+        ("changes", None, "read: changes: should be a list, not null"),
+        ("surprise", 1, "read: surprise: is not a key that this version knows"),
+        ("context", [], "read: context: should be an object, not []"),
+        ("bindings", {"T": {}}, 'bindings: T: should be KIND/NAME, not "T"'),
+        ("bindings", [], "bindings: should be an object, not []"),
         (
             "changes",
             [{"address": "T/x", "action": "create", "datasets": [{"inline": []}]}],
-            "unknown key 'inline'",
+            "T/x: datasets: inline: is not a key that this version knows",
         ),
         (
             "changes",
@@ -184,7 +192,7 @@ def test_an_edited_plan_is_refused() -> None:
                     | {"price": "much"},
                 }
             ],
-            "bill.price: a number expected, str found",
+            'T/x: bill: price: should be a number, not "much"',
         ),
     ],
 )

@@ -1,0 +1,186 @@
+"""One value of JSON, checked and converted: the readers that `codec` puts together.
+
+Rule: a reader believes nothing; what is not exactly what it takes raises WrongValueError.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from datetime import datetime
+from enum import Enum
+from typing import Any, TypeAlias
+
+from reconciler.bounds import INT64
+from reconciler.model import Address
+from reconciler.strictjson import shown
+
+Reader: TypeAlias = Callable[[object], Any]
+"""Answers the value that it was given, checked and converted, or raises WrongValueError."""
+
+
+class WrongValueError(Exception):
+    """A value that is not what its key promises.
+
+    Attributes:
+        problem: what is wrong with it.
+        path: the keys that lead to it, outermost first.
+    """
+
+    def __init__(self, problem: str, *path: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.path = path
+
+    def under(self, key: str) -> WrongValueError:
+        """The same, seen from one level further out."""
+        return WrongValueError(self.problem, key, *self.path)
+
+    def __str__(self) -> str:
+        return ": ".join((*self.path, self.problem))
+
+
+def read_under(key: str, read: Reader, value: object) -> Any:
+    """What a reader makes of the value of a key; the key leads to what is wrong with it."""
+    try:
+        return read(value)
+    except WrongValueError as wrong:
+        raise wrong.under(key) from None
+
+
+def read_object(value: object) -> dict[str, Any]:
+    """An object, its values as they are."""
+    if not isinstance(value, dict):
+        raise WrongValueError(f"should be an object, not {shown(value)}")
+    return value
+
+
+def read_text(value: object) -> str:
+    """Text, possibly empty."""
+    if not isinstance(value, str):
+        raise WrongValueError(f"should be text, not {shown(value)}")
+    return value
+
+
+def read_name(value: object) -> str:
+    """Text that is not empty."""
+    text = read_text(value)
+    if not text:
+        raise WrongValueError("is empty")
+    return text
+
+
+def read_address(value: object) -> Address:
+    """KIND/NAME."""
+    try:
+        return Address.parse(read_name(value))
+    except ValueError:
+        raise WrongValueError(f"should be KIND/NAME, not {shown(value)}") from None
+
+
+def read_moment(value: object) -> str:
+    """A time with its zone in RFC 3339, or text that is empty."""
+    text = read_text(value)
+    try:
+        is_moment = not text or datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        is_moment = False
+    if not is_moment:
+        raise WrongValueError(f"should be a time in RFC 3339, not {shown(value)}")
+    return text
+
+
+def read_flag(value: object) -> bool:
+    """True or false."""
+    if not isinstance(value, bool):
+        raise WrongValueError(f"should be true or false, not {shown(value)}")
+    return value
+
+
+def read_whole(value: object) -> int:
+    """A whole number; true is none."""
+    if type(value) is not int:
+        raise WrongValueError(f"should be a whole number, not {shown(value)}")
+    return value
+
+
+def read_count(value: object) -> int:
+    """A whole number from 0, within int64."""
+    if type(value) is not int or value < 0:
+        raise WrongValueError(f"should be a whole number from 0, not {shown(value)}")
+    if value not in INT64:
+        raise WrongValueError("is too large for a whole number")
+    return value
+
+
+def read_number(value: object) -> float:
+    """A finite number, with or without a fraction."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise WrongValueError(f"should be a number, not {shown(value)}")
+    if not math.isfinite(value):
+        raise WrongValueError("should be a finite number")
+    return float(value)
+
+
+def read_scalar(value: object) -> str | int | float | bool:
+    """Text, true or false, or a finite number."""
+    if isinstance(value, float):
+        return read_number(value)
+    if not isinstance(value, (str, int)):
+        raise WrongValueError(f"should be text, a number or a list of them, not {shown(value)}")
+    return value
+
+
+def read_scalars(value: object) -> object:
+    """What `read_scalar` takes, or a list of it."""
+    return tuple(map(read_scalar, value)) if isinstance(value, list) else read_scalar(value)
+
+
+def read_member(kind: type[Enum], *, or_null: bool = False) -> Reader:
+    """One value of an enum, or null where that is allowed too."""
+    members: dict[object, object] = {one.value: one for one in kind}
+    names = ("null or " if or_null else "") + "one of " + ", ".join(str(one) for one in members if one)
+
+    def read(value: object) -> object:
+        if value is None and or_null:
+            return None
+        if read_text(value) not in members:
+            raise WrongValueError(f"should be {names}, not {shown(value)}")
+        return members[value]
+
+    return read
+
+
+def read_optional(read: Reader) -> Reader:
+    """The same, or null."""
+    return lambda value: None if value is None else read(value)
+
+
+def read_each(read: Reader) -> Reader:
+    """A list, as a tuple. In an error, a member that has an address goes by it."""
+
+    def read_list(value: object) -> tuple[Any, ...]:
+        if not isinstance(value, list):
+            raise WrongValueError(f"should be a list, not {shown(value)}")
+        found = []
+        for one in value:
+            try:
+                found.append(read(one))
+            except WrongValueError as wrong:
+                address = one.get("address") if isinstance(one, dict) else None
+                raise (wrong.under(address) if isinstance(address, str) else wrong) from None
+        return tuple(found)
+
+    return read_list
+
+
+def read_mapping(read_key: Reader, read: Reader) -> Reader:
+    """An object whose keys are free, each value read the same way."""
+
+    def read_items(value: object) -> dict[Any, Any]:
+        return {
+            read_under(key, read_key, key): read_under(key, read, one)
+            for key, one in read_object(value).items()
+        }
+
+    return read_items

@@ -12,8 +12,8 @@ import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from reconciler.bounds import MB
 
@@ -32,7 +32,7 @@ def read(path: str | Path, *, most: int) -> bytes:
 
 
 @contextmanager
-def opened(path: str | Path, *, most: int) -> Iterator[BinaryIO]:
+def opened(path: str | Path, *, most: int) -> Iterator[BufferedReader]:
     """A regular file of at most so many bytes, open for reading. Raises OSError as `read`."""
     # stat first: opening some devices has effects; O_NONBLOCK and fstat in case it was swapped meanwhile
     require_regular(Path(path).stat(), path, most=most)

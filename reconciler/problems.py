@@ -1,6 +1,6 @@
-"""What is wrong, collected: every problem of every file, one for each place, in the order of reading.
+"""Collects what is wrong with files, and words that messages about them share.
 
-Rule: nothing here raises before the end; a person mends all problems at once, not one a run.
+Rule: nothing is raised before the end, because a person wants to mend all problems at once, not one a run.
 """
 
 from __future__ import annotations
@@ -23,20 +23,27 @@ class Place(NamedTuple):
         return ":".join(str(part) for part in self if part is not None)
 
 
+class Refusal(NamedTuple):
+    """Why something is not taken, and what to do about it. A problem that does not know its place."""
+
+    summary: str
+    detail: str
+
+
 class Problems:
-    """A collector: the first problem met at a place is the cause, those after it are its consequences."""
+    """A collector of errors and warnings. It keeps the first one of each place: the others follow from it."""
 
     def __init__(self) -> None:
         self._errors: dict[Place, Diagnostic] = {}
         self._warnings: dict[Place, Diagnostic] = {}
 
     def error(self, place: Place, summary: str, detail: str = "", *, address: str | None = None) -> None:
-        """Note an error; ignored when the place has one already."""
+        """Note an error, unless the place has one already."""
         if place not in self._errors:
             self._errors[place] = Diagnostic(summary, detail, *place, address=address)
 
     def warning(self, place: Place, summary: str, detail: str = "", *, address: str | None = None) -> None:
-        """Note a warning; it stops nothing."""
+        """Note a warning, unless the place has one already. Warnings stop nothing."""
         if place not in self._warnings:
             self._warnings[place] = Diagnostic(summary, detail, *place, severity="warning", address=address)
 
@@ -51,61 +58,62 @@ class Problems:
 
     @property
     def warnings(self) -> tuple[Diagnostic, ...]:
-        """The warnings, sorted by place; many of one file that say the same are told in a few lines."""
-        return tuple(_few(sorted(self._warnings.values(), key=_order)))
+        """The warnings, sorted by place and folded like the errors."""
+        return tuple(_fold(sorted(self._warnings.values(), key=_sort_key)))
 
     def raise_if_any(self) -> None:
-        """Raise ManifestError with all errors and warnings, sorted by file and line, if there is an error.
+        """Raise ManifestError with all errors and warnings, sorted by place, if there is an error.
 
-        Many of one file that say the same are told in a few lines.
+        If many of them say the same of one file, the first ones are shown and the others counted.
         """
         if self._errors:
-            raise ManifestError(_few(sorted([*self._errors.values(), *self._warnings.values()], key=_order)))
+            found = sorted([*self._errors.values(), *self._warnings.values()], key=_sort_key)
+            raise ManifestError(_fold(found))
 
 
 FOLDED_ABOVE = 5
-"""So many problems of one file that say the same are all shown; of more the first ones."""
+"""Up to so many problems of one file that say the same are all shown."""
 FOLDED_TO = 2
-"""How many are shown then; the rest is counted."""
+"""How many are shown of more than that; the others are counted."""
 _VARYING = re.compile(r"'[^']*'|\"[^\"]*\"|\d[\d,.]*")
 
 
-def likeness(summary: str) -> str:
-    """What is equal for problems that say the same: names, texts and numbers in them may differ."""
+def drop_details(summary: str) -> str:
+    """A summary without its names, texts and numbers: equal for problems that say the same."""
     return _VARYING.sub("…", summary)
 
 
-def folded(count: int, what: str, summary: str, last: int | None) -> tuple[str, str]:
-    """Summary and advice in place of problems that are not shown.
+def summarize_rest(count: int, what: str, summary: str, last: int | None) -> Refusal:
+    """What is said in place of problems that are not shown.
 
     Args:
-        count: of them.
-        what: "lines".
+        count: how many they are.
+        what: what each of them stands in: "lines".
         summary: of one of them.
         last: line of the last one.
     """
     until = f" The last one is on line {last:,}." if last else ""
-    return f"and {count:,} more {what}: {summary}", f"Correct them in the same way.{until}"
+    return Refusal(f"and {count:,} more {what}: {summary}", f"Correct them in the same way.{until}")
 
 
-def _few(diagnostics: Sequence[Diagnostic]) -> Iterable[Diagnostic]:
-    """The same, in order, without most of those of one file that say the same."""
+def _fold(diagnostics: Sequence[Diagnostic]) -> Iterable[Diagnostic]:
+    """The same in order, but only the first of many that say the same of one file."""
     alike: dict[tuple[str | None, str, str], list[Diagnostic]] = {}
     for one in diagnostics:
-        alike.setdefault((one.file, one.severity, likeness(one.summary)), []).append(one)
+        alike.setdefault((one.file, one.severity, drop_details(one.summary)), []).append(one)
     for (file, severity, _), found in alike.items():
         if len(found) > FOLDED_ABOVE and file is not None:
             third = found[FOLDED_TO]
-            summary, detail = folded(len(found) - FOLDED_TO, "places", third.summary, found[-1].line)
-            found[FOLDED_TO:] = [Diagnostic(summary, detail, file, third.line, third.column, severity)]
-    return sorted((one for found in alike.values() for one in found), key=_order)
+            rest = summarize_rest(len(found) - FOLDED_TO, "places", third.summary, found[-1].line)
+            found[FOLDED_TO:] = [Diagnostic(*rest, file, third.line, third.column, severity)]
+    return sorted((one for found in alike.values() for one in found), key=_sort_key)
 
 
-def _order(one: Diagnostic) -> tuple[str, int, int]:
+def _sort_key(one: Diagnostic) -> tuple[str, int, int]:
     return (one.file or "", one.line or 0, one.column or 0)
 
 
-def nearest(word: str, known: Sequence[str]) -> str | None:
+def find_nearest(word: str, known: Sequence[str]) -> str | None:
     """The known word that was probably meant, or None."""
     from difflib import get_close_matches
 
@@ -117,7 +125,7 @@ def nearest(word: str, known: Sequence[str]) -> str | None:
     return matches[0] if matches else None
 
 
-def written(value: object) -> str:
+def write_scalar(value: object) -> str:
     """A value as YAML writes it, for messages and variables: true, 5, 0.001."""
     if value is None:
         return "null"
@@ -126,17 +134,17 @@ def written(value: object) -> str:
     return str(value)
 
 
-def described(value: object) -> str:
-    """What a value is, for "must be a number, not …"; never more than a few words of it."""
+def describe(value: object) -> str:
+    """What a value is, for "must be a number, not …"; a long one is cut."""
     match value:
         case None:
             return "nothing"
         case bool():
-            return f"the boolean {written(value)}"
+            return f"the boolean {write_scalar(value)}"
         case int() | float():
-            return f"the number {_short(written(value))}"
+            return f"the number {_shorten(write_scalar(value))}"
         case str():
-            return f"the text {_short(value)!r}"
+            return f"the text {_shorten(value)!r}"
         case dict():
             return "a mapping"
         case list():
@@ -145,5 +153,5 @@ def described(value: object) -> str:
             return "something else"
 
 
-def _short(text: str, limit: int = 40) -> str:
+def _shorten(text: str, limit: int = 40) -> str:
     return text if len(text) <= limit else f"{text[:limit]}…"

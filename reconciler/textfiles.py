@@ -1,7 +1,4 @@
-"""Text of files that others wrote: UTF-8, or a problem with its place.
-
-Also finds the git work tree that a folder is in.
-"""
+"""Reads text that others wrote: UTF-8, or a problem with its place; finds the git work tree of a folder."""
 
 from __future__ import annotations
 
@@ -10,9 +7,8 @@ import re
 from pathlib import Path
 
 from reconciler import files
-from reconciler.problems import Place, Problems
+from reconciler.problems import Place, Problems, Refusal
 
-WIDE = ("the file is UTF-16 or UTF-32", "Save it as UTF-8.")
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _UNUSABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
 
@@ -22,15 +18,14 @@ def read_text(path: str, problems: Problems, *, limit: int) -> str | None:
     try:
         content = files.read(path, most=limit)
     except (OSError, ValueError) as error:
-        problems.error(Place(path), *cannot_be_read(error, relative_to="the working directory"))
+        problems.error(Place(path), *explain_unreadable(error, relative_to="the working directory"))
         return None
     return decode(content, path, problems)
 
 
 def decode(content: bytes, path: str, problems: Problems) -> str | None:
     """UTF-8 bytes as text, line ends untouched; None after noting why not."""
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        problems.error(Place(path, 1, 1), *WIDE)
+    if refuse_wide(content, path, problems):
         return None
     # not utf-8-sig: its errors count from behind the mark
     marked = len(BYTE_ORDER_MARK) if content.startswith(BYTE_ORDER_MARK) else 0
@@ -41,11 +36,19 @@ def decode(content: bytes, path: str, problems: Problems) -> str | None:
         before = content[: error.start]
         line = before.count(b"\n") + 1
         column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace")) + 1
-        note_byte(Place(path, line, column), content[error.start], error.start + marked, problems)
+        refuse_byte(Place(path, line, column), content[error.start], error.start + marked, problems)
         return None
 
 
-def note_byte(place: Place, byte: int, offset: int, problems: Problems) -> None:
+def refuse_wide(start: bytes, path: str, problems: Problems) -> bool:
+    """Note that a file has a byte order mark of UTF-16 or UTF-32; True if it has one."""
+    if not start.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return False
+    problems.error(Place(path, 1, 1), "the file is UTF-16 or UTF-32", "Save it as UTF-8.")
+    return True
+
+
+def refuse_byte(place: Place, byte: int, offset: int, problems: Problems) -> None:
     """Note the first byte that is not UTF-8."""
     problems.error(place, f"the file is not UTF-8: byte 0x{byte:02x} at offset {offset}", "Save it as UTF-8.")
 
@@ -57,33 +60,36 @@ def refuse_control_characters(text: str, path: str, problems: Problems) -> bool:
         return False
     hint = "The file looks binary or UTF-16; save it as UTF-8." if match[0] == "\0" else "Remove it."
     problems.error(
-        place_at(path, text, match.start()), f"the control character U+{ord(match[0]):04X} is not text", hint
+        find_place(path, text, match.start()),
+        f"the control character U+{ord(match[0]):04X} is not text",
+        hint,
     )
     return True
 
 
-def place_at(path: str, text: str, offset: int) -> Place:
+def find_place(path: str, text: str, offset: int) -> Place:
     """The place of a character by its offset; counts lines, so it is for errors only."""
     return Place(path, text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset))
 
 
-def cannot_be_read(
+def explain_unreadable(
     error: OSError | ValueError, *, relative_to: str = "the file that names it"
-) -> tuple[str, str]:
+) -> Refusal:
     """Why a file cannot be read, and what to do."""
     match error.errno if isinstance(error, OSError) else None:
         case errno.ENOENT | errno.ENOTDIR:
-            return "there is no such file", f"Check the path: it is relative to {relative_to}."
+            advice = f"Check the path: it is relative to {relative_to}."
+            return Refusal("there is no such file", advice)
         case errno.EACCES | errno.EPERM:
             advice = "Make it readable for the user that runs this command."
         case errno.EFBIG:
             advice = "Split it into several files."
         case _:
             advice = "Name a regular file."
-    return f"cannot be read: {reason(error)}", advice
+    return Refusal(f"cannot be read: {explain_os_error(error)}", advice)
 
 
-def reason(error: OSError | ValueError) -> str:
+def explain_os_error(error: OSError | ValueError) -> str:
     """Why a file cannot be read, in a few words."""
     if isinstance(error, OSError):
         if error.errno == errno.ELOOP:
@@ -92,7 +98,7 @@ def reason(error: OSError | ValueError) -> str:
     return str(error)
 
 
-def work_tree(folder: str) -> str | None:
+def find_work_tree(folder: str) -> str | None:
     """The git work tree that a folder is in, symbolic links resolved; None without one."""
     real = Path(folder).resolve()
     for candidate in (real, *real.parents):

@@ -4,68 +4,98 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import NoReturn
 
 from reconciler.datasets import lookalikes
-from reconciler.datasets.rows import Blanks, RefusedError, Row, described_json, example, raiser
-from reconciler.model import Example
-from reconciler.problems import Place
+from reconciler.datasets.rows import Blanks, Form, Row, describe_json
+from reconciler.problems import Place, Refusal
 
 LINE_LIMIT = 1024 * 1024
 """Characters of a line of JSONL: an example of 45,000, escaped throughout, has under 600,000."""
 
-_NO_NUMBER = "a number has too many digits"  # the one ValueError of json that is no JSONDecodeError
+_IN_QUOTES = "Write texts in double quotes."
 
 
-def _pairs(pairs: list[tuple[str, object]]) -> dict[str, object]:
+class _NotOursError(Exception):
+    """JSON that the decoder would take and we do not."""
+
+    def __init__(self, summary: str, detail: str) -> None:
+        super().__init__(summary)
+        self.refusal = Refusal(summary, detail)
+
+
+def _refuse_double_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) < len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for key in keys if keys.count(key) > 1)
-        raise RefusedError(f"the key {twice!r} is there twice", "Remove one of them.")
+        raise _NotOursError(f"the key {twice!r} is there twice", "Remove one of them.")
     return found
 
 
-def _no_constant(word: str) -> NoReturn:
-    raise RefusedError(f"{word} is not JSON", "Write texts in double quotes.")
+def _refuse_constant(word: str) -> NoReturn:
+    raise _NotOursError(f"{word} is not JSON", _IN_QUOTES)
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_no_constant)
+_DECODER = json.JSONDecoder(object_pairs_hook=_refuse_double_keys, parse_constant=_refuse_constant)
 
 
-def _decoded(line: str, number: int, path: str) -> object:
-    """One JSON value that is all of a line; raises RefusedError."""
+def read_jsonl(path: str, lines: Iterable[str], form: Form) -> Iterator[Row]:
+    """Each line that is not empty, as a row."""
+    blanks = Blanks(path)
+    is_first = True
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            blanks.note(number)
+            continue
+        spread = _refuse_spread(line) if is_first else None
+        if spread is not None:
+            yield Place(path, number), spread
+            return
+        is_first = False
+        yield from blanks.take("each line holds one example")
+        yield _read_line(line.removesuffix("\n"), Place(path, number), form)
+
+
+def _read_line(line: str, place: Place, form: Form) -> Row:
+    """One JSON value that is all of a line."""
     if len(line) > LINE_LIMIT:
-        raise RefusedError(
+        return place, Refusal(
             f"the line has more than {LINE_LIMIT:,} characters",
             "Write one example a line; a list of them belongs into a .json file.",
         )
     try:
-        return _DECODER.decode(line)
+        return place, form.read(_DECODER.decode(line))
     except json.JSONDecodeError as error:
-        place = Place(path, number, error.colno)
-        raise RefusedError(_not_json(error), _advice(line, error), place) from None
-    except RecursionError:
-        raise RefusedError("nested too deeply", "An example is a flat object.") from None
-    except ValueError as error:
-        raise RefusedError(_NO_NUMBER, "Write texts in double quotes.") from error
+        return place._replace(column=error.colno), Refusal(_name_error(error), _advise_line(line, error))
+    except _NotOursError as error:
+        return place, error.refusal
+    except (RecursionError, ValueError) as error:
+        return place, _refuse_value(error, "An example is a flat object.")
 
 
-def _not_json(error: json.JSONDecodeError) -> str:
+def _refuse_value(error: RecursionError | ValueError, flat: str) -> Refusal:
+    """What json raises besides JSONDecodeError: for depth, and for an integer of thousands of digits."""
+    if isinstance(error, RecursionError):
+        return Refusal("nested too deeply", flat)
+    return Refusal("a number has too many digits", _IN_QUOTES)
+
+
+def _name_error(error: json.JSONDecodeError) -> str:
     """In json's words, without those that lead to the place, which is told beside them."""
     return f"not JSON: {error.msg.removesuffix(' starting at')}"
 
 
-def _advice(line: str, error: json.JSONDecodeError) -> str:
+def _advise_line(line: str, error: json.JSONDecodeError) -> str:
     if error.msg == "Extra data" and line[error.pos :].strip() == ",":
         return "Remove the comma: the lines of JSONL are not separated by commas."
     if "\r" in line.strip():
         return "The lines end in a carriage return alone: save the file with Unix or Windows line ends."
-    return _advice_within(line, error) or "Write one JSON object a line."
+    return _advise_object(line, error) or "Write one JSON object a line."
 
 
-def _advice_within(text: str, error: json.JSONDecodeError) -> str:
+def _advise_object(text: str, error: json.JSONDecodeError) -> str:
     """About an object that is nearly JSON; "" for nothing better to say."""
     before, at = text[: error.pos].rstrip(), text[error.pos :].lstrip()[:1]
     if "trailing comma" in error.msg or (before.endswith(",") and at and at in "]}"):
@@ -75,111 +105,87 @@ def _advice_within(text: str, error: json.JSONDecodeError) -> str:
     return ""
 
 
-def _spread(line: str) -> tuple[str, str] | None:
-    """What the first line shows: JSON that goes over several lines, or a list; None for an object of its own.
+def _refuse_spread(line: str) -> Refusal | None:
+    """Whether the first line begins JSON that goes over several lines, or a list.
 
-    Then every line would be wrong, and the file is told once.
+    Then every line would be wrong, so the file is refused once.
     """
     text = line.strip()
     if text.startswith("["):
-        return "the file holds a JSON list, not one object a line", "Name it .json."
+        return Refusal("the file holds a JSON list, not one object a line", "Name it .json.")
     if not text.startswith("{") or text[-1] not in "{[:,":
         return None
     try:
         _DECODER.raw_decode(text)
     except json.JSONDecodeError:
-        return (
+        return Refusal(
             "the file holds JSON over several lines, not one object a line",
             "Write each object on a line of its own (jq -c . FILE), or a list of them into a .json file.",
         )
-    except (RefusedError, ValueError, RecursionError):
-        return None  # told as a line like any other
+    except (_NotOursError, ValueError, RecursionError):
+        return None  # refused as a line like any other
     return None
-
-
-def jsonl_rows(path: str, lines: Iterable[str], read: Callable[[object], Example] = example) -> Iterator[Row]:
-    """Each line that is not empty; `read` makes an example of its object, which may be more than a pair."""
-    blank = Blanks(path)
-
-    def row(line: str, number: int) -> Example:
-        return read(_decoded(line, number, path))
-
-    first = True
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            blank.note(number)
-            continue
-        spread = _spread(line) if first else None
-        if spread is not None:
-            yield Place(path, number), raiser(*spread)
-            return
-        first = False
-        yield from blank.between("each line holds one example")
-        yield Place(path, number), lambda line=line, number=number: row(line.removesuffix("\n"), number)  # type: ignore[misc]
 
 
 _OPENING = re.compile(r'[ \t\r\n]*(?:\{[ \t\r\n]*"examples"[ \t\r\n]*:[ \t\r\n]*){0,2}\[[ \t\r\n]*')
 _BETWEEN = re.compile(r"[ \t\r\n]*,?[ \t\r\n]*")
 
 
-def json_rows(path: str, text: str, read: Callable[[object], Example] = example) -> Iterator[Row]:
-    """Each item of the file's list, with the place where it begins; `read` as in `jsonl_rows`."""
+def read_json(path: str, text: str, form: Form) -> Iterator[Row]:
+    """Each item of the file's list, with the place where it begins."""
     if not text.strip():
         return
+    items: list[object] | Refusal
     try:
-        items = _unwrapped(_DECODER.decode(text), chat=read is not example)
+        items = _unwrap(_DECODER.decode(text), chat=form.takes_chat)
     except json.JSONDecodeError as error:
-        yield (
-            Place(path, error.lineno, error.colno),
-            raiser(_not_json(error), _whole_advice(text, error)),
+        advice = (
+            "One object a line belongs into a .jsonl file."
+            if error.msg == "Extra data"
+            else _advise_object(text, error) or "Correct it there."
         )
-    except RecursionError:
-        yield Place(path), raiser("nested too deeply", "Write a list of flat objects.")
-    except RefusedError as error:
-        *_, place = [Place(path, 1, 1), *_json_places(path, text, _DECODER)]
-        yield place, raiser(error.summary, error.detail)
-    except ValueError:
-        yield Place(path), raiser(_NO_NUMBER, "Write texts in double quotes.")
-    else:
-        places = _json_places(path, text, json.JSONDecoder())
-        for item in items:
-            yield next(places, Place(path)), lambda item=item: read(item)  # type: ignore[misc]
+        yield Place(path, error.lineno, error.colno), Refusal(_name_error(error), advice)
+        return
+    except _NotOursError as error:
+        items = error.refusal
+    except (RecursionError, ValueError) as error:
+        yield Place(path), _refuse_value(error, "Write a list of flat objects.")
+        return
+    if isinstance(items, Refusal):
+        *_, place = [Place(path, 1, 1), *_find_items(path, text, _DECODER)]
+        yield place, items
+        return
+    places = _find_items(path, text, json.JSONDecoder())
+    for item in items:
+        yield next(places, Place(path)), form.read(item)
 
 
-def _whole_advice(text: str, error: json.JSONDecodeError) -> str:
-    if error.msg == "Extra data":
-        return "One object a line belongs into a .jsonl file."
-    return _advice_within(text, error) or "Correct it there."
-
-
-def _unwrapped(document: object, *, chat: bool) -> list[object]:
-    """The list in {"examples": {"examples": [...]}}, {"examples": [...]} or [...]; raises RefusedError."""
+def _unwrap(document: object, *, chat: bool) -> list[object] | Refusal:
+    """The list in {"examples": {"examples": [...]}}, {"examples": [...]} or [...]."""
     for _ in range(2):
         if isinstance(document, dict):
             if set(document) != {"examples"}:
-                named = lookalikes.name_row(document.keys() - {"examples"}, chat=chat)
-                if named is not None:
-                    raise RefusedError(*named)
-                if chat and "contents" in document:
-                    raise RefusedError(
-                        "the file holds one example, not a list",
-                        "Put it in brackets, or name the file .jsonl.",
-                    )
-                keys = ", ".join(repr(key) for key in list(document)[:5])
-                raise RefusedError(
-                    f"the object has the keys {keys}" if keys else "the object is empty",
-                    'Write a list of examples, or {"examples": [...]}.',
-                )
+                return _refuse_object(document, chat=chat)
             document = document["examples"]
-    if not isinstance(document, list):
-        raise RefusedError(
-            f"the file holds {described_json(document)}, not a list",
-            "Write a list of objects, one an example.",
-        )
-    return document
+    if isinstance(document, list):
+        return document
+    summary = f"the file holds {describe_json(document)}, not a list"
+    return Refusal(summary, "Write a list of objects, one an example.")
 
 
-def _json_places(path: str, text: str, decoder: json.JSONDecoder) -> Iterator[Place]:
+def _refuse_object(document: dict[str, object], *, chat: bool) -> Refusal:
+    named = lookalikes.name_row(document.keys() - {"examples"}, chat=chat)
+    if named is not None:
+        return named
+    if chat and "contents" in document:
+        advice = "Put it in brackets, or name the file .jsonl."
+        return Refusal("the file holds one example, not a list", advice)
+    keys = ", ".join(repr(key) for key in list(document)[:5])
+    summary = f"the object has the keys {keys}" if keys else "the object is empty"
+    return Refusal(summary, 'Write a list of examples, or {"examples": [...]}.')
+
+
+def _find_items(path: str, text: str, decoder: json.JSONDecoder) -> Iterator[Place]:
     """Where each item of the list begins, as far as it can be decoded; json itself keeps no positions."""
     opening = _OPENING.match(text)
     if opening is None:
@@ -194,7 +200,7 @@ def _json_places(path: str, text: str, decoder: json.JSONDecoder) -> Iterator[Pl
         yield Place(path, line, position - line_start + 1)
         try:
             _, end = decoder.raw_decode(text, position)
-        except (ValueError, RefusedError):
+        except (ValueError, _NotOursError):
             return
         separator = _BETWEEN.match(text, end)
         position = separator.end() if separator else end

@@ -1,6 +1,6 @@
-"""What people have where training data is wanted: named for what it is, with what to do.
+"""Recognises files and rows that other tools write, and says how to turn them into training data.
 
-Tables of what other tools write. Rule: nothing is converted here, because a guess would be trained on.
+Rule: nothing is converted here, because the model would be trained on a guess.
 """
 
 from __future__ import annotations
@@ -8,49 +8,45 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 
-Named = tuple[str, str]
-"""What it is, and what to do."""
+from reconciler.problems import Refusal
 
 _UNPACK = "Unpack it, and name the file that was in it."
 _AS_TEXT = "Export it as JSONL or CSV (UTF-8)."
 _OF_A_ZIP = "Export a spreadsheet as CSV (UTF-8). Unpack an archive, and name the file that was in it."
 _PACKED = {"gzip": b"\x1f\x8b", "bzip2": b"BZh", "xz": b"\xfd7zXZ\0", "zstd": b"\x28\xb5\x2f\xfd"}
-_SIGNATURES: Sequence[tuple[bytes, Named]] = (
-    *((start, (f"the file is compressed ({name})", _UNPACK)) for name, start in _PACKED.items()),
-    (
-        b"PK\x03\x04",
-        (
-            "the file is a ZIP archive or a spreadsheet (.xlsx)",
-            _OF_A_ZIP,
-        ),
-    ),
-    (b"PAR1", ("the file is Parquet, not text", _AS_TEXT)),
-    (b"ARROW1", ("the file is Arrow, not text", _AS_TEXT)),
-    (b"SQLite format 3\0", ("the file is an SQLite database, not text", _AS_TEXT)),
-    (b"\xd0\xcf\x11\xe0", ("the file is an old spreadsheet (.xls), not text", _AS_TEXT)),
+_SIGNATURES: Sequence[tuple[bytes, Refusal]] = (
+    *((start, Refusal(f"the file is compressed ({name})", _UNPACK)) for name, start in _PACKED.items()),
+    (b"PK\x03\x04", Refusal("the file is a ZIP archive or a spreadsheet (.xlsx)", _OF_A_ZIP)),
+    (b"PAR1", Refusal("the file is Parquet, not text", _AS_TEXT)),
+    (b"ARROW1", Refusal("the file is Arrow, not text", _AS_TEXT)),
+    (b"SQLite format 3\0", Refusal("the file is an SQLite database, not text", _AS_TEXT)),
+    (b"\xd0\xcf\x11\xe0", Refusal("the file is an old spreadsheet (.xls), not text", _AS_TEXT)),
     (
         b"version https://git-lfs",
-        (
+        Refusal(
             "the file is a Git LFS pointer: the data itself has not been fetched",
             "Run git lfs pull; in GitHub Actions set lfs: true for actions/checkout.",
         ),
     ),
-    (b"/annex/objects/", ("the file is a git-annex pointer: the data is elsewhere", "Run git annex get.")),
+    (
+        b"/annex/objects/",
+        Refusal("the file is a git-annex pointer: the data is elsewhere", "Run git annex get."),
+    ),
 )
 LONGEST_SIGNATURE = 64
-"""Bytes that tell."""
+"""How many first bytes `name_bytes` needs."""
 _MARKUP = re.compile(rb"\s*<(?:!doctype|html|\?xml)", re.IGNORECASE)
 
 
-def name_bytes(start: bytes) -> Named | None:
-    """What a file is by its first bytes, where it is no text to train on."""
+def name_bytes(start: bytes) -> Refusal | None:
+    """What a file is by its first bytes; None if it may be text to train on."""
     for signature, named in _SIGNATURES:
         if start.startswith(signature):
             return named
     if _is_wide(start):
-        return "the file is UTF-16 or UTF-32", "Save it as UTF-8."
+        return Refusal("the file is UTF-16 or UTF-32", "Save it as UTF-8.")
     if _MARKUP.match(start):
-        return (
+        return Refusal(
             "the file is a web page or XML, not data",
             "It may be a login page that was saved in place of the data: download the data again.",
         )
@@ -58,7 +54,7 @@ def name_bytes(start: bytes) -> Named | None:
 
 
 def _is_wide(start: bytes) -> bool:
-    """Whether it begins with two characters of UTF-16 or one of UTF-32, without a byte order mark."""
+    """Whether it begins with two characters of UTF-16 or one of UTF-32 without a byte order mark."""
     return len(start) >= 4 and b"\0\0" in (start[0:4:2], start[1:4:2]) and start[:4] != bytes(4)
 
 
@@ -72,7 +68,7 @@ _EXTENSIONS: Mapping[str, str] = {
 
 
 def advise_extension(extension: str) -> str:
-    """What to do about a name that ends in no data format."""
+    """What to do about a file whose name does not end in a format of data sets."""
     advice = _EXTENSIONS.get(extension, "")
     return f"{advice} Data files end in .jsonl, .json or .csv.".strip()
 
@@ -91,17 +87,17 @@ KEY_HINTS: Mapping[str, str] = {
     "messages": "Write text_input and output: one question and its answer.",
     "contents": "Write text_input and output, or declare kind: TuningJob with a file.",
 }
-"""Key of an inline example as other tools call it, in snake_case, to what to write."""
+"""Keys that other tools use, in snake_case, and what to write in an inline example instead."""
 _INDEX = re.compile(r"(?:Unnamed: ?\d*|__index_level_\d+__|index)?", re.ASCII)
 
 
-def column_for(name: str) -> str:
-    """The column that is meant by another tool's name for it; "" where that is not known."""
+def find_column(name: str) -> str:
+    """The column that another tool calls by this name; "" if that is not known."""
     return _COLUMNS.get(re.sub(r"[\s_-]+", "_", name.strip()).lower(), "")
 
 
 def is_index(name: str) -> bool:
-    """Whether a column is what a data frame writes as its index."""
+    """Whether a column is the index of a data frame, by its name."""
     return _INDEX.fullmatch(name.strip()) is not None
 
 
@@ -117,43 +113,46 @@ _SINGLE_TURNS = (
 )
 
 
-def name_row(keys: Collection[object], *, chat: bool) -> Named | None:
-    """What an example is by its keys, where it is of another tool's form.
+_CHATS = (
+    ("messages", "OpenAI's chat form", "system becomes systemInstruction, the role assistant becomes model"),
+    ("conversations", "ShareGPT's form", "human becomes the role user, gpt becomes the role model"),
+)
+"""A key, whose form has it, and how to rename what stands in it."""
+
+
+def name_row(keys: Collection[object], *, chat: bool) -> Refusal | None:
+    """Which tool's form an example has, by its keys; None if it is none that is known.
 
     Args:
         keys: of the object.
-        chat: whether `contents` may be written too, which is Vertex AI's form.
+        chat: whether `contents`, Vertex AI's form, may be written too.
     """
-    for key, whose, renaming in (
-        (
-            "messages",
-            "OpenAI's chat form",
-            "system becomes systemInstruction, the role assistant becomes model",
-        ),
-        ("conversations", "ShareGPT's form", "human becomes the role user, gpt becomes the role model"),
-    ):
+    for key, whose, renaming in _CHATS:
         if key in keys:
             takes = "a TuningJob takes contents" if chat else "a TunedModel takes text_input and output"
-            return f"{key!r} is {whose}, and {takes}", f"{_CHAT_ADVICE}{renaming}." if chat else _SINGLE_TURNS
+            advice = f"{_CHAT_ADVICE}{renaming}." if chat else _SINGLE_TURNS
+            return Refusal(f"{key!r} is {whose}, and {takes}", advice)
     if {"chosen", "rejected"} <= {*keys}:
-        return (
+        return Refusal(
             "'chosen' and 'rejected' are pairs of preference tuning",
             "Declare a preference_optimization_spec; write contents and two completions, scores 1 and 0.",
         )
     if "instruction" in keys:
-        return (
-            "'instruction' is Alpaca's form",
-            "Write instruction and input as one text_input, beside output.",
-        )
+        advice = "Write instruction and input as one text_input, beside output."
+        return Refusal("'instruction' is Alpaca's form", advice)
     if "request" in keys and "contents" not in keys:
-        return "'request' is the form of batch prediction", "Write what stands in it, and the model's answer."
+        advice = "Write what stands in it, and the model's answer."
+        return Refusal("'request' is the form of batch prediction", advice)
     if "examples" in keys:
-        return "'examples' is a list in one line", "Write one example a line, or name the file .json."
+        advice = "Write one example a line, or name the file .json."
+        return Refusal("'examples' is a list in one line", advice)
     if _VERTEX.isdisjoint(keys) or (chat and "contents" in keys):
         return None
     if chat:
-        return "contents is missing", 'Write contents: [{"role": "user", "parts": [{"text": "…"}]}, …].'
-    return "'contents' is Vertex AI's chat form, and a TunedModel takes text_input and output", _SINGLE_TURNS
+        advice = 'Write contents: [{"role": "user", "parts": [{"text": "…"}]}, …].'
+        return Refusal("contents is missing", advice)
+    summary = "'contents' is Vertex AI's chat form, and a TunedModel takes text_input and output"
+    return Refusal(summary, _SINGLE_TURNS)
 
 
 _VERTEX = frozenset({"contents", "systemInstruction", "system_instruction"})
@@ -161,21 +160,22 @@ _VERTEX = frozenset({"contents", "systemInstruction", "system_instruction"})
 _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
-def name_header(header: Sequence[str]) -> Named | None:
-    """What the first line of a CSV is, where its columns are not separated by commas."""
+def name_header(header: Sequence[str]) -> Refusal | None:
+    """What separates the columns of a CSV by its first line; None if it seems to be commas."""
     if header and header[0].strip().lower().startswith("sep="):
-        return "the first line tells a spreadsheet its separator", "Remove it, and separate by commas."
+        advice = "Remove it, and separate by commas."
+        return Refusal("the first line tells a spreadsheet its separator", advice)
     found = [name for one, name in _SEPARATORS.items() if one in header[0]] if len(header) == 1 else []
     if not found:
         return None
-    return (
+    return Refusal(
         f"the columns are not separated by commas but by {found[0]}",
         "Save it with commas: text_input,output; a text that holds a comma stands in double quotes.",
     )
 
 
 def advise_turn(turn: object) -> str:
-    """What to write for what should be a turn with parts."""
+    """What to write where a turn should have parts and has none."""
     if isinstance(turn, str):
         return 'Write {"parts": [{"text": "…"}]} instead of the bare text.'
     if isinstance(turn, dict) and "content" in turn:
@@ -190,11 +190,9 @@ _ROLES = {
     **dict.fromkeys(("human", "USER", "User", "HUMAN"), 'Write "user".'),
     **dict.fromkeys(("system", "SYSTEM", "developer"), "Move its text into systemInstruction."),
 }
-
-
 ROLES_ADVICE = 'Write "user" or "model", or leave it out for a function\'s answer.'
 
 
 def advise_role(role: str) -> str:
-    """What to write for a role that Gemini has not."""
+    """What to write for a role that Gemini does not know."""
     return _ROLES.get(role, ROLES_ADVICE)

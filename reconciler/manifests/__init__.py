@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from reconciler.errors import Diagnostic
 from reconciler.kind import Kind
-from reconciler.model import Address, DataSet, Desired, Example, Stack
+from reconciler.model import Address, Desired, Stack
 
 Names: TypeAlias = Mapping[Address, Mapping[str, str]]
 """Declared addresses with their labels."""
@@ -115,13 +115,6 @@ def named_elsewhere(
     from reconciler.manifests.trees import named_elsewhere as find
 
     return find(records, read, paths)
-
-
-def read_examples(data: DataSet) -> Iterable[Example]:
-    """The examples of a data set; see `data_sets.read_examples`. Raises StalePlanError."""
-    from reconciler.datasets.measure import read_examples as read
-
-    return read(data)
 
 
 def parse_variables(flags: Sequence[str], files: Sequence[str], environ: Mapping[str, str]) -> dict[str, str]:

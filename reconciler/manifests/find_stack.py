@@ -67,7 +67,7 @@ def _stacks(texts: Iterable[tuple[str, str]], problems: Problems, doubts: Proble
 def _upward(folder: str) -> Iterator[str]:
     """The folder and those above it, as far as one work tree (without one: the working directory) goes."""
     real = Path(folder).resolve()
-    top = Path(textfiles.work_tree(folder) or ".").resolve()
+    top = Path(textfiles.find_work_tree(folder) or ".").resolve()
     for above in (real, *real.parents) if real.is_relative_to(top) else (real,):
         yield folder if above == real else os.path.relpath(above)
         if above == top:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from reconciler.datasets.measure import DataSets
+from reconciler.datasets.data_sets import DataSets
 from reconciler.kind import Base
 from reconciler.manifests import tuned_model, tuning_data, tuning_job
 from reconciler.manifests.base_limits import check_base

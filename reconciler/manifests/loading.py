@@ -29,7 +29,7 @@ from reconciler.manifests.stack import StackManifest
 from reconciler.manifests.trees import Trees
 from reconciler.manifests.validation_messages import explain
 from reconciler.model import Address, Desired, Stack
-from reconciler.problems import Place, Problems, described, nearest
+from reconciler.problems import Place, Problems, describe, find_nearest
 
 if TYPE_CHECKING:
     from reconciler.manifests import Loaded, Names
@@ -170,7 +170,7 @@ def _body(document: Document, variables: Mapping[str, str], problems: Problems) 
     if not isinstance(body, YamlMap):
         problems.error(
             document.place,
-            f"a manifest is a mapping, not {described(body)}",
+            f"a manifest is a mapping, not {describe(body)}",
             f"It begins with apiVersion: {API_VERSION}.",
         )
         return None
@@ -185,7 +185,7 @@ def _is_manifest(body: YamlMap, place: Place, kinds: Mapping[str, Kind], problem
         problems.error(place, "this is a saved plan, not a manifest", "Give it to: reconciler apply FILE")
         return False
     if "apiVersion" not in body and kind not in known:
-        near = nearest("apiVersion", [key for key in body if key != "kind"])
+        near = find_nearest("apiVersion", [key for key in body if key != "kind"])
         advice = f" (there is {near})." if near else ", or move it elsewhere."
         if not _REQUEST_KEYS.isdisjoint(body):
             advice = ", kind and metadata, and put this under spec."
@@ -193,14 +193,14 @@ def _is_manifest(body: YamlMap, place: Place, kinds: Mapping[str, Kind], problem
             place, "not a manifest: it has no apiVersion", f"Add apiVersion: {API_VERSION}{advice}"
         )
         return False
-    near = nearest("apiVersion", list(body)) if "apiVersion" not in body else None
+    near = find_nearest("apiVersion", list(body)) if "apiVersion" not in body else None
     if near is not None:
         problems.error(_at(body, near, place, of_key=True), f"{near} is not a key", "Write apiVersion.")
         return False
     if version not in {API_VERSION, None}:
         problems.error(
             _at(body, "apiVersion", place),
-            f"apiVersion is {described(version)}, which this program does not read",
+            f"apiVersion is {describe(version)}, which this program does not read",
             f"Write apiVersion: {API_VERSION}, or move the file elsewhere if it is not a manifest.",
         )
         return False
@@ -210,9 +210,9 @@ def _is_manifest(body: YamlMap, place: Place, kinds: Mapping[str, Kind], problem
     if "kind" not in body:
         problems.error(place, "kind is missing", f"Add kind: {' or '.join(known)}.")
     elif kind is not None:
-        near = nearest(kind, known) if isinstance(kind, str) else None
+        near = find_nearest(kind, known) if isinstance(kind, str) else None
         advice = f"Did you mean {near}?" if near else f"Known here: {', '.join(known)}."
-        problems.error(where, f"kind is {described(kind)}, which is not known", advice)
+        problems.error(where, f"kind is {describe(kind)}, which is not known", advice)
     return False
 
 

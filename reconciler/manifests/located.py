@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from reconciler.problems import written
+from reconciler.problems import write_scalar
 
 Mark: TypeAlias = tuple[int, int]
 """Line and column, 1-based."""
@@ -32,7 +32,7 @@ class YamlMap(dict[str, object]):
     def text_of(self, key: str) -> str:
         """The value of a key as it was written, where it is a single one."""
         texts = self.texts or {}
-        return texts[key] if key in texts else written(self[key])
+        return texts[key] if key in texts else write_scalar(self[key])
 
 
 class YamlList(list[object]):

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from reconciler.datasets.measure import DataSets, advise
+from reconciler.datasets.data_sets import DataSets, warn_of_few
 from reconciler.identity import canonical, meaning
 from reconciler.kind import Kind
 from reconciler.manifests.documents import Document
@@ -85,7 +85,7 @@ class ModelReader:
         for one in data[:1]:
             if not one.uri:
                 mark = places.get(kind.data_field, body.mark)
-                advise(one, Place(file, *mark), self._problems, address=str(seen.address))
+                warn_of_few(one, Place(file, *mark), self._problems, address=str(seen.address))
         lifecycle = _lifecycle(declared, self._stack.lifecycle, spelled)
         permissions = declared.permissions
         desired = Desired(

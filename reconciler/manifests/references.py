@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reconciler.model import Address
-from reconciler.problems import Place, Problems, nearest
+from reconciler.problems import Place, Problems, find_nearest
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def check_references(seen: Sequence[Seen], problems: Problems, *, whole: bool) -
     names = sorted({address.name for address in first})
     for one in first.values():
         if whole and one.parent is not None and one.parent not in first:
-            near = nearest(one.parent.name, [name for name in names if name != one.address.name])
+            near = find_nearest(one.parent.name, [name for name in names if name != one.address.name])
             problems.error(
                 one.parent_place,
                 f"{one.parent} is declared nowhere",

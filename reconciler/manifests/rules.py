@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from reconciler.kind import Field, Kind, OnChange
 from reconciler.manifests.located import Path, YamlList, YamlMap, locate, value_at
 from reconciler.manifests.spelling import spelled_path, spellings
-from reconciler.problems import Place, Problems, nearest
+from reconciler.problems import Place, Problems, find_nearest
 
 
 def _place(body: YamlMap, path: Path, file: str, *, of_key: bool = False) -> Place:
@@ -59,7 +59,7 @@ def check_lifecycle_fields(
                 continue
             place = _place(body, item, file)
             if name not in spelled:
-                near = nearest(name, sorted(mutable))
+                near = find_nearest(name, sorted(mutable))
                 advice = f"Did you mean {near}?" if near else f"Known here: {', '.join(sorted(mutable))}."
                 problems.error(place, f"{key}: {name!r} is not a field", advice)
             elif spelled[name] not in mutable:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from reconciler.errors import Diagnostic, ManifestError, UsageError
-from reconciler.textfiles import reason, work_tree
+from reconciler.textfiles import explain_os_error, find_work_tree
 
 _MANIFESTS = (".yaml", ".yml")
 
@@ -45,7 +45,7 @@ def discover(paths: Sequence[str]) -> tuple[list[Source], bool]:
         except (OSError, ValueError) as error:
             raise _no_path(path, error) from error
         if stat.S_ISDIR(mode):
-            roots = {os.path.realpath(path), work_tree(path) or os.path.realpath(".")}
+            roots = {os.path.realpath(path), find_work_tree(path) or os.path.realpath(".")}
             for file in _walk(path):
                 real = os.path.realpath(file)
                 if not any(os.path.commonpath([root, real]) == root for root in roots):
@@ -63,7 +63,9 @@ def _no_path(path: str, error: OSError | ValueError) -> UsageError:
             f"{path}: there is no such file or folder",
             "Give the folder that holds the manifests, or run: reconciler init (it writes a first one).",
         )
-    return UsageError(f"{path}: cannot be read: {reason(error)}", "Give a folder or a file of manifests.")
+    return UsageError(
+        f"{path}: cannot be read: {explain_os_error(error)}", "Give a folder or a file of manifests."
+    )
 
 
 def _led_out(file: str) -> ManifestError:
@@ -86,7 +88,7 @@ def _walk(folder: str) -> Iterator[str]:
             entries = sorted(os.scandir(current), key=lambda entry: entry.name)
         except OSError as error:
             raise UsageError(
-                f"{current}: cannot be read: {reason(error)}",
+                f"{current}: cannot be read: {explain_os_error(error)}",
                 "Make it readable: a folder that is left out would look like models to delete.",
             ) from error
         folders = []

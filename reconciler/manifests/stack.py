@@ -20,7 +20,7 @@ from reconciler.manifests.schema_types import (
     refusal,
 )
 from reconciler.model import Guards, Lifecycle, Prices, Stack
-from reconciler.problems import written
+from reconciler.problems import write_scalar
 from reconciler.settings import forms
 from reconciler.settings.secrecy import has_login
 
@@ -49,7 +49,7 @@ def _state(value: str) -> str:
 
 def _variable(value: object) -> object:
     # `epochs: 5` is as good as `epochs: "5"`: a variable is text either way
-    return written(value) if isinstance(value, (bool, int, float)) else value
+    return write_scalar(value) if isinstance(value, (bool, int, float)) else value
 
 
 VariableName = Annotated[

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from reconciler.problems import Place, Problems
-from reconciler.textfiles import place_at, refuse_control_characters
+from reconciler.textfiles import find_place, refuse_control_characters
 
 _FOREIGN_BREAKS = re.compile("[\x85\u2028\u2029]")
 
@@ -89,7 +89,7 @@ def refuse_unreadable(file: str, text: str, problems: Problems) -> bool:
         # libyaml follows YAML 1.1, folds these like line ends, and would so change what a model learns
         code = ord(match[0])
         problems.error(
-            place_at(file, text, match.start()),
+            find_place(file, text, match.start()),
             f"U+{code:04X} would be read as the end of a line",
             f'Write it as "\\u{code:04x}" in double quotes, or put the examples into a data file.',
         )
@@ -101,7 +101,7 @@ def explain_syntax(file: str, text: str, error: yaml.YAMLError, problems: Proble
     """Note a parser's error: where it is, what probably causes it, what to do."""
     conflict = _CONFLICT.search(text)
     if conflict is not None:
-        place = place_at(file, text, conflict.start())
+        place = find_place(file, text, conflict.start())
         problems.error(place, "a merge conflict is not resolved", "Resolve it in git.")
         return
     said = str(getattr(error, "problem", None) or error)

@@ -12,7 +12,7 @@ from pathlib import Path, PurePath
 
 from reconciler import bounds, files
 from reconciler.model import Address
-from reconciler.textfiles import work_tree
+from reconciler.textfiles import find_work_tree
 
 
 class Trees:
@@ -40,7 +40,7 @@ class Trees:
         """Of a folder; "." for the root itself."""
         if folder not in self._places:
             real = os.path.realpath(folder)
-            root = work_tree(folder) or os.path.realpath(".")
+            root = find_work_tree(folder) or os.path.realpath(".")
             self._places[folder] = PurePath(os.path.relpath(real, root)).as_posix()
         return self._places[folder]
 
@@ -64,7 +64,7 @@ def named_elsewhere(
     trees = Trees(paths)
     known = {trees.path_of(file) for file in read}
     start = paths[0] if paths else "."
-    root = work_tree(start if Path(start).is_dir() else os.path.dirname(start) or ".") or "."  # noqa: PTH120
+    root = find_work_tree(start if Path(start).is_dir() else os.path.dirname(start) or ".") or "."  # noqa: PTH120
     texts: dict[str, str] = {}
     found = set()
     for path, address in records:

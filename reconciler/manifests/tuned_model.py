@@ -12,8 +12,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
+from reconciler.datasets.data_sets import DataSets
 from reconciler.datasets.lookalikes import KEY_HINTS
-from reconciler.datasets.measure import DataSets, from_manifest
 from reconciler.manifests.envelope import ModelEnvelope
 from reconciler.manifests.located import YamlList, YamlMap, locate, value_at
 from reconciler.manifests.schema_types import (
@@ -215,6 +215,7 @@ def data_sets(
     body: YamlMap, file: str, found: DataSets, problems: Problems, rest: int
 ) -> tuple[DataSet, ...]:
     """The training data of a document, also of one whose other parts are wrong; see `kinds.Form`."""
+    del problems
     path = spelled_path(body, _DATA)
     data = value_at(body, path)
     if not isinstance(data, YamlMap):
@@ -223,7 +224,7 @@ def data_sets(
     written = data.get("file")
     if isinstance(written, str) and written.strip() and "examples" not in data:
         where = Place(file, *(locate(data, ["file"]) or place))
-        stored = found.from_file(written, where, rest=rest)
+        stored = found.read_file(written, where, rest=rest)
         return () if stored is None else (stored,)
     items = value_at(data, ["examples", "examples"])
     if not isinstance(items, YamlList) or "file" in data:
@@ -236,7 +237,7 @@ def data_sets(
             places.append(Place(file, *mark))
     if items and not examples:
         return ()
-    inline = from_manifest(examples, places, place, problems, rest=rest)
+    inline = found.read_inline(examples, places, place, rest=rest)
     return () if inline is None else (inline,)
 
 

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from reconciler.manifests.located import Path, YamlMap, locate
 from reconciler.manifests.scalars import LEADING_ZERO, resolve
 from reconciler.manifests.schema_types import HOLDS_A_CREDENTIAL, Declared, model_under, snake
-from reconciler.problems import Place, Problems, described, nearest, written
+from reconciler.problems import Place, Problems, describe, find_nearest, write_scalar
 
 _KEY = "[key]"
 """Pydantic's mark in a path for "the key itself"."""
@@ -72,7 +72,7 @@ def _in_words(one: Any, model: type[Declared], body: YamlMap, path: Path) -> tup
     """What is wrong, and what to do now."""
     name, value, limits, kind = path_name(path), one["input"], one.get("ctx", {}), one["type"]
     if kind in _WANTED:
-        return f"{name} must be {_WANTED[kind]}, not {described(value)}", _advice(kind, value, path)
+        return f"{name} must be {_WANTED[kind]}, not {describe(value)}", _advice(kind, value, path)
     match kind:
         case "refused":
             return _refused(name, value, limits)
@@ -81,7 +81,7 @@ def _in_words(one: Any, model: type[Declared], body: YamlMap, path: Path) -> tup
         case "greater_than_equal" | "greater_than" | "less_than_equal":
             return _out_of_range(name, value, limits)
         case "finite_number":
-            return f"{name} is {written(value)}, not a finite number", "Write a number."
+            return f"{name} is {write_scalar(value)}, not a finite number", "Write a number."
         case "string_too_short":
             return f"{name} is empty", "Give it a text, or remove the key."
         case "string_too_long":
@@ -119,7 +119,7 @@ def _out_of_range(name: str, value: object, limits: Mapping[str, object]) -> tup
     ):
         if limit in limits:
             bound = _bound(limits[limit])
-            return f"{name} is {written(value)}, {how} {bound}", advice.format(bound)
+            return f"{name} is {write_scalar(value)}, {how} {bound}", advice.format(bound)
     raise AssertionError(f"a range without a bound: {limits}")
 
 
@@ -128,7 +128,7 @@ def _advice(kind: str, value: object, path: Path) -> str:
     match kind:
         case "string_type":
             if isinstance(value, (bool, int, float)):
-                return f'Put it in quotes: "{written(value)}".'
+                return f'Put it in quotes: "{write_scalar(value)}".'
             return "Write a single text; put it in quotes if it begins with a bracket."
         case "bool_type":
             return "Write true or false."
@@ -166,11 +166,11 @@ def _list_advice(value: object) -> str:
 
 
 def _bound(limit: object) -> str:
-    return f"{limit:g}" if isinstance(limit, float) else written(limit)
+    return f"{limit:g}" if isinstance(limit, float) else write_scalar(limit)
 
 
 def _shown(value: object) -> str:
-    text = repr(value) if isinstance(value, str) else written(value)
+    text = repr(value) if isinstance(value, str) else write_scalar(value)
     return text if len(text) <= 60 else f"{text[:60]}…"
 
 
@@ -179,7 +179,7 @@ def _not_one_of(name: str, value: object, expected: str) -> tuple[str, str]:
     near = _meant(value, options)
     listed = options[0] if len(options) == 1 else f"{', '.join(options[:-1])} or {options[-1]}"
     return (
-        f"{name} must be {listed}, not {described(value)}",
+        f"{name} must be {listed}, not {describe(value)}",
         f"Write {near}." if near else "Write one of these." if len(options) > 1 else f"Write {listed}.",
     )
 
@@ -195,7 +195,7 @@ def _meant(value: object, options: Sequence[str]) -> str | None:
     start = "".join(one for one, _ in alike) if len(options) > 1 else ""
     bare = word[len(start) :] if word.upper().startswith(start.upper()) else word
     bare = _NUMBERS.get(int(bare), bare) if re.fullmatch("[0-9]{1,2}", bare, re.ASCII) else bare
-    found = nearest(bare, [option[len(start) :] for option in options]) if bare else None
+    found = find_nearest(bare, [option[len(start) :] for option in options]) if bare else None
     return None if found is None else start + found
 
 
@@ -219,7 +219,7 @@ def _unknown_key(model: type[Declared], body: YamlMap, path: Path) -> tuple[str,
     if spelling in owner.HINTS:
         return f"{name} is not a key here", owner.HINTS[spelling]
     known = [field.rstrip("_") for field in fields]
-    near = nearest(spelling, known)
+    near = find_nearest(spelling, known)
     if near is not None:
         return f"{name} is not a known key", f"Did you mean {near}?"
     return f"{name} is not a known key", f"Known here: {', '.join(known)}."

@@ -24,7 +24,7 @@ from yaml.events import (
 
 from reconciler.manifests.located import Mark, YamlList, YamlMap
 from reconciler.manifests.scalars import resolve
-from reconciler.problems import Place, Problems, written
+from reconciler.problems import Place, Problems, write_scalar
 
 DEPTH_LIMIT = 64
 EXPANSION_LIMIT = 10_000
@@ -101,7 +101,7 @@ _UNKNOWN = object()
 def _remember(top: _Open, value: object, text: str) -> None:
     """Keep how a number or boolean was written, where that is not how it is written usually."""
     container = top.container
-    if type(container) is YamlMap and top.key is not None and written(value) != text:
+    if type(container) is YamlMap and top.key is not None and write_scalar(value) != text:
         container.texts = {**(container.texts or {}), top.key: text}
 
 

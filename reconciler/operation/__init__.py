@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from reconciler import observe
+from reconciler.datasets.examples import read_examples
 from reconciler.errors import (
     Diagnostic,
     ManifestError,
@@ -21,7 +22,7 @@ from reconciler.errors import (
 )
 from reconciler.events import Event
 from reconciler.kind import Kind
-from reconciler.manifests import Loaded, named_elsewhere, read_examples
+from reconciler.manifests import Loaded, named_elsewhere
 from reconciler.model import BASE_MODEL, LAG_SECONDS, Address, DataSet, Desired
 from reconciler.plan.binding import verify
 from reconciler.plan.change import Context, Drift, Inputs, Plan

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 
 from reconciler import observe
 from reconciler.checks import run_check
+from reconciler.datasets.examples import read_examples
 from reconciler.errors import NoTextError, ServiceError, UsageError
-from reconciler.manifests import read_examples
 from reconciler.model import Address, Desired, Live, Status
 from reconciler.operation import Operation
 from reconciler.providers import Handle, Provider

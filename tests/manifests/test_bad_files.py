@@ -157,6 +157,14 @@ def test_a_pipe_given_itself(workspace: Path, refused: Refused) -> None:
     assert "it is not a regular file" in found.summary
 
 
+def test_a_path_too_long_is_told_whatever_is_in_it(workspace: Path, refused: Refused) -> None:
+    """A path that the system cannot even look up is a problem of the manifest, with a backslash too."""
+    for name in ("x" * 300, "x\\" * 200):
+        (workspace / "manifests" / "case.yaml").write_text(GOOD.replace("data/numbers", name))
+        (found,) = refused()
+        assert found.summary.endswith(": cannot be read: File name too long")
+
+
 @pytest.mark.parametrize("target", ["../secret.jsonl", "manifests/../../secret.jsonl"])
 def test_a_link_out_of_the_tree(target: str, workspace: Path, refused: Refused) -> None:
     """A link inside the tree to a file outside of it is refused: it would be uploaded."""
@@ -209,10 +217,11 @@ def test_no_such_path(load_manifests: Callable[..., object]) -> None:
 
 def test_reasons() -> None:
     """Each way in which a file cannot be read says what to do."""
-    assert textfiles.cannot_be_read(PermissionError(13, "Permission denied")) == (
+    assert textfiles.explain_unreadable(PermissionError(13, "Permission denied")) == (
         "cannot be read: Permission denied",
         "Make it readable for the user that runs this command.",
     )
     assert (
-        textfiles.cannot_be_read(ValueError("embedded null byte"))[0] == "cannot be read: embedded null byte"
+        textfiles.explain_unreadable(ValueError("embedded null byte"))[0]
+        == "cannot be read: embedded null byte"
     )

@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.datasets import chat, formats
+from reconciler.datasets.chat import CHATS, SUPERVISED
+from reconciler.datasets.complaints import Complaints
+from reconciler.datasets.examples import read_examples
+from reconciler.datasets.measure import measure
 from reconciler.errors import Diagnostic, ManifestError, StalePlanError
-from reconciler.manifests import Loaded, read_examples
+from reconciler.manifests import Loaded
 from reconciler.model import DataSet, Example
 from reconciler.problems import Place, Problems
 
@@ -224,7 +227,7 @@ def test_warnings_of_many_lines_are_folded(workspace: Path, load_manifests: Load
 def test_many_different_problems_have_an_end() -> None:
     """After 100 kinds of problem the rest of one file is only counted."""
     problems = Problems()
-    complaints = formats.Complaints("d.jsonl", problems)
+    complaints = Complaints("d.jsonl", problems)
     for number in range(300):
         complaints.error(Place("d.jsonl", number + 1), "x" * (number + 1), "Mend it.")
     complaints.close()
@@ -351,9 +354,10 @@ def test_memory_does_not_grow_with_a_file(workspace: Path, name: str) -> None:
             file.write((f"{number},{text}" if name.endswith("csv") else json.dumps(pair)) + "\n")
     tracemalloc.start()
     try:
-        measured = chat.measure(str(path), Problems(), form=chat.SUPERVISED, validation=False)
+        with path.open("rb") as stream:
+            measured = measure(stream, str(path), CHATS[SUPERVISED], Problems())
         assert measured is not None
-        found = DataSet(measured.digest, 1000, 0, file=str(path), form=chat.SUPERVISED)
+        found = DataSet(measured.digest, 1000, 0, file=str(path), form=SUPERVISED)
         assert measured.examples == sum(1 for _ in read_examples(found)) == 1000
         assert tracemalloc.get_traced_memory()[1] < 2_000_000
     finally:

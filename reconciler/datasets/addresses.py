@@ -1,0 +1,109 @@
+"""Where a TuningJob's data set may lie: an object in Cloud Storage, a data set of Vertex AI, or a file.
+
+Sources: the API's discovery document, and Google's pages on supervised tuning.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import replace
+
+from reconciler.datasets.chat import PREFERENCE
+from reconciler.datasets.data_sets import DataSets
+from reconciler.model import DataSet
+from reconciler.problems import Place, Problems, Refusal
+
+BUCKET = "[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]"
+"""A bucket's name, as a regular expression."""
+BUCKET_RULE = "A bucket's name has 3 to 222 of a-z, 0-9, '-', '_' and '.'."
+OBJECT = rf"gs://(?P<bucket>{BUCKET})/(?P<object>[^\x00-\x1f]{{1,1024}})"
+"""The address of an object, as a regular expression."""
+
+FREE_VALIDATION = 1_000
+"""Examples of a validation data set of any size of training; above it at most 30 % of the training's."""
+VALIDATION_PERCENT = 30
+
+_NO_JSONL = (".csv", ".tsv", ".json", ".gz", ".zip", ".parquet", ".xlsx", ".txt")
+_DATA_SET = r"projects/[A-Za-z0-9:._-]+/locations/[a-z0-9-]+/datasets/[A-Za-z0-9_-]+"
+_IN_BROWSERS = r"https://storage\.(?:googleapis|cloud\.google)\.com/([^?#]+)"
+
+
+def find_data_set(
+    written: str, field: str, place: Place, found: DataSets, problems: Problems
+) -> DataSet | None:
+    """The data set that a manifest names; None after noting what is wrong.
+
+    Args:
+        written: its address, its name at the service, or the path of a file.
+        field: which data set of the model it is: FORM.training_dataset_uri or FORM.validation_dataset_uri.
+        place: where it is written.
+        found: measures files.
+        problems: where to note what is wrong.
+    """
+    form, _, key = field.partition(".")
+    refusal = _refuse_address(written, form)
+    if refusal is not None:
+        problems.error(place, *refusal)
+        return None
+    if written.startswith("gs:"):
+        if written.lower().endswith(_NO_JSONL):
+            problems.warning(
+                place,
+                f"{written}: the service reads JSONL only, and this name does not end in .jsonl",
+                "Name a file beside the manifest instead: it is converted and uploaded.",
+            )
+        return DataSet("", 0, 0, shown=written, field=field, uri=written)
+    if re.fullmatch(_DATA_SET, written, re.ASCII):
+        # by its name: what is in it no call tells
+        digest = hashlib.sha256(written.encode()).hexdigest()
+        return DataSet(digest, 0, 0, shown=written, field=field, uri=written)
+    one = found.read_file(written, place, form=form, is_validation=key.startswith("validation"))
+    return None if one is None else replace(one, field=field)
+
+
+def _refuse_address(written: str, form: str) -> Refusal | None:
+    """Why no data set can be there, whatever is there."""
+    if written.startswith("gs:"):
+        if re.fullmatch(OBJECT, written, re.ASCII) and not re.search(r"/$|[*]", written):
+            return None
+        return Refusal(f"{written} is not the address of an object", _advise_object(written))
+    address = re.fullmatch(_IN_BROWSERS, written, re.ASCII)
+    if address is not None:
+        return Refusal(f"{written} is an address for browsers", f"Write gs://{address[1]}.")
+    if form != PREFERENCE:
+        return None
+    if re.fullmatch(_DATA_SET, written, re.ASCII):
+        return Refusal(
+            "preference tuning takes no data set of Vertex AI", "Write gs://BUCKET/NAME.jsonl or a file."
+        )
+    if written.lower().endswith(".csv"):
+        return Refusal(
+            f"{written}: preference tuning takes no CSV, which has no room for two answers",
+            "Write chat JSONL: contents, and two completions with their scores.",
+        )
+    return None
+
+
+def _advise_object(written: str) -> str:
+    """What to write instead of an address that is not one of an object."""
+    bucket, _, name = written.removeprefix("gs:").lstrip("/").partition("/")
+    if not re.fullmatch(BUCKET, bucket, re.ASCII):
+        return f"Write gs://BUCKET/NAME.jsonl. {BUCKET_RULE}"
+    if name.endswith("/"):
+        return f"It is a folder, and the service reads one object: write gs://{bucket}/{name}NAME.jsonl."
+    if "*" in name:
+        return "The service takes no wildcards: join the files into one .jsonl, and name that."
+    return f"Write gs://{bucket}/{name or 'NAME.jsonl'}."
+
+
+def check_share(training: DataSet, validation: DataSet) -> Refusal | None:
+    """Why validation data that is counted is too large beside training data that is."""
+    most = max(FREE_VALIDATION, training.examples * VALIDATION_PERCENT // 100)
+    if not training.examples or validation.examples <= most:
+        return None
+    return Refusal(
+        f"the validation data has {validation.examples:,} examples, and the service takes {most:,} beside "
+        f"{training.examples:,} of training",
+        f"Above {FREE_VALIDATION:,} at most {VALIDATION_PERCENT} % of it: leave some out.",
+    )

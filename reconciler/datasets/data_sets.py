@@ -1,0 +1,165 @@
+"""The data sets that manifests name: finds their files, and measures each once.
+
+Rule: a manifest may come from a pull request, so a data file stays inside the git work tree, whatever
+links lead to it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from reconciler import files, textfiles
+from reconciler.datasets.formats import FORMATS, find_extension, find_limit
+from reconciler.datasets.lookalikes import advise_extension
+from reconciler.datasets.measure import EMPTY, FORMS, measure, measure_rows
+from reconciler.datasets.pairs import PAIRS
+from reconciler.datasets.rows import Measured
+from reconciler.formats import count_noun
+from reconciler.model import DataSet, Example
+from reconciler.problems import Place, Problems, Refusal
+
+REQUEST_LIMIT = 4 * 1024 * 1024
+"""Bytes of a create's JSON body (the guide: at most 4 MB)."""
+
+ADVISED = 20
+"""Examples; Google's guide advises 20 or more, its own tutorial trains on 15."""
+
+
+class DataSets:
+    """Measures each data file once, however many manifests name it."""
+
+    def __init__(self, problems: Problems) -> None:
+        self._problems = problems
+        self._measured: dict[tuple[str, str, bool], Measured | None] = {}
+        self._trees: dict[str, str | None] = {}
+        self._paths: dict[tuple[str, str], tuple[str, str]] = {}
+
+    def read_file(
+        self, written: str, place: Place, *, rest: int = 0, form: str = "", is_validation: bool = False
+    ) -> DataSet | None:
+        """The data set in a file, without its examples; None after noting what is wrong.
+
+        Args:
+            written: the path in the manifest, relative to it.
+            place: where it is written.
+            rest: bytes of the request beside the data.
+            form: how the file is written (`measure.FORMS`). Pairs are sent with the request, every other
+                form is uploaded by itself.
+            is_validation: it is not for training.
+        """
+        key = (str(Path(place.file).parent), written)
+        where = self._paths.get(key) or self._find(key[0], written)
+        if isinstance(where, Refusal):
+            self._problems.error(place, *where)
+            return None
+        self._paths[key] = path, real = where
+        known = (real, form, is_validation)
+        if known not in self._measured:
+            self._measured[known] = self._measure(path, place, written, form, is_validation=is_validation)
+        found = self._measured[known]
+        if found is None or not (form or self._fits(found, rest, place)):
+            return None
+        return DataSet(
+            digest=found.digest,
+            examples=found.examples,
+            characters=found.characters,
+            file=path,
+            shown=written,
+            form=form,
+        )
+
+    def _measure(
+        self, path: str, place: Place, written: str, name: str, *, is_validation: bool
+    ) -> Measured | None:
+        form = FORMS[name]
+        try:
+            with files.opened(path, most=find_limit(path, form)) as stream:
+                return measure(stream, path, form, self._problems, is_validation=is_validation)
+        except (OSError, ValueError) as error:
+            summary, advice = textfiles.explain_unreadable(error)
+            self._problems.error(place, f"{written}: {summary}", advice)
+            return None
+
+    def read_inline(
+        self, examples: Sequence[Example], places: Sequence[Place], place: Place, *, rest: int = 0
+    ) -> DataSet | None:
+        """The data set that stands in a manifest; None after noting what is wrong."""
+        if not examples:
+            self._problems.error(place, *EMPTY)
+            return None
+        before = len(self._problems)
+        found = measure_rows(zip(places, examples, strict=True), PAIRS, self._problems)
+        if len(self._problems) > before or not self._fits(found, rest, place):
+            return None
+        return DataSet(found.digest, found.examples, found.characters, inline=tuple(examples))
+
+    def _fits(self, found: Measured, rest: int, place: Place) -> bool:
+        total = found.size + rest
+        if total > REQUEST_LIMIT:
+            self._problems.error(
+                place,
+                f"the request would have {total:,} bytes, and the service takes {REQUEST_LIMIT:,} (4 MB)",
+                "Train on fewer or shorter examples.",
+            )
+        return total <= REQUEST_LIMIT
+
+    def _find(self, folder: str, written: str) -> tuple[str, str] | Refusal:
+        """The path as it can be opened from the working directory, and the file's own; or why not."""
+        refusal = _refuse_path(folder, written)
+        if refusal is not None:
+            return refusal
+        path = str(Path(folder, written))
+        if folder not in self._trees:
+            self._trees[folder] = textfiles.find_work_tree(folder)
+        tree = self._trees[folder]
+        root, what = (tree, "git work tree") if tree else (os.path.realpath("."), "working directory")
+        real = os.path.realpath(path)
+        if os.path.commonpath([root, real]) != root or ".git" in Path(real[len(root) :]).parts:
+            return Refusal(
+                f"{written}: the path leads out of the {what} {root}",
+                "Move the file into it: no manifest may send other files of this machine."
+                if tree
+                else "Run this from a folder that holds both, or make it a git repository.",
+            )
+        tidy = os.path.normpath(path)
+        # "a/../b" is another file than "b" where a is a link
+        return (tidy if os.path.realpath(tidy) == real else path), real
+
+
+def _refuse_path(folder: str, written: str) -> Refusal | None:
+    """Why a path can be no data file, whatever it leads to."""
+    if "\0" in written:
+        return Refusal("the path has a NUL character", "Remove it.")
+    if "://" in written:
+        return Refusal(
+            f"{written}: an address, not a path", "Copy the data beside the manifest, and name the copy."
+        )
+    path, slashed = os.path.join(folder, written), written.replace("\\", "/")  # noqa: PTH118
+    # os.path, because Path raises for a name that is too long
+    if slashed != written and not os.path.exists(path) and os.path.exists(f"{folder}/{slashed}"):  # noqa: PTH110
+        return Refusal(f"{written}: there is no such file", f"Write the path with '/': {slashed}.")
+    if find_extension(written) not in FORMATS:
+        is_below = ".." not in Path(written).parts and not Path(written).is_absolute()
+        if is_below and os.path.isdir(path):  # noqa: PTH112
+            return Refusal(
+                f"{written}: it is a folder", "Name one file in it: data/FILE.jsonl, .json or .csv."
+            )
+        return Refusal(f"{written}: not a data file by its name", advise_extension(find_extension(written)))
+    if Path(written).is_absolute():
+        return Refusal(
+            f"{written}: the path is absolute", "Write it relative to the manifest, for other machines."
+        )
+    return None
+
+
+def warn_of_few(data: DataSet, place: Place, problems: Problems, *, address: str) -> None:
+    """Warn of data that the service takes, but learns little from."""
+    if data.examples < ADVISED:
+        problems.warning(
+            place,
+            f"{count_noun(data.examples, 'example')} of training data",
+            f"Google advises {ADVISED} or more (target 100-500).",
+            address=address,
+        )

@@ -1,0 +1,98 @@
+"""Data of TunedModels: pairs of text_input and output, sent with the request.
+
+Rule: strings only, exactly as written. Nothing is trimmed, normalised, guessed or left out.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+
+from reconciler.bounds import MB
+from reconciler.datasets import lookalikes
+from reconciler.datasets.rows import HALF_A_CHARACTER, NO_OUTPUT, Form, describe_json, is_text
+from reconciler.model import Example
+from reconciler.problems import Refusal, find_nearest
+
+SPELLINGS = {"text_input": "text_input", "textInput": "text_input", "output": "output"}
+"""How a column may be written, and what it is."""
+COLUMNS = ("text_input", "output")
+
+INPUT_LIMIT = 40_000
+OUTPUT_LIMIT = 5_000
+"""Characters of one example (Google's fine-tuning guide, datasets for Gemini 1.5 Flash)."""
+FILE_LIMIT = 64 * MB
+"""Bytes of a data file; far above what one request takes, so that the message can say more."""
+
+_PAIRS_ONLY = "There are text_input and output only."
+_OR_CHAT = "A line has text_input and output, or contents."
+
+
+def read_pair(row: object, *, chat: bool = False) -> Example | Refusal:
+    """A JSON value as a pair.
+
+    Args:
+        row: any JSON value.
+        chat: whether its kind takes Vertex AI's chat form too, for the words of a refusal.
+    """
+    if not isinstance(row, dict):
+        return Refusal(
+            f"an example must be an object, not {describe_json(row)}",
+            'Write {"text_input": "…", "output": "…"}.',
+        )
+    found: dict[str, str] = {}
+    for key, value in row.items():
+        name = SPELLINGS.get(key)
+        if name is None:
+            takes = _OR_CHAT if chat else _PAIRS_ONLY
+            return lookalikes.name_row(row.keys(), chat=chat) or refuse_column(key, takes)
+        if name in found:
+            return Refusal(f"{name} is there twice, in both spellings", "Remove one of them.")
+        if not isinstance(value, str):
+            return Refusal(f"{key} must be text, not {describe_json(value)}", _advise_text(value))
+        found[name] = value
+    for name in COLUMNS:
+        if name not in found:
+            return Refusal(f"{name} is missing", "Each example has text_input and output.")
+    return Example(found["text_input"], found["output"])
+
+
+def _advise_text(value: object) -> str:
+    is_plain = isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
+    quoted = json.dumps(value) if is_plain else ""
+    return f'Put it in quotes: "{quoted}".' if 0 < len(quoted) < 40 else "Write a text in double quotes."
+
+
+def refuse_column(name: str, takes: str = _PAIRS_ONLY) -> Refusal:
+    """Why a row with this column is no pair, and which column may be meant."""
+    summary = f"{name!r} is not a column of training data" if name else "there is a column without a name"
+    if lookalikes.is_index(name):
+        return Refusal(summary, f"{lookalikes.INDEX_ADVICE} {takes}")
+    meant, near = lookalikes.find_column(name), find_nearest(name, COLUMNS)
+    advice = f"Rename it to {meant}. " if meant else f"Did you mean {near}? " if near else ""
+    return Refusal(summary, f"{advice}{takes}")
+
+
+def _check_pair(one: Example) -> Refusal | None:
+    if not one.output:
+        return NO_OUTPUT
+    for name, text, most in (
+        ("text_input", one.text_input, INPUT_LIMIT),
+        ("output", one.output, OUTPUT_LIMIT),
+    ):
+        if len(text) > most:
+            return Refusal(
+                f"{name} has {len(text):,} characters, and the service takes {most:,}",
+                "Shorten it, or split the example.",
+            )
+    return None if is_text(one.text_input + one.output) else HALF_A_CHARACTER
+
+
+PAIRS = Form(
+    read=read_pair,
+    check=_check_pair,
+    advise=lambda _: None,
+    check_all=lambda *_: (),
+    most=FILE_LIMIT,
+    most_json=FILE_LIMIT,
+)

@@ -1,8 +1,8 @@
-"""The errors that people meet, and the exit codes they end in.
+"""The errors that people meet, and the numbers of the exit codes; `cli.exit_codes` decides between them.
 
 Every error that a user can cause or a service can answer is one of these; anything else is a defect.
 
-    ReconcilerError                    exit 1
+    ReconcilerError
     ├── UsageError                     a wrong command line
     ├── NotJSONError                   bytes that should be JSON and are not, or are more than we take
     ├── ManifestError                  carries every Diagnostic found, not only the first
@@ -96,8 +96,6 @@ class ReconcilerError(Exception):
         summary: what happened, where, and why.
         detail: what the user can do now.
     """
-
-    exit_code = ExitCode.ERROR
 
     def __init__(self, summary: str, detail: str = "") -> None:
         super().__init__(summary)

@@ -5,11 +5,9 @@ Rule: an event is yielded only after the state that proves it has been committed
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from reconciler.errors import ExitCode
 from reconciler.model import Address
 
 INTERRUPT, TIMEOUT, NO_WAIT = "interrupt", "timeout", "no-wait"
@@ -128,22 +126,3 @@ class Uploading:
 
 
 Event: TypeAlias = Started | Progress | Completed | Failed | Skipped | Detached
-
-
-def exit_code(events: Iterable[Event]) -> ExitCode:
-    """What a run ends in: a failure wins over what is unfinished, which wins over done.
-
-    Having detached because of --no-wait is no reason for 3: all was accepted.
-    """
-    code = ExitCode.DONE
-    for event in events:
-        match event:
-            case Failed():
-                return ExitCode.FAILED
-            case Detached(reason=reason) if reason != NO_WAIT:
-                code = ExitCode.UNFINISHED
-            case Skipped(unfinished=True):
-                code = ExitCode.UNFINISHED
-            case _:
-                pass
-    return code

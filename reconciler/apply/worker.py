@@ -18,7 +18,6 @@ from reconciler.apply.outcomes import Settled, begin, fail, overtaken, postpone,
 from reconciler.apply.tasks import CHANGING, WATCHING, Step, Task, concerns, resume_of
 from reconciler.errors import (
     AlreadyExistsError,
-    ExitCode,
     NoCapacityError,
     NotReadyError,
     RateLimitedError,
@@ -107,8 +106,6 @@ class Work:
             if not self._is_commit_due() and not self._gather():
                 break
         if self._halt is not None:
-            if self._means.begun.is_set() and isinstance(self._halt, ReconcilerError):
-                self._halt.exit_code = ExitCode.FAILED
             raise self._halt
 
     # -- tasks -------------------------------------------------------------------------------------

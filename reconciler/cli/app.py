@@ -9,14 +9,14 @@ import importlib
 import os
 import sys
 import threading
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import click
 
 from reconciler import __version__
-from reconciler.cli import deadline, late_signals, signals, streams
-from reconciler.cli.defects import defect
-from reconciler.errors import Diagnostic, ExitCode, ReconcilerError
+from reconciler.cli import deadline, exit_codes, signals, streams
+from reconciler.cli.defects import describe_defect
+from reconciler.errors import Diagnostic, ReconcilerError
 
 COMMANDS = {
     "init": ("init", "Write a first manifest and a Stack; check credentials, endpoint and state store."),
@@ -83,72 +83,65 @@ def cli() -> None:
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
-    """Run a command and leave with its exit code; never a traceback for a user's or service's fault."""
-    given = sys.argv[1:] if arguments is None else arguments
-    signals.interrupt()
+    """Run a command and exit with its code. No traceback for what a user or a service did wrong."""
+    signals.raise_interrupts()
     streams.prepare()
-    code = late_signals.of_error(_run(given))
-    deadline.current().disarm()
-    late_signals.keep(code)  # all is said and done
+    code = _run(sys.argv[1:] if arguments is None else arguments)
+    deadline.get_current().disarm()
+    signals.fix_exit_code(code)
     for stream in (sys.stdout, sys.stderr):
         try:
             streams.write(stream, flush=True)
         except streams.OutputLostError as error:
-            said = late_signals.of_error(_say(error.diagnostics, ExitCode.ERROR, as_json=False))
-            code = said if code in {ExitCode.DONE, ExitCode.CHANGES} else code
+            _print(error.diagnostics, as_json=False)
+            code = exit_codes.decide_after_lost_output(code)
     if any(not one.daemon for one in threading.enumerate() if one is not threading.main_thread()):
-        os._exit(code)  # a call that nobody waits for any more must not hold the process
-    late_signals.seal()
+        os._exit(code)  # a call that nobody waits for any more must not keep the process alive
+    signals.ignore()
     sys.exit(code)
 
 
 def _run(arguments: list[str]) -> int:
     as_json = "--json" in arguments
     try:
-        result: Any = cli.main(arguments, prog_name="reconciler", standalone_mode=False)
+        return cli.main(arguments, prog_name="reconciler", standalone_mode=False) or 0
     except click.exceptions.Exit as error:
         return error.exit_code
-    except click.exceptions.NoArgsIsHelpError as error:
-        sys.stderr.write(f"{error.format_message()}\n")
-        return ExitCode.ERROR
-    except click.ClickException as error:
-        return _say(_of_click(error), ExitCode.ERROR, as_json=as_json)
-    except (click.Abort, KeyboardInterrupt):
-        if deadline.current().is_up:
-            return _say(deadline.nothing_begun().diagnostics, ExitCode.ERROR, as_json=as_json)
-        interrupted = Diagnostic("interrupted", "Nothing is left half done; run the command again")
-        return _say((interrupted,), ExitCode.ERROR, as_json=as_json)
     except BrokenPipeError:
         streams.silence(sys.stdout)
-        return ExitCode.DONE
-    except streams.OutputLostError as error:
-        return _say(error.diagnostics, error.exit_code, as_json=False)
-    except ReconcilerError as error:
-        return _say(error.diagnostics, error.exit_code, as_json=as_json)
+        return 0
     except SystemExit:
         raise
+    except click.exceptions.NoArgsIsHelpError as error:
+        sys.stderr.write(f"{error.format_message()}\n")
+    except streams.OutputLostError as error:
+        _print(error.diagnostics, as_json=False)
     except BaseException as error:  # noqa: BLE001 - a panic of a library in another language is one too
-        return _say(_of_defect(error), ExitCode.ERROR, as_json=as_json)
-    return result if isinstance(result, int) else ExitCode.DONE
+        _print(_describe(error), as_json=as_json)
+    return exit_codes.decide_after_error()
 
 
-def _of_defect(error: BaseException) -> tuple[Diagnostic, ...]:
-    """A defect, unless it is what the parser printed by itself (a help text) that nothing takes any more."""
-    if isinstance(error, OSError) and error.errno in streams.NO_ROOM and error.filename is None:
-        streams.silence(sys.stdout)
-        return streams.lost(error).diagnostics
-    return (defect(error),)
+def _describe(error: BaseException) -> tuple[Diagnostic, ...]:
+    """What to say of an error that ended a command."""
+    match error:
+        case ReconcilerError():
+            return error.diagnostics
+        case click.ClickException():
+            context = getattr(error, "ctx", None)
+            advice = f"Try: {context.command_path} --help" if context is not None else ""
+            return (Diagnostic(error.format_message(), advice),)
+        case click.Abort() | KeyboardInterrupt() if deadline.get_current().has_passed():
+            return deadline.build_error().diagnostics
+        case click.Abort() | KeyboardInterrupt():
+            return (Diagnostic("interrupted", "Nothing is left half done; run the command again"),)
+        case OSError(errno=number, filename=None) if number in streams.NO_ROOM:
+            streams.silence(sys.stdout)  # what click printed by itself (a help text) cannot be written
+            return streams.build_error(error).diagnostics
+        case _:
+            return (describe_defect(error),)
 
 
-def _of_click(error: click.ClickException) -> tuple[Diagnostic, ...]:
-    message = error.format_message()
-    context = getattr(error, "ctx", None)
-    where = f"Try: {context.command_path} --help" if context is not None else ""
-    return (Diagnostic(message, where),)
-
-
-def _say(diagnostics: tuple[Diagnostic, ...], code: int, *, as_json: bool) -> int:
+def _print(diagnostics: tuple[Diagnostic, ...], *, as_json: bool) -> None:
     from reconciler.cli.console import Console
 
-    Console.of_environment(as_json=as_json).errors(diagnostics)
-    return code
+    Console.open(as_json=as_json).print_diagnostics(diagnostics)

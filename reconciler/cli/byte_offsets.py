@@ -1,4 +1,4 @@
-"""Where a line and column lie in a file, in bytes, as Terraform's diagnostics say it."""
+"""The byte at which a line and column begin, as Terraform's diagnostics have it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 from reconciler.errors import Diagnostic
 
 _LIMIT = 16 * 1024 * 1024
-"""Bytes; in a larger file, which is data, the line has to do."""
+"""Bytes of the largest file that is read for it; larger ones are data, and have their line only."""
 
 
-def byte_of(diagnostic: Diagnostic) -> int:
-    """The offset of the place, 0 where the file cannot be read (any more) or the place is not in it."""
-    lines = _lines(diagnostic.file or "")
+def find_byte_offset(diagnostic: Diagnostic) -> int:
+    """The offset of the diagnostic's place; 0 if the file cannot be read or has no such place."""
+    lines = _split_lines(diagnostic.file or "")
     line, column = diagnostic.line or 1, diagnostic.column or 1
     if not 0 < line <= len(lines):
         return 0
@@ -22,8 +22,8 @@ def byte_of(diagnostic: Diagnostic) -> int:
 
 
 @lru_cache(maxsize=8)
-def _lines(file: str) -> list[tuple[int, bytes]]:
-    """Each line with its offset."""
+def _split_lines(file: str) -> list[tuple[int, bytes]]:
+    """Each line with its offset; none if the file cannot be read."""
     path = Path(file)
     try:
         if not path.is_file() or path.stat().st_size > _LIMIT:

@@ -1,6 +1,6 @@
 """Where results, errors and progress go, and in what form.
 
-Results to stdout, errors to stderr; with --json everything to stdout as JSON. Colour only where
+Results go to stdout, errors to stderr; with --json all goes to stdout as JSON. Colour is used only where
 somebody can see it: NO_COLOR, CLICOLOR, TERM=dumb, --no-color and pipes are honoured.
 """
 
@@ -12,37 +12,40 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reconciler.cli import streams
-from reconciler.cli.byte_offsets import byte_of
+from reconciler.cli.byte_offsets import find_byte_offset
 from reconciler.errors import Diagnostic
-from reconciler.formats import format_time
-from reconciler.plan.change import Plan
+
+if TYPE_CHECKING:
+    from reconciler.model import Live
+    from reconciler.plan.change import Plan
+    from reconciler.state.values import Record
 
 
-def wants_colour(environ: Mapping[str, str], *, terminal: bool) -> bool:
+def can_use_colour(environ: Mapping[str, str], *, is_terminal: bool) -> bool:
     """By the conventions of no-color.org and bixense.com/clicolors."""
     if environ.get("NO_COLOR") or environ.get("TERM") == "dumb":
         return False
     if environ.get("CLICOLOR_FORCE", "0") not in {"", "0"}:
         return True
-    return terminal and environ.get("CLICOLOR", "1") != "0"
+    return is_terminal and environ.get("CLICOLOR", "1") != "0"
 
 
-def emit(text: str = "", *, flush: bool = False) -> None:
+def print_text(text: str = "", *, flush: bool = False) -> None:
     """Write to stdout, see `streams.write`."""
     streams.write(sys.stdout, text, flush=flush)
 
 
-def emit_error(text: str) -> None:
-    """Write to stderr, at once; `2>&1 | head` is no reason to stop either."""
-    streams.write(sys.stderr, text, flush=True)
+def print_message(line: str) -> None:
+    """Write a line to stderr, at once. A reader who has gone stops nothing here either."""
+    streams.write(sys.stderr, line + "\n", flush=True)
 
 
 def timestamp() -> str:
     """Now, RFC 3339 with microseconds in UTC."""
-    return format_time(datetime.now(UTC), timespec="microseconds")
+    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,75 +54,100 @@ class Console:
 
     Attributes:
         as_json: stdout holds JSON only, errors too.
-        colour: escape sequences may be used on stdout.
-        terminal: stdout is one, and can move its cursor.
+        has_colour: stdout shows escape sequences as colours.
+        is_terminal: stdout is one, and can move its cursor.
         width: cells a line; 0 in a pipe: nothing is cut nor wrapped there.
     """
 
     as_json: bool = False
-    colour: bool = False
-    terminal: bool = False
+    has_colour: bool = False
+    is_terminal: bool = False
     width: int = 0
 
     @classmethod
-    def of_environment(cls, *, as_json: bool = False, no_color: bool = False) -> Console:
-        """As stdout and the environment variables say."""
-        terminal = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
-        colour = not (no_color or "--no-color" in sys.argv or as_json)
+    def open(cls, *, as_json: bool = False, no_color: bool = False) -> Console:
+        """By stdout and the environment variables."""
+        is_terminal = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+        has_colour = not (no_color or "--no-color" in sys.argv or as_json) and can_use_colour(
+            os.environ, is_terminal=is_terminal
+        )
         width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
-        return cls(as_json, colour and wants_colour(os.environ, terminal=terminal), terminal, width)
+        return cls(as_json, has_colour, is_terminal, width)
 
-    def lines(self, lines: Iterable[str]) -> None:
-        """Results."""
+    # -- results -----------------------------------------------------------------------------------
+
+    def print_lines(self, lines: Iterable[str]) -> None:
+        """Print lines of text."""
         for line in lines:
-            emit(line + "\n")
+            print_text(line + "\n")
 
-    def document(self, document: object) -> None:
-        """One JSON document, indented."""
+    def print_document(self, document: object) -> None:
+        """Print one JSON document, indented."""
         from reconciler.strictjson import dumps
 
-        emit(dumps(document, indent=2) + "\n")
+        print_text(dumps(document, indent=2) + "\n")
 
-    def records(self, records: Iterable[Mapping[str, Any]]) -> None:
-        """JSON lines, each at once: somebody follows them."""
+    def begin_stream(self) -> None:
+        """Print the first record of an event stream, with --json."""
+        if self.as_json:
+            from reconciler.render import stream
+
+            self.print_records([stream.build_version_record(timestamp())])
+
+    def print_records(self, records: Iterable[Mapping[str, Any]]) -> None:
+        """Print JSON lines, at once: somebody follows them."""
         from reconciler.render.stream import encode_line
 
         for record in records:
-            emit(encode_line(record) + "\n")
-        emit(flush=True)
+            print_text(encode_line(record) + "\n")
+        print_text(flush=True)
 
-    def plan(self, plan: Plan) -> None:
-        """A plan, as text or as the event stream."""
+    def print_plan(self, plan: Plan) -> None:
+        """Print a plan, as text or as records of the event stream."""
         if self.as_json:
             from reconciler.render import stream
 
-            self.records(stream.build_plan_records(plan, timestamp()))
+            self.print_records(stream.build_plan_records(plan, timestamp()))
             return
         from reconciler.render.text import render_plan
 
-        self.lines(render_plan(plan, colour=self.colour, width=self.width))
-        emit(flush=True)
+        self.print_lines(render_plan(plan, colour=self.has_colour, width=self.width))
+        print_text(flush=True)
 
-    def errors(self, diagnostics: Sequence[Diagnostic]) -> None:
-        """Errors and warnings; on stderr unless stdout is to hold JSON."""
+    def print_record(self, record: Record, live: Live | None) -> None:
+        """Print what is recorded of one address, and its model as the service shows it."""
+        if self.as_json:
+            from reconciler.render.records import record_document
+
+            self.print_document(record_document(record, live))
+            return
+        from reconciler.render.text import render_record
+
+        self.print_lines(render_record(record, live, colour=self.has_colour, width=self.width))
+
+    # -- messages ----------------------------------------------------------------------------------
+
+    def print_diagnostics(self, diagnostics: Sequence[Diagnostic]) -> None:
+        """Print errors and warnings; on stderr unless stdout is to hold JSON."""
         if self.as_json:
             from reconciler.render import stream
 
-            self.records(
-                stream.build_diagnostic_record(one, timestamp(), byte=byte_of(one)) for one in diagnostics
+            self.print_records(
+                stream.build_diagnostic_record(one, timestamp(), byte=find_byte_offset(one))
+                for one in diagnostics
             )
             return
         from reconciler.render.text import render_errors
 
-        terminal = sys.stderr.isatty()
-        colour = wants_colour(os.environ, terminal=terminal) and "--no-color" not in sys.argv
-        width = shutil.get_terminal_size().columns if terminal else 0
-        for line in render_errors(diagnostics, colour=colour, width=width):
-            emit_error(line + "\n")
+        is_terminal = sys.stderr.isatty()
+        has_colour = can_use_colour(os.environ, is_terminal=is_terminal) and "--no-color" not in sys.argv
+        width = shutil.get_terminal_size().columns if is_terminal else 0
+        for line in render_errors(diagnostics, colour=has_colour, width=width):
+            print_message(line)
 
-    def note(self, text: str) -> None:
-        """Something for people that is neither result nor error; "" is nothing."""
+    def print_note(self, text: str) -> None:
+        """Print something for people that is neither result nor error; nothing for "" and with --json."""
         if text and not self.as_json:
             from reconciler.render.terminal import escape_lines
 
-            emit_error(escape_lines(text) + "\n")
+            print_message(escape_lines(text))

@@ -1,8 +1,8 @@
 """`--timeout D`: the whole run ends within D and a few seconds, calls that hang included.
 
-A timer's signal does it, as SIGTERM would. Before anything is locked or begun it ends the run at once
-(`TimeUp`). Once an apply is under way it is told to stop, which commits and unlocks. After the end it only
-ends what still hangs. Rule: one run, one limit.
+A timer sends a signal. Before anything is locked or begun, it ends the run at once (`TimeUp`). While an apply
+is under way, it tells the apply to stop, which commits and unlocks. After the end it only interrupts what
+still hangs. Rule: one run, one deadline.
 """
 
 from __future__ import annotations
@@ -18,43 +18,41 @@ from types import FrameType
 from reconciler.errors import StoppedError
 
 _AGAIN = 0.5
-"""Seconds after which the signal is sent again: a thread that is waited for may hold up the first one."""
+"""Seconds between two signals: a thread that is waited for may hold up the first one."""
 
 _LATE = 0.1
-"""Seconds after the time is up: what ends by itself then is not disturbed."""
+"""Seconds from the deadline to the first signal: what ends by itself meanwhile is not disturbed."""
 
 _GRACE = 4.0
-"""Seconds for stopping in good order."""
+"""Seconds that an apply gets to stop in good order."""
 
 
 class TimeUp(KeyboardInterrupt):
-    """The time is up before anything was begun; goes the way of Ctrl-C."""
+    """The time was up before anything was begun; handled like Ctrl-C."""
 
 
-class TimeLimit:
-    """What `--timeout` leaves of this run's time; `seconds` None for no limit."""
+class Deadline:
+    """When this run must have ended; `seconds` None for no limit."""
 
     def __init__(self, seconds: float | None) -> None:
         self._until = None if seconds is None else time.monotonic() + seconds
         self._stop: Callable[[], None] | None = None
-        self._mute = False
+        self._is_quiet = False
 
-    @property
-    def left(self) -> float | None:
-        """Seconds, 0.0 once it is up; None for any number."""
+    def measure_rest(self) -> float | None:
+        """Seconds that are left, 0.0 once it has passed; None for any number."""
         return None if self._until is None else max(0.0, self._until - time.monotonic())
 
-    @property
-    def is_up(self) -> bool:
-        """Whether it is over."""
-        return self.left == 0.0
+    def has_passed(self) -> bool:
+        """Whether the time is up."""
+        return self.measure_rest() == 0.0
 
     def arm(self) -> None:
         """From now on the signal comes when the time is up."""
         if self._until is None or threading.current_thread() is not threading.main_thread():
             return
-        signal.signal(signal.SIGALRM, self._met)
-        signal.setitimer(signal.ITIMER_REAL, (self.left or 0.0) + _LATE, _AGAIN)
+        signal.signal(signal.SIGALRM, self._handle)
+        signal.setitimer(signal.ITIMER_REAL, (self.measure_rest() or 0.0) + _LATE, _AGAIN)
 
     @contextmanager
     def stopping(self, stop: Callable[[], None]) -> Iterator[None]:
@@ -63,26 +61,26 @@ class TimeLimit:
         try:
             yield
         finally:
-            self._stop, self._mute = None, True
+            self._stop, self._is_quiet = None, True
 
     @contextmanager
-    def ending(self) -> Iterator[None]:
-        """Within the block, after the end, what hangs is interrupted when the time for it is up too."""
-        self._mute = False
+    def interrupting(self) -> Iterator[None]:
+        """Within the block, after the end, what hangs is interrupted when the time is up."""
+        self._is_quiet = False
         try:
             yield
         finally:
-            self._mute = True
+            self._is_quiet = True
 
     def disarm(self) -> None:
-        """All is said and done."""
-        self._mute = True
+        """Send no more signals: all is done and said."""
+        self._is_quiet = True
         if self._until is not None and threading.current_thread() is threading.main_thread():
             signal.setitimer(signal.ITIMER_REAL, 0.0)
 
-    def _met(self, _number: int, _frame: FrameType | None) -> None:
+    def _handle(self, _number: int, _frame: FrameType | None) -> None:
         over = time.monotonic() - (self._until or 0.0)
-        if self._mute:
+        if self._is_quiet:
             return
         if self._stop is not None and over < _GRACE:
             self._stop()
@@ -90,24 +88,22 @@ class TimeLimit:
         raise TimeUp
 
 
-_current = [TimeLimit(None)]
+_current = [Deadline(None)]
 
 
-def start(timeout: timedelta | None) -> TimeLimit:
-    """The limit of this run, which begins now."""
-    limit = TimeLimit(None if timeout is None else timeout.total_seconds())
-    _current[0] = limit
-    limit.arm()
-    return limit
+def start(timeout: timedelta | None) -> None:
+    """Start the clock of this run."""
+    _current[0] = Deadline(None if timeout is None else timeout.total_seconds())
+    _current[0].arm()
 
 
-def nothing_begun() -> StoppedError:
-    """The end of a run whose time was up before it did anything."""
-    return StoppedError(
-        "the time was up (--timeout) before anything was begun", "Give it more, or run it again"
-    )
-
-
-def current() -> TimeLimit:
-    """The limit of this run."""
+def get_current() -> Deadline:
+    """The deadline of this run."""
     return _current[0]
+
+
+def build_error() -> StoppedError:
+    """The error of a run whose time was up before it did anything."""
+    return StoppedError(
+        "the time was up (--timeout) before anything was begun", "Give it more time, or run it again"
+    )

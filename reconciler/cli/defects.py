@@ -8,12 +8,12 @@ import traceback
 from reconciler.errors import Diagnostic
 
 
-def defect(error: BaseException) -> Diagnostic:
-    """A defect of ours, as it is told; with RECONCILER_DEBUG its traceback goes to stderr first."""
+def describe_defect(error: BaseException) -> Diagnostic:
+    """A defect of this program as people see it. With RECONCILER_DEBUG its traceback goes to stderr first."""
     if os.environ.get("RECONCILER_DEBUG"):
         traceback.print_exception(error)
     return Diagnostic(
         f"internal error: {type(error).__name__}: {str(error)[:200]}",
-        "This is a defect of reconciler, please report it; RECONCILER_DEBUG=1 shows where. "
+        "This is a defect of reconciler: please report it. RECONCILER_DEBUG=1 shows where it is. "
         "What was begun is recorded: run the command again to go on",
     )

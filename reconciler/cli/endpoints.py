@@ -12,7 +12,7 @@ from functools import cached_property
 from urllib.parse import urlsplit
 
 from reconciler import http
-from reconciler.cli import stack_addresses
+from reconciler.cli.stack_addresses import ensure_trusted
 from reconciler.errors import UsageError
 from reconciler.events import Uploading
 from reconciler.http import Target, Transport
@@ -136,7 +136,7 @@ class Services:
         """The Stack's; ManifestError where a credential must not go there on its word."""
         if self._emulator or not self._loaded.stack.endpoint:
             return ""
-        stack_addresses.must_be(self._loaded.stack, "spec.endpoint", self._environ)
+        ensure_trusted(self._loaded.stack, "spec.endpoint", self._environ)
         return self._loaded.stack.endpoint
 
     def _open(self, base_url: str | None, environ: Settings, project: str) -> Transport:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reconciler import http
-from reconciler.cli import stack_addresses
+from reconciler.cli.stack_addresses import ensure_trusted
 from reconciler.errors import Diagnostic, ManifestError
 from reconciler.manifests import Loaded
 from reconciler.model import Desired
@@ -25,9 +25,9 @@ def check(loaded: Loaded, settings: Settings) -> tuple[Diagnostic, ...]:
 
     stack = loaded.stack
     if stack.endpoint:
-        stack_addresses.must_be(stack, "spec.endpoint", settings)
+        ensure_trusted(stack, "spec.endpoint", settings)
     if stack.state and "RECONCILER_STATE" not in settings:
-        stack_addresses.must_be(stack, "spec.state", settings)
+        ensure_trusted(stack, "spec.state", settings)
     url = stack.endpoint or settings.get("GOOGLE_VERTEX_BASE_URL", "")
     if url and http.is_loopback(url):
         return ()  # an emulator needs none of them

@@ -111,11 +111,12 @@ guards = _chain(
     ),
 )
 
+timeout = click.option(
+    "--timeout", type=DURATION, metavar="D", help="End after this time at the latest; trainings go on."
+)
+
 waiting = _chain(
-    click.option("--no-wait", is_flag=True, help="Return once everything is accepted."),
-    click.option(
-        "--timeout", type=DURATION, metavar="D", help="End after this, whatever hangs; the trainings go on."
-    ),
+    click.option("--no-wait", is_flag=True, help="Return once the service has accepted everything."), timeout
 )
 
 auto_approve = click.option("--auto-approve", is_flag=True, help="Do not ask.")

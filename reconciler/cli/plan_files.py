@@ -1,28 +1,34 @@
-"""Which file is what: a saved plan, manifests, or neither (design 2.2)."""
+"""Files of saved plans: told from manifests, read, written, and checked against where they are applied."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from reconciler import bounds, files, strictjson
 from reconciler.errors import NotJSONError, UsageError
+from reconciler.kind import Kind
 from reconciler.plan.change import Context, Plan
 
 
-def saved_plan(path: Path) -> Plan | None:
-    """The plan that a file holds; None when it holds manifests (or is a folder, or is not there).
+def find_saved_plan(paths: Sequence[str]) -> Plan | None:
+    """The saved plan that the first path is; None when the paths are those of manifests.
 
     Raises:
         PlanError: it was a saved plan, and is cut, edited or of a newer version.
-        UsageError: it is neither; an empty file is neither.
+        UsageError: it is neither, or a path does not exist.
     """
-    if not is_plan(path):
-        return None
-    from reconciler.render import planfile
-
-    return planfile.loads(content(path), place=str(path))
+    if paths and is_plan(Path(paths[0])):
+        return load_plan(Path(paths[0]))
+    for path in paths:
+        if not os.path.lexists(path):
+            raise UsageError(
+                f"{path}: there is no such file or folder",
+                "Give a folder of manifests, or a plan saved with: reconciler plan --out FILE",
+            )
+    return None
 
 
 def is_plan(path: Path) -> bool:
@@ -33,8 +39,8 @@ def is_plan(path: Path) -> bool:
     """
     if not path.is_file():
         return False
-    data = content(path)
-    if looks_like_plan(data):
+    data = read_bytes(path)
+    if _looks_like_plan(data):
         return True
     if b"apiVersion" in data:
         return False
@@ -44,8 +50,34 @@ def is_plan(path: Path) -> bool:
     )
 
 
-def check_place(plan: Plan, here: Context) -> None:
-    """Refuse the plan anywhere but where it was made. StalePlanError, before any call."""
+def _looks_like_plan(data: bytes) -> bool:
+    """Whether it is a JSON object with format_version, or what is left of one."""
+    if not data.lstrip().startswith(b"{"):
+        return False
+    try:
+        document = strictjson.loads(data, most=bounds.PLAN)
+    except NotJSONError:
+        return b'"format_version"' in data
+    return isinstance(document, dict) and "format_version" in document
+
+
+def load_plan(path: Path) -> Plan:
+    """Read a saved plan. PlanError when it is cut, edited or of a newer version."""
+    from reconciler.render import planfile
+
+    return planfile.loads(read_bytes(path), place=str(path))
+
+
+def read_bytes(path: Path) -> bytes:
+    """Read a file that may be a plan. UsageError if it cannot be read, or is larger than any plan."""
+    try:
+        return files.read(path, most=bounds.PLAN)
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}", "Give a file that can be read") from error
+
+
+def ensure_same_place(plan: Plan, here: Context) -> None:
+    """Refuse to apply a plan anywhere but where it was made. StalePlanError, before any call."""
     from reconciler.plan import place
 
     there = plan.context
@@ -55,25 +87,31 @@ def check_place(plan: Plan, here: Context) -> None:
 
 
 def _is_same_file(one: str, other: str) -> bool:
-    """Two ways to write the path of one local state."""
-    local = bool(one) and "://" not in one + other
-    return local and os.path.realpath(one) == os.path.realpath(other)
+    """Whether these are two ways to write the path of one local state."""
+    is_local = bool(one) and "://" not in one + other
+    return is_local and os.path.realpath(one) == os.path.realpath(other)
 
 
-def content(path: Path) -> bytes:
-    """What a file holds that may be a plan; UsageError where it cannot be read, or is larger than any."""
+def save_plan(plan: Plan, out: str, kinds: Mapping[str, Kind]) -> None:
+    """Write a plan whole or not at all, readable by its owner only. A pipe or a device is written as it is.
+
+    Raises:
+        UsageError: it cannot be written there.
+    """
+    from reconciler.render import planfile
+
+    content = planfile.dumps(plan, kinds)
+    path = Path(os.path.realpath(out))  # a link's target is written; the link is not replaced
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        return files.read(path, most=bounds.PLAN)
+        if path.is_symlink():  # it leads in a circle, and this says so
+            path.stat()
+        if Path(out).exists() and not Path(out).is_file():
+            files.write_as_it_is(out, content)
+            return
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(content)
+        draft.replace(path)
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}", "Give a file that can be read") from error
-
-
-def looks_like_plan(data: bytes) -> bool:
-    """A JSON object with format_version, or what is left of one."""
-    if not data.lstrip().startswith(b"{"):
-        return False
-    try:
-        document = strictjson.loads(data, most=bounds.PLAN)
-    except NotJSONError:
-        return b'"format_version"' in data
-    return isinstance(document, dict) and "format_version" in document
+        draft.unlink(missing_ok=True)
+        raise UsageError(f"--out {out}: {error.strerror}", "Give a file that can be written") from error

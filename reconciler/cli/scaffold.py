@@ -1,14 +1,16 @@
-"""The first manifests that `init` writes, and the lines of .gitignore that they need."""
+"""The first manifests that `init` writes, the lines of .gitignore that they need, and what to edit first."""
 
 from __future__ import annotations
 
 import json
 import secrets
+import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from reconciler import bounds, files
 from reconciler.errors import UsageError
+from reconciler.manifests import Loaded
 
 KINDS = ("TuningJob", "TunedModel")
 """What `init --kind` takes, the default first: the Gemini API has no base model that can be tuned."""
@@ -89,14 +91,15 @@ _PAIRS = (
 """The examples of both kinds."""
 
 _IGNORED = ("state/*.lock", "state/.*.tmp", "state/emulator.*")
-"""What the commands leave beside the state and no repository should hold."""
+"""Files that the commands leave beside the state, and that should not be committed."""
 _COVERING = frozenset({"state", "state/", "state/*", "state/**"})
+"""Lines of .gitignore that leave out the whole folder, and those files with it."""
 
 
-def write(folder: Path, kind: str, environ: Mapping[str, str]) -> Iterator[tuple[Path, bool]]:
-    """Each file and whether it was written; one that exists is left as it is.
+def write_manifests(folder: Path, kind: str, environ: Mapping[str, str]) -> Iterator[tuple[Path, bool]]:
+    """Write the first manifests; yields each file and whether it was written. Existing files are kept.
 
-    A folder that holds manifests already gets nothing more.
+    Writes nothing into a folder that holds manifests already.
 
     Args:
         folder: for the manifests.
@@ -111,7 +114,7 @@ def write(folder: Path, kind: str, environ: Mapping[str, str]) -> Iterator[tuple
         yield from ((file, False) for file in existing)
         return
     try:
-        for name, text in _files(kind, environ).items():
+        for name, text in _build_files(kind, environ).items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             if path.exists():  # data of somebody's own
@@ -123,17 +126,17 @@ def write(folder: Path, kind: str, environ: Mapping[str, str]) -> Iterator[tuple
         raise UsageError(f"{folder}: {error.strerror}", "Give a folder that can be written") from error
 
 
-def _files(kind: str, environ: Mapping[str, str]) -> Mapping[str, str]:
-    """Name to text."""
-    name = f"{_word(Path.cwd().name)}-{secrets.token_hex(3)}"
+def _build_files(kind: str, environ: Mapping[str, str]) -> Mapping[str, str]:
+    """The files to write: name to text."""
+    name = f"{_build_name(Path.cwd().name)}-{secrets.token_hex(3)}"
     if kind == "TunedModel":
         items = "".join(
-            f"          - {{text_input: {_quoted(text)}, output: {_quoted(output)}}}\n"
+            f"          - {{text_input: {_quote(text)}, output: {_quote(output)}}}\n"
             for text, output in _PAIRS
         )
         return {"stack.yaml": _STACK.format(name=name, place=""), "number-generator.yaml": _MODEL + items}
-    wished = environ.get("GOOGLE_CLOUD_LOCATION", "").strip()
-    place = _PLACE.format(location=wished if wished in _LOCATIONS else _LOCATIONS[0], name=name)
+    wanted = environ.get("GOOGLE_CLOUD_LOCATION", "").strip()
+    place = _PLACE.format(location=wanted if wanted in _LOCATIONS else _LOCATIONS[0], name=name)
     rows = "".join(
         json.dumps({"text_input": text, "output": output}, allow_nan=False) + "\n" for text, output in _PAIRS
     )
@@ -144,13 +147,13 @@ def _files(kind: str, environ: Mapping[str, str]) -> Mapping[str, str]:
     }
 
 
-def _quoted(text: str) -> str:
-    """As YAML takes it for text: what looks like a number stands in quotes."""
+def _quote(text: str) -> str:
+    """As YAML reads it as text: what looks like a number is quoted."""
     return text if text[0].isalpha() else f'"{text}"'
 
 
-def ignore(file: Path) -> tuple[str, ...]:
-    """Add to a .gitignore the lines that it lacks, and answer them; what stands there is kept as it is.
+def extend_gitignore(file: Path) -> tuple[str, ...]:
+    """Add to a .gitignore the lines that it lacks, and return them. What it holds is kept as it is.
 
     Raises:
         UsageError: it cannot be read or written.
@@ -172,8 +175,22 @@ def ignore(file: Path) -> tuple[str, ...]:
     return missing
 
 
-def _word(text: str) -> str:
-    """A folder's name as a Stack may bear it, short enough for the suffix."""
+def _build_name(text: str) -> str:
+    """A name for the Stack and its bucket from the folder's name, short enough for a suffix."""
     kept = "".join(one if one.isascii() and one.isalnum() else "-" for one in text.lower()).strip("-")
     usable = kept[:1].isalpha() and "goog" not in kept  # which no bucket's name may hold
     return kept[:20].strip("-") if usable else "models"
+
+
+def suggest_edit(path: str, loaded: Loaded, service: str) -> str:
+    """What to do before a plan makes sense: edit the manifests, and name or create the bucket of uploads."""
+    stack = loaded.stack
+    uploads = any(one.address.kind == KINDS[0] and one.data[0].file for one in loaded.desired)
+    if not uploads or service != "google":
+        return f"edit {path}"
+    if not stack.bucket:
+        return f"name a bucket of yours as spec.bucket in {stack.file or path}"
+    bucket = "gs://" + stack.bucket.removeprefix("gs://").partition("/")[0]
+    create = ["gcloud", "storage", "buckets", "create", bucket]
+    create += [f"--location={stack.location}"] if stack.location else []
+    return f"edit {path}, create its bucket unless it exists ({shlex.join(create)})"

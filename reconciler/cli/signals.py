@@ -1,28 +1,98 @@
-"""Which signals ask a run to stop: Ctrl-C, a cancelled job, a closed terminal.
+"""The signals that ask a run to stop: Ctrl-C, a cancelled job, a closed terminal.
 
-Rule: they are all dealt with alike, wherever signals are dealt with.
+Rules: all of them are dealt with alike. Signals that arrive after the run cannot change its exit code, and a
+second one exits at once, so that nobody needs SIGKILL.
 """
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
+from types import FrameType
+from typing import Any
 
 
 @cache
-def stopping() -> tuple[signal.Signals, ...]:
-    """The signals that stop a run; asked first by `main`, because later none looks as it did at the start.
+def find_stopping_signals() -> tuple[signal.Signals, ...]:
+    """SIGINT, SIGTERM and SIGHUP. `main` asks first: later none of them looks as it did at the start.
 
-    SIGHUP is one of them unless it was ignored then: that is how `nohup` says that a run is to outlive its
+    SIGHUP is left out if it was ignored at the start: that is how `nohup` says that a run is to outlive its
     terminal.
     """
     hang_up = () if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else (signal.SIGHUP,)
     return (signal.SIGINT, signal.SIGTERM, *hang_up)
 
 
-def interrupt() -> None:
-    """From now on each of them is as Ctrl-C: KeyboardInterrupt, so that locks are given back."""
+def _handle(numbers: tuple[signal.Signals, ...], handler: Any) -> None:
     if threading.current_thread() is threading.main_thread():
-        for number in stopping()[1:]:  # Ctrl-C is one already, unless whoever started us ignores it
-            signal.signal(number, signal.default_int_handler)
+        for number in numbers:
+            signal.signal(number, handler)
+
+
+def raise_interrupts() -> None:
+    """Make each of them raise KeyboardInterrupt, as Ctrl-C does, so that locks are given back."""
+    # not SIGINT: it does so already, unless whoever started us ignores it
+    _handle(find_stopping_signals()[1:], signal.default_int_handler)
+
+
+@contextmanager
+def detaching(stopping: threading.Event) -> Iterator[None]:
+    """Within the block the first signal sets `stopping`, the second raises KeyboardInterrupt.
+
+    After the block they are ignored.
+    """
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        if stopping.is_set():
+            raise KeyboardInterrupt
+        stopping.set()
+
+    _handle(find_stopping_signals(), stop)
+    try:
+        yield
+    finally:
+        ignore()
+
+
+def ignore() -> None:
+    """Ignore them, even while the interpreter ends and takes Python's handlers back: the default kills."""
+    _handle(find_stopping_signals(), signal.SIG_IGN)
+
+
+class _Fixed:
+    """A handler once the exit code is fixed: the first signal may interrupt a step, the second one exits."""
+
+    def __init__(self, code: int, *, is_interrupting: bool = False) -> None:
+        self._code = code
+        self._was_met = False
+        self.is_interrupting = is_interrupting
+
+    def __call__(self, _number: int, _frame: FrameType | None) -> None:
+        if self._was_met:
+            os._exit(self._code)
+        self._was_met = True
+        if self.is_interrupting:
+            raise KeyboardInterrupt
+
+
+def fix_exit_code(code: int) -> None:
+    """From now on the first signal is ignored, and the next one exits with this code at once."""
+    _handle(find_stopping_signals(), _Fixed(code))
+
+
+def run_interruptibly(step: Callable[[], None], code: int) -> bool:
+    """Run what may hang after the work is done; False when a signal ended it. The exit code is fixed."""
+    handler = _Fixed(code, is_interrupting=True)
+    try:
+        try:
+            _handle(find_stopping_signals(), handler)
+            step()
+        finally:
+            handler.is_interrupting = False
+    except KeyboardInterrupt:
+        return False
+    return True

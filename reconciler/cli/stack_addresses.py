@@ -1,4 +1,7 @@
-"""Which addresses of the Stack a command may use, as `settings.trust` decides; told with their place."""
+"""Which addresses of the Stack a command may use.
+
+`settings.trust` decides it; here a refusal gets its file and line.
+"""
 
 from __future__ import annotations
 
@@ -15,24 +18,24 @@ _NAMES = {
     ),
     "spec.state": ("state", "the Stack's state", "give --state or set RECONCILER_STATE instead"),
 }
-"""Path to field, what it is, and how the environment or the command line says it."""
+"""Path to attribute, to what it is called, and to how the environment or the command line says it."""
 
 
-def must_be(stack: Stack, path: str, settings: Settings) -> None:
-    """Refuse an address that only the Stack names and that no credential may go to.
+def ensure_trusted(stack: Stack, path: str, settings: Settings) -> None:
+    """Refuse an address that only the Stack names, if no credential may go there.
 
     Args:
-        stack: it may be somebody's pull request.
-        path: of the field, which is set: "spec.endpoint".
-        settings: who is trusted.
+        stack: may be somebody's pull request.
+        path: "spec.endpoint" or "spec.state", which is set.
+        settings: name the hosts that are trusted.
 
     Raises:
         ManifestError: with file and line.
-        UsageError: RECONCILER_TRUSTED_HOSTS is no list of hosts.
+        UsageError: RECONCILER_TRUSTED_HOSTS is not a list of hosts.
     """
-    field, what, instead = _NAMES[path]
+    attribute, what, instead = _NAMES[path]
     line, column = stack.places.get(path, (stack.line or None, None))
-    named = Named(str(getattr(stack, field)), what, stack.file, line, column, instead)
+    named = Named(str(getattr(stack, attribute)), what, stack.file, line, column, instead)
     problem = refusal(named, settings)
     if problem is not None:
         raise ManifestError([problem])

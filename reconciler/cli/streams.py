@@ -1,6 +1,6 @@
-"""Standard input, output and error, whatever they were opened to.
+"""Standard input, output and error, whatever they are connected to.
 
-Rule: what cannot be printed stops no work that was begun, and is never taken for printed.
+Rule: output that cannot be printed stops no work that was begun, and is never taken for printed.
 """
 
 from __future__ import annotations
@@ -16,15 +16,18 @@ from typing import TextIO
 from reconciler.errors import ReconcilerError
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
-"""How a file or a device says that it takes nothing more."""
+"""The errors of a file or a device that takes nothing more."""
 
 
 class OutputLostError(ReconcilerError):
-    """Standard output does not take what was to be printed; a reader who has gone is no error."""
+    """Standard output cannot be written to. A reader who has gone (`| head`) is not an error."""
 
 
 def prepare() -> None:
-    """Open what the caller closed (`>&-`), so that no file of ours gets its number; let no character fail."""
+    """Open the streams that the caller closed (`>&-`), so that no file of ours gets their numbers.
+
+    Also makes every character printable, whatever the encoding.
+    """
     for number in range(3):
         try:
             os.fstat(number)
@@ -40,10 +43,10 @@ def prepare() -> None:
 
 
 def write(stream: TextIO, text: str = "", *, flush: bool = False) -> None:
-    """Write. A reader who has gone (`| head`) stops the printing, never the work.
+    """Write. When the reader has gone (`| head`), print nothing more and let the work go on.
 
     Raises:
-        OutputLostError: standard output cannot take it: a full disk. Nothing more is written to it.
+        OutputLostError: standard output cannot be written to (a full disk). Nothing more is written to it.
     """
     try:
         stream.write(text)
@@ -54,23 +57,23 @@ def write(stream: TextIO, text: str = "", *, flush: bool = False) -> None:
     except OSError as error:
         silence(stream)
         if stream is sys.stdout:
-            raise lost(error) from error
+            raise build_error(error) from error
 
 
-def lost(error: OSError) -> OutputLostError:
-    """The error for a standard output that takes nothing more."""
+def build_error(error: OSError) -> OutputLostError:
+    """The error of a standard output that takes nothing more."""
     summary = f"standard output cannot be written to: {error.strerror}"
-    return OutputLostError(summary, "Make room, or send it elsewhere")
+    return OutputLostError(summary, "Make room, or redirect it to another place")
 
 
 def silence(stream: TextIO) -> None:
-    """Nothing more may be sent to it, not at exit either."""
+    """Discard all that is written to it from now on, at exit too."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 @contextmanager
-def at_best() -> Iterator[None]:
-    """Print as far as it goes: what is being done matters more. Standard error tells that it does not."""
+def tolerate_lost_output() -> Iterator[None]:
+    """Ignore a full stdout while work is under way; report it on stderr."""
     try:
         yield
     except OutputLostError as error:

@@ -34,13 +34,13 @@ class Uploads:
             self._show = self._quietly
 
     def _quietly(self, progress: Uploading) -> None:
-        from reconciler.cli.console import emit_error
+        from reconciler.cli.console import print_message
         from reconciler.render.words import describe_upload
 
         tenth = 10 * progress.sent // progress.size
         if tenth != self._tenths.get(progress.shown):
             self._tenths[progress.shown] = tenth
-            emit_error(describe_upload(progress) + "\n")
+            print_message(describe_upload(progress))
 
 
 UPLOADS = Uploads()

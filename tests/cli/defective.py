@@ -32,10 +32,11 @@ def _put_in(place: str) -> None:
         "list": (GeminiProvider, "list", _defect),
         "create": (GeminiProvider, "create", _after(GeminiProvider.create)),
         "settle": (outcomes, "_created", _defect),
-        "show": (stream, "event_records", _defect),
-        "conclude": (execution, "conclude", _defect),
+        "show": (stream, "build_event_records", _defect),
+        "conclude": (execution, "print_summary", _defect),
     }
     owner, name, replacement = places[place]
+    getattr(owner, name)  # a name that was changed would make these tests claim nothing
     setattr(owner, name, replacement)
     outcomes._OUTCOMES[Step.CREATE] = outcomes._created
 

@@ -12,8 +12,9 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from reconciler.apply import Settings
+from reconciler.cli.exit_codes import decide_after_events
 from reconciler.errors import ExitCode
-from reconciler.events import Detached, Event, Progress, exit_code
+from reconciler.events import Detached, Event, Progress
 from reconciler.identity import examples_digest
 from reconciler.kind import Kind
 from reconciler.manifests import Loaded
@@ -197,7 +198,7 @@ class Process:
     @property
     def code(self) -> ExitCode:
         """What the run ends in."""
-        return exit_code(self.events)
+        return decide_after_events(self.events)
 
     def one(self, kind: type[T]) -> T:
         """The only event of its kind."""

@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import click
 
-from reconciler.cli import deadline, execution, options, wiring
-from reconciler.cli.console import Console, timestamp
-from reconciler.cli.plan_files import check_place, saved_plan
-from reconciler.cli.summary import Course, conclude, outputs
-from reconciler.errors import UsageError
-
-_IN_THE_PLAN = {
-    "variables": "--var",
-    "variable_files": "--var-file",
-    "targets": "--target",
-    "excludes": "--exclude",
-    "replace": "--replace",
-    "retry_failed": "--retry-failed",
-    "max_trainings": "--max-trainings",
-    "max_deletes": "--max-deletes",
-}
-"""What a saved plan holds, with the options that would say it again."""
+from reconciler.cli import approval, deadline, options, wiring
+from reconciler.cli.console import Console
+from reconciler.cli.execution import Run
+from reconciler.cli.invocation import Invocation
+from reconciler.cli.plan_files import find_saved_plan
 
 
 @click.command("apply")
@@ -47,68 +32,26 @@ def command(
     timeout: timedelta | None,
     **given: Any,
 ) -> int:
-    """Create what is missing, wait until each model serves, and record it.
+    """Make the service match the manifests, after approval.
 
-    A FILE saved by `reconciler plan --out FILE` runs exactly that plan, or is refused.
+    Trains the models that are missing, waits until each serves, and records them. A FILE saved by `reconciler
+    plan --out FILE` is carried out exactly as it was shown, or refused if anything it touches has changed.
     """
     deadline.start(timeout)
-    console = Console.of_environment(as_json=as_json, no_color=no_color)
-    saved = saved_plan(Path(given["paths"][0])) if given["paths"] else None
+    console = Console.open(as_json=as_json, no_color=no_color)
+    saved = find_saved_plan(given["paths"])
     if saved is None:
-        _must_exist(given["paths"])
-        execution.must_be_approvable(console, approved=auto_approve)
-        settings, inputs = wiring.split(given)
+        approval.ensure_possible(console, is_approved=auto_approve)
+        invocation = Invocation.read("apply", given)
     else:
-        again = [option for name, option in _IN_THE_PLAN.items() if _is_given(given[name])]
-        if again or len(given["paths"]) > 1:
-            what = ", ".join(again) or "more paths"
-            raise UsageError(
-                f"{given['paths'][0]} is a saved plan, which holds its paths, variables, selection and "
-                f"guards: {what} cannot be given again",
-                "Apply it as it is, or make a new plan",
-            )
-        settings, inputs = wiring.of_plan(given, saved)
-    if as_json:
-        from reconciler.render import stream
-
-        console.records([stream.build_version_record(timestamp())])
-    need = not inputs.destroy
-    shared = wiring.Options(**settings, inputs=inputs, need=need)
-    resume = wiring.resume_commands(shared, "apply", selected=False)
-    with wiring.operation("apply", shared) as run:
-        if saved is None:
-            with execution.shown_if_refused(console):
-                plan, _ = run.plan()
-            execution.warn(console, run.loaded.warnings, plan)
-            console.plan(plan)
-            if not plan.has_work:
-                run.name_state()
-                if as_json:
-                    conclude(console, Course("apply", plan, resume), (), 0)
-                    outputs(run, console)
-                return 0
-            if not auto_approve and not execution.approved(plan, "Do you want to perform these actions?"):
-                raise UsageError("not approved; nothing was changed")
-        else:
-            plan = saved
-            check_place(plan, run.context)
-            run.same_lineage(plan)
-            if as_json:
-                console.plan(plan)
-        course = Course("apply", plan, resume)
-        return execution.carry_out(run, run.recheck(plan), console, course, wait=not no_wait)
-
-
-def _must_exist(paths: Iterable[str]) -> None:
-    """Asked first: for a plan file that is not there, --auto-approve would be the wrong advice."""
-    for path in paths:
-        if not os.path.lexists(path):
-            raise UsageError(
-                f"{path}: there is no such file or folder",
-                "Give a folder of manifests, or a plan saved with: reconciler plan --out FILE",
-            )
-
-
-def _is_given(value: object) -> bool:
-    """Whether an option was on the command line; --max-deletes 0 is."""
-    return value is not None and value is not False and value != ()
+        invocation = Invocation.read_for_plan("apply", given, saved)
+    console.begin_stream()
+    with wiring.open_operation(invocation) as operation:
+        run = Run(invocation, operation, console)
+        plan = run.show_plan() if saved is None else run.take_plan(saved)
+        if saved is None and not plan.has_work:
+            operation.name_state()
+            return run.end_without_work(plan)
+        if saved is None and not auto_approve:
+            approval.ask(plan, "Do you want to perform these actions?")
+        return run.carry_out(plan, operation.recheck(plan), waits=not no_wait)

@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from reconciler.cli import options, wiring
+from reconciler.cli import exit_codes, options, wiring
 from reconciler.cli.console import Console, timestamp
-from reconciler.errors import ExitCode
+from reconciler.cli.invocation import Invocation
 
 
 @click.command("drift")
@@ -18,22 +18,25 @@ from reconciler.errors import ExitCode
 @options.report_format
 @options.json_output
 def command(*, form: str, max_chars: int, as_json: bool, no_color: bool, **given: Any) -> int:
-    """Compare live with recorded. Sends GETs only and writes nothing, not even state; exits 2 on drift."""
-    console = Console.of_environment(as_json=as_json, no_color=no_color)
-    settings, inputs = wiring.split(given)
-    with wiring.operation("drift", wiring.Options(**settings, inputs=inputs)) as run:
-        found = run.drift()
+    """Show how live models differ from their records, and exit with 2 if they do.
+
+    Sends GET requests only, and writes nothing, not even the state.
+    """
+    console = Console.open(as_json=as_json, no_color=no_color)
+    with wiring.open_operation(Invocation.read("drift", given)) as operation:
+        found, context = operation.drift(), operation.context
         if as_json:
             from reconciler.render.plan_json import build_drift_document
 
-            console.document(build_drift_document(found, run.context, run.kinds, created=timestamp()))
+            console.print_document(build_drift_document(found, context, operation.kinds, created=timestamp()))
         elif form == "markdown":
             from reconciler.render.markdown import render_drift_comment
 
-            console.lines([render_drift_comment(found, run.context, max_chars=max_chars)])
+            console.print_lines([render_drift_comment(found, context, max_chars=max_chars)])
         else:
             from reconciler.render.text import render_drift
 
-            console.lines(render_drift(found, run.context, colour=console.colour, width=console.width))
-        console.note(run.remark)
-    return ExitCode.CHANGES if any(one.fails for one in found) else ExitCode.DONE
+            lines = render_drift(found, context, colour=console.has_colour, width=console.width)
+            console.print_lines(lines)
+        console.print_note(operation.remark)
+    return exit_codes.decide_after_drift(found)

@@ -2,52 +2,33 @@
 
 from __future__ import annotations
 
-import os
-import sqlite3
-import sys
-
 import click
 
-from reconciler.cli import embedded_emulator
-from reconciler.errors import UsageError
+from reconciler.cli import start_emulator
 
 
 @click.command("emulator")
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=8085, show_default=True, help="0: any free one."
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8085,
+    show_default=True,
+    metavar="N",
+    help="The port to listen on; 0 takes any free one.",
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@click.option("--data", metavar="FILE", help="Keep its state here; without, it is gone when it stops.")
+@click.option("--data", metavar="FILE", help="Keep its data in this file. Without it, a stop loses all.")
 @click.option(
     "--training-seconds",
     type=click.FloatRange(min=0),
-    help="How long a training takes.  [default: 4, or as FILE says]",
+    metavar="N",
+    help="How long a training takes.  [default: 4, or what FILE says]",
 )
 def command(*, port: int, host: str, data: str | None, training_seconds: float | None) -> None:
-    """Serve the APIs locally until stopped: tuned models of the Gemini API, tuning jobs of Vertex AI.
+    """Serve both APIs on this machine until stopped, to try things without an account.
 
-    It does not train: a tuned model answers from its training examples, the same prompt exactly, else the
-    nearest one. Its control plane (clock, faults, requests) is described at /emulator.
+    It serves tuned models of the Gemini API and tuning jobs of Vertex AI. It does not train: a tuned model
+    answers with the output of the training example that is nearest to the prompt. Its control plane (clock,
+    faults, requests) is described at /emulator.
     """
-    from reconciler.emulator import Settings
-
-    serve = embedded_emulator.server().serve
-
-    def ready(url: str) -> None:
-        variables = " ".join(f"{name}={url}" for name in ("GOOGLE_GEMINI_BASE_URL", "GOOGLE_VERTEX_BASE_URL"))
-        sys.stdout.write(f"Serving on {url}\nTo use it: export {variables}\n")
-        sys.stdout.flush()
-
-    settings = None if training_seconds is None else Settings(training_seconds=training_seconds)
-    try:
-        serve(host=host, port=port, data=data, settings=settings, ready=ready)
-    except sqlite3.DatabaseError as error:
-        raise embedded_emulator.not_its_data(data or "", error) from error
-    except OSError as error:
-        # asyncio puts the address, once more, into strerror of what has an errno of its own
-        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
-        kept = f" or keep {data}" if data else ""
-        raise UsageError(
-            f"cannot listen on {host}:{port}{kept}: {reason}",
-            f"Give another --port{', --host or --data' if data else ' or --host'}",
-        ) from error
+    start_emulator.serve(host=host, port=port, data=data, training_seconds=training_seconds)

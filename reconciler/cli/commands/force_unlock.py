@@ -8,6 +8,7 @@ import click
 
 from reconciler.cli import options, wiring
 from reconciler.cli.console import Console
+from reconciler.cli.invocation import Invocation, Need
 from reconciler.render.terminal import escape
 
 
@@ -16,9 +17,10 @@ from reconciler.render.terminal import escape
 @options.place
 @options.variables
 def command(*, lock_id: str, **given: Any) -> None:
-    """Break somebody's lock, given the id that the refusal named. Only when that run is surely dead."""
-    shared = wiring.Options(**given, need=False)
-    environ = wiring.environment()
-    loaded, _ = wiring.manifests(shared, environ, models=False)
-    holder = wiring.state_manager("force-unlock", shared, loaded.stack, environ).force_unlock(lock_id)
-    Console().lines([escape(f"Unlocked. It was held by {holder}.")])
+    """Break the lock of another run, given the ID that the refusal named.
+
+    Only if that run has surely ended: two runs at once may lose a model.
+    """
+    manager, _ = wiring.open_stack_state(Invocation.read("force-unlock", given, Need.STACK))
+    holder = manager.force_unlock(lock_id)
+    Console().print_lines([escape(f"Unlocked. It was held by {holder}.")])

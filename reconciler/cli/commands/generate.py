@@ -9,8 +9,8 @@ import click
 
 from reconciler import bounds
 from reconciler.cli import options, wiring
-from reconciler.cli.console import emit
-from reconciler.cli.record_selection import Chosen
+from reconciler.cli.console import print_text
+from reconciler.cli.record_selection import RecordSelection
 from reconciler.errors import UsageError
 from reconciler.manifests import Loaded
 from reconciler.state.values import State
@@ -21,12 +21,29 @@ from reconciler.state.values import State
 @click.argument("prompt")
 @options.paths
 @options.service
-@click.option("--temperature", type=click.FloatRange(0, 2), help="Instead of the model's own.")
+@click.option("--temperature", type=click.FloatRange(0, 2), metavar="T", help="Instead of the model's own.")
 def command(*, address: str, prompt: str, temperature: float | None, no_color: bool, **given: Any) -> None:
-    """Ask a managed model; PROMPT - reads standard input."""
+    """Send a prompt to a managed model, and print its answer.
+
+    A PROMPT of - is read from standard input.
+    """
     from reconciler.operation import serving
 
     del no_color  # an answer is never coloured
+    prompt = _read_prompt(prompt)
+    selection = RecordSelection("generate", address, given, takes_paths=False)
+
+    def ask(loaded: Loaded, state: State) -> set[str]:
+        return {one.address.kind for one in selection.try_records(loaded, state)}
+
+    with wiring.open_operation(selection.invocation, ask) as operation:
+        record = selection.find_record(operation.loaded, operation.state())
+        provider, handle = serving.handle(operation, record)
+        answer = provider.generate(handle, prompt, temperature=temperature)
+    _print_answer(answer)
+
+
+def _read_prompt(prompt: str) -> str:
     if prompt == "-":
         try:
             prompt = sys.stdin.buffer.read(bounds.PROMPT + 1).decode()
@@ -34,16 +51,12 @@ def command(*, address: str, prompt: str, temperature: float | None, no_color: b
             raise UsageError("standard input is not UTF-8", "Convert the prompt to UTF-8") from error
     if len(prompt) > bounds.PROMPT:
         raise UsageError("the prompt is larger than 64 MB", "No model takes one that long")
-    chosen = Chosen(address, given, of_paths=False)
+    return prompt
 
-    def asks(loaded: Loaded, state: State) -> set[str]:
-        return {one.address.kind for one in chosen.tried(loaded, state)}
 
-    with wiring.operation("generate", chosen.options, models=False, asks=asks) as run:
-        provider, handle = serving.handle(run, chosen.one(run.loaded, run.state()))
-        answer = provider.generate(handle, prompt, temperature=temperature)
+def _print_answer(answer: str) -> None:
     if sys.stdout.isatty():
         from reconciler.render.terminal import escape_lines
 
         answer = escape_lines(answer)  # what a model says must not drive the terminal; a pipe gets it raw
-    emit(answer if answer.endswith("\n") else answer + "\n")
+    print_text(answer if answer.endswith("\n") else answer + "\n")

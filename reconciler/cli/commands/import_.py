@@ -8,6 +8,8 @@ import click
 
 from reconciler.cli import options, wiring
 from reconciler.cli.console import Console
+from reconciler.cli.invocation import Invocation
+from reconciler.model import Desired, Live
 from reconciler.render.terminal import escape
 
 
@@ -18,23 +20,28 @@ from reconciler.render.terminal import escape
 @options.service
 @options.locking
 def command(*, address: str, id: str, no_color: bool, **given: Any) -> None:
-    """Adopt a live model under a declared address, and print the line to add: metadata.id or .import."""
+    """Manage a model that exists already, under the address of a manifest. Trains nothing.
+
+    Prints the line to add to the manifest, so that the model is found again without the state.
+    """
     from reconciler.operation.importing import import_model
 
-    console = Console.of_environment(no_color=no_color)
-    with wiring.operation("import", wiring.Options(**given)) as run:
-        record, live = import_model(run, address, id)
-        want = next(one for one in run.loaded.desired if one.address == record.address)
-    console.note(
+    console = Console.open(no_color=no_color)
+    with wiring.open_operation(Invocation.read("import", given)) as operation:
+        record, live = import_model(operation, address, id)
+        desired = next(one for one in operation.loaded.desired if one.address == record.address)
+        has_pinned_ids = operation.provider(record.address).kind.pinned_ids
+    console.print_note(
         f"{record.address} is {live.name} from now on ({live.status}). Nothing was trained.\n"
-        "What it was trained from cannot be seen: it is recorded as what the manifest declares."
+        "The service does not show what it was trained from: it is recorded as what the manifest declares."
     )
-    if want.imports:
-        return
-    if not run.provider(record.address).kind.pinned_ids:
-        console.note(f"Add this line to metadata in {want.place}, so that it is found again without state:")
-        console.lines([f"import: {live.name}"])
-        return
-    if want.id != live.id:
-        console.note(f"Add this line to metadata in {want.place}, so that it is found again without state:")
-    console.lines([escape(f"id: {live.id}")])
+    if not desired.imports:
+        _print_line_to_add(console, desired, live, has_pinned_ids=has_pinned_ids)
+
+
+def _print_line_to_add(console: Console, desired: Desired, live: Live, *, has_pinned_ids: bool) -> None:
+    if not has_pinned_ids or desired.id != live.id:
+        console.print_note(
+            f"Add this line to metadata in {desired.place}, so that it is found again without the state:"
+        )
+    console.print_lines([escape(f"id: {live.id}") if has_pinned_ids else f"import: {live.name}"])

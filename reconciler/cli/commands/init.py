@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from reconciler.cli import options, scaffold, wiring
 from reconciler.cli.console import Console
-from reconciler.errors import CredentialError, ReconcilerError, UsageError
-from reconciler.manifests import Loaded
+from reconciler.cli.invocation import Invocation
+from reconciler.errors import CredentialError, UsageError
+
+if TYPE_CHECKING:
+    from reconciler.operation import Operation
 
 
 @click.command("init")
@@ -23,71 +26,47 @@ from reconciler.manifests import Loaded
     type=click.Choice(scaffold.KINDS),
     default=scaffold.KINDS[0],
     show_default=True,
-    help="Of the first model: TuningJob is Vertex AI's, TunedModel the Gemini API's, which tunes none today.",
+    help="The kind of the first model: TuningJob is tuned by Vertex AI, TunedModel by the Gemini API, "
+    "which has no base model for it today.",
 )
 @options.service
 def command(*, path: str, kind: str, no_color: bool, **given: Any) -> None:
-    """Write a first manifest and a Stack; check credentials, endpoint and state store.
+    """Write first manifests, and check that credentials, endpoint and state store work.
 
-    What exists is left as it is; .gitignore gets the lines that it lacks.
+    Files that exist are left as they are. Adds to .gitignore what should not be committed.
     """
+    console = Console.open(no_color=no_color)
+    for file, is_written in scaffold.write_manifests(Path(path), kind, os.environ):
+        console.print_lines([f"{'Wrote' if is_written else 'Kept '} {file}"])
+    added = scaffold.extend_gitignore(Path(".gitignore"))
+    console.print_lines([f"Added {', '.join(added)} to .gitignore" if added else "Kept  .gitignore"])
+    invocation = Invocation.read("init", {**given, "paths": (path,)})
+    try:
+        with wiring.open_operation(invocation) as operation:
+            lines = list(_check(operation, path, console.width))
+    except (CredentialError, UsageError) as error:
+        error.detail += "\nTo try it without an account, add --emulator to each command"
+        raise
+    words = ["--emulator"] * invocation.emulator + [path] * (path != wiring.DEFAULT_PATH)
+    console.print_lines([*lines[:-1], f"{lines[-1]}, then: {shlex.join(['reconciler', 'plan', *words])}"])
+
+
+def _check(operation: Operation, path: str, width: int) -> Iterator[str]:
+    """Ask the service and read the state. Yields what they answer, and last what to do before a plan."""
     from reconciler.render.terminal import wrap
 
-    console = Console.of_environment(no_color=no_color)
-    for file, written in scaffold.write(Path(path), kind, os.environ):
-        console.lines([f"{'Wrote' if written else 'Kept '} {file}"])
-    added = scaffold.ignore(Path(".gitignore"))
-    console.lines([f"Added {', '.join(added)} to .gitignore" if added else "Kept  .gitignore"])
-    try:
-        with wiring.operation("init", wiring.Options(paths=(path,), **given)) as run:
-            context = run.context
-            state = run.state()
-            used = {want.address.kind for want in run.loaded.desired} or set(run.providers)
-            tunable = {name: run.providers[name].base_models().tunable for name in sorted(used)}
-            place = run.manager.place
-            edit = _edit(path, run.loaded, service=context.service)
-    except CredentialError as error:
-        raise CredentialError(error.summary, _or_without_account(error)) from error
-    except UsageError as error:
-        raise UsageError(error.summary, _or_without_account(error)) from error
-    words = ["--emulator"] * bool(given.get("emulator")) + [path] * (path != wiring.DEFAULT_PATH)
-    following = shlex.join(["reconciler", "plan", *words])
+    context, loaded, state = operation.context, operation.loaded, operation.state()
     project = f", project {context.project}" if context.project else ""
-    console.lines(
-        [
-            f"Service    {context.endpoint}{project}, credential: {context.credential}",
-            f"State      {place}, {len(state.resources)} recorded",
-            *(
-                line
-                for kind, names in tunable.items()
-                for line in wrap(_offered(kind, names), console.width, hanging="    ")
-            ),
-            "",
-            f"Next: {edit}, then: {following}",
-        ]
-    )
+    yield f"Service    {context.endpoint}{project}, credential: {context.credential}"
+    yield f"State      {operation.manager.place}, {len(state.resources)} recorded"
+    for kind in sorted({one.address.kind for one in loaded.desired} or operation.providers):
+        names = operation.providers[kind].base_models().tunable
+        yield from wrap(_list_base_models(kind, names), width, hanging="    ")
+    yield ""
+    yield f"Next: {scaffold.suggest_edit(path, loaded, context.service)}"
 
 
-def _edit(path: str, loaded: Loaded, *, service: str) -> str:
-    """What is to be done before a plan makes sense."""
-    stack = loaded.stack
-    uploads = any(want.address.kind == scaffold.KINDS[0] and want.data[0].file for want in loaded.desired)
-    if not uploads or service != "google":
-        return f"edit {path}"
-    if not stack.bucket:
-        return f"name a bucket of yours as spec.bucket in {stack.file or path}"
-    bucket = "gs://" + stack.bucket.removeprefix("gs://").partition("/")[0]
-    create = ["gcloud", "storage", "buckets", "create", bucket]
-    create += [f"--location={stack.location}"] if stack.location else []
-    return f"edit {path}, create its bucket unless it exists ({shlex.join(create)})"
-
-
-def _or_without_account(error: ReconcilerError) -> str:
-    """The error's advice, and the way that needs no service."""
-    return f"{error.detail}\nTo try it without an account, add --emulator to each command"
-
-
-def _offered(kind: str, names: Collection[str]) -> str:
+def _list_base_models(kind: str, names: Collection[str]) -> str:
     """The base models, each once: a name that is also there without its publisher says nothing new."""
     shown = sorted(one for one in names if "/" not in one or one.rpartition("/")[2] not in names)
     return f"{kind} can be tuned from: {', '.join(shown) or 'nothing this service offers today'}"

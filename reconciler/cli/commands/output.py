@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import Any
 
 import click
 
 from reconciler.cli import options, wiring
 from reconciler.cli.console import Console
-from reconciler.cli.record_selection import Chosen
+from reconciler.cli.record_selection import RecordSelection
 from reconciler.manifests import Loaded
 from reconciler.render.terminal import escape
 from reconciler.state.values import State
@@ -24,35 +25,37 @@ from reconciler.state.values import State
     "--format", "form", type=click.Choice(["text", "json", "env"]), default="text", show_default=True
 )
 def command(*, word: str | None, form: str, no_color: bool, **given: Any) -> None:
-    """Print the resource name to call, for the program that serves it; only of models that serve."""
+    """Print the resource names that a program calls, of the models that serve.
+
+    With ADDR it prints the name of that model alone.
+    """
     from reconciler.operation import serving
 
-    console = Console.of_environment(no_color=no_color)
-    chosen = Chosen(word, given)
-
-    def asks(loaded: Loaded, state: State) -> set[str]:
-        """No service, where every name is recorded; an endpoint that is named must fit all the same."""
-        found = {one.address.kind for one in chosen.tried(loaded, state) if one.serving is not None}
-        kinds = wiring.kinds()
-        asked = any(kind in kinds and not kinds[kind].called_by_name for kind in found)
-        named = given["emulator"] or loaded.stack.endpoint or os.environ.get("GOOGLE_GEMINI_BASE_URL")
-        return found if asked or named else set()
-
-    with wiring.operation("output", chosen.options, models=False, asks=asks) as run:
-        state = run.state()
-        records = chosen.records(run.loaded, state)
-        exact = chosen.exact(state)
+    console = Console.open(no_color=no_color)
+    selection = RecordSelection("output", word, given)
+    with wiring.open_operation(selection.invocation, partial(_ask, selection)) as operation:
+        state = operation.state()
+        records = selection.find_records(operation.loaded, state)
+        exact = selection.find_exact(state)
         if exact is not None:
-            serving.handle(run, exact)
-        names = serving.outputs(run, records)
+            serving.handle(operation, exact)
+        names = serving.outputs(operation, records)
     if form == "json":
-        console.document({str(one): name for one, name in names.items()})
-    elif form == "env":
-        console.lines(escape(f"{one.variable}={name}") for one, name in names.items())
-    elif exact is not None:
-        console.lines(map(escape, names.values()))
+        console.print_document({str(one): name for one, name in names.items()})
     else:
-        console.lines(escape(f"{one} {name}") for one, name in names.items())
-    console.note(chosen.note)
+        labels = {one: f"{one.variable}=" if form == "env" else "" if exact else f"{one} " for one in names}
+        console.print_lines(escape(f"{labels[one]}{name}") for one, name in names.items())
+    console.print_note(selection.remark)
     if not names:
-        console.note("None of these serves yet." if records else "Nothing is recorded here.")
+        console.print_note("None of these serves yet." if records else "Nothing is recorded here.")
+
+
+def _ask(selection: RecordSelection, loaded: Loaded, state: State) -> set[str]:
+    """Ask no service if every name is recorded, unless an endpoint is named: the state must be its own."""
+    found = {one.address.kind for one in selection.try_records(loaded, state) if one.serving is not None}
+    kinds = wiring.kinds()
+    is_asked = any(kind in kinds and not kinds[kind].called_by_name for kind in found)
+    is_named = (
+        selection.invocation.emulator or loaded.stack.endpoint or os.environ.get("GOOGLE_GEMINI_BASE_URL")
+    )
+    return found if is_asked or is_named else set()

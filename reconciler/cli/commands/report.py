@@ -8,7 +8,8 @@ import click
 
 from reconciler import files
 from reconciler.cli import options, wiring
-from reconciler.cli.console import Console, emit, timestamp
+from reconciler.cli.console import Console, print_text, timestamp
+from reconciler.cli.invocation import Invocation, Need
 from reconciler.errors import UsageError
 
 
@@ -18,22 +19,22 @@ from reconciler.errors import UsageError
 @options.selection
 @click.option("-o", "--output", "out", metavar="FILE", help="Where to write it.  [default: standard output]")
 def command(*, out: str | None, no_color: bool, **given: Any) -> None:
-    """Write one self-contained HTML page: models, states, loss curves, drift."""
+    """Write an HTML page with every model, its loss curve and its drift. The page needs no other file."""
     from reconciler.operation.serving import curves
     from reconciler.render.html.page import render_report
 
-    console = Console.of_environment(no_color=no_color)
-    settings, inputs = wiring.split(given)
-    with wiring.operation("report", wiring.Options(**settings, inputs=inputs, need=False)) as run:
-        state = run.state()
-        part = state.only(run.selected(state))
-        console.note(run.remark)
-        page = render_report(part, curves(run, part), run.drift(), run.context, now=timestamp())
+    console = Console.open(no_color=no_color)
+    with wiring.open_operation(Invocation.read("report", given, Need.ANY)) as operation:
+        state = operation.state()
+        part = state.only(operation.selected(state))
+        console.print_note(operation.remark)
+        live = curves(operation, part)
+        page = render_report(part, live, operation.drift(), operation.context, now=timestamp())
     if out is None or out == "-":
-        emit(page)
+        print_text(page)
         return
     try:
         files.write_as_it_is(out, page.encode(errors="backslashreplace"))
     except OSError as error:
         raise UsageError(f"-o {out}: {error.strerror}", "Give a file that can be written") from error
-    console.lines([f"Written to {out}."])
+    console.print_lines([f"Written to {out}."])

@@ -9,10 +9,10 @@ from reconciler.cli.console import Console
 
 @click.command("schema")
 def command() -> None:
-    """Print the JSON Schema of the manifests.
+    """Print the JSON Schema of the manifests, so that an editor can check and complete them.
 
     For editors with the YAML language server: # yaml-language-server: $schema=FILE
     """
     from reconciler.manifests import json_schema
 
-    Console().document(json_schema())
+    Console().print_document(json_schema())

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from reconciler.cli import options, wiring
+from reconciler.cli import exit_codes, options, wiring
 from reconciler.cli.console import Console
-from reconciler.errors import ExitCode
+from reconciler.cli.invocation import Invocation
 from reconciler.render.terminal import escape
 from reconciler.state.values import Verdict
+
+if TYPE_CHECKING:
+    from reconciler.operation.serving import CheckResult
 
 
 @click.command("test")
@@ -19,39 +22,39 @@ from reconciler.state.values import Verdict
 @options.selection
 @options.json_output
 def command(*, as_json: bool, no_color: bool, **given: Any) -> int:
-    """Run the checks of every managed model that serves; exits 4 when one fails, 3 when one is unknown."""
+    """Run the checks of the models that serve. Exits with 4 if one fails, else with 3 if one is unknown."""
     from reconciler.operation.serving import check
 
-    console = Console.of_environment(as_json=as_json, no_color=no_color)
-    settings, inputs = wiring.split(given)
-    with wiring.operation("test", wiring.Options(**settings, inputs=inputs)) as run:
-        results = check(run)
-        console.note(run.remark)
+    console = Console.open(as_json=as_json, no_color=no_color)
+    invocation = Invocation.read("test", given)
+    with wiring.open_operation(invocation) as operation:
+        results = check(operation)
+        console.print_note(operation.remark)
     if as_json:
-        console.document(
-            [
-                {
-                    "address": str(one.address),
-                    "prompt": one.prompt,
-                    "verdict": str(one.verdict),
-                    "detail": one.detail,
-                }
-                for one in results
-            ]
-        )
+        console.print_document([_build_document(one) for one in results])
+    elif results:
+        console.print_lines(map(_describe, results))
     else:
-        for one in results:
-            # why a check failed begins with its prompt
-            said = one.detail if one.verdict is Verdict.FAILED else repr(one.prompt)
-            why = f": {one.detail}" if one.verdict is Verdict.UNKNOWN else ""
-            console.lines([escape(f"{one.verdict}  {one.address}  {said}{why}")])
-        if not results:
-            whose = "None of these models" if inputs.targets or inputs.excludes else "No model"
-            console.lines([f"{whose} that serves has checks."])
+        is_selected = invocation.inputs.targets or invocation.inputs.excludes
+        whose = "None of these models" if is_selected else "No model"
+        console.print_lines([f"{whose} that serves has checks."])
     verdicts = {one.verdict for one in results}
-    if Verdict.FAILED in verdicts:
-        return ExitCode.FAILED
-    if Verdict.UNKNOWN not in verdicts:
-        return ExitCode.DONE
-    console.note("Not finished: some checks could not be asked. To ask again: reconciler test")
-    return ExitCode.UNFINISHED
+    if Verdict.UNKNOWN in verdicts and Verdict.FAILED not in verdicts:
+        console.print_note("Not finished: some checks could not be run. To try again: reconciler test")
+    return exit_codes.decide_after_checks(verdicts)
+
+
+def _build_document(result: CheckResult) -> dict[str, str]:
+    return {
+        "address": str(result.address),
+        "prompt": result.prompt,
+        "verdict": str(result.verdict),
+        "detail": result.detail,
+    }
+
+
+def _describe(result: CheckResult) -> str:
+    # why a check failed begins with its prompt
+    said = result.detail if result.verdict is Verdict.FAILED else repr(result.prompt)
+    why = f": {result.detail}" if result.verdict is Verdict.UNKNOWN else ""
+    return escape(f"{result.verdict}  {result.address}  {said}{why}")

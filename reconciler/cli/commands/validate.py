@@ -8,9 +8,10 @@ from typing import Any
 
 import click
 
-from reconciler.cli import offline_checks, options, wiring
-from reconciler.cli.byte_offsets import byte_of
+from reconciler.cli import exit_codes, offline_checks, options, wiring
+from reconciler.cli.byte_offsets import find_byte_offset
 from reconciler.cli.console import Console
+from reconciler.cli.invocation import Invocation
 from reconciler.errors import Diagnostic, ReconcilerError
 from reconciler.formats import count_noun
 from reconciler.settings import Settings
@@ -22,32 +23,32 @@ from reconciler.settings import Settings
 @options.json_output
 @options.no_color
 def command(*, as_json: bool, no_color: bool, **given: Any) -> int:
-    """Check everything that can be known offline: manifests, data sets, limits.
+    """Check all that can be checked without a service: manifests, data sets, limits.
 
-    With --json it prints one object, valid or not: valid, error_count, warning_count, diagnostics.
+    With --json it prints one object, valid or not, with valid, error_count, warning_count and diagnostics.
     """
-    console = Console.of_environment(as_json=as_json, no_color=no_color)
+    console = Console.open(as_json=as_json, no_color=no_color)
     try:
         settings = Settings(os.environ)
-        loaded, _ = wiring.manifests(wiring.Options(**given), settings)
+        loaded, _ = wiring.load_manifests(Invocation.read("validate", given), settings)
         warnings = (*loaded.warnings, *offline_checks.check(loaded, settings))
     except ReconcilerError as error:
         if not as_json:
             raise
-        _document(console, error.diagnostics, {})
-        return error.exit_code
+        _print_document(console, error.diagnostics, {})
+        return exit_codes.decide_after_error()
     models, files = len(loaded.desired), len(loaded.files)
     if as_json:
         examples = sum(data.examples for one in loaded.desired for data in one.data[:1])
-        _document(console, warnings, {"models": models, "files": files, "examples": examples})
+        _print_document(console, warnings, {"models": models, "files": files, "examples": examples})
     else:
-        console.errors(warnings)
-        console.lines([f"{count_noun(models, 'model')} in {count_noun(files, 'file')}: all valid."])
+        console.print_diagnostics(warnings)
+        console.print_lines([f"{count_noun(models, 'model')} in {count_noun(files, 'file')}: all valid."])
     return 0
 
 
-def _document(console: Console, diagnostics: Sequence[Diagnostic], counts: Mapping[str, int]) -> None:
+def _print_document(console: Console, diagnostics: Sequence[Diagnostic], counts: Mapping[str, int]) -> None:
     from reconciler.render.diagnostics import build_validation_document
 
-    offsets = [byte_of(one) for one in diagnostics]
-    console.document(build_validation_document(diagnostics, offsets, counts))
+    offsets = [find_byte_offset(one) for one in diagnostics]
+    console.print_document(build_validation_document(diagnostics, offsets, counts))

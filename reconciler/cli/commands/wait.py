@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from reconciler.cli import deadline, execution, options, wiring
-from reconciler.cli.console import Console, timestamp
-from reconciler.cli.summary import Course, conclude, outputs
-from reconciler.errors import Diagnostic, ExitCode
+from reconciler.cli import deadline, options, wiring
+from reconciler.cli.console import Console
+from reconciler.cli.execution import Run
+from reconciler.cli.invocation import Invocation
 
 
 @click.command("wait")
@@ -18,40 +18,26 @@ from reconciler.errors import Diagnostic, ExitCode
 @options.service
 @options.locking
 @options.selection
-@click.option("--timeout", type=options.DURATION, metavar="D", help="End after this, whatever hangs.")
+@options.timeout
 @options.json_output
 def command(*, as_json: bool, no_color: bool, timeout: timedelta | None, **given: Any) -> int:
-    """Finish what an apply approved: records, permissions, checks, promotion, deletion of the replaced.
+    """Finish what an earlier apply has begun.
 
-    A create that an apply approved, and the service had no room for, is sent as soon as there is; no other
-    training is started. Where the manifest has changed meanwhile, the outcome is only recorded.
+    Waits for trainings, sets permissions, runs checks, promotes the models that pass, and deletes those that
+    they replace. Starts no training, except one that was approved and that the service had no room for. If a
+    manifest has changed since, the outcome of its training is recorded and nothing else is done.
     """
     deadline.start(timeout)
-    console = Console.of_environment(as_json=as_json, no_color=no_color)
-    settings, inputs = wiring.split(given)
-    if as_json:
-        from reconciler.render import stream
-
-        console.records([stream.build_version_record(timestamp())])
-    shared = wiring.Options(**settings, inputs=inputs)
-    resume = wiring.resume_commands(shared, "wait", selected=True)
-    with wiring.operation("wait", shared) as run:
-        pending = run.unfinished()
-        console.note(run.remark)
-        course = Course("wait", pending, resume)
+    console = Console.open(as_json=as_json, no_color=no_color)
+    invocation = Invocation.read("wait", given)
+    console.begin_stream()
+    with wiring.open_operation(invocation) as operation:
+        run = Run(invocation, operation, console)
+        pending = operation.unfinished()
+        console.print_note(operation.remark)
         if pending.has_work:
-            code = execution.carry_out(run, run.resume(), console, course, wait=True)
+            code = run.carry_out(pending, operation.resume())
         else:
-            console.note("Nothing to wait for.")
-            if as_json:
-                conclude(console, course, (), 0)
-                outputs(run, console)
-            code = ExitCode.DONE
-        for note in pending.notes:
-            console.note(note)
-        if as_json:
-            console.errors([Diagnostic(note, severity="warning") for note in pending.notes])
-        if pending.notes and code is ExitCode.DONE:
-            console.note(f"Not finished yet. To go on: {resume.apply}")
-            return ExitCode.UNFINISHED
-        return code
+            console.print_note("Nothing to wait for.")
+            code = run.end_without_work(pending)
+        return run.end_wait(pending, code)

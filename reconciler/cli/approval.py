@@ -1,0 +1,34 @@
+"""Asking a person to approve a plan.
+
+Rules: only "yes" is yes. If nobody can be asked, nothing is begun.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from reconciler.cli.console import Console
+from reconciler.errors import UsageError
+from reconciler.plan.change import Plan
+
+
+def ensure_possible(console: Console, *, is_approved: bool) -> None:
+    """Refuse to run without a terminal and without --auto-approve, before anything is read or locked."""
+    if is_approved or (sys.stdin.isatty() and not console.as_json):
+        return
+    raise UsageError(
+        "there is no terminal to ask for approval",
+        "Give --auto-approve, or apply a plan saved with: reconciler plan --out FILE",
+    )
+
+
+def ask(plan: Plan, question: str) -> None:
+    """Ask, unless the plan changes nothing. UsageError for any answer but "yes"."""
+    if not plan.has_changes:
+        return
+    sys.stdout.write(f"\n{question}\n  Only 'yes' will be accepted: ")
+    sys.stdout.flush()
+    answer = sys.stdin.readline()
+    sys.stdout.write("\n" if not answer else "")
+    if answer.strip() != "yes":
+        raise UsageError("not approved; nothing was changed")

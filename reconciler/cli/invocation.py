@@ -1,0 +1,148 @@
+"""One command line as a value: read from its options, and spelled again where a message names a command.
+
+Rule: a command that a message names works on the same state, manifests and variables.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import Enum, auto
+from typing import Any
+
+from reconciler.errors import UsageError
+from reconciler.model import Guards
+from reconciler.plan.change import Inputs, Plan
+from reconciler.settings import printable_address
+from reconciler.settings.secrecy import LEFT_OUT
+
+_GUARDS = {"max_trainings": "--max-trainings", "max_deletes": "--max-deletes"}
+_SELECTION = {
+    "targets": "--target",
+    "excludes": "--exclude",
+    "replace": "--replace",
+    "retry_failed": "--retry-failed",
+    "destroy": "--destroy",
+    "refresh_only": "--refresh-only",
+}
+_IN_A_PLAN = {"variables": "--var", "variable_files": "--var-file", **_SELECTION, **_GUARDS}
+"""What a saved plan holds, by parameter, with the options that would say it again."""
+
+
+class Need(Enum):
+    """Which manifests a command needs."""
+
+    MODELS = auto()
+    """All of them, and they declare at least one model."""
+    ANY = auto()
+    """All of them; none at all is no error."""
+    STACK = auto()
+    """The Stack alone, if there is one: what is wrong in other manifests does not stop the command."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Command lines that go on: for what was begun, for what was not, and the same command once more."""
+
+    wait: str
+    apply: str
+    again: str
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """A command and the options that it shares with others.
+
+    Attributes:
+        command: its name.
+        paths: () for the default folder.
+        need: which manifests it needs.
+        is_selecting: the paths, folders too, only select records: the Stack may be found above them.
+    """
+
+    command: str
+    paths: Sequence[str] = ()
+    state_url: str | None = None
+    emulator: bool = False
+    parallelism: int = 10
+    lock_timeout: timedelta = timedelta(seconds=120)
+    variables: Sequence[str] = ()
+    variable_files: Sequence[str] = ()
+    inputs: Inputs = field(default_factory=Inputs)
+    need: Need = Need.MODELS
+    is_selecting: bool = False
+
+    @classmethod
+    def read(cls, command: str, given: Mapping[str, Any], need: Need = Need.MODELS) -> Invocation:
+        """Read the options that a command was given. One that destroys needs no manifests."""
+        selection: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, (list, tuple)) else value
+            for name in _SELECTION
+            if (value := given.get(name)) is not None
+        }
+        inputs = Inputs(**selection, guards=Guards(*(given.get(name) for name in _GUARDS)))
+        if inputs.refresh_only and inputs.destroy:
+            raise UsageError(
+                "--refresh-only plans nothing, and --destroy plans deletions", "Give one of them"
+            )
+        rest = {name: value for name, value in given.items() if name not in {*_SELECTION, *_GUARDS}}
+        return cls(command, **rest, inputs=inputs, need=Need.ANY if inputs.destroy else need)
+
+    @classmethod
+    def read_for_plan(cls, command: str, given: Mapping[str, Any], plan: Plan) -> Invocation:
+        """Read the options given with a saved plan, which holds its paths, variables, selection and guards.
+
+        Raises:
+            UsageError: one of these is given again.
+        """
+        again = [option for name, option in _IN_A_PLAN.items() if _is_given(given.get(name))]
+        if again or len(given["paths"]) > 1:
+            raise UsageError(
+                f"{given['paths'][0]} is a saved plan, which holds its paths, variables, selection and "
+                f"guards: {', '.join(again) or 'more paths'} cannot be given again",
+                "Apply it as it is, or make a new plan",
+            )
+        rest = {name: value for name, value in given.items() if name not in {*_IN_A_PLAN, "paths"}}
+        flags = [f"{name}={value}" for name, value in plan.inputs.variables.items()]
+        need = Need.ANY if plan.inputs.destroy else Need.MODELS
+        return cls(command, **rest, paths=plan.inputs.paths, variables=flags, inputs=plan.inputs, need=need)
+
+    # -- command lines for messages ----------------------------------------------------------------
+
+    def spell(self, command: str, *, has_selection: bool = True) -> str:
+        """The line of a command on the same manifests, without the values of variables."""
+        words = self._begin_line(command)
+        for one in self.variables:
+            words += ["--var", f"{one.partition('=')[0]}={LEFT_OUT}"]
+        for one in self.variable_files:
+            words += ["--var-file", one]
+        if has_selection:
+            words += [word for one in self.inputs.targets for word in ("--target", one)]
+            words += [word for one in self.inputs.excludes for word in ("--exclude", one)]
+        return shlex.join([*words, *self.paths])
+
+    def spell_apply(self, file: str) -> str:
+        """The line that applies the plan that this command saved."""
+        return shlex.join([*self._begin_line("apply"), file])
+
+    def spell_resume(self) -> Resume:
+        """The lines that go on with what this command began. What apply left out, wait may finish."""
+        again = self.spell(self.command)
+        if self.command == "destroy":
+            return Resume(wait=again, apply=again, again=again)
+        wait = self.spell("wait", has_selection=self.command == "wait")
+        return Resume(wait=wait, apply=self.spell("apply"), again=again)
+
+    def _begin_line(self, command: str) -> list[str]:
+        words = ["reconciler", command]
+        words += ["--emulator"] if self.emulator else []
+        if self.state_url:  # without its login, which stands in TF_HTTP_USERNAME or is typed again
+            words += ["--state", printable_address(self.state_url).replace("…@", "", 1)]
+        return words
+
+
+def _is_given(value: object) -> bool:
+    """Whether an option was on the command line; --max-deletes 0 is."""
+    return value is not None and value is not False and value != ()

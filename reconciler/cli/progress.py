@@ -1,0 +1,84 @@
+"""Shows the events of a run as they come: live on a terminal, as JSON lines, or a line now and then."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from reconciler.cli import streams
+from reconciler.cli.console import Console, print_message, print_text, timestamp
+from reconciler.cli.defects import describe_defect
+from reconciler.events import Event, Failed, Progress, Skipped
+
+_QUIET_INTERVAL = 60.0
+"""Seconds between two progress lines of a model in a pipe."""
+
+Show = Callable[[Event], None]
+
+
+class EventPrinter:
+    """Shows events. One that cannot be shown stops no work, and a defect in showing it is told once.
+
+    Attributes:
+        has_failed: whether an event could not be shown because of a defect.
+    """
+
+    def __init__(self, show: Show, console: Console) -> None:
+        self._show, self._console = show, console
+        self.has_failed = False
+
+    def show(self, event: Event) -> None:
+        """Show it, if that is possible."""
+        try:
+            with streams.tolerate_lost_output():
+                self._show(event)
+        except Exception as error:  # noqa: BLE001 - what was begun has to be recorded all the same
+            if not self.has_failed:
+                self._console.print_diagnostics([describe_defect(error)])
+            self.has_failed = True
+
+
+@contextmanager
+def open_printer(console: Console) -> Iterator[EventPrinter]:
+    """What shows the events of one run on this console."""
+    if console.as_json:
+        from reconciler.render import stream
+
+        yield EventPrinter(
+            lambda event: console.print_records(stream.build_event_records(event, timestamp())), console
+        )
+    elif console.is_terminal:
+        from reconciler.cli.uploads import UPLOADS
+        from reconciler.render.live import LiveProgress
+
+        live = LiveProgress(sys.stdout, width=console.width, clock=time.monotonic, colour=console.has_colour)
+        with live, UPLOADS.shown_by(live.uploading):
+            yield EventPrinter(live.handle, console)
+    else:
+        yield EventPrinter(_build_line_printer(console), console)
+
+
+def _build_line_printer(console: Console) -> Show:
+    from reconciler.render.text import render_event
+
+    last: dict[object, float] = {}
+
+    def show(event: Event) -> None:
+        if isinstance(event, Progress):
+            now = time.monotonic()
+            if now - last.setdefault(event.address, now) < _QUIET_INTERVAL:
+                return
+            last[event.address] = now
+        line = render_event(event, colour=console.has_colour)
+        if line is None:
+            return
+        if isinstance(event, Failed) or (isinstance(event, Skipped) and event.trouble):
+            print_text(flush=True)
+            print_message(line)
+        else:
+            console.print_lines([line])
+            print_text(flush=True)
+
+    return show

@@ -1,0 +1,99 @@
+"""Starts the emulator, inside a command or as a server.
+
+Rule: a missing package and a file that is in the way are errors that say what to do.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import ModuleType
+
+from reconciler.errors import UsageError
+
+
+def _load_server() -> ModuleType:
+    """Import `reconciler.emulator.server`. UsageError when one of its packages is missing or unusable."""
+    try:
+        from reconciler.emulator import server as module
+    except ImportError as error:
+        name = error.name or ""
+        if name.partition(".")[0] == "reconciler":
+            raise
+        is_missing = isinstance(error, ModuleNotFoundError) and "." not in name
+        why = f"the Python package {name} is not installed" if is_missing else str(error)
+        raise UsageError(
+            f"the emulator cannot be started: {why}",
+            "Install this program again with its dependencies: in the folder of its source, pip install .",
+        ) from error
+    return module
+
+
+@contextmanager
+def run_inside(folder: Path, environ: Mapping[str, str]) -> Iterator[str]:
+    """Run an emulator in this process, with its data in `folder`; yields its address.
+
+    Raises:
+        UsageError: a package is missing, or the data cannot be kept there.
+    """
+    from reconciler.emulator import Settings
+    from reconciler.http import seconds_of
+
+    running = _load_server().running
+    seconds = seconds_of(environ, "RECONCILER_EMULATOR_SECONDS", -1.0)
+    settings = Settings(training_seconds=seconds) if seconds >= 0 else None
+    data = folder / "emulator.sqlite3"
+    with ExitStack() as stack:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            emulator = stack.enter_context(running(data=data, settings=settings))
+        except OSError as error:
+            raise UsageError(
+                f"the emulator cannot keep its data in {data}: {error.strerror or error}",
+                "Make room for it there, or run in another folder",
+            ) from error
+        except sqlite3.DatabaseError as error:
+            raise _build_data_error(data, error) from error
+        yield emulator.url
+
+
+def serve(*, host: str, port: int, data: str | None, training_seconds: float | None) -> None:
+    """Serve until stopped, and print the address and how to use it.
+
+    Raises:
+        UsageError: the address or the file of its data cannot be used, or a package is missing.
+    """
+    from reconciler.emulator import Settings
+
+    server = _load_server()
+    settings = None if training_seconds is None else Settings(training_seconds=training_seconds)
+    try:
+        server.serve(host=host, port=port, data=data, settings=settings, ready=_print_address)
+    except sqlite3.DatabaseError as error:
+        raise _build_data_error(data or "", error) from error
+    except OSError as error:
+        # asyncio puts the address, once more, into strerror of what has an errno of its own
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
+        kept = f" or keep {data}" if data else ""
+        raise UsageError(
+            f"cannot listen on {host}:{port}{kept}: {reason}",
+            f"Give another --port{', --host or --data' if data else ' or --host'}",
+        ) from error
+
+
+def _print_address(url: str) -> None:
+    variables = " ".join(f"{name}={url}" for name in ("GOOGLE_GEMINI_BASE_URL", "GOOGLE_VERTEX_BASE_URL"))
+    sys.stdout.write(f"Serving on {url}\nTo use it: export {variables}\n")
+    sys.stdout.flush()
+
+
+def _build_data_error(data: Path | str, error: sqlite3.DatabaseError) -> UsageError:
+    """The error for a file that is damaged, or not an emulator's."""
+    return UsageError(
+        f"the emulator cannot use {data}: {error}",
+        "If you no longer need its models, delete the file; otherwise give another one",
+    )

@@ -1,0 +1,96 @@
+"""Which state a command works on, and who it says holds its lock."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from reconciler.cli.console import print_message
+from reconciler.cli.invocation import Invocation
+from reconciler.kind import Kind
+from reconciler.model import Stack
+from reconciler.settings import Settings, printable_address
+
+if TYPE_CHECKING:
+    from reconciler.state.session import StateManager
+    from reconciler.state.values import State
+
+DEFAULT_STATE = "state"
+
+_CI_RUNS = (
+    "CI_JOB_URL",
+    "BUILD_URL",
+    "CIRCLE_BUILD_URL",
+    "BUILDKITE_BUILD_URL",
+    "SYSTEM_TEAMFOUNDATIONSERVERURI",
+)
+"""Where CI systems say which run this is: GitLab, Jenkins, CircleCI, Buildkite, Azure."""
+
+
+def open_state(
+    invocation: Invocation, stack: Stack, settings: Settings, kinds: Mapping[str, Kind]
+) -> StateManager:
+    """Open the state that --state, RECONCILER_STATE, the Stack or the default names, in this order.
+
+    Tells once what it holds of kinds that this version does not know.
+
+    Raises:
+        UsageError, StateError: it is no address, or cannot be opened.
+        ManifestError: only the Stack names it, and it is an address that no credential may go to.
+    """
+    from reconciler.cli.stack_addresses import ensure_trusted
+    from reconciler.state.backends import open_backend
+    from reconciler.state.session import StateManager
+
+    document = "default"
+    if invocation.emulator:
+        url, named = invocation.state_url or DEFAULT_STATE, "--state"
+        document = "default" if invocation.state_url else "emulator"
+    elif invocation.state_url:
+        url, named = invocation.state_url, "--state"
+    elif in_environment := settings.get("RECONCILER_STATE"):
+        url, named = in_environment, "RECONCILER_STATE"
+    elif stack.state:
+        url, named = stack.state, f"{stack.place('spec.state')}: state"
+        ensure_trusted(stack, "spec.state", settings)
+    else:
+        url, named = DEFAULT_STATE, "State"
+    told: list[str] = []
+
+    def tell_once(state: State) -> None:
+        """Name what a newer version recorded, when the state is first read."""
+        from reconciler.records import unknown_to
+        from reconciler.render.terminal import escape
+
+        if not told:
+            told.append(unknown_to(state, kinds))
+            if told[0]:
+                print_message(escape(told[0]))
+
+    return StateManager(
+        open_backend(url, environ=settings, document=document, named=named),
+        operation=invocation.command,
+        who=f"{_find_user()}@{socket.gethostname()}",
+        run=printable_address(_find_ci_run(settings)),
+        lock_timeout=invocation.lock_timeout.total_seconds(),
+        notify=print_message,
+        seen=tell_once,
+    )
+
+
+def _find_user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user id without a name
+        return str(os.getuid())
+
+
+def _find_ci_run(environ: Mapping[str, str]) -> str:
+    """The address of the CI run that this process is part of; "" when it is none."""
+    if "GITHUB_RUN_ID" in environ:
+        server, repository = environ.get("GITHUB_SERVER_URL", ""), environ.get("GITHUB_REPOSITORY", "")
+        return f"{server}/{repository}/actions/runs/{environ['GITHUB_RUN_ID']}"
+    return next((environ[name] for name in _CI_RUNS if environ.get(name)), "")

@@ -119,6 +119,12 @@ def test_a_member_is_read_as_strictly_as_any_class(step: object, problem: str) -
         decode(Program, {"steps": [step]})
 
 
+def test_a_union_that_nothing_tells_apart_is_a_defect() -> None:
+    """Two classes without a tag would be written alike."""
+    with pytest.raises(TypeError, match="no JSON form"):
+        decode(Untold, {"member": {"id": "m-1"}})
+
+
 def test_a_field_that_hides_the_tag_is_a_defect() -> None:
     """What would be written twice under one key is refused when the codec is made."""
     with pytest.raises(TypeError, match="told apart by 'id'"):
@@ -130,3 +136,10 @@ class Hidden:
     """Its union is told apart by a key that a member has as a field."""
 
     member: Annotated[Create | SetPermissions, "id"]
+
+
+@dataclass(frozen=True)
+class Untold:
+    """Its union has no tag."""
+
+    member: Create | SetPermissions | None

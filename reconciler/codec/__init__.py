@@ -147,8 +147,7 @@ class Codec:
             content = getattr(value, name)
             if content is not default and (type(content) is not type(default) or content != default):
                 found[name] = write(content)
-        if shape.keeps_unknown:
-            unknown: Mapping[str, str] = getattr(value, _UNKNOWN)
+        if shape.keeps_unknown and (unknown := getattr(value, _UNKNOWN)):
             found |= {key: json.loads(text) for key, text in sorted(unknown.items())}
         return found
 
@@ -179,6 +178,10 @@ class Codec:
         """How a value of this type is written; where there is no row, the value itself says what it is."""
         hint, tag = _split_tag(hint)
         origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+        if hint in _SCALARS:
+            return lambda value: value
+        if isinstance(hint, type) and dataclasses.is_dataclass(hint) and hint is not Address:
+            return self.encode_fields
         if tag:
             names = {kind: name for name, kind in _name_members(arguments, tag).items()}
             return lambda value: {tag: names[type(value)], **self.encode_fields(value)}
@@ -188,11 +191,9 @@ class Codec:
         if origin is Mapping:
             write = self._writer(arguments[1])
             return lambda value: {str(key): write(one) for key, one in self._order(value.items())}
-        if origin in _UNIONS:
-            present = [one for one in arguments if one is not types.NoneType]
-            if len(present) == 1:
-                write = self._writer(present[0])
-                return lambda value: None if value is None else write(value)
+        if origin in _UNIONS and types.NoneType in arguments:
+            write = self._writer(_without_null(hint))
+            return lambda value: None if value is None else write(value)
         return self.encode
 
     def _make_reader(self, hint: object) -> Reader:
@@ -211,11 +212,10 @@ class Codec:
             return read_each(self._reader(arguments[0]))
         if origin is Mapping:
             return read_mapping(self._reader(arguments[0]), self._reader(arguments[1]))
-        if origin in _UNIONS:
-            present = [one for one in arguments if one is not types.NoneType]
-            if all(one in _READERS or typing.get_origin(one) is tuple for one in present[1:]):
-                read = self._reader(present[0]) if len(present) == 1 else read_scalars
-                return read if len(present) == len(arguments) else read_optional(read)
+        if origin in _UNIONS and types.NoneType in arguments:
+            return read_optional(self._reader(_without_null(hint)))
+        if origin in _UNIONS and all(one in _SCALARS or typing.get_origin(one) is tuple for one in arguments):
+            return read_scalars
         raise TypeError(f"no JSON form for {hint}")
 
     def _make_tagged_reader(self, members: Mapping[str, type], tag: str) -> Reader:
@@ -257,6 +257,7 @@ def _name_members(members: tuple[type, ...], tag: str) -> dict[str, type]:
 
 
 _UNIONS = (Union, types.UnionType)
+_SCALARS = (bool, float, int, str)
 _READERS: Mapping[object, Reader] = {
     Address: read_address,
     bool: read_flag,

@@ -15,7 +15,6 @@ from reconciler.errors import (
 )
 from reconciler.model import Address
 from reconciler.state.backends import Backend, open_backend
-from reconciler.state.backends.memory import MemoryBackend, MemoryStore
 from reconciler.state.session import StateManager
 from reconciler.state.values import Record, RecordedModel
 from tests.contract.backend import (
@@ -39,6 +38,7 @@ from tests.contract.servers import (
     self_signed,
 )
 from tests.contract.sites import AZURITE_KEY, DEAD, http, remote
+from tests.memory_backend import MemoryBackend, MemoryStore
 
 
 class TestMemory(BackendContract, BreakableContract, LeaseContract):

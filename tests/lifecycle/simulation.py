@@ -35,7 +35,6 @@ from reconciler.plan.change import Context, Inputs, Plan
 from reconciler.providers import Fence, Provider
 from reconciler.providers.gemini.fields import TUNED_MODEL
 from reconciler.state.backends import LockInfo, Stored
-from reconciler.state.backends.memory import MemoryBackend, MemoryStore
 from reconciler.state.file import loads
 from reconciler.state.session import StateManager
 from reconciler.state.values import Record, State
@@ -51,6 +50,7 @@ from tests.fakes import (
     parent_field,
     unfenced,
 )
+from tests.memory_backend import MemoryBackend, MemoryStore
 
 T = TypeVar("T")
 KIND = TUNED_MODEL.name

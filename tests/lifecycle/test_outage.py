@@ -7,9 +7,9 @@ from collections.abc import Callable
 from reconciler.errors import ExitCode, StateStoreError
 from reconciler.events import Detached, Event, Progress, Skipped
 from reconciler.state.backends import Stored
-from reconciler.state.backends.memory import MemoryBackend
 from reconciler.state.session import StateManager
 from tests.lifecycle.simulation import Process, Simulation, serving, want
+from tests.memory_backend import MemoryBackend
 
 
 class Absent(MemoryBackend):

@@ -12,7 +12,7 @@ import pytest
 from reconciler.errors import StateLockedError, StateStoreError
 from reconciler.state.backends import LockInfo, Stored
 from reconciler.state.backends.interruptible import PATIENCE, Interruptible
-from reconciler.state.backends.memory import MemoryBackend, MemoryStore
+from tests.memory_backend import MemoryBackend, MemoryStore
 
 ANN, BOB = LockInfo("ann-id", "apply", "ann@laptop"), LockInfo("bob-id", "apply", "bob@desk")
 

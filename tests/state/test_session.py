@@ -22,10 +22,10 @@ from reconciler.errors import (
 )
 from reconciler.model import Address
 from reconciler.state.backends import LockInfo, Stored
-from reconciler.state.backends.memory import MemoryBackend, MemoryStore
 from reconciler.state.file import dumps, loads
 from reconciler.state.session import StateManager
 from reconciler.state.values import Record, RecordedModel, State
+from tests.memory_backend import MemoryBackend, MemoryStore
 
 STRANGER = LockInfo("stranger-id", "apply", "ann@laptop", "https://ci.example/7", "2026-11-22T10:42:00Z")
 

@@ -1,4 +1,4 @@
-"""State in this process's memory: for tests, and the reference for what every store must do."""
+"""State in this process's memory: a fake store, and the reference for what every store must do."""
 
 from __future__ import annotations
 

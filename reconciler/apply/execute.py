@@ -3,93 +3,147 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import assert_never
 
-from reconciler.apply.tasks import Step, Task, find, retired
 from reconciler.checks import run_checks
-from reconciler.kind import OnChange
 from reconciler.model import DataSet, Desired, Example, Live, Status
 from reconciler.observe import handle_of
-from reconciler.plan.change import Reason
-from reconciler.providers import Fence, Handle, Training
-from reconciler.state.values import Record
+from reconciler.plan.recording import Checked, Done, Outcome, Unproven, find_model
+from reconciler.plan.steps import (
+    Adopt,
+    AwaitEnd,
+    AwaitTraining,
+    Create,
+    Delete,
+    DeleteFirst,
+    DeleteReplaced,
+    Forget,
+    ForgetDeposed,
+    HoldBack,
+    Move,
+    Promote,
+    RecordIntent,
+    ReportFailure,
+    Restore,
+    RunChecks,
+    SetPermissions,
+    Step,
+    Update,
+)
+from reconciler.providers import Accepted, Fence, Handle, Provider, Training
+from reconciler.state.values import Record, RecordedModel
 
 Examples = Callable[[DataSet], Iterable[Example]]
 """Reads a data set again and verifies its digest."""
 
 
-def call(
-    task: Task, record: Record, want: Desired | None, source: str, examples: Examples, *, fence: Fence
-) -> object:
-    """Do the next step at the service; answers what `settle` needs. Raises ServiceError.
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a step finds when its turn comes.
+
+    Attributes:
+        record: of the address, as it is.
+        id: of the model that the change is about.
+        name: its resource name as the plan knew it, "" for none.
+        want: what is declared, None where nothing is.
+        source: resource name of what is tuned from, "" where nothing is created.
+        attempted: an earlier run may have sent the create.
+        examples: reads a data set again, verified.
+    """
+
+    record: Record
+    id: str
+    name: str
+    want: Desired | None
+    source: str
+    attempted: bool
+    examples: Examples
+
+    def handle(self, id: str = "") -> Handle:
+        """How to find the model with this id, else the one that the change is about."""
+        model = find_model(self.record, id or self.id)
+        return handle_of(model) if model else Handle(id or self.id, self.name)
+
+
+def execute(step: Step, provider: Provider, subject: Subject, *, fence: Fence) -> Outcome:
+    """Do a step at the service.
 
     `fence` is asked before each request that changes something.
+
+    Raises:
+        ServiceError: see `providers.Provider`.
     """
-    provider, change = task.provider, task.change
-    handle = _handle(task, record)
-    match task.steps[0]:
-        case Step.CREATE:
-            if want is None:
-                raise AssertionError(f"{change.address}: nothing is created that no manifest declares")
-            data = {one.field: examples(one) for one in want.data}
-            return provider.create(want, task.id, source, data, fence=fence, attempted=task.attempted)
-        case Step.TRAIN | Step.OUTLAST:
-            return look(task, record)
-        case Step.UPDATE:
-            fields = {one.path: one.after for one in change.fields if one.after is not None}
-            kind = provider.kind.fields
-            mutable = {
-                path: value for path, value in fields.items() if kind[path].on_change is OnChange.UPDATE
-            }
-            provider.update(handle, mutable, fence=fence)
-        case Step.PERMIT:
-            provider.set_permissions(handle, change.permissions_after or (), fence=fence)
-        case Step.CHECK:
-            return run_checks(provider, handle, change.checks)
-        case Step.DELETE | Step.RETIRE if unproven := _unproven(task, record):
-            return unproven
-        case Step.DELETE_FIRST | Step.DELETE:
-            old = next((one for one in record.deposed if one.id == task.id), None)
-            is_first = task.steps[0] is Step.DELETE_FIRST
-            provider.delete(handle_of(old) if old and is_first else handle, fence=fence)
-        case Step.RETIRE:
-            for old in retired(record, change):
-                provider.delete(handle_of(old), fence=fence)
-        case Step.PROMOTE | Step.FORGET:
+    match step:
+        case Create():
+            return _create(provider, subject, fence)
+        case AwaitTraining():
+            return look(provider, subject.handle())
+        case AwaitEnd():
+            return look(provider, subject.handle(step.id))
+        case Update():
+            provider.update(subject.handle(), step.fields, fence=fence)
+        case SetPermissions():
+            provider.set_permissions(subject.handle(), step.permissions, fence=fence)
+        case RunChecks():
+            return Checked(*run_checks(provider, subject.handle(), step.checks))
+        case DeleteFirst():
+            old = _find_deposed(subject.record, step.id)
+            provider.delete(handle_of(old) if old else subject.handle(step.id), fence=fence)
+        case DeleteReplaced():
+            return _delete_replaced(step, provider, subject, fence)
+        case Delete():
+            provider.delete(subject.handle(step.id), fence=fence)
+        case Move() | RecordIntent() | Adopt() | Restore() | Promote() | HoldBack():
             pass
-    return None
+        case Forget() | ForgetDeposed() | ReportFailure():
+            pass
+        case _:
+            assert_never(step)
+    return Done()
 
 
-def _unproven(task: Task, record: Record) -> str:
-    """Why the model that was replaced must not go yet; "" where its successor, asked by name, is ACTIVE.
+def _create(provider: Provider, subject: Subject, fence: Fence) -> Accepted:
+    want = subject.want
+    if want is None:
+        raise AssertionError(f"{subject.record.address}: nothing is created that no manifest declares")
+    data = {one.field: subject.examples(one) for one in want.data}
+    return provider.create(want, subject.id, subject.source, data, fence=fence, attempted=subject.attempted)
+
+
+def _delete_replaced(
+    step: DeleteReplaced, provider: Provider, subject: Subject, fence: Fence
+) -> Done | Unproven:
+    """Delete what was replaced, unless its successor, asked by name, is not ACTIVE.
 
     What made us promote the successor may have been minutes ago, a list, or an operation: this look is the
     last before the deletion of a model that is known to be good.
     """
-    if task.steps[0] is Step.DELETE and task.change.reason is not Reason.REPLACED:
-        return ""
-    serving = record.serving
+    serving = subject.record.serving
     if serving is None:
-        return "nothing serves in its place"
-    found = task.provider.get(handle_of(serving))
-    if found is not None and found.status is Status.ACTIVE:
-        return ""
-    shown = "not to be seen" if found is None else f"{found.status}, not ACTIVE"
-    return f"its successor {serving.id} is {shown} at the service; wait deletes it when it is ACTIVE"
+        return Unproven("nothing serves in its place")
+    found = provider.get(handle_of(serving))
+    if found is None or found.status is not Status.ACTIVE:
+        shown = "not to be seen" if found is None else f"{found.status}, not ACTIVE"
+        return Unproven(
+            f"its successor {serving.id} is {shown} at the service; wait deletes it when it is ACTIVE"
+        )
+    old = _find_deposed(subject.record, step.id)
+    if old is not None:
+        provider.delete(handle_of(old), fence=fence)
+    return Done()
 
 
-def look(task: Task, record: Record) -> Training:
+def _find_deposed(record: Record, id: str) -> RecordedModel | None:
+    return next((one for one in record.deposed if one.id == id), None)
+
+
+def look(provider: Provider, handle: Handle) -> Training:
     """How a training goes; a trained model is looked at as well, for what the record keeps of it."""
-    provider, handle = task.provider, _handle(task, record)
     training = provider.poll(handle)
     if training.status is Status.CREATING or training.live is not None:
         return training
     return replace(training, live=provider.get(handle))
-
-
-def _handle(task: Task, record: Record) -> Handle:
-    model = find(record, task.id)
-    return handle_of(model) if model else Handle(task.id, task.change.name)
 
 
 def training_of(live: Live, total_steps: int | None) -> Training:

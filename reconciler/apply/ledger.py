@@ -6,15 +6,16 @@ child its parent, an event its record) asks for what is recorded.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import assert_never
 
-from reconciler.apply.tasks import WATCHING, Step, Task, steps_of
+from reconciler.apply.tasks import Task
 from reconciler.identity import GENERATIONS
 from reconciler.model import Address
 from reconciler.plan.change import Change, Plan
 from reconciler.plan.facts import World, new_model
+from reconciler.plan.steps import Create, IsAccepted, Move, Serves, wait_of
 from reconciler.providers import Providers
 from reconciler.state.session import Session
 from reconciler.state.values import Record, RecordedModel, State
@@ -31,19 +32,18 @@ class Ledger:
     """
 
     def __init__(self, plan: Plan, world: World, providers: Providers, state: State) -> None:
-        self._plan = plan
         self.world = world
         self.state = state
         self.unwritten: dict[Address, Record] = {}
-        self.tasks = {
-            change.key: Task(change, providers[change.address.kind], steps, change.id, change.generation)
-            for change in plan.changes
-            if (steps := steps_of(change))
-        }
-        for task in self.tasks.values():
-            known = self._before(task.change).models
-            task.attempted = any(model.id == task.id and model.pending for model in known)
+        self.tasks = {change.key: self._task(change, providers) for change in plan.changes if change.steps}
         self._open = list(self.tasks.values())
+
+    def _task(self, change: Change, providers: Providers) -> Task:
+        task = Task(change, providers[change.address.kind], change.id, self._before(change))
+        for step in change.steps:
+            if isinstance(step, Create):
+                task.generation, task.attempted = step.generation, step.attempted
+        return task
 
     def open(self) -> list[Task]:
         """The tasks with something left to do."""
@@ -52,7 +52,7 @@ class Ledger:
 
     def watched(self) -> list[Task]:
         """Those that only wait for the service."""
-        return [task for task in self.open() if task.next in WATCHING]
+        return [task for task in self.open() if task.is_watching]
 
     def next_try(self) -> float | None:
         """When a service is asked again that refused something for now; None when nothing waits for that."""
@@ -77,28 +77,11 @@ class Ledger:
 
     def _before(self, change: Change) -> Record:
         """The record that a change starts from, under the address that it has from now on."""
-        if change.previous is None or change.previous not in self.state.resources:
-            return self.recorded(change.address)
-        return replace(self.recorded(change.previous), address=change.address)
-
-    def intend(self) -> None:
-        """Note what is to be begun, before any call.
-
-        What has to wait for its parent, and would delete what serves, is noted when its turn comes: until
-        then the old model is there, and its record says that it serves.
-        """
-        addresses = Counter(task.change.address for task in self.tasks.values())
-        for change in self._plan.changes:
-            if change.intent is None:
-                continue
-            if change.previous is not None:  # one write: it has an address at any time
-                self.note([Record(change.previous), self._before(change)])
-            task = self.tasks.get(change.key)
-            waits = task is not None and task.next is Step.DELETE_FIRST and self.source(task) is None
-            if task is not None and waits and addresses[change.address] == 1:
-                task.held = self._before(change), change.intent
-            else:
-                self.note([change.intent])
+        match change.steps:
+            case (Move(previous=previous), *_) if previous in self.state.resources:
+                return replace(self.recorded(previous), address=change.address)
+            case _:
+                return self.recorded(change.address)
 
     def note(self, records: Iterable[Record]) -> None:
         """Outcomes, to be written with the next commit."""
@@ -120,37 +103,50 @@ class Ledger:
         self.state = session.state
         self.unwritten.clear()
 
-    def source(self, task: Task) -> str | None:
-        """The resource name to tune from; None while its parent is not recorded as serving."""
-        if task.change.parent is None:
-            return task.change.source
-        parent = self.recorded(task.change.parent).serving
-        if parent is None or task.change.source not in {parent.name, parent.id}:
-            return None
-        return parent.name
+    def source(self, task: Task) -> str:
+        """The resource name to tune from, "" where the next step creates nothing.
+
+        A parent is called by the name that it serves under.
+        """
+        match task.next:
+            case Create(after=Serves() as wait):
+                parent = self.recorded(wait.address).serving
+                return parent.name if parent is not None else ""
+            case Create(source=source):
+                return source
+            case _:
+                return ""
 
     def awaited(self, task: Task) -> Address | None:
         """The address that has to come first: a parent that serves, a successor that is accepted."""
-        change = task.change
-        if change.after_accepted:
-            main = self.tasks.get((change.address, ""))
-            return None if main is None or main.accepted else change.address
-        if task.next in {Step.DELETE_FIRST, Step.CREATE} and self.source(task) is None:
-            return change.parent
-        return None
+        wait = None if task.next is None else wait_of(task.next)
+        match wait:
+            case None:
+                return None
+            case Serves():
+                parent = self.recorded(wait.address).serving
+                serves = parent is not None and wait.model in {parent.name, parent.id}
+                return None if serves else wait.address
+            case IsAccepted():
+                main = self.tasks.get((wait.address, ""))
+                return None if main is None or main.is_accepted else wait.address
+            case _:
+                assert_never(wait)
 
     def next_generation(self, task: Task) -> RecordedModel | None:
         """The model of the generation after the task's, which takes its number; None after the last.
 
         A pinned id has no other generation.
         """
-        change = task.change
+        change, step = task.change, task.next
         want = self.world.desired.get(change.address)
-        if want is None or want.id is not None or task.generation + 1 >= GENERATIONS:
+        if not isinstance(step, Create) or want is None or want.id is not None:
+            return None
+        if task.generation + 1 >= GENERATIONS:
             return None
         task.generation += 1
         task.attempted = False
-        task.id, digest = self.world.identity(want, change.source, task.generation)
+        task.id, digest = self.world.identity(want, step.source, task.generation)
         return new_model(
             self.world,
             want,
@@ -158,5 +154,5 @@ class Ledger:
             id=task.id,
             digest=digest,
             generation=task.generation,
-            source=change.source,
+            source=step.source,
         )

@@ -16,8 +16,8 @@ from reconciler.apply import schedule
 from reconciler.apply.context import TICK, Means
 from reconciler.apply.execute import look, training_of
 from reconciler.apply.ledger import Ledger
-from reconciler.apply.outcomes import overtaken
-from reconciler.apply.tasks import Step, Task, concerns, find
+from reconciler.apply.outcomes import let_go
+from reconciler.apply.tasks import Task, is_still_ours
 from reconciler.errors import (
     CredentialError,
     NotFoundError,
@@ -30,8 +30,10 @@ from reconciler.errors import (
 )
 from reconciler.events import Event, Failed, Skipped
 from reconciler.model import Live, Status
-from reconciler.observe import discreet
-from reconciler.providers import Provider, Training
+from reconciler.observe import discreet, handle_of
+from reconciler.plan.recording import find_model
+from reconciler.plan.steps import AwaitEnd, AwaitTraining
+from reconciler.providers import Handle, Provider, Training
 from reconciler.state.values import State
 
 _MISSES = 5
@@ -116,8 +118,10 @@ class Polling:
         self._ledger.state = state
         for task in unseen:
             record = self._ledger.record(task.change.address)
-            if not concerns(task, record):
-                yield from overtaken(task, record).events
+            if not is_still_ours(task, record):
+                settled = let_go(task, record)
+                task.advance(settled)
+                yield from settled.events
 
     def _listed(self, kind: str, tasks: list[Task]) -> tuple[list[Event], list[Task]]:
         """What one list tells, and the tasks that it tells nothing of.
@@ -143,13 +147,15 @@ class Polling:
             if one is None or one.status is Status.FAILED:
                 rest.append(task)
                 continue
-            model = find(self._ledger.record(task.change.address), task.id)
+            model = find_model(self._ledger.record(task.change.address), task.id)
             steps = model.total_steps if model is not None else None
             events += self._answered(task, training_of(one, steps), pause)
         return events, rest
 
     def _poll(self, task: Task) -> object:
-        return look(task, self._ledger.record(task.change.address))
+        record = self._ledger.record(task.change.address)
+        model = find_model(record, task.id)
+        return look(task.provider, handle_of(model) if model else Handle(task.id, task.change.name))
 
     def _waited(self, future: Future[Any]) -> object:
         """The answer, or the error of the service; None when we shall stop before it comes."""
@@ -169,7 +175,7 @@ class Polling:
 
     def _answered(self, task: Task, answer: object, pause: float = 0.0) -> Iterable[Event]:
         """Take in one answer; at most one event."""
-        if isinstance(answer, NotFoundError) and task.next is Step.OUTLAST:
+        if isinstance(answer, NotFoundError) and isinstance(task.next, AwaitEnd):
             answer = Training(Status.FAILED)  # gone already, which is what we wait for
         if isinstance(answer, ReconcilerError):
             self._missed(task, answer)
@@ -183,13 +189,13 @@ class Polling:
             reason = discreet(answer.error, want, self._means.examples)
             self.ended[task] = replace(answer, error=reason)
             return ()
-        model = find(self._ledger.record(task.change.address), task.id)
+        model = find_model(self._ledger.record(task.change.address), task.id)
         if model is None:
             return ()
         seen = schedule.progress(task.change.address, model, answer, self._means.now())
         interval = schedule.interval(seen.elapsed, seen.remaining)
         self._due[task] = self._means.clock() + max(interval, pause)
-        return (seen,) if task.next is Step.TRAIN else ()
+        return (seen,) if isinstance(task.next, AwaitTraining) else ()
 
     def _missed(self, task: Task, error: ReconcilerError) -> None:
         """Ask again a little later; a busy service may be busy for as long as it likes."""

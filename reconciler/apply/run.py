@@ -10,23 +10,22 @@ from datetime import datetime
 from reconciler.apply.context import TICK, Means, Settings
 from reconciler.apply.execute import Examples
 from reconciler.apply.ledger import Ledger
-from reconciler.apply.outcomes import RECORDED_ONLY, refused_for_now, training_failed
+from reconciler.apply.outcomes import tell_refused
 from reconciler.apply.polling import Polling
-from reconciler.apply.tasks import Step, Task, resume_of
+from reconciler.apply.tasks import Task, command_for
 from reconciler.apply.worker import Work
 from reconciler.errors import StoppedError
 from reconciler.events import (
-    APPLY,
     INTERRUPT,
     NO_WAIT,
     TIMEOUT,
-    Completed,
     Detached,
     Event,
     Skipped,
 )
-from reconciler.plan.change import Action, Plan
+from reconciler.plan.change import Plan
 from reconciler.plan.facts import World
+from reconciler.plan.steps import AwaitEnd, AwaitTraining, IsAccepted, Serves, wait_of
 from reconciler.providers import Providers
 from reconciler.state.session import StateManager
 from reconciler.state.values import State
@@ -96,10 +95,8 @@ class _Run:
         with self._locks.locked(stopping=lambda: means.is_ending) as session:
             plan, world = self._rechecked(recheck, session.state)
             ledger = self._ledger = Ledger(plan, world, means.providers, session.state)
-            ledger.intend()
             work = Work(ledger, session, means)
-            work.intend()
-            yield from _without_calls(plan)
+            yield from work.intend()
             yield from work.run()
         polling = Polling(ledger, means, self._locks.read)
         while means.settings.wait and not means.is_ending:
@@ -130,49 +127,37 @@ class _Run:
         stopped = self._means.stopping.is_set() and not up
         left = self._ledger.open() if self._ledger is not None else []
         for task in left:
-            if task.next is not Step.TRAIN:
+            if not isinstance(task.next, AwaitTraining):
                 yield self._left(task, stopped=stopped)
-        training = tuple(task.change.address for task in left if task.next is Step.TRAIN)
+        training = tuple(task.change.address for task in left if isinstance(task.next, AwaitTraining))
         if training or stopped or (up and self._ledger is None):
             reason = INTERRUPT if stopped else TIMEOUT if self._means.settings.wait else NO_WAIT
             yield Detached(reason, training)
 
     def _left(self, task: Task, *, stopped: bool) -> Event:
         address, operation = task.change.address, task.operation
-        resume = resume_of(task)
+        resume = command_for(task.next)
         if stopped or self._ledger is None:
             reason = "stopped before it was done"
             return Skipped(address, operation, reason, task.id, unfinished=True, resume=resume)
-        if task.change.after_accepted:
+        wait = None if task.next is None else wait_of(task.next)
+        if isinstance(wait, IsAccepted):
             return Skipped(address, operation, "its successor was not accepted", task.id)
-        if task.next is Step.OUTLAST:
+        if isinstance(task.next, AwaitEnd):
             reason = "the service does not delete it while it trains; wait deletes it later"
             return Skipped(address, operation, reason, task.id, unfinished=True)
         if task.not_before and task.error is not None:
-            return refused_for_now(task, self._ledger.recorded(address), task.error)
-        parent = task.change.parent
-        if parent is None:
+            return tell_refused(task, self._ledger.recorded(address), task.error)
+        if not isinstance(wait, Serves):
             reason = "the time was up before it was done"
             return Skipped(address, operation, reason, task.id, unfinished=True, resume=resume)
+        parent = wait.address
         main = self._ledger.tasks.get((parent, ""))
         serving = self._ledger.recorded(parent).serving
-        if serving is not None and task.change.source not in {serving.name, serving.id}:
+        if serving is not None and wait.model not in {serving.name, serving.id}:
             reason = f"{parent} is {serving.id} by now: apply again to tune from that one"
         elif main is not None and main.ended:
             return Skipped(address, "create", f"it is tuned from {parent}, which failed", task.id)
         else:
             reason = f"it is tuned from {parent}, which does not serve yet: apply again when it does"
         return Skipped(address, "create", reason, task.id, unfinished=True, resume=resume)
-
-
-def _without_calls(plan: Plan) -> Iterator[Event]:
-    """What the intents alone have settled, and what nothing is done about."""
-    for change in plan.changes:
-        if change.previous is not None:
-            yield Completed(change.address, "move", change.id, detail=f"it was {change.previous}")
-        if change.action is Action.FAILED and change.id:
-            yield training_failed(change.address, change.id, change.error)
-        elif change.action is Action.FAILED:  # what it is tuned from failed, or it is not understood
-            yield Skipped(change.address, "create", change.error, unfinished=True, resume=APPLY, trouble=True)
-        elif change.action is Action.COMPLETE and not change.promote:
-            yield Skipped(change.address, "promote", RECORDED_ONLY, change.id)

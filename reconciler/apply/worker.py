@@ -12,10 +12,10 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import replace
 
 from reconciler.apply.context import ROOM, TICK, Means
-from reconciler.apply.execute import call
+from reconciler.apply.execute import Subject, execute
 from reconciler.apply.ledger import Ledger
-from reconciler.apply.outcomes import Settled, begin, fail, overtaken, postpone, postponed, settle
-from reconciler.apply.tasks import CHANGING, WATCHING, Step, Task, concerns, resume_of
+from reconciler.apply.outcomes import Settled, begin, let_go, postpone, settle, settle_failure, tell_postponed
+from reconciler.apply.tasks import Task, command_for, is_still_ours
 from reconciler.errors import (
     AlreadyExistsError,
     NoCapacityError,
@@ -29,6 +29,8 @@ from reconciler.errors import (
 )
 from reconciler.events import Event, Failed, Skipped
 from reconciler.model import Address
+from reconciler.plan.recording import Outcome, Renumbered, recorded_after
+from reconciler.plan.steps import Create, IsAccepted, Nature, nature_of, wait_of
 from reconciler.providers import Training
 from reconciler.state.session import Session
 from reconciler.state.values import Record
@@ -65,7 +67,7 @@ class Work:
         self._ledger, self._session, self._means = ledger, session, means
         self._queue: deque[Task] = deque()
         self._blocked: dict[Address, list[Task]] = {}
-        self._running: dict[Future[object], Task] = {}
+        self._running: dict[Future[Outcome], Task] = {}
         self._settled: list[tuple[Task, tuple[Event, ...]]] = []
         self._last_commit = means.clock()
         self._pause = session.commit_interval
@@ -75,8 +77,8 @@ class Work:
         self._sealed = False
         self._grace = _GRACE
 
-    def intend(self) -> None:
-        """Before the first call: commit what is noted, with what needs no call at all, in one write.
+    def intend(self) -> Iterator[Event]:
+        """Before the first call: commit every intent, with what needs no call at all, in one write.
 
         Raises:
             StateError: nothing was begun.
@@ -84,6 +86,9 @@ class Work:
         self._take_up({})
         self._ledger.commit(self._session)
         self._last_commit = self._means.clock()
+        yield from self._tell()
+        order = {task: number for number, task in enumerate(self._ledger.open())}
+        self._queue = deque(sorted(self._queue, key=order.__getitem__))  # as planned
 
     def run(self, trained: Mapping[Task, Training] | None = None) -> Iterator[Event]:
         """Every step that is a call, until only watching (or nothing) is left.
@@ -115,17 +120,18 @@ class Work:
         moment = self._means.moment
         for task in self._ledger.open():
             record = self._ledger.record(task.change.address)
-            if not concerns(task, record):
-                self._note(task, overtaken(task, record))
+            if not is_still_ours(task, record):
+                self._note(task, let_go(task, record))
             elif task in trained:
                 self._note(task, settle(task, record, trained[task], moment))
-            elif task.next in {Step.PROMOTE, Step.FORGET}:
+            elif _needs_no_call(task):
                 self._note(task, begin(task, record, moment))
-            elif task.next not in WATCHING and not task.not_before:
+            elif not task.is_watching and not task.not_before:
                 self._queue.append(task)
 
     def _note(self, task: Task, settled: Settled) -> None:
-        self._ledger.note([settled.record])
+        self._ledger.note([*map(Record, settled.vacated), settled.record])
+        task.advance(settled)
         self._settled.append((task, settled.events))
 
     def _start(self) -> None:
@@ -137,34 +143,44 @@ class Work:
             awaited = self._ledger.awaited(task) or self._unrecorded(task)
             if awaited is not None:
                 self._blocked.setdefault(awaited, []).append(task)
-            elif task.held is not None:
-                self._note(task, Settled(task.held[1]))  # its turn has come: recorded first, then called
-                task.held = None
+            elif task.next is not None and nature_of(task.next) is Nature.RECORD:
+                record = self._ledger.record(task.change.address)
+                self._note(task, begin(task, record, self._means.moment))  # recorded first, then called
             else:
                 self._running[self._submit(task)] = task
 
     def _unrecorded(self, task: Task) -> Address | None:
         """The address whose create was accepted, which is not committed yet."""
-        change = task.change
-        if not change.after_accepted:
-            return None
-        accepted = any(one.change.address == change.address for one, _ in self._settled)
-        return change.address if accepted else None
+        match None if task.next is None else wait_of(task.next):
+            case IsAccepted(address=address):
+                is_settled = any(one.change.address == address for one, _ in self._settled)
+                return address if is_settled else None
+            case _:
+                return None
 
-    def _submit(self, task: Task) -> Future[object]:
-        ledger, session, means = self._ledger, self._session, self._means
-        record = ledger.record(task.change.address)
-        want = ledger.world.desired.get(task.change.address)
-        source = ledger.source(task) or ""
-        changing = task.next in CHANGING
+    def _submit(self, task: Task) -> Future[Outcome]:
+        ledger, session, means, step = self._ledger, self._session, self._means, task.next
+        if step is None:
+            raise AssertionError(f"{task.change.address}: nothing is left to be done")
+        address = task.change.address
+        subject = Subject(
+            ledger.record(address),
+            task.id,
+            task.change.name,
+            ledger.world.desired.get(address),
+            ledger.source(task),
+            task.attempted,
+            means.examples,
+        )
+        is_changing = nature_of(step) is Nature.CHANGE
 
-        def work() -> object:
-            if changing:
+        def work() -> Outcome:
+            if is_changing:
                 session.ensure_held()
                 means.begun.set()
-            return call(task, record, want, source, means.examples, fence=session.ensure_held)
+            return execute(step, task.provider, subject, fence=session.ensure_held)
 
-        return self._means.pool.submit(work)
+        return means.pool.submit(work)
 
     def _gather(self) -> bool:
         """Take in calls that have ended; False when the grace after an interrupt has passed."""
@@ -180,25 +196,23 @@ class Work:
             self._grace -= timeout
         return self._grace > 0
 
-    def _take_in(self, task: Task, future: Future[object]) -> None:
+    def _take_in(self, task: Task, future: Future[Outcome]) -> None:
         record = self._ledger.record(task.change.address)
         try:
             result = future.result()
         except StoppedError:
-            self._note(task, _skipped(task, Settled(record), "stopped before it was done"))
+            self._note(task, _skipped(task, record, "stopped before it was done"))
         except (RateLimitedError, NotReadyError) as error:
             self._note(task, self._refused(task, record, error))
         except AlreadyExistsError as error:
-            self._note(task, self._occupied(task, Settled(record), error))
+            self._note(task, self._occupied(task, record, error))
         except ServiceError as error:
-            self._note(task, fail(task, record, error))
+            self._note(task, settle_failure(task, record, error, self._means.moment))
         except StateError as error:
             self._halt = self._halt or error
         except ReconcilerError as error:
-            operation = task.operation
-            task.ended = True
-            failed = Failed(task.change.address, operation, error.summary, error.detail, task.id)
-            self._note(task, Settled(record, (failed,)))
+            failed = Failed(task.change.address, task.operation, error.summary, error.detail, task.id)
+            self._note(task, Settled(record, (failed,), ended=True))
         except Exception as error:  # noqa: BLE001 - a defect: what the others did is recorded first
             self._halt = error
         else:
@@ -210,20 +224,20 @@ class Work:
         told, task.error = task.error is not None, error
         task.refused = now if task.refused is None else task.refused
         pause = _pause(task, error, now - task.refused)
-        if pause is None or not (waits or task.next is Step.CREATE):
-            return fail(task, record, error)
+        if pause is None or not (waits or isinstance(task.next, Create)):
+            return settle_failure(task, record, error, self._means.moment)
         task.not_before = now + max(pause, _SHORTEST_PAUSE)
         task.exact = isinstance(error, RateLimitedError) and error.named
         settled = postpone(task, record, error, self._means.moment)
-        return settled if told or not waits else replace(settled, events=(postponed(task, error),))
+        return settled if told or not waits else replace(settled, events=(tell_postponed(task, error),))
 
-    def _occupied(self, task: Task, settled: Settled, error: AlreadyExistsError) -> Settled:
+    def _occupied(self, task: Task, record: Record, error: AlreadyExistsError) -> Settled:
         """Where nobody can see what holds our id: the next generation of it, recorded before it is tried."""
-        if task.next is Step.CREATE and not error.visible:
-            model = self._ledger.next_generation(task)
-            if model is not None:
-                return Settled(replace(settled.record, candidate=model))
-        return fail(task, settled.record, error)
+        step, now = task.next, self._means.moment
+        model = None if error.visible else self._ledger.next_generation(task)
+        if step is None or model is None:
+            return settle_failure(task, record, error, now)
+        return Settled(recorded_after(step, record, Renumbered(model), now))
 
     # -- commits -----------------------------------------------------------------------------------
 
@@ -262,9 +276,13 @@ class Work:
             return
         self._tries, self._failing = 0, 0.0
         self._pause = max(self._session.commit_interval, _COMMIT_SHARE * (self._last_commit - began))
+        yield from self._tell()
+
+    def _tell(self) -> Iterator[Event]:
+        """Tell what is recorded by now; its tasks go on from there."""
         settled, self._settled = self._settled, []
         for task, _ in settled:
-            if task.next is not None and task.next not in WATCHING and not task.not_before:
+            if task.next is not None and not task.is_watching and not task.not_before:
                 self._queue.append(task)
             self._queue.extend(self._blocked.pop(task.change.address, ()))
         for _, events in settled:
@@ -281,11 +299,16 @@ def _pause(task: Task, error: ServiceError, waited: float) -> float | None:
     if isinstance(error, RateLimitedError):
         room = ROOM if isinstance(error, NoCapacityError) else None
         return room if error.again is None else error.again
-    return ROOM if task.next is Step.CREATE and waited < _PASSING else None
+    return ROOM if isinstance(task.next, Create) and waited < _PASSING else None
 
 
-def _skipped(task: Task, settled: Settled, reason: str) -> Settled:
-    operation, resume = task.operation, resume_of(task)
-    task.ended = True
+def _needs_no_call(task: Task) -> bool:
+    """Whether the next step only changes the record, and waits for nobody."""
+    step = task.next
+    return step is not None and nature_of(step) is Nature.RECORD and wait_of(step) is None
+
+
+def _skipped(task: Task, record: Record, reason: str) -> Settled:
+    operation, resume = task.operation, command_for(task.next)
     event = Skipped(task.change.address, operation, reason, task.id, unfinished=True, resume=resume)
-    return replace(settled, events=(event,))
+    return Settled(record, (event,), ended=True)

@@ -22,8 +22,7 @@ def _after(original: Any) -> Any:
 
 
 def _put_in(place: str) -> None:
-    from reconciler.apply import outcomes
-    from reconciler.apply.tasks import Step
+    from reconciler.apply import worker
     from reconciler.cli import execution
     from reconciler.providers.gemini.provider import GeminiProvider
     from reconciler.render import stream
@@ -31,14 +30,13 @@ def _put_in(place: str) -> None:
     places: dict[str, tuple[Any, str, Any]] = {
         "list": (GeminiProvider, "list", _defect),
         "create": (GeminiProvider, "create", _after(GeminiProvider.create)),
-        "settle": (outcomes, "_created", _defect),
+        "settle": (worker, "settle", _defect),
         "show": (stream, "build_event_records", _defect),
         "conclude": (execution, "print_summary", _defect),
     }
     owner, name, replacement = places[place]
     getattr(owner, name)  # a name that was changed would make these tests claim nothing
     setattr(owner, name, replacement)
-    outcomes._OUTCOMES[Step.CREATE] = outcomes._created
 
 
 if __name__ == "__main__":

@@ -102,7 +102,7 @@ def _steps(
         promote: how it comes to serve.
     """
     want = wanted.want
-    known = wanted.world.state.resources.get(want.address, record).models
+    known = wanted.world.state.resources.get(want.address, Record(want.address)).models
     after = None if wanted.parent is None else Serves(wanted.parent, wanted.source)
     create = Create(
         model.id,

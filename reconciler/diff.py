@@ -1,6 +1,6 @@
 """Declared against live or recorded, field by field; the one door to deepdiff.
 
-Rule: only what is declared is compared, by what it means (`identity.meaning`). A field that the manifest
+Rule: only what is declared is compared, by what it means (`identity.find_meaning`). A field that the manifest
 does not set is the server's own, and one that is declared empty equals one that the service does not show.
 """
 
@@ -8,18 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from reconciler.identity import meaning
+from reconciler.identity import find_meaning
 from reconciler.kind import Field, FieldType, OnChange
 from reconciler.model import Attributes, Permission, Value
 from reconciler.plan.difference import FieldChange, PermissionChange
 
 
-def same(field: Field, one: Value | None, other: Value | None) -> bool:
+def is_same(field: Field, one: Value | None, other: Value | None) -> bool:
     """Whether two values of a field mean the same to the service; None is one that is absent."""
-    return meaning(field, one) == meaning(field, other)
+    return find_meaning(field, one) == find_meaning(field, other)
 
 
-def declared_changes(
+def compare_mutable(
     before: Attributes, after: Attributes, fields: Mapping[str, Field], *, ignore: Iterable[str] = ()
 ) -> tuple[FieldChange, ...]:
     """Declared fields that can be updated and differ from `before`, sorted by path.
@@ -33,8 +33,8 @@ def declared_changes(
     """
     skipped = frozenset(ignore)
     paths = [p for p in after if p in fields and fields[p].on_change is OnChange.UPDATE and p not in skipped]
-    new = {path: meaning(fields[path], after[path]) for path in paths}
-    old = {path: meaning(fields[path], before.get(path)) for path in paths}
+    new = {path: find_meaning(fields[path], after[path]) for path in paths}
+    old = {path: find_meaning(fields[path], before.get(path)) for path in paths}
     if new == old:  # the common case at a thousandth of DeepDiff's cost
         return ()
     from deepdiff import DeepDiff
@@ -48,7 +48,7 @@ def declared_changes(
     )
 
 
-def immutable_changes(
+def compare_immutable(
     sent: Attributes, live: Attributes | None, after: Attributes, fields: Mapping[str, Field]
 ) -> tuple[FieldChange, ...]:
     """Declared fields that cannot be updated and are neither what was sent nor what is live.
@@ -58,16 +58,16 @@ def immutable_changes(
     """
     shown = sent if live is None else live
     return tuple(
-        FieldChange(path, _before(fields[path], path, sent, shown), value, forces_replacement=True)
+        FieldChange(path, _find_before(fields[path], path, sent, shown), value, forces_replacement=True)
         for path, value in sorted(after.items())
         if fields[path].on_change is OnChange.REPLACE
-        and not (path in sent and same(fields[path], value, sent[path]))
-        and not same(fields[path], value, shown.get(path))
+        and not (path in sent and is_same(fields[path], value, sent[path]))
+        and not is_same(fields[path], value, shown.get(path))
         and not (fields[path].role == "place" and _may_be_there(fields[path], path, value, sent, shown))
     )
 
 
-def _before(field: Field, path: str, sent: Attributes, shown: Attributes) -> Value | None:
+def _find_before(field: Field, path: str, sent: Attributes, shown: Attributes) -> Value | None:
     """The value before, as people know it: of several names the one that was sent, else asked for."""
     before = shown.get(path, sent.get(path))
     if field.type is FieldType.NAMES and isinstance(before, tuple):
@@ -80,22 +80,22 @@ def _may_be_there(field: Field, path: str, value: Value, sent: Attributes, shown
 
     An id and a number may be of one project; two ids, or two numbers, are of two.
     """
-    known = {*_names(sent.get(path)), *_names(shown.get(path))}
+    known = {*_list_names(sent.get(path)), *_list_names(shown.get(path))}
     if field.type is not FieldType.NAMES:
         return not known
-    named = _names(value)
+    named = _list_names(value)
     if known & named:
         return True
     return not {one.isdigit() for one in named} & {one.isdigit() for one in known}
 
 
-def _names(value: Value | None) -> set[str]:
+def _list_names(value: Value | None) -> set[str]:
     if value is None:
         return set()
     return {str(one) for one in value} if isinstance(value, tuple) else {str(value)}
 
 
-def permission_changes(
+def compare_permissions(
     before: Sequence[Permission], after: Sequence[Permission]
 ) -> tuple[PermissionChange, ...]:
     """Grants to add, revoke or change, sorted by grantee."""

@@ -32,14 +32,14 @@ _SUFFIX = 8
 _ALPHABET = frozenset("abcdefghijklmnopqrstuvwxyz234567")
 
 
-def canonical(value: object) -> bytes:
+def encode_canonical(value: object) -> bytes:
     """JSON with sorted keys and no spaces, in UTF-8; ValueError for what JSON cannot say (NaN)."""
     return json.dumps(
         value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
     ).encode(errors="surrogatepass")
 
 
-def float32(number: float) -> float:
+def to_float32(number: float) -> float:
     """The number as the service keeps it: single precision.
 
     Raises:
@@ -50,59 +50,61 @@ def float32(number: float) -> float:
     return rounded
 
 
-def float32_hex(number: float) -> str:
+def to_float32_hex(number: float) -> str:
     """The bits of the float32, 8 hexadecimal digits: the same however the number was written."""
     return struct.pack(">f", number).hex()
 
 
 @cache
-def _beginning(prefixes: tuple[str, ...]) -> re.Pattern[str]:
+def _compile_prefixes(prefixes: tuple[str, ...]) -> re.Pattern[str]:
     steps = "|".join(re.escape(one).replace(r"\*", "[^/]+") for one in prefixes if one)
     return re.compile(f"(?:{steps})")
 
 
-def comparable(field: Field, value: Value) -> Value:
+def to_comparable(field: Field, value: Value) -> Value:
     """The value as the service takes it, so that == means the same."""
     match field.type:
         case FieldType.FLOAT32 if isinstance(value, (int, float)):
-            return float32(value) if abs(value) < _FLOAT32_LIMIT else value  # of a state: nobody can send it
+            return (
+                to_float32(value) if abs(value) < _FLOAT32_LIMIT else value
+            )  # of a state: nobody can send it
         case FieldType.INTEGERS | FieldType.STRINGS if isinstance(value, tuple):
             return tuple(sorted(set(value), key=str))
         case FieldType.NAMES if isinstance(value, tuple):
             return value[0]
         case FieldType.STRING if isinstance(value, str) and field.prefixes:
-            found = _beginning(field.prefixes).match(value)
+            found = _compile_prefixes(field.prefixes).match(value)
             return value[found.end() :] if found else value
         case FieldType.JSON if isinstance(value, str):
-            return _comparable_json(field, value)
+            return _to_comparable_json(field, value)
         case _:
             return value
 
 
-def meaning(field: Field, value: Value | None) -> Value | None:
+def find_meaning(field: Field, value: Value | None) -> Value | None:
     """The same, and None for what counts as absent."""
-    found = None if value is None else comparable(field, value)
+    found = None if value is None else to_comparable(field, value)
     return None if found == field.absent and type(found) is type(field.absent) else found
 
 
-def _comparable_json(field: Field, text: str) -> str:
+def _to_comparable_json(field: Field, text: str) -> str:
     try:
         found = loads(text.encode(errors="replace"), most=STATE)
     except NotJSONError:  # of a state that somebody wrote by hand
         return text
-    return canonical(_pruned(field, found)).decode(errors="surrogatepass")
+    return encode_canonical(_prune(field, found)).decode(errors="surrogatepass")
 
 
-def _pruned(field: Field, value: object) -> object:
+def _prune(field: Field, value: object) -> object:
     """Without what proto3 leaves out: false, zero and empty."""
     if isinstance(value, dict):
-        pruned = {key: one if key in field.verbatim else _pruned(field, one) for key, one in value.items()}
+        pruned = {key: one if key in field.verbatim else _prune(field, one) for key, one in value.items()}
         kept = field.counted | field.verbatim
         return {key: one for key, one in pruned.items() if key in kept or one not in _EMPTY}
     if isinstance(value, list):
-        return [_pruned(field, one) for one in value]
+        return [_prune(field, one) for one in value]
     if isinstance(value, float):
-        rounded = float32(value) if abs(value) < _FLOAT32_LIMIT else value
+        rounded = to_float32(value) if abs(value) < _FLOAT32_LIMIT else value
         return int(rounded) if rounded.is_integer() else rounded
     return value
 
@@ -111,83 +113,85 @@ _EMPTY: tuple[object, ...] = (None, False, "", [], {})  # 0 == False
 _FLOAT32_LIMIT = 3e38
 
 
-def canonical_example(example: Example) -> bytes:
+def encode_example(example: Example) -> bytes:
     """One canonical `{"output":…,"textInput":…}` object; of an example that is no pair its own line."""
     if example.line:
         return example.line.encode(errors="surrogatepass")
-    return canonical({"output": example.output, "textInput": example.text_input})
+    return encode_canonical({"output": example.output, "textInput": example.text_input})
 
 
-def examples_digest(examples: Iterable[Example]) -> str:
+def digest_examples(examples: Iterable[Example]) -> str:
     """SHA-256 in hex over the canonical examples, one a line, in order."""
     digest = hashlib.sha256()
     for example in examples:
-        digest.update(canonical_example(example) + b"\n")
+        digest.update(encode_example(example) + b"\n")
     return digest.hexdigest()
 
 
-def _identity_value(field: Field, value: Value) -> object:
+def _to_identity_value(field: Field, value: Value) -> object:
     if field.type is FieldType.FLOAT32 and isinstance(value, (int, float)):
-        return float32_hex(value)
+        return to_float32_hex(value)
     return list(value) if isinstance(value, tuple) else value
 
 
-def hyperparameters(attributes: Attributes, fields: Mapping[str, Field]) -> dict[str, object]:
+def list_hyperparameters(attributes: Attributes, fields: Mapping[str, Field]) -> dict[str, object]:
     """The declared hyperparameters: camelCase names, integers as they are, floats as float32 bits.
 
     What counts as absent is left out.
     """
     return {
-        camel_case(path.rpartition(".")[2]): _identity_value(fields[path], meant)
+        camel_case(path.rpartition(".")[2]): _to_identity_value(fields[path], meant)
         for path, value in attributes.items()
-        if fields[path].role == "hyperparameter" and (meant := meaning(fields[path], value)) is not None
+        if fields[path].role == "hyperparameter" and (meant := find_meaning(fields[path], value)) is not None
     }
 
 
-def _former_hyperparameters(attributes: Attributes, fields: Mapping[str, Field]) -> list[dict[str, object]]:
+def _list_former_hyperparameters(
+    attributes: Attributes, fields: Mapping[str, Field]
+) -> list[dict[str, object]]:
     """As formula 1 saw them, in each way that means the same: as written, and false written out or not."""
     found: list[dict[str, object]] = [{}]
     for path, field in fields.items():
         if field.role not in {"hyperparameter", "checkpoint"}:
             continue
         value = attributes.get(path)
-        written = [] if value is None else [value, comparable(field, value)]
-        seen = {canonical(one): _identity_value(field, one) for one in written if one != ""}
+        written = [] if value is None else [value, to_comparable(field, value)]
+        seen = {encode_canonical(one): _to_identity_value(field, one) for one in written if one != ""}
         if field.absent is False and not value:
             ways: list[dict[str, object]] = [{}, {camel_case(path.rpartition(".")[2]): False}]
         else:
             ways = [{camel_case(path.rpartition(".")[2]): one} for one in seen.values()] or [{}]
         found = [{**one, **way} for one in found for way in ways]
-    return list({canonical(one): one for one in found}.values())
+    return list({encode_canonical(one): one for one in found}.values())
 
 
-def _sources(want: Desired, source: str, fields: Mapping[str, Field]) -> tuple[str, tuple[str, ...]]:
+def _list_sources(want: Desired, source: str, fields: Mapping[str, Field]) -> tuple[str, tuple[str, ...]]:
     """(what it is tuned from, as formula 2 has it; every way in which formula 1 may have had it)."""
     if BASE_MODEL not in want.attributes:
         return source, (source,)
     field = fields[BASE_MODEL]
-    name = str(comparable(field, source))
+    name = str(to_comparable(field, source))
     former = (prefix + name for prefix in ("", *field.prefixes) if "*" not in prefix)
     return _MODELS + name, tuple(dict.fromkeys((source, *former)))
 
 
-def _data(want: Desired) -> object:
+def _describe_data(want: Desired) -> object:
     if len(want.data) == 1:
         return want.data[0].digest
     return {one.field: one.digest for one in want.data}
 
 
-def model_digest(
+def digest_model(
     want: Desired, *, stack: str, workspace: str, generation: int, source: str, fields: Mapping[str, Field]
 ) -> str:
     """SHA-256 in hex of what makes this model this model: one of `model_digests`."""
-    several = model_digests(
+    several = digest_generations(
         want, stack=stack, workspace=workspace, generations=[generation], source=source, fields=fields
     )
     return next(several)
 
 
-def model_digests(
+def digest_generations(
     want: Desired,
     *,
     stack: str,
@@ -212,15 +216,15 @@ def model_digests(
         "version": FORMULA,
         "stack": stack,
         "workspace": workspace,
-        "source": _sources(want, source, fields)[0],
+        "source": _list_sources(want, source, fields)[0],
         **({"checkpoint": chosen} if chosen else {}),
-        "hyperparameters": hyperparameters(want.attributes, fields),
-        "data": _data(want),
+        "hyperparameters": list_hyperparameters(want.attributes, fields),
+        "data": _describe_data(want),
     }
-    return _of_generations(identity, generations)
+    return _digest_each_generation(identity, generations)
 
 
-def former_digests(
+def digest_former_generations(
     want: Desired,
     *,
     stack: str,
@@ -230,28 +234,28 @@ def former_digests(
     fields: Mapping[str, Field],
 ) -> Iterator[tuple[int, str]]:
     """(generation, digest) by formula 1, of everything that means the same; see `model_digests`."""
-    for named in _sources(want, source, fields)[1]:
-        for numbers in _former_hyperparameters(want.attributes, fields):
+    for named in _list_sources(want, source, fields)[1]:
+        for numbers in _list_former_hyperparameters(want.attributes, fields):
             identity = {
                 "version": 1,
                 "stack": stack,
                 "workspace": workspace,
                 "source": named,
                 "hyperparameters": numbers,
-                "data": _data(want),
+                "data": _describe_data(want),
             }
-            yield from zip(generations, _of_generations(identity, generations), strict=True)
+            yield from zip(generations, _digest_each_generation(identity, generations), strict=True)
 
 
-def _of_generations(identity: Mapping[str, object], generations: Iterable[int]) -> Iterator[str]:
+def _digest_each_generation(identity: Mapping[str, object], generations: Iterable[int]) -> Iterator[str]:
     """Sixteen generations differ in one number: the rest is written once."""
-    head, number, tail = canonical({**identity, "generation": 0}).partition(b',"generation":0,')
+    head, number, tail = encode_canonical({**identity, "generation": 0}).partition(b',"generation":0,')
     begun = head + number[:-2]
     for generation in generations:
         yield hashlib.sha256(b"%b%d,%b" % (begun, generation, tail)).hexdigest()
 
 
-def model_id(name: str, digest: str) -> str:
+def make_id(name: str, digest: str) -> str:
     """NAME-DIGEST8, at most 40 characters."""
     suffix = base64.b32encode(bytes.fromhex(digest[:10])).decode().lower()  # 5 bytes are 8 characters
     return f"{name}-{suffix}"

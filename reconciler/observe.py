@@ -25,7 +25,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def handle_of(model: RecordedModel) -> Handle:
+def make_handle(model: RecordedModel) -> Handle:
     """How a provider finds a recorded model."""
     return Handle(model.id, model.name, model.operation)
 
@@ -56,12 +56,17 @@ def observe(
         found = list(providers[kind].list())
         shown = {one.id: one for one in found if isinstance(one, Live)}
         strange = {one.id: one for one in found if isinstance(one, Odd) and one.id not in shown}
-        _tell(found, state, kind, tell)
-        asked = _unseen(kind, state, wants, shown)
-        _confirm(providers[kind], asked, shown, forbidden, strange, parallelism=parallelism)
+        _report_odd(found, state, kind, tell)
+        asked = _find_unlisted(kind, state, wants, shown)
+        _look_up(providers[kind], asked, shown, forbidden, strange, parallelism=parallelism)
         new = [want for want in wants if want.address.kind == kind and _is_to_import(want, state)]
-        found_by_name = _named(providers[kind], new, shown, forbidden, strange, parallelism=parallelism)
-        data |= {(kind, id): there for id, there in _data_there(providers[kind], new, found_by_name).items()}
+        found_by_name = _find_imported(
+            providers[kind], new, shown, forbidden, strange, parallelism=parallelism
+        )
+        data |= {
+            (kind, id): there
+            for id, there in _digest_imported_data(providers[kind], new, found_by_name).items()
+        }
         _explain_failures(providers[kind], state, shown, parallelism)
         ids = {address: live.id for address, live in found_by_name.items()}
         _add_permissions(providers[kind], state, wants, shown, strange, imports=ids, parallelism=parallelism)
@@ -70,7 +75,7 @@ def observe(
     return Observed(live=live, forbidden=forbidden, odd=odd, data=data, context=context)
 
 
-def _tell(found: Iterable[Live | Odd], state: State, kind: str, tell: Callable[[str], None]) -> None:
+def _report_odd(found: Iterable[Live | Odd], state: State, kind: str, tell: Callable[[str], None]) -> None:
     """Name what is left out of a list; what is recorded is told where it is decided on."""
     ours = {
         model.id
@@ -84,7 +89,7 @@ def _tell(found: Iterable[Live | Odd], state: State, kind: str, tell: Callable[[
             tell(f"Warning: {one.name} is left out{taken}: {one.why}")
 
 
-def discreet(reason: str, want: Desired | None, read: Callable[[DataSet], Iterable[Example]]) -> str:
+def redact_failure(reason: str, want: Desired | None, read: Callable[[DataSet], Iterable[Example]]) -> str:
     """Why a training failed, without what it repeats of the data, as far as the data is still at hand.
 
     What it quotes was taken out by its provider in any case.
@@ -99,7 +104,7 @@ def discreet(reason: str, want: Desired | None, read: Callable[[DataSet], Iterab
     return hidden(reason, texts(want)) if reason and want is not None else reason
 
 
-def all_discreet(
+def redact_failures(
     observed: Observed,
     state: State,
     desired: Iterable[Desired],
@@ -123,11 +128,11 @@ def all_discreet(
     live = {kind: dict(shown) for kind, shown in observed.live.items()}
     for (kind, id), one in failed.items():
         want = owners.get((kind, id)) or wants.get(Address(kind, id.rpartition("-")[0]))
-        live[kind][id] = replace(one, error=discreet(one.error, want, read))
+        live[kind][id] = replace(one, error=redact_failure(one.error, want, read))
     return replace(observed, live=live)
 
 
-def measured(providers: Providers, desired: Iterable[Desired]) -> tuple[Desired, ...]:
+def measure_data(providers: Providers, desired: Iterable[Desired]) -> tuple[Desired, ...]:
     """The same in the same order, with the digests of data that lies elsewhere."""
     wants = tuple(desired)
     known: dict[Address, Desired] = {}
@@ -137,7 +142,7 @@ def measured(providers: Providers, desired: Iterable[Desired]) -> tuple[Desired,
     return tuple(known.get(want.address, want) for want in wants)
 
 
-def as_recorded(want: Desired, record: Record | None) -> Desired:
+def assume_recorded_data(want: Desired, record: Record | None) -> Desired:
     """With the recorded digest of each data set that could not be measured."""
     model = None if record is None else record.candidate or record.serving
     known = {} if model is None else {one.field: one.digest for one in model.data}
@@ -148,7 +153,7 @@ def as_recorded(want: Desired, record: Record | None) -> Desired:
     return replace(want, data=data)
 
 
-def with_base_models(observed: Observed, providers: Providers, kinds: Iterable[str]) -> Observed:
+def add_base_models(observed: Observed, providers: Providers, kinds: Iterable[str]) -> Observed:
     """The same, knowing also which base models can be tuned."""
     asked = {kind: providers[kind].base_models() for kind in sorted(set(kinds) & providers.keys())}
     return replace(
@@ -158,7 +163,7 @@ def with_base_models(observed: Observed, providers: Providers, kinds: Iterable[s
     )
 
 
-def own_models(providers: Providers, kinds: Iterable[str]) -> frozenset[tuple[str, str]]:
+def list_own_models(providers: Providers, kinds: Iterable[str]) -> frozenset[tuple[str, str]]:
     """(kind, id) of every model that belongs to us rather than being shared with us."""
     return frozenset(
         (kind, live.id)
@@ -168,10 +173,10 @@ def own_models(providers: Providers, kinds: Iterable[str]) -> frozenset[tuple[st
     )
 
 
-def _unseen(kind: str, state: State, wants: Sequence[Desired], shown: dict[str, Live]) -> list[Handle]:
+def _find_unlisted(kind: str, state: State, wants: Sequence[Desired], shown: dict[str, Live]) -> list[Handle]:
     """Recorded or pinned models that the list does not show."""
     asked = {
-        model.id: handle_of(model)
+        model.id: make_handle(model)
         for address, record in state.resources.items()
         if address.kind == kind
         for model in record.models
@@ -182,7 +187,7 @@ def _unseen(kind: str, state: State, wants: Sequence[Desired], shown: dict[str, 
     return [handle for id, handle in sorted(asked.items()) if id not in shown]
 
 
-def _confirm(
+def _look_up(
     provider: Provider,
     handles: Sequence[Handle],
     shown: dict[str, Live],
@@ -199,7 +204,7 @@ def _confirm(
         except NotUnderstoodError as error:
             return Odd(handle.id, handle.name or handle.id, error.summary)
 
-    for handle, found in zip(handles, each(look, handles, parallelism), strict=True):
+    for handle, found in zip(handles, run_each(look, handles, parallelism), strict=True):
         if isinstance(found, Live):
             shown[handle.id] = found
             strange.pop(handle.id, None)  # a list shows less of it
@@ -215,12 +220,12 @@ def _is_to_import(want: Desired, state: State) -> bool:
     return bool(want.imports) and (record is None or not (record.serving or record.candidate))
 
 
-def name_handle(provider: Provider, said: str) -> Handle:
+def parse_handle(provider: Provider, said: str) -> Handle:
     """How a provider finds the model that a person names, by id or by resource name."""
     return Handle(said.removeprefix(provider.kind.collection), said if "/" in said else "")
 
 
-def _named(
+def _find_imported(
     provider: Provider,
     wants: Sequence[Desired],
     shown: dict[str, Live],
@@ -236,9 +241,9 @@ def _named(
     found = {want.address: named(want.imports, index, shown) for want in wants}
     missing = list(dict.fromkeys(want.imports for want in wants if found[want.address] is None))
     seen: dict[str, Live] = {}
-    handles = [name_handle(provider, said) for said in missing]
+    handles = [parse_handle(provider, said) for said in missing]
     refused: dict[tuple[str, str], str] = {}
-    _confirm(provider, handles, seen, refused, strange, parallelism=parallelism)
+    _look_up(provider, handles, seen, refused, strange, parallelism=parallelism)
     for said, handle in zip(missing, handles, strict=True):
         if one := seen.get(handle.id):
             shown[one.id] = one
@@ -251,30 +256,30 @@ def _named(
     return {address: one for address, one in found.items() if one is not None}
 
 
-def data_there(provider: Provider, pairs: Sequence[tuple[Desired, Live]]) -> list[dict[str, str]]:
+def digest_live_data(provider: Provider, pairs: Sequence[tuple[Desired, Live]]) -> list[dict[str, str]]:
     """For each model, the digest of what lies now where the service says that its data is."""
     shown = [
         replace(want, data=tuple(DataSet("", 0, 0, field=path, uri=uri) for path, uri in live.data.items()))
         for want, live in pairs
     ]
-    measured = provider.measured(shown) if shown else ()
-    return [{one.field: one.digest for one in want.data} for want in measured]
+    measure_data = provider.measured(shown) if shown else ()
+    return [{one.field: one.digest for one in want.data} for want in measure_data]
 
 
-def _data_there(
+def _digest_imported_data(
     provider: Provider, wants: Iterable[Desired], found: Mapping[Address, Live]
 ) -> dict[str, dict[str, str]]:
     """Model id to `data_there`, of those whose data is compared."""
     pairs = [(want, found[want.address]) for want in wants if want.data and want.address in found]
     pairs = [(want, live) for want, live in pairs if live.data]
-    return {live.id: there for (_, live), there in zip(pairs, data_there(provider, pairs), strict=True)}
+    return {live.id: there for (_, live), there in zip(pairs, digest_live_data(provider, pairs), strict=True)}
 
 
 def _explain_failures(provider: Provider, state: State, shown: dict[str, Live], parallelism: int) -> None:
     """A failure's reason is only on its operation: look it up once, until it is recorded."""
     kind = provider.kind.name
     handles = [
-        handle_of(model)
+        make_handle(model)
         for address, record in state.resources.items()
         if address.kind == kind
         for model in (record.serving, record.candidate)
@@ -291,7 +296,7 @@ def _explain_failures(provider: Provider, state: State, shown: dict[str, Live], 
         except (NotFoundError, ForbiddenError, NotUnderstoodError):
             return ""
 
-    for handle, error in zip(handles, each(look, handles, parallelism), strict=True):
+    for handle, error in zip(handles, run_each(look, handles, parallelism), strict=True):
         shown[handle.id] = replace(shown[handle.id], error=error)
 
 
@@ -325,7 +330,7 @@ def _add_permissions(
         except NotUnderstoodError as error:
             return Odd(handle.id, handle.name, error.summary)
 
-    for handle, found in zip(handles, each(look, handles, parallelism), strict=True):
+    for handle, found in zip(handles, run_each(look, handles, parallelism), strict=True):
         if isinstance(found, Odd):
             strange[handle.id] = found
             del shown[handle.id]
@@ -333,7 +338,7 @@ def _add_permissions(
             shown[handle.id] = replace(shown[handle.id], permissions=found)
 
 
-def each(look: Callable[[T], R], items: Sequence[T], parallelism: int) -> list[R]:
+def run_each(look: Callable[[T], R], items: Sequence[T], parallelism: int) -> list[R]:
     """look(item) for each, a few at a time, in order."""
     if len(items) < 2:
         return [look(item) for item in items]

@@ -24,7 +24,7 @@ def resolve(
 ) -> Address:
     """The address that KIND/NAME, or NAME where unique, means. UsageError otherwise."""
     addresses = sorted(known)
-    hits = named(name, addresses)
+    hits = find_named(name, addresses)
     if len(hits) == 1:
         return hits[0]
     if hits:
@@ -42,12 +42,12 @@ def resolve(
     raise UsageError(f"{missing} {name}", f"Did you mean {' or '.join(meant)}?" if near else advice)
 
 
-def named(name: str, known: Iterable[Address]) -> list[Address]:
+def find_named(name: str, known: Iterable[Address]) -> list[Address]:
     """The addresses of which it is KIND/NAME or NAME, sorted."""
     return sorted(one for one in known if name in {str(one), one.name})
 
 
-def selected(
+def select(
     known: Known, targets: Sequence[str], excludes: Sequence[str] = (), *, advice: str = ""
 ) -> list[Address]:
     """Those that any target means (all, where there is none) and no exclude does, sorted.
@@ -70,9 +70,9 @@ _SHOWN = 5
 """Things named in one line."""
 
 
-def unknown_to(state: State, kinds: Mapping[str, Kind]) -> str:
+def describe_unknown(state: State, kinds: Mapping[str, Kind]) -> str:
     """One line on what a newer version recorded, and this one keeps as it is; "" where there is nothing."""
-    found = [name for _, record in sorted(state.resources.items()) for name in _unknown_of(record, kinds)]
+    found = [name for _, record in sorted(state.resources.items()) for name in _list_unknown(record, kinds)]
     if not found:
         return ""
     more = f" and {len(found) - _SHOWN:,} more" if len(found) > _SHOWN else ""
@@ -82,7 +82,7 @@ def unknown_to(state: State, kinds: Mapping[str, Kind]) -> str:
     )
 
 
-def _unknown_of(record: Record, kinds: Mapping[str, Kind]) -> Iterator[str]:
+def _list_unknown(record: Record, kinds: Mapping[str, Kind]) -> Iterator[str]:
     address = record.address
     kind = kinds.get(address.kind)
     if kind is None:
@@ -98,7 +98,7 @@ def _unknown_of(record: Record, kinds: Mapping[str, Kind]) -> Iterator[str]:
         yield from (f"{address}: {model.id}: sent: {path}" for path in paths)
 
 
-def must_be_known(addresses: Iterable[Address], kinds: Mapping[str, Kind]) -> None:
+def require_known_kinds(addresses: Iterable[Address], kinds: Mapping[str, Kind]) -> None:
     """Refuse to change a record of a kind that only a newer version knows. UsageError."""
     for address in addresses:
         if address.kind not in kinds:

@@ -23,7 +23,7 @@ from reconciler.errors import (
     NotUnderstoodError,
     ServiceError,
 )
-from reconciler.identity import examples_digest, float32
+from reconciler.identity import digest_examples, to_float32
 from reconciler.kind import FieldType, Kind, OnChange
 from reconciler.model import (
     BASE_MODEL,
@@ -292,7 +292,7 @@ class FakeService:
             row = self.kind.fields[path]
             if row.role != "source":
                 numeric = row.type is FieldType.FLOAT32 and isinstance(value, (int, float))
-                kept[path] = float32(value) if numeric and not isinstance(value, (str, tuple)) else value
+                kept[path] = to_float32(value) if numeric and not isinstance(value, (str, tuple)) else value
         parent = next((one for one in self.history if one.name == source), None)
         if parent is None and not source.startswith(self.kind.collection or "jobs/"):
             kept[BASE_MODEL] = source
@@ -303,7 +303,7 @@ class FakeService:
             kind=self.kind,
             source=source,
             attributes=kept,
-            data=examples_digest(examples),
+            data=digest_examples(examples),
             examples=len(examples),
             started=started,
             seconds=self.training_seconds,
@@ -472,7 +472,7 @@ class FakeProvider:
                     raise ServiceError(f"{path} is immutable", status=400)
                 numeric = row.type is FieldType.FLOAT32 and isinstance(value, (int, float))
                 model.attributes[path] = (
-                    float32(value) if numeric and not isinstance(value, (str, tuple)) else value
+                    to_float32(value) if numeric and not isinstance(value, (str, tuple)) else value
                 )
 
     def delete(self, handle: Handle, *, fence: Fence) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler import diff
-from reconciler.identity import canonical, comparable, float32
+from reconciler.identity import encode_canonical, to_comparable, to_float32
 from reconciler.kind import Kind
 from reconciler.model import Attributes, Permission, Value
 from reconciler.plan.difference import FieldChange, PermissionChange
@@ -33,14 +33,14 @@ mutable = st.fixed_dictionaries({}, optional=values)
 @given(mutable, mutable)
 def test_every_declared_difference_is_found_and_no_other(live: Attributes, declared: Attributes) -> None:
     """A path is changed exactly where its own two values differ, whatever stands beside it."""
-    found = {one.path: one for one in diff.declared_changes(live, declared, FIELDS)}
+    found = {one.path: one for one in diff.compare_mutable(live, declared, FIELDS)}
     empty: Attributes = {"display_name": "", "description": "", "reader_project_numbers": ()}
     absent = object()
     different = {
         path
         for path, value in declared.items()
-        if comparable(FIELDS[path], value)
-        != (comparable(FIELDS[path], live[path]) if path in live else empty.get(path, absent))
+        if to_comparable(FIELDS[path], value)
+        != (to_comparable(FIELDS[path], live[path]) if path in live else empty.get(path, absent))
     }
     assert found.keys() == different
     for path, change in found.items():
@@ -51,35 +51,37 @@ def test_every_declared_difference_is_found_and_no_other(live: Attributes, decla
 @given(mutable)
 def test_nothing_differs_from_itself(declared: Attributes) -> None:
     """Applied, then planned: no difference, even as the service prints floats."""
-    live = {path: float32(value) if isinstance(value, float) else value for path, value in declared.items()}
-    assert diff.declared_changes(live, declared, FIELDS) == ()
+    live = {
+        path: to_float32(value) if isinstance(value, float) else value for path, value in declared.items()
+    }
+    assert diff.compare_mutable(live, declared, FIELDS) == ()
 
 
 def test_equal_numbers_of_two_types_are_no_difference_beside_another() -> None:
     """40 and 40.0 are equal alone, and stay so when another field differs."""
     live: Attributes = {"top_k": 40.0, "description": "old"}
     declared: Attributes = {"top_k": 40, "description": "new"}
-    assert diff.declared_changes(live, declared, FIELDS) == (FieldChange("description", "old", "new"),)
+    assert diff.compare_mutable(live, declared, FIELDS) == (FieldChange("description", "old", "new"),)
 
 
 def test_what_is_not_declared_is_the_servers_own() -> None:
     """Defaults that the service filled in are no difference."""
-    assert diff.declared_changes({"top_p": 0.95, "top_k": 64}, {}, FIELDS) == ()
-    assert diff.immutable_changes({}, {EPOCHS: 5}, {}, FIELDS) == ()
+    assert diff.compare_mutable({"top_p": 0.95, "top_k": 64}, {}, FIELDS) == ()
+    assert diff.compare_immutable({}, {EPOCHS: 5}, {}, FIELDS) == ()
 
 
 def test_ignored_paths_are_left_alone() -> None:
     """lifecycle.ignore_changes names paths, not values."""
     live: Attributes = {"description": "a", "temperature": 1.0}
     declared: Attributes = {"description": "b", "temperature": 0.5}
-    found = diff.declared_changes(live, declared, FIELDS, ignore=["description"])
+    found = diff.compare_mutable(live, declared, FIELDS, ignore=["description"])
     assert [one.path for one in found] == ["temperature"]
 
 
 def test_fields_that_cannot_be_updated_are_no_update() -> None:
     """They are for immutable_changes, which marks them."""
-    assert diff.declared_changes({EPOCHS: 5}, {EPOCHS: 6}, FIELDS) == ()
-    found = diff.immutable_changes({EPOCHS: 5}, {EPOCHS: 5}, {EPOCHS: 6}, FIELDS)
+    assert diff.compare_mutable({EPOCHS: 5}, {EPOCHS: 6}, FIELDS) == ()
+    found = diff.compare_immutable({EPOCHS: 5}, {EPOCHS: 5}, {EPOCHS: 6}, FIELDS)
     assert found == (FieldChange(EPOCHS, 5, 6, forces_replacement=True),)
 
 
@@ -101,13 +103,13 @@ def test_an_immutable_field_has_changed_when_neither_sent_nor_live_is_what_is_de
     """So that neither the service's spelling nor a default written out retrains."""
     was = {} if sent is None else {EPOCHS: sent}
     shown = {} if live is None else {EPOCHS: live}
-    assert bool(diff.immutable_changes(was, shown, {EPOCHS: declared}, FIELDS)) is changed
+    assert bool(diff.compare_immutable(was, shown, {EPOCHS: declared}, FIELDS)) is changed
 
 
 def test_without_a_live_model_what_was_sent_decides() -> None:
     """A candidate whose POST is pending is compared with its record."""
-    assert diff.immutable_changes({EPOCHS: 5}, None, {EPOCHS: 5}, FIELDS) == ()
-    (change,) = diff.immutable_changes({EPOCHS: 5}, None, {EPOCHS: 6}, FIELDS)
+    assert diff.compare_immutable({EPOCHS: 5}, None, {EPOCHS: 5}, FIELDS) == ()
+    (change,) = diff.compare_immutable({EPOCHS: 5}, None, {EPOCHS: 6}, FIELDS)
     assert (change.before, change.after) == (5, 6)
 
 
@@ -131,10 +133,10 @@ def test_without_a_live_model_what_was_sent_decides() -> None:
 )
 def test_sameness_is_the_services(path: str, one: Value, other: Value, *, equal: bool) -> None:
     """float32 for floats, sets for project numbers, exact for text; None is only like None."""
-    assert diff.same(FIELDS[path], one, other) is equal
-    assert diff.same(FIELDS[path], other, one) is equal
-    assert not diff.same(FIELDS[path], one, None)
-    assert diff.same(FIELDS[path], None, None)
+    assert diff.is_same(FIELDS[path], one, other) is equal
+    assert diff.is_same(FIELDS[path], other, one) is equal
+    assert not diff.is_same(FIELDS[path], one, None)
+    assert diff.is_same(FIELDS[path], None, None)
 
 
 @pytest.mark.parametrize(
@@ -155,8 +157,8 @@ def test_sameness_is_the_services(path: str, one: Value, other: Value, *, equal:
 def test_what_is_empty_equals_what_is_absent(kind: Kind, path: str, empty: Value) -> None:
     """Declared or shown: proto3 leaves empty values out."""
     field = kind.fields[path]
-    assert diff.same(field, empty, None)
-    assert diff.same(field, None, empty)
+    assert diff.is_same(field, empty, None)
+    assert diff.is_same(field, None, empty)
 
 
 @pytest.mark.parametrize(
@@ -164,13 +166,13 @@ def test_what_is_empty_equals_what_is_absent(kind: Kind, path: str, empty: Value
 )
 def test_zero_is_a_value_where_a_field_has_presence_or_the_service_chooses(path: str) -> None:
     """0 is not "absent": the service would fill in its own number there."""
-    assert not diff.same(FIELDS[path], 0, None)
+    assert not diff.is_same(FIELDS[path], 0, None)
 
 
 def test_a_declared_empty_clears_what_is_live() -> None:
     """Equal to absent is not "no wish"."""
     declared: Attributes = {"description": "", "reader_project_numbers": ()}
-    assert diff.declared_changes({"description": "x"}, declared, FIELDS) == (
+    assert diff.compare_mutable({"description": "x"}, declared, FIELDS) == (
         FieldChange("description", "x", ""),
     )
 
@@ -179,11 +181,11 @@ def test_a_documented_default_is_compared_with_what_is_live_and_not_with_what_wa
     """An imported job keeps its last checkpoint only, and nobody declared it: `false` is another job."""
     path = "supervised_tuning_spec.export_last_checkpoint_only"
     fields = TUNING_JOB.fields
-    assert diff.immutable_changes({}, {}, {path: False}, fields) == ()
-    assert diff.immutable_changes({path: False}, {}, {path: False}, fields) == ()
-    (change,) = diff.immutable_changes({}, {path: True}, {path: False}, fields)
+    assert diff.compare_immutable({}, {}, {path: False}, fields) == ()
+    assert diff.compare_immutable({path: False}, {}, {path: False}, fields) == ()
+    (change,) = diff.compare_immutable({}, {path: True}, {path: False}, fields)
     assert (change.before, change.after) == (True, False)
-    assert len(diff.immutable_changes({}, {}, {path: True}, fields)) == 1
+    assert len(diff.compare_immutable({}, {}, {path: True}, fields)) == 1
 
 
 EVALUATION = TUNING_JOB.fields["supervised_tuning_spec.evaluation_config"]
@@ -212,15 +214,17 @@ def test_what_is_nested_in_an_evaluation_is_compared_by_what_it_means(
     one: object, other: object, *, equal: bool
 ) -> None:
     """Empty and false are absent in it, except where they say something; numbers are float32 there too."""
-    text = None if other is None else canonical(other).decode()
-    assert diff.same(EVALUATION, canonical(one).decode(), text) is equal
+    text = None if other is None else encode_canonical(other).decode()
+    assert diff.is_same(EVALUATION, encode_canonical(one).decode(), text) is equal
 
 
 def test_a_project_of_a_parents_name_counts_by_neither_id_nor_number() -> None:
     """The service answers with numbers where people write ids."""
     field = TUNING_JOB.fields["pre_tuned_model.tuned_model_name"]
-    assert diff.same(field, "projects/acme/locations/l/models/1@1", "projects/42/locations/l/models/1@1")
-    assert not diff.same(field, "projects/acme/locations/l/models/1@1", "projects/42/locations/l/models/2@1")
+    assert diff.is_same(field, "projects/acme/locations/l/models/1@1", "projects/42/locations/l/models/1@1")
+    assert not diff.is_same(
+        field, "projects/acme/locations/l/models/1@1", "projects/42/locations/l/models/2@1"
+    )
 
 
 def test_grants_are_compared_by_who_and_role() -> None:
@@ -230,12 +234,12 @@ def test_grants_are_compared_by_who_and_role() -> None:
         Permission("GROUP", "ML@example.com", "WRITER"),
         Permission("USER", "new@example.com", "READER"),
     )
-    assert diff.permission_changes(before, after) == (
+    assert diff.compare_permissions(before, after) == (
         PermissionChange(worlds.READER, after[0]),
         PermissionChange(None, after[1]),
         PermissionChange(before[1], None),
     )
-    assert diff.permission_changes(before, tuple(reversed(before))) == ()
+    assert diff.compare_permissions(before, tuple(reversed(before))) == ()
 
 
 LOCATION, PROJECT = "metadata.location", "metadata.project"
@@ -261,7 +265,7 @@ def test_a_project_is_one_by_its_id_and_by_its_number(
     sent: Attributes, live: Attributes | None, declared: str, *, moved: bool
 ) -> None:
     """Named or inherited, by id or number: only what is known to be another place is a move."""
-    found = diff.immutable_changes(sent, live, {PROJECT: declared}, TUNING_JOB.fields)
+    found = diff.compare_immutable(sent, live, {PROJECT: declared}, TUNING_JOB.fields)
     assert bool(found) is moved
 
 
@@ -278,5 +282,5 @@ def test_another_location_is_a_move(
     sent: Attributes, live: Attributes | None, declared: str, *, moved: bool
 ) -> None:
     """Where nobody knows where it lives, nothing is replaced."""
-    found = diff.immutable_changes(sent, live, {LOCATION: declared}, TUNING_JOB.fields)
+    found = diff.compare_immutable(sent, live, {LOCATION: declared}, TUNING_JOB.fields)
     assert bool(found) is moved

@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 from reconciler.identity import (
     FORMULA,
     GENERATIONS,
-    canonical,
-    examples_digest,
-    float32,
-    float32_hex,
-    former_digests,
-    hyperparameters,
+    digest_examples,
+    digest_former_generations,
+    digest_model,
+    encode_canonical,
     is_generation_of,
-    model_digest,
-    model_id,
+    list_hyperparameters,
+    make_id,
+    to_float32,
+    to_float32_hex,
 )
 from reconciler.kind import Kind
 from reconciler.model import Address, Attributes, DataSet, Desired, Example
@@ -43,7 +43,7 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 
 def digest_of(desired: Desired, *, stack: str = "", generation: int = 0, source: str = SOURCE) -> str:
     """The identity by the code under test."""
-    return model_digest(
+    return digest_model(
         desired,
         stack=stack,
         workspace="default",
@@ -60,7 +60,7 @@ def desired(attributes: Attributes = ATTRIBUTES, data: str = DATA) -> Desired:
 
 def former(desired: Desired, *, stack: str = "", source: str = SOURCE, kind: Kind = TUNED_MODEL) -> list[str]:
     """Every digest that formula 1 may have given to the first generation."""
-    found = former_digests(
+    found = digest_former_generations(
         desired, stack=stack, workspace="default", generations=[0], source=source, fields=kind.fields
     )
     return [digest for _, digest in found]
@@ -72,10 +72,10 @@ def test_the_formulas_are_pinned() -> None:
     assert GENERATIONS == 16
     assert DATA == "01a2942b898dc208f437216b3f388a3b5c3b141e8fdfb203844c0c1a1878b212"
     assert digest_of(desired()) == "cdc0a5884f4cd4e9592a99ed04953b5147a9f280ad1407ddc9f3d61c80a30b22"
-    assert model_id("number-generator", digest_of(desired())) == "number-generator-zxaklccp"
-    assert model_id("number-generator", digest_of(desired(), generation=1)) == "number-generator-rnvtggej"
+    assert make_id("number-generator", digest_of(desired())) == "number-generator-zxaklccp"
+    assert make_id("number-generator", digest_of(desired(), generation=1)) == "number-generator-rnvtggej"
     assert (
-        model_id("number-generator", digest_of(desired(), stack="search-k3x9")) == "number-generator-mlx4dom2"
+        make_id("number-generator", digest_of(desired(), stack="search-k3x9")) == "number-generator-mlx4dom2"
     )
 
 
@@ -83,13 +83,13 @@ def test_formula_1_is_pinned() -> None:
     """It is looked up for ever."""
     first, *_ = former(desired())
     assert first == "85b7a19817e3f54cf2f71806ba2165b0e3ef46e8f58337d5b5b59721be23bf72"
-    assert model_id("number-generator", first) == "number-generator-qw32dgax"
-    found = former_digests(
+    assert make_id("number-generator", first) == "number-generator-qw32dgax"
+    found = digest_former_generations(
         desired(), stack="", workspace="default", generations=[0, 1], source=SOURCE, fields=TUNED_MODEL.fields
     )
-    assert model_id("number-generator", dict(reversed(list(found)[:2]))[1]) == "number-generator-uki7svmu"
+    assert make_id("number-generator", dict(reversed(list(found)[:2]))[1]) == "number-generator-uki7svmu"
     (named, *_) = former(desired(), stack="search-k3x9")
-    assert model_id("number-generator", named) == "number-generator-5dvufuka"
+    assert make_id("number-generator", named) == "number-generator-5dvufuka"
 
 
 JOB_SPEC = "supervised_tuning_spec"
@@ -110,7 +110,7 @@ def test_formula_1_is_looked_up_in_every_spelling(base: str, declared: Attribute
             numbers = {"epochCount": 3, **written}
             assert formula.identity_digest_1(source=source, data=DATA, hyperparameters=numbers) in found
     new = {
-        model_digest(
+        digest_model(
             replace(job, attributes={**job.attributes, "base_model": name}),
             stack="",
             workspace="default",
@@ -139,7 +139,7 @@ def test_a_checkpoint_is_a_part_of_its_own() -> None:
             {"pre_tuned_model.tuned_model_name": "TuningJob/parent", **checkpoint},
             (DataSet(DATA, 3, 30),),
         )
-        return model_digest(
+        return digest_model(
             job, stack="", workspace="default", generation=0, source=parent, fields=TUNING_JOB.fields
         )
 
@@ -173,7 +173,7 @@ def test_two_implementations_agree(
     if rate is not None:
         attributes[f"{HYPERPARAMETERS}.learning_rate_multiplier"] = tuned["learningRateMultiplier"] = rate
     data = formula.data_digest(pairs)
-    assert examples_digest(Example(text, output) for text, output in pairs) == data
+    assert digest_examples(Example(text, output) for text, output in pairs) == data
     origin = "base_model" if source == SOURCE else "tuned_model_source.tuned_model"
     digest = digest_of(
         desired({origin: source, **attributes}, data), stack=stack, generation=generation, source=source
@@ -181,20 +181,20 @@ def test_two_implementations_agree(
     assert digest == formula.identity_digest(
         source=source, data=data, hyperparameters=tuned, generation=generation, stack=stack
     )
-    assert model_id("bot", digest) == formula.identity("bot", digest)
+    assert make_id("bot", digest) == formula.identity("bot", digest)
 
 
 @given(st.from_regex(r"[a-z]([a-z0-9-]{0,29}[a-z0-9])?", fullmatch=True), st.binary(min_size=32, max_size=32))
 def test_an_id_fits_the_service(name: str, digest: bytes) -> None:
     """A name of 31 characters still makes an id that the service takes, and that is known as its own."""
-    id = model_id(name, digest.hex())
+    id = make_id(name, digest.hex())
     assert re.fullmatch(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?", id)
     assert is_generation_of(name, id)
 
 
 def test_generations_are_different_models() -> None:
     """Sixteen generations have sixteen ids."""
-    ids = {model_id("bot", digest_of(desired(), generation=number)) for number in range(GENERATIONS)}
+    ids = {make_id("bot", digest_of(desired(), generation=number)) for number in range(GENERATIONS)}
     assert len(ids) == GENERATIONS
 
 
@@ -213,17 +213,19 @@ def test_what_can_be_updated_is_no_part_of_the_identity(path: str, value: str | 
 
 def test_a_float_is_its_float32_bits_however_it_is_written() -> None:
     """0.001, 1e-3 and the double that the service prints are one number; the next float32 is another."""
-    assert {float32_hex(number) for number in (0.001, 1e-3, 0.0010000000474974513)} == {"3a83126f"}
-    assert float32_hex(0.0010000001639127731) == "3a831270"
-    assert float32(0.7) == 0.699999988079071
-    assert float32(float32(0.1)) == float32(0.1)
+    assert {to_float32_hex(number) for number in (0.001, 1e-3, 0.0010000000474974513)} == {"3a83126f"}
+    assert to_float32_hex(0.0010000001639127731) == "3a831270"
+    assert to_float32(0.7) == 0.699999988079071
+    assert to_float32(to_float32(0.1)) == to_float32(0.1)
 
 
 def test_an_integer_for_a_float_field_is_a_float() -> None:
     """`learning_rate: 1` and `learning_rate: 1.0` train the same model."""
     rate = f"{HYPERPARAMETERS}.learning_rate"
-    assert hyperparameters({rate: 1}, TUNED_MODEL.fields) == hyperparameters({rate: 1.0}, TUNED_MODEL.fields)
-    assert hyperparameters({rate: 1}, TUNED_MODEL.fields) == {"learningRate": "3f800000"}
+    assert list_hyperparameters({rate: 1}, TUNED_MODEL.fields) == list_hyperparameters(
+        {rate: 1.0}, TUNED_MODEL.fields
+    )
+    assert list_hyperparameters({rate: 1}, TUNED_MODEL.fields) == {"learningRate": "3f800000"}
 
 
 def test_several_data_sets_are_known_by_their_fields() -> None:
@@ -237,7 +239,7 @@ def test_the_order_of_examples_counts_and_nothing_is_trimmed() -> None:
     """Training sees order and spaces, so the digest does."""
     a, b = Example("1", "2"), Example("3", "4")
     digests = [
-        examples_digest(several)
+        digest_examples(several)
         for several in ([a, b], [b, a], [a], [Example("1 ", "2")], [Example("2", "1")])
     ]
     assert len(set(digests)) == len(digests)
@@ -247,12 +249,12 @@ def test_the_order_of_examples_counts_and_nothing_is_trimmed() -> None:
 def test_canonical_form_ignores_the_order_of_keys(value: dict[str, object]) -> None:
     """Two dictionaries that are equal have one form, without a space outside of strings."""
     turned = dict(reversed(list(value.items())))
-    assert canonical(turned) == canonical(value) == formula.compact(value).encode()
+    assert encode_canonical(turned) == encode_canonical(value) == formula.compact(value).encode()
 
 
 def test_canonical_form_survives_half_a_surrogate() -> None:
     """A service's JSON may hold one; a plan must not fail on it."""
-    assert canonical("\ud800") == b'"\xed\xa0\x80"'
+    assert encode_canonical("\ud800") == b'"\xed\xa0\x80"'
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import assert_never
 
 from reconciler.checks import run_checks
 from reconciler.model import DataSet, Desired, Example, Live, Status
-from reconciler.observe import handle_of
+from reconciler.observe import make_handle
 from reconciler.plan.recording import Checked, Done, Outcome, Unproven, find_model
 from reconciler.plan.steps import (
     Adopt,
@@ -63,7 +63,7 @@ class Subject:
     def handle(self, id: str = "") -> Handle:
         """How to find the model with this id, else the one that the change is about."""
         model = find_model(self.record, id or self.id)
-        return handle_of(model) if model else Handle(id or self.id, self.name)
+        return make_handle(model) if model else Handle(id or self.id, self.name)
 
 
 def execute(step: Step, provider: Provider, subject: Subject, *, fence: Fence) -> Outcome:
@@ -89,7 +89,7 @@ def execute(step: Step, provider: Provider, subject: Subject, *, fence: Fence) -
             return Checked(*run_checks(provider, subject.handle(), step.checks))
         case DeleteFirst():
             old = _find_deposed(subject.record, step.id)
-            provider.delete(handle_of(old) if old else subject.handle(step.id), fence=fence)
+            provider.delete(make_handle(old) if old else subject.handle(step.id), fence=fence)
         case DeleteReplaced():
             return _delete_replaced(step, provider, subject, fence)
         case Delete():
@@ -122,7 +122,7 @@ def _delete_replaced(
     serving = subject.record.serving
     if serving is None:
         return Unproven("nothing serves in its place")
-    found = provider.get(handle_of(serving))
+    found = provider.get(make_handle(serving))
     if found is None or found.status is not Status.ACTIVE:
         shown = "not to be seen" if found is None else f"{found.status}, not ACTIVE"
         return Unproven(
@@ -130,7 +130,7 @@ def _delete_replaced(
         )
     old = _find_deposed(subject.record, step.id)
     if old is not None:
-        provider.delete(handle_of(old), fence=fence)
+        provider.delete(make_handle(old), fence=fence)
     return Done()
 
 

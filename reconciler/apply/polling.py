@@ -30,7 +30,7 @@ from reconciler.errors import (
 )
 from reconciler.events import Event, Failed, Skipped
 from reconciler.model import Live, Status
-from reconciler.observe import discreet, handle_of
+from reconciler.observe import make_handle, redact_failure
 from reconciler.plan.recording import find_model
 from reconciler.plan.steps import AwaitEnd, AwaitTraining
 from reconciler.providers import Handle, Provider, Training
@@ -155,7 +155,7 @@ class Polling:
     def _poll(self, task: Task) -> object:
         record = self._ledger.record(task.change.address)
         model = find_model(record, task.id)
-        return look(task.provider, handle_of(model) if model else Handle(task.id, task.change.name))
+        return look(task.provider, make_handle(model) if model else Handle(task.id, task.change.name))
 
     def _waited(self, future: Future[Any]) -> object:
         """The answer, or the error of the service; None when we shall stop before it comes."""
@@ -186,7 +186,7 @@ class Polling:
             return ()
         if answer.status is not Status.CREATING:
             want = self._ledger.world.desired.get(task.change.address)
-            reason = discreet(answer.error, want, self._means.examples)
+            reason = redact_failure(answer.error, want, self._means.examples)
             self.ended[task] = replace(answer, error=reason)
             return ()
         model = find_model(self._ledger.record(task.change.address), task.id)

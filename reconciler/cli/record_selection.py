@@ -62,9 +62,9 @@ class RecordSelection:
 
     def find_exact(self, state: State) -> Record | None:
         """The one record that the word names as it is; None if words and options select instead."""
-        from reconciler.records import named
+        from reconciler.records import find_named
 
-        hits = named(self._word, state.resources) if self._word is not None else []
+        hits = find_named(self._word, state.resources) if self._word is not None else []
         return state.resources[hits[0]] if len(hits) == 1 and not self.invocation.inputs.targets else None
 
     def find_records(self, loaded: Loaded, state: State) -> tuple[Record, ...]:
@@ -74,13 +74,13 @@ class RecordSelection:
             UsageError: nothing is called by a word or an option, or NAME is of two kinds.
             ManifestError: labels or paths are asked for, and the manifests that hold them cannot be read.
         """
-        from reconciler.records import NO_RECORD, named, resolve, selected
+        from reconciler.records import NO_RECORD, find_named, resolve, select
 
         inputs = self.invocation.inputs
         targets, excludes = list(inputs.targets), inputs.excludes
         paths: tuple[str, ...] = ()
         if self._word is not None:
-            if not named(self._word, state.resources) and self._is_path(self._word):
+            if not find_named(self._word, state.resources) and self._is_path(self._word):
                 paths = (self._word, *self._paths)
             elif may_be_address(self._word):
                 targets.append(str(resolve(self._word, state.resources, NO_RECORD)))
@@ -92,7 +92,7 @@ class RecordSelection:
         if paths:
             known = {one: known[one] for one in names}
         self.remark = without_labels(known, (*targets, *excludes))
-        found = selected(known, targets, excludes, advice="reconciler state list shows what is recorded")
+        found = select(known, targets, excludes, advice="reconciler state list shows what is recorded")
         return tuple(state.resources[one] for one in found if one in state.resources)
 
     def find_record(self, loaded: Loaded, state: State) -> Record:

@@ -62,11 +62,11 @@ def open_state(
 
     def tell_once(state: State) -> None:
         """Name what a newer version recorded, when the state is first read."""
-        from reconciler.records import unknown_to
+        from reconciler.records import describe_unknown
         from reconciler.render.terminal import escape
 
         if not told:
-            told.append(unknown_to(state, kinds))
+            told.append(describe_unknown(state, kinds))
             if told[0]:
                 print_message(escape(told[0]))
 

@@ -14,7 +14,7 @@ from reconciler import bounds
 from reconciler.datasets import lookalikes
 from reconciler.datasets.pairs import read_pair
 from reconciler.datasets.rows import HALF_A_CHARACTER, NO_OUTPUT, Form, Measured, describe_json, is_text
-from reconciler.identity import canonical
+from reconciler.identity import encode_canonical
 from reconciler.model import Example
 from reconciler.problems import Refusal, find_nearest
 
@@ -49,7 +49,7 @@ def write_chat_line(example: Example) -> bytes:
     if example.line:
         return example.line.encode()
     turns = (("user", example.text_input), ("model", example.output))
-    return canonical({"contents": [{"role": role, "parts": [{"text": text}]} for role, text in turns]})
+    return encode_canonical({"contents": [{"role": role, "parts": [{"text": text}]} for role, text in turns]})
 
 
 def count_characters(one: Example) -> int:
@@ -160,7 +160,7 @@ def _as_pair(found: Mapping[str, Any]) -> Example | None:
 
 
 def _as_line(found: Mapping[str, Any]) -> Example:
-    return Example("", "", canonical(found).decode(errors="surrogatepass"))
+    return Example("", "", encode_canonical(found).decode(errors="surrogatepass"))
 
 
 def _check_example(one: Example) -> Refusal | None:
@@ -203,7 +203,7 @@ CHATS: Mapping[str, Form] = {
         check_all=_check_all,
         most=FILE_LIMIT,
         most_json=WHOLE_LIMIT,
-        frame=len(write_chat_line(Example("", ""))) - len(canonical(_PAIR)),
+        frame=len(write_chat_line(Example("", ""))) - len(encode_canonical(_PAIR)),
         takes_chat=True,
     )
     for form, read in ((SUPERVISED, _read_supervised), (PREFERENCE, _read_preference))

@@ -12,7 +12,7 @@ from reconciler import files
 from reconciler.datasets.formats import find_limit, read_rows
 from reconciler.datasets.measure import FORMS
 from reconciler.errors import ManifestError, StalePlanError
-from reconciler.identity import canonical_example
+from reconciler.identity import encode_example
 from reconciler.model import DataSet, Example
 from reconciler.problems import Problems, Refusal
 from reconciler.textfiles import explain_unreadable
@@ -43,7 +43,7 @@ class _Proved:
         digest = hashlib.sha256()
         held: Example | None = None
         for one in data.inline if data.file is None else _read_file(data.file, data.form):
-            digest.update(canonical_example(one) + b"\n")
+            digest.update(encode_example(one) + b"\n")
             if held is not None:
                 yield held
             held = one

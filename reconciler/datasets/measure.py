@@ -12,7 +12,7 @@ from reconciler.datasets.formats import read_rows
 from reconciler.datasets.pairs import PAIRS
 from reconciler.datasets.rows import Form, Measured, Row
 from reconciler.datasets.text import Stream
-from reconciler.identity import canonical_example
+from reconciler.identity import encode_example
 from reconciler.problems import Place, Problems, Refusal
 
 FORMS: Mapping[str, Form] = {"": PAIRS, **CHATS}
@@ -69,7 +69,7 @@ def measure_rows(rows: Iterable[Row], form: Form, noting: Noting) -> Measured:
         advice = form.advise(row)
         if advice is not None:
             noting.warning(place, *advice)
-        line = canonical_example(row) + b"\n"
+        line = encode_example(row) + b"\n"
         digest.update(line)
         examples += 1
         characters += count_characters(row)

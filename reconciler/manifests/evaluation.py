@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from reconciler.identity import canonical
+from reconciler.identity import encode_canonical
 from reconciler.manifests.schema_types import Declared, Flag, Integer, Number, Text, Whole, matching, refusal
 
 Map = dict[str, Any]
@@ -208,7 +208,7 @@ class EvaluationConfig(Declared):
 
 
 def _text(config: EvaluationConfig) -> str:
-    return canonical(config.model_dump(by_alias=True, exclude_none=True)).decode()
+    return encode_canonical(config.model_dump(by_alias=True, exclude_none=True)).decode()
 
 
 Evaluation = Annotated[EvaluationConfig, AfterValidator(_text)]

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from reconciler.datasets.data_sets import DataSets, warn_of_few
-from reconciler.identity import canonical, meaning
+from reconciler.identity import encode_canonical, find_meaning
 from reconciler.kind import Kind
 from reconciler.manifests.documents import Document
 from reconciler.manifests.envelope import ModelEnvelope
@@ -75,7 +75,7 @@ class ModelReader:
             attributes = _attributes(declared, kind)
         if form.check_base is not None:
             form.check_base(body, file, kind.bases, self._stack.location or "", self._problems)
-        rest = len(canonical(attributes))
+        rest = len(encode_canonical(attributes))
         data = form.data_sets(body, file, self._data, self._problems, rest)
         if declared is None or seen is None or len(self._problems) > before:
             return None
@@ -198,7 +198,8 @@ def _digest(desired: Desired, kind: Kind) -> str:
             path: meant
             for path, value in desired.attributes.items()
             # where it lives counts by its effect, which only its service knows
-            if kind.fields[path].role != "place" and (meant := meaning(kind.fields[path], value)) is not None
+            if kind.fields[path].role != "place"
+            and (meant := find_meaning(kind.fields[path], value)) is not None
         },
         "permissions": None if permissions is None else sorted(map(str, permissions)),
         "id": desired.id,
@@ -214,4 +215,4 @@ def _digest(desired: Desired, kind: Kind) -> str:
         },
         "checks": [[check.prompt, check.expect] for check in desired.checks],
     }
-    return hashlib.sha256(canonical(said)).hexdigest()
+    return hashlib.sha256(encode_canonical(said)).hexdigest()

@@ -17,7 +17,7 @@ from pydantic.alias_generators import to_camel, to_snake
 from pydantic_core import PydanticCustomError
 
 from reconciler.formats import parse_duration
-from reconciler.identity import float32
+from reconciler.identity import to_float32
 from reconciler.manifests.scalars import resolve
 from reconciler.manifests.variables import Substituted
 from reconciler.model import NAME_LIMIT
@@ -105,7 +105,7 @@ def whole(value: object) -> object:
 
 def _within_float32(value: float) -> float:
     try:
-        rounded = float32(value)
+        rounded = to_float32(value)
     except OverflowError:
         rounded = math.inf
     if math.isinf(rounded) or (rounded == 0 and value != 0):

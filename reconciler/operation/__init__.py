@@ -32,7 +32,7 @@ from reconciler.plan.planner import make_world, plan_and_world
 from reconciler.plan.resume import resumable
 from reconciler.plan.selection import Known, without_labels
 from reconciler.providers import Provider, Providers
-from reconciler.records import NO_RECORD, resolve, selected
+from reconciler.records import NO_RECORD, resolve, select
 from reconciler.state.values import Record, State, check_foreign
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class Operation:
             kinds = {change.address.kind for change in plan.trainings if BASE_MODEL in (change.after or {})}
             if kinds:
                 world = replace(
-                    world, observed=observe.with_base_models(world.observed, self.providers, kinds)
+                    world, observed=observe.add_base_models(world.observed, self.providers, kinds)
                 )
                 plan, decided = plan_and_world(world)
         return plan, decided
@@ -134,7 +134,7 @@ class Operation:
             parallelism=self.parallelism,
             tell=self._tell_once,
         )
-        observed = observe.all_discreet(observed, state, desired, read_examples)
+        observed = observe.redact_failures(observed, state, desired, read_examples)
         return self.world_of(state, observed, desired)
 
     def measured(self, state: State) -> tuple[Desired, ...]:
@@ -143,10 +143,10 @@ class Operation:
         Data that is gone from there counts as what was recorded of it: it is no reason to train again. Where
         nothing was recorded either, the digest stays "".
         """
-        wants = observe.measured(self.providers, self.loaded.desired)
+        wants = observe.measure_data(self.providers, self.loaded.desired)
         if not any(one.uri and not one.digest for want in wants for one in want.data):
             return wants
-        return tuple(observe.as_recorded(want, state.resources.get(want.address)) for want in wants)
+        return tuple(observe.assume_recorded_data(want, state.resources.get(want.address)) for want in wants)
 
     def _tell_once(self, text: str) -> None:
         if text not in self._told:
@@ -257,8 +257,8 @@ class Operation:
             return ()
         kinds = {address.kind for address in state.resources}
         world = self.world(state)
-        world = replace(world, observed=observe.with_base_models(world.observed, self.providers, kinds))
-        return selected_drift(world, own=observe.own_models(self.providers, kinds))
+        world = replace(world, observed=observe.add_base_models(world.observed, self.providers, kinds))
+        return selected_drift(world, own=observe.list_own_models(self.providers, kinds))
 
     def known(self, state: State) -> Known:
         """Every address that is declared or recorded, with its labels."""
@@ -268,7 +268,7 @@ class Operation:
     def selected(self, state: State) -> list[Address]:
         """What --target, --exclude and single files as PATH leave. UsageError for what nothing is called."""
         known = self.known(state)
-        found = selected(known, self.inputs.targets, self.inputs.excludes)
+        found = select(known, self.inputs.targets, self.inputs.excludes)
         self.remark = without_labels(known, (*self.inputs.targets, *self.inputs.excludes))
         declared = {want.address for want in self.loaded.desired}
         return [one for one in found if self.loaded.whole or one in declared]

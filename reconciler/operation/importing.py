@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reconciler.errors import UsageError
 from reconciler.model import Live
-from reconciler.observe import data_there, name_handle
+from reconciler.observe import digest_live_data, parse_handle
 from reconciler.operation import Operation
 from reconciler.plan.facts import Observed
 from reconciler.plan.rows.adoption import imported
@@ -33,13 +33,13 @@ def import_model(operation: Operation, name: str, id: str) -> tuple[Record, Live
     )
     operation.state()  # another's state is refused before any call
     provider = operation.provider(address)
-    live = provider.get(name_handle(provider, id))
+    live = provider.get(parse_handle(provider, id))
     if live is None:
         raise UsageError(
             f"{id} does not exist at {operation.context.endpoint}",
             "Check the id, the project and location, and the credential",
         )
-    (there,) = data_there(provider, [(desired[address], live)])
+    (there,) = digest_live_data(provider, [(desired[address], live)])
     records: list[Record] = []
 
     def adopt(state: State) -> State:

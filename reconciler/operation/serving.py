@@ -36,7 +36,7 @@ def handle(operation: Operation, record: Record) -> tuple[Provider, Handle]:
     if record.serving is None:
         why, advice = _not_serving(record.candidate)
         raise UsageError(f"{record.address} does not serve yet: {why}", advice)
-    return operation.provider(record.address), observe.handle_of(record.serving)
+    return operation.provider(record.address), observe.make_handle(record.serving)
 
 
 def outputs(operation: Operation, records: Iterable[Record]) -> dict[Address, str]:
@@ -48,9 +48,9 @@ def outputs(operation: Operation, records: Iterable[Record]) -> dict[Address, st
     ]
 
     def name(one: tuple[Address, RecordedModel]) -> str:
-        return operation.provider(one[0]).endpoint(observe.handle_of(one[1]))
+        return operation.provider(one[0]).endpoint(observe.make_handle(one[1]))
 
-    names = observe.each(name, serving, operation.parallelism)
+    names = observe.run_each(name, serving, operation.parallelism)
     return {address: found for (address, _), found in zip(serving, names, strict=True)}
 
 
@@ -61,21 +61,21 @@ def curves(operation: Operation, state: State) -> dict[Address, Live]:
         for address, record in sorted(state.resources.items())
         if (model := record.serving or record.candidate) is not None and address.kind in operation.providers
     ]
-    found = observe.each(lambda one: seen(operation, *one), wanted, operation.parallelism)
+    found = observe.run_each(lambda one: seen(operation, *one), wanted, operation.parallelism)
     return {address: live for (address, _), live in zip(wanted, found, strict=True) if live is not None}
 
 
 def seen(operation: Operation, address: Address, model: RecordedModel) -> Live | None:
     """A recorded model as the service shows it, with its loss curve and its failure's reason."""
     provider = operation.provider(address)
-    live = provider.get(observe.handle_of(model))
+    live = provider.get(observe.make_handle(model))
     if live is None or live.status is not Status.FAILED:
         return live
     want = next((one for one in operation.loaded.desired if one.address == address), None)
     reason = model.error
     if not reason and want is not None:
-        reason = live.error or provider.poll(observe.handle_of(model)).error
-    return replace(live, error=observe.discreet(reason, want, read_examples) or _UNTOLD)
+        reason = live.error or provider.poll(observe.make_handle(model)).error
+    return replace(live, error=observe.redact_failure(reason, want, read_examples) or _UNTOLD)
 
 
 def check(operation: Operation) -> list[CheckResult]:

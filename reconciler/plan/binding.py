@@ -12,7 +12,7 @@ from dataclasses import replace
 from itertools import product
 
 from reconciler.errors import Diagnostic, StalePlanError
-from reconciler.identity import canonical, meaning
+from reconciler.identity import encode_canonical, find_meaning
 from reconciler.kind import FieldType, Kind
 from reconciler.model import Address, Attributes, Desired, Live, Status
 from reconciler.plan.change import TRAININGS, Action, Binding, Change, Plan
@@ -40,7 +40,7 @@ _PROMOTING = frozenset({*TRAININGS, Action.ADOPT, Action.RESTORE, Action.WAIT, A
 
 
 def _digest(value: object) -> str:
-    return hashlib.sha256(canonical(value)).hexdigest()
+    return hashlib.sha256(encode_canonical(value)).hexdigest()
 
 
 def _model(model: RecordedModel | None) -> object:
@@ -66,7 +66,7 @@ def _live(kind: Kind, live: Live | None, declared: Attributes) -> str:
         for path, value in live.attributes.items()
         if kind.fields[path].on_change.value == "replace" or path in declared
         if kind.fields[path].type is not FieldType.NAMES  # it is part of the model's own name
-        if (meant := meaning(kind.fields[path], value)) is not None
+        if (meant := find_meaning(kind.fields[path], value)) is not None
     }
     return _digest([live.id, live.status is Status.FAILED, shown])
 

@@ -131,7 +131,7 @@ def found(
 
 def updates(wanted: Wanted, live: Live) -> tuple[FieldChange, ...]:
     """Declared fields that can be updated, and differ from what is live."""
-    return diff.declared_changes(
+    return diff.compare_mutable(
         live.attributes,
         wanted.attributes,
         wanted.kind.fields,
@@ -143,7 +143,7 @@ def permission_updates(wanted: Wanted, live: Live) -> tuple[PermissionChange, ..
     """Grants that differ from what is live; none where permissions are not managed."""
     if wanted.want.permissions is None:
         return ()
-    return diff.permission_changes(live.permissions or (), wanted.want.permissions)
+    return diff.compare_permissions(live.permissions or (), wanted.want.permissions)
 
 
 def renewed(wanted: Wanted, record: Record) -> Record:

@@ -105,12 +105,12 @@ def _changed(world: World, record: Record, model: RecordedModel, live: Live) -> 
     if want:
         ignored |= {one.field for one in want.lifecycle.ignore_drift if _in_force(one, world)}
     kind = world.kind(record.address)
-    fields = diff.declared_changes(live.attributes, model.sent, kind.fields, ignore=ignored)
+    fields = diff.compare_mutable(live.attributes, model.sent, kind.fields, ignore=ignored)
     # drift reads the other way round: recorded before, live after
     turned = tuple(type(one)(one.path, one.after, one.before) for one in fields)
     permissions: tuple[PermissionChange, ...] = ()
     if model.permissions is not None and live.permissions is not None and "permissions" not in ignored:
-        permissions = diff.permission_changes(model.permissions, live.permissions)
+        permissions = diff.compare_permissions(model.permissions, live.permissions)
     if not turned and not permissions:
         return []
     after = {path: live.attributes[path] for path in model.sent if path in live.attributes}

@@ -16,11 +16,11 @@ from reconciler.formats import format_time, parse_time
 from reconciler.identity import (
     FORMULA,
     GENERATIONS,
-    canonical,
-    former_digests,
-    meaning,
-    model_digests,
-    model_id,
+    digest_former_generations,
+    digest_generations,
+    encode_canonical,
+    find_meaning,
+    make_id,
 )
 from reconciler.kind import Kind, OnChange
 from reconciler.model import (
@@ -191,7 +191,7 @@ class World:
     def _identities(
         self, want: Desired, source: str, numbers: Sequence[int]
     ) -> Iterator[tuple[int, str, str]]:
-        digests = model_digests(
+        digests = digest_generations(
             want,
             stack=self.stack.name,
             workspace=self.state.workspace,
@@ -200,11 +200,11 @@ class World:
             fields=self.kind(want.address).fields,
         )
         for number, digest in zip(numbers, digests, strict=True):
-            yield number, want.id or model_id(want.address.name, digest), digest
+            yield number, want.id or make_id(want.address.name, digest), digest
 
     def former(self, want: Desired, source: str) -> Iterator[tuple[int, str, str]]:
         """The same of formula 1, in every spelling that means what is wanted."""
-        digests = former_digests(
+        digests = digest_former_generations(
             want,
             stack=self.stack.name,
             workspace=self.state.workspace,
@@ -213,7 +213,7 @@ class World:
             fields=self.kind(want.address).fields,
         )
         for number, digest in digests:
-            yield number, model_id(want.address.name, digest), digest
+            yield number, make_id(want.address.name, digest), digest
 
 
 def new_model(
@@ -270,7 +270,7 @@ def adopted_model(
         path: value
         for path, value in attributes.items()
         if kind.fields[path].on_change is OnChange.REPLACE
-        or diff.same(kind.fields[path], value, live.attributes.get(path))
+        or diff.is_same(kind.fields[path], value, live.attributes.get(path))
     }
     return replace(
         model,
@@ -300,7 +300,7 @@ def approval(want: Desired, attributes: Attributes, kind: Kind) -> str:
     meant = {
         path: one
         for path, value in attributes.items()
-        if fields[path].role != "place" and (one := meaning(fields[path], value)) is not None
+        if fields[path].role != "place" and (one := find_meaning(fields[path], value)) is not None
     }
     return _approval(want, meant)
 
@@ -324,7 +324,7 @@ def _approval(want: Desired, attributes: Attributes) -> str:
         "checks": [[check.prompt, check.expect] for check in want.checks],
         "keep_deposed": want.lifecycle.keep_deposed.total_seconds(),
     }
-    return hashlib.sha256(canonical(asked)).hexdigest()
+    return hashlib.sha256(encode_canonical(asked)).hexdigest()
 
 
 def recorded_data(want: Desired, *, assumed: bool) -> tuple[RecordedData, ...]:
@@ -338,7 +338,7 @@ def replacement_reasons(
     want: Desired, attributes: Attributes, model: RecordedModel, live: Live | None, kind: Kind
 ) -> tuple[tuple[FieldChange, ...], tuple[DataChange, ...]]:
     """What makes a recorded model another than the wanted one; two empty tuples when it is the one."""
-    fields = diff.immutable_changes(model.sent, live.shown if live else None, attributes, kind.fields)
+    fields = diff.compare_immutable(model.sent, live.shown if live else None, attributes, kind.fields)
     if want.id and want.id != model.id:
         fields = (FieldChange("metadata.id", model.id, want.id, forces_replacement=True), *fields)
     return fields, _data_changes(model.data, want.data) if model.data and want.data else ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reconciler.identity import float32
+from reconciler.identity import to_float32
 from reconciler.model import Value
 from reconciler.render.terminal import escape, quote
 
@@ -13,9 +13,9 @@ DIGEST = 8
 def format_number(value: float) -> str:
     """The shortest decimal that is the same float32: how the service keeps it (0.7, not 0.699999988)."""
     try:
-        wanted = float32(value)
+        wanted = to_float32(value)
         shorter = (f"{value:.{digits}g}" for digits in (6, 7, 8))
-        return next((text for text in shorter if float32(float(text)) == wanted), f"{value:.9g}")
+        return next((text for text in shorter if to_float32(float(text)) == wanted), f"{value:.9g}")
     except OverflowError:
         return repr(value)
 

@@ -17,7 +17,7 @@ from reconciler.datasets.examples import read_examples
 from reconciler.datasets.formats import read_rows
 from reconciler.datasets.pairs import PAIRS
 from reconciler.errors import ReconcilerError, StalePlanError
-from reconciler.identity import examples_digest
+from reconciler.identity import digest_examples
 from reconciler.manifests import Loaded
 from reconciler.manifests.documents import read_documents
 from reconciler.manifests.located import value_at
@@ -100,7 +100,7 @@ def test_forms_are_equal(name: str, workspace: Path, load_manifests: Load) -> No
     (workspace / "manifests" / name).write_text(FORMS[name], encoding="utf-8", newline="")
     (workspace / "manifests" / "a.yaml").write_text(f"{HEAD}      file: {name}\n")
     (data,) = load_manifests().desired[0].data
-    assert data.digest == examples_digest(EXAMPLES)
+    assert data.digest == digest_examples(EXAMPLES)
     assert (data.examples, data.characters, data.inline) == (4, CHARACTERS, ())
     assert read_examples(data) == EXAMPLES
     (workspace / "manifests" / "a.yaml").write_text(_inline(EXAMPLES))
@@ -156,12 +156,12 @@ def test_nothing_is_lost_in_yaml(examples: tuple[Example, ...]) -> None:
 @given(written, written)
 def test_digests_tell_data_apart(one: tuple[Example, ...], other: tuple[Example, ...]) -> None:
     """Two data sets have the same digest exactly if they are the same examples in the same order."""
-    assert (examples_digest(one) == examples_digest(other)) == (one == other)
+    assert (digest_examples(one) == digest_examples(other)) == (one == other)
 
 
 def _stored(workspace: Path, content: str) -> DataSet:
     (workspace / "numbers.jsonl").write_text(content)
-    return DataSet(examples_digest(EXAMPLES), 4, CHARACTERS, file="numbers.jsonl", shown="numbers.jsonl")
+    return DataSet(digest_examples(EXAMPLES), 4, CHARACTERS, file="numbers.jsonl", shown="numbers.jsonl")
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_gone_since_the_plan(workspace: Path) -> None:
 def test_inline_data_is_proved_too() -> None:
     """Inline examples that are not those of the digest are refused."""
     with pytest.raises(StalePlanError, match="inline training data"):
-        read_examples(DataSet(examples_digest(EXAMPLES), 1, 2, inline=EXAMPLES[:1]))
+        read_examples(DataSet(digest_examples(EXAMPLES), 1, 2, inline=EXAMPLES[:1]))
 
 
 def test_reformatting_is_no_change(workspace: Path) -> None:
@@ -228,7 +228,7 @@ def test_a_path_through_links(workspace: Path, load_manifests: Load) -> None:
     (workspace / "manifests" / "link").symlink_to(workspace / "other" / "deep")
     (workspace / "manifests" / "a.yaml").write_text(f"{HEAD}      file: link/../numbers.jsonl\n")
     (data,) = load_manifests().desired[0].data
-    assert data.digest == examples_digest(EXAMPLES)
+    assert data.digest == digest_examples(EXAMPLES)
     assert data.file == "manifests/link/../numbers.jsonl"
     assert read_examples(data) == EXAMPLES
 

@@ -15,7 +15,7 @@ from reconciler.apply import Settings
 from reconciler.cli.exit_codes import decide_after_events
 from reconciler.errors import ExitCode
 from reconciler.events import Detached, Event, Progress
-from reconciler.identity import examples_digest
+from reconciler.identity import digest_examples
 from reconciler.kind import Kind
 from reconciler.manifests import Loaded
 from reconciler.model import (
@@ -68,7 +68,7 @@ def data_set(word: str = "one", count: int = 3, kind: Kind = TUNED_MODEL) -> Dat
     """Inline examples, known by a word."""
     examples = tuple(Example(f"{word} {number}", str(number)) for number in range(count))
     characters = sum(len(one.text_input) + len(one.output) for one in examples)
-    digest = examples_digest(examples)
+    digest = digest_examples(examples)
     return DataSet(digest, len(examples), characters, inline=examples, field=kind.data_field)
 
 

@@ -11,7 +11,7 @@ from typing import Any, get_args
 import pytest
 
 from reconciler.errors import Diagnostic
-from reconciler.identity import canonical
+from reconciler.identity import encode_canonical
 from reconciler.manifests import Loaded
 from reconciler.manifests.evaluation import AGGREGATIONS, EvaluationConfig
 from reconciler.manifests.schema_types import Declared, model_under
@@ -64,7 +64,7 @@ def test_its_value_is_the_apis_json(workspace: Path, load_manifests: Load) -> No
     (one,) = load_manifests().desired
     value = one.attributes[EVALUATION]
     assert isinstance(value, str)
-    assert canonical(json.loads(value)).decode() == value
+    assert encode_canonical(json.loads(value)).decode() == value
     assert json.loads(value) == {
         "metrics": [
             {"exactMatchSpec": {}, "aggregationMetrics": ["AVERAGE", "PERCENTILE_P90"]},

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.errors import ServiceError
-from reconciler.identity import float32
+from reconciler.identity import to_float32
 from reconciler.kind import FieldType, OnChange
 from reconciler.model import Attributes, Example, Live, Snapshot, Status, Value
 from reconciler.providers import Accepted
@@ -112,7 +112,7 @@ def test_a_create_says_to_google_what_was_declared(
         match TUNED_MODEL.fields[path].type:
             case FieldType.FLOAT32:
                 assert isinstance(value, float)
-                assert shown == float32(value)
+                assert shown == to_float32(value)
             case FieldType.INTEGERS:
                 assert tuple(shown) == value
             case _:
@@ -219,7 +219,7 @@ def test_what_google_prints_is_read_back(attributes: Attributes, examples: list[
             if isinstance(value, float):
                 shown = found.attributes[path]
                 assert isinstance(shown, float)
-                assert float32(shown) == float32(value)
+                assert to_float32(shown) == to_float32(value)
             elif path in found.attributes:
                 assert found.attributes[path] == value
             else:  # empty and without presence in proto3

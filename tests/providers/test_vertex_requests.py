@@ -18,7 +18,7 @@ from reconciler.emulator import Settings
 from reconciler.emulator.server import running
 from reconciler.errors import NoCapacityError, ServiceError
 from reconciler.http import Transport, connect
-from reconciler.identity import canonical
+from reconciler.identity import encode_canonical
 from reconciler.model import DataSet, Desired, Live, Odd, Status
 from reconciler.providers import Accepted, Handle
 from reconciler.providers.vertex.bucket import Bucket, chat_line
@@ -335,7 +335,7 @@ def test_an_evaluation_is_shown_with_what_came_of_a_job(stand: Stand) -> None:
     """Its configuration is read back as it was sent, and where its results are is among the outputs."""
     provider, _ = stand.provider()
     path = "supervised_tuning_spec.evaluation_config"
-    text = canonical(EVALUATION_CONFIG).decode()
+    text = encode_canonical(EVALUATION_CONFIG).decode()
     want = TUNING_JOB.want({**TUNING_JOB.attributes, path: text})
     found = provider.get(Handle(ID, stand.train(provider, want=want).name))
     assert found is not None

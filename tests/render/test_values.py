@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 
-from reconciler.identity import float32
+from reconciler.identity import to_float32
 from reconciler.render.values import format_number
 from tests.render.strategies import floats
 
@@ -14,7 +14,7 @@ from tests.render.strategies import floats
     ("value", "text"),
     [
         (0.7, "0.7"),
-        (float32(0.7), "0.7"),
+        (to_float32(0.7), "0.7"),
         (0.001, "0.001"),
         (1.0, "1"),
         (1e-7, "1e-07"),
@@ -31,4 +31,4 @@ def test_number(value: float, text: str) -> None:
 @given(floats)
 def test_number_is_the_same_float32(value: float) -> None:
     """Two values that the service tells apart never look the same."""
-    assert float32(float(format_number(value))) == float32(value)
+    assert to_float32(float(format_number(value))) == to_float32(value)

@@ -15,7 +15,7 @@ from reconciler.cli.console import Console, print_text
 from reconciler.cli.invocation import Invocation, Need
 from reconciler.errors import StateCorruptError, StateForeignError, StateMovedError, UsageError
 from reconciler.model import Address
-from reconciler.records import NO_RECORD, move, must_be_known, resolve, selected
+from reconciler.records import NO_RECORD, move, require_known_kinds, resolve, select
 from reconciler.render.terminal import escape
 from reconciler.state.session import StateManager
 from reconciler.state.values import Record, State, check_foreign
@@ -55,7 +55,7 @@ def _select(state: State, patterns: tuple[str, ...]) -> list[Address]:
     advice = "reconciler state list shows what there is"
     if any("=" in pattern for pattern in patterns):
         advice = "Give KIND/NAME, with wildcards: a state knows no labels"
-    return selected(dict.fromkeys(state.resources), patterns, advice=advice)
+    return select(dict.fromkeys(state.resources), patterns, advice=advice)
 
 
 @command.command("list")
@@ -96,7 +96,7 @@ def mv_command(manager: StateManager, *, source: str, target: str) -> None:
         except ValueError as error:
             raise UsageError(f"{target} is not KIND/NAME") from error
         moved[:] = found, address
-        must_be_known(moved, wiring.kinds())
+        require_known_kinds(moved, wiring.kinds())
         return move(state, found, address)
 
     _edit(manager, change)
@@ -112,7 +112,7 @@ def rm_command(manager: StateManager, *, addresses: tuple[str, ...]) -> None:
 
     def change(state: State) -> State:
         forgotten.extend(_select(state, addresses))
-        must_be_known(forgotten, wiring.kinds())
+        require_known_kinds(forgotten, wiring.kinds())
         return state.put(*(Record(address) for address in forgotten))
 
     _edit(manager, change)

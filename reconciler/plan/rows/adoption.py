@@ -154,7 +154,7 @@ def _other_fields(world: World, want: Desired, live: Live) -> list[str]:
         if path not in sources or not _is_address(world, value)
     }
     attributes = {**want.effective, **attributes}
-    different = diff.immutable_changes({}, live.shown, attributes, kind.fields)
+    different = diff.compare_immutable({}, live.shown, attributes, kind.fields)
     return [f"{one.path} is {one.before!r}, declared {one.after!r}" for one in different]
 
 

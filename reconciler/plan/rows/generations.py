@@ -210,7 +210,7 @@ def adoption(
 
 def unlike(wanted: Wanted, live: Live) -> str:
     """In which immutable fields a live model is not what is declared, "" for none."""
-    fields = diff.immutable_changes({}, live.shown, _returned(wanted, live), wanted.kind.fields)
+    fields = diff.compare_immutable({}, live.shown, _returned(wanted, live), wanted.kind.fields)
     return ", ".join(
         f"{one.path} is {one.before!r} there and {one.after!r} in the manifest" for one in fields
     )
@@ -219,7 +219,7 @@ def unlike(wanted: Wanted, live: Live) -> str:
 def is_elsewhere(wanted: Wanted, live: Live) -> bool:
     """Whether a live model is known to live in another place than the wanted one."""
     place = {path: one for path, one in wanted.attributes.items() if wanted.kind.fields[path].role == "place"}
-    return bool(place) and bool(diff.immutable_changes({}, live.shown, place, wanted.kind.fields))
+    return bool(place) and bool(diff.compare_immutable({}, live.shown, place, wanted.kind.fields))
 
 
 def _returned(wanted: Wanted, live: Live) -> Attributes:

@@ -62,7 +62,7 @@ def start(
         before=live.attributes if live else None,
         fields=(*fields, *mutable),
         data=data,
-        permissions=diff.permission_changes((), wish or ()),
+        permissions=diff.compare_permissions((), wish or ()),
         permissions_after=wish,
         bill=bill_of(want, wanted.kind, world.stack),
         checks=want.checks,
@@ -116,7 +116,7 @@ def _steps(
     if first is not None:
         delete_first = DeleteFirst(model.id, first.status in {None, Status.CREATING}, after)
     deletes = bool(promote.replaces) and not promote.kept and first is None
-    grants = diff.permission_changes((), want.permissions or ())
+    grants = diff.compare_permissions((), want.permissions or ())
     steps = [
         *steps_of_training(create, delete_first=delete_first),
         *steps_of_update(Role.CANDIDATE, (), {}, want.permissions, grants),

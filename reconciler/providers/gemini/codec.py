@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import NoneType
 
 from reconciler.formats import camel_case
-from reconciler.identity import meaning
+from reconciler.identity import find_meaning
 from reconciler.kind import Field, FieldType, OnChange
 from reconciler.model import Attributes, Example, Live, Odd, Snapshot, Status, Value
 from reconciler.providers.gemini.fields import BASE_MODEL, PARENT, TUNED_MODEL
@@ -132,7 +132,7 @@ def create_body(attributes: Attributes, source: str, examples: Iterable[Example]
     body: JsonObject = {}
     for path, value in attributes.items():
         field = TUNED_MODEL.fields[path]
-        if field.role == "source" or meaning(field, value) is None:
+        if field.role == "source" or find_meaning(field, value) is None:
             continue
         put(body, path, _json(field, value))
     if source.startswith(f"{COLLECTION}/"):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
 from reconciler.formats import camel_case
-from reconciler.identity import float32
+from reconciler.identity import to_float32
 from reconciler.kind import Field, FieldType, OnChange
 from reconciler.model import Attributes, Value
 from reconciler.providers.google.json import JsonObject, wrong
@@ -61,7 +61,7 @@ def equal(one: Value, other: Value) -> bool:
     """Whether two values of a field are the same to the service."""
     if isinstance(one, float) or isinstance(other, float):
         try:
-            return float32(float(one)) == float32(float(other))  # type: ignore[arg-type]  # numbers by the table
+            return to_float32(float(one)) == to_float32(float(other))  # type: ignore[arg-type]  # numbers by the table
         except (OverflowError, TypeError, ValueError):
             return False
     return one == other

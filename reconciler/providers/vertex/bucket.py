@@ -15,7 +15,7 @@ from urllib.parse import quote
 from reconciler import bounds
 from reconciler.errors import NotFoundError, ServiceError, UsageError
 from reconciler.events import Uploading
-from reconciler.identity import canonical
+from reconciler.identity import encode_canonical
 from reconciler.model import DataSet, Example
 from reconciler.providers import Fence
 from reconciler.providers.google.json import JsonObject, about_another, text_of, wrong
@@ -32,7 +32,7 @@ def chat_line(example: Example) -> bytes:
     if example.line:
         return example.line.encode()
     turns = (("user", example.text_input), ("model", example.output))
-    return canonical({"contents": [{"role": role, "parts": [{"text": text}]} for role, text in turns]})
+    return encode_canonical({"contents": [{"role": role, "parts": [{"text": text}]} for role, text in turns]})
 
 
 class Bucket:
@@ -65,7 +65,7 @@ class Bucket:
         what = ["md5", md5, size] if md5 else ["crc32c", crc, size, generation]
         if not (md5 or (crc and generation)):
             raise wrong(uri, "an object", found, "one with a checksum")
-        return hashlib.sha256(canonical(what)).hexdigest()
+        return hashlib.sha256(encode_canonical(what)).hexdigest()
 
     def _object(self, uri: str) -> JsonObject | None:
         bucket, name = _parts(uri)

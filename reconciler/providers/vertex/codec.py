@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 
 from reconciler.formats import camel_case
 from reconciler.http import advise_denied, unquoted
-from reconciler.identity import canonical, comparable, meaning
+from reconciler.identity import encode_canonical, find_meaning, to_comparable
 from reconciler.kind import Field, FieldType, OnChange
 from reconciler.model import Attributes, Live, Status, Value
 from reconciler.providers.google.attributes import attributes_of, equal, fixed, put, rows_of
@@ -63,7 +63,7 @@ def _as_labels(value: object) -> Value:
 def _as_json(value: object) -> str:
     if isinstance(value, dict):
         try:
-            return canonical(value).decode(errors="replace")
+            return encode_canonical(value).decode(errors="replace")
         except ValueError as error:  # NaN, infinity
             raise TypeError("an object of finite numbers") from error
     raise TypeError("an object")
@@ -82,7 +82,7 @@ _ROWS = rows_of((one for one in TUNING_JOB.fields.values() if not one.path.start
 
 def base_name(name: str) -> str:
     """A base model's name as manifests have it, however the service or a Stack spells it."""
-    return str(comparable(TUNING_JOB.fields[BASE_MODEL], name))
+    return str(to_comparable(TUNING_JOB.fields[BASE_MODEL], name))
 
 
 def _data_of(job: JsonObject, name: str) -> dict[str, str]:
@@ -297,7 +297,7 @@ def create_body(
         field = TUNING_JOB.fields.get(path)
         if path in {LOCATION, PROJECT} or (field is not None and field.role == "source"):
             continue
-        if field is not None and meaning(field, value) is None:
+        if field is not None and find_meaning(field, value) is None:
             continue
         put(body, path, value if field is None else _json(field, value))
     for key, name in source.items():

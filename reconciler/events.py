@@ -113,7 +113,7 @@ class Detached:
 
 @dataclass(frozen=True, slots=True)
 class Uploading:
-    """How far large data is on its way to the service; told by the call itself, between two events.
+    """How far the upload of a large data set is. Proves nothing: the create that needs it is told by itself.
 
     Attributes:
         shown: which data set, as its manifest names it.
@@ -125,4 +125,4 @@ class Uploading:
     size: int
 
 
-Event: TypeAlias = Started | Progress | Completed | Failed | Skipped | Detached
+Event: TypeAlias = Started | Progress | Uploading | Completed | Failed | Skipped | Detached

@@ -7,8 +7,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from queue import SimpleQueue
 
 from reconciler.apply.execute import Examples
+from reconciler.events import Uploading
 from reconciler.formats import format_time
 from reconciler.model import LAG_SECONDS
 from reconciler.providers import Providers
@@ -48,6 +50,7 @@ class Means:
         stopping: set when we shall detach.
         begun: set before the first call that may begin or change something at a service.
         deadline: by `clock`, when the run ends; None for never.
+        uploads: how far uploads are, told by the calls from their threads.
     """
 
     providers: Providers
@@ -59,6 +62,7 @@ class Means:
     settings: Settings
     pool: ThreadPoolExecutor
     deadline: float | None
+    uploads: SimpleQueue[Uploading]
 
     @property
     def moment(self) -> str:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import datetime
+from queue import SimpleQueue
 
 from reconciler.apply.context import TICK, Means, Settings
 from reconciler.apply.execute import Examples
@@ -22,6 +23,7 @@ from reconciler.events import (
     Detached,
     Event,
     Skipped,
+    Uploading,
 )
 from reconciler.plan.change import Plan
 from reconciler.plan.facts import World
@@ -45,6 +47,7 @@ def apply(
     stopping: threading.Event,
     settings: Settings,
     begun: threading.Event | None = None,
+    uploads: SimpleQueue[Uploading] | None = None,
 ) -> Iterator[Event]:
     """Make a plan true; yields what happened, each thing after it is recorded.
 
@@ -58,6 +61,7 @@ def apply(
         stopping: set when we shall detach.
         settings: see Settings.
         begun: is set before the first call that may begin or change something at a service.
+        uploads: filled by the providers' calls; what is in it is yielded meanwhile.
 
     Raises:
         StalePlanError: nothing was changed.
@@ -67,7 +71,8 @@ def apply(
     pool = ThreadPoolExecutor(max_workers=settings.parallelism, thread_name_prefix="call")
     deadline = None if settings.timeout is None else clock() + settings.timeout
     begun = begun or threading.Event()
-    means = Means(providers, examples, clock, now, stopping, begun, settings, pool, deadline)
+    uploads = uploads or SimpleQueue()
+    means = Means(providers, examples, clock, now, stopping, begun, settings, pool, deadline, uploads)
     try:
         yield from _Run(locks, means).events(recheck)
     finally:

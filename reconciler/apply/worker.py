@@ -103,6 +103,8 @@ class Work:
         if trained is not None:
             self._take_up(trained)
         while True:
+            while not self._means.uploads.empty():
+                yield self._means.uploads.get()
             if self._is_commit_due():
                 yield from self._commit()
             self._start()

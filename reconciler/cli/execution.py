@@ -11,7 +11,7 @@ from reconciler.cli.console import Console, print_text
 from reconciler.cli.invocation import Invocation
 from reconciler.cli.summary import name_outputs, print_outputs, print_summary
 from reconciler.errors import Diagnostic, ExitCode, GuardError, ReconcilerError
-from reconciler.events import WAIT, Detached, Event, Progress, Skipped
+from reconciler.events import WAIT, Detached, Event, Progress, Skipped, Uploading
 
 if TYPE_CHECKING:
     from reconciler.apply import Settings
@@ -136,7 +136,7 @@ class Run:
                 for event in events:
                     if isinstance(event, Detached):
                         event = replace(event, resume=resume.wait)  # noqa: PLW2901 - completed
-                    if not isinstance(event, Progress):
+                    if not isinstance(event, (Progress, Uploading)):
                         told.append(event)
                     printer.show(event)
             except ReconcilerError as error:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from reconciler.cli import streams
 from reconciler.cli.console import Console, print_message, print_text, timestamp
 from reconciler.cli.defects import describe_defect
-from reconciler.events import Event, Failed, Progress, Skipped
+from reconciler.events import Event, Failed, Progress, Skipped, Uploading
 
 _QUIET_INTERVAL = 60.0
 """Seconds between two progress lines of a model in a pipe."""
@@ -50,11 +50,10 @@ def open_printer(console: Console) -> Iterator[EventPrinter]:
             lambda event: console.print_records(stream.build_event_records(event, timestamp())), console
         )
     elif console.is_terminal:
-        from reconciler.cli.uploads import UPLOADS
         from reconciler.render.live import LiveProgress
 
         live = LiveProgress(sys.stdout, width=console.width, clock=time.monotonic, colour=console.has_colour)
-        with live, UPLOADS.shown_by(live.uploading):
+        with live:
             yield EventPrinter(live.handle, console)
     else:
         yield EventPrinter(_build_line_printer(console), console)
@@ -64,8 +63,14 @@ def _build_line_printer(console: Console) -> Show:
     from reconciler.render.text import render_event
 
     last: dict[object, float] = {}
+    tenths: dict[str, int] = {}
 
     def show(event: Event) -> None:
+        if isinstance(event, Uploading):
+            tenth = 10 * event.sent // event.size
+            if tenth == tenths.get(event.shown):
+                return
+            tenths[event.shown] = tenth
         if isinstance(event, Progress):
             now = time.monotonic()
             if now - last.setdefault(event.address, now) < _QUIET_INTERVAL:
@@ -74,7 +79,7 @@ def _build_line_printer(console: Console) -> Show:
         line = render_event(event, colour=console.has_colour)
         if line is None:
             return
-        if isinstance(event, Failed) or (isinstance(event, Skipped) and event.trouble):
+        if isinstance(event, (Failed, Uploading)) or (isinstance(event, Skipped) and event.trouble):
             print_text(flush=True)
             print_message(line)
         else:

@@ -9,12 +9,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from queue import SimpleQueue
 from threading import Event
 from typing import TYPE_CHECKING, TypeAlias
 
 from reconciler.cli.console import print_message
 from reconciler.cli.invocation import Invocation, Need
 from reconciler.cli.state_store import DEFAULT_STATE, open_state
+from reconciler.events import Uploading
 from reconciler.kind import Kind
 from reconciler.manifests import Loaded, load, load_settings, parse_variables
 from reconciler.model import Stack
@@ -121,12 +123,11 @@ def open_operation(invocation: Invocation, asks: Asks = ask_every_kind) -> Itera
     """
     from reconciler.cli import start_emulator
     from reconciler.cli.endpoints import Services
-    from reconciler.cli.uploads import UPLOADS
     from reconciler.operation import Operation
 
     settings = read_settings()
     loaded, inputs = load_manifests(invocation, settings)
-    stopping = Event()
+    stopping, uploads = Event(), SimpleQueue[Uploading]()
     with ExitStack() as resources:
         emulator = ""
         if invocation.emulator:
@@ -142,7 +143,7 @@ def open_operation(invocation: Invocation, asks: Asks = ask_every_kind) -> Itera
             emulator=emulator,
             parallelism=invocation.parallelism,
             stopping=stopping.is_set,
-            tell=UPLOADS,
+            tell=uploads.put,
         )
         resources.callback(services.close)
         target = services.target(contact=invocation.need is not Need.STACK and bool(asked))
@@ -171,4 +172,5 @@ def open_operation(invocation: Invocation, asks: Asks = ask_every_kind) -> Itera
             named=bool(loaded.files),
             stopping=stopping,
             tell=print_message,
+            uploads=uploads,
         )

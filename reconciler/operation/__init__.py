@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from reconciler import observe
@@ -20,7 +21,7 @@ from reconciler.errors import (
     StalePlanError,
     UsageError,
 )
-from reconciler.events import Event
+from reconciler.events import Event, Uploading
 from reconciler.kind import Kind
 from reconciler.manifests import Loaded, named_elsewhere
 from reconciler.model import BASE_MODEL, LAG_SECONDS, Address, DataSet, Desired
@@ -57,6 +58,7 @@ class Operation:
         stopping: set when the run shall end.
         begun: set before the first call that may begin or change something at a service.
         tell: shows one line that a person should know of, and that decides nothing.
+        uploads: filled by the providers with how far their uploads are; `apply` yields it.
         asks: given the state, the kinds whose services the command asks; where there is none, neither
             endpoint nor project is held against the state.
         read: the state as it was read to find out whom to ask; the first look takes it, and reads no more.
@@ -77,6 +79,7 @@ class Operation:
     stopping: threading.Event = field(default_factory=threading.Event)
     begun: threading.Event = field(default_factory=threading.Event)
     tell: Callable[[str], None] = lambda _text: None
+    uploads: SimpleQueue[Uploading] = field(default_factory=SimpleQueue)
     _told: set[str] = field(default_factory=set)
     asks: Callable[[State], Collection[str]] | None = None
     read: State | None = None
@@ -205,6 +208,7 @@ class Operation:
             stopping=self.stopping,
             settings=settings,
             begun=self.begun,
+            uploads=self.uploads,
         )
 
     def unfinished(self) -> Plan:

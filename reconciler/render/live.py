@@ -135,13 +135,6 @@ class LiveProgress:
         if stays and (line := render_event(event, colour=self._colour)):
             self.print(line)
 
-    def uploading(self, progress: Uploading) -> None:
-        """Take in how far an upload is; any thread may tell. One that is done leaves the display."""
-        with self._lock:
-            self._uploads.pop(progress.shown, None)
-            if progress.sent < progress.size:
-                self._uploads[progress.shown] = progress
-
     def print(self, line: str) -> None:
         """Print a line above the display; it stays. Colours in it are kept; it is broken at spaces."""
         from rich.text import Text
@@ -169,6 +162,11 @@ class LiveProgress:
             case Progress():
                 row = self._row(event.address)
                 row.progress, row.seen = event, self._clock()
+                return False
+            case Uploading():
+                self._uploads.pop(event.shown, None)
+                if event.sent < event.size:  # one that is done leaves the display
+                    self._uploads[event.shown] = event
                 return False
             case Completed():
                 self._rows.pop(event.address, None)

@@ -19,6 +19,7 @@ One JSON object a line. Every line has
     apply_start       hook {resource, action, id_key, id_value}
     apply_progress    hook {resource, action, id_value, elapsed_seconds, percent, step, total_steps,
                       epoch, mean_loss, remaining_seconds}; absent where the service does not say
+    upload_progress   upload {data, sent_bytes, total_bytes}: how far a large data set is; ours
     apply_complete    hook {resource, action, id_key, id_value, elapsed_seconds}
     apply_errored     hook {resource, action, id_key, id_value, elapsed_seconds}; a diagnostic with the reason
                       follows
@@ -45,7 +46,7 @@ from typing import assert_never
 from reconciler import __version__
 from reconciler.codec import Json, encode
 from reconciler.errors import Diagnostic
-from reconciler.events import Completed, Detached, Event, Failed, Progress, Skipped, Started
+from reconciler.events import Completed, Detached, Event, Failed, Progress, Skipped, Started, Uploading
 from reconciler.model import Address
 from reconciler.plan.change import Action, Change, Drift, DriftClass, Plan
 from reconciler.render.bill import Total
@@ -194,6 +195,11 @@ def build_event_records(event: Event, timestamp: str) -> Iterator[dict[str, Json
             }
             hook |= {name: value for name, value in known.items() if value is not None}
             yield _build_record("apply_progress", message, timestamp) | {"hook": hook}
+        case Uploading():
+            sizes: dict[str, Json] = {"sent_bytes": event.sent, "total_bytes": event.size}
+            yield _build_record("upload_progress", message, timestamp) | {
+                "upload": {"data": event.shown, **sizes}
+            }
         case Completed():
             hook = _build_hook(event) | {"elapsed_seconds": round(event.elapsed)}
             yield _build_record("apply_complete", message, timestamp) | {"hook": hook}

@@ -1,31 +1,44 @@
-"""How far an upload is: a line for each tenth on stderr, or whatever display there is."""
+"""How far an upload is: a line for each tenth on stderr, a record of the stream with --json."""
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from reconciler.cli.uploads import Uploads
+from reconciler.cli.console import Console
+from reconciler.cli.progress import open_printer
 from reconciler.events import Uploading
 
+EVENTS = [
+    Uploading(shown, percent * 2**20, 100 * 2**20)
+    for percent in range(101)
+    for shown in ("a.jsonl", "b.jsonl")
+]
 
-def test_without_a_display_each_tenth_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
-    """A hundred calls are eleven lines, of each data set, and stdout has none of them."""
-    uploads = Uploads()
-    for percent in range(101):
-        for shown in ("a.jsonl", "b.jsonl"):
-            uploads(Uploading(shown, percent * 2**20, 100 * 2**20))
+
+def test_in_a_pipe_each_tenth_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """A hundred events are eleven lines, of each data set, and stdout has none of them."""
+    with open_printer(Console()) as printer:
+        for event in EVENTS:
+            printer.show(event)
+    assert not printer.has_failed
     out, err = capsys.readouterr()
     assert out == ""
     assert len(err.splitlines()) == 22
     assert err.splitlines()[-1] == "Uploading b.jsonl: 100% of 100 MB"
 
 
-def test_a_display_takes_over_and_gives_back(capsys: pytest.CaptureFixture[str]) -> None:
-    """While something shows the run, it shows the uploads too, and nothing is written beside it."""
-    uploads, told = Uploads(), list[Uploading]()
-    with uploads.shown_by(told.append):
-        uploads(Uploading("a", 1, 2))
-    assert told == [Uploading("a", 1, 2)]
-    assert capsys.readouterr().err == ""
-    uploads(Uploading("a", 2, 2))
-    assert capsys.readouterr().err.startswith("Uploading a: 100%")
+def test_a_stream_has_a_record_of_each(capsys: pytest.CaptureFixture[str]) -> None:
+    """With --json stderr stays empty, and a record has the numbers of its event."""
+    with open_printer(Console(as_json=True)) as printer:
+        for event in EVENTS:
+            printer.show(event)
+    assert not printer.has_failed
+    out, err = capsys.readouterr()
+    assert err == ""
+    records = [json.loads(line) for line in out.splitlines()]
+    assert {one["type"] for one in records} == {"upload_progress"}
+    assert [one["upload"]["data"] for one in records] == [one.shown for one in EVENTS]
+    assert records[-1]["upload"] == {"data": "b.jsonl", "sent_bytes": 100 * 2**20, "total_bytes": 100 * 2**20}
+    assert records[-1]["@message"] == "Uploading b.jsonl: 100% of 100 MB"

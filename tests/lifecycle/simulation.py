@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from reconciler.apply import Settings
 from reconciler.cli.exit_codes import decide_after_events
 from reconciler.errors import ExitCode
-from reconciler.events import Detached, Event, Progress
+from reconciler.events import Detached, Event, Progress, Uploading
 from reconciler.identity import digest_examples
 from reconciler.kind import Kind
 from reconciler.manifests import Loaded
@@ -111,6 +111,8 @@ def line(event: Event) -> str:
     """An event in a few words."""
     if isinstance(event, Detached):
         return " ".join(["Detached", event.reason, *(one.name for one in event.training)])
+    if isinstance(event, Uploading):
+        return f"upload {event.shown}"
     return f"{event.address.name} {event.operation} {type(event).__name__}"
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from reconciler.errors import ExitCode
-from reconciler.events import Event
+from reconciler.events import Event, Uploading
 from reconciler.model import Desired
 from tests.fakes import FakeModel
 from tests.lifecycle.simulation import CHECK, READER, Process, Simulation, address, want
@@ -209,3 +209,21 @@ def test_a_kept_model_stays_while_its_successor_is_not_active() -> None:
     process = sim.apply()
     assert old in sim.ids()
     assert (process.told[-1], process.code) == ("bot delete Skipped", ExitCode.UNFINISHED)
+
+
+def test_what_a_call_tells_of_its_upload_is_an_event() -> None:
+    """It comes while the call is under way: after the start of the apply, and before the create is told."""
+    sim = Simulation(want())
+
+    def calling(method: str, _id: str) -> None:
+        if method == "create":
+            for sent in (1, 2):
+                process.operation.uploads.put(Uploading("a.jsonl", sent, 2))
+
+    sim.calling = calling
+    process = sim.process()
+    sim.apply(process=process)
+    uploads = [event for event in process.events if isinstance(event, Uploading)]
+    assert uploads == [Uploading("a.jsonl", 1, 2), Uploading("a.jsonl", 2, 2)]
+    assert process.told[:3] == ["upload a.jsonl", "upload a.jsonl", "bot create Started"]
+    assert process.code is ExitCode.DONE

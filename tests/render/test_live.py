@@ -196,9 +196,9 @@ def test_an_upload_has_a_line_until_it_is_done() -> None:
     """A bar, percent and size, above the models at work; what has arrived leaves the display."""
     screen = Screen(width=100)
     with screen.display:
-        screen.display.uploading(Uploading("a[red].jsonl", 75 * 2**20, 300 * 2**20))
-        screen.display.uploading(Uploading("b.jsonl", 5, 10))
-        screen.display.uploading(Uploading("b.jsonl", 10, 10))
+        screen.display.handle(Uploading("a[red].jsonl", 75 * 2**20, 300 * 2**20))
+        screen.display.handle(Uploading("b.jsonl", 5, 10))
+        screen.display.handle(Uploading("b.jsonl", 10, 10))
     lines = screen.after(progress("x", 50))
     assert lines[0] == "█████░░░░░░░░░░░░░░░ Uploading a[red].jsonl: 25% of 300 MB"
     assert lines[1].startswith("x ██████████")

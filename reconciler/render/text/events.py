@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from reconciler.events import Completed, Detached, Event, Failed, Progress, Skipped, Started
+from reconciler.events import Completed, Detached, Event, Failed, Progress, Skipped, Started, Uploading
 from reconciler.formats import count_noun, format_duration
 from reconciler.render.terminal import Paint, escape
 from reconciler.render.values import format_loss
+from reconciler.render.words import describe_upload
 
 _BEGINS = {
     "create": "training",
@@ -44,6 +45,8 @@ def render_event(event: Event, *, colour: bool) -> str | None:
     """The event as one line; None when there is nothing to say. Throttling progress is the caller's."""
     if isinstance(event, Detached):
         return describe_detached(event)
+    if isinstance(event, Uploading):
+        return describe_upload(event)
     paint = Paint(colour)
     id = f" [{escape(event.id)}]" if event.id else ""
     return f"{escape(str(event.address))}: {_render_news(event, id, paint)}"

@@ -7,36 +7,19 @@ would have written, times and snapshots change nothing; another id, other fields
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from itertools import product
+from typing import assert_never
 
 from reconciler.errors import Diagnostic, StalePlanError
 from reconciler.identity import encode_canonical, find_meaning
 from reconciler.kind import FieldType, Kind
 from reconciler.model import Address, Attributes, Desired, Live, Status
-from reconciler.plan.change import TRAININGS, Action, Binding, Change, Plan
+from reconciler.plan.change import Action, Binding, Change, Plan
 from reconciler.plan.facts import World
+from reconciler.plan.recording import expected_outcome, recorded_after
+from reconciler.plan.steps import DeleteReplaced, Promote, touches_service, without_intent
 from reconciler.state.values import Record, RecordedModel
-
-_CONTINUED = {
-    Action.CREATE: {Action.WAIT, Action.COMPLETE, Action.NO_OP, Action.RECORD, Action.ADOPT},
-    Action.REPLACE: {Action.CREATE, Action.WAIT, Action.COMPLETE, Action.NO_OP, Action.RECORD, Action.ADOPT},
-    Action.ADOPT: {Action.WAIT, Action.COMPLETE, Action.UPDATE, Action.NO_OP, Action.RECORD},
-    Action.RESTORE: {Action.WAIT, Action.COMPLETE, Action.NO_OP, Action.RECORD},
-    Action.WAIT: {Action.COMPLETE, Action.NO_OP, Action.RECORD, Action.UPDATE},
-    Action.COMPLETE: {Action.NO_OP, Action.RECORD, Action.UPDATE},
-    Action.UPDATE: {Action.NO_OP, Action.RECORD},
-    Action.DELETE: {Action.FORGET},
-    Action.MOVE: {Action.NO_OP, Action.RECORD},
-}
-"""What a decision may have become by progress alone."""
-
-_UNTOUCHED = frozenset({Action.NO_OP, Action.RECORD, Action.FAILED})
-"""Nothing at the service depends on them: no binding, and no reason to refuse the rest."""
-
-_PROMOTING = frozenset({*TRAININGS, Action.ADOPT, Action.RESTORE, Action.WAIT, Action.COMPLETE})
-"""What ends in a promotion."""
 
 
 def _digest(value: object) -> str:
@@ -51,11 +34,15 @@ def _model(model: RecordedModel | None) -> object:
     return [model.id, model.generation, model.digest, model.source, dict(model.sent), data, permissions]
 
 
-def _record(record: Record | None) -> str:
+def _content(record: Record) -> object:
     """Without what progress changes: status, times, operation, verdicts, and what is deposed."""
-    if record is None or (record.serving is None and record.candidate is None):
-        return _digest(None)
-    return _digest([_model(record.serving), _model(record.candidate), record.prevent_destroy])
+    if record.serving is None and record.candidate is None:
+        return None
+    return [_model(record.serving), _model(record.candidate), record.prevent_destroy]
+
+
+def _record(record: Record) -> str:
+    return _digest(_content(record))
 
 
 def _live(kind: Kind, live: Live | None, declared: Attributes) -> str:
@@ -71,31 +58,18 @@ def _live(kind: Kind, live: Live | None, declared: Attributes) -> str:
     return _digest([live.id, live.status is Status.FAILED, shown])
 
 
-def _afterwards(record: Record, change: Change) -> list[Record]:
-    """The records that this change itself passes through."""
-    intent = change.intent or record
-    passed = [intent]
-    if change.action in {Action.DELETE, Action.FORGET}:
-        without = (replace(intent, serving=None), replace(intent, candidate=None))
-        return [] if _is_deposed(record, change) else [intent, *without, Record(record.address)]
-    asked = dict(change.after or {})
-    for model in (intent.candidate, intent.serving if change.action is Action.UPDATE else None):
-        if model is None:
-            continue
-        wish = model.permissions if change.permissions_after is None else change.permissions_after
-        sents = (model.sent,) if model.sent == asked else (model.sent, asked)
-        for sent, permissions in product(sents, dict.fromkeys((model.permissions, wish))):
-            reached = replace(model, sent=sent, permissions=permissions)
-            passed.append(replace(intent, candidate=None, serving=reached))
-            if model is intent.candidate and reached != model:
-                passed.append(replace(intent, candidate=reached))
-    return passed
-
-
-def _is_deposed(record: Record, change: Change) -> bool:
-    return bool(change.deposed) and all(
-        model is None or model.id != change.id for model in (record.serving, record.candidate)
-    )
+def _records_passed(record: Record, changes: Iterable[Change]) -> tuple[str, ...]:
+    """The record as it is, and as these changes may leave it, wherever they are interrupted."""
+    passed = [(_content(record), record)]
+    for change in changes:
+        for _, start in tuple(passed):
+            reached = start
+            for step in change.steps:
+                reached = recorded_after(step, reached, expected_outcome(step), "")
+                content = _content(reached)
+                if all(content != known for known, _ in passed):
+                    passed.append((content, reached))
+    return tuple(_digest(content) for content, _ in passed)
 
 
 def _manifest(want: Desired | None) -> str:
@@ -107,37 +81,37 @@ def _manifest(want: Desired | None) -> str:
 
 def bind(world: World, changes: Iterable[Change]) -> dict[Address, Binding]:
     """A binding for each address that the changes touch and no other."""
-    bindings: dict[Address, Binding] = {}
+    by_address: dict[Address, list[Change]] = {}
     for change in changes:
-        if change.action in _UNTOUCHED:
-            continue
-        address = change.address
-        record = world.state.resources.get(address, Record(address))
-        kind = world.kind(address)
-        declared = change.after or {}
-        records = [_record(one) for one in (record, *_afterwards(record, change))]
-        live = [_live(kind, one, declared) for one in _live_models(world, record, change)]
-        before = bindings.get(address, Binding(_manifest(world.desired.get(address)), (), ()))
-        bindings[address] = replace(
-            before,
-            records=tuple(dict.fromkeys((*before.records, *records))),
-            live=tuple(dict.fromkeys((*before.live, *live))),
-        )
-    return bindings
+        if touches_service(change.steps):
+            by_address.setdefault(change.address, []).append(change)
+    return {address: _bind(world, address, several) for address, several in by_address.items()}
+
+
+def _bind(world: World, address: Address, changes: Sequence[Change]) -> Binding:
+    record = world.state.resources.get(address, Record(address))
+    kind = world.kind(address)
+    live = [
+        _live(kind, one, change.after or {})
+        for change in changes
+        for one in _live_models(world, record, change)
+    ]
+    manifest = _manifest(world.desired.get(address))
+    return Binding(manifest, _records_passed(record, changes), tuple(dict.fromkeys(live)))
 
 
 def _live_models(world: World, record: Record, change: Change) -> list[Live | None]:
     """The model concerned as it is, and as the change would leave it."""
     live = world.live(change.address, _concerned(record, change))
     updated = {one.path: one.after for one in change.fields if one.after is not None}
-    if live is None or change.action in TRAININGS or not updated:
+    if live is None or change.trains or not updated:
         return [live]
     return [live, replace(live, attributes={**live.attributes, **updated})]
 
 
 def _concerned(record: Record, change: Change) -> str:
     """A replacement is judged by what serves now; everything else by the model that it is about."""
-    if change.action in TRAININGS:
+    if change.trains:
         return record.serving.id if record.serving else ""
     return change.id
 
@@ -158,7 +132,7 @@ def verify(plan: Plan, fresh: Plan, world: World) -> Plan:
     kept: dict[tuple[Address, str], Change] = {}
     for approved in plan.changes:
         now = today.get(approved.key)
-        if approved.action in _UNTOUCHED:
+        if not touches_service(approved.steps):
             if now is not None and (still := _untouched(approved, now)):
                 kept[still.key] = still
             continue
@@ -167,9 +141,10 @@ def verify(plan: Plan, fresh: Plan, world: World) -> Plan:
             moved.append(Diagnostic(f"{approved.address}: {why}", address=str(approved.address)))
         elif now is not None:  # else it is done: its model is gone from record and service
             kept[now.key] = now
-            rest = today.get((approved.address, approved.serving))
-            if approved.deletes and approved.serving and rest is not None:
-                kept[rest.key] = rest  # promoted by a run that ended before it deleted what served
+            for step in approved.steps:
+                rest = today.get((approved.address, step.id)) if isinstance(step, DeleteReplaced) else None
+                if rest is not None:
+                    kept[rest.key] = rest  # promoted by a run that ended before it deleted what served
     if moved:
         unique = tuple(dict.fromkeys(moved))
         advice = "The plan is not true any more. Nothing was changed: make a new plan and look at it"
@@ -187,20 +162,47 @@ def _untouched(approved: Change, now: Change) -> Change | None:
         return None
     if now.action is approved.action:
         return now
-    failed = approved.action is Action.FAILED and now.action in TRAININGS
-    return replace(approved, intent=None) if failed else None
+    if approved.action is Action.FAILED and now.trains:
+        return replace(approved, intent=None, steps=without_intent(approved.steps))
+    return None
 
 
 def _turned(approved: Change, now: Change | None) -> str:
     """How today's decision differs from the approved one, "" where it only went on."""
     if now is None:
         return ""
-    if now.action is not approved.action and now.action not in _CONTINUED.get(approved.action, ()):
+    if now.action is not approved.action and now.action not in _progress_of(approved.action):
         why = f" ({now.reason})" if now.reason else ""
         return f"the plan said {approved.action}, by now it would say {now.action}{why}"
     if now.id != approved.id and approved.action not in {Action.DELETE, Action.FORGET}:
         return f"the plan was about {approved.id}, by now it would be about {now.id}"
     return ""
+
+
+def _progress_of(action: Action) -> frozenset[Action]:
+    """What a decision may have become by progress alone."""
+    done = {Action.NO_OP, Action.RECORD}
+    match action:
+        case Action.CREATE:
+            return frozenset({Action.WAIT, Action.COMPLETE, Action.ADOPT, *done})
+        case Action.REPLACE:
+            return frozenset({Action.CREATE, Action.WAIT, Action.COMPLETE, Action.ADOPT, *done})
+        case Action.ADOPT:
+            return frozenset({Action.WAIT, Action.COMPLETE, Action.UPDATE, *done})
+        case Action.RESTORE:
+            return frozenset({Action.WAIT, Action.COMPLETE, *done})
+        case Action.WAIT:
+            return frozenset({Action.COMPLETE, Action.UPDATE, *done})
+        case Action.COMPLETE:
+            return frozenset({Action.UPDATE, *done})
+        case Action.UPDATE | Action.MOVE:
+            return frozenset(done)
+        case Action.DELETE:
+            return frozenset({Action.FORGET})
+        case Action.FORGET | Action.NO_OP | Action.RECORD | Action.FAILED:
+            return frozenset()
+        case _:
+            assert_never(action)
 
 
 def _moved(binding: Binding | None, approved: Change, world: World) -> str:
@@ -213,7 +215,8 @@ def _moved(binding: Binding | None, approved: Change, world: World) -> str:
     record = world.state.resources.get(address, Record(address))
     if _record(record) not in binding.records:
         return "its record has changed: another run has worked on it"
-    if record.serving is not None and record.serving.id == approved.id and approved.action in _PROMOTING:
+    promotes = any(isinstance(one, Promote) for one in approved.steps)
+    if record.serving is not None and record.serving.id == approved.id and promotes:
         return ""  # promoted: what served before may be gone
     live = world.live(address, _concerned(record, approved))
     if live is None and (approved.action in {Action.DELETE, Action.FORGET} or approved.deposed):

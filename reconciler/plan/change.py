@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from reconciler.model import Address, Attributes, Check, DataSet, Guards, Permission, Status
 from reconciler.plan.difference import DataChange, FieldChange, PermissionChange
-from reconciler.plan.steps import Steps
+from reconciler.plan.steps import Create, Steps
 from reconciler.state.values import Record, Verdict
 
 
@@ -173,6 +173,11 @@ class Change:
     def key(self) -> tuple[Address, str]:
         """What tells changes of one plan apart."""
         return (self.address, self.deposed)
+
+    @property
+    def trains(self) -> bool:
+        """Whether this starts a training."""
+        return any(isinstance(one, Create) for one in self.steps)
 
     @property
     def is_change(self) -> bool:

@@ -337,6 +337,16 @@ def intent_of(steps: Iterable[Step]) -> Record | None:
     return record
 
 
+def without_intent(steps: Iterable[Step]) -> Steps:
+    """The steps without the record that is committed before the first call."""
+    return tuple(one for one in steps if not isinstance(one, (RecordIntent, Adopt, Restore)))
+
+
+def touches_service(steps: Iterable[Step]) -> bool:
+    """Whether there is more to do than to record what was seen, or to tell of a failure."""
+    return any(not isinstance(one, (RecordIntent, ReportFailure)) for one in steps)
+
+
 def deleted_by(steps: Iterable[Step]) -> tuple[str, ...]:
     """The ids of the models that steps remove from the service, each once."""
     ids = [one.id for one in steps if isinstance(one, (DeleteFirst, DeleteReplaced, Delete))]

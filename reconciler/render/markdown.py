@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from reconciler.formats import count_noun
 from reconciler.plan.change import Action, Change, Context, Drift, Plan
+from reconciler.plan.steps import ReportFailure
 from reconciler.render.bill import sum_bills
 from reconciler.render.drift_words import (
     choose_drift_symbol,
@@ -27,6 +28,7 @@ from reconciler.render.words import (
     choose_symbol,
     describe_change,
     describe_context,
+    find_step,
     format_place,
     list_released_fields,
     name_subject,
@@ -206,7 +208,8 @@ def _make_row(*cells_of: str) -> str:
 def _make_change_block(change: Change) -> _Block:
     name = name_subject(change)
     deposed = f" (deposed {escape(change.deposed)})" if change.deposed else ""
-    why = change.error or str(change.reason)
+    failure = find_step(change, ReportFailure)
+    why = (failure.error if failure else "") or str(change.reason)
     row = _make_row(
         _escape(choose_symbol(change)),
         _escape(name, _CELL),

@@ -35,9 +35,23 @@ from reconciler.codec import Json, encode, encode_fields
 from reconciler.kind import Kind
 from reconciler.model import Address, Attributes, Permission
 from reconciler.plan.change import Action, Change, Context, Drift, DriftClass, Plan, Reason
+from reconciler.plan.steps import (
+    Create,
+    Delete,
+    DeleteFirst,
+    Forget,
+    Move,
+    Promote,
+    ReportFailure,
+    Restore,
+    RunChecks,
+    SetPermissions,
+    Update,
+    not_yet_approved,
+)
 from reconciler.render.bill import sum_bills
 from reconciler.render.drift_words import summarize_drift
-from reconciler.render.words import summarize_plan
+from reconciler.render.words import find_step, summarize_plan
 
 FORMAT_VERSION = "1.2"
 PLAN_VERSION = 1
@@ -64,9 +78,9 @@ def build_plan_document(plan: Plan, kinds: Mapping[str, Kind]) -> dict[str, Json
         "resource_drift": [build_drift_entry(one, kinds) for one in plan.drift],
         "resource_changes": [build_change_entry(one, kinds[one.address.kind]) for one in plan.changes],
         "output_changes": _build_output_changes(plan.changes),
-        "checks": [_build_check(one) for one in plan.changes if one.checks],
+        "checks": [_build_check(one) for one in plan.changes if find_step(one, RunChecks)],
         "timestamp": plan.created,
-        "applyable": any(one.action not in {Action.NO_OP, Action.FAILED} for one in plan.changes),
+        "applyable": any(one.steps and not find_step(one, ReportFailure) for one in plan.changes),
         "complete": not (plan.inputs.targets or plan.inputs.excludes),
         "errored": False,
         "reconciler": ours,
@@ -111,13 +125,14 @@ def list_actions(change: Change) -> list[str]:
         case Action.UPDATE:
             return ["update"]
         case Action.REPLACE:
-            return ["delete", "create"] if change.delete_first else ["create", "delete"]
+            return ["delete", "create"] if find_step(change, DeleteFirst) else ["create", "delete"]
         case Action.DELETE:
             return ["delete"]
         case Action.FORGET:
             return ["forget"]
         case Action.COMPLETE | Action.RESTORE:
-            return ["update"] if change.fields or change.permissions else ["no-op"]
+            updates = find_step(change, Update) or find_step(change, SetPermissions)
+            return ["update"] if updates else ["no-op"]
         case Action.ADOPT | Action.WAIT | Action.MOVE | Action.RECORD | Action.FAILED | Action.NO_OP:
             return ["no-op"]
         case _:
@@ -150,8 +165,8 @@ def build_change_entry(change: Change, kind: Kind) -> dict[str, Json]:
     if change.action is Action.ADOPT:
         body["importing"] = {"id": change.id}
     entry = _build_head(change.address, str(change.address), kind.api)
-    if change.previous is not None:
-        entry["previous_address"] = str(change.previous)
+    if move := find_step(change, Move):
+        entry["previous_address"] = str(move.previous)
     if change.deposed:
         entry["deposed"] = change.deposed
     entry["change"] = body
@@ -227,14 +242,15 @@ def _nest(attributes: Attributes, id: str, data: Iterable[tuple[str, Json]]) -> 
 def _build_before(change: Change, kind: Kind) -> Json:
     if change.before is None:
         return None
-    # what these trade is the model that serves; the others are about one model from first to last
-    trades = change.action in {Action.CREATE, Action.REPLACE, Action.RESTORE}
-    id = change.serving if trades else change.id or change.deposed
+    # these are about the model that serves and the one to come; the others about one from first to last
+    promote = find_step(change, Promote)
+    trades = find_step(change, Create) or find_step(change, Restore)
+    id = promote.replaces if promote and trades else change.id
     # a data set without a change is the recorded one
     sets = {**dict(_list_data_after(change, kind)), **dict(_list_data_before(change, kind))}
     nested = _nest(change.before, id, sets.items())
-    if change.permissions_after is not None:
-        nested["permissions"] = [_build_permission(one) for one in _find_permissions_before(change)]
+    if (grants := _find_permissions(change)) is not None:
+        nested["permissions"] = [_build_permission(one) for one in _find_permissions_before(change, grants)]
     return nested
 
 
@@ -242,8 +258,8 @@ def _build_after(change: Change, kind: Kind) -> Json:
     if change.after is None:
         return None
     nested = _nest(change.after, change.id, _list_data_after(change, kind))
-    if change.permissions_after is not None:
-        nested["permissions"] = [_build_permission(one) for one in change.permissions_after]
+    if (grants := _find_permissions(change)) is not None:
+        nested["permissions"] = [_build_permission(one) for one in grants]
     return nested
 
 
@@ -263,10 +279,17 @@ def _build_permission(one: Permission) -> Json:
     return {"grantee_type": one.grantee_type, "email_address": one.email_address, "role": one.role}
 
 
-def _find_permissions_before(change: Change) -> list[Permission]:
-    """What is granted now: the wanted ones with the changes taken back."""
-    granted = {one.grantee: one for one in change.permissions_after or ()}
-    for one in change.permissions:
+def _find_permissions(change: Change) -> tuple[Permission, ...] | None:
+    """Find the grants that are true afterwards, None where they are not managed or not looked at."""
+    grants, promote = find_step(change, SetPermissions), find_step(change, Promote)
+    return grants.permissions if grants else promote.permissions if promote else None
+
+
+def _find_permissions_before(change: Change, after: Iterable[Permission]) -> list[Permission]:
+    """Find what is granted now: what will be, with the changes taken back."""
+    granted = {one.grantee: one for one in after}
+    step = find_step(change, SetPermissions)
+    for one in step.changes if step else ():
         if one.after is not None:
             granted.pop(one.after.grantee, None)
         if one.before is not None:
@@ -299,23 +322,22 @@ def _build_check(change: Change) -> Json:
 def _build_output_changes(changes: Iterable[Change]) -> dict[str, Json]:
     """The outputs (address to the name to call) that will be another one; their values come with apply."""
     outputs: dict[str, Json] = {}
+    gone: Json = {"actions": ["delete"], "after": None}
     for change in changes:
-        if change.deposed:
-            continue
-        if change.previous is not None:
-            outputs[str(change.previous)] = {"actions": ["delete"], "after": None}
-        match change.action:
-            case Action.CREATE | Action.ADOPT | Action.REPLACE | Action.RESTORE | Action.COMPLETE:
-                after: dict[str, Json] = {"actions": ["update"] if change.serving else ["create"]}
-                after |= {"after": change.name} if change.name else {"after_unknown": True}
-                outputs[str(change.address)] = after
-            case Action.DELETE | Action.FORGET:
-                outputs[str(change.address)] = {"actions": ["delete"], "after": None}
-            case Action.UPDATE | Action.WAIT | Action.MOVE | Action.RECORD | Action.FAILED | Action.NO_OP:
-                if change.previous is not None and change.serving and change.name:
-                    outputs[str(change.address)] = {"actions": ["create"], "after": change.name}
-            case _:
-                assert_never(change.action)
+        for step in () if change.deposed else not_yet_approved(change.steps):
+            match step:
+                case Move():
+                    outputs[str(step.previous)] = gone
+                    if serving := step.record.serving:
+                        outputs[str(change.address)] = {"actions": ["create"], "after": serving.name}
+                case Promote():
+                    output: dict[str, Json] = {"actions": ["update" if step.replaces else "create"]}
+                    output |= {"after": change.name} if change.name else {"after_unknown": True}
+                    outputs[str(change.address)] = output
+                case Delete() | Forget():
+                    outputs[str(change.address)] = gone
+                case _:
+                    pass
     return outputs
 
 

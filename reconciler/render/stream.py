@@ -49,14 +49,15 @@ from reconciler.errors import Diagnostic
 from reconciler.events import Completed, Detached, Event, Failed, Progress, Skipped, Started, Uploading
 from reconciler.model import Address
 from reconciler.plan.change import Action, Change, Drift, DriftClass, Plan
+from reconciler.plan.steps import Move, ReportFailure
 from reconciler.render.bill import Total
 from reconciler.render.diagnostics import build_diagnostic
 from reconciler.render.drift_words import describe_drift, describe_subject
-from reconciler.render.plan_json import find_action_reason
+from reconciler.render.plan_json import find_action_reason, list_actions
 from reconciler.render.run_summary import RunSummary, render_ending
 from reconciler.render.terminal import escape
 from reconciler.render.text.events import describe_failure, render_event
-from reconciler.render.words import describe_change, name_subject, summarize_plan
+from reconciler.render.words import describe_change, find_step, name_subject, summarize_plan
 from reconciler.state.values import Verdict
 from reconciler.strictjson import dumps
 
@@ -98,8 +99,8 @@ def build_planned_change_record(change: Change, timestamp: str) -> dict[str, Jso
         planned["reason"] = reason
     if change.action is Action.ADOPT:
         planned["importing"] = {"id": change.id}
-    if change.previous is not None:
-        planned["previous_resource"] = describe_resource(change.previous)
+    if move := find_step(change, Move):
+        planned["previous_resource"] = describe_resource(move.previous)
     if change.deposed:
         planned["deposed"] = change.deposed
     ours: dict[str, Json] = {"action": str(change.action), "reason": str(change.reason), "id": change.id}
@@ -107,8 +108,8 @@ def build_planned_change_record(change: Change, timestamp: str) -> dict[str, Jso
         ours["bill"] = encode(change.bill)
     if change.verdict is not Verdict.NONE:
         ours["verdict"] = str(change.verdict)
-    if change.error:
-        ours["error"] = change.error
+    if failure := find_step(change, ReportFailure):
+        ours["error"] = failure.error
     record = _build_record("planned_change", f"{name_subject(change)} {describe_change(change)}", timestamp)
     return record | {"change": planned, "reconciler": ours}
 
@@ -282,24 +283,13 @@ def _build_hook(event: Started | Progress | Completed | Failed | Skipped) -> dic
 
 
 def _choose_planned_action(change: Change) -> str:
-    match change.action:
-        case Action.CREATE:
-            return "create"
-        case Action.UPDATE:
-            return "update"
-        case Action.REPLACE:
-            return "replace"
-        case Action.DELETE:
-            return "delete"
-        case Action.FORGET:
+    """Choose the one word that Terraform's stream has for the actions of its plan JSON."""
+    match list_actions(change):
+        case ["no-op"]:
+            return {Action.ADOPT: "import", Action.MOVE: "move"}.get(change.action, "noop")
+        case ["forget"]:
             return "remove"
-        case Action.ADOPT:
-            return "import"
-        case Action.COMPLETE | Action.RESTORE:
-            return "update" if change.fields or change.permissions else "noop"
-        case Action.MOVE:
-            return "move"
-        case Action.WAIT | Action.RECORD | Action.FAILED | Action.NO_OP:
-            return "noop"
+        case [one]:
+            return one
         case _:
-            assert_never(change.action)
+            return "replace"

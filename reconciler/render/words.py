@@ -1,28 +1,54 @@
-"""The words of a plan that every format shares, so that text, Markdown, JSON and HTML say the same thing.
+"""The sentences of a plan that every format shares, so that text, Markdown, JSON and HTML say the same.
 
-Rule: an Action without a word does not type-check (`match` and `assert_never`).
+Rule: what is said of a change comes from its steps, which are what apply runs. An action or a step without
+words does not type-check (`match` and `assert_never`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import assert_never
+from typing import TypeVar, assert_never
 
 from reconciler.events import Uploading
 from reconciler.formats import count_noun
-from reconciler.model import DataSet, Status
-from reconciler.plan.change import TRAININGS, Action, Change, Context, Plan, Reason
+from reconciler.model import DataSet
+from reconciler.plan.change import Action, Change, Context, Plan
 from reconciler.plan.difference import DataChange
+from reconciler.plan.steps import (
+    Adopt,
+    AwaitEnd,
+    AwaitTraining,
+    Create,
+    Delete,
+    DeleteFirst,
+    DeleteReplaced,
+    Forget,
+    ForgetDeposed,
+    HoldBack,
+    Move,
+    Promote,
+    RecordIntent,
+    ReportFailure,
+    Restore,
+    RunChecks,
+    SetPermissions,
+    Step,
+    Update,
+)
 from reconciler.render.terminal import escape
 from reconciler.render.values import shorten_digest
 from reconciler.state.values import Verdict
 
-PROMOTIONS = TRAININGS | {Action.ADOPT, Action.RESTORE, Action.COMPLETE}
-"""The actions at whose end another model serves."""
+_Step = TypeVar("_Step", bound=Step)
+
+
+def find_step(change: Change, kind: type[_Step]) -> _Step | None:
+    """Find the first step of a kind, None where a change has none."""
+    return next((step for step in change.steps if isinstance(step, kind)), None)
 
 
 def choose_symbol(change: Change) -> str:  # a row for each action
-    """At most three characters: Terraform's, and Pulumi's = for import."""
+    """Choose at most three characters: Terraform's, and Pulumi's = for import."""
     match change.action:
         case Action.CREATE:
             return "+"
@@ -31,7 +57,7 @@ def choose_symbol(change: Change) -> str:  # a row for each action
         case Action.UPDATE:
             return "~"
         case Action.REPLACE:
-            return "-/+" if change.delete_first else "+/-"
+            return "-/+" if find_step(change, DeleteFirst) else "+/-"
         case Action.RESTORE:
             return "<"
         case Action.COMPLETE:
@@ -52,47 +78,48 @@ def choose_symbol(change: Change) -> str:  # a row for each action
 
 LEGEND = {
     "+": "train: create a model",
-    "=": "adopt: it is live already, nothing is trained",
+    "=": "adopt: record a model that is live already; nothing is trained",
     "~": "update in place",
     "+/-": "replace: train a candidate, promote it, then delete the old model",
     "-/+": "replace: delete the old model first, then train",
-    "<": "restore: a model trained before serves again, nothing is trained",
-    ">": "complete: a training has ended, now permissions, checks, promotion",
+    "<": "restore: let a model serve again that was trained before; nothing is trained",
+    ">": "complete: a model is trained; set its permissions, run its checks, promote it",
     "-": "delete",
-    "->": "move: the record changes its address, nothing is trained or called",
-    ".": "forget: only the record goes",
+    "->": "move: the record changes its address; nothing is trained or called",
+    ".": "forget: remove the record only",
     "!": "failed: nothing is done without --retry-failed",
 }
 
 
 def name_subject(change: Change) -> str:
-    """What a change is about: its address, or "old -> new" where the record comes from another one."""
+    """Name what a change is about: its address, or "old -> new" where the record moves."""
     address = escape(str(change.address))
-    return address if change.previous is None else f"{escape(str(change.previous))} -> {address}"
+    move = find_step(change, Move)
+    return address if move is None else f"{escape(str(move.previous))} -> {address}"
 
 
 def describe_change(change: Change) -> str:  # noqa: C901, PLR0912  # a row for each action
-    """What will happen, after the address: "will be trained as support-bot-k3j5h2l1"."""
+    """Say what will happen, after the address: "will be trained as support-bot-k3j5h2l1"."""
     id = escape(change.id)
     match change.action:
         case Action.CREATE:
             return f"will be trained as {id}"
         case Action.ADOPT:
-            return f"will adopt {id}" + ", which is still training" * (change.status is Status.CREATING)
+            return f"will adopt {id}" + ", which is still training" * bool(find_step(change, AwaitTraining))
         case Action.UPDATE:
             return "will be updated in place"
         case Action.REPLACE:
-            return f"will be replaced: {_replacement(id, escape(change.serving), change)}"
+            return f"will be replaced: {_describe_replacement(id, change)}"
         case Action.RESTORE:
             return f"will be restored: {id} serves again"
         case Action.COMPLETE:
-            again = _unproven(change) and change.checks
+            again = _was_checked(change) and find_step(change, RunChecks)
             return f"will be {'checked again' if again else 'completed'}: {id} is trained"
         case Action.DELETE:
             deposed = f"deposed model {escape(change.deposed)} " * bool(change.deposed)
             return f"{deposed}will be deleted" + f": {id}" * (not deposed)
         case Action.MOVE:
-            return f"is moved: {id} stays, nothing is trained"
+            return f"will move: {id} stays, nothing is trained"
         case Action.FORGET:
             return "will be forgotten"
         case Action.FAILED:
@@ -107,54 +134,62 @@ def describe_change(change: Change) -> str:  # noqa: C901, PLR0912  # a row for 
             assert_never(change.action)
 
 
-def _replacement(id: str, serving: str, change: Change) -> str:
-    if change.delete_first:
-        return f"{serving or id} is deleted, then {id} is trained"
-    return f"{id} is trained" + f" beside {serving}" * bool(serving)
+def _describe_replacement(id: str, change: Change) -> str:
+    if first := find_step(change, DeleteFirst):
+        return f"{escape(first.id)} is deleted, then {id} is trained"
+    promote = find_step(change, Promote)
+    beside = f" beside {escape(promote.replaces)}" if promote and promote.replaces else ""
+    return f"{id} is trained{beside}"
 
 
-def _unproven(change: Change) -> bool:
-    """Whether it was trained before, and its checks were not passed."""
-    return change.verdict in {Verdict.FAILED, Verdict.UNKNOWN}
-
-
-def advise_on_failure(change: Change) -> str:
-    """What to do about a model that failed."""
-    if change.reason is Reason.PARENT_FAILED:
-        parent = escape(str(change.parent)) if change.parent else "its parent"
-        return f"Nothing is done for it until {parent} serves: see there."
-    return "Train it again with --retry-failed, or change what its manifest declares."
+def _was_checked(change: Change) -> bool:
+    """Whether the model was trained before, and its checks were run and not passed."""
+    promote = find_step(change, Promote)
+    return promote is not None and promote.verdict in {Verdict.FAILED, Verdict.UNKNOWN}
 
 
 def list_consequences(change: Change) -> Iterator[str]:
-    """What else the reader must know before approving, one sentence each."""
-    if change.parent and change.action in {Action.CREATE, Action.REPLACE}:
-        yield f"is tuned from {escape(str(change.parent))}, which must serve first"
-    if change.action is Action.COMPLETE and not change.promote:
-        yield "is recorded and not promoted: its manifest has changed since it was approved"
-    else:
-        yield from _promotion(change)
-    if change.after_accepted:
-        yield "goes once the training of its successor is accepted"
+    """Say what else the reader must know before approving, one sentence each."""
+    yield from dict.fromkeys(sentence for step in change.steps for sentence in _describe_step(step, change))
     for note in change.notes:
         yield f"note: {escape(note)}"
 
 
-def _promotion(change: Change) -> Iterator[str]:
-    id, serving = escape(change.id), escape(change.serving)
-    checks = count_noun(len(change.checks), "check")
-    if _unproven(change):
-        how = f"{checks} must pass this time" if change.checks else "no check is declared any more"
-        yield f"nothing is trained; {how}"
-    elif change.checks and change.action in PROMOTIONS:
-        yield f"{checks} must pass before it is promoted"
-    if change.action in PROMOTIONS and serving and serving != id:
-        if change.keep:
-            yield f"{serving} is kept: {escape(change.keep)}"
-        else:
-            yield f"{serving} serves until {id} is promoted, then it is deleted"
-    elif change.keep:
-        yield f"is kept: {escape(change.keep)}"
+def _describe_step(  # noqa: C901, PLR0912  # a row for each step
+    step: Step, change: Change
+) -> Iterator[str]:
+    """Say what a step does, unless the title of its change or the rows below it say so."""
+    match step:
+        case Create():
+            if step.after is not None:
+                yield f"is tuned from {escape(str(step.after.address))}, which must serve first"
+        case RunChecks():
+            checks = count_noun(len(step.checks), "check")
+            if _was_checked(change):
+                yield f"nothing is trained; {checks} must pass this time"
+            else:
+                yield f"{checks} must pass before it is promoted"
+        case Promote():
+            if _was_checked(change) and not find_step(change, RunChecks):
+                yield "nothing is trained; no check is declared any more"
+            if step.kept:
+                yield f"{escape(step.replaces)} is kept: {escape(step.kept)}"
+        case HoldBack():
+            yield "is recorded and not promoted: its manifest has changed since it was approved"
+        case DeleteReplaced():
+            if find_step(change, Promote):
+                yield f"{escape(step.id)} serves until {escape(change.id)} is promoted, then it is deleted"
+        case Delete():
+            if step.after is not None:
+                yield "is deleted once the training of its successor is accepted"
+        case AwaitEnd():
+            yield f"if {escape(step.id)} cannot be deleted while it trains, it is deleted afterwards"
+        case Move() | RecordIntent() | Adopt() | Restore() | Forget() | ForgetDeposed() | ReportFailure():
+            pass
+        case DeleteFirst() | AwaitTraining() | Update() | SetPermissions():
+            pass
+        case _:
+            assert_never(step)
 
 
 def describe_data(data: DataSet) -> str:
@@ -202,17 +237,17 @@ def summarize_plan(plan: Plan) -> str:
         if going_on:
             return f"No changes. {going_on}."
         if plan.has_work:
-            return "No changes. Only what is recorded is brought up to date."
+            return "No changes. Only the record is brought up to date."
         models = sum(one.action is Action.NO_OP and not one.deposed for one in plan.changes)
         if plan.inputs.refresh_only:
-            live = "What was found stands above" if plan.drift else "Live is as recorded"
-            return f"No changes: --refresh-only compares, and plans nothing. {live}."
+            live = "The findings are above" if plan.drift else "Live is as recorded"
+            return f"No changes: --refresh-only compares and plans nothing. {live}."
         if not models and plan.inputs.destroy and (plan.inputs.targets or plan.inputs.excludes):
-            return "No changes. Nothing that is recorded was selected."
+            return "No changes. Nothing recorded was selected."
         if not models and plan.inputs.destroy:
             return "No changes. Nothing is recorded."
         if not models and (plan.inputs.targets or plan.inputs.excludes):
-            return "No changes. Nothing is left by --target and --exclude."
+            return "No changes. --target and --exclude leave nothing."
         if not models:
             return "No changes. Nothing is declared, and nothing is recorded."
         return f"No changes. {count_noun(models, 'model is', 'models are')} as declared."
@@ -227,10 +262,10 @@ def summarize_plan(plan: Plan) -> str:
 
 
 def list_released_fields(plan: Plan) -> list[str]:
-    """What manifests stopped declaring where nothing else changes: said once, then it is forgotten."""
+    """Name the fields that manifests stopped declaring where nothing else changes. A plan says so once."""
     return [
         f"{escape(str(change.address))}: {', '.join(escape(one.path) for one in change.fields)} "
-        "is no longer declared and stays as it is"
+        f"{'are' if len(change.fields) > 1 else 'is'} no longer declared and left as before"
         for change in plan.changes
         if change.action is Action.RECORD and change.fields
     ]

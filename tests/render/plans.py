@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from reconciler.model import (
     Address,
@@ -16,6 +17,7 @@ from reconciler.model import (
     Snapshot,
     Status,
 )
+from reconciler.plan.case import RETRY_ADVICE
 from reconciler.plan.change import (
     Action,
     Bill,
@@ -28,7 +30,30 @@ from reconciler.plan.change import (
     Plan,
     Reason,
 )
+from reconciler.plan.compile import steps_of_deletion, steps_of_promotion, steps_of_training
 from reconciler.plan.difference import DataChange, FieldChange, PermissionChange
+from reconciler.plan.steps import (
+    Adopt,
+    AwaitTraining,
+    Create,
+    Delete,
+    DeleteFirst,
+    Ending,
+    Forget,
+    HoldBack,
+    IsAccepted,
+    Move,
+    Promote,
+    RecordIntent,
+    ReportFailure,
+    Restore,
+    Role,
+    Serves,
+    SetPermissions,
+    Step,
+    Steps,
+    Update,
+)
 from reconciler.providers.gemini.fields import TUNED_MODEL
 from reconciler.providers.vertex.fields import TUNING_JOB
 from reconciler.state.values import Record, RecordedData, RecordedModel, State, Verdict
@@ -88,6 +113,20 @@ def model(id: str, **changes: object) -> RecordedModel:
     return replace(base, **changes)  # type: ignore[arg-type]
 
 
+TWO_CHECKS = (Check("LXIII", "LXIV"), Check("seven", "eight"))
+
+
+def promotion(ending: Ending, replaces: str = "", *checks: Check, kept: str = "", **more: Any) -> Steps:
+    """The steps from a trained model to one that serves."""
+    promote = Promote(ending, replaces, kept, **more)
+    return tuple(steps_of_promotion(checks, promote, deletes_replaced=bool(replaces) and not kept))
+
+
+def training(create: Create, promote: Steps, *before: Step, first: DeleteFirst | None = None) -> Steps:
+    """The steps of a training and of what follows it."""
+    return (*before, *steps_of_training(create, delete_first=first), *promote)
+
+
 def create(name: str = "number-generator", **changes: object) -> Change:
     """A training of something new."""
     id = f"{name}-k3j5h2l1"
@@ -101,11 +140,23 @@ def create(name: str = "number-generator", **changes: object) -> Change:
         after=ATTRIBUTES,
         permissions_after=(GROUP, WRITER),
         datasets=(DATA,),
-        checks=(Check("LXIII", "LXIV"), Check("seven", "eight")),
+        checks=TWO_CHECKS,
         bill=Bill(18, 812, 5, 2, 45, price=0.03, currency="USD"),
         intent=Record(address(name), candidate=model(id, status=None, verdict=Verdict.NONE)),
         file=f"manifests/{name}.yaml",
         line=1,
+        steps=training(
+            Create(id, source=BASE),
+            (
+                SetPermissions(
+                    Role.CANDIDATE,
+                    (GROUP, WRITER),
+                    (PermissionChange(None, GROUP), PermissionChange(None, WRITER)),
+                ),
+                *promotion(Ending.CREATE, "", *TWO_CHECKS),
+            ),
+            RecordIntent(Record(address(name), candidate=model(id, status=None, verdict=Verdict.NONE))),
+        ),
     )
     return replace(base, **changes)  # type: ignore[arg-type]
 
@@ -121,6 +172,13 @@ CREATE_INLINE = create(
     datasets=(DataSet(OLD_DIGEST, 2, 24, inline=(Example("hi", "hello"), Example("bye", "goodbye"))),),
     bill=Bill(2, 24, 5, 4, 3, estimated=True),
     notes=("live tunedModels/greeter-aaaaaaaa may be an earlier generation of it",),
+    steps=training(
+        Create(
+            "greeter-k3j5h2l1",
+            after=Serves(address("number-generator"), "tunedModels/number-generator-k3j5h2l1"),
+        ),
+        promotion(Ending.CREATE),
+    ),
 )
 ADOPT = Change(
     address("adopted"),
@@ -135,6 +193,10 @@ ADOPT = Change(
     notes=("its id is pinned and proves nothing about its data: the digest is recorded as assumed",),
     file="manifests/adopted.yaml",
     line=12,
+    steps=(
+        Adopt(Record(address("adopted"), candidate=model("adopted-v1"))),
+        *promotion(Ending.ADOPT),
+    ),
 )
 WAIT = Change(
     address("slow"),
@@ -143,6 +205,7 @@ WAIT = Change(
     id="slow-bbbbbbbb",
     status=Status.CREATING,
     after=ATTRIBUTES,
+    steps=(AwaitTraining(), *promotion(Ending.CREATE)),
 )
 COMPLETE = Change(
     address("finished"),
@@ -159,22 +222,36 @@ COMPLETE = Change(
     checks=(Check("one", "two"),),
     file="manifests/finished.yaml",
     line=1,
+    steps=(
+        Update(Role.CANDIDATE, {"description": "counts further"}, ATTRIBUTES),
+        SetPermissions(Role.CANDIDATE, (GROUP,), (PermissionChange(None, GROUP),)),
+        *promotion(Ending.CREATE, "finished-aaaaaaaa", Check("one", "two")),
+    ),
 )
-CHECK_AGAIN = Change(
-    address("unproven"),
-    Action.COMPLETE,
-    Reason.CHECKS_FAILED,
-    id="unproven-dddddddd",
-    name="tunedModels/unproven-dddddddd",
-    serving="unproven-aaaaaaaa",
-    status=Status.ACTIVE,
-    before=ATTRIBUTES,
-    after=ATTRIBUTES,
-    checks=(Check("one", "two"), Check("two", "three")),
-    verdict=Verdict.FAILED,
-    file="manifests/unproven.yaml",
-    line=1,
-)
+HELD_BACK = replace(COMPLETE, fields=(), permissions=(), checks=(), promote=False, steps=(HoldBack(),))
+
+
+def checked(verdict: Verdict, *checks: Check) -> Change:
+    """A trained candidate whose checks were run before."""
+    return Change(
+        address("unproven"),
+        Action.COMPLETE,
+        Reason.CHECKS_FAILED,
+        id="unproven-dddddddd",
+        name="tunedModels/unproven-dddddddd",
+        serving="unproven-aaaaaaaa",
+        status=Status.ACTIVE,
+        before=ATTRIBUTES,
+        after=ATTRIBUTES,
+        checks=checks,
+        verdict=verdict,
+        file="manifests/unproven.yaml",
+        line=1,
+        steps=promotion(Ending.CREATE, "unproven-aaaaaaaa", *checks, verdict=verdict),
+    )
+
+
+CHECK_AGAIN = checked(Verdict.FAILED, Check("one", "two"), Check("two", "three"))
 UPDATE = Change(
     address("support-bot"),
     Action.UPDATE,
@@ -202,6 +279,21 @@ UPDATE = Change(
     permissions_after=(GROUP, Permission("USER", "bob@example.com", "WRITER")),
     file="manifests/support.yaml",
     line=3,
+    steps=(
+        Update(Role.SERVING, {"display_name": "support", "temperature": 0.2}),
+        SetPermissions(
+            Role.SERVING,
+            (GROUP, Permission("USER", "bob@example.com", "WRITER")),
+            (
+                PermissionChange(None, GROUP),
+                PermissionChange(WRITER, None),
+                PermissionChange(
+                    Permission("USER", "bob@example.com", "READER"),
+                    Permission("USER", "bob@example.com", "WRITER"),
+                ),
+            ),
+        ),
+    ),
 )
 REPLACE = Change(
     address("roman"),
@@ -222,6 +314,11 @@ REPLACE = Change(
     intent=Record(address("roman"), serving=model("roman-eeeeeeee")),
     file="manifests/roman.yaml",
     line=1,
+    steps=training(
+        Create("roman-ffffffff", source=BASE, replaces="roman-eeeeeeee"),
+        promotion(Ending.REPLACE, "roman-eeeeeeee", Check("LXIII", "LXIV")),
+        RecordIntent(Record(address("roman"), serving=model("roman-eeeeeeee"))),
+    ),
 )
 REPLACE_KEPT = replace(
     REPLACE,
@@ -236,6 +333,10 @@ REPLACE_KEPT = replace(
     intent=None,
     keep="prevent_destroy protects it",
     file="manifests/protected.yaml",
+    steps=training(
+        Create("protected-22222222", 1, BASE, "protected-11111111"),
+        promotion(Ending.REPLACE, "protected-11111111", kept="prevent_destroy protects it"),
+    ),
 )
 REPLACE_IN_PLACE = replace(
     REPLACE,
@@ -248,6 +349,11 @@ REPLACE_IN_PLACE = replace(
     intent=None,
     delete_first=True,
     file="manifests/pinned.yaml",
+    steps=training(
+        Create("pinned-v1", source=BASE),
+        (Promote(Ending.REPLACE, "pinned-v1"),),
+        first=DeleteFirst("pinned-v1"),
+    ),
 )
 RESTORE = Change(
     address("undone"),
@@ -260,6 +366,12 @@ RESTORE = Change(
     status=Status.ACTIVE,
     file="manifests/undone.yaml",
     line=1,
+    steps=(
+        Restore(
+            Record(address("undone"), serving=model("undone-44444444"), candidate=model("undone-33333333"))
+        ),
+        *promotion(Ending.RESTORE, "undone-44444444"),
+    ),
 )
 DELETE = Change(
     address("retired"),
@@ -270,6 +382,7 @@ DELETE = Change(
     serving="retired-55555555",
     before=ATTRIBUTES,
     status=Status.ACTIVE,
+    steps=(Delete("retired-55555555"),),
 )
 DELETE_DEPOSED = Change(
     address("roman"),
@@ -281,8 +394,20 @@ DELETE_DEPOSED = Change(
     status=Status.CREATING,
     after_accepted=True,
     notes=("it is still training: what it trained so far is not refunded",),
+    steps=tuple(
+        steps_of_deletion(
+            Delete("roman-00000000", deposed=True, trains=True, after=IsAccepted(address("roman")))
+        )
+    ),
 )
-FORGET = Change(address("lost"), Action.FORGET, Reason.GONE, id="lost-66666666", before=ATTRIBUTES)
+FORGET = Change(
+    address("lost"),
+    Action.FORGET,
+    Reason.GONE,
+    id="lost-66666666",
+    before=ATTRIBUTES,
+    steps=(Forget(),),
+)
 MOVE = Change(
     address("faq-new"),
     Action.MOVE,
@@ -295,9 +420,15 @@ MOVE = Change(
     after=ATTRIBUTES,
     status=Status.ACTIVE,
     notes=("add metadata.moved_from: faq to its manifest, so that it is found if the state is lost",),
+    steps=(Move(address("faq"), Record(address("faq-new"), serving=model("faq-55555555"))),),
 )
 RECORD = Change(
-    address("refreshed"), Action.RECORD, Reason.RECORD_ONLY, id="refreshed-77777777", status=Status.ACTIVE
+    address("refreshed"),
+    Action.RECORD,
+    Reason.RECORD_ONLY,
+    id="refreshed-77777777",
+    status=Status.ACTIVE,
+    steps=(RecordIntent(Record(address("refreshed"), serving=model("refreshed-77777777"))),),
 )
 FAILED = Change(
     address("broken"),
@@ -309,6 +440,13 @@ FAILED = Change(
     error="13 INTERNAL: the training diverged at step 12: mean loss is not a number",
     file="manifests/broken.yaml",
     line=7,
+    steps=(
+        ReportFailure(
+            "13 INTERNAL: the training diverged at step 12: mean loss is not a number",
+            RETRY_ADVICE,
+            trained=True,
+        ),
+    ),
 )
 FAILED_PARENT = Change(
     address("child"),
@@ -318,6 +456,13 @@ FAILED_PARENT = Change(
     after=ATTRIBUTES,
     file="manifests/broken.yaml",
     line=30,
+    error="TunedModel/broken failed, so nothing can be tuned from it",
+    steps=(
+        ReportFailure(
+            "TunedModel/broken failed, so nothing can be tuned from it",
+            "Nothing is done for it until TunedModel/broken serves: see there.",
+        ),
+    ),
 )
 NO_OP = Change(
     address("steady"),

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 
 from reconciler.codec import Json
 from reconciler.plan.change import Action, Change, Plan, Reason
-from reconciler.plan.difference import FieldChange
+from reconciler.plan.steps import Role, Update
 from reconciler.providers.gemini.fields import TUNED_MODEL
 from reconciler.providers.vertex.fields import TUNING_JOB
 from reconciler.render.plan_json import (
@@ -45,9 +45,9 @@ def body(change: Change) -> dict[str, Json]:
         (plans.ADOPT, ["no-op"]),
         (plans.WAIT, ["no-op"]),
         (plans.COMPLETE, ["update"]),
-        (replace(plans.COMPLETE, fields=(), permissions=()), ["no-op"]),
+        (plans.CHECK_AGAIN, ["no-op"]),
         (plans.RESTORE, ["no-op"]),
-        (replace(plans.RESTORE, fields=(FieldChange("top_k", 1, 2),)), ["update"]),
+        (replace(plans.RESTORE, steps=(Update(Role.CANDIDATE, {"top_k": 2}),)), ["update"]),
         (plans.FORGET, ["forget"]),
         (plans.MOVE, ["no-op"]),
         (plans.RECORD, ["no-op"]),

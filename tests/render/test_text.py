@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 from reconciler.errors import Diagnostic
 from reconciler.events import Completed, Detached, Event, Failed, Progress
+from reconciler.plan.case import RETRY_ADVICE
 from reconciler.plan.change import Bill, Context, Drift, Plan
 from reconciler.plan.difference import FieldChange
+from reconciler.plan.steps import ReportFailure
 from reconciler.render.terminal import UNLIMITED, count_cells, escape
 from reconciler.render.text import render_drift, render_errors, render_event, render_plan
 from reconciler.render.words import summarize_plan
@@ -167,7 +169,13 @@ def test_a_failure_says_what_to_do() -> None:
 
 def test_a_failure_without_a_known_reason_still_advises() -> None:
     """The operation may be gone: no empty error line, the same way on."""
-    lines = list(render_plan(Plan((replace(plans.FAILED, error="", file=""),)), colour=False, width=0))
+    lines = list(
+        render_plan(
+            Plan((replace(plans.FAILED, file="", steps=(ReportFailure("", RETRY_ADVICE),)),)),
+            colour=False,
+            width=0,
+        )
+    )
     assert "      its training failed" in lines
     assert not [line for line in lines if "error:" in line]
     assert "--retry-failed" in whole(lines)

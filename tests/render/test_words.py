@@ -31,8 +31,8 @@ from tests.render import plans
         ((plans.DELETE_DEPOSED, plans.WAIT), "Plan: 1 to delete, 1 still training."),
         ((plans.NO_OP,), "No changes. 1 model is as declared."),
         ((plans.WAIT, plans.WAIT), "No changes. 2 models are still training."),
-        ((plans.RECORD,), "No changes. Only what is recorded is brought up to date."),
-        ((replace(plans.FORGET, deposed="x"),), "No changes. Only what is recorded is brought up to date."),
+        ((plans.RECORD,), "No changes. Only the record is brought up to date."),
+        ((replace(plans.FORGET, deposed="x"),), "No changes. Only the record is brought up to date."),
         ((), "No changes. Nothing is declared, and nothing is recorded."),
     ],
 )
@@ -44,25 +44,23 @@ def test_summary(changes: tuple[Change, ...], line: str) -> None:
 @pytest.mark.parametrize("selection", [Inputs(targets=("x",)), Inputs(excludes=("x",))])
 def test_the_summary_of_an_empty_selection(selection: Inputs) -> None:
     """Where options left nothing, the plan does not say that nothing is declared or recorded."""
-    assert (
-        summarize_plan(Plan((), inputs=selection)) == "No changes. Nothing is left by --target and --exclude."
-    )
+    assert summarize_plan(Plan((), inputs=selection)) == "No changes. --target and --exclude leave nothing."
 
 
 def test_the_summary_of_an_empty_destruction() -> None:
     """Nothing to destroy: what manifests declare has no part in it."""
     assert summarize_plan(Plan((), inputs=Inputs(destroy=True))) == "No changes. Nothing is recorded."
     part = Inputs(destroy=True, targets=("x",))
-    assert summarize_plan(Plan((), inputs=part)) == "No changes. Nothing that is recorded was selected."
+    assert summarize_plan(Plan((), inputs=part)) == "No changes. Nothing recorded was selected."
 
 
 @pytest.mark.parametrize(
     ("drift", "line"),
     [
-        ((), "No changes: --refresh-only compares, and plans nothing. Live is as recorded."),
+        ((), "No changes: --refresh-only compares and plans nothing. Live is as recorded."),
         (
             plans.DRIFTS,
-            "No changes: --refresh-only compares, and plans nothing. What was found stands above.",
+            "No changes: --refresh-only compares and plans nothing. The findings are above.",
         ),
     ],
 )
@@ -98,20 +96,20 @@ def test_a_kept_model_is_not_said_to_go() -> None:
 @pytest.mark.parametrize("verdict", [Verdict.FAILED, Verdict.UNKNOWN])
 def test_what_was_checked_before_is_told_from_what_never_was(verdict: Verdict) -> None:
     """A model that its checks keep back is checked again, and nobody need fear another training."""
-    again = replace(plans.CHECK_AGAIN, verdict=verdict)
+    again = plans.checked(verdict, *plans.TWO_CHECKS)
     assert describe_change(again) == "will be checked again: unproven-dddddddd is trained"
     assert "nothing is trained; 2 checks must pass this time" in list(list_consequences(again))
-    without = replace(again, checks=())
+    without = plans.checked(verdict)
     assert describe_change(without) == "will be completed: unproven-dddddddd is trained"
     assert "nothing is trained; no check is declared any more" in list(list_consequences(without))
-    first = replace(again, verdict=Verdict.PASSED)
+    first = plans.checked(Verdict.PASSED, *plans.TWO_CHECKS)
     assert describe_change(first) == "will be completed: unproven-dddddddd is trained"
     assert "2 checks must pass before it is promoted" in list(list_consequences(first))
 
 
 def test_an_unpromoted_completion_says_so() -> None:
     """What is only recorded is not said to be promoted, nor its predecessor to go."""
-    text = " ".join(list_consequences(replace(plans.COMPLETE, promote=False)))
+    text = " ".join(list_consequences(plans.HELD_BACK))
     assert "not promoted" in text
     assert "deleted" not in text
     assert "check" not in text

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from reconciler.formats import count_noun
 from reconciler.plan.change import Action, Change, Context, Drift, Plan
 from reconciler.plan.difference import FieldChange, PermissionChange
+from reconciler.plan.steps import ReportFailure, SetPermissions
 from reconciler.render.drift_words import (
     choose_drift_symbol,
     describe_drift,
@@ -22,12 +23,12 @@ from reconciler.render.text.bill import render_bill
 from reconciler.render.text.rows import Row, choose_colour, render_rows
 from reconciler.render.words import (
     LEGEND,
-    advise_on_failure,
     choose_symbol,
     describe_change,
     describe_context,
     describe_data,
     describe_data_change,
+    find_step,
     format_place,
     list_consequences,
     list_released_fields,
@@ -161,13 +162,11 @@ def _render_change_body(change: Change, width: int, paint: Paint) -> Iterator[st
     why = why if change.reason and why else escape(change.reason) or where
     if why:
         yield from (" " * 6 + paint(line, "dim") for line in wrap(why, _inner_width(width)))
-    if change.action is Action.FAILED:
-        if change.error:
-            yield from (
-                " " * 6 + paint(one, "red")
-                for one in wrap(f"error: {escape(change.error)}", _inner_width(width))
-            )
-        yield from wrap(advise_on_failure(change), width, indent=" " * 6)
+    if failure := find_step(change, ReportFailure):
+        if failure.error:
+            for line in wrap(f"error: {escape(failure.error)}", _inner_width(width)):
+                yield " " * 6 + paint(line, "red")
+        yield from wrap(escape(failure.advice), width, indent=" " * 6)
     yield from render_rows(_list_rows(change), indent=6, width=width, paint=paint)
     for sentence in list_consequences(change):
         for index, line in enumerate(wrap(sentence, width - 8 if width else width)):
@@ -179,23 +178,26 @@ def _inner_width(width: int) -> int:
 
 
 def _list_rows(change: Change) -> Iterator[Row]:
-    if change.action is Action.CREATE and not change.fields:
+    """List what is set: all of it for a new model, else what differs."""
+    is_new = change.action is Action.CREATE
+    if is_new and not change.fields:
         for path, value in (change.after or {}).items():
             yield Row("+", path, after=value)
     yield from _list_field_rows(change.fields)
-    changed = {one.field.rpartition(".")[2] for one in change.data}
     for one in change.data:
         remark = _FORCES if one.forces_replacement else ""
         mark = "+" if not one.before_digest else "-" if not one.after_digest else "~"
-        yield Row(mark, one.field.rpartition(".")[2], text=describe_data_change(one), remark=remark)
-    if change.action is Action.CREATE:
-        for data in change.datasets:
-            if data.field.rpartition(".")[2] not in changed:
-                yield Row("+", data.field.rpartition(".")[2], text=describe_data(data))
-        if not change.permissions:
-            for permission in change.permissions_after or ():
-                yield Row("+", "permission", text=escape(str(permission)))
-    yield from _list_permission_rows(change.permissions)
+        yield Row(mark, _last_key(one.field), text=describe_data_change(one), remark=remark)
+    changed = {one.field for one in change.data}
+    for data in change.datasets if is_new else ():
+        if data.field not in changed:
+            yield Row("+", _last_key(data.field), text=describe_data(data))
+    if grants := find_step(change, SetPermissions):
+        yield from _list_permission_rows(grants.changes)
+
+
+def _last_key(path: str) -> str:
+    return path.rpartition(".")[2]
 
 
 def _list_field_rows(fields: Iterable[FieldChange], *, removed: str = "") -> Iterator[Row]:

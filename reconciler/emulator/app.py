@@ -1,34 +1,37 @@
-"""The web application: from a request to an answer, and what may go wrong on the way.
+"""The web application: from a request to a response, and what may go wrong in between.
 
-Each request is one transaction: what it does, and its line in the log, are committed before the
-first byte of the answer. Around that sit the faults, which may keep the request from its effect,
-or the caller from the answer. The log has no credential and no text of anybody's.
+A request is one transaction: what it does, and its line in the log, are committed before the first byte of
+the response. Faults act around that: they may keep the request from its effect, or the caller from the
+response. The log has no credential and nothing that was written in a body.
 """
 
 import asyncio
+import contextlib
 import dataclasses
 import json
 import logging
-import re
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from reconciler.emulator import auth, clock, faults, storage, vertex
-from reconciler.emulator.call import Call, Handler, Reply
-from reconciler.emulator.control import Control, is_local
-from reconciler.emulator.database import Store
-from reconciler.emulator.errors import ApiError, invalid
-from reconciler.emulator.faults import Fault
-from reconciler.emulator.gemini import routes
-from reconciler.emulator.gemini.progress import six_digits
-from reconciler.emulator.host_guard import Entry
-from reconciler.emulator.json_text import write
-from reconciler.emulator.protojson import numbered
+from reconciler.emulator import faults, gemini, storage, vertex
+from reconciler.emulator.auth import authenticate, read_credentials
+from reconciler.emulator.call import Call, Reply
+from reconciler.emulator.clock import format_time, read_time
+from reconciler.emulator.control import Control, LogEntry
+from reconciler.emulator.database import Database
+from reconciler.emulator.errors import ApiError, ArgumentError
+from reconciler.emulator.faults import Fault, FaultRule
+from reconciler.emulator.gemini.messages import number_enums
+from reconciler.emulator.host_guard import HostGuard, is_local
+from reconciler.emulator.json_text import format_json
+from reconciler.emulator.services import GEMINI, JSON, Service, find_service, refuse_with_json
+from reconciler.emulator.storage.uploads import resume
 
+RECORDS = (FaultRule, LogEntry, *gemini.RECORDS, *vertex.RECORDS, *storage.RECORDS)
 _SECRET_PARAMETERS = {"key", "access_token", "oauth_token", "upload_id"}
 _LOG = logging.getLogger(__name__)
 _NO_ROUTE = """<!DOCTYPE html>
@@ -40,173 +43,153 @@ _NO_ROUTE = """<!DOCTYPE html>
 """
 
 
-@dataclasses.dataclass(frozen=True)
-class _Side:
-    """One of the APIs: its name, its calls, and how many bytes a body may have."""
-
-    service: str
-    route: Callable[[str, str], tuple[Handler, Mapping[str, str]] | None]
-    largest_body: int = 4 * 1024 * 1024
-
-
-_GEMINI = _Side("generativelanguage.googleapis.com", routes.route)
-_VERTEX = _Side("aiplatform.googleapis.com", vertex.route)
-_STORAGE = _Side("storage.googleapis.com", storage.route, 256 * 1024 * 1024)
-_STORAGE_XML = _Side("storage.googleapis.com", storage.xml_api.route, 256 * 1024 * 1024)
-
-
-def _side(path: str) -> _Side:
-    if re.match(r"/v1(beta1)?/projects/", path):
-        return _VERTEX
-    if re.match(r"/((resumable/)?upload/|download/)?storage/", path):
-        return _STORAGE
-    return _STORAGE_XML if storage.xml_api.is_here(path) else _GEMINI
-
-
 class App:
-    """The ASGI application over one store."""
+    """The ASGI application over one database, which has RECORDS."""
 
-    def __init__(self, store: Store, control: Control, entry: Entry) -> None:
-        self._store = store
+    def __init__(self, database: Database, control: Control, guard: HostGuard) -> None:
+        self._database = database
         self._control = control
-        self._entry = entry
+        self._guard = guard
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
             return
         request = Request(scope, receive)
+        path: str = scope["path"]
+        service = find_service(path)
         try:
-            body = await _body(request, _side(request.scope["path"]).largest_body)
+            body = await _read_body(request, service.largest_body)
         except ClientDisconnect:
             return
-        path = request.scope["path"]
-        refusal = self._entry.refusal(request.scope.get("server"), request.headers)
-        if refusal:
-            side = _GEMINI if _side(path) is _STORAGE_XML else _side(path)
-            await _failure(refusal, side)(scope, receive, send)
+        if refusal := self._guard.refuse(scope.get("server"), request.headers):
+            await refuse_with_json(refusal, path)(scope, receive, send)
         elif path == "/emulator" or path.startswith("/emulator/"):
-            await self._controlled(request, body)(scope, receive, send)
+            await self._answer_control(request, body)(scope, receive, send)
         else:
-            await self._served(request, body, send)
+            await self._serve(request, body, service, send)
 
-    def _controlled(self, request: Request, body: bytes | None) -> Response:
+    def _answer_control(self, request: Request, body: bytes | None) -> Response:
         client = request.client.host if request.client else ""
         if not is_local(client):
-            return _failure(ApiError(403, "The emulator is controlled from its own machine only."))
-        if body is None:
-            return _failure(_too_large(_GEMINI))
+            error = ApiError(403, "The emulator is controlled from its own machine only.")
+            return GEMINI.make_error_response(error)
+        path, query = request.scope["path"], request.query_params
         try:
-            query = request.query_params
-            payload = self._control.answer(request.method, request.scope["path"], query, body)
-            return _success(Reply(payload=payload), {})
+            with _report_mistakes(request):
+                payload = self._control.answer(request.method, path, query, _check_size(body, GEMINI))
+                return _make_response(Reply(payload=payload), {})
         except ApiError as error:
-            return _failure(error)
-        except Exception as error:  # noqa: BLE001
-            return _failure(_mistake(request, error))
+            return GEMINI.make_error_response(error)
 
-    async def _served(self, request: Request, body: bytes | None, send: Send) -> None:
-        with self._store.transaction():
-            fault = faults.pick(self._store, request.method, request.scope["path"]) or Fault()
+    async def _serve(self, request: Request, body: bytes | None, service: Service, send: Send) -> None:
+        """Let a request have its effect, its fault, its line in the log and its response."""
+        with self._database.transaction():
+            fault = faults.take_fault(self._database, request.method, request.scope["path"]) or Fault()
         if fault.delay:
             await asyncio.sleep(fault.delay)
-        refused = fault.action and fault.when == "before" and fault.action != "truncate"
+        is_refused = fault.action and fault.when == "before" and fault.action != "truncate"
         response: Response | None = None
-        with self._store.transaction():
-            effect, kind = False, _credentials(request).kind
+        effect = False
+        with self._database.transaction():
             if fault.action == "cut":
-                came = None if body is None else body[: fault.rule["cut"]]
-                response, effect = self._answer(request, came, cut=True)
-            elif not refused:
-                response, effect = self._answer(request, body)
+                part = None if body is None else body[: fault.rule["cut"]]
+                response, effect = self._answer(request, part, service, cut=True)
+            elif not is_refused:
+                response, effect = self._answer(request, body, service)
             if fault.action:
-                response = _faulty(fault, response, _side(request.scope["path"]))
-            self._store.log(
-                {
-                    "time": six_digits(clock.now(self._store)),
-                    "method": request.method,
-                    "path": request.scope["path"],
-                    "query": {
-                        key: "REDACTED" if key in _SECRET_PARAMETERS else value
-                        for key, value in request.query_params.items()
-                    },
-                    "status": response.status_code if response else None,
-                    "effect": effect,
-                    "credential": kind,
-                    "fault": fault.action or ("delay" if fault.delay else None),
-                }
-            )
+                response = _replace_response(fault, response, service)
+            self._log(request, response, fault, effect=effect)
         if fault.action == "hang":
-            await _disconnected(request.receive)
+            await _wait_for_disconnect(request.receive)
         elif response is None:
-            _transport(request.scope).abort()
-            await _disconnected(request.receive)
+            _transport_of(request.scope).abort()
+            await _wait_for_disconnect(request.receive)
         elif fault.action == "truncate":
-            await _truncated(request, response, fault.rule["truncate"], send)
+            await _send_truncated(request, response, fault.rule["truncate"], send)
         else:
             await response(request.scope, request.receive, send)
 
     def _answer(
-        self, request: Request, body: bytes | None, *, cut: bool = False
+        self, request: Request, body: bytes | None, service: Service, *, cut: bool = False
     ) -> tuple[Response | None, bool]:
-        """Return the answer that an undisturbed call gets, and whether it changed anything."""
-        path = request.scope["path"]
-        side = _side(path)
-        routed = side.route(request.method, path)
-        if routed is None:
+        """Return the response to a call without a fault, and whether it changed anything."""
+        route = service.find_route(request.method, request.scope["path"])
+        if route is None:
             return Response(_NO_ROUTE, 404, media_type="text/html; charset=UTF-8"), False
-        handler, names = routed
-        if cut and handler is not storage.resume:  # no other call does anything with half a body
+        handler, names = route
+        if cut and handler is not resume:  # No other call does anything with half a body.
             return None, False
-        if body is None:
-            return _failure(_too_large(side), side), False
+        changes = self._database.changes
         try:
-            settings = self._control.settings
-            call = Call(
-                method=request.method,
-                version=names.get("version", ""),
-                path=names,
-                query=request.query_params,
-                body=body,
-                principal=auth.admit(settings, _credentials(request), request.headers, keys=side is _GEMINI),
-                store=self._store,
-                settings=settings,
-                now=clock.now(self._store),
-                headers=request.headers,
-                base_url=str(request.base_url).rstrip("/"),
-                cut=cut,
-            )
-            with self._store.attempt():
-                return _success(handler(call), request.query_params), call.effect
+            with _report_mistakes(request), self._database.savepoint():
+                reply = handler(self._make_call(request, names, body, service, cut=cut))
+                response = _make_response(reply, request.query_params)
         except ApiError as error:
-            return _failure(error, side), False
-        except Exception as error:  # noqa: BLE001
-            return _failure(_mistake(request, error), side), False
+            return service.make_error_response(error), False
+        # A GET writes too: what it computed, for the next one.
+        is_read = request.method in {"GET", "HEAD"}
+        return response, not is_read and self._database.changes > changes
+
+    def _make_call(
+        self, request: Request, names: Mapping[str, str], body: bytes | None, service: Service, *, cut: bool
+    ) -> Call:
+        settings = self._control.settings
+        credentials = read_credentials(request.headers, request.query_params)
+        return Call(
+            method=request.method,
+            path=names,
+            query=request.query_params,
+            body=_check_size(body, service),
+            principal=authenticate(settings, credentials, request.headers, accepts_keys=service.accepts_keys),
+            database=self._database,
+            settings=settings,
+            now=read_time(self._database),
+            headers=request.headers,
+            base_url=str(request.base_url).rstrip("/"),
+            cut=cut,
+        )
+
+    def _log(self, request: Request, response: Response | None, fault: Fault, *, effect: bool) -> None:
+        query = {
+            key: "REDACTED" if key in _SECRET_PARAMETERS else value
+            for key, value in request.query_params.items()
+        }
+        entry = {
+            "time": format_time(read_time(self._database)),
+            "method": request.method,
+            "path": request.scope["path"],
+            "query": query,
+            "status": response.status_code if response else None,
+            "effect": effect,
+            "credential": read_credentials(request.headers, request.query_params).kind,
+            "fault": fault.action or ("delay" if fault.delay else None),
+        }
+        self._database.add(LogEntry(entry=entry))
 
 
-def _mistake(request: Request, error: Exception) -> ApiError:
-    # The message may quote what the caller sent; the place is enough to find a mistake.
-    _LOG.error("%s: %s at %s", request.method, type(error).__name__, _place(error))
-    return ApiError(500)
+@contextlib.contextmanager
+def _report_mistakes(request: Request) -> Iterator[None]:
+    """Log an exception that is no answer, and raise the service's 500 instead."""
+    try:
+        yield
+    except ApiError:
+        raise
+    except Exception as error:  # noqa: BLE001
+        # The message may quote what the caller sent. The place is enough to find the mistake.
+        _LOG.error("%s: %s at %s", request.method, type(error).__name__, _find_place(error))
+        raise ApiError(500) from None
 
 
-def _too_large(side: _Side) -> ApiError:
-    return invalid(f"Request payload size exceeds the limit: {side.largest_body} bytes.")
-
-
-def _place(error: BaseException) -> str:
+def _find_place(error: BaseException) -> str:
     trace = error.__traceback__
     while trace and trace.tb_next:
         trace = trace.tb_next
     return f"{trace.tb_frame.f_code.co_qualname}:{trace.tb_lineno}" if trace else "?"
 
 
-def _credentials(request: Request) -> auth.Credentials:
-    return auth.credentials(request.headers, request.query_params)
-
-
-async def _body(request: Request, largest: int) -> bytes | None:
-    """Return the body, or None when it is too large; it is read to its end all the same."""
+async def _read_body(request: Request, largest: int) -> bytes | None:
+    """Return the body, or None when it is too large. It is read to its end all the same."""
     chunks, size = [], 0
     async for chunk in request.stream():
         size += len(chunk)
@@ -215,54 +198,50 @@ async def _body(request: Request, largest: int) -> bytes | None:
     return b"".join(chunks) if size <= largest else None
 
 
-def _success(reply: Reply, query: Mapping[str, str]) -> Response:
+def _check_size(body: bytes | None, service: Service) -> bytes:
+    if body is None:
+        raise ArgumentError(f"Request payload size exceeds the limit: {service.largest_body} bytes.")
+    return body
+
+
+def _make_response(reply: Reply, query: Mapping[str, str]) -> Response:
     if reply.content is not None or reply.status != 200:
         content = reply.content or b""
         return Response(content, reply.status, dict(reply.headers), reply.media_type)
     if reply.stream:
-        return StreamingResponse(_parts(reply.stream), media_type=reply.media_type)
+        return StreamingResponse(_iterate(reply.stream), media_type=reply.media_type)
     pretty = query.get("prettyPrint", query.get("$prettyPrint", "")) not in {"false", "0"}
-    numbers = "enum-encoding=int" in query.get("$alt", "")
+    wants_numbers = "enum-encoding=int" in query.get("$alt", "")
     text = reply.text
-    if text is None or numbers or not pretty:
+    if text is None or wants_numbers or not pretty:
         payload = reply.payload if text is None else json.loads(text)
-        text = write(numbered(payload) if numbers else payload, pretty=pretty)
+        text = format_json(number_enums(payload) if wants_numbers else payload, pretty=pretty)
     return Response(text + "\n", media_type=reply.media_type)
 
 
-async def _parts(texts: tuple[str, ...]) -> AsyncIterator[str]:
+async def _iterate(texts: tuple[str, ...]) -> AsyncIterator[str]:
     for text in texts:
         yield text
 
 
-def _failure(error: ApiError, side: _Side = _GEMINI) -> Response:
-    headers = dict(error.headers)
-    if side is _STORAGE_XML:
-        return Response(storage.xml_api.error_text(error), error.code, headers, storage.xml_api.MEDIA_TYPE)
-    body = storage.error_body(error) if side is _STORAGE else error.body(side.service)
-    content = write(body) + "\n"
-    return Response(content, error.code, headers, "application/json; charset=UTF-8")
-
-
-def _faulty(fault: Fault, response: Response | None, side: _Side) -> Response | None:
-    """Return what is sent in place of *response*; None is a connection that breaks."""
+def _replace_response(fault: Fault, response: Response | None, service: Service) -> Response | None:
+    """Return what a fault sends in place of *response*; None breaks the connection."""
     match fault.action:
         case "drop" | "cut" | "hang":
             return None
         case "garbage":
-            return Response(fault.rule["garbage"], media_type="application/json; charset=UTF-8")
+            return Response(fault.rule["garbage"], media_type=JSON)
         case "truncate":
             return response
         case "status" if "body" in fault.rule:
-            content, headers = write(fault.rule["body"]), fault.rule.get("headers")
-            media_type = "application/json; charset=UTF-8"
-            return Response(content, fault.rule["status"], headers, media_type)
+            content, headers = format_json(fault.rule["body"]), fault.rule.get("headers")
+            return Response(content, fault.rule["status"], headers, JSON)
         case _:
-            return _failure(fault.error(), side)
+            return service.make_error_response(fault.make_error())
 
 
-async def _truncated(request: Request, response: Response, length: int, send: Send) -> None:
-    """Send the head, *length* bytes of the body it announces, and close."""
+async def _send_truncated(request: Request, response: Response, length: int, send: Send) -> None:
+    """Announce the whole body, send *length* bytes of it, and close the connection."""
     content = bytes(response.body) if not isinstance(response, StreamingResponse) else b"[{}]\n"
     headers = [(key, value) for key, value in response.raw_headers if key != b"content-length"]
     headers.append((b"content-length", str(len(content)).encode()))
@@ -270,16 +249,16 @@ async def _truncated(request: Request, response: Response, length: int, send: Se
     await send({**start, "headers": headers})
     part = content[: min(length, len(content) - 1)]
     await send({"type": "http.response.body", "body": part, "more_body": True})
-    _transport(request.scope).close()
-    await _disconnected(request.receive)
+    _transport_of(request.scope).close()
+    await _wait_for_disconnect(request.receive)
 
 
-async def _disconnected(receive: Receive) -> None:
+async def _wait_for_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
-def _transport(scope: Scope) -> asyncio.Transport:
+def _transport_of(scope: Scope) -> asyncio.Transport:
     transport = scope["extensions"]["reconciler.http"]
     if not isinstance(transport, asyncio.Transport):
         raise TypeError(type(transport))
@@ -287,8 +266,8 @@ def _transport(scope: Scope) -> asyncio.Transport:
 
 
 @dataclasses.dataclass(frozen=True)
-class WithTransport:
-    """The application of one connection: it can break the connection."""
+class ConnectionApp:
+    """The application of one connection, which it can break."""
 
     app: App
     transport: asyncio.Transport

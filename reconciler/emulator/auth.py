@@ -1,7 +1,7 @@
-"""Who calls.
+"""Who the caller is.
 
-A credential is never checked against anything, since nobody issues one here: it is the identity
-itself. Two different tokens are two different owners. Only a hash of it leaves this module.
+Nobody issues credentials here, so none is checked: the credential itself is the identity. Two different
+tokens are two different owners. Only a hash of a credential leaves this module.
 """
 
 import dataclasses
@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from typing import Literal
 
 from reconciler.emulator.errors import (
-    bad_key,
-    keys_not_supported,
-    missing_credential,
-    quota_project,
-    unauthenticated,
-    unregistered,
+    BadCredentialError,
+    BadKeyError,
+    KeysNotSupportedError,
+    NoCredentialError,
+    NoKeyError,
+    QuotaProjectError,
 )
 from reconciler.emulator.settings import Settings
 
@@ -24,7 +24,7 @@ Kind = Literal["none", "bearer", "key"]
 
 @dataclasses.dataclass(frozen=True)
 class Principal:
-    """The caller. *email* is made up from the credential, and '' where all callers are one."""
+    """The caller. *email* is made from the credential; it is '' when all callers are one."""
 
     kind: Kind
     email: str
@@ -32,7 +32,7 @@ class Principal:
 
 @dataclasses.dataclass(frozen=True)
 class Credentials:
-    """What a request carries; keep it out of every log."""
+    """The credentials in a request; they must not be logged."""
 
     token: str | None = dataclasses.field(repr=False)
     key: str | None = dataclasses.field(repr=False)
@@ -40,43 +40,53 @@ class Credentials:
 
     @property
     def kind(self) -> Kind:
-        """Which of the two counts; a token goes before a key."""
+        """Which of them counts; a token goes before a key."""
         if self.token is not None:
             return "bearer"
         return "none" if self.key is None else "key"
 
 
-def credentials(headers: Mapping[str, str], query: Mapping[str, str]) -> Credentials:
-    """Return what *headers* and *query* offer."""
+def read_credentials(headers: Mapping[str, str], query: Mapping[str, str]) -> Credentials:
+    """Return the credentials in *headers* and *query*."""
     scheme, _, token = headers.get("authorization", "").partition(" ")
     offered = token.strip() if scheme.lower() == "bearer" else None
     key = headers.get("x-goog-api-key", query.get("key"))
     return Credentials(offered or query.get("access_token"), key, scheme)
 
 
-def admit(
-    settings: Settings, offered: Credentials, headers: Mapping[str, str], *, keys: bool = True
+def authenticate(
+    settings: Settings, offered: Credentials, headers: Mapping[str, str], *, accepts_keys: bool
 ) -> Principal:
-    """Return the caller, or raise the service's refusal; without *keys* only a token will do."""
+    """Return the caller.
+
+    Args:
+        settings: which credentials are wanted.
+        offered: the credentials in the request.
+        headers: of the request.
+        accepts_keys: whether the API takes an API key, or only a token.
+
+    Raises:
+        ApiError: the service's refusal.
+    """
     if settings.auth == "none":
         return Principal(offered.kind, "")
-    if not keys:
+    if not accepts_keys:
         settings = dataclasses.replace(settings, auth="bearer")
     if offered.key is not None and settings.auth != "bearer" and not offered.key.strip():
-        raise bad_key()
+        raise BadKeyError
     if offered.token is not None and settings.auth != "key":
         if settings.quota_project_required and not headers.get("x-goog-user-project"):
-            raise quota_project()
-        return _principal("bearer", offered.token)
+            raise QuotaProjectError
+        return _identify("bearer", offered.token)
     if offered.key is not None:
         if settings.auth == "bearer":
-            raise keys_not_supported()
-        return _principal("key", offered.key)
+            raise KeysNotSupportedError
+        return _identify("key", offered.key)
     if offered.scheme:
-        raise unauthenticated()
-    raise unregistered() if settings.auth == "key" else missing_credential()
+        raise BadCredentialError
+    raise NoKeyError if settings.auth == "key" else NoCredentialError
 
 
-def _principal(kind: Kind, secret: str) -> Principal:
+def _identify(kind: Kind, secret: str) -> Principal:
     digest = hashlib.sha256(f"{kind}:{secret}".encode()).hexdigest()[:16]
     return Principal(kind, f"{kind}-{digest}@emulator.invalid")

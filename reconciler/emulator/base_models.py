@@ -1,8 +1,9 @@
-"""The base models that can be or could be tuned: one table, each API with dates of its own.
+"""The base models that can be tuned, or could be, and the days on which they retire.
 
-Vertex: Google's pages "Model versions and lifecycle" and "About supervised fine-tuning", as of October
-2026. A day "or later" is a floor and no retirement. Gemini API: its fine-tuning guide, 2024 to 2025; both of
-its bases are long retired there and kept here, so that Google's tutorial still runs.
+Each API has dates of its own. Vertex AI: Google's pages "Model versions and lifecycle" and "About supervised
+fine-tuning", as of October 2026; a day "or later" is a lower bound and not a retirement. Gemini API: its
+fine-tuning guide of 2024 to 2025. Both of its base models retired long ago; they are kept here so that
+Google's tutorial still runs.
 """
 
 import dataclasses
@@ -17,8 +18,8 @@ class Base:
     """A base model.
 
     Attributes:
-        retires: the day (YYYY-MM-DD) from which it is gone; '' while none is set.
-        adapter_sizes: those that a tuning may ask for.
+        retires: the day (YYYY-MM-DD) on which it retires; '' while none is set.
+        adapter_sizes: the sizes that a tuning may ask for.
     """
 
     retires: str = ""
@@ -45,24 +46,24 @@ VERTEX: Mapping[str, Base] = {
     "gemini-1.0-pro-002": Base(retires="2025-04-21"),
 }
 GEMINI = ("models/gemini-1.0-pro-001", "models/gemini-1.5-flash-001-tuning")
-# What the settings start from.
+# The defaults of the settings.
 VERTEX_TUNABLE = tuple(name for name, base in VERTEX.items() if not base.retires)
 VERTEX_RETIRES = {name: base.retires for name, base in VERTEX.items() if base.retires}
 
 
-def adapter_sizes(name: str) -> tuple[int, ...]:
-    """Return the adapter sizes that a base model of Vertex takes."""
+def find_adapter_sizes(name: str) -> tuple[int, ...]:
+    """Return the adapter sizes that a base model of Vertex AI takes."""
     return VERTEX.get(name, Base()).adapter_sizes
 
 
 def is_retired(name: str, retires: Mapping[str, str], now: int, *, days_before: int = 0) -> bool:
-    """Whether the day of *name* in *retires*, or so many days before it, has come.
+    """Whether a base model has retired, or will have within *days_before* days.
 
     Args:
         name: a base model.
-        retires: days by name; a model without one does not retire.
+        retires: the days of retirement by name; a model that is not there does not retire.
         now: microseconds since 1970.
-        days_before: 30, say, for a month before.
+        days_before: how many days before its retirement it counts as retired.
     """
     if name not in retires:
         return False

@@ -1,19 +1,18 @@
-"""A call on the API and its answer, as the routes see them.
+"""A call of an API method, and the reply to it.
 
-A handler takes a Call, and either returns a Reply or raises an ApiError. It does not know of HTTP
-connections, faults or the log; the transaction around it is the app's.
+A handler takes a Call, and either returns a Reply or raises an ApiError. It knows nothing of HTTP
+connections, faults, transactions or the log: those are the application's (app.py).
 """
 
 import dataclasses
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from reconciler.emulator.auth import Principal
-from reconciler.emulator.database import Store
-from reconciler.emulator.errors import ApiError, invalid
-from reconciler.emulator.json_text import read
-from reconciler.emulator.protojson import Message, camel, parse, snake
+from reconciler.emulator.database import Database
+from reconciler.emulator.errors import ArgumentError
+from reconciler.emulator.json_text import parse_json
+from reconciler.emulator.protojson import Message, parse_message, to_camel, to_snake
 from reconciler.emulator.settings import Settings
 
 _SYSTEM_PARAMETERS = {
@@ -30,48 +29,56 @@ _SYSTEM_PARAMETERS = {
 }
 
 
-@dataclasses.dataclass(kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Call:
-    """One request, admitted and routed.
+    """One request, after authentication and routing.
 
     Attributes:
-        path: the names taken from the path.
+        path: the names in the path, as the route calls them.
+        now: the emulator's time, in microseconds since 1970.
         base_url: the emulator's address, as the caller wrote it.
-        effect: set by a handler that changed something.
-        cut: the connection broke within the body; nobody reads the answer.
+        cut: the connection broke within the body; nobody reads the reply.
     """
 
     method: str
-    version: str
     path: Mapping[str, str]
     query: Mapping[str, str]
     body: bytes
     principal: Principal
-    store: Store
+    database: Database
     settings: Settings
     now: int
     headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
     base_url: str = ""
-    effect: bool = False
     cut: bool = False
 
-    def message(self, message: Message, at: str = "") -> dict[str, Any]:
-        """Return the body read as *message*; no body is an empty one."""
-        return parse(message, read(self.body) if self.body.strip() else {}, at)
+    @property
+    def version(self) -> str:
+        """The API version in the path, '' where an API has none."""
+        return self.path.get("version", "")
 
-    def parameters(self, *names: str) -> dict[str, str]:
-        """Return the query, its names in snake_case; raise for one that is not in *names*."""
+    @property
+    def wants_events(self) -> bool:
+        """Whether a streaming method is to answer with server-sent events."""
+        return self.query.get("alt", self.query.get("$alt")) == "sse"
+
+    def read_message(self, message: Message, at: str = "") -> dict[str, Any]:
+        """Return the body read as *message*; a missing body is an empty message."""
+        return parse_message(message, parse_json(self.body) if self.body.strip() else {}, at)
+
+    def read_query(self, *names: str) -> dict[str, str]:
+        """Return the query parameters under their snake_case names, of which *names* are allowed."""
         found = {}
         for key, value in self.query.items():
             if key in _SYSTEM_PARAMETERS or key.startswith("$"):
                 continue
-            name = snake(key)
-            if name not in names or key not in {name, camel(name)}:
+            name = to_snake(key)
+            if name not in names or key not in {name, to_camel(name)}:
                 text = (
                     f'Invalid JSON payload received. Unknown name "{key}": Cannot bind query '
                     f"parameter. Field '{key}' could not be found in request message."
                 )
-                raise invalid(text)
+                raise ArgumentError(text)
             found[name] = value
         return found
 
@@ -90,14 +97,3 @@ class Reply:
 
 
 Handler: TypeAlias = Callable[[Call], Reply]
-
-
-def page_size(parameters: Mapping[str, str], default: int, most: int) -> int:
-    """Return how many items a page has, as asked within the service's limits."""
-    text = parameters.get("page_size", "0")
-    size = int(text) if re.fullmatch(r"-?[0-9]{1,10}", text) else None
-    if size is None or not -(2**31) <= size < 2**31:
-        raise invalid(f"Invalid value at 'page_size' (TYPE_INT32), \"{text[:40]}\"")
-    if size < 0:
-        raise ApiError(400, "page_size must not be negative.")
-    return min(size or default, most)

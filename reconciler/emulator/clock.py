@@ -1,30 +1,55 @@
-"""The emulator's clock: the real one, plus what callers added to it, or standing still.
+"""The emulator's clock: the real time plus what callers added to it, or standing still.
 
-It is kept with the rest, so that a restart does not undo a training. It never goes back.
+It is kept in the database, so that a restart does not undo a training. It never goes back. Times are
+integers, microseconds since 1970.
 """
 
+import datetime as dt
 import time
 
-from reconciler.emulator.database import Store
+from reconciler.emulator.database import Database
+
+SECOND = 1_000_000
 
 
-def now(store: Store) -> int:
-    """Return the time, in microseconds since 1970."""
-    clock = store.fact("clock") or {}
+def read_time(database: Database) -> int:
+    """Return the time."""
+    clock = database.read_fact("clock") or {}
     frozen = clock.get("frozen")
-    return _real() + int(clock.get("offset", 0)) if frozen is None else int(frozen)
+    return _read_real_time() + int(clock.get("offset", 0)) if frozen is None else int(frozen)
 
 
-def is_frozen(store: Store) -> bool:
+def is_frozen(database: Database) -> bool:
     """Whether the clock stands still."""
-    return (store.fact("clock") or {}).get("frozen") is not None
+    return (database.read_fact("clock") or {}).get("frozen") is not None
 
 
-def move(store: Store, by: int, *, frozen: bool) -> None:
-    """Let *by* microseconds pass at once, and the clock run or stand still from here on."""
-    then = now(store) + by
-    store.set_fact("clock", {"offset": then - _real(), "frozen": then if frozen else None})
+def advance(database: Database, by: int, *, frozen: bool) -> None:
+    """Let *by* microseconds pass at once, and let the clock stand still from then on, or run."""
+    then = read_time(database) + by
+    clock = {"offset": then - _read_real_time(), "frozen": then if frozen else None}
+    database.write_fact("clock", clock)
 
 
-def _real() -> int:
+def format_time(microseconds: int) -> str:
+    """Return a time in RFC 3339 with six fractional digits, as the services write most times."""
+    return f"{_format_second(microseconds // SECOND)}.{microseconds % SECOND:06d}Z"
+
+
+def format_milliseconds(microseconds: int) -> str:
+    """Return a time in RFC 3339 with three fractional digits, as Cloud Storage writes it."""
+    return format_time(microseconds)[:-4] + "Z"
+
+
+def format_nanoseconds(nanoseconds: int) -> str:
+    """Return nanoseconds since 1970 in RFC 3339 with nine fractional digits, as snapshots have it."""
+    seconds, rest = divmod(nanoseconds, 10**9)
+    return f"{_format_second(seconds)}.{rest:09d}Z"
+
+
+def _format_second(seconds: int) -> str:
+    return dt.datetime.fromtimestamp(seconds, dt.UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def _read_real_time() -> int:
     return time.time_ns() // 1000

@@ -1,11 +1,17 @@
-"""What the emulator remembers, in one SQLite file.
+"""The emulator's memory: records in one SQLite file.
 
-A request is one transaction, committed before its answer leaves: kill the process at any moment
-and a new one on the same file knows all that was acknowledged. The write-ahead log is not synced
-at each commit, so it is the process that may die here, not the machine.
+A record is a frozen dataclass, and its fields are the columns of its table. The APIs declare their records
+and ask for them with SQL conditions. Only this module opens the file, makes tables and begins transactions.
 
-Credentials never get here, only what was made of them (see auth.py). Training examples do, since
-answers are made of them; the file is the owner's alone.
+A request is one transaction, committed before its answer leaves. Kill the process at any moment, and a new
+one on the same file knows everything that was acknowledged. The write-ahead log is not synced at each
+commit, so the process may die at any time, but not the machine.
+
+Times are microseconds since 1970 on the emulator's clock. Nothing changes by itself: what will happen is
+written down when it is decided, and it happens because the clock gets there.
+
+The file holds training examples, because answers are made of them, and is readable by its owner only. It
+never holds a credential (see auth.py).
 """
 
 import contextlib
@@ -14,261 +20,235 @@ import json
 import os
 import pathlib
 import sqlite3
-from collections.abc import Iterator, Sequence
-from typing import Any
+import types
+import typing
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, ClassVar, TypeVar
 
-from reconciler.emulator.gemini.progress import Failure, Training
-from reconciler.emulator.tables import NAMES, TABLES
-
-_MODEL = "seq, id, owner, operation, fields, updated, training, listed, readable, settled"
+_SQL_TYPES = {int: "INTEGER", bool: "INTEGER", str: "TEXT", bytes: "BLOB"}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Model:
-    """A tuned model as it is kept: *fields* is what its maker said, in JSON names.
+class Record:
+    """A row of a table. A subclass adds the columns; what is no number, text or bytes is kept as JSON.
 
-    *settled* is the whole answer as text, once nothing but an update can change it.
+    Attributes:
+        TABLE: the table's name.
+        UNIQUE: columns, or combinations of columns, that occur only once.
+        INDEXES: columns, or combinations of columns, by which records are found fast.
+        seq: a number in order of creation, 0 until the record is added.
     """
 
+    TABLE: ClassVar[str]
+    UNIQUE: ClassVar[tuple[str, ...]] = ()
+    INDEXES: ClassVar[tuple[str, ...]] = ()
     seq: int = 0
-    id: str
-    owner: str
-    operation: str
-    fields: dict[str, Any]
-    updated: int
-    training: Training
-    listed: int = 0
-    readable: int = 0
-    settled: str | None = None
-
-    @property
-    def name(self) -> str:
-        """The resource name."""
-        return f"tunedModels/{self.id}"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Permission:
-    """Who may do what with a model."""
+class _Fact(Record):
+    """A value that is kept once: the settings, the clock, the last generation of an object."""
 
-    seq: int = 0
-    model: int
-    id: str
-    grantee: str
-    email: str
-    role: str
+    TABLE = "facts"
+    UNIQUE = ("name",)
+    name: str
+    value: Any
 
 
-class Store:
-    """The file, and every question asked of it."""
+R = TypeVar("R", bound=Record)
 
-    def __init__(self, path: str | os.PathLike[str] | None) -> None:
+
+@dataclasses.dataclass(frozen=True)
+class Computed:
+    """Marks a field that is not kept: *sql* computes it when the record is read."""
+
+    sql: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Loaded:
+    """Marks a field that *load* makes of its JSON value; it is a dataclass."""
+
+    load: Callable[[Any], object]
+
+
+class Database:
+    """An open file, or the emulator's memory without one."""
+
+    def __init__(self, path: str | os.PathLike[str] | None, kinds: Iterable[type[Record]] = ()) -> None:
         if path is not None and str(path) != ":memory:":
             pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        self._db = sqlite3.connect(
+        self._kinds: tuple[type[Record], ...] = (_Fact, *kinds)
+        self._connection = sqlite3.connect(
             path or ":memory:", isolation_level=None, check_same_thread=False, timeout=10
         )
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=NORMAL")
-        self._db.executescript(TABLES)
-
-    @property
-    def connection(self) -> sqlite3.Connection:
-        """The open file, for the other APIs' questions to it; transactions are this class's."""
-        return self._db
+        self._connection.execute("PRAGMA journal_mode=WAL")
+        self._connection.execute("PRAGMA synchronous=NORMAL")
+        for kind in self._kinds:
+            self._connection.executescript(_table_of(kind).create)
 
     def close(self) -> None:
-        """Let go of the file."""
-        self._db.close()
+        """Close the file."""
+        self._connection.close()
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing of what happens inside."""
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
+        """Commit what the block does, or nothing of it if the block raises."""
+        with self._undo_on_error("BEGIN IMMEDIATE", "ROLLBACK"):
             yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+        self._connection.execute("COMMIT")
 
     @contextlib.contextmanager
-    def attempt(self) -> Iterator[None]:
-        """All or nothing of what happens inside, within a transaction."""
-        self._db.execute("SAVEPOINT attempt")
+    def savepoint(self) -> Iterator[None]:
+        """Within a transaction, undo what the block does if it raises."""
+        try:
+            with self._undo_on_error("SAVEPOINT block", "ROLLBACK TO block"):
+                yield
+        finally:
+            self._connection.execute("RELEASE block")
+
+    @contextlib.contextmanager
+    def _undo_on_error(self, begin: str, undo: str) -> Iterator[None]:
+        self._connection.execute(begin)
         try:
             yield
         except BaseException:
-            self._db.execute("ROLLBACK TO attempt")
+            self._connection.execute(undo)
             raise
-        finally:
-            self._db.execute("RELEASE attempt")
 
-    def forget_all(self) -> None:
-        """Empty every table; the settings stay, the clock is right again."""
-        for name in NAMES[1:]:
-            self.clear(name)
-        self._db.execute("DELETE FROM facts WHERE name = 'clock'")
-        self._db.execute("DELETE FROM sqlite_sequence")
+    @property
+    def changes(self) -> int:
+        """How many rows were written since the file was opened."""
+        return self._connection.total_changes
 
-    # Facts: settings and the clock.
+    def add(self, record: R) -> R:
+        """Insert a new record, and return it with its number."""
+        table = _table_of(type(record))
+        cursor = self._connection.execute(table.insert, table.dump(record))
+        return dataclasses.replace(record, seq=cursor.lastrowid or 0)
 
-    def fact(self, name: str) -> Any:
-        """Return a stored JSON value, or None."""
-        row = self._db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
-        return json.loads(row[0]) if row else None
+    def update(self, record: Record) -> None:
+        """Write all fields of a record that was added before."""
+        table = _table_of(type(record))
+        self._connection.execute(table.update, table.dump(record))
 
-    def set_fact(self, name: str, value: object) -> None:
-        """Keep a JSON value."""
-        self._db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, json.dumps(value)))
+    def delete(self, record: Record) -> None:
+        """Delete a record."""
+        self.delete_where(type(record), "rowid = :seq", seq=record.seq)
 
-    # Tuned models.
+    def delete_where(self, kind: type[Record], where: str = "1", /, **values: object) -> None:
+        """Delete the records for which the SQL *where* holds."""
+        self.execute(f"DELETE FROM {kind.TABLE} WHERE {where}", **values)  # noqa: S608
 
-    def add_model(self, model: Model, search: str, pairs: Sequence[tuple[str, str]]) -> Model:
-        """Keep a new model; the caller has seen that its id is free."""
-        cursor = self._db.execute(
-            "INSERT INTO models (id, owner, operation, fields, search, updated, training, listed,"
-            " readable) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                model.id,
-                model.owner,
-                model.operation,
-                json.dumps(model.fields),
-                search,
-                model.updated,
-                json.dumps(dataclasses.asdict(model.training)),
-                model.listed,
-                model.readable,
-            ),
-        )
-        seq = cursor.lastrowid or 0
-        self._db.execute("INSERT INTO examples VALUES (?, ?)", (seq, json.dumps(pairs)))
-        return dataclasses.replace(model, seq=seq)
+    def find(
+        self, kind: type[R], where: str = "1", /, *, order: str = "rowid", limit: int = -1, **values: object
+    ) -> list[R]:
+        """Return the records for which the SQL *where* holds."""
+        table = _table_of(kind)
+        query = f"{table.select} WHERE {where} ORDER BY {order} LIMIT {limit}"
+        return [kind(**table.load(row)) for row in self.execute(query, **values)]
 
-    def model(self, model_id: str) -> Model | None:
-        """Return a model by its id."""
-        query = f"SELECT {_MODEL} FROM models WHERE id = ?"  # noqa: S608
-        row = self._db.execute(query, (model_id,)).fetchone()
-        return _model(row) if row else None
+    def find_one(self, kind: type[R], where: str, /, **values: object) -> R | None:
+        """Return the only record for which the SQL *where* holds, or None."""
+        table = _table_of(kind)
+        for row in self.execute(f"{table.select} WHERE {where} LIMIT 1", **values):
+            return kind(**table.load(row))
+        return None
 
-    def models(
-        self, after: int, limit: int, where: str, values: Sequence[object]
-    ) -> list[tuple[int, str] | Model]:
-        """Return a page in order of creation; a settled model is its number and text only."""
-        query = (
-            f"SELECT {_MODEL} FROM models WHERE seq > ? AND ({where})"  # noqa: S608
-            " ORDER BY seq LIMIT ?"
-        )
-        rows = self._db.execute(query, (after, *values, limit))
-        return [(row[0], row[-1]) if row[-1] else _model(row) for row in rows]
+    def count(self, kind: type[Record], where: str = "1", /, **values: object) -> int:
+        """Return for how many records the SQL *where* holds."""
+        ((number,),) = self.execute(f"SELECT count(*) FROM {kind.TABLE} WHERE {where}", **values)  # noqa: S608
+        return int(number)
 
-    def update_model(self, model: Model, search: str | None = None) -> None:
-        """Keep what changed of a model; *search* is the text that a filter looks in."""
-        self._db.execute(
-            "UPDATE models SET owner = ?, fields = ?, updated = ?, training = ?, settled = ?,"
-            " search = coalesce(?, search) WHERE seq = ?",
-            (
-                model.owner,
-                json.dumps(model.fields),
-                model.updated,
-                json.dumps(dataclasses.asdict(model.training)),
-                model.settled,
-                search,
-                model.seq,
-            ),
-        )
+    def execute(self, sql: str, /, **values: object) -> list[tuple[Any, ...]]:
+        """Run a statement that records are not enough for, and return its rows."""
+        return self._connection.execute(sql, values).fetchall()
 
-    def change_owner(self, model: Model, owner: str) -> None:
-        """Give a model to someone else."""
-        self._db.execute("UPDATE models SET owner = ? WHERE seq = ?", (owner, model.seq))
+    def read_fact(self, name: str) -> Any:
+        """Return the value that is kept under *name*, or None."""
+        fact = self.find_one(_Fact, "name = :name", name=name)
+        return fact.value if fact else None
 
-    def delete_model(self, model: Model) -> None:
-        """Forget a model and all that hangs on it."""
-        self._db.execute("DELETE FROM models WHERE seq = ?", (model.seq,))
-        self._db.execute("DELETE FROM examples WHERE model = ?", (model.seq,))
-        self._db.execute("DELETE FROM permissions WHERE model = ?", (model.seq,))
+    def write_fact(self, name: str, value: object) -> None:
+        """Keep a JSON value under *name*, in place of the one that was there."""
+        self.delete_where(_Fact, "name = :name", name=name)
+        self.add(_Fact(name=name, value=value))
 
-    def pairs(self, model: Model) -> list[tuple[str, str]]:
-        """Return the examples that a model was made from."""
-        query = "SELECT pairs FROM examples WHERE model = ?"
-        row = self._db.execute(query, (model.seq,)).fetchone()
-        return [(pair[0], pair[1]) for pair in json.loads(row[0])] if row else []
-
-    # Permissions.
-
-    def permissions(self, model: Model) -> list[Permission]:
-        """Return a model's permissions, in order of creation."""
-        query = "SELECT seq, model, id, grantee, email, role FROM permissions WHERE model = ? ORDER BY seq"
-        rows = self._db.execute(query, (model.seq,))
-        names = [field.name for field in dataclasses.fields(Permission)]
-        return [Permission(**dict(zip(names, row, strict=True))) for row in rows]
-
-    def put_permission(self, permission: Permission) -> None:
-        """Keep a permission, in place of the one with its id if there is one."""
-        self._db.execute(
-            "INSERT INTO permissions (model, id, grantee, email, role) VALUES (?, ?, ?, ?, ?)"
-            " ON CONFLICT (model, id) DO UPDATE SET role = excluded.role",
-            dataclasses.astuple(permission)[1:],
-        )
-
-    def delete_permission(self, permission: Permission) -> None:
-        """Forget a permission."""
-        self._db.execute("DELETE FROM permissions WHERE seq = ?", (permission.seq,))
-
-    # Fault rules.
-
-    def add_rule(self, rule: dict[str, Any], skip: int, times: int | None) -> None:
-        """Append a rule."""
-        query = "INSERT INTO rules (rule, skip, times) VALUES (?, ?, ?)"
-        self._db.execute(query, (json.dumps(rule), skip, times))
-
-    def rules(self) -> list[tuple[int, dict[str, Any], int, int | None]]:
-        """Return the rules that are not used up: number, rule, how often to skip, how often left."""
-        query = "SELECT seq, rule, skip, times FROM rules WHERE times IS NULL OR times > 0 ORDER BY seq"
-        rows = self._db.execute(query)
-        return [(seq, json.loads(rule), skip, times) for seq, rule, skip, times in rows]
-
-    def count_rule(self, seq: int, *, skipped: bool) -> None:
-        """Take one from what a rule has left to skip, or to do."""
-        column = "skip" if skipped else "times"
-        self._db.execute(f"UPDATE rules SET {column} = {column} - 1 WHERE seq = ?", (seq,))  # noqa: S608
-
-    def clear(self, table: str) -> None:
-        """Empty one table."""
-        if table not in NAMES:
-            raise KeyError(table)
-        self._db.execute(f"DELETE FROM {table}")  # noqa: S608
-
-    # The log of requests.
-
-    def log(self, entry: dict[str, Any]) -> None:
-        """Append an entry."""
-        self._db.execute("INSERT INTO requests (entry) VALUES (?)", (json.dumps(entry),))
-
-    def logged(self, after: int = 0) -> list[dict[str, Any]]:
-        """Return the entries after number *after*, in order."""
-        rows = self._db.execute("SELECT seq, entry FROM requests WHERE seq > ? ORDER BY seq", (after,))
-        return [{"sequence": seq, **json.loads(entry)} for seq, entry in rows]
-
-    def logged_count(self) -> int:
-        """Return how many entries there are."""
-        return int(self._db.execute("SELECT count(*) FROM requests").fetchone()[0])
+    def reset(self) -> None:
+        """Delete all records. The settings stay, and the clock shows the real time again."""
+        for kind in self._kinds[1:]:
+            self.delete_where(kind)
+        self.delete_where(_Fact, "name = 'clock'")
+        self.execute("DELETE FROM sqlite_sequence")
 
 
-def _model(row: tuple[Any, ...]) -> Model:
-    seq, model_id, owner, operation, fields, updated, training, listed, readable, settled = row
-    known = json.loads(training)
-    failure = known.pop("failure")
-    return Model(
-        seq=seq,
-        id=model_id,
-        owner=owner,
-        operation=operation,
-        fields=json.loads(fields),
-        updated=updated,
-        training=Training(**known, failure=Failure(**failure) if failure else None),
-        listed=listed,
-        readable=readable,
-        settled=settled,
+@dataclasses.dataclass(frozen=True)
+class _Column:
+    """How a field of a record is kept; sql_type is '' if it is computed."""
+
+    name: str
+    source: str
+    sql_type: str
+    load: Callable[[Any], Any] | None
+    is_json: bool
+
+
+class _Table:
+    """The table of one kind of records: its columns and statements. The row's id is the record's `seq`."""
+
+    def __init__(self, kind: type[Record]) -> None:
+        self._columns = [_describe_column(field) for field in dataclasses.fields(kind) if field.name != "seq"]
+        kept = [column for column in self._columns if column.sql_type]
+        names, name = [column.name for column in kept], kind.TABLE
+        sources = ", ".join(f"{column.source} AS {column.name}" for column in self._columns)
+        self.select = f"SELECT rowid, {sources} FROM {name}"  # noqa: S608
+        values = ", ".join(f":{each}" for each in names)
+        self.insert = f"INSERT INTO {name} ({', '.join(names)}) VALUES ({values})"  # noqa: S608
+        changes = ", ".join(f"{each} = :{each}" for each in names)
+        self.update = f"UPDATE {name} SET {changes} WHERE rowid = :seq"  # noqa: S608
+        parts = ["seq INTEGER PRIMARY KEY AUTOINCREMENT", *(f"{each.name} {each.sql_type}" for each in kept)]
+        parts += [f"UNIQUE ({each})" for each in kind.UNIQUE]
+        self.create = f"CREATE TABLE IF NOT EXISTS {name} ({', '.join(parts)});"
+        for each in kind.INDEXES:
+            index = f"{name}_by_{each.partition(',')[0]}"
+            self.create += f"CREATE INDEX IF NOT EXISTS {index} ON {name} ({each});"
+
+    def dump(self, record: Record) -> dict[str, Any]:
+        """Return the values of a record's columns."""
+        values: dict[str, Any] = {"seq": record.seq}
+        for column in self._columns:
+            value = getattr(record, column.name)
+            if column.is_json and value is not None:
+                value = json.dumps(value, default=dataclasses.asdict)
+            values[column.name] = value
+        return values
+
+    def load(self, row: tuple[Any, ...]) -> dict[str, Any]:
+        """Return the fields of the record in a selected row."""
+        fields: dict[str, Any] = {"seq": row[0]}
+        for column, value in zip(self._columns, row[1:], strict=True):
+            kept = json.loads(value) if column.is_json and value is not None else value
+            fields[column.name] = column.load(kept) if column.load else kept
+        return fields
+
+
+_TABLES: dict[type[Record], _Table] = {}
+
+
+def _table_of(kind: type[Record]) -> _Table:
+    if kind not in _TABLES:
+        _TABLES[kind] = _Table(kind)
+    return _TABLES[kind]
+
+
+def _describe_column(field: "dataclasses.Field[Any]") -> _Column:
+    kind, *marks = (
+        typing.get_args(field.type) if typing.get_origin(field.type) is typing.Annotated else (field.type,)
     )
+    options = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
+    sql_type = _SQL_TYPES.get(options[0], "")
+    computed = next((mark.sql for mark in marks if isinstance(mark, Computed)), "")
+    load = next((mark.load for mark in marks if isinstance(mark, Loaded)), None)
+    kept = (sql_type or "TEXT") + ("" if types.NoneType in options else " NOT NULL")
+    return _Column(field.name, computed or field.name, "" if computed else kept, load, is_json=not sql_type)

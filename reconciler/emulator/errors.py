@@ -1,16 +1,17 @@
 """Errors as Google's front end words them.
 
-One exception carries an answer: HTTP status, canonical status, message, details and headers. The
-texts are those that users of the real service reported; NAMED holds the ones a fault can ask for.
+An ApiError is an answer: HTTP status, canonical status, message, details and headers. The texts are those
+that users of the real service reported. NAMED holds the errors that a fault rule can ask for by name.
 """
 
 import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-_SERVICE = "generativelanguage.googleapis.com"
-_AUTH = "https://www.googleapis.com/auth/generative-language"
+GEMINI = "generativelanguage.googleapis.com"
+_SCOPE = "https://www.googleapis.com/auth/generative-language"
 _REALM = 'Bearer realm="https://accounts.google.com/"'
+_TYPES = "type.googleapis.com/google.rpc."
 
 # HTTP status -> canonical status, and the usual text.
 CANONICAL: Mapping[int, tuple[str, str]] = {
@@ -43,7 +44,14 @@ CANONICAL: Mapping[int, tuple[str, str]] = {
 
 @dataclasses.dataclass
 class ApiError(Exception):
-    """An answer other than success."""
+    """An answer other than success.
+
+    Attributes:
+        code: the HTTP status.
+        message: the text; '' for the usual one of the code.
+        status: the canonical status; '' for the usual one of the code.
+        extra: more fields of the error.
+    """
 
     code: int
     message: str = ""
@@ -52,10 +60,10 @@ class ApiError(Exception):
     extra: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
-    def body(self, service: str = _SERVICE) -> dict[str, Any]:
+    def write_body(self, service: str = GEMINI) -> dict[str, Any]:
         """Return the JSON that Google sends for this error, in the name of *service*."""
         status, message = CANONICAL.get(self.code, ("UNKNOWN", "Unknown Error."))
-        if self.code == 500 and service != _SERVICE:
+        if self.code == 500 and service != GEMINI:
             message = "Internal error encountered."
         error: dict[str, Any] = {
             "code": self.code,
@@ -65,102 +73,128 @@ class ApiError(Exception):
         }
         if self.details:
             error["details"] = [dict(detail) for detail in self.details]
-        return {"error": error if service == _SERVICE else _renamed(error, service)}
+        return {"error": error if service == GEMINI else _rename_service(error, service)}
 
 
-def _renamed(value: Any, service: str) -> Any:
+def _rename_service(value: Any, service: str) -> Any:
     if isinstance(value, str):
-        return value.replace(_SERVICE, service)
+        return value.replace(GEMINI, service)
     if isinstance(value, dict):
-        return {key: _renamed(item, service) for key, item in value.items()}
-    return [_renamed(item, service) for item in value] if isinstance(value, list) else value
+        return {key: _rename_service(item, service) for key, item in value.items()}
+    return [_rename_service(item, service) for item in value] if isinstance(value, list) else value
 
 
-def invalid(message: str = "", *, field: str = "") -> ApiError:
-    """Return a 400 INVALID_ARGUMENT; *field* adds the BadRequest detail that names it."""
-    if not field:
-        return ApiError(400, message)
-    violation = {"field": field, "description": message}
-    detail = {"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": [violation]}
-    return ApiError(400, message, details=(detail,))
+class ArgumentError(ApiError):
+    """A 400 INVALID_ARGUMENT; *field* adds the BadRequest detail that names it."""
+
+    def __init__(self, message: str = "", *, field: str = "") -> None:
+        violation = {"field": field, "description": message}
+        detail = {"@type": f"{_TYPES}BadRequest", "fieldViolations": [violation]}
+        super().__init__(400, message, details=(detail,) if field else ())
 
 
-def failed_precondition(message: str) -> ApiError:
-    """Return a 400 FAILED_PRECONDITION."""
-    return ApiError(400, message, "FAILED_PRECONDITION")
+class PreconditionError(ApiError):
+    """A 400 FAILED_PRECONDITION."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(400, message, "FAILED_PRECONDITION")
 
 
-def no_model(name: str) -> ApiError:
-    """Return the 404 of a tuned model."""
-    return ApiError(404, f"Tuned model {name} does not exist.")
+class ModelNotFoundError(ApiError):
+    """The 404 of a tuned model of the Gemini API."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(404, f"Tuned model {name} does not exist.")
 
 
-def not_yours(name: str) -> ApiError:
-    """Return the 403 of another owner's tuned model."""
-    return ApiError(403, f"You do not have permission to access tuned model {name}")
+class ModelForbiddenError(ApiError):
+    """The 403 of a tuned model that belongs to somebody else."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(403, f"You do not have permission to access tuned model {name}")
 
 
-def _info(reason: str, **metadata: str) -> dict[str, Any]:
+class NoCredentialError(ApiError):
+    """The 401 of a call without any credential."""
+
+    def __init__(self) -> None:
+        message = (
+            CANONICAL[401][1]
+            .replace("had invalid", "is missing required")
+            .replace("credentials. E", "credential. E", 1)
+        )
+        details = (_describe_reason("CREDENTIALS_MISSING"),)
+        super().__init__(401, message, details=details, headers={"WWW-Authenticate": _REALM})
+
+
+class NoKeyError(ApiError):
+    """The 403 of a call without a key, where a key is needed."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            403,
+            "Method doesn't allow unregistered callers (callers without established identity). "
+            "Please use API Key or other form of API consumer identity to call this API.",
+        )
+
+
+class KeysNotSupportedError(ApiError):
+    """The 401 of an API key where OAuth is needed."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            401,
+            "API keys are not supported by this API. Expected OAuth2 access token or other "
+            "authentication credentials that assert a principal. See "
+            "https://cloud.google.com/docs/authentication",
+            details=(_describe_reason("CREDENTIALS_MISSING"),),
+            headers={"WWW-Authenticate": _REALM},
+        )
+
+
+class BadKeyError(ApiError):
+    """The 400 of an API key that is none."""
+
+    def __init__(self) -> None:
+        details = (_describe_reason("API_KEY_INVALID"),)
+        super().__init__(400, "API key not valid. Please pass a valid API key.", details=details)
+
+
+class BadCredentialError(ApiError):
+    """The 401 of a credential that is not valid."""
+
+    def __init__(self) -> None:
+        details = (_describe_reason("ACCESS_TOKEN_TYPE_UNSUPPORTED"),)
+        headers = {"WWW-Authenticate": f'{_REALM}, error="invalid_token"'}
+        super().__init__(401, details=details, headers=headers)
+
+
+class QuotaProjectError(ApiError):
+    """The 403 of user credentials without a quota project."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            403,
+            "Your application is authenticating by using local Application Default Credentials. The "
+            f"{GEMINI} API requires a quota project, which is not set by default. To learn how to "
+            "set your quota project, see "
+            "https://cloud.google.com/docs/authentication/adc-troubleshooting/user-creds .",
+            details=(_describe_reason("SERVICE_DISABLED", consumer="projects/764086051850"),),
+        )
+
+
+def _describe_reason(reason: str, **metadata: str) -> dict[str, Any]:
+    """Return an ErrorInfo detail."""
     return {
-        "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+        "@type": f"{_TYPES}ErrorInfo",
         "reason": reason,
         "domain": "googleapis.com",
-        "metadata": {"service": _SERVICE, **metadata},
+        "metadata": {"service": GEMINI, **metadata},
     }
 
 
-def missing_credential() -> ApiError:
-    """Return the 401 of a call without any credential."""
-    message = (
-        CANONICAL[401][1]
-        .replace("had invalid", "is missing required")
-        .replace("credentials. E", "credential. E", 1)
-    )
-    detail = _info("CREDENTIALS_MISSING")
-    return ApiError(401, message, details=(detail,), headers={"WWW-Authenticate": _REALM})
-
-
-def unregistered() -> ApiError:
-    """Return the 403 of a call without a key where a key is what is wanted."""
-    return ApiError(
-        403,
-        "Method doesn't allow unregistered callers (callers without established identity). "
-        "Please use API Key or other form of API consumer identity to call this API.",
-    )
-
-
-def keys_not_supported() -> ApiError:
-    """Return the 401 of an API key where OAuth is needed."""
-    return ApiError(
-        401,
-        "API keys are not supported by this API. Expected OAuth2 access token or other "
-        "authentication credentials that assert a principal. See "
-        "https://cloud.google.com/docs/authentication",
-        details=(_info("CREDENTIALS_MISSING"),),
-        headers={"WWW-Authenticate": _REALM},
-    )
-
-
-def unauthenticated() -> ApiError:
-    """Return the 401 of a credential that is not valid."""
-    headers = {"WWW-Authenticate": f'{_REALM}, error="invalid_token"'}
-    return ApiError(401, details=(_info("ACCESS_TOKEN_TYPE_UNSUPPORTED"),), headers=headers)
-
-
-def quota_project() -> ApiError:
-    """Return the 403 of user credentials without a quota project."""
-    return ApiError(
-        403,
-        "Your application is authenticating by using local Application Default Credentials. The "
-        f"{_SERVICE} API requires a quota project, which is not set by default. To learn how to "
-        "set your quota project, see "
-        "https://cloud.google.com/docs/authentication/adc-troubleshooting/user-creds .",
-        details=(_info("SERVICE_DISABLED", consumer="projects/764086051850"),),
-    )
-
-
-def _scopes() -> ApiError:
-    scopes = " ".join(f"{_AUTH}{part}" for part in ("", ".tuning", ".tuning.readonly", ".retriever"))
+def _make_scopes_error() -> ApiError:
+    scopes = " ".join(f"{_SCOPE}{part}" for part in ("", ".tuning", ".tuning.readonly", ".retriever"))
     reason = {
         "message": "Insufficient Permission",
         "domain": "global",
@@ -170,31 +204,26 @@ def _scopes() -> ApiError:
     return ApiError(
         403,
         "Request had insufficient authentication scopes.",
-        details=(_info("ACCESS_TOKEN_SCOPE_INSUFFICIENT", method=method),),
+        details=(_describe_reason("ACCESS_TOKEN_SCOPE_INSUFFICIENT", method=method),),
         extra={"errors": [reason]},
         headers={"WWW-Authenticate": f'{_REALM}, error="insufficient_scope", scope="{scopes}"'},
     )
 
 
-def _service_disabled() -> ApiError:
+def _make_disabled_error() -> ApiError:
     return ApiError(
         403,
         "Generative Language API has not been used in project 123456789012 before or it is "
         "disabled. Enable it by visiting https://console.developers.google.com/apis/api/"
-        f"{_SERVICE}/overview?project=123456789012 then retry.",
-        details=(_info("SERVICE_DISABLED", consumer="projects/123456789012"),),
+        f"{GEMINI}/overview?project=123456789012 then retry.",
+        details=(_describe_reason("SERVICE_DISABLED", consumer="projects/123456789012"),),
     )
 
 
-def bad_key() -> ApiError:
-    """Return the 400 of a key that is not one."""
-    detail = _info("API_KEY_INVALID")
-    return ApiError(400, "API key not valid. Please pass a valid API key.", details=(detail,))
-
-
-def _rate_limited_retry_info(seconds: str = "8", limit: str = "15") -> ApiError:
+def _make_quota_error(seconds: str, limit: str) -> ApiError:
+    """Return the long form of a 429, with the delay after which to try again."""
     violation = {
-        "quotaMetric": f"{_SERVICE}/generate_content_requests",
+        "quotaMetric": f"{GEMINI}/generate_content_requests",
         "quotaId": "GenerateRequestsPerMinutePerProjectPerModel",
         "quotaDimensions": {"location": "global", "model": "gemini-1.5-flash"},
         "quotaValue": limit,
@@ -206,23 +235,23 @@ def _rate_limited_retry_info(seconds: str = "8", limit: str = "15") -> ApiError:
         f"* Quota exceeded for metric: {violation['quotaMetric']}, limit: {limit}\n"
         f"Please retry in {seconds}.94s.",
         details=(
-            {"@type": "type.googleapis.com/google.rpc.Help", "links": [plans]},
-            {"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": [violation]},
-            {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": f"{seconds}s"},
+            {"@type": f"{_TYPES}Help", "links": [plans]},
+            {"@type": f"{_TYPES}QuotaFailure", "violations": [violation]},
+            {"@type": f"{_TYPES}RetryInfo", "retryDelay": f"{seconds}s"},
         ),
     )
 
 
 NAMED: Mapping[str, ApiError] = {
-    "scopes": _scopes(),
-    "quota_project": quota_project(),
-    "service_disabled": _service_disabled(),
-    "not_yours": not_yours("tunedModels/mymodel"),
-    "bad_key": bad_key(),
+    "scopes": _make_scopes_error(),
+    "quota_project": QuotaProjectError(),
+    "service_disabled": _make_disabled_error(),
+    "not_yours": ModelForbiddenError("tunedModels/mymodel"),
+    "bad_key": BadKeyError(),
     "rate_limited": ApiError(429),
-    "rate_limited_retry_info": _rate_limited_retry_info(),
-    "limit_zero": _rate_limited_retry_info("36000", "0"),
-    "unauthenticated": unauthenticated(),
+    "rate_limited_retry_info": _make_quota_error("8", "15"),
+    "limit_zero": _make_quota_error("36000", "0"),
+    "unauthenticated": BadCredentialError(),
     "internal": ApiError(500),
     "unavailable": ApiError(503),
     "deadline": ApiError(504),

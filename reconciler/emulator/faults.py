@@ -1,39 +1,24 @@
-"""Faults on request: rules in the store, and which of them a request or a new model meets.
+"""Faults on request: the rules, and which of them a request, a new training or an operation meets.
 
-Four kinds. A rule with `train` decides how the training of a matching new model or tuning job ends;
-one with `lag` hides a new one for a while from `list` or `get`; one with `operation` lets a matching
-long-running operation of Vertex fail; any other rule meets requests, does one thing to them, and is
-used up after `times`. The wire work is the app's; see `Fault`.
+There are four kinds of rules. A rule with `train` decides how the training of a matching new model or tuning
+job ends. One with `lag` hides a new model or job from `list` or `get` for a while. One with `operation` makes
+a matching long-running operation of Vertex AI fail. Every other rule meets requests and does one thing to
+them. A rule is used up after `times` matches. What a rule does to the connection is in app.py.
 """
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
-from reconciler.emulator.database import Store
-from reconciler.emulator.errors import NAMED, ApiError, invalid
-from reconciler.emulator.gemini.progress import SECOND, Failure, Training
+from reconciler.emulator.clock import SECOND
+from reconciler.emulator.database import Database, Record
+from reconciler.emulator.errors import NAMED, ApiError, ArgumentError
+from reconciler.emulator.value_checks import is_count, is_one_of, is_seconds, is_text
 
-_KEYS = {
-    "request": {
-        "method",
-        "path",
-        "times",
-        "skip",
-        "when",
-        "status",
-        "body",
-        "headers",
-        "error",
-        "drop",
-        "cut",
-        "truncate",
-        "garbage",
-        "delay",
-        "hang",
-        "redirect",
-    },
+_ACTIONS = ("error", "redirect", "drop", "cut", "truncate", "garbage", "hang", "status")
+_KEYS: Mapping[str, set[str]] = {
+    "request": {"method", "path", "times", "skip", "when", "body", "headers", "delay", *_ACTIONS},
     "train": {"train", "fail", "end", "uncancellable", "at", "times", "skip"},
     "operation": {"operation", "fail", "times", "skip"},
     "lag": {"lag", "what", "path", "times", "skip"},
@@ -41,21 +26,31 @@ _KEYS = {
 _PATTERNS = ("path", "train", "operation")
 _ENDS = ("SUCCEEDED", "FAILED", "CANCELLED", "PAUSED", "EXPIRED", "PARTIALLY_SUCCEEDED")
 _BODILESS = (204, 304)
-_MOST = 2**31
-_ACTIONS = ("error", "redirect", "drop", "cut", "truncate", "garbage", "hang", "status")
+_MOST = 2**31 - 1
+DEFAULT_FAILURE = {"code": 13, "message": "Internal error."}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FaultRule(Record):
+    """A rule, how many matches it still skips, and how many it still meets; None is all of them."""
+
+    TABLE = "rules"
+    rule: dict[str, Any]
+    skip: int
+    times: int | None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Fault:
-    """What is done to one request: wait, then at most one action, before or after the effect."""
+    """What is done to one request: a delay, then at most one action, before or after the effect."""
 
     delay: float = 0
     action: str = ""
     when: Literal["before", "after"] = "before"
     rule: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
-    def error(self) -> ApiError:
-        """Return the answer of a `status`, `error` or `redirect` rule."""
+    def make_error(self) -> ApiError:
+        """Return the answer of a rule with `status`, `error` or `redirect`."""
         if self.action == "error":
             return NAMED[self.rule["error"]]
         if self.action == "redirect":
@@ -66,189 +61,166 @@ class Fault:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Fate:
-    """What the rules hold for a new model or job.
+    """What the rules have decided about a new model or job.
 
     Attributes:
-        fail: the error it ends with.
-        end: the state a job ends in.
-        uncancellable: a job goes on although it is cancelled, as the documents allow.
+        failure: what a rule says of the google.rpc.Status it ends with, None when it does not fail.
+        end: the state that a job ends in, '' when the rules do not say.
+        uncancellable: whether a job goes on although it is cancelled, as the documents allow.
+        at: the part of the training after which it ends, 0 to 1.
+        hidden_from_list: for how many microseconds it is missing from lists.
+        hidden_from_get: for how many microseconds it cannot be read.
     """
 
-    fail: Mapping[str, Any] | None = None
-    end: str = ""
-    uncancellable: bool = False
-    at: float = 1
-    hidden_from_list: int = 0
-    hidden_from_get: int = 0
-
-    def applied_to(self, training: Training) -> Training:
-        """Return *training* as it will go."""
-        if self.fail is None:
-            return training
-        time = training.created + round(training.duration * self.at)
-        code, message = self.fail.get("code", 13), self.fail.get("message", "Internal error.")
-        return dataclasses.replace(training, failure=Failure(code=code, message=message, time=time))
+    failure: Mapping[str, Any] | None
+    end: str
+    uncancellable: bool
+    at: float
+    hidden_from_list: int
+    hidden_from_get: int
 
 
-def pick(store: Store, method: str, path: str) -> Fault | None:
+def take_fault(database: Database, method: str, path: str) -> Fault | None:
     """Return what a request meets, and count it against the rules."""
     delay, met = 0.0, False
-    for rule in _matching(store, "request", method=method, path=path):
+    for rule in _take_matching(database, "request", method=method, path=path):
         delay, met = delay + rule.get("delay", 0), True
         for action in _ACTIONS:
             if action in rule:
-                when = rule.get("when", "before")
-                return Fault(delay=delay, action=action, when=when, rule=rule)
+                return Fault(delay=delay, action=action, when=rule.get("when", "before"), rule=rule)
     return Fault(delay=delay) if met else None
 
 
-def fate(store: Store, path: str, subject: str, list_lag: float) -> Fate:
-    """Return what a model or job that is created now has before it.
+def decide_fate(database: Database, path: str, subject: str, list_lag: float) -> Fate:
+    """Return what will become of a model or job that is created now.
 
     Args:
-        store: where the rules are.
-        path: where it will be found, for `lag`.
-        subject: what `train` is looked for in, a line each.
-        list_lag: for how many seconds everything is missing from lists.
+        database: where the rules are.
+        path: the path of the new resource, for `lag`.
+        subject: the text that `train` is searched in, line by line.
+        list_lag: for how many seconds everything new is missing from lists.
     """
-    fail: Mapping[str, Any] | None = None
-    end, at, hidden, uncancellable = "", 1.0, {"list": list_lag, "get": 0.0}, False
-    for rule in _matching(store, "train", train=subject):
-        end, at = rule.get("end", ""), rule.get("at", 1)
-        uncancellable = "uncancellable" in rule
-        fail = rule.get("fail", None if end or uncancellable else {})
-        break
-    for rule in _matching(store, "lag", path=path):
+    train = next(_take_matching(database, "train", train=subject), {})
+    hidden = {"list": list_lag, "get": 0.0}
+    for rule in _take_matching(database, "lag", path=path):
         what = rule.get("what", "list")
         hidden[what] = max(hidden[what], rule["lag"])
+    fails_unless_told = bool(train) and "end" not in train and "uncancellable" not in train
     return Fate(
-        fail=fail,
-        end=end,
-        uncancellable=uncancellable,
-        at=at,
+        failure=train.get("fail", {} if fails_unless_told else None),
+        end=train.get("end", ""),
+        uncancellable="uncancellable" in train,
+        at=train.get("at", 1),
         hidden_from_list=round(hidden["list"] * SECOND),
         hidden_from_get=round(hidden["get"] * SECOND),
     )
 
 
-def operation_failure(store: Store, subject: str) -> Mapping[str, Any] | None:
-    """Return how an operation that begins now fails, if it does; *subject* is verb and resource."""
-    for rule in _matching(store, "operation", operation=subject):
-        return {"code": 13, "message": "Internal error.", **rule.get("fail", {})}
+def take_operation_failure(database: Database, subject: str) -> Mapping[str, Any] | None:
+    """Return how an operation that begins now fails, or None; *subject* is its verb and its resource."""
+    for rule in _take_matching(database, "operation", operation=subject):
+        return {**DEFAULT_FAILURE, **rule.get("fail", {})}
     return None
 
 
-def _matching(store: Store, kind: str, **subject: str) -> Iterable[dict[str, Any]]:
-    for seq, rule, skip, times in store.rules():
-        if _kind(rule) != kind or not _matches(rule, subject):
-            continue
-        if skip > 0:
-            store.count_rule(seq, skipped=True)
-            continue
-        if times is not None:
-            store.count_rule(seq, skipped=False)
-        yield rule
+def add_rules(database: Database, rules: object) -> int:
+    """Append one rule or a list of them, all or none, and return how many rules there are now.
+
+    Raises:
+        ApiError: 400, for what is not a rule.
+    """
+    for rule in [_check_rule(rule) for rule in (rules if isinstance(rules, list) else [rules])]:
+        times = rule.get("times", 1 if _kind_of(rule) == "request" else None)
+        database.add(FaultRule(rule=rule, skip=rule.get("skip", 0), times=times))
+    return len(find_rules(database))
 
 
-def _kind(rule: Mapping[str, Any]) -> str:
+def find_rules(database: Database) -> list[FaultRule]:
+    """Return the rules that are not used up."""
+    return database.find(FaultRule, "times IS NULL OR times > 0")
+
+
+def _take_matching(database: Database, kind: str, **subject: str) -> Iterator[dict[str, Any]]:
+    """Yield the rules that match, and count each that is met or skipped."""
+    for kept in find_rules(database):
+        if _kind_of(kept.rule) != kind or not _is_match(kept.rule, subject):
+            continue
+        if kept.skip > 0:
+            database.update(dataclasses.replace(kept, skip=kept.skip - 1))
+            continue
+        if kept.times is not None:
+            database.update(dataclasses.replace(kept, times=kept.times - 1))
+        yield kept.rule
+
+
+def _kind_of(rule: Mapping[str, Any]) -> str:
     return next((kind for kind in ("train", "lag", "operation") if kind in rule), "request")
 
 
-def _matches(rule: Mapping[str, Any], subject: Mapping[str, str]) -> bool:
+def _is_match(rule: Mapping[str, Any], subject: Mapping[str, str]) -> bool:
     if rule.get("method", "").upper() not in {"", subject.get("method", "")}:
         return False
     return all(re.search(rule[key], subject[key], re.MULTILINE) for key in _PATTERNS if rule.get(key))
 
 
-def add(store: Store, rules: object) -> int:
-    """Append rules, one or a list, all or none; return how many rules there are now."""
-    for rule in [_checked(rule) for rule in (rules if isinstance(rules, list) else [rules])]:
-        default = 1 if _kind(rule) == "request" else None
-        store.add_rule(rule, rule.get("skip", 0), rule.get("times", default))
-    return len(store.rules())
-
-
-def _checked(rule: object) -> dict[str, Any]:
+def _check_rule(rule: object) -> dict[str, Any]:
     if not isinstance(rule, dict):
-        raise invalid("A fault rule is a JSON object.")
-    kind = _kind(rule)
+        raise ArgumentError("A fault rule is a JSON object.")
+    kind = _kind_of(rule)
     if unknown := sorted(set(rule) - _KEYS[kind]):
-        raise invalid(f"A {kind} rule has no {', '.join(unknown)}.")
+        raise ArgumentError(f"A {kind} rule has no {', '.join(unknown)}.")
     if kind == "request":
         actions = [name for name in _ACTIONS if name in rule]
         if len(actions) > 1 and set(actions) != {"redirect", "status"}:
-            raise invalid(f"A rule does one thing, not {', '.join(actions)}.")
+            raise ArgumentError(f"A rule does one thing, not {', '.join(actions)}.")
         if not actions and "delay" not in rule:
-            raise invalid(f"A rule does one of {', '.join(_ACTIONS)}, delay.")
+            raise ArgumentError(f"A rule does one of {', '.join(_ACTIONS)}, delay.")
     for key, value in rule.items():
-        if not _FITS[key](value):
-            raise invalid(f"Fault rule: {key} cannot be {str(value)[:80]}.")
+        if not _CHECKS[key](value):
+            raise ArgumentError(f"Fault rule: {key} cannot be {str(value)[:80]}.")
     return rule
 
 
-def _compiles(pattern: str) -> bool:
+def _is_pattern(value: object) -> bool:
     try:
-        re.compile(pattern)
+        return isinstance(value, str) and bool(re.compile(value))
     except (re.error, OverflowError, RecursionError):
         return False
-    return True
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)
 
 
 def _is_header(value: object) -> bool:
     return isinstance(value, str) and value.isascii() and value.isprintable()
 
 
-def _is_header_line(item: tuple[str, object]) -> bool:
-    return re.fullmatch(r"[A-Za-z0-9-]+", item[0]) is not None and _is_header(item[1])
-
-
-def _is_pattern(value: object) -> bool:
-    return isinstance(value, str) and _compiles(value)
-
-
-def _is_true(value: object) -> bool:
-    return value is True
-
-
-def _is_object(value: object) -> bool:
-    return isinstance(value, dict)
-
-
-def _is_count(value: object) -> bool:
-    return type(value) is int and 0 <= value < _MOST
+def _are_headers(value: object) -> bool:
+    return isinstance(value, dict) and all(
+        re.fullmatch(r"[A-Za-z0-9-]+", name) and _is_header(text) for name, text in value.items()
+    )
 
 
 def _is_failure(value: object) -> bool:
     if not isinstance(value, dict):
         return False
     code, message = value.get("code", 13), value.get("message", "")
-    return type(code) is int and 0 < code < _MOST and isinstance(message, str)
+    return type(code) is int and 0 < code <= _MOST and isinstance(message, str)
 
 
-def _is_seconds(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e9
-
-
-# What each key of a rule may be.
-_FITS: Mapping[str, Callable[[object], bool]] = {
+# The check of each key of a rule.
+_CHECKS: Mapping[str, Callable[[object], bool]] = {
     **dict.fromkeys(_PATTERNS, _is_pattern),
-    **dict.fromkeys(("method", "garbage"), _is_text),
-    **dict.fromkeys(("drop", "hang", "uncancellable"), _is_true),
-    "body": _is_object,
+    **dict.fromkeys(("method", "garbage"), is_text),
+    **dict.fromkeys(("drop", "hang", "uncancellable"), is_one_of(True)),
+    "body": lambda value: isinstance(value, dict),
     "fail": _is_failure,
-    **dict.fromkeys(("skip", "cut", "truncate"), _is_count),
-    **dict.fromkeys(("delay", "lag"), _is_seconds),
+    **dict.fromkeys(("skip", "cut", "truncate"), is_count(0, _MOST)),
+    **dict.fromkeys(("delay", "lag"), is_seconds),
     "at": lambda value: isinstance(value, int | float) and 0 <= value <= 1,
-    "end": lambda value: value in {f"JOB_STATE_{name}" for name in _ENDS},
-    "error": lambda value: value in NAMED,
-    "headers": lambda value: isinstance(value, dict) and all(map(_is_header_line, value.items())),
+    "end": is_one_of(*(f"JOB_STATE_{name}" for name in _ENDS)),
+    "error": is_one_of(*NAMED),
+    "headers": _are_headers,
     "redirect": _is_header,
-    "status": lambda value: type(value) is int and 200 <= value <= 599 and value not in _BODILESS,
-    "times": lambda value: value is None or _is_count(value),
-    "what": lambda value: value in ("list", "get"),
-    "when": lambda value: value in ("before", "after"),
+    "status": lambda value: is_count(200, 599)(value) and value not in _BODILESS,
+    "times": lambda value: value is None or is_count(0, _MOST)(value),
+    "what": is_one_of("list", "get"),
+    "when": is_one_of("before", "after"),
 }

@@ -1,8 +1,8 @@
-"""JSON in and out, as the service reads and writes it.
+"""JSON text, read and written as the services do.
 
-Read leniently: a comma before a closing bracket is fine, as in Google's own tutorial. What is deeper than
-Google's own parser goes, or no finite number, is refused. Written with
-two spaces of indentation and no ASCII escapes, as the service does: people grep it.
+Reading is lenient: a comma before a closing bracket is fine, as in Google's own tutorial. A value that is
+nested deeper than Google's parser goes, or a number that is not finite, is refused. Text is written with two
+spaces of indentation and without ASCII escapes, as the service does, because people grep it.
 """
 
 import functools
@@ -12,33 +12,33 @@ import re
 import struct
 from typing import Any, NoReturn
 
-from reconciler.emulator.errors import invalid
+from reconciler.emulator.errors import ArgumentError
 
 _DEEPEST = 100
-# A string without an end is one too, or a body of quotes would be looked through again for each of them.
+# A string that does not end matches too; else a body of quotes would be searched again for each of them.
 _STRING_OR_COMMA = re.compile(r'"(?:[^"\\]|\\.)*+"?|,(?=\s*[}\]])', re.DOTALL)
 _compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
-def read(body: bytes) -> Any:
+def parse_json(body: bytes) -> Any:
     """Return the JSON value in *body*, or raise the service's 400."""
     try:
         text = body.decode()
         try:
-            value = _parsed(text)
+            value = _parse(text)
         except json.JSONDecodeError:
-            value = _parsed(_STRING_OR_COMMA.sub(_drop_comma, text))
+            value = _parse(_STRING_OR_COMMA.sub(_drop_if_comma, text))
         if "\\u" in text:
-            # Half of a surrogate pair is a string in Python, and in no encoding.
+            # Half of a surrogate pair is a string in Python, but cannot be encoded.
             _compact.encode(value).encode()
     except (ValueError, RecursionError):
         text = "Invalid JSON payload received. Unexpected token."
-        raise invalid(text, field="(request body)") from None
+        raise ArgumentError(text, field="(request body)") from None
     return value
 
 
-def _parsed(text: str) -> Any:
-    value = json.loads(text, parse_constant=_refuse, parse_float=_finite)
+def _parse(text: str) -> Any:
+    value = json.loads(text, parse_constant=_refuse_constant, parse_float=_parse_finite)
     if text.count("[") + text.count("{") > _DEEPEST:
         _check_depth(value)
     return value
@@ -56,55 +56,55 @@ def _check_depth(value: object) -> None:
     raise ValueError(_DEEPEST)
 
 
-def _finite(text: str) -> float:
+def _parse_finite(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
         raise ValueError(text)
     return number
 
 
-def _drop_comma(match: re.Match[str]) -> str:
+def _drop_if_comma(match: re.Match[str]) -> str:
     return "" if match[0] == "," else match[0]
 
 
-def _refuse(constant: str) -> NoReturn:
+def _refuse_constant(constant: str) -> NoReturn:
     raise ValueError(constant)
 
 
-def write(value: object, *, pretty: bool = True) -> str:
+def format_json(value: object, *, pretty: bool = True) -> str:
     """Return *value* as JSON text."""
-    return _indented(value, "\n") if pretty else _compact.encode(value)
+    return _indent_value(value, "\n") if pretty else _compact.encode(value)
 
 
-def _indented(value: object, line: str) -> str:
-    # json's own indent= runs in pure Python and is several times slower than this.
+def _indent_value(value: object, line: str) -> str:
+    # The json module's indent= is several times slower than this.
     deeper = line + "  "
     if isinstance(value, dict) and value:
-        fields = (f"{_leaf(key)}: {_indented(item, deeper)}" for key, item in value.items())
+        fields = (f"{_format_leaf(key)}: {_indent_value(item, deeper)}" for key, item in value.items())
         return "{" + deeper + f",{deeper}".join(fields) + line + "}"
     if isinstance(value, list) and value:
-        items = (_indented(item, deeper) for item in value)
+        items = (_indent_value(item, deeper) for item in value)
         return "[" + deeper + f",{deeper}".join(items) + line + "]"
-    return _leaf(value)
+    return _format_leaf(value)
 
 
-def _leaf(value: object) -> str:
+def _format_leaf(value: object) -> str:
     if type(value) is str and len(value) < 64:
-        return _short(value)
+        return _format_short_text(value)
     return _compact.encode(value)
 
 
 @functools.lru_cache(maxsize=4096)
-def _short(value: str) -> str:
+def _format_short_text(value: str) -> str:
     return _compact.encode(value)
 
 
-def shifted(text: str, spaces: int) -> str:
-    """Return the JSON *text* as it looks *spaces* deeper."""
+def indent(text: str, spaces: int) -> str:
+    """Return JSON text as it looks *spaces* deeper in a document."""
     return text.replace("\n", "\n" + " " * spaces)
 
 
-def float32(value: float) -> float:
+def round_to_float32(value: float) -> float:
     """Return the shortest decimal that is the same 32-bit float as *value*."""
     packed = struct.pack("<f", value)
     for digits in range(6, 9):

@@ -1,7 +1,7 @@
-"""The emulator as a server: blocking for a command line, or in a thread beside the caller.
+"""The emulator as a server: `serve` blocks, `running` runs it in a thread beside the caller.
 
-Listens on the loopback unless told otherwise. It stops at once: open connections are cut, since
-all that was acknowledged is in the file.
+It listens on the loopback unless told otherwise. It stops at once and cuts open connections, since
+everything that was acknowledged is in the file.
 """
 
 import asyncio
@@ -17,12 +17,12 @@ from typing import Any, cast
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from reconciler.emulator.app import App, WithTransport
+from reconciler.emulator.app import RECORDS, App, ConnectionApp
 from reconciler.emulator.control import Control
-from reconciler.emulator.database import Store
-from reconciler.emulator.errors import invalid
-from reconciler.emulator.host_guard import Entry
-from reconciler.emulator.json_text import write
+from reconciler.emulator.database import Database
+from reconciler.emulator.errors import ArgumentError
+from reconciler.emulator.host_guard import HostGuard
+from reconciler.emulator.json_text import format_json
 from reconciler.emulator.settings import Settings
 
 _KEEP_ALIVE_SECONDS = 600
@@ -30,18 +30,18 @@ _START_SECONDS = 10
 
 
 class _Protocol(H11Protocol):
-    """HTTP whose application can break the connection, as a fault may ask."""
+    """HTTP/1.1, with an application that can break the connection, as a fault may ask."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        # Head and body are two writes: without this the second waits 40 ms for the first's ACK.
+        # Head and body are two writes. Without this the second one waits 40 ms for the first one's ACK.
         connection = transport.get_extra_info("socket")
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.app = cast("Any", WithTransport(cast("App", self.config.app), transport))
+        self.app = cast("Any", ConnectionApp(cast("App", self.config.app), transport))
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is no HTTP in the API's shape; uvicorn itself would in plain text."""
-        content = (write(invalid(msg).body()) + "\n").encode()
+        """Answer what is no HTTP in the API's shape; uvicorn itself would answer in plain text."""
+        content = (format_json(ArgumentError(msg).write_body()) + "\n").encode()
         head = (
             "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n"
             f"Content-Type: application/json; charset=UTF-8\r\nContent-Length: {len(content)}\r\n\r\n"
@@ -52,7 +52,7 @@ class _Protocol(H11Protocol):
 
 
 class _Server(uvicorn.Server):
-    """A server that says when it listens, wakes when it is to stop, and then cuts its connections."""
+    """A server that tells when it listens, wakes up when it is to stop, and then cuts its connections."""
 
     def __init__(self, config: uvicorn.Config, listening: Callable[[], None]) -> None:
         super().__init__(config)
@@ -84,9 +84,9 @@ class _Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
-        """Stop on SIGINT, SIGTERM and SIGHUP, and give the handlers back without raising them again.
+        """Stop on SIGINT, SIGTERM and SIGHUP, and restore the handlers without raising the signal again.
 
-        SIGHUP stays ignored where it is, as by nohup.
+        A SIGHUP that is ignored, as under nohup, stays ignored.
         """
         if threading.current_thread() is not threading.main_thread():
             yield
@@ -96,18 +96,18 @@ class _Server(uvicorn.Server):
         if before[signal.SIGHUP] is signal.SIG_IGN:
             del before[signal.SIGHUP]
         for number in before:
-            signal.signal(number, self._stopped)
+            signal.signal(number, self._handle_signal)
         try:
             yield
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    def _stopped(self, _number: int, _frame: FrameType | None) -> None:
+    def _handle_signal(self, _number: int, _frame: FrameType | None) -> None:
         self.stop()
 
     def stop(self) -> None:
-        """Make it stop; from any thread, any number of times."""
+        """Make it stop. Any thread may call this, any number of times."""
         self.should_exit = True
         with contextlib.suppress(RuntimeError):  # The loop is closed already.
             self._wake()
@@ -122,7 +122,7 @@ class Running:
         self._thread = thread
 
     def stop(self) -> None:
-        """Stop it, and wait until it has; a second time does nothing."""
+        """Stop it, and wait until it has stopped. A second call does nothing."""
         self._server.stop()
         self._thread.join()
 
@@ -138,17 +138,19 @@ def running(
     """Run an emulator in a background thread, until the block ends.
 
     Args:
-        data: the file that keeps its state; None or ":memory:" keeps none.
+        data: the file that keeps its state; with None or ":memory:" nothing is kept.
         port: 0 for any free one.
-        host: the address to listen on; by its name, and loopback names, it may be called.
-        settings: None for those the file has, else the defaults.
+        host: the address to listen on. It may be called by this name, and by loopback names.
+        settings: None for those in the file, or the defaults if it has none.
     """
     listening = threading.Event()
-    with _listener(host, port) as listener:
-        url = _url(listener)
-        store = Store(data)
-        server = _server(store, settings, host, listening.set)
-        thread = threading.Thread(target=_run, args=(server, listener, store), name="emulator", daemon=True)
+    with _listen(host, port) as listener:
+        url = _url_of(listener)
+        database = Database(data, RECORDS)
+        server = _make_server(database, settings, host, listening.set)
+        thread = threading.Thread(
+            target=_run, args=(server, listener, database), name="emulator", daemon=True
+        )
         thread.start()
         if not listening.wait(_START_SECONDS):
             raise TimeoutError(f"The emulator did not start within {_START_SECONDS} seconds.")
@@ -167,16 +169,18 @@ def serve(
     settings: Settings | None,
     ready: Callable[[str], None],
 ) -> None:
-    """Run an emulator until SIGINT or SIGTERM; *ready* gets the URL once it listens."""
-    with _listener(host, port) as listener:
-        url = _url(listener)
-        store = Store(data)
-        _run(_server(store, settings, host, lambda: ready(url)), listener, store)
+    """Run an emulator until a signal stops it; *ready* gets the URL once it listens."""
+    with _listen(host, port) as listener:
+        url = _url_of(listener)
+        database = Database(data, RECORDS)
+        _run(_make_server(database, settings, host, lambda: ready(url)), listener, database)
 
 
-def _server(store: Store, settings: Settings | None, host: str, listening: Callable[[], None]) -> _Server:
+def _make_server(
+    database: Database, settings: Settings | None, host: str, listening: Callable[[], None]
+) -> _Server:
     config = uvicorn.Config(
-        App(store, Control(store, settings), Entry(host)),
+        App(database, Control(database, settings), HostGuard(host)),
         http=_Protocol,
         loop="asyncio",
         lifespan="off",
@@ -191,21 +195,21 @@ def _server(store: Store, settings: Settings | None, host: str, listening: Calla
     return _Server(config, listening)
 
 
-def _run(server: _Server, listener: socket.socket, store: Store) -> None:
+def _run(server: _Server, listener: socket.socket, database: Database) -> None:
     try:
         asyncio.run(server.serve([listener]))
     finally:
-        store.close()
+        database.close()
 
 
-def _listener(host: str, port: int) -> socket.socket:
+def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=256)
-    except (UnicodeError, TypeError) as error:  # what the encoding of host names refuses
+    except (UnicodeError, TypeError) as error:  # The encoding of host names refuses it.
         raise OSError("that is no name of a host") from error
 
 
-def _url(listener: socket.socket) -> str:
+def _url_of(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -1,53 +1,35 @@
-"""What patch may change, for models and endpoints.
+"""Update masks: which fields a patch changes."""
 
-The documents call the mask required; google-genai sends none and works, so none means the fields
-that are there, as Google's API rules (AIP-134) say.
-"""
+from collections.abc import Sequence
 
-from collections.abc import Mapping
-from typing import Any
-
-from reconciler.emulator.errors import ApiError, invalid
-from reconciler.emulator.protojson import Message, camel, snake
-from reconciler.emulator.vertex.names import check_display_name, check_labels
+from reconciler.emulator.errors import ArgumentError
+from reconciler.emulator.protojson import Message, to_camel, to_snake
 
 
-def apply_mask(
-    mask: str,
-    asked: Mapping[str, Any],
-    fields: Mapping[str, Any],
-    message: Message,
-    mutable: tuple[str, ...],
-) -> dict[str, Any]:
-    """Return *fields* with the masked ones of *asked* in their place, checked.
+def read_mask(
+    mask: str, message: Message, mutable: Sequence[str], *, ignored: Sequence[str] = (), prefix: str = ""
+) -> list[str]:
+    """Return the fields that a mask names, in lowerCamelCase.
+
+    Args:
+        mask: paths in either spelling, with commas between them; `*` means all fields that can be changed.
+        message: the fields that exist.
+        mutable: those that can be changed, in lowerCamelCase.
+        ignored: those that may be named but are not changed, since only the service sets them.
+        prefix: what a path may begin with.
 
     Raises:
-        ApiError: 400 for a path that does not exist or cannot be changed, or a bad value.
+        ApiError: 400, for a path that does not exist or cannot be changed.
     """
-    paths = [snake(path.strip()) for path in mask.split(",") if path.strip()]
-    if not mask:
-        paths = [snake(key) for key in asked if key in mutable]
-    if "*" in paths:
-        paths = [snake(key) for key in mutable]
-    changed = dict(fields)
-    for path in paths:
-        if path.partition(".")[0] not in message:
-            raise invalid(f"Invalid field mask: unknown path {path[:80]}.", field="update_mask")
-        name = camel(path)
-        if name not in mutable:
-            raise invalid(f"Field {path[:80]} cannot be updated.", field="update_mask")
-        changed.pop(name, None)
-        if asked.get(name):
-            changed[name] = asked[name]
-    if not changed.get("displayName"):
-        raise invalid("display_name is required.", field="display_name")
-    check_display_name(changed["displayName"], "display_name")
-    check_labels(changed.get("labels", {}))
-    return changed
-
-
-def check_etag(asked: Mapping[str, Any], etag: str) -> None:
-    """Raise a 409 when the caller has seen another version than the present one."""
-    if asked.get("etag", etag) != etag:
-        text = "The etag does not match the one of the resource: it was changed meanwhile."
-        raise ApiError(409, text, "ABORTED")
+    names: list[str] = []
+    for path in (to_snake(path.strip()).removeprefix(prefix) for path in mask.split(",") if path.strip()):
+        top = path.partition(".")[0]
+        if path == "*":
+            names += mutable
+        elif top not in message:
+            raise ArgumentError(f"Invalid field mask: unknown path {path[:80]}.", field="update_mask")
+        elif to_camel(path) in mutable:
+            names.append(to_camel(path))
+        elif to_camel(top) not in ignored:
+            raise ArgumentError(f"Field {path[:80]} cannot be updated.", field="update_mask")
+    return names

@@ -16,14 +16,14 @@ from collections.abc import Callable, Iterator
 import pytest
 import requests
 
-from reconciler.emulator import Settings, control
+from reconciler.emulator import Settings, host_guard
 from reconciler.emulator.server import running
 from tests.emulator.conftest import Api, body
 
 REPOSITORY = pathlib.Path(__file__).parents[2]
 SERVE = """
 import sys
-from reconciler.emulator import Settings, control
+from reconciler.emulator import Settings, host_guard
 from reconciler.emulator.server import serve
 serve(host="127.0.0.1", port=0, data=sys.argv[1], settings=None,
       ready=lambda url: print(url, flush=True))
@@ -152,7 +152,7 @@ def test_web_pages_have_no_control(api: Api) -> None:
 )
 def test_control_is_for_this_machine(client: str, local: bool) -> None:  # noqa: FBT001
     """Only a loopback address may control."""
-    assert control.is_local(client) == local
+    assert host_guard.is_local(client) == local
 
 
 def test_answers_are_pretty_unless_told_otherwise(api: Api) -> None:
@@ -217,6 +217,7 @@ def test_the_package_is_cheap_to_import() -> None:
         "reconciler.emulator.base_models",
         "reconciler.emulator.settings",
         "reconciler.emulator.errors",
+        "reconciler.emulator.value_checks",
     }
 
 

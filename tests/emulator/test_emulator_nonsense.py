@@ -17,8 +17,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from reconciler.emulator import Settings, clock
-from reconciler.emulator.database import Store
-from reconciler.emulator.paging import _digest, encode
+from reconciler.emulator.database import Database
+from reconciler.emulator.paging import _digest, encode_token
 from reconciler.emulator.server import running
 from tests.emulator.conftest import Api
 from tests.emulator.vertex_caller import PLACE, Vertex
@@ -274,7 +274,7 @@ def test_what_is_answered_is_strict_json(shared: Api) -> None:
 
 def test_a_made_up_page_token_is_refused(shared: Api) -> None:
     """A token of the right digest and of a place beyond any number is a 400."""
-    assert encode(1, "models")
+    assert encode_token(1, ("models",))
     place = b"\xff" * 40
     token = base64.urlsafe_b64encode(_digest(place, ("models",)) + place).decode()
     assert shared.refused("GET", "v1beta/models", params={"pageToken": token})[0] == 400
@@ -292,6 +292,6 @@ def test_the_clock_does_not_leave_the_calendar(tmp_path: pathlib.Path) -> None:
         api.create("m", pairs=[("1", "2")])
         assert api.ok("GET", "emulator/clock")["now"].startswith("89")
         assert api.ok("GET", "v1beta/tunedModels")["tunedModels"]
-    store = Store(tmp_path / "data")
-    assert clock.now(store) > 0
-    store.close()
+    database = Database(tmp_path / "data")
+    assert clock.read_time(database) > 0
+    database.close()

@@ -12,15 +12,16 @@ from hypothesis import strategies as st
 
 from reconciler.emulator import json_text, protojson
 from reconciler.emulator.errors import ApiError
+from reconciler.emulator.gemini import messages
 from reconciler.emulator.server import running
 from tests.emulator.conftest import Api, body
 
 KEYS = st.sampled_from(
     [
         key
-        for message in (protojson.TUNED_MODEL, protojson.PERMISSION, protojson.GENERATE_CONTENT)
+        for message in (messages.TUNED_MODEL, messages.PERMISSION, messages.GENERATE_CONTENT)
         for name in message
-        for key in (name, protojson.camel(name))
+        for key in (name, protojson.to_camel(name))
     ]
 )
 JSON = st.recursive(
@@ -88,7 +89,7 @@ def test_what_create_takes_get_can_say(shared: Api, fields: dict[str, Any]) -> N
 def test_json_comes_back(value: Any) -> None:
     """What is written can be read again, pretty or not."""
     for pretty in (True, False):
-        assert json_text.read(json_text.write(value, pretty=pretty).encode()) == value
+        assert json_text.parse_json(json_text.format_json(value, pretty=pretty).encode()) == value
 
 
 @given(JSON)
@@ -96,11 +97,11 @@ def test_reading_never_breaks(value: Any) -> None:
     """Reading any JSON as a TunedModel gives a dictionary or the service's 400."""
     parsed: dict[str, Any] = {}
     with contextlib.suppress(ApiError):
-        parsed = protojson.parse(protojson.TUNED_MODEL, value, "tuned_model")
-    assert set(parsed) <= {protojson.camel(name) for name in protojson.TUNED_MODEL}
+        parsed = protojson.parse_message(messages.TUNED_MODEL, value, "tuned_model")
+    assert set(parsed) <= {protojson.to_camel(name) for name in messages.TUNED_MODEL}
 
 
 @given(st.floats(width=32, allow_nan=False, allow_infinity=False))
 def test_float32_is_kept(value: float) -> None:
     """The decimal that is shown is the same 32-bit float."""
-    assert struct.pack("<f", json_text.float32(value)) == struct.pack("<f", value)
+    assert struct.pack("<f", json_text.round_to_float32(value)) == struct.pack("<f", value)

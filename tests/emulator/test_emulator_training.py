@@ -5,6 +5,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reconciler.emulator import clock
 from reconciler.emulator.gemini import progress
 from tests.emulator.conftest import Api
 
@@ -127,21 +128,21 @@ TRAININGS = st.builds(
 def test_progress_never_goes_back(training: progress.Training, one: float, other: float) -> None:
     """Of two moments, the later one has all the snapshots of the earlier one, and no fewer steps."""
     early, late = (training.created + int(training.duration * part) for part in sorted((one, other)))
-    assert progress.completed_steps(training, early) <= progress.completed_steps(training, late)
-    before, after = progress.snapshots(training, early), progress.snapshots(training, late)
+    assert progress.count_completed_steps(training, early) <= progress.count_completed_steps(training, late)
+    before, after = progress.list_snapshots(training, early), progress.list_snapshots(training, late)
     assert after[: len(before)] == before
-    assert bool(before) == bool(progress.completed_steps(training, early))
+    assert bool(before) == bool(progress.count_completed_steps(training, early))
 
 
 @given(TRAININGS)
 def test_losses_fall(training: progress.Training) -> None:
     """A finished training ends on its last step with a loss below its first quarter's."""
-    shots = progress.snapshots(training, training.ended)
+    shots = progress.list_snapshots(training, training.ended)
     assert shots[-1]["step"] == training.total_steps
     assert len(shots) <= 501
     steps = [shot["step"] for shot in shots]
     assert steps == sorted(set(steps))
     times = [shot["computeTime"] for shot in shots]
-    assert times[-1] <= progress.nine_digits(training.ended * 1000)
+    assert times[-1] <= clock.format_nanoseconds(training.ended * 1000)
     if len(shots) >= 8:
         assert shots[-1]["meanLoss"] < min(shot["meanLoss"] for shot in shots[: len(shots) // 4])

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.emulator.protojson import Message, camel
+from reconciler.emulator.protojson import Message, to_camel
 from reconciler.emulator.vertex import messages
 from tests.emulator.discovery import document
 
@@ -31,9 +31,9 @@ def test_the_tables_are_the_documents(message: Message, name: str) -> None:
 def check(message: Message, described: dict[str, Any], at: str) -> None:
     """Compare a table with a schema; what is taken as it comes is not looked into."""
     properties = described["properties"]
-    assert {camel(name) for name in message} == set(properties), at
+    assert {to_camel(name) for name in message} == set(properties), at
     for name, field in message.items():
-        known = properties[camel(name)]
+        known = properties[to_camel(name)]
         here = f"{at}.{name}"
         if field.kind == "TYPE_ANY":
             continue

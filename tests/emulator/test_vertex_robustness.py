@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reconciler.emulator import Settings
-from reconciler.emulator.protojson import camel
+from reconciler.emulator.protojson import to_camel
 from reconciler.emulator.server import running
 from reconciler.emulator.vertex import messages
 from tests.emulator.conftest import Api
@@ -22,7 +22,7 @@ KEYS = st.sampled_from(
         key
         for message in (messages.TUNING_JOB, messages.MODEL, messages.ENDPOINT, messages.PREFERENCE_EXAMPLE)
         for name in message
-        for key in (name, camel(name))
+        for key in (name, to_camel(name))
     ]
     + ["trainingDatasetUri", "hyperParameters", "parts", "text", "role", "tunedModelName", "name"]
 )

@@ -1,73 +1,83 @@
 """tunedModels.list: pages in order of creation, and the filter.
 
-Ten thousand models must list fast: a model that has settled is kept as text and goes out as it is.
+Lists of ten thousand models must be fast, so the answer of a model that has settled is kept as text and goes
+out as it is.
 """
 
 import re
 
-from reconciler.emulator.call import Call, Reply, page_size
-from reconciler.emulator.database import Model
-from reconciler.emulator.errors import invalid
-from reconciler.emulator.gemini.resources import tuned_model_text
-from reconciler.emulator.json_text import shifted
-from reconciler.emulator.paging import decode, encode
+from reconciler.emulator.call import Call, Reply
+from reconciler.emulator.errors import ArgumentError
+from reconciler.emulator.gemini.records import TunedModel
+from reconciler.emulator.gemini.resources import write_tuned_model
+from reconciler.emulator.json_text import indent
+from reconciler.emulator.paging import read_page
 
-_MOST_TERMS = 100  # SQLite has a limit of its own, and no good words for it
-_MINE = "owner = ?"
-_SHARED = "EXISTS (SELECT 1 FROM permissions p WHERE p.model = models.seq AND p.email = ? AND p.role IN ({}))"
+_MOST_TERMS = 100  # SQLite has a limit of its own, but no error that a caller would understand.
+_IS_MINE = "owner = :me"
+_IS_SHARED = (
+    "EXISTS (SELECT 1 FROM permissions p WHERE p.model = models.seq AND p.email = :me AND p.role IN ({}))"
+)
 _FILTERS = {
-    "owner:me": _MINE,
-    "writers:me": _SHARED.format("'WRITER', 'OWNER'"),
-    "readers:me": _SHARED.format("'READER', 'WRITER', 'OWNER'"),
+    "owner:me": _IS_MINE,
+    "writers:me": _IS_SHARED.format("'WRITER', 'OWNER'"),
+    "readers:me": _IS_SHARED.format("'READER', 'WRITER', 'OWNER'"),
 }
-_FOR_EVERYONE = "EXISTS (SELECT 1 FROM permissions p WHERE p.model = models.seq AND p.grantee = 'EVERYONE')"
+_IS_FOR_EVERYONE = (
+    "EXISTS (SELECT 1 FROM permissions p WHERE p.model = models.seq AND p.grantee = 'EVERYONE')"
+)
 
 
 def list_models(call: Call) -> Reply:
-    """tunedModels.list."""
-    parameters = call.parameters("page_size", "page_token", "filter")
-    size = page_size(parameters, 10, 1000)
+    """Answer tunedModels.list."""
+    parameters = call.read_query("page_size", "page_token", "filter")
     wanted = parameters.get("filter", "")
-    after = decode(parameters.get("page_token", ""), "tunedModels", wanted)
-    where, values = _condition(wanted, call.principal.email)
-    found = call.store.models(after, size + 1, f"listed <= ? AND ({where})", (call.now, *values))
-    texts, last = [], after
-    for item in found[:size]:
-        if isinstance(item, Model):
-            last, text = item.seq, tuned_model_text(call, item)
-        else:
-            last, text = item
-        texts.append(shifted(text, 4))
-    if not texts:
+    page = read_page(parameters, "tunedModels", wanted, default=10)
+    where, words = _write_condition(wanted, call.principal.email)
+    rows = call.database.execute(
+        f"SELECT seq, settled FROM models WHERE seq > :place AND listed <= :now AND ({where})"  # noqa: S608
+        " ORDER BY seq LIMIT :limit",
+        place=page.place,
+        now=call.now,
+        limit=page.size + 1,
+        me=call.principal.email,
+        **words,
+    )
+    if not rows:
         return Reply(payload={})
+    texts = [indent(text or _write_unsettled(call, seq), 4) for seq, text in rows[: page.size]]
     answer = '{\n  "tunedModels": [\n    ' + ",\n    ".join(texts) + "\n  ]"
-    if len(found) > size:
-        answer += f',\n  "nextPageToken": "{encode(last, "tunedModels", wanted)}"'
+    if token := page.make_next_token(rows, lambda row: int(row[0])):
+        answer += f',\n  "nextPageToken": "{token}"'
     return Reply(text=answer + "\n}")
 
 
-def _condition(wanted: str, me: str) -> tuple[str, list[object]]:
-    """Return a filter as SQL and its values."""
+def _write_unsettled(call: Call, seq: int) -> str:
+    (model,) = call.database.find(TunedModel, "seq = :seq", seq=seq)
+    return write_tuned_model(call, model)
+
+
+def _write_condition(wanted: str, me: str) -> tuple[str, dict[str, object]]:
+    """Return a filter as SQL, and the words in it; `:me` is the caller."""
     conditions: list[str] = []
-    values: list[object] = []
-    everyone = False
+    words: dict[str, object] = {}
+    is_for_everyone = False
     terms = re.findall(r'"[^"]*"|\S+', wanted)
     if len(terms) > _MOST_TERMS:
-        raise invalid(f"Invalid filter: more than {_MOST_TERMS} terms.", field="filter")
+        raise ArgumentError(f"Invalid filter: more than {_MOST_TERMS} terms.", field="filter")
     for term in terms:
         if term == "readers:everyone":
-            conditions.append(_FOR_EVERYONE)
-            everyone = True
+            conditions.append(_IS_FOR_EVERYONE)
+            is_for_everyone = True
         elif term in _FILTERS:
             if me:
-                conditions.append(f"({_FILTERS[term]} OR {_MINE})")
-                values += [me, me]
+                conditions.append(f"({_FILTERS[term]} OR {_IS_MINE})")
         elif re.fullmatch(r"(owner|writers|readers):.*", term):
-            raise invalid(f"Invalid filter: {term[:80]}", field="filter")
+            raise ArgumentError(f"Invalid filter: {term[:80]}", field="filter")
         else:
-            conditions.append("instr(search, ?) > 0")
-            values.append(term.strip('"').lower())
-    if me and not everyone:
-        conditions.append(f"({_MINE} OR owner = '' OR {_FILTERS['readers:me']})")
-        values += [me, me]
-    return " AND ".join(conditions) or "1", values
+            name = f"word{len(words)}"
+            conditions.append(f"instr(search, :{name}) > 0")
+            words[name] = term.strip('"').lower()
+    if me and not is_for_everyone:
+        conditions.append(f"({_IS_MINE} OR owner = '' OR {_FILTERS['readers:me']})")
+    return " AND ".join(conditions) or "1", words

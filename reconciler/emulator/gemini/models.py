@@ -1,18 +1,17 @@
-"""The models that others made: models.list and models.get.
+"""Base models: models.list and models.get.
 
-Only those that the settings call tunable have createTunedModel among their methods. Since May 2025
-the real service has none; an empty `tunable` is that service. A model whose day in `retires` has come is
-not there; a month before, if the settings say so, it cannot be tuned.
+Only the models that the settings call tunable have createTunedModel among their methods. The real service
+has had none since May 2025; that is the setting `tunable: []`. A model that has retired does not exist, and
+some time before, if the settings say so, it cannot be tuned any more.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
 from reconciler.emulator.base_models import is_retired
-from reconciler.emulator.call import Call, Reply, page_size
+from reconciler.emulator.call import Call, Reply
 from reconciler.emulator.errors import ApiError
-from reconciler.emulator.paging import decode, encode
-from reconciler.emulator.settings import Settings
+from reconciler.emulator.paging import read_page
 
 _OTHERS = (
     "models/gemini-1.5-flash",
@@ -24,37 +23,39 @@ _OTHERS = (
     "models/gemini-2.5-pro",
     "models/text-embedding-004",
 )
-# What a tuned model gets for what its maker left out.
-DEFAULTS = {"temperature": 0.9, "topP": 1.0, "topK": 1}
-_BY_MODEL = {"models/gemini-1.5-flash-001-tuning": {"temperature": 1.0, "topP": 0.95, "topK": 64}}
+_SAMPLING: Mapping[str, Any] = {"temperature": 0.9, "topP": 1.0, "topK": 1}
+_OWN_SAMPLING: Mapping[str, Mapping[str, Any]] = {
+    "models/gemini-1.5-flash-001-tuning": {"temperature": 1.0, "topP": 0.95, "topK": 64}
+}
 
 
-def defaults(name: str) -> dict[str, Any]:
-    """Return temperature, topP and topK of a base model."""
-    return _BY_MODEL.get(name, DEFAULTS)
+def find_sampling(name: str) -> Mapping[str, Any]:
+    """Return temperature, topP and topK of a base model, which are the defaults of its tuned models."""
+    return _OWN_SAMPLING.get(name, _SAMPLING)
 
 
-def names(settings: Settings, now: int) -> list[str]:
-    """Return the base models that are there at *now*, in the order of the list."""
-    return sorted(
-        name for name in {*settings.tunable, *_OTHERS} if not is_retired(name, settings.retires, now)
-    )
+def find_names(call: Call) -> list[str]:
+    """Return the base models that exist, in the order of the list."""
+    names = {*call.settings.tunable, *_OTHERS}
+    return sorted(name for name in names if not is_retired(name, call.settings.retires, call.now))
 
 
-def is_tunable(name: str, settings: Settings, now: int) -> bool:
-    """Whether a tuning on it may begin at *now*."""
-    blocked = settings.tuning_blocked_days
-    return name in settings.tunable and not is_retired(name, settings.retires, now, days_before=blocked)
+def is_tunable(call: Call, name: str) -> bool:
+    """Whether a tuning of a base model may begin."""
+    settings = call.settings
+    is_gone = is_retired(name, settings.retires, call.now, days_before=settings.tuning_blocked_days)
+    return name in settings.tunable and not is_gone
 
 
-def describe(name: str, settings: Settings, now: int) -> dict[str, Any]:
-    """Return a Model."""
+def _describe(call: Call, name: str) -> dict[str, Any]:
+    """Return the Model."""
     short = name.removeprefix("models/")
     version = short.rsplit("-", 1)[-1]
-    methods = ["embedContent"] if "embedding" in name else ["generateContent", "countTokens"]
-    if is_tunable(name, settings, now):
+    is_embedding = "embedding" in name
+    methods = ["embedContent"] if is_embedding else ["generateContent", "countTokens"]
+    if is_tunable(call, name):
         methods.append("createTunedModel")
-    model: dict[str, Any] = {
+    return {
         "name": name,
         "version": version if version.isdigit() else "001",
         "displayName": short.replace("-", " ").title(),
@@ -62,43 +63,33 @@ def describe(name: str, settings: Settings, now: int) -> dict[str, Any]:
         "inputTokenLimit": 30720,
         "outputTokenLimit": 2048,
         "supportedGenerationMethods": methods,
+        **({} if is_embedding else find_sampling(name)),
     }
-    return model if "embedding" in name else {**model, **defaults(name)}
 
 
-def base_of(fields: Mapping[str, Any]) -> str:
-    """Return the base model behind a tuned model, from the fields of that."""
-    return str(fields.get("baseModel") or fields["tunedModelSource"]["baseModel"])
+class BaseModelNotFoundError(ApiError):
+    """The 404 of a base model that does not exist, or has not the method that is asked of it."""
 
-
-def not_found(name: str, version: str, method: str) -> ApiError:
-    """Return the 404 of a base model that is absent, or does not have *method*."""
-    supported = f", or is not supported for {method}" if method else ""
-    return ApiError(
-        404,
-        f"{name} is not found for API version {version}{supported}. Call ListModels to see the "
-        "list of available models and their supported methods.",
-    )
+    def __init__(self, name: str, version: str, method: str = "") -> None:
+        supported = f", or is not supported for {method}" if method else ""
+        super().__init__(
+            404,
+            f"{name} is not found for API version {version}{supported}. Call ListModels to see the "
+            "list of available models and their supported methods.",
+        )
 
 
 def list_models(call: Call) -> Reply:
-    """models.list."""
-    parameters = call.parameters("page_size", "page_token")
-    size = page_size(parameters, 50, 1000)
-    after = decode(parameters.get("page_token", ""), "models")
-    known = names(call.settings, call.now)
-    answer: dict[str, Any] = {
-        "models": [describe(name, call.settings, call.now) for name in known[after : after + size]]
-    }
-    if after + size < len(known):
-        answer["nextPageToken"] = encode(after + size, "models")
-    return Reply(payload=answer)
+    """Answer models.list."""
+    page = read_page(call.read_query("page_size", "page_token"), "models", default=50)
+    rows = list(enumerate(find_names(call), 1))[page.place :]
+    return Reply(payload=page.answer("models", rows, lambda row: _describe(call, row[1]), lambda row: row[0]))
 
 
-def get_model(call: Call) -> Reply:
-    """models.get."""
-    call.parameters()
+def get(call: Call) -> Reply:
+    """Answer models.get."""
+    call.read_query()
     name = f"models/{call.path['model']}"
-    if name not in names(call.settings, call.now):
-        raise not_found(name, call.version, "")
-    return Reply(payload=describe(name, call.settings, call.now))
+    if name not in find_names(call):
+        raise BaseModelNotFoundError(name, call.version)
+    return Reply(payload=_describe(call, name))

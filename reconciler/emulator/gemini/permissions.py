@@ -1,21 +1,125 @@
 """Permissions of a tuned model, and the transfer of its ownership.
 
-One permission a grantee. OWNER is not given or taken here: transferOwnership is the only way. They
-need OAuth: with authentication on, an API key is refused.
+A grantee has one permission. Only transferOwnership gives or takes the role OWNER. All of it needs OAuth:
+with authentication on, an API key is refused.
 """
 
-import secrets
+import dataclasses
 from typing import Any
 
-from reconciler.emulator.call import Call, Reply, page_size
-from reconciler.emulator.database import Model, Permission
-from reconciler.emulator.errors import ApiError, invalid, keys_not_supported
-from reconciler.emulator.gemini.access import find
-from reconciler.emulator.paging import decode, encode
-from reconciler.emulator.protojson import PERMISSION, TRANSFER_OWNERSHIP, camel, snake
+from reconciler.emulator.call import Call, Reply
+from reconciler.emulator.errors import ApiError, ArgumentError, KeysNotSupportedError
+from reconciler.emulator.gemini.access import find_model, find_permissions
+from reconciler.emulator.gemini.messages import PERMISSION, TRANSFER_OWNERSHIP
+from reconciler.emulator.gemini.records import Permission, TunedModel, make_permission_id
+from reconciler.emulator.paging import read_page
+from reconciler.emulator.update_masks import read_mask
 
 
-def _resource(model: Model, permission: Permission) -> dict[str, Any]:
+def create(call: Call) -> Reply:
+    """Answer permissions.create."""
+    call.read_query()
+    message = call.read_message(PERMISSION, "permission")
+    model = _find_model(call, "WRITER")
+    grantee, email = message.get("granteeType", ""), message.get("emailAddress", "").lower()
+    role = _read_role(message)
+    if grantee not in {"USER", "GROUP", "EVERYONE"}:
+        raise ArgumentError("grantee_type is required", field="permission.grantee_type")
+    if (grantee == "EVERYONE") == bool(email):
+        text = "email_address is required, except for EVERYONE, where it must be empty"
+        raise ArgumentError(text, field="permission.email_address")
+    if any((each.grantee, each.email) == (grantee, email) for each in find_permissions(call, model)):
+        raise ApiError(409, "Permission already exists for this grantee.")
+    permission_id = "everyone" if grantee == "EVERYONE" else make_permission_id()
+    permission = Permission(model=model.seq, id=permission_id, grantee=grantee, email=email, role=role)
+    call.database.add(permission)
+    return Reply(payload=_show(model, permission))
+
+
+def get(call: Call) -> Reply:
+    """Answer permissions.get."""
+    call.read_query()
+    model = _find_model(call, "READER")
+    return Reply(payload=_show(model, _find_permission(call, model)))
+
+
+def list_permissions(call: Call) -> Reply:
+    """Answer permissions.list."""
+    parameters = call.read_query("page_size", "page_token")
+    model = _find_model(call, "READER")
+    page = read_page(parameters, model.name, default=10)
+    rows = [each for each in find_permissions(call, model) if each.seq > page.place]
+    return Reply(payload=page.answer("permissions", rows, lambda row: _show(model, row), lambda row: row.seq))
+
+
+def patch(call: Call) -> Reply:
+    """Answer permissions.patch, which changes the role, and wants a mask that says so."""
+    mask = call.read_query("update_mask").get("update_mask", "")
+    message = call.read_message(PERMISSION, "permission")
+    model = _find_model(call, "WRITER")
+    permission = _find_permission(call, model)
+    if read_mask(mask, PERMISSION, ("role",)) != ["role"]:
+        raise ArgumentError("update_mask is required; only role can be updated.", field="update_mask")
+    role = _read_role(message)
+    if permission.role == "OWNER":
+        raise ArgumentError("The owner's role is changed by transferOwnership only.")
+    changed = dataclasses.replace(permission, role=role)
+    call.database.update(changed)
+    return Reply(payload=_show(model, changed))
+
+
+def delete(call: Call) -> Reply:
+    """Answer permissions.delete."""
+    call.read_query()
+    permission = _find_permission(call, _find_model(call, "WRITER"))
+    if permission.role == "OWNER":
+        raise ArgumentError("The owner's permission cannot be deleted.")
+    call.database.delete(permission)
+    return Reply(payload={})
+
+
+def transfer_ownership(call: Call) -> Reply:
+    """Answer tunedModels.transferOwnership: the old owner becomes a writer."""
+    call.read_query()
+    email = call.read_message(TRANSFER_OWNERSHIP).get("emailAddress", "").lower()
+    if not email:
+        raise ArgumentError("email_address is required", field="email_address")
+    model, database = _find_model(call, "OWNER"), call.database
+    for permission in find_permissions(call, model):
+        if permission.role == "OWNER" and permission.email != email:
+            database.update(dataclasses.replace(permission, role="WRITER"))
+        elif (permission.grantee, permission.email) == ("USER", email):
+            database.delete(permission)
+    owner = Permission(model=model.seq, id=make_permission_id(), grantee="USER", email=email, role="OWNER")
+    database.add(owner)
+    if call.principal.email:
+        database.update(dataclasses.replace(model, owner=email))
+    return Reply(payload={})
+
+
+def _find_model(call: Call, role: str) -> TunedModel:
+    if call.principal.kind == "key" and call.principal.email:
+        raise KeysNotSupportedError
+    return find_model(call, role)
+
+
+def _find_permission(call: Call, model: TunedModel) -> Permission:
+    for permission in find_permissions(call, model):
+        if permission.id == call.path["permission"]:
+            return permission
+    name = f"{model.name}/permissions/{call.path['permission']}"
+    raise ApiError(404, f"Permission {name} does not exist.")
+
+
+def _read_role(message: dict[str, Any]) -> str:
+    role = str(message.get("role", ""))
+    if role not in {"WRITER", "READER"}:
+        text = "role must be WRITER or READER; an owner is made by transferOwnership"
+        raise ArgumentError(text, field="permission.role")
+    return role
+
+
+def _show(model: TunedModel, permission: Permission) -> dict[str, Any]:
     answer = {
         "name": f"{model.name}/permissions/{permission.id}",
         "granteeType": permission.grantee,
@@ -23,118 +127,3 @@ def _resource(model: Model, permission: Permission) -> dict[str, Any]:
         "role": permission.role,
     }
     return {key: value for key, value in answer.items() if value}
-
-
-def create(call: Call) -> Reply:
-    """permissions.create."""
-    call.parameters()
-    asked = call.message(PERMISSION, "permission")
-    model = _model(call, "WRITER")
-    grantee, email = asked.get("granteeType", ""), asked.get("emailAddress", "").lower()
-    role = _role(asked)
-    if grantee not in {"USER", "GROUP", "EVERYONE"}:
-        raise invalid("grantee_type is required", field="permission.grantee_type")
-    if (grantee == "EVERYONE") == bool(email):
-        text = "email_address is required, except for EVERYONE, where it must be empty"
-        raise invalid(text, field="permission.email_address")
-    if any((p.grantee, p.email) == (grantee, email) for p in call.store.permissions(model)):
-        raise ApiError(409, "Permission already exists for this grantee.")
-    number = "everyone" if grantee == "EVERYONE" else str(10**11 + secrets.randbelow(9 * 10**11))
-    made = Permission(model=model.seq, id=number, grantee=grantee, email=email, role=role)
-    call.store.put_permission(made)
-    call.effect = True
-    return Reply(payload=_resource(model, made))
-
-
-def get(call: Call) -> Reply:
-    """permissions.get."""
-    call.parameters()
-    model = _model(call, "READER")
-    return Reply(payload=_resource(model, _find(call, model)))
-
-
-def list_permissions(call: Call) -> Reply:
-    """permissions.list."""
-    parameters = call.parameters("page_size", "page_token")
-    size = page_size(parameters, 10, 1000)
-    model = _model(call, "READER")
-    after = decode(parameters.get("page_token", ""), model.name)
-    found = [p for p in call.store.permissions(model) if p.seq > after]
-    answer: dict[str, Any] = {}
-    if found:
-        answer["permissions"] = [_resource(model, permission) for permission in found[:size]]
-    if len(found) > size:
-        answer["nextPageToken"] = encode(found[size - 1].seq, model.name)
-    return Reply(payload=answer)
-
-
-def patch(call: Call) -> Reply:
-    """permissions.patch: the role, and the mask must say so."""
-    mask = call.parameters("update_mask").get("update_mask", "")
-    asked = call.message(PERMISSION, "permission")
-    model = _model(call, "WRITER")
-    permission = _find(call, model)
-    if [camel(snake(path.strip())) for path in mask.split(",")] != ["role"]:
-        raise invalid("update_mask is required; only role can be updated.", field="update_mask")
-    role = _role(asked)
-    if permission.role == "OWNER":
-        raise invalid("The owner's role is changed by transferOwnership only.")
-    changed = Permission(**{**vars(permission), "role": role})
-    call.store.put_permission(changed)
-    call.effect = True
-    return Reply(payload=_resource(model, changed))
-
-
-def delete(call: Call) -> Reply:
-    """permissions.delete."""
-    call.parameters()
-    model = _model(call, "WRITER")
-    permission = _find(call, model)
-    if permission.role == "OWNER":
-        raise invalid("The owner's permission cannot be deleted.")
-    call.store.delete_permission(permission)
-    call.effect = True
-    return Reply(payload={})
-
-
-def transfer_ownership(call: Call) -> Reply:
-    """tunedModels.transferOwnership: the old owner becomes a writer."""
-    call.parameters()
-    email = call.message(TRANSFER_OWNERSHIP).get("emailAddress", "").lower()
-    if not email:
-        raise invalid("email_address is required", field="email_address")
-    model = _model(call, "OWNER")
-    store = call.store
-    for permission in store.permissions(model):
-        if permission.role == "OWNER" and permission.email != email:
-            store.put_permission(Permission(**{**vars(permission), "role": "WRITER"}))
-        elif (permission.grantee, permission.email) == ("USER", email):
-            store.delete_permission(permission)
-    number = str(10**11 + secrets.randbelow(9 * 10**11))
-    store.put_permission(Permission(model=model.seq, id=number, grantee="USER", email=email, role="OWNER"))
-    if call.principal.email:
-        store.change_owner(model, email)
-    call.effect = True
-    return Reply(payload={})
-
-
-def _model(call: Call, role: str) -> Model:
-    if call.principal.kind == "key" and call.principal.email:
-        raise keys_not_supported()
-    return find(call, role)
-
-
-def _find(call: Call, model: Model) -> Permission:
-    for permission in call.store.permissions(model):
-        if permission.id == call.path["permission"]:
-            return permission
-    name = f"{model.name}/permissions/{call.path['permission']}"
-    raise ApiError(404, f"Permission {name} does not exist.")
-
-
-def _role(asked: dict[str, Any]) -> str:
-    role = str(asked.get("role", ""))
-    if role not in {"WRITER", "READER"}:
-        text = "role must be WRITER or READER; an owner is made by transferOwnership"
-        raise invalid(text, field="permission.role")
-    return role

@@ -1,23 +1,23 @@
-"""What a training looks like at a moment.
+"""What a training looks like at a given time.
 
-Nothing here runs: progress is a pure function of when the training began, how long it takes and
-what time it is. Stop the clock and it stands still; advance the clock and it has happened.
-Losses follow from the model's id, so the same history is told every time.
+Nothing runs: progress is a pure function of when the training began, how long it takes and what time it is.
+While the clock stands still, so does the training; when the clock is advanced, the training has happened.
+Losses follow from the model's id, so they are the same every time.
 
-Times are integers, microseconds since 1970; nanoseconds where the service prints nine digits.
+Times are microseconds since 1970.
 """
 
 import dataclasses
-import datetime as dt
 import hashlib
 import math
+from collections.abc import Mapping
 from typing import Any, Literal
 
-from reconciler.emulator.json_text import float32
+from reconciler.emulator.clock import format_nanoseconds
+from reconciler.emulator.json_text import round_to_float32
 
 State = Literal["CREATING", "ACTIVE", "FAILED"]
 
-SECOND = 1_000_000
 _MOST_SNAPSHOTS = 500
 _START_DELAY = 400_000
 _CANCELLED = 1
@@ -25,7 +25,7 @@ _CANCELLED = 1
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Failure:
-    """How a training ends when it does not succeed: google.rpc.Status, and when."""
+    """The google.rpc.Status of a training that does not succeed, and when it ends."""
 
     code: int
     message: str
@@ -34,7 +34,7 @@ class Failure:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Training:
-    """All that decides a training's course."""
+    """Everything that decides the course of a training."""
 
     model: str
     created: int
@@ -51,29 +51,35 @@ class Training:
 
     @property
     def started(self) -> int:
-        """When the first step began: a little after the creation."""
+        """When the first step begins: a little after the creation."""
         return self.created + min(_START_DELAY, self.duration // 10)
 
     @property
     def ended(self) -> int:
-        """When the training stops, for better or worse."""
+        """When the training ends, well or not."""
         return self.failure.time if self.failure else self.created + self.duration
 
 
-def state(training: Training, now: int) -> State:
+def load_training(value: Mapping[str, Any]) -> Training:
+    """Return the training that was kept as JSON."""
+    failure = value["failure"]
+    return Training(**{**value, "failure": Failure(**failure) if failure else None})
+
+
+def find_state(training: Training, now: int) -> State:
     """Return the model's state at *now*."""
     if now < training.ended:
         return "CREATING"
     return "FAILED" if training.failure else "ACTIVE"
 
 
-def cancelled(now: int) -> Failure:
-    """Return the end of a training that its owner cancels at *now*."""
+def make_cancellation(now: int) -> Failure:
+    """Return how a training ends that its owner cancels at *now*."""
     return Failure(code=_CANCELLED, message="The operation was cancelled.", time=now)
 
 
-def completed_steps(training: Training, now: int) -> int:
-    """Return how many steps are behind at *now*."""
+def count_completed_steps(training: Training, now: int) -> int:
+    """Return how many steps are done at *now*."""
     reached = min(now, training.ended)
     span = training.created + training.duration - training.started
     if reached >= training.started + span:
@@ -81,18 +87,18 @@ def completed_steps(training: Training, now: int) -> int:
     return max(0, training.total_steps * (reached - training.started) // span)
 
 
-def snapshots(training: Training, now: int) -> list[dict[str, Any]]:
-    """Return a TuningSnapshot for each step done, or for some of them when there are too many."""
-    done, total = completed_steps(training, now), training.total_steps
+def list_snapshots(training: Training, now: int) -> list[dict[str, Any]]:
+    """Return a TuningSnapshot for each step that is done, or for some of them if there are too many."""
+    done, total = count_completed_steps(training, now), training.total_steps
     stride = math.ceil(total / _MOST_SNAPSHOTS)
     steps = range(1, done + 1, stride)
-    taken = [_snapshot(training, step) for step in steps]
+    taken = [_make_snapshot(training, step) for step in steps]
     if done == total and steps and steps[-1] != total:
-        taken.append(_snapshot(training, total))
+        taken.append(_make_snapshot(training, total))
     return taken
 
 
-def _snapshot(training: Training, step: int) -> dict[str, Any]:
+def _make_snapshot(training: Training, step: int) -> dict[str, Any]:
     total = training.total_steps
     span = training.created + training.duration - training.started
     noise = hashlib.blake2b(f"{training.model}/{step}".encode(), digest_size=8).digest()
@@ -104,21 +110,6 @@ def _snapshot(training: Training, step: int) -> dict[str, Any]:
     return {
         "step": step,
         "epoch": epoch,
-        "meanLoss": float32(loss),
-        "computeTime": nine_digits(max(0, nanoseconds - 1 - int.from_bytes(noise[4:6]) % 999)),
+        "meanLoss": round_to_float32(loss),
+        "computeTime": format_nanoseconds(max(0, nanoseconds - 1 - int.from_bytes(noise[4:6]) % 999)),
     }
-
-
-def six_digits(time: int) -> str:
-    """Return microseconds as RFC 3339 with six fractional digits."""
-    return f"{_second(time // SECOND)}.{time % SECOND:06d}Z"
-
-
-def nine_digits(nanoseconds: int) -> str:
-    """Return nanoseconds as RFC 3339 with nine fractional digits."""
-    seconds, rest = divmod(nanoseconds, 10**9)
-    return f"{_second(seconds)}.{rest:09d}Z"
-
-
-def _second(seconds: int) -> str:
-    return dt.datetime.fromtimestamp(seconds, dt.UTC).strftime("%Y-%m-%dT%H:%M:%S")

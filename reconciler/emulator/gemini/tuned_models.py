@@ -1,7 +1,7 @@
 """Tuned models: create, get, patch, delete.
 
-The answer to create is an operation (operations.py); the model itself is there at once, CREATING.
-Fields are the service's where no document is silent; what is guessed is said where it is done.
+Create answers with an operation (see operations.py), and the model exists at once, as CREATING. Fields are
+those of the documents; where these are silent, a comment says what was guessed.
 """
 
 import dataclasses
@@ -12,213 +12,207 @@ from typing import Any
 
 from reconciler.emulator import faults
 from reconciler.emulator.call import Call, Reply
-from reconciler.emulator.database import Model, Permission
-from reconciler.emulator.errors import (
-    ApiError,
-    failed_precondition,
-    invalid,
-    no_model,
-)
-from reconciler.emulator.gemini import models, progress
-from reconciler.emulator.gemini.access import find, find_named
-from reconciler.emulator.gemini.resources import operation, tuned_model_text
-from reconciler.emulator.gemini.training_data import read_task
-from reconciler.emulator.protojson import TUNED_MODEL, camel, snake
+from reconciler.emulator.clock import SECOND
+from reconciler.emulator.errors import ApiError, ArgumentError, ModelNotFoundError, PreconditionError
+from reconciler.emulator.gemini import progress
+from reconciler.emulator.gemini.access import find_model, find_model_named
+from reconciler.emulator.gemini.messages import TUNED_MODEL
+from reconciler.emulator.gemini.models import BaseModelNotFoundError, find_sampling, is_tunable
+from reconciler.emulator.gemini.records import Examples, Permission, TunedModel, make_permission_id
+from reconciler.emulator.gemini.resources import show_operation, write_tuned_model
+from reconciler.emulator.gemini.training_data import TuningTask, read_task
+from reconciler.emulator.protojson import to_snake
+from reconciler.emulator.update_masks import read_mask
 
 _ID = re.compile(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?")
-_RANDOM = string.ascii_lowercase + string.digits
-_MUTABLE = (
-    "displayName",
-    "description",
-    "temperature",
-    "topP",
-    "topK",
-    "readerProjectNumbers",
-)
+_LONGEST_NAME = 40
+_LETTERS = string.ascii_lowercase + string.digits
+_MUTABLE = ("displayName", "description", "temperature", "topP", "topK", "readerProjectNumbers")
 _OUTPUT_ONLY = ("name", "state", "createTime", "updateTime")
 
 
 def create(call: Call) -> Reply:
-    """tunedModels.create."""
-    parameters = call.parameters("tuned_model_id")
-    asked = call.message(TUNED_MODEL, "tuned_model")
-    if len(asked.get("displayName", "")) > 40:
-        raise invalid()
-    model_id = _chosen_id(parameters.get("tuned_model_id", ""), asked.get("displayName", ""))
-    source, base = _source(call, asked)
-    task = read_task(asked.get("tuningTask", {}))
-    if call.store.model(model_id) is not None:
+    """Answer tunedModels.create."""
+    asked_id = call.read_query("tuned_model_id").get("tuned_model_id", "")
+    message = call.read_message(TUNED_MODEL, "tuned_model")
+    _check_display_name(message)
+    model_id = _choose_id(asked_id, message.get("displayName", ""))
+    source, base = _read_source(call, message)
+    task = read_task(message.get("tuningTask", {}))
+    if call.database.count(TunedModel, "id = :id", id=model_id):
         raise ApiError(409, f"Tuned model tunedModels/{model_id} already exists.")
     fields = {
         **source,
-        **{key: asked[key] for key in ("displayName", "description") if asked.get(key)},
+        **{key: message[key] for key in ("displayName", "description") if message.get(key)},
         "hyperparameters": task.hyperparameters,
-        **models.defaults(base),
-        **_sampling(asked),
+        **find_sampling(base),
+        **_read_sampling(message),
     }
-    training = progress.Training(
-        model=model_id,
-        created=call.now,
-        duration=round(call.settings.training_seconds * progress.SECOND),
-        examples=len(task.pairs),
-        epochs=task.hyperparameters["epochCount"],
-        batch=task.hyperparameters["batchSize"],
-    )
-    path = f"/v1beta/tunedModels/{model_id}"
-    fate = faults.fate(call.store, path, model_id, call.settings.list_lag_seconds)
-    model = Model(
-        id=model_id,
-        owner=call.principal.email,
-        operation=_random(),
-        fields=fields,
-        updated=call.now,
-        training=fate.applied_to(training),
-        listed=call.now + fate.hidden_from_list,
-        readable=call.now + fate.hidden_from_get,
-    )
-    model = call.store.add_model(model, _search(fields), task.pairs)
+    model = call.database.add(_make_model(call, model_id, fields, task))
+    call.database.add(Examples(model=model.seq, pairs=task.pairs))
     if call.principal.kind == "bearer" and call.principal.email:
-        permission = Permission(
+        owner = Permission(
             model=model.seq,
-            id=str(10**11 + secrets.randbelow(9 * 10**11)),
+            id=make_permission_id(),
             grantee="USER",
             email=call.principal.email,
             role="OWNER",
         )
-        call.store.put_permission(permission)
-    call.effect = True
-    return Reply(payload=operation(model, call.now))
+        call.database.add(owner)
+    return Reply(payload=show_operation(model, call.now))
+
+
+def _make_model(call: Call, model_id: str, fields: dict[str, Any], task: TuningTask) -> TunedModel:
+    """Return the new model, with the training that the fault rules have for it."""
+    fate = faults.decide_fate(
+        call.database, f"/v1beta/tunedModels/{model_id}", model_id, call.settings.list_lag_seconds
+    )
+    training = progress.Training(
+        model=model_id,
+        created=call.now,
+        duration=round(call.settings.training_seconds * SECOND),
+        examples=len(task.pairs),
+        epochs=task.hyperparameters["epochCount"],
+        batch=task.hyperparameters["batchSize"],
+    )
+    if fate.failure is not None:
+        status = {**faults.DEFAULT_FAILURE, **fate.failure}
+        time = training.created + round(training.duration * fate.at)
+        failure = progress.Failure(code=status["code"], message=status["message"], time=time)
+        training = dataclasses.replace(training, failure=failure)
+    return TunedModel(
+        id=model_id,
+        owner=call.principal.email,
+        operation=_make_random_text(),
+        fields=fields,
+        search=_write_search_text(fields),
+        updated=call.now,
+        training=training,
+        listed=call.now + fate.hidden_from_list,
+        readable=call.now + fate.hidden_from_get,
+    )
 
 
 def get(call: Call) -> Reply:
-    """tunedModels.get."""
-    call.parameters()
-    model = find(call)
+    """Answer tunedModels.get."""
+    call.read_query()
+    model = find_model(call)
     if call.now < model.readable:
-        raise no_model(model.name)
-    return Reply(text=tuned_model_text(call, model))
+        raise ModelNotFoundError(model.name)
+    return Reply(text=write_tuned_model(call, model))
 
 
 def patch(call: Call) -> Reply:
-    """tunedModels.patch: what the mask names, or without one what the body has."""
-    parameters = call.parameters("update_mask")
-    asked = call.message(TUNED_MODEL, "tuned_model")
-    model = find(call, "WRITER")
-    mask = parameters.get("update_mask")
-    paths = _masked(mask) if mask else _present(asked, model)
-    if len(asked.get("displayName", "")) > 40:
-        raise invalid()
-    sampling = _sampling(asked)
-    fields = dict(model.fields)
-    standard = models.defaults(models.base_of(fields))
-    for path in paths:
-        if path in asked:
-            fields[path] = sampling.get(path, asked[path])
-        else:
-            fields.pop(path, None)
-            if path in standard:
-                fields[path] = standard[path]
+    """Answer tunedModels.patch: change what the mask names, or without a mask what is in the body."""
+    mask = call.read_query("update_mask").get("update_mask")
+    message = call.read_message(TUNED_MODEL, "tuned_model")
+    model = find_model(call, "WRITER")
+    if mask:
+        names = read_mask(mask, TUNED_MODEL, _MUTABLE, ignored=_OUTPUT_ONLY, prefix="tuned_model.")
+    else:
+        _check_fixed_fields(message, model)
+        names = [key for key in _MUTABLE if key in message]
+    _check_display_name(message)
+    new, defaults = {**message, **_read_sampling(message)}, find_sampling(model.base)
+    fields = {key: value for key, value in model.fields.items() if key not in names}
+    fields |= {key: source[key] for source in (defaults, new) for key in names if key in source}
     changed = dataclasses.replace(
-        model, fields=fields, updated=max(call.now, model.updated + 1), settled=None
+        model,
+        fields=fields,
+        search=_write_search_text(fields),
+        updated=max(call.now, model.updated + 1),
+        settled=None,
     )
-    call.store.update_model(changed, _search(fields))
-    call.effect = True
-    return Reply(text=tuned_model_text(call, changed))
+    call.database.update(changed)
+    return Reply(text=write_tuned_model(call, changed))
 
 
 def delete(call: Call) -> Reply:
-    """tunedModels.delete."""
-    call.parameters()
-    model = find(call, "OWNER")
-    creating = progress.state(model.training, call.now) == "CREATING"
-    if creating and call.settings.delete_creating == "refuse":
-        raise failed_precondition(f"Tuned model {model.name} is still being created.")
-    call.store.delete_model(model)
-    call.effect = True
+    """Answer tunedModels.delete."""
+    call.read_query()
+    model = find_model(call, "OWNER")
+    is_creating = progress.find_state(model.training, call.now) == "CREATING"
+    if is_creating and call.settings.delete_creating == "refuse":
+        raise PreconditionError(f"Tuned model {model.name} is still being created.")
+    call.database.delete(model)
+    for kind in (Examples, Permission):
+        call.database.delete_where(kind, "model = :model", model=model.seq)
     return Reply(payload={})
 
 
-def _chosen_id(asked: str, display_name: str) -> str:
+def _check_display_name(message: dict[str, Any]) -> None:
+    if len(message.get("displayName", "")) > _LONGEST_NAME:
+        raise ArgumentError  # The service says no more than that.
+
+
+def _choose_id(asked: str, display_name: str) -> str:
     if asked:
         if _ID.fullmatch(asked):
             return asked
-        raise invalid(
+        raise ArgumentError(
             "* CreateTunedModelRequest.tuned_model_id: must match [a-z]([a-z0-9-]{0,38}[a-z0-9])?",
             field="tuned_model_id",
         )
     words = re.sub(r"[^a-z0-9]+", "-", display_name.lower()).lstrip("-0123456789")[:27].strip("-")
-    return f"{words}-{_random()}" if words else secrets.choice(_RANDOM[:26]) + _random()
+    return f"{words}-{_make_random_text()}" if words else secrets.choice(_LETTERS[:26]) + _make_random_text()
 
 
-def _random() -> str:
-    return "".join(secrets.choice(_RANDOM) for _ in range(12))
+def _make_random_text() -> str:
+    return "".join(secrets.choice(_LETTERS) for _ in range(12))
 
 
-def _source(call: Call, asked: dict[str, Any]) -> tuple[dict[str, Any], str]:
+def _read_source(call: Call, message: dict[str, Any]) -> tuple[dict[str, Any], str]:
     """Return what the model says of its origin, and the base model behind it."""
-    if "tunedModelSource" in asked:
-        name = asked["tunedModelSource"].get("tunedModel", "")
+    if "tunedModelSource" in message:
+        name = message["tunedModelSource"].get("tunedModel", "")
         if not re.fullmatch(r"tunedModels/[^/]+", name):
-            raise invalid(field="tuned_model.tuned_model_source.tuned_model")
-        origin = find_named(call, name)
-        if progress.state(origin.training, call.now) != "ACTIVE":
-            raise failed_precondition(f"Tuned model {name} is not active.")
-        base = models.base_of(origin.fields)
+            raise ArgumentError(field="tuned_model.tuned_model_source.tuned_model")
+        origin = find_model_named(call, name)
+        if progress.find_state(origin.training, call.now) != "ACTIVE":
+            raise PreconditionError(f"Tuned model {name} is not active.")
+        base = origin.base
         source: dict[str, Any] = {"tunedModelSource": {"tunedModel": name, "baseModel": base}}
     else:
-        base = asked.get("baseModel", "")
+        base = message.get("baseModel", "")
         if not re.fullmatch(r"models/[^/]+", base):
-            raise invalid(
+            raise ArgumentError(
                 "* CreateTunedModelRequest.tuned_model.source_model: a source model models/* or "
                 "tunedModels/* must be specified",
                 field="tuned_model.base_model",
             )
         source = {"baseModel": base}
-    if not models.is_tunable(base, call.settings, call.now):
-        raise models.not_found(base, call.version, "createTunedModel")
+    if not is_tunable(call, base):
+        raise BaseModelNotFoundError(base, call.version, "createTunedModel")
     return source, base
 
 
-def _sampling(asked: dict[str, Any]) -> dict[str, Any]:
-    """Return the sampling fields of a request, within their ranges."""
-    found: dict[str, Any] = {key: asked[key] for key in ("temperature", "topP", "topK") if key in asked}
+def _read_sampling(message: dict[str, Any]) -> dict[str, Any]:
+    """Return the sampling fields of a request, and its project numbers as text.
+
+    Raises:
+        ApiError: 400, for a number out of range.
+    """
+    found: dict[str, Any] = {key: message[key] for key in ("temperature", "topP", "topK") if key in message}
     for key in ("temperature", "topP"):
         if not 0 <= found.get(key, 0) <= 1:
-            raise invalid(f"{snake(key)} must be in the range [0.0, 1.0].", field=snake(key))
+            raise ArgumentError(f"{to_snake(key)} must be in the range [0.0, 1.0].", field=to_snake(key))
     if found.get("topK", 1) < 1:
-        raise invalid("top_k must be positive.", field="top_k")
-    if "readerProjectNumbers" in asked:
-        found["readerProjectNumbers"] = [str(number) for number in asked["readerProjectNumbers"]]
+        raise ArgumentError("top_k must be positive.", field="top_k")
+    if "readerProjectNumbers" in message:
+        found["readerProjectNumbers"] = [str(number) for number in message["readerProjectNumbers"]]
     return found
 
 
-def _search(fields: dict[str, Any]) -> str:
+def _write_search_text(fields: dict[str, Any]) -> str:
     return f"{fields.get('displayName', '')}\n{fields.get('description', '')}".lower()
 
 
-def _masked(mask: str) -> list[str]:
-    paths: list[str] = []
-    for raw in mask.split(","):
-        path = snake(raw.strip()).removeprefix("tuned_model.")
-        top = camel(path.split(".")[0])
-        if path == "*":
-            paths += _MUTABLE
-        elif path in TUNED_MODEL and camel(path) in _MUTABLE:
-            paths.append(camel(path))
-        elif path not in TUNED_MODEL and snake(top) not in TUNED_MODEL:
-            raise invalid(f"Invalid field mask: unknown path {raw[:80]}", field="update_mask")
-        elif top not in _OUTPUT_ONLY:
-            raise invalid(f"Field {path[:80]} is immutable.", field="update_mask")
-    return paths
-
-
-def _present(asked: dict[str, Any], model: Model) -> list[str]:
-    """Return the fields a body without a mask changes; another value of a fixed one is a 400."""
-    task = asked.get("tuningTask", {})
-    given = {key: asked[key] for key in ("baseModel", "tunedModelSource") if key in asked}
-    same = all(model.fields.get(key) == value for key, value in given.items())
-    settings = task.get("hyperparameters", {})
-    kept = model.fields["hyperparameters"]
-    if "trainingData" in task or not same or any(kept.get(k) != v for k, v in settings.items()):
-        raise invalid("Only the fields that are not immutable can be updated.")
-    return [key for key in _MUTABLE if key in asked]
+def _check_fixed_fields(message: dict[str, Any], model: TunedModel) -> None:
+    """Raise a 400 for a body that gives an immutable field another value."""
+    task = message.get("tuningTask", {})
+    given = {key: message[key] for key in ("baseModel", "tunedModelSource") if key in message}
+    hyperparameters, kept = task.get("hyperparameters", {}), model.fields["hyperparameters"]
+    is_same = all(model.fields.get(key) == value for key, value in given.items())
+    is_same &= all(kept.get(key) == value for key, value in hyperparameters.items())
+    if "trainingData" in task or not is_same:
+        raise ArgumentError("Only the fields that are not immutable can be updated.")

@@ -1,8 +1,5 @@
-"""Cloud Storage's buckets and objects, as far as an upload of training data and a state need them."""
+"""Cloud Storage: buckets and objects, as far as training data and a state in a bucket need them."""
 
-from reconciler.emulator.storage import xml_api
-from reconciler.emulator.storage.errors import error_body
-from reconciler.emulator.storage.routes import route
-from reconciler.emulator.storage.uploads import resume
+from reconciler.emulator.storage.records import Bucket, Chunk, Content, StoredObject, Upload
 
-__all__ = ["error_body", "resume", "route", "xml_api"]
+RECORDS = (Bucket, StoredObject, Upload, Content, Chunk)

@@ -1,61 +1,75 @@
-"""Buckets: insert, get, delete. Unless the settings are strict, any bucket is there."""
+"""Buckets: insert, get, delete. Unless the settings are strict, every bucket exists."""
 
+import re
 from typing import Any
 
 from reconciler.emulator.call import Call, Reply
+from reconciler.emulator.clock import format_milliseconds
 from reconciler.emulator.errors import ApiError
-from reconciler.emulator.gemini.progress import six_digits
-from reconciler.emulator.json_text import read
-from reconciler.emulator.storage.errors import no_bucket, required
-from reconciler.emulator.storage.objects import COMMON, check_bucket_name
-from reconciler.emulator.storage.records import Records
+from reconciler.emulator.json_text import parse_json
+from reconciler.emulator.storage.errors import BucketNotFoundError, ParameterMissingError
+from reconciler.emulator.storage.records import Bucket, StoredObject
+
+COMMON = ("user_project", "projection", "provider")
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 
 
 def insert(call: Call) -> Reply:
-    """buckets.insert."""
-    call.parameters("project", "predefined_acl", "predefined_default_object_acl", *COMMON)
-    fields = read(call.body) if call.body.strip() else {}
+    """Answer buckets.insert."""
+    call.read_query("project", "predefined_acl", "predefined_default_object_acl", *COMMON)
+    fields = parse_json(call.body) if call.body.strip() else {}
     name = fields.get("name") if isinstance(fields, dict) else None
     if not name:
-        raise required("name")
-    check_bucket_name(name)
-    records = Records(call.store.connection)
-    if records.bucket(name) is not None:
+        raise ParameterMissingError("name")
+    _check_name(name)
+    if _find_bucket(call, name) is not None:
         raise ApiError(
             409, "Your previous request to create the named bucket succeeded and you already own it."
         )
     kept = {key: fields[key] for key in ("location", "storageClass", "labels") if key in fields}
-    kept["timeCreated"] = six_digits(call.now)[:-4] + "Z"
-    records.add_bucket(name, kept)
-    call.effect = True
-    return Reply(payload=_shown(call, name, kept))
+    kept["timeCreated"] = format_milliseconds(call.now)
+    call.database.add(Bucket(name=name, fields=kept))
+    return Reply(payload=_show(call, name, kept))
 
 
 def get(call: Call) -> Reply:
-    """buckets.get."""
-    call.parameters(*COMMON, "if_metageneration_match", "if_metageneration_not_match")
-    name = call.path["bucket"]
-    check_bucket_name(name)
-    fields = Records(call.store.connection).bucket(name)
-    if fields is None and call.settings.storage_buckets == "strict":
-        raise no_bucket()
-    return Reply(payload=_shown(call, name, fields or {}))
+    """Answer buckets.get."""
+    call.read_query(*COMMON, "if_metageneration_match", "if_metageneration_not_match")
+    check_bucket(call)
+    bucket = _find_bucket(call, call.path["bucket"])
+    return Reply(payload=_show(call, call.path["bucket"], bucket.fields if bucket else {}))
 
 
 def delete(call: Call) -> Reply:
-    """buckets.delete: an empty one."""
-    call.parameters(*COMMON)
-    name, records = call.path["bucket"], Records(call.store.connection)
-    if records.bucket(name) is None:
-        raise no_bucket()
-    if records.objects(name, "", "", 1):
+    """Answer buckets.delete, of an empty bucket."""
+    call.read_query(*COMMON)
+    bucket = _find_bucket(call, call.path["bucket"])
+    if bucket is None:
+        raise BucketNotFoundError
+    if call.database.count(StoredObject, "bucket = :bucket", bucket=bucket.name):
         raise ApiError(409, "The bucket you tried to delete is not empty.")
-    records.delete_bucket(name)
-    call.effect = True
+    call.database.delete(bucket)
     return Reply(status=204, content=b"")
 
 
-def _shown(call: Call, name: str, fields: dict[str, Any]) -> dict[str, Any]:
+def check_bucket(call: Call) -> None:
+    """Raise a 400 for a name that no bucket can have, and a 404 if the bucket in the path does not exist."""
+    name = call.path["bucket"]
+    _check_name(name)
+    if call.settings.storage_buckets == "strict" and _find_bucket(call, name) is None:
+        raise BucketNotFoundError
+
+
+def _check_name(name: object) -> None:
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise ApiError(400, f"Invalid bucket name: '{str(name)[:80]}'")
+
+
+def _find_bucket(call: Call, name: str) -> Bucket | None:
+    return call.database.find_one(Bucket, "name = :name", name=name)
+
+
+def _show(call: Call, name: str, fields: dict[str, Any]) -> dict[str, Any]:
     return {
         "kind": "storage#bucket",
         "id": name,

@@ -1,8 +1,8 @@
 """CRC-32C and MD5 of an object, in base64 as Cloud Storage gives them.
 
-CRC-32C is the remainder of the bytes, as a polynomial over GF(2), modulo a polynomial. The bytes
-are big integers here, 64 KiB each, and are halved by folding the upper part onto the lower until
-little is left: some shifts of big integers, instead of a loop over bytes.
+CRC-32C is the remainder of the bytes, read as a polynomial over GF(2), modulo a fixed polynomial. 64 KiB of
+them are one big integer here, which is halved again and again by folding its upper part onto the lower one,
+until little is left. That takes some shifts of big integers, instead of a loop over bytes.
 """
 
 import base64
@@ -14,38 +14,38 @@ _PIECE = 64 * 1024
 _MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
-def crc32c(content: bytes) -> int:
+def compute_crc32c(content: bytes) -> int:
     """Return the CRC-32C (Castagnoli) of *content*."""
-    # Bits go in mirrored, the first 32 inverted; the remainder comes out the same way.
+    # The bits go in mirrored, and the first 32 inverted. The remainder comes out mirrored and inverted too.
     remainder = 0xFFFFFFFF
     for start in range(0, len(content), _PIECE):
         piece = content[start : start + _PIECE].translate(_MIRRORED)
         value = (int.from_bytes(piece) << 32) ^ (remainder << (len(piece) * 8))
-        remainder = _folded(value, len(piece) * 8 + 32)
+        remainder = _fold(value, len(piece) * 8 + 32)
     return int(f"{remainder:032b}"[::-1], 2) ^ 0xFFFFFFFF
 
 
-def _folded(value: int, size: int) -> int:
+def _fold(value: int, size: int) -> int:
     """Return the remainder of *value*, which has at most *size* bits."""
     while size > 256:
         low = size // 2
         upper, value = value >> low, value & ((1 << low) - 1)
-        value ^= _times(upper, _power(low))
+        value ^= _multiply(upper, _raise_x(low))
         size = max(low, size - low + 32)
-    return _remainder(value)
+    return _reduce(value)
 
 
-def crc32c_text(content: bytes) -> str:
-    """Return the CRC-32C as the object's metadata has it."""
-    return base64.b64encode(crc32c(content).to_bytes(4)).decode()
+def write_crc32c(content: bytes) -> str:
+    """Return the CRC-32C as the metadata of an object has it."""
+    return base64.b64encode(compute_crc32c(content).to_bytes(4)).decode()
 
 
-def md5_text(content: bytes) -> str:
-    """Return the MD5 as the object's metadata has it."""
+def write_md5(content: bytes) -> str:
+    """Return the MD5 as the metadata of an object has it."""
     return base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode()
 
 
-def _times(value: int, factor: int) -> int:
+def _multiply(value: int, factor: int) -> int:
     """Return the carry-less product of *value* and a short *factor*."""
     product, shift = 0, 0
     while factor:
@@ -56,17 +56,17 @@ def _times(value: int, factor: int) -> int:
 
 
 @functools.cache
-def _power(exponent: int) -> int:
+def _raise_x(exponent: int) -> int:
     """Return x to the *exponent*, modulo the polynomial."""
     result = 1
     for bit in f"{exponent:b}":
-        result = _remainder(_times(result, result))
+        result = _reduce(_multiply(result, result))
         if bit == "1":
-            result = _remainder(result << 1)
+            result = _reduce(result << 1)
     return result
 
 
-def _remainder(value: int) -> int:
+def _reduce(value: int) -> int:
     while (excess := value.bit_length() - 33) >= 0:
         value ^= _POLYNOMIAL << excess
     return value

@@ -1,4 +1,4 @@
-"""Errors as Cloud Storage words them: the older shape, with `errors` and reasons, without status."""
+"""Errors as Cloud Storage words them: an older shape, with `errors` and reasons, and without a status."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ _REASONS = {
 }
 
 
-def error_body(error: ApiError) -> dict[str, Any]:
+def write_error_body(error: ApiError) -> dict[str, Any]:
     """Return the JSON that Cloud Storage sends for *error*; `extra` goes into its first entry."""
     usual = CANONICAL.get(error.code, ("", "Unknown Error."))[1]
     if error.code == 500:
@@ -31,24 +31,25 @@ def error_body(error: ApiError) -> dict[str, Any]:
     return {"error": {"code": error.code, "message": message, "errors": [entry]}}
 
 
-def required(parameter: str) -> ApiError:
-    """Return the 400 of a call without *parameter*."""
-    where = {"reason": "required", "locationType": "parameter", "location": parameter}
-    return ApiError(400, f"Required parameter: {parameter}", extra=where)
+class ParameterMissingError(ApiError):
+    """The 400 of a call without *parameter*."""
+
+    def __init__(self, parameter: str) -> None:
+        where = {"reason": "required", "locationType": "parameter", "location": parameter}
+        super().__init__(400, f"Required parameter: {parameter}", extra=where)
 
 
-def no_bucket() -> ApiError:
-    """Return the 404 of a bucket."""
-    return ApiError(404, "The specified bucket does not exist.")
+class BucketNotFoundError(ApiError):
+    """The 404 of a bucket."""
+
+    def __init__(self) -> None:
+        super().__init__(404, "The specified bucket does not exist.")
 
 
-def no_object(bucket: str, name: str) -> ApiError:
-    """Return the 404 of an object."""
-    return ApiError(404, f"No such object: {bucket}/{name}")
+class ConditionError(ApiError):
+    """The 412 of a precondition, told as the *header* that it is."""
 
-
-def condition_not_met(header: str) -> ApiError:
-    """Return the 412 of a precondition."""
-    where = {"locationType": "header", "location": header}
-    text = "At least one of the pre-conditions you specified did not hold."
-    return ApiError(412, text, extra=where)
+    def __init__(self, header: str) -> None:
+        where = {"locationType": "header", "location": header}
+        text = "At least one of the pre-conditions you specified did not hold."
+        super().__init__(412, text, extra=where)

@@ -1,10 +1,11 @@
 """Uploads: in one request (media, multipart), or resumable in many.
 
-A resumable upload is opened by POST, answered with its address in Location; PUTs with Content-Range
-follow, answered 308 with the Range that has arrived, until the last byte is there. A PUT of
-`bytes */N` asks how far it is. Opened again, or put again when it is finished, it does no harm.
+A resumable upload is opened by a POST, which answers with its address in Location. PUTs with Content-Range
+follow, each answered by 308 and the Range that has arrived, until the last byte is there. A PUT with
+`bytes */N` asks how far the upload is. To open an upload again, or to repeat its last PUT, does no harm.
 """
 
+import dataclasses
 import re
 import secrets
 import urllib.parse
@@ -12,17 +13,19 @@ from typing import Any
 
 from reconciler.emulator.call import Call, Reply
 from reconciler.emulator.errors import ApiError
-from reconciler.emulator.json_text import read
-from reconciler.emulator.storage.errors import required
+from reconciler.emulator.json_text import parse_json
+from reconciler.emulator.storage import contents
+from reconciler.emulator.storage.buckets import COMMON, check_bucket
+from reconciler.emulator.storage.errors import ParameterMissingError
 from reconciler.emulator.storage.objects import (
-    COMMON,
     CONDITIONS,
-    check_bucket,
     check_conditions,
     check_name,
-    make,
+    find_object,
+    make_object,
+    show_object,
 )
-from reconciler.emulator.storage.records import Records, Upload
+from reconciler.emulator.storage.records import Upload
 
 _PARAMETERS = (
     *CONDITIONS,
@@ -33,7 +36,7 @@ _PARAMETERS = (
     "predefined_acl",
     "upload_id",
 )
-_TEXTS = {
+_KEPT = {
     "bucket",
     "cacheControl",
     "contentDisposition",
@@ -43,6 +46,7 @@ _TEXTS = {
     "crc32c",
     "customTime",
     "md5Hash",
+    "metadata",
     "name",
     "storageClass",
 }
@@ -52,168 +56,155 @@ _LARGEST_METADATA = 2**20
 
 
 def insert(call: Call) -> Reply:
-    """objects.insert."""
-    records = Records(call.store.connection)
-    check_bucket(call, records)
-    parameters = call.parameters(*_PARAMETERS)
+    """Answer objects.insert."""
+    check_bucket(call)
+    parameters = call.read_query(*_PARAMETERS)
     conditions = {key: parameters[key] for key in CONDITIONS if key in parameters}
-    kind = call.query.get("uploadType", "")
+    kind, data = call.query.get("uploadType", ""), call.body
+    match kind:
+        case "resumable":
+            fields = _read_metadata(call.body)
+            if "x-upload-content-type" in call.headers:
+                fields.setdefault("contentType", call.headers["x-upload-content-type"])
+        case "multipart":
+            fields, data = _split_multipart(call)
+        case "media":
+            given = call.headers.get("content-type")
+            fields = {} if given is None else {"contentType": given}
+        case _:
+            raise ApiError(400, f"Invalid upload type: {kind[:40]!r}.")
+    name = parameters.get("name") or fields.get("name")
+    if not name:
+        raise ParameterMissingError("name")
+    check_name(name)
     if kind == "resumable":
-        return _open(call, records, parameters, conditions)
-    fields: dict[str, Any] = {}
-    data = call.body
-    if kind == "multipart":
-        fields, data = _multipart(call)
-    elif kind == "media":
-        if "content-type" in call.headers:
-            fields["contentType"] = call.headers["content-type"]
-    else:
-        raise ApiError(400, f"Invalid upload type: {kind[:40]!r}.")
-    name = parameters.get("name") or fields.get("name")
-    if not name:
-        raise required("name")
-    check_name(name)
-    content = records.new_content()
-    records.append(content, data)
-    return Reply(payload=make(call, records, name, content, fields=fields, conditions=conditions))
+        return _open(call, name, fields, conditions)
+    content = contents.add_content(call.database, data)
+    return Reply(
+        payload=show_object(call, make_object(call, name, content, fields=fields, conditions=conditions))
+    )
 
 
-def resume(call: Call) -> Reply:
-    """One PUT of a resumable upload."""
-    records = Records(call.store.connection)
-    upload = _find(call, records)
-    if upload.finished is not None:
-        return Reply(payload=upload.finished)
-    size = records.size(upload.content)
-    header = call.headers.get("content-range", "")
-    if not header:
-        first, last, total = 0, len(call.body) - 1, len(call.body)
-    elif match := re.fullmatch(r"bytes \*/([0-9]{1,19}|\*)", header):
-        total = -1 if match[1] == "*" else int(match[1])
-        if call.body:
-            raise ApiError(400, "A query of the state has no body.")
-        return _done(call, records, upload) if total == size else _incomplete(size)
-    elif match := re.fullmatch(r"bytes ([0-9]{1,19})-([0-9]{1,19})/([0-9]{1,19}|\*)", header):
-        first, last = int(match[1]), int(match[2])
-        total = -1 if match[3] == "*" else int(match[3])
-    else:
-        raise ApiError(400, f"Failed to parse Content-Range header: {header[:80]}")
-    if call.cut:
-        return _cut_off(call, records, upload, first)
-    if last - first + 1 != len(call.body) or (total >= 0 and last >= total):
-        raise ApiError(400, "Content-Range does not fit the length of the body.")
-    if first > size:
-        raise ApiError(503, f"Bytes {size}-{first - 1} are missing.")
-    is_last = total >= 0 and last + 1 == total
-    if len(call.body) % _QUANTUM and not is_last:
-        raise ApiError(400, f"A chunk that is not the last must be a multiple of {_QUANTUM} bytes.")
-    if last >= _LARGEST:
-        raise ApiError(413, "The emulator takes 2 GiB.")
-    records.append(upload.content, call.body[size - first :])
-    call.effect = True
-    return _done(call, records, upload) if is_last else _incomplete(records.size(upload.content))
-
-
-def _cut_off(call: Call, records: Records, upload: Upload, first: int) -> Reply:
-    """Keep what came before the connection broke, in whole quanta."""
-    size = records.size(upload.content)
-    if first <= size:
-        came = len(call.body) // _QUANTUM * _QUANTUM
-        records.append(upload.content, call.body[size - first : came])
-        call.effect = True
-    return _incomplete(records.size(upload.content))
-
-
-def abandon(call: Call) -> Reply:
-    """DELETE of a resumable upload."""
-    records = Records(call.store.connection)
-    records.delete_upload(_find(call, records))
-    call.effect = True
-    return Reply(status=499, content=b"")
-
-
-def _open(call: Call, records: Records, parameters: dict[str, str], conditions: dict[str, str]) -> Reply:
-    fields = _metadata(call.body)
-    if "x-upload-content-type" in call.headers:
-        fields.setdefault("contentType", call.headers["x-upload-content-type"])
-    name = parameters.get("name") or fields.get("name")
-    if not name:
-        raise required("name")
-    check_name(name)
-    bucket = call.path["bucket"]
-    check_conditions(records.object(bucket, name), conditions)
+def _open(call: Call, name: str, fields: dict[str, Any], conditions: dict[str, str]) -> Reply:
+    """Open a resumable upload, and answer with its address."""
+    check_conditions(find_object(call, name), conditions)
     upload = Upload(
         id="AE" + secrets.token_urlsafe(48),
-        bucket=bucket,
+        bucket=call.path["bucket"],
         name=name,
         fields=fields,
         conditions=conditions,
-        content=records.new_content(),
+        content=contents.add_content(call.database),
     )
-    records.add_upload(upload)
-    call.effect = True
+    call.database.add(upload)
     query = urllib.parse.urlencode({"uploadType": "resumable", "name": name, "upload_id": upload.id})
-    address = f"{call.base_url}/upload/storage/v1/b/{bucket}/o?{query}"
-    headers = {"Location": address, "X-GUploader-UploadID": upload.id}
-    return Reply(content=b"", headers=headers)
+    address = f"{call.base_url}/upload/storage/v1/b/{upload.bucket}/o?{query}"
+    return Reply(content=b"", headers={"Location": address, "X-GUploader-UploadID": upload.id})
 
 
-def _find(call: Call, records: Records) -> Upload:
-    upload = records.upload(call.query.get("upload_id", ""))
+def resume(call: Call) -> Reply:
+    """Answer one PUT of a resumable upload."""
+    upload = _find_upload(call)
+    if upload.finished is not None:
+        return Reply(payload=upload.finished)
+    size, length = contents.measure(call.database, upload.content), len(call.body)
+    header = call.headers.get("content-range", f"bytes 0-{length - 1}/{length}" if length else "bytes */0")
+    match = re.fullmatch(r"bytes (?:\*|([0-9]{1,19})-([0-9]{1,19}))/([0-9]{1,19}|\*)", header)
+    if match is None:
+        raise ApiError(400, f"Failed to parse Content-Range header: {header[:80]}")
+    first, last = int(match[1] or 0), int(match[2] or 0)
+    total = None if match[3] == "*" else int(match[3])
+    if call.cut:
+        return _keep_cut_part(call, upload, first)
+    if match[1] is None:
+        if length:
+            raise ApiError(400, "A query of the state has no body.")
+        return _finish(call, upload) if total == size else _answer_incomplete(size)
+    if last - first + 1 != length or (total is not None and last >= total):
+        raise ApiError(400, "Content-Range does not fit the length of the body.")
+    if first > size:
+        raise ApiError(503, f"Bytes {size}-{first - 1} are missing.")
+    is_last = last + 1 == total
+    if length % _QUANTUM and not is_last:
+        raise ApiError(400, f"A chunk that is not the last must be a multiple of {_QUANTUM} bytes.")
+    if last >= _LARGEST:
+        raise ApiError(413, "The emulator takes 2 GiB.")
+    contents.append(call.database, upload.content, call.body[size - first :])
+    if is_last:
+        return _finish(call, upload)
+    return _answer_incomplete(contents.measure(call.database, upload.content))
+
+
+def _keep_cut_part(call: Call, upload: Upload, first: int) -> Reply:
+    """Keep what arrived before the connection broke, in whole quanta."""
+    size = contents.measure(call.database, upload.content)
+    if first <= size:
+        arrived = len(call.body) // _QUANTUM * _QUANTUM
+        contents.append(call.database, upload.content, call.body[size - first : arrived])
+    return _answer_incomplete(contents.measure(call.database, upload.content))
+
+
+def abandon(call: Call) -> Reply:
+    """Answer DELETE of a resumable upload. Its bytes go too, unless they have become an object's."""
+    upload = _find_upload(call)
+    call.database.delete(upload)
+    if upload.finished is None:
+        contents.delete(call.database, upload.content)
+    return Reply(status=499, content=b"")
+
+
+def _find_upload(call: Call) -> Upload:
+    upload = call.database.find_one(Upload, "id = :id", id=call.query.get("upload_id", ""))
     if upload is None or upload.bucket != call.path["bucket"]:
         raise ApiError(404, "The upload does not exist, or has expired.")
     return upload
 
 
-def _done(call: Call, records: Records, upload: Upload) -> Reply:
-    fields, conditions = upload.fields, upload.conditions
-    answer = make(call, records, upload.name, upload.content, fields=fields, conditions=conditions)
-    records.finish_upload(upload, answer)
+def _finish(call: Call, upload: Upload) -> Reply:
+    """Make the upload an object, and remember the answer for a PUT that is repeated."""
+    made = make_object(call, upload.name, upload.content, fields=upload.fields, conditions=upload.conditions)
+    answer = show_object(call, made)
+    call.database.update(dataclasses.replace(upload, finished=answer))
     return Reply(payload=answer)
 
 
-def _incomplete(size: int) -> Reply:
+def _answer_incomplete(size: int) -> Reply:
     headers = {"Range": f"bytes=0-{size - 1}"} if size else {}
     return Reply(status=308, content=b"", headers=headers)
 
 
-def _multipart(call: Call) -> tuple[dict[str, Any], bytes]:
-    """Return the metadata and the content of a multipart/related body."""
+def _split_multipart(call: Call) -> tuple[dict[str, Any], bytes]:
+    """Return the metadata and the content in a multipart/related body."""
     kind = call.headers.get("content-type", "")
     match = re.search(r'boundary="?([^";]+)"?', kind)
     if not kind.startswith("multipart/") or match is None:
         raise ApiError(400, "Malformed multipart body: no boundary.")
-    # Cut by hand: the content is bytes, and a mail parser would mend its line ends.
+    # The content is bytes, and a parser of mail would change its line ends; so it is split by hand.
     boundary = b"--" + match[1].encode()
     pieces = re.split(rb"(?:\A|\r?\n)" + re.escape(boundary) + rb"(?:--)?[ \t]*(?:\r?\n|\Z)", call.body)
     parts = [re.split(rb"\r?\n\r?\n|\A\r?\n", piece, maxsplit=1) for piece in pieces[1:3]]
     if len(parts) != 2 or any(len(part) != 2 for part in parts):
         raise ApiError(400, "Malformed multipart body: two parts are required.")
-    fields = _metadata(parts[0][1])
+    fields = _read_metadata(parts[0][1])
     given = re.search(rb"(?im)^content-type:[ \t]*([\x20-\x7e]*)", parts[1][0])
     if given:
         fields.setdefault("contentType", given[1].decode().strip())
     return fields, parts[1][1]
 
 
-def _metadata(body: bytes) -> dict[str, Any]:
-    """Return what may be said of an object; other fields are the service's, or not kept here."""
+def _read_metadata(body: bytes) -> dict[str, Any]:
+    """Return the metadata that a caller may set; other fields are the service's, or are not kept here."""
     if len(body) > _LARGEST_METADATA:
         raise ApiError(400, f"The metadata is larger than {_LARGEST_METADATA} bytes.")
-    fields = read(body) if body.strip() else {}
+    fields = parse_json(body) if body.strip() else {}
     if not isinstance(fields, dict):
         raise ApiError(400, "The metadata is not a JSON object.")
-    kept: dict[str, Any] = {}
-    for key, value in fields.items():
-        is_map = key == "metadata" and isinstance(value, dict)
-        if key in _TEXTS or key == "metadata":
-            if not isinstance(value, str) and not (is_map and all(map(_is_text, value.values()))):
-                raise ApiError(400, f"Invalid value for: {key}")
-            kept[key] = value
+    kept: dict[str, Any] = {key: value for key, value in fields.items() if key in _KEPT}
+    for key, value in kept.items():
+        # `metadata` may be a map of strings; all others are strings.
+        texts = value.values() if key == "metadata" and isinstance(value, dict) else (value,)
+        if not all(isinstance(text, str) for text in texts):
+            raise ApiError(400, f"Invalid value for: {key}")
     if not kept.get("contentType", "").isprintable() or not kept.get("contentType", "").isascii():
         raise ApiError(400, "Invalid value for: contentType")
     return kept
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)

@@ -1,8 +1,8 @@
-"""Cloud Storage's XML API, as far as a program keeps objects by it: put, get, head, delete, list.
+"""Cloud Storage's XML API, as far as a program keeps objects with it: put, get, head, delete, list.
 
-An object is `/BUCKET/NAME`; what the JSON API stores is here too, and the other way round. Generations come
-and go in headers; `x-goog-if-generation-match` makes a write conditional, 0 meaning that nothing is there.
-Copies and uploads in parts are not served.
+An object is `/BUCKET/NAME`. Both APIs have the same objects. Generations are in headers; with
+`x-goog-if-generation-match` a write is conditional, and 0 means that there is no object yet. Copies, and
+uploads in parts, are not served.
 """
 
 import base64
@@ -14,18 +14,22 @@ from collections.abc import Mapping
 from typing import Any
 
 from reconciler.emulator.call import Call, Handler, Reply
+from reconciler.emulator.clock import SECOND, format_milliseconds
 from reconciler.emulator.errors import CANONICAL, ApiError
-from reconciler.emulator.gemini.progress import SECOND, six_digits
-from reconciler.emulator.storage.errors import no_bucket
+from reconciler.emulator.storage import contents
+from reconciler.emulator.storage.buckets import check_bucket
+from reconciler.emulator.storage.errors import BucketNotFoundError
 from reconciler.emulator.storage.objects import (
-    check_bucket,
+    answer_content,
     check_conditions,
     check_name,
-    listed,
-    make,
-    part,
+    delete_object,
+    describe_in_headers,
+    find_object,
+    find_page,
+    make_object,
 )
-from reconciler.emulator.storage.records import Records, StoredObject
+from reconciler.emulator.storage.records import StoredObject
 
 MEDIA_TYPE = "application/xml; charset=UTF-8"
 _DECLARATION = "<?xml version='1.0' encoding='UTF-8'?>"
@@ -49,12 +53,12 @@ _CODES = {
 }
 
 
-def is_here(path: str) -> bool:
-    """Whether a path begins with a bucket's name, and with none of the other APIs' words."""
+def owns_path(path: str) -> bool:
+    """Whether a path begins with the name of a bucket, and not with a word of another API."""
     return _PATH.fullmatch(path) is not None
 
 
-def route(method: str, path: str) -> tuple[Handler, Mapping[str, str]] | None:
+def find_route(method: str, path: str) -> tuple[Handler, Mapping[str, str]] | None:
     """Return who answers a call, and the names in its path."""
     match = _PATH.fullmatch(path)
     if match is None:
@@ -65,149 +69,133 @@ def route(method: str, path: str) -> tuple[Handler, Mapping[str, str]] | None:
 
 
 def put(call: Call) -> Reply:
-    """PUT Object."""
+    """Answer PUT Object."""
     if call.query or "x-goog-copy-source" in call.headers:
-        raise _not_served(call)
-    records, name = Records(call.store.connection), call.path["object"]
-    check_bucket(call, records)
+        raise _make_not_served_error(call)
+    name = call.path["object"]
+    check_bucket(call)
     check_name(name)
     fields: dict[str, Any] = {}
     if "content-type" in call.headers:
         fields["contentType"] = call.headers["content-type"]
     if "content-md5" in call.headers:
         fields["md5Hash"] = call.headers["content-md5"]
-    conditions = _conditions(call)
-    check_conditions(records.object(call.path["bucket"], name), conditions)
-    content = records.new_content()
-    records.append(content, call.body)
-    make(call, records, name, content, fields=fields, conditions=conditions)
-    made = _find(call, records)
-    return Reply(content=b"", media_type="text/html; charset=UTF-8", headers=_headers(made))
+    content = contents.add_content(call.database, call.body)
+    made = make_object(call, name, content, fields=fields, conditions=_read_conditions(call))
+    return Reply(content=b"", media_type="text/html; charset=UTF-8", headers=_write_headers(made))
 
 
 def get(call: Call) -> Reply:
-    """GET and HEAD Object, whole or a range of it."""
-    found = _find(call, Records(call.store.connection))
+    """Answer GET and HEAD Object, whole or a range of it."""
+    found = _find_object(call)
     wanted = call.query.get("generation", str(found.generation))
     if wanted != str(found.generation):
-        raise _no_object(call)
-    check_conditions(found, _conditions(call))
-    etag = _etag(found)
+        raise _make_not_found_error(call)
+    check_conditions(found, _read_conditions(call))
+    etag = _make_etag(found)
     if call.headers.get("if-match", etag) not in (etag, "*"):
         raise ApiError(412, "At least one of the pre-conditions you specified did not hold.")
     if call.headers.get("if-none-match") in (etag, "*"):
-        return Reply(status=304, content=b"", headers=_headers(found))
-    content, status, headers = part(call, found)
-    media_type = found.fields.get("contentType", "application/octet-stream")
-    return Reply(
-        content=content, status=status, media_type=media_type, headers={**_headers(found), **headers}
-    )
+        return Reply(status=304, content=b"", headers=_write_headers(found))
+    return answer_content(call, found, _write_headers(found))
 
 
 def delete(call: Call) -> Reply:
-    """DELETE Object."""
-    records = Records(call.store.connection)
-    found = _find(call, records)
-    check_conditions(found, _conditions(call))
-    records.delete_object(found.bucket, found.name)
-    call.effect = True
+    """Answer DELETE Object."""
+    found = _find_object(call)
+    check_conditions(found, _read_conditions(call))
+    delete_object(call, found)
     return Reply(status=204, content=b"")
 
 
 def list_objects(call: Call) -> Reply:
-    """GET Bucket: names in order, folders apart with a delimiter, pages by a token."""
-    bucket, records, query = call.path["bucket"], Records(call.store.connection), call.query
-    check_bucket(call, records)
+    """Answer GET Bucket: names in order, folders apart if there is a delimiter, pages by a token."""
+    query = call.query
     prefix = query.get("prefix", "")
-    found, prefixes, token = listed(
-        records,
-        bucket,
+    found, prefixes, token = find_page(
+        call,
         prefix=prefix,
         delimiter=query.get("delimiter", ""),
         after=query.get("start-after", query.get("marker", "")),
         token=query.get("continuation-token", ""),
         most=query.get("max-keys", "1000"),
     )
-    entries = "".join(_entry(one) for one in found)
-    entries += "".join(f"<CommonPrefixes>{_element('Prefix', name)}</CommonPrefixes>" for name in prefixes)
+    entries = "".join(_write_entry(each) for each in found)
+    entries += "".join(
+        f"<CommonPrefixes>{_write_element('Prefix', name)}</CommonPrefixes>" for name in prefixes
+    )
     text = (
         f"{_DECLARATION}<ListBucketResult xmlns='http://doc.s3.amazonaws.com/2006-03-01'>"
-        f"{_element('Name', bucket)}{_element('Prefix', prefix)}"
-        f"{_element('KeyCount', str(len(found) + len(prefixes)))}"
-        f"{_element('IsTruncated', 'true' if token else 'false')}"
-        f"{_element('NextContinuationToken', token) if token else ''}{entries}</ListBucketResult>"
+        f"{_write_element('Name', call.path['bucket'])}{_write_element('Prefix', prefix)}"
+        f"{_write_element('KeyCount', str(len(found) + len(prefixes)))}"
+        f"{_write_element('IsTruncated', 'true' if token else 'false')}"
+        f"{_write_element('NextContinuationToken', token) if token else ''}{entries}</ListBucketResult>"
     )
     return Reply(content=text.encode(), media_type=MEDIA_TYPE)
 
 
-def error_text(error: ApiError) -> str:
+def write_error(error: ApiError) -> str:
     """Return the XML that Cloud Storage sends for *error*."""
     message = error.message or CANONICAL.get(error.code, ("", "Unknown Error."))[1]
     code = _CODES.get(error.code, "InvalidArgument")
-    if error == no_bucket():
+    if isinstance(error, BucketNotFoundError):
         code = "NoSuchBucket"
-    return f"{_DECLARATION}<Error>{_element('Code', code)}{_element('Message', message)}</Error>"
-
-
-def _not_served(call: Call) -> ApiError:
-    return ApiError(501, f"The emulator does not serve this {call.method} of the XML API.")
+    return f"{_DECLARATION}<Error>{_write_element('Code', code)}{_write_element('Message', message)}</Error>"
 
 
 def _refuse(call: Call) -> Reply:
-    raise _not_served(call)
+    raise _make_not_served_error(call)
 
 
-def _find(call: Call, records: Records) -> StoredObject:
-    check_bucket(call, records)
-    found = records.object(call.path["bucket"], call.path["object"])
-    if found is None:
-        check_conditions(None, _conditions(call))
-        raise _no_object(call)
-    return found
+def _make_not_served_error(call: Call) -> ApiError:
+    return ApiError(501, f"The emulator does not serve this {call.method} of the XML API.")
 
 
-def _no_object(call: Call) -> ApiError:
+def _make_not_found_error(call: Call) -> ApiError:
     name = f"{call.path['bucket']}/{call.path['object']}"
     return ApiError(404, f"The specified key does not exist. No such object: {name}")
 
 
-def _conditions(call: Call) -> dict[str, str]:
-    """Return the preconditions in the headers, under the JSON API's names."""
+def _find_object(call: Call) -> StoredObject:
+    check_bucket(call)
+    found = find_object(call, call.path["object"])
+    if found is None:
+        check_conditions(None, _read_conditions(call))
+        raise _make_not_found_error(call)
+    return found
+
+
+def _read_conditions(call: Call) -> dict[str, str]:
+    """Return the preconditions in the headers, under the names of the JSON API."""
     given = {name: call.headers.get(f"x-goog-if-{name}") for name in _CONDITIONS}
     return {f"if_{name.replace('-', '_')}": text for name, text in given.items() if text is not None}
 
 
-def _headers(found: StoredObject) -> dict[str, str]:
+def _write_headers(found: StoredObject) -> dict[str, str]:
     born = dt.datetime.fromtimestamp(found.created // SECOND, dt.UTC)
-    return {
-        "ETag": _etag(found),
-        "Last-Modified": email.utils.format_datetime(born, usegmt=True),
-        "x-goog-generation": str(found.generation),
-        "x-goog-metageneration": "1",
-        "x-goog-hash": f"crc32c={found.crc32c},md5={found.md5}",
-        "x-goog-stored-content-length": str(found.size),
-    }
+    changed = email.utils.format_datetime(born, usegmt=True)
+    return {"ETag": _make_etag(found), "Last-Modified": changed, **describe_in_headers(found)}
 
 
-def _etag(found: StoredObject) -> str:
-    # As there: of the content alone, so that only the generation tells two writes of the same apart.
+def _make_etag(found: StoredObject) -> str:
+    # As in the service, of the content alone: only the generation tells two writes of the same bytes apart.
     return f'"{base64.b64decode(found.md5).hex()}"'
 
 
-def _entry(found: StoredObject) -> str:
+def _write_entry(found: StoredObject) -> str:
     values = {
         "Key": found.name,
         "Generation": str(found.generation),
         "MetaGeneration": "1",
-        "LastModified": six_digits(found.created)[:-4] + "Z",
-        "ETag": _etag(found),
+        "LastModified": format_milliseconds(found.created),
+        "ETag": _make_etag(found),
         "Size": str(found.size),
     }
-    return f"<Contents>{''.join(_element(name, value) for name, value in values.items())}</Contents>"
+    return f"<Contents>{''.join(_write_element(name, value) for name, value in values.items())}</Contents>"
 
 
-def _element(name: str, text: str) -> str:
-    # XML has no way to say a control character, so none is said.
+def _write_element(name: str, text: str) -> str:
+    # XML cannot write control characters, so they are replaced.
     shown = re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]", "\N{REPLACEMENT CHARACTER}", text)
     return f"<{name}>{xml.sax.saxutils.escape(shown)}</{name}>"
 

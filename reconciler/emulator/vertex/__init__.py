@@ -1,5 +1,5 @@
-"""Vertex AI's tuning jobs, and the models and endpoints that come of them, served locally."""
+"""Vertex AI: tuning jobs, the models and endpoints that they make, long-running operations, and inference."""
 
-from reconciler.emulator.vertex.routes import route
+from reconciler.emulator.vertex.records import Endpoint, Examples, Job, ModelVersion, Operation
 
-__all__ = ["route"]
+RECORDS = (Job, Examples, ModelVersion, Endpoint, Operation)

@@ -1,24 +1,24 @@
-"""Endpoints of tuned models: create, get, list, patch, deployModel, undeployModel, delete.
+"""Endpoints: create, get, list, patch, deployModel, undeployModel, delete.
 
-An endpoint is deleted by a long-running operation, and only when nothing is deployed to it.
+An endpoint is deleted by a long-running operation, and only when no model is deployed to it.
 """
 
 import dataclasses
-import hashlib
 import re
 from typing import Any
 
 from reconciler.emulator.call import Call, Reply
-from reconciler.emulator.errors import ApiError, failed_precondition, invalid
-from reconciler.emulator.gemini.progress import six_digits
-from reconciler.emulator.update_masks import apply_mask, check_etag
-from reconciler.emulator.vertex.listing import page
+from reconciler.emulator.clock import format_time
+from reconciler.emulator.errors import ApiError, ArgumentError, PreconditionError
+from reconciler.emulator.vertex.fields import check_display_name, check_etag, check_labels, patch_fields
+from reconciler.emulator.vertex.listing import list_page
 from reconciler.emulator.vertex.messages import DEPLOY, ENDPOINT, UNDEPLOY
-from reconciler.emulator.vertex.names import check_display_name, check_labels, full_name, new_id, place
-from reconciler.emulator.vertex.operations import begin, done_at_once
-from reconciler.emulator.vertex.records import Endpoint, Records
-from reconciler.emulator.vertex.versions import ALIVE, HERE, find_version
+from reconciler.emulator.vertex.models import find_version
+from reconciler.emulator.vertex.names import location_of, make_id
+from reconciler.emulator.vertex.operations import answer_done, begin
+from reconciler.emulator.vertex.records import IS_ALIVE, IS_HERE, Endpoint
 
+_MUTABLE = ("displayName", "description", "labels")
 _COLUMNS = {
     "endpoint": "id",
     "displayName": "json_extract(fields, '$.displayName')",
@@ -27,17 +27,15 @@ _COLUMNS = {
 
 
 def create(call: Call) -> Reply:
-    """endpoints.create: an empty one."""
-    call.parameters("endpoint_id")
-    asked = call.message(ENDPOINT, "endpoint")
-    fields = {key: asked[key] for key in ("displayName", "description", "labels") if asked.get(key)}
-    if "displayName" not in fields:
-        raise invalid("display_name is required.", field="display_name")
-    check_display_name(fields["displayName"], "display_name")
+    """Answer endpoints.create, with an endpoint without a model."""
+    call.read_query("endpoint_id")
+    message = call.read_message(ENDPOINT, "endpoint")
+    fields = {key: message[key] for key in _MUTABLE if message.get(key)}
+    check_display_name(fields.get("displayName", ""), "display_name", is_required=True)
     check_labels(fields.get("labels", {}))
-    made = Endpoint(
-        id=new_id(),
-        **place(call),
+    endpoint = Endpoint(
+        id=make_id(),
+        **location_of(call)._asdict(),
         job=0,
         model="",
         version=0,
@@ -48,171 +46,138 @@ def create(call: Call) -> Reply:
         born=call.now,
         undeployed=0,
     )
-    Records(call.store.connection).add(made)
-    call.effect = True
-    response = {"@type": "Endpoint", **_shown(made, call.now)}
-    return Reply(payload=done_at_once(call, "CreateEndpoint", f"endpoints/{made.id}", response))
+    endpoint = call.database.add(endpoint)
+    response = {"@type": "Endpoint", **_show(endpoint, call.now)}
+    return answer_done(call, "CreateEndpoint", f"endpoints/{endpoint.id}", response)
 
 
 def deploy(call: Call) -> Reply:
-    """endpoints.deployModel: of a tuned model, or of one of its checkpoints."""
-    call.parameters()
-    asked = call.message(DEPLOY, "deploy_model_request").get("deployedModel", {})
-    records = Records(call.store.connection)
-    endpoint = find_endpoint(call, records)
-    if is_deployed(endpoint, call.now):
-        raise failed_precondition("The emulator deploys one model to an endpoint.")
+    """Answer endpoints.deployModel, of a tuned model or of one of its checkpoints."""
+    call.read_query()
+    message = call.read_message(DEPLOY, "deploy_model_request").get("deployedModel", {})
+    endpoint = find_endpoint(call)
+    if endpoint.has_model(call.now):
+        raise PreconditionError("The emulator deploys one model to an endpoint.")
     match = re.fullmatch(
-        r"projects/[^/]+/locations/[^/]+/models/([^/@]+)(?:@([^/@]+))?", asked.get("model", "")
+        r"projects/[^/]+/locations/[^/]+/models/([^/@]+)(?:@([^/@]+))?", message.get("model", "")
     )
     if match is None:
-        raise invalid("Invalid model name.", field="deployed_model.model")
-    version = find_version(call, records, match[1], match[2] or "")
-    known = [item["checkpointId"] for item in version.system["checkpoints"]]
-    checkpoint = asked.get("checkpointId") or known[-1]
-    if checkpoint not in known:
-        raise invalid("The checkpoint does not exist.", field="deployed_model.checkpoint_id")
+        raise ArgumentError("Invalid model name.", field="deployed_model.model")
+    version = find_version(call, match[1], match[2] or "")
+    checkpoint = message.get("checkpointId") or version.checkpoint_ids[-1]
+    if checkpoint not in version.checkpoint_ids:
+        raise ArgumentError("The checkpoint does not exist.", field="deployed_model.checkpoint_id")
     deployed = dataclasses.replace(
         endpoint,
         job=version.job,
         model=version.id,
         version=version.version,
         checkpoint=checkpoint,
-        deployed=asked.get("id") or new_id(),
+        deployed=message.get("id") or make_id(),
         system={**version.system, "labels": {}},
         updated=call.now,
         undeployed=None,
     )
-    records.put(deployed)
-    call.effect = True
-    (shown,) = _shown(deployed, call.now)["deployedModels"]
-    response = {"@type": "DeployModelResponse", "deployedModel": shown}
-    return Reply(payload=done_at_once(call, "DeployModel", f"endpoints/{endpoint.id}", response))
+    call.database.update(deployed)
+    response = {"@type": "DeployModelResponse", "deployedModel": _show_deployed_model(deployed)}
+    return answer_done(call, "DeployModel", f"endpoints/{endpoint.id}", response)
 
 
 def get(call: Call) -> Reply:
-    """endpoints.get."""
-    call.parameters()
-    return Reply(payload=_shown(find_endpoint(call, Records(call.store.connection)), call.now))
+    """Answer endpoints.get."""
+    call.read_query()
+    return Reply(payload=_show(find_endpoint(call), call.now))
 
 
 def list_endpoints(call: Call) -> Reply:
-    """endpoints.list: the newest first."""
+    """Answer endpoints.list, the newest first."""
     names = ("filter", "page_size", "page_token", "order_by", "read_mask", "gdc_zone")
-    return page(
+    return list_page(
         call,
         Endpoint,
-        call.parameters(*names),
+        call.read_query(*names),
         key="endpoints",
         columns=_COLUMNS,
-        where=ALIVE,
-        shown=lambda endpoint: _shown(endpoint, call.now),
+        where=IS_ALIVE,
+        show=lambda endpoint: _show(endpoint, call.now),
     )
 
 
 def patch(call: Call) -> Reply:
-    """endpoints.patch."""
-    parameters = call.parameters("update_mask")
-    asked = call.message(ENDPOINT, "endpoint")
-    records = Records(call.store.connection)
-    endpoint = find_endpoint(call, records)
-    check_etag(asked, _etag(endpoint))
-    fields = apply_mask(
-        parameters.get("update_mask", ""),
-        asked,
-        endpoint.fields,
-        ENDPOINT,
-        ("displayName", "description", "labels"),
-    )
-    fields["labels"] = {**fields.get("labels", {}), **endpoint.system["labels"]}
-    updated = max(call.now, _updated(endpoint) + 1)
+    """Answer endpoints.patch."""
+    mask = call.read_query("update_mask").get("update_mask", "")
+    message = call.read_message(ENDPOINT, "endpoint")
+    endpoint = find_endpoint(call)
+    check_etag(message, _make_etag(endpoint))
+    fields = patch_fields(endpoint, mask, message, ENDPOINT, _MUTABLE)
+    updated = max(call.now, endpoint.last_changed + 1)
     changed = dataclasses.replace(endpoint, fields=fields, updated=updated)
-    records.put(changed)
-    call.effect = True
-    return Reply(payload=_shown(changed, call.now))
+    call.database.update(changed)
+    return Reply(payload=_show(changed, call.now))
 
 
 def undeploy(call: Call) -> Reply:
-    """endpoints.undeployModel."""
-    call.parameters()
-    asked = call.message(UNDEPLOY, "undeploy_model_request")
-    records = Records(call.store.connection)
-    endpoint = find_endpoint(call, records)
-    wanted = asked.get("deployedModelId", "")
+    """Answer endpoints.undeployModel."""
+    call.read_query()
+    wanted = call.read_message(UNDEPLOY, "undeploy_model_request").get("deployedModelId", "")
+    endpoint = find_endpoint(call)
     if not wanted:
-        raise invalid("deployed_model_id is required.", field="deployed_model_id")
-    if wanted != endpoint.deployed or not is_deployed(endpoint, call.now):
-        name = _name(endpoint)
-        raise ApiError(404, f'DeployedModel "{wanted[:40]}" is not found in Endpoint "{name}".')
-    effect = {"undeployed": {"vertex_endpoints": [endpoint.seq]}}
+        raise ArgumentError("deployed_model_id is required.", field="deployed_model_id")
+    if wanted != endpoint.deployed or not endpoint.has_model(call.now):
+        raise ApiError(404, f'DeployedModel "{wanted[:40]}" is not found in Endpoint "{endpoint.name}".')
     target = f"endpoints/{endpoint.id}"
-    return Reply(payload=begin(call, records, "undeploy", target, target, effect=effect))
+    return begin(call, "undeploy", target, target, column="undeployed", products=[endpoint])
 
 
 def delete(call: Call) -> Reply:
-    """endpoints.delete."""
-    call.parameters()
-    records = Records(call.store.connection)
-    endpoint = find_endpoint(call, records)
-    if is_deployed(endpoint, call.now):
-        raise failed_precondition(
-            f'The Endpoint "{_name(endpoint)}" has deployed or being-deployed DeployedModel(s): '
+    """Answer endpoints.delete."""
+    call.read_query()
+    endpoint = find_endpoint(call)
+    if endpoint.has_model(call.now):
+        raise PreconditionError(
+            f'The Endpoint "{endpoint.name}" has deployed or being-deployed DeployedModel(s): '
             f"{endpoint.deployed}. Undeploy them first."
         )
-    effect = {"died": {"vertex_endpoints": [endpoint.seq]}}
-    return Reply(payload=begin(call, records, "delete", f"endpoints/{endpoint.id}", "", effect=effect))
+    return begin(call, "delete", f"endpoints/{endpoint.id}", "", column="died", products=[endpoint])
 
 
-def find_endpoint(call: Call, records: Records) -> Endpoint:
-    """Return the endpoint of the path."""
-    where, here = f"id = :id AND {HERE} AND {ALIVE}", place(call)
-    found = records.find(Endpoint, where, id=call.path["endpoint"], now=call.now, **here)
-    if not found:
-        name = full_name(here["project"], here["location"], f"endpoints/{call.path['endpoint']}")
-        raise ApiError(404, f"Endpoint `{name}` not found.")
-    return found[0]
+def find_endpoint(call: Call) -> Endpoint:
+    """Return the endpoint in the path."""
+    here, endpoint_id = location_of(call), call.path["endpoint"]
+    where = f"id = :id AND {IS_HERE} AND {IS_ALIVE}"
+    found = call.database.find_one(Endpoint, where, id=endpoint_id, now=call.now, **here._asdict())
+    if found is None:
+        raise ApiError(404, f"Endpoint `{here.write_name(f'endpoints/{endpoint_id}')}` not found.")
+    return found
 
 
-def is_deployed(endpoint: Endpoint, now: int) -> bool:
-    """Whether the endpoint still has its model."""
-    return endpoint.undeployed is None or endpoint.undeployed > now
+def _make_etag(endpoint: Endpoint) -> str:
+    return endpoint.make_etag(endpoint.undeployed)
 
 
-def _name(endpoint: Endpoint) -> str:
-    return full_name(endpoint.project, endpoint.location, f"endpoints/{endpoint.id}")
-
-
-def _updated(endpoint: Endpoint) -> int:
-    return max(endpoint.updated or 0, endpoint.born or 0)
-
-
-def _etag(endpoint: Endpoint) -> str:
-    seen = f"{endpoint.seq}/{_updated(endpoint)}/{endpoint.undeployed}"
-    return "AMEw9y" + hashlib.blake2b(seen.encode(), digest_size=12).hexdigest()
-
-
-def _shown(endpoint: Endpoint, now: int) -> dict[str, Any]:
+def _show(endpoint: Endpoint, now: int) -> dict[str, Any]:
     """Return the Endpoint as it is at *now*."""
-    born = six_digits(endpoint.born or 0)
     answer: dict[str, Any] = {
-        "name": _name(endpoint),
+        "name": endpoint.name,
         **endpoint.fields,
-        "etag": _etag(endpoint),
-        "createTime": born,
-        "updateTime": six_digits(_updated(endpoint)),
+        "etag": _make_etag(endpoint),
+        "createTime": format_time(endpoint.born or 0),
+        "updateTime": format_time(endpoint.last_changed),
     }
     if "encryptionSpec" in endpoint.system:
         answer["encryptionSpec"] = endpoint.system["encryptionSpec"]
-    if not is_deployed(endpoint, now):
-        return answer
-    deployed = {
+    if endpoint.has_model(now):
+        answer["deployedModels"] = [_show_deployed_model(endpoint)]
+        answer["trafficSplit"] = {endpoint.deployed: 100}
+    return answer
+
+
+def _show_deployed_model(endpoint: Endpoint) -> dict[str, Any]:
+    return {
         "id": endpoint.deployed,
-        "model": full_name(
-            endpoint.project, endpoint.location, f"models/{endpoint.model}@{endpoint.version}"
-        ),
+        "model": endpoint.write_name(f"models/{endpoint.model}@{endpoint.version}"),
         "modelVersionId": str(endpoint.version),
         "displayName": endpoint.fields["displayName"],
         "checkpointId": endpoint.checkpoint,
-        "createTime": born,
+        "createTime": format_time(endpoint.born or 0),
     }
-    return {**answer, "deployedModels": [deployed], "trafficSplit": {endpoint.deployed: 100}}

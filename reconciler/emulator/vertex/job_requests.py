@@ -1,133 +1,144 @@
-"""What may be asked of a tuning job: the checks of a create request, and the gaps filled.
+"""The request that creates a tuning job: its checks, and the defaults of what it leaves out.
 
-The base models, their days and their adapter sizes stand in reconciler.emulator.base_models.
+The base models, their days of retirement and their adapter sizes are in reconciler.emulator.base_models.
 """
 
 import re
 from typing import Any
 
-from reconciler.emulator.base_models import adapter_sizes, is_retired
+from reconciler.emulator.base_models import find_adapter_sizes, is_retired
 from reconciler.emulator.call import Call
-from reconciler.emulator.errors import ApiError, failed_precondition, invalid
-from reconciler.emulator.protojson import camel
-from reconciler.emulator.vertex.messages import ADAPTER_SIZES, JOB_OUTPUT, TUNING_JOB, with_texts
-from reconciler.emulator.vertex.names import check_display_name, check_labels, place
-from reconciler.emulator.vertex.records import ModelVersion, Records
-from reconciler.emulator.vertex.versions import find_version
+from reconciler.emulator.errors import ApiError, ArgumentError, PreconditionError
+from reconciler.emulator.protojson import to_camel
+from reconciler.emulator.vertex.fields import check_display_name, check_labels
+from reconciler.emulator.vertex.messages import ADAPTER_SIZES, JOB_OUTPUT, TUNING_JOB, write_integers_as_text
+from reconciler.emulator.vertex.models import find_version
+from reconciler.emulator.vertex.records import ModelVersion
 
 SPECS = ("supervisedTuningSpec", "preferenceOptimizationSpec")
 _KEY = r"projects/[^/]+/locations/(?P<location>[^/]+)/keyRings/[^/]+/cryptoKeys/[^/]+"
-_REGIONS_OF_3 = ("us-central1", "europe-west4")
+_REGIONS_OF_GEMINI_3 = ("us-central1", "europe-west4")
 
 
-def read_job(call: Call, records: Records) -> tuple[dict[str, Any], ModelVersion | None]:
-    """Return the job that is asked for, and the model it goes on from; or raise a 400."""
-    job = call.message(TUNING_JOB, "tuning_job")
+def read_job(call: Call) -> tuple[dict[str, Any], ModelVersion | None]:
+    """Return the job that is asked for, and the version of a model that is tuned further, if any.
+
+    Raises:
+        ApiError: 400, for a job that the service would not take.
+    """
+    job = call.read_message(TUNING_JOB, "tuning_job")
     for name in JOB_OUTPUT:
-        job.pop(camel(name), None)
-    parent = _source(call, records, job)
-    base = parent.system["base"] if parent else job["baseModel"].removeprefix("publishers/google/models/")
+        job.pop(to_camel(name), None)
+    parent = _read_parent(call, job)
+    base = find_base(job, parent)
     _check_base(call, base, "pre_tuned_model" if parent else "base_model")
-    specs = [name for name in SPECS if name in job]
-    if not specs:
+    if not any(name in job for name in SPECS):
         text = "Exactly one of supervised_tuning_spec, preference_optimization_spec must be set."
-        raise invalid(text, field="tuning_job")
-    spec = job[specs[0]]
-    _check_data_sets(spec, multimodal=specs[0] == SPECS[0])
+        raise ArgumentError(text, field="tuning_job")
+    kind, spec = find_spec(job)
+    _check_data_sets(spec, allows_multimodal=kind == SPECS[0])
     _check_evaluation(spec)
-    spec["hyperParameters"] = _hyperparameters(base, spec.get("hyperParameters", {}))
+    spec["hyperParameters"] = _complete_hyperparameters(base, spec.get("hyperParameters", {}))
     check_display_name(job.get("tunedModelDisplayName", ""), "tuned_model_display_name")
     check_labels(job.get("labels", {}))
     _check_key(call, job, base)
     if "serviceAccount" in job and not re.fullmatch(r"[^@\s]+@[^@\s]+", job["serviceAccount"]):
-        raise invalid("Invalid service account.", field="tuning_job.service_account")
-    filled: dict[str, Any] = with_texts(job)
-    if "evaluationConfig" in spec:  # its integers are of 32 bits, which stay numbers
-        filled[specs[0]]["evaluationConfig"] = spec["evaluationConfig"]
-    return {key: value for key, value in filled.items() if value not in ("", {})}, parent
+        raise ArgumentError("Invalid service account.", field="tuning_job.service_account")
+    fields: dict[str, Any] = write_integers_as_text(job)
+    if "evaluationConfig" in spec:  # Its integers have 32 bits, so they stay numbers.
+        fields[kind]["evaluationConfig"] = spec["evaluationConfig"]
+    return {key: value for key, value in fields.items() if value not in ("", {})}, parent
 
 
-def _source(call: Call, records: Records, job: dict[str, Any]) -> ModelVersion | None:
-    base = job.get("baseModel", "")
-    if base:
+def find_spec(job: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Return the name of a job's spec, one of SPECS, and the spec."""
+    kind = next(name for name in SPECS if name in job)
+    return kind, job[kind]
+
+
+def find_base(job: dict[str, Any], parent: ModelVersion | None) -> str:
+    """Return the base model that a job tunes, itself or through *parent*."""
+    base: str = parent.system["base"] if parent else job["baseModel"]
+    return base.removeprefix("publishers/google/models/")
+
+
+def is_multimodal(uri: str) -> bool:
+    """Whether this is the resource name of a multimodal dataset."""
+    return re.fullmatch(r"projects/[^/]+/locations/[^/]+/datasets/[^/]+", uri) is not None
+
+
+def _read_parent(call: Call, job: dict[str, Any]) -> ModelVersion | None:
+    """Return the version that is tuned further, and write its base model into the job."""
+    if job.get("baseModel", ""):
         return None
     name = job.get("preTunedModel", {}).get("tunedModelName", "")
     if not name:
         text = "One of base_model, pre_tuned_model must be set."
-        raise invalid(text, field="tuning_job.base_model")
+        raise ArgumentError(text, field="tuning_job.base_model")
     at = "tuning_job.pre_tuned_model"
     match = re.fullmatch(r"projects/[^/]+/locations/([^/]+)/models/([^/@]+)(?:@([^/@]+))?", name)
-    if match is None or match[1] != place(call)["location"]:
-        raise invalid(f"Invalid tuned model name: {name[:200]}", field=f"{at}.tuned_model_name")
-    version = find_version(call, records, match[2], match[3] or "")
-    checkpoints = [item["checkpointId"] for item in version.system["checkpoints"]]
-    asked = job["preTunedModel"].get("checkpointId", "")
-    if asked and asked not in checkpoints:
-        raise invalid(f"Checkpoint {asked[:40]} does not exist.", field=f"{at}.checkpoint_id")
+    if match is None or match[1] != call.path["location"]:
+        raise ArgumentError(f"Invalid tuned model name: {name[:200]}", field=f"{at}.tuned_model_name")
+    version = find_version(call, match[2], match[3] or "")
+    checkpoint = job["preTunedModel"].get("checkpointId", "")
+    if checkpoint and checkpoint not in version.checkpoint_ids:
+        raise ArgumentError(f"Checkpoint {checkpoint[:40]} does not exist.", field=f"{at}.checkpoint_id")
     job["preTunedModel"]["baseModel"] = version.system["base"]
     return version
 
 
 def _check_base(call: Call, base: str, field: str) -> None:
-    """Raise a 400 for a base that is not tunable, or not any more; no document has a text of its own."""
+    """Raise a 400 for a base model that cannot be tuned, or not any more; no document has another text."""
     settings = call.settings
     blocked = settings.tuning_blocked_days
     is_gone = is_retired(base, settings.vertex_retires, call.now, days_before=blocked)
     if is_gone or base not in settings.vertex_tunable:
-        raise invalid(f"Base model {base[:120]} is not supported.", field=f"tuning_job.{field}")
-    _check_region(call, base)
-
-
-def _check_region(call: Call, base: str) -> None:
+        raise ArgumentError(f"Base model {base[:120]} is not supported.", field=f"tuning_job.{field}")
     location = call.path["location"]
-    if base.startswith("gemini-3") and location not in _REGIONS_OF_3:
-        text = f"Base model {base} is not supported in {location}; tune it in {' or '.join(_REGIONS_OF_3)}."
-        raise invalid(text, field="tuning_job.base_model")
+    if base.startswith("gemini-3") and location not in _REGIONS_OF_GEMINI_3:
+        regions = " or ".join(_REGIONS_OF_GEMINI_3)
+        text = f"Base model {base} is not supported in {location}; tune it in {regions}."
+        raise ArgumentError(text, field="tuning_job.base_model")
 
 
-def _check_data_sets(spec: dict[str, Any], *, multimodal: bool) -> None:
+def _check_data_sets(spec: dict[str, Any], *, allows_multimodal: bool) -> None:
     if not spec.get("trainingDatasetUri"):
-        raise invalid("training_dataset_uri is required.", field="training_dataset_uri")
+        raise ArgumentError("training_dataset_uri is required.", field="training_dataset_uri")
     for name in ("trainingDatasetUri", "validationDatasetUri"):
         uri = spec.get(name)
         if not uri or re.fullmatch(r"gs://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]/.+", uri):
             continue
-        if not (multimodal and is_multimodal(uri)):
-            raise invalid(f"Invalid Cloud Storage URI: {uri[:200]}", field=name)
-
-
-def is_multimodal(uri: str) -> bool:
-    """Whether it is the resource name of a multimodal dataset."""
-    return re.fullmatch(r"projects/[^/]+/locations/[^/]+/datasets/[^/]+", uri) is not None
+        if not (allows_multimodal and is_multimodal(uri)):
+            raise ArgumentError(f"Invalid Cloud Storage URI: {uri[:200]}", field=name)
 
 
 def _check_evaluation(spec: dict[str, Any]) -> None:
-    asked = spec.get("evaluationConfig")
-    if asked is None:
+    evaluation = spec.get("evaluationConfig")
+    if evaluation is None:
         return
     at = "tuning_job.supervised_tuning_spec.evaluation_config"
-    if not asked.get("metrics"):
-        raise invalid("metrics are required.", field=f"{at}.metrics")
-    prefix = asked.get("outputConfig", {}).get("gcsDestination", {}).get("outputUriPrefix", "")
+    if not evaluation.get("metrics"):
+        raise ArgumentError("metrics are required.", field=f"{at}.metrics")
+    prefix = evaluation.get("outputConfig", {}).get("gcsDestination", {}).get("outputUriPrefix", "")
     if not prefix.startswith("gs://"):
-        raise invalid("A Cloud Storage destination is required.", field=f"{at}.output_config")
+        raise ArgumentError("A Cloud Storage destination is required.", field=f"{at}.output_config")
 
 
-def _hyperparameters(base: str, asked: dict[str, Any]) -> dict[str, Any]:
+def _complete_hyperparameters(base: str, asked: dict[str, Any]) -> dict[str, Any]:
     size = asked.get("adapterSize", ADAPTER_SIZES[0])
-    fitting = [ADAPTER_SIZES[size.bit_length()] for size in adapter_sizes(base)]
-    if size not in (ADAPTER_SIZES[0], *fitting):
+    # ADAPTER_SIZES are powers of two in order, so a size's name is found by its number of bits.
+    allowed = [ADAPTER_SIZES[number.bit_length()] for number in find_adapter_sizes(base)]
+    if size not in (ADAPTER_SIZES[0], *allowed):
         raise ApiError(400, "The adapter size is not supported for this base model.")
     if not 1 <= asked.get("epochCount", 1) <= 100:
-        raise invalid("epoch_count must be between 1 and 100.", field="epoch_count")
+        raise ArgumentError("epoch_count must be between 1 and 100.", field="epoch_count")
     for name in ("learningRateMultiplier", "beta"):
         if asked.get(name, 1) <= 0:
-            raise invalid(f"{name} must be positive.", field=name)
-    default = {"epochCount": 3, "learningRateMultiplier": 1.0}
-    filled = {**default, **asked}
+            raise ArgumentError(f"{name} must be positive.", field=name)
+    complete = {"epochCount": 3, "learningRateMultiplier": 1.0, **asked}
     if size == ADAPTER_SIZES[0]:
-        filled["adapterSize"] = "ADAPTER_SIZE_FOUR"
-    return filled
+        complete["adapterSize"] = "ADAPTER_SIZE_FOUR"
+    return complete
 
 
 def _check_key(call: Call, job: dict[str, Any], base: str) -> None:
@@ -136,6 +147,6 @@ def _check_key(call: Call, job: dict[str, Any], base: str) -> None:
     match = re.fullmatch(_KEY, job["encryptionSpec"].get("kmsKeyName", ""))
     if match is None or match["location"] != call.path["location"]:
         text = "The key must be projects/*/locations/*/keyRings/*/cryptoKeys/*, in the job's region."
-        raise invalid(text, field="encryption_spec.kms_key_name")
+        raise ArgumentError(text, field="encryption_spec.kms_key_name")
     if base.startswith("gemini-3"):
-        raise failed_precondition(f"CMEK is not supported for base model {base}.")
+        raise PreconditionError(f"CMEK is not supported for base model {base}.")

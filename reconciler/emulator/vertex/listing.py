@@ -1,19 +1,18 @@
-"""List calls: pages of what is in a location, the newest first, which no document says."""
+"""Lists: pages of what is in a location, the newest first, which no document says."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from reconciler.emulator.call import Call, Reply, page_size
-from reconciler.emulator.paging import decode, encode
-from reconciler.emulator.vertex.filters import condition
-from reconciler.emulator.vertex.names import place
-from reconciler.emulator.vertex.records import Records, Resource
-from reconciler.emulator.vertex.versions import HERE
+from reconciler.emulator.call import Call, Reply
+from reconciler.emulator.paging import read_page
+from reconciler.emulator.vertex.filters import parse_filter
+from reconciler.emulator.vertex.names import location_of
+from reconciler.emulator.vertex.records import IS_HERE, Resource
 
 R = TypeVar("R", bound=Resource)
 
 
-def page(
+def list_page(
     call: Call,
     kind: type[R],
     parameters: Mapping[str, str],
@@ -21,39 +20,33 @@ def page(
     key: str,
     columns: Mapping[str, str],
     where: str,
-    shown: Callable[[R], dict[str, Any]],
+    show: Callable[[R], dict[str, Any]],
     **values: str,
 ) -> Reply:
     """Return one page.
 
     Args:
         call: the request.
-        kind: what is listed.
-        parameters: of the query, as `Call.parameters` gives them.
+        kind: the records that are listed.
+        parameters: the query.
         key: what the answer calls the list.
-        columns: what a filter may name, in SQL.
-        where: which of the location's are listed, in SQL.
-        shown: makes the JSON of one.
-        values: what *where* names besides the time.
+        columns: the fields that a filter may name, and what they are in SQL.
+        where: the SQL condition for what is listed of the location.
+        show: makes the JSON of a record.
+        values: the values in *where*, but for `:now`.
     """
-    size, here = page_size(parameters, 100, 1000), place(call)
-    wanted = parameters.get("filter", "")
-    question = (key, wanted, *values.values(), here["project"], here["location"])
-    before = decode(parameters.get("page_token", ""), *question)
-    filtered, filter_values = condition(wanted, columns)
-    after = "AND seq < :before" if before else ""
-    found = Records(call.store.connection).find(
+    wanted, here = parameters.get("filter", ""), location_of(call)
+    page = read_page(parameters, key, wanted, *values.values(), *here, default=100)
+    filtered, filter_values = parse_filter(wanted, columns)
+    rows = call.database.find(
         kind,
-        f"{HERE} AND {where} {after} AND ({filtered})",
+        f"{IS_HERE} AND {where} AND (:place = 0 OR seq < :place) AND ({filtered})",
         order="seq DESC",
-        limit=size + 1,
+        limit=page.size + 1,
         now=call.now,
-        before=before,
-        **here,
+        place=page.place,
+        **here._asdict(),
         **values,
         **filter_values,
     )
-    answer: dict[str, Any] = {key: [shown(one) for one in found[:size]]}
-    if len(found) > size:
-        answer["nextPageToken"] = encode(found[size - 1].seq, *question)
-    return Reply(payload=answer if found else {})
+    return Reply(payload=page.answer(key, rows, show, lambda row: row.seq))

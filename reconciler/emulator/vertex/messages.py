@@ -1,7 +1,7 @@
 """What a request to Vertex AI may say: the messages of the aiplatform v1 discovery document.
 
-Output-only fields may be sent, as clients send whole resources back, and are not read. v1beta1 takes
-v1's fields here, not its own: what is newer there than in v1 is refused as unknown.
+Output-only fields may be sent, because clients send whole resources back, but they are not read. v1beta1
+takes the fields of v1 here: a field that only v1beta1 has is refused as unknown.
 """
 
 from collections.abc import Mapping
@@ -52,7 +52,7 @@ _PREFERENCE: Message = {
     "hyper_parameters": Field(message={**_HYPERPARAMETERS, "beta": _DOUBLE}),
 }
 _PRE_TUNED: Message = {"tuned_model_name": _STRING, "checkpoint_id": _STRING, "base_model": _STRING}
-# What nobody but the service sets.
+# The fields that only the service sets.
 JOB_OUTPUT = (
     "name",
     "state",
@@ -226,8 +226,8 @@ PREFERENCE_EXAMPLE: Message = {
 }
 
 
-def with_texts(value: Any) -> Any:
-    """Return *value* with its 64-bit integers as text, as JSON has them in answers."""
+def write_integers_as_text(value: Any) -> Any:
+    """Return *value* with its integers as text, which is how JSON has those of 64 bits in answers."""
     if isinstance(value, Mapping):
-        return {key: with_texts(item) for key, item in value.items()}
+        return {key: write_integers_as_text(item) for key, item in value.items()}
     return str(value) if type(value) is int else value

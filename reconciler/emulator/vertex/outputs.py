@@ -1,91 +1,111 @@
-"""What a job will have made when it ends well: a model version, and an endpoint for each checkpoint.
+"""What a job makes: a version of a model, and an endpoint for each of its checkpoints.
 
-It is written down when the job is created, and is there from the job's end on.
+It is written down when the job is created, and exists from the job's end on.
 """
 
-import dataclasses
 import math
 from typing import Any
 
-from reconciler.emulator.vertex.data_sets import DataSet, step_count
-from reconciler.emulator.vertex.job_requests import SPECS
-from reconciler.emulator.vertex.names import Place, full_name, new_id
-from reconciler.emulator.vertex.records import Endpoint, Job, ModelVersion, Records
+from reconciler.emulator.call import Call
+from reconciler.emulator.vertex.data_sets import DataSet
+from reconciler.emulator.vertex.data_stats import count_steps
+from reconciler.emulator.vertex.job_requests import SPECS, find_base, find_spec
+from reconciler.emulator.vertex.names import Location, make_id
+from reconciler.emulator.vertex.records import Endpoint, Job, ModelVersion
+
+_MOST_CHECKPOINTS = 10
 
 
-def epochs_of(fields: dict[str, Any]) -> int:
-    """Return how often a job goes through its data."""
-    return int(fields[next(name for name in SPECS if name in fields)]["hyperParameters"]["epochCount"])
+def plan_outputs(call: Call, job: Job, data: DataSet, parent: ModelVersion | None) -> dict[str, Any]:
+    """Write down the model and the endpoints that a job will have made, and return its TunedModel.
 
-
-def plan_model(records: Records, job: Job, data: DataSet, parent: ModelVersion | None) -> Job:
-    """Write down the model and the endpoints that the job will have made when it ends."""
-    fields, here = job.fields, Place(project=job.project, location=job.location)
-    kind = next(name for name in SPECS if name in fields)
-    base = parent.system["base"] if parent else fields["baseModel"].removeprefix("publishers/google/models/")
-    title = fields.get("tunedModelDisplayName") or (
+    Args:
+        call: the request that creates the job.
+        job: the job.
+        data: what it learns from.
+        parent: the version of a model that is tuned further, None for a base model.
+    """
+    kind, spec = find_spec(job.fields)
+    epochs, here = int(spec["hyperParameters"]["epochCount"]), _find_location(job)
+    checkpoints = _plan_checkpoints(epochs, count_steps(data, epochs))
+    if spec.get("exportLastCheckpointOnly"):
+        checkpoints = checkpoints[-1:]
+    base = find_base(job.fields, parent)
+    title = job.fields.get("tunedModelDisplayName") or (
         parent.fields["displayName"] if parent else f"tuned-{base}-{job.id[:6]}"
     )
-    goes_on = parent is not None and title == parent.fields["displayName"]
-    model_id, version = new_id(), 1
-    if parent and goes_on:
-        model_id = parent.id
-        version = 1 + max(v.version for v in records.find(ModelVersion, "id = :id", id=parent.id))
-    epochs = epochs_of(fields)
-    marks = _checkpoints(epochs, step_count(data, epochs))
-    if fields[kind].get("exportLastCheckpointOnly"):
-        marks = marks[-1:]
-    # Labels that the service puts on what a tuning makes; SDKs list tuned models by them.
-    system = {
+    # The service puts these labels on what a tuning makes; SDKs list tuned models by them.
+    labels = {
         "google-vertex-llm-tuning-base-model-id": base.replace(".", "-"),
         "google-vertex-llm-tuning-job-id": job.id,
         "tune-type": "sft" if kind == SPECS[0] else "preference-optimization",
     }
-    own: dict[str, Any] = {"displayName": title, "labels": {**fields.get("labels", {}), **system}}
-    if fields.get("description"):
-        own["description"] = fields["description"]
-    about = {"base": base, "checkpoints": marks, "labels": system}
-    about |= {"encryptionSpec": fields["encryptionSpec"]} if "encryptionSpec" in fields else {}
-    records.add(
-        ModelVersion(
-            id=model_id, **here, version=version, job=job.seq, fields=own, system=about, born=job.ended
-        )
-    )
-    places = [
-        records.add(
-            Endpoint(
-                id=new_id(),
-                **here,
-                job=job.seq,
-                model=model_id,
-                version=version,
-                checkpoint=mark["checkpointId"],
-                deployed=new_id(),
-                fields=own,
-                system=about,
-                born=job.ended,
-            )
-        )
-        for mark in marks
-    ]
-    names = [full_name(job.project, job.location, f"endpoints/{place.id}") for place in places]
-    tuned: dict[str, Any] = {
-        "model": full_name(job.project, job.location, f"models/{model_id}@{version}"),
-        "endpoint": names[-1],
+    fields: dict[str, Any] = {"displayName": title, "labels": {**job.fields.get("labels", {}), **labels}}
+    system: dict[str, Any] = {"base": base, "checkpoints": checkpoints, "labels": labels}
+    for key, target in (("description", fields), ("encryptionSpec", system)):
+        if job.fields.get(key):
+            target[key] = job.fields[key]
+    model_id, version = _choose_version(call, parent, title)
+    product: dict[str, Any] = {
+        **here._asdict(),
+        "job": job.seq,
+        "version": version,
+        "fields": fields,
+        "system": system,
+        "born": job.ended,
     }
-    if not fields[kind].get("exportLastCheckpointOnly"):
-        pairs = zip(marks, names, strict=True)
-        tuned["checkpoints"] = [{**mark, "endpoint": name} for mark, name in pairs]
-    job = dataclasses.replace(job, tuned=tuned)
-    records.put(job)
-    return job
+    call.database.add(ModelVersion(id=model_id, **product))
+    endpoints = [
+        Endpoint(
+            id=make_id(),
+            model=model_id,
+            checkpoint=checkpoint["checkpointId"],
+            deployed=make_id(),
+            **product,
+        )
+        for checkpoint in checkpoints
+    ]
+    for endpoint in endpoints:
+        call.database.add(endpoint)
+    tuned: dict[str, Any] = {
+        "model": here.write_name(f"models/{model_id}@{version}"),
+        "endpoint": endpoints[-1].name,
+    }
+    if not spec.get("exportLastCheckpointOnly"):
+        pairs = zip(checkpoints, endpoints, strict=True)
+        tuned["checkpoints"] = [{**checkpoint, "endpoint": endpoint.name} for checkpoint, endpoint in pairs]
+    return tuned
 
 
-def _checkpoints(epochs: int, steps: int) -> list[dict[str, str]]:
-    """Return one for each epoch, ten at most."""
-    count = min(10, epochs)
-    ends = [math.ceil(epochs * n / count) for n in range(1, count + 1)]
+def cancel_outputs(call: Call, job: Job) -> None:
+    """Write that a job will make nothing."""
+    for kind in (ModelVersion, Endpoint):
+        query = f"UPDATE {kind.TABLE} SET born = NULL WHERE job = :job"  # noqa: S608
+        call.database.execute(query, job=job.seq)
+
+
+def _find_location(job: Job) -> Location:
+    """Return where a job puts what it makes."""
+    # The real service puts models of Gemini 3.x into the multi-region `us` or `eu`; this is not served yet.
+    return Location(job.project, job.location)
+
+
+def _choose_version(call: Call, parent: ModelVersion | None, title: str) -> tuple[str, int]:
+    """Return the id of the model and the number of the version that a job makes.
+
+    A tuning that goes on from a model adds a version to it, unless it asks for another display name.
+    """
+    if parent is None or title != parent.fields["displayName"]:
+        return make_id(), 1
+    versions = call.database.find(ModelVersion, "id = :id", id=parent.id)
+    return parent.id, 1 + max(each.version for each in versions)
+
+
+def _plan_checkpoints(epochs: int, steps: int) -> list[dict[str, str]]:
+    """Return a checkpoint for each epoch, ten at most."""
+    count = min(_MOST_CHECKPOINTS, epochs)
+    ends = [math.ceil(epochs * number / count) for number in range(1, count + 1)]
     return [
-        {"checkpointId": str(n), "epoch": str(epoch), "step": str(math.ceil(steps * epoch / epochs))}
-        for n, epoch in enumerate(ends, 1)
+        {"checkpointId": str(number), "epoch": str(epoch), "step": str(math.ceil(steps * epoch / epochs))}
+        for number, epoch in enumerate(ends, 1)
     ]

@@ -1,33 +1,47 @@
-"""Who trains when: a project trains so many jobs at once, the others wait in order.
+"""Which job trains when: a project trains so many at once, and the others wait in order.
 
-Nothing runs. When jobs end is known, so the moment at which each waiting job begins is known too: it
-is worked out anew whenever a job comes or is cancelled.
+Nothing runs. It is known when jobs end, so it is known when each waiting job begins. That is worked out again
+whenever a job comes or is cancelled.
 """
 
 import heapq
 
-from reconciler.emulator.vertex.records import Job, Records
+from reconciler.emulator.call import Call
+from reconciler.emulator.vertex.records import Endpoint, Job, ModelVersion
 
-# In these a job has made its model.
-WITH_MODEL = ("JOB_STATE_SUCCEEDED", "JOB_STATE_PARTIALLY_SUCCEEDED")
-
-
-def is_full(records: Records, project: str, now: int, most: int) -> bool:
-    """Whether a job that comes now would have to wait."""
-    where = "project = :project AND ended > :now"
-    return records.count(Job, where, project=project, now=now) >= most
+_IS_UNFINISHED = "project = :project AND ended > :now"
 
 
-def reschedule(records: Records, project: str, now: int, most: int) -> None:
-    """Let the project's waiting jobs begin as soon as there is room."""
-    jobs = records.unfinished(project, now)
-    waiting = [job for job in jobs if job[1] >= now and job[4] is None]
-    ends = [ended for _, begun, _, ended, cancelled in jobs if begun < now or cancelled is not None]
+def is_full(call: Call, project: str) -> bool:
+    """Whether a job that is created now would have to wait."""
+    jobs = call.database.count(Job, _IS_UNFINISHED, project=project, now=call.now)
+    return jobs >= call.settings.vertex_concurrent_jobs
+
+
+def reschedule(call: Call, project: str) -> None:
+    """Let the waiting jobs of a project begin as soon as there is room for them."""
+    jobs = call.database.execute(
+        "SELECT seq, begun, lasting, ended, cancelled FROM vertex_jobs"  # noqa: S608
+        f" WHERE {_IS_UNFINISHED} ORDER BY seq",
+        project=project,
+        now=call.now,
+    )
+    waiting = [job for job in jobs if job[1] >= call.now and job[4] is None]
+    ends = [ended for _, begun, _, ended, cancelled in jobs if begun < call.now or cancelled is not None]
     heapq.heapify(ends)
     for seq, planned, lasting, _, _ in waiting:
-        begun = now
-        while len(ends) >= most:
+        begun = call.now
+        while len(ends) >= call.settings.vertex_concurrent_jobs:
             begun = heapq.heappop(ends)
         heapq.heappush(ends, begun + lasting)
         if begun != planned:
-            records.begin(seq, begun)
+            _move(call, seq, begun, begun + lasting)
+
+
+def _move(call: Call, job: int, begun: int, ended: int) -> None:
+    """Write when a job begins and ends, and when what it makes begins to exist."""
+    query = "UPDATE vertex_jobs SET begun = :begun, ended = :ended WHERE seq = :job"
+    call.database.execute(query, begun=begun, ended=ended, job=job)
+    for kind in (ModelVersion, Endpoint):
+        query = f"UPDATE {kind.TABLE} SET born = :ended WHERE job = :job AND born IS NOT NULL"  # noqa: S608
+        call.database.execute(query, ended=ended, job=job)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import requests
 
-from reconciler.emulator.host_guard import Entry
+from reconciler.emulator.host_guard import HostGuard
 from reconciler.emulator.server import running
 from tests.emulator.conftest import EXAMPLES, Api, body
 from tests.emulator.vertex_caller import PLACE, Vertex
@@ -192,7 +192,7 @@ def test_no_page_is_told_what_an_answer_says(api: Api) -> None:
 )
 def test_the_host_that_was_given_is_a_name(host: str, name: str, let_in: bool) -> None:  # noqa: FBT001
     """Beside the loopback it answers to --host; and to the address that was called."""
-    refusal = Entry(host).refusal(("172.17.0.2", 8085), {"host": name})
+    refusal = HostGuard(host).refuse(("172.17.0.2", 8085), {"host": name})
     assert (refusal is None) is let_in
 
 

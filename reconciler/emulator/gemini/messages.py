@@ -1,0 +1,119 @@
+"""What a request to the Gemini API may say: the protos' messages, and the enums of answers."""
+
+from collections.abc import Mapping
+
+from reconciler.emulator.protojson import Field, Message
+
+_STRING, _FLOAT, _INT32 = Field(), Field("TYPE_FLOAT"), Field("TYPE_INT32")
+_TIME, _ANY = Field("TYPE_TIMESTAMP"), Field("TYPE_ANY")
+
+_SNAPSHOT: Message = {
+    "step": _INT32,
+    "epoch": _INT32,
+    "mean_loss": _FLOAT,
+    "compute_time": _TIME,
+}
+_EXAMPLE: Message = {"text_input": Field(oneof="model_input"), "output": _STRING}
+_EXAMPLES: Message = {"examples": Field(message=_EXAMPLE, repeated=True)}
+_HYPERPARAMETERS: Message = {
+    "learning_rate": Field("TYPE_FLOAT", oneof="learning_rate_option"),
+    "learning_rate_multiplier": Field("TYPE_FLOAT", oneof="learning_rate_option"),
+    "epoch_count": _INT32,
+    "batch_size": _INT32,
+}
+_TUNING_TASK: Message = {
+    "start_time": _TIME,
+    "complete_time": _TIME,
+    "snapshots": Field(message=_SNAPSHOT, repeated=True),
+    "training_data": Field(message={"examples": Field(message=_EXAMPLES, oneof="dataset")}),
+    "hyperparameters": Field(message=_HYPERPARAMETERS),
+}
+STATES = ("STATE_UNSPECIFIED", "CREATING", "ACTIVE", "FAILED")
+TUNED_MODEL: Message = {
+    "tuned_model_source": Field(
+        message={"tuned_model": _STRING, "base_model": _STRING}, oneof="source_model"
+    ),
+    "base_model": Field(oneof="source_model"),
+    "name": _STRING,
+    "display_name": _STRING,
+    "description": _STRING,
+    "temperature": _FLOAT,
+    "top_p": _FLOAT,
+    "top_k": _INT32,
+    "state": Field("TYPE_ENUM", names=STATES),
+    "create_time": _TIME,
+    "update_time": _TIME,
+    "tuning_task": Field(message=_TUNING_TASK),
+    "reader_project_numbers": Field("TYPE_INT64", repeated=True),
+}
+GRANTEES = ("GRANTEE_TYPE_UNSPECIFIED", "USER", "GROUP", "EVERYONE")
+ROLES = ("ROLE_UNSPECIFIED", "OWNER", "WRITER", "READER")
+PERMISSION: Message = {
+    "name": _STRING,
+    "grantee_type": Field("TYPE_ENUM", names=GRANTEES),
+    "email_address": _STRING,
+    "role": Field("TYPE_ENUM", names=ROLES),
+}
+TRANSFER_OWNERSHIP: Message = {"name": _STRING, "email_address": _STRING}
+_PART: Message = {
+    "text": Field(oneof="data"),
+    **dict.fromkeys(
+        (
+            "inline_data",
+            "file_data",
+            "function_call",
+            "function_response",
+            "executable_code",
+            "code_execution_result",
+            "thought",
+            "thought_signature",
+            "video_metadata",
+            "media_resolution",
+            "part_metadata",
+        ),
+        _ANY,
+    ),
+}
+_CONTENT: Message = {"parts": Field(message=_PART, repeated=True), "role": _STRING}
+GENERATE_CONTENT: Message = {
+    "model": _STRING,
+    "contents": Field(message=_CONTENT, repeated=True),
+    "system_instruction": Field(message=_CONTENT),
+    "tools": _ANY,
+    "tool_config": _ANY,
+    "safety_settings": _ANY,
+    "generation_config": _ANY,
+    "cached_content": _STRING,
+}
+COUNT_TOKENS: Message = {
+    "model": _STRING,
+    "contents": Field(message=_CONTENT, repeated=True),
+    "generate_content_request": Field(message=GENERATE_CONTENT),
+}
+
+# Enums of answers, for callers who ask for numbers.
+_NUMBERS: Mapping[str, Mapping[str, int]] = {
+    "state": {name: number for number, name in enumerate(STATES)},
+    "granteeType": {name: number for number, name in enumerate(GRANTEES)},
+    "role": {name: number for number, name in enumerate(ROLES)},
+    "finishReason": {"STOP": 1},
+    "probability": {"NEGLIGIBLE": 1},
+    "category": {
+        "HARM_CATEGORY_HARASSMENT": 7,
+        "HARM_CATEGORY_HATE_SPEECH": 8,
+        "HARM_CATEGORY_SEXUALLY_EXPLICIT": 9,
+        "HARM_CATEGORY_DANGEROUS_CONTENT": 10,
+    },
+}
+
+
+def number_enums(value: object) -> object:
+    """Return the answer *value* with its enums as numbers."""
+    if isinstance(value, list):
+        return [number_enums(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: _NUMBERS.get(key, {}).get(item, item) if isinstance(item, str) else number_enums(item)
+        for key, item in value.items()
+    }

@@ -1,0 +1,80 @@
+"""Fields that models, endpoints and jobs share: display names, labels, etags, and how patch changes them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from reconciler.emulator.errors import ApiError, ArgumentError
+from reconciler.emulator.protojson import Message
+from reconciler.emulator.update_masks import read_mask
+from reconciler.emulator.vertex.records import Product
+
+_MOST_LABELS = 64
+_LONGEST_LABEL = 63
+_LONGEST_NAME = 128
+
+
+def patch_fields(
+    product: Product, mask: str, message: Mapping[str, Any], kind: Message, mutable: tuple[str, ...]
+) -> dict[str, Any]:
+    """Return the fields of *product* after a patch.
+
+    The documents call the mask required, but google-genai sends none and works. So no mask means the fields
+    that are in the body, as Google's API rules (AIP-134) say. The service's own labels stay.
+
+    Args:
+        product: what is patched.
+        mask: of the request, '' for none.
+        message: the body.
+        kind: of the message.
+        mutable: the fields that can be changed.
+
+    Raises:
+        ApiError: 400 for a path that does not exist or cannot be changed, or for a bad value.
+    """
+    names = read_mask(mask, kind, mutable) if mask else [key for key in message if key in mutable]
+    changed = {key: value for key, value in product.fields.items() if key not in names}
+    changed |= {name: message[name] for name in names if message.get(name)}
+    check_display_name(changed.get("displayName", ""), "display_name", is_required=True)
+    check_labels(changed.get("labels", {}))
+    return {**changed, "labels": {**changed.get("labels", {}), **product.system["labels"]}}
+
+
+def check_etag(message: Mapping[str, Any], etag: str) -> None:
+    """Raise a 409 if the caller has seen another version than the present one."""
+    if message.get("etag", etag) != etag:
+        text = "The etag does not match the one of the resource: it was changed meanwhile."
+        raise ApiError(409, text, "ABORTED")
+
+
+def check_display_name(name: str, field: str, *, is_required: bool = False) -> None:
+    """Raise a 400 for a display name that is missing or too long."""
+    if is_required and not name:
+        raise ArgumentError(f"{field} is required.", field=field)
+    if len(name) > _LONGEST_NAME:
+        text = f"{field} is too long: {len(name)} characters, at most {_LONGEST_NAME} are allowed."
+        raise ArgumentError(text, field=field)
+
+
+def check_labels(labels: Mapping[str, str]) -> None:
+    """Raise a 400 for labels that Google Cloud does not take."""
+    if len(labels) > _MOST_LABELS:
+        text = f"There are {len(labels)} labels; at most {_MOST_LABELS} are allowed."
+        raise ArgumentError(text, field="labels")
+    for key, value in labels.items():
+        if not key or not key[0].isalpha():
+            raise _make_label_error("key", key)
+        for what, text in (("key", key), ("value", value)):
+            if len(text) > _LONGEST_LABEL or not all(map(_is_label_character, text)):
+                raise _make_label_error(what, text)
+
+
+def _is_label_character(character: str) -> bool:
+    return character in "_-" or (character.isalnum() and character == character.lower())
+
+
+def _make_label_error(what: str, text: str) -> ApiError:
+    return ArgumentError(
+        f"Invalid label {what} '{text[:80]}': at most {_LONGEST_LABEL} characters, only lowercase "
+        "letters, digits, underscores and dashes; a key begins with a letter.",
+        field="labels",
+    )

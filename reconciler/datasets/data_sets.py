@@ -83,17 +83,18 @@ class DataSets:
             return None
 
     def read_inline(
-        self, examples: Sequence[Example], places: Sequence[Place], place: Place, *, rest: int = 0
+        self, examples: Sequence[tuple[Place, Example]], place: Place, *, rest: int = 0
     ) -> DataSet | None:
         """The data set that stands in a manifest; None after noting what is wrong."""
         if not examples:
             self._problems.error(place, *EMPTY)
             return None
         before = len(self._problems)
-        found = measure_rows(zip(places, examples, strict=True), PAIRS, self._problems)
+        found = measure_rows(examples, PAIRS, self._problems)
         if len(self._problems) > before or not self._fits(found, rest, place):
             return None
-        return DataSet(found.digest, found.examples, found.characters, inline=tuple(examples))
+        inline = tuple(one for _, one in examples)
+        return DataSet(found.digest, found.examples, found.characters, inline=inline)
 
     def _fits(self, found: Measured, rest: int, place: Place) -> bool:
         total = found.size + rest

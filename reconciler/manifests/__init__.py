@@ -1,43 +1,18 @@
-"""Manifests: YAML to what is desired, all problems at once with their places; and training data.
+"""Reads manifests: YAML to what is desired, all problems at once with their places.
 
-The one door to yaml and pydantic. Rule: this module is light, so that `--help` pays for neither; the
-work is done by its submodules, imported when it is asked for.
+The one door to yaml and pydantic. Rule: this module is light, so that `--help` pays for neither; submodules
+do the work, and are imported when it is asked for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TypeAlias
 
-from reconciler.errors import Diagnostic
 from reconciler.kind import Kind
-from reconciler.model import Address, Desired, Stack
+from reconciler.manifests.loaded import Loaded, Names
+from reconciler.model import Address
 
-Names: TypeAlias = Mapping[Address, Mapping[str, str]]
-"""Declared addresses with their labels."""
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """What a set of manifests declares.
-
-    Attributes:
-        desired: sorted by address.
-        stack: the settings; Stack() when none is declared.
-        whole: every path was a folder, so what is not here is not wanted; else the paths only select.
-        files: the manifest files that were read.
-        warnings: what works, but probably not as meant.
-        folders: those that were given, relative to the git root (else to the working directory): what was
-            declared elsewhere is not ours to delete. None where nobody asks.
-    """
-
-    desired: tuple[Desired, ...]
-    stack: Stack
-    whole: bool
-    files: tuple[str, ...]
-    warnings: tuple[Diagnostic, ...] = ()
-    folders: tuple[str, ...] | None = None
+__all__ = ["Loaded", "Names"]
 
 
 def load(

@@ -1,61 +1,179 @@
-"""YAML text to documents that remember where they stand.
+"""YAML documents, and what stands where in them.
 
-Rule: syntax only, and all of it here, in `building` and in `syntax`: no other module knows yaml.
+Rule: everyone asks a document by path, `document.at("spec.base_model")`, and gets a `Node`: a value that
+knows its place, and takes note of what is wrong with it. Only `yaml_builder`, `syntax` and this module know
+YAML's syntax.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import Any, TypeAlias
 
 import yaml
 from yaml.events import StreamEndEvent
 
+from reconciler.formats import camel_case
 from reconciler.manifests.located import Mark, YamlList, YamlMap
-from reconciler.manifests.variables import substitute
+from reconciler.manifests.substitution import substitute
+from reconciler.manifests.syntax import explain_syntax, refuse_unreadable
 from reconciler.manifests.yaml_builder import Builder, LimitError, mark_of
 from reconciler.problems import Place, Problems
 
+Path: TypeAlias = str | Sequence[str | int]
+"""Where something stands: "spec.base_model", which means either spelling; or the very keys and indices."""
 
-@dataclass(frozen=True, slots=True)
+
 class Document:
-    """One document that says anything.
+    """One document that is not empty.
 
     Attributes:
-        place: where it begins.
+        file: that it stands in.
+        mark: where it begins.
         body: its value, without variables until `fill` was called.
-        references: where text with "${" stands: the container, the key or index, and the text's place.
+        problems: where to note what is wrong with it.
     """
 
-    place: Place
-    body: object
-    references: Sequence[tuple[Any, Any, Mark]]
+    def __init__(
+        self,
+        file: str,
+        mark: Mark,
+        body: object,
+        references: Sequence[tuple[Any, Any, Mark]],
+        problems: Problems,
+    ) -> None:
+        self.file = file
+        self.mark = mark
+        self.body = body
+        self.problems = problems
+        self._references = references
 
     @property
-    def file(self) -> str:
-        """Where it stands."""
-        return self.place.file
+    def place(self) -> Place:
+        """Where it begins."""
+        return Place(self.file, *self.mark)
 
     @property
-    def kind(self) -> object:
-        """What it says of its kind."""
-        return self.body.get("kind") if type(self.body) is YamlMap else None
+    def kind(self) -> str:
+        """What it says of its kind; "" if that is no text."""
+        return self.at("kind").text
 
-    def fill(self, variables: Mapping[str, str], problems: Problems) -> None:
+    def at(self, path: Path) -> Node:
+        """What stands under a path."""
+        return _walk(self, self.body, None, "", path)
+
+    def fill(self, variables: Mapping[str, str]) -> None:
         """Put variables in the place of references, noting those that cannot be followed."""
-        for container, key, mark in self.references:
-            text, unresolved = substitute(container[key], variables)
-            for summary, detail in unresolved:
-                problems.error(Place(self.place.file, *mark), summary, detail)
-            if not unresolved:
+        for container, key, mark in self._references:
+            text, refusals = substitute(container[key], variables)
+            for refusal in refusals:
+                self.problems.error(Place(self.file, *mark), *refusal)
+            if not refusals:
                 container[key] = text
 
 
-def read_documents(file: str, text: str, problems: Problems) -> Iterator[Document]:
-    """The documents of a file that say anything; ends with a noted problem where the syntax is broken."""
-    from reconciler.manifests.syntax import explain_syntax, refuse_unreadable
+class Node:
+    """What stands under a path of a document.
 
+    Attributes:
+        value: None where nothing stands there.
+        key: as the document spells it; where nothing stands, of the innermost mapping or list around it.
+        is_there: whether the key is there, even without a value.
+    """
+
+    __slots__ = ("_document", "_holder", "is_there", "key", "value")
+
+    def __init__(
+        self, document: Document, value: object, holder: object, key: str | int, *, is_there: bool
+    ) -> None:
+        self._document = document
+        self._holder = holder
+        self.value = value
+        self.key = key
+        self.is_there = is_there
+
+    def at(self, path: Path) -> Node:
+        """What stands under a path from here."""
+        return _walk(self._document, self.value, self._holder, self.key, path)
+
+    @property
+    def text(self) -> str:
+        """The value if it is text, else ""."""
+        return self.value if isinstance(self.value, str) else ""
+
+    @property
+    def items(self) -> Iterator[Node]:
+        """The items of a list; none of anything else."""
+        value = self.value
+        for number in range(len(value)) if type(value) is YamlList else ():
+            yield Node(self._document, value[number], value, number, is_there=True)  # type: ignore[index]
+
+    @property
+    def mark(self) -> Mark:
+        """Where the value stands. Where there is none: its key, else what is around it."""
+        return self._find_mark(of_key=not self.is_there or self.value is None)
+
+    @property
+    def key_mark(self) -> Mark:
+        """Where the key stands: plainer than the place of a mapping, which is its first key."""
+        return self._find_mark(of_key=True)
+
+    @property
+    def place(self) -> Place:
+        """The same as `mark`, with the file."""
+        return Place(self._document.file, *self.mark)
+
+    @property
+    def key_place(self) -> Place:
+        """The same as `key_mark`, with the file."""
+        return Place(self._document.file, *self.key_mark)
+
+    def _find_mark(self, *, of_key: bool) -> Mark:
+        holder, key = self._holder, self.key
+        if type(holder) is YamlMap:
+            return (holder.key_marks if of_key else holder.value_marks)[key]  # type: ignore[index]
+        if type(holder) is YamlList:
+            return holder.marks[key]  # type: ignore[index]
+        return self._document.mark
+
+    def error(
+        self, summary: str, detail: str = "", *, of_key: bool = False, address: str | None = None
+    ) -> None:
+        """Note what is wrong here; of_key: with the key, not with its value."""
+        place = self.key_place if of_key else self.place
+        self._document.problems.error(place, summary, detail, address=address)
+
+    def warning(self, summary: str, detail: str = "", *, address: str | None = None) -> None:
+        """Note what is probably not meant here."""
+        self._document.problems.warning(self.place, summary, detail, address=address)
+
+
+def _walk(document: Document, value: Any, holder: Any, key: str | int, path: Path) -> Node:
+    """Go from a value, which stands in its holder under its key."""
+    is_there = True
+    for step, other in _spell(path) if isinstance(path, str) else [(one, one) for one in path]:
+        spelled = step
+        if type(value) is YamlMap:
+            spelled = other if step not in value and other in value else step
+            is_there = spelled in value
+        else:
+            is_there = type(value) is YamlList and isinstance(step, int) and step < len(value)
+        if not is_there:
+            value = None
+            break
+        holder, key, value = value, spelled, value[spelled]
+    return Node(document, value, holder, key, is_there=is_there)
+
+
+@cache
+def _spell(path: str) -> tuple[tuple[str, str], ...]:
+    """Each step of a path in both spellings, snake_case and camelCase; Google's API takes both."""
+    return tuple((step, camel_case(step)) for step in path.split("."))
+
+
+def read_documents(file: str, text: str, problems: Problems) -> Iterator[Document]:
+    """The documents of a file that are not empty; ends with a noted problem where the syntax is broken."""
     if refuse_unreadable(file, text, problems):
         return
     parser = yaml.CSafeLoader(text)
@@ -66,7 +184,7 @@ def read_documents(file: str, text: str, problems: Problems) -> Iterator[Documen
             body = builder.build()
             if body is not None:
                 mark = body.mark if isinstance(body, (YamlMap, YamlList)) else builder.start
-                yield Document(Place(file, *mark), body, builder.references())
+                yield Document(file, mark, body, builder.references(), problems)
     except yaml.YAMLError as error:
         explain_syntax(file, text, error, problems)
     except LimitError:

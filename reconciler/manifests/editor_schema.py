@@ -16,7 +16,7 @@ from reconciler.manifests.envelope import Envelope
 from reconciler.manifests.kinds import FORMS, STACK
 from reconciler.manifests.schema_types import Declared, model_under
 from reconciler.manifests.stack import StackManifest
-from reconciler.manifests.variables import REFERENCE_PATTERN
+from reconciler.manifests.substitution import REFERENCE_PATTERN
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 

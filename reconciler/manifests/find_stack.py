@@ -54,6 +54,7 @@ def _stacks(texts: Iterable[tuple[str, str]], problems: Problems, doubts: Proble
         noted, before, number = Problems(), 0, len(found)
         for document in read_documents(path, text, noted):
             if document.kind == STACK:
+                document.problems = problems
                 found.append(document)
                 problems.take(noted, before)
             before = len(noted)

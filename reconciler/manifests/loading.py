@@ -10,7 +10,6 @@ import gc
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
@@ -21,7 +20,8 @@ from reconciler.manifests.documents import Document, read_documents
 from reconciler.manifests.envelope import API_VERSION
 from reconciler.manifests.find_stack import stack_near, stacks_in
 from reconciler.manifests.kinds import FORMS, STACK
-from reconciler.manifests.located import YamlMap, locate, value_at
+from reconciler.manifests.loaded import Loaded, Names
+from reconciler.manifests.located import YamlMap
 from reconciler.manifests.model_reader import ModelReader
 from reconciler.manifests.references import check_references
 from reconciler.manifests.rules import check_lifecycle_fields
@@ -30,9 +30,6 @@ from reconciler.manifests.trees import Trees
 from reconciler.manifests.validation_messages import explain
 from reconciler.model import Address, Desired, Stack
 from reconciler.problems import Place, Problems, describe, find_nearest
-
-if TYPE_CHECKING:
-    from reconciler.manifests import Loaded, Names
 
 
 def load(
@@ -47,8 +44,6 @@ def load_settings(
     paths: Sequence[str], *, kinds: Mapping[str, Kind], variables: Mapping[str, str], selecting: bool
 ) -> Loaded:
     """See `reconciler.manifests.load_settings`."""
-    from reconciler.manifests import Loaded
-
     problems = Problems()
     found, whole = sources.discover(paths)
     files = [source.path for source in found]
@@ -57,7 +52,7 @@ def load_settings(
         if not documents and (selecting or not whole):
             alone = [source.path for source in found if source.alone or selecting]
             documents = stack_near(alone, problems)
-    stack = _stack(documents, kinds, variables, problems)
+    stack = _read_stack(documents, kinds, variables)
     problems.raise_if_any()
     files += [one.file for one in documents]
     return Loaded(desired=(), stack=stack, whole=whole, files=tuple(dict.fromkeys(files)))
@@ -78,15 +73,11 @@ def load_names(paths: Sequence[str], *, kinds: Mapping[str, Kind], variables: Ma
     problems.raise_if_any()
     names: dict[Address, dict[str, str]] = {}
     for document in documents:
-        document.fill(variables, Problems())  # what cannot be filled in is told by validate
-        body = document.body
-        metadata = body.get("metadata") if isinstance(body, YamlMap) else None
-        name = metadata.get("name") if isinstance(metadata, YamlMap) else None
-        if not isinstance(metadata, YamlMap) or not isinstance(name, str) or document.kind not in kinds:
-            continue
-        labels = metadata.get("labels")
-        labels = labels.items() if isinstance(labels, YamlMap) else ()
-        names[Address(str(document.kind), name)] = {str(key): str(value) for key, value in labels}
+        document.fill(variables)  # what cannot be filled in is told by validate
+        name, labels = document.at("metadata.name").value, document.at("metadata.labels").value
+        if isinstance(name, str) and document.kind in kinds:
+            items = labels.items() if isinstance(labels, YamlMap) else ()
+            names[Address(document.kind, name)] = {str(key): str(value) for key, value in items}
     return names
 
 
@@ -108,8 +99,6 @@ def _collector_paused() -> Iterator[None]:
 def _load(
     paths: Sequence[str], kinds: Mapping[str, Kind], variables: Mapping[str, str], *, allow_empty: bool
 ) -> Loaded:
-    from reconciler.manifests import Loaded
-
     problems = Problems()
     found, whole = sources.discover(paths)
     documents = [one for source in found for one in _documents(source, problems)]
@@ -126,7 +115,7 @@ def _load(
         near = stack_near([source.path for source in found if source.alone], problems)
         documents.extend(near)
         files.extend({one.file: None for one in near})
-    stack = _stack([one for one in documents if one.kind == STACK], kinds, variables, problems)
+    stack = _read_stack([one for one in documents if one.kind == STACK], kinds, variables)
     values = {**stack.variables, **variables}
     trees = Trees(paths)
     reader = ModelReader(kinds, stack, problems, trees)
@@ -134,12 +123,11 @@ def _load(
     for document in documents:
         if document.kind == STACK:
             continue
-        body = _body(document, values, problems)
-        if body is not None and _is_manifest(body, document.place, kinds, problems):
-            one = reader.read(body, document)
-            if one is not None:
-                desired.append(one)
-    check_references(reader.seen, problems, whole=whole)
+        document.fill(values)
+        one = reader.read(document) if _is_manifest(document, kinds) else None
+        if one is not None:
+            desired.append(one)
+    check_references(reader.declarations, whole=whole)
     problems.raise_if_any()
     return Loaded(
         desired=tuple(sorted(desired, key=lambda one: one.address)),
@@ -164,55 +152,44 @@ def _documents(source: sources.Source, problems: Problems) -> list[Document]:
     return found
 
 
-def _body(document: Document, variables: Mapping[str, str], problems: Problems) -> YamlMap | None:
-    document.fill(variables, problems)
-    body = document.body
-    if not isinstance(body, YamlMap):
-        problems.error(
-            document.place,
-            f"a manifest is a mapping, not {describe(body)}",
-            f"It begins with apiVersion: {API_VERSION}.",
-        )
-        return None
-    return body
-
-
-def _is_manifest(body: YamlMap, place: Place, kinds: Mapping[str, Kind], problems: Problems) -> bool:
+def _is_manifest(document: Document, kinds: Mapping[str, Kind]) -> bool:
     """Whether a document is one of ours, so that looking at the rest of it makes sense."""
-    version, kind = body.get("apiVersion"), body.get("kind")
-    known = [*(name for name in FORMS if name in kinds), STACK]
-    if "format_version" in body:
-        problems.error(place, "this is a saved plan, not a manifest", "Give it to: reconciler apply FILE")
-        return False
-    if "apiVersion" not in body and kind not in known:
-        near = find_nearest("apiVersion", [key for key in body if key != "kind"])
-        advice = f" (there is {near})." if near else ", or move it elsewhere."
-        if not _REQUEST_KEYS.isdisjoint(body):
-            advice = ", kind and metadata, and put this under spec."
-        problems.error(
-            place, "not a manifest: it has no apiVersion", f"Add apiVersion: {API_VERSION}{advice}"
+    root, body = document.at([]), document.body
+    if not isinstance(body, YamlMap):
+        root.error(
+            f"a manifest is a mapping, not {describe(body)}", f"It begins with apiVersion: {API_VERSION}."
         )
         return False
-    near = find_nearest("apiVersion", list(body)) if "apiVersion" not in body else None
-    if near is not None:
-        problems.error(_at(body, near, place, of_key=True), f"{near} is not a key", "Write apiVersion.")
+    if "format_version" in body:
+        root.error("this is a saved plan, not a manifest", "Give it to: reconciler apply FILE")
         return False
-    if version not in {API_VERSION, None}:
-        problems.error(
-            _at(body, "apiVersion", place),
-            f"apiVersion is {describe(version)}, which this program does not read",
+    known = [*(name for name in FORMS if name in kinds), STACK]
+    version, kind = document.at("apiVersion"), document.at("kind")
+    if not version.is_there:
+        near = find_nearest("apiVersion", [key for key in body if key != "kind"])
+        if kind.text not in known:
+            advice = f" (there is {near})." if near else ", or move it elsewhere."
+            if not _REQUEST_KEYS.isdisjoint(body):
+                advice = ", kind and metadata, and put this under spec."
+            root.error("not a manifest: it has no apiVersion", f"Add apiVersion: {API_VERSION}{advice}")
+            return False
+        if near is not None:
+            document.at([near]).error(f"{near} is not a key", "Write apiVersion.", of_key=True)
+            return False
+    if version.value not in {API_VERSION, None}:
+        version.error(
+            f"apiVersion is {describe(version.value)}, which this program does not read",
             f"Write apiVersion: {API_VERSION}, or move the file elsewhere if it is not a manifest.",
         )
         return False
-    if kind in known:
+    if kind.text in known:
         return True
-    where = _at(body, "kind", place)
-    if "kind" not in body:
-        problems.error(place, "kind is missing", f"Add kind: {' or '.join(known)}.")
-    elif kind is not None:
-        near = find_nearest(kind, known) if isinstance(kind, str) else None
+    if not kind.is_there:
+        root.error("kind is missing", f"Add kind: {' or '.join(known)}.")
+    elif kind.value is not None:
+        near = find_nearest(kind.text, known) if kind.text else None
         advice = f"Did you mean {near}?" if near else f"Known here: {', '.join(known)}."
-        problems.error(where, f"kind is {describe(kind)}, which is not known", advice)
+        kind.error(f"kind is {describe(kind.value)}, which is not known", advice)
     return False
 
 
@@ -220,49 +197,29 @@ _REQUEST_KEYS = frozenset({"base_model", "baseModel", "tuning_task", "tuningTask
 """What tells that somebody pasted the body of Google's tutorial, and only that."""
 
 
-def _at(body: YamlMap, key: str, place: Place, *, of_key: bool = False) -> Place:
-    mark = locate(body, [key], of_key=of_key)
-    return Place(place.file, *mark) if mark else place
-
-
-def _keep_texts(body: YamlMap) -> None:
-    """Variables are texts, as written: a version 1.10 is not 1.1."""
-    variables = value_at(body, ["spec", "variables"])
-    if isinstance(variables, YamlMap):
-        variables.update({name: variables.text_of(name) for name in variables.texts or {}})
-
-
-def _places(stack: YamlMap) -> dict[str, tuple[int, int]]:
-    spec = stack.get("spec")
-    keys = spec if isinstance(spec, YamlMap) else ()
-    found = {f"spec.{key}": locate(stack, ["spec", key]) for key in keys}
-    return {path: mark for path, mark in found.items() if mark}
-
-
-def _stack(
-    documents: Sequence[Document],
-    kinds: Mapping[str, Kind],
-    variables: Mapping[str, str],
-    problems: Problems,
+def _read_stack(
+    documents: Sequence[Document], kinds: Mapping[str, Kind], variables: Mapping[str, str]
 ) -> Stack:
     stack = Stack()
     for number, document in enumerate(documents):
-        body = _body(document, variables, problems)
-        if body is None or not _is_manifest(body, document.place, kinds, problems):
+        document.fill(variables)
+        if not _is_manifest(document, kinds):
             continue
         if number:
-            problems.error(
-                document.place, f"a second Stack; the first is at {documents[0].place}", "Keep one of them."
-            )
+            summary = f"a second Stack; the first is at {documents[0].place}"
+            document.at([]).error(summary, "Keep one of them.")
         fields = [field for kind in kinds.values() for field in kind.fields.values()]
-        _keep_texts(body)
-        spelled = check_lifecycle_fields(body, "spec.lifecycle", fields, document.file, problems)
+        spec, values = document.at("spec"), document.at("spec.variables").value
+        if isinstance(values, YamlMap):  # variables are texts, as written: a version 1.10 is not 1.1
+            values.update({name: values.text_of(name) for name in values.texts or {}})
+        spelled = check_lifecycle_fields(document, "spec.lifecycle", fields)
         try:
-            declared = StackManifest.model_validate(body)
+            declared = StackManifest.model_validate(document.body)
         except ValidationError as error:
-            explain(error, StackManifest, body, document.place, problems, address=None)
+            explain(error, StackManifest, document, address=None)
             continue
         if not number:
-            stack = declared.to_model(document.file, document.place.line or 0, spelled=spelled)
-            stack = replace(stack, places=_places(body))
+            stack = declared.to_model(document.file, document.mark[0], spelled=spelled)
+            keys = spec.value if isinstance(spec.value, YamlMap) else ()
+            stack = replace(stack, places={f"spec.{key}": spec.at([key]).mark for key in keys})
     return stack

@@ -1,16 +1,13 @@
-"""Values that remember where they stand: plain dicts and lists, with the places of what is in them."""
+"""Mappings and lists of YAML that remember where they and their values stand; `yaml_builder` fills them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TypeAlias
 
 from reconciler.problems import write_scalar
 
 Mark: TypeAlias = tuple[int, int]
-"""Line and column, 1-based."""
-
-Path: TypeAlias = Sequence[str | int]
+"""Line and column, 1-based: a `Place` without its file, of which there are millions."""
 
 
 class YamlMap(dict[str, object]):
@@ -44,33 +41,3 @@ class YamlList(list[object]):
         super().__init__()
         self.mark = mark
         self.marks: list[Mark] = []
-
-
-def locate(body: object, path: Path, *, of_key: bool = False) -> Mark | None:
-    """Where the value under a path stands, or its key; what contains it where there is no such value."""
-    mark: Mark | None = None
-    last = len(path) - 1
-    for index, step in enumerate(path):
-        if type(body) is YamlMap and step in body:
-            # a block mapping's own mark is its first key: its parent's key is plainer for what is missing
-            at_key = of_key or index < last or body[step] is None  # type: ignore[index]
-            mark = (body.key_marks if at_key else body.value_marks)[step]  # type: ignore[index]
-            body = body[step]  # type: ignore[index]
-        elif type(body) is YamlList and isinstance(step, int) and 0 <= step < len(body):
-            mark = body.marks[step]
-            body = body[step]
-        else:
-            break
-    return mark
-
-
-def value_at(body: object, path: Path) -> object:
-    """The value under a path; None where there is none."""
-    for step in path:
-        if type(body) is YamlMap and isinstance(step, str):
-            body = body.get(step)
-        elif type(body) is YamlList and isinstance(step, int) and step < len(body):
-            body = body[step]
-        else:
-            return None
-    return body

@@ -14,9 +14,8 @@ from reconciler.identity import encode_canonical, find_meaning
 from reconciler.kind import Kind
 from reconciler.manifests.documents import Document
 from reconciler.manifests.envelope import ModelEnvelope
-from reconciler.manifests.kinds import FORMS, Form, field_value
-from reconciler.manifests.located import YamlMap, locate, value_at
-from reconciler.manifests.references import Seen
+from reconciler.manifests.kinds import FORMS, Form, get_field
+from reconciler.manifests.references import Declaration
 from reconciler.manifests.rules import (
     check_choices,
     check_data,
@@ -25,11 +24,10 @@ from reconciler.manifests.rules import (
     check_pinning,
     is_there_already,
 )
-from reconciler.manifests.spelling import spelled_path
 from reconciler.manifests.trees import Trees
 from reconciler.manifests.validation_messages import explain
 from reconciler.model import Address, Attributes, Desired, Lifecycle, Stack, Value
-from reconciler.problems import Place, Problems
+from reconciler.problems import Problems
 
 _BESIDE = "metadata."
 """How the path of a field begins that does not stand under spec."""
@@ -39,128 +37,106 @@ class ModelReader:
     """Reads documents one by one, and remembers what those that follow must know.
 
     Attributes:
-        seen: every model that has a name, sound or not.
+        declarations: of every model that has a name, sound or not.
     """
 
     def __init__(self, kinds: Mapping[str, Kind], stack: Stack, problems: Problems, trees: Trees) -> None:
-        self.seen: list[Seen] = []
+        self.declarations: list[Declaration] = []
         self._kinds = kinds
         self._fields = {name: tuple(kind.fields.values()) for name, kind in kinds.items()}
         self._stack = stack
         self._trees = trees
         self._problems = problems
-        self._data = DataSets(problems)
+        self._data_sets = DataSets(problems)
 
-    def read(self, body: YamlMap, document: Document) -> Desired | None:
+    def read(self, document: Document) -> Desired | None:
         """The model that a document declares, or None after noting what is wrong with it."""
-        name = str(body["kind"])
-        kind, form, file = self._kinds[name], FORMS[name], document.file
+        name, file = document.kind, document.file
+        kind, form = self._kinds[name], FORMS[name]
         before = len(self._problems)
-        seen = _seen(body, kind, form, document)
-        if seen is not None:
-            self.seen.append(seen)
-        address = str(seen.address) if seen else None
-        spelled = check_lifecycle_fields(body, "lifecycle", self._fields[name], file, self._problems)
-        check_choices(body, form.choices, file, self._problems)
-        check_data(body, form.data, file, self._problems)
-        check_permissions(body, kind, file, self._problems)
-        check_pinning(body, kind, file, self._problems)
+        known = _read_declaration(document, kind, form)
+        if known is not None:
+            self.declarations.append(known)
+        spelled = check_lifecycle_fields(document, "lifecycle", self._fields[name])
+        check_choices(document, form.choices)
+        check_data(document, form.data)
+        check_permissions(document, kind)
+        check_pinning(document, kind)
         declared: ModelEnvelope | None = None
         attributes: Attributes = {}
         try:
-            declared = form.manifest.model_validate(body)
+            declared = form.manifest.model_validate(document.body)
         except ValidationError as error:
-            explain(error, form.manifest, body, document.place, self._problems, address=address)
+            explain(error, form.manifest, document, str(known.address) if known else None)
         else:
-            attributes = _attributes(declared, kind)
+            attributes = _read_attributes(declared, kind)
         if form.check_base is not None:
-            form.check_base(body, file, kind.bases, self._stack.location or "", self._problems)
-        rest = len(encode_canonical(attributes))
-        data = form.data_sets(body, file, self._data, self._problems, rest)
-        if declared is None or seen is None or len(self._problems) > before:
+            form.check_base(document, kind.bases, self._stack.location or "")
+        data = form.read_data_sets(document, self._data_sets, len(encode_canonical(attributes)))
+        if declared is None or known is None or len(self._problems) > before:
             return None
-        if not data and not is_there_already(body):
+        if not data and not is_there_already(document):
             return None
-        places = _places(body, attributes, kind)
         for one in data[:1]:
             if not one.uri:
-                mark = places.get(kind.data_field, body.mark)
-                warn_of_few(one, Place(file, *mark), self._problems, address=str(seen.address))
-        lifecycle = _lifecycle(declared, self._stack.lifecycle, spelled)
+                place = document.at(f"spec.{kind.data_field}").key_place
+                warn_of_few(one, place, self._problems, address=str(known.address))
         permissions = declared.permissions
         desired = Desired(
-            address=seen.address,
+            address=known.address,
             attributes=attributes,
             data=data,
             permissions=None if permissions is None else tuple(one.to_model() for one in permissions),
             id=declared.metadata.id,
             imports=declared.metadata.import_ or "",
             labels=declared.metadata.labels,
-            lifecycle=lifecycle,
+            lifecycle=_merge_lifecycle(declared, self._stack.lifecycle, spelled),
             checks=tuple(one.to_model() for one in declared.checks),
-            moved_from=seen.moved_from,
+            moved_from=known.moved_from,
             manifest=self._trees.path_of(file),
             file=file,
-            line=document.place.line or 0,
-            places=places,
+            line=document.mark[0],
+            places=_find_places(document, attributes, kind),
         )
-        return replace(desired, digest=_digest(desired, kind))
+        return replace(desired, digest=_digest_meaning(desired, kind))
 
 
-def _seen(body: YamlMap, kind: Kind, form: Form, document: Document) -> Seen | None:
-    name = value_at(body, ["metadata", "name"])
-    if not isinstance(name, str) or not name:
+def _read_declaration(document: Document, kind: Kind, form: Form) -> Declaration | None:
+    name = document.at("metadata.name").text
+    if not name:
         return None
-
-    def place(path: list[str]) -> Place:
-        return Place(document.file, *(locate(body, path) or body.mark))
-
-    id_path = ["metadata", "id"]
-    pinned = value_at(body, id_path)
-    imported = value_at(body, ["metadata", "import"])
-    parent_path = spelled_path(body, f"spec.{form.parent}")
-    parent = value_at(body, parent_path)
-    address = None
-    if isinstance(parent, str) and parent.startswith(f"{body['kind']}/"):
-        try:
-            address = Address.parse(parent)
-        except ValueError:
-            address = None  # told by the type of the field
-    return Seen(
-        address=Address(str(body["kind"]), name),
-        place=place(["metadata", "name"]),
-        id=pinned if isinstance(pinned, str) else "",
-        id_place=place(id_path),
-        imports=imported.removeprefix(kind.collection) if isinstance(imported, str) else "",
-        import_place=place(["metadata", "import"]),
-        parent=address,
-        parent_place=place(parent_path),
-        moved_from=_former(body),
-        moved_from_place=place(["metadata", "moved_from"]),
+    parent_path = f"spec.{form.parent}"
+    parent = document.at(parent_path).text
+    former = document.at("metadata.moved_from").text
+    return Declaration(
+        address=Address(kind.name, name),
+        document=document,
+        id=document.at("metadata.id").text,
+        imports=document.at("metadata.import").text.removeprefix(kind.collection),
+        parent=_parse_address(parent) if parent.startswith(f"{kind.name}/") else None,
+        parent_path=parent_path,
+        moved_from=_parse_address(former if "/" in former else f"{kind.name}/{former}"),
     )
 
 
-def _former(body: YamlMap) -> Address | None:
-    """The address that it had before; what is none is told by the type of the field."""
-    former = value_at(body, ["metadata", "moved_from"])
-    if not isinstance(former, str) or not former:
-        return None
+def _parse_address(text: str) -> Address | None:
+    """None for no address, which is told by the type of the field."""
     try:
-        return Address.parse(former if "/" in former else f"{body['kind']}/{former}")
+        return Address.parse(text)
     except ValueError:
         return None
 
 
-def _attributes(declared: Any, kind: Kind) -> Attributes:
+def _read_attributes(declared: Any, kind: Kind) -> Attributes:
     found = {}
     for path in kind.fields:
-        value = field_value(declared if path.startswith(_BESIDE) else declared.spec, path)
+        value = get_field(declared if path.startswith(_BESIDE) else declared.spec, path)
         if value is not None:
-            found[path] = _flat(value)
+            found[path] = _flatten(value)
     return found
 
 
-def _flat(value: Any) -> Value:
+def _flatten(value: Any) -> Value:
     """A list as a tuple, a map as a tuple of KEY=VALUE."""
     if isinstance(value, dict):
         return tuple(sorted(f"{key}={text}" for key, text in value.items()))
@@ -168,28 +144,25 @@ def _flat(value: Any) -> Value:
     return flat
 
 
-def _places(body: YamlMap, attributes: Attributes, kind: Kind) -> dict[str, tuple[int, int]]:
-    places = {}
-    for path in (*attributes, kind.data_field):
-        where = path if path.startswith(_BESIDE) else f"spec.{path}"
-        mark = locate(body, spelled_path(body, where), of_key=path == kind.data_field)
-        if mark is not None:
-            places[path] = mark
+def _find_places(document: Document, attributes: Attributes, kind: Kind) -> dict[str, tuple[int, int]]:
+    ways = {path: path if path.startswith(_BESIDE) else f"spec.{path}" for path in attributes}
+    places = {path: document.at(way).mark for path, way in ways.items()}
+    places[kind.data_field] = document.at(f"spec.{kind.data_field}").key_mark
     for path in ("metadata.id", "metadata.import", "metadata.moved_from", "permissions"):
-        mark = locate(body, path.split("."))
-        if value_at(body, path.split(".")) is not None and mark is not None:
-            places[path] = mark
+        node = document.at(path)
+        if node.value is not None:
+            places[path] = node.mark
     return places
 
 
-def _lifecycle(declared: ModelEnvelope, defaults: Lifecycle, spelled: Mapping[str, str]) -> Lifecycle:
+def _merge_lifecycle(declared: ModelEnvelope, defaults: Lifecycle, spelled: Mapping[str, str]) -> Lifecycle:
     """The manifest's over the Stack's; the Stack's delete_first is for pinned ids only."""
     if declared.metadata.id is None and defaults.replace != Lifecycle().replace:
         defaults = replace(defaults, replace=Lifecycle().replace)
     return defaults if declared.lifecycle is None else declared.lifecycle.to_model(defaults, spelled=spelled)
 
 
-def _digest(desired: Desired, kind: Kind) -> str:
+def _digest_meaning(desired: Desired, kind: Kind) -> str:
     """SHA-256 of what the document means: spelling, comments and the order of keys are no change of it."""
     lifecycle, permissions = desired.lifecycle, desired.permissions
     said = {

@@ -19,7 +19,7 @@ from pydantic_core import PydanticCustomError
 from reconciler.formats import parse_duration
 from reconciler.identity import to_float32
 from reconciler.manifests.scalars import resolve
-from reconciler.manifests.variables import Substituted
+from reconciler.manifests.substitution import Substituted
 from reconciler.model import NAME_LIMIT
 
 INT32 = 2**31 - 1

@@ -14,8 +14,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from reconciler.datasets.data_sets import DataSets
 from reconciler.datasets.lookalikes import KEY_HINTS
+from reconciler.manifests.documents import Document
 from reconciler.manifests.envelope import ModelEnvelope
-from reconciler.manifests.located import YamlList, YamlMap, locate, value_at
+from reconciler.manifests.located import YamlMap
 from reconciler.manifests.schema_types import (
     BASE_PATTERN,
     ID,
@@ -30,9 +31,7 @@ from reconciler.manifests.schema_types import (
     refusal,
     whole,
 )
-from reconciler.manifests.spelling import spelled_path
 from reconciler.model import DataSet, Example
-from reconciler.problems import Place, Problems
 
 DISPLAY_NAME_LIMIT = 40
 """Over it the service answers 400 "Request contains an invalid argument." without saying why."""
@@ -208,40 +207,26 @@ DATA = ("tuning_task.training_data",)
 PARENT = "tuned_model_source.tuned_model"
 """The field that may name another manifest."""
 
-_DATA = "spec.tuning_task.training_data"
 
-
-def data_sets(
-    body: YamlMap, file: str, found: DataSets, problems: Problems, rest: int
-) -> tuple[DataSet, ...]:
-    """The training data of a document, also of one whose other parts are wrong; see `kinds.Form`."""
-    del problems
-    path = spelled_path(body, _DATA)
-    data = value_at(body, path)
-    if not isinstance(data, YamlMap):
-        return ()
-    place = Place(file, *(locate(body, path, of_key=True) or body.mark))
-    written = data.get("file")
-    if isinstance(written, str) and written.strip() and "examples" not in data:
-        where = Place(file, *(locate(data, ["file"]) or place))
-        stored = found.read_file(written, where, rest=rest)
+def read_data_sets(document: Document, data_sets: DataSets, rest: int) -> tuple[DataSet, ...]:
+    """See `kinds.Form`."""
+    data = document.at("spec.tuning_task.training_data")
+    file, examples = data.at("file"), data.at("examples")
+    if file.text.strip() and not examples.is_there:
+        stored = data_sets.read_file(file.text, file.place, rest=rest)
         return () if stored is None else (stored,)
-    items = value_at(data, ["examples", "examples"])
-    if not isinstance(items, YamlList) or "file" in data:
+    items = examples.at("examples")
+    if not isinstance(items.value, list) or file.is_there:
         return ()
-    examples, places = [], []
-    for item, mark in zip(items, items.marks, strict=True):
-        one = _example(item)
-        if one is not None:  # else it is told already, as part of the whole document
-            examples.append(one)
-            places.append(Place(file, *mark))
-    if items and not examples:
+    # what is no example is told already, as part of the whole document
+    found = [(item.place, one) for item in items.items if (one := _read_example(item.value)) is not None]
+    if items.value and not found:
         return ()
-    inline = found.read_inline(examples, places, place, rest=rest)
+    inline = data_sets.read_inline(found, data.key_place, rest=rest)
     return () if inline is None else (inline,)
 
 
-def _example(item: object) -> Example | None:
+def _read_example(item: object) -> Example | None:
     if not isinstance(item, YamlMap):
         return None
     text_input, output = item.get("text_input", item.get("textInput")), item.get("output")

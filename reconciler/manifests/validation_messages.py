@@ -9,58 +9,48 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from itertools import takewhile
-from typing import Any
+from typing import Any, TypeAlias
 
 from pydantic import ValidationError
 
-from reconciler.manifests.located import Path, YamlMap, locate
+from reconciler.manifests.documents import Document
 from reconciler.manifests.scalars import LEADING_ZERO, resolve
 from reconciler.manifests.schema_types import HOLDS_A_CREDENTIAL, Declared, model_under, snake
-from reconciler.problems import Place, Problems, describe, find_nearest, write_scalar
+from reconciler.problems import describe, find_nearest, write_scalar
 
+_Way: TypeAlias = Sequence[str | int]
+"""The keys and indices that lead to a value, as pydantic has them."""
 _KEY = "[key]"
 """Pydantic's mark in a path for "the key itself"."""
 
 
-def explain(
-    error: ValidationError,
-    model: type[Declared],
-    body: YamlMap,
-    place: Place,
-    problems: Problems,
-    *,
-    address: str | None,
-) -> None:
-    """Note every error of one document.
+def explain(error: ValidationError, model: type[Declared], document: Document, address: str | None) -> None:
+    """Note every error that pydantic found in a document.
 
     Args:
         error: what pydantic found.
         model: of the whole document.
-        body: the document, which knows where its values stand.
-        place: where the document begins.
-        problems: where to note them.
+        document: the document.
         address: the model's, if it is known.
     """
     for one in error.errors(include_url=False):
         path = one["loc"]
         if one["type"] != "missing" and one["input"] is None:
             continue  # "has no value" is said already
-        of_key = one["type"] == "extra_forbidden"
+        of_key = one["type"] in {"extra_forbidden", "missing"}
         if path and path[-1] == _KEY:
-            mark = locate(body, path[:-1], of_key=True)
-            summary, detail = _in_words(one, model, body, path[:-2])
+            path, of_key = path[:-1], True
+            summary, detail = _put_in_words(one, model, document, path[:-1])
         elif one["type"] == "missing":
             # pydantic names the alias; every key but this one is written in snake_case in our texts
-            leaf = path[-1] if path[-1] == "apiVersion" else snake(str(path[-1]))
-            mark = locate(body, path[:-1], of_key=True)
-            summary, detail = f"{path_name((*path[:-1], leaf))} is missing", f"Add the key {leaf}."
+            path, leaf = path[:-1], path[-1] if path[-1] == "apiVersion" else snake(str(path[-1]))
+            summary, detail = f"{_name_path((*path, leaf))} is missing", f"Add the key {leaf}."
         else:
-            mark = locate(body, path, of_key=of_key)
-            summary, detail = _in_words(one, model, body, path)
-        problems.error(Place(place.file, *mark) if mark else place, summary, detail, address=address)
+            summary, detail = _put_in_words(one, model, document, path)
+        document.at(path).error(summary, detail, of_key=of_key, address=address)
 
 
-def path_name(path: Path) -> str:
+def _name_path(path: _Way) -> str:
     """A path for people: spec.reader_project_numbers[1]."""
     name = ""
     for step in path:
@@ -68,16 +58,16 @@ def path_name(path: Path) -> str:
     return name
 
 
-def _in_words(one: Any, model: type[Declared], body: YamlMap, path: Path) -> tuple[str, str]:
+def _put_in_words(one: Any, model: type[Declared], document: Document, path: _Way) -> tuple[str, str]:
     """What is wrong, and what to do now."""
-    name, value, limits, kind = path_name(path), one["input"], one.get("ctx", {}), one["type"]
+    name, value, limits, kind = _name_path(path), one["input"], one.get("ctx", {}), one["type"]
     if kind in _WANTED:
         return f"{name} must be {_WANTED[kind]}, not {describe(value)}", _advice(kind, value, path)
     match kind:
         case "refused":
             return _refused(name, value, limits)
         case "extra_forbidden":
-            return _unknown_key(model, body, path)
+            return _refuse_key(model, document, path)
         case "greater_than_equal" | "greater_than" | "less_than_equal":
             return _out_of_range(name, value, limits)
         case "finite_number":
@@ -123,7 +113,7 @@ def _out_of_range(name: str, value: object, limits: Mapping[str, object]) -> tup
     raise AssertionError(f"a range without a bound: {limits}")
 
 
-def _advice(kind: str, value: object, path: Path) -> str:
+def _advice(kind: str, value: object, path: _Way) -> str:
     """What to write instead of a value of another type."""
     match kind:
         case "string_type":
@@ -199,18 +189,18 @@ def _meant(value: object, options: Sequence[str]) -> str | None:
     return None if found is None else start + found
 
 
-def _unknown_key(model: type[Declared], body: YamlMap, path: Path) -> tuple[str, str]:
+def _refuse_key(model: type[Declared], document: Document, path: _Way) -> tuple[str, str]:
     *parents, key = path
-    name, key = path_name(path), str(key)
-    owner, siblings = model, body
+    name, key = _name_path(path), str(key)
+    owner, siblings = model, document.at(parents)
     for step in parents:
         owner = model_under(owner, step) or owner
-        siblings = siblings[step]  # type: ignore[index, assignment]  # the path is pydantic's way into this body
     spelling = snake(key)
     fields = owner.model_fields
     names = {field: info.alias or field for field, info in fields.items()}
     if spelling in fields:
-        other = next((one for one in (names[spelling], spelling) if one in siblings and one != key), None)
+        ways = (names[spelling], spelling)
+        other = next((one for one in ways if siblings.at([one]).is_there and one != key), None)
         if other is not None:
             return f"{name} is there twice, as {other} and as {key}", "Remove one of them."
         return f"{name} is not a key", f"Write {spelling}."

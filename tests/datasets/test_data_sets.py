@@ -20,7 +20,6 @@ from reconciler.errors import ReconcilerError, StalePlanError
 from reconciler.identity import digest_examples
 from reconciler.manifests import Loaded
 from reconciler.manifests.documents import read_documents
-from reconciler.manifests.located import value_at
 from reconciler.model import DataSet, Example
 from reconciler.problems import Problems, Refusal
 
@@ -147,10 +146,9 @@ def test_nothing_is_lost_in_yaml(examples: tuple[Example, ...]) -> None:
     """Whatever the text, an escaped YAML scalar gives it back, and "${" in it stays."""
     problems = Problems()
     (document,) = read_documents("x.yaml", _inline(examples), problems)
-    document.fill({}, problems)
+    document.fill({})
     assert not problems
-    path = ["spec", "tuning_task", "training_data", "examples", "examples"]
-    assert value_at(document.body, path) == _objects(examples)
+    assert document.at("spec.tuning_task.training_data.examples.examples").value == _objects(examples)
 
 
 @given(written, written)

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from reconciler.errors import Diagnostic, ManifestError
-from reconciler.manifests import Loaded
+from reconciler.manifests import Loaded, load_names
+from reconciler.model import Address
+from tests.manifests.conftest import KINDS
 
 Load = Callable[..., Loaded]
 Refused = Callable[..., list[Diagnostic]]
@@ -291,3 +293,10 @@ def test_an_unknown_kind_is_the_providers_business(workspace: Path) -> None:
     with pytest.raises(ManifestError) as caught:
         load(["manifests"], kinds={}, variables={})
     assert caught.value.diagnostics[0].detail == "Known here: Stack."
+
+
+def test_names_are_read_of_manifests_that_are_wrong(workspace: Path) -> None:
+    """A model's name is found although its manifest, or the one beside it, is half-written."""
+    broken, half = "kind: [TunedModel]\nmetadata: {name: b}\n", _model("a", "  temperature: hot\n")
+    _write(workspace / "manifests" / "a.yaml", f"{broken}---\n{half}")
+    assert load_names(["manifests"], kinds=KINDS, variables={}) == {Address("TunedModel", "a"): {}}

@@ -9,7 +9,7 @@ import pytest
 
 from reconciler.errors import Diagnostic, UsageError
 from reconciler.manifests import Loaded, parse_variables
-from reconciler.manifests.variables import Substituted, substitute
+from reconciler.manifests.substitution import Substituted, substitute
 
 Load = Callable[..., Loaded]
 Refused = Callable[..., list[Diagnostic]]

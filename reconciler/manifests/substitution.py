@@ -1,0 +1,62 @@
+"""Puts variables in the place of `${var.NAME}`, in any text of a manifest but its training data.
+
+Rule: a variable is text. The field that it fills decides whether that text must be a number.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from reconciler.problems import Refusal
+
+PREFIX = "RECONCILER_VAR_"
+"""How the name of a variable begins in the environment."""
+NAME = "[A-Za-z_][A-Za-z0-9_-]*"
+"""A variable's name, as a regular expression."""
+REFERENCE_PATTERN = rf"\$\{{\s*var\.{NAME}\s*\}}"
+"""A reference, as a regular expression for the JSON Schema."""
+
+_REFERENCE = re.compile(r"\$\$\{|\$\{(?:([^}\n]*)\})?")
+_ADVICE = "Write ${var.NAME}, or $${ for a literal ${."
+
+
+class Substituted(str):
+    """Text that variables were put into: where a number or a boolean is wanted, it may be read as one."""
+
+    __slots__ = ()
+
+
+def substitute(text: str, variables: Mapping[str, str]) -> tuple[str, tuple[Refusal, ...]]:
+    """Put values in the place of references.
+
+    Returns:
+        The text (Substituted if anything was put in), and why references could not be followed.
+    """
+    refusals: list[Refusal] = []
+
+    def find_value(match: re.Match[str]) -> str:
+        if match[0] == "$${":
+            return "${"
+        found = _find_variable(match[0], match[1], variables)
+        if isinstance(found, str):
+            return found
+        refusals.append(found)
+        return match[0]
+
+    return Substituted(_REFERENCE.sub(find_value, text)), tuple(refusals)
+
+
+def _find_variable(written: str, reference: str | None, variables: Mapping[str, str]) -> str | Refusal:
+    if reference is None:
+        return Refusal("'${' is not closed", _ADVICE)
+    prefix, _, name = reference.strip().partition(".")
+    if prefix != "var" or not re.fullmatch(NAME, name, re.ASCII):
+        return Refusal(f"{written} is not a variable", _ADVICE)
+    if name not in variables:
+        return Refusal(
+            f"the variable {name!r} is not defined",
+            f"Set it with --var {name}=VALUE, in a --var-file, or in the environment as {PREFIX}{name}; "
+            "a default can stand in the Stack's spec.variables.",
+        )
+    return variables[name]

@@ -99,7 +99,8 @@ class Base:
 
     def fate(self, today: str) -> str:
         """What the documents said of its end, and what can be tuned in its place; "" for nothing."""
-        told = [f"it retired on {self.retires}, by what was read on {self.read}"] * self.is_retired(today)
+        ended = f"it retired on {self.retires}, according to documents read on {self.read}"
+        told = [ended] * self.is_retired(today)
         told += [f"in its place: {', '.join(self.replacements)}"] * bool(self.replacements)
         return "; ".join(told)
 

@@ -26,13 +26,13 @@ def describe_drift(drift: Drift) -> str:
         case DriftClass.FAILED:
             return f"has failed: {escape(drift.id)}"
         case DriftClass.UNMANAGED if drift.address is not None:
-            return f"still has {escape(drift.id)}, which serves no more"
+            return f"still has {escape(drift.id)}, which no longer serves"
         case DriftClass.UNMANAGED:
             return "is live, and no manifest declares it"
         case DriftClass.BASE_RETIRED:
             return "is tuned from a base model that is no longer offered"
         case DriftClass.UNPROMOTED:
-            return f"has trained {escape(drift.id)}, which waits for its promotion"
+            return f"has trained {escape(drift.id)}, which is not promoted yet"
         case _:
             assert_never(drift.drift_class)
 

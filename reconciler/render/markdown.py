@@ -96,10 +96,10 @@ def render_plan_comment(plan: Plan, *, max_chars: int = MAX_CHARS) -> str:
     if plan.trainings:
         head.insert(0, f"Bill: {_escape(str(sum_bills(plan.trainings)))}")
     if plan.inputs.targets or plan.inputs.excludes:
-        head.append("Note: `--target` or `--exclude` is in effect, this is a part of what is declared")
+        head.append("Note: `--target` or `--exclude` is in effect: this plan is a part of what is declared")
     head += [f"Note: {_escape(note)}" for note in (*plan.notes, *list_released_fields(plan)[:_RELEASED])]
     if plan.drift:
-        head.append(f"Live against recorded: {_escape(summarize_drift(plan.drift))}")
+        head.append(_escape(summarize_drift(plan.drift)))
     return _compose(
         [_make_marker("plan", plan.context), f"**{_escape(summarize_plan(plan))}**"],
         head,
@@ -164,8 +164,10 @@ def _count_fitting(rows: Sequence[str], room: int) -> int:
 
 def _name_missing(names: Sequence[str], rows: int, room: int) -> str:
     """What was left out, by name as far as the names fit; "" where not even the sentence does."""
-    lead = f"Cut to fit: the details of {count_noun(len(names), 'model')}"
-    lead += f", {rows:,} of them not in the table either: " if rows else ": "
+    lead = "Cut to fit. " + (
+        f"{count_noun(rows, 'model is', 'models are')} not in the table. " if rows else ""
+    )
+    lead += f"The details of {count_noun(len(names), 'model')} are left out: "
     tail = f", … and {len(names):,} more"
     named = ""
     shown = 0

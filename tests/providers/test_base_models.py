@@ -64,7 +64,7 @@ def test_a_row_tells_its_end_and_what_comes_in_its_place() -> None:
     for name in ("gemini-2.5-flash", "publishers/google/models/gemini-2.5-flash"):
         row = TUNING_JOB.base(name)
         assert row is not None
-        assert row.fate("2026-11-28").startswith("it retired on 2026-10-20, by what was read on ")
+        assert row.fate("2026-11-28").startswith("it retired on 2026-10-20, according to documents read on ")
         assert row.fate("2026-10-19") == "in its place: gemini-3.5-flash-lite, gemini-3.1-flash-lite"
     living = TUNING_JOB.base("gemini-3.1-flash-lite")
     assert living is not None

@@ -31,7 +31,7 @@ def test_what_only_the_service_knows_is_no_hole() -> None:
     assert "step" not in " ".join(render_bill([job, job], width=30, paint=Paint(colour=False)))
     mixed = list(render_bill([job, plans.CREATE], width=UNLIMITED, paint=Paint(colour=False)))
     assert mixed[3].split()[3:7] == ["by", "service", "by", "service"]
-    assert any(line.strip().startswith("by service: it chooses") for line in mixed)
+    assert any(line.strip().startswith("by service: the service chooses") for line in mixed)
 
 
 def test_what_is_not_known_at_all_is_said() -> None:

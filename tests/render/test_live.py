@@ -115,7 +115,7 @@ def test_what_ends_stays() -> None:
     )
     assert "TunedModel/x: trained after 1m30s [x-1]\n" in left
     assert "TunedModel/y: create failed: boom. Retry.\n" in left
-    assert "TunedModel/z: check not done: unknown\n" in left
+    assert "TunedModel/z: not checked: unknown\n" in left
     assert "Resume with: reconciler wait\n" in left
 
 

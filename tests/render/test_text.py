@@ -190,7 +190,7 @@ def test_much_drift_is_brief_in_a_plan() -> None:
 def test_what_is_no_drift_does_not_stand_under_drift() -> None:
     """A deposed model that is kept, or a base that is retired, differs from nothing that was recorded."""
     note = list(render_plan(Plan((), drift=(plans.UNMANAGED,)), colour=False))
-    assert "Noted, and no drift (1 finding):" in note
+    assert "Notes, which do not count as drift (1 finding):" in note
     assert not [line for line in note if line.startswith("Live differs")]
     both = list(render_plan(Plan((), drift=(plans.UNMANAGED, plans.CHANGED)), colour=False))
     assert both.index("Live differs from what was recorded (1 finding):") < both.index(note[1])
@@ -210,7 +210,7 @@ def test_the_bill_has_a_total_and_marks_estimates() -> None:
     total = next(line for line in text.splitlines() if line.startswith("  total"))
     assert total.split() == ["total", "74", "264*", "23,668*", "0.18", "USD*"]
     assert "* estimated: a default of the service was assumed" in text
-    assert "? no price is known for 1 of them" in text
+    assert "? no known price: 1 training is not in the sum" in text
 
 
 def test_a_bill_without_prices_has_no_price_column() -> None:
@@ -272,7 +272,7 @@ def test_detaching_from_nothing_says_nothing() -> None:
     """There is nothing to resume when nothing is in training."""
     assert render_event(Detached("no-wait"), colour=False) is None
     line = render_event(Detached("timeout", (plans.address("x"),)), colour=False)
-    assert line == "The time is up: 1 model goes on training at the service. Resume with: reconciler wait"
+    assert line == "The time is up: 1 model keeps training at the service. Resume with: reconciler wait"
 
 
 def test_failures_end_with_advice() -> None:

@@ -81,7 +81,10 @@ def first_free(generations: list[Generation], known: set[str], *, another: bool)
 
 
 def generation_notes(wanted: Wanted, record: Record) -> tuple[str, ...]:
-    """Live models that look like other trainings of this name and are not recorded, by `record` neither."""
+    """Name the live models that look like other trainings of this name and are not recorded.
+
+    `record` counts as recorded too. One note for those of a sort, however many there are.
+    """
     address, world = wanted.want.address, wanted.world
     known = {model.id for model in (*wanted.record.models, *record.models)}
     ids = [
@@ -91,11 +94,11 @@ def generation_notes(wanted: Wanted, record: Record) -> tuple[str, ...]:
     ]
     every = every_identity(world, wanted.want, wanted.source) if ids else ()
     ours = {one.id for one in every}
-    return tuple(
-        f"{EARLIER if id in ours else NOT_OURS}: {live.name} ({live.status})"
-        for id in ids
-        if (live := world.live(address, id))
-    )
+    found: dict[str, list[str]] = {}
+    for id in ids:
+        if live := world.live(address, id):
+            found.setdefault(EARLIER if id in ours else NOT_OURS, []).append(f"{live.name} ({live.status})")
+    return tuple(f"{said}: {', '.join(models)}" for said, models in found.items())
 
 
 def renamed(wanted: Wanted) -> tuple[Generation, Live] | None:

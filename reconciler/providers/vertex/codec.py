@@ -226,11 +226,12 @@ def _mutable(before: Attributes, model: JsonObject, endpoint: JsonObject | None)
         mine = text_of(model, _MUTABLE[path])
         other = text_of(endpoint or {}, _MUTABLE[path]) or mine
         if mine or other:
-            found[path] = mine if mine == other else f"{mine} (its endpoint: {other})"
+            apart = f"{mine or 'empty'} on the model, {other} on its endpoint"
+            found[path] = mine if mine == other else apart
     mine_labels = labels.shown(labels_of(model))
     other_labels = labels.shown(labels_of(endpoint)) if endpoint else mine_labels
-    apart = {f"{one} (one of model and endpoint only)" for one in {*mine_labels} ^ {*other_labels}}
-    both = {*mine_labels} & {*other_labels} | apart
+    single = {f"{one} (on the model or on its endpoint only)" for one in {*mine_labels} ^ {*other_labels}}
+    both = {*mine_labels} & {*other_labels} | single
     if both or LABELS in before:
         found[LABELS] = tuple(sorted(both))
     return found

@@ -105,18 +105,14 @@ def _render_sentences(trainings: Sequence[Change], width: int) -> Iterator[str]:
 
 def _render_footnotes(trainings: Sequence[Change], width: int) -> Iterator[str]:
     sums = sum_bills(trainings)
-    shown = _choose_headings(trainings)
-    if any(_format_figures(one).get(heading) == _CHOSEN for one in trainings for heading in shown):
-        yield from wrap(
-            "by service: it chooses, and tells when the training runs", width, indent="  ", hanging="    "
-        )
-    if sums.unread:
-        yield from wrap("not read: it lies in a bucket or at the service", width, indent="  ", hanging="    ")
-    if sums.prices and sums.unpriced:
-        yield from wrap(
-            f"? no price is known for {sums.unpriced:,} of them", width, indent="  ", hanging="    "
-        )
-    if sums.estimated:
-        yield from wrap(
-            "* estimated: a default of the service was assumed", width, indent="  ", hanging="    "
-        )
+    figures = [_format_figures(one)[heading] for one in trainings for heading in _choose_headings(trainings)]
+    unpriced = count_noun(sums.unpriced, "training is", "trainings are")
+    notes = {
+        "by service: the service chooses, and tells once the training runs": _CHOSEN in figures,
+        "not read: the data is in a bucket or at the service": sums.unread,
+        f"? no known price: {unpriced} not in the sum": sums.prices and sums.unpriced,
+        "* estimated: a default of the service was assumed": sums.estimated,
+    }
+    for note, applies in notes.items():
+        if applies:
+            yield from wrap(note, width, indent="  ", hanging="    ")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
 from reconciler.events import Completed, Detached, Event, Failed, Progress, Skipped, Started, Uploading
 from reconciler.formats import count_noun, format_duration
@@ -10,35 +10,37 @@ from reconciler.render.terminal import Paint, escape
 from reconciler.render.values import format_loss
 from reconciler.render.words import describe_upload
 
-_BEGINS = {
-    "create": "training",
-    "adopt": "adopting",
-    "update": "updating",
-    "permissions": "setting permissions",
-    "check": "running its checks",
-    "promote": "promoting",
-    "restore": "restoring",
-    "delete": "deleting",
-    "forget": "forgetting",
-    "wait": "waiting for its training",
-}
-_ENDS = {
-    "create": "trained",
-    "replace": "replaced",
-    "adopt": "adopted",
-    "update": "updated",
-    "permissions": "permissions set",
-    "check": "checked",
-    "promote": "promoted",
-    "restore": "restored",
-    "delete": "deleted",
-    "forget": "forgotten",
-    "wait": "trained",
-    "move": "moved",
+
+class _Words(NamedTuple):
+    """What is said of an operation that goes on, that ended well, that was not begun, that ended badly."""
+
+    goes_on: str
+    done: str
+    skipped: str
+    failed: str
+
+
+_WORDS = {
+    "create": _Words("training", "trained", "not trained", "create failed"),
+    "replace": _Words("replacing", "replaced", "not replaced", "replace failed"),
+    "adopt": _Words("adopting", "adopted", "not adopted", "adopt failed"),
+    "update": _Words("updating", "updated", "not updated", "update failed"),
+    "permissions": _Words(
+        "setting permissions", "permissions set", "permissions not set", "setting permissions failed"
+    ),
+    "check": _Words("running its checks", "checked", "not checked", "check failed"),
+    "promote": _Words("promoting", "promoted", "not promoted", "promote failed"),
+    "restore": _Words("restoring", "restored", "not restored", "restore failed"),
+    "delete": _Words("deleting", "deleted", "not deleted", "delete failed"),
+    "forget": _Words("forgetting", "forgotten", "not forgotten", "forget failed"),
+    "wait": _Words("waiting for its training", "trained", "not finished", "wait failed"),
+    "move": _Words("moving", "moved", "not moved", "move failed"),
 }
 
-_FAILS = {"permissions": "setting permissions"}
-_SKIPS = {"promote": "not promoted"}
+
+def _find_words(operation: str) -> _Words:
+    name = escape(operation)
+    return _WORDS.get(operation) or _Words(name, f"{name} done", f"{name} not done", f"{name} failed")
 
 
 def render_event(event: Event, *, colour: bool) -> str | None:
@@ -59,9 +61,9 @@ def _render_news(event: Started | Progress | Completed | Failed | Skipped, id: s
         case Progress():
             return f"{describe_progress(event)}{id}"
         case Completed():
-            what = _ENDS.get(event.operation, f"{escape(event.operation)} done")
+            what = paint(_find_words(event.operation).done, "green")
             detail = f": {escape(event.detail)}" if event.detail else ""
-            return f"{paint(what, 'green')}{_format_elapsed(event.elapsed)}{id}{detail}"
+            return f"{what}{_format_elapsed(event.elapsed)}{id}{detail}"
         case Failed():
             what = paint(describe_failure(event), "red", "bold")
             error = escape(event.error)
@@ -69,26 +71,24 @@ def _render_news(event: Started | Progress | Completed | Failed | Skipped, id: s
             advice = f" {escape(event.advice)}" if event.advice else ""
             return f"{what}{_format_elapsed(event.elapsed)}{id}: {error}{advice}"
         case Skipped():
-            what = paint(_SKIPS.get(event.operation, f"{escape(event.operation)} not done"), "yellow")
+            what = paint(_find_words(event.operation).skipped, "yellow")
             return f"{what}{id}: {escape(event.reason)}"
         case _:
             assert_never(event)
 
 
 def describe_stage(operation: str) -> str:
-    """What goes on: "running its checks"."""
-    return _BEGINS.get(operation, escape(operation))
+    """Say what goes on: "running its checks"."""
+    return _find_words(operation).goes_on
 
 
 def describe_failure(event: Failed) -> str:
-    """What failed, without the reason: "check failed"."""
-    if event.training:
-        return "training failed"
-    return f"{_FAILS.get(event.operation, escape(event.operation))} failed"
+    """Say what failed, without the reason: "check failed"."""
+    return "training failed" if event.training else _find_words(event.operation).failed
 
 
 def describe_progress(event: Progress) -> str:
-    """As in: training, 40%, step 15 of 38, epoch 2, mean loss 1.23, 1m20s elapsed, about 2m00s left."""
+    """Say how far it is: training, 40%, step 15 of 38, epoch 2, mean loss 1.23, 1m20s elapsed, 2m00s left."""
     parts = ["training"]
     if event.percent is not None:
         parts.append(f"{event.percent:.0f}%")
@@ -105,13 +105,13 @@ def describe_progress(event: Progress) -> str:
 
 
 def describe_detached(event: Detached) -> str | None:
-    """What goes on without us, and how to come back to it."""
+    """Say what goes on without us, and how to come back to it."""
     if not event.training:
         return None
-    models = count_noun(len(event.training), "model goes", "models go")
+    models = count_noun(len(event.training), "model keeps", "models keep")
     why = {"interrupt": "Interrupted", "timeout": "The time is up", "no-wait": "Not waiting"}
     first = why.get(event.reason, escape(event.reason))
-    return f"{first}: {models} on training at the service. Resume with: {escape(event.resume)}"
+    return f"{first}: {models} training at the service. Resume with: {escape(event.resume)}"
 
 
 def _format_elapsed(seconds: float) -> str:

@@ -260,7 +260,9 @@ def _render_drift_section(drifts: Sequence[Drift], width: int, paint: Paint) -> 
     """One line a finding, notes apart: what is done about it stands in the changes."""
     failing = [one for one in drifts if one.fails]
     yield from _render_findings("Live differs from what was recorded", failing, width, paint)
-    yield from _render_findings("Noted, and no drift", [one for one in drifts if not one.fails], width, paint)
+    yield from _render_findings(
+        "Notes, which do not count as drift", [one for one in drifts if not one.fails], width, paint
+    )
 
 
 def _render_findings(title: str, drifts: Sequence[Drift], width: int, paint: Paint) -> Iterator[str]:

@@ -34,7 +34,7 @@ def render_record(
     paint = Paint(colour)
     yield paint(escape(str(record.address)), "bold")
     if record.prevent_destroy:
-        yield "  protected: lifecycle.prevent_destroy is recorded"
+        yield "  protected by lifecycle.prevent_destroy"
     for title, model in (("serving", record.serving), ("candidate", record.candidate)):
         if model is not None:
             yield from _render_model(title, model, live, width, paint)
@@ -89,11 +89,11 @@ def _sort_by_nesting(item: tuple[str, Value]) -> tuple[int, str]:
 def list_model_facts(model: RecordedModel, live: Live | None) -> Iterator[tuple[str, str]]:
     """Label and text of all that is known of one model, fit to be shown; empty where it is not known."""
     if model.pending and live is None:
-        yield "pending", "recorded before its create, not known to be accepted"
+        yield "pending", "recorded before its create was sent, not known to be accepted"
     yield "name", escape(live.name if live else model.name)
     yield "tuned from", escape(model.source)
     for data in model.data:
-        assumed = ", assumed: the manifest's word" if data.assumed else ""
+        assumed = ", assumed from the manifest" if data.assumed else ""
         counts = f"{count_noun(data.examples, 'example')}, {count_noun(data.characters, 'character')}"
         yield (
             escape(data.field.rpartition(".")[2]),

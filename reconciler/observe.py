@@ -13,12 +13,12 @@ from dataclasses import replace
 from typing import TypeVar
 
 from reconciler.errors import ForbiddenError, NotFoundError, NotUnderstoodError, PlanError
-from reconciler.http import hidden
 from reconciler.model import Address, DataSet, Desired, Example, Live, Odd, Permission, Status
 from reconciler.plan.change import Context
 from reconciler.plan.facts import Observed
 from reconciler.plan.naming import by_name, named
 from reconciler.providers import Handle, Provider, Providers
+from reconciler.redaction import hide_texts
 from reconciler.state.values import Record, RecordedModel, State
 
 T = TypeVar("T")
@@ -101,7 +101,7 @@ def redact_failure(reason: str, want: Desired | None, read: Callable[[DataSet], 
                 for one in read(data):
                     yield from (one.text_input, one.output, one.line)
 
-    return hidden(reason, texts(want)) if reason and want is not None else reason
+    return hide_texts(reason, texts(want)) if reason and want is not None else reason
 
 
 def redact_failures(

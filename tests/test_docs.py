@@ -14,8 +14,8 @@ from collections.abc import Iterator
 import click
 import pytest
 
+from reconciler.cli.apis import list_kinds
 from reconciler.cli.app import COMMANDS, cli
-from reconciler.cli.wiring import kinds
 from reconciler.emulator import Settings
 from reconciler.manifests import load
 
@@ -24,7 +24,7 @@ PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob
 TEXTS = {page.relative_to(ROOT).as_posix(): page.read_text(encoding="utf-8") for page in PAGES}
 README = TEXTS["README.md"]
 EVERYTHING = "\n".join(TEXTS.values())
-KINDS = kinds()
+KINDS = list_kinds()
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 VARIABLE = re.compile(r"\b(?:RECONCILER|GOOGLE|GEMINI|TF_HTTP|AWS|AZURE_STORAGE|STORAGE)_[A-Z0-9_]*\b")
 

@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from reconciler.apply.schedule import duration, progress
 from reconciler.errors import NotJSONError, ReconcilerError
 from reconciler.formats import format_time
-from reconciler.http import errors
 from reconciler.http.connection import Reply
 from reconciler.model import Address, Live
 from reconciler.providers.gemini import codec as gemini
 from reconciler.providers.gemini import operations, permissions
+from reconciler.providers.google.errors import GoogleErrors
 from reconciler.providers.google.json import next_page
 from reconciler.providers.vertex import codec as vertex
 from reconciler.render import planfile
@@ -89,9 +89,9 @@ CALM = settings(deadline=None, max_examples=150, suppress_health_check=[HealthCh
 
 def _refusal(document: Any) -> None:
     for status in (400, 401, 403, 404, 409, 429, 500):
-        found = errors.problem(Reply(status, {"retry-after": "9" * 400}, json.dumps(document).encode()))
-        errors.retry_delay(found, {"retry-after": "9" * 400})
-        errors.failure(found, "GET x")
+        reply = Reply(status, {"retry-after": "9" * 400}, json.dumps(document).encode())
+        GoogleErrors().read(reply, "GET x")
+        GoogleErrors().read(reply, "GET x", any_form=True)
 
 
 def _tuned_model(document: Any) -> Live | None:

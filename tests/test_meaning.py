@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.cli.wiring import kinds
+from reconciler.cli.apis import list_kinds
 from reconciler.model import Address, Attributes, DataSet, Desired, Live, Stack, Status, Value
 from reconciler.plan.change import Action, Inputs
 from reconciler.plan.drift import find_drift
@@ -18,7 +18,7 @@ from reconciler.plan.planner import make_plan, make_world
 from reconciler.state.values import Record, RecordedData, RecordedModel, State
 from tests import formula, worlds
 
-KINDS = kinds()
+KINDS = list_kinds()
 SPEC = "supervised_tuning_spec"
 RATE = f"{SPEC}.hyper_parameters.learning_rate_multiplier"
 LAST_ONLY = f"{SPEC}.export_last_checkpoint_only"

@@ -61,6 +61,10 @@ REFUSED = [
 ]
 
 
+OWN = ("*.googleapis.com",)
+"""The services' own hosts."""
+
+
 def named(url: str) -> Named:
     """What a Stack names."""
     return Named(url, "the Stack's endpoint", "stack.yaml", 7, 3, "set GOOGLE_GEMINI_BASE_URL instead")
@@ -69,13 +73,13 @@ def named(url: str) -> Named:
 @pytest.mark.parametrize("url", ALLOWED)
 def test_a_stack_may_name_google_this_machine_and_who_is_trusted(url: str) -> None:
     """Nothing is said against Google's hosts, loopback, a bucket, and what the environment trusts."""
-    assert refusal(named(url), Settings(TRUSTED)) is None
+    assert refusal(named(url), Settings(TRUSTED), OWN) is None
 
 
 @pytest.mark.parametrize("url", REFUSED)
 def test_a_stack_may_name_nobody_else(url: str) -> None:
     """Whatever only looks like one of them is an error with its place that names the variable."""
-    found = refusal(named(url), Settings(TRUSTED))
+    found = refusal(named(url), Settings(TRUSTED), OWN)
     assert found is not None
     assert (found.file, found.line, found.column) == ("stack.yaml", 7, 3)
     assert "RECONCILER_TRUSTED_HOSTS" in found.detail or "https://" in found.detail
@@ -83,10 +87,10 @@ def test_a_stack_may_name_nobody_else(url: str) -> None:
 
 def test_without_the_variable_nobody_else_is_trusted() -> None:
     """An empty list trusts nobody, and a list that is none is refused by its name."""
-    assert refusal(named("https://proxy.example.com"), Settings({})) is not None
+    assert refusal(named("https://proxy.example.com"), Settings({}), OWN) is not None
     for text in ("https://proxy.example.com", "*", "*.com", "a b", "proxy.example.com:8443", "a,/"):
         with pytest.raises(UsageError, match="RECONCILER_TRUSTED_HOSTS"):
-            refusal(named("https://x.example"), Settings({"RECONCILER_TRUSTED_HOSTS": text}))
+            refusal(named("https://x.example"), Settings({"RECONCILER_TRUSTED_HOSTS": text}), OWN)
 
 
 @pytest.mark.parametrize(

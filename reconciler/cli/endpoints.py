@@ -1,40 +1,31 @@
-"""Which service answers for which kind, and as whom it is asked.
+"""Which APIs answer in one run, where they are asked, and as whom.
 
-Each kind has its own endpoint; those that a set of manifests uses must be of one sort, Google's or an
-emulator's, because its state is.
+Rule: all APIs of a run belong to one service, because its state does: Google's, or an emulator's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import replace
-from functools import cached_property
-from urllib.parse import urlsplit
+from fnmatch import fnmatchcase
 
-from reconciler import http
+from reconciler.cli.apis import APIS, join_endpoint_variables
 from reconciler.cli.stack_addresses import ensure_trusted
 from reconciler.errors import UsageError
 from reconciler.events import Uploading
-from reconciler.http import Target, Transport
 from reconciler.manifests import Loaded
 from reconciler.model import LAG_SECONDS
 from reconciler.providers import Provider
-from reconciler.providers.vertex.regions import Regions
-from reconciler.settings import Settings
-
-TUNED_MODEL, TUNING_JOB = "TunedModel", "TuningJob"
-
-_GEMINI_HOST = "generativelanguage.googleapis.com"
-_VERTEX_SCOPES = "https://www.googleapis.com/auth/cloud-platform"
-_LOCAL_PROJECT, _LOCAL_LOCATION = "local", "us-central1"
-"""What stands for project and location on a loopback address, where nobody has to name one."""
+from reconciler.providers.api import EMULATOR, Api, Connection, Setup, Target
+from reconciler.settings import Settings, seconds_of
+from reconciler.settings.hosts import parsed
 
 
 class Services:
-    """The services of one run; nothing is sent and no credential is looked for before it is needed.
+    """The APIs of one run; nothing is sent and no credential is looked for before it is needed.
 
     Args:
-        loaded: the manifests; of the Stack endpoint, project, location and bucket.
+        loaded: the manifests, with the Stack.
         environ: the environment variables.
         used: the kinds of model that the run asks a service for; none where it asks nobody.
         emulator: the address of the emulator of --emulator, "" without it.
@@ -46,7 +37,9 @@ class Services:
         lag: seconds for which what was accepted may be invisible.
 
     Raises:
-        UsageError: a setting of the environment is not what it must be.
+        UsageError: a setting of the environment is not what it must be, or the emulator does not serve a
+            kind that is used.
+        ManifestError: no credential may go to the Stack's endpoint on its word.
     """
 
     def __init__(
@@ -60,192 +53,101 @@ class Services:
         stopping: Callable[[], bool],
         tell: Callable[[Uploading], None],
     ) -> None:
-        self._loaded = loaded
-        self._environ = environ
-        self._used = used
-        self._emulator = emulator
-        self._parallelism = parallelism
-        self._stopping = stopping
-        self._tell = tell
-        self.lag = http.seconds_of(environ, "RECONCILER_LAG_SECONDS", LAG_SECONDS)
-        self._opened: list[Transport] = []
+        self.lag = seconds_of(environ, "RECONCILER_LAG_SECONDS", LAG_SECONDS)
+        self._used = tuple(api for api in APIS if api.kind.name in used)
+        for api in self._used if emulator else ():
+            if not api.is_emulated:
+                raise UsageError(
+                    f"the emulator does not serve {api.kind.name}",
+                    f"Run it without --emulator, or set {api.endpoint_variable} to a server of your own",
+                )
+        self._connections: dict[str, Connection] = {
+            api.kind.name: api.connect(
+                Setup(
+                    stack=loaded.stack,
+                    endpoint="" if emulator else _endpoint(api, loaded, environ),
+                    emulator=emulator,
+                    environ=environ,
+                    desired=[one for one in loaded.desired if one.address.kind == api.kind.name],
+                    parallelism=parallelism,
+                    lag=self.lag,
+                    stopping=stopping,
+                    tell=tell,
+                )
+            )
+            for api in APIS
+        }
 
-    def target(self, *, contact: bool) -> Target:
-        """Whom we talk to and as whom: every endpoint that is needed, else the one that is set.
+    def find_target(self, *, contact: bool) -> Target:
+        """Where the APIs in use are asked and as whom; where none is used, one that could be.
 
         Args:
             contact: False looks for no credential.
 
         Raises:
-            UsageError: the endpoints of two kinds are of two sorts.
+            UsageError: the APIs in use are of two services.
             CredentialError: there is no usable credential.
         """
-        found = [self._gemini.target if contact else self._gemini.destination] if self._mixed else []
-        if TUNING_JOB in self._used or not found:
-            found.append(self._vertex_target(contact=contact))
-        first, *others = found
-        for other in others:
-            if other.service != first.service:
-                raise UsageError(
-                    f"{first.base_url} and {other.base_url} are not of one sort: one is an emulator",
-                    "Set GOOGLE_GEMINI_BASE_URL and GOOGLE_VERTEX_BASE_URL both, or neither",
-                )
-            credentials = dict.fromkeys((first.credential, other.credential))
-            urls = dict.fromkeys((first.base_url, other.base_url))
-            first = replace(
-                first,
-                base_url=" and ".join(urls),
-                credential=" and ".join(one for one in credentials if one),
-                project=first.project or other.project,
-            )
-        return first
-
-    def providers(self) -> dict[str, Provider]:
-        """Kind name to provider."""
-        from reconciler.providers.gemini.provider import GeminiProvider
-        from reconciler.providers.vertex.bucket import Bucket
-        from reconciler.providers.vertex.fields import LOCATION, PROJECT
-        from reconciler.providers.vertex.provider import VertexProvider
-
-        stack = self._loaded.stack
-        regions = self._regions
-        jobs = [want for want in self._loaded.desired if want.address.kind == TUNING_JOB]
-        places = {
-            (str(want.attributes.get(PROJECT, "")), str(want.attributes.get(LOCATION, ""))) for want in jobs
-        }
-        return {
-            TUNED_MODEL: GeminiProvider(self._gemini, lag_seconds=self.lag),
-            TUNING_JOB: VertexProvider(
-                regions,
-                Bucket(regions, stack.bucket or self._local_bucket, self._tell),
-                places=frozenset(places),
-                tunable=stack.tunable_base_models,
-                lag_seconds=self.lag,
-            ),
-        }
-
-    def close(self) -> None:
-        """Close every connection."""
-        for one in self._opened:
-            one.close()
-
-    # ---------------------------------------------------------------- endpoints
-
-    @cached_property
-    def _endpoint(self) -> str:
-        """The Stack's; ManifestError where a credential must not go there on its word."""
-        if self._emulator or not self._loaded.stack.endpoint:
-            return ""
-        ensure_trusted(self._loaded.stack, "spec.endpoint", self._environ)
-        return self._loaded.stack.endpoint
-
-    def _open(self, base_url: str | None, environ: Settings, project: str) -> Transport:
-        opened = http.connect(
-            base_url=base_url,
-            environ=environ,
-            project=project,
-            parallelism=self._parallelism,
-            stopping=self._stopping,
+        apis = self._used or (self._likely(),)
+        found = [self._connections[api.kind.name].find_target(contact=False) for api in apis]
+        for other in found[1:]:
+            if other.service != found[0].service:
+                raise _mixed(found[0], other, apis)
+        if contact:
+            found = [self._connections[api.kind.name].find_target(contact=True) for api in apis]
+        credentials = dict.fromkeys(one.credential for one in found if one.credential)
+        return replace(
+            found[0],
+            base_url=" and ".join(dict.fromkeys(one.base_url for one in found)),
+            credential=" and ".join(credentials),
+            project=next((one.project for one in found if one.project), ""),
         )
-        self._opened.append(opened)
-        return opened
 
-    @cached_property
-    def _gemini(self) -> Transport:
-        endpoint = self._endpoint
-        base_url = self._emulator or (endpoint if endpoint and not _is_vertex(endpoint) else None)
-        return self._open(base_url, self._environ, self._loaded.stack.project or "")
-
-    @cached_property
-    def _vertex_url(self) -> str:
-        """For every location; "" for Google's own hosts."""
-        if self._emulator:
-            return self._emulator
-        if self._endpoint and _host(self._endpoint) != _GEMINI_HOST:
-            return self._endpoint
-        return self._environ.get("GOOGLE_VERTEX_BASE_URL", "")
-
-    @cached_property
-    def _storage_url(self) -> str:
-        """For data sets; "" for the usual one."""
-        return "" if self._emulator else self._environ.get("STORAGE_EMULATOR_HOST", "")
-
-    @cached_property
-    def _local(self) -> bool:
-        return bool(self._vertex_url) and http.is_loopback(self._vertex_url)
-
-    @cached_property
-    def _local_bucket(self) -> str:
-        return "gs://reconciler" if self._local else ""
-
-    @cached_property
-    def _project(self) -> str:
-        named = self._loaded.stack.project or self._environ.get("GOOGLE_CLOUD_PROJECT", "")
-        return named or (_LOCAL_PROJECT if self._local else "")
-
-    @cached_property
-    def _location(self) -> str:
-        named = self._loaded.stack.location or self._environ.get("GOOGLE_CLOUD_LOCATION", "")
-        return named or (_LOCAL_LOCATION if self._local else "")
+    def _likely(self) -> Api:
+        """The first API that an endpoint is named for, else the first."""
+        return next((api for api in APIS if self._connections[api.kind.name].is_named), APIS[0])
 
     @property
     def location(self) -> str:
-        """Where models are that name no location; "" where no kind that is used has one."""
-        return self._location if TUNING_JOB in self._used else ""
+        """Where models are that name no location; "" where no API in use has locations."""
+        found = (self._connections[api.kind.name].location for api in self._used)
+        return next((one for one in found if one), "")
 
-    @cached_property
-    def _regions(self) -> Regions:
-        return Regions(
-            project=self._project,
-            location=self._location,
-            open=self._open_vertex,
-            base_url=self._vertex_url,
-            storage_url=self._storage_url,
+    def open_providers(self) -> dict[str, Provider]:
+        """Kind name to provider."""
+        return {kind: connection.open_provider() for kind, connection in self._connections.items()}
+
+    def close(self) -> None:
+        """Close every connection."""
+        for one in self._connections.values():
+            one.close()
+
+
+def _endpoint(api: Api, loaded: Loaded, environ: Settings) -> str:
+    """The Stack's endpoint, where it is this API's; "" where its host is another's."""
+    url = loaded.stack.endpoint
+    if not url:
+        return ""
+    parts = parsed(url)
+    host = (parts.hostname or "") if parts else ""
+    owners = _match(host, lambda one: one.hosts) or _match(host, lambda one: one.trusted_hosts)
+    if owners and api not in owners:
+        return ""
+    ensure_trusted(loaded.stack, "spec.endpoint", environ)
+    return url
+
+
+def _match(host: str, hosts_of: Callable[[Api], tuple[str, ...]]) -> list[Api]:
+    return [api for api in APIS if any(fnmatchcase(host, pattern) for pattern in hosts_of(api))]
+
+
+def _mixed(first: Target, other: Target, apis: tuple[Api, ...]) -> UsageError:
+    if EMULATOR in {first.service, other.service}:
+        return UsageError(
+            f"{first.base_url} and {other.base_url} are not of one sort: one is an emulator",
+            f"Set {join_endpoint_variables('and', apis)} both, or neither",
         )
-
-    def _vertex_target(self, *, contact: bool) -> Target:
-        """Of the first place that is needed; what is offline does not have to name one."""
-        from reconciler.providers.vertex.fields import LOCATION, PROJECT
-        from reconciler.providers.vertex.regions import host_of
-
-        if not contact:
-            url = self._vertex_url or host_of("global")
-            return Target(url, http.service_of(url), self._project, credential="")
-        want = next((one for one in self._loaded.desired if one.address.kind == TUNING_JOB), None)
-        location = "global"  # of what is only recorded, the name says where it is
-        if want is not None:
-            _, location = self._regions.place(want.attributes.get(PROJECT), want.attributes.get(LOCATION))
-        return self._regions.at(location).described(api_key=False)
-
-    def _open_vertex(self, base_url: str) -> Transport:
-        if self._storage_url and http.is_loopback(self._storage_url) is not self._local:
-            raise UsageError(
-                f"STORAGE_EMULATOR_HOST={self._storage_url} and the tuning jobs are not of one sort: one is "
-                "an emulator, and jobs would not find their data",
-                "Unset STORAGE_EMULATOR_HOST, or set GOOGLE_VERTEX_BASE_URL to an emulator as well",
-            )
-        ours = self._gemini.destination
-        if http.service_of(base_url) != ours.service and self._mixed:
-            raise UsageError(
-                f"{ours.base_url} and {base_url} are not of one sort: one is an emulator",
-                "Set GOOGLE_GEMINI_BASE_URL and GOOGLE_VERTEX_BASE_URL both, or neither",
-            )
-        scopes = self._environ.get("RECONCILER_SCOPES") or _VERTEX_SCOPES
-        environ = self._environ.replaced(RECONCILER_SCOPES=scopes)
-        project = "" if self._project == _LOCAL_PROJECT and self._local else self._project
-        return self._open(base_url, environ, project)
-
-    @property
-    def _mixed(self) -> bool:
-        """Whether the Gemini API is part of this run; where nobody is asked, whether it is named."""
-        if self._used:
-            return set(self._used) != {TUNING_JOB}
-        return bool(self._environ.get("GOOGLE_GEMINI_BASE_URL")) or not self._vertex_url
-
-
-def _host(url: str) -> str:
-    return urlsplit(url).hostname or ""
-
-
-def _is_vertex(url: str) -> bool:
-    return _host(url).endswith(("aiplatform.googleapis.com", ".rep.googleapis.com"))
+    return UsageError(
+        f"{first.base_url} and {other.base_url} belong to two services, and a state holds models of one",
+        "Put the models of each service into a folder of their own, with a Stack and a state of its own",
+    )

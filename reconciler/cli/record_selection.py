@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reconciler.cli import wiring
+from reconciler.cli.apis import list_kinds
 from reconciler.cli.invocation import Invocation, Need
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.manifests import Loaded, Names, load_names
@@ -137,7 +138,7 @@ class RecordSelection:
             return {}
         if self._declared is None:
             values = {**loaded.stack.variables, **wiring.load_variables(self.invocation, os.environ)}
-            self._declared = load_names(given, kinds=wiring.kinds(), variables=values)
+            self._declared = load_names(given, kinds=list_kinds(), variables=values)
         return self._declared
 
 

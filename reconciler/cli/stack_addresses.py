@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from reconciler.cli.apis import APIS, join_endpoint_variables
 from reconciler.errors import ManifestError
 from reconciler.model import Stack
 from reconciler.settings import Settings
@@ -14,7 +15,7 @@ _NAMES = {
     "spec.endpoint": (
         "endpoint",
         "the Stack's endpoint",
-        "set GOOGLE_GEMINI_BASE_URL or GOOGLE_VERTEX_BASE_URL instead",
+        f"set {join_endpoint_variables('or')} instead",
     ),
     "spec.state": ("state", "the Stack's state", "give --state or set RECONCILER_STATE instead"),
 }
@@ -36,6 +37,6 @@ def ensure_trusted(stack: Stack, path: str, settings: Settings) -> None:
     attribute, what, instead = _NAMES[path]
     line, column = stack.places.get(path, (stack.line or None, None))
     named = Named(str(getattr(stack, attribute)), what, stack.file, line, column, instead)
-    problem = refusal(named, settings)
+    problem = refusal(named, settings, {host for api in APIS for host in api.trusted_hosts})
     if problem is not None:
         raise ManifestError([problem])

@@ -41,7 +41,7 @@ def run_inside(folder: Path, environ: Mapping[str, str]) -> Iterator[str]:
         UsageError: a package is missing, or the data cannot be kept there.
     """
     from reconciler.emulator import Settings
-    from reconciler.http import seconds_of
+    from reconciler.settings import seconds_of
 
     running = _load_server().running
     seconds = seconds_of(environ, "RECONCILER_EMULATOR_SECONDS", -1.0)

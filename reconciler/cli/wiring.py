@@ -13,11 +13,11 @@ from queue import SimpleQueue
 from threading import Event
 from typing import TYPE_CHECKING, TypeAlias
 
+from reconciler.cli.apis import list_kinds, list_variables
 from reconciler.cli.console import print_message
 from reconciler.cli.invocation import Invocation, Need
 from reconciler.cli.state_store import DEFAULT_STATE, open_state
 from reconciler.events import Uploading
-from reconciler.kind import Kind
 from reconciler.manifests import Loaded, load, load_settings, parse_variables
 from reconciler.model import Stack
 from reconciler.plan.change import Context, Inputs
@@ -32,28 +32,6 @@ Asks: TypeAlias = "Callable[[Loaded, State], Collection[str]]"
 """Given the manifests and the recorded state: the kinds whose services a command asks."""
 
 DEFAULT_PATH = "manifests"
-
-_OF_A_SERVICE = frozenset(
-    {
-        "GOOGLE_OAUTH_ACCESS_TOKEN",
-        "GEMINI_API_KEY",
-        "GOOGLE_API_KEY",
-        "GOOGLE_APPLICATION_CREDENTIALS",
-        "GOOGLE_GEMINI_BASE_URL",
-        "GOOGLE_VERTEX_BASE_URL",
-        "STORAGE_EMULATOR_HOST",
-        "GOOGLE_CLOUD_QUOTA_PROJECT",
-    }
-)
-"""The variables that --emulator ignores."""
-
-
-def kinds() -> dict[str, Kind]:
-    """Every kind of model that this version knows."""
-    from reconciler.providers.gemini.fields import TUNED_MODEL
-    from reconciler.providers.vertex.fields import TUNING_JOB
-
-    return {kind.name: kind for kind in (TUNED_MODEL, TUNING_JOB)}
 
 
 def load_variables(invocation: Invocation, environ: Mapping[str, str]) -> dict[str, str]:
@@ -83,9 +61,9 @@ def load_manifests(invocation: Invocation, environ: Mapping[str, str]) -> tuple[
     if not needs_models and not invocation.paths and not Path(DEFAULT_PATH).exists():
         return Loaded((), Stack(), whole=True, files=()), inputs
     if invocation.need is Need.STACK:
-        loaded = load_settings(paths, kinds=kinds(), variables=values, selecting=invocation.is_selecting)
+        loaded = load_settings(paths, kinds=list_kinds(), variables=values, selecting=invocation.is_selecting)
         return loaded, inputs
-    loaded = load(paths, kinds=kinds(), variables=values, allow_empty=not needs_models)
+    loaded = load(paths, kinds=list_kinds(), variables=values, allow_empty=not needs_models)
     if inputs.destroy and paths == (DEFAULT_PATH,):
         loaded = replace(loaded, folders=None)  # all that is recorded was asked for
     return loaded, inputs
@@ -93,7 +71,7 @@ def load_manifests(invocation: Invocation, environ: Mapping[str, str]) -> tuple[
 
 def ask_every_kind(loaded: Loaded, state: State) -> set[str]:
     """The kinds of all that is declared or recorded."""
-    recorded = {one.kind for one in state.resources} & kinds().keys()
+    recorded = {one.kind for one in state.resources} & list_kinds().keys()
     return {desired.address.kind for desired in loaded.desired} | recorded
 
 
@@ -107,7 +85,7 @@ def open_stack_state(invocation: Invocation) -> tuple[StateManager, str | None]:
     settings = read_settings()
     loaded, _ = load_manifests(invocation, settings)
     return open_state(
-        invocation, loaded.stack, settings, kinds()
+        invocation, loaded.stack, settings, list_kinds()
     ), loaded.stack.name if loaded.files else None
 
 
@@ -132,8 +110,8 @@ def open_operation(invocation: Invocation, asks: Asks = ask_every_kind) -> Itera
         emulator = ""
         if invocation.emulator:
             emulator = resources.enter_context(start_emulator.run_inside(Path(DEFAULT_STATE), settings))
-            settings = settings.without(_OF_A_SERVICE)
-        manager = open_state(invocation, loaded.stack, settings, kinds())
+            settings = settings.without(list_variables())
+        manager = open_state(invocation, loaded.stack, settings, list_kinds())
         state = manager.read()
         asked = asks(loaded, state)
         services = Services(
@@ -146,12 +124,12 @@ def open_operation(invocation: Invocation, asks: Asks = ask_every_kind) -> Itera
             tell=uploads.put,
         )
         resources.callback(services.close)
-        target = services.target(contact=invocation.need is not Need.STACK and bool(asked))
+        target = services.find_target(contact=invocation.need is not Need.STACK and bool(asked))
         yield Operation(
             loaded=loaded,
             inputs=inputs,
-            kinds=kinds(),
-            providers=services.providers(),
+            kinds=list_kinds(),
+            providers=services.open_providers(),
             manager=manager,
             asks=lambda recorded: asks(loaded, recorded),
             read=state,

@@ -1,31 +1,24 @@
-"""The one door to requests and google-auth: credentials, time-outs, safe retries, API errors.
+"""Requests to a service over HTTP: time-outs, safe retries, one pace for all threads.
 
 Rules: a credential never goes where it must not (plain http, a redirect's target, a message); a request is
-sent twice only when that is harmless; nothing is waited for without end. It knows HTTP and Google's error
-format, and nothing of models. Importing it imports neither library: that is paid by the first call.
+sent twice only when that is harmless; nothing is waited for without end. It knows HTTP and no service: what
+signs a request and what reads an error are given to it. Importing it does not import requests; the first
+call does.
 """
 
 from __future__ import annotations
 
-from reconciler.http.addresses import DEFAULT_GEMINI, Target, is_loopback, service_of
-from reconciler.http.advice import advise_denied
-from reconciler.http.client import JsonObject, Reply, Transport, connect
-from reconciler.http.errors import printable
-from reconciler.http.redaction import hidden, unquoted
-from reconciler.settings import seconds_of
+from reconciler.http.client import JsonObject, Reply, Transport, check_address, connect
+from reconciler.http.credential import Credential, Signature
+from reconciler.http.errors import ErrorReader
 
 __all__ = [
-    "DEFAULT_GEMINI",
+    "Credential",
+    "ErrorReader",
     "JsonObject",
     "Reply",
-    "Target",
+    "Signature",
     "Transport",
-    "advise_denied",
+    "check_address",
     "connect",
-    "hidden",
-    "is_loopback",
-    "printable",
-    "seconds_of",
-    "service_of",
-    "unquoted",
 ]

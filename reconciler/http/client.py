@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from copy import copy
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 from reconciler import settings
 from reconciler.errors import UsageError
-from reconciler.http import addresses
 from reconciler.http.connection import Exchange, Reply, encoded
-from reconciler.http.credentials import Credentials
-from reconciler.http.errors import JsonObject
+from reconciler.http.credential import Credential
+from reconciler.http.errors import ErrorReader, JsonObject
 from reconciler.http.retry import Request, Sender
 from reconciler.http.throttle import Pace, Patience
-from reconciler.settings import seconds_of, tls
+from reconciler.settings import forms, printable_address, seconds_of, tls
+from reconciler.settings.hosts import is_loopback
 
-__all__ = ["JsonObject", "Reply", "Transport", "connect", "seconds_of"]
+__all__ = ["JsonObject", "Reply", "Transport", "check_address", "connect"]
 
 TIMEOUT = 60.0
 _SLOWEST = 64 * 1024
@@ -28,12 +28,22 @@ _KEPT = "/:-._~@%"
 """In paths: what resource names are made of, and what a caller has quoted itself (an object's name)."""
 
 
+def check_address(base_url: str) -> str:
+    """The address of a service without a final slash; UsageError when it is no plain http(s) address."""
+    try:
+        return forms.address(base_url)
+    except forms.FormError as error:
+        raise UsageError(
+            f"{printable_address(base_url)!r} {error.what}", f"{error.advice} It is a service's endpoint."
+        ) from None
+
+
 def connect(
     *,
-    base_url: str | None = None,
+    base_url: str,
+    credential: Credential,
+    errors: ErrorReader,
     environ: Mapping[str, str],
-    project: str = "",
-    quota_project: str = "",
     parallelism: int = 8,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
@@ -42,12 +52,11 @@ def connect(
     """A transport to one API; nothing is sent and no credential is looked for yet.
 
     Args:
-        base_url: the endpoint; None: GOOGLE_GEMINI_BASE_URL, else Google's own.
-        environ: the environment variables: credentials, RECONCILER_HTTP_TIMEOUT (seconds a call may take,
-            default 60), RECONCILER_RETRY_SECONDS (how long failures are repeated, default 60),
-            RECONCILER_SCOPES.
-        project: the Google Cloud project, "" for GOOGLE_CLOUD_PROJECT.
-        quota_project: "" for GOOGLE_CLOUD_QUOTA_PROJECT, then what the credential says, then the project.
+        base_url: the endpoint.
+        credential: signs the requests.
+        errors: reads the API's refusals.
+        environ: the environment variables: RECONCILER_HTTP_TIMEOUT (seconds a call may take, default 60),
+            RECONCILER_RETRY_SECONDS (how long failures are repeated, default 60), certificates, proxies.
         parallelism: how many threads will call at once.
         clock: monotonic seconds.
         sleep: waits that many seconds.
@@ -58,15 +67,14 @@ def connect(
         UsageError: the address, or a setting of the environment, is malformed.
     """
     environ = settings.of(environ)
-    url = addresses.checked(base_url or environ.get("GOOGLE_GEMINI_BASE_URL") or addresses.DEFAULT_GEMINI)
-    project = project or environ.get("GOOGLE_CLOUD_PROJECT", "")
+    url = check_address(base_url)
     seconds = seconds_of(environ, "RECONCILER_RETRY_SECONDS", 60.0)
     return Transport(
         base_url=url,
-        project=project,
-        credentials=Credentials(environ, url, project, quota_project),
+        credential=credential,
+        errors=errors,
         exchange=Exchange(
-            url, loopback=addresses.is_loopback(url), connections=parallelism, trust=tls.Trust.of(environ)
+            url, loopback=is_loopback(url), connections=parallelism, trust=tls.Trust.of(environ)
         ),
         pace=Pace(clock, sleep, stopping),
         patience=Patience(seconds=seconds, limited_seconds=5 * seconds),
@@ -75,43 +83,37 @@ def connect(
 
 
 class Transport:
-    """One API endpoint with its credential; made by `connect`, used by several threads at once."""
+    """One API endpoint with its credential; made by `connect`, used by several threads at once.
+
+    Attributes:
+        base_url: the endpoint, without a final slash.
+        credential: signs the requests.
+    """
 
     def __init__(
         self,
         *,
         base_url: str,
-        project: str,
-        credentials: Credentials,
+        credential: Credential,
+        errors: ErrorReader,
         exchange: Exchange,
         pace: Pace,
         patience: Patience,
         timeout: float,
     ) -> None:
-        self._base_url = base_url
-        self._project = project
-        self._credentials = credentials
+        self.base_url = base_url
+        self.credential = credential
         self._exchange = exchange
         self._pace = pace
-        self._sender = Sender(base_url, exchange, pace, patience)
+        self._sender = Sender(base_url, exchange, pace, patience, errors)
         self._timeout = timeout
         self._host = urlsplit(base_url).netloc
 
-    @property
-    def target(self) -> addresses.Target:
-        """Whom we talk to and as whom. Looks for the credential: CredentialError when there is none."""
-        return self.described()
-
-    def described(self, *, api_key: bool = True) -> addresses.Target:
-        """`target`, as whom we ask where `api_key` is False: calls that refuse API keys."""
-        return replace(self.destination, credential=self._credentials.choose(api_key=api_key).description)
-
-    @property
-    def destination(self) -> addresses.Target:
-        """Whom we would talk to; no credential is looked for, so its kind is ""."""
-        return addresses.Target(
-            self._base_url, addresses.service_of(self._base_url), self._project, credential=""
-        )
+    def signed_by(self, credential: Credential) -> Transport:
+        """The same connections and pace, with another credential."""
+        other = copy(self)
+        other.credential = credential
+        return other
 
     @property
     def clock(self) -> Callable[[], float]:
@@ -134,7 +136,6 @@ class Transport:
         query: Mapping[str, str] | None = None,
         body: JsonObject | None = None,
         slow: bool = False,
-        api_key: bool = True,
         repeatable: bool | None = None,
         queues: bool = True,
         fence: Callable[[], None] | None = None,
@@ -151,7 +152,6 @@ class Transport:
             query: query parameters.
             body: JSON object to send.
             slow: twice the usual time-out (a create, an inference).
-            api_key: False for calls that refuse API keys.
             repeatable: whether being executed twice does no harm; None: all but POST.
             queues: False raises RateLimitedError on the first 429, for callers that wait elsewhere.
             fence: for a request that changes something: asked right before each sending, on this thread.
@@ -160,7 +160,8 @@ class Transport:
             ReplyLostError: sent, and no whole reply: only when not repeatable.
             UnavailableError: 5xx (`status` is set) or no connection (`status` is None).
             StoppedError: the run was stopped while this call waited for its turn or its repetition.
-            ServiceError, CredentialError: as `errors` and `answers` say.
+            ServiceError: as the API's errors are read.
+            CredentialError: there is no credential, or it must not be sent there.
             what the fence raises: then nothing is sent.
         """
         request = Request(
@@ -174,7 +175,7 @@ class Transport:
             queues=queues,
             fence=fence,
         )
-        return self._sender.send(request, self._credentials.choose(api_key=api_key)).document
+        return self._sender.send(request, self.credential).document
 
     def transfer(
         self,
@@ -216,7 +217,7 @@ class Transport:
             sent=sent,
             raw=True,
         )
-        return self._sender.send(request, self._credentials.choose(api_key=False)).reply
+        return self._sender.send(request, self.credential).reply
 
 
 def _content(body: Mapping[str, Any], method: str, path: str) -> bytes:

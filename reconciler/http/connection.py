@@ -24,7 +24,7 @@ _CHUNK = 1024 * 1024
 _LATE = "it did not answer in time"
 _NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST", "UNSUPPORTED_PROTOCOL"})
 
-# Google compresses only for clients that say gzip here as well as in Accept-Encoding.
+# Some services compress only for clients that say gzip here as well as in Accept-Encoding.
 USER_AGENT = f"reconciler/{__version__} (gzip)"
 
 

@@ -10,16 +10,26 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from reconciler.bounds import ERROR
-from reconciler.errors import ReplyLostError, ServiceError, UnavailableError, UnreadableError
-from reconciler.http import errors
+from reconciler.errors import (
+    NotUnderstoodError,
+    RateLimitedError,
+    ReplyLostError,
+    ServiceError,
+    UnavailableError,
+    UnreadableError,
+)
 from reconciler.http.connection import Exchange, LostError, Reply, UnsentError
-from reconciler.http.credentials import Credential
-from reconciler.http.errors import JsonObject
-from reconciler.http.redaction import unechoed
+from reconciler.http.credential import Credential
+from reconciler.http.errors import ErrorReader, JsonObject, parse_object, refuse_redirect
 from reconciler.http.throttle import Pace, Patience
+from reconciler.redaction import hide_echoes, make_printable
 
 _UNSAID_DELAY = 5.0
 """Seconds to wait on a 429 that does not say how long."""
+_MOST_DELAY = 600.0
+"""Seconds: a 429 that asks for a longer pause is not waited for."""
+_PASSING = frozenset({500, 502, 503, 504})
+"""Statuses that pass by themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +79,17 @@ class _Tries:
 class Sender:
     """Sends to one endpoint; used by several threads at once."""
 
-    def __init__(self, base_url: str, exchange: Exchange, pace: Pace, patience: Patience) -> None:
+    def __init__(
+        self, base_url: str, exchange: Exchange, pace: Pace, patience: Patience, errors: ErrorReader
+    ) -> None:
         self._base_url = base_url
         self._exchange = exchange
         self._pace = pace
         self._patience = patience
+        self._errors = errors
 
     def send(self, request: Request, credential: Credential) -> Answer:
-        """Send it until it is answered, as far as that is safe; raises `errors`, or what the fence raises."""
+        """Send it until it is answered, as far as that is safe; raises as `Transport.call`."""
         tries = _Tries(self._pace.clock())
         while True:
             outcome = self._once(request, credential, tries)
@@ -91,7 +104,7 @@ class Sender:
         before = self._pace.clock()
         entered = self._pace.enter(request.where)
         tries.held += entered - before
-        headers = credential.headers()
+        signature = credential.sign()
         if request.fence is not None:
             request.fence()
         try:
@@ -100,7 +113,7 @@ class Sender:
                 request.path,
                 query=request.query,
                 body=request.content,
-                headers=headers,
+                headers=signature.headers,
                 timeout=request.timeout,
                 about=request.about,
                 sent=request.sent,
@@ -119,18 +132,19 @@ class Sender:
         tries.sent = True
         if reply.status >= 400:
             # cut first: what is searched in must be short, and no error of an API is that long
-            reply = unechoed(replace(reply, body=reply.body[:ERROR]), headers, request.content)
-        if reply.status == 401 and not tries.renewed and credential.renew(headers):
+            private = self._errors.find_private_texts(request.content or b"")
+            reply = replace(reply, body=hide_echoes(reply.body[:ERROR], (*signature.secrets, *private)))
+        if reply.status == 401 and not tries.renewed and credential.renew(signature):
             tries.renewed = True
             return None
         if reply.status == 429 and request.queues:
             tries.limited += self._limited(reply, request, tries.limited, entered)
             return None
-        return _outcome(reply, request)
+        return self._read(reply, request)
 
     def _back_off(self, failed: ServiceError, request: Request, tries: _Tries) -> None:
         """Pause before the next try, or raise the failure when there is to be none."""
-        passing = failed.status is None or (request.safe and failed.status in errors.REPEATABLE)
+        passing = failed.status is None or (request.safe and failed.status in _PASSING)
         if not (isinstance(failed, UnavailableError) and passing):
             raise failed
         tries.failures += 1
@@ -152,16 +166,38 @@ class Sender:
         What changes something is not kept waiting for long: a lock may be held for it, and whoever asked
         can ask again later.
         """
-        found = errors.problem(reply)
-        named = errors.retry_delay(found, reply.headers)
-        delay = _UNSAID_DELAY if named is None else named
+        error = self._errors.read(reply, request.where, any_form=request.raw)
+        if not isinstance(error, RateLimitedError) or error.again is None:
+            raise error
+        delay = error.again if error.named else _UNSAID_DELAY
         longest, spent = self._patience.seconds, waited + delay > self._patience.limited_seconds
         if request.method == "GET":  # once at least, if it is to be done at all
-            longest, spent = errors.MOST_DELAY, spent and waited > 0
-        if errors.hopeless(found) or delay > longest or spent:
-            raise errors.limited(found, request.where, named)
+            longest, spent = _MOST_DELAY, spent and waited > 0
+        if delay > longest or spent:
+            raise error
         self._pace.limited(delay, entered)
         return max(delay, 0.1)
+
+    def _read(self, reply: Reply, request: Request) -> Answer | ServiceError:
+        # a 308 without an address says how far an upload has come; with one it is a redirect
+        if request.raw and (reply.status < 300 or (reply.status == 308 and "location" not in reply.headers)):
+            return Answer(reply)
+        if 300 <= reply.status < 400:
+            return refuse_redirect(reply, request.where)
+        if reply.status >= 400:
+            error = self._errors.read(reply, request.where, any_form=request.raw)
+            if isinstance(error, NotUnderstoodError) and not request.safe:
+                return _lost(f"the reply ({reply.status}) is not one of the API's own", request)
+            return error
+        if reply.status == 204 and request.method != "GET":
+            return Answer(reply)
+        document = parse_object(reply.body)
+        if document is not None:
+            return Answer(reply, document)
+        kind = make_printable(reply.headers.get("content-type", "no content type"), 60)
+        size = len(reply.body)
+        cause = f"the reply ({reply.status}, {size} bytes, {kind}) is not the JSON object expected"
+        return _lost(cause, request, UnreadableError)
 
 
 def _lost(cause: str, request: Request, as_error: type[UnavailableError] = UnavailableError) -> ServiceError:
@@ -174,27 +210,3 @@ def _lost(cause: str, request: Request, as_error: type[UnavailableError] = Unava
         f"{request.where}: {cause}; whether it was done is not known",
         "Run the command again: it looks first and repeats only what was not done.",
     )
-
-
-def _outcome(reply: Reply, request: Request) -> Answer | ServiceError:
-    # Cloud Storage's "resume incomplete"; as a redirect a 308 says where to
-    if request.raw and (reply.status < 300 or (reply.status == 308 and "location" not in reply.headers)):
-        return Answer(reply)
-    if 300 <= reply.status < 400:
-        return errors.redirect(reply, request.where)
-    if reply.status >= 400:
-        found = errors.problem(reply)
-        if reply.status == 429:
-            return errors.limited(found, request.where, errors.retry_delay(found, reply.headers))
-        if errors.is_foreign(found) and not request.raw and not request.safe:
-            return _lost(f"the reply ({reply.status}) is not one of the API's own", request)
-        return errors.failure(replace(found, own=found.own or request.raw), request.where)
-    if reply.status == 204 and request.method != "GET":
-        return Answer(reply)
-    document = errors.parsed(reply.body)
-    if document is not None:
-        return Answer(reply, document)
-    kind = errors.printable(reply.headers.get("content-type", "no content type"), 60)
-    size = len(reply.body)
-    cause = f"the reply ({reply.status}, {size} bytes, {kind}) is not the JSON object expected"
-    return _lost(cause, request, UnreadableError)

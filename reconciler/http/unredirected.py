@@ -25,14 +25,16 @@ TOKEN_SECONDS = 60.0
 
 
 class TokenSession(UnredirectedSession):
-    """For google-auth, which sends what tokens are given for: keys, refresh tokens, assertions.
+    """For a library that fetches tokens, and sends what they are given for: keys, assertions.
 
     Args:
+        credential: what is sent, for the message where it must not be: "application default credentials".
         seconds: that one whole call may take.
     """
 
-    def __init__(self, seconds: float = TOKEN_SECONDS) -> None:
+    def __init__(self, credential: str, seconds: float = TOKEN_SECONDS) -> None:
         super().__init__()
+        self._credential = credential
         self._seconds = seconds
         for scheme in ("https://", "http://"):
             self.mount(scheme, BoundedAdapter())
@@ -40,7 +42,7 @@ class TokenSession(UnredirectedSession):
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         """Send; CredentialError where it would be readable on the way. A metadata server is only asked."""
         if request.method == "POST" or "authorization" in request.headers:
-            must_be_private(request.url or "", "application default credentials")
+            must_be_private(request.url or "", self._credential)
         with bounded(self._seconds) as call:
             reply = super().send(request, **kwargs)
             if call.is_over:

@@ -1,12 +1,13 @@
-"""Who may say where a credential goes: the environment, the command line, and Google (design 2.2).
+"""Who may say where a credential goes: the environment and the command line (design 2.2).
 
 The one place that decides it, for every credential and every door. A manifest, a Stack, a saved plan and a
 data file may be somebody's pull request: an address that only they name gets no credential, and nothing at
-all, unless it is Google's, this machine's, or its host stands in RECONCILER_TRUSTED_HOSTS.
+all, unless it is a service's own, this machine's, or its host stands in RECONCILER_TRUSTED_HOSTS.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from reconciler.errors import CredentialError, Diagnostic
@@ -14,7 +15,6 @@ from reconciler.settings import Settings
 from reconciler.settings.hosts import is_loopback, is_plain, parsed
 
 VARIABLE = "RECONCILER_TRUSTED_HOSTS"
-_GOOGLE = "*.googleapis.com"
 _BUCKETS = ("s3://", "az://", "gs://")
 """These name a bucket; its host comes from the provider, or from the environment."""
 
@@ -40,8 +40,13 @@ class Named:
     instead: str
 
 
-def refusal(named: Named, settings: Settings) -> Diagnostic | None:
+def refusal(named: Named, settings: Settings, own_hosts: Iterable[str]) -> Diagnostic | None:
     """Why nothing is sent there; None when it may be.
+
+    Args:
+        named: the address.
+        settings: of the environment.
+        own_hosts: the services' own: names, and "*.example.com" for all below one.
 
     Raises:
         UsageError: RECONCILER_TRUSTED_HOSTS is no list of hosts.
@@ -52,11 +57,12 @@ def refusal(named: Named, settings: Settings) -> Diagnostic | None:
     host = (parts.hostname or "").removesuffix(".") if parts else ""
     trusted = [one for one in settings.get(VARIABLE, "").split(",") if one]
     plain = is_plain(named.url)
-    if host and not plain and _matches(host, _GOOGLE):
+    is_own = bool(host) and any(_matches(host, one) for one in own_hosts)
+    if is_own and not plain:
         return None
     if host and any(_matches(host, one) for one in trusted):
         return None
-    if plain and host and _matches(host, _GOOGLE):
+    if is_own:
         return Diagnostic(
             f"{named.what} is plain http, which can be read on the way: nothing is sent there",
             "Write https://.",
@@ -65,8 +71,8 @@ def refusal(named: Named, settings: Settings) -> Diagnostic | None:
             named.column,
         )
     return Diagnostic(
-        f"{named.what} names a host that is neither Google's nor this machine: only the environment and the "
-        "command line may send a credential elsewhere, so nothing is sent there",
+        f"{named.what} names a host that is neither a service's own nor this machine: only the "
+        "environment and the command line may send a credential elsewhere, so nothing is sent there",
         f"If it is meant, {named.instead}, or set {VARIABLE} to its host (comma-separated; *.example.com "
         "for all below example.com) where the command runs.",
         named.file,

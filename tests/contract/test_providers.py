@@ -13,10 +13,11 @@ import requests
 from reconciler.emulator import Settings
 from reconciler.emulator.server import running
 from reconciler.errors import ForbiddenError, UnauthenticatedError
-from reconciler.http import Transport, connect
+from reconciler.http import Transport
 from reconciler.model import Example
 from reconciler.providers import Handle, Provider
 from reconciler.providers.gemini.provider import GeminiProvider
+from reconciler.providers.google.connection import connect
 from reconciler.providers.vertex.bucket import Bucket
 from reconciler.providers.vertex.provider import VertexProvider
 from reconciler.providers.vertex.regions import Regions
@@ -266,15 +267,15 @@ def test_the_fake_service_outlives_its_provider() -> None:
     ("auth", "environ"),
     [
         ("key", {"GEMINI_API_KEY": "k"}),
-        ("bearer", {"GOOGLE_OAUTH_ACCESS_TOKEN": "t", "GOOGLE_CLOUD_PROJECT": "p"}),
-        ("any", {"GOOGLE_OAUTH_ACCESS_TOKEN": "t", "GOOGLE_CLOUD_PROJECT": "p", "GEMINI_API_KEY": "k"}),
+        ("bearer", {"GOOGLE_OAUTH_ACCESS_TOKEN": "t"}),
+        ("any", {"GOOGLE_OAUTH_ACCESS_TOKEN": "t", "GEMINI_API_KEY": "k"}),
     ],
 )
 def test_a_service_that_wants_a_credential_gets_it(auth: str, environ: dict[str, str]) -> None:
     """With a key, or with a token and its quota project, a model is created and seen; without, it is not."""
     settings = Settings(auth=auth, quota_project_required=True)  # type: ignore[arg-type]  # one of the above
     with running(settings=settings) as served:
-        provider = GeminiProvider(connect(base_url=served.url, environ=environ))
+        provider = GeminiProvider(connect(base_url=served.url, environ=environ, project="p"))
         bench = EmulatorLogin(provider)
         made = create(bench)
         assert provider.get(handle(made)) is not None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from reconciler.http import Transport, connect
+from reconciler.http import Transport
 from tests.fakes import FakeClock
-from tests.http.wire import Wire, listening
+from tests.http.wire import Wire, connecting, listening
 
 
 @pytest.fixture
@@ -27,13 +27,5 @@ def clock() -> FakeClock:
 @pytest.fixture
 def to(wire: Wire, clock: FakeClock) -> Iterator[Callable[..., Transport]]:
     """A maker of transports to the server."""
-    made: list[Transport] = []
-
-    def maker(environ: Mapping[str, str] | None = None, **options: object) -> Transport:
-        given = {"base_url": wire.url, "clock": clock, "sleep": clock.sleep, **options}
-        made.append(connect(environ={"RECONCILER_HTTP_TIMEOUT": "2", **(environ or {})}, **given))  # type: ignore[arg-type]
-        return made[-1]
-
-    yield maker
-    for one in made:
-        one.close()
+    with connecting(wire, clock) as maker:
+        yield maker

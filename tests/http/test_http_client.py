@@ -15,8 +15,9 @@ from reconciler.errors import (
     NotFoundError,
     UnavailableError,
 )
-from reconciler.http import Transport, connect
+from reconciler.http import Transport
 from reconciler.http.connection import Exchange, LostError
+from reconciler.providers.google.connection import connect
 from tests.fakes import FakeClock
 from tests.http.wire import Keeping, Wire, answer, refusal
 

@@ -143,6 +143,6 @@ def test_a_token_that_never_comes_ends_in_time(wire: Wire, drip: str) -> None:
     """What google-auth asks for is bounded too: a token endpoint whose answer trickles is given up."""
     wire.always = DRIPS[drip]
     began = time.monotonic()
-    with TokenSession(0.6) as session, pytest.raises(requests.RequestException):
+    with TokenSession("key", 0.6) as session, pytest.raises(requests.RequestException):
         session.get(f"{wire.url}/token", timeout=120)
     assert time.monotonic() - began < 3

@@ -15,7 +15,8 @@ from reconciler.errors import (
     RateLimitedError,
     StoppedError,
 )
-from reconciler.http import Transport, connect
+from reconciler.http import Transport
+from reconciler.providers.google.connection import connect
 from tests.fakes import FakeClock
 from tests.http.wire import Action, Wire, answer, hang_up, refusal
 

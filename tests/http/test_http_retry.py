@@ -13,7 +13,8 @@ from reconciler.errors import (
     ServiceError,
     UnavailableError,
 )
-from reconciler.http import Transport, connect
+from reconciler.http import Transport
+from reconciler.providers.google.connection import connect
 from tests.fakes import FakeClock
 from tests.http.wire import Action, Wire, answer, cut, hang_up, refusal, silence
 

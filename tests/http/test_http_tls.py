@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from reconciler.errors import (
     UnavailableError,
 )
-from reconciler.http import connect
+from reconciler.providers.google.connection import connect
 from tests.fakes import FakeClock
 
 

@@ -10,6 +10,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar
 
+from reconciler.http import Transport
+from reconciler.providers.google.connection import connect
+from tests.fakes import FakeClock
+
 Action: TypeAlias = "bytes | Keeping | Callable[[socket.socket], None]"
 
 
@@ -142,6 +146,21 @@ def listening(wire: W) -> Iterator[W]:
             server.shutdown(socket.SHUT_RDWR)
         server.close()
         thread.join(5)
+
+
+@contextlib.contextmanager
+def connecting(wire: Wire, clock: FakeClock) -> Iterator[Callable[..., Transport]]:
+    """A maker of transports to the server, with Google's credentials and errors, that waits for nobody."""
+    made: list[Transport] = []
+
+    def maker(environ: Mapping[str, str] | None = None, **options: object) -> Transport:
+        given = {"base_url": wire.url, "clock": clock, "sleep": clock.sleep, **options}
+        made.append(connect(environ={"RECONCILER_HTTP_TIMEOUT": "2", **(environ or {})}, **given))  # type: ignore[arg-type]
+        return made[-1]
+
+    yield maker
+    for one in made:
+        one.close()
 
 
 def vanishing(*replies: bytes) -> tuple[str, threading.Thread]:

@@ -16,13 +16,14 @@ import requests
 
 from reconciler.http import Transport
 from reconciler.http.connection import Exchange, Reply
-from reconciler.http.credentials import Credentials
 from reconciler.http.throttle import Pace, Patience
 from reconciler.kind import Kind
 from reconciler.model import Desired
 from reconciler.plan.change import Context
 from reconciler.providers import Fence, Handle, Provider
 from reconciler.providers.gemini.provider import GeminiProvider
+from reconciler.providers.google.credentials import GoogleCredential
+from reconciler.providers.google.errors import GoogleErrors
 from reconciler.providers.vertex import labels
 from reconciler.providers.vertex.bucket import Bucket
 from reconciler.providers.vertex.provider import VertexProvider
@@ -210,8 +211,8 @@ class EmulatedSimulation(Simulation):
             url = self.emulator.url
             return Transport(
                 base_url=url,
-                project=PROJECT,
-                credentials=Credentials({"GOOGLE_OAUTH_ACCESS_TOKEN": "token"}, url, PROJECT, ""),
+                credential=GoogleCredential({"GOOGLE_OAUTH_ACCESS_TOKEN": "token"}, url, PROJECT),
+                errors=GoogleErrors(),
                 exchange=Line(self, fuse),
                 pace=Pace(self.clock, self.clock.sleep, stopping.is_set),
                 patience=Patience(seconds=self._retry, limited_seconds=5 * self._retry),

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.cli.wiring import kinds
+from reconciler.cli.apis import list_kinds
 from reconciler.errors import Diagnostic, ManifestError
 from reconciler.manifests import Loaded, load
 
-KINDS = kinds()
+KINDS = list_kinds()
 
 Load = Callable[..., Loaded]
 Refused = Callable[..., list[Diagnostic]]

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from reconciler.http import connect
+from reconciler.http import Transport
 from reconciler.providers.gemini.provider import GeminiProvider
+from reconciler.providers.google.connection import connect
 from tests.fakes import FakeClock
-from tests.http.wire import Wire, listening
+from tests.http.wire import Wire, connecting, listening
 
 
 @pytest.fixture
@@ -38,3 +39,10 @@ def provider(wire: Wire, clock: FakeClock, stopping: list[bool]) -> GeminiProvid
     environ = {"RECONCILER_HTTP_TIMEOUT": "2"}
     transport = connect(base_url=wire.url, environ=environ, clock=clock, sleep=clock.sleep, stopping=stop)
     return GeminiProvider(transport)
+
+
+@pytest.fixture
+def to(wire: Wire, clock: FakeClock) -> Iterator[Callable[..., Transport]]:
+    """A maker of transports to the server."""
+    with connecting(wire, clock) as maker:
+        yield maker

@@ -8,7 +8,7 @@ from datetime import date
 
 import pytest
 
-from reconciler.cli.wiring import kinds
+from reconciler.cli.apis import list_kinds
 from reconciler.kind import Base
 from reconciler.providers.vertex.fields import TUNING_JOB
 
@@ -17,7 +17,7 @@ SIZES = {1, 2, 4, 8, 16, 32}
 
 def rows() -> Iterator[tuple[str, Base]]:
     """Each row of each kind's table."""
-    for kind in kinds().values():
+    for kind in list_kinds().values():
         yield from ((kind.name, row) for row in kind.bases.values())
 
 
@@ -29,7 +29,7 @@ def test_a_row_says_when_and_where_it_was_read(kind: str, row: Base) -> None:
     for day in filter(None, (row.released, row.retires)):
         assert date.fromisoformat(day) < date(2030, 1, 1)
     assert set(row.adapters) <= SIZES
-    assert kinds()[kind].bases[row.name] is row
+    assert list_kinds()[kind].bases[row.name] is row
 
 
 @pytest.mark.parametrize(("kind", "row"), list(rows()), ids=lambda value: getattr(value, "name", value))
@@ -37,7 +37,7 @@ def test_what_has_retired_is_not_tunable_and_what_replaces_it_is(kind: str, row:
     """No row is tunable past its day, and no replacement leads to a base model that cannot be tuned."""
     assert not (row.tunable and row.is_retired(row.read))
     for name in row.replacements:
-        assert kinds()[kind].bases[name].tunable
+        assert list_kinds()[kind].bases[name].tunable
 
 
 def test_a_floor_is_no_date_of_retirement() -> None:

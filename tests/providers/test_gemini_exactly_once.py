@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.errors import AlreadyExistsError, ReplyLostError, ServiceError
-from reconciler.http import connect
 from reconciler.model import Address, DataSet, Desired, Example
 from reconciler.providers.gemini.provider import GeminiProvider
+from reconciler.providers.google.connection import connect
 from tests.fakes import FakeClock, unfenced
 from tests.http.wire import Action, Request, Wire, answer, hang_up, listening, refusal, vanishing
 

@@ -20,10 +20,10 @@ from reconciler.errors import (
     StoppedError,
     UnavailableError,
 )
-from reconciler.http import connect
 from reconciler.model import LAG_SECONDS, Address, DataSet, Desired, Example, Live, Odd, Permission, Status
 from reconciler.providers import Accepted, Handle, Provider
 from reconciler.providers.gemini.provider import GeminiProvider
+from reconciler.providers.google.connection import connect
 from tests.fakes import FakeClock, unfenced
 from tests.http.wire import Wire, answer, hang_up, refusal
 
@@ -546,7 +546,9 @@ def test_permissions_need_a_login(monkeypatch: pytest.MonkeyPatch, tmp_path: Any
     monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
     monkeypatch.setenv("NO_GCE_CHECK", "true")
     monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
-    provider = GeminiProvider(connect(environ={"GEMINI_API_KEY": "k"}))
+    provider = GeminiProvider(
+        connect(base_url="https://example.com", environ={"GEMINI_API_KEY": "k"}, api_keys=False)
+    )
     for call in (
         lambda: provider.permissions(HANDLE),
         lambda: provider.set_permissions(HANDLE, [WRITER], fence=unfenced),

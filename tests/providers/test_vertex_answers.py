@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from reconciler.errors import ReplyLostError, ServiceError
-from reconciler.http import connect
 from reconciler.model import Status
 from reconciler.providers import Handle
+from reconciler.providers.google.connection import connect
 from reconciler.providers.vertex import codec, names
 from reconciler.providers.vertex.bucket import Bucket
 from reconciler.providers.vertex.deletion import Deletion

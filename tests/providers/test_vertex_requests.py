@@ -17,10 +17,11 @@ import requests
 from reconciler.emulator import Settings
 from reconciler.emulator.server import running
 from reconciler.errors import NoCapacityError, ServiceError
-from reconciler.http import Transport, connect
+from reconciler.http import Transport
 from reconciler.identity import encode_canonical
 from reconciler.model import DataSet, Desired, Live, Odd, Status
 from reconciler.providers import Accepted, Handle
+from reconciler.providers.google.connection import connect
 from reconciler.providers.vertex.bucket import Bucket, chat_line
 from reconciler.providers.vertex.provider import VertexProvider
 from reconciler.providers.vertex.regions import Regions, host_of

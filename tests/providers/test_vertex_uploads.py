@@ -20,8 +20,8 @@ from reconciler.errors import (
     UnavailableError,
 )
 from reconciler.events import Uploading
-from reconciler.http import connect
 from reconciler.model import DataSet, Example
+from reconciler.providers.google.connection import connect
 from reconciler.providers.vertex.bucket import Bucket
 from reconciler.providers.vertex.regions import Regions
 from reconciler.providers.vertex.uploads import QUANTUM, measured

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from reconciler.cli import options, wiring
+from reconciler.cli.apis import list_kinds, names_an_endpoint
 from reconciler.cli.console import Console
 from reconciler.cli.record_selection import RecordSelection
 from reconciler.manifests import Loaded
@@ -53,9 +54,7 @@ def command(*, word: str | None, form: str, no_color: bool, **given: Any) -> Non
 def _ask(selection: RecordSelection, loaded: Loaded, state: State) -> set[str]:
     """Ask no service if every name is recorded, unless an endpoint is named: the state must be its own."""
     found = {one.address.kind for one in selection.try_records(loaded, state) if one.serving is not None}
-    kinds = wiring.kinds()
+    kinds = list_kinds()
     is_asked = any(kind in kinds and not kinds[kind].called_by_name for kind in found)
-    is_named = (
-        selection.invocation.emulator or loaded.stack.endpoint or os.environ.get("GOOGLE_GEMINI_BASE_URL")
-    )
+    is_named = selection.invocation.emulator or loaded.stack.endpoint or names_an_endpoint(os.environ)
     return found if is_asked or is_named else set()

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from reconciler.cli import exit_codes, options, wiring
+from reconciler.cli.apis import list_kinds
 from reconciler.cli.console import Console
 from reconciler.cli.execution import Run
 from reconciler.cli.invocation import Invocation
@@ -41,7 +42,7 @@ def command(
     with wiring.open_operation(invocation) as operation:
         plan = Run(invocation, operation, console).make_plan()
     if out:
-        save_plan(plan, out, wiring.kinds())
+        save_plan(plan, out, list_kinds())
     if form == "markdown" and not as_json:
         from reconciler.render.markdown import render_plan_comment
 

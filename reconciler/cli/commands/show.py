@@ -10,6 +10,7 @@ import click
 
 from reconciler import bounds, strictjson
 from reconciler.cli import options, wiring
+from reconciler.cli.apis import list_kinds
 from reconciler.cli.console import Console
 from reconciler.cli.plan_files import is_plan, load_plan, read_bytes
 from reconciler.cli.record_selection import RecordSelection, may_be_address
@@ -56,7 +57,7 @@ def _find_plan(word: str | None) -> Path | None:
     try:
         if is_plan(Path(word)):
             return Path(word)
-        has_meaning = may_be_address(word) or bool(load_names((word,), kinds=wiring.kinds(), variables={}))
+        has_meaning = may_be_address(word) or bool(load_names((word,), kinds=list_kinds(), variables={}))
     except UsageError:  # it is neither a plan nor a manifest
         has_meaning = may_be_address(word)
     if not has_meaning:

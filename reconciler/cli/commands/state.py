@@ -11,6 +11,7 @@ import click
 
 from reconciler import bounds, files
 from reconciler.cli import options, wiring
+from reconciler.cli.apis import list_kinds
 from reconciler.cli.console import Console, print_text
 from reconciler.cli.invocation import Invocation, Need
 from reconciler.errors import StateCorruptError, StateForeignError, StateMovedError, UsageError
@@ -96,7 +97,7 @@ def mv_command(manager: StateManager, *, source: str, target: str) -> None:
         except ValueError as error:
             raise UsageError(f"{target} is not KIND/NAME") from error
         moved[:] = found, address
-        require_known_kinds(moved, wiring.kinds())
+        require_known_kinds(moved, list_kinds())
         return move(state, found, address)
 
     _edit(manager, change)
@@ -112,7 +113,7 @@ def rm_command(manager: StateManager, *, addresses: tuple[str, ...]) -> None:
 
     def change(state: State) -> State:
         forgotten.extend(_select(state, addresses))
-        require_known_kinds(forgotten, wiring.kinds())
+        require_known_kinds(forgotten, list_kinds())
         return state.put(*(Record(address) for address in forgotten))
 
     _edit(manager, change)

@@ -11,7 +11,6 @@ from reconciler.errors import (
     ServiceError,
     UnavailableError,
 )
-from reconciler.http import Transport
 from reconciler.model import Permission
 from reconciler.providers import Fence
 from reconciler.providers.gemini.permissions import permission
@@ -24,10 +23,14 @@ _PAUSE = 1.0
 
 
 class Grants:
-    """Lists and sets permissions; the owner that the service itself put there is never touched."""
+    """Lists and sets permissions; the owner that the service itself put there is never touched.
 
-    def __init__(self, transport: Transport, reader: Reader) -> None:
-        self._transport = transport
+    Args:
+        reader: on a transport that signs with no API key.
+    """
+
+    def __init__(self, reader: Reader) -> None:
+        self._transport = reader.transport
         self._reader = reader
 
     def of(self, name: str) -> tuple[Permission, ...]:
@@ -66,7 +69,6 @@ class Grants:
                         f"v1beta/{path}",
                         query={"updateMask": "role"},
                         body={"role": one.role},
-                        api_key=False,
                         fence=fence,
                     )
             except (AlreadyExistsError, NotFoundError, ReplyLostError) as error:
@@ -78,7 +80,7 @@ class Grants:
         for grantee, (path, now) in current.items():
             if grantee not in wanted and now.role != "OWNER":
                 try:
-                    self._transport.call("DELETE", f"v1beta/{path}", api_key=False, fence=fence)
+                    self._transport.call("DELETE", f"v1beta/{path}", fence=fence)
                 except NotFoundError:
                     continue
         return surprise
@@ -87,10 +89,10 @@ class Grants:
         body: JsonObject = {"granteeType": one.grantee_type, "role": one.role}
         if one.email_address:
             body["emailAddress"] = one.email_address
-        self._transport.call("POST", f"v1beta/{name}/permissions", body=body, api_key=False, fence=fence)
+        self._transport.call("POST", f"v1beta/{name}/permissions", body=body, fence=fence)
 
     def _listed(self, name: str) -> Iterator[tuple[str, Permission]]:
-        for page in self._reader.pages(f"v1beta/{name}/permissions", {}, api_key=False):
+        for page in self._reader.pages(f"v1beta/{name}/permissions", {}):
             for document in objects_of(page, "permissions", name):
                 path = text_of(document, "name")
                 if not (path.startswith(f"{name}/permissions/") and is_path(path)):

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from reconciler.errors import ServiceError
-from reconciler.http import unquoted
 from reconciler.model import Live, Status
 from reconciler.providers import Accepted, Training
 from reconciler.providers.gemini.codec import live, snapshots_of
 from reconciler.providers.google.json import JsonObject, count_of, percent_of, text_of, time_of
+from reconciler.redaction import hide_quotes
 
 NO_REASON = "the training failed and the service gave no reason"
 _CANCELLED = 1
@@ -104,7 +104,7 @@ def training_of_model(found: Live) -> Training:
 def operation_error(error: object) -> str:
     """google.rpc.Status in one line."""
     document = error if isinstance(error, dict) else {}
-    message, code = unquoted(text_of(document, "message")), document.get("code")
+    message, code = hide_quotes(text_of(document, "message")), document.get("code")
     if code == _CANCELLED:
         return f"the training was cancelled: {message}" if message else "the training was cancelled"
     return message or (f"{NO_REASON} (code {code})" if code and isinstance(code, int) else NO_REASON)

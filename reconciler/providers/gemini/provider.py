@@ -32,17 +32,23 @@ class GeminiProvider:
 
     Args:
         transport: to the Gemini API.
+        login: the same for calls that refuse API keys; None where `transport` has no API key.
         lag_seconds: for how long what was accepted may be invisible.
         page_size: models a list call asks for.
     """
 
     def __init__(
-        self, transport: Transport, *, lag_seconds: float = LAG_SECONDS, page_size: int = PAGE_SIZE
+        self,
+        transport: Transport,
+        *,
+        login: Transport | None = None,
+        lag_seconds: float = LAG_SECONDS,
+        page_size: int = PAGE_SIZE,
     ) -> None:
         self._transport = transport
         self._reader = Reader(transport, page_size)
         self._creation = Creation(transport, self._reader, lag_seconds)
-        self._grants = Grants(transport, self._reader)
+        self._grants = Grants(Reader(login or transport, page_size))
 
     @property
     def kind(self) -> Kind:

@@ -29,17 +29,17 @@ class Reader:
     """
 
     def __init__(self, transport: Transport, page_size: int = PAGE_SIZE) -> None:
-        self._transport = transport
+        self.transport = transport
         self._page_size = page_size
 
-    def pages(self, path: str, query: Mapping[str, str], *, api_key: bool = True) -> Iterator[JsonObject]:
+    def pages(self, path: str, query: Mapping[str, str]) -> Iterator[JsonObject]:
         """Every page of a list; ServiceError when they do not end."""
-        yield from pages(self._transport, path, query, page_size=self._page_size, api_key=api_key)
+        yield from pages(self.transport, path, query, page_size=self._page_size)
 
     def model(self, name: str) -> Live | None:
         """A model with its whole loss curve, None on 404."""
         try:
-            return codec.live(self._transport.call("GET", f"v1beta/{name}"), curve=True, asked=name)
+            return codec.live(self.transport.call("GET", f"v1beta/{name}"), curve=True, asked=name)
         except NotFoundError:
             return None
 
@@ -49,7 +49,7 @@ class Reader:
             raise ServiceError(f"{operation[:80]!r} is not the name of an operation", "Correct the state.")
         for version in ("v1", "v1beta"):
             try:
-                found = self._transport.call("GET", f"{version}/{operation}")
+                found = self.transport.call("GET", f"{version}/{operation}")
             except NotFoundError:
                 continue
             if found.get("name") != operation:

@@ -13,13 +13,13 @@ _MOST_PAGES = 1_000
 
 
 def pages(
-    transport: Transport, path: str, query: Mapping[str, str], *, page_size: int, api_key: bool = True
+    transport: Transport, path: str, query: Mapping[str, str], *, page_size: int
 ) -> Iterator[JsonObject]:
     """Every page of a list; NotUnderstoodError when they do not end."""
     token, tokens = "", set[str]()
     for _ in range(_MOST_PAGES):
         paged = {**query, "pageSize": str(page_size)} | ({"pageToken": token} if token else {})
-        page = transport.call("GET", path, query=paged, api_key=api_key)
+        page = transport.call("GET", path, query=paged)
         if "error" in page:  # a list has no such field: it is not the list that was asked for
             raise wrong(path, "error", page["error"], "part of a list")
         yield page

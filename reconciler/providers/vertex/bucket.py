@@ -70,9 +70,7 @@ class Bucket:
     def _object(self, uri: str) -> JsonObject | None:
         bucket, name = _parts(uri)
         try:
-            found = self._regions.storage().call(
-                "GET", f"storage/v1/b/{bucket}/o/{quote(name, safe='')}", api_key=False
-            )
+            found = self._regions.storage().call("GET", f"storage/v1/b/{bucket}/o/{quote(name, safe='')}")
         except NotFoundError:
             return None
         if found.get("name") != name or found.get("bucket", bucket) != bucket:

@@ -11,10 +11,10 @@ import re
 from collections.abc import Callable, Mapping
 
 from reconciler.formats import camel_case
-from reconciler.http import advise_denied, unquoted
 from reconciler.identity import encode_canonical, find_meaning, to_comparable
 from reconciler.kind import Field, FieldType, OnChange
 from reconciler.model import Attributes, Live, Status, Value
+from reconciler.providers.google.advice import advise_denied
 from reconciler.providers.google.attributes import attributes_of, equal, fixed, put, rows_of
 from reconciler.providers.google.json import (
     JsonObject,
@@ -40,6 +40,7 @@ from reconciler.providers.vertex.fields import (
     SPECS,
     TUNING_JOB,
 )
+from reconciler.redaction import hide_quotes
 
 STATE = "JOB_STATE_"
 _ENDED_WELL = frozenset({"SUCCEEDED", "PARTIALLY_SUCCEEDED"})
@@ -152,7 +153,7 @@ def error_of(job: JsonObject) -> str:
     if state not in _ENDED_BADLY:
         return ""
     error = job.get("error")
-    said = unquoted(text_of(error, "message")) if isinstance(error, dict) else ""
+    said = hide_quotes(text_of(error, "message")) if isinstance(error, dict) else ""
     if state == "FAILED":
         missing = advise_denied(said)
         return f"{said} ({missing})" if missing else said or NO_REASON
@@ -252,7 +253,7 @@ def outputs(job: JsonObject) -> dict[str, str]:
     for one in objects_of(job, "evaluateDatasetRuns", name):
         made = as_object(one.get("evaluateDatasetResponse"), name, "evaluateDatasetResponse")
         info = as_object(made.get("outputInfo"), name, "outputInfo")
-        error = unquoted(text_of(as_object(one.get("error"), name, "error"), "message"))
+        error = hide_quotes(text_of(as_object(one.get("error"), name, "error"), "message"))
         label = f"evaluation {text_of(one, 'checkpointId')}".strip()
         found[label] = error or text_of(info, "gcsOutputDirectory") or text_of(one, "evaluationRun")
     found |= {key: text_of(job, camel_case(key)) for key in ("experiment", "gcs_metrics_uri")}

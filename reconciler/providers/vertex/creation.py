@@ -71,9 +71,7 @@ class Creation:
         attempt = 1
         while found is None:
             try:
-                reply = transport.call(
-                    "POST", path, body=body, slow=True, api_key=False, queues=False, fence=fence
-                )
+                reply = transport.call("POST", path, body=body, slow=True, queues=False, fence=fence)
                 if _is_ours(reply, id, location):
                     return _accepted(reply)
                 failed: ServiceError = not_understood(id, "tuning job")

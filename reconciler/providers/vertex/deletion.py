@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from reconciler.errors import NotFoundError, ServiceError
-from reconciler.http import printable
 from reconciler.providers import Fence
 from reconciler.providers.google.json import JsonObject, about_another, as_object, objects_of, text_of
 from reconciler.providers.vertex import codec, names
 from reconciler.providers.vertex.jobs import ENDPOINTS, JOBS, MODELS, Registry
 from reconciler.providers.vertex.regions import Regions
+from reconciler.redaction import make_printable
 
 CANCEL_SECONDS = 20.0
 """How long a cancelled job is watched; one that takes longer is deleted by a later run."""
@@ -75,9 +75,7 @@ class Deletion:
         transport = self._regions.at(names.parsed(name).location)
         if codec.state_of(job) != "CANCELLING":
             try:
-                transport.call(
-                    "POST", f"v1/{name}:cancel", body={}, api_key=False, repeatable=True, fence=self._fence
-                )
+                transport.call("POST", f"v1/{name}:cancel", body={}, repeatable=True, fence=self._fence)
             except ServiceError as error:
                 if error.status is None or error.status not in {400, 404, 409}:  # it may have ended just now
                     raise
@@ -135,9 +133,7 @@ class Deletion:
         """One changing call and its long-running operation; what is gone already is done."""
         transport = self._regions.at(names.parsed(path).location)
         try:
-            operation = transport.call(
-                method, f"v1/{path}", body=body, api_key=False, repeatable=True, fence=self._fence
-            )
+            operation = transport.call(method, f"v1/{path}", body=body, repeatable=True, fence=self._fence)
         except NotFoundError:
             return
         until, pause = transport.clock() + OPERATION_SECONDS, 0.25
@@ -151,14 +147,14 @@ class Deletion:
             transport.wait(pause, f"looking whether {path} is done")
             pause = min(pause * 2, 5.0)
             try:
-                operation = transport.call("GET", f"v1/{name}", api_key=False)
+                operation = transport.call("GET", f"v1/{name}")
             except NotFoundError:  # operations on what is deleted may go with it
                 return
             if operation.get("name") != name:
                 raise about_another("operations", name, operation.get("name"))
         error = as_object(operation.get("error"), path, "error")
         if error and error.get("code") != _NOT_FOUND:
-            said = printable(text_of(error, "message")) or codec.NO_REASON
+            said = make_printable(text_of(error, "message")) or codec.NO_REASON
             raise ServiceError(
                 f"{method} {path} failed: {said}", "Run the command again: it goes on where this one stopped."
             )

@@ -75,7 +75,7 @@ class Registry:
                 continue
             again = f"projects/{project}/locations/{name.location}/{JOBS}/{name.id}"
             try:
-                found = self._regions.at(name.location).call("GET", f"v1/{again}", api_key=False)
+                found = self._regions.at(name.location).call("GET", f"v1/{again}")
             except (NotFoundError, ForbiddenError):
                 continue
             if text_of(found, "name") == text_of(job, "name"):
@@ -85,7 +85,7 @@ class Registry:
         """One resource, None on 404; ServiceError where the answer is about another one."""
         place = names.parsed(name, collection)
         try:
-            found = self._regions.at(place.location).call("GET", f"v1/{name}", api_key=False)
+            found = self._regions.at(place.location).call("GET", f"v1/{name}")
         except NotFoundError:
             return None
         version = text_of(found, "versionId") or place.version
@@ -112,7 +112,7 @@ class Registry:
         transport = self._regions.at(location)
         seen: dict[tuple[str, str], JsonObject] = {}
         twice: set[tuple[str, str]] = set()
-        for page in pages(transport, path, query or {}, page_size=self._page_size, api_key=False):
+        for page in pages(transport, path, query or {}, page_size=self._page_size):
             for entry in listed_of(page, key or collection, path):
                 try:
                     one = as_object(entry, path, "an entry")

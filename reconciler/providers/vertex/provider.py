@@ -143,7 +143,7 @@ class VertexProvider:
         body = prompt_body(prompt, temperature)
         transport = self._regions.at(names.parsed(endpoint, ENDPOINTS).location)
         reply = transport.call(
-            "POST", f"v1/{endpoint}:generateContent", body=body, slow=True, repeatable=True, api_key=False
+            "POST", f"v1/{endpoint}:generateContent", body=body, slow=True, repeatable=True
         )
         return reply_text(reply, endpoint)
 
@@ -231,7 +231,6 @@ class VertexProvider:
                 f"v1/{place.resource}",
                 query={"updateMask": mask},
                 body=body,
-                api_key=False,
                 fence=fence,
             )
             if not names.answers(place.resource, text_of(reply, "name") or place.resource):

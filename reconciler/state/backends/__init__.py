@@ -14,7 +14,7 @@ from typing import Protocol
 
 from reconciler import settings
 from reconciler.errors import CredentialError, ReconcilerError, UsageError, is_panic
-from reconciler.http import printable
+from reconciler.redaction import make_printable
 from reconciler.settings import Settings, printable_address
 from reconciler.settings.secrecy import hidden
 from reconciler.state.backends import places
@@ -62,7 +62,7 @@ class LockInfo:
 
         def text(key: str) -> str:
             value = document.get(key)
-            return printable(value) if isinstance(value, str) else ""
+            return make_printable(value) if isinstance(value, str) else ""
 
         return cls(text("ID"), text("Operation"), text("Who"), text("Info"), text("Created"))
 
@@ -202,7 +202,7 @@ def _opened_bucket(
         text = hidden(str(error).partition("\n\nDebug source")[0], environ.secrets)
         raise CredentialError(
             f"{where} {shown}: the store cannot be opened with the settings of the environment: "
-            + printable(text),
+            + make_printable(text),
             f"Check the variables of that store ({_VARIABLES[place.scheme]}).",
         ) from error
     key = "/".join(part for part in (*prefix.split("/"), document) if part)

@@ -33,8 +33,8 @@ from reconciler.errors import (
     StateMovedError,
     StateStoreError,
 )
-from reconciler.http import printable
 from reconciler.http.deadline import bounded
+from reconciler.redaction import make_printable
 from reconciler.settings import printable_address, seconds_of
 from reconciler.settings.hosts import is_loopback
 from reconciler.settings.tls import Trust
@@ -321,7 +321,7 @@ class HTTPBackend:
         """What the server says, without what we sent it: some repeat the request that they refuse."""
         said = reply.content[:EXCERPT].decode(errors="replace")
         text = f"{reply.reason}: {said}" if said.strip() else reply.reason
-        return printable(self._without_secrets(text))
+        return make_printable(self._without_secrets(text))
 
     def _without_secrets(self, text: str) -> str:
         for secret in self._secrets:
@@ -360,7 +360,7 @@ def _host(location: str) -> str:
     with contextlib.suppress(ValueError):
         parts = urlsplit(location)
         if parts.netloc:
-            return printable(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}")
+            return make_printable(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}")
     return "another path"
 
 

@@ -27,7 +27,7 @@ from reconciler.errors import (
     StateStoreError,
     is_panic,
 )
-from reconciler.http import printable
+from reconciler.redaction import make_printable
 from reconciler.settings import Settings
 from reconciler.settings.secrecy import hidden
 from reconciler.settings.tls import Trust
@@ -327,7 +327,7 @@ class ObjectBackend:
                 f"{Trust.of(self._settings).advice} {UNCHANGED}",
             )
         if stopped := complaint():
-            stopped = printable(hidden(stopped, self._settings.secrets))
+            stopped = make_printable(hidden(stopped, self._settings.secrets))
             return StateStoreError(
                 f"{self.place}: cannot {verb} the state: {stopped}",
                 f"Check the store's endpoint and the proxy. {fate}",
@@ -361,4 +361,4 @@ def _short(text: str) -> str:
     status = re.search(r"status code: (\d{3}[^:]*)", text)
     if message:
         text = f"{status[1]}: {message[1] or message[2]}" if status else (message[1] or message[2])
-    return printable(re.sub(r"\?[^\s:]*", "", text))
+    return make_printable(re.sub(r"\?[^\s:]*", "", text))

@@ -12,10 +12,10 @@ import shlex
 from typing import TYPE_CHECKING
 
 from reconciler.bounds import EXCERPT
-from reconciler.http.credentials import SCOPES, login_command
+from reconciler.providers.google.credentials import SCOPES, login_command
 
 if TYPE_CHECKING:
-    from reconciler.http.errors import Problem
+    from reconciler.providers.google.errors import Problem
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,99}")
 _PERMISSION = re.compile(

@@ -15,12 +15,14 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from reconciler.errors import CredentialError, UnauthenticatedError, UnavailableError
-from reconciler.http import Transport, connect
-from reconciler.http.credentials import SCOPES
+from reconciler.http import Transport
+from reconciler.providers.google.connection import connect, sign_without_keys
+from reconciler.providers.google.credentials import SCOPES
 from tests.http.wire import Wire, answer, listening, refusal
 
 To = Callable[..., Transport]
 
+GEMINI = "https://generativelanguage.googleapis.com"
 TOKEN = {"GOOGLE_OAUTH_ACCESS_TOKEN": "token-1"}
 GEMINI_KEY = {"GEMINI_API_KEY": "key-1"}
 GOOGLE_KEY = {"GOOGLE_API_KEY": "key-2"}
@@ -35,9 +37,9 @@ def no_login(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("GOOGLE_CLOUD_PROJECT", raising=False)
 
 
-def sent(wire: Wire, transport: Transport, **options: Any) -> Mapping[str, str]:
+def sent(wire: Wire, transport: Transport) -> Mapping[str, str]:
     """The headers of one call that count here."""
-    transport.call("GET", "v1beta/x", **options)
+    transport.call("GET", "v1beta/x")
     names = ("authorization", "x-goog-api-key", "x-goog-user-project")
     return {name: value for name, value in wire.requests[-1].headers.items() if name in names}
 
@@ -58,7 +60,7 @@ def test_the_first_found_is_used(
     """Token, then Gemini's key, then Google's, then nothing on a loopback address; a key in a header only."""
     transport = to(environ)
     assert sent(wire, transport) == headers
-    assert transport.target.credential == kind
+    assert transport.credential.description == kind
     assert "key" not in wire.requests[-1].target
 
 
@@ -66,16 +68,14 @@ def test_the_first_found_is_used(
     ("environ", "options", "project"),
     [
         ({}, {}, None),
-        ({"GOOGLE_CLOUD_PROJECT": "a"}, {}, "a"),
-        ({"GOOGLE_CLOUD_PROJECT": "a"}, {"project": "b"}, "b"),
-        ({"GOOGLE_CLOUD_PROJECT": "a", "GOOGLE_CLOUD_QUOTA_PROJECT": "c"}, {"project": "b"}, "c"),
-        ({"GOOGLE_CLOUD_QUOTA_PROJECT": "c"}, {"quota_project": "d"}, "d"),
+        ({}, {"project": "b"}, "b"),
+        ({"GOOGLE_CLOUD_QUOTA_PROJECT": "c"}, {"project": "b"}, "c"),
     ],
 )
 def test_a_token_names_the_project_that_pays(
     wire: Wire, to: To, *, environ: dict[str, str], options: dict[str, str], project: str | None
 ) -> None:
-    """x-goog-user-project is the explicit one, else the variable's, else the project; a key has none."""
+    """x-goog-user-project is the variable's, else the project; a key has none."""
     assert sent(wire, to({**TOKEN, **environ}, **options)).get("x-goog-user-project") == project
     assert "x-goog-user-project" not in sent(wire, to({**GEMINI_KEY, **environ}, **options))
 
@@ -102,9 +102,10 @@ def test_what_stands_around_a_secret_is_taken_away(wire: Wire, to: To, variable:
 def test_where_keys_are_refused_a_login_is_asked_for() -> None:
     """An API key elsewhere does not do for a call that refuses keys: the error says how to log in."""
     elsewhere = connect(base_url="https://example.com", environ=GEMINI_KEY)
-    assert elsewhere.target.credential == "API key from GEMINI_API_KEY"
+    login = sign_without_keys(elsewhere, GEMINI_KEY)
+    assert elsewhere.credential.description == "API key from GEMINI_API_KEY"
     with pytest.raises(CredentialError, match="refuses API keys") as caught:
-        elsewhere.call("GET", "v1beta/x", api_key=False)
+        login.call("GET", "v1beta/x")
     assert "gcloud auth application-default login --scopes=" in caught.value.detail
     assert "GOOGLE_OAUTH_ACCESS_TOKEN" in caught.value.detail
     assert "GEMINI_API_KEY" not in caught.value.detail
@@ -112,13 +113,13 @@ def test_where_keys_are_refused_a_login_is_asked_for() -> None:
 
 def test_on_loopback_too_a_key_is_not_for_every_api(wire: Wire, to: To) -> None:
     """Where Google's service wants a login a key is skipped, and loopback needs none."""
-    assert sent(wire, to(GEMINI_KEY), api_key=False) == {}
+    assert sent(wire, to(GEMINI_KEY, api_keys=False)) == {}
 
 
 def test_no_credential_elsewhere_is_an_error_that_helps() -> None:
     """Nothing found for Google's address: the error names the variables and the login."""
     with pytest.raises(CredentialError, match="No usable credential") as caught:
-        connect(environ={}).target.describe()
+        _ = connect(base_url=GEMINI, environ={}).credential.description
     assert "GEMINI_API_KEY" in caught.value.detail
     assert "gcloud auth application-default login" in caught.value.detail
 
@@ -148,8 +149,8 @@ def test_a_proxy_of_the_environment_does_not_see_loopback(
 def test_importing_the_transport_is_cheap() -> None:
     """Neither requests nor google-auth is imported before the first call."""
     code = (
-        "import sys, reconciler.providers.gemini.provider, reconciler.http as t;"
-        "t.connect(base_url='http://127.0.0.1:9', environ={}).target;"
+        "import sys, reconciler.providers.gemini.provider, reconciler.providers.google.connection as t;"
+        "t.connect(base_url='http://127.0.0.1:9', environ={}).credential.description;"
         "print([m for m in ('requests', 'urllib3', 'google.auth', 'pydantic') if m in sys.modules])"
     )
     root = Path(__file__).parents[2]
@@ -240,7 +241,7 @@ def test_a_service_account_gets_a_token_once(wire: Wire, to: To, tokens: TokenSe
     assert [sent(wire, transport) for _ in range(10)] == [headers] * 10
     assert len(tokens.wire.requests) == 1
     assert len(wire.requests) == 18
-    assert transport.target.credential == (
+    assert transport.credential.description == (
         "application default credentials (service account robot@p.example)"
     )
 
@@ -331,7 +332,7 @@ def test_workload_identity_asks_only_its_token_endpoint(wire: Wire, to: To, toke
     assert sent(wire, transport) == {"authorization": "Bearer federated"}
     assert [one.target for one in tokens.wire.requests] == ["/token"]
     assert b"subject-token" in tokens.wire.requests[0].body
-    assert transport.target.credential == "application default credentials (workload identity)"
+    assert transport.credential.description == "application default credentials (workload identity)"
 
 
 @pytest.mark.parametrize(
@@ -347,6 +348,11 @@ def test_the_files_quota_project_is_honoured(
     assert sent(wire, to({**account, **environ}, project="p"))["x-goog-user-project"] == project
 
 
+def described(url: str, environ: Mapping[str, str]) -> str:
+    """As whom that address would be asked."""
+    return connect(base_url=url, environ=environ).credential.description
+
+
 def test_a_gcloud_login_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tokens: TokenServer
 ) -> None:
@@ -355,9 +361,12 @@ def test_a_gcloud_login_is_found(
     user = {"type": "authorized_user", "client_id": "c", "client_secret": "s", "refresh_token": "r"}
     (tmp_path / "application_default_credentials.json").write_text(json.dumps(user))
     monkeypatch.setenv("PATH", "")  # else google-auth asks a gcloud for its project
-    assert connect(environ={}).target.credential == "application default credentials (user)"
-    assert connect(base_url="http://127.0.0.1:9", environ={}).target.credential == "none"
-    assert connect(environ=GEMINI_KEY).target.credential == "API key from GEMINI_API_KEY"
+    assert (
+        connect(base_url=GEMINI, environ={}).credential.description
+        == "application default credentials (user)"
+    )
+    assert described("http://127.0.0.1:9", {}) == "none"
+    assert described(GEMINI, GEMINI_KEY) == "API key from GEMINI_API_KEY"
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"type": "unheard_of"}', '{"type": "service_account"}'])
@@ -383,6 +392,6 @@ def test_while_a_variable_names_a_wrong_file_a_login_alone_is_not_advised(to: To
 
 def test_a_key_that_does_not_count_is_named() -> None:
     """Whoever has set an API key for an API that takes none is told which variable does not count."""
-    elsewhere = connect(base_url="https://example.com", environ=GEMINI_KEY)
+    login = connect(base_url="https://example.com", environ=GEMINI_KEY, api_keys=False)
     with pytest.raises(CredentialError, match="GEMINI_API_KEY is set, but this API refuses API keys"):
-        elsewhere.call("GET", "v1beta/x", api_key=False)
+        login.call("GET", "v1beta/x")

@@ -14,7 +14,7 @@ import yaml
 from reconciler import errors
 from reconciler.errors import NotUnderstoodError, ServiceError
 from reconciler.http import Transport
-from reconciler.http.advice import advise_400, advise_404
+from reconciler.providers.google.advice import advise_400, advise_404
 from tests.http.wire import Wire, answer, refusal
 
 To = Callable[..., Transport]

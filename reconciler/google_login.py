@@ -1,0 +1,252 @@
+"""Application default credentials: found, read, refreshed and never shown. The one door to google-auth.
+
+Shared by the providers of Google's APIs and by state in Cloud Storage; so it stands below both. Rule:
+google-auth quotes paths and what files hold; what a message says of either is said here.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reconciler import bounds, files
+from reconciler.errors import BODY_LIMIT, NotJSONError, is_panic
+from reconciler.settings import Settings
+from reconciler.settings.tls import Trust
+from reconciler.strictjson import loads_answer
+
+if TYPE_CHECKING:
+    from google.auth.transport.requests import Request
+
+ADC_VARIABLE = "GOOGLE_APPLICATION_CREDENTIALS"
+
+_TYPES = (
+    "authorized_user",
+    "service_account",
+    "external_account",
+    "external_account_authorized_user",
+    "impersonated_service_account",
+    "gdch_service_account",
+)
+_NEEDED = {
+    "authorized_user": ("client_id", "client_secret", "refresh_token"),
+    "service_account": ("client_email", "private_key", "token_uri"),
+}
+"""What google-auth wants of a file, where it is simple."""
+_KINDS = {
+    "google.oauth2.service_account": "service account",
+    "google.oauth2.credentials": "user",
+    "google.auth.external_account_authorized_user": "workforce user",
+    "google.auth.identity_pool": "workload identity",
+    "google.auth.aws": "workload identity",
+    "google.auth.pluggable": "workload identity",
+    "google.auth.impersonated_credentials": "impersonated service account",
+    "google.auth.compute_engine.credentials": "metadata server",
+}
+"""Module of google-auth to what it stands for."""
+
+
+class UnusableError(Exception):
+    """There are none, or they cannot be used; its text says why, without any of them."""
+
+
+class UnusableFileError(UnusableError):
+    """The file that GOOGLE_APPLICATION_CREDENTIALS names: while it is set, no login is looked at."""
+
+
+class NoTokenError(Exception):
+    """The credentials give no access token; its text says why."""
+
+
+class UnreachableError(NoTokenError):
+    """Nobody answered at the token endpoint."""
+
+
+class UntrustedError(NoTokenError):
+    """The TLS certificate of the token endpoint is not trusted; `advice` says what to do."""
+
+    def __init__(self, advice: str) -> None:
+        super().__init__("its TLS certificate is not trusted")
+        self.advice = advice
+
+
+class FailingError(NoTokenError):
+    """The token endpoint has a problem of its own, which may pass."""
+
+
+class MalformedError(NoTokenError):
+    """The file, or the token endpoint's answer, has another form than google-auth expects."""
+
+
+class Login:
+    """Application default credentials with scopes. Not for several threads at once.
+
+    Args:
+        credentials: as google-auth found them.
+        trust: the certificates that the token endpoint's must be signed by.
+    """
+
+    def __init__(self, credentials: Any, trust: Trust) -> None:
+        self._credentials = credentials
+        self._trust = trust
+        self._request: Request | None = None
+
+    @property
+    def description(self) -> str:
+        """Whose they are: "user", "service account NAME"."""
+        module = type(self._credentials).__module__
+        account = getattr(self._credentials, "service_account_email", None)
+        return _KINDS.get(module, module) + (f" {account}" if account and account != "default" else "")
+
+    @property
+    def quota_project(self) -> str:
+        """The project that the credentials themselves name for quota, "" for none."""
+        return getattr(self._credentials, "quota_project_id", None) or ""
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether there is a token that is not about to expire."""
+        return bool(self._credentials.valid)
+
+    @property
+    def token(self) -> str:
+        """The present access token."""
+        return str(self._credentials.token)
+
+    @property
+    def expiry(self) -> datetime | None:
+        """When the token expires, in UTC without a time zone; None when that is not known."""
+        found: datetime | None = self._credentials.expiry
+        return found
+
+    def charge(self, project: str) -> None:
+        """Name a project for quota in the headers."""
+        if hasattr(self._credentials, "with_quota_project"):
+            self._credentials = self._credentials.with_quota_project(project)
+
+    def headers(self) -> dict[str, str]:
+        """What google-auth adds to a request; names in lower case."""
+        headers: dict[str, str] = {}
+        self._credentials.apply(headers)
+        return {name.lower(): value for name, value in headers.items()}
+
+    def refresh(self) -> None:
+        """Fetch a new token.
+
+        Raises:
+            NoTokenError: there is none.
+            CredentialError: what tokens are given for would go over plain http.
+        """
+        from google.auth import exceptions
+
+        self._request = self._request or _open_request(self._trust)
+        try:
+            self._credentials.refresh(self._request)
+        except exceptions.TransportError as error:
+            if "CERTIFICATE_VERIFY_FAILED" in str(error):
+                raise UntrustedError(self._trust.advice) from error
+            raise UnreachableError(_shorten(error)) from error
+        except exceptions.GoogleAuthError as error:
+            kind = FailingError if error.retryable else NoTokenError
+            raise kind(_shorten(error)) from error
+        except (ValueError, TypeError, KeyError, AttributeError, OSError) as error:
+            raise MalformedError("they are not what they should be") from error
+
+
+def log_in(settings: Settings, scopes: tuple[str, ...]) -> Login:
+    """The credentials that google-auth finds, with these scopes.
+
+    Raises:
+        CredentialError: GOOGLE_APPLICATION_CREDENTIALS is no path.
+        UnusableError: there are none, or the file is none of the known ones.
+    """
+    from google.auth.credentials import with_scopes_if_required
+
+    # Scopes only afterwards: with them, an external account asks for its project, which many may not.
+    return Login(with_scopes_if_required(_find(settings), scopes), Trust.of(settings))
+
+
+def _find(settings: Settings) -> Any:
+    import google.auth
+
+    path = settings.get(ADC_VARIABLE, "") or Settings(os.environ).get(ADC_VARIABLE, "")
+    shown = _shown(path)
+    if path:
+        _must_be_known(Path(path), shown)
+    try:
+        with warnings.catch_warnings():
+            # google-auth warns about its own loader, and about user credentials without a quota project;
+            # the API's 403 says the latter better (`providers.google.advice`).
+            warnings.simplefilter("ignore")
+            found, _ = google.auth.load_credentials_from_file(path) if path else google.auth.default()
+    except Exception as error:
+        if path:
+            raise UnusableFileError(
+                f"{shown} names a file that looks like a credential, but its key cannot be used"
+            ) from error
+        raise UnusableError(_shorten(error)) from error
+    except BaseException as error:
+        if not is_panic(error):
+            raise
+        kind = UnusableFileError if path else UnusableError
+        raise kind(f"{shown or 'the credentials file'}: its key cannot be read") from error
+    return found
+
+
+def _shown(path: str) -> str:
+    """The variable, with its path where that is surely one; a secret that was put there is not shown."""
+    plain = path.endswith(".json") and len(path) <= BODY_LIMIT
+    if plain and Path(path).parent.is_dir() and (os.sep in path or Path(path).exists()):
+        return f"{ADC_VARIABLE}={path}"
+    return ADC_VARIABLE if path else ""
+
+
+def _must_be_known(path: Path, shown: str) -> None:
+    """Refuse what is no credentials file, in words of ours."""
+    try:
+        if path.exists() and not path.is_file():
+            raise UnusableFileError(f"{shown} names a folder or a device, not a file")
+        data = files.read(path, most=bounds.CREDENTIALS)
+    except FileNotFoundError as error:
+        raise UnusableFileError(f"{shown} names a file that is not there") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is no path"
+        raise UnusableFileError(f"{shown} names a file that cannot be read: {reason}") from error
+    try:
+        document = loads_answer(data, most=bounds.CREDENTIALS)
+    except NotJSONError as error:
+        empty = "it is empty" if not data.strip() else "it is not JSON"
+        raise UnusableFileError(f"{shown} names a file that is no credential: {empty}") from error
+    if not isinstance(document, dict):
+        raise UnusableFileError(f"{shown} names a file that is no credential: it holds no JSON object")
+    kind = document.get("type")
+    if {"installed", "web"} & set(document):
+        raise UnusableFileError(
+            f"{shown} names the file of an OAuth client. That is no credential: logging in with it makes one"
+        )
+    if kind not in _TYPES:
+        raise UnusableFileError(
+            f"{shown} names a file that is no credential: its type is none of {', '.join(_TYPES)}"
+        )
+    missing = [key for key in _NEEDED.get(str(kind), ()) if not isinstance(document.get(key), str)]
+    if missing:
+        raise UnusableFileError(f"{shown} names a {kind} file without {', '.join(missing)}")
+
+
+def _open_request(trust: Trust) -> Request:
+    """What google-auth fetches tokens with: our certificates, no redirect, nothing over plain http."""
+    from google.auth.transport.requests import Request
+
+    from reconciler.http.unredirected import TokenSession
+
+    session = TokenSession("application default credentials")
+    session.verify = trust.verify
+    return Request(session=session)
+
+
+def _shorten(error: Exception) -> str:
+    return re.sub(r"\s+", " ", str(error.args[0] if error.args else type(error).__name__))[:BODY_LIMIT]

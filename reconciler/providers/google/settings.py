@@ -1,0 +1,17 @@
+"""What the settings of both APIs have in common."""
+
+from __future__ import annotations
+
+SERVICE = "google"
+"""As states record whose models they hold."""
+TRUSTED_HOSTS = ("*.googleapis.com",)
+PROJECT_VARIABLE = "GOOGLE_CLOUD_PROJECT"
+LOGIN_VARIABLES = frozenset(
+    {
+        "GOOGLE_OAUTH_ACCESS_TOKEN",
+        "GOOGLE_API_KEY",
+        "GOOGLE_APPLICATION_CREDENTIALS",
+        "GOOGLE_CLOUD_QUOTA_PROJECT",
+    }
+)
+"""What says as whom Google's APIs are asked."""

@@ -1,0 +1,181 @@
+"""Vertex AI as the command line finds it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from reconciler.errors import Diagnostic, UsageError
+from reconciler.model import Desired, Stack
+from reconciler.providers.api import Api, Setup, Target, find_service
+from reconciler.providers.google.settings import (
+    LOGIN_VARIABLES,
+    PROJECT_VARIABLE,
+    SERVICE,
+    TRUSTED_HOSTS,
+)
+from reconciler.providers.vertex.fields import LOCATION, PROJECT, TUNING_JOB
+from reconciler.settings import Settings
+from reconciler.settings.hosts import is_loopback
+
+if TYPE_CHECKING:
+    from reconciler.http import Transport
+    from reconciler.providers.vertex.provider import VertexProvider
+    from reconciler.providers.vertex.regions import Regions
+
+ENDPOINT_VARIABLE = "GOOGLE_VERTEX_BASE_URL"
+BUCKETS_VARIABLE = "STORAGE_EMULATOR_HOST"
+LOCATION_VARIABLE = "GOOGLE_CLOUD_LOCATION"
+
+_SCOPES = "https://www.googleapis.com/auth/cloud-platform"
+_LOCAL_PROJECT, _LOCAL_LOCATION, _LOCAL_BUCKET = "local", "us-central1", "gs://reconciler"
+"""What they are on a loopback address, where nobody has to name them."""
+
+
+class VertexConnection:
+    """Implements `providers.api.Connection`."""
+
+    def __init__(self, setup: Setup) -> None:
+        environ, stack = setup.environ, setup.stack
+        self._setup = setup
+        self._url = setup.emulator or setup.endpoint or environ.get(ENDPOINT_VARIABLE, "")
+        self._storage_url = "" if setup.emulator else environ.get(BUCKETS_VARIABLE, "")
+        self.is_named = bool(self._url)
+        self._is_local = is_loopback(self._url)
+        local_project, local_location = (_LOCAL_PROJECT, _LOCAL_LOCATION) if self._is_local else ("", "")
+        named = stack.project or environ.get(PROJECT_VARIABLE, "")
+        self._paying_project = named
+        self._project = named or local_project
+        self.location = stack.location or environ.get(LOCATION_VARIABLE, "") or local_location
+        self._opened: list[Transport] = []
+
+    @cached_property
+    def _regions(self) -> Regions:
+        from reconciler.providers.vertex.regions import Regions
+
+        return Regions(
+            project=self._project,
+            location=self.location,
+            open=self._open,
+            base_url=self._url,
+            storage_url=self._storage_url,
+        )
+
+    def _open(self, base_url: str) -> Transport:
+        from reconciler.providers.google.connection import connect
+
+        if self._storage_url and is_loopback(self._storage_url) is not self._is_local:
+            raise UsageError(
+                f"{BUCKETS_VARIABLE}={self._storage_url} and the tuning jobs are not of one sort: one is "
+                "an emulator, and jobs would not find their data",
+                f"Unset {BUCKETS_VARIABLE}, or set {ENDPOINT_VARIABLE} to an emulator as well",
+            )
+        environ = self._setup.environ
+        transport = connect(
+            base_url=base_url,
+            environ=environ.replaced(RECONCILER_SCOPES=environ.get("RECONCILER_SCOPES") or _SCOPES),
+            project=self._paying_project,
+            api_keys=False,
+            parallelism=self._setup.parallelism,
+            stopping=self._setup.stopping,
+        )
+        self._opened.append(transport)
+        return transport
+
+    def find_target(self, *, contact: bool) -> Target:
+        """Of the first place that is needed; without contact no manifest has to name one."""
+        from reconciler.providers.vertex.regions import host_of
+
+        if not contact:
+            url = self._url or host_of("global")
+            return Target(url, find_service(url, SERVICE), self._project)
+        location = "global"  # of what is only recorded, the name says where it is
+        if self._setup.desired:
+            declared = self._setup.desired[0].attributes
+            _, location = self._regions.place(declared.get(PROJECT), declared.get(LOCATION))
+        transport = self._regions.at(location)
+        url = transport.base_url
+        return Target(url, find_service(url, SERVICE), self._paying_project, transport.credential.description)
+
+    def open_provider(self) -> VertexProvider:
+        """What serves TuningJob."""
+        from reconciler.providers.vertex.bucket import Bucket
+        from reconciler.providers.vertex.provider import VertexProvider
+
+        stack = self._setup.stack
+        declared = [one.attributes for one in self._setup.desired]
+        places = {(str(one.get(PROJECT, "")), str(one.get(LOCATION, ""))) for one in declared}
+        folder = stack.bucket or (_LOCAL_BUCKET if self._is_local else "")
+        return VertexProvider(
+            self._regions,
+            Bucket(self._regions, folder, self._setup.tell),
+            places=frozenset(places),
+            tunable=stack.tunable_base_models,
+            lag_seconds=self._setup.lag,
+        )
+
+    def close(self) -> None:
+        """Close every connection."""
+        for one in self._opened:
+            one.close()
+
+
+def check(stack: Stack, settings: Settings, desired: Sequence[Desired]) -> Iterator[Diagnostic]:
+    """What tuning jobs lack: a bucket for files that must be uploaded; a warning where a place is missing."""
+    url = stack.endpoint or settings.get(ENDPOINT_VARIABLE, "")
+    if is_loopback(url):
+        return  # an emulator needs none of them
+    if not stack.bucket:
+        yield from (_without_bucket(one) for one in desired if _is_uploaded(one))
+    named = {
+        PROJECT: stack.project or settings.get(PROJECT_VARIABLE, ""),
+        LOCATION: stack.location or settings.get(LOCATION_VARIABLE, ""),
+    }
+    for one in desired:
+        for path, default in named.items():
+            if not (default or one.attributes.get(path)):
+                yield _without_place(one, path)
+
+
+def _is_uploaded(one: Desired) -> bool:
+    return any(not data.uri for data in one.data)
+
+
+def _without_bucket(one: Desired) -> Diagnostic:
+    data = next(data for data in one.data if not data.uri)
+    line, column = one.places.get(data.field, (one.line, None))
+    return Diagnostic(
+        f"{data.shown} must be uploaded, and no bucket is named for it",
+        "Set the Stack's spec.bucket: gs://BUCKET/PREFIX, or upload it and write its gs:// address.",
+        one.file,
+        line,
+        column,
+        address=str(one.address),
+    )
+
+
+def _without_place(one: Desired, path: str) -> Diagnostic:
+    what = path.partition(".")[2]
+    return Diagnostic(
+        f"no {what} is named for it: plan will refuse it",
+        f"Set GOOGLE_CLOUD_{what.upper()}, the Stack's spec.{what}, or metadata.{what}.",
+        one.file,
+        one.line,
+        severity="warning",
+        address=str(one.address),
+    )
+
+
+VERTEX = Api(
+    kind=TUNING_JOB,
+    service=SERVICE,
+    hosts=("aiplatform.googleapis.com", "*-aiplatform.googleapis.com", "*.rep.googleapis.com"),
+    trusted_hosts=TRUSTED_HOSTS,
+    endpoint_variable=ENDPOINT_VARIABLE,
+    project_variable=PROJECT_VARIABLE,
+    variables=LOGIN_VARIABLES | {ENDPOINT_VARIABLE, BUCKETS_VARIABLE},
+    is_emulated=True,
+    connect=VertexConnection,
+    check=check,
+)

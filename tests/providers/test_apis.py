@@ -1,0 +1,87 @@
+"""Where each API is asked and as whom, by Stack and environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pytest
+
+from reconciler.cli.apis import APIS
+from reconciler.model import Desired, Stack
+from reconciler.providers import Handle
+from reconciler.providers.api import Api, Connection, Setup, Target
+from reconciler.providers.gemini.api import GEMINI
+from reconciler.providers.vertex.api import VERTEX
+from reconciler.settings import Settings
+from tests.http.wire import Wire
+
+GEMINI_URL = "https://generativelanguage.googleapis.com"
+HERE = "http://127.0.0.1:2"
+
+
+def opened(
+    api: Api,
+    environ: Mapping[str, str],
+    *,
+    endpoint: str = "",
+    stack: Stack | None = None,
+    desired: Sequence[Desired] = (),
+) -> Connection:
+    """The API with this environment."""
+    return api.connect(
+        Setup(
+            stack=stack or Stack(),
+            endpoint=endpoint,
+            emulator="",
+            environ=Settings(environ),
+            desired=desired,
+            parallelism=1,
+            lag=0,
+            stopping=lambda: False,
+            tell=lambda _told: None,
+        )
+    )
+
+
+def test_the_address_comes_from_the_stack_then_the_environment() -> None:
+    """The Stack's endpoint wins over GOOGLE_GEMINI_BASE_URL, which wins over Google's."""
+    environ = {"GOOGLE_GEMINI_BASE_URL": "http://127.0.0.1:1", "GEMINI_API_KEY": "k"}
+    named = opened(GEMINI, environ, endpoint=f"{HERE}/").find_target(contact=True)
+    assert (named.base_url, named.service) == (HERE, "emulator")
+    assert opened(GEMINI, environ).find_target(contact=False).base_url == "http://127.0.0.1:1"
+    assert opened(GEMINI, {}).find_target(contact=False) == Target(GEMINI_URL, "google")
+
+
+def test_a_plan_can_name_whom_it_talks_to() -> None:
+    """The target holds address, project and kind of credential, and no secret."""
+    environ = {"GEMINI_API_KEY": "s3cret", "GOOGLE_CLOUD_PROJECT": "q"}
+    shown = opened(GEMINI, environ, stack=Stack(project="p")).find_target(contact=True)
+    assert shown == Target(GEMINI_URL, "google", "p", "API key from GEMINI_API_KEY")
+    assert opened(GEMINI, environ).find_target(contact=True).project == "q"
+    assert "s3cret" not in repr(opened(GEMINI, environ))
+
+
+@pytest.mark.parametrize(("stack", "project"), [(Stack(), "a"), (Stack(project="b"), "b")])
+def test_the_stacks_project_pays_then_the_environments(wire: Wire, stack: Stack, project: str) -> None:
+    """A token names the Stack's project for quota, else GOOGLE_CLOUD_PROJECT."""
+    environ = {"GOOGLE_OAUTH_ACCESS_TOKEN": "token-1", "GOOGLE_CLOUD_PROJECT": "a"}
+    opened(GEMINI, environ, endpoint=wire.url, stack=stack).open_provider().permissions(Handle("x"))
+    assert wire.requests[0].headers["x-goog-user-project"] == project
+
+
+def test_on_this_machine_tuning_jobs_need_no_place() -> None:
+    """An emulator has a project and a location of its own; Google's service has what is named."""
+    local = opened(VERTEX, {}, endpoint=HERE)
+    assert (local.location, local.find_target(contact=False).project) == ("us-central1", "local")
+    assert local.find_target(contact=True).project == ""
+    real = opened(VERTEX, {"GOOGLE_CLOUD_LOCATION": "europe-west4"})
+    assert (real.location, real.find_target(contact=False).project) == ("europe-west4", "")
+
+
+@pytest.mark.parametrize("api", APIS, ids=lambda api: api.kind.name)
+def test_a_variable_of_an_api_is_a_setting(api: Api) -> None:
+    """Whatever an API reads of the environment stands in the table of settings, so it is checked by name."""
+    from reconciler.settings.table import SETTINGS
+
+    assert {api.endpoint_variable} <= api.variables <= SETTINGS.keys()
+    assert not api.project_variable or api.project_variable in SETTINGS

@@ -258,8 +258,9 @@ def test_example_limits(project: Project) -> None:
     """Input above 40,000 or output above 5,000 characters is known offline."""
     project.declare(model("one", pairs=[("x" * 40_001, "y"), ("x", "y" * 5_001)]))
     err = project.run("validate", expect=1).err
-    assert "40,000" in err
-    assert "5,000" in err
+    assert "models.yaml:19:7: error: text_input has 40,001 characters, and the service takes 40,000\n" in err
+    assert "models.yaml:23:7: error: output has 5,001 characters, and the service takes 5,000\n" in err
+    assert err.endswith("\n2 errors.\n")
 
 
 def test_generate_answers(project: Project) -> None:
@@ -300,7 +301,10 @@ def test_test_runs_every_check(project: Project) -> None:
         model("one", checks=[{"prompt": "1", "expect": "5"}]),
         model("two", checks=[{"prompt": "3", "expect": "4"}]),
     )
-    assert "5" in project.run("test", expect=4).all
+    assert project.run("test", expect=4).out.splitlines() == [
+        "failed  TunedModel/one  '1' is answered with '2', not '5'",
+        "passed  TunedModel/two  '3'",
+    ]
     project.service.fault({"path": "generateContent", "status": 503, "times": 99})
     project.run("test", "--target", "two", expect=3)
 
@@ -360,7 +364,8 @@ def test_report_is_one_page(project: Project) -> None:
     project.run("report", "-o", "r.html", expect=0)
     page = (project.root / "r.html").read_text()
     assert identity("one") in page
-    assert "<html" in page
+    assert page.startswith("<!doctype html>\n<html lang=")
+    assert page.count("<html") == page.count("</html>") == 1
     assert 'src="http' not in page
     assert "@import" not in page
 

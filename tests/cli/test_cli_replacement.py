@@ -136,7 +136,7 @@ def test_changing_the_manifest_while_it_trains_replaces_the_candidate(project: P
     project.declare(model("one"))
     project.apply("--no-wait")
     project.declare(model("one", pairs=CHANGED))
-    assert "1 to" in project.plan("--detailed-exitcode", expect=2).out
+    assert "Plan: 1 to replace, 1 to delete.\n" in project.plan("--detailed-exitcode", expect=2).out
     project.apply("--no-wait")
     project.service.advance()
     project.run("wait", expect=0)
@@ -264,7 +264,7 @@ def test_a_failed_check_is_4_and_nothing_is_promoted(project: Project) -> None:
     old, new = retrain(project)
     project.declare(model("one", pairs=CHANGED, checks=[{"prompt": "1", "expect": "three"}]))
     result = project.apply(expect=4)
-    assert "three" in result.err
+    assert f"TunedModel/one: check failed [{new}]: '1' is answered with '2', not 'three'." in result.err
     record = project.record("one")
     assert (record["id"], record["candidate"]["id"]) == (old, new)
     assert set(project.service.models()) == {old, new}
@@ -339,8 +339,8 @@ def test_prevent_destroy_outlives_its_manifest(project: Project) -> None:
     project.apply()
     project.declare(model("two", pairs=PAIRS[:10]))
     project.service.forget_log()
-    assert "prevent_destroy" in project.apply(expect=1).err
-    assert "one" in project.plan(expect=1).err
+    for refused in (project.apply(expect=1).err, project.plan(expect=1).err):
+        assert "TunedModel/one is protected by prevent_destroy and would be deleted\n" in refused
     assert project.service.sent("DELETE", "POST", "PATCH") == []
 
 

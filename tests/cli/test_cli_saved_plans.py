@@ -155,9 +155,18 @@ def delete_live(project: Project) -> None:
 
 
 @pytest.mark.parametrize(
-    "move", [change_manifest, change_data, change_record, change_live_field, delete_live]
+    ("move", "says"),
+    [
+        (change_manifest, "its manifest or its data has changed"),
+        (change_data, "its manifest or its data has changed"),
+        (change_record, "its manifest or its data has changed"),
+        (change_live_field, "the live model has changed"),
+        (delete_live, "the live model is gone"),
+    ],
 )
-def test_what_it_touches_and_moved_is_refused(project: Project, move: Callable[[Project], None]) -> None:
+def test_what_it_touches_and_moved_is_refused(
+    project: Project, move: Callable[[Project], None], says: str
+) -> None:
     """Manifest, data, record, live field or existence: refused before any call, and named."""
     project.declare(model("one", spec={"description": "first"}), model("two"))
     project.apply()
@@ -165,7 +174,7 @@ def test_what_it_touches_and_moved_is_refused(project: Project, move: Callable[[
     saved(project)
     move(project)
     project.service.forget_log()
-    assert "one" in refused(project)
+    assert refused(project).splitlines()[0] == f"Error: TunedModel/one: {says}"
 
 
 def test_a_data_file_that_moved_is_refused(project: Project) -> None:
@@ -175,7 +184,7 @@ def test_a_data_file_that_moved_is_refused(project: Project) -> None:
     project.declare(model("one", file="d.jsonl"))
     saved(project)
     project.write("manifests/d.jsonl", line * 2)
-    assert "one" in refused(project)
+    assert "Error: TunedModel/one: its manifest or its data has changed\n" in refused(project)
 
 
 def test_a_stale_plan_after_its_own_apply_is_refused(project: Project) -> None:
@@ -221,7 +230,7 @@ def test_a_failure_is_a_move(project: Project) -> None:
     project.apply("--no-wait", "--target", "one")
     saved(project)
     project.service.advance()
-    assert "one" in refused(project)
+    assert "Error: TunedModel/one: the live model has changed\n" in refused(project)
 
 
 def test_another_stacks_plan_or_state_is_refused(project: Project) -> None:
@@ -246,7 +255,8 @@ def test_a_plan_for_one_service_is_not_applied_to_another(project: Project) -> N
         "apply", "p", environ={"GOOGLE_GEMINI_BASE_URL": "https://192.0.2.1", "GEMINI_API_KEY": "k"}, expect=1
     )
     assert project.service.creates() == 0
-    assert result.err
+    here = f"{project.service.url} (here: https://192.0.2.1), the service emulator (here: google)"
+    assert f"Error: the plan was made for the endpoint {here}\n" in result.err
 
 
 def test_an_empty_or_cut_file_is_neither_plan_nor_manifest(project: Project) -> None:
@@ -291,8 +301,10 @@ def test_a_manifest_given_to_apply_is_a_manifest(project: Project) -> None:
 def test_anything_else_is_an_error(project: Project, text: str) -> None:
     """Neither a plan nor a manifest: exit 1 and named."""
     project.write("thing", text)
-    assert "thing" in project.run("apply", "thing", "--auto-approve", expect=1).err
-    assert "thing" in project.run("show", "./thing", expect=1).err
+    applied = project.run("apply", "thing", "--auto-approve", expect=1).err
+    assert "Error: thing is neither a saved plan nor a manifest\n" in applied
+    shown = project.run("show", "./thing", expect=1).err
+    assert "Error: ./thing is not a saved plan, and declares no model\n" in shown
 
 
 def test_show_prints_a_saved_plan(project: Project) -> None:

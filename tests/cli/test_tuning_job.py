@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 from collections.abc import Sequence
 from typing import Any
@@ -96,7 +97,7 @@ def test_a_life(project: Project, service: Service) -> None:
     assert "passed" in project.run("test", expect=0).out
     shown = project.run("show", "bot", expect=0).out
     assert endpoint in shown
-    assert "20" in shown
+    assert re.search(r"^ +training_dataset_uri +20 examples, ", shown, re.MULTILINE), shown
 
     project.declare(
         job(tuned_model_display_name="Bot 2", description="up", labels={"team": "b", "x": ""}, beside=check)
@@ -232,10 +233,11 @@ def test_a_lost_model_is_missing_and_a_lost_endpoint_is_a_failure(project: Proje
     assert f"its endpoint {serving} does not exist" in failed.out
     assert f"deploy {tuned['name']}" in failed.out
     assert "is deployed to no other" in project.run("generate", "bot", "7", expect=1).err
-    assert project.plan("--detailed-exitcode", expect=2).out
+    assert "TuningJob/bot has failed: " in project.plan("--detailed-exitcode", expect=2).out
     service.call("DELETE", f"v1/{tuned['name']}")
     until(lambda: not listed(service, "models"))
-    assert "TuningJob/bot" in project.run("drift", expect=2).out
+    project.environ["RECONCILER_LAG_SECONDS"] = "0.001"  # what is not shown is gone
+    assert "  - TuningJob/bot is missing: " in project.run("drift", expect=2).out
     assert project.actions() == {"TuningJob/bot": [["create"]]}
     project.apply()
     project.settled()

@@ -261,7 +261,7 @@ def test_a_kill_loses_nothing_acknowledged(tmp_path: pathlib.Path) -> None:
         api.control("clock", {"frozen": True})
         operations = [api.create(f"m{number}")["name"] for number in range(5)]
         api.advance(50)
-        api.control("faults", [{"path": "m4$", "status": 503, "times": 2}])
+        api.control("faults", [{"path": "tunedModels/m4$", "status": 503, "times": 2}])
         assert api.call("GET", "v1beta/tunedModels/m4").status_code == 503
         everyone = {"granteeType": "EVERYONE", "role": "READER"}
         api.ok("POST", "v1beta/tunedModels/m0/permissions", json=everyone)

@@ -75,7 +75,7 @@ def test_delete_first_waits_for_the_parent_before_it_deletes() -> None:
     sim.apply()
     sim.manifests = (want(epochs=6), want("child", parent="bot", id="mine", replace="delete_first"))
     process = sim.apply(wait=False)
-    assert "mine" in sim.service.models
+    assert sim.ids("mine") == ["mine"]
     assert process.code is UNFINISHED
     sim.apply()
     assert sim.settled()

@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from reconciler.emulator import faults, gemini, storage, vertex
 from reconciler.emulator.auth import authenticate, read_credentials
-from reconciler.emulator.call import Call, Reply
+from reconciler.emulator.call import Call, Reply, read_query
 from reconciler.emulator.clock import format_time, read_time
 from reconciler.emulator.control import Control, LogEntry
 from reconciler.emulator.database import Database
@@ -28,6 +28,7 @@ from reconciler.emulator.faults import Fault, FaultRule
 from reconciler.emulator.gemini.messages import number_enums
 from reconciler.emulator.host_guard import HostGuard, is_local
 from reconciler.emulator.json_text import format_json
+from reconciler.emulator.routing import Route
 from reconciler.emulator.services import GEMINI, JSON, Service, find_service, refuse_with_json
 from reconciler.emulator.storage.uploads import resume
 
@@ -117,13 +118,12 @@ class App:
         route = service.find_route(request.method, request.scope["path"])
         if route is None:
             return Response(_NO_ROUTE, 404, media_type="text/html; charset=UTF-8"), False
-        handler, names = route
-        if cut and handler is not resume:  # No other call does anything with half a body.
+        if cut and route.handler is not resume:  # No other call does anything with half a body.
             return None, False
         changes = self._database.changes
         try:
             with _report_mistakes(request), self._database.savepoint():
-                reply = handler(self._make_call(request, names, body, service, cut=cut))
+                reply = route.handler(self._make_call(request, route, body, service, cut=cut))
                 response = _make_response(reply, request.query_params)
         except ApiError as error:
             return service.make_error_response(error), False
@@ -132,14 +132,15 @@ class App:
         return response, not is_read and self._database.changes > changes
 
     def _make_call(
-        self, request: Request, names: Mapping[str, str], body: bytes | None, service: Service, *, cut: bool
+        self, request: Request, route: Route, body: bytes | None, service: Service, *, cut: bool
     ) -> Call:
-        settings = self._control.settings
-        credentials = read_credentials(request.headers, request.query_params)
+        settings, query = self._control.settings, request.query_params
+        credentials = read_credentials(request.headers, query)
         return Call(
             method=request.method,
-            path=names,
-            query=request.query_params,
+            path=route.names,
+            parameters={} if route.parameters is None else read_query(query, route.parameters),
+            query=query,
             body=_check_size(body, service),
             principal=authenticate(settings, credentials, request.headers, accepts_keys=service.accepts_keys),
             database=self._database,

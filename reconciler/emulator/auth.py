@@ -9,14 +9,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Literal
 
-from reconciler.emulator.errors import (
-    BadCredentialError,
-    BadKeyError,
-    KeysNotSupportedError,
-    NoCredentialError,
-    NoKeyError,
-    QuotaProjectError,
-)
+from reconciler.emulator.errors import make_error
 from reconciler.emulator.settings import Settings
 
 Kind = Literal["none", "bearer", "key"]
@@ -73,18 +66,18 @@ def authenticate(
     if not accepts_keys:
         settings = dataclasses.replace(settings, auth="bearer")
     if offered.key is not None and settings.auth != "bearer" and not offered.key.strip():
-        raise BadKeyError
+        raise make_error("bad_key")
     if offered.token is not None and settings.auth != "key":
         if settings.quota_project_required and not headers.get("x-goog-user-project"):
-            raise QuotaProjectError
+            raise make_error("quota_project")
         return _identify("bearer", offered.token)
     if offered.key is not None:
         if settings.auth == "bearer":
-            raise KeysNotSupportedError
+            raise make_error("keys_not_supported")
         return _identify("key", offered.key)
     if offered.scheme:
-        raise BadCredentialError
-    raise NoKeyError if settings.auth == "key" else NoCredentialError
+        raise make_error("unauthenticated")
+    raise make_error("missing_key" if settings.auth == "key" else "missing_credential")
 
 
 def _identify(kind: Kind, secret: str) -> Principal:

@@ -5,7 +5,7 @@ connections, faults, transactions or the log: those are the application's (app.p
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeAlias
 
 from reconciler.emulator.auth import Principal
@@ -35,6 +35,7 @@ class Call:
 
     Attributes:
         path: the names in the path, as the route calls them.
+        parameters: the query parameters that the route allows, in snake_case.
         now: the emulator's time, in microseconds since 1970.
         base_url: the emulator's address, as the caller wrote it.
         cut: the connection broke within the body; nobody reads the reply.
@@ -42,6 +43,7 @@ class Call:
 
     method: str
     path: Mapping[str, str]
+    parameters: Mapping[str, str]
     query: Mapping[str, str]
     body: bytes
     principal: Principal
@@ -66,22 +68,6 @@ class Call:
         """Return the body read as *message*; a missing body is an empty message."""
         return parse_message(message, parse_json(self.body) if self.body.strip() else {}, at)
 
-    def read_query(self, *names: str) -> dict[str, str]:
-        """Return the query parameters under their snake_case names, of which *names* are allowed."""
-        found = {}
-        for key, value in self.query.items():
-            if key in _SYSTEM_PARAMETERS or key.startswith("$"):
-                continue
-            name = to_snake(key)
-            if name not in names or key not in {name, to_camel(name)}:
-                text = (
-                    f'Invalid JSON payload received. Unknown name "{key}": Cannot bind query '
-                    f"parameter. Field '{key}' could not be found in request message."
-                )
-                raise ArgumentError(text)
-            found[name] = value
-        return found
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Reply:
@@ -97,3 +83,24 @@ class Reply:
 
 
 Handler: TypeAlias = Callable[[Call], Reply]
+
+
+def read_query(query: Mapping[str, str], allowed: Collection[str]) -> dict[str, str]:
+    """Return the query parameters under their snake_case names.
+
+    Raises:
+        ApiError: 400, for one that is neither *allowed* nor the system's.
+    """
+    found = {}
+    for key, value in query.items():
+        if key in _SYSTEM_PARAMETERS or key.startswith("$"):
+            continue
+        name = to_snake(key)
+        if name not in allowed or key not in {name, to_camel(name)}:
+            text = (
+                f'Invalid JSON payload received. Unknown name "{key}": Cannot bind query '
+                f"parameter. Field '{key}' could not be found in request message."
+            )
+            raise ArgumentError(text)
+        found[name] = value
+    return found

@@ -1,7 +1,8 @@
 """Errors as Google's front end words them.
 
 An ApiError is an answer: HTTP status, canonical status, message, details and headers. The texts are those
-that users of the real service reported. NAMED holds the errors that a fault rule can ask for by name.
+that users of the real service reported. NAMED has the errors that are always the same; a fault rule asks for
+them by name.
 """
 
 import dataclasses
@@ -114,73 +115,9 @@ class ModelForbiddenError(ApiError):
         super().__init__(403, f"You do not have permission to access tuned model {name}")
 
 
-class NoCredentialError(ApiError):
-    """The 401 of a call without any credential."""
-
-    def __init__(self) -> None:
-        message = (
-            CANONICAL[401][1]
-            .replace("had invalid", "is missing required")
-            .replace("credentials. E", "credential. E", 1)
-        )
-        details = (_describe_reason("CREDENTIALS_MISSING"),)
-        super().__init__(401, message, details=details, headers={"WWW-Authenticate": _REALM})
-
-
-class NoKeyError(ApiError):
-    """The 403 of a call without a key, where a key is needed."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            403,
-            "Method doesn't allow unregistered callers (callers without established identity). "
-            "Please use API Key or other form of API consumer identity to call this API.",
-        )
-
-
-class KeysNotSupportedError(ApiError):
-    """The 401 of an API key where OAuth is needed."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            401,
-            "API keys are not supported by this API. Expected OAuth2 access token or other "
-            "authentication credentials that assert a principal. See "
-            "https://cloud.google.com/docs/authentication",
-            details=(_describe_reason("CREDENTIALS_MISSING"),),
-            headers={"WWW-Authenticate": _REALM},
-        )
-
-
-class BadKeyError(ApiError):
-    """The 400 of an API key that is none."""
-
-    def __init__(self) -> None:
-        details = (_describe_reason("API_KEY_INVALID"),)
-        super().__init__(400, "API key not valid. Please pass a valid API key.", details=details)
-
-
-class BadCredentialError(ApiError):
-    """The 401 of a credential that is not valid."""
-
-    def __init__(self) -> None:
-        details = (_describe_reason("ACCESS_TOKEN_TYPE_UNSUPPORTED"),)
-        headers = {"WWW-Authenticate": f'{_REALM}, error="invalid_token"'}
-        super().__init__(401, details=details, headers=headers)
-
-
-class QuotaProjectError(ApiError):
-    """The 403 of user credentials without a quota project."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            403,
-            "Your application is authenticating by using local Application Default Credentials. The "
-            f"{GEMINI} API requires a quota project, which is not set by default. To learn how to "
-            "set your quota project, see "
-            "https://cloud.google.com/docs/authentication/adc-troubleshooting/user-creds .",
-            details=(_describe_reason("SERVICE_DISABLED", consumer="projects/764086051850"),),
-        )
+def make_error(name: str) -> ApiError:
+    """Return the error that is called *name* in NAMED."""
+    return dataclasses.replace(NAMED[name])
 
 
 def _describe_reason(reason: str, **metadata: str) -> dict[str, Any]:
@@ -191,33 +128,6 @@ def _describe_reason(reason: str, **metadata: str) -> dict[str, Any]:
         "domain": "googleapis.com",
         "metadata": {"service": GEMINI, **metadata},
     }
-
-
-def _make_scopes_error() -> ApiError:
-    scopes = " ".join(f"{_SCOPE}{part}" for part in ("", ".tuning", ".tuning.readonly", ".retriever"))
-    reason = {
-        "message": "Insufficient Permission",
-        "domain": "global",
-        "reason": "insufficientPermissions",
-    }
-    method = "google.ai.generativelanguage.v1beta.ModelService.CreateTunedModel"
-    return ApiError(
-        403,
-        "Request had insufficient authentication scopes.",
-        details=(_describe_reason("ACCESS_TOKEN_SCOPE_INSUFFICIENT", method=method),),
-        extra={"errors": [reason]},
-        headers={"WWW-Authenticate": f'{_REALM}, error="insufficient_scope", scope="{scopes}"'},
-    )
-
-
-def _make_disabled_error() -> ApiError:
-    return ApiError(
-        403,
-        "Generative Language API has not been used in project 123456789012 before or it is "
-        "disabled. Enable it by visiting https://console.developers.google.com/apis/api/"
-        f"{GEMINI}/overview?project=123456789012 then retry.",
-        details=(_describe_reason("SERVICE_DISABLED", consumer="projects/123456789012"),),
-    )
 
 
 def _make_quota_error(seconds: str, limit: str) -> ApiError:
@@ -242,16 +152,74 @@ def _make_quota_error(seconds: str, limit: str) -> ApiError:
     )
 
 
+_SCOPES = " ".join(f"{_SCOPE}{part}" for part in ("", ".tuning", ".tuning.readonly", ".retriever"))
+_CREATE = "google.ai.generativelanguage.v1beta.ModelService.CreateTunedModel"
 NAMED: Mapping[str, ApiError] = {
-    "scopes": _make_scopes_error(),
-    "quota_project": QuotaProjectError(),
-    "service_disabled": _make_disabled_error(),
+    "missing_credential": ApiError(
+        401,
+        CANONICAL[401][1]
+        .replace("had invalid", "is missing required")
+        .replace("credentials. E", "credential. E", 1),
+        details=(_describe_reason("CREDENTIALS_MISSING"),),
+        headers={"WWW-Authenticate": _REALM},
+    ),
+    "unauthenticated": ApiError(
+        401,
+        details=(_describe_reason("ACCESS_TOKEN_TYPE_UNSUPPORTED"),),
+        headers={"WWW-Authenticate": f'{_REALM}, error="invalid_token"'},
+    ),
+    "keys_not_supported": ApiError(
+        401,
+        "API keys are not supported by this API. Expected OAuth2 access token or other "
+        "authentication credentials that assert a principal. See "
+        "https://cloud.google.com/docs/authentication",
+        details=(_describe_reason("CREDENTIALS_MISSING"),),
+        headers={"WWW-Authenticate": _REALM},
+    ),
+    "bad_key": ApiError(
+        400,
+        "API key not valid. Please pass a valid API key.",
+        details=(_describe_reason("API_KEY_INVALID"),),
+    ),
+    "missing_key": ApiError(
+        403,
+        "Method doesn't allow unregistered callers (callers without established identity). "
+        "Please use API Key or other form of API consumer identity to call this API.",
+    ),
+    "scopes": ApiError(
+        403,
+        "Request had insufficient authentication scopes.",
+        details=(_describe_reason("ACCESS_TOKEN_SCOPE_INSUFFICIENT", method=_CREATE),),
+        extra={
+            "errors": [
+                {
+                    "message": "Insufficient Permission",
+                    "domain": "global",
+                    "reason": "insufficientPermissions",
+                }
+            ]
+        },
+        headers={"WWW-Authenticate": f'{_REALM}, error="insufficient_scope", scope="{_SCOPES}"'},
+    ),
+    "quota_project": ApiError(
+        403,
+        "Your application is authenticating by using local Application Default Credentials. The "
+        f"{GEMINI} API requires a quota project, which is not set by default. To learn how to "
+        "set your quota project, see "
+        "https://cloud.google.com/docs/authentication/adc-troubleshooting/user-creds .",
+        details=(_describe_reason("SERVICE_DISABLED", consumer="projects/764086051850"),),
+    ),
+    "service_disabled": ApiError(
+        403,
+        "Generative Language API has not been used in project 123456789012 before or it is "
+        "disabled. Enable it by visiting https://console.developers.google.com/apis/api/"
+        f"{GEMINI}/overview?project=123456789012 then retry.",
+        details=(_describe_reason("SERVICE_DISABLED", consumer="projects/123456789012"),),
+    ),
     "not_yours": ModelForbiddenError("tunedModels/mymodel"),
-    "bad_key": BadKeyError(),
     "rate_limited": ApiError(429),
     "rate_limited_retry_info": _make_quota_error("8", "15"),
     "limit_zero": _make_quota_error("36000", "0"),
-    "unauthenticated": BadCredentialError(),
     "internal": ApiError(500),
     "unavailable": ApiError(503),
     "deadline": ApiError(504),

@@ -37,6 +37,11 @@ class Field:
     oneof: str = ""
 
 
+def accept_any(names: str) -> Message:
+    """Return fields that are taken as they come; *names* has white space between them."""
+    return dict.fromkeys(names.split(), Field("TYPE_ANY"))
+
+
 def to_camel(name: str) -> str:
     """Return the JSON name of a field."""
     head, *rest = name.split("_")

@@ -2,15 +2,15 @@
 
 import dataclasses
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from starlette.responses import Response
 
 from reconciler.emulator import errors
-from reconciler.emulator.call import Handler
 from reconciler.emulator.errors import ApiError
 from reconciler.emulator.gemini import routes as gemini
 from reconciler.emulator.json_text import format_json
+from reconciler.emulator.routing import Route
 from reconciler.emulator.storage import routes as storage
 from reconciler.emulator.storage import xml_api
 from reconciler.emulator.storage.errors import write_error_body
@@ -25,14 +25,14 @@ class Service:
     """One of the APIs.
 
     Attributes:
-        find_route: returns who answers a method and path, and the names in the path; None for nobody.
+        find_route: returns the route of an HTTP method and a path, None if there is none.
         write_error: returns the body of an error.
         media_type: of an error.
         largest_body: how many bytes a request may have.
         accepts_keys: whether an API key will do.
     """
 
-    find_route: Callable[[str, str], tuple[Handler, Mapping[str, str]] | None]
+    find_route: Callable[[str, str], Route | None]
     write_error: Callable[[ApiError], str]
     media_type: str = JSON
     largest_body: int = 4 * _MEBIBYTE

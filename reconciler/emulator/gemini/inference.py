@@ -34,7 +34,6 @@ def stream_generate(call: Call) -> Reply:
 
 def count_tokens(call: Call) -> Reply:
     """Answer countTokens."""
-    call.read_query()
     message = call.read_message(COUNT_TOKENS)
     message = message.get("generateContentRequest", message)
     _answer(call, "")
@@ -43,7 +42,6 @@ def count_tokens(call: Call) -> Reply:
 
 def _read_and_answer(call: Call) -> tuple[str, str, str]:
     """Return the prompt, the answer, and the version of the model that gave it."""
-    call.read_query()
     prompt = _read_prompt(call.read_message(GENERATE_CONTENT))
     return prompt, *_answer(call, prompt)
 

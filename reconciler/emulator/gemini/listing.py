@@ -30,9 +30,8 @@ _IS_FOR_EVERYONE = (
 
 def list_models(call: Call) -> Reply:
     """Answer tunedModels.list."""
-    parameters = call.read_query("page_size", "page_token", "filter")
-    wanted = parameters.get("filter", "")
-    page = read_page(parameters, "tunedModels", wanted, default=10)
+    wanted = call.parameters.get("filter", "")
+    page = read_page(call.parameters, "tunedModels", wanted, default=10)
     where, words = _write_condition(wanted, call.principal.email)
     rows = call.database.execute(
         f"SELECT seq, settled FROM models WHERE seq > :place AND listed <= :now AND ({where})"  # noqa: S608

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from reconciler.emulator.protojson import Field, Message
+from reconciler.emulator.protojson import Field, Message, accept_any
 
 _STRING, _FLOAT, _INT32 = Field(), Field("TYPE_FLOAT"), Field("TYPE_INT32")
 _TIME, _ANY = Field("TYPE_TIMESTAMP"), Field("TYPE_ANY")
@@ -57,21 +57,11 @@ PERMISSION: Message = {
 TRANSFER_OWNERSHIP: Message = {"name": _STRING, "email_address": _STRING}
 _PART: Message = {
     "text": Field(oneof="data"),
-    **dict.fromkeys(
-        (
-            "inline_data",
-            "file_data",
-            "function_call",
-            "function_response",
-            "executable_code",
-            "code_execution_result",
-            "thought",
-            "thought_signature",
-            "video_metadata",
-            "media_resolution",
-            "part_metadata",
-        ),
-        _ANY,
+    **accept_any(
+        """
+        inline_data file_data function_call function_response executable_code code_execution_result
+        thought thought_signature video_metadata media_resolution part_metadata
+        """
     ),
 }
 _CONTENT: Message = {"parts": Field(message=_PART, repeated=True), "role": _STRING}

@@ -81,14 +81,13 @@ class BaseModelNotFoundError(ApiError):
 
 def list_models(call: Call) -> Reply:
     """Answer models.list."""
-    page = read_page(call.read_query("page_size", "page_token"), "models", default=50)
+    page = read_page(call.parameters, "models", default=50)
     rows = list(enumerate(find_names(call), 1))[page.place :]
     return Reply(payload=page.answer("models", rows, lambda row: _describe(call, row[1]), lambda row: row[0]))
 
 
 def get(call: Call) -> Reply:
     """Answer models.get."""
-    call.read_query()
     name = f"models/{call.path['model']}"
     if name not in find_names(call):
         raise BaseModelNotFoundError(name, call.version)

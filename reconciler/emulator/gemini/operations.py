@@ -16,19 +16,16 @@ from reconciler.emulator.gemini.resources import show_operation
 
 def get(call: Call) -> Reply:
     """Answer tunedModels.operations.get."""
-    call.read_query()
     return Reply(payload=show_operation(_find_model_of_operation(call, "READER"), call.now))
 
 
 def list_operations(call: Call) -> Reply:
     """Answer tunedModels.operations.list, with the only one there is."""
-    call.read_query("filter", "page_size", "page_token", "return_partial_success")
     return Reply(payload={"operations": [show_operation(find_model(call), call.now)]})
 
 
 def cancel(call: Call) -> Reply:
     """Answer tunedModels.operations.cancel. No document says what becomes of the model; here it is FAILED."""
-    call.read_query()
     model = _find_model_of_operation(call, "WRITER")
     if call.now < model.training.ended:
         training = dataclasses.replace(model.training, failure=progress.make_cancellation(call.now))

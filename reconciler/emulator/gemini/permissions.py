@@ -8,7 +8,7 @@ import dataclasses
 from typing import Any
 
 from reconciler.emulator.call import Call, Reply
-from reconciler.emulator.errors import ApiError, ArgumentError, KeysNotSupportedError
+from reconciler.emulator.errors import ApiError, ArgumentError, make_error
 from reconciler.emulator.gemini.access import find_model, find_permissions
 from reconciler.emulator.gemini.messages import PERMISSION, TRANSFER_OWNERSHIP
 from reconciler.emulator.gemini.records import Permission, TunedModel, make_permission_id
@@ -18,7 +18,6 @@ from reconciler.emulator.update_masks import read_mask
 
 def create(call: Call) -> Reply:
     """Answer permissions.create."""
-    call.read_query()
     message = call.read_message(PERMISSION, "permission")
     model = _find_model(call, "WRITER")
     grantee, email = message.get("granteeType", ""), message.get("emailAddress", "").lower()
@@ -38,23 +37,21 @@ def create(call: Call) -> Reply:
 
 def get(call: Call) -> Reply:
     """Answer permissions.get."""
-    call.read_query()
     model = _find_model(call, "READER")
     return Reply(payload=_show(model, _find_permission(call, model)))
 
 
 def list_permissions(call: Call) -> Reply:
     """Answer permissions.list."""
-    parameters = call.read_query("page_size", "page_token")
     model = _find_model(call, "READER")
-    page = read_page(parameters, model.name, default=10)
+    page = read_page(call.parameters, model.name, default=10)
     rows = [each for each in find_permissions(call, model) if each.seq > page.place]
     return Reply(payload=page.answer("permissions", rows, lambda row: _show(model, row), lambda row: row.seq))
 
 
 def patch(call: Call) -> Reply:
     """Answer permissions.patch, which changes the role, and wants a mask that says so."""
-    mask = call.read_query("update_mask").get("update_mask", "")
+    mask = call.parameters.get("update_mask", "")
     message = call.read_message(PERMISSION, "permission")
     model = _find_model(call, "WRITER")
     permission = _find_permission(call, model)
@@ -70,7 +67,6 @@ def patch(call: Call) -> Reply:
 
 def delete(call: Call) -> Reply:
     """Answer permissions.delete."""
-    call.read_query()
     permission = _find_permission(call, _find_model(call, "WRITER"))
     if permission.role == "OWNER":
         raise ArgumentError("The owner's permission cannot be deleted.")
@@ -80,7 +76,6 @@ def delete(call: Call) -> Reply:
 
 def transfer_ownership(call: Call) -> Reply:
     """Answer tunedModels.transferOwnership: the old owner becomes a writer."""
-    call.read_query()
     email = call.read_message(TRANSFER_OWNERSHIP).get("emailAddress", "").lower()
     if not email:
         raise ArgumentError("email_address is required", field="email_address")
@@ -99,7 +94,7 @@ def transfer_ownership(call: Call) -> Reply:
 
 def _find_model(call: Call, role: str) -> TunedModel:
     if call.principal.kind == "key" and call.principal.email:
-        raise KeysNotSupportedError
+        raise make_error("keys_not_supported")
     return find_model(call, role)
 
 

@@ -14,28 +14,30 @@ _TUNED = r"tunedModels/(?P<model>[^/:]+)"
 _OPERATION = _TUNED + r"/operations/(?P<operation>[^/:]+)"
 _PERMISSION = _TUNED + r"/permissions/(?P<permission>[^/:]+)"
 _ANY_MODEL = r"(?P<collection>tunedModels|models)/(?P<model>[^/:]+)"
+_PAGE = "page_size page_token"
+_OPERATIONS_PAGE = f"filter {_PAGE} return_partial_success"
 
 ROUTES = Router(
     "/",
     (
-        ("POST", _BETA + "tunedModels", tuned_models.create),
-        ("GET", _BETA + "tunedModels", listing.list_models),
-        ("GET", _BETA + _TUNED, tuned_models.get),
-        ("PATCH", _BETA + _TUNED, tuned_models.patch),
-        ("DELETE", _BETA + _TUNED, tuned_models.delete),
-        ("POST", _BETA + _TUNED + ":transferOwnership", permissions.transfer_ownership),
-        ("GET", _ALL + _OPERATION, operations.get),
-        ("GET", _ALL + _TUNED + "/operations", operations.list_operations),
-        ("POST", _ALL + _OPERATION + ":cancel", operations.cancel),
-        ("POST", _BETA + _TUNED + "/permissions", permissions.create),
-        ("GET", _BETA + _TUNED + "/permissions", permissions.list_permissions),
-        ("GET", _BETA + _PERMISSION, permissions.get),
-        ("PATCH", _BETA + _PERMISSION, permissions.patch),
-        ("DELETE", _BETA + _PERMISSION, permissions.delete),
-        ("GET", _ALL + "models", models.list_models),
-        ("GET", _ALL + r"models/(?P<model>[^/:]+)", models.get),
-        ("POST", _ALL + _ANY_MODEL + ":generateContent", inference.generate),
-        ("POST", _ALL + _ANY_MODEL + ":streamGenerateContent", inference.stream_generate),
-        ("POST", _ALL + _ANY_MODEL + ":countTokens", inference.count_tokens),
+        ("POST", _BETA + "tunedModels", tuned_models.create, "tuned_model_id"),
+        ("GET", _BETA + "tunedModels", listing.list_models, _PAGE + " filter"),
+        ("GET", _BETA + _TUNED, tuned_models.get, ""),
+        ("PATCH", _BETA + _TUNED, tuned_models.patch, "update_mask"),
+        ("DELETE", _BETA + _TUNED, tuned_models.delete, ""),
+        ("POST", _BETA + _TUNED + ":transferOwnership", permissions.transfer_ownership, ""),
+        ("GET", _ALL + _OPERATION, operations.get, ""),
+        ("GET", _ALL + _TUNED + "/operations", operations.list_operations, _OPERATIONS_PAGE),
+        ("POST", _ALL + _OPERATION + ":cancel", operations.cancel, ""),
+        ("POST", _BETA + _TUNED + "/permissions", permissions.create, ""),
+        ("GET", _BETA + _TUNED + "/permissions", permissions.list_permissions, _PAGE),
+        ("GET", _BETA + _PERMISSION, permissions.get, ""),
+        ("PATCH", _BETA + _PERMISSION, permissions.patch, "update_mask"),
+        ("DELETE", _BETA + _PERMISSION, permissions.delete, ""),
+        ("GET", _ALL + "models", models.list_models, _PAGE),
+        ("GET", _ALL + r"models/(?P<model>[^/:]+)", models.get, ""),
+        ("POST", _ALL + _ANY_MODEL + ":generateContent", inference.generate, ""),
+        ("POST", _ALL + _ANY_MODEL + ":streamGenerateContent", inference.stream_generate, ""),
+        ("POST", _ALL + _ANY_MODEL + ":countTokens", inference.count_tokens, ""),
     ),
 )

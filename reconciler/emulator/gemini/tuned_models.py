@@ -33,7 +33,7 @@ _OUTPUT_ONLY = ("name", "state", "createTime", "updateTime")
 
 def create(call: Call) -> Reply:
     """Answer tunedModels.create."""
-    asked_id = call.read_query("tuned_model_id").get("tuned_model_id", "")
+    asked_id = call.parameters.get("tuned_model_id", "")
     message = call.read_message(TUNED_MODEL, "tuned_model")
     _check_display_name(message)
     model_id = _choose_id(asked_id, message.get("displayName", ""))
@@ -95,7 +95,6 @@ def _make_model(call: Call, model_id: str, fields: dict[str, Any], task: TuningT
 
 def get(call: Call) -> Reply:
     """Answer tunedModels.get."""
-    call.read_query()
     model = find_model(call)
     if call.now < model.readable:
         raise ModelNotFoundError(model.name)
@@ -104,7 +103,7 @@ def get(call: Call) -> Reply:
 
 def patch(call: Call) -> Reply:
     """Answer tunedModels.patch: change what the mask names, or without a mask what is in the body."""
-    mask = call.read_query("update_mask").get("update_mask")
+    mask = call.parameters.get("update_mask")
     message = call.read_message(TUNED_MODEL, "tuned_model")
     model = find_model(call, "WRITER")
     if mask:
@@ -129,7 +128,6 @@ def patch(call: Call) -> Reply:
 
 def delete(call: Call) -> Reply:
     """Answer tunedModels.delete."""
-    call.read_query()
     model = find_model(call, "OWNER")
     is_creating = progress.find_state(model.training, call.now) == "CREATING"
     if is_creating and call.settings.delete_creating == "refuse":

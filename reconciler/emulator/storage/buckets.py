@@ -10,13 +10,11 @@ from reconciler.emulator.json_text import parse_json
 from reconciler.emulator.storage.errors import BucketNotFoundError, ParameterMissingError
 from reconciler.emulator.storage.records import Bucket, StoredObject
 
-COMMON = ("user_project", "projection", "provider")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 
 
 def insert(call: Call) -> Reply:
     """Answer buckets.insert."""
-    call.read_query("project", "predefined_acl", "predefined_default_object_acl", *COMMON)
     fields = parse_json(call.body) if call.body.strip() else {}
     name = fields.get("name") if isinstance(fields, dict) else None
     if not name:
@@ -34,7 +32,6 @@ def insert(call: Call) -> Reply:
 
 def get(call: Call) -> Reply:
     """Answer buckets.get."""
-    call.read_query(*COMMON, "if_metageneration_match", "if_metageneration_not_match")
     check_bucket(call)
     bucket = _find_bucket(call, call.path["bucket"])
     return Reply(payload=_show(call, call.path["bucket"], bucket.fields if bucket else {}))
@@ -42,7 +39,6 @@ def get(call: Call) -> Reply:
 
 def delete(call: Call) -> Reply:
     """Answer buckets.delete, of an empty bucket."""
-    call.read_query(*COMMON)
     bucket = _find_bucket(call, call.path["bucket"])
     if bucket is None:
         raise BucketNotFoundError

@@ -14,23 +14,17 @@ from reconciler.emulator.call import Call, Reply
 from reconciler.emulator.clock import format_milliseconds
 from reconciler.emulator.errors import ApiError
 from reconciler.emulator.storage import contents
-from reconciler.emulator.storage.buckets import COMMON, check_bucket
+from reconciler.emulator.storage.buckets import check_bucket
 from reconciler.emulator.storage.checksums import write_crc32c, write_md5
 from reconciler.emulator.storage.errors import ConditionError
 from reconciler.emulator.storage.records import StoredObject
 
-CONDITIONS = (
-    "if_generation_match",
-    "if_generation_not_match",
-    "if_metageneration_match",
-    "if_metageneration_not_match",
-)
 _MOST = 1000
 
 
 def get(call: Call) -> Reply:
     """Answer objects.get: the metadata, or the content for alt=media."""
-    found = _find_checked(call, call.read_query(*CONDITIONS, *COMMON, "generation", "soft_deleted"))
+    found = _find_checked(call)
     if call.query.get("alt") != "media":
         return Reply(payload=show_object(call, found))
     return answer_content(call, found, {"ETag": _make_etag(found)})
@@ -64,8 +58,7 @@ def describe_in_headers(found: StoredObject) -> dict[str, str]:
 
 def list_objects(call: Call) -> Reply:
     """Answer objects.list."""
-    names = ("prefix", "delimiter", "max_results", "page_token", "start_offset", "end_offset", "versions")
-    parameters = call.read_query(*names, *COMMON, "include_trailing_delimiter", "match_glob")
+    parameters = call.parameters
     found, prefixes, token = find_page(
         call,
         prefix=parameters.get("prefix", ""),
@@ -127,7 +120,7 @@ def _find_following(call: Call, prefix: str, after: str) -> list[StoredObject]:
 
 def delete(call: Call) -> Reply:
     """Answer objects.delete."""
-    found = _find_checked(call, call.read_query(*CONDITIONS, *COMMON, "generation"))
+    found = _find_checked(call)
     delete_object(call, found)
     return Reply(status=204, content=b"")
 
@@ -188,6 +181,11 @@ def check_conditions(found: StoredObject | None, conditions: Mapping[str, str]) 
             raise ConditionError("If-Match" if kind == "match" else "If-None-Match")
 
 
+def read_conditions(call: Call) -> dict[str, str]:
+    """Return the preconditions in the query."""
+    return {name: text for name, text in call.parameters.items() if name.startswith("if_")}
+
+
 def find_object(call: Call, name: str) -> StoredObject | None:
     """Return the object of the bucket in the path with this name."""
     where = "bucket = :bucket AND name = :name"
@@ -218,15 +216,15 @@ def show_object(call: Call, found: StoredObject) -> dict[str, Any]:
     }
 
 
-def _find_checked(call: Call, parameters: Mapping[str, str]) -> StoredObject:
+def _find_checked(call: Call) -> StoredObject:
     """Return the object in the path, after a check of the preconditions."""
     check_bucket(call)
     name = call.path["object"]
     found = find_object(call, name)
-    wanted = parameters.get("generation", "")
+    wanted = call.parameters.get("generation", "")
     if found and wanted and wanted != str(found.generation):
         found = None
-    check_conditions(found, {key: parameters[key] for key in CONDITIONS if key in parameters})
+    check_conditions(found, read_conditions(call))
     if found is None:
         raise ApiError(404, f"No such object: {call.path['bucket']}/{name}")
     return found

@@ -15,27 +15,18 @@ from reconciler.emulator.call import Call, Reply
 from reconciler.emulator.errors import ApiError
 from reconciler.emulator.json_text import parse_json
 from reconciler.emulator.storage import contents
-from reconciler.emulator.storage.buckets import COMMON, check_bucket
+from reconciler.emulator.storage.buckets import check_bucket
 from reconciler.emulator.storage.errors import ParameterMissingError
 from reconciler.emulator.storage.objects import (
-    CONDITIONS,
     check_conditions,
     check_name,
     find_object,
     make_object,
+    read_conditions,
     show_object,
 )
 from reconciler.emulator.storage.records import Upload
 
-_PARAMETERS = (
-    *CONDITIONS,
-    *COMMON,
-    "name",
-    "content_encoding",
-    "kms_key_name",
-    "predefined_acl",
-    "upload_id",
-)
 _KEPT = {
     "bucket",
     "cacheControl",
@@ -58,8 +49,7 @@ _LARGEST_METADATA = 2**20
 def insert(call: Call) -> Reply:
     """Answer objects.insert."""
     check_bucket(call)
-    parameters = call.read_query(*_PARAMETERS)
-    conditions = {key: parameters[key] for key in CONDITIONS if key in parameters}
+    conditions = read_conditions(call)
     kind, data = call.query.get("uploadType", ""), call.body
     match kind:
         case "resumable":
@@ -73,7 +63,7 @@ def insert(call: Call) -> Reply:
             fields = {} if given is None else {"contentType": given}
         case _:
             raise ApiError(400, f"Invalid upload type: {kind[:40]!r}.")
-    name = parameters.get("name") or fields.get("name")
+    name = call.parameters.get("name") or fields.get("name")
     if not name:
         raise ParameterMissingError("name")
     check_name(name)

@@ -16,6 +16,7 @@ from typing import Any
 from reconciler.emulator.call import Call, Handler, Reply
 from reconciler.emulator.clock import SECOND, format_milliseconds
 from reconciler.emulator.errors import CANONICAL, ApiError
+from reconciler.emulator.routing import Route
 from reconciler.emulator.storage import contents
 from reconciler.emulator.storage.buckets import check_bucket
 from reconciler.emulator.storage.errors import BucketNotFoundError
@@ -58,14 +59,14 @@ def owns_path(path: str) -> bool:
     return _PATH.fullmatch(path) is not None
 
 
-def find_route(method: str, path: str) -> tuple[Handler, Mapping[str, str]] | None:
+def find_route(method: str, path: str) -> Route | None:
     """Return who answers a call, and the names in its path."""
     match = _PATH.fullmatch(path)
     if match is None:
         return None
     names = {key: value for key, value in match.groupdict().items() if value}
     handlers = _OBJECT if "object" in names else _BUCKET
-    return (handlers[method], names) if method in handlers else None
+    return Route(handlers[method], names, None) if method in handlers else None
 
 
 def put(call: Call) -> Reply:

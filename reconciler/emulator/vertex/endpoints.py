@@ -11,12 +11,12 @@ from reconciler.emulator.call import Call, Reply
 from reconciler.emulator.clock import format_time
 from reconciler.emulator.errors import ApiError, ArgumentError, PreconditionError
 from reconciler.emulator.vertex.fields import check_display_name, check_etag, check_labels, patch_fields
-from reconciler.emulator.vertex.listing import list_page
+from reconciler.emulator.vertex.lookup import IS_ALIVE, find_here, list_page
 from reconciler.emulator.vertex.messages import DEPLOY, ENDPOINT, UNDEPLOY
 from reconciler.emulator.vertex.models import find_version
 from reconciler.emulator.vertex.names import location_of, make_id
 from reconciler.emulator.vertex.operations import answer_done, begin
-from reconciler.emulator.vertex.records import IS_ALIVE, IS_HERE, Endpoint
+from reconciler.emulator.vertex.records import Endpoint
 
 _MUTABLE = ("displayName", "description", "labels")
 _COLUMNS = {
@@ -28,7 +28,6 @@ _COLUMNS = {
 
 def create(call: Call) -> Reply:
     """Answer endpoints.create, with an endpoint without a model."""
-    call.read_query("endpoint_id")
     message = call.read_message(ENDPOINT, "endpoint")
     fields = {key: message[key] for key in _MUTABLE if message.get(key)}
     check_display_name(fields.get("displayName", ""), "display_name", is_required=True)
@@ -53,7 +52,6 @@ def create(call: Call) -> Reply:
 
 def deploy(call: Call) -> Reply:
     """Answer endpoints.deployModel, of a tuned model or of one of its checkpoints."""
-    call.read_query()
     message = call.read_message(DEPLOY, "deploy_model_request").get("deployedModel", {})
     endpoint = find_endpoint(call)
     if endpoint.has_model(call.now):
@@ -85,17 +83,14 @@ def deploy(call: Call) -> Reply:
 
 def get(call: Call) -> Reply:
     """Answer endpoints.get."""
-    call.read_query()
     return Reply(payload=_show(find_endpoint(call), call.now))
 
 
 def list_endpoints(call: Call) -> Reply:
     """Answer endpoints.list, the newest first."""
-    names = ("filter", "page_size", "page_token", "order_by", "read_mask", "gdc_zone")
     return list_page(
         call,
         Endpoint,
-        call.read_query(*names),
         key="endpoints",
         columns=_COLUMNS,
         where=IS_ALIVE,
@@ -105,7 +100,7 @@ def list_endpoints(call: Call) -> Reply:
 
 def patch(call: Call) -> Reply:
     """Answer endpoints.patch."""
-    mask = call.read_query("update_mask").get("update_mask", "")
+    mask = call.parameters.get("update_mask", "")
     message = call.read_message(ENDPOINT, "endpoint")
     endpoint = find_endpoint(call)
     check_etag(message, _make_etag(endpoint))
@@ -118,7 +113,6 @@ def patch(call: Call) -> Reply:
 
 def undeploy(call: Call) -> Reply:
     """Answer endpoints.undeployModel."""
-    call.read_query()
     wanted = call.read_message(UNDEPLOY, "undeploy_model_request").get("deployedModelId", "")
     endpoint = find_endpoint(call)
     if not wanted:
@@ -131,7 +125,6 @@ def undeploy(call: Call) -> Reply:
 
 def delete(call: Call) -> Reply:
     """Answer endpoints.delete."""
-    call.read_query()
     endpoint = find_endpoint(call)
     if endpoint.has_model(call.now):
         raise PreconditionError(
@@ -143,12 +136,11 @@ def delete(call: Call) -> Reply:
 
 def find_endpoint(call: Call) -> Endpoint:
     """Return the endpoint in the path."""
-    here, endpoint_id = location_of(call), call.path["endpoint"]
-    where = f"id = :id AND {IS_HERE} AND {IS_ALIVE}"
-    found = call.database.find_one(Endpoint, where, id=endpoint_id, now=call.now, **here._asdict())
-    if found is None:
-        raise ApiError(404, f"Endpoint `{here.write_name(f'endpoints/{endpoint_id}')}` not found.")
-    return found
+    endpoint_id = call.path["endpoint"]
+    for found in find_here(call, Endpoint, f"id = :id AND {IS_ALIVE}", id=endpoint_id):
+        return found
+    name = location_of(call).write_name(f"endpoints/{endpoint_id}")
+    raise ApiError(404, f"Endpoint `{name}` not found.")
 
 
 def _make_etag(endpoint: Endpoint) -> str:

@@ -28,7 +28,6 @@ def stream_generate(call: Call) -> Reply:
 
 def count_tokens(call: Call) -> Reply:
     """Answer countTokens."""
-    call.read_query()
     message = call.read_message(COUNT_TOKENS)
     _answer(call, None)
     text = "".join(map(generation.read_text, message.get("contents", [])))
@@ -38,7 +37,6 @@ def count_tokens(call: Call) -> Reply:
 
 def _read_and_answer(call: Call) -> tuple[str, str, str]:
     """Return the prompt, the answer, and the version of the model that gave it."""
-    call.read_query()
     contents = call.read_message(GENERATE_CONTENT).get("contents", [])
     if not contents or not contents[-1].get("parts"):
         raise ArgumentError("Unable to submit request because at least one contents field is required.")

@@ -27,7 +27,7 @@ def read_job(call: Call) -> tuple[dict[str, Any], ModelVersion | None]:
         ApiError: 400, for a job that the service would not take.
     """
     job = call.read_message(TUNING_JOB, "tuning_job")
-    for name in JOB_OUTPUT:
+    for name in JOB_OUTPUT.split():
         job.pop(to_camel(name), None)
     parent = _read_parent(call, job)
     base = find_base(job, parent)

@@ -15,12 +15,12 @@ from reconciler.emulator.errors import ApiError, PreconditionError
 from reconciler.emulator.vertex.data_sets import DataSet, UnfitDataError, check_validation, read_data_set
 from reconciler.emulator.vertex.data_stats import describe_data
 from reconciler.emulator.vertex.job_requests import SPECS, find_spec, is_multimodal, read_job
-from reconciler.emulator.vertex.listing import list_page
+from reconciler.emulator.vertex.lookup import find_here, list_page
 from reconciler.emulator.vertex.messages import NOTHING
 from reconciler.emulator.vertex.names import location_of, make_id
 from reconciler.emulator.vertex.outputs import cancel_outputs, plan_outputs
 from reconciler.emulator.vertex.queue import is_full, reschedule
-from reconciler.emulator.vertex.records import IS_HERE, Examples, Job
+from reconciler.emulator.vertex.records import Examples, Job
 
 _LONGEST_PENDING = 30 * SECOND
 _INVALID_ARGUMENT = 3
@@ -42,7 +42,6 @@ _COLUMNS = {
 
 def create(call: Call) -> Reply:
     """Answer tuningJobs.create."""
-    call.read_query()
     fields, parent = read_job(call)
     project, settings = location_of(call).project, call.settings
     must_wait = is_full(call, project)
@@ -65,7 +64,6 @@ def create(call: Call) -> Reply:
 
 def get(call: Call) -> Reply:
     """Answer tuningJobs.get."""
-    call.read_query()
     job = _find_job(call, call.path["job"])
     if call.now < job.readable:
         raise _make_not_found_error(call)
@@ -77,7 +75,6 @@ def list_jobs(call: Call) -> Reply:
     return list_page(
         call,
         Job,
-        call.read_query("filter", "page_size", "page_token"),
         key="tuningJobs",
         columns=_COLUMNS,
         where="listed <= :now",
@@ -87,7 +84,6 @@ def list_jobs(call: Call) -> Reply:
 
 def cancel(call: Call) -> Reply:
     """Answer tuningJobs.cancel: the job is CANCELLING for a while, then CANCELLED, and makes nothing."""
-    call.read_query()
     call.read_message(NOTHING)
     job = _find_job(call, call.path["job"])
     if job.ended <= call.now and job.state != "JOB_STATE_PAUSED":
@@ -115,11 +111,9 @@ def rebase(_call: Call) -> Reply:
 
 
 def _find_job(call: Call, job_id: str) -> Job:
-    where, here = f"id = :id AND {IS_HERE}", location_of(call)._asdict()
-    job = call.database.find_one(Job, where, id=job_id, now=call.now, **here)
-    if job is None:
-        raise _make_not_found_error(call)
-    return job
+    for job in find_here(call, Job, "id = :id", id=job_id):
+        return job
+    raise _make_not_found_error(call)
 
 
 def _make_not_found_error(call: Call) -> ApiError:

@@ -7,7 +7,7 @@ takes the fields of v1 here: a field that only v1beta1 has is refused as unknown
 from collections.abc import Mapping
 from typing import Any
 
-from reconciler.emulator.protojson import Field, Message
+from reconciler.emulator.protojson import Field, Message, accept_any
 
 _STRING, _DOUBLE, _INT64 = Field(), Field("TYPE_DOUBLE"), Field("TYPE_INT64")
 _BOOL, _MAP, _ANY = Field("TYPE_BOOL"), Field("TYPE_MAP"), Field("TYPE_ANY")
@@ -41,9 +41,7 @@ _SUPERVISED: Message = {
             "output_config": Field(
                 message={"gcs_destination": Field(message={"output_uri_prefix": _STRING})}
             ),
-            **dict.fromkeys(
-                ("autorater_config", "dataset_custom_metrics", "inference_generation_config"), _ANY
-            ),
+            **accept_any("autorater_config dataset_custom_metrics inference_generation_config"),
         }
     ),
 }
@@ -53,22 +51,12 @@ _PREFERENCE: Message = {
 }
 _PRE_TUNED: Message = {"tuned_model_name": _STRING, "checkpoint_id": _STRING, "base_model": _STRING}
 # The fields that only the service sets.
-JOB_OUTPUT = (
-    "name",
-    "state",
-    "create_time",
-    "start_time",
-    "end_time",
-    "update_time",
-    "error",
-    "experiment",
-    "gcs_metrics_uri",
-    "tuned_model",
-    "tuning_data_stats",
-    "evaluate_dataset_runs",
-)
+JOB_OUTPUT = """
+    name state create_time start_time end_time update_time error experiment gcs_metrics_uri tuned_model
+    tuning_data_stats evaluate_dataset_runs
+"""
 TUNING_JOB: Message = {
-    **dict.fromkeys(JOB_OUTPUT, _ANY),
+    **accept_any(JOB_OUTPUT),
     "base_model": Field(oneof="source_model"),
     "pre_tuned_model": Field(message=_PRE_TUNED, oneof="source_model"),
     "supervised_tuning_spec": Field(message=_SUPERVISED, oneof="tuning_spec"),
@@ -88,37 +76,15 @@ MODEL: Message = {
     "default_checkpoint_id": _STRING,
     "version_description": _STRING,
     "version_aliases": Field(repeated=True),
-    **dict.fromkeys(
-        (
-            "artifact_uri",
-            "base_model_source",
-            "checkpoints",
-            "container_spec",
-            "create_time",
-            "data_stats",
-            "deployed_models",
-            "encryption_spec",
-            "explanation_spec",
-            "metadata",
-            "metadata_artifact",
-            "metadata_schema_uri",
-            "model_source_info",
-            "original_model_info",
-            "pipeline_job",
-            "predict_schemata",
-            "satisfies_pzi",
-            "satisfies_pzs",
-            "supported_deployment_resources_types",
-            "supported_export_formats",
-            "supported_input_storage_formats",
-            "supported_output_storage_formats",
-            "training_pipeline",
-            "update_time",
-            "version_create_time",
-            "version_id",
-            "version_update_time",
-        ),
-        _ANY,
+    **accept_any(
+        """
+        artifact_uri base_model_source checkpoints container_spec create_time data_stats deployed_models
+        encryption_spec explanation_spec metadata metadata_artifact metadata_schema_uri model_source_info
+        original_model_info pipeline_job predict_schemata satisfies_pzi satisfies_pzs
+        supported_deployment_resources_types supported_export_formats supported_input_storage_formats
+        supported_output_storage_formats training_pipeline update_time version_create_time version_id
+        version_update_time
+        """
     ),
 }
 ENDPOINT: Message = {
@@ -128,26 +94,14 @@ ENDPOINT: Message = {
     "labels": _MAP,
     "etag": _STRING,
     "traffic_split": _ANY,
-    **dict.fromkeys(
-        (
-            "client_connection_config",
-            "create_time",
-            "dedicated_endpoint_dns",
-            "dedicated_endpoint_enabled",
-            "deployed_models",
-            "enable_private_service_connect",
-            "encryption_spec",
-            "gdc_config",
-            "gen_ai_advanced_features_config",
-            "model_deployment_monitoring_job",
-            "network",
-            "predict_request_response_logging_config",
-            "private_service_connect_config",
-            "satisfies_pzi",
-            "satisfies_pzs",
-            "update_time",
-        ),
-        _ANY,
+    **accept_any(
+        """
+        client_connection_config create_time dedicated_endpoint_dns dedicated_endpoint_enabled
+        deployed_models enable_private_service_connect encryption_spec gdc_config
+        gen_ai_advanced_features_config model_deployment_monitoring_job network
+        predict_request_response_logging_config private_service_connect_config satisfies_pzi
+        satisfies_pzs update_time
+        """
     ),
 }
 DEPLOY: Message = {
@@ -157,9 +111,7 @@ DEPLOY: Message = {
             "checkpoint_id": _STRING,
             "display_name": _STRING,
             "id": _STRING,
-            **dict.fromkeys(
-                ("automatic_resources", "dedicated_resources", "service_account", "shared_resources"), _ANY
-            ),
+            **accept_any("automatic_resources dedicated_resources service_account shared_resources"),
         }
     ),
     "traffic_split": _ANY,
@@ -169,22 +121,12 @@ WAIT: Message = {"name": _STRING, "timeout": _STRING}
 NOTHING: Message = {"name": _STRING}
 _PART: Message = {
     "text": _STRING,
-    **dict.fromkeys(
-        (
-            "audio_transcription",
-            "code_execution_result",
-            "executable_code",
-            "file_data",
-            "function_call",
-            "function_response",
-            "inline_data",
-            "media_resolution",
-            "speech_metadata",
-            "thought",
-            "thought_signature",
-            "video_metadata",
-        ),
-        _ANY,
+    **accept_any(
+        """
+        audio_transcription code_execution_result executable_code file_data function_call
+        function_response inline_data media_resolution speech_metadata thought thought_signature
+        video_metadata
+        """
     ),
 }
 CONTENT: Message = {"parts": Field(message=_PART, repeated=True), "role": _STRING}
@@ -193,24 +135,18 @@ GENERATE_CONTENT: Message = {
     "system_instruction": Field(message=CONTENT),
     "labels": _MAP,
     "cached_content": _STRING,
-    **dict.fromkeys(
-        (
-            "continuation_token",
-            "generation_config",
-            "model_armor_config",
-            "output_config",
-            "safety_settings",
-            "tool_config",
-            "tools",
-        ),
-        _ANY,
+    **accept_any(
+        """
+        continuation_token generation_config model_armor_config output_config safety_settings tool_config
+        tools
+        """
     ),
 }
 COUNT_TOKENS: Message = {
     "model": _STRING,
     "contents": Field(message=CONTENT, repeated=True),
     "system_instruction": Field(message=CONTENT),
-    **dict.fromkeys(("generation_config", "instances", "tools"), _ANY),
+    **accept_any("generation_config instances tools"),
 }
 # One line of a data set. Tools and generation settings are taken as they come.
 EXAMPLE: Message = {

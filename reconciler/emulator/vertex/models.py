@@ -11,11 +11,11 @@ from reconciler.emulator.call import Call, Reply
 from reconciler.emulator.clock import format_time
 from reconciler.emulator.errors import ApiError, ArgumentError, PreconditionError
 from reconciler.emulator.vertex.fields import check_etag, patch_fields
-from reconciler.emulator.vertex.listing import list_page
+from reconciler.emulator.vertex.lookup import IS_ALIVE, find_here, list_page
 from reconciler.emulator.vertex.messages import MODEL
 from reconciler.emulator.vertex.names import location_of
 from reconciler.emulator.vertex.operations import begin
-from reconciler.emulator.vertex.records import IS_ALIVE, IS_HERE, Endpoint, ModelVersion
+from reconciler.emulator.vertex.records import Endpoint, ModelVersion
 
 _MUTABLE = ("displayName", "description", "labels", "defaultCheckpointId", "versionDescription")
 _COLUMNS = {
@@ -31,7 +31,6 @@ _IS_LAST = (
 
 def get(call: Call) -> Reply:
     """Answer models.get."""
-    call.read_query()
     return Reply(payload=_show(call, _find_version_of_path(call), with_version=_names_version(call)))
 
 
@@ -48,13 +47,12 @@ def list_versions(call: Call) -> Reply:
 
 def list_checkpoints(call: Call) -> Reply:
     """Answer models.listCheckpoints, all on one page."""
-    call.read_query("page_size", "page_token")
     return Reply(payload={"checkpoints": _find_version_of_path(call).system["checkpoints"]})
 
 
 def patch(call: Call) -> Reply:
     """Answer models.patch of the version in the path. All versions have the same display name."""
-    mask = call.read_query("update_mask").get("update_mask", "")
+    mask = call.parameters.get("update_mask", "")
     message = call.read_message(MODEL, "model")
     version = _find_version_of_path(call)
     check_etag(message, version.make_etag())
@@ -72,7 +70,6 @@ def patch(call: Call) -> Reply:
 
 def delete(call: Call) -> Reply:
     """Answer models.delete. A name with a version will do if the model has no other version."""
-    call.read_query()
     version = _find_version_of_path(call)
     versions = _find_versions(call, version.id)
     if _names_version(call) and len(versions) > 1:
@@ -83,7 +80,6 @@ def delete(call: Call) -> Reply:
 
 def delete_version(call: Call) -> Reply:
     """Answer models.deleteVersion, which refuses the only version."""
-    call.read_query()
     version = _find_version_of_path(call)
     if not _names_version(call):
         raise ArgumentError("The name must have a version.", field="name")
@@ -114,8 +110,7 @@ def find_version(call: Call, model: str, version: str) -> ModelVersion:
 
 def _find_versions(call: Call, model: str) -> list[ModelVersion]:
     """Return the versions of a model that exist, in order."""
-    where, here = f"id = :id AND {IS_HERE} AND {IS_ALIVE}", location_of(call)._asdict()
-    return call.database.find(ModelVersion, where, order="version", id=model, now=call.now, **here)
+    return find_here(call, ModelVersion, f"id = :id AND {IS_ALIVE}", order="version", id=model)
 
 
 def _find_version_of_path(call: Call) -> ModelVersion:
@@ -131,7 +126,6 @@ def _list(call: Call, where: str, *, with_version: bool) -> Reply:
     return list_page(
         call,
         ModelVersion,
-        call.read_query("filter", "page_size", "page_token", "order_by", "read_mask"),
         key="models",
         columns=_COLUMNS,
         where=where,

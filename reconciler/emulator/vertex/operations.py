@@ -11,10 +11,10 @@ from reconciler.emulator import faults
 from reconciler.emulator.call import Call, Reply
 from reconciler.emulator.clock import SECOND, format_time
 from reconciler.emulator.errors import ApiError, PreconditionError
-from reconciler.emulator.vertex.listing import list_page
+from reconciler.emulator.vertex.lookup import find_here, list_page
 from reconciler.emulator.vertex.messages import NOTHING, WAIT
 from reconciler.emulator.vertex.names import location_of, make_id
-from reconciler.emulator.vertex.records import IS_HERE, Operation, Product
+from reconciler.emulator.vertex.records import Operation, Product
 
 _CANCELLED = {"code": 1, "message": "The operation was cancelled."}
 _TYPES = "type.googleapis.com/google.cloud.aiplatform."
@@ -34,9 +34,7 @@ def begin(
         products: the records in which it is written, of one kind.
     """
     here = location_of(call)
-    where = f"{IS_HERE} AND target = :target AND ended > :now"
-    others = call.database.find(Operation, where, target=target, now=call.now, **here._asdict())
-    if others:
+    if others := find_here(call, Operation, "target = :target AND ended > :now", target=target):
         kind = "Endpoint" if target.startswith("endpoints/") else "Model"
         raise PreconditionError(
             f'There are other operations running on the {kind} "{here.write_name(target)}". '
@@ -84,26 +82,22 @@ def answer_done(call: Call, kind: str, parent: str, response: Mapping[str, Any])
 
 def get(call: Call) -> Reply:
     """Answer operations.get."""
-    call.read_query()
     return Reply(payload=_show(call, _find_operation(call)))
 
 
 def wait(call: Call) -> Reply:
     """Answer operations.wait, at once: the documents allow it, and the clock may stand still."""
-    call.read_query("timeout")
     call.read_message(WAIT)
     return Reply(payload=_show(call, _find_operation(call)))
 
 
 def list_operations(call: Call) -> Reply:
     """Answer operations.list of a location or of one resource, the newest first."""
-    parameters = call.read_query("filter", "page_size", "page_token", "return_partial_success")
-    if parameters.get("filter"):
+    if call.parameters.get("filter"):
         raise ApiError(501, "The emulator does not filter operations.")
     return list_page(
         call,
         Operation,
-        parameters,
         key="operations",
         columns={},
         where="(:parent = '' OR parent = :parent)",
@@ -114,7 +108,6 @@ def list_operations(call: Call) -> Reply:
 
 def cancel(call: Call) -> Reply:
     """Answer operations.cancel: what has not happened yet will not; one that is done stays as it is."""
-    call.read_query()
     call.read_message(NOTHING)
     operation = _find_operation(call)
     if operation.ended > call.now:
@@ -125,7 +118,6 @@ def cancel(call: Call) -> Reply:
 
 def delete(call: Call) -> Reply:
     """Answer operations.delete: the operation is forgotten, but goes on."""
-    call.read_query()
     call.database.delete(_find_operation(call))
     return Reply(payload={})
 
@@ -145,13 +137,12 @@ def _read_parent(call: Call) -> str:
 
 
 def _find_operation(call: Call) -> Operation:
-    here, operation_id = location_of(call), call.path["operation"]
-    where = f"id = :id AND {IS_HERE} AND (:parent = '' OR parent = :parent OR target = :parent)"
-    parent = _read_parent(call)
-    found = call.database.find_one(Operation, where, id=operation_id, parent=parent, **here._asdict())
-    if found is None:
-        raise ApiError(404, f"Operation {here.write_name(f'operations/{operation_id}')} is not found.")
-    return found
+    operation_id = call.path["operation"]
+    where = "id = :id AND (:parent = '' OR parent = :parent OR target = :parent)"
+    for found in find_here(call, Operation, where, id=operation_id, parent=_read_parent(call)):
+        return found
+    name = location_of(call).write_name(f"operations/{operation_id}")
+    raise ApiError(404, f"Operation {name} is not found.")
 
 
 def _show(call: Call, operation: Operation) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What is kept of Vertex AI, and the SQL conditions by which it is found.
+"""What is kept of Vertex AI: jobs, what they learnt from and what they made, and long-running operations.
 
 The state of a job is computed in one place, the SQL below, for answers and filters alike. Times that lie
 ahead are in the record, and a question says what time it is, as `:now`.
@@ -12,8 +12,6 @@ from typing import Annotated, Any
 from reconciler.emulator.database import Computed, Record
 from reconciler.emulator.vertex.names import Location
 
-IS_ALIVE = "born <= :now AND (died IS NULL OR died > :now)"
-IS_HERE = "project = :project AND location = :location"
 _STATE = """CASE
     WHEN ended <= :now THEN outcome
     WHEN cancelled <= :now THEN 'JOB_STATE_CANCELLING'

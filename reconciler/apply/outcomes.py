@@ -220,7 +220,10 @@ def _told_of_deletion(
 
 def training_failed(address: Address, id: str, error: str, elapsed: float = 0.0) -> Failed:
     """A training that ended badly, and the way to another."""
-    advice = f"To train it again: reconciler apply --retry-failed --target {address.word}"
+    advice = (
+        "If its data or its settings are at fault, correct them and run: reconciler apply. "
+        f"To train the same again: reconciler apply --retry-failed --target {address.word}"
+    )
     return Failed(address, "create", error, advice, id, elapsed, training=True)
 
 

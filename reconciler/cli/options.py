@@ -13,19 +13,25 @@ from reconciler.formats import UNITS, parse_duration
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
+_LONGEST = timedelta(days=365)
+"""The longest time that an option takes; far longer ones would overflow a timer."""
+
+
 class DurationType(click.ParamType[timedelta]):
-    """90s, 50m, 2h; a bare number is seconds."""
+    """90s, 50m, 2h or 5d; a bare number is seconds."""
 
     name = "duration"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        """Raise a usage error for anything else."""
+        """Read it. Anything else, and more than a year, is a usage error."""
         if isinstance(value, timedelta):
             return value
         text = str(value)
         seconds = parse_duration(text if text[-1:] in UNITS else f"{text}s")
         if seconds is None:
-            self.fail(f"{value!r} is not a duration; write 90s, 50m or 2h", param, ctx)
+            self.fail(f"{value!r} is not a duration; write 90s, 50m, 2h or 5d", param, ctx)
+        if seconds > _LONGEST.total_seconds():
+            self.fail(f"{value!r} is longer than {_LONGEST.days} days", param, ctx)
         return timedelta(seconds=seconds)
 
 

@@ -108,7 +108,9 @@ def _not_serving(candidate: RecordedModel | None) -> tuple[str, str]:
     if candidate is None:
         return "it has no model", "Run: reconciler apply"
     if candidate.status is Status.FAILED:
-        return f"the training of {candidate.id} has failed", "Run: reconciler apply --retry-failed"
+        advice = "Correct its data or its manifest, then: reconciler apply"
+        advice += ". To train the same again: reconciler apply --retry-failed"
+        return f"the training of {candidate.id} has failed", advice
     if candidate.verdict is Verdict.FAILED:
         return (
             f"the checks of {candidate.id} have failed",

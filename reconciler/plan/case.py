@@ -17,7 +17,7 @@ from reconciler.plan.steps import Adopt, AwaitTraining, Ending, Promote, RecordI
 from reconciler.state.values import Record, RecordedModel
 
 NOT_SHOWN_YET = "the service does not show it yet: it was accepted or promoted a moment ago"
-RETRY_ADVICE = "Train it again with --retry-failed, or change what its manifest declares."
+RETRY_ADVICE = "Correct its data or its manifest, or train the same again with --retry-failed."
 NOT_REFUNDED = "its training is cancelled; what it has cost is not refunded"
 
 

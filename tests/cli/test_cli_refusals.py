@@ -275,6 +275,8 @@ def test_a_selection_that_means_nothing_is_an_error(project: Project, option: st
         ("plan", "--nonsense"),
         ("nonsense",),
         ("apply", "--timeout", "soon"),
+        ("apply", "--auto-approve", "--timeout", "366d"),
+        ("wait", "--lock-timeout", "99999999d"),
         ("apply", "--parallelism", "0"),
         ("plan", "--format", "xml"),
         ("show", "a", "b", "c"),

@@ -125,7 +125,7 @@ def render_state(state: State, *, colour: bool, width: int = 80) -> Iterator[str
     head = [
         f"stack {escape(state.stack)}" if state.stack else "no stack",
         f"workspace {escape(state.workspace)}",
-        f"service {escape(state.service)}" if state.service else "service unknown",
+        f"service {escape(state.service)}" if state.service else "no service yet",
         *([f"project {escape(state.project)}"] if state.project else []),
     ]
     yield from wrap(", ".join(head), width)

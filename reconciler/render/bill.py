@@ -11,13 +11,13 @@ from reconciler.render.terminal import escape
 
 
 def format_price(price: float, currency: str) -> str:
-    """An amount, 1.25 USD; under a cent it keeps two significant digits."""
+    """Write an amount: 1.25 USD. Under a cent it keeps two significant digits."""
     text = f"{price:,.2f}" if price >= 0.01 or price == 0 else f"{price:.2g}"
     return f"{text} {escape(currency)}".rstrip()
 
 
 def describe_bill(bill: Bill) -> str:
-    """One training's bill as a sentence."""
+    """Describe one training's bill in a sentence."""
     seen = count_noun(bill.examples, "example") if bill.examples else "data that is not read here"
     seen += (
         f" x {count_noun(bill.epochs, 'epoch')}" if bill.epochs else ", in epochs that the service chooses"
@@ -33,7 +33,7 @@ def describe_bill(bill: Bill) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """All trainings of a plan together.
+    """What all trainings of a plan cost together.
 
     Attributes:
         unread: trainings on data that is not read here, so that what is counted is a lower bound.
@@ -71,7 +71,7 @@ class Total:
 
 
 def sum_bills(changes: Iterable[Change]) -> Total:
-    """The bill of these trainings together."""
+    """Sum the bills of these trainings."""
     trainings = list(changes)
     bills = [change.bill for change in trainings if change.bill is not None]
     prices: dict[str, float] = {}

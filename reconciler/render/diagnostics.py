@@ -13,7 +13,7 @@ VALIDATE_VERSION = "1.0"
 
 
 def build_diagnostic(diagnostic: Diagnostic, *, byte: int = 0) -> dict[str, Json]:
-    """One element of Terraform's `diagnostics`."""
+    """Build one element of Terraform's `diagnostics`."""
     body: dict[str, Json] = {
         "severity": diagnostic.severity,
         "summary": diagnostic.summary,
@@ -30,7 +30,7 @@ def build_diagnostic(diagnostic: Diagnostic, *, byte: int = 0) -> dict[str, Json
 def build_validation_document(
     diagnostics: Sequence[Diagnostic], offsets: Sequence[int], counts: Mapping[str, int]
 ) -> dict[str, Json]:
-    """What `validate --json` prints, valid or not: Terraform's object, with our counts under `reconciler`.
+    """Build what `validate --json` prints: Terraform's object, with our counts under `reconciler`.
 
     Args:
         diagnostics: errors and warnings.

@@ -12,12 +12,12 @@ from reconciler.render.terminal import escape
 
 
 def describe_subject(address: Address | None, drift: Drift) -> str:
-    """What a drift is about: the address, or the resource name of what nobody declared."""
+    """Name what a drift is about: the address, or the resource name of what nobody declared."""
     return escape(str(address) if address else drift.name or drift.id)
 
 
 def describe_drift(drift: Drift) -> str:
-    """What was found, after the address."""
+    """Say what was found, after the address."""
     match drift.drift_class:
         case DriftClass.CHANGED:
             return "was changed outside"
@@ -38,7 +38,7 @@ def describe_drift(drift: Drift) -> str:
 
 
 def choose_drift_symbol(drift: Drift) -> str:
-    """One character."""
+    """Choose the character before a finding."""
     match drift.drift_class:
         case DriftClass.CHANGED:
             return "~"
@@ -57,7 +57,7 @@ def choose_drift_symbol(drift: Drift) -> str:
 
 
 def summarize_drift(drifts: Iterable[Drift]) -> str:
-    """The last line of a drift report."""
+    """Count the findings, in the last line of a drift report."""
     found = list(drifts)
     failing = [one for one in found if one.fails]
     notes = len(found) - len(failing)

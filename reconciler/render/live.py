@@ -52,7 +52,7 @@ class _Row:
 
 
 class LiveProgress:
-    """A context manager that shows events as they come.
+    """Shows events as they come, while its context is open.
 
     Args:
         stream: the terminal, stderr or stdout.
@@ -129,14 +129,14 @@ class LiveProgress:
             self._live = None
 
     def handle(self, event: Event) -> None:
-        """Take one event in: change its model's line, or print what stays."""
+        """Take an event in: change the line of its model, or print a line that stays."""
         with self._lock:
             stays = self._take(event)
         if stays and (line := render_event(event, colour=self._colour)):
             self.print(line)
 
     def print(self, line: str) -> None:
-        """Print a line above the display; it stays. Colours in it are kept; it is broken at spaces."""
+        """Print a line above the display, where it stays. Keeps its colours and breaks it at spaces."""
         from rich.text import Text
 
         if self._live is None:
@@ -153,7 +153,7 @@ class LiveProgress:
             self._live.refresh()
 
     def _take(self, event: Event) -> bool:
-        """Whether the event is printed to stay."""
+        """Take an event in. True if it is printed and stays."""
         match event:
             case Started():
                 row = self._row(event.address)
@@ -265,7 +265,7 @@ class LiveProgress:
 
 
 def _find_breaks(text: str, width: int) -> list[int]:
-    """Where a long line goes on below: at spaces; a word longer than that stays whole, to be copied."""
+    """Find where to break a long line: at spaces. A longer word stays whole, to be copied."""
     offsets: list[int] = []
     used = 0
     for word in re.finditer(r"\S+\s*", text):

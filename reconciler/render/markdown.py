@@ -83,7 +83,7 @@ class _Block:
 
 
 def render_plan_comment(plan: Plan, *, max_chars: int = MAX_CHARS) -> str:
-    """The plan as a comment of at most `max_chars` characters (code points)."""
+    """Render the plan as a comment of at most `max_chars` characters (code points)."""
     changes = sorted(
         (
             one
@@ -110,7 +110,7 @@ def render_plan_comment(plan: Plan, *, max_chars: int = MAX_CHARS) -> str:
 
 
 def render_drift_comment(drifts: Sequence[Drift], context: Context, *, max_chars: int = MAX_CHARS) -> str:
-    """The drift report as a comment of at most `max_chars` characters."""
+    """Render the drift report as a comment of at most `max_chars` characters."""
     return _compose(
         [_make_marker("drift", context), f"**{_escape(summarize_drift(drifts))}**"],
         [_describe_context(context)],
@@ -121,7 +121,7 @@ def render_drift_comment(drifts: Sequence[Drift], context: Context, *, max_chars
 
 
 def _compose(always: list[str], head: list[str], table: str, blocks: Iterable[_Block], max_chars: int) -> str:
-    """Head, rows and details as far as they fit, and the names of what did not."""
+    """Put together head, rows and details as far as they fit, and name what did not."""
     start = "\n\n".join(always)
     reserve = min(600, max_chars // 4)
     room = max_chars - reserve - len(start)
@@ -154,7 +154,7 @@ def _compose(always: list[str], head: list[str], table: str, blocks: Iterable[_B
 
 
 def _count_fitting(rows: Sequence[str], room: int) -> int:
-    """How many of them fit, from the first on."""
+    """Count how many of them fit, from the first on."""
     for count, row in enumerate(rows):
         room -= len(row) + 1
         if room < 0:
@@ -163,7 +163,7 @@ def _count_fitting(rows: Sequence[str], room: int) -> int:
 
 
 def _name_missing(names: Sequence[str], rows: int, room: int) -> str:
-    """What was left out, by name as far as the names fit; "" where not even the sentence does."""
+    """Name what was left out, as far as the names fit; "" if not even the sentence does."""
     lead = "Cut to fit. " + (
         f"{count_noun(rows, 'model is', 'models are')} not in the table. " if rows else ""
     )
@@ -193,13 +193,13 @@ def _describe_context(context: Context) -> str:
 
 
 def _escape(text: str, limit: int = _TITLE) -> str:
-    """What others wrote, as Markdown that shows just that: no markup, no HTML, no mention of anybody."""
+    """Escape what others wrote: it is shown as it is, without markup, HTML or mentions."""
     shown = "".join(_ESCAPED.get(one, one) for one in cut(escape(text), limit))
     return _MENTION.sub(_UNMENTIONED, shown)
 
 
 def _escape_html(text: str) -> str:
-    """The same inside an HTML element."""
+    """Escape what others wrote inside an HTML element."""
     return _MENTION.sub(_UNMENTIONED, html.escape(cut(escape(text), _TITLE)))
 
 
@@ -245,7 +245,7 @@ def _make_drift_block(drift: Drift) -> _Block:
 
 
 def _fold_details(title: str, body: Sequence[str]) -> str:
-    """Folded, as a diff so that it is coloured."""
+    """Fold the body, as a diff so that it is coloured."""
     lines = [_format_diff_line(cut(line, _LINE)) for line in body]
     ticks = max((len(run) for line in lines for run in re.findall("`+", line)), default=0)
     fence = "`" * max(ticks + 1, 3)

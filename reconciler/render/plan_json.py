@@ -63,7 +63,7 @@ _REPLACE_REASONS = {
 
 
 def build_plan_document(plan: Plan, kinds: Mapping[str, Kind]) -> dict[str, Json]:
-    """The whole plan JSON, checksum included; `kinds` by name, as the plan was made with."""
+    """Build the whole plan JSON with its checksum. `kinds`: by name, those that the plan was made with."""
     # every list is there, even an empty one: index i belongs to resource_changes[i], resource_drift[i]
     ours = {"changes": [], "drift": [], **encode_fields(plan)}
     ours |= {
@@ -90,7 +90,7 @@ def build_plan_document(plan: Plan, kinds: Mapping[str, Kind]) -> dict[str, Json
 
 
 def compute_checksum(document: Mapping[str, Json]) -> str:
-    """SHA-256 in hex over the canonical document without `reconciler.checksum`."""
+    """Compute the SHA-256, in hex, of the canonical document without `reconciler.checksum`."""
     ours = document.get("reconciler")
     bare = {name: one for name, one in ours.items() if name != "checksum"} if isinstance(ours, dict) else ours
     canonical = json.dumps(
@@ -102,7 +102,7 @@ def compute_checksum(document: Mapping[str, Json]) -> str:
 def build_drift_document(
     drifts: Sequence[Drift], context: Context, kinds: Mapping[str, Kind], *, created: str = ""
 ) -> dict[str, Json]:
-    """What `drift --json` prints: resource_drift[], each with its class."""
+    """Build what `drift --json` prints: resource_drift[], each with its class."""
     return {
         "format_version": FORMAT_VERSION,
         "timestamp": created,
@@ -118,7 +118,7 @@ def build_drift_document(
 
 
 def list_actions(change: Change) -> list[str]:
-    """Terraform's actions, in the order in which they happen."""
+    """List Terraform's actions for a change, in the order in which they happen."""
     match change.action:
         case Action.CREATE:
             return ["create"]
@@ -140,7 +140,7 @@ def list_actions(change: Change) -> list[str]:
 
 
 def find_action_reason(change: Change) -> str:
-    """Terraform's word for why, "" where it has none."""
+    """Find Terraform's word for why, "" where it has none."""
     if change.action is Action.REPLACE:
         return _REPLACE_REASONS.get(change.reason, "replace_because_cannot_update")
     if change.action is Action.DELETE and change.reason is Reason.NOT_DECLARED:
@@ -149,7 +149,7 @@ def find_action_reason(change: Change) -> str:
 
 
 def build_change_entry(change: Change, kind: Kind) -> dict[str, Json]:
-    """One element of resource_changes."""
+    """Build one element of resource_changes."""
     done = list_actions(change)
     before, after = _build_before(change, kind), _build_after(change, kind)
     body: dict[str, Json] = {
@@ -176,7 +176,7 @@ def build_change_entry(change: Change, kind: Kind) -> dict[str, Json]:
 
 
 def build_drift_entry(drift: Drift, kinds: Mapping[str, Kind]) -> dict[str, Json]:
-    """One element of resource_drift, with its `class`."""
+    """Build one element of resource_drift, with its `class`."""
     before = _nest(drift.before, drift.id, ()) if drift.before is not None else None
     after = _nest(drift.after, drift.id, ()) if drift.after is not None else None
     if drift.address is not None:
@@ -218,7 +218,7 @@ def _build_head(address: Address, shown: str, api: str) -> dict[str, Json]:
 
 
 def unflatten(attributes: Mapping[str, Json]) -> dict[str, Json]:
-    """Dotted paths as nested objects: {"a.b": 1} is {"a": {"b": 1}}."""
+    """Turn dotted paths into nested objects: {"a.b": 1} is {"a": {"b": 1}}."""
     nested: dict[str, Json] = {}
     for path, value in attributes.items():
         *parents, leaf = path.split(".")
@@ -304,7 +304,7 @@ def _list_replace_paths(change: Change, kind: Kind) -> list[Json]:
 
 
 def _build_check(change: Change) -> Json:
-    """The checks have not run yet: unknown, as Terraform says in a plan."""
+    """Build a check that has not run yet: unknown, as Terraform says in a plan."""
     address: Json = {
         "kind": "resource",
         "mode": "managed",
@@ -320,7 +320,7 @@ def _build_check(change: Change) -> Json:
 
 
 def _build_output_changes(changes: Iterable[Change]) -> dict[str, Json]:
-    """The outputs (address to the name to call) that will be another one; their values come with apply."""
+    """Build the outputs (address to the name to call) that change. Apply makes their values known."""
     outputs: dict[str, Json] = {}
     gone: Json = {"actions": ["delete"], "after": None}
     for change in changes:

@@ -53,7 +53,7 @@ class RunSummary:
 
 
 def summarize_run(events: Iterable[Event]) -> RunSummary:
-    """Count what happened."""
+    """Count what happened in a run."""
     done: dict[str, set[tuple[Address, str]]] = {}
     begun: set[Address] = set()
     ended: set[Address] = set()
@@ -84,7 +84,7 @@ def summarize_run(events: Iterable[Event]) -> RunSummary:
 
 
 def sum_cost(summary: RunSummary, plan: Plan, *, of_ended: bool = False) -> Total:
-    """The bill of the trainings that this run began; `of_ended`: of those too that ended in it."""
+    """Sum the bill of the trainings that this run began. `of_ended`: and of those that ended in it."""
     billed = summary.begun | summary.ended if of_ended else summary.begun
     return sum_bills(one for one in plan.changes if one.address in billed and one.bill is not None)
 
@@ -92,7 +92,7 @@ def sum_cost(summary: RunSummary, plan: Plan, *, of_ended: bool = False) -> Tota
 def render_ending(
     command: str, summary: RunSummary, *, elapsed: float, cost: Total | None = None, resume: str = ""
 ) -> Iterator[str]:
-    """The last lines of a run.
+    """Render the last lines of a run.
 
     Args:
         command: its name.
@@ -118,7 +118,7 @@ def render_ending(
 
 
 def describe_counts(summary: RunSummary) -> str:
-    """As in: 2 trained, 1 deleted, 1 failed."""
+    """Count what was done: 2 trained, 1 deleted, 1 failed."""
     words = {
         "trained": summary.trained,
         "adopted": summary.done.get("adopt", 0),
@@ -135,7 +135,10 @@ def describe_counts(summary: RunSummary) -> str:
 
 
 def render_names(names: Mapping[Address, str], more: int = 0) -> Iterator[str]:
-    """What a program calls now, never cut: people copy it. `more`: how many are not among them."""
+    """Render the names that a program calls now, never cut, because people copy them.
+
+    `more`: how many are not among them.
+    """
     column = max((count_cells(escape(str(address))) for address in names), default=0)
     if names:
         yield "To call:"

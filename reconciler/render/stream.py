@@ -67,18 +67,18 @@ _PLANNED = frozenset(Action) - {Action.NO_OP, Action.RECORD}
 
 
 def encode_line(record: Mapping[str, Json]) -> str:
-    """One line without its end; ASCII, so that no terminal nor log can be led astray."""
+    """Encode one line without its end. ASCII, so that it cannot steer a terminal or a log."""
     return dumps(record)
 
 
 def build_version_record(timestamp: str) -> dict[str, Json]:
-    """The first line of every stream."""
+    """Build the first line of every stream."""
     record = _build_record("version", f"Reconciler {__version__}", timestamp)
     return record | {"reconciler": __version__, "ui": UI_VERSION}
 
 
 def build_plan_records(plan: Plan, timestamp: str) -> Iterator[dict[str, Json]]:
-    """The whole plan: drift, each change, the summary."""
+    """Build the lines of a plan: drift, each change, the summary."""
     for drift in plan.drift:
         yield build_drift_record(drift, timestamp)
     for note in plan.notes:
@@ -90,7 +90,7 @@ def build_plan_records(plan: Plan, timestamp: str) -> Iterator[dict[str, Json]]:
 
 
 def build_planned_change_record(change: Change, timestamp: str) -> dict[str, Json]:
-    """What will be done for one address, or for one deposed model of it."""
+    """Build the line for one address, or for one deposed model of it."""
     planned: dict[str, Json] = {
         "resource": describe_resource(change.address),
         "action": _choose_planned_action(change),
@@ -115,7 +115,7 @@ def build_planned_change_record(change: Change, timestamp: str) -> dict[str, Jso
 
 
 def build_change_summary_record(plan: Plan, timestamp: str) -> dict[str, Json]:
-    """What is planned, in numbers."""
+    """Build the summary of what is planned, in numbers."""
     counts: dict[str, Json] = {
         "add": plan.count(Action.CREATE, Action.REPLACE),
         "change": plan.count(Action.UPDATE),
@@ -138,7 +138,10 @@ def build_done_record(
     cost: Total,
     ways: Sequence[str] = (),
 ) -> dict[str, Json]:
-    """What was really done, in numbers; `operation` is apply or destroy, `ways` the commands that go on."""
+    """Build the summary of what was really done, in numbers.
+
+    `operation` is apply or destroy, `ways` are the commands that go on.
+    """
     done = summary.done
     counts: dict[str, Json] = {
         "add": summary.trained,
@@ -169,7 +172,7 @@ def build_done_record(
 
 
 def build_drift_record(drift: Drift, timestamp: str) -> dict[str, Json]:
-    """One difference of live and recorded; of level info when it is only a note."""
+    """Build the line of one difference of live and recorded. A note has the level info."""
     message = f"{describe_subject(drift.address, drift)} {describe_drift(drift)}"
     record = _build_record("resource_drift", message, timestamp, level="warn" if drift.fails else "info")
     action = {DriftClass.CHANGED: "update", DriftClass.MISSING: "delete"}.get(drift.drift_class, "noop")
@@ -179,7 +182,7 @@ def build_drift_record(drift: Drift, timestamp: str) -> dict[str, Json]:
 
 
 def build_event_records(event: Event, timestamp: str) -> Iterator[dict[str, Json]]:
-    """One event of an apply as one line, or two for a failure: what, then why."""
+    """Build one line for an event of an apply, or two for a failure: what, then why."""
     message = render_event(event, colour=False) or "Nothing is in training"
     match event:
         case Started():
@@ -228,7 +231,7 @@ def build_event_records(event: Event, timestamp: str) -> Iterator[dict[str, Json
 
 
 def build_diagnostic_record(diagnostic: Diagnostic, timestamp: str, *, byte: int = 0) -> dict[str, Json]:
-    """An error or a warning, with its place in Terraform's range; `byte` is the offset of that place."""
+    """Build the line of an error or a warning. `byte` is the offset of its place in the file."""
     error = diagnostic.severity == "error"
     message = f"{'Error' if error else 'Warning'}: {escape(diagnostic.summary)}"
     record = _build_record("diagnostic", message, timestamp, level="error" if error else "warn")
@@ -236,7 +239,7 @@ def build_diagnostic_record(diagnostic: Diagnostic, timestamp: str, *, byte: int
 
 
 def build_outputs_record(outputs: Mapping[Address, str], timestamp: str) -> dict[str, Json]:
-    """Address to the resource name to call."""
+    """Build the line of the outputs: address to the resource name to call."""
     values: dict[str, Json] = {
         str(address): {"value": name, "type": "string", "sensitive": False}
         for address, name in sorted(outputs.items())
@@ -245,7 +248,7 @@ def build_outputs_record(outputs: Mapping[Address, str], timestamp: str) -> dict
 
 
 def describe_resource(address: Address) -> dict[str, Json]:
-    """Terraform's description of where a line belongs."""
+    """Describe in Terraform's way what a line is about."""
     return {
         "addr": str(address),
         "module": "",

@@ -23,7 +23,7 @@ _SGR = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cy
 
 
 def escape(text: str) -> str:
-    r"""The text with control, format and bidirectional characters written as escapes (\n, \x1b, \u202e)."""
+    r"""Write control, format and bidirectional characters as escapes (\n, \x1b, \u202e)."""
     if text.isprintable():
         return text
     return "".join(map(_escape_character, text))
@@ -41,17 +41,17 @@ def _escape_character(character: str) -> str:
 
 
 def escape_lines(text: str) -> str:
-    """The same, with line ends and tabs as they are: of a long text that a terminal is to show."""
+    """Escape a long text for a terminal, and keep its line ends and tabs."""
     return "".join(one if one in "\n\t" else _escape_character(one) for one in text.replace("\r\n", "\n"))
 
 
 def quote(text: str) -> str:
-    """In double quotes, so that the ends show and a newline cannot be mistaken for a backslash and n."""
+    """Put the text in double quotes, so that its ends show and a newline is no backslash and n."""
     return '"' + escape(text.replace("\\", "\\\\").replace('"', '\\"')) + '"'
 
 
 def count_cells(text: str) -> int:
-    """Columns that a terminal needs for it: wide East Asian characters and emoji two, combining ones none.
+    """Count the cells that a terminal needs: two for wide characters and emoji, none for combining ones.
 
     An emoji sequence joined to one picture counts as its parts: too wide rather than too narrow.
     """
@@ -69,7 +69,7 @@ def _cells_of(character: str) -> int:
 
 
 def cut(text: str, width: int) -> str:
-    """The text in at most `width` cells, its end replaced by an ellipsis where it is longer."""
+    """Cut the text to `width` cells, with an ellipsis in place of what is cut."""
     if width == UNLIMITED or count_cells(text) <= width:
         return text
     if width <= 1:
@@ -82,12 +82,12 @@ def _take_cells(text: str, room: int) -> str:
 
 
 def pad(text: str, width: int) -> str:
-    """Filled with spaces to `width` cells."""
+    """Fill the text with spaces to `width` cells."""
     return text + " " * (width - count_cells(text))
 
 
 def wrap(text: str, width: int, *, indent: str = "", hanging: str | None = None) -> Iterator[str]:
-    """Lines of at most `width` cells, broken at spaces.
+    """Break the text at spaces into lines of at most `width` cells.
 
     A word longer than a line stays whole so that it can be copied, unless it is no ASCII (a sentence
     in a script without spaces) or absurdly long.
@@ -124,7 +124,7 @@ def _split_words(text: str, room: int) -> Iterator[str]:
 
 
 class Paint:
-    """Colours, or nothing when they are off."""
+    """Colours text, or leaves it as it is when colours are off."""
 
     def __init__(self, colour: bool) -> None:  # noqa: FBT001  # its only argument
         self._colour = colour

@@ -1,4 +1,4 @@
-"""Counts, times and values as people read them, the same in every format."""
+"""Numbers, values and digests as people read them, the same in every format."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ DIGEST = 8
 
 
 def format_number(value: float) -> str:
-    """The shortest decimal that is the same float32: how the service keeps it (0.7, not 0.699999988)."""
+    """Write the shortest decimal of the float32 that the service keeps (0.7, not 0.699999988)."""
     try:
         wanted = to_float32(value)
         shorter = (f"{value:.{digits}g}" for digits in (6, 7, 8))
@@ -21,12 +21,12 @@ def format_number(value: float) -> str:
 
 
 def format_loss(value: float) -> str:
-    """A mean loss, to four significant digits: more is noise."""
+    """Write a mean loss with four significant digits; more is noise."""
     return f"{value:.4g}"
 
 
 def format_value(value: Value) -> str:
-    """A value as a manifest would write it."""
+    """Write a value as a manifest would."""
     match value:
         case bool():
             return "true" if value else "false"
@@ -41,5 +41,5 @@ def format_value(value: Value) -> str:
 
 
 def shorten_digest(digest: str) -> str:
-    """The part of a digest that people compare."""
+    """Cut a digest to the part that people compare."""
     return escape(digest)[:DIGEST] or "unknown"

@@ -193,19 +193,19 @@ def _describe_step(  # noqa: C901, PLR0912  # a row for each step
 
 
 def describe_data(data: DataSet) -> str:
-    """A data set by its counts and digest, never by its content."""
+    """Describe a data set by its counts and digest, never by its content."""
     counts = f"{count_noun(data.examples, 'example')}, {count_noun(data.characters, 'character')}"
     return f"{counts} ({shorten_digest(data.digest)}) {escape(data.shown)}"
 
 
 def describe_upload(progress: Uploading) -> str:
-    """As in: Uploading data/big.jsonl: 30% of 300 MB."""
+    """Say how far an upload is: Uploading data/big.jsonl: 30% of 300 MB."""
     percent = 100 * progress.sent // progress.size
     return f"Uploading {escape(progress.shown)}: {percent}% of {progress.size / 2**20:,.0f} MB"
 
 
 def describe_data_change(change: DataChange) -> str:
-    """Counts and digests, as in 15 -> 18 examples (a1b2c3d4 -> e5f6a7b8); of one that is new, its own."""
+    """Describe counts and digests before and after: 15 -> 18 examples (a1b2c3d4 -> e5f6a7b8)."""
     before = "unknown" if change.before_examples is None else f"{change.before_examples:,}"
     if not change.before_digest:
         return f"{count_noun(change.after_examples, 'example')} ({shorten_digest(change.after_digest)})"
@@ -230,7 +230,7 @@ _COUNTED = (
 
 
 def summarize_plan(plan: Plan) -> str:
-    """The last line of a plan: what would be done, counted; only what is not zero."""
+    """Count what a plan would do, in its last line. Zeros are left out."""
     waiting = plan.count(Action.WAIT)
     going_on = f"{count_noun(waiting, 'model is', 'models are')} still training" if waiting else ""
     if not plan.has_changes:
@@ -272,7 +272,7 @@ def list_released_fields(plan: Plan) -> list[str]:
 
 
 def format_place(file: str, line: int) -> str:
-    """file:line, "" where there is no file."""
+    """Write file:line, "" if there is no file."""
     return escape(f"{file}:{line}" if line else file) if file else ""
 
 

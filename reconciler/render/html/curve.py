@@ -18,7 +18,7 @@ _POINTS = 300
 
 
 def draw_loss_curve(snapshots: Sequence[Snapshot], *, title: str) -> str:
-    """Mean loss over steps from zero up, epochs as faint lines; "" for fewer than two snapshots.
+    """Draw the mean loss over the steps, epochs as faint lines. "" for fewer than two snapshots.
 
     Args:
         snapshots: in any order; a loss that is no number is left out.
@@ -64,6 +64,6 @@ def _thin(points: Sequence[Snapshot]) -> Sequence[Snapshot]:
 
 
 def _list_epochs(points: Sequence[Snapshot]) -> Iterator[int]:
-    """The steps at which a new epoch is first seen, at most twenty of them."""
+    """List the steps at which a new epoch is first seen, at most twenty of them."""
     begins = [after.step for before, after in pairwise(points) if after.epoch > before.epoch]
     yield from begins[:: max(math.ceil(len(begins) / 20), 1)]

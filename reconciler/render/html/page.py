@@ -28,7 +28,7 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 def render_report(
     state: State, live_by_address: Mapping[Address, Live], drifts: Sequence[Drift], context: Context, now: str
 ) -> str:
-    """The whole page.
+    """Render the whole page.
 
     Args:
         state: what is recorded.
@@ -70,7 +70,7 @@ def _escape(text: str) -> str:
 
 
 def _describe_status(record: Record, live: Live | None) -> tuple[str, str]:
-    """The word and the class of a record's condition."""
+    """Describe the condition of a record: a word, and its class in the style sheet."""
     main = record.serving or record.candidate
     status = (
         live.status if live is not None and main and live.id == main.id else main.status if main else None
@@ -91,7 +91,7 @@ def _describe_status(record: Record, live: Live | None) -> tuple[str, str]:
 def _render_tiles(records: Sequence[Record], live: Mapping[Address, Live], drifts: Sequence[Drift]) -> str:
     statuses = [_describe_status(record, live.get(record.address)) for record in records]
     counts = [
-        ("addresses", len(records)),
+        ("address" if len(records) == 1 else "addresses", len(records)),
         ("serving", sum(1 for record in records if record.serving)),
         ("in training", sum(1 for record in records if record.candidate)),
         ("failed", sum(1 for _, style in statuses if style == "bad")),

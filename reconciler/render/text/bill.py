@@ -15,7 +15,7 @@ _HEADINGS = ("examples", "epochs", "batch", "steps", "characters", "price")
 
 
 def render_bill(trainings: Sequence[Change], *, width: int, paint: Paint) -> Iterator[str]:
-    """What each training is made of, and all together; nothing when there are none.
+    """Render what each training is made of, and the total. Nothing if there are none.
 
     Characters are those seen in all epochs together: what a price is put on.
     """
@@ -46,7 +46,7 @@ def render_bill(trainings: Sequence[Change], *, width: int, paint: Paint) -> Ite
 
 
 def _choose_headings(trainings: Sequence[Change]) -> list[str]:
-    """The headings of what is known of any of them."""
+    """Choose the headings of what is known of any of them."""
     bills = [one.bill for one in trainings if one.bill is not None]
     known = {
         "epochs": any(one.epochs for one in bills),

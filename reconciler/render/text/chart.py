@@ -13,7 +13,7 @@ _LEAST = 12
 
 
 def draw_loss_chart(snapshots: Sequence[Snapshot], *, width: int, unicode: bool = True) -> Iterator[str]:
-    """Mean loss over steps, from zero up, highest at the top; nothing for fewer than two snapshots.
+    """Draw the mean loss over the steps, highest at the top. Nothing for fewer than two snapshots.
 
     Args:
         snapshots: in any order.

@@ -12,7 +12,7 @@ _COLOURS = {"error": "red", "warning": "yellow"}
 
 
 def render_errors(diagnostics: Sequence[Diagnostic], *, colour: bool, width: int = 80) -> Iterator[str]:
-    """Each with its place, what is wrong, and what to do now; the count after several.
+    """Render each with its place, what is wrong, and what to do now; then their count.
 
     Line breaks of a message stay: every line of it is shown on its own.
     """

@@ -12,7 +12,7 @@ from reconciler.render.words import describe_upload
 
 
 class _Words(NamedTuple):
-    """What is said of an operation that goes on, that ended well, that was not begun, that ended badly."""
+    """What to say of an operation that goes on, is done, was skipped, or failed."""
 
     goes_on: str
     done: str
@@ -44,7 +44,7 @@ def _find_words(operation: str) -> _Words:
 
 
 def render_event(event: Event, *, colour: bool) -> str | None:
-    """The event as one line; None when there is nothing to say. Throttling progress is the caller's."""
+    """Render an event as one line, None if there is nothing to say. The caller throttles progress."""
     if isinstance(event, Detached):
         return describe_detached(event)
     if isinstance(event, Uploading):

@@ -43,7 +43,7 @@ _LISTED = 10
 
 
 def render_plan(plan: Plan, *, colour: bool, width: int = 80, show_header: bool = True) -> Iterator[str]:
-    """The whole plan.
+    """Render the whole plan.
 
     Args:
         plan: what to show.
@@ -83,7 +83,7 @@ def _render_plan(plan: Plan, paint: Paint, width: int, *, show_header: bool) -> 
 def render_drift(
     drifts: Sequence[Drift], context: Context, *, colour: bool, width: int = 80
 ) -> Iterator[str]:
-    """A drift report: where it looked, each finding with its fields, and the count."""
+    """Render a drift report: where it looked, each finding with its fields, and the count."""
     paint = Paint(colour)
     yield from _render_header(context, width, paint)
     for drift in drifts:
@@ -98,12 +98,12 @@ def render_drift(
 
 
 def render_change_body(change: Change) -> list[str]:
-    """What stands below the title of a change, uncoloured and of any width: for other formats."""
+    """Render what stands below the title of a change, for other formats: no colours, any width."""
     return list(_render_change_body(change, UNLIMITED, Paint(colour=False)))
 
 
 def render_drift_body(drift: Drift) -> list[str]:
-    """What stands below the title of a finding, uncoloured and of any width: for other formats."""
+    """Render what stands below the title of a finding, for other formats: no colours, any width."""
     return list(_render_drift_body(drift, UNLIMITED, Paint(colour=False)))
 
 
@@ -234,7 +234,7 @@ def _render_waiting(plan: Plan, width: int, paint: Paint) -> Iterator[str]:
 
 
 def _render_noted(plan: Plan, width: int, paint: Paint) -> Iterator[str]:
-    """What is left alone, and why, where that is not because it is as declared."""
+    """Render what is left alone for another reason than that it is as declared."""
     noted = [one for one in plan.changes if one.action is Action.NO_OP and one.notes and not one.deposed]
     if noted:
         yield ""
@@ -257,7 +257,7 @@ def _render_released(plan: Plan, width: int) -> Iterator[str]:
 
 
 def _render_drift_section(drifts: Sequence[Drift], width: int, paint: Paint) -> Iterator[str]:
-    """One line a finding, notes apart: what is done about it stands in the changes."""
+    """Render a line for each finding, notes apart. What is done about it stands in the changes."""
     failing = [one for one in drifts if one.fails]
     yield from _render_findings("Live differs from what was recorded", failing, width, paint)
     yield from _render_findings(

@@ -21,7 +21,7 @@ _ROOMY = 80
 def render_record(
     record: Record, live: Live | None, *, colour: bool, width: int = 80, unicode: bool = True
 ) -> Iterator[str]:
-    """One address: what serves, what is in training, what waits to be deleted, and the loss curve.
+    """Render one address: what serves, what trains, what waits to be deleted, and the loss curve.
 
     Args:
         record: what is recorded of it.
@@ -87,7 +87,7 @@ def _sort_by_nesting(item: tuple[str, Value]) -> tuple[int, str]:
 
 
 def list_model_facts(model: RecordedModel, live: Live | None) -> Iterator[tuple[str, str]]:
-    """Label and text of all that is known of one model, fit to be shown; empty where it is not known."""
+    """List label and text of all that is known of one model, escaped; the text is "" where unknown."""
     if model.pending and live is None:
         yield "pending", "recorded before its create was sent, not known to be accepted"
     yield "name", escape(live.name if live else model.name)
@@ -120,7 +120,7 @@ def list_model_facts(model: RecordedModel, live: Live | None) -> Iterator[tuple[
 
 
 def render_state(state: State, *, colour: bool, width: int = 80) -> Iterator[str]:
-    """The whole state: a head, then a line an address with the model that serves and what else there is."""
+    """Render the whole state: a head, then a line for each address with its models."""
     paint = Paint(colour)
     head = [
         f"stack {escape(state.stack)}" if state.stack else "no stack",

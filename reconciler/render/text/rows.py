@@ -98,7 +98,7 @@ def _format_values(row: Row, room: int) -> list[str]:
 
 
 def _cut_two_texts(before: str, after: str, room: int) -> list[str]:
-    """Two long texts below each other, their common beginning left out where the difference would be cut."""
+    """Put two long texts below each other, without their common beginning if that hides the difference."""
     shared = next((i for i, (a, b) in enumerate(zip(before, after, strict=False)) if a != b), None)
     shared = min(len(before), len(after)) if shared is None else shared
     longest = max(count_cells(quote(before)), count_cells(quote(after)) + 3)

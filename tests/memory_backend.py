@@ -70,7 +70,7 @@ class MemoryBackend:
         with self.store.mutex:
             holder = self.store.holder
             if holder is not None and holder.id != info.id:  # else a try of ours whose answer was lost
-                unchanged = self._watch.unchanged_for(self.store.nonce)
+                unchanged = self._watch.measure_unchanged(self.store.nonce)
                 if self.store.lease is None or unchanged < self.store.lease:  # what the holder promised
                     raise StateLockedError(f"{self.place}: the state is locked by {holder}")
             self.store.holder, self.store.nonce, self.store.lease = info, new_nonce(), self.lease

@@ -89,5 +89,5 @@ def test_a_model_that_is_as_sent_has_not_drifted(world: World) -> None:
     assert {(one.address, one.drift_class, one.fails) for one in found} == {
         (one.address, DriftClass.UNPROMOTED, False)
         for one in records
-        if one.candidate is not None and not one.candidate.pending
+        if one.candidate is not None and not one.candidate.is_pending
     }

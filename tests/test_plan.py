@@ -229,7 +229,7 @@ def test_changes_are_told_apart_and_well_named(world: World) -> None:
             assert change.intent is not None
             assert change.intent.candidate is not None
             assert change.intent.candidate.id == change.id
-            assert change.intent.candidate.pending
+            assert change.intent.candidate.is_pending
         if change.action is Action.NO_OP:
             assert change.intent is None
 

@@ -257,7 +257,7 @@ def records(draw: st.DrawFn, ids: list[str]) -> list[Record]:
             tuple(every),
             prevent_destroy=draw(st.sampled_from([False, False, True])),
         )
-        if not record.empty:
+        if not record.is_empty:
             found.append(record)
     return found
 

@@ -98,7 +98,9 @@ class Ledger:
         if state is not session.state:
             context = self.world.observed.context
             session.commit(
-                state.named(stack=self.world.stack.name, service=context.service, project=context.project)
+                state.with_names(
+                    stack=self.world.stack.name, service=context.service, project=context.project
+                )
             )
         self.state = session.state
         self.unwritten.clear()

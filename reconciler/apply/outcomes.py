@@ -237,7 +237,7 @@ def let_go(task: Task, record: Record) -> Settled:
         event = replace(by_another, operation="create")
     elif operation == "delete" and find_model(record, task.id) is None:
         event = by_another
-    elif record.empty:
+    elif record.is_empty:
         gone = "its record is gone; apply again to take it up"
         event = Skipped(address, operation, gone, task.id, unfinished=True, resume=APPLY)
     else:

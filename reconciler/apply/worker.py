@@ -194,7 +194,7 @@ class Work:
         done = wait(self._running, timeout=timeout, return_when=FIRST_COMPLETED).done
         for future in done:
             self._take_in(self._running.pop(future), future)
-        if not done and self._session.stopped:
+        if not done and self._session.check_stop():
             self._grace -= timeout
         return self._grace > 0
 

@@ -77,7 +77,7 @@ def open_state(
         run=printable_address(_find_ci_run(settings)),
         lock_timeout=invocation.lock_timeout.total_seconds(),
         notify=print_message,
-        seen=tell_once,
+        on_read=tell_once,
     )
 
 

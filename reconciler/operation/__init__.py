@@ -294,7 +294,9 @@ class Operation:
         state = self.state()
         if stack and not state.stack and state.resources:
             context = self.context
-            self.edit(lambda one: one.named(stack=stack, service=context.service, project=context.project))
+            self.edit(
+                lambda one: one.with_names(stack=stack, service=context.service, project=context.project)
+            )
 
     def edit(self, change: Callable[[State], State]) -> None:
         """Change the record alone, under the lock (state mv, rm, push; import)."""
@@ -307,7 +309,7 @@ def _is_anything_missing(world: World) -> bool:
     """Whether a model that serves, or was accepted, is not live."""
     return any(
         model is not None
-        and not model.pending
+        and not model.is_pending
         and not world.is_hidden(record.address, model.id)
         and world.live_of(record, model) is None
         for record in world.state.resources.values()

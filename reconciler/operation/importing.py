@@ -51,7 +51,7 @@ def import_model(operation: Operation, name: str, id: str) -> tuple[Record, Live
         records.append(record)
         context = operation.context
         stack = operation.loaded.stack.name
-        return state.named(stack=stack, service=context.service, project=context.project).put(record)
+        return state.with_names(stack=stack, service=context.service, project=context.project).put(record)
 
     operation.edit(adopt)
     return records[-1], live

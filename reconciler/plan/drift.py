@@ -61,7 +61,7 @@ def _of_model(world: World, record: Record, model: RecordedModel) -> list[Drift]
     if why := world.observed.odd.get((address.kind, model.id)):
         detail = f"what the service shows of it cannot be understood: {why}"
         return [Drift(address, DriftClass.FAILED, model.id, model.name, detail=detail)]
-    if model.pending or world.is_hidden(address, model.id):
+    if model.is_pending or world.is_hidden(address, model.id):
         return []
     live = world.live_of(record, model)
     if live is None:

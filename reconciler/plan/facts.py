@@ -165,7 +165,7 @@ class World:
 
         That is lag and no loss: neither is it trained again, nor is it forgotten.
         """
-        if model.pending:
+        if model.is_pending:
             return False
         lag = timedelta(seconds=self.lag)
         times = map(parse_time, (model.started, model.completed, model.promoted))

@@ -73,7 +73,7 @@ def check_majority(world: World, plan: Plan) -> None:
     known = missing = 0
     for record in world.state.resources.values():
         model = record.serving or record.candidate
-        if model is None or model.pending or world.is_hidden(record.address, model.id):
+        if model is None or model.is_pending or world.is_hidden(record.address, model.id):
             continue
         known += 1
         missing += world.live_of(record, model) is None

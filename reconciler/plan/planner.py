@@ -223,7 +223,7 @@ class Planner:
             return Decision(errors=[Diagnostic(message, "Upgrade reconciler", address=str(address))])
         want = world.desired.get(address)
         if world.inputs.destroy and (world.whole or want is not None):
-            return Decision() if record.empty else undeclared(world, record, Reason.DESTROY, want)
+            return Decision() if record.is_empty else undeclared(world, record, Reason.DESTROY, want)
         if want is None:
             return self._undeclared(record)
         wanted = self._wanted(want, record)

@@ -55,7 +55,7 @@ def resumable(world: World) -> Plan:
         changes += found
         if (
             record.candidate is not None
-            and record.candidate.pending
+            and record.candidate.is_pending
             and not any(change.id == record.candidate.id for change in found)
         ):
             notes.append(f"{address}: {_why_not(record.candidate)}; {_LEFT_TO_APPLY}")

@@ -262,7 +262,7 @@ def _read_record(value: object) -> Record:
     if (serving_id is None) != (serving is None):
         raise WrongValueError("is set only together with serving", "id")
     record = Record(**found, serving=RecordedModel(id=serving_id, **serving) if serving_id else None)
-    if record.empty:
+    if record.is_empty:
         raise WrongValueError("records no model at all")
     return record
 

@@ -1,7 +1,7 @@
-"""The sign of life of a lock that we hold, and how old the last one is.
+"""Renews a lock that we hold, and knows how long ago the last renewal was.
 
-Rule: a lock counts as held from the moment before the request that renewed it, by our own clock; an
-observer may take it over when it sees no renewal for the lease's whole length.
+Rule: the age of a lock counts from before the request that renewed it, by our own clock. Another run may take
+the lock over once it has seen no renewal for the whole lease.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from reconciler.errors import LockLostError
 from reconciler.state.backends import Backend, LockInfo
 
 _JOIN = 0.3
-"""Seconds for a renewal that is under way; a stop has little time."""
+"""Seconds that `stop` waits for a renewal under way. A run that is being stopped has little time."""
 
 
 class Heartbeat:
-    """Renews a lock from a thread of its own, every quarter of its lease.
+    """Renews a lock on a thread, every quarter of its lease.
 
     Args:
-        backend: whose lock it is.
+        backend: the store that keeps the lock.
         info: the lock.
-        clock: seconds that only grow.
-        since: when, by that clock, the lock was asked for.
-        lease: its length in seconds.
+        clock: a monotonic clock, in seconds.
+        since: when the lock was asked for, by that clock.
+        lease: the length of its lease in seconds.
     """
 
     def __init__(
@@ -34,32 +34,32 @@ class Heartbeat:
         self._renewed = since
         self._lost: LockLostError | None = None
         self._failure: Exception | None = None
-        self._beating = threading.Lock()
+        self._renewing = threading.Lock()
         self._stopped = threading.Event()
         # Not a daemon: see backends.interruptible.
         self._thread = threading.Thread(target=self._run, name="state lock")
 
     def start(self) -> None:
-        """Begin to renew."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Renew no more. A renewal that hangs is left behind: it cannot win against the unlock."""
+        """Stop renewing. Abandons a renewal that hangs: it cannot undo the unlock that follows."""
         self._stopped.set()
         self._thread.join(_JOIN)
 
     def raise_if_lost(self) -> None:
-        """Raises LockLostError when a renewal was told that the lock is not ours any more."""
+        """Raise LockLostError if the store said, at a renewal, that the lock is no longer ours."""
         if self._lost is not None:
             raise LockLostError(self._lost.summary, self._lost.detail) from self._lost
 
     def ensure_fresh(self) -> None:
-        """Raises LockLostError unless the lock was renewed, now at the latest, within half its lease."""
+        """Renew the lock if it is older than half its lease; raise LockLostError if it still is then."""
         self.raise_if_lost()
         if self._backend.lease is None:
             return
-        if self._age() > self._lease / 2:  # we slept, or the thread did: a renewal now is as good
-            self._beat()
+        if self._age() > self._lease / 2:  # the machine or the thread slept: renew it now
+            self._renew()
             self.raise_if_lost()
         age = self._age()
         if age > self._lease / 2:
@@ -77,10 +77,10 @@ class Heartbeat:
     def _run(self) -> None:
         pause = self._lease / 4
         while self._lost is None and not self._stopped.wait(pause):
-            pause = self._lease / 4 if self._beat() else self._lease / 12
+            pause = self._lease / 4 if self._renew() else self._lease / 12
 
-    def _beat(self) -> bool:
-        with self._beating:
+    def _renew(self) -> bool:
+        with self._renewing:
             if self._stopped.is_set():
                 return True
             began = self._clock()
@@ -88,7 +88,7 @@ class Heartbeat:
                 self._backend.renew(self._info)
             except LockLostError as error:
                 self._lost = error
-            except Exception as error:  # noqa: BLE001 (a thread has nobody to raise to; ensure_fresh tells)
+            except Exception as error:  # noqa: BLE001 (nobody catches what a thread raises; ensure_fresh reports it)
                 self._failure = error
                 return False
             else:

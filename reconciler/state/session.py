@@ -1,8 +1,8 @@
-"""Who may write the state, and when: lock, read, commit by compare-and-swap, renew, unlock.
+"""Access to one state: lock it, read it, commit by compare-and-swap, renew the lock, unlock.
 
-Rules: only writers lock; every write names the version that it replaces, so that a holder who lost the
-lock without noticing cannot overwrite anybody; no changing call may start unless the lease was renewed
-within half of its length; whatever happens, the lock is given back.
+Rules: only writers lock. Every write names the version that it replaces, so a run that has lost its lock
+without noticing cannot overwrite another's state. No changing call starts unless the lease was renewed within
+half of its length. The lock is given back, however the run ends.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from reconciler.state.values import Record, State
 _FIRST_WAIT, _LONGEST_WAIT = 0.05, 2.0
 _UNLOCK_TRIES = 3
 _UNLOCK_PATIENCE = 10.0
-"""Seconds after which a store that has not taken the lock back is not asked again."""
+"""Seconds after which the unlock is not tried again."""
 
 
 def _utc_now() -> datetime:
@@ -45,11 +45,7 @@ def _random_id() -> str:
     return str(uuid4())
 
 
-def _silent(_message: str) -> None:
-    return
-
-
-def _unseen(_state: State) -> None:
+def _ignore(_value: object) -> None:
     return
 
 
@@ -57,18 +53,18 @@ class StateManager:
     """One command's access to one state.
 
     Args:
-        backend: where the bytes are.
-        operation: the command, for whoever meets our lock ("apply").
+        backend: the store that keeps the bytes.
+        operation: the command ("apply"), for people who meet our lock.
         who: user@host.
-        run: URL or id of the CI run, "" outside CI.
-        clock: seconds that only grow.
-        sleep: waits that many seconds; between tries for the lock.
-        now: the time of day, in UTC; shown to people, never compared.
-        new_id: makes random ids: locks, and the lineage at the first write.
-        lock_timeout: seconds to wait for somebody else's lock.
-        lease: seconds after which an unrenewed lock is void, where the backend does not say itself.
-        notify: told in one line what a person may want to know while waiting.
-        seen: shown each state that is read without the lock.
+        run: URL or id of the CI run. "" outside CI.
+        clock: a monotonic clock, in seconds.
+        sleep: called with seconds to wait between two tries.
+        now: the time of day in UTC. It is shown to people and never compared.
+        new_id: makes random ids: of locks, and of the lineage at the first write.
+        lock_timeout: seconds to wait for a lock that another run holds.
+        lease: seconds after which a lock that was not renewed is void, if the backend does not say.
+        notify: called with one line about what we are waiting for.
+        on_read: called with each state that is read without the lock.
     """
 
     def __init__(
@@ -84,8 +80,8 @@ class StateManager:
         new_id: Callable[[], str] = _random_id,
         lock_timeout: float = 120.0,
         lease: float = 60.0,
-        notify: Callable[[str], None] = _silent,
-        seen: Callable[[State], None] = _unseen,
+        notify: Callable[[str], None] = _ignore,
+        on_read: Callable[[State], None] = _ignore,
     ) -> None:
         self._backend = backend
         self._operation, self._who, self._run = operation, who, run
@@ -93,7 +89,7 @@ class StateManager:
         self._lock_timeout = lock_timeout
         self._lease = backend.lease or lease
         self._notify = notify
-        self._seen = seen
+        self._on_read = on_read
 
     @property
     def place(self) -> str:
@@ -101,30 +97,30 @@ class StateManager:
         return self._backend.place
 
     def read(self) -> State:
-        """The state as it is now, without a lock; an empty one with no lineage when there is none.
+        """Read the current state without a lock. If there is none, it is empty and has no lineage.
 
         Raises:
             StateCorruptError, StateTooNewError, StateStoreError
         """
-        state = _load(Interruptible(self._backend).read(), self.place)
-        self._seen(state)
+        state = _parse(Interruptible(self._backend).read(), self.place)
+        self._on_read(state)
         return state
 
     @contextmanager
     def locked(
         self, *, stopping: Callable[[], bool] = lambda: False, patient: bool = False
     ) -> Iterator[Session]:
-        """Hold the lock, waiting for it at most `lock_timeout`; the state is read under it.
+        """Take the lock, read the state under it, and give the lock back at the end.
 
         Args:
-            stopping: whether the run is being stopped: then neither somebody's lock is waited for, nor
-                for long a store that does not answer.
-            patient: a store that fails is asked again for as long as a lock is waited for: of a run that
-                has begun something, and now has to record how it ended.
+            stopping: whether the run is being stopped. It then waits for no other run's lock, and only a few
+                seconds for a store that does not answer.
+            patient: keep retrying a failing store for up to `lock_timeout`, because this run has results to
+                record.
 
         Raises:
-            StoppedError: the run is being stopped, and somebody else holds the lock, or the store fails.
-            StateLockedError: somebody else holds it for longer; names them.
+            StoppedError: the run is being stopped, and another run holds the lock or the store fails.
+            StateLockedError: another run still holds the lock after `lock_timeout`; names the holder.
             StateCorruptError, StateTooNewError, StateStoreError
         """
         info = LockInfo(
@@ -146,38 +142,38 @@ class StateManager:
                 raise
             heartbeat = Heartbeat(self._backend, info, clock=self._clock, since=since, lease=self._lease)
             heartbeat.start()
-            stored = self._asked(backend.read, until, stopping)
+            stored = self._retry(backend.read, until, stopping)
             yield Session(backend, heartbeat, stored, new_id=self._new_id)
         finally:
             if heartbeat is not None:
                 heartbeat.stop()
                 self._release(backend, info)
-            elif not refused:  # an interrupt or a lost reply in the middle of the call: perhaps we have it
+            elif not refused:  # an interrupt or a lost reply during the call: the lock may be ours
                 with suppress(StateError):
                     backend.unlock(info)
 
     def force_unlock(self, lock_id: str) -> LockInfo:
-        """Break the lock with this id and answer whose it was.
+        """Break the lock with this id. Returns who held it.
 
         Raises:
-            StateError: another lock is held, or none.
+            StateError: another lock is held, or none is.
         """
         return Interruptible(self._backend).force_unlock(lock_id)
 
     def _acquire(self, backend: Backend, info: LockInfo, until: float, stopping: Callable[[], bool]) -> float:
-        """When, by our clock, the lock was certainly not older than."""
+        """Take the lock. Returns a time by our clock before which it was not yet ours."""
         deadline = self._clock() + self._lock_timeout
         pause, told = _FIRST_WAIT, False
         while True:
             since = self._clock()
             try:
-                self._asked(lambda: backend.lock(info), until, stopping)
+                self._retry(lambda: backend.lock(info), until, stopping)
             except StateLockedError as error:
                 left = deadline - self._clock()
                 if left <= 0:
                     waited = f"; waited {self._lock_timeout:g} s" if self._lock_timeout > 0 else ""
                     raise StateLockedError(f"{error.summary}{waited}", error.detail) from error
-                if not told and pause > _FIRST_WAIT:  # another commit's short lock is not worth a word
+                if not told and pause > _FIRST_WAIT:  # another run's commit locks only for a moment
                     self._notify(f"{error.summary}; waiting up to {self._lock_timeout:g} s")
                     told = True
                 if stopping():
@@ -189,8 +185,8 @@ class StateManager:
             else:
                 return since
 
-    def _asked(self, call: Callable[[], Answer], until: float, stopping: Callable[[], bool]) -> Answer:
-        """The answer of a store that may fail until then, by our clock."""
+    def _retry(self, call: Callable[[], Answer], until: float, stopping: Callable[[], bool]) -> Answer:
+        """Call the store, and again while it fails, until that time by our clock."""
         pause = _FIRST_WAIT
         while True:
             try:
@@ -209,13 +205,13 @@ class StateManager:
                 pause = min(pause * 2, _LONGEST_WAIT)
 
     def _release(self, backend: Interruptible, info: LockInfo) -> None:
-        """Give the lock back; what went before matters more than a failure here, so it is only told."""
+        """Give the lock back. A failure is only reported, so that it hides no error of the run itself."""
         began = self._clock()
         for left in reversed(range(_UNLOCK_TRIES)):
             try:
                 backend.unlock(info)
             except StateError as error:
-                if not left or backend.stopped or self._clock() - began > _UNLOCK_PATIENCE:
+                if not left or backend.check_stop() or self._clock() - began > _UNLOCK_PATIENCE:
                     self._notify(
                         f"{error.summary}; the lock {info.id} was not given back. If it does not expire, "
                         f"run: reconciler force-unlock {info.id}"
@@ -226,11 +222,11 @@ class StateManager:
 
 
 class Session:
-    """The state while its lock is held.
+    """The state while we hold its lock.
 
     Attributes:
-        state: as read under the lock, then as last committed.
-        commit_interval: least seconds between two commits that the store bears.
+        state: as it was read under the lock, then as it was last committed.
+        commit_interval: the fewest seconds between two commits that the store allows.
     """
 
     def __init__(
@@ -241,7 +237,7 @@ class Session:
         *,
         new_id: Callable[[], str],
     ) -> None:
-        self.state = _load(stored, backend.place)
+        self.state = _parse(stored, backend.place)
         self.commit_interval = backend.commit_interval
         self._backend = backend
         self._heartbeat = heartbeat
@@ -252,17 +248,17 @@ class Session:
         self._read = self.state.resources
 
     def commit(self, state: State) -> None:
-        """Write the state, unless nothing but its lineage or serial would change.
+        """Write the state. Does nothing if only its lineage or its serial differ.
 
         Raises:
-            LockLostError: the lock is known to be somebody else's; nothing was written.
-            StateMovedError: somebody else wrote; nothing was written.
-            StateStoreError: the store failed. The same or a later state may be committed again: a
-                write that arrived in spite of the error is recognised.
+            LockLostError: the lock is no longer ours; nothing was written.
+            StateMovedError: another run has written the state; nothing was written.
+            StateStoreError: the store failed. Commit again, the same state or a later one: a write that
+                arrived in spite of the error is recognised.
         """
         if self._unanswered is not None:
-            self._settle(*self._unanswered)
-        if _same(state, self.state):
+            self._find_out(*self._unanswered)
+        if replace(state, lineage=self.state.lineage, serial=self.state.serial) == self.state:
             return
         self._heartbeat.raise_if_lost()
         lineage = self.state.lineage or state.lineage or self._new_id()
@@ -274,36 +270,35 @@ class Session:
             self._unanswered = (data, written)
             raise
         except StateMovedError:
-            # A client that repeats a conditional write after a lost reply can win and be told it lost.
-            stored = self._backend.read()
-            if stored is None or not _is(stored, data, written):
+            # A client that repeats a conditional write after a lost reply is told that it lost to itself.
+            if not self._find_out(data, written):
                 raise
-            self._version = stored.version
         self.state = written
 
     def ensure_held(self) -> None:
-        """To be called before each changing call at the service.
+        """Check the lock. Call it before each changing call at the service.
 
         Raises:
-            LockLostError: the lock was lost, or cannot be shown to be younger than half a lease.
+            LockLostError: the lock was lost, or was last renewed more than half a lease ago.
         """
         self._heartbeat.ensure_fresh()
 
-    @property
-    def stopped(self) -> bool:
-        """Whether the run is being stopped: from the first time that it is seen, the store has seconds."""
-        return self._backend.stopped
+    def check_stop(self) -> bool:
+        """Whether the run is being stopped. See `Interruptible.check_stop`: the first yes starts a clock."""
+        return self._backend.check_stop()
 
-    def _settle(self, data: bytes, written: State) -> None:
-        """Look whether the write that failed without an answer arrived after all."""
+    def _find_out(self, data: bytes, written: State) -> bool:
+        """Look whether a write arrived in spite of what its answer says, or without one."""
         stored = self._backend.read()
-        if stored is not None and _is(stored, data, written):
-            self._version, self.state = stored.version, written
         self._unanswered = None
+        if stored is None or not _holds(stored, data, written):
+            return False
+        self._version, self.state = stored.version, written
+        return True
 
 
-def _is(stored: Stored, data: bytes, written: State) -> bool:
-    """Whether that is what we wrote; some servers keep JSON in a layout of their own."""
+def _holds(stored: Stored, data: bytes, written: State) -> bool:
+    """Whether the store holds what we wrote. Some servers change the layout of JSON."""
     if stored.data == data:
         return True
     with suppress(StateError):
@@ -311,9 +306,5 @@ def _is(stored: Stored, data: bytes, written: State) -> bool:
     return False
 
 
-def _load(stored: Stored | None, place: str) -> State:
+def _parse(stored: Stored | None, place: str) -> State:
     return State() if stored is None else loads(stored.data, place=place)
-
-
-def _same(one: State, other: State) -> bool:
-    return one is other or replace(one, lineage=other.lineage, serial=other.serial) == other

@@ -1,7 +1,7 @@
-"""The recorded side: what we believe we own, as a value and as JSON.
+"""The recorded side: what we believe we own, as values.
 
-Rule: a state holds ids, digests and counts; never training data, never a credential. It can be thrown
-away: every id in it could be computed again (`identity`).
+Rule: a state holds ids, digests and counts, and never training data or a credential. It may be lost: every id
+in it can be computed again (`identity`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from reconciler.errors import StateForeignError
 from reconciler.model import Address, Attributes, Permission, Status
 
 VERSION = 2
-"""Of the newest state document that is known; newer ones are refused, older ones read as they are."""
+"""The newest document version that this program reads. It refuses newer ones, and reads older ones as is."""
 
 DEFAULT_WORKSPACE = "default"
 
@@ -32,12 +32,13 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RecordedData:
-    """What is left of a data set once it was sent.
+    """What is recorded of a data set that was sent.
 
     Attributes:
-        field: which data set of the model.
-        digest: SHA-256 in hex; the only thing that can tell that data changed.
-        assumed: the digest is the manifest's word for a model that we did not create ourselves.
+        field: which data set of the model it is.
+        digest: SHA-256 in hex. Nothing else can tell whether the data has changed.
+        assumed: the service does not return training data, so the digest of a model that we did not create is
+            the manifest's.
         unknown: see `Record`.
     """
 
@@ -50,7 +51,7 @@ class RecordedData:
 
 
 QUOTA = "quota"
-"""Why a create that was approved waits: the service had no room for another training."""
+"""Why an approved create waits: the service had no room for another training."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,23 +59,25 @@ class RecordedModel:
     """One model that we started or adopted: serving, candidate or deposed.
 
     Attributes:
-        id: ours, chosen before the call (design 2.4), or the pinned or imported one.
-        name: the API's resource name; "" until the service told it, where it chooses.
-        digest: of the identity, SHA-256 in hex; "" for an imported model.
-        formula: version of the identity formula that made the digest.
-        source: resource name of the model it was tuned from.
-        sent: the declared attributes as sent or last updated (never data).
-        status: None while pending: recorded before the POST, not yet known to be accepted.
-        permissions: as last set; None when not managed.
-        approved: digest of everything the manifest asked when this was started (checks and permissions
-            too): `wait` promotes only what was approved.
-        operation: where a failure's reason is to be found.
-        error: that reason, once known.
-        waiting: QUOTA where an approved create was refused for want of room: `wait` sends it too. "" where a
-            pending one waits for an apply. waiting_since: when it was refused first; waiting_said: in the
-            service's words.
-        times: RFC 3339, "" where it has not happened. started: intent recorded;
-            create_time: the service's own; completed: seen ACTIVE or FAILED.
+        id: ours, chosen before the call (design 2.4); or the pinned or imported one.
+        name: the API's resource name. "" until the service tells it, where the service chooses it.
+        digest: of the identity, SHA-256 in hex. "" for an imported model.
+        formula: the version of the identity formula that made the digest.
+        source: the resource name of the model that it was tuned from.
+        sent: the declared attributes as they were sent or last updated; never training data.
+        status: None while the model is pending: recorded before the POST, and not yet known to be accepted.
+        permissions: as they were last set. None if they are not managed.
+        approved: the digest of everything that the manifest asked for when this was started, checks and
+            permissions included. `wait` promotes only what was approved.
+        operation: the operation that tells why a training failed.
+        error: that reason, once it is known.
+        waiting: QUOTA if an approved create was refused for want of room: `wait` sends it too. "" if a
+            pending create waits for the next apply.
+        waiting_since: when the create was first refused.
+        waiting_said: what the service said then.
+        started, create_time, completed, promoted, deposed: RFC 3339; "" if it has not happened. `started`
+            is when the intent was recorded, `create_time` is the service's own, and `completed` is when the
+            model was seen to be ACTIVE or FAILED.
         unknown: see `Record`.
     """
 
@@ -104,14 +107,14 @@ class RecordedModel:
     unknown: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def pending(self) -> bool:
-        """Recorded, but not known to have reached the service."""
+    def is_pending(self) -> bool:
+        """Whether it is recorded, and not known to have reached the service."""
         return self.status is None
 
     @property
     def has_no_room(self) -> bool:
-        """Whether it is a create that waits until the service has room for it."""
-        return self.pending and self.waiting == QUOTA
+        """Whether its create waits until the service has room for it."""
+        return self.is_pending and self.waiting == QUOTA
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +122,15 @@ class Record:
     """All that is recorded of one address.
 
     Attributes:
-        serving: the model that serves; None before the first promotion. Its id is the record's `id`.
-        candidate: in training, or trained and unproven.
-        deposed: to be deleted, or kept for a while, oldest first.
-        prevent_destroy: the manifest's word, kept here so that it outlives the manifest.
-        manifest: path of the file that declared it when it was last applied, relative to the git root (else
-            to the working directory), "/" between its parts; "" where a version recorded it that kept none.
-        unknown: keys that this version does not know, with their values as JSON: written back as they are.
+        serving: the model that serves. None before the first promotion.
+        candidate: the model in training, or trained and not promoted yet.
+        deposed: replaced models that are to be deleted, or are kept for a while; oldest first.
+        prevent_destroy: what the manifest says, recorded so that it outlives the manifest.
+        manifest: path of the file that declared it at the last apply, with "/" between its parts. It is
+            relative to the git root, or to the working directory where there is none. "" if an older version
+            recorded it.
+        unknown: keys that only a newer version knows, with their values as JSON. They are written back
+            unchanged.
     """
 
     address: Address
@@ -138,25 +143,25 @@ class Record:
 
     @property
     def models(self) -> tuple[RecordedModel, ...]:
-        """Every model of the record, the serving one first."""
+        """Every model of the record: the serving one, the candidate, the deposed ones."""
         return tuple(m for m in (self.serving, self.candidate, *self.deposed) if m is not None)
 
     @property
-    def empty(self) -> bool:
-        """Nothing left to remember."""
+    def is_empty(self) -> bool:
+        """Whether it records no model."""
         return not self.models
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The whole document.
+    """The whole state.
 
     Attributes:
-        lineage: a UUID fixed at the first write; "" for a state that was never written.
-        serial: grows with every write.
-        stack: "" until a named stack writes it.
-        service: "google" or "emulator"; "" until known.
-        project: where known, else "".
+        lineage: a UUID that is made at the first write and never changes. "" for a state never written.
+        serial: how often it was written.
+        stack: the name of its stack. "" until a named stack writes it.
+        service: "google" or "emulator". "" until it is known.
+        project: "" until it is known.
     """
 
     lineage: str = ""
@@ -168,10 +173,10 @@ class State:
     resources: Mapping[Address, Record] = field(default_factory=dict)
 
     def put(self, *records: Record) -> State:
-        """With these records in place of what was recorded; an empty one is forgotten."""
+        """Replace records. An empty record is removed."""
         resources = dict(self.resources)
         for record in records:
-            if record.empty:
+            if record.is_empty:
                 resources.pop(record.address, None)
             else:
                 resources[record.address] = record
@@ -179,18 +184,18 @@ class State:
 
     @property
     def version(self) -> int:
-        """Of the document that can hold it: 1, unless it holds a fact that came with version 2."""
+        """The oldest document version that can hold this state."""
         records = self.resources.values()
         return 2 if any(_is_of_version_2(one) for one in records) else 1
 
-    def only(self, addresses: Iterable[Address]) -> State:
-        """The part that these addresses are, to be shown; those without a record are left out."""
+    def select(self, addresses: Iterable[Address]) -> State:
+        """Keep the records of these addresses, to show them. Addresses without a record are left out."""
         return replace(
             self, resources={one: self.resources[one] for one in addresses if one in self.resources}
         )
 
-    def named(self, *, stack: str = "", service: str = "", project: str = "") -> State:
-        """With these names where it had none: a nameless state takes the first name it meets."""
+    def with_names(self, *, stack: str = "", service: str = "", project: str = "") -> State:
+        """Give it these names where it has none: the first name that it meets stays."""
         return replace(
             self,
             stack=self.stack or stack,
@@ -200,23 +205,23 @@ class State:
 
 
 def _is_of_version_2(record: Record) -> bool:
-    """Whether a program that reads version 1 only would refuse it, or take it for something else."""
+    """Whether a program that knows only version 1 would refuse the record, or misunderstand it."""
     return bool(record.manifest) or any(model.formula > 1 or model.waiting for model in record.models)
 
 
 def check_foreign(
     state: State, *, stack: str | None, service: str | None = None, project: str | None = None
 ) -> None:
-    """Refuse a state that was written for something else; to be called before any call or write.
+    """Refuse a state that belongs to another stack, service or project. Call it before any call or write.
 
     Args:
-        state: as read.
-        stack: the Stack's name, "" when the manifests name none; None when there are no manifests.
-        service: "google" or "emulator"; "" or None where unknown.
-        project: "" or None where unknown.
+        state: as it was read.
+        stack: the Stack's name. "" if the manifests name none, None if there are no manifests.
+        service: "google" or "emulator". "" or None if it is not known.
+        project: "" or None if it is not known.
 
     Raises:
-        StateForeignError: stack, service or project are others than those it records.
+        StateForeignError: the state records another stack, service or project.
     """
     if state.stack and stack is not None and stack != state.stack:
         wanted = f'the Stack is named "{stack}"' if stack else "no manifest names a Stack"

@@ -150,10 +150,10 @@ def test_a_frozen_process_is_taken_over_and_cannot_do_harm_when_it_wakes(gcs: Se
         "backend = open_backend(sys.argv[1], environ=os.environ)\n"
         "manager = StateManager(backend, operation='apply', who='ann')\n"
         "with manager.locked() as session:\n"
-        "    session.commit(session.state.named(stack='first'))\n"
+        "    session.commit(session.state.with_names(stack='first'))\n"
         "    print('held', flush=True)\n"
         "    sys.stdin.readline()\n"
-        "    later = session.state.named(project='p')\n"
+        "    later = session.state.with_names(project='p')\n"
         "    for attempt in (session.ensure_held, lambda: session.commit(later)):\n"
         "        try:\n"
         "            attempt()\n"
@@ -170,7 +170,7 @@ def test_a_frozen_process_is_taken_over_and_cannot_do_harm_when_it_wakes(gcs: Se
         ours = StateManager(open_backend(url, environ=environ), operation="apply", who="bob")
         with ours.locked() as session:
             assert session.state.stack == "first"
-            session.commit(session.state.named(service="google"))
+            session.commit(session.state.with_names(service="google"))
             sleeper.send_signal(signal.SIGCONT)
             out, errors = sleeper.communicate("wake up\n")
     finally:

@@ -90,4 +90,4 @@ def test_an_interrupt_does_not_wait(hanging: Hanging) -> None:
         backend.read()
     presser.join()
     assert not hanging.released.is_set()
-    assert backend.stopped
+    assert backend.check_stop()

@@ -168,7 +168,7 @@ def test_nothing_new_is_not_written() -> None:
         session.commit(recorded(State(), "a"))
         session.commit(replace(session.state, serial=99, lineage="x"))
         assert (store.writes, session.state.serial) == (1, 1)
-        session.commit(session.state.named(stack="numbers"))
+        session.commit(session.state.with_names(stack="numbers"))
         assert store.writes == 2
 
 

@@ -94,7 +94,7 @@ def states(draw: st.DrawFn) -> State:
             manifest=draw(st.sampled_from(["", "manifests/a.yaml"])),
             unknown=draw(unknowns),
         )
-        if not record.empty:
+        if not record.is_empty:
             resources[address] = record
     return State(
         lineage=draw(texts),
@@ -442,10 +442,10 @@ def test_names_that_agree_or_are_unknown_are_no_reason_to_refuse() -> None:
 def test_a_nameless_state_takes_the_first_names_and_keeps_them() -> None:
     """Names are filled in where there were none and never replaced; resources stay as they are."""
     nameless = State(resources={A: Record(A, serving=RecordedModel("a-1"))})
-    named = nameless.named(stack="numbers", service="google", project="p1")
+    named = nameless.with_names(stack="numbers", service="google", project="p1")
     assert (named.stack, named.service, named.project) == ("numbers", "google", "p1")
     assert named.resources == nameless.resources
-    assert named.named(stack="other", service="emulator", project="p2") == named
+    assert named.with_names(stack="other", service="emulator", project="p2") == named
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def command(*, out: str | None, no_color: bool, **given: Any) -> None:
     console = Console.open(no_color=no_color)
     with wiring.open_operation(Invocation.read("report", given, Need.ANY)) as operation:
         state = operation.state()
-        part = state.only(operation.selected(state))
+        part = state.select(operation.selected(state))
         console.print_note(operation.remark)
         live = curves(operation, part)
         page = render_report(part, live, operation.drift(), operation.context, now=timestamp())

@@ -137,7 +137,7 @@ def _check_unrecorded(world: World, want: Desired, live: Live) -> None:
                 f"{other.address.word} {want.address.word}",
             )
     record = world.state.resources.get(want.address)
-    if record is not None and not record.empty:
+    if record is not None and not record.is_empty:
         raise PlanError(
             f"{want.address} is recorded already, as {record.models[0].id}",
             f"To forget that one, without deleting it: reconciler state rm {want.address.word}",

@@ -33,7 +33,7 @@ from reconciler.state.values import Record, RecordedModel, Verdict
 
 def create_again(wanted: Wanted, candidate: RecordedModel) -> Decision:
     """A candidate that is not live: its POST never arrived, or it was deleted outside."""
-    reason = Reason.POST_NEVER_ARRIVED if candidate.pending else Reason.DELETED_OUTSIDE
+    reason = Reason.POST_NEVER_ARRIVED if candidate.is_pending else Reason.DELETED_OUTSIDE
     if candidate.has_no_room:
         reason = Reason.NO_ROOM
     again = repeated(wanted, candidate)

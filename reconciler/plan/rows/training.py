@@ -109,7 +109,7 @@ def _steps(
         model.generation,
         wanted.source,
         replaces,
-        attempted=any(one.id == model.id and one.pending for one in known),
+        attempted=any(one.id == model.id and one.is_pending for one in known),
         after=after,
     )
     delete_first = None

@@ -40,7 +40,7 @@ def render_record(
             yield from _render_model(title, model, live, width, paint)
     for model in record.deposed:
         yield from _render_model("deposed", model, live, width, paint)
-    if record.empty:
+    if record.is_empty:
         yield "  nothing is recorded"
     if live is None:
         return
@@ -88,7 +88,7 @@ def _sort_by_nesting(item: tuple[str, Value]) -> tuple[int, str]:
 
 def list_model_facts(model: RecordedModel, live: Live | None) -> Iterator[tuple[str, str]]:
     """List label and text of all that is known of one model, escaped; the text is "" where unknown."""
-    if model.pending and live is None:
+    if model.is_pending and live is None:
         yield "pending", "recorded before its create was sent, not known to be accepted"
     yield "name", escape(live.name if live else model.name)
     yield "tuned from", escape(model.source)

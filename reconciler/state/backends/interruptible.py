@@ -1,8 +1,8 @@
-"""A store whose calls can be left behind, so that stopping need not wait for a store that does not answer.
+"""Calls to a store that can be abandoned, so that a run can stop although its store does not answer.
 
-Rule: every call runs on a thread of its own while the caller's thread stays open to signals (it would not
-be inside of a client written in another language). Once the run is being stopped, a call gets what is
-left of a few seconds; what is left behind may still arrive, which the next run must expect anyway.
+Rule: every call runs on a thread of its own. The caller's thread only waits, where signals reach it: they
+would not reach it inside of a client that is written in another language. Once the run is being stopped, all
+further calls share a few seconds. An abandoned call may still arrive, which the next run expects anyway.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from reconciler.state.backends.lease import elapsed
 Answer = TypeVar("Answer")
 
 PATIENCE = 3.8
-"""Seconds that the store gets from the stop on, so that everything is over within 5."""
+"""Seconds that the store gets after the stop, so that the run ends within 5."""
 _LEAST = 0.4
-"""Seconds that a call gets at least: enough to be sent."""
+"""Seconds that each call gets at least: enough to send it."""
 _TICK = 0.1
 
 
 class Interruptible:
-    """A backend behind a thread.
+    """A backend that is called on threads.
 
     Args:
-        backend: does the work.
+        backend: the store.
         stopping: whether the run is being stopped.
-        clock: seconds that only grow.
+        clock: a monotonic clock, in seconds.
     """
 
     def __init__(
@@ -58,13 +58,12 @@ class Interruptible:
         """See Backend.lease."""
         return self._backend.lease
 
-    @property
-    def stopped(self) -> bool:
-        """Whether calls are on short time, which runs from the first time that this is asked or met."""
-        stopped = self._interrupted or self._stopping()
-        if stopped and self._until is None:
+    def check_stop(self) -> bool:
+        """Whether the run is being stopped. The first yes starts the clock: the store then has PATIENCE."""
+        is_stopping = self._interrupted or self._stopping()
+        if is_stopping and self._until is None:
             self._until = self._clock() + PATIENCE
-        return stopped
+        return is_stopping
 
     def read(self) -> Stored | None:
         """See Backend.read."""
@@ -91,7 +90,7 @@ class Interruptible:
         return self._call(lambda: self._backend.force_unlock(lock_id))
 
     def _call(self, work: Callable[[], Answer]) -> Answer:
-        """The answer, or the error, of a call.
+        """Run a call on a thread, and return its answer or raise its error.
 
         Raises:
             StateStoreError: the run is being stopped, and the store did not answer in time.
@@ -103,15 +102,15 @@ class Interruptible:
         def run() -> None:
             try:
                 answers.append(work())
-            except BaseException as error:  # noqa: BLE001 (raised again where it is waited for)
+            except BaseException as error:  # noqa: BLE001 (raised again by the thread that waits)
                 errors.append(error)
             finally:
                 done.set()
 
         began = self._clock()
         try:
-            # Not a daemon: one that is left behind makes the process end at once (cli.main), not in the
-            # middle of a client's foreign code.
+            # Not a daemon: those are killed inside of the client's foreign code when Python ends. The command
+            # line ends the process at once instead, where a thread was abandoned (cli.main).
             threading.Thread(target=run, name="state store").start()
             while not done.wait(_TICK):
                 self._raise_if_late(began)
@@ -123,7 +122,11 @@ class Interruptible:
         return answers[0]
 
     def _raise_if_late(self, began: float) -> None:
-        if self.stopped and self._until is not None and self._clock() >= max(self._until, began + _LEAST):
+        if (
+            self.check_stop()
+            and self._until is not None
+            and self._clock() >= max(self._until, began + _LEAST)
+        ):
             raise StateStoreError(
                 f"{self.place}: the store does not answer, and we were told to stop",
                 "What was begun and is not recorded is found again by its id: run the command again.",

@@ -1,7 +1,7 @@
-"""When a lock that somebody else holds has expired, as its observer can know it.
+"""Tells when another run's lock has expired.
 
-Rule: clocks are never compared across machines. A holder changes a random nonce while it lives; the
-lock is void once one observer, by its own clock, has seen the same nonce for the lease's whole length.
+Rule: the clocks of two machines are never compared. The holder of a lock writes a new random nonce at each
+renewal. The lock is void once another run has seen the same nonce for the whole lease, by its own clock.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ _CLOCK = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", None))
 
 
 def elapsed() -> float:
-    """Seconds that only grow, also while the machine sleeps.
+    """Read a monotonic clock, in seconds, that also runs while the machine sleeps.
 
-    A laptop that was shut for an hour must know that its lease has expired.
+    A laptop that was closed for an hour must know that its lease has expired.
     """
     return time.monotonic() if _CLOCK is None else time.clock_gettime(_CLOCK)
 
 
 def new_nonce() -> str:
-    """Random, so that no two renewals look alike (an etag on S3 is a hash of the content)."""
+    """Make a random text, so that no two renewals are equal. On S3 an etag is a hash of the content."""
     return secrets.token_hex(8)
 
 
 class Watch:
-    """One observer's memory of the nonce it saw last.
+    """Remembers the nonce that was seen last, and since when.
 
     Args:
-        clock: seconds that only grow, on this machine.
+        clock: a monotonic clock of this machine, in seconds.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -39,8 +39,8 @@ class Watch:
         self._nonce = ""
         self._since = 0.0
 
-    def unchanged_for(self, nonce: str) -> float:
-        """Seconds for which this nonce has been there, as far as we have seen; 0 at the first sight."""
+    def measure_unchanged(self, nonce: str) -> float:
+        """For how many seconds we have seen this nonce; 0 when it is new."""
         now = self._clock()
         if nonce != self._nonce:
             self._nonce, self._since = nonce, now

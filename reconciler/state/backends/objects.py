@@ -126,7 +126,7 @@ class ObjectBackend:
                 self._held = (info.id, stored.version)  # an earlier try arrived, and only its answer was lost
                 return
             if holder is not None:
-                unchanged = self._watch.unchanged_for(nonce)
+                unchanged = self._watch.measure_unchanged(nonce)
                 if unchanged < lease:
                     seen = f"; no sign of life for {unchanged:.0f} s of {lease:g} s" if unchanged > 1 else ""
                     raise StateLockedError(

@@ -232,7 +232,7 @@ class Planner:
         return decide(wanted)
 
     def _undeclared(self, record: Record) -> Decision:
-        if not self.world.whole or record.address in self.moves.reserved:
+        if record.is_empty or not self.world.whole or record.address in self.moves.reserved:
             return Decision()
         twin = self.moves.twins.get(record.address)
         if twin is not None and record.serving is not None and not self.world.is_elsewhere(record):

@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from reconciler.cli.apis import APIS
+from reconciler.cli.apis import APIS, list_kinds
+from reconciler.manifests.kinds import FORMS
 from reconciler.model import Desired, Stack
 from reconciler.providers import Handle
 from reconciler.providers.api import Api, Connection, Setup, Target
 from reconciler.providers.gemini.api import GEMINI
 from reconciler.providers.vertex.api import VERTEX
 from reconciler.settings import Settings
+from reconciler.settings.table import SETTINGS
 from tests.http.wire import Wire
 
 GEMINI_URL = "https://generativelanguage.googleapis.com"
@@ -78,10 +80,14 @@ def test_on_this_machine_tuning_jobs_need_no_place() -> None:
     assert (real.location, real.find_target(contact=False).project) == ("europe-west4", "")
 
 
+def test_each_api_has_a_form_of_manifest() -> None:
+    """A kind that an API serves can be declared, and a kind that can be declared is served."""
+    assert FORMS.keys() == list_kinds().keys()
+    assert len(list_kinds()) == len(APIS)
+
+
 @pytest.mark.parametrize("api", APIS, ids=lambda api: api.kind.name)
 def test_a_variable_of_an_api_is_a_setting(api: Api) -> None:
     """Whatever an API reads of the environment stands in the table of settings, so it is checked by name."""
-    from reconciler.settings.table import SETTINGS
-
     assert {api.endpoint_variable} <= api.variables <= SETTINGS.keys()
     assert not api.project_variable or api.project_variable in SETTINGS

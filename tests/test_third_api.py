@@ -1,0 +1,225 @@
+"""A third API is added in the places that CONTRIBUTING names, and nowhere else, and lives a whole life.
+
+The package is copied, the files of tests/third_api are put where they belong, and each list gets its lines.
+Then the copy is used as anybody uses the program: through its command line.
+"""
+
+from __future__ import annotations
+
+import filecmp
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.third_api.service import KEY, Aviary, serving
+
+ROOT = Path(__file__).parents[1]
+HERE = Path(__file__).parent / "third_api"
+
+NEW = {
+    "reconciler/providers/parrot.py": HERE / "provider.py",
+    "reconciler/manifests/parrot.py": HERE / "manifest.py",
+}
+LINES = {
+    "reconciler/cli/apis.py": (
+        (
+            "from reconciler.providers.gemini.api import GEMINI\n",
+            "from reconciler.providers.parrot import PARROTS\n",
+        ),
+        ("    VERTEX,\n", "    PARROTS,\n"),
+    ),
+    "reconciler/manifests/kinds.py": (
+        ("from reconciler.manifests.base_limits", "from reconciler.manifests import parrot\n"),
+        (
+            "FORMS: Mapping[str, Form] = {\n",
+            '    "Parrot": Form(parrot.ParrotManifest, (), parrot.DATA, "", parrot.read_data_sets),\n',
+        ),
+    ),
+    "reconciler/settings/table.py": (
+        (
+            "_TABLE = (\n",
+            """\
+    Setting("PARROT_BASE_URL", "It is the endpoint of the parrots", forms.api),
+    Setting("PARROT_KEY", "", forms.secret, secret=True),
+""",
+        ),
+    ),
+}
+"""File to the lines that it gets, each with the line (or its beginning) that they follow or stand before."""
+
+MANIFEST = """\
+apiVersion: reconciler/v1
+kind: Parrot
+metadata: {name: polly}
+spec:
+  base_model: macaw
+  display_name: Polly
+  rounds: ROUNDS
+  training_data: ../pairs.jsonl
+checks:
+  - {prompt: "3", expect: "4"}
+"""
+
+
+@dataclass(frozen=True)
+class Copy:
+    """The program with a third API, and a project that uses it."""
+
+    program: Path
+    project: Path
+    service: Aviary
+
+    def run(self, *arguments: str, expect: int = 0, **environ: str) -> str:
+        """Run a command; both of its streams."""
+        done = subprocess.run(
+            [sys.executable, "-m", "reconciler", *arguments],
+            cwd=self.project,
+            env={
+                "PATH": os.environ["PATH"],
+                "HOME": str(self.project),
+                "PYTHONPATH": str(self.program),
+                "PARROT_BASE_URL": self.service.url,
+                "PARROT_KEY": KEY,
+                "RECONCILER_LAG_SECONDS": "0",
+                **environ,
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        said = done.stdout + done.stderr
+        assert done.returncode == expect, said
+        assert "Traceback" not in said
+        return said
+
+    def declare(self, rounds: int) -> None:
+        """Write the manifest."""
+        text = MANIFEST.replace("ROUNDS", str(rounds))
+        (self.project / "manifests" / "polly.yaml").write_text(text, encoding="utf-8")
+
+
+def extend(program: Path) -> None:
+    """Add the API to a copy of the program, in the places that CONTRIBUTING names."""
+    shutil.copytree(ROOT / "reconciler", program / "reconciler", ignore=shutil.ignore_patterns("__pycache__"))
+    for name, source in NEW.items():
+        shutil.copy(source, program / name)
+    for name, additions in LINES.items():
+        file = program / name
+        text = file.read_text(encoding="utf-8")
+        for anchor, lines in additions:
+            assert text.count(anchor) == 1, anchor
+            text = text.replace(anchor, anchor + lines if anchor.endswith("\n") else lines + anchor)
+        file.write_text(text, encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The program with a third API."""
+    made = tmp_path_factory.mktemp("program")
+    extend(made)
+    return made
+
+
+@pytest.fixture
+def copy(program: Path, tmp_path: Path) -> Iterator[Copy]:
+    """A project on it, with a service."""
+    (tmp_path / "manifests").mkdir()
+    pairs = [{"text_input": str(one), "output": str(one + 1)} for one in range(20)]
+    (tmp_path / "pairs.jsonl").write_text("".join(json.dumps(one) + "\n" for one in pairs), encoding="utf-8")
+    with serving() as service:
+        made = Copy(program, tmp_path, service)
+        made.declare(rounds=3)
+        yield made
+
+
+def test_it_lives_a_whole_life(copy: Copy) -> None:
+    """Plan, apply, wait, drift, update, replace, destroy: each model is trained once, and nothing is left."""
+    aviary = copy.service
+    assert "Plan: 1 to train." in copy.run("plan")
+    assert aviary.sent == []
+    copy.run("apply", "--auto-approve", "--no-wait")
+    (first,) = aviary.trained
+    assert first.startswith("polly-")
+    copy.run("wait")
+    assert aviary.parrots[first]["state"] == "ACTIVE"
+    copy.run("plan", "--detailed-exitcode")
+    assert copy.run("output", "Parrot/polly").strip() == f"parrots/{first}"
+
+    aviary.parrots[first]["display_name"] = "Jack"
+    assert "Jack" in copy.run("drift", expect=2)
+    copy.run("apply", "--auto-approve")
+    assert aviary.parrots[first]["display_name"] == "Polly"
+    assert aviary.sent == ["POST /parrots", f"PATCH /parrots/{first}"]
+
+    copy.declare(rounds=4)
+    copy.run("apply", "--auto-approve")
+    assert len(aviary.trained) == 2
+    assert list(aviary.parrots) == [aviary.trained[1]]
+    copy.run("destroy", "--auto-approve")
+    assert aviary.parrots == {}
+    assert len(aviary.trained) == 2
+    assert aviary.sent[2:] == [
+        "POST /parrots",
+        f"DELETE /parrots/{first}",
+        f"DELETE /parrots/{aviary.trained[1]}",
+    ]
+
+
+def test_its_credential_is_asked_for_and_never_shown(copy: Copy) -> None:
+    """Without a key the advice is the API's own; a wrong key that the service repeats is not shown."""
+    assert "Set PARROT_KEY." in copy.run("plan", expect=1, PARROT_KEY="")
+    said = copy.run("plan", expect=1, PARROT_KEY="a-wrong-key")
+    assert "the key [hidden] is not ours" in said
+    assert "a-wrong-key" not in said
+
+
+def test_the_embedded_emulator_does_not_serve_it(copy: Copy) -> None:
+    """--emulator says so, instead of asking the emulator for what it does not know."""
+    assert "the emulator does not serve Parrot" in copy.run("plan", "--emulator", expect=1)
+    assert copy.service.sent == []
+
+
+def test_no_other_place_is_touched(program: Path) -> None:
+    """Every other module of the program is the same, byte for byte."""
+    before = {str(one.relative_to(ROOT)) for one in (ROOT / "reconciler").rglob("*.py")}
+    after = {str(one.relative_to(program)) for one in (program / "reconciler").rglob("*.py")}
+    assert after - before == NEW.keys()
+    assert before <= after
+    changed = {name for name in before if not filecmp.cmp(ROOT / name, program / name, shallow=False)}
+    assert changed == LINES.keys()
+
+
+def test_contributing_names_these_places() -> None:
+    """The table under "Add a third API" names each file that is touched, and no other file of the program."""
+    text = (ROOT / "docs" / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    section = re.split(r"^## ", text.partition("## Add a third API\n")[2], flags=re.MULTILINE)[0]
+    named = set(re.findall(r"^\| `(reconciler/[^`]+)`", section, re.MULTILINE))
+    assert named == {name.replace("parrot", "NAME") for name in NEW} | LINES.keys()
+
+
+def test_the_import_contracts_hold_with_it(program: Path) -> None:
+    """An API may know of http, of the settings and of the core, and of no other API."""
+    shutil.copy(ROOT / "pyproject.toml", program / "pyproject.toml")
+    result = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from importlinter.cli import lint_imports_command as run; run()",
+            "--no-cache",
+        ],
+        cwd=program,
+        env={**os.environ, "PYTHONPATH": str(program)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr

@@ -1,0 +1,223 @@
+"""A made-up API with kind `Parrot`; the test copies this file to reconciler/providers/parrot.py."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from reconciler import http
+from reconciler.errors import (
+    AlreadyExistsError,
+    CredentialError,
+    ForbiddenError,
+    NotFoundError,
+    ServiceError,
+    UnavailableError,
+)
+from reconciler.http import Reply, Signature
+from reconciler.http.errors import parse_object
+from reconciler.kind import Field, FieldType, Kind, OnChange
+from reconciler.model import Attributes, Desired, Example, Live, Odd, Permission, Status
+from reconciler.providers import Accepted, BaseModels, Fence, Handle, Training
+from reconciler.providers.api import Api, Setup, Target, find_service
+from reconciler.redaction import make_printable
+from reconciler.settings import Settings
+
+ENDPOINT_VARIABLE, KEY_VARIABLE = "PARROT_BASE_URL", "PARROT_KEY"
+
+FIELDS = (
+    Field("base_model", FieldType.STRING, OnChange.REPLACE, role="source"),
+    Field("display_name", FieldType.STRING, OnChange.UPDATE, absent=""),
+    Field("rounds", FieldType.INTEGER, OnChange.REPLACE, role="hyperparameter"),
+)
+PARROT = Kind(
+    name="Parrot",
+    fields={field.path: field for field in FIELDS},
+    data_field="training_data",
+    api="parrots.example",
+    pinned_ids=True,
+    collection="parrots/",
+    called_by_name=True,
+)
+
+
+class ParrotCredential:
+    """A key in a header; implements `http.Credential`."""
+
+    description = "parrot key"
+
+    def __init__(self, environ: Settings) -> None:
+        self._environ = environ
+
+    def sign(self) -> Signature:
+        """With the key; CredentialError without one."""
+        key = self._environ.get(KEY_VARIABLE)
+        if not key:
+            raise CredentialError("No key for the parrots", f"Set {KEY_VARIABLE}.")
+        return Signature({"x-parrot-key": key}, (key,))
+
+    def renew(self, used: Signature) -> bool:
+        """False: there is one key."""
+        del used
+        return False
+
+
+class ParrotErrors:
+    """Reads {"squawk": TEXT}; implements `http.ErrorReader`."""
+
+    def read(self, reply: Reply, where: str, *, any_form: bool = False) -> ServiceError:
+        """By its status."""
+        del any_form
+        said = make_printable(str((parse_object(reply.body) or {}).get("squawk", "")))
+        summary, status = f"{where} was refused ({reply.status}): {said}", reply.status
+        match status:
+            case 403:
+                return ForbiddenError(summary, f"Set {KEY_VARIABLE}.", status=status)
+            case 404:
+                return NotFoundError(summary, status=status)
+            case 409:
+                return AlreadyExistsError(summary)
+            case _:
+                return (UnavailableError if status >= 500 else ServiceError)(summary, status=status)
+
+    def find_private_texts(self, content: bytes) -> Iterable[str]:
+        """None that it repeats."""
+        del content
+        return ()
+
+
+class ParrotProvider:
+    """Serves `kind: Parrot`; implements `providers.Provider`."""
+
+    kind = PARROT
+
+    def __init__(self, transport: http.Transport) -> None:
+        self._transport = transport
+
+    def list(self, *, own: bool = False) -> Iterator[Live | Odd]:
+        """Every parrot."""
+        del own
+        yield from map(_read, self._transport.call("GET", "parrots")["parrots"])
+
+    def get(self, handle: Handle) -> Live | None:
+        """One parrot."""
+        try:
+            return _read(self._transport.call("GET", f"parrots/{handle.id}"))
+        except NotFoundError:
+            return None
+
+    def measured(self, wants: Sequence[Desired]) -> Sequence[Desired]:
+        """The same: training data is sent along."""
+        return wants
+
+    def create(
+        self,
+        want: Desired,
+        id: str,
+        source: str,
+        examples: Mapping[str, Iterable[Example]],
+        *,
+        fence: Fence,
+        attempted: bool = False,
+    ) -> Accepted:
+        """POST under our id; a second one finds the first."""
+        del attempted
+        words = [[one.text_input, one.output] for one in examples[want.data[0].field]]
+        body = {**want.attributes, "id": id, "base_model": source, "words": words}
+        try:
+            self._transport.call("POST", "parrots", body=body, repeatable=True, fence=fence)
+        except AlreadyExistsError:
+            found = self.get(Handle(id))
+            if found is None or dict(found.attributes) != dict(want.attributes):
+                raise
+        return Accepted(f"parrots/{id}")
+
+    def update(self, handle: Handle, attributes: Attributes, *, fence: Fence) -> None:
+        """PATCH."""
+        self._transport.call("PATCH", f"parrots/{handle.id}", body=dict(attributes), fence=fence)
+
+    def delete(self, handle: Handle, *, fence: Fence) -> None:
+        """Delete it; 404 is success."""
+        try:
+            self._transport.call("DELETE", f"parrots/{handle.id}", fence=fence)
+        except NotFoundError:
+            return
+
+    def poll(self, handle: Handle) -> Training:
+        """From the parrot itself."""
+        found = _read(self._transport.call("GET", f"parrots/{handle.id}"))
+        return Training(found.status, live=found)
+
+    def permissions(self, handle: Handle) -> tuple[Permission, ...]:
+        """None."""
+        del handle
+        return ()
+
+    def set_permissions(self, handle: Handle, want: Sequence[Permission], *, fence: Fence) -> None:
+        """None."""
+        del handle, want, fence
+
+    def generate(self, handle: Handle, prompt: str, *, temperature: float | None = None) -> str:
+        """What it was taught."""
+        del temperature
+        reply = self._transport.call(
+            "POST", f"parrots/{handle.id}:ask", body={"prompt": prompt}, repeatable=True
+        )
+        return str(reply["answer"])
+
+    def base_models(self) -> BaseModels:
+        """One."""
+        return BaseModels(frozenset({"macaw"}))
+
+    def endpoint(self, handle: Handle) -> str:
+        """Its name."""
+        return f"parrots/{handle.id}"
+
+
+def _read(document: Mapping[str, Any]) -> Live:
+    id = str(document["id"])
+    attributes = {field.path: document[field.path] for field in FIELDS if field.path in document}
+    return Live(id, f"parrots/{id}", Status(document["state"]), attributes)
+
+
+class ParrotConnection:
+    """Implements `providers.api.Connection`."""
+
+    location = ""
+
+    def __init__(self, setup: Setup) -> None:
+        named = setup.endpoint or setup.environ.get(ENDPOINT_VARIABLE, "")
+        self.is_named = bool(named)
+        self._transport = http.connect(
+            base_url=named or "https://parrots.example",
+            credential=ParrotCredential(setup.environ),
+            errors=ParrotErrors(),
+            environ=setup.environ,
+            parallelism=setup.parallelism,
+            stopping=setup.stopping,
+        )
+
+    def find_target(self, *, contact: bool) -> Target:
+        """One address for all."""
+        url = self._transport.base_url
+        credential = self._transport.credential.description if contact else ""
+        return Target(url, find_service(url, "parrots"), credential=credential)
+
+    def open_provider(self) -> ParrotProvider:
+        """What serves Parrot."""
+        return ParrotProvider(self._transport)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._transport.close()
+
+
+PARROTS = Api(
+    kind=PARROT,
+    service="parrots",
+    hosts=("parrots.example",),
+    trusted_hosts=("parrots.example",),
+    endpoint_variable=ENDPOINT_VARIABLE,
+    variables=frozenset({ENDPOINT_VARIABLE, KEY_VARIABLE}),
+    connect=ParrotConnection,
+)

@@ -19,6 +19,7 @@ from reconciler.plan.binding import verify
 from reconciler.plan.change import Action, Inputs, Plan
 from reconciler.plan.facts import World
 from reconciler.plan.planner import make_plan, make_world, plan_and_world
+from reconciler.plan.steps import Move, find_step
 from reconciler.state.values import Record, RecordedModel, Verdict
 from tests import worlds
 from tests.worlds import CREATED, OWN, READER, candidate, id_of, live, model, want, world
@@ -440,7 +441,7 @@ def test_any_plan_holds_in_its_own_world_and_after_its_intents(now: World) -> No
     same = check(approved, now)
     work = [one for one in approved.changes if one.action is not Action.NO_OP]
     assert [(one.key, one.action) for one in same.changes] == [(one.key, one.action) for one in work]
-    left = [Record(one.previous) for one in approved.changes if one.previous is not None]
+    left = [Record(move.previous) for one in approved.changes if (move := find_step(one.steps, Move))]
     state = now.state.put(*left, *(one.intent for one in approved.changes if one.intent is not None))
     again = check(approved, replace(now, state=state))
     assert {one.id for one in again.trainings} == {one.id for one in approved.trainings}

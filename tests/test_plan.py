@@ -19,11 +19,23 @@ from reconciler.errors import PlanError
 from reconciler.identity import GENERATIONS
 from reconciler.model import Address, Guards, Status
 from reconciler.plan import table
-from reconciler.plan.change import TRAININGS, Action, Bill, Change, Inputs, Plan, Reason
+from reconciler.plan.change import Action, Bill, Change, Inputs, Plan, Reason
 from reconciler.plan.facts import World, replacement_reasons
 from reconciler.plan.planner import make_plan, make_world
 from reconciler.plan.rows.generations import first_free
 from reconciler.plan.selection import matches
+from reconciler.plan.steps import (
+    AwaitTraining,
+    Create,
+    Delete,
+    DeleteFirst,
+    Move,
+    Promote,
+    ReportFailure,
+    Serves,
+    SetPermissions,
+    find_step,
+)
 from reconciler.state.values import Record, State
 from tests import worlds
 from tests.casefiles import Case, cases, field_text, permission_text
@@ -50,7 +62,7 @@ def test_case(case: Case) -> None:
             assert case_text(case, words) in said
         return
     plan = make_plan(world)
-    assert [shown(change, one) for change, one in paired(plan, case)] == [
+    assert [shown(change, one, world) for change, one in paired(plan, case)] == [
         wanted(case, one) for one in case.expected["changes"]
     ]
     for key in ("deletes", "has_changes", "has_work"):
@@ -96,34 +108,53 @@ def case_text(case: Case, text: str) -> str:
     return case.id(re.sub(r"\{([a-z0-9-]+\.\d+(?:@1)?)\}", lambda found: case.id(found[1]), text))
 
 
-def shown(change: Change, expected: Mapping[str, Any]) -> dict[str, Any]:
+def shown(change: Change, expected: Mapping[str, Any], world: World) -> dict[str, Any]:
     """The change in a case's words, as far as the case speaks of it."""
-    flags = [name for name in ("delete_first", "after_accepted") if getattr(change, name)]
+    steps = change.steps
+    create, promote = find_step(steps, Create), find_step(steps, Promote)
+    grants, failure = find_step(steps, SetPermissions), find_step(steps, ReportFailure)
+    delete, move = find_step(steps, Delete), find_step(steps, Move)
+    flags = ["delete_first"] if find_step(steps, DeleteFirst) else []
+    flags += ["after_accepted"] if delete and delete.after else []
+    candidate = change.intent.candidate if change.intent else None
     words: dict[str, Any] = {
         "action": str(change.action),
         "address": change.address.name,
         "reason": change.reason.name.lower(),
         "id": change.id,
-        "deposed": change.deposed,
+        "deposed": change.id if change.deposed else "",
         "serving": change.serving,
-        "generation": change.generation,
-        "source": change.source,
-        "parent": change.parent.name if change.parent else None,
-        "previous": change.previous.name if change.previous else "",
-        "status": str(change.status or ""),
-        "error": change.error,
-        "verdict": str(change.verdict),
-        "file": change.file,
+        "generation": create.generation if create else candidate and candidate.generation,
+        "source": create.source if create else "",
+        "parent": create.after.address.name if create and create.after else None,
+        "previous": move.previous.name if move else "",
+        "status": status(change, world),
+        "error": failure.error if failure else "",
+        "verdict": str(promote.verdict) if promote else "",
         "fields": [field_text(one) for one in change.fields],
         "data": [f"{one.field} {word(one.before_digest)} -> {word(one.after_digest)}" for one in change.data],
-        "permissions": [permission_text(one) for one in change.permissions],
-        "keep": change.keep,
+        "permissions": [permission_text(one) for one in grants.changes] if grants else [],
+        "keep": promote.kept if promote else "",
         "notes": list(change.notes),
         "flags": flags,
         "bill": bill(change.bill),
         "intent": intent(change.intent),
     }
     return {key: value for key, value in words.items() if key in ALWAYS or key in expected}
+
+
+def status(change: Change, world: World) -> str:
+    """The condition of the model that a change is about, as its steps take it to be."""
+    if change.trains:
+        return ""
+    delete, failure = find_step(change.steps, Delete), find_step(change.steps, ReportFailure)
+    if failure is not None:
+        return "FAILED" if failure.trained else ""
+    if delete is None:
+        return "CREATING" if find_step(change.steps, AwaitTraining) else "ACTIVE"
+    live = world.live(change.address, change.id)
+    assert delete.trains == (live is not None and live.status is Status.CREATING)
+    return str(live.status) if live else ""
 
 
 def word(digest: str) -> str:
@@ -204,13 +235,17 @@ def test_what_is_neither_desired_nor_recorded_is_never_touched(world: World) -> 
         if change.action is Action.DELETE and change.id not in recorded:
             want = world.desired[change.address]
             ours = {id for _, id, _ in world.generations(want, _source_of(plan, change))}
-            assert change.status is Status.FAILED
+            live = world.live(change.address, change.id)
+            assert live is not None
+            assert live.status is Status.FAILED
             assert change.id in ours
 
 
 def _source_of(plan: Plan, change: Change) -> str:
     main = next(one for one in plan.changes if one.address == change.address and not one.deposed)
-    return main.source
+    create = find_step(main.steps, Create)
+    model = main.intent.candidate if main.intent else None
+    return create.source if create else model.source if model else ""
 
 
 @slow
@@ -223,7 +258,7 @@ def test_changes_are_told_apart_and_well_named(world: World) -> None:
     keys = [change.key for change in plan.changes]
     assert len(set(keys)) == len(keys)
     for change in plan.changes:
-        if change.action in TRAININGS:
+        if change.trains:
             assert re.fullmatch(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?", change.id)
             assert change.bill is not None
             assert change.intent is not None
@@ -236,7 +271,7 @@ def test_changes_are_told_apart_and_well_named(world: World) -> None:
 
 def committed(state: State, plan: Plan) -> State:
     """The state after the first write of an apply: every intent, and no record under a name that it left."""
-    left = [Record(one.previous) for one in plan.changes if one.previous is not None]
+    left = [Record(move.previous) for one in plan.changes if (move := find_step(one.steps, Move))]
     return state.put(*left, *(one.intent for one in plan.changes if one.intent is not None))
 
 
@@ -349,7 +384,10 @@ def test_a_chain_of_parents_may_be_longer_than_the_stack() -> None:
     plan = make_plan(worlds.world(chain))
     assert plan.count(Action.CREATE) == 3000
     by_name = {change.address.name: change for change in plan.changes}
-    assert by_name["m2999"].source == by_name["m2998"].name
+    create = find_step(by_name["m2999"].steps, Create)
+    assert create is not None
+    assert create.source == by_name["m2998"].name
+    assert create.after == Serves(worlds.address("m2998"), by_name["m2998"].name)
 
 
 def test_only_the_first_generation_is_looked_for_where_nothing_can_be_live() -> None:

@@ -163,7 +163,7 @@ def _untouched(approved: Change, now: Change) -> Change | None:
     if now.action is approved.action:
         return now
     if approved.action is Action.FAILED and now.trains:
-        return replace(approved, intent=None, steps=without_intent(approved.steps))
+        return replace(approved, steps=without_intent(approved.steps))
     return None
 
 

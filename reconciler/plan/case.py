@@ -82,10 +82,13 @@ def about(wanted: Wanted, action: Action, reason: Reason) -> Change:
         serving=wanted.record.serving.id if wanted.record.serving else "",
         after=wanted.attributes,
         datasets=want.data,
-        parent=wanted.parent,
-        file=want.file,
-        line=want.line,
+        place=place_of(want),
     )
+
+
+def place_of(want: Desired) -> str:
+    """FILE:LINE of a manifest, as far as it is known."""
+    return f"{want.file}:{want.line}" if want.file and want.line else want.file
 
 
 def asked(wanted: Wanted, *, id: str, digest: str, generation: int) -> RecordedModel:
@@ -194,25 +197,14 @@ def finish(
 ) -> Change:
     """A model that trains or has trained: what is left until it serves."""
     serving = (record or wanted.record).serving
-    fields = updates(wanted, live) if live else ()
     return replace(
         about(wanted, action, reason),
         steps=_steps_to_finish(wanted, action, model, live, record),
         id=model.id,
         name=live.name if live else model.name,
         serving=serving.id if serving else "",
-        generation=model.generation,
-        digest=model.digest,
-        source=wanted.source,
         before=live.attributes if live else None,
-        status=live.status if live else None,
-        fields=fields,
-        permissions=permission_updates(wanted, live) if live else (),
-        permissions_after=wanted.want.permissions,
-        checks=wanted.want.checks,
-        verdict=model.verdict,
-        intent=record,
-        keep=keep_reason(wanted) if serving else "",
+        fields=updates(wanted, live) if live else (),
     )
 
 

@@ -1,7 +1,7 @@
 """What a plan is: values only, so that it can be compared, saved, read back and shown.
 
-Rule: no functions, clients, clocks or open files in here. `Reason` and `notes` are for people and are
-never branched on.
+Rule: no functions, clients, clocks or open files in here. `Reason` and `notes` are for people: nothing is
+decided by them.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from reconciler.model import Address, Attributes, Check, DataSet, Guards, Permission, Status
+from reconciler.model import Address, Attributes, DataSet, Guards
 from reconciler.plan.difference import DataChange, FieldChange, PermissionChange
-from reconciler.plan.steps import Create, Steps
-from reconciler.state.values import Record, Verdict
+from reconciler.plan.steps import Create, Steps, deleted_by, find_step, intent_of, not_yet_approved
+from reconciler.state.values import Record
 
 
 class Action(StrEnum):
@@ -35,13 +35,6 @@ class Action(StrEnum):
     """Only the record changes; nothing at the service, nothing to approve."""
     FAILED = "failed"
     """Trained and failed: shown, never green, and nothing is done without --retry-failed."""
-
-
-TRAININGS = frozenset({Action.CREATE, Action.REPLACE})
-"""The actions that start a training, hence a bill."""
-
-QUIET = frozenset({Action.NO_OP, Action.WAIT, Action.RECORD})
-"""The actions that are no change: `plan --detailed-exitcode` stays 0."""
 
 
 class Reason(StrEnum):
@@ -113,26 +106,15 @@ class Change:
     Attributes:
         id: the model that the action is about: to be created, adopted, waited for, deleted ….
         name: its resource name where known.
-        deposed: the same id when this concerns a deposed model and not the address itself.
         serving: id of the model that serves now, "" for none.
-        generation, digest, source: identity of the model to create ("models/x" or "tunedModels/y").
-        parent: the address whose model must serve before this one can be created.
+        deposed: this concerns a deposed model, and not the address itself.
         before: attributes now (live, else as recorded); None when there is none.
         after: declared attributes; None for deletions.
-        status: of the live model `id`, None where there is none.
-        intent: the record to commit before any call; None when the record need not change first.
-        after_accepted: a deletion that waits until its successor's create is accepted.
-        keep: the replaced model stays as deposed, with the reason for people; "" when it goes.
-        checks: to pass before promotion.
-        verdict: what the checks of the model `id` said when they were run last.
-        permissions_after: what set_permissions shall make true; None when not managed.
-        error: the training's error, for FAILED.
-        file, line: the manifest.
+        fields, data: what differs.
+        datasets: as declared.
+        bill: of the training that this starts or waits for.
+        place: FILE:LINE of the manifest, "" for none.
         steps: what is done, in order; () for what is left alone.
-        delete_first: the old model under the same pinned id goes before the new one is created.
-        previous: the address that the record had before, None where it had this one.
-        promote: False when the outcome of a training is only recorded, because the manifest has
-            changed since it was approved.
     """
 
     address: Address
@@ -140,61 +122,42 @@ class Change:
     reason: Reason = Reason.NONE
     id: str = ""
     name: str = ""
-    deposed: str = ""
     serving: str = ""
-    generation: int = 0
-    digest: str = ""
-    source: str = ""
-    parent: Address | None = None
+    deposed: bool = False
     before: Attributes | None = None
     after: Attributes | None = None
-    status: Status | None = None
     fields: tuple[FieldChange, ...] = ()
     data: tuple[DataChange, ...] = ()
-    permissions: tuple[PermissionChange, ...] = ()
-    permissions_after: tuple[Permission, ...] | None = None
     datasets: tuple[DataSet, ...] = ()
-    checks: tuple[Check, ...] = ()
-    verdict: Verdict = Verdict.NONE
     bill: Bill | None = None
-    intent: Record | None = None
-    after_accepted: bool = False
-    delete_first: bool = False
-    promote: bool = True
-    previous: Address | None = None
-    keep: str = ""
     notes: tuple[str, ...] = ()
-    error: str = ""
-    file: str = ""
-    line: int = 0
+    place: str = ""
     steps: Steps = ()
 
     @property
     def key(self) -> tuple[Address, str]:
         """What tells changes of one plan apart."""
-        return (self.address, self.deposed)
+        return (self.address, self.id if self.deposed else "")
+
+    @property
+    def intent(self) -> Record | None:
+        """The record that is committed before the first call; None where it need not change first."""
+        return intent_of(self.steps)
 
     @property
     def trains(self) -> bool:
         """Whether this starts a training."""
-        return any(isinstance(one, Create) for one in self.steps)
+        return find_step(self.steps, Create) is not None
 
     @property
     def is_change(self) -> bool:
         """Whether there is anything to approve (or to be alarmed about)."""
-        if self.previous is not None:
-            return True
-        if self.action is Action.WAIT:
-            return any(change.after is not None for change in self.fields)
-        return self.action not in QUIET and not (self.action is Action.FORGET and self.deposed)
+        return any(True for _ in not_yet_approved(self.steps))
 
     @property
     def deletes(self) -> int:
         """How many models this removes from the service, now or after promotion."""
-        if self.action is Action.DELETE:
-            return 1
-        replaces = self.action in {Action.REPLACE, Action.ADOPT, Action.RESTORE, Action.COMPLETE}
-        return 1 if replaces and self.serving and not self.keep else 0
+        return len(deleted_by(not_yet_approved(self.steps)))
 
 
 class DriftClass(StrEnum):
@@ -306,7 +269,7 @@ class Plan:
     @property
     def trainings(self) -> tuple[Change, ...]:
         """The changes that start a training."""
-        return tuple(change for change in self.changes if change.action in TRAININGS)
+        return tuple(change for change in self.changes if change.trains)
 
     @property
     def deletes(self) -> int:
@@ -321,7 +284,7 @@ class Plan:
     @property
     def has_work(self) -> bool:
         """Whether apply has anything to do at all, quiet things such as waiting included."""
-        return any(change.action is not Action.NO_OP for change in self.changes)
+        return any(change.steps for change in self.changes)
 
     def count(self, *actions: Action) -> int:
         """How many changes have one of these actions."""

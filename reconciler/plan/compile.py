@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import TypeVar
+from typing import assert_never
 
 from reconciler.model import Attributes, Check, Permission, Value
 from reconciler.plan.difference import FieldChange, PermissionChange
@@ -25,8 +25,6 @@ from reconciler.plan.steps import (
     Update,
 )
 from reconciler.state.values import Record
-
-_Deletion = TypeVar("_Deletion", DeleteFirst, DeleteReplaced, Delete)
 
 
 def steps_of_update(
@@ -71,12 +69,23 @@ def steps_of_promotion(
         yield DeleteReplaced(promote.replaces)
 
 
-def steps_of_deletion(deletion: _Deletion) -> Iterator[Step]:
+def steps_of_deletion(deletion: DeleteFirst | DeleteReplaced | Delete) -> Iterator[Step]:
     """Delete a model; one that trains a second time once it has ended, where the service refuses at first."""
     yield deletion
-    if deletion.trains:
-        yield AwaitEnd(deletion.id, is_namesake=isinstance(deletion, DeleteFirst))
-        yield replace(deletion, trains=False)
+    if not deletion.trains:
+        return
+    match deletion:
+        case DeleteFirst():
+            yield AwaitEnd(deletion.id, is_namesake=True)
+            yield replace(deletion, trains=False, after=None)
+        case Delete():
+            yield AwaitEnd(deletion.id)
+            yield replace(deletion, trains=False, after=None)
+        case DeleteReplaced():
+            yield AwaitEnd(deletion.id)
+            yield replace(deletion, trains=False)
+        case _:
+            assert_never(deletion)
 
 
 def with_intent(record: Record | None, steps: Iterable[Step]) -> Steps:

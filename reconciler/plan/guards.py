@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 from reconciler.errors import Diagnostic, GuardError, PlanError
 from reconciler.formats import count_noun
 from reconciler.model import Address, Desired, Guards
-from reconciler.plan.change import TRAININGS, Action, Change, Context, Plan
+from reconciler.plan.change import Change, Context, Plan
 from reconciler.plan.facts import World
+from reconciler.plan.steps import Adopt, Forget, find_step
 from reconciler.state.values import Record
 
 _MAJORITY_FROM = 4
@@ -80,7 +81,7 @@ def check_majority(world: World, plan: Plan) -> None:
     if known < _MAJORITY_FROM or missing * 2 <= known:
         return
     explicit = world.inputs.guards.max_trainings
-    forgotten = sum(change.action is Action.FORGET and not change.deposed for change in plan.changes)
+    forgotten = sum(find_step(change.steps, Forget) is not None for change in plan.changes)
     needed = len(plan.trainings) + forgotten
     if explicit is not None and explicit >= needed:
         return
@@ -99,7 +100,7 @@ def _place(context: Context) -> str:
 
 def contested(world: World, plan: Plan) -> list[Diagnostic]:
     """One id for two addresses (a manifest renamed under its pinned id): one would delete the other's."""
-    claims = [one for one in plan.changes if one.action is Action.ADOPT or one.action in TRAININGS]
+    claims = [one for one in plan.changes if one.trains or find_step(one.steps, Adopt) is not None]
     if not claims:
         return []
     recorded = {
@@ -118,8 +119,7 @@ def contested(world: World, plan: Plan) -> list[Diagnostic]:
                     f"{address} would take {change.id}, which is recorded as {owner}",
                     "If it is the same model under a new name: "
                     f"reconciler state mv {owner.word} {address.word}. " + _another_way(world, change),
-                    change.file or None,
-                    change.line or None,
+                    *_manifest_of(world, address),
                     address=str(address),
                 )
             )
@@ -128,12 +128,16 @@ def contested(world: World, plan: Plan) -> list[Diagnostic]:
                 Diagnostic(
                     f"{address} and {claimed[key]} would both be {change.id}",
                     _which_one(world, change, claimed[key]),
-                    change.file or None,
-                    change.line or None,
+                    *_manifest_of(world, address),
                     address=str(address),
                 )
             )
     return errors
+
+
+def _manifest_of(world: World, address: Address) -> tuple[str | None, int | None]:
+    want = world.desired[address]
+    return want.file or None, want.line or None
 
 
 def _another_way(world: World, change: Change) -> str:
@@ -146,7 +150,7 @@ def _which_one(world: World, change: Change, other: Address) -> str:
     importing = [str(one) for one in (change.address, other) if world.desired[one].imports]
     if importing:
         return f"One model cannot be both: take metadata.import out of {' or '.join(importing)}"
-    if change.action in TRAININGS:
+    if change.trains:
         return "Give one of them another metadata.id"
     return (
         "They declare the same training, and one model cannot be both: say whose it is with "

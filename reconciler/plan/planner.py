@@ -12,7 +12,7 @@ from reconciler.kind import Kind
 from reconciler.model import LAG_SECONDS, Address, Desired, Stack
 from reconciler.plan import guards
 from reconciler.plan.binding import bind
-from reconciler.plan.case import Decision, Wanted
+from reconciler.plan.case import Decision, Wanted, place_of
 from reconciler.plan.change import Action, Change, DriftClass, Inputs, Plan, Reason
 from reconciler.plan.drift import find_drift
 from reconciler.plan.facts import Observed, World
@@ -313,10 +313,8 @@ def _blocked(want: Desired, parent: Address) -> Change:
         Action.FAILED,
         Reason.PARENT_FAILED,
         after=want.attributes,
-        error=error,
         steps=(ReportFailure(error, f"Nothing is done for it until {parent} serves: see there."),),
-        file=want.file,
-        line=want.line,
+        place=place_of(want),
     )
 
 

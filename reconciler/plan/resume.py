@@ -11,12 +11,12 @@ from reconciler.errors import PlanError
 from reconciler.model import Desired, Status
 from reconciler.plan import guards
 from reconciler.plan.case import Decision
-from reconciler.plan.change import TRAININGS, Action, Change, Plan, Reason
+from reconciler.plan.change import Action, Change, Plan, Reason
 from reconciler.plan.compile import with_intent
 from reconciler.plan.facts import World, bill_of, is_approved
 from reconciler.plan.planner import Planner
 from reconciler.plan.rows.undeclared import undeclared
-from reconciler.plan.steps import AwaitTraining, HoldBack
+from reconciler.plan.steps import AwaitTraining, HoldBack, Steps, deleted_by, intent_of, wait_of
 from reconciler.state.values import Record, RecordedModel
 
 _LEFT_TO_APPLY = "wait does not send it, `reconciler apply` does"
@@ -26,7 +26,7 @@ _FINISHED_BY_WAIT = frozenset({Action.WAIT, Action.COMPLETE})
 def resumable(world: World) -> Plan:
     """The part of today's plan that was approved before, plus outcomes to be recorded.
 
-    Where the manifest has changed since, the outcome of the training is only recorded (`Change.promote`), and
+    Where the manifest has changed since, the outcome of the training is only recorded (`HoldBack`), and
     a create that waits is left to the next apply; so are those that today's guards refuse. Deletions were
     approved with what they follow from.
 
@@ -60,9 +60,7 @@ def resumable(world: World) -> Plan:
         ):
             notes.append(f"{address}: {_why_not(record.candidate)}; {_LEFT_TO_APPLY}")
         changes += [
-            change
-            for change in decision.changes
-            if change.deposed and change.action is Action.DELETE and not change.after_accepted and want
+            change for change in decision.changes if want and change.deposed and _is_due(change.steps)
         ]
     plan = Plan(
         changes=tuple(changes),
@@ -132,18 +130,24 @@ def _main(world: World, record: Record, main: Change | None) -> list[Change]:
         Reason.IN_TRAINING if live.status is Status.CREATING else Reason.TRAINED,
         id=candidate.id,
         name=live.name,
-        status=live.status,
         before=live.attributes,
         steps=(AwaitTraining(),) if live.status is Status.CREATING else (),
     )
     known = replace(candidate, status=live.status, create_time=live.create_time, name=live.name)
     intent = replace(record, candidate=known)
-    return [_record_only(replace(change, intent=intent if intent != record else None), candidate.approved)]
+    if intent != record:
+        change = replace(change, steps=with_intent(intent, change.steps))
+    return [_record_only(change, candidate.approved)]
+
+
+def _is_due(steps: Steps) -> bool:
+    """Whether these delete a deposed model without waiting for its successor."""
+    return bool(deleted_by(steps)) and all(wait_of(one) is None for one in steps)
 
 
 def _is_approved(world: World, candidate: RecordedModel, main: Change, want: Desired) -> bool:
     """Whether a create is the one that an apply sent, that the service had no room for, unchanged."""
-    if not candidate.has_no_room or main.action not in TRAININGS or main.id != candidate.id:
+    if not candidate.has_no_room or not main.trains or main.id != candidate.id:
         return False
     return bool(candidate.approved) and is_approved(
         candidate.approved, want, main.after or {}, world.kind(want.address)
@@ -152,17 +156,8 @@ def _is_approved(world: World, candidate: RecordedModel, main: Change, want: Des
 
 def _record_only(change: Change, approved: str) -> Change:
     """Without what nobody approved; what was approved stays on record, for the next apply to renew."""
-    intent = change.intent
+    intent = intent_of(change.steps)
     if intent is not None and intent.candidate is not None:
         intent = replace(intent, candidate=replace(intent.candidate, approved=approved))
     waiting = [one for one in change.steps if isinstance(one, AwaitTraining)]
-    return replace(
-        change,
-        intent=intent,
-        promote=False,
-        fields=(),
-        permissions=(),
-        permissions_after=None,
-        checks=(),
-        steps=with_intent(intent, [*waiting, HoldBack()]),
-    )
+    return replace(change, fields=(), steps=with_intent(intent, [*waiting, HoldBack()]))

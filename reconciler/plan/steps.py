@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Annotated, TypeAlias, assert_never
+from typing import Annotated, TypeAlias, TypeVar, assert_never
 
 from reconciler.model import Address, Attributes, Check, Permission
 from reconciler.plan.difference import PermissionChange
@@ -323,6 +323,14 @@ def wait_of(step: Step) -> Wait | None:
             return None
         case _:
             assert_never(step)
+
+
+_S = TypeVar("_S", bound=Step)
+
+
+def find_step(steps: Iterable[Step], kind: type[_S]) -> _S | None:
+    """The first step of a kind; None where there is none."""
+    return next((one for one in steps if isinstance(one, kind)), None)
 
 
 def intent_of(steps: Iterable[Step]) -> Record | None:

@@ -49,6 +49,7 @@ from reconciler.plan.change import Action, Reason
 from reconciler.plan.compile import held, with_intent
 from reconciler.plan.rows import adoption, deposed, pinned, recorded, strange
 from reconciler.plan.rows.unrecorded import train
+from reconciler.plan.steps import intent_of
 from reconciler.state.values import RecordedModel
 
 
@@ -58,9 +59,9 @@ def decide(wanted: Wanted) -> Decision:
     if kept is None:
         return _row(wanted)
     decision = _row(replace(wanted, record=kept))
-    if not decision.errors and decision.changes[0].intent is None:
+    if not decision.errors and intent_of(decision.changes[0].steps) is None:
         main = decision.changes[0]
-        main = replace(main, intent=kept, steps=with_intent(kept, main.steps))
+        main = replace(main, steps=with_intent(kept, main.steps))
         if main.action is Action.NO_OP:
             main = replace(main, action=Action.RECORD, reason=Reason.RECORD_ONLY)
         decision.changes[0] = main

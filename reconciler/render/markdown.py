@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from reconciler.formats import count_noun
 from reconciler.plan.change import Action, Change, Context, Drift, Plan
-from reconciler.plan.steps import ReportFailure
+from reconciler.plan.steps import ReportFailure, find_step
 from reconciler.render.bill import sum_bills
 from reconciler.render.drift_words import (
     choose_drift_symbol,
@@ -28,8 +28,6 @@ from reconciler.render.words import (
     choose_symbol,
     describe_change,
     describe_context,
-    find_step,
-    format_place,
     list_released_fields,
     name_subject,
     summarize_plan,
@@ -209,15 +207,15 @@ def _make_row(*cells_of: str) -> str:
 
 def _make_change_block(change: Change) -> _Block:
     name = name_subject(change)
-    deposed = f" (deposed {escape(change.deposed)})" if change.deposed else ""
-    failure = find_step(change, ReportFailure)
+    deposed = f" (deposed {escape(change.id)})" if change.deposed else ""
+    failure = find_step(change.steps, ReportFailure)
     why = (failure.error if failure else "") or str(change.reason)
     row = _make_row(
         _escape(choose_symbol(change)),
         _escape(name, _CELL),
         _escape(describe_change(change), _CELL),
         _escape(why, _CELL),
-        _escape(format_place(change.file, change.line), _CELL),
+        _escape(change.place, _CELL),
     )
     title = f"<b>{_escape_html(name)}</b> {_escape_html(describe_change(change))}"
     return _Block(

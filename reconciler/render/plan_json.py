@@ -36,25 +36,34 @@ from reconciler.kind import Kind
 from reconciler.model import Address, Attributes, Permission
 from reconciler.plan.change import Action, Change, Context, Drift, DriftClass, Plan, Reason
 from reconciler.plan.steps import (
+    Adopt,
+    AwaitEnd,
+    AwaitTraining,
     Create,
     Delete,
     DeleteFirst,
+    DeleteReplaced,
     Forget,
+    ForgetDeposed,
+    HoldBack,
     Move,
     Promote,
+    RecordIntent,
     ReportFailure,
     Restore,
     RunChecks,
     SetPermissions,
+    Step,
     Update,
+    find_step,
     not_yet_approved,
 )
 from reconciler.render.bill import sum_bills
 from reconciler.render.drift_words import summarize_drift
-from reconciler.render.words import find_step, summarize_plan
+from reconciler.render.words import summarize_plan
 
 FORMAT_VERSION = "1.2"
-PLAN_VERSION = 1
+PLAN_VERSION = 2
 
 _REPLACE_REASONS = {
     Reason.RETRY: "replace_because_tainted",
@@ -78,9 +87,9 @@ def build_plan_document(plan: Plan, kinds: Mapping[str, Kind]) -> dict[str, Json
         "resource_drift": [build_drift_entry(one, kinds) for one in plan.drift],
         "resource_changes": [build_change_entry(one, kinds[one.address.kind]) for one in plan.changes],
         "output_changes": _build_output_changes(plan.changes),
-        "checks": [_build_check(one) for one in plan.changes if find_step(one, RunChecks)],
+        "checks": [_build_check(one) for one in plan.changes if find_step(one.steps, RunChecks)],
         "timestamp": plan.created,
-        "applyable": any(one.steps and not find_step(one, ReportFailure) for one in plan.changes),
+        "applyable": any(one.steps and not find_step(one.steps, ReportFailure) for one in plan.changes),
         "complete": not (plan.inputs.targets or plan.inputs.excludes),
         "errored": False,
         "reconciler": ours,
@@ -117,26 +126,36 @@ def build_drift_document(
     }
 
 
-def list_actions(change: Change) -> list[str]:
-    """List Terraform's actions for a change, in the order in which they happen."""
-    match change.action:
-        case Action.CREATE:
-            return ["create"]
-        case Action.UPDATE:
-            return ["update"]
-        case Action.REPLACE:
-            return ["delete", "create"] if find_step(change, DeleteFirst) else ["create", "delete"]
-        case Action.DELETE:
-            return ["delete"]
-        case Action.FORGET:
-            return ["forget"]
-        case Action.COMPLETE | Action.RESTORE:
-            updates = find_step(change, Update) or find_step(change, SetPermissions)
-            return ["update"] if updates else ["no-op"]
-        case Action.ADOPT | Action.WAIT | Action.MOVE | Action.RECORD | Action.FAILED | Action.NO_OP:
-            return ["no-op"]
-        case _:
-            assert_never(change.action)
+def list_actions(steps: Iterable[Step]) -> list[str]:  # noqa: C901, PLR0912  # a row for each step
+    """List Terraform's actions for steps, in the order in which they happen."""
+    restores = False
+    for step in steps:
+        match step:
+            case DeleteFirst():
+                return ["delete", "create"]
+            case Create():
+                return ["create", "delete"] if step.replaces else ["create"]
+            case Update():
+                return ["update"]
+            case SetPermissions() if step.changes:
+                return ["update"]
+            case DeleteReplaced() | Delete():
+                return ["delete"]
+            case Forget() | ForgetDeposed():
+                return ["forget"]
+            case Adopt() | Promote() | HoldBack():
+                return ["no-op"]
+            case AwaitTraining() if not restores:
+                return ["no-op"]
+            case Restore():
+                restores = True
+            case Move() | RecordIntent() | AwaitTraining() | AwaitEnd():
+                pass
+            case SetPermissions() | RunChecks() | ReportFailure():
+                pass
+            case _:
+                assert_never(step)
+    return ["no-op"]
 
 
 def find_action_reason(change: Change) -> str:
@@ -150,7 +169,7 @@ def find_action_reason(change: Change) -> str:
 
 def build_change_entry(change: Change, kind: Kind) -> dict[str, Json]:
     """Build one element of resource_changes."""
-    done = list_actions(change)
+    done = list_actions(change.steps)
     before, after = _build_before(change, kind), _build_after(change, kind)
     body: dict[str, Json] = {
         "actions": list[Json](done),
@@ -162,13 +181,13 @@ def build_change_entry(change: Change, kind: Kind) -> dict[str, Json]:
     }
     if change.action is Action.REPLACE and (paths := _list_replace_paths(change, kind)):
         body["replace_paths"] = paths
-    if change.action is Action.ADOPT:
+    if find_step(change.steps, Adopt):
         body["importing"] = {"id": change.id}
     entry = _build_head(change.address, str(change.address), kind.api)
-    if move := find_step(change, Move):
+    if move := find_step(change.steps, Move):
         entry["previous_address"] = str(move.previous)
     if change.deposed:
-        entry["deposed"] = change.deposed
+        entry["deposed"] = change.id
     entry["change"] = body
     if reason := find_action_reason(change):
         entry["action_reason"] = reason
@@ -243,8 +262,8 @@ def _build_before(change: Change, kind: Kind) -> Json:
     if change.before is None:
         return None
     # these are about the model that serves and the one to come; the others about one from first to last
-    promote = find_step(change, Promote)
-    trades = find_step(change, Create) or find_step(change, Restore)
+    promote = find_step(change.steps, Promote)
+    trades = find_step(change.steps, Create) or find_step(change.steps, Restore)
     id = promote.replaces if promote and trades else change.id
     # a data set without a change is the recorded one
     sets = {**dict(_list_data_after(change, kind)), **dict(_list_data_before(change, kind))}
@@ -281,14 +300,14 @@ def _build_permission(one: Permission) -> Json:
 
 def _find_permissions(change: Change) -> tuple[Permission, ...] | None:
     """Find the grants that are true afterwards, None where they are not managed or not looked at."""
-    grants, promote = find_step(change, SetPermissions), find_step(change, Promote)
+    grants, promote = find_step(change.steps, SetPermissions), find_step(change.steps, Promote)
     return grants.permissions if grants else promote.permissions if promote else None
 
 
 def _find_permissions_before(change: Change, after: Iterable[Permission]) -> list[Permission]:
     """Find what is granted now: what will be, with the changes taken back."""
     granted = {one.grantee: one for one in after}
-    step = find_step(change, SetPermissions)
+    step = find_step(change.steps, SetPermissions)
     for one in step.changes if step else ():
         if one.after is not None:
             granted.pop(one.after.grantee, None)

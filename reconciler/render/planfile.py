@@ -63,13 +63,13 @@ def loads(data: bytes, *, place: str) -> Plan:
         place: its path, for messages.
 
     Raises:
-        PlanError: empty, cut, edited, of a newer version, or no saved plan at all; says which.
+        PlanError: empty, cut, edited, of another version, or no saved plan at all; says which.
     """
     document = _parsed(data, place)
     ours = document.get("reconciler")
     if not isinstance(ours, dict) or "plan_version" not in ours:
         raise PlanError(f"{place}: this is a plan JSON, but not one that reconciler saved", _AGAIN)
-    _refuse_newer(document, ours, place)
+    _refuse_other_versions(document, ours, place)
     if ours.get("checksum") != compute_checksum(document):
         raise PlanError(
             f"{place}: the saved plan was changed after it was written: its checksum does not match",
@@ -94,14 +94,20 @@ def _parsed(data: bytes, place: str) -> dict[str, Json]:
     return document
 
 
-def _refuse_newer(document: dict[str, Json], ours: dict[str, Json], place: str) -> None:
+def _refuse_other_versions(document: dict[str, Json], ours: dict[str, Json], place: str) -> None:
     version, format_version = ours["plan_version"], document["format_version"]
     numbers = _numbers(format_version)
     if type(version) is not int or not numbers:
         raise PlanError(f"{place}: the saved plan's version is no version: {version!r:.40}", _AGAIN)
+    writer = ours.get("reconciler_version")
+    by = f", written by reconciler {writer}" if isinstance(writer, str) else ""
+    if version < PLAN_VERSION:
+        raise PlanError(
+            f"{place}: the saved plan has version {version}{by}, which did not say each step that it takes; "
+            f"this program reads version {PLAN_VERSION}",
+            f"Nothing was changed. {_AGAIN}",
+        )
     if version > PLAN_VERSION or numbers > _numbers(FORMAT_VERSION):
-        writer = ours.get("reconciler_version")
-        by = f", written by reconciler {writer}" if isinstance(writer, str) else ""
         raise PlanError(
             f"{place}: the saved plan has version {version}{by}; this program reads up to {PLAN_VERSION}",
             "Run it with the version that wrote it, or make it again with this one.",

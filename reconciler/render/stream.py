@@ -49,7 +49,7 @@ from reconciler.errors import Diagnostic
 from reconciler.events import Completed, Detached, Event, Failed, Progress, Skipped, Started, Uploading
 from reconciler.model import Address
 from reconciler.plan.change import Action, Change, Drift, DriftClass, Plan
-from reconciler.plan.steps import Move, ReportFailure
+from reconciler.plan.steps import Adopt, Move, Promote, RecordIntent, ReportFailure, find_step
 from reconciler.render.bill import Total
 from reconciler.render.diagnostics import build_diagnostic
 from reconciler.render.drift_words import describe_drift, describe_subject
@@ -57,13 +57,11 @@ from reconciler.render.plan_json import find_action_reason, list_actions
 from reconciler.render.run_summary import RunSummary, render_ending
 from reconciler.render.terminal import escape
 from reconciler.render.text.events import describe_failure, render_event
-from reconciler.render.words import describe_change, find_step, name_subject, summarize_plan
+from reconciler.render.words import describe_change, name_subject, summarize_plan
 from reconciler.state.values import Verdict
 from reconciler.strictjson import dumps
 
 UI_VERSION = "1.2"
-
-_PLANNED = frozenset(Action) - {Action.NO_OP, Action.RECORD}
 
 
 def encode_line(record: Mapping[str, Json]) -> str:
@@ -84,7 +82,7 @@ def build_plan_records(plan: Plan, timestamp: str) -> Iterator[dict[str, Json]]:
     for note in plan.notes:
         yield build_diagnostic_record(Diagnostic(note, severity="warning"), timestamp)
     for change in plan.changes:
-        if change.action in _PLANNED:
+        if any(not isinstance(one, RecordIntent) for one in change.steps):
             yield build_planned_change_record(change, timestamp)
     yield build_change_summary_record(plan, timestamp)
 
@@ -97,18 +95,19 @@ def build_planned_change_record(change: Change, timestamp: str) -> dict[str, Jso
     }
     if reason := find_action_reason(change).removeprefix("replace_because_").removeprefix("delete_because_"):
         planned["reason"] = reason
-    if change.action is Action.ADOPT:
+    if find_step(change.steps, Adopt):
         planned["importing"] = {"id": change.id}
-    if move := find_step(change, Move):
+    if move := find_step(change.steps, Move):
         planned["previous_resource"] = describe_resource(move.previous)
     if change.deposed:
-        planned["deposed"] = change.deposed
+        planned["deposed"] = change.id
     ours: dict[str, Json] = {"action": str(change.action), "reason": str(change.reason), "id": change.id}
     if change.bill is not None:
         ours["bill"] = encode(change.bill)
-    if change.verdict is not Verdict.NONE:
-        ours["verdict"] = str(change.verdict)
-    if failure := find_step(change, ReportFailure):
+    promote = find_step(change.steps, Promote)
+    if promote is not None and promote.verdict is not Verdict.NONE:
+        ours["verdict"] = str(promote.verdict)
+    if failure := find_step(change.steps, ReportFailure):
         ours["error"] = failure.error
     record = _build_record("planned_change", f"{name_subject(change)} {describe_change(change)}", timestamp)
     return record | {"change": planned, "reconciler": ours}
@@ -117,7 +116,7 @@ def build_planned_change_record(change: Change, timestamp: str) -> dict[str, Jso
 def build_change_summary_record(plan: Plan, timestamp: str) -> dict[str, Json]:
     """Build the summary of what is planned, in numbers."""
     counts: dict[str, Json] = {
-        "add": plan.count(Action.CREATE, Action.REPLACE),
+        "add": len(plan.trainings),
         "change": plan.count(Action.UPDATE),
         "import": plan.count(Action.ADOPT),
         "remove": plan.deletes,
@@ -287,7 +286,7 @@ def _build_hook(event: Started | Progress | Completed | Failed | Skipped) -> dic
 
 def _choose_planned_action(change: Change) -> str:
     """Choose the one word that Terraform's stream has for the actions of its plan JSON."""
-    match list_actions(change):
+    match list_actions(change.steps):
         case ["no-op"]:
             return {Action.ADOPT: "import", Action.MOVE: "move"}.get(change.action, "noop")
         case ["forget"]:

@@ -7,7 +7,7 @@ words does not type-check (`match` and `assert_never`).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TypeVar, assert_never
+from typing import assert_never
 
 from reconciler.events import Uploading
 from reconciler.formats import count_noun
@@ -34,17 +34,11 @@ from reconciler.plan.steps import (
     SetPermissions,
     Step,
     Update,
+    find_step,
 )
 from reconciler.render.terminal import escape
 from reconciler.render.values import shorten_digest
 from reconciler.state.values import Verdict
-
-_Step = TypeVar("_Step", bound=Step)
-
-
-def find_step(change: Change, kind: type[_Step]) -> _Step | None:
-    """Find the first step of a kind, None where a change has none."""
-    return next((step for step in change.steps if isinstance(step, kind)), None)
 
 
 def choose_symbol(change: Change) -> str:  # a row for each action
@@ -57,7 +51,7 @@ def choose_symbol(change: Change) -> str:  # a row for each action
         case Action.UPDATE:
             return "~"
         case Action.REPLACE:
-            return "-/+" if find_step(change, DeleteFirst) else "+/-"
+            return "-/+" if find_step(change.steps, DeleteFirst) else "+/-"
         case Action.RESTORE:
             return "<"
         case Action.COMPLETE:
@@ -94,7 +88,7 @@ LEGEND = {
 def name_subject(change: Change) -> str:
     """Name what a change is about: its address, or "old -> new" where the record moves."""
     address = escape(str(change.address))
-    move = find_step(change, Move)
+    move = find_step(change.steps, Move)
     return address if move is None else f"{escape(str(move.previous))} -> {address}"
 
 
@@ -105,7 +99,8 @@ def describe_change(change: Change) -> str:  # noqa: C901, PLR0912  # a row for 
         case Action.CREATE:
             return f"will be trained as {id}"
         case Action.ADOPT:
-            return f"will adopt {id}" + ", which is still training" * bool(find_step(change, AwaitTraining))
+            still = ", which is still training" if find_step(change.steps, AwaitTraining) else ""
+            return f"will adopt {id}{still}"
         case Action.UPDATE:
             return "will be updated in place"
         case Action.REPLACE:
@@ -113,10 +108,10 @@ def describe_change(change: Change) -> str:  # noqa: C901, PLR0912  # a row for 
         case Action.RESTORE:
             return f"will be restored: {id} serves again"
         case Action.COMPLETE:
-            again = _was_checked(change) and find_step(change, RunChecks)
+            again = _was_checked(change) and find_step(change.steps, RunChecks)
             return f"will be {'checked again' if again else 'completed'}: {id} is trained"
         case Action.DELETE:
-            deposed = f"deposed model {escape(change.deposed)} " * bool(change.deposed)
+            deposed = f"deposed model {id} " * change.deposed
             return f"{deposed}will be deleted" + f": {id}" * (not deposed)
         case Action.MOVE:
             return f"will move: {id} stays, nothing is trained"
@@ -135,16 +130,16 @@ def describe_change(change: Change) -> str:  # noqa: C901, PLR0912  # a row for 
 
 
 def _describe_replacement(id: str, change: Change) -> str:
-    if first := find_step(change, DeleteFirst):
+    if first := find_step(change.steps, DeleteFirst):
         return f"{escape(first.id)} is deleted, then {id} is trained"
-    promote = find_step(change, Promote)
+    promote = find_step(change.steps, Promote)
     beside = f" beside {escape(promote.replaces)}" if promote and promote.replaces else ""
     return f"{id} is trained{beside}"
 
 
 def _was_checked(change: Change) -> bool:
     """Whether the model was trained before, and its checks were run and not passed."""
-    promote = find_step(change, Promote)
+    promote = find_step(change.steps, Promote)
     return promote is not None and promote.verdict in {Verdict.FAILED, Verdict.UNKNOWN}
 
 
@@ -170,14 +165,14 @@ def _describe_step(  # noqa: C901, PLR0912  # a row for each step
             else:
                 yield f"{checks} must pass before it is promoted"
         case Promote():
-            if _was_checked(change) and not find_step(change, RunChecks):
+            if _was_checked(change) and not find_step(change.steps, RunChecks):
                 yield "nothing is trained; no check is declared any more"
             if step.kept:
                 yield f"{escape(step.replaces)} is kept: {escape(step.kept)}"
         case HoldBack():
             yield "is recorded and not promoted: its manifest has changed since it was approved"
         case DeleteReplaced():
-            if find_step(change, Promote):
+            if find_step(change.steps, Promote):
                 yield f"{escape(step.id)} serves until {escape(change.id)} is promoted, then it is deleted"
         case Delete():
             if step.after is not None:
@@ -269,11 +264,6 @@ def list_released_fields(plan: Plan) -> list[str]:
         for change in plan.changes
         if change.action is Action.RECORD and change.fields
     ]
-
-
-def format_place(file: str, line: int) -> str:
-    """Write file:line, "" if there is no file."""
-    return escape(f"{file}:{line}" if line else file) if file else ""
 
 
 def describe_context(context: Context) -> str:

@@ -135,16 +135,10 @@ def create(name: str = "number-generator", **changes: object) -> Change:
         Action.CREATE,
         Reason.NOT_LIVE,
         id=id,
-        digest=NEW_DIGEST,
-        source=BASE,
         after=ATTRIBUTES,
-        permissions_after=(GROUP, WRITER),
         datasets=(DATA,),
-        checks=TWO_CHECKS,
         bill=Bill(18, 812, 5, 2, 45, price=0.03, currency="USD"),
-        intent=Record(address(name), candidate=model(id, status=None, verdict=Verdict.NONE)),
-        file=f"manifests/{name}.yaml",
-        line=1,
+        place=f"manifests/{name}.yaml:1",
         steps=training(
             Create(id, source=BASE),
             (
@@ -164,11 +158,7 @@ def create(name: str = "number-generator", **changes: object) -> Change:
 CREATE = create()
 CREATE_INLINE = create(
     "greeter",
-    source="tunedModels/number-generator-k3j5h2l1",
-    parent=address("number-generator"),
     after={"display_name": "greeter", "tuned_model_source.tuned_model": "TunedModel/number-generator"},
-    permissions_after=None,
-    checks=(),
     datasets=(DataSet(OLD_DIGEST, 2, 24, inline=(Example("hi", "hello"), Example("bye", "goodbye"))),),
     bill=Bill(2, 24, 5, 4, 3, estimated=True),
     notes=("live tunedModels/greeter-aaaaaaaa may be an earlier generation of it",),
@@ -188,11 +178,9 @@ ADOPT = Change(
     name="tunedModels/adopted-v1",
     before=ATTRIBUTES,
     after=ATTRIBUTES,
-    status=Status.ACTIVE,
     datasets=(DATA,),
     notes=("its id is pinned and proves nothing about its data: the digest is recorded as assumed",),
-    file="manifests/adopted.yaml",
-    line=12,
+    place="manifests/adopted.yaml:12",
     steps=(
         Adopt(Record(address("adopted"), candidate=model("adopted-v1"))),
         *promotion(Ending.ADOPT),
@@ -203,7 +191,6 @@ WAIT = Change(
     Action.WAIT,
     Reason.IN_TRAINING,
     id="slow-bbbbbbbb",
-    status=Status.CREATING,
     after=ATTRIBUTES,
     steps=(AwaitTraining(), *promotion(Ending.CREATE)),
 )
@@ -213,22 +200,17 @@ COMPLETE = Change(
     Reason.TRAINED,
     id="finished-cccccccc",
     serving="finished-aaaaaaaa",
-    status=Status.ACTIVE,
     before=ATTRIBUTES,
     after=ATTRIBUTES,
     fields=(FieldChange("description", "counts up", "counts further"),),
-    permissions=(PermissionChange(None, GROUP),),
-    permissions_after=(GROUP,),
-    checks=(Check("one", "two"),),
-    file="manifests/finished.yaml",
-    line=1,
+    place="manifests/finished.yaml:1",
     steps=(
         Update(Role.CANDIDATE, {"description": "counts further"}, ATTRIBUTES),
         SetPermissions(Role.CANDIDATE, (GROUP,), (PermissionChange(None, GROUP),)),
         *promotion(Ending.CREATE, "finished-aaaaaaaa", Check("one", "two")),
     ),
 )
-HELD_BACK = replace(COMPLETE, fields=(), permissions=(), checks=(), promote=False, steps=(HoldBack(),))
+HELD_BACK = replace(COMPLETE, fields=(), steps=(HoldBack(),))
 
 
 def checked(verdict: Verdict, *checks: Check) -> Change:
@@ -240,13 +222,9 @@ def checked(verdict: Verdict, *checks: Check) -> Change:
         id="unproven-dddddddd",
         name="tunedModels/unproven-dddddddd",
         serving="unproven-aaaaaaaa",
-        status=Status.ACTIVE,
         before=ATTRIBUTES,
         after=ATTRIBUTES,
-        checks=checks,
-        verdict=verdict,
-        file="manifests/unproven.yaml",
-        line=1,
+        place="manifests/unproven.yaml:1",
         steps=promotion(Ending.CREATE, "unproven-aaaaaaaa", *checks, verdict=verdict),
     )
 
@@ -261,7 +239,6 @@ UPDATE = Change(
     serving="support-bot-dddddddd",
     before=ATTRIBUTES,
     after={**ATTRIBUTES, "temperature": 0.2, "display_name": "support"},
-    status=Status.ACTIVE,
     fields=(
         FieldChange("display_name", "number generator model", "support"),
         FieldChange("temperature", 0.7, 0.2),
@@ -269,16 +246,7 @@ UPDATE = Change(
         FieldChange("description", "counts up", None),
         FieldChange("reader_project_numbers", (123,), (123, 456)),
     ),
-    permissions=(
-        PermissionChange(None, GROUP),
-        PermissionChange(WRITER, None),
-        PermissionChange(
-            Permission("USER", "bob@example.com", "READER"), Permission("USER", "bob@example.com", "WRITER")
-        ),
-    ),
-    permissions_after=(GROUP, Permission("USER", "bob@example.com", "WRITER")),
-    file="manifests/support.yaml",
-    line=3,
+    place="manifests/support.yaml:3",
     steps=(
         Update(Role.SERVING, {"display_name": "support", "temperature": 0.2}),
         SetPermissions(
@@ -301,19 +269,13 @@ REPLACE = Change(
     Reason.DATA_CHANGED,
     id="roman-ffffffff",
     serving="roman-eeeeeeee",
-    digest=NEW_DIGEST,
-    source=BASE,
     before=ATTRIBUTES,
     after={**ATTRIBUTES, f"{HYPERPARAMETERS}.epoch_count": 8},
-    status=Status.ACTIVE,
     fields=(FieldChange(f"{HYPERPARAMETERS}.epoch_count", 5, 8, forces_replacement=True),),
     data=(DataChange("training_data", OLD_DIGEST, NEW_DIGEST, 15, 18),),
     datasets=(DATA,),
-    checks=(Check("LXIII", "LXIV"),),
     bill=Bill(18, 812, 8, 2, 72, price=0.05, currency="USD"),
-    intent=Record(address("roman"), serving=model("roman-eeeeeeee")),
-    file="manifests/roman.yaml",
-    line=1,
+    place="manifests/roman.yaml:1",
     steps=training(
         Create("roman-ffffffff", source=BASE, replaces="roman-eeeeeeee"),
         promotion(Ending.REPLACE, "roman-eeeeeeee", Check("LXIII", "LXIV")),
@@ -326,13 +288,9 @@ REPLACE_KEPT = replace(
     reason=Reason.REQUESTED,
     id="protected-22222222",
     serving="protected-11111111",
-    generation=1,
     fields=(),
     data=(),
-    checks=(),
-    intent=None,
-    keep="prevent_destroy protects it",
-    file="manifests/protected.yaml",
+    place="manifests/protected.yaml:1",
     steps=training(
         Create("protected-22222222", 1, BASE, "protected-11111111"),
         promotion(Ending.REPLACE, "protected-11111111", kept="prevent_destroy protects it"),
@@ -345,10 +303,7 @@ REPLACE_IN_PLACE = replace(
     id="pinned-v1",
     serving="pinned-v1",
     data=(),
-    checks=(),
-    intent=None,
-    delete_first=True,
-    file="manifests/pinned.yaml",
+    place="manifests/pinned.yaml:1",
     steps=training(
         Create("pinned-v1", source=BASE),
         (Promote(Ending.REPLACE, "pinned-v1"),),
@@ -363,9 +318,7 @@ RESTORE = Change(
     serving="undone-44444444",
     before=ATTRIBUTES,
     after=ATTRIBUTES,
-    status=Status.ACTIVE,
-    file="manifests/undone.yaml",
-    line=1,
+    place="manifests/undone.yaml:1",
     steps=(
         Restore(
             Record(address("undone"), serving=model("undone-44444444"), candidate=model("undone-33333333"))
@@ -381,7 +334,6 @@ DELETE = Change(
     name="tunedModels/retired-55555555",
     serving="retired-55555555",
     before=ATTRIBUTES,
-    status=Status.ACTIVE,
     steps=(Delete("retired-55555555"),),
 )
 DELETE_DEPOSED = Change(
@@ -389,10 +341,8 @@ DELETE_DEPOSED = Change(
     Action.DELETE,
     Reason.UNUSED,
     id="roman-00000000",
-    deposed="roman-00000000",
+    deposed=True,
     before=ATTRIBUTES,
-    status=Status.CREATING,
-    after_accepted=True,
     notes=("it is still training: what it trained so far is not refunded",),
     steps=tuple(
         steps_of_deletion(
@@ -415,10 +365,8 @@ MOVE = Change(
     id="faq-55555555",
     name="tunedModels/faq-55555555",
     serving="faq-55555555",
-    previous=address("faq"),
     before=ATTRIBUTES,
     after=ATTRIBUTES,
-    status=Status.ACTIVE,
     notes=("add metadata.moved_from: faq to its manifest, so that it is found if the state is lost",),
     steps=(Move(address("faq"), Record(address("faq-new"), serving=model("faq-55555555"))),),
 )
@@ -427,7 +375,6 @@ RECORD = Change(
     Action.RECORD,
     Reason.RECORD_ONLY,
     id="refreshed-77777777",
-    status=Status.ACTIVE,
     steps=(RecordIntent(Record(address("refreshed"), serving=model("refreshed-77777777"))),),
 )
 FAILED = Change(
@@ -435,11 +382,8 @@ FAILED = Change(
     Action.FAILED,
     Reason.FAILED,
     id="broken-88888888",
-    status=Status.FAILED,
     after=ATTRIBUTES,
-    error="13 INTERNAL: the training diverged at step 12: mean loss is not a number",
-    file="manifests/broken.yaml",
-    line=7,
+    place="manifests/broken.yaml:7",
     steps=(
         ReportFailure(
             "13 INTERNAL: the training diverged at step 12: mean loss is not a number",
@@ -452,11 +396,8 @@ FAILED_PARENT = Change(
     address("child"),
     Action.FAILED,
     Reason.PARENT_FAILED,
-    parent=address("broken"),
     after=ATTRIBUTES,
-    file="manifests/broken.yaml",
-    line=30,
-    error="TunedModel/broken failed, so nothing can be tuned from it",
+    place="manifests/broken.yaml:30",
     steps=(
         ReportFailure(
             "TunedModel/broken failed, so nothing can be tuned from it",
@@ -471,9 +412,7 @@ NO_OP = Change(
     serving="steady-99999999",
     before=ATTRIBUTES,
     after=ATTRIBUTES,
-    status=Status.ACTIVE,
-    file="manifests/steady.yaml",
-    line=1,
+    place="manifests/steady.yaml:1",
 )
 
 CHANGED = Drift(

@@ -57,7 +57,7 @@ def body(change: Change) -> dict[str, Json]:
 )
 def test_actions(change: Change, expected: list[str]) -> None:
     """Each action has Terraform's words, in the order in which they happen."""
-    assert list_actions(change) == expected
+    assert list_actions(change.steps) == expected
 
 
 def test_a_move_names_the_address_that_it_had() -> None:

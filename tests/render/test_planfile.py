@@ -119,13 +119,17 @@ def test_rubbish_is_refused(data: bytes) -> None:
         (b'{"format_version": "1.2"}', "not one that reconciler saved"),
         (b'{"format_version": "1.2", "reconciler": {"plan_version": "1"}}', "version is no version"),
         (b'{"format_version": "1.2", "reconciler": {"plan_version": true}}', "version is no version"),
+        (
+            b'{"format_version": "1.2", "reconciler": {"plan_version": 1, "reconciler_version": "0.9"}}',
+            "version 1, written by reconciler 0.9, which did not say each step that it takes; this program",
+        ),
         (b'{"format_version": 1.2, "reconciler": {"plan_version": 1}}', "version is no version"),
         (
-            b'{"format_version": "1.2", "reconciler": {"plan_version": 2, "reconciler_version": "9.1"}}',
-            "version 2, written by reconciler 9.1; this program reads up to 1",
+            b'{"format_version": "1.2", "reconciler": {"plan_version": 3, "reconciler_version": "9.1"}}',
+            "version 3, written by reconciler 9.1; this program reads up to 2",
         ),
-        (b'{"format_version": "2.0", "reconciler": {"plan_version": 1}}', "this program reads up to 1"),
-        (b'{"format_version": "1.2", "reconciler": {"plan_version": 1}}', "checksum does not match"),
+        (b'{"format_version": "2.0", "reconciler": {"plan_version": 2}}', "this program reads up to 2"),
+        (b'{"format_version": "1.2", "reconciler": {"plan_version": 2}}', "checksum does not match"),
     ],
 )
 def test_refusals_say_what(data: bytes, message: str) -> None:

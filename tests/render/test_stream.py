@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
 
 from reconciler.errors import Diagnostic
 from reconciler.events import Detached, Event, Failed, Progress
-from reconciler.plan.change import Action, Change
+from reconciler.plan.change import Change
 from reconciler.render import stream
 from tests.render import plans
 from tests.render.strategies import SECRET, changes, events
@@ -39,31 +38,34 @@ def test_any_change_is_a_line_without_training_data(change: Change) -> None:
 
 
 @pytest.mark.parametrize(
-    ("action", "word"),
+    ("change", "word"),
     [
-        (Action.CREATE, "create"),
-        (Action.UPDATE, "update"),
-        (Action.REPLACE, "replace"),
-        (Action.DELETE, "delete"),
-        (Action.FORGET, "remove"),
-        (Action.ADOPT, "import"),
-        (Action.WAIT, "noop"),
-        (Action.MOVE, "move"),
-        (Action.RECORD, "noop"),
-        (Action.FAILED, "noop"),
-        (Action.NO_OP, "noop"),
-        (Action.COMPLETE, "noop"),
-        (Action.RESTORE, "noop"),
+        (plans.CREATE, "create"),
+        (plans.UPDATE, "update"),
+        (plans.REPLACE, "replace"),
+        (plans.REPLACE_IN_PLACE, "replace"),
+        (plans.DELETE, "delete"),
+        (plans.DELETE_DEPOSED, "delete"),
+        (plans.FORGET, "remove"),
+        (plans.ADOPT, "import"),
+        (plans.WAIT, "noop"),
+        (plans.MOVE, "move"),
+        (plans.RECORD, "noop"),
+        (plans.FAILED, "noop"),
+        (plans.NO_OP, "noop"),
+        (plans.COMPLETE, "update"),
+        (plans.CHECK_AGAIN, "noop"),
+        (plans.RESTORE, "noop"),
     ],
 )
-def test_planned_actions_are_terraforms(action: Action, word: str) -> None:
+def test_planned_actions_are_terraforms(change: Change, word: str) -> None:
     """A dashboard finds the words that it knows; ours stands beside."""
-    record = stream.build_planned_change_record(replace(plans.NO_OP, action=action), NOW)
+    record = stream.build_planned_change_record(change, NOW)
     planned, ours = record["change"], record["reconciler"]
     assert isinstance(planned, dict)
     assert isinstance(ours, dict)
     assert planned["action"] == word
-    assert ours["action"] == action
+    assert ours["action"] == change.action
 
 
 def test_a_plan_streams_drift_changes_and_summary_in_that_order() -> None:

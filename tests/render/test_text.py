@@ -141,7 +141,7 @@ def test_colours_are_terraforms() -> None:
 def test_long_texts_show_where_they_differ() -> None:
     """The cut keeps the difference of two long texts, not their common beginning."""
     old, new = "counts up " * 20 + "slowly", "counts up " * 20 + "quickly"
-    change = replace(plans.UPDATE, fields=(FieldChange("description", old, new),), permissions=())
+    change = replace(plans.UPDATE, fields=(FieldChange("description", old, new),))
     text = whole(render_plan(Plan((change,)), colour=False, width=70))
     assert 'slowly"' in text
     assert '-> "' in text
@@ -171,7 +171,7 @@ def test_a_failure_without_a_known_reason_still_advises() -> None:
     """The operation may be gone: no empty error line, the same way on."""
     lines = list(
         render_plan(
-            Plan((replace(plans.FAILED, file="", steps=(ReportFailure("", RETRY_ADVICE),)),)),
+            Plan((replace(plans.FAILED, place="", steps=(ReportFailure("", RETRY_ADVICE),)),)),
             colour=False,
             width=0,
         )

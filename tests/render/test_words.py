@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from reconciler.plan.change import Action, Change, Context, Drift, Inputs, Plan, Reason
+from reconciler.plan.steps import ForgetDeposed
 from reconciler.render.words import (
     LEGEND,
     choose_symbol,
@@ -17,6 +18,8 @@ from reconciler.render.words import (
 )
 from reconciler.state.values import Verdict
 from tests.render import plans
+
+FORGET_DEPOSED = replace(plans.FORGET, deposed=True, steps=(ForgetDeposed("x"),))
 
 
 @pytest.mark.parametrize(
@@ -32,7 +35,7 @@ from tests.render import plans
         ((plans.NO_OP,), "No changes. 1 model is as declared."),
         ((plans.WAIT, plans.WAIT), "No changes. 2 models are still training."),
         ((plans.RECORD,), "No changes. Only the record is brought up to date."),
-        ((replace(plans.FORGET, deposed="x"),), "No changes. Only the record is brought up to date."),
+        ((FORGET_DEPOSED,), "No changes. Only the record is brought up to date."),
         ((), "No changes. Nothing is declared, and nothing is recorded."),
     ],
 )

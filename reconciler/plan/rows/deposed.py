@@ -9,13 +9,13 @@ from reconciler.model import Status
 from reconciler.plan.case import Wanted, notes_on
 from reconciler.plan.change import Action, Change, Reason
 from reconciler.plan.compile import steps_of_deletion
-from reconciler.plan.steps import Delete, DeleteReplaced, ForgetDeposed, IsAccepted
+from reconciler.plan.steps import Delete, DeleteReplaced, ForgetDeposed, IsAccepted, intent_of
 from reconciler.state.values import Record, RecordedModel
 
 
 def changes(wanted: Wanted, main: Change) -> list[Change]:
     """What happens to the models that no longer serve, given the address's own change."""
-    record = main.intent or wanted.record
+    record = intent_of(main.steps) or wanted.record
     found: list[Change] = []
     if not record.deposed:
         return found
@@ -31,9 +31,8 @@ def changes(wanted: Wanted, main: Change) -> list[Change]:
             Reason.GONE,
             id=model.id,
             name=model.name,
-            deposed=model.id,
+            deposed=True,
             before=live.attributes if live else None,
-            status=live.status if live else None,
         )
         superseded_now = wanted.record.candidate is not None and model.id == wanted.record.candidate.id
         if not wanted.world.is_there(wanted.record, model):
@@ -46,7 +45,7 @@ def changes(wanted: Wanted, main: Change) -> list[Change]:
             continue
         if served and (record.serving is None or _kept(wanted, model)):
             continue
-        wait = IsAccepted(wanted.want.address) if main.action in {Action.CREATE, Action.REPLACE} else None
+        wait = IsAccepted(wanted.want.address) if main.trains else None
         trains = live is not None and live.status is Status.CREATING
         steps = (
             steps_of_deletion(DeleteReplaced(model.id, trains))
@@ -59,7 +58,6 @@ def changes(wanted: Wanted, main: Change) -> list[Change]:
                 steps=tuple(steps),
                 action=Action.DELETE,
                 reason=Reason.REPLACED if served else Reason.UNUSED,
-                after_accepted=not served and main.action in {Action.CREATE, Action.REPLACE},
                 notes=notes_on(live),
             )
         )

@@ -79,8 +79,7 @@ def move(change: Change, old: Address, record: Record, *, inferred: bool) -> Cha
             f"add metadata.moved_from: {old.name} to its manifest, so that it is found if the state is lost"
         )
         change = replace(change, notes=(*change.notes, advice))
-    steps = (Move(old, record), *change.steps)
-    return replace(change, previous=old, intent=change.intent or record, steps=steps)
+    return replace(change, steps=(Move(old, record), *change.steps))
 
 
 def refuse(want: Desired, summary: str, advice: str) -> Diagnostic:

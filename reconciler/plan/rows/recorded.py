@@ -27,7 +27,7 @@ from reconciler.plan.facts import approval, recorded_data, sent_now
 from reconciler.plan.rows.deposed import depose
 from reconciler.plan.rows.training import start
 from reconciler.plan.rows.unrecorded import train
-from reconciler.plan.steps import ReportFailure, Role
+from reconciler.plan.steps import ReportFailure, Role, Steps
 from reconciler.state.values import Record, RecordedModel, Verdict
 
 
@@ -113,10 +113,15 @@ def keep(wanted: Wanted, serving: RecordedModel, live: Live) -> Decision:
     )
     record = renewed(wanted, replace(_without_candidate(wanted), serving=settled))
     intent = unless_same(wanted, record)
+    steps: Steps = ()
     if fields or permissions:
         action, reason = Action.UPDATE, Reason.FIELDS_DIFFER
+        sent = sent_now(wanted.kind, wanted.attributes, serving)
+        grants = declared if permissions else None
+        steps = with_intent(intent, steps_of_update(Role.SERVING, fields, sent, grants, permissions))
     elif intent is not None:
         action, reason = Action.RECORD, Reason.RECORD_ONLY
+        steps = with_intent(intent, ())
     else:
         action, reason = Action.NO_OP, Reason.NONE
     change = replace(
@@ -124,21 +129,8 @@ def keep(wanted: Wanted, serving: RecordedModel, live: Live) -> Decision:
         id=serving.id,
         name=live.name,
         before=live.attributes,
-        status=live.status,
         fields=(*fields, *_released(wanted, serving)),
-        permissions=permissions,
-        permissions_after=declared if permissions else None,
-        intent=intent,
-        steps=with_intent(
-            intent,
-            steps_of_update(
-                Role.SERVING,
-                fields,
-                sent_now(wanted.kind, wanted.attributes, serving) if fields else {},
-                declared if permissions else None,
-                permissions,
-            ),
-        ),
+        steps=steps,
     )
     return Decision([change])
 
@@ -165,9 +157,6 @@ def failed(wanted: Wanted, model: RecordedModel, live: Live) -> Decision:
         id=model.id,
         name=live.name,
         before=live.attributes,
-        status=live.status,
-        error=error,
-        intent=intent,
     )
     return Decision([change])
 

@@ -6,8 +6,8 @@ Rule: what is not understood is neither trained again, nor deleted, nor forgotte
 from __future__ import annotations
 
 from reconciler.model import Desired
-from reconciler.plan.case import RETRY_ADVICE, Decision, Wanted
-from reconciler.plan.change import TRAININGS, Action, Change, Reason
+from reconciler.plan.case import RETRY_ADVICE, Decision, Wanted, place_of
+from reconciler.plan.change import Action, Change, Reason
 from reconciler.plan.facts import World
 from reconciler.plan.steps import ReportFailure
 from reconciler.state.values import Record
@@ -27,7 +27,7 @@ def block(world: World, record: Record, want: Desired | None) -> Decision | None
 def block_training(wanted: Wanted, decision: Decision) -> Decision:
     """The same decision, unless it trains what may be there already: what holds the id is not understood."""
     world = wanted.world
-    trains = any(change.action in TRAININGS for change in decision.changes)
+    trains = any(change.trains for change in decision.changes)
     if not (world.observed.odd and trains):
         return decision
     kind = wanted.want.address.kind
@@ -49,9 +49,7 @@ def _blocked(world: World, record: Record, want: Desired | None, id: str) -> Dec
         Reason.NOT_UNDERSTOOD,
         serving=record.serving.id if record.serving else "",
         after=want.attributes if want else None,
-        error=error,
         steps=(ReportFailure(error, RETRY_ADVICE),),
-        file=want.file if want else "",
-        line=want.line if want else 0,
+        place=place_of(want) if want else "",
     )
     return Decision([change])

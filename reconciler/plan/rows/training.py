@@ -48,28 +48,18 @@ def start(
     if before:
         fields, data = replacement_reasons(want, wanted.attributes, before, live, wanted.kind)
         mutable = updates(wanted, live) if live else ()
-    wish = want.permissions
     replaces = before.id if before and before is not superseded else ""
     keep = keep_reason(wanted) if serving else ""
     change = replace(
         about(wanted, Action.REPLACE if before else Action.CREATE, reason),
         id=model.id,
         name=model.name,
-        serving=before.id if before and before is not superseded else "",
-        generation=model.generation,
-        digest=model.digest,
-        source=wanted.source,
+        serving=replaces,
         before=live.attributes if live else None,
         fields=(*fields, *mutable),
         data=data,
-        permissions=diff.compare_permissions((), wish or ()),
-        permissions_after=wish,
         bill=bill_of(want, wanted.kind, world.stack),
-        checks=want.checks,
-        intent=record,
-        keep=keep_reason(wanted) if serving else "",
         notes=(*generation_notes(wanted, record), *_doubts(wanted, unknown=unknown)),
-        delete_first=delete_first,
         steps=_steps(
             wanted,
             model,

@@ -104,12 +104,10 @@ def delete(
                 reason,
                 id=model.id,
                 name=live.name if live else model.name,
-                deposed="" if model is main else model.id,
+                deposed=model is not main,
                 serving=record.serving.id if record.serving else "",
                 before=live.attributes if live else None,
-                status=live.status if live else None,
                 notes=notes_on(live),
-                intent=left if model is main and left != record else None,
                 steps=with_intent(
                     left if model is main and left != record else None,
                     steps_of_deletion(

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from reconciler.formats import count_noun
 from reconciler.plan.change import Action, Change, Context, Drift, Plan
 from reconciler.plan.difference import FieldChange, PermissionChange
-from reconciler.plan.steps import ReportFailure, SetPermissions
+from reconciler.plan.steps import ReportFailure, SetPermissions, find_step
 from reconciler.render.drift_words import (
     choose_drift_symbol,
     describe_drift,
@@ -28,8 +28,6 @@ from reconciler.render.words import (
     describe_context,
     describe_data,
     describe_data_change,
-    find_step,
-    format_place,
     list_consequences,
     list_released_fields,
     name_subject,
@@ -158,11 +156,11 @@ def _render_change_title(change: Change, width: int, paint: Paint) -> Iterator[s
 
 
 def _render_change_body(change: Change, width: int, paint: Paint) -> Iterator[str]:
-    why = f"{escape(change.reason)} ({where})" if (where := format_place(change.file, change.line)) else ""
+    why = f"{escape(change.reason)} ({where})" if (where := escape(change.place)) else ""
     why = why if change.reason and why else escape(change.reason) or where
     if why:
         yield from (" " * 6 + paint(line, "dim") for line in wrap(why, _inner_width(width)))
-    if failure := find_step(change, ReportFailure):
+    if failure := find_step(change.steps, ReportFailure):
         if failure.error:
             for line in wrap(f"error: {escape(failure.error)}", _inner_width(width)):
                 yield " " * 6 + paint(line, "red")
@@ -192,7 +190,7 @@ def _list_rows(change: Change) -> Iterator[Row]:
     for data in change.datasets if is_new else ():
         if data.field not in changed:
             yield Row("+", _last_key(data.field), text=describe_data(data))
-    if grants := find_step(change, SetPermissions):
+    if grants := find_step(change.steps, SetPermissions):
         yield from _list_permission_rows(grants.changes)
 
 

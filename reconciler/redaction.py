@@ -34,16 +34,24 @@ def hide_echoes(body: bytes, texts: Iterable[str]) -> bytes:
 
     Texts of less than six characters stay: they say nothing of anybody.
     """
-    shown = whole = body.decode(errors="replace")
-    for text in sorted({one for one in texts if len(one) >= _SHORTEST}, key=len, reverse=True):
-        for form in (
-            text,
-            json.dumps(text, allow_nan=False)[1:-1],
-            json.dumps(text, ensure_ascii=False, allow_nan=False)[1:-1],
-        ):
-            if form in shown:
-                shown = shown.replace(form, _HIDDEN)
+    whole = body.decode(errors="replace")
+    shown = hide_secrets(
+        whole, sorted({one for one in texts if len(one) >= _SHORTEST}, key=len, reverse=True)
+    )
     return body if shown == whole else shown.encode()
+
+
+def hide_secrets(message: str, secrets: Iterable[str]) -> str:
+    """The message with "[hidden]" for each of these texts, written as it is or as JSON quotes it.
+
+    A text that is part of another comes after it.
+    """
+    for text in secrets:
+        quoted = (json.dumps(text, ensure_ascii=as_ascii, allow_nan=False) for as_ascii in (True, False))
+        for form in (text, *(one[1:-1] for one in quoted)):
+            if form in message:
+                message = message.replace(form, _HIDDEN)
+    return message
 
 
 def hide_quotes(reason: str) -> str:

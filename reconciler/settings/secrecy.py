@@ -5,7 +5,6 @@ Rule: in doubt it is left out. A reader has the setting at hand; a log keeps wha
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import unquote
@@ -40,7 +39,6 @@ def has_login(address: str) -> bool:
     return f"{LEFT_OUT}@" in printable_address(address) and LEFT_OUT not in address
 
 
-HIDDEN = "[hidden]"
 _SHORTEST = 8
 """Characters; a shorter text is no secret that holds, and would take words out of a message."""
 
@@ -49,15 +47,6 @@ def secrets_of(values: Iterable[str]) -> tuple[str, ...]:
     """What of some settings' values no message may hold, the longest first."""
     found = {text for value in values for text in _pieces(value) if len(text) >= _SHORTEST}
     return tuple(sorted(found, key=len, reverse=True))
-
-
-def hidden(message: str, secrets: Iterable[str]) -> str:
-    """The message without them, as they are and as JSON or Python would quote them."""
-    for text in secrets:
-        quoted = (json.dumps(text, ensure_ascii=as_ascii, allow_nan=False) for as_ascii in (True, False))
-        for form in (text, *(one[1:-1] for one in quoted)):
-            message = message.replace(form, HIDDEN)
-    return message
 
 
 def _pieces(value: str) -> Iterator[str]:

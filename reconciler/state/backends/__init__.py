@@ -14,9 +14,8 @@ from typing import Protocol
 
 from reconciler import settings
 from reconciler.errors import CredentialError, ReconcilerError, UsageError, is_panic
-from reconciler.redaction import make_printable
+from reconciler.redaction import hide_secrets, make_printable
 from reconciler.settings import Settings, printable_address
-from reconciler.settings.secrecy import hidden
 from reconciler.state.backends import places
 
 UNKNOWN = "Whether it was written is not known; the next command finds out."
@@ -199,7 +198,7 @@ def _opened_bucket(
         if not (isinstance(error, Exception) or is_panic(error)):
             raise
         # A client of a store says what it cannot read of its settings, in words and types of its own.
-        text = hidden(str(error).partition("\n\nDebug source")[0], environ.secrets)
+        text = hide_secrets(str(error).partition("\n\nDebug source")[0], environ.secrets)
         raise CredentialError(
             f"{where} {shown}: the store cannot be opened with the settings of the environment: "
             + make_printable(text),

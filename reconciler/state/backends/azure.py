@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from obstore.store import AzureStore
 
 from reconciler.errors import CredentialError
+from reconciler.redaction import hide_secrets
 from reconciler.settings import Settings
 from reconciler.settings.forms import connection_parts
-from reconciler.settings.secrecy import hidden
 from reconciler.state.backends.network import RETRY, client
 
 if TYPE_CHECKING:
@@ -58,7 +58,8 @@ def open_store(container: str, settings: Settings) -> AzureStore:
             provider = AzureCredentialProvider()
         except ValueError as error:  # a tenant that is none, a certificate that is not there
             raise CredentialError(
-                f"az://{container}: no Azure credential is found: {hidden(str(error), settings.secrets)}",
+                f"az://{container}: no Azure credential is found: "
+                + hide_secrets(str(error), settings.secrets),
                 "Check AZURE_TENANT_ID, AZURE_CLIENT_ID and the others, or log in: az login",
             ) from error
         return AzureStore(

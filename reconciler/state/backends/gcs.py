@@ -14,8 +14,8 @@ from obstore.store import GCSStore
 from reconciler import google_login
 from reconciler.errors import CredentialError, ReconcilerError
 from reconciler.google_login import ADC_VARIABLE, Login
+from reconciler.redaction import hide_secrets
 from reconciler.settings import Settings
-from reconciler.settings.secrecy import hidden
 from reconciler.state.backends.network import RETRY, client
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class _DefaultCredentials:
                 # obstore makes a text of it, in which only this survives
                 raise RuntimeError(error.summary) from None
             except google_login.NoTokenError as error:
-                raise RuntimeError(f"{self._where}: {hidden(_explain(error), self._hidden)}") from None
+                raise RuntimeError(f"{self._where}: {hide_secrets(_explain(error), self._hidden)}") from None
         expiry = self._login.expiry
         return {
             "token": self._login.token,

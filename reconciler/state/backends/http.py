@@ -34,7 +34,7 @@ from reconciler.errors import (
     StateStoreError,
 )
 from reconciler.http.deadline import bounded
-from reconciler.redaction import make_printable
+from reconciler.redaction import hide_secrets, make_printable
 from reconciler.settings import printable_address, seconds_of
 from reconciler.settings.hosts import is_loopback
 from reconciler.settings.tls import Trust
@@ -304,7 +304,7 @@ class HTTPBackend:
         cause: BaseException = error
         while cause.__context__ is not None:
             cause = cause.__context__
-        return self._without_secrets(str(cause) or type(error).__name__)
+        return hide_secrets(str(cause) or type(error).__name__, self._secrets)
 
     def _check(self, reply: _Reply, what: str, detail: str = UNCHANGED) -> None:
         status = reply.status_code
@@ -321,12 +321,7 @@ class HTTPBackend:
         """What the server says, without what we sent it: some repeat the request that they refuse."""
         said = reply.content[:EXCERPT].decode(errors="replace")
         text = f"{reply.reason}: {said}" if said.strip() else reply.reason
-        return make_printable(self._without_secrets(text))
-
-    def _without_secrets(self, text: str) -> str:
-        for secret in self._secrets:
-            text = text.replace(secret, "[hidden]")
-        return text
+        return make_printable(hide_secrets(text, self._secrets))
 
 
 def _is_success(reply: _Reply) -> bool:

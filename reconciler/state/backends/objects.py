@@ -27,9 +27,8 @@ from reconciler.errors import (
     StateStoreError,
     is_panic,
 )
-from reconciler.redaction import make_printable
+from reconciler.redaction import hide_secrets, make_printable
 from reconciler.settings import Settings
-from reconciler.settings.secrecy import hidden
 from reconciler.settings.tls import Trust
 from reconciler.state.backends import UNCHANGED, UNKNOWN, LockInfo, Stored
 from reconciler.state.backends.gate import complaint
@@ -327,12 +326,12 @@ class ObjectBackend:
                 f"{Trust.of(self._settings).advice} {UNCHANGED}",
             )
         if stopped := complaint():
-            stopped = make_printable(hidden(stopped, self._settings.secrets))
+            stopped = make_printable(hide_secrets(stopped, self._settings.secrets))
             return StateStoreError(
                 f"{self.place}: cannot {verb} the state: {stopped}",
                 f"Check the store's endpoint and the proxy. {fate}",
             )
-        said = hidden(_short(text), self._settings.secrets)
+        said = hide_secrets(_short(text), self._settings.secrets)
         advice = _CHECK
         if _REFUSED.search(text):
             needs = _NEEDS[self.place.partition(":")[0]]

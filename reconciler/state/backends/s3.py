@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from obstore.store import S3Store
 
 from reconciler.errors import CredentialError
+from reconciler.redaction import hide_secrets
 from reconciler.settings import Settings
-from reconciler.settings.secrecy import hidden
 from reconciler.settings.trust import must_be_private
 from reconciler.state.backends.network import RETRY, client
 
@@ -54,7 +54,7 @@ def open_store(bucket: str, settings: Settings) -> S3Store:
         provider = Boto3CredentialProvider(session)
     except (BotoCoreError, ValueError) as error:
         raise CredentialError(
-            f"s3://{bucket}: no AWS credential is found: {hidden(str(error), settings.secrets)}",
+            f"s3://{bucket}: no AWS credential is found: {hide_secrets(str(error), settings.secrets)}",
             "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or log in: aws sso login",
         ) from error
     config["region"] = region = region or session.region_name or _REGION

@@ -44,9 +44,9 @@ class Run:
 
         try:
             if self.invocation.inputs.refresh_only:
-                plan = self.operation.refresh_plan()
+                plan = self.operation.plan_refresh()
             else:
-                plan, _ = self.operation.plan()
+                plan, _ = self.operation.make_plan()
         except GuardError as error:
             if isinstance(error.plan, Plan):
                 self.console.print_plan(error.plan)
@@ -75,7 +75,7 @@ class Run:
         from reconciler.cli.plan_files import ensure_same_place
 
         ensure_same_place(plan, self.operation.context)
-        self.operation.same_lineage(plan)
+        self.operation.ensure_same_lineage(plan)
         if self.console.as_json:
             self.console.print_plan(plan)
         return plan

@@ -124,7 +124,7 @@ class RecordSelection:
         """Whether the word is an address of the state. False if that cannot be read: a file may be meant."""
         try:
             with wiring.open_operation(self.invocation, wiring.ask_no_kind) as operation:
-                return self.find_exact(operation.state()) is not None
+                return self.find_exact(operation.read_state()) is not None
         except ReconcilerError:
             return False
 

@@ -79,9 +79,9 @@ def name_outputs(operation: Operation, console: Console, told: Sequence[Event], 
 
 def print_outputs(operation: Operation, console: Console, called: Sequence[Address] = ()) -> None:
     """Print every output as the last record of a stream, or the lines that name these addresses' outputs."""
-    from reconciler.operation.serving import outputs as find_outputs
+    from reconciler.operation.serving import find_outputs
 
-    records = operation.state().resources
+    records = operation.read_state().resources
     if console.as_json:
         from reconciler.render import stream
 

@@ -1,6 +1,6 @@
-"""One run of a command against one stack: reads everything, decides, and lets apply act.
+"""One run of a command against one stack: reads everything, lets `plan` decide and `apply` act.
 
-Rule: this is the only place where manifests, services and state meet; commands parse and print.
+Rule: only this package reads manifests, services and state together; the command line opens them and prints.
 """
 
 from __future__ import annotations
@@ -10,17 +10,11 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from queue import SimpleQueue
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from reconciler import observe
 from reconciler.datasets.examples import read_examples
-from reconciler.errors import (
-    Diagnostic,
-    ManifestError,
-    PlanError,
-    StalePlanError,
-    UsageError,
-)
+from reconciler.errors import Diagnostic, ManifestError, PlanError, StalePlanError, UsageError
 from reconciler.events import Event, Uploading
 from reconciler.kind import Kind
 from reconciler.manifests import Loaded, named_elsewhere
@@ -33,16 +27,19 @@ from reconciler.plan.planner import make_world, plan_and_world
 from reconciler.plan.resume import resumable
 from reconciler.plan.selection import Known, without_labels
 from reconciler.providers import Provider, Providers
-from reconciler.records import NO_RECORD, resolve, select
-from reconciler.state.values import Record, State, check_foreign
+from reconciler.records import select
+from reconciler.state.values import State, check_foreign
 
 if TYPE_CHECKING:
     from reconciler.apply import Settings
     from reconciler.state.session import StateManager
 
 
+Check: TypeAlias = Callable[[State], tuple[Plan, World]]
+"""Makes a plan from the state as it is under the lock."""
+
 _LOOKS = 5
-"""How often state and service are read again while other runs are at work on both."""
+"""How often state and service are read again while other runs change both."""
 
 
 @dataclass(slots=True)
@@ -50,19 +47,20 @@ class Operation:
     """What a command works with.
 
     Attributes:
-        loaded: the manifests; an empty Loaded for commands that need none.
+        loaded: the manifests; empty for commands that need none.
         inputs: the command line's selection and guards.
-        named: False when no manifests were read, so that the stack's name is not held against the state.
-        now: the time of day, aware.
+        clock: monotonic seconds.
+        now: the time of day, with its zone.
+        has_manifests: if False, do not check the state's stack name.
         lag: seconds for which a model that was accepted may be invisible.
-        stopping: set when the run shall end.
+        stopping: set when the run is to end.
         begun: set before the first call that may begin or change something at a service.
-        tell: shows one line that a person should know of, and that decides nothing.
+        tell: prints a line that people should know of, and that decides nothing.
         uploads: filled by the providers with how far their uploads are; `apply` yields it.
-        asks: given the state, the kinds whose services the command asks; where there is none, neither
-            endpoint nor project is held against the state.
-        read: the state as it was read to find out whom to ask; the first look takes it, and reads no more.
-        remark: what is worth saying of a selection by label, once it was made.
+        asks: given the state, the kinds whose services the command asks; if there is none, do not check the
+            state's endpoint and project.
+        first_state: the state as it was read to find out whom to ask; the first `read_state` returns it.
+        remark: what to tell of a selection by label, once it was made; may be "".
     """
 
     loaded: Loaded
@@ -74,7 +72,7 @@ class Operation:
     parallelism: int
     clock: Callable[[], float]
     now: Callable[[], datetime]
-    named: bool = True
+    has_manifests: bool = True
     lag: float = LAG_SECONDS
     stopping: threading.Event = field(default_factory=threading.Event)
     begun: threading.Event = field(default_factory=threading.Event)
@@ -82,27 +80,31 @@ class Operation:
     uploads: SimpleQueue[Uploading] = field(default_factory=SimpleQueue)
     _told: set[str] = field(default_factory=set)
     asks: Callable[[State], Collection[str]] | None = None
-    read: State | None = None
+    first_state: State | None = None
     remark: str = ""
 
-    def state(self) -> State:
-        """The recorded state, refused when it is another stack's, service's or project's."""
-        read, self.read = self.read, None
-        return self._ours(self.manager.read() if read is None else read)
+    def read_state(self) -> State:
+        """Read the state. StateForeignError if it is another stack's, service's or project's."""
+        first, self.first_state = self.first_state, None
+        return self._ensure_ours(self.manager.read() if first is None else first)
 
-    def _ours(self, state: State) -> State:
-        stack = self.loaded.stack.name if self.named else None
+    def _ensure_ours(self, state: State) -> State:
+        stack = self.loaded.stack.name if self.has_manifests else None
         asked = self.context if self.asks is None or self.asks(state) else Context()
         check_foreign(state, stack=stack, service=asked.service, project=asked.project)
         return state
 
-    def plan(self, state: State | None = None) -> tuple[Plan, World]:
-        """Read everything and decide; base models are asked for only when something would be trained."""
-        world = self.world() if state is None else self._observed(state)
-        wants = () if self.inputs.destroy else world.desired.values()
-        gone = [(want, one) for want in wants for one in want.data if not one.digest]
-        if gone:
-            raise ManifestError(_not_there(want, one) for want, one in gone)
+    def make_plan(self, state: State | None = None) -> tuple[Plan, World]:
+        """Read everything and decide. Asks for base models only if something would be trained.
+
+        Raises:
+            ManifestError: data that a manifest names does not exist.
+        """
+        world = self.read_world() if state is None else self._observe(state)
+        desired = () if self.inputs.destroy else world.desired.values()
+        missing = [(one, data) for one in desired for data in one.data if not data.digest]
+        if missing:
+            raise ManifestError(_describe_missing(one, data) for one, data in missing)
         plan, decided = plan_and_world(world)
         if plan.trainings:
             kinds = {change.address.kind for change in plan.trainings if BASE_MODEL in (change.after or {})}
@@ -113,22 +115,22 @@ class Operation:
                 plan, decided = plan_and_world(world)
         return plan, decided
 
-    def world(self, state: State | None = None) -> World:
-        """Everything that a decision depends on, read without the lock; `state` where it was just read.
+    def read_world(self, state: State | None = None) -> World:
+        """Read everything that a decision depends on, without the lock; `state` if it was read just now.
 
-        Between our reading of the state and of the service another run may have promoted a model and
-        deleted its predecessor, which then looks lost: the state is read again before that is believed.
+        Another run may promote a model and delete its predecessor after we read the state, and before we read
+        the service. The predecessor then looks lost, so the state is read again before that is believed.
         """
-        state = self.state() if state is None else state
-        world = self._observed(state)
+        state = self.read_state() if state is None else state
+        world = self._observe(state)
         for _ in range(_LOOKS):
-            if not _is_anything_missing(world) or (now := self.state()) == state:
+            if not _is_anything_missing(world) or (now := self.read_state()) == state:
                 break
-            state, world = now, self._observed(now)
+            state, world = now, self._observe(now)
         return world
 
-    def _observed(self, state: State) -> World:
-        desired = self.measured(state)
+    def _observe(self, state: State) -> World:
+        desired = self.measure_desired(state)
         observed = observe.observe(
             self.providers,
             state,
@@ -138,26 +140,26 @@ class Operation:
             tell=self._tell_once,
         )
         observed = observe.redact_failures(observed, state, desired, read_examples)
-        return self.world_of(state, observed, desired)
+        return self.build_world(state, observed, desired)
 
-    def measured(self, state: State) -> tuple[Desired, ...]:
-        """What is declared, with the digests of data that lies elsewhere.
+    def measure_desired(self, state: State) -> tuple[Desired, ...]:
+        """What the manifests declare, with the digests of data that is stored elsewhere (gs://).
 
-        Data that is gone from there counts as what was recorded of it: it is no reason to train again. Where
-        nothing was recorded either, the digest stays "".
+        Data that is gone from there is taken to be what was recorded: it is no reason to train again. The
+        digest stays "" if nothing was recorded either.
         """
-        wants = observe.measure_data(self.providers, self.loaded.desired)
-        if not any(one.uri and not one.digest for want in wants for one in want.data):
-            return wants
-        return tuple(observe.assume_recorded_data(want, state.resources.get(want.address)) for want in wants)
+        desired = observe.measure_data(self.providers, self.loaded.desired)
+        if not any(data.uri and not data.digest for one in desired for data in one.data):
+            return desired
+        return tuple(observe.assume_recorded_data(one, state.resources.get(one.address)) for one in desired)
 
     def _tell_once(self, text: str) -> None:
         if text not in self._told:
             self._told.add(text)
             self.tell(text)
 
-    def world_of(self, state: State, observed: Observed, desired: Iterable[Desired]) -> World:
-        """What a decision would depend on, had the services shown this."""
+    def build_world(self, state: State, observed: Observed, desired: Iterable[Desired]) -> World:
+        """What a decision depends on if the services show this."""
         world = make_world(
             desired,
             observed,
@@ -176,26 +178,26 @@ class Operation:
         named = named_elsewhere(recorded, self.loaded.files, self.inputs.paths)
         return replace(world, named_elsewhere=named)
 
-    def recheck(self, approved: Plan) -> Callable[[State], tuple[Plan, World]]:
-        """For apply: the approved plan as it is now, or StalePlanError."""
+    def recheck(self, approved: Plan) -> Check:
+        """For apply: a function that makes the approved plan again. StalePlanError if it has changed."""
 
         def check(state: State) -> tuple[Plan, World]:
-            fresh, world = self.plan(self._ours(state))
+            fresh, world = self.make_plan(self._ensure_ours(state))
             return verify(approved, fresh, world), world
 
         return check
 
-    def resume(self) -> Callable[[State], tuple[Plan, World]]:
-        """For wait: what earlier applies approved and is not finished."""
+    def resume(self) -> Check:
+        """For wait: a function that plans what earlier applies approved and did not finish."""
 
         def check(state: State) -> tuple[Plan, World]:
-            world = self._observed(self._ours(state))
+            world = self._observe(self._ensure_ours(state))
             return resumable(world), world
 
         return check
 
-    def apply(self, check: Callable[[State], tuple[Plan, World]], settings: Settings) -> Iterator[Event]:
-        """Make the plan true."""
+    def apply(self, check: Check, settings: Settings) -> Iterator[Event]:
+        """Carry out the plan that `check` makes from the state as it is under the lock."""
         from reconciler.apply import apply
 
         return apply(
@@ -211,17 +213,15 @@ class Operation:
             uploads=self.uploads,
         )
 
-    def unfinished(self) -> Plan:
-        """What `resume` would do, looked at without a lock; its notes name what wait cannot finish."""
-        state = self.state()
-        self.selected(state)
-        return resumable(self.world(state))
+    def plan_unfinished(self) -> Plan:
+        """Plan what `resume` would do, without a lock. Its notes name what wait cannot finish."""
+        state = self._read_selected_state()
+        return resumable(self.read_world(state))
 
-    def refresh_plan(self) -> Plan:
-        """Only how live differs from recorded, as a plan that does nothing."""
-        state = self.state()
-        self.selected(state)
-        world = self.world(state)
+    def plan_refresh(self) -> Plan:
+        """A plan that does nothing, and shows how live differs from recorded."""
+        state = self._read_selected_state()
+        world = self.read_world(state)
         return Plan(
             changes=(),
             drift=selected_drift(world),
@@ -232,9 +232,9 @@ class Operation:
             created=world.timestamp,
         )
 
-    def same_lineage(self, plan: Plan) -> None:
-        """Refuse a saved plan that was made from another state."""
-        state = self.state()
+    def ensure_same_lineage(self, plan: Plan) -> None:
+        """Refuse a saved plan that was made from another state. StalePlanError."""
+        state = self.read_state()
         if plan.lineage and state.lineage != plan.lineage:
             raise StalePlanError(
                 f"the plan was made from the state of lineage {plan.lineage}, and {self.manager.place} has "
@@ -242,15 +242,14 @@ class Operation:
                 "Give the --state that the plan was made with, or make a new plan",
             )
 
-    def drift(self) -> tuple[Drift, ...]:
-        """Live against recorded; sends GETs only and writes nothing, not even state.
+    def find_drift(self) -> tuple[Drift, ...]:
+        """How live differs from recorded. Sends GETs only and writes nothing, not even state.
 
         Raises:
             PlanError: manifests declare models and nothing is recorded: that is not "no drift".
-            UsageError: --target or --exclude names what is not there.
+            UsageError: nothing is called by --target or --exclude.
         """
-        state = self.state()
-        self.selected(state)
+        state = self._read_selected_state()
         if not state.resources:
             if self.loaded.desired:
                 raise PlanError(
@@ -260,38 +259,38 @@ class Operation:
                 )
             return ()
         kinds = {address.kind for address in state.resources}
-        world = self.world(state)
+        world = self.read_world(state)
         world = replace(world, observed=observe.add_base_models(world.observed, self.providers, kinds))
         return selected_drift(world, own=observe.list_own_models(self.providers, kinds))
 
-    def known(self, state: State) -> Known:
-        """Every address that is declared or recorded, with its labels."""
-        labels = {want.address: want.labels for want in self.loaded.desired}
-        return {**dict.fromkeys(state.resources), **labels}
+    def _read_selected_state(self) -> State:
+        """The state, once the command line's selection is known to mean something."""
+        state = self.read_state()
+        self.select(state)
+        return state
 
-    def selected(self, state: State) -> list[Address]:
-        """What --target, --exclude and single files as PATH leave. UsageError for what nothing is called."""
-        known = self.known(state)
+    def select(self, state: State) -> list[Address]:
+        """The addresses that --target, --exclude and single files as PATH leave.
+
+        Raises:
+            UsageError: nothing is called by one of them.
+        """
+        labels = {one.address: one.labels for one in self.loaded.desired}
+        known: Known = {**dict.fromkeys(state.resources), **labels}
         found = select(known, self.inputs.targets, self.inputs.excludes)
         self.remark = without_labels(known, (*self.inputs.targets, *self.inputs.excludes))
-        declared = {want.address for want in self.loaded.desired}
-        return [one for one in found if self.loaded.whole or one in declared]
+        return [one for one in found if self.loaded.whole or one in labels]
 
-    def recorded(self, name: str, state: State | None = None) -> Record:
-        """The record that KIND/NAME, or NAME where unique, means. UsageError when there is none."""
-        known = (state or self.state()).resources
-        return known[resolve(name, known, NO_RECORD)]
-
-    def provider(self, address: Address) -> Provider:
-        """The service behind an address."""
+    def find_provider(self, address: Address) -> Provider:
+        """The provider of an address. UsageError for a kind of a newer version."""
         if address.kind not in self.providers:
             raise UsageError(f"{address}: this version knows no kind {address.kind}")
         return self.providers[address.kind]
 
     def name_state(self) -> None:
-        """Give a nameless state its stack's name, where an apply has nothing else to record."""
+        """Record the stack's name in a nameless state, when an apply has nothing else to record."""
         stack = self.loaded.stack.name
-        state = self.state()
+        state = self.read_state()
         if stack and not state.stack and state.resources:
             context = self.context
             self.edit(
@@ -299,9 +298,9 @@ class Operation:
             )
 
     def edit(self, change: Callable[[State], State]) -> None:
-        """Change the record alone, under the lock (state mv, rm, push; import)."""
+        """Change the records alone, under the lock."""
         with self.manager.locked() as session:
-            state = change(self._ours(session.state))
+            state = change(self._ensure_ours(session.state))
             session.commit(state)
 
 
@@ -317,13 +316,13 @@ def _is_anything_missing(world: World) -> bool:
     )
 
 
-def _not_there(want: Desired, data: DataSet) -> Diagnostic:
-    line, column = want.places.get(data.field, (want.line, 1))
+def _describe_missing(desired: Desired, data: DataSet) -> Diagnostic:
+    line, column = desired.places.get(data.field, (desired.line, 1))
     return Diagnostic(
-        f"{want.address}: {data.shown} does not exist",
+        f"{desired.address}: {data.shown} does not exist",
         "Put the data there, or correct the address",
-        want.file or None,
+        desired.file or None,
         line or None,
         column,
-        address=str(want.address),
+        address=str(desired.address),
     )

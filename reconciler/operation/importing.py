@@ -1,4 +1,4 @@
-"""`import`: look at a live model, and record it under a declared address. Nothing is trained."""
+"""`import`: record a live model under the address of a manifest. Nothing is trained."""
 
 from __future__ import annotations
 
@@ -21,33 +21,33 @@ def import_model(operation: Operation, name: str, id: str) -> tuple[Record, Live
         id: the live model's id or resource name.
 
     Raises:
-        UsageError: no manifest declares it, or the model does not exist.
-        PlanError: it is recorded already, or the model is not what the manifest declares.
+        UsageError: no manifest declares the address, or the model does not exist.
+        PlanError: the address is recorded already, or the model is not what the manifest declares.
     """
-    desired = {want.address: want for want in operation.loaded.desired}
+    declared = {one.address: one for one in operation.loaded.desired}
     address = resolve(
         name,
-        desired,
+        declared,
         "no manifest declares",
         "Write its manifest first: what it declares is compared with the live model",
     )
-    operation.state()  # another's state is refused before any call
-    provider = operation.provider(address)
+    operation.read_state()  # a state that is not ours is refused before any call
+    provider = operation.find_provider(address)
     live = provider.get(parse_handle(provider, id))
     if live is None:
         raise UsageError(
             f"{id} does not exist at {operation.context.endpoint}",
             "Check the id, the project and location, and the credential",
         )
-    (there,) = digest_live_data(provider, [(desired[address], live)])
+    (live_data,) = digest_live_data(provider, [(declared[address], live)])
     records: list[Record] = []
 
     def adopt(state: State) -> State:
-        desired = operation.measured(state)
-        want = next(one for one in desired if one.address == address)
-        seen = Observed(live={want.address.kind: {live.id: live}})
-        world = operation.world_of(state, seen, desired)
-        record = imported(world, want, live, there)
+        everything = operation.measure_desired(state)
+        desired = next(one for one in everything if one.address == address)
+        observed = Observed(live={address.kind: {live.id: live}})
+        world = operation.build_world(state, observed, everything)
+        record = imported(world, desired, live, live_data)
         records.append(record)
         context = operation.context
         stack = operation.loaded.stack.name

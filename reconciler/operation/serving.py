@@ -1,6 +1,6 @@
-"""Recorded models, asked at their services: what to call, what they answer, how their training went.
+"""Asks services about recorded models: what to call, what they answer, how their training went.
 
-Rule: reads only, the service and the record; what nobody has recorded is not looked for.
+Rules: it only reads. Models that are not recorded are not looked for.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from reconciler.providers import Handle, Provider
 from reconciler.state.values import Record, RecordedModel, State, Verdict
 
 _UNTOLD = "not recorded yet, and it may repeat training data: run reconciler plan"
-"""Why a training failed, where nobody has recorded it and the data is not at hand to be taken out."""
+"""Instead of a reason that is not recorded, when the data is not at hand to be taken out of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +31,16 @@ class CheckResult:
     detail: str = ""
 
 
-def handle(operation: Operation, record: Record) -> tuple[Provider, Handle]:
-    """How to call the model that serves. UsageError when none does yet."""
+def find_handle(operation: Operation, record: Record) -> tuple[Provider, Handle]:
+    """How to call the model that serves. UsageError if none does yet."""
     if record.serving is None:
-        why, advice = _not_serving(record.candidate)
+        why, advice = _explain_not_serving(record.candidate)
         raise UsageError(f"{record.address} does not serve yet: {why}", advice)
-    return operation.provider(record.address), observe.make_handle(record.serving)
+    return operation.find_provider(record.address), observe.make_handle(record.serving)
 
 
-def outputs(operation: Operation, records: Iterable[Record]) -> dict[Address, str]:
-    """Address to the resource name that a program calls, for each of these that serves."""
+def find_outputs(operation: Operation, records: Iterable[Record]) -> dict[Address, str]:
+    """The resource name that a program calls, for each of these records that serves."""
     serving = [
         (record.address, record.serving)
         for record in sorted(records, key=lambda one: one.address)
@@ -48,63 +48,63 @@ def outputs(operation: Operation, records: Iterable[Record]) -> dict[Address, st
     ]
 
     def name(one: tuple[Address, RecordedModel]) -> str:
-        return operation.provider(one[0]).endpoint(observe.make_handle(one[1]))
+        return operation.find_provider(one[0]).endpoint(observe.make_handle(one[1]))
 
     names = observe.run_each(name, serving, operation.parallelism)
     return {address: found for (address, _), found in zip(serving, names, strict=True)}
 
 
-def curves(operation: Operation, state: State) -> dict[Address, Live]:
-    """Each recorded model that serves (else its candidate), with its whole loss curve."""
-    wanted = [
+def find_curves(operation: Operation, state: State) -> dict[Address, Live]:
+    """Each recorded model that serves, or else its candidate, with its whole loss curve."""
+    models = [
         (address, model)
         for address, record in sorted(state.resources.items())
         if (model := record.serving or record.candidate) is not None and address.kind in operation.providers
     ]
-    found = observe.run_each(lambda one: seen(operation, *one), wanted, operation.parallelism)
-    return {address: live for (address, _), live in zip(wanted, found, strict=True) if live is not None}
+    found = observe.run_each(lambda one: find_live(operation, *one), models, operation.parallelism)
+    return {address: live for (address, _), live in zip(models, found, strict=True) if live is not None}
 
 
-def seen(operation: Operation, address: Address, model: RecordedModel) -> Live | None:
-    """A recorded model as the service shows it, with its loss curve and its failure's reason."""
-    provider = operation.provider(address)
+def find_live(operation: Operation, address: Address, model: RecordedModel) -> Live | None:
+    """A recorded model as the service shows it, with its loss curve and the reason of its failure."""
+    provider = operation.find_provider(address)
     live = provider.get(observe.make_handle(model))
     if live is None or live.status is not Status.FAILED:
         return live
-    want = next((one for one in operation.loaded.desired if one.address == address), None)
+    desired = next((one for one in operation.loaded.desired if one.address == address), None)
     reason = model.error
-    if not reason and want is not None:
+    if not reason and desired is not None:
         reason = live.error or provider.poll(observe.make_handle(model)).error
-    return replace(live, error=observe.redact_failure(reason, want, read_examples) or _UNTOLD)
+    return replace(live, error=observe.redact_failure(reason, desired, read_examples) or _UNTOLD)
 
 
-def check(operation: Operation) -> list[CheckResult]:
+def run_declared_checks(operation: Operation) -> list[CheckResult]:
     """Run the declared checks of the selected models that serve."""
-    state = operation.state()
-    chosen = set(operation.selected(state))
+    state = operation.read_state()
+    selected = set(operation.select(state))
     return [
         result
-        for want in operation.loaded.desired
-        if want.address in chosen
-        and (record := state.resources.get(want.address)) is not None
+        for desired in operation.loaded.desired
+        if desired.address in selected
+        and (record := state.resources.get(desired.address)) is not None
         and record.serving is not None
-        for result in _checked(*handle(operation, record), want)
+        for result in _run_checks(*find_handle(operation, record), desired)
     ]
 
 
-def _checked(provider: Provider, model: Handle, want: Desired) -> Iterator[CheckResult]:
-    for one in want.checks:
+def _run_checks(provider: Provider, handle: Handle, desired: Desired) -> Iterator[CheckResult]:
+    for check in desired.checks:
         try:
-            verdict, said = run_check(provider, model, one)
+            verdict, reason = run_check(provider, handle, check)
         except NoTextError as error:
-            verdict, said = Verdict.FAILED, f"{one.prompt!r}: {error.summary}"
+            verdict, reason = Verdict.FAILED, f"{check.prompt!r}: {error.summary}"
         except ServiceError as error:  # it concerns this model alone
-            verdict, said = Verdict.UNKNOWN, error.summary
-        yield CheckResult(want.address, one.prompt, verdict, said)
+            verdict, reason = Verdict.UNKNOWN, error.summary
+        yield CheckResult(desired.address, check.prompt, verdict, reason)
 
 
-def _not_serving(candidate: RecordedModel | None) -> tuple[str, str]:
-    """Why nothing serves, as far as it is recorded, and what to do."""
+def _explain_not_serving(candidate: RecordedModel | None) -> tuple[str, str]:
+    """Why no model serves, as far as it is recorded, and what to do."""
     if candidate is None:
         return "it has no model", "Run: reconciler apply"
     if candidate.status is Status.FAILED:

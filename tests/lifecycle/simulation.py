@@ -309,7 +309,7 @@ class Simulation:
 
     def plan(self, **inputs: Any) -> Plan:
         """What apply would do now."""
-        return self.process(**inputs).operation.plan()[0]
+        return self.process(**inputs).operation.make_plan()[0]
 
     def apply(
         self,
@@ -323,7 +323,7 @@ class Simulation:
     ) -> Process:
         """Plan and apply as a new process; nothing is locked when the plan has no work."""
         process = process or self.process(parallelism=parallelism, **inputs)
-        plan, _ = process.operation.plan()
+        plan, _ = process.operation.make_plan()
         if plan.has_work:
             check = process.operation.recheck(plan)
             self.follow(process, check, react, Settings(parallelism=parallelism, wait=wait, timeout=timeout))

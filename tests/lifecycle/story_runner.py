@@ -116,7 +116,7 @@ class StoryRunner:
             if run.command == "wait":
                 check = process.operation.resume()
             else:
-                check = process.operation.recheck(process.operation.plan()[0])
+                check = process.operation.recheck(process.operation.make_plan()[0])
             for told, _ in enumerate(process.operation.apply(check, settings), 1):
                 if run.stop is not None and told >= run.stop:
                     process.operation.stopping.set()

@@ -208,7 +208,7 @@ def test_what_moved_between_approval_and_lock_refuses_the_plan() -> None:
     sim.apply()
     sim.manifests = (want(epochs=6),)
     process = sim.process()
-    plan, _ = process.operation.plan()
+    plan, _ = process.operation.make_plan()
     sim.manifests = (want(epochs=7),)
     sim.apply()
     stored, changes = sim.store.stored, list(sim.service.changes)
@@ -222,7 +222,7 @@ def test_progress_between_approval_and_lock_refuses_nothing() -> None:
     """Another run applied the same plan: ours has nothing left to do, and trains nothing."""
     sim = Simulation(want(), want("other"))
     process = sim.process()
-    plan, _ = process.operation.plan()
+    plan, _ = process.operation.make_plan()
     sim.apply(wait=False)
     sim.follow(process, process.operation.recheck(plan), None, sim.settings())
     assert sorted(process.told) == ["bot create Completed", "other create Completed"]

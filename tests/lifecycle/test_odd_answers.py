@@ -98,7 +98,7 @@ def test_an_odd_model_of_somebody_else_stops_nobody() -> None:
     sim.apply(process=process)
     assert process.told[-1] == "a create Completed"
     assert said == ["Warning: theirs is left out, and its name counts as taken: temperature is 'warm'"]
-    assert sim.process().operation.drift() == ()
+    assert sim.process().operation.find_drift() == ()
 
 
 def test_an_odd_model_under_our_id_is_not_trained_again() -> None:

@@ -51,19 +51,19 @@ def replacing() -> Simulation:
 
 def test_a_plan_that_was_overtaken_by_a_promotion_loses_nothing(replacing: Simulation) -> None:
     """The predecessors are gone between the two readings: neither a majority lost nor a training to start."""
-    plan, _ = reader(replacing, replacing.apply).plan()
+    plan, _ = reader(replacing, replacing.apply).make_plan()
     assert {change.action for change in plan.changes} <= {Action.NO_OP}
 
 
 def test_drift_that_was_overtaken_by_a_promotion_is_none(replacing: Simulation) -> None:
     """Nothing drifted: another run did what was planned."""
-    assert reader(replacing, replacing.apply).drift() == ()
+    assert reader(replacing, replacing.apply).find_drift() == ()
 
 
 def test_a_real_loss_is_still_one(replacing: Simulation) -> None:
     """The state did not move: what is missing is missing."""
     with pytest.raises(PlanError, match="4 of 4 recorded models are missing"):
-        reader(replacing, replacing.service.models.clear).plan()
+        reader(replacing, replacing.service.models.clear).make_plan()
 
 
 @pytest.mark.parametrize(

@@ -163,7 +163,7 @@ def test_an_id_that_is_taken_by_another_model_is_left_alone() -> None:
 def test_every_generation_may_be_taken() -> None:
     """After the last one it is a failure, and nothing is recorded."""
     sim = Simulation(want())
-    world = sim.process().operation.world(sim.state)
+    world = sim.process().operation.read_world(sim.state)
     (desired,) = world.desired.values()
     source = str(desired.attributes["base_model"])
     sim.service.hidden |= {id for _, id, _ in world.generations(desired, source)}
@@ -186,7 +186,7 @@ def test_data_that_changes_after_the_approval_is_not_sent() -> None:
     """The digest is proved before the bytes are sent: the model fails, the others go on."""
     sim = Simulation(want("a"), want("b"))
     process = sim.process()
-    plan, _ = process.operation.plan()
+    plan, _ = process.operation.make_plan()
     bad = want("a", "two")
     wrong = bad.data[0]
     real = sim.manifests[0].data[0]

@@ -72,7 +72,7 @@ def test_a_stop_at_any_call_is_healed_by_the_next_run(keeps_creating: bool) -> N
     while at < calls:
         sim = trouble(keeps_creating=keeps_creating)
         process = sim.process()
-        plan, _ = process.operation.plan()
+        plan, _ = process.operation.make_plan()
         at += 1
         seen = 0
 
@@ -114,7 +114,7 @@ def test_a_stop_ends_the_wait_for_somebody_elses_lock() -> None:
     sim = Simulation(want())
     sim.store.holder = LockInfo("theirs", "apply", "them")
     process = sim.process()
-    plan, _ = process.operation.plan()
+    plan, _ = process.operation.make_plan()
     process.operation.stopping.set()
     events = list(process.operation.apply(process.operation.recheck(plan), sim.settings()))
     assert [type(event).__name__ for event in events] == ["Detached"]
@@ -208,7 +208,7 @@ def test_a_run_that_has_lost_its_lock_starts_no_changing_call() -> None:
         sim.clock.sleep(100.0)
         sim.store.holder = theirs
 
-    check = process.operation.recheck(process.operation.plan()[0])
+    check = process.operation.recheck(process.operation.make_plan()[0])
     with pytest.raises(LockLostError):
         sim.follow(process, check, react, sim.settings())
     assert sum(sim.service.creates.values()) == 1
@@ -355,7 +355,7 @@ def test_the_work_of_a_run_grows_with_its_size_and_not_faster() -> None:
         sim = Simulation(*manifests)
         process = sim.process(parallelism=4)
         process.backend.commit_interval = 1.0
-        plan, world = process.operation.plan()
+        plan, world = process.operation.make_plan()
         called = 0
 
         def count_call(_frame: FrameType, what: str, _argument: object) -> None:

@@ -24,7 +24,7 @@ def command(*, form: str, max_chars: int, as_json: bool, no_color: bool, **given
     """
     console = Console.open(as_json=as_json, no_color=no_color)
     with wiring.open_operation(Invocation.read("drift", given)) as operation:
-        found, context = operation.drift(), operation.context
+        found, context = operation.find_drift(), operation.context
         if as_json:
             from reconciler.render.plan_json import build_drift_document
 

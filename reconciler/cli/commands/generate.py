@@ -37,8 +37,8 @@ def command(*, address: str, prompt: str, temperature: float | None, no_color: b
         return {one.address.kind for one in selection.try_records(loaded, state)}
 
     with wiring.open_operation(selection.invocation, ask) as operation:
-        record = selection.find_record(operation.loaded, operation.state())
-        provider, handle = serving.handle(operation, record)
+        record = selection.find_record(operation.loaded, operation.read_state())
+        provider, handle = serving.find_handle(operation, record)
         answer = provider.generate(handle, prompt, temperature=temperature)
     _print_answer(answer)
 

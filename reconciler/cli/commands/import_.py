@@ -30,7 +30,7 @@ def command(*, address: str, id: str, no_color: bool, **given: Any) -> None:
     with wiring.open_operation(Invocation.read("import", given)) as operation:
         record, live = import_model(operation, address, id)
         desired = next(one for one in operation.loaded.desired if one.address == record.address)
-        has_pinned_ids = operation.provider(record.address).kind.pinned_ids
+        has_pinned_ids = operation.find_provider(record.address).kind.pinned_ids
     console.print_note(
         f"{record.address} is {live.name} from now on ({live.status}). Nothing was trained.\n"
         "The service does not show what it was trained from: it is recorded as what the manifest declares."

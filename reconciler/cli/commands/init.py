@@ -55,7 +55,7 @@ def _check(operation: Operation, path: str, width: int) -> Iterator[str]:
     """Ask the service and read the state. Yields what they answer, and last what to do before a plan."""
     from reconciler.render.terminal import wrap
 
-    context, loaded, state = operation.context, operation.loaded, operation.state()
+    context, loaded, state = operation.context, operation.loaded, operation.read_state()
     project = f", project {context.project}" if context.project else ""
     yield f"Service    {context.endpoint}{project}, credential: {context.credential}"
     yield f"State      {operation.manager.place}, {len(state.resources)} recorded"

@@ -35,12 +35,12 @@ def command(*, word: str | None, form: str, no_color: bool, **given: Any) -> Non
     console = Console.open(no_color=no_color)
     selection = RecordSelection("output", word, given)
     with wiring.open_operation(selection.invocation, partial(_ask, selection)) as operation:
-        state = operation.state()
+        state = operation.read_state()
         records = selection.find_records(operation.loaded, state)
         exact = selection.find_exact(state)
         if exact is not None:
-            serving.handle(operation, exact)
-        names = serving.outputs(operation, records)
+            serving.find_handle(operation, exact)
+        names = serving.find_outputs(operation, records)
     if form == "json":
         console.print_document({str(one): name for one, name in names.items()})
     else:

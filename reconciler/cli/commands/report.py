@@ -20,16 +20,16 @@ from reconciler.errors import UsageError
 @click.option("-o", "--output", "out", metavar="FILE", help="Where to write it.  [default: standard output]")
 def command(*, out: str | None, no_color: bool, **given: Any) -> None:
     """Write an HTML page with every model, its loss curve and its drift. The page needs no other file."""
-    from reconciler.operation.serving import curves
+    from reconciler.operation.serving import find_curves
     from reconciler.render.html.page import render_report
 
     console = Console.open(no_color=no_color)
     with wiring.open_operation(Invocation.read("report", given, Need.ANY)) as operation:
-        state = operation.state()
-        part = state.select(operation.selected(state))
+        state = operation.read_state()
+        part = state.select(operation.select(state))
         console.print_note(operation.remark)
-        live = curves(operation, part)
-        page = render_report(part, live, operation.drift(), operation.context, now=timestamp())
+        live = find_curves(operation, part)
+        page = render_report(part, live, operation.find_drift(), operation.context, now=timestamp())
     if out is None or out == "-":
         print_text(page)
         return

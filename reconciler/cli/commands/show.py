@@ -31,7 +31,7 @@ def command(*, word: str | None, as_json: bool, no_color: bool, **given: Any) ->
     Wildcards, --target, --exclude and PATHs of manifests select a part of the state. If ADDR is also the name
     of a file, the address is meant; write ./NAME for the file.
     """
-    from reconciler.operation.serving import seen
+    from reconciler.operation.serving import find_live
 
     console = Console.open(as_json=as_json, no_color=no_color)
     selection = RecordSelection("show", word, given)
@@ -40,13 +40,13 @@ def command(*, word: str | None, as_json: bool, no_color: bool, **given: Any) ->
         _print_plan(console, file)
         return
     with wiring.open_operation(selection.invocation, selection.ask_exact) as operation:
-        state = operation.state()
+        state = operation.read_state()
         records = selection.find_records(operation.loaded, state)
         record = selection.find_exact(state)
         if record is None:
             _print_state(console, state, records, selection.remark)
             return
-        live = seen(operation, record.address, record.serving or record.candidate or record.models[0])
+        live = find_live(operation, record.address, record.serving or record.candidate or record.models[0])
     console.print_record(record, live)
 
 

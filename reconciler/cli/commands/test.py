@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 @options.json_output
 def command(*, as_json: bool, no_color: bool, **given: Any) -> int:
     """Run the checks of the models that serve. Exits with 4 if one fails, else with 3 if one is unknown."""
-    from reconciler.operation.serving import check
+    from reconciler.operation.serving import run_declared_checks
 
     console = Console.open(as_json=as_json, no_color=no_color)
     invocation = Invocation.read("test", given)
     with wiring.open_operation(invocation) as operation:
-        results = check(operation)
+        results = run_declared_checks(operation)
         console.print_note(operation.remark)
     if as_json:
         console.print_document([_build_document(one) for one in results])

@@ -33,7 +33,7 @@ def command(*, as_json: bool, no_color: bool, timeout: timedelta | None, **given
     console.begin_stream()
     with wiring.open_operation(invocation) as operation:
         run = Run(invocation, operation, console)
-        pending = operation.unfinished()
+        pending = operation.plan_unfinished()
         console.print_note(operation.remark)
         if pending.has_work:
             code = run.carry_out(pending, operation.resume())

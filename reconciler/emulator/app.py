@@ -45,7 +45,7 @@ _NO_ROUTE = """<!DOCTYPE html>
 
 
 class App:
-    """The ASGI application over one database, which has RECORDS."""
+    """The ASGI application over one database, which must have been opened with RECORDS."""
 
     def __init__(self, database: Database, control: Control, guard: HostGuard) -> None:
         self._database = database
@@ -84,7 +84,7 @@ class App:
             return GEMINI.make_error_response(error)
 
     async def _serve(self, request: Request, body: bytes | None, service: Service, send: Send) -> None:
-        """Let a request have its effect, its fault, its line in the log and its response."""
+        """Handle one request: its fault, its effect, its line in the log, its response."""
         with self._database.transaction():
             fault = faults.take_fault(self._database, request.method, request.scope["path"]) or Fault()
         if fault.delay:
@@ -104,7 +104,7 @@ class App:
         if fault.action == "hang":
             await _wait_for_disconnect(request.receive)
         elif response is None:
-            _transport_of(request.scope).abort()
+            _find_transport(request.scope).abort()
             await _wait_for_disconnect(request.receive)
         elif fault.action == "truncate":
             await _send_truncated(request, response, fault.rule["truncate"], send)
@@ -171,7 +171,7 @@ class App:
 
 @contextlib.contextmanager
 def _report_mistakes(request: Request) -> Iterator[None]:
-    """Log an exception that is no answer, and raise the service's 500 instead."""
+    """Log an exception other than an ApiError, and raise the service's 500 instead."""
     try:
         yield
     except ApiError:
@@ -250,7 +250,7 @@ async def _send_truncated(request: Request, response: Response, length: int, sen
     await send({**start, "headers": headers})
     part = content[: min(length, len(content) - 1)]
     await send({"type": "http.response.body", "body": part, "more_body": True})
-    _transport_of(request.scope).close()
+    _find_transport(request.scope).close()
     await _wait_for_disconnect(request.receive)
 
 
@@ -259,7 +259,7 @@ async def _wait_for_disconnect(receive: Receive) -> None:
         pass
 
 
-def _transport_of(scope: Scope) -> asyncio.Transport:
+def _find_transport(scope: Scope) -> asyncio.Transport:
     transport = scope["extensions"]["reconciler.http"]
     if not isinstance(transport, asyncio.Transport):
         raise TypeError(type(transport))

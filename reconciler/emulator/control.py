@@ -23,7 +23,7 @@ _LATEST = (
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LogEntry(Record):
-    """What the log says of one request: nothing that its caller wrote but path and query."""
+    """What the log says of one request. Of what the caller wrote it has the path and the query only."""
 
     TABLE = "requests"
     entry: dict[str, Any]

@@ -86,7 +86,7 @@ class Database:
         self._connection.execute("PRAGMA journal_mode=WAL")
         self._connection.execute("PRAGMA synchronous=NORMAL")
         for kind in self._kinds:
-            self._connection.executescript(_table_of(kind).create)
+            self._connection.executescript(_find_table(kind).create)
 
     def close(self) -> None:
         """Close the file."""
@@ -124,13 +124,13 @@ class Database:
 
     def add(self, record: R) -> R:
         """Insert a new record, and return it with its number."""
-        table = _table_of(type(record))
+        table = _find_table(type(record))
         cursor = self._connection.execute(table.insert, table.dump(record))
         return dataclasses.replace(record, seq=cursor.lastrowid or 0)
 
     def update(self, record: Record) -> None:
         """Write all fields of a record that was added before."""
-        table = _table_of(type(record))
+        table = _find_table(type(record))
         self._connection.execute(table.update, table.dump(record))
 
     def delete(self, record: Record) -> None:
@@ -145,13 +145,13 @@ class Database:
         self, kind: type[R], where: str = "1", /, *, order: str = "rowid", limit: int = -1, **values: object
     ) -> list[R]:
         """Return the records for which the SQL *where* holds."""
-        table = _table_of(kind)
+        table = _find_table(kind)
         query = f"{table.select} WHERE {where} ORDER BY {order} LIMIT {limit}"
         return [kind(**table.load(row)) for row in self.execute(query, **values)]
 
     def find_one(self, kind: type[R], where: str, /, **values: object) -> R | None:
         """Return the only record for which the SQL *where* holds, or None."""
-        table = _table_of(kind)
+        table = _find_table(kind)
         for row in self.execute(f"{table.select} WHERE {where} LIMIT 1", **values):
             return kind(**table.load(row))
         return None
@@ -236,7 +236,7 @@ class _Table:
 _TABLES: dict[type[Record], _Table] = {}
 
 
-def _table_of(kind: type[Record]) -> _Table:
+def _find_table(kind: type[Record]) -> _Table:
     if kind not in _TABLES:
         _TABLES[kind] = _Table(kind)
     return _TABLES[kind]

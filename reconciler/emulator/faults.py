@@ -14,7 +14,7 @@ from typing import Any, Literal
 from reconciler.emulator.clock import SECOND
 from reconciler.emulator.database import Database, Record
 from reconciler.emulator.errors import NAMED, ApiError, ArgumentError
-from reconciler.emulator.value_checks import is_count, is_one_of, is_seconds, is_text
+from reconciler.emulator.value_checks import is_seconds, is_text, make_choice_check, make_count_check
 
 _ACTIONS = ("error", "redirect", "drop", "cut", "truncate", "garbage", "hang", "status")
 _KEYS: Mapping[str, set[str]] = {
@@ -130,7 +130,7 @@ def add_rules(database: Database, rules: object) -> int:
         ApiError: 400, for what is not a rule.
     """
     for rule in [_check_rule(rule) for rule in (rules if isinstance(rules, list) else [rules])]:
-        times = rule.get("times", 1 if _kind_of(rule) == "request" else None)
+        times = rule.get("times", 1 if _find_kind(rule) == "request" else None)
         database.add(FaultRule(rule=rule, skip=rule.get("skip", 0), times=times))
     return len(find_rules(database))
 
@@ -143,7 +143,7 @@ def find_rules(database: Database) -> list[FaultRule]:
 def _take_matching(database: Database, kind: str, **subject: str) -> Iterator[dict[str, Any]]:
     """Yield the rules that match, and count each that is met or skipped."""
     for kept in find_rules(database):
-        if _kind_of(kept.rule) != kind or not _is_match(kept.rule, subject):
+        if _find_kind(kept.rule) != kind or not _is_match(kept.rule, subject):
             continue
         if kept.skip > 0:
             database.update(dataclasses.replace(kept, skip=kept.skip - 1))
@@ -153,7 +153,7 @@ def _take_matching(database: Database, kind: str, **subject: str) -> Iterator[di
         yield kept.rule
 
 
-def _kind_of(rule: Mapping[str, Any]) -> str:
+def _find_kind(rule: Mapping[str, Any]) -> str:
     return next((kind for kind in ("train", "lag", "operation") if kind in rule), "request")
 
 
@@ -166,7 +166,7 @@ def _is_match(rule: Mapping[str, Any], subject: Mapping[str, str]) -> bool:
 def _check_rule(rule: object) -> dict[str, Any]:
     if not isinstance(rule, dict):
         raise ArgumentError("A fault rule is a JSON object.")
-    kind = _kind_of(rule)
+    kind = _find_kind(rule)
     if unknown := sorted(set(rule) - _KEYS[kind]):
         raise ArgumentError(f"A {kind} rule has no {', '.join(unknown)}.")
     if kind == "request":
@@ -192,7 +192,7 @@ def _is_header(value: object) -> bool:
     return isinstance(value, str) and value.isascii() and value.isprintable()
 
 
-def _are_headers(value: object) -> bool:
+def _is_header_map(value: object) -> bool:
     return isinstance(value, dict) and all(
         re.fullmatch(r"[A-Za-z0-9-]+", name) and _is_header(text) for name, text in value.items()
     )
@@ -209,18 +209,18 @@ def _is_failure(value: object) -> bool:
 _CHECKS: Mapping[str, Callable[[object], bool]] = {
     **dict.fromkeys(_PATTERNS, _is_pattern),
     **dict.fromkeys(("method", "garbage"), is_text),
-    **dict.fromkeys(("drop", "hang", "uncancellable"), is_one_of(True)),
+    **dict.fromkeys(("drop", "hang", "uncancellable"), make_choice_check(True)),
     "body": lambda value: isinstance(value, dict),
     "fail": _is_failure,
-    **dict.fromkeys(("skip", "cut", "truncate"), is_count(0, _MOST)),
+    **dict.fromkeys(("skip", "cut", "truncate"), make_count_check(0, _MOST)),
     **dict.fromkeys(("delay", "lag"), is_seconds),
     "at": lambda value: isinstance(value, int | float) and 0 <= value <= 1,
-    "end": is_one_of(*(f"JOB_STATE_{name}" for name in _ENDS)),
-    "error": is_one_of(*NAMED),
-    "headers": _are_headers,
+    "end": make_choice_check(*(f"JOB_STATE_{name}" for name in _ENDS)),
+    "error": make_choice_check(*NAMED),
+    "headers": _is_header_map,
     "redirect": _is_header,
-    "status": lambda value: is_count(200, 599)(value) and value not in _BODILESS,
-    "times": lambda value: value is None or is_count(0, _MOST)(value),
-    "what": is_one_of("list", "get"),
-    "when": is_one_of("before", "after"),
+    "status": lambda value: make_count_check(200, 599)(value) and value not in _BODILESS,
+    "times": lambda value: value is None or make_count_check(0, _MOST)(value),
+    "what": make_choice_check("list", "get"),
+    "when": make_choice_check("before", "after"),
 }

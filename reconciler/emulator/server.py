@@ -145,7 +145,7 @@ def running(
     """
     listening = threading.Event()
     with _listen(host, port) as listener:
-        url = _url_of(listener)
+        url = _format_url(listener)
         database = Database(data, RECORDS)
         server = _make_server(database, settings, host, listening.set)
         thread = threading.Thread(
@@ -171,7 +171,7 @@ def serve(
 ) -> None:
     """Run an emulator until a signal stops it; *ready* gets the URL once it listens."""
     with _listen(host, port) as listener:
-        url = _url_of(listener)
+        url = _format_url(listener)
         database = Database(data, RECORDS)
         _run(_make_server(database, settings, host, lambda: ready(url)), listener, database)
 
@@ -210,6 +210,6 @@ def _listen(host: str, port: int) -> socket.socket:
         raise OSError("that is no name of a host") from error
 
 
-def _url_of(listener: socket.socket) -> str:
+def _format_url(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

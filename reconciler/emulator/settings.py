@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from reconciler.emulator.base_models import GEMINI, VERTEX_RETIRES, VERTEX_TUNABLE
 from reconciler.emulator.errors import ArgumentError
-from reconciler.emulator.value_checks import is_count, is_one_of, is_seconds
+from reconciler.emulator.value_checks import is_seconds, make_choice_check, make_count_check
 
 Auth = Literal["none", "bearer", "key", "any"]
 
@@ -104,7 +104,7 @@ def _merge_value(kept: object, value: Any) -> object:
     return float(value) if isinstance(kept, float) else value
 
 
-def _are_names(prefix: str) -> Callable[[object], bool]:
+def _make_names_check(prefix: str) -> Callable[[object], bool]:
     def is_valid(value: object) -> bool:
         return isinstance(value, list) and all(
             isinstance(item, str) and item and item.startswith(prefix) for item in value
@@ -113,7 +113,7 @@ def _are_names(prefix: str) -> Callable[[object], bool]:
     return is_valid
 
 
-def _are_days(value: object) -> bool:
+def _is_days_by_model(value: object) -> bool:
     return isinstance(value, Mapping) and all(day is None or _is_day(day) for day in value.values())
 
 
@@ -126,12 +126,12 @@ def _is_day(text: object) -> bool:
 
 
 def _expect_one_of(*values: str) -> tuple[Callable[[object], bool], str]:
-    return is_one_of(*values), f"one of {', '.join(values)}"
+    return make_choice_check(*values), f"one of {', '.join(values)}"
 
 
 _SECONDS = (is_seconds, "a number of seconds, 0 or more")
-_BOOLEAN = (is_one_of(True, False), "true or false")
-_DAYS = (_are_days, 'an object of days by model, like {"gemini-3.5-flash": "2027-05-19"}')
+_BOOLEAN = (make_choice_check(True, False), "true or false")
+_DAYS = (_is_days_by_model, 'an object of days by model, like {"gemini-3.5-flash": "2027-05-19"}')
 # The check of each setting, and what an error says is expected. A setting that is not here is seconds.
 _EXPECTED: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "auth": _expect_one_of("none", "bearer", "key", "any"),
@@ -140,10 +140,10 @@ _EXPECTED: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "storage_buckets": _expect_one_of("any", "strict"),
     "quota_project_required": _BOOLEAN,
     "tuned_ends_with_base": _BOOLEAN,
-    "tunable": (_are_names("models/"), "a list of names models/*"),
-    "vertex_tunable": (_are_names(""), "a list of names such as gemini-3.1-flash-lite"),
+    "tunable": (_make_names_check("models/"), "a list of names models/*"),
+    "vertex_tunable": (_make_names_check(""), "a list of names such as gemini-3.1-flash-lite"),
     "retires": _DAYS,
     "vertex_retires": _DAYS,
-    "vertex_concurrent_jobs": (is_count(1, 10**9), "a number, 1 or more"),
-    "tuning_blocked_days": (is_count(0, _MOST_DAYS), f"a number of days, 0 to {_MOST_DAYS}"),
+    "vertex_concurrent_jobs": (make_count_check(1, 10**9), "a number, 1 or more"),
+    "tuning_blocked_days": (make_count_check(0, _MOST_DAYS), f"a number of days, 0 to {_MOST_DAYS}"),
 }

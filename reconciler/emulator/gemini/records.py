@@ -15,7 +15,7 @@ class TunedModel(Record):
     Attributes:
         owner: the email of the caller who created it, '' if everybody is the owner.
         operation: the id of the operation that creates it.
-        fields: what its owner said, under JSON names, with the defaults of what was left out.
+        fields: what its creator set, under JSON names, with defaults for what was left out.
         search: the text that a filter of the list looks in.
         listed: when it appears in lists.
         readable: when it can be read.

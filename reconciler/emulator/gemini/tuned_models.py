@@ -63,7 +63,7 @@ def create(call: Call) -> Reply:
 
 
 def _make_model(call: Call, model_id: str, fields: dict[str, Any], task: TuningTask) -> TunedModel:
-    """Return the new model, with the training that the fault rules have for it."""
+    """Return the new model. The fault rules decide how its training ends."""
     fate = faults.decide_fate(
         call.database, f"/v1beta/tunedModels/{model_id}", model_id, call.settings.list_lag_seconds
     )

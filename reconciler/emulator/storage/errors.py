@@ -47,7 +47,7 @@ class BucketNotFoundError(ApiError):
 
 
 class ConditionError(ApiError):
-    """The 412 of a precondition, told as the *header* that it is."""
+    """The 412 of a precondition; the answer names the *header* that it stands for."""
 
     def __init__(self, header: str) -> None:
         where = {"locationType": "header", "location": header}

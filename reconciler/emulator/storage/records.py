@@ -12,7 +12,7 @@ from reconciler.emulator.database import Record
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Bucket(Record):
-    """A bucket that was created; *fields* is what its creator said."""
+    """A bucket that was created; *fields* is what its creator set."""
 
     TABLE = "buckets"
     UNIQUE = ("name",)
@@ -22,7 +22,7 @@ class Bucket(Record):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class StoredObject(Record):
-    """The metadata of an object; *fields* is what its creator said, *content* the number of its content."""
+    """The metadata of an object; *fields* is what its creator set, *content* the number of its content."""
 
     TABLE = "objects"
     UNIQUE = ("bucket, name",)

@@ -31,7 +31,7 @@ class UnfitDataError(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Example:
-    """What one line asks and answers, and how long it is.
+    """One line of a data set: its prompt, its answer, and how long they are.
 
     Attributes:
         messages: how many contents it has, with the answer.
@@ -47,17 +47,17 @@ class Example:
 
     @property
     def input_tokens(self) -> int:
-        """How many tokens are asked; one is four characters here."""
+        """How many tokens the input has; a token is four characters here."""
         return -(-self.input_characters // 4)
 
     @property
     def output_tokens(self) -> int:
-        """How many tokens are answered."""
+        """How many tokens the output has."""
         return -(-self.output_characters // 4)
 
     @property
     def tokens(self) -> int:
-        """How many tokens it has."""
+        """How many tokens it has in all."""
         return self.input_tokens + self.output_tokens
 
 

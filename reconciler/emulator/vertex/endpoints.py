@@ -14,8 +14,8 @@ from reconciler.emulator.vertex.fields import check_display_name, check_etag, ch
 from reconciler.emulator.vertex.lookup import IS_ALIVE, find_here, list_page
 from reconciler.emulator.vertex.messages import DEPLOY, ENDPOINT, UNDEPLOY
 from reconciler.emulator.vertex.models import find_version
-from reconciler.emulator.vertex.names import location_of, make_id
-from reconciler.emulator.vertex.operations import answer_done, begin
+from reconciler.emulator.vertex.names import make_id, read_location
+from reconciler.emulator.vertex.operations import answer_done_operation, begin_operation
 from reconciler.emulator.vertex.records import Endpoint
 
 _MUTABLE = ("displayName", "description", "labels")
@@ -34,7 +34,7 @@ def create(call: Call) -> Reply:
     check_labels(fields.get("labels", {}))
     endpoint = Endpoint(
         id=make_id(),
-        **location_of(call)._asdict(),
+        **read_location(call)._asdict(),
         job=0,
         model="",
         version=0,
@@ -47,7 +47,7 @@ def create(call: Call) -> Reply:
     )
     endpoint = call.database.add(endpoint)
     response = {"@type": "Endpoint", **_show(endpoint, call.now)}
-    return answer_done(call, "CreateEndpoint", f"endpoints/{endpoint.id}", response)
+    return answer_done_operation(call, "CreateEndpoint", f"endpoints/{endpoint.id}", response)
 
 
 def deploy(call: Call) -> Reply:
@@ -78,7 +78,7 @@ def deploy(call: Call) -> Reply:
     )
     call.database.update(deployed)
     response = {"@type": "DeployModelResponse", "deployedModel": _show_deployed_model(deployed)}
-    return answer_done(call, "DeployModel", f"endpoints/{endpoint.id}", response)
+    return answer_done_operation(call, "DeployModel", f"endpoints/{endpoint.id}", response)
 
 
 def get(call: Call) -> Reply:
@@ -120,7 +120,7 @@ def undeploy(call: Call) -> Reply:
     if wanted != endpoint.deployed or not endpoint.has_model(call.now):
         raise ApiError(404, f'DeployedModel "{wanted[:40]}" is not found in Endpoint "{endpoint.name}".')
     target = f"endpoints/{endpoint.id}"
-    return begin(call, "undeploy", target, target, column="undeployed", products=[endpoint])
+    return begin_operation(call, "undeploy", target, target, column="undeployed", products=[endpoint])
 
 
 def delete(call: Call) -> Reply:
@@ -131,7 +131,7 @@ def delete(call: Call) -> Reply:
             f'The Endpoint "{endpoint.name}" has deployed or being-deployed DeployedModel(s): '
             f"{endpoint.deployed}. Undeploy them first."
         )
-    return begin(call, "delete", f"endpoints/{endpoint.id}", "", column="died", products=[endpoint])
+    return begin_operation(call, "delete", f"endpoints/{endpoint.id}", "", column="died", products=[endpoint])
 
 
 def find_endpoint(call: Call) -> Endpoint:
@@ -139,7 +139,7 @@ def find_endpoint(call: Call) -> Endpoint:
     endpoint_id = call.path["endpoint"]
     for found in find_here(call, Endpoint, f"id = :id AND {IS_ALIVE}", id=endpoint_id):
         return found
-    name = location_of(call).write_name(f"endpoints/{endpoint_id}")
+    name = read_location(call).write_name(f"endpoints/{endpoint_id}")
     raise ApiError(404, f"Endpoint `{name}` not found.")
 
 

@@ -17,7 +17,7 @@ from reconciler.emulator.vertex.data_stats import describe_data
 from reconciler.emulator.vertex.job_requests import SPECS, find_spec, is_multimodal, read_job
 from reconciler.emulator.vertex.lookup import find_here, list_page
 from reconciler.emulator.vertex.messages import NOTHING
-from reconciler.emulator.vertex.names import location_of, make_id
+from reconciler.emulator.vertex.names import make_id, read_location
 from reconciler.emulator.vertex.outputs import cancel_outputs, plan_outputs
 from reconciler.emulator.vertex.queue import is_full, reschedule
 from reconciler.emulator.vertex.records import Examples, Job
@@ -43,7 +43,7 @@ _COLUMNS = {
 def create(call: Call) -> Reply:
     """Answer tuningJobs.create."""
     fields, parent = read_job(call)
-    project, settings = location_of(call).project, call.settings
+    project, settings = read_location(call).project, call.settings
     must_wait = is_full(call, project)
     if must_wait and settings.vertex_over_quota == "refuse":
         text = (
@@ -117,13 +117,13 @@ def _find_job(call: Call, job_id: str) -> Job:
 
 
 def _make_not_found_error(call: Call) -> ApiError:
-    name = location_of(call).write_name(f"tuningJobs/{call.path['job']}")
+    name = read_location(call).write_name(f"tuningJobs/{call.path['job']}")
     return ApiError(404, f"The TuningJob does not exist: {name}")
 
 
 def _make_job(call: Call, fields: dict[str, Any]) -> tuple[Job, DataSet | None]:
-    """Return the new job, with the fate that the fault rules have for it, and its data if that is fit."""
-    here, job_id = location_of(call), make_id()
+    """Return the new job, whose end the fault rules decide, and its data if that is fit."""
+    here, job_id = read_location(call), make_id()
     labels = "\n".join(f"{key}={value}" for key, value in fields.get("labels", {}).items())
     subject = f"{job_id}\n{fields.get('tunedModelDisplayName', '')}\n{labels}"
     path = f"/v1/{here.write_name(f'tuningJobs/{job_id}')}"

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from reconciler.emulator.call import Call, Reply
 from reconciler.emulator.paging import read_page
 from reconciler.emulator.vertex.filters import parse_filter
-from reconciler.emulator.vertex.names import location_of
+from reconciler.emulator.vertex.names import read_location
 from reconciler.emulator.vertex.records import Resource
 
 IS_ALIVE = "born <= :now AND (died IS NULL OR died > :now)"
@@ -18,7 +18,7 @@ def find_here(
     call: Call, kind: type[R], where: str, /, *, order: str = "rowid", limit: int = -1, **values: object
 ) -> list[R]:
     """Return the records of the call's location for which the SQL *where* holds; `:now` is the time."""
-    here = location_of(call)._asdict()
+    here = read_location(call)._asdict()
     where = f"{_IS_HERE} AND {where}"
     return call.database.find(kind, where, order=order, limit=limit, now=call.now, **here, **values)
 
@@ -45,7 +45,7 @@ def list_page(
         values: the values in *where*, but for `:now`.
     """
     wanted = call.parameters.get("filter", "")
-    page = read_page(call.parameters, key, wanted, *values.values(), *location_of(call), default=100)
+    page = read_page(call.parameters, key, wanted, *values.values(), *read_location(call), default=100)
     filtered, filter_values = parse_filter(wanted, columns)
     rows = find_here(
         call,

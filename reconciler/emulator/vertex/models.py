@@ -13,8 +13,8 @@ from reconciler.emulator.errors import ApiError, ArgumentError, PreconditionErro
 from reconciler.emulator.vertex.fields import check_etag, patch_fields
 from reconciler.emulator.vertex.lookup import IS_ALIVE, find_here, list_page
 from reconciler.emulator.vertex.messages import MODEL
-from reconciler.emulator.vertex.names import location_of
-from reconciler.emulator.vertex.operations import begin
+from reconciler.emulator.vertex.names import read_location
+from reconciler.emulator.vertex.operations import begin_operation
 from reconciler.emulator.vertex.records import Endpoint, ModelVersion
 
 _MUTABLE = ("displayName", "description", "labels", "defaultCheckpointId", "versionDescription")
@@ -104,7 +104,7 @@ def find_version(call: Call, model: str, version: str) -> ModelVersion:
         found = [each for each in found if version == str(each.version) or version in each.aliases]
     if found:
         return found[-1]
-    name = location_of(call).write_name(f"models/{model}@{version}" if version else f"models/{model}")
+    name = read_location(call).write_name(f"models/{model}@{version}" if version else f"models/{model}")
     raise ApiError(404, f'The Model does not exist: "{name}".')
 
 
@@ -142,7 +142,9 @@ def _delete(call: Call, versions: list[ModelVersion], target: str) -> Reply:
             f'The Model "{name}" is deployed or being deployed at the following Endpoint(s): '
             f"{', '.join(endpoints)}."
         )
-    return begin(call, "delete", target, f"models/{versions[0].id}", column="died", products=versions)
+    return begin_operation(
+        call, "delete", target, f"models/{versions[0].id}", column="died", products=versions
+    )
 
 
 def _find_deployments(call: Call, version: ModelVersion) -> list[Endpoint]:

@@ -23,7 +23,7 @@ class Location(NamedTuple):
         return f"projects/{self.project}/locations/{self.location}/{rest}"
 
 
-def location_of(call: Call) -> Location:
+def read_location(call: Call) -> Location:
     """Return the location in the path of a call."""
     return Location(_make_project_number(call.path["project"]), call.path["location"])
 

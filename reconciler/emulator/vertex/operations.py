@@ -13,14 +13,14 @@ from reconciler.emulator.clock import SECOND, format_time
 from reconciler.emulator.errors import ApiError, PreconditionError
 from reconciler.emulator.vertex.lookup import find_here, list_page
 from reconciler.emulator.vertex.messages import NOTHING, WAIT
-from reconciler.emulator.vertex.names import location_of, make_id
+from reconciler.emulator.vertex.names import make_id, read_location
 from reconciler.emulator.vertex.records import Operation, Product
 
 _CANCELLED = {"code": 1, "message": "The operation was cancelled."}
 _TYPES = "type.googleapis.com/google.cloud.aiplatform."
 
 
-def begin(
+def begin_operation(
     call: Call, verb: str, target: str, parent: str, *, column: str, products: Sequence[Product]
 ) -> Reply:
     """Begin an operation, and answer with it.
@@ -33,7 +33,7 @@ def begin(
         column: where its end is written.
         products: the records in which it is written, of one kind.
     """
-    here = location_of(call)
+    here = read_location(call)
     if others := find_here(call, Operation, "target = :target AND ended > :now", target=target):
         kind = "Endpoint" if target.startswith("endpoints/") else "Model"
         raise PreconditionError(
@@ -58,7 +58,7 @@ def begin(
     return Reply(payload=_show(call, operation))
 
 
-def answer_done(call: Call, kind: str, parent: str, response: Mapping[str, Any]) -> Reply:
+def answer_done_operation(call: Call, kind: str, parent: str, response: Mapping[str, Any]) -> Reply:
     """Answer with an operation that is done already, which the documents allow. It is not kept.
 
     Args:
@@ -69,7 +69,7 @@ def answer_done(call: Call, kind: str, parent: str, response: Mapping[str, Any])
     """
     now, types = format_time(call.now), f"{_TYPES}{call.version}."
     operation = {
-        "name": location_of(call).write_name(f"{parent}/operations/{make_id()}"),
+        "name": read_location(call).write_name(f"{parent}/operations/{make_id()}"),
         "metadata": {
             "@type": f"{types}{kind}OperationMetadata",
             "genericMetadata": {"createTime": now, "updateTime": now},
@@ -141,7 +141,7 @@ def _find_operation(call: Call) -> Operation:
     where = "id = :id AND (:parent = '' OR parent = :parent OR target = :parent)"
     for found in find_here(call, Operation, where, id=operation_id, parent=_read_parent(call)):
         return found
-    name = location_of(call).write_name(f"operations/{operation_id}")
+    name = read_location(call).write_name(f"operations/{operation_id}")
     raise ApiError(404, f"Operation {name} is not found.")
 
 

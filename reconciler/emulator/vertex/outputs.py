@@ -56,17 +56,17 @@ def plan_outputs(call: Call, job: Job, data: DataSet, parent: ModelVersion | Non
     }
     call.database.add(ModelVersion(id=model_id, **product))
     endpoints = [
-        Endpoint(
-            id=make_id(),
-            model=model_id,
-            checkpoint=checkpoint["checkpointId"],
-            deployed=make_id(),
-            **product,
+        call.database.add(
+            Endpoint(
+                id=make_id(),
+                model=model_id,
+                checkpoint=checkpoint["checkpointId"],
+                deployed=make_id(),
+                **product,
+            )
         )
         for checkpoint in checkpoints
     ]
-    for endpoint in endpoints:
-        call.database.add(endpoint)
     tuned: dict[str, Any] = {
         "model": here.write_name(f"models/{model_id}@{version}"),
         "endpoint": endpoints[-1].name,

@@ -38,12 +38,12 @@ class Job(Resource):
     """A tuning job.
 
     Attributes:
-        fields: what its creator said, under JSON names, with defaults for what was left out.
+        fields: what its creator set, under JSON names, with defaults for what was left out.
         begun: when it leaves the queue; it is PENDING from then on.
         pending: for how many microseconds it is PENDING; after that it is RUNNING.
         lasting: how many microseconds there are from `begun` to `ended`.
         outcome: the state in which it ends.
-        cancelled: when somebody asked to cancel it.
+        cancelled: when it was asked to be cancelled, None for never.
         uncancellable: whether it goes on although it is cancelled.
         listed: when it appears in lists.
         readable: when it can be read.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from reconciler.identity import find_meaning
-from reconciler.kind import Field, FieldType, OnChange
+from reconciler.kind import Field, FieldRole, FieldType, OnChange
 from reconciler.model import Attributes, Permission, Value
 from reconciler.plan.difference import FieldChange, PermissionChange
 
@@ -63,7 +63,9 @@ def compare_immutable(
         if fields[path].on_change is OnChange.REPLACE
         and not (path in sent and is_same(fields[path], value, sent[path]))
         and not is_same(fields[path], value, shown.get(path))
-        and not (fields[path].role == "place" and _may_be_there(fields[path], path, value, sent, shown))
+        and not (
+            fields[path].role is FieldRole.PLACE and _may_be_there(fields[path], path, value, sent, shown)
+        )
     )
 
 

@@ -38,7 +38,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 
 from reconciler.formats import count_noun
 
@@ -61,6 +61,13 @@ class ExitCode(IntEnum):
     FAILED = 4
 
 
+class Severity(StrEnum):
+    """Whether a problem stops a command."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
     """One problem, with its place.
@@ -71,7 +78,7 @@ class Diagnostic:
         file: path as the user gave it, or None where no file is concerned.
         line: 1-based, or None.
         column: 1-based, or None.
-        severity: "error" or "warning".
+        severity: whether it stops a command.
         address: the manifest's address ("TunedModel/x") where known.
     """
 
@@ -80,7 +87,7 @@ class Diagnostic:
     file: str | None = None
     line: int | None = None
     column: int | None = None
-    severity: str = "error"
+    severity: Severity = Severity.ERROR
     address: str | None = None
 
     def __str__(self) -> str:
@@ -124,7 +131,7 @@ class ManifestError(ReconcilerError):
 
     def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
         found = tuple(diagnostics)
-        errors = sum(1 for one in found if one.severity == "error")
+        errors = sum(1 for one in found if one.severity is Severity.ERROR)
         super().__init__(f"{count_noun(errors, 'problem')} in the manifests")
         self._diagnostics = found
 

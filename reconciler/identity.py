@@ -18,7 +18,7 @@ from functools import cache
 from reconciler.bounds import STATE
 from reconciler.errors import NotJSONError
 from reconciler.formats import camel_case
-from reconciler.kind import Field, FieldType
+from reconciler.kind import Field, FieldRole, FieldType
 from reconciler.model import BASE_MODEL, Attributes, Desired, Example, Value
 from reconciler.strictjson import loads
 
@@ -142,7 +142,8 @@ def list_hyperparameters(attributes: Attributes, fields: Mapping[str, Field]) ->
     return {
         camel_case(path.rpartition(".")[2]): _to_identity_value(fields[path], meant)
         for path, value in attributes.items()
-        if fields[path].role == "hyperparameter" and (meant := find_meaning(fields[path], value)) is not None
+        if fields[path].role is FieldRole.HYPERPARAMETER
+        and (meant := find_meaning(fields[path], value)) is not None
     }
 
 
@@ -152,7 +153,7 @@ def _list_former_hyperparameters(
     """As formula 1 saw them, in each way that means the same: as written, and false written out or not."""
     found: list[dict[str, object]] = [{}]
     for path, field in fields.items():
-        if field.role not in {"hyperparameter", "checkpoint"}:
+        if field.role not in {FieldRole.HYPERPARAMETER, FieldRole.CHECKPOINT}:
             continue
         value = attributes.get(path)
         written = [] if value is None else [value, to_comparable(field, value)]
@@ -210,7 +211,7 @@ def digest_generations(
         source: the base model in any of its spellings, or what names the live parent (`Kind.reference`).
         fields: the kind's field table.
     """
-    checkpoint = next((path for path, one in fields.items() if one.role == "checkpoint"), "")
+    checkpoint = next((path for path, one in fields.items() if one.role is FieldRole.CHECKPOINT), "")
     chosen = want.attributes.get(checkpoint)
     identity = {
         "version": FORMULA,

@@ -36,6 +36,19 @@ class FieldType(StrEnum):
     """The text of a JSON object."""
 
 
+class FieldRole(StrEnum):
+    """What a field is to the identity of a model."""
+
+    NONE = ""
+    SOURCE = "source"
+    """It names the model to tune."""
+    CHECKPOINT = "checkpoint"
+    """It chooses a checkpoint of that model."""
+    HYPERPARAMETER = "hyperparameter"
+    PLACE = "place"
+    """It says where the model lives. That is no part of the identity."""
+
+
 @dataclass(frozen=True, slots=True)
 class Field:
     """One row of a kind's field table: data, no callback.
@@ -44,8 +57,7 @@ class Field:
         path: snake_case, dotted.
         type: how to compare.
         on_change: update in place, or replace.
-        role: which part of the identity it is ("source", "checkpoint", "hyperparameter"); "place" where it
-            says where a model lives, whoever named it; "" for none.
+        role: what it is to the identity.
         absent: what the service takes it for where it is absent: an empty value or a fixed, documented
             default. None where zero is a value too, or where the service chooses.
         prefixes: what a value may begin with and mean the same; `*` is any one step of a path.
@@ -56,7 +68,7 @@ class Field:
     path: str
     type: FieldType
     on_change: OnChange
-    role: str = ""
+    role: FieldRole = FieldRole.NONE
     absent: Scalar | tuple[()] | None = None
     prefixes: tuple[str, ...] = ()
     counted: frozenset[str] = frozenset()

@@ -152,20 +152,28 @@ class IgnoredDrift:
     until: str = ""
 
 
+class Replacement(StrEnum):
+    """How a model is replaced."""
+
+    CANDIDATE = "candidate"
+    """The new model is trained beside the old one, and the old one goes after the promotion."""
+    DELETE_FIRST = "delete_first"
+    """The old model is deleted before the new one is created: only under a pinned id."""
+
+
 @dataclass(frozen=True, slots=True)
 class Lifecycle:
     """How a model may be changed.
 
     Attributes:
         keep_deposed: how long the replaced model stays after promotion.
-        replace: "candidate" (blue/green) or "delete_first" (only under a pinned id).
     """
 
     prevent_destroy: bool = False
     ignore_changes: tuple[str, ...] = ()
     keep_deposed: timedelta = timedelta(0)
     ignore_drift: tuple[IgnoredDrift, ...] = ()
-    replace: str = "candidate"
+    replace: Replacement = Replacement.CANDIDATE
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from reconciler.errors import Diagnostic, ManifestError
+from reconciler.errors import Diagnostic, ManifestError, Severity
 
 
 class Place(NamedTuple):
@@ -45,7 +45,9 @@ class Problems:
     def warning(self, place: Place, summary: str, detail: str = "", *, address: str | None = None) -> None:
         """Note a warning, unless the place has one already. Warnings stop nothing."""
         if place not in self._warnings:
-            self._warnings[place] = Diagnostic(summary, detail, *place, severity="warning", address=address)
+            self._warnings[place] = Diagnostic(
+                summary, detail, *place, severity=Severity.WARNING, address=address
+            )
 
     def take(self, other: Problems, since: int = 0) -> None:
         """Note the errors of another collector, from its `since`-th on."""
@@ -98,7 +100,7 @@ def summarize_rest(count: int, what: str, summary: str, last: int | None) -> Ref
 
 def _fold(diagnostics: Sequence[Diagnostic]) -> Iterable[Diagnostic]:
     """The same in order, but only the first of many that say the same of one file."""
-    alike: dict[tuple[str | None, str, str], list[Diagnostic]] = {}
+    alike: dict[tuple[str | None, Severity, str], list[Diagnostic]] = {}
     for one in diagnostics:
         alike.setdefault((one.file, one.severity, drop_details(one.summary)), []).append(one)
     for (file, severity, _), found in alike.items():

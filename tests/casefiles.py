@@ -29,6 +29,7 @@ from reconciler.model import (
     Live,
     Permission,
     Prices,
+    Replacement,
     Stack,
     Status,
 )
@@ -266,7 +267,7 @@ def _lifecycle(body: Mapping[str, Any]) -> Lifecycle:
         ignore_changes=tuple(body.get("ignore_changes", ())),
         keep_deposed=timedelta(hours=body.get("keep_deposed_hours", 0)),
         ignore_drift=tuple(IgnoredDrift(**one) for one in ignored),
-        replace=body.get("replace", "candidate"),
+        replace=Replacement(body.get("replace", "candidate")),
     )
 
 

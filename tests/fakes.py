@@ -24,7 +24,7 @@ from reconciler.errors import (
     ServiceError,
 )
 from reconciler.identity import digest_examples, to_float32
-from reconciler.kind import FieldType, Kind, OnChange
+from reconciler.kind import FieldRole, FieldType, Kind, OnChange
 from reconciler.model import (
     BASE_MODEL,
     Attributes,
@@ -57,7 +57,9 @@ DEFAULTS: Mapping[str, Value] = {
 
 def parent_field(kind: Kind) -> str:
     """The path of the field that names a tuned model to tune further."""
-    return next(one.path for one in kind.fields.values() if one.role == "source" and one.path != BASE_MODEL)
+    return next(
+        one.path for one in kind.fields.values() if one.role is FieldRole.SOURCE and one.path != BASE_MODEL
+    )
 
 
 def epochs_field(kind: Kind) -> str:
@@ -290,7 +292,7 @@ class FakeService:
         kept = {path: value for path, value in DEFAULTS.items() if path in self.kind.fields}
         for path, value in attributes.items():
             row = self.kind.fields[path]
-            if row.role != "source":
+            if row.role is not FieldRole.SOURCE:
                 numeric = row.type is FieldType.FLOAT32 and isinstance(value, (int, float))
                 kept[path] = to_float32(value) if numeric and not isinstance(value, (str, tuple)) else value
         parent = next((one for one in self.history if one.name == source), None)
@@ -335,7 +337,9 @@ class FakeService:
             return model
         asked = self._made(id, want.attributes, source, examples, 0.0)
         for path, row in self.kind.fields.items():
-            fixed = row.on_change is OnChange.REPLACE and (path in want.attributes or row.role == "source")
+            fixed = row.on_change is OnChange.REPLACE and (
+                path in want.attributes or row.role is FieldRole.SOURCE
+            )
             if fixed and existing.attributes.get(path) != asked.attributes.get(path):
                 raise AlreadyExistsError(f"{id} exists and is another model: {path}", visible=True)
         return existing

@@ -20,6 +20,7 @@ from reconciler.model import (
     Lifecycle,
     Live,
     Permission,
+    Replacement,
     Stack,
     Status,
     Value,
@@ -184,7 +185,7 @@ lifecycles = st.builds(
     prevent_destroy=st.sampled_from([False, False, True]),
     ignore_changes=st.sampled_from([(), ("temperature",)]),
     keep_deposed=st.sampled_from([timedelta(0), timedelta(hours=24)]),
-    replace=st.sampled_from(["candidate", "delete_first"]),
+    replace=st.sampled_from(Replacement),
 )
 
 

@@ -10,7 +10,7 @@ from reconciler.cli import deadline, exit_codes, progress, signals, streams
 from reconciler.cli.console import Console, print_text
 from reconciler.cli.invocation import Invocation
 from reconciler.cli.summary import name_outputs, print_outputs, print_summary
-from reconciler.errors import Diagnostic, ExitCode, GuardError, ReconcilerError
+from reconciler.errors import Diagnostic, ExitCode, GuardError, ReconcilerError, Severity
 from reconciler.events import WAIT, Detached, Event, Progress, Skipped, Uploading
 
 if TYPE_CHECKING:
@@ -164,7 +164,9 @@ class Run:
         for note in pending.notes:
             self.console.print_note(note)
         if self.console.as_json:
-            self.console.print_diagnostics([Diagnostic(note, severity="warning") for note in pending.notes])
+            self.console.print_diagnostics(
+                [Diagnostic(note, severity=Severity.WARNING) for note in pending.notes]
+            )
         decided = exit_codes.decide_after_wait(code, pending)
         if decided is not code:
             self.console.print_note(f"Not finished yet. To go on: {self.invocation.spell_resume().apply}")

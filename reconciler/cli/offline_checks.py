@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reconciler.cli.apis import APIS
 from reconciler.cli.stack_addresses import ensure_trusted
-from reconciler.errors import Diagnostic, ManifestError
+from reconciler.errors import Diagnostic, ManifestError, Severity
 from reconciler.manifests import Loaded
 from reconciler.settings import Settings
 
@@ -29,7 +29,7 @@ def check(loaded: Loaded, settings: Settings) -> tuple[Diagnostic, ...]:
     for api in APIS:
         desired = [one for one in loaded.desired if one.address.kind == api.kind.name]
         found += api.check(stack, settings, desired)
-    errors = [one for one in found if one.severity == "error"]
+    errors = [one for one in found if one.severity is Severity.ERROR]
     if errors:
         raise ManifestError([*errors, *loaded.warnings])
     return tuple(found)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.cli import signals
 from reconciler.cli.console import Console, print_text, timestamp
-from reconciler.errors import Diagnostic, ReconcilerError
+from reconciler.errors import Diagnostic, ReconcilerError, Severity
 from reconciler.events import APPLY, NO_WAIT, WAIT, Detached, Event, Skipped
 
 if TYPE_CHECKING:
@@ -70,11 +70,13 @@ def name_outputs(operation: Operation, console: Console, told: Sequence[Event], 
         if not signals.run_interruptibly(lambda: print_outputs(operation, console, called), code):
             operation.stopping.set()
             console.print_diagnostics(
-                [Diagnostic("interrupted before the outputs were read", _LATER, severity="warning")]
+                [Diagnostic("interrupted before the outputs were read", _LATER, severity=Severity.WARNING)]
             )
     except ReconcilerError as error:
-        console.print_diagnostics([replace(one, severity="warning") for one in error.diagnostics])
-        console.print_diagnostics([Diagnostic("the outputs could not be read", _LATER, severity="warning")])
+        console.print_diagnostics([replace(one, severity=Severity.WARNING) for one in error.diagnostics])
+        console.print_diagnostics(
+            [Diagnostic("the outputs could not be read", _LATER, severity=Severity.WARNING)]
+        )
 
 
 def print_outputs(operation: Operation, console: Console, called: Sequence[Address] = ()) -> None:

@@ -22,7 +22,7 @@ from reconciler.manifests.schema_types import (
     matching,
     refusal,
 )
-from reconciler.model import Check, IgnoredDrift, Lifecycle, Permission
+from reconciler.model import Check, IgnoredDrift, Lifecycle, Permission, Replacement
 
 API_VERSION = "reconciler/v1"
 PROMPT_LIMIT = 40_000
@@ -156,7 +156,7 @@ class DeclaredLifecycle(Declared):
                 IgnoredDrift(spelled.get(one.field, one.field), one.reason, one.until or "")
                 for one in ignored
             ),
-            replace=defaults.replace if self.replace is None else self.replace,
+            replace=defaults.replace if self.replace is None else Replacement(self.replace),
         )
 
 

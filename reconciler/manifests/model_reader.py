@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from reconciler.datasets.data_sets import DataSets, warn_of_few
 from reconciler.identity import encode_canonical, find_meaning
-from reconciler.kind import Kind
+from reconciler.kind import FieldRole, Kind
 from reconciler.manifests.documents import Document
 from reconciler.manifests.envelope import ModelEnvelope
 from reconciler.manifests.kinds import FORMS, Form, get_field
@@ -171,7 +171,7 @@ def _digest_meaning(desired: Desired, kind: Kind) -> str:
             path: meant
             for path, value in desired.attributes.items()
             # where it lives counts by its effect, which only its service knows
-            if kind.fields[path].role != "place"
+            if kind.fields[path].role is not FieldRole.PLACE
             and (meant := find_meaning(kind.fields[path], value)) is not None
         },
         "permissions": None if permissions is None else sorted(map(str, permissions)),

@@ -22,7 +22,7 @@ from reconciler.identity import (
     find_meaning,
     make_id,
 )
-from reconciler.kind import Kind, OnChange
+from reconciler.kind import FieldRole, Kind, OnChange
 from reconciler.model import (
     LAG_SECONDS,
     Address,
@@ -300,7 +300,7 @@ def approval(want: Desired, attributes: Attributes, kind: Kind) -> str:
     meant = {
         path: one
         for path, value in attributes.items()
-        if fields[path].role != "place" and (one := find_meaning(fields[path], value)) is not None
+        if fields[path].role is not FieldRole.PLACE and (one := find_meaning(fields[path], value)) is not None
     }
     return _approval(want, meant)
 
@@ -311,7 +311,7 @@ def is_approved(approved: str, want: Desired, attributes: Attributes, kind: Kind
     written = {
         path: value
         for path, value in attributes.items()
-        if fields[path].role != "place" or path in want.attributes
+        if fields[path].role is not FieldRole.PLACE or path in want.attributes
     }
     return approved in {approval(want, attributes, kind), _approval(want, written)}
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from reconciler.errors import Diagnostic, PlanError
-from reconciler.kind import Kind
+from reconciler.kind import FieldRole, Kind
 from reconciler.model import LAG_SECONDS, Address, Desired, Stack
 from reconciler.plan import guards
 from reconciler.plan.binding import bind
@@ -323,7 +323,7 @@ def _source(want: Desired, kind: Kind) -> tuple[str, str]:
     return next(
         (path, str(want.attributes[path]))
         for path, field in kind.fields.items()
-        if field.role == "source" and path in want.attributes
+        if field.role is FieldRole.SOURCE and path in want.attributes
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from reconciler import __version__
 from reconciler.codec import Json
-from reconciler.errors import Diagnostic
+from reconciler.errors import Diagnostic, Severity
 
 VALIDATE_VERSION = "1.0"
 """Of `terraform validate -json`."""
@@ -37,7 +37,7 @@ def build_validation_document(
         offsets: the place of each in its file, in bytes.
         counts: what was found sound, by name.
     """
-    errors = sum(one.severity == "error" for one in diagnostics)
+    errors = sum(one.severity is Severity.ERROR for one in diagnostics)
     ours: dict[str, Json] = {"reconciler_version": __version__, **counts}
     return {
         "format_version": VALIDATE_VERSION,

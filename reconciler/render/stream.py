@@ -45,7 +45,7 @@ from typing import assert_never
 
 from reconciler import __version__
 from reconciler.codec import Json, encode
-from reconciler.errors import Diagnostic
+from reconciler.errors import Diagnostic, Severity
 from reconciler.events import Completed, Detached, Event, Failed, Progress, Skipped, Started, Uploading
 from reconciler.model import Address
 from reconciler.plan.change import Action, Change, Drift, DriftClass, Plan
@@ -80,7 +80,7 @@ def build_plan_records(plan: Plan, timestamp: str) -> Iterator[dict[str, Json]]:
     for drift in plan.drift:
         yield build_drift_record(drift, timestamp)
     for note in plan.notes:
-        yield build_diagnostic_record(Diagnostic(note, severity="warning"), timestamp)
+        yield build_diagnostic_record(Diagnostic(note, severity=Severity.WARNING), timestamp)
     for change in plan.changes:
         if any(not isinstance(one, RecordIntent) for one in change.steps):
             yield build_planned_change_record(change, timestamp)
@@ -219,7 +219,7 @@ def build_event_records(event: Event, timestamp: str) -> Iterator[dict[str, Json
                 hook |= {"resume": event.resume}
             yield _build_record("apply_skipped", message, timestamp, level="warn") | {"hook": hook}
             if event.trouble:
-                told = Diagnostic(event.reason, severity="warning", address=str(event.address))
+                told = Diagnostic(event.reason, severity=Severity.WARNING, address=str(event.address))
                 yield build_diagnostic_record(told, timestamp)
         case Detached():
             training: list[Json] = [str(address) for address in event.training]
@@ -231,7 +231,7 @@ def build_event_records(event: Event, timestamp: str) -> Iterator[dict[str, Json
 
 def build_diagnostic_record(diagnostic: Diagnostic, timestamp: str, *, byte: int = 0) -> dict[str, Json]:
     """Build the line of an error or a warning. `byte` is the offset of its place in the file."""
-    error = diagnostic.severity == "error"
+    error = diagnostic.severity is Severity.ERROR
     message = f"{'Error' if error else 'Warning'}: {escape(diagnostic.summary)}"
     record = _build_record("diagnostic", message, timestamp, level="error" if error else "warn")
     return record | {"diagnostic": build_diagnostic(diagnostic, byte=byte)}

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from reconciler.datasets.examples import read_examples
 from reconciler.datasets.formats import read_rows
 from reconciler.datasets.pairs import PAIRS
-from reconciler.errors import ReconcilerError, StalePlanError
+from reconciler.errors import ReconcilerError, Severity, StalePlanError
 from reconciler.identity import digest_examples
 from reconciler.manifests import Loaded
 from reconciler.manifests.documents import read_documents
@@ -215,7 +215,7 @@ def test_few_examples_are_a_warning(workspace: Path, load_manifests: Load) -> No
         7,
         "TunedModel/numbers",
     )
-    assert warning.severity == "warning"
+    assert warning.severity is Severity.WARNING
 
 
 def test_a_path_through_links(workspace: Path, load_manifests: Load) -> None:

@@ -12,7 +12,7 @@ from reconciler.errors import (
     StalePlanError,
 )
 from reconciler.events import Completed, Detached, Failed
-from reconciler.model import LAG_SECONDS
+from reconciler.model import LAG_SECONDS, Replacement
 from tests.fakes import EPOCH
 from tests.lifecycle.simulation import CHECK, READER, WRITER, Simulation, checked, serving, want
 
@@ -151,9 +151,9 @@ def test_wait_deletes_what_could_not_be_deleted_while_it_trained() -> None:
 
 def test_delete_first_makes_room_under_a_pinned_id() -> None:
     """The old model goes, then the new one is created under the same id."""
-    sim = Simulation(want(id="mine", replace="delete_first"))
+    sim = Simulation(want(id="mine", replace=Replacement.DELETE_FIRST))
     sim.apply()
-    sim.manifests = (want(epochs=6, id="mine", replace="delete_first"),)
+    sim.manifests = (want(epochs=6, id="mine", replace=Replacement.DELETE_FIRST),)
     process = sim.apply()
     assert process.told == ["bot delete Completed", "bot create Started", "bot replace Completed"]
     assert (sim.service.deletes, sim.service.creates["mine"]) == (["mine"], 2)
@@ -162,10 +162,10 @@ def test_delete_first_makes_room_under_a_pinned_id() -> None:
 
 def test_delete_first_waits_for_a_training_that_cannot_be_deleted() -> None:
     """Then it deletes, creates and waits again."""
-    sim = Simulation(want(id="mine", replace="delete_first"))
+    sim = Simulation(want(id="mine", replace=Replacement.DELETE_FIRST))
     sim.service.keeps_creating = True
     sim.apply(wait=False)
-    sim.manifests = (want(epochs=6, id="mine", replace="delete_first"),)
+    sim.manifests = (want(epochs=6, id="mine", replace=Replacement.DELETE_FIRST),)
     process = sim.apply()
     assert process.told == ["bot delete Completed", "bot create Started", "bot replace Completed"]
     assert sim.settled()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.cli.apis import list_kinds
-from reconciler.errors import Diagnostic, ManifestError
+from reconciler.errors import Diagnostic, ManifestError, Severity
 from reconciler.manifests import Loaded, load
 
 KINDS = list_kinds()
@@ -54,6 +54,6 @@ def refused(load_manifests: Load) -> Refused:
     def errors(*paths: str, variables: Mapping[str, str] | None = None) -> list[Diagnostic]:
         with pytest.raises(ManifestError) as caught:
             load_manifests(*paths, variables=variables)
-        return [one for one in caught.value.diagnostics if one.severity == "error"]
+        return [one for one in caught.value.diagnostics if one.severity is Severity.ERROR]
 
     return errors

@@ -20,6 +20,7 @@ from reconciler.model import (
     Lifecycle,
     Permission,
     Prices,
+    Replacement,
 )
 
 GOOD = Path(__file__).parent.parent / "cases" / "manifests" / "good"
@@ -81,7 +82,7 @@ def test_everything(workspace: Path, load_manifests: Load) -> None:
         ignore_changes=("description", "display_name"),
         keep_deposed=timedelta(hours=24),
         ignore_drift=(IgnoredDrift("temperature", "experiment of search", "2027-01-31"),),
-        replace="delete_first",
+        replace=Replacement.DELETE_FIRST,
     )
     assert one.checks == (Check("LXIII", "LXIV"),)
     assert (one.file, one.line) == ("manifests/case.yaml", 1)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from reconciler.errors import ServiceError
 from reconciler.identity import to_float32
-from reconciler.kind import FieldType, OnChange
+from reconciler.kind import FieldRole, FieldType, OnChange
 from reconciler.model import Attributes, Example, Live, Snapshot, Status, Value
 from reconciler.providers import Accepted
 from reconciler.providers.gemini import codec, operations, permissions
@@ -84,7 +84,7 @@ VALUES: dict[FieldType, st.SearchStrategy[Value]] = {
 @st.composite
 def declared(draw: st.DrawFn) -> Attributes:
     """Any fields a manifest can declare, source apart; one learning rate at most."""
-    own = [path for path, row in TUNED_MODEL.fields.items() if row.role != "source"]
+    own = [path for path, row in TUNED_MODEL.fields.items() if row.role is not FieldRole.SOURCE]
     chosen = draw(st.sets(st.sampled_from([path for path in own if path not in LEARNING_RATES])))
     rate = draw(st.sampled_from([*LEARNING_RATES, None]))
     paths = sorted(chosen | ({rate} if rate else set()))

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from reconciler import __version__
-from reconciler.errors import Diagnostic
+from reconciler.errors import Diagnostic, Severity
 from reconciler.events import Completed, Detached, Failed, Progress, Skipped, Started
 from reconciler.render import markdown, plan_json, planfile, run_summary, stream, text
 from reconciler.render.html import page
@@ -49,7 +49,7 @@ DIAGNOSTICS = (
         7,
         address="TunedModel/roman",
     ),
-    Diagnostic("metadata.labels is empty", "", "manifests/roman.yaml", 3, severity="warning"),
+    Diagnostic("metadata.labels is empty", "", "manifests/roman.yaml", 3, severity=Severity.WARNING),
     Diagnostic(
         "the state is locked by ann@laptop for apply since 10:42 (lock 5f0c)",
         "Wait, or run: reconciler force-unlock 5f0c",

@@ -7,7 +7,7 @@ import json
 import pytest
 from hypothesis import given
 
-from reconciler.errors import Diagnostic
+from reconciler.errors import Diagnostic, Severity
 from reconciler.events import Detached, Event, Failed, Progress
 from reconciler.plan.change import Change
 from reconciler.render import stream
@@ -118,7 +118,7 @@ def test_a_failure_is_followed_by_its_diagnostic() -> None:
 def test_a_diagnostic_has_terraforms_range() -> None:
     """A bot can annotate the line of a manifest."""
     record = stream.build_diagnostic_record(
-        Diagnostic("odd", "Mend it.", "a.yaml", 3, severity="warning"), NOW
+        Diagnostic("odd", "Mend it.", "a.yaml", 3, severity=Severity.WARNING), NOW
     )
     assert record["@level"] == "warn"
     body = record["diagnostic"]

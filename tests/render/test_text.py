@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reconciler.errors import Diagnostic
+from reconciler.errors import Diagnostic, Severity
 from reconciler.events import Completed, Detached, Event, Failed, Progress
 from reconciler.plan.case import RETRY_ADVICE
 from reconciler.plan.change import Bill, Context, Drift, Plan
@@ -240,7 +240,7 @@ def test_a_plan_of_nowhere_has_no_header() -> None:
     ("diagnostic", "first"),
     [
         (Diagnostic("0 is below 1", file="a.yaml", line=14, column=7), "a.yaml:14:7: error: 0 is below 1"),
-        (Diagnostic("odd", file="a.yaml", line=2, severity="warning"), "a.yaml:2: warning: odd"),
+        (Diagnostic("odd", file="a.yaml", line=2, severity=Severity.WARNING), "a.yaml:2: warning: odd"),
         (Diagnostic("locked"), "Error: locked"),
         (Diagnostic("locked", address="TunedModel/x"), "Error: TunedModel/x: locked"),
         (Diagnostic("TunedModel/x is locked", address="TunedModel/x"), "Error: TunedModel/x is locked"),

@@ -16,7 +16,7 @@ from reconciler.errors import (
 )
 from reconciler.http import Reply, Signature
 from reconciler.http.errors import parse_object
-from reconciler.kind import Field, FieldType, Kind, OnChange
+from reconciler.kind import Field, FieldRole, FieldType, Kind, OnChange
 from reconciler.model import Attributes, Desired, Example, Live, Odd, Permission, Status
 from reconciler.providers import Accepted, BaseModels, Fence, Handle, Training
 from reconciler.providers.api import Api, Setup, Target, find_service
@@ -26,9 +26,9 @@ from reconciler.settings import Settings
 ENDPOINT_VARIABLE, KEY_VARIABLE = "PARROT_BASE_URL", "PARROT_KEY"
 
 FIELDS = (
-    Field("base_model", FieldType.STRING, OnChange.REPLACE, role="source"),
+    Field("base_model", FieldType.STRING, OnChange.REPLACE, role=FieldRole.SOURCE),
     Field("display_name", FieldType.STRING, OnChange.UPDATE, absent=""),
-    Field("rounds", FieldType.INTEGER, OnChange.REPLACE, role="hyperparameter"),
+    Field("rounds", FieldType.INTEGER, OnChange.REPLACE, role=FieldRole.HYPERPARAMETER),
 )
 PARROT = Kind(
     name="Parrot",

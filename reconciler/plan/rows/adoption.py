@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from reconciler import diff
 from reconciler.errors import PlanError
+from reconciler.kind import FieldRole
 from reconciler.model import DataSet, Desired, Live, Status
 from reconciler.plan.case import Decision, Wanted, refuse
 from reconciler.plan.change import Reason
@@ -147,7 +148,7 @@ def _check_unrecorded(world: World, want: Desired, live: Live) -> None:
 def _other_fields(world: World, want: Desired, live: Live) -> list[str]:
     """Each declared field that cannot be updated, and that the service shows otherwise."""
     kind = world.kind(want.address)
-    sources = {path for path, field in kind.fields.items() if field.role == "source"}
+    sources = {path for path, field in kind.fields.items() if field.role is FieldRole.SOURCE}
     attributes = {
         path: value
         for path, value in want.attributes.items()
@@ -187,7 +188,9 @@ def _is_address(world: World, value: object) -> bool:
 
 
 def _model(world: World, want: Desired, live: Live) -> RecordedModel:
-    sources = [path for path, field in world.kind(want.address).fields.items() if field.role == "source"]
+    sources = [
+        path for path, field in world.kind(want.address).fields.items() if field.role is FieldRole.SOURCE
+    ]
     asked = {**want.effective, **want.attributes}
     sent = {path: live.attributes[path] for path in asked if path in live.attributes}
     source = next((str(live.attributes[path]) for path in reversed(sources) if path in live.attributes), "")

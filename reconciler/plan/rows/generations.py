@@ -14,6 +14,7 @@ from itertools import islice
 from reconciler import diff
 from reconciler.formats import parse_time
 from reconciler.identity import FORMULA, is_generation_of
+from reconciler.kind import FieldRole
 from reconciler.model import Address, Attributes, Desired, Live, Status
 from reconciler.plan.case import Decision, Wanted, finish, found
 from reconciler.plan.change import Action, Change, Reason
@@ -137,7 +138,7 @@ def ids_of(world: World, want: Desired) -> frozenset[str]:
     if attributes is None:
         return frozenset()
     fields = world.kind(want.address).fields
-    source = next(str(attributes[path]) for path in attributes if fields[path].role == "source")
+    source = next(str(attributes[path]) for path in attributes if fields[path].role is FieldRole.SOURCE)
     return frozenset(one.id for one in every_identity(world, want, source))
 
 
@@ -221,13 +222,17 @@ def unlike(wanted: Wanted, live: Live) -> str:
 
 def is_elsewhere(wanted: Wanted, live: Live) -> bool:
     """Whether a live model is known to live in another place than the wanted one."""
-    place = {path: one for path, one in wanted.attributes.items() if wanted.kind.fields[path].role == "place"}
+    place = {
+        path: one
+        for path, one in wanted.attributes.items()
+        if wanted.kind.fields[path].role is FieldRole.PLACE
+    }
     return bool(place) and bool(diff.compare_immutable({}, live.shown, place, wanted.kind.fields))
 
 
 def _returned(wanted: Wanted, live: Live) -> Attributes:
     """The declared immutable fields that the service can be held to: those it shows."""
-    sources = [path for path, one in wanted.kind.fields.items() if one.role == "source"]
+    sources = [path for path, one in wanted.kind.fields.items() if one.role is FieldRole.SOURCE]
     shown = any(path in live.attributes for path in sources)
     return {
         path: value

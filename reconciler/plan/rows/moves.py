@@ -11,6 +11,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
 from reconciler.errors import Diagnostic
+from reconciler.kind import FieldRole
 from reconciler.model import Address, Attributes, Desired, Status, Value
 from reconciler.plan.change import Action, Change, Reason
 from reconciler.plan.facts import World, replacement_reasons
@@ -96,7 +97,11 @@ def resolved(world: World, want: Desired, resources: Mapping[Address, Record]) -
     attributes = dict(want.attributes)
     for path, row in world.kind(want.address).fields.items():
         value = attributes.get(path)
-        if row.role != "source" or not isinstance(value, str) or value.partition("/")[0] not in world.kinds:
+        if (
+            row.role is not FieldRole.SOURCE
+            or not isinstance(value, str)
+            or value.partition("/")[0] not in world.kinds
+        ):
             continue
         parent = Address.parse(value)
         record = resources.get(parent)
@@ -227,7 +232,7 @@ class _Search:
         """Whether it was trained with what the manifest does not ask for: another training."""
         fields = self.world.kind(want.address).fields
         return any(
-            path in fields and fields[path].role == "hyperparameter" and path not in attributes
+            path in fields and fields[path].role is FieldRole.HYPERPARAMETER and path not in attributes
             for path, value in model.sent.items()
             if value not in _ABSENT
         )

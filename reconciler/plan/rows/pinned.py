@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from reconciler.model import Live, Status
+from reconciler.model import Live, Replacement, Status
 from reconciler.plan.case import Decision, Wanted, asked, found, refuse
 from reconciler.plan.change import Reason
 from reconciler.plan.facts import replacement_reasons
@@ -29,7 +29,7 @@ def pinned(wanted: Wanted, record: Record, reason: Reason) -> Decision:
     free = replace(record, serving=serving, candidate=model, deposed=others)
     if live is None or ours is None:
         return start(wanted, model, reason, free)
-    if want.lifecycle.replace != "delete_first":
+    if want.lifecycle.replace is not Replacement.DELETE_FIRST:
         return _refuse_change(wanted, ours, live, reason)
     old = replace(ours, deposed=world.timestamp, create_time=live.create_time)
     decision = start(wanted, model, reason, replace(free, deposed=(*others, old)), delete_first=True)
@@ -97,7 +97,7 @@ def not_deleted_first(wanted: Wanted) -> Record | None:
     old = next((one for one in record.deposed if one.id == candidate.id), None)
     if old is None or wanted.live(old) is None:
         return None
-    allowed = want.lifecycle.replace == "delete_first" and not want.lifecycle.prevent_destroy
+    allowed = want.lifecycle.replace is Replacement.DELETE_FIRST and not want.lifecycle.prevent_destroy
     if allowed and want.id == candidate.id:
         return None
     others = tuple(one for one in record.deposed if one is not old)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from reconciler.diff import is_same
+from reconciler.kind import FieldRole
 from reconciler.model import Attributes, Live, Status, Value
 from reconciler.plan.case import (
     NOT_SHOWN_YET,
@@ -196,7 +197,9 @@ def _settled(wanted: Wanted, model: RecordedModel) -> Attributes:
 
     def kept(path: str, value: Value) -> Value:
         field = wanted.kind.fields[path]
-        is_kept = path in model.sent and (field.role == "place" or is_same(field, value, model.sent[path]))
+        is_kept = path in model.sent and (
+            field.role is FieldRole.PLACE or is_same(field, value, model.sent[path])
+        )
         return model.sent[path] if is_kept else value
 
     return {path: kept(path, value) for path, value in wanted.attributes.items()}

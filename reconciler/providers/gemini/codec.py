@@ -11,7 +11,7 @@ from types import NoneType
 
 from reconciler.formats import camel_case
 from reconciler.identity import find_meaning
-from reconciler.kind import Field, FieldType, OnChange
+from reconciler.kind import Field, FieldRole, FieldType, OnChange
 from reconciler.model import Attributes, Example, Live, Odd, Snapshot, Status, Value
 from reconciler.providers.gemini.fields import BASE_MODEL, PARENT, TUNED_MODEL
 from reconciler.providers.google.attributes import attributes_of, equal, fixed, put, rows_of
@@ -132,7 +132,7 @@ def create_body(attributes: Attributes, source: str, examples: Iterable[Example]
     body: JsonObject = {}
     for path, value in attributes.items():
         field = TUNED_MODEL.fields[path]
-        if field.role == "source" or find_meaning(field, value) is None:
+        if field.role is FieldRole.SOURCE or find_meaning(field, value) is None:
             continue
         put(body, path, _json(field, value))
     if source.startswith(f"{COLLECTION}/"):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from reconciler.kind import Field, FieldType, Kind, OnChange
+from reconciler.kind import Field, FieldRole, FieldType, Kind, OnChange
 from reconciler.providers.gemini.bases import BASES
 
 HYPERPARAMETERS = "tuning_task.hyperparameters"
@@ -19,8 +19,8 @@ BASE_NAMES = ("projects/*/locations/*/publishers/google/models/", "publishers/go
 
 _FIELDS = (
     # source_model: one of the two, both immutable (tuned_model.proto)
-    Field(BASE_MODEL, FieldType.STRING, OnChange.REPLACE, role="source", prefixes=BASE_NAMES),
-    Field(PARENT, FieldType.STRING, OnChange.REPLACE, role="source"),
+    Field(BASE_MODEL, FieldType.STRING, OnChange.REPLACE, role=FieldRole.SOURCE, prefixes=BASE_NAMES),
+    Field(PARENT, FieldType.STRING, OnChange.REPLACE, role=FieldRole.SOURCE),
     Field("display_name", FieldType.STRING, OnChange.UPDATE, absent=""),
     Field("description", FieldType.STRING, OnChange.UPDATE, absent=""),
     # `optional` in the proto: zero is a value, and what is absent the base model decides
@@ -28,14 +28,20 @@ _FIELDS = (
     Field("top_p", FieldType.FLOAT32, OnChange.UPDATE),
     Field("top_k", FieldType.INTEGER, OnChange.UPDATE),
     Field("reader_project_numbers", FieldType.INTEGERS, OnChange.UPDATE, absent=()),
-    Field(f"{HYPERPARAMETERS}.batch_size", FieldType.INTEGER, OnChange.REPLACE, role="hyperparameter"),
-    Field(f"{HYPERPARAMETERS}.epoch_count", FieldType.INTEGER, OnChange.REPLACE, role="hyperparameter"),
-    Field(f"{HYPERPARAMETERS}.learning_rate", FieldType.FLOAT32, OnChange.REPLACE, role="hyperparameter"),
+    Field(
+        f"{HYPERPARAMETERS}.batch_size", FieldType.INTEGER, OnChange.REPLACE, role=FieldRole.HYPERPARAMETER
+    ),
+    Field(
+        f"{HYPERPARAMETERS}.epoch_count", FieldType.INTEGER, OnChange.REPLACE, role=FieldRole.HYPERPARAMETER
+    ),
+    Field(
+        f"{HYPERPARAMETERS}.learning_rate", FieldType.FLOAT32, OnChange.REPLACE, role=FieldRole.HYPERPARAMETER
+    ),
     Field(
         f"{HYPERPARAMETERS}.learning_rate_multiplier",
         FieldType.FLOAT32,
         OnChange.REPLACE,
-        role="hyperparameter",
+        role=FieldRole.HYPERPARAMETER,
     ),
 )
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from reconciler.errors import Diagnostic, UsageError
+from reconciler.errors import Diagnostic, Severity, UsageError
 from reconciler.model import Desired, Stack
 from reconciler.providers.api import Api, Setup, Target, find_service
 from reconciler.providers.google.settings import (
@@ -162,7 +162,7 @@ def _without_place(one: Desired, path: str) -> Diagnostic:
         f"Set GOOGLE_CLOUD_{what.upper()}, the Stack's spec.{what}, or metadata.{what}.",
         one.file,
         one.line,
-        severity="warning",
+        severity=Severity.WARNING,
         address=str(one.address),
     )
 

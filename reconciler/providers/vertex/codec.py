@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 
 from reconciler.formats import camel_case
 from reconciler.identity import encode_canonical, find_meaning, to_comparable
-from reconciler.kind import Field, FieldType, OnChange
+from reconciler.kind import Field, FieldRole, FieldType, OnChange
 from reconciler.model import Attributes, Live, Status, Value
 from reconciler.providers.google.advice import advise_denied
 from reconciler.providers.google.attributes import attributes_of, equal, fixed, put, rows_of
@@ -297,7 +297,7 @@ def create_body(
     body: JsonObject = {}
     for path, value in {**attributes, **uris}.items():
         field = TUNING_JOB.fields.get(path)
-        if path in {LOCATION, PROJECT} or (field is not None and field.role == "source"):
+        if path in {LOCATION, PROJECT} or (field is not None and field.role is FieldRole.SOURCE):
             continue
         if field is not None and find_meaning(field, value) is None:
             continue
@@ -342,7 +342,7 @@ def differences(attributes: Attributes, source: Mapping[str, str], job: JsonObje
         path
         for path, value in attributes.items()
         if TUNING_JOB.fields[path].on_change is OnChange.REPLACE
-        and TUNING_JOB.fields[path].role in {"hyperparameter", "checkpoint"}
+        and TUNING_JOB.fields[path].role in {FieldRole.HYPERPARAMETER, FieldRole.CHECKPOINT}
         and path in shown
         and path != EVALUATION  # the service may write its defaults into it
         and not equal(value, shown[path])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from reconciler.kind import Field, FieldType, Kind, OnChange
+from reconciler.kind import Field, FieldRole, FieldType, Kind, OnChange
 from reconciler.providers.vertex.bases import BASES
 
 BASE_MODEL = "base_model"
@@ -48,7 +48,7 @@ _ANY_JSON = frozenset(
 
 
 def _hyperparameter(path: str, type: FieldType, *, absent: bool | None = None) -> Field:
-    return Field(path, type, OnChange.REPLACE, role="hyperparameter", absent=absent)
+    return Field(path, type, OnChange.REPLACE, role=FieldRole.HYPERPARAMETER, absent=absent)
 
 
 def _spec(name: str) -> tuple[Field, ...]:
@@ -64,17 +64,17 @@ def _spec(name: str) -> tuple[Field, ...]:
 
 
 _FIELDS = (
-    Field(BASE_MODEL, FieldType.STRING, OnChange.REPLACE, role="source", prefixes=BASE_NAMES),
+    Field(BASE_MODEL, FieldType.STRING, OnChange.REPLACE, role=FieldRole.SOURCE, prefixes=BASE_NAMES),
     # the project by its id or by its number: the service answers with the number
-    Field(PARENT, FieldType.STRING, OnChange.REPLACE, role="source", prefixes=("projects/*/",)),
-    Field(CHECKPOINT, FieldType.STRING, OnChange.REPLACE, role="checkpoint", absent=""),
+    Field(PARENT, FieldType.STRING, OnChange.REPLACE, role=FieldRole.SOURCE, prefixes=("projects/*/",)),
+    Field(CHECKPOINT, FieldType.STRING, OnChange.REPLACE, role=FieldRole.CHECKPOINT, absent=""),
     *_spec(SPECS[0]),
     # it runs in a training, and no call runs it later
     Field(
         EVALUATION,
         FieldType.JSON,
         OnChange.REPLACE,
-        role="hyperparameter",
+        role=FieldRole.HYPERPARAMETER,
         counted=_WITH_PRESENCE,
         verbatim=_ANY_JSON,
     ),
@@ -85,8 +85,8 @@ _FIELDS = (
     Field(LABELS, FieldType.STRINGS, OnChange.UPDATE, absent=()),
     Field("encryption_spec.kms_key_name", FieldType.STRING, OnChange.REPLACE, absent=""),
     Field("service_account", FieldType.STRING, OnChange.REPLACE, absent=""),
-    Field(LOCATION, FieldType.STRING, OnChange.REPLACE, role="place"),
-    Field(PROJECT, FieldType.NAMES, OnChange.REPLACE, role="place"),
+    Field(LOCATION, FieldType.STRING, OnChange.REPLACE, role=FieldRole.PLACE),
+    Field(PROJECT, FieldType.NAMES, OnChange.REPLACE, role=FieldRole.PLACE),
 )
 
 TUNING_JOB = Kind(

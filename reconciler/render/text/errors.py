@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from reconciler.errors import Diagnostic
+from reconciler.errors import Diagnostic, Severity
 from reconciler.formats import count_noun
 from reconciler.render.terminal import Paint, escape, wrap
 
@@ -19,7 +19,7 @@ def render_errors(diagnostics: Sequence[Diagnostic], *, colour: bool, width: int
     paint = Paint(colour)
     for one in diagnostics:
         yield from _render_diagnostic(one, width, paint)
-    errors = sum(1 for one in diagnostics if one.severity == "error")
+    errors = sum(1 for one in diagnostics if one.severity is Severity.ERROR)
     if len(diagnostics) > 1:
         warnings = len(diagnostics) - errors
         counts = [count_noun(errors, "error")] * bool(errors) + [count_noun(warnings, "warning")] * bool(

@@ -34,6 +34,7 @@ from reconciler.state.file import loads as load_state
 from reconciler.state.values import Record, RecordedModel
 from reconciler.strictjson import dumps, loads_answer
 from tests.fakes import EPOCH
+from tests.limits import NET
 from tests.providers.test_gemini_codec import MODEL, OPERATION
 from tests.providers.test_vertex_answers import DONE, ENDPOINT
 from tests.providers.test_vertex_answers import MODEL as TUNED
@@ -162,7 +163,7 @@ def test_an_answer_with_nonsense_in_it_ends_in_a_value_or_our_error(name: str, v
         encode_line(record_document(Record(Address("TunedModel", "x"), serving=model), live))  # type: ignore[arg-type]
         list(draw_loss_chart(live.snapshots, width=80, unicode=True))
         duration(model)
-    assert time.process_time() - began < 1
+    assert time.process_time() - began < NET
 
 
 GOLDEN = json.loads((Path(__file__).parent / "golden/state/version-1.json").read_text())
@@ -182,7 +183,7 @@ def test_a_state_with_nonsense_in_it_is_read_or_refused(value: str, seed: int) -
         record_document(record, None)
         for model in record.models:
             duration(model)
-    assert time.process_time() - began < 1
+    assert time.process_time() - began < NET
 
 
 @CALM
@@ -202,7 +203,7 @@ def test_a_plan_file_with_nonsense_in_it_is_read_or_refused(value: str, seed: in
         planfile.loads(data, place="x")
     except ReconcilerError as error:
         assert len(str(error)) < 10_000  # noqa: PT017
-    assert time.process_time() - began < 1
+    assert time.process_time() - began < NET
 
 
 def test_a_next_page_that_is_null_is_none() -> None:

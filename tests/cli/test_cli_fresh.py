@@ -52,7 +52,7 @@ def test_a_command_needs_nothing_that_another_one_has_imported(applied: Project,
         with applied.start(*ARGUMENTS[command]) as process:
             assert process.stdout is not None
             assert "http://127.0.0.1:" in process.stdout.readline()
-            assert finish(process, signal.SIGTERM)[0].code == 0
+            assert finish(process, signal.SIGTERM).code == 0
     else:
         applied.run(*ARGUMENTS[command], expect=UNLIKE_0.get(command, 0))
     assert (identity("one") in applied.service.models()) == (command != "destroy")

@@ -6,10 +6,12 @@ import json
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 
-from tests.cli.harness import PAIRS, Project, finish, identity, kill, model, until
+from tests.cli.harness import PAIRS, SECONDS, Project, finish, identity, kill, model, until
+from tests.lifecycle.crash_proxy import BEFORE, crash_proxy_to
 
 WRITES = ("POST", "PATCH", "DELETE", "PUT")
 
@@ -121,7 +123,7 @@ def test_timeout_exits_3_and_says_how_to_resume(project: Project) -> None:
 def test_a_signal_detaches_with_3_and_the_next_run_finishes(
     project: Project, number: int, command: str
 ) -> None:
-    """Ctrl-C and SIGTERM end within 5 s with exit 3, say how to resume, and lose nothing."""
+    """Ctrl-C and SIGTERM end with exit 3, say how to resume, and lose nothing."""
     project.service.freeze()
     project.declare(model("one"), model("two", pairs=PAIRS[:10]))
     if command == "wait":
@@ -131,9 +133,8 @@ def test_a_signal_detaches_with_3_and_the_next_run_finishes(
     until(lambda: project.service.creates() == 2)
     project.service.forget_log()
     until(lambda: len(project.service.sent("GET")) > 1)
-    result, seconds = finish(process, number)
+    result = finish(process, number)
     assert result.code == 3, result.all
-    assert seconds < 5
     assert "reconciler wait" in result.all
     project.run("state", "list", expect=0)
     project.service.advance()
@@ -143,15 +144,25 @@ def test_a_signal_detaches_with_3_and_the_next_run_finishes(
 
 
 def test_a_signal_while_a_create_is_on_its_way_loses_nothing(project: Project) -> None:
-    """Ctrl-C during a slow POST exits 3 within 5 s; the next run finds the model by its id."""
+    """Ctrl-C during a POST that arrives later exits 3; the next run finds the model by its id."""
     project.declare(model("one"))
-    project.service.fault({"method": "POST", "path": "tunedModels", "delay": 3})
-    process = project.start("apply", "--auto-approve")
-    until(lambda: project.state_file.exists() and project.recorded())
-    result, seconds = finish(process, signal.SIGINT)
+    sent, released = threading.Event(), threading.Event()
+
+    def hold(number: int, when: str) -> bool:
+        if when == BEFORE and proxy.requests[number - 1].startswith("POST "):
+            sent.set()
+            released.wait(120)
+        return True
+
+    with crash_proxy_to(project.service.url) as proxy:
+        proxy.reset(hold)
+        process = project.start("apply", "--auto-approve", environ={"GOOGLE_GEMINI_BASE_URL": proxy.url})
+        sent.wait(SECONDS)
+        result = finish(process, signal.SIGINT)
+        assert project.service.creates() == 0
+        released.set()
+        until(lambda: project.service.creates() == 1)
     assert result.code == 3, result.all
-    assert seconds < 5
-    until(lambda: project.service.creates() == 1)
     project.apply()
     assert project.service.creates() == 1
     assert list(project.service.models()) == [identity("one")]
@@ -258,17 +269,16 @@ def test_4_wins_over_3(project: Project) -> None:
 def test_a_signal_before_anything_was_begun_is_1(
     project: Project, number: int, arguments: tuple[str, ...]
 ) -> None:
-    """Stopped while it still reads: exit 1 within 5 s, says so, and nothing was written."""
+    """Stopped while it still reads: exit 1, says so, and nothing was written."""
     project.declare(model("one"))
     project.apply("--no-wait")
     before = project.state_file.read_bytes()
-    project.service.fault({"method": "GET", "path": "v1beta/tunedModels$", "delay": 8})
+    project.service.fault({"method": "GET", "path": "v1beta/tunedModels$", "hang": True})
     process = project.start(*arguments)
     until(lambda: not project.service.call("GET", "emulator/faults")["faults"])
-    result, seconds = finish(process, number)
+    result = finish(process, number)
     assert result.code == 1, result.all
     assert "interrupted" in result.all
-    assert seconds < 5
     assert project.state_file.read_bytes() == before
 
 
@@ -336,7 +346,7 @@ def test_eight_applies_at_once_create_each_model_once(project: Project) -> None:
     names = [f"m{n:02}" for n in range(20)]
     project.declare(*(model(name) for name in names))
     processes = [project.start("apply", "--auto-approve", "--lock-timeout", "60s") for _ in range(8)]
-    results = [finish(process)[0] for process in processes]
+    results = [finish(process) for process in processes]
     assert project.service.creates() == 20
     assert sorted(project.service.models()) == sorted(identity(name) for name in names)
     for result in results:
@@ -352,7 +362,7 @@ def test_two_applies_with_different_states_train_once(project: Project) -> None:
     project.declare(*(model(f"m{n}") for n in range(4)))
     processes = [project.start("apply", "--auto-approve", "--state", place) for place in ("a", "b")]
     for process in processes:
-        result, _ = finish(process)
+        result = finish(process)
         assert result.code == 0, result.all
     assert project.service.creates() == 4
 

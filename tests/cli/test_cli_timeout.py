@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -29,7 +28,7 @@ def hanging(project: Project, line: str, when: str, count: int = 1) -> Iterator[
             seen[0] += 1
             if seen[0] < count:
                 return True
-            released.wait(30)
+            released.wait(120)
             return False
 
         proxy.reset(act)
@@ -41,11 +40,8 @@ def hanging(project: Project, line: str, when: str, count: int = 1) -> Iterator[
 
 
 def timed(project: Project, *arguments: str) -> Result:
-    """Run with the time-out; it must end within 5 s after it."""
-    began = time.monotonic()
-    result = project.run(*arguments, "--timeout", f"{SECONDS:g}s")
-    assert time.monotonic() - began < SECONDS + 5, result.all
-    return result
+    """Run with the time-out; what it meets hangs for twice as long as the run may last."""
+    return project.run(*arguments, "--timeout", f"{SECONDS:g}s")
 
 
 LIST, CREATE, POLL = "GET /v1beta/tunedModels?", "POST /v1beta/tunedModels?", "GET /v1/tunedModels/"

@@ -308,7 +308,7 @@ def test_an_interrupt_detaches_and_wait_finishes(project: Project, service: Serv
     process = project.start("apply", "--auto-approve")
     until(lambda: listed(service, "tuningJobs"))
     until(lambda: "tuningJobs/" in project.state_file.read_text())
-    result, _ = finish(process, signal.SIGINT)
+    result = finish(process, signal.SIGINT)
     assert result.code == 3, result.all
     project.run("wait", expect=0)
     project.settled()

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.emulator.conftest import EXAMPLES, Api, body
+from tests.limits import NET
 
 MODEL = "v1beta/tunedModels/m"
 
@@ -108,14 +109,14 @@ def test_base_models_say_what_they_are(api: Api) -> None:
     assert tokens == {"totalTokens": 2}
 
 
-def test_some_hundred_examples_answer_quickly(api: Api) -> None:
-    """Looking for the nearest of five hundred examples stays under two seconds."""
+def test_some_hundred_examples_are_looked_through(api: Api) -> None:
+    """The nearest of five hundred examples is found, and soon."""
     pairs = [(f"the number {n} in words, please", f"number {n}") for n in range(500)]
     api.create("m", pairs=pairs)
     api.advance(11)
     response = api.call("POST", f"{MODEL}:generateContent", json=prompt("number 123 in words"))
     assert answer(response.json()) == "number 123"
-    assert response.elapsed.total_seconds() < 2
+    assert response.elapsed.total_seconds() < NET
 
 
 def test_tunable_models_say_so(api: Api) -> None:

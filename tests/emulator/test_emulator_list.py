@@ -5,6 +5,7 @@ import time
 import pytest
 
 from tests.emulator.conftest import Api, body
+from tests.limits import NET
 
 LIST = ("GET", "v1beta/tunedModels")
 
@@ -103,7 +104,7 @@ def test_a_new_model_may_be_missing_for_a_while(api: Api) -> None:
 
 
 def test_a_thousand_is_the_most(api: Api) -> None:
-    """A page of more than a thousand is a thousand, and a thousand settled ones take no three seconds."""
+    """A page of more than a thousand is a thousand, and they are listed soon."""
     asked = body(pairs=[("1", "2")])
     for _ in range(1001):
         api.ok("POST", "v1beta/tunedModels", json=asked)
@@ -111,4 +112,4 @@ def test_a_thousand_is_the_most(api: Api) -> None:
     assert len(names(api.ok(*LIST, params={"pageSize": 5000}))) == 1000
     begun = time.perf_counter()
     assert api.call(*LIST, params={"pageSize": 1000}).status_code == 200
-    assert time.perf_counter() - begun < 3
+    assert time.perf_counter() - begun < NET

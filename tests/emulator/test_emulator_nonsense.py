@@ -23,7 +23,7 @@ from reconciler.emulator.server import running
 from tests.emulator.conftest import Api
 from tests.emulator.vertex_caller import PLACE, Vertex
 
-SOON = 5.0
+SOON = 30.0
 DIGITS = "9" * 5_000
 NUMBERS = [
     "-1",

@@ -18,6 +18,7 @@ from reconciler.http.connection import Exchange, LostError
 from reconciler.http.unredirected import TokenSession
 from tests.http.test_http_tls import one_connection, self_signed
 from tests.http.wire import Wire, answer, refusal, vanishing
+from tests.limits import NET
 
 To = Callable[..., Transport]
 SECONDS = {"RECONCILER_HTTP_TIMEOUT": "0.6", "RECONCILER_RETRY_SECONDS": "0.1"}
@@ -30,7 +31,7 @@ def endless(first: bytes, again: bytes, pause: float = 0.05) -> Callable[[socket
     def act(connection: socket.socket) -> None:
         with contextlib.suppress(OSError):
             connection.sendall(first)
-            until = time.monotonic() + 20
+            until = time.monotonic() + 120
             while time.monotonic() < until:
                 connection.sendall(again)
                 time.sleep(pause)
@@ -58,7 +59,7 @@ def test_an_answer_that_never_ends_ends_in_time(wire: Wire, to: To, method: str,
     began = time.monotonic()
     with pytest.raises(ReplyLostError if method == "POST" else UnavailableError) as caught:
         to(SECONDS).call(method, "v1beta/x", body={} if method == "POST" else None)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < NET
     assert "Nothing was sent" not in caught.value.detail
 
 
@@ -92,7 +93,7 @@ def test_a_body_that_is_not_taken_ends_in_time(to: To) -> None:
         began = time.monotonic()
         with pytest.raises(ReplyLostError, match="did not answer in time"):
             transport.call("POST", "v1beta/x", body={"x": "x" * 20_000_000})
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < NET
 
 
 def test_a_handshake_without_end_was_never_sent(to: To) -> None:
@@ -102,7 +103,7 @@ def test_a_handshake_without_end_was_never_sent(to: To) -> None:
         began = time.monotonic()
         with pytest.raises(UnavailableError) as caught:
             transport.call("POST", "v1beta/tunedModels", body={})
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < NET
     assert "Nothing was sent" in caught.value.detail
 
 
@@ -145,4 +146,4 @@ def test_a_token_that_never_comes_ends_in_time(wire: Wire, drip: str) -> None:
     began = time.monotonic()
     with TokenSession("key", 0.6) as session, pytest.raises(requests.RequestException):
         session.get(f"{wire.url}/token", timeout=120)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < NET

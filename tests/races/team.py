@@ -35,7 +35,7 @@ def serving(project: Project) -> dict[str, str]:
 
 def all_ended(processes: list[subprocess.Popen[str]]) -> list[Result]:
     """What each left."""
-    return [finish(process)[0] for process in processes]
+    return [finish(process) for process in processes]
 
 
 def converged(project: Project, names: list[str]) -> None:

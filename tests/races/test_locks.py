@@ -112,7 +112,7 @@ def test_nobody_is_locked_out_while_a_training_runs(project: Project, open_store
         assert waiting.poll() is None
         team.service.advance()
     finally:
-        result, _ = finish(waiting)
+        result = finish(waiting)
     assert result.code == 0, result.all
     assert team.service.creates() == 2
     assert serving(team)["bot"] in team.service.models()

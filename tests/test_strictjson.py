@@ -133,8 +133,15 @@ def test_what_is_written_for_others_is_json_for_all_of_them() -> None:
         dumps({"a": float("nan")})
 
 
-SOURCES = sorted(Path(reconciler.__file__).parent.rglob("*.py"))
-OWN_WRITING = {"codec.py", "file.py", "redaction.py", "objects.py", "strictjson.py"}
+PACKAGE = Path(reconciler.__file__).parent
+SOURCES = sorted(str(path.relative_to(PACKAGE)) for path in PACKAGE.rglob("*.py"))
+OWN_WRITING = {
+    "codec/__init__.py",
+    "providers/google/errors.py",
+    "providers/vertex/codec.py",
+    "state/backends/objects.py",
+    "strictjson.py",
+}
 """Modules that read JSON which they made themselves, or a piece of a request that we sent."""
 
 
@@ -144,15 +151,15 @@ def _json_calls(path: Path) -> Iterator[tuple[str, ast.Call]]:
             yield ast.unparse(node.func), node
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
-def test_json_has_one_door_in_and_no_nan_out(path: Path) -> None:
+@pytest.mark.parametrize("name", SOURCES)
+def test_json_has_one_door_in_and_no_nan_out(name: str) -> None:
     """Every encoder refuses NaN, and every reader of others' JSON uses the door; but for the emulator."""
-    if "emulator" in path.parts:
+    if name.startswith("emulator/"):
         return
-    for name, call in _json_calls(path):
-        if name in {"json.dumps", "json.dump", "json.JSONEncoder"}:
+    for function, call in _json_calls(PACKAGE / name):
+        if function in {"json.dumps", "json.dump", "json.JSONEncoder"}:
             assert any(
                 word.arg == "allow_nan" and ast.unparse(word.value) == "False" for word in call.keywords
-            ), f"{path}:{call.lineno}"
-        if name in {"json.loads", "json.load"} or (name.endswith(".json") and not call.args):
-            assert path.name in OWN_WRITING, f"{path}:{call.lineno}"
+            ), f"{name}:{call.lineno}"
+        if function in {"json.loads", "json.load"} or (function.endswith(".json") and not call.args):
+            assert name in OWN_WRITING, f"{name}:{call.lineno}"

@@ -59,7 +59,7 @@ def read_pair(row: object, *, chat: bool = False) -> Example | Refusal:
 
 def _advise_text(value: object) -> str:
     is_plain = isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
-    quoted = json.dumps(value) if is_plain else ""
+    quoted = json.dumps(value, allow_nan=False) if is_plain else ""
     return f'Put it in quotes: "{quoted}".' if 0 < len(quoted) < 40 else "Write a text in double quotes."
 
 

@@ -6,6 +6,7 @@ Rule: an event is yielded only after the state that proves it has been committed
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TypeAlias
 
 from reconciler.model import Address
@@ -17,15 +18,29 @@ WAIT, APPLY = "wait", "apply"
 """Which command goes on with what was left unfinished: what began is waited for, what did not is applied."""
 
 
+class Verb(StrEnum):
+    """What is done to a model, as events call it."""
+
+    CREATE = "create"
+    REPLACE = "replace"
+    ADOPT = "adopt"
+    RESTORE = "restore"
+    UPDATE = "update"
+    PERMISSIONS = "permissions"
+    CHECK = "check"
+    PROMOTE = "promote"
+    DELETE = "delete"
+    FORGET = "forget"
+    WAIT = "wait"
+    MOVE = "move"
+
+
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A call was accepted and goes on at the service (a training), or is about to be made.
-
-    `operation` is one of create, adopt, update, permissions, check, promote, delete, wait, move.
-    """
+    """A call was accepted and goes on at the service (a training), or is about to be made."""
 
     address: Address
-    operation: str
+    operation: Verb
     id: str = ""
 
 
@@ -48,7 +63,7 @@ class Progress:
     mean_loss: float | None = None
     elapsed: float = 0.0
     remaining: float | None = None
-    operation: str = "create"
+    operation: Verb = Verb.CREATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +71,7 @@ class Completed:
     """An operation ended well, and is recorded."""
 
     address: Address
-    operation: str
+    operation: Verb
     id: str = ""
     elapsed: float = 0.0
     detail: str = ""
@@ -73,7 +88,7 @@ class Failed:
     """
 
     address: Address
-    operation: str
+    operation: Verb
     error: str
     advice: str = ""
     id: str = ""
@@ -91,7 +106,7 @@ class Skipped:
     """
 
     address: Address
-    operation: str
+    operation: Verb
     reason: str
     id: str = ""
     unfinished: bool = False

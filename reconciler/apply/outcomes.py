@@ -8,7 +8,7 @@ from typing import assert_never
 from reconciler.apply.schedule import duration
 from reconciler.apply.tasks import Task, command_for
 from reconciler.errors import NotReadyError, RateLimitedError, ReconcilerError, ServiceError
-from reconciler.events import APPLY, WAIT, Completed, Event, Failed, Skipped, Started
+from reconciler.events import APPLY, WAIT, Completed, Event, Failed, Skipped, Started, Verb
 from reconciler.model import Address, Status
 from reconciler.plan.recording import (
     Broken,
@@ -146,31 +146,31 @@ def _told(  # noqa: C901, PLR0912  # a row for each step
         case RecordIntent() | Adopt() | Restore() | AwaitEnd():
             return (), False
         case Create():
-            return (Started(address, "create", id),), False
+            return (Started(address, Verb.CREATE, id),), False
         case AwaitTraining():
             return _told_of_training(task, record, outcome)
         case Update():
-            return (Completed(address, "update", id),), False
+            return (Completed(address, Verb.UPDATE, id),), False
         case SetPermissions():
-            return (Completed(address, "permissions", id),), False
+            return (Completed(address, Verb.PERMISSIONS, id),), False
         case RunChecks():
             return _told_of_checks(step, task, record, outcome)
         case Promote():
-            return (Completed(address, step.ending, id, _measure(step, record)),), False
+            return (Completed(address, Verb(step.ending), id, _measure(step, record)),), False
         case HoldBack():
-            return (Skipped(address, "promote", RECORDED_ONLY, id),), False
+            return (Skipped(address, Verb.PROMOTE, RECORDED_ONLY, id),), False
         case DeleteFirst() | DeleteReplaced() | Delete():
             return _told_of_deletion(step, address, outcome)
         case Forget():
-            return (Completed(address, "forget", id),), False
+            return (Completed(address, Verb.FORGET, id),), False
         case ForgetDeposed():
-            return (Completed(address, "forget", step.id),), False
+            return (Completed(address, Verb.FORGET, step.id),), False
         case Move():
-            return (Completed(address, "move", id, detail=f"it was {step.previous}"),), False
+            return (Completed(address, Verb.MOVE, id, detail=f"it was {step.previous}"),), False
         case ReportFailure() if step.trained:
             return (training_failed(address, id, step.error),), False
         case ReportFailure():
-            skipped = Skipped(address, "create", step.error, unfinished=True, resume=APPLY, trouble=True)
+            skipped = Skipped(address, Verb.CREATE, step.error, unfinished=True, resume=APPLY, trouble=True)
             return (skipped,), False
         case _:
             assert_never(step)
@@ -198,12 +198,12 @@ def _told_of_checks(
         case Checked(verdict=Verdict.FAILED, said=said):
             serving = f"; {record.serving.id} goes on serving" if record.serving is not None else ""
             advice = f"It is not promoted{serving}. {_CHECK_ADVICE}"
-            return (Failed(address, "check", said, advice, id),), True
+            return (Failed(address, Verb.CHECK, said, advice, id),), True
         case Checked(verdict=Verdict.UNKNOWN, said=said):
             reason = f"{said}; it is not promoted until wait or apply has run its checks again"
-            return (Skipped(address, "check", reason, id, unfinished=True),), True
+            return (Skipped(address, Verb.CHECK, reason, id, unfinished=True),), True
         case _:
-            return (Completed(address, "check", id, detail=f"{len(step.checks)} passed"),), False
+            return (Completed(address, Verb.CHECK, id, detail=f"{len(step.checks)} passed"),), False
 
 
 def _told_of_deletion(
@@ -211,11 +211,11 @@ def _told_of_deletion(
 ) -> tuple[tuple[Event, ...], bool]:
     match outcome:
         case Unproven():
-            return (Skipped(address, "delete", outcome.why, step.id, unfinished=True),), True
+            return (Skipped(address, Verb.DELETE, outcome.why, step.id, unfinished=True),), True
         case StillTraining():
             return (), False
         case _:
-            return (Completed(address, "delete", step.id),), False
+            return (Completed(address, Verb.DELETE, step.id),), False
 
 
 def training_failed(address: Address, id: str, error: str, elapsed: float = 0.0) -> Failed:
@@ -224,7 +224,7 @@ def training_failed(address: Address, id: str, error: str, elapsed: float = 0.0)
         "If its data or its settings are at fault, correct them and run: reconciler apply. "
         f"To train the same again: reconciler apply --retry-failed --target {address.word}"
     )
-    return Failed(address, "create", error, advice, id, elapsed, training=True)
+    return Failed(address, Verb.CREATE, error, advice, id, elapsed, training=True)
 
 
 def let_go(task: Task, record: Record) -> Settled:
@@ -233,9 +233,9 @@ def let_go(task: Task, record: Record) -> Settled:
     by_another = Completed(address, operation, task.id, detail="recorded by another run")
     event: Event
     serves = record.serving is not None and record.serving.id == task.id
-    if serves and operation != "delete":
-        event = replace(by_another, operation="create")
-    elif operation == "delete" and find_model(record, task.id) is None:
+    if serves and operation is not Verb.DELETE:
+        event = replace(by_another, operation=Verb.CREATE)
+    elif operation is Verb.DELETE and find_model(record, task.id) is None:
         event = by_another
     elif record.is_empty:
         gone = "its record is gone; apply again to take it up"

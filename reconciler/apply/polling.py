@@ -28,7 +28,7 @@ from reconciler.errors import (
     StoppedError,
     UnreadableError,
 )
-from reconciler.events import Event, Failed, Skipped
+from reconciler.events import Event, Failed, Skipped, Verb
 from reconciler.model import Live, Status
 from reconciler.observe import make_handle, redact_failure
 from reconciler.plan.recording import find_model
@@ -215,7 +215,7 @@ class Polling:
                 return ()
             task.ended = True
             gone = f"it is gone: {error.summary}"
-            return (Failed(address, "create", gone, _GONE_ADVICE, task.id, training=True),)
+            return (Failed(address, Verb.CREATE, gone, _GONE_ADVICE, task.id, training=True),)
         if task.odd >= _NOT_UNDERSTOOD and error is not None:
             operation, task.ended = task.operation, True
             reason = f"its answers cannot be understood, {task.odd} in a row: {error.summary}. {error.detail}"

@@ -24,6 +24,7 @@ from reconciler.events import (
     Event,
     Skipped,
     Uploading,
+    Verb,
 )
 from reconciler.plan.change import Plan
 from reconciler.plan.facts import World
@@ -162,7 +163,7 @@ class _Run:
         if serving is not None and wait.model not in {serving.name, serving.id}:
             reason = f"{parent} is {serving.id} by now: apply again to tune from that one"
         elif main is not None and main.ended:
-            return Skipped(address, "create", f"it is tuned from {parent}, which failed", task.id)
+            return Skipped(address, Verb.CREATE, f"it is tuned from {parent}, which failed", task.id)
         else:
             reason = f"it is tuned from {parent}, which does not serve yet: apply again when it does"
-        return Skipped(address, "create", reason, task.id, unfinished=True, resume=resume)
+        return Skipped(address, Verb.CREATE, reason, task.id, unfinished=True, resume=resume)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
 
 from reconciler.errors import ReconcilerError
-from reconciler.events import APPLY, WAIT
+from reconciler.events import APPLY, WAIT, Verb
 from reconciler.plan.change import Change
 from reconciler.plan.steps import (
     Adopt,
@@ -89,10 +89,10 @@ class Task:
         return any(isinstance(one, Create) for one in self.change.steps[: self.position])
 
     @property
-    def operation(self) -> str:
+    def operation(self) -> Verb:
         """What events call the next step: people know trainings and deletions, not our steps."""
         steps = self.change.steps[self.position :]
-        return next((name for name in map(operation_of, steps) if name), "create")
+        return next((name for name in map(operation_of, steps) if name), Verb.CREATE)
 
     def advance(self, settled: Settled) -> None:
         """Go on from what the last step came to."""
@@ -100,27 +100,27 @@ class Task:
         self.ended = self.ended or settled.ended
 
 
-def operation_of(step: Step) -> str:
-    """What events call a step, "" where nothing is told of it."""
+def operation_of(step: Step) -> Verb | None:
+    """What events call a step, None where nothing is told of it."""
     match step:
         case RecordIntent() | Adopt() | Restore():
-            return ""
+            return None
         case Create() | AwaitTraining() | ReportFailure():
-            return "create"
+            return Verb.CREATE
         case DeleteFirst() | AwaitEnd() | DeleteReplaced() | Delete():
-            return "delete"
+            return Verb.DELETE
         case Update():
-            return "update"
+            return Verb.UPDATE
         case SetPermissions():
-            return "permissions"
+            return Verb.PERMISSIONS
         case RunChecks():
-            return "check"
+            return Verb.CHECK
         case Promote() | HoldBack():
-            return "promote"
+            return Verb.PROMOTE
         case Move():
-            return "move"
+            return Verb.MOVE
         case Forget() | ForgetDeposed():
-            return "forget"
+            return Verb.FORGET
         case _:
             assert_never(step)
 

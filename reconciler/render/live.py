@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO, assert_never
 
-from reconciler.events import Completed, Detached, Event, Failed, Progress, Skipped, Started, Uploading
+from reconciler.events import Completed, Detached, Event, Failed, Progress, Skipped, Started, Uploading, Verb
 from reconciler.formats import count_noun, format_duration
 from reconciler.model import Address
 from reconciler.render.terminal import count_cells, cut, escape, pad
@@ -170,7 +170,7 @@ class LiveProgress:
                 return False
             case Completed():
                 self._rows.pop(event.address, None)
-                self._done += event.operation in {"create", "replace", "wait"}
+                self._done += event.operation in {Verb.CREATE, Verb.REPLACE, Verb.WAIT}
                 return True
             case Failed():
                 self._rows.pop(event.address, None)

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from reconciler.events import NO_WAIT, Completed, Detached, Event, Failed, Skipped, Started
+from reconciler.events import NO_WAIT, Completed, Detached, Event, Failed, Skipped, Started, Verb
 from reconciler.formats import count_noun, format_duration
 from reconciler.model import Address
 from reconciler.plan.change import Plan
 from reconciler.render.bill import Total, sum_bills
 from reconciler.render.terminal import count_cells, escape, pad
 
-_SERVES = frozenset({"create", "replace", "adopt", "restore"})
+_SERVES = frozenset({Verb.CREATE, Verb.REPLACE, Verb.ADOPT, Verb.RESTORE})
 """The operations that end with another model being called."""
 
 NAMED = 10
@@ -49,7 +49,7 @@ class RunSummary:
     @property
     def trained(self) -> int:
         """Models that were trained and serve now."""
-        return self.done.get("create", 0) + self.done.get("replace", 0)
+        return self.done.get(Verb.CREATE, 0) + self.done.get(Verb.REPLACE, 0)
 
 
 def summarize_run(events: Iterable[Event]) -> RunSummary:
@@ -60,11 +60,11 @@ def summarize_run(events: Iterable[Event]) -> RunSummary:
     training, left, failed, stopped = 0, 0, 0, False
     for event in events:
         match event:
-            case Started(operation="create"):
+            case Started(operation=Verb.CREATE):
                 begun.add(event.address)
             case Completed():
                 done.setdefault(event.operation, set()).add((event.address, event.id))
-                ended |= {event.address} if event.operation in {"create", "replace"} else set()
+                ended |= {event.address} if event.operation in {Verb.CREATE, Verb.REPLACE} else set()
             case Failed():
                 failed += 1
                 ended |= {event.address} if event.training else set()
@@ -75,10 +75,10 @@ def summarize_run(events: Iterable[Event]) -> RunSummary:
             case _:
                 pass
     serving = {address for name in _SERVES for address, _ in done.get(name, ())}
-    changed = {address for name in ("update", "permissions") for address, _ in done.pop(name, ())}
+    changed = {address for name in (Verb.UPDATE, Verb.PERMISSIONS) for address, _ in done.pop(name, ())}
     counts = {name: len(models) for name, models in done.items()}
     if changed - serving:
-        counts["update"] = len(changed - serving)
+        counts[Verb.UPDATE] = len(changed - serving)
     called = tuple(sorted(serving | changed))
     return RunSummary(counts, frozenset(begun), frozenset(ended), called, training, left, failed, stopped)
 
@@ -121,12 +121,12 @@ def describe_counts(summary: RunSummary) -> str:
     """Count what was done: 2 trained, 1 deleted, 1 failed."""
     words = {
         "trained": summary.trained,
-        "adopted": summary.done.get("adopt", 0),
-        "restored": summary.done.get("restore", 0),
-        "moved": summary.done.get("move", 0),
-        "updated": summary.done.get("update", 0),
-        "deleted": summary.done.get("delete", 0),
-        "forgotten": summary.done.get("forget", 0),
+        "adopted": summary.done.get(Verb.ADOPT, 0),
+        "restored": summary.done.get(Verb.RESTORE, 0),
+        "moved": summary.done.get(Verb.MOVE, 0),
+        "updated": summary.done.get(Verb.UPDATE, 0),
+        "deleted": summary.done.get(Verb.DELETE, 0),
+        "forgotten": summary.done.get(Verb.FORGET, 0),
         "failed": summary.failed,
         "in training": summary.training,
         "not done yet": summary.left,

@@ -46,7 +46,7 @@ from typing import assert_never
 from reconciler import __version__
 from reconciler.codec import Json, encode
 from reconciler.errors import Diagnostic, Severity
-from reconciler.events import Completed, Detached, Event, Failed, Progress, Skipped, Started, Uploading
+from reconciler.events import Completed, Detached, Event, Failed, Progress, Skipped, Started, Uploading, Verb
 from reconciler.model import Address
 from reconciler.plan.change import Action, Change, Drift, DriftClass, Plan
 from reconciler.plan.steps import Adopt, Move, Promote, RecordIntent, ReportFailure, find_step
@@ -144,19 +144,19 @@ def build_done_record(
     done = summary.done
     counts: dict[str, Json] = {
         "add": summary.trained,
-        "change": done.get("update", 0),
-        "import": done.get("adopt", 0),
-        "remove": done.get("delete", 0),
+        "change": done.get(Verb.UPDATE, 0),
+        "import": done.get(Verb.ADOPT, 0),
+        "remove": done.get(Verb.DELETE, 0),
         "operation": operation,
     }
     ours: dict[str, Json] = {
         "begun": len(summary.begun),
         "trained": summary.trained,
-        "adopted": done.get("adopt", 0),
-        "restored": done.get("restore", 0),
-        "updated": done.get("update", 0),
-        "deleted": done.get("delete", 0),
-        "forgotten": done.get("forget", 0),
+        "adopted": done.get(Verb.ADOPT, 0),
+        "restored": done.get(Verb.RESTORE, 0),
+        "updated": done.get(Verb.UPDATE, 0),
+        "deleted": done.get(Verb.DELETE, 0),
+        "forgotten": done.get(Verb.FORGET, 0),
         "failed": summary.failed,
         "training": summary.training,
         "left": summary.left,

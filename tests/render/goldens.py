@@ -12,7 +12,7 @@ from pathlib import Path
 
 from reconciler import __version__
 from reconciler.errors import Diagnostic, Severity
-from reconciler.events import Completed, Detached, Failed, Progress, Skipped, Started
+from reconciler.events import Completed, Detached, Failed, Progress, Skipped, Started, Verb
 from reconciler.render import markdown, plan_json, planfile, run_summary, stream, text
 from reconciler.render.html import page
 from tests.render import plans
@@ -22,22 +22,22 @@ NOW = "2026-11-22T18:00:00Z"
 
 ROMAN = plans.REPLACE.address
 EVENTS = (
-    Started(ROMAN, "create", "roman-ffffffff"),
+    Started(ROMAN, Verb.CREATE, "roman-ffffffff"),
     Progress(ROMAN, "roman-ffffffff", 40.2, 29, 72, 4, 1.23456, 80.0, 121.0),
     Progress(ROMAN, "roman-ffffffff"),
-    Completed(ROMAN, "create", "roman-ffffffff", 201.0),
-    Started(ROMAN, "check", "roman-ffffffff"),
-    Completed(ROMAN, "promote", "roman-ffffffff", 0.2, "roman-eeeeeeee is deposed"),
+    Completed(ROMAN, Verb.CREATE, "roman-ffffffff", 201.0),
+    Started(ROMAN, Verb.CHECK, "roman-ffffffff"),
+    Completed(ROMAN, Verb.PROMOTE, "roman-ffffffff", 0.2, "roman-eeeeeeee is deposed"),
     Failed(
         plans.FAILED.address,
-        "create",
+        Verb.CREATE,
         "13 INTERNAL: the training diverged",
         "Look at its data, then: reconciler apply --retry-failed",
         "broken-88888888",
         33.0,
         training=True,
     ),
-    Skipped(plans.DELETE_DEPOSED.address, "delete", "its successor is not accepted yet", unfinished=True),
+    Skipped(plans.DELETE_DEPOSED.address, Verb.DELETE, "its successor is not accepted yet", unfinished=True),
     Detached("interrupt", (ROMAN, plans.WAIT.address)),
 )
 DIAGNOSTICS = (

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reconciler.events import Completed, Detached, Event, Failed, Progress, Skipped, Started, Uploading
+from reconciler.events import Completed, Detached, Event, Failed, Progress, Skipped, Started, Uploading, Verb
 from reconciler.render.live import LiveProgress
 from reconciler.render.terminal import count_cells
 from tests.render import plans
@@ -64,7 +64,7 @@ def progress(name: str, percent: float, **changes: float) -> Progress:
 
 def test_a_training_has_a_line() -> None:
     """Name, bar, percent, step, epoch, loss, elapsed and what is left, in one line."""
-    lines = Screen(width=100).after(Started(plans.address("x"), "create"), progress("x", 50))
+    lines = Screen(width=100).after(Started(plans.address("x"), Verb.CREATE), progress("x", 50))
     assert lines[0] == "x ██████████░░░░░░░░░░  50%  step 15/38  epoch 2  loss 1.235  1m20s  2m00s left"
     assert lines[1] == "1 model at work. Ctrl-C ends the wait, not the training."
 
@@ -108,9 +108,9 @@ def test_what_ends_stays() -> None:
     """Finished, failed and skipped models leave a line behind, and no row."""
     left = Screen(width=200).permanent(
         progress("x", 50),
-        Completed(plans.address("x"), "create", "x-1", 90.0),
-        Failed(plans.address("y"), "create", "boom", "Retry."),
-        Skipped(plans.address("z"), "check", "unknown", unfinished=True),
+        Completed(plans.address("x"), Verb.CREATE, "x-1", 90.0),
+        Failed(plans.address("y"), Verb.CREATE, "boom", "Retry."),
+        Skipped(plans.address("z"), Verb.CHECK, "unknown", unfinished=True),
         Detached("interrupt", (plans.address("w"),)),
     )
     assert "TunedModel/x: trained after 1m30s [x-1]\n" in left
@@ -123,43 +123,43 @@ def test_counts_in_the_last_line() -> None:
     """The last line counts what is at work, what was trained and what failed."""
     lines = Screen().after(
         progress("w", 1),
-        Completed(plans.address("x"), "create"),
-        Completed(plans.address("x"), "promote"),
-        Completed(plans.address("z"), "replace"),
-        Failed(plans.address("y"), "create", "boom"),
+        Completed(plans.address("x"), Verb.CREATE),
+        Completed(plans.address("x"), Verb.PROMOTE),
+        Completed(plans.address("z"), Verb.REPLACE),
+        Failed(plans.address("y"), Verb.CREATE, "boom"),
     )
     assert lines[-1] == "1 model at work, 2 trained, 1 failed. Ctrl-C ends the wait, not the training."
 
 
 def test_stages_after_the_training_are_words() -> None:
     """While a candidate is checked its line says so instead of a bar."""
-    lines = Screen().after(progress("x", 99), Started(plans.address("x"), "check"))
+    lines = Screen().after(progress("x", 99), Started(plans.address("x"), Verb.CHECK))
     assert lines[0] == "x running its checks"
 
 
 def test_markup_is_text() -> None:
     """Brackets in what a service answers are not taken for rich's markup."""
-    left = Screen(width=200).permanent(Failed(plans.address("x"), "create", "[red]no[/red] [/] :smile:"))
+    left = Screen(width=200).permanent(Failed(plans.address("x"), Verb.CREATE, "[red]no[/red] [/] :smile:"))
     assert "[red]no[/red] [/] :smile:" in left
 
 
 def test_what_ended_is_said_once_and_in_words() -> None:
     """A replacement is no "replace done", and passed checks are not said to have passed twice."""
     left = Screen(width=200).permanent(
-        Completed(plans.address("x"), "check", "x-2", detail="2 passed"),
-        Completed(plans.address("x"), "replace", "x-2", 90.0),
+        Completed(plans.address("x"), Verb.CHECK, "x-2", detail="2 passed"),
+        Completed(plans.address("x"), Verb.REPLACE, "x-2", 90.0),
     )
     assert "TunedModel/x: checked [x-2]: 2 passed\nTunedModel/x: replaced after 1m30s [x-2]\n" in left
 
 
 def test_what_stays_is_broken_at_spaces() -> None:
     """A line longer than the terminal goes on below, indented; an id or a command in it stays whole."""
-    done = Completed(plans.address("number-generator"), "create", "number-generator-n5ee2y2q", 3.0)
+    done = Completed(plans.address("number-generator"), Verb.CREATE, "number-generator-n5ee2y2q", 3.0)
     assert Screen(width=60).permanent(done).split("\n")[:2] == [
         "TunedModel/number-generator: trained after 3s",
         "    [number-generator-n5ee2y2q]",
     ]
-    failed = Failed(plans.address("x"), "create", "see https://example.com/a/very/long/address now")
+    failed = Failed(plans.address("x"), Verb.CREATE, "see https://example.com/a/very/long/address now")
     assert "https://example.com/a/very/long/address" in Screen(width=20).permanent(failed)
 
 
@@ -167,7 +167,7 @@ def test_what_stays_is_broken_at_spaces() -> None:
 def test_escapes_of_others_do_not_reach_the_terminal(colour: bool) -> None:  # noqa: FBT001
     """An escape sequence inside an error is shown, not obeyed."""
     screen = Screen(width=200, colour=colour)
-    left = screen.permanent(Failed(plans.address("x"), "create", "\x1b]0;owned\x07"))
+    left = screen.permanent(Failed(plans.address("x"), Verb.CREATE, "\x1b]0;owned\x07"))
     assert "\x1b]0;owned" not in screen.stream.getvalue()
     assert "\\x1b]0;owned\\x07" in left
 
@@ -187,7 +187,7 @@ def test_nothing_to_show_draws_nothing() -> None:
 def test_use_outside_of_the_display_is_harmless() -> None:
     """An event after the end changes nothing and prints nothing."""
     screen = Screen()
-    screen.display.handle(Completed(plans.address("x"), "create"))
+    screen.display.handle(Completed(plans.address("x"), Verb.CREATE))
     screen.display.refresh()
     assert screen.stream.getvalue() == ""
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.events import Completed, Detached, Event, Failed, Skipped, Started
+from reconciler.events import Completed, Detached, Event, Failed, Skipped, Started, Verb
 from reconciler.plan.change import Bill, Plan
 from reconciler.render.run_summary import (
     describe_counts,
@@ -20,11 +20,15 @@ from tests.render import plans
 
 A, B = plans.address("a"), plans.address("b")
 TRAINED = (
-    Started(A, "create", "a-1"),
-    Completed(A, "permissions", "a-1"),
-    Completed(A, "create", "a-1", 60.0),
+    Started(A, Verb.CREATE, "a-1"),
+    Completed(A, Verb.PERMISSIONS, "a-1"),
+    Completed(A, Verb.CREATE, "a-1", 60.0),
 )
-REPLACED = (Started(B, "create", "b-2"), Completed(B, "replace", "b-2"), Completed(B, "delete", "b-1"))
+REPLACED = (
+    Started(B, Verb.CREATE, "b-2"),
+    Completed(B, Verb.REPLACE, "b-2"),
+    Completed(B, Verb.DELETE, "b-1"),
+)
 
 
 @pytest.mark.parametrize(
@@ -32,26 +36,26 @@ REPLACED = (Started(B, "create", "b-2"), Completed(B, "replace", "b-2"), Complet
     [
         (TRAINED, "Apply complete in 1m05s: 1 trained."),
         ((*TRAINED, *REPLACED), "Apply complete in 1m05s: 2 trained, 1 deleted."),
-        ((Completed(A, "update"), Completed(A, "permissions")), "Apply complete in 1m05s: 1 updated."),
-        ((Completed(A, "adopt"), Completed(A, "update")), "Apply complete in 1m05s: 1 adopted."),
+        ((Completed(A, Verb.UPDATE), Completed(A, Verb.PERMISSIONS)), "Apply complete in 1m05s: 1 updated."),
+        ((Completed(A, Verb.ADOPT), Completed(A, Verb.UPDATE)), "Apply complete in 1m05s: 1 adopted."),
         (
-            (Started(A, "create"), Detached("no-wait", (A,))),
+            (Started(A, Verb.CREATE), Detached("no-wait", (A,))),
             "Apply complete in 1m05s: 1 in training.",
         ),
         (
-            (Started(A, "create"), Detached("timeout", (A,))),
+            (Started(A, Verb.CREATE), Detached("timeout", (A,))),
             "Apply is not finished after 1m05s: 1 in training.",
         ),
         (
-            (*TRAINED, Skipped(B, "check", "no answer", unfinished=True)),
+            (*TRAINED, Skipped(B, Verb.CHECK, "no answer", unfinished=True)),
             "Apply is not finished after 1m05s: 1 trained, 1 not done yet.",
         ),
         (
-            (*TRAINED, Failed(B, "delete", "refused")),
+            (*TRAINED, Failed(B, Verb.DELETE, "refused")),
             "Apply failed in part after 1m05s: 1 trained, 1 failed. What was done is recorded.",
         ),
-        ((Completed(A, "move", "a-1"),), "Apply complete in 1m05s: 1 moved."),
-        ((Skipped(B, "promote", "changed"),), "Apply complete in 1m05s: nothing changed."),
+        ((Completed(A, Verb.MOVE, "a-1"),), "Apply complete in 1m05s: 1 moved."),
+        ((Skipped(B, Verb.PROMOTE, "changed"),), "Apply complete in 1m05s: nothing changed."),
     ],
 )
 def test_the_first_line_counts_what_was_done(events: tuple[Event, ...], text: str) -> None:
@@ -62,7 +66,7 @@ def test_the_first_line_counts_what_was_done(events: tuple[Event, ...], text: st
 
 def test_a_stream_ends_with_terraforms_counts() -> None:
     """What was added, changed, imported and removed, not what was planned."""
-    outcome = summarize_run((*TRAINED, *REPLACED, Failed(A, "check", "no")))
+    outcome = summarize_run((*TRAINED, *REPLACED, Failed(A, Verb.CHECK, "no")))
     record = build_done_record(
         outcome, "T", operation="apply", command="apply", elapsed=2.0, cost=sum_cost(outcome, Plan(()))
     )
@@ -78,13 +82,13 @@ def test_the_cost_is_that_of_the_trainings_that_were_begun() -> None:
     """A training that the service refused costs nothing; without prices nothing is said of costs."""
     bill = Bill(20, 100, 5, 4, 25, price=1.5, currency="EUR")
     both = Plan((replace(plans.CREATE, address=A, bill=bill), replace(plans.CREATE, address=B, bill=bill)))
-    outcome = summarize_run((*TRAINED, Failed(B, "create", "refused")))
+    outcome = summarize_run((*TRAINED, Failed(B, Verb.CREATE, "refused")))
     lines = list(render_ending("apply", outcome, elapsed=0.2, cost=sum_cost(outcome, both)))
     assert lines[0].startswith("Apply failed in part after less than 1s")
     assert lines[1] == "Cost of its training: 1.50 EUR."
     unknown = Plan((replace(plans.CREATE, address=A, bill=replace(bill, price=None, currency="")),))
     assert len(list(render_ending("apply", outcome, elapsed=1, cost=sum_cost(outcome, unknown)))) == 1
-    waited = summarize_run((Completed(A, "create", "a-1"),))
+    waited = summarize_run((Completed(A, Verb.CREATE, "a-1"),))
     assert sum_cost(waited, both).price == ""
     assert sum_cost(waited, both, of_ended=True).price == "1.50 EUR"
 

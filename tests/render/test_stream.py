@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 
 from reconciler.errors import Diagnostic, Severity
-from reconciler.events import Detached, Event, Failed, Progress
+from reconciler.events import Detached, Event, Failed, Progress, Verb
 from reconciler.plan.change import Change
 from reconciler.render import stream
 from tests.render import plans
@@ -103,7 +103,7 @@ def test_a_planned_change_says_what_the_checks_said() -> None:
 
 def test_a_failure_is_followed_by_its_diagnostic() -> None:
     """What failed comes first, why and what to do second, both of level error."""
-    failed = Failed(plans.address("x"), "create", "no quota", "Ask for more.")
+    failed = Failed(plans.address("x"), Verb.CREATE, "no quota", "Ask for more.")
     what, why = stream.build_event_records(failed, NOW)
     assert (what["type"], why["type"]) == ("apply_errored", "diagnostic")
     assert what["@level"] == why["@level"] == "error"

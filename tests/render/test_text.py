@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reconciler.errors import Diagnostic, Severity
-from reconciler.events import Completed, Detached, Event, Failed, Progress
+from reconciler.events import Completed, Detached, Event, Failed, Progress, Verb
 from reconciler.plan.case import RETRY_ADVICE
 from reconciler.plan.change import Bill, Context, Drift, Plan
 from reconciler.plan.difference import FieldChange
@@ -277,14 +277,14 @@ def test_detaching_from_nothing_says_nothing() -> None:
 
 def test_failures_end_with_advice() -> None:
     """What failed, why, and what to do are parted by a stop."""
-    failed = Failed(plans.address("x"), "update", "403 no", "Ask its owner.", "x-1", 2.0)
+    failed = Failed(plans.address("x"), Verb.UPDATE, "403 no", "Ask its owner.", "x-1", 2.0)
     assert (
         render_event(failed, colour=False)
         == "TunedModel/x: update failed after 2s [x-1]: 403 no. Ask its owner."
     )
-    refused = render_event(Failed(plans.address("x"), "permissions", "403 no"), colour=False)
+    refused = render_event(Failed(plans.address("x"), Verb.PERMISSIONS, "403 no"), colour=False)
     assert refused == "TunedModel/x: setting permissions failed: 403 no."
-    ended = render_event(Failed(plans.address("x"), "create", "diverged", training=True), colour=False)
+    ended = render_event(Failed(plans.address("x"), Verb.CREATE, "diverged", training=True), colour=False)
     assert ended == "TunedModel/x: training failed: diverged."
-    done = Completed(plans.address("x"), "rename", detail="to y")
-    assert render_event(done, colour=False) == "TunedModel/x: rename done: to y"
+    done = Completed(plans.address("x"), Verb.MOVE, detail="it was TunedModel/y")
+    assert render_event(done, colour=False) == "TunedModel/x: moved: it was TunedModel/y"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, assert_never
 
-from reconciler.events import Completed, Detached, Event, Failed, Progress, Skipped, Started, Uploading
+from reconciler.events import Completed, Detached, Event, Failed, Progress, Skipped, Started, Uploading, Verb
 from reconciler.formats import count_noun, format_duration
 from reconciler.render.terminal import Paint, escape
 from reconciler.render.values import format_loss
@@ -21,26 +21,21 @@ class _Words(NamedTuple):
 
 
 _WORDS = {
-    "create": _Words("training", "trained", "not trained", "create failed"),
-    "replace": _Words("replacing", "replaced", "not replaced", "replace failed"),
-    "adopt": _Words("adopting", "adopted", "not adopted", "adopt failed"),
-    "update": _Words("updating", "updated", "not updated", "update failed"),
-    "permissions": _Words(
+    Verb.CREATE: _Words("training", "trained", "not trained", "create failed"),
+    Verb.REPLACE: _Words("replacing", "replaced", "not replaced", "replace failed"),
+    Verb.ADOPT: _Words("adopting", "adopted", "not adopted", "adopt failed"),
+    Verb.UPDATE: _Words("updating", "updated", "not updated", "update failed"),
+    Verb.PERMISSIONS: _Words(
         "setting permissions", "permissions set", "permissions not set", "setting permissions failed"
     ),
-    "check": _Words("running its checks", "checked", "not checked", "check failed"),
-    "promote": _Words("promoting", "promoted", "not promoted", "promote failed"),
-    "restore": _Words("restoring", "restored", "not restored", "restore failed"),
-    "delete": _Words("deleting", "deleted", "not deleted", "delete failed"),
-    "forget": _Words("forgetting", "forgotten", "not forgotten", "forget failed"),
-    "wait": _Words("waiting for its training", "trained", "not finished", "wait failed"),
-    "move": _Words("moving", "moved", "not moved", "move failed"),
+    Verb.CHECK: _Words("running its checks", "checked", "not checked", "check failed"),
+    Verb.PROMOTE: _Words("promoting", "promoted", "not promoted", "promote failed"),
+    Verb.RESTORE: _Words("restoring", "restored", "not restored", "restore failed"),
+    Verb.DELETE: _Words("deleting", "deleted", "not deleted", "delete failed"),
+    Verb.FORGET: _Words("forgetting", "forgotten", "not forgotten", "forget failed"),
+    Verb.WAIT: _Words("waiting for its training", "trained", "not finished", "wait failed"),
+    Verb.MOVE: _Words("moving", "moved", "not moved", "move failed"),
 }
-
-
-def _find_words(operation: str) -> _Words:
-    name = escape(operation)
-    return _WORDS.get(operation) or _Words(name, f"{name} done", f"{name} not done", f"{name} failed")
 
 
 def render_event(event: Event, *, colour: bool) -> str | None:
@@ -61,7 +56,7 @@ def _render_news(event: Started | Progress | Completed | Failed | Skipped, id: s
         case Progress():
             return f"{describe_progress(event)}{id}"
         case Completed():
-            what = paint(_find_words(event.operation).done, "green")
+            what = paint(_WORDS[event.operation].done, "green")
             detail = f": {escape(event.detail)}" if event.detail else ""
             return f"{what}{_format_elapsed(event.elapsed)}{id}{detail}"
         case Failed():
@@ -71,20 +66,20 @@ def _render_news(event: Started | Progress | Completed | Failed | Skipped, id: s
             advice = f" {escape(event.advice)}" if event.advice else ""
             return f"{what}{_format_elapsed(event.elapsed)}{id}: {error}{advice}"
         case Skipped():
-            what = paint(_find_words(event.operation).skipped, "yellow")
+            what = paint(_WORDS[event.operation].skipped, "yellow")
             return f"{what}{id}: {escape(event.reason)}"
         case _:
             assert_never(event)
 
 
-def describe_stage(operation: str) -> str:
+def describe_stage(operation: Verb) -> str:
     """Say what goes on: "running its checks"."""
-    return _find_words(operation).goes_on
+    return _WORDS[operation].goes_on
 
 
 def describe_failure(event: Failed) -> str:
     """Say what failed, without the reason: "check failed"."""
-    return "training failed" if event.training else _find_words(event.operation).failed
+    return "training failed" if event.training else _WORDS[event.operation].failed
 
 
 def describe_progress(event: Progress) -> str:

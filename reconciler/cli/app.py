@@ -1,6 +1,6 @@
-"""The command group and `main`: runs one command and leaves with its exit code.
+"""The command group and `main`: runs one command and exits with its code.
 
-A command is a module of its own, imported when it is called: `--help` is started by people.
+Rule: a command's module is imported when the command is called, so that `--help` is fast.
 """
 
 from __future__ import annotations
@@ -19,36 +19,36 @@ from reconciler.cli.defects import describe_defect
 from reconciler.errors import Diagnostic, ReconcilerError
 
 COMMANDS = {
-    "init": ("init", "Write a first manifest and a Stack; check credentials, endpoint and state store."),
-    "validate": ("validate", "Check everything that can be known offline: manifests, data sets, limits."),
-    "plan": ("plan", "Show what apply would do."),
-    "apply": ("apply", "Do it, wait until each model serves, and record it."),
-    "destroy": ("destroy", "Delete all that is recorded."),
-    "drift": ("drift", "Compare live with recorded; reads only, writes nothing."),
-    "wait": ("wait", "Finish what an apply approved; starts no other training."),
-    "show": ("show", "Show one model with its loss curve, the whole state, or a saved plan."),
-    "output": ("output", "Print the resource name to call, for the program that serves it."),
-    "generate": ("generate", "Ask a managed model."),
-    "test": ("test", "Run the checks of every managed model."),
-    "import": ("import_", "Adopt a live model under a declared address."),
-    "state": ("state", "List, show, move, remove, pull and push what is recorded."),
-    "force-unlock": ("force_unlock", "Break somebody's lock, given its id."),
-    "report": ("report", "Write one self-contained HTML page: models, states, loss curves, drift."),
+    "init": ("init", "Write first manifests, and check credentials, endpoint and state store."),
+    "validate": ("validate", "Check manifests and data sets without asking a service."),
+    "plan": ("plan", "Show what apply would do, and change nothing."),
+    "apply": ("apply", "Make the service match the manifests, and wait until each model serves."),
+    "destroy": ("destroy", "Delete every model that is recorded."),
+    "drift": ("drift", "Show how live models differ from their records."),
+    "wait": ("wait", "Finish what an earlier apply has begun."),
+    "show": ("show", "Show one model with its loss curve, the recorded state, or a saved plan."),
+    "output": ("output", "Print the resource names that a program calls."),
+    "generate": ("generate", "Send a prompt to a managed model."),
+    "test": ("test", "Run the checks of the models that serve."),
+    "import": ("import_", "Manage a model that exists already."),
+    "state": ("state", "Show and edit what is recorded."),
+    "force-unlock": ("force_unlock", "Break the lock of a run that has surely ended."),
+    "report": ("report", "Write an HTML page with every model, its loss curve and its drift."),
     "schema": ("schema", "Print the JSON Schema of the manifests, for editors."),
-    "emulator": ("emulator", "Serve the APIs locally until stopped."),
+    "emulator": ("emulator", "Serve both APIs on this machine, to try things without an account."),
 }
-"""Name to module and one line of help, so that listing them imports none."""
+"""Name to module and one line of help, so that the list of commands imports none of them."""
 
 
 class Commands(click.Group):
     """A group whose commands are imported when they are called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """In the order in which people meet them."""
+        """The names, in the order in which people meet the commands."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """Import it."""
+        """Import the command. None if there is no such command."""
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"reconciler.cli.commands.{COMMANDS[cmd_name][0]}")
@@ -58,7 +58,7 @@ class Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """With the nearest known name for a typo."""
+        """Find the command. UsageError with the nearest name for a typo."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             from difflib import get_close_matches
 
@@ -68,7 +68,7 @@ class Commands(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """From the table."""
+        """List the commands with their lines of help, from the table."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
@@ -76,10 +76,16 @@ class Commands(click.Group):
 @click.group(
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="PATH is a folder or a file of manifests (default: manifests). ADDR is a model's KIND/NAME, or "
+    "NAME where only one kind has it. D is a duration: 90s, 50m, 2h, 5d.",
 )
 @click.version_option(__version__, prog_name="reconciler")
 def cli() -> None:
-    """Fine-tuned Gemini models as code: plan, apply, wait; never train twice by accident."""
+    """Fine-tuned Gemini models as code.
+
+    Manifests in YAML declare the models. plan shows what differs, apply makes it so, and nothing is trained
+    twice by accident. Begin with: reconciler init
+    """
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:

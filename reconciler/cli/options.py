@@ -1,4 +1,4 @@
-"""The options that commands share, and what they make of them."""
+"""The options that commands share."""
 
 from __future__ import annotations
 
@@ -50,20 +50,29 @@ def _chain(*decorators: Callable[[Any], Any]) -> Callable[[Command], Command]:
 paths = click.argument("paths", nargs=-1, metavar="[PATH]...")
 """Folders and files with manifests."""
 
-no_color = click.option("--no-color", is_flag=True, help="No colours, whatever the terminal.")
+no_color = click.option("--no-color", is_flag=True, help="Print without colours.")
 
-json_output = click.option("--json", "as_json", is_flag=True, help="JSON only on stdout, errors too.")
+json_output = click.option("--json", "as_json", is_flag=True, help="Print JSON only, errors too.")
 
 variables = _chain(
     click.option("--var", "variables", multiple=True, metavar="K=V", help="Set a variable of the manifests."),
     click.option(
-        "--var-file", "variable_files", multiple=True, metavar="FILE", help="Variables, as YAML or K=V lines."
+        "--var-file",
+        "variable_files",
+        multiple=True,
+        metavar="FILE",
+        help="Read variables from YAML or lines of K=V.",
     ),
 )
 
 place = _chain(
-    click.option("--state", "state_url", metavar="URL", help="Where the state is kept.  [default: state]"),
-    click.option("--emulator", is_flag=True, help="Run against an emulator inside this process."),
+    click.option(
+        "--state",
+        "state_url",
+        metavar="URL",
+        help="Where the state is kept.  [default: state]",
+    ),
+    click.option("--emulator", is_flag=True, help="Use an emulator instead of the services."),
 )
 
 service = _chain(
@@ -73,7 +82,8 @@ service = _chain(
         type=click.IntRange(1, 256),
         default=10,
         show_default=True,
-        help="Calls at the service at once.",
+        metavar="N",
+        help="How many calls to make at the same time.",
     ),
     variables,
     no_color,
@@ -85,7 +95,7 @@ locking = click.option(
     default="120s",
     show_default=True,
     metavar="D",
-    help="How long to wait for somebody else's lock.",
+    help="How long to wait for the lock of another run.",
 )
 
 selection = _chain(
@@ -94,15 +104,21 @@ selection = _chain(
         "targets",
         multiple=True,
         metavar="ADDR",
-        help="Only this; wildcards and LABEL=VALUE work too.",
+        help="Select this model only. Takes wildcards and LABEL=VALUE; may be repeated.",
     ),
-    click.option("--exclude", "excludes", multiple=True, metavar="ADDR", help="All but this."),
+    click.option(
+        "--exclude",
+        "excludes",
+        multiple=True,
+        metavar="ADDR",
+        help="Leave this model out.",
+    ),
 )
 
 decisions = _chain(
     selection,
-    click.option("--replace", "replace", multiple=True, metavar="ADDR", help="Train this one anew."),
-    click.option("--retry-failed", is_flag=True, help="Train anew what failed."),
+    click.option("--replace", "replace", multiple=True, metavar="ADDR", help="Train this model again."),
+    click.option("--retry-failed", is_flag=True, help="Train failed models again."),
 )
 
 guards = _chain(
@@ -110,10 +126,10 @@ guards = _chain(
         "--max-trainings",
         type=click.IntRange(0),
         metavar="N",
-        help="Refuse a plan that starts more trainings.",
+        help="Refuse a plan with more than N trainings.",
     ),
     click.option(
-        "--max-deletes", type=click.IntRange(0), metavar="N", help="Refuse a plan that deletes more."
+        "--max-deletes", type=click.IntRange(0), metavar="N", help="Refuse a plan with more than N deletes."
     ),
 )
 
@@ -125,17 +141,23 @@ waiting = _chain(
     click.option("--no-wait", is_flag=True, help="Return once the service has accepted everything."), timeout
 )
 
-auto_approve = click.option("--auto-approve", is_flag=True, help="Do not ask.")
+auto_approve = click.option("--auto-approve", is_flag=True, help="Do not ask for approval.")
 
 report_format = _chain(
     click.option(
-        "--format", "form", type=click.Choice(["text", "markdown"]), default="text", show_default=True
+        "--format",
+        "form",
+        type=click.Choice(["text", "markdown"]),
+        default="text",
+        show_default=True,
+        help="How to print it.",
     ),
     click.option(
         "--max-chars",
         type=click.IntRange(500),
+        metavar="N",
         default=60_000,
         show_default=True,
-        help="The longest Markdown that fits the comment.",
+        help="Cut Markdown to N characters, the limit of a comment.",
     ),
 )

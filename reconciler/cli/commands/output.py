@@ -23,7 +23,12 @@ from reconciler.state.values import State
 @options.service
 @options.selection
 @click.option(
-    "--format", "form", type=click.Choice(["text", "json", "env"]), default="text", show_default=True
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "env"]),
+    default="text",
+    show_default=True,
+    help="How to print them; env is for a shell or a .env file.",
 )
 def command(*, word: str | None, form: str, no_color: bool, **given: Any) -> None:
     """Print the resource names that a program calls, of the models that serve.

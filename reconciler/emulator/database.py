@@ -30,7 +30,7 @@ _SQL_TYPES = {int: "INTEGER", bool: "INTEGER", str: "TEXT", bytes: "BLOB"}
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Record:
-    """A row of a table. A subclass adds the columns; what is no number, text or bytes is kept as JSON.
+    """A row of a table. A subclass adds the columns: numbers, text and bytes as they are, the rest as JSON.
 
     Attributes:
         TABLE: the table's name.
@@ -73,9 +73,19 @@ class Loaded:
 
 
 class Database:
-    """An open file, or the emulator's memory without one."""
+    """The records in an open file."""
 
     def __init__(self, path: str | os.PathLike[str] | None, kinds: Iterable[type[Record]] = ()) -> None:
+        """Open a file and make the tables that it lacks.
+
+        Args:
+            path: the file; with None or ":memory:" nothing is kept.
+            kinds: the records that it will hold.
+
+        Raises:
+            OSError: the file cannot be made.
+            sqlite3.DatabaseError: it is no database, or is damaged.
+        """
         if path is not None and str(path) != ":memory:":
             pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
@@ -150,7 +160,7 @@ class Database:
         return [kind(**table.load(row)) for row in self.execute(query, **values)]
 
     def find_one(self, kind: type[R], where: str, /, **values: object) -> R | None:
-        """Return the only record for which the SQL *where* holds, or None."""
+        """Return a record for which the SQL *where* holds, or None."""
         table = _find_table(kind)
         for row in self.execute(f"{table.select} WHERE {where} LIMIT 1", **values):
             return kind(**table.load(row))
@@ -162,7 +172,7 @@ class Database:
         return int(number)
 
     def execute(self, sql: str, /, **values: object) -> list[tuple[Any, ...]]:
-        """Run a statement that records are not enough for, and return its rows."""
+        """Run an SQL statement that none of the other methods covers, and return its rows."""
         return self._connection.execute(sql, values).fetchall()
 
     def read_fact(self, name: str) -> Any:

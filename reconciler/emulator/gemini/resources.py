@@ -6,6 +6,7 @@ Zero and empty fields are left out, as in the JSON of proto3. The training data 
 import dataclasses
 from typing import Any
 
+from reconciler.emulator import long_running
 from reconciler.emulator.call import Call
 from reconciler.emulator.clock import format_time
 from reconciler.emulator.gemini import progress
@@ -65,11 +66,11 @@ def show_operation(model: TunedModel, now: int) -> dict[str, Any]:
         metadata["completedPercent"] = round(percent, 6) if percent < 100 else 100
         metadata["snapshots"] = progress.list_snapshots(training, now)
     metadata["tunedModel"] = model.name
-    answer = {"name": f"{model.name}/operations/{model.operation}", "metadata": metadata}
+    name = f"{model.name}/operations/{model.operation}"
     if now < training.ended:
-        return answer
+        return long_running.show_operation(name, metadata)
     if training.failure:
         error = {"code": training.failure.code, "message": training.failure.message}
-        return {**answer, "done": True, "error": error}
+        return long_running.show_operation(name, metadata, error=error)
     response = {"@type": f"{_TYPES}TunedModel", **show_tuned_model(model, now)}
-    return {**answer, "done": True, "response": response}
+    return long_running.show_operation(name, metadata, response=response)

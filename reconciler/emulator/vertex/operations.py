@@ -11,13 +11,13 @@ from reconciler.emulator import faults
 from reconciler.emulator.call import Call, Reply
 from reconciler.emulator.clock import SECOND, format_time
 from reconciler.emulator.errors import ApiError, PreconditionError
+from reconciler.emulator.long_running import show_operation
 from reconciler.emulator.vertex.lookup import find_here, list_page
 from reconciler.emulator.vertex.messages import NOTHING, WAIT
 from reconciler.emulator.vertex.names import make_id, read_location
 from reconciler.emulator.vertex.records import Operation, Product
 
 _CANCELLED = {"code": 1, "message": "The operation was cancelled."}
-_TYPES = "type.googleapis.com/google.cloud.aiplatform."
 
 
 def begin_operation(
@@ -67,17 +67,10 @@ def answer_done_operation(call: Call, kind: str, parent: str, response: Mapping[
         parent: what its name begins with.
         response: what it made, with the name of its type under "@type".
     """
-    now, types = format_time(call.now), f"{_TYPES}{call.version}."
-    operation = {
-        "name": read_location(call).write_name(f"{parent}/operations/{make_id()}"),
-        "metadata": {
-            "@type": f"{types}{kind}OperationMetadata",
-            "genericMetadata": {"createTime": now, "updateTime": now},
-        },
-        "done": True,
-        "response": {**response, "@type": types + response["@type"]},
-    }
-    return Reply(payload=operation)
+    name = read_location(call).write_name(f"{parent}/operations/{make_id()}")
+    metadata = _describe(call, f"{kind}OperationMetadata", call.now, call.now)
+    response = {**response, "@type": _write_type(call, response["@type"])}
+    return Reply(payload=show_operation(name, metadata, response=response))
 
 
 def get(call: Call) -> Reply:
@@ -147,22 +140,21 @@ def _find_operation(call: Call) -> Operation:
 
 def _show(call: Call, operation: Operation) -> dict[str, Any]:
     """Return the Operation as it is now."""
-    is_done, types = operation.ended <= call.now, f"{_TYPES}{call.version}."
-    metadata, response = "DeleteOperationMetadata", "type.googleapis.com/google.protobuf.Empty"
+    kind, response = "DeleteOperationMetadata", "type.googleapis.com/google.protobuf.Empty"
     if operation.verb == "undeploy":
-        metadata, response = "UndeployModelOperationMetadata", f"{types}UndeployModelResponse"
-    answer: dict[str, Any] = {
-        "name": operation.name,
-        "metadata": {
-            "@type": types + metadata,
-            "genericMetadata": {
-                "createTime": format_time(operation.created),
-                "updateTime": format_time(operation.ended if is_done else operation.created),
-            },
-        },
-    }
-    if not is_done:
-        return answer
-    if operation.error:
-        return {**answer, "done": True, "error": operation.error}
-    return {**answer, "done": True, "response": {"@type": response}}
+        kind, response = "UndeployModelOperationMetadata", _write_type(call, "UndeployModelResponse")
+    if operation.ended > call.now:
+        metadata = _describe(call, kind, operation.created, operation.created)
+        return show_operation(operation.name, metadata)
+    metadata = _describe(call, kind, operation.created, operation.ended)
+    return show_operation(operation.name, metadata, error=operation.error, response={"@type": response})
+
+
+def _describe(call: Call, kind: str, created: int, updated: int) -> dict[str, Any]:
+    """Return the metadata of an operation, of the type *kind*."""
+    times = {"createTime": format_time(created), "updateTime": format_time(updated)}
+    return {"@type": _write_type(call, kind), "genericMetadata": times}
+
+
+def _write_type(call: Call, name: str) -> str:
+    return f"type.googleapis.com/google.cloud.aiplatform.{call.version}.{name}"

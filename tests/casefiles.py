@@ -36,7 +36,7 @@ from reconciler.model import (
 from reconciler.plan.change import Context, Inputs, Plan
 from reconciler.plan.describe import describe_changes
 from reconciler.plan.difference import FieldChange, PermissionChange
-from reconciler.plan.facts import World
+from reconciler.plan.facts import Facts
 from reconciler.plan.planner import make_plan
 from reconciler.providers.gemini.fields import HYPERPARAMETERS, PARENT
 from reconciler.state.values import Record, RecordedModel, Verdict
@@ -94,7 +94,7 @@ class Case:
         symbols = [f"{name}.{number}" for name in names for number in range(GENERATIONS)]
         return {self.id(one): one for one in symbols}
 
-    def world(self) -> World:
+    def world(self) -> Facts:
         """What goes in."""
         body = self.body
         _only(body, {"desired", "recorded", "live", "options", "stack", "context", "tunable", "assumed",

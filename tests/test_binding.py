@@ -17,8 +17,8 @@ from reconciler.errors import PlanError, StalePlanError
 from reconciler.model import Desired, Guards, Lifecycle, Live, Status
 from reconciler.plan.binding import verify
 from reconciler.plan.change import Action, Inputs, Plan
-from reconciler.plan.facts import World
-from reconciler.plan.planner import make_plan, make_world, plan_and_world
+from reconciler.plan.facts import Facts
+from reconciler.plan.planner import make_facts, make_plan, plan_with_facts
 from reconciler.plan.steps import Move, find_step
 from reconciler.state.values import Record, RecordedModel, Verdict
 from tests import worlds
@@ -37,21 +37,21 @@ def around(
     recorded: Iterable[Record] = (),
     alive: Iterable[Live] = (),
     inputs: Inputs | None = None,
-) -> World:
+) -> Facts:
     """These, and one model that the plan leaves alone."""
     return world(
         [IDLE, *desired], [IDLE_RECORD, *recorded], [live(IDLE_ID), *alive], inputs=inputs or Inputs()
     )
 
 
-def replaced() -> World:
+def replaced() -> Facts:
     """A replacement that was approved: other data, an old model that serves."""
     return around([want(data="two")], [Record(BOT, serving=model(OLD))], [live(OLD)])
 
 
-def check(approved: Plan, now: World) -> Plan:
+def check(approved: Plan, now: Facts) -> Plan:
     """The approved plan as it is now, or the refusal."""
-    return verify(approved, *plan_and_world(now))
+    return verify(approved, *plan_with_facts(now))
 
 
 def actions(plan: Plan) -> list[tuple[str, str, str]]:
@@ -59,7 +59,7 @@ def actions(plan: Plan) -> list[tuple[str, str, str]]:
     return [(one.address.name, str(one.action), one.id) for one in plan.changes]
 
 
-def plan_or_none(now: World) -> Plan | None:
+def plan_or_none(now: Facts) -> Plan | None:
     """The plan, None where it is refused."""
     try:
         return make_plan(now)
@@ -67,17 +67,17 @@ def plan_or_none(now: World) -> Plan | None:
         return None
 
 
-def with_record(now: World, record: Record) -> World:
+def with_record(now: Facts, record: Record) -> Facts:
     """The world in which this is recorded."""
     return replace(now, state=now.state.put(record))
 
 
-def with_live(now: World, *models: Live, without: str = "") -> World:
+def with_live(now: Facts, *models: Live, without: str = "") -> Facts:
     """The world in which these are live, and that one is gone."""
     shown = {id: one for id, one in now.observed.live[worlds.KIND].items() if id != without}
     shown |= {one.id: one for one in models}
     observed = replace(now.observed, live={worlds.KIND: shown})
-    return make_world(
+    return make_facts(
         now.desired.values(),
         observed,
         now.state,
@@ -89,12 +89,12 @@ def with_live(now: World, *models: Live, without: str = "") -> World:
     )
 
 
-def with_want(now: World, desired: Desired) -> World:
+def with_want(now: Facts, desired: Desired) -> Facts:
     """The world in which this manifest says something else."""
     return replace(now, desired={**now.desired, desired.address: desired})
 
 
-SCENES: dict[str, tuple[World, list[tuple[str, str, str]]]] = {
+SCENES: dict[str, tuple[Facts, list[tuple[str, str, str]]]] = {
     "create": (around([want()]), [("bot", "create", id_of())]),
     "create after a failure": (
         around([want()], alive=[live(id_of(), Status.FAILED)]),
@@ -229,7 +229,7 @@ def test_protection_is_a_move() -> None:
         check(approved, moved)
 
 
-LIVE_MOVES: dict[str, tuple[Callable[[World], World], str]] = {
+LIVE_MOVES: dict[str, tuple[Callable[[Facts], Facts], str]] = {
     "a declared field": (
         lambda now: with_live(now, live(OLD, attributes={**worlds.DECLARED, "temperature": 0.1})),
         "the live model has changed",
@@ -278,7 +278,7 @@ def test_what_only_time_changes_is_no_move() -> None:
     assert actions(check(approved, moved)) == [("bot", "replace", NEW)]
 
 
-def steps_of_a_replacement() -> list[tuple[str, World, list[tuple[str, str, str]]]]:
+def steps_of_a_replacement() -> list[tuple[str, Facts, list[tuple[str, str, str]]]]:
     """The worlds that the approved replacement itself leads through, and what is left to do in each."""
     now = replaced()
     (change,) = [one for one in make_plan(now).changes if one.address == BOT]
@@ -433,7 +433,7 @@ def test_only_touched_addresses_are_bound() -> None:
         tunable=False,
     )
 )
-def test_any_plan_holds_in_its_own_world_and_after_its_intents(now: World) -> None:
+def test_any_plan_holds_in_its_own_world_and_after_its_intents(now: Facts) -> None:
     """Whatever was decided: unchanged, and after a crash between intents and calls, it is not refused."""
     approved = plan_or_none(now)
     assume(approved)

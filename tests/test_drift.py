@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 
 from reconciler.plan.change import Drift, DriftClass
 from reconciler.plan.drift import find_drift
-from reconciler.plan.facts import World
+from reconciler.plan.facts import Facts
 from reconciler.state.values import Record
 from tests import worlds
 from tests.casefiles import Case, cases, field_text, permission_text
@@ -50,7 +50,7 @@ def test_every_class_is_shown_by_a_case() -> None:
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(worlds.worlds())
-def test_drift_is_about_records_and_what_is_our_own(world: World) -> None:
+def test_drift_is_about_records_and_what_is_our_own(world: Facts) -> None:
     """Total; it speaks of recorded addresses, sorted, and of no model that is not ours."""
     own = frozenset((worlds.KIND, id) for id in list(world.observed.live[worlds.KIND])[::2])
     found = find_drift(world, own=own)
@@ -67,7 +67,7 @@ def test_drift_is_about_records_and_what_is_our_own(world: World) -> None:
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(worlds.worlds())
-def test_a_model_that_is_as_sent_has_not_drifted(world: World) -> None:
+def test_a_model_that_is_as_sent_has_not_drifted(world: Facts) -> None:
     """Where every recorded model is live just as it was sent, nothing has changed and nothing is missing.
 
     What has been trained and serves nobody yet is a note, and no more.

@@ -13,8 +13,8 @@ from reconciler.cli.apis import list_kinds
 from reconciler.model import Address, Attributes, DataSet, Desired, Live, Stack, Status, Value
 from reconciler.plan.change import Action, Inputs
 from reconciler.plan.drift import find_drift
-from reconciler.plan.facts import Observed, World, approval, is_approved
-from reconciler.plan.planner import make_plan, make_world
+from reconciler.plan.facts import Facts, Observed, approval, is_approved
+from reconciler.plan.planner import make_facts, make_plan
 from reconciler.state.values import Record, RecordedData, RecordedModel, State
 from tests import formula, worlds
 
@@ -84,10 +84,10 @@ def wants(draw: st.DrawFn) -> tuple[Desired, Desired]:
     return want(), want()
 
 
-def world(want: Desired, record: Record | None, live: Live | None) -> World:
+def world(want: Desired, record: Record | None, live: Live | None) -> Facts:
     """One address, in a named Stack."""
     kind = want.address.kind
-    return make_world(
+    return make_facts(
         [want],
         Observed(live={kind: {} if live is None else {live.id: live}}),
         State(lineage="l", serial=1, stack="s", resources={} if record is None else {record.address: record}),

@@ -20,8 +20,8 @@ from reconciler.identity import GENERATIONS
 from reconciler.model import Address, Guards, Status
 from reconciler.plan import table
 from reconciler.plan.change import Action, Bill, Change, Inputs, Plan, Reason
-from reconciler.plan.facts import World, replacement_reasons
-from reconciler.plan.planner import make_plan, make_world
+from reconciler.plan.facts import Facts, replacement_reasons
+from reconciler.plan.planner import make_facts, make_plan
 from reconciler.plan.rows.generations import first_free
 from reconciler.plan.selection import matches
 from reconciler.plan.steps import (
@@ -108,7 +108,7 @@ def case_text(case: Case, text: str) -> str:
     return case.id(re.sub(r"\{([a-z0-9-]+\.\d+(?:@1)?)\}", lambda found: case.id(found[1]), text))
 
 
-def shown(change: Change, expected: Mapping[str, Any], world: World) -> dict[str, Any]:
+def shown(change: Change, expected: Mapping[str, Any], world: Facts) -> dict[str, Any]:
     """The change in a case's words, as far as the case speaks of it."""
     steps = change.steps
     create, promote = find_step(steps, Create), find_step(steps, Promote)
@@ -143,7 +143,7 @@ def shown(change: Change, expected: Mapping[str, Any], world: World) -> dict[str
     return {key: value for key, value in words.items() if key in ALWAYS or key in expected}
 
 
-def status(change: Change, world: World) -> str:
+def status(change: Change, world: Facts) -> str:
     """The condition of the model that a change is about, as its steps take it to be."""
     if change.trains:
         return ""
@@ -187,7 +187,7 @@ def intent(record: Record | None) -> dict[str, Any] | None:
     return found
 
 
-def try_plan(world: World) -> Plan | None:
+def try_plan(world: Facts) -> Plan | None:
     """The plan, None where it is refused; anything but a refusal is a defect."""
     try:
         return make_plan(world)
@@ -201,14 +201,14 @@ def try_plan(world: World) -> Plan | None:
 
 @slow
 @given(worlds.worlds(), st.randoms(use_true_random=False))
-def test_any_world_is_decided_or_refused_whatever_its_order(world: World, random: Any) -> None:
+def test_any_world_is_decided_or_refused_whatever_its_order(world: Facts, random: Any) -> None:
     """Nothing but PlanError leaves make_plan, and the order of what comes in means nothing."""
     desired = list(world.desired.values())
     live = list(world.observed.live[worlds.KIND].items())
     recorded = list(world.state.resources.items())
     for one in (desired, live, recorded):
         random.shuffle(one)
-    other = make_world(
+    other = make_facts(
         desired,
         replace(world.observed, live={worlds.KIND: dict(live)}),
         replace(world.state, resources=dict(recorded)),
@@ -223,7 +223,7 @@ def test_any_world_is_decided_or_refused_whatever_its_order(world: World, random
 
 @slow
 @given(worlds.worlds())
-def test_what_is_neither_desired_nor_recorded_is_never_touched(world: World) -> None:
+def test_what_is_neither_desired_nor_recorded_is_never_touched(world: Facts) -> None:
     """Changes are about declared and recorded addresses; what goes is recorded, or failed under our id."""
     plan = try_plan(world)
     if plan is None:
@@ -250,7 +250,7 @@ def _source_of(plan: Plan, change: Change) -> str:
 
 @slow
 @given(worlds.worlds())
-def test_changes_are_told_apart_and_well_named(world: World) -> None:
+def test_changes_are_told_apart_and_well_named(world: Facts) -> None:
     """No two changes share a key; ids to be created fit the service; a no-op leaves the record alone."""
     plan = try_plan(world)
     if plan is None:
@@ -277,7 +277,7 @@ def committed(state: State, plan: Plan) -> State:
 
 @slow
 @given(worlds.worlds(options=UNBOUNDED, tunable=False))
-def test_recording_the_intents_again_and_again_trains_nothing_twice(world: World) -> None:
+def test_recording_the_intents_again_and_again_trains_nothing_twice(world: Facts) -> None:
     """A crash between the intents and the calls: the next plan creates under the very same ids."""
     plan = try_plan(world)
     if plan is None:
@@ -293,7 +293,7 @@ def test_recording_the_intents_again_and_again_trains_nothing_twice(world: World
 
 @slow
 @given(worlds.worlds(options=UNBOUNDED, tunable=False))
-def test_a_second_plan_after_recording_is_settled(world: World) -> None:
+def test_a_second_plan_after_recording_is_settled(world: Facts) -> None:
     """What the intents settle is settled: planning a third time decides as the second time, word for word."""
     plan = try_plan(world)
     if plan is None:
@@ -310,7 +310,7 @@ def test_a_second_plan_after_recording_is_settled(world: World) -> None:
 
 @slow
 @given(worlds.worlds(options=UNBOUNDED))
-def test_nothing_that_serves_goes_for_a_twin_that_does_not_serve_yet(world: World) -> None:
+def test_nothing_that_serves_goes_for_a_twin_that_does_not_serve_yet(world: Facts) -> None:
     """Whatever is renamed: no undeclared model is deleted while its very training is to be paid again."""
     plan = try_plan(world)
     if plan is None:
@@ -337,7 +337,7 @@ def test_nothing_that_serves_goes_for_a_twin_that_does_not_serve_yet(world: Worl
 
 @slow
 @given(worlds.worlds(options=UNBOUNDED))
-def test_a_protected_model_is_never_deleted(world: World) -> None:
+def test_a_protected_model_is_never_deleted(world: Facts) -> None:
     """Where the manifest protects, or the record of an undeclared address, no model that served goes."""
     plan = try_plan(world)
     if plan is None:

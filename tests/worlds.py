@@ -26,8 +26,8 @@ from reconciler.model import (
     Value,
 )
 from reconciler.plan.change import Inputs
-from reconciler.plan.facts import Observed, World
-from reconciler.plan.planner import make_world
+from reconciler.plan.facts import Facts, Observed
+from reconciler.plan.planner import make_facts
 from reconciler.providers.gemini.fields import HYPERPARAMETERS, PARENT, TUNED_MODEL
 from reconciler.state.values import Record, RecordedData, RecordedModel, State, Verdict
 from tests import formula
@@ -109,9 +109,9 @@ def world(
     whole: bool = True,
     folders: tuple[str, ...] | None = None,
     **observed: Any,
-) -> World:
+) -> Facts:
     """A world as a command would gather it."""
-    return make_world(
+    return make_facts(
         desired,
         Observed(live={KIND: {one.id: one for one in alive}}, **observed),
         State(lineage="l", serial=3, resources={record.address: record for record in recorded}),
@@ -290,7 +290,7 @@ inputs = st.builds(
 
 
 @st.composite
-def worlds(draw: st.DrawFn, *, options: st.SearchStrategy[Inputs] = inputs, tunable: bool = True) -> World:
+def worlds(draw: st.DrawFn, *, options: st.SearchStrategy[Inputs] = inputs, tunable: bool = True) -> Facts:
     """Any combination of desired, recorded and live."""
     desired = draw(manifests())
     ids = ids_around(desired)

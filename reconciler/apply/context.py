@@ -40,7 +40,7 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
+class Context:
     """What one apply has at hand.
 
     Attributes:

@@ -46,7 +46,7 @@ class Subject:
         record: of the address, as it is.
         id: of the model that the change is about.
         name: its resource name as the plan knew it, "" for none.
-        want: what is declared, None where nothing is.
+        desired: what is declared, None where nothing is.
         source: resource name of what is tuned from, "" where nothing is created.
         attempted: an earlier run may have sent the create.
         examples: reads a data set again, verified.
@@ -55,7 +55,7 @@ class Subject:
     record: Record
     id: str
     name: str
-    want: Desired | None
+    desired: Desired | None
     source: str
     attempted: bool
     examples: Examples
@@ -104,11 +104,13 @@ def execute(step: Step, provider: Provider, subject: Subject, *, fence: Fence) -
 
 
 def _create(provider: Provider, subject: Subject, fence: Fence) -> Accepted:
-    want = subject.want
-    if want is None:
+    desired = subject.desired
+    if desired is None:
         raise AssertionError(f"{subject.record.address}: nothing is created that no manifest declares")
-    data = {one.field: subject.examples(one) for one in want.data}
-    return provider.create(want, subject.id, subject.source, data, fence=fence, attempted=subject.attempted)
+    data = {one.field: subject.examples(one) for one in desired.data}
+    return provider.create(
+        desired, subject.id, subject.source, data, fence=fence, attempted=subject.attempted
+    )
 
 
 def _delete_replaced(

@@ -14,7 +14,7 @@ from reconciler.apply.tasks import Task
 from reconciler.identity import GENERATIONS
 from reconciler.model import Address
 from reconciler.plan.change import Change, Plan
-from reconciler.plan.facts import World, new_model
+from reconciler.plan.facts import Facts, new_model
 from reconciler.plan.steps import Create, IsAccepted, Move, Serves, wait_of
 from reconciler.providers import Providers
 from reconciler.state.session import Session
@@ -26,13 +26,13 @@ class Ledger:
 
     Args:
         plan: approved, as it is now.
-        world: what it was made from.
+        facts: what it was made from.
         providers: kind name to provider.
         state: as read under the lock.
     """
 
-    def __init__(self, plan: Plan, world: World, providers: Providers, state: State) -> None:
-        self.world = world
+    def __init__(self, plan: Plan, facts: Facts, providers: Providers, state: State) -> None:
+        self.facts = facts
         self.state = state
         self.unwritten: dict[Address, Record] = {}
         self.tasks = {change.key: self._task(change, providers) for change in plan.changes if change.steps}
@@ -96,10 +96,10 @@ class Ledger:
         """
         state = session.state.put(*self.unwritten.values())
         if state is not session.state:
-            context = self.world.observed.context
+            context = self.facts.observed.context
             session.commit(
                 state.with_names(
-                    stack=self.world.stack.name, service=context.service, project=context.project
+                    stack=self.facts.stack.name, service=context.service, project=context.project
                 )
             )
         self.state = session.state
@@ -141,17 +141,17 @@ class Ledger:
         A pinned id has no other generation.
         """
         change, step = task.change, task.next
-        want = self.world.desired.get(change.address)
-        if not isinstance(step, Create) or want is None or want.id is not None:
+        desired = self.facts.desired.get(change.address)
+        if not isinstance(step, Create) or desired is None or desired.id is not None:
             return None
         if task.generation + 1 >= GENERATIONS:
             return None
         task.generation += 1
         task.attempted = False
-        task.id, digest = self.world.identity(want, step.source, task.generation)
+        task.id, digest = self.facts.identity(desired, step.source, task.generation)
         return new_model(
-            self.world,
-            want,
+            self.facts,
+            desired,
             change.after or {},
             id=task.id,
             digest=digest,

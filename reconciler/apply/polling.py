@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from reconciler.apply import schedule
-from reconciler.apply.context import TICK, Means
+from reconciler.apply.context import TICK, Context
 from reconciler.apply.execute import look, training_of
 from reconciler.apply.ledger import Ledger
 from reconciler.apply.outcomes import let_go
@@ -58,8 +58,8 @@ class Polling:
         ended: what has been seen to end; the caller records and clears it.
     """
 
-    def __init__(self, ledger: Ledger, means: Means, read: Callable[[], State]) -> None:
-        self._ledger, self._means, self._read = ledger, means, read
+    def __init__(self, ledger: Ledger, context: Context, read: Callable[[], State]) -> None:
+        self._ledger, self._context, self._read = ledger, context, read
         self._due: dict[Task, float] = {}
         self._missing: dict[Task, float] = {}
         self._unseen: list[Task] = []
@@ -71,17 +71,17 @@ class Polling:
         Args:
             again: by the clock, when to return in any case; None for never.
         """
-        means = self._means
-        while not self.ended and not means.is_ending:
+        context = self._context
+        while not self.ended and not context.is_ending:
             watched = self._ledger.watched()
-            now = means.clock()
+            now = context.clock()
             if (not watched and again is None) or (again is not None and now >= again):
                 return
             looks = [self._due.get(task, 0.0) for task in watched]
             earliest = min(looks if again is None else [*looks, again])
             if earliest > now:
-                until = earliest if means.deadline is None else min(earliest, means.deadline)
-                means.stopping.wait(max(0.0, until - now))
+                until = earliest if context.deadline is None else min(earliest, context.deadline)
+                context.stopping.wait(max(0.0, until - now))
             else:
                 yield from self._look(watched, now)
                 yield from self._overtaken()
@@ -99,7 +99,7 @@ class Polling:
                 yield from seen
                 due = [task for task in rest if self._due.get(task, 0.0) <= now]
             singles += due
-        futures = [(task, self._means.pool.submit(self._poll, task)) for task in singles]
+        futures = [(task, self._context.pool.submit(self._poll, task)) for task in singles]
         for task, future in futures:
             answer = self._waited(future)
             if answer is None:
@@ -112,7 +112,7 @@ class Polling:
         self._unseen.clear()
         if not unseen:
             return
-        state = self._waited(self._means.pool.submit(self._read))
+        state = self._waited(self._context.pool.submit(self._read))
         if not isinstance(state, State):
             return  # the store does not answer: it is asked again after the next look
         self._ledger.state = state
@@ -128,9 +128,9 @@ class Polling:
 
         A failure's reason is not in a list, and a list may lag: those are looked at singly.
         """
-        began = self._means.clock()
-        provider = self._means.providers[kind]
-        answer = self._waited(self._means.pool.submit(_listed_live, provider))
+        began = self._context.clock()
+        provider = self._context.providers[kind]
+        answer = self._waited(self._context.pool.submit(_listed_live, provider))
         if _is_odd(answer):
             return [], tasks  # each is asked for by itself: one odd answer blocks no other
         if not isinstance(answer, dict):
@@ -139,7 +139,7 @@ class Polling:
                     self._missed(task, answer)
             return [event for task in tasks for event in self._lost(task)], []
         live: dict[str, Live] = answer
-        pause = _COST * (self._means.clock() - began)
+        pause = _COST * (self._context.clock() - began)
         events: list[Event] = []
         rest: list[Task] = []
         for task in tasks:
@@ -160,7 +160,7 @@ class Polling:
     def _waited(self, future: Future[Any]) -> object:
         """The answer, or the error of the service; None when we shall stop before it comes."""
         while not wait([future], timeout=TICK).done:
-            if self._means.is_ending:
+            if self._context.is_ending:
                 return None
         try:
             return future.result()
@@ -185,16 +185,16 @@ class Polling:
         if not isinstance(answer, Training):
             return ()
         if answer.status is not Status.CREATING:
-            want = self._ledger.world.desired.get(task.change.address)
-            reason = redact_failure(answer.error, want, self._means.examples)
+            desired = self._ledger.facts.desired.get(task.change.address)
+            reason = redact_failure(answer.error, desired, self._context.examples)
             self.ended[task] = replace(answer, error=reason)
             return ()
         model = find_model(self._ledger.record(task.change.address), task.id)
         if model is None:
             return ()
-        seen = schedule.progress(task.change.address, model, answer, self._means.now())
+        seen = schedule.progress(task.change.address, model, answer, self._context.now())
         interval = schedule.interval(seen.elapsed, seen.remaining)
-        self._due[task] = self._means.clock() + max(interval, pause)
+        self._due[task] = self._context.clock() + max(interval, pause)
         return (seen,) if isinstance(task.next, AwaitTraining) else ()
 
     def _missed(self, task: Task, error: ReconcilerError) -> None:
@@ -203,15 +203,15 @@ class Polling:
         task.odd = task.odd + 1 if _is_odd(error) else 0
         task.misses += 0 if busy and not task.odd else 1
         task.error = error
-        self._due[task] = self._means.clock() + min(2.0**task.misses, schedule.LONGEST)
+        self._due[task] = self._context.clock() + min(2.0**task.misses, schedule.LONGEST)
 
     def _lost(self, task: Task) -> Iterable[Event]:
         """Give up watching what cannot be seen for long; nothing is lost, the id is recorded."""
         error, address = task.error, task.change.address
         if isinstance(error, NotFoundError):
             self._unseen.append(task)
-            since = self._missing.setdefault(task, self._means.clock())
-            if task.misses < _MISSES or self._means.clock() - since < self._means.settings.lag:
+            since = self._missing.setdefault(task, self._context.clock())
+            if task.misses < _MISSES or self._context.clock() - since < self._context.settings.lag:
                 return ()
             task.ended = True
             gone = f"it is gone: {error.summary}"

@@ -8,13 +8,13 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import datetime
 from queue import SimpleQueue
 
-from reconciler.apply.context import TICK, Means, Settings
+from reconciler.apply.context import TICK, Context, Settings
 from reconciler.apply.execute import Examples
 from reconciler.apply.ledger import Ledger
 from reconciler.apply.outcomes import tell_refused
 from reconciler.apply.polling import Polling
 from reconciler.apply.tasks import Task, command_for
-from reconciler.apply.worker import Work
+from reconciler.apply.worker import Worker
 from reconciler.errors import StoppedError
 from reconciler.events import (
     INTERRUPT,
@@ -27,13 +27,13 @@ from reconciler.events import (
     Verb,
 )
 from reconciler.plan.change import Plan
-from reconciler.plan.facts import World
+from reconciler.plan.facts import Facts
 from reconciler.plan.steps import AwaitEnd, AwaitTraining, IsAccepted, Serves, wait_of
 from reconciler.providers import Providers
 from reconciler.state.session import StateManager
 from reconciler.state.values import State
 
-Check = Callable[[State], tuple[Plan, World]]
+Check = Callable[[State], tuple[Plan, Facts]]
 """Given the state as read under the lock: the approved plan as it is now; or StalePlanError."""
 
 
@@ -73,9 +73,9 @@ def apply(
     deadline = None if settings.timeout is None else clock() + settings.timeout
     begun = begun or threading.Event()
     uploads = uploads or SimpleQueue()
-    means = Means(providers, examples, clock, now, stopping, begun, settings, pool, deadline, uploads)
+    context = Context(providers, examples, clock, now, stopping, begun, settings, pool, deadline, uploads)
     try:
-        yield from _Run(locks, means).events(recheck)
+        yield from _Run(locks, context).events(recheck)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
@@ -83,8 +83,8 @@ def apply(
 class _Run:
     """One apply."""
 
-    def __init__(self, locks: StateManager, means: Means) -> None:
-        self._locks, self._means = locks, means
+    def __init__(self, locks: StateManager, context: Context) -> None:
+        self._locks, self._context = locks, context
         self._ledger: Ledger | None = None
 
     def events(self, recheck: Check) -> Iterator[Event]:
@@ -92,36 +92,36 @@ class _Run:
         try:
             yield from self._course(recheck)
         except StoppedError:
-            if not self._means.is_ending:
+            if not self._context.is_ending:
                 raise
         yield from self._end()
 
     def _course(self, recheck: Check) -> Iterator[Event]:
-        means = self._means
-        with self._locks.locked(stopping=lambda: means.is_ending) as session:
-            plan, world = self._rechecked(recheck, session.state)
-            ledger = self._ledger = Ledger(plan, world, means.providers, session.state)
-            work = Work(ledger, session, means)
+        context = self._context
+        with self._locks.locked(stopping=lambda: context.is_ending) as session:
+            plan, facts = self._rechecked(recheck, session.state)
+            ledger = self._ledger = Ledger(plan, facts, context.providers, session.state)
+            work = Worker(ledger, session, context)
             yield from work.intend()
             yield from work.run()
-        polling = Polling(ledger, means, self._locks.read)
-        while means.settings.wait and not means.is_ending:
+        polling = Polling(ledger, context, self._locks.read)
+        while context.settings.wait and not context.is_ending:
             again = ledger.next_try()
             if again is None and not ledger.watched():
                 break
             yield from polling.watch(again)
-            if polling.ended or (again is not None and means.clock() >= again):
+            if polling.ended or (again is not None and context.clock() >= again):
                 trained, polling.ended = polling.ended, {}
-                ledger.recall(means.clock())
-                with self._locks.locked(stopping=lambda: means.is_ending, patient=True) as session:
+                ledger.recall(context.clock())
+                with self._locks.locked(stopping=lambda: context.is_ending, patient=True) as session:
                     ledger.state = session.state
-                    yield from Work(ledger, session, means).run(trained)
+                    yield from Worker(ledger, session, context).run(trained)
 
-    def _rechecked(self, recheck: Check, state: State) -> tuple[Plan, World]:
+    def _rechecked(self, recheck: Check, state: State) -> tuple[Plan, Facts]:
         """Read and decide again, on a thread, so that an interrupt need not wait for a slow service."""
-        future: Future[tuple[Plan, World]] = self._means.pool.submit(recheck, state)
+        future: Future[tuple[Plan, Facts]] = self._context.pool.submit(recheck, state)
         while not wait([future], timeout=TICK).done:
-            if self._means.is_ending:
+            if self._context.is_ending:
                 raise StoppedError("Stopped before anything was changed", "Run the command again")
         return future.result()
 
@@ -129,15 +129,15 @@ class _Run:
 
     def _end(self) -> Iterator[Event]:
         """Say what is left, and why."""
-        up = self._means.expired
-        stopped = self._means.stopping.is_set() and not up
+        up = self._context.expired
+        stopped = self._context.stopping.is_set() and not up
         left = self._ledger.open() if self._ledger is not None else []
         for task in left:
             if not isinstance(task.next, AwaitTraining):
                 yield self._left(task, stopped=stopped)
         training = tuple(task.change.address for task in left if isinstance(task.next, AwaitTraining))
         if training or stopped or (up and self._ledger is None):
-            reason = INTERRUPT if stopped else TIMEOUT if self._means.settings.wait else NO_WAIT
+            reason = INTERRUPT if stopped else TIMEOUT if self._context.settings.wait else NO_WAIT
             yield Detached(reason, training)
 
     def _left(self, task: Task, *, stopped: bool) -> Event:

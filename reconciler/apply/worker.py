@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import replace
 
-from reconciler.apply.context import ROOM, TICK, Means
+from reconciler.apply.context import ROOM, TICK, Context
 from reconciler.apply.execute import Subject, execute
 from reconciler.apply.ledger import Ledger
 from reconciler.apply.outcomes import Settled, begin, let_go, postpone, settle, settle_failure, tell_postponed
@@ -54,7 +54,7 @@ _COMMIT_SHARE = 4.0
 """A commit of many records takes long: the pause after it is so many times as long."""
 
 
-class Work:
+class Worker:
     """What is done while the lock is held once.
 
     Args:
@@ -63,13 +63,13 @@ class Work:
         means: what we work with.
     """
 
-    def __init__(self, ledger: Ledger, session: Session, means: Means) -> None:
-        self._ledger, self._session, self._means = ledger, session, means
+    def __init__(self, ledger: Ledger, session: Session, context: Context) -> None:
+        self._ledger, self._session, self._context = ledger, session, context
         self._queue: deque[Task] = deque()
         self._blocked: dict[Address, list[Task]] = {}
         self._running: dict[Future[Outcome], Task] = {}
         self._settled: list[tuple[Task, tuple[Event, ...]]] = []
-        self._last_commit = means.clock()
+        self._last_commit = context.clock()
         self._pause = session.commit_interval
         self._tries = 0
         self._failing = 0.0
@@ -85,7 +85,7 @@ class Work:
         """
         self._take_up({})
         self._ledger.commit(self._session)
-        self._last_commit = self._means.clock()
+        self._last_commit = self._context.clock()
         yield from self._tell()
         order = {task: number for number, task in enumerate(self._ledger.open())}
         self._queue = deque(sorted(self._queue, key=order.__getitem__))  # as planned
@@ -103,8 +103,8 @@ class Work:
         if trained is not None:
             self._take_up(trained)
         while True:
-            while not self._means.uploads.empty():
-                yield self._means.uploads.get()
+            while not self._context.uploads.empty():
+                yield self._context.uploads.get()
             if self._is_commit_due():
                 yield from self._commit()
             self._start()
@@ -119,7 +119,7 @@ class Work:
 
     def _take_up(self, trained: Mapping[Task, Training]) -> None:
         """Sort the open tasks: to be called, done without a call, or not ours any more."""
-        moment = self._means.moment
+        moment = self._context.moment
         for task in self._ledger.open():
             record = self._ledger.record(task.change.address)
             if not is_still_ours(task, record):
@@ -138,16 +138,16 @@ class Work:
 
     def _start(self) -> None:
         """Fill the threads; none waits in the pool, where an interrupt could not stop it."""
-        if self._means.is_ending or self._halt is not None or self._tries:
+        if self._context.is_ending or self._halt is not None or self._tries:
             return
-        while self._queue and len(self._running) < self._means.settings.parallelism:
+        while self._queue and len(self._running) < self._context.settings.parallelism:
             task = self._queue.popleft()
             awaited = self._ledger.awaited(task) or self._unrecorded(task)
             if awaited is not None:
                 self._blocked.setdefault(awaited, []).append(task)
             elif task.next is not None and nature_of(task.next) is Nature.RECORD:
                 record = self._ledger.record(task.change.address)
-                self._note(task, begin(task, record, self._means.moment))  # recorded first, then called
+                self._note(task, begin(task, record, self._context.moment))  # recorded first, then called
             else:
                 self._running[self._submit(task)] = task
 
@@ -161,7 +161,7 @@ class Work:
                 return None
 
     def _submit(self, task: Task) -> Future[Outcome]:
-        ledger, session, means, step = self._ledger, self._session, self._means, task.next
+        ledger, session, context, step = self._ledger, self._session, self._context, task.next
         if step is None:
             raise AssertionError(f"{task.change.address}: nothing is left to be done")
         address = task.change.address
@@ -169,27 +169,27 @@ class Work:
             ledger.record(address),
             task.id,
             task.change.name,
-            ledger.world.desired.get(address),
+            ledger.facts.desired.get(address),
             ledger.source(task),
             task.attempted,
-            means.examples,
+            context.examples,
         )
         is_changing = nature_of(step) is Nature.CHANGE
 
         def work() -> Outcome:
             if is_changing:
                 session.ensure_held()
-                means.begun.set()
+                context.begun.set()
             return execute(step, task.provider, subject, fence=session.ensure_held)
 
-        return means.pool.submit(work)
+        return context.pool.submit(work)
 
     def _gather(self) -> bool:
         """Take in calls that have ended; False when the grace after an interrupt has passed."""
-        until_commit = max(0.0, self._due() - self._means.clock()) if self._settled else TICK
+        until_commit = max(0.0, self._due() - self._context.clock()) if self._settled else TICK
         timeout = min(TICK, until_commit)
         if not self._running:
-            self._means.stopping.wait(timeout)
+            self._context.stopping.wait(timeout)
             return True
         done = wait(self._running, timeout=timeout, return_when=FIRST_COMPLETED).done
         for future in done:
@@ -209,7 +209,7 @@ class Work:
         except AlreadyExistsError as error:
             self._note(task, self._occupied(task, record, error))
         except ServiceError as error:
-            self._note(task, settle_failure(task, record, error, self._means.moment))
+            self._note(task, settle_failure(task, record, error, self._context.moment))
         except StateError as error:
             self._halt = self._halt or error
         except ReconcilerError as error:
@@ -218,24 +218,24 @@ class Work:
         except Exception as error:  # noqa: BLE001 - a defect: what the others did is recorded first
             self._halt = error
         else:
-            self._note(task, settle(task, record, result, self._means.moment))
+            self._note(task, settle(task, record, result, self._context.moment))
 
     def _refused(self, task: Task, record: Record, error: ServiceError) -> Settled:
         """Refused for now: asked again later, without the lock meanwhile, and told once. Else a failure."""
-        now, waits = self._means.clock(), self._means.settings.wait
+        now, waits = self._context.clock(), self._context.settings.wait
         told, task.error = task.error is not None, error
         task.refused = now if task.refused is None else task.refused
         pause = _pause(task, error, now - task.refused)
         if pause is None or not (waits or isinstance(task.next, Create)):
-            return settle_failure(task, record, error, self._means.moment)
+            return settle_failure(task, record, error, self._context.moment)
         task.not_before = now + max(pause, _SHORTEST_PAUSE)
         task.exact = isinstance(error, RateLimitedError) and error.named
-        settled = postpone(task, record, error, self._means.moment)
+        settled = postpone(task, record, error, self._context.moment)
         return settled if told or not waits else replace(settled, events=(tell_postponed(task, error),))
 
     def _occupied(self, task: Task, record: Record, error: AlreadyExistsError) -> Settled:
         """Where nobody can see what holds our id: the next generation of it, recorded before it is tried."""
-        step, now = task.next, self._means.moment
+        step, now = task.next, self._context.moment
         model = None if error.visible else self._ledger.next_generation(task)
         if step is None or model is None:
             return settle_failure(task, record, error, now)
@@ -254,23 +254,23 @@ class Work:
         if not self._settled:
             return False
         nothing_comes = not (self._running or self._tries) and (not self._queue or self._halt is not None)
-        return nothing_comes or self._means.is_ending or self._means.clock() >= self._due()
+        return nothing_comes or self._context.is_ending or self._context.clock() >= self._due()
 
     def _commit(self) -> Iterator[Event]:
         """Record, then tell; tasks go on from there."""
-        began = self._means.clock()
+        began = self._context.clock()
         try:
             if not self._sealed:
                 self._ledger.commit(self._session)
         except StateStoreError as error:
             self._tries += 1
-            self._failing += self._means.clock() - began
+            self._failing += self._context.clock() - began
             patient = self._tries < _COMMIT_TRIES and self._failing < _COMMIT_PATIENCE
-            if not patient or self._means.is_ending:
+            if not patient or self._context.is_ending:
                 self._seal(error)
         except StateError as error:
             self._seal(error)
-        self._last_commit = self._means.clock()
+        self._last_commit = self._context.clock()
         if self._sealed:
             self._settled.clear()  # what is not recorded is not told; it is found again by its id
             return

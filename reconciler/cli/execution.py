@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from reconciler.apply import Settings
     from reconciler.operation import Operation
     from reconciler.plan.change import Plan
-    from reconciler.plan.facts import World
+    from reconciler.plan.facts import Facts
     from reconciler.state.values import State
 
 
@@ -89,7 +89,7 @@ class Run:
         return exit_codes.decide_after_events(())
 
     def carry_out(
-        self, plan: Plan, check: Callable[[State], tuple[Plan, World]], *, waits: bool = True
+        self, plan: Plan, check: Callable[[State], tuple[Plan, Facts]], *, waits: bool = True
     ) -> ExitCode:
         """Apply, show what happens and what it came to.
 
@@ -122,7 +122,7 @@ class Run:
         return code
 
     def _follow(
-        self, check: Callable[[State], tuple[Plan, World]], settings: Settings, told: list[Event]
+        self, check: Callable[[State], tuple[Plan, Facts]], settings: Settings, told: list[Event]
     ) -> ExitCode:
         """Show the events as they come, and gather in `told` what counts at the end."""
         operation, resume = self.operation, self.invocation.spell_resume()

@@ -22,8 +22,8 @@ from reconciler.model import BASE_MODEL, LAG_SECONDS, Address, DataSet, Desired
 from reconciler.plan.binding import verify
 from reconciler.plan.change import Context, Drift, Inputs, Plan
 from reconciler.plan.drift import selected_drift
-from reconciler.plan.facts import Observed, World
-from reconciler.plan.planner import make_world, plan_and_world
+from reconciler.plan.facts import Facts, Observed
+from reconciler.plan.planner import make_facts, plan_with_facts
 from reconciler.plan.resume import resumable
 from reconciler.plan.selection import Known, without_labels
 from reconciler.providers import Provider, Providers
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from reconciler.state.session import StateManager
 
 
-Check: TypeAlias = Callable[[State], tuple[Plan, World]]
+Check: TypeAlias = Callable[[State], tuple[Plan, Facts]]
 """Makes a plan from the state as it is under the lock."""
 
 _LOOKS = 5
@@ -94,42 +94,42 @@ class Operation:
         check_foreign(state, stack=stack, service=asked.service, project=asked.project)
         return state
 
-    def make_plan(self, state: State | None = None) -> tuple[Plan, World]:
+    def make_plan(self, state: State | None = None) -> tuple[Plan, Facts]:
         """Read everything and decide. Asks for base models only if something would be trained.
 
         Raises:
             ManifestError: data that a manifest names does not exist.
         """
-        world = self.read_world() if state is None else self._observe(state)
-        desired = () if self.inputs.destroy else world.desired.values()
+        facts = self.read_facts() if state is None else self._observe(state)
+        desired = () if self.inputs.destroy else facts.desired.values()
         missing = [(one, data) for one in desired for data in one.data if not data.digest]
         if missing:
             raise ManifestError(_describe_missing(one, data) for one, data in missing)
-        plan, decided = plan_and_world(world)
+        plan, decided = plan_with_facts(facts)
         if plan.trainings:
             kinds = {change.address.kind for change in plan.trainings if BASE_MODEL in (change.after or {})}
             if kinds:
-                world = replace(
-                    world, observed=observe.add_base_models(world.observed, self.providers, kinds)
+                facts = replace(
+                    facts, observed=observe.add_base_models(facts.observed, self.providers, kinds)
                 )
-                plan, decided = plan_and_world(world)
+                plan, decided = plan_with_facts(facts)
         return plan, decided
 
-    def read_world(self, state: State | None = None) -> World:
+    def read_facts(self, state: State | None = None) -> Facts:
         """Read everything that a decision depends on, without the lock; `state` if it was read just now.
 
         Another run may promote a model and delete its predecessor after we read the state, and before we read
         the service. The predecessor then looks lost, so the state is read again before that is believed.
         """
         state = self.read_state() if state is None else state
-        world = self._observe(state)
+        facts = self._observe(state)
         for _ in range(_LOOKS):
-            if not _is_anything_missing(world) or (now := self.read_state()) == state:
+            if not _is_anything_missing(facts) or (now := self.read_state()) == state:
                 break
-            state, world = now, self._observe(now)
-        return world
+            state, facts = now, self._observe(now)
+        return facts
 
-    def _observe(self, state: State) -> World:
+    def _observe(self, state: State) -> Facts:
         desired = self.measure_desired(state)
         observed = observe.observe(
             self.providers,
@@ -158,9 +158,9 @@ class Operation:
             self._told.add(text)
             self.tell(text)
 
-    def build_world(self, state: State, observed: Observed, desired: Iterable[Desired]) -> World:
+    def build_world(self, state: State, observed: Observed, desired: Iterable[Desired]) -> Facts:
         """What a decision depends on if the services show this."""
-        world = make_world(
+        facts = make_facts(
             desired,
             observed,
             state,
@@ -173,26 +173,26 @@ class Operation:
             folders=self.loaded.folders,
         )
         if self.loaded.whole:
-            return world
+            return facts
         recorded = [(record.manifest, address) for address, record in state.resources.items()]
         named = named_elsewhere(recorded, self.loaded.files, self.inputs.paths)
-        return replace(world, named_elsewhere=named)
+        return replace(facts, named_elsewhere=named)
 
     def recheck(self, approved: Plan) -> Check:
         """For apply: a function that makes the approved plan again. StalePlanError if it has changed."""
 
-        def check(state: State) -> tuple[Plan, World]:
-            fresh, world = self.make_plan(self._ensure_ours(state))
-            return verify(approved, fresh, world), world
+        def check(state: State) -> tuple[Plan, Facts]:
+            fresh, facts = self.make_plan(self._ensure_ours(state))
+            return verify(approved, fresh, facts), facts
 
         return check
 
     def resume(self) -> Check:
         """For wait: a function that plans what earlier applies approved and did not finish."""
 
-        def check(state: State) -> tuple[Plan, World]:
-            world = self._observe(self._ensure_ours(state))
-            return resumable(world), world
+        def check(state: State) -> tuple[Plan, Facts]:
+            facts = self._observe(self._ensure_ours(state))
+            return resumable(facts), facts
 
         return check
 
@@ -216,20 +216,20 @@ class Operation:
     def plan_unfinished(self) -> Plan:
         """Plan what `resume` would do, without a lock. Its notes name what wait cannot finish."""
         state = self._read_selected_state()
-        return resumable(self.read_world(state))
+        return resumable(self.read_facts(state))
 
     def plan_refresh(self) -> Plan:
         """A plan that does nothing, and shows how live differs from recorded."""
         state = self._read_selected_state()
-        world = self.read_world(state)
+        facts = self.read_facts(state)
         return Plan(
             changes=(),
-            drift=selected_drift(world),
+            drift=selected_drift(facts),
             context=self.context,
             inputs=self.inputs,
-            lineage=world.state.lineage,
-            serial=world.state.serial,
-            created=world.timestamp,
+            lineage=facts.state.lineage,
+            serial=facts.state.serial,
+            created=facts.timestamp,
         )
 
     def ensure_same_lineage(self, plan: Plan) -> None:
@@ -259,9 +259,9 @@ class Operation:
                 )
             return ()
         kinds = {address.kind for address in state.resources}
-        world = self.read_world(state)
-        world = replace(world, observed=observe.add_base_models(world.observed, self.providers, kinds))
-        return selected_drift(world, own=observe.list_own_models(self.providers, kinds))
+        facts = self.read_facts(state)
+        facts = replace(facts, observed=observe.add_base_models(facts.observed, self.providers, kinds))
+        return selected_drift(facts, own=observe.list_own_models(self.providers, kinds))
 
     def _read_selected_state(self) -> State:
         """The state, once the command line's selection is known to mean something."""
@@ -304,14 +304,14 @@ class Operation:
             session.commit(state)
 
 
-def _is_anything_missing(world: World) -> bool:
+def _is_anything_missing(facts: Facts) -> bool:
     """Whether a model that serves, or was accepted, is not live."""
     return any(
         model is not None
         and not model.is_pending
-        and not world.is_hidden(record.address, model.id)
-        and world.live_of(record, model) is None
-        for record in world.state.resources.values()
+        and not facts.is_hidden(record.address, model.id)
+        and facts.live_of(record, model) is None
+        for record in facts.state.resources.values()
         for model in (record.serving, record.candidate)
     )
 

@@ -46,8 +46,8 @@ def import_model(operation: Operation, name: str, id: str) -> tuple[Record, Live
         everything = operation.measure_desired(state)
         desired = next(one for one in everything if one.address == address)
         observed = Observed(live={address.kind: {live.id: live}})
-        world = operation.build_world(state, observed, everything)
-        record = imported(world, desired, live, live_data)
+        facts = operation.build_world(state, observed, everything)
+        record = imported(facts, desired, live, live_data)
         records.append(record)
         context = operation.context
         stack = operation.loaded.stack.name

@@ -16,7 +16,7 @@ from reconciler.identity import encode_canonical, find_meaning
 from reconciler.kind import FieldType, Kind
 from reconciler.model import Address, Attributes, Desired, Live, Status
 from reconciler.plan.change import Action, Binding, Change, Plan
-from reconciler.plan.facts import World
+from reconciler.plan.facts import Facts
 from reconciler.plan.recording import expected_outcome, recorded_after
 from reconciler.plan.steps import DeleteReplaced, Promote, touches_service, without_intent
 from reconciler.state.values import Record, RecordedModel
@@ -72,37 +72,37 @@ def _records_passed(record: Record, changes: Iterable[Change]) -> tuple[str, ...
     return tuple(_digest(content) for content, _ in passed)
 
 
-def _manifest(want: Desired | None) -> str:
-    if want is None:
+def _manifest(desired: Desired | None) -> str:
+    if desired is None:
         return ""
-    place = {path: want.attributes.get(path, value) for path, value in want.effective.items()}
-    return _digest([want.digest, [one.digest for one in want.data], place])
+    place = {path: desired.attributes.get(path, value) for path, value in desired.effective.items()}
+    return _digest([desired.digest, [one.digest for one in desired.data], place])
 
 
-def bind(world: World, changes: Iterable[Change]) -> dict[Address, Binding]:
+def bind(facts: Facts, changes: Iterable[Change]) -> dict[Address, Binding]:
     """A binding for each address that the changes touch and no other."""
     by_address: dict[Address, list[Change]] = {}
     for change in changes:
         if touches_service(change.steps):
             by_address.setdefault(change.address, []).append(change)
-    return {address: _bind(world, address, several) for address, several in by_address.items()}
+    return {address: _bind(facts, address, several) for address, several in by_address.items()}
 
 
-def _bind(world: World, address: Address, changes: Sequence[Change]) -> Binding:
-    record = world.state.resources.get(address, Record(address))
-    kind = world.kind(address)
+def _bind(facts: Facts, address: Address, changes: Sequence[Change]) -> Binding:
+    record = facts.state.resources.get(address, Record(address))
+    kind = facts.kind(address)
     live = [
         _live(kind, one, change.after or {})
         for change in changes
-        for one in _live_models(world, record, change)
+        for one in _live_models(facts, record, change)
     ]
-    manifest = _manifest(world.desired.get(address))
+    manifest = _manifest(facts.desired.get(address))
     return Binding(manifest, _records_passed(record, changes), tuple(dict.fromkeys(live)))
 
 
-def _live_models(world: World, record: Record, change: Change) -> list[Live | None]:
+def _live_models(facts: Facts, record: Record, change: Change) -> list[Live | None]:
     """The model concerned as it is, and as the change would leave it."""
-    live = world.live(change.address, _concerned(record, change))
+    live = facts.live(change.address, _concerned(record, change))
     updated = {one.path: one.after for one in change.fields if one.after is not None}
     if live is None or change.trains or not updated:
         return [live]
@@ -116,13 +116,13 @@ def _concerned(record: Record, change: Change) -> str:
     return change.id
 
 
-def verify(plan: Plan, fresh: Plan, world: World) -> Plan:
+def verify(plan: Plan, fresh: Plan, facts: Facts) -> Plan:
     """The fresh plan restricted to what was approved, or a refusal that says what has moved.
 
     Args:
         plan: as approved or saved.
         fresh: made again from the same inputs, now.
-        world: what `fresh` was made from.
+        facts: what `fresh` was made from.
 
     Raises:
         StalePlanError: naming each address that moved, and how.
@@ -136,7 +136,7 @@ def verify(plan: Plan, fresh: Plan, world: World) -> Plan:
             if now is not None and (still := _untouched(approved, now)):
                 kept[still.key] = still
             continue
-        why = _moved(plan.bindings.get(approved.address), approved, world) or _turned(approved, now)
+        why = _moved(plan.bindings.get(approved.address), approved, facts) or _turned(approved, now)
         if why:
             moved.append(Diagnostic(f"{approved.address}: {why}", address=str(approved.address)))
         elif now is not None:  # else it is done: its model is gone from record and service
@@ -205,22 +205,22 @@ def _progress_of(action: Action) -> frozenset[Action]:
             assert_never(action)
 
 
-def _moved(binding: Binding | None, approved: Change, world: World) -> str:
+def _moved(binding: Binding | None, approved: Change, facts: Facts) -> str:
     """What has moved since the binding was made, "" for nothing."""
     if binding is None:
         return ""
     address = approved.address
-    if _manifest(world.desired.get(address)) != binding.manifest:
+    if _manifest(facts.desired.get(address)) != binding.manifest:
         return "its manifest or its data has changed"
-    record = world.state.resources.get(address, Record(address))
+    record = facts.state.resources.get(address, Record(address))
     if _record(record) not in binding.records:
         return "its record has changed: another run has worked on it"
     promotes = any(isinstance(one, Promote) for one in approved.steps)
     if record.serving is not None and record.serving.id == approved.id and promotes:
         return ""  # promoted: what served before may be gone
-    live = world.live(address, _concerned(record, approved))
+    live = facts.live(address, _concerned(record, approved))
     if live is None and (approved.action in {Action.DELETE, Action.FORGET} or approved.deposed):
         return ""
-    if _live(world.kind(address), live, approved.after or {}) not in binding.live:
+    if _live(facts.kind(address), live, approved.after or {}) not in binding.live:
         return "the live model has changed" if live else "the live model is gone"
     return ""

@@ -12,7 +12,7 @@ from reconciler.model import Address, Attributes, Desired, Live, Status
 from reconciler.plan.change import Action, Change, Reason
 from reconciler.plan.compile import steps_of_promotion, steps_of_update
 from reconciler.plan.difference import FieldChange, PermissionChange
-from reconciler.plan.facts import World, adopted_model, new_model, replacement_reasons, sent_now
+from reconciler.plan.facts import Facts, adopted_model, new_model, replacement_reasons, sent_now
 from reconciler.plan.steps import Adopt, AwaitTraining, Ending, Promote, RecordIntent, Restore, Role, Steps
 from reconciler.state.values import Record, RecordedModel
 
@@ -22,7 +22,7 @@ NOT_REFUNDED = "its training is cancelled; what it has cost is not refunded"
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Case:
     """One desired model with what the table needs at hand.
 
     Attributes:
@@ -33,8 +33,8 @@ class Wanted:
         doubt: an undeclared address whose model may be the same training, as far as is known.
     """
 
-    world: World
-    want: Desired
+    facts: Facts
+    desired: Desired
     record: Record
     kind: Kind
     attributes: Attributes
@@ -45,11 +45,11 @@ class Wanted:
 
     def live(self, model: RecordedModel) -> Live | None:
         """The live side of a recorded model."""
-        return self.world.live_of(self.record, model)
+        return self.facts.live_of(self.record, model)
 
     def is_same(self, model: RecordedModel) -> bool:
         """Whether this recorded model is what is wanted, updates aside."""
-        fields, data = replacement_reasons(self.want, self.attributes, model, self.live(model), self.kind)
+        fields, data = replacement_reasons(self.desired, self.attributes, model, self.live(model), self.kind)
         return not fields and not data
 
 
@@ -72,41 +72,41 @@ def notes_on(live: Live | None) -> tuple[str, ...]:
     return (NOT_REFUNDED,) if live.status is Status.CREATING else ()
 
 
-def about(wanted: Wanted, action: Action, reason: Reason) -> Change:
+def about(case: Case, action: Action, reason: Reason) -> Change:
     """What every change of a declared address says."""
-    want = wanted.want
+    desired = case.desired
     return Change(
-        want.address,
+        desired.address,
         action,
         reason,
-        serving=wanted.record.serving.id if wanted.record.serving else "",
-        after=wanted.attributes,
-        datasets=want.data,
-        place=place_of(want),
+        serving=case.record.serving.id if case.record.serving else "",
+        after=case.attributes,
+        datasets=desired.data,
+        place=place_of(desired),
     )
 
 
-def place_of(want: Desired) -> str:
+def place_of(desired: Desired) -> str:
     """FILE:LINE of a manifest, as far as it is known."""
-    return f"{want.file}:{want.line}" if want.file and want.line else want.file
+    return f"{desired.file}:{desired.line}" if desired.file and desired.line else desired.file
 
 
-def asked(wanted: Wanted, *, id: str, digest: str, generation: int) -> RecordedModel:
+def asked(case: Case, *, id: str, digest: str, generation: int) -> RecordedModel:
     """The record of a training of this that is about to be asked for."""
     return new_model(
-        wanted.world,
-        wanted.want,
-        wanted.attributes,
+        case.facts,
+        case.desired,
+        case.attributes,
         id=id,
         digest=digest,
         generation=generation,
-        source=wanted.source,
+        source=case.source,
     )
 
 
-def repeated(wanted: Wanted, model: RecordedModel) -> RecordedModel:
+def repeated(case: Case, model: RecordedModel) -> RecordedModel:
     """The record of the very training that is recorded, asked for once more under the same id."""
-    again = asked(wanted, id=model.id, digest=model.digest, generation=model.generation)
+    again = asked(case, id=model.id, digest=model.digest, generation=model.generation)
     return replace(
         again,
         formula=model.formula,
@@ -116,78 +116,78 @@ def repeated(wanted: Wanted, model: RecordedModel) -> RecordedModel:
     )
 
 
-def found(
-    wanted: Wanted, live: Live, *, digest: str, generation: int, formula: int = FORMULA
-) -> RecordedModel:
+def found(case: Case, live: Live, *, digest: str, generation: int, formula: int = FORMULA) -> RecordedModel:
     """The record of what is live already under one of our ids."""
     return adopted_model(
-        wanted.world,
-        wanted.want,
-        wanted.attributes,
+        case.facts,
+        case.desired,
+        case.attributes,
         live,
         digest=digest,
         generation=generation,
-        source=wanted.source,
+        source=case.source,
         formula=formula,
     )
 
 
-def updates(wanted: Wanted, live: Live) -> tuple[FieldChange, ...]:
+def updates(case: Case, live: Live) -> tuple[FieldChange, ...]:
     """Declared fields that can be updated, and differ from what is live."""
     return diff.compare_mutable(
         live.attributes,
-        wanted.attributes,
-        wanted.kind.fields,
-        ignore=wanted.want.lifecycle.ignore_changes,
+        case.attributes,
+        case.kind.fields,
+        ignore=case.desired.lifecycle.ignore_changes,
     )
 
 
-def permission_updates(wanted: Wanted, live: Live) -> tuple[PermissionChange, ...]:
+def permission_updates(case: Case, live: Live) -> tuple[PermissionChange, ...]:
     """Grants that differ from what is live; none where permissions are not managed."""
-    if wanted.want.permissions is None:
+    if case.desired.permissions is None:
         return ()
-    return diff.compare_permissions(live.permissions or (), wanted.want.permissions)
+    return diff.compare_permissions(live.permissions or (), case.desired.permissions)
 
 
-def renewed(wanted: Wanted, record: Record) -> Record:
+def renewed(case: Case, record: Record) -> Record:
     """With what outlives the manifest (protection, its place), and without what delete_first left."""
-    protection = wanted.want.lifecycle.prevent_destroy
-    manifest = wanted.want.manifest or record.manifest
+    protection = case.desired.lifecycle.prevent_destroy
+    manifest = case.desired.manifest or record.manifest
     if (record.prevent_destroy, record.manifest) != (protection, manifest):
         record = replace(record, prevent_destroy=protection, manifest=manifest)
     if not record.deposed:
         return record
     kept = {model.id for model in (record.serving, record.candidate) if model is not None}
     left = tuple(
-        old for old in record.deposed if old.id not in kept or wanted.world.live_of(record, old) is not None
+        old for old in record.deposed if old.id not in kept or case.facts.live_of(record, old) is not None
     )
     return record if left == record.deposed else replace(record, deposed=left)
 
 
-def serves(wanted: Wanted, record: Record) -> RecordedModel | None:
+def serves(case: Case, record: Record) -> RecordedModel | None:
     """The model of this record that serves, if it is still live (or nobody shows it yet)."""
     serving = record.serving
-    return serving if serving is not None and wanted.world.is_there(record, serving) else None
+    return serving if serving is not None and case.facts.is_there(record, serving) else None
 
 
-def unless_same(wanted: Wanted, record: Record) -> Record | None:
+def unless_same(case: Case, record: Record) -> Record | None:
     """The record as an intent: None when committing it would change nothing."""
-    return None if record == wanted.record else record
+    return None if record == case.record else record
 
 
-def refuse(wanted: Wanted, summary: str, detail: str, *, path: str = "") -> Decision:
+def refuse(case: Case, summary: str, detail: str, *, path: str = "") -> Decision:
     """Refuse the plan, pointing at the manifest (at the key `path` where it has a place)."""
-    want = wanted.want
-    line, column = want.places.get(path, (want.line, 1))
+    desired = case.desired
+    line, column = desired.places.get(path, (desired.line, 1))
     return Decision(
         errors=[
-            Diagnostic(summary, detail, want.file or None, line or None, column, address=str(want.address))
+            Diagnostic(
+                summary, detail, desired.file or None, line or None, column, address=str(desired.address)
+            )
         ]
     )
 
 
 def finish(
-    wanted: Wanted,
+    case: Case,
     action: Action,
     reason: Reason,
     *,
@@ -196,39 +196,39 @@ def finish(
     record: Record | None,
 ) -> Change:
     """A model that trains or has trained: what is left until it serves."""
-    serving = (record or wanted.record).serving
+    serving = (record or case.record).serving
     return replace(
-        about(wanted, action, reason),
-        steps=_steps_to_finish(wanted, action, model, live, record),
+        about(case, action, reason),
+        steps=_steps_to_finish(case, action, model, live, record),
         id=model.id,
         name=live.name if live else model.name,
         serving=serving.id if serving else "",
         before=live.attributes if live else None,
-        fields=updates(wanted, live) if live else (),
+        fields=updates(case, live) if live else (),
     )
 
 
 def _steps_to_finish(
-    wanted: Wanted, action: Action, model: RecordedModel, live: Live | None, record: Record | None
+    case: Case, action: Action, model: RecordedModel, live: Live | None, record: Record | None
 ) -> Steps:
-    want, serving = wanted.want, (record or wanted.record).serving
+    desired, serving = case.desired, (record or case.record).serving
     trains = live is None or live.status is not Status.ACTIVE
-    grants = permission_updates(wanted, live) if live else ()
-    sets = want.permissions is not None and (trains or bool(grants))
-    sent = sent_now(wanted.kind, wanted.attributes, model)
+    grants = permission_updates(case, live) if live else ()
+    sets = desired.permissions is not None and (trains or bool(grants))
+    sent = sent_now(case.kind, case.attributes, model)
     promote = Promote(
         _ENDINGS.get(action, Ending.CREATE),
         replaces=serving.id if serving else "",
-        kept=keep_reason(wanted) if serving else "",
+        kept=keep_reason(case) if serving else "",
         sent=sent,
-        permissions=None if sets else want.permissions,
+        permissions=None if sets else desired.permissions,
         verdict=model.verdict,
     )
-    permissions = want.permissions if sets else None
+    permissions = desired.permissions if sets else None
     steps = [
         *([AwaitTraining()] if trains else []),
-        *steps_of_update(Role.CANDIDATE, updates(wanted, live) if live else (), sent, permissions, grants),
-        *steps_of_promotion(want.checks, promote, deletes_replaced=bool(serving) and not promote.kept),
+        *steps_of_update(Role.CANDIDATE, updates(case, live) if live else (), sent, permissions, grants),
+        *steps_of_promotion(desired.checks, promote, deletes_replaced=bool(serving) and not promote.kept),
     ]
     if record is None:
         return tuple(steps)
@@ -244,9 +244,9 @@ def _steps_to_finish(
 _ENDINGS = {Action.ADOPT: Ending.ADOPT, Action.RESTORE: Ending.RESTORE}
 
 
-def keep_reason(wanted: Wanted) -> str:
+def keep_reason(case: Case) -> str:
     """Why the model that serves now stays after its successor is promoted, "" when it goes."""
-    lifecycle = wanted.want.lifecycle
+    lifecycle = case.desired.lifecycle
     if lifecycle.prevent_destroy:
         return "prevent_destroy protects it"
     if lifecycle.keep_deposed:

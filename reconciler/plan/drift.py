@@ -15,67 +15,67 @@ from reconciler.model import BASE_MODEL, Address, IgnoredDrift, Live, Status
 from reconciler.plan.case import NOT_SHOWN_YET
 from reconciler.plan.change import Drift, DriftClass
 from reconciler.plan.difference import PermissionChange
-from reconciler.plan.facts import World
+from reconciler.plan.facts import Facts
 from reconciler.plan.rows.generations import ids_of
 from reconciler.plan.rows.training import not_documented
 from reconciler.state.values import Record, RecordedModel, Verdict
 
 
-def find_drift(world: World, *, own: frozenset[tuple[str, str]] = frozenset()) -> tuple[Drift, ...]:
+def find_drift(facts: Facts, *, own: frozenset[tuple[str, str]] = frozenset()) -> tuple[Drift, ...]:
     """Every difference, sorted by address; what is unmanaged or retired comes as notes.
 
     Args:
-        world: with live models and state; `observed.tunable` allows base_retired to be seen.
+        facts: with live models and state; `observed.tunable` allows base_retired to be seen.
         own: (kind, id) of the live models that we own, to name the unmanaged among them.
     """
     found: list[Drift] = []
-    for address, record in sorted(world.state.resources.items()):
-        if address.kind in world.kinds:  # another one is a newer version's, and told as such
-            found += _of_record(world, record)
-    return (*found, *_unmanaged(world, own))
+    for address, record in sorted(facts.state.resources.items()):
+        if address.kind in facts.kinds:  # another one is a newer version's, and told as such
+            found += _of_record(facts, record)
+    return (*found, *_unmanaged(facts, own))
 
 
-def selected_drift(world: World, *, own: frozenset[tuple[str, str]] = frozenset()) -> tuple[Drift, ...]:
+def selected_drift(facts: Facts, *, own: frozenset[tuple[str, str]] = frozenset()) -> tuple[Drift, ...]:
     """`find_drift` of what the command line selects; what is unmanaged has no address that a target means."""
-    selected: set[Address | None] = set(world.chosen())
-    if world.whole and not world.inputs.targets:
+    selected: set[Address | None] = set(facts.chosen())
+    if facts.whole and not facts.inputs.targets:
         selected.add(None)
-    return tuple(one for one in find_drift(world, own=own) if one.address in selected)
+    return tuple(one for one in find_drift(facts, own=own) if one.address in selected)
 
 
-def _of_record(world: World, record: Record) -> list[Drift]:
+def _of_record(facts: Facts, record: Record) -> list[Drift]:
     models = [model for model in (record.serving, record.candidate) if model is not None]
-    found = [one for model in models for one in _of_model(world, record, model)]
+    found = [one for model in models for one in _of_model(facts, record, model)]
     kept = [model for model in record.deposed if record.prevent_destroy and model.promoted]
     note = "kept as deposed: prevent_destroy protects it"
     return found + [
         Drift(record.address, DriftClass.UNMANAGED, model.id, model.name, fails=False, detail=note)
         for model in kept
-        if world.live_of(record, model) is not None
+        if facts.live_of(record, model) is not None
     ]
 
 
-def _of_model(world: World, record: Record, model: RecordedModel) -> list[Drift]:
+def _of_model(facts: Facts, record: Record, model: RecordedModel) -> list[Drift]:
     """Of a model that serves or is to serve; nothing of one that was never accepted, or may not be seen."""
     address = record.address
-    if why := world.observed.odd.get((address.kind, model.id)):
+    if why := facts.observed.odd.get((address.kind, model.id)):
         detail = f"what the service shows of it cannot be understood: {why}"
         return [Drift(address, DriftClass.FAILED, model.id, model.name, detail=detail)]
-    if model.is_pending or world.is_hidden(address, model.id):
+    if model.is_pending or facts.is_hidden(address, model.id):
         return []
-    live = world.live_of(record, model)
+    live = facts.live_of(record, model)
     if live is None:
         missing = Drift(address, DriftClass.MISSING, model.id, model.name, before=dict(model.sent))
-        if world.is_unseen_yet(model):
+        if facts.is_unseen_yet(model):
             missing = replace(missing, fails=False, detail=NOT_SHOWN_YET)
         return [missing]
     if live.status is Status.FAILED:
         return [Drift(address, DriftClass.FAILED, model.id, live.name, detail=live.error or model.error)]
-    changed = _changed(world, record, model, live) if model is record.serving else []
-    return [*changed, *_retired(world, address, model, live), *_unpromoted(world, record, model, live)]
+    changed = _changed(facts, record, model, live) if model is record.serving else []
+    return [*changed, *_retired(facts, address, model, live), *_unpromoted(facts, record, model, live)]
 
 
-def _unpromoted(world: World, record: Record, model: RecordedModel, live: Live) -> list[Drift]:
+def _unpromoted(facts: Facts, record: Record, model: RecordedModel, live: Live) -> list[Drift]:
     """A candidate that is trained: what it was paid for serves nobody until it is promoted."""
     if model is not record.candidate or live.status is not Status.ACTIVE:
         return []
@@ -85,7 +85,7 @@ def _unpromoted(world: World, record: Record, model: RecordedModel, live: Live) 
             DriftClass.UNPROMOTED,
             model.id,
             live.name,
-            fails=DriftClass.UNPROMOTED in world.stack.fail_on,
+            fails=DriftClass.UNPROMOTED in facts.stack.fail_on,
             detail=_KEPT_BACK[model.verdict],
         )
     ]
@@ -99,12 +99,12 @@ _KEPT_BACK = {
 }
 
 
-def _changed(world: World, record: Record, model: RecordedModel, live: Live) -> list[Drift]:
-    want = world.desired.get(record.address)
-    ignored = set(want.lifecycle.ignore_changes) if want else set()
-    if want:
-        ignored |= {one.field for one in want.lifecycle.ignore_drift if _in_force(one, world)}
-    kind = world.kind(record.address)
+def _changed(facts: Facts, record: Record, model: RecordedModel, live: Live) -> list[Drift]:
+    desired = facts.desired.get(record.address)
+    ignored = set(desired.lifecycle.ignore_changes) if desired else set()
+    if desired:
+        ignored |= {one.field for one in desired.lifecycle.ignore_drift if _in_force(one, facts)}
+    kind = facts.kind(record.address)
     fields = diff.compare_mutable(live.attributes, model.sent, kind.fields, ignore=ignored)
     # drift reads the other way round: recorded before, live after
     turned = tuple(type(one)(one.path, one.after, one.before) for one in fields)
@@ -128,49 +128,49 @@ def _changed(world: World, record: Record, model: RecordedModel, live: Live) -> 
     ]
 
 
-def _in_force(one: IgnoredDrift, world: World) -> bool:
+def _in_force(one: IgnoredDrift, facts: Facts) -> bool:
     """Through the day it names."""
-    return not one.until or world.now.date() <= date.fromisoformat(one.until)
+    return not one.until or facts.now.date() <= date.fromisoformat(one.until)
 
 
-def _retired(world: World, address: Address, model: RecordedModel, live: Live) -> list[Drift]:
-    tunable = world.observed.tunable.get(address.kind)
+def _retired(facts: Facts, address: Address, model: RecordedModel, live: Live) -> list[Drift]:
+    tunable = facts.observed.tunable.get(address.kind)
     base = live.attributes.get(BASE_MODEL, model.sent.get(BASE_MODEL))
     if tunable is None or not isinstance(base, str) or base in tunable:
         return []
     detail = f"{base} is not offered for tuning any more: it could not be trained again"
-    if address.kind in world.observed.assumed:
-        detail = not_documented(base, world.kind(address), world.now.date())
+    if address.kind in facts.observed.assumed:
+        detail = not_documented(base, facts.kind(address), facts.now.date())
     return [
         Drift(
             address,
             DriftClass.BASE_RETIRED,
             model.id,
             live.name,
-            fails=DriftClass.BASE_RETIRED in world.stack.fail_on,
+            fails=DriftClass.BASE_RETIRED in facts.stack.fail_on,
             detail=detail,
         )
     ]
 
 
-def _ids_of(world: World, address: Address) -> frozenset[str]:
+def _ids_of(facts: Facts, address: Address) -> frozenset[str]:
     """Every id that what is declared there may have."""
-    want = world.desired.get(address)
-    return frozenset() if want is None else ids_of(world, want)
+    desired = facts.desired.get(address)
+    return frozenset() if desired is None else ids_of(facts, desired)
 
 
-def _unmanaged(world: World, own: frozenset[tuple[str, str]]) -> list[Drift]:
+def _unmanaged(facts: Facts, own: frozenset[tuple[str, str]]) -> list[Drift]:
     recorded = {
         (address.kind, model.id)
-        for address, record in world.state.resources.items()
+        for address, record in facts.state.resources.items()
         for model in record.models
     }
-    names = {address.name for address in (*world.desired, *world.state.resources)}
+    names = {address.name for address in (*facts.desired, *facts.state.resources)}
     found = []
     for kind, id in sorted(own - recorded):
-        live = world.observed.live.get(kind, {}).get(id)
+        live = facts.observed.live.get(kind, {}).get(id)
         stem = id.rpartition("-")[0]
-        ours = id in _ids_of(world, Address(kind, stem))
+        ours = id in _ids_of(facts, Address(kind, stem))
         if not ours and stem in names and is_generation_of(stem, id):
             continue  # a name alone says neither that it is ours nor that it is nobody's
         found.append(
@@ -179,7 +179,7 @@ def _unmanaged(world: World, own: frozenset[tuple[str, str]]) -> list[Drift]:
                 DriftClass.UNMANAGED,
                 id,
                 live.name if live else id,
-                fails=DriftClass.UNMANAGED in world.stack.fail_on,
+                fails=DriftClass.UNMANAGED in facts.stack.fail_on,
                 detail="looks like an earlier generation of a declared model" if ours else "",
             )
         )

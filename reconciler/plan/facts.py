@@ -1,6 +1,6 @@
 """What a decision is made from, and the questions that the table asks of it.
 
-Rule: a World is a value; nothing in it is fetched when asked.
+Rule: facts are values; nothing in it is fetched when asked.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Observed:
 
 
 @dataclass(frozen=True, slots=True)
-class World:
+class Facts:
     """Everything that a plan depends on.
 
     Attributes:
@@ -79,9 +79,9 @@ class World:
         moved: address to the one whose record it has taken over; `state` has it there already.
         suffixes: kind name to DIGEST8 to the live ids that end in it and are neither recorded nor imported.
         imports: address to the id of the live model that its manifest imports, where that is there;
-            `make_world` looks for it.
+            `make_facts` looks for it.
         stems: kind name to NAME to the live ids that look like NAME-xxxxxxxx, so that generations are
-            looked for only where there can be one; a kind that is absent was not indexed. `make_world`
+            looked for only where there can be one; a kind that is absent was not indexed. `make_facts`
             indexes: other live models need another World from it.
     """
 
@@ -106,7 +106,7 @@ class World:
         """Every address with its labels, None where it is only recorded."""
         return {
             **dict.fromkeys(self.state.resources),
-            **{one: want.labels for one, want in self.desired.items()},
+            **{one: desired.labels for one, desired in self.desired.items()},
         }
 
     def chosen(self) -> frozenset[Address]:
@@ -180,45 +180,45 @@ class World:
         """Whether it is live, or may be: only nobody shows it yet."""
         return self.live_of(record, model) is not None or self.is_unseen_yet(model)
 
-    def identity(self, want: Desired, source: str, generation: int) -> tuple[str, str]:
+    def identity(self, desired: Desired, source: str, generation: int) -> tuple[str, str]:
         """(id, digest) of one generation of what is wanted."""
-        return next(self._identities(want, source, [generation]))[1:]
+        return next(self._identities(desired, source, [generation]))[1:]
 
-    def generations(self, want: Desired, source: str) -> Iterator[tuple[int, str, str]]:
+    def generations(self, desired: Desired, source: str) -> Iterator[tuple[int, str, str]]:
         """(generation, id, digest) of all generations that are looked for; one under a pinned id."""
-        return self._identities(want, source, range(1 if want.id else GENERATIONS))
+        return self._identities(desired, source, range(1 if desired.id else GENERATIONS))
 
     def _identities(
-        self, want: Desired, source: str, numbers: Sequence[int]
+        self, desired: Desired, source: str, numbers: Sequence[int]
     ) -> Iterator[tuple[int, str, str]]:
         digests = digest_generations(
-            want,
+            desired,
             stack=self.stack.name,
             workspace=self.state.workspace,
             generations=numbers,
             source=source,
-            fields=self.kind(want.address).fields,
+            fields=self.kind(desired.address).fields,
         )
         for number, digest in zip(numbers, digests, strict=True):
-            yield number, want.id or make_id(want.address.name, digest), digest
+            yield number, desired.id or make_id(desired.address.name, digest), digest
 
-    def former(self, want: Desired, source: str) -> Iterator[tuple[int, str, str]]:
+    def former(self, desired: Desired, source: str) -> Iterator[tuple[int, str, str]]:
         """The same of formula 1, in every spelling that means what is wanted."""
         digests = digest_former_generations(
-            want,
+            desired,
             stack=self.stack.name,
             workspace=self.state.workspace,
             generations=range(GENERATIONS),
             source=source,
-            fields=self.kind(want.address).fields,
+            fields=self.kind(desired.address).fields,
         )
         for number, digest in digests:
-            yield number, make_id(want.address.name, digest), digest
+            yield number, make_id(desired.address.name, digest), digest
 
 
 def new_model(
-    world: World,
-    want: Desired,
+    facts: Facts,
+    desired: Desired,
     attributes: Attributes,
     *,
     id: str,
@@ -228,7 +228,7 @@ def new_model(
     formula: int = FORMULA,
 ) -> RecordedModel:
     """The record of a training that is about to be asked for."""
-    collection = world.kind(want.address).collection
+    collection = facts.kind(desired.address).collection
     return RecordedModel(
         id=id,
         name=collection + id if collection else "",
@@ -237,15 +237,15 @@ def new_model(
         generation=generation,
         source=source,
         sent=dict(attributes),
-        data=recorded_data(want, assumed=False),
-        approved=approval(want, attributes, world.kind(want.address)),
-        started=world.timestamp,
+        data=recorded_data(desired, assumed=False),
+        approved=approval(desired, attributes, facts.kind(desired.address)),
+        started=facts.timestamp,
     )
 
 
 def adopted_model(
-    world: World,
-    want: Desired,
+    facts: Facts,
+    desired: Desired,
     attributes: Attributes,
     live: Live,
     *,
@@ -256,8 +256,8 @@ def adopted_model(
 ) -> RecordedModel:
     """The record of a model that is live already; a pinned id proves nothing about its data."""
     model = new_model(
-        world,
-        want,
+        facts,
+        desired,
         attributes,
         id=live.id,
         digest=digest,
@@ -265,7 +265,7 @@ def adopted_model(
         source=source,
         formula=formula,
     )
-    kind = world.kind(want.address)
+    kind = facts.kind(desired.address)
     sent = {
         path: value
         for path, value in attributes.items()
@@ -279,7 +279,7 @@ def adopted_model(
         sent=sent,
         create_time=live.create_time,
         completed="" if live.status is Status.CREATING else live.complete_time,
-        data=recorded_data(want, assumed=want.id is not None or bool(want.imports)),
+        data=recorded_data(desired, assumed=desired.id is not None or bool(desired.imports)),
         started="",
         error=live.error,
     )
@@ -294,7 +294,7 @@ def sent_now(kind: Kind, declared: Attributes, model: RecordedModel) -> dict[str
     return {**declared, **unknown}
 
 
-def approval(want: Desired, attributes: Attributes, kind: Kind) -> str:
+def approval(desired: Desired, attributes: Attributes, kind: Kind) -> str:
     """SHA-256 in hex of all that a manifest asks of its model, however it is written: what was approved."""
     fields = kind.fields
     meant = {
@@ -302,46 +302,46 @@ def approval(want: Desired, attributes: Attributes, kind: Kind) -> str:
         for path, value in attributes.items()
         if fields[path].role is not FieldRole.PLACE and (one := find_meaning(fields[path], value)) is not None
     }
-    return _approval(want, meant)
+    return _approval(desired, meant)
 
 
-def is_approved(approved: str, want: Desired, attributes: Attributes, kind: Kind) -> bool:
+def is_approved(approved: str, desired: Desired, attributes: Attributes, kind: Kind) -> bool:
     """Whether an approval was given for this, by this version or by one that took it as it was written."""
     fields = kind.fields
     written = {
         path: value
         for path, value in attributes.items()
-        if fields[path].role is not FieldRole.PLACE or path in want.attributes
+        if fields[path].role is not FieldRole.PLACE or path in desired.attributes
     }
-    return approved in {approval(want, attributes, kind), _approval(want, written)}
+    return approved in {approval(desired, attributes, kind), _approval(desired, written)}
 
 
-def _approval(want: Desired, attributes: Attributes) -> str:
+def _approval(desired: Desired, attributes: Attributes) -> str:
     asked = {
         "attributes": attributes,
-        "data": [one.digest for one in want.data],
-        "permissions": want.permissions and [str(one) for one in want.permissions],
-        "checks": [[check.prompt, check.expect] for check in want.checks],
-        "keep_deposed": want.lifecycle.keep_deposed.total_seconds(),
+        "data": [one.digest for one in desired.data],
+        "permissions": desired.permissions and [str(one) for one in desired.permissions],
+        "checks": [[check.prompt, check.expect] for check in desired.checks],
+        "keep_deposed": desired.lifecycle.keep_deposed.total_seconds(),
     }
     return hashlib.sha256(encode_canonical(asked)).hexdigest()
 
 
-def recorded_data(want: Desired, *, assumed: bool) -> tuple[RecordedData, ...]:
+def recorded_data(desired: Desired, *, assumed: bool) -> tuple[RecordedData, ...]:
     """What the record keeps of the data sets."""
     return tuple(
-        RecordedData(one.field, one.digest, one.examples, one.characters, assumed) for one in want.data
+        RecordedData(one.field, one.digest, one.examples, one.characters, assumed) for one in desired.data
     )
 
 
 def replacement_reasons(
-    want: Desired, attributes: Attributes, model: RecordedModel, live: Live | None, kind: Kind
+    desired: Desired, attributes: Attributes, model: RecordedModel, live: Live | None, kind: Kind
 ) -> tuple[tuple[FieldChange, ...], tuple[DataChange, ...]]:
     """What makes a recorded model another than the wanted one; two empty tuples when it is the one."""
     fields = diff.compare_immutable(model.sent, live.shown if live else None, attributes, kind.fields)
-    if want.id and want.id != model.id:
-        fields = (FieldChange("metadata.id", model.id, want.id, forces_replacement=True), *fields)
-    return fields, _data_changes(model.data, want.data) if model.data and want.data else ()
+    if desired.id and desired.id != model.id:
+        fields = (FieldChange("metadata.id", model.id, desired.id, forces_replacement=True), *fields)
+    return fields, _data_changes(model.data, desired.data) if model.data and desired.data else ()
 
 
 def _data_changes(before: Iterable[RecordedData], after: Iterable[DataSet]) -> tuple[DataChange, ...]:
@@ -361,11 +361,11 @@ def _data_changes(before: Iterable[RecordedData], after: Iterable[DataSet]) -> t
     )
 
 
-def bill_of(want: Desired, kind: Kind, stack: Stack) -> Bill:
+def bill_of(desired: Desired, kind: Kind, stack: Stack) -> Bill:
     """What training this once amounts to: ceil(examples * epochs / batch) steps (api.md section 1)."""
-    epochs, epochs_assumed = _number(want, kind.epochs, kind.default_epochs)
-    batch, batch_assumed = _number(want, kind.batch, kind.default_batch)
-    training = want.data[0]
+    epochs, epochs_assumed = _number(desired, kind.epochs, kind.default_epochs)
+    batch, batch_assumed = _number(desired, kind.batch, kind.default_batch)
+    training = desired.data[0]
     prices = stack.prices
     price = None
     if prices.per_1000_characters is not None and epochs:
@@ -382,11 +382,11 @@ def bill_of(want: Desired, kind: Kind, stack: Stack) -> Bill:
     )
 
 
-def _number(want: Desired, ending: str, default: int) -> tuple[int, bool]:
+def _number(desired: Desired, ending: str, default: int) -> tuple[int, bool]:
     """What is declared at a path with this end, else the default; and whether that was assumed."""
     declared = [
         value
-        for path, value in want.attributes.items()
+        for path, value in desired.attributes.items()
         if ending and f".{path}".endswith(f".{ending}") and isinstance(value, int)
     ]
     return (declared[0], False) if declared else (default, default > 0)

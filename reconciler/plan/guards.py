@@ -8,7 +8,7 @@ from reconciler.errors import Diagnostic, GuardError, PlanError
 from reconciler.formats import count_noun
 from reconciler.model import Address, Desired, Guards
 from reconciler.plan.change import Change, Context, Plan
-from reconciler.plan.facts import World
+from reconciler.plan.facts import Facts
 from reconciler.plan.steps import Adopt, Forget, find_step
 from reconciler.state.values import Record
 
@@ -28,15 +28,15 @@ def bounds(flags: Guards, stack: Guards) -> Guards:
     )
 
 
-def check(plan: Plan, world: World, refusals: Iterable[Diagnostic] = ()) -> None:
+def check(plan: Plan, facts: Facts, refusals: Iterable[Diagnostic] = ()) -> None:
     """Raise GuardError, with the plan, when it exceeds a bound or touches what is protected.
 
     Args:
         plan: whole.
-        world: what it was made from.
+        facts: what it was made from.
         refusals: what is protected of it.
     """
-    found = [*refusals, *_exceeded(plan, bounds(world.inputs.guards, world.stack.guards))]
+    found = [*refusals, *_exceeded(plan, bounds(facts.inputs.guards, facts.stack.guards))]
     if found:
         error = GuardError(found[0].summary, found[0].detail, found)
         error.plan = plan
@@ -65,28 +65,28 @@ def _named(changes: Iterable[Change]) -> str:
     return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else "")
 
 
-def check_majority(world: World, plan: Plan) -> None:
+def check_majority(facts: Facts, plan: Plan) -> None:
     """Raise PlanError when most of what is recorded is not there: a wrong key must not retrain it.
 
     Only models that the service has accepted count. An explicit --max-trainings that covers what would
     be trained or forgotten goes on.
     """
     known = missing = 0
-    for record in world.state.resources.values():
+    for record in facts.state.resources.values():
         model = record.serving or record.candidate
-        if model is None or model.is_pending or world.is_hidden(record.address, model.id):
+        if model is None or model.is_pending or facts.is_hidden(record.address, model.id):
             continue
         known += 1
-        missing += world.live_of(record, model) is None
+        missing += facts.live_of(record, model) is None
     if known < _MAJORITY_FROM or missing * 2 <= known:
         return
-    explicit = world.inputs.guards.max_trainings
+    explicit = facts.inputs.guards.max_trainings
     forgotten = sum(find_step(change.steps, Forget) is not None for change in plan.changes)
     needed = len(plan.trainings) + forgotten
     if explicit is not None and explicit >= needed:
         return
     raise PlanError(
-        f"{missing} of {known} recorded models are missing at {_place(world.observed.context)}",
+        f"{missing} of {known} recorded models are missing at {_place(facts.observed.context)}",
         "This is more likely a wrong endpoint, project or credential than a loss. If they are really gone: "
         f"--max-trainings {needed}",
     )
@@ -98,14 +98,14 @@ def _place(context: Context) -> str:
     return f"{context.endpoint or 'the service'}{project}{credential}"
 
 
-def contested(world: World, plan: Plan) -> list[Diagnostic]:
+def contested(facts: Facts, plan: Plan) -> list[Diagnostic]:
     """One id for two addresses (a manifest renamed under its pinned id): one would delete the other's."""
     claims = [one for one in plan.changes if one.trains or find_step(one.steps, Adopt) is not None]
     if not claims:
         return []
     recorded = {
         (address.kind, model.id): address
-        for address, record in world.state.resources.items()
+        for address, record in facts.state.resources.items()
         for model in record.models
     }
     errors = []
@@ -118,8 +118,8 @@ def contested(world: World, plan: Plan) -> list[Diagnostic]:
                 Diagnostic(
                     f"{address} would take {change.id}, which is recorded as {owner}",
                     "If it is the same model under a new name: "
-                    f"reconciler state mv {owner.word} {address.word}. " + _another_way(world, change),
-                    *_manifest_of(world, address),
+                    f"reconciler state mv {owner.word} {address.word}. " + _another_way(facts, change),
+                    *_manifest_of(facts, address),
                     address=str(address),
                 )
             )
@@ -127,27 +127,27 @@ def contested(world: World, plan: Plan) -> list[Diagnostic]:
             errors.append(
                 Diagnostic(
                     f"{address} and {claimed[key]} would both be {change.id}",
-                    _which_one(world, change, claimed[key]),
-                    *_manifest_of(world, address),
+                    _which_one(facts, change, claimed[key]),
+                    *_manifest_of(facts, address),
                     address=str(address),
                 )
             )
     return errors
 
 
-def _manifest_of(world: World, address: Address) -> tuple[str | None, int | None]:
-    want = world.desired[address]
-    return want.file or None, want.line or None
+def _manifest_of(facts: Facts, address: Address) -> tuple[str | None, int | None]:
+    desired = facts.desired[address]
+    return desired.file or None, desired.line or None
 
 
-def _another_way(world: World, change: Change) -> str:
-    if world.desired[change.address].imports:
+def _another_way(facts: Facts, change: Change) -> str:
+    if facts.desired[change.address].imports:
         return "Else take its line metadata.import out"
     return "Else give it another metadata.name or metadata.id"
 
 
-def _which_one(world: World, change: Change, other: Address) -> str:
-    importing = [str(one) for one in (change.address, other) if world.desired[one].imports]
+def _which_one(facts: Facts, change: Change, other: Address) -> str:
+    importing = [str(one) for one in (change.address, other) if facts.desired[one].imports]
     if importing:
         return f"One model cannot be both: take metadata.import out of {' or '.join(importing)}"
     if change.trains:
@@ -158,19 +158,19 @@ def _which_one(world: World, change: Change, other: Address) -> str:
     )
 
 
-def forbidden(world: World, record: Record, want: Desired | None) -> list[Diagnostic]:
+def forbidden(facts: Facts, record: Record, desired: Desired | None) -> list[Diagnostic]:
     """A 403 says nothing about existence: neither create nor forget."""
-    asked = {model.id for model in record.models} | ({want.id, want.imports} if want else set())
+    asked = {model.id for model in record.models} | ({desired.id, desired.imports} if desired else set())
     return [
         Diagnostic(
             f"{record.address}: the service refuses to show {id}: {why}",
             "Give the account of this credential a role that may read it, or use a credential of the project "
             "that owns it. Only if the model is somebody else's for good: reconciler state rm "
             f"{record.address.word} (declared, it is then trained anew)",
-            file=want.file if want else None,
-            line=want.line if want else None,
+            file=desired.file if desired else None,
+            line=desired.line if desired else None,
             address=str(record.address),
         )
         for id in sorted(one for one in asked if one)
-        if (why := world.observed.forbidden.get((record.address.kind, id)))
+        if (why := facts.observed.forbidden.get((record.address.kind, id)))
     ]

@@ -12,10 +12,10 @@ from reconciler.kind import FieldRole, Kind
 from reconciler.model import LAG_SECONDS, Address, Desired, Stack
 from reconciler.plan import guards
 from reconciler.plan.binding import bind
-from reconciler.plan.case import Decision, Wanted, place_of
+from reconciler.plan.case import Case, Decision, place_of
 from reconciler.plan.change import Action, Change, DriftClass, Inputs, Plan, Reason
 from reconciler.plan.drift import find_drift
-from reconciler.plan.facts import Observed, World
+from reconciler.plan.facts import Facts, Observed
 from reconciler.plan.naming import by_name, named
 from reconciler.plan.rows.moves import find_moves, move, moved
 from reconciler.plan.rows.undeclared import kept_for, undeclared
@@ -27,8 +27,8 @@ from reconciler.state.values import Record, State
 _SUFFIX = 9  # "-" and eight characters
 
 
-def make_world(
-    desired: Iterable[Desired],
+def make_facts(
+    declared: Iterable[Desired],
     observed: Observed,
     state: State,
     *,
@@ -39,15 +39,15 @@ def make_world(
     whole: bool,
     lag: float = LAG_SECONDS,
     folders: tuple[str, ...] | None = None,
-) -> World:
+) -> Facts:
     """Gather what a plan depends on into one value; the order of what comes in means nothing."""
     stems = {kind: _stems(observed.live.get(kind, {})) for kind in {*kinds, *observed.live}}
     recorded = {model.id for record in state.resources.values() for model in record.models}
-    wants = sorted(desired, key=lambda one: one.address)
-    imports = _imports(wants, observed)
+    declared = sorted(declared, key=lambda one: one.address)
+    imports = _imports(declared, observed)
     taken = recorded.union(imports.values())
-    return World(
-        desired={want.address: want for want in wants},
+    return Facts(
+        desired={desired.address: desired for desired in declared},
         observed=observed,
         state=state,
         kinds=kinds,
@@ -63,16 +63,16 @@ def make_world(
     )
 
 
-def _imports(wants: Iterable[Desired], observed: Observed) -> dict[Address, str]:
-    importing = [want for want in wants if want.imports]
-    kinds = {want.address.kind for want in importing}
+def _imports(declared: Iterable[Desired], observed: Observed) -> dict[Address, str]:
+    importing = [desired for desired in declared if desired.imports]
+    kinds = {desired.address.kind for desired in importing}
     live = {kind: observed.live.get(kind, {}) for kind in kinds}
     indexes = {kind: by_name(shown.values()) for kind, shown in live.items()}
     found = {}
-    for want in importing:
-        kind = want.address.kind
-        if one := named(want.imports, indexes[kind], live[kind]):
-            found[want.address] = one.id
+    for desired in importing:
+        kind = desired.address.kind
+        if one := named(desired.imports, indexes[kind], live[kind]):
+            found[desired.address] = one.id
     return found
 
 
@@ -94,69 +94,69 @@ def _suffixes(stems: Mapping[str, Iterable[str]], taken: AbstractSet[str]) -> di
     return {suffix: tuple(several) for suffix, several in found.items()}
 
 
-def make_plan(world: World) -> Plan:
+def make_plan(facts: Facts) -> Plan:
     """Decide. Total and pure.
 
     Raises:
         PlanError: conflicts, refusals and exceeded guards, all of them at once where they are of a kind.
     """
-    return plan_and_world(world)[0]
+    return plan_with_facts(facts)[0]
 
 
-def plan_and_world(world: World) -> tuple[Plan, World]:
-    """The plan, and the world that it is about: as it was read, with moved records where they belong.
+def plan_with_facts(facts: Facts) -> tuple[Plan, Facts]:
+    """The plan, and the facts that it is about: as it was read, with moved records where they belong.
 
     Raises:
         PlanError: see `make_plan`.
     """
-    planner = Planner(world)
-    world = planner.world
+    planner = Planner(facts)
+    facts = planner.facts
     changes: list[Change] = []
     errors, refusals = planner.unknown(), []
-    for address in sorted(world.desired.keys() | world.state.resources.keys()):
+    for address in sorted(facts.desired.keys() | facts.state.resources.keys()):
         decision = planner.decide(address)
         changes += (planner.relocated(change) for change in decision.changes)
         errors += decision.errors
         refusals += decision.refusals
     plan = Plan(
         changes=tuple(changes),
-        context=replace(world.observed.context, stack=world.stack.name),
-        inputs=world.inputs,
-        lineage=world.state.lineage,
-        serial=world.state.serial,
-        created=world.timestamp,
+        context=replace(facts.observed.context, stack=facts.stack.name),
+        inputs=facts.inputs,
+        lineage=facts.state.lineage,
+        serial=facts.state.serial,
+        created=facts.timestamp,
     )
-    guards.check_majority(world, plan)
-    errors += guards.contested(world, plan)
+    guards.check_majority(facts, plan)
+    errors += guards.contested(facts, plan)
     if errors:
         errors += refusals
         raise PlanError(errors[0].summary, errors[0].detail, errors)
-    guards.check(plan, world, refusals)
-    note = without_labels(world.known, (*world.inputs.targets, *world.inputs.excludes))
+    guards.check(plan, facts, refusals)
+    note = without_labels(facts.known, (*facts.inputs.targets, *facts.inputs.excludes))
     # What waits for promotion is a change of the plan's own.
     drift = [one for one in find_drift(planner.read) if one.drift_class is not DriftClass.UNPROMOTED]
     plan = replace(
         plan,
-        bindings=bind(world, plan.changes),
+        bindings=bind(facts, plan.changes),
         drift=tuple(one for one in drift if one.address in planner.selected),
         notes=(note,) if note else (),
     )
-    return plan, world
+    return plan, facts
 
 
 class Planner:
     """Decides each address once, a parent when its child first asks."""
 
-    def __init__(self, world: World) -> None:
-        self.read = self.world = world
+    def __init__(self, facts: Facts) -> None:
+        self.read = self.facts = facts
         self.decisions: dict[Address, Decision] = {}
         self.selected = self._select()
-        self.moves = find_moves(world, self.selected)
-        self.world = moved(world, self.moves)
+        self.moves = find_moves(facts, self.selected)
+        self.facts = moved(facts, self.moves)
 
     def unknown(self) -> list[Diagnostic]:
         """What --target, --exclude or --replace name that does not exist: a slip trains the wrong one."""
-        inputs = self.world.inputs
+        inputs = self.facts.inputs
         return unknown(self.read.known, (*inputs.targets, *inputs.excludes, *inputs.replace))
 
     def relocated(self, change: Change) -> Change:
@@ -164,7 +164,7 @@ class Planner:
         old = self.moves.pairs.get(change.address)
         if old is None or change.deposed:
             return change
-        record = self.world.state.resources[change.address]
+        record = self.facts.state.resources[change.address]
         return move(change, old, record, inferred=change.address in self.moves.inferred)
 
     def decide(self, address: Address) -> Decision:
@@ -188,21 +188,21 @@ class Planner:
         """The manifests refuse one already; a plan that met one would depend on what is recorded."""
         for member in members:
             way = " <- ".join(str(one) for one in (*members, members[0]))
-            want = self.world.desired[member]
+            desired = self.facts.desired[member]
             message = f"{member} is tuned from itself: {way}"
             advice = "Tune one of them from a base model"
-            place = (want.file or None, want.line or None)
+            place = (desired.file or None, desired.line or None)
             error = Diagnostic(message, advice, *place, address=str(member))
             self.decisions[member] = Decision(errors=[error])
 
     def _named_parent(self, address: Address) -> Address | None:
-        want = self.world.desired.get(address)
-        if want is None or address not in self.selected or address.kind not in self.world.kinds:
+        desired = self.facts.desired.get(address)
+        if desired is None or address not in self.selected or address.kind not in self.facts.kinds:
             return None
-        if self.world.inputs.destroy:
+        if self.facts.inputs.destroy:
             return None
-        _, source = _source(want, self.world.kind(address))
-        return Address.parse(source) if source.partition("/")[0] in self.world.kinds else None
+        _, source = _source(desired, self.facts.kind(address))
+        return Address.parse(source) if source.partition("/")[0] in self.facts.kinds else None
 
     def _decide_once(self, address: Address) -> Decision:
         if address not in self.decisions:
@@ -211,61 +211,61 @@ class Planner:
         return self.decisions[address]
 
     def _decide(self, address: Address) -> Decision:
-        world = self.world
-        record = world.state.resources.get(address, Record(address))
+        facts = self.facts
+        record = facts.state.resources.get(address, Record(address))
         if address not in self.selected:
             return Decision()
         if address in self.moves.errors:
             return Decision(errors=[self.moves.errors[address]])
-        if address.kind not in world.kinds:
-            known = ", ".join(sorted(world.kinds))
+        if address.kind not in facts.kinds:
+            known = ", ".join(sorted(facts.kinds))
             message = f"{address}: this version knows no kind {address.kind} (it knows {known})"
             return Decision(errors=[Diagnostic(message, "Upgrade reconciler", address=str(address))])
-        want = world.desired.get(address)
-        if world.inputs.destroy and (world.whole or want is not None):
-            return Decision() if record.is_empty else undeclared(world, record, Reason.DESTROY, want)
-        if want is None:
+        desired = facts.desired.get(address)
+        if facts.inputs.destroy and (facts.whole or desired is not None):
+            return Decision() if record.is_empty else undeclared(facts, record, Reason.DESTROY, desired)
+        if desired is None:
             return self._undeclared(record)
-        wanted = self._wanted(want, record)
-        if isinstance(wanted, Decision):
-            return wanted
-        return decide(wanted)
+        case = self._wanted(desired, record)
+        if isinstance(case, Decision):
+            return case
+        return decide(case)
 
     def _undeclared(self, record: Record) -> Decision:
-        if record.is_empty or not self.world.whole or record.address in self.moves.reserved:
+        if record.is_empty or not self.facts.whole or record.address in self.moves.reserved:
             return Decision()
         twin = self.moves.twins.get(record.address)
-        if twin is not None and record.serving is not None and not self.world.is_elsewhere(record):
+        if twin is not None and record.serving is not None and not self.facts.is_elsewhere(record):
             return kept_for(record, record.serving, twin)
-        return undeclared(self.world, record, Reason.NOT_DECLARED)
+        return undeclared(self.facts, record, Reason.NOT_DECLARED)
 
-    def _wanted(self, want: Desired, record: Record) -> Wanted | Decision:
+    def _wanted(self, desired: Desired, record: Record) -> Case | Decision:
         """With its source model resolved; a Decision when that cannot be."""
-        kind = self.world.kind(want.address)
-        path, source = _source(want, kind)
+        kind = self.facts.kind(desired.address)
+        path, source = _source(desired, kind)
         parent: Address | None = None
-        attributes = {**want.effective, **want.attributes}
-        if source.partition("/")[0] in self.world.kinds:
+        attributes = {**desired.effective, **desired.attributes}
+        if source.partition("/")[0] in self.facts.kinds:
             parent = Address.parse(source)
-            found = self._parent(want, parent)
+            found = self._parent(desired, parent)
             if isinstance(found, Decision):
                 return found
             source, serves = found
             attributes[path] = source
             parent = None if serves else parent
-        forced = _matches(want, self.world.inputs.replace)
-        doubt = self.moves.doubts.get(want.address)
-        return Wanted(self.world, want, record, kind, attributes, source, parent, forced, doubt)
+        forced = _matches(desired, self.facts.inputs.replace)
+        doubt = self.moves.doubts.get(desired.address)
+        return Case(self.facts, desired, record, kind, attributes, source, parent, forced, doubt)
 
-    def _parent(self, want: Desired, parent: Address) -> tuple[str, bool] | Decision:
+    def _parent(self, desired: Desired, parent: Address) -> tuple[str, bool] | Decision:
         """(what names the parent in an identity, whether it serves already)."""
-        kind = self.world.kind(parent)
-        record = self.world.state.resources.get(parent)
+        kind = self.facts.kind(parent)
+        record = self.facts.state.resources.get(parent)
         changes = self.decide(parent).changes
         if changes and changes[0].action is not Action.NO_OP:
             change = changes[0]
             if change.action is Action.FAILED and not change.serving:
-                return Decision([_blocked(want, parent)])
+                return Decision([_blocked(desired, parent)])
             if change.action not in {Action.FAILED, Action.DELETE, Action.FORGET}:
                 serves = change.action in {Action.UPDATE, Action.RECORD, Action.MOVE}
                 return kind.reference(change.id), serves
@@ -274,58 +274,58 @@ class Planner:
             return kind.reference(record.serving.id), True
         if self.decide(parent).errors or self.decide(parent).refusals:
             return Decision()  # refused already, for the parent's own reason
-        return self._without_parent(want, parent, leaves=leaves)
+        return self._without_parent(desired, parent, leaves=leaves)
 
-    def _without_parent(self, want: Desired, parent: Address, *, leaves: bool) -> Decision:
-        message = f"{want.address} is tuned from {parent}, which no manifest declares and no state records"
+    def _without_parent(self, desired: Desired, parent: Address, *, leaves: bool) -> Decision:
+        message = f"{desired.address} is tuned from {parent}, which no manifest declares and no state records"
         advice = f"Declare {parent}, or name a live model by its resource name"
         if leaves:
-            message = f"{want.address} is tuned from {parent}, which no manifest declares any more"
-        elif parent in self.world.desired:
-            message = f"{want.address} is tuned from {parent}, which is left out and does not serve yet"
-            advice = f"Leave {want.address} out too, or let {parent} in"
-        place = (want.file or None, want.line or None)
-        return Decision(errors=[Diagnostic(message, advice, *place, address=str(want.address))])
+            message = f"{desired.address} is tuned from {parent}, which no manifest declares any more"
+        elif parent in self.facts.desired:
+            message = f"{desired.address} is tuned from {parent}, which is left out and does not serve yet"
+            advice = f"Leave {desired.address} out too, or let {parent} in"
+        place = (desired.file or None, desired.line or None)
+        return Decision(errors=[Diagnostic(message, advice, *place, address=str(desired.address))])
 
     def _select(self) -> frozenset[Address]:
         """The addresses that targets and excludes leave, with the parents of what is targeted.
 
         A destroy needs no parent: it would delete one that nobody named.
         """
-        inputs, world = self.world.inputs, self.world
-        selected = set(world.chosen())
+        inputs, facts = self.facts.inputs, self.facts
+        selected = set(facts.chosen())
         waiting = list(selected) if inputs.targets and not inputs.destroy else []
         while waiting:
-            want = world.desired.get(waiting.pop())
-            for value in want.attributes.values() if want else ():
-                if isinstance(value, str) and value.partition("/")[0] in world.kinds:
+            desired = facts.desired.get(waiting.pop())
+            for value in desired.attributes.values() if desired else ():
+                if isinstance(value, str) and value.partition("/")[0] in facts.kinds:
                     parent = Address.parse(value)
-                    if parent in world.desired and parent not in selected:
+                    if parent in facts.desired and parent not in selected:
                         selected.add(parent)
                         waiting.append(parent)
         return frozenset(selected)
 
 
-def _blocked(want: Desired, parent: Address) -> Change:
+def _blocked(desired: Desired, parent: Address) -> Change:
     error = f"{parent} failed, so nothing can be tuned from it"
     return Change(
-        want.address,
+        desired.address,
         Action.FAILED,
         Reason.PARENT_FAILED,
-        after=want.attributes,
+        after=desired.attributes,
         steps=(ReportFailure(error, f"Nothing is done for it until {parent} serves: see there."),),
-        place=place_of(want),
+        place=place_of(desired),
     )
 
 
-def _source(want: Desired, kind: Kind) -> tuple[str, str]:
+def _source(desired: Desired, kind: Kind) -> tuple[str, str]:
     """(path, value) of what it is tuned from; the manifests see to it that there is one."""
     return next(
-        (path, str(want.attributes[path]))
+        (path, str(desired.attributes[path]))
         for path, field in kind.fields.items()
-        if field.role is FieldRole.SOURCE and path in want.attributes
+        if field.role is FieldRole.SOURCE and path in desired.attributes
     )
 
 
-def _matches(want: Desired, patterns: Iterable[str]) -> bool:
-    return any(matches(want.address, want.labels, pattern) for pattern in patterns)
+def _matches(desired: Desired, patterns: Iterable[str]) -> bool:
+    return any(matches(desired.address, desired.labels, pattern) for pattern in patterns)

@@ -13,7 +13,7 @@ from reconciler.plan import guards
 from reconciler.plan.case import Decision
 from reconciler.plan.change import Action, Change, Plan, Reason
 from reconciler.plan.compile import with_intent
-from reconciler.plan.facts import World, bill_of, is_approved
+from reconciler.plan.facts import Facts, bill_of, is_approved
 from reconciler.plan.planner import Planner
 from reconciler.plan.rows.undeclared import undeclared
 from reconciler.plan.steps import AwaitTraining, HoldBack, Steps, deleted_by, intent_of, wait_of
@@ -23,7 +23,7 @@ _LEFT_TO_APPLY = "wait does not send it, `reconciler apply` does"
 _FINISHED_BY_WAIT = frozenset({Action.WAIT, Action.COMPLETE})
 
 
-def resumable(world: World) -> Plan:
+def resumable(facts: Facts) -> Plan:
     """The part of today's plan that was approved before, plus outcomes to be recorded.
 
     Where the manifest has changed since, the outcome of the training is only recorded (`HoldBack`), and
@@ -33,25 +33,25 @@ def resumable(world: World) -> Plan:
     Raises:
         PlanError: a target that nothing is called.
     """
-    planner, selected = Planner(world), world.chosen()
+    planner, selected = Planner(facts), facts.chosen()
     if unknown := planner.unknown():
         raise PlanError(unknown[0].summary, unknown[0].detail, unknown)
     changes: list[Change] = []
     notes: list[str] = []
-    for address, record in sorted(world.state.resources.items()):
-        want = world.desired.get(address)
+    for address, record in sorted(facts.state.resources.items()):
+        desired = facts.desired.get(address)
         if address not in selected:
             continue
         if _to_be_deleted(record):
-            reason = Reason.DESTROY if want else Reason.NOT_DECLARED
-            decision = undeclared(world, record, reason, want)
+            reason = Reason.DESTROY if desired else Reason.NOT_DECLARED
+            decision = undeclared(facts, record, reason, desired)
             changes += () if decision.refusals else decision.changes
             continue
         decision = planner.decide(address)
         if decision.refusals:
             decision = Decision()  # what an apply would refuse, wait does not do either
         main = next((change for change in decision.changes if not change.deposed), None)
-        found = _main(world, record, main)
+        found = _main(facts, record, main)
         changes += found
         if (
             record.candidate is not None
@@ -60,27 +60,27 @@ def resumable(world: World) -> Plan:
         ):
             notes.append(f"{address}: {_why_not(record.candidate)}; {_LEFT_TO_APPLY}")
         changes += [
-            change for change in decision.changes if want and change.deposed and _is_due(change.steps)
+            change for change in decision.changes if desired and change.deposed and _is_due(change.steps)
         ]
     plan = Plan(
         changes=tuple(changes),
-        context=world.observed.context,
-        inputs=world.inputs,
-        lineage=world.state.lineage,
-        serial=world.state.serial,
+        context=facts.observed.context,
+        inputs=facts.inputs,
+        lineage=facts.state.lineage,
+        serial=facts.state.serial,
         notes=tuple(notes),
-        created=world.timestamp,
+        created=facts.timestamp,
     )
-    return _guarded(plan, world)
+    return _guarded(plan, facts)
 
 
-def _guarded(plan: Plan, world: World) -> Plan:
+def _guarded(plan: Plan, facts: Facts) -> Plan:
     """Without the creates that today's guards refuse; each is named."""
     if not plan.trainings:
         return plan
     try:
-        guards.check_majority(world, plan)
-        guards.check(replace(plan, changes=plan.trainings), world)
+        guards.check_majority(facts, plan)
+        guards.check(replace(plan, changes=plan.trainings), facts)
     except PlanError as error:
         notes = [
             f"{change.address}: its create waits for room, and {error.summary}; {_LEFT_TO_APPLY}"
@@ -104,24 +104,24 @@ def _to_be_deleted(record: Record) -> bool:
     return alone and bool(record.deposed) and not any(model.promoted for model in record.deposed)
 
 
-def _main(world: World, record: Record, main: Change | None) -> list[Change]:
+def _main(facts: Facts, record: Record, main: Change | None) -> list[Change]:
     candidate = record.candidate
     if main is not None and main.action is Action.FAILED:
         return [main]
     if candidate is None:
         return []
-    want = world.desired.get(record.address)
-    if main is not None and main.action in _FINISHED_BY_WAIT and want is not None:
+    desired = facts.desired.get(record.address)
+    if main is not None and main.action in _FINISHED_BY_WAIT and desired is not None:
         approved = not candidate.approved or is_approved(
-            candidate.approved, want, main.after or {}, world.kind(want.address)
+            candidate.approved, desired, main.after or {}, facts.kind(desired.address)
         )
         if not approved:
             return [_record_only(main, candidate.approved)]
-        kind = world.kind(record.address)
-        return [replace(main, bill=bill_of(want, kind, world.stack)) if want.data else main]
-    if main is not None and want is not None and _is_approved(world, candidate, main, want):
+        kind = facts.kind(record.address)
+        return [replace(main, bill=bill_of(desired, kind, facts.stack)) if desired.data else main]
+    if main is not None and desired is not None and _is_approved(facts, candidate, main, desired):
         return [main]
-    live = world.live_of(record, candidate)
+    live = facts.live_of(record, candidate)
     if live is None or live.status is Status.FAILED:
         return []
     change = Change(
@@ -145,12 +145,12 @@ def _is_due(steps: Steps) -> bool:
     return bool(deleted_by(steps)) and all(wait_of(one) is None for one in steps)
 
 
-def _is_approved(world: World, candidate: RecordedModel, main: Change, want: Desired) -> bool:
+def _is_approved(facts: Facts, candidate: RecordedModel, main: Change, desired: Desired) -> bool:
     """Whether a create is the one that an apply sent, that the service had no room for, unchanged."""
     if not candidate.has_no_room or not main.trains or main.id != candidate.id:
         return False
     return bool(candidate.approved) and is_approved(
-        candidate.approved, want, main.after or {}, world.kind(want.address)
+        candidate.approved, desired, main.after or {}, facts.kind(desired.address)
     )
 
 

@@ -44,7 +44,7 @@ from dataclasses import replace
 
 from reconciler.model import Status
 from reconciler.plan import guards
-from reconciler.plan.case import Decision, Wanted
+from reconciler.plan.case import Case, Decision
 from reconciler.plan.change import Action, Reason
 from reconciler.plan.compile import held, with_intent
 from reconciler.plan.rows import adoption, deposed, pinned, recorded, strange
@@ -53,12 +53,12 @@ from reconciler.plan.steps import intent_of
 from reconciler.state.values import RecordedModel
 
 
-def decide(wanted: Wanted) -> Decision:
+def decide(case: Case) -> Decision:
     """Every row in which a manifest declares the address."""
-    kept = pinned.not_deleted_first(wanted)
+    kept = pinned.not_deleted_first(case)
     if kept is None:
-        return _row(wanted)
-    decision = _row(replace(wanted, record=kept))
+        return _row(case)
+    decision = _row(replace(case, record=kept))
     if not decision.errors and intent_of(decision.changes[0].steps) is None:
         main = decision.changes[0]
         main = replace(main, steps=with_intent(kept, main.steps))
@@ -68,64 +68,64 @@ def decide(wanted: Wanted) -> Decision:
     return decision
 
 
-def _row(wanted: Wanted) -> Decision:
-    record = wanted.record
-    if blocked := strange.block(wanted.world, record, wanted.want):
+def _row(case: Case) -> Decision:
+    record = case.record
+    if blocked := strange.block(case.facts, record, case.desired):
         return blocked
-    if errors := guards.forbidden(wanted.world, record, wanted.want):
+    if errors := guards.forbidden(case.facts, record, case.desired):
         return Decision(errors=errors)
-    if refusal := adoption.refuse_another(wanted):
+    if refusal := adoption.refuse_another(case):
         return refusal
     candidate, serving = record.candidate, record.serving
-    if candidate and wanted.is_same(candidate) and not (wanted.forced and _failed(wanted, candidate)):
-        decision = _of_candidate(wanted, candidate)
-    elif serving and not wanted.forced and wanted.is_same(serving):
-        decision = _of_serving(wanted, serving)
+    if candidate and case.is_same(candidate) and not (case.forced and _failed(case, candidate)):
+        decision = _of_candidate(case, candidate)
+    elif serving and not case.forced and case.is_same(serving):
+        decision = _of_serving(case, serving)
     else:
-        past = None if wanted.forced else recorded.restorable(wanted)
-        decision = recorded.restore(wanted, past) if past else train(wanted)
-    decision = strange.block_training(wanted, decision)
+        past = None if case.forced else recorded.restorable(case)
+        decision = recorded.restore(case, past) if past else train(case)
+    decision = strange.block_training(case, decision)
     if not decision.errors:
         main = decision.changes[0]
-        others = deposed.changes(wanted, main)
+        others = deposed.changes(case, main)
         if not any(one.steps for one in others):
             main = replace(main, steps=held(main.steps))
         decision.changes = [main, *others]
     return decision
 
 
-def _failed(wanted: Wanted, model: RecordedModel) -> bool:
-    live = wanted.live(model)
+def _failed(case: Case, model: RecordedModel) -> bool:
+    live = case.live(model)
     return live is not None and live.status is Status.FAILED
 
 
-def _of_candidate(wanted: Wanted, candidate: RecordedModel) -> Decision:
+def _of_candidate(case: Case, candidate: RecordedModel) -> Decision:
     """Recorded as candidate, and still what is wanted."""
-    live = wanted.live(candidate)
-    if live is None and wanted.world.is_unseen_yet(candidate):
-        return recorded.wait(wanted, candidate, None)
+    live = case.live(candidate)
+    if live is None and case.facts.is_unseen_yet(candidate):
+        return recorded.wait(case, candidate, None)
     if live is None:
-        return recorded.create_again(wanted, candidate)
+        return recorded.create_again(case, candidate)
     match live.status:
         case Status.CREATING:
-            return recorded.wait(wanted, candidate, live)
+            return recorded.wait(case, candidate, live)
         case Status.ACTIVE:
-            return recorded.complete(wanted, candidate, live)
+            return recorded.complete(case, candidate, live)
         case Status.FAILED:
-            return recorded.failed(wanted, candidate, live)
+            return recorded.failed(case, candidate, live)
 
 
-def _of_serving(wanted: Wanted, serving: RecordedModel) -> Decision:
+def _of_serving(case: Case, serving: RecordedModel) -> Decision:
     """Recorded as serving, and still what is wanted, updates aside."""
-    live = wanted.live(serving)
-    if live is None and wanted.world.is_unseen_yet(serving):
-        return recorded.keep_unseen(wanted, serving)
+    live = case.live(serving)
+    if live is None and case.facts.is_unseen_yet(serving):
+        return recorded.keep_unseen(case, serving)
     if live is None:
-        return recorded.create_anew(wanted, serving)
+        return recorded.create_anew(case, serving)
     match live.status:
         case Status.CREATING:
-            return recorded.wait_anew(wanted, serving, live)
+            return recorded.wait_anew(case, serving, live)
         case Status.ACTIVE:
-            return recorded.keep(wanted, serving, live)
+            return recorded.keep(case, serving, live)
         case Status.FAILED:
-            return recorded.failed(wanted, serving, live)
+            return recorded.failed(case, serving, live)

@@ -163,7 +163,7 @@ def test_an_id_that_is_taken_by_another_model_is_left_alone() -> None:
 def test_every_generation_may_be_taken() -> None:
     """After the last one it is a failure, and nothing is recorded."""
     sim = Simulation(want())
-    world = sim.process().operation.read_world(sim.state)
+    world = sim.process().operation.read_facts(sim.state)
     (desired,) = world.desired.values()
     source = str(desired.attributes["base_model"])
     sim.service.hidden |= {id for _, id, _ in world.generations(desired, source)}

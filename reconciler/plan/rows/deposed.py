@@ -6,27 +6,27 @@ from dataclasses import replace
 
 from reconciler.formats import parse_time
 from reconciler.model import Status
-from reconciler.plan.case import Wanted, notes_on
+from reconciler.plan.case import Case, notes_on
 from reconciler.plan.change import Action, Change, Reason
 from reconciler.plan.compile import steps_of_deletion
 from reconciler.plan.steps import Delete, DeleteReplaced, ForgetDeposed, IsAccepted, intent_of
 from reconciler.state.values import Record, RecordedModel
 
 
-def changes(wanted: Wanted, main: Change) -> list[Change]:
+def changes(case: Case, main: Change) -> list[Change]:
     """What happens to the models that no longer serve, given the address's own change."""
-    record = intent_of(main.steps) or wanted.record
+    record = intent_of(main.steps) or case.record
     found: list[Change] = []
     if not record.deposed:
         return found
-    protected = wanted.want.lifecycle.prevent_destroy
+    protected = case.desired.lifecycle.prevent_destroy
     for model in record.deposed:
         if model.id == main.id:
             continue  # delete_first: part of the change itself
-        live = wanted.world.live_of(wanted.record, model)
+        live = case.facts.live_of(case.record, model)
         served = bool(model.promoted)
         about = Change(
-            wanted.want.address,
+            case.desired.address,
             Action.FORGET,
             Reason.GONE,
             id=model.id,
@@ -34,8 +34,8 @@ def changes(wanted: Wanted, main: Change) -> list[Change]:
             deposed=True,
             before=live.attributes if live else None,
         )
-        superseded_now = wanted.record.candidate is not None and model.id == wanted.record.candidate.id
-        if not wanted.world.is_there(wanted.record, model):
+        superseded_now = case.record.candidate is not None and model.id == case.record.candidate.id
+        if not case.facts.is_there(case.record, model):
             if not superseded_now:
                 found.append(replace(about, steps=(ForgetDeposed(model.id),)))
             continue
@@ -43,9 +43,9 @@ def changes(wanted: Wanted, main: Change) -> list[Change]:
             note = "kept: prevent_destroy protects it until the protection is lifted"
             found.append(replace(about, action=Action.NO_OP, reason=Reason.REPLACED, notes=(note,)))
             continue
-        if served and (record.serving is None or _kept(wanted, model)):
+        if served and (record.serving is None or _kept(case, model)):
             continue
-        wait = IsAccepted(wanted.want.address) if main.trains else None
+        wait = IsAccepted(case.desired.address) if main.trains else None
         trains = live is not None and live.status is Status.CREATING
         steps = (
             steps_of_deletion(DeleteReplaced(model.id, trains))
@@ -64,17 +64,17 @@ def changes(wanted: Wanted, main: Change) -> list[Change]:
     return found
 
 
-def _kept(wanted: Wanted, model: RecordedModel) -> bool:
+def _kept(case: Case, model: RecordedModel) -> bool:
     """Whether keep_deposed has not passed yet."""
-    keep = wanted.want.lifecycle.keep_deposed
+    keep = case.desired.lifecycle.keep_deposed
     since = parse_time(model.deposed)
-    return bool(keep) and since is not None and wanted.world.now < since + keep
+    return bool(keep) and since is not None and case.facts.now < since + keep
 
 
-def depose(wanted: Wanted, record: Record, model: RecordedModel | None) -> Record:
+def depose(case: Case, record: Record, model: RecordedModel | None) -> Record:
     """With the model, if any, moved to the deposed ones."""
     if model is None or any(one.id == model.id for one in record.deposed):
         return record
     if record.candidate is not None and record.candidate.id == model.id:
         return record
-    return replace(record, deposed=(*record.deposed, replace(model, deposed=wanted.world.timestamp)))
+    return replace(record, deposed=(*record.deposed, replace(model, deposed=case.facts.timestamp)))

@@ -16,9 +16,9 @@ from reconciler.formats import parse_time
 from reconciler.identity import FORMULA, is_generation_of
 from reconciler.kind import FieldRole
 from reconciler.model import Address, Attributes, Desired, Live, Status
-from reconciler.plan.case import Decision, Wanted, finish, found
+from reconciler.plan.case import Case, Decision, finish, found
 from reconciler.plan.change import Action, Change, Reason
-from reconciler.plan.facts import World
+from reconciler.plan.facts import Facts
 from reconciler.plan.rows.moves import resolved
 from reconciler.state.values import Record, RecordedModel
 
@@ -38,32 +38,32 @@ class Generation:
     formula: int = FORMULA
 
 
-def _can_none_exist(wanted: Wanted) -> bool:
+def _can_none_exist(case: Case) -> bool:
     """Whether nothing live or recorded can be a generation of this name."""
-    address = wanted.want.address
-    stems = wanted.world.stems.get(address.kind)
-    return stems is not None and address.name not in stems and not wanted.record.models
+    address = case.desired.address
+    stems = case.facts.stems.get(address.kind)
+    return stems is not None and address.name not in stems and not case.record.models
 
 
-def generations_of(wanted: Wanted) -> list[Generation]:
+def generations_of(case: Case) -> list[Generation]:
     """Every generation; only the first where nothing live or recorded can be one of them."""
-    world, want = wanted.world, wanted.want
-    every = world.generations(want, wanted.source)
+    facts, desired = case.facts, case.desired
+    every = facts.generations(desired, case.source)
     return [
-        Generation(number, id, digest, world.live(want.address, id))
-        for number, id, digest in (islice(every, 1) if _can_none_exist(wanted) else every)
+        Generation(number, id, digest, facts.live(desired.address, id))
+        for number, id, digest in (islice(every, 1) if _can_none_exist(case) else every)
     ]
 
 
-def former_generations_of(wanted: Wanted) -> list[Generation]:
+def former_generations_of(case: Case) -> list[Generation]:
     """Those of formula 1 that live, and of which the service shows nothing that is not wanted."""
-    if _can_none_exist(wanted):
+    if _can_none_exist(case):
         return []
-    world, want = wanted.world, wanted.want
+    facts, desired = case.facts, case.desired
     return [
         Generation(number, id, digest, live, 1)
-        for number, id, digest in world.former(want, wanted.source)
-        if (live := world.live(want.address, id)) is not None and not unlike(wanted, live)
+        for number, id, digest in facts.former(desired, case.source)
+        if (live := facts.live(desired.address, id)) is not None and not unlike(case, live)
     ]
 
 
@@ -81,86 +81,86 @@ def first_free(generations: list[Generation], known: set[str], *, another: bool)
     return free[0] if free else None
 
 
-def generation_notes(wanted: Wanted, record: Record) -> tuple[str, ...]:
+def generation_notes(case: Case, record: Record) -> tuple[str, ...]:
     """Name the live models that look like other trainings of this name and are not recorded.
 
     `record` counts as recorded too. One note for those of a sort, however many there are.
     """
-    address, world = wanted.want.address, wanted.world
-    known = {model.id for model in (*wanted.record.models, *record.models)}
+    address, facts = case.desired.address, case.facts
+    known = {model.id for model in (*case.record.models, *record.models)}
     ids = [
         id
-        for id in world.stems.get(address.kind, {}).get(address.name, ())
+        for id in facts.stems.get(address.kind, {}).get(address.name, ())
         if is_generation_of(address.name, id) and id not in known
     ]
-    every = every_identity(world, wanted.want, wanted.source) if ids else ()
+    every = every_identity(facts, case.desired, case.source) if ids else ()
     ours = {one.id for one in every}
     found: dict[str, list[str]] = {}
     for id in ids:
-        if live := world.live(address, id):
+        if live := facts.live(address, id):
             found.setdefault(EARLIER if id in ours else NOT_OURS, []).append(f"{live.name} ({live.status})")
     return tuple(f"{said}: {', '.join(models)}" for said, models in found.items())
 
 
-def renamed(wanted: Wanted) -> tuple[Generation, Live] | None:
+def renamed(case: Case) -> tuple[Generation, Live] | None:
     """A live model of this very training under another name, which nobody has recorded or claims by its own.
 
     Its id ends in one of our digests. In a named Stack that proves whose it is; without one, only the name
     that the manifest had before is looked under.
     """
-    world, want = wanted.world, wanted.want
-    suffixes = world.suffixes.get(want.address.kind)
-    if not suffixes or want.id or wanted.record.models or not (world.stack.name or want.moved_from):
+    facts, desired = case.facts, case.desired
+    suffixes = facts.suffixes.get(desired.address.kind)
+    if not suffixes or desired.id or case.record.models or not (facts.stack.name or desired.moved_from):
         return None
     found = [
         (replace(one, id=id, live=live), live)
-        for one in every_identity(world, want, wanted.source)
+        for one in every_identity(facts, desired, case.source)
         for id in suffixes.get(one.id.rpartition("-")[2], ())
-        if _may_be_renamed(wanted, id)
-        and (live := world.live(want.address, id))
-        and (one.formula == FORMULA or not unlike(wanted, live))
+        if _may_be_renamed(case, id)
+        and (live := facts.live(desired.address, id))
+        and (one.formula == FORMULA or not unlike(case, live))
     ]
     return usable(found)
 
 
-def _may_be_renamed(wanted: Wanted, id: str) -> bool:
-    world, want = wanted.world, wanted.want
+def _may_be_renamed(case: Case, id: str) -> bool:
+    facts, desired = case.facts, case.desired
     name = id.rpartition("-")[0]
-    if not world.stack.name:
-        return want.moved_from is not None and name == want.moved_from.name
-    other = world.desired.get(Address(want.address.kind, name))
-    return other is None or id not in ids_of(world, other)
+    if not facts.stack.name:
+        return desired.moved_from is not None and name == desired.moved_from.name
+    other = facts.desired.get(Address(desired.address.kind, name))
+    return other is None or id not in ids_of(facts, other)
 
 
-def ids_of(world: World, want: Desired) -> frozenset[str]:
+def ids_of(facts: Facts, desired: Desired) -> frozenset[str]:
     """Every id that a training of what is declared may have, whatever its generation; none where unknown."""
-    attributes = resolved(world, want, world.state.resources)
+    attributes = resolved(facts, desired, facts.state.resources)
     if attributes is None:
         return frozenset()
-    fields = world.kind(want.address).fields
+    fields = facts.kind(desired.address).fields
     source = next(str(attributes[path]) for path in attributes if fields[path].role is FieldRole.SOURCE)
-    return frozenset(one.id for one in every_identity(world, want, source))
+    return frozenset(one.id for one in every_identity(facts, desired, source))
 
 
-def every_identity(world: World, want: Desired, source: str) -> Iterator[Generation]:
+def every_identity(facts: Facts, desired: Desired, source: str) -> Iterator[Generation]:
     """Every id and digest that what is declared may have, of either formula, whatever is live."""
-    for number, id, digest in world.generations(want, source):
+    for number, id, digest in facts.generations(desired, source):
         yield Generation(number, id, digest, None)
-    for number, id, digest in world.former(want, source):
+    for number, id, digest in facts.former(desired, source):
         yield Generation(number, id, digest, None, 1)
 
 
-def adopt_renamed(wanted: Wanted, one: Generation, live: Live, record: Record) -> Decision:
+def adopt_renamed(case: Case, one: Generation, live: Live, record: Record) -> Decision:
     """It was trained under another name, and its id says that it is this training."""
-    decision = adopt(wanted, one, live, [], record)
+    decision = adopt(case, one, live, [], record)
     note = "it was trained under another name: its id ends in the digest of this training"
     return Decision([replace(change, notes=(note, *change.notes)) for change in decision.changes])
 
 
-def failures(wanted: Wanted, generations: list[tuple[Generation, Live]]) -> tuple[RecordedModel, ...]:
+def failures(case: Case, generations: list[tuple[Generation, Live]]) -> tuple[RecordedModel, ...]:
     """Those that failed, as deposed models: they are nobody's, and may go."""
     return tuple(
-        replace(_model(wanted, one, live), deposed=wanted.world.timestamp)
+        replace(_model(case, one, live), deposed=case.facts.timestamp)
         for one, live in generations
         if live.status is Status.FAILED
     )
@@ -179,63 +179,59 @@ def _born(live: Live) -> tuple[datetime, str]:
     return (born, live.create_time) if born else (datetime.min.replace(tzinfo=UTC), "")
 
 
-def _model(wanted: Wanted, one: Generation, live: Live) -> RecordedModel:
-    return found(wanted, live, digest=one.digest, generation=one.number, formula=one.formula)
+def _model(case: Case, one: Generation, live: Live) -> RecordedModel:
+    return found(case, live, digest=one.digest, generation=one.number, formula=one.formula)
 
 
 def adopt(
-    wanted: Wanted, one: Generation, live: Live, generations: list[tuple[Generation, Live]], record: Record
+    case: Case, one: Generation, live: Live, generations: list[tuple[Generation, Live]], record: Record
 ) -> Decision:
     """It is there already: it is recorded, and nothing is trained.
 
     Other ACTIVE ones of these generations trained the same and may have served: they are deposed.
     """
-    moment = wanted.world.timestamp
+    moment = case.facts.timestamp
     others = tuple(
-        replace(_model(wanted, other, shown), promoted=moment, deposed=moment)
+        replace(_model(case, other, shown), promoted=moment, deposed=moment)
         for other, shown in generations
         if shown.status is Status.ACTIVE and shown.id != live.id
     )
-    record = replace(record, candidate=_model(wanted, one, live), deposed=(*record.deposed, *others))
-    notes = generation_notes(wanted, record)
-    if different := unlike(wanted, live):
+    record = replace(record, candidate=_model(case, one, live), deposed=(*record.deposed, *others))
+    notes = generation_notes(case, record)
+    if different := unlike(case, live):
         notes = (f"the service shows it otherwise than its id says: {different}", *notes)
     notes += tuple(f"{other.name} is an older training of the same, and is deposed" for other in others)
-    return Decision([adoption(wanted, _model(wanted, one, live), live, record, notes)])
+    return Decision([adoption(case, _model(case, one, live), live, record, notes)])
 
 
-def adoption(
-    wanted: Wanted, model: RecordedModel, live: Live, record: Record, notes: tuple[str, ...]
-) -> Change:
+def adoption(case: Case, model: RecordedModel, live: Live, record: Record, notes: tuple[str, ...]) -> Change:
     """The change that adopts a live model as the record's candidate."""
-    change = finish(wanted, Action.ADOPT, Reason.FOUND_LIVE, model=model, live=live, record=record)
+    change = finish(case, Action.ADOPT, Reason.FOUND_LIVE, model=model, live=live, record=record)
     return replace(change, notes=(*change.notes, *notes))
 
 
-def unlike(wanted: Wanted, live: Live) -> str:
+def unlike(case: Case, live: Live) -> str:
     """In which immutable fields a live model is not what is declared, "" for none."""
-    fields = diff.compare_immutable({}, live.shown, _returned(wanted, live), wanted.kind.fields)
+    fields = diff.compare_immutable({}, live.shown, _returned(case, live), case.kind.fields)
     return ", ".join(
         f"{one.path} is {one.before!r} there and {one.after!r} in the manifest" for one in fields
     )
 
 
-def is_elsewhere(wanted: Wanted, live: Live) -> bool:
+def is_elsewhere(case: Case, live: Live) -> bool:
     """Whether a live model is known to live in another place than the wanted one."""
     place = {
-        path: one
-        for path, one in wanted.attributes.items()
-        if wanted.kind.fields[path].role is FieldRole.PLACE
+        path: one for path, one in case.attributes.items() if case.kind.fields[path].role is FieldRole.PLACE
     }
-    return bool(place) and bool(diff.compare_immutable({}, live.shown, place, wanted.kind.fields))
+    return bool(place) and bool(diff.compare_immutable({}, live.shown, place, case.kind.fields))
 
 
-def _returned(wanted: Wanted, live: Live) -> Attributes:
+def _returned(case: Case, live: Live) -> Attributes:
     """The declared immutable fields that the service can be held to: those it shows."""
-    sources = [path for path, one in wanted.kind.fields.items() if one.role is FieldRole.SOURCE]
+    sources = [path for path, one in case.kind.fields.items() if one.role is FieldRole.SOURCE]
     shown = any(path in live.attributes for path in sources)
     return {
         path: value
-        for path, value in wanted.attributes.items()
+        for path, value in case.attributes.items()
         if path in live.attributes or (path in sources and shown)
     }

@@ -14,7 +14,7 @@ from reconciler.errors import Diagnostic
 from reconciler.kind import FieldRole
 from reconciler.model import Address, Attributes, Desired, Status, Value
 from reconciler.plan.change import Action, Change, Reason
-from reconciler.plan.facts import World, replacement_reasons
+from reconciler.plan.facts import Facts, replacement_reasons
 from reconciler.plan.naming import is_name_of
 from reconciler.plan.steps import Move
 from reconciler.state.values import Record, RecordedModel
@@ -44,24 +44,24 @@ class Moves:
     doubts: Mapping[Address, Address] = field(default_factory=dict)
 
 
-def find_moves(world: World, selected: AbstractSet[Address]) -> Moves:
+def find_moves(facts: Facts, selected: AbstractSet[Address]) -> Moves:
     """Every move of a plan.
 
     Args:
-        world: as it was read.
+        facts: as it was read.
         selected: the addresses that the plan is about.
     """
-    return _Search(world, selected).moves()
+    return _Search(facts, selected).moves()
 
 
-def moved(world: World, moves: Moves) -> World:
-    """The world with the records where they belong."""
+def moved(facts: Facts, moves: Moves) -> Facts:
+    """The facts with the records where they belong."""
     if not moves.pairs:
-        return world
-    resources = dict(world.state.resources)
+        return facts
+    resources = dict(facts.state.resources)
     for new, old in moves.pairs.items():
         resources[new] = replace(resources.pop(old), address=new)
-    return replace(world, state=replace(world.state, resources=resources), moved=dict(moves.pairs))
+    return replace(facts, state=replace(facts.state, resources=resources), moved=dict(moves.pairs))
 
 
 def move(change: Change, old: Address, record: Record, *, inferred: bool) -> Change:
@@ -83,24 +83,26 @@ def move(change: Change, old: Address, record: Record, *, inferred: bool) -> Cha
     return replace(change, steps=(Move(old, record), *change.steps))
 
 
-def refuse(want: Desired, summary: str, advice: str) -> Diagnostic:
+def refuse(desired: Desired, summary: str, advice: str) -> Diagnostic:
     """Why it is not certain which record a new name takes over, or whether it does."""
-    line, column = want.places.get("metadata.moved_from", (want.line, 1))
-    return Diagnostic(summary, advice, want.file or None, line or None, column, address=str(want.address))
+    line, column = desired.places.get("metadata.moved_from", (desired.line, 1))
+    return Diagnostic(
+        summary, advice, desired.file or None, line or None, column, address=str(desired.address)
+    )
 
 
-def resolved(world: World, want: Desired, resources: Mapping[Address, Record]) -> Attributes | None:
+def resolved(facts: Facts, desired: Desired, resources: Mapping[Address, Record]) -> Attributes | None:
     """The declared attributes with an address as source replaced by what serves there.
 
     None where nothing is recorded there yet: then nothing was trained from it either.
     """
-    attributes = dict(want.attributes)
-    for path, row in world.kind(want.address).fields.items():
+    attributes = dict(desired.attributes)
+    for path, row in facts.kind(desired.address).fields.items():
         value = attributes.get(path)
         if (
             row.role is not FieldRole.SOURCE
             or not isinstance(value, str)
-            or value.partition("/")[0] not in world.kinds
+            or value.partition("/")[0] not in facts.kinds
         ):
             continue
         parent = Address.parse(value)
@@ -108,16 +110,16 @@ def resolved(world: World, want: Desired, resources: Mapping[Address, Record]) -
         model = None if record is None else record.serving or record.candidate
         if model is None:
             return None
-        attributes[path] = world.kind(parent).reference(model.id)
+        attributes[path] = facts.kind(parent).reference(model.id)
     return attributes
 
 
 class _Search:
     """One search for moves: what manifests say first, then what they leave to be inferred."""
 
-    def __init__(self, world: World, selected: AbstractSet[Address]) -> None:
-        self.world, self.selected = world, selected
-        self.resources = dict(world.state.resources)
+    def __init__(self, facts: Facts, selected: AbstractSet[Address]) -> None:
+        self.facts, self.selected = facts, selected
+        self.resources = dict(facts.state.resources)
         self.pairs: dict[Address, Address] = {}
         self.inferred: set[Address] = set()
         self.errors: dict[Address, Diagnostic] = {}
@@ -127,7 +129,7 @@ class _Search:
     def moves(self) -> Moves:
         self._declared()
         twins: dict[Address, Address] = {}
-        if not self.world.inputs.destroy:
+        if not self.facts.inputs.destroy:
             while self._infer():  # a parent that moved tells what its children were tuned from
                 pass
             twins = self._twins()
@@ -140,13 +142,13 @@ class _Search:
     # -- what a manifest says ---------------------------------------------------------------------
 
     def _declared(self) -> None:
-        for address, want in self.world.desired.items():
-            old = want.moved_from
-            if old is None or old not in self.world.state.resources or old.kind != address.kind:
+        for address, desired in self.facts.desired.items():
+            old = desired.moved_from
+            if old is None or old not in self.facts.state.resources or old.kind != address.kind:
                 continue
             if why := self._unmovable(address, old):
                 summary, advice = why
-                self._refuse(want, f"{address} cannot take over {old}: {summary}", advice)
+                self._refuse(desired, f"{address} cannot take over {old}: {summary}", advice)
                 self.reserved.add(old)
             elif address in self.selected:
                 self._move(address, old)
@@ -154,9 +156,9 @@ class _Search:
                 self.reserved.add(old)
 
     def _unmovable(self, address: Address, old: Address) -> tuple[str, str] | None:
-        if old in self.world.desired:
+        if old in self.facts.desired:
             return "it is declared still", "Remove its manifest, or the line metadata.moved_from"
-        if address in self.world.state.resources:
+        if address in self.facts.state.resources:
             forget = f"To forget one of them, without deleting it: reconciler state rm {old}"
             return (
                 "both are recorded",
@@ -167,33 +169,33 @@ class _Search:
             return f"it became {other} already", "Remove one of the two lines metadata.moved_from"
         return None
 
-    def _refuse(self, want: Desired, summary: str, advice: str) -> None:
-        self.errors[want.address] = refuse(want, summary, advice)
+    def _refuse(self, desired: Desired, summary: str, advice: str) -> None:
+        self.errors[desired.address] = refuse(desired, summary, advice)
 
     # -- what nobody says --------------------------------------------------------------------------
 
     def _gone(self) -> dict[Address, Record]:
         """The records that no manifest of this run declares, and that nobody else may declare."""
-        world = self.world
+        facts = self.facts
         return {
             address: record
             for address, record in self.resources.items()
-            if address not in world.desired
+            if address not in facts.desired
             and address not in self.reserved
-            and address.kind in world.kinds
-            and address not in world.named_elsewhere
-            and not (world.whole and world.is_elsewhere(record))
+            and address.kind in facts.kinds
+            and address not in facts.named_elsewhere
+            and not (facts.whole and facts.is_elsewhere(record))
         }
 
     def _new(self) -> list[Desired]:
         """What is declared, and recorded nowhere."""
         return [
-            want
-            for address, want in self.world.desired.items()
+            desired
+            for address, desired in self.facts.desired.items()
             if address in self.selected
             and address not in self.resources
             and address not in self.errors
-            and address.kind in self.world.kinds
+            and address.kind in self.facts.kinds
         ]
 
     def _infer(self) -> bool:
@@ -202,69 +204,69 @@ class _Search:
         if not new or not records:
             return False
         gone = _ByData((address, one.serving or one.candidate) for address, one in records.items())
-        olds = {want.address: self._fitting(want, gone) for want in new}
+        olds = {desired.address: self._fitting(desired, gone) for desired in new}
         news: dict[Address, list[Address]] = {}
         for address, found in olds.items():
             for old in found:
                 news.setdefault(old, []).append(address)
         before = len(self.pairs)
-        for want in new:
-            found = olds[want.address]
+        for desired in new:
+            found = olds[desired.address]
             if found:
-                self._take(want, found, news[found[0]])
+                self._take(desired, found, news[found[0]])
         return len(self.pairs) > before
 
-    def _fitting(self, want: Desired, gone: _ByData) -> list[Address]:
-        attributes = resolved(self.world, want, self.resources)
+    def _fitting(self, desired: Desired, gone: _ByData) -> list[Address]:
+        attributes = resolved(self.facts, desired, self.resources)
         if attributes is None:
             return []
         found = []
-        for address, model in gone.of(want):
-            if not self._is_same(want, attributes, model):
+        for address, model in gone.of(desired):
+            if not self._is_same(desired, attributes, model):
                 continue
             if not _is_known(model):
-                self.doubts[want.address] = address
-            elif _may_be(want, model) and not self._drops(want, attributes, model):
+                self.doubts[desired.address] = address
+            elif _may_be(desired, model) and not self._drops(desired, attributes, model):
                 found.append(address)
         return found
 
-    def _drops(self, want: Desired, attributes: Attributes, model: RecordedModel) -> bool:
+    def _drops(self, desired: Desired, attributes: Attributes, model: RecordedModel) -> bool:
         """Whether it was trained with what the manifest does not ask for: another training."""
-        fields = self.world.kind(want.address).fields
+        fields = self.facts.kind(desired.address).fields
         return any(
             path in fields and fields[path].role is FieldRole.HYPERPARAMETER and path not in attributes
             for path, value in model.sent.items()
             if value not in _ABSENT
         )
 
-    def _is_same(self, want: Desired, attributes: Attributes, model: RecordedModel) -> bool:
+    def _is_same(self, desired: Desired, attributes: Attributes, model: RecordedModel) -> bool:
         """Whether it is the same training, under whatever id."""
-        live = self.world.live(want.address, model.id)
-        kind = self.world.kind(want.address)
-        fields, data = replacement_reasons(replace(want, id=None), attributes, model, live, kind)
+        live = self.facts.live(desired.address, model.id)
+        kind = self.facts.kind(desired.address)
+        fields, data = replacement_reasons(replace(desired, id=None), attributes, model, live, kind)
         return not fields and not data
 
-    def _take(self, want: Desired, olds: list[Address], news: list[Address]) -> None:
+    def _take(self, desired: Desired, olds: list[Address], news: list[Address]) -> None:
         """Move the record, or say why that is not certain."""
-        address, old = want.address, olds[0]
+        address, old = desired.address, olds[0]
         hint = f"metadata.moved_from: {old.name}"
         if len(olds) > 1:
             names = " and ".join(map(str, olds))
             summary = (
                 f"{address} is the training of {names}, which no manifest declares: it can be one of them"
             )
-            self._refuse(want, summary, f"Say which one it was: {hint}")
+            self._refuse(desired, summary, f"Say which one it was: {hint}")
         elif len(news) > 1:
             names = " and ".join(map(str, news))
             summary = (
                 f"{names} are the training of {old}, which no manifest declares: it can become one of them"
             )
-            self._refuse(want, summary, f"Say in one of them: {hint}")
-        elif not self.world.whole or old not in self.selected:
+            self._refuse(desired, summary, f"Say in one of them: {hint}")
+        elif not self.facts.whole or old not in self.selected:
             part = "this run is about a part of what is declared"
             summary = f"{address} is the training that is recorded as {old}, and {part}"
             advice = f"If {old} has a new name: {hint}. Else run it on the whole folder, without a selection"
-            self._refuse(want, summary, advice)
+            self._refuse(desired, summary, advice)
         else:
             self._move(address, old)
             self.inferred.add(address)
@@ -275,45 +277,45 @@ class _Search:
 
     def _twins(self) -> dict[Address, Address]:
         """Of each undeclared address that serves, a declared one of the same training that does not yet."""
-        world = self.world
+        facts = self.facts
         leaving = [
             (address, record.serving)
             for address, record in self.resources.items()
-            if record.serving and address not in world.desired and address.kind in world.kinds
+            if record.serving and address not in facts.desired and address.kind in facts.kinds
         ]
         found: dict[Address, Address] = {}
         if not leaving:
             return found
         by_data = _ByData(leaving)
-        for address, want in world.desired.items():
-            if address.kind not in world.kinds or not by_data.of(want):
+        for address, desired in facts.desired.items():
+            if address.kind not in facts.kinds or not by_data.of(desired):
                 continue
-            attributes = resolved(world, want, self.resources)
+            attributes = resolved(facts, desired, self.resources)
             if attributes is None:
                 continue
             same = [
                 old
-                for old, model in by_data.of(want)
-                if old not in found and self._is_same(want, attributes, model)
+                for old, model in by_data.of(desired)
+                if old not in found and self._is_same(desired, attributes, model)
             ]
-            if same and not self._serves(want, attributes):
+            if same and not self._serves(desired, attributes):
                 found |= dict.fromkeys(same, address)
         return found
 
-    def _serves(self, want: Desired, attributes: Attributes) -> bool:
+    def _serves(self, desired: Desired, attributes: Attributes) -> bool:
         """Whether it serves what it declares already."""
-        record = self.resources.get(want.address)
+        record = self.resources.get(desired.address)
         model = record.serving if record else None
-        if model is None or not self._is_same(want, attributes, model):
+        if model is None or not self._is_same(desired, attributes, model):
             return False
-        live = self.world.live(want.address, model.id)
+        live = self.facts.live(desired.address, model.id)
         return live is not None and live.status is Status.ACTIVE
 
 
-def _may_be(want: Desired, model: RecordedModel) -> bool:
+def _may_be(desired: Desired, model: RecordedModel) -> bool:
     """Whether the manifest names no other model."""
-    imported = not want.imports or is_name_of(want.imports, model.id, model.name)
-    return imported and want.id in {None, model.id}
+    imported = not desired.imports or is_name_of(desired.imports, model.id, model.name)
+    return imported and desired.id in {None, model.id}
 
 
 def _is_known(model: RecordedModel) -> bool:
@@ -331,10 +333,10 @@ class _ByData:
                 digests = frozenset(one.digest for one in model.data)
                 self._known.setdefault((address.kind, digests), []).append((address, model))
 
-    def of(self, want: Desired) -> list[tuple[Address, RecordedModel]]:
+    def of(self, desired: Desired) -> list[tuple[Address, RecordedModel]]:
         """Those whose data may be the wanted one's: the same, or not known."""
-        digests = frozenset(one.digest for one in want.data)
-        kind = want.address.kind
+        digests = frozenset(one.digest for one in desired.data)
+        kind = desired.address.kind
         return sorted(
             (one for key in {digests, frozenset[str]()} for one in self._known.get((kind, key), ())),
             key=lambda one: one[0],

@@ -10,8 +10,8 @@ from reconciler.model import Attributes, Live, Status, Value
 from reconciler.plan.case import (
     NOT_SHOWN_YET,
     RETRY_ADVICE,
+    Case,
     Decision,
-    Wanted,
     about,
     finish,
     permission_updates,
@@ -32,56 +32,56 @@ from reconciler.plan.steps import ReportFailure, Role, Steps
 from reconciler.state.values import Record, RecordedModel, Verdict
 
 
-def create_again(wanted: Wanted, candidate: RecordedModel) -> Decision:
+def create_again(case: Case, candidate: RecordedModel) -> Decision:
     """A candidate that is not live: its POST never arrived, or it was deleted outside."""
     reason = Reason.POST_NEVER_ARRIVED if candidate.is_pending else Reason.DELETED_OUTSIDE
     if candidate.has_no_room:
         reason = Reason.NO_ROOM
-    again = repeated(wanted, candidate)
-    return start(wanted, again, reason, replace(renewed(wanted, wanted.record), candidate=again))
+    again = repeated(case, candidate)
+    return start(case, again, reason, replace(renewed(case, case.record), candidate=again))
 
 
-def create_anew(wanted: Wanted, serving: RecordedModel) -> Decision:
+def create_anew(case: Case, serving: RecordedModel) -> Decision:
     """What served was deleted outside."""
-    again = repeated(wanted, serving)
-    record = replace(wanted.record, serving=None, candidate=again)
-    return start(wanted, again, Reason.DELETED_OUTSIDE, depose(wanted, record, wanted.record.candidate))
+    again = repeated(case, serving)
+    record = replace(case.record, serving=None, candidate=again)
+    return start(case, again, Reason.DELETED_OUTSIDE, depose(case, record, case.record.candidate))
 
 
-def wait(wanted: Wanted, candidate: RecordedModel, live: Live | None) -> Decision:
+def wait(case: Case, candidate: RecordedModel, live: Live | None) -> Decision:
     """A candidate in training, or accepted so lately that nobody shows it yet (`live` None)."""
-    return _go_on(wanted, candidate, live, Action.WAIT, Reason.IN_TRAINING)
+    return _go_on(case, candidate, live, Action.WAIT, Reason.IN_TRAINING)
 
 
-def complete(wanted: Wanted, candidate: RecordedModel, live: Live) -> Decision:
+def complete(case: Case, candidate: RecordedModel, live: Live) -> Decision:
     """A candidate that is trained: permissions, checks (once more, if they failed) and promotion are left."""
     reason = _UNPROVEN.get(candidate.verdict, Reason.TRAINED)
-    return _go_on(wanted, candidate, live, Action.COMPLETE, reason)
+    return _go_on(case, candidate, live, Action.COMPLETE, reason)
 
 
 _UNPROVEN = {Verdict.FAILED: Reason.CHECKS_FAILED, Verdict.UNKNOWN: Reason.CHECKS_UNKNOWN}
 
 
 def _go_on(
-    wanted: Wanted, candidate: RecordedModel, live: Live | None, action: Action, reason: Reason
+    case: Case, candidate: RecordedModel, live: Live | None, action: Action, reason: Reason
 ) -> Decision:
     if live is None:
-        return Decision([finish(wanted, action, reason, model=candidate, live=None, record=None)])
+        return Decision([finish(case, action, reason, model=candidate, live=None, record=None)])
     known = replace(
         candidate,
         status=live.status,
         create_time=live.create_time,
         name=live.name,
-        approved=candidate.approved and approval(wanted.want, wanted.attributes, wanted.kind),
+        approved=candidate.approved and approval(case.desired, case.attributes, case.kind),
     )
-    intent = unless_same(wanted, replace(renewed(wanted, wanted.record), candidate=known))
-    return Decision([finish(wanted, action, reason, model=known, live=live, record=intent)])
+    intent = unless_same(case, replace(renewed(case, case.record), candidate=known))
+    return Decision([finish(case, action, reason, model=known, live=live, record=intent)])
 
 
-def keep_unseen(wanted: Wanted, serving: RecordedModel) -> Decision:
+def keep_unseen(case: Case, serving: RecordedModel) -> Decision:
     """What serves was accepted or promoted so lately that nobody shows it yet: that is lag, no loss."""
     change = replace(
-        about(wanted, Action.NO_OP, Reason.NONE),
+        about(case, Action.NO_OP, Reason.NONE),
         id=serving.id,
         name=serving.name,
         notes=(NOT_SHOWN_YET,),
@@ -89,35 +89,33 @@ def keep_unseen(wanted: Wanted, serving: RecordedModel) -> Decision:
     return Decision([change])
 
 
-def wait_anew(wanted: Wanted, serving: RecordedModel, live: Live) -> Decision:
+def wait_anew(case: Case, serving: RecordedModel, live: Live) -> Decision:
     """Recorded as serving, and in training all the same: it is a candidate again."""
-    record = replace(_without_candidate(wanted), serving=None, candidate=serving)
-    return Decision(
-        [finish(wanted, Action.WAIT, Reason.IN_TRAINING, model=serving, live=live, record=record)]
-    )
+    record = replace(_without_candidate(case), serving=None, candidate=serving)
+    return Decision([finish(case, Action.WAIT, Reason.IN_TRAINING, model=serving, live=live, record=record)])
 
 
-def keep(wanted: Wanted, serving: RecordedModel, live: Live) -> Decision:
+def keep(case: Case, serving: RecordedModel, live: Live) -> Decision:
     """What serves is what is wanted: update what differs, else nothing, or only its record."""
-    fields = updates(wanted, live)
-    permissions = permission_updates(wanted, live)
-    declared = wanted.want.permissions
+    fields = updates(case, live)
+    permissions = permission_updates(case, live)
+    declared = case.desired.permissions
     settled = replace(
         serving,
         status=live.status,
         name=live.name,
         create_time=live.create_time,
         # what is declared and live is what counts as last applied, a default written out included
-        sent=_sent(wanted, serving) if fields else sent_now(wanted.kind, _settled(wanted, serving), serving),
-        data=serving.data or recorded_data(wanted.want, assumed=True),
+        sent=_sent(case, serving) if fields else sent_now(case.kind, _settled(case, serving), serving),
+        data=serving.data or recorded_data(case.desired, assumed=True),
         permissions=serving.permissions if permissions else declared,
     )
-    record = renewed(wanted, replace(_without_candidate(wanted), serving=settled))
-    intent = unless_same(wanted, record)
+    record = renewed(case, replace(_without_candidate(case), serving=settled))
+    intent = unless_same(case, record)
     steps: Steps = ()
     if fields or permissions:
         action, reason = Action.UPDATE, Reason.FIELDS_DIFFER
-        sent = sent_now(wanted.kind, wanted.attributes, serving)
+        sent = sent_now(case.kind, case.attributes, serving)
         grants = declared if permissions else None
         steps = with_intent(intent, steps_of_update(Role.SERVING, fields, sent, grants, permissions))
     elif intent is not None:
@@ -126,34 +124,34 @@ def keep(wanted: Wanted, serving: RecordedModel, live: Live) -> Decision:
     else:
         action, reason = Action.NO_OP, Reason.NONE
     change = replace(
-        about(wanted, action, reason),
+        about(case, action, reason),
         id=serving.id,
         name=live.name,
         before=live.attributes,
-        fields=(*fields, *_released(wanted, serving)),
+        fields=(*fields, *_released(case, serving)),
         steps=steps,
     )
     return Decision([change])
 
 
-def _without_candidate(wanted: Wanted) -> Record:
+def _without_candidate(case: Case) -> Record:
     """The record with its candidate, if any, among the deposed: what serves is wanted again."""
-    record = wanted.record
-    return depose(wanted, replace(record, candidate=None), record.candidate)
+    record = case.record
+    return depose(case, replace(record, candidate=None), record.candidate)
 
 
-def failed(wanted: Wanted, model: RecordedModel, live: Live) -> Decision:
+def failed(case: Case, model: RecordedModel, live: Live) -> Decision:
     """Trained and failed: another only when asked for."""
-    if wanted.world.inputs.retry_failed:
-        return train(wanted, Reason.RETRY)
-    record = wanted.record
+    if case.facts.inputs.retry_failed:
+        return train(case, Reason.RETRY)
+    record = case.record
     seen = replace(model, status=live.status, error=live.error or model.error, create_time=live.create_time)
     as_candidate = model is record.candidate
     record = replace(record, candidate=seen) if as_candidate else replace(record, serving=seen)
     error = live.error or model.error or "the service gave no reason"
-    intent = unless_same(wanted, renewed(wanted, record))
+    intent = unless_same(case, renewed(case, record))
     change = replace(
-        about(wanted, Action.FAILED, Reason.FAILED),
+        about(case, Action.FAILED, Reason.FAILED),
         steps=with_intent(intent, [ReportFailure(error, RETRY_ADVICE, trained=True)]),
         id=model.id,
         name=live.name,
@@ -162,53 +160,53 @@ def failed(wanted: Wanted, model: RecordedModel, live: Live) -> Decision:
     return Decision([change])
 
 
-def restorable(wanted: Wanted) -> RecordedModel | None:
+def restorable(case: Case) -> RecordedModel | None:
     """A deposed model that is what is wanted and still lives, the latest first."""
-    for model in reversed(wanted.record.deposed):
-        live = wanted.live(model)
-        if live is not None and live.status is not Status.FAILED and wanted.is_same(model):
+    for model in reversed(case.record.deposed):
+        live = case.live(model)
+        if live is not None and live.status is not Status.FAILED and case.is_same(model):
             return model
     return None
 
 
-def restore(wanted: Wanted, past: RecordedModel) -> Decision:
+def restore(case: Case, past: RecordedModel) -> Decision:
     """A deposed model serves again; nothing is trained."""
-    live = wanted.live(past)
+    live = case.live(past)
     record = replace(
-        wanted.record,
-        serving=serves(wanted, wanted.record),
+        case.record,
+        serving=serves(case, case.record),
         candidate=replace(past, deposed=""),
-        deposed=tuple(model for model in wanted.record.deposed if model is not past),
+        deposed=tuple(model for model in case.record.deposed if model is not past),
     )
-    record = renewed(wanted, depose(wanted, record, wanted.record.candidate))
+    record = renewed(case, depose(case, record, case.record.candidate))
     return Decision(
-        [finish(wanted, Action.RESTORE, Reason.TRAINED_BEFORE, model=past, live=live, record=record)]
+        [finish(case, Action.RESTORE, Reason.TRAINED_BEFORE, model=past, live=live, record=record)]
     )
 
 
-def _sent(wanted: Wanted, model: RecordedModel) -> Attributes:
+def _sent(case: Case, model: RecordedModel) -> Attributes:
     """As sent, without what is declared no more."""
-    declared = {path: value for path, value in model.sent.items() if path in wanted.attributes}
-    return sent_now(wanted.kind, declared, model)
+    declared = {path: value for path, value in model.sent.items() if path in case.attributes}
+    return sent_now(case.kind, declared, model)
 
 
-def _settled(wanted: Wanted, model: RecordedModel) -> Attributes:
+def _settled(case: Case, model: RecordedModel) -> Attributes:
     """What is declared, as it was sent where that means the same; the place stays as it was named."""
 
     def kept(path: str, value: Value) -> Value:
-        field = wanted.kind.fields[path]
+        field = case.kind.fields[path]
         is_kept = path in model.sent and (
             field.role is FieldRole.PLACE or is_same(field, value, model.sent[path])
         )
         return model.sent[path] if is_kept else value
 
-    return {path: kept(path, value) for path, value in wanted.attributes.items()}
+    return {path: kept(path, value) for path, value in case.attributes.items()}
 
 
-def _released(wanted: Wanted, model: RecordedModel) -> tuple[FieldChange, ...]:
+def _released(case: Case, model: RecordedModel) -> tuple[FieldChange, ...]:
     """Fields that were declared and are not any more: they stay as they are, and the plan says so once."""
     return tuple(
         FieldChange(path, value, None)
         for path, value in sorted(model.sent.items())
-        if path not in wanted.attributes and path in wanted.kind.fields
+        if path not in case.attributes and path in case.kind.fields
     )

@@ -6,50 +6,50 @@ Rule: what is not understood is neither trained again, nor deleted, nor forgotte
 from __future__ import annotations
 
 from reconciler.model import Desired
-from reconciler.plan.case import RETRY_ADVICE, Decision, Wanted, place_of
+from reconciler.plan.case import RETRY_ADVICE, Case, Decision, place_of
 from reconciler.plan.change import Action, Change, Reason
-from reconciler.plan.facts import World
+from reconciler.plan.facts import Facts
 from reconciler.plan.steps import ReportFailure
 from reconciler.state.values import Record
 
 _SUFFIX = 9  # "-" and eight characters
 
 
-def block(world: World, record: Record, want: Desired | None) -> Decision | None:
+def block(facts: Facts, record: Record, desired: Desired | None) -> Decision | None:
     """Nothing is done for an address of which a model is not understood; None where all are."""
-    if not world.observed.odd:
+    if not facts.observed.odd:
         return None
     ids = [model.id for model in record.models]
-    ids += [one for one in (want.id, want.imports) if one] if want else []
-    return next((_blocked(world, record, want, id) for id in ids if _why(world, record, id)), None)
+    ids += [one for one in (desired.id, desired.imports) if one] if desired else []
+    return next((_blocked(facts, record, desired, id) for id in ids if _why(facts, record, id)), None)
 
 
-def block_training(wanted: Wanted, decision: Decision) -> Decision:
+def block_training(case: Case, decision: Decision) -> Decision:
     """The same decision, unless it trains what may be there already: what holds the id is not understood."""
-    world = wanted.world
+    facts = case.facts
     trains = any(change.trains for change in decision.changes)
-    if not (world.observed.odd and trains):
+    if not (facts.observed.odd and trains):
         return decision
-    kind = wanted.want.address.kind
-    odd = [id for of, id in world.observed.odd if of == kind]
-    ours = {id[-_SUFFIX:] for _, id, _ in world.generations(wanted.want, wanted.source)}
+    kind = case.desired.address.kind
+    odd = [id for of, id in facts.observed.odd if of == kind]
+    ours = {id[-_SUFFIX:] for _, id, _ in facts.generations(case.desired, case.source)}
     taken = next((id for id in odd if id[-_SUFFIX:] in ours), None)
-    return decision if taken is None else _blocked(world, wanted.record, wanted.want, taken)
+    return decision if taken is None else _blocked(facts, case.record, case.desired, taken)
 
 
-def _why(world: World, record: Record, id: str) -> str:
-    return world.observed.odd.get((record.address.kind, id), "")
+def _why(facts: Facts, record: Record, id: str) -> str:
+    return facts.observed.odd.get((record.address.kind, id), "")
 
 
-def _blocked(world: World, record: Record, want: Desired | None, id: str) -> Decision:
-    error = f"what the service shows of {id} cannot be understood: {_why(world, record, id)}"
+def _blocked(facts: Facts, record: Record, desired: Desired | None, id: str) -> Decision:
+    error = f"what the service shows of {id} cannot be understood: {_why(facts, record, id)}"
     change = Change(
         record.address,
         Action.FAILED,
         Reason.NOT_UNDERSTOOD,
         serving=record.serving.id if record.serving else "",
-        after=want.attributes if want else None,
+        after=desired.attributes if desired else None,
         steps=(ReportFailure(error, RETRY_ADVICE),),
-        place=place_of(want) if want else "",
+        place=place_of(desired) if desired else "",
     )
     return Decision([change])

@@ -8,7 +8,7 @@ from datetime import date
 from reconciler import diff
 from reconciler.kind import Kind
 from reconciler.model import BASE_MODEL, Status
-from reconciler.plan.case import Decision, Wanted, about, keep_reason, refuse, serves, updates
+from reconciler.plan.case import Case, Decision, about, keep_reason, refuse, serves, updates
 from reconciler.plan.change import Action, Reason
 from reconciler.plan.compile import (
     steps_of_promotion,
@@ -24,44 +24,44 @@ from reconciler.state.values import Record, RecordedModel
 
 
 def start(
-    wanted: Wanted, model: RecordedModel, reason: Reason, record: Record, *, delete_first: bool = False
+    case: Case, model: RecordedModel, reason: Reason, record: Record, *, delete_first: bool = False
 ) -> Decision:
     """Start a training: create, or replace what serves or has not come to serve."""
-    if refusal := refuse_training(wanted, reason):
+    if refusal := refuse_training(case, reason):
         return refusal
-    world, want = wanted.world, wanted.want
-    unknown = _is_unknown_base(wanted)
-    if unknown and want.address.kind not in world.observed.assumed:
-        return refuse_base(wanted)
-    serving = serves(wanted, record)
+    facts, desired = case.facts, case.desired
+    unknown = _is_unknown_base(case)
+    if unknown and desired.address.kind not in facts.observed.assumed:
+        return refuse_base(case)
+    serving = serves(case, record)
     record = replace(record, serving=serving)
-    superseded = _superseded(wanted, model)
+    superseded = _superseded(case, model)
     namesake = next((old for old in record.deposed if old.id == model.id), None)
     delete_first = delete_first or (
-        namesake is not None and wanted.world.live(want.address, model.id) is not None
+        namesake is not None and case.facts.live(desired.address, model.id) is not None
     )
     before = serving or (namesake if delete_first else superseded)
-    live = world.live_of(wanted.record, before) if before else None
+    live = facts.live_of(case.record, before) if before else None
     fields: tuple[FieldChange, ...] = ()
     data: tuple[DataChange, ...] = ()
     mutable: tuple[FieldChange, ...] = ()
     if before:
-        fields, data = replacement_reasons(want, wanted.attributes, before, live, wanted.kind)
-        mutable = updates(wanted, live) if live else ()
+        fields, data = replacement_reasons(desired, case.attributes, before, live, case.kind)
+        mutable = updates(case, live) if live else ()
     replaces = before.id if before and before is not superseded else ""
-    keep = keep_reason(wanted) if serving else ""
+    keep = keep_reason(case) if serving else ""
     change = replace(
-        about(wanted, Action.REPLACE if before else Action.CREATE, reason),
+        about(case, Action.REPLACE if before else Action.CREATE, reason),
         id=model.id,
         name=model.name,
         serving=replaces,
         before=live.attributes if live else None,
         fields=(*fields, *mutable),
         data=data,
-        bill=bill_of(want, wanted.kind, world.stack),
-        notes=(*generation_notes(wanted, record), *_doubts(wanted, unknown=unknown)),
+        bill=bill_of(desired, case.kind, facts.stack),
+        notes=(*generation_notes(case, record), *_doubts(case, unknown=unknown)),
         steps=_steps(
-            wanted,
+            case,
             model,
             record,
             first=(namesake or model) if delete_first else None,
@@ -73,7 +73,7 @@ def start(
 
 
 def _steps(
-    wanted: Wanted,
+    case: Case,
     model: RecordedModel,
     record: Record,
     *,
@@ -84,20 +84,20 @@ def _steps(
     """Train, and let it serve.
 
     Args:
-        wanted: what is declared.
+        case: what is declared.
         model: the candidate.
         record: the intent.
         first: the old model that has the candidate's id, and is deleted before; None where there is none.
         replaces: id of the model in whose place it is trained, which may be one that never served.
         promote: how it comes to serve.
     """
-    want = wanted.want
-    known = wanted.world.state.resources.get(want.address, Record(want.address)).models
-    after = None if wanted.parent is None else Serves(wanted.parent, wanted.source)
+    desired = case.desired
+    known = case.facts.state.resources.get(desired.address, Record(desired.address)).models
+    after = None if case.parent is None else Serves(case.parent, case.source)
     create = Create(
         model.id,
         model.generation,
-        wanted.source,
+        case.source,
         replaces,
         attempted=any(one.id == model.id and one.is_pending for one in known),
         after=after,
@@ -106,80 +106,78 @@ def _steps(
     if first is not None:
         delete_first = DeleteFirst(model.id, first.status in {None, Status.CREATING}, after)
     deletes = bool(promote.replaces) and not promote.kept and first is None
-    grants = diff.compare_permissions((), want.permissions or ())
+    grants = diff.compare_permissions((), desired.permissions or ())
     steps = [
         *steps_of_training(create, delete_first=delete_first),
-        *steps_of_update(Role.CANDIDATE, (), {}, want.permissions, grants),
-        *steps_of_promotion(want.checks, promote, deletes_replaced=deletes),
+        *steps_of_update(Role.CANDIDATE, (), {}, desired.permissions, grants),
+        *steps_of_promotion(desired.checks, promote, deletes_replaced=deletes),
     ]
     return with_intent(record, steps)
 
 
-def refuse_training(wanted: Wanted, reason: Reason) -> Decision | None:
+def refuse_training(case: Case, reason: Reason) -> Decision | None:
     """What is managed without its data, or by `metadata.import`, is never trained; None for all else."""
-    want = wanted.want
-    if want.data and not want.imports:
+    desired = case.desired
+    if desired.data and not desired.imports:
         return None
-    why = f"{want.address} would have to be trained ({_why(wanted, reason)})"
-    if want.data:
+    why = f"{desired.address} would have to be trained ({_why(case, reason)})"
+    if desired.data:
         return refuse(
-            wanted,
+            case,
             f"{why}, and metadata.import never trains",
             "Take the line metadata.import out to train it, or correct the manifest",
             path="metadata.import",
         )
-    line = f"take the line metadata.import: {want.imports} out and " if want.imports else ""
+    line = f"take the line metadata.import: {desired.imports} out and " if desired.imports else ""
     return refuse(
-        wanted,
+        case,
         f"{why}, and its manifest has no data",
-        f"To train it, {line}declare {wanted.kind.data_field}; else correct the manifest, or remove it",
-        path="metadata.import" if want.imports else "metadata.id",
+        f"To train it, {line}declare {case.kind.data_field}; else correct the manifest, or remove it",
+        path="metadata.import" if desired.imports else "metadata.id",
     )
 
 
-def _why(wanted: Wanted, reason: Reason) -> str:
-    record = wanted.record
+def _why(case: Case, reason: Reason) -> str:
+    record = case.record
     reference = record.serving or record.candidate
-    if reference is None or wanted.forced or reason is not Reason.IMMUTABLE_CHANGED:
+    if reference is None or case.forced or reason is not Reason.IMMUTABLE_CHANGED:
         return str(reason)
-    fields, _ = replacement_reasons(
-        wanted.want, wanted.attributes, reference, wanted.live(reference), wanted.kind
-    )
+    fields, _ = replacement_reasons(case.desired, case.attributes, reference, case.live(reference), case.kind)
     return ", ".join(f"{one.path} {one.before!r} -> {one.after!r}" for one in fields)
 
 
-def _is_unknown_base(wanted: Wanted) -> bool:
+def _is_unknown_base(case: Case) -> bool:
     """Whether it is tuned from a base model that is not among those that can be tuned, as far as told."""
-    tunable = wanted.world.observed.tunable.get(wanted.want.address.kind)
-    return tunable is not None and BASE_MODEL in wanted.attributes and wanted.source not in tunable
+    tunable = case.facts.observed.tunable.get(case.desired.address.kind)
+    return tunable is not None and BASE_MODEL in case.attributes and case.source not in tunable
 
 
-def refuse_base(wanted: Wanted) -> Decision:
+def refuse_base(case: Case) -> Decision:
     """The service does not offer the base model for tuning: nothing is tried that it would refuse."""
-    address = wanted.want.address
-    tunable = wanted.world.observed.tunable[address.kind]
-    instead = f"; declare kind: {wanted.kind.instead} instead" if wanted.kind.instead else ""
+    address = case.desired.address
+    tunable = case.facts.observed.tunable[address.kind]
+    instead = f"; declare kind: {case.kind.instead} instead" if case.kind.instead else ""
     offered = ", ".join(sorted(tunable)) or f"none today{instead}"
     return refuse(
-        wanted,
-        f"{address}: {wanted.source} is not offered for tuning",
+        case,
+        f"{address}: {case.source} is not offered for tuning",
         f"Base models that are: {offered}",
         path=BASE_MODEL,
     )
 
 
-def _doubts(wanted: Wanted, *, unknown: bool) -> tuple[str, ...]:
+def _doubts(case: Case, *, unknown: bool) -> tuple[str, ...]:
     """What cannot be known before the training: told, and refused by nobody."""
     notes = [
-        f"{one.shown} is not read here: its examples are not counted" for one in wanted.want.data if one.uri
+        f"{one.shown} is not read here: its examples are not counted" for one in case.desired.data if one.uri
     ]
-    if wanted.doubt is not None:
+    if case.doubt is not None:
         notes.append(
-            f"if it is {wanted.doubt} under a new name, nothing needs to be trained: "
-            f"metadata.moved_from: {wanted.doubt.name}"
+            f"if it is {case.doubt} under a new name, nothing needs to be trained: "
+            f"metadata.moved_from: {case.doubt.name}"
         )
     if unknown:
-        notes.append(not_documented(wanted.source, wanted.kind, wanted.world.now.date()))
+        notes.append(not_documented(case.source, case.kind, case.facts.now.date()))
     return tuple(notes)
 
 
@@ -191,9 +189,9 @@ def not_documented(source: str, kind: Kind, today: date) -> str:
     return f"{said}: {fate}" if fate else said
 
 
-def _superseded(wanted: Wanted, model: RecordedModel) -> RecordedModel | None:
+def _superseded(case: Case, model: RecordedModel) -> RecordedModel | None:
     """The candidate that this training takes the place of, while the service still has it."""
-    candidate = wanted.record.candidate
-    if candidate is None or candidate.id == model.id or wanted.live(candidate) is None:
+    candidate = case.record.candidate
+    if candidate is None or candidate.id == model.id or case.live(candidate) is None:
         return None
     return candidate

@@ -9,7 +9,7 @@ from reconciler.model import Address, Desired, Live, Status
 from reconciler.plan.case import Decision, notes_on
 from reconciler.plan.change import Action, Change, Reason
 from reconciler.plan.compile import steps_of_deletion, with_intent
-from reconciler.plan.facts import World
+from reconciler.plan.facts import Facts
 from reconciler.plan.guards import forbidden
 from reconciler.plan.rows.strange import block
 from reconciler.plan.steps import Delete, Forget
@@ -31,37 +31,37 @@ def kept_for(record: Record, serving: RecordedModel, twin: Address) -> Decision:
     return Decision([change])
 
 
-def undeclared(world: World, record: Record, reason: Reason, want: Desired | None = None) -> Decision:
+def undeclared(facts: Facts, record: Record, reason: Reason, desired: Desired | None = None) -> Decision:
     """Delete what lives of it, or forget it.
 
     Args:
-        world: what there is.
+        facts: what there is.
         record: not empty.
         reason: why it goes.
-        want: the manifest that declares it all the same, under destroy.
+        desired: the manifest that declares it all the same, under destroy.
     """
-    if blocked := block(world, record, None):
+    if blocked := block(facts, record, None):
         return blocked
-    errors = forbidden(world, record, None)
-    if want is None and world.is_elsewhere(record) and not _lives(world, record):
+    errors = forbidden(facts, record, None)
+    if desired is None and facts.is_elsewhere(record) and not _lives(facts, record):
         return Decision()  # its model is gone, which is for those to decide who declare it
-    if want is None and not world.may_delete(record) and _lives(world, record):
-        return refuse_elsewhere(world, record)
-    there = [model for model in record.models if world.is_there(record, model)]
-    living = [(model, world.live_of(record, model)) for model in there]
-    protected = record.prevent_destroy or (want is not None and want.lifecycle.prevent_destroy)
+    if desired is None and not facts.may_delete(record) and _lives(facts, record):
+        return refuse_elsewhere(facts, record)
+    there = [model for model in record.models if facts.is_there(record, model)]
+    living = [(model, facts.live_of(record, model)) for model in there]
+    protected = record.prevent_destroy or (desired is not None and desired.lifecycle.prevent_destroy)
     decision = delete(record, living, reason, protected=protected) if living else forget(record)
     return Decision(errors=[*errors, *decision.errors]) if errors else decision
 
 
-def _lives(world: World, record: Record) -> bool:
-    return any(world.is_there(record, model) for model in record.models)
+def _lives(facts: Facts, record: Record) -> bool:
+    return any(facts.is_there(record, model) for model in record.models)
 
 
-def refuse_elsewhere(world: World, record: Record) -> Decision:
+def refuse_elsewhere(facts: Facts, record: Record) -> Decision:
     """Declared outside the folders of this run, or nobody knows where, and no Stack says whose it is."""
     address = record.address
-    here = ", ".join(world.folders or ())
+    here = ", ".join(facts.folders or ())
     where = f"it was declared in {record.manifest}, which is outside of {here or 'what this run reads'}"
     if not record.manifest:
         where = "it was recorded by a version that kept no path: it may be declared elsewhere"

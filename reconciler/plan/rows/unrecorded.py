@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from reconciler.identity import GENERATIONS
 from reconciler.model import Status
-from reconciler.plan.case import Decision, Wanted, asked, refuse, renewed, serves
+from reconciler.plan.case import Case, Decision, asked, refuse, renewed, serves
 from reconciler.plan.change import Reason
 from reconciler.plan.facts import replacement_reasons
 from reconciler.plan.rows.adoption import adopt_imported
@@ -27,73 +27,73 @@ from reconciler.plan.rows.training import start
 from reconciler.state.values import Record, RecordedModel, Verdict
 
 
-def train(wanted: Wanted, reason: Reason = Reason.NOT_LIVE) -> Decision:
+def train(case: Case, reason: Reason = Reason.NOT_LIVE) -> Decision:
     """Adopt a model that is live under our id, else train; `reason` NOT_LIVE looks for a better one."""
-    want = wanted.want
-    record = _without_candidate(wanted)
-    if wanted.forced:
+    desired = case.desired
+    record = _without_candidate(case)
+    if case.forced:
         reason = Reason.REQUESTED
-    elif reason is Reason.NOT_LIVE and wanted.record.models:
-        reason = _why_replaced(wanted)
-    if want.imports:
-        return adopt_imported(wanted, record, reason)
-    if want.id:
-        return pinned(wanted, record, reason)
-    generations = generations_of(wanted)
-    known = {model.id for model in wanted.record.models}
-    every = {one.id: one for one in (*former_generations_of(wanted), *generations)}.values()
+    elif reason is Reason.NOT_LIVE and case.record.models:
+        reason = _why_replaced(case)
+    if desired.imports:
+        return adopt_imported(case, record, reason)
+    if desired.id:
+        return pinned(case, record, reason)
+    generations = generations_of(case)
+    known = {model.id for model in case.record.models}
+    every = {one.id: one for one in (*former_generations_of(case), *generations)}.values()
     unknown = [
         (one, one.live)
         for one in every
-        if one.live is not None and one.id not in known and not is_elsewhere(wanted, one.live)
+        if one.live is not None and one.id not in known and not is_elsewhere(case, one.live)
     ]
-    record = replace(record, deposed=(*record.deposed, *failures(wanted, unknown)))
-    if not wanted.forced and (found := usable(unknown)):
-        return adopt(wanted, *found, unknown, record)
-    if not wanted.forced and (other := renamed(wanted)):
-        return adopt_renamed(wanted, *other, record)
-    free = first_free(generations, known, another=wanted.forced or reason is Reason.RETRY)
+    record = replace(record, deposed=(*record.deposed, *failures(case, unknown)))
+    if not case.forced and (found := usable(unknown)):
+        return adopt(case, *found, unknown, record)
+    if not case.forced and (other := renamed(case)):
+        return adopt_renamed(case, *other, record)
+    free = first_free(generations, known, another=case.forced or reason is Reason.RETRY)
     if free is None:
         return refuse(
-            wanted,
-            f"{want.address}: all {GENERATIONS} generations of its id are taken",
-            f"Delete failed or unused models named {want.address.name}-xxxxxxxx, or change metadata.name",
+            case,
+            f"{desired.address}: all {GENERATIONS} generations of its id are taken",
+            f"Delete failed or unused models named {desired.address.name}-xxxxxxxx, or change metadata.name",
         )
-    model = asked(wanted, id=free.id, digest=free.digest, generation=free.number)
+    model = asked(case, id=free.id, digest=free.digest, generation=free.number)
     others = tuple(one for one in record.deposed if one.id != free.id)
-    return start(wanted, model, reason, replace(record, candidate=model, deposed=others))
+    return start(case, model, reason, replace(record, candidate=model, deposed=others))
 
 
-def _without_candidate(wanted: Wanted) -> Record:
+def _without_candidate(case: Case) -> Record:
     """What was started is recorded as it ended: it serves until its successor does, or it is deposed."""
-    record, world = replace(wanted.record, candidate=None), wanted.world
-    superseded = wanted.record.candidate
-    if superseded and not serves(wanted, record) and _can_serve(wanted, superseded):
-        record = replace(record, serving=replace(superseded, status=Status.ACTIVE, promoted=world.timestamp))
+    record, facts = replace(case.record, candidate=None), case.facts
+    superseded = case.record.candidate
+    if superseded and not serves(case, record) and _can_serve(case, superseded):
+        record = replace(record, serving=replace(superseded, status=Status.ACTIVE, promoted=facts.timestamp))
         superseded = None
-    return renewed(wanted, depose(wanted, record, superseded))
+    return renewed(case, depose(case, record, superseded))
 
 
-def _can_serve(wanted: Wanted, model: RecordedModel) -> bool:
+def _can_serve(case: Case, model: RecordedModel) -> bool:
     """An ACTIVE candidate that nothing keeps from serving, though it is not what is wanted any more."""
-    live = wanted.live(model)
-    unproven = wanted.want.checks or model.verdict in {Verdict.FAILED, Verdict.UNKNOWN}
+    live = case.live(model)
+    unproven = case.desired.checks or model.verdict in {Verdict.FAILED, Verdict.UNKNOWN}
     return live is not None and live.status is Status.ACTIVE and not unproven
 
 
-def _why_replaced(wanted: Wanted) -> Reason:
-    record = wanted.record
+def _why_replaced(case: Case) -> Reason:
+    record = case.record
     if record.candidate is not None:
-        live = wanted.live(record.candidate)
+        live = case.live(record.candidate)
         if live is None or live.status is Status.CREATING:
             return Reason.SUPERSEDED
-    if record.serving is not None and serves(wanted, record) is None:
+    if record.serving is not None and serves(case, record) is None:
         return Reason.DELETED_OUTSIDE
     reference = record.serving or record.candidate
     if reference is None:
         return Reason.NOT_LIVE
     fields, data = replacement_reasons(
-        wanted.want, wanted.attributes, reference, wanted.live(reference), wanted.kind
+        case.desired, case.attributes, reference, case.live(reference), case.kind
     )
     if fields:
         return Reason.IMMUTABLE_CHANGED

@@ -460,7 +460,7 @@ def test_a_saved_plan_is_the_same_in_every_process() -> None:
     told = {
         subprocess.run(
             [sys.executable, "-c", code],
-            cwd=Path(__file__).parent.parent,
+            cwd=Path(__file__).parents[2],
             env={**os.environ, "PYTHONHASHSEED": str(seed)},
             capture_output=True,
             text=True,

@@ -144,7 +144,7 @@ def _match(host: str, hosts_of: Callable[[Api], tuple[str, ...]]) -> list[Api]:
 def _mixed(first: Target, other: Target, apis: tuple[Api, ...]) -> UsageError:
     if EMULATOR in {first.service, other.service}:
         return UsageError(
-            f"{first.base_url} and {other.base_url} are not of one sort: one is an emulator",
+            f"{first.base_url} and {other.base_url} do not belong together: one is an emulator",
             f"Set {join_endpoint_variables('and', apis)} both, or neither",
         )
     return UsageError(

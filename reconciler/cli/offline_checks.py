@@ -1,4 +1,4 @@
-"""What Stack and environment lack for the models that are declared, as far as it is known offline."""
+"""What Stack and environment lack for the declared models, as far as it is known without a service."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from reconciler.manifests import Loaded
 from reconciler.settings import Settings
 
 
-def check(loaded: Loaded, settings: Settings) -> tuple[Diagnostic, ...]:
+def check_settings(loaded: Loaded, settings: Settings) -> tuple[Diagnostic, ...]:
     """The warnings that `validate` adds to those of the manifests.
 
     Args:
@@ -17,19 +17,24 @@ def check(loaded: Loaded, settings: Settings) -> tuple[Diagnostic, ...]:
         settings: of the environment: they name what a Stack leaves out.
 
     Raises:
-        ManifestError: an API cannot do with what Stack and environment name, or the Stack names an address
-            that no credential may go to.
+        ManifestError: an API needs more than Stack and environment name, or the Stack names an address that
+            no credential may go to.
     """
     stack = loaded.stack
     if stack.endpoint:
         ensure_trusted(stack, "spec.endpoint", settings)
     if stack.state and "RECONCILER_STATE" not in settings:
         ensure_trusted(stack, "spec.state", settings)
+    found = list_missing(loaded, settings)
+    if any(one.severity is Severity.ERROR for one in found):
+        raise ManifestError([*found, *loaded.warnings])
+    return tuple(found)
+
+
+def list_missing(loaded: Loaded, settings: Settings) -> list[Diagnostic]:
+    """What each API needs and nobody names; a warning where only a plan needs it."""
     found: list[Diagnostic] = []
     for api in APIS:
         desired = [one for one in loaded.desired if one.address.kind == api.kind.name]
-        found += api.check(stack, settings, desired)
-    errors = [one for one in found if one.severity is Severity.ERROR]
-    if errors:
-        raise ManifestError([*errors, *loaded.warnings])
-    return tuple(found)
+        found += api.check(loaded.stack, settings, desired)
+    return found

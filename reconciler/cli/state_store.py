@@ -8,9 +8,9 @@ import socket
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from reconciler.cli.apis import list_kinds
 from reconciler.cli.console import print_message
 from reconciler.cli.invocation import Invocation
-from reconciler.kind import Kind
 from reconciler.model import Stack
 from reconciler.settings import Settings, printable_address
 
@@ -30,9 +30,7 @@ _CI_RUNS = (
 """Where CI systems say which run this is: GitLab, Jenkins, CircleCI, Buildkite, Azure."""
 
 
-def open_state(
-    invocation: Invocation, stack: Stack, settings: Settings, kinds: Mapping[str, Kind]
-) -> StateManager:
+def open_state(invocation: Invocation, stack: Stack, settings: Settings) -> StateManager:
     """Open the state that --state, RECONCILER_STATE, the Stack or the default names, in this order.
 
     Tells once what it holds of kinds that this version does not know.
@@ -66,7 +64,7 @@ def open_state(
         from reconciler.render.terminal import escape
 
         if not told:
-            told.append(describe_unknown(state, kinds))
+            told.append(describe_unknown(state, list_kinds()))
             if told[0]:
                 print_message(escape(told[0]))
 

@@ -17,6 +17,7 @@ from reconciler.cli.apis import list_kinds, list_variables
 from reconciler.cli.console import print_message
 from reconciler.cli.invocation import Invocation, Need
 from reconciler.cli.state_store import DEFAULT_STATE, open_state
+from reconciler.errors import ManifestError, Severity, UsageError
 from reconciler.events import Uploading
 from reconciler.manifests import Loaded, load, load_settings, parse_variables
 from reconciler.model import Stack
@@ -84,9 +85,8 @@ def open_stack_state(invocation: Invocation) -> tuple[StateManager, str | None]:
     """The state, for a command that needs nothing else, and the Stack's name; None without manifests."""
     settings = read_settings()
     loaded, _ = load_manifests(invocation, settings)
-    return open_state(
-        invocation, loaded.stack, settings, list_kinds()
-    ), loaded.stack.name if loaded.files else None
+    manager = open_state(invocation, loaded.stack, settings)
+    return manager, loaded.stack.name if loaded.files else None
 
 
 @contextmanager
@@ -99,7 +99,7 @@ def open_operation(invocation: Invocation, asks: Asks = ask_every_kind) -> Itera
         asks: the kinds whose services the command asks. Where there is none, the endpoint is not checked
             against the state, and no credential is looked for.
     """
-    from reconciler.cli import start_emulator
+    from reconciler.cli import offline_checks, start_emulator
     from reconciler.cli.endpoints import Services
     from reconciler.operation import Operation
 
@@ -111,7 +111,7 @@ def open_operation(invocation: Invocation, asks: Asks = ask_every_kind) -> Itera
         if invocation.emulator:
             emulator = resources.enter_context(start_emulator.run_inside(Path(DEFAULT_STATE), settings))
             settings = settings.without(list_variables())
-        manager = open_state(invocation, loaded.stack, settings, list_kinds())
+        manager = open_state(invocation, loaded.stack, settings)
         state = manager.read()
         asked = asks(loaded, state)
         services = Services(
@@ -124,7 +124,13 @@ def open_operation(invocation: Invocation, asks: Asks = ask_every_kind) -> Itera
             tell=uploads.put,
         )
         resources.callback(services.close)
-        target = services.find_target(contact=invocation.need is not Need.STACK and bool(asked))
+        try:
+            target = services.find_target(contact=invocation.need is not Need.STACK and bool(asked))
+        except UsageError as error:
+            missing = offline_checks.list_missing(loaded, settings)
+            if len(missing) > 1:  # all of it at once, and not one thing a run
+                raise ManifestError(replace(one, severity=Severity.ERROR) for one in missing) from error
+            raise
         yield Operation(
             loaded=loaded,
             inputs=inputs,

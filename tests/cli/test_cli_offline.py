@@ -49,6 +49,18 @@ def test_a_project_that_nobody_names_is_a_warning_and_no_plan(project: Project) 
     assert "is named" not in project.run("validate", expect=0, environ=named).err
 
 
+def test_all_that_nobody_names_is_told_at_once(project: Project) -> None:
+    """A bucket, a project and a location: by plan as errors, and by validate, each with file and line."""
+    declare(project, LOCAL)
+    elsewhere = {"GOOGLE_GEMINI_BASE_URL": None, "GOOGLE_OAUTH_ACCESS_TOKEN": "ya29.x"}
+    refused = project.plan(expect=1, environ=elsewhere).err
+    for missing in ("no bucket is named for it", "no project is named for it", "no location is named for it"):
+        assert missing in refused
+    assert refused.count("manifests/models.yaml:") == 3
+    assert refused.splitlines()[-1] == "3 errors."
+    assert project.run("validate", expect=1).err.count("manifests/models.yaml:") == 3
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [

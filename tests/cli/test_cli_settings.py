@@ -72,4 +72,4 @@ def test_records_of_both_apis_need_both_endpoints(project: Project) -> None:
     assert names["TunedModel/one"] == f"tunedModels/{identity('one')}"
     assert "/endpoints/" in names["TuningJob/bot"]
     refused = project.run("output", expect=1, environ={"GOOGLE_VERTEX_BASE_URL": "https://192.0.2.1"})
-    assert "not of one sort" in refused.err
+    assert "do not belong together: one is an emulator" in refused.err

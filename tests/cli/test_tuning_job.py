@@ -508,7 +508,7 @@ def test_jobs_and_their_data_are_of_one_sort(project: Project, service: Service)
     }
     refused = project.run("plan", environ=google, expect=1)
     assert "STORAGE_EMULATOR_HOST" in refused.err
-    assert "not of one sort" in refused.err
+    assert "do not belong together: one is an emulator" in refused.err
     assert posted(service) == uploads(service) == 0
 
 

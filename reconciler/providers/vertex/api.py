@@ -67,8 +67,8 @@ class VertexConnection:
 
         if self._storage_url and is_loopback(self._storage_url) is not self._is_local:
             raise UsageError(
-                f"{BUCKETS_VARIABLE}={self._storage_url} and the tuning jobs are not of one sort: one is "
-                "an emulator, and jobs would not find their data",
+                f"{BUCKETS_VARIABLE}={self._storage_url} and the tuning jobs do not belong together: "
+                "one is an emulator, and jobs would not find their data",
                 f"Unset {BUCKETS_VARIABLE}, or set {ENDPOINT_VARIABLE} to an emulator as well",
             )
         environ = self._setup.environ
@@ -158,7 +158,7 @@ def _without_bucket(one: Desired) -> Diagnostic:
 def _without_place(one: Desired, path: str) -> Diagnostic:
     what = path.partition(".")[2]
     return Diagnostic(
-        f"no {what} is named for it: plan will refuse it",
+        f"no {what} is named for it, and plan needs one",
         f"Set GOOGLE_CLOUD_{what.upper()}, the Stack's spec.{what}, or metadata.{what}.",
         one.file,
         one.line,

@@ -131,6 +131,7 @@ class Kind:
         data_field: the path of the training data.
         api: host name of the API that serves it, as policies name a provider.
         permissions: whether permissions can be managed.
+        access: who may use a model where they cannot, as a clause ("its access is the project's IAM").
         pinned_ids: whether metadata.id is allowed, because the service takes chosen ids.
         collection: what makes a resource name of an id ("tunedModels/"); "" when the service names.
         called_by_name: a program calls the model by its resource name: nobody need be asked for an endpoint.
@@ -145,6 +146,7 @@ class Kind:
     data_field: str
     api: str = ""
     permissions: bool = False
+    access: str = ""
     pinned_ids: bool = False
     collection: str = ""
     called_by_name: bool = False

@@ -108,6 +108,13 @@ class Services:
         return next((api for api in APIS if self._connections[api.kind.name].is_named), APIS[0])
 
     @property
+    def variables(self) -> dict[str, str]:
+        """The environment variables that name "endpoint" and "project" of the APIs in use, for advice."""
+        apis = self._used or (self._likely(),)
+        projects = dict.fromkeys(api.project_variable for api in apis if api.project_variable)
+        return {"endpoint": join_endpoint_variables("or", apis), "project": " or ".join(projects)}
+
+    @property
     def location(self) -> str:
         """Where models are that name no location; "" where no API in use has locations."""
         found = (self._connections[api.kind.name].location for api in self._used)

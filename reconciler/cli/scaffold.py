@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import secrets
-import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from reconciler import bounds, files
+from reconciler.cli.apis import APIS
 from reconciler.errors import UsageError
 from reconciler.manifests import Loaded
+from reconciler.providers.api import EMULATOR, Starter
 
-KINDS = ("TuningJob", "TunedModel")
-"""What `init --kind` takes, the default first: the Gemini API has no base model that can be tuned."""
+STARTERS: Mapping[str, Starter] = {
+    api.kind.name: api.starter
+    for api in sorted(APIS, key=lambda api: not any(base.tunable for base in api.kind.bases.values()))
+    if api.starter is not None
+}
+"""What `init --kind` takes. First, and so the default, is a kind that has a base model that can be tuned."""
 
 _STACK = """\
 # Settings of this folder. The name is part of every id: keep it.
@@ -22,73 +26,8 @@ kind: Stack
 metadata:
   name: {name}
 spec:
-{place}  guards: {{max_trainings: 5, max_deletes: 5}}
+{settings}  guards: {{max_trainings: 5, max_deletes: 5}}
 """
-
-_PLACE = """\
-  # project: my-project           # or set GOOGLE_CLOUD_PROJECT
-  location: {location}
-  # Google reads training data from a bucket; files are uploaded there. Create this one, or name another:
-  bucket: gs://{name}
-"""
-_LOCATIONS = ("us-central1", "europe-west4")
-"""Where the base model below is tuned, as documented."""
-
-_JOB = """\
-# Answers with the next number. Vertex AI trains it on data/number-generator.jsonl; a training costs money.
-apiVersion: reconciler/v1
-kind: TuningJob
-metadata:
-  name: number-generator
-spec:
-  base_model: gemini-3.1-flash-lite
-  tuned_model_display_name: number generator model
-  supervised_tuning_spec:
-    training_dataset_uri: data/number-generator.jsonl
-    hyper_parameters: {epoch_count: 5, adapter_size: ADAPTER_SIZE_FOUR}
-"""
-
-_MODEL = """\
-# The first model of Google's tuning tutorial: it answers with the next number. The last five examples are
-# not the tutorial's: Google advises 20 or more. Since May 2025 the Gemini API has had no base model that can
-# be tuned. The emulator serves this one: add --emulator to each command.
-apiVersion: reconciler/v1
-kind: TunedModel
-metadata:
-  name: number-generator
-spec:
-  display_name: number generator model
-  base_model: models/gemini-1.5-flash-001-tuning
-  tuning_task:
-    hyperparameters: {batch_size: 2, learning_rate: 0.001, epoch_count: 5}
-    training_data:
-      examples:
-        examples:
-"""
-
-_PAIRS = (
-    ("1", "2"),
-    ("3", "4"),
-    ("-3", "-2"),
-    ("twenty two", "twenty three"),
-    ("two hundred", "two hundred one"),
-    ("ninety nine", "one hundred"),
-    ("8", "9"),
-    ("-98", "-97"),
-    ("1,000", "1,001"),
-    ("10,100,000", "10,100,001"),
-    ("thirteen", "fourteen"),
-    ("eighty", "eighty one"),
-    ("one", "two"),
-    ("three", "four"),
-    ("seven", "eight"),
-    ("25", "26"),
-    ("-1", "0"),
-    ("forty five", "forty six"),
-    ("three hundred", "three hundred one"),
-    ("nineteen", "twenty"),
-)
-"""The examples of both kinds."""
 
 _IGNORED = ("state/*.lock", "state/.*.tmp", "state/emulator.*")
 """Files that the commands leave beside the state, and that should not be committed."""
@@ -103,7 +42,7 @@ def write_manifests(folder: Path, kind: str, environ: Mapping[str, str]) -> Iter
 
     Args:
         folder: for the manifests.
-        kind: one of KINDS, of the first model.
+        kind: one of STARTERS, of the first model.
         environ: the environment variables.
 
     Raises:
@@ -114,7 +53,7 @@ def write_manifests(folder: Path, kind: str, environ: Mapping[str, str]) -> Iter
         yield from ((file, False) for file in existing)
         return
     try:
-        for name, text in _build_files(kind, environ).items():
+        for name, text in _build_files(STARTERS[kind], environ).items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             if path.exists():  # data of somebody's own
@@ -126,30 +65,11 @@ def write_manifests(folder: Path, kind: str, environ: Mapping[str, str]) -> Iter
         raise UsageError(f"{folder}: {error.strerror}", "Give a folder that can be written") from error
 
 
-def _build_files(kind: str, environ: Mapping[str, str]) -> Mapping[str, str]:
+def _build_files(starter: Starter, environ: Mapping[str, str]) -> Mapping[str, str]:
     """The files to write: name to text."""
     name = f"{_build_name(Path.cwd().name)}-{secrets.token_hex(3)}"
-    if kind == "TunedModel":
-        items = "".join(
-            f"          - {{text_input: {_quote(text)}, output: {_quote(output)}}}\n"
-            for text, output in _PAIRS
-        )
-        return {"stack.yaml": _STACK.format(name=name, place=""), "number-generator.yaml": _MODEL + items}
-    wanted = environ.get("GOOGLE_CLOUD_LOCATION", "").strip()
-    place = _PLACE.format(location=wanted if wanted in _LOCATIONS else _LOCATIONS[0], name=name)
-    rows = "".join(
-        json.dumps({"text_input": text, "output": output}, allow_nan=False) + "\n" for text, output in _PAIRS
-    )
-    return {
-        "stack.yaml": _STACK.format(name=name, place=place),
-        "number-generator.yaml": _JOB,
-        "data/number-generator.jsonl": rows,
-    }
-
-
-def _quote(text: str) -> str:
-    """As YAML reads it as text: what looks like a number is quoted."""
-    return text if text[0].isalpha() else f'"{text}"'
+    settings = starter.set_up(name, environ)
+    return {"stack.yaml": _STACK.format(name=name, settings=settings), **starter.write(name, environ)}
 
 
 def extend_gitignore(file: Path) -> tuple[str, ...]:
@@ -183,14 +103,9 @@ def _build_name(text: str) -> str:
 
 
 def suggest_edit(path: str, loaded: Loaded, service: str) -> str:
-    """What to do before a plan makes sense: edit the manifests, and name or create the bucket of uploads."""
-    stack = loaded.stack
-    uploads = any(one.address.kind == KINDS[0] and one.data[0].file for one in loaded.desired)
-    if not uploads or service != "google":
-        return f"edit {path}"
-    if not stack.bucket:
-        return f"name a bucket of yours as spec.bucket in {stack.file or path}"
-    bucket = "gs://" + stack.bucket.removeprefix("gs://").partition("/")[0]
-    create = ["gcloud", "storage", "buckets", "create", bucket]
-    create += [f"--location={stack.location}"] if stack.location else []
-    return f"edit {path}, create its bucket unless it exists ({shlex.join(create)})"
+    """What to do before a plan makes sense; an emulator asks for nothing but an edit."""
+    for kind, starter in STARTERS.items() if service != EMULATOR else ():
+        desired = [one for one in loaded.desired if one.address.kind == kind]
+        if suggestion := starter.suggest(path, loaded.stack, desired):
+            return suggestion
+    return f"edit {path}"

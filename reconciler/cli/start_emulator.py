@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import ModuleType
 
+from reconciler.cli.apis import APIS
 from reconciler.errors import UsageError
 
 
@@ -86,7 +87,8 @@ def serve(*, host: str, port: int, data: str | None, training_seconds: float | N
 
 
 def _print_address(url: str) -> None:
-    variables = " ".join(f"{name}={url}" for name in ("GOOGLE_GEMINI_BASE_URL", "GOOGLE_VERTEX_BASE_URL"))
+    names = [api.endpoint_variable for api in APIS if api.is_emulated]
+    variables = " ".join(f"{name}={url}" for name in names)
     sys.stdout.write(f"Serving on {url}\nTo use it: export {variables}\n")
     sys.stdout.flush()
 

@@ -157,4 +157,5 @@ def open_operation(invocation: Invocation, asks: Asks = ask_every_kind) -> Itera
             stopping=stopping,
             tell=print_message,
             uploads=uploads,
+            variables=services.variables,
         )

@@ -65,7 +65,7 @@ def check_permissions(document: Document, kind: Kind) -> None:
     if permissions.value is not None and not kind.permissions:
         permissions.error(
             f"a {kind.name} has no permissions of its own",
-            "Remove the key; its access is the project's IAM.",
+            f"Remove the key; {kind.access}." if kind.access else "Remove the key.",
             of_key=True,
         )
     seen: dict[tuple[str, str], Place] = {}

@@ -61,6 +61,7 @@ class Operation:
             state's endpoint and project.
         first_state: the state as it was read to find out whom to ask; the first `read_state` returns it.
         remark: what to tell of a selection by label, once it was made; may be "".
+        variables: the environment variables that name "endpoint" and "project", for advice.
     """
 
     loaded: Loaded
@@ -82,6 +83,7 @@ class Operation:
     asks: Callable[[State], Collection[str]] | None = None
     first_state: State | None = None
     remark: str = ""
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     def read_state(self) -> State:
         """Read the state. StateForeignError if it is another stack's, service's or project's."""
@@ -91,7 +93,13 @@ class Operation:
     def _ensure_ours(self, state: State) -> State:
         stack = self.loaded.stack.name if self.has_manifests else None
         asked = self.context if self.asks is None or self.asks(state) else Context()
-        check_foreign(state, stack=stack, service=asked.service, project=asked.project)
+        check_foreign(
+            state,
+            stack=stack,
+            service=asked.service,
+            project=asked.project,
+            variables=self.variables,
+        )
         return state
 
     def make_plan(self, state: State | None = None) -> tuple[Plan, Facts]:

@@ -7,7 +7,7 @@ to it sends nothing and looks for no credential.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -96,6 +96,32 @@ class Connection(Protocol):
         """Close what was opened."""
 
 
+def _write_nothing(_name: str, _environ: Mapping[str, str]) -> str:
+    return ""
+
+
+def _suggest_nothing(_path: str, _stack: Stack, _desired: Sequence[Desired]) -> str:
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Starter:
+    """What `init` writes for a first model of a kind.
+
+    Attributes:
+        about: which API tunes it, for the help text.
+        write: given the Stack's name and the environment, file name to text.
+        set_up: given the same, the lines of the Stack's spec that the kind needs, indented.
+        suggest: given the folder, the Stack and the declared models of the kind, what to do before a plan
+            makes sense; "" for nothing special.
+    """
+
+    about: str
+    write: Callable[[str, Mapping[str, str]], Mapping[str, str]]
+    set_up: Callable[[str, Mapping[str, str]], str] = _write_nothing
+    suggest: Callable[[str, Stack, Sequence[Desired]], str] = _suggest_nothing
+
+
 @dataclass(frozen=True, slots=True)
 class Api:
     """One API.
@@ -112,6 +138,7 @@ class Api:
         connect: opens a connection; UsageError when a setting of the environment is malformed.
         check: what Stack and environment lack for these models, as far as that is known offline. Gets the
             Stack, the environment and the models.
+        starter: what `init` writes for its kind; None where it offers none.
     """
 
     kind: Kind
@@ -124,6 +151,7 @@ class Api:
     variables: frozenset[str] = frozenset()
     is_emulated: bool = False
     check: Callable[[Stack, Settings, Sequence[Desired]], Iterable[Diagnostic]] = lambda *_: ()
+    starter: Starter | None = None
 
 
 def find_service(base_url: str, service: str) -> str:

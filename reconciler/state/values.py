@@ -11,6 +11,7 @@ import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from types import MappingProxyType
 
 from reconciler.errors import StateForeignError
 from reconciler.model import Address, Attributes, Permission, Status
@@ -210,15 +211,21 @@ def _is_of_version_2(record: Record) -> bool:
 
 
 def check_foreign(
-    state: State, *, stack: str | None, service: str | None = None, project: str | None = None
+    state: State,
+    *,
+    stack: str | None,
+    service: str | None = None,
+    project: str | None = None,
+    variables: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Refuse a state that belongs to another stack, service or project. Call it before any call or write.
 
     Args:
         state: as it was read.
         stack: the Stack's name. "" if the manifests name none, None if there are no manifests.
-        service: "google" or "emulator". "" or None if it is not known.
+        service: whom the command asks, as `State.service`. "" or None if it is not known.
         project: "" or None if it is not known.
+        variables: the environment variables that name "endpoint" and "project", for the advice.
 
     Raises:
         StateForeignError: the state records another stack, service or project.
@@ -231,20 +238,25 @@ def check_foreign(
             "are the same models: the name is part of every id.",
         )
     if state.service and service and service != state.service:
-        emulator = service == "emulator"
+        named = f" ({variables['endpoint']})" if variables.get("endpoint") else ""
         raise StateForeignError(
-            f"the state records models of {_SERVICES.get(state.service, state.service)}, but this command "
-            f"talks to {_SERVICES.get(service, service)}",
+            f"the state records models at {_name_service(state.service)}, but this command talks to "
+            f"{_name_service(service)}",
             "Use --emulator, which keeps a state of its own, or another --state."
-            if emulator
-            else "Give the endpoint that the models are on (GOOGLE_GEMINI_BASE_URL), or another --state.",
+            if service == _EMULATOR
+            else f"Give the endpoint that the models are on{named}, or another --state.",
         )
     if state.project and project and project != state.project:
+        variable = variables.get("project")
+        setting = f"{variable}={shlex.quote(state.project)} or " if variable else ""
         raise StateForeignError(
             f"the state records models of the project {state.project}, but this command uses {project}",
-            f"Set GOOGLE_CLOUD_PROJECT={shlex.quote(state.project)} or the Stack's spec.project, or use "
-            "another --state.",
+            f"Set {setting}the Stack's spec.project to {state.project}, or use another --state.",
         )
 
 
-_SERVICES = {"google": "Google's service", "emulator": "an emulator"}
+_EMULATOR = "emulator"
+
+
+def _name_service(service: str) -> str:
+    return "an emulator" if service == _EMULATOR else service.capitalize()

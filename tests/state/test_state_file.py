@@ -418,10 +418,18 @@ NAMED = State(lineage="x", stack="numbers", service="google", project="p1")
         (lambda: check_foreign(NAMED, stack=""), ["numbers", "no manifest names a Stack"]),
         (lambda: check_foreign(NAMED, stack=None, service="emulator"), ["Google", "emulator", "--emulator"]),
         (
-            lambda: check_foreign(replace(NAMED, service="emulator"), stack="numbers", service="google"),
-            ["emulator", "Google", "--state"],
+            lambda: check_foreign(
+                replace(NAMED, service="emulator"),
+                stack="numbers",
+                service="google",
+                variables={"endpoint": "AN_ENDPOINT"},
+            ),
+            ["an emulator", "Google", "AN_ENDPOINT", "--state"],
         ),
-        (lambda: check_foreign(NAMED, stack="numbers", project="p2"), ["p1", "p2", "GOOGLE_CLOUD_PROJECT"]),
+        (
+            lambda: check_foreign(NAMED, stack="numbers", project="p2", variables={"project": "A_PROJECT"}),
+            ["p1", "p2", "A_PROJECT=p1"],
+        ),
     ],
 )
 def test_a_state_of_something_else_is_refused(check: Callable[[], None], says: list[str]) -> None:

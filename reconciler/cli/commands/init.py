@@ -23,11 +23,12 @@ if TYPE_CHECKING:
 @click.argument("path", default=wiring.DEFAULT_PATH, metavar="[PATH]")
 @click.option(
     "--kind",
-    type=click.Choice(scaffold.KINDS),
-    default=scaffold.KINDS[0],
+    type=click.Choice(list(scaffold.STARTERS)),
+    default=next(iter(scaffold.STARTERS)),
     show_default=True,
-    help="The kind of the first model: TuningJob is tuned by Vertex AI, TunedModel by the Gemini API, "
-    "which has no base model for it today.",
+    help="The kind of the first model: "
+    + "; ".join(f"{kind} is {starter.about}" for kind, starter in scaffold.STARTERS.items())
+    + ".",
 )
 @options.service
 def command(*, path: str, kind: str, no_color: bool, **given: Any) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.providers.api import Api, Setup, Target, find_service
 from reconciler.providers.gemini.fields import TUNED_MODEL
+from reconciler.providers.gemini.starter import STARTER
 from reconciler.providers.google.settings import (
     LOGIN_VARIABLES,
     PROJECT_VARIABLE,
@@ -75,4 +76,5 @@ GEMINI = Api(
     variables=LOGIN_VARIABLES | {ENDPOINT_VARIABLE, "GEMINI_API_KEY"},
     is_emulated=True,
     connect=GeminiConnection,
+    starter=STARTER,
 )

@@ -16,6 +16,7 @@ from reconciler.providers.google.settings import (
     TRUSTED_HOSTS,
 )
 from reconciler.providers.vertex.fields import LOCATION, PROJECT, TUNING_JOB
+from reconciler.providers.vertex.starter import STARTER
 from reconciler.settings import Settings
 from reconciler.settings.hosts import is_loopback
 
@@ -178,4 +179,5 @@ VERTEX = Api(
     is_emulated=True,
     connect=VertexConnection,
     check=check,
+    starter=STARTER,
 )

@@ -94,6 +94,7 @@ TUNING_JOB = Kind(
     fields=MappingProxyType({field.path: field for field in _FIELDS}),
     data_field=f"{SPECS[0]}.training_dataset_uri",
     api="aiplatform.googleapis.com",
+    access="its access is the project's IAM",
     epochs="hyper_parameters.epoch_count",  # of either spec; Google documents no default for it
     bases=BASES,
 )

@@ -1,0 +1,62 @@
+"""The first manifests that `init --kind TuningJob` writes, and what they need before a plan."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+
+from reconciler.model import Desired, Stack
+from reconciler.providers.api import Starter
+from reconciler.providers.google.tutorial import PAIRS
+
+_PLACE = """\
+  # project: my-project           # or set GOOGLE_CLOUD_PROJECT
+  location: {location}
+  # Google reads training data from a bucket; files are uploaded there. Create this one, or name another:
+  bucket: gs://{name}
+"""
+_LOCATIONS = ("us-central1", "europe-west4")
+"""Where the base model below is tuned, as documented."""
+
+_JOB = """\
+# Answers with the next number. Vertex AI trains it on data/number-generator.jsonl; a training costs money.
+apiVersion: reconciler/v1
+kind: TuningJob
+metadata:
+  name: number-generator
+spec:
+  base_model: gemini-3.1-flash-lite
+  tuned_model_display_name: number generator model
+  supervised_tuning_spec:
+    training_dataset_uri: data/number-generator.jsonl
+    hyper_parameters: {epoch_count: 5, adapter_size: ADAPTER_SIZE_FOUR}
+"""
+
+
+def _write(name: str, environ: Mapping[str, str]) -> Mapping[str, str]:
+    del name, environ
+    rows = "".join(
+        json.dumps({"text_input": text, "output": output}, allow_nan=False) + "\n" for text, output in PAIRS
+    )
+    return {"number-generator.yaml": _JOB, "data/number-generator.jsonl": rows}
+
+
+def _set_place(name: str, environ: Mapping[str, str]) -> str:
+    wanted = environ.get("GOOGLE_CLOUD_LOCATION", "").strip()
+    return _PLACE.format(location=wanted if wanted in _LOCATIONS else _LOCATIONS[0], name=name)
+
+
+def _suggest(path: str, stack: Stack, desired: Sequence[Desired]) -> str:
+    """To name or create the bucket, where a file must be uploaded."""
+    if not any(one.data[0].file for one in desired):
+        return ""
+    if not stack.bucket:
+        return f"name a bucket of yours as spec.bucket in {stack.file or path}"
+    bucket = "gs://" + stack.bucket.removeprefix("gs://").partition("/")[0]
+    create = ["gcloud", "storage", "buckets", "create", bucket]
+    create += [f"--location={stack.location}"] if stack.location else []
+    return f"edit {path}, create its bucket unless it exists ({shlex.join(create)})"
+
+
+STARTER = Starter("tuned by Vertex AI", _write, _set_place, _suggest)

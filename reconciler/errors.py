@@ -209,7 +209,7 @@ class ServiceError(ReconcilerError):
 
     Attributes:
         status: HTTP status, or None where there was no reply.
-        reason: google.rpc.ErrorInfo.reason or the canonical status ("PERMISSION_DENIED"), may be "".
+        reason: the service's own word for it ("PERMISSION_DENIED"), "" where it has none.
         said: the service's own words, printable, where advice may depend on them; else "".
     """
 
@@ -224,6 +224,14 @@ class ServiceError(ReconcilerError):
 
 class InvalidArgumentError(ServiceError):
     """400: the request will never succeed as it is."""
+
+
+class WrongStateError(InvalidArgumentError):
+    """The resource is in a state in which this cannot be done to it; later it may be."""
+
+
+class StillTrainingError(ServiceError):
+    """A model is not deleted while its training ends; it can be deleted later."""
 
 
 class UnauthenticatedError(ServiceError):

@@ -22,6 +22,7 @@ from reconciler.errors import (
     NotFoundError,
     NotUnderstoodError,
     ServiceError,
+    StillTrainingError,
 )
 from reconciler.identity import digest_examples, to_float32
 from reconciler.kind import FieldRole, FieldType, Kind, OnChange
@@ -485,7 +486,7 @@ class FakeProvider:
             model = self.service.visible(handle.id, 0.0)
             if model is not None:
                 if self.service.keeps_creating and self.service.status(model) is Status.CREATING:
-                    raise ServiceError(f"{handle.id} is still in training", status=400)
+                    raise StillTrainingError(f"{handle.id} is still in training", status=400)
                 del self.service.models[handle.id]
                 self.service.deletes.append(handle.id)
 

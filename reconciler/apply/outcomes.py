@@ -7,7 +7,14 @@ from typing import assert_never
 
 from reconciler.apply.schedule import duration
 from reconciler.apply.tasks import Task, command_for
-from reconciler.errors import NotReadyError, RateLimitedError, ReconcilerError, ServiceError
+from reconciler.errors import (
+    AlreadyExistsError,
+    NotReadyError,
+    RateLimitedError,
+    ReconcilerError,
+    ServiceError,
+    StillTrainingError,
+)
 from reconciler.events import APPLY, WAIT, Completed, Event, Failed, Skipped, Started, Verb
 from reconciler.model import Address, Status
 from reconciler.plan.recording import (
@@ -260,10 +267,10 @@ def settle_failure(task: Task, record: Record, error: ServiceError, now: str) ->
 
 def _outcome_of(step: Step, error: ServiceError) -> Outcome:
     match step:
-        case Create() if error.status == 409:
+        case Create() if isinstance(error, AlreadyExistsError):
             return Occupied()
         case DeleteFirst() | DeleteReplaced() | Delete():
-            return StillTraining() if step.trains and error.status in _REFUSED_WHILE_TRAINING else Broken()
+            return StillTraining() if step.trains and isinstance(error, StillTrainingError) else Broken()
         case _:
             return Broken()
 
@@ -296,7 +303,3 @@ def _now(error: ReconcilerError) -> str:
     if isinstance(error, NotReadyError):
         return "the service is not ready for it yet, which passes by itself"
     return "the service has no room for it now"
-
-
-_REFUSED_WHILE_TRAINING = frozenset({400, 409, 412})
-"""How a service may refuse to delete a model in training: no document says (api.md section 7, 11)."""

@@ -132,7 +132,11 @@ class Provider(Protocol):
         """Set just these fields (PATCH with a mask)."""
 
     def delete(self, handle: Handle, *, fence: Fence) -> None:
-        """Delete it, cancelling its training first if that still runs; already gone is success."""
+        """Delete it, cancelling its training first if that still runs; already gone is success.
+
+        Raises:
+            StillTrainingError: the service does not delete it while its training ends.
+        """
 
     def poll(self, handle: Handle) -> Training:
         """How its training goes: from the operation where there is one, else from the model.

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from reconciler.errors import NotFoundError, NotUnderstoodError, ServiceError
+from reconciler.errors import (
+    AlreadyExistsError,
+    InvalidArgumentError,
+    NotFoundError,
+    NotUnderstoodError,
+    ServiceError,
+    StillTrainingError,
+    UnavailableError,
+)
 from reconciler.http import Transport
 from reconciler.kind import Kind
 from reconciler.model import LAG_SECONDS, Attributes, Desired, Example, Live, Odd, Permission, Status
@@ -170,7 +178,7 @@ class GeminiProvider:
         """Cancel what still trains, then delete; 404 is success.
 
         Raises:
-            ServiceError: the service does not delete a model in training; it must be tried again later.
+            StillTrainingError: the service does not delete a model in training; try it again later.
         """
         name = name_of(handle)
         found = self._reader.model(name)
@@ -181,10 +189,11 @@ class GeminiProvider:
             self._transport.call("DELETE", f"v1beta/{name}", fence=fence)
         except NotFoundError:
             return
-        except ServiceError as error:
-            if not training or error.status not in {400, 409, 412}:
+        except (InvalidArgumentError, AlreadyExistsError) as error:
+            # no document says how a deletion is refused because of a training
+            if not training:
                 raise
-            raise ServiceError(
+            raise StillTrainingError(
                 f"{name} is not deleted while its training ends: {error.summary}",
                 "It stays recorded as deposed; `reconciler wait` deletes it later.",
                 status=error.status,
@@ -208,6 +217,7 @@ class GeminiProvider:
                 operation = str(found["name"]) if found else ""
             if is_path(operation):
                 self._transport.call("POST", f"v1/{operation}:cancel", body={}, repeatable=True, fence=fence)
-        except ServiceError as error:
-            if error.status is None or error.status >= 500:
-                raise
+        except (UnavailableError, NotUnderstoodError):
+            raise
+        except ServiceError:  # its training is over, or the service does not let us
+            return

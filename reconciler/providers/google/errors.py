@@ -25,6 +25,7 @@ from reconciler.errors import (
     ServiceError,
     UnauthenticatedError,
     UnavailableError,
+    WrongStateError,
 )
 from reconciler.http import JsonObject, Reply
 from reconciler.http.errors import parse_object
@@ -53,6 +54,7 @@ agents are being provisioned (…). … So please try again in a few minutes." (
 _PASSES = "This passes by itself, usually within minutes; nothing has to be corrected: run it again then."
 _NO_ANSWER = frozenset({404, 409})
 """Statuses by which the API says what is: believed only in its own words."""
+_WRONG_STATE = frozenset({"ABORTED", "FAILED_PRECONDITION"})
 _TEXTS = re.compile(rb'"(?:textInput|output|text)":\s*("(?:[^"\\]|\\.)*")')
 """Training texts in a request: of the Gemini API's examples, and of a chat."""
 
@@ -199,6 +201,9 @@ def explain_failure(found: Problem, where: str) -> ServiceError:
             return UnauthenticatedError(summary, advice, status=status, reason=reason)
         case 400 | 403 if _PASSING.search(found.message):
             return NotReadyError(summary, _PASSES, status=status, reason=reason)
+        case 400 | 409 | 412 if status == 412 or reason in _WRONG_STATE:
+            advice = advise_400(said, where) if status == 400 else ""
+            return WrongStateError(summary, advice, status=status, reason=reason, said=said)
         case 400:
             return InvalidArgumentError(
                 summary, advise_400(said, where), status=status, reason=reason, said=said
@@ -209,7 +214,7 @@ def explain_failure(found: Problem, where: str) -> ServiceError:
             return ForbiddenError(summary, advise_403(found, where), status=status, reason=reason)
         case 404:
             return NotFoundError(summary, advise_404(where), status=status, reason=reason, said=said)
-        case 409 if reason not in {"ABORTED", "FAILED_PRECONDITION"}:
+        case 409:
             return AlreadyExistsError(summary, reason=reason)
         case _ if status >= 500:
             return UnavailableError(

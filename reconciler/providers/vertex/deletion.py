@@ -8,8 +8,17 @@ stay.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
-from reconciler.errors import NotFoundError, ServiceError
+from reconciler.errors import (
+    AlreadyExistsError,
+    InvalidArgumentError,
+    NotFoundError,
+    NotReadyError,
+    ServiceError,
+    StillTrainingError,
+    WrongStateError,
+)
 from reconciler.providers import Fence
 from reconciler.providers.google.json import JsonObject, about_another, as_object, objects_of, text_of
 from reconciler.providers.vertex import codec, names
@@ -23,7 +32,6 @@ OPERATION_SECONDS = 600.0
 """How long one step may take."""
 BUSY_SECONDS = 30.0
 """How long a refusal because of the resource's condition is asked again: an operation of ours may end."""
-_BUSY = frozenset({"FAILED_PRECONDITION", "ABORTED"})
 _NOT_FOUND = 5
 """google.rpc.Code."""
 
@@ -40,7 +48,7 @@ class Deletion:
         """Cancel it if it runs, then take away what it made.
 
         Raises:
-            ServiceError: status 409 while the service has not ended the job; to be tried again later.
+            StillTrainingError: the service has not ended the job yet; try it again later.
         """
         if codec.is_under_way(job):
             job = self._cancelled(job)
@@ -63,8 +71,8 @@ class Deletion:
             try:
                 step(name, *rest)
                 return
-            except ServiceError as error:
-                if error.reason not in _BUSY or transport.clock() >= until:
+            except (WrongStateError, NotReadyError):
+                if transport.clock() >= until:
                     raise
             transport.wait(pause, f"asking for {name} again")
             pause = min(pause * 2, 5.0)
@@ -74,18 +82,15 @@ class Deletion:
         name = text_of(job, "name")
         transport = self._regions.at(names.parsed(name).location)
         if codec.state_of(job) != "CANCELLING":
-            try:
+            with suppress(InvalidArgumentError, NotFoundError, AlreadyExistsError):  # it may just have ended
                 transport.call("POST", f"v1/{name}:cancel", body={}, repeatable=True, fence=self._fence)
-            except ServiceError as error:
-                if error.status is None or error.status not in {400, 404, 409}:  # it may have ended just now
-                    raise
         until, pause = transport.clock() + CANCEL_SECONDS, 0.25
         while True:
             found = self._registry.resource(name, JOBS)
             if found is None or not codec.is_under_way(found):
                 return found or {"name": name}
             if transport.clock() >= until:
-                raise ServiceError(
+                raise StillTrainingError(
                     f"{name} is still {codec.state_of(found)} though it was cancelled",
                     "It stays recorded as deposed; `reconciler wait` deletes it later.",
                     status=409,

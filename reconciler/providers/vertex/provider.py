@@ -240,7 +240,7 @@ class VertexProvider:
         """Cancel, undeploy, delete endpoints, delete the model; each step looks first. Gone is success.
 
         Raises:
-            ServiceError: the job was cancelled and has not ended; it must be tried again later.
+            StillTrainingError: the job was cancelled and has not ended; try it again later.
         """
         if "/" in handle.name:
             job = self._registry.resource(handle.name, JOBS)

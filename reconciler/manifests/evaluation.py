@@ -10,13 +10,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
+from reconciler.datasets.addresses import BUCKET
 from reconciler.identity import encode_canonical
 from reconciler.manifests.schema_types import Declared, Flag, Integer, Number, Text, Whole, matching, refusal
 
 Map = dict[str, Any]
 """What the API gives no form, or one that has nothing to do with tuning."""
 
-_PREFIX = r"gs://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9](?:/[^\x00-\x1f]{0,1024})?"
+_PREFIX = rf"gs://{BUCKET}(?:/[^\x00-\x1f]{{0,1024}})?"
 
 
 class GenerationConfig(Declared):

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
+from reconciler.datasets.addresses import BUCKET, BUCKET_RULE
 from reconciler.manifests.envelope import DeclaredLifecycle, Envelope
 from reconciler.manifests.schema_types import (
     HOLDS_A_CREDENTIAL,
@@ -67,7 +68,7 @@ VariableValue = Annotated[
 ]
 
 
-_BUCKET = "gs://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9](?:/[A-Za-z0-9._-]+)*/?"
+_BUCKET = rf"gs://{BUCKET}(?:/[A-Za-z0-9._-]+)*/?"
 
 
 def _bucket_fault(value: str) -> tuple[str, str] | None:
@@ -86,10 +87,7 @@ def _bucket_fault(value: str) -> tuple[str, str] | None:
     if re.fullmatch(_BUCKET, meant, re.ASCII):
         return "is not a bucket as it is written here", f"Write {meant}."
     if not re.fullmatch(_BUCKET, f"gs://{bucket}", re.ASCII):
-        return (
-            "is not a bucket",
-            "Write gs://BUCKET/PREFIX. A bucket's name has 3 to 222 of a-z, 0-9, '-', '_' and '.'.",
-        )
+        return "is not a bucket", f"Write gs://BUCKET/PREFIX. {BUCKET_RULE}"
     return "is not a bucket with a usable prefix", "A prefix has letters, digits, '.', '_', '-' and '/'."
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import requests
 
+from reconciler.datasets.chat import write_chat_line
 from reconciler.emulator import Settings
 from reconciler.emulator.server import running
 from reconciler.errors import NoCapacityError, ServiceError
@@ -22,7 +23,7 @@ from reconciler.identity import encode_canonical
 from reconciler.model import DataSet, Desired, Live, Odd, Status
 from reconciler.providers import Accepted, Handle
 from reconciler.providers.google.connection import connect
-from reconciler.providers.vertex.bucket import Bucket, chat_line
+from reconciler.providers.vertex.bucket import Bucket
 from reconciler.providers.vertex.provider import VertexProvider
 from reconciler.providers.vertex.regions import Regions, host_of
 from tests.contract.provider import EXAMPLES, TUNING_JOB
@@ -276,7 +277,7 @@ def test_data_is_uploaded_once_under_its_digest(stand: Stand) -> None:
     assert len(uploads) == 2
     assert all(one["query"]["ifGenerationMatch"] == "0" for one in uploads)
     assert recording.seen[0][1].endswith(f"o/sets%2F{first.rpartition('/')[2]}")
-    assert json.loads(chat_line(EXAMPLES[0]))["contents"][0]["parts"] == [{"text": "0"}]
+    assert json.loads(write_chat_line(EXAMPLES[0]))["contents"][0]["parts"] == [{"text": "0"}]
 
 
 def test_an_object_that_came_between_is_taken(stand: Stand) -> None:

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Iterator
 from urllib.parse import quote
 
 from reconciler import bounds
+from reconciler.datasets.addresses import OBJECT
+from reconciler.datasets.chat import write_chat_line
 from reconciler.errors import NotFoundError, ServiceError, UsageError
 from reconciler.events import Uploading
 from reconciler.identity import encode_canonical
@@ -22,17 +24,7 @@ from reconciler.providers.google.json import JsonObject, about_another, text_of,
 from reconciler.providers.vertex.regions import Regions
 from reconciler.providers.vertex.uploads import PART, Content, Upload, measured
 
-_URI = re.compile(r"gs://(?P<bucket>[a-z0-9][a-z0-9._-]{1,220}[a-z0-9])/(?P<object>[^\x00-\x1f]{1,1024})")
-
 Tell = Callable[[Uploading], None]
-
-
-def chat_line(example: Example) -> bytes:
-    """An example as a line of the API's chat JSONL, canonical: the same examples are the same bytes."""
-    if example.line:
-        return example.line.encode()
-    turns = (("user", example.text_input), ("model", example.output))
-    return encode_canonical({"contents": [{"role": role, "parts": [{"text": text}]} for role, text in turns]})
 
 
 class Bucket:
@@ -145,7 +137,7 @@ class _Lines:
         self._examples = examples
 
     def __iter__(self) -> Iterator[bytes]:
-        return map(chat_line, self._examples)
+        return map(write_chat_line, self._examples)
 
 
 class _Steps:
@@ -167,7 +159,7 @@ def is_object(uri: str) -> bool:
 
 
 def _parts(uri: str) -> tuple[str, str]:
-    found = _URI.fullmatch(uri)
+    found = re.fullmatch(OBJECT, uri)
     if found is None:
         raise UsageError(f"{uri[:120]!r} is not the address of an object", "Write gs://BUCKET/NAME.")
     return found["bucket"], found["object"]

@@ -108,7 +108,7 @@ def _parsed(text: str, data: bytes, **hooks: Callable[..., object] | None) -> An
         raise NotJSONError(problem) from error
     except RecursionError as error:
         raise NotJSONError(_TOO_DEEP) from error
-    if _may_be_deep(data) and _is_deep(document):
+    if _may_be_deep(data) and is_deep(document):
         raise NotJSONError(_TOO_DEEP)
     return document
 
@@ -130,7 +130,8 @@ def _may_be_deep(data: bytes) -> bool:
     return bool(brackets)
 
 
-def _is_deep(document: object) -> bool:
+def is_deep(document: object) -> bool:
+    """Whether lists and objects stand inside of each other more than `bounds.DEPTH` times."""
     level = [document]
     for _ in range(bounds.DEPTH):
         level = [

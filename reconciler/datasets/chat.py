@@ -17,6 +17,7 @@ from reconciler.datasets.rows import HALF_A_CHARACTER, NO_OUTPUT, Form, Measured
 from reconciler.identity import encode_canonical
 from reconciler.model import Example
 from reconciler.problems import Refusal, find_nearest
+from reconciler.strictjson import is_deep
 
 SUPERVISED, PREFERENCE = "supervised_tuning_spec", "preference_optimization_spec"
 
@@ -159,8 +160,15 @@ def _as_pair(found: Mapping[str, Any]) -> Example | None:
     return Example(*texts)
 
 
-def _as_line(found: Mapping[str, Any]) -> Example:
-    return Example("", "", encode_canonical(found).decode(errors="surrogatepass"))
+def _as_line(found: Mapping[str, Any]) -> Example | Refusal:
+    try:
+        line = encode_canonical(found).decode(errors="surrogatepass")
+    except ValueError:
+        return Refusal("a number is too large", "Write one that JSON's readers can hold: below 1e308.")
+    # deep is only what has many brackets, and they are counted faster than objects
+    if line.count("[") + line.count("{") > bounds.DEPTH and is_deep(found):
+        return Refusal("nested too deeply", f"At most {bounds.DEPTH} lists and objects inside of each other.")
+    return Example("", "", line)
 
 
 def _check_example(one: Example) -> Refusal | None:

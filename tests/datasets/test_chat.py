@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import tracemalloc
 from collections.abc import Callable
@@ -439,3 +440,29 @@ def test_one_chat_in_json_is_not_called_a_list_without_contents(workspace: Path,
     declare(workspace, json.dumps({"contents": TURNS}), name="d.json")
     (problem,) = refused()
     assert problem.summary == "the file holds one example, not a list"
+
+
+@pytest.mark.parametrize(
+    ("tools", "said"),
+    [
+        ("9" * 5000, "a number has too many digits"),
+        ("1e308", ""),
+        ("1e309", "a number is too large"),
+        ("[" * 98 + "]" * 98, ""),
+        ("[" * 100 + "]" * 100, "nested too deeply"),
+        ('{"a": ' * 100 + "1" + "}" * 100, "nested too deeply"),
+    ],
+    ids=lambda value: value[:12],
+)
+@pytest.mark.parametrize("name", ["d.jsonl", "d.json"])
+def test_the_limits_for_json_hold_for_chats(tools: str, said: str, name: str) -> None:
+    """No other reader of JSON has to take larger numbers or deeper objects from us than we take."""
+    row = json.dumps({"contents": TURNS, "tools": ["here"]}).replace('"here"', tools)
+    problems = Problems()
+    stream = io.BufferedReader(io.BytesIO((row if name == "d.jsonl" else f"[{row}]").encode()))
+    found = measure(stream, name, CHATS[SUPERVISED], problems)
+    assert (found is None) == bool(said)
+    if said:
+        with pytest.raises(ManifestError) as caught:
+            problems.raise_if_any()
+        assert [one.summary for one in caught.value.diagnostics] == [said]

@@ -73,7 +73,7 @@ def _read_supervised(row: object) -> Example | Refusal:
         return Refusal("completions belong to preference tuning", "Write the answer as the last of contents.")
     if found["contents"][-1].get("role") != "model":
         return Refusal("the last of contents is not the model's", 'End with {"role": "model", "parts": […]}.')
-    return _as_pair(found) or _as_line(found)
+    return _find_pair(found) or _keep_line(found)
 
 
 def _read_preference(row: object) -> Example | Refusal:
@@ -98,7 +98,7 @@ def _read_preference(row: object) -> Example | Refusal:
         refusal = _check_turn(one["completion"], "completion")
         if refusal is not None:
             return refusal
-    return _as_line(found)
+    return _keep_line(found)
 
 
 def _read_chat(row: Mapping[str, object]) -> dict[str, Any] | Refusal:
@@ -146,7 +146,7 @@ def _check_turn(turn: object, what: str) -> Refusal | None:
     return None
 
 
-def _as_pair(found: Mapping[str, Any]) -> Example | None:
+def _find_pair(found: Mapping[str, Any]) -> Example | None:
     """The line as a pair; None where it says more than one."""
     turns = found["contents"]
     if len(found) != 1 or len(turns) != 2:
@@ -160,7 +160,7 @@ def _as_pair(found: Mapping[str, Any]) -> Example | None:
     return Example(*texts)
 
 
-def _as_line(found: Mapping[str, Any]) -> Example | Refusal:
+def _keep_line(found: Mapping[str, Any]) -> Example | Refusal:
     try:
         line = encode_canonical(found).decode(errors="surrogatepass")
     except ValueError:

@@ -46,7 +46,7 @@ def read_csv(path: str, lines: Iterable[str]) -> Iterator[Row]:
 
 
 def _refuse_long(lines: Iterable[str]) -> Iterator[str]:
-    """The same; a line that is too long may have been cut already, so nothing of it is taken for data."""
+    """The lines, up to one that is too long, of which nothing is taken for data: it may be cut already."""
     for line in lines:
         if len(line.rstrip("\r\n")) > CELL_LIMIT:
             raise csv.Error("field larger than the limit")

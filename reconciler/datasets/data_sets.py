@@ -59,7 +59,7 @@ class DataSets:
         if known not in self._measured:
             self._measured[known] = self._measure(path, place, written, form, is_validation=is_validation)
         found = self._measured[known]
-        if found is None or not (form or self._fits(found, rest, place)):
+        if found is None or not (form or self._check_request(found, rest, place)):
             return None
         return DataSet(
             digest=found.digest,
@@ -91,12 +91,12 @@ class DataSets:
             return None
         before = len(self._problems)
         found = measure_rows(examples, PAIRS, self._problems)
-        if len(self._problems) > before or not self._fits(found, rest, place):
+        if len(self._problems) > before or not self._check_request(found, rest, place):
             return None
         inline = tuple(one for _, one in examples)
         return DataSet(found.digest, found.examples, found.characters, inline=inline)
 
-    def _fits(self, found: Measured, rest: int, place: Place) -> bool:
+    def _check_request(self, found: Measured, rest: int, place: Place) -> bool:
         total = found.size + rest
         if total > REQUEST_LIMIT:
             self._problems.error(

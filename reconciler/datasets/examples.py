@@ -68,10 +68,10 @@ def _read_file(path: str, name: str) -> Iterator[Example]:
                 yield row
         problems.raise_if_any()
     except ManifestError as error:
-        raise _changed(path, str(error.diagnostics[0]).partition("\n")[0]) from error
+        raise _refuse_changed(path, str(error.diagnostics[0]).partition("\n")[0]) from error
     except (OSError, ValueError) as error:
-        raise _changed(path, f"{path}: {explain_unreadable(error).summary}") from error
+        raise _refuse_changed(path, f"{path}: {explain_unreadable(error).summary}") from error
 
 
-def _changed(path: str, what: str) -> StalePlanError:
+def _refuse_changed(path: str, what: str) -> StalePlanError:
     return StalePlanError(f"{path} changed since the plan was made: {what}", "Make a new plan.")

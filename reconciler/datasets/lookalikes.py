@@ -194,5 +194,5 @@ ROLES_ADVICE = 'Write "user" or "model", or leave it out for a function\'s answe
 
 
 def advise_role(role: str) -> str:
-    """What to write for a role that Gemini does not know."""
+    """What to write instead of a role that Gemini does not know."""
     return _ROLES.get(role, ROLES_ADVICE)

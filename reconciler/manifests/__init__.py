@@ -30,7 +30,7 @@ def load(
         paths: folders (searched for *.yaml and *.yml) and files.
         kinds: the kinds of model with their field tables.
         variables: those of the command line; they win over the Stack's.
-        allow_empty: finding no manifest at all is no error (`destroy`).
+        allow_empty: it is no error to find no manifest at all (`destroy`).
 
     Raises:
         ManifestError: carries every problem of every file, sorted by file and line.
@@ -46,14 +46,14 @@ def load_settings(
 ) -> Loaded:
     """The Stack alone, and no model: for commands that work on what is recorded.
 
-    What is wrong in other documents stops nothing here, so that a half-written manifest takes no program its
-    model's name away.
+    Other documents may be wrong, so that a half-written manifest does not stop a program that asks for the
+    name of its model.
 
     Args:
-        paths: folders and files, as for `load`; finding no manifest is no error.
+        paths: folders and files, as for `load`; it is no error to find no manifest.
         kinds: the kinds of model with their field tables.
         variables: those of the command line.
-        selecting: a folder only selects as well, so that its Stack may stand above it.
+        selecting: a folder only selects too, so its Stack may stand above it.
 
     Raises:
         ManifestError: the Stack is wrong, or none could be read and a file that may hold it is broken.
@@ -65,9 +65,9 @@ def load_settings(
 
 
 def load_names(paths: Sequence[str], *, kinds: Mapping[str, Kind], variables: Mapping[str, str]) -> Names:
-    """What is declared, with labels, and nothing else of it: to select among what is recorded.
+    """The declared addresses with their labels: to select among what is recorded.
 
-    What is wrong in a manifest stops nothing here, as long as its file is YAML.
+    A manifest may be wrong, as long as its file is YAML.
 
     Args:
         paths: folders and files, as for `load`.
@@ -83,11 +83,11 @@ def load_names(paths: Sequence[str], *, kinds: Mapping[str, Kind], variables: Ma
     return load_declared(paths, kinds=kinds, variables=variables)
 
 
-def named_elsewhere(
+def find_named_elsewhere(
     records: Iterable[tuple[str, Address]], read: Sequence[str], paths: Sequence[str]
 ) -> frozenset[Address]:
     """The recorded addresses that a manifest which was not read still names; see `trees`."""
-    from reconciler.manifests.trees import named_elsewhere as find
+    from reconciler.manifests.trees import find_named_elsewhere as find
 
     return find(records, read, paths)
 
@@ -108,8 +108,8 @@ def parse_variables(flags: Sequence[str], files: Sequence[str], environ: Mapping
     return parse(flags, files, environ)
 
 
-def json_schema() -> dict[str, object]:
+def make_json_schema() -> dict[str, object]:
     """The JSON Schema (draft 2020-12) of a manifest of any kind, for editors."""
-    from reconciler.manifests.editor_schema import json_schema as schema
+    from reconciler.manifests.editor_schema import make_json_schema as schema
 
     return schema()

@@ -18,7 +18,7 @@ from reconciler.formats import camel_case
 from reconciler.manifests.located import Mark, YamlList, YamlMap
 from reconciler.manifests.substitution import substitute
 from reconciler.manifests.syntax import explain_syntax, refuse_unreadable
-from reconciler.manifests.yaml_builder import Builder, LimitError, mark_of
+from reconciler.manifests.yaml_builder import Builder, LimitError, find_mark
 from reconciler.problems import Place, Problems
 
 Path: TypeAlias = str | Sequence[str | int]
@@ -180,7 +180,7 @@ def read_documents(file: str, text: str, problems: Problems) -> Iterator[Documen
     try:
         parser.get_event()  # the stream's start
         while not isinstance(start := parser.get_event(), StreamEndEvent):
-            builder = Builder(file, problems, parser, mark_of(start))
+            builder = Builder(file, problems, parser, find_mark(start))
             body = builder.build()
             if body is not None:
                 mark = body.mark if isinstance(body, (YamlMap, YamlList)) else builder.start

@@ -1,7 +1,7 @@
-"""The JSON Schema of manifests, for editors: completion and a red line before `validate` is run.
+"""Makes the JSON Schema of manifests, for editors: completion, and a red line before `validate` is run.
 
-Made from the same models that read manifests. Rule: it never refuses what `validate` accepts; what
-no schema can say (files, references, limits of a whole request) is left to `validate`.
+It is made from the schemas that read manifests. Rule: it never refuses what `validate` accepts. What no JSON
+Schema can say (files, references, limits of a whole request) is left to `validate`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pydantic.json_schema import models_json_schema
 from reconciler.formats import camel_case
 from reconciler.manifests.envelope import Envelope
 from reconciler.manifests.kinds import FORMS, STACK
-from reconciler.manifests.schema_types import Declared, model_under
+from reconciler.manifests.schema_types import Declared, find_model
 from reconciler.manifests.stack import StackManifest
 from reconciler.manifests.substitution import REFERENCE_PATTERN
 
@@ -26,7 +26,7 @@ _QUOTED = {"type": "string", "pattern": r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]
 _NUMBERS = {"integer", "number"}
 
 
-def json_schema() -> dict[str, object]:
+def make_json_schema() -> dict[str, object]:
     """A document of any kind; the kind decides which schema holds."""
     manifests: dict[str, type[Envelope]] = {
         **{kind: form.manifest for kind, form in FORMS.items()},
@@ -37,11 +37,11 @@ def json_schema() -> dict[str, object]:
         by_alias=False,
         ref_template="#/$defs/{model}",
     )
-    definitions = {name: _spelled(definition) for name, definition in document["$defs"].items()}
+    definitions = {name: _spell_keys(definition) for name, definition in document["$defs"].items()}
     for form in FORMS.values():
         for where, keys, required in form.choices:
-            _add_choice(definitions[_model_at(form.manifest, where).__name__], keys, required=required)
-        definitions[form.manifest.__name__]["allOf"].append(_data_or_live(form.data))
+            _add_choice(definitions[_find_model(form.manifest, where).__name__], keys, required=required)
+        definitions[form.manifest.__name__]["allOf"].append(_require_data_or_live(form.data))
     return {
         "$schema": DRAFT,
         "title": "Reconciler manifest",
@@ -62,43 +62,43 @@ def json_schema() -> dict[str, object]:
     }
 
 
-def _model_at(manifest: type[Declared], path: str) -> type[Declared]:
+def _find_model(manifest: type[Declared], path: str) -> type[Declared]:
     for step in path.split("."):
-        manifest = model_under(manifest, step) or manifest
+        manifest = find_model(manifest, step) or manifest
     return manifest
 
 
 def _add_choice(definition: dict[str, Any], keys: tuple[str, str], *, required: bool) -> None:
-    """One of two keys, in either spelling."""
+    """Allow one of two keys, in either spelling."""
     each = [{"anyOf": [{"required": [one]} for one in dict.fromkeys((key, camel_case(key)))]} for key in keys]
     rule = {"oneOf": each} if required else {"not": {"allOf": each}}
     definition.setdefault("allOf", []).append(rule)
 
 
-def _data_or_live(keys: Iterable[str]) -> dict[str, Any]:
-    """The training data is there, or the manifest names a live model, of which it may be left out."""
+def _require_data_or_live(keys: Iterable[str]) -> dict[str, Any]:
+    """Require the training data, unless the manifest names a live model."""
     named = {"anyOf": [{"required": ["import"]}, {"required": ["id"]}]}
-    return {"anyOf": [{"properties": {"metadata": named}}, *(_has(f"spec.{key}") for key in keys)]}
+    return {"anyOf": [{"properties": {"metadata": named}}, *(_require_key(f"spec.{key}") for key in keys)]}
 
 
-def _has(path: str) -> dict[str, Any]:
-    """A key is there, in either spelling of each step."""
+def _require_key(path: str) -> dict[str, Any]:
+    """Require a key, in either spelling of each step."""
     step, _, rest = path.partition(".")
     each: list[dict[str, Any]] = [{"required": [one]} for one in dict.fromkeys((step, camel_case(step)))]
     if rest:
-        each = [one | {"properties": {one["required"][0]: _has(rest)}} for one in each]
+        each = [one | {"properties": {one["required"][0]: _require_key(rest)}} for one in each]
     return each[0] if len(each) == 1 else {"anyOf": each}
 
 
-def _spelled(definition: dict[str, Any]) -> dict[str, Any]:
-    """An object's schema with every key in both spellings, never both at once."""
+def _spell_keys(definition: dict[str, Any]) -> dict[str, Any]:
+    """An object's schema with every key in both spellings, but never in both at once."""
     properties: dict[str, object] = {}
     rules: list[object] = []
     required = definition.get("required", [])
     for field, schema in definition.get("properties", {}).items():
         name = field.rstrip("_")  # "import" is no name in Python
         both = list(dict.fromkeys((name, camel_case(name))))
-        properties.update(dict.fromkeys(both, _value(schema)))
+        properties.update(dict.fromkeys(both, _adapt_value(schema)))
         each: list[object] = [{"required": [one]} for one in both]
         if name in required:
             rules.append(each[0] if len(both) == 1 else {"oneOf": each})
@@ -114,17 +114,17 @@ def _spelled(definition: dict[str, Any]) -> dict[str, Any]:
     return spelled | ({"allOf": rules} if rules else {})
 
 
-def _value(schema: Any) -> Any:
-    """A value's schema as people write it: never null, and a reference to a variable wherever text may be."""
+def _adapt_value(schema: Any) -> Any:
+    """A value's schema as people write it: never null, and a variable wherever a single value may be."""
     if isinstance(schema, list):
-        return [_value(one) for one in schema]
+        return [_adapt_value(one) for one in schema]
     if not isinstance(schema, dict):
         return schema
     if "anyOf" in schema:
         alternatives = [one for one in schema["anyOf"] if one != {"type": "null"}]
         rest = {key: value for key, value in schema.items() if key not in {"anyOf", "default", "title"}}
         if len(alternatives) == 1:
-            return _value(rest | alternatives[0])
+            return _adapt_value(rest | alternatives[0])
         return rest | {"anyOf": [*alternatives, _REFERENCE]}
     kept = {key: value for key, value in schema.items() if key not in {"default", "title"}}
     if kept.get("type") in _NUMBERS:
@@ -133,4 +133,4 @@ def _value(schema: Any) -> Any:
         return {"anyOf": [kept, _REFERENCE]}
     if kept.get("type") in _SCALARS - {"string"}:
         return {"anyOf": [kept, _REFERENCE]}
-    return {key: value if key == "required" else _value(value) for key, value in kept.items()}
+    return {key: value if key == "required" else _adapt_value(value) for key, value in kept.items()}

@@ -1,6 +1,6 @@
-"""The Kubernetes envelope and what every kind of model has beside its spec.
+"""The schema around every spec: the Kubernetes envelope, and what every kind of model has beside its spec.
 
-`permissions`, `lifecycle` and `checks` are outside spec because the API's TunedModel does not have them.
+`permissions`, `lifecycle` and `checks` are outside of spec, because the API's TunedModel does not have them.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from reconciler.manifests.schema_types import (
     ModelId,
     Name,
     Text,
-    matching,
-    refusal,
+    make_refusal,
+    validate_pattern,
 )
 from reconciler.model import Check, IgnoredDrift, Lifecycle, Permission, Replacement
 
@@ -32,7 +32,7 @@ _LABEL = r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)"
 
 LabelKey = Annotated[
     str,
-    matching(
+    validate_pattern(
         rf"(?:{_LABEL}/)?{_LABEL}",
         "is not a label's name",
         "Letters and digits, with '-', '_', '.' and one '/' between them.",
@@ -41,7 +41,7 @@ LabelKey = Annotated[
 ]
 LabelValue = Annotated[
     str,
-    matching(
+    validate_pattern(
         rf"{_LABEL}?",
         "is not a label's value",
         "Letters and digits, with '-', '_' and '.' between.",
@@ -52,7 +52,7 @@ LabelValue = Annotated[
 
 FormerName = Annotated[
     str,
-    matching(
+    validate_pattern(
         r"(?:[A-Za-z]+/)?[a-z0-9-]{1,31}",
         "is not an address",
         "Write NAME or KIND/NAME, as it was before.",
@@ -61,9 +61,9 @@ FormerName = Annotated[
 
 
 class Metadata(Declared):
-    """Who it is: the name is half of its address; id pins the tunedModelId; labels are ours alone.
+    """Which model it is: the name is half of its address, id pins the tunedModelId, labels are ours alone.
 
-    moved_from is the address that it had before it was renamed: its record, and its model, are taken over.
+    moved_from is the address that it had before it was renamed. Its record and its model are taken over.
     """
 
     HINTS: ClassVar = {"annotations": "Use labels.", "namespace": "There are none; use labels."}
@@ -76,7 +76,7 @@ class Metadata(Declared):
 
 ImportName = Annotated[
     str,
-    matching(
+    validate_pattern(
         rf"(?:tunedModels/)?{ID}",
         "is not the name of a tuned model",
         "Write its id, or tunedModels/ID.",
@@ -86,24 +86,24 @@ ImportName = Annotated[
 
 
 class ModelMetadata(Metadata):
-    """The same of a model; `import` names the live one that it takes over."""
+    """The metadata of a model. `import` names the live model that it takes over."""
 
     import_: ImportName | None = Field(default=None, alias="import")
 
 
-def _grantable(role: object) -> object:
+def _check_role(role: object) -> object:
     if role == "OWNER":
-        raise refusal(
+        raise make_refusal(
             "cannot be OWNER: ownership is not granted, it is transferred",
             "Grant WRITER or READER; the service's tunedModels.transferOwnership makes an owner.",
         )
     return role
 
 
-def _email(value: str) -> str:
+def _check_email(value: str) -> str:
     local, at, domain = value.partition("@")
     if not (at and local and domain) or "@" in domain or any(letter.isspace() for letter in value):
-        raise refusal("is not an e-mail address", "Write name@example.com.")
+        raise make_refusal("is not an e-mail address", "Write name@example.com.")
     return value
 
 
@@ -114,8 +114,8 @@ class DeclaredPermission(Declared):
     HINTS: ClassVar = {"email": "Write email_address.", "type": "Write grantee_type."}
 
     grantee_type: Literal["USER", "GROUP", "EVERYONE"]
-    email_address: Annotated[str, AfterValidator(_email)] | None = None
-    role: Annotated[Literal["READER", "WRITER"], BeforeValidator(_grantable)]
+    email_address: Annotated[str, AfterValidator(_check_email)] | None = None
+    role: Annotated[Literal["READER", "WRITER"], BeforeValidator(_check_role)]
 
     def to_model(self) -> Permission:
         """As a value of the core."""
@@ -131,7 +131,7 @@ class DeclaredIgnoredDrift(Declared):
 
 
 class DeclaredLifecycle(Declared):
-    """How the model may be changed; what is absent is the Stack's, then the default."""
+    """How the model may be changed. What is absent comes from the Stack, else it is the default."""
 
     prevent_destroy: Flag | None = None
     ignore_changes: list[Text] | None = None
@@ -140,7 +140,7 @@ class DeclaredLifecycle(Declared):
     replace: Literal["candidate", "delete_first"] | None = None
 
     def to_model(self, defaults: Lifecycle, *, spelled: Mapping[str, str]) -> Lifecycle:
-        """Merged over defaults; `spelled` gives each field's own path for what was written."""
+        """As a value of the core, over defaults; `spelled` gives each field's path for what was written."""
         ignored = self.ignore_drift
         return Lifecycle(
             prevent_destroy=defaults.prevent_destroy
@@ -172,7 +172,7 @@ class DeclaredCheck(Declared):
 
 
 class Envelope(Declared):
-    """What is around every spec."""
+    """A document of any kind."""
 
     HINTS: ClassVar = {"status": "The service's answers do not belong into a manifest."}
 
@@ -182,7 +182,7 @@ class Envelope(Declared):
 
 
 class ModelEnvelope(Envelope):
-    """What is around the spec of a kind that is trained."""
+    """A document of a kind that is trained."""
 
     metadata: ModelMetadata
     permissions: list[DeclaredPermission] | None = None

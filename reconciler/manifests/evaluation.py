@@ -1,7 +1,7 @@
-"""`evaluation_config` of a supervised TuningJob: what the service measures of the tuned model, and where to.
+"""`evaluation_config` of a supervised TuningJob: what the service measures of the tuned model.
 
-Keys and enum values are those of the API's discovery document (aiplatform v1, EvaluationConfig and what is
-in it). What is made of it is one value, its canonical JSON: nobody asks for a part of it.
+Keys and enum values are those of the API's discovery document (aiplatform v1, EvaluationConfig and what is in
+it). It becomes one value, its canonical JSON, because nobody asks for a part of it.
 """
 
 from __future__ import annotations
@@ -12,16 +12,25 @@ from pydantic import AfterValidator, Field
 
 from reconciler.datasets.addresses import BUCKET
 from reconciler.identity import encode_canonical
-from reconciler.manifests.schema_types import Declared, Flag, Integer, Number, Text, Whole, matching, refusal
+from reconciler.manifests.schema_types import (
+    Declared,
+    Flag,
+    Integer,
+    Number,
+    Text,
+    Whole,
+    make_refusal,
+    validate_pattern,
+)
 
 Map = dict[str, Any]
-"""What the API gives no form, or one that has nothing to do with tuning."""
+"""An object that the API gives no form, or one that has nothing to do with tuning."""
 
 _PREFIX = rf"gs://{BUCKET}(?:/[^\x00-\x1f]{{0,1024}})?"
 
 
 class GenerationConfig(Declared):
-    """How answers are generated; what is an object in it is passed on as it is."""
+    """How answers are generated. Objects in it are passed on as they are."""
 
     audio_timestamp: Flag | None = None
     audio_transcription_config: Map | None = None
@@ -166,11 +175,11 @@ class Metric(Declared):
     rouge_spec: RougeSpec | None = None
 
 
-def _one_spec(metric: Metric) -> Metric:
+def _check_specs(metric: Metric) -> Metric:
     specs = [name for name in Metric.model_fields if name.endswith("_spec")]
     found = [name for name in specs if getattr(metric, name) is not None]
     if len(found) != 1:
-        raise refusal(
+        raise make_refusal(
             f"has {' and '.join(found)}" if found else "says not what it measures",
             f"A metric has exactly one of {', '.join(specs)}.",
         )
@@ -188,7 +197,7 @@ class GcsDestination(Declared):
     """A folder in a bucket."""
 
     output_uri_prefix: Annotated[
-        str, matching(_PREFIX, "is no folder of a bucket", "Write gs://BUCKET/FOLDER.")
+        str, validate_pattern(_PREFIX, "is no folder of a bucket", "Write gs://BUCKET/FOLDER.")
     ]
 
 
@@ -204,13 +213,13 @@ class EvaluationConfig(Declared):
     autorater_config: AutoraterConfig | None = None
     dataset_custom_metrics: list[DatasetCustomMetric] | None = None
     inference_generation_config: GenerationConfig | None = None
-    metrics: Annotated[list[Annotated[Metric, AfterValidator(_one_spec)]], Field(min_length=1)]
+    metrics: Annotated[list[Annotated[Metric, AfterValidator(_check_specs)]], Field(min_length=1)]
     output_config: OutputConfig
 
 
-def _text(config: EvaluationConfig) -> str:
+def _write_json(config: EvaluationConfig) -> str:
     return encode_canonical(config.model_dump(by_alias=True, exclude_none=True)).decode()
 
 
-Evaluation = Annotated[EvaluationConfig, AfterValidator(_text)]
+Evaluation = Annotated[EvaluationConfig, AfterValidator(_write_json)]
 """Read as an EvaluationConfig; its value is its canonical JSON."""

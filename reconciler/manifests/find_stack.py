@@ -1,9 +1,10 @@
-"""The Stack alone: of a manifest that is given alone, and of commands that need nothing but settings.
+"""Finds the Stack of a manifest that is given alone, and of commands that need nothing but settings.
 
-A file as PATH only selects, but its model's id depends on the Stack's name and its text on the
-Stack's variables: without them the same manifest would be another model, and would be trained again.
-So the Stack is looked for beside the file, then in the folders above it within the work tree.
-Rule: what is wrong elsewhere than in the Stack is told only where it may be the reason that there is none.
+A file as PATH only selects, but the id of its model depends on the name of the Stack, and its text on the
+variables of the Stack. Without them the same manifest would be another model, and would be trained again. So
+the Stack is looked for beside the file, then in the folders above it within the work tree.
+
+Rule: what is wrong elsewhere than in the Stack is told only if it may be the reason why there is none.
 """
 
 from __future__ import annotations
@@ -21,34 +22,34 @@ from reconciler.problems import Problems
 _SAYS_STACK = re.compile(r"^[{\s]*[\"']?kind[\"']?\s*:\s*[\"']?Stack\b", re.MULTILINE)
 
 
-def stack_near(files: Sequence[str], problems: Problems) -> list[Document]:
+def find_stack_near(files: Sequence[str], problems: Problems) -> list[Document]:
     """The Stack documents nearest to any of these files; none is fine."""
-    for folder in dict.fromkeys(folder for file in files for folder in _upward(str(Path(file).parent))):
+    for folder in dict.fromkeys(folder for file in files for folder in _walk_up(str(Path(file).parent))):
         # other programs' files may lie there: only one that says it is ours is looked at closely
-        near = _texts(_manifests(folder), Problems())
+        near = _read_texts(_list_manifests(folder), Problems())
         texts = [(path, text) for path, text in near if "reconciler/v1" in text and _SAYS_STACK.search(text)]
-        found = _stacks(texts, problems, Problems())
+        found = _read_stacks(texts, problems, Problems())
         if found:
             return found
     return []
 
 
-def stacks_in(files: Sequence[str], problems: Problems) -> list[Document]:
-    """The Stack documents of these files; the others' documents may be as wrong as they like."""
+def find_stacks_in(files: Sequence[str], problems: Problems) -> list[Document]:
+    """The Stack documents of these files; other documents may be as wrong as they like."""
     doubts = Problems()
-    texts = ((path, text) for path, text in _texts(files, doubts) if STACK in text)
-    return _stacks(texts, problems, doubts)
+    texts = ((path, text) for path, text in _read_texts(files, doubts) if STACK in text)
+    return _read_stacks(texts, problems, doubts)
 
 
-def _texts(paths: Iterable[str], problems: Problems) -> Iterator[tuple[str, str]]:
+def _read_texts(paths: Iterable[str], problems: Problems) -> Iterator[tuple[str, str]]:
     for path in paths:
         text = textfiles.read_text(path, problems, limit=bounds.MANIFEST)
         if text is not None:
             yield path, text
 
 
-def _stacks(texts: Iterable[tuple[str, str]], problems: Problems, doubts: Problems) -> list[Document]:
-    """The Stack documents of these files, and what is wrong in them; `doubts` where no file gave one."""
+def _read_stacks(texts: Iterable[tuple[str, str]], problems: Problems, doubts: Problems) -> list[Document]:
+    """The Stack documents of these files, after noting what is wrong in them; `doubts` if there is none."""
     found: list[Document] = []
     for path, text in texts:
         noted, before, number = Problems(), 0, len(found)
@@ -65,8 +66,8 @@ def _stacks(texts: Iterable[tuple[str, str]], problems: Problems, doubts: Proble
     return found
 
 
-def _upward(folder: str) -> Iterator[str]:
-    """The folder and those above it, as far as one work tree (without one: the working directory) goes."""
+def _walk_up(folder: str) -> Iterator[str]:
+    """The folder and those above it, up to the root of the work tree, else to the working directory."""
     real = Path(folder).resolve()
     top = Path(textfiles.find_work_tree(folder) or ".").resolve()
     for above in (real, *real.parents) if real.is_relative_to(top) else (real,):
@@ -75,7 +76,7 @@ def _upward(folder: str) -> Iterator[str]:
             return
 
 
-def _manifests(folder: str) -> Iterator[str]:
+def _list_manifests(folder: str) -> Iterator[str]:
     try:
         entries = sorted(Path(folder).iterdir())
     except OSError:

@@ -1,4 +1,4 @@
-"""The kinds of model that a manifest can declare: one line each, one sibling module each."""
+"""The kinds of model that a manifest can declare: a line in the table and a module for each."""
 
 from __future__ import annotations
 

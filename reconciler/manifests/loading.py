@@ -1,7 +1,7 @@
-"""From files to desired models: read all, settle the Stack, then each document, then what spans them.
+"""Loads files to desired models: reads all, then the Stack, then each document, then checks what spans them.
 
-Rule: one pass finds every problem of every document; a document with a problem yields no model, and
-nothing is returned unless all are sound.
+Rule: one pass finds every problem of every document. A document with a problem yields no model, and nothing
+is returned unless all are sound.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from reconciler.kind import Kind
 from reconciler.manifests import sources
 from reconciler.manifests.documents import Document, read_documents
 from reconciler.manifests.envelope import API_VERSION
-from reconciler.manifests.find_stack import stack_near, stacks_in
+from reconciler.manifests.find_stack import find_stack_near, find_stacks_in
 from reconciler.manifests.kinds import FORMS, STACK
 from reconciler.manifests.loaded import Loaded, Names
 from reconciler.manifests.located import YamlMap
@@ -36,7 +36,7 @@ def load(
     paths: Sequence[str], *, kinds: Mapping[str, Kind], variables: Mapping[str, str], allow_empty: bool
 ) -> Loaded:
     """See `reconciler.manifests.load`."""
-    with _collector_paused():
+    with _pause_collector():
         return _load(paths, kinds, variables, allow_empty=allow_empty)
 
 
@@ -47,11 +47,11 @@ def load_settings(
     problems = Problems()
     found, whole = sources.discover(paths)
     files = [source.path for source in found]
-    with _collector_paused():
-        documents = stacks_in(files, problems)
+    with _pause_collector():
+        documents = find_stacks_in(files, problems)
         if not documents and (selecting or not whole):
             alone = [source.path for source in found if source.alone or selecting]
-            documents = stack_near(alone, problems)
+            documents = find_stack_near(alone, problems)
     stack = _read_stack(documents, kinds, variables)
     problems.raise_if_any()
     files += [one.file for one in documents]
@@ -62,8 +62,8 @@ def load_names(paths: Sequence[str], *, kinds: Mapping[str, Kind], variables: Ma
     """See `reconciler.manifests.load_names`."""
     problems = Problems()
     found, _ = sources.discover(paths)
-    with _collector_paused():
-        documents = [one for source in found for one in _documents(source, problems)]
+    with _pause_collector():
+        documents = [one for source in found for one in _read_source(source, problems)]
     if not documents:
         problems.error(
             Place(", ".join(paths)),
@@ -82,10 +82,10 @@ def load_names(paths: Sequence[str], *, kinds: Mapping[str, Kind], variables: Ma
 
 
 @contextmanager
-def _collector_paused() -> Iterator[None]:
-    """No garbage collection meanwhile: a million small values and no circle, walked again and again.
+def _pause_collector() -> Iterator[None]:
+    """Stop garbage collection meanwhile: it would walk a million small values again and again, in vain.
 
-    A quarter of the time of 10,000 manifests, measured.
+    That was a quarter of the time of 10,000 manifests, measured.
     """
     enabled = gc.isenabled()
     gc.disable()
@@ -101,7 +101,7 @@ def _load(
 ) -> Loaded:
     problems = Problems()
     found, whole = sources.discover(paths)
-    documents = [one for source in found for one in _documents(source, problems)]
+    documents = [one for source in found for one in _read_source(source, problems)]
     files = [source.path for source in found]
     if not documents and not problems:
         if not allow_empty:
@@ -112,7 +112,7 @@ def _load(
             )
         problems.raise_if_any()
     if not whole and not any(one.kind == STACK for one in documents):
-        near = stack_near([source.path for source in found if source.alone], problems)
+        near = find_stack_near([source.path for source in found if source.alone], problems)
         documents.extend(near)
         files.extend({one.file: None for one in near})
     stack = _read_stack([one for one in documents if one.kind == STACK], kinds, variables)
@@ -139,7 +139,7 @@ def _load(
     )
 
 
-def _documents(source: sources.Source, problems: Problems) -> list[Document]:
+def _read_source(source: sources.Source, problems: Problems) -> list[Document]:
     before = len(problems)
     text = textfiles.read_text(source.path, problems, limit=bounds.MANIFEST)
     found = [] if text is None else list(read_documents(source.path, text, problems))
@@ -194,7 +194,7 @@ def _is_manifest(document: Document, kinds: Mapping[str, Kind]) -> bool:
 
 
 _REQUEST_KEYS = frozenset({"base_model", "baseModel", "tuning_task", "tuningTask"})
-"""What tells that somebody pasted the body of Google's tutorial, and only that."""
+"""Keys at the top that show that somebody pasted the body of Google's tutorial, and only that."""
 
 
 def _read_stack(
@@ -211,7 +211,7 @@ def _read_stack(
         fields = [field for kind in kinds.values() for field in kind.fields.values()]
         spec, values = document.at("spec"), document.at("spec.variables").value
         if isinstance(values, YamlMap):  # variables are texts, as written: a version 1.10 is not 1.1
-            values.update({name: values.text_of(name) for name in values.texts or {}})
+            values.update({name: values.get_text(name) for name in values.texts or {}})
         spelled = check_lifecycle_fields(document, "spec.lifecycle", fields)
         try:
             declared = StackManifest.model_validate(document.body)

@@ -26,7 +26,7 @@ class YamlMap(dict[str, object]):
         self.key_marks: dict[str, Mark] = {}
         self.value_marks: dict[str, Mark] = {}
 
-    def text_of(self, key: str) -> str:
+    def get_text(self, key: str) -> str:
         """The value of a key as it was written, where it is a single one."""
         texts = self.texts or {}
         return texts[key] if key in texts else write_scalar(self[key])

@@ -1,4 +1,4 @@
-"""One document of a model's kind to Desired."""
+"""Reads a document of a model's kind to Desired."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from reconciler.model import Address, Attributes, Desired, Lifecycle, Stack, Val
 from reconciler.problems import Problems
 
 _BESIDE = "metadata."
-"""How the path of a field begins that does not stand under spec."""
+"""What the path of a field begins with, if it does not stand under spec."""
 
 
 class ModelReader:
@@ -93,7 +93,7 @@ class ModelReader:
             lifecycle=_merge_lifecycle(declared, self._stack.lifecycle, spelled),
             checks=tuple(one.to_model() for one in declared.checks),
             moved_from=known.moved_from,
-            manifest=self._trees.path_of(file),
+            manifest=self._trees.find_path(file),
             file=file,
             line=document.mark[0],
             places=_find_places(document, attributes, kind),
@@ -120,7 +120,7 @@ def _read_declaration(document: Document, kind: Kind, form: Form) -> Declaration
 
 
 def _parse_address(text: str) -> Address | None:
-    """None for no address, which is told by the type of the field."""
+    """Parse an address; None for what is none, because the type of the field tells that."""
     try:
         return Address.parse(text)
     except ValueError:
@@ -156,21 +156,21 @@ def _find_places(document: Document, attributes: Attributes, kind: Kind) -> dict
 
 
 def _merge_lifecycle(declared: ModelEnvelope, defaults: Lifecycle, spelled: Mapping[str, str]) -> Lifecycle:
-    """The manifest's over the Stack's; the Stack's delete_first is for pinned ids only."""
+    """Take the manifest's, else the Stack's, whose delete_first is for pinned ids only."""
     if declared.metadata.id is None and defaults.replace != Lifecycle().replace:
         defaults = replace(defaults, replace=Lifecycle().replace)
     return defaults if declared.lifecycle is None else declared.lifecycle.to_model(defaults, spelled=spelled)
 
 
 def _digest_meaning(desired: Desired, kind: Kind) -> str:
-    """SHA-256 of what the document means: spelling, comments and the order of keys are no change of it."""
+    """SHA-256 of what the document means. Spelling, comments and the order of keys do not change it."""
     lifecycle, permissions = desired.lifecycle, desired.permissions
     said = {
         "address": str(desired.address),
         "attributes": {
             path: meant
             for path, value in desired.attributes.items()
-            # where it lives counts by its effect, which only its service knows
+            # where a model lives counts by its effect, which only its service knows
             if kind.fields[path].role is not FieldRole.PLACE
             and (meant := find_meaning(kind.fields[path], value)) is not None
         },

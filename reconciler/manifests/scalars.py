@@ -1,8 +1,8 @@
-"""A plain scalar's value by YAML 1.2's core schema, which is what people expect from JSON.
+"""Reads plain scalars by YAML 1.2's core schema, which is what people expect from JSON.
 
 PyYAML follows YAML 1.1, where `no` is False, `0755` is 493, `1e-3` is text, and a date is an object.
-Rule: one deliberate difference from the core schema: digits after a leading zero stay text, because
-nobody can tell which number was meant.
+Rule: one difference from the core schema is deliberate. Digits after a leading zero stay text, because nobody
+can tell which number was meant.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+
 _OTHER_BASE = re.compile(r"0o[0-7]{1,64}|0x[0-9a-fA-F]{1,64}", re.ASCII)
 
 LEADING_ZERO = re.compile(r"[-+]?0[0-9_]+", re.ASCII)
-"""What YAML 1.1 takes for octal: text for us, and an error where a number is wanted."""
+"""What YAML 1.1 takes for octal: text for us, and an error where a number must stand."""
 
 
 def resolve(text: str) -> str | int | float | bool | None:

@@ -1,6 +1,6 @@
-"""What every model of a manifest shares: strictness, both spellings, and the types of its values.
+"""What the schemas of all manifests share: strictness, both spellings of keys, and the types of values.
 
-Rule: a model says what may be written; words for people are `explain`'s, except where only the type
+Rule: a schema says what may be written. `validation_messages` says what is wrong, except where only the type
 knows the reason.
 """
 
@@ -49,87 +49,90 @@ class Declared(BaseModel):
 
 
 HOLDS_A_CREDENTIAL = "holds a credential"
-"""The one refusal that must not repeat the value."""
+"""The one make_refusal that must not repeat the value."""
 
 
-def model_under(owner: type[Declared], key: str | int) -> type[Declared] | None:
-    """The model of what stands under a key, in either spelling; None for a plain value or an item."""
+def find_model(owner: type[Declared], key: str | int) -> type[Declared] | None:
+    """The schema of what stands under a key, in either spelling; None for a plain value or an item."""
     if isinstance(key, int):
-        return None  # a list's items have the model that its key has
+        return None  # the items of a list have the schema of its key
     for field, info in owner.model_fields.items():
         if key in {field, info.alias}:
-            return _declared(info.annotation)
+            return _find_declared(info.annotation)
     return None
 
 
-def _declared(annotation: object) -> type[Declared] | None:
+def _find_declared(annotation: object) -> type[Declared] | None:
     if isinstance(annotation, type) and issubclass(annotation, Declared):
         return annotation
-    return next((found for one in get_args(annotation) if (found := _declared(one)) is not None), None)
+    return next((found for one in get_args(annotation) if (found := _find_declared(one)) is not None), None)
 
 
-def refusal(summary: str, advice: str = "") -> PydanticCustomError:
-    """What a validator raises: the sentence goes on after the key's name ("is below 1")."""
+def make_refusal(summary: str, advice: str = "") -> PydanticCustomError:
+    """The error for a validator to raise. Its summary follows the key's name: "is below 1"."""
     return PydanticCustomError("refused", "{summary}", {"summary": summary, "advice": advice})
 
 
-def snake(key: str) -> str:
-    """A key in the spelling that we use ourselves."""
+def snake_case(key: str) -> str:
+    """A key in snake_case, as our texts write it."""
     return to_snake(key) if key.isascii() else key
 
 
-def _scalar(value: object) -> object:
-    """Text that came from variables may be a number or a boolean; text in the manifest may not."""
+def _read_scalar(value: object) -> object:
+    """Read text that came from a variable as a number or a boolean. Text of the manifest stays text."""
     if type(value) is not Substituted:
         return value
     resolved = resolve(value)
-    # an empty variable is no way to unset a field: it is a text where a number should be
+    # an empty variable does not unset a field: it is text where a number should be
     return value if resolved is None else resolved
 
 
 _JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,63})(\.[0-9]{1,64})?([eE][-+]?[0-9]{1,3})?", re.ASCII)
 
 
-def _number(value: object) -> object:
-    """A number, also in quotes, as proto3 JSON takes it (Google's REST templates quote numbers)."""
+def _read_number(value: object) -> object:
+    """A number, also one in quotes: proto3 JSON takes it, and Google's REST templates write it."""
     if type(value) is str and (found := _JSON_NUMBER.fullmatch(value)):
         return float(value) if found[1] or found[2] else int(value)
-    return _scalar(value)
+    return _read_scalar(value)
 
 
-def whole(value: object) -> object:
-    """The same, and 5.0 as 5: proto3 JSON takes any number without a fraction for an integer."""
-    value = _number(value)
+def read_integer(value: object) -> object:
+    """An integer, also written as 5.0: proto3 JSON takes any number without a fraction for one."""
+    value = _read_number(value)
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _within_float32(value: float) -> float:
+def _check_float32(value: float) -> float:
     try:
         rounded = to_float32(value)
     except OverflowError:
         rounded = math.inf
     if math.isinf(rounded) or (rounded == 0 and value != 0):
-        raise refusal("is beyond the float32 that the service keeps", "Write a moderate number.")
+        raise make_refusal("is beyond the float32 that the service keeps", "Write a moderate number.")
     return value
 
 
-# a constraint stands next to its type, so that the JSON Schema has it too; what is before runs before
-Whole = Annotated[int, Field(ge=1, le=INT32), BeforeValidator(whole)]
-Count = Annotated[int, Field(ge=0, le=INT32), BeforeValidator(whole)]
+# a constraint stands next to its type, so that the JSON Schema has it too
+Whole = Annotated[int, Field(ge=1, le=INT32), BeforeValidator(read_integer)]
+Count = Annotated[int, Field(ge=0, le=INT32), BeforeValidator(read_integer)]
 Fraction = Annotated[
-    float, Field(ge=0, le=1, allow_inf_nan=False), AfterValidator(_within_float32), BeforeValidator(_number)
+    float,
+    Field(ge=0, le=1, allow_inf_nan=False),
+    AfterValidator(_check_float32),
+    BeforeValidator(_read_number),
 ]
 Positive = Annotated[
-    float, Field(gt=0, allow_inf_nan=False), AfterValidator(_within_float32), BeforeValidator(_number)
+    float, Field(gt=0, allow_inf_nan=False), AfterValidator(_check_float32), BeforeValidator(_read_number)
 ]
-Price = Annotated[float, Field(ge=0, allow_inf_nan=False), BeforeValidator(_number)]
-Number = Annotated[float, Field(allow_inf_nan=False), BeforeValidator(_number)]
-Integer = Annotated[int, Field(ge=-INT32 - 1, le=INT32), BeforeValidator(whole)]
-Flag = Annotated[bool, BeforeValidator(_scalar)]
+Price = Annotated[float, Field(ge=0, allow_inf_nan=False), BeforeValidator(_read_number)]
+Number = Annotated[float, Field(allow_inf_nan=False), BeforeValidator(_read_number)]
+Integer = Annotated[int, Field(ge=-INT32 - 1, le=INT32), BeforeValidator(read_integer)]
+Flag = Annotated[bool, BeforeValidator(_read_scalar)]
 
 
-def base_name(value: str) -> str | None:
-    """A base model's name without what may stand before it, whatever its spelling; None for no such name."""
+def parse_base_name(value: str) -> str | None:
+    """A base model's name without what may stand before it; None if the text is no such name."""
     found = re.fullmatch(_BASE, value, re.ASCII)
     return found["name"] if found else None
 
@@ -142,27 +145,27 @@ BASE_PATTERN = _BASE.replace("(?P<name>", "(?:")
 """The spellings of a base model's name, for the JSON Schema."""
 
 
-def matching(pattern: str, summary: str, advice: str, *, limit: int | None = None) -> AfterValidator:
-    """Text of one form; the reason is said in our words, not as a regular expression."""
+def validate_pattern(pattern: str, summary: str, advice: str, *, limit: int | None = None) -> AfterValidator:
+    """Accept text of one form. A refusal gives the reason in words, not as a regular expression."""
     compiled = re.compile(pattern, re.ASCII)
 
     def check(value: str) -> str:
         if limit is not None and len(value) > limit:
-            raise refusal(f"has {len(value):,} characters, and at most {limit} are allowed", advice)
+            raise make_refusal(f"has {len(value):,} characters, and at most {limit} are allowed", advice)
         if not compiled.fullmatch(value):
-            raise refusal(summary, advice)
+            raise make_refusal(summary, advice)
         return value
 
     return AfterValidator(check)
 
 
-def checked_by(fault: Callable[[str], tuple[str, str] | None]) -> Callable[[str], str]:
-    """A validator of a rule that answers what is wrong with a text and what to write, or None."""
+def validate_by(fault: Callable[[str], tuple[str, str] | None]) -> Callable[[str], str]:
+    """A validator from a rule: the rule answers what is wrong with a text and what to write, or None."""
 
     def check(value: str) -> str:
         found = fault(value)
         if found:
-            raise refusal(*found)
+            raise make_refusal(*found)
         return value
 
     return check
@@ -170,11 +173,11 @@ def checked_by(fault: Callable[[str], tuple[str, str] | None]) -> Callable[[str]
 
 NAME = rf"[a-z][a-z0-9-]{{0,{NAME_LIMIT - 1}}}"
 ID = r"[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?"
-"""Of tunedModelId, from the API's CreateTunedModelRequest."""
+"""A tunedModelId, as the API's CreateTunedModelRequest describes it."""
 
 
-def _name_fault(value: str) -> tuple[str, str] | None:
-    """Why a text is no name of a model, and what to write; None where it is one."""
+def _refuse_name(value: str) -> tuple[str, str] | None:
+    """Why a text is no name of a model, and what to write; None if it is one."""
     if len(value) > NAME_LIMIT:
         return (
             f"has {len(value):,} characters, and at most {NAME_LIMIT} are allowed",
@@ -191,12 +194,12 @@ def _name_fault(value: str) -> tuple[str, str] | None:
 
 Name = Annotated[
     str,
-    AfterValidator(checked_by(_name_fault)),
+    AfterValidator(validate_by(_refuse_name)),
     WithJsonSchema({"type": "string", "pattern": f"^{NAME}$"}),
 ]
 ModelId = Annotated[
     str,
-    matching(
+    validate_pattern(
         ID,
         "is not a tunedModelId",
         "1 to 40 of a-z, 0-9 and '-', beginning with a letter and not ending in '-'.",
@@ -208,46 +211,46 @@ ModelId = Annotated[
 _DURATION = re.compile("[0-9]{1,8}[smh]")
 
 
-def _duration(value: object) -> timedelta:
-    value = _scalar(value)
+def _read_duration(value: object) -> timedelta:
+    value = _read_scalar(value)
     if value == 0 and not isinstance(value, bool):
         return timedelta(0)
     seconds = parse_duration(value) if isinstance(value, str) and _DURATION.fullmatch(value) else None
     if seconds is None:
-        raise refusal("is not a duration", "Write seconds, minutes or hours: 90s, 50m, 24h.")
+        raise make_refusal("is not a duration", "Write seconds, minutes or hours: 90s, 50m, 24h.")
     return timedelta(seconds=seconds)
 
 
 Duration = Annotated[
     timedelta,
-    BeforeValidator(_duration),
+    BeforeValidator(_read_duration),
     WithJsonSchema({"anyOf": [{"type": "string", "pattern": f"^{_DURATION.pattern}$"}, {"const": 0}]}),
 ]
 
 
-def _iso_date(value: str) -> str:
+def _check_date(value: str) -> str:
     try:
         if re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII):
             return date.fromisoformat(value).isoformat()
     except ValueError:
         pass
-    raise refusal("is not a date", "Write YEAR-MONTH-DAY: 2027-01-31.")
+    raise make_refusal("is not a date", "Write YEAR-MONTH-DAY: 2027-01-31.")
 
 
 IsoDate = Annotated[
     str,
-    AfterValidator(_iso_date),
+    AfterValidator(_check_date),
     WithJsonSchema({"type": "string", "format": "date", "pattern": r"^\d{4}-\d\d-\d\d$"}),
 ]
 
 
-def _said(value: str) -> str:
+def _require_text(value: str) -> str:
     if not value.strip():
-        raise refusal("is empty", "Give it a text, or remove the key.")
+        raise make_refusal("is empty", "Give it a text, or remove the key.")
     return value
 
 
-Text = Annotated[str, AfterValidator(_said), WithJsonSchema({"type": "string", "minLength": 1})]
+Text = Annotated[str, AfterValidator(_require_text), WithJsonSchema({"type": "string", "minLength": 1})]
 
-OptionalText = Annotated[str, AfterValidator(lambda value: value and _said(value))]
-"""The same, or "": to the service that is a text which is not there."""
+OptionalText = Annotated[str, AfterValidator(lambda value: value and _require_text(value))]
+"""Text, or "", which to the service is the same as no text."""

@@ -1,7 +1,6 @@
-"""Files of manifests: which ones are meant, and whether they may be read.
+"""Finds the files of manifests that paths mean.
 
-Rule: a pull request chooses these paths, so nothing here blocks (a FIFO), fills the memory, or leaves
-the work tree for a data set.
+Rule: a pull request may bring links, so a link in a folder that leads out of its work tree is refused.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ class Source:
 
     Attributes:
         path: as it can be opened from the working directory.
-        alone: it was given itself, so nothing in it would be a surprise.
+        alone: its own path was given, so a manifest is expected in it.
     """
 
     path: str
@@ -43,13 +42,13 @@ def discover(paths: Sequence[str]) -> tuple[list[Source], bool]:
         try:
             mode = os.stat(path).st_mode  # noqa: PTH116 -- Path("") would be the working directory
         except (OSError, ValueError) as error:
-            raise _no_path(path, error) from error
+            raise _refuse_path(path, error) from error
         if stat.S_ISDIR(mode):
             roots = {os.path.realpath(path), find_work_tree(path) or os.path.realpath(".")}
             for file in _walk(path):
                 real = os.path.realpath(file)
                 if not any(os.path.commonpath([root, real]) == root for root in roots):
-                    raise _led_out(file)
+                    raise _refuse_link(file)
                 found.setdefault(real, Source(file, alone=False))
         else:
             whole = False
@@ -57,7 +56,7 @@ def discover(paths: Sequence[str]) -> tuple[list[Source], bool]:
     return list(found.values()), whole
 
 
-def _no_path(path: str, error: OSError | ValueError) -> UsageError:
+def _refuse_path(path: str, error: OSError | ValueError) -> UsageError:
     if isinstance(error, FileNotFoundError):
         return UsageError(
             f"{path}: there is no such file or folder",
@@ -68,8 +67,8 @@ def _no_path(path: str, error: OSError | ValueError) -> UsageError:
     )
 
 
-def _led_out(file: str) -> ManifestError:
-    """A pull request can bring a link: what is wrong with the file that it leads to would be told here."""
+def _refuse_link(file: str) -> ManifestError:
+    """A pull request can bring a link, and messages would show what stands in the file that it leads to."""
     summary = "the link leads out of the folder that was given, and of its git work tree"
     return ManifestError([Diagnostic(summary, "Move the manifest there, or give its own path.", file)])
 
@@ -106,4 +105,4 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
     except OSError:
-        return False  # a circle of links: told when it is read, if it looks like a manifest
+        return False  # a circle of links, which is told when it is read, if its name is that of a manifest

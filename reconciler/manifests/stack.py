@@ -16,9 +16,9 @@ from reconciler.manifests.schema_types import (
     Declared,
     Price,
     Text,
-    checked_by,
-    matching,
-    refusal,
+    make_refusal,
+    validate_by,
+    validate_pattern,
 )
 from reconciler.model import Guards, Lifecycle, Prices, Stack
 from reconciler.problems import write_scalar
@@ -26,36 +26,36 @@ from reconciler.settings import forms
 from reconciler.settings.secrecy import has_login
 
 
-def _endpoint(value: str) -> str:
+def _check_endpoint(value: str) -> str:
     if has_login(value):
-        raise refusal(
+        raise make_refusal(
             HOLDS_A_CREDENTIAL, "Take it out: credentials come from the environment, never from a manifest."
         )
     try:
         return forms.address(value)
     except forms.FormError as error:
-        raise refusal(
+        raise make_refusal(
             "is not the base URL of a service", "Write https://HOST, with a port or path if needed."
         ) from error
 
 
-def _state(value: str) -> str:
+def _check_state(value: str) -> str:
     if has_login(value):
-        raise refusal(
+        raise make_refusal(
             HOLDS_A_CREDENTIAL,
             "Take it out: the login comes from the environment (TF_HTTP_USERNAME, TF_HTTP_PASSWORD).",
         )
     return value
 
 
-def _variable(value: object) -> object:
-    # `epochs: 5` is as good as `epochs: "5"`: a variable is text either way
+def _read_variable(value: object) -> object:
+    # `epochs: 5` means the same as `epochs: "5"`, because a variable is always text
     return write_scalar(value) if isinstance(value, (bool, int, float)) else value
 
 
 VariableName = Annotated[
     str,
-    matching(
+    validate_pattern(
         r"[A-Za-z_][A-Za-z0-9_-]*",
         "is not a variable's name",
         "Letters, digits, '_' and '-'; a letter first.",
@@ -63,7 +63,7 @@ VariableName = Annotated[
 ]
 VariableValue = Annotated[
     str,
-    BeforeValidator(_variable),
+    BeforeValidator(_read_variable),
     WithJsonSchema({"anyOf": [{"type": one} for one in ("string", "number", "boolean")]}),
 ]
 
@@ -71,8 +71,8 @@ VariableValue = Annotated[
 _BUCKET = rf"gs://{BUCKET}(?:/[A-Za-z0-9._-]+)*/?"
 
 
-def _bucket_fault(value: str) -> tuple[str, str] | None:
-    """Why a text is no gs://BUCKET/PREFIX, and what to write; None where it is one."""
+def _refuse_bucket(value: str) -> tuple[str, str] | None:
+    """Why a text is not gs://BUCKET/PREFIX, and what to write; None if it is."""
     if re.fullmatch(_BUCKET, value, re.ASCII):
         return None
     scheme, mark, rest = value.partition("://")
@@ -93,19 +93,19 @@ def _bucket_fault(value: str) -> tuple[str, str] | None:
 
 Bucket = Annotated[
     str,
-    AfterValidator(checked_by(_bucket_fault)),
+    AfterValidator(validate_by(_refuse_bucket)),
     WithJsonSchema({"type": "string", "pattern": f"^{_BUCKET}$"}),
 ]
 
 
 Location = Annotated[
     str,
-    AfterValidator(checked_by(forms.location_fault)),
+    AfterValidator(validate_by(forms.location_fault)),
     WithJsonSchema({"type": "string", "pattern": f"^{forms.LOCATION}$"}),
 ]
 StackProject = Annotated[
     str,
-    AfterValidator(checked_by(forms.project_fault)),
+    AfterValidator(validate_by(forms.project_fault)),
 ]
 
 
@@ -122,13 +122,13 @@ class DeclaredPrices(Declared):
     per_1000_characters: Price | None = None
     currency: Annotated[
         str,
-        matching("[A-Z]{3}", "is not a currency", "Write its ISO code: EUR."),
+        validate_pattern("[A-Z]{3}", "is not a currency", "Write its ISO code: EUR."),
         WithJsonSchema({"type": "string", "pattern": "^[A-Z]{3}$"}),
     ] = "USD"
 
 
 class DeclaredDrift(Declared):
-    """Which notes of `drift` are to exit 2."""
+    """Which notes of `drift` end it with exit code 2."""
 
     fail_on: list[Literal["unmanaged", "base_retired", "unpromoted"]] = Field(default_factory=list)
 
@@ -140,10 +140,10 @@ class StackSpec(Declared):
 
     project: StackProject | None = None
     location: Location | None = None
-    endpoint: Annotated[str, AfterValidator(_endpoint)] | None = None
+    endpoint: Annotated[str, AfterValidator(_check_endpoint)] | None = None
     bucket: Bucket | None = None
     tunable_base_models: list[Text] | None = None
-    state: Annotated[Text, AfterValidator(_state)] | None = None
+    state: Annotated[Text, AfterValidator(_check_state)] | None = None
     variables: dict[VariableName, VariableValue] = Field(default_factory=dict)
     guards: DeclaredGuards = Field(default_factory=DeclaredGuards)
     prices: DeclaredPrices = Field(default_factory=DeclaredPrices)

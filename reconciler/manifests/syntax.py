@@ -1,6 +1,6 @@
-"""What is wrong with YAML that is none, in words that say what to do.
+"""Says what is wrong with text that is not YAML, and what to do.
 
-libyaml's messages name its own states ("did not find expected key"); people need the cause.
+The messages of libyaml name its own states ("did not find expected key"). People need the cause.
 """
 
 from __future__ import annotations
@@ -81,12 +81,12 @@ _ADVICE = (
 
 
 def refuse_unreadable(file: str, text: str, problems: Problems) -> bool:
-    """Note what must not reach the parser; True if there is such a thing."""
+    """Note what must not reach the parser; True if the text has it."""
     if refuse_control_characters(text, file, problems):
         return True
     match = _FOREIGN_BREAKS.search(text)
     if match is not None:
-        # libyaml follows YAML 1.1, folds these like line ends, and would so change what a model learns
+        # libyaml follows YAML 1.1 and folds these like line ends, which would change what a model learns
         code = ord(match[0])
         problems.error(
             find_place(file, text, match.start()),
@@ -107,14 +107,14 @@ def explain_syntax(file: str, text: str, error: yaml.YAMLError, problems: Proble
     said = str(getattr(error, "problem", None) or error)
     mark, context = getattr(error, "problem_mark", None), getattr(error, "context_mark", None)
     if "unexpected end of stream" in said or "could not find expected ':'" in said:
-        # where the parser gave up is no use: where the quote or the line begins is
+        # the place where the quote or the line begins helps, not the one where the parser gave up
         mark = context or mark
     if mark is None:
         problems.error(Place(file), f"not YAML: {said}")
         return
     summary, advice = f"not YAML: {said}", ""
     if "start any token" in said:
-        summary, advice = _character(text, mark)
+        summary, advice = _explain_character(text, mark)
     for part, cause, remedy in _ADVICE:
         if part in said:
             summary, advice = cause, remedy
@@ -124,8 +124,8 @@ def explain_syntax(file: str, text: str, error: yaml.YAMLError, problems: Proble
     problems.error(Place(file, mark.line + 1, mark.column + 1), summary, advice)
 
 
-def _character(text: str, mark: Any) -> tuple[str, str]:
-    line = text.splitlines()[mark.line]  # all that splits it and is no break for the parser is refused before
+def _explain_character(text: str, mark: Any) -> tuple[str, str]:
+    line = text.splitlines()[mark.line]  # what splits lines here but not for the parser was refused before
     found = line[mark.column : mark.column + 1]
     if found == "\t":
         return "a tab is used as indentation", "YAML indents with spaces: replace the tab."

@@ -1,6 +1,6 @@
-"""Where manifests lie, as records keep it: relative to the git root, else to the working directory.
+"""Paths of manifests as records keep them: relative to the git root, else to the working directory.
 
-Rule: the same file has the same path on every machine that has the repository, whatever it is called from.
+Rule: a file has the same path on every machine that has the repository, and from every working directory.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ class Trees:
     def __init__(self, paths: Sequence[str]) -> None:
         self._places: dict[str, str] = {}
         self._roots = [(os.path.abspath(path), path) for path in paths if Path(path).is_dir()]  # noqa: PTH100
-        self.folders = tuple(self._place(path) for _, path in self._roots)
+        self.folders = tuple(self._find_place(path) for _, path in self._roots)
 
-    def path_of(self, file: str) -> str:
-        """The path of a manifest file; what a link inside of a folder leads to counts as lying there."""
+    def find_path(self, file: str) -> str:
+        """The path of a manifest file. What a link in a folder leads to counts as lying in that folder."""
         whole = os.path.abspath(file)  # noqa: PTH100 -- links are not followed
         for root, path in self._roots:
             if whole.startswith(root.rstrip(os.sep) + os.sep):
-                return _joined(self._place(path), os.path.relpath(whole, root))
+                return _join(self._find_place(path), os.path.relpath(whole, root))
         folder, name = os.path.split(whole)
-        return _joined(self._place(folder), name)
+        return _join(self._find_place(folder), name)
 
-    def _place(self, folder: str) -> str:
-        """Of a folder; "." for the root itself."""
+    def _find_place(self, folder: str) -> str:
+        """The path of a folder; "." for the root itself."""
         if folder not in self._places:
             real = os.path.realpath(folder)
             root = find_work_tree(folder) or os.path.realpath(".")
@@ -45,13 +45,13 @@ class Trees:
         return self._places[folder]
 
 
-def _joined(folder: str, rest: str) -> str:
-    """With "/" between the parts."""
+def _join(folder: str, rest: str) -> str:
+    """Join two paths with "/"."""
     path = PurePath(rest) if folder == "." else PurePath(folder, rest)
     return path.as_posix()
 
 
-def named_elsewhere(
+def find_named_elsewhere(
     records: Iterable[tuple[str, Address]], read: Sequence[str], paths: Sequence[str]
 ) -> frozenset[Address]:
     """The recorded addresses that a manifest which was not read in this run still names.
@@ -62,7 +62,7 @@ def named_elsewhere(
         paths: folders and files, as given.
     """
     trees = Trees(paths)
-    known = {trees.path_of(file) for file in read}
+    known = {trees.find_path(file) for file in read}
     start = paths[0] if paths else "."
     root = find_work_tree(start if Path(start).is_dir() else os.path.dirname(start) or ".") or "."  # noqa: PTH120
     texts: dict[str, str] = {}
@@ -71,14 +71,14 @@ def named_elsewhere(
         if not path or path in known:
             continue
         if path not in texts:
-            texts[path] = _text(os.path.join(root, path))  # noqa: PTH118
+            texts[path] = _read_text(os.path.join(root, path))  # noqa: PTH118
         if re.search(rf"(?<![a-z0-9-]){re.escape(address.name)}(?![a-z0-9-])", texts[path]):
             found.add(address)
     return frozenset(found)
 
 
-def _text(path: str) -> str:
-    """What stands in a file, "" where it is not there or is no text of ours."""
+def _read_text(path: str) -> str:
+    """What stands in a file; "" if it cannot be read."""
     try:
         return files.read(path, most=bounds.MANIFEST).decode("utf-8", "replace")
     except OSError:

@@ -1,8 +1,8 @@
 """`kind: TunedModel`: the Gemini API's TunedModel as a manifest declares it.
 
-Its `spec` is the body of tunedModels.create, so what Google's tutorial shows can be pasted. Limits are
-those of Google's fine-tuning guide and of the API's proto; a limit that no source states is left to
-the service.
+Its `spec` is the body of tunedModels.create, so that what Google's tutorial shows can be pasted. The limits
+are those of Google's fine-tuning guide and of the API's proto. A limit that no source states is left to the
+service.
 """
 
 from __future__ import annotations
@@ -27,59 +27,59 @@ from reconciler.manifests.schema_types import (
     Positive,
     Text,
     Whole,
-    base_name,
-    refusal,
-    whole,
+    make_refusal,
+    parse_base_name,
+    read_integer,
 )
 from reconciler.model import DataSet, Example
 
 DISPLAY_NAME_LIMIT = 40
-"""Over it the service answers 400 "Request contains an invalid argument." without saying why."""
+"""For a longer one the service answers 400 "Request contains an invalid argument." without saying why."""
 
 
-ProjectNumber = Annotated[int, Field(ge=1, le=INT64), BeforeValidator(whole)]
+ProjectNumber = Annotated[int, Field(ge=1, le=INT64), BeforeValidator(read_integer)]
 
 
-def _base_model(value: str) -> str:
+def _read_base_model(value: str) -> str:
     if value.startswith(("tunedModels/", "TunedModel/")):
-        raise refusal("names a tuned model", f"Write tuned_model_source: {{tuned_model: {value}}}.")
+        raise make_refusal("names a tuned model", f"Write tuned_model_source: {{tuned_model: {value}}}.")
     if value.startswith("projects/") and "/publishers/" not in value:
-        raise refusal(
+        raise make_refusal(
             "names a model of Vertex AI, which the Gemini API cannot tune",
             "Declare kind: TuningJob with pre_tuned_model: "
             "{tuned_model_name: projects/P/locations/L/models/M@VERSION}.",
         )
-    name = base_name(value)
+    name = parse_base_name(value)
     if name is None:
-        raise refusal(
+        raise make_refusal(
             "is not a model's resource name", "Write models/NAME: models/gemini-1.5-flash-001-tuning."
         )
     return f"models/{name}"
 
 
-def _each_once(numbers: list[int]) -> list[int]:
+def _check_twice(numbers: list[int]) -> list[int]:
     seen: set[int] = set()
     for one in numbers:
         if one in seen:
-            raise refusal(f"has {one} twice", "Remove one of them.")
+            raise make_refusal(f"has {one} twice", "Remove one of them.")
         seen.add(one)
     return numbers
 
 
 BaseModelName = Annotated[
-    str, AfterValidator(_base_model), WithJsonSchema({"type": "string", "pattern": f"^{BASE_PATTERN}$"})
+    str, AfterValidator(_read_base_model), WithJsonSchema({"type": "string", "pattern": f"^{BASE_PATTERN}$"})
 ]
 _SOURCE = f"TunedModel/{NAME}|tunedModels/{ID}"
 
 
-def _tuned_model(value: str) -> str:
+def _check_tuned_model(value: str) -> str:
     if re.fullmatch(_SOURCE, value, re.ASCII):
         return value
     if "publishers/" in value or value.startswith("models/"):
-        name = base_name(value)
+        name = parse_base_name(value)
         if name is not None and name[0].isalpha():
-            raise refusal("names a base model", f"Write base_model: models/{name}.")
-    raise refusal(
+            raise make_refusal("names a base model", f"Write base_model: models/{name}.")
+    raise make_refusal(
         "names neither a manifest nor a live model",
         f"Write tunedModels/{value}."
         if re.fullmatch(ID, value, re.ASCII)
@@ -89,7 +89,7 @@ def _tuned_model(value: str) -> str:
 
 TunedModelName = Annotated[
     str,
-    AfterValidator(_tuned_model),
+    AfterValidator(_check_tuned_model),
     WithJsonSchema({"type": "string", "pattern": f"^(?:{_SOURCE})$"}),
 ]
 
@@ -103,7 +103,7 @@ class TunedModelSource(Declared):
 
 
 class Hyperparameters(Declared):
-    """Of the training; all immutable. What is absent is the service's default."""
+    """How it is trained; all immutable. What is absent is the service's default."""
 
     HINTS: ClassVar = {
         "epochs": "Write epoch_count.",
@@ -180,7 +180,7 @@ class TunedModelSpec(Declared):
     top_k: Whole | None = None
     reader_project_numbers: (
         Annotated[
-            list[ProjectNumber], AfterValidator(_each_once), Field(json_schema_extra={"uniqueItems": True})
+            list[ProjectNumber], AfterValidator(_check_twice), Field(json_schema_extra={"uniqueItems": True})
         ]
         | None
     ) = None

@@ -22,9 +22,9 @@ from reconciler.manifests.schema_types import (
     Positive,
     Text,
     Whole,
-    base_name,
-    matching,
-    refusal,
+    make_refusal,
+    parse_base_name,
+    validate_pattern,
 )
 from reconciler.manifests.stack import Location
 
@@ -39,64 +39,66 @@ _SOURCE = f"TuningJob/{NAME}|{_MODEL}"
 _KEY = "projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+"
 
 
-def _base_model(value: str) -> str:
+def _read_base_model(value: str) -> str:
     if re.fullmatch(_MODEL, value, re.ASCII) or value.startswith("TuningJob/"):
-        raise refusal("names a tuned model", f"Write pre_tuned_model: {{tuned_model_name: {value}}}.")
+        raise make_refusal("names a tuned model", f"Write pre_tuned_model: {{tuned_model_name: {value}}}.")
     _refuse_product(value)
-    name = base_name(value)
+    name = parse_base_name(value)
     if name is None:
-        raise refusal("is not the name of a base model", "Write one like gemini-3.1-flash-lite.")
+        raise make_refusal("is not the name of a base model", "Write one like gemini-3.1-flash-lite.")
     return name
 
 
 def _refuse_product(value: str) -> None:
-    """What a tuned model has beside its own name: only that can be tuned again."""
+    """Refuse the names of a tuned model's endpoint and job: only the model itself can be tuned again."""
     found = re.fullmatch(r"(projects/[^/]+/locations/[^/]+)/(endpoints|tuningJobs)/.*", value)
     if found:
         what = "an endpoint" if found[2] == "endpoints" else "a tuning job"
-        raise refusal(
+        raise make_refusal(
             f"names {what}, and not its model",
             f"Write pre_tuned_model: {{tuned_model_name: {found[1]}/models/M@VERSION}}, as the job's "
             "tunedModel.model says.",
         )
     if value.startswith(("tunedModels/", "TunedModel/")):
-        raise refusal(
+        raise make_refusal(
             "names a tuned model of the Gemini API, which Vertex AI cannot tune",
             f"Declare kind: TunedModel with tuned_model_source: {{tuned_model: {value}}}.",
         )
 
 
-def _tuned_model(value: str) -> str:
+def _check_tuned_model(value: str) -> str:
     if re.fullmatch(_SOURCE, value, re.ASCII):
         return value
     _refuse_product(value)
     if "publishers/" in value or value.startswith("models/"):
-        name = base_name(value)
+        name = parse_base_name(value)
         if name is not None and name[0].isalpha():
-            raise refusal("names a base model", f"Write base_model: {name}.")
-    raise refusal(
+            raise make_refusal("names a base model", f"Write base_model: {name}.")
+    raise make_refusal(
         "names neither a manifest nor a live model",
         "Write TuningJob/NAME for a manifest, projects/P/locations/L/models/M@VERSION for a live model.",
     )
 
 
-def _labels(found: dict[str, str]) -> dict[str, str]:
+def _check_labels(found: dict[str, str]) -> dict[str, str]:
     if len(found) > LABELS_LIMIT:
-        raise refusal(f"has {len(found)} labels, and at most {LABELS_LIMIT} are allowed", "Remove some.")
+        raise make_refusal(f"has {len(found)} labels, and at most {LABELS_LIMIT} are allowed", "Remove some.")
     for key, value in found.items():
         if key.startswith("reconciler_"):
-            raise refusal(f"has the label {key}", "Labels that begin with reconciler_ are ours; rename it.")
-        if not key or not key[0].isalpha() or not _fits(key):
-            raise refusal(f"has the label {key!r}, which is not one", _LABEL_ADVICE)
-        if not _fits(value):
-            raise refusal(f"has {key}: {value!r}, which is not a label's value", _LABEL_ADVICE)
+            raise make_refusal(
+                f"has the label {key}", "Labels that begin with reconciler_ are ours; rename it."
+            )
+        if not key or not key[0].isalpha() or not _is_label(key):
+            raise make_refusal(f"has the label {key!r}, which is not one", _LABEL_ADVICE)
+        if not _is_label(value):
+            raise make_refusal(f"has {key}: {value!r}, which is not a label's value", _LABEL_ADVICE)
     return found
 
 
 _LABEL_ADVICE = f"At most {LABEL_LIMIT} lower-case letters, digits, '_' and '-'; a key begins with a letter."
 
 
-def _fits(text: str) -> bool:
+def _is_label(text: str) -> bool:
     return len(text) <= LABEL_LIMIT and all(
         one in "_-" or (one.isalnum() and one == one.lower()) for one in text
     )
@@ -112,7 +114,7 @@ AdapterSize = Literal[
 ]
 Project = Annotated[
     str,
-    matching(
+    validate_pattern(
         r"[a-z0-9][a-z0-9:.-]{1,62}", "is not a project", "Write its id or its number, not its display name."
     ),
 ]
@@ -120,7 +122,7 @@ Project = Annotated[
 
 ServiceAccount = Annotated[
     str,
-    matching(
+    validate_pattern(
         r"(?:[^@\s]+@[^@\s]+)?", "is not a service account", "Write NAME@PROJECT.iam.gserviceaccount.com."
     ),
 ]
@@ -130,7 +132,7 @@ _JOB = r"(?:projects/[A-Za-z0-9:._-]+/locations/[a-z0-9-]+/tuningJobs/)?[A-Za-z0
 
 JobName = Annotated[
     str,
-    matching(
+    validate_pattern(
         _JOB,
         "is not the name of a tuning job",
         "Write its number, or projects/P/locations/L/tuningJobs/NUMBER.",
@@ -140,7 +142,7 @@ JobName = Annotated[
 
 
 class PlacedMetadata(ModelMetadata):
-    """Who it is, and where it lives; absent: the Stack's location and project, else the environment's."""
+    """Which model it is, and where it lives: if absent, where the Stack or the environment says."""
 
     HINTS: ClassVar = {**ModelMetadata.HINTS, "region": "Write location."}
 
@@ -150,7 +152,7 @@ class PlacedMetadata(ModelMetadata):
 
 
 class SupervisedHyperParameters(Declared):
-    """Of the training; all immutable. What is absent the service chooses."""
+    """How it is trained; all immutable. What is absent the service chooses."""
 
     HINTS: ClassVar = {
         "epochs": "Write epoch_count.",
@@ -164,7 +166,7 @@ class SupervisedHyperParameters(Declared):
 
 
 class PreferenceHyperParameters(SupervisedHyperParameters):
-    """The same, and beta: the weight of the KL divergence."""
+    """As for supervised tuning, and beta: the weight of the KL divergence."""
 
     beta: Positive | None = None
 
@@ -188,7 +190,7 @@ class SupervisedTuningSpec(_TuningSpec):
 
 
 class PreferenceOptimizationSpec(_TuningSpec):
-    """The same, from pairs of answers, and without evaluation."""
+    """As supervised tuning, from pairs of answers and without evaluation."""
 
     HINTS: ClassVar = {**_TuningSpec.HINTS, "evaluation_config": "Only supervised tuning takes one."}
 
@@ -202,7 +204,7 @@ class PreTunedModel(Declared):
 
     tuned_model_name: Annotated[
         str,
-        AfterValidator(_tuned_model),
+        AfterValidator(_check_tuned_model),
         WithJsonSchema({"type": "string", "pattern": f"^(?:{_SOURCE})$"}),
     ]
     checkpoint_id: OptionalText | None = None
@@ -214,7 +216,7 @@ class EncryptionSpec(Declared):
     kms_key_name: (
         Annotated[
             str,
-            matching(
+            validate_pattern(
                 f"(?:{_KEY})?",
                 "is not the name of a key",
                 "Write projects/P/locations/L/keyRings/R/cryptoKeys/K.",
@@ -262,7 +264,7 @@ class TuningJobSpec(Declared):
     base_model: (
         Annotated[
             str,
-            AfterValidator(_base_model),
+            AfterValidator(_read_base_model),
             WithJsonSchema({"type": "string", "pattern": f"^{BASE_PATTERN}$"}),
         ]
         | None
@@ -272,7 +274,7 @@ class TuningJobSpec(Declared):
     preference_optimization_spec: PreferenceOptimizationSpec | None = None
     tuned_model_display_name: Annotated[str, Field(min_length=1, max_length=DISPLAY_NAME_LIMIT)] | None = None
     description: str | None = None
-    labels: Annotated[dict[str, str], AfterValidator(_labels)] | None = None
+    labels: Annotated[dict[str, str], AfterValidator(_check_labels)] | None = None
     encryption_spec: EncryptionSpec | None = None
     service_account: ServiceAccount | None = None
 

@@ -1,7 +1,7 @@
-"""Pydantic's errors in our words: the key's path, what is wrong with its value, what to write.
+"""Puts pydantic's errors in our words: the key's path, what is wrong with its value, what to write.
 
-Rule: a message names the path as the author spelled it, and never repeats more of a value than it
-takes to recognise it.
+Rule: a message names the path as the author spelled it, and repeats only so much of a value that it can be
+recognised.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from reconciler.manifests.documents import Document
 from reconciler.manifests.scalars import LEADING_ZERO, resolve
-from reconciler.manifests.schema_types import HOLDS_A_CREDENTIAL, Declared, model_under, snake
+from reconciler.manifests.schema_types import HOLDS_A_CREDENTIAL, Declared, find_model, snake_case
 from reconciler.problems import describe, find_nearest, write_scalar
 
 _Way: TypeAlias = Sequence[str | int]
@@ -43,7 +43,7 @@ def explain(error: ValidationError, model: type[Declared], document: Document, a
             summary, detail = _put_in_words(one, model, document, path[:-1])
         elif one["type"] == "missing":
             # pydantic names the alias; every key but this one is written in snake_case in our texts
-            path, leaf = path[:-1], path[-1] if path[-1] == "apiVersion" else snake(str(path[-1]))
+            path, leaf = path[:-1], path[-1] if path[-1] == "apiVersion" else snake_case(str(path[-1]))
             summary, detail = f"{_name_path((*path, leaf))} is missing", f"Add the key {leaf}."
         else:
             summary, detail = _put_in_words(one, model, document, path)
@@ -61,15 +61,15 @@ def _name_path(path: _Way) -> str:
 def _put_in_words(one: Any, model: type[Declared], document: Document, path: _Way) -> tuple[str, str]:
     """What is wrong, and what to do now."""
     name, value, limits, kind = _name_path(path), one["input"], one.get("ctx", {}), one["type"]
-    if kind in _WANTED:
-        return f"{name} must be {_WANTED[kind]}, not {describe(value)}", _advice(kind, value, path)
+    if kind in _TYPES:
+        return f"{name} must be {_TYPES[kind]}, not {describe(value)}", _advise(kind, value, path)
     match kind:
         case "refused":
-            return _refused(name, value, limits)
+            return _repeat_refusal(name, value, limits)
         case "extra_forbidden":
             return _refuse_key(model, document, path)
         case "greater_than_equal" | "greater_than" | "less_than_equal":
-            return _out_of_range(name, value, limits)
+            return _refuse_range(name, value, limits)
         case "finite_number":
             return f"{name} is {write_scalar(value)}, not a finite number", "Write a number."
         case "string_too_short":
@@ -78,12 +78,12 @@ def _put_in_words(one: Any, model: type[Declared], document: Document, path: _Wa
             most = limits["max_length"]
             return f"{name} has {len(value):,} characters, and at most {most:,} are allowed", "Shorten it."
         case "literal_error":
-            return _not_one_of(name, value, limits["expected"])
+            return _refuse_option(name, value, limits["expected"])
         case _:
             return f"{name}: {one['msg']}", ""
 
 
-_WANTED = {
+_TYPES = {
     "string_type": "text",
     "int_type": "a whole number",
     "float_type": "a number",
@@ -94,26 +94,26 @@ _WANTED = {
 }
 
 
-def _refused(name: str, value: object, limits: Mapping[str, str]) -> tuple[str, str]:
-    """By a rule of ours, which says why; a value that may be a credential is not repeated."""
+def _repeat_refusal(name: str, value: object, limits: Mapping[str, str]) -> tuple[str, str]:
+    """What our own rule says. A value that may be a credential is not repeated."""
     showable = isinstance(value, (str, int, float)) and value != ""
-    shown = f" {_shown(value)}" if showable and limits["summary"] != HOLDS_A_CREDENTIAL else ""
+    shown = f" {_show(value)}" if showable and limits["summary"] != HOLDS_A_CREDENTIAL else ""
     return f"{name}{shown} {limits['summary']}", limits["advice"]
 
 
-def _out_of_range(name: str, value: object, limits: Mapping[str, object]) -> tuple[str, str]:
+def _refuse_range(name: str, value: object, limits: Mapping[str, object]) -> tuple[str, str]:
     for limit, how, advice in (
         ("ge", "below", "Write {} or more."),
         ("gt", "not above", "Write a number above it."),
         ("le", "above", "Write {} or less."),
     ):
         if limit in limits:
-            bound = _bound(limits[limit])
+            bound = _write_bound(limits[limit])
             return f"{name} is {write_scalar(value)}, {how} {bound}", advice.format(bound)
     raise AssertionError(f"a range without a bound: {limits}")
 
 
-def _advice(kind: str, value: object, path: _Way) -> str:
+def _advise(kind: str, value: object, path: _Way) -> str:
     """What to write instead of a value of another type."""
     match kind:
         case "string_type":
@@ -123,24 +123,24 @@ def _advice(kind: str, value: object, path: _Way) -> str:
         case "bool_type":
             return "Write true or false."
         case "int_type" | "float_type":
-            return _number_advice(value, whole=kind == "int_type")
+            return _advise_number(value, whole=kind == "int_type")
         case "list_type":
-            return _list_advice(value)
+            return _advise_list(value)
         case _:
             if isinstance(value, list) and path and path[-1] == "examples":
                 return "Write examples: {examples: [...]}, as in Google's tutorial."
             return "Write KEY: VALUE pairs."
 
 
-def _number_advice(value: object, *, whole: bool) -> str:
+def _advise_number(value: object, *, whole: bool) -> str:
     if isinstance(value, str):
-        return _number_in_text(value)
+        return _advise_number_in_text(value)
     if whole and isinstance(value, float) and value.is_integer():
         return f"Write {int(value)}."
     return "Write a whole number." if whole else "Write a number."
 
 
-def _number_in_text(text: str) -> str:
+def _advise_number_in_text(text: str) -> str:
     if LEADING_ZERO.fullmatch(text):
         return "A number with a leading zero is read as text: octal or decimal? Write it without."
     if not isinstance(resolve(text), str):
@@ -149,24 +149,24 @@ def _number_in_text(text: str) -> str:
     return "Write a number." if isinstance(resolve(plain), str) else f"Write {plain}."
 
 
-def _list_advice(value: object) -> str:
+def _advise_list(value: object) -> str:
     if isinstance(value, dict):
         return "Begin each item with '- '."
     return f"Write a list: [{value}]." if isinstance(value, (str, int)) else "Write a list: [VALUE, …]."
 
 
-def _bound(limit: object) -> str:
+def _write_bound(limit: object) -> str:
     return f"{limit:g}" if isinstance(limit, float) else write_scalar(limit)
 
 
-def _shown(value: object) -> str:
+def _show(value: object) -> str:
     text = repr(value) if isinstance(value, str) else write_scalar(value)
     return text if len(text) <= 60 else f"{text[:60]}…"
 
 
-def _not_one_of(name: str, value: object, expected: str) -> tuple[str, str]:
+def _refuse_option(name: str, value: object, expected: str) -> tuple[str, str]:
     options = [word.strip("'") for word in expected.replace(" or ", ", ").split(", ")]
-    near = _meant(value, options)
+    near = _guess_option(value, options)
     listed = options[0] if len(options) == 1 else f"{', '.join(options[:-1])} or {options[-1]}"
     return (
         f"{name} must be {listed}, not {describe(value)}",
@@ -175,11 +175,11 @@ def _not_one_of(name: str, value: object, expected: str) -> tuple[str, str]:
 
 
 _NUMBERS = {1: "ONE", 2: "TWO", 4: "FOUR", 8: "EIGHT", 16: "SIXTEEN", 32: "THIRTY_TWO"}
-"""As the API spells numbers in its enumerations."""
+"""Numbers as the API's enumerations spell them."""
 
 
-def _meant(value: object, options: Sequence[str]) -> str | None:
-    """The option that is meant for sure, or nearly: judged by what is behind the beginning that all share."""
+def _guess_option(value: object, options: Sequence[str]) -> str | None:
+    """The option that is probably meant, judged by what follows the beginning that all options share."""
     word = _NUMBERS.get(value, "") if isinstance(value, int) else value if isinstance(value, str) else ""
     alike = takewhile(lambda ends: ends[0] == ends[1], zip(min(options), max(options), strict=False))
     start = "".join(one for one, _ in alike) if len(options) > 1 else ""
@@ -194,8 +194,8 @@ def _refuse_key(model: type[Declared], document: Document, path: _Way) -> tuple[
     name, key = _name_path(path), str(key)
     owner, siblings = model, document.at(parents)
     for step in parents:
-        owner = model_under(owner, step) or owner
-    spelling = snake(key)
+        owner = find_model(owner, step) or owner
+    spelling = snake_case(key)
     fields = owner.model_fields
     names = {field: info.alias or field for field, info in fields.items()}
     if spelling in fields:

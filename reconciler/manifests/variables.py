@@ -21,7 +21,7 @@ def parse_variables(flags: Sequence[str], files: Sequence[str], environ: Mapping
         environ: RECONCILER_VAR_name, weakest of the three.
 
     Raises:
-        UsageError: a flag without "=", a name that is none, or a file that cannot be read as one.
+        UsageError: a flag without "=", a name that no variable can have, or a file that cannot be read.
     """
     found = {name.removeprefix(PREFIX): environ[name] for name in environ if name.startswith(PREFIX)}
     found.pop("", None)
@@ -71,7 +71,7 @@ def _read_file(path: str) -> Iterator[tuple[str, str]]:
                 raise UsageError(
                     f"{place}: {name} is not a single value", "A variable is a text, a number or a boolean."
                 )
-            yield _check_name(name, place), body.text_of(name)
+            yield _check_name(name, place), body.get_text(name)
 
 
 def _is_lines(text: str) -> bool:

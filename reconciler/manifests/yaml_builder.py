@@ -1,9 +1,8 @@
-"""The events of one YAML document to plain values with their places: the loop of our own.
+"""Builds plain values with their places from the events of one YAML document.
 
-PyYAML's C parser gives the events; the values are built by YAML 1.2's scalars, with duplicate keys refused
-and aliases counted. Rule: anyone may write a manifest, so none can crash the parser or fill the memory.
-Composing nodes with PyYAML is recursive and ends the process at some 100,000 brackets; events need no
-recursion, and are faster.
+PyYAML's C parser gives the events. The scalars are those of YAML 1.2, duplicate keys are refused, and aliases
+are counted. Rule: anyone may write a manifest, so none can crash the parser or fill the memory. PyYAML's own
+composer is recursive and ends the process at some 100,000 brackets; a loop over events is not, and is faster.
 """
 
 from __future__ import annotations
@@ -28,20 +27,20 @@ from reconciler.problems import Place, Problems, write_scalar
 
 DEPTH_LIMIT = 64
 EXPANSION_LIMIT = 10_000
-"""Values that the aliases of one document may add to it: anchors are a convenience, not a compressor."""
+"""How many values the aliases of one document may add to it."""
 
 VALUE_LIMIT = 500_000
-"""Values of one document; no request of 4 MB holds 400,000."""
+"""How many values a document may have; no request of 4 MB holds 400,000."""
 
 _DATA_DEPTH = 4
-"""Of the mapping spec.tuning_task.training_data, whose `examples` are data."""
+"""How deep the mapping spec.tuning_task.training_data stands, whose `examples` are data."""
 
 
 class LimitError(Exception):
-    """A limit is passed, which was noted: nothing that follows in this file is worth reading."""
+    """A limit is passed, and noted. What follows in the file is not read."""
 
 
-def mark_of(event: Any) -> Mark:
+def find_mark(event: Any) -> Mark:
     """Line and column of where an event begins, from 1."""
     mark = event.start_mark
     return mark.line + 1, mark.column + 1
@@ -95,11 +94,11 @@ class _Open:
 _MERGE = "<<"
 _KEY_ADVICE = "Write KEY: VALUE; put a value that begins with a bracket in quotes."
 _UNKNOWN = object()
-"""The value of an alias that could not be followed: it is left out."""
+"""Stands for the value of an alias that could not be followed. It is left out."""
 
 
-def _remember(top: _Open, value: object, text: str) -> None:
-    """Keep how a number or boolean was written, where that is not how it is written usually."""
+def _remember_text(top: _Open, value: object, text: str) -> None:
+    """Keep how a number or boolean was written, if it is usually written otherwise."""
     container = top.container
     if type(container) is YamlMap and top.key is not None and write_scalar(value) != text:
         container.texts = {**(container.texts or {}), top.key: text}
@@ -124,7 +123,7 @@ class Builder:
         """Where text with "${" stands, once each."""
         return tuple(self._references.values())
 
-    def _error(self, mark: Mark, summary: str, detail: str = "") -> None:
+    def _note(self, mark: Mark, summary: str, detail: str = "") -> None:
         self._problems.error(Place(self._file, *mark), summary, detail)
 
     def build(self) -> object:
@@ -133,81 +132,81 @@ class Builder:
             event = self._next()
             kind = type(event)
             if kind is ScalarEvent:
-                self._scalar(event)
+                self._add_scalar(event)
             elif kind is MappingStartEvent or kind is SequenceStartEvent:
-                self._begin(event, kind)
+                self._begin_collection(event, kind)
             elif kind is MappingEndEvent or kind is SequenceEndEvent:
-                self._end()
+                self._end_collection()
             elif kind is AliasEvent:
-                self._alias(event)
+                self._follow_alias(event)
             elif kind is DocumentEndEvent:
                 return self._root
 
-    def _scalar(self, event: Any) -> None:
+    def _add_scalar(self, event: Any) -> None:
         top = self._open[-1]
         mark = event.start_mark
         place = (mark.line + 1, mark.column + 1)
         if top.expects_key:
-            self._key(top, event, place)
+            self._add_key(top, event, place)
             return
-        self._counted(place)
+        self._count_value(place)
         text: str = event.value
         value: object = text
         if event.tag is None:
             if event.implicit[0]:
                 value = resolve(text)
                 if type(value) is not str and value is not None:
-                    _remember(top, value, text)
+                    _remember_text(top, value, text)
         elif event.tag not in {_TEXT, "!"}:
-            self._unknown_tag(event.tag, place)
+            self._refuse_tag(event.tag, place)
         if event.anchor is not None:
             self._anchors[event.anchor] = (value, 1)
-        self._put(top, value, place)
+        self._store(top, value, place)
 
-    def _key(self, top: _Open, event: Any, mark: Mark) -> None:
+    def _add_key(self, top: _Open, event: Any, mark: Mark) -> None:
         text: str = event.value
         plain = event.tag is None and event.implicit[0]
         top.expects_key, top.key, top.key_mark = False, None, mark
         if event.anchor is not None:
             self._anchors[event.anchor] = (text, 1)
         if event.tag not in {None, _TEXT, "!"}:
-            self._unknown_tag(event.tag, mark)
+            self._refuse_tag(event.tag, mark)
         elif plain and not isinstance(resolve(text), str):
-            self._error(mark, f"the key {text or 'null'} is not text", "Put it in quotes, if it is meant.")
+            self._note(mark, f"the key {text or 'null'} is not text", "Put it in quotes, if it is meant.")
         elif text == _MERGE and plain:
             top.key = _MERGE
         elif text in top.container.key_marks:  # type: ignore[union-attr]  # only a mapping expects keys
             first = Place(self._file, *top.container.key_marks[text])  # type: ignore[union-attr]
-            self._error(mark, f"the key {text!r} is there twice, first at {first}", "Remove one of them.")
+            self._note(mark, f"the key {text!r} is there twice, first at {first}", "Remove one of them.")
         else:
-            # a quoted "<<" is a key like any other, but not one that any manifest knows
+            # a quoted "<<" is a key like any other, though no manifest knows it
             top.key = text if text != _MERGE else '"<<"'
 
-    def _no_key(self, top: _Open, mark: Mark, summary: str, detail: str) -> None:
-        self._error(mark, summary, detail)
+    def _refuse_key(self, top: _Open, mark: Mark, summary: str, detail: str) -> None:
+        self._note(mark, summary, detail)
         top.expects_key, top.key, top.key_mark = False, None, mark
 
-    def _counted(self, mark: Mark) -> None:
+    def _count_value(self, mark: Mark) -> None:
         self._count += 1
         if self._count > VALUE_LIMIT:
             summary = f"the document has more than {VALUE_LIMIT:,} values"
-            self._error(mark, summary, "Split it, or put the examples into a data file.")
+            self._note(mark, summary, "Split it, or put the examples into a data file.")
             raise LimitError
 
-    def _begin(self, event: Any, kind: type[Event]) -> None:
-        mark = mark_of(event)
-        self._counted(mark)
+    def _begin_collection(self, event: Any, kind: type[Event]) -> None:
+        mark = find_mark(event)
+        self._count_value(mark)
         top = self._open[-1]
         if event.tag not in _TAGS[kind]:
-            self._unknown_tag(event.tag, mark)
+            self._refuse_tag(event.tag, mark)
         if len(self._open) > DEPTH_LIMIT:
-            self._error(mark, f"nested more than {DEPTH_LIMIT} levels deep", "Nothing in a manifest is.")
+            self._note(mark, f"nested more than {DEPTH_LIMIT} levels deep", "Nothing in a manifest is.")
             raise LimitError
         begun = _Open(
             YamlMap(mark) if kind is MappingStartEvent else YamlList(mark), event.anchor, self._count
         )
         if top.expects_key:
-            self._no_key(top, mark, "a key must be a single text", _KEY_ADVICE)
+            self._refuse_key(top, mark, "a key must be a single text", _KEY_ADVICE)
             begun.as_key = True
         # what is inside a data set is data: "${" there is text to learn
         begun.literal = top.literal or (top.key == "examples" and len(self._open) > _DATA_DEPTH)
@@ -215,18 +214,18 @@ class Builder:
             self._anchors[event.anchor] = None
         self._open.append(begun)
 
-    def _end(self) -> None:
+    def _end_collection(self) -> None:
         ended = self._open.pop()
         container = ended.container
         for other, mark in ended.merged:
-            self._merge(container, other, mark)
+            self._merge_entries(container, other, mark)
         if ended.anchor is not None:
             self._anchors[ended.anchor] = (container, self._count - ended.before + 1)
         if not ended.as_key and container is not None:
-            self._put(self._open[-1], container, container.mark)
+            self._store(self._open[-1], container, container.mark)
 
-    def _alias(self, event: Any) -> None:
-        top, mark, name = self._open[-1], mark_of(event), event.anchor
+    def _follow_alias(self, event: Any) -> None:
+        top, mark, name = self._open[-1], find_mark(event), event.anchor
         found = self._anchors.get(name)
         value: object = _UNKNOWN
         if found is not None:
@@ -234,22 +233,22 @@ class Builder:
             self._count += size
             self._expanded += size
         elif name in self._anchors:
-            self._error(mark, f"the alias *{name} stands inside its own anchor", "Write the value out.")
+            self._note(mark, f"the alias *{name} stands inside its own anchor", "Write the value out.")
         else:
-            self._error(mark, f"the alias *{name} has no anchor before it", f"Define it earlier as &{name}.")
+            self._note(mark, f"the alias *{name} has no anchor before it", f"Define it earlier as &{name}.")
         if self._expanded > EXPANSION_LIMIT:
-            self._error(
+            self._note(
                 mark,
                 f"the aliases of this document stand for more than {EXPANSION_LIMIT:,} values",
                 "Write the values out, or put the examples into a data file.",
             )
             raise LimitError
         if top.expects_key:
-            self._no_key(top, mark, "an alias cannot be a key", "Write the key out.")
+            self._refuse_key(top, mark, "an alias cannot be a key", "Write the key out.")
         else:
-            self._put(top, value, mark)
+            self._store(top, value, mark)
 
-    def _put(self, top: _Open, value: object, mark: Mark) -> None:
+    def _store(self, top: _Open, value: object, mark: Mark) -> None:
         """Store a value where it belongs."""
         container, key = top.container, top.key
         at: str | int
@@ -261,7 +260,7 @@ class Builder:
                 top.merged.append((value, mark))
                 return
             if value is None:
-                self._error(top.key_mark, f"{key} has no value", "Give it one, or remove the key.")
+                self._note(top.key_mark, f"{key} has no value", "Give it one, or remove the key.")
             container[key] = value
             container.key_marks[key] = top.key_mark
             container.value_marks[key] = mark
@@ -270,7 +269,7 @@ class Builder:
             if value is _UNKNOWN:
                 return
             if value is None:
-                self._error(mark, "an item of the list has no value", "Give it one, or remove it.")
+                self._note(mark, "an item of the list has no value", "Give it one, or remove it.")
             at = len(container)
             container.append(value)
             container.marks.append(mark)
@@ -280,11 +279,11 @@ class Builder:
         if type(value) is str and "${" in value and not top.literal:
             self._references[id(container), at] = (container, at, mark)
 
-    def _merge(self, container: Any, other: object, mark: Mark) -> None:
-        """`<<`: entries of other mappings; the mapping's own keys win, then the earlier ones."""
+    def _merge_entries(self, container: Any, other: object, mark: Mark) -> None:
+        """Follow `<<`: take entries of other mappings. The mapping's own keys win, then the earlier ones."""
         for one in other if type(other) is YamlList else (other,):
             if type(one) is not YamlMap:
-                self._error(mark, "'<<' takes a mapping or a list of mappings", "Write <<: *ANCHOR.")
+                self._note(mark, "'<<' takes a mapping or a list of mappings", "Write <<: *ANCHOR.")
                 continue
             for key, value in one.items():
                 if key in container.key_marks:
@@ -295,6 +294,6 @@ class Builder:
                 if (id(one), key) in self._references:
                     self._references[id(container), key] = (container, key, one.value_marks[key])
 
-    def _unknown_tag(self, tag: str, mark: Mark) -> None:
+    def _refuse_tag(self, tag: str, mark: Mark) -> None:
         name = tag.replace("tag:yaml.org,2002:", "!!")
-        self._error(mark, f"the tag {name} is not known here", "Remove it: manifests are plain YAML.")
+        self._note(mark, f"the tag {name} is not known here", "Remove it: manifests are plain YAML.")

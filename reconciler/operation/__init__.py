@@ -17,7 +17,7 @@ from reconciler.datasets.examples import read_examples
 from reconciler.errors import Diagnostic, ManifestError, PlanError, StalePlanError, UsageError
 from reconciler.events import Event, Uploading
 from reconciler.kind import Kind
-from reconciler.manifests import Loaded, named_elsewhere
+from reconciler.manifests import Loaded, find_named_elsewhere
 from reconciler.model import BASE_MODEL, LAG_SECONDS, Address, DataSet, Desired
 from reconciler.plan.binding import verify
 from reconciler.plan.change import Context, Drift, Inputs, Plan
@@ -183,7 +183,7 @@ class Operation:
         if self.loaded.whole:
             return facts
         recorded = [(record.manifest, address) for address, record in state.resources.items()]
-        named = named_elsewhere(recorded, self.loaded.files, self.inputs.paths)
+        named = find_named_elsewhere(recorded, self.loaded.files, self.inputs.paths)
         return replace(facts, named_elsewhere=named)
 
     def recheck(self, approved: Plan) -> Check:

@@ -14,7 +14,7 @@ from reconciler.errors import Diagnostic
 from reconciler.identity import encode_canonical
 from reconciler.manifests import Loaded
 from reconciler.manifests.evaluation import AGGREGATIONS, EvaluationConfig
-from reconciler.manifests.schema_types import Declared, model_under
+from reconciler.manifests.schema_types import Declared, find_model
 from reconciler.providers.vertex.fields import EVALUATION
 
 Load = Callable[..., Loaded]
@@ -32,7 +32,7 @@ def pairs(model: type[Declared], name: str, schemas: Any) -> Iterator[tuple[type
     """Every model with the schema that it is, from this one down."""
     yield model, name
     for field in model.model_fields.values():
-        below = model_under(model, field.alias or "")
+        below = find_model(model, field.alias or "")
         if below is not None:
             schema = schemas[name]["properties"][field.alias]
             yield from pairs(below, schema.get("$ref") or schema["items"]["$ref"], schemas)

@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 
-from reconciler.manifests import json_schema
+from reconciler.manifests import make_json_schema
 from reconciler.manifests.documents import read_documents
 from reconciler.problems import Problems
 
@@ -47,12 +47,12 @@ def _bodies(path: Path) -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def validator() -> Any:
     """A validator of our schema."""
-    return jsonschema.Draft202012Validator(json_schema())
+    return jsonschema.Draft202012Validator(make_json_schema())
 
 
 def test_it_is_a_schema() -> None:
     """It is a valid schema of draft 2020-12, and plain JSON."""
-    schema = json_schema()
+    schema = make_json_schema()
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     jsonschema.Draft202012Validator.check_schema(schema)
     assert json.loads(json.dumps(schema)) == schema
@@ -77,7 +77,7 @@ def test_bad_manifests_are_not(path: Path, validator: Any) -> None:
 
 def test_both_spellings_of_every_key() -> None:
     """Each key of the spec is offered in both spellings, and unknown ones are refused everywhere."""
-    definitions: Any = json_schema()["$defs"]
+    definitions: Any = make_json_schema()["$defs"]
     assert {"display_name", "displayName", "tuning_task", "tuningTask"} <= set(
         definitions["TunedModelSpec"]["properties"]
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from reconciler import diff
 from reconciler.errors import Diagnostic
+from reconciler.formats import format_duration
 from reconciler.identity import FORMULA
 from reconciler.kind import Kind
 from reconciler.model import Address, Attributes, Desired, Live, Status
@@ -250,5 +251,5 @@ def keep_reason(case: Case) -> str:
     if lifecycle.prevent_destroy:
         return "prevent_destroy protects it"
     if lifecycle.keep_deposed:
-        return f"keep_deposed: {lifecycle.keep_deposed}"
+        return f"keep_deposed keeps it for {format_duration(lifecycle.keep_deposed.total_seconds())}"
     return ""

@@ -53,7 +53,7 @@ class Reason(StrEnum):
     FAILED = "its training failed"
     NOT_UNDERSTOOD = "what the service shows of it cannot be understood"
     PARENT_FAILED = "the model it is tuned from failed"
-    FOUND_LIVE = "it is live under the id that this manifest gives"
+    FOUND_LIVE = "a model with the id of this manifest is live already"
     IMPORTED = "its manifest imports it"
     IN_TRAINING = "an earlier run started it, and it is still training"
     TRAINED = "an earlier run started it, and its training has ended"
@@ -66,9 +66,9 @@ class Reason(StrEnum):
     GONE = "it is no longer live"
     REPLACED = "its successor serves"
     UNUSED = "it failed or was superseded, and never served"
-    RENAMED = "its manifest has a new name, and declares the training that is recorded under the old one"
-    TWIN = "what declares the same training does not serve yet"
-    RECORD_ONLY = "only what is recorded changes"
+    RENAMED = "its manifest was renamed: it declares the training that is recorded under the old name"
+    TWIN = "another manifest declares the same training, and does not serve yet"
+    RECORD_ONLY = "only the record changes"
 
 
 @dataclass(frozen=True, slots=True)

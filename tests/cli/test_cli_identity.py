@@ -335,7 +335,7 @@ def test_adopting_a_pinned_id_says_that_it_proves_nothing(project: Project) -> N
     project.declare(model("one", metadata={"id": "v1"}, spec={"display_name": "v1"}))
     planned = project.plan().out
     assert "  = TunedModel/one will adopt v1\n" in planned
-    assert "note: its id is pinned, which proves nothing about its data: " in planned
+    assert "note: its id is pinned and proves nothing about its data, " in planned
     project.apply()
     assert project.service.creates() == 1
     assert [one["assumed"] for one in project.record("one")["serving"]["data"]] == [True]

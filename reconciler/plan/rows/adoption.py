@@ -67,7 +67,7 @@ def adopt_imported(case: Case, record: Record, reason: Reason) -> Decision:
     except PlanError as error:
         return refuse(case, f"{desired.address}: {error.summary}", error.detail, path="metadata.import")
     model = replace(model, approved=approval(desired, case.attributes, case.kind))
-    note = "metadata.import names it: what its data was cannot be seen, and is taken on trust"
+    note = "metadata.import names it; nobody can see its training data, so the manifest is taken at its word"
     change = adoption(case, model, live, replace(record, candidate=model), (note,))
     return Decision([replace(change, reason=Reason.IMPORTED)])
 

@@ -49,7 +49,7 @@ def _adopt(case: Case, live: Live, digest: str, record: Record) -> Decision:
     if different or live.status is Status.FAILED:
         return refuse_other(case, live, different)
     model = found(case, live, digest=digest, generation=0)
-    note = "its id is pinned, which proves nothing about its data: the digest is recorded as assumed"
+    note = "its id is pinned and proves nothing about its data, so the manifest's digest is assumed"
     return Decision([adoption(case, model, live, replace(record, candidate=model), (note,))])
 
 

@@ -173,8 +173,8 @@ def _doubts(case: Case, *, unknown: bool) -> tuple[str, ...]:
     ]
     if case.doubt is not None:
         notes.append(
-            f"if it is {case.doubt} under a new name, nothing needs to be trained: "
-            f"metadata.moved_from: {case.doubt.name}"
+            f"if it is {case.doubt} under a new name, add metadata.moved_from: {case.doubt.name}, "
+            "and nothing is trained"
         )
     if unknown:
         notes.append(not_documented(case.source, case.kind, case.facts.now.date()))

@@ -139,7 +139,7 @@ OWN_WRITING = {
     "codec/__init__.py",
     "providers/google/errors.py",
     "providers/vertex/codec.py",
-    "state/backends/objects.py",
+    "state/backends/bucket.py",
     "strictjson.py",
 }
 """Modules that read JSON which they made themselves, or a piece of a request that we sent."""

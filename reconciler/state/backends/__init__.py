@@ -147,7 +147,7 @@ def open_backend(
         url: a folder, gs://BUCKET/PREFIX, s3://…, az://CONTAINER/PREFIX, or http(s)://….
         environ: where credentials, TF_HTTP_* and RECONCILER_LOCK_LEASE are looked up.
         document: name of the state in the folder or under the prefix; an http address is whole already.
-        clock: seconds that only grow, to judge other people's leases; None for this machine's.
+        clock: a monotonic clock in seconds, to judge the leases of others; None for this machine's.
         named: where the url was written, for who mistyped it: "RECONCILER_STATE".
 
     Raises:

@@ -1,0 +1,183 @@
+"""The objects of a bucket, read and written on conditions; and what their client's errors mean.
+
+Rule: a refusal is believed only after the object was read back. A client that repeats a conditional write
+after a lost reply is told that it lost, although it won.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import obstore
+from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
+
+from reconciler import bounds
+from reconciler.errors import StateStoreError, is_panic
+from reconciler.redaction import hide_secrets, make_printable
+from reconciler.settings import Settings
+from reconciler.settings.tls import Trust
+from reconciler.state.backends import UNCHANGED, UNKNOWN, Stored
+from reconciler.state.backends.gate import complaint
+
+if TYPE_CHECKING:
+    from obstore import PutMode
+    from obstore.store import AzureStore, GCSStore, S3Store
+
+LOCK_ENDING = ".lock"
+_NO_CREDENTIAL = "The operation lacked valid authentication credentials for path "
+_UNTRUSTED = ("invalid peer certificate", "UnknownIssuer", "InvalidCertificate")
+"""How the client's error says it, in its innermost cause."""
+_REFUSED = re.compile(
+    r"status code: 403|\b403 Forbidden|PermissionDenied|AccessDenied|lacked the necessary priv"
+)
+_NEEDS = {
+    "gs": "roles/storage.objectUser on the bucket",
+    "s3": "s3:ListBucket on the bucket, and s3:GetObject and s3:PutObject on its objects",
+    "az": "the role Storage Blob Data Contributor on the container",
+}
+"""For each scheme, what the account must be granted. The locks are objects like the state."""
+_CHECK = "Check the network, the name of the bucket, and that the credential may read and write its objects."
+_NO_BUCKET = ("NoSuchBucket", "specified bucket does not exist", "ContainerNotFound")
+
+
+class ConflictError(Exception):
+    """The object has another version than was expected."""
+
+
+class Bucket:
+    """The bucket that a state is kept in.
+
+    Args:
+        store: its client.
+        place: how to name the state to a person.
+        settings: that the client was opened with: what messages must hide, and advise about.
+    """
+
+    def __init__(self, store: S3Store | GCSStore | AzureStore, place: str, settings: Settings) -> None:
+        self._store, self._place, self._settings = store, place, settings
+
+    def get(self, key: str) -> Stored | None:
+        """Read an object. None if there is none."""
+        with self._translate_errors("read"):
+            try:
+                result = obstore.get(self._store, key)
+                most = bounds.LOCK if key.endswith(LOCK_ENDING) else bounds.STATE
+                if result.meta["size"] > most:
+                    raise StateStoreError(
+                        f"{self._place}: the object {key} is larger than {most // bounds.MB} MB",
+                        "No state and no lock is that large. Check the address.",
+                    )
+                data = bytes(result.bytes())
+            except FileNotFoundError as error:
+                if any(sign in str(error) for sign in _NO_BUCKET):
+                    raise
+                return None
+            return Stored(data, _write_version(result.meta["e_tag"], result.meta["version"]))
+
+    def put_or_find(self, key: str, data: bytes, expected: str | None) -> str:
+        """Write an object as `put` does. A refusal counts only if the object is not what we wrote."""
+        try:
+            return self.put(key, data, expected)
+        except (ConflictError, StateStoreError) as error:
+            if isinstance(error, StateStoreError) and not _has_answer(error):
+                raise
+            try:
+                stored = self.get(key)
+            except StateStoreError as unread:
+                said = error if isinstance(error, StateStoreError) else unread
+                told = said.detail.replace(UNCHANGED, UNKNOWN)
+                raise StateStoreError(said.summary, told) from said.__cause__
+            if stored is not None and stored.data == data:
+                return stored.version
+            if isinstance(error, StateStoreError) and (stored.version if stored else None) == expected:
+                known = error.detail.replace(UNKNOWN, UNCHANGED)
+                raise StateStoreError(error.summary, known) from error.__cause__
+            raise
+
+    def put(self, key: str, data: bytes, expected: str | None) -> str:
+        """Write an object. Returns its new version.
+
+        Raises:
+            ConflictError: it has another version than the expected one, None for "must not exist".
+            StateStoreError: the store failed.
+        """
+        mode: PutMode = "create" if expected is None else json.loads(expected)
+        with self._translate_errors("write"):
+            try:
+                result = obstore.put(self._store, key, data, mode=mode, use_multipart=False)
+            except (AlreadyExistsError, PreconditionError) as error:
+                raise ConflictError from error
+            except FileNotFoundError as error:
+                if expected is None or any(sign in str(error) for sign in _NO_BUCKET):
+                    raise
+                raise ConflictError from error
+            return _write_version(result["e_tag"], result["version"])
+
+    @contextmanager
+    def _translate_errors(self, verb: str) -> Iterator[None]:
+        try:
+            yield
+        except (BaseError, OSError, ValueError, TimeoutError) as error:
+            raise self._translate(error, verb) from error
+        except BaseException as error:
+            if not is_panic(error):
+                raise
+            raise StateStoreError(
+                f"{self._place}: cannot {verb} the state: the store's client gave up",
+                "Check the store's settings in the environment: endpoint, region, credentials. "
+                f"{UNKNOWN if verb == 'write' else UNCHANGED}",
+            ) from error
+
+    def _translate(self, error: Exception, verb: str) -> StateStoreError:
+        text, _, inner = str(error).partition("\n\nDebug source")
+        fate = UNKNOWN if verb == "write" else UNCHANGED
+        if any(sign in text for sign in _NO_BUCKET):
+            return StateStoreError(
+                f"{self._place}: the bucket does not exist, or is another account's",
+                "Create it, or check the name given with --state.",
+            )
+        if any(sign in inner for sign in _UNTRUSTED):
+            return StateStoreError(
+                f"{self._place}: cannot {verb} the state: the TLS certificate of the store is not trusted",
+                f"{Trust.of(self._settings).advice} {UNCHANGED}",
+            )
+        if stopped := complaint():
+            stopped = make_printable(hide_secrets(stopped, self._settings.secrets))
+            return StateStoreError(
+                f"{self._place}: cannot {verb} the state: {stopped}",
+                f"Check the store's endpoint and the proxy. {fate}",
+            )
+        said = hide_secrets(_shorten(text), self._settings.secrets)
+        advice = _CHECK
+        if _REFUSED.search(text):
+            needs = _NEEDS[self._place.partition(":")[0]]
+            advice = (
+                f"Grant the account of this credential {needs}. A store may answer the same where there is "
+                "none: check its name too."
+            )
+        return StateStoreError(f"{self._place}: cannot {verb} the state: {said}", f"{advice} {fate}")
+
+
+def _has_answer(error: StateStoreError) -> bool:
+    """Whether the store answered, so that it is worth asking it what it did."""
+    return "status code: " in str(error.__cause__)
+
+
+def _write_version(e_tag: str | None, version: str | None) -> str:
+    """Both etag and generation, as far as there are: GCS compares generations, the others etags."""
+    both = {key: one for key, one in (("e_tag", e_tag), ("version", version)) if one is not None}
+    return json.dumps(both, allow_nan=False)
+
+
+def _shorten(text: str) -> str:
+    """The server's own words, cut short, and without a query: it may hold a signature."""
+    text = text[: bounds.EXCERPT].replace(_NO_CREDENTIAL, "no valid credential: ")
+    message = re.search(r"<Message>(.*?)</Message>|\"message\":\s*\"(.*?)\"", text, re.DOTALL)
+    status = re.search(r"status code: (\d{3}[^:]*)", text)
+    if message:
+        text = f"{status[1]}: {message[1] or message[2]}" if status else (message[1] or message[2])
+    return make_printable(re.sub(r"\?[^\s:]*", "", text))

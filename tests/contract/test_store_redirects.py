@@ -93,7 +93,7 @@ def test_a_store_is_reached_through_the_proxy_that_is_set(
             environ = {**keys, name: f"{proxy.url}\n", "SSL_CERT_FILE": str(authority.file)}
             assert open_backend(place, environ=environ).read() is None
             assert proxy.hosts() == {host}
-            assert proxy.requests
+            assert len(proxy.requests) > 0
 
 
 def test_a_proxy_that_refuses_is_told(authority: Authority) -> None:

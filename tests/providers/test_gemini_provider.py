@@ -581,23 +581,29 @@ def test_an_inference_is_repeated(wire: Wire, provider: GeminiProvider, failure:
     assert len(wire.requests) == 2
 
 
-ODD_ENTRIES = [
-    ({**MODEL, "name": "tunedModels/odd", "temperature": "warm"}, "odd"),
-    ({**MODEL, "name": "tunedModels/odd", "topK": {}}, "odd"),
-    ({**MODEL, "name": "tunedModels/odd", "tuningTask": 7}, "odd"),
-    ({**MODEL, "name": "tunedModels/odd", "state": []}, "odd"),
-    ({**MODEL, "name": "else/odd"}, ""),
-    ({**MODEL, "name": 7}, ""),
-    ({}, ""),
-    (None, ""),
-    ("tunedModels/odd", "odd"),
-    ([], ""),
+ODD = {**MODEL, "name": "tunedModels/odd"}
+NO_NAME = "which is not a name like tunedModels/x"
+ODD_ENTRIES: list[tuple[object, str, str]] = [
+    ({**ODD, "temperature": "warm"}, "odd", "temperature = 'warm', which is not a number"),
+    ({**ODD, "topK": {}}, "odd", "top_k = {}, which is not an integer"),
+    (
+        {**ODD, "tuningTask": 7},
+        "odd",
+        "tuning_task.hyperparameters.batch_size = 7, which is not an object",
+    ),
+    ({**ODD, "state": []}, "odd", "state = [], which is not a state"),
+    ({**MODEL, "name": "else/odd"}, "", f"name = 'else/odd', {NO_NAME}"),
+    ({**MODEL, "name": 7}, "", f"name = 7, {NO_NAME}"),
+    ({}, "", f"name = None, {NO_NAME}"),
+    (None, "", f"name = None, {NO_NAME}"),
+    ("tunedModels/odd", "odd", "a model = 'tunedModels/odd', which is not an object"),
+    ([], "", "a model = [], which is not an object"),
 ]
 
 
-@pytest.mark.parametrize(("entry", "id"), ODD_ENTRIES)
+@pytest.mark.parametrize(("entry", "id", "why"), ODD_ENTRIES)
 def test_an_odd_entry_of_a_list_stops_no_other(
-    wire: Wire, provider: GeminiProvider, entry: object, id: str
+    wire: Wire, provider: GeminiProvider, entry: object, id: str, why: str
 ) -> None:
     """It comes as an Odd, with its id where that can be told; the models beside it are whole."""
     wire.always = answer({"tunedModels": [entry, MODEL]})
@@ -606,4 +612,5 @@ def test_an_odd_entry_of_a_list_stops_no_other(
     assert isinstance(odd, Odd)
     assert live.name == NAME
     assert odd.id == id
-    assert odd.why
+    place, _, said = odd.why.partition(": the service answered ")
+    assert (place, said) == ("tunedModels/odd" if isinstance(entry, dict) and id else "tunedModels", why)

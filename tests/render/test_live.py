@@ -92,7 +92,7 @@ def test_lines_fit(width: int) -> None:
     lines = Screen(width=width).after(progress(long, 50), progress("x", 100))
     assert max(map(count_cells, lines)) <= width
     if width >= 60:
-        assert "50%" in lines[0]
+        assert "  50%  " in lines[0]
         assert "2m00s left" in lines[0]
 
 

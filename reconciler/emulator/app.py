@@ -85,22 +85,25 @@ class App:
 
     async def _serve(self, request: Request, body: bytes | None, service: Service, send: Send) -> None:
         """Handle one request: its fault, its effect, its line in the log, its response."""
-        with self._database.transaction():
-            fault = faults.take_fault(self._database, request.method, request.scope["path"]) or Fault()
+        fault = Fault()
+        if faults.find_rules(self._database):
+            with self._database.transaction():
+                fault = faults.take_fault(self._database, request.method, request.scope["path"])
         if fault.delay:
             await asyncio.sleep(fault.delay)
         is_refused = fault.action and fault.when == "before" and fault.action != "truncate"
         response: Response | None = None
         effect = False
         with self._database.transaction():
+            now = read_time(self._database)
             if fault.action == "cut":
                 part = None if body is None else body[: fault.rule["cut"]]
-                response, effect = self._answer(request, part, service, cut=True)
+                response, effect = self._answer(request, part, service, now, cut=True)
             elif not is_refused:
-                response, effect = self._answer(request, body, service)
+                response, effect = self._answer(request, body, service, now)
             if fault.action:
                 response = _replace_response(fault, response, service)
-            self._log(request, response, fault, effect=effect)
+            self._log(request, response, fault, now, effect=effect)
         if fault.action == "hang":
             await _wait_for_disconnect(request.receive)
         elif response is None:
@@ -112,7 +115,7 @@ class App:
             await response(request.scope, request.receive, send)
 
     def _answer(
-        self, request: Request, body: bytes | None, service: Service, *, cut: bool = False
+        self, request: Request, body: bytes | None, service: Service, now: int, *, cut: bool = False
     ) -> tuple[Response | None, bool]:
         """Return the response to a call without a fault, and whether it changed anything."""
         route = service.find_route(request.method, request.scope["path"])
@@ -123,8 +126,8 @@ class App:
         changes = self._database.changes
         try:
             with _report_mistakes(request), self._database.savepoint():
-                reply = route.handler(self._make_call(request, route, body, service, cut=cut))
-                response = _make_response(reply, request.query_params)
+                call = self._make_call(request, route, _check_size(body, service), service, now, cut=cut)
+                response = _make_response(route.handler(call), request.query_params)
         except ApiError as error:
             return service.make_error_response(error), False
         # A GET writes too: what it computed, for the next one.
@@ -132,7 +135,7 @@ class App:
         return response, not is_read and self._database.changes > changes
 
     def _make_call(
-        self, request: Request, route: Route, body: bytes | None, service: Service, *, cut: bool
+        self, request: Request, route: Route, body: bytes, service: Service, now: int, *, cut: bool
     ) -> Call:
         settings, query = self._control.settings, request.query_params
         credentials = read_credentials(request.headers, query)
@@ -141,23 +144,25 @@ class App:
             path=route.names,
             parameters={} if route.parameters is None else read_query(query, route.parameters),
             query=query,
-            body=_check_size(body, service),
+            body=body,
             principal=authenticate(settings, credentials, request.headers, accepts_keys=service.accepts_keys),
             database=self._database,
             settings=settings,
-            now=read_time(self._database),
+            now=now,
             headers=request.headers,
             base_url=str(request.base_url).rstrip("/"),
             cut=cut,
         )
 
-    def _log(self, request: Request, response: Response | None, fault: Fault, *, effect: bool) -> None:
+    def _log(
+        self, request: Request, response: Response | None, fault: Fault, now: int, *, effect: bool
+    ) -> None:
         query = {
             key: "REDACTED" if key in _SECRET_PARAMETERS else value
             for key, value in request.query_params.items()
         }
         entry = {
-            "time": format_time(read_time(self._database)),
+            "time": format_time(now),
             "method": request.method,
             "path": request.scope["path"],
             "query": query,

@@ -25,6 +25,8 @@ import typing
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ClassVar, TypeVar
 
+# json.dumps would make an encoder for each value.
+_ENCODER = json.JSONEncoder(default=dataclasses.asdict)
 _SQL_TYPES = {int: "INTEGER", bool: "INTEGER", str: "TEXT", bytes: "BLOB"}
 
 
@@ -230,7 +232,7 @@ class _Table:
         for column in self._columns:
             value = getattr(record, column.name)
             if column.is_json and value is not None:
-                value = json.dumps(value, default=dataclasses.asdict)
+                value = _ENCODER.encode(value)
             values[column.name] = value
         return values
 

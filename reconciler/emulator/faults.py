@@ -80,15 +80,15 @@ class Fate:
     hidden_from_get: int
 
 
-def take_fault(database: Database, method: str, path: str) -> Fault | None:
+def take_fault(database: Database, method: str, path: str) -> Fault:
     """Return what a request meets, and count it against the rules."""
-    delay, met = 0.0, False
+    delay = 0.0
     for rule in _take_matching(database, "request", method=method, path=path):
-        delay, met = delay + rule.get("delay", 0), True
+        delay += rule.get("delay", 0)
         for action in _ACTIONS:
             if action in rule:
                 return Fault(delay=delay, action=action, when=rule.get("when", "before"), rule=rule)
-    return Fault(delay=delay) if met else None
+    return Fault(delay=delay)
 
 
 def decide_fate(database: Database, path: str, subject: str, list_lag: float) -> Fate:

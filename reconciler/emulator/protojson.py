@@ -6,6 +6,7 @@ names are reported at once, in the service's words.
 """
 
 import dataclasses
+import functools
 import math
 import re
 from collections.abc import Mapping
@@ -42,12 +43,14 @@ def accept_any(names: str) -> Message:
     return dict.fromkeys(names.split(), Field("TYPE_ANY"))
 
 
+@functools.lru_cache(maxsize=4096)
 def to_camel(name: str) -> str:
     """Return the JSON name of a field."""
     head, *rest = name.split("_")
     return head + "".join(part.capitalize() for part in rest)
 
 
+@functools.lru_cache(maxsize=4096)
 def to_snake(name: str) -> str:
     """Return the proto name of a field, from either spelling."""
     return re.sub(r"[A-Z]", lambda match: f"_{match[0].lower()}", name)

@@ -16,7 +16,7 @@ from reconciler.errors import ForbiddenError, NotFoundError, NotUnderstoodError,
 from reconciler.model import Address, DataSet, Desired, Example, Live, Odd, Permission, Status
 from reconciler.plan.change import Context
 from reconciler.plan.facts import Observed
-from reconciler.plan.naming import by_name, named
+from reconciler.plan.naming import find_named, index_by_name
 from reconciler.providers import Handle, Provider, Providers
 from reconciler.redaction import hide_texts
 from reconciler.state.values import Record, RecordedModel, State
@@ -237,8 +237,8 @@ def _find_imported(
     """The live model that each of these imports; one look for each that the list does not show."""
     if not wants:
         return {}
-    index = by_name(shown.values())
-    found = {want.address: named(want.imports, index, shown) for want in wants}
+    index = index_by_name(shown.values())
+    found = {want.address: find_named(want.imports, index, shown) for want in wants}
     missing = list(dict.fromkeys(want.imports for want in wants if found[want.address] is None))
     seen: dict[str, Live] = {}
     handles = [parse_handle(provider, said) for said in missing]
@@ -251,8 +251,8 @@ def _find_imported(
             forbidden[provider.kind.name, said] = why
         if odd := strange.get(handle.id):
             strange[said] = odd
-    index = by_name(shown.values())
-    found = {want.address: named(want.imports, index, shown) for want in wants}
+    index = index_by_name(shown.values())
+    found = {want.address: find_named(want.imports, index, shown) for want in wants}
     return {address: one for address, one in found.items() if one is not None}
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from reconciler.errors import StateError, UsageError
 from reconciler.kind import Kind
 from reconciler.model import NAME_LIMIT, Address
-from reconciler.plan.selection import Known, chosen, unknown
+from reconciler.plan.selection import Known, choose, list_unknown
 from reconciler.state.values import Record, State
 
 NO_RECORD = "no record of"
@@ -61,9 +61,9 @@ def select(
     Raises:
         UsageError: one of them means nothing.
     """
-    for error in unknown(known, (*targets, *excludes), advice=advice):
+    for error in list_unknown(known, (*targets, *excludes), advice=advice):
         raise UsageError(error.summary, error.detail)
-    return sorted(chosen(known, targets, excludes))
+    return sorted(choose(known, targets, excludes))
 
 
 _SHOWN = 5

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reconciler.apply.schedule import duration, progress
+from reconciler.apply.schedule import measure_duration, measure_progress
 from reconciler.errors import NotJSONError, ReconcilerError
 from reconciler.formats import format_time
 from reconciler.http.connection import Reply
@@ -103,7 +103,7 @@ def _operation(document: Any) -> None:
     operations.accepted(document, NAME)
     told = operations.training_of(document, NAME)
     if told is not None:
-        line = progress(
+        line = measure_progress(
             Address("TunedModel", "x"), RecordedModel("x", started=format_time(EPOCH)), told, EPOCH
         )
         dumps([line.percent, line.step, line.total_steps, line.mean_loss, line.remaining, line.elapsed])
@@ -162,7 +162,7 @@ def test_an_answer_with_nonsense_in_it_ends_in_a_value_or_our_error(name: str, v
         )
         encode_line(record_document(Record(Address("TunedModel", "x"), serving=model), live))  # type: ignore[arg-type]
         list(draw_loss_chart(live.snapshots, width=80, unicode=True))
-        duration(model)
+        measure_duration(model)
     assert time.process_time() - began < NET
 
 
@@ -182,7 +182,7 @@ def test_a_state_with_nonsense_in_it_is_read_or_refused(value: str, seed: int) -
     for record in () if state is None else state.resources.values():
         record_document(record, None)
         for model in record.models:
-            duration(model)
+            measure_duration(model)
     assert time.process_time() - began < NET
 
 

@@ -13,7 +13,7 @@ from reconciler.cli.apis import list_kinds
 from reconciler.model import Address, Attributes, DataSet, Desired, Live, Stack, Status, Value
 from reconciler.plan.change import Action, Inputs
 from reconciler.plan.drift import find_drift
-from reconciler.plan.facts import Facts, Observed, approval, is_approved
+from reconciler.plan.facts import Facts, Observed, digest_approval, is_approved
 from reconciler.plan.planner import make_facts, make_plan
 from reconciler.state.values import Record, RecordedData, RecordedModel, State
 from tests import formula, worlds
@@ -140,7 +140,7 @@ def test_equal_spellings_are_one_model(pair: tuple[Desired, Desired]) -> None:
     (adopted,) = make_plan(world(second, None, live)).changes
     assert (adopted.action, adopted.id) == (Action.ADOPT, model.id)
     kind = KINDS[first.address.kind]
-    assert approval(first, first.attributes, kind) == approval(second, second.attributes, kind)
+    assert digest_approval(first, first.attributes, kind) == digest_approval(second, second.attributes, kind)
     assert is_approved(model.approved, second, second.attributes, kind)
 
 

@@ -20,9 +20,9 @@ from reconciler.identity import GENERATIONS
 from reconciler.model import Address, Guards, Status
 from reconciler.plan import table
 from reconciler.plan.change import Action, Bill, Change, Inputs, Plan, Reason
-from reconciler.plan.facts import Facts, replacement_reasons
+from reconciler.plan.facts import Facts, find_replacement_reasons
 from reconciler.plan.planner import make_facts, make_plan
-from reconciler.plan.rows.generations import first_free
+from reconciler.plan.rows.generations import choose_first_free
 from reconciler.plan.selection import matches
 from reconciler.plan.steps import (
     AwaitTraining,
@@ -325,7 +325,7 @@ def test_nothing_that_serves_goes_for_a_twin_that_does_not_serve_yet(world: Fact
             continue
         for change in started:
             want = world.desired[change.address]
-            fields, data = replacement_reasons(
+            fields, data = find_replacement_reasons(
                 replace(want, id=None),
                 change.after or {},
                 record.serving,
@@ -395,7 +395,7 @@ def test_only_the_first_generation_is_looked_for_where_nothing_can_be_live() -> 
     world = worlds.world([worlds.want()], alive=[worlds.live("other-aaaaaaaa")])
     assert world.stems[worlds.KIND] == {"other": ("other-aaaaaaaa",)}
     assert len(list(world.generations(world.desired[worlds.address()], worlds.BASE))) == GENERATIONS
-    assert first_free([], set(), another=False) is None
+    assert choose_first_free([], set(), another=False) is None
 
 
 def test_where_no_base_is_offered_another_kind_is_named_only_by_the_kind_itself() -> None:

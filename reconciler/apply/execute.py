@@ -148,7 +148,7 @@ def look(provider: Provider, handle: Handle) -> Training:
     return replace(training, live=provider.get(handle))
 
 
-def training_of(live: Live, total_steps: int | None) -> Training:
+def read_training(live: Live, total_steps: int | None) -> Training:
     """How a training goes, as the model itself shows it (a list is one request for many)."""
     last = live.snapshots[-1] if live.snapshots else None
     step = last.step if last else None

@@ -14,8 +14,8 @@ from reconciler.apply.tasks import Task
 from reconciler.identity import GENERATIONS
 from reconciler.model import Address
 from reconciler.plan.change import Change, Plan
-from reconciler.plan.facts import Facts, new_model
-from reconciler.plan.steps import Create, IsAccepted, Move, Serves, wait_of
+from reconciler.plan.facts import Facts, build_model
+from reconciler.plan.steps import Create, IsAccepted, Move, Serves, find_wait
 from reconciler.providers import Providers
 from reconciler.state.session import Session
 from reconciler.state.values import Record, RecordedModel, State
@@ -121,7 +121,7 @@ class Ledger:
 
     def awaited(self, task: Task) -> Address | None:
         """The address that has to come first: a parent that serves, a successor that is accepted."""
-        wait = None if task.next is None else wait_of(task.next)
+        wait = None if task.next is None else find_wait(task.next)
         match wait:
             case None:
                 return None
@@ -149,7 +149,7 @@ class Ledger:
         task.generation += 1
         task.attempted = False
         task.id, digest = self.facts.identity(desired, step.source, task.generation)
-        return new_model(
+        return build_model(
             self.facts,
             desired,
             change.after or {},

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import assert_never
 
-from reconciler.apply.schedule import duration
-from reconciler.apply.tasks import Task, command_for
+from reconciler.apply.schedule import measure_duration
+from reconciler.apply.tasks import Task, choose_command
 from reconciler.errors import (
     AlreadyExistsError,
     NotReadyError,
@@ -51,8 +51,8 @@ from reconciler.plan.steps import (
     SetPermissions,
     Step,
     Update,
-    nature_of,
-    wait_of,
+    classify_step,
+    find_wait,
 )
 from reconciler.providers import Training
 from reconciler.state.values import Record, Verdict
@@ -116,8 +116,8 @@ def _next_of(task: Task) -> Step:
 def _go_on(task: Task, settled: Settled, now: str) -> Settled:
     """Take the steps that need no call and wait for nobody, so that they share the commit."""
     for step in task.change.steps[task.position + settled.steps :]:
-        waits = wait_of(step) is not None and settled.steps > 0
-        if nature_of(step) is not Nature.RECORD or waits:
+        waits = find_wait(step) is not None and settled.steps > 0
+        if classify_step(step) is not Nature.RECORD or waits:
             return settled
         record = recorded_after(step, settled.record, Done(), now)
         events, _ = _told(step, task, settled.record, Done())
@@ -175,7 +175,7 @@ def _told(  # noqa: C901, PLR0912  # a row for each step
         case Move():
             return (Completed(address, Verb.MOVE, id, detail=f"it was {step.previous}"),), False
         case ReportFailure() if step.trained:
-            return (training_failed(address, id, step.error),), False
+            return (fail_training(address, id, step.error),), False
         case ReportFailure():
             skipped = Skipped(address, Verb.CREATE, step.error, unfinished=True, resume=APPLY, trouble=True)
             return (skipped,), False
@@ -186,15 +186,15 @@ def _told(  # noqa: C901, PLR0912  # a row for each step
 def _measure(step: Promote, record: Record) -> float:
     """Seconds that the training took which a promotion completes; 0.0 where none was waited for."""
     trained = record.candidate if step.ending in {Ending.CREATE, Ending.REPLACE} else None
-    return duration(trained) if trained is not None else 0.0
+    return measure_duration(trained) if trained is not None else 0.0
 
 
 def _told_of_training(task: Task, record: Record, outcome: Outcome) -> tuple[tuple[Event, ...], bool]:
     if not isinstance(outcome, Training) or outcome.status is not Status.FAILED:
         return (), False
     why = outcome.error or "the service gave no reason"
-    elapsed = duration(record.candidate) if record.candidate is not None else 0.0
-    return (training_failed(task.change.address, task.id, why, elapsed),), True
+    elapsed = measure_duration(record.candidate) if record.candidate is not None else 0.0
+    return (fail_training(task.change.address, task.id, why, elapsed),), True
 
 
 def _told_of_checks(
@@ -225,7 +225,7 @@ def _told_of_deletion(
             return (Completed(address, Verb.DELETE, step.id),), False
 
 
-def training_failed(address: Address, id: str, error: str, elapsed: float = 0.0) -> Failed:
+def fail_training(address: Address, id: str, error: str, elapsed: float = 0.0) -> Failed:
     """A training that ended badly, and the way to another."""
     advice = (
         "If its data or its settings are at fault, correct them and run: reconciler apply. "
@@ -293,7 +293,7 @@ def tell_refused(task: Task, record: Record, error: ReconcilerError) -> Skipped:
     """That a call was refused for now, and is not made again in this run; which command makes it."""
     model = find_model(record, task.id)
     waits = isinstance(task.next, Create) and model is not None and model.has_no_room
-    resume = WAIT if waits else command_for(task.next)
+    resume = WAIT if waits else choose_command(task.next)
     way = "wait sends it again" if waits else f"{resume} again later"
     reason = f"{_now(error)}: {error.summary}; {way}"
     return Skipped(task.change.address, task.operation, reason, task.id, unfinished=True, resume=resume)

@@ -14,7 +14,7 @@ from typing import Any
 
 from reconciler.apply import schedule
 from reconciler.apply.context import TICK, Context
-from reconciler.apply.execute import look, training_of
+from reconciler.apply.execute import look, read_training
 from reconciler.apply.ledger import Ledger
 from reconciler.apply.outcomes import let_go
 from reconciler.apply.tasks import Task, is_still_ours
@@ -149,7 +149,7 @@ class Polling:
                 continue
             model = find_model(self._ledger.record(task.change.address), task.id)
             steps = model.total_steps if model is not None else None
-            events += self._answered(task, training_of(one, steps), pause)
+            events += self._answered(task, read_training(one, steps), pause)
         return events, rest
 
     def _poll(self, task: Task) -> object:
@@ -192,8 +192,8 @@ class Polling:
         model = find_model(self._ledger.record(task.change.address), task.id)
         if model is None:
             return ()
-        seen = schedule.progress(task.change.address, model, answer, self._context.now())
-        interval = schedule.interval(seen.elapsed, seen.remaining)
+        seen = schedule.measure_progress(task.change.address, model, answer, self._context.now())
+        interval = schedule.choose_interval(seen.elapsed, seen.remaining)
         self._due[task] = self._context.clock() + max(interval, pause)
         return (seen,) if isinstance(task.next, AwaitTraining) else ()
 

@@ -13,7 +13,7 @@ from reconciler.apply.execute import Examples
 from reconciler.apply.ledger import Ledger
 from reconciler.apply.outcomes import tell_refused
 from reconciler.apply.polling import Polling
-from reconciler.apply.tasks import Task, command_for
+from reconciler.apply.tasks import Task, choose_command
 from reconciler.apply.worker import Worker
 from reconciler.errors import StoppedError
 from reconciler.events import (
@@ -28,7 +28,7 @@ from reconciler.events import (
 )
 from reconciler.plan.change import Plan
 from reconciler.plan.facts import Facts
-from reconciler.plan.steps import AwaitEnd, AwaitTraining, IsAccepted, Serves, wait_of
+from reconciler.plan.steps import AwaitEnd, AwaitTraining, IsAccepted, Serves, find_wait
 from reconciler.providers import Providers
 from reconciler.state.session import StateManager
 from reconciler.state.values import State
@@ -142,11 +142,11 @@ class _Run:
 
     def _left(self, task: Task, *, stopped: bool) -> Event:
         address, operation = task.change.address, task.operation
-        resume = command_for(task.next)
+        resume = choose_command(task.next)
         if stopped or self._ledger is None:
             reason = "stopped before it was done"
             return Skipped(address, operation, reason, task.id, unfinished=True, resume=resume)
-        wait = None if task.next is None else wait_of(task.next)
+        wait = None if task.next is None else find_wait(task.next)
         if isinstance(wait, IsAccepted):
             return Skipped(address, operation, "its successor was not accepted", task.id)
         if isinstance(task.next, AwaitEnd):

@@ -23,7 +23,7 @@ MOST_REMAINING = 30 * 86_400.0
 """Seconds: no training takes a month, so what promises a longer one is no estimate."""
 
 
-def interval(elapsed: float, remaining: float | None) -> float:
+def choose_interval(elapsed: float, remaining: float | None) -> float:
     """Seconds until the next poll.
 
     Args:
@@ -36,7 +36,7 @@ def interval(elapsed: float, remaining: float | None) -> float:
     return min(max(pause, SHORTEST), LONGEST)
 
 
-def progress(address: Address, model: RecordedModel, training: Training, now: datetime) -> Progress:
+def measure_progress(address: Address, model: RecordedModel, training: Training, now: datetime) -> Progress:
     """One line of progress; elapsed counts from when the service (else we) started it."""
     began = parse_time(model.create_time) or parse_time(model.started) or now
     elapsed = max(0.0, (now - began).total_seconds())
@@ -62,7 +62,7 @@ def progress(address: Address, model: RecordedModel, training: Training, now: da
     )
 
 
-def duration(model: RecordedModel) -> float:
+def measure_duration(model: RecordedModel) -> float:
     """Seconds that a training took, by the service's own times where it told them; 0.0 where unknown."""
     began = parse_time(model.create_time) or parse_time(model.started)
     ended = parse_time(model.completed)

@@ -30,7 +30,7 @@ from reconciler.plan.steps import (
     SetPermissions,
     Step,
     Update,
-    nature_of,
+    classify_step,
 )
 from reconciler.providers import Provider
 from reconciler.state.values import Record
@@ -81,7 +81,7 @@ class Task:
     @property
     def is_watching(self) -> bool:
         """Whether it only waits for the service."""
-        return self.next is not None and nature_of(self.next) is Nature.WATCH
+        return self.next is not None and classify_step(self.next) is Nature.WATCH
 
     @property
     def is_accepted(self) -> bool:
@@ -92,7 +92,7 @@ class Task:
     def operation(self) -> Verb:
         """What events call the next step: people know trainings and deletions, not our steps."""
         steps = self.change.steps[self.position :]
-        return next((name for name in map(operation_of, steps) if name), Verb.CREATE)
+        return next((name for name in map(name_operation, steps) if name), Verb.CREATE)
 
     def advance(self, settled: Settled) -> None:
         """Go on from what the last step came to."""
@@ -100,7 +100,7 @@ class Task:
         self.ended = self.ended or settled.ended
 
 
-def operation_of(step: Step) -> Verb | None:
+def name_operation(step: Step) -> Verb | None:
     """What events call a step, None where nothing is told of it."""
     match step:
         case RecordIntent() | Adopt() | Restore():
@@ -125,7 +125,7 @@ def operation_of(step: Step) -> Verb | None:
             assert_never(step)
 
 
-def command_for(step: Step | None) -> str:
+def choose_command(step: Step | None) -> str:
     """Which command goes on with what is left from this step on: see `events.Skipped`."""
     match step:
         case Update(of=Role.SERVING) | SetPermissions(of=Role.SERVING):

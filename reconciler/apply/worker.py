@@ -15,7 +15,7 @@ from reconciler.apply.context import ROOM, TICK, Context
 from reconciler.apply.execute import Subject, execute
 from reconciler.apply.ledger import Ledger
 from reconciler.apply.outcomes import Settled, begin, let_go, postpone, settle, settle_failure, tell_postponed
-from reconciler.apply.tasks import Task, command_for, is_still_ours
+from reconciler.apply.tasks import Task, choose_command, is_still_ours
 from reconciler.errors import (
     AlreadyExistsError,
     NoCapacityError,
@@ -30,7 +30,7 @@ from reconciler.errors import (
 from reconciler.events import Event, Failed, Skipped
 from reconciler.model import Address
 from reconciler.plan.recording import Outcome, Renumbered, recorded_after
-from reconciler.plan.steps import Create, IsAccepted, Nature, nature_of, wait_of
+from reconciler.plan.steps import Create, IsAccepted, Nature, classify_step, find_wait
 from reconciler.providers import Training
 from reconciler.state.session import Session
 from reconciler.state.values import Record
@@ -145,7 +145,7 @@ class Worker:
             awaited = self._ledger.awaited(task) or self._unrecorded(task)
             if awaited is not None:
                 self._blocked.setdefault(awaited, []).append(task)
-            elif task.next is not None and nature_of(task.next) is Nature.RECORD:
+            elif task.next is not None and classify_step(task.next) is Nature.RECORD:
                 record = self._ledger.record(task.change.address)
                 self._note(task, begin(task, record, self._context.moment))  # recorded first, then called
             else:
@@ -153,7 +153,7 @@ class Worker:
 
     def _unrecorded(self, task: Task) -> Address | None:
         """The address whose create was accepted, which is not committed yet."""
-        match None if task.next is None else wait_of(task.next):
+        match None if task.next is None else find_wait(task.next):
             case IsAccepted(address=address):
                 is_settled = any(one.change.address == address for one, _ in self._settled)
                 return address if is_settled else None
@@ -174,7 +174,7 @@ class Worker:
             task.attempted,
             context.examples,
         )
-        is_changing = nature_of(step) is Nature.CHANGE
+        is_changing = classify_step(step) is Nature.CHANGE
 
         def work() -> Outcome:
             if is_changing:
@@ -307,10 +307,10 @@ def _pause(task: Task, error: ServiceError, waited: float) -> float | None:
 def _needs_no_call(task: Task) -> bool:
     """Whether the next step only changes the record, and waits for nobody."""
     step = task.next
-    return step is not None and nature_of(step) is Nature.RECORD and wait_of(step) is None
+    return step is not None and classify_step(step) is Nature.RECORD and find_wait(step) is None
 
 
 def _skipped(task: Task, record: Record, reason: str) -> Settled:
-    operation, resume = task.operation, command_for(task.next)
+    operation, resume = task.operation, choose_command(task.next)
     event = Skipped(task.change.address, operation, reason, task.id, unfinished=True, resume=resume)
     return Settled(record, (event,), ended=True)

@@ -19,7 +19,7 @@ from reconciler.cli.invocation import Invocation, Need
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.manifests import Loaded, Names, load_names
 from reconciler.model import Address
-from reconciler.plan.selection import Labels, without_labels
+from reconciler.plan.selection import Labels, warn_of_unlabelled
 
 if TYPE_CHECKING:
     from reconciler.state.values import Record, State
@@ -92,7 +92,7 @@ class RecordSelection:
         known: dict[Address, Labels | None] = {**dict.fromkeys(state.resources), **names}
         if paths:
             known = {one: known[one] for one in names}
-        self.remark = without_labels(known, (*targets, *excludes))
+        self.remark = warn_of_unlabelled(known, (*targets, *excludes))
         found = select(known, targets, excludes, advice="reconciler state list shows what is recorded")
         return tuple(state.resources[one] for one in found if one in state.resources)
 

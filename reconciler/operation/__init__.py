@@ -21,11 +21,11 @@ from reconciler.manifests import Loaded, find_named_elsewhere
 from reconciler.model import BASE_MODEL, LAG_SECONDS, Address, DataSet, Desired
 from reconciler.plan.binding import verify
 from reconciler.plan.change import Context, Drift, Inputs, Plan
-from reconciler.plan.drift import selected_drift
+from reconciler.plan.drift import find_selected_drift
 from reconciler.plan.facts import Facts, Observed
 from reconciler.plan.planner import make_facts, plan_with_facts
-from reconciler.plan.resume import resumable
-from reconciler.plan.selection import Known, without_labels
+from reconciler.plan.resume import plan_resumption
+from reconciler.plan.selection import Known, warn_of_unlabelled
 from reconciler.providers import Provider, Providers
 from reconciler.records import select
 from reconciler.state.values import State, check_foreign
@@ -200,7 +200,7 @@ class Operation:
 
         def check(state: State) -> tuple[Plan, Facts]:
             facts = self._observe(self._ensure_ours(state))
-            return resumable(facts), facts
+            return plan_resumption(facts), facts
 
         return check
 
@@ -224,7 +224,7 @@ class Operation:
     def plan_unfinished(self) -> Plan:
         """Plan what `resume` would do, without a lock. Its notes name what wait cannot finish."""
         state = self._read_selected_state()
-        return resumable(self.read_facts(state))
+        return plan_resumption(self.read_facts(state))
 
     def plan_refresh(self) -> Plan:
         """A plan that does nothing, and shows how live differs from recorded."""
@@ -232,7 +232,7 @@ class Operation:
         facts = self.read_facts(state)
         return Plan(
             changes=(),
-            drift=selected_drift(facts),
+            drift=find_selected_drift(facts),
             context=self.context,
             inputs=self.inputs,
             lineage=facts.state.lineage,
@@ -269,7 +269,7 @@ class Operation:
         kinds = {address.kind for address in state.resources}
         facts = self.read_facts(state)
         facts = replace(facts, observed=observe.add_base_models(facts.observed, self.providers, kinds))
-        return selected_drift(facts, own=observe.list_own_models(self.providers, kinds))
+        return find_selected_drift(facts, own=observe.list_own_models(self.providers, kinds))
 
     def _read_selected_state(self) -> State:
         """The state, once the command line's selection is known to mean something."""
@@ -286,7 +286,7 @@ class Operation:
         labels = {one.address: one.labels for one in self.loaded.desired}
         known: Known = {**dict.fromkeys(state.resources), **labels}
         found = select(known, self.inputs.targets, self.inputs.excludes)
-        self.remark = without_labels(known, (*self.inputs.targets, *self.inputs.excludes))
+        self.remark = warn_of_unlabelled(known, (*self.inputs.targets, *self.inputs.excludes))
         return [one for one in found if self.loaded.whole or one in labels]
 
     def find_provider(self, address: Address) -> Provider:

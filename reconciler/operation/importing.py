@@ -7,7 +7,7 @@ from reconciler.model import Live
 from reconciler.observe import digest_live_data, parse_handle
 from reconciler.operation import Operation
 from reconciler.plan.facts import Observed
-from reconciler.plan.rows.adoption import imported
+from reconciler.plan.rows.adoption import record_import
 from reconciler.records import resolve
 from reconciler.state.values import Record, State
 
@@ -47,7 +47,7 @@ def import_model(operation: Operation, name: str, id: str) -> tuple[Record, Live
         desired = next(one for one in everything if one.address == address)
         observed = Observed(live={address.kind: {live.id: live}})
         facts = operation.build_world(state, observed, everything)
-        record = imported(facts, desired, live, live_data)
+        record = record_import(facts, desired, live, live_data)
         records.append(record)
         context = operation.context
         stack = operation.loaded.stack.name

@@ -17,8 +17,8 @@ from reconciler.kind import FieldType, Kind
 from reconciler.model import Address, Attributes, Desired, Live, Status
 from reconciler.plan.change import Action, Binding, Change, Plan
 from reconciler.plan.facts import Facts
-from reconciler.plan.recording import expected_outcome, recorded_after
-from reconciler.plan.steps import DeleteReplaced, Promote, touches_service, without_intent
+from reconciler.plan.recording import expect_outcome, recorded_after
+from reconciler.plan.steps import DeleteReplaced, Promote, drop_intent, touches_service
 from reconciler.state.values import Record, RecordedModel
 
 
@@ -65,7 +65,7 @@ def _records_passed(record: Record, changes: Iterable[Change]) -> tuple[str, ...
         for _, start in tuple(passed):
             reached = start
             for step in change.steps:
-                reached = recorded_after(step, reached, expected_outcome(step), "")
+                reached = recorded_after(step, reached, expect_outcome(step), "")
                 content = _content(reached)
                 if all(content != known for known, _ in passed):
                     passed.append((content, reached))
@@ -163,7 +163,7 @@ def _untouched(approved: Change, now: Change) -> Change | None:
     if now.action is approved.action:
         return now
     if approved.action is Action.FAILED and now.trains:
-        return replace(approved, steps=without_intent(approved.steps))
+        return replace(approved, steps=drop_intent(approved.steps))
     return None
 
 

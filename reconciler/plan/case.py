@@ -13,7 +13,13 @@ from reconciler.model import Address, Attributes, Desired, Live, Status
 from reconciler.plan.change import Action, Change, Reason
 from reconciler.plan.compile import steps_of_promotion, steps_of_update
 from reconciler.plan.difference import FieldChange, PermissionChange
-from reconciler.plan.facts import Facts, adopted_model, new_model, replacement_reasons, sent_now
+from reconciler.plan.facts import (
+    Facts,
+    build_adopted_model,
+    build_model,
+    find_replacement_reasons,
+    merge_sent,
+)
 from reconciler.plan.steps import Adopt, AwaitTraining, Ending, Promote, RecordIntent, Restore, Role, Steps
 from reconciler.state.values import Record, RecordedModel
 
@@ -50,7 +56,9 @@ class Case:
 
     def is_same(self, model: RecordedModel) -> bool:
         """Whether this recorded model is what is wanted, updates aside."""
-        fields, data = replacement_reasons(self.desired, self.attributes, model, self.live(model), self.kind)
+        fields, data = find_replacement_reasons(
+            self.desired, self.attributes, model, self.live(model), self.kind
+        )
         return not fields and not data
 
 
@@ -66,14 +74,14 @@ class Decision:
     refusals: list[Diagnostic] = field(default_factory=list)
 
 
-def notes_on(live: Live | None) -> tuple[str, ...]:
+def warn_of_deletion(live: Live | None) -> tuple[str, ...]:
     """What must be known before a model is deleted: of one that trains, or that nobody shows yet."""
     if live is None:
         return (NOT_SHOWN_YET,)
     return (NOT_REFUNDED,) if live.status is Status.CREATING else ()
 
 
-def about(case: Case, action: Action, reason: Reason) -> Change:
+def start_change(case: Case, action: Action, reason: Reason) -> Change:
     """What every change of a declared address says."""
     desired = case.desired
     return Change(
@@ -83,18 +91,18 @@ def about(case: Case, action: Action, reason: Reason) -> Change:
         serving=case.record.serving.id if case.record.serving else "",
         after=case.attributes,
         datasets=desired.data,
-        place=place_of(desired),
+        place=write_place(desired),
     )
 
 
-def place_of(desired: Desired) -> str:
+def write_place(desired: Desired) -> str:
     """FILE:LINE of a manifest, as far as it is known."""
     return f"{desired.file}:{desired.line}" if desired.file and desired.line else desired.file
 
 
-def asked(case: Case, *, id: str, digest: str, generation: int) -> RecordedModel:
+def record_training(case: Case, *, id: str, digest: str, generation: int) -> RecordedModel:
     """The record of a training of this that is about to be asked for."""
-    return new_model(
+    return build_model(
         case.facts,
         case.desired,
         case.attributes,
@@ -105,9 +113,9 @@ def asked(case: Case, *, id: str, digest: str, generation: int) -> RecordedModel
     )
 
 
-def repeated(case: Case, model: RecordedModel) -> RecordedModel:
+def record_training_again(case: Case, model: RecordedModel) -> RecordedModel:
     """The record of the very training that is recorded, asked for once more under the same id."""
-    again = asked(case, id=model.id, digest=model.digest, generation=model.generation)
+    again = record_training(case, id=model.id, digest=model.digest, generation=model.generation)
     return replace(
         again,
         formula=model.formula,
@@ -117,9 +125,11 @@ def repeated(case: Case, model: RecordedModel) -> RecordedModel:
     )
 
 
-def found(case: Case, live: Live, *, digest: str, generation: int, formula: int = FORMULA) -> RecordedModel:
+def record_found(
+    case: Case, live: Live, *, digest: str, generation: int, formula: int = FORMULA
+) -> RecordedModel:
     """The record of what is live already under one of our ids."""
-    return adopted_model(
+    return build_adopted_model(
         case.facts,
         case.desired,
         case.attributes,
@@ -131,7 +141,7 @@ def found(case: Case, live: Live, *, digest: str, generation: int, formula: int 
     )
 
 
-def updates(case: Case, live: Live) -> tuple[FieldChange, ...]:
+def list_updates(case: Case, live: Live) -> tuple[FieldChange, ...]:
     """Declared fields that can be updated, and differ from what is live."""
     return diff.compare_mutable(
         live.attributes,
@@ -141,14 +151,14 @@ def updates(case: Case, live: Live) -> tuple[FieldChange, ...]:
     )
 
 
-def permission_updates(case: Case, live: Live) -> tuple[PermissionChange, ...]:
+def list_permission_updates(case: Case, live: Live) -> tuple[PermissionChange, ...]:
     """Grants that differ from what is live; none where permissions are not managed."""
     if case.desired.permissions is None:
         return ()
     return diff.compare_permissions(live.permissions or (), case.desired.permissions)
 
 
-def renewed(case: Case, record: Record) -> Record:
+def renew_record(case: Case, record: Record) -> Record:
     """With what outlives the manifest (protection, its place), and without what delete_first left."""
     protection = case.desired.lifecycle.prevent_destroy
     manifest = case.desired.manifest or record.manifest
@@ -163,13 +173,13 @@ def renewed(case: Case, record: Record) -> Record:
     return record if left == record.deposed else replace(record, deposed=left)
 
 
-def serves(case: Case, record: Record) -> RecordedModel | None:
+def find_serving(case: Case, record: Record) -> RecordedModel | None:
     """The model of this record that serves, if it is still live (or nobody shows it yet)."""
     serving = record.serving
     return serving if serving is not None and case.facts.is_there(record, serving) else None
 
 
-def unless_same(case: Case, record: Record) -> Record | None:
+def drop_if_same(case: Case, record: Record) -> Record | None:
     """The record as an intent: None when committing it would change nothing."""
     return None if record == case.record else record
 
@@ -187,7 +197,7 @@ def refuse(case: Case, summary: str, detail: str, *, path: str = "") -> Decision
     )
 
 
-def finish(
+def finish_training(
     case: Case,
     action: Action,
     reason: Reason,
@@ -199,13 +209,13 @@ def finish(
     """A model that trains or has trained: what is left until it serves."""
     serving = (record or case.record).serving
     return replace(
-        about(case, action, reason),
+        start_change(case, action, reason),
         steps=_steps_to_finish(case, action, model, live, record),
         id=model.id,
         name=live.name if live else model.name,
         serving=serving.id if serving else "",
         before=live.attributes if live else None,
-        fields=updates(case, live) if live else (),
+        fields=list_updates(case, live) if live else (),
     )
 
 
@@ -214,13 +224,13 @@ def _steps_to_finish(
 ) -> Steps:
     desired, serving = case.desired, (record or case.record).serving
     trains = live is None or live.status is not Status.ACTIVE
-    grants = permission_updates(case, live) if live else ()
+    grants = list_permission_updates(case, live) if live else ()
     sets = desired.permissions is not None and (trains or bool(grants))
-    sent = sent_now(case.kind, case.attributes, model)
+    sent = merge_sent(case.kind, case.attributes, model)
     promote = Promote(
         _ENDINGS.get(action, Ending.CREATE),
         replaces=serving.id if serving else "",
-        kept=keep_reason(case) if serving else "",
+        kept=explain_keeping(case) if serving else "",
         sent=sent,
         permissions=None if sets else desired.permissions,
         verdict=model.verdict,
@@ -228,7 +238,7 @@ def _steps_to_finish(
     permissions = desired.permissions if sets else None
     steps = [
         *([AwaitTraining()] if trains else []),
-        *steps_of_update(Role.CANDIDATE, updates(case, live) if live else (), sent, permissions, grants),
+        *steps_of_update(Role.CANDIDATE, list_updates(case, live) if live else (), sent, permissions, grants),
         *steps_of_promotion(desired.checks, promote, deletes_replaced=bool(serving) and not promote.kept),
     ]
     if record is None:
@@ -245,7 +255,7 @@ def _steps_to_finish(
 _ENDINGS = {Action.ADOPT: Ending.ADOPT, Action.RESTORE: Ending.RESTORE}
 
 
-def keep_reason(case: Case) -> str:
+def explain_keeping(case: Case) -> str:
     """Why the model that serves now stays after its successor is promoted, "" when it goes."""
     lifecycle = case.desired.lifecycle
     if lifecycle.prevent_destroy:

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from reconciler.model import Address, Attributes, DataSet, Guards
 from reconciler.plan.difference import DataChange, FieldChange, PermissionChange
-from reconciler.plan.steps import Create, Steps, deleted_by, find_step, intent_of, not_yet_approved
+from reconciler.plan.steps import Create, Steps, find_intent, find_step, list_deleted, select_unapproved
 from reconciler.state.values import Record
 
 
@@ -142,7 +142,7 @@ class Change:
     @property
     def intent(self) -> Record | None:
         """The record that is committed before the first call; None where it need not change first."""
-        return intent_of(self.steps)
+        return find_intent(self.steps)
 
     @property
     def trains(self) -> bool:
@@ -152,12 +152,12 @@ class Change:
     @property
     def is_change(self) -> bool:
         """Whether there is anything to approve (or to be alarmed about)."""
-        return any(True for _ in not_yet_approved(self.steps))
+        return any(True for _ in select_unapproved(self.steps))
 
     @property
     def deletes(self) -> int:
         """How many models this removes from the service, now or after promotion."""
-        return len(deleted_by(not_yet_approved(self.steps)))
+        return len(list_deleted(select_unapproved(self.steps)))
 
 
 class DriftClass(StrEnum):

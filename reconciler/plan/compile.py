@@ -88,12 +88,12 @@ def steps_of_deletion(deletion: DeleteFirst | DeleteReplaced | Delete) -> Iterat
             assert_never(deletion)
 
 
-def with_intent(record: Record | None, steps: Iterable[Step]) -> Steps:
+def prepend_intent(record: Record | None, steps: Iterable[Step]) -> Steps:
     """The steps, with this record committed before the first of them; None for no record to commit."""
     return tuple(steps) if record is None else (RecordIntent(record), *steps)
 
 
-def held(steps: Steps) -> Steps:
+def hold_intent(steps: Steps) -> Steps:
     """The same, its first record written only once a parent serves whose child deletes what serves first.
 
     Until then the old model is there, and its record says that it serves.

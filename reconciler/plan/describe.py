@@ -29,7 +29,7 @@ from reconciler.plan.steps import (
     Step,
     Update,
     Wait,
-    wait_of,
+    find_wait,
 )
 from reconciler.state.values import Record
 
@@ -89,7 +89,7 @@ def describe_step(step: Step) -> str:  # noqa: C901, PLR0912  # a row for each s
             said = f"report: {step.error}"
         case _:
             assert_never(step)
-    return said + _waiting(wait_of(step))
+    return said + _waiting(find_wait(step))
 
 
 def _waiting(wait: Wait | None) -> str:

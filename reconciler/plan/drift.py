@@ -16,8 +16,8 @@ from reconciler.plan.case import NOT_SHOWN_YET
 from reconciler.plan.change import Drift, DriftClass
 from reconciler.plan.difference import PermissionChange
 from reconciler.plan.facts import Facts
-from reconciler.plan.rows.generations import ids_of
-from reconciler.plan.rows.training import not_documented
+from reconciler.plan.rows.generations import list_ids
+from reconciler.plan.rows.training import describe_undocumented
 from reconciler.state.values import Record, RecordedModel, Verdict
 
 
@@ -35,9 +35,9 @@ def find_drift(facts: Facts, *, own: frozenset[tuple[str, str]] = frozenset()) -
     return (*found, *_unmanaged(facts, own))
 
 
-def selected_drift(facts: Facts, *, own: frozenset[tuple[str, str]] = frozenset()) -> tuple[Drift, ...]:
+def find_selected_drift(facts: Facts, *, own: frozenset[tuple[str, str]] = frozenset()) -> tuple[Drift, ...]:
     """`find_drift` of what the command line selects; what is unmanaged has no address that a target means."""
-    selected: set[Address | None] = set(facts.chosen())
+    selected: set[Address | None] = set(facts.choose_addresses())
     if facts.whole and not facts.inputs.targets:
         selected.add(None)
     return tuple(one for one in find_drift(facts, own=own) if one.address in selected)
@@ -140,7 +140,7 @@ def _retired(facts: Facts, address: Address, model: RecordedModel, live: Live) -
         return []
     detail = f"{base} is not offered for tuning any more: it could not be trained again"
     if address.kind in facts.observed.assumed:
-        detail = not_documented(base, facts.kind(address), facts.now.date())
+        detail = describe_undocumented(base, facts.kind(address), facts.now.date())
     return [
         Drift(
             address,
@@ -156,7 +156,7 @@ def _retired(facts: Facts, address: Address, model: RecordedModel, live: Live) -
 def _ids_of(facts: Facts, address: Address) -> frozenset[str]:
     """Every id that what is declared there may have."""
     desired = facts.desired.get(address)
-    return frozenset() if desired is None else ids_of(facts, desired)
+    return frozenset() if desired is None else list_ids(facts, desired)
 
 
 def _unmanaged(facts: Facts, own: frozenset[tuple[str, str]]) -> list[Drift]:

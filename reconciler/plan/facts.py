@@ -36,7 +36,7 @@ from reconciler.model import (
 )
 from reconciler.plan.change import Bill, Context, Inputs
 from reconciler.plan.difference import DataChange, FieldChange
-from reconciler.plan.selection import Known, chosen
+from reconciler.plan.selection import Known, choose
 from reconciler.state.values import Record, RecordedData, RecordedModel, State
 
 
@@ -109,12 +109,12 @@ class Facts:
             **{one: desired.labels for one, desired in self.desired.items()},
         }
 
-    def chosen(self) -> frozenset[Address]:
+    def choose_addresses(self) -> frozenset[Address]:
         """What --target and --exclude leave; of what the manifests declare, where they only select."""
         known = self.known
         if not self.whole:
             known = {one: labels for one, labels in known.items() if one in self.desired}
-        return chosen(known, self.inputs.targets, self.inputs.excludes)
+        return choose(known, self.inputs.targets, self.inputs.excludes)
 
     @property
     def timestamp(self) -> str:
@@ -216,7 +216,7 @@ class Facts:
             yield number, make_id(desired.address.name, digest), digest
 
 
-def new_model(
+def build_model(
     facts: Facts,
     desired: Desired,
     attributes: Attributes,
@@ -237,13 +237,13 @@ def new_model(
         generation=generation,
         source=source,
         sent=dict(attributes),
-        data=recorded_data(desired, assumed=False),
-        approved=approval(desired, attributes, facts.kind(desired.address)),
+        data=record_data(desired, assumed=False),
+        approved=digest_approval(desired, attributes, facts.kind(desired.address)),
         started=facts.timestamp,
     )
 
 
-def adopted_model(
+def build_adopted_model(
     facts: Facts,
     desired: Desired,
     attributes: Attributes,
@@ -255,7 +255,7 @@ def adopted_model(
     formula: int = FORMULA,
 ) -> RecordedModel:
     """The record of a model that is live already; a pinned id proves nothing about its data."""
-    model = new_model(
+    model = build_model(
         facts,
         desired,
         attributes,
@@ -279,13 +279,13 @@ def adopted_model(
         sent=sent,
         create_time=live.create_time,
         completed="" if live.status is Status.CREATING else live.complete_time,
-        data=recorded_data(desired, assumed=desired.id is not None or bool(desired.imports)),
+        data=record_data(desired, assumed=desired.id is not None or bool(desired.imports)),
         started="",
         error=live.error,
     )
 
 
-def sent_now(kind: Kind, declared: Attributes, model: RecordedModel) -> dict[str, Value]:
+def merge_sent(kind: Kind, declared: Attributes, model: RecordedModel) -> dict[str, Value]:
     """What counts as sent of a recorded model from now on: what is declared.
 
     What a newer version sent, under paths that are not known here, is still as it was.
@@ -294,7 +294,7 @@ def sent_now(kind: Kind, declared: Attributes, model: RecordedModel) -> dict[str
     return {**declared, **unknown}
 
 
-def approval(desired: Desired, attributes: Attributes, kind: Kind) -> str:
+def digest_approval(desired: Desired, attributes: Attributes, kind: Kind) -> str:
     """SHA-256 in hex of all that a manifest asks of its model, however it is written: what was approved."""
     fields = kind.fields
     meant = {
@@ -313,7 +313,7 @@ def is_approved(approved: str, desired: Desired, attributes: Attributes, kind: K
         for path, value in attributes.items()
         if fields[path].role is not FieldRole.PLACE or path in desired.attributes
     }
-    return approved in {approval(desired, attributes, kind), _approval(desired, written)}
+    return approved in {digest_approval(desired, attributes, kind), _approval(desired, written)}
 
 
 def _approval(desired: Desired, attributes: Attributes) -> str:
@@ -327,14 +327,14 @@ def _approval(desired: Desired, attributes: Attributes) -> str:
     return hashlib.sha256(encode_canonical(asked)).hexdigest()
 
 
-def recorded_data(desired: Desired, *, assumed: bool) -> tuple[RecordedData, ...]:
+def record_data(desired: Desired, *, assumed: bool) -> tuple[RecordedData, ...]:
     """What the record keeps of the data sets."""
     return tuple(
         RecordedData(one.field, one.digest, one.examples, one.characters, assumed) for one in desired.data
     )
 
 
-def replacement_reasons(
+def find_replacement_reasons(
     desired: Desired, attributes: Attributes, model: RecordedModel, live: Live | None, kind: Kind
 ) -> tuple[tuple[FieldChange, ...], tuple[DataChange, ...]]:
     """What makes a recorded model another than the wanted one; two empty tuples when it is the one."""
@@ -361,7 +361,7 @@ def _data_changes(before: Iterable[RecordedData], after: Iterable[DataSet]) -> t
     )
 
 
-def bill_of(desired: Desired, kind: Kind, stack: Stack) -> Bill:
+def compute_bill(desired: Desired, kind: Kind, stack: Stack) -> Bill:
     """What training this once amounts to: ceil(examples * epochs / batch) steps (api.md section 1)."""
     epochs, epochs_assumed = _number(desired, kind.epochs, kind.default_epochs)
     batch, batch_assumed = _number(desired, kind.batch, kind.default_batch)

@@ -17,7 +17,7 @@ _NAMED = 10
 """Addresses named in one refusal."""
 
 
-def bounds(flags: Guards, stack: Guards) -> Guards:
+def choose_bounds(flags: Guards, stack: Guards) -> Guards:
     """The bound in force: the command line's, else the Stack's."""
 
     def first(one: int | None, other: int | None) -> int | None:
@@ -36,7 +36,7 @@ def check(plan: Plan, facts: Facts, refusals: Iterable[Diagnostic] = ()) -> None
         facts: what it was made from.
         refusals: what is protected of it.
     """
-    found = [*refusals, *_exceeded(plan, bounds(facts.inputs.guards, facts.stack.guards))]
+    found = [*refusals, *_exceeded(plan, choose_bounds(facts.inputs.guards, facts.stack.guards))]
     if found:
         error = GuardError(found[0].summary, found[0].detail, found)
         error.plan = plan
@@ -98,7 +98,7 @@ def _place(context: Context) -> str:
     return f"{context.endpoint or 'the service'}{project}{credential}"
 
 
-def contested(facts: Facts, plan: Plan) -> list[Diagnostic]:
+def find_contested(facts: Facts, plan: Plan) -> list[Diagnostic]:
     """One id for two addresses (a manifest renamed under its pinned id): one would delete the other's."""
     claims = [one for one in plan.changes if one.trains or find_step(one.steps, Adopt) is not None]
     if not claims:
@@ -158,7 +158,7 @@ def _which_one(facts: Facts, change: Change, other: Address) -> str:
     )
 
 
-def forbidden(facts: Facts, record: Record, desired: Desired | None) -> list[Diagnostic]:
+def find_forbidden(facts: Facts, record: Record, desired: Desired | None) -> list[Diagnostic]:
     """A 403 says nothing about existence: neither create nor forget."""
     asked = {model.id for model in record.models} | ({desired.id, desired.imports} if desired else set())
     return [

@@ -12,14 +12,14 @@ from reconciler.kind import FieldRole, Kind
 from reconciler.model import LAG_SECONDS, Address, Desired, Stack
 from reconciler.plan import guards
 from reconciler.plan.binding import bind
-from reconciler.plan.case import Case, Decision, place_of
+from reconciler.plan.case import Case, Decision, write_place
 from reconciler.plan.change import Action, Change, DriftClass, Inputs, Plan, Reason
 from reconciler.plan.drift import find_drift
 from reconciler.plan.facts import Facts, Observed
-from reconciler.plan.naming import by_name, named
-from reconciler.plan.rows.moves import find_moves, move, moved
-from reconciler.plan.rows.undeclared import kept_for, undeclared
-from reconciler.plan.selection import matches, unknown, without_labels
+from reconciler.plan.naming import find_named, index_by_name
+from reconciler.plan.rows.moves import find_moves, move, move_records
+from reconciler.plan.rows.undeclared import decide_undeclared, keep_for
+from reconciler.plan.selection import list_unknown, matches, warn_of_unlabelled
 from reconciler.plan.steps import ReportFailure
 from reconciler.plan.table import decide
 from reconciler.state.values import Record, State
@@ -67,11 +67,11 @@ def _imports(declared: Iterable[Desired], observed: Observed) -> dict[Address, s
     importing = [desired for desired in declared if desired.imports]
     kinds = {desired.address.kind for desired in importing}
     live = {kind: observed.live.get(kind, {}) for kind in kinds}
-    indexes = {kind: by_name(shown.values()) for kind, shown in live.items()}
+    indexes = {kind: index_by_name(shown.values()) for kind, shown in live.items()}
     found = {}
     for desired in importing:
         kind = desired.address.kind
-        if one := named(desired.imports, indexes[kind], live[kind]):
+        if one := find_named(desired.imports, indexes[kind], live[kind]):
             found[desired.address] = one.id
     return found
 
@@ -112,10 +112,10 @@ def plan_with_facts(facts: Facts) -> tuple[Plan, Facts]:
     planner = Planner(facts)
     facts = planner.facts
     changes: list[Change] = []
-    errors, refusals = planner.unknown(), []
+    errors, refusals = planner.list_unknown(), []
     for address in sorted(facts.desired.keys() | facts.state.resources.keys()):
         decision = planner.decide(address)
-        changes += (planner.relocated(change) for change in decision.changes)
+        changes += (planner.relocate(change) for change in decision.changes)
         errors += decision.errors
         refusals += decision.refusals
     plan = Plan(
@@ -127,12 +127,12 @@ def plan_with_facts(facts: Facts) -> tuple[Plan, Facts]:
         created=facts.timestamp,
     )
     guards.check_majority(facts, plan)
-    errors += guards.contested(facts, plan)
+    errors += guards.find_contested(facts, plan)
     if errors:
         errors += refusals
         raise PlanError(errors[0].summary, errors[0].detail, errors)
     guards.check(plan, facts, refusals)
-    note = without_labels(facts.known, (*facts.inputs.targets, *facts.inputs.excludes))
+    note = warn_of_unlabelled(facts.known, (*facts.inputs.targets, *facts.inputs.excludes))
     # What waits for promotion is a change of the plan's own.
     drift = [one for one in find_drift(planner.read) if one.drift_class is not DriftClass.UNPROMOTED]
     plan = replace(
@@ -152,14 +152,14 @@ class Planner:
         self.decisions: dict[Address, Decision] = {}
         self.selected = self._select()
         self.moves = find_moves(facts, self.selected)
-        self.facts = moved(facts, self.moves)
+        self.facts = move_records(facts, self.moves)
 
-    def unknown(self) -> list[Diagnostic]:
+    def list_unknown(self) -> list[Diagnostic]:
         """What --target, --exclude or --replace name that does not exist: a slip trains the wrong one."""
         inputs = self.facts.inputs
-        return unknown(self.read.known, (*inputs.targets, *inputs.excludes, *inputs.replace))
+        return list_unknown(self.read.known, (*inputs.targets, *inputs.excludes, *inputs.replace))
 
-    def relocated(self, change: Change) -> Change:
+    def relocate(self, change: Change) -> Change:
         """The change, saying that the record comes from another address, where it does."""
         old = self.moves.pairs.get(change.address)
         if old is None or change.deposed:
@@ -223,7 +223,9 @@ class Planner:
             return Decision(errors=[Diagnostic(message, "Upgrade reconciler", address=str(address))])
         desired = facts.desired.get(address)
         if facts.inputs.destroy and (facts.whole or desired is not None):
-            return Decision() if record.is_empty else undeclared(facts, record, Reason.DESTROY, desired)
+            if record.is_empty:
+                return Decision()
+            return decide_undeclared(facts, record, Reason.DESTROY, desired)
         if desired is None:
             return self._undeclared(record)
         case = self._wanted(desired, record)
@@ -236,8 +238,8 @@ class Planner:
             return Decision()
         twin = self.moves.twins.get(record.address)
         if twin is not None and record.serving is not None and not self.facts.is_elsewhere(record):
-            return kept_for(record, record.serving, twin)
-        return undeclared(self.facts, record, Reason.NOT_DECLARED)
+            return keep_for(record, record.serving, twin)
+        return decide_undeclared(self.facts, record, Reason.NOT_DECLARED)
 
     def _wanted(self, desired: Desired, record: Record) -> Case | Decision:
         """With its source model resolved; a Decision when that cannot be."""
@@ -293,7 +295,7 @@ class Planner:
         A destroy needs no parent: it would delete one that nobody named.
         """
         inputs, facts = self.facts.inputs, self.facts
-        selected = set(facts.chosen())
+        selected = set(facts.choose_addresses())
         waiting = list(selected) if inputs.targets and not inputs.destroy else []
         while waiting:
             desired = facts.desired.get(waiting.pop())
@@ -314,7 +316,7 @@ def _blocked(desired: Desired, parent: Address) -> Change:
         Reason.PARENT_FAILED,
         after=desired.attributes,
         steps=(ReportFailure(error, f"Nothing is done for it until {parent} serves: see there."),),
-        place=place_of(desired),
+        place=write_place(desired),
     )
 
 

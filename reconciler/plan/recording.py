@@ -133,7 +133,7 @@ def recorded_after(  # noqa: C901, PLR0912  # a row for each step
             assert_never(step)
 
 
-def expected_outcome(step: Step) -> Outcome:
+def expect_outcome(step: Step) -> Outcome:
     """What a step comes to when all goes well, as far as a plan can tell."""
     match step:
         case Create():

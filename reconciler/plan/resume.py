@@ -12,18 +12,18 @@ from reconciler.model import Desired, Status
 from reconciler.plan import guards
 from reconciler.plan.case import Decision
 from reconciler.plan.change import Action, Change, Plan, Reason
-from reconciler.plan.compile import with_intent
-from reconciler.plan.facts import Facts, bill_of, is_approved
+from reconciler.plan.compile import prepend_intent
+from reconciler.plan.facts import Facts, compute_bill, is_approved
 from reconciler.plan.planner import Planner
-from reconciler.plan.rows.undeclared import undeclared
-from reconciler.plan.steps import AwaitTraining, HoldBack, Steps, deleted_by, intent_of, wait_of
+from reconciler.plan.rows.undeclared import decide_undeclared
+from reconciler.plan.steps import AwaitTraining, HoldBack, Steps, find_intent, find_wait, list_deleted
 from reconciler.state.values import Record, RecordedModel
 
 _LEFT_TO_APPLY = "wait does not send it, `reconciler apply` does"
 _FINISHED_BY_WAIT = frozenset({Action.WAIT, Action.COMPLETE})
 
 
-def resumable(facts: Facts) -> Plan:
+def plan_resumption(facts: Facts) -> Plan:
     """The part of today's plan that was approved before, plus outcomes to be recorded.
 
     Where the manifest has changed since, the outcome of the training is only recorded (`HoldBack`), and
@@ -33,9 +33,9 @@ def resumable(facts: Facts) -> Plan:
     Raises:
         PlanError: a target that nothing is called.
     """
-    planner, selected = Planner(facts), facts.chosen()
-    if unknown := planner.unknown():
-        raise PlanError(unknown[0].summary, unknown[0].detail, unknown)
+    planner, selected = Planner(facts), facts.choose_addresses()
+    if list_unknown := planner.list_unknown():
+        raise PlanError(list_unknown[0].summary, list_unknown[0].detail, list_unknown)
     changes: list[Change] = []
     notes: list[str] = []
     for address, record in sorted(facts.state.resources.items()):
@@ -44,7 +44,7 @@ def resumable(facts: Facts) -> Plan:
             continue
         if _to_be_deleted(record):
             reason = Reason.DESTROY if desired else Reason.NOT_DECLARED
-            decision = undeclared(facts, record, reason, desired)
+            decision = decide_undeclared(facts, record, reason, desired)
             changes += () if decision.refusals else decision.changes
             continue
         decision = planner.decide(address)
@@ -118,7 +118,7 @@ def _main(facts: Facts, record: Record, main: Change | None) -> list[Change]:
         if not approved:
             return [_record_only(main, candidate.approved)]
         kind = facts.kind(record.address)
-        return [replace(main, bill=bill_of(desired, kind, facts.stack)) if desired.data else main]
+        return [replace(main, bill=compute_bill(desired, kind, facts.stack)) if desired.data else main]
     if main is not None and desired is not None and _is_approved(facts, candidate, main, desired):
         return [main]
     live = facts.live_of(record, candidate)
@@ -136,13 +136,13 @@ def _main(facts: Facts, record: Record, main: Change | None) -> list[Change]:
     known = replace(candidate, status=live.status, create_time=live.create_time, name=live.name)
     intent = replace(record, candidate=known)
     if intent != record:
-        change = replace(change, steps=with_intent(intent, change.steps))
+        change = replace(change, steps=prepend_intent(intent, change.steps))
     return [_record_only(change, candidate.approved)]
 
 
 def _is_due(steps: Steps) -> bool:
     """Whether these delete a deposed model without waiting for its successor."""
-    return bool(deleted_by(steps)) and all(wait_of(one) is None for one in steps)
+    return bool(list_deleted(steps)) and all(find_wait(one) is None for one in steps)
 
 
 def _is_approved(facts: Facts, candidate: RecordedModel, main: Change, desired: Desired) -> bool:
@@ -156,8 +156,8 @@ def _is_approved(facts: Facts, candidate: RecordedModel, main: Change, desired: 
 
 def _record_only(change: Change, approved: str) -> Change:
     """Without what nobody approved; what was approved stays on record, for the next apply to renew."""
-    intent = intent_of(change.steps)
+    intent = find_intent(change.steps)
     if intent is not None and intent.candidate is not None:
         intent = replace(intent, candidate=replace(intent.candidate, approved=approved))
     waiting = [one for one in change.steps if isinstance(one, AwaitTraining)]
-    return replace(change, fields=(), steps=with_intent(intent, [*waiting, HoldBack()]))
+    return replace(change, fields=(), steps=prepend_intent(intent, [*waiting, HoldBack()]))

@@ -33,7 +33,7 @@ def matches(address: Address, labels: Labels | None, pattern: str) -> bool:
     return fnmatchcase(str(address), pattern) or fnmatchcase(address.name, pattern)
 
 
-def chosen(known: Known, targets: Collection[str], excludes: Collection[str]) -> frozenset[Address]:
+def choose(known: Known, targets: Collection[str], excludes: Collection[str]) -> frozenset[Address]:
     """Those that any target means (all, where there is none) and no exclude does."""
     return frozenset(
         address
@@ -43,7 +43,7 @@ def chosen(known: Known, targets: Collection[str], excludes: Collection[str]) ->
     )
 
 
-def unknown(known: Known, patterns: Iterable[str], *, advice: str = "") -> list[Diagnostic]:
+def list_unknown(known: Known, patterns: Iterable[str], *, advice: str = "") -> list[Diagnostic]:
     """An error for each pattern that means nothing; `advice` for where nothing like it is known."""
     return [
         Diagnostic(f"nothing is called {pattern or repr(pattern)}", _advice(known, pattern, advice))
@@ -52,7 +52,7 @@ def unknown(known: Known, patterns: Iterable[str], *, advice: str = "") -> list[
     ]
 
 
-def without_labels(known: Known, patterns: Iterable[str]) -> str:
+def warn_of_unlabelled(known: Known, patterns: Iterable[str]) -> str:
     """What a selection by label leaves unsaid: that what is only recorded has none; "" where it says all."""
     if not any("=" in pattern for pattern in patterns):
         return ""

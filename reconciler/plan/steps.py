@@ -293,7 +293,7 @@ class Nature(StrEnum):
     """A call that may not start unless the lock is surely ours."""
 
 
-def nature_of(step: Step) -> Nature:
+def classify_step(step: Step) -> Nature:
     """What a step needs."""
     match step:
         case Move() | RecordIntent() | Adopt() | Restore() | Promote() | HoldBack():
@@ -310,7 +310,7 @@ def nature_of(step: Step) -> Nature:
             assert_never(step)
 
 
-def wait_of(step: Step) -> Wait | None:
+def find_wait(step: Step) -> Wait | None:
     """What must have happened before a step may begin; None where nothing but the step before it."""
     match step:
         case RecordIntent() | DeleteFirst() | Create() | Delete():
@@ -333,7 +333,7 @@ def find_step(steps: Iterable[Step], kind: type[_S]) -> _S | None:
     return next((one for one in steps if isinstance(one, kind)), None)
 
 
-def intent_of(steps: Iterable[Step]) -> Record | None:
+def find_intent(steps: Iterable[Step]) -> Record | None:
     """The record that is committed before the first call; None where nothing changes first."""
     record = None
     for step in steps:
@@ -345,7 +345,7 @@ def intent_of(steps: Iterable[Step]) -> Record | None:
     return record
 
 
-def without_intent(steps: Iterable[Step]) -> Steps:
+def drop_intent(steps: Iterable[Step]) -> Steps:
     """The steps without the record that is committed before the first call."""
     return tuple(one for one in steps if not isinstance(one, (RecordIntent, Adopt, Restore)))
 
@@ -355,13 +355,13 @@ def touches_service(steps: Iterable[Step]) -> bool:
     return any(not isinstance(one, (RecordIntent, ReportFailure)) for one in steps)
 
 
-def deleted_by(steps: Iterable[Step]) -> tuple[str, ...]:
+def list_deleted(steps: Iterable[Step]) -> tuple[str, ...]:
     """The ids of the models that steps remove from the service, each once."""
     ids = [one.id for one in steps if isinstance(one, (DeleteFirst, DeleteReplaced, Delete))]
     return tuple(dict.fromkeys(ids))
 
 
-def not_yet_approved(steps: Iterable[Step]) -> Iterator[Step]:
+def select_unapproved(steps: Iterable[Step]) -> Iterator[Step]:
     """The steps that there is something to approve about, or to be alarmed by.
 
     What follows a training that an earlier run started was approved with it, further updates excepted.

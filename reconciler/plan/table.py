@@ -8,7 +8,7 @@ yes      no                  our id, not FAILED adopt: record it, train nothing 
 yes      no                  our digest, renamed adopt: the id has another name      generations.adopt_renamed
 yes      no, an old name's   as recorded        move: the record changes its address    moves.move
 yes      no, an old name's   which is not clear refused: says metadata.moved_from       moves.refuse
-yes      no                  our id, FAILED     recorded as deposed; the next one       generations.failures
+yes      no                  our id, FAILED     recorded as deposed; the next one  generations.record_failures
 yes      no                  pinned, different  refused                                 pinned.refuse_other
 yes      no, `import`        at that name       adopt: record it, train nothing        adoption.adopt_imported
 yes      no, `import`        no, or different   refused: an import never trains        adoption.adopt_imported
@@ -26,13 +26,13 @@ yes      id, same            CREATING           wait: it is a candidate again   
 yes      id, other           ACTIVE             replace: candidate, promote, delete     unrecorded.train
 yes      id                  404                create                                  recorded.create_anew
 yes      id, within the lag  404                no-op: the service shows it later       recorded.keep_unseen
-any      any                 403                refused                                 guards.forbidden
+any      any                 403                refused                                 guards.find_forbidden
 any      any                 not understood     this address alone is blocked           strange.block
 no       any                 yes                delete; refused when protected          undeclared.delete
-no       id; others want it  yes                kept until what declares it serves      undeclared.kept_for
+no       id; others want it  yes                kept until what declares it serves      undeclared.keep_for
 no       declared elsewhere  yes                refused: a Stack, or another state undeclared.refuse_elsewhere
 no       any                 no                 forget                                  undeclared.forget
--        deposed             yes                delete when its time has come           deposed.changes
+-        deposed             yes                delete when its time has come           deposed.decide_deposed
 no       no                  yes                not ours: never touched                 -
 
 Rule: a row is chosen here (without a manifest: in `undeclared`), and its function says what it comes to.
@@ -46,22 +46,22 @@ from reconciler.model import Status
 from reconciler.plan import guards
 from reconciler.plan.case import Case, Decision
 from reconciler.plan.change import Action, Reason
-from reconciler.plan.compile import held, with_intent
+from reconciler.plan.compile import hold_intent, prepend_intent
 from reconciler.plan.rows import adoption, deposed, pinned, recorded, strange
 from reconciler.plan.rows.unrecorded import train
-from reconciler.plan.steps import intent_of
+from reconciler.plan.steps import find_intent
 from reconciler.state.values import RecordedModel
 
 
 def decide(case: Case) -> Decision:
     """Every row in which a manifest declares the address."""
-    kept = pinned.not_deleted_first(case)
+    kept = pinned.take_back_delete_first(case)
     if kept is None:
         return _row(case)
     decision = _row(replace(case, record=kept))
-    if not decision.errors and intent_of(decision.changes[0].steps) is None:
+    if not decision.errors and find_intent(decision.changes[0].steps) is None:
         main = decision.changes[0]
-        main = replace(main, steps=with_intent(kept, main.steps))
+        main = replace(main, steps=prepend_intent(kept, main.steps))
         if main.action is Action.NO_OP:
             main = replace(main, action=Action.RECORD, reason=Reason.RECORD_ONLY)
         decision.changes[0] = main
@@ -72,7 +72,7 @@ def _row(case: Case) -> Decision:
     record = case.record
     if blocked := strange.block(case.facts, record, case.desired):
         return blocked
-    if errors := guards.forbidden(case.facts, record, case.desired):
+    if errors := guards.find_forbidden(case.facts, record, case.desired):
         return Decision(errors=errors)
     if refusal := adoption.refuse_another(case):
         return refusal
@@ -82,14 +82,14 @@ def _row(case: Case) -> Decision:
     elif serving and not case.forced and case.is_same(serving):
         decision = _of_serving(case, serving)
     else:
-        past = None if case.forced else recorded.restorable(case)
+        past = None if case.forced else recorded.find_restorable(case)
         decision = recorded.restore(case, past) if past else train(case)
     decision = strange.block_training(case, decision)
     if not decision.errors:
         main = decision.changes[0]
-        others = deposed.changes(case, main)
+        others = deposed.decide_deposed(case, main)
         if not any(one.steps for one in others):
-            main = replace(main, steps=held(main.steps))
+            main = replace(main, steps=hold_intent(main.steps))
         decision.changes = [main, *others]
     return decision
 

@@ -56,7 +56,7 @@ from reconciler.plan.steps import (
     Step,
     Update,
     find_step,
-    not_yet_approved,
+    select_unapproved,
 )
 from reconciler.render.bill import sum_bills
 from reconciler.render.drift_words import summarize_drift
@@ -343,7 +343,7 @@ def _build_output_changes(changes: Iterable[Change]) -> dict[str, Json]:
     outputs: dict[str, Json] = {}
     gone: Json = {"actions": ["delete"], "after": None}
     for change in changes:
-        for step in () if change.deposed else not_yet_approved(change.steps):
+        for step in () if change.deposed else select_unapproved(change.steps):
             match step:
                 case Move():
                     outputs[str(step.previous)] = gone

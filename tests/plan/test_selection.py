@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reconciler.model import Address
-from reconciler.plan.selection import Known, chosen, unknown, without_labels
+from reconciler.plan.selection import Known, choose, list_unknown, warn_of_unlabelled
 
 FAQ, FORM, JOB, GONE = (
     Address("TunedModel", "faq"),
@@ -33,13 +33,14 @@ KNOWN: Known = {FAQ: {"team": "search"}, FORM: {"team": "sales", "tier": ""}, JO
 )
 def test_what_is_chosen(targets: tuple[str, ...], excludes: tuple[str, ...], expected: set[Address]) -> None:
     """A target adds, an exclude takes away and wins; a label means only what is declared with it."""
-    assert chosen(KNOWN, targets, excludes) == expected
+    assert choose(KNOWN, targets, excludes) == expected
 
 
 def test_what_means_nothing_is_named_with_what_is_near() -> None:
     """Each pattern once, and the empty one too."""
     found = {
-        one.summary: one.detail for one in unknown(KNOWN, ("faq", "fax", "fax", "team=serach", "x=1", ""))
+        one.summary: one.detail
+        for one in list_unknown(KNOWN, ("faq", "fax", "fax", "team=serach", "x=1", ""))
     }
     assert found == {
         "nothing is called fax": "Did you mean faq?",
@@ -51,6 +52,6 @@ def test_what_means_nothing_is_named_with_what_is_near() -> None:
 
 def test_a_selection_by_label_names_what_has_none() -> None:
     """Only where a label is asked for, and something is recorded that no manifest declares."""
-    assert "TunedModel/gone" in without_labels(KNOWN, ("team=search",))
-    assert without_labels(KNOWN, ("gone",)) == ""
-    assert without_labels({FAQ: {"team": "search"}}, ("team=search",)) == ""
+    assert "TunedModel/gone" in warn_of_unlabelled(KNOWN, ("team=search",))
+    assert warn_of_unlabelled(KNOWN, ("gone",)) == ""
+    assert warn_of_unlabelled({FAQ: {"team": "search"}}, ("team=search",)) == ""

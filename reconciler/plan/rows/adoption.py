@@ -14,21 +14,21 @@ from reconciler.kind import FieldRole
 from reconciler.model import DataSet, Desired, Live, Status
 from reconciler.plan.case import Case, Decision, refuse
 from reconciler.plan.change import Reason
-from reconciler.plan.facts import Facts, approval, new_model, recorded_data
-from reconciler.plan.naming import is_name_of, without_project
-from reconciler.plan.rows.generations import adoption
+from reconciler.plan.facts import Facts, build_model, digest_approval, record_data
+from reconciler.plan.naming import is_name_of, strip_project
+from reconciler.plan.rows.generations import build_adoption
 from reconciler.plan.rows.training import refuse_training
 from reconciler.state.values import Record, RecordedModel
 
 
-def imported(facts: Facts, desired: Desired, live: Live, there: Mapping[str, str]) -> Record:
+def record_import(facts: Facts, desired: Desired, live: Live, there: Mapping[str, str]) -> Record:
     """The record of the live model under the manifest's address, for the command `import`.
 
     Raises:
         PlanError: the address or the model is recorded already, or see `compared`.
     """
     _check_unrecorded(facts, desired, live)
-    model = compared(facts, desired, live, there)
+    model = compare_import(facts, desired, live, there)
     record = facts.state.resources.get(desired.address, Record(desired.address, manifest=desired.manifest))
     record = replace(record, prevent_destroy=desired.lifecycle.prevent_destroy)
     if live.status is Status.ACTIVE:
@@ -63,12 +63,12 @@ def adopt_imported(case: Case, record: Record, reason: Reason) -> Decision:
         return refuse_training(case, reason) or Decision()
     there = facts.observed.data.get((desired.address.kind, live.id), {})
     try:
-        model = compared(facts, desired, live, there)
+        model = compare_import(facts, desired, live, there)
     except PlanError as error:
         return refuse(case, f"{desired.address}: {error.summary}", error.detail, path="metadata.import")
-    model = replace(model, approved=approval(desired, case.attributes, case.kind))
+    model = replace(model, approved=digest_approval(desired, case.attributes, case.kind))
     note = "metadata.import names it; nobody can see its training data, so the manifest is taken at its word"
-    change = adoption(case, model, live, replace(record, candidate=model), (note,))
+    change = build_adoption(case, model, live, replace(record, candidate=model), (note,))
     return Decision([replace(change, reason=Reason.IMPORTED)])
 
 
@@ -92,7 +92,7 @@ def refuse_another(case: Case) -> Decision | None:
     )
 
 
-def compared(facts: Facts, desired: Desired, live: Live, there: Mapping[str, str]) -> RecordedModel:
+def compare_import(facts: Facts, desired: Desired, live: Live, there: Mapping[str, str]) -> RecordedModel:
     """The model as it would be recorded under the manifest's address, once all that is shown was compared.
 
     What its data was when it was trained cannot be seen: the manifest's digest is recorded as assumed, after
@@ -186,7 +186,7 @@ def _other_data(desired: Desired, live: Live, there: Mapping[str, str]) -> list[
 
 
 def _is_same_data(one: DataSet, shown: str, digest: str) -> bool:
-    return without_project(one.uri) == without_project(shown) or bool(digest and one.digest == digest)
+    return strip_project(one.uri) == strip_project(shown) or bool(digest and one.digest == digest)
 
 
 def _is_address(facts: Facts, value: object) -> bool:
@@ -200,7 +200,7 @@ def _model(facts: Facts, desired: Desired, live: Live) -> RecordedModel:
     asked = {**desired.effective, **desired.attributes}
     sent = {path: live.attributes[path] for path in asked if path in live.attributes}
     source = next((str(live.attributes[path]) for path in reversed(sources) if path in live.attributes), "")
-    model = new_model(facts, desired, sent, id=live.id, digest="", generation=0, source=source, formula=1)
+    model = build_model(facts, desired, sent, id=live.id, digest="", generation=0, source=source, formula=1)
     return replace(
         model,
         name=live.name,
@@ -209,5 +209,5 @@ def _model(facts: Facts, desired: Desired, live: Live) -> RecordedModel:
         approved="",
         create_time=live.create_time,
         completed=live.complete_time,
-        data=recorded_data(desired, assumed=True),
+        data=record_data(desired, assumed=True),
     )

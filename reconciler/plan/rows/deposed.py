@@ -6,16 +6,16 @@ from dataclasses import replace
 
 from reconciler.formats import parse_time
 from reconciler.model import Status
-from reconciler.plan.case import Case, notes_on
+from reconciler.plan.case import Case, warn_of_deletion
 from reconciler.plan.change import Action, Change, Reason
 from reconciler.plan.compile import steps_of_deletion
-from reconciler.plan.steps import Delete, DeleteReplaced, ForgetDeposed, IsAccepted, intent_of
+from reconciler.plan.steps import Delete, DeleteReplaced, ForgetDeposed, IsAccepted, find_intent
 from reconciler.state.values import Record, RecordedModel
 
 
-def changes(case: Case, main: Change) -> list[Change]:
+def decide_deposed(case: Case, main: Change) -> list[Change]:
     """What happens to the models that no longer serve, given the address's own change."""
-    record = intent_of(main.steps) or case.record
+    record = find_intent(main.steps) or case.record
     found: list[Change] = []
     if not record.deposed:
         return found
@@ -58,7 +58,7 @@ def changes(case: Case, main: Change) -> list[Change]:
                 steps=tuple(steps),
                 action=Action.DELETE,
                 reason=Reason.REPLACED if served else Reason.UNUSED,
-                notes=notes_on(live),
+                notes=warn_of_deletion(live),
             )
         )
     return found

@@ -16,10 +16,10 @@ from reconciler.formats import parse_time
 from reconciler.identity import FORMULA, is_generation_of
 from reconciler.kind import FieldRole
 from reconciler.model import Address, Attributes, Desired, Live, Status
-from reconciler.plan.case import Case, Decision, finish, found
+from reconciler.plan.case import Case, Decision, finish_training, record_found
 from reconciler.plan.change import Action, Change, Reason
 from reconciler.plan.facts import Facts
-from reconciler.plan.rows.moves import resolved
+from reconciler.plan.rows.moves import resolve_sources
 from reconciler.state.values import Record, RecordedModel
 
 EARLIER = "possibly an earlier generation, not recorded"
@@ -45,7 +45,7 @@ def _can_none_exist(case: Case) -> bool:
     return stems is not None and address.name not in stems and not case.record.models
 
 
-def generations_of(case: Case) -> list[Generation]:
+def list_generations(case: Case) -> list[Generation]:
     """Every generation; only the first where nothing live or recorded can be one of them."""
     facts, desired = case.facts, case.desired
     every = facts.generations(desired, case.source)
@@ -55,7 +55,7 @@ def generations_of(case: Case) -> list[Generation]:
     ]
 
 
-def former_generations_of(case: Case) -> list[Generation]:
+def list_former_generations(case: Case) -> list[Generation]:
     """Those of formula 1 that live, and of which the service shows nothing that is not wanted."""
     if _can_none_exist(case):
         return []
@@ -63,11 +63,11 @@ def former_generations_of(case: Case) -> list[Generation]:
     return [
         Generation(number, id, digest, live, 1)
         for number, id, digest in facts.former(desired, case.source)
-        if (live := facts.live(desired.address, id)) is not None and not unlike(case, live)
+        if (live := facts.live(desired.address, id)) is not None and not describe_difference(case, live)
     ]
 
 
-def first_free(generations: list[Generation], known: set[str], *, another: bool) -> Generation | None:
+def choose_first_free(generations: list[Generation], known: set[str], *, another: bool) -> Generation | None:
     """The generation to train.
 
     One that was recorded and is not live takes its own id again: should its create arrive late, it is
@@ -81,7 +81,7 @@ def first_free(generations: list[Generation], known: set[str], *, another: bool)
     return free[0] if free else None
 
 
-def generation_notes(case: Case, record: Record) -> tuple[str, ...]:
+def note_generations(case: Case, record: Record) -> tuple[str, ...]:
     """Name the live models that look like other trainings of this name and are not recorded.
 
     `record` counts as recorded too. One note for those of a sort, however many there are.
@@ -93,7 +93,7 @@ def generation_notes(case: Case, record: Record) -> tuple[str, ...]:
         for id in facts.stems.get(address.kind, {}).get(address.name, ())
         if is_generation_of(address.name, id) and id not in known
     ]
-    every = every_identity(facts, case.desired, case.source) if ids else ()
+    every = list_identities(facts, case.desired, case.source) if ids else ()
     ours = {one.id for one in every}
     found: dict[str, list[str]] = {}
     for id in ids:
@@ -102,7 +102,7 @@ def generation_notes(case: Case, record: Record) -> tuple[str, ...]:
     return tuple(f"{said}: {', '.join(models)}" for said, models in found.items())
 
 
-def renamed(case: Case) -> tuple[Generation, Live] | None:
+def find_renamed(case: Case) -> tuple[Generation, Live] | None:
     """A live model of this very training under another name, which nobody has recorded or claims by its own.
 
     Its id ends in one of our digests. In a named Stack that proves whose it is; without one, only the name
@@ -114,13 +114,13 @@ def renamed(case: Case) -> tuple[Generation, Live] | None:
         return None
     found = [
         (replace(one, id=id, live=live), live)
-        for one in every_identity(facts, desired, case.source)
+        for one in list_identities(facts, desired, case.source)
         for id in suffixes.get(one.id.rpartition("-")[2], ())
         if _may_be_renamed(case, id)
         and (live := facts.live(desired.address, id))
-        and (one.formula == FORMULA or not unlike(case, live))
+        and (one.formula == FORMULA or not describe_difference(case, live))
     ]
-    return usable(found)
+    return choose_usable(found)
 
 
 def _may_be_renamed(case: Case, id: str) -> bool:
@@ -129,20 +129,20 @@ def _may_be_renamed(case: Case, id: str) -> bool:
     if not facts.stack.name:
         return desired.moved_from is not None and name == desired.moved_from.name
     other = facts.desired.get(Address(desired.address.kind, name))
-    return other is None or id not in ids_of(facts, other)
+    return other is None or id not in list_ids(facts, other)
 
 
-def ids_of(facts: Facts, desired: Desired) -> frozenset[str]:
+def list_ids(facts: Facts, desired: Desired) -> frozenset[str]:
     """Every id that a training of what is declared may have, whatever its generation; none where unknown."""
-    attributes = resolved(facts, desired, facts.state.resources)
+    attributes = resolve_sources(facts, desired, facts.state.resources)
     if attributes is None:
         return frozenset()
     fields = facts.kind(desired.address).fields
     source = next(str(attributes[path]) for path in attributes if fields[path].role is FieldRole.SOURCE)
-    return frozenset(one.id for one in every_identity(facts, desired, source))
+    return frozenset(one.id for one in list_identities(facts, desired, source))
 
 
-def every_identity(facts: Facts, desired: Desired, source: str) -> Iterator[Generation]:
+def list_identities(facts: Facts, desired: Desired, source: str) -> Iterator[Generation]:
     """Every id and digest that what is declared may have, of either formula, whatever is live."""
     for number, id, digest in facts.generations(desired, source):
         yield Generation(number, id, digest, None)
@@ -157,7 +157,7 @@ def adopt_renamed(case: Case, one: Generation, live: Live, record: Record) -> De
     return Decision([replace(change, notes=(note, *change.notes)) for change in decision.changes])
 
 
-def failures(case: Case, generations: list[tuple[Generation, Live]]) -> tuple[RecordedModel, ...]:
+def record_failures(case: Case, generations: list[tuple[Generation, Live]]) -> tuple[RecordedModel, ...]:
     """Those that failed, as deposed models: they are nobody's, and may go."""
     return tuple(
         replace(_model(case, one, live), deposed=case.facts.timestamp)
@@ -166,7 +166,7 @@ def failures(case: Case, generations: list[tuple[Generation, Live]]) -> tuple[Re
     )
 
 
-def usable(generations: list[tuple[Generation, Live]]) -> tuple[Generation, Live] | None:
+def choose_usable(generations: list[tuple[Generation, Live]]) -> tuple[Generation, Live] | None:
     """The youngest that is ACTIVE, else the first in training."""
     active = [(one, live) for one, live in generations if live.status is Status.ACTIVE]
     if active:
@@ -180,7 +180,7 @@ def _born(live: Live) -> tuple[datetime, str]:
 
 
 def _model(case: Case, one: Generation, live: Live) -> RecordedModel:
-    return found(case, live, digest=one.digest, generation=one.number, formula=one.formula)
+    return record_found(case, live, digest=one.digest, generation=one.number, formula=one.formula)
 
 
 def adopt(
@@ -197,20 +197,22 @@ def adopt(
         if shown.status is Status.ACTIVE and shown.id != live.id
     )
     record = replace(record, candidate=_model(case, one, live), deposed=(*record.deposed, *others))
-    notes = generation_notes(case, record)
-    if different := unlike(case, live):
+    notes = note_generations(case, record)
+    if different := describe_difference(case, live):
         notes = (f"the service shows it otherwise than its id says: {different}", *notes)
     notes += tuple(f"{other.name} is an older training of the same, and is deposed" for other in others)
-    return Decision([adoption(case, _model(case, one, live), live, record, notes)])
+    return Decision([build_adoption(case, _model(case, one, live), live, record, notes)])
 
 
-def adoption(case: Case, model: RecordedModel, live: Live, record: Record, notes: tuple[str, ...]) -> Change:
+def build_adoption(
+    case: Case, model: RecordedModel, live: Live, record: Record, notes: tuple[str, ...]
+) -> Change:
     """The change that adopts a live model as the record's candidate."""
-    change = finish(case, Action.ADOPT, Reason.FOUND_LIVE, model=model, live=live, record=record)
+    change = finish_training(case, Action.ADOPT, Reason.FOUND_LIVE, model=model, live=live, record=record)
     return replace(change, notes=(*change.notes, *notes))
 
 
-def unlike(case: Case, live: Live) -> str:
+def describe_difference(case: Case, live: Live) -> str:
     """In which immutable fields a live model is not what is declared, "" for none."""
     fields = diff.compare_immutable({}, live.shown, _returned(case, live), case.kind.fields)
     return ", ".join(

@@ -14,7 +14,7 @@ from reconciler.errors import Diagnostic
 from reconciler.kind import FieldRole
 from reconciler.model import Address, Attributes, Desired, Status, Value
 from reconciler.plan.change import Action, Change, Reason
-from reconciler.plan.facts import Facts, replacement_reasons
+from reconciler.plan.facts import Facts, find_replacement_reasons
 from reconciler.plan.naming import is_name_of
 from reconciler.plan.steps import Move
 from reconciler.state.values import Record, RecordedModel
@@ -54,7 +54,7 @@ def find_moves(facts: Facts, selected: AbstractSet[Address]) -> Moves:
     return _Search(facts, selected).moves()
 
 
-def moved(facts: Facts, moves: Moves) -> Facts:
+def move_records(facts: Facts, moves: Moves) -> Facts:
     """The facts with the records where they belong."""
     if not moves.pairs:
         return facts
@@ -91,7 +91,7 @@ def refuse(desired: Desired, summary: str, advice: str) -> Diagnostic:
     )
 
 
-def resolved(facts: Facts, desired: Desired, resources: Mapping[Address, Record]) -> Attributes | None:
+def resolve_sources(facts: Facts, desired: Desired, resources: Mapping[Address, Record]) -> Attributes | None:
     """The declared attributes with an address as source replaced by what serves there.
 
     None where nothing is recorded there yet: then nothing was trained from it either.
@@ -217,7 +217,7 @@ class _Search:
         return len(self.pairs) > before
 
     def _fitting(self, desired: Desired, gone: _ByData) -> list[Address]:
-        attributes = resolved(self.facts, desired, self.resources)
+        attributes = resolve_sources(self.facts, desired, self.resources)
         if attributes is None:
             return []
         found = []
@@ -243,7 +243,7 @@ class _Search:
         """Whether it is the same training, under whatever id."""
         live = self.facts.live(desired.address, model.id)
         kind = self.facts.kind(desired.address)
-        fields, data = replacement_reasons(replace(desired, id=None), attributes, model, live, kind)
+        fields, data = find_replacement_reasons(replace(desired, id=None), attributes, model, live, kind)
         return not fields and not data
 
     def _take(self, desired: Desired, olds: list[Address], news: list[Address]) -> None:
@@ -290,7 +290,7 @@ class _Search:
         for address, desired in facts.desired.items():
             if address.kind not in facts.kinds or not by_data.of(desired):
                 continue
-            attributes = resolved(facts, desired, self.resources)
+            attributes = resolve_sources(facts, desired, self.resources)
             if attributes is None:
                 continue
             same = [

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 from reconciler.model import Live, Replacement, Status
-from reconciler.plan.case import Case, Decision, asked, found, refuse
+from reconciler.plan.case import Case, Decision, record_found, record_training, refuse
 from reconciler.plan.change import Reason
-from reconciler.plan.facts import replacement_reasons
-from reconciler.plan.rows.generations import adoption, unlike
-from reconciler.plan.rows.training import refuse_training, start
+from reconciler.plan.facts import find_replacement_reasons
+from reconciler.plan.rows.generations import build_adoption, describe_difference
+from reconciler.plan.rows.training import refuse_training, start_training
 from reconciler.state.values import Record, RecordedModel
 
 
-def pinned(case: Case, record: Record, reason: Reason) -> Decision:
+def decide_pinned(case: Case, record: Record, reason: Reason) -> Decision:
     """Adopt or train under the one id that there is, or say why neither can be."""
     facts, desired = case.facts, case.desired
     id, digest = facts.identity(desired, case.source, 0)
@@ -23,16 +23,16 @@ def pinned(case: Case, record: Record, reason: Reason) -> Decision:
         return _adopt(case, live, digest, record)
     if refusal := refuse_training(case, reason):
         return refusal
-    model = asked(case, id=id, digest=digest, generation=0)
+    model = record_training(case, id=id, digest=digest, generation=0)
     others = tuple(one for one in record.deposed if one.id != id)
     serving = record.serving if record.serving and record.serving.id != id else None
     free = replace(record, serving=serving, candidate=model, deposed=others)
     if live is None or ours is None:
-        return start(case, model, reason, free)
+        return start_training(case, model, reason, free)
     if desired.lifecycle.replace is not Replacement.DELETE_FIRST:
         return _refuse_change(case, ours, live, reason)
     old = replace(ours, deposed=facts.timestamp, create_time=live.create_time)
-    decision = start(case, model, reason, replace(free, deposed=(*others, old)), delete_first=True)
+    decision = start_training(case, model, reason, replace(free, deposed=(*others, old)), delete_first=True)
     if desired.lifecycle.prevent_destroy:
         refusal = refuse(
             case,
@@ -45,12 +45,12 @@ def pinned(case: Case, record: Record, reason: Reason) -> Decision:
 
 def _adopt(case: Case, live: Live, digest: str, record: Record) -> Decision:
     """A live model that nobody recorded has the id: it is the one, as far as can be seen."""
-    different = unlike(case, live)
+    different = describe_difference(case, live)
     if different or live.status is Status.FAILED:
         return refuse_other(case, live, different)
-    model = found(case, live, digest=digest, generation=0)
+    model = record_found(case, live, digest=digest, generation=0)
     note = "its id is pinned and proves nothing about its data, so the manifest's digest is assumed"
-    return Decision([adoption(case, model, live, replace(record, candidate=model), (note,))])
+    return Decision([build_adoption(case, model, live, replace(record, candidate=model), (note,))])
 
 
 def refuse_other(case: Case, live: Live, different: str) -> Decision:
@@ -72,7 +72,7 @@ def refuse_other(case: Case, live: Live, different: str) -> Decision:
 def _refuse_change(case: Case, ours: RecordedModel, live: Live, reason: Reason) -> Decision:
     """An id that is ours and taken cannot be trained once more beside itself."""
     desired = case.desired
-    fields, data = replacement_reasons(desired, case.attributes, ours, live, case.kind)
+    fields, data = find_replacement_reasons(desired, case.attributes, ours, live, case.kind)
     what = [f"{one.path} {one.before!r} -> {one.after!r}" for one in fields]
     what += [f"{one.field} {one.before_digest[:8]} -> {one.after_digest[:8]}" for one in data]
     why = f"{', '.join(what)} cannot change under" if what else f"{reason}, but {live.name} is there under"
@@ -84,7 +84,7 @@ def _refuse_change(case: Case, ours: RecordedModel, live: Live, reason: Reason) 
     )
 
 
-def not_deleted_first(case: Case) -> Record | None:
+def take_back_delete_first(case: Case) -> Record | None:
     """The record with a delete_first taken back that was approved, not begun, and is not asked for any more.
 
     The old model still lives under the id, and nothing in today's manifest allows it to go before its

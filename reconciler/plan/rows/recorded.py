@@ -12,21 +12,21 @@ from reconciler.plan.case import (
     RETRY_ADVICE,
     Case,
     Decision,
-    about,
-    finish,
-    permission_updates,
-    renewed,
-    repeated,
-    serves,
-    unless_same,
-    updates,
+    drop_if_same,
+    find_serving,
+    finish_training,
+    list_permission_updates,
+    list_updates,
+    record_training_again,
+    renew_record,
+    start_change,
 )
 from reconciler.plan.change import Action, Reason
-from reconciler.plan.compile import steps_of_update, with_intent
+from reconciler.plan.compile import prepend_intent, steps_of_update
 from reconciler.plan.difference import FieldChange
-from reconciler.plan.facts import approval, recorded_data, sent_now
+from reconciler.plan.facts import digest_approval, merge_sent, record_data
 from reconciler.plan.rows.deposed import depose
-from reconciler.plan.rows.training import start
+from reconciler.plan.rows.training import start_training
 from reconciler.plan.rows.unrecorded import train
 from reconciler.plan.steps import ReportFailure, Role, Steps
 from reconciler.state.values import Record, RecordedModel, Verdict
@@ -37,15 +37,15 @@ def create_again(case: Case, candidate: RecordedModel) -> Decision:
     reason = Reason.POST_NEVER_ARRIVED if candidate.is_pending else Reason.DELETED_OUTSIDE
     if candidate.has_no_room:
         reason = Reason.NO_ROOM
-    again = repeated(case, candidate)
-    return start(case, again, reason, replace(renewed(case, case.record), candidate=again))
+    again = record_training_again(case, candidate)
+    return start_training(case, again, reason, replace(renew_record(case, case.record), candidate=again))
 
 
 def create_anew(case: Case, serving: RecordedModel) -> Decision:
     """What served was deleted outside."""
-    again = repeated(case, serving)
+    again = record_training_again(case, serving)
     record = replace(case.record, serving=None, candidate=again)
-    return start(case, again, Reason.DELETED_OUTSIDE, depose(case, record, case.record.candidate))
+    return start_training(case, again, Reason.DELETED_OUTSIDE, depose(case, record, case.record.candidate))
 
 
 def wait(case: Case, candidate: RecordedModel, live: Live | None) -> Decision:
@@ -66,22 +66,22 @@ def _go_on(
     case: Case, candidate: RecordedModel, live: Live | None, action: Action, reason: Reason
 ) -> Decision:
     if live is None:
-        return Decision([finish(case, action, reason, model=candidate, live=None, record=None)])
+        return Decision([finish_training(case, action, reason, model=candidate, live=None, record=None)])
     known = replace(
         candidate,
         status=live.status,
         create_time=live.create_time,
         name=live.name,
-        approved=candidate.approved and approval(case.desired, case.attributes, case.kind),
+        approved=candidate.approved and digest_approval(case.desired, case.attributes, case.kind),
     )
-    intent = unless_same(case, replace(renewed(case, case.record), candidate=known))
-    return Decision([finish(case, action, reason, model=known, live=live, record=intent)])
+    intent = drop_if_same(case, replace(renew_record(case, case.record), candidate=known))
+    return Decision([finish_training(case, action, reason, model=known, live=live, record=intent)])
 
 
 def keep_unseen(case: Case, serving: RecordedModel) -> Decision:
     """What serves was accepted or promoted so lately that nobody shows it yet: that is lag, no loss."""
     change = replace(
-        about(case, Action.NO_OP, Reason.NONE),
+        start_change(case, Action.NO_OP, Reason.NONE),
         id=serving.id,
         name=serving.name,
         notes=(NOT_SHOWN_YET,),
@@ -92,13 +92,15 @@ def keep_unseen(case: Case, serving: RecordedModel) -> Decision:
 def wait_anew(case: Case, serving: RecordedModel, live: Live) -> Decision:
     """Recorded as serving, and in training all the same: it is a candidate again."""
     record = replace(_without_candidate(case), serving=None, candidate=serving)
-    return Decision([finish(case, Action.WAIT, Reason.IN_TRAINING, model=serving, live=live, record=record)])
+    return Decision(
+        [finish_training(case, Action.WAIT, Reason.IN_TRAINING, model=serving, live=live, record=record)]
+    )
 
 
 def keep(case: Case, serving: RecordedModel, live: Live) -> Decision:
     """What serves is what is wanted: update what differs, else nothing, or only its record."""
-    fields = updates(case, live)
-    permissions = permission_updates(case, live)
+    fields = list_updates(case, live)
+    permissions = list_permission_updates(case, live)
     declared = case.desired.permissions
     settled = replace(
         serving,
@@ -106,25 +108,25 @@ def keep(case: Case, serving: RecordedModel, live: Live) -> Decision:
         name=live.name,
         create_time=live.create_time,
         # what is declared and live is what counts as last applied, a default written out included
-        sent=_sent(case, serving) if fields else sent_now(case.kind, _settled(case, serving), serving),
-        data=serving.data or recorded_data(case.desired, assumed=True),
+        sent=_sent(case, serving) if fields else merge_sent(case.kind, _settled(case, serving), serving),
+        data=serving.data or record_data(case.desired, assumed=True),
         permissions=serving.permissions if permissions else declared,
     )
-    record = renewed(case, replace(_without_candidate(case), serving=settled))
-    intent = unless_same(case, record)
+    record = renew_record(case, replace(_without_candidate(case), serving=settled))
+    intent = drop_if_same(case, record)
     steps: Steps = ()
     if fields or permissions:
         action, reason = Action.UPDATE, Reason.FIELDS_DIFFER
-        sent = sent_now(case.kind, case.attributes, serving)
+        sent = merge_sent(case.kind, case.attributes, serving)
         grants = declared if permissions else None
-        steps = with_intent(intent, steps_of_update(Role.SERVING, fields, sent, grants, permissions))
+        steps = prepend_intent(intent, steps_of_update(Role.SERVING, fields, sent, grants, permissions))
     elif intent is not None:
         action, reason = Action.RECORD, Reason.RECORD_ONLY
-        steps = with_intent(intent, ())
+        steps = prepend_intent(intent, ())
     else:
         action, reason = Action.NO_OP, Reason.NONE
     change = replace(
-        about(case, action, reason),
+        start_change(case, action, reason),
         id=serving.id,
         name=live.name,
         before=live.attributes,
@@ -149,10 +151,10 @@ def failed(case: Case, model: RecordedModel, live: Live) -> Decision:
     as_candidate = model is record.candidate
     record = replace(record, candidate=seen) if as_candidate else replace(record, serving=seen)
     error = live.error or model.error or "the service gave no reason"
-    intent = unless_same(case, renewed(case, record))
+    intent = drop_if_same(case, renew_record(case, record))
     change = replace(
-        about(case, Action.FAILED, Reason.FAILED),
-        steps=with_intent(intent, [ReportFailure(error, RETRY_ADVICE, trained=True)]),
+        start_change(case, Action.FAILED, Reason.FAILED),
+        steps=prepend_intent(intent, [ReportFailure(error, RETRY_ADVICE, trained=True)]),
         id=model.id,
         name=live.name,
         before=live.attributes,
@@ -160,7 +162,7 @@ def failed(case: Case, model: RecordedModel, live: Live) -> Decision:
     return Decision([change])
 
 
-def restorable(case: Case) -> RecordedModel | None:
+def find_restorable(case: Case) -> RecordedModel | None:
     """A deposed model that is what is wanted and still lives, the latest first."""
     for model in reversed(case.record.deposed):
         live = case.live(model)
@@ -174,20 +176,20 @@ def restore(case: Case, past: RecordedModel) -> Decision:
     live = case.live(past)
     record = replace(
         case.record,
-        serving=serves(case, case.record),
+        serving=find_serving(case, case.record),
         candidate=replace(past, deposed=""),
         deposed=tuple(model for model in case.record.deposed if model is not past),
     )
-    record = renewed(case, depose(case, record, case.record.candidate))
+    record = renew_record(case, depose(case, record, case.record.candidate))
     return Decision(
-        [finish(case, Action.RESTORE, Reason.TRAINED_BEFORE, model=past, live=live, record=record)]
+        [finish_training(case, Action.RESTORE, Reason.TRAINED_BEFORE, model=past, live=live, record=record)]
     )
 
 
 def _sent(case: Case, model: RecordedModel) -> Attributes:
     """As sent, without what is declared no more."""
     declared = {path: value for path, value in model.sent.items() if path in case.attributes}
-    return sent_now(case.kind, declared, model)
+    return merge_sent(case.kind, declared, model)
 
 
 def _settled(case: Case, model: RecordedModel) -> Attributes:

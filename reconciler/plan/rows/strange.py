@@ -6,7 +6,7 @@ Rule: what is not understood is neither trained again, nor deleted, nor forgotte
 from __future__ import annotations
 
 from reconciler.model import Desired
-from reconciler.plan.case import RETRY_ADVICE, Case, Decision, place_of
+from reconciler.plan.case import RETRY_ADVICE, Case, Decision, write_place
 from reconciler.plan.change import Action, Change, Reason
 from reconciler.plan.facts import Facts
 from reconciler.plan.steps import ReportFailure
@@ -50,6 +50,6 @@ def _blocked(facts: Facts, record: Record, desired: Desired | None, id: str) -> 
         serving=record.serving.id if record.serving else "",
         after=desired.attributes if desired else None,
         steps=(ReportFailure(error, RETRY_ADVICE),),
-        place=place_of(desired) if desired else "",
+        place=write_place(desired) if desired else "",
     )
     return Decision([change])

@@ -8,22 +8,30 @@ from datetime import date
 from reconciler import diff
 from reconciler.kind import Kind
 from reconciler.model import BASE_MODEL, Status
-from reconciler.plan.case import Case, Decision, about, keep_reason, refuse, serves, updates
+from reconciler.plan.case import (
+    Case,
+    Decision,
+    explain_keeping,
+    find_serving,
+    list_updates,
+    refuse,
+    start_change,
+)
 from reconciler.plan.change import Action, Reason
 from reconciler.plan.compile import (
+    prepend_intent,
     steps_of_promotion,
     steps_of_training,
     steps_of_update,
-    with_intent,
 )
 from reconciler.plan.difference import DataChange, FieldChange
-from reconciler.plan.facts import bill_of, replacement_reasons
-from reconciler.plan.rows.generations import generation_notes
+from reconciler.plan.facts import compute_bill, find_replacement_reasons
+from reconciler.plan.rows.generations import note_generations
 from reconciler.plan.steps import Create, DeleteFirst, Ending, Promote, Role, Serves, Steps
 from reconciler.state.values import Record, RecordedModel
 
 
-def start(
+def start_training(
     case: Case, model: RecordedModel, reason: Reason, record: Record, *, delete_first: bool = False
 ) -> Decision:
     """Start a training: create, or replace what serves or has not come to serve."""
@@ -33,7 +41,7 @@ def start(
     unknown = _is_unknown_base(case)
     if unknown and desired.address.kind not in facts.observed.assumed:
         return refuse_base(case)
-    serving = serves(case, record)
+    serving = find_serving(case, record)
     record = replace(record, serving=serving)
     superseded = _superseded(case, model)
     namesake = next((old for old in record.deposed if old.id == model.id), None)
@@ -46,20 +54,20 @@ def start(
     data: tuple[DataChange, ...] = ()
     mutable: tuple[FieldChange, ...] = ()
     if before:
-        fields, data = replacement_reasons(desired, case.attributes, before, live, case.kind)
-        mutable = updates(case, live) if live else ()
+        fields, data = find_replacement_reasons(desired, case.attributes, before, live, case.kind)
+        mutable = list_updates(case, live) if live else ()
     replaces = before.id if before and before is not superseded else ""
-    keep = keep_reason(case) if serving else ""
+    keep = explain_keeping(case) if serving else ""
     change = replace(
-        about(case, Action.REPLACE if before else Action.CREATE, reason),
+        start_change(case, Action.REPLACE if before else Action.CREATE, reason),
         id=model.id,
         name=model.name,
         serving=replaces,
         before=live.attributes if live else None,
         fields=(*fields, *mutable),
         data=data,
-        bill=bill_of(desired, case.kind, facts.stack),
-        notes=(*generation_notes(case, record), *_doubts(case, unknown=unknown)),
+        bill=compute_bill(desired, case.kind, facts.stack),
+        notes=(*note_generations(case, record), *_doubts(case, unknown=unknown)),
         steps=_steps(
             case,
             model,
@@ -112,7 +120,7 @@ def _steps(
         *steps_of_update(Role.CANDIDATE, (), {}, desired.permissions, grants),
         *steps_of_promotion(desired.checks, promote, deletes_replaced=deletes),
     ]
-    return with_intent(record, steps)
+    return prepend_intent(record, steps)
 
 
 def refuse_training(case: Case, reason: Reason) -> Decision | None:
@@ -142,7 +150,9 @@ def _why(case: Case, reason: Reason) -> str:
     reference = record.serving or record.candidate
     if reference is None or case.forced or reason is not Reason.IMMUTABLE_CHANGED:
         return str(reason)
-    fields, _ = replacement_reasons(case.desired, case.attributes, reference, case.live(reference), case.kind)
+    fields, _ = find_replacement_reasons(
+        case.desired, case.attributes, reference, case.live(reference), case.kind
+    )
     return ", ".join(f"{one.path} {one.before!r} -> {one.after!r}" for one in fields)
 
 
@@ -177,11 +187,11 @@ def _doubts(case: Case, *, unknown: bool) -> tuple[str, ...]:
             "and nothing is trained"
         )
     if unknown:
-        notes.append(not_documented(case.source, case.kind, case.facts.now.date()))
+        notes.append(describe_undocumented(case.source, case.kind, case.facts.now.date()))
     return tuple(notes)
 
 
-def not_documented(source: str, kind: Kind, today: date) -> str:
+def describe_undocumented(source: str, kind: Kind, today: date) -> str:
     """That a base model is none of the documented ones, and what the table knows of it."""
     row = kind.base(source)
     fate = row.fate(today.isoformat()) if row is not None else ""

@@ -6,17 +6,17 @@ from dataclasses import replace
 
 from reconciler.errors import Diagnostic
 from reconciler.model import Address, Desired, Live, Status
-from reconciler.plan.case import Decision, notes_on
+from reconciler.plan.case import Decision, warn_of_deletion
 from reconciler.plan.change import Action, Change, Reason
-from reconciler.plan.compile import steps_of_deletion, with_intent
+from reconciler.plan.compile import prepend_intent, steps_of_deletion
 from reconciler.plan.facts import Facts
-from reconciler.plan.guards import forbidden
+from reconciler.plan.guards import find_forbidden
 from reconciler.plan.rows.strange import block
 from reconciler.plan.steps import Delete, Forget
 from reconciler.state.values import Record, RecordedModel
 
 
-def kept_for(record: Record, serving: RecordedModel, twin: Address) -> Decision:
+def keep_for(record: Record, serving: RecordedModel, twin: Address) -> Decision:
     """It serves the very training that `twin` declares and does not serve yet: it goes when that does."""
     note = f"kept until {twin} serves, which declares the same training"
     change = Change(
@@ -31,7 +31,9 @@ def kept_for(record: Record, serving: RecordedModel, twin: Address) -> Decision:
     return Decision([change])
 
 
-def undeclared(facts: Facts, record: Record, reason: Reason, desired: Desired | None = None) -> Decision:
+def decide_undeclared(
+    facts: Facts, record: Record, reason: Reason, desired: Desired | None = None
+) -> Decision:
     """Delete what lives of it, or forget it.
 
     Args:
@@ -42,7 +44,7 @@ def undeclared(facts: Facts, record: Record, reason: Reason, desired: Desired | 
     """
     if blocked := block(facts, record, None):
         return blocked
-    errors = forbidden(facts, record, None)
+    errors = find_forbidden(facts, record, None)
     if desired is None and facts.is_elsewhere(record) and not _lives(facts, record):
         return Decision()  # its model is gone, which is for those to decide who declare it
     if desired is None and not facts.may_delete(record) and _lives(facts, record):
@@ -107,8 +109,8 @@ def delete(
                 deposed=model is not main,
                 serving=record.serving.id if record.serving else "",
                 before=live.attributes if live else None,
-                notes=notes_on(live),
-                steps=with_intent(
+                notes=warn_of_deletion(live),
+                steps=prepend_intent(
                     left if model is main and left != record else None,
                     steps_of_deletion(
                         Delete(

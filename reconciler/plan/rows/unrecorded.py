@@ -6,24 +6,24 @@ from dataclasses import replace
 
 from reconciler.identity import GENERATIONS
 from reconciler.model import Status
-from reconciler.plan.case import Case, Decision, asked, refuse, renewed, serves
+from reconciler.plan.case import Case, Decision, find_serving, record_training, refuse, renew_record
 from reconciler.plan.change import Reason
-from reconciler.plan.facts import replacement_reasons
+from reconciler.plan.facts import find_replacement_reasons
 from reconciler.plan.rows.adoption import adopt_imported
 from reconciler.plan.rows.deposed import depose
 from reconciler.plan.rows.generations import (
     adopt,
     adopt_renamed,
-    failures,
-    first_free,
-    former_generations_of,
-    generations_of,
+    choose_first_free,
+    choose_usable,
+    find_renamed,
     is_elsewhere,
-    renamed,
-    usable,
+    list_former_generations,
+    list_generations,
+    record_failures,
 )
-from reconciler.plan.rows.pinned import pinned
-from reconciler.plan.rows.training import start
+from reconciler.plan.rows.pinned import decide_pinned
+from reconciler.plan.rows.training import start_training
 from reconciler.state.values import Record, RecordedModel, Verdict
 
 
@@ -38,40 +38,40 @@ def train(case: Case, reason: Reason = Reason.NOT_LIVE) -> Decision:
     if desired.imports:
         return adopt_imported(case, record, reason)
     if desired.id:
-        return pinned(case, record, reason)
-    generations = generations_of(case)
+        return decide_pinned(case, record, reason)
+    generations = list_generations(case)
     known = {model.id for model in case.record.models}
-    every = {one.id: one for one in (*former_generations_of(case), *generations)}.values()
+    every = {one.id: one for one in (*list_former_generations(case), *generations)}.values()
     unknown = [
         (one, one.live)
         for one in every
         if one.live is not None and one.id not in known and not is_elsewhere(case, one.live)
     ]
-    record = replace(record, deposed=(*record.deposed, *failures(case, unknown)))
-    if not case.forced and (found := usable(unknown)):
+    record = replace(record, deposed=(*record.deposed, *record_failures(case, unknown)))
+    if not case.forced and (found := choose_usable(unknown)):
         return adopt(case, *found, unknown, record)
-    if not case.forced and (other := renamed(case)):
+    if not case.forced and (other := find_renamed(case)):
         return adopt_renamed(case, *other, record)
-    free = first_free(generations, known, another=case.forced or reason is Reason.RETRY)
+    free = choose_first_free(generations, known, another=case.forced or reason is Reason.RETRY)
     if free is None:
         return refuse(
             case,
             f"{desired.address}: all {GENERATIONS} generations of its id are taken",
             f"Delete failed or unused models named {desired.address.name}-xxxxxxxx, or change metadata.name",
         )
-    model = asked(case, id=free.id, digest=free.digest, generation=free.number)
+    model = record_training(case, id=free.id, digest=free.digest, generation=free.number)
     others = tuple(one for one in record.deposed if one.id != free.id)
-    return start(case, model, reason, replace(record, candidate=model, deposed=others))
+    return start_training(case, model, reason, replace(record, candidate=model, deposed=others))
 
 
 def _without_candidate(case: Case) -> Record:
     """What was started is recorded as it ended: it serves until its successor does, or it is deposed."""
     record, facts = replace(case.record, candidate=None), case.facts
     superseded = case.record.candidate
-    if superseded and not serves(case, record) and _can_serve(case, superseded):
+    if superseded and not find_serving(case, record) and _can_serve(case, superseded):
         record = replace(record, serving=replace(superseded, status=Status.ACTIVE, promoted=facts.timestamp))
         superseded = None
-    return renewed(case, depose(case, record, superseded))
+    return renew_record(case, depose(case, record, superseded))
 
 
 def _can_serve(case: Case, model: RecordedModel) -> bool:
@@ -87,12 +87,12 @@ def _why_replaced(case: Case) -> Reason:
         live = case.live(record.candidate)
         if live is None or live.status is Status.CREATING:
             return Reason.SUPERSEDED
-    if record.serving is not None and serves(case, record) is None:
+    if record.serving is not None and find_serving(case, record) is None:
         return Reason.DELETED_OUTSIDE
     reference = record.serving or record.candidate
     if reference is None:
         return Reason.NOT_LIVE
-    fields, data = replacement_reasons(
+    fields, data = find_replacement_reasons(
         case.desired, case.attributes, reference, case.live(reference), case.kind
     )
     if fields:

@@ -1,7 +1,8 @@
-"""Declared against live or recorded, field by field; the one door to deepdiff.
+"""Compares what is declared with what is live or recorded, field by field. The one door to deepdiff.
 
-Rule: only what is declared is compared, by what it means (`identity.find_meaning`). A field that the manifest
-does not set is the server's own, and one that is declared empty equals one that the service does not show.
+Rule: only declared fields are compared, by what they mean (`identity.find_meaning`). A field that the
+manifest does not set is the server's own. A field that is declared empty equals one that the service does not
+show.
 """
 
 from __future__ import annotations
@@ -15,27 +16,27 @@ from reconciler.plan.difference import FieldChange, PermissionChange
 
 
 def is_same(field: Field, one: Value | None, other: Value | None) -> bool:
-    """Whether two values of a field mean the same to the service; None is one that is absent."""
+    """Whether two values of a field mean the same to the service. None is an absent value."""
     return find_meaning(field, one) == find_meaning(field, other)
 
 
 def compare_mutable(
     before: Attributes, after: Attributes, fields: Mapping[str, Field], *, ignore: Iterable[str] = ()
 ) -> tuple[FieldChange, ...]:
-    """Declared fields that can be updated and differ from `before`, sorted by path.
+    """Find declared fields that can be updated and differ from `before`, sorted by path.
 
     Args:
         before: what is live.
-        after: what is declared, or was; only its paths count. A path that only a newer version knows is as it
-            was sent: there is nothing here that could compare it.
+        after: what is declared, or was. Only its paths count. A path that only a newer version knows cannot
+            be compared, and is taken to be as it was sent.
         fields: the kind's table.
-        ignore: paths left alone (lifecycle.ignore_changes).
+        ignore: paths that are left alone (lifecycle.ignore_changes).
     """
     skipped = frozenset(ignore)
     paths = [p for p in after if p in fields and fields[p].on_change is OnChange.UPDATE and p not in skipped]
     new = {path: find_meaning(fields[path], after[path]) for path in paths}
     old = {path: find_meaning(fields[path], before.get(path)) for path in paths}
-    if new == old:  # the common case at a thousandth of DeepDiff's cost
+    if new == old:  # the common case, a thousand times cheaper than DeepDiff
         return ()
     from deepdiff import DeepDiff
 
@@ -51,10 +52,10 @@ def compare_mutable(
 def compare_immutable(
     sent: Attributes, live: Attributes | None, after: Attributes, fields: Mapping[str, Field]
 ) -> tuple[FieldChange, ...]:
-    """Declared fields that cannot be updated and are neither what was sent nor what is live.
+    """Find declared fields that cannot be updated and equal neither what was sent nor what is live.
 
-    What was sent counts, because the service may write a value in another form; what is live counts,
-    because a default that is now written out is no change.
+    What was sent counts, because the service may write a value in another form. What is live counts, because
+    a default that is now written out is no change.
     """
     shown = sent if live is None else live
     return tuple(
@@ -70,7 +71,7 @@ def compare_immutable(
 
 
 def _find_before(field: Field, path: str, sent: Attributes, shown: Attributes) -> Value | None:
-    """The value before, as people know it: of several names the one that was sent, else asked for."""
+    """Find the value before, as people know it: of several names the one that was sent."""
     before = shown.get(path, sent.get(path))
     if field.type is FieldType.NAMES and isinstance(before, tuple):
         return sent.get(path, before[-1])
@@ -78,9 +79,9 @@ def _find_before(field: Field, path: str, sent: Attributes, shown: Attributes) -
 
 
 def _may_be_there(field: Field, path: str, value: Value, sent: Attributes, shown: Attributes) -> bool:
-    """Whether nothing says that a model lives elsewhere: not by a name of the same sort.
+    """Whether the model may live at the declared place, as far as the names tell.
 
-    An id and a number may be of one project; two ids, or two numbers, are of two.
+    An id and a number may name one project; two ids, or two numbers, name two.
     """
     known = {*_list_names(sent.get(path)), *_list_names(shown.get(path))}
     if field.type is not FieldType.NAMES:
@@ -100,7 +101,7 @@ def _list_names(value: Value | None) -> set[str]:
 def compare_permissions(
     before: Sequence[Permission], after: Sequence[Permission]
 ) -> tuple[PermissionChange, ...]:
-    """Grants to add, revoke or change, sorted by grantee."""
+    """Find grants to add, to revoke or to change, sorted by grantee."""
     old = {permission.grantee: permission for permission in before}
     new = {permission.grantee: permission for permission in after}
     return tuple(

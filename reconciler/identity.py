@@ -1,8 +1,7 @@
-"""Identity: canonical form, digests, ids and generations (design 2.4).
+"""The identity of a model: canonical form, digests, ids and generations (design 2.4).
 
-An id is chosen before the first call, from what is trained and nothing else, so that a model can be
-found again when the record of it is lost. Rule: the formula is versioned and never changes; recorded
-models keep theirs.
+We choose an id before the first call, from what is trained and from nothing else, so that a model is found
+again when its record is lost. Rule: a formula has a version and never changes. Recorded models keep theirs.
 """
 
 from __future__ import annotations
@@ -23,9 +22,9 @@ from reconciler.model import BASE_MODEL, Attributes, Desired, Example, Value
 from reconciler.strictjson import loads
 
 FORMULA = 2
-"""Of new ids; those of formula 1 are found as well."""
+"""The version of the formula that makes new ids. Models with an id of formula 1 are found too."""
 GENERATIONS = 16
-"""How many generations of an id are looked for when there is no record."""
+"""How many generations of an id we look for when there is no record."""
 
 _MODELS = "models/"
 _SUFFIX = 8
@@ -33,25 +32,25 @@ _ALPHABET = frozenset("abcdefghijklmnopqrstuvwxyz234567")
 
 
 def encode_canonical(value: object) -> bytes:
-    """JSON with sorted keys and no spaces, in UTF-8; ValueError for what JSON cannot say (NaN)."""
+    """Write JSON with sorted keys and no spaces, in UTF-8. ValueError for NaN and infinity."""
     return json.dumps(
         value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
     ).encode(errors="surrogatepass")
 
 
 def to_float32(number: float) -> float:
-    """The number as the service keeps it: single precision.
+    """Round a number as the service does, to single precision.
 
     Raises:
-        OverflowError: it is beyond its range.
+        OverflowError: it is beyond the range of single precision.
     """
-    number = float(number)  # of an integer without end, struct says something else
+    number = float(number)  # for a huge integer, struct would raise another error
     rounded: float = struct.unpack(">f", struct.pack(">f", number))[0]
     return rounded
 
 
 def to_float32_hex(number: float) -> str:
-    """The bits of the float32, 8 hexadecimal digits: the same however the number was written."""
+    """The bits of a number in single precision, as 8 hexadecimal digits, however it was written."""
     return struct.pack(">f", number).hex()
 
 
@@ -62,12 +61,12 @@ def _compile_prefixes(prefixes: tuple[str, ...]) -> re.Pattern[str]:
 
 
 def to_comparable(field: Field, value: Value) -> Value:
-    """The value as the service takes it, so that == means the same."""
+    """Convert a value so that two values are equal if they mean the same to the service."""
     match field.type:
         case FieldType.FLOAT32 if isinstance(value, (int, float)):
             return (
                 to_float32(value) if abs(value) < _FLOAT32_LIMIT else value
-            )  # of a state: nobody can send it
+            )  # from a state: nobody can send it
         case FieldType.INTEGERS | FieldType.STRINGS if isinstance(value, tuple):
             return tuple(sorted(set(value), key=str))
         case FieldType.NAMES if isinstance(value, tuple):
@@ -82,7 +81,7 @@ def to_comparable(field: Field, value: Value) -> Value:
 
 
 def find_meaning(field: Field, value: Value | None) -> Value | None:
-    """The same, and None for what counts as absent."""
+    """Convert a value as `to_comparable` does, and to None if it counts as absent."""
     found = None if value is None else to_comparable(field, value)
     return None if found == field.absent and type(found) is type(field.absent) else found
 
@@ -90,13 +89,13 @@ def find_meaning(field: Field, value: Value | None) -> Value | None:
 def _to_comparable_json(field: Field, text: str) -> str:
     try:
         found = loads(text.encode(errors="replace"), most=STATE)
-    except NotJSONError:  # of a state that somebody wrote by hand
+    except NotJSONError:  # from a state that somebody edited
         return text
     return encode_canonical(_prune(field, found)).decode(errors="surrogatepass")
 
 
 def _prune(field: Field, value: object) -> object:
-    """Without what proto3 leaves out: false, zero and empty."""
+    """Leave out what proto3 leaves out: false, zero and empty."""
     if isinstance(value, dict):
         pruned = {key: one if key in field.verbatim else _prune(field, one) for key, one in value.items()}
         kept = field.counted | field.verbatim
@@ -114,14 +113,14 @@ _FLOAT32_LIMIT = 3e38
 
 
 def encode_example(example: Example) -> bytes:
-    """One canonical `{"output":…,"textInput":…}` object; of an example that is no pair its own line."""
+    """Write an example as a canonical `{"output":…,"textInput":…}`; one that is no pair as its own line."""
     if example.line:
         return example.line.encode(errors="surrogatepass")
     return encode_canonical({"output": example.output, "textInput": example.text_input})
 
 
 def digest_examples(examples: Iterable[Example]) -> str:
-    """SHA-256 in hex over the canonical examples, one a line, in order."""
+    """Compute SHA-256 in hex over the canonical examples, one on each line, in order."""
     digest = hashlib.sha256()
     for example in examples:
         digest.update(encode_example(example) + b"\n")
@@ -135,7 +134,7 @@ def _to_identity_value(field: Field, value: Value) -> object:
 
 
 def list_hyperparameters(attributes: Attributes, fields: Mapping[str, Field]) -> dict[str, object]:
-    """The declared hyperparameters: camelCase names, integers as they are, floats as float32 bits.
+    """List the declared hyperparameters under their camelCase names. Floats are float32 bits.
 
     What counts as absent is left out.
     """
@@ -150,7 +149,7 @@ def list_hyperparameters(attributes: Attributes, fields: Mapping[str, Field]) ->
 def _list_former_hyperparameters(
     attributes: Attributes, fields: Mapping[str, Field]
 ) -> list[dict[str, object]]:
-    """As formula 1 saw them, in each way that means the same: as written, and false written out or not."""
+    """List them as formula 1 did, once for each way to write the same: it kept them as written."""
     found: list[dict[str, object]] = [{}]
     for path, field in fields.items():
         if field.role not in {FieldRole.HYPERPARAMETER, FieldRole.CHECKPOINT}:
@@ -166,9 +165,9 @@ def _list_former_hyperparameters(
     return list({encode_canonical(one): one for one in found}.values())
 
 
-def _list_sources(want: Desired, source: str, fields: Mapping[str, Field]) -> tuple[str, tuple[str, ...]]:
-    """(what it is tuned from, as formula 2 has it; every way in which formula 1 may have had it)."""
-    if BASE_MODEL not in want.attributes:
+def _list_sources(desired: Desired, source: str, fields: Mapping[str, Field]) -> tuple[str, tuple[str, ...]]:
+    """List what it is tuned from: as formula 2 writes it, and in each way in which formula 1 may have."""
+    if BASE_MODEL not in desired.attributes:
         return source, (source,)
     field = fields[BASE_MODEL]
     name = str(to_comparable(field, source))
@@ -176,24 +175,24 @@ def _list_sources(want: Desired, source: str, fields: Mapping[str, Field]) -> tu
     return _MODELS + name, tuple(dict.fromkeys((source, *former)))
 
 
-def _describe_data(want: Desired) -> object:
-    if len(want.data) == 1:
-        return want.data[0].digest
-    return {one.field: one.digest for one in want.data}
+def _describe_data(desired: Desired) -> object:
+    if len(desired.data) == 1:
+        return desired.data[0].digest
+    return {one.field: one.digest for one in desired.data}
 
 
 def digest_model(
-    want: Desired, *, stack: str, workspace: str, generation: int, source: str, fields: Mapping[str, Field]
+    desired: Desired, *, stack: str, workspace: str, generation: int, source: str, fields: Mapping[str, Field]
 ) -> str:
-    """SHA-256 in hex of what makes this model this model: one of `model_digests`."""
+    """Compute the digest of one generation: see `digest_generations`."""
     several = digest_generations(
-        want, stack=stack, workspace=workspace, generations=[generation], source=source, fields=fields
+        desired, stack=stack, workspace=workspace, generations=[generation], source=source, fields=fields
     )
     return next(several)
 
 
 def digest_generations(
-    want: Desired,
+    desired: Desired,
     *,
     stack: str,
     workspace: str,
@@ -201,32 +200,32 @@ def digest_generations(
     source: str,
     fields: Mapping[str, Field],
 ) -> Iterator[str]:
-    """SHA-256 in hex of what makes this model this model, for each generation (formula 2).
+    """Compute SHA-256 in hex of a model's identity, for each generation (formula 2).
 
     Args:
-        want: what is declared.
-        stack: the Stack's name or "".
+        desired: the declared model.
+        stack: the Stack's name, or "".
         workspace: of the state.
-        generations: 0 for the first training of it.
-        source: the base model in any of its spellings, or what names the live parent (`Kind.reference`).
+        generations: 0 is its first training.
+        source: the base model, in any spelling, or what names the live parent (`Kind.reference`).
         fields: the kind's field table.
     """
     checkpoint = next((path for path, one in fields.items() if one.role is FieldRole.CHECKPOINT), "")
-    chosen = want.attributes.get(checkpoint)
+    chosen = desired.attributes.get(checkpoint)
     identity = {
         "version": FORMULA,
         "stack": stack,
         "workspace": workspace,
-        "source": _list_sources(want, source, fields)[0],
+        "source": _list_sources(desired, source, fields)[0],
         **({"checkpoint": chosen} if chosen else {}),
-        "hyperparameters": list_hyperparameters(want.attributes, fields),
-        "data": _describe_data(want),
+        "hyperparameters": list_hyperparameters(desired.attributes, fields),
+        "data": _describe_data(desired),
     }
     return _digest_each_generation(identity, generations)
 
 
 def digest_former_generations(
-    want: Desired,
+    desired: Desired,
     *,
     stack: str,
     workspace: str,
@@ -234,22 +233,22 @@ def digest_former_generations(
     source: str,
     fields: Mapping[str, Field],
 ) -> Iterator[tuple[int, str]]:
-    """(generation, digest) by formula 1, of everything that means the same; see `model_digests`."""
-    for named in _list_sources(want, source, fields)[1]:
-        for numbers in _list_former_hyperparameters(want.attributes, fields):
+    """Compute (generation, digest) by formula 1, for each way to write the same; see `digest_generations`."""
+    for named in _list_sources(desired, source, fields)[1]:
+        for numbers in _list_former_hyperparameters(desired.attributes, fields):
             identity = {
                 "version": 1,
                 "stack": stack,
                 "workspace": workspace,
                 "source": named,
                 "hyperparameters": numbers,
-                "data": _describe_data(want),
+                "data": _describe_data(desired),
             }
             yield from zip(generations, _digest_each_generation(identity, generations), strict=True)
 
 
 def _digest_each_generation(identity: Mapping[str, object], generations: Iterable[int]) -> Iterator[str]:
-    """Sixteen generations differ in one number: the rest is written once."""
+    """Compute a digest for each generation. They differ in one number, so the rest is written once."""
     head, number, tail = encode_canonical({**identity, "generation": 0}).partition(b',"generation":0,')
     begun = head + number[:-2]
     for generation in generations:
@@ -257,12 +256,12 @@ def _digest_each_generation(identity: Mapping[str, object], generations: Iterabl
 
 
 def make_id(name: str, digest: str) -> str:
-    """NAME-DIGEST8, at most 40 characters."""
+    """Make NAME-DIGEST8, of at most 40 characters."""
     suffix = base64.b32encode(bytes.fromhex(digest[:10])).decode().lower()  # 5 bytes are 8 characters
     return f"{name}-{suffix}"
 
 
 def is_generation_of(name: str, id: str) -> bool:
-    """Whether the id looks like NAME-DIGEST8: possibly an earlier training of that name."""
+    """Whether an id looks like NAME-DIGEST8, so that it may be an earlier training under that name."""
     head, dash, suffix = id.rpartition("-")
     return bool(dash) and head == name and len(suffix) == _SUFFIX and set(suffix) <= _ALPHABET

@@ -1,7 +1,8 @@
-"""What is live, gathered before a decision: lists, and single looks only where a list cannot tell.
+"""Gathers what is live, before a decision.
 
-Rule: reads only. One list a kind, one get for each recorded or imported model that the list does not show (a
-list may lag), one look at the permissions of each model whose permissions are managed.
+Rule: it only reads. It asks for one list of each kind. It asks for a single model only if the model is
+recorded or imported and the list does not show it, because a list may lag. It asks for the permissions of a
+model only if they are managed.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ R = TypeVar("R")
 
 
 def make_handle(model: RecordedModel) -> Handle:
-    """How a provider finds a recorded model."""
+    """Make what a provider finds a recorded model by."""
     return Handle(model.id, model.name, model.operation)
 
 
@@ -39,15 +40,15 @@ def observe(
     parallelism: int,
     tell: Callable[[str], None] = lambda _text: None,
 ) -> Observed:
-    """Everything that a plan needs to know of the services, base models excepted.
+    """Ask the services for all that a plan needs to know of them, except for base models.
 
-    `tell` is told in one line of each model that is left out because it cannot be understood.
+    `tell` gets a line about each model that is left out because its answer cannot be understood.
 
     Raises:
-        ServiceError, CredentialError: a service could not be read; nothing can be decided then.
+        ServiceError, CredentialError: a service could not be read, so nothing can be decided.
     """
-    wants = tuple(desired)
-    kinds = {want.address.kind for want in wants} | {address.kind for address in state.resources}
+    desired = tuple(desired)
+    kinds = {one.address.kind for one in desired} | {address.kind for address in state.resources}
     live: dict[str, dict[str, Live]] = {}
     forbidden: dict[tuple[str, str], str] = {}
     odd: dict[tuple[str, str], str] = {}
@@ -57,9 +58,9 @@ def observe(
         shown = {one.id: one for one in found if isinstance(one, Live)}
         strange = {one.id: one for one in found if isinstance(one, Odd) and one.id not in shown}
         _report_odd(found, state, kind, tell)
-        asked = _find_unlisted(kind, state, wants, shown)
+        asked = _find_unlisted(kind, state, desired, shown)
         _look_up(providers[kind], asked, shown, forbidden, strange, parallelism=parallelism)
-        new = [want for want in wants if want.address.kind == kind and _is_to_import(want, state)]
+        new = [one for one in desired if one.address.kind == kind and _is_to_import(one, state)]
         found_by_name = _find_imported(
             providers[kind], new, shown, forbidden, strange, parallelism=parallelism
         )
@@ -69,14 +70,16 @@ def observe(
         }
         _explain_failures(providers[kind], state, shown, parallelism)
         ids = {address: live.id for address, live in found_by_name.items()}
-        _add_permissions(providers[kind], state, wants, shown, strange, imports=ids, parallelism=parallelism)
+        _add_permissions(
+            providers[kind], state, desired, shown, strange, imports=ids, parallelism=parallelism
+        )
         live[kind] = shown
         odd |= {(kind, id): one.why for id, one in strange.items() if id}
     return Observed(live=live, forbidden=forbidden, odd=odd, data=data, context=context)
 
 
 def _report_odd(found: Iterable[Live | Odd], state: State, kind: str, tell: Callable[[str], None]) -> None:
-    """Name what is left out of a list; what is recorded is told where it is decided on."""
+    """Report what is left out of a list. What is recorded is reported with the decision on it."""
     ours = {
         model.id
         for address, record in state.resources.items()
@@ -89,19 +92,19 @@ def _report_odd(found: Iterable[Live | Odd], state: State, kind: str, tell: Call
             tell(f"Warning: {one.name} is left out{taken}: {one.why}")
 
 
-def redact_failure(reason: str, want: Desired | None, read: Callable[[DataSet], Iterable[Example]]) -> str:
-    """Why a training failed, without what it repeats of the data, as far as the data is still at hand.
+def redact_failure(reason: str, desired: Desired | None, read: Callable[[DataSet], Iterable[Example]]) -> str:
+    """Redact training examples from a failure message.
 
-    What it quotes was taken out by its provider in any case.
+    That needs the data, which may have changed or be gone. The provider has redacted quotations already.
     """
 
-    def texts(want: Desired) -> Iterator[str]:
-        for data in want.data:
-            with suppress(PlanError):  # it is not what it was, or not there any more
+    def read_texts(desired: Desired) -> Iterator[str]:
+        for data in desired.data:
+            with suppress(PlanError):  # the data has changed, or is gone
                 for one in read(data):
                     yield from (one.text_input, one.output, one.line)
 
-    return hide_texts(reason, texts(want)) if reason and want is not None else reason
+    return hide_texts(reason, read_texts(desired)) if reason and desired is not None else reason
 
 
 def redact_failures(
@@ -110,7 +113,7 @@ def redact_failures(
     desired: Iterable[Desired],
     read: Callable[[DataSet], Iterable[Example]],
 ) -> Observed:
-    """The same, with every reason for a failure made `discreet`."""
+    """Redact training examples from every failure message."""
     failed = {
         (kind, live.id): live
         for kind, shown in observed.live.items()
@@ -119,42 +122,42 @@ def redact_failures(
     }
     if not failed:
         return observed
-    wants = {want.address: want for want in desired}
+    declared = {one.address: one for one in desired}
     owners = {
-        (address.kind, model.id): wants.get(address)
+        (address.kind, model.id): declared.get(address)
         for address, record in state.resources.items()
         for model in record.models
     }
     live = {kind: dict(shown) for kind, shown in observed.live.items()}
     for (kind, id), one in failed.items():
-        want = owners.get((kind, id)) or wants.get(Address(kind, id.rpartition("-")[0]))
-        live[kind][id] = replace(one, error=redact_failure(one.error, want, read))
+        owner = owners.get((kind, id)) or declared.get(Address(kind, id.rpartition("-")[0]))
+        live[kind][id] = replace(one, error=redact_failure(one.error, owner, read))
     return replace(observed, live=live)
 
 
 def measure_data(providers: Providers, desired: Iterable[Desired]) -> tuple[Desired, ...]:
-    """The same in the same order, with the digests of data that lies elsewhere."""
-    wants = tuple(desired)
-    known: dict[Address, Desired] = {}
-    for kind in sorted({want.address.kind for want in wants} & providers.keys()):
-        of_kind = [want for want in wants if want.address.kind == kind]
-        known |= {want.address: want for want in providers[kind].measured(of_kind)}
-    return tuple(known.get(want.address, want) for want in wants)
+    """Fill in the digests of data that lies at the service, and keep the order."""
+    desired = tuple(desired)
+    measured: dict[Address, Desired] = {}
+    for kind in sorted({one.address.kind for one in desired} & providers.keys()):
+        of_kind = [one for one in desired if one.address.kind == kind]
+        measured |= {one.address: one for one in providers[kind].measured(of_kind)}
+    return tuple(measured.get(one.address, one) for one in desired)
 
 
-def assume_recorded_data(want: Desired, record: Record | None) -> Desired:
-    """With the recorded digest of each data set that could not be measured."""
+def assume_recorded_data(desired: Desired, record: Record | None) -> Desired:
+    """Give each data set that could not be measured the digest that is recorded of it."""
     model = None if record is None else record.candidate or record.serving
     known = {} if model is None else {one.field: one.digest for one in model.data}
     data = tuple(
         replace(one, digest=known.get(one.field, "")) if one.uri and not one.digest else one
-        for one in want.data
+        for one in desired.data
     )
-    return replace(want, data=data)
+    return replace(desired, data=data)
 
 
 def add_base_models(observed: Observed, providers: Providers, kinds: Iterable[str]) -> Observed:
-    """The same, knowing also which base models can be tuned."""
+    """Ask the services which base models can be tuned, and add the answers."""
     asked = {kind: providers[kind].base_models() for kind in sorted(set(kinds) & providers.keys())}
     return replace(
         observed,
@@ -164,7 +167,7 @@ def add_base_models(observed: Observed, providers: Providers, kinds: Iterable[st
 
 
 def list_own_models(providers: Providers, kinds: Iterable[str]) -> frozenset[tuple[str, str]]:
-    """(kind, id) of every model that belongs to us rather than being shared with us."""
+    """List the (kind, id) of every model that belongs to us, and is not only shared with us."""
     return frozenset(
         (kind, live.id)
         for kind in sorted(set(kinds) & providers.keys())
@@ -173,17 +176,19 @@ def list_own_models(providers: Providers, kinds: Iterable[str]) -> frozenset[tup
     )
 
 
-def _find_unlisted(kind: str, state: State, wants: Sequence[Desired], shown: dict[str, Live]) -> list[Handle]:
-    """Recorded or pinned models that the list does not show."""
+def _find_unlisted(
+    kind: str, state: State, desired: Sequence[Desired], shown: dict[str, Live]
+) -> list[Handle]:
+    """Find recorded and pinned models that the list does not show."""
     asked = {
         model.id: make_handle(model)
         for address, record in state.resources.items()
         if address.kind == kind
         for model in record.models
     }
-    for want in wants:
-        if want.address.kind == kind and want.id:
-            asked.setdefault(want.id, Handle(want.id))
+    for one in desired:
+        if one.address.kind == kind and one.id:
+            asked.setdefault(one.id, Handle(one.id))
     return [handle for id, handle in sorted(asked.items()) if id not in shown]
 
 
@@ -207,39 +212,39 @@ def _look_up(
     for handle, found in zip(handles, run_each(look, handles, parallelism), strict=True):
         if isinstance(found, Live):
             shown[handle.id] = found
-            strange.pop(handle.id, None)  # a list shows less of it
+            strange.pop(handle.id, None)  # a list shows less of a model
         elif isinstance(found, Odd):
             strange[handle.id] = found
         elif isinstance(found, str):
             forbidden[provider.kind.name, handle.id] = found
 
 
-def _is_to_import(want: Desired, state: State) -> bool:
-    """Whether its `metadata.import` has not been done yet."""
-    record = state.resources.get(want.address)
-    return bool(want.imports) and (record is None or not (record.serving or record.candidate))
+def _is_to_import(desired: Desired, state: State) -> bool:
+    """Whether its `metadata.import` is still to be done."""
+    record = state.resources.get(desired.address)
+    return bool(desired.imports) and (record is None or not (record.serving or record.candidate))
 
 
 def parse_handle(provider: Provider, said: str) -> Handle:
-    """How a provider finds the model that a person names, by id or by resource name."""
+    """Make what a provider finds a model by from what a person calls it: an id or a resource name."""
     return Handle(said.removeprefix(provider.kind.collection), said if "/" in said else "")
 
 
 def _find_imported(
     provider: Provider,
-    wants: Sequence[Desired],
+    desired: Sequence[Desired],
     shown: dict[str, Live],
     forbidden: dict[tuple[str, str], str],
     strange: dict[str, Odd],
     *,
     parallelism: int,
 ) -> dict[Address, Live]:
-    """The live model that each of these imports; one look for each that the list does not show."""
-    if not wants:
+    """Find the live model that each of these imports. Asks for each one that the list does not show."""
+    if not desired:
         return {}
     index = index_by_name(shown.values())
-    found = {want.address: find_named(want.imports, index, shown) for want in wants}
-    missing = list(dict.fromkeys(want.imports for want in wants if found[want.address] is None))
+    found = {one.address: find_named(one.imports, index, shown) for one in desired}
+    missing = list(dict.fromkeys(one.imports for one in desired if found[one.address] is None))
     seen: dict[str, Live] = {}
     handles = [parse_handle(provider, said) for said in missing]
     refused: dict[tuple[str, str], str] = {}
@@ -252,31 +257,31 @@ def _find_imported(
         if odd := strange.get(handle.id):
             strange[said] = odd
     index = index_by_name(shown.values())
-    found = {want.address: find_named(want.imports, index, shown) for want in wants}
+    found = {one.address: find_named(one.imports, index, shown) for one in desired}
     return {address: one for address, one in found.items() if one is not None}
 
 
 def digest_live_data(provider: Provider, pairs: Sequence[tuple[Desired, Live]]) -> list[dict[str, str]]:
-    """For each model, the digest of what lies now where the service says that its data is."""
+    """Measure the data of each live model where the service says that it lies."""
     shown = [
-        replace(want, data=tuple(DataSet("", 0, 0, field=path, uri=uri) for path, uri in live.data.items()))
-        for want, live in pairs
+        replace(one, data=tuple(DataSet("", 0, 0, field=path, uri=uri) for path, uri in live.data.items()))
+        for one, live in pairs
     ]
-    measure_data = provider.measured(shown) if shown else ()
-    return [{one.field: one.digest for one in want.data} for want in measure_data]
+    measured = provider.measured(shown) if shown else ()
+    return [{data.field: data.digest for data in one.data} for one in measured]
 
 
 def _digest_imported_data(
-    provider: Provider, wants: Iterable[Desired], found: Mapping[Address, Live]
+    provider: Provider, desired: Iterable[Desired], found: Mapping[Address, Live]
 ) -> dict[str, dict[str, str]]:
-    """Model id to `data_there`, of those whose data is compared."""
-    pairs = [(want, found[want.address]) for want in wants if want.data and want.address in found]
-    pairs = [(want, live) for want, live in pairs if live.data]
+    """Model id to `digest_live_data`, of the models whose data is compared."""
+    pairs = [(one, found[one.address]) for one in desired if one.data and one.address in found]
+    pairs = [(one, live) for one, live in pairs if live.data]
     return {live.id: there for (_, live), there in zip(pairs, digest_live_data(provider, pairs), strict=True)}
 
 
 def _explain_failures(provider: Provider, state: State, shown: dict[str, Live], parallelism: int) -> None:
-    """A failure's reason is only on its operation: look it up once, until it is recorded."""
+    """Ask why trainings failed, until it is recorded. Only their operations tell."""
     kind = provider.kind.name
     handles = [
         make_handle(model)
@@ -303,7 +308,7 @@ def _explain_failures(provider: Provider, state: State, shown: dict[str, Live], 
 def _add_permissions(
     provider: Provider,
     state: State,
-    wants: Sequence[Desired],
+    desired: Sequence[Desired],
     shown: dict[str, Live],
     strange: dict[str, Odd],
     *,
@@ -312,9 +317,9 @@ def _add_permissions(
 ) -> None:
     kind = provider.kind.name
     managed: dict[Address, set[str]] = {}
-    for want in wants:
-        if want.address.kind == kind and want.permissions is not None:
-            managed[want.address] = {one for one in (want.id, imports.get(want.address)) if one}
+    for one in desired:
+        if one.address.kind == kind and one.permissions is not None:
+            managed[one.address] = {id for id in (one.id, imports.get(one.address)) if id}
     for address, record in state.resources.items():
         ids = {model.id for model in record.models}
         if address in managed:
@@ -339,7 +344,7 @@ def _add_permissions(
 
 
 def run_each(look: Callable[[T], R], items: Sequence[T], parallelism: int) -> list[R]:
-    """look(item) for each, a few at a time, in order."""
+    """Call `look` for each item, a few at a time. Keeps the order."""
     if len(items) < 2:
         return [look(item) for item in items]
     with ThreadPoolExecutor(max_workers=max(1, min(parallelism, len(items)))) as pool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from typing import Protocol
 
 from reconciler.datasets.chat import CHATS, count_characters, is_multimodal
 from reconciler.datasets.complaints import Complaints
@@ -19,16 +18,6 @@ FORMS: Mapping[str, Form] = {"": PAIRS, **CHATS}
 """The forms of data sets under the names that `DataSet.form` has."""
 
 EMPTY = Refusal("the data set is empty", "Write at least one example.")
-
-
-class Noting(Protocol):
-    """Where problems are noted: `Problems`, or `Complaints`."""
-
-    def error(self, place: Place, summary: str, detail: str, /) -> None:
-        """Note an error."""
-
-    def warning(self, place: Place, summary: str, detail: str, /) -> None:
-        """Note a warning."""
 
 
 def measure(
@@ -54,7 +43,7 @@ def measure(
     return found if len(problems) == before else None
 
 
-def measure_rows(rows: Iterable[Row], form: Form, noting: Noting) -> Measured:
+def measure_rows(rows: Iterable[Row], form: Form, noting: Problems | Complaints) -> Measured:
     """Measure rows, leaving out those that are refused after noting why."""
     digest = hashlib.sha256()
     examples = characters = size = multimodal = 0

@@ -8,6 +8,7 @@ YAML's syntax.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeAlias
 
@@ -25,6 +26,7 @@ Path: TypeAlias = str | Sequence[str | int]
 """Where something stands: "spec.base_model", which means either spelling; or the very keys and indices."""
 
 
+@dataclass(slots=True)
 class Document:
     """One document that is not empty.
 
@@ -32,22 +34,15 @@ class Document:
         file: that it stands in.
         mark: where it begins.
         body: its value, without variables until `fill` was called.
+        references: where text with "${" stands: the container, the key or index, and the text's place.
         problems: where to note what is wrong with it.
     """
 
-    def __init__(
-        self,
-        file: str,
-        mark: Mark,
-        body: object,
-        references: Sequence[tuple[Any, Any, Mark]],
-        problems: Problems,
-    ) -> None:
-        self.file = file
-        self.mark = mark
-        self.body = body
-        self.problems = problems
-        self._references = references
+    file: str
+    mark: Mark
+    body: object
+    references: Sequence[tuple[Any, Any, Mark]]
+    problems: Problems
 
     @property
     def place(self) -> Place:
@@ -65,7 +60,7 @@ class Document:
 
     def fill(self, variables: Mapping[str, str]) -> None:
         """Put variables in the place of references, noting those that cannot be followed."""
-        for container, key, mark in self._references:
+        for container, key, mark in self.references:
             text, refusals = substitute(container[key], variables)
             for refusal in refusals:
                 self.problems.error(Place(self.file, *mark), *refusal)
@@ -73,25 +68,21 @@ class Document:
                 container[key] = text
 
 
+@dataclass(slots=True, eq=False)
 class Node:
     """What stands under a path of a document.
 
     Attributes:
         value: None where nothing stands there.
-        key: as the document spells it; where nothing stands, of the innermost mapping or list around it.
+        key: the key as the document spells it, or the index; if nothing stands there, of what is around it.
         is_there: whether the key is there, even without a value.
     """
 
-    __slots__ = ("_document", "_holder", "is_there", "key", "value")
-
-    def __init__(
-        self, document: Document, value: object, holder: object, key: str | int, *, is_there: bool
-    ) -> None:
-        self._document = document
-        self._holder = holder
-        self.value = value
-        self.key = key
-        self.is_there = is_there
+    _document: Document
+    _holder: Any
+    value: Any
+    key: Any
+    is_there: bool
 
     def at(self, path: Path) -> Node:
         """What stands under a path from here."""
@@ -107,7 +98,7 @@ class Node:
         """The items of a list; none of anything else."""
         value = self.value
         for number in range(len(value)) if type(value) is YamlList else ():
-            yield Node(self._document, value[number], value, number, is_there=True)  # type: ignore[index]
+            yield Node(self._document, value, value[number], number, is_there=True)
 
     @property
     def mark(self) -> Mark:
@@ -132,9 +123,10 @@ class Node:
     def _find_mark(self, *, of_key: bool) -> Mark:
         holder, key = self._holder, self.key
         if type(holder) is YamlMap:
-            return (holder.key_marks if of_key else holder.value_marks)[key]  # type: ignore[index]
+            return (holder.key_marks if of_key else holder.value_marks)[key]
         if type(holder) is YamlList:
-            return holder.marks[key]  # type: ignore[index]
+            mark: Mark = holder.marks[key]
+            return mark
         return self._document.mark
 
     def error(
@@ -149,7 +141,7 @@ class Node:
         self._document.problems.warning(self.place, summary, detail, address=address)
 
 
-def _walk(document: Document, value: Any, holder: Any, key: str | int, path: Path) -> Node:
+def _walk(document: Document, value: Any, holder: Any, key: Any, path: Path) -> Node:
     """Go from a value, which stands in its holder under its key."""
     is_there = True
     for step, other in _spell(path) if isinstance(path, str) else [(one, one) for one in path]:
@@ -163,7 +155,7 @@ def _walk(document: Document, value: Any, holder: Any, key: str | int, path: Pat
             value = None
             break
         holder, key, value = value, spelled, value[spelled]
-    return Node(document, value, holder, key, is_there=is_there)
+    return Node(document, holder, value, key, is_there)
 
 
 @cache

@@ -13,10 +13,10 @@ from datetime import date, timedelta
 from typing import Annotated, ClassVar, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
-from pydantic.alias_generators import to_camel, to_snake
+from pydantic.alias_generators import to_snake
 from pydantic_core import PydanticCustomError
 
-from reconciler.formats import parse_duration
+from reconciler.formats import camel_case, parse_duration
 from reconciler.identity import to_float32
 from reconciler.manifests.scalars import resolve
 from reconciler.manifests.substitution import Substituted
@@ -38,7 +38,7 @@ class Declared(BaseModel):
         extra="forbid",
         strict=True,
         frozen=True,
-        alias_generator=to_camel,
+        alias_generator=camel_case,
         validate_by_name=True,
         validate_by_alias=True,
         serialize_by_alias=True,

@@ -8,6 +8,7 @@ composer is recursive and ends the process at some 100,000 brackets; a loop over
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from yaml.events import (
@@ -53,6 +54,7 @@ _TAGS: Mapping[type[Event], frozenset[str | None]] = {
 }
 
 
+@dataclass(slots=True, eq=False)
 class _Open:
     """A collection that has begun and not ended.
 
@@ -67,28 +69,15 @@ class _Open:
         merged: what `<<` gave.
     """
 
-    __slots__ = (
-        "anchor",
-        "as_key",
-        "before",
-        "container",
-        "expects_key",
-        "key",
-        "key_mark",
-        "literal",
-        "merged",
-    )
-
-    def __init__(self, container: YamlMap | YamlList | None, anchor: str | None, before: int) -> None:
-        self.container = container
-        self.anchor = anchor
-        self.before = before
-        self.expects_key = type(container) is YamlMap
-        self.key: str | None = None
-        self.key_mark: Mark = (0, 0)
-        self.as_key = False
-        self.literal = False
-        self.merged: list[tuple[object, Mark]] = []
+    container: YamlMap | YamlList | None
+    anchor: str | None
+    before: int
+    expects_key: bool
+    key: str | None = None
+    key_mark: Mark = (0, 0)
+    as_key: bool = False
+    literal: bool = False
+    merged: list[tuple[object, Mark]] = field(default_factory=list)
 
 
 _MERGE = "<<"
@@ -113,7 +102,7 @@ class Builder:
         self._problems = problems
         self._next = parser.get_event
         self._root: object = None
-        self._open: list[_Open] = [_Open(None, None, 0)]
+        self._open: list[_Open] = [_Open(None, None, 0, expects_key=False)]
         self._anchors: dict[str, tuple[object, int] | None] = {}
         self._references: dict[tuple[int, str | int], tuple[Any, Any, Mark]] = {}
         self._count = 0
@@ -202,9 +191,9 @@ class Builder:
         if len(self._open) > DEPTH_LIMIT:
             self._note(mark, f"nested more than {DEPTH_LIMIT} levels deep", "Nothing in a manifest is.")
             raise LimitError
-        begun = _Open(
-            YamlMap(mark) if kind is MappingStartEvent else YamlList(mark), event.anchor, self._count
-        )
+        is_map = kind is MappingStartEvent
+        container = YamlMap(mark) if is_map else YamlList(mark)
+        begun = _Open(container, event.anchor, self._count, expects_key=is_map)
         if top.expects_key:
             self._refuse_key(top, mark, "a key must be a single text", _KEY_ADVICE)
             begun.as_key = True

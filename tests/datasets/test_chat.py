@@ -4,50 +4,28 @@ from __future__ import annotations
 
 import io
 import json
-import tracemalloc
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from reconciler.datasets.chat import CHATS, SUPERVISED
-from reconciler.datasets.complaints import Complaints
 from reconciler.datasets.examples import read_examples
 from reconciler.datasets.measure import measure
-from reconciler.errors import Diagnostic, ManifestError, StalePlanError
-from reconciler.manifests import Loaded
-from reconciler.model import DataSet, Example
-from reconciler.problems import Place, Problems
+from reconciler.errors import ManifestError
+from reconciler.model import Example
+from reconciler.problems import Problems
+from tests.datasets.conftest import (
+    Load,
+    Refused,
+    data,
+    declare,
+)
 
-Load = Callable[..., Loaded]
-Refused = Callable[..., list[Diagnostic]]
 TURNS = [
     {"role": "user", "parts": [{"text": "1"}]},
     {"role": "model", "parts": [{"text": "2"}]},
 ]
 INSTRUCTION = {"role": "system", "parts": [{"text": "count"}]}
-
-
-def declare(
-    workspace: Path, content: str, *, name: str = "d.jsonl", spec: str = "supervised_tuning_spec"
-) -> None:
-    """A manifest with this data."""
-    (workspace / "manifests" / name).write_text(content, encoding="utf-8")
-    (workspace / "manifests" / "job.yaml").write_text(
-        f"""apiVersion: reconciler/v1
-kind: TuningJob
-metadata: {{name: bot}}
-spec:
-  base_model: gemini-3.1-flash-lite
-  {spec}: {{training_dataset_uri: {name}}}
-"""
-    )
-
-
-def data(load: Load) -> DataSet:
-    """The one data set."""
-    (desired,) = load().desired
-    return desired.data[0]
 
 
 def test_a_pair_is_the_same_however_it_is_written(workspace: Path, load_manifests: Load) -> None:
@@ -225,19 +203,6 @@ def test_warnings_of_many_lines_are_folded(workspace: Path, load_manifests: Load
     assert [one.line for one in load_manifests().warnings] == [1, 2, 3]
 
 
-def test_many_different_problems_have_an_end() -> None:
-    """After 100 kinds of problem the rest of one file is only counted."""
-    problems = Problems()
-    complaints = Complaints("d.jsonl", problems)
-    for number in range(300):
-        complaints.error(Place("d.jsonl", number + 1), "x" * (number + 1), "Mend it.")
-    complaints.close()
-    with pytest.raises(ManifestError) as caught:
-        problems.raise_if_any()
-    assert len(caught.value.diagnostics) == 101
-    assert caught.value.diagnostics[0].summary == "200 more problems in this file"
-
-
 FUNCTIONS = {
     "system_instruction": {"role": "system", "parts": [{"text": "Help shoppers."}]},
     "contents": [
@@ -291,14 +256,6 @@ def test_a_cell_may_be_long(workspace: Path, load_manifests: Load) -> None:
     assert example == Example("x" * 500_000, "y")
 
 
-def test_preferences_are_no_csv(workspace: Path, refused: Refused) -> None:
-    """A pair of columns has no room for two answers, so it is refused where it is named."""
-    declare(workspace, "text_input,output\n1,2\n", name="d.csv", spec="preference_optimization_spec")
-    (problem,) = refused()
-    assert problem.file == "manifests/job.yaml"
-    assert "preference tuning takes no CSV" in problem.summary
-
-
 @pytest.mark.parametrize(
     ("written", "said"),
     [
@@ -319,73 +276,6 @@ def test_a_name_that_is_no_data_file_says_what_to_do(
     manifest.write_text(manifest.read_text().replace("d.jsonl", written))
     (problem,) = refused()
     assert said in problem.detail
-
-
-def test_changed_data_stops_before_its_last_example(workspace: Path, load_manifests: Load) -> None:
-    """Data that is other when it is read again is never read to its end: its digest says so first."""
-    declare(workspace, (GOOD * 3).decode())
-    found = data(load_manifests)
-    examples = read_examples(found)
-    assert len(list(examples)) == len(list(examples)) == 3
-    for changed in (
-        GOOD * 4,
-        GOOD * 2,
-        GOOD * 2 + b"{",
-        b"\xff",
-        GOOD * 2 + b'{"text_input": "1", "output": "3"}',
-    ):
-        (workspace / "manifests/d.jsonl").write_bytes(changed)
-        taken: list[Example] = []
-        with pytest.raises(StalePlanError, match="changed since the plan was made"):
-            taken.extend(examples)
-        assert len(taken) < max(1, changed.count(b"text_input"))
-    (workspace / "manifests/d.jsonl").unlink()
-    with pytest.raises(StalePlanError, match="there is no such file"):
-        list(examples)
-
-
-@pytest.mark.parametrize("name", ["d.jsonl", "d.csv"])
-def test_memory_does_not_grow_with_a_file(workspace: Path, name: str) -> None:
-    """20 MB are measured and read again in less than a tenth of that."""
-    path, text = workspace / "manifests" / name, "z" * 20_000
-    with path.open("w") as file:
-        file.write("text_input,output\n" if name.endswith("csv") else "")
-        for number in range(1000):
-            pair = {"text_input": str(number), "output": text}
-            file.write((f"{number},{text}" if name.endswith("csv") else json.dumps(pair)) + "\n")
-    tracemalloc.start()
-    try:
-        with path.open("rb") as stream:
-            measured = measure(stream, str(path), CHATS[SUPERVISED], Problems())
-        assert measured is not None
-        found = DataSet(measured.digest, 1000, 0, file=str(path), form=SUPERVISED)
-        assert measured.examples == sum(1 for _ in read_examples(found)) == 1000
-        assert tracemalloc.get_traced_memory()[1] < 2_000_000
-    finally:
-        tracemalloc.stop()
-
-
-def test_an_address_for_browsers_is_told_as_gs(workspace: Path, refused: Refused) -> None:
-    """A bucket's https address comes with the gs:// address of the same object."""
-    declare(workspace, "{}")
-    manifest = workspace / "manifests" / "job.yaml"
-    url = "https://storage.cloud.google.com/data-1/train.jsonl"
-    manifest.write_text(manifest.read_text().replace("d.jsonl", url))
-    (problem,) = refused()
-    assert problem.detail == "Write gs://data-1/train.jsonl."
-
-
-@pytest.mark.parametrize(
-    ("name", "warned"), [("train.csv", True), ("train.JSON", True), ("train.jsonl", False)]
-)
-def test_an_object_that_is_no_jsonl_by_its_name_is_a_warning(
-    workspace: Path, load_manifests: Load, name: str, *, warned: bool
-) -> None:
-    """What the service reads in a bucket is JSONL; another name is told before it is paid for."""
-    declare(workspace, "{}")
-    manifest = workspace / "manifests" / "job.yaml"
-    manifest.write_text(manifest.read_text().replace("d.jsonl", f"gs://data-1/{name}"))
-    assert any("JSONL only" in one.summary for one in load_manifests().warnings) == warned
 
 
 def test_one_object_of_another_form_is_named_in_json_too(workspace: Path, refused: Refused) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,14 +14,18 @@ from hypothesis import strategies as st
 from reconciler.datasets.examples import read_examples
 from reconciler.datasets.formats import read_rows
 from reconciler.datasets.pairs import PAIRS
-from reconciler.errors import ReconcilerError, Severity, StalePlanError
+from reconciler.errors import Severity
 from reconciler.identity import digest_examples
-from reconciler.manifests import Loaded
 from reconciler.manifests.documents import read_documents
-from reconciler.model import DataSet, Example
+from reconciler.model import Example
 from reconciler.problems import Problems, Refusal
-
-Load = Callable[..., Loaded]
+from tests.datasets.conftest import (
+    CHARACTERS,
+    EXAMPLES,
+    Load,
+    write_jsonl,
+    write_objects,
+)
 
 HEAD = """\
 apiVersion: reconciler/v1
@@ -34,8 +36,6 @@ spec:
   tuning_task:
     training_data:
 """
-EXAMPLES = (Example("1", "2"), Example(' 3,"x" ', "4\nfive\t"), Example("六", "七😀"), Example("", " "))
-CHARACTERS = sum(len(one.text_input) + len(one.output) for one in EXAMPLES)
 
 
 def _yaml_text(text: str) -> str:
@@ -52,14 +52,6 @@ def _inline(examples: tuple[Example, ...]) -> str:
     return f"{HEAD}      examples: {{examples: [{', '.join(rows)}]}}\n"
 
 
-def _objects(examples: tuple[Example, ...], key: str = "text_input") -> list[dict[str, str]]:
-    return [{key: one.text_input, "output": one.output} for one in examples]
-
-
-def _jsonl(examples: tuple[Example, ...], *, ascii_only: bool = False) -> str:
-    return "".join(json.dumps(row, ensure_ascii=ascii_only) + "\n" for row in _objects(examples))
-
-
 def _csv(examples: tuple[Example, ...]) -> str:
     text = io.StringIO(newline="")
     writer = csv.writer(text)
@@ -69,18 +61,20 @@ def _csv(examples: tuple[Example, ...]) -> str:
 
 
 FORMS = {
-    "data.jsonl": _jsonl(EXAMPLES),
-    "ascii.jsonl": _jsonl(EXAMPLES, ascii_only=True),
-    "camel.jsonl": "\n".join(json.dumps(row) for row in _objects(EXAMPLES, "textInput")),
-    "reversed.jsonl": "".join(json.dumps(dict(reversed(row.items()))) + "\n" for row in _objects(EXAMPLES)),
-    "blank-end.jsonl": _jsonl(EXAMPLES) + "\n  \n\n",
-    "crlf.jsonl": _jsonl(EXAMPLES).replace("\n", "\r\n"),
-    "mark.jsonl": "\ufeff" + _jsonl(EXAMPLES),
-    "UPPER.JSONL": _jsonl(EXAMPLES),
-    "list.json": json.dumps(_objects(EXAMPLES), indent=2),
-    "wrapped.json": json.dumps({"examples": _objects(EXAMPLES)}),
-    "tutorial.json": json.dumps({"examples": {"examples": _objects(EXAMPLES, "textInput")}}),
-    "mark.json": "\ufeff" + json.dumps(_objects(EXAMPLES)),
+    "data.jsonl": write_jsonl(EXAMPLES),
+    "ascii.jsonl": write_jsonl(EXAMPLES, ascii_only=True),
+    "camel.jsonl": "\n".join(json.dumps(row) for row in write_objects(EXAMPLES, "textInput")),
+    "reversed.jsonl": "".join(
+        json.dumps(dict(reversed(row.items()))) + "\n" for row in write_objects(EXAMPLES)
+    ),
+    "blank-end.jsonl": write_jsonl(EXAMPLES) + "\n  \n\n",
+    "crlf.jsonl": write_jsonl(EXAMPLES).replace("\n", "\r\n"),
+    "mark.jsonl": "\ufeff" + write_jsonl(EXAMPLES),
+    "UPPER.JSONL": write_jsonl(EXAMPLES),
+    "list.json": json.dumps(write_objects(EXAMPLES), indent=2),
+    "wrapped.json": json.dumps({"examples": write_objects(EXAMPLES)}),
+    "tutorial.json": json.dumps({"examples": {"examples": write_objects(EXAMPLES, "textInput")}}),
+    "mark.json": "\ufeff" + json.dumps(write_objects(EXAMPLES)),
     "data.csv": _csv(EXAMPLES),
     "lf.csv": _csv(EXAMPLES).replace("\r\n", "\n"),
     "crlf-inside.csv": _csv(EXAMPLES).replace("4\nfive", "4\r\nfive"),
@@ -125,10 +119,10 @@ def _read(name: str, content: str) -> tuple[Example | Refusal, ...]:
 def test_nothing_is_lost_in_json(examples: tuple[Example, ...]) -> None:
     """Whatever the text, JSON and JSONL give it back as it was written."""
     for name, content in (
-        ("x.jsonl", _jsonl(examples)),
-        ("x.jsonl", _jsonl(examples, ascii_only=True)),
-        ("x.json", json.dumps(_objects(examples))),
-        ("x.json", json.dumps({"examples": {"examples": _objects(examples, "textInput")}}, indent=1)),
+        ("x.jsonl", write_jsonl(examples)),
+        ("x.jsonl", write_jsonl(examples, ascii_only=True)),
+        ("x.json", json.dumps(write_objects(examples))),
+        ("x.json", json.dumps({"examples": {"examples": write_objects(examples, "textInput")}}, indent=1)),
     ):
         assert _read(name, content) == examples
 
@@ -148,59 +142,13 @@ def test_nothing_is_lost_in_yaml(examples: tuple[Example, ...]) -> None:
     (document,) = read_documents("x.yaml", _inline(examples), problems)
     document.fill({})
     assert not problems
-    assert document.at("spec.tuning_task.training_data.examples.examples").value == _objects(examples)
+    assert document.at("spec.tuning_task.training_data.examples.examples").value == write_objects(examples)
 
 
 @given(written, written)
 def test_digests_tell_data_apart(one: tuple[Example, ...], other: tuple[Example, ...]) -> None:
     """Two data sets have the same digest exactly if they are the same examples in the same order."""
     assert (digest_examples(one) == digest_examples(other)) == (one == other)
-
-
-def _stored(workspace: Path, content: str) -> DataSet:
-    (workspace / "numbers.jsonl").write_text(content)
-    return DataSet(digest_examples(EXAMPLES), 4, CHARACTERS, file="numbers.jsonl", shown="numbers.jsonl")
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        "",
-        _jsonl(EXAMPLES[:3]),
-        _jsonl(EXAMPLES[::-1]),
-        _jsonl(EXAMPLES).replace("five", "five "),
-        "nonsense\n",
-        '{"text_input": "\\ud800", "output": "x"}\n',
-        "\x00",
-    ],
-)
-def test_changed_since_the_plan(content: str, workspace: Path) -> None:
-    """A file that no longer holds what was measured is refused, by name."""
-    with pytest.raises(StalePlanError, match=r"^numbers\.jsonl changed since the plan was made"):
-        read_examples(_stored(workspace, content))
-
-
-def test_gone_since_the_plan(workspace: Path) -> None:
-    """A file that is gone, or became a pipe, is refused; nothing waits for it."""
-    data = _stored(workspace, "")
-    (workspace / "numbers.jsonl").unlink()
-    with pytest.raises(ReconcilerError, match=r"numbers\.jsonl.*there is no such file"):
-        read_examples(data)
-    os.mkfifo(workspace / "numbers.jsonl")
-    with pytest.raises(ReconcilerError, match="not a regular file"):
-        read_examples(data)
-
-
-def test_inline_data_is_proved_too() -> None:
-    """Inline examples that are not those of the digest are refused."""
-    with pytest.raises(StalePlanError, match="inline training data"):
-        read_examples(DataSet(digest_examples(EXAMPLES), 1, 2, inline=EXAMPLES[:1]))
-
-
-def test_reformatting_is_no_change(workspace: Path) -> None:
-    """The digest is of the examples: the same ones in another spelling are still the same."""
-    camel = "\n".join(json.dumps(row) for row in _objects(EXAMPLES, "textInput"))
-    assert read_examples(_stored(workspace, camel)) == EXAMPLES
 
 
 def test_few_examples_are_a_warning(workspace: Path, load_manifests: Load) -> None:
@@ -222,7 +170,7 @@ def test_a_path_through_links(workspace: Path, load_manifests: Load) -> None:
     """`link/../x` is what the file system says it is, not what the letters say."""
     (workspace / ".git").mkdir()
     (workspace / "other" / "deep").mkdir(parents=True)
-    (workspace / "other" / "numbers.jsonl").write_text(_jsonl(EXAMPLES))
+    (workspace / "other" / "numbers.jsonl").write_text(write_jsonl(EXAMPLES))
     (workspace / "manifests" / "link").symlink_to(workspace / "other" / "deep")
     (workspace / "manifests" / "a.yaml").write_text(f"{HEAD}      file: link/../numbers.jsonl\n")
     (data,) = load_manifests().desired[0].data
@@ -237,7 +185,7 @@ def test_inside_the_work_tree_above_the_manifests(
     """Data may lie anywhere in the git work tree, wherever the command runs; .git may be a file."""
     (workspace / ".git").write_text("gitdir: elsewhere\n")
     (workspace / "data").mkdir()
-    (workspace / "data" / "numbers.jsonl").write_text(_jsonl(EXAMPLES))
+    (workspace / "data" / "numbers.jsonl").write_text(write_jsonl(EXAMPLES))
     (workspace / "manifests" / "a.yaml").write_text(f"{HEAD}      file: ../data/numbers.jsonl\n")
     assert load_manifests().desired[0].data[0].file == "data/numbers.jsonl"
     monkeypatch.chdir(workspace / "manifests" / "data")

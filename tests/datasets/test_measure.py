@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import io
 import json
+import tracemalloc
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
-from reconciler.datasets.chat import PREFERENCE, SUPERVISED
+from reconciler.datasets.chat import CHATS, PREFERENCE, SUPERVISED
+from reconciler.datasets.examples import read_examples
 from reconciler.datasets.measure import FORMS, measure
 from reconciler.errors import ManifestError
+from reconciler.model import DataSet
 from reconciler.problems import Problems
 
 PAIRS = [
@@ -112,3 +116,24 @@ def test_what_is_no_text_is_told_beside_what_is_no_example(
         problems.raise_if_any()
     found = [str(one).partition("\n")[0].replace(name, "d", 1) for one in caught.value.diagnostics]
     assert found == said
+
+
+@pytest.mark.parametrize("name", ["d.jsonl", "d.csv"])
+def test_memory_does_not_grow_with_a_file(workspace: Path, name: str) -> None:
+    """20 MB are measured and read again in less than a tenth of that."""
+    path, text = workspace / "manifests" / name, "z" * 20_000
+    with path.open("w") as file:
+        file.write("text_input,output\n" if name.endswith("csv") else "")
+        for number in range(1000):
+            pair = {"text_input": str(number), "output": text}
+            file.write((f"{number},{text}" if name.endswith("csv") else json.dumps(pair)) + "\n")
+    tracemalloc.start()
+    try:
+        with path.open("rb") as stream:
+            measured = measure(stream, str(path), CHATS[SUPERVISED], Problems())
+        assert measured is not None
+        found = DataSet(measured.digest, 1000, 0, file=str(path), form=SUPERVISED)
+        assert measured.examples == sum(1 for _ in read_examples(found)) == 1000
+        assert tracemalloc.get_traced_memory()[1] < 2_000_000
+    finally:
+        tracemalloc.stop()

@@ -12,6 +12,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from reconciler.bounds import EXCERPT
+from reconciler.datasets.addresses import BUCKET
 from reconciler.providers.google.credentials import SCOPES, login_command
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ _PERMISSION = re.compile(
 )
 _AGENT = re.compile(r"\b(service-[0-9]{1,20}@gcp-sa-[a-z-]{1,30}\.iam\.gserviceaccount\.com)\b")
 _ACCOUNT = re.compile(r"^([A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,100}) does not have ")
-_BUCKET = re.compile(r"(?:/b/|gs://)([a-z0-9][a-z0-9._-]{1,220}[a-z0-9])")
+_BUCKET = re.compile(rf"(?:/b/|gs://)({BUCKET})")
 _PROJECT = re.compile(r"\bprojects/([a-z0-9][a-z0-9:.-]{1,62})/")
 
 _ROLES = (

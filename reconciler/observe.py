@@ -141,7 +141,7 @@ def measure_data(providers: Providers, desired: Iterable[Desired]) -> tuple[Desi
     measured: dict[Address, Desired] = {}
     for kind in sorted({one.address.kind for one in desired} & providers.keys()):
         of_kind = [one for one in desired if one.address.kind == kind]
-        measured |= {one.address: one for one in providers[kind].measured(of_kind)}
+        measured |= {one.address: one for one in providers[kind].measure_data(of_kind)}
     return tuple(measured.get(one.address, one) for one in desired)
 
 
@@ -158,7 +158,7 @@ def assume_recorded_data(desired: Desired, record: Record | None) -> Desired:
 
 def add_base_models(observed: Observed, providers: Providers, kinds: Iterable[str]) -> Observed:
     """Ask the services which base models can be tuned, and add the answers."""
-    asked = {kind: providers[kind].base_models() for kind in sorted(set(kinds) & providers.keys())}
+    asked = {kind: providers[kind].list_base_models() for kind in sorted(set(kinds) & providers.keys())}
     return replace(
         observed,
         tunable={**observed.tunable, **{kind: one.tunable for kind, one in asked.items()}},
@@ -267,7 +267,7 @@ def digest_live_data(provider: Provider, pairs: Sequence[tuple[Desired, Live]]) 
         replace(one, data=tuple(DataSet("", 0, 0, field=path, uri=uri) for path, uri in live.data.items()))
         for one, live in pairs
     ]
-    measured = provider.measured(shown) if shown else ()
+    measured = provider.measure_data(shown) if shown else ()
     return [{data.field: data.digest for data in one.data} for one in measured]
 
 
@@ -331,7 +331,7 @@ def _add_permissions(
 
     def look(handle: Handle) -> tuple[Permission, ...] | Odd:
         try:
-            return provider.permissions(handle)
+            return provider.list_permissions(handle)
         except NotUnderstoodError as error:
             return Odd(handle.id, handle.name, error.summary)
 

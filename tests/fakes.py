@@ -447,7 +447,7 @@ class FakeProvider:
             model = self.service.visible(handle.id, self.service.get_lag)
             return None if model is None else self.service.live(model)
 
-    def measured(self, wants: Sequence[Desired]) -> Sequence[Desired]:
+    def measure_data(self, wants: Sequence[Desired]) -> Sequence[Desired]:
         """Nothing lies elsewhere."""
         return wants
 
@@ -506,7 +506,7 @@ class FakeProvider:
                 live=found,
             )
 
-    def permissions(self, handle: Handle) -> tuple[Permission, ...]:
+    def list_permissions(self, handle: Handle) -> tuple[Permission, ...]:
         """Who may use it."""
         with self._call("permissions", handle.id):
             return tuple(sorted(self._model(handle).permissions.values()))
@@ -526,11 +526,11 @@ class FakeProvider:
                 raise ServiceError(f"{handle.id} is not ACTIVE", status=400)
             return self.service.answer(model, prompt)
 
-    def base_models(self) -> BaseModels:
+    def list_base_models(self) -> BaseModels:
         """What is on offer."""
         with self._call("base_models"):
             return BaseModels(self.service.tunable)
 
-    def endpoint(self, handle: Handle) -> str:
+    def find_endpoint(self, handle: Handle) -> str:
         """The resource name; no call."""
         return handle.name or self.kind.reference(handle.id)

@@ -22,7 +22,7 @@ from reconciler.model import Address, Live
 from reconciler.providers.gemini import codec as gemini
 from reconciler.providers.gemini import operations, permissions
 from reconciler.providers.google.errors import GoogleErrors
-from reconciler.providers.google.json import next_page
+from reconciler.providers.google.json import read_next_page
 from reconciler.providers.vertex import codec as vertex
 from reconciler.render import planfile
 from reconciler.render.plan_json import compute_checksum
@@ -96,12 +96,12 @@ def _refusal(document: Any) -> None:
 
 
 def _tuned_model(document: Any) -> Live | None:
-    return gemini.live(document, curve=True)
+    return gemini.read_model(document, curve=True)
 
 
 def _operation(document: Any) -> None:
-    operations.accepted(document, NAME)
-    told = operations.training_of(document, NAME)
+    operations.read_accepted(document, NAME)
+    told = operations.read_training(document, NAME)
     if told is not None:
         line = measure_progress(
             Address("TunedModel", "x"), RecordedModel("x", started=format_time(EPOCH)), told, EPOCH
@@ -114,14 +114,14 @@ READERS: Mapping[str, tuple[Any, Callable[[Any], Any]]] = {
     "an operation": ({**OPERATION, "done": True, "response": MODEL}, _operation),
     "a permission": (
         {"granteeType": "USER", "role": "READER", "emailAddress": "a@b.c"},
-        lambda document: permissions.permission(document, "x"),
+        lambda document: permissions.read_permission(document, "x"),
     ),
     "a tuning job": (
         {**DONE, "tuningDataStats": {"s": {"aCount": "5"}}, "createTime": "2026-01-01T00:00:00Z"},
-        lambda document: vertex.live(document, TUNED, ENDPOINT),
+        lambda document: vertex.read_model(document, TUNED, ENDPOINT),
     ),
-    "a model of Vertex AI": (TUNED, lambda document: vertex.live(DONE, document, ENDPOINT)),
-    "an endpoint": (ENDPOINT, lambda document: vertex.live(DONE, TUNED, document)),
+    "a model of Vertex AI": (TUNED, lambda document: vertex.read_model(DONE, document, ENDPOINT)),
+    "an endpoint": (ENDPOINT, lambda document: vertex.read_model(DONE, TUNED, document)),
     "a refusal": (REFUSAL, _refusal),
     "a lock": (LockInfo("i", "apply", "me").to_json(), LockInfo.from_json),
 }
@@ -208,7 +208,7 @@ def test_a_plan_file_with_nonsense_in_it_is_read_or_refused(value: str, seed: in
 
 def test_a_next_page_that_is_null_is_none() -> None:
     """proto3's JSON may write a default value as null: the list has ended, and is whole."""
-    assert next_page({"nextPageToken": None}, "x") == ""
-    assert next_page({}, "x") == ""
+    assert read_next_page({"nextPageToken": None}, "x") == ""
+    assert read_next_page({}, "x") == ""
     with pytest.raises(ReconcilerError, match="nextPageToken"):
-        next_page({"nextPageToken": 5}, "x")
+        read_next_page({"nextPageToken": 5}, "x")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from reconciler.errors import CredentialError, ReconcilerError, UsageError
-from reconciler.settings import Settings, printable_address, seconds_of
+from reconciler.settings import Settings, hide_login, read_seconds
 from reconciler.settings.table import SETTINGS
 from reconciler.settings.tls import tell_every_library
-from reconciler.settings.trust import Named, refusal
+from reconciler.settings.trust import Named, explain_distrust
 
 TRUSTED = {"RECONCILER_TRUSTED_HOSTS": "proxy.example.com, *.corp.example, 192.0.2.7"}
 ALLOWED = [
@@ -73,13 +73,13 @@ def named(url: str) -> Named:
 @pytest.mark.parametrize("url", ALLOWED)
 def test_a_stack_may_name_google_this_machine_and_who_is_trusted(url: str) -> None:
     """Nothing is said against Google's hosts, loopback, a bucket, and what the environment trusts."""
-    assert refusal(named(url), Settings(TRUSTED), OWN) is None
+    assert explain_distrust(named(url), Settings(TRUSTED), OWN) is None
 
 
 @pytest.mark.parametrize("url", REFUSED)
 def test_a_stack_may_name_nobody_else(url: str) -> None:
     """Whatever only looks like one of them is an error with its place that names the variable."""
-    found = refusal(named(url), Settings(TRUSTED), OWN)
+    found = explain_distrust(named(url), Settings(TRUSTED), OWN)
     assert found is not None
     assert (found.file, found.line, found.column) == ("stack.yaml", 7, 3)
     assert "RECONCILER_TRUSTED_HOSTS" in found.detail or "https://" in found.detail
@@ -87,10 +87,10 @@ def test_a_stack_may_name_nobody_else(url: str) -> None:
 
 def test_without_the_variable_nobody_else_is_trusted() -> None:
     """An empty list trusts nobody, and a list that is none is refused by its name."""
-    assert refusal(named("https://proxy.example.com"), Settings({}), OWN) is not None
+    assert explain_distrust(named("https://proxy.example.com"), Settings({}), OWN) is not None
     for text in ("https://proxy.example.com", "*", "*.com", "a b", "proxy.example.com:8443", "a,/"):
         with pytest.raises(UsageError, match="RECONCILER_TRUSTED_HOSTS"):
-            refusal(named("https://x.example"), Settings({"RECONCILER_TRUSTED_HOSTS": text}), OWN)
+            explain_distrust(named("https://x.example"), Settings({"RECONCILER_TRUSTED_HOSTS": text}), OWN)
 
 
 @pytest.mark.parametrize(
@@ -150,10 +150,10 @@ def _fits(name: str, text: str) -> bool:
 
 def test_what_a_message_says_of_seconds_is_true() -> None:
     """Zero is told apart from what is not, and no lag at all is a setting like any other."""
-    assert seconds_of({"RECONCILER_LAG_SECONDS": "0"}, "RECONCILER_LAG_SECONDS", 60) == 0
-    assert seconds_of({"RECONCILER_LAG_SECONDS": "2m"}, "RECONCILER_LAG_SECONDS", 60) == 120
+    assert read_seconds({"RECONCILER_LAG_SECONDS": "0"}, "RECONCILER_LAG_SECONDS", 60) == 0
+    assert read_seconds({"RECONCILER_LAG_SECONDS": "2m"}, "RECONCILER_LAG_SECONDS", 60) == 120
     with pytest.raises(UsageError, match="above 0 and up to 86400"):
-        seconds_of({"RECONCILER_HTTP_TIMEOUT": "0"}, "RECONCILER_HTTP_TIMEOUT", 60)
+        read_seconds({"RECONCILER_HTTP_TIMEOUT": "0"}, "RECONCILER_HTTP_TIMEOUT", 60)
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def test_what_a_message_says_of_seconds_is_true() -> None:
 )
 def test_an_address_is_shown_without_its_login(address: str, shown: str) -> None:
     """Also when it is mistyped, and when it is no address."""
-    assert printable_address(address) == shown
+    assert hide_login(address) == shown
 
 
 def test_a_proxy_is_not_asked_for_this_machine() -> None:
@@ -226,7 +226,7 @@ def test_a_common_mistake_is_answered_with_what_to_write(
 )
 def test_every_way_to_write_a_number_of_seconds_is_taken(text: str, seconds: float) -> None:
     """What was taken before there was one form for all is taken still."""
-    assert seconds_of({"RECONCILER_HTTP_TIMEOUT": text}, "RECONCILER_HTTP_TIMEOUT", 60) == seconds
+    assert read_seconds({"RECONCILER_HTTP_TIMEOUT": text}, "RECONCILER_HTTP_TIMEOUT", 60) == seconds
 
 
 NO_SECONDS = (
@@ -239,7 +239,7 @@ NO_SECONDS = (
 def test_what_is_no_number_of_seconds_is_refused_by_its_name(text: str) -> None:
     """With what is taken, in a line."""
     with pytest.raises(UsageError, match="RECONCILER_HTTP_TIMEOUT") as caught:
-        seconds_of({"RECONCILER_HTTP_TIMEOUT": text}, "RECONCILER_HTTP_TIMEOUT", 60)
+        read_seconds({"RECONCILER_HTTP_TIMEOUT": text}, "RECONCILER_HTTP_TIMEOUT", 60)
     assert caught.value.detail == "Write it like 90, 90s or 2m. It says how long a whole call may take."
     assert len(caught.value.summary) < 200
 

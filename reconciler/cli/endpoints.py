@@ -17,8 +17,8 @@ from reconciler.manifests import Loaded
 from reconciler.model import LAG_SECONDS
 from reconciler.providers import Provider
 from reconciler.providers.api import EMULATOR, Api, Connection, Setup, Target
-from reconciler.settings import Settings, seconds_of
-from reconciler.settings.hosts import parsed
+from reconciler.settings import Settings, read_seconds
+from reconciler.settings.hosts import parse_url
 
 
 class Services:
@@ -53,7 +53,7 @@ class Services:
         stopping: Callable[[], bool],
         tell: Callable[[Uploading], None],
     ) -> None:
-        self.lag = seconds_of(environ, "RECONCILER_LAG_SECONDS", LAG_SECONDS)
+        self.lag = read_seconds(environ, "RECONCILER_LAG_SECONDS", LAG_SECONDS)
         self._used = tuple(api for api in APIS if api.kind.name in used)
         for api in self._used if emulator else ():
             if not api.is_emulated:
@@ -135,7 +135,7 @@ def _endpoint(api: Api, loaded: Loaded, environ: Settings) -> str:
     url = loaded.stack.endpoint
     if not url:
         return ""
-    parts = parsed(url)
+    parts = parse_url(url)
     host = (parts.hostname or "") if parts else ""
     owners = _match(host, lambda one: one.hosts) or _match(host, lambda one: one.trusted_hosts)
     if owners and api not in owners:

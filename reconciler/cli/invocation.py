@@ -15,7 +15,7 @@ from typing import Any
 from reconciler.errors import UsageError
 from reconciler.model import Guards
 from reconciler.plan.change import Inputs, Plan
-from reconciler.settings import printable_address
+from reconciler.settings import hide_login
 from reconciler.settings.secrecy import LEFT_OUT
 
 _GUARDS = {"max_trainings": "--max-trainings", "max_deletes": "--max-deletes"}
@@ -139,7 +139,7 @@ class Invocation:
         words = ["reconciler", command]
         words += ["--emulator"] if self.emulator else []
         if self.state_url:  # without its login, which stands in TF_HTTP_USERNAME or is typed again
-            words += ["--state", printable_address(self.state_url).replace("…@", "", 1)]
+            words += ["--state", hide_login(self.state_url).replace("…@", "", 1)]
         return words
 
 

@@ -9,7 +9,7 @@ from reconciler.cli.apis import APIS, join_endpoint_variables
 from reconciler.errors import ManifestError
 from reconciler.model import Stack
 from reconciler.settings import Settings
-from reconciler.settings.trust import Named, refusal
+from reconciler.settings.trust import Named, explain_distrust
 
 _NAMES = {
     "spec.endpoint": (
@@ -37,6 +37,6 @@ def ensure_trusted(stack: Stack, path: str, settings: Settings) -> None:
     attribute, what, instead = _NAMES[path]
     line, column = stack.places.get(path, (stack.line or None, None))
     named = Named(str(getattr(stack, attribute)), what, stack.file, line, column, instead)
-    problem = refusal(named, settings, {host for api in APIS for host in api.trusted_hosts})
+    problem = explain_distrust(named, settings, {host for api in APIS for host in api.trusted_hosts})
     if problem is not None:
         raise ManifestError([problem])

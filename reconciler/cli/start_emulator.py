@@ -42,10 +42,10 @@ def run_inside(folder: Path, environ: Mapping[str, str]) -> Iterator[str]:
         UsageError: a package is missing, or the data cannot be kept there.
     """
     from reconciler.emulator import Settings
-    from reconciler.settings import seconds_of
+    from reconciler.settings import read_seconds
 
     running = _load_server().running
-    seconds = seconds_of(environ, "RECONCILER_EMULATOR_SECONDS", -1.0)
+    seconds = read_seconds(environ, "RECONCILER_EMULATOR_SECONDS", -1.0)
     settings = Settings(training_seconds=seconds) if seconds >= 0 else None
     data = folder / "emulator.sqlite3"
     with ExitStack() as stack:

@@ -12,7 +12,7 @@ from reconciler.cli.apis import list_kinds
 from reconciler.cli.console import print_message
 from reconciler.cli.invocation import Invocation
 from reconciler.model import Stack
-from reconciler.settings import Settings, printable_address
+from reconciler.settings import Settings, hide_login
 
 if TYPE_CHECKING:
     from reconciler.state.session import StateManager
@@ -72,7 +72,7 @@ def open_state(invocation: Invocation, stack: Stack, settings: Settings) -> Stat
         open_backend(url, environ=settings, document=document, named=named),
         operation=invocation.command,
         who=f"{_find_user()}@{socket.gethostname()}",
-        run=printable_address(_find_ci_run(settings)),
+        run=hide_login(_find_ci_run(settings)),
         lock_timeout=invocation.lock_timeout.total_seconds(),
         notify=print_message,
         on_read=tell_once,

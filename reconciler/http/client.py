@@ -10,12 +10,12 @@ from urllib.parse import quote, urlsplit
 
 from reconciler import settings
 from reconciler.errors import UsageError
-from reconciler.http.connection import Exchange, Reply, encoded
+from reconciler.http.connection import Exchange, Reply, encode_json
 from reconciler.http.credential import Credential
 from reconciler.http.errors import ErrorReader, JsonObject
 from reconciler.http.retry import Request, Sender
 from reconciler.http.throttle import Pace, Patience
-from reconciler.settings import forms, printable_address, seconds_of, tls
+from reconciler.settings import forms, hide_login, read_seconds, tls
 from reconciler.settings.hosts import is_loopback
 
 __all__ = ["JsonObject", "Reply", "Transport", "check_address", "connect"]
@@ -34,7 +34,7 @@ def check_address(base_url: str) -> str:
         return forms.address(base_url)
     except forms.FormError as error:
         raise UsageError(
-            f"{printable_address(base_url)!r} {error.what}", f"{error.advice} It is a service's endpoint."
+            f"{hide_login(base_url)!r} {error.what}", f"{error.advice} It is a service's endpoint."
         ) from None
 
 
@@ -68,7 +68,7 @@ def connect(
     """
     environ = settings.of(environ)
     url = check_address(base_url)
-    seconds = seconds_of(environ, "RECONCILER_RETRY_SECONDS", 60.0)
+    seconds = read_seconds(environ, "RECONCILER_RETRY_SECONDS", 60.0)
     return Transport(
         base_url=url,
         credential=credential,
@@ -78,7 +78,7 @@ def connect(
         ),
         pace=Pace(clock, sleep, stopping),
         patience=Patience(seconds=seconds, limited_seconds=5 * seconds),
-        timeout=seconds_of(environ, "RECONCILER_HTTP_TIMEOUT", TIMEOUT),
+        timeout=read_seconds(environ, "RECONCILER_HTTP_TIMEOUT", TIMEOUT),
     )
 
 
@@ -169,7 +169,7 @@ class Transport:
             path=quote(path, safe=_KEPT),
             where=f"{method} {path} at {self._host}",
             query=query or {},
-            content=None if body is None else _content(body, method, path),
+            content=None if body is None else _encode_body(body, method, path),
             timeout=self._timeout * 2 if slow else self._timeout,
             safe=method in _SAFE_TWICE if repeatable is None else repeatable,
             queues=queues,
@@ -220,8 +220,8 @@ class Transport:
         return self._sender.send(request, self.credential).reply
 
 
-def _content(body: Mapping[str, Any], method: str, path: str) -> bytes:
+def _encode_body(body: Mapping[str, Any], method: str, path: str) -> bytes:
     try:
-        return encoded(body)
+        return encode_json(body)
     except ValueError as error:
         raise UsageError(f"{method} {path}: a number that JSON cannot carry (NaN or infinity)") from error

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from reconciler import __version__, bounds
-from reconciler.http.deadline import Call, bounded
+from reconciler.http.deadline import Call, limit_call
 from reconciler.settings.tls import Trust
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Reply:
     body: bytes
 
 
-def encoded(body: Mapping[str, Any]) -> bytes:
+def encode_json(body: Mapping[str, Any]) -> bytes:
     """JSON in UTF-8; ValueError for what JSON cannot say (NaN). Lone surrogates stay escaped."""
     try:
         return json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
@@ -108,7 +108,7 @@ class Exchange:
         self._lock = threading.Lock()
         self._session: Session | None = None
 
-    def _opened(self) -> Session:
+    def _open(self) -> Session:
         from http.cookiejar import DefaultCookiePolicy
 
         from reconciler.http.sockets import BoundedAdapter
@@ -158,9 +158,9 @@ class Exchange:
             request.headers.update(headers)
             return request
 
-        with bounded(timeout) as call:
+        with limit_call(timeout) as call:
             try:
-                response = self._opened().request(
+                response = self._open().request(
                     method,
                     f"{self._base_url}/{path}",
                     params=query,
@@ -175,7 +175,7 @@ class Exchange:
                 with response:
                     content = _read(response, self._most_bytes)
             except requests.RequestException as error:
-                raise _sorted(error, call, self._trust) from error
+                raise _classify(error, call, self._trust) from error
             if call.is_over:
                 raise LostError(_LATE)
         names = {name.lower(): value for name, value in response.headers.items()}
@@ -193,43 +193,43 @@ def _read(response: Response, most: int) -> bytes:
     return b"".join(chunks)
 
 
-def _sorted(error: Exception, call: Call, trust: Trust) -> UnsentError | LostError:
+def _classify(error: Exception, call: Call, trust: Trust) -> UnsentError | LostError:
     """Which of the two it is: a fact of the connection, not of the error. One that was sent is lost."""
     if call.was_sent:
-        return LostError(_lost(error, call))
+        return LostError(_explain_lost(error, call))
     if call.is_over:
         return UnsentError("no connection in time")
-    return _unsent(error, trust)
+    return _explain_unsent(error, trust)
 
 
-def _lost(error: Exception, call: Call) -> str:
+def _explain_lost(error: Exception, call: Call) -> str:
     """Why no whole reply came to what was sent."""
     import requests
     from urllib3 import exceptions
 
-    reason = _reason(error)
+    reason = _find_cause(error)
     if call.is_over or isinstance(error, requests.exceptions.Timeout):
         return _LATE
     causes = (reason, *reason.args) if isinstance(reason, Exception) else (reason,)
     if any(isinstance(cause, (exceptions.ReadTimeoutError, TimeoutError)) for cause in causes):
         return _LATE
     if isinstance(error, requests.exceptions.SSLError):
-        return f"TLS failed ({_innermost(reason)})"
+        return f"TLS failed ({_find_innermost(reason)})"
     if isinstance(error, requests.exceptions.ContentDecodingError):
         return "its answer cannot be decompressed"
     return "the connection was lost"
 
 
-def _unsent(error: Exception, trust: Trust) -> UnsentError:
+def _explain_unsent(error: Exception, trust: Trust) -> UnsentError:
     """Why there is no connection."""
     import ssl
 
     import requests
     from urllib3 import exceptions
 
-    reason = _reason(error)
+    reason = _find_cause(error)
     if isinstance(error, requests.exceptions.SSLError):
-        inner = _innermost(reason)
+        inner = _find_innermost(reason)
         if isinstance(inner, ssl.SSLCertVerificationError):
             return UnsentError(
                 f"its TLS certificate is not trusted ({inner.verify_message})",
@@ -255,7 +255,7 @@ def _unsent(error: Exception, trust: Trust) -> UnsentError:
     return UnsentError("the connection was lost before anything was sent")
 
 
-def _reason(error: Exception) -> object:
+def _find_cause(error: Exception) -> object:
     """What urllib3 says, without what was wrapped around it."""
     from urllib3 import exceptions
 
@@ -263,5 +263,5 @@ def _reason(error: Exception) -> object:
     return cause.reason if isinstance(cause, exceptions.MaxRetryError) else cause
 
 
-def _innermost(reason: object) -> object:
+def _find_innermost(reason: object) -> object:
     return reason.args[0] if isinstance(reason, Exception) and reason.args else reason

@@ -2,7 +2,7 @@
 
 requests bounds each read. So whoever sends a byte a second, chunks without end or "100 Continue" for ever
 keeps a call for as long as they like. Here a timer shuts the connection down when the time is up, and every
-read and write on it ends at once. Rule: this module knows sockets; `connections` tells it of them.
+read and write on it ends at once. Rule: this module knows sockets; `sockets` tells it of them.
 """
 
 from __future__ import annotations
@@ -74,13 +74,13 @@ class Call:
 _current: ContextVar[Call | None] = ContextVar("call", default=None)
 
 
-def current() -> Call | None:
+def find_call() -> Call | None:
     """The call that this thread is making."""
     return _current.get()
 
 
 @contextmanager
-def bounded(seconds: float) -> Iterator[Call]:
+def limit_call(seconds: float) -> Iterator[Call]:
     """Within the block, on this thread, a call ends after so many seconds."""
     call = Call()
     timer = threading.Timer(seconds, call.end)

@@ -92,14 +92,16 @@ class Sender:
         """Send it until it is answered, as far as that is safe; raises as `Transport.call`."""
         tries = _Tries(self._pace.clock())
         while True:
-            outcome = self._once(request, credential, tries)
+            outcome = self._try_once(request, credential, tries)
             if isinstance(outcome, ServiceError):
                 self._back_off(outcome, request, tries)
             elif outcome is not None:
-                self._pace.answered()
+                self._pace.come_closer()
                 return outcome
 
-    def _once(self, request: Request, credential: Credential, tries: _Tries) -> Answer | ServiceError | None:
+    def _try_once(
+        self, request: Request, credential: Credential, tries: _Tries
+    ) -> Answer | ServiceError | None:
         """Send it; None when it was not executed and is to be sent again (401, 429)."""
         before = self._pace.clock()
         entered = self._pace.enter(request.where)
@@ -119,14 +121,14 @@ class Sender:
                 sent=request.sent,
             )
         except UnsentError as error:
-            failed: ServiceError = self._unsent(error, request.where, sent=tries.sent)
+            failed: ServiceError = self._explain_unsent(error, request.where, sent=tries.sent)
             failed.__cause__ = error
             if error.final:
                 raise failed from error
             return failed
         except LostError as error:
             tries.sent = True
-            failed = _lost(str(error), request)
+            failed = _explain_lost(str(error), request)
             failed.__cause__ = error
             return failed
         tries.sent = True
@@ -138,7 +140,7 @@ class Sender:
             tries.renewed = True
             return None
         if reply.status == 429 and request.queues:
-            tries.limited += self._limited(reply, request, tries.limited, entered)
+            tries.limited += self._close_gate(reply, request, tries.limited, entered)
             return None
         return self._read(reply, request)
 
@@ -153,14 +155,14 @@ class Sender:
             raise failed
         self._pace.back_off(tries.failures, left, f"repeating {request.where}")
 
-    def _unsent(self, error: UnsentError, where: str, *, sent: bool) -> UnavailableError:
+    def _explain_unsent(self, error: UnsentError, where: str, *, sent: bool) -> UnavailableError:
         usual = f"Check that {self._base_url} is the right address and can be reached."
         advice = f"Nothing was sent. {error.advice or usual}"
         if sent:
             advice = f"{self._base_url} was reached before, and is not any more: run the command again later."
         return UnavailableError(f"{where}: {error}", advice)
 
-    def _limited(self, reply: Reply, request: Request, waited: float, entered: float) -> float:
+    def _close_gate(self, reply: Reply, request: Request, waited: float, entered: float) -> float:
         """Close the gate as long as a 429 asks; answers how long that is, or raises when it is too long.
 
         What changes something is not kept waiting for long: a lock may be held for it, and whoever asked
@@ -175,7 +177,7 @@ class Sender:
             longest, spent = _MOST_DELAY, spent and waited > 0
         if delay > longest or spent:
             raise error
-        self._pace.limited(delay, entered)
+        self._pace.close_gate(delay, entered)
         return max(delay, 0.1)
 
     def _read(self, reply: Reply, request: Request) -> Answer | ServiceError:
@@ -187,7 +189,7 @@ class Sender:
         if reply.status >= 400:
             error = self._errors.read(reply, request.where, any_form=request.raw)
             if isinstance(error, NotUnderstoodError) and not request.safe:
-                return _lost(f"the reply ({reply.status}) is not one of the API's own", request)
+                return _explain_lost(f"the reply ({reply.status}) is not one of the API's own", request)
             return error
         if reply.status == 204 and request.method != "GET":
             return Answer(reply)
@@ -197,10 +199,12 @@ class Sender:
         kind = make_printable(reply.headers.get("content-type", "no content type"), 60)
         size = len(reply.body)
         cause = f"the reply ({reply.status}, {size} bytes, {kind}) is not the JSON object expected"
-        return _lost(cause, request, UnreadableError)
+        return _explain_lost(cause, request, UnreadableError)
 
 
-def _lost(cause: str, request: Request, as_error: type[UnavailableError] = UnavailableError) -> ServiceError:
+def _explain_lost(
+    cause: str, request: Request, as_error: type[UnavailableError] = UnavailableError
+) -> ServiceError:
     if request.safe:
         return as_error(
             f"{request.where}: {cause}",

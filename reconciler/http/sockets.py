@@ -22,7 +22,7 @@ class _Told(HTTPConnection):
 
     def _new_conn(self) -> socket.socket:
         found = super()._new_conn()
-        call = deadline.current()
+        call = deadline.find_call()
         if call is not None:
             call.take(found)
         return found
@@ -35,7 +35,7 @@ class _Told(HTTPConnection):
             self._connecting = False
 
     def request(self, *arguments: Any, **named: Any) -> None:
-        call = deadline.current()
+        call = deadline.find_call()
         if call is not None and self.sock is not None:  # kept from an earlier call
             call.take(self.sock)
         super().request(*arguments, **named)
@@ -43,7 +43,7 @@ class _Told(HTTPConnection):
     def send(self, data: Any) -> None:
         if self.sock is None:
             self.connect()
-        call = deadline.current()
+        call = deadline.find_call()
         if call is not None and not self._connecting:  # what opens a proxy's tunnel is no request yet
             call.was_sent = True
         super().send(data)

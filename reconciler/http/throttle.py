@@ -89,7 +89,7 @@ class Pace:
                 if now >= self._opens:  # else another thread met a 429 while we waited
                     return now
 
-    def limited(self, delay: float, entered: float) -> None:
+    def close_gate(self, delay: float, entered: float) -> None:
         """A request that went out at `entered` met a 429: nobody sends for `delay` seconds."""
         with self._lock:
             now = self.clock()
@@ -99,7 +99,7 @@ class Pace:
                 self._slowed = now
                 self._spacing = min(_MOST_SPACING, max(_FIRST_SPACING, self._spacing * 2))
 
-    def answered(self) -> None:
+    def come_closer(self) -> None:
         """A request was served: come closer together again."""
         with self._lock:
             self._spacing = self._spacing * 0.75 if self._spacing > _FIRST_SPACING else 0.0

@@ -6,7 +6,7 @@ from typing import Any
 
 import requests
 
-from reconciler.http.deadline import bounded
+from reconciler.http.deadline import limit_call
 from reconciler.http.sockets import BoundedAdapter
 from reconciler.settings.trust import must_be_private
 
@@ -43,7 +43,7 @@ class TokenSession(UnredirectedSession):
         """Send; CredentialError where it would be readable on the way. A metadata server is only asked."""
         if request.method == "POST" or "authorization" in request.headers:
             must_be_private(request.url or "", self._credential)
-        with bounded(self._seconds) as call:
+        with limit_call(self._seconds) as call:
             reply = super().send(request, **kwargs)
             if call.is_over:
                 raise requests.exceptions.ReadTimeout("it did not answer in time", request=request)

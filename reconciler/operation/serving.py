@@ -48,7 +48,7 @@ def find_outputs(operation: Operation, records: Iterable[Record]) -> dict[Addres
     ]
 
     def name(one: tuple[Address, RecordedModel]) -> str:
-        return operation.find_provider(one[0]).endpoint(observe.make_handle(one[1]))
+        return operation.find_provider(one[0]).find_endpoint(observe.make_handle(one[1]))
 
     names = observe.run_each(name, serving, operation.parallelism)
     return {address: found for (address, _), found in zip(serving, names, strict=True)}

@@ -1,7 +1,7 @@
 """One API each, behind one small protocol; the core never asks which.
 
 A provider translates: model values in, requests out; JSON in, model values out. It decides nothing,
-records nothing, and retries only what is safe twice (`transport`). Methods are called from several
+records nothing, and retries only what is safe twice (`http`). Methods are called from several
 threads at once.
 """
 
@@ -91,7 +91,7 @@ class Provider(Protocol):
     def get(self, handle: Handle) -> Live | None:
         """One model; None when the service says it does not exist. Forbidden raises."""
 
-    def measured(self, wants: Sequence[Desired]) -> Sequence[Desired]:
+    def measure_data(self, wants: Sequence[Desired]) -> Sequence[Desired]:
         """The same, with the digest of each data set that lies elsewhere; reads only.
 
         A data set that is not there keeps the digest "".
@@ -144,7 +144,7 @@ class Provider(Protocol):
         Raises NotFoundError when neither exists.
         """
 
-    def permissions(self, handle: Handle) -> tuple[Permission, ...]:
+    def list_permissions(self, handle: Handle) -> tuple[Permission, ...]:
         """Who may use it, without the owner that the service set itself."""
 
     def set_permissions(self, handle: Handle, want: Sequence[Permission], *, fence: Fence) -> None:
@@ -153,10 +153,10 @@ class Provider(Protocol):
     def generate(self, handle: Handle, prompt: str, *, temperature: float | None = None) -> str:
         """The text of the first candidate."""
 
-    def base_models(self) -> BaseModels:
+    def list_base_models(self) -> BaseModels:
         """Which base models can be tuned now."""
 
-    def endpoint(self, handle: Handle) -> str:
+    def find_endpoint(self, handle: Handle) -> str:
         """The resource name that a program calls for inference."""
 
 

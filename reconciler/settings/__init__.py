@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping
 from reconciler.errors import CredentialError, UsageError
 from reconciler.settings import table
 from reconciler.settings.forms import FormError, unquoted
-from reconciler.settings.secrecy import printable_address, secrets_of
+from reconciler.settings.secrecy import find_secrets, hide_login
 
-__all__ = ["Settings", "of", "printable_address", "seconds_of"]
+__all__ = ["Settings", "hide_login", "of", "read_seconds"]
 
 
 class Settings(Mapping[str, str]):
@@ -37,7 +37,7 @@ class Settings(Mapping[str, str]):
             UsageError: it is not what it must be.
         """
         if name not in self._checked:
-            self._checked[name] = _checked(name, self._raw[name])
+            self._checked[name] = _check(name, self._raw[name])
         if not self._checked[name] and name in table.SETTINGS:
             raise KeyError(name)
         return self._checked[name]
@@ -62,13 +62,13 @@ class Settings(Mapping[str, str]):
     def secrets(self) -> tuple[str, ...]:
         """What no message may hold of those settings that may hold a secret, the longest first."""
         names = (name for name in self._raw if table.may_hold_a_secret(name))
-        return secrets_of(self._raw[name] for name in names if not self._is_shown(name))
+        return find_secrets(self._raw[name] for name in names if not self._is_shown(name))
 
     def _is_shown(self, name: str) -> bool:
         """Whether it holds what messages name: a path, an address without a login."""
         value = self._raw[name].strip()
         if name == "RECONCILER_STATE":
-            return printable_address(value) == value
+            return hide_login(value) == value
         return name in table.PATHS and value[:1] not in {"{", "["} and len(value) < _LONGEST * 4
 
     def without(self, names: frozenset[str]) -> Settings:
@@ -85,13 +85,13 @@ def of(environ: Mapping[str, str]) -> Settings:
     return environ if isinstance(environ, Settings) else Settings(environ)
 
 
-def seconds_of(environ: Mapping[str, str], variable: str, default: float) -> float:
+def read_seconds(environ: Mapping[str, str], variable: str, default: float) -> float:
     """A setting in seconds, `default` where it is not set; UsageError when it is no such number."""
     text = of(environ).get(variable, "")
     return float(text) if text else default
 
 
-def _checked(name: str, value: str) -> str:
+def _check(name: str, value: str) -> str:
     setting = table.SETTINGS.get(name)
     if setting is None:
         return value
@@ -102,13 +102,13 @@ def _checked(name: str, value: str) -> str:
         return setting.form(value if setting.kept else unquoted(value))
     except FormError as error:
         kind = CredentialError if setting.secret else UsageError
-        shown = "" if setting.secret or not error.shows else f"={_shown(value)}"
+        shown = "" if setting.secret or not error.shows else f"={_shorten(value)}"
         what = f" {setting.what}." if setting.what else ""
         raise kind(f"{name}{shown} {error.what}", f"{error.advice}{what}".strip()) from None
 
 
-def _shown(value: str) -> str:
-    text = printable_address(value)
+def _shorten(value: str) -> str:
+    text = hide_login(value)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 

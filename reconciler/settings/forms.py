@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable
 
 from reconciler.formats import UNITS
-from reconciler.settings.hosts import parsed
+from reconciler.settings.hosts import parse_url
 from reconciler.settings.secrecy import has_login
 
 Form = Callable[[str], str]
@@ -178,7 +178,7 @@ def connection_parts(text: str) -> dict[str, str]:
 
 def address(text: str) -> str:
     """An http(s) address of a service, without login, query and final slash."""
-    parts = parsed(text)
+    parts = parse_url(text)
     if parts is None or has_login(text):
         raise FormError(
             "is not a usable address: it must be http(s)://host[:port][/path], without user name or spaces",
@@ -218,7 +218,7 @@ def proxy(text: str) -> str:
             "is not an http:// or https:// proxy", "Other proxies are not spoken to.", shows=False
         )
     login, _, host = bare.rpartition("@")
-    if parsed(f"http://{host}") is None or re.search(r"[\s/?#@\\\x00-\x20]", login):
+    if parse_url(f"http://{host}") is None or re.search(r"[\s/?#@\\\x00-\x20]", login):
         raise FormError(
             "is not the address of a proxy",
             "Write http://USER:PASSWORD@HOST:PORT, with '/', '#', '?', '@' and '%' of a password as %2F, "

@@ -17,7 +17,7 @@ _HOST = re.compile(rf"(?=.{{1,254}}$){_LABEL}(?:\.{_LABEL})*\.?|\[[0-9A-Fa-f:.]{
 """ASCII only: what a name with other letters stands for depends on who reads it; its xn-- form does not."""
 
 
-def parsed(url: str) -> SplitResult | None:
+def parse_url(url: str) -> SplitResult | None:
     """The parts of http(s)://host[:port][/path][?query]; None when it is anything else."""
     try:
         parts = urlsplit(url)
@@ -35,7 +35,7 @@ def is_loopback(url: str) -> bool:
 
     Not x.localhost, which some resolvers ask the network for.
     """
-    parts = parsed(url)
+    parts = parse_url(url)
     host = (parts.hostname or "") if parts else ""
     if host == "localhost":
         return True
@@ -48,5 +48,5 @@ def is_loopback(url: str) -> bool:
 
 def is_plain(url: str) -> bool:
     """Whether what is sent there can be read on the way."""
-    parts = parsed(url)
+    parts = parse_url(url)
     return parts is None or parts.scheme == "http"

@@ -18,7 +18,7 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/{1,2}")
 LEFT_OUT = "…"
 
 
-def printable_address(address: str) -> str:
+def hide_login(address: str) -> str:
     """The address as a message may hold it: without login, query, fragment and control characters.
 
     Everything before the last "@" is taken for a login where "//" or ":" stands before it, so that a
@@ -35,21 +35,21 @@ def printable_address(address: str) -> str:
 
 
 def has_login(address: str) -> bool:
-    """Whether `printable_address` takes a login away."""
-    return f"{LEFT_OUT}@" in printable_address(address) and LEFT_OUT not in address
+    """Whether `hide_login` takes a login away."""
+    return f"{LEFT_OUT}@" in hide_login(address) and LEFT_OUT not in address
 
 
 _SHORTEST = 8
 """Characters; a shorter text is no secret that holds, and would take words out of a message."""
 
 
-def secrets_of(values: Iterable[str]) -> tuple[str, ...]:
+def find_secrets(values: Iterable[str]) -> tuple[str, ...]:
     """What of some settings' values no message may hold, the longest first."""
-    found = {text for value in values for text in _pieces(value) if len(text) >= _SHORTEST}
+    found = {text for value in values for text in _split_secret(value) if len(text) >= _SHORTEST}
     return tuple(sorted(found, key=len, reverse=True))
 
 
-def _pieces(value: str) -> Iterator[str]:
+def _split_secret(value: str) -> Iterator[str]:
     """A value, its lines, the texts of its JSON, the login of an address."""
     value = value.strip()
     yield value
@@ -60,17 +60,17 @@ def _pieces(value: str) -> Iterator[str]:
         yield from (login, unquote(login), *(unquote(one) for one in login.split(":", 1)[1:]))
     if value[:1] in {"{", "["}:
         try:
-            yield from _texts(loads_answer(value.encode(errors="replace"), most=CREDENTIALS))
+            yield from _find_texts(loads_answer(value.encode(errors="replace"), most=CREDENTIALS))
         except NotJSONError:
             yield from re.findall(r'"([^"\\]*)"', value)
 
 
-def _texts(document: object) -> Iterator[str]:
+def _find_texts(document: object) -> Iterator[str]:
     if isinstance(document, str):
         yield from re.split(r"[\r\n]+", document)
     elif isinstance(document, Mapping):
         for one in document.values():
-            yield from _texts(one)
+            yield from _find_texts(one)
     elif isinstance(document, list):
         for one in document:
-            yield from _texts(one)
+            yield from _find_texts(one)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from reconciler.errors import CredentialError, Diagnostic
 from reconciler.settings import Settings
-from reconciler.settings.hosts import is_loopback, is_plain, parsed
+from reconciler.settings.hosts import is_loopback, is_plain, parse_url
 
 VARIABLE = "RECONCILER_TRUSTED_HOSTS"
 _BUCKETS = ("s3://", "az://", "gs://")
@@ -40,7 +40,7 @@ class Named:
     instead: str
 
 
-def refusal(named: Named, settings: Settings, own_hosts: Iterable[str]) -> Diagnostic | None:
+def explain_distrust(named: Named, settings: Settings, own_hosts: Iterable[str]) -> Diagnostic | None:
     """Why nothing is sent there; None when it may be.
 
     Args:
@@ -53,7 +53,7 @@ def refusal(named: Named, settings: Settings, own_hosts: Iterable[str]) -> Diagn
     """
     if named.url.startswith(_BUCKETS) or "://" not in named.url or is_loopback(named.url):
         return None
-    parts = parsed(named.url)
+    parts = parse_url(named.url)
     host = (parts.hostname or "").removesuffix(".") if parts else ""
     trusted = [one for one in settings.get(VARIABLE, "").split(",") if one]
     plain = is_plain(named.url)
@@ -98,7 +98,7 @@ def must_be_private(url: str, credential: str) -> None:
         CredentialError: plain http, and not to this machine.
     """
     if is_plain(url) and not is_loopback(url):
-        parts = parsed(url)
+        parts = parse_url(url)
         where = f"{parts.scheme}://{parts.netloc}" if parts else "that address"
         raise CredentialError(
             f"The {credential} must not be sent to {where}: plain http is readable on the way, it is not "

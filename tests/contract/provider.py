@@ -330,7 +330,7 @@ class ProviderContract:
 
     def test_the_source_is_on_offer(self, bench: Bench) -> None:
         """The base model that creates are accepted for is one of the tunable ones."""
-        assert bench.source in bench.provider.base_models().tunable
+        assert bench.source in bench.provider.list_base_models().tunable
 
     def test_the_list_is_whole_and_without_doubles(self, bench: Bench) -> None:
         """Every model is listed exactly once, and `own` finds what we made."""
@@ -451,11 +451,11 @@ class PermissionContract:
     def test_permissions_become_what_is_wanted(self, bench: Bench) -> None:
         """Whatever was there: roles change, grantees come and go, case means nothing, none is none."""
         made = handle(create(bench))
-        assert bench.provider.permissions(made) == ()
+        assert bench.provider.list_permissions(made) == ()
         upper = Permission("USER", "Anna@Example.com", "WRITER")
         for want in ([ANNA, TEAM], [ALL, ANNA], [upper], [upper], [], [TEAM, ALL]):
             bench.provider.set_permissions(made, want, fence=unfenced)
-            shown = {(one.grantee, one.role) for one in bench.provider.permissions(made)}
+            shown = {(one.grantee, one.role) for one in bench.provider.list_permissions(made)}
             assert shown == {(one.grantee, one.role) for one in want}
 
 
@@ -464,7 +464,7 @@ class ChosenIdContract:
 
     def test_a_program_can_call_the_endpoint(self, bench: Bench) -> None:
         """The endpoint is a resource name that holds our id, and asking for it needs no model."""
-        assert "numbers-aaaaaaaa" in bench.provider.endpoint(Handle("numbers-aaaaaaaa"))
+        assert "numbers-aaaaaaaa" in bench.provider.find_endpoint(Handle("numbers-aaaaaaaa"))
 
 
 class ChosenIdFaultContract:

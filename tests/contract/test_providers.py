@@ -281,7 +281,7 @@ def test_a_service_that_wants_a_credential_gets_it(auth: str, environ: dict[str,
         assert provider.get(handle(made)) is not None
         if auth != "key":
             provider.set_permissions(handle(made), [ANNA], fence=unfenced)
-            assert provider.permissions(handle(made)) == (ANNA,)
+            assert provider.list_permissions(handle(made)) == (ANNA,)
         stranger = GeminiProvider(connect(base_url=served.url, environ={}))
         with pytest.raises((UnauthenticatedError, ForbiddenError)) as caught:
             stranger.get(handle(made))

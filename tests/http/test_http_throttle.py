@@ -31,7 +31,7 @@ def test_an_open_gate_costs_nothing(pace: Pace, clock: FakeClock) -> None:
 
 def test_a_closed_gate_opens_for_one_after_the_other(pace: Pace, clock: FakeClock) -> None:
     """Nobody enters before the delay is over, and then not all at the same moment."""
-    pace.limited(8.0, pace.enter("x"))
+    pace.close_gate(8.0, pace.enter("x"))
     entered = [pace.enter("x") for _ in range(4)]
     assert entered[0] == pytest.approx(8.0)
     gaps = [late - early for early, late in itertools.pairwise(entered)]
@@ -42,8 +42,8 @@ def test_a_closed_gate_opens_for_one_after_the_other(pace: Pace, clock: FakeCloc
 def test_the_longest_delay_counts(pace: Pace) -> None:
     """A shorter delay that is told later does not open the gate earlier."""
     entered = pace.enter("x")
-    pace.limited(8.0, entered)
-    pace.limited(2.0, entered)
+    pace.close_gate(8.0, entered)
+    pace.close_gate(2.0, entered)
     assert pace.enter("x") == pytest.approx(8.0)
 
 
@@ -55,22 +55,22 @@ def test_who_waits_already_waits_longer(clock: FakeClock) -> None:
         clock.sleep(seconds)
         if clock.now >= 2 and not met:
             met.append(clock.now)
-            gate.limited(10.0, clock.now)
+            gate.close_gate(10.0, clock.now)
 
     gate = Pace(clock, sleep, lambda: False)
-    gate.limited(4.0, gate.enter("x"))
+    gate.close_gate(4.0, gate.enter("x"))
     assert gate.enter("x") >= met[0] + 10.0
 
 
 def test_one_overload_slows_once(pace: Pace) -> None:
     """Many 429s on requests that were already out widen the gaps once; one on a later request again."""
     entered = pace.enter("x")
-    pace.limited(1.0, entered)
+    pace.close_gate(1.0, entered)
     for _ in range(8):
-        pace.limited(1.0, entered - 0.1)
+        pace.close_gate(1.0, entered - 0.1)
     first, second = pace.enter("x"), pace.enter("x")
     assert second - first == pytest.approx(0.05)
-    pace.limited(1.0, second)
+    pace.close_gate(1.0, second)
     first, second = pace.enter("x"), pace.enter("x")
     assert second - first == pytest.approx(0.1)
 
@@ -78,11 +78,11 @@ def test_one_overload_slows_once(pace: Pace) -> None:
 def test_the_gaps_stay_bearable_and_close_again(pace: Pace) -> None:
     """However often it is limited, four seconds apart is the most; answers bring it back to none."""
     for _ in range(20):
-        pace.limited(0.0, pace.enter("x"))
+        pace.close_gate(0.0, pace.enter("x"))
     first, second = pace.enter("x"), pace.enter("x")
     assert second - first == pytest.approx(4.0)
     for _ in range(30):
-        pace.answered()
+        pace.come_closer()
     pace.enter("x")
     first, second = pace.enter("x"), pace.enter("x")
     assert second == first

@@ -67,7 +67,7 @@ def test_a_plan_can_name_whom_it_talks_to() -> None:
 def test_the_stacks_project_pays_then_the_environments(wire: Wire, stack: Stack, project: str) -> None:
     """A token names the Stack's project for quota, else GOOGLE_CLOUD_PROJECT."""
     environ = {"GOOGLE_OAUTH_ACCESS_TOKEN": "token-1", "GOOGLE_CLOUD_PROJECT": "a"}
-    opened(GEMINI, environ, endpoint=wire.url, stack=stack).open_provider().permissions(Handle("x"))
+    opened(GEMINI, environ, endpoint=wire.url, stack=stack).open_provider().list_permissions(Handle("x"))
     assert wire.requests[0].headers["x-goog-user-project"] == project
 
 

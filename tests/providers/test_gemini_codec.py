@@ -174,7 +174,7 @@ def test_the_table_is_googles() -> None:
 
 def test_a_real_model_is_read() -> None:
     """Google's own example becomes the live value, integers and numbers of readers included."""
-    found = codec.live(MODEL, curve=True)
+    found = codec.read_model(MODEL, curve=True)
     assert found == Live(
         id="number-generator-model-dzlmi0gswwqb",
         name=NAME,
@@ -202,7 +202,7 @@ def test_a_real_model_is_read() -> None:
 
 def test_a_list_keeps_the_last_point_of_a_curve() -> None:
     """Without the curve only the last snapshot is read."""
-    assert [one.step for one in codec.live(MODEL, curve=False).snapshots] == [19]
+    assert [one.step for one in codec.read_model(MODEL, curve=False).snapshots] == [19]
 
 
 @given(declared(), EXAMPLES)
@@ -213,7 +213,7 @@ def test_what_google_prints_is_read_back(attributes: Attributes, examples: list[
     stored.tuning_task.ClearField("training_data")
     for numbers in (False, True):
         printed = json_format.MessageToDict(stored, use_integers_for_enums=numbers)
-        found = codec.live(printed, curve=True)
+        found = codec.read_model(printed, curve=True)
         assert found.status is Status.ACTIVE
         for path, value in attributes.items():
             if isinstance(value, float):
@@ -224,7 +224,7 @@ def test_what_google_prints_is_read_back(attributes: Attributes, examples: list[
                 assert found.attributes[path] == value
             else:  # empty and without presence in proto3
                 assert value in {"", 0, ()}
-        assert not codec.differences(attributes, BASE, found)
+        assert not codec.find_differences(attributes, BASE, found)
 
 
 @pytest.mark.parametrize(
@@ -243,13 +243,13 @@ def test_what_google_prints_is_read_back(attributes: Attributes, examples: list[
 )
 def test_a_state_is_a_name_or_a_number(state: object, status: Status) -> None:
     """What is not known to be over counts as CREATING, so that nothing is done on it."""
-    assert codec.live({"name": NAME, "state": state}, curve=True).status is status
+    assert codec.read_model({"name": NAME, "state": state}, curve=True).status is status
 
 
 def test_a_tuned_source_hides_the_base_model() -> None:
     """A model tuned from a tuned one shows its parent; the parent's base is not its own field."""
     source = {"tunedModel": "tunedModels/parent", "baseModel": BASE}
-    found = codec.live({"name": NAME, "tunedModelSource": source, "baseModel": BASE}, curve=True)
+    found = codec.read_model({"name": NAME, "tunedModelSource": source, "baseModel": BASE}, curve=True)
     assert found.attributes == {"tuned_model_source.tuned_model": "tunedModels/parent"}
 
 
@@ -257,7 +257,7 @@ def test_unknown_fields_are_ignored() -> None:
     """What Google adds to its answers tomorrow changes nothing."""
     more = json.loads(json.dumps(MODEL))
     more["new"] = more["tuningTask"]["new"] = more["tuningTask"]["snapshots"][0]["new"] = {"a": [1]}
-    assert codec.live(more, curve=True) == codec.live(MODEL, curve=True)
+    assert codec.read_model(more, curve=True) == codec.read_model(MODEL, curve=True)
 
 
 @pytest.mark.parametrize(
@@ -291,7 +291,7 @@ def test_unknown_fields_are_ignored() -> None:
 def test_a_wrong_type_names_the_model(change: dict[str, Any]) -> None:
     """An answer of another shape is a ServiceError that says which model it is."""
     with pytest.raises(ServiceError, match=NAME) as caught:
-        codec.live({**MODEL, **change}, curve=True)
+        codec.read_model({**MODEL, **change}, curve=True)
     assert len(caught.value.summary) < 300
 
 
@@ -299,7 +299,7 @@ def test_a_wrong_type_names_the_model(change: dict[str, Any]) -> None:
 def test_a_model_without_a_name_is_refused(name: object) -> None:
     """A model that cannot be named cannot be managed."""
     with pytest.raises(ServiceError, match="name"):
-        codec.live({"name": name}, curve=True)
+        codec.read_model({"name": name}, curve=True)
 
 
 def error_of(read: Callable[..., object], *arguments: object, **options: object) -> str:
@@ -315,13 +315,13 @@ def error_of(read: Callable[..., object], *arguments: object, **options: object)
 def test_no_answer_is_a_traceback(value: Any) -> None:
     """Whatever stands where the API has something else, reading gives a value or an error with the name."""
     for key in ("state", "displayName", "temperature", "tuningTask", "readerProjectNumbers", "topK"):
-        assert NAME in error_of(codec.live, {"name": NAME, key: value}, curve=True)
+        assert NAME in error_of(codec.read_model, {"name": NAME, key: value}, curve=True)
     odd = {"name": NAME, "tuningTask": {"snapshots": value}}
-    assert NAME in error_of(codec.live, odd, curve=True)
+    assert NAME in error_of(codec.read_model, odd, curve=True)
     for key in ("metadata", "response", "error", "done", "name"):
         told = {**OPERATION, key: value}
-        assert NAME in error_of(operations.training_of, told, NAME)
-        assert NAME in error_of(operations.accepted, told, NAME)
+        assert NAME in error_of(operations.read_training, told, NAME)
+        assert NAME in error_of(operations.read_accepted, told, NAME)
 
 
 # ---------------------------------------------------------------- comparing
@@ -331,7 +331,7 @@ def test_the_asked_model_is_recognised_at_float32() -> None:
     """A learning rate that the service keeps in single precision is the one that was declared."""
     asked: Attributes = {"tuning_task.hyperparameters.learning_rate": 0.001}
     shown = {**MODEL, "tuningTask": {"hyperparameters": {"learningRate": 0.0010000000474974513}}}
-    assert codec.differences(asked, MODEL["baseModel"], codec.live(shown, curve=True)) == ()
+    assert codec.find_differences(asked, MODEL["baseModel"], codec.read_model(shown, curve=True)) == ()
 
 
 @pytest.mark.parametrize(
@@ -346,7 +346,7 @@ def test_the_asked_model_is_recognised_at_float32() -> None:
 )
 def test_another_model_is_told_from_ours(asked: Attributes, source: str, different: str) -> None:
     """Each immutable difference is named by its path."""
-    found = codec.differences(asked, source, codec.live(MODEL, curve=True))
+    found = codec.find_differences(asked, source, codec.read_model(MODEL, curve=True))
     assert len(found) == 1
     assert different in found[0]
 
@@ -354,8 +354,8 @@ def test_another_model_is_told_from_ours(asked: Attributes, source: str, differe
 def test_mutable_and_unseen_fields_make_no_other_model() -> None:
     """A name changed since, or hyperparameters that the answer leaves out, do not make it somebody else's."""
     asked: Attributes = {"display_name": "other", "tuning_task.hyperparameters.epoch_count": 6}
-    bare = codec.live({"name": NAME}, curve=True)
-    assert codec.differences(asked, BASE, bare) == ()
+    bare = codec.read_model({"name": NAME}, curve=True)
+    assert codec.find_differences(asked, BASE, bare) == ()
 
 
 # ---------------------------------------------------------------- operations
@@ -363,35 +363,35 @@ def test_mutable_and_unseen_fields_make_no_other_model() -> None:
 
 def test_a_real_create_is_accepted() -> None:
     """The answer to a create gives the model, its operation and its steps."""
-    assert operations.accepted(OPERATION, NAME) == Accepted(NAME, OPERATION["name"], 19, "")
+    assert operations.read_accepted(OPERATION, NAME) == Accepted(NAME, OPERATION["name"], 19, "")
 
 
 @pytest.mark.parametrize("document", [{}, {"name": ""}, {"name": 7}, {"done": True}, {"metadata": {}}])
 def test_an_answer_that_is_no_operation_says_nothing(document: dict[str, Any]) -> None:
     """Without an operation's name it is not known whether a create was accepted."""
-    assert operations.accepted(document, NAME) is None
+    assert operations.read_accepted(document, NAME) is None
 
 
 def test_another_model_than_asked_for_is_told() -> None:
     """A service that chooses an id of its own has trained something: the error names it."""
     with pytest.raises(ServiceError, match="dzlmi0gswwqb"):
-        operations.accepted(OPERATION, "tunedModels/ours-abcdefgh")
+        operations.read_accepted(OPERATION, "tunedModels/ours-abcdefgh")
 
 
 @pytest.mark.parametrize("metadata", [5, "x", [1], None, True])
 def test_metadata_that_is_no_object_is_none(metadata: object) -> None:
     """It holds figures for people: a create that answers so was accepted, and its training is waited for."""
     odd = {**OPERATION, "metadata": metadata}
-    accepted, told = operations.accepted(odd, NAME), operations.training_of(odd, NAME)
+    accepted, told = operations.read_accepted(odd, NAME), operations.read_training(odd, NAME)
     assert accepted == Accepted(NAME, OPERATION["name"], None, "")
     assert told is not None
     assert told.status is Status.CREATING
-    assert operations.of_create([odd], NAME) == odd
+    assert operations.find_create([odd], NAME) == odd
 
 
 def test_the_first_poll_is_at_zero() -> None:
     """A metadata without progress is no progress yet, because zeros are left out."""
-    told = operations.training_of(OPERATION, NAME)
+    told = operations.read_training(OPERATION, NAME)
     assert told is not None
     assert (told.status, told.percent, told.step, told.total_steps) == (Status.CREATING, 0.0, 0, 19)
 
@@ -399,7 +399,7 @@ def test_the_first_poll_is_at_zero() -> None:
 def test_progress_is_told() -> None:
     """Percentage, steps and the whole curve come from the metadata."""
     progress = {"completedPercent": 42.1, "completedSteps": 8, "snapshots": MODEL["tuningTask"]["snapshots"]}
-    told = operations.training_of({**OPERATION, "metadata": {**OPERATION["metadata"], **progress}}, NAME)
+    told = operations.read_training({**OPERATION, "metadata": {**OPERATION["metadata"], **progress}}, NAME)
     assert told is not None
     assert (told.percent, told.step, len(told.snapshots)) == (42.1, 8, 2)
 
@@ -407,9 +407,9 @@ def test_progress_is_told() -> None:
 @pytest.mark.parametrize("done", [{}, {"done": True}])
 def test_a_response_ends_it(done: dict[str, Any]) -> None:
     """A response is the end, with `done` or without; the model in it is the live one."""
-    told = operations.training_of({**OPERATION, **done, "response": {"@type": "x", **MODEL}}, NAME)
+    told = operations.read_training({**OPERATION, **done, "response": {"@type": "x", **MODEL}}, NAME)
     assert told is not None
-    assert (told.status, told.live) == (Status.ACTIVE, codec.live(MODEL, curve=True))
+    assert (told.status, told.live) == (Status.ACTIVE, codec.read_model(MODEL, curve=True))
     assert len(told.snapshots) == 2
 
 
@@ -418,7 +418,7 @@ def test_a_response_ends_it(done: dict[str, Any]) -> None:
 )
 def test_an_end_that_says_too_little_asks_the_model(response: dict[str, Any]) -> None:
     """Done without a result, or with a model that is not finished, decides nothing."""
-    assert operations.training_of({**OPERATION, **response}, NAME) is None
+    assert operations.read_training({**OPERATION, **response}, NAME) is None
 
 
 @pytest.mark.parametrize(
@@ -435,7 +435,7 @@ def test_an_end_that_says_too_little_asks_the_model(response: dict[str, Any]) ->
 )
 def test_an_error_ends_it(error: object, said: str) -> None:
     """The operation's error is the failure's reason, printable and cut."""
-    told = operations.training_of({**OPERATION, "error": error}, NAME)
+    told = operations.read_training({**OPERATION, "error": error}, NAME)
     assert told is not None
     assert told.status is Status.FAILED
     assert said in told.error
@@ -445,7 +445,7 @@ def test_an_error_ends_it(error: object, said: str) -> None:
 
 def test_a_failed_model_alone_has_no_reason() -> None:
     """Where the operation is gone the message says that nobody gave a reason."""
-    told = operations.training_of_model(codec.live({"name": NAME, "state": "FAILED"}, curve=True))
+    told = operations.describe_training(codec.read_model({"name": NAME, "state": "FAILED"}, curve=True))
     assert (told.status, told.error) == (Status.FAILED, operations.NO_REASON)
 
 
@@ -458,12 +458,12 @@ NONSENSE = [float("nan"), float("inf"), "NaN", "-Infinity", 10**400, "9" * 5000,
 def test_a_point_that_makes_no_sense_is_left_out(key: str, value: object) -> None:
     """A loss curve is for people: it has its other points, in a model and in an operation."""
     points = [{"step": 1, "meanLoss": 2.5}, {"step": 2, "epoch": 1, "meanLoss": 1.5, key: value}]
-    found = codec.live({"name": NAME, "tuningTask": {"snapshots": points}}, curve=True)
+    found = codec.read_model({"name": NAME, "tuningTask": {"snapshots": points}}, curve=True)
     assert found.snapshots == (Snapshot(1, 0, 2.5),)
-    assert codec.live({"name": NAME, "tuningTask": {"snapshots": points}}, curve=False).snapshots == (
+    assert codec.read_model({"name": NAME, "tuningTask": {"snapshots": points}}, curve=False).snapshots == (
         Snapshot(1, 0, 2.5),
     )
-    told = operations.training_of({**OPERATION, "metadata": {"snapshots": points}}, NAME)
+    told = operations.read_training({**OPERATION, "metadata": {"snapshots": points}}, NAME)
     assert told is not None
     assert told.snapshots == (Snapshot(1, 0, 2.5),)
 
@@ -471,17 +471,17 @@ def test_a_point_that_makes_no_sense_is_left_out(key: str, value: object) -> Non
 @pytest.mark.parametrize("odd", [{}, [1], [{"step": "x"}], "x", 5])
 def test_snapshots_of_another_shape_are_none(odd: object) -> None:
     """They are for people; the model is read without them."""
-    assert codec.live({**MODEL, "tuningTask": {"snapshots": odd}}, curve=True).snapshots == ()
+    assert codec.read_model({**MODEL, "tuningTask": {"snapshots": odd}}, curve=True).snapshots == ()
 
 
 @pytest.mark.parametrize("value", [*NONSENSE, -5, "-5", 2**63], ids=lambda value: str(value)[:20])
 def test_progress_that_makes_no_sense_is_left_out(value: object) -> None:
     """Steps and percentages are for people: they are unknown then, and the training goes on."""
     metadata = {"totalSteps": value, "completedSteps": value, "completedPercent": value}
-    told = operations.training_of({**OPERATION, "metadata": metadata}, NAME)
+    told = operations.read_training({**OPERATION, "metadata": metadata}, NAME)
     assert told is not None
     assert (told.status, told.percent, told.step, told.total_steps) == (Status.CREATING, None, None, None)
-    accepted = operations.accepted({**OPERATION, "metadata": metadata}, NAME)
+    accepted = operations.read_accepted({**OPERATION, "metadata": metadata}, NAME)
     assert accepted is not None
     assert accepted.total_steps is None
 
@@ -489,16 +489,16 @@ def test_progress_that_makes_no_sense_is_left_out(value: object) -> None:
 @pytest.mark.parametrize("time", ["yesterday", "2026-13-01T00:00:00Z", "0001-01-01T00:00:00Z", 5, "9" * 5000])
 def test_a_time_that_is_none_is_left_out(time: object) -> None:
     """Times are for people."""
-    found = codec.live({**MODEL, "createTime": time, "tuningTask": {"completeTime": time}}, curve=True)
+    found = codec.read_model({**MODEL, "createTime": time, "tuningTask": {"completeTime": time}}, curve=True)
     assert (found.create_time, found.complete_time) == ("", "")
 
 
 def test_numbers_may_come_as_text() -> None:
     """proto3 allows it in JSON."""
     shown = {"name": NAME, "temperature": "0.7", "topP": "9.5e-1", "topK": "40"}
-    assert codec.live(shown, curve=True).attributes == {"temperature": 0.7, "top_p": 0.95, "top_k": 40}
+    assert codec.read_model(shown, curve=True).attributes == {"temperature": 0.7, "top_p": 0.95, "top_k": 40}
     point = {"step": "3", "epoch": "1", "meanLoss": "1.5"}
-    assert codec.live({"name": NAME, "tuningTask": {"snapshots": [point]}}, curve=True).snapshots == (
+    assert codec.read_model({"name": NAME, "tuningTask": {"snapshots": [point]}}, curve=True).snapshots == (
         Snapshot(3, 1, 1.5),
     )
 
@@ -517,21 +517,21 @@ def test_an_operation_of_another_model_tells_nothing() -> None:
         {"done": True, "response": nameless},
         {"name": f"{OTHER}/operations/one", "error": {"code": 13, "message": "out of chips"}},
     ):
-        assert operations.training_of({**OPERATION, **odd}, NAME) is None
-    assert operations.of_create([{"name": f"{OTHER}/operations/one"}], NAME) is None
+        assert operations.read_training({**OPERATION, **odd}, NAME) is None
+    assert operations.find_create([{"name": f"{OTHER}/operations/one"}], NAME) is None
 
 
 def test_a_model_that_was_not_asked_for_is_no_answer() -> None:
     """An answer about another name is an error that names both."""
     with pytest.raises(ServiceError, match=rf"asked about {OTHER} and answered about '{NAME}'"):
-        codec.live(MODEL, curve=True, asked=OTHER)
+        codec.read_model(MODEL, curve=True, asked=OTHER)
 
 
 @pytest.mark.parametrize("rest", ["../x", "x?y", "x/y", "\ud800"])
 def test_a_name_that_is_no_name_is_refused(rest: str) -> None:
     """It could not be asked for, nor written down."""
     with pytest.raises(ServiceError, match="name"):
-        codec.live({"name": f"tunedModels/{rest}"}, curve=True)
+        codec.read_model({"name": f"tunedModels/{rest}"}, curve=True)
 
 
 # ---------------------------------------------------------------- everything else
@@ -541,10 +541,10 @@ def test_permissions_are_names_or_numbers() -> None:
     """Enums are read either way; what has no grantee or role is an error."""
     named = {"granteeType": "GROUP", "emailAddress": "a@b.c", "role": "WRITER"}
     numbered = {"granteeType": 2, "emailAddress": "a@b.c", "role": 2}
-    assert permissions.permission(named, NAME) == permissions.permission(numbered, NAME)
+    assert permissions.read_permission(named, NAME) == permissions.read_permission(numbered, NAME)
     for odd in ({}, {"granteeType": 9, "role": 3}, {"granteeType": "USER", "role": None}):
         with pytest.raises(ServiceError, match=NAME):
-            permissions.permission(odd, NAME)
+            permissions.read_permission(odd, NAME)
 
 
 @pytest.mark.parametrize(
@@ -561,11 +561,11 @@ def test_permissions_are_names_or_numbers() -> None:
 def test_an_answer_without_text_says_why(document: dict[str, Any], said: str) -> None:
     """No text is an error that names the block or finish reason."""
     with pytest.raises(ServiceError, match=said):
-        google_json.reply_text(document, NAME)
+        google_json.read_reply(document, NAME)
 
 
 def test_the_text_of_an_answer_is_all_its_parts() -> None:
     """Parts are joined, thoughts left out, an empty text is a text."""
     parts = [{"text": "a"}, {"thought": True, "text": "?"}, {"inlineData": {}}, {"text": "b"}]
-    assert google_json.reply_text({"candidates": [{"content": {"parts": parts}}]}, NAME) == "ab"
-    assert google_json.reply_text({"candidates": [{"content": {"parts": [{"text": ""}]}}]}, NAME) == ""
+    assert google_json.read_reply({"candidates": [{"content": {"parts": parts}}]}, NAME) == "ab"
+    assert google_json.read_reply({"candidates": [{"content": {"parts": [{"text": ""}]}}]}, NAME) == ""

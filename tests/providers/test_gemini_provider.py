@@ -154,7 +154,7 @@ def test_tunable_models_are_those_that_say_so(wire: Wire, provider: GeminiProvid
     unable = {"name": "models/other", "supportedGenerationMethods": ["generateContent"]}
     odd = {"name": 7, "supportedGenerationMethods": "createTunedModel"}
     wire.script = [answer({"models": [able, unable, odd], "nextPageToken": "n"}), answer({"models": [{}]})]
-    assert provider.base_models().tunable == {BASE}
+    assert provider.list_base_models().tunable == {BASE}
 
 
 # ---------------------------------------------------------------- names
@@ -166,7 +166,7 @@ def test_tunable_models_are_those_that_say_so(wire: Wire, provider: GeminiProvid
     [
         lambda provider, handle: provider.get(handle),
         lambda provider, handle: provider.delete(handle, fence=unfenced),
-        lambda provider, handle: provider.endpoint(handle),
+        lambda provider, handle: provider.find_endpoint(handle),
         lambda provider, handle: provider.generate(handle, "x"),
         lambda provider, handle: provider.create(WANT, handle.id, BASE, EXAMPLES, fence=unfenced),
     ],
@@ -550,7 +550,7 @@ def test_permissions_need_a_login(monkeypatch: pytest.MonkeyPatch, tmp_path: Any
         connect(base_url="https://example.com", environ={"GEMINI_API_KEY": "k"}, api_keys=False)
     )
     for call in (
-        lambda: provider.permissions(HANDLE),
+        lambda: provider.list_permissions(HANDLE),
         lambda: provider.set_permissions(HANDLE, [WRITER], fence=unfenced),
     ):
         with pytest.raises(CredentialError, match="refuses API keys"):

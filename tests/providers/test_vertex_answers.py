@@ -51,7 +51,7 @@ def provider(wire: Wire) -> VertexProvider:
 
 def deletion(provider: VertexProvider) -> Deletion:
     """What the provider deletes with."""
-    return Deletion(provider._regions, provider._registry, unfenced)
+    return Deletion(provider._regions, provider._jobs, unfenced)
 
 
 HANDLE = Handle(ID, f"{HOME}/tuningJobs/7")
@@ -134,7 +134,7 @@ def test_a_job_listed_in_two_conditions_is_asked_for(wire: Wire, provider: Verte
     """Pages that changed while they were read show it twice: neither is believed."""
     failed = {**JOB, "state": "JOB_STATE_FAILED"}
     wire.always = answer({})
-    found = provider._registry.listed(("p", "us-central1"), "tuningJobs")
+    found = provider._jobs.list_resources(("p", "us-central1"), "tuningJobs")
     wire.script = [answer({"tuningJobs": [failed, JOB, failed]}), answer(JOB)]
     assert list(found) == [JOB]
     assert [one.target.split("?")[0] for one in wire.requests] == [
@@ -148,7 +148,7 @@ def test_a_list_of_another_place_is_no_answer(wire: Wire, provider: VertexProvid
     for name in ("projects/123/locations/europe-west4/tuningJobs/7", f"{NUMBERED}/models/7", "x"):
         wire.always = answer({"tuningJobs": [{**JOB, "name": name}]})
         with pytest.raises(ServiceError):
-            list(provider._registry.listed(("p", "us-central1"), "tuningJobs"))
+            list(provider._jobs.list_resources(("p", "us-central1"), "tuningJobs"))
 
 
 @pytest.mark.parametrize(
@@ -189,9 +189,9 @@ def test_figures_of_a_job_that_make_no_sense_are_left_out(value: object) -> None
         "tuningDataStats": {"supervisedTuningDataStats": {"tuningStepCount": value, "xCount": "5"}},
         "tunedModel": {**MADE, "checkpoints": [{"checkpointId": "1", "epoch": value, "step": "3"}]},
     }
-    found = codec.live(job, MODEL, ENDPOINT)
+    found = codec.read_model(job, MODEL, ENDPOINT)
     assert found is not None
-    assert codec.steps_of(job) is None
+    assert codec.read_steps(job) is None
     assert (found.create_time, found.complete_time) == ("", "")
     assert found.outputs["checkpoint 1"] == "(step 3)"
     assert found.outputs["data: xs"] == "5"
@@ -202,17 +202,17 @@ def test_a_compared_number_that_makes_no_sense_is_not_understood(value: object) 
     """It would be compared, and written down."""
     parameters = {"hyperParameters": {"learningRateMultiplier": value}}
     with pytest.raises(ServiceError, match="learning_rate_multiplier"):
-        codec.live({**JOB, "supervisedTuningSpec": parameters}, None, None)
+        codec.read_model({**JOB, "supervisedTuningSpec": parameters}, None, None)
     spec = {"evaluationConfig": {"autoraterConfig": {"x": float("nan")}}}
     with pytest.raises(ServiceError, match="evaluation_config"):
-        codec.live({**JOB, "supervisedTuningSpec": spec}, None, None)
+        codec.read_model({**JOB, "supervisedTuningSpec": spec}, None, None)
 
 
 def test_versions_of_a_model_are_told_apart() -> None:
     """An answer about another version is one about another model."""
-    assert names.answers(f"{HOME}/models/9@1", f"{NUMBERED}/models/9")
-    assert names.answers(f"{HOME}/models/9@1", f"{NUMBERED}/models/9@1")
-    assert not names.answers(f"{HOME}/models/9@1", f"{NUMBERED}/models/9@2")
+    assert names.is_answer(f"{HOME}/models/9@1", f"{NUMBERED}/models/9")
+    assert names.is_answer(f"{HOME}/models/9@1", f"{NUMBERED}/models/9@1")
+    assert not names.is_answer(f"{HOME}/models/9@1", f"{NUMBERED}/models/9@2")
 
 
 def test_a_lost_create_that_cannot_be_looked_for_is_told(wire: Wire, provider: VertexProvider) -> None:

@@ -25,7 +25,7 @@ from reconciler.providers import Accepted, Handle
 from reconciler.providers.google.connection import connect
 from reconciler.providers.vertex.bucket import Bucket
 from reconciler.providers.vertex.provider import VertexProvider
-from reconciler.providers.vertex.regions import Regions, host_of
+from reconciler.providers.vertex.regions import Regions, find_host
 from tests.contract.provider import EXAMPLES, TUNING_JOB
 from tests.fakes import Crash, FakeClock, unfenced
 
@@ -248,7 +248,7 @@ def test_a_difference_between_model_and_endpoint_is_seen_and_mended(stand: Stand
     """What somebody changed on one of the two is no manifest's value; an update makes both the same."""
     provider, _ = stand.provider()
     handle = Handle(ID, stand.train(provider).name)
-    endpoint = provider.endpoint(handle)
+    endpoint = provider.find_endpoint(handle)
     body = {"displayName": "theirs", "labels": {"team": "theirs"}}
     reply = stand.session.patch(
         f"{stand.url}/v1/{endpoint}", params={"updateMask": "displayName,labels"}, json=body, timeout=5
@@ -310,7 +310,7 @@ def test_changed_data_in_a_bucket_is_not_trained_on(stand: Stand) -> None:
     stale = Desired(want.address, want.attributes, (data,))
     with pytest.raises(ServiceError, match="has changed since the plan"):
         provider.create(stale, ID, SOURCE, {}, fence=unfenced)
-    (measured,) = provider.measured([stale])
+    (measured,) = provider.measure_data([stale])
     assert provider.create(measured, ID, SOURCE, {}, fence=unfenced).name
     assert sum(method == "POST" for method, *_ in recording.seen) == 1
 
@@ -321,7 +321,7 @@ def test_a_data_set_of_the_service_is_sent_by_its_name(stand: Stand) -> None:
     want, name = TUNING_JOB.want(), f"{HOME}/datasets/7"
     data = DataSet("0" * 64, 0, 0, field=TUNING_JOB.data, uri=name)
     asked = Desired(want.address, want.attributes, (data,))
-    (measured,) = provider.measured([asked])
+    (measured,) = provider.measure_data([asked])
     assert (measured.data, measured.attributes) == (asked.data, asked.attributes)
     made = provider.create(asked, ID, SOURCE, {}, fence=unfenced)
     assert not any(path.startswith("storage/") for _, path, *_ in recording.seen)
@@ -375,7 +375,7 @@ def test_every_end_has_a_status(stand: Stand, state: str, status: str) -> None:
 )
 def test_each_location_has_its_host(location: str, url: str) -> None:
     """Regions, multi-regions and global have hosts of different forms."""
-    assert host_of(location) == url
+    assert find_host(location) == url
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from reconciler.model import DataSet, Example
 from reconciler.providers.google.connection import connect
 from reconciler.providers.vertex.bucket import Bucket
 from reconciler.providers.vertex.regions import Regions
-from reconciler.providers.vertex.uploads import QUANTUM, measured
+from reconciler.providers.vertex.uploads import QUANTUM, measure_content
 from tests.fakes import FakeClock, unfenced
 from tests.http.wire import Wire, answer, listening, refusal
 
@@ -309,8 +309,8 @@ def test_the_memory_that_an_upload_takes_does_not_grow_with_it() -> None:
     """Of 40 MB of lines, read twice, no more is held than some of them."""
     tracemalloc.start()
     try:
-        content = measured(ManyLines(), "big", small=QUANTUM)
-        assert sum(map(len, content.checked())) == content.size > 40_000_000
+        content = measure_content(ManyLines(), "big", small=QUANTUM)
+        assert sum(map(len, content.check_lines())) == content.size > 40_000_000
         assert tracemalloc.get_traced_memory()[1] < 4 * QUANTUM
     finally:
         tracemalloc.stop()

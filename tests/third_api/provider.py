@@ -106,7 +106,7 @@ class ParrotProvider:
         except NotFoundError:
             return None
 
-    def measured(self, wants: Sequence[Desired]) -> Sequence[Desired]:
+    def measure_data(self, wants: Sequence[Desired]) -> Sequence[Desired]:
         """The same: training data is sent along."""
         return wants
 
@@ -148,7 +148,7 @@ class ParrotProvider:
         found = _read(self._transport.call("GET", f"parrots/{handle.id}"))
         return Training(found.status, live=found)
 
-    def permissions(self, handle: Handle) -> tuple[Permission, ...]:
+    def list_permissions(self, handle: Handle) -> tuple[Permission, ...]:
         """None."""
         del handle
         return ()
@@ -165,11 +165,11 @@ class ParrotProvider:
         )
         return str(reply["answer"])
 
-    def base_models(self) -> BaseModels:
+    def list_base_models(self) -> BaseModels:
         """One."""
         return BaseModels(frozenset({"macaw"}))
 
-    def endpoint(self, handle: Handle) -> str:
+    def find_endpoint(self, handle: Handle) -> str:
         """Its name."""
         return f"parrots/{handle.id}"
 

@@ -61,7 +61,7 @@ def _check(operation: Operation, path: str, width: int) -> Iterator[str]:
     yield f"Service    {context.endpoint}{project}, credential: {context.credential}"
     yield f"State      {operation.manager.place}, {len(state.resources)} recorded"
     for kind in sorted({one.address.kind for one in loaded.desired} or operation.providers):
-        names = operation.providers[kind].base_models().tunable
+        names = operation.providers[kind].list_base_models().tunable
         yield from wrap(_list_base_models(kind, names), width, hanging="    ")
     yield ""
     yield f"Next: {scaffold.suggest_edit(path, loaded, context.service)}"

@@ -14,20 +14,20 @@ from reconciler.identity import find_meaning
 from reconciler.kind import Field, FieldRole, FieldType, OnChange
 from reconciler.model import Attributes, Example, Live, Odd, Snapshot, Status, Value
 from reconciler.providers.gemini.fields import BASE_MODEL, PARENT, TUNED_MODEL
-from reconciler.providers.google.attributes import attributes_of, equal, fixed, put, rows_of
+from reconciler.providers.google.attributes import build_rows, find_fixed, is_equal, put, read_attributes
 from reconciler.providers.google.json import (
     JsonObject,
-    about_another,
-    as_float,
-    as_integer,
-    as_integers,
-    as_object,
-    as_text,
-    count_of,
-    figure_of,
-    listed_objects,
-    time_of,
-    wrong,
+    explain_another,
+    explain_wrong_type,
+    parse_float,
+    parse_integer,
+    parse_integers,
+    parse_text,
+    pick_objects,
+    read_count,
+    read_figure,
+    read_time,
+    require_object,
 )
 
 COLLECTION = "tunedModels"
@@ -47,15 +47,15 @@ _STATES: Mapping[object, Status] = {
 
 
 _READERS: Mapping[FieldType, Callable[[object], Value]] = {
-    FieldType.STRING: as_text,
-    FieldType.INTEGER: as_integer,
-    FieldType.FLOAT32: as_float,
-    FieldType.INTEGERS: as_integers,
+    FieldType.STRING: parse_text,
+    FieldType.INTEGER: parse_integer,
+    FieldType.FLOAT32: parse_float,
+    FieldType.INTEGERS: parse_integers,
 }
-_ROWS = rows_of(TUNED_MODEL.fields.values(), _READERS)
+_ROWS = build_rows(TUNED_MODEL.fields.values(), _READERS)
 
 
-def live(document: JsonObject, *, curve: bool, asked: str = "") -> Live:
+def read_model(document: JsonObject, *, curve: bool, asked: str = "") -> Live:
     """A TunedModel as the API shows it.
 
     Args:
@@ -69,28 +69,28 @@ def live(document: JsonObject, *, curve: bool, asked: str = "") -> Live:
     """
     name = document.get("name")
     if asked and name != asked:
-        raise about_another(COLLECTION, asked, name)
+        raise explain_another(COLLECTION, asked, name)
     if not isinstance(name, str) or not NAME.fullmatch(name):
-        raise wrong(COLLECTION, "name", name, f"a name like {COLLECTION}/x")
-    attributes = attributes_of(document, _ROWS, name)
+        raise explain_wrong_type(COLLECTION, "name", name, f"a name like {COLLECTION}/x")
+    attributes = read_attributes(document, _ROWS, name)
     if PARENT in attributes:  # its base model is output only: the parent's
         attributes.pop(BASE_MODEL, None)
     state = document.get("state")
     if not isinstance(state, (str, int, NoneType)):
-        raise wrong(name, "state", state, "a state")
-    task = as_object(document.get("tuningTask"), name, "tuningTask")
+        raise explain_wrong_type(name, "state", state, "a state")
+    task = require_object(document.get("tuningTask"), name, "tuningTask")
     return Live(
         id=name.removeprefix(f"{COLLECTION}/"),
         name=name,
         status=_STATES.get(state, Status.CREATING),
         attributes=attributes,
-        create_time=time_of(document, "createTime"),
-        complete_time=time_of(task, "completeTime"),
-        snapshots=snapshots_of(task) if curve else _last_snapshot(task),
+        create_time=read_time(document, "createTime"),
+        complete_time=read_time(task, "completeTime"),
+        snapshots=read_snapshots(task) if curve else _read_last_snapshot(task),
     )
 
 
-def odd(document: object, why: str) -> Odd:
+def build_odd(document: object, why: str) -> Odd:
     """An entry of a list that `live` does not understand, as far as it tells whose it is."""
     name = document.get("name") if isinstance(document, dict) else document
     if isinstance(name, str) and NAME.fullmatch(name):
@@ -98,14 +98,14 @@ def odd(document: object, why: str) -> Odd:
     return Odd("", ascii(name)[:60], why)
 
 
-def snapshots_of(document: JsonObject) -> tuple[Snapshot, ...]:
+def read_snapshots(document: JsonObject) -> tuple[Snapshot, ...]:
     """The loss curve under "snapshots": a figure for people, without the points that make no sense."""
-    points = (_snapshot(point) for point in listed_objects(document, "snapshots"))
+    points = (_snapshot(point) for point in pick_objects(document, "snapshots"))
     return tuple(point for point in points if point is not None)
 
 
-def _last_snapshot(document: JsonObject) -> tuple[Snapshot, ...]:
-    points = (_snapshot(point) for point in reversed(listed_objects(document, "snapshots")))
+def _read_last_snapshot(document: JsonObject) -> tuple[Snapshot, ...]:
+    points = (_snapshot(point) for point in reversed(pick_objects(document, "snapshots")))
     last = next((point for point in points if point is not None), None)
     return () if last is None else (last,)
 
@@ -113,14 +113,14 @@ def _last_snapshot(document: JsonObject) -> tuple[Snapshot, ...]:
 def _snapshot(document: JsonObject) -> Snapshot | None:
     """One TuningSnapshot; None where step, epoch or loss is no such number."""
     step, epoch, loss = (
-        count_of(document, "step"),
-        count_of(document, "epoch"),
-        figure_of(document, "meanLoss"),
+        read_count(document, "step"),
+        read_count(document, "epoch"),
+        read_figure(document, "meanLoss"),
     )
     return None if step is None or epoch is None or loss is None else Snapshot(step, epoch, loss)
 
 
-def _json(field: Field, value: Value) -> object:
+def _encode(field: Field, value: Value) -> object:
     if field.type is FieldType.INTEGERS:  # int64: strings in proto3's JSON
         numbers = value if isinstance(value, tuple) else (value,)
         return [str(number) for number in numbers]
@@ -134,7 +134,7 @@ def create_body(attributes: Attributes, source: str, examples: Iterable[Example]
         field = TUNED_MODEL.fields[path]
         if field.role is FieldRole.SOURCE or find_meaning(field, value) is None:
             continue
-        put(body, path, _json(field, value))
+        put(body, path, _encode(field, value))
     if source.startswith(f"{COLLECTION}/"):
         body["tunedModelSource"] = {"tunedModel": source}
     else:
@@ -148,15 +148,15 @@ def create_body(attributes: Attributes, source: str, examples: Iterable[Example]
 def patch(attributes: Attributes) -> tuple[str, JsonObject]:
     """The updateMask and the body that set just these fields; ValueError for one that cannot be patched."""
     fields = [(TUNED_MODEL.fields[path], value) for path, value in attributes.items()]
-    if immutable := fixed(attributes, TUNED_MODEL.fields):
+    if immutable := find_fixed(attributes, TUNED_MODEL.fields):
         raise ValueError(f"immutable: {', '.join(immutable)}")
     return (
         ",".join(camel_case(field.path) for field, _ in fields),
-        {camel_case(field.path): _json(field, value) for field, value in fields},
+        {camel_case(field.path): _encode(field, value) for field, value in fields},
     )
 
 
-def differences(attributes: Attributes, source: str, found: Live) -> tuple[str, ...]:
+def find_differences(attributes: Attributes, source: str, found: Live) -> tuple[str, ...]:
     """The immutable paths in which a live model is not the one that a create asked for.
 
     Only what the service shows is compared: the id carries the digest of the rest.
@@ -167,7 +167,7 @@ def differences(attributes: Attributes, source: str, found: Live) -> tuple[str, 
         if TUNED_MODEL.fields[path].on_change is OnChange.REPLACE and path not in {BASE_MODEL, PARENT}
     }
     shown = found.attributes
-    different = [path for path, value in asked.items() if path in shown and not equal(value, shown[path])]
+    different = [path for path, value in asked.items() if path in shown and not is_equal(value, shown[path])]
     sources = {shown[path] for path in (BASE_MODEL, PARENT) if path in shown}
     if sources and source not in sources:
         different.insert(0, PARENT if source.startswith(f"{COLLECTION}/") else BASE_MODEL)

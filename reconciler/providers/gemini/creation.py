@@ -24,7 +24,7 @@ from reconciler.providers.gemini import codec, operations
 from reconciler.providers.gemini.codec import COLLECTION
 from reconciler.providers.gemini.fields import TUNED_MODEL
 from reconciler.providers.gemini.reader import Reader, name_of
-from reconciler.providers.google.lookup import look_until, not_known, not_understood
+from reconciler.providers.google.lookup import explain_not_understood, explain_unknown, look_until
 from reconciler.providers.google.refusals import Asked, explain
 
 _ATTEMPTS = 4
@@ -63,10 +63,10 @@ class Creation:
                     slow=True,
                     fence=fence,
                 )
-                accepted = operations.accepted(reply, name)
+                accepted = operations.read_accepted(reply, name)
                 if accepted is not None:
                     return accepted
-                failed: ServiceError = not_understood(name, "operation")
+                failed: ServiceError = explain_not_understood(name, "operation")
             except ReplyLostError as error:
                 failed = error
             except UnavailableError as error:
@@ -77,10 +77,10 @@ class Creation:
                 if error.status != 409:
                     made = {"tuned_model_id": f"the id is {id}, made from metadata.name; or pin metadata.id"}
                     raise explain(error, Asked(TUNED_MODEL, want.attributes, source, made)) from error
-                return self._occupied(want, name, source, error, again=attempt > 1)
+                return self._settle_conflict(want, name, source, error, again=attempt > 1)
             found = self._look(name, failed)
             if found is not None:
-                return self._ours(want, source, found)
+                return self._accept_existing(want, source, found)
             if attempt == _ATTEMPTS:
                 raise failed
             # 404 may be lag; the id makes a second POST harmless: it is refused if the first arrived.
@@ -91,17 +91,17 @@ class Creation:
     def _look(self, name: str, failed: ServiceError) -> Live | None:
         """Whether a create arrived after all; when even that cannot be found out, ReplyLostError."""
         try:
-            return self._reader.model(name)
+            return self._reader.get_model(name)
         except ForbiddenError as error:
             if error.reason in _ABOUT_US:
-                raise not_known(name, failed, error) from failed
-            raise _somebody_elses(name, error) from error
+                raise explain_unknown(name, failed, error) from failed
+            raise _explain_foreign(name, error) from error
         except StoppedError:
             raise
         except (ServiceError, CredentialError) as error:
-            raise not_known(name, failed, error) from failed
+            raise explain_unknown(name, failed, error) from failed
 
-    def _occupied(
+    def _settle_conflict(
         self, want: Desired, name: str, source: str, refused: ServiceError, *, again: bool
     ) -> Accepted:
         """After a 409: ours, somebody's, or invisible even when the lag window is over.
@@ -111,7 +111,7 @@ class Creation:
         """
         found = look_until(lambda: self._look(name, refused), self._transport, self._lag_seconds, name)
         if found is not None:
-            return self._ours(want, source, found)
+            return self._accept_existing(want, source, found)
         if again:
             raise ReplyLostError(
                 f"{name} was probably created, and is not to be seen after {self._lag_seconds:g} s",
@@ -125,8 +125,8 @@ class Creation:
             reason=refused.reason,
         ) from refused
 
-    def _ours(self, want: Desired, source: str, found: Live) -> Accepted:
-        different = codec.differences(want.attributes, source, found)
+    def _accept_existing(self, want: Desired, source: str, found: Live) -> Accepted:
+        different = codec.find_differences(want.attributes, source, found)
         if different:
             raise AlreadyExistsError(
                 f"{found.name} exists already and is another model: {', '.join(different)} differ",
@@ -134,8 +134,8 @@ class Creation:
                 visible=True,
             )
         try:
-            operation = self._reader.operation_of(found.name)
-            known = None if operation is None else operations.accepted(operation, found.name)
+            operation = self._reader.find_operation(found.name)
+            known = None if operation is None else operations.read_accepted(operation, found.name)
         except ServiceError:  # it exists, and that is what matters; poll looks for the operation again
             known = None
         if known is None:
@@ -143,7 +143,7 @@ class Creation:
         return Accepted(known.name, known.operation, known.total_steps, found.create_time)
 
 
-def _somebody_elses(name: str, error: ForbiddenError) -> AlreadyExistsError:
+def _explain_foreign(name: str, error: ForbiddenError) -> AlreadyExistsError:
     return AlreadyExistsError(
         f"{name} exists and belongs to somebody else: {error.summary}",
         "Choose another metadata.id or name, or use the credential of the project that owns it.",

@@ -13,9 +13,9 @@ from reconciler.errors import (
 )
 from reconciler.model import Permission
 from reconciler.providers import Fence
-from reconciler.providers.gemini.permissions import permission
+from reconciler.providers.gemini.permissions import read_permission
 from reconciler.providers.gemini.reader import Reader, is_path
-from reconciler.providers.google.json import JsonObject, objects_of, text_of, wrong
+from reconciler.providers.google.json import JsonObject, explain_wrong_type, read_objects, read_text
 
 _PASSES = 3
 _PAUSE = 1.0
@@ -33,11 +33,11 @@ class Grants:
         self._transport = reader.transport
         self._reader = reader
 
-    def of(self, name: str) -> tuple[Permission, ...]:
+    def list_granted(self, name: str) -> tuple[Permission, ...]:
         """All but the owner's, sorted."""
-        return tuple(sorted(one for _, one in self._listed(name) if one.role != "OWNER"))
+        return tuple(sorted(one for _, one in self._list(name) if one.role != "OWNER"))
 
-    def become(self, name: str, want: Sequence[Permission], fence: Fence) -> None:
+    def set_granted(self, name: str, want: Sequence[Permission], fence: Fence) -> None:
         """Bring them to `want`; looks again after a lost reply or when somebody else was quicker."""
         surprise: ServiceError | None = None
         for again in range(_PASSES):
@@ -53,7 +53,7 @@ class Grants:
 
     def _pass(self, name: str, want: Sequence[Permission], fence: Fence) -> ServiceError | None:
         """One pass; answers what happened behind our back, so that the caller looks again."""
-        current = {one.grantee: (path, one) for path, one in self._listed(name)}
+        current = {one.grantee: (path, one) for path, one in self._list(name)}
         wanted = {one.grantee: one for one in want}
         surprise: ServiceError | None = None
         for grantee, one in wanted.items():
@@ -91,10 +91,10 @@ class Grants:
             body["emailAddress"] = one.email_address
         self._transport.call("POST", f"v1beta/{name}/permissions", body=body, fence=fence)
 
-    def _listed(self, name: str) -> Iterator[tuple[str, Permission]]:
-        for page in self._reader.pages(f"v1beta/{name}/permissions", {}):
-            for document in objects_of(page, "permissions", name):
-                path = text_of(document, "name")
+    def _list(self, name: str) -> Iterator[tuple[str, Permission]]:
+        for page in self._reader.list_pages(f"v1beta/{name}/permissions", {}):
+            for document in read_objects(page, "permissions", name):
+                path = read_text(document, "name")
                 if not (path.startswith(f"{name}/permissions/") and is_path(path)):
-                    raise wrong(name, "a permission's name", path, f"below {name}/permissions")
-                yield path, permission(document, name)
+                    raise explain_wrong_type(name, "a permission's name", path, f"below {name}/permissions")
+                yield path, read_permission(document, name)

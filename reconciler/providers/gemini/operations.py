@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from reconciler.errors import ServiceError
 from reconciler.model import Live, Status
 from reconciler.providers import Accepted, Training
-from reconciler.providers.gemini.codec import live, snapshots_of
-from reconciler.providers.google.json import JsonObject, count_of, percent_of, text_of, time_of
+from reconciler.providers.gemini.codec import read_model, read_snapshots
+from reconciler.providers.google.json import JsonObject, read_count, read_percent, read_text, read_time
 from reconciler.redaction import hide_quotes
 
 NO_REASON = "the training failed and the service gave no reason"
@@ -20,11 +20,11 @@ _CANCELLED = 1
 """google.rpc.Code: how an operation ends that was cancelled."""
 
 
-def accepted(operation: JsonObject, name: str) -> Accepted | None:
+def read_accepted(operation: JsonObject, name: str) -> Accepted | None:
     """What a create's reply says; None when it is no operation of that model, so that nothing is known."""
-    operation_name = text_of(operation, "name")
-    metadata = _object(operation, "metadata")
-    made = text_of(metadata, "tunedModel")
+    operation_name = read_text(operation, "name")
+    metadata = _get_object(operation, "metadata")
+    made = read_text(metadata, "tunedModel")
     if made and made != name:
         raise ServiceError(
             f"The service was asked to create {name} and answers that it creates {made[:120]}",
@@ -33,61 +33,61 @@ def accepted(operation: JsonObject, name: str) -> Accepted | None:
         )
     if not operation_name.startswith(f"{name}/operations/"):
         return Accepted(name, "", _total_steps(metadata)) if made and operation_name else None
-    time = time_of(_object(operation, "response"), "createTime")
+    time = read_time(_get_object(operation, "response"), "createTime")
     return Accepted(name, operation_name, _total_steps(metadata), time)
 
 
-def _object(operation: JsonObject, key: str) -> JsonObject:
+def _get_object(operation: JsonObject, key: str) -> JsonObject:
     """What stands under a key, where it is an object; else nothing is known."""
     found = operation.get(key)
     return found if isinstance(found, dict) else {}
 
 
 def _total_steps(metadata: JsonObject) -> int | None:
-    return count_of(metadata, "totalSteps") or None
+    return read_count(metadata, "totalSteps") or None
 
 
-def of_create(found: Sequence[JsonObject], name: str) -> JsonObject | None:
+def find_create(found: Sequence[JsonObject], name: str) -> JsonObject | None:
     """Among a model's operations the one that made it."""
     mine = [one for one in found if is_of(one, name)]
     return next(
-        (one for one in mine if text_of(_object(one, "metadata"), "tunedModel")), next(iter(mine), None)
+        (one for one in mine if read_text(_get_object(one, "metadata"), "tunedModel")), next(iter(mine), None)
     )
 
 
 def is_of(operation: JsonObject, name: str) -> bool:
     """Whether an operation is one of that model, as far as it says."""
-    made = text_of(_object(operation, "metadata"), "tunedModel") or name
-    return made == name and text_of(operation, "name").startswith(f"{name}/operations/")
+    made = read_text(_get_object(operation, "metadata"), "tunedModel") or name
+    return made == name and read_text(operation, "name").startswith(f"{name}/operations/")
 
 
-def training_of(operation: JsonObject, name: str) -> Training | None:
+def read_training(operation: JsonObject, name: str) -> Training | None:
     """How a training goes, from its operation.
 
     None when it is of another model, or is done and does not say how: then the model itself must be asked.
     """
     if not is_of(operation, name):
         return None
-    metadata = _object(operation, "metadata")
+    metadata = _get_object(operation, "metadata")
     error = operation.get("error")
     response = operation.get("response")
-    percent, step = percent_of(metadata, "completedPercent"), count_of(metadata, "completedSteps")
-    curve, total = snapshots_of(metadata), _total_steps(metadata)
+    percent, step = read_percent(metadata, "completedPercent"), read_count(metadata, "completedSteps")
+    curve, total = read_snapshots(metadata), _total_steps(metadata)
     if error:
-        return Training(Status.FAILED, percent, step, total, curve, operation_error(error))
+        return Training(Status.FAILED, percent, step, total, curve, read_error(error))
     # Some loops of Google's samples look at `done`, others at `response`: either ends it.
     if response is None and not operation.get("done"):
         return Training(Status.CREATING, percent, step, total, curve)
     if not isinstance(response, dict) or response.get("name") != name:
         return None
-    made = live({"state": "ACTIVE", **response}, curve=True, asked=name)
+    made = read_model({"state": "ACTIVE", **response}, curve=True, asked=name)
     if made.status is Status.CREATING:
         return None
     reason = NO_REASON if made.status is Status.FAILED else ""
     return Training(made.status, percent, step, total, curve or made.snapshots, reason, made)
 
 
-def training_of_model(found: Live) -> Training:
+def describe_training(found: Live) -> Training:
     """How a training goes, from the model alone: no percentage, and no reason of a failure."""
     last = found.snapshots[-1].step if found.snapshots else None
     return Training(
@@ -101,10 +101,10 @@ def training_of_model(found: Live) -> Training:
     )
 
 
-def operation_error(error: object) -> str:
+def read_error(error: object) -> str:
     """google.rpc.Status in one line."""
     document = error if isinstance(error, dict) else {}
-    message, code = hide_quotes(text_of(document, "message")), document.get("code")
+    message, code = hide_quotes(read_text(document, "message")), document.get("code")
     if code == _CANCELLED:
         return f"the training was cancelled: {message}" if message else "the training was cancelled"
     return message or (f"{NO_REASON} (code {code})" if code and isinstance(code, int) else NO_REASON)

@@ -23,15 +23,15 @@ from reconciler.providers.gemini.codec import COLLECTION
 from reconciler.providers.gemini.creation import Creation
 from reconciler.providers.gemini.fields import TUNED_MODEL
 from reconciler.providers.gemini.grants import Grants
-from reconciler.providers.gemini.operations import training_of, training_of_model
+from reconciler.providers.gemini.operations import describe_training, read_training
 from reconciler.providers.gemini.reader import PAGE_SIZE, Reader, is_path, name_of
 from reconciler.providers.google.json import (
-    about_another,
-    as_object,
-    listed_of,
-    objects_of,
-    prompt_body,
-    reply_text,
+    build_prompt,
+    explain_another,
+    read_list,
+    read_objects,
+    read_reply,
+    require_object,
 )
 
 
@@ -70,19 +70,19 @@ class GeminiProvider:
         seen: dict[str, Live] = {}
         twice: set[str] = set()
         query = {"filter": "owner:me"} if own else {}
-        for page in self._reader.pages(f"v1beta/{COLLECTION}", query):
-            for document in listed_of(page, COLLECTION, COLLECTION):
+        for page in self._reader.list_pages(f"v1beta/{COLLECTION}", query):
+            for document in read_list(page, COLLECTION, COLLECTION):
                 try:
-                    found = codec.live(as_object(document, COLLECTION, "a model"), curve=False)
+                    found = codec.read_model(require_object(document, COLLECTION, "a model"), curve=False)
                 except NotUnderstoodError as error:
-                    yield codec.odd(document, error.summary)
+                    yield codec.build_odd(document, error.summary)
                     continue
                 if seen.setdefault(found.id, found) != found:
                     twice.add(found.id)
         for id, found in seen.items():
             # It moved from one page to another while they were read: which of the two is true is asked.
             try:
-                told = self._reader.model(found.name) if id in twice else found
+                told = self._reader.get_model(found.name) if id in twice else found
             except NotUnderstoodError as error:
                 yield Odd(id, found.name, error.summary)
                 continue
@@ -91,17 +91,17 @@ class GeminiProvider:
 
     def get(self, handle: Handle) -> Live | None:
         """One model with its whole loss curve; None on 404; ForbiddenError when it is somebody else's."""
-        return self._reader.model(name_of(handle))
+        return self._reader.get_model(name_of(handle))
 
     def poll(self, handle: Handle) -> Training:
         """From the operation, which knows the percentage and a failure's reason; else from the model."""
         name = name_of(handle)
         if handle.operation:
-            operation = self._reader.operation(handle.operation)
-            told = None if operation is None else training_of(operation, name)
+            operation = self._reader.get_operation(handle.operation)
+            told = None if operation is None else read_training(operation, name)
             if told is not None:
                 return told
-        found = self._reader.model(name)
+        found = self._reader.get_model(name)
         if found is None:
             raise NotFoundError(
                 f"{name} does not exist, nor an operation that makes it",
@@ -110,37 +110,37 @@ class GeminiProvider:
             )
         # The name of the operation was never recorded, or it says less than the model by now.
         operation = (
-            None if found.status is Status.ACTIVE or handle.operation else self._reader.operation_of(name)
+            None if found.status is Status.ACTIVE or handle.operation else self._reader.find_operation(name)
         )
-        told = None if operation is None else training_of(operation, name)
-        return told if told is not None and told.status is found.status else training_of_model(found)
+        told = None if operation is None else read_training(operation, name)
+        return told if told is not None and told.status is found.status else describe_training(found)
 
-    def base_models(self) -> BaseModels:
+    def list_base_models(self) -> BaseModels:
         """Models that offer createTunedModel. Since May 2025 Google's service offers none."""
         tunable = set()
-        for page in self._reader.pages("v1beta/models", {}):
-            for document in objects_of(page, "models", "models"):
+        for page in self._reader.list_pages("v1beta/models", {}):
+            for document in read_objects(page, "models", "models"):
                 methods, name = document.get("supportedGenerationMethods"), document.get("name")
                 if isinstance(methods, Sequence) and "createTunedModel" in methods and isinstance(name, str):
                     tunable.add(name)
         return BaseModels(frozenset(tunable))
 
-    def endpoint(self, handle: Handle) -> str:
+    def find_endpoint(self, handle: Handle) -> str:
         """The resource name: generateContent is called on the model itself."""
         return name_of(handle)
 
     def generate(self, handle: Handle, prompt: str, *, temperature: float | None = None) -> str:
         """The first candidate's text; repeated on 5xx and time-outs, because it changes nothing."""
         name = name_of(handle)
-        body = prompt_body(prompt, temperature)
+        body = build_prompt(prompt, temperature)
         reply = self._transport.call(
             "POST", f"v1beta/{name}:generateContent", body=body, slow=True, repeatable=True
         )
-        return reply_text(reply, name)
+        return read_reply(reply, name)
 
     # ---------------------------------------------------------------- changing
 
-    def measured(self, wants: Sequence[Desired]) -> Sequence[Desired]:
+    def measure_data(self, wants: Sequence[Desired]) -> Sequence[Desired]:
         """The same: its training data is always sent along."""
         return wants
 
@@ -172,7 +172,7 @@ class GeminiProvider:
             "PATCH", f"v1beta/{name}", query={"updateMask": mask}, body=body, fence=fence
         )
         if reply.get("name", name) != name:
-            raise about_another("PATCH", name, reply.get("name"))
+            raise explain_another("PATCH", name, reply.get("name"))
 
     def delete(self, handle: Handle, *, fence: Fence) -> None:
         """Cancel what still trains, then delete; 404 is success.
@@ -181,7 +181,7 @@ class GeminiProvider:
             StillTrainingError: the service does not delete a model in training; try it again later.
         """
         name = name_of(handle)
-        found = self._reader.model(name)
+        found = self._reader.get_model(name)
         training = found is not None and found.status is Status.CREATING
         if training:
             self._cancel(handle, name, fence)
@@ -200,20 +200,20 @@ class GeminiProvider:
                 reason=error.reason,
             ) from error
 
-    def permissions(self, handle: Handle) -> tuple[Permission, ...]:
+    def list_permissions(self, handle: Handle) -> tuple[Permission, ...]:
         """All but the owner's, sorted. Refuses API keys: CredentialError where nothing else is found."""
-        return self._grants.of(name_of(handle))
+        return self._grants.list_granted(name_of(handle))
 
     def set_permissions(self, handle: Handle, want: Sequence[Permission], *, fence: Fence) -> None:
-        """Bring them to `want`; needs a login as `permissions` does."""
-        self._grants.become(name_of(handle), want, fence)
+        """Bring them to `want`; needs a login as `list_permissions` does."""
+        self._grants.set_granted(name_of(handle), want, fence)
 
     def _cancel(self, handle: Handle, name: str, fence: Fence) -> None:
         """Stop a training, as far as the service lets us: it may be over, or not to be stopped."""
         operation = handle.operation
         try:
             if not operation:
-                found = self._reader.operation_of(name)
+                found = self._reader.find_operation(name)
                 operation = str(found["name"]) if found else ""
             if is_path(operation):
                 self._transport.call("POST", f"v1/{operation}:cancel", body={}, repeatable=True, fence=fence)

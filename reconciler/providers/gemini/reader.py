@@ -11,8 +11,8 @@ from reconciler.model import Live
 from reconciler.providers import Handle
 from reconciler.providers.gemini import codec, operations
 from reconciler.providers.gemini.codec import COLLECTION, NAME, SEGMENT
-from reconciler.providers.google.json import JsonObject, about_another, objects_of
-from reconciler.providers.google.pages import pages
+from reconciler.providers.google.json import JsonObject, explain_another, read_objects
+from reconciler.providers.google.pages import list_pages
 
 PAGE_SIZE = 1000
 """The service's cap; it may return fewer."""
@@ -32,18 +32,18 @@ class Reader:
         self.transport = transport
         self._page_size = page_size
 
-    def pages(self, path: str, query: Mapping[str, str]) -> Iterator[JsonObject]:
+    def list_pages(self, path: str, query: Mapping[str, str]) -> Iterator[JsonObject]:
         """Every page of a list; ServiceError when they do not end."""
-        yield from pages(self.transport, path, query, page_size=self._page_size)
+        yield from list_pages(self.transport, path, query, page_size=self._page_size)
 
-    def model(self, name: str) -> Live | None:
+    def get_model(self, name: str) -> Live | None:
         """A model with its whole loss curve, None on 404."""
         try:
-            return codec.live(self.transport.call("GET", f"v1beta/{name}"), curve=True, asked=name)
+            return codec.read_model(self.transport.call("GET", f"v1beta/{name}"), curve=True, asked=name)
         except NotFoundError:
             return None
 
-    def operation(self, operation: str) -> JsonObject | None:
+    def get_operation(self, operation: str) -> JsonObject | None:
         """Google's guide polls v1, its SDKs v1beta: the second is asked when the first does not know it."""
         if not is_path(operation):
             raise ServiceError(f"{operation[:80]!r} is not the name of an operation", "Correct the state.")
@@ -53,19 +53,19 @@ class Reader:
             except NotFoundError:
                 continue
             if found.get("name") != operation:
-                raise about_another("operations", operation, found.get("name"))
+                raise explain_another("operations", operation, found.get("name"))
             return found
         return None
 
-    def operation_of(self, name: str) -> JsonObject | None:
+    def find_operation(self, name: str) -> JsonObject | None:
         """The operation that made a model, by the model's list of them; None when it has none."""
         for version in ("v1", "v1beta"):
             try:
-                pages = self.pages(f"{version}/{name}/operations", {})
-                found = [one for page in pages for one in objects_of(page, "operations", name)]
+                pages = self.list_pages(f"{version}/{name}/operations", {})
+                found = [one for page in pages for one in read_objects(page, "operations", name)]
             except NotFoundError:
                 continue
-            return operations.of_create(found, name)
+            return operations.find_create(found, name)
         return None
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.bounds import EXCERPT
 from reconciler.datasets.addresses import BUCKET
-from reconciler.providers.google.credentials import SCOPES, login_command
+from reconciler.providers.google.credentials import SCOPES, spell_login
 
 if TYPE_CHECKING:
     from reconciler.providers.google.errors import Problem
@@ -67,11 +67,11 @@ def advise_401(found: Problem) -> str:
     """Of a credential that is missing or not accepted."""
     if found.reason == "CREDENTIALS_MISSING" or "api keys are not supported" in found.message.lower():
         return (
-            f"This call needs a login, and refuses API keys. Log in: {login_command()}, or set "
+            f"This call needs a login, and refuses API keys. Log in: {spell_login()}, or set "
             "GOOGLE_OAUTH_ACCESS_TOKEN."
         )
     return (
-        f"The access token has expired or is not valid. Log in again: {login_command()}, or set a fresh "
+        f"The access token has expired or is not valid. Log in again: {spell_login()}, or set a fresh "
         "GOOGLE_OAUTH_ACCESS_TOKEN."
     )
 
@@ -79,10 +79,10 @@ def advise_401(found: Problem) -> str:
 def advise_403(found: Problem, where: str) -> str:
     """Of a credential that may not do this: the login, the project, or a role on what was asked for."""
     said = found.message[:EXCERPT].lower()
-    service = _word(found.metadata.get("service"))
-    consumer = _word(str(found.metadata.get("consumer", "")).removeprefix("projects/"))
+    service = _keep_word(found.metadata.get("service"))
+    consumer = _keep_word(str(found.metadata.get("consumer", "")).removeprefix("projects/"))
     if found.reason == "ACCESS_TOKEN_SCOPE_INSUFFICIENT" or "insufficient authentication scopes" in said:
-        return f"The login lacks a scope. Log in again: {login_command(SCOPES)}"
+        return f"The login lacks a scope. Log in again: {spell_login(SCOPES)}"
     if "quota project" in said:  # before SERVICE_DISABLED, whose reason it carries
         return "Set GOOGLE_CLOUD_QUOTA_PROJECT (or the Stack's project) to the project that pays the calls."
     if found.reason == "SERVICE_DISABLED" or "has not been used in project" in said:
@@ -128,11 +128,11 @@ def advise_denied(said: str, where: str = "") -> str:
     said = said[:EXCERPT]
     agent, permission = _AGENT.search(said), _PERMISSION.search(said)
     account = agent or _ACCOUNT.search(said)
-    role = _role(permission[1] if permission else "", said, where, agent=bool(agent))
+    role = _find_role(permission[1] if permission else "", said, where, agent=bool(agent))
     if not role:
         return ""
     whose = account[1] if account else "the account of this credential"
-    place, command = _place(role, said, where, account[1] if account else "")
+    place, command = _find_place(role, said, where, account[1] if account else "")
     needs = f" ({permission[1]})" if permission else ""
     itself = ", as which the service itself reads the data" if agent else ""
     text = f"Grant {role}{needs} {place} to {whose}{itself}"
@@ -144,7 +144,7 @@ def advise_denied(said: str, where: str = "") -> str:
     return f"{text} The service may answer the same where it does not exist: check the names too."
 
 
-def _role(permission: str, said: str, where: str, *, agent: bool) -> str:
+def _find_role(permission: str, said: str, where: str, *, agent: bool) -> str:
     for start, role in _ROLES:
         if permission.startswith(start):
             return role
@@ -153,7 +153,7 @@ def _role(permission: str, said: str, where: str, *, agent: bool) -> str:
     return "roles/aiplatform.user" if _is_vertex(where) and "permission" in said.lower() else ""
 
 
-def _place(role: str, said: str, where: str, account: str) -> tuple[str, str]:
+def _find_place(role: str, said: str, where: str, account: str) -> tuple[str, str]:
     """On what a role is granted, and the command that does it where everything in it is known."""
     bucket = _BUCKET.search(where) or _BUCKET.search(said)
     if "storage" in role:
@@ -177,6 +177,6 @@ def _is_vertex(where: str) -> bool:
     return " v1/projects/" in where
 
 
-def _word(value: object) -> str:
+def _keep_word(value: object) -> str:
     """A host name or project as it may stand in a command to copy; "" for anything else."""
     return value if isinstance(value, str) and _NAME.fullmatch(value) else ""

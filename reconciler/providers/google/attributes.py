@@ -12,7 +12,7 @@ from reconciler.formats import camel_case
 from reconciler.identity import to_float32
 from reconciler.kind import Field, FieldType, OnChange
 from reconciler.model import Attributes, Value
-from reconciler.providers.google.json import JsonObject, wrong
+from reconciler.providers.google.json import JsonObject, explain_wrong_type
 
 Reader: TypeAlias = Callable[[object], Value]
 """A value of the JSON as a field's; TypeError that says what it should have been."""
@@ -20,19 +20,19 @@ Row: TypeAlias = tuple[str, tuple[str, ...], Reader]
 """A field's path, the keys that lead to it, and how it is read."""
 
 
-def rows_of(fields: Iterable[Field], readers: Mapping[FieldType, Reader]) -> tuple[Row, ...]:
+def build_rows(fields: Iterable[Field], readers: Mapping[FieldType, Reader]) -> tuple[Row, ...]:
     """How to read these fields, made once, because a list has thousands of models."""
     return tuple((one.path, tuple(camel_case(one.path).split(".")), readers[one.type]) for one in fields)
 
 
-def attributes_of(document: JsonObject, rows: Iterable[Row], name: str) -> dict[str, Value]:
+def read_attributes(document: JsonObject, rows: Iterable[Row], name: str) -> dict[str, Value]:
     """The fields that a resource shows; ServiceError that names one of a wrong type."""
     attributes: dict[str, Value] = {}
     for path, keys, read in rows:
         value: Any = document
         for key in keys:
             if not isinstance(value, dict):
-                raise wrong(name, path, value, "an object")
+                raise explain_wrong_type(name, path, value, "an object")
             value = value.get(key)
             if value is None:
                 break
@@ -40,7 +40,7 @@ def attributes_of(document: JsonObject, rows: Iterable[Row], name: str) -> dict[
             try:
                 attributes[path] = read(value)
             except TypeError as error:
-                raise wrong(name, path, value, str(error)) from error
+                raise explain_wrong_type(name, path, value, str(error)) from error
     return attributes
 
 
@@ -52,12 +52,12 @@ def put(body: JsonObject, path: str, value: object) -> None:
     body[last] = value
 
 
-def fixed(attributes: Attributes, fields: Mapping[str, Field]) -> list[str]:
+def find_fixed(attributes: Attributes, fields: Mapping[str, Field]) -> list[str]:
     """The paths among these that cannot be updated."""
     return [path for path in attributes if fields[path].on_change is not OnChange.UPDATE]
 
 
-def equal(one: Value, other: Value) -> bool:
+def is_equal(one: Value, other: Value) -> bool:
     """Whether two values of a field are the same to the service."""
     if isinstance(one, float) or isinstance(other, float):
         try:

@@ -27,7 +27,7 @@ SCOPES = (
 """What Google's tuning tutorial asks for. Some projects cannot consent to the second: RECONCILER_SCOPES."""
 
 
-def login_command(scopes: tuple[str, ...] = SCOPES) -> str:
+def spell_login(scopes: tuple[str, ...] = SCOPES) -> str:
     """The command that gives application default credentials with these scopes."""
     return f"gcloud auth application-default login --scopes={','.join(scopes)}"
 
@@ -100,12 +100,12 @@ class LoginCredential:
         except google_login.MalformedError as error:
             raise CredentialError(
                 f"The {what} give no access token: {error}",
-                f"Make the credentials file again, or log in: {login_command()}",
+                f"Make the credentials file again, or log in: {spell_login()}",
             ) from error
         except google_login.NoTokenError as error:
             raise CredentialError(
                 f"The {what} give no access token: {error}",
-                f"Log in again: {login_command()}. Where the scope is refused (invalid_scope), choose others "
+                f"Log in again: {spell_login()}. Where the scope is refused (invalid_scope), choose others "
                 "by RECONCILER_SCOPES, comma separated.",
             ) from error
 
@@ -192,12 +192,12 @@ class GoogleCredential:
             raise CredentialError(
                 f"{need} for {self._base_url}: {error}",
                 f"Set {ADC_VARIABLE} to the path of a credentials file. Or unset it and log in: "
-                f"{login_command(self.scopes)}. {TOKEN_VARIABLE} wins over both.",
+                f"{spell_login(self.scopes)}. {TOKEN_VARIABLE} wins over both.",
             ) from error.__cause__
         except google_login.UnusableError as error:
             raise CredentialError(
                 f"{need} for {self._base_url}: {error}",
-                f"Set {others}, or log in: {login_command(self.scopes)}",
+                f"Set {others}, or log in: {spell_login(self.scopes)}",
             ) from error.__cause__
         quota = self._quota_project or login.quota_project or self._project
         if quota:

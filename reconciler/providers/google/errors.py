@@ -68,7 +68,7 @@ class GoogleErrors:
         if reply.status == 429:
             return explain_limit(found, where, find_delay(found, reply.headers))
         if found.status in _NO_ANSWER and not (found.own or any_form):
-            return _distrust(found, where)
+            return _refuse_foreign(found, where)
         return explain_failure(found, where)
 
     def find_private_texts(self, content: bytes) -> Iterator[str]:
@@ -99,13 +99,13 @@ class Problem:
     own: bool
 
 
-def _as_object(value: object) -> JsonObject:
+def _to_object(value: object) -> JsonObject:
     return value if isinstance(value, dict) else {}
 
 
 def read_problem(reply: Reply) -> Problem:
     """Read an error reply, whatever its shape: Google's JSON, a proxy's HTML, or nothing."""
-    error = _as_object((parse_object(reply.body) or {}).get("error"))
+    error = _to_object((parse_object(reply.body) or {}).get("error"))
     message = error.get("message")
     if not isinstance(message, str) or not message:
         text = reply.body[:EXCERPT].decode(errors="replace")
@@ -121,7 +121,7 @@ def read_problem(reply: Reply) -> Problem:
         message=message[:EXCERPT],
         reason=make_printable(reason, 64) if isinstance(reason, str) else "",
         details=details,
-        metadata=_as_object(info.get("metadata")),
+        metadata=_to_object(info.get("metadata")),
         own=type(code) is int and code == reply.status,
     )
 
@@ -227,7 +227,7 @@ def explain_failure(found: Problem, where: str) -> ServiceError:
             return ServiceError(summary, "", status=status, reason=reason)
 
 
-def _distrust(found: Problem, where: str) -> ServiceError:
+def _refuse_foreign(found: Problem, where: str) -> ServiceError:
     """A 404 of a gateway does not say that a model is gone: who believes it trains it again."""
     said = make_printable(found.message)
     return NotUnderstoodError(

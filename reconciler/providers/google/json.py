@@ -21,14 +21,14 @@ _TIME = re.compile(r"2[01][0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9:]{8}(?:\.[0-9]{1,9})?(
 JsonObject: TypeAlias = dict[str, Any]
 
 
-def as_text(value: object) -> str:
+def parse_text(value: object) -> str:
     """A string; TypeError "text" otherwise."""
     if isinstance(value, str):
         return value
     raise TypeError("text")
 
 
-def as_integer(value: object) -> int:
+def parse_integer(value: object) -> int:
     """An int64, also in the text that it has in JSON; TypeError otherwise."""
     if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,19}", value):
         value = int(value)
@@ -41,7 +41,7 @@ def as_integer(value: object) -> int:
     raise TypeError("an integer")
 
 
-def as_float(value: object) -> float:
+def parse_float(value: object) -> float:
     """A finite number of single precision, also as text; TypeError otherwise."""
     if isinstance(value, str) and _NUMBER.fullmatch(value):
         value = float(value)
@@ -50,42 +50,42 @@ def as_float(value: object) -> float:
     raise TypeError("a number")
 
 
-def as_integers(value: object) -> tuple[int, ...]:
+def parse_integers(value: object) -> tuple[int, ...]:
     """A list of integers; TypeError otherwise."""
     if isinstance(value, list):
-        return tuple(as_integer(one) for one in value)
+        return tuple(parse_integer(one) for one in value)
     raise TypeError("a list of integers")
 
 
-def count_of(document: JsonObject, key: str) -> int | None:
+def read_count(document: JsonObject, key: str) -> int | None:
     """A figure for people: a whole number from 0; 0 when absent, None where it makes no sense."""
     try:
-        count = as_integer(_given(document, key))
+        count = parse_integer(_get_number(document, key))
     except TypeError:
         return None
     return count if count >= 0 else None
 
 
-def percent_of(document: JsonObject, key: str) -> float | None:
+def read_percent(document: JsonObject, key: str) -> float | None:
     """A figure for people: 0 to 100; 0 when absent, None where it makes no sense."""
-    figure = figure_of(document, key)
+    figure = read_figure(document, key)
     return figure if figure is not None and 0 <= figure <= 100 else None
 
 
-def figure_of(document: JsonObject, key: str) -> float | None:
+def read_figure(document: JsonObject, key: str) -> float | None:
     """A figure for people: a finite number; 0 when absent, None where it makes no sense."""
     try:
-        return as_float(_given(document, key))
+        return parse_float(_get_number(document, key))
     except TypeError:
         return None
 
 
-def _given(document: JsonObject, key: str) -> object:
+def _get_number(document: JsonObject, key: str) -> object:
     value = document.get(key)
     return 0 if value is None else value
 
 
-def time_of(document: JsonObject, key: str) -> str:
+def read_time(document: JsonObject, key: str) -> str:
     """A time for people, RFC 3339 as received; "" when absent, and where it makes no sense."""
     value = document.get(key)
     if not isinstance(value, str) or not _TIME.fullmatch(value):
@@ -97,13 +97,13 @@ def time_of(document: JsonObject, key: str) -> str:
     return value
 
 
-def listed_objects(document: JsonObject, key: str) -> Sequence[JsonObject]:
+def pick_objects(document: JsonObject, key: str) -> Sequence[JsonObject]:
     """The objects of a list for people; what is none is left out."""
     value = document.get(key)
     return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else ()
 
 
-def wrong(where: str, what: str, value: object, expected: str) -> NotUnderstoodError:
+def explain_wrong_type(where: str, what: str, value: object, expected: str) -> NotUnderstoodError:
     """The error for an answer of the wrong type."""
     return NotUnderstoodError(
         f"{where}: the service answered {what} = {ascii(value)[:60]}, which is not {expected}",
@@ -111,7 +111,7 @@ def wrong(where: str, what: str, value: object, expected: str) -> NotUnderstoodE
     )
 
 
-def about_another(where: str, asked: str, found: object) -> NotUnderstoodError:
+def explain_another(where: str, asked: str, found: object) -> NotUnderstoodError:
     """The error for an answer about something else: who believes it deletes or trains for somebody else."""
     return NotUnderstoodError(
         f"{where}: the service was asked about {asked} and answered about {ascii(found)[:120]}",
@@ -120,52 +120,52 @@ def about_another(where: str, asked: str, found: object) -> NotUnderstoodError:
     )
 
 
-def as_object(value: object, where: str, what: str) -> JsonObject:
+def require_object(value: object, where: str, what: str) -> JsonObject:
     """An object, empty when absent; ServiceError otherwise."""
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise wrong(where, what, value, "an object")
+        raise explain_wrong_type(where, what, value, "an object")
     return value
 
 
-def text_of(document: JsonObject, key: str) -> str:
+def read_text(document: JsonObject, key: str) -> str:
     """The string under a key, "" when it is absent or none."""
     value = document.get(key)
     return value if isinstance(value, str) else ""
 
 
-def objects_of(document: JsonObject, key: str, where: str) -> Sequence[JsonObject]:
+def read_objects(document: JsonObject, key: str, where: str) -> Sequence[JsonObject]:
     """The list of objects under a key; empty when absent; ServiceError otherwise."""
     value = document.get(key)
     if value is None:
         return ()
     if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
-        raise wrong(where, key, value, "a list of objects")
+        raise explain_wrong_type(where, key, value, "a list of objects")
     return value
 
 
-def listed_of(document: JsonObject, key: str, where: str) -> Sequence[object]:
+def read_list(document: JsonObject, key: str, where: str) -> Sequence[object]:
     """The list under a key, whatever is in it; empty when absent; NotUnderstoodError when it is none."""
     value = document.get(key)
     if value is None:
         return ()
     if not isinstance(value, list):
-        raise wrong(where, key, value, "a list")
+        raise explain_wrong_type(where, key, value, "a list")
     return value
 
 
-def next_page(document: JsonObject, where: str) -> str:
+def read_next_page(document: JsonObject, where: str) -> str:
     """The token of the next page, "" after the last."""
     token = document.get("nextPageToken")
     if token is None:  # null is the default value, in the JSON of proto3
         return ""
     if not isinstance(token, str):
-        raise wrong(where, "nextPageToken", token, "text")
+        raise explain_wrong_type(where, "nextPageToken", token, "text")
     return token
 
 
-def prompt_body(prompt: str, temperature: float | None) -> JsonObject:
+def build_prompt(prompt: str, temperature: float | None) -> JsonObject:
     """The body of a generateContent that asks for one answer."""
     body: JsonObject = {"contents": [{"role": "user", "parts": [{"text": prompt}]}]}
     if temperature is not None:
@@ -173,17 +173,17 @@ def prompt_body(prompt: str, temperature: float | None) -> JsonObject:
     return body
 
 
-def reply_text(document: JsonObject, name: str) -> str:
+def read_reply(document: JsonObject, name: str) -> str:
     """The text of a generateContent's first candidate; NoTextError that says why there is none."""
-    candidates = objects_of(document, "candidates", name)
+    candidates = read_objects(document, "candidates", name)
     first = candidates[0] if candidates else {}
-    content = as_object(first.get("content"), name, "content")
-    parts = [part for part in objects_of(content, "parts", name) if not part.get("thought")]
+    content = require_object(first.get("content"), name, "content")
+    parts = [part for part in read_objects(content, "parts", name) if not part.get("thought")]
     texts = [part["text"] for part in parts if isinstance(part.get("text"), str)]
     if texts:
         return "".join(texts)
-    feedback = as_object(document.get("promptFeedback"), name, "promptFeedback")
-    blocked, finished = text_of(feedback, "blockReason"), text_of(first, "finishReason")
+    feedback = require_object(document.get("promptFeedback"), name, "promptFeedback")
+    blocked, finished = read_text(feedback, "blockReason"), read_text(first, "finishReason")
     why = f"the prompt was blocked ({blocked})" if blocked else f"it finished with {finished or 'no reason'}"
     raise NoTextError(
         f"{name} answered without text: {why}", "Change the prompt.", reason=blocked or finished

@@ -31,7 +31,7 @@ def look_until(look: Callable[[], T | None], transport: Transport, seconds: floa
         pause = min(pause * 2, 5.0)
 
 
-def not_known(what: str, failed: ServiceError, error: ReconcilerError) -> ReplyLostError:
+def explain_unknown(what: str, failed: ServiceError, error: ReconcilerError) -> ReplyLostError:
     """The create failed, and so did the look whether it arrived."""
     return ReplyLostError(
         f"{failed.summary}; and whether {what} exists cannot be found out: {error.summary}",
@@ -39,7 +39,7 @@ def not_known(what: str, failed: ServiceError, error: ReconcilerError) -> ReplyL
     )
 
 
-def not_understood(what: str, expected: str) -> ReplyLostError:
+def explain_not_understood(what: str, expected: str) -> ReplyLostError:
     """The create was answered, by something else than expected."""
     return ReplyLostError(
         f"The create of {what} was answered by something that is no {expected}",

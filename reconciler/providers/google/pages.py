@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping
 
 from reconciler.errors import NotUnderstoodError
 from reconciler.http import Transport
-from reconciler.providers.google.json import JsonObject, next_page, wrong
+from reconciler.providers.google.json import JsonObject, explain_wrong_type, read_next_page
 
 _MOST_PAGES = 1_000
 """100,000 jobs, in pages of 100; who hands out new tokens for ever is left within a minute or two."""
 
 
-def pages(
+def list_pages(
     transport: Transport, path: str, query: Mapping[str, str], *, page_size: int
 ) -> Iterator[JsonObject]:
     """Every page of a list; NotUnderstoodError when they do not end."""
@@ -21,9 +21,9 @@ def pages(
         paged = {**query, "pageSize": str(page_size)} | ({"pageToken": token} if token else {})
         page = transport.call("GET", path, query=paged)
         if "error" in page:  # a list has no such field: it is not the list that was asked for
-            raise wrong(path, "error", page["error"], "part of a list")
+            raise explain_wrong_type(path, "error", page["error"], "part of a list")
         yield page
-        token = next_page(page, path)
+        token = read_next_page(page, path)
         if not token:
             return
         if token in tokens:

@@ -43,17 +43,17 @@ class Asked:
 def explain(error: ServiceError, asked: Asked) -> ServiceError:
     """The same error, with what to do about it."""
     if isinstance(error, NotFoundError):
-        return _with(error, _not_there(asked))
+        return _replace_advice(error, _advise_not_found(asked))
     if isinstance(error, InvalidArgumentError):
-        return _with(error, _meant(error.said, asked) or error.detail)
+        return _replace_advice(error, _find_meant(error.said, asked) or error.detail)
     return error
 
 
-def _with(error: ServiceError, detail: str) -> ServiceError:
+def _replace_advice(error: ServiceError, detail: str) -> ServiceError:
     return type(error)(error.summary, detail, status=error.status, reason=error.reason, said=error.said)
 
 
-def _not_there(asked: Asked) -> str:
+def _advise_not_found(asked: Asked) -> str:
     """A create has no name to be missing: what is not there is the model to tune, or the place."""
     key = BASE_MODEL if BASE_MODEL in asked.declared else "the parent"
     place = f", {asked.place}" if asked.place else ""
@@ -64,13 +64,13 @@ def _not_there(asked: Asked) -> str:
     )
 
 
-def _meant(said: str, asked: Asked) -> str:
+def _find_meant(said: str, asked: Asked) -> str:
     """Which values the words are about, and where each comes from; "" where they name none."""
-    words = _spoken(said)
+    words = _normalize(said)
     for name, origin in asked.made.items():
-        if _spoken(name) in words:
+        if _normalize(name) in words:
             return f"The service means {name}, which stands in no manifest: {origin}."
-    found = [_origin(path, asked) for path in _named(words, asked)]
+    found = [_explain_origin(path, asked) for path in _find_fields(words, asked)]
     if not found:
         return ""
     return (
@@ -79,14 +79,14 @@ def _meant(said: str, asked: Asked) -> str:
     )
 
 
-def _named(words: str, asked: Asked) -> list[str]:
+def _find_fields(words: str, asked: Asked) -> list[str]:
     """Paths of the fields that are spoken of, in the order of speaking; of two with one name the likelier."""
     likely = sorted(
         asked.kind.fields, key=lambda path: (path not in asked.declared, not path.startswith(asked.spec))
     )
     at: dict[str, tuple[int, str]] = {}
     for path in likely:
-        name = _spoken(path.rpartition(".")[2])
+        name = _normalize(path.rpartition(".")[2])
         if name in words:
             at.setdefault(name, (words.index(name), path))
     # "learning rate multiplier" speaks of no learning rate, and "location" is a word of every day
@@ -95,7 +95,7 @@ def _named(words: str, asked: Asked) -> list[str]:
     return [path for _, path in sorted((several or whole).values())]
 
 
-def _origin(path: str, asked: Asked) -> str:
+def _explain_origin(path: str, asked: Asked) -> str:
     where = path if path.startswith(_BESIDE) else f"spec.{path}"
     if path in asked.declared:
         return f"{where}, which is {asked.declared[path]!r} in the manifest"
@@ -104,6 +104,6 @@ def _origin(path: str, asked: Asked) -> str:
     return f"{where}, which this manifest does not set: it is the service's own default"
 
 
-def _spoken(text: str) -> str:
+def _normalize(text: str) -> str:
     """Words in lower case, however they are written: adapterSize, adapter_size, Adapter size."""
     return " " + " ".join(_WORDS.findall(text)).lower() + " "

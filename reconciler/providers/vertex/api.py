@@ -86,16 +86,16 @@ class VertexConnection:
 
     def find_target(self, *, contact: bool) -> Target:
         """Of the first place that is needed; without contact no manifest has to name one."""
-        from reconciler.providers.vertex.regions import host_of
+        from reconciler.providers.vertex.regions import find_host
 
         if not contact:
-            url = self._url or host_of("global")
+            url = self._url or find_host("global")
             return Target(url, find_service(url, SERVICE), self._project)
         location = "global"  # of what is only recorded, the name says where it is
         if self._setup.desired:
             declared = self._setup.desired[0].attributes
             _, location = self._regions.place(declared.get(PROJECT), declared.get(LOCATION))
-        transport = self._regions.at(location)
+        transport = self._regions.open_location(location)
         url = transport.base_url
         return Target(url, find_service(url, SERVICE), self._paying_project, transport.credential.description)
 

@@ -20,9 +20,9 @@ from reconciler.events import Uploading
 from reconciler.identity import encode_canonical
 from reconciler.model import DataSet, Example
 from reconciler.providers import Fence
-from reconciler.providers.google.json import JsonObject, about_another, text_of, wrong
+from reconciler.providers.google.json import JsonObject, explain_another, explain_wrong_type, read_text
 from reconciler.providers.vertex.regions import Regions
-from reconciler.providers.vertex.uploads import PART, Content, Upload, measured
+from reconciler.providers.vertex.uploads import PART, Content, Upload, measure_content
 
 Tell = Callable[[Uploading], None]
 
@@ -49,24 +49,26 @@ class Bucket:
         MD5 and size where the object has one; else (composed of parts) its generation and CRC32C, which is
         too short to be trusted alone.
         """
-        found = self._object(uri)
+        found = self._get_object(uri)
         if found is None:
             return ""
-        size, md5 = text_of(found, "size"), text_of(found, "md5Hash")
-        generation, crc = text_of(found, "generation"), text_of(found, "crc32c")
+        size, md5 = read_text(found, "size"), read_text(found, "md5Hash")
+        generation, crc = read_text(found, "generation"), read_text(found, "crc32c")
         what = ["md5", md5, size] if md5 else ["crc32c", crc, size, generation]
         if not (md5 or (crc and generation)):
-            raise wrong(uri, "an object", found, "one with a checksum")
+            raise explain_wrong_type(uri, "an object", found, "one with a checksum")
         return hashlib.sha256(encode_canonical(what)).hexdigest()
 
-    def _object(self, uri: str) -> JsonObject | None:
-        bucket, name = _parts(uri)
+    def _get_object(self, uri: str) -> JsonObject | None:
+        bucket, name = _parse_uri(uri)
         try:
-            found = self._regions.storage().call("GET", f"storage/v1/b/{bucket}/o/{quote(name, safe='')}")
+            found = self._regions.open_storage().call(
+                "GET", f"storage/v1/b/{bucket}/o/{quote(name, safe='')}"
+            )
         except NotFoundError:
             return None
         if found.get("name") != name or found.get("bucket", bucket) != bucket:
-            raise about_another("GET", uri, f"gs://{text_of(found, 'bucket')}/{text_of(found, 'name')}")
+            raise explain_another("GET", uri, f"gs://{read_text(found, 'bucket')}/{read_text(found, 'name')}")
         return found
 
     def put(self, data: DataSet, examples: Iterable[Example], *, fence: Fence) -> str:
@@ -87,7 +89,7 @@ class Bucket:
                 f"{data.shown} must be uploaded, and no bucket is named for it",
                 "Set the Stack's spec.bucket: gs://BUCKET/PREFIX, or upload it and write its gs:// address",
             )
-        content = measured(_Lines(examples), data.shown, small=self._part)
+        content = measure_content(_Lines(examples), data.shown, small=self._part)
         if content.size > bounds.DATA:
             raise UsageError(
                 f"{data.shown} has {content.size:,} bytes as chat JSONL, "
@@ -95,15 +97,15 @@ class Bucket:
                 "Leave some examples out.",
             )
         uri = f"{self._folder}/{content.sha256}.jsonl"
-        found = self._object(uri)
+        found = self._get_object(uri)
         if found is None and not self._upload(uri, content, fence):
-            found = self._object(uri)  # who answered that it is stored was not the store
+            found = self._get_object(uri)  # who answered that it is stored was not the store
             if found is None:
                 raise ServiceError(
                     f"{data.shown} was uploaded to {uri}, and is not there",
                     "A gateway or a proxy may have answered. Check the endpoint, and run the command again.",
                 )
-        if found is not None and text_of(found, "md5Hash") not in {"", content.md5}:
+        if found is not None and read_text(found, "md5Hash") not in {"", content.md5}:
             raise ServiceError(
                 f"{uri} holds something else than {data.shown}, of which its name is the digest",
                 "Somebody wrote it. Delete that object, and run the command again.",
@@ -112,11 +114,17 @@ class Bucket:
 
     def _upload(self, uri: str, content: Content, fence: Fence) -> bool:
         """Upload it; whether the store's own answer says that it is there."""
-        bucket, name = _parts(uri)
+        bucket, name = _parse_uri(uri)
         progress = _Steps(content, self._tell)
         try:
             return Upload(
-                self._regions.storage(), bucket, name, content, sent=progress, fence=fence, part=self._part
+                self._regions.open_storage(),
+                bucket,
+                name,
+                content,
+                sent=progress,
+                fence=fence,
+                part=self._part,
             ).put()
         except NotFoundError as error:
             project, location = self._regions.default
@@ -158,7 +166,7 @@ def is_object(uri: str) -> bool:
     return uri.startswith("gs://")
 
 
-def _parts(uri: str) -> tuple[str, str]:
+def _parse_uri(uri: str) -> tuple[str, str]:
     found = re.fullmatch(OBJECT, uri)
     if found is None:
         raise UsageError(f"{uri[:120]!r} is not the address of an object", "Write gs://BUCKET/NAME.")

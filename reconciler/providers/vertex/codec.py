@@ -15,17 +15,17 @@ from reconciler.identity import encode_canonical, find_meaning, to_comparable
 from reconciler.kind import Field, FieldRole, FieldType, OnChange
 from reconciler.model import Attributes, Live, Status, Value
 from reconciler.providers.google.advice import advise_denied
-from reconciler.providers.google.attributes import attributes_of, equal, fixed, put, rows_of
+from reconciler.providers.google.attributes import build_rows, find_fixed, is_equal, put, read_attributes
 from reconciler.providers.google.json import (
     JsonObject,
-    as_float,
-    as_integer,
-    as_object,
-    as_text,
-    count_of,
-    objects_of,
-    text_of,
-    time_of,
+    parse_float,
+    parse_integer,
+    parse_text,
+    read_count,
+    read_objects,
+    read_text,
+    read_time,
+    require_object,
 )
 from reconciler.providers.vertex import labels, names
 from reconciler.providers.vertex.fields import (
@@ -71,14 +71,16 @@ def _as_json(value: object) -> str:
 
 
 _READERS: Mapping[FieldType, Callable[[object], Value]] = {
-    FieldType.STRING: as_text,
-    FieldType.INTEGER: as_integer,
-    FieldType.FLOAT32: as_float,
+    FieldType.STRING: parse_text,
+    FieldType.INTEGER: parse_integer,
+    FieldType.FLOAT32: parse_float,
     FieldType.BOOLEAN: _as_boolean,
     FieldType.STRINGS: _as_labels,
     FieldType.JSON: _as_json,
 }
-_ROWS = rows_of((one for one in TUNING_JOB.fields.values() if not one.path.startswith("metadata.")), _READERS)
+_ROWS = build_rows(
+    (one for one in TUNING_JOB.fields.values() if not one.path.startswith("metadata.")), _READERS
+)
 
 
 def base_name(name: str) -> str:
@@ -86,74 +88,74 @@ def base_name(name: str) -> str:
     return str(to_comparable(TUNING_JOB.fields[BASE_MODEL], name))
 
 
-def _data_of(job: JsonObject, name: str) -> dict[str, str]:
+def _read_data(job: JsonObject, name: str) -> dict[str, str]:
     """Where the job's data sets lie, as it says."""
     found = {}
     for spec in SPECS:
-        said = as_object(job.get(camel_case(spec)), name, spec)
+        said = require_object(job.get(camel_case(spec)), name, spec)
         for key in ("training_dataset_uri", "validation_dataset_uri"):
-            if address := text_of(said, camel_case(key)):
+            if address := read_text(said, camel_case(key)):
                 found[f"{spec}.{key}"] = address
     return found
 
 
-def state_of(job: JsonObject) -> str:
+def read_state(job: JsonObject) -> str:
     """Without its prefix: "RUNNING"; "" where the job does not say."""
-    return text_of(job, "state").removeprefix(STATE)
+    return read_text(job, "state").removeprefix(STATE)
 
 
 def is_under_way(job: JsonObject) -> bool:
     """Whether it may still train; a state that we do not know counts as that."""
-    return state_of(job) not in _ENDED_WELL | _ENDED_BADLY
+    return read_state(job) not in _ENDED_WELL | _ENDED_BADLY
 
 
 def is_finished(job: JsonObject) -> bool:
     """Whether it ended with a model."""
-    return state_of(job) in _ENDED_WELL
+    return read_state(job) in _ENDED_WELL
 
 
-def labels_of(document: JsonObject) -> Mapping[str, str]:
+def read_labels(document: JsonObject) -> Mapping[str, str]:
     """Every label of a resource."""
-    found = as_object(document.get("labels"), text_of(document, "name"), "labels")
+    found = require_object(document.get("labels"), read_text(document, "name"), "labels")
     return {key: text for key, text in found.items() if isinstance(text, str)}
 
 
-def id_of(job: JsonObject) -> str:
+def read_id(job: JsonObject) -> str:
     """Ours, by its label; else the job's number."""
-    return labels_of(job).get(labels.ID) or text_of(job, "name").rpartition("/")[2]
+    return read_labels(job).get(labels.ID) or read_text(job, "name").rpartition("/")[2]
 
 
-def model_of(job: JsonObject) -> str:
+def read_model_name(job: JsonObject) -> str:
     """The tuned model's resource name with its version, "" before there is one."""
-    return text_of(as_object(job.get("tunedModel"), text_of(job, "name"), "tunedModel"), "model")
+    return read_text(require_object(job.get("tunedModel"), read_text(job, "name"), "tunedModel"), "model")
 
 
-def endpoint_of(job: JsonObject) -> str:
+def read_endpoint_name(job: JsonObject) -> str:
     """The endpoint's resource name, "" before there is one."""
-    return text_of(as_object(job.get("tunedModel"), text_of(job, "name"), "tunedModel"), "endpoint")
+    return read_text(require_object(job.get("tunedModel"), read_text(job, "name"), "tunedModel"), "endpoint")
 
 
-def endpoints_of(job: JsonObject) -> tuple[str, ...]:
+def read_endpoint_names(job: JsonObject) -> tuple[str, ...]:
     """Every endpoint that the job made: the model's and its checkpoints', each once."""
-    name = text_of(job, "name")
-    tuned = as_object(job.get("tunedModel"), name, "tunedModel")
-    found = [text_of(one, "endpoint") for one in objects_of(tuned, "checkpoints", name)]
-    return tuple(dict.fromkeys(one for one in (text_of(tuned, "endpoint"), *found) if one))
+    name = read_text(job, "name")
+    tuned = require_object(job.get("tunedModel"), name, "tunedModel")
+    found = [read_text(one, "endpoint") for one in read_objects(tuned, "checkpoints", name)]
+    return tuple(dict.fromkeys(one for one in (read_text(tuned, "endpoint"), *found) if one))
 
 
-def deployments_of(model: JsonObject) -> tuple[str, ...]:
+def read_deployments(model: JsonObject) -> tuple[str, ...]:
     """The endpoints that a model is deployed to now: by its training, or by hand."""
-    found = objects_of(model, "deployedModels", text_of(model, "name"))
-    return tuple(dict.fromkeys(name for one in found if (name := text_of(one, "endpoint"))))
+    found = read_objects(model, "deployedModels", read_text(model, "name"))
+    return tuple(dict.fromkeys(name for one in found if (name := read_text(one, "endpoint"))))
 
 
-def error_of(job: JsonObject) -> str:
+def read_error(job: JsonObject) -> str:
     """Why a job ended badly, in one line; "" for one that did not."""
-    state = state_of(job)
+    state = read_state(job)
     if state not in _ENDED_BADLY:
         return ""
     error = job.get("error")
-    said = hide_quotes(text_of(error, "message")) if isinstance(error, dict) else ""
+    said = hide_quotes(read_text(error, "message")) if isinstance(error, dict) else ""
     if state == "FAILED":
         missing = advise_denied(said)
         return f"{said} ({missing})" if missing else said or NO_REASON
@@ -161,7 +163,7 @@ def error_of(job: JsonObject) -> str:
     return f"{what}: {said}" if said else what
 
 
-def live(job: JsonObject, model: JsonObject | None, endpoint: JsonObject | None) -> Live | None:
+def read_model(job: JsonObject, model: JsonObject | None, endpoint: JsonObject | None) -> Live | None:
     """A job as the model that it is to us; None when it ended well and its model was deleted.
 
     Args:
@@ -170,53 +172,53 @@ def live(job: JsonObject, model: JsonObject | None, endpoint: JsonObject | None)
         endpoint: what it can be called on, its own or another that it was deployed to; None where there is
             none.
     """
-    name = text_of(job, "name")
-    place = names.parsed(name, "tuningJobs")
-    well = state_of(job) in _ENDED_WELL
+    name = read_text(job, "name")
+    place = names.parse(name, "tuningJobs")
+    well = read_state(job) in _ENDED_WELL
     if well and model is None:
         return None
-    attributes = _attributes(job, name)
+    attributes = _read_attributes(job, name)
     attributes[LOCATION] = place.location
-    error = error_of(job)
+    error = read_error(job)
     if well and model is not None:
         as_trained = {path: value for path, value in attributes.items() if path not in _MUTABLE}
-        attributes = as_trained | _mutable(attributes, model, endpoint)
+        attributes = as_trained | _read_mutable(attributes, model, endpoint)
         if endpoint is None:
-            gone = endpoint_of(job) or "(none was made)"
+            gone = read_endpoint_name(job) or "(none was made)"
             error = (
                 f"its endpoint {gone} does not exist, so it cannot be called. Its model does: deploy "
-                f"{model_of(job)} to an endpoint (console: Model Registry), and it serves again without a "
-                "training; --retry-failed trains another"
+                f"{read_model_name(job)} to an endpoint (console: Model Registry), and it serves again "
+                "without a training; --retry-failed trains another"
             )
     status = Status.ACTIVE if well else Status.CREATING
     return Live(
-        id=id_of(job),
+        id=read_id(job),
         name=name,
         status=Status.FAILED if error else status,
         attributes=attributes,
-        create_time=time_of(job, "createTime"),
-        complete_time=time_of(job, "endTime"),
+        create_time=read_time(job, "createTime"),
+        complete_time=read_time(job, "endTime"),
         error=error,
-        data=_data_of(job, name),
-        outputs=outputs(job) | ({"endpoint": text_of(endpoint, "name")} if endpoint else {}),
+        data=_read_data(job, name),
+        outputs=read_outputs(job) | ({"endpoint": read_text(endpoint, "name")} if endpoint else {}),
     )
 
 
-def _attributes(job: JsonObject, name: str) -> dict[str, Value]:
-    attributes = attributes_of(job, _ROWS, name)
+def _read_attributes(job: JsonObject, name: str) -> dict[str, Value]:
+    attributes = read_attributes(job, _ROWS, name)
     if not attributes.get(LABELS):
         attributes.pop(LABELS, None)
     if BASE_MODEL in attributes:
         attributes[BASE_MODEL] = base_name(str(attributes[BASE_MODEL]))
     if PARENT in attributes:  # its base model is output only: the parent's
         attributes.pop(BASE_MODEL, None)
-        parent = labels_of(job).get(labels.PARENT)
+        parent = read_labels(job).get(labels.PARENT)
         if parent:
             attributes[PARENT] = parent
     return attributes
 
 
-def _mutable(before: Attributes, model: JsonObject, endpoint: JsonObject | None) -> dict[str, Value]:
+def _read_mutable(before: Attributes, model: JsonObject, endpoint: JsonObject | None) -> dict[str, Value]:
     """What can be updated, as the model and its endpoint show it, whatever the job said when it began.
 
     Both have it; where they differ (an update that was cut short, somebody's hand) the value says so, and so
@@ -224,13 +226,13 @@ def _mutable(before: Attributes, model: JsonObject, endpoint: JsonObject | None)
     """
     found: dict[str, Value] = {}
     for path in (DISPLAY_NAME, DESCRIPTION):
-        mine = text_of(model, _MUTABLE[path])
-        other = text_of(endpoint or {}, _MUTABLE[path]) or mine
+        mine = read_text(model, _MUTABLE[path])
+        other = read_text(endpoint or {}, _MUTABLE[path]) or mine
         if mine or other:
             apart = f"{mine or 'empty'} on the model, {other} on its endpoint"
             found[path] = mine if mine == other else apart
-    mine_labels = labels.shown(labels_of(model))
-    other_labels = labels.shown(labels_of(endpoint)) if endpoint else mine_labels
+    mine_labels = labels.shown(read_labels(model))
+    other_labels = labels.shown(read_labels(endpoint)) if endpoint else mine_labels
     single = {f"{one} (on the model or on its endpoint only)" for one in {*mine_labels} ^ {*other_labels}}
     both = {*mine_labels} & {*other_labels} | single
     if both or LABELS in before:
@@ -238,48 +240,52 @@ def _mutable(before: Attributes, model: JsonObject, endpoint: JsonObject | None)
     return found
 
 
-def outputs(job: JsonObject) -> dict[str, str]:
+def read_outputs(job: JsonObject) -> dict[str, str]:
     """What came of a job, and what it made of its data (tuningDataStats), for people."""
-    name = text_of(job, "name")
-    tuned = as_object(job.get("tunedModel"), name, "tunedModel")
-    found = {"state": state_of(job), "model": text_of(tuned, "model"), "endpoint": text_of(tuned, "endpoint")}
-    for one in objects_of(tuned, "checkpoints", name):
-        label = f"checkpoint {text_of(one, 'checkpointId')}".strip()
-        counts = {key: count_of(one, key) for key in ("epoch", "step") if key in one}
+    name = read_text(job, "name")
+    tuned = require_object(job.get("tunedModel"), name, "tunedModel")
+    found = {
+        "state": read_state(job),
+        "model": read_text(tuned, "model"),
+        "endpoint": read_text(tuned, "endpoint"),
+    }
+    for one in read_objects(tuned, "checkpoints", name):
+        label = f"checkpoint {read_text(one, 'checkpointId')}".strip()
+        counts = {key: read_count(one, key) for key in ("epoch", "step") if key in one}
         where = ", ".join(f"{key} {count}" for key, count in counts.items() if count is not None)
         found[label] = " ".join(
-            part for part in (text_of(one, "endpoint"), f"({where})" if where else "") if part
+            part for part in (read_text(one, "endpoint"), f"({where})" if where else "") if part
         )
-    for one in objects_of(job, "evaluateDatasetRuns", name):
-        made = as_object(one.get("evaluateDatasetResponse"), name, "evaluateDatasetResponse")
-        info = as_object(made.get("outputInfo"), name, "outputInfo")
-        error = hide_quotes(text_of(as_object(one.get("error"), name, "error"), "message"))
-        label = f"evaluation {text_of(one, 'checkpointId')}".strip()
-        found[label] = error or text_of(info, "gcsOutputDirectory") or text_of(one, "evaluationRun")
-    found |= {key: text_of(job, camel_case(key)) for key in ("experiment", "gcs_metrics_uri")}
-    found |= {f"data: {key}": str(value) for key, value in statistics_of(job).items()}
+    for one in read_objects(job, "evaluateDatasetRuns", name):
+        made = require_object(one.get("evaluateDatasetResponse"), name, "evaluateDatasetResponse")
+        info = require_object(made.get("outputInfo"), name, "outputInfo")
+        error = hide_quotes(read_text(require_object(one.get("error"), name, "error"), "message"))
+        label = f"evaluation {read_text(one, 'checkpointId')}".strip()
+        found[label] = error or read_text(info, "gcsOutputDirectory") or read_text(one, "evaluationRun")
+    found |= {key: read_text(job, camel_case(key)) for key in ("experiment", "gcs_metrics_uri")}
+    found |= {f"data: {key}": str(value) for key, value in read_statistics(job).items()}
     return {key: value for key, value in found.items() if value}
 
 
-def statistics_of(job: JsonObject) -> dict[str, int]:
+def read_statistics(job: JsonObject) -> dict[str, int]:
     """The counts of tuningDataStats, in words."""
-    name = text_of(job, "name")
-    stats = as_object(job.get("tuningDataStats"), name, "tuningDataStats")
-    kinds = [as_object(one, name, "tuningDataStats") for one in stats.values() if isinstance(one, dict)]
+    name = read_text(job, "name")
+    stats = require_object(job.get("tuningDataStats"), name, "tuningDataStats")
+    kinds = [require_object(one, name, "tuningDataStats") for one in stats.values() if isinstance(one, dict)]
     found: dict[str, int] = {}
     for kind in kinds:
         for key, value in kind.items():
             if key.endswith("Count"):
                 words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", key.removesuffix("Count")).lower()
-                count = count_of({key: value}, key)
+                count = read_count({key: value}, key)
                 if count is not None:
                     found[f"{words}s"] = count
     return found
 
 
-def steps_of(job: JsonObject) -> int | None:
+def read_steps(job: JsonObject) -> int | None:
     """How many steps the training has, once the service knows."""
-    return statistics_of(job).get("tuning steps") or None
+    return read_statistics(job).get("tuning steps") or None
 
 
 def create_body(
@@ -301,7 +307,7 @@ def create_body(
             continue
         if field is not None and find_meaning(field, value) is None:
             continue
-        put(body, path, value if field is None else _json(field, value))
+        put(body, path, value if field is None else _encode(field, value))
     for key, name in source.items():
         if key == "baseModel":
             body["baseModel"] = name
@@ -313,7 +319,7 @@ def create_body(
     return body
 
 
-def _json(field: Field, value: Value) -> object:
+def _encode(field: Field, value: Value) -> object:
     if field.type is FieldType.INTEGER:
         return str(value)  # int64: a string in proto3's JSON
     if field.type is FieldType.STRINGS:
@@ -326,18 +332,18 @@ def patch(attributes: Attributes, before: JsonObject) -> tuple[str, JsonObject]:
 
     ValueError for a field that cannot be updated.
     """
-    if immutable := fixed(attributes, TUNING_JOB.fields):
+    if immutable := find_fixed(attributes, TUNING_JOB.fields):
         raise ValueError(f"immutable: {', '.join(immutable)}")
     body: JsonObject = {}
     for path, value in attributes.items():
         several = value if isinstance(value, tuple) else (value,)
-        body[_MUTABLE[path]] = labels.replaced(labels_of(before), several) if path == LABELS else value
+        body[_MUTABLE[path]] = labels.replaced(read_labels(before), several) if path == LABELS else value
     return ",".join(_MUTABLE[path] for path in attributes), body
 
 
-def differences(attributes: Attributes, source: Mapping[str, str], job: JsonObject) -> tuple[str, ...]:
+def find_differences(attributes: Attributes, source: Mapping[str, str], job: JsonObject) -> tuple[str, ...]:
     """The immutable paths in which a job is not the one that a create asked for; of what it shows."""
-    shown = _attributes(job, text_of(job, "name"))
+    shown = _read_attributes(job, read_text(job, "name"))
     different = [
         path
         for path, value in attributes.items()
@@ -345,7 +351,7 @@ def differences(attributes: Attributes, source: Mapping[str, str], job: JsonObje
         and TUNING_JOB.fields[path].role in {FieldRole.HYPERPARAMETER, FieldRole.CHECKPOINT}
         and path in shown
         and path != EVALUATION  # the service may write its defaults into it
-        and not equal(value, shown[path])
+        and not is_equal(value, shown[path])
     ]
     base = source.get("baseModel")
     if base is not None and shown.get(BASE_MODEL, base) != base:

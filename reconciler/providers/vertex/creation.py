@@ -21,10 +21,10 @@ from reconciler.errors import (
 )
 from reconciler.model import Attributes
 from reconciler.providers import Accepted, Fence
-from reconciler.providers.google.json import JsonObject, text_of
-from reconciler.providers.google.lookup import look_until, not_known, not_understood
+from reconciler.providers.google.json import JsonObject, read_text
+from reconciler.providers.google.lookup import explain_not_understood, explain_unknown, look_until
 from reconciler.providers.vertex import codec, labels, names
-from reconciler.providers.vertex.jobs import JOBS, Registry
+from reconciler.providers.vertex.jobs import JOBS, Jobs
 from reconciler.providers.vertex.regions import Regions
 
 _ATTEMPTS = 4
@@ -33,9 +33,9 @@ _ATTEMPTS = 4
 class Creation:
     """Sends creates; see `VertexProvider.create`."""
 
-    def __init__(self, regions: Regions, registry: Registry, lag_seconds: float) -> None:
+    def __init__(self, regions: Regions, jobs: Jobs, lag_seconds: float) -> None:
         self._regions = regions
-        self._registry = registry
+        self._jobs = jobs
         self._lag_seconds = lag_seconds
 
     def create(
@@ -65,69 +65,69 @@ class Creation:
             ReplyLostError: whether it was created could not be found out; the next run looks.
         """
         project, location = place
-        transport = self._regions.at(location)
+        transport = self._regions.open_location(location)
         path = f"v1/projects/{project}/locations/{location}/{JOBS}"
-        found = self._seen_later(id, place) if attempted else self._seen(id, place)
+        found = self._look_longer(id, place) if attempted else self._look(id, place)
         attempt = 1
         while found is None:
             try:
                 reply = transport.call("POST", path, body=body, slow=True, queues=False, fence=fence)
                 if _is_ours(reply, id, location):
-                    return _accepted(reply)
-                failed: ServiceError = not_understood(id, "tuning job")
+                    return _read_accepted(reply)
+                failed: ServiceError = explain_not_understood(id, "tuning job")
             except ReplyLostError as error:
                 failed = error
             except RateLimitedError as error:
-                raise _no_room(error) from error
+                raise _explain_no_room(error) from error
             except UnavailableError as error:
                 if error.status is None and (attempt == 1 or isinstance(error, StoppedError)):
                     raise  # no connection: nothing was sent
                 failed = error
-            found = self._looked(id, place, failed)
+            found = self._look_after_failure(id, place, failed)
             if found is None and attempt == _ATTEMPTS:
                 raise failed
             attempt += 1
-        different = codec.differences(attributes, source, found)
+        different = codec.find_differences(attributes, source, found)
         if different:
             raise AlreadyExistsError(
-                f"{text_of(found, 'name')} carries the label of {id} and is another training: "
+                f"{read_text(found, 'name')} carries the label of {id} and is another training: "
                 f"{', '.join(different)} differ",
                 "Somebody set that label by hand. Give the manifest another metadata.name.",
                 visible=True,
             )
-        return _accepted(found)
+        return _read_accepted(found)
 
-    def _seen(self, id: str, place: tuple[str, str]) -> JsonObject | None:
-        return self._registry.alive(self._registry.labelled(id, place))
+    def _look(self, id: str, place: tuple[str, str]) -> JsonObject | None:
+        return self._jobs.find_alive(self._jobs.list_labelled(id, place))
 
-    def _seen_later(self, id: str, place: tuple[str, str]) -> JsonObject | None:
+    def _look_longer(self, id: str, place: tuple[str, str]) -> JsonObject | None:
         """Look until it is there, or a list cannot lag any more."""
-        transport = self._regions.at(place[1])
-        return look_until(lambda: self._seen(id, place), transport, self._lag_seconds, id)
+        transport = self._regions.open_location(place[1])
+        return look_until(lambda: self._look(id, place), transport, self._lag_seconds, id)
 
-    def _looked(self, id: str, place: tuple[str, str], failed: ServiceError) -> JsonObject | None:
+    def _look_after_failure(self, id: str, place: tuple[str, str], failed: ServiceError) -> JsonObject | None:
         try:
-            return self._seen_later(id, place)
+            return self._look_longer(id, place)
         except StoppedError:
             raise
         except (ServiceError, CredentialError) as error:
-            raise not_known(id, failed, error) from failed
+            raise explain_unknown(id, failed, error) from failed
 
 
 def _is_ours(reply: JsonObject, id: str, location: str) -> bool:
     """Whether a create was answered with the job that was asked for: by its place and our label."""
     try:
-        place = names.parsed(text_of(reply, "name"), JOBS)
-        return place.location == location and codec.labels_of(reply).get(labels.ID) == id
+        place = names.parse(read_text(reply, "name"), JOBS)
+        return place.location == location and codec.read_labels(reply).get(labels.ID) == id
     except ServiceError:
         return False
 
 
-def _accepted(job: JsonObject) -> Accepted:
-    return Accepted(text_of(job, "name"), "", codec.steps_of(job), text_of(job, "createTime"))
+def _read_accepted(job: JsonObject) -> Accepted:
+    return Accepted(read_text(job, "name"), "", codec.read_steps(job), read_text(job, "createTime"))
 
 
-def _no_room(error: RateLimitedError) -> RateLimitedError:
+def _explain_no_room(error: RateLimitedError) -> RateLimitedError:
     """A 429 is waited out elsewhere, unless waiting does not help."""
     if error.again is None:
         return error

@@ -20,9 +20,15 @@ from reconciler.errors import (
     WrongStateError,
 )
 from reconciler.providers import Fence
-from reconciler.providers.google.json import JsonObject, about_another, as_object, objects_of, text_of
+from reconciler.providers.google.json import (
+    JsonObject,
+    explain_another,
+    read_objects,
+    read_text,
+    require_object,
+)
 from reconciler.providers.vertex import codec, names
-from reconciler.providers.vertex.jobs import ENDPOINTS, JOBS, MODELS, Registry
+from reconciler.providers.vertex.jobs import ENDPOINTS, JOBS, MODELS, Jobs
 from reconciler.providers.vertex.regions import Regions
 from reconciler.redaction import make_printable
 
@@ -39,9 +45,9 @@ _NOT_FOUND = 5
 class Deletion:
     """Deletes what a job made, asking `fence` before each sending; see `VertexProvider.delete`."""
 
-    def __init__(self, regions: Regions, registry: Registry, fence: Fence) -> None:
+    def __init__(self, regions: Regions, jobs: Jobs, fence: Fence) -> None:
         self._regions = regions
-        self._registry = registry
+        self._jobs = jobs
         self._fence = fence
 
     def delete(self, job: JsonObject) -> None:
@@ -51,21 +57,21 @@ class Deletion:
             StillTrainingError: the service has not ended the job yet; try it again later.
         """
         if codec.is_under_way(job):
-            job = self._cancelled(job)
-        ours = codec.model_of(job)
-        made = codec.endpoints_of(job)
-        serving = text_of(self._registry.endpoint(job) or {}, "name")
-        if serving and names.parsed(serving).key not in {names.parsed(one).key for one in made}:
+            job = self._cancel(job)
+        ours = codec.read_model_name(job)
+        made = codec.read_endpoint_names(job)
+        serving = read_text(self._jobs.find_endpoint(job) or {}, "name")
+        if serving and names.parse(serving).key not in {names.parse(one).key for one in made}:
             # deployed by hand in place of an endpoint that was lost: the model goes, the endpoint is theirs
-            self._patiently(self._undeploy, serving, ours)
+            self._retry_while_busy(self._undeploy, serving, ours)
         for endpoint in made:
-            self._patiently(self._delete_endpoint, endpoint, ours)
+            self._retry_while_busy(self._delete_endpoint, endpoint, ours)
         if ours:
-            self._patiently(self._delete_model, ours)
+            self._retry_while_busy(self._delete_model, ours)
 
-    def _patiently(self, step: Callable[..., object], name: str, *rest: str) -> None:
+    def _retry_while_busy(self, step: Callable[..., object], name: str, *rest: str) -> None:
         """Do a step, which looks first; again while something else is done there, by a run that died."""
-        transport = self._regions.at(names.parsed(name).location)
+        transport = self._regions.open_location(names.parse(name).location)
         until, pause = transport.clock() + BUSY_SECONDS, 0.25
         while True:
             try:
@@ -77,21 +83,21 @@ class Deletion:
             transport.wait(pause, f"asking for {name} again")
             pause = min(pause * 2, 5.0)
 
-    def _cancelled(self, job: JsonObject) -> JsonObject:
+    def _cancel(self, job: JsonObject) -> JsonObject:
         """The job after it ended, one way or another: a cancel is a wish."""
-        name = text_of(job, "name")
-        transport = self._regions.at(names.parsed(name).location)
-        if codec.state_of(job) != "CANCELLING":
+        name = read_text(job, "name")
+        transport = self._regions.open_location(names.parse(name).location)
+        if codec.read_state(job) != "CANCELLING":
             with suppress(InvalidArgumentError, NotFoundError, AlreadyExistsError):  # it may just have ended
                 transport.call("POST", f"v1/{name}:cancel", body={}, repeatable=True, fence=self._fence)
         until, pause = transport.clock() + CANCEL_SECONDS, 0.25
         while True:
-            found = self._registry.resource(name, JOBS)
+            found = self._jobs.get_resource(name, JOBS)
             if found is None or not codec.is_under_way(found):
                 return found or {"name": name}
             if transport.clock() >= until:
                 raise StillTrainingError(
-                    f"{name} is still {codec.state_of(found)} though it was cancelled",
+                    f"{name} is still {codec.read_state(found)} though it was cancelled",
                     "It stays recorded as deposed; `reconciler wait` deletes it later.",
                     status=409,
                 )
@@ -104,21 +110,21 @@ class Deletion:
 
     def _undeploy(self, name: str, ours: str) -> bool:
         """Take our model from an endpoint; whether that is there, and has no other."""
-        endpoint = self._registry.resource(name, ENDPOINTS)
+        endpoint = self._jobs.get_resource(name, ENDPOINTS)
         if endpoint is None:
             return False
-        deployed = objects_of(endpoint, "deployedModels", name)
-        mine = [one for one in deployed if names.is_same(text_of(one, "model"), ours)]
+        deployed = read_objects(endpoint, "deployedModels", name)
+        mine = [one for one in deployed if names.is_same(read_text(one, "model"), ours)]
         for one in mine:
-            self._step("POST", f"{name}:undeployModel", {"deployedModelId": text_of(one, "id")})
+            self._step("POST", f"{name}:undeployModel", {"deployedModelId": read_text(one, "id")})
         return len(mine) == len(deployed)
 
     def _delete_model(self, name: str) -> None:
-        place = names.parsed(name, MODELS)
-        versions = self._versions(place)
+        place = names.parse(name, MODELS)
+        versions = self._list_versions(place)
         if versions is None:
             return
-        mine = [one for one in versions if not place.version or text_of(one, "versionId") == place.version]
+        mine = [one for one in versions if not place.version or read_text(one, "versionId") == place.version]
         if not mine:
             return
         if len(mine) == len(versions):
@@ -126,23 +132,23 @@ class Deletion:
         else:
             self._step("DELETE", f"{name}:deleteVersion")
 
-    def _versions(self, place: names.Name) -> list[JsonObject] | None:
+    def _list_versions(self, place: names.Name) -> list[JsonObject] | None:
         """Every version of a model; None when there is no such model."""
         parent = (place.project, place.location)
         try:
-            return list(self._registry.listed(parent, f"{MODELS}/{place.id}:listVersions", key=MODELS))
+            return list(self._jobs.list_resources(parent, f"{MODELS}/{place.id}:listVersions", key=MODELS))
         except NotFoundError:
             return None
 
     def _step(self, method: str, path: str, body: JsonObject | None = None) -> None:
         """One changing call and its long-running operation; what is gone already is done."""
-        transport = self._regions.at(names.parsed(path).location)
+        transport = self._regions.open_location(names.parse(path).location)
         try:
             operation = transport.call(method, f"v1/{path}", body=body, repeatable=True, fence=self._fence)
         except NotFoundError:
             return
         until, pause = transport.clock() + OPERATION_SECONDS, 0.25
-        name = _operation_name(operation, path)
+        name = _read_operation_name(operation, path)
         while not operation.get("done"):
             if transport.clock() >= until:
                 raise ServiceError(
@@ -156,21 +162,21 @@ class Deletion:
             except NotFoundError:  # operations on what is deleted may go with it
                 return
             if operation.get("name") != name:
-                raise about_another("operations", name, operation.get("name"))
-        error = as_object(operation.get("error"), path, "error")
+                raise explain_another("operations", name, operation.get("name"))
+        error = require_object(operation.get("error"), path, "error")
         if error and error.get("code") != _NOT_FOUND:
-            said = make_printable(text_of(error, "message")) or codec.NO_REASON
+            said = make_printable(read_text(error, "message")) or codec.NO_REASON
             raise ServiceError(
                 f"{method} {path} failed: {said}", "Run the command again: it goes on where this one stopped."
             )
 
 
-def _operation_name(operation: JsonObject, path: str) -> str:
+def _read_operation_name(operation: JsonObject, path: str) -> str:
     """The name of the operation that a call began, fit to be asked for; "" of one that is done without."""
-    name = text_of(operation, "name")
+    name = read_text(operation, "name")
     if not name and operation.get("done"):
         return ""
-    known = "/operations/" in name and names.parsed(name).location == names.parsed(path).location
+    known = "/operations/" in name and names.parse(name).location == names.parse(path).location
     if not known:
-        raise about_another("operations", f"an operation on {path}", operation.get("name"))
+        raise explain_another("operations", f"an operation on {path}", operation.get("name"))
     return name

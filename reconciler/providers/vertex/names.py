@@ -45,12 +45,12 @@ def is_same(one: str, other: str) -> bool:
     """Whether two names may mean one version of a model; one without a version means any."""
     if not (one and other):
         return False
-    first, second = parsed(one, "models"), parsed(other, "models")
+    first, second = parse(one, "models"), parse(other, "models")
     versions = {first.version, second.version} - {""}
     return first.key == second.key and len(versions) < 2
 
 
-def answers(asked: str, found: str) -> bool:
+def is_answer(asked: str, found: str) -> bool:
     """Whether an answer about `found` may be one about `asked`: projects are named by id or by number."""
     one, other = _NAME.fullmatch(asked), _NAME.fullmatch(found)
     if one is None or other is None or any(one[part] != other[part] for part in _PARTS):
@@ -61,7 +61,7 @@ def answers(asked: str, found: str) -> bool:
     return len(whose) == 1 or len({project.isdigit() for project in whose}) == 2
 
 
-def parsed(name: str, collection: str = "") -> Name:
+def parse(name: str, collection: str = "") -> Name:
     """ServiceError when it is no such name, or one of another collection."""
     found = _NAME.fullmatch(name)
     if found is None or (collection and found["collection"] != collection):

@@ -10,14 +10,14 @@ from reconciler.errors import InvalidArgumentError, NotFoundError, ServiceError,
 from reconciler.kind import Kind
 from reconciler.model import LAG_SECONDS, Attributes, Desired, Example, Live, Odd, Permission
 from reconciler.providers import Accepted, BaseModels, Fence, Handle, Training
-from reconciler.providers.google.json import JsonObject, about_another, prompt_body, reply_text, text_of
+from reconciler.providers.google.json import JsonObject, build_prompt, explain_another, read_reply, read_text
 from reconciler.providers.google.refusals import Asked, explain
 from reconciler.providers.vertex import codec, labels, names
 from reconciler.providers.vertex.bucket import Bucket, is_object
 from reconciler.providers.vertex.creation import Creation
 from reconciler.providers.vertex.deletion import Deletion
 from reconciler.providers.vertex.fields import DISPLAY_NAME, LOCATION, PARENT, PROJECT, TUNING_JOB
-from reconciler.providers.vertex.jobs import ENDPOINTS, JOBS, MODELS, PAGE_SIZE, Registry
+from reconciler.providers.vertex.jobs import ENDPOINTS, JOBS, MODELS, PAGE_SIZE, Jobs
 from reconciler.providers.vertex.regions import Regions
 
 _LOOKS = 8
@@ -49,8 +49,8 @@ class VertexProvider:
         self._regions = regions
         self._bucket = bucket
         self._tunable = tunable
-        self._registry = Registry(regions, places, page_size)
-        self._creation = Creation(regions, self._registry, lag_seconds)
+        self._jobs = Jobs(regions, places, page_size)
+        self._creation = Creation(regions, self._jobs, lag_seconds)
         self._endpoints: dict[str, str] = {}
 
     @property
@@ -64,38 +64,38 @@ class VertexProvider:
         """Every tuned model and every training under way; all of a project are its own."""
         del own
         # one place may be named twice, by a project's id and by its number
-        places = self._registry.places()
-        found = {live.name: live for place in places for live in self._registry.living(place)}
+        places = self._jobs.list_places()
+        found = {live.name: live for place in places for live in self._jobs.list_living(place)}
         yield from found.values()
 
     def get(self, handle: Handle) -> Live | None:
         """One model, or why there is none: a failed or cancelled job is FAILED, a deleted model None."""
-        job = self._registry.job(handle)
+        job = self._jobs.find_job(handle)
         if job is None:
             return None
-        self._registry.learn_names(job)
-        return self._registry.live(job)
+        self._jobs.learn_names(job)
+        return self._jobs.build_live(job)
 
     def poll(self, handle: Handle) -> Training:
         """From the job, which tells no percentage; its steps once it has looked at its data."""
-        job = self._job(handle)
+        job = self._get_job(handle)
         return Training(
-            self._registry.training(job), total_steps=codec.steps_of(job), error=codec.error_of(job)
+            self._jobs.read_status(job), total_steps=codec.read_steps(job), error=codec.read_error(job)
         )
 
-    def base_models(self) -> BaseModels:
+    def list_base_models(self) -> BaseModels:
         """As documented, or as the Stack says: no call tells which base models can be tuned."""
         if self._tunable is not None:
             return BaseModels(frozenset(codec.base_name(one) for one in self._tunable))
         names = (one.name for one in TUNING_JOB.bases.values() if one.tunable)
         return BaseModels(frozenset(names), assumed=True)
 
-    def measured(self, wants: Sequence[Desired]) -> Sequence[Desired]:
+    def measure_data(self, wants: Sequence[Desired]) -> Sequence[Desired]:
         """With the place that each counts for, and the digest of each object that holds data: one look each.
 
         A data set of Vertex AI is known by its name only, as its manifest says: no call shows its content.
         """
-        wants = [self._placed(want) for want in wants]
+        wants = [self._set_place(want) for want in wants]
         uris = sorted({one.uri for want in wants for one in want.data if is_object(one.uri)})
         if not uris:
             return wants
@@ -108,7 +108,7 @@ class VertexProvider:
             for want in wants
         ]
 
-    def _placed(self, want: Desired) -> Desired:
+    def _set_place(self, want: Desired) -> Desired:
         declared = want.attributes
         try:
             project, location = self._regions.place(declared.get(PROJECT), declared.get(LOCATION))
@@ -116,22 +116,22 @@ class VertexProvider:
             return want
         return replace(want, effective={LOCATION: location, PROJECT: project})
 
-    def endpoint(self, handle: Handle) -> str:
+    def find_endpoint(self, handle: Handle) -> str:
         """The endpoint that generateContent is called on: the job's, or one that replaced it by hand."""
         known = self._endpoints.get(handle.name)
         if known:
             return known
-        job = self._job(handle)
-        endpoint = text_of(self._registry.endpoint(job) or {}, "name")
-        if not endpoint and codec.endpoint_of(job):
+        job = self._get_job(handle)
+        endpoint = read_text(self._jobs.find_endpoint(job) or {}, "name")
+        if not endpoint and (lost := codec.read_endpoint_name(job)):
             raise NotFoundError(
-                f"{codec.endpoint_of(job)} does not exist, and {codec.model_of(job)} is deployed to no other",
+                f"{lost} does not exist, and {codec.read_model_name(job)} is deployed to no other",
                 "Deploy it to an endpoint in the console's Model Registry; that costs no training.",
                 status=404,
             )
         if not endpoint:
             raise ServiceError(
-                f"{text_of(job, 'name')} has no endpoint yet ({codec.state_of(job)})",
+                f"{read_text(job, 'name')} has no endpoint yet ({codec.read_state(job)})",
                 "Wait until its training has ended: reconciler wait",
             )
         self._endpoints[handle.name] = endpoint
@@ -139,13 +139,13 @@ class VertexProvider:
 
     def generate(self, handle: Handle, prompt: str, *, temperature: float | None = None) -> str:
         """The first candidate's text; repeated on 5xx and time-outs, because it changes nothing."""
-        endpoint = self.endpoint(handle)
-        body = prompt_body(prompt, temperature)
-        transport = self._regions.at(names.parsed(endpoint, ENDPOINTS).location)
+        endpoint = self.find_endpoint(handle)
+        body = build_prompt(prompt, temperature)
+        transport = self._regions.open_location(names.parse(endpoint, ENDPOINTS).location)
         reply = transport.call(
             "POST", f"v1/{endpoint}:generateContent", body=body, slow=True, repeatable=True
         )
-        return reply_text(reply, endpoint)
+        return read_reply(reply, endpoint)
 
     # ---------------------------------------------------------------- changing
 
@@ -169,7 +169,7 @@ class VertexProvider:
         """
         attributes = want.attributes
         place = self._regions.place(attributes.get(PROJECT), attributes.get(LOCATION))
-        origin, parent = self._origin(attributes, source)
+        origin, parent = self._find_origin(attributes, source)
         uris = {
             one.field: one.uri or self._bucket.put(one, examples[one.field], fence=fence) for one in want.data
         }
@@ -191,50 +191,50 @@ class VertexProvider:
                     TUNING_JOB,
                     attributes,
                     source,
-                    _made(want, id),
+                    _list_made(want, id),
                     f"project {project}, location {location}",
                     want.data[0].field.partition(".")[0],
                 ),
             ) from error
 
-    def _origin(self, attributes: Attributes, source: str) -> tuple[dict[str, str], str]:
+    def _find_origin(self, attributes: Attributes, source: str) -> tuple[dict[str, str], str]:
         """What to tune as the API names it, and our id of it where it is one of ours."""
         if PARENT not in attributes:
             return {"baseModel": source}, ""
         if f"/{MODELS}/" in source:
             return {"preTunedModel": source}, ""
-        job = self._job(Handle(source, source if "/" in source else ""))
-        model = codec.model_of(job)
+        job = self._get_job(Handle(source, source if "/" in source else ""))
+        model = codec.read_model_name(job)
         if not model:
             raise ServiceError(
-                f"{text_of(job, 'name')} has no model to tune from ({codec.state_of(job)})",
+                f"{read_text(job, 'name')} has no model to tune from ({codec.read_state(job)})",
                 "Apply again when its training has ended.",
             )
-        return {"preTunedModel": model}, labels_id(job)
+        return {"preTunedModel": model}, read_our_id(job)
 
     def update(self, handle: Handle, attributes: Attributes, *, fence: Fence) -> None:
         """PATCH just these fields of the model, then of its endpoint; what has them already is left alone."""
-        job = self._job(handle)
-        endpoint = text_of(self._registry.endpoint(job) or {}, "name")
-        for name, collection in ((codec.model_of(job), MODELS), (endpoint, ENDPOINTS)):
-            before = self._registry.resource(name, collection) if name else None
+        job = self._get_job(handle)
+        endpoint = read_text(self._jobs.find_endpoint(job) or {}, "name")
+        for name, collection in ((codec.read_model_name(job), MODELS), (endpoint, ENDPOINTS)):
+            before = self._jobs.get_resource(name, collection) if name else None
             if before is None:
                 raise NotFoundError(
-                    f"{text_of(job, 'name')} has no {collection.removesuffix('s')} to update",
+                    f"{read_text(job, 'name')} has no {collection.removesuffix('s')} to update",
                     "It is still in training, or was deleted.",
                     status=404,
                 )
             mask, body = codec.patch(attributes, before)
-            place = names.parsed(name, collection)
-            reply = self._regions.at(place.location).call(
+            place = names.parse(name, collection)
+            reply = self._regions.open_location(place.location).call(
                 "PATCH",
                 f"v1/{place.resource}",
                 query={"updateMask": mask},
                 body=body,
                 fence=fence,
             )
-            if not names.answers(place.resource, text_of(reply, "name") or place.resource):
-                raise about_another("PATCH", place.resource, reply.get("name"))
+            if not names.is_answer(place.resource, read_text(reply, "name") or place.resource):
+                raise explain_another("PATCH", place.resource, reply.get("name"))
 
     def delete(self, handle: Handle, *, fence: Fence) -> None:
         """Cancel, undeploy, delete endpoints, delete the model; each step looks first. Gone is success.
@@ -243,15 +243,15 @@ class VertexProvider:
             StillTrainingError: the job was cancelled and has not ended; try it again later.
         """
         if "/" in handle.name:
-            job = self._registry.resource(handle.name, JOBS)
+            job = self._jobs.get_resource(handle.name, JOBS)
             jobs = [] if job is None else [job]
         else:
-            jobs = self._registry.labelled(handle.id)
-        deletion = Deletion(self._regions, self._registry, fence)
+            jobs = self._jobs.list_labelled(handle.id)
+        deletion = Deletion(self._regions, self._jobs, fence)
         for one in jobs:
             deletion.delete(one)
 
-    def permissions(self, handle: Handle) -> tuple[Permission, ...]:
+    def list_permissions(self, handle: Handle) -> tuple[Permission, ...]:
         """None of its own: access is the project's IAM."""
         del handle
         return ()
@@ -264,8 +264,8 @@ class VertexProvider:
                 f"{handle.id}: a TuningJob has no permissions of its own", "Use the project's IAM."
             )
 
-    def _job(self, handle: Handle) -> JsonObject:
-        job = self._registry.job(handle)
+    def _get_job(self, handle: Handle) -> JsonObject:
+        job = self._jobs.find_job(handle)
         if job is None:
             raise NotFoundError(
                 f"{handle.name or handle.id} does not exist",
@@ -275,7 +275,7 @@ class VertexProvider:
         return job
 
 
-def _made(want: Desired, id: str) -> dict[str, str]:
+def _list_made(want: Desired, id: str) -> dict[str, str]:
     """What a create sends that no manifest holds, by the service's name for it, and where it comes from."""
     found = {labels.ID: f"the label is {id}, made from metadata.name and what is trained"}
     if DISPLAY_NAME not in want.attributes:
@@ -289,6 +289,6 @@ def _made(want: Desired, id: str) -> dict[str, str]:
     return found
 
 
-def labels_id(job: JsonObject) -> str:
+def read_our_id(job: JsonObject) -> str:
     """Our id of a job, "" where it is none of ours."""
-    return codec.labels_of(job).get(labels.ID, "")
+    return codec.read_labels(job).get(labels.ID, "")

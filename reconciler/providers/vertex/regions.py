@@ -13,7 +13,7 @@ STORAGE = "https://storage.googleapis.com"
 _MULTI_REGIONS = frozenset({"us", "eu"})
 
 
-def host_of(location: str) -> str:
+def find_host(location: str) -> str:
     """The base URL of a location's API.
 
     https://{location}-aiplatform.googleapis.com; multi-regions, from which the newest models are served only,
@@ -83,19 +83,19 @@ class Regions:
         """Whether a manifest can do without project and location."""
         return bool(self._project and self._location)
 
-    def at(self, location: str) -> Transport:
+    def open_location(self, location: str) -> Transport:
         """The transport to a location."""
-        return self._to(self._base_url or host_of(location))
+        return self._open_url(self._base_url or find_host(location))
 
-    def _to(self, url: str) -> Transport:
+    def _open_url(self, url: str) -> Transport:
         with self._lock:
             if url not in self._opened:
                 self._opened[url] = self._open(url)
             return self._opened[url]
 
-    def storage(self) -> Transport:
+    def open_storage(self) -> Transport:
         """The transport to Cloud Storage, or to what stands for it."""
-        return self._to(self._storage_url or self._base_url or STORAGE)
+        return self._open_url(self._storage_url or self._base_url or STORAGE)
 
     def close(self) -> None:
         """Close what was opened."""

@@ -27,7 +27,7 @@ from reconciler.errors import (
 )
 from reconciler.http import Reply, Transport
 from reconciler.providers import Fence
-from reconciler.providers.google.json import wrong
+from reconciler.providers.google.json import explain_wrong_type
 from reconciler.strictjson import loads_answer
 
 QUANTUM = 256 * 1024
@@ -66,7 +66,7 @@ class Content:
     md5: str
     whole: bytes | None
 
-    def checked(self) -> Iterator[bytes]:
+    def check_lines(self) -> Iterator[bytes]:
         """Its lines with their breaks; StalePlanError before the end when they are others now."""
         digest, size = hashlib.sha256(), 0
         held = b""
@@ -85,7 +85,7 @@ class Content:
         yield held
 
 
-def measured(lines: Iterable[bytes], shown: str, *, small: int) -> Content:
+def measure_content(lines: Iterable[bytes], shown: str, *, small: int) -> Content:
     """Read content once; up to `small` bytes of it are kept."""
     sha256, md5, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
     kept: list[bytes] = []
@@ -153,7 +153,7 @@ class Upload:
         """
         try:
             if self._content.whole is None:
-                return self._is_about_it(self._in_parts())
+                return self._is_about_it(self._send_in_parts())
             return self._is_about_it(
                 self._transport.transfer(
                     "POST",
@@ -179,10 +179,10 @@ class Upload:
         name = self._query["name"]
         return isinstance(document, dict) and document.get("name", name) == name
 
-    def _in_parts(self) -> Reply:
+    def _send_in_parts(self) -> Reply:
         for left in reversed(range(_SESSIONS)):
             try:
-                return self._send(self._begun())
+                return self._send(self._begin())
             except _GoneError as gone:
                 if not left:
                     raise ServiceError(
@@ -192,7 +192,7 @@ class Upload:
                     ) from gone
         raise AssertionError("unreachable")
 
-    def _begun(self) -> dict[str, str]:
+    def _begin(self) -> dict[str, str]:
         """Begin an upload; the query that its parts are sent with.
 
         Only the query of the address that comes back is used: where requests go is not for a reply to say.
@@ -213,19 +213,19 @@ class Upload:
         )
         query = dict(parse_qsl(urlsplit(reply.headers.get("location", "")).query))
         if not query.get("upload_id"):
-            raise wrong(self._path, "an upload", "", "one with an address")
+            raise explain_wrong_type(self._path, "an upload", "", "one with an address")
         return query
 
     def _send(self, query: dict[str, str]) -> Reply:
         """Send part after part from where the service says that it is; what it has is held no longer."""
-        at, held, lines, size = 0, bytearray(), self._content.checked(), self._content.size
+        at, held, lines, size = 0, bytearray(), self._content.check_lines(), self._content.size
         failures = 0
         while True:
             while len(held) < self._part and (line := next(lines, None)) is not None:
                 held += line
             part = bytes(held[: self._part])
             # nothing left to send, and no object yet: it was lost between the two
-            reply = self._put(query, at, part) if part else self._asked(query)
+            reply = self._put(query, at, part) if part else self._ask(query)
             has = self._has(reply, at + len(part))
             if has is None:
                 self._sent(size)
@@ -260,15 +260,15 @@ class Upload:
         except NotFoundError as error:
             raise _GoneError from error
         except ReplyLostError:
-            return self._asked(query)
+            return self._ask(query)
         except ServiceError as error:
             if error.status == 410:
                 raise _GoneError from error
             if error.status is None or error.status < 500:
                 raise
-            return self._asked(query)
+            return self._ask(query)
 
-    def _asked(self, query: dict[str, str]) -> Reply:
+    def _ask(self, query: dict[str, str]) -> Reply:
         try:
             return self._transport.transfer(
                 "PUT",
@@ -292,5 +292,5 @@ class Upload:
         _, dash, last = span.partition("-")
         has = int(last) + 1 if dash and re.fullmatch(r"[0-9]{1,18}", last) else 0
         if has > most or (span and not has):
-            raise wrong(self._path, "Range", span, "one within what was sent")
+            raise explain_wrong_type(self._path, "Range", span, "one within what was sent")
         return has

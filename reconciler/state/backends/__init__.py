@@ -15,7 +15,7 @@ from typing import Protocol
 from reconciler import settings
 from reconciler.errors import CredentialError, ReconcilerError, UsageError, is_panic
 from reconciler.redaction import hide_secrets, make_printable
-from reconciler.settings import Settings, printable_address
+from reconciler.settings import Settings, hide_login
 from reconciler.state.backends import places
 
 UNKNOWN = "Whether it was written is not known; the next command finds out."
@@ -182,7 +182,7 @@ def _opened_bucket(
     bucket, _, prefix = place.rest.partition("/")
     lease = float(environ.get("RECONCILER_LOCK_LEASE", LEASE))
     extra = _EXTRAS[place.scheme]
-    shown = printable_address(place.url)
+    shown = hide_login(place.url)
     try:
         from reconciler.state.backends.objects import ObjectBackend
 

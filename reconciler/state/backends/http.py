@@ -31,7 +31,7 @@ from reconciler.errors import (
     StateMovedError,
     StateStoreError,
 )
-from reconciler.settings import printable_address
+from reconciler.settings import hide_login
 from reconciler.settings.trust import must_be_private
 from reconciler.state.backends import UNCHANGED, UNKNOWN, LockInfo, Stored
 from reconciler.state.backends.http_server import Reply, Server
@@ -88,7 +88,7 @@ class HTTPBackend:
     @property
     def place(self) -> str:
         """How to name it to a person; without a query, where a token may stand."""
-        return printable_address(self._address)
+        return hide_login(self._address)
 
     def read(self) -> Stored | None:
         """See Backend.read."""

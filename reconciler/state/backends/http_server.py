@@ -16,9 +16,9 @@ import requests
 
 from reconciler.bounds import EXCERPT, MB, STATE
 from reconciler.errors import StateStoreError
-from reconciler.http.deadline import bounded
+from reconciler.http.deadline import limit_call
 from reconciler.redaction import hide_secrets, make_printable
-from reconciler.settings import Settings, printable_address, seconds_of
+from reconciler.settings import Settings, hide_login, read_seconds
 from reconciler.settings.hosts import is_loopback
 from reconciler.settings.tls import Trust
 from reconciler.state.backends import UNCHANGED
@@ -54,11 +54,11 @@ class Server:
     """
 
     def __init__(self, address: str, environ: Settings, login: tuple[str, str] | None) -> None:
-        self._place = printable_address(address)
+        self._place = hide_login(address)
         self._secrets = _find_secrets(address, login)
         self._trust = Trust.of(environ)
         self._session = open_session(environ, login, self._trust)
-        self._seconds = seconds_of(environ, "RECONCILER_HTTP_TIMEOUT", CALL_TIMEOUT)
+        self._seconds = read_seconds(environ, "RECONCILER_HTTP_TIMEOUT", CALL_TIMEOUT)
 
     def send(
         self, method: str, url: str, data: bytes | None = None, headers: Mapping[str, str] | None = None
@@ -72,7 +72,7 @@ class Server:
             headers = {"Content-Type": "application/json", **(headers or {})}
         # A proxy never sees what is meant for this machine.
         self._session.trust_env = not is_loopback(url)
-        with bounded(self._seconds) as call:
+        with limit_call(self._seconds) as call:
             try:
                 reply = self._session.request(
                     method,

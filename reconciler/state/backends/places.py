@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from reconciler.errors import UsageError
-from reconciler.settings import printable_address
-from reconciler.settings.hosts import parsed as parsed_host
+from reconciler.settings import hide_login
+from reconciler.settings.hosts import parse_url as parsed_host
 
 KINDS = ("http", "https", "gs", "s3", "az")
 _BUCKET = re.compile(r"[A-Za-z0-9$][A-Za-z0-9._-]{0,221}", re.ASCII)
@@ -44,7 +44,7 @@ def parsed(url: str, where: str) -> Place:
         UsageError: it is no place for a state; said without a login that it may hold.
     """
     url = url.strip()
-    shown = f"{where} {printable_address(url)}"
+    shown = f"{where} {hide_login(url)}"
     if _CONTROLS.search(url):
         raise UsageError(f"{where}: it holds a line break or another control character", _WRITE)
     if url[:1] in {"{", "["}:
@@ -79,7 +79,7 @@ def http_address(url: str, where: str) -> str:
     scheme, separator, rest = url.partition("://")
     authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
     login, at, host = authority.rpartition("@")
-    shown = f"{where} {printable_address(url)}"
+    shown = f"{where} {hide_login(url)}"
     if not at and "@" in rest and ":" in authority:
         raise UsageError(
             f"{shown}: the password in it has a character that ends it there: '/', '#' or '?'",

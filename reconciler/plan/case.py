@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 from reconciler import diff
 from reconciler.errors import Diagnostic
@@ -60,6 +61,10 @@ class Case:
             self.desired, self.attributes, model, self.live(model), self.kind
         )
         return not fields and not data
+
+
+Answer: TypeAlias = Change | Diagnostic
+"""What a row says: the change of the address, or why there can be none."""
 
 
 @dataclass(slots=True)
@@ -184,17 +189,12 @@ def drop_if_same(case: Case, record: Record) -> Record | None:
     return None if record == case.record else record
 
 
-def refuse(case: Case, summary: str, detail: str, *, path: str = "") -> Decision:
+def refuse(case: Case, summary: str, detail: str, *, path: str = "") -> Diagnostic:
     """Refuse the plan, pointing at the manifest (at the key `path` where it has a place)."""
     desired = case.desired
     line, column = desired.places.get(path, (desired.line, 1))
-    return Decision(
-        errors=[
-            Diagnostic(
-                summary, detail, desired.file or None, line or None, column, address=str(desired.address)
-            )
-        ]
-    )
+    address = str(desired.address)
+    return Diagnostic(summary, detail, desired.file or None, line or None, column, address=address)
 
 
 def finish_training(

@@ -42,9 +42,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from reconciler.model import Status
+from reconciler.errors import Diagnostic
+from reconciler.model import Live, Status
 from reconciler.plan import guards
-from reconciler.plan.case import Case, Decision
+from reconciler.plan.case import Answer, Case, Decision
 from reconciler.plan.change import Action, Reason
 from reconciler.plan.compile import hold_intent, prepend_intent
 from reconciler.plan.rows import adoption, deposed, pinned, recorded, strange
@@ -71,27 +72,29 @@ def decide(case: Case) -> Decision:
 def _row(case: Case) -> Decision:
     record = case.record
     if blocked := strange.block(case.facts, record, case.desired):
-        return blocked
+        return Decision([blocked])
     if errors := guards.find_forbidden(case.facts, record, case.desired):
         return Decision(errors=errors)
     if refusal := adoption.refuse_another(case):
-        return refusal
-    candidate, serving = record.candidate, record.serving
+        return Decision(errors=[refusal])
+    main = strange.block_training(case, _choose_row(case))
+    if isinstance(main, Diagnostic):
+        return Decision(errors=[main])
+    others = deposed.decide_deposed(case, main)
+    if not any(one.steps for one in others):
+        main = replace(main, steps=hold_intent(main.steps))
+    protected = pinned.refuse_protected(case, main)
+    return Decision([main, *others], refusals=[protected] if protected else [])
+
+
+def _choose_row(case: Case) -> Answer:
+    candidate, serving = case.record.candidate, case.record.serving
     if candidate and case.is_same(candidate) and not (case.forced and _failed(case, candidate)):
-        decision = _of_candidate(case, candidate)
-    elif serving and not case.forced and case.is_same(serving):
-        decision = _of_serving(case, serving)
-    else:
-        past = None if case.forced else recorded.find_restorable(case)
-        decision = recorded.restore(case, past) if past else train(case)
-    decision = strange.block_training(case, decision)
-    if not decision.errors:
-        main = decision.changes[0]
-        others = deposed.decide_deposed(case, main)
-        if not any(one.steps for one in others):
-            main = replace(main, steps=hold_intent(main.steps))
-        decision.changes = [main, *others]
-    return decision
+        return _of_candidate(case, candidate)
+    if serving and not case.forced and case.is_same(serving):
+        return _of_serving(case, serving)
+    past = None if case.forced else recorded.find_restorable(case)
+    return recorded.restore(case, past) if past else train(case)
 
 
 def _failed(case: Case, model: RecordedModel) -> bool:
@@ -99,7 +102,7 @@ def _failed(case: Case, model: RecordedModel) -> bool:
     return live is not None and live.status is Status.FAILED
 
 
-def _of_candidate(case: Case, candidate: RecordedModel) -> Decision:
+def _of_candidate(case: Case, candidate: RecordedModel) -> Answer:
     """Recorded as candidate, and still what is wanted."""
     live = case.live(candidate)
     if live is None and case.facts.is_unseen_yet(candidate):
@@ -112,10 +115,10 @@ def _of_candidate(case: Case, candidate: RecordedModel) -> Decision:
         case Status.ACTIVE:
             return recorded.complete(case, candidate, live)
         case Status.FAILED:
-            return recorded.failed(case, candidate, live)
+            return _of_failed(case, candidate, live)
 
 
-def _of_serving(case: Case, serving: RecordedModel) -> Decision:
+def _of_serving(case: Case, serving: RecordedModel) -> Answer:
     """Recorded as serving, and still what is wanted, updates aside."""
     live = case.live(serving)
     if live is None and case.facts.is_unseen_yet(serving):
@@ -128,4 +131,9 @@ def _of_serving(case: Case, serving: RecordedModel) -> Decision:
         case Status.ACTIVE:
             return recorded.keep(case, serving, live)
         case Status.FAILED:
-            return recorded.failed(case, serving, live)
+            return _of_failed(case, serving, live)
+
+
+def _of_failed(case: Case, model: RecordedModel, live: Live) -> Answer:
+    """Trained and failed: another only when asked for."""
+    return train(case, retries=True) if case.facts.inputs.retry_failed else recorded.failed(case, model, live)

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from reconciler import diff
-from reconciler.errors import PlanError
+from reconciler.errors import Diagnostic, PlanError
 from reconciler.kind import FieldRole
 from reconciler.model import DataSet, Desired, Live, Status
-from reconciler.plan.case import Case, Decision, refuse
+from reconciler.plan.case import Answer, Case, refuse
 from reconciler.plan.change import Reason
 from reconciler.plan.facts import Facts, build_model, digest_approval, record_data
 from reconciler.plan.naming import is_name_of, strip_project
@@ -36,7 +36,7 @@ def record_import(facts: Facts, desired: Desired, live: Live, there: Mapping[str
     return replace(record, candidate=model)
 
 
-def adopt_imported(case: Case, record: Record, reason: Reason) -> Decision:
+def adopt_imported(case: Case, record: Record, reason: Reason) -> Answer:
     """The model that `metadata.import` names, compared as `import` does: it is recorded, nothing is trained.
 
     Args:
@@ -46,7 +46,7 @@ def adopt_imported(case: Case, record: Record, reason: Reason) -> Decision:
     """
     facts, desired = case.facts, case.desired
     if case.record.serving is not None or case.record.candidate is not None:
-        return refuse_training(case, reason) or Decision()
+        return refuse_training(case, reason)
     live = facts.live(desired.address, facts.imports.get(desired.address, ""))
     if live is None:
         return refuse(
@@ -60,7 +60,7 @@ def adopt_imported(case: Case, record: Record, reason: Reason) -> Decision:
             path="metadata.import",
         )
     if any(one.id == live.id for one in case.record.deposed):
-        return refuse_training(case, reason) or Decision()
+        return refuse_training(case, reason)
     there = facts.observed.data.get((desired.address.kind, live.id), {})
     try:
         model = compare_import(facts, desired, live, there)
@@ -69,10 +69,10 @@ def adopt_imported(case: Case, record: Record, reason: Reason) -> Decision:
     model = replace(model, approved=digest_approval(desired, case.attributes, case.kind))
     note = "metadata.import names it; nobody can see its training data, so the manifest is taken at its word"
     change = build_adoption(case, model, live, replace(record, candidate=model), (note,))
-    return Decision([replace(change, reason=Reason.IMPORTED)])
+    return replace(change, reason=Reason.IMPORTED)
 
 
-def refuse_another(case: Case) -> Decision | None:
+def refuse_another(case: Case) -> Diagnostic | None:
     """Refuse an address that has recorded another model than its `metadata.import` names."""
     desired, record = case.desired, case.record
     models = [one for one in (record.serving, record.candidate) if one is not None]

@@ -16,7 +16,7 @@ from reconciler.formats import parse_time
 from reconciler.identity import FORMULA, is_generation_of
 from reconciler.kind import FieldRole
 from reconciler.model import Address, Attributes, Desired, Live, Status
-from reconciler.plan.case import Case, Decision, finish_training, record_found
+from reconciler.plan.case import Case, finish_training, record_found
 from reconciler.plan.change import Action, Change, Reason
 from reconciler.plan.facts import Facts
 from reconciler.plan.rows.moves import resolve_sources
@@ -150,11 +150,11 @@ def list_identities(facts: Facts, desired: Desired, source: str) -> Iterator[Gen
         yield Generation(number, id, digest, None, 1)
 
 
-def adopt_renamed(case: Case, one: Generation, live: Live, record: Record) -> Decision:
+def adopt_renamed(case: Case, one: Generation, live: Live, record: Record) -> Change:
     """It was trained under another name, and its id says that it is this training."""
-    decision = adopt(case, one, live, [], record)
+    change = adopt(case, one, live, [], record)
     note = "it was trained under another name: its id ends in the digest of this training"
-    return Decision([replace(change, notes=(note, *change.notes)) for change in decision.changes])
+    return replace(change, notes=(note, *change.notes))
 
 
 def record_failures(case: Case, generations: list[tuple[Generation, Live]]) -> tuple[RecordedModel, ...]:
@@ -185,7 +185,7 @@ def _model(case: Case, one: Generation, live: Live) -> RecordedModel:
 
 def adopt(
     case: Case, one: Generation, live: Live, generations: list[tuple[Generation, Live]], record: Record
-) -> Decision:
+) -> Change:
     """It is there already: it is recorded, and nothing is trained.
 
     Other ACTIVE ones of these generations trained the same and may have served: they are deposed.
@@ -201,7 +201,7 @@ def adopt(
     if different := describe_difference(case, live):
         notes = (f"the service shows it otherwise than its id says: {different}", *notes)
     notes += tuple(f"{other.name} is an older training of the same, and is deposed" for other in others)
-    return Decision([build_adoption(case, _model(case, one, live), live, record, notes)])
+    return build_adoption(case, _model(case, one, live), live, record, notes)
 
 
 def build_adoption(

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from reconciler.errors import Diagnostic
 from reconciler.model import Live, Replacement, Status
-from reconciler.plan.case import Case, Decision, record_found, record_training, refuse
-from reconciler.plan.change import Reason
+from reconciler.plan.case import Answer, Case, record_found, record_training, refuse
+from reconciler.plan.change import Change, Reason
 from reconciler.plan.facts import find_replacement_reasons
 from reconciler.plan.rows.generations import build_adoption, describe_difference
-from reconciler.plan.rows.training import refuse_training, start_training
+from reconciler.plan.rows.training import can_train, refuse_training, start_training
+from reconciler.plan.steps import DeleteFirst, find_step
 from reconciler.state.values import Record, RecordedModel
 
 
-def decide_pinned(case: Case, record: Record, reason: Reason) -> Decision:
+def decide_pinned(case: Case, record: Record, reason: Reason) -> Answer:
     """Adopt or train under the one id that there is, or say why neither can be."""
     facts, desired = case.facts, case.desired
     id, digest = facts.identity(desired, case.source, 0)
@@ -21,8 +23,8 @@ def decide_pinned(case: Case, record: Record, reason: Reason) -> Decision:
     ours = next((model for model in case.record.models if model.id == id), None)
     if live is not None and ours is None:
         return _adopt(case, live, digest, record)
-    if refusal := refuse_training(case, reason):
-        return refusal
+    if not can_train(case):
+        return refuse_training(case, reason)
     model = record_training(case, id=id, digest=digest, generation=0)
     others = tuple(one for one in record.deposed if one.id != id)
     serving = record.serving if record.serving and record.serving.id != id else None
@@ -32,28 +34,32 @@ def decide_pinned(case: Case, record: Record, reason: Reason) -> Decision:
     if desired.lifecycle.replace is not Replacement.DELETE_FIRST:
         return _refuse_change(case, ours, live, reason)
     old = replace(ours, deposed=facts.timestamp, create_time=live.create_time)
-    decision = start_training(case, model, reason, replace(free, deposed=(*others, old)), delete_first=True)
-    if desired.lifecycle.prevent_destroy:
-        refusal = refuse(
-            case,
-            f"{desired.address} is protected by prevent_destroy, and delete_first would delete it",
-            "Lift the protection first, or pin another metadata.id",
-        )
-        decision.refusals += refusal.errors
-    return decision
+    return start_training(case, model, reason, replace(free, deposed=(*others, old)), delete_first=True)
 
 
-def _adopt(case: Case, live: Live, digest: str, record: Record) -> Decision:
+def refuse_protected(case: Case, change: Change) -> Diagnostic | None:
+    """Refuse to delete a protected model first; None for a change that does not."""
+    desired = case.desired
+    if not desired.lifecycle.prevent_destroy or find_step(change.steps, DeleteFirst) is None:
+        return None
+    return refuse(
+        case,
+        f"{desired.address} is protected by prevent_destroy, and delete_first would delete it",
+        "Lift the protection first, or pin another metadata.id",
+    )
+
+
+def _adopt(case: Case, live: Live, digest: str, record: Record) -> Answer:
     """A live model that nobody recorded has the id: it is the one, as far as can be seen."""
     different = describe_difference(case, live)
     if different or live.status is Status.FAILED:
         return refuse_other(case, live, different)
     model = record_found(case, live, digest=digest, generation=0)
     note = "its id is pinned and proves nothing about its data, so the manifest's digest is assumed"
-    return Decision([build_adoption(case, model, live, replace(record, candidate=model), (note,))])
+    return build_adoption(case, model, live, replace(record, candidate=model), (note,))
 
 
-def refuse_other(case: Case, live: Live, different: str) -> Decision:
+def refuse_other(case: Case, live: Live, different: str) -> Diagnostic:
     """The pinned id is taken by a model that cannot be the one."""
     address = case.desired.address
     if live.status is Status.FAILED:
@@ -69,7 +75,7 @@ def refuse_other(case: Case, live: Live, different: str) -> Decision:
     )
 
 
-def _refuse_change(case: Case, ours: RecordedModel, live: Live, reason: Reason) -> Decision:
+def _refuse_change(case: Case, ours: RecordedModel, live: Live, reason: Reason) -> Diagnostic:
     """An id that is ours and taken cannot be trained once more beside itself."""
     desired = case.desired
     fields, data = find_replacement_reasons(desired, case.attributes, ours, live, case.kind)

@@ -10,8 +10,8 @@ from reconciler.model import Attributes, Live, Status, Value
 from reconciler.plan.case import (
     NOT_SHOWN_YET,
     RETRY_ADVICE,
+    Answer,
     Case,
-    Decision,
     drop_if_same,
     find_serving,
     finish_training,
@@ -21,18 +21,17 @@ from reconciler.plan.case import (
     renew_record,
     start_change,
 )
-from reconciler.plan.change import Action, Reason
+from reconciler.plan.change import Action, Change, Reason
 from reconciler.plan.compile import prepend_intent, steps_of_update
 from reconciler.plan.difference import FieldChange
 from reconciler.plan.facts import digest_approval, merge_sent, record_data
 from reconciler.plan.rows.deposed import depose
 from reconciler.plan.rows.training import start_training
-from reconciler.plan.rows.unrecorded import train
 from reconciler.plan.steps import ReportFailure, Role, Steps
 from reconciler.state.values import Record, RecordedModel, Verdict
 
 
-def create_again(case: Case, candidate: RecordedModel) -> Decision:
+def create_again(case: Case, candidate: RecordedModel) -> Answer:
     """A candidate that is not live: its POST never arrived, or it was deleted outside."""
     reason = Reason.POST_NEVER_ARRIVED if candidate.is_pending else Reason.DELETED_OUTSIDE
     if candidate.has_no_room:
@@ -41,19 +40,19 @@ def create_again(case: Case, candidate: RecordedModel) -> Decision:
     return start_training(case, again, reason, replace(renew_record(case, case.record), candidate=again))
 
 
-def create_anew(case: Case, serving: RecordedModel) -> Decision:
+def create_anew(case: Case, serving: RecordedModel) -> Answer:
     """What served was deleted outside."""
     again = record_training_again(case, serving)
     record = replace(case.record, serving=None, candidate=again)
     return start_training(case, again, Reason.DELETED_OUTSIDE, depose(case, record, case.record.candidate))
 
 
-def wait(case: Case, candidate: RecordedModel, live: Live | None) -> Decision:
+def wait(case: Case, candidate: RecordedModel, live: Live | None) -> Change:
     """A candidate in training, or accepted so lately that nobody shows it yet (`live` None)."""
     return _go_on(case, candidate, live, Action.WAIT, Reason.IN_TRAINING)
 
 
-def complete(case: Case, candidate: RecordedModel, live: Live) -> Decision:
+def complete(case: Case, candidate: RecordedModel, live: Live) -> Change:
     """A candidate that is trained: permissions, checks (once more, if they failed) and promotion are left."""
     reason = _UNPROVEN.get(candidate.verdict, Reason.TRAINED)
     return _go_on(case, candidate, live, Action.COMPLETE, reason)
@@ -62,11 +61,9 @@ def complete(case: Case, candidate: RecordedModel, live: Live) -> Decision:
 _UNPROVEN = {Verdict.FAILED: Reason.CHECKS_FAILED, Verdict.UNKNOWN: Reason.CHECKS_UNKNOWN}
 
 
-def _go_on(
-    case: Case, candidate: RecordedModel, live: Live | None, action: Action, reason: Reason
-) -> Decision:
+def _go_on(case: Case, candidate: RecordedModel, live: Live | None, action: Action, reason: Reason) -> Change:
     if live is None:
-        return Decision([finish_training(case, action, reason, model=candidate, live=None, record=None)])
+        return finish_training(case, action, reason, model=candidate, live=None, record=None)
     known = replace(
         candidate,
         status=live.status,
@@ -75,29 +72,26 @@ def _go_on(
         approved=candidate.approved and digest_approval(case.desired, case.attributes, case.kind),
     )
     intent = drop_if_same(case, replace(renew_record(case, case.record), candidate=known))
-    return Decision([finish_training(case, action, reason, model=known, live=live, record=intent)])
+    return finish_training(case, action, reason, model=known, live=live, record=intent)
 
 
-def keep_unseen(case: Case, serving: RecordedModel) -> Decision:
+def keep_unseen(case: Case, serving: RecordedModel) -> Change:
     """What serves was accepted or promoted so lately that nobody shows it yet: that is lag, no loss."""
-    change = replace(
+    return replace(
         start_change(case, Action.NO_OP, Reason.NONE),
         id=serving.id,
         name=serving.name,
         notes=(NOT_SHOWN_YET,),
     )
-    return Decision([change])
 
 
-def wait_anew(case: Case, serving: RecordedModel, live: Live) -> Decision:
+def wait_anew(case: Case, serving: RecordedModel, live: Live) -> Change:
     """Recorded as serving, and in training all the same: it is a candidate again."""
     record = replace(_without_candidate(case), serving=None, candidate=serving)
-    return Decision(
-        [finish_training(case, Action.WAIT, Reason.IN_TRAINING, model=serving, live=live, record=record)]
-    )
+    return finish_training(case, Action.WAIT, Reason.IN_TRAINING, model=serving, live=live, record=record)
 
 
-def keep(case: Case, serving: RecordedModel, live: Live) -> Decision:
+def keep(case: Case, serving: RecordedModel, live: Live) -> Change:
     """What serves is what is wanted: update what differs, else nothing, or only its record."""
     fields = list_updates(case, live)
     permissions = list_permission_updates(case, live)
@@ -125,7 +119,7 @@ def keep(case: Case, serving: RecordedModel, live: Live) -> Decision:
         steps = prepend_intent(intent, ())
     else:
         action, reason = Action.NO_OP, Reason.NONE
-    change = replace(
+    return replace(
         start_change(case, action, reason),
         id=serving.id,
         name=live.name,
@@ -133,7 +127,6 @@ def keep(case: Case, serving: RecordedModel, live: Live) -> Decision:
         fields=(*fields, *_released(case, serving)),
         steps=steps,
     )
-    return Decision([change])
 
 
 def _without_candidate(case: Case) -> Record:
@@ -142,24 +135,21 @@ def _without_candidate(case: Case) -> Record:
     return depose(case, replace(record, candidate=None), record.candidate)
 
 
-def failed(case: Case, model: RecordedModel, live: Live) -> Decision:
+def failed(case: Case, model: RecordedModel, live: Live) -> Change:
     """Trained and failed: another only when asked for."""
-    if case.facts.inputs.retry_failed:
-        return train(case, Reason.RETRY)
     record = case.record
     seen = replace(model, status=live.status, error=live.error or model.error, create_time=live.create_time)
     as_candidate = model is record.candidate
     record = replace(record, candidate=seen) if as_candidate else replace(record, serving=seen)
     error = live.error or model.error or "the service gave no reason"
     intent = drop_if_same(case, renew_record(case, record))
-    change = replace(
+    return replace(
         start_change(case, Action.FAILED, Reason.FAILED),
         steps=prepend_intent(intent, [ReportFailure(error, RETRY_ADVICE, trained=True)]),
         id=model.id,
         name=live.name,
         before=live.attributes,
     )
-    return Decision([change])
 
 
 def find_restorable(case: Case) -> RecordedModel | None:
@@ -171,7 +161,7 @@ def find_restorable(case: Case) -> RecordedModel | None:
     return None
 
 
-def restore(case: Case, past: RecordedModel) -> Decision:
+def restore(case: Case, past: RecordedModel) -> Change:
     """A deposed model serves again; nothing is trained."""
     live = case.live(past)
     record = replace(
@@ -181,9 +171,7 @@ def restore(case: Case, past: RecordedModel) -> Decision:
         deposed=tuple(model for model in case.record.deposed if model is not past),
     )
     record = renew_record(case, depose(case, record, case.record.candidate))
-    return Decision(
-        [finish_training(case, Action.RESTORE, Reason.TRAINED_BEFORE, model=past, live=live, record=record)]
-    )
+    return finish_training(case, Action.RESTORE, Reason.TRAINED_BEFORE, model=past, live=live, record=record)
 
 
 def _sent(case: Case, model: RecordedModel) -> Attributes:

@@ -5,8 +5,9 @@ Rule: what is not understood is neither trained again, nor deleted, nor forgotte
 
 from __future__ import annotations
 
+from reconciler.errors import Diagnostic
 from reconciler.model import Desired
-from reconciler.plan.case import RETRY_ADVICE, Case, Decision, write_place
+from reconciler.plan.case import RETRY_ADVICE, Answer, Case, write_place
 from reconciler.plan.change import Action, Change, Reason
 from reconciler.plan.facts import Facts
 from reconciler.plan.steps import ReportFailure
@@ -15,7 +16,7 @@ from reconciler.state.values import Record
 _SUFFIX = 9  # "-" and eight characters
 
 
-def block(facts: Facts, record: Record, desired: Desired | None) -> Decision | None:
+def block(facts: Facts, record: Record, desired: Desired | None) -> Change | None:
     """Nothing is done for an address of which a model is not understood; None where all are."""
     if not facts.observed.odd:
         return None
@@ -24,26 +25,25 @@ def block(facts: Facts, record: Record, desired: Desired | None) -> Decision | N
     return next((_blocked(facts, record, desired, id) for id in ids if _why(facts, record, id)), None)
 
 
-def block_training(case: Case, decision: Decision) -> Decision:
-    """The same decision, unless it trains what may be there already: what holds the id is not understood."""
+def block_training(case: Case, answer: Answer) -> Answer:
+    """The same answer, unless it trains what may be there already: what holds the id is not understood."""
     facts = case.facts
-    trains = any(change.trains for change in decision.changes)
-    if not (facts.observed.odd and trains):
-        return decision
+    if not facts.observed.odd or isinstance(answer, Diagnostic) or not answer.trains:
+        return answer
     kind = case.desired.address.kind
     odd = [id for of, id in facts.observed.odd if of == kind]
     ours = {id[-_SUFFIX:] for _, id, _ in facts.generations(case.desired, case.source)}
     taken = next((id for id in odd if id[-_SUFFIX:] in ours), None)
-    return decision if taken is None else _blocked(facts, case.record, case.desired, taken)
+    return answer if taken is None else _blocked(facts, case.record, case.desired, taken)
 
 
 def _why(facts: Facts, record: Record, id: str) -> str:
     return facts.observed.odd.get((record.address.kind, id), "")
 
 
-def _blocked(facts: Facts, record: Record, desired: Desired | None, id: str) -> Decision:
+def _blocked(facts: Facts, record: Record, desired: Desired | None, id: str) -> Change:
     error = f"what the service shows of {id} cannot be understood: {_why(facts, record, id)}"
-    change = Change(
+    return Change(
         record.address,
         Action.FAILED,
         Reason.NOT_UNDERSTOOD,
@@ -52,4 +52,3 @@ def _blocked(facts: Facts, record: Record, desired: Desired | None, id: str) -> 
         steps=(ReportFailure(error, RETRY_ADVICE),),
         place=write_place(desired) if desired else "",
     )
-    return Decision([change])

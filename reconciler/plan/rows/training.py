@@ -6,11 +6,12 @@ from dataclasses import replace
 from datetime import date
 
 from reconciler import diff
+from reconciler.errors import Diagnostic
 from reconciler.kind import Kind
 from reconciler.model import BASE_MODEL, Status
 from reconciler.plan.case import (
+    Answer,
     Case,
-    Decision,
     explain_keeping,
     find_serving,
     list_updates,
@@ -33,10 +34,10 @@ from reconciler.state.values import Record, RecordedModel
 
 def start_training(
     case: Case, model: RecordedModel, reason: Reason, record: Record, *, delete_first: bool = False
-) -> Decision:
+) -> Answer:
     """Start a training: create, or replace what serves or has not come to serve."""
-    if refusal := refuse_training(case, reason):
-        return refusal
+    if not can_train(case):
+        return refuse_training(case, reason)
     facts, desired = case.facts, case.desired
     unknown = _is_unknown_base(case)
     if unknown and desired.address.kind not in facts.observed.assumed:
@@ -58,7 +59,7 @@ def start_training(
         mutable = list_updates(case, live) if live else ()
     replaces = before.id if before and before is not superseded else ""
     keep = explain_keeping(case) if serving else ""
-    change = replace(
+    return replace(
         start_change(case, Action.REPLACE if before else Action.CREATE, reason),
         id=model.id,
         name=model.name,
@@ -77,7 +78,6 @@ def start_training(
             promote=Promote(Ending.REPLACE if before else Ending.CREATE, replaces=replaces, kept=keep),
         ),
     )
-    return Decision([change])
 
 
 def _steps(
@@ -123,11 +123,14 @@ def _steps(
     return prepend_intent(record, steps)
 
 
-def refuse_training(case: Case, reason: Reason) -> Decision | None:
-    """What is managed without its data, or by `metadata.import`, is never trained; None for all else."""
+def can_train(case: Case) -> bool:
+    """Whether it may be trained: not what is managed without its data, or by `metadata.import`."""
+    return bool(case.desired.data) and not case.desired.imports
+
+
+def refuse_training(case: Case, reason: Reason) -> Diagnostic:
+    """Refuse to train what `can_train` says no to."""
     desired = case.desired
-    if desired.data and not desired.imports:
-        return None
     why = f"{desired.address} would have to be trained ({_why(case, reason)})"
     if desired.data:
         return refuse(
@@ -148,12 +151,13 @@ def refuse_training(case: Case, reason: Reason) -> Decision | None:
 def _why(case: Case, reason: Reason) -> str:
     record = case.record
     reference = record.serving or record.candidate
-    if reference is None or case.forced or reason is not Reason.IMMUTABLE_CHANGED:
+    if reference is None or case.forced:
         return str(reason)
     fields, _ = find_replacement_reasons(
         case.desired, case.attributes, reference, case.live(reference), case.kind
     )
-    return ", ".join(f"{one.path} {one.before!r} -> {one.after!r}" for one in fields)
+    differ = ", ".join(f"{one.path} {one.before!r} -> {one.after!r}" for one in fields)
+    return differ or str(reason)
 
 
 def _is_unknown_base(case: Case) -> bool:
@@ -162,7 +166,7 @@ def _is_unknown_base(case: Case) -> bool:
     return tunable is not None and BASE_MODEL in case.attributes and case.source not in tunable
 
 
-def refuse_base(case: Case) -> Decision:
+def refuse_base(case: Case) -> Diagnostic:
     """The service does not offer the base model for tuning: nothing is tried that it would refuse."""
     address = case.desired.address
     tunable = case.facts.observed.tunable[address.kind]

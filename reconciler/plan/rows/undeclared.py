@@ -43,7 +43,7 @@ def decide_undeclared(
         desired: the manifest that declares it all the same, under destroy.
     """
     if blocked := block(facts, record, None):
-        return blocked
+        return Decision([blocked])
     errors = find_forbidden(facts, record, None)
     if desired is None and facts.is_elsewhere(record) and not _lives(facts, record):
         return Decision()  # its model is gone, which is for those to decide who declare it

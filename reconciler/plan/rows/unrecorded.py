@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from reconciler.identity import GENERATIONS
 from reconciler.model import Status
-from reconciler.plan.case import Case, Decision, find_serving, record_training, refuse, renew_record
+from reconciler.plan.case import Answer, Case, find_serving, record_training, refuse, renew_record
 from reconciler.plan.change import Reason
 from reconciler.plan.facts import find_replacement_reasons
 from reconciler.plan.rows.adoption import adopt_imported
@@ -27,18 +27,32 @@ from reconciler.plan.rows.training import start_training
 from reconciler.state.values import Record, RecordedModel, Verdict
 
 
-def train(case: Case, reason: Reason = Reason.NOT_LIVE) -> Decision:
-    """Adopt a model that is live under our id, else train; `reason` NOT_LIVE looks for a better one."""
-    desired = case.desired
+def train(case: Case, *, retries: bool = False) -> Answer:
+    """Adopt a model that is live under our id, else train.
+
+    Args:
+        case: what is declared is not recorded, or has to be trained once more.
+        retries: another training is asked for, since the last one failed.
+    """
     record = _without_candidate(case)
-    if case.forced:
-        reason = Reason.REQUESTED
-    elif reason is Reason.NOT_LIVE and case.record.models:
-        reason = _why_replaced(case)
-    if desired.imports:
+    reason = Reason.REQUESTED if case.forced else Reason.RETRY if retries else _why_trained(case)
+    if case.desired.imports:
         return adopt_imported(case, record, reason)
-    if desired.id:
+    if case.desired.id:
         return decide_pinned(case, record, reason)
+    return _train_next(case, record, reason, another=case.forced or retries)
+
+
+def _train_next(case: Case, record: Record, reason: Reason, *, another: bool) -> Answer:
+    """Adopt or train a generation of the id.
+
+    Args:
+        case: with an id of our choice.
+        record: without a candidate.
+        reason: why it would be trained.
+        another: beyond every generation that is known.
+    """
+    desired = case.desired
     generations = list_generations(case)
     known = {model.id for model in case.record.models}
     every = {one.id: one for one in (*list_former_generations(case), *generations)}.values()
@@ -52,7 +66,7 @@ def train(case: Case, reason: Reason = Reason.NOT_LIVE) -> Decision:
         return adopt(case, *found, unknown, record)
     if not case.forced and (other := find_renamed(case)):
         return adopt_renamed(case, *other, record)
-    free = choose_first_free(generations, known, another=case.forced or reason is Reason.RETRY)
+    free = choose_first_free(generations, known, another=another)
     if free is None:
         return refuse(
             case,
@@ -81,7 +95,7 @@ def _can_serve(case: Case, model: RecordedModel) -> bool:
     return live is not None and live.status is Status.ACTIVE and not unproven
 
 
-def _why_replaced(case: Case) -> Reason:
+def _why_trained(case: Case) -> Reason:
     record = case.record
     if record.candidate is not None:
         live = case.live(record.candidate)

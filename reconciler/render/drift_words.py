@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
 from reconciler.formats import count_noun
 from reconciler.model import Address
@@ -16,44 +16,54 @@ def describe_subject(address: Address | None, drift: Drift) -> str:
     return escape(str(address) if address else drift.name or drift.id)
 
 
-def describe_drift(drift: Drift) -> str:
-    """Say what was found, after the address."""
+class _Words(NamedTuple):
+    """How a class of drift is shown.
+
+    Attributes:
+        symbol: one character.
+        phrase: what was found, after the address.
+        action: Terraform's word.
+    """
+
+    symbol: str
+    phrase: str
+    action: str = "no-op"
+
+
+def _find_words(drift: Drift) -> _Words:
+    id = escape(drift.id)
     match drift.drift_class:
         case DriftClass.CHANGED:
-            return "was changed outside"
+            return _Words("~", "was changed outside", "update")
         case DriftClass.MISSING:
-            return f"is missing: {escape(drift.id)} is not live"
+            return _Words("-", f"is missing: {id} is not live", "delete")
         case DriftClass.FAILED:
-            return f"has failed: {escape(drift.id)}"
+            return _Words("!", f"has failed: {id}")
         case DriftClass.UNMANAGED if drift.address is not None:
-            return f"still has {escape(drift.id)}, which no longer serves"
+            return _Words("?", f"still has {id}, which no longer serves")
         case DriftClass.UNMANAGED:
-            return "is live, and no manifest declares it"
+            return _Words("?", "is live, and no manifest declares it")
         case DriftClass.BASE_RETIRED:
-            return "is tuned from a base model that is no longer offered"
+            return _Words("*", "is tuned from a base model that is no longer offered")
         case DriftClass.UNPROMOTED:
-            return f"has trained {escape(drift.id)}, which is not promoted yet"
+            return _Words("^", f"has trained {id}, which is not promoted yet")
         case _:
             assert_never(drift.drift_class)
+
+
+def describe_drift(drift: Drift) -> str:
+    """Say what was found, after the address."""
+    return _find_words(drift).phrase
 
 
 def choose_drift_symbol(drift: Drift) -> str:
     """Choose the character before a finding."""
-    match drift.drift_class:
-        case DriftClass.CHANGED:
-            return "~"
-        case DriftClass.MISSING:
-            return "-"
-        case DriftClass.FAILED:
-            return "!"
-        case DriftClass.UNMANAGED:
-            return "?"
-        case DriftClass.BASE_RETIRED:
-            return "*"
-        case DriftClass.UNPROMOTED:
-            return "^"
-        case _:
-            assert_never(drift.drift_class)
+    return _find_words(drift).symbol
+
+
+def choose_drift_action(drift: Drift) -> str:
+    """Choose Terraform's word for what has happened: update, delete or no-op."""
+    return _find_words(drift).action
 
 
 def summarize_drift(drifts: Iterable[Drift]) -> str:

@@ -34,32 +34,11 @@ from reconciler import __version__
 from reconciler.codec import Json, encode, encode_fields
 from reconciler.kind import Kind
 from reconciler.model import Address, Attributes, Permission
-from reconciler.plan.change import Action, Change, Context, Drift, DriftClass, Plan, Reason
-from reconciler.plan.steps import (
-    Adopt,
-    AwaitEnd,
-    AwaitTraining,
-    Create,
-    Delete,
-    DeleteFirst,
-    DeleteReplaced,
-    Forget,
-    ForgetDeposed,
-    HoldBack,
-    Move,
-    Promote,
-    RecordIntent,
-    ReportFailure,
-    Restore,
-    RunChecks,
-    SetPermissions,
-    Step,
-    Update,
-    find_step,
-    select_unapproved,
-)
+from reconciler.plan import steps
+from reconciler.plan.change import Action, Change, Context, Drift, Plan, Reason
+from reconciler.plan.steps import find_step
 from reconciler.render.bill import sum_bills
-from reconciler.render.drift_words import summarize_drift
+from reconciler.render.drift_words import choose_drift_action, summarize_drift
 from reconciler.render.words import summarize_plan
 
 FORMAT_VERSION = "1.2"
@@ -87,9 +66,9 @@ def build_plan_document(plan: Plan, kinds: Mapping[str, Kind]) -> dict[str, Json
         "resource_drift": [build_drift_entry(one, kinds) for one in plan.drift],
         "resource_changes": [build_change_entry(one, kinds[one.address.kind]) for one in plan.changes],
         "output_changes": _build_output_changes(plan.changes),
-        "checks": [_build_check(one) for one in plan.changes if find_step(one.steps, RunChecks)],
+        "checks": [_build_check(one) for one in plan.changes if find_step(one.steps, steps.RunChecks)],
         "timestamp": plan.created,
-        "applyable": any(one.steps and not find_step(one.steps, ReportFailure) for one in plan.changes),
+        "applyable": any(one.steps and not find_step(one.steps, steps.ReportFailure) for one in plan.changes),
         "complete": not (plan.inputs.targets or plan.inputs.excludes),
         "errored": False,
         "reconciler": ours,
@@ -126,32 +105,32 @@ def build_drift_document(
     }
 
 
-def list_actions(steps: Iterable[Step]) -> list[str]:  # noqa: C901, PLR0912  # a row for each step
+def list_actions(done: Iterable[steps.Step]) -> list[str]:  # noqa: C901, PLR0912  # a row for each step
     """List Terraform's actions for steps, in the order in which they happen."""
     restores = False
-    for step in steps:
+    for step in done:
         match step:
-            case DeleteFirst():
+            case steps.DeleteFirst():
                 return ["delete", "create"]
-            case Create():
+            case steps.Create():
                 return ["create", "delete"] if step.replaces else ["create"]
-            case Update():
+            case steps.Update():
                 return ["update"]
-            case SetPermissions() if step.changes:
+            case steps.SetPermissions() if step.changes:
                 return ["update"]
-            case DeleteReplaced() | Delete():
+            case steps.DeleteReplaced() | steps.Delete():
                 return ["delete"]
-            case Forget() | ForgetDeposed():
+            case steps.Forget() | steps.ForgetDeposed():
                 return ["forget"]
-            case Adopt() | Promote() | HoldBack():
+            case steps.Adopt() | steps.Promote() | steps.HoldBack():
                 return ["no-op"]
-            case AwaitTraining() if not restores:
+            case steps.AwaitTraining() if not restores:
                 return ["no-op"]
-            case Restore():
+            case steps.Restore():
                 restores = True
-            case Move() | RecordIntent() | AwaitTraining() | AwaitEnd():
+            case steps.Move() | steps.RecordIntent() | steps.AwaitTraining() | steps.AwaitEnd():
                 pass
-            case SetPermissions() | RunChecks() | ReportFailure():
+            case steps.SetPermissions() | steps.RunChecks() | steps.ReportFailure():
                 pass
             case _:
                 assert_never(step)
@@ -170,21 +149,15 @@ def find_action_reason(change: Change) -> str:
 def build_change_entry(change: Change, kind: Kind) -> dict[str, Json]:
     """Build one element of resource_changes."""
     done = list_actions(change.steps)
-    before, after = _build_before(change, kind), _build_after(change, kind)
-    body: dict[str, Json] = {
-        "actions": list[Json](done),
-        "before": before,
-        "after": after,
-        "after_unknown": {"name": True} if "create" in done and not change.name else {},
-        "before_sensitive": False if before is None else {},
-        "after_sensitive": False if after is None else {},
-    }
+    body = _build_body(done, _build_before(change, kind), _build_after(change, kind))
+    if "create" in done and not change.name:
+        body["after_unknown"] = {"name": True}
     if change.action is Action.REPLACE and (paths := _list_replace_paths(change, kind)):
         body["replace_paths"] = paths
-    if find_step(change.steps, Adopt):
+    if find_step(change.steps, steps.Adopt):
         body["importing"] = {"id": change.id}
     entry = _build_head(change.address, str(change.address), kind.api)
-    if move := find_step(change.steps, Move):
+    if move := find_step(change.steps, steps.Move):
         entry["previous_address"] = str(move.previous)
     if change.deposed:
         entry["deposed"] = change.id
@@ -203,27 +176,19 @@ def build_drift_entry(drift: Drift, kinds: Mapping[str, Kind]) -> dict[str, Json
     else:
         entry = _build_head(Address("", drift.id), drift.name or drift.id, "")
     entry["class"] = str(drift.drift_class)
-    entry["change"] = {
-        "actions": list[Json](_list_drift_actions(drift)),
+    entry["change"] = _build_body([choose_drift_action(drift)], before, after)
+    return entry
+
+
+def _build_body(actions: Sequence[str], before: Json, after: Json) -> dict[str, Json]:
+    return {
+        "actions": list[Json](actions),
         "before": before,
         "after": after,
         "after_unknown": {},
         "before_sensitive": False if before is None else {},
         "after_sensitive": False if after is None else {},
     }
-    return entry
-
-
-def _list_drift_actions(drift: Drift) -> list[str]:
-    match drift.drift_class:
-        case DriftClass.CHANGED:
-            return ["update"]
-        case DriftClass.MISSING:
-            return ["delete"]
-        case DriftClass.FAILED | DriftClass.UNMANAGED | DriftClass.BASE_RETIRED | DriftClass.UNPROMOTED:
-            return ["no-op"]
-        case _:
-            assert_never(drift.drift_class)
 
 
 def _build_head(address: Address, shown: str, api: str) -> dict[str, Json]:
@@ -262,8 +227,8 @@ def _build_before(change: Change, kind: Kind) -> Json:
     if change.before is None:
         return None
     # these are about the model that serves and the one to come; the others about one from first to last
-    promote = find_step(change.steps, Promote)
-    trades = find_step(change.steps, Create) or find_step(change.steps, Restore)
+    promote = find_step(change.steps, steps.Promote)
+    trades = find_step(change.steps, steps.Create) or find_step(change.steps, steps.Restore)
     id = promote.replaces if promote and trades else change.id
     # a data set without a change is the recorded one
     sets = {**dict(_list_data_after(change, kind)), **dict(_list_data_before(change, kind))}
@@ -300,14 +265,17 @@ def _build_permission(one: Permission) -> Json:
 
 def _find_permissions(change: Change) -> tuple[Permission, ...] | None:
     """Find the grants that are true afterwards, None where they are not managed or not looked at."""
-    grants, promote = find_step(change.steps, SetPermissions), find_step(change.steps, Promote)
+    grants, promote = (
+        find_step(change.steps, steps.SetPermissions),
+        find_step(change.steps, steps.Promote),
+    )
     return grants.permissions if grants else promote.permissions if promote else None
 
 
 def _find_permissions_before(change: Change, after: Iterable[Permission]) -> list[Permission]:
     """Find what is granted now: what will be, with the changes taken back."""
     granted = {one.grantee: one for one in after}
-    step = find_step(change.steps, SetPermissions)
+    step = find_step(change.steps, steps.SetPermissions)
     for one in step.changes if step else ():
         if one.after is not None:
             granted.pop(one.after.grantee, None)
@@ -343,17 +311,17 @@ def _build_output_changes(changes: Iterable[Change]) -> dict[str, Json]:
     outputs: dict[str, Json] = {}
     gone: Json = {"actions": ["delete"], "after": None}
     for change in changes:
-        for step in () if change.deposed else select_unapproved(change.steps):
+        for step in () if change.deposed else steps.select_unapproved(change.steps):
             match step:
-                case Move():
+                case steps.Move():
                     outputs[str(step.previous)] = gone
                     if serving := step.record.serving:
                         outputs[str(change.address)] = {"actions": ["create"], "after": serving.name}
-                case Promote():
+                case steps.Promote():
                     output: dict[str, Json] = {"actions": ["update" if step.replaces else "create"]}
                     output |= {"after": change.name} if change.name else {"after_unknown": True}
                     outputs[str(change.address)] = output
-                case Delete() | Forget():
+                case steps.Delete() | steps.Forget():
                     outputs[str(change.address)] = gone
                 case _:
                     pass

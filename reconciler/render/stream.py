@@ -48,11 +48,12 @@ from reconciler.codec import Json, encode
 from reconciler.errors import Diagnostic, Severity
 from reconciler.events import Completed, Detached, Event, Failed, Progress, Skipped, Started, Uploading, Verb
 from reconciler.model import Address
-from reconciler.plan.change import Action, Change, Drift, DriftClass, Plan
-from reconciler.plan.steps import Adopt, Move, Promote, RecordIntent, ReportFailure, find_step
+from reconciler.plan import steps
+from reconciler.plan.change import Action, Change, Drift, Plan
+from reconciler.plan.steps import find_step
 from reconciler.render.bill import Total
 from reconciler.render.diagnostics import build_diagnostic
-from reconciler.render.drift_words import describe_drift, describe_subject
+from reconciler.render.drift_words import choose_drift_action, describe_drift, describe_subject
 from reconciler.render.plan_json import find_action_reason, list_actions
 from reconciler.render.run_summary import RunSummary, render_ending
 from reconciler.render.terminal import escape
@@ -82,7 +83,7 @@ def build_plan_records(plan: Plan, timestamp: str) -> Iterator[dict[str, Json]]:
     for note in plan.notes:
         yield build_diagnostic_record(Diagnostic(note, severity=Severity.WARNING), timestamp)
     for change in plan.changes:
-        if any(not isinstance(one, RecordIntent) for one in change.steps):
+        if any(not isinstance(one, steps.RecordIntent) for one in change.steps):
             yield build_planned_change_record(change, timestamp)
     yield build_change_summary_record(plan, timestamp)
 
@@ -95,19 +96,19 @@ def build_planned_change_record(change: Change, timestamp: str) -> dict[str, Jso
     }
     if reason := find_action_reason(change).removeprefix("replace_because_").removeprefix("delete_because_"):
         planned["reason"] = reason
-    if find_step(change.steps, Adopt):
+    if find_step(change.steps, steps.Adopt):
         planned["importing"] = {"id": change.id}
-    if move := find_step(change.steps, Move):
+    if move := find_step(change.steps, steps.Move):
         planned["previous_resource"] = describe_resource(move.previous)
     if change.deposed:
         planned["deposed"] = change.id
     ours: dict[str, Json] = {"action": str(change.action), "reason": str(change.reason), "id": change.id}
     if change.bill is not None:
         ours["bill"] = encode(change.bill)
-    promote = find_step(change.steps, Promote)
+    promote = find_step(change.steps, steps.Promote)
     if promote is not None and promote.verdict is not Verdict.NONE:
         ours["verdict"] = str(promote.verdict)
-    if failure := find_step(change.steps, ReportFailure):
+    if failure := find_step(change.steps, steps.ReportFailure):
         ours["error"] = failure.error
     record = _build_record("planned_change", f"{name_subject(change)} {describe_change(change)}", timestamp)
     return record | {"change": planned, "reconciler": ours}
@@ -174,7 +175,7 @@ def build_drift_record(drift: Drift, timestamp: str) -> dict[str, Json]:
     """Build the line of one difference of live and recorded. A note has the level info."""
     message = f"{describe_subject(drift.address, drift)} {describe_drift(drift)}"
     record = _build_record("resource_drift", message, timestamp, level="warn" if drift.fails else "info")
-    action = {DriftClass.CHANGED: "update", DriftClass.MISSING: "delete"}.get(drift.drift_class, "noop")
+    action = choose_drift_action(drift).replace("-", "")
     where = describe_resource(drift.address) if drift.address else _describe_foreign(drift)
     change: dict[str, Json] = {"resource": where, "action": action}
     return record | {"class": str(drift.drift_class), "change": change, "reconciler": encode(drift)}

@@ -12,30 +12,10 @@ from typing import assert_never
 from reconciler.events import Uploading
 from reconciler.formats import count_noun
 from reconciler.model import DataSet
+from reconciler.plan import steps
 from reconciler.plan.change import Action, Change, Context, Plan
 from reconciler.plan.difference import DataChange
-from reconciler.plan.steps import (
-    Adopt,
-    AwaitEnd,
-    AwaitTraining,
-    Create,
-    Delete,
-    DeleteFirst,
-    DeleteReplaced,
-    Forget,
-    ForgetDeposed,
-    HoldBack,
-    Move,
-    Promote,
-    RecordIntent,
-    ReportFailure,
-    Restore,
-    RunChecks,
-    SetPermissions,
-    Step,
-    Update,
-    find_step,
-)
+from reconciler.plan.steps import find_step
 from reconciler.render.terminal import escape
 from reconciler.render.values import shorten_digest
 from reconciler.state.values import Verdict
@@ -51,7 +31,7 @@ def choose_symbol(change: Change) -> str:  # a row for each action
         case Action.UPDATE:
             return "~"
         case Action.REPLACE:
-            return "-/+" if find_step(change.steps, DeleteFirst) else "+/-"
+            return "-/+" if find_step(change.steps, steps.DeleteFirst) else "+/-"
         case Action.RESTORE:
             return "<"
         case Action.COMPLETE:
@@ -88,7 +68,7 @@ LEGEND = {
 def name_subject(change: Change) -> str:
     """Name what a change is about: its address, or "old -> new" where the record moves."""
     address = escape(str(change.address))
-    move = find_step(change.steps, Move)
+    move = find_step(change.steps, steps.Move)
     return address if move is None else f"{escape(str(move.previous))} -> {address}"
 
 
@@ -99,7 +79,7 @@ def describe_change(change: Change) -> str:  # noqa: C901, PLR0912  # a row for 
         case Action.CREATE:
             return f"will be trained as {id}"
         case Action.ADOPT:
-            still = ", which is still training" if find_step(change.steps, AwaitTraining) else ""
+            still = ", which is still training" if find_step(change.steps, steps.AwaitTraining) else ""
             return f"will adopt {id}{still}"
         case Action.UPDATE:
             return "will be updated in place"
@@ -108,7 +88,7 @@ def describe_change(change: Change) -> str:  # noqa: C901, PLR0912  # a row for 
         case Action.RESTORE:
             return f"will be restored: {id} serves again"
         case Action.COMPLETE:
-            again = _was_checked(change) and find_step(change.steps, RunChecks)
+            again = _was_checked(change) and find_step(change.steps, steps.RunChecks)
             return f"will be {'checked again' if again else 'completed'}: {id} is trained"
         case Action.DELETE:
             deposed = f"deposed model {id} " * change.deposed
@@ -130,16 +110,16 @@ def describe_change(change: Change) -> str:  # noqa: C901, PLR0912  # a row for 
 
 
 def _describe_replacement(id: str, change: Change) -> str:
-    if first := find_step(change.steps, DeleteFirst):
+    if first := find_step(change.steps, steps.DeleteFirst):
         return f"{escape(first.id)} is deleted, then {id} is trained"
-    promote = find_step(change.steps, Promote)
+    promote = find_step(change.steps, steps.Promote)
     beside = f" beside {escape(promote.replaces)}" if promote and promote.replaces else ""
     return f"{id} is trained{beside}"
 
 
 def _was_checked(change: Change) -> bool:
     """Whether the model was trained before, and its checks were run and not passed."""
-    promote = find_step(change.steps, Promote)
+    promote = find_step(change.steps, steps.Promote)
     return promote is not None and promote.verdict in {Verdict.FAILED, Verdict.UNKNOWN}
 
 
@@ -151,37 +131,45 @@ def list_consequences(change: Change) -> Iterator[str]:
 
 
 def _describe_step(  # noqa: C901, PLR0912  # a row for each step
-    step: Step, change: Change
+    step: steps.Step, change: Change
 ) -> Iterator[str]:
     """Say what a step does, unless the title of its change or the rows below it say so."""
     match step:
-        case Create():
+        case steps.Create():
             if step.after is not None:
                 yield f"is tuned from {escape(str(step.after.address))}, which must serve first"
-        case RunChecks():
+        case steps.RunChecks():
             checks = count_noun(len(step.checks), "check")
             if _was_checked(change):
                 yield f"nothing is trained; {checks} must pass this time"
             else:
                 yield f"{checks} must pass before it is promoted"
-        case Promote():
-            if _was_checked(change) and not find_step(change.steps, RunChecks):
+        case steps.Promote():
+            if _was_checked(change) and not find_step(change.steps, steps.RunChecks):
                 yield "nothing is trained; no check is declared any more"
             if step.kept:
                 yield f"{escape(step.replaces)} is kept: {escape(step.kept)}"
-        case HoldBack():
+        case steps.HoldBack():
             yield "is recorded and not promoted: its manifest has changed since it was approved"
-        case DeleteReplaced():
-            if find_step(change.steps, Promote):
+        case steps.DeleteReplaced():
+            if find_step(change.steps, steps.Promote):
                 yield f"{escape(step.id)} serves until {escape(change.id)} is promoted, then it is deleted"
-        case Delete():
+        case steps.Delete():
             if step.after is not None:
                 yield "is deleted once the training of its successor is accepted"
-        case AwaitEnd():
+        case steps.AwaitEnd():
             yield f"if {escape(step.id)} cannot be deleted while it trains, it is deleted afterwards"
-        case Move() | RecordIntent() | Adopt() | Restore() | Forget() | ForgetDeposed() | ReportFailure():
+        case (
+            steps.Move()
+            | steps.RecordIntent()
+            | steps.Adopt()
+            | steps.Restore()
+            | steps.Forget()
+            | steps.ForgetDeposed()
+            | steps.ReportFailure()
+        ):
             pass
-        case DeleteFirst() | AwaitTraining() | Update() | SetPermissions():
+        case steps.DeleteFirst() | steps.AwaitTraining() | steps.Update() | steps.SetPermissions():
             pass
         case _:
             assert_never(step)

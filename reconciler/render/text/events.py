@@ -20,22 +20,36 @@ class _Words(NamedTuple):
     failed: str
 
 
-_WORDS = {
-    Verb.CREATE: _Words("training", "trained", "not trained", "create failed"),
-    Verb.REPLACE: _Words("replacing", "replaced", "not replaced", "replace failed"),
-    Verb.ADOPT: _Words("adopting", "adopted", "not adopted", "adopt failed"),
-    Verb.UPDATE: _Words("updating", "updated", "not updated", "update failed"),
-    Verb.PERMISSIONS: _Words(
-        "setting permissions", "permissions set", "permissions not set", "setting permissions failed"
-    ),
-    Verb.CHECK: _Words("running its checks", "checked", "not checked", "check failed"),
-    Verb.PROMOTE: _Words("promoting", "promoted", "not promoted", "promote failed"),
-    Verb.RESTORE: _Words("restoring", "restored", "not restored", "restore failed"),
-    Verb.DELETE: _Words("deleting", "deleted", "not deleted", "delete failed"),
-    Verb.FORGET: _Words("forgetting", "forgotten", "not forgotten", "forget failed"),
-    Verb.WAIT: _Words("waiting for its training", "trained", "not finished", "wait failed"),
-    Verb.MOVE: _Words("moving", "moved", "not moved", "move failed"),
-}
+def _find_words(verb: Verb) -> _Words:  # noqa: C901, PLR0912  # a row for each verb
+    match verb:
+        case Verb.CREATE:
+            return _Words("training", "trained", "not trained", "create failed")
+        case Verb.REPLACE:
+            return _Words("replacing", "replaced", "not replaced", "replace failed")
+        case Verb.ADOPT:
+            return _Words("adopting", "adopted", "not adopted", "adopt failed")
+        case Verb.UPDATE:
+            return _Words("updating", "updated", "not updated", "update failed")
+        case Verb.PERMISSIONS:
+            return _Words(
+                "setting permissions", "permissions set", "permissions not set", "setting permissions failed"
+            )
+        case Verb.CHECK:
+            return _Words("running its checks", "checked", "not checked", "check failed")
+        case Verb.PROMOTE:
+            return _Words("promoting", "promoted", "not promoted", "promote failed")
+        case Verb.RESTORE:
+            return _Words("restoring", "restored", "not restored", "restore failed")
+        case Verb.DELETE:
+            return _Words("deleting", "deleted", "not deleted", "delete failed")
+        case Verb.FORGET:
+            return _Words("forgetting", "forgotten", "not forgotten", "forget failed")
+        case Verb.WAIT:
+            return _Words("waiting for its training", "trained", "not finished", "wait failed")
+        case Verb.MOVE:
+            return _Words("moving", "moved", "not moved", "move failed")
+        case _:
+            assert_never(verb)
 
 
 def render_event(event: Event, *, colour: bool) -> str | None:
@@ -56,7 +70,7 @@ def _render_news(event: Started | Progress | Completed | Failed | Skipped, id: s
         case Progress():
             return f"{describe_progress(event)}{id}"
         case Completed():
-            what = paint(_WORDS[event.operation].done, "green")
+            what = paint(_find_words(event.operation).done, "green")
             detail = f": {escape(event.detail)}" if event.detail else ""
             return f"{what}{_format_elapsed(event.elapsed)}{id}{detail}"
         case Failed():
@@ -66,7 +80,7 @@ def _render_news(event: Started | Progress | Completed | Failed | Skipped, id: s
             advice = f" {escape(event.advice)}" if event.advice else ""
             return f"{what}{_format_elapsed(event.elapsed)}{id}: {error}{advice}"
         case Skipped():
-            what = paint(_WORDS[event.operation].skipped, "yellow")
+            what = paint(_find_words(event.operation).skipped, "yellow")
             return f"{what}{id}: {escape(event.reason)}"
         case _:
             assert_never(event)
@@ -74,12 +88,12 @@ def _render_news(event: Started | Progress | Completed | Failed | Skipped, id: s
 
 def describe_stage(operation: Verb) -> str:
     """Say what goes on: "running its checks"."""
-    return _WORDS[operation].goes_on
+    return _find_words(operation).goes_on
 
 
 def describe_failure(event: Failed) -> str:
     """Say what failed, without the reason: "check failed"."""
-    return "training failed" if event.training else _WORDS[event.operation].failed
+    return "training failed" if event.training else _find_words(event.operation).failed
 
 
 def describe_progress(event: Progress) -> str:

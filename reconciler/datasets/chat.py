@@ -142,7 +142,7 @@ def _check_turn(turn: object, what: str) -> Refusal | None:
         return Refusal(f"{what} has no parts", lookalikes.advise_turn(turn))
     for one in parts:
         if "text" in one and not isinstance(one["text"], str):
-            return Refusal(f"a text of {what} is no text", "Put it in quotes.")
+            return Refusal(f"a text of {what} is not text", "Put it in quotes.")
     return None
 
 

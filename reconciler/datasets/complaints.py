@@ -69,5 +69,5 @@ class Complaints:
             self._problems.error(
                 Place(self._path),
                 f"{self._beyond:,} more problems in this file",
-                "Mend those that are shown.",
+                "Correct those that are shown.",
             )

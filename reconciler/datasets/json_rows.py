@@ -69,7 +69,7 @@ def _read_line(line: str, place: Place, form: Form) -> Row:
     if len(line) > LINE_LIMIT:
         return place, Refusal(
             f"the line has more than {LINE_LIMIT:,} characters",
-            "Write one example a line; a list of them belongs into a .json file.",
+            "Write one example a line; a list of them belongs in a .json file.",
         )
     try:
         return place, form.read(_DECODER.decode(line))
@@ -141,7 +141,7 @@ def read_json(path: str, text: str, form: Form) -> Iterator[Row]:
         items = _unwrap(_DECODER.decode(text), chat=form.takes_chat)
     except json.JSONDecodeError as error:
         advice = (
-            "One object a line belongs into a .jsonl file."
+            "One object a line belongs in a .jsonl file."
             if error.msg == "Extra data"
             else _advise_object(text, error) or "Correct it there."
         )

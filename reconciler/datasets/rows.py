@@ -88,5 +88,5 @@ def is_text(text: str) -> bool:
     return True
 
 
-HALF_A_CHARACTER = Refusal("half of a surrogate pair is no character", "Write both halves, or neither.")
+HALF_A_CHARACTER = Refusal("half of a surrogate pair is not a character", "Write both halves, or neither.")
 NO_OUTPUT = Refusal("output is empty", "Write the answer to learn, or remove the example.")

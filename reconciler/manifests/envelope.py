@@ -66,7 +66,7 @@ class Metadata(Declared):
     moved_from is the address that it had before it was renamed. Its record and its model are taken over.
     """
 
-    HINTS: ClassVar = {"annotations": "Use labels.", "namespace": "There are none; use labels."}
+    HINTS: ClassVar = {"annotations": "Use labels.", "namespace": "There are no namespaces: use labels."}
 
     name: Name
     id: ModelId | None = None
@@ -174,7 +174,7 @@ class DeclaredCheck(Declared):
 class Envelope(Declared):
     """A document of any kind."""
 
-    HINTS: ClassVar = {"status": "The service's answers do not belong into a manifest."}
+    HINTS: ClassVar = {"status": "The service's answers do not belong in a manifest."}
 
     apiVersion: Literal["reconciler/v1"]  # noqa: N815 -- Kubernetes has one spelling of it
     kind: str

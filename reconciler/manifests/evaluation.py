@@ -180,7 +180,7 @@ def _check_specs(metric: Metric) -> Metric:
     found = [name for name in specs if getattr(metric, name) is not None]
     if len(found) != 1:
         raise make_refusal(
-            f"has {' and '.join(found)}" if found else "says not what it measures",
+            f"has {' and '.join(found)}" if found else "does not say what it measures",
             f"A metric has exactly one of {', '.join(specs)}.",
         )
     return metric
@@ -197,7 +197,7 @@ class GcsDestination(Declared):
     """A folder in a bucket."""
 
     output_uri_prefix: Annotated[
-        str, validate_pattern(_PREFIX, "is no folder of a bucket", "Write gs://BUCKET/FOLDER.")
+        str, validate_pattern(_PREFIX, "is not a folder in a bucket", "Write gs://BUCKET/FOLDER.")
     ]
 
 

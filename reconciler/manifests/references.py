@@ -108,12 +108,12 @@ def _check_moves(first: dict[Address, Declaration]) -> None:
             continue
         taker = takers.setdefault(former, one)
         if former == one.address:
-            problem, advice = f"{former} is its own name", "Remove the line."
+            problem, advice = f"{former} is already its name", "Remove the line."
         elif former.kind != one.address.kind:
             problem = f"{former} is of another kind, and cannot become {one.address}"
             advice = "The kind says which service a model lives in: remove the line."
         elif former in first:
-            problem = f"{former} is declared still, at {first[former].at(_NAME).place}"
+            problem = f"{former} is still declared, at {first[former].at(_NAME).place}"
             advice = f"Remove that manifest, or this line: one record cannot be {former} and {one.address}."
         elif taker is not one:
             problem = f"{former} became {taker.address} already, at {taker.at(_MOVED).place}"
@@ -134,6 +134,7 @@ def _check_circles(first: dict[Address, Declaration]) -> None:
         if at is not None and at in trail:
             circle = list(trail)[list(trail).index(at) :]
             owner = first[circle[0]]
-            summary = f"tuned from itself: {' from '.join(str(one) for one in (*circle, circle[0]))}"
+            way = " from ".join(map(str, (*circle, circle[0])))
+            summary = f"{circle[0]} is tuned from itself: {way}"
             owner.error(owner.parent_path, summary, "Give one of them a base_model.")
         done.update(trail)

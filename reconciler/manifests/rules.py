@@ -125,6 +125,6 @@ def check_pinning(document: Document, kind: Kind) -> None:
     replacement = document.at("lifecycle.replace")
     if replacement.value == "delete_first" and pinned.value is None:
         replacement.error(
-            "lifecycle.replace: delete_first makes sense under a pinned metadata.id only",
-            "Remove it: under ids of our own the successor is trained beside the serving model.",
+            "lifecycle.replace: delete_first needs a pinned metadata.id",
+            "Remove it: without a pinned id the successor is trained while the model still serves.",
         )

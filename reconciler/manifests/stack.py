@@ -136,7 +136,7 @@ class DeclaredDrift(Declared):
 class StackSpec(Declared):
     """The settings; each has a default."""
 
-    HINTS: ClassVar = {"name": "It belongs into metadata.", "region": "Write location."}
+    HINTS: ClassVar = {"name": "It belongs in metadata.", "region": "Write location."}
 
     project: StackProject | None = None
     location: Location | None = None

@@ -162,13 +162,13 @@ class TunedModelSpec(Declared):
             ),
             "It is a key of kind: TuningJob.",
         ),
-        "hyperparameters": "It belongs into tuning_task.",
-        "training_data": "It belongs into tuning_task.",
+        "hyperparameters": "It belongs in tuning_task.",
+        "training_data": "It belongs in tuning_task.",
         "permissions": "It belongs beside spec, not into it.",
         "lifecycle": "It belongs beside spec, not into it.",
         "checks": "It belongs beside spec, not into it.",
-        "labels": "It belongs into metadata.",
-        "import": "It belongs into metadata.",
+        "labels": "It belongs in metadata.",
+        "import": "It belongs in metadata.",
     }
 
     display_name: Annotated[str, Field(max_length=DISPLAY_NAME_LIMIT)] | None = None

@@ -252,13 +252,13 @@ class TuningJobSpec(Declared):
             ("tuning_task", "tuned_model_source", "temperature", "top_p", "top_k", "reader_project_numbers"),
             "It is a key of kind: TunedModel.",
         ),
-        "location": "It belongs into metadata.",
-        "project": "It belongs into metadata.",
-        "import": "It belongs into metadata.",
+        "location": "It belongs in metadata.",
+        "project": "It belongs in metadata.",
+        "import": "It belongs in metadata.",
         "lifecycle": "It belongs beside spec, not into it.",
         "checks": "It belongs beside spec, not into it.",
-        "hyper_parameters": "It belongs into supervised_tuning_spec.",
-        "training_dataset_uri": "It belongs into supervised_tuning_spec.",
+        "hyper_parameters": "It belongs in supervised_tuning_spec.",
+        "training_dataset_uri": "It belongs in supervised_tuning_spec.",
     }
 
     base_model: (

@@ -82,17 +82,17 @@ def test_moved_from_finds_the_model_when_the_state_is_lost(project: Project) -> 
 
 
 def test_moved_from_is_held_against_what_is_declared(project: Project) -> None:
-    """What is declared still, another kind, its own name, and two takers are told offline."""
+    """What is still declared, another kind, its own name, and two takers are told offline."""
     moved = [model(name, metadata={"name": name, "moved_from": "faq"}) for name in ("a", "b")]
     itself = model("c", metadata={"name": "c", "moved_from": "TunedModel/c"})
     other = model("d", metadata={"name": "d", "moved_from": "TuningJob/d"})
     project.declare(*moved, itself, other)
     said = project.run("validate", expect=1).err
     assert "TunedModel/faq became TunedModel/a already" in said
-    assert "TunedModel/c is its own name" in said
+    assert "TunedModel/c is already its name" in said
     assert "TuningJob/d is of another kind" in said
     project.declare(model("faq"), moved[0])
-    assert "TunedModel/faq is declared still" in project.run("validate", expect=1).err
+    assert "TunedModel/faq is still declared" in project.run("validate", expect=1).err
 
 
 def test_a_rename_that_is_killed_at_once_has_one_address_at_any_time(project: Project) -> None:
@@ -181,7 +181,7 @@ def test_paths_are_relative_to_the_git_root(project: Project) -> None:
 
 
 def test_a_twin_in_another_file_is_no_former_name(project: Project) -> None:
-    """A run on one file reads whether the other one is declared still: only what is not is a rename."""
+    """A run on one file reads whether the other one is still declared: only what is not is a rename."""
     project.declare(model("one"), file="manifests/one.yaml")
     project.declare(model("two"), file="manifests/two.yaml")
     project.apply("manifests/one.yaml")

@@ -72,7 +72,7 @@ def test_spelling_and_order_of_keys_mean_nothing(workspace: Path, load_manifests
         ({"contents": TURNS[:1]}, "not the model's"),
         ({"contents": [{"role": "user"}, TURNS[1]]}, "has no parts"),
         ({"contents": [{"role": "assistant", "parts": [{"text": "x"}]}, TURNS[1]]}, "role 'assistant'"),
-        ({"contents": [TURNS[0], {"role": "model", "parts": [{"text": 2}]}]}, "is no text"),
+        ({"contents": [TURNS[0], {"role": "model", "parts": [{"text": 2}]}]}, "is not text"),
         ({"contents": TURNS, "messages": []}, "'messages' is not a key"),
         ({"contents": TURNS, "completions": []}, "belong to preference tuning"),
         ({"text_input": "", "output": "2"}, "text_input is empty"),

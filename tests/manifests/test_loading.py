@@ -169,8 +169,11 @@ def test_circles_are_told_once_each(workspace: Path, refused: Refused) -> None:
     pairs = {"a": "b", "b": "a", "c": "d", "d": "e", "e": "c", "tail": "a"}
     _write(workspace / "all.yaml", "---\n".join(_child(*pair) for pair in pairs.items()))
     assert [one.summary for one in refused("all.yaml")] == [
-        "tuned from itself: TunedModel/a from TunedModel/b from TunedModel/a",
-        "tuned from itself: TunedModel/c from TunedModel/d from TunedModel/e from TunedModel/c",
+        "TunedModel/a is tuned from itself: TunedModel/a from TunedModel/b from TunedModel/a",
+        (
+            "TunedModel/c is tuned from itself: "
+            "TunedModel/c from TunedModel/d from TunedModel/e from TunedModel/c"
+        ),
     ]
 
 

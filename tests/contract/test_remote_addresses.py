@@ -36,7 +36,7 @@ def test_google_default_credentials_give_a_token_for_buckets(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A federated credential, as CI has one: one request for one token, with the scope of storage."""
-    from reconciler.state.backends.gcs import credential_provider
+    from reconciler.state.backends.gcs import find_credentials
 
     (tmp_path / "subject").write_text("oidc")
     with running(TokenHandler) as server:
@@ -49,7 +49,7 @@ def test_google_default_credentials_give_a_token_for_buckets(
         }
         (tmp_path / "adc.json").write_text(json.dumps(federated))
         monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "adc.json"))
-        provider = credential_provider("bucket", Settings({}))
+        provider = find_credentials("bucket", Settings({}))
         answers = [provider(), provider()]
         assert server.faults.requests == ["https://www.googleapis.com/auth/devstorage.read_write"]
     for answer in answers:

@@ -131,11 +131,11 @@ def test_nobody_else_uses_the_gate(authority: Authority) -> None:
     import urllib.request
 
     from reconciler.settings import Settings
-    from reconciler.state.backends.gate import way_out
+    from reconciler.state.backends.gate import open_way_out
 
     with listening(Proxy(authority)) as store:
-        way = way_out(store.url, Settings({}))
-        assert way == way_out(f"{store.url}/path", Settings({}))
+        way = open_way_out(store.url, Settings({}))
+        assert way == open_way_out(f"{store.url}/path", Settings({}))
         for login, status in (("", 403), ("reconciler:x@", 403)):
             address = f"http://{login}{way.rpartition('@')[2]}"
             opener = urllib.request.build_opener(urllib.request.ProxyHandler({"http": address}))

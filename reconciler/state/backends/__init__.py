@@ -1,6 +1,6 @@
-"""Where the state's bytes are kept, behind one small protocol; one store a file.
+"""The stores that keep the bytes of a state, behind one small protocol. Each store has a module.
 
-A backend knows bytes, versions and locks, and nothing of what the bytes mean.
+Rule: a backend knows bytes, versions and locks. It does not know what the bytes mean.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from reconciler.settings import Settings, hide_login
 from reconciler.state.backends import places
 
 UNKNOWN = "Whether it was written is not known; the next command finds out."
-"""What to say of a write that was answered badly or not at all, and cannot be looked for."""
+"""Said of a write without a clear answer whose result cannot be read."""
 UNCHANGED = "What was recorded before is unchanged."
 LEASE = 60.0
-"""Seconds after which a remote lock that was not renewed is void; RECONCILER_LOCK_LEASE overrides."""
+"""Seconds after which a remote lock that was not renewed is void. RECONCILER_LOCK_LEASE overrides it."""
 
 
 @dataclass(frozen=True, slots=True)
 class LockInfo:
-    """Who holds a lock, for the person who meets it; Terraform's fields, so that HTTP state knows them.
+    """Who holds a lock, for people who meet it. It has Terraform's fields, which servers of HTTP state know.
 
     Attributes:
         id: random, chosen by the holder.
@@ -44,7 +44,7 @@ class LockInfo:
     created: str = ""
 
     def to_json(self) -> dict[str, str]:
-        """Terraform's lock document."""
+        """Write Terraform's lock document."""
         return {
             "ID": self.id,
             "Operation": self.operation,
@@ -57,7 +57,7 @@ class LockInfo:
 
     @classmethod
     def from_json(cls, document: Mapping[str, object]) -> LockInfo:
-        """Read leniently: a holder of another version must still be named. It may be written by anybody."""
+        """Read a lock document that anybody may have written. Lenient, so that any holder can be named."""
 
         def text(key: str) -> str:
             value = document.get(key)
@@ -67,7 +67,7 @@ class LockInfo:
 
     @property
     def word(self) -> str:
-        """Its id as one word of a command to copy: it is whatever stands in the lock."""
+        """Its id, quoted as one word of a command, because it may be any text."""
         return shlex.quote(self.id)
 
     def __str__(self) -> str:
@@ -78,7 +78,7 @@ class LockInfo:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """Bytes and the version to hand back for a conditional write; opaque to everybody else."""
+    """The stored bytes, and their version. Only the store understands a version."""
 
     data: bytes
     version: str
@@ -96,41 +96,41 @@ class Backend(Protocol):
 
     @property
     def commit_interval(self) -> float:
-        """Least seconds between two writes that the store bears (GCS: one a second an object)."""
+        """The fewest seconds between two writes that the store allows: on GCS it is one."""
 
     @property
     def lease(self) -> float | None:
-        """Seconds after which an unrenewed lock is void; None when the lock cannot expire or heals itself."""
+        """Seconds after which a lock that was not renewed is void. None if its locks do not expire."""
 
     def read(self) -> Stored | None:
-        """The document, None when there is none."""
+        """Read the document. None if there is none."""
 
     def write(self, data: bytes, *, expected: str | None) -> str:
-        """Replace the document whole or not at all; answers its new version.
+        """Replace the document, whole or not at all. Returns its new version.
 
         Args:
             data: the new bytes.
-            expected: the version it must still have, None for "must not exist".
+            expected: the version that it must still have. None if it must not exist.
 
         Raises:
             StateMovedError: it has another version.
         """
 
     def lock(self, info: LockInfo) -> None:
-        """Take the lock now, or raise StateLockedError that names the holder; never waits."""
+        """Take the lock at once, or raise StateLockedError, which names the holder. Never waits."""
 
     def renew(self, info: LockInfo) -> None:
-        """Prove that we live. Raises LockLostError when the lock is not ours any more."""
+        """Renew the lock. Raises LockLostError if it is no longer ours."""
 
     def unlock(self, info: LockInfo) -> None:
-        """Give the lock back; already lost is not an error."""
+        """Give the lock back. It is no error if it was lost already."""
 
     def force_unlock(self, lock_id: str) -> LockInfo:
-        """Break the lock with this id, answering whose it was; StateError when it is another's or free."""
+        """Break the lock with this id. Returns who held it. StateError if another lock is held, or none."""
 
 
 _EXTRAS = {"gs": "gcs", "s3": "s3", "az": "azure"}
-"""URL scheme to the extra that installs its client; the module in this package has the same name."""
+"""URL scheme to the extra that installs its client. The module in this package has the same name."""
 
 
 def open_backend(
@@ -141,22 +141,22 @@ def open_backend(
     clock: Callable[[], float] | None = None,
     named: str = "",
 ) -> Backend:
-    """The store behind the value of --state; nothing is read or contacted yet.
+    """Open the store that --state names. Nothing is read or contacted yet.
 
     Args:
         url: a folder, gs://BUCKET/PREFIX, s3://…, az://CONTAINER/PREFIX, or http(s)://….
-        environ: where credentials, TF_HTTP_* and RECONCILER_LOCK_LEASE are looked up.
-        document: name of the state in the folder or under the prefix; an http address is whole already.
+        environ: holds credentials, TF_HTTP_* and RECONCILER_LOCK_LEASE.
+        document: name of the state in the folder or under the prefix. An http address needs none.
         clock: a monotonic clock in seconds, to judge the leases of others; None for this machine's.
-        named: where the url was written, for who mistyped it: "RECONCILER_STATE".
+        named: which setting holds the url, for messages: "RECONCILER_STATE".
 
     Raises:
-        UsageError: no such kind of address, or the extra that it needs is not installed.
-        CredentialError: none can be found for that store, or it may not be sent there.
+        UsageError: no store has such an address, or the extra that it needs is not installed.
+        CredentialError: no credential for that store is found, or it may not be sent there.
     """
     environ = settings.of(environ)
     where = named or "State"
-    place = places.parsed(url, where)
+    place = places.parse_place(url, where)
     if place.scheme == "":
         from reconciler.state.backends.local import LocalBackend
 
@@ -173,10 +173,10 @@ def open_backend(
         return HTTPBackend(place.url, environ=environ)
     from reconciler.state.backends.lease import elapsed
 
-    return _opened_bucket(place, environ, document, clock or elapsed, where)
+    return _open_bucket(place, environ, document, clock or elapsed, where)
 
 
-def _opened_bucket(
+def _open_bucket(
     place: places.Place, environ: Settings, document: str, clock: Callable[[], float], where: str
 ) -> Backend:
     bucket, _, prefix = place.rest.partition("/")
@@ -197,7 +197,7 @@ def _opened_bucket(
     except BaseException as error:
         if not (isinstance(error, Exception) or is_panic(error)):
             raise
-        # A client of a store says what it cannot read of its settings, in words and types of its own.
+        # The store's client raises errors of its own types about its settings.
         text = hide_secrets(str(error).partition("\n\nDebug source")[0], environ.secrets)
         raise CredentialError(
             f"{where} {shown}: the store cannot be opened with the settings of the environment: "

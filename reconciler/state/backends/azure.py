@@ -16,14 +16,14 @@ from reconciler.errors import CredentialError
 from reconciler.redaction import hide_secrets
 from reconciler.settings import Settings
 from reconciler.settings.forms import connection_parts
-from reconciler.state.backends.network import RETRY, client
+from reconciler.state.backends.network import RETRY, configure_client
 
 if TYPE_CHECKING:
     from obstore.store import AzureConfig
 
 
 def open_store(container: str, settings: Settings) -> AzureStore:
-    """The container; nothing is contacted yet.
+    """Open the container. Nothing is contacted yet.
 
     Raises:
         CredentialError: no account is named, or it would go over plain http to another machine.
@@ -40,7 +40,7 @@ def open_store(container: str, settings: Settings) -> AzureStore:
     endpoint = connection.get("BlobEndpoint") or settings.get("AZURE_STORAGE_ENDPOINT")
     if endpoint:
         config["endpoint"] = endpoint
-    options = client(
+    options = configure_client(
         settings, endpoint or f"https://{account}.blob.core.windows.net", setting="AZURE_STORAGE_ENDPOINT"
     )
     key = connection.get("AccountKey") or settings.get("AZURE_STORAGE_KEY")

@@ -1,9 +1,9 @@
-"""The only way out for the clients of the object stores: a proxy on this machine with one way a client.
+"""A proxy on this machine, through which the clients of the object stores reach their own store only.
 
 Their client follows redirects and takes some credentials along (x-amz-security-token, which stays readable),
-and it has no switch for that. So each client is told this proxy, with a login of its own; whatever is asked
-for under that login goes to the one scheme, host and port that it was given for, through the proxy of the
-environment where there is one. Everything else is refused here, before a byte of it leaves the process.
+and it cannot be told not to. So each client connects through this proxy, with a login of its own. A request
+under that login goes to the one scheme, host and port that the login is for, through the proxy of the
+environment if there is one. Every other request is refused here, before a byte of it leaves the process.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from reconciler.settings.hosts import is_loopback
 from reconciler.settings.tls import Trust
 
 _CONNECTING, _SECONDS = 5.0, 15.0
-"""For a connection, and for each piece that is passed on; the client bounds its calls itself."""
+"""Seconds to connect, and for each piece that is passed on. The client bounds its calls itself."""
 _HEAD = 64 * 1024
 _CHUNK = 64 * 1024
 _PORTS = {"http": 80, "https": 443}
 
 
 class _RefusedError(Exception):
-    """What was asked for does not go through; its text is for people.
+    """A request that the proxy refuses, with the reason for people.
 
     Attributes:
-        status: to answer; a client repeats what is answered 502.
+        status: of the answer. A client repeats a request that is answered 502.
     """
 
     def __init__(self, text: str, status: int = 403) -> None:
@@ -45,14 +45,14 @@ class _RefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Way:
-    """Where one login leads.
+    """Where the requests under one login go.
 
     Attributes:
         scheme: of the store.
-        host: in lower case, without brackets.
-        port: the store's.
-        proxy: that the environment names for it, with its login; "" for a straight way.
-        certificates: a file or folder that signs for an https:// proxy, "" for those of the machine.
+        host: of the store, in lower case, without brackets.
+        port: of the store.
+        proxy: the proxy that the environment names for the store, with its login. "" if there is none.
+        certificates: a file or folder with the certificates for an https:// proxy. "" for the machine's own.
     """
 
     scheme: str
@@ -63,35 +63,35 @@ class _Way:
 
     @property
     def origin(self) -> tuple[str, str, int]:
-        """What two addresses must share for a credential to go from one to the other."""
+        """Scheme, host and port: two addresses must share them, or a credential does not go along."""
         return self.scheme, self.host, self.port
 
 
-def way_out(endpoint: str, settings: Settings) -> str:
-    """The address of a proxy that leads to the origin of this address, and nowhere else.
+def open_way_out(endpoint: str, settings: Settings) -> str:
+    """Open a proxy that leads to the origin of an endpoint only, and return its address.
 
     Args:
-        endpoint: of a store; sound.
+        endpoint: of a store. It is a valid address.
         settings: proxies and certificates.
 
     Raises:
         CredentialError, UsageError: a proxy or the certificates cannot be used.
     """
     parts = urlsplit(endpoint)
-    way = _Way(*_origin(parts), _proxy_for(endpoint, settings), Trust.of(settings).path)
+    way = _Way(*_find_origin(parts), _find_proxy(endpoint, settings), Trust.of(settings).path)
     return _gate().open(way)
 
 
-def complaint() -> str:
-    """Why the last request did not get through, "" when it was not stopped here; asking forgets it."""
-    return _gate().complaint()
+def take_complaint() -> str:
+    """Take why the proxy refused the last request: "" if it did not, or if it was taken already."""
+    return _gate().take_complaint()
 
 
-def _origin(parts: SplitResult) -> tuple[str, str, int]:
+def _find_origin(parts: SplitResult) -> tuple[str, str, int]:
     return parts.scheme, parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0)
 
 
-def _proxy_for(endpoint: str, settings: Settings) -> str:
+def _find_proxy(endpoint: str, settings: Settings) -> str:
     from requests.utils import should_bypass_proxies
 
     if is_loopback(endpoint):
@@ -105,7 +105,7 @@ def _proxy_for(endpoint: str, settings: Settings) -> str:
 
 
 class _Gate:
-    """Listens on loopback as long as the process lives; one thread a connection."""
+    """Listens on loopback for as long as the process lives, with a thread for each connection."""
 
     def __init__(self) -> None:
         self._ways: dict[str, _Way] = {}
@@ -115,15 +115,15 @@ class _Gate:
         threading.Thread(target=self._accept, name="gate", daemon=True).start()
 
     def open(self, way: _Way) -> str:
-        """The address, login and all, that leads there."""
+        """Make a login that leads there. Returns the proxy's address with the login."""
         with self._lock:
             known = next((login for login, one in self._ways.items() if one == way), "")
             login = known or secrets.token_hex(16)
             self._ways[login] = way
         return f"http://reconciler:{login}@127.0.0.1:{self._listener.getsockname()[1]}"
 
-    def complaint(self) -> str:
-        """See `complaint`."""
+    def take_complaint(self) -> str:
+        """See `take_complaint`."""
         with self._lock:
             text, self._complaint = self._complaint, ""
         return text
@@ -136,10 +136,10 @@ class _Gate:
     def _serve(self, client: socket.socket) -> None:
         with client, contextlib.suppress(OSError, ValueError):
             client.settimeout(_SECONDS)
-            head, begun = _head(client)
-            request = _Request.parsed(head, begun)
+            head, begun = _read_head(client)
+            request = _Request.parse(head, begun)
             try:
-                store = self._store(request)
+                store = self._connect_store(request)
             except _RefusedError as error:
                 self._note(str(error))
                 client.sendall(b"HTTP/1.1 %d Refused\r\nContent-Length: 0\r\n\r\n" % error.status)
@@ -152,30 +152,30 @@ class _Gate:
         with self._lock:
             self._complaint = text
 
-    def _store(self, request: _Request) -> socket.socket:
-        """A connection to whom the request is for."""
+    def _connect_store(self, request: _Request) -> socket.socket:
+        """Connect to the store that a request is for."""
         with self._lock:
             way = self._ways.get(request.login)
         if way is None and request.login:
             raise _RefusedError("another program asks")
         parts = request.address
-        if way is None or _origin(parts) != way.origin:  # a client takes its login to no other origin
+        if way is None or _find_origin(parts) != way.origin:  # a login is for one origin
             where = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
             raise _RefusedError(
                 f"the store redirects to {where}, and a credential is not sent along a redirect"
             )
-        return _connected(way)
+        return _connect(way)
 
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """What a client asks: a tunnel, or something over plain http.
+    """What a client asks for: a tunnel, or a request over plain http.
 
     Attributes:
         method: CONNECT for a tunnel.
-        address: of the store, and what is asked of it.
+        address: of the store, with path and query.
         headers: lower-case name to value.
-        begun: what has come of what follows them.
+        begun: the bytes after the headers that have arrived already.
     """
 
     method: str
@@ -184,8 +184,8 @@ class _Request:
     begun: bytes
 
     @classmethod
-    def parsed(cls, head: bytes, begun: bytes) -> _Request:
-        """ValueError when it is no HTTP."""
+    def parse(cls, head: bytes, begun: bytes) -> _Request:
+        """Read the head of a request. ValueError if it is not HTTP."""
         first, *lines = head.decode("latin-1").split("\r\n")
         method, target, _ = first.split(" ")
         pairs = (line.partition(":") for line in lines)
@@ -195,7 +195,7 @@ class _Request:
 
     @property
     def login(self) -> str:
-        """What the client shows of what `_Gate.open` gave it."""
+        """The login that `_Gate.open` gave the client, as it sends it."""
         shown = self.headers.get("proxy-authorization", "").removeprefix("Basic ")
         with contextlib.suppress(ValueError):
             return base64.b64decode(shown).decode("latin-1").rpartition(":")[2]
@@ -203,7 +203,7 @@ class _Request:
 
     @property
     def head(self) -> bytes:
-        """As the store itself is asked; one request a connection, so that each is looked at."""
+        """The head as the store gets it. One request for each connection: every request is checked."""
         path = self.address._replace(scheme="", netloc="").geturl() or "/"
         kept = (f"{name}: {value}" for name, value in self.headers.items() if name != "proxy-authorization")
         lines = [f"{self.method} {path} HTTP/1.1", *kept, "connection: close", "", ""]
@@ -215,8 +215,8 @@ def _gate() -> _Gate:
     return _Gate()
 
 
-def _head(connection: socket.socket) -> tuple[bytes, bytes]:
-    """What stands before the empty line, and what has come of what follows it."""
+def _read_head(connection: socket.socket) -> tuple[bytes, bytes]:
+    """Read up to the empty line. Returns what is before it, and the bytes after it that have arrived."""
     data = b""
     while b"\r\n\r\n" not in data:
         more = connection.recv(_CHUNK)
@@ -227,7 +227,7 @@ def _head(connection: socket.socket) -> tuple[bytes, bytes]:
     return head, rest
 
 
-def _connected(way: _Way) -> socket.socket:
+def _connect(way: _Way) -> socket.socket:
     if not way.proxy:
         try:
             return socket.create_connection((way.host, way.port), _CONNECTING)
@@ -238,7 +238,9 @@ def _connected(way: _Way) -> socket.socket:
     try:
         connection = socket.create_connection(address, _CONNECTING)
         if proxy.scheme == "https":
-            connection = _tls(way.certificates).wrap_socket(connection, server_hostname=address[0])
+            connection = _make_tls_context(way.certificates).wrap_socket(
+                connection, server_hostname=address[0]
+            )
     except OSError as error:
         raise _RefusedError(f"the proxy {address[0]}:{address[1]} is not reached: {error}", 502) from error
     try:
@@ -252,7 +254,7 @@ def _connected(way: _Way) -> socket.socket:
     return connection
 
 
-def _tls(certificates: str) -> ssl.SSLContext:
+def _make_tls_context(certificates: str) -> ssl.SSLContext:
     from requests.adapters import DEFAULT_CA_BUNDLE_PATH
 
     named = certificates or DEFAULT_CA_BUNDLE_PATH
@@ -269,14 +271,14 @@ def _ask_for_a_tunnel(connection: socket.socket, way: _Way, proxy: SplitResult) 
         login = f"{unquote(proxy.username or '')}:{unquote(proxy.password or '')}".encode()
         lines.append(f"Proxy-Authorization: Basic {base64.b64encode(login).decode()}")
     connection.sendall("\r\n".join([*lines, "", ""]).encode())
-    answer, _ = _head(connection)
+    answer, _ = _read_head(connection)
     status = answer.decode("latin-1").split("\r\n")[0].split(" ", 2)
     if len(status) < 2 or not status[1].startswith("2"):
         raise _RefusedError(f"the proxy {proxy.hostname} answers {' '.join(status[1:])}", 502)
 
 
 def _converse(request: _Request, client: socket.socket, store: socket.socket) -> None:
-    """Pass on what the two say."""
+    """Pass on the request and its answer."""
     store.settimeout(_SECONDS)
     if request.method == "CONNECT":
         client.sendall(b"HTTP/1.1 200 Connected\r\n\r\n")
@@ -288,22 +290,22 @@ def _converse(request: _Request, client: socket.socket, store: socket.socket) ->
     while left > 0 and (data := client.recv(min(_CHUNK, left))):
         store.sendall(data)
         left -= len(data)
-    store.settimeout(None)  # the client bounds its calls, and goes away
-    head, begun = _head(store)
-    client.sendall(_last(head) + begun)
+    store.settimeout(None)  # the client bounds its calls, and hangs up
+    head, begun = _read_head(store)
+    client.sendall(_close_after(head) + begun)
     while data := store.recv(_CHUNK):
         client.sendall(data)
 
 
-def _last(head: bytes) -> bytes:
-    """An answer's head that says that the connection ends with it, whatever the store said of that."""
+def _close_after(head: bytes) -> bytes:
+    """Say in the head of an answer that the connection ends with it."""
     lines = head.split(b"\r\n")
     kept = [line for line in lines if not line.lower().startswith((b"connection:", b"keep-alive:"))]
     return b"\r\n".join([*kept, b"connection: close", b"", b""])
 
 
 def _join(client: socket.socket, store: socket.socket) -> None:
-    """Pass on what each says until one of them hangs up."""
+    """Pass on bytes in both directions until one side hangs up."""
     with selectors.DefaultSelector() as waiting:
         for source, sink in ((client, store), (store, client)):
             waiting.register(source, selectors.EVENT_READ, (source, sink))

@@ -16,7 +16,7 @@ from reconciler.errors import CredentialError, ReconcilerError
 from reconciler.google_login import ADC_VARIABLE, Login
 from reconciler.redaction import hide_secrets
 from reconciler.settings import Settings
-from reconciler.state.backends.network import RETRY, client
+from reconciler.state.backends.network import RETRY, configure_client
 
 if TYPE_CHECKING:
     from obstore.store import GCSCredential
@@ -26,7 +26,7 @@ _HOST = "https://storage.googleapis.com"
 
 
 def open_store(bucket: str, settings: Settings) -> GCSStore:
-    """The bucket; nothing is contacted yet.
+    """Open the bucket. Nothing is contacted yet.
 
     Raises:
         CredentialError: none is found, or the emulator is not on this machine.
@@ -36,19 +36,19 @@ def open_store(bucket: str, settings: Settings) -> GCSStore:
             bucket,
             config={"base_url": emulator},
             credential_provider=_Token("emulator"),  # without any, obstore asks the metadata server
-            client_options=client(settings, emulator, setting="STORAGE_EMULATOR_HOST"),
+            client_options=configure_client(settings, emulator, setting="STORAGE_EMULATOR_HOST"),
             retry_config=RETRY,
         )
     return GCSStore(
         bucket,
-        credential_provider=credential_provider(bucket, settings),
-        client_options=client(settings, _HOST, setting="gs://"),
+        credential_provider=find_credentials(bucket, settings),
+        client_options=configure_client(settings, _HOST, setting="gs://"),
         retry_config=RETRY,
     )
 
 
 class _Token:
-    """Answers the same token each time."""
+    """Returns the same token each time."""
 
     def __init__(self, token: str) -> None:
         self._token = token
@@ -58,7 +58,7 @@ class _Token:
 
 
 class _DefaultCredentials:
-    """Application default credentials; obstore's own provider asks for no scope and needs aiohttp."""
+    """Application default credentials. obstore's own provider asks for no scope and needs aiohttp."""
 
     def __init__(self, login: Login, settings: Settings) -> None:
         self._login = login
@@ -70,7 +70,7 @@ class _DefaultCredentials:
             try:
                 self._login.refresh()
             except ReconcilerError as error:
-                # obstore makes a text of it, in which only this survives
+                # obstore turns it into a text, and keeps only this message
                 raise RuntimeError(error.summary) from None
             except google_login.NoTokenError as error:
                 raise RuntimeError(f"{self._where}: {hide_secrets(_explain(error), self._hidden)}") from None
@@ -92,8 +92,8 @@ def _explain(error: google_login.NoTokenError) -> str:
             return f"no access token: {error}"
 
 
-def credential_provider(bucket: str, settings: Settings) -> _Token | _DefaultCredentials:
-    """What answers a fresh token each time it is called.
+def find_credentials(bucket: str, settings: Settings) -> _Token | _DefaultCredentials:
+    """Find a credential: what returns a fresh token each time it is called.
 
     Raises:
         CredentialError: there is none.

@@ -35,7 +35,7 @@ from reconciler.settings import hide_login
 from reconciler.settings.trust import must_be_private
 from reconciler.state.backends import UNCHANGED, UNKNOWN, LockInfo, Stored
 from reconciler.state.backends.http_server import Reply, Server
-from reconciler.state.backends.places import http_address
+from reconciler.state.backends.places import check_http_address
 from reconciler.strictjson import loads
 
 _HELD = (409, 423)
@@ -62,9 +62,9 @@ class HTTPBackend:
 
         def other(name: str, default: str = "") -> str:
             found = setting(name)
-            return _split_login(http_address(found, f"TF_HTTP_{name}"))[0] if found else default
+            return _split_login(check_http_address(found, f"TF_HTTP_{name}"))[0] if found else default
 
-        found = http_address(address, "--state (RECONCILER_STATE)")
+        found = check_http_address(address, "--state (RECONCILER_STATE)")
         self._address, user, password = _split_login(found)
         self._lock_address = other("LOCK_ADDRESS")
         self._unlock_address = other("UNLOCK_ADDRESS", self._lock_address)
@@ -244,7 +244,7 @@ def _read_holder(reply: Reply) -> tuple[LockInfo, dict[str, Any]]:
 
 
 def _split_login(url: str) -> tuple[str, str, str]:
-    """Split an address that `http_address` took into the address alone, user and password."""
+    """Split an address that `check_http_address` took into the address alone, user and password."""
     parts = urlsplit(url)
     login, at, host = parts.netloc.rpartition("@")
     user, _, password = login.partition(":")

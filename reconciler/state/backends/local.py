@@ -1,9 +1,9 @@
 """State in a folder of this machine: FOLDER/DOCUMENT.json, and the kernel's lock on FOLDER/DOCUMENT.lock.
 
-Rules: the document is replaced whole (temporary file, fsync, rename, fsync of the folder) and only under
-the lock; the lock file is never renamed, so that its inode is the lock; a dead process holds nothing,
-because the kernel drops its lock, whatever the file still says; a file that is replaced stays open to the
-same people, a new one is as the umask says.
+Rules: the document is replaced whole (temporary file, fsync, rename, fsync of the folder), and only under the
+lock. The lock file is never renamed, because its inode is the lock. A dead process holds no lock, because the
+kernel drops it, whatever the file still says. A file that is replaced stays open to the same people; a new
+file gets the mode of the umask.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ from reconciler.strictjson import loads
 
 _NEW = os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
 _LOCK_FILE = os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
-"""No link: it comes with the work tree, and would have any other file of ours emptied."""
+"""It may not be a link: one in a work tree could make us empty another file."""
 _NO_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EACCES})
-"""A folder that may not be opened for reading, or lies where folders cannot be synced."""
+"""A folder that we may not open for reading, or on a file system where folders cannot be synced."""
 
 
 class LocalBackend:
-    """One document in one folder; the folder is created by the first lock.
+    """One document in one folder. The first lock creates the folder.
 
     Args:
         folder: as the user gave it.
@@ -64,7 +64,7 @@ class LocalBackend:
 
     @property
     def _path(self) -> Path:
-        """Behind symbolic links, so that all ways to one document share one lock and one file."""
+        """The path without symbolic links, so that all paths to one document share one lock and one file."""
         return Path(os.path.realpath(self._shown))
 
     @property
@@ -73,12 +73,12 @@ class LocalBackend:
 
     def read(self) -> Stored | None:
         """See Backend.read."""
-        with self._named_errors("read"):
+        with self._translate_errors("read"):
             try:
                 data = files.read(self._path, most=bounds.STATE)
             except FileNotFoundError:
                 return None
-            return Stored(data, _version(data))
+            return Stored(data, _compute_version(data))
 
     def write(self, data: bytes, *, expected: str | None) -> str:
         """See Backend.write; the lock must be held."""
@@ -90,8 +90,8 @@ class LocalBackend:
                 f"{self.place}: the file is not the one that was read: somebody else wrote it meanwhile",
                 "Nothing was overwritten. Run the command again.",
             )
-        with self._named_errors("write"):
-            _remove(_leftovers(path))
+        with self._translate_errors("write"):
+            _remove(_find_leftovers(path))
             temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
             try:
                 with os.fdopen(_create(temporary, like=path), "wb") as file:
@@ -102,9 +102,9 @@ class LocalBackend:
             except BaseException:
                 _remove([temporary])
                 raise
-        with self._named_errors("secure", "It was written, but a power failure may undo that."):
+        with self._translate_errors("secure", "It was written, but a power failure may undo that."):
             _sync_folder(path.parent)
-        return _version(data)
+        return _compute_version(data)
 
     def lock(self, info: LockInfo) -> None:
         """See Backend.lock."""
@@ -115,7 +115,7 @@ class LocalBackend:
             )
         if self._held is not None:
             raise StateLockedError(f"{self.place}: this process already holds the lock {self._held[0]}")
-        with self._named_errors("lock"):
+        with self._translate_errors("lock"):
             self._lock_path.parent.mkdir(parents=True, exist_ok=True)
             descriptor = self._take()
             try:
@@ -130,7 +130,9 @@ class LocalBackend:
     def _take(self) -> int:
         while True:
             path = self._lock_path
-            with contextlib.suppress(FileNotFoundError):  # look first: opening some devices has effects
+            with contextlib.suppress(
+                FileNotFoundError
+            ):  # before it is opened: opening some devices has effects
                 files.require_regular(path.stat(), path, most=bounds.LOCK)
             descriptor = self._open_lock()
             try:
@@ -138,7 +140,7 @@ class LocalBackend:
                 if self._is_lock_file(descriptor):
                     return descriptor
             except BlockingIOError:
-                holder, pid = _holder(descriptor)
+                holder, pid = _read_holder(descriptor)
                 os.close(descriptor)
                 raise StateLockedError(
                     f"{self.place}: the state is locked by {holder}",
@@ -148,7 +150,7 @@ class LocalBackend:
             except BaseException:
                 os.close(descriptor)
                 raise
-            os.close(descriptor)  # somebody removed the file between open and flock: take the new one
+            os.close(descriptor)  # somebody removed the file between open and flock: try the new one
 
     def _open_lock(self) -> int:
         while True:
@@ -158,7 +160,7 @@ class LocalBackend:
                 return _create(self._lock_path, like=self._path)
 
     def renew(self, info: LockInfo) -> None:
-        """See Backend.renew: only a removed lock file can take the kernel's lock from us."""
+        """See Backend.renew. Only a removed lock file can take the kernel's lock from us."""
         self._check_held(info)
 
     def unlock(self, info: LockInfo) -> None:
@@ -167,14 +169,16 @@ class LocalBackend:
             return
         descriptor, self._held = self._held[1], None
         try:
-            with contextlib.suppress(OSError):  # only a hint for people; the lock is the kernel's
+            with contextlib.suppress(
+                OSError
+            ):  # the text only tells people who holds it; the lock is the kernel's
                 os.ftruncate(descriptor, 0)
         finally:
             os.close(descriptor)
 
     def force_unlock(self, lock_id: str) -> LockInfo:
-        """Never breaks a lock: only a living process can hold one."""
-        with self._named_errors("unlock"):
+        """See Backend.force_unlock. It never breaks a lock, because only a living process can hold one."""
+        with self._translate_errors("unlock"):
             try:
                 descriptor = self._take()
             except StateLockedError as error:
@@ -204,25 +208,25 @@ class LocalBackend:
             return False
 
     @contextlib.contextmanager
-    def _named_errors(self, verb: str, fate: str = UNCHANGED) -> Iterator[None]:
+    def _translate_errors(self, verb: str, fate: str = UNCHANGED) -> Iterator[None]:
         try:
             yield
         except OSError as error:
             raise StateStoreError(
                 f"{self.place}: cannot {verb} the state: {error.strerror or error}",
-                f"Check {self._named_by(error)}, its permissions and the free space, or give "
+                f"Check {self._find_file(error)}, its permissions and the free space, or give "
                 f"another folder with --state. {fate}",
             ) from error
 
-    def _named_by(self, error: OSError) -> str:
-        """The file that an error is about; Python names some by the number of a descriptor."""
+    def _find_file(self, error: OSError) -> str:
+        """Find the file that an error is about. Python names some files by the number of a descriptor."""
         if isinstance(error.filename, int):
             return self.place
         return os.fsdecode(error.filename or self._shown.parent)
 
 
 def _create(new: Path, *, like: Path) -> int:
-    """A new file, open to the same people as the one that it replaces or belongs to, where there is that."""
+    """Create a file that is open to the same people as the one that it replaces or belongs to."""
     try:
         known = like.stat()
     except FileNotFoundError:
@@ -233,19 +237,19 @@ def _create(new: Path, *, like: Path) -> int:
     if (made.st_uid, made.st_gid) != (known.st_uid, known.st_gid):
         try:
             os.fchown(descriptor, known.st_uid if os.geteuid() == 0 else -1, known.st_gid)
-        except OSError:  # not our group: what was open to it is not to be open to ours
+        except OSError:  # we are not in that group: do not give our own group its rights
             mode = (mode & 0o707) | (mode & 0o007) << 3
     with contextlib.suppress(OSError):  # where files have no modes
         os.fchmod(descriptor, mode)
     return descriptor
 
 
-def _version(data: bytes) -> str:
+def _compute_version(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _leftovers(path: Path) -> list[Path]:
-    """Temporary files of writers that died: whoever holds the lock is the only living writer."""
+def _find_leftovers(path: Path) -> list[Path]:
+    """Find the temporary files of writers that died. Who holds the lock is the only living one."""
     prefix = f".{path.name}."
     return [one for one in path.parent.iterdir() if one.name.startswith(prefix) and one.name.endswith(".tmp")]
 
@@ -257,7 +261,7 @@ def _remove(paths: list[Path]) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the rename itself durable, where the file system can."""
+    """Make the rename durable, if the file system can."""
     try:
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -269,8 +273,8 @@ def _sync_folder(folder: Path) -> None:
             raise
 
 
-def _holder(descriptor: int) -> tuple[LockInfo, int | None]:
-    """Who wrote the lock file; it may be half written at this moment."""
+def _read_holder(descriptor: int) -> tuple[LockInfo, int | None]:
+    """Read who wrote the lock file. It may be half written at this moment."""
     try:
         document = loads(os.pread(descriptor, bounds.LOCK, 0), most=bounds.LOCK)
     except (OSError, NotJSONError):

@@ -1,4 +1,4 @@
-"""What every remote store shares: patience, trust, and which addresses may see a credential.
+"""What all remote stores share: time-outs, retries, and how their clients connect.
 
 Rule: a credential goes over TLS, or to this machine, and nowhere else.
 """
@@ -12,19 +12,19 @@ from reconciler.settings import Settings
 from reconciler.settings.hosts import is_plain
 from reconciler.settings.tls import Trust
 from reconciler.settings.trust import must_be_private
-from reconciler.state.backends.gate import way_out
+from reconciler.state.backends.gate import open_way_out
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig
 
 CONNECT_TIMEOUT, TIMEOUT = 5.0, 15.0
-"""Seconds. Short, because a lease of a minute must survive a request that hangs.
+"""Seconds. They are short, because a lease of a minute must survive a request that hangs.
 
-For the clients of buckets the second one bounds a whole call, for HTTP each read of one.
+For the clients of buckets, TIMEOUT bounds a whole call; for HTTP, each read of an answer.
 """
 
 CALL_TIMEOUT = 60.0
-"""Seconds for a whole call over HTTP, its repetitions included; RECONCILER_HTTP_TIMEOUT overrides."""
+"""Seconds for a whole call over HTTP with its repetitions. RECONCILER_HTTP_TIMEOUT overrides it."""
 
 RETRY: RetryConfig = {
     "max_retries": 5,
@@ -37,18 +37,16 @@ RETRY: RetryConfig = {
 }
 
 
-def client(settings: Settings, endpoint: str, *, setting: str) -> ClientConfig:
-    """How a store's client connects.
-
-    Only to the endpoint's own scheme, host and port, proxy or not: see `gate`, which ends other redirects.
+def configure_client(settings: Settings, endpoint: str, *, setting: str) -> ClientConfig:
+    """Configure a store's client to connect to the origin of its endpoint only: see `gate`.
 
     Args:
         settings: certificates and proxies.
-        endpoint: the only address that it is to reach.
-        setting: where that was written.
+        endpoint: the only address that the client may reach.
+        setting: which setting holds the endpoint.
 
     Raises:
-        CredentialError: plain http to another machine.
+        CredentialError: the endpoint is plain http on another machine.
         UsageError: the certificates or the proxy cannot be used.
     """
     must_be_private(endpoint, f"credential of the store that {setting} names")
@@ -59,5 +57,5 @@ def client(settings: Settings, endpoint: str, *, setting: str) -> ClientConfig:
     }
     if certificates := Trust.of(settings).pem():
         found["root_certificate"] = certificates
-    found["proxy_url"] = way_out(endpoint, settings)
+    found["proxy_url"] = open_way_out(endpoint, settings)
     return found

@@ -1,7 +1,7 @@
-"""The value of --state taken apart; what is mistyped is refused without its login.
+"""Takes the value of --state apart, and refuses a mistyped one without showing its login.
 
-Rule: a password with "/", "#", "?" or "@" in it, a forgotten slash, a scheme with a letter missing: none of
-them makes a folder, a bucket or a host of a secret.
+Rule: no slip makes a folder, a bucket or a host of a secret: a password with "/", "#", "?" or "@" in it, a
+missing slash, a missing letter in the scheme.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ KINDS = ("http", "https", "gs", "s3", "az")
 _BUCKET = re.compile(r"[A-Za-z0-9$][A-Za-z0-9._-]{0,221}", re.ASCII)
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _ALMOST = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/|[^/\s]*:[^/]*@|[^/\s]*://|.*//[^/]*:.*@")
-"""What is written like an address and is none."""
+"""Texts that look like an address, and are none."""
 _WRITE = "Give a folder, gs://BUCKET/PREFIX, s3://BUCKET/PREFIX, az://CONTAINER/PREFIX or https://HOST/PATH."
 
 
@@ -27,9 +27,9 @@ class Place:
     """Where a state is kept.
 
     Attributes:
-        url: the whole, login and all.
+        url: the whole value, with its login.
         scheme: "" for a folder.
-        rest: what follows it.
+        rest: what follows the scheme.
     """
 
     url: str
@@ -37,11 +37,11 @@ class Place:
     rest: str
 
 
-def parsed(url: str, where: str) -> Place:
-    """The parts of a --state, RECONCILER_STATE or spec.state, `where` saying which it is.
+def parse_place(url: str, where: str) -> Place:
+    """Take the value of --state, RECONCILER_STATE or spec.state apart. `where` says which of them it is.
 
     Raises:
-        UsageError: it is no place for a state; said without a login that it may hold.
+        UsageError: it is no place for a state. The message leaves its login out.
     """
     url = url.strip()
     shown = f"{where} {hide_login(url)}"
@@ -57,7 +57,7 @@ def parsed(url: str, where: str) -> Place:
     if scheme not in KINDS:
         raise UsageError(f"{shown}: {scheme}:// is no kind of state that this program knows", _WRITE)
     if scheme in ("http", "https"):
-        return Place(http_address(url, where), scheme, rest)
+        return Place(check_http_address(url, where), scheme, rest)
     bucket = rest.partition("/")[0]
     if not bucket:
         raise UsageError(f"{shown}: no bucket is named", f"Write {scheme}://BUCKET/PREFIX.")
@@ -70,11 +70,11 @@ def parsed(url: str, where: str) -> Place:
     return Place(url, scheme, rest)
 
 
-def http_address(url: str, where: str) -> str:
-    """An http(s) address that may hold a login, as it is.
+def check_http_address(url: str, where: str) -> str:
+    """Check an http(s) address, which may hold a login. Returns it unchanged.
 
     Raises:
-        UsageError: a login in it has characters that end it, or the rest is no address.
+        UsageError: its login has characters that end a login, or the rest is no address.
     """
     scheme, separator, rest = url.partition("://")
     authority = re.split(r"[/?#]", rest, maxsplit=1)[0]

@@ -15,7 +15,7 @@ from reconciler.errors import CredentialError
 from reconciler.redaction import hide_secrets
 from reconciler.settings import Settings
 from reconciler.settings.trust import must_be_private
-from reconciler.state.backends.network import RETRY, client
+from reconciler.state.backends.network import RETRY, configure_client
 
 if TYPE_CHECKING:
     from obstore.store import S3Config
@@ -24,7 +24,7 @@ _REGION = "us-east-1"
 
 
 def open_store(bucket: str, settings: Settings) -> S3Store:
-    """The bucket; nothing is contacted but, where needed, the source of credentials.
+    """Open the bucket. Nothing is contacted yet, except for a source of credentials if there is one.
 
     Raises:
         CredentialError: none is found, or it would go over plain http to another machine.
@@ -42,7 +42,9 @@ def open_store(bucket: str, settings: Settings) -> S3Store:
         config |= {"access_key_id": key, "secret_access_key": secret, "region": region or _REGION}
         if token := settings.get("AWS_SESSION_TOKEN"):
             config["session_token"] = token
-        options = client(settings, endpoint or _host(region or _REGION), setting="AWS_ENDPOINT_URL_S3")
+        options = configure_client(
+            settings, endpoint or _name_host(region or _REGION), setting="AWS_ENDPOINT_URL_S3"
+        )
         return S3Store(bucket, config=config, client_options=options, retry_config=RETRY)
 
     import boto3
@@ -62,11 +64,13 @@ def open_store(bucket: str, settings: Settings) -> S3Store:
         bucket,
         config=config,
         credential_provider=provider,
-        client_options=client(settings, endpoint or _host(region), setting="AWS_ENDPOINT_URL_S3"),
+        client_options=configure_client(
+            settings, endpoint or _name_host(region), setting="AWS_ENDPOINT_URL_S3"
+        ),
         retry_config=RETRY,
     )
 
 
-def _host(region: str) -> str:
-    """Where Amazon's own buckets of a region are; as obstore addresses them."""
+def _name_host(region: str) -> str:
+    """Name the host of Amazon's buckets of a region, as obstore addresses them."""
     return f"https://s3.{region}.amazonaws.com"

@@ -1,6 +1,6 @@
-"""How a kind of model looks to the core: its field table, and what its service can and cannot do.
+"""What the core knows of a kind of model: its field table, and what its service can and cannot do.
 
-Rule: data alone; what is peculiar to one service is told here in neutral words, or stays in its provider.
+Rule: data only. What is special about one service is said here in neutral words, or stays in its provider.
 """
 
 from __future__ import annotations

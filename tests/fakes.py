@@ -321,7 +321,7 @@ class FakeService:
         model = self.models.get(id)
         return model if model is not None and self.clock() - model.started >= lag else None
 
-    def train(self, id: str, want: Desired, source: str, examples: Sequence[Example]) -> FakeModel:
+    def train(self, id: str, desired: Desired, source: str, examples: Sequence[Example]) -> FakeModel:
         """What a POST does: start a training, or be refused because the id is taken."""
         if id in self.forbidden:
             raise AlreadyExistsError(f"{id} belongs to somebody else", visible=True)
@@ -331,15 +331,15 @@ class FakeService:
         if existing is None:
             if self.room is not None and self._training() >= self.room:
                 raise NoCapacityError("no room for another training", status=429)
-            model = self._made(id, want.attributes, source, examples, self.clock())
+            model = self._made(id, desired.attributes, source, examples, self.clock())
             self.models[id] = model
             self.history.append(model)
             self.creates[id] += 1
             return model
-        asked = self._made(id, want.attributes, source, examples, 0.0)
+        asked = self._made(id, desired.attributes, source, examples, 0.0)
         for path, row in self.kind.fields.items():
             fixed = row.on_change is OnChange.REPLACE and (
-                path in want.attributes or row.role is FieldRole.SOURCE
+                path in desired.attributes or row.role is FieldRole.SOURCE
             )
             if fixed and existing.attributes.get(path) != asked.attributes.get(path):
                 raise AlreadyExistsError(f"{id} exists and is another model: {path}", visible=True)
@@ -447,13 +447,13 @@ class FakeProvider:
             model = self.service.visible(handle.id, self.service.get_lag)
             return None if model is None else self.service.live(model)
 
-    def measure_data(self, wants: Sequence[Desired]) -> Sequence[Desired]:
+    def measure_data(self, desired: Sequence[Desired]) -> Sequence[Desired]:
         """Nothing lies elsewhere."""
-        return wants
+        return desired
 
     def create(
         self,
-        want: Desired,
+        desired: Desired,
         id: str,
         source: str,
         examples: Mapping[str, Iterable[Example]],
@@ -464,7 +464,7 @@ class FakeProvider:
         """Start a training, or find the one that was started under this id."""
         del attempted
         with self._call("create", id, fence):
-            model = self.service.train(id, want, source, tuple(examples[want.data[0].field]))
+            model = self.service.train(id, desired, source, tuple(examples[desired.data[0].field]))
             return Accepted(model.name, model.operation, model.total_steps, _time(model.started))
 
     def update(self, handle: Handle, attributes: Attributes, *, fence: Fence) -> None:
@@ -511,10 +511,10 @@ class FakeProvider:
         with self._call("permissions", handle.id):
             return tuple(sorted(self._model(handle).permissions.values()))
 
-    def set_permissions(self, handle: Handle, want: Sequence[Permission], *, fence: Fence) -> None:
+    def set_permissions(self, handle: Handle, desired: Sequence[Permission], *, fence: Fence) -> None:
         """Exactly these; e-mail addresses in lower case, as the service keeps them."""
         with self._call("set_permissions", handle.id, fence):
-            kept = [replace(one, email_address=one.email_address.lower()) for one in want]
+            kept = [replace(one, email_address=one.email_address.lower()) for one in desired]
             self._model(handle).permissions = {one.grantee: one for one in kept}
 
     def generate(self, handle: Handle, prompt: str, *, temperature: float | None = None) -> str:

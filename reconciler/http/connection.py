@@ -1,6 +1,7 @@
-"""One request, one reply, over a pool of connections; no retry, no redirect, no cookie.
+"""Sends one request and reads one reply, over a pool of connections. No retry, no redirect, no cookie.
 
-It tells apart what a caller must know before repeating: whether the request can have arrived.
+If there is no reply, the type of the error says whether the request can have arrived: a caller must know that
+before it sends it again.
 """
 
 from __future__ import annotations
@@ -29,11 +30,11 @@ USER_AGENT = f"reconciler/{__version__} (gzip)"
 
 
 class UnsentError(Exception):
-    """No connection: the request cannot have arrived.
+    """There was no connection, so the request cannot have arrived.
 
     Attributes:
-        final: trying again makes no sense.
-        advice: what to do, where more is known than that the address should be checked.
+        final: another try would fail in the same way.
+        advice: what to do; "" if no more is known than that the address should be checked.
     """
 
     def __init__(self, cause: str, *, final: bool = False, advice: str = "") -> None:
@@ -42,12 +43,12 @@ class UnsentError(Exception):
 
 
 class LostError(Exception):
-    """Sent, perhaps only in part, and no whole reply came."""
+    """The request was sent, perhaps only in part, and no whole reply came."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A whole answer, whatever it says. Header names in lower case."""
+    """A whole reply, whatever its status. Header names are in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -63,7 +64,7 @@ def encode_json(body: Mapping[str, Any]) -> bytes:
 
 
 class _Counted:
-    """Bytes that are read in pieces, and tell how far that has come."""
+    """A body that is read in pieces, and reports how many bytes were read."""
 
     def __init__(self, body: bytes, sent: Callable[[int], None]) -> None:
         self._body, self._sent, self._at = body, sent, 0
@@ -194,7 +195,7 @@ def _read(response: Response, most: int) -> bytes:
 
 
 def _classify(error: Exception, call: Call, trust: Trust) -> UnsentError | LostError:
-    """Which of the two it is: a fact of the connection, not of the error. One that was sent is lost."""
+    """LostError if anything was sent, else UnsentError. The connection knows that, the error does not."""
     if call.was_sent:
         return LostError(_explain_lost(error, call))
     if call.is_over:

@@ -1,8 +1,8 @@
-"""The time of one HTTP call, whatever the other side does with it.
+"""Limits the time of a whole HTTP call, whatever the server does.
 
-requests bounds each read. So whoever sends a byte a second, chunks without end or "100 Continue" for ever
-keeps a call for as long as they like. Here a timer shuts the connection down when the time is up, and every
-read and write on it ends at once. Rule: this module knows sockets; `sockets` tells it of them.
+requests limits only each single read. A server that sends one byte a second, or chunks without end, could
+keep a call open for ever. Here a timer shuts the connection down when the time is up, and every read and
+write on it ends at once. Rule: this module knows sockets; `sockets` tells it of them.
 """
 
 from __future__ import annotations

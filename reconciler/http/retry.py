@@ -1,7 +1,7 @@
-"""One request until it is answered: its turn, its signature, its sending, and whether it is sent again.
+"""Sends one request until it is answered: waits for its turn, signs it, and decides whether to repeat it.
 
-Rule: what was not executed (no connection, 401, 429) is sent again whatever it is; what may have been
-executed, only if twice does no harm.
+Rule: a request that was not executed (no connection, 401, 429) is repeated whatever it is. One that may have
+been executed is repeated only if executing it twice does no harm.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A reply that is no failure, and its JSON object where one was expected."""
+    """A successful reply, with its JSON object if one was expected."""
 
     reply: Reply
     document: JsonObject = field(default_factory=dict)
@@ -102,7 +102,7 @@ class Sender:
     def _try_once(
         self, request: Request, credential: Credential, tries: _Tries
     ) -> Answer | ServiceError | None:
-        """Send it; None when it was not executed and is to be sent again (401, 429)."""
+        """Send it once. None if it was not executed and must be sent again (401, 429)."""
         before = self._pace.clock()
         entered = self._pace.enter(request.where)
         tries.held += entered - before
@@ -145,7 +145,7 @@ class Sender:
         return self._read(reply, request)
 
     def _back_off(self, failed: ServiceError, request: Request, tries: _Tries) -> None:
-        """Pause before the next try, or raise the failure when there is to be none."""
+        """Pause before the next try, or raise the failure if there is to be none."""
         passing = failed.status is None or (request.safe and failed.status in _PASSING)
         if not (isinstance(failed, UnavailableError) and passing):
             raise failed
@@ -163,10 +163,10 @@ class Sender:
         return UnavailableError(f"{where}: {error}", advice)
 
     def _close_gate(self, reply: Reply, request: Request, waited: float, entered: float) -> float:
-        """Close the gate as long as a 429 asks; answers how long that is, or raises when it is too long.
+        """Close the gate for as long as a 429 asks. Returns the seconds; raises if that is too long.
 
-        What changes something is not kept waiting for long: a lock may be held for it, and whoever asked
-        can ask again later.
+        A request that changes something does not wait for long: a lock may be held for it, and the caller
+        can send it again later.
         """
         error = self._errors.read(reply, request.where, any_form=request.raw)
         if not isinstance(error, RateLimitedError) or error.again is None:

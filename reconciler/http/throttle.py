@@ -1,7 +1,7 @@
-"""When the next request may go: waiting that can be stopped, back-off, and one gate for every thread.
+"""Decides when the next request may be sent: back-off, waits that can be stopped, one gate for all threads.
 
-A 429 is about the project, not about the thread that met it. So it closes the gate for all, and when it opens
-they go one by one, closer and closer as answers come in.
+A 429 concerns the whole project, not only the thread that got it. So it closes the gate for every thread.
+When the gate opens again, requests pass one by one, at first far apart, and closer as answers come in.
 """
 
 from __future__ import annotations

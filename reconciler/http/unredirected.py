@@ -1,4 +1,4 @@
-"""A session of requests that follows no redirect, for whatever carries a credential."""
+"""Sessions of `requests` that follow no redirect, because a redirect would carry the credential along."""
 
 from __future__ import annotations
 

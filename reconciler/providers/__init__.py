@@ -1,8 +1,8 @@
-"""One API each, behind one small protocol; the core never asks which.
+"""The protocol of a provider: one API, translated to and from the values of `model`.
 
-A provider translates: model values in, requests out; JSON in, model values out. It decides nothing,
-records nothing, and retries only what is safe twice (`http`). Methods are called from several
-threads at once.
+A provider turns model values into requests, and JSON into model values. Rule: it decides nothing and records
+nothing, and it repeats a request only if that is harmless (`http`). Its methods are called from several
+threads at once. The core does not know which APIs there are.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from reconciler.kind import Kind
 from reconciler.model import Attributes, Desired, Example, Live, Odd, Permission, Snapshot, Status
 
 Fence: TypeAlias = Callable[[], None]
-"""Says whether a request that changes something may still be sent; raises what the call shall end with.
+"""Checks that a request which changes something may still be sent; raises if not, which ends the call.
 
-Between the decision to call and the sending, minutes may pass: a call waits for its turn, for a 429, for a
-list that lags, or the whole process stands still. Rule: whoever starts a changing call passes a fence, and
-the transport asks it on the calling thread, right before each sending of each such request.
+Minutes can pass between the decision to call and the request itself: the call waits for its turn, for a rate
+limit, for a list that lags behind, or the whole process is suspended. Rule: whoever starts a changing call
+passes a fence. The transport calls it on the same thread, right before it sends such a request, each time.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A create that the service took: the training runs, or is done.
+    """A create that the service accepted. The training runs, or has ended already.
 
     Attributes:
         name: the API's resource name.
-        operation: name of the long-running operation, "" when the service has none or it is unknown.
-        total_steps: as the service counts, None when it does not say.
+        operation: name of the long-running operation; "" if the service has none or it is unknown.
+        total_steps: as the service counts; None if it does not say.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """How a training is going: one answer to one poll."""
+    """The state of a training, as one poll found it."""
 
     status: Status
     percent: float | None = None
@@ -54,7 +54,7 @@ class Training:
 
 @dataclass(frozen=True, slots=True)
 class Handle:
-    """How a provider finds a model again: what the record knows of it."""
+    """What a record knows of a model, so that a provider can find it again."""
 
     id: str
     name: str = ""
@@ -63,9 +63,12 @@ class Handle:
 
 @dataclass(frozen=True, slots=True)
 class BaseModels:
-    """What can be tuned today; `tunable` are the names that offer it.
+    """Which base models can be tuned.
 
-    `assumed`: from documentation, because the service does not tell; then it refuses nothing.
+    Attributes:
+        tunable: their names.
+        assumed: the list is from documentation, because the service does not tell. Then a plan warns about
+            other base models, and does not refuse them.
     """
 
     tunable: frozenset[str]
@@ -73,7 +76,7 @@ class BaseModels:
 
 
 class Provider(Protocol):
-    """The service behind a kind.
+    """Serves one kind of model.
 
     Every method may raise errors.ServiceError or errors.CredentialError.
     """
@@ -83,23 +86,23 @@ class Provider(Protocol):
         """The kind it serves, with its field table."""
 
     def list(self, *, own: bool = False) -> Iterator[Live | Odd]:
-        """Every model that we can see, whole; `own` leaves out what others shared with us.
+        """Every model that the credential can see, with all its fields. `own` leaves out shared ones.
 
-        What cannot be understood of one stops nobody: it comes as an Odd.
+        A model that cannot be understood is yielded as an Odd, so that it does not hide the others.
         """
 
     def get(self, handle: Handle) -> Live | None:
-        """One model; None when the service says it does not exist. Forbidden raises."""
+        """One model. None if the service says that it does not exist; ForbiddenError if we may not see it."""
 
-    def measure_data(self, wants: Sequence[Desired]) -> Sequence[Desired]:
-        """The same, with the digest of each data set that lies elsewhere; reads only.
+    def measure_data(self, desired: Sequence[Desired]) -> Sequence[Desired]:
+        """Fill in the digest of each data set that lies at the service. Changes nothing there.
 
-        A data set that is not there keeps the digest "".
+        A data set that does not exist keeps the digest "".
         """
 
     def create(
         self,
-        want: Desired,
+        desired: Desired,
         id: str,
         source: str,
         examples: Mapping[str, Iterable[Example]],
@@ -107,51 +110,52 @@ class Provider(Protocol):
         fence: Fence,
         attempted: bool = False,
     ) -> Accepted:
-        """Start the training of `want` under our `id`; answers when it is accepted.
+        """Start a training under our `id`, and return as soon as the service has accepted it.
 
-        Safe to call again with the same id: after a lost reply it looks first, and an existing model
+        Calling it again with the same id is safe: after a lost reply it looks before it repeats, and a model
         of ours with the same fields is success.
 
         Args:
-            want: what is declared.
-            id: the identity chosen beforehand.
-            source: the resource name of the model to tune ("models/x" or "tunedModels/y").
-            examples: DataSet.field to its examples, none for data that lies elsewhere. Each iteration reads
-                them anew, and raises StalePlanError before its end when they are not what was measured.
-            fence: asked before each sending.
-            attempted: an earlier run may have sent it; where no id of ours refuses a second one, it is
-                looked for until a list cannot lag any more.
+            desired: the model that a manifest declares.
+            id: chosen before the call.
+            source: the resource name of the model to tune.
+            examples: DataSet.field to its examples; no entry for data that lies at the service. Each
+                iteration reads them again, and raises StalePlanError before its end if they have changed.
+            fence: called before each request that changes something.
+            attempted: an earlier run may have sent this create. A service that accepts the same id twice must
+                then be searched for as long as its lists may lag behind.
 
         Raises:
-            NoCapacityError: the service has no room for it now; nothing was begun.
-            AlreadyExistsError: the id is taken by a model that is not the one asked for
-                (`visible`), or by something that nobody can see.
+            NoCapacityError: the service has no room for it now. Nothing was begun.
+            AlreadyExistsError: the id belongs to another model, or (if not `visible`) to something that
+                nobody can see.
         """
 
     def update(self, handle: Handle, attributes: Attributes, *, fence: Fence) -> None:
-        """Set just these fields (PATCH with a mask)."""
+        """Set these fields and no others."""
 
     def delete(self, handle: Handle, *, fence: Fence) -> None:
-        """Delete it, cancelling its training first if that still runs; already gone is success.
+        """Delete it. Cancels its training first if that still runs; a model that is gone is success.
 
         Raises:
             StillTrainingError: the service does not delete it while its training ends.
         """
 
     def poll(self, handle: Handle) -> Training:
-        """How its training goes: from the operation where there is one, else from the model.
+        """Ask how its training goes: from the operation if there is one, else from the model.
 
-        Raises NotFoundError when neither exists.
+        Raises:
+            NotFoundError: neither exists.
         """
 
     def list_permissions(self, handle: Handle) -> tuple[Permission, ...]:
-        """Who may use it, without the owner that the service set itself."""
+        """Who may use it. Leaves out the owner, whom the service itself sets."""
 
-    def set_permissions(self, handle: Handle, want: Sequence[Permission], *, fence: Fence) -> None:
-        """Create, patch and delete until exactly `want` remains (the owner of the model stays)."""
+    def set_permissions(self, handle: Handle, desired: Sequence[Permission], *, fence: Fence) -> None:
+        """Make the permissions exactly `desired`. The owner stays."""
 
     def generate(self, handle: Handle, prompt: str, *, temperature: float | None = None) -> str:
-        """The text of the first candidate."""
+        """The model's answer to a prompt, as text."""
 
     def list_base_models(self) -> BaseModels:
         """Which base models can be tuned now."""

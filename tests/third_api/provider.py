@@ -106,13 +106,13 @@ class ParrotProvider:
         except NotFoundError:
             return None
 
-    def measure_data(self, wants: Sequence[Desired]) -> Sequence[Desired]:
+    def measure_data(self, desired: Sequence[Desired]) -> Sequence[Desired]:
         """The same: training data is sent along."""
-        return wants
+        return desired
 
     def create(
         self,
-        want: Desired,
+        desired: Desired,
         id: str,
         source: str,
         examples: Mapping[str, Iterable[Example]],
@@ -122,13 +122,13 @@ class ParrotProvider:
     ) -> Accepted:
         """POST under our id; a second one finds the first."""
         del attempted
-        words = [[one.text_input, one.output] for one in examples[want.data[0].field]]
-        body = {**want.attributes, "id": id, "base_model": source, "words": words}
+        words = [[one.text_input, one.output] for one in examples[desired.data[0].field]]
+        body = {**desired.attributes, "id": id, "base_model": source, "words": words}
         try:
             self._transport.call("POST", "parrots", body=body, repeatable=True, fence=fence)
         except AlreadyExistsError:
             found = self.get(Handle(id))
-            if found is None or dict(found.attributes) != dict(want.attributes):
+            if found is None or dict(found.attributes) != dict(desired.attributes):
                 raise
         return Accepted(f"parrots/{id}")
 
@@ -153,9 +153,9 @@ class ParrotProvider:
         del handle
         return ()
 
-    def set_permissions(self, handle: Handle, want: Sequence[Permission], *, fence: Fence) -> None:
+    def set_permissions(self, handle: Handle, desired: Sequence[Permission], *, fence: Fence) -> None:
         """None."""
-        del handle, want, fence
+        del handle, desired, fence
 
     def generate(self, handle: Handle, prompt: str, *, temperature: float | None = None) -> str:
         """What it was taught."""

@@ -41,7 +41,7 @@ class Creation:
         self._lag_seconds = lag_seconds
 
     def create(
-        self, want: Desired, id: str, source: str, examples: Mapping[str, Iterable[Example]], fence: Fence
+        self, desired: Desired, id: str, source: str, examples: Mapping[str, Iterable[Example]], fence: Fence
     ) -> Accepted:
         """POST once; after a lost reply or a 5xx look, and POST again only when nothing is there.
 
@@ -51,7 +51,7 @@ class Creation:
             UnavailableError: nothing was sent, or the service kept failing and there is no such model.
         """
         name = name_of(Handle(id))
-        body = codec.create_body(want.attributes, source, examples[want.data[0].field])
+        body = codec.create_body(desired.attributes, source, examples[desired.data[0].field])
         pause = 1.0
         for attempt in range(1, _ATTEMPTS + 1):
             try:
@@ -76,11 +76,11 @@ class Creation:
             except ServiceError as error:
                 if error.status != 409:
                     made = {"tuned_model_id": f"the id is {id}, made from metadata.name; or pin metadata.id"}
-                    raise explain(error, Asked(TUNED_MODEL, want.attributes, source, made)) from error
-                return self._settle_conflict(want, name, source, error, again=attempt > 1)
+                    raise explain(error, Asked(TUNED_MODEL, desired.attributes, source, made)) from error
+                return self._settle_conflict(desired, name, source, error, again=attempt > 1)
             found = self._look(name, failed)
             if found is not None:
-                return self._accept_existing(want, source, found)
+                return self._accept_existing(desired, source, found)
             if attempt == _ATTEMPTS:
                 raise failed
             # 404 may be lag; the id makes a second POST harmless: it is refused if the first arrived.
@@ -102,7 +102,7 @@ class Creation:
             raise explain_unknown(name, failed, error) from failed
 
     def _settle_conflict(
-        self, want: Desired, name: str, source: str, refused: ServiceError, *, again: bool
+        self, desired: Desired, name: str, source: str, refused: ServiceError, *, again: bool
     ) -> Accepted:
         """After a 409: ours, somebody's, or invisible even when the lag window is over.
 
@@ -111,7 +111,7 @@ class Creation:
         """
         found = look_until(lambda: self._look(name, refused), self._transport, self._lag_seconds, name)
         if found is not None:
-            return self._accept_existing(want, source, found)
+            return self._accept_existing(desired, source, found)
         if again:
             raise ReplyLostError(
                 f"{name} was probably created, and is not to be seen after {self._lag_seconds:g} s",
@@ -125,8 +125,8 @@ class Creation:
             reason=refused.reason,
         ) from refused
 
-    def _accept_existing(self, want: Desired, source: str, found: Live) -> Accepted:
-        different = codec.find_differences(want.attributes, source, found)
+    def _accept_existing(self, desired: Desired, source: str, found: Live) -> Accepted:
+        different = codec.find_differences(desired.attributes, source, found)
         if different:
             raise AlreadyExistsError(
                 f"{found.name} exists already and is another model: {', '.join(different)} differ",

@@ -37,13 +37,16 @@ class Grants:
         """All but the owner's, sorted."""
         return tuple(sorted(one for _, one in self._list(name) if one.role != "OWNER"))
 
-    def set_granted(self, name: str, want: Sequence[Permission], fence: Fence) -> None:
-        """Bring them to `want`; looks again after a lost reply or when somebody else was quicker."""
+    def set_granted(self, name: str, desired: Sequence[Permission], fence: Fence) -> None:
+        """Create, patch and delete permissions until they are `desired`.
+
+        Looks again after a lost reply, and when somebody else changed them at the same time.
+        """
         surprise: ServiceError | None = None
         for again in range(_PASSES):
             if again:
                 self._transport.wait(_PAUSE, f"setting the permissions of {name} again")
-            surprise = self._pass(name, want, fence)
+            surprise = self._pass(name, desired, fence)
             if surprise is None:
                 return
         raise ServiceError(
@@ -51,10 +54,10 @@ class Grants:
             "Somebody else may be changing them at the same time; run the command again.",
         ) from surprise
 
-    def _pass(self, name: str, want: Sequence[Permission], fence: Fence) -> ServiceError | None:
-        """One pass; answers what happened behind our back, so that the caller looks again."""
+    def _pass(self, name: str, desired: Sequence[Permission], fence: Fence) -> ServiceError | None:
+        """Send the changes once. Returns the error after which the caller must look again, if any."""
         current = {one.grantee: (path, one) for path, one in self._list(name)}
-        wanted = {one.grantee: one for one in want}
+        wanted = {one.grantee: one for one in desired}
         surprise: ServiceError | None = None
         for grantee, one in wanted.items():
             path, now = current.get(grantee, ("", None))

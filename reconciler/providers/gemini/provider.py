@@ -140,13 +140,13 @@ class GeminiProvider:
 
     # ---------------------------------------------------------------- changing
 
-    def measure_data(self, wants: Sequence[Desired]) -> Sequence[Desired]:
+    def measure_data(self, desired: Sequence[Desired]) -> Sequence[Desired]:
         """The same: its training data is always sent along."""
-        return wants
+        return desired
 
     def create(
         self,
-        want: Desired,
+        desired: Desired,
         id: str,
         source: str,
         examples: Mapping[str, Iterable[Example]],
@@ -162,7 +162,7 @@ class GeminiProvider:
             UnavailableError: nothing was sent, or the service kept failing and there is no such model.
         """
         del attempted  # a second POST of the same id can only be refused
-        return self._creation.create(want, id, source, examples, fence)
+        return self._creation.create(desired, id, source, examples, fence)
 
     def update(self, handle: Handle, attributes: Attributes, *, fence: Fence) -> None:
         """PATCH with a mask of just these fields."""
@@ -204,9 +204,9 @@ class GeminiProvider:
         """All but the owner's, sorted. Refuses API keys: CredentialError where nothing else is found."""
         return self._grants.list_granted(name_of(handle))
 
-    def set_permissions(self, handle: Handle, want: Sequence[Permission], *, fence: Fence) -> None:
-        """Bring them to `want`; needs a login as `list_permissions` does."""
-        self._grants.set_granted(name_of(handle), want, fence)
+    def set_permissions(self, handle: Handle, desired: Sequence[Permission], *, fence: Fence) -> None:
+        """Make them exactly `desired`. Refuses API keys, as `list_permissions` does."""
+        self._grants.set_granted(name_of(handle), desired, fence)
 
     def _cancel(self, handle: Handle, name: str, fence: Fence) -> None:
         """Stop a training, as far as the service lets us: it may be over, or not to be stopped."""

@@ -84,37 +84,38 @@ class VertexProvider:
         )
 
     def list_base_models(self) -> BaseModels:
-        """As documented, or as the Stack says: no call tells which base models can be tuned."""
+        """The Stack's list, else the documented one: no call tells which base models can be tuned."""
         if self._tunable is not None:
             return BaseModels(frozenset(codec.base_name(one) for one in self._tunable))
         names = (one.name for one in TUNING_JOB.bases.values() if one.tunable)
         return BaseModels(frozenset(names), assumed=True)
 
-    def measure_data(self, wants: Sequence[Desired]) -> Sequence[Desired]:
-        """With the place that each counts for, and the digest of each object that holds data: one look each.
+    def measure_data(self, desired: Sequence[Desired]) -> Sequence[Desired]:
+        """Fill in where each model belongs, and the digest of each object in Cloud Storage (one GET each).
 
-        A data set of Vertex AI is known by its name only, as its manifest says: no call shows its content.
+        A data set of Vertex AI keeps the digest of its name, because no call shows its content.
         """
-        wants = [self._set_place(want) for want in wants]
-        uris = sorted({one.uri for want in wants for one in want.data if is_object(one.uri)})
+        placed = [self._set_place(one) for one in desired]
+        uris = sorted({data.uri for one in placed for data in one.data if is_object(data.uri)})
         if not uris:
-            return wants
+            return placed
         with ThreadPoolExecutor(max_workers=min(_LOOKS, len(uris))) as pool:
             digests = dict(zip(uris, pool.map(self._bucket.digest, uris), strict=True))
         return [
             replace(
-                want, data=tuple(replace(one, digest=digests.get(one.uri, one.digest)) for one in want.data)
+                one,
+                data=tuple(replace(data, digest=digests.get(data.uri, data.digest)) for data in one.data),
             )
-            for want in wants
+            for one in placed
         ]
 
-    def _set_place(self, want: Desired) -> Desired:
-        declared = want.attributes
+    def _set_place(self, desired: Desired) -> Desired:
+        declared = desired.attributes
         try:
             project, location = self._regions.place(declared.get(PROJECT), declared.get(LOCATION))
         except UsageError:  # said where something is asked for
-            return want
-        return replace(want, effective={LOCATION: location, PROJECT: project})
+            return desired
+        return replace(desired, effective={LOCATION: location, PROJECT: project})
 
     def find_endpoint(self, handle: Handle) -> str:
         """The endpoint that generateContent is called on: the job's, or one that replaced it by hand."""
@@ -151,7 +152,7 @@ class VertexProvider:
 
     def create(
         self,
-        want: Desired,
+        desired: Desired,
         id: str,
         source: str,
         examples: Mapping[str, Iterable[Example]],
@@ -167,13 +168,14 @@ class VertexProvider:
             UnavailableError: nothing was sent, or the service kept failing and there is no such job.
             ServiceError: data in a bucket is not what it was when the plan was made.
         """
-        attributes = want.attributes
+        attributes = desired.attributes
         place = self._regions.place(attributes.get(PROJECT), attributes.get(LOCATION))
         origin, parent = self._find_origin(attributes, source)
         uris = {
-            one.field: one.uri or self._bucket.put(one, examples[one.field], fence=fence) for one in want.data
+            one.field: one.uri or self._bucket.put(one, examples[one.field], fence=fence)
+            for one in desired.data
         }
-        for one in want.data:
+        for one in desired.data:
             if is_object(one.uri) and one.digest and self._bucket.digest(one.uri) != one.digest:
                 raise ServiceError(
                     f"{one.uri} has changed since the plan was made", "Nothing was created. Make a new plan."
@@ -191,9 +193,9 @@ class VertexProvider:
                     TUNING_JOB,
                     attributes,
                     source,
-                    _list_made(want, id),
+                    _list_made(desired, id),
                     f"project {project}, location {location}",
-                    want.data[0].field.partition(".")[0],
+                    desired.data[0].field.partition(".")[0],
                 ),
             ) from error
 
@@ -256,10 +258,10 @@ class VertexProvider:
         del handle
         return ()
 
-    def set_permissions(self, handle: Handle, want: Sequence[Permission], *, fence: Fence) -> None:
+    def set_permissions(self, handle: Handle, desired: Sequence[Permission], *, fence: Fence) -> None:
         """Refuses any: access is the project's IAM."""
         del fence
-        if want:
+        if desired:
             raise UsageError(
                 f"{handle.id}: a TuningJob has no permissions of its own", "Use the project's IAM."
             )
@@ -275,14 +277,14 @@ class VertexProvider:
         return job
 
 
-def _list_made(want: Desired, id: str) -> dict[str, str]:
+def _list_made(desired: Desired, id: str) -> dict[str, str]:
     """What a create sends that no manifest holds, by the service's name for it, and where it comes from."""
     found = {labels.ID: f"the label is {id}, made from metadata.name and what is trained"}
-    if DISPLAY_NAME not in want.attributes:
+    if DISPLAY_NAME not in desired.attributes:
         found[DISPLAY_NAME.rpartition(".")[2]] = (
             f"it is {id}, made from metadata.name; declare spec.{DISPLAY_NAME}"
         )
-    for one in want.data:
+    for one in desired.data:
         if one.file:
             name = one.field.rpartition(".")[2]
             found[name] = f"{one.shown} was uploaded there, to the Stack's spec.bucket"

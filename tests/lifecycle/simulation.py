@@ -27,6 +27,7 @@ from reconciler.model import (
     Example,
     Lifecycle,
     Permission,
+    Replacement,
     Stack,
     Value,
 )
@@ -93,6 +94,8 @@ def want(
         attributes["temperature"] = temperature
     if description is not None:
         attributes["description"] = description
+    if "replace" in lifecycle:
+        lifecycle["replace"] = Replacement(lifecycle["replace"])
     desired = Desired(
         address(name, kind),
         attributes,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, wait
 from dataclasses import replace
-from typing import Any
+from typing import TypeVar, assert_never
 
 from reconciler.apply import schedule
 from reconciler.apply.context import TICK, Context
@@ -22,10 +22,13 @@ from reconciler.errors import (
     CredentialError,
     NotFoundError,
     NotUnderstoodError,
+    RateLimitedError,
     ReconcilerError,
+    ReplyLostError,
     ServiceError,
     StateError,
     StoppedError,
+    UnavailableError,
     UnreadableError,
 )
 from reconciler.events import Event, Failed, Skipped, Verb
@@ -35,6 +38,8 @@ from reconciler.plan.recording import find_model
 from reconciler.plan.steps import AwaitEnd, AwaitTraining
 from reconciler.providers import Handle, Provider, Training
 from reconciler.state.values import State
+
+_Answer = TypeVar("_Answer")
 
 _MISSES = 5
 """Polls in a row that may fail for other reasons than a busy service."""
@@ -84,7 +89,7 @@ class Polling:
                 context.stopping.wait(max(0.0, until - now))
             else:
                 yield from self._look(watched, now)
-                yield from self._overtaken()
+                yield from self._let_go_of_unseen()
 
     def _look(self, watched: list[Task], now: float) -> Iterator[Event]:
         """One round: every kind by a list or by single looks, whatever is cheaper."""
@@ -95,24 +100,24 @@ class Polling:
         for kind, tasks in by_kind.items():
             due = [task for task in tasks if self._due.get(task, 0.0) <= now]
             if due and len(tasks) > schedule.MANY:
-                seen, rest = self._listed(kind, tasks)
+                seen, rest = self._look_at_list(kind, tasks)
                 yield from seen
                 due = [task for task in rest if self._due.get(task, 0.0) <= now]
             singles += due
         futures = [(task, self._context.pool.submit(self._poll, task)) for task in singles]
         for task, future in futures:
-            answer = self._waited(future)
+            answer = self._wait_for(future)
             if answer is None:
                 return  # we shall stop
-            yield from self._answered(task, answer)
+            yield from self._take_in(task, answer)
 
-    def _overtaken(self) -> Iterator[Event]:
+    def _let_go_of_unseen(self) -> Iterator[Event]:
         """Let go of what cannot be seen because another run made something else of it."""
         unseen = [task for task in self._unseen if task.next is not None]
         self._unseen.clear()
         if not unseen:
             return
-        state = self._waited(self._context.pool.submit(self._read))
+        state = self._wait_for(self._context.pool.submit(self._read))
         if not isinstance(state, State):
             return  # the store does not answer: it is asked again after the next look
         self._ledger.state = state
@@ -123,41 +128,39 @@ class Polling:
                 task.advance(settled)
                 yield from settled.events
 
-    def _listed(self, kind: str, tasks: list[Task]) -> tuple[list[Event], list[Task]]:
+    def _look_at_list(self, kind: str, tasks: list[Task]) -> tuple[list[Event], list[Task]]:
         """What one list tells, and the tasks that it tells nothing of.
 
         A failure's reason is not in a list, and a list may lag: those are looked at singly.
         """
         began = self._context.clock()
         provider = self._context.providers[kind]
-        answer = self._waited(self._context.pool.submit(_listed_live, provider))
-        if _is_odd(answer):
-            return [], tasks  # each is asked for by itself: one odd answer blocks no other
-        if not isinstance(answer, dict):
-            if isinstance(answer, ReconcilerError):
-                for task in tasks:
-                    self._missed(task, answer)
-            return [event for task in tasks for event in self._lost(task)], []
-        live: dict[str, Live] = answer
+        answer = self._wait_for(self._context.pool.submit(_list_live, provider))
+        if answer is None:
+            return [], []  # we shall stop
+        if isinstance(answer, ReconcilerError):
+            if _is_odd(answer):
+                return [], tasks  # each is asked for by itself: one odd answer blocks no other
+            return [event for task in tasks for event in self._take_in(task, answer)], []
         pause = _COST * (self._context.clock() - began)
         events: list[Event] = []
         rest: list[Task] = []
         for task in tasks:
-            one = live.get(task.id)
+            one = answer.get(task.id)
             if one is None or one.status is Status.FAILED:
                 rest.append(task)
                 continue
             model = find_model(self._ledger.record(task.change.address), task.id)
             steps = model.total_steps if model is not None else None
-            events += self._answered(task, read_training(one, steps), pause)
+            events += self._take_in(task, read_training(one, steps), pause)
         return events, rest
 
-    def _poll(self, task: Task) -> object:
+    def _poll(self, task: Task) -> Training:
         record = self._ledger.record(task.change.address)
         model = find_model(record, task.id)
         return look(task.provider, make_handle(model) if model else Handle(task.id, task.change.name))
 
-    def _waited(self, future: Future[Any]) -> object:
+    def _wait_for(self, future: Future[_Answer]) -> _Answer | ReconcilerError | None:
         """The answer, or the error of the service; None when we shall stop before it comes."""
         while not wait([future], timeout=TICK).done:
             if self._context.is_ending:
@@ -173,17 +176,23 @@ class Polling:
                 f"internal error: {type(error).__name__}: {str(error)[:200]}", "Please report it"
             )
 
-    def _answered(self, task: Task, answer: object, pause: float = 0.0) -> Iterable[Event]:
+    def _take_in(self, task: Task, answer: Training | ReconcilerError, pause: float = 0.0) -> Iterable[Event]:
         """Take in one answer; at most one event."""
-        if isinstance(answer, NotFoundError) and isinstance(task.next, AwaitEnd):
-            answer = Training(Status.FAILED)  # gone already, which is what we wait for
-        if isinstance(answer, ReconcilerError):
-            self._missed(task, answer)
-            return self._lost(task)
+        match answer:
+            case NotFoundError() if isinstance(task.next, AwaitEnd):
+                return self._see(task, Training(Status.FAILED), pause)  # gone, which is what we wait for
+            case ReconcilerError():
+                self._miss(task, answer)
+                return self._give_up(task)
+            case Training():
+                return self._see(task, answer, pause)
+            case _:
+                assert_never(answer)
+
+    def _see(self, task: Task, answer: Training, pause: float) -> Iterable[Event]:
+        """Take in how a training goes, and choose when to look again; `pause` is the least that may pass."""
         task.misses, task.odd, task.error = 0, 0, None
         self._missing.pop(task, None)
-        if not isinstance(answer, Training):
-            return ()
         if answer.status is not Status.CREATING:
             desired = self._ledger.facts.desired.get(task.change.address)
             reason = redact_failure(answer.error, desired, self._context.examples)
@@ -197,15 +206,15 @@ class Polling:
         self._due[task] = self._context.clock() + max(interval, pause)
         return (seen,) if isinstance(task.next, AwaitTraining) else ()
 
-    def _missed(self, task: Task, error: ReconcilerError) -> None:
+    def _miss(self, task: Task, error: ReconcilerError) -> None:
         """Ask again a little later; a busy service may be busy for as long as it likes."""
-        busy = isinstance(error, ServiceError) and (error.status is None or error.status >= 429)
+        busy = isinstance(error, (RateLimitedError, UnavailableError, ReplyLostError))
         task.odd = task.odd + 1 if _is_odd(error) else 0
         task.misses += 0 if busy and not task.odd else 1
         task.error = error
         self._due[task] = self._context.clock() + min(2.0**task.misses, schedule.LONGEST)
 
-    def _lost(self, task: Task) -> Iterable[Event]:
+    def _give_up(self, task: Task) -> Iterable[Event]:
         """Give up watching what cannot be seen for long; nothing is lost, the id is recorded."""
         error, address = task.error, task.change.address
         if isinstance(error, NotFoundError):
@@ -227,11 +236,11 @@ class Polling:
         return (Skipped(address, operation, reason, task.id, unfinished=True),)
 
 
-def _listed_live(provider: Provider) -> dict[str, Live]:
+def _list_live(provider: Provider) -> dict[str, Live]:
     """Id to model; what is not understood is asked for by itself."""
     return {one.id: one for one in provider.list() if isinstance(one, Live)}
 
 
-def _is_odd(answer: object) -> bool:
+def _is_odd(answer: ReconcilerError) -> bool:
     """Whether it is an answer that makes no sense, and not a service that is busy or away."""
     return isinstance(answer, (NotUnderstoodError, UnreadableError))

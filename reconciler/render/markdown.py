@@ -25,9 +25,8 @@ from reconciler.render.drift_words import (
 from reconciler.render.terminal import cut, escape
 from reconciler.render.text.plan import render_change_body, render_drift_body
 from reconciler.render.words import (
-    choose_symbol,
-    describe_change,
     describe_context,
+    find_wording,
     list_released_fields,
     name_subject,
     summarize_plan,
@@ -35,19 +34,6 @@ from reconciler.render.words import (
 
 MAX_CHARS = 60_000
 
-_ORDER = (
-    Action.DELETE,
-    Action.REPLACE,
-    Action.FAILED,
-    Action.CREATE,
-    Action.RESTORE,
-    Action.COMPLETE,
-    Action.UPDATE,
-    Action.ADOPT,
-    Action.MOVE,
-    Action.FORGET,
-    Action.WAIT,
-)
 _ESCAPED = {
     **{mark: f"\\{mark}" for mark in "\\`*_{}[]#!~"},
     **{
@@ -82,14 +68,8 @@ class _Block:
 
 def render_plan_comment(plan: Plan, *, max_chars: int = MAX_CHARS) -> str:
     """Render the plan as a comment of at most `max_chars` characters (code points)."""
-    changes = sorted(
-        (
-            one
-            for one in plan.changes
-            if one.action in _ORDER and (one.is_change or one.action is Action.WAIT)
-        ),
-        key=lambda one: (_ORDER.index(one.action), one.key),
-    )
+    shown = (one for one in plan.changes if one.is_change or one.action is Action.WAIT)
+    changes = sorted(shown, key=lambda one: (find_wording(one).rank, one.key))
     head = [_describe_context(plan.context)]
     if plan.trainings:
         head.insert(0, f"Bill: {_escape(str(sum_bills(plan.trainings)))}")
@@ -206,18 +186,18 @@ def _make_row(*cells_of: str) -> str:
 
 
 def _make_change_block(change: Change) -> _Block:
-    name = name_subject(change)
+    name, wording = name_subject(change), find_wording(change)
     deposed = f" (deposed {escape(change.id)})" if change.deposed else ""
     failure = find_step(change.steps, ReportFailure)
     why = (failure.error if failure else "") or str(change.reason)
     row = _make_row(
-        _escape(choose_symbol(change)),
+        _escape(wording.symbol),
         _escape(name, _CELL),
-        _escape(describe_change(change), _CELL),
+        _escape(wording.phrase, _CELL),
         _escape(why, _CELL),
         _escape(change.place, _CELL),
     )
-    title = f"<b>{_escape_html(name)}</b> {_escape_html(describe_change(change))}"
+    title = f"<b>{_escape_html(name)}</b> {_escape_html(wording.phrase)}"
     return _Block(
         _escape(name + deposed),
         row,

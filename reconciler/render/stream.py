@@ -58,7 +58,7 @@ from reconciler.render.plan_json import find_action_reason, list_actions
 from reconciler.render.run_summary import RunSummary, render_ending
 from reconciler.render.terminal import escape
 from reconciler.render.text.events import describe_failure, render_event
-from reconciler.render.words import describe_change, name_subject, summarize_plan
+from reconciler.render.words import find_wording, name_subject, summarize_plan
 from reconciler.state.values import Verdict
 from reconciler.strictjson import dumps
 
@@ -110,7 +110,9 @@ def build_planned_change_record(change: Change, timestamp: str) -> dict[str, Jso
         ours["verdict"] = str(promote.verdict)
     if failure := find_step(change.steps, steps.ReportFailure):
         ours["error"] = failure.error
-    record = _build_record("planned_change", f"{name_subject(change)} {describe_change(change)}", timestamp)
+    record = _build_record(
+        "planned_change", f"{name_subject(change)} {find_wording(change).phrase}", timestamp
+    )
     return record | {"change": planned, "reconciler": ours}
 
 

@@ -6,8 +6,9 @@ words does not type-check (`match` and `assert_never`).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
 from reconciler.events import Uploading
 from reconciler.formats import count_noun
@@ -19,36 +20,6 @@ from reconciler.plan.steps import find_step
 from reconciler.render.terminal import escape
 from reconciler.render.values import shorten_digest
 from reconciler.state.values import Verdict
-
-
-def choose_symbol(change: Change) -> str:  # a row for each action
-    """Choose at most three characters: Terraform's, and Pulumi's = for import."""
-    match change.action:
-        case Action.CREATE:
-            return "+"
-        case Action.ADOPT:
-            return "="
-        case Action.UPDATE:
-            return "~"
-        case Action.REPLACE:
-            return "-/+" if find_step(change.steps, steps.DeleteFirst) else "+/-"
-        case Action.RESTORE:
-            return "<"
-        case Action.COMPLETE:
-            return ">"
-        case Action.DELETE:
-            return "-"
-        case Action.MOVE:
-            return "->"
-        case Action.FORGET:
-            return "."
-        case Action.FAILED:
-            return "!"
-        case Action.WAIT | Action.RECORD | Action.NO_OP:
-            return ""
-        case _:
-            assert_never(change.action)
-
 
 LEGEND = {
     "+": "train: create a model",
@@ -72,39 +43,58 @@ def name_subject(change: Change) -> str:
     return address if move is None else f"{escape(str(move.previous))} -> {address}"
 
 
-def describe_change(change: Change) -> str:  # noqa: C901, PLR0912  # a row for each action
-    """Say what will happen, after the address: "will be trained as support-bot-k3j5h2l1"."""
+class Wording(NamedTuple):
+    """How a change is shown.
+
+    Attributes:
+        symbol: at most three characters: Terraform's, and Pulumi's = for import.
+        phrase: what will happen, after the address: "will be trained as support-bot-k3j5h2l1".
+        counted: after its count in the last line of a plan; "" for what is not counted there.
+        rank: what is most dangerous comes first, at 0.
+    """
+
+    symbol: str
+    phrase: str
+    counted: str = ""
+    rank: int = 11
+
+
+def find_wording(change: Change) -> Wording:  # noqa: C901, PLR0912  # a row for each action
+    """Find how to show a change."""
     id = escape(change.id)
     match change.action:
         case Action.CREATE:
-            return f"will be trained as {id}"
+            return Wording("+", f"will be trained as {id}", "to train", 3)
         case Action.ADOPT:
             still = ", which is still training" if find_step(change.steps, steps.AwaitTraining) else ""
-            return f"will adopt {id}{still}"
-        case Action.UPDATE:
-            return "will be updated in place"
-        case Action.REPLACE:
-            return f"will be replaced: {_describe_replacement(id, change)}"
+            return Wording("=", f"will adopt {id}{still}", "to adopt", 7)
         case Action.RESTORE:
-            return f"will be restored: {id} serves again"
+            return Wording("<", f"will be restored: {id} serves again", "to restore", 4)
         case Action.COMPLETE:
             again = _was_checked(change) and find_step(change.steps, steps.RunChecks)
-            return f"will be {'checked again' if again else 'completed'}: {id} is trained"
-        case Action.DELETE:
-            deposed = f"deposed model {id} " * change.deposed
-            return f"{deposed}will be deleted" + f": {id}" * (not deposed)
+            done = "checked again" if again else "completed"
+            return Wording(">", f"will be {done}: {id} is trained", "to complete", 5)
+        case Action.UPDATE:
+            return Wording("~", "will be updated in place", "to update", 6)
+        case Action.REPLACE:
+            symbol = "-/+" if find_step(change.steps, steps.DeleteFirst) else "+/-"
+            phrase = f"will be replaced: {_describe_replacement(id, change)}"
+            return Wording(symbol, phrase, "to replace", 1)
         case Action.MOVE:
-            return f"will move: {id} stays, nothing is trained"
+            return Wording("->", f"will move: {id} stays, nothing is trained", "to move", 8)
+        case Action.DELETE:
+            phrase = f"deposed model {id} will be deleted" if change.deposed else f"will be deleted: {id}"
+            return Wording("-", phrase, "to delete", 0)
         case Action.FORGET:
-            return "will be forgotten"
+            return Wording(".", "will be forgotten", "to forget", 9)
         case Action.FAILED:
-            return f"has failed: {id}" if id else "cannot be trained"
+            return Wording("!", f"has failed: {id}" if id else "cannot be trained", "failed", 2)
         case Action.WAIT:
-            return f"is still training: {id}"
+            return Wording("", f"is still training: {id}", rank=10)
         case Action.RECORD:
-            return "is recorded anew"
+            return Wording("", "is recorded anew")
         case Action.NO_OP:
-            return "stays as it is"
+            return Wording("", "stays as it is")
         case _:
             assert_never(change.action)
 
@@ -198,20 +188,6 @@ def describe_data_change(change: DataChange) -> str:
     return f"{before} -> {count_noun(change.after_examples, 'example')} {digests}"
 
 
-_COUNTED = (
-    (Action.CREATE, "to train"),
-    (Action.ADOPT, "to adopt"),
-    (Action.RESTORE, "to restore"),
-    (Action.COMPLETE, "to complete"),
-    (Action.UPDATE, "to update"),
-    (Action.REPLACE, "to replace"),
-    (Action.MOVE, "to move"),
-    (Action.DELETE, "to delete"),
-    (Action.FORGET, "to forget"),
-    (Action.FAILED, "failed"),
-)
-
-
 def summarize_plan(plan: Plan) -> str:
     """Count what a plan would do, in its last line. Zeros are left out."""
     waiting = plan.count(Action.WAIT)
@@ -234,11 +210,9 @@ def summarize_plan(plan: Plan) -> str:
         if not models:
             return "No changes. Nothing is declared, and nothing is recorded."
         return f"No changes. {count_noun(models, 'model is', 'models are')} as declared."
-    counts = [
-        f"{count:,} {words}"
-        for action, words in _COUNTED
-        if (count := sum(1 for one in plan.changes if one.action is action and one.is_change))
-    ]
+    found = Counter(one.action for one in plan.changes if one.is_change)
+    words = {one.action: find_wording(one).counted for one in plan.changes if one.is_change}
+    counts = [f"{found[action]:,} {words[action]}" for action in Action if words.get(action)]
     if going_on:
         counts.append(f"{waiting:,} still training")
     return f"Plan: {', '.join(counts)}."

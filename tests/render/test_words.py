@@ -10,9 +10,8 @@ from reconciler.plan.change import Action, Change, Context, Drift, Inputs, Plan,
 from reconciler.plan.steps import ForgetDeposed
 from reconciler.render.words import (
     LEGEND,
-    choose_symbol,
-    describe_change,
     describe_context,
+    find_wording,
     list_consequences,
     summarize_plan,
 )
@@ -74,8 +73,8 @@ def test_the_summary_of_a_comparison(drift: tuple[Drift, ...], line: str) -> Non
 
 def test_every_symbol_has_a_meaning() -> None:
     """What stands in the first column is explained in the legend."""
-    assert {choose_symbol(change) for change in plans.CHANGES} - {""} <= set(LEGEND)
-    assert [choose_symbol(one) for one in (plans.WAIT, plans.RECORD, plans.NO_OP)] == ["", "", ""]
+    assert {find_wording(change).symbol for change in plans.CHANGES} - {""} <= set(LEGEND)
+    assert [find_wording(one).symbol for one in (plans.WAIT, plans.RECORD, plans.NO_OP)] == ["", "", ""]
 
 
 def test_the_context_says_what_is_missing() -> None:
@@ -100,13 +99,13 @@ def test_a_kept_model_is_not_said_to_go() -> None:
 def test_what_was_checked_before_is_told_from_what_never_was(verdict: Verdict) -> None:
     """A model that its checks keep back is checked again, and nobody need fear another training."""
     again = plans.checked(verdict, *plans.TWO_CHECKS)
-    assert describe_change(again) == "will be checked again: unproven-dddddddd is trained"
+    assert find_wording(again).phrase == "will be checked again: unproven-dddddddd is trained"
     assert "nothing is trained; 2 checks must pass this time" in list(list_consequences(again))
     without = plans.checked(verdict)
-    assert describe_change(without) == "will be completed: unproven-dddddddd is trained"
+    assert find_wording(without).phrase == "will be completed: unproven-dddddddd is trained"
     assert "nothing is trained; no check is declared any more" in list(list_consequences(without))
     first = plans.checked(Verdict.PASSED, *plans.TWO_CHECKS)
-    assert describe_change(first) == "will be completed: unproven-dddddddd is trained"
+    assert find_wording(first).phrase == "will be completed: unproven-dddddddd is trained"
     assert "2 checks must pass before it is promoted" in list(list_consequences(first))
 
 

@@ -23,18 +23,16 @@ from reconciler.render.text.bill import render_bill
 from reconciler.render.text.rows import Row, choose_colour, render_rows
 from reconciler.render.words import (
     LEGEND,
-    choose_symbol,
-    describe_change,
     describe_context,
     describe_data,
     describe_data_change,
+    find_wording,
     list_consequences,
     list_released_fields,
     name_subject,
     summarize_plan,
 )
 
-_UNSHOWN = frozenset({Action.NO_OP, Action.WAIT, Action.RECORD})
 _FORCES = "# forces replacement"
 _LISTED = 10
 """Models named in a list that is only for information."""
@@ -58,7 +56,7 @@ def render_plan(plan: Plan, *, colour: bool, width: int = 80, show_header: bool 
 
 
 def _render_plan(plan: Plan, paint: Paint, width: int, *, show_header: bool) -> Iterator[str]:
-    shown = [change for change in plan.changes if change.action not in _UNSHOWN and change.is_change]
+    shown = [change for change in plan.changes if change.is_change and change.action is not Action.WAIT]
     if show_header:
         yield from _render_header(plan.context, width, paint)
     yield from _render_notes(plan, width, paint)
@@ -134,7 +132,7 @@ def _render_notes(plan: Plan, width: int, paint: Paint) -> Iterator[str]:
 
 
 def _render_legend(changes: Iterable[Change], width: int, paint: Paint) -> Iterator[str]:
-    used = {choose_symbol(change) for change in changes}
+    used = {find_wording(change).symbol for change in changes}
     for mark, meaning in LEGEND.items():
         if mark in used:
             lines = list(wrap(meaning, width, indent=" " * 4))
@@ -149,10 +147,8 @@ def _render_title(mark: str, title: str, style: tuple[str, ...], width: int, pai
 
 
 def _render_change_title(change: Change, width: int, paint: Paint) -> Iterator[str]:
-    mark = choose_symbol(change)
-    yield from _render_title(
-        mark, f"{name_subject(change)} {describe_change(change)}", choose_colour(mark), width, paint
-    )
+    symbol, phrase, *_ = find_wording(change)
+    yield from _render_title(symbol, f"{name_subject(change)} {phrase}", choose_colour(symbol), width, paint)
 
 
 def _render_change_body(change: Change, width: int, paint: Paint) -> Iterator[str]:

@@ -136,10 +136,6 @@ class Node:
         place = self.key_place if of_key else self.place
         self._document.problems.error(place, summary, detail, address=address)
 
-    def warning(self, summary: str, detail: str = "", *, address: str | None = None) -> None:
-        """Note what is probably not meant here."""
-        self._document.problems.warning(self.place, summary, detail, address=address)
-
 
 def _walk(document: Document, value: Any, holder: Any, key: Any, path: Path) -> Node:
     """Go from a value, which stands in its holder under its key."""

@@ -57,7 +57,7 @@ def load_settings(
     files = [source.path for source in found]
     documents = find_stacks_in(files, problems)
     if not documents and (selecting or not whole):
-        alone = [source.path for source in found if source.alone or selecting]
+        alone = [source.path for source in found if source.is_alone or selecting]
         documents = find_stack_near(alone, problems)
     stack = _read_stack(documents, kinds, variables)
     problems.raise_if_any()
@@ -72,11 +72,8 @@ def load_names(paths: Sequence[str], *, kinds: Mapping[str, Kind], variables: Ma
     found, _ = sources.discover(paths)
     documents = [one for source in found for one in _read_source(source, problems)]
     if not documents:
-        problems.error(
-            Place(", ".join(paths)),
-            "no manifest found",
-            "Give a folder or a file of manifests, or KIND/NAME.",
-        )
+        advice = "Give a folder or a file of manifests, or KIND/NAME."
+        problems.error(Place(", ".join(paths)), "no manifest found", advice)
     problems.raise_if_any()
     names: dict[Address, dict[str, str]] = {}
     for document in documents:
@@ -97,16 +94,12 @@ def load(
     found, whole = sources.discover(paths)
     documents = [one for source in found for one in _read_source(source, problems)]
     files = [source.path for source in found]
-    if not documents and not problems:
-        if not allow_empty:
-            problems.error(
-                Place(", ".join(paths) or "."),
-                "no manifest found",
-                "Manifests end in .yaml or .yml; reconciler init writes a first one.",
-            )
+    if not documents and not problems and not allow_empty:
+        advice = "Manifests end in .yaml or .yml; reconciler init writes a first one."
+        problems.error(Place(", ".join(paths) or "."), "no manifest found", advice)
         problems.raise_if_any()
     if not whole and not any(one.kind == STACK for one in documents):
-        near = find_stack_near([source.path for source in found if source.alone], problems)
+        near = find_stack_near([source.path for source in found if source.is_alone], problems)
         documents.extend(near)
         files.extend({one.file: None for one in near})
     stack = _read_stack([one for one in documents if one.kind == STACK], kinds, variables)
@@ -137,7 +130,7 @@ def _read_source(source: sources.Source, problems: Problems) -> list[Document]:
     before = len(problems)
     text = textfiles.read_text(source.path, problems, limit=bounds.MANIFEST)
     found = [] if text is None else list(read_documents(source.path, text, problems))
-    if source.alone and not found and len(problems) == before:
+    if source.is_alone and not found and len(problems) == before:
         problems.error(
             Place(source.path),
             "the file holds no manifest",

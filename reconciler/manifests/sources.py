@@ -22,11 +22,11 @@ class Source:
 
     Attributes:
         path: as it can be opened from the working directory.
-        alone: its own path was given, so a manifest is expected in it.
+        is_alone: its own path was given, so a manifest is expected in it.
     """
 
     path: str
-    alone: bool
+    is_alone: bool
 
 
 def discover(paths: Sequence[str]) -> tuple[list[Source], bool]:
@@ -49,10 +49,10 @@ def discover(paths: Sequence[str]) -> tuple[list[Source], bool]:
                 real = os.path.realpath(file)
                 if not any(os.path.commonpath([root, real]) == root for root in roots):
                     raise _refuse_link(file)
-                found.setdefault(real, Source(file, alone=False))
+                found.setdefault(real, Source(file, is_alone=False))
         else:
             whole = False
-            found.setdefault(os.path.realpath(path), Source(path, alone=True))
+            found.setdefault(os.path.realpath(path), Source(path, is_alone=True))
     return list(found.values()), whole
 
 

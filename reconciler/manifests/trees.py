@@ -32,9 +32,9 @@ class Trees:
         whole = os.path.abspath(file)  # noqa: PTH100 -- links are not followed
         for root, path in self._roots:
             if whole.startswith(root.rstrip(os.sep) + os.sep):
-                return _join(self._find_place(path), os.path.relpath(whole, root))
+                return PurePath(self._find_place(path), os.path.relpath(whole, root)).as_posix()
         folder, name = os.path.split(whole)
-        return _join(self._find_place(folder), name)
+        return PurePath(self._find_place(folder), name).as_posix()
 
     def _find_place(self, folder: str) -> str:
         """The path of a folder; "." for the root itself."""
@@ -43,12 +43,6 @@ class Trees:
             root = find_work_tree(folder) or os.path.realpath(".")
             self._places[folder] = PurePath(os.path.relpath(real, root)).as_posix()
         return self._places[folder]
-
-
-def _join(folder: str, rest: str) -> str:
-    """Join two paths with "/"."""
-    path = PurePath(rest) if folder == "." else PurePath(folder, rest)
-    return path.as_posix()
 
 
 def find_named_elsewhere(

@@ -1,6 +1,6 @@
-"""What happened during an apply or a wait, as values: renderers read these and nothing else.
+"""What happens during an apply or a wait, as values. Renderers read these, and nothing else.
 
-Rule: an event is yielded only after the state that proves it has been committed.
+Rule: an event is yielded only after the state that proves it was committed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ INTERRUPT, TIMEOUT, NO_WAIT = "interrupt", "timeout", "no-wait"
 """Why a run stops waiting."""
 
 WAIT, APPLY = "wait", "apply"
-"""Which command goes on with what was left unfinished: what began is waited for, what did not is applied."""
+"""The command that goes on with what is unfinished: `wait` for what has begun, `apply` for what has not."""
 
 
 class Verb(StrEnum):
@@ -49,9 +49,10 @@ class Progress:
     """How far a training is.
 
     Attributes:
-        percent: 0..100, or None before the service says.
-        step, total_steps, epoch, mean_loss: None where unknown.
-        elapsed, remaining: seconds; remaining is an estimate or None.
+        percent: 0 to 100. None until the service tells.
+        step, total_steps, epoch, mean_loss: None if unknown.
+        elapsed: seconds.
+        remaining: seconds, estimated. None if unknown.
     """
 
     address: Address
@@ -68,7 +69,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """An operation ended well, and is recorded."""
+    """An operation succeeded, and that is recorded."""
 
     address: Address
     operation: Verb
@@ -79,12 +80,12 @@ class Completed:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """An operation ended badly; what happened is recorded and the next run goes on from there.
+    """An operation failed. That is recorded, and the next run goes on from there.
 
     Attributes:
-        error: the reason alone; what failed is said by the other fields.
+        error: only the reason; the other fields say what failed.
         advice: what to do now.
-        training: it had been accepted, and ended badly at the service.
+        training: whether a training failed at the service, after its create was accepted.
     """
 
     address: Address
@@ -98,11 +99,12 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """Not done, with the reason; not a failure by itself. `unfinished` makes the run exit 3.
+    """Something was not done, for a reason that is no failure.
 
     Attributes:
-        resume: WAIT or APPLY, the command that makes progress with it; of interest where `unfinished`.
-        trouble: somebody has to look at it: told where errors are told.
+        unfinished: whether it is still to be done. The run then ends with exit code 3.
+        resume: WAIT or APPLY, the command that goes on with what is unfinished.
+        trouble: whether somebody has to look at it. It is then reported where errors are.
     """
 
     address: Address
@@ -116,9 +118,9 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Detached:
-    """We stopped waiting; the trainings go on.
+    """We stopped waiting, and the trainings go on.
 
-    `reason` is INTERRUPT, TIMEOUT or NO_WAIT; `resume` is the command that goes on waiting.
+    `reason` is INTERRUPT, TIMEOUT or NO_WAIT. `resume` is the command that waits for them.
     """
 
     reason: str

@@ -1,7 +1,7 @@
-"""Files, read within a bound and never waited for; and pipes, written where somebody reads them.
+"""Reads files of a bounded size without waiting for them; and writes to files, pipes and devices.
 
-Rule: look first. What stands under a path may come from a pull request: a FIFO that nobody fills, a device
-whose opening has effects, or a terabyte of nothing.
+Rule: check before opening. A path may come from a pull request, and lead to a FIFO that nobody fills, to a
+device whose opening has effects, or to a terabyte of nothing.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from reconciler.bounds import MB
 
 
 def read(path: str | Path, *, most: int) -> bytes:
-    """The bytes of a regular file, without ever waiting for it.
+    """Read a regular file, and never wait for it.
 
     Raises:
-        OSError: it is no regular file, larger than `most` bytes, missing or unreadable: see `strerror`.
+        OSError: it is no regular file, has more than `most` bytes, is missing or unreadable: see `strerror`.
     """
-    with opened(path, most=most) as file:
+    with open_regular(path, most=most) as file:
         content = file.read(most + 1)
     if len(content) > most:
-        raise OSError(errno.EFBIG, _too_large(most), str(path))
+        raise OSError(errno.EFBIG, _say_too_large(most), str(path))
     return content
 
 
 @contextmanager
-def opened(path: str | Path, *, most: int) -> Iterator[BufferedReader]:
-    """A regular file of at most so many bytes, open for reading. Raises OSError as `read`."""
-    # stat first: opening some devices has effects; O_NONBLOCK and fstat in case it was swapped meanwhile
+def open_regular(path: str | Path, *, most: int) -> Iterator[BufferedReader]:
+    """Open a regular file of at most `most` bytes for reading. Raises OSError as `read` does."""
+    # stat first, because opening some devices has effects; O_NONBLOCK and fstat, because it may be swapped
     require_regular(Path(path).stat(), path, most=most)
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
     descriptor = os.open(path, flags | getattr(os, "O_NOCTTY", 0))
@@ -44,22 +44,22 @@ def opened(path: str | Path, *, most: int) -> Iterator[BufferedReader]:
 
 
 _READER_SECONDS = 2.0
-"""How long the reader of a pipe may take to come."""
+"""How long we wait for a reader of a pipe."""
 
 
-def write_as_it_is(path: str | Path, content: bytes) -> None:
-    """Write to what stands under a path, a file, a pipe or a device; a file is made where nothing stands.
+def write_in_place(path: str | Path, content: bytes) -> None:
+    """Write to whatever is at a path: a file, a pipe or a device. Creates a file if there is nothing.
 
     Raises:
-        OSError: it cannot be written, or is a pipe that nobody reads: see `strerror`.
+        OSError: it cannot be written, or it is a pipe that nobody reads: see `strerror`.
     """
-    descriptor = _opened_to_write(path)
+    descriptor = _open_to_write(path)
     os.set_blocking(descriptor, True)
     with open(descriptor, "wb") as file:  # noqa: PTH123 -- a descriptor has no Path
         file.write(content)
 
 
-def _opened_to_write(path: str | Path) -> int:
+def _open_to_write(path: str | Path) -> int:
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NONBLOCK", 0)
     until = time.monotonic() + _READER_SECONDS
     while True:
@@ -74,14 +74,14 @@ def _opened_to_write(path: str | Path) -> int:
 
 
 def require_regular(found: os.stat_result, path: str | Path, *, most: int) -> None:
-    """OSError unless it is a regular file of at most so many bytes."""
+    """Raise OSError unless it is a regular file of at most `most` bytes."""
     if stat.S_ISDIR(found.st_mode):
         raise OSError(errno.EISDIR, "it is a folder", str(path))
     if not stat.S_ISREG(found.st_mode):
         raise OSError(errno.EINVAL, "it is not a regular file (a pipe, a socket or a device)", str(path))
     if found.st_size > most:
-        raise OSError(errno.EFBIG, _too_large(most), str(path))
+        raise OSError(errno.EFBIG, _say_too_large(most), str(path))
 
 
-def _too_large(most: int) -> str:
+def _say_too_large(most: int) -> str:
     return f"it is larger than {most // MB} MB"

@@ -1,4 +1,4 @@
-"""Records by the names that people give: found, selected, moved. Rule: no service is asked."""
+"""Finds, selects and moves records by the names that people give. Rule: it asks no service."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from reconciler.plan.selection import Known, choose, list_unknown
 from reconciler.state.values import Record, State
 
 NO_RECORD = "no record of"
-"""What `resolve` is told to say where it looks among what is recorded."""
+"""What `resolve` is to say if no record has that name."""
 
 
 def resolve(
@@ -22,7 +22,7 @@ def resolve(
     missing: str,
     advice: str = "reconciler state list shows what there is",
 ) -> Address:
-    """The address that KIND/NAME, or NAME where unique, means. UsageError otherwise."""
+    """Find the address that KIND/NAME means, or NAME if it is unique. UsageError if there is none."""
     addresses = sorted(known)
     hits = find_named(name, addresses)
     if len(hits) == 1:
@@ -31,7 +31,7 @@ def resolve(
         raise UsageError(f"{name} is ambiguous: {', '.join(map(str, hits))}", "Give KIND/NAME")
     from difflib import get_close_matches
 
-    # by names alone: with its kind before it every name is near to every other
+    # compare names alone: with the same kind before them, all of them would be similar
     kind, _, short = name.rpartition("/")
     near = get_close_matches(short, [one.name for one in addresses], n=1)
     meant = [str(one) if kind else one.name for one in addresses if one.name in near]
@@ -43,23 +43,23 @@ def resolve(
 
 
 def find_named(name: str, known: Iterable[Address]) -> list[Address]:
-    """The addresses of which it is KIND/NAME or NAME, sorted."""
+    """Find the addresses with this KIND/NAME or NAME, sorted."""
     return sorted(one for one in known if name in {str(one), one.name})
 
 
 def select(
     known: Known, targets: Sequence[str], excludes: Sequence[str] = (), *, advice: str = ""
 ) -> list[Address]:
-    """Those that any target means (all, where there is none) and no exclude does, sorted.
+    """Select what any target matches and no exclude does, sorted. Without targets, all is selected first.
 
     Args:
         known: what can be selected.
         targets: patterns.
         excludes: patterns.
-        advice: what to do about one that means nothing; "" for what manifests and records suggest.
+        advice: what to do about a pattern that matches nothing. "" for what manifests and records suggest.
 
     Raises:
-        UsageError: one of them means nothing.
+        UsageError: a pattern matches nothing.
     """
     for error in list_unknown(known, (*targets, *excludes), advice=advice):
         raise UsageError(error.summary, error.detail)
@@ -67,11 +67,11 @@ def select(
 
 
 _SHOWN = 5
-"""Things named in one line."""
+"""How many things one line names."""
 
 
 def describe_unknown(state: State, kinds: Mapping[str, Kind]) -> str:
-    """One line on what a newer version recorded, and this one keeps as it is; "" where there is nothing."""
+    """Name in one line what a newer version recorded, and this one keeps unchanged. "" for nothing."""
     found = [name for _, record in sorted(state.resources.items()) for name in _list_unknown(record, kinds)]
     if not found:
         return ""
@@ -99,7 +99,7 @@ def _list_unknown(record: Record, kinds: Mapping[str, Kind]) -> Iterator[str]:
 
 
 def require_known_kinds(addresses: Iterable[Address], kinds: Mapping[str, Kind]) -> None:
-    """Refuse to change a record of a kind that only a newer version knows. UsageError."""
+    """Raise UsageError for a record of a kind that only a newer version knows: it stays unchanged."""
     for address in addresses:
         if address.kind not in kinds:
             raise UsageError(
@@ -109,7 +109,7 @@ def require_known_kinds(addresses: Iterable[Address], kinds: Mapping[str, Kind])
 
 
 def move(state: State, source: Address, target: Address) -> State:
-    """The record of one address under another; its ids stay."""
+    """Move a record to another address. Its ids stay."""
     if target in state.resources:
         raise StateError(
             f"{target} is recorded already", f"Move or remove it first: state mv {target.word} …"

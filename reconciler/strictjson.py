@@ -1,8 +1,8 @@
-"""The one door to JSON that somebody else wrote: a file, a store, an answer.
+"""The one door to JSON that others may have written: in files, stores and answers.
 
-Rule: whatever the bytes are, the end is a value or a NotJSONError, soon. How many bytes, how deep, which
-numbers: `bounds`. What we wrote ourselves (`loads`) is refused where it is not exactly JSON as we write it.
-An answer (`loads_answer`) is read as far as it goes, because one odd number concerns its own field alone.
+Rule: whatever the bytes are, the result is a value or a NotJSONError, and it comes soon. `bounds` limits
+size, depth and numbers. `loads` is for what this program writes, and refuses all else. `loads_answer` is for
+the answers of services, and lenient: one odd number concerns only its own field.
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ _SHOWN = 40
 
 
 def loads(data: bytes, *, most: int) -> Any:
-    """The value of JSON that this program, or somebody in its name, wrote.
+    """Parse JSON that this program wrote, or that somebody edited.
 
     Args:
         data: the whole text, UTF-8.
-        most: bytes that it may have.
+        most: the most bytes that it may have.
 
     Raises:
         NotJSONError: it is empty, cut off, too large, too deep, not UTF-8, not JSON; or holds a key twice,
             NaN, a number beyond int64 or beyond a double, or half of a surrogate pair.
     """
-    text = _text(data, most)
+    text = _decode(data, most)
     large = bool(_MAY_BE_LARGE.search(data))
-    document = _parsed(
+    document = _parse(
         text,
         data,
-        object_pairs_hook=_pairs,
-        parse_constant=_no_constant,
-        parse_int=_int64_or_infinity if large else None,
+        object_pairs_hook=_refuse_double_keys,
+        parse_constant=_refuse_constant,
+        parse_int=_read_int64_or_infinity if large else None,
     )
-    way = _way_to_infinity(document) if large else None
+    way = _find_infinity(document) if large else None
     if way is not None:
         raise NotJSONError(": ".join((*way, "is too large for a number")))
     if _SURROGATE.search(data):
@@ -57,38 +57,38 @@ def loads(data: bytes, *, most: int) -> Any:
 
 
 def loads_answer(data: bytes, *, most: int = bounds.REPLY) -> Any:
-    """The value of a service's JSON. Numbers in it may be infinite or not a number: their readers decide.
+    """Parse the JSON of a service. Its numbers may be infinite or NaN: who reads a field decides about them.
 
-    An integer beyond int64 comes as the float that JavaScript makes of it, half a character as U+FFFD, and of
-    two equal keys the last one wins.
+    An integer beyond int64 becomes a float, as in JavaScript. Half a character becomes U+FFFD. Of two equal
+    keys the last one wins.
 
     Raises:
         NotJSONError: it is empty, cut off, too large, too deep, not UTF-8 or not JSON.
     """
-    text = _text(data, most)
-    document = _parsed(text, data, parse_int=_number if _MANY_DIGITS.search(data) else None)
-    return _whole(document) if _SURROGATE.search(data) else document
+    text = _decode(data, most)
+    document = _parse(text, data, parse_int=_read_number if _MANY_DIGITS.search(data) else None)
+    return _replace_surrogates(document) if _SURROGATE.search(data) else document
 
 
 def dumps(value: object, *, indent: int | None = None) -> str:
-    """As ASCII that every reader of JSON takes: half a character, of a file's name, becomes U+FFFD.
+    """Write JSON in ASCII, which every reader takes. Half a character, of a file's name, becomes U+FFFD.
 
-    Raises ValueError for NaN and infinity: their values are dealt with where they come in.
+    Raises ValueError for NaN and infinity, which must be dealt with where they come in.
     """
     separators = (",", ":") if indent is None else None
     text = json.dumps(value, indent=indent, separators=separators, allow_nan=False)
     if "\\ud" in text:
-        text = json.dumps(_whole(value), indent=indent, separators=separators, allow_nan=False)
+        text = json.dumps(_replace_surrogates(value), indent=indent, separators=separators, allow_nan=False)
     return text
 
 
-def shown(value: object) -> str:
-    """The value in a message: recognisable, never long."""
+def show_value(value: object) -> str:
+    """Write a value into a message, cut short."""
     text = json.dumps(value, ensure_ascii=True, allow_nan=False)
     return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
 
 
-def _text(data: bytes, most: int) -> str:
+def _decode(data: bytes, most: int) -> str:
     if len(data) > most:
         raise NotJSONError(f"it is larger than {most // bounds.MB} MB")
     if not data.strip():
@@ -99,7 +99,7 @@ def _text(data: bytes, most: int) -> str:
         raise NotJSONError(f"byte {error.start} is not UTF-8") from error
 
 
-def _parsed(text: str, data: bytes, **hooks: Callable[..., object] | None) -> Any:
+def _parse(text: str, data: bytes, **hooks: Callable[..., object] | None) -> Any:
     try:
         document = json.loads(text, **hooks)  # type: ignore[arg-type]  # each hook has its own type
     except json.JSONDecodeError as error:
@@ -117,9 +117,10 @@ _TOO_DEEP = f"it is too deep: more than {bounds.DEPTH} lists and objects inside 
 
 
 def _may_be_deep(data: bytes) -> bool:
-    """False where it is surely not: pairs of brackets are taken away from the inside, two levels at a time.
+    """False if it is certainly not too deep.
 
-    Much cheaper than a walk through the values of a large list. Brackets inside of texts make it say True.
+    Takes pairs of brackets away from the inside, two levels at a time. That is much cheaper than to visit all
+    values of a large list. Brackets in texts can make it say True.
     """
     brackets = data.translate(None, _ALL_BUT_BRACKETS)
     for _ in range(bounds.DEPTH // 2):
@@ -146,51 +147,51 @@ def is_deep(document: object) -> bool:
     return True
 
 
-def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _refuse_double_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
         seen: set[str] = set()
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
         address = found.get("address")
         whose = f"{address}: " if isinstance(address, str) and address else ""
-        raise NotJSONError(f"{whose}the key {shown(twice)} stands twice")
+        raise NotJSONError(f"{whose}the key {show_value(twice)} stands twice")
     return found
 
 
-def _no_constant(name: str) -> NoReturn:
+def _refuse_constant(name: str) -> NoReturn:
     raise NotJSONError(f"{name} is not a number that JSON knows")
 
 
-def _number(text: str) -> int | float:
+def _read_number(text: str) -> int | float:
     if len(text.lstrip("-")) > _MOST_DIGITS:
         return float(text)
     number = int(text)
     return number if number in bounds.INT64 else float(number)
 
 
-def _int64_or_infinity(text: str) -> int | float:
-    number = _number(text)
+def _read_int64_or_infinity(text: str) -> int | float:
+    number = _read_number(text)
     return math.inf if isinstance(number, float) else number
 
 
-def _way_to_infinity(value: object) -> tuple[str, ...] | None:
-    """The keys that lead to the first number that is too large; None where none is."""
+def _find_infinity(value: object) -> tuple[str, ...] | None:
+    """Find the keys that lead to the first number that is too large. None if there is no such number."""
     if isinstance(value, float):
         return () if math.isinf(value) else None
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, one in inner:
-        way = _way_to_infinity(one)
+        way = _find_infinity(one)
         if way is not None:
             return (str(key), *way)
     return None
 
 
-def _whole(value: Any) -> Any:
-    """The same, without half characters."""
+def _replace_surrogates(value: Any) -> Any:
+    """Replace half characters."""
     if isinstance(value, str):
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, (list, tuple)):
-        return [_whole(one) for one in value]
+        return [_replace_surrogates(one) for one in value]
     if isinstance(value, Mapping):
-        return {_whole(key): _whole(one) for key, one in value.items()}
+        return {_replace_surrogates(key): _replace_surrogates(one) for key, one in value.items()}
     return value

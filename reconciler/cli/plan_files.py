@@ -107,7 +107,7 @@ def save_plan(plan: Plan, out: str, kinds: Mapping[str, Kind]) -> None:
         if path.is_symlink():  # it leads in a circle, and this says so
             path.stat()
         if Path(out).exists() and not Path(out).is_file():
-            files.write_as_it_is(out, content)
+            files.write_in_place(out, content)
             return
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(content)

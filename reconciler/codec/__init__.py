@@ -44,7 +44,7 @@ from reconciler.codec.readers import (
     read_whole,
 )
 from reconciler.model import Address, DataSet
-from reconciler.strictjson import shown
+from reconciler.strictjson import show_value
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 _Writer: TypeAlias = Callable[[Any], Json]
@@ -225,7 +225,7 @@ class Codec:
                 raise WrongValueError("is missing", tag)
             name = fields.pop(tag)
             if not isinstance(name, str) or name not in members:
-                raise WrongValueError(f"should be one of {', '.join(members)}, not {shown(name)}", tag)
+                raise WrongValueError(f"should be one of {', '.join(members)}, not {show_value(name)}", tag)
             return self.decode(members[name], fields)
 
         return read

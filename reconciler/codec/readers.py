@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 from reconciler.bounds import INT64
 from reconciler.model import Address
-from reconciler.strictjson import shown
+from reconciler.strictjson import show_value
 
 Reader: TypeAlias = Callable[[object], Any]
 """Answers the value that it was given, checked and converted, or raises WrongValueError."""
@@ -51,14 +51,14 @@ def read_under(key: str, read: Reader, value: object) -> Any:
 def read_object(value: object) -> dict[str, Any]:
     """An object, its values as they are."""
     if not isinstance(value, dict):
-        raise WrongValueError(f"should be an object, not {shown(value)}")
+        raise WrongValueError(f"should be an object, not {show_value(value)}")
     return value
 
 
 def read_text(value: object) -> str:
     """Text, possibly empty."""
     if not isinstance(value, str):
-        raise WrongValueError(f"should be text, not {shown(value)}")
+        raise WrongValueError(f"should be text, not {show_value(value)}")
     return value
 
 
@@ -75,7 +75,7 @@ def read_address(value: object) -> Address:
     try:
         return Address.parse(read_name(value))
     except ValueError:
-        raise WrongValueError(f"should be KIND/NAME, not {shown(value)}") from None
+        raise WrongValueError(f"should be KIND/NAME, not {show_value(value)}") from None
 
 
 def read_moment(value: object) -> str:
@@ -86,28 +86,28 @@ def read_moment(value: object) -> str:
     except ValueError:
         is_moment = False
     if not is_moment:
-        raise WrongValueError(f"should be a time in RFC 3339, not {shown(value)}")
+        raise WrongValueError(f"should be a time in RFC 3339, not {show_value(value)}")
     return text
 
 
 def read_flag(value: object) -> bool:
     """True or false."""
     if not isinstance(value, bool):
-        raise WrongValueError(f"should be true or false, not {shown(value)}")
+        raise WrongValueError(f"should be true or false, not {show_value(value)}")
     return value
 
 
 def read_whole(value: object) -> int:
     """A whole number; true is none."""
     if type(value) is not int:
-        raise WrongValueError(f"should be a whole number, not {shown(value)}")
+        raise WrongValueError(f"should be a whole number, not {show_value(value)}")
     return value
 
 
 def read_count(value: object) -> int:
     """A whole number from 0, within int64."""
     if type(value) is not int or value < 0:
-        raise WrongValueError(f"should be a whole number from 0, not {shown(value)}")
+        raise WrongValueError(f"should be a whole number from 0, not {show_value(value)}")
     if value not in INT64:
         raise WrongValueError("is too large for a whole number")
     return value
@@ -116,7 +116,7 @@ def read_count(value: object) -> int:
 def read_number(value: object) -> float:
     """A finite number, with or without a fraction."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise WrongValueError(f"should be a number, not {shown(value)}")
+        raise WrongValueError(f"should be a number, not {show_value(value)}")
     if not math.isfinite(value):
         raise WrongValueError("should be a finite number")
     return float(value)
@@ -127,7 +127,7 @@ def read_scalar(value: object) -> str | int | float | bool:
     if isinstance(value, float):
         return read_number(value)
     if not isinstance(value, (str, int)):
-        raise WrongValueError(f"should be text, a number or a list of them, not {shown(value)}")
+        raise WrongValueError(f"should be text, a number or a list of them, not {show_value(value)}")
     return value
 
 
@@ -145,7 +145,7 @@ def read_member(kind: type[Enum], *, or_null: bool = False) -> Reader:
         if value is None and or_null:
             return None
         if read_text(value) not in members:
-            raise WrongValueError(f"should be {names}, not {shown(value)}")
+            raise WrongValueError(f"should be {names}, not {show_value(value)}")
         return members[value]
 
     return read
@@ -161,7 +161,7 @@ def read_each(read: Reader) -> Reader:
 
     def read_list(value: object) -> tuple[Any, ...]:
         if not isinstance(value, list):
-            raise WrongValueError(f"should be a list, not {shown(value)}")
+            raise WrongValueError(f"should be a list, not {show_value(value)}")
         found = []
         for one in value:
             try:

@@ -75,7 +75,7 @@ class DataSets:
     ) -> Measured | None:
         form = FORMS[name]
         try:
-            with files.opened(path, most=find_limit(path, form)) as stream:
+            with files.open_regular(path, most=find_limit(path, form)) as stream:
                 return measure(stream, path, form, self._problems, is_validation=is_validation)
         except (OSError, ValueError) as error:
             summary, advice = textfiles.explain_unreadable(error)

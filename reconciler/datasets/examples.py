@@ -60,7 +60,7 @@ def _read_file(path: str, name: str) -> Iterator[Example]:
     """Read until the first problem: there was none when they were measured."""
     problems, form = Problems(), FORMS[name]
     try:
-        with files.opened(path, most=find_limit(path, form)) as stream:
+        with files.open_regular(path, most=find_limit(path, form)) as stream:
             for place, row in read_rows(stream, path, form, problems):
                 if isinstance(row, Refusal):
                     problems.error(place, *row)

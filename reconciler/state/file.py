@@ -1,10 +1,9 @@
-"""The state as JSON: one resource a line, sorted, so that a diff of two states reads well.
+"""The state as JSON: one line for each resource, sorted, so that a diff of two states reads well.
 
-Rule: what is read is checked key by key before anything believes it, and nothing is ignored. A state
-that is not understood is refused and left untouched, because acting on half of it would train or
-delete the other half again. A key of a record that only a newer program knows is kept as it is, and
-written back. The format is versioned, and the oldest version that can hold a state is written;
-tests/golden/state keeps one of each for ever.
+Rule: every key is checked before anything believes it, and nothing is ignored. A state that we do not
+understand is refused and left untouched, because acting on half of it would train or delete the other half
+again. A key of a record that only a newer program knows is kept, and written back. The format has versions;
+we write the oldest one that can hold the state. tests/golden/state keeps one of each for ever.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ from reconciler.errors import NotJSONError, StateCorruptError, StateError, State
 from reconciler.model import Address, Permission, Status
 from reconciler.state.values import VERSION, Record, RecordedData, RecordedModel, State
 from reconciler.strictjson import loads as loads_json
-from reconciler.strictjson import shown
+from reconciler.strictjson import show_value
 
 _HEADER = ("lineage", "serial", "stack", "workspace", "service", "project")
 _MARKER = re.compile(rb"^(?:<{7}|>{7})(?: |\r?$)", re.MULTILINE)
@@ -54,35 +53,35 @@ def dumps(
     lines: dict[Address, tuple[Record, str]] | None = None,
     read: Mapping[Address, Record] = MappingProxyType({}),
 ) -> bytes:
-    """The document's bytes: deterministic, UTF-8, a newline at the end.
+    """Write the document: the same bytes for the same state, in UTF-8, with a newline at the end.
 
     Args:
         state: what to write.
-        lines: kept by the caller from one call to the next: a record that is the same object as last
-            time is not encoded again (of 10,000, usually a few have changed).
-        read: records that `loads` made, which are known to be readable.
+        lines: a cache that the caller keeps between calls. A record that is the same object as at the last
+            call is not encoded again: of 10,000, usually a few have changed.
+        read: records that `loads` returned. They need no check that they can be read.
 
     Raises:
-        ValueError: two slots hold the same model; a defect of the caller.
-        StateError: the next run could not read it: a record with a value that makes no sense.
+        ValueError: two slots hold the same model, which is a defect of the caller.
+        StateError: a record holds a value that the next run could not read.
     """
-    twice = _recorded_twice(state.resources.values())
+    twice = _find_double(state.resources.values())
     if twice:
         raise ValueError(twice)
     header = {key: getattr(state, key) for key in _HEADER}
     _refuse_unreadable("the state", lambda: _CODEC.read_fields(State, {**header, "resources": []}))
-    head = [f'"version": {state.version}', *(f'"{key}": {_json(value)}' for key, value in header.items())]
+    head = [f'"version": {state.version}', *(f'"{key}": {_to_json(value)}' for key, value in header.items())]
     kept = {} if lines is None else lines
     found = []
     for address in sorted(state.resources, key=attrgetter("kind", "name")):
         record = state.resources[address]
         known_record, line = kept.get(address, (None, ""))
         if known_record is not record:
-            line = _line(record, known=read.get(address) is record)
+            line = _write_line(record, known=read.get(address) is record)
             kept[address] = (record, line)
         found.append(line)
     resources = "[\n    " + ",\n    ".join(found) + "\n  ]" if found else "[]"
-    document = _whole("{\n  " + ",\n  ".join(head) + f',\n  "resources": {resources}\n}}\n')
+    document = _encode("{\n  " + ",\n  ".join(head) + f',\n  "resources": {resources}\n}}\n')
     if len(document) > bounds.STATE:
         raise StateError(
             f"the state would be larger than {bounds.STATE // bounds.MB} MB, and nobody reads one that large",
@@ -91,14 +90,14 @@ def dumps(
     return document
 
 
-def _line(record: Record, *, known: bool) -> str:
-    """A record as its line, which the reader accepts: a state that is written can be read."""
+def _write_line(record: Record, *, known: bool) -> str:
+    """Write a record as a line, and check that it can be read again."""
     try:
-        line = _json(_record_document(record))
+        line = _to_json(_write_record(record))
     except ValueError as error:  # NaN, infinity
-        raise StateError(*_unreadable(str(record.address), str(error))) from error
+        raise StateError(*_explain_unreadable(str(record.address), str(error))) from error
     if not known:
-        _refuse_unreadable(str(record.address), lambda: _read_record(_parse(_whole(line))))
+        _refuse_unreadable(str(record.address), lambda: _read_record(_parse(_encode(line))))
     return line
 
 
@@ -106,16 +105,16 @@ def _refuse_unreadable(what: str, read: Callable[[], object]) -> None:
     try:
         read()
     except WrongValueError as wrong:
-        raise StateError(*_unreadable(what, str(wrong))) from wrong
+        raise StateError(*_explain_unreadable(what, str(wrong))) from wrong
 
 
-def _unreadable(what: str, problem: str) -> tuple[str, str]:
+def _explain_unreadable(what: str, problem: str) -> tuple[str, str]:
     advice = "What was recorded before is unchanged, and what was begun is found again by its id."
     return f"{what}: this record could not be read again, so it is not written: {problem}", advice
 
 
-def _whole(text: str) -> bytes:
-    """In UTF-8. A service's error text may hold half a character; not recording a paid training is worse."""
+def _encode(text: str) -> bytes:
+    """Encode a text in UTF-8. Half a character of a service's error text must not lose a paid training."""
     try:
         return text.encode()
     except UnicodeEncodeError:
@@ -123,15 +122,15 @@ def _whole(text: str) -> bytes:
 
 
 def loads(data: bytes, *, place: str) -> State:
-    """Read a document of this or an older version.
+    """Read a document of this version or an older one.
 
     Args:
-        data: the bytes as stored.
-        place: how to name them to a person.
+        data: the stored bytes.
+        place: how to name the state to a person.
 
     Raises:
-        StateCorruptError: they are no state document.
-        StateTooNewError: a newer version of the program wrote them.
+        StateCorruptError: it is no state document.
+        StateTooNewError: a newer version of the program wrote it.
     """
     marker = _MARKER.search(data) if b"<<<<<<<" in data or b">>>>>>>" in data else None
     if marker:
@@ -163,11 +162,11 @@ def _refuse(place: str, problem: str) -> NoReturn:
     raise StateCorruptError(f"{place}: the state cannot be read: {problem}", REBUILD)
 
 
-def _recorded_twice(records: Iterable[Record]) -> str:
-    """A model in two slots would be deleted in one while it serves in the other.
+def _find_double(records: Iterable[Record]) -> str:
+    """Find a model that two slots hold: deleted in one, it would still be said to serve in the other.
 
-    A candidate may share its id with a deposed model of the same record: under delete_first the old model
-    goes before the new one is created under the same pinned id.
+    A candidate may share its id with a deposed model of its record: under delete_first, the old model goes
+    before the new one is created under the same pinned id.
     """
     owners: dict[tuple[str, str], Address] = {}
     for record in records:
@@ -231,10 +230,10 @@ _RULES = {
 }
 _CODEC = Codec(_RULES, sort_keys=True)
 _SERVING = Codec({**_RULES, RecordedModel: replace(_RULES[RecordedModel], never=frozenset({"id"}))})
-_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+_to_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 
-def _record_document(record: Record) -> dict[str, Any]:
+def _write_record(record: Record) -> dict[str, Any]:
     document: dict[str, Any] = _CODEC.encode_fields(record)
     serving = document["serving"]
     return {"address": document.pop("address"), "id": serving.pop("id") if serving else None, **document}
@@ -246,13 +245,13 @@ def _parse(data: bytes) -> dict[str, Any]:
     except NotJSONError as error:
         raise WrongValueError(error.summary) from error
     if not isinstance(document, dict):
-        raise WrongValueError(f"it is {shown(document)}, not an object")
+        raise WrongValueError(f"it is {show_value(document)}, not an object")
     return document
 
 
 def _read_version(value: object) -> int:
     if type(value) is not int or value < 1:
-        raise WrongValueError(f"should be a whole number from 1, not {shown(value)}", "version")
+        raise WrongValueError(f"should be a whole number from 1, not {show_value(value)}", "version")
     return value
 
 
@@ -279,7 +278,7 @@ def _read_state(document: object) -> State:
         if record.address in resources:
             raise WrongValueError("is recorded twice", str(record.address))
         resources[record.address] = record
-    twice = _recorded_twice(resources.values())
+    twice = _find_double(resources.values())
     if twice:
         raise WrongValueError(twice)
     return State(**{**found, "resources": resources})

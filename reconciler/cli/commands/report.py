@@ -34,7 +34,7 @@ def command(*, out: str | None, no_color: bool, **given: Any) -> None:
         print_text(page)
         return
     try:
-        files.write_as_it_is(out, page.encode(errors="backslashreplace"))
+        files.write_in_place(out, page.encode(errors="backslashreplace"))
     except OSError as error:
         raise UsageError(f"-o {out}: {error.strerror}", "Give a file that can be written") from error
     console.print_lines([f"Written to {out}."])

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from reconciler.cli import streams
 from reconciler.cli.byte_offsets import find_byte_offset
 from reconciler.errors import Diagnostic
+from reconciler.formats import format_time
 
 if TYPE_CHECKING:
     from reconciler.model import Live
@@ -45,7 +46,7 @@ def print_message(line: str) -> None:
 
 def timestamp() -> str:
     """Now, RFC 3339 with microseconds in UTC."""
-    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return format_time(datetime.now(UTC), timespec="microseconds")
 
 
 @dataclass(frozen=True, slots=True)

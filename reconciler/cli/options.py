@@ -54,24 +54,22 @@ no_color = click.option("--no-color", is_flag=True, help="Print without colours.
 
 json_output = click.option("--json", "as_json", is_flag=True, help="Print JSON only, errors too.")
 
+
+def _repeatable(option: str, name: str, metavar: str, help: str) -> Callable[[Any], Any]:
+    return click.option(option, name, multiple=True, metavar=metavar, help=help)
+
+
+def _limit(option: str, help: str) -> Callable[[Any], Any]:
+    return click.option(option, type=click.IntRange(0), metavar="N", help=help)
+
+
 variables = _chain(
-    click.option("--var", "variables", multiple=True, metavar="K=V", help="Set a variable of the manifests."),
-    click.option(
-        "--var-file",
-        "variable_files",
-        multiple=True,
-        metavar="FILE",
-        help="Read variables from YAML or lines of K=V.",
-    ),
+    _repeatable("--var", "variables", "K=V", "Set a variable of the manifests."),
+    _repeatable("--var-file", "variable_files", "FILE", "Read variables from YAML or lines of K=V."),
 )
 
 place = _chain(
-    click.option(
-        "--state",
-        "state_url",
-        metavar="URL",
-        help="Where the state is kept.  [default: state]",
-    ),
+    click.option("--state", "state_url", metavar="URL", help="Where the state is kept.  [default: state]"),
     click.option("--emulator", is_flag=True, help="Use an emulator instead of the services."),
 )
 
@@ -99,38 +97,19 @@ locking = click.option(
 )
 
 selection = _chain(
-    click.option(
-        "--target",
-        "targets",
-        multiple=True,
-        metavar="ADDR",
-        help="Select this model only. Takes wildcards and LABEL=VALUE; may be repeated.",
-    ),
-    click.option(
-        "--exclude",
-        "excludes",
-        multiple=True,
-        metavar="ADDR",
-        help="Leave this model out.",
-    ),
+    _repeatable("--target", "targets", "ADDR", "Select this model only; wildcards and LABEL=VALUE work too."),
+    _repeatable("--exclude", "excludes", "ADDR", "Leave this model out."),
 )
 
 decisions = _chain(
     selection,
-    click.option("--replace", "replace", multiple=True, metavar="ADDR", help="Train this model again."),
+    _repeatable("--replace", "replace", "ADDR", "Train this model again."),
     click.option("--retry-failed", is_flag=True, help="Train failed models again."),
 )
 
 guards = _chain(
-    click.option(
-        "--max-trainings",
-        type=click.IntRange(0),
-        metavar="N",
-        help="Refuse a plan with more than N trainings.",
-    ),
-    click.option(
-        "--max-deletes", type=click.IntRange(0), metavar="N", help="Refuse a plan with more than N deletes."
-    ),
+    _limit("--max-trainings", "Refuse a plan with more than N trainings."),
+    _limit("--max-deletes", "Refuse a plan with more than N deletes."),
 )
 
 timeout = click.option(

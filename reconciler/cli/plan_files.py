@@ -69,7 +69,7 @@ def load_plan(path: Path) -> Plan:
 
 
 def read_bytes(path: Path) -> bytes:
-    """Read a file that may be a plan. UsageError if it cannot be read, or is larger than any plan."""
+    """Read a file that may be a plan. UsageError if it cannot be read, or is larger than any."""
     try:
         return files.read(path, most=bounds.PLAN)
     except OSError as error:

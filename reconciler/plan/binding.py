@@ -26,6 +26,9 @@ def _digest(value: object) -> str:
     return hashlib.sha256(encode_canonical(value)).hexdigest()
 
 
+_NOTHING = _digest(None)
+
+
 def _model(model: RecordedModel | None) -> object:
     if model is None:
         return None
@@ -69,7 +72,7 @@ def _records_passed(record: Record, changes: Iterable[Change]) -> tuple[str, ...
                 content = _content(reached)
                 if all(content != known for known, _ in passed):
                     passed.append((content, reached))
-    return tuple(_digest(content) for content, _ in passed)
+    return tuple(_NOTHING if content is None else _digest(content) for content, _ in passed)
 
 
 def _manifest(desired: Desired | None) -> str:

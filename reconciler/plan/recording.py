@@ -159,7 +159,10 @@ def _after_create(record: Record, outcome: Outcome, now: str) -> Record:
     match outcome:
         case Accepted():
             accepted = replace(
-                _without_waiting(candidate),
+                candidate,
+                waiting="",
+                waiting_since="",
+                waiting_said="",
                 name=outcome.name or candidate.name,
                 status=Status.CREATING,
                 operation=outcome.operation or candidate.operation,

@@ -50,7 +50,7 @@ from reconciler.plan.change import Action, Reason
 from reconciler.plan.compile import hold_intent, prepend_intent
 from reconciler.plan.rows import adoption, deposed, pinned, recorded, strange
 from reconciler.plan.rows.unrecorded import train
-from reconciler.plan.steps import find_intent
+from reconciler.plan.steps import DeleteFirst, find_intent, find_step
 from reconciler.state.values import RecordedModel
 
 
@@ -81,7 +81,7 @@ def _row(case: Case) -> Decision:
     if isinstance(main, Diagnostic):
         return Decision(errors=[main])
     others = deposed.decide_deposed(case, main)
-    if not any(one.steps for one in others):
+    if find_step(main.steps, DeleteFirst) and not any(one.steps for one in others):
         main = replace(main, steps=hold_intent(main.steps))
     protected = pinned.refuse_protected(case, main)
     return Decision([main, *others], refusals=[protected] if protected else [])

@@ -43,7 +43,7 @@ def start_training(
     if unknown and desired.address.kind not in facts.observed.assumed:
         return refuse_base(case)
     serving = find_serving(case, record)
-    record = replace(record, serving=serving)
+    record = record if serving is record.serving else replace(record, serving=serving)
     superseded = _superseded(case, model)
     namesake = next((old for old in record.deposed if old.id == model.id), None)
     delete_first = delete_first or (

@@ -61,7 +61,8 @@ def _train_next(case: Case, record: Record, reason: Reason, *, another: bool) ->
         for one in every
         if one.live is not None and one.id not in known and not is_elsewhere(case, one.live)
     ]
-    record = replace(record, deposed=(*record.deposed, *record_failures(case, unknown)))
+    if unknown:
+        record = replace(record, deposed=(*record.deposed, *record_failures(case, unknown)))
     if not case.forced and (found := choose_usable(unknown)):
         return adopt(case, *found, unknown, record)
     if not case.forced and (other := find_renamed(case)):
@@ -80,8 +81,9 @@ def _train_next(case: Case, record: Record, reason: Reason, *, another: bool) ->
 
 def _without_candidate(case: Case) -> Record:
     """What was started is recorded as it ended: it serves until its successor does, or it is deposed."""
-    record, facts = replace(case.record, candidate=None), case.facts
-    superseded = case.record.candidate
+    record, facts, superseded = case.record, case.facts, case.record.candidate
+    if superseded:
+        record = replace(record, candidate=None)
     if superseded and not find_serving(case, record) and _can_serve(case, superseded):
         record = replace(record, serving=replace(superseded, status=Status.ACTIVE, promoted=facts.timestamp))
         superseded = None

@@ -8,7 +8,9 @@ WORKERS ?= auto
 PYTEST_ARGS ?=
 MINUTES ?= 10
 # the tests that call the pure core in their own process
-CORE_TESTS := tests/plan tests/render tests/state $(wildcard tests/test_*.py)
+SIMULATED := apply held odd_answers order outage overtaken parents refused room waiting
+CORE_TESTS := tests/plan tests/render tests/state $(wildcard tests/test_*.py) \
+  $(SIMULATED:%=tests/lifecycle/test_%.py)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-all coverage lint style types imports bench fuzz conformance schema build sdist release-check requirements clean

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.model import NAME_LIMIT, Address, Desired, Permission
+from reconciler.model import NAME_LIMIT, Address, Desired, Permission, Stack
 from tests import worlds
 
 words = st.text(st.characters(exclude_characters="/"), min_size=1)
@@ -76,3 +76,17 @@ def test_nouns_cannot_be_changed() -> None:
     one: Desired = worlds.want("bot")
     with pytest.raises(FrozenInstanceError):
         one.id = "other"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("stack", "place"),
+    [
+        (Stack(), ""),
+        (Stack(file="m.yaml"), "m.yaml"),
+        (Stack(file="m.yaml", line=3), "m.yaml:3"),
+        (Stack(file="m.yaml", line=3, places={"spec.state": (7, 5)}), "m.yaml:7:5"),
+    ],
+)
+def test_a_field_of_the_stack_has_a_place(stack: Stack, place: str) -> None:
+    """Its own, else the document's, as far as they are known."""
+    assert stack.place("spec.state") == place

@@ -100,3 +100,25 @@ def test_names_are_listed_whole() -> None:
     assert lines[1].endswith("9" * 40)
     assert lines[-1] == "  … and 3 others: reconciler output"
     assert describe_counts(summarize_run(())) == "nothing changed"
+
+
+def test_what_goes_on_is_named_where_it_was_not_yet() -> None:
+    """As the last line, and in the stream; a price without a currency is of an unknown one."""
+    outcome = summarize_run((*TRAINED, Detached("timeout", (A,))))
+    *_, last = render_ending("apply", outcome, elapsed=1, resume="reconciler wait")
+    assert last == "To go on: reconciler wait"
+    bill = Bill(20, 100, 5, 4, 25, price=1.5)
+    cost = sum_cost(outcome, Plan((replace(plans.CREATE, address=A, bill=bill),)))
+    record = build_done_record(
+        outcome, "T", operation="apply", command="apply", elapsed=2.0, cost=cost, ways=["reconciler wait"]
+    )
+    ours = record["reconciler"]
+    assert isinstance(ours, dict)
+    assert (ours["resume"], ours["cost"]) == (["reconciler wait"], {"unknown": 1.5})
+
+
+def test_no_names_are_no_lines() -> None:
+    """Nothing to call, nothing said; the command that lists the rest is named in any case."""
+    assert list(render_names({})) == []
+    assert list(render_names({}, more=1)) == ["  … and 1 other: reconciler output"]
+    assert list(render_names({A: "tunedModels/a-1"})) == ["To call:", "  TunedModel/a  tunedModels/a-1"]

@@ -16,13 +16,15 @@ from reconciler.identity import (
     digest_former_generations,
     digest_model,
     encode_canonical,
+    encode_example,
     is_generation_of,
     list_hyperparameters,
     make_id,
+    to_comparable,
     to_float32,
     to_float32_hex,
 )
-from reconciler.kind import Kind
+from reconciler.kind import FieldType, Kind
 from reconciler.model import Address, Attributes, DataSet, Desired, Example
 from reconciler.providers.gemini.fields import HYPERPARAMETERS, TUNED_MODEL
 from reconciler.providers.vertex.fields import TUNING_JOB
@@ -274,3 +276,17 @@ def test_canonical_form_survives_half_a_surrogate() -> None:
 def test_a_generation_is_known_by_its_form(name: str, id: str, *, is_one: bool) -> None:
     """NAME-DIGEST8 of exactly this name, in lower-case base32."""
     assert is_generation_of(name, id) is is_one
+
+
+def test_an_example_that_is_no_pair_has_its_own_line() -> None:
+    """Turns and instructions are one canonical object already; half a character stays what it is."""
+    assert encode_example(Example("", "", line='{"contents":["\ud800"]}')) == b'{"contents":["\xed\xa0\x80"]}'
+    assert encode_example(Example("a", "b")) == b'{"output":"b","textInput":"a"}'
+
+
+def test_json_of_an_edited_state_is_compared_as_it_stands() -> None:
+    """What is no JSON any more differs from all that is, and stops nothing."""
+    field = TUNING_JOB.fields["supervised_tuning_spec.evaluation_config"]
+    assert field.type is FieldType.JSON
+    assert to_comparable(field, "{no json") == "{no json"
+    assert to_comparable(field, '{"b": 1, "a": "x"}') == '{"a":"x","b":1}'

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from reconciler.events import Completed, Detached, Event, Failed, Progress, Skipped, Started
+from reconciler.events import Completed, Detached, Event, Failed, Progress, Skipped, Started, Uploading
 from reconciler.model import Address, Attributes, Check, DataSet, Example, Guards, Permission, Status, Value
 from reconciler.plan import steps
 from reconciler.plan.change import (
@@ -58,7 +58,13 @@ field_changes = st.builds(
     FieldChange, st.sampled_from(PATHS), st.none() | values, st.none() | values, st.booleans()
 )
 data_changes = st.builds(
-    DataChange, st.just("training_data"), digests, digests, st.none() | counts, counts, st.booleans()
+    DataChange,
+    st.just("training_data"),
+    digests | st.just(""),
+    digests | st.just(""),
+    st.none() | counts,
+    counts,
+    st.booleans(),
 )
 permission_changes = st.builds(PermissionChange, st.none() | permissions, st.none() | permissions)
 datasets = st.builds(
@@ -224,6 +230,7 @@ events: st.SearchStrategy[Event] = st.one_of(
     ),
     st.builds(Completed, addresses, operations, ids, seconds, texts),
     st.builds(Failed, addresses, operations, texts, texts, ids, seconds, st.booleans()),
-    st.builds(Skipped, addresses, operations, texts, ids, st.booleans()),
+    st.builds(Skipped, addresses, operations, texts, ids, st.booleans(), trouble=st.booleans()),
+    st.builds(Uploading, texts, st.integers(0, 10**9), st.just(10**9)),
     st.builds(Detached, st.sampled_from(["interrupt", "timeout", "no-wait"]), st.lists(addresses).map(tuple)),
 )

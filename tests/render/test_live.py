@@ -203,3 +203,10 @@ def test_an_upload_has_a_line_until_it_is_done() -> None:
     assert lines[0] == "█████░░░░░░░░░░░░░░░ Uploading a[red].jsonl: 25% of 300 MB"
     assert lines[1].startswith("x ██████████")
     assert lines[2].startswith("1 model at work")
+
+
+def test_a_display_that_was_never_started_ends_quietly() -> None:
+    """An error before the first line must not be hidden by another one."""
+    display = Screen().display
+    display.__exit__(None, None, None)
+    assert Screen().permanent(Completed(plans.address("a"), Verb.CREATE, "a-1", 60.0)) != ""

@@ -288,3 +288,21 @@ def test_failures_end_with_advice() -> None:
     assert ended == "TunedModel/x: training failed: diverged."
     done = Completed(plans.address("x"), Verb.MOVE, detail="it was TunedModel/y")
     assert render_event(done, colour=False) == "TunedModel/x: moved: it was TunedModel/y"
+
+
+def test_what_is_left_alone_for_a_reason_is_brief() -> None:
+    """A few are named with their reasons, the rest is counted; so are fields taken out of manifests."""
+    noted = [replace(plans.NO_OP, address=plans.address(f"n{n}"), notes=("an odd one",)) for n in range(30)]
+    lines = whole(render_plan(Plan(tuple(noted)), colour=False, width=120)).splitlines()
+    assert "Left as they are (30):" in lines
+    named = [line for line in lines if line.endswith(": an odd one")]
+    assert 0 < len(named) < 30
+    assert f"    … and {30 - len(named)} more" in lines
+    one = whole(render_plan(Plan((noted[0],)), colour=False, width=120)).splitlines()
+    assert "Left as it is (1):" in one
+    fields = (FieldChange("description", "old", None),)
+    dropped = [replace(plans.RECORD, address=plans.address(f"r{n}"), fields=fields) for n in range(30)]
+    text = whole(render_plan(Plan(tuple(dropped)), colour=False, width=120))
+    said = text.count(": description is no longer declared and ")
+    assert 0 < said < 30
+    assert f"\n  … and {30 - said} more" in text

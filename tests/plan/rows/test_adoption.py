@@ -35,9 +35,7 @@ def test_a_model_that_serves_is_recorded_as_serving(imports: str) -> None:
     found = record(desired(imports=imports))
     assert found.serving is not None
     assert (found.serving.id, found.candidate, found.deposed) == ("theirs", None, ())
-    assert [(one.digest, one.assumed) for one in found.serving.data] == [
-        (worlds.digest("one"), True)
-    ]
+    assert [(one.digest, one.assumed) for one in found.serving.data] == [(worlds.digest("one"), True)]
 
 
 def test_a_model_in_training_is_recorded_as_a_candidate() -> None:

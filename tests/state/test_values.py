@@ -1,0 +1,21 @@
+"""The state as a value: records put in, taken out and shown in part."""
+
+from __future__ import annotations
+
+from reconciler.state.values import Record, State
+from tests.worlds import address, model
+
+BOT, OTHER = Record(address(), model("bot-1")), Record(address("other"), model("other-1"))
+
+
+def test_an_empty_record_is_taken_out() -> None:
+    """And a state that does not change is the same object, so that nothing is written."""
+    state = State().put(BOT, OTHER)
+    assert state.put(Record(address())).resources == {OTHER.address: OTHER}
+    assert state.put(BOT) is state
+
+
+def test_a_selection_keeps_the_records_that_there_are() -> None:
+    """To show them; an address without a record is left out."""
+    state = State(serial=3).put(BOT, OTHER)
+    assert state.select([OTHER.address, address("nobody")]) == State(serial=3).put(OTHER)

@@ -6,7 +6,7 @@ import csv
 from collections.abc import Iterable, Iterator
 
 from reconciler.datasets import lookalikes
-from reconciler.datasets.pairs import COLUMNS, SPELLINGS, refuse_column
+from reconciler.datasets.pairs import COLUMNS, SPELLINGS, refuse_name
 from reconciler.datasets.rows import Blanks, Row
 from reconciler.formats import count_noun
 from reconciler.model import Example
@@ -72,7 +72,7 @@ def _check_header(header: list[str]) -> Refusal | None:
     hint = " If it is an example already, put the line text_input,output above it." if looks_like_data else ""
     for name in header:
         if name not in SPELLINGS:
-            summary, detail = refuse_column(name)
+            summary, detail = refuse_name(name, "column")
             return Refusal(summary, f"{detail} The first line names them.{hint}")
     for name in COLUMNS:
         if names.count(name) != 1:

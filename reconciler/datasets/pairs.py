@@ -45,7 +45,7 @@ def read_pair(row: object, *, chat: bool = False) -> Example | Refusal:
         name = SPELLINGS.get(key)
         if name is None:
             takes = _OR_CHAT if chat else _PAIRS_ONLY
-            return lookalikes.name_row(row.keys(), chat=chat) or refuse_column(key, takes)
+            return lookalikes.name_row(row.keys(), chat=chat) or refuse_name(key, "key", takes)
         if name in found:
             return Refusal(f"{name} is there twice, in both spellings", "Remove one of them.")
         if not isinstance(value, str):
@@ -63,9 +63,9 @@ def _advise_text(value: object) -> str:
     return f'Put it in quotes: "{quoted}".' if 0 < len(quoted) < 40 else "Write a text in double quotes."
 
 
-def refuse_column(name: str, takes: str = _PAIRS_ONLY) -> Refusal:
-    """Why a row with this column is no pair, and which column may be meant."""
-    summary = f"{name!r} is not a column of training data" if name else "there is a column without a name"
+def refuse_name(name: str, what: str, takes: str = _PAIRS_ONLY) -> Refusal:
+    """Say why a row with this column or key is no pair, and which one may be meant."""
+    summary = f"{name!r} is not a {what} of training data" if name else f"there is a {what} without a name"
     if lookalikes.is_index(name):
         return Refusal(summary, f"{lookalikes.INDEX_ADVICE} {takes}")
     meant, near = lookalikes.find_column(name), find_nearest(name, COLUMNS)

@@ -167,7 +167,7 @@ def log_in(settings: Settings, scopes: tuple[str, ...]) -> Login:
     from google.auth.credentials import with_scopes_if_required
 
     # Scopes only afterwards: with them, an external account asks for its project, which many may not.
-    return Login(with_scopes_if_required(_find(settings), scopes), Trust.of(settings))
+    return Login(with_scopes_if_required(_find(settings), scopes), Trust.read(settings))
 
 
 def _find(settings: Settings) -> Any:

@@ -109,7 +109,7 @@ class Base:
     read: str = ""
     source: str = ""
 
-    def fate(self, today: str) -> str:
+    def describe_end(self, today: str) -> str:
         """What the documents said of its end, and what can be tuned in its place; "" for nothing."""
         ended = f"it retired on {self.retires}, according to documents read on {self.read}"
         told = [ended] * self.is_retired(today)
@@ -157,15 +157,15 @@ class Kind:
     instead: str = ""
     bases: Mapping[str, Base] = field(default_factory=dict)
 
-    def base(self, name: str) -> Base | None:
+    def find_base(self, name: str) -> Base | None:
         """The row of a base model, however its publisher is written; None where there is none."""
         return self.bases.get(name) or self.bases.get(name.rpartition("/")[2])
 
-    def reference(self, id: str) -> str:
-        """What names a model of this kind in an identity: its resource name, where ids make names."""
+    def build_reference(self, id: str) -> str:
+        """The name of a model of this kind in an identity: its resource name if that is made of its id."""
         return self.collection + id
 
-    def data_path(self, field: str) -> str:
+    def find_data_path(self, field: str) -> str:
         """Where its manifest holds a data set, which may be called by the last part of its path only."""
         parent = self.data_field.rpartition(".")[0]
         return field if "." in field or not parent else f"{parent}.{field}"

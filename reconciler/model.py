@@ -26,7 +26,7 @@ LAG_SECONDS = 60.0
 """How long a service may not show what it has accepted: no document says, so it can be set."""
 
 NAME_LIMIT = 31
-"""Characters of metadata.name, so that NAME-DIGEST8 fits the service's 40."""
+"""Characters of metadata.name, so that NAME-DIGEST8 has no more than 40."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -302,7 +302,7 @@ class Stack:
 
     Attributes:
         name: "" when there is no Stack.
-        bucket: "gs://BUCKET/PREFIX" where data sets are uploaded to, for services that read them there.
+        bucket: the address of the folder that data sets are uploaded to, for services that read them there.
         tunable_base_models: what can be tuned, for services that do not tell; None for what is documented.
         fail_on: drift classes that exit 2 besides changed, missing and failed.
         lifecycle: defaults for models that say nothing themselves.

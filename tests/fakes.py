@@ -300,7 +300,7 @@ class FakeService:
         if parent is None and not source.startswith(self.kind.collection or "jobs/"):
             kept[BASE_MODEL] = source
         else:
-            kept[parent_field(self.kind)] = self.kind.reference(parent.id) if parent else source
+            kept[parent_field(self.kind)] = self.kind.build_reference(parent.id) if parent else source
         return FakeModel(
             id=id,
             kind=self.kind,
@@ -422,7 +422,7 @@ class FakeProvider:
     def _model(self, handle: Handle, lag: float | None = None) -> FakeModel:
         model = self.service.visible(handle.id, self.service.get_lag if lag is None else lag)
         if model is None:
-            raise NotFoundError(f"{self.kind.reference(handle.id)} does not exist.", status=404)
+            raise NotFoundError(f"{self.kind.build_reference(handle.id)} does not exist.", status=404)
         return model
 
     def list(self, *, own: bool = False) -> Iterator[Live | Odd]:
@@ -533,4 +533,4 @@ class FakeProvider:
 
     def find_endpoint(self, handle: Handle) -> str:
         """The resource name; no call."""
-        return handle.name or self.kind.reference(handle.id)
+        return handle.name or self.kind.build_reference(handle.id)

@@ -21,4 +21,4 @@ RETIRED = "it retired on 2026-01-31, according to documents read on 2026-02-01"
 def test_the_fate_of_a_base_model(replacements: tuple[str, ...], today: str, said: str) -> None:
     """Its end, once it has come, and what can be tuned in its place."""
     model = Base("a", tunable=False, retires="2026-01-31", replacements=replacements, read="2026-02-01")
-    assert model.fate(today) == said
+    assert model.describe_end(today) == said

@@ -47,8 +47,8 @@ LINES = {
         (
             "_TABLE = (\n",
             """\
-    Setting("PARROT_BASE_URL", "It is the endpoint of the parrots", forms.api),
-    Setting("PARROT_KEY", "", forms.secret, secret=True),
+    Setting("PARROT_BASE_URL", "It is the endpoint of the parrots", forms.parse_api_address),
+    Setting("PARROT_KEY", "", forms.parse_secret, secret=True),
 """,
         ),
     ),

@@ -110,7 +110,7 @@ def open_operation(invocation: Invocation, asks: Asks = ask_every_kind) -> Itera
         emulator = ""
         if invocation.emulator:
             emulator = resources.enter_context(start_emulator.run_inside(Path(DEFAULT_STATE), settings))
-            settings = settings.without(list_variables())
+            settings = settings.remove(list_variables())
         manager = open_state(invocation, loaded.stack, settings)
         state = manager.read()
         asked = asks(loaded, state)

@@ -31,7 +31,7 @@ _KEPT = "/:-._~@%"
 def check_address(base_url: str) -> str:
     """The address of a service without a final slash; UsageError when it is no plain http(s) address."""
     try:
-        return forms.address(base_url)
+        return forms.parse_address(base_url)
     except forms.FormError as error:
         raise UsageError(
             f"{hide_login(base_url)!r} {error.what}", f"{error.advice} It is a service's endpoint."
@@ -66,7 +66,7 @@ def connect(
     Raises:
         UsageError: the address, or a setting of the environment, is malformed.
     """
-    environ = settings.of(environ)
+    environ = settings.to_settings(environ)
     url = check_address(base_url)
     seconds = read_seconds(environ, "RECONCILER_RETRY_SECONDS", 60.0)
     return Transport(
@@ -74,7 +74,7 @@ def connect(
         credential=credential,
         errors=errors,
         exchange=Exchange(
-            url, loopback=is_loopback(url), connections=parallelism, trust=tls.Trust.of(environ)
+            url, loopback=is_loopback(url), connections=parallelism, trust=tls.Trust.read(environ)
         ),
         pace=Pace(clock, sleep, stopping),
         patience=Patience(seconds=seconds, limited_seconds=5 * seconds),

@@ -32,7 +32,7 @@ def _check_endpoint(value: str) -> str:
             HOLDS_A_CREDENTIAL, "Take it out: credentials come from the environment, never from a manifest."
         )
     try:
-        return forms.address(value)
+        return forms.parse_address(value)
     except forms.FormError as error:
         raise make_refusal(
             "is not the base URL of a service", "Write https://HOST, with a port or path if needed."
@@ -100,12 +100,12 @@ Bucket = Annotated[
 
 Location = Annotated[
     str,
-    AfterValidator(validate_by(forms.location_fault)),
+    AfterValidator(validate_by(forms.find_location_fault)),
     WithJsonSchema({"type": "string", "pattern": f"^{forms.LOCATION}$"}),
 ]
 StackProject = Annotated[
     str,
-    AfterValidator(validate_by(forms.project_fault)),
+    AfterValidator(validate_by(forms.find_project_fault)),
 ]
 
 

@@ -196,7 +196,7 @@ class Context:
 
     Attributes:
         credential: its kind, never the secret.
-        service: "google" or "emulator".
+        service: whose models they are ("google"), or "emulator".
         location: of manifests that name none; "" where no kind needs one.
         state: where the state is, without a login.
         embedded: the endpoint is an emulator inside the command, whose port means nothing.

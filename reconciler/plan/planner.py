@@ -270,10 +270,10 @@ class Planner:
                 return Decision([_blocked(desired, parent)])
             if change.action not in {Action.FAILED, Action.DELETE, Action.FORGET}:
                 serves = change.action in {Action.UPDATE, Action.RECORD, Action.MOVE}
-                return kind.reference(change.id), serves
+                return kind.build_reference(change.id), serves
         leaves = bool(changes) and changes[0].action in {Action.DELETE, Action.FORGET}
         if record is not None and record.serving is not None and not leaves:
-            return kind.reference(record.serving.id), True
+            return kind.build_reference(record.serving.id), True
         if self.decide(parent).errors or self.decide(parent).refusals:
             return Decision()  # refused already, for the parent's own reason
         return self._without_parent(desired, parent, leaves=leaves)

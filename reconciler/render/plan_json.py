@@ -250,13 +250,13 @@ def _build_after(change: Change, kind: Kind) -> Json:
 def _list_data_before(change: Change, kind: Kind) -> Iterator[tuple[str, Json]]:
     for one in change.data:
         was: Json = {"digest": one.before_digest, "examples": one.before_examples}
-        yield kind.data_path(one.field), was if one.before_digest else None
+        yield kind.find_data_path(one.field), was if one.before_digest else None
 
 
 def _list_data_after(change: Change, kind: Kind) -> Iterator[tuple[str, Json]]:
     for one in change.datasets:
         counts: Json = {"digest": one.digest, "examples": one.examples, "characters": one.characters}
-        yield kind.data_path(one.field), counts
+        yield kind.find_data_path(one.field), counts
 
 
 def _build_permission(one: Permission) -> Json:
@@ -286,7 +286,7 @@ def _find_permissions_before(change: Change, after: Iterable[Permission]) -> lis
 
 def _list_replace_paths(change: Change, kind: Kind) -> list[Json]:
     forcing = [one.path for one in change.fields if one.forces_replacement]
-    forcing += [kind.data_path(one.field) for one in change.data if one.forces_replacement]
+    forcing += [kind.find_data_path(one.field) for one in change.data if one.forces_replacement]
     return [list[Json](path.split(".")) for path in forcing]
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 
 from reconciler.errors import CredentialError, UsageError
 from reconciler.settings import table
-from reconciler.settings.forms import FormError, unquoted
+from reconciler.settings.forms import FormError, refuse_quotes
 from reconciler.settings.secrecy import find_secrets, hide_login
 
 __all__ = ["Settings", "hide_login", "of", "read_seconds"]
@@ -54,7 +54,7 @@ class Settings(Mapping[str, str]):
         """Whether it is set; does not check it."""
         return name in self._raw and bool(self._raw[str(name)].strip() or name not in table.SETTINGS)
 
-    def raw(self, name: str) -> str:
+    def get_raw(self, name: str) -> str:
         """What is written there, unchecked: only to recognise it, never to show or send it."""
         return self._raw.get(name, "")
 
@@ -71,23 +71,23 @@ class Settings(Mapping[str, str]):
             return hide_login(value) == value
         return name in table.PATHS and value[:1] not in {"{", "["} and len(value) < _LONGEST * 4
 
-    def without(self, names: frozenset[str]) -> Settings:
-        """The same, as if these were not set."""
+    def remove(self, names: frozenset[str]) -> Settings:
+        """A copy without these settings."""
         return Settings({name: value for name, value in self._raw.items() if name not in names})
 
-    def replaced(self, **values: str) -> Settings:
-        """The same with other values."""
+    def override(self, **values: str) -> Settings:
+        """A copy with these values in place of its own."""
         return Settings({**self._raw, **values})
 
 
-def of(environ: Mapping[str, str]) -> Settings:
+def to_settings(environ: Mapping[str, str]) -> Settings:
     """The settings of an environment; settings themselves are given back as they are."""
     return environ if isinstance(environ, Settings) else Settings(environ)
 
 
 def read_seconds(environ: Mapping[str, str], variable: str, default: float) -> float:
     """A setting in seconds, `default` where it is not set; UsageError when it is no such number."""
-    text = of(environ).get(variable, "")
+    text = to_settings(environ).get(variable, "")
     return float(text) if text else default
 
 
@@ -99,7 +99,7 @@ def _check(name: str, value: str) -> str:
     if not value:
         return ""
     try:
-        return setting.form(value if setting.kept else unquoted(value))
+        return setting.form(value if setting.kept else refuse_quotes(value))
     except FormError as error:
         kind = CredentialError if setting.secret else UsageError
         shown = "" if setting.secret or not error.shows else f"={_shorten(value)}"

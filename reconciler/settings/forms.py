@@ -42,7 +42,7 @@ class FormError(Exception):
         self.what, self.advice, self.shows = what, advice, shows
 
 
-def unquoted(text: str) -> str:
+def refuse_quotes(text: str) -> str:
     """The text itself, which must not stand in quotation marks."""
     if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
         raise FormError(
@@ -52,7 +52,7 @@ def unquoted(text: str) -> str:
     return text
 
 
-def matching(pattern: str, what: str, advice: str) -> Form:
+def build_pattern_form(pattern: str, what: str, advice: str) -> Form:
     """Text of one form."""
     compiled = re.compile(pattern, re.ASCII)
 
@@ -64,7 +64,7 @@ def matching(pattern: str, what: str, advice: str) -> Form:
     return check
 
 
-def seconds(*, zero: bool = False, most: float = DAY) -> Form:
+def build_seconds_form(*, zero: bool = False, most: float = DAY) -> Form:
     """A number of seconds (90, 1.5, 1e3), or a duration (90s, 2m), as a number; above zero unless `zero`."""
     bounds = f"{'from 0' if zero else 'above 0 and'} up to {most:g}"
 
@@ -81,9 +81,9 @@ def seconds(*, zero: bool = False, most: float = DAY) -> Form:
     return check
 
 
-def lease(least: float) -> Form:
+def build_lease_form(least: float) -> Form:
     """A duration of at least some seconds."""
-    of_seconds = seconds()
+    of_seconds = build_seconds_form()
 
     def check(text: str) -> str:
         try:
@@ -100,14 +100,14 @@ def lease(least: float) -> Form:
     return check
 
 
-def whole(text: str) -> str:
+def parse_count(text: str) -> str:
     """A whole number that fits a counter."""
     if not re.fullmatch("[0-9]{1,6}", text, re.ASCII):
         raise FormError("is not a whole number from 0 to 999999", "Write digits only.")
     return text
 
 
-def secret(text: str) -> str:
+def parse_secret(text: str) -> str:
     """What goes into a header as it is: printable ASCII, no blank."""
     if re.match(r"(?i)bearer\s", text):
         raise FormError("begins with 'Bearer'", "Leave that word out: it is added to the request.")
@@ -121,19 +121,19 @@ def secret(text: str) -> str:
     return text
 
 
-def one_line(text: str) -> str:
+def parse_line(text: str) -> str:
     """Any text without control characters."""
     if _CONTROLS.search(text):
         raise FormError("holds a line break or another control character", "Set it again.", shows=False)
     return text
 
 
-def any_text(text: str) -> str:
+def parse_any_text(text: str) -> str:
     """Any text at all: a certificate has line breaks."""
     return text
 
 
-def base64_key(text: str) -> str:
+def parse_base64_key(text: str) -> str:
     """A key in base64."""
     try:
         base64.b64decode(text, validate=True)
@@ -142,25 +142,25 @@ def base64_key(text: str) -> str:
     return text
 
 
-def shared_access(text: str) -> str:
+def parse_shared_access(text: str) -> str:
     """A shared access signature: a query, with or without its question mark."""
-    text = secret(text).removeprefix("?")
+    text = parse_secret(text).removeprefix("?")
     if not all("=" in one for one in text.split("&")):
         raise FormError("is not a shared access signature", "It looks like sv=…&sig=….")
     return text
 
 
-def connection(text: str) -> str:
+def parse_connection(text: str) -> str:
     """Azure's connection string: its parts have the forms of the variables that say the same."""
-    one_line(text)
-    parts = connection_parts(text)
+    parse_line(text)
+    parts = split_connection(text)
     if not parts.get("AccountName"):
         raise FormError("is not a connection string", "It looks like AccountName=…;AccountKey=….")
     for name, form in (
         ("AccountName", account),
-        ("AccountKey", base64_key),
-        ("SharedAccessSignature", shared_access),
-        ("BlobEndpoint", address),
+        ("AccountKey", parse_base64_key),
+        ("SharedAccessSignature", parse_shared_access),
+        ("BlobEndpoint", parse_address),
     ):
         if name in parts:
             try:
@@ -170,13 +170,13 @@ def connection(text: str) -> str:
     return text
 
 
-def connection_parts(text: str) -> dict[str, str]:
+def split_connection(text: str) -> dict[str, str]:
     """Of "Key=value;Key=value"; a value may hold further equal signs."""
     pairs = (part.partition("=") for part in text.split(";") if part.strip())
     return {key.strip(): value.strip() for key, _, value in pairs}
 
 
-def address(text: str) -> str:
+def parse_address(text: str) -> str:
     """An http(s) address of a service, without login, query and final slash."""
     parts = parse_url(text)
     if parts is None or has_login(text):
@@ -192,9 +192,9 @@ def address(text: str) -> str:
     return text.rstrip("/")
 
 
-def api(text: str) -> str:
+def parse_api_address(text: str) -> str:
     """The address of one of Google's APIs, to which the version is added."""
-    found = address(text)
+    found = parse_address(text)
     version = re.search(r"/(v1|v1beta|v1beta1|v1alpha)$", found)
     if version:
         raise FormError(
@@ -204,12 +204,12 @@ def api(text: str) -> str:
     return found
 
 
-def address_or_host(text: str) -> str:
+def parse_address_or_host(text: str) -> str:
     """The same; without a scheme it is http://, as Google's libraries read it."""
-    return address(text if "://" in text else f"http://{text}")
+    return parse_address(text if "://" in text else f"http://{text}")
 
 
-def proxy(text: str) -> str:
+def parse_proxy(text: str) -> str:
     """A proxy, with or without scheme and login."""
     bare = re.sub(r"^[A-Za-z][A-Za-z0-9+.-]*://", "", text)
     scheme = text[: len(text) - len(bare)].lower()
@@ -228,29 +228,31 @@ def proxy(text: str) -> str:
     return text
 
 
-def no_proxy(text: str) -> str:
+def parse_no_proxy(text: str) -> str:
     """Hosts that are reached without a proxy."""
-    return one_line(text)
+    return parse_line(text)
 
 
-account = matching("[a-z0-9]{1,63}", "is not the name of a storage account", "It has a-z and 0-9.")
-region = matching("[a-z0-9-]{1,63}", "is not a region", "Write one like eu-west-1.")
-method = matching("[A-Za-z]{1,20}", "is not a method of HTTP", "Write one like POST.")
-flag = matching("(?i:1|t|true|0|f|false)", "is neither true nor false", "Write true, or leave it out.")
-scopes = matching(
+account = build_pattern_form("[a-z0-9]{1,63}", "is not the name of a storage account", "It has a-z and 0-9.")
+region = build_pattern_form("[a-z0-9-]{1,63}", "is not a region", "Write one like eu-west-1.")
+method = build_pattern_form("[A-Za-z]{1,20}", "is not a method of HTTP", "Write one like POST.")
+flag = build_pattern_form(
+    "(?i:1|t|true|0|f|false)", "is neither true nor false", "Write true, or leave it out."
+)
+scopes = build_pattern_form(
     r"[\x21-\x7e]+(?:[,\s]+[\x21-\x7e]+)*,?", "is no list of scopes", "Write commas between them."
 )
 
 
-def location(text: str) -> str:
+def parse_location(text: str) -> str:
     """A region or multi-region of Google Cloud."""
-    fault = location_fault(text)
+    fault = find_location_fault(text)
     if fault:
         raise FormError(*fault, shows=not _CONTROLS.search(text))
     return text
 
 
-def location_fault(text: str) -> tuple[str, str] | None:
+def find_location_fault(text: str) -> tuple[str, str] | None:
     """Why a text is no location, and what to write; None where it is one."""
     if re.fullmatch(LOCATION, text, re.ASCII):
         return None
@@ -262,15 +264,15 @@ def location_fault(text: str) -> tuple[str, str] | None:
     return "is not a location", "Write one like us-central1."
 
 
-def project(text: str) -> str:
+def parse_project(text: str) -> str:
     """A project's id or number."""
-    fault = project_fault(text)
+    fault = find_project_fault(text)
     if fault:
         raise FormError(*fault, shows=not _CONTROLS.search(text))
     return text
 
 
-def project_fault(text: str) -> tuple[str, str] | None:
+def find_project_fault(text: str) -> tuple[str, str] | None:
     """Why a text is no project, and what to write; None where it is one."""
     if re.fullmatch(PROJECT, text, re.ASCII):
         return None
@@ -280,7 +282,7 @@ def project_fault(text: str) -> tuple[str, str] | None:
     return "is not a project", "Write its id or its number, not its display name (gcloud projects list)."
 
 
-def hosts(text: str) -> str:
+def parse_hosts(text: str) -> str:
     """Hosts, comma-separated, in lower case; *.HOST for all below it."""
     found = [one.strip().lower().removesuffix(".") for one in text.split(",") if one.strip()]
     for one in found:
@@ -301,7 +303,7 @@ def _is_host(text: str) -> bool:
         return re.fullmatch(r"[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_-]+)*", text) is not None
 
 
-def credentials_file(text: str) -> str:
+def parse_credentials_path(text: str) -> str:
     """The path of a credentials file; a key that was put there itself is recognised, and not shown."""
     if text[0] in "{[" or "-----BEGIN" in text or _is_json_in_base64(text):
         kind = "a JSON text" if text[0] in "{[" else "a key"
@@ -315,13 +317,13 @@ def credentials_file(text: str) -> str:
     return text
 
 
-def ca_bundle(text: str) -> str:
+def parse_certificates_path(text: str) -> str:
     """A file or folder of certificates that is there; what is in it shows when it is read."""
     if "-----BEGIN" in text:
         raise FormError(
             "holds a certificate itself, and must be the path of a file", "Give a path.", shows=False
         )
-    return one_line(text)
+    return parse_line(text)
 
 
 _LONGEST_PATH = 1024

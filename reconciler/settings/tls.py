@@ -32,7 +32,7 @@ class Trust:
     path: str = ""
 
     @classmethod
-    def of(cls, settings: Settings) -> Trust:
+    def read(cls, settings: Settings) -> Trust:
         """What all the variables name together: some are set for a whole machine, others for one command.
 
         Raises:
@@ -49,9 +49,9 @@ class Trust:
         """As requests takes it."""
         return self.path or True
 
-    def pem(self) -> bytes:
+    def read_pem(self) -> bytes:
         """All the certificates, b"" for those of the machine."""
-        return b"\n".join(_pem(path) for _, path in self.named)
+        return b"\n".join(_read_pem(path) for _, path in self.named)
 
     @property
     def advice(self) -> str:
@@ -72,22 +72,22 @@ def _trust(named: tuple[tuple[str, str], ...]) -> Trust:
         _must_hold_certificates(variable, path)
     if len(named) < 2:
         return Trust(named, named[0][1] if named else "")
-    return Trust(named, _joined(tuple(path for _, path in named)))
+    return Trust(named, _join(tuple(path for _, path in named)))
 
 
 _JOINED: list[object] = []
 """Files that live as long as the process: each library wants one path."""
 
 
-def _joined(paths: tuple[str, ...]) -> str:
+def _join(paths: tuple[str, ...]) -> str:
     file = tempfile.NamedTemporaryFile(prefix="reconciler-", suffix=".pem")  # noqa: SIM115
-    file.write(b"\n".join(map(_pem, paths)))
+    file.write(b"\n".join(map(_read_pem, paths)))
     file.flush()
     _JOINED.append(file)
     return file.name
 
 
-def _pem(path: str) -> bytes:
+def _read_pem(path: str) -> bytes:
     place = Path(path)
     files = sorted(one for one in place.iterdir() if one.is_file()) if place.is_dir() else [place]
     return b"\n".join(one.read_bytes() for one in files)
@@ -130,7 +130,7 @@ def tell_every_library(settings: Settings, environ: MutableMapping[str, str]) ->
             environ[name] = environ[name].strip("\r\n" if table.SETTINGS[name].kept else None)
             if not environ[name]:  # as good as none for us, and an address that is none for a library
                 del environ[name]
-    trust = Trust.of(settings)
+    trust = Trust.read(settings)
     if trust.path:
         environ.update(dict.fromkeys(table.CERTIFICATES, trust.path))
     through_a_proxy = False

@@ -258,13 +258,13 @@ class ProviderContract:
         parent = create(bench)
         bench.finish()
         declared = {path: value for path, value in sample.attributes.items() if path != "base_model"}
-        want = sample.want({**declared, sample.parent: kind.reference("numbers-aaaaaaaa")})
+        want = sample.want({**declared, sample.parent: kind.build_reference("numbers-aaaaaaaa")})
         child = bench.provider.create(
             want, "child-aaaaaaaa", parent.name, {sample.data: EXAMPLES}, fence=unfenced
         )
         found = bench.provider.get(Handle("child-aaaaaaaa", child.name))
         assert found is not None
-        assert found.attributes[sample.parent] == kind.reference("numbers-aaaaaaaa")
+        assert found.attributes[sample.parent] == kind.build_reference("numbers-aaaaaaaa")
         assert "base_model" not in found.attributes
 
     def test_what_does_not_exist_is_none(self, bench: Bench) -> None:

@@ -62,11 +62,13 @@ def test_what_retired_in_october_2026_is_not_named_as_tunable() -> None:
 def test_a_row_tells_its_end_and_what_comes_in_its_place() -> None:
     """A plan can say when a base model retired, and names what can be tuned instead; a floor is no end."""
     for name in ("gemini-2.5-flash", "publishers/google/models/gemini-2.5-flash"):
-        row = TUNING_JOB.base(name)
+        row = TUNING_JOB.find_base(name)
         assert row is not None
-        assert row.fate("2026-11-28").startswith("it retired on 2026-10-20, according to documents read on ")
-        assert row.fate("2026-10-19") == "in its place: gemini-3.5-flash-lite, gemini-3.1-flash-lite"
-    living = TUNING_JOB.base("gemini-3.1-flash-lite")
+        assert row.describe_end("2026-11-28").startswith(
+            "it retired on 2026-10-20, according to documents read on "
+        )
+        assert row.describe_end("2026-10-19") == "in its place: gemini-3.5-flash-lite, gemini-3.1-flash-lite"
+    living = TUNING_JOB.find_base("gemini-3.1-flash-lite")
     assert living is not None
-    assert living.fate("2030-01-01") == ""
-    assert TUNING_JOB.base("somebody-elses") is None
+    assert living.describe_end("2030-01-01") == ""
+    assert TUNING_JOB.find_base("somebody-elses") is None

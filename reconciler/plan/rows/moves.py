@@ -110,7 +110,7 @@ def resolve_sources(facts: Facts, desired: Desired, resources: Mapping[Address, 
         model = None if record is None else record.serving or record.candidate
         if model is None:
             return None
-        attributes[path] = facts.kind(parent).reference(model.id)
+        attributes[path] = facts.kind(parent).build_reference(model.id)
     return attributes
 
 

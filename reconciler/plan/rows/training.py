@@ -197,8 +197,8 @@ def _doubts(case: Case, *, unknown: bool) -> tuple[str, ...]:
 
 def describe_undocumented(source: str, kind: Kind, today: date) -> str:
     """That a base model is none of the documented ones, and what the table knows of it."""
-    row = kind.base(source)
-    fate = row.fate(today.isoformat()) if row is not None else ""
+    row = kind.find_base(source)
+    fate = row.describe_end(today.isoformat()) if row is not None else ""
     said = f"{source} is not among the base models that are documented as tunable"
     return f"{said}: {fate}" if fate else said
 

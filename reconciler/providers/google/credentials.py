@@ -129,7 +129,7 @@ class GoogleCredential:
         *,
         api_keys: bool = True,
     ) -> None:
-        self._environ = environ = settings.of(environ)
+        self._environ = environ = settings.to_settings(environ)
         self._base_url = base_url
         self._project = project
         self._quota_project = environ.get("GOOGLE_CLOUD_QUOTA_PROJECT", "")

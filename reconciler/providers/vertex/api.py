@@ -75,7 +75,7 @@ class VertexConnection:
         environ = self._setup.environ
         transport = connect(
             base_url=base_url,
-            environ=environ.replaced(RECONCILER_SCOPES=environ.get("RECONCILER_SCOPES") or _SCOPES),
+            environ=environ.override(RECONCILER_SCOPES=environ.get("RECONCILER_SCOPES") or _SCOPES),
             project=self._paying_project,
             api_keys=False,
             parallelism=self._setup.parallelism,

@@ -57,7 +57,7 @@ def _as_boolean(value: object) -> bool:
 
 def _as_labels(value: object) -> Value:
     if isinstance(value, dict) and all(isinstance(one, str) for one in value.values()):
-        return labels.shown(value)
+        return labels.hide_own(value)
     raise TypeError("labels")
 
 
@@ -231,8 +231,8 @@ def _read_mutable(before: Attributes, model: JsonObject, endpoint: JsonObject | 
         if mine or other:
             apart = f"{mine or 'empty'} on the model, {other} on its endpoint"
             found[path] = mine if mine == other else apart
-    mine_labels = labels.shown(read_labels(model))
-    other_labels = labels.shown(read_labels(endpoint)) if endpoint else mine_labels
+    mine_labels = labels.hide_own(read_labels(model))
+    other_labels = labels.hide_own(read_labels(endpoint)) if endpoint else mine_labels
     single = {f"{one} (on the model or on its endpoint only)" for one in {*mine_labels} ^ {*other_labels}}
     both = {*mine_labels} & {*other_labels} | single
     if both or LABELS in before:
@@ -337,7 +337,7 @@ def patch(attributes: Attributes, before: JsonObject) -> tuple[str, JsonObject]:
     body: JsonObject = {}
     for path, value in attributes.items():
         several = value if isinstance(value, tuple) else (value,)
-        body[_MUTABLE[path]] = labels.replaced(read_labels(before), several) if path == LABELS else value
+        body[_MUTABLE[path]] = labels.replace_shown(read_labels(before), several) if path == LABELS else value
     return ",".join(_MUTABLE[path] for path in attributes), body
 
 

@@ -21,7 +21,7 @@ def is_users(key: str) -> bool:
     return not key.startswith(_NOT_THE_USERS)
 
 
-def shown(labels: Mapping[str, str]) -> tuple[str, ...]:
+def hide_own(labels: Mapping[str, str]) -> tuple[str, ...]:
     """The user's labels as the field's value: sorted KEY=VALUE."""
     return tuple(sorted(f"{key}={value}" for key, value in labels.items() if is_users(key)))
 
@@ -32,6 +32,6 @@ def parsed(value: Iterable[object]) -> dict[str, str]:
     return {key: text for key, _, text in pairs}
 
 
-def replaced(before: Mapping[str, str], value: Iterable[object]) -> dict[str, str]:
+def replace_shown(before: Mapping[str, str], value: Iterable[object]) -> dict[str, str]:
     """Those labels with the user's part replaced."""
     return {key: text for key, text in before.items() if not is_users(key)} | parsed(value)

@@ -154,7 +154,7 @@ def open_backend(
         UsageError: no store has such an address, or the extra that it needs is not installed.
         CredentialError: no credential for that store is found, or it may not be sent there.
     """
-    environ = settings.of(environ)
+    environ = settings.to_settings(environ)
     where = named or "State"
     place = places.parse_place(url, where)
     if place.scheme == "":

@@ -15,7 +15,7 @@ from obstore.store import AzureStore
 from reconciler.errors import CredentialError
 from reconciler.redaction import hide_secrets
 from reconciler.settings import Settings
-from reconciler.settings.forms import connection_parts
+from reconciler.settings.forms import split_connection
 from reconciler.state.backends.network import RETRY, configure_client
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def open_store(container: str, settings: Settings) -> AzureStore:
         CredentialError: no account is named, or it would go over plain http to another machine.
         ModuleNotFoundError: azure-identity is needed and not installed.
     """
-    connection = connection_parts(settings.get("AZURE_STORAGE_CONNECTION_STRING", ""))
+    connection = split_connection(settings.get("AZURE_STORAGE_CONNECTION_STRING", ""))
     account = connection.get("AccountName") or settings.get("AZURE_STORAGE_ACCOUNT")
     if not account:
         raise CredentialError(

@@ -143,7 +143,7 @@ class Bucket:
         if any(sign in inner for sign in _UNTRUSTED):
             return StateStoreError(
                 f"{self._place}: cannot {verb} the state: the TLS certificate of the store is not trusted",
-                f"{Trust.of(self._settings).advice} {UNCHANGED}",
+                f"{Trust.read(self._settings).advice} {UNCHANGED}",
             )
         if stopped := take_complaint():
             stopped = make_printable(hide_secrets(stopped, self._settings.secrets))

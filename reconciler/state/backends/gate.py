@@ -78,7 +78,7 @@ def open_way_out(endpoint: str, settings: Settings) -> str:
         CredentialError, UsageError: a proxy or the certificates cannot be used.
     """
     parts = urlsplit(endpoint)
-    way = _Way(*_find_origin(parts), _find_proxy(endpoint, settings), Trust.of(settings).path)
+    way = _Way(*_find_origin(parts), _find_proxy(endpoint, settings), Trust.read(settings).path)
     return _gate().open(way)
 
 

@@ -55,7 +55,7 @@ class HTTPBackend:
     lease: float | None = None
 
     def __init__(self, address: str, *, environ: Mapping[str, str]) -> None:
-        environ = settings.of(environ)
+        environ = settings.to_settings(environ)
 
         def setting(name: str, default: str = "") -> str:
             return environ.get(f"TF_HTTP_{name}", default)

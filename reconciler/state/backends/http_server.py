@@ -56,7 +56,7 @@ class Server:
     def __init__(self, address: str, environ: Settings, login: tuple[str, str] | None) -> None:
         self._place = hide_login(address)
         self._secrets = _find_secrets(address, login)
-        self._trust = Trust.of(environ)
+        self._trust = Trust.read(environ)
         self._session = open_session(environ, login, self._trust)
         self._seconds = read_seconds(environ, "RECONCILER_HTTP_TIMEOUT", CALL_TIMEOUT)
 

@@ -55,7 +55,7 @@ def configure_client(settings: Settings, endpoint: str, *, setting: str) -> Clie
         "timeout": timedelta(seconds=TIMEOUT),
         "allow_http": is_plain(endpoint),
     }
-    if certificates := Trust.of(settings).pem():
+    if certificates := Trust.read(settings).read_pem():
         found["root_certificate"] = certificates
     found["proxy_url"] = open_way_out(endpoint, settings)
     return found

@@ -212,7 +212,7 @@ class LiveProgress:
             picture.append(f"… and {hidden:,} more\n", style="dim")
         counts = [count_noun(len(rows), "model") + " at work"]
         counts += [f"{done:,} trained"] * bool(done) + [f"{failed:,} failed"] * bool(failed)
-        foot = ", ".join(counts) + ". Ctrl-C ends the wait, not the training."
+        foot = ", ".join(counts) + ". Ctrl-C stops only the wait."
         picture.append(cut(foot, self._width), style="dim")
         return picture
 

@@ -66,7 +66,7 @@ def test_a_training_has_a_line() -> None:
     """Name, bar, percent, step, epoch, loss, elapsed and what is left, in one line."""
     lines = Screen(width=100).after(Started(plans.address("x"), Verb.CREATE), progress("x", 50))
     assert lines[0] == "x ██████████░░░░░░░░░░  50%  step 15/38  epoch 2  loss 1.235  1m20s  2m00s left"
-    assert lines[1] == "1 model at work. Ctrl-C ends the wait, not the training."
+    assert lines[1] == "1 model at work. Ctrl-C stops only the wait."
 
 
 def test_ascii_bars() -> None:
@@ -128,7 +128,7 @@ def test_counts_in_the_last_line() -> None:
         Completed(plans.address("z"), Verb.REPLACE),
         Failed(plans.address("y"), Verb.CREATE, "boom"),
     )
-    assert lines[-1] == "1 model at work, 2 trained, 1 failed. Ctrl-C ends the wait, not the training."
+    assert lines[-1] == "1 model at work, 2 trained, 1 failed. Ctrl-C stops only the wait."
 
 
 def test_stages_after_the_training_are_words() -> None:

@@ -1,7 +1,7 @@
-"""Progress on a terminal: a line for each model in training, redrawn in place; what ends stays printed.
+"""Progress on a terminal: a line for each model in training, redrawn in place. A line about an end stays.
 
-The one door to rich, imported when a display begins, and the one renderer that writes, because a live
-display must. Rule: rich gets Text, never markup: a `[red]` in somebody's display name is text.
+This is the one door to rich, which is imported when a display begins, and the one renderer that writes,
+because a live display must. Rule: rich gets Text and never markup, so `[red]` in a display name stays text.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _SHOWN = ("percent", "step", "epoch", "loss", "elapsed", "left")
 
 @dataclass(slots=True)
 class _Row:
-    """One model at work. `seen`: the clock when its progress came, so that its time goes on between polls."""
+    """One model at work. `seen` is the clock at its last progress, so that its time goes on between polls."""
 
     address: Address
     stage: str
@@ -231,7 +231,7 @@ class LiveProgress:
         from rich.text import Text
 
         table = [_format_fields(row, now) for row in rows]
-        # one kind in all of them says nothing, and takes what a narrow terminal has not got
+        # if all are of one kind, its name says nothing and costs a narrow terminal room
         alone = len({row.address.kind for row in rows}) == 1
         names = [escape(row.address.name if alone else str(row.address)) for row in rows]
         widest = {field: max(count_cells(one[field]) for one in table) for field in _SHOWN}

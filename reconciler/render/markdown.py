@@ -1,8 +1,8 @@
 """A plan or a drift report as Markdown that fits a pull-request comment.
 
-The first line is a stable marker by which a bot finds its own comment; then the summary, always; then a
-table, what is most dangerous first; then details folded. Whole blocks are left out where the limit (of
-GitHub: 65,536 characters) would be passed, and what was left out is named.
+The first line is a stable marker, by which a bot finds its own comment. The summary follows, always, then a
+table with the most dangerous changes first, then the details, folded. GitHub takes 65,536 characters: what
+does not fit is left out in whole blocks, and named.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _ESCAPED = {
     **{mark: f"\\{mark}" for mark in "\\`*_{}[]#!~"},
     **{
         mark: f"&#{ord(mark)};" for mark in "|<>&$"
-    },  # in a table, in HTML and in mathematics a backslash is not enough
+    },  # a backslash does not escape them in tables, HTML and formulas
 }
 _MENTION = re.compile(r"(?<![A-Za-z0-9])@(?=[A-Za-z0-9])")
 _UNMENTIONED = "@\u200b"
@@ -118,7 +118,7 @@ def _compose(always: list[str], head: list[str], table: str, blocks: Iterable[_B
     missing: list[str] = []
     for index, one in enumerate(found):
         if index < rows and not one.foldable:
-            continue  # its row says all
+            continue  # its row says everything
         details = one.details() if room > _LEAST_DETAILS else ""
         if details and len(details) + 2 <= room:
             parts.append(details)

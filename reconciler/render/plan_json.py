@@ -1,10 +1,10 @@
 """The plan as Terraform's plan JSON, and the drift report beside it.
 
-Format version 1.2 as `terraform show -json` writes it, so that conftest/OPA policies, PR bots and
-dashboards work unchanged; keys that would have to be invented (planned_values, prior_state,
-configuration) are left out. All facts of ours stand under the key `reconciler`:
+The format is version 1.2 of what `terraform show -json` writes, so that conftest and OPA policies, bots and
+dashboards work unchanged. Keys that we would have to invent (planned_values, prior_state, configuration) are
+left out. Everything of ours stands under the key `reconciler`:
 
-    reconciler.plan_version   of the part below; newer ones are refused by `planfile`
+    reconciler.plan_version   the version of this part; `planfile` refuses all others
     reconciler.context        endpoint, project, credential's kind, service, stack
     reconciler.inputs         paths, variables, selection and guards that the plan was made with
     reconciler.changes[i]     action, reason, ids, fields, data, bill, notes … of resource_changes[i]
@@ -15,10 +15,10 @@ configuration) are left out. All facts of ours stand under the key `reconciler`:
     reconciler.bill, summary  the trainings together, and the last line of the text
     reconciler.checksum       SHA-256 of the canonical document without this key
 
-Actions as policies look for them: a replacement is ["create", "delete"] (["delete", "create"] only under
-`lifecycle: {replace: delete_first}`); adopting is ["no-op"] with change.importing; waiting and what only
-changes the record are ["no-op"]; a move is ["no-op"] with `previous_address`;
-a deposed model's deletion is ["delete"] with `deposed`.
+Actions are those that policies look for. A replacement is ["create", "delete"], and ["delete", "create"] only
+under `lifecycle: {replace: delete_first}`. An adoption is ["no-op"] with change.importing, a move ["no-op"]
+with `previous_address`. Waiting, and what changes only the record, are ["no-op"]. The deletion of a deposed
+model is ["delete"] with `deposed`.
 
 Rule: training data is a digest and counts, never content.
 """
@@ -52,7 +52,7 @@ _REPLACE_REASONS = {
 
 def build_plan_document(plan: Plan, kinds: Mapping[str, Kind]) -> dict[str, Json]:
     """Build the whole plan JSON with its checksum. `kinds`: by name, those that the plan was made with."""
-    # every list is there, even an empty one: index i belongs to resource_changes[i], resource_drift[i]
+    # both lists are there, even if empty: entry i belongs to resource_changes[i] or resource_drift[i]
     ours = {"changes": [], "drift": [], **encode_fields(plan)}
     ours |= {
         "plan_version": PLAN_VERSION,
@@ -226,7 +226,7 @@ def _nest(attributes: Attributes, id: str, data: Iterable[tuple[str, Json]]) -> 
 def _build_before(change: Change, kind: Kind) -> Json:
     if change.before is None:
         return None
-    # these are about the model that serves and the one to come; the others about one from first to last
+    # a training or a restoration is about two models: the one that serves, and the one that takes its place
     promote = find_step(change.steps, steps.Promote)
     trades = find_step(change.steps, steps.Create) or find_step(change.steps, steps.Restore)
     id = promote.replaces if promote and trades else change.id

@@ -1,6 +1,6 @@
-"""What a run has really done, counted from its events, for the end of a text and of a stream.
+"""What a run has really done, counted from its events, for the last lines of a text or of a stream.
 
-Rule: only what was told counts. A training counts as trained once its model serves.
+Rule: only events count. A training counts as trained once its model serves.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ NAMED = 10
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """Counts of models, and who they are where more is to be said of them.
+    """How many models something was done to, and which they are if more is said of them.
 
     Attributes:
         done: operation to how many models it was done for; create and replace trained one each.

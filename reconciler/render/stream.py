@@ -1,25 +1,25 @@
 """The NDJSON stream of `plan --json` and `apply --json`: Terraform's machine-readable UI, version 1.2.
 
-One JSON object a line. Every line has
+Each line is one JSON object. Every object has
 
     @level      "info", "warn" or "error"
-    @message    the same for people, one line
+    @message    the line in words, for people
     @module     "reconciler.ui"
     @timestamp  RFC 3339
-    type        one of the following, which says what else is there
+    type        one of the following, which says what else the object has
 
     version           reconciler, ui; the first line
     resource_drift    change {resource, action}, class: live differs from recorded
     planned_change    change {resource, action, reason?, importing?, previous_resource?},
-                      reconciler {action, reason, id, bill?, verdict?, error?}; verdict: what its
-                      checks said when they were run last
-    change_summary    changes {add, change, import, remove, operation}; operation plan: what is planned, and
-                      reconciler {create, replace …}; apply (wait too) and destroy: at the end, what was
-                      really done, and reconciler {begun, trained, … elapsed_seconds, resume?, cost?}
+                      reconciler {action, reason, id, bill?, verdict?, error?}; `verdict` is what the checks
+                      said when they were last run
+    change_summary    changes {add, change, import, remove, operation}. With operation plan: what is planned,
+                      and reconciler {create, replace …}. With apply (wait too) and destroy, at the end: what
+                      was really done, and reconciler {begun, trained, … elapsed_seconds, resume?, cost?}
     apply_start       hook {resource, action, id_key, id_value}
     apply_progress    hook {resource, action, id_value, elapsed_seconds, percent, step, total_steps,
-                      epoch, mean_loss, remaining_seconds}; absent where the service does not say
-    upload_progress   upload {data, sent_bytes, total_bytes}: how far a large data set is; ours
+                      epoch, mean_loss, remaining_seconds}; a key is absent if the service does not say
+    upload_progress   upload {data, sent_bytes, total_bytes}: how far a large upload is; ours
     apply_complete    hook {resource, action, id_key, id_value, elapsed_seconds}
     apply_errored     hook {resource, action, id_key, id_value, elapsed_seconds}; a diagnostic with the reason
                       follows
@@ -31,11 +31,11 @@ One JSON object a line. Every line has
 `resource` is {addr, module, resource, resource_type, resource_name, resource_key, implied_provider}.
 `action` of a planned change is Terraform's: noop, create, update, replace, delete, remove (to forget),
 import, move. `action` of a hook is what apply does: create, adopt, update, permissions, check, promote,
-delete, wait, move. add counts trainings, remove counts models that go, now or after a promotion: a
-replacement is in both.
+delete, wait, move. `add` counts trainings, `remove` counts models that are deleted, now or after a promotion:
+a replacement is in both.
 
-A reader ignores types and keys that it does not know. Rule: functions from values to dicts; the time
-comes in, training data never goes out.
+A reader must ignore types and keys that it does not know. Rule: functions from values to dictionaries. The
+time is an argument, and training data never goes out.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What a terminal may be shown: control characters made visible, widths in cells, colours, wrapping.
+"""What a terminal may be shown: escaped control characters, widths in cells, colours, wrapping.
 
-Rule: text that others wrote (manifests, services, file names) is never printed as it came: an escape
-sequence in a display name must not colour, move or reorder what the reader approves.
+Rule: text that others wrote (manifests, services, file names) is never printed as it came. An escape sequence
+in a display name must not colour, move or reorder what the reader approves.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from itertools import accumulate
 
 UNLIMITED = 0
-"""A width that never cuts nor wraps: for tests, logs, and whoever greps."""
+"""A width that neither cuts nor wraps: for tests, logs and grep."""
 
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _JOINERS = frozenset("\u200c\u200d")  # legitimate inside Persian, Indic scripts and emoji
@@ -61,7 +61,7 @@ def count_cells(text: str) -> int:
 
 
 def _cells_of(character: str) -> int:
-    if character == "\ufe0f":  # asks for the emoji form of the one before, which is wider by one
+    if character == "\ufe0f":  # makes the character before it an emoji, which is wider by one
         return 1
     if unicodedata.east_asian_width(character) in "WF":
         return 2

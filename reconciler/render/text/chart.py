@@ -1,4 +1,4 @@
-"""A loss curve in characters: eighth blocks, or # where only ASCII will do."""
+"""A loss curve in characters: eighth blocks, or # for ASCII."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A plan and a drift report for people, in Terraform's manner.
 
-What does not change is not printed. The first line says where it would happen, the last what; in
-between a block for each change, then the bill of the trainings.
+What does not change is not printed. The first line says where the plan would be applied, and the last counts
+its changes. Between them stand a block for each change and the bill of the trainings.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def render_plan(plan: Plan, *, colour: bool, width: int = 80, show_header: bool 
     """
     lines = _render_plan(plan, Paint(colour), width, show_header=show_header)
     first = next(lines)
-    if first:  # a plan without a header begins with the blank line that would part it from one
+    if first:  # without a header, leave out the blank line that would follow it
         yield first
     yield from lines
 

@@ -24,9 +24,9 @@ class Row:
     Attributes:
         symbol: + ~ - or a space.
         path: dotted; what stands before the last dot becomes the group's heading.
-        before, after: None where there is none; with both, an arrow stands between.
-        text: instead of values: already fit for a terminal, wrapped rather than cut.
-        remark: kept whole behind the value ("# forces replacement").
+        before, after: None if there is none. With both, an arrow stands between them.
+        text: instead of values. It is escaped already, and wrapped rather than cut.
+        remark: stands whole behind the value ("# forces replacement").
     """
 
     symbol: str
@@ -38,14 +38,14 @@ class Row:
 
 
 def choose_colour(symbol: str) -> tuple[str, ...]:
-    """The style of a symbol, as arguments of Paint."""
+    """Choose the style of a symbol, as arguments of Paint."""
     if symbol in {"+/-", "-/+"}:
         return ("yellow",)
     return (_COLOURS[symbol],) if symbol in _COLOURS else ()
 
 
 def render_rows(rows: Iterable[Row], *, indent: int, width: int, paint: Paint) -> Iterator[str]:
-    """The rows as lines; those with a common prefix stand under one heading, in order of appearance."""
+    """Render the rows. Rows with a common prefix stand under one heading, in order of appearance."""
     groups: dict[str, list[tuple[str, Row]]] = {"": []}
     for row in rows:
         prefix, _, name = row.path.rpartition(".")
@@ -73,7 +73,7 @@ def _render_row(row: Row, name: str, indent: str, width: int, paint: Paint) -> I
     if len(shorter) == len(lines):
         yield from _stack(shorter, paint(remark, "red"), start, len(lead))
         return
-    yield from _stack(lines, "", start, len(lead))  # a line of its own rather than be lost
+    yield from _stack(lines, "", start, len(lead))  # the remark gets a line of its own rather than being cut
     yield " " * max(min(len(lead), width - count_cells(row.remark)), 0) + paint(row.remark, "red")
 
 

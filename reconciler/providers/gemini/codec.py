@@ -91,7 +91,7 @@ def read_model(document: JsonObject, *, curve: bool, asked: str = "") -> Live:
 
 
 def build_odd(document: object, why: str) -> Odd:
-    """An entry of a list that `live` does not understand, as far as it tells whose it is."""
+    """An entry of a list that `read_model` does not understand, with its id and name if it has them."""
     name = document.get("name") if isinstance(document, dict) else document
     if isinstance(name, str) and NAME.fullmatch(name):
         return Odd(name.removeprefix(f"{COLLECTION}/"), name, why)
@@ -157,7 +157,7 @@ def patch(attributes: Attributes) -> tuple[str, JsonObject]:
 
 
 def find_differences(attributes: Attributes, source: str, found: Live) -> tuple[str, ...]:
-    """The immutable paths in which a live model is not the one that a create asked for.
+    """The immutable fields in which a live model differs from what a create asked for.
 
     Only what the service shows is compared: the id carries the digest of the rest.
     """

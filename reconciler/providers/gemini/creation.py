@@ -1,4 +1,4 @@
-"""Creating a model exactly once, whatever happens to the reply.
+"""Creates a model exactly once, whatever happens to the reply.
 
 Rule: a create is answered by looking, never by hoping. Its id is ours, so after a lost reply a get says
 whether it arrived, and a POST that is sent again can only be refused as a duplicate.
@@ -89,7 +89,7 @@ class Creation:
         raise AssertionError("unreachable")
 
     def _look(self, name: str, failed: ServiceError) -> Live | None:
-        """Whether a create arrived after all; when even that cannot be found out, ReplyLostError."""
+        """Look whether a create arrived after all. ReplyLostError if that cannot be found out."""
         try:
             return self._reader.get_model(name)
         except ForbiddenError as error:
@@ -104,7 +104,7 @@ class Creation:
     def _settle_conflict(
         self, desired: Desired, name: str, source: str, refused: ServiceError, *, again: bool
     ) -> Accepted:
-        """After a 409: ours, somebody's, or invisible even when the lag window is over.
+        """Find out, after a 409, whether the model is ours, somebody else's, or cannot be seen at all.
 
         `again`: an earlier POST of this call may have arrived. Then what nobody can see is most likely our
         own training, and another generation of the id would be a second one: better to look again later.

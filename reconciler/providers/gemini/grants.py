@@ -1,4 +1,4 @@
-"""The permissions of a model: an API resource of their own, which no API key may touch."""
+"""Reads and sets the permissions of a model, an API resource of their own that refuses API keys."""
 
 from __future__ import annotations
 

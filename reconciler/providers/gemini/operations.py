@@ -21,7 +21,7 @@ _CANCELLED = 1
 
 
 def read_accepted(operation: JsonObject, name: str) -> Accepted | None:
-    """What a create's reply says; None when it is no operation of that model, so that nothing is known."""
+    """Read a create's reply. None if it is not an operation of that model, so that nothing is known."""
     operation_name = read_text(operation, "name")
     metadata = _get_object(operation, "metadata")
     made = read_text(metadata, "tunedModel")
@@ -38,7 +38,7 @@ def read_accepted(operation: JsonObject, name: str) -> Accepted | None:
 
 
 def _get_object(operation: JsonObject, key: str) -> JsonObject:
-    """What stands under a key, where it is an object; else nothing is known."""
+    """The object under a key, {} if there is none."""
     found = operation.get(key)
     return found if isinstance(found, dict) else {}
 
@@ -62,7 +62,7 @@ def is_of(operation: JsonObject, name: str) -> bool:
 
 
 def read_training(operation: JsonObject, name: str) -> Training | None:
-    """How a training goes, from its operation.
+    """Read the state of a training from its operation.
 
     None when it is of another model, or is done and does not say how: then the model itself must be asked.
     """
@@ -88,7 +88,7 @@ def read_training(operation: JsonObject, name: str) -> Training | None:
 
 
 def describe_training(found: Live) -> Training:
-    """How a training goes, from the model alone: no percentage, and no reason of a failure."""
+    """The state of a training as the model alone shows it: no percentage, no reason of a failure."""
     last = found.snapshots[-1].step if found.snapshots else None
     return Training(
         found.status,

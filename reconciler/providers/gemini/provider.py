@@ -90,11 +90,11 @@ class GeminiProvider:
                 yield replace(told, snapshots=told.snapshots[-1:])
 
     def get(self, handle: Handle) -> Live | None:
-        """One model with its whole loss curve; None on 404; ForbiddenError when it is somebody else's."""
+        """One model with its whole loss curve. None on a 404; ForbiddenError if it is somebody else's."""
         return self._reader.get_model(name_of(handle))
 
     def poll(self, handle: Handle) -> Training:
-        """From the operation, which knows the percentage and a failure's reason; else from the model."""
+        """Poll the operation, which tells the percentage and why a training failed; else the model."""
         name = name_of(handle)
         if handle.operation:
             operation = self._reader.get_operation(handle.operation)
@@ -141,7 +141,7 @@ class GeminiProvider:
     # ---------------------------------------------------------------- changing
 
     def measure_data(self, desired: Sequence[Desired]) -> Sequence[Desired]:
-        """The same: its training data is always sent along."""
+        """Nothing to measure: training data is sent with the create."""
         return desired
 
     def create(
@@ -209,7 +209,7 @@ class GeminiProvider:
         self._grants.set_granted(name_of(handle), desired, fence)
 
     def _cancel(self, handle: Handle, name: str, fence: Fence) -> None:
-        """Stop a training, as far as the service lets us: it may be over, or not to be stopped."""
+        """Ask the service to stop a training, which may be over or may not be stoppable."""
         operation = handle.operation
         try:
             if not operation:

@@ -1,4 +1,4 @@
-"""What the other modules ask the service: pages of a list, a model, an operation. Reading only."""
+"""Reads lists, models and operations. Changes nothing."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Reader:
             return None
 
     def get_operation(self, operation: str) -> JsonObject | None:
-        """Google's guide polls v1, its SDKs v1beta: the second is asked when the first does not know it."""
+        """Ask v1 for an operation, as Google's guide does, then v1beta, as its SDKs do; None if neither has it."""
         if not is_path(operation):
             raise ServiceError(f"{operation[:80]!r} is not the name of an operation", "Correct the state.")
         for version in ("v1", "v1beta"):
@@ -58,7 +58,7 @@ class Reader:
         return None
 
     def find_operation(self, name: str) -> JsonObject | None:
-        """The operation that made a model, by the model's list of them; None when it has none."""
+        """Find the operation that made a model in the model's list of operations; None if it has none."""
         for version in ("v1", "v1beta"):
             try:
                 pages = self.list_pages(f"{version}/{name}/operations", {})

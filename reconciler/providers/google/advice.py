@@ -1,4 +1,4 @@
-"""What to do about a refusal of Google's services: tables of their words and reasons.
+"""Says what to do about a refusal of Google's services, by their words and reasons.
 
 Sources: what users of the APIs reported (api.md section 3), and Google's pages on access control. Rule:
 advice names what can be done now; what a service said comes into a command to copy only where it has the form
@@ -44,7 +44,7 @@ _READ_BY = (
 
 
 def advise_400(said: str, where: str) -> str:
-    """Of a request that will never succeed as it is; `said` is printable."""
+    """Advice for a request that will never succeed as it is. `said` must be printable."""
     if ":generateContent" in where:
         return "The model does not take this prompt: change it, or the temperature."
     if "invalid argument" not in said.lower():
@@ -64,7 +64,7 @@ def advise_400(said: str, where: str) -> str:
 
 
 def advise_401(found: Problem) -> str:
-    """Of a credential that is missing or not accepted."""
+    """Advice for a credential that is missing or not accepted."""
     if found.reason == "CREDENTIALS_MISSING" or "api keys are not supported" in found.message.lower():
         return (
             f"This call needs a login, and refuses API keys. Log in: {spell_login()}, or set "
@@ -77,7 +77,7 @@ def advise_401(found: Problem) -> str:
 
 
 def advise_403(found: Problem, where: str) -> str:
-    """Of a credential that may not do this: the login, the project, or a role on what was asked for."""
+    """Advice for a credential that may not do this: the login, the project or a role is wrong."""
     said = found.message[:EXCERPT].lower()
     service = _keep_word(found.metadata.get("service"))
     consumer = _keep_word(str(found.metadata.get("consumer", "")).removeprefix("projects/"))
@@ -108,7 +108,7 @@ def advise_403(found: Problem, where: str) -> str:
 
 
 def advise_404(where: str) -> str:
-    """Of what is not there, or not there for this credential."""
+    """Advice for a resource that does not exist, or not for this credential."""
     if _is_storage(where):
         return "Check the names of bucket and object."
     if _is_vertex(where) and ":generateContent" in where:
@@ -119,7 +119,7 @@ def advise_404(where: str) -> str:
 
 
 def advise_denied(said: str, where: str = "") -> str:
-    """Which role is missing, and whose account lacks it; "" where the words speak of no such thing.
+    """Which role is missing, and which account needs it; "" if the words do not tell.
 
     Args:
         said: the service's words, at a call or as the reason of a failed training.
@@ -154,7 +154,7 @@ def _find_role(permission: str, said: str, where: str, *, agent: bool) -> str:
 
 
 def _find_place(role: str, said: str, where: str, account: str) -> tuple[str, str]:
-    """On what a role is granted, and the command that does it where everything in it is known."""
+    """What the role must be granted on, and the command for that if all of it is known."""
     bucket = _BUCKET.search(where) or _BUCKET.search(said)
     if "storage" in role:
         if bucket is None:

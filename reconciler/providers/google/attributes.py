@@ -21,7 +21,7 @@ Row: TypeAlias = tuple[str, tuple[str, ...], Reader]
 
 
 def build_rows(fields: Iterable[Field], readers: Mapping[FieldType, Reader]) -> tuple[Row, ...]:
-    """How to read these fields, made once, because a list has thousands of models."""
+    """Prepare the reading of these fields, once, because a list has thousands of models."""
     return tuple((one.path, tuple(camel_case(one.path).split(".")), readers[one.type]) for one in fields)
 
 

@@ -1,4 +1,4 @@
-"""A transport to one of Google's APIs: its credential, and its errors read."""
+"""Opens a transport to one of Google's APIs, with a credential and a reader of Google's errors."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def connect(
     sleep: Callable[[float], None] = time.sleep,
     stopping: Callable[[], bool] = lambda: False,
 ) -> Transport:
-    """A transport to one API; nothing is sent and no credential is looked for yet.
+    """Open a transport to one API. Sends nothing and looks for no credential yet.
 
     Args:
         base_url: the endpoint.

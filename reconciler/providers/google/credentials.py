@@ -1,4 +1,4 @@
-"""As whom Google's APIs are asked: access token, API key, or application default credentials, in that order.
+"""Finds a credential for Google's APIs: an access token, an API key, or a login, in this order.
 
 Rule: a secret is in a request's header and nowhere else: not in a URL, a message, or a repr.
 """
@@ -34,7 +34,7 @@ def spell_login(scopes: tuple[str, ...] = SCOPES) -> str:
 
 @dataclass(frozen=True, slots=True)
 class FixedCredential:
-    """A secret that we were given and cannot renew; or none at all."""
+    """A secret that cannot be renewed, or none at all."""
 
     description: str
     _signature: Signature = field(repr=False)

@@ -1,4 +1,4 @@
-"""What a refusal of Google's APIs means: one of our `errors`, which says what to do now.
+"""Turns a refusal of Google's APIs into one of our `errors`, which says what to do now.
 
 The shapes are google.rpc.Status in JSON, and texts that users of the APIs reported. Rule: a foreign text is
 cut, and cleared of what could drive a terminal, before it stands in a message.
@@ -228,7 +228,7 @@ def explain_failure(found: Problem, where: str) -> ServiceError:
 
 
 def _refuse_foreign(found: Problem, where: str) -> ServiceError:
-    """A 404 of a gateway does not say that a model is gone: who believes it trains it again."""
+    """The error for a 404 or 409 that is not the API's own: believing a gateway's 404 would train again."""
     said = make_printable(found.message)
     return NotUnderstoodError(
         f"{where} was answered {found.status}, and not in the API's own form" + (f": {said}" if said else ""),

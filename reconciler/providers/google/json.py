@@ -1,4 +1,4 @@
-"""Reading the JSON of Google's APIs: values of a known type, or an error that names resource and field.
+"""Reads the JSON of Google's APIs: values of a known type, or an error with resource and field.
 
 Rules: unknown fields are ignored. A compared field of a wrong type, or with a value that no such field can
 hold, is an error; a figure for people that makes no sense is left out. An answer about something else than
@@ -112,7 +112,7 @@ def explain_wrong_type(where: str, what: str, value: object, expected: str) -> N
 
 
 def explain_another(where: str, asked: str, found: object) -> NotUnderstoodError:
-    """The error for an answer about something else: who believes it deletes or trains for somebody else."""
+    """The error for an answer about another resource, which must not be believed."""
     return NotUnderstoodError(
         f"{where}: the service was asked about {asked} and answered about {ascii(found)[:120]}",
         "Nothing is concluded from that. Check that the endpoint is that service's, and that no proxy or "

@@ -1,4 +1,4 @@
-"""Looking for what was perhaps created: after a lost reply, and as long as an answer may lag.
+"""Looks for a resource that was perhaps created, for as long as the service may lag behind.
 
 Rule: a create whose fate is unknown is answered by looking; that even looking failed is said as it is.
 """
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 def look_until(look: Callable[[], T | None], transport: Transport, seconds: float, what: str) -> T | None:
-    """Look until it is there or so many seconds are over, more and more rarely.
+    """Look until it is there or the time is over, with longer and longer pauses.
 
     Raises:
         StoppedError: the run is being stopped between two looks.
@@ -32,7 +32,7 @@ def look_until(look: Callable[[], T | None], transport: Transport, seconds: floa
 
 
 def explain_unknown(what: str, failed: ServiceError, error: ReconcilerError) -> ReplyLostError:
-    """The create failed, and so did the look whether it arrived."""
+    """The error if a create failed, and looking for its result failed too."""
     return ReplyLostError(
         f"{failed.summary}; and whether {what} exists cannot be found out: {error.summary}",
         "Run the command again later: it looks first and creates nothing twice.",
@@ -40,7 +40,7 @@ def explain_unknown(what: str, failed: ServiceError, error: ReconcilerError) -> 
 
 
 def explain_not_understood(what: str, expected: str) -> ReplyLostError:
-    """The create was answered, by something else than expected."""
+    """The error if a create was answered by something unexpected."""
     return ReplyLostError(
         f"The create of {what} was answered by something that is no {expected}",
         "Run the command again: it looks first.",

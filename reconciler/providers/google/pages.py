@@ -1,4 +1,4 @@
-"""Every page of a list call, as Google's APIs give them (AIP-158)."""
+"""Reads every page of a list call (AIP-158)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a refused create means for the manifest that asked for it.
+"""Explains a refused create in terms of the manifest that asked for it.
 
 A service names what it refuses in its own words, and that may be a value that no manifest holds: one that it
 chose itself, or one that we made. Rule: pure; an error goes in, the same error with better advice comes out.
@@ -54,7 +54,7 @@ def _replace_advice(error: ServiceError, detail: str) -> ServiceError:
 
 
 def _advise_not_found(asked: Asked) -> str:
-    """A create has no name to be missing: what is not there is the model to tune, or the place."""
+    """Advice for a create's 404: the model to tune or the location does not exist."""
     key = BASE_MODEL if BASE_MODEL in asked.declared else "the parent"
     place = f", {asked.place}" if asked.place else ""
     instead = f" Or declare kind: {asked.kind.instead}." if asked.kind.instead else ""
@@ -65,7 +65,7 @@ def _advise_not_found(asked: Asked) -> str:
 
 
 def _find_meant(said: str, asked: Asked) -> str:
-    """Which values the words are about, and where each comes from; "" where they name none."""
+    """Which values the service's words are about, and where each comes from; "" if they name none."""
     words = _normalize(said)
     for name, origin in asked.made.items():
         if _normalize(name) in words:
@@ -80,7 +80,7 @@ def _find_meant(said: str, asked: Asked) -> str:
 
 
 def _find_fields(words: str, asked: Asked) -> list[str]:
-    """Paths of the fields that are spoken of, in the order of speaking; of two with one name the likelier."""
+    """Paths of the fields that the words name, in their order; the likelier one if two have the same name."""
     likely = sorted(
         asked.kind.fields, key=lambda path: (path not in asked.declared, not path.startswith(asked.spec))
     )

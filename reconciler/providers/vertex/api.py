@@ -85,7 +85,7 @@ class VertexConnection:
         return transport
 
     def find_target(self, *, contact: bool) -> Target:
-        """Of the first place that is needed; without contact no manifest has to name one."""
+        """The target of the first location in use. Without contact, no manifest has to name a location."""
         from reconciler.providers.vertex.regions import find_host
 
         if not contact:
@@ -123,7 +123,7 @@ class VertexConnection:
 
 
 def check(stack: Stack, settings: Settings, desired: Sequence[Desired]) -> Iterator[Diagnostic]:
-    """What tuning jobs lack: a bucket for files that must be uploaded; a warning where a place is missing."""
+    """Find what tuning jobs lack: a bucket for uploads (an error), a project or location (a warning)."""
     url = stack.endpoint or settings.get(ENDPOINT_VARIABLE, "")
     if is_loopback(url):
         return  # an emulator needs none of them

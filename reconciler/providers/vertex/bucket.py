@@ -72,7 +72,7 @@ class Bucket:
         return found
 
     def put(self, data: DataSet, examples: Iterable[Example], *, fence: Fence) -> str:
-        """Where the examples lie, after uploading them if they do not yet.
+        """Upload the examples unless they are there already. Returns their address.
 
         Args:
             data: which data set it is.
@@ -113,7 +113,7 @@ class Bucket:
         return uri
 
     def _upload(self, uri: str, content: Content, fence: Fence) -> bool:
-        """Upload it; whether the store's own answer says that it is there."""
+        """Upload it. Returns whether the store's own reply says that it is stored."""
         bucket, name = _parse_uri(uri)
         progress = _Steps(content, self._tell)
         try:
@@ -149,7 +149,7 @@ class _Lines:
 
 
 class _Steps:
-    """Tells of a large upload a hundred times at most."""
+    """Reports the progress of a large upload, a hundred times at most."""
 
     def __init__(self, content: Content, tell: Tell) -> None:
         self._content, self._tell, self._last = content, tell, -1

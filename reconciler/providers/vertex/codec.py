@@ -121,7 +121,7 @@ def read_labels(document: JsonObject) -> Mapping[str, str]:
 
 
 def read_id(job: JsonObject) -> str:
-    """Ours, by its label; else the job's number."""
+    """Our id from the job's label, else the job's number."""
     return read_labels(job).get(labels.ID) or read_text(job, "name").rpartition("/")[2]
 
 
@@ -164,7 +164,7 @@ def read_error(job: JsonObject) -> str:
 
 
 def read_model(job: JsonObject, model: JsonObject | None, endpoint: JsonObject | None) -> Live | None:
-    """A job as the model that it is to us; None when it ended well and its model was deleted.
+    """Read a job as a model. None if it ended well and its model was deleted since.
 
     Args:
         job: the TuningJob.
@@ -219,7 +219,7 @@ def _read_attributes(job: JsonObject, name: str) -> dict[str, Value]:
 
 
 def _read_mutable(before: Attributes, model: JsonObject, endpoint: JsonObject | None) -> dict[str, Value]:
-    """What can be updated, as the model and its endpoint show it, whatever the job said when it began.
+    """Read the fields that can be updated from the model and its endpoint; the job may be out of date.
 
     Both have it; where they differ (an update that was cut short, somebody's hand) the value says so, and so
     is no manifest's value: the next update mends it.
@@ -241,7 +241,7 @@ def _read_mutable(before: Attributes, model: JsonObject, endpoint: JsonObject | 
 
 
 def read_outputs(job: JsonObject) -> dict[str, str]:
-    """What came of a job, and what it made of its data (tuningDataStats), for people."""
+    """Read the results of a job and the statistics of its data (tuningDataStats), for people."""
     name = read_text(job, "name")
     tuned = require_object(job.get("tunedModel"), name, "tunedModel")
     found = {
@@ -342,7 +342,7 @@ def patch(attributes: Attributes, before: JsonObject) -> tuple[str, JsonObject]:
 
 
 def find_differences(attributes: Attributes, source: Mapping[str, str], job: JsonObject) -> tuple[str, ...]:
-    """The immutable paths in which a job is not the one that a create asked for; of what it shows."""
+    """The immutable fields in which a job differs from what a create asked for, as far as it shows them."""
     shown = _read_attributes(job, read_text(job, "name"))
     different = [
         path

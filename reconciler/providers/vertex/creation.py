@@ -1,4 +1,4 @@
-"""Creating a job exactly once, at a service that takes no id from us and refuses no second one.
+"""Creates a job exactly once, at a service that takes no id from us and accepts the same create twice.
 
 Rule: look before every POST; after a POST whose fate is unknown, look until a list cannot lag any more, and
 only then send it again. A job is known by the label that carries our id. What remains possible without a
@@ -101,7 +101,7 @@ class Creation:
         return self._jobs.find_alive(self._jobs.list_labelled(id, place))
 
     def _look_longer(self, id: str, place: tuple[str, str]) -> JsonObject | None:
-        """Look until it is there, or a list cannot lag any more."""
+        """Look again and again, until it is there or the list can no longer lag behind."""
         transport = self._regions.open_location(place[1])
         return look_until(lambda: self._look(id, place), transport, self._lag_seconds, id)
 
@@ -128,7 +128,7 @@ def _read_accepted(job: JsonObject) -> Accepted:
 
 
 def _explain_no_room(error: RateLimitedError) -> RateLimitedError:
-    """A 429 is waited out elsewhere, unless waiting does not help."""
+    """Turn a 429 into NoCapacityError, which the caller waits out, unless waiting does not help."""
     if error.again is None:
         return error
     return NoCapacityError(

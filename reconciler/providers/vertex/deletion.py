@@ -1,4 +1,4 @@
-"""Deleting a tuned model: cancel, undeploy, delete its endpoints, delete the model.
+"""Deletes a tuned model: cancels, undeploys, deletes its endpoints, deletes the model.
 
 Rule: every step looks before it acts and counts "not there" as done, so that whatever a crash left is
 finished by the next run. What others deployed on our endpoint, or versions of our model that are not ours,
@@ -70,7 +70,7 @@ class Deletion:
             self._retry_while_busy(self._delete_model, ours)
 
     def _retry_while_busy(self, step: Callable[..., object], name: str, *rest: str) -> None:
-        """Do a step, which looks first; again while something else is done there, by a run that died."""
+        """Do a step, and repeat it while another operation runs there, perhaps of a run that died."""
         transport = self._regions.open_location(names.parse(name).location)
         until, pause = transport.clock() + BUSY_SECONDS, 0.25
         while True:
@@ -84,7 +84,7 @@ class Deletion:
             pause = min(pause * 2, 5.0)
 
     def _cancel(self, job: JsonObject) -> JsonObject:
-        """The job after it ended, one way or another: a cancel is a wish."""
+        """Ask the service to cancel a job, and wait until it has ended. Returns the job as it ended."""
         name = read_text(job, "name")
         transport = self._regions.open_location(names.parse(name).location)
         if codec.read_state(job) != "CANCELLING":
@@ -109,7 +109,7 @@ class Deletion:
             self._step("DELETE", name)
 
     def _undeploy(self, name: str, ours: str) -> bool:
-        """Take our model from an endpoint; whether that is there, and has no other."""
+        """Undeploy our model from an endpoint. Returns whether the endpoint exists and has no other model."""
         endpoint = self._jobs.get_resource(name, ENDPOINTS)
         if endpoint is None:
             return False
@@ -141,7 +141,7 @@ class Deletion:
             return None
 
     def _step(self, method: str, path: str, body: JsonObject | None = None) -> None:
-        """One changing call and its long-running operation; what is gone already is done."""
+        """Send one changing call, and wait for its operation. A resource that is gone is success."""
         transport = self._regions.open_location(names.parse(path).location)
         try:
             operation = transport.call(method, f"v1/{path}", body=body, repeatable=True, fence=self._fence)
@@ -172,7 +172,7 @@ class Deletion:
 
 
 def _read_operation_name(operation: JsonObject, path: str) -> str:
-    """The name of the operation that a call began, fit to be asked for; "" of one that is done without."""
+    """The name of the operation that a call began, checked; "" if it is done and has none."""
     name = read_text(operation, "name")
     if not name and operation.get("done"):
         return ""

@@ -1,4 +1,4 @@
-"""Which jobs there are, which of them live, and how one is found again. Reading only.
+"""Lists jobs, tells which of them have a model, and finds one again. Changes nothing.
 
 A job cannot be deleted: after its model is gone, or after it failed, it is history. History is not listed;
 a record still finds it by its name, and learns why it failed.
@@ -51,13 +51,13 @@ class Jobs:
         self._page_size = page_size
 
     def list_places(self) -> list[tuple[str, str]]:
-        """Where to look for models."""
+        """The (project, location) pairs to look for models in."""
         named = {self._regions.place(project, location) for project, location in self._places}
         default = {self._regions.place()} if self._regions.has_default or not named else set()
         return sorted(named | default)
 
     def _add_project_names(self, live: Live) -> Live:
-        """With every name of its project: the service's own (a number as a rule), then those asked for."""
+        """Add every name of its project: the service's (mostly a number), then those that manifests use."""
         own = names.parse(live.name, JOBS).project
         known = (own, *sorted(self._asked.get(own, set()) - {own}))
         return replace(live, attributes={**live.attributes, PROJECT: known[-1]}, aliases={PROJECT: known})
@@ -82,7 +82,7 @@ class Jobs:
                 self._asked.setdefault(name.project, set()).add(project)
 
     def get_resource(self, name: str, collection: str = "") -> JsonObject | None:
-        """One resource, None on 404; ServiceError where the answer is about another one."""
+        """One resource. None on a 404; ServiceError if the reply is about another resource."""
         place = names.parse(name, collection)
         try:
             found = self._regions.open_location(place.location).call("GET", f"v1/{name}")
@@ -137,7 +137,7 @@ class Jobs:
     # ---------------------------------------------------------------- what lives
 
     def list_living(self, place: tuple[str, str]) -> list[Live | Odd]:
-        """Models, and trainings under way; each under an id of its own.
+        """List models and running trainings, each under an id of its own.
 
         Of several under one label the oldest has the id, because it was accepted first; the others are shown
         under their numbers, so that none is lost. What cannot be understood of one stops no other.
@@ -167,7 +167,7 @@ class Jobs:
         return [*(self._add_project_names(one) for one in found.values()), *odd]
 
     def build_live(self, job: JsonObject) -> Live | None:
-        """One job as the model that it is, its failure included; None when its model was deleted."""
+        """Read one job as a model, or as its failure. None if its model was deleted."""
         if not codec.is_finished(job):
             live = codec.read_model(job, None, None)
         else:
@@ -179,7 +179,7 @@ class Jobs:
         return self._add_project_names(live)
 
     def find_endpoint(self, job: JsonObject, model: JsonObject | None = None) -> JsonObject | None:
-        """What a job's model can be called on: its own endpoint, else one that somebody deployed it to.
+        """The endpoint to call a job's model on: its own, else one that somebody deployed it to.
 
         A job tells of the endpoints that it made, and of nothing that was done to them since
         (https://cloud.google.com/vertex-ai/generative-ai/docs/models/tuning-checkpoints); the registry does.
@@ -197,7 +197,7 @@ class Jobs:
     # ---------------------------------------------------------------- finding one again
 
     def find_job(self, handle: Handle) -> JsonObject | None:
-        """The job of a record: by its name, else by its label, else by its number."""
+        """Find the job of a record by its name, else by its label, else by its number."""
         if "/" in handle.name:
             return self.get_resource(handle.name, JOBS)
         found = self.list_labelled(handle.id)
@@ -222,7 +222,7 @@ class Jobs:
         return sorted(found, key=_find_age)
 
     def choose(self, jobs: list[JsonObject]) -> JsonObject | None:
-        """Of several jobs the oldest that lives, else the last that failed; cancelled ones are history."""
+        """The oldest job that trains or has a model, else the last that failed. Ignores cancelled jobs."""
         alive = self.find_alive(jobs)
         if alive is not None:
             return alive
@@ -230,7 +230,7 @@ class Jobs:
         return failed[-1] if failed else None
 
     def find_alive(self, jobs: list[JsonObject]) -> JsonObject | None:
-        """The oldest that trains, or whose model is there."""
+        """The oldest job that trains or has a model."""
         for job in jobs:
             if codec.is_under_way(job):
                 return job
@@ -239,14 +239,14 @@ class Jobs:
         return None
 
     def read_status(self, job: JsonObject) -> Status:
-        """How far a job is, without a look at its model."""
+        """The status of a job, without a request for its model."""
         if codec.is_under_way(job):
             return Status.CREATING
         return Status.ACTIVE if codec.is_finished(job) else Status.FAILED
 
 
 def _stand_in(job: JsonObject, endpoints: Iterable[JsonObject]) -> JsonObject | None:
-    """The first of these endpoints that a job's model was deployed to by somebody.
+    """The first of these endpoints that somebody else deployed the job's model to.
 
     Those that the job made itself have its other checkpoints, which must not serve unasked.
     """
@@ -267,7 +267,7 @@ def _build_listed(
     endpoint_of: Mapping[str, JsonObject],
     endpoints: Iterable[JsonObject],
 ) -> Live | None:
-    """A job of a list, with its model and endpoint of the lists beside it; None for history."""
+    """Read a listed job with its listed model and endpoint. None if it has no model (any more)."""
     if codec.is_under_way(job):
         return codec.read_model(job, None, None)
     if not codec.is_finished(job):

@@ -27,11 +27,11 @@ def hide_own(labels: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def parsed(value: Iterable[object]) -> dict[str, str]:
-    """The inverse of `shown`."""
+    """The inverse of `hide_own`."""
     pairs = (str(one).partition("=") for one in value)
     return {key: text for key, _, text in pairs}
 
 
 def replace_shown(before: Mapping[str, str], value: Iterable[object]) -> dict[str, str]:
-    """Those labels with the user's part replaced."""
+    """Replace the user's labels, and keep the others."""
     return {key: text for key, text in before.items() if not is_users(key)} | parsed(value)

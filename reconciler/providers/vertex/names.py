@@ -37,7 +37,7 @@ class Name:
 
     @property
     def key(self) -> str:
-        """What is the same however the project is named."""
+        """The part of the name that does not depend on how the project is named."""
         return f"{self.location}/{self.collection}/{self.id}"
 
 
@@ -62,7 +62,7 @@ def is_answer(asked: str, found: str) -> bool:
 
 
 def parse(name: str, collection: str = "") -> Name:
-    """ServiceError when it is no such name, or one of another collection."""
+    """Take a resource name apart. ServiceError if it is not one, or is of another collection."""
     found = _NAME.fullmatch(name)
     if found is None or (collection and found["collection"] != collection):
         raise ServiceError(

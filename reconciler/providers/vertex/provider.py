@@ -69,7 +69,7 @@ class VertexProvider:
         yield from found.values()
 
     def get(self, handle: Handle) -> Live | None:
-        """One model, or why there is none: a failed or cancelled job is FAILED, a deleted model None."""
+        """One model. A failed or cancelled job is FAILED; None if the model was deleted."""
         job = self._jobs.find_job(handle)
         if job is None:
             return None
@@ -77,7 +77,7 @@ class VertexProvider:
         return self._jobs.build_live(job)
 
     def poll(self, handle: Handle) -> Training:
-        """From the job, which tells no percentage; its steps once it has looked at its data."""
+        """Poll the job. It tells no percentage, and its steps only once it has read its data."""
         job = self._get_job(handle)
         return Training(
             self._jobs.read_status(job), total_steps=codec.read_steps(job), error=codec.read_error(job)
@@ -200,7 +200,7 @@ class VertexProvider:
             ) from error
 
     def _find_origin(self, attributes: Attributes, source: str) -> tuple[dict[str, str], str]:
-        """What to tune as the API names it, and our id of it where it is one of ours."""
+        """The model to tune as the API names it, and our id of it if it is ours."""
         if PARENT not in attributes:
             return {"baseModel": source}, ""
         if f"/{MODELS}/" in source:
@@ -215,7 +215,7 @@ class VertexProvider:
         return {"preTunedModel": model}, read_our_id(job)
 
     def update(self, handle: Handle, attributes: Attributes, *, fence: Fence) -> None:
-        """PATCH just these fields of the model, then of its endpoint; what has them already is left alone."""
+        """PATCH these fields of the model, then of its endpoint."""
         job = self._get_job(handle)
         endpoint = read_text(self._jobs.find_endpoint(job) or {}, "name")
         for name, collection in ((codec.read_model_name(job), MODELS), (endpoint, ENDPOINTS)):
@@ -278,7 +278,7 @@ class VertexProvider:
 
 
 def _list_made(desired: Desired, id: str) -> dict[str, str]:
-    """What a create sends that no manifest holds, by the service's name for it, and where it comes from."""
+    """The values of a create that stand in no manifest, by the service's name: where each comes from."""
     found = {labels.ID: f"the label is {id}, made from metadata.name and what is trained"}
     if DISPLAY_NAME not in desired.attributes:
         found[DISPLAY_NAME.rpartition(".")[2]] = (
@@ -292,5 +292,5 @@ def _list_made(desired: Desired, id: str) -> dict[str, str]:
 
 
 def read_our_id(job: JsonObject) -> str:
-    """Our id of a job, "" where it is none of ours."""
+    """Our id of a job, "" if it is not ours."""
     return codec.read_labels(job).get(labels.ID, "")

@@ -1,4 +1,4 @@
-"""Which host serves a location, and a transport to it."""
+"""Finds the host of a location, and opens a transport to it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def find_host(location: str) -> str:
 
 
 class Regions:
-    """Opens one transport a base URL, when it is first needed.
+    """Opens one transport for each base URL, when it is first needed.
 
     Args:
         project: for manifests that name none, "" when there is none.

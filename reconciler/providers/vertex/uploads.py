@@ -1,4 +1,4 @@
-"""Putting an object into Cloud Storage: in one request, or a large one in parts that can be resumed.
+"""Puts an object into Cloud Storage: in one request, or a large one in parts that can be resumed.
 
 https://cloud.google.com/storage/docs/performing-resumable-uploads. Rules: content is made again from its
 source for each reading and never held whole; an object is made only where there is none
@@ -46,7 +46,7 @@ Sent = Callable[[int], None]
 
 
 class _GoneError(Exception):
-    """The service does not know this upload (any more)."""
+    """The service does not know this upload, or no longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class Content:
     whole: bytes | None
 
     def check_lines(self) -> Iterator[bytes]:
-        """Its lines with their breaks; StalePlanError before the end when they are others now."""
+        """Yield its lines with their breaks. StalePlanError before the last if they have changed."""
         digest, size = hashlib.sha256(), 0
         held = b""
         for line in self.lines:
@@ -109,7 +109,7 @@ def measure_content(lines: Iterable[bytes], shown: str, *, small: int) -> Conten
 
 
 class Upload:
-    """One object on its way.
+    """The upload of one object.
 
     Args:
         transport: to Cloud Storage.
@@ -141,7 +141,7 @@ class Upload:
         self._part = part
 
     def put(self) -> bool:
-        """Make the object; that it is there already is success.
+        """Upload the object. If it exists already, that is success.
 
         Returns:
             Whether it was made by an answer that can be the store's; else it has to be looked for.
@@ -171,7 +171,7 @@ class Upload:
             return False
 
     def _is_about_it(self, reply: Reply) -> bool:
-        """Whether the reply is an object of JSON that names nothing else."""
+        """Whether the reply is a JSON object about this upload."""
         try:
             document = loads_answer(reply.body)
         except NotJSONError:
@@ -217,7 +217,7 @@ class Upload:
         return query
 
     def _send(self, query: dict[str, str]) -> Reply:
-        """Send part after part from where the service says that it is; what it has is held no longer."""
+        """Send part after part, each from where the service says that it is. Keeps no part that it has."""
         at, held, lines, size = 0, bytearray(), self._content.check_lines(), self._content.size
         failures = 0
         while True:
@@ -285,7 +285,7 @@ class Upload:
             raise
 
     def _has(self, reply: Reply, most: int) -> int | None:
-        """How many bytes the service has; None when the object is made."""
+        """How many bytes the service has; None if the object is complete."""
         if reply.status != 308:
             return None
         span = reply.headers.get("range", "")

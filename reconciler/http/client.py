@@ -1,4 +1,4 @@
-"""The transport that providers call: one endpoint, its credential, and what a call may say of itself."""
+"""The transport that providers call: one endpoint and its credential."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def connect(
     sleep: Callable[[float], None] = time.sleep,
     stopping: Callable[[], bool] = lambda: False,
 ) -> Transport:
-    """A transport to one API; nothing is sent and no credential is looked for yet.
+    """Open a transport to one API. Sends nothing and looks for no credential yet.
 
     Args:
         base_url: the endpoint.
@@ -140,7 +140,7 @@ class Transport:
         queues: bool = True,
         fence: Callable[[], None] | None = None,
     ) -> JsonObject:
-        """Send a request until it is answered, as far as that is safe; the reply's JSON object.
+        """Send a request until it is answered, as far as that is safe. Returns the reply's JSON object.
 
         A 429 is never executed, so it is waited for whatever the method. So is a 401: it is sent once more
         with a new token where the credential can be renewed. No connection at all: repeated as well. Other
@@ -189,7 +189,7 @@ class Transport:
         fence: Callable[[], None],
         sent: Callable[[int], None] | None = None,
     ) -> Reply:
-        """Send raw content; the reply as it is: a success, or the 308 by which an upload goes on.
+        """Send raw content. Returns the reply as it is: a success, or the 308 that continues an upload.
 
         Args:
             method: POST or PUT.

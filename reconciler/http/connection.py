@@ -56,7 +56,7 @@ class Reply:
 
 
 def encode_json(body: Mapping[str, Any]) -> bytes:
-    """JSON in UTF-8; ValueError for what JSON cannot say (NaN). Lone surrogates stay escaped."""
+    """Encode JSON in UTF-8. ValueError for a number that JSON has not (NaN). Lone surrogates stay escaped."""
     try:
         return json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
     except UnicodeEncodeError:
@@ -148,7 +148,7 @@ class Exchange:
         about: Mapping[str, str] | None = None,
         sent: Callable[[int], None] | None = None,
     ) -> Reply:
-        """Send once; UnsentError or LostError when no whole reply came within `timeout` seconds.
+        """Send once. UnsentError or LostError if no whole reply came within `timeout` seconds.
 
         `about` are headers that describe a body; `sent` is told of its bytes gone out.
         """
@@ -204,7 +204,7 @@ def _classify(error: Exception, call: Call, trust: Trust) -> UnsentError | LostE
 
 
 def _explain_lost(error: Exception, call: Call) -> str:
-    """Why no whole reply came to what was sent."""
+    """Say why a request that was sent got no whole reply."""
     import requests
     from urllib3 import exceptions
 
@@ -222,7 +222,7 @@ def _explain_lost(error: Exception, call: Call) -> str:
 
 
 def _explain_unsent(error: Exception, trust: Trust) -> UnsentError:
-    """Why there is no connection."""
+    """Say why there is no connection."""
     import ssl
 
     import requests
@@ -257,7 +257,7 @@ def _explain_unsent(error: Exception, trust: Trust) -> UnsentError:
 
 
 def _find_cause(error: Exception) -> object:
-    """What urllib3 says, without what was wrapped around it."""
+    """The error of urllib3 itself, without what requests wrapped around it."""
     from urllib3 import exceptions
 
     cause: object = error.args[0] if error.args else error

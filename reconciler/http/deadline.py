@@ -17,14 +17,14 @@ from typing import Protocol
 
 
 class Connected(Protocol):
-    """Whatever has a file descriptor: a socket, or TLS in it."""
+    """Anything with a file descriptor: a socket, or TLS over one."""
 
     def fileno(self) -> int:
         """The descriptor."""
 
 
 class Call:
-    """One call on its way.
+    """One HTTP call that is being made.
 
     Attributes:
         is_over: its time is up; what was read by then may be cut off.
@@ -38,7 +38,7 @@ class Call:
         self._handle: socket.socket | None = None
 
     def take(self, connection: Connected) -> None:
-        """It goes over this connection from now on.
+        """Note that the call uses this connection from now on.
 
         A descriptor of our own is kept: TLS takes a socket's away from it, and a reply may outlive its
         connection's object.
@@ -50,13 +50,13 @@ class Call:
                 self._shut()
 
     def end(self) -> None:
-        """The time is up."""
+        """End the call, because its time is up."""
         with self._lock:
             self.is_over = True
             self._shut()
 
     def close(self) -> None:
-        """It is answered, or given up."""
+        """Let go of the connection: the call was answered or given up."""
         with self._lock:
             self._release()
 
@@ -75,13 +75,13 @@ _current: ContextVar[Call | None] = ContextVar("call", default=None)
 
 
 def find_call() -> Call | None:
-    """The call that this thread is making."""
+    """The call that this thread is making, None if it makes none."""
     return _current.get()
 
 
 @contextmanager
 def limit_call(seconds: float) -> Iterator[Call]:
-    """Within the block, on this thread, a call ends after so many seconds."""
+    """End every HTTP call that this thread makes within the block after so many seconds."""
     call = Call()
     timer = threading.Timer(seconds, call.end)
     timer.daemon = True

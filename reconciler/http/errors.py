@@ -1,4 +1,4 @@
-"""What replies mean, as far as HTTP itself says it; the rest is said by the service's own `ErrorReader`."""
+"""Reads what HTTP itself says of a reply. What a service says of it is read by its own `ErrorReader`."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ JsonObject: TypeAlias = dict[str, Any]
 
 
 class ErrorReader(Protocol):
-    """Knows how a service says that it refuses, and what can be done about it."""
+    """Reads the error replies of one service, and knows what can be done about them."""
 
     def read(self, reply: Reply, where: str, *, any_form: bool = False) -> ServiceError:
         """The error that a reply with a status from 400 means.
 
-        What was not executed is told by its type: RateLimitedError for a 429, whose `again` and `named` say
-        how long to wait. NotUnderstoodError is a reply that is not the service's own, so that nothing is
-        known of what became of the request.
+        RateLimitedError for a 429: it was not executed, and `again` and `named` say how long to wait.
+        NotUnderstoodError for a reply that is not the service's own: then it is not known whether the
+        request was executed.
 
         Args:
             reply: cleared of secrets.
@@ -35,7 +35,7 @@ class ErrorReader(Protocol):
 
 
 def parse_object(body: bytes) -> JsonObject | None:
-    """The reply's JSON object; None when it is none (HTML, empty, cut off, or more than we take)."""
+    """Parse a body as a JSON object. None if it is none (HTML, empty, cut off, too large)."""
     try:
         document = loads_answer(body)
     except NotJSONError:

@@ -63,7 +63,7 @@ class Answer:
 
 @dataclass(slots=True)
 class _Tries:
-    """What became of one call so far: failures, seconds held at the gate, seconds asked by 429s.
+    """The progress of one call: its failures, the seconds it was held at the gate and by 429s.
 
     `sent`: some try of it left this machine.
     """

@@ -1,4 +1,4 @@
-"""Connections that tell the call on its way (`deadline`) of their sockets, and when something is sent.
+"""Connections that report their sockets to the current call (`deadline`), and when something is sent.
 
 Importing it imports requests.
 """
@@ -16,7 +16,7 @@ from reconciler.http import deadline
 
 
 class _Told(HTTPConnection):
-    """Tells of its socket as soon as there is one: TLS and a proxy's tunnel are made on it after that."""
+    """Reports its socket as soon as there is one, before TLS or a proxy's tunnel is set up on it."""
 
     _connecting = False
 
@@ -65,10 +65,10 @@ _POOLS = {"http": _Pool, "https": _PoolHTTPS}
 
 
 class BoundedAdapter(HTTPAdapter):
-    """To be mounted where every call is made within `deadline.bounded`."""
+    """An adapter for sessions that make every call within `deadline.limit_call`."""
 
     def init_poolmanager(self, *arguments: Any, **named: Any) -> None:
-        """With connections that tell of their sockets."""
+        """Make a pool of connections that report their sockets."""
         super().init_poolmanager(*arguments, **named)
         manager: PoolManager = self.poolmanager
         manager.pool_classes_by_scheme = _POOLS

@@ -21,7 +21,7 @@ _MOST_SPACING = 4.0
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long one call is worth repeating.
+    """How long one call is repeated.
 
     Attributes:
         seconds: of failures in all, and the longest single delay that a 429 may ask for.
@@ -35,7 +35,7 @@ class Patience:
 
 
 class Pace:
-    """Clock, sleep, stop and gate of one transport.
+    """The clock, the waits and the gate of one transport.
 
     Args:
         clock: monotonic seconds.
@@ -56,9 +56,9 @@ class Pace:
         self._slowed = float("-inf")
 
     def wait(self, seconds: float, what: str) -> None:
-        """Let the time pass; StoppedError when the run is being stopped meanwhile.
+        """Wait. StoppedError if the run is being stopped meanwhile.
 
-        Nothing to wait for is no reason to stop: what ends a run may still look something up.
+        A wait of no time never raises, because a run that ends may still look something up.
         """
         until = self.clock() + seconds
         while True:
@@ -72,12 +72,12 @@ class Pace:
             self._sleep(min(left, _SLICE))
 
     def back_off(self, attempt: int, left: float, what: str) -> None:
-        """The pause after the attempt-th failure (1, 2, …): 0.5 s, 1 s, 2 s … to 8 s, with jitter."""
+        """Pause after the attempt-th failure (1, 2, …): 0.5 s, 1 s, 2 s … up to 8 s, with jitter."""
         longest = min(8.0, 0.25 * 2**attempt)
         self.wait(min(left, random.uniform(longest / 2, longest)), what)  # noqa: S311 (jitter)
 
     def enter(self, what: str) -> float:
-        """Wait for our turn; answers the time at which the request goes out."""
+        """Wait for our turn. Returns the time at which the request is sent."""
         while True:
             with self._lock:
                 now = self.clock()
@@ -90,7 +90,7 @@ class Pace:
                     return now
 
     def close_gate(self, delay: float, entered: float) -> None:
-        """A request that went out at `entered` met a 429: nobody sends for `delay` seconds."""
+        """Let nobody send for `delay` seconds, because a request that was sent at `entered` got a 429."""
         with self._lock:
             now = self.clock()
             self._opens = max(self._opens, now + delay)
@@ -100,6 +100,6 @@ class Pace:
                 self._spacing = min(_MOST_SPACING, max(_FIRST_SPACING, self._spacing * 2))
 
     def come_closer(self) -> None:
-        """A request was served: come closer together again."""
+        """Let requests follow each other more closely, because one was served."""
         with self._lock:
             self._spacing = self._spacing * 0.75 if self._spacing > _FIRST_SPACING else 0.0

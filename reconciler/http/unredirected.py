@@ -12,7 +12,7 @@ from reconciler.settings.trust import must_be_private
 
 
 class UnredirectedSession(requests.Session):
-    """Does not even parse a Location, which may be no URL; whoever reads the reply says what it means."""
+    """A session that does not parse a Location header, which may not be a URL; the caller reads the reply."""
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
         """None, always."""
@@ -25,7 +25,7 @@ TOKEN_SECONDS = 60.0
 
 
 class TokenSession(UnredirectedSession):
-    """For a library that fetches tokens, and sends what they are given for: keys, assertions.
+    """A session for a library that fetches tokens, and sends keys or assertions to get them.
 
     Args:
         credential: what is sent, for the message where it must not be: "application default credentials".
@@ -40,7 +40,7 @@ class TokenSession(UnredirectedSession):
             self.mount(scheme, BoundedAdapter())
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
-        """Send; CredentialError where it would be readable on the way. A metadata server is only asked."""
+        """Send. CredentialError if a secret could be read on the way; a metadata server gets none."""
         if request.method == "POST" or "authorization" in request.headers:
             must_be_private(request.url or "", self._credential)
         with limit_call(self._seconds) as call:

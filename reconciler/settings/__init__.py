@@ -1,4 +1,4 @@
-"""The environment, read in one place: every setting by name, trimmed, checked, and refused by its name.
+"""The environment, read in one place: every setting is trimmed and checked, and an error names it.
 
 Rule: whoever needs a setting asks a `Settings` for it; nothing else of the program looks into the process's
 environment for what is in the table. What is wrong with a setting is said when it is asked for, so that a
@@ -55,17 +55,17 @@ class Settings(Mapping[str, str]):
         return name in self._raw and bool(self._raw[str(name)].strip() or name not in table.SETTINGS)
 
     def get_raw(self, name: str) -> str:
-        """What is written there, unchecked: only to recognise it, never to show or send it."""
+        """The unchecked text of a setting. Use it only to recognise it, never to show or send it."""
         return self._raw.get(name, "")
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What no message may hold of those settings that may hold a secret, the longest first."""
+        """The texts of secret settings that no message may contain, the longest first."""
         names = (name for name in self._raw if table.may_hold_a_secret(name))
         return find_secrets(self._raw[name] for name in names if not self._is_shown(name))
 
     def _is_shown(self, name: str) -> bool:
-        """Whether it holds what messages name: a path, an address without a login."""
+        """Whether messages may show its value: a path, or an address without a login."""
         value = self._raw[name].strip()
         if name == "RECONCILER_STATE":
             return hide_login(value) == value
@@ -81,12 +81,12 @@ class Settings(Mapping[str, str]):
 
 
 def to_settings(environ: Mapping[str, str]) -> Settings:
-    """The settings of an environment; settings themselves are given back as they are."""
+    """Wrap an environment as Settings. Settings are returned as they are."""
     return environ if isinstance(environ, Settings) else Settings(environ)
 
 
 def read_seconds(environ: Mapping[str, str], variable: str, default: float) -> float:
-    """A setting in seconds, `default` where it is not set; UsageError when it is no such number."""
+    """Read a setting in seconds, `default` if it is not set. UsageError if it is not such a number."""
     text = to_settings(environ).get(variable, "")
     return float(text) if text else default
 

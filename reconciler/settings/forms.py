@@ -1,4 +1,4 @@
-"""The forms that settings have: each takes a trimmed text, answers it as it is used, or says what it is not.
+"""The forms of settings: each takes a trimmed text, and returns it as it is used or raises FormError.
 
 Rule: what is said of a value never repeats it; whoever asked decides whether it may be shown.
 """
@@ -43,7 +43,7 @@ class FormError(Exception):
 
 
 def refuse_quotes(text: str) -> str:
-    """The text itself, which must not stand in quotation marks."""
+    """Refuse a text in quotation marks."""
     if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
         raise FormError(
             "stands in quotation marks",
@@ -53,7 +53,7 @@ def refuse_quotes(text: str) -> str:
 
 
 def build_pattern_form(pattern: str, what: str, advice: str) -> Form:
-    """Text of one form."""
+    """Make the form of a text that matches a pattern."""
     compiled = re.compile(pattern, re.ASCII)
 
     def check(text: str) -> str:
@@ -65,7 +65,7 @@ def build_pattern_form(pattern: str, what: str, advice: str) -> Form:
 
 
 def build_seconds_form(*, zero: bool = False, most: float = DAY) -> Form:
-    """A number of seconds (90, 1.5, 1e3), or a duration (90s, 2m), as a number; above zero unless `zero`."""
+    """Make the form of seconds (90, 1.5, 1e3) or a duration (90s, 2m); above zero unless `zero`."""
     bounds = f"{'from 0' if zero else 'above 0 and'} up to {most:g}"
 
     def check(text: str) -> str:
@@ -82,7 +82,7 @@ def build_seconds_form(*, zero: bool = False, most: float = DAY) -> Form:
 
 
 def build_lease_form(least: float) -> Form:
-    """A duration of at least some seconds."""
+    """Make the form of a duration of at least some seconds."""
     of_seconds = build_seconds_form()
 
     def check(text: str) -> str:
@@ -108,7 +108,7 @@ def parse_count(text: str) -> str:
 
 
 def parse_secret(text: str) -> str:
-    """What goes into a header as it is: printable ASCII, no blank."""
+    """A credential as it is sent in a header: printable ASCII without blanks."""
     if re.match(r"(?i)bearer\s", text):
         raise FormError("begins with 'Bearer'", "Leave that word out: it is added to the request.")
     if not _SENDABLE.fullmatch(text):
@@ -205,7 +205,7 @@ def parse_api_address(text: str) -> str:
 
 
 def parse_address_or_host(text: str) -> str:
-    """The same; without a scheme it is http://, as Google's libraries read it."""
+    """An address; without a scheme it is http://, as Google's libraries read it."""
     return parse_address(text if "://" in text else f"http://{text}")
 
 
@@ -253,7 +253,7 @@ def parse_location(text: str) -> str:
 
 
 def find_location_fault(text: str) -> tuple[str, str] | None:
-    """Why a text is no location, and what to write; None where it is one."""
+    """Why a text is not a location, and what to write; None if it is one."""
     if re.fullmatch(LOCATION, text, re.ASCII):
         return None
     zone = re.fullmatch(r"([a-z]+-[a-z]+[0-9]+)-[a-z]", text, re.ASCII)
@@ -273,7 +273,7 @@ def parse_project(text: str) -> str:
 
 
 def find_project_fault(text: str) -> tuple[str, str] | None:
-    """Why a text is no project, and what to write; None where it is one."""
+    """Why a text is not a project, and what to write; None if it is one."""
     if re.fullmatch(PROJECT, text, re.ASCII):
         return None
     bare = text.removeprefix("projects/")

@@ -1,4 +1,4 @@
-"""Addresses of services: their parts, and which of them are this machine.
+"""Takes addresses of services apart, and tells which of them are on this machine.
 
 Rule: what two parsers could read in two ways is no address.
 """
@@ -18,7 +18,7 @@ _HOST = re.compile(rf"(?=.{{1,254}}$){_LABEL}(?:\.{_LABEL})*\.?|\[[0-9A-Fa-f:.]{
 
 
 def parse_url(url: str) -> SplitResult | None:
-    """The parts of http(s)://host[:port][/path][?query]; None when it is anything else."""
+    """Take http(s)://host[:port][/path][?query] apart. None if it is anything else."""
     try:
         parts = urlsplit(url)
         usable = bool(parts.hostname) and (parts.port is None or parts.port > 0)
@@ -47,6 +47,6 @@ def is_loopback(url: str) -> bool:
 
 
 def is_plain(url: str) -> bool:
-    """Whether what is sent there can be read on the way."""
+    """Whether a request to this address can be read on the way."""
     parts = parse_url(url)
     return parts is None or parts.scheme == "http"

@@ -1,4 +1,4 @@
-"""How a value that may hold a secret is shown: an address without its login, whatever was mistyped in it.
+"""Shows values that may hold a secret: an address without its login, however it was mistyped.
 
 Rule: in doubt it is left out. A reader has the setting at hand; a log keeps what it was shown for ever.
 """
@@ -44,7 +44,7 @@ _SHORTEST = 8
 
 
 def find_secrets(values: Iterable[str]) -> tuple[str, ...]:
-    """What of some settings' values no message may hold, the longest first."""
+    """Find the texts in some settings' values that no message may contain, the longest first."""
     found = {text for value in values for text in _split_secret(value) if len(text) >= _SHORTEST}
     return tuple(sorted(found, key=len, reverse=True))
 

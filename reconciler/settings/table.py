@@ -1,4 +1,4 @@
-"""Every setting of the environment: its name, what it is, the form that it must have.
+"""Every setting of the environment: its name, what it is, and the form it must have.
 
 Names are those of Google's SDKs, Terraform, the AWS and Azure command lines, and curl.
 """
@@ -134,7 +134,7 @@ _OF_LIBRARIES = ("AWS_", "AZURE_", "GOOGLE_SERVICE_")
 
 
 def may_hold_a_secret(name: str) -> bool:
-    """Whether the value of that variable may be one that no message should hold."""
+    """Whether a variable may hold a secret, which no message should contain."""
     setting = SETTINGS.get(name)
     if setting is not None:
         return (setting.secret and name != "TF_HTTP_USERNAME") or name == "RECONCILER_STATE"

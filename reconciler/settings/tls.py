@@ -1,4 +1,4 @@
-"""Whom every connection trusts, and through which proxy it goes: one set of settings for all doors.
+"""The certificates that every connection trusts, and its proxy: the same settings for all libraries.
 
 requests, google-auth, the clients of the object stores, boto3 and azure-identity each look for names of
 their own in the process's environment, so what is set under one of them is said to all.
@@ -33,7 +33,9 @@ class Trust:
 
     @classmethod
     def read(cls, settings: Settings) -> Trust:
-        """What all the variables name together: some are set for a whole machine, others for one command.
+        """Read the certificates that all the variables name together.
+
+        Some variables are set for a whole machine, others for one command, so none replaces another.
 
         Raises:
             UsageError: a file is not there, or holds no certificate.
@@ -119,7 +121,7 @@ def _must_hold_certificates(variable: str, path: str) -> None:
 
 
 def tell_every_library(settings: Settings, environ: MutableMapping[str, str]) -> None:
-    """Say in a process's environment what holds for all connections, under every name that is looked for.
+    """Set the certificates and proxies in the process's environment, under every name that libraries read.
 
     Raises:
         UsageError: a file of certificates cannot be used.

@@ -41,7 +41,7 @@ class Named:
 
 
 def explain_distrust(named: Named, settings: Settings, own_hosts: Iterable[str]) -> Diagnostic | None:
-    """Why nothing is sent there; None when it may be.
+    """Say why nothing may be sent to an address; None if it may.
 
     Args:
         named: the address.

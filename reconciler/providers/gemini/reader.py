@@ -44,7 +44,7 @@ class Reader:
             return None
 
     def get_operation(self, operation: str) -> JsonObject | None:
-        """Ask v1 for an operation, as Google's guide does, then v1beta, as its SDKs do; None if neither has it."""
+        """Ask v1 for an operation, as Google's guide does, then v1beta, as its SDKs do."""
         if not is_path(operation):
             raise ServiceError(f"{operation[:80]!r} is not the name of an operation", "Correct the state.")
         for version in ("v1", "v1beta"):

@@ -181,16 +181,6 @@ def _describe_data(desired: Desired) -> object:
     return {one.field: one.digest for one in desired.data}
 
 
-def digest_model(
-    desired: Desired, *, stack: str, workspace: str, generation: int, source: str, fields: Mapping[str, Field]
-) -> str:
-    """Compute the digest of one generation: see `digest_generations`."""
-    several = digest_generations(
-        desired, stack=stack, workspace=workspace, generations=[generation], source=source, fields=fields
-    )
-    return next(several)
-
-
 def digest_generations(
     desired: Desired,
     *,

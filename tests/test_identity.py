@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -14,7 +15,7 @@ from reconciler.identity import (
     GENERATIONS,
     digest_examples,
     digest_former_generations,
-    digest_model,
+    digest_generations,
     encode_canonical,
     encode_example,
     is_generation_of,
@@ -24,7 +25,7 @@ from reconciler.identity import (
     to_float32,
     to_float32_hex,
 )
-from reconciler.kind import FieldType, Kind
+from reconciler.kind import Field, FieldType, Kind
 from reconciler.model import Address, Attributes, DataSet, Desired, Example
 from reconciler.providers.gemini.fields import HYPERPARAMETERS, TUNED_MODEL
 from reconciler.providers.vertex.fields import TUNING_JOB
@@ -41,6 +42,16 @@ SOURCE = "models/gemini-1.5-flash-001-tuning"
 DATA = formula.data_digest([("1", "2"), ("LXIII", "LXIV"), ("zwölf ", "dreizehn\n")])
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+
+
+def digest_model(
+    desired: Desired, *, stack: str, workspace: str, generation: int, source: str, fields: Mapping[str, Field]
+) -> str:
+    """The identity of one generation, by the code under test."""
+    several = digest_generations(
+        desired, stack=stack, workspace=workspace, generations=[generation], source=source, fields=fields
+    )
+    return next(several)
 
 
 def digest_of(desired: Desired, *, stack: str = "", generation: int = 0, source: str = SOURCE) -> str:

@@ -83,18 +83,13 @@ class StateManager:
         notify: Callable[[str], None] = _ignore,
         on_read: Callable[[State], None] = _ignore,
     ) -> None:
-        self._backend = backend
+        self._backend, self.place = backend, backend.place
         self._operation, self._who, self._run = operation, who, run
         self._clock, self._sleep, self._now, self._new_id = clock, sleep, now, new_id
         self._lock_timeout = lock_timeout
         self._lease = backend.lease or lease
         self._notify = notify
         self._on_read = on_read
-
-    @property
-    def place(self) -> str:
-        """Where the state is, for messages."""
-        return self._backend.place
 
     def read(self) -> State:
         """Read the current state without a lock. If there is none, it is empty and has no lineage.

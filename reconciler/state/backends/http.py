@@ -83,12 +83,8 @@ class HTTPBackend:
             ):
                 if url:
                     must_be_private(url, f"credential for {name}")
+        self.place = hide_login(self._address)  # a token may stand in a query
         self._server = Server(self._address, environ, login)
-
-    @property
-    def place(self) -> str:
-        """How to name it to a person; without a query, where a token may stand."""
-        return hide_login(self._address)
 
     def read(self) -> Stored | None:
         """See Backend.read."""

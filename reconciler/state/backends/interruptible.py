@@ -40,23 +40,9 @@ class Interruptible:
         clock: Callable[[], float] = elapsed,
     ) -> None:
         self._backend, self._stopping, self._clock = backend, stopping, clock
+        self.place, self.commit_interval, self.lease = backend.place, backend.commit_interval, backend.lease
         self._interrupted = False
         self._until: float | None = None
-
-    @property
-    def place(self) -> str:
-        """See Backend.place."""
-        return self._backend.place
-
-    @property
-    def commit_interval(self) -> float:
-        """See Backend.commit_interval."""
-        return self._backend.commit_interval
-
-    @property
-    def lease(self) -> float | None:
-        """See Backend.lease."""
-        return self._backend.lease
 
     def check_stop(self) -> bool:
         """Whether the run is being stopped. The first yes starts the clock: the store then has PATIENCE."""

@@ -55,12 +55,8 @@ class LocalBackend:
 
     def __init__(self, folder: str, document: str = "default") -> None:
         self._shown = Path(folder) / f"{document}.json"
+        self.place = str(self._shown)
         self._held: tuple[str, int] | None = None  # lock id, file descriptor
-
-    @property
-    def place(self) -> str:
-        """How to name it to a person."""
-        return str(self._shown)
 
     @property
     def _path(self) -> Path:

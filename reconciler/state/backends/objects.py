@@ -57,21 +57,11 @@ class ObjectBackend:
         settings: Settings | None = None,
     ) -> None:
         self._bucket = Bucket(store, place, settings or Settings({}))
-        self._place = place
+        self.place = place
         self._key, self._lock_key = f"{key}.json", key + LOCK_ENDING
-        self._lease = lease
+        self.lease = lease
         self._watch = Watch(clock)
         self._held: tuple[str, str] | None = None  # our lock's id, and its object's version as we wrote it
-
-    @property
-    def place(self) -> str:
-        """How to name it to a person."""
-        return self._place
-
-    @property
-    def lease(self) -> float | None:
-        """See Backend.lease."""
-        return self._lease
 
     def read(self) -> Stored | None:
         """See Backend.read."""
@@ -163,7 +153,7 @@ class ObjectBackend:
         """Write the lock object: held by `holder`, or free. False if somebody else has changed it."""
         nonce = new_nonce()
         document = holder.to_json() | {"Path": self.place} if holder else {"ID": ""}
-        data = json.dumps(document | {"Nonce": nonce, "Lease": self._lease}, allow_nan=False).encode()
+        data = json.dumps(document | {"Nonce": nonce, "Lease": self.lease}, allow_nan=False).encode()
         try:
             version = self._bucket.put_or_find(self._lock_key, data, expected)
         except ConflictError:
@@ -175,7 +165,7 @@ class ObjectBackend:
     def _read_lock(self, stored: Stored | None) -> tuple[LockInfo | None, str, float]:
         """Read who holds the lock (None if it is free), its nonce, and the holder's lease."""
         if stored is None:
-            return None, "", self._lease
+            return None, "", self.lease
         try:
             document = loads(stored.data, most=bounds.LOCK)
         except NotJSONError as error:

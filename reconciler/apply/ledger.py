@@ -35,53 +35,55 @@ class Ledger:
         self.facts = facts
         self.state = state
         self.unwritten: dict[Address, Record] = {}
-        self.tasks = {change.key: self._task(change, providers) for change in plan.changes if change.steps}
+        self.tasks = {
+            change.key: self._make_task(change, providers) for change in plan.changes if change.steps
+        }
         self._open = list(self.tasks.values())
 
-    def _task(self, change: Change, providers: Providers) -> Task:
-        task = Task(change, providers[change.address.kind], change.id, self._before(change))
+    def _make_task(self, change: Change, providers: Providers) -> Task:
+        task = Task(change, providers[change.address.kind], change.id, self._find_before(change))
         for step in change.steps:
             if isinstance(step, Create):
                 task.generation, task.attempted = step.generation, step.attempted
         return task
 
-    def open(self) -> list[Task]:
+    def list_open(self) -> list[Task]:
         """The tasks with something left to do."""
         self._open = [task for task in self._open if task.next is not None]
         return list(self._open)
 
-    def watched(self) -> list[Task]:
+    def list_watched(self) -> list[Task]:
         """Those that only wait for the service."""
-        return [task for task in self.open() if task.is_watching]
+        return [task for task in self.list_open() if task.is_watching]
 
-    def next_try(self) -> float | None:
+    def find_next_try(self) -> float | None:
         """When a service is asked again that refused something for now; None when nothing waits for that."""
-        return min((task.not_before for task in self.open() if task.not_before), default=None)
+        return min((task.not_before for task in self.list_open() if task.not_before), default=None)
 
     def recall(self, now: float) -> None:
         """A training has ended, or enough time has passed: there may be room now.
 
         Where the service itself named the time, it is not asked before.
         """
-        for task in self.open():
+        for task in self.list_open():
             if not task.exact or task.not_before <= now:
                 task.not_before = 0.0
 
-    def record(self, address: Address) -> Record:
+    def find_record(self, address: Address) -> Record:
         """As it is, outcomes that are not yet written included."""
-        return self.unwritten.get(address) or self.recorded(address)
+        return self.unwritten.get(address) or self.find_committed(address)
 
-    def recorded(self, address: Address) -> Record:
+    def find_committed(self, address: Address) -> Record:
         """As it was last committed."""
         return self.state.resources.get(address) or Record(address)
 
-    def _before(self, change: Change) -> Record:
+    def _find_before(self, change: Change) -> Record:
         """The record that a change starts from, under the address that it has from now on."""
         match change.steps:
             case (Move(previous=previous), *_) if previous in self.state.resources:
-                return replace(self.recorded(previous), address=change.address)
+                return replace(self.find_committed(previous), address=change.address)
             case _:
-                return self.recorded(change.address)
+                return self.find_committed(change.address)
 
     def note(self, records: Iterable[Record]) -> None:
         """Outcomes, to be written with the next commit."""
@@ -105,28 +107,28 @@ class Ledger:
         self.state = session.state
         self.unwritten.clear()
 
-    def source(self, task: Task) -> str:
+    def find_source(self, task: Task) -> str:
         """The resource name to tune from, "" where the next step creates nothing.
 
         A parent is called by the name that it serves under.
         """
         match task.next:
             case Create(after=Serves() as wait):
-                parent = self.recorded(wait.address).serving
+                parent = self.find_committed(wait.address).serving
                 return parent.name if parent is not None else ""
             case Create(source=source):
                 return source
             case _:
                 return ""
 
-    def awaited(self, task: Task) -> Address | None:
+    def find_awaited(self, task: Task) -> Address | None:
         """The address that has to come first: a parent that serves, a successor that is accepted."""
         wait = None if task.next is None else find_wait(task.next)
         match wait:
             case None:
                 return None
             case Serves():
-                parent = self.recorded(wait.address).serving
+                parent = self.find_committed(wait.address).serving
                 serves = parent is not None and wait.model in {parent.name, parent.id}
                 return None if serves else wait.address
             case IsAccepted():
@@ -135,7 +137,7 @@ class Ledger:
             case _:
                 assert_never(wait)
 
-    def next_generation(self, task: Task) -> RecordedModel | None:
+    def take_next_generation(self, task: Task) -> RecordedModel | None:
         """The model of the generation after the task's, which takes its number; None after the last.
 
         A pinned id has no other generation.

@@ -96,10 +96,10 @@ def settle(task: Task, record: Record, outcome: Outcome, now: str) -> Settled:
     """
     step = _next_of(task)
     after = recorded_after(step, record, outcome, now)
-    events, stops = _told(step, task, after, outcome)
+    events, stops = _tell(step, task, after, outcome)
     if stops:
         return Settled(after, events, ended=True)
-    return _go_on(task, Settled(after, events, _count_done(step, outcome), vacated=_vacated(step)), now)
+    return _go_on(task, Settled(after, events, _count_done(step, outcome), vacated=_list_vacated(step)), now)
 
 
 def begin(task: Task, record: Record, now: str) -> Settled:
@@ -120,18 +120,18 @@ def _go_on(task: Task, settled: Settled, now: str) -> Settled:
         if classify_step(step) is not Nature.RECORD or waits:
             return settled
         record = recorded_after(step, settled.record, Done(), now)
-        events, _ = _told(step, task, settled.record, Done())
+        events, _ = _tell(step, task, settled.record, Done())
         settled = replace(
             settled,
             record=record,
             events=(*settled.events, *events),
             steps=settled.steps + 1,
-            vacated=(*settled.vacated, *_vacated(step)),
+            vacated=(*settled.vacated, *_list_vacated(step)),
         )
     return replace(settled, ended=True)
 
 
-def _vacated(step: Step) -> tuple[Address, ...]:
+def _list_vacated(step: Step) -> tuple[Address, ...]:
     return (step.previous,) if isinstance(step, Move) else ()
 
 
@@ -144,7 +144,7 @@ def _count_done(step: Step, outcome: Outcome) -> int:
             return 1
 
 
-def _told(  # noqa: C901, PLR0912  # a row for each step
+def _tell(  # noqa: C901, PLR0912  # a row for each step
     step: Step, task: Task, record: Record, outcome: Outcome
 ) -> tuple[tuple[Event, ...], bool]:
     """What to tell of a step, and whether its task stops with it."""
@@ -155,19 +155,19 @@ def _told(  # noqa: C901, PLR0912  # a row for each step
         case Create():
             return (Started(address, Verb.CREATE, id),), False
         case AwaitTraining():
-            return _told_of_training(task, record, outcome)
+            return _tell_of_training(task, record, outcome)
         case Update():
             return (Completed(address, Verb.UPDATE, id),), False
         case SetPermissions():
             return (Completed(address, Verb.PERMISSIONS, id),), False
         case RunChecks():
-            return _told_of_checks(step, task, record, outcome)
+            return _tell_of_checks(step, task, record, outcome)
         case Promote():
             return (Completed(address, Verb(step.ending), id, _measure(step, record)),), False
         case HoldBack():
             return (Skipped(address, Verb.PROMOTE, RECORDED_ONLY, id),), False
         case DeleteFirst() | DeleteReplaced() | Delete():
-            return _told_of_deletion(step, address, outcome)
+            return _tell_of_deletion(step, address, outcome)
         case Forget():
             return (Completed(address, Verb.FORGET, id),), False
         case ForgetDeposed():
@@ -189,7 +189,7 @@ def _measure(step: Promote, record: Record) -> float:
     return measure_duration(trained) if trained is not None else 0.0
 
 
-def _told_of_training(task: Task, record: Record, outcome: Outcome) -> tuple[tuple[Event, ...], bool]:
+def _tell_of_training(task: Task, record: Record, outcome: Outcome) -> tuple[tuple[Event, ...], bool]:
     if not isinstance(outcome, Training) or outcome.status is not Status.FAILED:
         return (), False
     why = outcome.error or "the service gave no reason"
@@ -197,7 +197,7 @@ def _told_of_training(task: Task, record: Record, outcome: Outcome) -> tuple[tup
     return (fail_training(task.change.address, task.id, why, elapsed),), True
 
 
-def _told_of_checks(
+def _tell_of_checks(
     step: RunChecks, task: Task, record: Record, outcome: Outcome
 ) -> tuple[tuple[Event, ...], bool]:
     address, id = task.change.address, task.id
@@ -213,7 +213,7 @@ def _told_of_checks(
             return (Completed(address, Verb.CHECK, id, detail=f"{len(step.checks)} passed"),), False
 
 
-def _told_of_deletion(
+def _tell_of_deletion(
     step: DeleteFirst | DeleteReplaced | Delete, address: Address, outcome: Outcome
 ) -> tuple[tuple[Event, ...], bool]:
     match outcome:
@@ -255,7 +255,7 @@ def let_go(task: Task, record: Record) -> Settled:
 def settle_failure(task: Task, record: Record, error: ServiceError, now: str) -> Settled:
     """What a refused or lost call means. The next run goes on from the record."""
     step = _next_of(task)
-    outcome = _outcome_of(step, error)
+    outcome = _choose_outcome(step, error)
     if isinstance(outcome, StillTraining):
         return settle(task, record, outcome, now)
     after = recorded_after(step, record, outcome, now)
@@ -265,7 +265,7 @@ def settle_failure(task: Task, record: Record, error: ServiceError, now: str) ->
     return Settled(after, (failed,), ended=True)
 
 
-def _outcome_of(step: Step, error: ServiceError) -> Outcome:
+def _choose_outcome(step: Step, error: ServiceError) -> Outcome:
     match step:
         case Create() if isinstance(error, AlreadyExistsError):
             return Occupied()
@@ -285,7 +285,7 @@ def postpone(task: Task, record: Record, error: ServiceError, now: str) -> Settl
 
 def tell_postponed(task: Task, error: ServiceError) -> Skipped:
     """That a call was refused for now, and is made again in this run."""
-    reason = f"{_now(error)}, it waits: {error.summary}"
+    reason = f"{_explain_refusal(error)}, it waits: {error.summary}"
     return Skipped(task.change.address, task.operation, reason, task.id)
 
 
@@ -295,11 +295,11 @@ def tell_refused(task: Task, record: Record, error: ReconcilerError) -> Skipped:
     waits = isinstance(task.next, Create) and model is not None and model.has_no_room
     resume = WAIT if waits else choose_command(task.next)
     way = "wait sends it again" if waits else f"{resume} again later"
-    reason = f"{_now(error)}: {error.summary}; {way}"
+    reason = f"{_explain_refusal(error)}: {error.summary}; {way}"
     return Skipped(task.change.address, task.operation, reason, task.id, unfinished=True, resume=resume)
 
 
-def _now(error: ReconcilerError) -> str:
+def _explain_refusal(error: ReconcilerError) -> str:
     if isinstance(error, NotReadyError):
         return "the service is not ready for it yet, which passes by itself"
     return "the service has no room for it now"

@@ -78,7 +78,7 @@ class Polling:
         """
         context = self._context
         while not self.ended and not context.is_ending:
-            watched = self._ledger.watched()
+            watched = self._ledger.list_watched()
             now = context.clock()
             if (not watched and again is None) or (again is not None and now >= again):
                 return
@@ -122,7 +122,7 @@ class Polling:
             return  # the store does not answer: it is asked again after the next look
         self._ledger.state = state
         for task in unseen:
-            record = self._ledger.record(task.change.address)
+            record = self._ledger.find_record(task.change.address)
             if not is_still_ours(task, record):
                 settled = let_go(task, record)
                 task.advance(settled)
@@ -150,13 +150,13 @@ class Polling:
             if one is None or one.status is Status.FAILED:
                 rest.append(task)
                 continue
-            model = find_model(self._ledger.record(task.change.address), task.id)
+            model = find_model(self._ledger.find_record(task.change.address), task.id)
             steps = model.total_steps if model is not None else None
             events += self._take_in(task, read_training(one, steps), pause)
         return events, rest
 
     def _poll(self, task: Task) -> Training:
-        record = self._ledger.record(task.change.address)
+        record = self._ledger.find_record(task.change.address)
         model = find_model(record, task.id)
         return look(task.provider, make_handle(model) if model else Handle(task.id, task.change.name))
 
@@ -198,7 +198,7 @@ class Polling:
             reason = redact_failure(answer.error, desired, self._context.examples)
             self.ended[task] = replace(answer, error=reason)
             return ()
-        model = find_model(self._ledger.record(task.change.address), task.id)
+        model = find_model(self._ledger.find_record(task.change.address), task.id)
         if model is None:
             return ()
         seen = schedule.measure_progress(task.change.address, model, answer, self._context.now())

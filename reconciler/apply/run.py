@@ -75,7 +75,7 @@ def apply(
     uploads = uploads or SimpleQueue()
     context = Context(providers, examples, clock, now, stopping, begun, settings, pool, deadline, uploads)
     try:
-        yield from _Run(locks, context).events(recheck)
+        yield from _Run(locks, context).yield_events(recheck)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
@@ -87,27 +87,27 @@ class _Run:
         self._locks, self._context = locks, context
         self._ledger: Ledger | None = None
 
-    def events(self, recheck: Check) -> Iterator[Event]:
+    def yield_events(self, recheck: Check) -> Iterator[Event]:
         """Everything, from the intents to the last deletion."""
         try:
-            yield from self._course(recheck)
+            yield from self._run_course(recheck)
         except StoppedError:
             if not self._context.is_ending:
                 raise
         yield from self._end()
 
-    def _course(self, recheck: Check) -> Iterator[Event]:
+    def _run_course(self, recheck: Check) -> Iterator[Event]:
         context = self._context
         with self._locks.locked(stopping=lambda: context.is_ending) as session:
-            plan, facts = self._rechecked(recheck, session.state)
+            plan, facts = self._recheck(recheck, session.state)
             ledger = self._ledger = Ledger(plan, facts, context.providers, session.state)
             work = Worker(ledger, session, context)
             yield from work.intend()
             yield from work.run()
         polling = Polling(ledger, context, self._locks.read)
         while context.settings.wait and not context.is_ending:
-            again = ledger.next_try()
-            if again is None and not ledger.watched():
+            again = ledger.find_next_try()
+            if again is None and not ledger.list_watched():
                 break
             yield from polling.watch(again)
             if polling.ended or (again is not None and context.clock() >= again):
@@ -117,7 +117,7 @@ class _Run:
                     ledger.state = session.state
                     yield from Worker(ledger, session, context).run(trained)
 
-    def _rechecked(self, recheck: Check, state: State) -> tuple[Plan, Facts]:
+    def _recheck(self, recheck: Check, state: State) -> tuple[Plan, Facts]:
         """Read and decide again, on a thread, so that an interrupt need not wait for a slow service."""
         future: Future[tuple[Plan, Facts]] = self._context.pool.submit(recheck, state)
         while not wait([future], timeout=TICK).done:
@@ -131,16 +131,16 @@ class _Run:
         """Say what is left, and why."""
         up = self._context.expired
         stopped = self._context.stopping.is_set() and not up
-        left = self._ledger.open() if self._ledger is not None else []
+        left = self._ledger.list_open() if self._ledger is not None else []
         for task in left:
             if not isinstance(task.next, AwaitTraining):
-                yield self._left(task, stopped=stopped)
+                yield self._tell_left(task, stopped=stopped)
         training = tuple(task.change.address for task in left if isinstance(task.next, AwaitTraining))
         if training or stopped or (up and self._ledger is None):
             reason = INTERRUPT if stopped else TIMEOUT if self._context.settings.wait else NO_WAIT
             yield Detached(reason, training)
 
-    def _left(self, task: Task, *, stopped: bool) -> Event:
+    def _tell_left(self, task: Task, *, stopped: bool) -> Event:
         address, operation = task.change.address, task.operation
         resume = choose_command(task.next)
         if stopped or self._ledger is None:
@@ -153,13 +153,13 @@ class _Run:
             reason = "the service does not delete it while it trains; wait deletes it later"
             return Skipped(address, operation, reason, task.id, unfinished=True)
         if task.not_before and task.error is not None:
-            return tell_refused(task, self._ledger.recorded(address), task.error)
+            return tell_refused(task, self._ledger.find_committed(address), task.error)
         if not isinstance(wait, Serves):
             reason = "the time was up before it was done"
             return Skipped(address, operation, reason, task.id, unfinished=True, resume=resume)
         parent = wait.address
         main = self._ledger.tasks.get((parent, ""))
-        serving = self._ledger.recorded(parent).serving
+        serving = self._ledger.find_committed(parent).serving
         if serving is not None and wait.model not in {serving.name, serving.id}:
             reason = f"{parent} is {serving.id} by now: apply again to tune from that one"
         elif main is not None and main.ended:

@@ -87,7 +87,7 @@ class Worker:
         self._ledger.commit(self._session)
         self._last_commit = self._context.clock()
         yield from self._tell()
-        order = {task: number for number, task in enumerate(self._ledger.open())}
+        order = {task: number for number, task in enumerate(self._ledger.list_open())}
         self._queue = deque(sorted(self._queue, key=order.__getitem__))  # as planned
 
     def run(self, trained: Mapping[Task, Training] | None = None) -> Iterator[Event]:
@@ -120,8 +120,8 @@ class Worker:
     def _take_up(self, trained: Mapping[Task, Training]) -> None:
         """Sort the open tasks: to be called, done without a call, or not ours any more."""
         moment = self._context.moment
-        for task in self._ledger.open():
-            record = self._ledger.record(task.change.address)
+        for task in self._ledger.list_open():
+            record = self._ledger.find_record(task.change.address)
             if not is_still_ours(task, record):
                 self._note(task, let_go(task, record))
             elif task in trained:
@@ -142,16 +142,16 @@ class Worker:
             return
         while self._queue and len(self._running) < self._context.settings.parallelism:
             task = self._queue.popleft()
-            awaited = self._ledger.awaited(task) or self._unrecorded(task)
+            awaited = self._ledger.find_awaited(task) or self._find_unrecorded(task)
             if awaited is not None:
                 self._blocked.setdefault(awaited, []).append(task)
             elif task.next is not None and classify_step(task.next) is Nature.RECORD:
-                record = self._ledger.record(task.change.address)
+                record = self._ledger.find_record(task.change.address)
                 self._note(task, begin(task, record, self._context.moment))  # recorded first, then called
             else:
                 self._running[self._submit(task)] = task
 
-    def _unrecorded(self, task: Task) -> Address | None:
+    def _find_unrecorded(self, task: Task) -> Address | None:
         """The address whose create was accepted, which is not committed yet."""
         match None if task.next is None else find_wait(task.next):
             case IsAccepted(address=address):
@@ -166,11 +166,11 @@ class Worker:
             raise AssertionError(f"{task.change.address}: nothing is left to be done")
         address = task.change.address
         subject = Subject(
-            ledger.record(address),
+            ledger.find_record(address),
             task.id,
             task.change.name,
             ledger.facts.desired.get(address),
-            ledger.source(task),
+            ledger.find_source(task),
             task.attempted,
             context.examples,
         )
@@ -199,15 +199,15 @@ class Worker:
         return self._grace > 0
 
     def _take_in(self, task: Task, future: Future[Outcome]) -> None:
-        record = self._ledger.record(task.change.address)
+        record = self._ledger.find_record(task.change.address)
         try:
             result = future.result()
         except StoppedError:
-            self._note(task, _skipped(task, record, "stopped before it was done"))
+            self._note(task, _skip(task, record, "stopped before it was done"))
         except (RateLimitedError, NotReadyError) as error:
-            self._note(task, self._refused(task, record, error))
+            self._note(task, self._refuse_for_now(task, record, error))
         except AlreadyExistsError as error:
-            self._note(task, self._occupied(task, record, error))
+            self._note(task, self._take_next_id(task, record, error))
         except ServiceError as error:
             self._note(task, settle_failure(task, record, error, self._context.moment))
         except StateError as error:
@@ -220,12 +220,12 @@ class Worker:
         else:
             self._note(task, settle(task, record, result, self._context.moment))
 
-    def _refused(self, task: Task, record: Record, error: ServiceError) -> Settled:
+    def _refuse_for_now(self, task: Task, record: Record, error: ServiceError) -> Settled:
         """Refused for now: asked again later, without the lock meanwhile, and told once. Else a failure."""
         now, waits = self._context.clock(), self._context.settings.wait
         told, task.error = task.error is not None, error
         task.refused = now if task.refused is None else task.refused
-        pause = _pause(task, error, now - task.refused)
+        pause = _choose_pause(task, error, now - task.refused)
         if pause is None or not (waits or isinstance(task.next, Create)):
             return settle_failure(task, record, error, self._context.moment)
         task.not_before = now + max(pause, _SHORTEST_PAUSE)
@@ -233,10 +233,10 @@ class Worker:
         settled = postpone(task, record, error, self._context.moment)
         return settled if told or not waits else replace(settled, events=(tell_postponed(task, error),))
 
-    def _occupied(self, task: Task, record: Record, error: AlreadyExistsError) -> Settled:
+    def _take_next_id(self, task: Task, record: Record, error: AlreadyExistsError) -> Settled:
         """Where nobody can see what holds our id: the next generation of it, recorded before it is tried."""
         step, now = task.next, self._context.moment
-        model = None if error.visible else self._ledger.next_generation(task)
+        model = None if error.visible else self._ledger.take_next_generation(task)
         if step is None or model is None:
             return settle_failure(task, record, error, now)
         return Settled(recorded_after(step, record, Renumbered(model), now))
@@ -296,7 +296,7 @@ class Worker:
         self._sealed = True
 
 
-def _pause(task: Task, error: ServiceError, waited: float) -> float | None:
+def _choose_pause(task: Task, error: ServiceError, waited: float) -> float | None:
     """Seconds after which what was refused is worth asking again; None when it is not."""
     if isinstance(error, RateLimitedError):
         room = ROOM if isinstance(error, NoCapacityError) else None
@@ -310,7 +310,7 @@ def _needs_no_call(task: Task) -> bool:
     return step is not None and classify_step(step) is Nature.RECORD and find_wait(step) is None
 
 
-def _skipped(task: Task, record: Record, reason: str) -> Settled:
+def _skip(task: Task, record: Record, reason: str) -> Settled:
     operation, resume = task.operation, choose_command(task.next)
     event = Skipped(task.change.address, operation, reason, task.id, unfinished=True, resume=resume)
     return Settled(record, (event,), ended=True)

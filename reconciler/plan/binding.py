@@ -29,7 +29,7 @@ def _digest(value: object) -> str:
 _NOTHING = _digest(None)
 
 
-def _model(model: RecordedModel | None) -> object:
+def _describe_model(model: RecordedModel | None) -> object:
     if model is None:
         return None
     permissions = model.permissions and sorted(str(one) for one in model.permissions)
@@ -37,18 +37,18 @@ def _model(model: RecordedModel | None) -> object:
     return [model.id, model.generation, model.digest, model.source, dict(model.sent), data, permissions]
 
 
-def _content(record: Record) -> object:
+def _describe_record(record: Record) -> object:
     """Without what progress changes: status, times, operation, verdicts, and what is deposed."""
     if record.serving is None and record.candidate is None:
         return None
-    return [_model(record.serving), _model(record.candidate), record.prevent_destroy]
+    return [_describe_model(record.serving), _describe_model(record.candidate), record.prevent_destroy]
 
 
-def _record(record: Record) -> str:
-    return _digest(_content(record))
+def _digest_record(record: Record) -> str:
+    return _digest(_describe_record(record))
 
 
-def _live(kind: Kind, live: Live | None, declared: Attributes) -> str:
+def _digest_live(kind: Kind, live: Live | None, declared: Attributes) -> str:
     if live is None:
         return ""
     shown = {
@@ -61,21 +61,21 @@ def _live(kind: Kind, live: Live | None, declared: Attributes) -> str:
     return _digest([live.id, live.status is Status.FAILED, shown])
 
 
-def _records_passed(record: Record, changes: Iterable[Change]) -> tuple[str, ...]:
+def _fold_steps(record: Record, changes: Iterable[Change]) -> tuple[str, ...]:
     """The record as it is, and as these changes may leave it, wherever they are interrupted."""
-    passed = [(_content(record), record)]
+    passed = [(_describe_record(record), record)]
     for change in changes:
         for _, start in tuple(passed):
             reached = start
             for step in change.steps:
                 reached = recorded_after(step, reached, expect_outcome(step), "")
-                content = _content(reached)
+                content = _describe_record(reached)
                 if all(content != known for known, _ in passed):
                     passed.append((content, reached))
     return tuple(_NOTHING if content is None else _digest(content) for content, _ in passed)
 
 
-def _manifest(desired: Desired | None) -> str:
+def _digest_manifest(desired: Desired | None) -> str:
     if desired is None:
         return ""
     place = {path: desired.attributes.get(path, value) for path, value in desired.effective.items()}
@@ -95,24 +95,24 @@ def _bind(facts: Facts, address: Address, changes: Sequence[Change]) -> Binding:
     record = facts.state.resources.get(address, Record(address))
     kind = facts.kind(address)
     live = [
-        _live(kind, one, change.after or {})
+        _digest_live(kind, one, change.after or {})
         for change in changes
-        for one in _live_models(facts, record, change)
+        for one in _list_live(facts, record, change)
     ]
-    manifest = _manifest(facts.desired.get(address))
-    return Binding(manifest, _records_passed(record, changes), tuple(dict.fromkeys(live)))
+    manifest = _digest_manifest(facts.desired.get(address))
+    return Binding(manifest, _fold_steps(record, changes), tuple(dict.fromkeys(live)))
 
 
-def _live_models(facts: Facts, record: Record, change: Change) -> list[Live | None]:
+def _list_live(facts: Facts, record: Record, change: Change) -> list[Live | None]:
     """The model concerned as it is, and as the change would leave it."""
-    live = facts.live(change.address, _concerned(record, change))
+    live = facts.live(change.address, _find_concerned_id(record, change))
     updated = {one.path: one.after for one in change.fields if one.after is not None}
     if live is None or change.trains or not updated:
         return [live]
     return [live, replace(live, attributes={**live.attributes, **updated})]
 
 
-def _concerned(record: Record, change: Change) -> str:
+def _find_concerned_id(record: Record, change: Change) -> str:
     """A replacement is judged by what serves now; everything else by the model that it is about."""
     if change.trains:
         return record.serving.id if record.serving else ""
@@ -136,10 +136,12 @@ def verify(plan: Plan, fresh: Plan, facts: Facts) -> Plan:
     for approved in plan.changes:
         now = today.get(approved.key)
         if not touches_service(approved.steps):
-            if now is not None and (still := _untouched(approved, now)):
+            if now is not None and (still := _keep_untouched(approved, now)):
                 kept[still.key] = still
             continue
-        why = _moved(plan.bindings.get(approved.address), approved, facts) or _turned(approved, now)
+        why = _explain_move(plan.bindings.get(approved.address), approved, facts) or _explain_turn(
+            approved, now
+        )
         if why:
             moved.append(Diagnostic(f"{approved.address}: {why}", address=str(approved.address)))
         elif now is not None:  # else it is done: its model is gone from record and service
@@ -159,7 +161,7 @@ def verify(plan: Plan, fresh: Plan, facts: Facts) -> Plan:
     return replace(fresh, changes=tuple(kept.values()), bindings=plan.bindings, inputs=plan.inputs)
 
 
-def _untouched(approved: Change, now: Change) -> Change | None:
+def _keep_untouched(approved: Change, now: Change) -> Change | None:
     """What is left of a change that calls nobody: a failure stays one, whatever was changed since."""
     if approved.action is Action.NO_OP:
         return None
@@ -170,11 +172,11 @@ def _untouched(approved: Change, now: Change) -> Change | None:
     return None
 
 
-def _turned(approved: Change, now: Change | None) -> str:
+def _explain_turn(approved: Change, now: Change | None) -> str:
     """How today's decision differs from the approved one, "" where it only went on."""
     if now is None:
         return ""
-    if now.action is not approved.action and now.action not in _progress_of(approved.action):
+    if now.action is not approved.action and now.action not in _list_progress(approved.action):
         why = f" ({now.reason})" if now.reason else ""
         return f"the plan said {approved.action}, by now it would say {now.action}{why}"
     if now.id != approved.id and approved.action not in {Action.DELETE, Action.FORGET}:
@@ -182,7 +184,7 @@ def _turned(approved: Change, now: Change | None) -> str:
     return ""
 
 
-def _progress_of(action: Action) -> frozenset[Action]:
+def _list_progress(action: Action) -> frozenset[Action]:
     """What a decision may have become by progress alone."""
     done = {Action.NO_OP, Action.RECORD}
     match action:
@@ -208,22 +210,22 @@ def _progress_of(action: Action) -> frozenset[Action]:
             assert_never(action)
 
 
-def _moved(binding: Binding | None, approved: Change, facts: Facts) -> str:
+def _explain_move(binding: Binding | None, approved: Change, facts: Facts) -> str:
     """What has moved since the binding was made, "" for nothing."""
     if binding is None:
         return ""
     address = approved.address
-    if _manifest(facts.desired.get(address)) != binding.manifest:
+    if _digest_manifest(facts.desired.get(address)) != binding.manifest:
         return "its manifest or its data has changed"
     record = facts.state.resources.get(address, Record(address))
-    if _record(record) not in binding.records:
+    if _digest_record(record) not in binding.records:
         return "its record has changed: another run has worked on it"
     promotes = any(isinstance(one, Promote) for one in approved.steps)
     if record.serving is not None and record.serving.id == approved.id and promotes:
         return ""  # promoted: what served before may be gone
-    live = facts.live(address, _concerned(record, approved))
+    live = facts.live(address, _find_concerned_id(record, approved))
     if live is None and (approved.action in {Action.DELETE, Action.FORGET} or approved.deposed):
         return ""
-    if _live(facts.kind(address), live, approved.after or {}) not in binding.live:
+    if _digest_live(facts.kind(address), live, approved.after or {}) not in binding.live:
         return "the live model has changed" if live else "the live model is gone"
     return ""

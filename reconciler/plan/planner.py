@@ -41,10 +41,10 @@ def make_facts(
     folders: tuple[str, ...] | None = None,
 ) -> Facts:
     """Gather what a plan depends on into one value; the order of what comes in means nothing."""
-    stems = {kind: _stems(observed.live.get(kind, {})) for kind in {*kinds, *observed.live}}
+    stems = {kind: _index_stems(observed.live.get(kind, {})) for kind in {*kinds, *observed.live}}
     recorded = {model.id for record in state.resources.values() for model in record.models}
     declared = sorted(declared, key=lambda one: one.address)
-    imports = _imports(declared, observed)
+    imports = _find_imports(declared, observed)
     taken = recorded.union(imports.values())
     return Facts(
         desired={desired.address: desired for desired in declared},
@@ -56,14 +56,14 @@ def make_facts(
         now=now,
         whole=whole,
         stems=stems,
-        suffixes={kind: _suffixes(one, taken) for kind, one in stems.items()},
+        suffixes={kind: _index_suffixes(one, taken) for kind, one in stems.items()},
         lag=lag,
         folders=folders,
         imports=imports,
     )
 
 
-def _imports(declared: Iterable[Desired], observed: Observed) -> dict[Address, str]:
+def _find_imports(declared: Iterable[Desired], observed: Observed) -> dict[Address, str]:
     importing = [desired for desired in declared if desired.imports]
     kinds = {desired.address.kind for desired in importing}
     live = {kind: observed.live.get(kind, {}) for kind in kinds}
@@ -76,7 +76,7 @@ def _imports(declared: Iterable[Desired], observed: Observed) -> dict[Address, s
     return found
 
 
-def _stems(ids: Iterable[str]) -> dict[str, tuple[str, ...]]:
+def _index_stems(ids: Iterable[str]) -> dict[str, tuple[str, ...]]:
     found: dict[str, list[str]] = {}
     for id in ids:
         if id[-_SUFFIX : -_SUFFIX + 1] == "-":
@@ -84,7 +84,9 @@ def _stems(ids: Iterable[str]) -> dict[str, tuple[str, ...]]:
     return {stem: tuple(sorted(several)) for stem, several in found.items()}
 
 
-def _suffixes(stems: Mapping[str, Iterable[str]], taken: AbstractSet[str]) -> dict[str, tuple[str, ...]]:
+def _index_suffixes(
+    stems: Mapping[str, Iterable[str]], taken: AbstractSet[str]
+) -> dict[str, tuple[str, ...]]:
     found: dict[str, list[str]] = {}
     for ids in stems.values():
         for id in ids:
@@ -169,16 +171,16 @@ class Planner:
 
     def decide(self, address: Address) -> Decision:
         """The decision on one address; an empty one when it is not selected."""
-        for ancestor in reversed(self._undecided_ancestors(address)):  # a loop: chains may be long
+        for ancestor in reversed(self._list_undecided_ancestors(address)):  # a loop: chains may be long
             self._decide_once(ancestor)
         return self._decide_once(address)
 
-    def _undecided_ancestors(self, address: Address) -> list[Address]:
+    def _list_undecided_ancestors(self, address: Address) -> list[Address]:
         chain: dict[Address, None] = {}
-        parent = self._named_parent(address)
+        parent = self._parse_parent(address)
         while parent is not None and parent not in self.decisions and parent not in chain:
             chain[parent] = None
-            parent = self._named_parent(parent)
+            parent = self._parse_parent(parent)
         if parent is not None and (parent in chain or (parent == address and parent not in self.decisions)):
             members = list(chain)
             self._refuse_circle(members[members.index(parent) :] if parent in chain else [address, *members])
@@ -195,13 +197,13 @@ class Planner:
             error = Diagnostic(message, advice, *place, address=str(member))
             self.decisions[member] = Decision(errors=[error])
 
-    def _named_parent(self, address: Address) -> Address | None:
+    def _parse_parent(self, address: Address) -> Address | None:
         desired = self.facts.desired.get(address)
         if desired is None or address not in self.selected or address.kind not in self.facts.kinds:
             return None
         if self.facts.inputs.destroy:
             return None
-        _, source = _source(desired, self.facts.kind(address))
+        _, source = _find_source(desired, self.facts.kind(address))
         return Address.parse(source) if source.partition("/")[0] in self.facts.kinds else None
 
     def _decide_once(self, address: Address) -> Decision:
@@ -227,13 +229,13 @@ class Planner:
                 return Decision()
             return decide_undeclared(facts, record, Reason.DESTROY, desired)
         if desired is None:
-            return self._undeclared(record)
-        case = self._wanted(desired, record)
+            return self._decide_undeclared(record)
+        case = self._build_case(desired, record)
         if isinstance(case, Decision):
             return case
         return decide(case)
 
-    def _undeclared(self, record: Record) -> Decision:
+    def _decide_undeclared(self, record: Record) -> Decision:
         if record.is_empty or not self.facts.whole or record.address in self.moves.reserved:
             return Decision()
         twin = self.moves.twins.get(record.address)
@@ -241,15 +243,15 @@ class Planner:
             return keep_for(record, record.serving, twin)
         return decide_undeclared(self.facts, record, Reason.NOT_DECLARED)
 
-    def _wanted(self, desired: Desired, record: Record) -> Case | Decision:
+    def _build_case(self, desired: Desired, record: Record) -> Case | Decision:
         """With its source model resolved; a Decision when that cannot be."""
         kind = self.facts.kind(desired.address)
-        path, source = _source(desired, kind)
+        path, source = _find_source(desired, kind)
         parent: Address | None = None
         attributes = {**desired.effective, **desired.attributes}
         if source.partition("/")[0] in self.facts.kinds:
             parent = Address.parse(source)
-            found = self._parent(desired, parent)
+            found = self._find_parent(desired, parent)
             if isinstance(found, Decision):
                 return found
             source, serves = found
@@ -259,7 +261,7 @@ class Planner:
         doubt = self.moves.doubts.get(desired.address)
         return Case(self.facts, desired, record, kind, attributes, source, parent, forced, doubt)
 
-    def _parent(self, desired: Desired, parent: Address) -> tuple[str, bool] | Decision:
+    def _find_parent(self, desired: Desired, parent: Address) -> tuple[str, bool] | Decision:
         """(what names the parent in an identity, whether it serves already)."""
         kind = self.facts.kind(parent)
         record = self.facts.state.resources.get(parent)
@@ -267,7 +269,7 @@ class Planner:
         if changes and changes[0].action is not Action.NO_OP:
             change = changes[0]
             if change.action is Action.FAILED and not change.serving:
-                return Decision([_blocked(desired, parent)])
+                return Decision([_block_child(desired, parent)])
             if change.action not in {Action.FAILED, Action.DELETE, Action.FORGET}:
                 serves = change.action in {Action.UPDATE, Action.RECORD, Action.MOVE}
                 return kind.build_reference(change.id), serves
@@ -276,9 +278,9 @@ class Planner:
             return kind.build_reference(record.serving.id), True
         if self.decide(parent).errors or self.decide(parent).refusals:
             return Decision()  # refused already, for the parent's own reason
-        return self._without_parent(desired, parent, leaves=leaves)
+        return self._refuse_without_parent(desired, parent, leaves=leaves)
 
-    def _without_parent(self, desired: Desired, parent: Address, *, leaves: bool) -> Decision:
+    def _refuse_without_parent(self, desired: Desired, parent: Address, *, leaves: bool) -> Decision:
         message = f"{desired.address} is tuned from {parent}, which no manifest declares and no state records"
         advice = f"Declare {parent}, or name a live model by its resource name"
         if leaves:
@@ -308,7 +310,7 @@ class Planner:
         return frozenset(selected)
 
 
-def _blocked(desired: Desired, parent: Address) -> Change:
+def _block_child(desired: Desired, parent: Address) -> Change:
     error = f"{parent} failed, so nothing can be tuned from it"
     return Change(
         desired.address,
@@ -320,7 +322,7 @@ def _blocked(desired: Desired, parent: Address) -> Change:
     )
 
 
-def _source(desired: Desired, kind: Kind) -> tuple[str, str]:
+def _find_source(desired: Desired, kind: Kind) -> tuple[str, str]:
     """(path, value) of what it is tuned from; the manifests see to it that there is one."""
     return next(
         (path, str(desired.attributes[path]))

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, TypeAlias
 
 import pytest
 
 from reconciler.codec import decode, encode
-from reconciler.codec.readers import WrongValueError
+from reconciler.codec.readers import (
+    WrongValueError,
+    read_count,
+    read_member,
+    read_number,
+    read_scalar,
+    read_scalars,
+)
 from reconciler.model import Address, DataSet, Example
 from reconciler.plan.change import Bill
-from reconciler.state.values import Record
+from reconciler.state.values import Record, Verdict
 from tests.render import plans
 
 
@@ -143,3 +151,36 @@ class Untold:
     """Its union has no tag."""
 
     member: Create | SetPermissions | None
+
+
+@pytest.mark.parametrize(
+    ("read", "value", "problem"),
+    [
+        (read_count, -1, "should be a whole number from 0, not -1"),
+        (read_count, True, "should be a whole number from 0, not true"),
+        (read_count, 2**63, "is too large for a whole number"),
+        (read_number, "1", "should be a number"),
+        (read_number, False, "should be a number, not false"),
+        (read_number, math.inf, "should be a finite number"),
+        (read_scalar, None, "should be text, a number or a list of them, not null"),
+        (read_scalars, [{}], "should be text, a number or a list of them"),
+        (read_member(Verdict), None, "should be text"),
+        (read_member(Verdict), "well", "should be one of passed, failed, unknown, not"),
+    ],
+)
+def test_a_reader_refuses_what_it_does_not_take(
+    read: Callable[[object], object], value: object, problem: str
+) -> None:
+    """With what it takes, and what was there."""
+    with pytest.raises(WrongValueError) as refused:
+        read(value)
+    assert str(refused.value).startswith(problem)
+
+
+def test_a_reader_takes_what_it_says() -> None:
+    """Bounds included; a list becomes a tuple, so that nobody changes it."""
+    assert read_count(2**63 - 1) == 2**63 - 1
+    assert read_number(1) == 1.0
+    assert read_scalars([1, "a", True, 0.5]) == (1, "a", True, 0.5)
+    assert read_member(Verdict)("failed") is Verdict.FAILED
+    assert read_member(Verdict, or_null=True)(None) is None

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reconciler.errors import Diagnostic, Severity
-from reconciler.events import Completed, Detached, Event, Failed, Progress, Verb
+from reconciler.events import Completed, Detached, Event, Failed, Progress, Started, Verb
 from reconciler.plan.case import RETRY_ADVICE
 from reconciler.plan.change import Bill, Context, Drift, Plan
 from reconciler.plan.difference import FieldChange
@@ -306,3 +306,11 @@ def test_what_is_left_alone_for_a_reason_is_brief() -> None:
     said = text.count(": description is no longer declared and ")
     assert 0 < said < 30
     assert f"\n  … and {30 - said} more" in text
+
+
+@pytest.mark.parametrize("verb", Verb)
+@pytest.mark.parametrize("event", [Started, Completed], ids=lambda kind: kind.__name__)
+def test_every_verb_has_words(event: type[Started | Completed], verb: Verb) -> None:
+    """With the address before them, and the id behind."""
+    line = render_event(event(plans.address("a"), verb, "a-1"), colour=False)
+    assert re.fullmatch(r"TunedModel/a: [a-z ]+ \[a-1\]", line or "")

@@ -26,7 +26,7 @@ from reconciler.providers.google.json import read_next_page
 from reconciler.providers.vertex import codec as vertex
 from reconciler.render import planfile
 from reconciler.render.plan_json import compute_checksum
-from reconciler.render.records import record_document
+from reconciler.render.records import build_record_document
 from reconciler.render.stream import encode_line
 from reconciler.render.text.chart import draw_loss_chart
 from reconciler.state.backends import LockInfo
@@ -160,7 +160,7 @@ def test_an_answer_with_nonsense_in_it_ends_in_a_value_or_our_error(name: str, v
             create_time=live.create_time,
             completed=live.complete_time,
         )
-        encode_line(record_document(Record(Address("TunedModel", "x"), serving=model), live))  # type: ignore[arg-type]
+        encode_line(build_record_document(Record(Address("TunedModel", "x"), serving=model), live))  # type: ignore[arg-type]
         list(draw_loss_chart(live.snapshots, width=80, unicode=True))
         measure_duration(model)
     assert time.process_time() - began < NET
@@ -180,7 +180,7 @@ def test_a_state_with_nonsense_in_it_is_read_or_refused(value: str, seed: int) -
     except ReconcilerError:
         state = None
     for record in () if state is None else state.resources.values():
-        record_document(record, None)
+        build_record_document(record, None)
         for model in record.models:
             measure_duration(model)
     assert time.process_time() - began < NET

@@ -118,9 +118,9 @@ class Console:
     def print_record(self, record: Record, live: Live | None) -> None:
         """Print what is recorded of one address, and its model as the service shows it."""
         if self.as_json:
-            from reconciler.render.records import record_document
+            from reconciler.render.records import build_record_document
 
-            self.print_document(record_document(record, live))
+            self.print_document(build_record_document(record, live))
             return
         from reconciler.render.text import render_record
 

@@ -1,7 +1,7 @@
-"""A saved plan: the plan JSON as bytes, and the exact Plan read back from it.
+"""Writes a plan to the bytes of a file, and reads the same plan back.
 
-Rule: what is read back is what was shown. A checksum over the whole document refuses a file that was
-cut, edited or merged; inline training data is not in it and is read again from the manifests.
+Rule: the plan that is read is the plan that was shown. A checksum over the whole document refuses a file that
+was cut, edited or merged. Inline training data is not in it, and is read again from the manifests.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from reconciler.plan.change import Plan
 from reconciler.render.plan_json import FORMAT_VERSION, PLAN_VERSION, build_plan_document, compute_checksum
 
 _DERIVED = frozenset({"plan_version", "reconciler_version", "summary", "bill", "checksum"})
-"""Keys of ours that say what the plan says already."""
+"""Our keys that only repeat what the plan holds."""
 
 _AGAIN = "Make it again: reconciler plan --out FILE"
 
 
 def dumps(plan: Plan, kinds: Mapping[str, Kind]) -> bytes:
-    """The plan JSON, the same bytes for the same plan; a line for each change, ASCII only.
+    """Write the plan JSON in ASCII, with a line for each change: the same bytes for the same plan.
 
-    PlanError where `loads` would refuse it: what is written can be read.
+    Raises PlanError if `loads` would refuse it, so that what is written can be read.
     """
     document = build_plan_document(plan, kinds)
-    lines = [f"{_compact(key)}: {_value(value)}" for key, value in document.items()]
+    lines = [f"{_write_compact(key)}: {_write_value(value)}" for key, value in document.items()]
     data = ("{\n" + ",\n".join(lines) + "\n}\n").encode("ascii")
     try:
         loads(data, place="the plan")
@@ -42,21 +42,25 @@ def dumps(plan: Plan, kinds: Mapping[str, Kind]) -> bytes:
     return data
 
 
-def _value(value: Json) -> str:
-    """Lists one element a line, so that a diff of two plans reads well; the rest compact."""
+def _write_value(value: Json) -> str:
+    """Write each element of a list on a line, so that a diff of two plans reads well."""
     if isinstance(value, list) and value:
-        return "[\n" + ",\n".join("  " + _compact(one) for one in value) + "\n]"
+        return "[\n" + ",\n".join("  " + _write_compact(one) for one in value) + "\n]"
     if isinstance(value, dict) and any(isinstance(one, list) and one for one in value.values()):
-        return "{\n" + ",\n".join(f"  {_compact(key)}: {_value(one)}" for key, one in value.items()) + "\n}"
-    return _compact(value)
+        return (
+            "{\n"
+            + ",\n".join(f"  {_write_compact(key)}: {_write_value(one)}" for key, one in value.items())
+            + "\n}"
+        )
+    return _write_compact(value)
 
 
-def _compact(value: Json) -> str:
+def _write_compact(value: Json) -> str:
     return json.dumps(value, allow_nan=False)
 
 
 def loads(data: bytes, *, place: str) -> Plan:
-    """The plan that `dumps` wrote.
+    """Read the plan that `dumps` wrote.
 
     Args:
         data: the whole file.
@@ -65,7 +69,7 @@ def loads(data: bytes, *, place: str) -> Plan:
     Raises:
         PlanError: empty, cut, edited, of another version, or no saved plan at all; says which.
     """
-    document = _parsed(data, place)
+    document = _parse(data, place)
     ours = document.get("reconciler")
     if not isinstance(ours, dict) or "plan_version" not in ours:
         raise PlanError(f"{place}: this is a plan JSON, but not one that reconciler saved", _AGAIN)
@@ -81,7 +85,7 @@ def loads(data: bytes, *, place: str) -> Plan:
         raise PlanError(f"{place}: the saved plan cannot be read: {error}", _AGAIN) from error
 
 
-def _parsed(data: bytes, place: str) -> dict[str, Json]:
+def _parse(data: bytes, place: str) -> dict[str, Json]:
     if not data.strip():
         raise PlanError(f"{place}: the saved plan is empty", _AGAIN)
     try:
@@ -96,7 +100,7 @@ def _parsed(data: bytes, place: str) -> dict[str, Json]:
 
 def _refuse_other_versions(document: dict[str, Json], ours: dict[str, Json], place: str) -> None:
     version, format_version = ours["plan_version"], document["format_version"]
-    numbers = _numbers(format_version)
+    numbers = _split_version(format_version)
     if type(version) is not int or not numbers:
         raise PlanError(f"{place}: the saved plan's version is no version: {version!r:.40}", _AGAIN)
     writer = ours.get("reconciler_version")
@@ -107,15 +111,15 @@ def _refuse_other_versions(document: dict[str, Json], ours: dict[str, Json], pla
             f"this program reads version {PLAN_VERSION}",
             f"Nothing was changed. {_AGAIN}",
         )
-    if version > PLAN_VERSION or numbers > _numbers(FORMAT_VERSION):
+    if version > PLAN_VERSION or numbers > _split_version(FORMAT_VERSION):
         raise PlanError(
             f"{place}: the saved plan has version {version}{by}; this program reads up to {PLAN_VERSION}",
             "Run it with the version that wrote it, or make it again with this one.",
         )
 
 
-def _numbers(version: Json) -> tuple[int, ...]:
-    """The parts of a version, () of what is none."""
+def _split_version(version: Json) -> tuple[int, ...]:
+    """Split a version into its numbers. () if it is no version."""
     if not isinstance(version, str) or not re.fullmatch(r"[0-9]{1,9}(?:\.[0-9]{1,9}){0,3}", version):
         return ()
     return tuple(int(part) for part in version.split("."))

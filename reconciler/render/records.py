@@ -1,9 +1,9 @@
-"""One record as JSON: what `show ADDR --json` prints.
+"""Writes one record as JSON: what `show ADDR --json` prints.
 
     {"address", "id", "serving", "candidate", "deposed", "prevent_destroy", "live"}
 
-The record stands in the form of the state document; `live` is null when the service was not asked or
-does not know the model.
+The record has the form of the state document. `live` is null if the service was not asked, or does not know
+the model.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from reconciler.state import file as state_file
 from reconciler.state.values import Record, State
 
 
-def record_document(record: Record, live: Live | None) -> dict[str, object]:
-    """The record, and the model concerned as it is live."""
+def build_record_document(record: Record, live: Live | None) -> dict[str, object]:
+    """Build the document of a record and its model as it is live."""
     document = strictjson.loads(state_file.dumps(State(lineage="-").put(record)), most=bounds.STATE)
     found: dict[str, object] = document["resources"][0]
     return {**found, "live": None if live is None else encode(live)}

@@ -54,6 +54,6 @@ def parse_time(text: str) -> datetime | None:
 
 
 @cache
-def camel_case(path: str) -> str:
+def to_camel_case(path: str) -> str:
     """Write a field's snake_case path, dotted or not, as the JSON of Google's APIs does."""
     return re.sub(r"_([a-z0-9])", lambda found: found[1].upper(), path)

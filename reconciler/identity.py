@@ -16,7 +16,7 @@ from functools import cache
 
 from reconciler.bounds import STATE
 from reconciler.errors import NotJSONError
-from reconciler.formats import camel_case
+from reconciler.formats import to_camel_case
 from reconciler.kind import Field, FieldRole, FieldType
 from reconciler.model import BASE_MODEL, Attributes, Desired, Example, Value
 from reconciler.strictjson import loads
@@ -139,7 +139,7 @@ def list_hyperparameters(attributes: Attributes, fields: Mapping[str, Field]) ->
     What counts as absent is left out.
     """
     return {
-        camel_case(path.rpartition(".")[2]): _to_identity_value(fields[path], meant)
+        to_camel_case(path.rpartition(".")[2]): _to_identity_value(fields[path], meant)
         for path, value in attributes.items()
         if fields[path].role is FieldRole.HYPERPARAMETER
         and (meant := find_meaning(fields[path], value)) is not None
@@ -158,9 +158,9 @@ def _list_former_hyperparameters(
         written = [] if value is None else [value, to_comparable(field, value)]
         seen = {encode_canonical(one): _to_identity_value(field, one) for one in written if one != ""}
         if field.absent is False and not value:
-            ways: list[dict[str, object]] = [{}, {camel_case(path.rpartition(".")[2]): False}]
+            ways: list[dict[str, object]] = [{}, {to_camel_case(path.rpartition(".")[2]): False}]
         else:
-            ways = [{camel_case(path.rpartition(".")[2]): one} for one in seen.values()] or [{}]
+            ways = [{to_camel_case(path.rpartition(".")[2]): one} for one in seen.values()] or [{}]
         found = [{**one, **way} for one in found for way in ways]
     return list({encode_canonical(one): one for one in found}.values())
 

@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from reconciler.formats import (
-    camel_case,
     count_noun,
     format_duration,
     format_time,
     parse_duration,
     parse_time,
+    to_camel_case,
 )
 
 
@@ -92,4 +92,4 @@ def test_a_time_without_a_zone_is_in_utc() -> None:
 )
 def test_camel_case(path: str, written: str) -> None:
     """Each step of a path for itself."""
-    assert camel_case(path) == written
+    assert to_camel_case(path) == written

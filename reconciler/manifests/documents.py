@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 import yaml
 from yaml.events import StreamEndEvent
 
-from reconciler.formats import camel_case
+from reconciler.formats import to_camel_case
 from reconciler.manifests.located import Mark, YamlList, YamlMap
 from reconciler.manifests.substitution import substitute
 from reconciler.manifests.syntax import explain_syntax, refuse_unreadable
@@ -157,7 +157,7 @@ def _walk(document: Document, value: Any, holder: Any, key: Any, path: Path) -> 
 @cache
 def _spell(path: str) -> tuple[tuple[str, str], ...]:
     """Each step of a path in both spellings, snake_case and camelCase; Google's API takes both."""
-    return tuple((step, camel_case(step)) for step in path.split("."))
+    return tuple((step, to_camel_case(step)) for step in path.split("."))
 
 
 def read_documents(file: str, text: str, problems: Problems) -> Iterator[Document]:

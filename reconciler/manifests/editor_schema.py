@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from reconciler.formats import camel_case
+from reconciler.formats import to_camel_case
 from reconciler.manifests.envelope import Envelope
 from reconciler.manifests.kinds import FORMS, STACK
 from reconciler.manifests.schema_types import Declared, find_model
@@ -70,7 +70,9 @@ def _find_model(manifest: type[Declared], path: str) -> type[Declared]:
 
 def _add_choice(definition: dict[str, Any], keys: tuple[str, str], *, required: bool) -> None:
     """Allow one of two keys, in either spelling."""
-    each = [{"anyOf": [{"required": [one]} for one in dict.fromkeys((key, camel_case(key)))]} for key in keys]
+    each = [
+        {"anyOf": [{"required": [one]} for one in dict.fromkeys((key, to_camel_case(key)))]} for key in keys
+    ]
     rule = {"oneOf": each} if required else {"not": {"allOf": each}}
     definition.setdefault("allOf", []).append(rule)
 
@@ -84,7 +86,7 @@ def _require_data_or_live(keys: Iterable[str]) -> dict[str, Any]:
 def _require_key(path: str) -> dict[str, Any]:
     """Require a key, in either spelling of each step."""
     step, _, rest = path.partition(".")
-    each: list[dict[str, Any]] = [{"required": [one]} for one in dict.fromkeys((step, camel_case(step)))]
+    each: list[dict[str, Any]] = [{"required": [one]} for one in dict.fromkeys((step, to_camel_case(step)))]
     if rest:
         each = [one | {"properties": {one["required"][0]: _require_key(rest)}} for one in each]
     return each[0] if len(each) == 1 else {"anyOf": each}
@@ -97,7 +99,7 @@ def _spell_keys(definition: dict[str, Any]) -> dict[str, Any]:
     required = definition.get("required", [])
     for field, schema in definition.get("properties", {}).items():
         name = field.rstrip("_")  # "import" is no name in Python
-        both = list(dict.fromkeys((name, camel_case(name))))
+        both = list(dict.fromkeys((name, to_camel_case(name))))
         properties.update(dict.fromkeys(both, _adapt_value(schema)))
         each: list[object] = [{"required": [one]} for one in both]
         if name in required:

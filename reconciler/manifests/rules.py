@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from reconciler.formats import camel_case
+from reconciler.formats import to_camel_case
 from reconciler.kind import Field, Kind, OnChange
 from reconciler.manifests.documents import Document, Node
 from reconciler.manifests.located import YamlMap
@@ -35,7 +35,7 @@ def check_lifecycle_fields(document: Document, where: str, fields: Sequence[Fiel
     lifecycle = document.at(where)
     if not isinstance(lifecycle.value, YamlMap):
         return {}
-    spelled = {way: field.path for field in fields for way in (camel_case(field.path), field.path)}
+    spelled = {way: field.path for field in fields for way in (to_camel_case(field.path), field.path)}
     mutable = {field.path for field in fields if field.on_change is OnChange.UPDATE}
     for item in lifecycle.at("ignore_changes").items:
         _check_field("ignore_changes", item, spelled, mutable)

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic.alias_generators import to_snake
 from pydantic_core import PydanticCustomError
 
-from reconciler.formats import camel_case, parse_duration
+from reconciler.formats import parse_duration, to_camel_case
 from reconciler.identity import to_float32
 from reconciler.manifests.scalars import resolve
 from reconciler.manifests.substitution import Substituted
@@ -38,7 +38,7 @@ class Declared(BaseModel):
         extra="forbid",
         strict=True,
         frozen=True,
-        alias_generator=camel_case,
+        alias_generator=to_camel_case,
         validate_by_name=True,
         validate_by_alias=True,
         serialize_by_alias=True,

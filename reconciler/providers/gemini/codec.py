@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from types import NoneType
 
-from reconciler.formats import camel_case
+from reconciler.formats import to_camel_case
 from reconciler.identity import find_meaning
 from reconciler.kind import Field, FieldRole, FieldType, OnChange
 from reconciler.model import Attributes, Example, Live, Odd, Snapshot, Status, Value
@@ -151,8 +151,8 @@ def patch(attributes: Attributes) -> tuple[str, JsonObject]:
     if immutable := find_fixed(attributes, TUNED_MODEL.fields):
         raise ValueError(f"immutable: {', '.join(immutable)}")
     return (
-        ",".join(camel_case(field.path) for field, _ in fields),
-        {camel_case(field.path): _encode(field, value) for field, value in fields},
+        ",".join(to_camel_case(field.path) for field, _ in fields),
+        {to_camel_case(field.path): _encode(field, value) for field, value in fields},
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
-from reconciler.formats import camel_case
+from reconciler.formats import to_camel_case
 from reconciler.identity import to_float32
 from reconciler.kind import Field, FieldType, OnChange
 from reconciler.model import Attributes, Value
@@ -22,7 +22,7 @@ Row: TypeAlias = tuple[str, tuple[str, ...], Reader]
 
 def build_rows(fields: Iterable[Field], readers: Mapping[FieldType, Reader]) -> tuple[Row, ...]:
     """Prepare the reading of these fields, once, because a list has thousands of models."""
-    return tuple((one.path, tuple(camel_case(one.path).split(".")), readers[one.type]) for one in fields)
+    return tuple((one.path, tuple(to_camel_case(one.path).split(".")), readers[one.type]) for one in fields)
 
 
 def read_attributes(document: JsonObject, rows: Iterable[Row], name: str) -> dict[str, Value]:
@@ -46,7 +46,7 @@ def read_attributes(document: JsonObject, rows: Iterable[Row], name: str) -> dic
 
 def put(body: JsonObject, path: str, value: object) -> None:
     """Place a value in a body where its path says."""
-    *parents, last = camel_case(path).split(".")
+    *parents, last = to_camel_case(path).split(".")
     for key in parents:
         body = body.setdefault(key, {})
     body[last] = value

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any, TypeAlias
 
 from reconciler.bounds import FLOAT32, INT64
 from reconciler.errors import NoTextError, NotUnderstoodError
+from reconciler.formats import parse_time
 
 _NUMBER = re.compile(r"-?[0-9]{1,40}(?:\.[0-9]{1,40})?(?:[eE][+-]?[0-9]{1,4})?")
 _TIME = re.compile(r"2[01][0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9:]{8}(?:\.[0-9]{1,9})?(?:Z|[+-][0-9]{2}:[0-9]{2})")
@@ -90,11 +90,7 @@ def read_time(document: JsonObject, key: str) -> str:
     value = document.get(key)
     if not isinstance(value, str) or not _TIME.fullmatch(value):
         return ""
-    try:
-        datetime.fromisoformat(value)
-    except ValueError:
-        return ""
-    return value
+    return value if parse_time(value) else ""
 
 
 def pick_objects(document: JsonObject, key: str) -> Sequence[JsonObject]:

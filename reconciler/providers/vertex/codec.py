@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 
-from reconciler.formats import camel_case
+from reconciler.formats import to_camel_case
 from reconciler.identity import encode_canonical, find_meaning, to_comparable
 from reconciler.kind import Field, FieldRole, FieldType, OnChange
 from reconciler.model import Attributes, Live, Status, Value
@@ -92,9 +92,9 @@ def _read_data(job: JsonObject, name: str) -> dict[str, str]:
     """Where the job's data sets lie, as it says."""
     found = {}
     for spec in SPECS:
-        said = require_object(job.get(camel_case(spec)), name, spec)
+        said = require_object(job.get(to_camel_case(spec)), name, spec)
         for key in ("training_dataset_uri", "validation_dataset_uri"):
-            if address := read_text(said, camel_case(key)):
+            if address := read_text(said, to_camel_case(key)):
                 found[f"{spec}.{key}"] = address
     return found
 
@@ -262,7 +262,7 @@ def read_outputs(job: JsonObject) -> dict[str, str]:
         error = hide_quotes(read_text(require_object(one.get("error"), name, "error"), "message"))
         label = f"evaluation {read_text(one, 'checkpointId')}".strip()
         found[label] = error or read_text(info, "gcsOutputDirectory") or read_text(one, "evaluationRun")
-    found |= {key: read_text(job, camel_case(key)) for key in ("experiment", "gcs_metrics_uri")}
+    found |= {key: read_text(job, to_camel_case(key)) for key in ("experiment", "gcs_metrics_uri")}
     found |= {f"data: {key}": str(value) for key, value in read_statistics(job).items()}
     return {key: value for key, value in found.items() if value}
 

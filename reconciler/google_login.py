@@ -174,7 +174,7 @@ def _find(settings: Settings) -> Any:
     import google.auth
 
     path = settings.get(ADC_VARIABLE, "") or Settings(os.environ).get(ADC_VARIABLE, "")
-    shown = _shown(path)
+    shown = _spell_variable(path)
     if path:
         _must_be_known(Path(path), shown)
     try:
@@ -197,7 +197,7 @@ def _find(settings: Settings) -> Any:
     return found
 
 
-def _shown(path: str) -> str:
+def _spell_variable(path: str) -> str:
     """The variable, with its path where that is surely one; a secret that was put there is not shown."""
     plain = path.endswith(".json") and len(path) <= BODY_LIMIT
     if plain and Path(path).parent.is_dir() and (os.sep in path or Path(path).exists()):

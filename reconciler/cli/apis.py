@@ -30,6 +30,6 @@ def join_endpoint_variables(word: str, apis: tuple[Api, ...] = APIS) -> str:
     return f" {word} ".join(api.endpoint_variable for api in apis)
 
 
-def names_an_endpoint(environ: Mapping[str, str]) -> bool:
+def has_named_endpoint(environ: Mapping[str, str]) -> bool:
     """Whether the environment names an endpoint for any API."""
     return any(environ.get(api.endpoint_variable) for api in APIS)

@@ -65,7 +65,7 @@ class Services:
             api.kind.name: api.connect(
                 Setup(
                     stack=loaded.stack,
-                    endpoint="" if emulator else _endpoint(api, loaded, environ),
+                    endpoint="" if emulator else _find_endpoint(api, loaded, environ),
                     emulator=emulator,
                     environ=environ,
                     desired=[one for one in loaded.desired if one.address.kind == api.kind.name],
@@ -88,11 +88,11 @@ class Services:
             UsageError: the APIs in use are of two services.
             CredentialError: there is no usable credential.
         """
-        apis = self._used or (self._likely(),)
+        apis = self._used or (self._choose_likely(),)
         found = [self._connections[api.kind.name].find_target(contact=False) for api in apis]
         for other in found[1:]:
             if other.service != found[0].service:
-                raise _mixed(found[0], other, apis)
+                raise _refuse_mixed(found[0], other, apis)
         if contact:
             found = [self._connections[api.kind.name].find_target(contact=True) for api in apis]
         credentials = dict.fromkeys(one.credential for one in found if one.credential)
@@ -103,14 +103,14 @@ class Services:
             project=next((one.project for one in found if one.project), ""),
         )
 
-    def _likely(self) -> Api:
+    def _choose_likely(self) -> Api:
         """The first API that an endpoint is named for, else the first."""
         return next((api for api in APIS if self._connections[api.kind.name].is_named), APIS[0])
 
     @property
     def variables(self) -> dict[str, str]:
         """The environment variables that name "endpoint" and "project" of the APIs in use, for advice."""
-        apis = self._used or (self._likely(),)
+        apis = self._used or (self._choose_likely(),)
         projects = dict.fromkeys(api.project_variable for api in apis if api.project_variable)
         return {"endpoint": join_endpoint_variables("or", apis), "project": " or ".join(projects)}
 
@@ -130,25 +130,25 @@ class Services:
             one.close()
 
 
-def _endpoint(api: Api, loaded: Loaded, environ: Settings) -> str:
+def _find_endpoint(api: Api, loaded: Loaded, environ: Settings) -> str:
     """The Stack's endpoint, where it is this API's; "" where its host is another's."""
     url = loaded.stack.endpoint
     if not url:
         return ""
     parts = parse_url(url)
-    host = (parts.hostname or "") if parts else ""
-    owners = _match(host, lambda one: one.hosts) or _match(host, lambda one: one.trusted_hosts)
+    host = (parts.hostname or "").removesuffix(".") if parts else ""
+    owners = _match_hosts(host, lambda one: one.hosts) or _match_hosts(host, lambda one: one.trusted_hosts)
     if owners and api not in owners:
         return ""
     ensure_trusted(loaded.stack, "spec.endpoint", environ)
     return url
 
 
-def _match(host: str, hosts_of: Callable[[Api], tuple[str, ...]]) -> list[Api]:
+def _match_hosts(host: str, hosts_of: Callable[[Api], tuple[str, ...]]) -> list[Api]:
     return [api for api in APIS if any(fnmatchcase(host, pattern) for pattern in hosts_of(api))]
 
 
-def _mixed(first: Target, other: Target, apis: tuple[Api, ...]) -> UsageError:
+def _refuse_mixed(first: Target, other: Target, apis: tuple[Api, ...]) -> UsageError:
     if EMULATOR in {first.service, other.service}:
         return UsageError(
             f"{first.base_url} and {other.base_url} do not belong together: one is an emulator",

@@ -109,7 +109,7 @@ class Transport:
         self._timeout = timeout
         self._host = urlsplit(base_url).netloc
 
-    def signed_by(self, credential: Credential) -> Transport:
+    def sign_with(self, credential: Credential) -> Transport:
         """The same connections and pace, with another credential."""
         other = copy(self)
         other.credential = credential

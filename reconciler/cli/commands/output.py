@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from reconciler.cli import options, wiring
-from reconciler.cli.apis import list_kinds, names_an_endpoint
+from reconciler.cli.apis import has_named_endpoint, list_kinds
 from reconciler.cli.console import Console
 from reconciler.cli.record_selection import RecordSelection
 from reconciler.manifests import Loaded
@@ -61,5 +61,5 @@ def _ask(selection: RecordSelection, loaded: Loaded, state: State) -> set[str]:
     found = {one.address.kind for one in selection.try_records(loaded, state) if one.serving is not None}
     kinds = list_kinds()
     is_asked = any(kind in kinds and not kinds[kind].called_by_name for kind in found)
-    is_named = selection.invocation.emulator or loaded.stack.endpoint or names_an_endpoint(os.environ)
+    is_named = selection.invocation.emulator or loaded.stack.endpoint or has_named_endpoint(os.environ)
     return found if is_asked or is_named else set()

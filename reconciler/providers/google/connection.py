@@ -53,4 +53,4 @@ def connect(
 
 def sign_without_keys(transport: Transport, environ: Mapping[str, str], project: str = "") -> Transport:
     """The same connections and pace, for calls that refuse API keys."""
-    return transport.signed_by(GoogleCredential(environ, transport.base_url, project, api_keys=False))
+    return transport.sign_with(GoogleCredential(environ, transport.base_url, project, api_keys=False))

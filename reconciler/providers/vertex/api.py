@@ -128,7 +128,7 @@ def check(stack: Stack, settings: Settings, desired: Sequence[Desired]) -> Itera
     if is_loopback(url):
         return  # an emulator needs none of them
     if not stack.bucket:
-        yield from (_without_bucket(one) for one in desired if _is_uploaded(one))
+        yield from (_report_missing_bucket(one) for one in desired if _is_uploaded(one))
     named = {
         PROJECT: stack.project or settings.get(PROJECT_VARIABLE, ""),
         LOCATION: stack.location or settings.get(LOCATION_VARIABLE, ""),
@@ -136,14 +136,14 @@ def check(stack: Stack, settings: Settings, desired: Sequence[Desired]) -> Itera
     for one in desired:
         for path, default in named.items():
             if not (default or one.attributes.get(path)):
-                yield _without_place(one, path)
+                yield _report_missing_place(one, path)
 
 
 def _is_uploaded(one: Desired) -> bool:
     return any(not data.uri for data in one.data)
 
 
-def _without_bucket(one: Desired) -> Diagnostic:
+def _report_missing_bucket(one: Desired) -> Diagnostic:
     data = next(data for data in one.data if not data.uri)
     line, column = one.places.get(data.field, (one.line, None))
     return Diagnostic(
@@ -156,7 +156,7 @@ def _without_bucket(one: Desired) -> Diagnostic:
     )
 
 
-def _without_place(one: Desired, path: str) -> Diagnostic:
+def _report_missing_place(one: Desired, path: str) -> Diagnostic:
     what = path.partition(".")[2]
     return Diagnostic(
         f"no {what} is named for it, and plan needs one",

@@ -49,19 +49,19 @@ _MUTABLE = {DISPLAY_NAME: "displayName", DESCRIPTION: "description", LABELS: "la
 NO_REASON = "the service gave no reason"
 
 
-def _as_boolean(value: object) -> bool:
+def _parse_boolean(value: object) -> bool:
     if isinstance(value, bool):
         return value
     raise TypeError("true or false")
 
 
-def _as_labels(value: object) -> Value:
+def _parse_labels(value: object) -> Value:
     if isinstance(value, dict) and all(isinstance(one, str) for one in value.values()):
         return labels.hide_own(value)
     raise TypeError("labels")
 
 
-def _as_json(value: object) -> str:
+def _parse_json(value: object) -> str:
     if isinstance(value, dict):
         try:
             return encode_canonical(value).decode(errors="replace")
@@ -74,9 +74,9 @@ _READERS: Mapping[FieldType, Callable[[object], Value]] = {
     FieldType.STRING: parse_text,
     FieldType.INTEGER: parse_integer,
     FieldType.FLOAT32: parse_float,
-    FieldType.BOOLEAN: _as_boolean,
-    FieldType.STRINGS: _as_labels,
-    FieldType.JSON: _as_json,
+    FieldType.BOOLEAN: _parse_boolean,
+    FieldType.STRINGS: _parse_labels,
+    FieldType.JSON: _parse_json,
 }
 _ROWS = build_rows(
     (one for one in TUNING_JOB.fields.values() if not one.path.startswith("metadata.")), _READERS
@@ -323,7 +323,7 @@ def _encode(field: Field, value: Value) -> object:
     if field.type is FieldType.INTEGER:
         return str(value)  # int64: a string in proto3's JSON
     if field.type is FieldType.STRINGS:
-        return labels.parsed(value if isinstance(value, tuple) else (value,))
+        return labels.parse(value if isinstance(value, tuple) else (value,))
     return json.loads(str(value)) if field.type is FieldType.JSON else value
 
 

@@ -26,7 +26,7 @@ def hide_own(labels: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(sorted(f"{key}={value}" for key, value in labels.items() if is_users(key)))
 
 
-def parsed(value: Iterable[object]) -> dict[str, str]:
+def parse(value: Iterable[object]) -> dict[str, str]:
     """The inverse of `hide_own`."""
     pairs = (str(one).partition("=") for one in value)
     return {key: text for key, _, text in pairs}
@@ -34,4 +34,4 @@ def parsed(value: Iterable[object]) -> dict[str, str]:
 
 def replace_shown(before: Mapping[str, str], value: Iterable[object]) -> dict[str, str]:
     """Replace the user's labels, and keep the others."""
-    return {key: text for key, text in before.items() if not is_users(key)} | parsed(value)
+    return {key: text for key, text in before.items() if not is_users(key)} | parse(value)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from reconciler.errors import Diagnostic, Severity
 from reconciler.events import Completed, Detached, Event, Failed, Progress, Started, Verb
 from reconciler.plan.case import RETRY_ADVICE
-from reconciler.plan.change import Bill, Context, Drift, Plan
+from reconciler.plan.change import Bill, Context, Drift, Plan, Reason
 from reconciler.plan.difference import FieldChange
 from reconciler.plan.steps import ReportFailure
 from reconciler.render.terminal import UNLIMITED, count_cells, escape
@@ -165,6 +165,13 @@ def test_a_failure_says_what_to_do() -> None:
     text = whole(render_plan(Plan((plans.FAILED,)), colour=False, width=0))
     assert "error: 13 INTERNAL: the training diverged at step 12: mean loss is not a number" in text
     assert "--retry-failed" in text
+
+
+def test_a_change_without_reason_and_place_is_its_title_alone() -> None:
+    """There is no empty line for what is not known."""
+    bare = replace(plans.DELETE, reason=Reason.NONE, place="")
+    lines = list(render_plan(Plan((bare,)), colour=False, show_header=False))
+    assert lines == ["  - TunedModel/retired will be deleted: retired-55555555", "", "Plan: 1 to delete."]
 
 
 def test_a_failure_without_a_known_reason_still_advises() -> None:

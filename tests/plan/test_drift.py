@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from reconciler.plan.change import Drift, DriftClass
-from reconciler.plan.drift import find_drift
+from reconciler.model import Address
+from reconciler.plan.change import Drift, DriftClass, Inputs
+from reconciler.plan.drift import find_drift, find_selected_drift
 from reconciler.plan.facts import Facts
 from reconciler.state.values import Record
 from tests import worlds
@@ -91,3 +92,30 @@ def test_a_model_that_is_as_sent_has_not_drifted(world: Facts) -> None:
         for one in records
         if one.candidate is not None and not one.candidate.is_pending
     }
+
+
+@pytest.mark.parametrize(
+    ("target", "whole", "found"),
+    [("", True, ["bot", "other", None]), ("", False, ["bot", "other"]), ("bot", True, ["bot"])],
+)
+def test_a_selection_leaves_out_what_has_no_address(
+    target: str, found: list[str | None], *, whole: bool
+) -> None:
+    """What is ours and unmanaged is told of all the manifests only: no target means it."""
+    recorded = [Record(worlds.address(name), worlds.model(f"{name}-1")) for name in ("bot", "other")]
+    stranger = worlds.live("elsewhere")
+    world = worlds.world(
+        [worlds.want("bot"), worlds.want("other")],
+        recorded,
+        [stranger],
+        whole=whole,
+        inputs=Inputs(targets=(target,) if target else ()),
+    )
+    drift = find_selected_drift(world, own=frozenset({(worlds.KIND, "elsewhere")}))
+    assert [one.address and one.address.name for one in drift] == found
+
+
+def test_a_record_of_an_unknown_kind_has_no_drift() -> None:
+    """A newer version wrote it, and nobody here can ask for its model."""
+    foreign = Record(Address("Foo", "m"), worlds.model("m-1"))
+    assert find_drift(worlds.world([], [foreign])) == ()

@@ -7,7 +7,6 @@ response. The log has no credential and nothing that was written in a body.
 
 import asyncio
 import contextlib
-import dataclasses
 import json
 import logging
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -52,10 +51,10 @@ class App:
         self._control = control
         self._guard = guard
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        if scope["type"] != "http":
-            return
+    async def __call__(
+        self, transport: asyncio.Transport, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Answer one request. *transport* is its connection, which a fault may break."""
         request = Request(scope, receive)
         path: str = scope["path"]
         service = find_service(path)
@@ -68,7 +67,7 @@ class App:
         elif path == "/emulator" or path.startswith("/emulator/"):
             await self._answer_control(request, body)(scope, receive, send)
         else:
-            await self._serve(request, body, service, send)
+            await self._serve(request, body, service, transport, send)
 
     def _answer_control(self, request: Request, body: bytes | None) -> Response:
         client = request.client.host if request.client else ""
@@ -83,7 +82,14 @@ class App:
         except ApiError as error:
             return GEMINI.make_error_response(error)
 
-    async def _serve(self, request: Request, body: bytes | None, service: Service, send: Send) -> None:
+    async def _serve(
+        self,
+        request: Request,
+        body: bytes | None,
+        service: Service,
+        transport: asyncio.Transport,
+        send: Send,
+    ) -> None:
         """Handle one request: its fault, its effect, its line in the log, its response."""
         fault = Fault()
         if faults.find_rules(self._database):
@@ -107,10 +113,12 @@ class App:
         if fault.action == "hang":
             await _wait_for_disconnect(request.receive)
         elif response is None:
-            _find_transport(request.scope).abort()
+            transport.abort()
             await _wait_for_disconnect(request.receive)
         elif fault.action == "truncate":
-            await _send_truncated(request, response, fault.rule["truncate"], send)
+            await _send_truncated(response, fault.rule["truncate"], send)
+            transport.close()
+            await _wait_for_disconnect(request.receive)
         else:
             await response(request.scope, request.receive, send)
 
@@ -246,8 +254,8 @@ def _replace_response(fault: Fault, response: Response | None, service: Service)
             return service.make_error_response(fault.make_error())
 
 
-async def _send_truncated(request: Request, response: Response, length: int, send: Send) -> None:
-    """Announce the whole body, send *length* bytes of it, and close the connection."""
+async def _send_truncated(response: Response, length: int, send: Send) -> None:
+    """Announce the whole body, and send *length* bytes of it."""
     content = bytes(response.body) if not isinstance(response, StreamingResponse) else b"[{}]\n"
     headers = [(key, value) for key, value in response.raw_headers if key != b"content-length"]
     headers.append((b"content-length", str(len(content)).encode()))
@@ -255,30 +263,8 @@ async def _send_truncated(request: Request, response: Response, length: int, sen
     await send({**start, "headers": headers})
     part = content[: min(length, len(content) - 1)]
     await send({"type": "http.response.body", "body": part, "more_body": True})
-    _find_transport(request.scope).close()
-    await _wait_for_disconnect(request.receive)
 
 
 async def _wait_for_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
-
-
-def _find_transport(scope: Scope) -> asyncio.Transport:
-    transport = scope["extensions"]["reconciler.http"]
-    if not isinstance(transport, asyncio.Transport):
-        raise TypeError(type(transport))
-    return transport
-
-
-@dataclasses.dataclass(frozen=True)
-class ConnectionApp:
-    """The application of one connection, which it can break."""
-
-    app: App
-    transport: asyncio.Transport
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hand the transport on with the request."""
-        scope["extensions"] = {"reconciler.http": self.transport}
-        await self.app(scope, receive, send)

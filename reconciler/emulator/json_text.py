@@ -5,7 +5,6 @@ nested deeper than Google's parser goes, or a number that is not finite, is refu
 spaces of indentation and without ASCII escapes, as the service does, because people grep it.
 """
 
-import functools
 import json
 import math
 import re
@@ -17,7 +16,8 @@ from reconciler.emulator.errors import ArgumentError
 _DEEPEST = 100
 # A string that does not end matches too; else a body of quotes would be searched again for each of them.
 _STRING_OR_COMMA = re.compile(r'"(?:[^"\\]|\\.)*+"?|,(?=\s*[}\]])', re.DOTALL)
-_compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+_COMPACT = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+_PRETTY = json.JSONEncoder(ensure_ascii=False, indent=2, allow_nan=False)
 
 
 def parse_json(body: bytes) -> Any:
@@ -27,10 +27,10 @@ def parse_json(body: bytes) -> Any:
         try:
             value = _parse(text)
         except json.JSONDecodeError:
-            value = _parse(_STRING_OR_COMMA.sub(_drop_if_comma, text))
+            value = _parse(_STRING_OR_COMMA.sub(lambda match: match[0].removeprefix(","), text))
         if "\\u" in text:
             # Half of a surrogate pair is a string in Python, but cannot be encoded.
-            _compact.encode(value).encode()
+            _COMPACT.encode(value).encode()
     except (ValueError, RecursionError):
         text = "Invalid JSON payload received. Unexpected token."
         raise ArgumentError(text, field="(request body)") from None
@@ -63,40 +63,13 @@ def _parse_finite(text: str) -> float:
     return number
 
 
-def _drop_if_comma(match: re.Match[str]) -> str:
-    return "" if match[0] == "," else match[0]
-
-
 def _refuse_constant(constant: str) -> NoReturn:
     raise ValueError(constant)
 
 
 def format_json(value: object, *, pretty: bool = True) -> str:
     """Return *value* as JSON text."""
-    return _indent_value(value, "\n") if pretty else _compact.encode(value)
-
-
-def _indent_value(value: object, line: str) -> str:
-    # The json module's indent= is several times slower than this.
-    deeper = line + "  "
-    if isinstance(value, dict) and value:
-        fields = (f"{_format_leaf(key)}: {_indent_value(item, deeper)}" for key, item in value.items())
-        return "{" + deeper + f",{deeper}".join(fields) + line + "}"
-    if isinstance(value, list) and value:
-        items = (_indent_value(item, deeper) for item in value)
-        return "[" + deeper + f",{deeper}".join(items) + line + "]"
-    return _format_leaf(value)
-
-
-def _format_leaf(value: object) -> str:
-    if type(value) is str and len(value) < 64:
-        return _format_short_text(value)
-    return _compact.encode(value)
-
-
-@functools.lru_cache(maxsize=4096)
-def _format_short_text(value: str) -> str:
-    return _compact.encode(value)
+    return (_PRETTY if pretty else _COMPACT).encode(value)
 
 
 def indent(text: str, spaces: int) -> str:

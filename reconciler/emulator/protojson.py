@@ -9,7 +9,7 @@ import dataclasses
 import functools
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from reconciler.emulator.errors import ApiError, ArgumentError
@@ -38,9 +38,14 @@ class Field:
     oneof: str = ""
 
 
+def make_fields(kind: str, names: str) -> Message:
+    """Return fields of one scalar type; *names* has white space between them."""
+    return dict.fromkeys(names.split(), Field(kind))
+
+
 def accept_any(names: str) -> Message:
-    """Return fields that are taken as they come; *names* has white space between them."""
-    return dict.fromkeys(names.split(), Field("TYPE_ANY"))
+    """Return fields that are taken as they come."""
+    return make_fields("TYPE_ANY", names)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -123,69 +128,76 @@ def _read_field(field: Field, value: object, at: str, unknown: list[tuple[str, s
 def _read_value(field: Field, value: object, at: str, unknown: list[tuple[str, str]]) -> object:
     if field.message is not None:
         return _read_message(field.message, value, at, unknown)
-    match field.kind:
-        case "TYPE_ANY":
-            return value
-        case "TYPE_STRING" | "TYPE_TIMESTAMP":
-            return _read_text(value, at, field.kind)
-        case "TYPE_ENUM":
-            return _read_enum(field.names, value, at)
-        case "TYPE_FLOAT" | "TYPE_DOUBLE":
-            return _read_float(value, at, field.kind)
-        case "TYPE_BOOL":
-            if isinstance(value, bool):
-                return value
-            raise _make_error(at, field.kind, value)
-        case "TYPE_MAP":
-            if not isinstance(value, dict):
-                raise _make_error(at, "TYPE_MESSAGE", value)
-            return {key: _read_text(item, f"{at}.{key}", "TYPE_STRING") for key, item in value.items()}
-        case kind:
-            return _read_integer(value, at, kind)
-
-
-def _read_text(value: object, at: str, kind: str) -> str:
-    if not isinstance(value, str):
-        raise _make_error(at, kind, value)
+    if field.kind == "TYPE_MAP" and isinstance(value, dict):
+        return {key: _read_value(Field(), item, f"{at}.{key}", unknown) for key, item in value.items()}
     try:
-        value.encode()
+        return _read_scalar(field, value)
     except UnicodeEncodeError:
-        raise _make_error(at, kind, "\N{REPLACEMENT CHARACTER}") from None
-    return value
-
-
-def _read_enum(names: tuple[str, ...], value: object, at: str) -> str:
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(names):
-        return names[value]
-    if isinstance(value, str) and value in names:
-        return value
-    raise _make_error(at, "TYPE_ENUM", value)
-
-
-def _read_float(value: object, at: str, kind: str) -> float:
-    try:
-        if isinstance(value, bool) or not isinstance(value, int | float | str):
-            raise _make_error(at, kind, value)
-        number = float(value)
-        if math.isfinite(number):
-            return number if kind == "TYPE_DOUBLE" else round_to_float32(number)
+        raise _make_error(at, field.kind, "\N{REPLACEMENT CHARACTER}") from None
     except (ValueError, OverflowError):
-        pass
-    raise _make_error(at, kind, value)
+        kind = "TYPE_MESSAGE" if field.kind == "TYPE_MAP" else field.kind
+        raise _make_error(at, kind, value) from None
 
 
-def _read_integer(value: object, at: str, kind: str) -> int:
-    number: int | None = None
-    if isinstance(value, str):
-        number = int(value) if re.fullmatch(r"-?[0-9]{1,20}", value) else None
-    elif isinstance(value, int | float) and not isinstance(value, bool) and value == value // 1:
-        number = int(value)
-    if number is None or not -_INT_TYPES[kind] <= number < _INT_TYPES[kind]:
-        raise _make_error(at, kind, value)
-    return number
+def _read_scalar(field: Field, value: object) -> object:
+    """Return the value of a field that is no message. ValueError or OverflowError if it cannot be that."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    match field.kind, value:
+        case "TYPE_ANY", _:
+            return value
+        case "TYPE_STRING" | "TYPE_TIMESTAMP", str():
+            value.encode()  # Half of a surrogate pair cannot be encoded.
+            return value
+        case "TYPE_BOOL", bool():
+            return value
+        case "TYPE_ENUM", str() if value in field.names:
+            return value
+        case "TYPE_ENUM", int() if is_number and 0 <= value < len(field.names):
+            return field.names[value]
+        case "TYPE_FLOAT" | "TYPE_DOUBLE", int() | float() | str() if is_number or isinstance(value, str):
+            number = float(value)
+            if math.isfinite(number):
+                return number if field.kind == "TYPE_DOUBLE" else round_to_float32(number)
+        case "TYPE_INT32" | "TYPE_INT64", int() | float() | str():
+            is_whole = (
+                re.fullmatch(r"-?[0-9]{1,20}", value) if isinstance(value, str) else value == value // 1
+            )
+            most = _INT_TYPES[field.kind]
+            if (is_number or isinstance(value, str)) and is_whole and -most <= int(value) < most:
+                return int(value)
+    raise ValueError(field.kind)
 
 
 def _make_error(at: str, kind: str, value: object) -> ApiError:
     shown = f'"{value[:80]}"' if isinstance(value, str) else str(value)[:80]
     where = f"'{at}'" if at else "the request"
     return ArgumentError(f"Invalid value at {where} ({kind}), {shown}", field=at)
+
+
+def read_mask(
+    mask: str, message: Message, mutable: Sequence[str], *, ignored: Sequence[str] = (), prefix: str = ""
+) -> list[str]:
+    """Return the fields that a mask names, in lowerCamelCase.
+
+    Args:
+        mask: paths in either spelling, with commas between them; `*` means all fields that can be changed.
+        message: the fields that exist.
+        mutable: those that can be changed, in lowerCamelCase.
+        ignored: those that may be named but are not changed, since only the service sets them.
+        prefix: what a path may begin with.
+
+    Raises:
+        ApiError: 400, for a path that does not exist or cannot be changed.
+    """
+    names: list[str] = []
+    for path in (to_snake(path.strip()).removeprefix(prefix) for path in mask.split(",") if path.strip()):
+        top = path.partition(".")[0]
+        if path == "*":
+            names += mutable
+        elif top not in message:
+            raise ArgumentError(f"Invalid field mask: unknown path {path[:80]}.", field="update_mask")
+        elif to_camel(path) in mutable:
+            names.append(to_camel(path))
+        elif to_camel(top) not in ignored:
+            raise ArgumentError(f"Field {path[:80]} cannot be updated.", field="update_mask")
+    return names

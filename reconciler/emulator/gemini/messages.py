@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping
 
-from reconciler.emulator.protojson import Field, Message, accept_any
+from reconciler.emulator.protojson import Field, Message, accept_any, make_fields
 
 _STRING, _FLOAT, _INT32 = Field(), Field("TYPE_FLOAT"), Field("TYPE_INT32")
-_TIME, _ANY = Field("TYPE_TIMESTAMP"), Field("TYPE_ANY")
+_TIME = Field("TYPE_TIMESTAMP")
 
 _SNAPSHOT: Message = {
-    "step": _INT32,
-    "epoch": _INT32,
+    **make_fields("TYPE_INT32", "step epoch"),
     "mean_loss": _FLOAT,
     "compute_time": _TIME,
 }
@@ -22,39 +21,32 @@ _HYPERPARAMETERS: Message = {
     "batch_size": _INT32,
 }
 _TUNING_TASK: Message = {
-    "start_time": _TIME,
-    "complete_time": _TIME,
+    **make_fields("TYPE_TIMESTAMP", "start_time complete_time"),
     "snapshots": Field(message=_SNAPSHOT, repeated=True),
     "training_data": Field(message={"examples": Field(message=_EXAMPLES, oneof="dataset")}),
     "hyperparameters": Field(message=_HYPERPARAMETERS),
 }
+_SOURCE = make_fields("TYPE_STRING", "tuned_model base_model")
 STATES = ("STATE_UNSPECIFIED", "CREATING", "ACTIVE", "FAILED")
 TUNED_MODEL: Message = {
-    "tuned_model_source": Field(
-        message={"tuned_model": _STRING, "base_model": _STRING}, oneof="source_model"
-    ),
+    "tuned_model_source": Field(message=_SOURCE, oneof="source_model"),
     "base_model": Field(oneof="source_model"),
-    "name": _STRING,
-    "display_name": _STRING,
-    "description": _STRING,
-    "temperature": _FLOAT,
-    "top_p": _FLOAT,
+    **make_fields("TYPE_STRING", "name display_name description"),
+    **make_fields("TYPE_FLOAT", "temperature top_p"),
     "top_k": _INT32,
     "state": Field("TYPE_ENUM", names=STATES),
-    "create_time": _TIME,
-    "update_time": _TIME,
+    **make_fields("TYPE_TIMESTAMP", "create_time update_time"),
     "tuning_task": Field(message=_TUNING_TASK),
     "reader_project_numbers": Field("TYPE_INT64", repeated=True),
 }
 GRANTEES = ("GRANTEE_TYPE_UNSPECIFIED", "USER", "GROUP", "EVERYONE")
 ROLES = ("ROLE_UNSPECIFIED", "OWNER", "WRITER", "READER")
 PERMISSION: Message = {
-    "name": _STRING,
+    **make_fields("TYPE_STRING", "name email_address"),
     "grantee_type": Field("TYPE_ENUM", names=GRANTEES),
-    "email_address": _STRING,
     "role": Field("TYPE_ENUM", names=ROLES),
 }
-TRANSFER_OWNERSHIP: Message = {"name": _STRING, "email_address": _STRING}
+TRANSFER_OWNERSHIP: Message = make_fields("TYPE_STRING", "name email_address")
 _PART: Message = {
     "text": Field(oneof="data"),
     **accept_any(
@@ -66,14 +58,10 @@ _PART: Message = {
 }
 _CONTENT: Message = {"parts": Field(message=_PART, repeated=True), "role": _STRING}
 GENERATE_CONTENT: Message = {
-    "model": _STRING,
+    **make_fields("TYPE_STRING", "model cached_content"),
     "contents": Field(message=_CONTENT, repeated=True),
     "system_instruction": Field(message=_CONTENT),
-    "tools": _ANY,
-    "tool_config": _ANY,
-    "safety_settings": _ANY,
-    "generation_config": _ANY,
-    "cached_content": _STRING,
+    **accept_any("tools tool_config safety_settings generation_config"),
 }
 COUNT_TOKENS: Message = {
     "model": _STRING,

@@ -13,7 +13,7 @@ from reconciler.emulator.gemini.access import find_model, find_permissions
 from reconciler.emulator.gemini.messages import PERMISSION, TRANSFER_OWNERSHIP
 from reconciler.emulator.gemini.records import Permission, TunedModel, make_permission_id
 from reconciler.emulator.paging import read_page
-from reconciler.emulator.update_masks import read_mask
+from reconciler.emulator.protojson import read_mask
 
 
 def create(call: Call) -> Reply:

@@ -21,8 +21,7 @@ from reconciler.emulator.gemini.models import BaseModelNotFoundError, find_sampl
 from reconciler.emulator.gemini.records import Examples, Permission, TunedModel, make_permission_id
 from reconciler.emulator.gemini.resources import show_operation, write_tuned_model
 from reconciler.emulator.gemini.training_data import TuningTask, read_task
-from reconciler.emulator.protojson import to_snake
-from reconciler.emulator.update_masks import read_mask
+from reconciler.emulator.protojson import read_mask, to_snake
 
 _ID = re.compile(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?")
 _LONGEST_NAME = 40

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from reconciler.emulator.errors import ApiError, ArgumentError
-from reconciler.emulator.protojson import Message
-from reconciler.emulator.update_masks import read_mask
+from reconciler.emulator.protojson import Message, read_mask
 from reconciler.emulator.vertex.records import Product
 
 _MOST_LABELS = 64

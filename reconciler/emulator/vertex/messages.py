@@ -7,7 +7,7 @@ takes the fields of v1 here: a field that only v1beta1 has is refused as unknown
 from collections.abc import Mapping
 from typing import Any
 
-from reconciler.emulator.protojson import Field, Message, accept_any
+from reconciler.emulator.protojson import Field, Message, accept_any, make_fields
 
 _STRING, _DOUBLE, _INT64 = Field(), Field("TYPE_DOUBLE"), Field("TYPE_INT64")
 _BOOL, _MAP, _ANY = Field("TYPE_BOOL"), Field("TYPE_MAP"), Field("TYPE_ANY")
@@ -21,35 +21,30 @@ ADAPTER_SIZES = (
     "ADAPTER_SIZE_SIXTEEN",
     "ADAPTER_SIZE_THIRTY_TWO",
 )
-_ENCRYPTION: Message = {"kms_key_name": _STRING}
 _HYPERPARAMETERS: Message = {
     "epoch_count": _INT64,
     "learning_rate_multiplier": _DOUBLE,
     "adapter_size": Field("TYPE_ENUM", names=ADAPTER_SIZES),
 }
 _DATASETS: Message = {
-    "training_dataset_uri": _STRING,
-    "validation_dataset_uri": _STRING,
+    **make_fields("TYPE_STRING", "training_dataset_uri validation_dataset_uri"),
     "export_last_checkpoint_only": _BOOL,
+}
+_OUTPUT: Message = {"gcs_destination": Field(message={"output_uri_prefix": _STRING})}
+_EVALUATION: Message = {
+    "output_config": Field(message=_OUTPUT),
+    **accept_any("metrics autorater_config dataset_custom_metrics inference_generation_config"),
 }
 _SUPERVISED: Message = {
     **_DATASETS,
     "hyper_parameters": Field(message=_HYPERPARAMETERS),
-    "evaluation_config": Field(
-        message={
-            "metrics": _ANY,
-            "output_config": Field(
-                message={"gcs_destination": Field(message={"output_uri_prefix": _STRING})}
-            ),
-            **accept_any("autorater_config dataset_custom_metrics inference_generation_config"),
-        }
-    ),
+    "evaluation_config": Field(message=_EVALUATION),
 }
 _PREFERENCE: Message = {
     **_DATASETS,
     "hyper_parameters": Field(message={**_HYPERPARAMETERS, "beta": _DOUBLE}),
 }
-_PRE_TUNED: Message = {"tuned_model_name": _STRING, "checkpoint_id": _STRING, "base_model": _STRING}
+_PRE_TUNED = make_fields("TYPE_STRING", "tuned_model_name checkpoint_id base_model")
 # The fields that only the service sets.
 JOB_OUTPUT = """
     name state create_time start_time end_time update_time error experiment gcs_metrics_uri tuned_model
@@ -61,20 +56,15 @@ TUNING_JOB: Message = {
     "pre_tuned_model": Field(message=_PRE_TUNED, oneof="source_model"),
     "supervised_tuning_spec": Field(message=_SUPERVISED, oneof="tuning_spec"),
     "preference_optimization_spec": Field(message=_PREFERENCE, oneof="tuning_spec"),
-    "tuned_model_display_name": _STRING,
-    "description": _STRING,
+    **make_fields("TYPE_STRING", "tuned_model_display_name description service_account"),
     "labels": _MAP,
-    "encryption_spec": Field(message=_ENCRYPTION),
-    "service_account": _STRING,
+    "encryption_spec": Field(message={"kms_key_name": _STRING}),
 }
 MODEL: Message = {
-    "name": _STRING,
-    "display_name": _STRING,
-    "description": _STRING,
+    **make_fields(
+        "TYPE_STRING", "name display_name description etag default_checkpoint_id version_description"
+    ),
     "labels": _MAP,
-    "etag": _STRING,
-    "default_checkpoint_id": _STRING,
-    "version_description": _STRING,
     "version_aliases": Field(repeated=True),
     **accept_any(
         """
@@ -88,37 +78,29 @@ MODEL: Message = {
     ),
 }
 ENDPOINT: Message = {
-    "name": _STRING,
-    "display_name": _STRING,
-    "description": _STRING,
+    **make_fields("TYPE_STRING", "name display_name description etag"),
     "labels": _MAP,
-    "etag": _STRING,
-    "traffic_split": _ANY,
     **accept_any(
         """
         client_connection_config create_time dedicated_endpoint_dns dedicated_endpoint_enabled
         deployed_models enable_private_service_connect encryption_spec gdc_config
         gen_ai_advanced_features_config model_deployment_monitoring_job network
         predict_request_response_logging_config private_service_connect_config satisfies_pzi
-        satisfies_pzs update_time
+        satisfies_pzs traffic_split update_time
         """
     ),
 }
+_DEPLOYED: Message = {
+    **make_fields("TYPE_STRING", "model checkpoint_id display_name id"),
+    **accept_any("automatic_resources dedicated_resources service_account shared_resources"),
+}
 DEPLOY: Message = {
-    "deployed_model": Field(
-        message={
-            "model": _STRING,
-            "checkpoint_id": _STRING,
-            "display_name": _STRING,
-            "id": _STRING,
-            **accept_any("automatic_resources dedicated_resources service_account shared_resources"),
-        }
-    ),
+    "deployed_model": Field(message=_DEPLOYED),
     "traffic_split": _ANY,
 }
 UNDEPLOY: Message = {"deployed_model_id": _STRING, "traffic_split": _ANY}
-WAIT: Message = {"name": _STRING, "timeout": _STRING}
-NOTHING: Message = {"name": _STRING}
+WAIT = make_fields("TYPE_STRING", "name timeout")
+NOTHING = make_fields("TYPE_STRING", "name")
 _PART: Message = {
     "text": _STRING,
     **accept_any(
@@ -152,9 +134,7 @@ COUNT_TOKENS: Message = {
 EXAMPLE: Message = {
     "contents": Field(message=CONTENT, repeated=True),
     "system_instruction": Field(message=CONTENT),
-    "tools": _ANY,
-    "generation_config": _ANY,
-    "labels": _ANY,
+    **accept_any("tools generation_config labels"),
 }
 PREFERENCE_EXAMPLE: Message = {
     **EXAMPLE,

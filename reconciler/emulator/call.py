@@ -85,6 +85,23 @@ class Reply:
 Handler: TypeAlias = Callable[[Call], Reply]
 
 
+def show_operation(
+    name: str,
+    metadata: Mapping[str, Any],
+    *,
+    error: Mapping[str, Any] | None = None,
+    response: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return a google.longrunning.Operation. It is done if it has an *error* or a *response*.
+
+    The service leaves `done` out until then, and so does this.
+    """
+    operation: dict[str, Any] = {"name": name, "metadata": metadata}
+    if error:
+        return {**operation, "done": True, "error": error}
+    return {**operation, "done": True, "response": response} if response else operation
+
+
 def read_query(query: Mapping[str, str], allowed: Collection[str]) -> dict[str, str]:
     """Return the query parameters under their snake_case names.
 

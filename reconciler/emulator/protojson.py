@@ -159,11 +159,11 @@ def _read_scalar(field: Field, value: object) -> object:
             if math.isfinite(number):
                 return number if field.kind == "TYPE_DOUBLE" else round_to_float32(number)
         case "TYPE_INT32" | "TYPE_INT64", int() | float() | str():
-            is_whole = (
-                re.fullmatch(r"-?[0-9]{1,20}", value) if isinstance(value, str) else value == value // 1
-            )
-            most = _INT_TYPES[field.kind]
-            if (is_number or isinstance(value, str)) and is_whole and -most <= int(value) < most:
+            if isinstance(value, str):
+                is_whole = re.fullmatch(r"-?[0-9]{1,20}", value) is not None
+            else:
+                is_whole = is_number and value == value // 1
+            if is_whole and -_INT_TYPES[field.kind] <= int(value) < _INT_TYPES[field.kind]:
                 return int(value)
     raise ValueError(field.kind)
 

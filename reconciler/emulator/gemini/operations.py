@@ -11,17 +11,17 @@ from reconciler.emulator.errors import ApiError
 from reconciler.emulator.gemini import progress
 from reconciler.emulator.gemini.access import find_model
 from reconciler.emulator.gemini.records import TunedModel
-from reconciler.emulator.gemini.resources import show_operation
+from reconciler.emulator.gemini.resources import show_creation
 
 
 def get(call: Call) -> Reply:
     """Answer tunedModels.operations.get."""
-    return Reply(payload=show_operation(_find_model_of_operation(call, "READER"), call.now))
+    return Reply(payload=show_creation(_find_model_of_operation(call, "READER"), call.now))
 
 
 def list_operations(call: Call) -> Reply:
     """Answer tunedModels.operations.list, with the only one there is."""
-    return Reply(payload={"operations": [show_operation(find_model(call), call.now)]})
+    return Reply(payload={"operations": [show_creation(find_model(call), call.now)]})
 
 
 def cancel(call: Call) -> Reply:

@@ -6,8 +6,7 @@ Zero and empty fields are left out, as in the JSON of proto3. The training data 
 import dataclasses
 from typing import Any
 
-from reconciler.emulator import long_running
-from reconciler.emulator.call import Call
+from reconciler.emulator.call import Call, show_operation
 from reconciler.emulator.clock import format_time
 from reconciler.emulator.gemini import progress
 from reconciler.emulator.gemini.records import TunedModel
@@ -53,8 +52,8 @@ def write_tuned_model(call: Call, model: TunedModel) -> str:
     return text
 
 
-def show_operation(model: TunedModel, now: int) -> dict[str, Any]:
-    """Return the Operation as it is at *now*."""
+def show_creation(model: TunedModel, now: int) -> dict[str, Any]:
+    """Return the operation that creates a model, as it is at *now*."""
     training = model.training
     metadata: dict[str, Any] = {
         "@type": f"{_TYPES}CreateTunedModelMetadata",
@@ -68,9 +67,9 @@ def show_operation(model: TunedModel, now: int) -> dict[str, Any]:
     metadata["tunedModel"] = model.name
     name = f"{model.name}/operations/{model.operation}"
     if now < training.ended:
-        return long_running.show_operation(name, metadata)
+        return show_operation(name, metadata)
     if training.failure:
         error = {"code": training.failure.code, "message": training.failure.message}
-        return long_running.show_operation(name, metadata, error=error)
+        return show_operation(name, metadata, error=error)
     response = {"@type": f"{_TYPES}TunedModel", **show_tuned_model(model, now)}
-    return long_running.show_operation(name, metadata, response=response)
+    return show_operation(name, metadata, response=response)

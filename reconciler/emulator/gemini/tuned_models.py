@@ -19,7 +19,7 @@ from reconciler.emulator.gemini.access import find_model, find_model_named
 from reconciler.emulator.gemini.messages import TUNED_MODEL
 from reconciler.emulator.gemini.models import BaseModelNotFoundError, find_sampling, is_tunable
 from reconciler.emulator.gemini.records import Examples, Permission, TunedModel, make_permission_id
-from reconciler.emulator.gemini.resources import show_operation, write_tuned_model
+from reconciler.emulator.gemini.resources import show_creation, write_tuned_model
 from reconciler.emulator.gemini.training_data import TuningTask, read_task
 from reconciler.emulator.protojson import read_mask, to_snake
 
@@ -58,7 +58,7 @@ def create(call: Call) -> Reply:
             role="OWNER",
         )
         call.database.add(owner)
-    return Reply(payload=show_operation(model, call.now))
+    return Reply(payload=show_creation(model, call.now))
 
 
 def _make_model(call: Call, model_id: str, fields: dict[str, Any], task: TuningTask) -> TunedModel:

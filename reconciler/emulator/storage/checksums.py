@@ -58,12 +58,10 @@ def _multiply(value: int, factor: int) -> int:
 @functools.cache
 def _raise_x(exponent: int) -> int:
     """Return x to the *exponent*, modulo the polynomial."""
-    result = 1
-    for bit in f"{exponent:b}":
-        result = _reduce(_multiply(result, result))
-        if bit == "1":
-            result = _reduce(result << 1)
-    return result
+    if exponent < 32:
+        return 1 << exponent
+    root = _raise_x(exponent // 2)
+    return _reduce(_multiply(root, root) << exponent % 2)
 
 
 def _reduce(value: int) -> int:

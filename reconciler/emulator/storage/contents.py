@@ -1,12 +1,14 @@
 """The bytes of objects and uploads: appended, read, deleted."""
 
+import secrets
+
 from reconciler.emulator.database import Database
-from reconciler.emulator.storage.records import Chunk, Content, StoredObject
+from reconciler.emulator.storage.records import Chunk, StoredObject
 
 
 def add_content(database: Database, data: bytes = b"") -> int:
     """Keep *data* as a new content, and return its number."""
-    content = database.add(Content()).seq
+    content = secrets.randbits(62)
     append(database, content, data)
     return content
 
@@ -14,15 +16,14 @@ def add_content(database: Database, data: bytes = b"") -> int:
 def append(database: Database, content: int, data: bytes) -> None:
     """Add *data* at the end of a content."""
     if data:
-        start = measure(database, content)
-        database.add(Chunk(content=content, start=start, data=data))
-        database.update(Content(seq=content, size=start + len(data)))
+        database.add(Chunk(content=content, start=measure(database, content), data=data))
 
 
 def measure(database: Database, content: int) -> int:
     """Return how many bytes a content has."""
-    found = database.find_one(Content, "seq = :seq", seq=content)
-    return found.size if found else 0
+    query = "SELECT coalesce(max(start + length(data)), 0) FROM chunks WHERE content = :content"
+    ((size,),) = database.execute(query, content=content)
+    return int(size)
 
 
 def read(database: Database, content: int) -> bytes:
@@ -34,7 +35,6 @@ def read(database: Database, content: int) -> bytes:
 def delete(database: Database, content: int) -> None:
     """Delete the bytes of a content."""
     database.delete_where(Chunk, "content = :content", content=content)
-    database.delete_where(Content, "seq = :content", content=content)
 
 
 def find_content(database: Database, uri: str) -> bytes | None:

@@ -53,16 +53,8 @@ class Upload(Record):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Content(Record):
-    """The bytes of an object or an upload: how many there are so far."""
-
-    TABLE = "contents"
-    size: int = 0
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
 class Chunk(Record):
-    """A part of a content, and where it begins."""
+    """A part of a content (the bytes of an object or an upload), and where it begins."""
 
     TABLE = "chunks"
     UNIQUE = ("content, start",)

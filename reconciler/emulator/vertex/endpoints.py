@@ -11,10 +11,9 @@ from reconciler.emulator.call import Call, Reply
 from reconciler.emulator.clock import format_time
 from reconciler.emulator.errors import ApiError, ArgumentError, PreconditionError
 from reconciler.emulator.vertex.fields import check_display_name, check_etag, check_labels, patch_fields
-from reconciler.emulator.vertex.lookup import IS_ALIVE, find_here, list_page
+from reconciler.emulator.vertex.lookup import IS_ALIVE, find_here, list_page, make_id, read_location
 from reconciler.emulator.vertex.messages import DEPLOY, ENDPOINT, UNDEPLOY
 from reconciler.emulator.vertex.models import find_version
-from reconciler.emulator.vertex.names import make_id, read_location
 from reconciler.emulator.vertex.operations import answer_done_operation, begin_operation
 from reconciler.emulator.vertex.records import Endpoint
 

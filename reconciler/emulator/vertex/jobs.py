@@ -15,9 +15,8 @@ from reconciler.emulator.errors import ApiError, PreconditionError
 from reconciler.emulator.vertex.data_sets import DataSet, UnfitDataError, check_validation, read_data_set
 from reconciler.emulator.vertex.data_stats import describe_data
 from reconciler.emulator.vertex.job_requests import SPECS, find_spec, is_multimodal, read_job
-from reconciler.emulator.vertex.lookup import find_here, list_page
+from reconciler.emulator.vertex.lookup import find_here, list_page, make_id, read_location
 from reconciler.emulator.vertex.messages import NOTHING
-from reconciler.emulator.vertex.names import make_id, read_location
 from reconciler.emulator.vertex.outputs import cancel_outputs, plan_outputs
 from reconciler.emulator.vertex.queue import is_full, reschedule
 from reconciler.emulator.vertex.records import Examples, Job

@@ -1,17 +1,41 @@
-"""What is in a location: single records, and the pages of lists."""
+"""Where a call is, and what is there: single records, and the pages of lists.
 
+Answers name a project by its number, whatever the request called it, as the real service does. There is no
+directory of projects, so the number is made from the id.
+"""
+
+import hashlib
+import re
+import secrets
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from reconciler.emulator.call import Call, Reply
 from reconciler.emulator.paging import read_page
 from reconciler.emulator.vertex.filters import parse_filter
-from reconciler.emulator.vertex.names import read_location
-from reconciler.emulator.vertex.records import Resource
+from reconciler.emulator.vertex.records import Location, Resource
 
 IS_ALIVE = "born <= :now AND (died IS NULL OR died > :now)"
 _IS_HERE = "project = :project AND location = :location"
 R = TypeVar("R", bound=Resource)
+
+
+def read_location(call: Call) -> Location:
+    """Return the location in the path of a call."""
+    return Location(_make_project_number(call.path["project"]), call.path["location"])
+
+
+def make_id() -> str:
+    """Return a number as the service chooses one: 19 digits, within 63 bits."""
+    return str(10**18 + secrets.randbelow(8 * 10**18))
+
+
+def _make_project_number(project: str) -> str:
+    """Return the number of a project from its id or number."""
+    if re.fullmatch(r"[0-9]+", project):
+        return project
+    digest = hashlib.blake2b(project.encode(), digest_size=8).digest()
+    return str(10**11 + int.from_bytes(digest) % (9 * 10**11))
 
 
 def find_here(

@@ -11,9 +11,8 @@ from reconciler.emulator.call import Call, Reply
 from reconciler.emulator.clock import format_time
 from reconciler.emulator.errors import ApiError, ArgumentError, PreconditionError
 from reconciler.emulator.vertex.fields import check_etag, patch_fields
-from reconciler.emulator.vertex.lookup import IS_ALIVE, find_here, list_page
+from reconciler.emulator.vertex.lookup import IS_ALIVE, find_here, list_page, read_location
 from reconciler.emulator.vertex.messages import MODEL
-from reconciler.emulator.vertex.names import read_location
 from reconciler.emulator.vertex.operations import begin_operation
 from reconciler.emulator.vertex.records import Endpoint, ModelVersion
 

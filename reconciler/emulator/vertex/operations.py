@@ -8,13 +8,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reconciler.emulator import faults
-from reconciler.emulator.call import Call, Reply
+from reconciler.emulator.call import Call, Reply, show_operation
 from reconciler.emulator.clock import SECOND, format_time
 from reconciler.emulator.errors import ApiError, PreconditionError
-from reconciler.emulator.long_running import show_operation
-from reconciler.emulator.vertex.lookup import find_here, list_page
+from reconciler.emulator.vertex.lookup import find_here, list_page, make_id, read_location
 from reconciler.emulator.vertex.messages import NOTHING, WAIT
-from reconciler.emulator.vertex.names import make_id, read_location
 from reconciler.emulator.vertex.records import Operation, Product
 
 _CANCELLED = {"code": 1, "message": "The operation was cancelled."}

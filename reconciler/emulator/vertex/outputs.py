@@ -10,8 +10,8 @@ from reconciler.emulator.call import Call
 from reconciler.emulator.vertex.data_sets import DataSet
 from reconciler.emulator.vertex.data_stats import count_steps
 from reconciler.emulator.vertex.job_requests import SPECS, find_base, find_spec
-from reconciler.emulator.vertex.names import Location, make_id
-from reconciler.emulator.vertex.records import Endpoint, Job, ModelVersion
+from reconciler.emulator.vertex.lookup import make_id
+from reconciler.emulator.vertex.records import Endpoint, Job, Location, ModelVersion
 
 _MOST_CHECKPOINTS = 10
 

@@ -7,10 +7,9 @@ ahead are in the record, and a question says what time it is, as `:now`.
 import dataclasses
 import hashlib
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from reconciler.emulator.database import Computed, Record
-from reconciler.emulator.vertex.names import Location
 
 _STATE = """CASE
     WHEN ended <= :now THEN outcome
@@ -18,6 +17,17 @@ _STATE = """CASE
     WHEN begun > :now THEN 'JOB_STATE_QUEUED'
     WHEN begun + pending > :now THEN 'JOB_STATE_PENDING'
     ELSE 'JOB_STATE_RUNNING' END"""
+
+
+class Location(NamedTuple):
+    """A location of a project, which is given by its number."""
+
+    project: str
+    location: str
+
+    def write_name(self, rest: str) -> str:
+        """Return the full name of a resource in it, of which *rest* is the last part."""
+        return f"projects/{self.project}/locations/{self.location}/{rest}"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

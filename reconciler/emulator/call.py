@@ -59,11 +59,6 @@ class Call:
         """The API version in the path, '' where an API has none."""
         return self.path.get("version", "")
 
-    @property
-    def wants_events(self) -> bool:
-        """Whether a streaming method is to answer with server-sent events."""
-        return self.query.get("alt", self.query.get("$alt")) == "sse"
-
     def read_message(self, message: Message, at: str = "") -> dict[str, Any]:
         """Return the body read as *message*; a missing body is an empty message."""
         return parse_message(message, parse_json(self.body) if self.body.strip() else {}, at)

@@ -5,7 +5,7 @@ It answers callers on this machine only (see host_guard.py).
 
 import dataclasses
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from reconciler.emulator import clock, faults, settings
@@ -16,9 +16,8 @@ from reconciler.emulator.json_text import parse_json
 from reconciler.emulator.settings import Settings
 
 _VERSION = "1"
-_LATEST = (
-    221_845_392_000 * SECOND
-)  # The year 9000: a training that begins then ends in a year of four digits.
+# The year 9000: a training that begins then ends in a year of four digits.
+_LATEST = 221_845_392_000 * SECOND
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -49,24 +48,39 @@ class Control:
         Raises:
             ApiError: the refusal.
         """
-        routes: dict[tuple[str, str], Callable[[], object]] = {
-            ("GET", ""): self._describe,
-            ("POST", "/reset"): self._reset,
-            ("GET", "/clock"): self._describe_clock,
-            ("POST", "/clock"): lambda: self._set_clock(parse_json(body)),
-            ("GET", "/faults"): self._list_faults,
-            ("POST", "/faults"): lambda: {"rules": faults.add_rules(self._database, parse_json(body))},
-            ("DELETE", "/faults"): lambda: self._clear(faults.FaultRule),
-            ("GET", "/requests"): lambda: self._list_requests(query.get("after", "0")),
-            ("DELETE", "/requests"): lambda: self._clear(LogEntry),
-            ("GET", "/settings"): lambda: self._describe()["settings"],
-            ("POST", "/settings"): lambda: self._set_settings(parse_json(body)),
-        }
-        action = routes.get((method, path.removeprefix("/emulator").rstrip("/")))
-        if action is None:
-            raise ApiError(404, f"The emulator has no {method} {path[:80]}.")
         with self._database.transaction():
-            return action()
+            return self._act(method, path, query, body)
+
+    def _act(self, method: str, path: str, query: Mapping[str, str], body: bytes) -> object:
+        match method, path.removeprefix("/emulator").rstrip("/"):
+            case "GET", "":
+                return self._describe()
+            case "POST", "/reset":
+                self._database.reset()
+            case "GET", "/clock":
+                return self._describe_clock()
+            case "POST", "/clock":
+                return self._set_clock(parse_json(body))
+            case "GET", "/faults":
+                rules = faults.find_rules(self._database)
+                return {"faults": [{**kept.rule, "skip": kept.skip, "times": kept.times} for kept in rules]}
+            case "POST", "/faults":
+                return {"rules": faults.add_rules(self._database, parse_json(body))}
+            case "DELETE", "/faults":
+                self._database.delete_where(faults.FaultRule)
+            case "GET", "/requests":
+                return self._list_requests(query.get("after", "0"))
+            case "DELETE", "/requests":
+                self._database.delete_where(LogEntry)
+            case "GET", "/settings":
+                return self.settings.to_json()
+            case "POST", "/settings":
+                self.settings = settings.merge_settings(self.settings, parse_json(body))
+                self._keep_settings()
+                return self.settings.to_json()
+            case _:
+                raise ApiError(404, f"The emulator has no {method} {path[:80]}.")
+        return {}
 
     def _describe(self) -> dict[str, Any]:
         return {
@@ -76,14 +90,6 @@ class Control:
             "settings": self.settings.to_json(),
             "clock": self._describe_clock(),
         }
-
-    def _reset(self) -> dict[str, Any]:
-        self._database.reset()
-        return {}
-
-    def _clear(self, kind: type[Record]) -> dict[str, Any]:
-        self._database.delete_where(kind)
-        return {}
 
     def _describe_clock(self) -> dict[str, Any]:
         return {
@@ -104,18 +110,9 @@ class Control:
         clock.advance(self._database, round(advance * SECOND), frozen=frozen)
         return self._describe_clock()
 
-    def _list_faults(self) -> dict[str, Any]:
-        rules = faults.find_rules(self._database)
-        return {"faults": [{**kept.rule, "skip": kept.skip, "times": kept.times} for kept in rules]}
-
     def _list_requests(self, after: str) -> dict[str, Any]:
         if not re.fullmatch(r"[0-9]{1,18}", after):  # within SQLite's 64 bits
             raise ArgumentError("after is the sequence number of an entry.")
         found = self._database.find(LogEntry, "rowid > :after", after=int(after))
         entries = [{"sequence": logged.seq, **logged.entry} for logged in found]
         return {"count": self._database.count(LogEntry), "requests": entries}
-
-    def _set_settings(self, change: object) -> dict[str, Any]:
-        self.settings = settings.merge_settings(self.settings, change)
-        self._keep_settings()
-        return self.settings.to_json()

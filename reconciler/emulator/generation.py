@@ -18,16 +18,20 @@ from reconciler.emulator.json_text import format_json
 def find_nearest_output(prompt: str, pairs: Sequence[Sequence[str]]) -> str:
     """Return the output of the example that *prompt* is most like, the first one of equals.
 
-    Args:
-        prompt: the question.
-        pairs: input and output of each example.
+    *pairs* has the input and the output of each example.
     """
     question = prompt.strip()
     for given, output in pairs:
         if given.strip() == question:
             return output
     grams = _count_grams(question)
-    return max(pairs, key=lambda pair: _measure_likeness(grams, _count_grams(pair[0])))[1]
+
+    def measure_likeness(pair: Sequence[str]) -> float:
+        other = _count_grams(pair[0])
+        total = grams.total() + other.total()
+        return 2 * (grams & other).total() / total if total else 0.0
+
+    return max(pairs, key=measure_likeness)[1]
 
 
 def _count_grams(text: str) -> Counter[str]:
@@ -37,11 +41,6 @@ def _count_grams(text: str) -> Counter[str]:
     grams = Counter({word: 3 * count for word, count in Counter(words).items()})
     grams.update(f" {a}{b}" for a, b in itertools.pairwise(lowered))
     return grams
-
-
-def _measure_likeness(one: Counter[str], other: Counter[str]) -> float:
-    total = one.total() + other.total()
-    return 2 * (one & other).total() / total if total else 0.0
 
 
 def echo(name: str, prompt: str) -> str:
@@ -69,18 +68,27 @@ def describe_usage(prompt: str, answer: str) -> dict[str, Any]:
     }
 
 
-def split_answer(answer: str) -> list[str]:
-    """Return an answer in the chunks of a stream: two, cut near the middle, if it has a space there."""
-    middle = answer.find(" ", len(answer) // 2) + 1
+def split_answer(call: Call, answer: str) -> list[str]:
+    """Return the chunks of an answer: a stream has two, cut near the middle, if there is a space."""
+    middle = answer.find(" ", len(answer) // 2) + 1 if _is_stream(call) else 0
     return [answer[:middle], answer[middle:]] if middle else [answer]
 
 
-def stream(call: Call, chunks: Sequence[object]) -> Reply:
-    """Return the reply of a streaming method: a JSON array, or server-sent events if asked for."""
-    if call.wants_events:
+def reply(call: Call, chunks: Sequence[object]) -> Reply:
+    """Return the reply of generateContent, or that of streamGenerateContent.
+
+    A stream is a JSON array, or server-sent events if asked for.
+    """
+    if not _is_stream(call):
+        return Reply(payload=chunks[0])
+    if call.query.get("alt", call.query.get("$alt")) == "sse":
         events = tuple(f"data: {json.dumps(chunk, ensure_ascii=False)}\r\n\r\n" for chunk in chunks)
         return Reply(stream=events, media_type="text/event-stream")
-    commas = [",\r\n" if number else "[" for number in range(len(chunks))]
+    commas = ["[", *[",\r\n"] * (len(chunks) - 1)]
     parts = [comma + format_json(chunk) for comma, chunk in zip(commas, chunks, strict=True)]
     # Nothing may follow the bracket: google-generativeai fails on a line end there.
     return Reply(stream=(*parts, "\n]"))
+
+
+def _is_stream(call: Call) -> bool:
+    return call.path["method"] == "streamGenerateContent"

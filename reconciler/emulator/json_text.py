@@ -72,11 +72,6 @@ def format_json(value: object, *, pretty: bool = True) -> str:
     return (_PRETTY if pretty else _COMPACT).encode(value)
 
 
-def indent(text: str, spaces: int) -> str:
-    """Return JSON text as it looks *spaces* deeper in a document."""
-    return text.replace("\n", "\n" + " " * spaces)
-
-
 def round_to_float32(value: float) -> float:
     """Return the shortest decimal that is the same 32-bit float as *value*."""
     packed = struct.pack("<f", value)

@@ -70,7 +70,7 @@ def find_service(path: str) -> Service:
         return _VERTEX
     if re.match(r"/((resumable/)?upload/|download/)?storage/", path):
         return _STORAGE
-    return _STORAGE_XML if xml_api.owns_path(path) else GEMINI
+    return _STORAGE_XML if xml_api.PATH.fullmatch(path) else GEMINI
 
 
 def refuse_with_json(error: ApiError, path: str) -> Response:

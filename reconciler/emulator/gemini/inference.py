@@ -20,16 +20,11 @@ _LONGEST_PROMPT = 40_000
 
 
 def generate(call: Call) -> Reply:
-    """Answer generateContent."""
-    prompt, answer, version = _read_and_answer(call)
-    return Reply(payload=_show_response(prompt, answer, answer, version))
-
-
-def stream_generate(call: Call) -> Reply:
-    """Answer streamGenerateContent."""
-    prompt, answer, version = _read_and_answer(call)
-    chunks = generation.split_answer(answer)
-    return generation.stream(call, [_show_response(prompt, answer, chunk, version) for chunk in chunks])
+    """Answer generateContent and streamGenerateContent."""
+    prompt = _read_prompt(call.read_message(GENERATE_CONTENT))
+    answer, version = _answer(call, prompt)
+    chunks = generation.split_answer(call, answer)
+    return generation.reply(call, [_show_response(prompt, answer, chunk, version) for chunk in chunks])
 
 
 def count_tokens(call: Call) -> Reply:
@@ -38,12 +33,6 @@ def count_tokens(call: Call) -> Reply:
     message = message.get("generateContentRequest", message)
     _answer(call, "")
     return Reply(payload={"totalTokens": generation.count_tokens(_read_prompt(message))})
-
-
-def _read_and_answer(call: Call) -> tuple[str, str, str]:
-    """Return the prompt, the answer, and the version of the model that gave it."""
-    prompt = _read_prompt(call.read_message(GENERATE_CONTENT))
-    return prompt, *_answer(call, prompt)
 
 
 def _answer(call: Call, prompt: str) -> tuple[str, str]:

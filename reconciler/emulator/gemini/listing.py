@@ -10,22 +10,17 @@ from reconciler.emulator.call import Call, Reply
 from reconciler.emulator.errors import ArgumentError
 from reconciler.emulator.gemini.records import TunedModel
 from reconciler.emulator.gemini.resources import write_tuned_model
-from reconciler.emulator.json_text import indent
 from reconciler.emulator.paging import read_page
 
 _MOST_TERMS = 100  # SQLite has a limit of its own, but no error that a caller would understand.
 _IS_MINE = "owner = :me"
-_IS_SHARED = (
-    "EXISTS (SELECT 1 FROM permissions p WHERE p.model = models.seq AND p.email = :me AND p.role IN ({}))"
-)
+_HAS = "EXISTS (SELECT 1 FROM permissions p WHERE p.model = models.seq AND {})"
 _FILTERS = {
     "owner:me": _IS_MINE,
-    "writers:me": _IS_SHARED.format("'WRITER', 'OWNER'"),
-    "readers:me": _IS_SHARED.format("'READER', 'WRITER', 'OWNER'"),
+    "writers:me": _HAS.format("p.email = :me AND p.role IN ('WRITER', 'OWNER')"),
+    "readers:me": _HAS.format("p.email = :me"),
 }
-_IS_FOR_EVERYONE = (
-    "EXISTS (SELECT 1 FROM permissions p WHERE p.model = models.seq AND p.grantee = 'EVERYONE')"
-)
+_IS_FOR_EVERYONE = _HAS.format("p.grantee = 'EVERYONE'")
 
 
 def list_models(call: Call) -> Reply:
@@ -44,16 +39,14 @@ def list_models(call: Call) -> Reply:
     )
     if not rows:
         return Reply(payload={})
-    texts = [indent(text or _write_unsettled(call, seq), 4) for seq, text in rows[: page.size]]
+    texts = []
+    for seq, settled in rows[: page.size]:
+        text = settled or write_tuned_model(call, call.database.find(TunedModel, "seq = :seq", seq=seq)[0])
+        texts.append(text.replace("\n", "\n    "))
     answer = '{\n  "tunedModels": [\n    ' + ",\n    ".join(texts) + "\n  ]"
     if token := page.make_next_token(rows, lambda row: int(row[0])):
         answer += f',\n  "nextPageToken": "{token}"'
     return Reply(text=answer + "\n}")
-
-
-def _write_unsettled(call: Call, seq: int) -> str:
-    (model,) = call.database.find(TunedModel, "seq = :seq", seq=seq)
-    return write_tuned_model(call, model)
 
 
 def _write_condition(wanted: str, me: str) -> tuple[str, dict[str, object]]:

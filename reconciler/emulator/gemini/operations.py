@@ -28,7 +28,8 @@ def cancel(call: Call) -> Reply:
     """Answer tunedModels.operations.cancel. No document says what becomes of the model; here it is FAILED."""
     model = _find_model_of_operation(call, "WRITER")
     if call.now < model.training.ended:
-        training = dataclasses.replace(model.training, failure=progress.make_cancellation(call.now))
+        failure = progress.Failure(code=1, message="The operation was cancelled.", time=call.now)
+        training = dataclasses.replace(model.training, failure=failure)
         call.database.update(dataclasses.replace(model, training=training))
     return Reply(payload={})
 

@@ -20,7 +20,6 @@ State = Literal["CREATING", "ACTIVE", "FAILED"]
 
 _MOST_SNAPSHOTS = 500
 _START_DELAY = 400_000
-_CANCELLED = 1
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -71,11 +70,6 @@ def find_state(training: Training, now: int) -> State:
     if now < training.ended:
         return "CREATING"
     return "FAILED" if training.failure else "ACTIVE"
-
-
-def make_cancellation(now: int) -> Failure:
-    """Return how a training ends that its owner cancels at *now*."""
-    return Failure(code=_CANCELLED, message="The operation was cancelled.", time=now)
 
 
 def count_completed_steps(training: Training, now: int) -> int:

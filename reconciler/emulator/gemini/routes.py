@@ -14,6 +14,7 @@ _TUNED = r"tunedModels/(?P<model>[^/:]+)"
 _OPERATION = _TUNED + r"/operations/(?P<operation>[^/:]+)"
 _PERMISSION = _TUNED + r"/permissions/(?P<permission>[^/:]+)"
 _ANY_MODEL = r"(?P<collection>tunedModels|models)/(?P<model>[^/:]+)"
+_GENERATE = ":(?P<method>generateContent|streamGenerateContent)"
 _PAGE = "page_size page_token"
 _OPERATIONS_PAGE = f"filter {_PAGE} return_partial_success"
 
@@ -36,8 +37,12 @@ ROUTES = Router(
         ("DELETE", _BETA + _PERMISSION, permissions.delete, ""),
         ("GET", _ALL + "models", models.list_models, _PAGE),
         ("GET", _ALL + r"models/(?P<model>[^/:]+)", models.get, ""),
-        ("POST", _ALL + _ANY_MODEL + ":generateContent", inference.generate, ""),
-        ("POST", _ALL + _ANY_MODEL + ":streamGenerateContent", inference.stream_generate, ""),
+        (
+            "POST",
+            _ALL + _ANY_MODEL + _GENERATE,
+            inference.generate,
+            "",
+        ),
         ("POST", _ALL + _ANY_MODEL + ":countTokens", inference.count_tokens, ""),
     ),
 )

@@ -149,10 +149,12 @@ def make_object(
     kept = {key: value for key, value in fields.items() if key not in {"md5Hash", "crc32c", "name", "bucket"}}
     if old:
         delete_object(call, old)
+    generation = max(call.now, (call.database.read_fact("generation") or -1) + 1)
+    call.database.write_fact("generation", generation)
     made = StoredObject(
         bucket=call.path["bucket"],
         name=name,
-        generation=_make_generation(call),
+        generation=generation,
         size=len(data),
         md5=md5,
         crc32c=crc32c,
@@ -228,13 +230,6 @@ def _find_checked(call: Call) -> StoredObject:
     if found is None:
         raise ApiError(404, f"No such object: {call.path['bucket']}/{name}")
     return found
-
-
-def _make_generation(call: Call) -> int:
-    """Return a generation that no object has had."""
-    generation = max(call.now, (call.database.read_fact("generation") or -1) + 1)
-    call.database.write_fact("generation", generation)
-    return generation
 
 
 def _make_etag(found: StoredObject) -> str:

@@ -36,7 +36,8 @@ MEDIA_TYPE = "application/xml; charset=UTF-8"
 _DECLARATION = "<?xml version='1.0' encoding='UTF-8'?>"
 _CONDITIONS = ("generation-match", "metageneration-match")
 _OURS = r"emulator|storage|upload|download|resumable|v[0-9]+(alpha|beta)?[0-9]*"
-_PATH = re.compile(
+# A path that begins with the name of a bucket, and not with a word of another API.
+PATH = re.compile(
     rf"/(?!(?:{_OURS})(?:/|\Z))(?P<bucket>[a-z0-9][a-z0-9._-]+[a-z0-9])(?:/(?P<object>.*))?", re.DOTALL
 )
 _CODES = {
@@ -54,14 +55,9 @@ _CODES = {
 }
 
 
-def owns_path(path: str) -> bool:
-    """Whether a path begins with the name of a bucket, and not with a word of another API."""
-    return _PATH.fullmatch(path) is not None
-
-
 def find_route(method: str, path: str) -> Route | None:
     """Return who answers a call, and the names in its path."""
-    match = _PATH.fullmatch(path)
+    match = PATH.fullmatch(path)
     if match is None:
         return None
     names = {key: value for key, value in match.groupdict().items() if value}

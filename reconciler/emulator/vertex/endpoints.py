@@ -11,7 +11,7 @@ from reconciler.emulator.call import Call, Reply
 from reconciler.emulator.clock import format_time
 from reconciler.emulator.errors import ApiError, ArgumentError, PreconditionError
 from reconciler.emulator.vertex.fields import check_display_name, check_etag, check_labels, patch_fields
-from reconciler.emulator.vertex.lookup import IS_ALIVE, find_here, list_page, make_id, read_location
+from reconciler.emulator.vertex.lookup import IS_ALIVE, find_one_here, list_page, make_id, read_location
 from reconciler.emulator.vertex.messages import DEPLOY, ENDPOINT, UNDEPLOY
 from reconciler.emulator.vertex.models import find_version
 from reconciler.emulator.vertex.operations import answer_done_operation, begin_operation
@@ -31,19 +31,9 @@ def create(call: Call) -> Reply:
     fields = {key: message[key] for key in _MUTABLE if message.get(key)}
     check_display_name(fields.get("displayName", ""), "display_name", is_required=True)
     check_labels(fields.get("labels", {}))
-    endpoint = Endpoint(
-        id=make_id(),
-        **read_location(call)._asdict(),
-        job=0,
-        model="",
-        version=0,
-        checkpoint="",
-        deployed="",
-        fields=fields,
-        system={"labels": {}},
-        born=call.now,
-        undeployed=0,
-    )
+    here = read_location(call)._asdict()
+    unlabelled: dict[str, Any] = {"labels": {}}
+    endpoint = Endpoint(id=make_id(), **here, fields=fields, system=unlabelled, born=call.now, undeployed=0)
     endpoint = call.database.add(endpoint)
     response = {"@type": "Endpoint", **_show(endpoint, call.now)}
     return answer_done_operation(call, "CreateEndpoint", f"endpoints/{endpoint.id}", response)
@@ -136,10 +126,8 @@ def delete(call: Call) -> Reply:
 def find_endpoint(call: Call) -> Endpoint:
     """Return the endpoint in the path."""
     endpoint_id = call.path["endpoint"]
-    for found in find_here(call, Endpoint, f"id = :id AND {IS_ALIVE}", id=endpoint_id):
-        return found
-    name = read_location(call).write_name(f"endpoints/{endpoint_id}")
-    raise ApiError(404, f"Endpoint `{name}` not found.")
+    where, name = f"id = :id AND {IS_ALIVE}", f"endpoints/{endpoint_id}"
+    return find_one_here(call, Endpoint, name, where, "Endpoint `{}` not found.", id=endpoint_id)
 
 
 def _make_etag(endpoint: Endpoint) -> str:

@@ -1,5 +1,6 @@
 """Fields that models, endpoints and jobs share: display names, labels, etags, and how patch changes them."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -63,12 +64,9 @@ def check_labels(labels: Mapping[str, str]) -> None:
         if not key or not key[0].isalpha():
             raise _make_label_error("key", key)
         for what, text in (("key", key), ("value", value)):
-            if len(text) > _LONGEST_LABEL or not all(map(_is_label_character, text)):
+            letters = re.sub("[_-]", "", text)
+            if len(text) > _LONGEST_LABEL or letters != letters.lower() or not (letters or "0").isalnum():
                 raise _make_label_error(what, text)
-
-
-def _is_label_character(character: str) -> bool:
-    return character in "_-" or (character.isalnum() and character == character.lower())
 
 
 def _make_label_error(what: str, text: str) -> ApiError:

@@ -12,15 +12,11 @@ from reconciler.emulator.errors import ArgumentError
 from reconciler.emulator.protojson import to_camel
 
 _WORD = r'"(?:[^"\\]|\\.)*"|[^\s()=!:<>"]+'
-_TERM = re.compile(
-    rf'(?P<field>[A-Za-z_]+)(?:\.(?P<key>"[^"]*"|[^\s()=!:<>".]+))?\s*(?P<op>!=|=|:)\s*(?P<value>{_WORD})'
-)
+_TERM = rf'(?P<field>[A-Za-z_]+)(?:\.(?P<key>"[^"]*"|[^\s()=!:<>".]+))?\s*(?P<op>!=|=|:)\s*(?P<value>{_WORD})'
 _SQL = {"(": "(", ")": ")", "AND": " AND ", "OR": " OR ", "NOT": " NOT ", "-": " NOT "}
 # SQLite has limits of its own, but no errors that a caller would understand.
 _MOST_PARTS, _DEEPEST = 200, 20
-_TOKEN = re.compile(
-    r"\s*(?:(?P<mark>[()]|(?:AND|OR|NOT)(?=[\s(])|-(?=[A-Za-z(]))|(?P<term>" + _TERM.pattern + r"))\s*"
-)
+_TOKEN = re.compile(rf"\s*(?:(?P<mark>[()]|(?:AND|OR|NOT)(?=[\s(])|-(?=[A-Za-z(]))|(?:{_TERM}))\s*")
 
 
 def parse_filter(text: str, columns: Mapping[str, str]) -> tuple[str, dict[str, object]]:
@@ -43,7 +39,7 @@ def parse_filter(text: str, columns: Mapping[str, str]) -> tuple[str, dict[str, 
         position = match.end()
         mark = match["mark"]
         depth += (mark == "(") - (mark == ")")
-        if len(parts) > _MOST_PARTS or depth > _DEEPEST:
+        if len(parts) > _MOST_PARTS or not 0 <= depth <= _DEEPEST:
             raise _make_error(text)
         begins = not mark or mark in {"(", "NOT", "-"}
         if begins and after_term:
@@ -53,7 +49,7 @@ def parse_filter(text: str, columns: Mapping[str, str]) -> tuple[str, dict[str, 
         if mark in {"AND", "OR"} and (len(parts) < 2 or parts[-2] in {"(", " AND ", " OR ", " NOT "}):
             raise _make_error(text)
     sql = "".join(parts)
-    if parts and (not after_term or not _is_balanced(parts)):
+    if parts and (not after_term or depth):
         raise _make_error(text)
     return sql or "1", values
 
@@ -81,15 +77,6 @@ def _compile_term(
 
 def _unquote(text: str) -> str:
     return re.sub(r"\\(.)", r"\1", text[1:-1]) if text.startswith('"') else text
-
-
-def _is_balanced(parts: list[str]) -> bool:
-    depth = 0
-    for part in parts:
-        depth += (part == "(") - (part == ")")
-        if depth < 0:
-            return False
-    return depth == 0
 
 
 def _make_error(text: str) -> ArgumentError:

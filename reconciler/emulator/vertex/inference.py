@@ -15,15 +15,13 @@ from reconciler.emulator.vertex.records import Examples
 
 
 def generate(call: Call) -> Reply:
-    """Answer generateContent."""
-    prompt, answer, version = _read_and_answer(call)
-    return Reply(payload=_show_chunks(call, prompt, [answer], version)[0])
-
-
-def stream_generate(call: Call) -> Reply:
-    """Answer streamGenerateContent."""
-    prompt, answer, version = _read_and_answer(call)
-    return generation.stream(call, _show_chunks(call, prompt, generation.split_answer(answer), version))
+    """Answer generateContent and streamGenerateContent."""
+    contents = call.read_message(GENERATE_CONTENT).get("contents", [])
+    if not contents or not contents[-1].get("parts"):
+        raise ArgumentError("Unable to submit request because at least one contents field is required.")
+    prompt = generation.read_text(contents[-1])
+    answer, version = _answer(call, prompt)
+    return generation.reply(call, _show_chunks(call, prompt, generation.split_answer(call, answer), version))
 
 
 def count_tokens(call: Call) -> Reply:
@@ -33,15 +31,6 @@ def count_tokens(call: Call) -> Reply:
     text = "".join(map(generation.read_text, message.get("contents", [])))
     total = generation.count_tokens(text)
     return Reply(payload={"totalTokens": total, "totalBillableCharacters": len(text)})
-
-
-def _read_and_answer(call: Call) -> tuple[str, str, str]:
-    """Return the prompt, the answer, and the version of the model that gave it."""
-    contents = call.read_message(GENERATE_CONTENT).get("contents", [])
-    if not contents or not contents[-1].get("parts"):
-        raise ArgumentError("Unable to submit request because at least one contents field is required.")
-    prompt = generation.read_text(contents[-1])
-    return prompt, *_answer(call, prompt)
 
 
 def _answer(call: Call, prompt: str | None) -> tuple[str, str]:

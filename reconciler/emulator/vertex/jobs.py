@@ -15,10 +15,10 @@ from reconciler.emulator.errors import ApiError, PreconditionError
 from reconciler.emulator.vertex.data_sets import DataSet, UnfitDataError, check_validation, read_data_set
 from reconciler.emulator.vertex.data_stats import describe_data
 from reconciler.emulator.vertex.job_requests import SPECS, find_spec, is_multimodal, read_job
-from reconciler.emulator.vertex.lookup import find_here, list_page, make_id, read_location
+from reconciler.emulator.vertex.lookup import find_one_here, list_page, make_id, read_location
 from reconciler.emulator.vertex.messages import NOTHING
-from reconciler.emulator.vertex.outputs import cancel_outputs, plan_outputs
-from reconciler.emulator.vertex.queue import is_full, reschedule
+from reconciler.emulator.vertex.outputs import plan_outputs
+from reconciler.emulator.vertex.queue import is_full, reschedule, set_birth
 from reconciler.emulator.vertex.records import Examples, Job
 
 _LONGEST_PENDING = 30 * SECOND
@@ -31,6 +31,7 @@ _ERRORS = {
     "JOB_STATE_FAILED": faults.DEFAULT_FAILURE,
     "JOB_STATE_CANCELLED": {"code": 1, "message": "The TuningJob was cancelled."},
 }
+_MISSING = "The TuningJob does not exist: {}"
 _COLUMNS = {
     "state": "state",
     "displayName": "json_extract(fields, '$.tunedModelDisplayName')",
@@ -63,9 +64,7 @@ def create(call: Call) -> Reply:
 
 def get(call: Call) -> Reply:
     """Answer tuningJobs.get."""
-    job = _find_job(call, call.path["job"])
-    if call.now < job.readable:
-        raise _make_not_found_error(call)
+    job = _find_job(call, call.path["job"], " AND readable <= :now")
     return Reply(payload=_show(job, call.now))
 
 
@@ -99,7 +98,7 @@ def cancel(call: Call) -> Reply:
         )
     call.database.update(cancelled)
     if not job.uncancellable:
-        cancel_outputs(call, job)
+        set_birth(call, job.seq, None)
         reschedule(call, job.project)
     return Reply(payload={})
 
@@ -109,15 +108,8 @@ def rebase(_call: Call) -> Reply:
     raise ApiError(501)
 
 
-def _find_job(call: Call, job_id: str) -> Job:
-    for job in find_here(call, Job, "id = :id", id=job_id):
-        return job
-    raise _make_not_found_error(call)
-
-
-def _make_not_found_error(call: Call) -> ApiError:
-    name = read_location(call).write_name(f"tuningJobs/{call.path['job']}")
-    return ApiError(404, f"The TuningJob does not exist: {name}")
+def _find_job(call: Call, job_id: str, also: str = "") -> Job:
+    return find_one_here(call, Job, f"tuningJobs/{job_id}", f"id = :id{also}", _MISSING, id=job_id)
 
 
 def _make_job(call: Call, fields: dict[str, Any]) -> tuple[Job, DataSet | None]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from reconciler.emulator.call import Call, Reply
+from reconciler.emulator.errors import ApiError
 from reconciler.emulator.paging import read_page
 from reconciler.emulator.vertex.filters import parse_filter
 from reconciler.emulator.vertex.records import Location, Resource
@@ -45,6 +46,18 @@ def find_here(
     here = read_location(call)._asdict()
     where = f"{_IS_HERE} AND {where}"
     return call.database.find(kind, where, order=order, limit=limit, now=call.now, **here, **values)
+
+
+def find_one_here(call: Call, kind: type[R], name: str, where: str, missing: str, /, **values: str) -> R:
+    """Return a record of the call's location.
+
+    Raises:
+        ApiError: 404 in the words of *missing*, with the full form of *name* in it, if there is none.
+    """
+    found = find_here(call, kind, where, limit=1, **values)
+    if not found:
+        raise ApiError(404, missing.format(read_location(call).write_name(name)))
+    return found[0]
 
 
 def list_page(

@@ -11,7 +11,7 @@ from reconciler.emulator import faults
 from reconciler.emulator.call import Call, Reply, show_operation
 from reconciler.emulator.clock import SECOND, format_time
 from reconciler.emulator.errors import ApiError, PreconditionError
-from reconciler.emulator.vertex.lookup import find_here, list_page, make_id, read_location
+from reconciler.emulator.vertex.lookup import find_here, find_one_here, list_page, make_id, read_location
 from reconciler.emulator.vertex.messages import NOTHING, WAIT
 from reconciler.emulator.vertex.records import Operation, Product
 
@@ -130,10 +130,8 @@ def _read_parent(call: Call) -> str:
 def _find_operation(call: Call) -> Operation:
     operation_id = call.path["operation"]
     where = "id = :id AND (:parent = '' OR parent = :parent OR target = :parent)"
-    for found in find_here(call, Operation, where, id=operation_id, parent=_read_parent(call)):
-        return found
-    name = read_location(call).write_name(f"operations/{operation_id}")
-    raise ApiError(404, f"Operation {name} is not found.")
+    name, missing = f"operations/{operation_id}", "Operation {} is not found."
+    return find_one_here(call, Operation, name, where, missing, id=operation_id, parent=_read_parent(call))
 
 
 def _show(call: Call, operation: Operation) -> dict[str, Any]:

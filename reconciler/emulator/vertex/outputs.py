@@ -26,7 +26,9 @@ def plan_outputs(call: Call, job: Job, data: DataSet, parent: ModelVersion | Non
         parent: the version of a model that is tuned further, None for a base model.
     """
     kind, spec = find_spec(job.fields)
-    epochs, here = int(spec["hyperParameters"]["epochCount"]), _find_location(job)
+    epochs = int(spec["hyperParameters"]["epochCount"])
+    # The real service puts models of Gemini 3.x into the multi-region `us` or `eu`; this is not served yet.
+    here = Location(job.project, job.location)
     checkpoints = _plan_checkpoints(epochs, count_steps(data, epochs))
     if spec.get("exportLastCheckpointOnly"):
         checkpoints = checkpoints[-1:]
@@ -75,19 +77,6 @@ def plan_outputs(call: Call, job: Job, data: DataSet, parent: ModelVersion | Non
         pairs = zip(checkpoints, endpoints, strict=True)
         tuned["checkpoints"] = [{**checkpoint, "endpoint": endpoint.name} for checkpoint, endpoint in pairs]
     return tuned
-
-
-def cancel_outputs(call: Call, job: Job) -> None:
-    """Write that a job will make nothing."""
-    for kind in (ModelVersion, Endpoint):
-        query = f"UPDATE {kind.TABLE} SET born = NULL WHERE job = :job"  # noqa: S608
-        call.database.execute(query, job=job.seq)
-
-
-def _find_location(job: Job) -> Location:
-    """Return where a job puts what it makes."""
-    # The real service puts models of Gemini 3.x into the multi-region `us` or `eu`; this is not served yet.
-    return Location(job.project, job.location)
 
 
 def _choose_version(call: Call, parent: ModelVersion | None, title: str) -> tuple[str, int]:

@@ -35,13 +35,13 @@ def reschedule(call: Call, project: str) -> None:
             begun = heapq.heappop(ends)
         heapq.heappush(ends, begun + lasting)
         if begun != planned:
-            _move(call, seq, begun, begun + lasting)
+            query = "UPDATE vertex_jobs SET begun = :begun, ended = :ended WHERE seq = :job"
+            call.database.execute(query, begun=begun, ended=begun + lasting, job=seq)
+            set_birth(call, seq, begun + lasting)
 
 
-def _move(call: Call, job: int, begun: int, ended: int) -> None:
-    """Write when a job begins and ends, and when what it makes begins to exist."""
-    query = "UPDATE vertex_jobs SET begun = :begun, ended = :ended WHERE seq = :job"
-    call.database.execute(query, begun=begun, ended=ended, job=job)
+def set_birth(call: Call, job: int, time: int | None) -> None:
+    """Write when what a job makes begins to exist: None for never, which stays so."""
     for kind in (ModelVersion, Endpoint):
-        query = f"UPDATE {kind.TABLE} SET born = :ended WHERE job = :job AND born IS NOT NULL"  # noqa: S608
-        call.database.execute(query, ended=ended, job=job)
+        query = f"UPDATE {kind.TABLE} SET born = :time WHERE job = :job AND born IS NOT NULL"  # noqa: S608
+        call.database.execute(query, time=time, job=job)

@@ -110,7 +110,7 @@ class Product(Resource):
         died: when it ceases to exist.
     """
 
-    job: int
+    job: int = 0
     fields: dict[str, Any]
     system: dict[str, Any]
     born: int | None
@@ -155,10 +155,10 @@ class Endpoint(Product):
     TABLE = "vertex_endpoints"
     UNIQUE = ("id",)
     INDEXES = ("model, version", "job")
-    model: str
-    version: int
-    checkpoint: str
-    deployed: str
+    model: str = ""
+    version: int = 0
+    checkpoint: str = ""
+    deployed: str = ""
     undeployed: int | None = None
 
     @property

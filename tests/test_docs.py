@@ -17,7 +17,7 @@ import pytest
 from reconciler.cli.apis import list_kinds
 from reconciler.cli.app import COMMANDS, cli
 from reconciler.emulator import Settings
-from reconciler.manifests import load
+from reconciler.manifests.loading import load
 
 ROOT = pathlib.Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -17,7 +17,7 @@ from reconciler.cli import wiring
 from reconciler.cli.apis import list_kinds
 from reconciler.cli.invocation import Invocation, Need
 from reconciler.errors import ReconcilerError, UsageError
-from reconciler.manifests import Loaded, Names, load_names
+from reconciler.manifests import Loaded, Names
 from reconciler.model import Address
 from reconciler.plan.selection import Labels, warn_of_unlabelled
 
@@ -133,6 +133,8 @@ class RecordSelection:
 
     def _load_names(self, loaded: Loaded, paths: Sequence[str]) -> Names:
         """What the manifests declare; those of the default folder if no path is given."""
+        from reconciler.manifests.loading import load_names
+
         given = paths or self._paths or (wiring.DEFAULT_PATH,)
         if not paths and not os.path.lexists(given[0]):
             return {}

@@ -19,7 +19,7 @@ from reconciler.cli.invocation import Invocation, Need
 from reconciler.cli.state_store import DEFAULT_STATE, open_state
 from reconciler.errors import ManifestError, Severity, UsageError
 from reconciler.events import Uploading
-from reconciler.manifests import Loaded, load, load_settings, parse_variables
+from reconciler.manifests import Loaded, parse_variables
 from reconciler.model import Stack
 from reconciler.plan.change import Context, Inputs
 from reconciler.settings import Settings
@@ -55,6 +55,8 @@ def read_settings() -> Settings:
 
 def load_manifests(invocation: Invocation, environ: Mapping[str, str]) -> tuple[Loaded, Inputs]:
     """The manifests that the command needs, and the inputs by which a saved plan reads them again."""
+    from reconciler.manifests.loading import load, load_settings
+
     paths = tuple(invocation.paths) or (DEFAULT_PATH,)
     values = load_variables(invocation, environ)
     inputs = replace(invocation.inputs, paths=paths, variables=values)

@@ -49,9 +49,23 @@ def _pause_collector() -> Iterator[None]:
 
 @_pause_collector()
 def load_settings(
-    paths: Sequence[str], *, kinds: Mapping[str, Kind], variables: Mapping[str, str], selecting: bool
+    paths: Sequence[str], *, kinds: Mapping[str, Kind], variables: Mapping[str, str], selecting: bool = False
 ) -> Loaded:
-    """See `reconciler.manifests.load_settings`."""
+    """Read the Stack alone, for commands that work on recorded models.
+
+    Other documents may be wrong, so that a half-written manifest does not stop a program that asks for the
+    name of its model.
+
+    Args:
+        paths: folders and files, as for `load`; it is no error to find no manifest.
+        kinds: the kinds of model with their field tables.
+        variables: those of the command line.
+        selecting: a folder only selects too, so its Stack may be in a folder above it.
+
+    Raises:
+        ManifestError: the Stack is wrong, or none could be read and a file that may hold it is broken.
+        UsageError: a path does not exist or cannot be searched.
+    """
     problems = Problems()
     found, whole = sources.discover(paths)
     files = [source.path for source in found]
@@ -67,7 +81,19 @@ def load_settings(
 
 @_pause_collector()
 def load_names(paths: Sequence[str], *, kinds: Mapping[str, Kind], variables: Mapping[str, str]) -> Names:
-    """See `reconciler.manifests.load_names`."""
+    """Read the declared addresses with their labels, to select recorded models.
+
+    A manifest may be wrong, as long as its file is YAML.
+
+    Args:
+        paths: folders and files, as for `load`.
+        kinds: the kinds of model with their field tables.
+        variables: those of the command line and of the Stack.
+
+    Raises:
+        ManifestError: a file cannot be read, so its models are unknown; or there is no manifest.
+        UsageError: a path does not exist or cannot be searched.
+    """
     problems = Problems()
     found, _ = sources.discover(paths)
     documents = [one for source in found for one in _read_source(source, problems)]
@@ -87,9 +113,26 @@ def load_names(paths: Sequence[str], *, kinds: Mapping[str, Kind], variables: Ma
 
 @_pause_collector()
 def load(
-    paths: Sequence[str], *, kinds: Mapping[str, Kind], variables: Mapping[str, str], allow_empty: bool
+    paths: Sequence[str],
+    *,
+    kinds: Mapping[str, Kind],
+    variables: Mapping[str, str],
+    allow_empty: bool = False,
 ) -> Loaded:
-    """See `reconciler.manifests.load`."""
+    """Read manifests, and measure their training data.
+
+    If a path is a file, it only selects: its Stack is searched for in its folder and in those above.
+
+    Args:
+        paths: folders (searched for *.yaml and *.yml) and files.
+        kinds: the kinds of model with their field tables.
+        variables: those of the command line; they win over the Stack's.
+        allow_empty: it is no error to find no manifest at all (`destroy`).
+
+    Raises:
+        ManifestError: carries every problem of every file, sorted by file and line.
+        UsageError: a path does not exist or cannot be searched.
+    """
     problems = Problems()
     found, whole = sources.discover(paths)
     documents = [one for source in found for one in _read_source(source, problems)]

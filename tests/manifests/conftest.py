@@ -9,7 +9,8 @@ import pytest
 
 from reconciler.cli.apis import list_kinds
 from reconciler.errors import Diagnostic, ManifestError, Severity
-from reconciler.manifests import Loaded, load
+from reconciler.manifests import Loaded
+from reconciler.manifests.loading import load
 
 KINDS = list_kinds()
 

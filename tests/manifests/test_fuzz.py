@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reconciler.errors import ManifestError, UsageError
-from reconciler.manifests import load, parse_variables
+from reconciler.manifests import parse_variables
+from reconciler.manifests.loading import load
 from reconciler.providers.gemini.fields import TUNED_MODEL
 
 CASES = Path(__file__).parent.parent / "cases" / "manifests"

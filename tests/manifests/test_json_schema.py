@@ -10,8 +10,8 @@ from typing import Any
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 
-from reconciler.manifests import make_json_schema
 from reconciler.manifests.documents import read_documents
+from reconciler.manifests.editor_schema import make_json_schema
 from reconciler.problems import Problems
 
 CASES = Path(__file__).parent.parent / "cases" / "manifests"

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from reconciler.errors import Diagnostic, ManifestError
-from reconciler.manifests import Loaded, load_names
+from reconciler.manifests import Loaded
+from reconciler.manifests.loading import load_names
 from reconciler.model import Address
 from tests.manifests.conftest import KINDS
 
@@ -290,7 +291,7 @@ def test_it_is_light() -> None:
 
 def test_an_unknown_kind_is_the_providers_business(workspace: Path) -> None:
     """A kind that no provider serves here is unknown, and the known ones are named."""
-    from reconciler.manifests import load
+    from reconciler.manifests.loading import load
 
     _write(workspace / "manifests" / "a.yaml", _model("a"))
     with pytest.raises(ManifestError) as caught:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from reconciler.errors import Diagnostic, ManifestError
-from reconciler.manifests import Loaded, load_settings
+from reconciler.manifests import Loaded
+from reconciler.manifests.loading import load_settings
 from tests.manifests.conftest import KINDS
 
 STACK = """\

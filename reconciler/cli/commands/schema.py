@@ -13,6 +13,6 @@ def command() -> None:
 
     For editors with the YAML language server: # yaml-language-server: $schema=FILE
     """
-    from reconciler.manifests import make_json_schema
+    from reconciler.manifests.editor_schema import make_json_schema
 
     Console().print_document(make_json_schema())

@@ -15,7 +15,6 @@ from reconciler.cli.console import Console
 from reconciler.cli.plan_files import is_plan, load_plan, read_bytes
 from reconciler.cli.record_selection import RecordSelection, may_be_address
 from reconciler.errors import UsageError
-from reconciler.manifests import load_names
 from reconciler.state.values import Record, State
 
 
@@ -52,6 +51,8 @@ def command(*, word: str | None, as_json: bool, no_color: bool, **given: Any) ->
 
 def _find_plan(word: str | None) -> Path | None:
     """The file, if the word is that of a saved plan; a word that may be an address need be neither."""
+    from reconciler.manifests.loading import load_names
+
     if word is None or not Path(word).is_file():
         return None
     try:

@@ -9,6 +9,7 @@ from reconciler.errors import (
     AlreadyExistsError,
     InvalidArgumentError,
     NotFoundError,
+    NotReadyError,
     NotUnderstoodError,
     ServiceError,
     StillTrainingError,
@@ -189,7 +190,7 @@ class GeminiProvider:
             self._transport.call("DELETE", f"v1beta/{name}", fence=fence)
         except NotFoundError:
             return
-        except (InvalidArgumentError, AlreadyExistsError) as error:
+        except (InvalidArgumentError, AlreadyExistsError, NotReadyError) as error:
             # no document says how a deletion is refused because of a training
             if not training:
                 raise

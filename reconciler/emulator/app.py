@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import traceback
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
@@ -18,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from reconciler.emulator import faults, gemini, storage, vertex
 from reconciler.emulator.auth import authenticate, read_credentials
-from reconciler.emulator.call import Call, Reply, read_query
+from reconciler.emulator.call import Call, Reply, Route, read_query
 from reconciler.emulator.clock import format_time, read_time
 from reconciler.emulator.control import Control, LogEntry
 from reconciler.emulator.database import Database
@@ -27,7 +28,6 @@ from reconciler.emulator.faults import Fault, FaultRule
 from reconciler.emulator.gemini.messages import number_enums
 from reconciler.emulator.host_guard import HostGuard, is_local
 from reconciler.emulator.json_text import format_json
-from reconciler.emulator.routing import Route
 from reconciler.emulator.services import GEMINI, JSON, Service, find_service, refuse_with_json
 from reconciler.emulator.storage.uploads import resume
 
@@ -191,15 +191,9 @@ def _report_mistakes(request: Request) -> Iterator[None]:
         raise
     except Exception as error:  # noqa: BLE001
         # The message may quote what the caller sent. The place is enough to find the mistake.
-        _LOG.error("%s: %s at %s", request.method, type(error).__name__, _find_place(error))
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        _LOG.error("%s: %s at %s:%s", request.method, type(error).__name__, place.name, place.lineno)
         raise ApiError(500) from None
-
-
-def _find_place(error: BaseException) -> str:
-    trace = error.__traceback__
-    while trace and trace.tb_next:
-        trace = trace.tb_next
-    return f"{trace.tb_frame.f_code.co_qualname}:{trace.tb_lineno}" if trace else "?"
 
 
 async def _read_body(request: Request, largest: int) -> bytes | None:

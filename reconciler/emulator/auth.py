@@ -50,16 +50,9 @@ def read_credentials(headers: Mapping[str, str], query: Mapping[str, str]) -> Cr
 def authenticate(
     settings: Settings, offered: Credentials, headers: Mapping[str, str], *, accepts_keys: bool
 ) -> Principal:
-    """Return the caller.
+    """Return the caller, or raise the service's refusal.
 
-    Args:
-        settings: which credentials are wanted.
-        offered: the credentials in the request.
-        headers: of the request.
-        accepts_keys: whether the API takes an API key, or only a token.
-
-    Raises:
-        ApiError: the service's refusal.
+    An API that does not accept keys takes only tokens, whatever the settings say.
     """
     if settings.auth == "none":
         return Principal(offered.kind, "")

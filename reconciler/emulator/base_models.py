@@ -10,20 +10,13 @@ import dataclasses
 import datetime as dt
 from collections.abc import Mapping
 
-_UNTIL_SIXTEEN = (1, 2, 4, 8, 16)
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Base:
-    """A base model.
-
-    Attributes:
-        retires: the day (YYYY-MM-DD) on which it retires; '' while none is set.
-        adapter_sizes: the sizes that a tuning may ask for.
-    """
+    """The day (YYYY-MM-DD) on which a base model retires, if one is set, and its adapter sizes."""
 
     retires: str = ""
-    adapter_sizes: tuple[int, ...] = _UNTIL_SIXTEEN
+    adapter_sizes: tuple[int, ...] = (1, 2, 4, 8, 16)
 
 
 VERTEX: Mapping[str, Base] = {
@@ -51,19 +44,10 @@ VERTEX_TUNABLE = tuple(name for name, base in VERTEX.items() if not base.retires
 VERTEX_RETIRES = {name: base.retires for name, base in VERTEX.items() if base.retires}
 
 
-def find_adapter_sizes(name: str) -> tuple[int, ...]:
-    """Return the adapter sizes that a base model of Vertex AI takes."""
-    return VERTEX.get(name, Base()).adapter_sizes
-
-
 def is_retired(name: str, retires: Mapping[str, str], now: int, *, days_before: int = 0) -> bool:
     """Whether a base model has retired, or will have within *days_before* days.
 
-    Args:
-        name: a base model.
-        retires: the days of retirement by name; a model that is not there does not retire.
-        now: microseconds since 1970.
-        days_before: how many days before its retirement it counts as retired.
+    *retires* has the days by name. A model that is not there does not retire.
     """
     if name not in retires:
         return False

@@ -1,12 +1,13 @@
-"""A call of an API method, and the reply to it.
+"""A call of an API method, the routes that tell who handles it, and the reply.
 
 A handler takes a Call, and either returns a Reply or raises an ApiError. It knows nothing of HTTP
 connections, faults, transactions or the log: those are the application's (app.py).
 """
 
 import dataclasses
-from collections.abc import Callable, Collection, Mapping
-from typing import Any, TypeAlias
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 from reconciler.emulator.auth import Principal
 from reconciler.emulator.database import Database
@@ -80,6 +81,44 @@ class Reply:
 Handler: TypeAlias = Callable[[Call], Reply]
 
 
+# HTTP method, regular expression of the path after the API's prefix, handler, and the query parameters that
+# the method takes, with spaces between them; None for any.
+Row: TypeAlias = tuple[str, str, Handler, str | None]
+
+
+class Route(NamedTuple):
+    """Where a call goes.
+
+    Attributes:
+        handler: answers it.
+        names: in its path.
+        parameters: that its query may have, in snake_case; None for any.
+    """
+
+    handler: Handler
+    names: Mapping[str, str]
+    parameters: Sequence[str] | None
+
+
+class Router:
+    """The routes of one API."""
+
+    def __init__(self, prefix: str, table: Iterable[Row]) -> None:
+        self._routes = [
+            (method, re.compile(prefix + path, re.DOTALL), handler, parameters)
+            for method, path, handler, parameters in table
+        ]
+
+    def find(self, method: str, path: str) -> Route | None:
+        """Return the route of a call."""
+        for known, pattern, handler, parameters in self._routes:
+            if known == method and (match := pattern.fullmatch(path)):
+                names = match.groupdict().items()
+                allowed = None if parameters is None else parameters.split()
+                return Route(handler, {key: value for key, value in names if value is not None}, allowed)
+        return None
+
+
 def show_operation(
     name: str,
     metadata: Mapping[str, Any],
@@ -98,11 +137,7 @@ def show_operation(
 
 
 def read_query(query: Mapping[str, str], allowed: Collection[str]) -> dict[str, str]:
-    """Return the query parameters under their snake_case names.
-
-    Raises:
-        ApiError: 400, for one that is neither *allowed* nor the system's.
-    """
+    """Return the query parameters in snake_case; a 400 for one that is neither *allowed* nor the system's."""
     found = {}
     for key, value in query.items():
         if key in _SYSTEM_PARAMETERS or key.startswith("$"):

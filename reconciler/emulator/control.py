@@ -43,11 +43,7 @@ class Control:
         self._database.write_fact("settings", self.settings.to_json())
 
     def answer(self, method: str, path: str, query: Mapping[str, str], body: bytes) -> Any:
-        """Return the JSON answer to a request.
-
-        Raises:
-            ApiError: the refusal.
-        """
+        """Return the JSON answer to a request, or raise the ApiError that refuses it."""
         with self._database.transaction():
             return self._act(method, path, query, body)
 

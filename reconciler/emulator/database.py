@@ -107,27 +107,21 @@ class Database:
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
         """Commit what the block does, or nothing of it if the block raises."""
-        with self._undo_on_error("BEGIN IMMEDIATE", "ROLLBACK"):
+        self._connection.execute("BEGIN IMMEDIATE")
+        with self._connection:
             yield
-        self._connection.execute("COMMIT")
 
     @contextlib.contextmanager
     def savepoint(self) -> Iterator[None]:
         """Within a transaction, undo what the block does if it raises."""
-        try:
-            with self._undo_on_error("SAVEPOINT block", "ROLLBACK TO block"):
-                yield
-        finally:
-            self._connection.execute("RELEASE block")
-
-    @contextlib.contextmanager
-    def _undo_on_error(self, begin: str, undo: str) -> Iterator[None]:
-        self._connection.execute(begin)
+        self._connection.execute("SAVEPOINT block")
         try:
             yield
         except BaseException:
-            self._connection.execute(undo)
+            self._connection.execute("ROLLBACK TO block")
             raise
+        finally:
+            self._connection.execute("RELEASE block")
 
     @property
     def changes(self) -> int:

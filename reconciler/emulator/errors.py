@@ -62,7 +62,7 @@ class ApiError(Exception):
     headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def write_body(self, service: str = GEMINI) -> dict[str, Any]:
-        """Return the JSON that Google sends for this error, in the name of *service*."""
+        """Return the JSON that *service* sends for this error; details may still name the Gemini API."""
         status, message = CANONICAL.get(self.code, ("UNKNOWN", "Unknown Error."))
         if self.code == 500 and service != GEMINI:
             message = "Internal error encountered."
@@ -74,15 +74,7 @@ class ApiError(Exception):
         }
         if self.details:
             error["details"] = [dict(detail) for detail in self.details]
-        return {"error": error if service == GEMINI else _rename_service(error, service)}
-
-
-def _rename_service(value: Any, service: str) -> Any:
-    if isinstance(value, str):
-        return value.replace(GEMINI, service)
-    if isinstance(value, dict):
-        return {key: _rename_service(item, service) for key, item in value.items()}
-    return [_rename_service(item, service) for item in value] if isinstance(value, list) else value
+        return {"error": error}
 
 
 class ArgumentError(ApiError):
@@ -120,14 +112,13 @@ def make_error(name: str) -> ApiError:
     return dataclasses.replace(NAMED[name])
 
 
-def _describe_reason(reason: str, **metadata: str) -> dict[str, Any]:
-    """Return an ErrorInfo detail."""
-    return {
-        "@type": f"{_TYPES}ErrorInfo",
-        "reason": reason,
-        "domain": "googleapis.com",
-        "metadata": {"service": GEMINI, **metadata},
-    }
+def _make_auth_error(
+    code: int, message: str, reason: str, *, challenge: str = "", **metadata: str
+) -> ApiError:
+    """Return an error with an ErrorInfo detail, and with WWW-Authenticate if there is a challenge."""
+    info = {"reason": reason, "domain": "googleapis.com", "metadata": {"service": GEMINI, **metadata}}
+    headers = {"WWW-Authenticate": challenge} if challenge else {}
+    return ApiError(code, message, details=({"@type": f"{_TYPES}ErrorInfo", **info},), headers=headers)
 
 
 def _make_quota_error(seconds: str, limit: str) -> ApiError:
@@ -153,68 +144,63 @@ def _make_quota_error(seconds: str, limit: str) -> ApiError:
 
 
 _SCOPES = " ".join(f"{_SCOPE}{part}" for part in ("", ".tuning", ".tuning.readonly", ".retriever"))
-_CREATE = "google.ai.generativelanguage.v1beta.ModelService.CreateTunedModel"
+_NO_PERMISSION = {
+    "message": "Insufficient Permission",
+    "domain": "global",
+    "reason": "insufficientPermissions",
+}
 NAMED: Mapping[str, ApiError] = {
-    "missing_credential": ApiError(
+    "missing_credential": _make_auth_error(
         401,
         CANONICAL[401][1]
         .replace("had invalid", "is missing required")
         .replace("credentials. E", "credential. E", 1),
-        details=(_describe_reason("CREDENTIALS_MISSING"),),
-        headers={"WWW-Authenticate": _REALM},
+        "CREDENTIALS_MISSING",
+        challenge=_REALM,
     ),
-    "unauthenticated": ApiError(
-        401,
-        details=(_describe_reason("ACCESS_TOKEN_TYPE_UNSUPPORTED"),),
-        headers={"WWW-Authenticate": f'{_REALM}, error="invalid_token"'},
+    "unauthenticated": _make_auth_error(
+        401, "", "ACCESS_TOKEN_TYPE_UNSUPPORTED", challenge=f'{_REALM}, error="invalid_token"'
     ),
-    "keys_not_supported": ApiError(
+    "keys_not_supported": _make_auth_error(
         401,
         "API keys are not supported by this API. Expected OAuth2 access token or other "
         "authentication credentials that assert a principal. See "
         "https://cloud.google.com/docs/authentication",
-        details=(_describe_reason("CREDENTIALS_MISSING"),),
-        headers={"WWW-Authenticate": _REALM},
+        "CREDENTIALS_MISSING",
+        challenge=_REALM,
     ),
-    "bad_key": ApiError(
-        400,
-        "API key not valid. Please pass a valid API key.",
-        details=(_describe_reason("API_KEY_INVALID"),),
-    ),
+    "bad_key": _make_auth_error(400, "API key not valid. Please pass a valid API key.", "API_KEY_INVALID"),
     "missing_key": ApiError(
         403,
         "Method doesn't allow unregistered callers (callers without established identity). "
         "Please use API Key or other form of API consumer identity to call this API.",
     ),
-    "scopes": ApiError(
-        403,
-        "Request had insufficient authentication scopes.",
-        details=(_describe_reason("ACCESS_TOKEN_SCOPE_INSUFFICIENT", method=_CREATE),),
-        extra={
-            "errors": [
-                {
-                    "message": "Insufficient Permission",
-                    "domain": "global",
-                    "reason": "insufficientPermissions",
-                }
-            ]
-        },
-        headers={"WWW-Authenticate": f'{_REALM}, error="insufficient_scope", scope="{_SCOPES}"'},
+    "scopes": dataclasses.replace(
+        _make_auth_error(
+            403,
+            "Request had insufficient authentication scopes.",
+            "ACCESS_TOKEN_SCOPE_INSUFFICIENT",
+            challenge=f'{_REALM}, error="insufficient_scope", scope="{_SCOPES}"',
+            method="google.ai.generativelanguage.v1beta.ModelService.CreateTunedModel",
+        ),
+        extra={"errors": [_NO_PERMISSION]},
     ),
-    "quota_project": ApiError(
+    "quota_project": _make_auth_error(
         403,
         "Your application is authenticating by using local Application Default Credentials. The "
         f"{GEMINI} API requires a quota project, which is not set by default. To learn how to "
         "set your quota project, see "
         "https://cloud.google.com/docs/authentication/adc-troubleshooting/user-creds .",
-        details=(_describe_reason("SERVICE_DISABLED", consumer="projects/764086051850"),),
+        "SERVICE_DISABLED",
+        consumer="projects/764086051850",
     ),
-    "service_disabled": ApiError(
+    "service_disabled": _make_auth_error(
         403,
         "Generative Language API has not been used in project 123456789012 before or it is "
         "disabled. Enable it by visiting https://console.developers.google.com/apis/api/"
         f"{GEMINI}/overview?project=123456789012 then retry.",
-        details=(_describe_reason("SERVICE_DISABLED", consumer="projects/123456789012"),),
+        "SERVICE_DISABLED",
+        consumer="projects/123456789012",
     ),
     "not_yours": ModelForbiddenError("tunedModels/mymodel"),
     "rate_limited": ApiError(429),

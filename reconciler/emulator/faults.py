@@ -14,7 +14,7 @@ from typing import Any, Literal
 from reconciler.emulator.clock import SECOND
 from reconciler.emulator.database import Database, Record
 from reconciler.emulator.errors import NAMED, ApiError, ArgumentError
-from reconciler.emulator.value_checks import is_seconds, is_text, make_choice_check, make_count_check
+from reconciler.emulator.settings import is_seconds, make_choice_check, make_count_check
 
 _ACTIONS = ("error", "redirect", "drop", "cut", "truncate", "garbage", "hang", "status")
 _KEYS: Mapping[str, set[str]] = {
@@ -68,8 +68,7 @@ class Fate:
         end: the state that a job ends in, '' when the rules do not say.
         uncancellable: whether a job goes on although it is cancelled, as the documents allow.
         at: the part of the training after which it ends, 0 to 1.
-        hidden_from_list: for how many microseconds it is missing from lists.
-        hidden_from_get: for how many microseconds it cannot be read.
+        hidden_from_list: for how many microseconds it is missing from lists; hidden_from_get likewise.
     """
 
     failure: Mapping[str, Any] | None
@@ -94,11 +93,8 @@ def take_fault(database: Database, method: str, path: str) -> Fault:
 def decide_fate(database: Database, path: str, subject: str, list_lag: float) -> Fate:
     """Return what will become of a model or job that is created now.
 
-    Args:
-        database: where the rules are.
-        path: the path of the new resource, for `lag`.
-        subject: the text that `train` is searched in, line by line.
-        list_lag: for how many seconds everything new is missing from lists.
+    `lag` rules are matched with its *path*, `train` rules with the lines of *subject*. Everything new is
+    missing from lists for *list_lag* seconds.
     """
     train = next(_take_matching(database, "train", train=subject), {})
     hidden = {"list": list_lag, "get": 0.0}
@@ -116,19 +112,14 @@ def decide_fate(database: Database, path: str, subject: str, list_lag: float) ->
     )
 
 
-def take_operation_failure(database: Database, subject: str) -> Mapping[str, Any] | None:
+def take_operation_failure(database: Database, subject: str) -> dict[str, Any] | None:
     """Return how an operation that begins now fails, or None; *subject* is its verb and its resource."""
-    for rule in _take_matching(database, "operation", operation=subject):
-        return {**DEFAULT_FAILURE, **rule.get("fail", {})}
-    return None
+    rule = next(_take_matching(database, "operation", operation=subject), None)
+    return None if rule is None else {**DEFAULT_FAILURE, **rule.get("fail", {})}
 
 
 def add_rules(database: Database, rules: object) -> int:
-    """Append one rule or a list of them, all or none, and return how many rules there are now.
-
-    Raises:
-        ApiError: 400, for what is not a rule.
-    """
+    """Append one rule or a list of them, and return how many there are now. A 400 for what is not a rule."""
     for rule in [_check_rule(rule) for rule in (rules if isinstance(rules, list) else [rules])]:
         times = rule.get("times", 1 if _find_kind(rule) == "request" else None)
         database.add(FaultRule(rule=rule, skip=rule.get("skip", 0), times=times))
@@ -208,7 +199,7 @@ def _is_failure(value: object) -> bool:
 # The check of each key of a rule.
 _CHECKS: Mapping[str, Callable[[object], bool]] = {
     **dict.fromkeys(_PATTERNS, _is_pattern),
-    **dict.fromkeys(("method", "garbage"), is_text),
+    **dict.fromkeys(("method", "garbage"), lambda value: isinstance(value, str)),
     **dict.fromkeys(("drop", "hang", "uncancellable"), make_choice_check(True)),
     "body": lambda value: isinstance(value, dict),
     "fail": _is_failure,

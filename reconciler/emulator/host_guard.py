@@ -24,24 +24,17 @@ _LOOPBACK = ("127.", "::1", "::ffff:127.")
 class HostGuard:
     """The names by which an emulator may be called: loopback names, *host*, and the address it was called at.
 
-    The last one is safe, since an address cannot be made to point elsewhere.
-
-    Attributes:
-        host: what it was told to listen on.
+    *host* is what it was told to listen on. An address is safe, since it cannot be made to point elsewhere.
     """
 
     host: str = "127.0.0.1"
 
     def refuse(self, server: Sequence[object] | None, headers: Mapping[str, str]) -> ApiError | None:
-        """Return the 403 for a request that must not be answered, else None.
-
-        Args:
-            server: address and port at which the request came in.
-            headers: of the request.
-        """
+        """Return the 403 for a request that must not be answered; *server* is where it came in."""
         if "origin" in headers or headers.get("sec-fetch-site", "none").lower() not in _OWN_SITES:
             return ApiError(403, "The emulator does not answer web pages.")
-        name = _read_name(headers.get("host", ""))
+        match = _AUTHORITY.fullmatch(headers.get("host", "").strip())
+        name = match[1].strip("[]").lower() if match else ""
         if _is_loopback(name) or name == self.host.strip("[]").lower():
             return None
         if server and _parse_address(name) is not None and name == str(server[0]).lower():
@@ -56,12 +49,6 @@ class HostGuard:
 def is_local(client: str) -> bool:
     """Whether the address of a client is of this machine."""
     return client.startswith(_LOOPBACK)
-
-
-def _read_name(authority: str) -> str:
-    """Return the name or address in a Host header, '' if it has none."""
-    match = _AUTHORITY.fullmatch(authority.strip())
-    return match[1].strip("[]").lower() if match else ""
 
 
 def _is_loopback(name: str) -> bool:

@@ -37,13 +37,10 @@ class Page:
     def answer(
         self, key: str, rows: Sequence[T], show: Callable[[T], Any], place_of: Callable[[T], int]
     ) -> dict[str, Any]:
-        """Return the answer of a list method.
+        """Return the answer of a list method, which calls the list *key*.
 
-        Args:
-            key: what the answer calls the list.
-            rows: the items from the place on: one more than the size, if there are so many.
-            show: makes the JSON of an item.
-            place_of: returns the place at which a page after this item begins.
+        *rows* are the items from the place on: one more than the size, if there are so many. *show* makes the
+        JSON of an item, and *place_of* returns the place at which a page after it begins.
         """
         answer: dict[str, Any] = {key: [show(row) for row in rows[: self.size]]} if rows else {}
         token = self.make_next_token(rows, place_of)
@@ -57,11 +54,7 @@ class Page:
 
 
 def read_page(parameters: Mapping[str, str], *question: str, default: int) -> Page:
-    """Return the page that `page_size` and `page_token` ask for.
-
-    Raises:
-        ApiError: 400, for a size that is none, or a token of another question.
-    """
+    """Return the page that `page_size` and `page_token` ask for; a 400 for a token of another question."""
     size = _read_size(parameters.get("page_size", "0"))
     place = _decode_token(parameters.get("page_token", ""), question)
     return Page(min(size or default, _MOST), place, question)

@@ -62,15 +62,9 @@ def to_snake(name: str) -> str:
 
 
 def parse_message(message: Message, value: object, at: str) -> dict[str, Any]:
-    """Return *value* read as *message*, its keys in lowerCamelCase.
+    """Return JSON read as *message*, its keys in lowerCamelCase; a 400 that names what is wrong and where.
 
-    Args:
-        message: what is expected.
-        value: JSON.
-        at: where the value sits in the request, '' for the request itself.
-
-    Raises:
-        ApiError: 400, naming what is wrong and where.
+    *at* is where the value sits in the request, '' for the request itself.
     """
     unknown: list[tuple[str, str]] = []
     parsed = _read_message(message, value, at, unknown)

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from starlette.responses import Response
 
 from reconciler.emulator import errors
+from reconciler.emulator.call import Route
 from reconciler.emulator.errors import ApiError
 from reconciler.emulator.gemini import routes as gemini
 from reconciler.emulator.json_text import format_json
-from reconciler.emulator.routing import Route
 from reconciler.emulator.storage import routes as storage
 from reconciler.emulator.storage import xml_api
 from reconciler.emulator.storage.errors import write_error_body
@@ -44,7 +44,7 @@ class Service:
 
 
 def _write_json_error(service: str) -> Callable[[ApiError], str]:
-    return lambda error: format_json(error.write_body(service)) + "\n"
+    return lambda error: format_json(error.write_body(service)).replace(errors.GEMINI, service) + "\n"
 
 
 GEMINI = Service(

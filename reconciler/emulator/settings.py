@@ -11,7 +11,6 @@ from typing import Any, Literal
 
 from reconciler.emulator.base_models import GEMINI, VERTEX_RETIRES, VERTEX_TUNABLE
 from reconciler.emulator.errors import ArgumentError
-from reconciler.emulator.value_checks import is_seconds, make_choice_check, make_count_check
 
 Auth = Literal["none", "bearer", "key", "any"]
 
@@ -77,11 +76,7 @@ def restore_settings(kept: Mapping[str, Any]) -> Settings:
 
 
 def merge_settings(settings: Settings, change: object) -> Settings:
-    """Return *settings* with the JSON object *change* applied.
-
-    Raises:
-        ApiError: 400, for an unknown setting, or a value that it cannot have.
-    """
+    """Return *settings* with the JSON object *change* applied; a 400 for a value it cannot have."""
     if not isinstance(change, Mapping):
         raise ArgumentError("Settings are a JSON object.")
     known = {field.name for field in dataclasses.fields(Settings)}
@@ -102,6 +97,21 @@ def _merge_value(kept: object, value: Any) -> object:
     if isinstance(value, list):
         return tuple(value)
     return float(value) if isinstance(kept, float) else value
+
+
+def is_seconds(value: object) -> bool:
+    """Whether it is a number of seconds that the clock can handle."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e9
+
+
+def make_count_check(least: int, most: int) -> Callable[[object], bool]:
+    """Return the check for a whole number from *least* to *most*."""
+    return lambda value: type(value) is int and least <= value <= most
+
+
+def make_choice_check(*values: object) -> Callable[[object], bool]:
+    """Return the check for one of *values*, and of their types."""
+    return lambda value: any(type(value) is type(each) and value == each for each in values)
 
 
 def _make_names_check(prefix: str) -> Callable[[object], bool]:

@@ -7,9 +7,9 @@ from reconciler.emulator.base_models import is_retired
 from reconciler.emulator.call import Call, Reply
 from reconciler.emulator.errors import ArgumentError, PreconditionError
 from reconciler.emulator.gemini import progress
-from reconciler.emulator.gemini.access import find_model
 from reconciler.emulator.gemini.messages import COUNT_TOKENS, GENERATE_CONTENT
 from reconciler.emulator.gemini.models import BaseModelNotFoundError, find_names
+from reconciler.emulator.gemini.permissions import find_model
 from reconciler.emulator.gemini.records import Examples
 
 _SAFETY = [

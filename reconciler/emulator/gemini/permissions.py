@@ -1,25 +1,39 @@
-"""Permissions of a tuned model, and the transfer of its ownership.
+"""Permissions of a tuned model, the transfer of its ownership, and who may do what with it.
 
-A grantee has one permission. Only transferOwnership gives or takes the role OWNER. All of it needs OAuth:
-with authentication on, an API key is refused.
+Readers use a model, writers also edit and share it, owners also delete it. A model that nobody owns is open
+to all, and so is every model to a caller without an identity, when authentication is off.
+
+A grantee has one permission. Only transferOwnership gives or takes the role OWNER. These methods need
+OAuth: with authentication on, an API key is refused.
 """
 
 import dataclasses
 from typing import Any
 
 from reconciler.emulator.call import Call, Reply
-from reconciler.emulator.errors import ApiError, ArgumentError, make_error
-from reconciler.emulator.gemini.access import find_model, find_permissions
+from reconciler.emulator.errors import (
+    ApiError,
+    ArgumentError,
+    ModelForbiddenError,
+    ModelNotFoundError,
+    make_error,
+)
 from reconciler.emulator.gemini.messages import PERMISSION, TRANSFER_OWNERSHIP
-from reconciler.emulator.gemini.records import Permission, TunedModel, make_permission_id
+from reconciler.emulator.gemini.records import Permission, TunedModel, make_owner, make_permission_id
 from reconciler.emulator.paging import read_page
 from reconciler.emulator.protojson import read_mask
+
+_SUFFICIENT = {
+    "READER": ("READER", "WRITER", "OWNER"),
+    "WRITER": ("WRITER", "OWNER"),
+    "OWNER": ("OWNER",),
+}
 
 
 def create(call: Call) -> Reply:
     """Answer permissions.create."""
     message = call.read_message(PERMISSION, "permission")
-    model = _find_model(call, "WRITER")
+    model = _find_shared_model(call, "WRITER")
     grantee, email = message.get("granteeType", ""), message.get("emailAddress", "").lower()
     role = _read_role(message)
     if grantee not in {"USER", "GROUP", "EVERYONE"}:
@@ -37,13 +51,13 @@ def create(call: Call) -> Reply:
 
 def get(call: Call) -> Reply:
     """Answer permissions.get."""
-    model = _find_model(call, "READER")
+    model = _find_shared_model(call, "READER")
     return Reply(payload=_show(model, _find_permission(call, model)))
 
 
 def list_permissions(call: Call) -> Reply:
     """Answer permissions.list."""
-    model = _find_model(call, "READER")
+    model = _find_shared_model(call, "READER")
     page = read_page(call.parameters, model.name, default=10)
     rows = [each for each in find_permissions(call, model) if each.seq > page.place]
     return Reply(payload=page.answer("permissions", rows, lambda row: _show(model, row), lambda row: row.seq))
@@ -53,7 +67,7 @@ def patch(call: Call) -> Reply:
     """Answer permissions.patch, which changes the role, and wants a mask that says so."""
     mask = call.parameters.get("update_mask", "")
     message = call.read_message(PERMISSION, "permission")
-    model = _find_model(call, "WRITER")
+    model = _find_shared_model(call, "WRITER")
     permission = _find_permission(call, model)
     if read_mask(mask, PERMISSION, ("role",)) != ["role"]:
         raise ArgumentError("update_mask is required; only role can be updated.", field="update_mask")
@@ -67,7 +81,7 @@ def patch(call: Call) -> Reply:
 
 def delete(call: Call) -> Reply:
     """Answer permissions.delete."""
-    permission = _find_permission(call, _find_model(call, "WRITER"))
+    permission = _find_permission(call, _find_shared_model(call, "WRITER"))
     if permission.role == "OWNER":
         raise ArgumentError("The owner's permission cannot be deleted.")
     call.database.delete(permission)
@@ -79,20 +93,19 @@ def transfer_ownership(call: Call) -> Reply:
     email = call.read_message(TRANSFER_OWNERSHIP).get("emailAddress", "").lower()
     if not email:
         raise ArgumentError("email_address is required", field="email_address")
-    model, database = _find_model(call, "OWNER"), call.database
+    model, database = _find_shared_model(call, "OWNER"), call.database
     for permission in find_permissions(call, model):
         if permission.role == "OWNER" and permission.email != email:
             database.update(dataclasses.replace(permission, role="WRITER"))
         elif (permission.grantee, permission.email) == ("USER", email):
             database.delete(permission)
-    owner = Permission(model=model.seq, id=make_permission_id(), grantee="USER", email=email, role="OWNER")
-    database.add(owner)
+    database.add(make_owner(model, email))
     if call.principal.email:
         database.update(dataclasses.replace(model, owner=email))
     return Reply(payload={})
 
 
-def _find_model(call: Call, role: str) -> TunedModel:
+def _find_shared_model(call: Call, role: str) -> TunedModel:
     if call.principal.kind == "key" and call.principal.email:
         raise make_error("keys_not_supported")
     return find_model(call, role)
@@ -122,3 +135,33 @@ def _show(model: TunedModel, permission: Permission) -> dict[str, Any]:
         "role": permission.role,
     }
     return {key: value for key, value in answer.items() if value}
+
+
+def find_model(call: Call, role: str = "READER") -> TunedModel:
+    """Return the model in the path, if the caller has at least *role* there."""
+    return find_model_named(call, f"tunedModels/{call.path['model']}", role)
+
+
+def find_model_named(call: Call, name: str, role: str = "READER") -> TunedModel:
+    """Return the model called *name*.
+
+    Raises:
+        ApiError: 404, if there is none; 403, if the caller has not at least *role* there.
+    """
+    model_id = name.removeprefix("tunedModels/")
+    model = call.database.find_one(TunedModel, "id = :id", id=model_id)
+    if model is None:
+        raise ModelNotFoundError(name)
+    me = call.principal.email
+    if model.owner in {me, ""} or not me:
+        return model
+    for permission in find_permissions(call, model):
+        is_mine = permission.grantee == "EVERYONE" or permission.email == me
+        if is_mine and permission.role in _SUFFICIENT[role]:
+            return model
+    raise ModelForbiddenError(name)
+
+
+def find_permissions(call: Call, model: TunedModel) -> list[Permission]:
+    """Return the permissions of a model, in order of creation."""
+    return call.database.find(Permission, "model = :model", model=model.seq)

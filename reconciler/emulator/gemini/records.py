@@ -73,3 +73,8 @@ class Permission(Record):
 def make_permission_id() -> str:
     """Return a number as the service gives to the permissions of users and groups."""
     return str(10**11 + secrets.randbelow(9 * 10**11))
+
+
+def make_owner(model: TunedModel, email: str) -> Permission:
+    """Return the permission of the owner of a model."""
+    return Permission(model=model.seq, id=make_permission_id(), grantee="USER", email=email, role="OWNER")

@@ -5,8 +5,8 @@ delete tuned models. By the documents operations are cancelled in v1 only; v1bet
 that post it there.
 """
 
-from reconciler.emulator.gemini import inference, listing, models, operations, permissions, tuned_models
-from reconciler.emulator.routing import Router
+from reconciler.emulator.call import Router
+from reconciler.emulator.gemini import inference, listing, models, permissions, tuned_models
 
 _ALL = "(?P<version>v1|v1beta|v1alpha)/"
 _BETA = "(?P<version>v1beta|v1alpha)/"
@@ -27,9 +27,9 @@ ROUTES = Router(
         ("PATCH", _BETA + _TUNED, tuned_models.patch, "update_mask"),
         ("DELETE", _BETA + _TUNED, tuned_models.delete, ""),
         ("POST", _BETA + _TUNED + ":transferOwnership", permissions.transfer_ownership, ""),
-        ("GET", _ALL + _OPERATION, operations.get, ""),
-        ("GET", _ALL + _TUNED + "/operations", operations.list_operations, _OPERATIONS_PAGE),
-        ("POST", _ALL + _OPERATION + ":cancel", operations.cancel, ""),
+        ("GET", _ALL + _OPERATION, tuned_models.get_operation, ""),
+        ("GET", _ALL + _TUNED + "/operations", tuned_models.list_operations, _OPERATIONS_PAGE),
+        ("POST", _ALL + _OPERATION + ":cancel", tuned_models.cancel_operation, ""),
         ("POST", _BETA + _TUNED + "/permissions", permissions.create, ""),
         ("GET", _BETA + _TUNED + "/permissions", permissions.list_permissions, _PAGE),
         ("GET", _BETA + _PERMISSION, permissions.get, ""),

@@ -8,9 +8,9 @@ import dataclasses
 from typing import Any
 
 from reconciler.emulator.errors import ArgumentError
+from reconciler.emulator.protojson import to_camel
 
-_LONGEST_INPUT = 40_000
-_LONGEST_OUTPUT = 5_000
+_LONGEST = {"text_input": 40_000, "output": 5_000}
 _MANY_EXAMPLES = 1_000
 _AT = "tuned_model.tuning_task"
 
@@ -24,11 +24,7 @@ class TuningTask:
 
 
 def read_task(task: dict[str, Any]) -> TuningTask:
-    """Return the tuning task, completed with the defaults.
-
-    Raises:
-        ApiError: 400, for what is missing, too long or not positive.
-    """
+    """Return the tuning task, completed with the defaults; a 400 for what is missing or out of bounds."""
     examples = task.get("trainingData", {}).get("examples", {}).get("examples", [])
     if not examples:
         raise _make_error("training_data", "training data must have at least one example")
@@ -38,16 +34,13 @@ def read_task(task: dict[str, Any]) -> TuningTask:
 
 def _read_pair(example: dict[str, Any], number: int) -> list[str]:
     at = f"training_data.examples.examples[{number}]"
-    given, output = example.get("textInput", ""), example.get("output", "")
-    if not given:
-        raise _make_error(f"{at}.text_input", "text_input is required")
-    if not output:
-        raise _make_error(f"{at}.output", "output is required")
-    if len(given) > _LONGEST_INPUT:
-        raise _make_error(f"{at}.text_input", f"longer than {_LONGEST_INPUT} characters")
-    if len(output) > _LONGEST_OUTPUT:
-        raise _make_error(f"{at}.output", f"longer than {_LONGEST_OUTPUT} characters")
-    return [given, output]
+    for name, longest in _LONGEST.items():
+        text = example.get(to_camel(name), "")
+        if not text:
+            raise _make_error(f"{at}.{name}", f"{name} is required")
+        if len(text) > longest:
+            raise _make_error(f"{at}.{name}", f"longer than {longest} characters")
+    return [example["textInput"], example["output"]]
 
 
 def _complete_hyperparameters(asked: dict[str, Any], examples: int) -> dict[str, Any]:

@@ -1,6 +1,7 @@
-"""Tuned models: create, get, patch, delete.
+"""Tuned models: create, get, patch, delete, and the operation that a creation answers with.
 
-Create answers with an operation (see operations.py), and the model exists at once, as CREATING. Fields are
+The model exists at once, as CREATING. It has one operation, which exists as long as the model and ends with
+`response` or `error`. Nothing else tells why a training failed. Fields are
 those of the documents; where these are silent, a comment says what was guessed.
 """
 
@@ -15,10 +16,10 @@ from reconciler.emulator.call import Call, Reply
 from reconciler.emulator.clock import SECOND
 from reconciler.emulator.errors import ApiError, ArgumentError, ModelNotFoundError, PreconditionError
 from reconciler.emulator.gemini import progress
-from reconciler.emulator.gemini.access import find_model, find_model_named
 from reconciler.emulator.gemini.messages import TUNED_MODEL
 from reconciler.emulator.gemini.models import BaseModelNotFoundError, find_sampling, is_tunable
-from reconciler.emulator.gemini.records import Examples, Permission, TunedModel, make_permission_id
+from reconciler.emulator.gemini.permissions import find_model, find_model_named
+from reconciler.emulator.gemini.records import Examples, Permission, TunedModel, make_owner
 from reconciler.emulator.gemini.resources import show_creation, write_tuned_model
 from reconciler.emulator.gemini.training_data import TuningTask, read_task
 from reconciler.emulator.protojson import read_mask, to_snake
@@ -50,14 +51,7 @@ def create(call: Call) -> Reply:
     model = call.database.add(_make_model(call, model_id, fields, task))
     call.database.add(Examples(model=model.seq, pairs=task.pairs))
     if call.principal.kind == "bearer" and call.principal.email:
-        owner = Permission(
-            model=model.seq,
-            id=make_permission_id(),
-            grantee="USER",
-            email=call.principal.email,
-            role="OWNER",
-        )
-        call.database.add(owner)
+        call.database.add(make_owner(model, call.principal.email))
     return Reply(payload=show_creation(model, call.now))
 
 
@@ -137,6 +131,34 @@ def delete(call: Call) -> Reply:
     return Reply(payload={})
 
 
+def get_operation(call: Call) -> Reply:
+    """Answer tunedModels.operations.get."""
+    return Reply(payload=show_creation(_find_model_of_operation(call, "READER"), call.now))
+
+
+def list_operations(call: Call) -> Reply:
+    """Answer tunedModels.operations.list, with the only one there is."""
+    return Reply(payload={"operations": [show_creation(find_model(call), call.now)]})
+
+
+def cancel_operation(call: Call) -> Reply:
+    """Answer tunedModels.operations.cancel. No document says what becomes of the model; here it is FAILED."""
+    model = _find_model_of_operation(call, "WRITER")
+    if call.now < model.training.ended:
+        failure = progress.Failure(code=1, message="The operation was cancelled.", time=call.now)
+        training = dataclasses.replace(model.training, failure=failure)
+        call.database.update(dataclasses.replace(model, training=training))
+    return Reply(payload={})
+
+
+def _find_model_of_operation(call: Call, role: str) -> TunedModel:
+    model = find_model(call, role)
+    if model.operation != call.path["operation"]:
+        name = f"{model.name}/operations/{call.path['operation']}"
+        raise ApiError(404, f"Operation {name} does not exist.")
+    return model
+
+
 def _check_display_name(message: dict[str, Any]) -> None:
     if len(message.get("displayName", "")) > _LONGEST_NAME:
         raise ArgumentError  # The service says no more than that.
@@ -184,11 +206,7 @@ def _read_source(call: Call, message: dict[str, Any]) -> tuple[dict[str, Any], s
 
 
 def _read_sampling(message: dict[str, Any]) -> dict[str, Any]:
-    """Return the sampling fields of a request, and its project numbers as text.
-
-    Raises:
-        ApiError: 400, for a number out of range.
-    """
+    """Return the sampling fields of a request, which must be in range, and its project numbers as text."""
     found: dict[str, Any] = {key: message[key] for key in ("temperature", "topP", "topK") if key in message}
     for key in ("temperature", "topP"):
         if not 0 <= found.get(key, 0) <= 1:

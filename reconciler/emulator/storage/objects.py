@@ -78,13 +78,7 @@ def find_page(
 ) -> tuple[list[StoredObject], list[str], str]:
     """Return one page of the bucket in the path: objects in the order of names, folders, the next token.
 
-    Args:
-        call: the request.
-        prefix: what the names begin with.
-        delimiter: what ends the name of a folder; '' for no folders.
-        token: of the page before; '' for the first page.
-        most: how many objects and folders a page has at most, as the caller wrote it.
-        after: the name after which the first page begins.
+    *delimiter* ends the name of a folder, and *token* is '' for the first page, which begins *after* a name.
     """
     check_bucket(call)
     size, last = _read_size(most), _decode_token(token) or after

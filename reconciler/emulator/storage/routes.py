@@ -1,6 +1,6 @@
 """The methods of Cloud Storage's JSON API."""
 
-from reconciler.emulator.routing import Router
+from reconciler.emulator.call import Router
 from reconciler.emulator.storage import buckets, objects, uploads
 
 _BUCKET = "storage/v1/b/(?P<bucket>[^/]+)"

@@ -13,10 +13,9 @@ import xml.sax.saxutils
 from collections.abc import Mapping
 from typing import Any
 
-from reconciler.emulator.call import Call, Handler, Reply
+from reconciler.emulator.call import Call, Handler, Reply, Route
 from reconciler.emulator.clock import SECOND, format_milliseconds
 from reconciler.emulator.errors import CANONICAL, ApiError
-from reconciler.emulator.routing import Route
 from reconciler.emulator.storage import contents
 from reconciler.emulator.storage.buckets import check_bucket
 from reconciler.emulator.storage.errors import BucketNotFoundError

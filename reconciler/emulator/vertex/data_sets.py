@@ -1,4 +1,4 @@
-"""Data sets in the object store, which are read when a job is created.
+"""Data sets in the object store, which are read when a job is created, and what the service counts in them.
 
 A data set has a JSON object on each line. For supervised tuning it is `contents`, in which user and model
 alternate and the model has the last word. For preference optimization it is a prompt and `completions` with
@@ -9,20 +9,26 @@ the front end, and the job has a field for the error.
 """
 
 import dataclasses
+import math
+import statistics
+from collections.abc import Sequence
 from typing import Any
 
 from reconciler.emulator.call import Call
 from reconciler.emulator.errors import ApiError
-from reconciler.emulator.generation import read_text
+from reconciler.emulator.generation import count_tokens, read_text
 from reconciler.emulator.json_text import parse_json
 from reconciler.emulator.protojson import parse_message
 from reconciler.emulator.storage.contents import find_content
+from reconciler.emulator.vertex.job_requests import SPECS, find_spec, is_multimodal
 from reconciler.emulator.vertex.messages import EXAMPLE, PREFERENCE_EXAMPLE
 
-MOST_TOKENS = 131_072
+_MOST_TOKENS = 131_072
 _MOST_VALIDATION = 5_000
 _FREE_VALIDATION = 1_000
 _LARGEST = 2**30
+_BATCH = 8
+_SAMPLES = 3
 
 
 class UnfitDataError(Exception):
@@ -31,34 +37,21 @@ class UnfitDataError(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Example:
-    """One line of a data set: its prompt, its answer, and how long they are.
+    """One line of a data set: its prompt, its answer, and how long they are. A token is four characters here.
 
     Attributes:
         messages: how many contents it has, with the answer.
+        characters: how many characters input and output have.
         first: its first content.
     """
 
     prompt: str
     answer: str
     messages: int
-    input_characters: int
-    output_characters: int
+    characters: int
+    input_tokens: int
+    output_tokens: int
     first: dict[str, Any]
-
-    @property
-    def input_tokens(self) -> int:
-        """How many tokens the input has; a token is four characters here."""
-        return -(-self.input_characters // 4)
-
-    @property
-    def output_tokens(self) -> int:
-        """How many tokens the output has."""
-        return -(-self.output_characters // 4)
-
-    @property
-    def tokens(self) -> int:
-        """How many tokens it has in all."""
-        return self.input_tokens + self.output_tokens
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,12 +67,23 @@ class DataSet:
         return [[example.prompt, example.answer] for example in self.examples]
 
 
-def read_data_set(call: Call, uri: str, *, is_preference: bool) -> DataSet:
-    """Return the data set at a gs:// address.
+def read_data(call: Call, fields: dict[str, Any]) -> tuple[DataSet, dict[str, Any] | None]:
+    """Return the data of a job and its TuningDataStats; nothing is known here of a multimodal dataset."""
+    kind, spec = find_spec(fields)
+    training, validation = spec["trainingDatasetUri"], spec.get("validationDatasetUri", "")
+    is_preference, checked = kind == SPECS[1], None
+    if validation and not is_multimodal(validation):
+        checked = _read_data_set(call, validation, is_preference=is_preference)
+    if is_multimodal(training):
+        return DataSet([], []), None
+    data = _read_data_set(call, training, is_preference=is_preference)
+    if checked:
+        _check_validation(data, checked, validation)
+    return data, _describe_data(data, int(spec["hyperParameters"]["epochCount"]), is_preference=is_preference)
 
-    Raises:
-        UnfitDataError: it is missing, too large, malformed, or has nothing to use.
-    """
+
+def _read_data_set(call: Call, uri: str, *, is_preference: bool) -> DataSet:
+    """Return the data set at a gs:// address. UnfitDataError if it is missing or cannot be used."""
     content = find_content(call.database, uri)
     if content is None:
         raise UnfitDataError(f"The dataset file {uri} does not exist or is not readable.")
@@ -92,7 +96,7 @@ def read_data_set(call: Call, uri: str, *, is_preference: bool) -> DataSet:
         except ApiError as error:
             text = f"The dataset {uri} is invalid: line {number}: {error.message}"
             raise UnfitDataError(text) from error
-        if example.tokens > MOST_TOKENS:
+        if example.input_tokens + example.output_tokens > _MOST_TOKENS:
             dropped.append(number)
         else:
             examples.append(example)
@@ -101,12 +105,8 @@ def read_data_set(call: Call, uri: str, *, is_preference: bool) -> DataSet:
     return DataSet(examples, dropped)
 
 
-def check_validation(training: DataSet, validation: DataSet, uri: str) -> None:
-    """Check how many validation examples there are.
-
-    Raises:
-        UnfitDataError: there are more than 5,000, or more than 1,000 and 30 % of the training ones.
-    """
+def _check_validation(training: DataSet, validation: DataSet, uri: str) -> None:
+    """Raise UnfitDataError for more than 5,000 examples, or more than 1,000 and 30 % of the training ones."""
     count = len(validation.examples)
     if count > _MOST_VALIDATION:
         raise UnfitDataError(f"The validation dataset {uri} has more than {_MOST_VALIDATION} examples.")
@@ -149,11 +149,67 @@ def _make_example(value: dict[str, Any], contents: list[dict[str, Any]], answer:
     if not answer and "tools" not in value:
         raise ApiError(400, "The answer of the model is empty.")
     system = read_text(value.get("systemInstruction", {}))
+    given = system + "".join(map(read_text, contents))
     return Example(
         prompt=read_text(contents[-1]),
         answer=answer,
         messages=len(contents) + 1,
-        input_characters=len(system) + sum(len(read_text(content)) for content in contents),
-        output_characters=len(answer),
+        characters=len(given) + len(answer),
+        input_tokens=count_tokens(given),
+        output_tokens=count_tokens(answer),
         first={"role": contents[0].get("role", "user"), "parts": [{"text": read_text(contents[0])}]},
     )
+
+
+def count_steps(data: DataSet, epochs: int) -> int:
+    """Return how many steps a tuning has."""
+    return math.ceil(len(data.examples) * epochs / _BATCH)
+
+
+def _describe_data(data: DataSet, epochs: int, *, is_preference: bool) -> dict[str, Any]:
+    """Return TuningDataStats."""
+    examples = data.examples
+    inputs = [example.input_tokens for example in examples]
+    outputs = [example.output_tokens for example in examples]
+    stats: dict[str, Any] = {
+        "tuningDatasetExampleCount": str(len(examples)),
+        "totalBillableTokenCount": str(sum(inputs) + sum(outputs)),
+        "tuningStepCount": str(count_steps(data, epochs)),
+        "userInputTokenDistribution": _describe_distribution(inputs, is_supervised=not is_preference),
+        "userOutputTokenDistribution": _describe_distribution(outputs, is_supervised=not is_preference),
+    }
+    indices = [str(number) for number in data.dropped]
+    if indices:
+        reason = f"The example has more than {_MOST_TOKENS} tokens."
+        stats["droppedExampleReasons"] = [reason] * len(indices)
+    if is_preference:
+        stats |= {"droppedExampleIndices": indices} if indices else {}
+        return {"preferenceOptimizationDataStats": stats}
+    characters = sum(example.characters for example in examples)
+    messages = [example.messages for example in examples]
+    stats |= {
+        "totalTuningCharacterCount": str(characters),
+        "totalBillableCharacterCount": str(characters),
+        "userMessagePerExampleDistribution": _describe_distribution(messages, is_supervised=True),
+        "userDatasetExamples": [example.first for example in examples[:_SAMPLES]],
+    }
+    if indices:
+        stats |= {"totalTruncatedExampleCount": str(len(indices)), "truncatedExampleIndices": indices}
+    return {"supervisedTuningDataStats": stats}
+
+
+def _describe_distribution(values: Sequence[int], *, is_supervised: bool) -> dict[str, Any]:
+    """Return a distribution with one bucket; the two kinds of tuning have their numbers in other types."""
+    total, count, ordered = sum(values), len(values), sorted(values)
+    least, most = float(ordered[0]), float(ordered[-1])
+    distribution: dict[str, Any] = {
+        "sum": str(total) if is_supervised else float(total),
+        "min": least,
+        "max": most,
+        "mean": total / count,
+        "median": float(statistics.median(ordered)),
+        "p5": float(ordered[count * 5 // 100]),
+        "p95": float(ordered[min(count - 1, count * 95 // 100)]),
+        "buckets": [{"left": least, "right": most, "count": float(count) if is_supervised else str(count)}],
+    }
+    return {**distribution, "billableSum": str(total)} if is_supervised else distribution

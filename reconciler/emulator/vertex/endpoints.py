@@ -35,7 +35,7 @@ def create(call: Call) -> Reply:
     unlabelled: dict[str, Any] = {"labels": {}}
     endpoint = Endpoint(id=make_id(), **here, fields=fields, system=unlabelled, born=call.now, undeployed=0)
     endpoint = call.database.add(endpoint)
-    response = {"@type": "Endpoint", **_show(endpoint, call.now)}
+    response = {"@type": "Endpoint", **_show(call, endpoint)}
     return answer_done_operation(call, "CreateEndpoint", f"endpoints/{endpoint.id}", response)
 
 
@@ -72,19 +72,12 @@ def deploy(call: Call) -> Reply:
 
 def get(call: Call) -> Reply:
     """Answer endpoints.get."""
-    return Reply(payload=_show(find_endpoint(call), call.now))
+    return Reply(payload=_show(call, find_endpoint(call)))
 
 
 def list_endpoints(call: Call) -> Reply:
     """Answer endpoints.list, the newest first."""
-    return list_page(
-        call,
-        Endpoint,
-        key="endpoints",
-        columns=_COLUMNS,
-        where=IS_ALIVE,
-        show=lambda endpoint: _show(endpoint, call.now),
-    )
+    return list_page(call, Endpoint, "endpoints", _COLUMNS, IS_ALIVE, show=_show)
 
 
 def patch(call: Call) -> Reply:
@@ -97,7 +90,7 @@ def patch(call: Call) -> Reply:
     updated = max(call.now, endpoint.last_changed + 1)
     changed = dataclasses.replace(endpoint, fields=fields, updated=updated)
     call.database.update(changed)
-    return Reply(payload=_show(changed, call.now))
+    return Reply(payload=_show(call, changed))
 
 
 def undeploy(call: Call) -> Reply:
@@ -134,8 +127,8 @@ def _make_etag(endpoint: Endpoint) -> str:
     return endpoint.make_etag(endpoint.undeployed)
 
 
-def _show(endpoint: Endpoint, now: int) -> dict[str, Any]:
-    """Return the Endpoint as it is at *now*."""
+def _show(call: Call, endpoint: Endpoint) -> dict[str, Any]:
+    """Return the Endpoint as it is now."""
     answer: dict[str, Any] = {
         "name": endpoint.name,
         **endpoint.fields,
@@ -145,7 +138,7 @@ def _show(endpoint: Endpoint, now: int) -> dict[str, Any]:
     }
     if "encryptionSpec" in endpoint.system:
         answer["encryptionSpec"] = endpoint.system["encryptionSpec"]
-    if endpoint.has_model(now):
+    if endpoint.has_model(call.now):
         answer["deployedModels"] = [_show_deployed_model(endpoint)]
         answer["trafficSplit"] = {endpoint.deployed: 100}
     return answer

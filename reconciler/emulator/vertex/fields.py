@@ -21,15 +21,7 @@ def patch_fields(
     The documents call the mask required, but google-genai sends none and works. So no mask means the fields
     that are in the body, as Google's API rules (AIP-134) say. The service's own labels stay.
 
-    Args:
-        product: what is patched.
-        mask: of the request, '' for none.
-        message: the body.
-        kind: of the message.
-        mutable: the fields that can be changed.
-
-    Raises:
-        ApiError: 400 for a path that does not exist or cannot be changed, or for a bad value.
+    *message* is the body, which is of the type *kind*; *mutable* are the fields that can be changed.
     """
     names = read_mask(mask, kind, mutable) if mask else [key for key in message if key in mutable]
     changed = {key: value for key, value in product.fields.items() if key not in names}

@@ -20,14 +20,9 @@ _TOKEN = re.compile(rf"\s*(?:(?P<mark>[()]|(?:AND|OR|NOT)(?=[\s(])|-(?=[A-Za-z(]
 
 
 def parse_filter(text: str, columns: Mapping[str, str]) -> tuple[str, dict[str, object]]:
-    """Return a filter as an SQL condition, and the values in it.
+    """Return a filter as an SQL condition, and the values in it; a 400 if it cannot be understood.
 
-    Args:
-        text: the filter.
-        columns: the fields that it may name, in camelCase, and what they are in SQL.
-
-    Raises:
-        ApiError: 400, if the filter cannot be understood.
+    *columns* has the fields that it may name, in camelCase, and what they are in SQL.
     """
     parts: list[str] = []
     values: dict[str, object] = {}

@@ -6,7 +6,7 @@ The base models, their days of retirement and their adapter sizes are in reconci
 import re
 from typing import Any
 
-from reconciler.emulator.base_models import find_adapter_sizes, is_retired
+from reconciler.emulator.base_models import VERTEX, Base, is_retired
 from reconciler.emulator.call import Call
 from reconciler.emulator.errors import ApiError, ArgumentError, PreconditionError
 from reconciler.emulator.protojson import to_camel
@@ -21,11 +21,7 @@ _REGIONS_OF_GEMINI_3 = ("us-central1", "europe-west4")
 
 
 def read_job(call: Call) -> tuple[dict[str, Any], ModelVersion | None]:
-    """Return the job that is asked for, and the version of a model that is tuned further, if any.
-
-    Raises:
-        ApiError: 400, for a job that the service would not take.
-    """
+    """Return the job that is asked for, and the version of a model that is tuned further, if any."""
     job = call.read_message(TUNING_JOB, "tuning_job")
     for name in JOB_OUTPUT.split():
         job.pop(to_camel(name), None)
@@ -127,7 +123,7 @@ def _check_evaluation(spec: dict[str, Any]) -> None:
 def _complete_hyperparameters(base: str, asked: dict[str, Any]) -> dict[str, Any]:
     size = asked.get("adapterSize", ADAPTER_SIZES[0])
     # ADAPTER_SIZES are powers of two in order, so a size's name is found by its number of bits.
-    allowed = [ADAPTER_SIZES[number.bit_length()] for number in find_adapter_sizes(base)]
+    allowed = [ADAPTER_SIZES[number.bit_length()] for number in VERTEX.get(base, Base()).adapter_sizes]
     if size not in (ADAPTER_SIZES[0], *allowed):
         raise ApiError(400, "The adapter size is not supported for this base model.")
     if not 1 <= asked.get("epochCount", 1) <= 100:

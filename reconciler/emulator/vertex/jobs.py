@@ -12,9 +12,8 @@ from reconciler.emulator import faults
 from reconciler.emulator.call import Call, Reply
 from reconciler.emulator.clock import SECOND, format_time
 from reconciler.emulator.errors import ApiError, PreconditionError
-from reconciler.emulator.vertex.data_sets import DataSet, UnfitDataError, check_validation, read_data_set
-from reconciler.emulator.vertex.data_stats import describe_data
-from reconciler.emulator.vertex.job_requests import SPECS, find_spec, is_multimodal, read_job
+from reconciler.emulator.vertex.data_sets import DataSet, UnfitDataError, read_data
+from reconciler.emulator.vertex.job_requests import SPECS, read_job
 from reconciler.emulator.vertex.lookup import find_one_here, list_page, make_id, read_location
 from reconciler.emulator.vertex.messages import NOTHING
 from reconciler.emulator.vertex.outputs import plan_outputs
@@ -59,25 +58,17 @@ def create(call: Call) -> Reply:
             call.database.update(dataclasses.replace(job, tuned=plan_outputs(call, job, data, parent)))
     if must_wait:
         reschedule(call, project)
-    return Reply(payload=_show(_find_job(call, job.id), call.now))
+    return Reply(payload=_show(call, _find_job(call, job.id)))
 
 
 def get(call: Call) -> Reply:
     """Answer tuningJobs.get."""
-    job = _find_job(call, call.path["job"], " AND readable <= :now")
-    return Reply(payload=_show(job, call.now))
+    return Reply(payload=_show(call, _find_job(call, call.path["job"], " AND readable <= :now")))
 
 
 def list_jobs(call: Call) -> Reply:
     """Answer tuningJobs.list."""
-    return list_page(
-        call,
-        Job,
-        key="tuningJobs",
-        columns=_COLUMNS,
-        where="listed <= :now",
-        show=lambda job: _show(job, call.now),
-    )
+    return list_page(call, Job, "tuningJobs", _COLUMNS, "listed <= :now", show=_show)
 
 
 def cancel(call: Call) -> Reply:
@@ -125,7 +116,7 @@ def _make_job(call: Call, fields: dict[str, Any]) -> tuple[Job, DataSet | None]:
     error = {**_ERRORS[outcome], **(fate.failure or {})} if outcome in _ERRORS else None
     data, stats = None, None
     try:
-        data, stats = _read_data(call, fields)
+        data, stats = read_data(call, fields)
     except UnfitDataError as unfit:
         outcome, error = "JOB_STATE_FAILED", {"code": _INVALID_ARGUMENT, "message": str(unfit)}
         lasting = pending + pending // 2
@@ -148,23 +139,9 @@ def _make_job(call: Call, fields: dict[str, Any]) -> tuple[Job, DataSet | None]:
     return job, data
 
 
-def _read_data(call: Call, fields: dict[str, Any]) -> tuple[DataSet, dict[str, Any] | None]:
-    """Return the data of a job and its TuningDataStats; nothing is known here of a multimodal dataset."""
-    kind, spec = find_spec(fields)
-    training, validation = spec["trainingDatasetUri"], spec.get("validationDatasetUri", "")
-    is_preference, checked = kind == SPECS[1], None
-    if validation and not is_multimodal(validation):
-        checked = read_data_set(call, validation, is_preference=is_preference)
-    if is_multimodal(training):
-        return DataSet([], []), None
-    data = read_data_set(call, training, is_preference=is_preference)
-    if checked:
-        check_validation(data, checked, validation)
-    return data, describe_data(data, int(spec["hyperParameters"]["epochCount"]), is_preference=is_preference)
-
-
-def _show(job: Job, now: int) -> dict[str, Any]:
-    """Return the TuningJob as it is at *now*, which is when it was read."""
+def _show(call: Call, job: Job) -> dict[str, Any]:
+    """Return the TuningJob as it is now."""
+    now = call.now
     stopped = now if job.uncancellable or job.cancelled is None else job.cancelled
     started = job.begun + job.pending
     has_run = started <= stopped and started < job.ended

@@ -63,11 +63,11 @@ def find_one_here(call: Call, kind: type[R], name: str, where: str, missing: str
 def list_page(
     call: Call,
     kind: type[R],
-    *,
     key: str,
     columns: Mapping[str, str],
     where: str,
-    show: Callable[[R], dict[str, Any]],
+    *,
+    show: Callable[[Call, R], dict[str, Any]],
     **values: str,
 ) -> Reply:
     """Answer a list method with one page, the newest first; no document says in which order.
@@ -94,4 +94,4 @@ def list_page(
         **values,
         **filter_values,
     )
-    return Reply(payload=page.answer(key, rows, show, lambda row: row.seq))
+    return Reply(payload=page.answer(key, rows, lambda row: show(call, row), lambda row: row.seq))

@@ -5,6 +5,7 @@ last. A model is deleted by a long-running operation, and not while a version of
 """
 
 import dataclasses
+import functools
 from typing import Any
 
 from reconciler.emulator.call import Call, Reply
@@ -88,15 +89,9 @@ def delete_version(call: Call) -> Reply:
 
 
 def find_version(call: Call, model: str, version: str) -> ModelVersion:
-    """Return a version of a model in the call's location.
+    """Return a version of a model in the call's location; a 404 if there is none.
 
-    Args:
-        call: the request.
-        model: the id of the model.
-        version: its number or alias; '' for the default version, which is the last.
-
-    Raises:
-        ApiError: 404, if there is none.
+    *version* is its number or alias, '' for the default version, which is the last.
     """
     found = _find_versions(call, model)
     if version not in {"", "default"}:
@@ -122,15 +117,9 @@ def _names_version(call: Call) -> bool:
 
 
 def _list(call: Call, where: str, *, with_version: bool) -> Reply:
-    return list_page(
-        call,
-        ModelVersion,
-        key="models",
-        columns=_COLUMNS,
-        where=where,
-        show=lambda version: _show(call, version, with_version=with_version),
-        id=call.path.get("model", "").partition("@")[0],
-    )
+    show = functools.partial(_show, with_version=with_version)
+    model = call.path.get("model", "").partition("@")[0]
+    return list_page(call, ModelVersion, "models", _COLUMNS, where, show=show, id=model)
 
 
 def _delete(call: Call, versions: list[ModelVersion], target: str) -> Reply:

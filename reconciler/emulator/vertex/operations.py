@@ -21,15 +21,9 @@ _CANCELLED = {"code": 1, "message": "The operation was cancelled."}
 def begin_operation(
     call: Call, verb: str, target: str, parent: str, *, column: str, products: Sequence[Product]
 ) -> Reply:
-    """Begin an operation, and answer with it.
+    """Begin an operation, and answer with it. Its fields are those of the record.
 
-    Args:
-        call: the request.
-        verb: "delete" or "undeploy".
-        target: what it works on, such as "models/1@2".
-        parent: what its name begins with, such as "models/1", or nothing.
-        column: where its end is written.
-        products: the records in which it is written, of one kind.
+    Its end is written in *column* of *products*, which are of one kind.
     """
     here = read_location(call)
     if others := find_here(call, Operation, "target = :target AND ended > :now", target=target):
@@ -48,7 +42,7 @@ def begin_operation(
         effect={column: {products[0].TABLE: [product.seq for product in products]}},
         created=call.now,
         ended=call.now + round(call.settings.vertex_operation_seconds * SECOND),
-        error=dict(error) if error else None,
+        error=error,
     )
     call.database.add(operation)
     if error is None:
@@ -59,11 +53,7 @@ def begin_operation(
 def answer_done_operation(call: Call, kind: str, parent: str, response: Mapping[str, Any]) -> Reply:
     """Answer with an operation that is done already, which the documents allow. It is not kept.
 
-    Args:
-        call: the request.
-        kind: "CreateEndpoint" or "DeployModel".
-        parent: what its name begins with.
-        response: what it made, with the name of its type under "@type".
+    *kind* is "CreateEndpoint" or "DeployModel". *response* has the name of its type under "@type".
     """
     name = read_location(call).write_name(f"{parent}/operations/{make_id()}")
     metadata = _describe(call, f"{kind}OperationMetadata", call.now, call.now)
@@ -86,15 +76,8 @@ def list_operations(call: Call) -> Reply:
     """Answer operations.list of a location or of one resource, the newest first."""
     if call.parameters.get("filter"):
         raise ApiError(501, "The emulator does not filter operations.")
-    return list_page(
-        call,
-        Operation,
-        key="operations",
-        columns={},
-        where="(:parent = '' OR parent = :parent)",
-        show=lambda operation: _show(call, operation),
-        parent=_read_parent(call),
-    )
+    where = "(:parent = '' OR parent = :parent)"
+    return list_page(call, Operation, "operations", {}, where, show=_show, parent=_read_parent(call))
 
 
 def cancel(call: Call) -> Reply:

@@ -7,8 +7,7 @@ import math
 from typing import Any
 
 from reconciler.emulator.call import Call
-from reconciler.emulator.vertex.data_sets import DataSet
-from reconciler.emulator.vertex.data_stats import count_steps
+from reconciler.emulator.vertex.data_sets import DataSet, count_steps
 from reconciler.emulator.vertex.job_requests import SPECS, find_base, find_spec
 from reconciler.emulator.vertex.lookup import make_id
 from reconciler.emulator.vertex.records import Endpoint, Job, Location, ModelVersion
@@ -19,11 +18,7 @@ _MOST_CHECKPOINTS = 10
 def plan_outputs(call: Call, job: Job, data: DataSet, parent: ModelVersion | None) -> dict[str, Any]:
     """Write down the model and the endpoints that a job will have made, and return its TunedModel.
 
-    Args:
-        call: the request that creates the job.
-        job: the job.
-        data: what it learns from.
-        parent: the version of a model that is tuned further, None for a base model.
+    *parent* is the version of a model that is tuned further, None for a base model.
     """
     kind, spec = find_spec(job.fields)
     epochs = int(spec["hyperParameters"]["epochCount"])

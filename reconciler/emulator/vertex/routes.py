@@ -1,6 +1,6 @@
 """The methods of Vertex AI; they are the same in v1 and v1beta1."""
 
-from reconciler.emulator.routing import Router
+from reconciler.emulator.call import Router
 from reconciler.emulator.vertex import endpoints, inference, jobs, models, operations
 
 _JOB = r"tuningJobs/(?P<job>[^/:]+)"

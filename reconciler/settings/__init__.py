@@ -14,7 +14,7 @@ from reconciler.settings import table
 from reconciler.settings.forms import FormError, refuse_quotes
 from reconciler.settings.secrecy import find_secrets, hide_login
 
-__all__ = ["Settings", "hide_login", "of", "read_seconds"]
+__all__ = ["Settings", "hide_login", "read_seconds", "to_settings"]
 
 
 class Settings(Mapping[str, str]):
@@ -25,7 +25,7 @@ class Settings(Mapping[str, str]):
     """
 
     def __init__(self, environ: Mapping[str, str]) -> None:
-        self._raw = dict(environ)
+        self._raw = {name: value for name, value in environ.items() if _is_set(name, value)}
         self._checked: dict[str, str] = {}
 
     def __getitem__(self, name: str) -> str:
@@ -38,21 +38,19 @@ class Settings(Mapping[str, str]):
         """
         if name not in self._checked:
             self._checked[name] = _check(name, self._raw[name])
-        if not self._checked[name] and name in table.SETTINGS:
-            raise KeyError(name)
         return self._checked[name]
 
     def __iter__(self) -> Iterator[str]:
         """The names of what is set, whether it can be used or not."""
-        return (name for name, value in self._raw.items() if value.strip() or name not in table.SETTINGS)
+        return iter(self._raw)
 
     def __len__(self) -> int:
         """How many are set."""
-        return sum(1 for _ in self)
+        return len(self._raw)
 
     def __contains__(self, name: object) -> bool:
         """Whether it is set; does not check it."""
-        return name in self._raw and bool(self._raw[str(name)].strip() or name not in table.SETTINGS)
+        return name in self._raw
 
     def get_raw(self, name: str) -> str:
         """The unchecked text of a setting. Use it only to recognise it, never to show or send it."""
@@ -91,13 +89,16 @@ def read_seconds(environ: Mapping[str, str], variable: str, default: float) -> f
     return float(text) if text else default
 
 
+def _is_set(name: str, value: str) -> bool:
+    setting = table.SETTINGS.get(name)
+    return setting is None or bool(setting.trim(value))
+
+
 def _check(name: str, value: str) -> str:
     setting = table.SETTINGS.get(name)
     if setting is None:
         return value
-    value = value.strip("\r\n") if setting.kept else value.strip()
-    if not value:
-        return ""
+    value = setting.trim(value)
     try:
         return setting.form(value if setting.kept else refuse_quotes(value))
     except FormError as error:

@@ -52,16 +52,21 @@ def refuse_quotes(text: str) -> str:
     return text
 
 
-def build_pattern_form(pattern: str, what: str, advice: str) -> Form:
-    """Make the form of a text that matches a pattern."""
-    compiled = re.compile(pattern, re.ASCII)
+def build_form(find_fault: Callable[[str], tuple[str, str] | None]) -> Form:
+    """Make the form of a text in which `find_fault` finds no fault, that is: no reason and advice."""
 
     def check(text: str) -> str:
-        if not compiled.fullmatch(text):
-            raise FormError(what, advice, shows=not _CONTROLS.search(text))
+        fault = find_fault(text)
+        if fault:
+            raise FormError(*fault, shows=not _CONTROLS.search(text))
         return text
 
     return check
+
+
+def build_pattern_form(pattern: str, what: str, advice: str) -> Form:
+    """Make the form of a text that matches a pattern."""
+    return build_form(lambda text: None if re.fullmatch(pattern, text, re.ASCII) else (what, advice))
 
 
 def build_seconds_form(*, zero: bool = False, most: float = DAY) -> Form:
@@ -112,10 +117,7 @@ def parse_secret(text: str) -> str:
     if re.match(r"(?i)bearer\s", text):
         raise FormError("begins with 'Bearer'", "Leave that word out: it is added to the request.")
     if not _SENDABLE.fullmatch(text):
-        raise FormError(
-            "holds a space, a line break or another character that no credential has",
-            _ALONE,
-        )
+        raise FormError("holds a space, a line break or another character that no credential has", _ALONE)
     if text[0] == "{":
         raise FormError("holds a JSON text", "Set it to the key or the token alone.")
     return text
@@ -125,11 +127,6 @@ def parse_line(text: str) -> str:
     """Any text without control characters."""
     if _CONTROLS.search(text):
         raise FormError("holds a line break or another control character", "Set it again.", shows=False)
-    return text
-
-
-def parse_any_text(text: str) -> str:
-    """Any text at all: a certificate has line breaks."""
     return text
 
 
@@ -228,11 +225,6 @@ def parse_proxy(text: str) -> str:
     return text
 
 
-def parse_no_proxy(text: str) -> str:
-    """Hosts that are reached without a proxy."""
-    return parse_line(text)
-
-
 account = build_pattern_form("[a-z0-9]{1,63}", "is not the name of a storage account", "It has a-z and 0-9.")
 region = build_pattern_form("[a-z0-9-]{1,63}", "is not a region", "Write one like eu-west-1.")
 method = build_pattern_form("[A-Za-z]{1,20}", "is not a method of HTTP", "Write one like POST.")
@@ -244,16 +236,8 @@ scopes = build_pattern_form(
 )
 
 
-def parse_location(text: str) -> str:
-    """A region or multi-region of Google Cloud."""
-    fault = find_location_fault(text)
-    if fault:
-        raise FormError(*fault, shows=not _CONTROLS.search(text))
-    return text
-
-
 def find_location_fault(text: str) -> tuple[str, str] | None:
-    """Why a text is not a location, and what to write; None if it is one."""
+    """Say why a text is no region or multi-region of Google Cloud, and what to write; None if it is one."""
     if re.fullmatch(LOCATION, text, re.ASCII):
         return None
     zone = re.fullmatch(r"([a-z]+-[a-z]+[0-9]+)-[a-z]", text, re.ASCII)
@@ -264,22 +248,18 @@ def find_location_fault(text: str) -> tuple[str, str] | None:
     return "is not a location", "Write one like us-central1."
 
 
-def parse_project(text: str) -> str:
-    """A project's id or number."""
-    fault = find_project_fault(text)
-    if fault:
-        raise FormError(*fault, shows=not _CONTROLS.search(text))
-    return text
-
-
 def find_project_fault(text: str) -> tuple[str, str] | None:
-    """Why a text is not a project, and what to write; None if it is one."""
+    """Say why a text is not a project's id or number, and what to write; None if it is one."""
     if re.fullmatch(PROJECT, text, re.ASCII):
         return None
     bare = text.removeprefix("projects/")
     if bare != text and re.fullmatch(PROJECT, bare, re.ASCII):
         return "is not a project", f"Leave out projects/: write {bare}."
     return "is not a project", "Write its id or its number, not its display name (gcloud projects list)."
+
+
+location = build_form(find_location_fault)
+project = build_form(find_project_fault)
 
 
 def parse_hosts(text: str) -> str:

@@ -32,6 +32,10 @@ class Setting:
     secret: bool = False
     kept: bool = False
 
+    def trim(self, value: str) -> str:
+        """Remove what does not belong to a value from its ends."""
+        return value.strip("\r\n" if self.kept else None)
+
 
 _TABLE = (
     # Google
@@ -51,11 +55,9 @@ _TABLE = (
         secret=True,
     ),
     Setting("GOOGLE_APPLICATION_CREDENTIALS", "", forms.parse_credentials_path, secret=True),
-    Setting("GOOGLE_CLOUD_PROJECT", "It names the project of the models", forms.parse_project),
-    Setting(
-        "GOOGLE_CLOUD_QUOTA_PROJECT", "It names the project whose quota the calls use", forms.parse_project
-    ),
-    Setting("GOOGLE_CLOUD_LOCATION", "It names the location of tuning jobs", forms.parse_location),
+    Setting("GOOGLE_CLOUD_PROJECT", "It names the project of the models", forms.project),
+    Setting("GOOGLE_CLOUD_QUOTA_PROJECT", "It names the project whose quota the calls use", forms.project),
+    Setting("GOOGLE_CLOUD_LOCATION", "It names the location of tuning jobs", forms.location),
     # ours
     Setting("RECONCILER_STATE", "It is where the state is kept, as --state says it", forms.parse_line),
     Setting("RECONCILER_TRUSTED_HOSTS", "It names hosts that credentials may go to", forms.parse_hosts),
@@ -89,9 +91,10 @@ _TABLE = (
     Setting("TF_HTTP_RETRY_WAIT_MIN", "", forms.parse_count),
     Setting("TF_HTTP_RETRY_WAIT_MAX", "", forms.parse_count),
     Setting("TF_HTTP_SKIP_CERT_VERIFICATION", "", forms.flag),
-    Setting("TF_HTTP_CLIENT_CA_CERTIFICATE_PEM", "", forms.parse_any_text, secret=True),
-    Setting("TF_HTTP_CLIENT_CERTIFICATE_PEM", "", forms.parse_any_text, secret=True),
-    Setting("TF_HTTP_CLIENT_PRIVATE_KEY_PEM", "", forms.parse_any_text, secret=True),
+    # a certificate may hold any text: it has line breaks
+    Setting("TF_HTTP_CLIENT_CA_CERTIFICATE_PEM", "", str, secret=True),
+    Setting("TF_HTTP_CLIENT_CERTIFICATE_PEM", "", str, secret=True),
+    Setting("TF_HTTP_CLIENT_PRIVATE_KEY_PEM", "", str, secret=True),
     # state in S3
     Setting("AWS_ACCESS_KEY_ID", "It is the name of a key", forms.parse_secret, secret=True),
     Setting("AWS_SECRET_ACCESS_KEY", "It is a key", forms.parse_secret, secret=True),
@@ -118,7 +121,7 @@ _TABLE = (
     Setting("HTTPS_PROXY", "", forms.parse_proxy, secret=True),
     Setting("HTTP_PROXY", "", forms.parse_proxy, secret=True),
     Setting("ALL_PROXY", "", forms.parse_proxy, secret=True),
-    Setting("NO_PROXY", "", forms.parse_no_proxy),
+    Setting("NO_PROXY", "", forms.parse_line),
 )
 
 PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")

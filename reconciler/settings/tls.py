@@ -129,7 +129,7 @@ def tell_every_library(settings: Settings, environ: MutableMapping[str, str]) ->
     """
     for name in table.SETTINGS:
         if name in environ:
-            environ[name] = environ[name].strip("\r\n" if table.SETTINGS[name].kept else None)
+            environ[name] = table.SETTINGS[name].trim(environ[name])
             if not environ[name]:  # as good as none for us, and an address that is none for a library
                 del environ[name]
     trust = Trust.read(settings)

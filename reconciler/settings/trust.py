@@ -62,22 +62,16 @@ def explain_distrust(named: Named, settings: Settings, own_hosts: Iterable[str])
         return None
     if host and any(_matches(host, one) for one in trusted):
         return None
+    place = (named.file, named.line, named.column)
     if is_own:
-        return Diagnostic(
-            f"{named.what} is plain http, which can be read on the way: nothing is sent there",
-            "Write https://.",
-            named.file,
-            named.line,
-            named.column,
-        )
+        summary = f"{named.what} is plain http, which can be read on the way: nothing is sent there"
+        return Diagnostic(summary, "Write https://.", *place)
     return Diagnostic(
         f"{named.what} names a host that is neither a service's own nor this machine: only the "
         "environment and the command line may send a credential elsewhere, so nothing is sent there",
         f"If it is meant, {named.instead}, or set {VARIABLE} to its host (comma-separated; *.example.com "
         "for all below example.com) where the command runs.",
-        named.file,
-        named.line,
-        named.column,
+        *place,
     )
 
 

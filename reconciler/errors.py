@@ -1,37 +1,7 @@
 """The errors that people meet, and the numbers of the exit codes; `cli.exit_codes` decides between them.
 
-Every error that a user can cause or a service can answer is one of these; anything else is a defect.
-
-    ReconcilerError
-    ├── UsageError                     a wrong command line
-    ├── NotJSONError                   bytes that should be JSON and are not, or are more than we take
-    ├── ManifestError                  carries every Diagnostic found, not only the first
-    ├── PlanError                      the plan is refused: conflict, guard, missing majority, protection
-    │   ├── GuardError                 a guard or prevent_destroy refuses a plan, which can be shown
-    │   └── StalePlanError             what a saved plan was bound to has moved
-    ├── StateError                     the state cannot be used as it is
-    │   ├── StateCorruptError          truncated, conflict markers, wrong types
-    │   ├── StateTooNewError           written by a newer version
-    │   ├── StateForeignError          another stack's, service's or project's state
-    │   ├── StateMovedError            a compare-and-swap lost: somebody else wrote
-    │   ├── StateLockedError           another run holds the lock; names the holder
-    │   ├── LockLostError              our lease expired, or somebody forced the lock
-    │   └── StateStoreError            the store cannot be reached or refuses us
-    ├── CredentialError                no usable credential, or one that may not be sent there
-    └── ServiceError                   the API answered with an error, or did not answer
-        ├── InvalidArgumentError       400
-        ├── UnauthenticatedError       401
-        ├── ForbiddenError             403
-        ├── NotFoundError              404
-        ├── AlreadyExistsError         409
-        ├── RateLimitedError           429 that was not worth waiting for, or lasted too long
-        │   └── NoCapacityError        the service has no room now: nothing was begun, wait and ask again
-        ├── NotReadyError              the service is not ready yet: nothing was begun, it passes by itself
-        ├── NotUnderstoodError         an answer that makes no sense: nothing is concluded from it
-        ├── UnavailableError           5xx, or no connection: nothing was sent or it is safe to repeat
-        │   ├── UnreadableError        answered, again and again, by something that is no JSON
-        │   └── StoppedError           the run is being stopped (Ctrl-C); the call was not sent (again)
-        └── ReplyLostError             sent, no whole reply: the effect is unknown; look before repeating
+Every error that a user can cause or a service can answer is one of these; anything else is a defect. The
+classes form a tree: commands catch a whole branch, and `apply` decides by the leaves.
 """
 
 from __future__ import annotations
@@ -47,12 +17,12 @@ BODY_LIMIT = 256
 
 
 def is_panic(error: BaseException) -> bool:
-    """Whether a library written in Rust gave up: a BaseException, which no `except Exception` meets."""
+    """Whether a library written in Rust panicked. That is a BaseException: `except Exception` misses it."""
     return type(error).__name__ == "PanicException"
 
 
 class ExitCode(IntEnum):
-    """What the process answers; scripts rely on it."""
+    """The exit codes of the process; scripts rely on them."""
 
     DONE = 0
     ERROR = 1
@@ -99,81 +69,66 @@ class Diagnostic:
 class ReconcilerError(Exception):
     """Root of the tree.
 
-    Args:
+    Attributes:
         summary: what happened, where, and why.
         detail: what the user can do now.
+        diagnostics: every problem, in the order of files and lines; by default the error itself.
     """
 
-    def __init__(self, summary: str, detail: str = "") -> None:
+    def __init__(self, summary: str, detail: str = "", diagnostics: Iterable[Diagnostic] = ()) -> None:
         super().__init__(summary)
         self.summary = summary
         self.detail = detail
-
-    @property
-    def diagnostics(self) -> tuple[Diagnostic, ...]:
-        """The error as diagnostics; one, unless a subclass collected more."""
-        return (Diagnostic(self.summary, self.detail),)
+        self.diagnostics = tuple(diagnostics) or (Diagnostic(summary, detail),)
 
 
 class UsageError(ReconcilerError):
-    """The command line asks for something that makes no sense."""
+    """The command line is wrong: it asks for something that makes no sense."""
 
 
 class NotJSONError(ReconcilerError):
-    """Bytes that should be JSON are none, or are larger, deeper or longer in a number than we take.
+    """Bytes are not JSON, or they are larger, deeper or longer in a number than we accept.
 
-    `summary` says why, and not of what: whoever reads a file or an answer says that.
+    `summary` gives the reason only. The caller adds which file or answer it read.
     """
 
 
 class ManifestError(ReconcilerError):
-    """Manifests or data sets are wrong; carries all problems at once."""
+    """Manifests or data sets are wrong. Carries every problem, not only the first."""
 
     def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
         found = tuple(diagnostics)
         errors = sum(1 for one in found if one.severity is Severity.ERROR)
-        super().__init__(f"{count_noun(errors, 'problem')} in the manifests")
-        self._diagnostics = found
-
-    @property
-    def diagnostics(self) -> tuple[Diagnostic, ...]:
-        """Every problem, in the order of files and lines."""
-        return self._diagnostics
+        super().__init__(f"{count_noun(errors, 'problem')} in the manifests", diagnostics=found)
 
 
 class PlanError(ReconcilerError):
-    """The plan is refused; nothing was sent that changes anything."""
-
-    def __init__(self, summary: str, detail: str = "", diagnostics: Iterable[Diagnostic] = ()) -> None:
-        super().__init__(summary, detail)
-        self._diagnostics = tuple(diagnostics)
-
-    @property
-    def diagnostics(self) -> tuple[Diagnostic, ...]:
-        """Every reason for the refusal."""
-        return self._diagnostics or super().diagnostics
+    """The plan is refused: a conflict, a guard, a missing majority, a protection. Nothing was changed."""
 
 
 class GuardError(PlanError):
-    """The plan is whole, and is more than is allowed.
+    """A guard or prevent_destroy refuses a plan, which is complete and can be shown.
 
     Attributes:
-        plan: the refused plan (`plan.values.Plan`), for people to look at; None where there is none.
+        plan: the refused plan (`plan.change.Plan`), for people to look at; None where there is none.
     """
 
     plan: object = None
 
 
 class StalePlanError(PlanError):
-    """What the saved or approved plan was bound to has moved."""
+    """Something that the saved or approved plan depends on has changed since."""
 
 
 class StateError(ReconcilerError):
-    """The recorded state cannot be used."""
+    """The recorded state cannot be used as it is."""
 
 
 class StateCorruptError(StateError):
-    """The state's bytes are not a state document; they are left untouched."""
+    """The state's bytes are not a state document: they are truncated, hold conflict markers or wrong types.
+
+    They are left untouched.
+    """
 
 
 class StateTooNewError(StateError):
@@ -185,19 +140,19 @@ class StateForeignError(StateError):
 
 
 class StateMovedError(StateError):
-    """Somebody else wrote the state since it was read; our write was not done."""
+    """Somebody else wrote the state since it was read (a lost compare-and-swap); our write was not done."""
 
 
 class StateLockedError(StateError):
-    """Another run holds the lock."""
+    """Another run holds the lock; the error names the holder."""
 
 
 class LockLostError(StateError):
-    """We no longer hold the lock: no further changing call may start."""
+    """Our lease expired, or somebody forced the lock: no further changing call may start."""
 
 
 class StateStoreError(StateError):
-    """The place where the state is kept cannot be used."""
+    """The store of the state cannot be reached, or it refuses us."""
 
 
 class CredentialError(ReconcilerError):
@@ -205,7 +160,7 @@ class CredentialError(ReconcilerError):
 
 
 class ServiceError(ReconcilerError):
-    """The API refused or failed.
+    """The API answered with an error, or it did not answer.
 
     Attributes:
         status: HTTP status, or None where there was no reply.
@@ -227,7 +182,7 @@ class InvalidArgumentError(ServiceError):
 
 
 class WrongStateError(InvalidArgumentError):
-    """The resource is in a state in which this cannot be done to it; later it may be."""
+    """The resource's present state does not allow this; a later state may."""
 
 
 class StillTrainingError(ServiceError):
@@ -247,11 +202,11 @@ class NotFoundError(ServiceError):
 
 
 class AlreadyExistsError(ServiceError):
-    """409: the id is taken by something that is not the model we asked for.
+    """409: the id is taken by something other than the model that we asked for.
 
     Attributes:
-        visible: False when nobody can see what took it (a get keeps answering 404): another
-            generation of the id is the way out.
+        visible: False if nobody can see what took the id (a get keeps answering 404). Then only another
+            generation of the id can be created.
     """
 
     def __init__(self, summary: str, detail: str = "", *, visible: bool = True, reason: str = "") -> None:
@@ -260,11 +215,11 @@ class AlreadyExistsError(ServiceError):
 
 
 class RateLimitedError(ServiceError):
-    """429 that is not worth waiting for (limit: 0), or that outlasted the patience of one call.
+    """429 that is not worth waiting for (limit: 0), or that lasted longer than one call may wait.
 
     Attributes:
-        again: seconds after which it is worth asking again; None where it is not.
-        named: the service itself named that time.
+        again: seconds after which to ask again; None if asking again is no use.
+        named: whether the service itself gave that time.
     """
 
     def __init__(
@@ -283,32 +238,32 @@ class RateLimitedError(ServiceError):
 
 
 class NoCapacityError(RateLimitedError):
-    """A create was refused for want of room (a quota of trainings at once): ask again later."""
+    """The service has no room for a create now (a quota of tuning jobs). Nothing was begun: ask later."""
 
 
 class NotReadyError(ServiceError):
-    """A create was refused for something that passes by itself within minutes; nothing was begun."""
+    """The service is not ready for a create. Nothing was begun, and the cause goes away within minutes."""
 
 
 class NotUnderstoodError(ServiceError):
-    """The API answered with what makes no sense, or about something else: nothing is concluded from it."""
+    """The answer makes no sense, or is about something else. Nothing is concluded from it."""
 
 
 class NoTextError(ServiceError):
-    """A model answered, and without any text: the prompt was blocked, or it said nothing."""
+    """A model answered without any text: the prompt was blocked, or the model said nothing."""
 
 
 class UnavailableError(ServiceError):
-    """5xx or no connection, after the safe retries."""
+    """5xx or no connection, after the safe retries: nothing was sent, or it is safe to repeat."""
 
 
 class UnreadableError(UnavailableError):
-    """A reply that is not the JSON object expected, however often it is asked for."""
+    """Each reply, however often we asked, was not the JSON object that we expect."""
 
 
 class StoppedError(UnavailableError):
-    """The run is being stopped: a call that had to wait was not sent, or not sent or looked for again."""
+    """The run is being stopped (Ctrl-C): a waiting call was not sent, not repeated, or not looked for."""
 
 
 class ReplyLostError(ServiceError):
-    """A changing call was sent and no whole reply came: look before repeating."""
+    """A changing call was sent, and no whole reply came. Its effect is unknown: look before repeating it."""

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from reconciler.difference import FieldChange, PermissionChange
 from reconciler.identity import find_meaning
 from reconciler.kind import Field, FieldRole, FieldType, OnChange
 from reconciler.model import Attributes, Permission, Value
-from reconciler.plan.difference import FieldChange, PermissionChange
 
 
 def is_same(field: Field, one: Value | None, other: Value | None) -> bool:

@@ -18,6 +18,7 @@ from typing import Any
 
 import yaml
 
+from reconciler.difference import FieldChange, PermissionChange
 from reconciler.identity import GENERATIONS
 from reconciler.model import (
     Attributes,
@@ -34,13 +35,12 @@ from reconciler.model import (
     Status,
 )
 from reconciler.plan.change import Context, Inputs, Plan
-from reconciler.plan.describe import describe_changes
-from reconciler.plan.difference import FieldChange, PermissionChange
 from reconciler.plan.facts import Facts
 from reconciler.plan.planner import make_plan
 from reconciler.providers.gemini.fields import HYPERPARAMETERS, PARENT
 from reconciler.state.values import Record, RecordedModel, Verdict
 from tests import worlds
+from tests.steps_text import describe_changes
 
 FOLDER = Path(__file__).parent / "cases"
 _HYPERPARAMETERS = {"epoch_count", "batch_size", "learning_rate", "learning_rate_multiplier"}

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler import diff
+from reconciler.difference import FieldChange, PermissionChange
 from reconciler.identity import encode_canonical, to_comparable, to_float32
 from reconciler.kind import Kind
 from reconciler.model import Attributes, Permission, Value
-from reconciler.plan.difference import FieldChange, PermissionChange
 from reconciler.providers.gemini.fields import BASE_MODEL, HYPERPARAMETERS, TUNED_MODEL
 from reconciler.providers.vertex.fields import TUNING_JOB
 from tests import worlds

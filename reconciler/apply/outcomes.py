@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import assert_never
 
 from reconciler.apply.schedule import measure_duration
-from reconciler.apply.tasks import Task, choose_command
+from reconciler.apply.tasks import Settled, Task, choose_command
 from reconciler.errors import (
     AlreadyExistsError,
     NotReadyError,
@@ -64,25 +64,6 @@ _RETRY_ADVICE = "Apply again: nothing is trained twice"
 _REFUSED_ADVICE = "Asking again changes nothing: correct what the service names, then apply again"
 _PASSES = frozenset({408, 409, 425, 429})
 """Refusals of the moment; any other of 400 to 499 is about what was asked."""
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """What the outcome of a step means.
-
-    Attributes:
-        record: from now on.
-        events: what to tell once it is committed.
-        steps: how many steps of the task are done with it.
-        ended: nothing more is done for the task in this run.
-        vacated: addresses whose record has gone elsewhere.
-    """
-
-    record: Record
-    events: tuple[Event, ...] = ()
-    steps: int = 0
-    ended: bool = False
-    vacated: tuple[Address, ...] = ()
 
 
 def settle(task: Task, record: Record, outcome: Outcome, now: str) -> Settled:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, assert_never
+from typing import assert_never
 
 from reconciler.errors import ReconcilerError
-from reconciler.events import APPLY, WAIT, Verb
+from reconciler.events import APPLY, WAIT, Event, Verb
+from reconciler.model import Address
 from reconciler.plan.change import Change
 from reconciler.plan.steps import (
     Adopt,
@@ -35,8 +36,24 @@ from reconciler.plan.steps import (
 from reconciler.providers import Provider
 from reconciler.state.values import Record
 
-if TYPE_CHECKING:
-    from reconciler.apply.outcomes import Settled
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What the outcome of a step means.
+
+    Attributes:
+        record: from now on.
+        events: what to tell once it is committed.
+        steps: how many steps of the task are done with it.
+        ended: nothing more is done for the task in this run.
+        vacated: addresses whose record has gone elsewhere.
+    """
+
+    record: Record
+    events: tuple[Event, ...] = ()
+    steps: int = 0
+    ended: bool = False
+    vacated: tuple[Address, ...] = ()
 
 
 @dataclass(slots=True, eq=False)

@@ -14,8 +14,8 @@ from dataclasses import replace
 from reconciler.apply.context import ROOM, TICK, Context
 from reconciler.apply.execute import Subject, execute
 from reconciler.apply.ledger import Ledger
-from reconciler.apply.outcomes import Settled, begin, let_go, postpone, settle, settle_failure, tell_postponed
-from reconciler.apply.tasks import Task, choose_command, is_still_ours
+from reconciler.apply.outcomes import begin, let_go, postpone, settle, settle_failure, tell_postponed
+from reconciler.apply.tasks import Settled, Task, choose_command, is_still_ours
 from reconciler.errors import (
     AlreadyExistsError,
     NoCapacityError,

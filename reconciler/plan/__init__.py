@@ -2,7 +2,7 @@
 
 `facts` is all that a decision is made from, and `case` is one address in front of the table. `table` chooses
 the row, and a row answers with a `change` or a refusal. `compile` turns what was decided into `steps`;
-`recording` says what each step leaves recorded, and `describe` writes steps down for reviewers.
+`recording` says what each step leaves recorded.
 
 `planner` goes through the addresses, `guards` refuses whole plans, `resume` finds what `wait` may go on with,
 `binding` tells whether a saved plan is still true, and `drift` compares live with recorded.

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from reconciler import diff
+from reconciler.difference import FieldChange, PermissionChange
 from reconciler.errors import Diagnostic
 from reconciler.formats import format_duration
 from reconciler.identity import FORMULA
@@ -13,7 +14,6 @@ from reconciler.kind import Kind
 from reconciler.model import Address, Attributes, Desired, Live, Status
 from reconciler.plan.change import Action, Change, Reason
 from reconciler.plan.compile import steps_of_promotion, steps_of_update
-from reconciler.plan.difference import FieldChange, PermissionChange
 from reconciler.plan.facts import (
     Facts,
     build_adopted_model,

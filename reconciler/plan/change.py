@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from reconciler.difference import DataChange, FieldChange, PermissionChange
 from reconciler.model import Address, Attributes, DataSet, Guards
-from reconciler.plan.difference import DataChange, FieldChange, PermissionChange
 from reconciler.plan.steps import Create, Steps, find_intent, find_step, list_deleted, select_unapproved
 from reconciler.state.values import Record
 

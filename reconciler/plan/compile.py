@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import assert_never
 
+from reconciler.difference import FieldChange, PermissionChange
 from reconciler.model import Attributes, Check, Permission, Value
-from reconciler.plan.difference import FieldChange, PermissionChange
 from reconciler.plan.steps import (
     AwaitEnd,
     AwaitTraining,

@@ -10,11 +10,11 @@ from dataclasses import replace
 from datetime import date
 
 from reconciler import diff
+from reconciler.difference import PermissionChange
 from reconciler.identity import is_generation_of
 from reconciler.model import BASE_MODEL, Address, IgnoredDrift, Live, Status
 from reconciler.plan.case import NOT_SHOWN_YET
 from reconciler.plan.change import Drift, DriftClass
-from reconciler.plan.difference import PermissionChange
 from reconciler.plan.facts import Facts
 from reconciler.plan.rows.generations import list_ids
 from reconciler.plan.rows.training import describe_undocumented

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from math import ceil
 
 from reconciler import diff
+from reconciler.difference import DataChange, FieldChange
 from reconciler.formats import format_time, parse_time
 from reconciler.identity import (
     FORMULA,
@@ -35,7 +36,6 @@ from reconciler.model import (
     Value,
 )
 from reconciler.plan.change import Bill, Context, Inputs
-from reconciler.plan.difference import DataChange, FieldChange
 from reconciler.plan.selection import Known, choose
 from reconciler.state.values import Record, RecordedData, RecordedModel, State
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, TypeAlias, TypeVar, assert_never
 
+from reconciler.difference import PermissionChange
 from reconciler.model import Address, Attributes, Check, Permission
-from reconciler.plan.difference import PermissionChange
 from reconciler.state.values import Record, Verdict
 
 

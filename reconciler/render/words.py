@@ -10,12 +10,12 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple, assert_never
 
+from reconciler.difference import DataChange
 from reconciler.events import Uploading
 from reconciler.formats import count_noun
 from reconciler.model import DataSet
 from reconciler.plan import steps
 from reconciler.plan.change import Action, Change, Context, Plan
-from reconciler.plan.difference import DataChange
 from reconciler.plan.steps import find_step
 from reconciler.render.terminal import escape
 from reconciler.render.values import shorten_digest

@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from reconciler.model import Status
 from reconciler.plan.change import Change
 from reconciler.plan.compile import steps_of_deletion
-from reconciler.plan.describe import describe_step
 from reconciler.plan.recording import (
     Broken,
     Checked,
@@ -47,6 +46,7 @@ from reconciler.providers import Accepted, Training
 from reconciler.state.values import QUOTA, Record, Verdict
 from tests import worlds
 from tests.render.strategies import any_step
+from tests.steps_text import describe_step
 
 BOT = worlds.address()
 NOW = "2026-11-22T12:00:00Z"

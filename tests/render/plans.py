@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from reconciler.difference import DataChange, FieldChange, PermissionChange
 from reconciler.model import (
     Address,
     Attributes,
@@ -31,7 +32,6 @@ from reconciler.plan.change import (
     Reason,
 )
 from reconciler.plan.compile import steps_of_deletion, steps_of_promotion, steps_of_training
-from reconciler.plan.difference import DataChange, FieldChange, PermissionChange
 from reconciler.plan.steps import (
     Adopt,
     AwaitTraining,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
+from reconciler.difference import DataChange, FieldChange, PermissionChange
 from reconciler.events import Completed, Detached, Event, Failed, Progress, Skipped, Started, Uploading
 from reconciler.model import Address, Attributes, Check, DataSet, Example, Guards, Permission, Status, Value
 from reconciler.plan import steps
@@ -19,7 +20,6 @@ from reconciler.plan.change import (
     Plan,
     Reason,
 )
-from reconciler.plan.difference import DataChange, FieldChange, PermissionChange
 from reconciler.state.values import Record, RecordedData, RecordedModel, Verdict
 from tests.render.plans import HOSTILE, HYPERPARAMETERS
 

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from reconciler.difference import FieldChange
 from reconciler.errors import Diagnostic, Severity
 from reconciler.events import Completed, Detached, Event, Failed, Progress, Started, Verb
 from reconciler.plan.case import RETRY_ADVICE
 from reconciler.plan.change import Bill, Context, Drift, Plan, Reason
-from reconciler.plan.difference import FieldChange
 from reconciler.plan.steps import ReportFailure
 from reconciler.render.terminal import UNLIMITED, count_cells, escape
 from reconciler.render.text import render_drift, render_errors, render_event, render_plan

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from reconciler.diff import is_same
+from reconciler.difference import FieldChange
 from reconciler.kind import FieldRole
 from reconciler.model import Attributes, Live, Status, Value
 from reconciler.plan.case import (
@@ -23,7 +24,6 @@ from reconciler.plan.case import (
 )
 from reconciler.plan.change import Action, Change, Reason
 from reconciler.plan.compile import prepend_intent, steps_of_update
-from reconciler.plan.difference import FieldChange
 from reconciler.plan.facts import digest_approval, merge_sent, record_data
 from reconciler.plan.rows.deposed import depose
 from reconciler.plan.rows.training import start_training

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import date
 
 from reconciler import diff
+from reconciler.difference import DataChange, FieldChange
 from reconciler.errors import Diagnostic
 from reconciler.kind import Kind
 from reconciler.model import BASE_MODEL, Status
@@ -25,7 +26,6 @@ from reconciler.plan.compile import (
     steps_of_training,
     steps_of_update,
 )
-from reconciler.plan.difference import DataChange, FieldChange
 from reconciler.plan.facts import compute_bill, find_replacement_reasons
 from reconciler.plan.rows.generations import note_generations
 from reconciler.plan.steps import Create, DeleteFirst, Ending, Promote, Role, Serves, Steps

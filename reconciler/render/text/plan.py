@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from reconciler.difference import FieldChange, PermissionChange
 from reconciler.formats import count_noun
 from reconciler.plan.change import Action, Change, Context, Drift, Plan
-from reconciler.plan.difference import FieldChange, PermissionChange
 from reconciler.plan.steps import ReportFailure, SetPermissions, find_step
 from reconciler.render.drift_words import (
     choose_drift_symbol,

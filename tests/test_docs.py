@@ -235,7 +235,7 @@ spec:
   project: demo
   location: us-central1
   bucket: gs://demo-data
-  prices: {per_1000_characters: 0.003, currency: USD}
+  prices: {per_1000_characters: 0.002, currency: USD}
 """
 SHOWN_MODEL = """\
 ---

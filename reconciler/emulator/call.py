@@ -16,18 +16,9 @@ from reconciler.emulator.json_text import parse_json
 from reconciler.emulator.protojson import Message, parse_message, to_camel, to_snake
 from reconciler.emulator.settings import Settings
 
-_SYSTEM_PARAMETERS = {
-    "access_token",
-    "alt",
-    "callback",
-    "fields",
-    "key",
-    "oauth_token",
-    "prettyPrint",
-    "quotaUser",
-    "uploadType",
-    "upload_protocol",
-}
+_SYSTEM_PARAMETERS = """
+    access_token alt callback fields key oauth_token prettyPrint quotaUser uploadType upload_protocol
+"""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -140,7 +131,7 @@ def read_query(query: Mapping[str, str], allowed: Collection[str]) -> dict[str, 
     """Return the query parameters in snake_case; a 400 for one that is neither *allowed* nor the system's."""
     found = {}
     for key, value in query.items():
-        if key in _SYSTEM_PARAMETERS or key.startswith("$"):
+        if key in _SYSTEM_PARAMETERS.split() or key.startswith("$"):
             continue
         name = to_snake(key)
         if name not in allowed or key not in {name, to_camel(name)}:

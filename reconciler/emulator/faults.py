@@ -134,24 +134,21 @@ def find_rules(database: Database) -> list[FaultRule]:
 def _take_matching(database: Database, kind: str, **subject: str) -> Iterator[dict[str, Any]]:
     """Yield the rules that match, and count each that is met or skipped."""
     for kept in find_rules(database):
-        if _find_kind(kept.rule) != kind or not _is_match(kept.rule, subject):
+        rule = kept.rule
+        if _find_kind(rule) != kind or rule.get("method", "").upper() not in {"", subject.get("method", "")}:
+            continue
+        if not all(re.search(rule[key], subject[key], re.MULTILINE) for key in _PATTERNS if rule.get(key)):
             continue
         if kept.skip > 0:
             database.update(dataclasses.replace(kept, skip=kept.skip - 1))
             continue
         if kept.times is not None:
             database.update(dataclasses.replace(kept, times=kept.times - 1))
-        yield kept.rule
+        yield rule
 
 
 def _find_kind(rule: Mapping[str, Any]) -> str:
     return next((kind for kind in ("train", "lag", "operation") if kind in rule), "request")
-
-
-def _is_match(rule: Mapping[str, Any], subject: Mapping[str, str]) -> bool:
-    if rule.get("method", "").upper() not in {"", subject.get("method", "")}:
-        return False
-    return all(re.search(rule[key], subject[key], re.MULTILINE) for key in _PATTERNS if rule.get(key))
 
 
 def _check_rule(rule: object) -> dict[str, Any]:

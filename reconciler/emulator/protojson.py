@@ -171,17 +171,10 @@ def _make_error(at: str, kind: str, value: object) -> ApiError:
 def read_mask(
     mask: str, message: Message, mutable: Sequence[str], *, ignored: Sequence[str] = (), prefix: str = ""
 ) -> list[str]:
-    """Return the fields that a mask names, in lowerCamelCase.
+    """Return the fields that an update mask names, in lowerCamelCase; a 400 if one cannot be changed.
 
-    Args:
-        mask: paths in either spelling, with commas between them; `*` means all fields that can be changed.
-        message: the fields that exist.
-        mutable: those that can be changed, in lowerCamelCase.
-        ignored: those that may be named but are not changed, since only the service sets them.
-        prefix: what a path may begin with.
-
-    Raises:
-        ApiError: 400, for a path that does not exist or cannot be changed.
+    A mask has paths in either spelling, with commas between them; `*` means all *mutable* fields. *ignored*
+    ones may be named but are not changed: only the service sets them. A path may begin with *prefix*.
     """
     names: list[str] = []
     for path in (to_snake(path.strip()).removeprefix(prefix) for path in mask.split(",") if path.strip()):

@@ -23,17 +23,8 @@ _START_DELAY = 400_000
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Failure:
-    """The google.rpc.Status of a training that does not succeed, and when it ends."""
-
-    code: int
-    message: str
-    time: int
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
 class Training:
-    """Everything that decides the course of a training."""
+    """What decides the course of a training. A failure has a code, a message and a time."""
 
     model: str
     created: int
@@ -41,7 +32,7 @@ class Training:
     examples: int
     epochs: int
     batch: int
-    failure: Failure | None = None
+    failure: Mapping[str, Any] | None = None
 
     @property
     def total_steps(self) -> int:
@@ -56,13 +47,7 @@ class Training:
     @property
     def ended(self) -> int:
         """When the training ends, well or not."""
-        return self.failure.time if self.failure else self.created + self.duration
-
-
-def load_training(value: Mapping[str, Any]) -> Training:
-    """Return the training that was kept as JSON."""
-    failure = value["failure"]
-    return Training(**{**value, "failure": Failure(**failure) if failure else None})
+        return int(self.failure["time"]) if self.failure else self.created + self.duration
 
 
 def find_state(training: Training, now: int) -> State:

@@ -5,7 +5,7 @@ import secrets
 from typing import Annotated, Any
 
 from reconciler.emulator.database import Loaded, Record
-from reconciler.emulator.gemini.progress import Training, load_training
+from reconciler.emulator.gemini.progress import Training
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,7 @@ class TunedModel(Record):
     fields: dict[str, Any]
     search: str
     updated: int
-    training: Annotated[Training, Loaded(load_training)]
+    training: Annotated[Training, Loaded(lambda kept: Training(**kept))]
     listed: int
     readable: int
     settled: str | None = None

@@ -69,7 +69,7 @@ def show_creation(model: TunedModel, now: int) -> dict[str, Any]:
     if now < training.ended:
         return show_operation(name, metadata)
     if training.failure:
-        error = {"code": training.failure.code, "message": training.failure.message}
+        error = {key: training.failure[key] for key in ("code", "message")}
         return show_operation(name, metadata, error=error)
     response = {"@type": f"{_TYPES}TunedModel", **show_tuned_model(model, now)}
     return show_operation(name, metadata, response=response)

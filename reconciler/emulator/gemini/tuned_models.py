@@ -69,9 +69,8 @@ def _make_model(call: Call, model_id: str, fields: dict[str, Any], task: TuningT
         batch=task.hyperparameters["batchSize"],
     )
     if fate.failure is not None:
-        status = {**faults.DEFAULT_FAILURE, **fate.failure}
         time = training.created + round(training.duration * fate.at)
-        failure = progress.Failure(code=status["code"], message=status["message"], time=time)
+        failure = {**faults.DEFAULT_FAILURE, **fate.failure, "time": time}
         training = dataclasses.replace(training, failure=failure)
     return TunedModel(
         id=model_id,
@@ -145,7 +144,7 @@ def cancel_operation(call: Call) -> Reply:
     """Answer tunedModels.operations.cancel. No document says what becomes of the model; here it is FAILED."""
     model = _find_model_of_operation(call, "WRITER")
     if call.now < model.training.ended:
-        failure = progress.Failure(code=1, message="The operation was cancelled.", time=call.now)
+        failure = {"code": 1, "message": "The operation was cancelled.", "time": call.now}
         training = dataclasses.replace(model.training, failure=failure)
         call.database.update(dataclasses.replace(model, training=training))
     return Reply(payload={})

@@ -24,7 +24,7 @@ _MOST = 1000
 
 def get(call: Call) -> Reply:
     """Answer objects.get: the metadata, or the content for alt=media."""
-    found = _find_checked(call)
+    found = find_checked(call, read_conditions(call), call.parameters.get("generation", ""))
     if call.query.get("alt") != "media":
         return Reply(payload=show_object(call, found))
     return answer_content(call, found, {"ETag": _make_etag(found)})
@@ -84,37 +84,24 @@ def find_page(
     size, last = _read_size(most), _decode_token(token) or after
     found: list[StoredObject] = []
     prefixes: list[str] = []
-    while following := _find_following(call, prefix, last):
+    where = "bucket = :bucket AND name > :after AND substr(name, 1, :length) = :prefix"
+    values: dict[str, Any] = {"bucket": call.path["bucket"], "prefix": prefix, "length": len(prefix)}
+    while rest := call.database.find(StoredObject, where, order="name", limit=1, after=last, **values):
         if len(found) + len(prefixes) == size:
             return found, prefixes, base64.urlsafe_b64encode(last.encode()).decode()
-        last = name = following[0].name
+        last = name = rest[0].name
         end = name.find(delimiter, len(prefix)) if delimiter else -1
         if end < 0:
-            found.append(following[0])
+            found.append(rest[0])
         else:
             prefixes.append(name[: end + len(delimiter)])
             last = prefixes[-1] + "\U0010ffff"
     return found, prefixes, ""
 
 
-def _find_following(call: Call, prefix: str, after: str) -> list[StoredObject]:
-    """Return the first object after a name, if there is one."""
-    where = "bucket = :bucket AND name > :after AND substr(name, 1, :length) = :prefix"
-    return call.database.find(
-        StoredObject,
-        where,
-        order="name",
-        limit=1,
-        bucket=call.path["bucket"],
-        after=after,
-        length=len(prefix),
-        prefix=prefix,
-    )
-
-
 def delete(call: Call) -> Reply:
     """Answer objects.delete."""
-    found = _find_checked(call)
+    found = find_checked(call, read_conditions(call), call.parameters.get("generation", ""))
     delete_object(call, found)
     return Reply(status=204, content=b"")
 
@@ -188,6 +175,18 @@ def find_object(call: Call, name: str) -> StoredObject | None:
     return call.database.find_one(StoredObject, where, bucket=call.path["bucket"], name=name)
 
 
+def find_checked(call: Call, conditions: Mapping[str, str], generation: str) -> StoredObject:
+    """Return the object in the path, of this generation if one is given, if the preconditions hold."""
+    check_bucket(call)
+    found = find_object(call, call.path["object"])
+    if found and generation and generation != str(found.generation):
+        found = None
+    check_conditions(found, conditions)
+    if found is None:
+        raise ApiError(404, f"No such object: {call.path['bucket']}/{call.path['object']}")
+    return found
+
+
 def show_object(call: Call, found: StoredObject) -> dict[str, Any]:
     """Return the metadata of an object as JSON."""
     path = f"/storage/v1/b/{found.bucket}/o/{urllib.parse.quote(found.name, safe='')}"
@@ -210,20 +209,6 @@ def show_object(call: Call, found: StoredObject) -> dict[str, Any]:
         "etag": _make_etag(found),
         **dict.fromkeys(times, created),
     }
-
-
-def _find_checked(call: Call) -> StoredObject:
-    """Return the object in the path, after a check of the preconditions."""
-    check_bucket(call)
-    name = call.path["object"]
-    found = find_object(call, name)
-    wanted = call.parameters.get("generation", "")
-    if found and wanted and wanted != str(found.generation):
-        found = None
-    check_conditions(found, read_conditions(call))
-    if found is None:
-        raise ApiError(404, f"No such object: {call.path['bucket']}/{name}")
-    return found
 
 
 def _make_etag(found: StoredObject) -> str:

@@ -14,33 +14,16 @@ from typing import Any
 from reconciler.emulator.call import Call, Reply
 from reconciler.emulator.errors import ApiError
 from reconciler.emulator.json_text import parse_json
-from reconciler.emulator.storage import contents
+from reconciler.emulator.storage import contents, objects
 from reconciler.emulator.storage.buckets import check_bucket
 from reconciler.emulator.storage.errors import ParameterMissingError
-from reconciler.emulator.storage.objects import (
-    check_conditions,
-    check_name,
-    find_object,
-    make_object,
-    read_conditions,
-    show_object,
-)
 from reconciler.emulator.storage.records import Upload
 
-_KEPT = {
-    "bucket",
-    "cacheControl",
-    "contentDisposition",
-    "contentEncoding",
-    "contentLanguage",
-    "contentType",
-    "crc32c",
-    "customTime",
-    "md5Hash",
-    "metadata",
-    "name",
-    "storageClass",
-}
+# The metadata that a caller may set.
+_KEPT = """
+    bucket cacheControl contentDisposition contentEncoding contentLanguage contentType crc32c customTime
+    md5Hash metadata name storageClass
+"""
 _QUANTUM = 256 * 1024
 _LARGEST = 2 * 2**30
 _LARGEST_METADATA = 2**20
@@ -49,7 +32,7 @@ _LARGEST_METADATA = 2**20
 def insert(call: Call) -> Reply:
     """Answer objects.insert."""
     check_bucket(call)
-    conditions = read_conditions(call)
+    conditions = objects.read_conditions(call)
     kind, data = call.query.get("uploadType", ""), call.body
     match kind:
         case "resumable":
@@ -66,18 +49,17 @@ def insert(call: Call) -> Reply:
     name = call.parameters.get("name") or fields.get("name")
     if not name:
         raise ParameterMissingError("name")
-    check_name(name)
+    objects.check_name(name)
     if kind == "resumable":
         return _open(call, name, fields, conditions)
     content = contents.add_content(call.database, data)
-    return Reply(
-        payload=show_object(call, make_object(call, name, content, fields=fields, conditions=conditions))
-    )
+    made = objects.make_object(call, name, content, fields=fields, conditions=conditions)
+    return Reply(payload=objects.show_object(call, made))
 
 
 def _open(call: Call, name: str, fields: dict[str, Any], conditions: dict[str, str]) -> Reply:
     """Open a resumable upload, and answer with its address."""
-    check_conditions(find_object(call, name), conditions)
+    objects.check_conditions(objects.find_object(call, name), conditions)
     upload = Upload(
         id="AE" + secrets.token_urlsafe(48),
         bucket=call.path["bucket"],
@@ -152,8 +134,10 @@ def _find_upload(call: Call) -> Upload:
 
 def _finish(call: Call, upload: Upload) -> Reply:
     """Make the upload an object, and remember the answer for a PUT that is repeated."""
-    made = make_object(call, upload.name, upload.content, fields=upload.fields, conditions=upload.conditions)
-    answer = show_object(call, made)
+    made = objects.make_object(
+        call, upload.name, upload.content, fields=upload.fields, conditions=upload.conditions
+    )
+    answer = objects.show_object(call, made)
     call.database.update(dataclasses.replace(upload, finished=answer))
     return Reply(payload=answer)
 
@@ -183,13 +167,13 @@ def _split_multipart(call: Call) -> tuple[dict[str, Any], bytes]:
 
 
 def _read_metadata(body: bytes) -> dict[str, Any]:
-    """Return the metadata that a caller may set; other fields are the service's, or are not kept here."""
+    """Return what is kept of the metadata in a request; other fields are the service's."""
     if len(body) > _LARGEST_METADATA:
         raise ApiError(400, f"The metadata is larger than {_LARGEST_METADATA} bytes.")
     fields = parse_json(body) if body.strip() else {}
     if not isinstance(fields, dict):
         raise ApiError(400, "The metadata is not a JSON object.")
-    kept: dict[str, Any] = {key: value for key, value in fields.items() if key in _KEPT}
+    kept: dict[str, Any] = {key: value for key, value in fields.items() if key in _KEPT.split()}
     for key, value in kept.items():
         # `metadata` may be a map of strings; all others are strings.
         texts = value.values() if key == "metadata" and isinstance(value, dict) else (value,)

@@ -16,19 +16,9 @@ from typing import Any
 from reconciler.emulator.call import Call, Handler, Reply, Route
 from reconciler.emulator.clock import SECOND, format_milliseconds
 from reconciler.emulator.errors import CANONICAL, ApiError
-from reconciler.emulator.storage import contents
+from reconciler.emulator.storage import contents, objects
 from reconciler.emulator.storage.buckets import check_bucket
 from reconciler.emulator.storage.errors import BucketNotFoundError
-from reconciler.emulator.storage.objects import (
-    answer_content,
-    check_conditions,
-    check_name,
-    delete_object,
-    describe_in_headers,
-    find_object,
-    find_page,
-    make_object,
-)
 from reconciler.emulator.storage.records import StoredObject
 
 MEDIA_TYPE = "application/xml; charset=UTF-8"
@@ -67,40 +57,35 @@ def find_route(method: str, path: str) -> Route | None:
 def put(call: Call) -> Reply:
     """Answer PUT Object."""
     if call.query or "x-goog-copy-source" in call.headers:
-        raise _make_not_served_error(call)
+        return _refuse(call)
     name = call.path["object"]
     check_bucket(call)
-    check_name(name)
+    objects.check_name(name)
     fields: dict[str, Any] = {}
     if "content-type" in call.headers:
         fields["contentType"] = call.headers["content-type"]
     if "content-md5" in call.headers:
         fields["md5Hash"] = call.headers["content-md5"]
     content = contents.add_content(call.database, call.body)
-    made = make_object(call, name, content, fields=fields, conditions=_read_conditions(call))
+    made = objects.make_object(call, name, content, fields=fields, conditions=_read_conditions(call))
     return Reply(content=b"", media_type="text/html; charset=UTF-8", headers=_write_headers(made))
 
 
 def get(call: Call) -> Reply:
     """Answer GET and HEAD Object, whole or a range of it."""
-    found = _find_object(call)
-    wanted = call.query.get("generation", str(found.generation))
-    if wanted != str(found.generation):
-        raise _make_not_found_error(call)
-    check_conditions(found, _read_conditions(call))
+    found = objects.find_checked(call, _read_conditions(call), call.query.get("generation", ""))
     etag = _make_etag(found)
     if call.headers.get("if-match", etag) not in (etag, "*"):
         raise ApiError(412, "At least one of the pre-conditions you specified did not hold.")
     if call.headers.get("if-none-match") in (etag, "*"):
         return Reply(status=304, content=b"", headers=_write_headers(found))
-    return answer_content(call, found, _write_headers(found))
+    return objects.answer_content(call, found, _write_headers(found))
 
 
 def delete(call: Call) -> Reply:
     """Answer DELETE Object."""
-    found = _find_object(call)
-    check_conditions(found, _read_conditions(call))
-    delete_object(call, found)
+    found = objects.find_checked(call, _read_conditions(call), call.query.get("generation", ""))
+    objects.delete_object(call, found)
     return Reply(status=204, content=b"")
 
 
@@ -108,7 +93,7 @@ def list_objects(call: Call) -> Reply:
     """Answer GET Bucket: names in order, folders apart if there is a delimiter, pages by a token."""
     query = call.query
     prefix = query.get("prefix", "")
-    found, prefixes, token = find_page(
+    found, prefixes, token = objects.find_page(
         call,
         prefix=prefix,
         delimiter=query.get("delimiter", ""),
@@ -140,25 +125,7 @@ def write_error(error: ApiError) -> str:
 
 
 def _refuse(call: Call) -> Reply:
-    raise _make_not_served_error(call)
-
-
-def _make_not_served_error(call: Call) -> ApiError:
-    return ApiError(501, f"The emulator does not serve this {call.method} of the XML API.")
-
-
-def _make_not_found_error(call: Call) -> ApiError:
-    name = f"{call.path['bucket']}/{call.path['object']}"
-    return ApiError(404, f"The specified key does not exist. No such object: {name}")
-
-
-def _find_object(call: Call) -> StoredObject:
-    check_bucket(call)
-    found = find_object(call, call.path["object"])
-    if found is None:
-        check_conditions(None, _read_conditions(call))
-        raise _make_not_found_error(call)
-    return found
+    raise ApiError(501, f"The emulator does not serve this {call.method} of the XML API.")
 
 
 def _read_conditions(call: Call) -> dict[str, str]:
@@ -170,7 +137,7 @@ def _read_conditions(call: Call) -> dict[str, str]:
 def _write_headers(found: StoredObject) -> dict[str, str]:
     born = dt.datetime.fromtimestamp(found.created // SECOND, dt.UTC)
     changed = email.utils.format_datetime(born, usegmt=True)
-    return {"ETag": _make_etag(found), "Last-Modified": changed, **describe_in_headers(found)}
+    return {"ETag": _make_etag(found), "Last-Modified": changed, **objects.describe_in_headers(found)}
 
 
 def _make_etag(found: StoredObject) -> str:

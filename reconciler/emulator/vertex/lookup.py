@@ -72,14 +72,8 @@ def list_page(
 ) -> Reply:
     """Answer a list method with one page, the newest first; no document says in which order.
 
-    Args:
-        call: the request.
-        kind: the records that are listed.
-        key: what the answer calls the list.
-        columns: the fields that a filter may name, and what they are in SQL.
-        where: the SQL condition for what is listed of the location.
-        show: makes the JSON of a record.
-        values: the values in *where*, but for `:now`.
+    The answer calls the list *key*, and *show* makes the JSON of a record. *where* is the SQL condition for
+    what is listed, and *values* are in it. *columns* are the fields that a filter may name, and their SQL.
     """
     wanted = call.parameters.get("filter", "")
     page = read_page(call.parameters, key, wanted, *values.values(), *read_location(call), default=100)

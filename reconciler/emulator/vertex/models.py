@@ -5,7 +5,6 @@ last. A model is deleted by a long-running operation, and not while a version of
 """
 
 import dataclasses
-import functools
 from typing import Any
 
 from reconciler.emulator.call import Call, Reply
@@ -31,18 +30,18 @@ _IS_LAST = (
 
 def get(call: Call) -> Reply:
     """Answer models.get."""
-    return Reply(payload=_show(call, _find_version_of_path(call), with_version=_names_version(call)))
+    return Reply(payload=_show(call, _find_version_of_path(call)))
 
 
 def list_models(call: Call) -> Reply:
     """Answer models.list, with the default version of each model, the newest first."""
-    return _list(call, f"{IS_ALIVE} AND {_IS_LAST}", with_version=False)
+    return list_page(call, ModelVersion, "models", _COLUMNS, f"{IS_ALIVE} AND {_IS_LAST}", show=_show)
 
 
 def list_versions(call: Call) -> Reply:
     """Answer models.listVersions."""
-    _find_version_of_path(call)
-    return _list(call, f"id = :id AND {IS_ALIVE}", with_version=True)
+    where, model = f"id = :id AND {IS_ALIVE}", _find_version_of_path(call).id
+    return list_page(call, ModelVersion, "models", _COLUMNS, where, show=_show, id=model)
 
 
 def list_checkpoints(call: Call) -> Reply:
@@ -65,7 +64,7 @@ def patch(call: Call) -> Reply:
         if other.fields["displayName"] != fields["displayName"]:
             renamed = {**other.fields, "displayName": fields["displayName"]}
             call.database.update(dataclasses.replace(other, fields=renamed))
-    return Reply(payload=_show(call, changed, with_version=_names_version(call)))
+    return Reply(payload=_show(call, changed))
 
 
 def delete(call: Call) -> Reply:
@@ -113,13 +112,7 @@ def _find_version_of_path(call: Call) -> ModelVersion:
 
 
 def _names_version(call: Call) -> bool:
-    return "@" in call.path["model"]
-
-
-def _list(call: Call, where: str, *, with_version: bool) -> Reply:
-    show = functools.partial(_show, with_version=with_version)
-    model = call.path.get("model", "").partition("@")[0]
-    return list_page(call, ModelVersion, "models", _COLUMNS, where, show=show, id=model)
+    return "@" in call.path.get("model", "")
 
 
 def _delete(call: Call, versions: list[ModelVersion], target: str) -> Reply:
@@ -143,8 +136,9 @@ def _find_deployments(call: Call, version: ModelVersion) -> list[Endpoint]:
     )
 
 
-def _show(call: Call, version: ModelVersion, *, with_version: bool) -> dict[str, Any]:
-    """Return the Model as it is now, under its name with or without the version."""
+def _show(call: Call, version: ModelVersion) -> dict[str, Any]:
+    """Return the Model as it is now, under a name with the version if the request is about versions."""
+    with_version = "versions" in call.path or _names_version(call)
     name = f"models/{version.id}@{version.version}" if with_version else f"models/{version.id}"
     born, updated = format_time(version.born or 0), format_time(version.last_changed)
     is_last = _find_versions(call, version.id)[-1].version == version.version

@@ -24,7 +24,7 @@ ROUTES = Router(
         ("GET", _MODEL, models.get, ""),
         ("PATCH", _MODEL, models.patch, "update_mask"),
         ("DELETE", _MODEL, models.delete, ""),
-        ("GET", _MODEL + ":listVersions", models.list_versions, _ORDERED_PAGE),
+        ("GET", _MODEL + "(?P<versions>:listVersions)", models.list_versions, _ORDERED_PAGE),
         ("GET", _MODEL + ":listCheckpoints", models.list_checkpoints, "page_size page_token"),
         ("DELETE", _MODEL + ":deleteVersion", models.delete_version, ""),
         ("GET", "endpoints", endpoints.list_endpoints, _ORDERED_PAGE + " gdc_zone"),

@@ -236,8 +236,6 @@ def _refuse_key(_value: object) -> NoReturn:
 
 
 def _without_null(hint: object) -> object:
-    if typing.get_origin(hint) not in _UNIONS:
-        return hint
     return functools.reduce(operator.or_, (one for one in typing.get_args(hint) if one is not types.NoneType))
 
 

@@ -213,7 +213,7 @@ def _list_progress(action: Action) -> frozenset[Action]:
 def _explain_move(binding: Binding | None, approved: Change, facts: Facts) -> str:
     """What has moved since the binding was made, "" for nothing."""
     if binding is None:
-        return ""
+        return "it is not in the list of what the plan depends on"
     address = approved.address
     if _digest_manifest(facts.desired.get(address)) != binding.manifest:
         return "its manifest or its data has changed"

@@ -41,6 +41,7 @@ Rule: a row is chosen here (without a manifest: in `undeclared`), and its functi
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import assert_never
 
 from reconciler.errors import Diagnostic
 from reconciler.model import Live, Status
@@ -116,6 +117,8 @@ def _of_candidate(case: Case, candidate: RecordedModel) -> Answer:
             return recorded.complete(case, candidate, live)
         case Status.FAILED:
             return _of_failed(case, candidate, live)
+        case _:
+            assert_never(live.status)
 
 
 def _of_serving(case: Case, serving: RecordedModel) -> Answer:
@@ -132,6 +135,8 @@ def _of_serving(case: Case, serving: RecordedModel) -> Answer:
             return recorded.keep(case, serving, live)
         case Status.FAILED:
             return _of_failed(case, serving, live)
+        case _:
+            assert_never(live.status)
 
 
 def _of_failed(case: Case, model: RecordedModel, live: Live) -> Answer:

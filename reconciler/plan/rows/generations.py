@@ -97,8 +97,8 @@ def note_generations(case: Case, record: Record) -> tuple[str, ...]:
     ours = {one.id for one in every}
     found: dict[str, list[str]] = {}
     for id in ids:
-        if live := facts.live(address, id):
-            found.setdefault(EARLIER if id in ours else NOT_OURS, []).append(f"{live.name} ({live.status})")
+        live = facts.observed.live[address.kind][id]
+        found.setdefault(EARLIER if id in ours else NOT_OURS, []).append(f"{live.name} ({live.status})")
     return tuple(f"{said}: {', '.join(models)}" for said, models in found.items())
 
 

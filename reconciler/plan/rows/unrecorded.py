@@ -108,11 +108,7 @@ def _why_trained(case: Case) -> Reason:
     reference = record.serving or record.candidate
     if reference is None:
         return Reason.NOT_LIVE
-    fields, data = find_replacement_reasons(
+    fields, _ = find_replacement_reasons(
         case.desired, case.attributes, reference, case.live(reference), case.kind
     )
-    if fields:
-        return Reason.IMMUTABLE_CHANGED
-    if data:
-        return Reason.DATA_CHANGED
-    return Reason.SUPERSEDED
+    return Reason.IMMUTABLE_CHANGED if fields else Reason.DATA_CHANGED

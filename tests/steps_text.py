@@ -29,7 +29,6 @@ from reconciler.plan.steps import (
     Step,
     Update,
     Wait,
-    find_wait,
 )
 from reconciler.state.values import Record
 
@@ -89,7 +88,7 @@ def describe_step(step: Step) -> str:  # noqa: C901, PLR0912  # a row for each s
             said = f"report: {step.error}"
         case _:
             assert_never(step)
-    return said + _waiting(find_wait(step))
+    return said + _waiting(step.after)
 
 
 def _waiting(wait: Wait | None) -> str:

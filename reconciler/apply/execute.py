@@ -11,21 +11,13 @@ from reconciler.model import DataSet, Desired, Example, Live, Status
 from reconciler.observe import make_handle
 from reconciler.plan.recording import Checked, Done, Outcome, Unproven, find_model
 from reconciler.plan.steps import (
-    Adopt,
     AwaitEnd,
     AwaitTraining,
     Create,
     Delete,
     DeleteFirst,
     DeleteReplaced,
-    Forget,
-    ForgetDeposed,
-    HoldBack,
-    Move,
-    Promote,
-    RecordIntent,
-    ReportFailure,
-    Restore,
+    RecordStep,
     RunChecks,
     SetPermissions,
     Step,
@@ -94,9 +86,7 @@ def execute(step: Step, provider: Provider, subject: Subject, *, fence: Fence) -
             return _delete_replaced(step, provider, subject, fence)
         case Delete():
             provider.delete(subject.handle(step.id), fence=fence)
-        case Move() | RecordIntent() | Adopt() | Restore() | Promote() | HoldBack():
-            pass
-        case Forget() | ForgetDeposed() | ReportFailure():
+        case RecordStep():
             pass
         case _:
             assert_never(step)

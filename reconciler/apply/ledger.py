@@ -15,7 +15,7 @@ from reconciler.identity import GENERATIONS
 from reconciler.model import Address
 from reconciler.plan.change import Change, Plan
 from reconciler.plan.facts import Facts, build_model
-from reconciler.plan.steps import Create, IsAccepted, Move, Serves, find_wait
+from reconciler.plan.steps import Create, IsAccepted, Move, Serves
 from reconciler.providers import Providers
 from reconciler.state.session import Session
 from reconciler.state.values import Record, RecordedModel, State
@@ -123,7 +123,7 @@ class Ledger:
 
     def find_awaited(self, task: Task) -> Address | None:
         """The address that has to come first: a parent that serves, a successor that is accepted."""
-        wait = None if task.next is None else find_wait(task.next)
+        wait = task.wait
         match wait:
             case None:
                 return None

@@ -30,29 +30,26 @@ from reconciler.plan.recording import (
     recorded_after,
 )
 from reconciler.plan.steps import (
-    Adopt,
     AwaitEnd,
     AwaitTraining,
     Create,
     Delete,
     DeleteFirst,
     DeleteReplaced,
+    Deletion,
     Ending,
     Forget,
     ForgetDeposed,
     HoldBack,
+    Intent,
     Move,
-    Nature,
     Promote,
-    RecordIntent,
+    RecordStep,
     ReportFailure,
-    Restore,
     RunChecks,
     SetPermissions,
     Step,
     Update,
-    classify_step,
-    find_wait,
 )
 from reconciler.providers import Training
 from reconciler.state.values import Record, Verdict
@@ -97,8 +94,8 @@ def _next_of(task: Task) -> Step:
 def _go_on(task: Task, settled: Settled, now: str) -> Settled:
     """Take the steps that need no call and wait for nobody, so that they share the commit."""
     for step in task.change.steps[task.position + settled.steps :]:
-        waits = find_wait(step) is not None and settled.steps > 0
-        if classify_step(step) is not Nature.RECORD or waits:
+        waits = step.after is not None and settled.steps > 0
+        if not isinstance(step, RecordStep) or waits:
             return settled
         record = recorded_after(step, settled.record, Done(), now)
         events, _ = _tell(step, task, settled.record, Done())
@@ -118,11 +115,7 @@ def _list_vacated(step: Step) -> tuple[Address, ...]:
 
 def _count_done(step: Step, outcome: Outcome) -> int:
     """How many steps an outcome does away with: what went at the first try is tried no second time."""
-    match step, outcome:
-        case ((DeleteFirst(trains=True) | DeleteReplaced(trains=True) | Delete(trains=True)), Done()):
-            return 3
-        case _:
-            return 1
+    return 3 if isinstance(step, Deletion) and step.trains and isinstance(outcome, Done) else 1
 
 
 def _tell(  # noqa: C901, PLR0912  # a row for each step
@@ -131,7 +124,9 @@ def _tell(  # noqa: C901, PLR0912  # a row for each step
     """What to tell of a step, and whether its task stops with it."""
     address, id = task.change.address, task.id
     match step:
-        case RecordIntent() | Adopt() | Restore() | AwaitEnd():
+        case Move():
+            return (Completed(address, Verb.MOVE, id, detail=f"it was {step.previous}"),), False
+        case Intent() | AwaitEnd():
             return (), False
         case Create():
             return (Started(address, Verb.CREATE, id),), False
@@ -147,14 +142,12 @@ def _tell(  # noqa: C901, PLR0912  # a row for each step
             return (Completed(address, Verb(step.ending), id, _measure(step, record)),), False
         case HoldBack():
             return (Skipped(address, Verb.PROMOTE, RECORDED_ONLY, id),), False
-        case DeleteFirst() | DeleteReplaced() | Delete():
+        case Deletion():
             return _tell_of_deletion(step, address, outcome)
         case Forget():
             return (Completed(address, Verb.FORGET, id),), False
         case ForgetDeposed():
             return (Completed(address, Verb.FORGET, step.id),), False
-        case Move():
-            return (Completed(address, Verb.MOVE, id, detail=f"it was {step.previous}"),), False
         case ReportFailure() if step.trained:
             return (fail_training(address, id, step.error),), False
         case ReportFailure():
@@ -250,7 +243,7 @@ def _choose_outcome(step: Step, error: ServiceError) -> Outcome:
     match step:
         case Create() if isinstance(error, AlreadyExistsError):
             return Occupied()
-        case DeleteFirst() | DeleteReplaced() | Delete():
+        case Deletion():
             return StillTraining() if step.trains and isinstance(error, StillTrainingError) else Broken()
         case _:
             return Broken()

@@ -28,7 +28,7 @@ from reconciler.events import (
 )
 from reconciler.plan.change import Plan
 from reconciler.plan.facts import Facts
-from reconciler.plan.steps import AwaitEnd, AwaitTraining, IsAccepted, Serves, find_wait
+from reconciler.plan.steps import AwaitEnd, AwaitTraining, IsAccepted, Serves
 from reconciler.providers import Providers
 from reconciler.state.session import StateManager
 from reconciler.state.values import State
@@ -146,7 +146,7 @@ class _Run:
         if stopped or self._ledger is None:
             reason = "stopped before it was done"
             return Skipped(address, operation, reason, task.id, unfinished=True, resume=resume)
-        wait = None if task.next is None else find_wait(task.next)
+        wait = task.wait
         if isinstance(wait, IsAccepted):
             return Skipped(address, operation, "its successor was not accepted", task.id)
         if isinstance(task.next, AwaitEnd):

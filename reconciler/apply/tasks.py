@@ -10,28 +10,27 @@ from reconciler.events import APPLY, WAIT, Event, Verb
 from reconciler.model import Address
 from reconciler.plan.change import Change
 from reconciler.plan.steps import (
-    Adopt,
     AwaitEnd,
     AwaitTraining,
     Create,
     Delete,
     DeleteFirst,
     DeleteReplaced,
+    Deletion,
     Forget,
     ForgetDeposed,
     HoldBack,
+    Intent,
     Move,
     Nature,
     Promote,
-    RecordIntent,
     ReportFailure,
-    Restore,
     Role,
     RunChecks,
     SetPermissions,
     Step,
     Update,
-    classify_step,
+    Wait,
 )
 from reconciler.providers import Provider
 from reconciler.state.values import Record
@@ -96,9 +95,14 @@ class Task:
         return None if self.ended or self.position >= len(steps) else steps[self.position]
 
     @property
+    def wait(self) -> Wait | None:
+        """What must have happened before the next step may begin; None for nothing."""
+        return None if self.next is None else self.next.after
+
+    @property
     def is_watching(self) -> bool:
         """Whether it only waits for the service."""
-        return self.next is not None and classify_step(self.next) is Nature.WATCH
+        return self.next is not None and self.next.nature is Nature.WATCH
 
     @property
     def is_accepted(self) -> bool:
@@ -120,11 +124,13 @@ class Task:
 def name_operation(step: Step) -> Verb | None:
     """What events call a step, None where nothing is told of it."""
     match step:
-        case RecordIntent() | Adopt() | Restore():
+        case Move():
+            return Verb.MOVE
+        case Intent():
             return None
         case Create() | AwaitTraining() | ReportFailure():
             return Verb.CREATE
-        case DeleteFirst() | AwaitEnd() | DeleteReplaced() | Delete():
+        case Deletion() | AwaitEnd():
             return Verb.DELETE
         case Update():
             return Verb.UPDATE
@@ -134,8 +140,6 @@ def name_operation(step: Step) -> Verb | None:
             return Verb.CHECK
         case Promote() | HoldBack():
             return Verb.PROMOTE
-        case Move():
-            return Verb.MOVE
         case Forget() | ForgetDeposed():
             return Verb.FORGET
         case _:
@@ -149,9 +153,7 @@ def choose_command(step: Step | None) -> str:
             return APPLY
         case Delete(deposed=True, after=None):
             return WAIT
-        case Create() | DeleteFirst() | Delete() | Forget() | ForgetDeposed() | ReportFailure():
-            return APPLY
-        case Move() | RecordIntent() | Adopt() | Restore():
+        case Create() | DeleteFirst() | Delete() | Forget() | ForgetDeposed() | ReportFailure() | Intent():
             return APPLY
         case AwaitTraining() | AwaitEnd() | Update() | SetPermissions() | RunChecks():
             return WAIT
@@ -172,7 +174,7 @@ def is_still_ours(task: Task, record: Record) -> bool:
     match step:
         case None | Move() | DeleteReplaced() | Forget() | ForgetDeposed() | ReportFailure():
             return True
-        case RecordIntent() | Adopt() | Restore():
+        case Intent():
             return record == task.seen
         case AwaitEnd(is_namesake=True):
             return _is_candidate(record, task.id) and task.id in deposed

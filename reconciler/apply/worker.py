@@ -30,7 +30,7 @@ from reconciler.errors import (
 from reconciler.events import Event, Failed, Skipped
 from reconciler.model import Address
 from reconciler.plan.recording import Outcome, Renumbered, recorded_after
-from reconciler.plan.steps import Create, IsAccepted, Nature, classify_step, find_wait
+from reconciler.plan.steps import Create, IsAccepted, Nature, RecordStep
 from reconciler.providers import Training
 from reconciler.state.session import Session
 from reconciler.state.values import Record
@@ -145,7 +145,7 @@ class Worker:
             awaited = self._ledger.find_awaited(task) or self._find_unrecorded(task)
             if awaited is not None:
                 self._blocked.setdefault(awaited, []).append(task)
-            elif task.next is not None and classify_step(task.next) is Nature.RECORD:
+            elif isinstance(task.next, RecordStep):
                 record = self._ledger.find_record(task.change.address)
                 self._note(task, begin(task, record, self._context.moment))  # recorded first, then called
             else:
@@ -153,7 +153,7 @@ class Worker:
 
     def _find_unrecorded(self, task: Task) -> Address | None:
         """The address whose create was accepted, which is not committed yet."""
-        match None if task.next is None else find_wait(task.next):
+        match task.wait:
             case IsAccepted(address=address):
                 is_settled = any(one.change.address == address for one, _ in self._settled)
                 return address if is_settled else None
@@ -174,7 +174,7 @@ class Worker:
             task.attempted,
             context.examples,
         )
-        is_changing = classify_step(step) is Nature.CHANGE
+        is_changing = step.nature is Nature.CHANGE
 
         def work() -> Outcome:
             if is_changing:
@@ -306,8 +306,7 @@ def _choose_pause(task: Task, error: ServiceError, waited: float) -> float | Non
 
 def _needs_no_call(task: Task) -> bool:
     """Whether the next step only changes the record, and waits for nobody."""
-    step = task.next
-    return step is not None and classify_step(step) is Nature.RECORD and find_wait(step) is None
+    return isinstance(task.next, RecordStep) and task.wait is None
 
 
 def _skip(task: Task, record: Record, reason: str) -> Settled:

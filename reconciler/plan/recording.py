@@ -8,21 +8,20 @@ from typing import TypeAlias, assert_never
 
 from reconciler.model import Status
 from reconciler.plan.steps import (
-    Adopt,
     AwaitEnd,
     AwaitTraining,
     Create,
     Delete,
     DeleteFirst,
     DeleteReplaced,
+    Deletion,
     Forget,
     ForgetDeposed,
     HoldBack,
-    Move,
+    Intent,
     Promote,
-    RecordIntent,
+    RecordStep,
     ReportFailure,
-    Restore,
     Role,
     RunChecks,
     SetPermissions,
@@ -104,7 +103,7 @@ def recorded_after(  # noqa: C901, PLR0912  # a row for each step
     if isinstance(outcome, Broken) and not isinstance(step, Create):
         return record
     match step:
-        case Move() | RecordIntent() | Adopt() | Restore():
+        case Intent():
             return step.record
         case Create():
             return _after_create(record, outcome, now)
@@ -121,7 +120,7 @@ def recorded_after(  # noqa: C901, PLR0912  # a row for each step
             return _with_model(record, Role.CANDIDATE, lambda model: replace(model, verdict=verdict))
         case Promote():
             return _after_promotion(step, record, now)
-        case DeleteFirst() | DeleteReplaced() | Delete():
+        case Deletion():
             return _after_deletion(step, record, outcome)
         case Forget():
             return Record(record.address)
@@ -142,11 +141,7 @@ def expect_outcome(step: Step) -> Outcome:
             return Training(Status.ACTIVE)
         case RunChecks():
             return Checked(Verdict.PASSED)
-        case Move() | RecordIntent() | Adopt() | Restore() | Promote() | HoldBack():
-            return Done()
-        case DeleteFirst() | Update() | SetPermissions() | DeleteReplaced() | Delete():
-            return Done()
-        case Forget() | ForgetDeposed() | ReportFailure():
+        case RecordStep() | Update() | SetPermissions() | Deletion():
             return Done()
         case _:
             assert_never(step)

@@ -16,7 +16,7 @@ from reconciler.plan.compile import prepend_intent
 from reconciler.plan.facts import Facts, compute_bill, is_approved
 from reconciler.plan.planner import Planner
 from reconciler.plan.rows.undeclared import decide_undeclared
-from reconciler.plan.steps import AwaitTraining, HoldBack, Steps, find_intent, find_wait, list_deleted
+from reconciler.plan.steps import AwaitTraining, HoldBack, Steps, find_intent, list_deleted
 from reconciler.state.values import Record, RecordedModel
 
 _LEFT_TO_APPLY = "wait does not send it, `reconciler apply` does"
@@ -142,7 +142,7 @@ def _main(facts: Facts, record: Record, main: Change | None) -> list[Change]:
 
 def _is_due(steps: Steps) -> bool:
     """Whether these delete a deposed model without waiting for its successor."""
-    return bool(list_deleted(steps)) and all(find_wait(one) is None for one in steps)
+    return bool(list_deleted(steps)) and all(one.after is None for one in steps)
 
 
 def _is_approved(facts: Facts, candidate: RecordedModel, main: Change, desired: Desired) -> bool:

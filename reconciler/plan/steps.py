@@ -1,7 +1,8 @@
 """What a change does, as a list of steps in order: the one list that is shown, saved, bound and executed.
 
-Rule: a step is a value, without clients or clocks. A question about steps is a `match` over all of them, so a
-new step does not type-check until every question has its answer (`recording` says what each leaves recorded).
+Rule: a step is a value, without clients or clocks. What is said of every step is an attribute (`nature`, `after`)
+or a `match` over all of them, so a
+new step does not type-check until it has an answer. `recording` says what each step leaves recorded.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Annotated, TypeAlias, TypeVar, assert_never
+from typing import Annotated, ClassVar, TypeAlias, TypeVar, assert_never
 
 from reconciler.difference import PermissionChange
 from reconciler.model import Address, Attributes, Check, Permission
@@ -50,11 +51,67 @@ class IsAccepted:
 Wait: TypeAlias = Serves | IsAccepted
 
 
+class Nature(StrEnum):
+    """What a step needs."""
+
+    RECORD = "record"
+    """Nothing: only the record changes."""
+    WATCH = "watch"
+    """To look at the service, with the lock given back."""
+    ASK = "ask"
+    """A call that changes nothing."""
+    CHANGE = "change"
+    """A call that may not start unless the lock is surely ours."""
+
+
+class AtOnce:
+    """A step that waits only for the step before it. Any other has a field `after`."""
+
+    __slots__ = ()
+    after: ClassVar[None] = None
+
+
+class RecordStep:
+    """A step that changes the record and makes no call."""
+
+    __slots__ = ()
+    nature: ClassVar = Nature.RECORD
+
+
+class Intent(RecordStep):
+    """A step that replaces the whole record by its own `record`."""
+
+    __slots__ = ()
+
+
+class WatchStep(AtOnce):
+    """A step that waits for a model at the service."""
+
+    __slots__ = ()
+    nature: ClassVar = Nature.WATCH
+
+
+class CallStep:
+    """A step that makes a changing call."""
+
+    __slots__ = ()
+    nature: ClassVar = Nature.CHANGE
+
+
+class Deletion(CallStep):
+    """A step that deletes the model `id` at the service.
+
+    If it `trains`, the service may refuse: `AwaitEnd` and a second try follow.
+    """
+
+    __slots__ = ()
+
+
 # -- what only the record sees ---------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
+class Move(Intent, AtOnce):
     """Give a record its new address.
 
     Attributes:
@@ -67,7 +124,7 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True)
-class RecordIntent:
+class RecordIntent(Intent):
     """Record what is about to be done, before the first call; or what was seen, where no call follows.
 
     `after` is set where the record must not change before its turn: what serves would look deleted.
@@ -78,21 +135,21 @@ class RecordIntent:
 
 
 @dataclass(frozen=True, slots=True)
-class Adopt:
+class Adopt(Intent, AtOnce):
     """Record a live model as the candidate."""
 
     record: Record
 
 
 @dataclass(frozen=True, slots=True)
-class Restore:
+class Restore(Intent, AtOnce):
     """Record a deposed model as the candidate again."""
 
     record: Record
 
 
 @dataclass(frozen=True, slots=True)
-class Promote:
+class Promote(RecordStep, AtOnce):
     """Let the candidate serve, and depose what served.
 
     Attributes:
@@ -113,24 +170,24 @@ class Promote:
 
 
 @dataclass(frozen=True, slots=True)
-class HoldBack:
+class HoldBack(RecordStep, AtOnce):
     """Leave a trained candidate unpromoted: its manifest has changed since it was approved."""
 
 
 @dataclass(frozen=True, slots=True)
-class Forget:
+class Forget(RecordStep, AtOnce):
     """Forget the address: nothing of it is live."""
 
 
 @dataclass(frozen=True, slots=True)
-class ForgetDeposed:
+class ForgetDeposed(RecordStep, AtOnce):
     """Forget a deposed model that is not live any more."""
 
     id: str
 
 
 @dataclass(frozen=True, slots=True)
-class ReportFailure:
+class ReportFailure(RecordStep, AtOnce):
     """Do nothing, and tell why.
 
     Attributes:
@@ -148,11 +205,11 @@ class ReportFailure:
 
 
 @dataclass(frozen=True, slots=True)
-class DeleteFirst:
+class DeleteFirst(Deletion):
     """Delete the old model under a pinned id, so that its successor can take the id.
 
     Attributes:
-        trains: it may still be in training, so the service may refuse: `AwaitEnd` and a second try follow.
+        trains: it may still be in training.
         after: the parent that the successor is tuned from.
     """
 
@@ -162,7 +219,7 @@ class DeleteFirst:
 
 
 @dataclass(frozen=True, slots=True)
-class Create:
+class Create(CallStep):
     """Start the training of the candidate.
 
     Attributes:
@@ -182,12 +239,12 @@ class Create:
 
 
 @dataclass(frozen=True, slots=True)
-class AwaitTraining:
+class AwaitTraining(WatchStep):
     """Wait until the candidate's training has ended."""
 
 
 @dataclass(frozen=True, slots=True)
-class AwaitEnd:
+class AwaitEnd(WatchStep):
     """Wait until a model that the service does not delete while it trains has ended.
 
     Attributes:
@@ -199,7 +256,7 @@ class AwaitEnd:
 
 
 @dataclass(frozen=True, slots=True)
-class Update:
+class Update(CallStep, AtOnce):
     """Set fields of a model.
 
     Attributes:
@@ -213,7 +270,7 @@ class Update:
 
 
 @dataclass(frozen=True, slots=True)
-class SetPermissions:
+class SetPermissions(CallStep, AtOnce):
     """Make exactly these grants true; `changes` tells what that adds, revokes or changes."""
 
     of: Role
@@ -222,30 +279,28 @@ class SetPermissions:
 
 
 @dataclass(frozen=True, slots=True)
-class RunChecks:
+class RunChecks(AtOnce):
     """Ask the candidate each prompt; the first answer that is not the expected one decides."""
 
+    nature: ClassVar = Nature.ASK
     checks: tuple[Check, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class DeleteReplaced:
-    """Delete a model that served, once the one that serves now was seen ACTIVE.
-
-    `trains` as for `DeleteFirst`.
-    """
+class DeleteReplaced(Deletion, AtOnce):
+    """Delete a model that served, once the one that serves now was seen ACTIVE."""
 
     id: str
     trains: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Delete:
+class Delete(Deletion):
     """Delete a model.
 
     Attributes:
         deposed: the address keeps its other models.
-        trains: as for `DeleteFirst`.
+        trains: it may still be in training.
         after: its successor's create.
     """
 
@@ -280,51 +335,6 @@ Steps: TypeAlias = tuple[Annotated[Step, "step"], ...]
 """In JSON each says under the key `step` which it is."""
 
 
-class Nature(StrEnum):
-    """What a step needs."""
-
-    RECORD = "record"
-    """Nothing: only the record changes."""
-    WATCH = "watch"
-    """To look at the service, with the lock given back."""
-    ASK = "ask"
-    """A call that changes nothing."""
-    CHANGE = "change"
-    """A call that may not start unless the lock is surely ours."""
-
-
-def classify_step(step: Step) -> Nature:
-    """What a step needs."""
-    match step:
-        case Move() | RecordIntent() | Adopt() | Restore() | Promote() | HoldBack():
-            return Nature.RECORD
-        case Forget() | ForgetDeposed() | ReportFailure():
-            return Nature.RECORD
-        case AwaitTraining() | AwaitEnd():
-            return Nature.WATCH
-        case RunChecks():
-            return Nature.ASK
-        case DeleteFirst() | Create() | Update() | SetPermissions() | DeleteReplaced() | Delete():
-            return Nature.CHANGE
-        case _:
-            assert_never(step)
-
-
-def find_wait(step: Step) -> Wait | None:
-    """What must have happened before a step may begin; None where nothing but the step before it."""
-    match step:
-        case RecordIntent() | DeleteFirst() | Create() | Delete():
-            return step.after
-        case Move() | Adopt() | Restore() | AwaitTraining() | AwaitEnd() | Update() | SetPermissions():
-            return None
-        case RunChecks() | Promote() | HoldBack() | DeleteReplaced():
-            return None
-        case Forget() | ForgetDeposed() | ReportFailure():
-            return None
-        case _:
-            assert_never(step)
-
-
 _S = TypeVar("_S", bound=Step)
 
 
@@ -337,11 +347,9 @@ def find_intent(steps: Iterable[Step]) -> Record | None:
     """The record that is committed before the first call; None where nothing changes first."""
     record = None
     for step in steps:
-        match step:
-            case Move() | RecordIntent() | Adopt() | Restore():
-                record = step.record
-            case _:
-                break
+        if not isinstance(step, Intent):
+            break
+        record = step.record
     return record
 
 
@@ -357,7 +365,7 @@ def touches_service(steps: Iterable[Step]) -> bool:
 
 def list_deleted(steps: Iterable[Step]) -> tuple[str, ...]:
     """The ids of the models that steps remove from the service, each once."""
-    ids = [one.id for one in steps if isinstance(one, (DeleteFirst, DeleteReplaced, Delete))]
+    ids = [one.id for one in steps if isinstance(one, Deletion)]
     return tuple(dict.fromkeys(ids))
 
 

@@ -38,8 +38,6 @@ from reconciler.plan.steps import (
     RunChecks,
     Step,
     Update,
-    classify_step,
-    find_wait,
     list_deleted,
 )
 from reconciler.providers import Accepted, Training
@@ -64,8 +62,8 @@ def test_a_change_stays_small() -> None:
 def test_every_step_answers_every_question(step: Step) -> None:
     """Any step can be described, classified, waited for and folded."""
     assert describe_step(step)
-    assert classify_step(step) in Nature
-    assert find_wait(step) is None or str(find_wait(step))
+    assert step.nature in Nature
+    assert step.after is None or str(step.after)
     assert recorded_after(step, RECORD, expect_outcome(step), NOW).address is not None
 
 

@@ -1,8 +1,8 @@
 """What a change does, as a list of steps in order: the one list that is shown, saved, bound and executed.
 
-Rule: a step is a value, without clients or clocks. What is said of every step is an attribute (`nature`, `after`)
-or a `match` over all of them, so a
-new step does not type-check until it has an answer. `recording` says what each step leaves recorded.
+Rule: a step is a value, without clients or clocks. A question about steps is an attribute of every step
+(`nature`, `after`) or a `match` over all of them, so a new step does not type-check until it answers.
+`recording` says what each step leaves recorded.
 """
 
 from __future__ import annotations

@@ -6,7 +6,6 @@ Schema can say (files, references, limits of a whole request) is left to `valida
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from pydantic.json_schema import models_json_schema
@@ -24,6 +23,7 @@ _REFERENCE = {"type": "string", "pattern": REFERENCE_PATTERN}
 _SCALARS = {"string", "integer", "number", "boolean"}
 _QUOTED = {"type": "string", "pattern": r"^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?$"}
 _NUMBERS = {"integer", "number"}
+_NAMES_LIVE = {"anyOf": [{"required": ["import"]}, {"required": ["id"]}]}
 
 
 def make_json_schema() -> dict[str, object]:
@@ -41,7 +41,12 @@ def make_json_schema() -> dict[str, object]:
     for form in FORMS.values():
         for where, keys, required in form.choices:
             _add_choice(definitions[_find_model(form.manifest, where).__name__], keys, required=required)
-        definitions[form.manifest.__name__]["allOf"].append(_require_data_or_live(form.data))
+        # a manifest that names a live model may go without training data
+        alternatives = [
+            {"properties": {"metadata": _NAMES_LIVE}},
+            *(_require_key(f"spec.{key}") for key in form.data),
+        ]
+        definitions[form.manifest.__name__]["allOf"].append({"anyOf": alternatives})
     return {
         "$schema": DRAFT,
         "title": "Reconciler manifest",
@@ -75,12 +80,6 @@ def _add_choice(definition: dict[str, Any], keys: tuple[str, str], *, required: 
     ]
     rule = {"oneOf": each} if required else {"not": {"allOf": each}}
     definition.setdefault("allOf", []).append(rule)
-
-
-def _require_data_or_live(keys: Iterable[str]) -> dict[str, Any]:
-    """Require the training data, unless the manifest names a live model."""
-    named = {"anyOf": [{"required": ["import"]}, {"required": ["id"]}]}
-    return {"anyOf": [{"properties": {"metadata": named}}, *(_require_key(f"spec.{key}") for key in keys)]}
 
 
 def _require_key(path: str) -> dict[str, Any]:

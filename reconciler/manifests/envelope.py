@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal
+from dataclasses import replace
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
@@ -140,24 +141,18 @@ class DeclaredLifecycle(Declared):
     replace: Literal["candidate", "delete_first"] | None = None
 
     def to_model(self, defaults: Lifecycle, *, spelled: Mapping[str, str]) -> Lifecycle:
-        """As a value of the core, over defaults; `spelled` gives each field's path for what was written."""
-        ignored = self.ignore_drift
-        return Lifecycle(
-            prevent_destroy=defaults.prevent_destroy
-            if self.prevent_destroy is None
-            else self.prevent_destroy,
-            ignore_changes=defaults.ignore_changes
-            if self.ignore_changes is None
-            else tuple(spelled.get(one, one) for one in self.ignore_changes),
-            keep_deposed=defaults.keep_deposed if self.keep_deposed is None else self.keep_deposed,
-            ignore_drift=defaults.ignore_drift
-            if ignored is None
-            else tuple(
+        """Convert to the core's type. Absent keys come from `defaults`; `spelled` maps spellings to paths."""
+        declared: dict[str, Any] = {name: value for name, value in self if value is not None}
+        if self.ignore_changes is not None:
+            declared["ignore_changes"] = tuple(spelled.get(name, name) for name in self.ignore_changes)
+        if self.ignore_drift is not None:
+            declared["ignore_drift"] = tuple(
                 IgnoredDrift(spelled.get(one.field, one.field), one.reason, one.until or "")
-                for one in ignored
-            ),
-            replace=defaults.replace if self.replace is None else Replacement(self.replace),
-        )
+                for one in self.ignore_drift
+            )
+        if self.replace is not None:
+            declared["replace"] = Replacement(self.replace)
+        return replace(defaults, **declared)
 
 
 class DeclaredCheck(Declared):

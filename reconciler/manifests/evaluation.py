@@ -217,9 +217,8 @@ class EvaluationConfig(Declared):
     output_config: OutputConfig
 
 
-def _write_json(config: EvaluationConfig) -> str:
-    return encode_canonical(config.model_dump(by_alias=True, exclude_none=True)).decode()
-
-
-Evaluation = Annotated[EvaluationConfig, AfterValidator(_write_json)]
+Evaluation = Annotated[
+    EvaluationConfig,
+    AfterValidator(lambda one: encode_canonical(one.model_dump(by_alias=True, exclude_none=True)).decode()),
+]
 """Read as an EvaluationConfig; its value is its canonical JSON."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reconciler.manifests.documents import Document, Node
+from reconciler.manifests.documents import Document
 from reconciler.model import Address
 from reconciler.problems import find_nearest
 
@@ -32,13 +32,9 @@ class Declaration:
     parent_path: str
     moved_from: Address | None
 
-    def at(self, path: str) -> Node:
-        """What stands under a path."""
-        return self.document.at(path)
-
     def error(self, path: str, summary: str, detail: str) -> None:
-        """Note what is wrong at a path."""
-        self.at(path).error(summary, detail, address=str(self.address))
+        """Note an error at a path."""
+        self.document.at(path).error(summary, detail, address=str(self.address))
 
 
 _NAME, _ID, _IMPORT, _MOVED = "metadata.name", "metadata.id", "metadata.import", "metadata.moved_from"
@@ -50,7 +46,7 @@ def check_references(declarations: Sequence[Declaration], *, whole: bool) -> Non
     for one in declarations:
         before = first.setdefault(one.address, one)
         if before is not one:
-            summary = f"{one.address} is declared twice, first at {before.at(_NAME).place}"
+            summary = f"{one.address} is declared twice, first at {before.document.at(_NAME).place}"
             one.error(_NAME, summary, "Rename one of them, or remove it.")
     _check_ids(declarations)
     _check_imports(first)
@@ -65,7 +61,7 @@ def _check_ids(declarations: Sequence[Declaration]) -> None:
     for one in declarations:
         owner = owners.setdefault((one.address.kind, one.id), one) if one.id else one
         if owner is not one:
-            summary = f"the id {one.id!r} is pinned twice, first at {owner.at(_ID).place}"
+            summary = f"the id {one.id!r} is pinned twice, first at {owner.document.at(_ID).place}"
             one.error(_ID, summary, "An id belongs to one model: change one of them.")
 
 
@@ -80,7 +76,7 @@ def _check_imports(first: dict[Address, Declaration]) -> None:
             one.error(
                 _IMPORT,
                 f"{one.address} and {owner.address} name one live model, {one.imports!r}, "
-                f"first at {owner.at(path).place}",
+                f"first at {owner.document.at(path).place}",
                 "A model belongs to one address: change one of them.",
             )
 
@@ -113,10 +109,10 @@ def _check_moves(first: dict[Address, Declaration]) -> None:
             problem = f"{former} is of another kind, and cannot become {one.address}"
             advice = "The kind says which service a model lives in: remove the line."
         elif former in first:
-            problem = f"{former} is still declared, at {first[former].at(_NAME).place}"
+            problem = f"{former} is still declared, at {first[former].document.at(_NAME).place}"
             advice = f"Remove that manifest, or this line: one record cannot be {former} and {one.address}."
         elif taker is not one:
-            problem = f"{former} became {taker.address} already, at {taker.at(_MOVED).place}"
+            problem = f"{former} became {taker.address} already, at {taker.document.at(_MOVED).place}"
             advice = f"One record cannot be {taker.address} and {one.address}: remove one of the two lines."
         else:
             continue

@@ -145,30 +145,27 @@ BASE_PATTERN = _BASE.replace("(?P<name>", "(?:")
 """The spellings of a base model's name, for the JSON Schema."""
 
 
-def validate_pattern(pattern: str, summary: str, advice: str, *, limit: int | None = None) -> AfterValidator:
-    """Accept text of one form. A refusal gives the reason in words, not as a regular expression."""
-    compiled = re.compile(pattern, re.ASCII)
+def validate_by(find_fault: Callable[[str], tuple[str, str] | None]) -> AfterValidator:
+    """Accept text in which `find_fault` finds no fault, that is: no reason and advice."""
 
     def check(value: str) -> str:
-        if limit is not None and len(value) > limit:
-            raise make_refusal(f"has {len(value):,} characters, and at most {limit} are allowed", advice)
-        if not compiled.fullmatch(value):
-            raise make_refusal(summary, advice)
+        fault = find_fault(value)
+        if fault:
+            raise make_refusal(*fault)
         return value
 
     return AfterValidator(check)
 
 
-def validate_by(fault: Callable[[str], tuple[str, str] | None]) -> Callable[[str], str]:
-    """A validator from a rule: the rule answers what is wrong with a text and what to write, or None."""
+def validate_pattern(pattern: str, summary: str, advice: str, *, limit: int | None = None) -> AfterValidator:
+    """Accept text of one form. A refusal gives the reason in words, not as a regular expression."""
 
-    def check(value: str) -> str:
-        found = fault(value)
-        if found:
-            raise make_refusal(*found)
-        return value
+    def find_fault(value: str) -> tuple[str, str] | None:
+        if limit is not None and len(value) > limit:
+            return f"has {len(value):,} characters, and at most {limit} are allowed", advice
+        return None if re.fullmatch(pattern, value, re.ASCII) else (summary, advice)
 
-    return check
+    return validate_by(find_fault)
 
 
 NAME = rf"[a-z][a-z0-9-]{{0,{NAME_LIMIT - 1}}}"
@@ -194,7 +191,7 @@ def _refuse_name(value: str) -> tuple[str, str] | None:
 
 Name = Annotated[
     str,
-    AfterValidator(validate_by(_refuse_name)),
+    validate_by(_refuse_name),
     WithJsonSchema({"type": "string", "pattern": f"^{NAME}$"}),
 ]
 ModelId = Annotated[

@@ -48,7 +48,10 @@ def discover(paths: Sequence[str]) -> tuple[list[Source], bool]:
             for file in _walk(path):
                 real = os.path.realpath(file)
                 if not any(os.path.commonpath([root, real]) == root for root in roots):
-                    raise _refuse_link(file)
+                    # messages would show the text of the file that the link leads to
+                    summary = "the link leads out of the folder that was given, and of its git work tree"
+                    advice = "Move the manifest there, or give its own path."
+                    raise ManifestError([Diagnostic(summary, advice, file)])
                 found.setdefault(real, Source(file, is_alone=False))
         else:
             whole = False
@@ -65,12 +68,6 @@ def _refuse_path(path: str, error: OSError | ValueError) -> UsageError:
     return UsageError(
         f"{path}: cannot be read: {explain_os_error(error)}", "Give a folder or a file of manifests."
     )
-
-
-def _refuse_link(file: str) -> ManifestError:
-    """A pull request can bring a link, and messages would show what stands in the file that it leads to."""
-    summary = "the link leads out of the folder that was given, and of its git work tree"
-    return ManifestError([Diagnostic(summary, "Move the manifest there, or give its own path.", file)])
 
 
 def _walk(folder: str) -> Iterator[str]:

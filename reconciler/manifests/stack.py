@@ -93,20 +93,17 @@ def _refuse_bucket(value: str) -> tuple[str, str] | None:
 
 Bucket = Annotated[
     str,
-    AfterValidator(validate_by(_refuse_bucket)),
+    validate_by(_refuse_bucket),
     WithJsonSchema({"type": "string", "pattern": f"^{_BUCKET}$"}),
 ]
 
 
 Location = Annotated[
     str,
-    AfterValidator(validate_by(forms.find_location_fault)),
+    validate_by(forms.find_location_fault),
     WithJsonSchema({"type": "string", "pattern": f"^{forms.LOCATION}$"}),
 ]
-StackProject = Annotated[
-    str,
-    AfterValidator(validate_by(forms.find_project_fault)),
-]
+StackProject = Annotated[str, validate_by(forms.find_project_fault)]
 
 
 class DeclaredGuards(Declared):

@@ -162,13 +162,9 @@ class TunedModelSpec(Declared):
             ),
             "It is a key of kind: TuningJob.",
         ),
-        "hyperparameters": "It belongs in tuning_task.",
-        "training_data": "It belongs in tuning_task.",
-        "permissions": "It belongs beside spec, not into it.",
-        "lifecycle": "It belongs beside spec, not into it.",
-        "checks": "It belongs beside spec, not into it.",
-        "labels": "It belongs in metadata.",
-        "import": "It belongs in metadata.",
+        **dict.fromkeys(("hyperparameters", "training_data"), "It belongs in tuning_task."),
+        **dict.fromkeys(("permissions", "lifecycle", "checks"), "It belongs beside spec, not into it."),
+        **dict.fromkeys(("labels", "import"), "It belongs in metadata."),
     }
 
     display_name: Annotated[str, Field(max_length=DISPLAY_NAME_LIMIT)] | None = None

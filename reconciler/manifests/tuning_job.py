@@ -252,13 +252,11 @@ class TuningJobSpec(Declared):
             ("tuning_task", "tuned_model_source", "temperature", "top_p", "top_k", "reader_project_numbers"),
             "It is a key of kind: TunedModel.",
         ),
-        "location": "It belongs in metadata.",
-        "project": "It belongs in metadata.",
-        "import": "It belongs in metadata.",
-        "lifecycle": "It belongs beside spec, not into it.",
-        "checks": "It belongs beside spec, not into it.",
-        "hyper_parameters": "It belongs in supervised_tuning_spec.",
-        "training_dataset_uri": "It belongs in supervised_tuning_spec.",
+        **dict.fromkeys(("location", "project", "import"), "It belongs in metadata."),
+        **dict.fromkeys(("lifecycle", "checks"), "It belongs beside spec, not into it."),
+        **dict.fromkeys(
+            ("hyper_parameters", "training_dataset_uri"), "It belongs in supervised_tuning_spec."
+        ),
     }
 
     base_model: (

@@ -65,7 +65,10 @@ def _put_in_words(one: Any, model: type[Declared], document: Document, path: _Wa
         return f"{name} must be {_TYPES[kind]}, not {describe(value)}", _advise(kind, value, path)
     match kind:
         case "refused":
-            return _repeat_refusal(name, value, limits)
+            # a value that may be a credential is not repeated
+            showable = isinstance(value, (str, int, float)) and value != ""
+            shown = f" {_show(value)}" if showable and limits["summary"] != HOLDS_A_CREDENTIAL else ""
+            return f"{name}{shown} {limits['summary']}", limits["advice"]
         case "extra_forbidden":
             return _refuse_key(model, document, path)
         case "greater_than_equal" | "greater_than" | "less_than_equal":
@@ -94,13 +97,6 @@ _TYPES = {
 }
 
 
-def _repeat_refusal(name: str, value: object, limits: Mapping[str, str]) -> tuple[str, str]:
-    """What our own rule says. A value that may be a credential is not repeated."""
-    showable = isinstance(value, (str, int, float)) and value != ""
-    shown = f" {_show(value)}" if showable and limits["summary"] != HOLDS_A_CREDENTIAL else ""
-    return f"{name}{shown} {limits['summary']}", limits["advice"]
-
-
 def _refuse_range(name: str, value: object, limits: Mapping[str, object]) -> tuple[str, str]:
     for limit, how, advice in (
         ("ge", "below", "Write {} or more."),
@@ -108,7 +104,7 @@ def _refuse_range(name: str, value: object, limits: Mapping[str, object]) -> tup
         ("le", "above", "Write {} or less."),
     ):
         if limit in limits:
-            bound = _write_bound(limits[limit])
+            bound = f"{limits[limit]:g}" if isinstance(limits[limit], float) else write_scalar(limits[limit])
             return f"{name} is {write_scalar(value)}, {how} {bound}", advice.format(bound)
     raise AssertionError(f"a range without a bound: {limits}")
 
@@ -125,7 +121,11 @@ def _advise(kind: str, value: object, path: _Way) -> str:
         case "int_type" | "float_type":
             return _advise_number(value, whole=kind == "int_type")
         case "list_type":
-            return _advise_list(value)
+            if isinstance(value, dict):
+                return "Begin each item with '- '."
+            return (
+                f"Write a list: [{value}]." if isinstance(value, (str, int)) else "Write a list: [VALUE, …]."
+            )
         case _:
             if isinstance(value, list) and path and path[-1] == "examples":
                 return "Write examples: {examples: [...]}, as in Google's tutorial."
@@ -147,16 +147,6 @@ def _advise_number_in_text(text: str) -> str:
         return "Write the number without quotes."
     plain = text.replace("_", "").replace(",", ".")
     return "Write a number." if isinstance(resolve(plain), str) else f"Write {plain}."
-
-
-def _advise_list(value: object) -> str:
-    if isinstance(value, dict):
-        return "Begin each item with '- '."
-    return f"Write a list: [{value}]." if isinstance(value, (str, int)) else "Write a list: [VALUE, …]."
-
-
-def _write_bound(limit: object) -> str:
-    return f"{limit:g}" if isinstance(limit, float) else write_scalar(limit)
 
 
 def _show(value: object) -> str:

@@ -110,17 +110,16 @@ class App:
             if fault.action:
                 response = _replace_response(fault, response, service)
             self._log(request, response, fault, now, effect=effect)
-        if fault.action == "hang":
-            await _wait_for_disconnect(request.receive)
-        elif response is None:
-            transport.abort()
-            await _wait_for_disconnect(request.receive)
-        elif fault.action == "truncate":
+        if response is not None and fault.action != "truncate":
+            await response(request.scope, request.receive, send)
+            return
+        if response is not None:
             await _send_truncated(response, fault.rule["truncate"], send)
             transport.close()
-            await _wait_for_disconnect(request.receive)
-        else:
-            await response(request.scope, request.receive, send)
+        elif fault.action != "hang":
+            transport.abort()
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
 
     def _answer(
         self, request: Request, body: bytes | None, service: Service, now: int, *, cut: bool = False
@@ -257,8 +256,3 @@ async def _send_truncated(response: Response, length: int, send: Send) -> None:
     await send({**start, "headers": headers})
     part = content[: min(length, len(content) - 1)]
     await send({"type": "http.response.body", "body": part, "more_body": True})
-
-
-async def _wait_for_disconnect(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

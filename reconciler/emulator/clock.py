@@ -33,7 +33,7 @@ def advance(database: Database, by: int, *, frozen: bool) -> None:
 
 def format_time(microseconds: int) -> str:
     """Return a time in RFC 3339 with six fractional digits, as the services write most times."""
-    return f"{_format_second(microseconds // SECOND)}.{microseconds % SECOND:06d}Z"
+    return format_nanoseconds(microseconds * 1000)[:-4] + "Z"
 
 
 def format_milliseconds(microseconds: int) -> str:
@@ -44,11 +44,7 @@ def format_milliseconds(microseconds: int) -> str:
 def format_nanoseconds(nanoseconds: int) -> str:
     """Return nanoseconds since 1970 in RFC 3339 with nine fractional digits, as snapshots have it."""
     seconds, rest = divmod(nanoseconds, 10**9)
-    return f"{_format_second(seconds)}.{rest:09d}Z"
-
-
-def _format_second(seconds: int) -> str:
-    return dt.datetime.fromtimestamp(seconds, dt.UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return f"{dt.datetime.fromtimestamp(seconds, dt.UTC):%Y-%m-%dT%H:%M:%S}.{rest:09d}Z"
 
 
 def _read_real_time() -> int:

@@ -9,7 +9,7 @@ import json
 import math
 import re
 import struct
-from typing import Any, NoReturn
+from typing import Any
 
 from reconciler.emulator.errors import ArgumentError
 
@@ -38,7 +38,7 @@ def parse_json(body: bytes) -> Any:
 
 
 def _parse(text: str) -> Any:
-    value = json.loads(text, parse_constant=_refuse_constant, parse_float=_parse_finite)
+    value = json.loads(text, parse_constant=_parse_finite, parse_float=_parse_finite)
     if text.count("[") + text.count("{") > _DEEPEST:
         _check_depth(value)
     return value
@@ -63,10 +63,6 @@ def _parse_finite(text: str) -> float:
     return number
 
 
-def _refuse_constant(constant: str) -> NoReturn:
-    raise ValueError(constant)
-
-
 def format_json(value: object, *, pretty: bool = True) -> str:
     """Return *value* as JSON text."""
     return (_PRETTY if pretty else _COMPACT).encode(value)
@@ -75,8 +71,5 @@ def format_json(value: object, *, pretty: bool = True) -> str:
 def round_to_float32(value: float) -> float:
     """Return the shortest decimal that is the same 32-bit float as *value*."""
     packed = struct.pack("<f", value)
-    for digits in range(6, 9):
-        short = float(f"{value:.{digits}g}")
-        if struct.pack("<f", short) == packed:
-            return short
-    return float(f"{value:.9g}")
+    shorter = (float(f"{value:.{digits}g}") for digits in range(6, 9))
+    return next((short for short in shorter if struct.pack("<f", short) == packed), float(f"{value:.9g}"))

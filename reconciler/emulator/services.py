@@ -57,7 +57,7 @@ _STORAGE = Service(
     largest_body=256 * _MEBIBYTE,
 )
 _STORAGE_XML = Service(
-    find_route=xml_api.find_route,
+    find_route=xml_api.ROUTES.find,
     write_error=xml_api.write_error,
     media_type=xml_api.MEDIA_TYPE,
     largest_body=256 * _MEBIBYTE,

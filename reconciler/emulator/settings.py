@@ -12,8 +12,6 @@ from typing import Any, Literal
 from reconciler.emulator.base_models import GEMINI, VERTEX_RETIRES, VERTEX_TUNABLE
 from reconciler.emulator.errors import ArgumentError
 
-Auth = Literal["none", "bearer", "key", "any"]
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Settings:
@@ -41,7 +39,7 @@ class Settings:
     """
 
     training_seconds: float = 4.0
-    auth: Auth = "none"
+    auth: Literal["none", "bearer", "key", "any"] = "none"
     quota_project_required: bool = False
     tunable: tuple[str, ...] = GEMINI
     retires: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -115,12 +113,10 @@ def make_choice_check(*values: object) -> Callable[[object], bool]:
 
 
 def _make_names_check(prefix: str) -> Callable[[object], bool]:
-    def is_valid(value: object) -> bool:
-        return isinstance(value, list) and all(
-            isinstance(item, str) and item and item.startswith(prefix) for item in value
-        )
-
-    return is_valid
+    return lambda value: (
+        isinstance(value, list)
+        and all(isinstance(item, str) and item and item.startswith(prefix) for item in value)
+    )
 
 
 def _is_days_by_model(value: object) -> bool:

@@ -9,7 +9,7 @@ import re
 from reconciler.emulator.call import Call, Reply
 from reconciler.emulator.errors import ArgumentError
 from reconciler.emulator.gemini.records import TunedModel
-from reconciler.emulator.gemini.resources import write_tuned_model
+from reconciler.emulator.gemini.tuned_models import write_tuned_model
 from reconciler.emulator.paging import read_page
 
 _MOST_TERMS = 100  # SQLite has a limit of its own, but no error that a caller would understand.

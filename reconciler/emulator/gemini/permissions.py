@@ -143,11 +143,7 @@ def find_model(call: Call, role: str = "READER") -> TunedModel:
 
 
 def find_model_named(call: Call, name: str, role: str = "READER") -> TunedModel:
-    """Return the model called *name*.
-
-    Raises:
-        ApiError: 404, if there is none; 403, if the caller has not at least *role* there.
-    """
+    """Return the model called *name*; a 404 if there is none, a 403 if the caller's role there is less."""
     model_id = name.removeprefix("tunedModels/")
     model = call.database.find_one(TunedModel, "id = :id", id=model_id)
     if model is None:

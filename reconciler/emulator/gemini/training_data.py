@@ -4,7 +4,6 @@ The limits are those of Google's fine-tuning guide. The guide advises twenty exa
 rule: Google's own tutorial tunes with fifteen.
 """
 
-import dataclasses
 from typing import Any
 
 from reconciler.emulator.errors import ArgumentError
@@ -15,21 +14,13 @@ _MANY_EXAMPLES = 1_000
 _AT = "tuned_model.tuning_task"
 
 
-@dataclasses.dataclass(frozen=True)
-class TuningTask:
-    """What to train on (input and output of each example), and how."""
-
-    pairs: list[list[str]]
-    hyperparameters: dict[str, Any]
-
-
-def read_task(task: dict[str, Any]) -> TuningTask:
-    """Return the tuning task, completed with the defaults; a 400 for what is missing or out of bounds."""
+def read_task(task: dict[str, Any]) -> tuple[list[list[str]], dict[str, Any]]:
+    """Return input and output of each example, and all hyperparameters; a 400 for what is out of bounds."""
     examples = task.get("trainingData", {}).get("examples", {}).get("examples", [])
     if not examples:
         raise _make_error("training_data", "training data must have at least one example")
     pairs = [_read_pair(example, n) for n, example in enumerate(examples)]
-    return TuningTask(pairs, _complete_hyperparameters(task.get("hyperparameters", {}), len(pairs)))
+    return pairs, _complete_hyperparameters(task.get("hyperparameters", {}), len(pairs))
 
 
 def _read_pair(example: dict[str, Any], number: int) -> list[str]:

@@ -1,8 +1,8 @@
 """Tuned models: create, get, patch, delete, and the operation that a creation answers with.
 
 The model exists at once, as CREATING. It has one operation, which exists as long as the model and ends with
-`response` or `error`. Nothing else tells why a training failed. Fields are
-those of the documents; where these are silent, a comment says what was guessed.
+`response` or `error`. Nothing else tells why a training failed. Fields are those of the documents; where
+these are silent, a comment says what was guessed.
 """
 
 import dataclasses
@@ -12,20 +12,21 @@ import string
 from typing import Any
 
 from reconciler.emulator import faults
-from reconciler.emulator.call import Call, Reply
-from reconciler.emulator.clock import SECOND
+from reconciler.emulator.call import Call, Reply, show_operation
+from reconciler.emulator.clock import SECOND, format_time
 from reconciler.emulator.errors import ApiError, ArgumentError, ModelNotFoundError, PreconditionError
 from reconciler.emulator.gemini import progress
 from reconciler.emulator.gemini.messages import TUNED_MODEL
 from reconciler.emulator.gemini.models import BaseModelNotFoundError, find_sampling, is_tunable
 from reconciler.emulator.gemini.permissions import find_model, find_model_named
 from reconciler.emulator.gemini.records import Examples, Permission, TunedModel, make_owner
-from reconciler.emulator.gemini.resources import show_creation, write_tuned_model
-from reconciler.emulator.gemini.training_data import TuningTask, read_task
+from reconciler.emulator.gemini.training_data import read_task
+from reconciler.emulator.json_text import format_json
 from reconciler.emulator.protojson import read_mask, to_snake
 
 _ID = re.compile(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?")
 _LONGEST_NAME = 40
+_TYPES = "type.googleapis.com/google.ai.generativelanguage.v1beta."
 _LETTERS = string.ascii_lowercase + string.digits
 _MUTABLE = ("displayName", "description", "temperature", "topP", "topK", "readerProjectNumbers")
 _OUTPUT_ONLY = ("name", "state", "createTime", "updateTime")
@@ -38,35 +39,34 @@ def create(call: Call) -> Reply:
     _check_display_name(message)
     model_id = _choose_id(asked_id, message.get("displayName", ""))
     source, base = _read_source(call, message)
-    task = read_task(message.get("tuningTask", {}))
+    pairs, hyperparameters = read_task(message.get("tuningTask", {}))
     if call.database.count(TunedModel, "id = :id", id=model_id):
         raise ApiError(409, f"Tuned model tunedModels/{model_id} already exists.")
     fields = {
         **source,
         **{key: message[key] for key in ("displayName", "description") if message.get(key)},
-        "hyperparameters": task.hyperparameters,
+        "hyperparameters": hyperparameters,
         **find_sampling(base),
         **_read_sampling(message),
     }
-    model = call.database.add(_make_model(call, model_id, fields, task))
-    call.database.add(Examples(model=model.seq, pairs=task.pairs))
+    model = call.database.add(_make_model(call, model_id, fields, len(pairs)))
+    call.database.add(Examples(model=model.seq, pairs=pairs))
     if call.principal.kind == "bearer" and call.principal.email:
         call.database.add(make_owner(model, call.principal.email))
-    return Reply(payload=show_creation(model, call.now))
+    return Reply(payload=_show_operation(model, call.now))
 
 
-def _make_model(call: Call, model_id: str, fields: dict[str, Any], task: TuningTask) -> TunedModel:
+def _make_model(call: Call, model_id: str, fields: dict[str, Any], examples: int) -> TunedModel:
     """Return the new model. The fault rules decide how its training ends."""
-    fate = faults.decide_fate(
-        call.database, f"/v1beta/tunedModels/{model_id}", model_id, call.settings.list_lag_seconds
-    )
+    path, settings = f"/v1beta/tunedModels/{model_id}", call.settings
+    fate = faults.decide_fate(call.database, path, model_id, settings.list_lag_seconds)
     training = progress.Training(
         model=model_id,
         created=call.now,
-        duration=round(call.settings.training_seconds * SECOND),
-        examples=len(task.pairs),
-        epochs=task.hyperparameters["epochCount"],
-        batch=task.hyperparameters["batchSize"],
+        duration=round(settings.training_seconds * SECOND),
+        examples=examples,
+        epochs=fields["hyperparameters"]["epochCount"],
+        batch=fields["hyperparameters"]["batchSize"],
     )
     if fate.failure is not None:
         time = training.created + round(training.duration * fate.at)
@@ -132,12 +132,12 @@ def delete(call: Call) -> Reply:
 
 def get_operation(call: Call) -> Reply:
     """Answer tunedModels.operations.get."""
-    return Reply(payload=show_creation(_find_model_of_operation(call, "READER"), call.now))
+    return Reply(payload=_show_operation(_find_model_of_operation(call, "READER"), call.now))
 
 
 def list_operations(call: Call) -> Reply:
     """Answer tunedModels.operations.list, with the only one there is."""
-    return Reply(payload={"operations": [show_creation(find_model(call), call.now)]})
+    return Reply(payload={"operations": [_show_operation(find_model(call), call.now)]})
 
 
 def cancel_operation(call: Call) -> Reply:
@@ -230,3 +230,64 @@ def _check_fixed_fields(message: dict[str, Any], model: TunedModel) -> None:
     is_same &= all(kept.get(key) == value for key, value in hyperparameters.items())
     if "trainingData" in task or not is_same:
         raise ArgumentError("Only the fields that are not immutable can be updated.")
+
+
+# Zero and empty fields are left out, as in the JSON of proto3. The training data is never shown.
+def _show(model: TunedModel, now: int) -> dict[str, Any]:
+    """Return the TunedModel as it is at *now*."""
+    training, fields = model.training, dict(model.fields)
+    task: dict[str, Any] = {}
+    if now >= training.started:
+        task["startTime"] = format_time(training.started)
+    if now >= training.ended:
+        task["completeTime"] = format_time(training.ended)
+    if snapshots := progress.list_snapshots(training, now):
+        task["snapshots"] = snapshots
+    task["hyperparameters"] = fields.pop("hyperparameters")
+    source: dict[str, Any] = {
+        key: fields.pop(key) for key in ("tunedModelSource", "baseModel") if key in fields
+    }
+    texts = {key: fields.pop(key) for key in ("displayName", "description") if fields.get(key)}
+    return {
+        "name": model.name,
+        **source,
+        **texts,
+        "state": progress.find_state(training, now),
+        "createTime": format_time(training.created),
+        "updateTime": format_time(model.updated),
+        "tuningTask": task,
+        **{key: value for key, value in fields.items() if value not in ("", [])},
+    }
+
+
+def write_tuned_model(call: Call, model: TunedModel) -> str:
+    """Return the TunedModel as JSON text, which is kept once it cannot change by itself."""
+    if model.settled is not None:
+        return model.settled
+    text = format_json(_show(model, call.now))
+    if call.now >= model.training.ended:
+        call.database.update(dataclasses.replace(model, settled=text))
+    return text
+
+
+def _show_operation(model: TunedModel, now: int) -> dict[str, Any]:
+    """Return the operation that creates a model, as it is at *now*."""
+    training = model.training
+    metadata: dict[str, Any] = {
+        "@type": f"{_TYPES}CreateTunedModelMetadata",
+        "totalSteps": training.total_steps,
+    }
+    if done := progress.count_completed_steps(training, now):
+        percent = 100 * done / training.total_steps
+        metadata["completedSteps"] = done
+        metadata["completedPercent"] = round(percent, 6) if percent < 100 else 100
+        metadata["snapshots"] = progress.list_snapshots(training, now)
+    metadata["tunedModel"] = model.name
+    name = f"{model.name}/operations/{model.operation}"
+    if now < training.ended:
+        return show_operation(name, metadata)
+    if training.failure:
+        error = {key: training.failure[key] for key in ("code", "message")}
+        return show_operation(name, metadata, error=error)
+    response = {"@type": f"{_TYPES}TunedModel", **_show(model, now)}
+    return show_operation(name, metadata, response=response)

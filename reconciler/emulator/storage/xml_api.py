@@ -10,10 +10,9 @@ import datetime as dt
 import email.utils
 import re
 import xml.sax.saxutils
-from collections.abc import Mapping
 from typing import Any
 
-from reconciler.emulator.call import Call, Handler, Reply, Route
+from reconciler.emulator.call import Call, Reply, Router
 from reconciler.emulator.clock import SECOND, format_milliseconds
 from reconciler.emulator.errors import CANONICAL, ApiError
 from reconciler.emulator.storage import contents, objects
@@ -25,10 +24,8 @@ MEDIA_TYPE = "application/xml; charset=UTF-8"
 _DECLARATION = "<?xml version='1.0' encoding='UTF-8'?>"
 _CONDITIONS = ("generation-match", "metageneration-match")
 _OURS = r"emulator|storage|upload|download|resumable|v[0-9]+(alpha|beta)?[0-9]*"
-# A path that begins with the name of a bucket, and not with a word of another API.
-PATH = re.compile(
-    rf"/(?!(?:{_OURS})(?:/|\Z))(?P<bucket>[a-z0-9][a-z0-9._-]+[a-z0-9])(?:/(?P<object>.*))?", re.DOTALL
-)
+# How a path begins that begins with the name of a bucket, and not with a word of another API.
+_BUCKET = rf"/(?!(?:{_OURS})(?:/|\Z))(?P<bucket>[a-z0-9][a-z0-9._-]+[a-z0-9])"
 _CODES = {
     400: "InvalidArgument",
     401: "AuthenticationRequired",
@@ -42,16 +39,6 @@ _CODES = {
     501: "NotImplemented",
     503: "ServiceUnavailable",
 }
-
-
-def find_route(method: str, path: str) -> Route | None:
-    """Return who answers a call, and the names in its path."""
-    match = PATH.fullmatch(path)
-    if match is None:
-        return None
-    names = {key: value for key, value in match.groupdict().items() if value}
-    handlers = _OBJECT if "object" in names else _BUCKET
-    return Route(handlers[method], names, None) if method in handlers else None
 
 
 def put(call: Call) -> Reply:
@@ -163,5 +150,15 @@ def _write_element(name: str, text: str) -> str:
     return f"<{name}>{xml.sax.saxutils.escape(shown)}</{name}>"
 
 
-_OBJECT: Mapping[str, Handler] = {"PUT": put, "GET": get, "HEAD": get, "DELETE": delete, "POST": _refuse}
-_BUCKET: Mapping[str, Handler] = {"GET": list_objects}
+PATH = re.compile(rf"{_BUCKET}(?:/.*)?", re.DOTALL)
+ROUTES = Router(
+    _BUCKET,
+    (
+        ("GET", "/?", list_objects, None),
+        ("PUT", "/(?P<object>.+)", put, None),
+        ("GET", "/(?P<object>.+)", get, None),
+        ("HEAD", "/(?P<object>.+)", get, None),
+        ("DELETE", "/(?P<object>.+)", delete, None),
+        ("POST", "/(?P<object>.+)", _refuse, None),
+    ),
+)

@@ -85,7 +85,7 @@ def patch(call: Call) -> Reply:
     mask = call.parameters.get("update_mask", "")
     message = call.read_message(ENDPOINT, "endpoint")
     endpoint = find_endpoint(call)
-    check_etag(message, _make_etag(endpoint))
+    check_etag(message, endpoint.make_etag(endpoint.undeployed))
     fields = patch_fields(endpoint, mask, message, ENDPOINT, _MUTABLE)
     updated = max(call.now, endpoint.last_changed + 1)
     changed = dataclasses.replace(endpoint, fields=fields, updated=updated)
@@ -123,16 +123,12 @@ def find_endpoint(call: Call) -> Endpoint:
     return find_one_here(call, Endpoint, name, where, "Endpoint `{}` not found.", id=endpoint_id)
 
 
-def _make_etag(endpoint: Endpoint) -> str:
-    return endpoint.make_etag(endpoint.undeployed)
-
-
 def _show(call: Call, endpoint: Endpoint) -> dict[str, Any]:
     """Return the Endpoint as it is now."""
     answer: dict[str, Any] = {
         "name": endpoint.name,
         **endpoint.fields,
-        "etag": _make_etag(endpoint),
+        "etag": endpoint.make_etag(endpoint.undeployed),
         "createTime": format_time(endpoint.born or 0),
         "updateTime": format_time(endpoint.last_changed),
     }

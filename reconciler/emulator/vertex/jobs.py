@@ -3,9 +3,13 @@
 Create answers with the job itself, under a number that the service chose. There is no key by which a second
 request would be recognized as the same one. What a job will make is decided when it is created, and exists
 from its end on, if it ends well (see outputs.py).
+
+A project trains so many jobs at once, and the others wait in order. Nothing runs. It is known when jobs end,
+so it is known when each waiting job begins. That is worked out again whenever a job comes or is cancelled.
 """
 
 import dataclasses
+import heapq
 from typing import Any
 
 from reconciler.emulator import faults
@@ -17,9 +21,9 @@ from reconciler.emulator.vertex.job_requests import SPECS, read_job
 from reconciler.emulator.vertex.lookup import find_one_here, list_page, make_id, read_location
 from reconciler.emulator.vertex.messages import NOTHING
 from reconciler.emulator.vertex.outputs import plan_outputs
-from reconciler.emulator.vertex.queue import is_full, reschedule, set_birth
-from reconciler.emulator.vertex.records import Examples, Job
+from reconciler.emulator.vertex.records import Endpoint, Examples, Job, ModelVersion
 
+_IS_UNFINISHED = "project = :project AND ended > :now"
 _LONGEST_PENDING = 30 * SECOND
 _INVALID_ARGUMENT = 3
 # In these states a job has made its model.
@@ -43,7 +47,7 @@ def create(call: Call) -> Reply:
     """Answer tuningJobs.create."""
     fields, parent = read_job(call)
     project, settings = read_location(call).project, call.settings
-    must_wait = is_full(call, project)
+    must_wait = _is_full(call, project)
     if must_wait and settings.vertex_over_quota == "refuse":
         text = (
             "Quota exceeded for aiplatform.googleapis.com/global_concurrent_tuning_jobs. Please "
@@ -57,7 +61,7 @@ def create(call: Call) -> Reply:
         if job.outcome in _WITH_MODEL:
             call.database.update(dataclasses.replace(job, tuned=plan_outputs(call, job, data, parent)))
     if must_wait:
-        reschedule(call, project)
+        _reschedule(call, project)
     return Reply(payload=_show(call, _find_job(call, job.id)))
 
 
@@ -89,14 +93,49 @@ def cancel(call: Call) -> Reply:
         )
     call.database.update(cancelled)
     if not job.uncancellable:
-        set_birth(call, job.seq, None)
-        reschedule(call, job.project)
+        _set_birth(call, job.seq, None)
+        _reschedule(call, job.project)
     return Reply(payload={})
 
 
 def rebase(_call: Call) -> Reply:
     """Refuse tuningJobs.rebaseTunedModel, which is not served."""
     raise ApiError(501)
+
+
+def _is_full(call: Call, project: str) -> bool:
+    """Whether a job that is created now would have to wait."""
+    jobs = call.database.count(Job, _IS_UNFINISHED, project=project, now=call.now)
+    return jobs >= call.settings.vertex_concurrent_jobs
+
+
+def _reschedule(call: Call, project: str) -> None:
+    """Let the waiting jobs of a project begin as soon as there is room for them."""
+    jobs = call.database.execute(
+        "SELECT seq, begun, lasting, ended, cancelled FROM vertex_jobs"  # noqa: S608
+        f" WHERE {_IS_UNFINISHED} ORDER BY seq",
+        project=project,
+        now=call.now,
+    )
+    waiting = [job for job in jobs if job[1] >= call.now and job[4] is None]
+    ends = [ended for _, begun, _, ended, cancelled in jobs if begun < call.now or cancelled is not None]
+    heapq.heapify(ends)
+    for seq, planned, lasting, _, _ in waiting:
+        begun = call.now
+        while len(ends) >= call.settings.vertex_concurrent_jobs:
+            begun = heapq.heappop(ends)
+        heapq.heappush(ends, begun + lasting)
+        if begun != planned:
+            query = "UPDATE vertex_jobs SET begun = :begun, ended = :ended WHERE seq = :job"
+            call.database.execute(query, begun=begun, ended=begun + lasting, job=seq)
+            _set_birth(call, seq, begun + lasting)
+
+
+def _set_birth(call: Call, job: int, time: int | None) -> None:
+    """Write when what a job makes begins to exist: None for never, which stays so."""
+    for kind in (ModelVersion, Endpoint):
+        query = f"UPDATE {kind.TABLE} SET born = :time WHERE job = :job AND born IS NOT NULL"  # noqa: S608
+        call.database.execute(query, time=time, job=job)
 
 
 def _find_job(call: Call, job_id: str, also: str = "") -> Job:

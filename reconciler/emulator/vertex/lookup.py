@@ -49,11 +49,7 @@ def find_here(
 
 
 def find_one_here(call: Call, kind: type[R], name: str, where: str, missing: str, /, **values: str) -> R:
-    """Return a record of the call's location.
-
-    Raises:
-        ApiError: 404 in the words of *missing*, with the full form of *name* in it, if there is none.
-    """
+    """Return a record of the location, else raise a 404: *missing*, with the full form of *name* in it."""
     found = find_here(call, kind, where, limit=1, **values)
     if not found:
         raise ApiError(404, missing.format(read_location(call).write_name(name)))

@@ -1,4 +1,4 @@
-"""What a step's outcome means for its task, and what to tell. Rule: pure; calls nobody, changes no task."""
+"""Computes the new record and the events after a step. Rule: pure functions that change no task."""
 
 from __future__ import annotations
 
@@ -56,49 +56,50 @@ from reconciler.state.values import Record, Verdict
 
 _CHECK_ADVICE = "Correct the check and apply again, or the data, which trains again"
 RECORDED_ONLY = "its manifest has changed since it was approved: plan shows what becomes of it"
-"""Why what has been trained is not promoted."""
+"""Why a trained model is not promoted."""
 _RETRY_ADVICE = "Apply again: nothing is trained twice"
 _REFUSED_ADVICE = "Asking again changes nothing: correct what the service names, then apply again"
 _PASSES = frozenset({408, 409, 425, 429})
-"""Refusals of the moment; any other of 400 to 499 is about what was asked."""
+"""Statuses that may pass by themselves. Any other from 400 to 499 means that the request is wrong."""
 
 
 def settle(task: Task, record: Record, outcome: Outcome, now: str) -> Settled:
-    """What the next step of a task came to, and every step after it that needs no call.
+    """Apply the outcome of a task's next step, then take all following steps that need no call.
 
     Args:
-        task: its next step is the one that was done.
-        record: as it was before.
-        outcome: what it came to.
+        task: `task.next` is the step that has just been executed.
+        record: the record before the step.
+        outcome: the result of the step.
         now: RFC 3339.
     """
-    step = _next_of(task)
+    step = _require_step(task)
     after = recorded_after(step, record, outcome, now)
-    events, stops = _tell(step, task, after, outcome)
+    events, stops = _build_events(step, task, after, outcome)
     if stops:
         return Settled(after, events, ended=True)
-    return _go_on(task, Settled(after, events, _count_done(step, outcome), vacated=_list_vacated(step)), now)
+    done = Settled(after, events, _count_done(step, outcome), vacated=_list_vacated(step))
+    return _take_record_steps(task, done, now)
 
 
 def begin(task: Task, record: Record, now: str) -> Settled:
-    """The steps at the head of the list that need no call at all."""
-    return _go_on(task, Settled(record), now)
+    """Take the steps at the head of the list that need no call."""
+    return _take_record_steps(task, Settled(record), now)
 
 
-def _next_of(task: Task) -> Step:
+def _require_step(task: Task) -> Step:
     if task.next is None:
         raise AssertionError(f"{task.change.address}: nothing is left to be done")
     return task.next
 
 
-def _go_on(task: Task, settled: Settled, now: str) -> Settled:
-    """Take the steps that need no call and wait for nobody, so that they share the commit."""
+def _take_record_steps(task: Task, settled: Settled, now: str) -> Settled:
+    """Take the steps that need no call and wait for nothing, so that they share one commit."""
     for step in task.change.steps[task.position + settled.steps :]:
         waits = step.after is not None and settled.steps > 0
         if not isinstance(step, RecordStep) or waits:
             return settled
         record = recorded_after(step, settled.record, Done(), now)
-        events, _ = _tell(step, task, settled.record, Done())
+        events, _ = _build_events(step, task, settled.record, Done())
         settled = replace(
             settled,
             record=record,
@@ -114,14 +115,14 @@ def _list_vacated(step: Step) -> tuple[Address, ...]:
 
 
 def _count_done(step: Step, outcome: Outcome) -> int:
-    """How many steps an outcome does away with: what went at the first try is tried no second time."""
+    """Count the steps that are done. A delete that succeeded skips its `AwaitEnd` and its second try."""
     return 3 if isinstance(step, Deletion) and step.trains and isinstance(outcome, Done) else 1
 
 
-def _tell(  # noqa: C901, PLR0912  # a row for each step
+def _build_events(  # noqa: C901, PLR0912  # a row for each step
     step: Step, task: Task, record: Record, outcome: Outcome
 ) -> tuple[tuple[Event, ...], bool]:
-    """What to tell of a step, and whether its task stops with it."""
+    """Build the events for a step. The boolean tells whether its task stops here."""
     address, id = task.change.address, task.id
     match step:
         case Move():
@@ -131,19 +132,19 @@ def _tell(  # noqa: C901, PLR0912  # a row for each step
         case Create():
             return (Started(address, Verb.CREATE, id),), False
         case AwaitTraining():
-            return _tell_of_training(task, record, outcome)
+            return _build_training_events(task, record, outcome)
         case Update():
             return (Completed(address, Verb.UPDATE, id),), False
         case SetPermissions():
             return (Completed(address, Verb.PERMISSIONS, id),), False
         case RunChecks():
-            return _tell_of_checks(step, task, record, outcome)
+            return _build_check_events(step, task, record, outcome)
         case Promote():
             return (Completed(address, Verb(step.ending), id, _measure(step, record)),), False
         case HoldBack():
             return (Skipped(address, Verb.PROMOTE, RECORDED_ONLY, id),), False
         case Deletion():
-            return _tell_of_deletion(step, address, outcome)
+            return _build_deletion_events(step, address, outcome)
         case Forget():
             return (Completed(address, Verb.FORGET, id),), False
         case ForgetDeposed():
@@ -158,12 +159,12 @@ def _tell(  # noqa: C901, PLR0912  # a row for each step
 
 
 def _measure(step: Promote, record: Record) -> float:
-    """Seconds that the training took which a promotion completes; 0.0 where none was waited for."""
+    """Measure the training that a promotion completes, in seconds; 0.0 if this run did not wait for one."""
     trained = record.candidate if step.ending in {Ending.CREATE, Ending.REPLACE} else None
     return measure_duration(trained) if trained is not None else 0.0
 
 
-def _tell_of_training(task: Task, record: Record, outcome: Outcome) -> tuple[tuple[Event, ...], bool]:
+def _build_training_events(task: Task, record: Record, outcome: Outcome) -> tuple[tuple[Event, ...], bool]:
     if not isinstance(outcome, Training) or outcome.status is not Status.FAILED:
         return (), False
     why = outcome.error or "the service gave no reason"
@@ -171,7 +172,7 @@ def _tell_of_training(task: Task, record: Record, outcome: Outcome) -> tuple[tup
     return (fail_training(task.change.address, task.id, why, elapsed),), True
 
 
-def _tell_of_checks(
+def _build_check_events(
     step: RunChecks, task: Task, record: Record, outcome: Outcome
 ) -> tuple[tuple[Event, ...], bool]:
     address, id = task.change.address, task.id
@@ -187,7 +188,7 @@ def _tell_of_checks(
             return (Completed(address, Verb.CHECK, id, detail=f"{len(step.checks)} passed"),), False
 
 
-def _tell_of_deletion(
+def _build_deletion_events(
     step: DeleteFirst | DeleteReplaced | Delete, address: Address, outcome: Outcome
 ) -> tuple[tuple[Event, ...], bool]:
     match outcome:
@@ -200,7 +201,7 @@ def _tell_of_deletion(
 
 
 def fail_training(address: Address, id: str, error: str, elapsed: float = 0.0) -> Failed:
-    """A training that ended badly, and the way to another."""
+    """Build the event for a failed training, with advice."""
     advice = (
         "If its data or its settings are at fault, correct them and run: reconciler apply. "
         f"To train the same again: reconciler apply --retry-failed --target {address.word}"
@@ -209,9 +210,9 @@ def fail_training(address: Address, id: str, error: str, elapsed: float = 0.0) -
 
 
 def let_go(task: Task, record: Record) -> Settled:
-    """What another run made of our task while we only watched: it is not ours to finish any more."""
-    address, operation = task.change.address, task.operation
-    by_another = Completed(address, operation, task.id, detail="recorded by another run")
+    """End a task that another run has taken over while we only watched."""
+    operation = task.operation
+    by_another = Completed(task.change.address, operation, task.id, detail="recorded by another run")
     event: Event
     serves = record.serving is not None and record.serving.id == task.id
     if serves and operation is not Verb.DELETE:
@@ -219,16 +220,15 @@ def let_go(task: Task, record: Record) -> Settled:
     elif operation is Verb.DELETE and find_model(record, task.id) is None:
         event = by_another
     elif record.is_empty:
-        gone = "its record is gone; apply again to take it up"
-        event = Skipped(address, operation, gone, task.id, unfinished=True, resume=APPLY)
+        event = task.skip("its record is gone; apply again to take it up", resume=APPLY)
     else:
-        event = Skipped(address, operation, "another run has changed its record", task.id)
+        event = task.skip("another run has changed its record", unfinished=False)
     return Settled(record, (event,), ended=True)
 
 
 def settle_failure(task: Task, record: Record, error: ServiceError, now: str) -> Settled:
-    """What a refused or lost call means. The next run goes on from the record."""
-    step = _next_of(task)
+    """Record a call that was refused or lost. The next run continues from the record."""
+    step = _require_step(task)
     outcome = _choose_outcome(step, error)
     if isinstance(outcome, StillTraining):
         return settle(task, record, outcome, now)
@@ -250,27 +250,25 @@ def _choose_outcome(step: Step, error: ServiceError) -> Outcome:
 
 
 def postpone(task: Task, record: Record, error: ServiceError, now: str) -> Settled:
-    """What a call means that was refused for now: a create without room is recorded as waiting for it."""
-    step = _next_of(task)
+    """Record a call that was refused for now. A create without room is recorded as waiting for room."""
+    step = _require_step(task)
     if not isinstance(step, Create) or not isinstance(error, RateLimitedError):
         return Settled(record)
     return Settled(recorded_after(step, record, NoRoom(error.summary), now))
 
 
-def tell_postponed(task: Task, error: ServiceError) -> Skipped:
-    """That a call was refused for now, and is made again in this run."""
-    reason = f"{_explain_refusal(error)}, it waits: {error.summary}"
-    return Skipped(task.change.address, task.operation, reason, task.id)
+def report_postponed(task: Task, error: ServiceError) -> Skipped:
+    """Report that a call was refused for now and will be retried in this run."""
+    return task.skip(f"{_explain_refusal(error)}, it waits: {error.summary}", unfinished=False)
 
 
-def tell_refused(task: Task, record: Record, error: ReconcilerError) -> Skipped:
-    """That a call was refused for now, and is not made again in this run; which command makes it."""
+def report_refused(task: Task, record: Record, error: ReconcilerError) -> Skipped:
+    """Report that a call was refused for now, and which command makes it again."""
     model = find_model(record, task.id)
     waits = isinstance(task.next, Create) and model is not None and model.has_no_room
     resume = WAIT if waits else choose_command(task.next)
     way = "wait sends it again" if waits else f"{resume} again later"
-    reason = f"{_explain_refusal(error)}: {error.summary}; {way}"
-    return Skipped(task.change.address, task.operation, reason, task.id, unfinished=True, resume=resume)
+    return task.skip(f"{_explain_refusal(error)}: {error.summary}; {way}", resume=resume)
 
 
 def _explain_refusal(error: ReconcilerError) -> str:

@@ -31,7 +31,7 @@ from reconciler.errors import (
     UnavailableError,
     UnreadableError,
 )
-from reconciler.events import Event, Failed, Skipped, Verb
+from reconciler.events import Event, Failed, Verb
 from reconciler.model import Live, Status
 from reconciler.observe import make_handle, redact_failure
 from reconciler.plan.recording import find_model
@@ -226,14 +226,16 @@ class Polling:
             gone = f"it is gone: {error.summary}"
             return (Failed(address, Verb.CREATE, gone, _GONE_ADVICE, task.id, training=True),)
         if task.odd >= _NOT_UNDERSTOOD and error is not None:
-            operation, task.ended = task.operation, True
-            reason = f"its answers cannot be understood, {task.odd} in a row: {error.summary}. {error.detail}"
-            return (Skipped(address, operation, reason, task.id, unfinished=True, trouble=True),)
+            skipped = (
+                f"its answers cannot be understood, {task.odd} in a row: {error.summary}. {error.detail}"
+            )
+            event = task.skip(skipped, trouble=True)
+            task.ended = True
+            return (event,)
         if error is None or task.misses < _MISSES:
             return ()
-        operation, task.ended = task.operation, True
-        reason = f"it cannot be watched any more: {error.summary}"
-        return (Skipped(address, operation, reason, task.id, unfinished=True),)
+        task.ended = True
+        return (task.skip(f"it cannot be watched any more: {error.summary}"),)
 
 
 def _list_live(provider: Provider) -> dict[str, Live]:

@@ -1,4 +1,4 @@
-"""The course of an apply: work under the lock, watch without it, lock again to record what ended."""
+"""The course of an apply: work under the lock, watch without it, lock again to record the results."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from queue import SimpleQueue
 from reconciler.apply.context import TICK, Context, Settings
 from reconciler.apply.execute import Examples
 from reconciler.apply.ledger import Ledger
-from reconciler.apply.outcomes import tell_refused
+from reconciler.apply.outcomes import report_refused
 from reconciler.apply.polling import Polling
 from reconciler.apply.tasks import Task, choose_command
 from reconciler.apply.worker import Worker
@@ -34,7 +34,7 @@ from reconciler.state.session import StateManager
 from reconciler.state.values import State
 
 Check = Callable[[State], tuple[Plan, Facts]]
-"""Given the state as read under the lock: the approved plan as it is now; or StalePlanError."""
+"""Decides again from the state that was read under the lock. Raises StalePlanError for an outdated plan."""
 
 
 def apply(
@@ -50,24 +50,24 @@ def apply(
     begun: threading.Event | None = None,
     uploads: SimpleQueue[Uploading] | None = None,
 ) -> Iterator[Event]:
-    """Make a plan true; yields what happened, each thing after it is recorded.
+    """Execute a plan. Yields each event after its result is recorded.
 
     Args:
         recheck: called once, before anything is written.
         providers: kind name to provider.
-        locks: where the state is.
-        examples: reads a data set again, verified.
+        locks: locks, reads and writes the state.
+        examples: reads a data set again and verifies it.
         clock: monotonic seconds.
         now: the time of day, aware.
-        stopping: set when we shall detach.
+        stopping: set to stop this run.
         settings: see Settings.
-        begun: is set before the first call that may begin or change something at a service.
-        uploads: filled by the providers' calls; what is in it is yielded meanwhile.
+        begun: this function sets it before the first call that may change something at a service.
+        uploads: upload progress that the providers report. Its events are yielded meanwhile.
 
     Raises:
         StalePlanError: nothing was changed.
-        StateError: the state could not be locked, read or written; what was begun is in it or is found
-            again by its id.
+        StateError: the state could not be locked, read or written. What was started is recorded, or the next
+            run finds it by its id.
     """
     pool = ThreadPoolExecutor(max_workers=settings.parallelism, thread_name_prefix="call")
     deadline = None if settings.timeout is None else clock() + settings.timeout
@@ -88,7 +88,7 @@ class _Run:
         self._ledger: Ledger | None = None
 
     def yield_events(self, recheck: Check) -> Iterator[Event]:
-        """Everything, from the intents to the last deletion."""
+        """Run the whole apply, then report what is left."""
         try:
             yield from self._run_course(recheck)
         except StoppedError:
@@ -118,7 +118,7 @@ class _Run:
                     yield from Worker(ledger, session, context).run(trained)
 
     def _recheck(self, recheck: Check, state: State) -> tuple[Plan, Facts]:
-        """Read and decide again, on a thread, so that an interrupt need not wait for a slow service."""
+        """Read and decide again, on a thread, so that an interrupt does not wait for a slow service."""
         future: Future[tuple[Plan, Facts]] = self._context.pool.submit(recheck, state)
         while not wait([future], timeout=TICK).done:
             if self._context.is_ending:
@@ -128,7 +128,7 @@ class _Run:
     # -- ending ------------------------------------------------------------------------------------
 
     def _end(self) -> Iterator[Event]:
-        """Say what is left, and why."""
+        """Report the tasks that are left, and why."""
         up = self._context.expired
         stopped = self._context.stopping.is_set() and not up
         left = self._ledger.list_open() if self._ledger is not None else []
@@ -141,22 +141,18 @@ class _Run:
             yield Detached(reason, training)
 
     def _tell_left(self, task: Task, *, stopped: bool) -> Event:
-        address, operation = task.change.address, task.operation
-        resume = choose_command(task.next)
+        address, resume = task.change.address, choose_command(task.next)
         if stopped or self._ledger is None:
-            reason = "stopped before it was done"
-            return Skipped(address, operation, reason, task.id, unfinished=True, resume=resume)
+            return task.skip("stopped before it was done", resume=resume)
         wait = task.wait
         if isinstance(wait, IsAccepted):
-            return Skipped(address, operation, "its successor was not accepted", task.id)
+            return task.skip("its successor was not accepted", unfinished=False)
         if isinstance(task.next, AwaitEnd):
-            reason = "the service does not delete it while it trains; wait deletes it later"
-            return Skipped(address, operation, reason, task.id, unfinished=True)
+            return task.skip("the service does not delete it while it trains; wait deletes it later")
         if task.not_before and task.error is not None:
-            return tell_refused(task, self._ledger.find_committed(address), task.error)
+            return report_refused(task, self._ledger.find_committed(address), task.error)
         if not isinstance(wait, Serves):
-            reason = "the time was up before it was done"
-            return Skipped(address, operation, reason, task.id, unfinished=True, resume=resume)
+            return task.skip("the time was up before it was done", resume=resume)
         parent = wait.address
         main = self._ledger.tasks.get((parent, ""))
         serving = self._ledger.find_committed(parent).serving

@@ -1,4 +1,4 @@
-"""One change on its way: how far it has come in its list of steps."""
+"""A task: one change, and its position in its list of steps."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from reconciler.errors import ReconcilerError
-from reconciler.events import APPLY, WAIT, Event, Verb
+from reconciler.events import APPLY, WAIT, Event, Skipped, Verb
 from reconciler.model import Address
 from reconciler.plan.change import Change
 from reconciler.plan.steps import (
@@ -38,14 +38,14 @@ from reconciler.state.values import Record
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What the outcome of a step means.
+    """The effect of a step's outcome.
 
     Attributes:
-        record: from now on.
-        events: what to tell once it is committed.
-        steps: how many steps of the task are done with it.
+        record: the new record.
+        events: yielded once the record is committed.
+        steps: number of finished steps.
         ended: nothing more is done for the task in this run.
-        vacated: addresses whose record has gone elsewhere.
+        vacated: addresses that a record was moved away from.
     """
 
     record: Record
@@ -57,20 +57,21 @@ class Settled:
 
 @dataclass(slots=True, eq=False)
 class Task:
-    """One change on its way.
+    """One change that is being executed.
 
     Attributes:
-        id: of the model it is about; a create may have to take another generation.
-        seen: the record that the plan was made from, under the address that it has from now on.
-        generation: of the model to create.
-        attempted: an earlier run recorded its create, and may have sent it.
-        position: of the next step in the change's list, which nobody alters.
-        ended: nothing more is done for it in this run.
-        misses: polls in a row that could not be answered; error: the last of them.
-        odd: polls in a row whose answer was not understood.
-        not_before: by the clock, when the service is asked again that refused it for now; 0.0 for at once.
-        exact: the service itself named that time: nothing else makes an earlier try worth while.
-        refused: by the clock, when it was refused for now first; None when it was not.
+        id: id of the change's model. A create may have to take another generation, and so another id.
+        seen: the record that the plan was made from, under its new address.
+        generation: generation of the model to create.
+        attempted: an earlier run recorded the create, and may have sent its request.
+        position: index of the next step. The list itself never changes.
+        ended: nothing more is done for the task in this run.
+        misses: number of polls in a row that failed.
+        odd: number of polls in a row whose answer was not understood.
+        error: the last error of a poll or a refused call.
+        not_before: clock time of the next try, if the service refused a call for now; 0.0 if it did not.
+        exact: the service itself named that time, so an earlier try is useless.
+        refused: clock time at which a call was first refused for now; None if none was.
     """
 
     change: Change
@@ -90,39 +91,53 @@ class Task:
 
     @property
     def next(self) -> Step | None:
-        """The next step, None when nothing is left."""
+        """The next step; None if nothing is left."""
         steps = self.change.steps
         return None if self.ended or self.position >= len(steps) else steps[self.position]
 
     @property
     def wait(self) -> Wait | None:
-        """What must have happened before the next step may begin; None for nothing."""
+        """What the next step waits for; None if it can start."""
         return None if self.next is None else self.next.after
 
     @property
     def is_watching(self) -> bool:
-        """Whether it only waits for the service."""
+        """Whether the next step only waits for the service."""
         return self.next is not None and self.next.nature is Nature.WATCH
 
     @property
     def is_accepted(self) -> bool:
-        """Whether its create was accepted in this run."""
+        """Whether the service accepted the task's create in this run."""
         return any(isinstance(one, Create) for one in self.change.steps[: self.position])
 
     @property
     def operation(self) -> Verb:
-        """What events call the next step: people know trainings and deletions, not our steps."""
+        """The name of the next step in events: people know trainings and deletions, not our steps."""
         steps = self.change.steps[self.position :]
         return next((name for name in map(name_operation, steps) if name), Verb.CREATE)
 
+    def skip(
+        self, reason: str, *, unfinished: bool = True, resume: str = WAIT, trouble: bool = False
+    ) -> Skipped:
+        """Build the event that the next step is not executed in this run."""
+        return Skipped(
+            self.change.address,
+            self.operation,
+            reason,
+            self.id,
+            unfinished=unfinished,
+            resume=resume,
+            trouble=trouble,
+        )
+
     def advance(self, settled: Settled) -> None:
-        """Go on from what the last step came to."""
+        """Move on by the steps that are done."""
         self.position += settled.steps
         self.ended = self.ended or settled.ended
 
 
 def name_operation(step: Step) -> Verb | None:
-    """What events call a step, None where nothing is told of it."""
+    """Name a step for events; None if no event is about it."""
     match step:
         case Move():
             return Verb.MOVE
@@ -147,7 +162,7 @@ def name_operation(step: Step) -> Verb | None:
 
 
 def choose_command(step: Step | None) -> str:
-    """Which command goes on with what is left from this step on: see `events.Skipped`."""
+    """Choose the command that continues from this step: see `events.Skipped`."""
     match step:
         case Update(of=Role.SERVING) | SetPermissions(of=Role.SERVING):
             return APPLY
@@ -166,8 +181,7 @@ def choose_command(step: Step | None) -> str:
 def is_still_ours(task: Task, record: Record) -> bool:
     """Whether the record still has the task's model where its next step expects it.
 
-    While we only watch, other runs may promote, restore, delete or forget what we wait for: what is not
-    ours to finish any more is left alone.
+    While we only watch, other runs may promote, restore, delete or forget that model. Then we leave it.
     """
     deposed = {one.id for one in record.deposed}
     step = task.next

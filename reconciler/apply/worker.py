@@ -14,7 +14,7 @@ from dataclasses import replace
 from reconciler.apply.context import ROOM, TICK, Context
 from reconciler.apply.execute import Subject, execute
 from reconciler.apply.ledger import Ledger
-from reconciler.apply.outcomes import begin, let_go, postpone, settle, settle_failure, tell_postponed
+from reconciler.apply.outcomes import begin, let_go, postpone, report_postponed, settle, settle_failure
 from reconciler.apply.tasks import Settled, Task, choose_command, is_still_ours
 from reconciler.errors import (
     AlreadyExistsError,
@@ -27,7 +27,7 @@ from reconciler.errors import (
     StateStoreError,
     StoppedError,
 )
-from reconciler.events import Event, Failed, Skipped
+from reconciler.events import Event, Failed
 from reconciler.model import Address
 from reconciler.plan.recording import Outcome, Renumbered, recorded_after
 from reconciler.plan.steps import Create, IsAccepted, Nature, RecordStep
@@ -231,7 +231,7 @@ class Worker:
         task.not_before = now + max(pause, _SHORTEST_PAUSE)
         task.exact = isinstance(error, RateLimitedError) and error.named
         settled = postpone(task, record, error, self._context.moment)
-        return settled if told or not waits else replace(settled, events=(tell_postponed(task, error),))
+        return settled if told or not waits else replace(settled, events=(report_postponed(task, error),))
 
     def _take_next_id(self, task: Task, record: Record, error: AlreadyExistsError) -> Settled:
         """Where nobody can see what holds our id: the next generation of it, recorded before it is tried."""
@@ -310,6 +310,4 @@ def _needs_no_call(task: Task) -> bool:
 
 
 def _skip(task: Task, record: Record, reason: str) -> Settled:
-    operation, resume = task.operation, choose_command(task.next)
-    event = Skipped(task.change.address, operation, reason, task.id, unfinished=True, resume=resume)
-    return Settled(record, (event,), ended=True)
+    return Settled(record, (task.skip(reason, resume=choose_command(task.next)),), ended=True)

@@ -18,7 +18,7 @@ from reconciler.model import Address, Attributes, Desired, Live, Status
 from reconciler.plan.change import Action, Binding, Change, Plan
 from reconciler.plan.facts import Facts
 from reconciler.plan.recording import expect_outcome, recorded_after
-from reconciler.plan.steps import DeleteReplaced, Promote, drop_intent, touches_service
+from reconciler.plan.steps import DeleteReplaced, Promote, drop_intent, has_effect
 from reconciler.state.values import Record, RecordedModel
 
 
@@ -86,7 +86,7 @@ def bind(facts: Facts, changes: Iterable[Change]) -> dict[Address, Binding]:
     """A binding for each address that the changes touch and no other."""
     by_address: dict[Address, list[Change]] = {}
     for change in changes:
-        if touches_service(change.steps):
+        if has_effect(change.steps):
             by_address.setdefault(change.address, []).append(change)
     return {address: _bind(facts, address, several) for address, several in by_address.items()}
 
@@ -135,7 +135,7 @@ def verify(plan: Plan, fresh: Plan, facts: Facts) -> Plan:
     kept: dict[tuple[Address, str], Change] = {}
     for approved in plan.changes:
         now = today.get(approved.key)
-        if not touches_service(approved.steps):
+        if not has_effect(approved.steps):
             if now is not None and (still := _keep_untouched(approved, now)):
                 kept[still.key] = still
             continue

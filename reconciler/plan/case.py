@@ -10,16 +10,16 @@ from reconciler.difference import FieldChange, PermissionChange
 from reconciler.errors import Diagnostic
 from reconciler.formats import format_duration
 from reconciler.identity import FORMULA
-from reconciler.kind import Kind
+from reconciler.kind import Kind, OnChange
 from reconciler.model import Address, Attributes, Desired, Live, Status
 from reconciler.plan.change import Action, Change, Reason
 from reconciler.plan.compile import steps_of_promotion, steps_of_update
 from reconciler.plan.facts import (
     Facts,
-    build_adopted_model,
     build_model,
     find_replacement_reasons,
     merge_sent,
+    record_data,
 )
 from reconciler.plan.steps import Adopt, AwaitTraining, Ending, Promote, RecordIntent, Restore, Role, Steps
 from reconciler.state.values import Record, RecordedModel
@@ -105,8 +105,10 @@ def write_place(desired: Desired) -> str:
     return f"{desired.file}:{desired.line}" if desired.file and desired.line else desired.file
 
 
-def record_training(case: Case, *, id: str, digest: str, generation: int) -> RecordedModel:
-    """The record of a training of this that is about to be asked for."""
+def record_training(
+    case: Case, *, id: str, digest: str, generation: int, formula: int = FORMULA
+) -> RecordedModel:
+    """Build the record of a training that is about to be requested."""
     return build_model(
         case.facts,
         case.desired,
@@ -115,6 +117,7 @@ def record_training(case: Case, *, id: str, digest: str, generation: int) -> Rec
         digest=digest,
         generation=generation,
         source=case.source,
+        formula=formula,
     )
 
 
@@ -133,16 +136,24 @@ def record_training_again(case: Case, model: RecordedModel) -> RecordedModel:
 def record_found(
     case: Case, live: Live, *, digest: str, generation: int, formula: int = FORMULA
 ) -> RecordedModel:
-    """The record of what is live already under one of our ids."""
-    return build_adopted_model(
-        case.facts,
-        case.desired,
-        case.attributes,
-        live,
-        digest=digest,
-        generation=generation,
-        source=case.source,
-        formula=formula,
+    """Build the record of a model that is live already. A pinned id proves nothing about its data."""
+    fields, desired = case.kind.fields, case.desired
+    sent = {
+        path: value
+        for path, value in case.attributes.items()
+        if fields[path].on_change is OnChange.REPLACE
+        or diff.is_same(fields[path], value, live.attributes.get(path))
+    }
+    return replace(
+        record_training(case, id=live.id, digest=digest, generation=generation, formula=formula),
+        name=live.name,
+        status=live.status,
+        sent=sent,
+        create_time=live.create_time,
+        completed="" if live.status is Status.CREATING else live.complete_time,
+        data=record_data(desired, assumed=desired.id is not None or bool(desired.imports)),
+        started="",
+        error=live.error,
     )
 
 

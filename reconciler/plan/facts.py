@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from math import ceil
 
@@ -23,7 +23,7 @@ from reconciler.identity import (
     find_meaning,
     make_id,
 )
-from reconciler.kind import FieldRole, Kind, OnChange
+from reconciler.kind import FieldRole, Kind
 from reconciler.model import (
     LAG_SECONDS,
     Address,
@@ -32,7 +32,6 @@ from reconciler.model import (
     Desired,
     Live,
     Stack,
-    Status,
     Value,
 )
 from reconciler.plan.change import Bill, Context, Inputs
@@ -240,48 +239,6 @@ def build_model(
         data=record_data(desired, assumed=False),
         approved=digest_approval(desired, attributes, facts.kind(desired.address)),
         started=facts.timestamp,
-    )
-
-
-def build_adopted_model(
-    facts: Facts,
-    desired: Desired,
-    attributes: Attributes,
-    live: Live,
-    *,
-    digest: str,
-    generation: int,
-    source: str,
-    formula: int = FORMULA,
-) -> RecordedModel:
-    """The record of a model that is live already; a pinned id proves nothing about its data."""
-    model = build_model(
-        facts,
-        desired,
-        attributes,
-        id=live.id,
-        digest=digest,
-        generation=generation,
-        source=source,
-        formula=formula,
-    )
-    kind = facts.kind(desired.address)
-    sent = {
-        path: value
-        for path, value in attributes.items()
-        if kind.fields[path].on_change is OnChange.REPLACE
-        or diff.is_same(kind.fields[path], value, live.attributes.get(path))
-    }
-    return replace(
-        model,
-        name=live.name,
-        status=live.status,
-        sent=sent,
-        create_time=live.create_time,
-        completed="" if live.status is Status.CREATING else live.complete_time,
-        data=record_data(desired, assumed=desired.id is not None or bool(desired.imports)),
-        started="",
-        error=live.error,
     )
 
 

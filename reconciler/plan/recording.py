@@ -154,10 +154,7 @@ def _after_create(record: Record, outcome: Outcome, now: str) -> Record:
     match outcome:
         case Accepted():
             accepted = replace(
-                candidate,
-                waiting="",
-                waiting_since="",
-                waiting_said="",
+                _without_waiting(candidate),
                 name=outcome.name or candidate.name,
                 status=Status.CREATING,
                 operation=outcome.operation or candidate.operation,

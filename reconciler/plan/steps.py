@@ -1,4 +1,4 @@
-"""What a change does, as a list of steps in order: the one list that is shown, saved, bound and executed.
+"""The steps of a change, in order. The same list is shown, saved, checked and executed.
 
 Rule: a step is a value, without clients or clocks. A question about steps is an attribute of every step
 (`nature`, `after`) or a `match` over all of them, so a new step does not type-check until it answers.
@@ -18,14 +18,14 @@ from reconciler.state.values import Record, Verdict
 
 
 class Role(StrEnum):
-    """Which model of a record a step is about."""
+    """The role of the model that a step is about."""
 
     CANDIDATE = "candidate"
     SERVING = "serving"
 
 
 class Ending(StrEnum):
-    """What a promotion completes, as events call it."""
+    """The kind of change that a promotion completes, under the name that events use."""
 
     CREATE = "create"
     REPLACE = "replace"
@@ -35,7 +35,7 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Serves:
-    """Wait until an address serves the model that this one is tuned from (its id or resource name)."""
+    """Wait until an address serves `model` (an id or a resource name), which this one is tuned from."""
 
     address: Address
     model: str
@@ -43,7 +43,7 @@ class Serves:
 
 @dataclass(frozen=True, slots=True)
 class IsAccepted:
-    """Wait until the create of an address was accepted and recorded."""
+    """Wait until the service has accepted the new model of an address, and that is recorded."""
 
     address: Address
 
@@ -52,16 +52,16 @@ Wait: TypeAlias = Serves | IsAccepted
 
 
 class Nature(StrEnum):
-    """What a step needs."""
+    """The access that a step needs."""
 
     RECORD = "record"
-    """Nothing: only the record changes."""
+    """Only the record changes."""
     WATCH = "watch"
-    """To look at the service, with the lock given back."""
+    """Looks at the service. The lock is released meanwhile."""
     ASK = "ask"
     """A call that changes nothing."""
     CHANGE = "change"
-    """A call that may not start unless the lock is surely ours."""
+    """A call that changes something: only with a lock that was renewed lately."""
 
 
 class AtOnce:
@@ -101,23 +101,18 @@ class CallStep:
 class Deletion(CallStep):
     """A step that deletes the model `id` at the service.
 
-    If it `trains`, the service may refuse: `AwaitEnd` and a second try follow.
+    `trains`: the model may be in training. The service may refuse, so `AwaitEnd` and a second try follow.
     """
 
     __slots__ = ()
 
 
-# -- what only the record sees ---------------------------------------------------------------------
+# -- steps that only change the record ---------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Move(Intent, AtOnce):
-    """Give a record its new address.
-
-    Attributes:
-        previous: the address that it had.
-        record: as it was, under its new address.
-    """
+    """Store a record, otherwise unchanged, under a new address instead of its `previous` one."""
 
     previous: Address
     record: Record
@@ -125,9 +120,9 @@ class Move(Intent, AtOnce):
 
 @dataclass(frozen=True, slots=True)
 class RecordIntent(Intent):
-    """Record what is about to be done, before the first call; or what was seen, where no call follows.
+    """Record what this run is about to do, before its first call. Without a call: what was observed.
 
-    `after` is set where the record must not change before its turn: what serves would look deleted.
+    `after` delays this, because the serving model would already look deleted.
     """
 
     record: Record
@@ -150,15 +145,14 @@ class Restore(Intent, AtOnce):
 
 @dataclass(frozen=True, slots=True)
 class Promote(RecordStep, AtOnce):
-    """Let the candidate serve, and depose what served.
+    """Make the candidate the serving model, and depose the one that served.
 
     Attributes:
-        ending: what this completes.
-        replaces: id of the model that serves until then, "" for none.
-        kept: why that model stays as a deposed one, in words for people; "" where it goes.
-        sent: what counts as sent from now on; None for what was sent.
-        permissions: the grants, where they are as declared without a `SetPermissions`; None for no word.
-        verdict: what the candidate's checks said when they were run last.
+        replaces: id of the model that it replaces; "" if there is none.
+        kept: reason, for people, to keep the replaced model as a deposed one; "" if it is deleted.
+        sent: attributes to record as sent; None keeps the recorded ones.
+        permissions: grants to record if no `SetPermissions` was needed; None keeps the recorded ones.
+        verdict: result of the last run of the checks.
     """
 
     ending: Ending
@@ -171,47 +165,36 @@ class Promote(RecordStep, AtOnce):
 
 @dataclass(frozen=True, slots=True)
 class HoldBack(RecordStep, AtOnce):
-    """Leave a trained candidate unpromoted: its manifest has changed since it was approved."""
+    """Do not promote a trained candidate, because its manifest has changed since it was approved."""
 
 
 @dataclass(frozen=True, slots=True)
 class Forget(RecordStep, AtOnce):
-    """Forget the address: nothing of it is live."""
+    """Remove the address from the state, because none of its models is live any more."""
 
 
 @dataclass(frozen=True, slots=True)
 class ForgetDeposed(RecordStep, AtOnce):
-    """Forget a deposed model that is not live any more."""
+    """Remove a deposed model from its record, because it is not live any more."""
 
     id: str
 
 
 @dataclass(frozen=True, slots=True)
 class ReportFailure(RecordStep, AtOnce):
-    """Do nothing, and tell why.
-
-    Attributes:
-        error: the service's reason, or ours.
-        advice: what to do about it.
-        trained: a training ended badly; else there is nothing that could be trained.
-    """
+    """Report a failure. `trained`: a training failed; otherwise nothing could be trained."""
 
     error: str
     advice: str
     trained: bool = False
 
 
-# -- what the service sees -------------------------------------------------------------------------
+# -- steps that ask or change the service ----------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class DeleteFirst(Deletion):
-    """Delete the old model under a pinned id, so that its successor can take the id.
-
-    Attributes:
-        trains: it may still be in training.
-        after: the parent that the successor is tuned from.
-    """
+    """Delete the old model under a pinned id, so that its successor can take the id."""
 
     id: str
     trains: bool = False
@@ -223,11 +206,11 @@ class Create(CallStep):
     """Start the training of the candidate.
 
     Attributes:
-        id: of the candidate; apply may have to take a later generation.
-        source: resource name of what it is tuned from.
-        replaces: id of the model in whose place it is trained, "" for none.
-        attempted: an earlier run recorded it, and may have sent it.
-        after: the parent that it is tuned from, where that does not serve yet.
+        id: the candidate's id. Apply may have to take a later generation.
+        source: resource name of the model that it is tuned from.
+        replaces: id of the model that it is to replace; "" if there is none.
+        attempted: an earlier run recorded this step and may have sent its request.
+        after: set if the parent does not serve yet.
     """
 
     id: str
@@ -245,10 +228,9 @@ class AwaitTraining(WatchStep):
 
 @dataclass(frozen=True, slots=True)
 class AwaitEnd(WatchStep):
-    """Wait until a model that the service does not delete while it trains has ended.
+    """Wait for the end of a training, because the service cannot delete the model before.
 
-    Attributes:
-        is_namesake: the candidate has the same id.
+    `is_namesake`: the candidate has the same id.
     """
 
     id: str
@@ -257,12 +239,7 @@ class AwaitEnd(WatchStep):
 
 @dataclass(frozen=True, slots=True)
 class Update(CallStep, AtOnce):
-    """Set fields of a model.
-
-    Attributes:
-        fields: those to set.
-        sent: what counts as sent from then on.
-    """
+    """Set `fields` of a model, and record `sent` as the attributes that were sent."""
 
     of: Role
     fields: Attributes
@@ -271,7 +248,7 @@ class Update(CallStep, AtOnce):
 
 @dataclass(frozen=True, slots=True)
 class SetPermissions(CallStep, AtOnce):
-    """Make exactly these grants true; `changes` tells what that adds, revokes or changes."""
+    """Set exactly these permissions. `changes` lists the grants that this adds, revokes or changes."""
 
     of: Role
     permissions: tuple[Permission, ...] = ()
@@ -280,7 +257,7 @@ class SetPermissions(CallStep, AtOnce):
 
 @dataclass(frozen=True, slots=True)
 class RunChecks(AtOnce):
-    """Ask the candidate each prompt; the first answer that is not the expected one decides."""
+    """Send the candidate each prompt, up to the first answer that is not the expected one."""
 
     nature: ClassVar = Nature.ASK
     checks: tuple[Check, ...]
@@ -288,7 +265,7 @@ class RunChecks(AtOnce):
 
 @dataclass(frozen=True, slots=True)
 class DeleteReplaced(Deletion, AtOnce):
-    """Delete a model that served, once the one that serves now was seen ACTIVE."""
+    """Delete a replaced model, if the service shows its successor as ACTIVE."""
 
     id: str
     trains: bool = False
@@ -296,13 +273,7 @@ class DeleteReplaced(Deletion, AtOnce):
 
 @dataclass(frozen=True, slots=True)
 class Delete(Deletion):
-    """Delete a model.
-
-    Attributes:
-        deposed: the address keeps its other models.
-        trains: it may still be in training.
-        after: its successor's create.
-    """
+    """Delete a model. `deposed`: the address keeps its other models."""
 
     id: str
     deposed: bool = False
@@ -332,19 +303,19 @@ Step: TypeAlias = (
 )
 
 Steps: TypeAlias = tuple[Annotated[Step, "step"], ...]
-"""In JSON each says under the key `step` which it is."""
+"""In JSON, the key `step` holds the name of the class."""
 
 
 _S = TypeVar("_S", bound=Step)
 
 
 def find_step(steps: Iterable[Step], kind: type[_S]) -> _S | None:
-    """The first step of a kind; None where there is none."""
-    return next((one for one in steps if isinstance(one, kind)), None)
+    """Find the first step of a kind."""
+    return next((step for step in steps if isinstance(step, kind)), None)
 
 
 def find_intent(steps: Iterable[Step]) -> Record | None:
-    """The record that is committed before the first call; None where nothing changes first."""
+    """Find the record that is committed before the first call; None if the record does not change before."""
     record = None
     for step in steps:
         if not isinstance(step, Intent):
@@ -354,25 +325,25 @@ def find_intent(steps: Iterable[Step]) -> Record | None:
 
 
 def drop_intent(steps: Iterable[Step]) -> Steps:
-    """The steps without the record that is committed before the first call."""
-    return tuple(one for one in steps if not isinstance(one, (RecordIntent, Adopt, Restore)))
+    """Return the steps without the record that is committed before the first call."""
+    return tuple(step for step in steps if not isinstance(step, (RecordIntent, Adopt, Restore)))
 
 
-def touches_service(steps: Iterable[Step]) -> bool:
-    """Whether there is more to do than to record what was seen, or to tell of a failure."""
-    return any(not isinstance(one, (RecordIntent, ReportFailure)) for one in steps)
+def has_effect(steps: Iterable[Step]) -> bool:
+    """Whether the steps do more than record an observation or report a failure."""
+    return any(not isinstance(step, (RecordIntent, ReportFailure)) for step in steps)
 
 
 def list_deleted(steps: Iterable[Step]) -> tuple[str, ...]:
-    """The ids of the models that steps remove from the service, each once."""
-    ids = [one.id for one in steps if isinstance(one, Deletion)]
+    """List the ids of the models that the steps delete at the service, each once."""
+    ids = [step.id for step in steps if isinstance(step, Deletion)]
     return tuple(dict.fromkeys(ids))
 
 
 def select_unapproved(steps: Iterable[Step]) -> Iterator[Step]:
-    """The steps that there is something to approve about, or to be alarmed by.
+    """Select the steps that a person must approve or know of.
 
-    What follows a training that an earlier run started was approved with it, further updates excepted.
+    Steps that follow a training of an earlier run were approved with it, except updates.
     """
     begun, approved = False, False
     for step in steps:

@@ -135,8 +135,8 @@ def _without_candidate(case: Case) -> Record:
     return depose(case, replace(record, candidate=None), record.candidate)
 
 
-def failed(case: Case, model: RecordedModel, live: Live) -> Change:
-    """Trained and failed: another only when asked for."""
+def report_failed(case: Case, model: RecordedModel, live: Live) -> Change:
+    """Report a failed training."""
     record = case.record
     seen = replace(model, status=live.status, error=live.error or model.error, create_time=live.create_time)
     as_candidate = model is record.candidate

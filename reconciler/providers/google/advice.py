@@ -9,14 +9,11 @@ from __future__ import annotations
 
 import re
 import shlex
-from typing import TYPE_CHECKING
 
 from reconciler.bounds import EXCERPT
 from reconciler.datasets.addresses import BUCKET
 from reconciler.providers.google.credentials import SCOPES, spell_login
-
-if TYPE_CHECKING:
-    from reconciler.providers.google.errors import Problem
+from reconciler.providers.google.problem import Problem
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,99}")
 _PERMISSION = re.compile(

@@ -10,10 +10,8 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
 
-from reconciler.bounds import DELAY, EXCERPT
+from reconciler.bounds import DELAY
 from reconciler.errors import (
     AlreadyExistsError,
     ForbiddenError,
@@ -27,9 +25,9 @@ from reconciler.errors import (
     UnavailableError,
     WrongStateError,
 )
-from reconciler.http import JsonObject, Reply
-from reconciler.http.errors import parse_object
+from reconciler.http import Reply
 from reconciler.providers.google.advice import advise_400, advise_401, advise_403, advise_404
+from reconciler.providers.google.problem import Problem, read_problem
 from reconciler.redaction import make_printable
 
 _MOST_DELAY = 600.0
@@ -77,55 +75,6 @@ class GoogleErrors:
             yield str(json.loads(found[1])).strip()
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """An error reply, read.
-
-    Attributes:
-        status: HTTP status.
-        message: the service's own words, whole; `make_printable` before showing.
-        reason: ErrorInfo.reason, else the canonical status, else "".
-        details: google.rpc details as they came.
-        metadata: of the ErrorInfo.
-        own: it is the API's own error: a JSON object whose error.code is the status. Else a gateway, a proxy
-            or another service may have answered.
-    """
-
-    status: int
-    message: str
-    reason: str
-    details: tuple[JsonObject, ...]
-    metadata: Mapping[str, Any]
-    own: bool
-
-
-def _to_object(value: object) -> JsonObject:
-    return value if isinstance(value, dict) else {}
-
-
-def read_problem(reply: Reply) -> Problem:
-    """Read an error reply, whatever its shape: Google's JSON, a proxy's HTML, or nothing."""
-    error = _to_object((parse_object(reply.body) or {}).get("error"))
-    message = error.get("message")
-    if not isinstance(message, str) or not message:
-        text = reply.body[:EXCERPT].decode(errors="replace")
-        title = re.search(r"<title[^<>]{0,200}>([^<>]*)</title>", text, re.IGNORECASE)
-        message = title.group(1) if title else text
-    listed = error.get("details")
-    details = tuple(one for one in (listed if isinstance(listed, list) else ()) if isinstance(one, dict))
-    info = next((one for one in details if str(one.get("@type", "")).endswith("ErrorInfo")), {})
-    reason = info.get("reason") or error.get("status") or ""
-    code = error.get("code")
-    return Problem(
-        status=reply.status,
-        message=message[:EXCERPT],
-        reason=make_printable(reason, 64) if isinstance(reason, str) else "",
-        details=details,
-        metadata=_to_object(info.get("metadata")),
-        own=type(code) is int and code == reply.status,
-    )
-
-
 def find_delay(found: Problem, headers: Mapping[str, str]) -> float | None:
     """Seconds that a 429 asks us to wait: RetryInfo, the text, or Retry-After; None when it does not say.
 
@@ -152,11 +101,6 @@ def _find_asked_delay(found: Problem, headers: Mapping[str, str]) -> float | Non
     return float(header) if re.fullmatch(r"[0-9]+", header) else None
 
 
-def is_hopeless(found: Problem) -> bool:
-    """Whether the quota is zero, so that no waiting helps."""
-    return bool(_LIMIT_ZERO.search(found.message))
-
-
 def explain_limit(found: Problem, where: str, delay: float | None) -> RateLimitedError:
     """The error for a 429.
 
@@ -165,10 +109,8 @@ def explain_limit(found: Problem, where: str, delay: float | None) -> RateLimite
         where: as `explain_failure`.
         delay: see `find_delay`.
     """
-    said = make_printable(found.message)
-    label = f"{found.status} {found.reason}".strip()
-    summary = f"{where} was refused ({label}): {said}" if said else f"{where} was refused ({label})"
-    if is_hopeless(found):
+    summary = _summarize(found, where)
+    if _LIMIT_ZERO.search(found.message):
         advice = "The quota is zero: waiting does not help. Ask for quota, or use another project."
         return RateLimitedError(summary, advice, status=found.status, reason=found.reason)
     if delay is not None:
@@ -193,38 +135,37 @@ def explain_failure(found: Problem, where: str) -> ServiceError:
         where: "GET v1beta/tunedModels/x at generativelanguage.googleapis.com".
     """
     status, reason, said = found.status, found.reason, make_printable(found.message)
-    label = f"{status} {reason}".strip()
-    summary = f"{where} was refused ({label}): {said}" if said else f"{where} was refused ({label})"
+    kind: type[ServiceError] = ServiceError
+    advice, summary = "", _summarize(found, where)
     match status:
         case 400 | 401 if reason == "API_KEY_INVALID" or "api key not valid" in said.lower():
+            kind = UnauthenticatedError
             advice = "The API key is wrong or was deleted. Set GEMINI_API_KEY to a valid one."
-            return UnauthenticatedError(summary, advice, status=status, reason=reason)
         case 400 | 403 if _PASSING.search(found.message):
-            return NotReadyError(summary, _PASSES, status=status, reason=reason)
+            kind, advice = NotReadyError, _PASSES
         case 400 | 409 | 412 if status == 412 or reason in _WRONG_STATE:
-            advice = advise_400(said, where) if status == 400 else ""
-            return WrongStateError(summary, advice, status=status, reason=reason, said=said)
+            kind, advice = WrongStateError, advise_400(said, where) if status == 400 else ""
         case 400:
-            return InvalidArgumentError(
-                summary, advise_400(said, where), status=status, reason=reason, said=said
-            )
+            kind, advice = InvalidArgumentError, advise_400(said, where)
         case 401:
-            return UnauthenticatedError(summary, advise_401(found), status=status, reason=reason)
+            kind, advice = UnauthenticatedError, advise_401(found)
         case 403:
-            return ForbiddenError(summary, advise_403(found, where), status=status, reason=reason)
+            kind, advice = ForbiddenError, advise_403(found, where)
         case 404:
-            return NotFoundError(summary, advise_404(where), status=status, reason=reason, said=said)
+            kind, advice = NotFoundError, advise_404(where)
         case 409:
             return AlreadyExistsError(summary, reason=reason)
         case _ if status >= 500:
-            return UnavailableError(
-                f"{where} failed ({label}): {said}" if said else f"{where} failed ({label})",
-                "The service has a problem of its own; run the command again in a while.",
-                status=status,
-                reason=reason,
-            )
-        case _:
-            return ServiceError(summary, "", status=status, reason=reason)
+            kind, summary = UnavailableError, _summarize(found, where, "failed")
+            advice = "The service has a problem of its own; run the command again in a while."
+    shown = said if kind in {WrongStateError, InvalidArgumentError, NotFoundError} else ""
+    return kind(summary, advice, status=status, reason=reason, said=shown)
+
+
+def _summarize(found: Problem, where: str, verb: str = "was refused") -> str:
+    said = make_printable(found.message)
+    label = f"{found.status} {found.reason}".strip()
+    return f"{where} {verb} ({label})" + (f": {said}" if said else "")
 
 
 def _refuse_foreign(found: Problem, where: str) -> ServiceError:

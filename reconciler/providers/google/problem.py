@@ -1,0 +1,62 @@
+"""Reads an error reply of Google's APIs: google.rpc.Status, or whatever a proxy answered in its place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from reconciler.bounds import EXCERPT
+from reconciler.http import JsonObject, Reply
+from reconciler.http.errors import parse_object
+from reconciler.redaction import make_printable
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """An error reply, read.
+
+    Attributes:
+        status: HTTP status.
+        message: the service's own words, whole; `make_printable` before showing.
+        reason: ErrorInfo.reason, else the canonical status, else "".
+        details: google.rpc details as they came.
+        metadata: of the ErrorInfo.
+        own: it is the API's own error: a JSON object whose error.code is the status. Else a gateway, a proxy
+            or another service may have answered.
+    """
+
+    status: int
+    message: str
+    reason: str
+    details: tuple[JsonObject, ...]
+    metadata: Mapping[str, Any]
+    own: bool
+
+
+def _to_object(value: object) -> JsonObject:
+    return value if isinstance(value, dict) else {}
+
+
+def read_problem(reply: Reply) -> Problem:
+    """Read an error reply, whatever its shape: Google's JSON, a proxy's HTML, or nothing."""
+    error = _to_object((parse_object(reply.body) or {}).get("error"))
+    message = error.get("message")
+    if not isinstance(message, str) or not message:
+        text = reply.body[:EXCERPT].decode(errors="replace")
+        title = re.search(r"<title[^<>]{0,200}>([^<>]*)</title>", text, re.IGNORECASE)
+        message = title.group(1) if title else text
+    listed = error.get("details")
+    details = tuple(one for one in (listed if isinstance(listed, list) else ()) if isinstance(one, dict))
+    info = next((one for one in details if str(one.get("@type", "")).endswith("ErrorInfo")), {})
+    reason = info.get("reason") or error.get("status") or ""
+    code = error.get("code")
+    return Problem(
+        status=reply.status,
+        message=message[:EXCERPT],
+        reason=make_printable(reason, 64) if isinstance(reason, str) else "",
+        details=details,
+        metadata=_to_object(info.get("metadata")),
+        own=type(code) is int and code == reply.status,
+    )

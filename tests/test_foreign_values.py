@@ -20,7 +20,7 @@ from reconciler.formats import format_time
 from reconciler.http.connection import Reply
 from reconciler.model import Address, Live
 from reconciler.providers.gemini import codec as gemini
-from reconciler.providers.gemini import operations, permissions
+from reconciler.providers.gemini import grants, operations
 from reconciler.providers.google.errors import GoogleErrors
 from reconciler.providers.google.json import read_next_page
 from reconciler.providers.vertex import codec as vertex
@@ -114,7 +114,7 @@ READERS: Mapping[str, tuple[Any, Callable[[Any], Any]]] = {
     "an operation": ({**OPERATION, "done": True, "response": MODEL}, _operation),
     "a permission": (
         {"granteeType": "USER", "role": "READER", "emailAddress": "a@b.c"},
-        lambda document: permissions.read_permission(document, "x"),
+        lambda document: grants.read_permission(document, "x"),
     ),
     "a tuning job": (
         {**DONE, "tuningDataStats": {"s": {"aCount": "5"}}, "createTime": "2026-01-01T00:00:00Z"},

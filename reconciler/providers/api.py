@@ -96,14 +96,6 @@ class Connection(Protocol):
         """Close what was opened."""
 
 
-def _write_nothing(_name: str, _environ: Mapping[str, str]) -> str:
-    return ""
-
-
-def _suggest_nothing(_path: str, _stack: Stack, _desired: Sequence[Desired]) -> str:
-    return ""
-
-
 @dataclass(frozen=True, slots=True)
 class Starter:
     """What `init` writes for a first model of a kind.
@@ -118,8 +110,8 @@ class Starter:
 
     about: str
     write: Callable[[str, Mapping[str, str]], Mapping[str, str]]
-    set_up: Callable[[str, Mapping[str, str]], str] = _write_nothing
-    suggest: Callable[[str, Stack, Sequence[Desired]], str] = _suggest_nothing
+    set_up: Callable[[str, Mapping[str, str]], str] = lambda *_: ""
+    suggest: Callable[[str, Stack, Sequence[Desired]], str] = lambda *_: ""
 
 
 @dataclass(frozen=True, slots=True)

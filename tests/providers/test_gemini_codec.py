@@ -19,7 +19,7 @@ from reconciler.identity import to_float32
 from reconciler.kind import FieldRole, FieldType, OnChange
 from reconciler.model import Attributes, Example, Live, Snapshot, Status, Value
 from reconciler.providers import Accepted
-from reconciler.providers.gemini import codec, operations, permissions
+from reconciler.providers.gemini import codec, grants, operations
 from reconciler.providers.gemini.fields import TUNED_MODEL
 from reconciler.providers.google import json as google_json
 
@@ -541,10 +541,10 @@ def test_permissions_are_names_or_numbers() -> None:
     """Enums are read either way; what has no grantee or role is an error."""
     named = {"granteeType": "GROUP", "emailAddress": "a@b.c", "role": "WRITER"}
     numbered = {"granteeType": 2, "emailAddress": "a@b.c", "role": 2}
-    assert permissions.read_permission(named, NAME) == permissions.read_permission(numbered, NAME)
+    assert grants.read_permission(named, NAME) == grants.read_permission(numbered, NAME)
     for odd in ({}, {"granteeType": 9, "role": 3}, {"granteeType": "USER", "role": None}):
         with pytest.raises(ServiceError, match=NAME):
-            permissions.read_permission(odd, NAME)
+            grants.read_permission(odd, NAME)
 
 
 @pytest.mark.parametrize(

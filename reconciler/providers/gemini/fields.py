@@ -28,20 +28,14 @@ _FIELDS = (
     Field("top_p", FieldType.FLOAT32, OnChange.UPDATE),
     Field("top_k", FieldType.INTEGER, OnChange.UPDATE),
     Field("reader_project_numbers", FieldType.INTEGERS, OnChange.UPDATE, absent=()),
-    Field(
-        f"{HYPERPARAMETERS}.batch_size", FieldType.INTEGER, OnChange.REPLACE, role=FieldRole.HYPERPARAMETER
-    ),
-    Field(
-        f"{HYPERPARAMETERS}.epoch_count", FieldType.INTEGER, OnChange.REPLACE, role=FieldRole.HYPERPARAMETER
-    ),
-    Field(
-        f"{HYPERPARAMETERS}.learning_rate", FieldType.FLOAT32, OnChange.REPLACE, role=FieldRole.HYPERPARAMETER
-    ),
-    Field(
-        f"{HYPERPARAMETERS}.learning_rate_multiplier",
-        FieldType.FLOAT32,
-        OnChange.REPLACE,
-        role=FieldRole.HYPERPARAMETER,
+    *(
+        Field(f"{HYPERPARAMETERS}.{name}", type, OnChange.REPLACE, role=FieldRole.HYPERPARAMETER)
+        for name, type in (
+            ("batch_size", FieldType.INTEGER),
+            ("epoch_count", FieldType.INTEGER),
+            ("learning_rate", FieldType.FLOAT32),
+            ("learning_rate_multiplier", FieldType.FLOAT32),
+        )
     ),
 )
 

@@ -13,10 +13,11 @@ from reconciler.errors import (
 )
 from reconciler.model import Permission
 from reconciler.providers import Fence
-from reconciler.providers.gemini.permissions import read_permission
 from reconciler.providers.gemini.reader import Reader, is_path
 from reconciler.providers.google.json import JsonObject, explain_wrong_type, read_objects, read_text
 
+_GRANTEES = {1: "USER", 2: "GROUP", 3: "EVERYONE"}
+_ROLES = {1: "OWNER", 2: "WRITER", 3: "READER"}
 _PASSES = 3
 _PAUSE = 1.0
 """Seconds between two passes."""
@@ -101,3 +102,13 @@ class Grants:
                 if not (path.startswith(f"{name}/permissions/") and is_path(path)):
                     raise explain_wrong_type(name, "a permission's name", path, f"below {name}/permissions")
                 yield path, read_permission(document, name)
+
+
+def read_permission(document: JsonObject, where: str) -> Permission:
+    """One Permission; enums as names or numbers."""
+    grantee, role = document.get("granteeType"), document.get("role")
+    grantee = _GRANTEES.get(grantee, "") if isinstance(grantee, int) else grantee
+    role = _ROLES.get(role, "") if isinstance(role, int) else role
+    if not (isinstance(grantee, str) and grantee and isinstance(role, str) and role):
+        raise explain_wrong_type(where, "a permission", document, "one with granteeType and role")
+    return Permission(grantee, read_text(document, "emailAddress"), role)

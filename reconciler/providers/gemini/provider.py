@@ -26,12 +26,11 @@ from reconciler.providers.gemini.fields import TUNED_MODEL
 from reconciler.providers.gemini.grants import Grants
 from reconciler.providers.gemini.operations import describe_training, read_training
 from reconciler.providers.gemini.reader import PAGE_SIZE, Reader, is_path, name_of
+from reconciler.providers.google.calls import ask_model
 from reconciler.providers.google.json import (
-    build_prompt,
     explain_another,
     read_list,
     read_objects,
-    read_reply,
     require_object,
 )
 
@@ -131,13 +130,8 @@ class GeminiProvider:
         return name_of(handle)
 
     def generate(self, handle: Handle, prompt: str, *, temperature: float | None = None) -> str:
-        """The first candidate's text; repeated on 5xx and time-outs, because it changes nothing."""
-        name = name_of(handle)
-        body = build_prompt(prompt, temperature)
-        reply = self._transport.call(
-            "POST", f"v1beta/{name}:generateContent", body=body, slow=True, repeatable=True
-        )
-        return read_reply(reply, name)
+        """See `calls.ask_model`."""
+        return ask_model(self._transport, f"v1beta/{name_of(handle)}", prompt, temperature)
 
     # ---------------------------------------------------------------- changing
 
@@ -155,13 +149,7 @@ class GeminiProvider:
         fence: Fence,
         attempted: bool = False,
     ) -> Accepted:
-        """POST; after a lost reply or a 5xx look first, and POST again only when nothing is there.
-
-        Raises:
-            AlreadyExistsError: see `providers.Provider`.
-            ReplyLostError: whether it was created could not be found out; the next run finds it by its id.
-            UnavailableError: nothing was sent, or the service kept failing and there is no such model.
-        """
+        """See `Creation.create`."""
         del attempted  # a second POST of the same id can only be refused
         return self._creation.create(desired, id, source, examples, fence)
 

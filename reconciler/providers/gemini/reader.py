@@ -11,8 +11,8 @@ from reconciler.model import Live
 from reconciler.providers import Handle
 from reconciler.providers.gemini import codec, operations
 from reconciler.providers.gemini.codec import COLLECTION, NAME, SEGMENT
+from reconciler.providers.google.calls import get_or_none, list_pages
 from reconciler.providers.google.json import JsonObject, explain_another, read_objects
-from reconciler.providers.google.pages import list_pages
 
 PAGE_SIZE = 1000
 """The service's cap; it may return fewer."""
@@ -38,19 +38,16 @@ class Reader:
 
     def get_model(self, name: str) -> Live | None:
         """A model with its whole loss curve, None on 404."""
-        try:
-            return codec.read_model(self.transport.call("GET", f"v1beta/{name}"), curve=True, asked=name)
-        except NotFoundError:
-            return None
+        found = get_or_none(self.transport, f"v1beta/{name}")
+        return None if found is None else codec.read_model(found, curve=True, asked=name)
 
     def get_operation(self, operation: str) -> JsonObject | None:
         """Ask v1 for an operation, as Google's guide does, then v1beta, as its SDKs do."""
         if not is_path(operation):
             raise ServiceError(f"{operation[:80]!r} is not the name of an operation", "Correct the state.")
         for version in ("v1", "v1beta"):
-            try:
-                found = self.transport.call("GET", f"{version}/{operation}")
-            except NotFoundError:
+            found = get_or_none(self.transport, f"{version}/{operation}")
+            if found is None:
                 continue
             if found.get("name") != operation:
                 raise explain_another("operations", operation, found.get("name"))

@@ -20,6 +20,7 @@ from reconciler.events import Uploading
 from reconciler.identity import encode_canonical
 from reconciler.model import DataSet, Example
 from reconciler.providers import Fence
+from reconciler.providers.google.calls import get_or_none
 from reconciler.providers.google.json import JsonObject, explain_another, explain_wrong_type, read_text
 from reconciler.providers.vertex.regions import Regions
 from reconciler.providers.vertex.uploads import PART, Content, Upload, measure_content
@@ -61,11 +62,9 @@ class Bucket:
 
     def _get_object(self, uri: str) -> JsonObject | None:
         bucket, name = _parse_uri(uri)
-        try:
-            found = self._regions.open_storage().call(
-                "GET", f"storage/v1/b/{bucket}/o/{quote(name, safe='')}"
-            )
-        except NotFoundError:
+        path = f"storage/v1/b/{bucket}/o/{quote(name, safe='')}"
+        found = get_or_none(self._regions.open_storage(), path)
+        if found is None:
             return None
         if found.get("name") != name or found.get("bucket", bucket) != bucket:
             raise explain_another("GET", uri, f"gs://{read_text(found, 'bucket')}/{read_text(found, 'name')}")

@@ -127,19 +127,23 @@ def read_id(job: JsonObject) -> str:
 
 def read_model_name(job: JsonObject) -> str:
     """The tuned model's resource name with its version, "" before there is one."""
-    return read_text(require_object(job.get("tunedModel"), read_text(job, "name"), "tunedModel"), "model")
+    return read_text(_get_tuned(job), "model")
 
 
 def read_endpoint_name(job: JsonObject) -> str:
     """The endpoint's resource name, "" before there is one."""
-    return read_text(require_object(job.get("tunedModel"), read_text(job, "name"), "tunedModel"), "endpoint")
+    return read_text(_get_tuned(job), "endpoint")
+
+
+def _get_tuned(job: JsonObject) -> JsonObject:
+    return require_object(job.get("tunedModel"), read_text(job, "name"), "tunedModel")
 
 
 def read_endpoint_names(job: JsonObject) -> tuple[str, ...]:
     """Every endpoint that the job made: the model's and its checkpoints', each once."""
-    name = read_text(job, "name")
-    tuned = require_object(job.get("tunedModel"), name, "tunedModel")
-    found = [read_text(one, "endpoint") for one in read_objects(tuned, "checkpoints", name)]
+    tuned = _get_tuned(job)
+    checkpoints = read_objects(tuned, "checkpoints", read_text(job, "name"))
+    found = [read_text(one, "endpoint") for one in checkpoints]
     return tuple(dict.fromkeys(one for one in (read_text(tuned, "endpoint"), *found) if one))
 
 
@@ -242,8 +246,7 @@ def _read_mutable(before: Attributes, model: JsonObject, endpoint: JsonObject | 
 
 def read_outputs(job: JsonObject) -> dict[str, str]:
     """Read the results of a job and the statistics of its data (tuningDataStats), for people."""
-    name = read_text(job, "name")
-    tuned = require_object(job.get("tunedModel"), name, "tunedModel")
+    name, tuned = read_text(job, "name"), _get_tuned(job)
     found = {
         "state": read_state(job),
         "model": read_text(tuned, "model"),

@@ -8,35 +8,31 @@ lock on the state is told in docs/manifests.md.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NoReturn
 
 from reconciler.errors import (
     AlreadyExistsError,
-    CredentialError,
     NoCapacityError,
     RateLimitedError,
-    ReplyLostError,
     ServiceError,
-    StoppedError,
-    UnavailableError,
 )
 from reconciler.model import Attributes
 from reconciler.providers import Accepted, Fence
+from reconciler.providers.google.exactly_once import create_once, explain_failed_look, look_until
 from reconciler.providers.google.json import JsonObject, read_text
-from reconciler.providers.google.lookup import explain_not_understood, explain_unknown, look_until
 from reconciler.providers.vertex import codec, labels, names
 from reconciler.providers.vertex.jobs import JOBS, Jobs
 from reconciler.providers.vertex.regions import Regions
 
-_ATTEMPTS = 4
 
-
+@dataclass(frozen=True, slots=True)
 class Creation:
     """Sends creates; see `VertexProvider.create`."""
 
-    def __init__(self, regions: Regions, jobs: Jobs, lag_seconds: float) -> None:
-        self._regions = regions
-        self._jobs = jobs
-        self._lag_seconds = lag_seconds
+    regions: Regions
+    jobs: Jobs
+    lag_seconds: float
 
     def create(
         self,
@@ -65,53 +61,32 @@ class Creation:
             ReplyLostError: whether it was created could not be found out; the next run looks.
         """
         project, location = place
-        transport = self._regions.open_location(location)
+        transport = self.regions.open_location(location)
         path = f"v1/projects/{project}/locations/{location}/{JOBS}"
-        found = self._look_longer(id, place) if attempted else self._look(id, place)
-        attempt = 1
-        while found is None:
-            try:
-                reply = transport.call("POST", path, body=body, slow=True, queues=False, fence=fence)
-                if _is_ours(reply, id, location):
-                    return _read_accepted(reply)
-                failed: ServiceError = explain_not_understood(id, "tuning job")
-            except ReplyLostError as error:
-                failed = error
-            except RateLimitedError as error:
-                raise _explain_no_room(error) from error
-            except UnavailableError as error:
-                if error.status is None and (attempt == 1 or isinstance(error, StoppedError)):
-                    raise  # no connection: nothing was sent
-                failed = error
-            found = self._look_after_failure(id, place, failed)
-            if found is None and attempt == _ATTEMPTS:
-                raise failed
-            attempt += 1
-        different = codec.find_differences(attributes, source, found)
+
+        def look() -> JsonObject | None:
+            return self.jobs.find_alive(self.jobs.list_labelled(id, place))
+
+        def look_longer(failed: ServiceError) -> JsonObject | None:
+            with explain_failed_look(id, failed):
+                return look_until(look, transport, self.lag_seconds, id)
+
+        def send(_attempt: int) -> JsonObject | None:
+            reply = transport.call("POST", path, body=body, slow=True, queues=False, fence=fence)
+            return reply if _is_ours(reply, id, location) else None
+
+        job = look_until(look, transport, self.lag_seconds if attempted else 0.0, id)
+        if job is None:
+            job = create_once(send, look_longer, _refuse, id, "tuning job")
+        different = codec.find_differences(attributes, source, job)
         if different:
             raise AlreadyExistsError(
-                f"{read_text(found, 'name')} carries the label of {id} and is another training: "
+                f"{read_text(job, 'name')} carries the label of {id} and is another training: "
                 f"{', '.join(different)} differ",
                 "Somebody set that label by hand. Give the manifest another metadata.name.",
                 visible=True,
             )
-        return _read_accepted(found)
-
-    def _look(self, id: str, place: tuple[str, str]) -> JsonObject | None:
-        return self._jobs.find_alive(self._jobs.list_labelled(id, place))
-
-    def _look_longer(self, id: str, place: tuple[str, str]) -> JsonObject | None:
-        """Look again and again, until it is there or the list can no longer lag behind."""
-        transport = self._regions.open_location(place[1])
-        return look_until(lambda: self._look(id, place), transport, self._lag_seconds, id)
-
-    def _look_after_failure(self, id: str, place: tuple[str, str], failed: ServiceError) -> JsonObject | None:
-        try:
-            return self._look_longer(id, place)
-        except StoppedError:
-            raise
-        except (ServiceError, CredentialError) as error:
-            raise explain_unknown(id, failed, error) from failed
+        return Accepted(read_text(job, "name"), "", codec.read_steps(job), read_text(job, "createTime"))
 
 
 def _is_ours(reply: JsonObject, id: str, location: str) -> bool:
@@ -123,19 +98,15 @@ def _is_ours(reply: JsonObject, id: str, location: str) -> bool:
         return False
 
 
-def _read_accepted(job: JsonObject) -> Accepted:
-    return Accepted(read_text(job, "name"), "", codec.read_steps(job), read_text(job, "createTime"))
-
-
-def _explain_no_room(error: RateLimitedError) -> RateLimitedError:
-    """Turn a 429 into NoCapacityError, which the caller waits out, unless waiting does not help."""
-    if error.again is None:
-        return error
-    return NoCapacityError(
+def _refuse(error: ServiceError, _attempt: int) -> NoReturn:
+    """Raise a refusal. A 429 becomes a NoCapacityError, which the caller waits out, if waiting helps."""
+    if not isinstance(error, RateLimitedError) or error.again is None:
+        raise error
+    raise NoCapacityError(
         error.summary,
         error.detail,
         status=error.status,
         reason=error.reason,
         again=error.again,
         named=error.named,
-    )
+    ) from error

@@ -20,6 +20,8 @@ from reconciler.errors import (
     WrongStateError,
 )
 from reconciler.providers import Fence
+from reconciler.providers.google.calls import get_or_none
+from reconciler.providers.google.exactly_once import count_looks
 from reconciler.providers.google.json import (
     JsonObject,
     explain_another,
@@ -90,19 +92,18 @@ class Deletion:
         if codec.read_state(job) != "CANCELLING":
             with suppress(InvalidArgumentError, NotFoundError, AlreadyExistsError):  # it may just have ended
                 transport.call("POST", f"v1/{name}:cancel", body={}, repeatable=True, fence=self._fence)
-        until, pause = transport.clock() + CANCEL_SECONDS, 0.25
-        while True:
+        for _ in count_looks(transport, CANCEL_SECONDS, f"looking whether {name} has ended"):
             found = self._jobs.get_resource(name, JOBS)
-            if found is None or not codec.is_under_way(found):
-                return found or {"name": name}
-            if transport.clock() >= until:
-                raise StillTrainingError(
-                    f"{name} is still {codec.read_state(found)} though it was cancelled",
-                    "It stays recorded as deposed; `reconciler wait` deletes it later.",
-                    status=409,
-                )
-            transport.wait(pause, f"looking whether {name} has ended")
-            pause = min(pause * 2, 5.0)
+            if found is None:
+                return {"name": name}
+            job = found
+            if not codec.is_under_way(job):
+                return job
+        raise StillTrainingError(
+            f"{name} is still {codec.read_state(job)} though it was cancelled",
+            "It stays recorded as deposed; `reconciler wait` deletes it later.",
+            status=409,
+        )
 
     def _delete_endpoint(self, name: str, ours: str) -> None:
         if self._undeploy(name, ours):
@@ -147,22 +148,22 @@ class Deletion:
             operation = transport.call(method, f"v1/{path}", body=body, repeatable=True, fence=self._fence)
         except NotFoundError:
             return
-        until, pause = transport.clock() + OPERATION_SECONDS, 0.25
         name = _read_operation_name(operation, path)
-        while not operation.get("done"):
-            if transport.clock() >= until:
-                raise ServiceError(
-                    f"{method} {path} was accepted, and has not ended",
-                    "Run the command again: it goes on where this one stopped.",
-                )
-            transport.wait(pause, f"looking whether {path} is done")
-            pause = min(pause * 2, 5.0)
-            try:
-                operation = transport.call("GET", f"v1/{name}")
-            except NotFoundError:  # operations on what is deleted may go with it
-                return
-            if operation.get("name") != name:
-                raise explain_another("operations", name, operation.get("name"))
+        for look in count_looks(transport, OPERATION_SECONDS, f"looking whether {path} is done"):
+            if look:
+                found = get_or_none(transport, f"v1/{name}")
+                if found is None:  # an operation may be deleted with its resource
+                    return
+                operation = found
+                if operation.get("name") != name:
+                    raise explain_another("operations", name, operation.get("name"))
+            if operation.get("done"):
+                break
+        else:
+            raise ServiceError(
+                f"{method} {path} was accepted, and has not ended",
+                "Run the command again: it continues where this one stopped.",
+            )
         error = require_object(operation.get("error"), path, "error")
         if error and error.get("code") != _NOT_FOUND:
             said = make_printable(read_text(error, "message")) or codec.NO_REASON

@@ -14,6 +14,7 @@ from dataclasses import replace
 from reconciler.errors import ForbiddenError, NotFoundError, ServiceError
 from reconciler.model import Live, Odd, Status
 from reconciler.providers import Handle
+from reconciler.providers.google.calls import get_or_none, list_pages
 from reconciler.providers.google.json import (
     JsonObject,
     explain_another,
@@ -22,7 +23,6 @@ from reconciler.providers.google.json import (
     read_text,
     require_object,
 )
-from reconciler.providers.google.pages import list_pages
 from reconciler.providers.vertex import codec, labels, names
 from reconciler.providers.vertex.fields import PROJECT
 from reconciler.providers.vertex.regions import Regions
@@ -84,9 +84,8 @@ class Jobs:
     def get_resource(self, name: str, collection: str = "") -> JsonObject | None:
         """One resource. None on a 404; ServiceError if the reply is about another resource."""
         place = names.parse(name, collection)
-        try:
-            found = self._regions.open_location(place.location).call("GET", f"v1/{name}")
-        except NotFoundError:
+        found = get_or_none(self._regions.open_location(place.location), f"v1/{name}")
+        if found is None:
             return None
         version = read_text(found, "versionId") or place.version
         if not names.is_answer(name, read_text(found, "name")) or (
@@ -159,9 +158,8 @@ class Jobs:
                 odd.append(_build_odd(job, error))
                 continue
             if live is not None:
-                number = live.name.rpartition("/")[2]
-                id = live.id if live.id not in found else number
-                found[id] = _replace_id(live, id)
+                id = live.name.rpartition("/")[2] if live.id in found else live.id
+                found[id] = replace(live, id=id)
         for one in found.values():
             self._asked.setdefault(names.parse(one.name, JOBS).project, set()).add(place[0])
         return [*(self._add_project_names(one) for one in found.values()), *odd]
@@ -291,7 +289,3 @@ def _find_age(job: JsonObject) -> tuple[str, str]:
 
 def _find(known: Mapping[str, JsonObject], name: str) -> JsonObject | None:
     return known.get(names.parse(name).key) if name else None
-
-
-def _replace_id(live: Live, id: str) -> Live:
-    return live if live.id == id else replace(live, id=id)

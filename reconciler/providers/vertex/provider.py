@@ -10,7 +10,8 @@ from reconciler.errors import InvalidArgumentError, NotFoundError, ServiceError,
 from reconciler.kind import Kind
 from reconciler.model import LAG_SECONDS, Attributes, Desired, Example, Live, Odd, Permission
 from reconciler.providers import Accepted, BaseModels, Fence, Handle, Training
-from reconciler.providers.google.json import JsonObject, build_prompt, explain_another, read_reply, read_text
+from reconciler.providers.google.calls import ask_model
+from reconciler.providers.google.json import JsonObject, explain_another, read_text
 from reconciler.providers.google.refusals import Asked, explain
 from reconciler.providers.vertex import codec, labels, names
 from reconciler.providers.vertex.bucket import Bucket, is_object
@@ -139,14 +140,10 @@ class VertexProvider:
         return endpoint
 
     def generate(self, handle: Handle, prompt: str, *, temperature: float | None = None) -> str:
-        """The first candidate's text; repeated on 5xx and time-outs, because it changes nothing."""
+        """See `calls.ask_model`."""
         endpoint = self.find_endpoint(handle)
-        body = build_prompt(prompt, temperature)
         transport = self._regions.open_location(names.parse(endpoint, ENDPOINTS).location)
-        reply = transport.call(
-            "POST", f"v1/{endpoint}:generateContent", body=body, slow=True, repeatable=True
-        )
-        return read_reply(reply, endpoint)
+        return ask_model(transport, f"v1/{endpoint}", prompt, temperature)
 
     # ---------------------------------------------------------------- changing
 
@@ -164,8 +161,7 @@ class VertexProvider:
 
         Raises:
             AlreadyExistsError, NoCapacityError: see `providers.Provider`.
-            ReplyLostError: whether it was created could not be found out; the next run looks first.
-            UnavailableError: nothing was sent, or the service kept failing and there is no such job.
+            ReplyLostError, UnavailableError: see `exactly_once`.
             ServiceError: data in a bucket is not what it was when the plan was made.
         """
         attributes = desired.attributes
@@ -212,7 +208,7 @@ class VertexProvider:
                 f"{read_text(job, 'name')} has no model to tune from ({codec.read_state(job)})",
                 "Apply again when its training has ended.",
             )
-        return {"preTunedModel": model}, read_our_id(job)
+        return {"preTunedModel": model}, codec.read_labels(job).get(labels.ID, "")
 
     def update(self, handle: Handle, attributes: Attributes, *, fence: Fence) -> None:
         """PATCH these fields of the model, then of its endpoint."""
@@ -289,8 +285,3 @@ def _list_made(desired: Desired, id: str) -> dict[str, str]:
             name = one.field.rpartition(".")[2]
             found[name] = f"{one.shown} was uploaded there, to the Stack's spec.bucket"
     return found
-
-
-def read_our_id(job: JsonObject) -> str:
-    """Our id of a job, "" if it is not ours."""
-    return codec.read_labels(job).get(labels.ID, "")

@@ -1,21 +1,27 @@
-"""Reads every page of a list call (AIP-158)."""
+"""Makes the calls that both of Google's APIs have in the same form."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from reconciler.errors import NotUnderstoodError
+from reconciler.errors import NotFoundError, NotUnderstoodError
 from reconciler.http import Transport
-from reconciler.providers.google.json import JsonObject, explain_wrong_type, read_next_page
+from reconciler.providers.google.json import (
+    JsonObject,
+    build_prompt,
+    explain_wrong_type,
+    read_next_page,
+    read_reply,
+)
 
 _MOST_PAGES = 1_000
-"""100,000 jobs, in pages of 100; who hands out new tokens for ever is left within a minute or two."""
+"""100,000 jobs in pages of 100. A service that hands out new tokens for ever is given up within minutes."""
 
 
 def list_pages(
     transport: Transport, path: str, query: Mapping[str, str], *, page_size: int
 ) -> Iterator[JsonObject]:
-    """Every page of a list; NotUnderstoodError when they do not end."""
+    """Yield every page of a list (AIP-158). NotUnderstoodError if the pages do not end."""
     token, tokens = "", set[str]()
     for _ in range(_MOST_PAGES):
         paged = {**query, "pageSize": str(page_size)} | ({"pageToken": token} if token else {})
@@ -34,3 +40,18 @@ def list_pages(
         f"than {_MOST_PAGES:,} pages came)",
         "The list is not complete, so nothing is decided on it. Run the command again.",
     )
+
+
+def get_or_none(transport: Transport, path: str) -> JsonObject | None:
+    """Get a resource. None on a 404."""
+    try:
+        return transport.call("GET", path)
+    except NotFoundError:
+        return None
+
+
+def ask_model(transport: Transport, path: str, prompt: str, temperature: float | None) -> str:
+    """Return the text of the first candidate. Is repeated on 5xx and time-outs: it changes nothing."""
+    body = build_prompt(prompt, temperature)
+    reply = transport.call("POST", f"{path}:generateContent", body=body, slow=True, repeatable=True)
+    return read_reply(reply, path.partition("/")[2])

@@ -1,4 +1,4 @@
-"""Where a TuningJob's data set may lie: an object in Cloud Storage, a data set of Vertex AI, or a file.
+"""Finds a TuningJob's data set: an object in Cloud Storage, a data set of Vertex AI, or a file.
 
 Sources: the API's discovery document, and Google's pages on supervised tuning.
 """
@@ -21,7 +21,7 @@ OBJECT = rf"gs://(?P<bucket>{BUCKET})/(?P<object>[^\x00-\x1f]{{1,1024}})"
 """The address of an object, as a regular expression."""
 
 FREE_VALIDATION = 1_000
-"""Examples of a validation data set of any size of training; above it at most 30 % of the training's."""
+"""Validation data may always have so many examples; more must be at most 30 % of the training data."""
 VALIDATION_PERCENT = 30
 
 _NO_JSONL = (".csv", ".tsv", ".json", ".gz", ".zip", ".parquet", ".xlsx", ".txt")
@@ -32,7 +32,7 @@ _IN_BROWSERS = r"https://storage\.(?:googleapis|cloud\.google)\.com/([^?#]+)"
 def find_data_set(
     written: str, field: str, place: Place, found: DataSets, problems: Problems
 ) -> DataSet | None:
-    """The data set that a manifest names; None after noting what is wrong.
+    """Find the data set that a manifest names; None after noting what is wrong.
 
     Args:
         written: its address, its name at the service, or the path of a file.
@@ -55,7 +55,7 @@ def find_data_set(
             )
         return DataSet("", 0, 0, shown=written, field=field, uri=written)
     if re.fullmatch(_DATA_SET, written, re.ASCII):
-        # by its name: what is in it no call tells
+        # its digest is that of the name, because no call returns its content
         digest = hashlib.sha256(written.encode()).hexdigest()
         return DataSet(digest, 0, 0, shown=written, field=field, uri=written)
     one = found.read_file(written, place, form=form, is_validation=key.startswith("validation"))
@@ -63,7 +63,7 @@ def find_data_set(
 
 
 def _refuse_address(written: str, form: str) -> Refusal | None:
-    """Why no data set can be there, whatever is there."""
+    """Refuse an address at which there can be no data set; None if there can be one."""
     if written.startswith("gs:"):
         if re.fullmatch(OBJECT, written, re.ASCII) and not re.search(r"/$|[*]", written):
             return None
@@ -86,7 +86,7 @@ def _refuse_address(written: str, form: str) -> Refusal | None:
 
 
 def _advise_object(written: str) -> str:
-    """What to write instead of an address that is not one of an object."""
+    """Say what to write instead of a gs:// text that is not the address of an object."""
     bucket, _, name = written.removeprefix("gs:").lstrip("/").partition("/")
     if not re.fullmatch(BUCKET, bucket, re.ASCII):
         return f"Write gs://BUCKET/NAME.jsonl. {BUCKET_RULE}"
@@ -98,7 +98,7 @@ def _advise_object(written: str) -> str:
 
 
 def check_share(training: DataSet, validation: DataSet) -> Refusal | None:
-    """Why validation data that is counted is too large beside training data that is."""
+    """Refuse validation data that is too large for the training data, if both are counted."""
     most = max(FREE_VALIDATION, training.examples * VALIDATION_PERCENT // 100)
     if not training.examples or validation.examples <= most:
         return None

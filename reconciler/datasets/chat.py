@@ -1,8 +1,8 @@
 """Data of tuning jobs: Vertex AI's chat JSONL, or pairs that are converted to it, and the limits for both.
 
 A line is `{"systemInstruction": {…}, "contents": [{"role": "user", "parts": [{"text": …}]}, …]}`; for
-preference tuning it also has `completions`. A line that says no more than a pair is read as one, so both
-forms of the same examples are equal. Source: Google's guide to supervised tuning, "prepare data".
+preference tuning it also has `completions`. A line that holds no more than a pair is read as a pair, so
+both forms of the same examples are equal. Source: Google's guide to supervised tuning, "prepare data".
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _ROLES = frozenset({"user", "model", "function", "tool"})
 
 
 def write_chat_line(example: Example) -> bytes:
-    """An example as a line of the API's chat JSONL, canonical: the same examples are the same bytes."""
+    """Write an example as a canonical line of chat JSONL, so that equal examples give equal bytes."""
     if example.line:
         return example.line.encode()
     turns = (("user", example.text_input), ("model", example.output))
@@ -54,7 +54,7 @@ def write_chat_line(example: Example) -> bytes:
 
 
 def count_characters(one: Example) -> int:
-    """Of all texts; of a line about as many as it has."""
+    """Count the characters of all texts. For a line in chat form this is the length of the line."""
     return len(one.line) or len(one.text_input) + len(one.output)
 
 
@@ -102,7 +102,7 @@ def _read_preference(row: object) -> Example | Refusal:
 
 
 def _read_chat(row: Mapping[str, object]) -> dict[str, Any] | Refusal:
-    """The object under the API's spelling of its keys, its turns checked."""
+    """Check the turns of an object, and return it with the API's spelling of its keys."""
     found: dict[str, Any] = {}
     for key, value in row.items():
         name = _SPELLINGS.get(key, key)
@@ -147,7 +147,7 @@ def _check_turn(turn: object, what: str) -> Refusal | None:
 
 
 def _find_pair(found: Mapping[str, Any]) -> Example | None:
-    """The line as a pair; None where it says more than one."""
+    """Read a line as a pair; None if it holds more than a pair can."""
     turns = found["contents"]
     if len(found) != 1 or len(turns) != 2:
         return None

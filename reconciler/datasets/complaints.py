@@ -1,4 +1,4 @@
-"""What is wrong in one data file: what is wrong in many of its lines is told in a few."""
+"""Collects the problems of one data file. If many lines have the same problem, only a few are reported."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from reconciler.problems import FOLDED_ABOVE, FOLDED_TO, Place, Problems, drop_details, summarize_rest
 
 KINDS_LIMIT = 100
-"""So many different problems of one file are told; those beyond are only counted."""
+"""At most so many different problems of one file are reported; the others are only counted."""
 
 
 @dataclass(slots=True)
 class _Alike:
-    """Problems of one file that say the same.
+    """Problems of one file with the same text.
 
     Attributes:
-        held: those that are shown at the end, unless there are too many.
+        held: the problems to report at the end, unless there are too many.
         last: line of the last one.
     """
 
@@ -56,7 +56,7 @@ class Complaints:
             alike.held.append((place, summary, detail))
 
     def close(self) -> None:
-        """Note what was held back, or how many lines are not shown."""
+        """Report the problems that were held back, or how many lines are not shown."""
         for (severity, _), alike in self._alike.items():
             note = self._notes[severity]
             if alike.count <= FOLDED_ABOVE:

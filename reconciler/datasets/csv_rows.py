@@ -1,4 +1,4 @@
-"""The lines of a .csv file to rows: RFC 4180, with a header."""
+"""Parses the lines of a .csv file (RFC 4180, with a header) into rows."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from reconciler.model import Example
 from reconciler.problems import Place, Refusal
 
 CELL_LIMIT = 1024 * 1024
-"""Characters of a line, and of a field with line breaks in it; an example of a TunedModel has 45,000."""
+"""Most characters of a line or a field. The service allows 45,000 for an example of a TunedModel."""
 
 
 def read_csv(path: str, lines: Iterable[str]) -> Iterator[Row]:
-    """Each row below the header, with the line where it begins; ends where the lines are no CSV."""
+    """Read each row below the header, with its first line. Stop at the first line that is not CSV."""
     csv.field_size_limit(CELL_LIMIT)  # of the whole process; Python's own is 131,072
     reader = csv.reader(_refuse_long(lines), strict=True)
     columns: list[str] = []
@@ -46,7 +46,7 @@ def read_csv(path: str, lines: Iterable[str]) -> Iterator[Row]:
 
 
 def _refuse_long(lines: Iterable[str]) -> Iterator[str]:
-    """The lines, up to one that is too long, of which nothing is taken for data: it may be cut already."""
+    """Yield the lines. Raise at the first one that is too long, because it may have been cut off."""
     for line in lines:
         if len(line.rstrip("\r\n")) > CELL_LIMIT:
             raise csv.Error("field larger than the limit")
@@ -60,7 +60,7 @@ def _refuse_csv(said: str) -> Refusal:
         return Refusal("text follows a closing quote", 'Double a quote inside a quoted field: "".')
     if "field larger than" in said:
         return Refusal(f"a field has more than {CELL_LIMIT:,} characters", "Is a quote left open above it?")
-    return Refusal(f"not CSV: {said}", "Correct it there.")
+    return Refusal(f"not CSV: {said}", "Correct this line.")
 
 
 def _check_header(header: list[str]) -> Refusal | None:
@@ -69,11 +69,11 @@ def _check_header(header: list[str]) -> Refusal | None:
     if named is not None:
         return named
     looks_like_data = not any(names) and not any(map(lookalikes.find_column, header))
-    hint = " If it is an example already, put the line text_input,output above it." if looks_like_data else ""
+    hint = " If it is already an example, put the line text_input,output above it." if looks_like_data else ""
     for name in header:
         if name not in SPELLINGS:
             summary, detail = refuse_name(name, "column")
-            return Refusal(summary, f"{detail} The first line names them.{hint}")
+            return Refusal(summary, f"{detail} The first line must name the columns.{hint}")
     for name in COLUMNS:
         if names.count(name) != 1:
             what = "missing" if name not in names else "there twice"
@@ -83,9 +83,10 @@ def _check_header(header: list[str]) -> Refusal | None:
 
 def _read_cells(columns: list[str], cells: list[str]) -> Example | Refusal:
     if len(cells) != len(columns):
+        is_short = len(cells) < len(columns)
         return Refusal(
-            f"the row has {count_noun(len(cells), 'field')}, and the header {len(columns)}",
-            "Put a text that holds a comma in double quotes.",
+            f"the row has {count_noun(len(cells), 'field')}, but the header has {len(columns)}",
+            "Add the missing field." if is_short else "Put a text that holds a comma in double quotes.",
         )
     row = {name: cell.replace("\r\n", "\n") for name, cell in zip(columns, cells, strict=True)}
     return Example(row["text_input"], row["output"])

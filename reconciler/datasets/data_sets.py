@@ -1,4 +1,4 @@
-"""The data sets that manifests name: finds their files, and measures each once.
+"""Finds the files of the data sets that manifests name, and measures each file once.
 
 Rule: a manifest may come from a pull request, so a data file stays inside the git work tree, whatever
 links lead to it.
@@ -39,7 +39,7 @@ class DataSets:
     def read_file(
         self, written: str, place: Place, *, rest: int = 0, form: str = "", is_validation: bool = False
     ) -> DataSet | None:
-        """The data set in a file, without its examples; None after noting what is wrong.
+        """Measure the data set in a file; None after noting what is wrong.
 
         Args:
             written: the path in the manifest, relative to it.
@@ -85,7 +85,7 @@ class DataSets:
     def read_inline(
         self, examples: Sequence[tuple[Place, Example]], place: Place, *, rest: int = 0
     ) -> DataSet | None:
-        """The data set that stands in a manifest; None after noting what is wrong."""
+        """Measure the data set inside a manifest; None after noting what is wrong."""
         if not examples:
             self._problems.error(place, *EMPTY)
             return None
@@ -107,7 +107,7 @@ class DataSets:
         return total <= REQUEST_LIMIT
 
     def _find(self, folder: str, written: str) -> tuple[str, str] | Refusal:
-        """The path as it can be opened from the working directory, and the file's own; or why not."""
+        """Find a file: its path from the working directory and its real path, or why it is refused."""
         refusal = _refuse_path(folder, written)
         if refusal is not None:
             return refusal
@@ -130,7 +130,7 @@ class DataSets:
 
 
 def _refuse_path(folder: str, written: str) -> Refusal | None:
-    """Why a path can be no data file, whatever it leads to."""
+    """Refuse a path that cannot be a data file, whatever is there; None if it can."""
     if "\0" in written:
         return Refusal("the path has a NUL character", "Remove it.")
     if "://" in written:
@@ -145,9 +145,9 @@ def _refuse_path(folder: str, written: str) -> Refusal | None:
         is_below = ".." not in Path(written).parts and not Path(written).is_absolute()
         if is_below and os.path.isdir(path):  # noqa: PTH112
             return Refusal(
-                f"{written}: it is a folder", "Name one file in it: data/FILE.jsonl, .json or .csv."
+                f"{written} is a folder, not a file", "Name one file in it: data/FILE.jsonl, .json or .csv."
             )
-        return Refusal(f"{written}: not a data file by its name", advise_extension(find_extension(written)))
+        return Refusal(f"{written}: unsupported file type", advise_extension(find_extension(written)))
     if Path(written).is_absolute():
         return Refusal(
             f"{written}: the path is absolute", "Write it relative to the manifest, for other machines."
@@ -156,7 +156,7 @@ def _refuse_path(folder: str, written: str) -> Refusal | None:
 
 
 def warn_of_few(data: DataSet, place: Place, problems: Problems, *, address: str) -> None:
-    """Warn of data that the service takes, but learns little from."""
+    """Warn of data that the service accepts, but that has too few examples to learn from."""
     if data.examples < ADVISED:
         problems.warning(
             place,

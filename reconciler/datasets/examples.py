@@ -1,6 +1,6 @@
-"""The examples of a measured data set, read again to be sent.
+"""Reads the examples of a measured data set again, to send them.
 
-Rule: what is sent is what was measured, or nothing is sent.
+Rule: send exactly the data that was measured, or nothing.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from reconciler.textfiles import explain_unreadable
 
 
 def read_examples(data: DataSet) -> Iterable[Example]:
-    """The examples of a data set; none of one at a `uri`.
+    """Read the examples of a data set. There are none if the data is at a `uri`.
 
-    A large file is read anew by each iteration; what is sent with the request is read here and now.
+    A file that is uploaded is read again by each iteration. Examples in the request are read at once.
 
     Raises:
-        StalePlanError: before the last example, when they cannot be read or are not those that were measured.
+        StalePlanError: before the last example is yielded, if the data changed or cannot be read.
     """
     if data.uri:
         return ()
-    proved = _Proved(data)
-    return proved if data.form else tuple(proved)
+    examples = _VerifiedExamples(data)
+    return examples if data.form else tuple(examples)
 
 
-class _Proved:
-    """Examples whose last one comes only after the digest of all has proved to be what was measured."""
+class _VerifiedExamples:
+    """Yields examples, but holds back the last one until the digest of all of them matches."""
 
     def __init__(self, data: DataSet) -> None:
         self._data = data
@@ -57,7 +57,7 @@ class _Proved:
 
 
 def _read_file(path: str, name: str) -> Iterator[Example]:
-    """Read until the first problem: there was none when they were measured."""
+    """Read until the first problem. The plan found no problem, so the file has changed since."""
     problems, form = Problems(), FORMS[name]
     try:
         with files.open_regular(path, most=find_limit(path, form)) as stream:
@@ -68,10 +68,8 @@ def _read_file(path: str, name: str) -> Iterator[Example]:
                 yield row
         problems.raise_if_any()
     except ManifestError as error:
-        raise _refuse_changed(path, str(error.diagnostics[0]).partition("\n")[0]) from error
+        what = str(error.diagnostics[0]).partition("\n")[0]
+        raise StalePlanError(f"{path} changed since the plan was made: {what}", "Make a new plan.") from error
     except (OSError, ValueError) as error:
-        raise _refuse_changed(path, f"{path}: {explain_unreadable(error).summary}") from error
-
-
-def _refuse_changed(path: str, what: str) -> StalePlanError:
-    return StalePlanError(f"{path} changed since the plan was made: {what}", "Make a new plan.")
+        summary = f"{path} could be read for the plan, but not now: {explain_unreadable(error).summary}"
+        raise StalePlanError(summary, "Make the file readable, or make a new plan.") from error

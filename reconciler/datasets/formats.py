@@ -1,4 +1,4 @@
-"""The stream of a data file to rows: the extension of its name decides the format."""
+"""Parses the stream of a data file into rows, by the extension of the file's name."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ FORMATS = (".jsonl", ".json", ".csv")
 
 
 def find_extension(path: str) -> str:
-    """Lower-case, with its dot; "" without one."""
+    """Return the extension in lower case, with its dot; "" if the name has none."""
     return "." + path.rpartition(".")[2].lower() if "." in path.rpartition("/")[2] else ""
 
 
 def read_rows(stream: Stream, path: str, form: Form, problems: Problems) -> Iterator[Row]:
-    """The rows of a data file, as they are read; JSONL and CSV in constant memory.
+    """Yield the rows of a data file as they are read. JSONL and CSV take constant memory.
 
     Args:
         stream: at the beginning of the file.
-        path: of the file; its name tells the format.
+        path: of the file; its extension is the format.
         form: how the rows are written.
-        problems: where to note what is no text.
+        problems: notes bytes that are not text.
     """
     extension = find_extension(path)
     if extension == ".json":
@@ -35,10 +35,10 @@ def read_rows(stream: Stream, path: str, form: Form, problems: Problems) -> Iter
     newline = "\n" if extension == ".jsonl" else ""
     lines = read_lines(stream, path, problems, longest=LINE_LIMIT, newline=newline)
     yield from read_jsonl(path, lines, form) if extension == ".jsonl" else read_csv(path, lines)
-    for _ in lines:  # behind a refused header: what is no text is told all the same
+    for _ in lines:  # after a refused header, go on to report bytes that are not text
         pass
 
 
 def find_limit(path: str, form: Form) -> int:
-    """How many bytes a data file may have."""
+    """Find how many bytes a data file may have."""
     return form.most_json if find_extension(path) == ".json" else form.most

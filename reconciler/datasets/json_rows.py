@@ -1,8 +1,8 @@
-"""The text of a .jsonl or .json file to rows.
+"""Parses the text of a .jsonl or .json file into rows.
 
-The decoder is not `strictjson.loads`: that tells no column, and takes 14 µs for a row where this takes 3, a
-third of all that a row takes. Integers beyond int64 are left to the service: refusing them here would hide
-what else is wrong with a row.
+The decoder is not `strictjson.loads`, which gives no column and takes 14 µs a row. This one takes 3 µs, a
+third of the whole time of a row. Integers beyond int64 are left to the service, because refusing them here
+would hide the other faults of a row.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _IN_QUOTES = "Write texts in double quotes."
 
 
 class _NotOursError(Exception):
-    """JSON that the decoder would take and we do not."""
+    """The decoder accepts this JSON, but we do not."""
 
     def __init__(self, summary: str, detail: str) -> None:
         super().__init__(summary)
@@ -35,7 +35,7 @@ def _refuse_double_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(found) < len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for key in keys if keys.count(key) > 1)
-        raise _NotOursError(f"the key {twice!r} is there twice", "Remove one of them.")
+        raise _NotOursError(f"duplicate key {twice!r}", "Remove one of them.")
     return found
 
 
@@ -48,7 +48,7 @@ _TOO_LONG = Refusal("a number has too many digits", _IN_QUOTES)  # Python makes 
 
 
 def read_jsonl(path: str, lines: Iterable[str], form: Form) -> Iterator[Row]:
-    """Each line that is not empty, as a row."""
+    """Read each line that is not empty as a row."""
     blanks = Blanks(path)
     is_first = True
     for number, line in enumerate(lines, 1):
@@ -65,11 +65,11 @@ def read_jsonl(path: str, lines: Iterable[str], form: Form) -> Iterator[Row]:
 
 
 def _read_line(line: str, place: Place, form: Form) -> Row:
-    """One JSON value that is all of a line."""
+    """Read a line as one JSON value."""
     if len(line) > LINE_LIMIT:
         return place, Refusal(
             f"the line has more than {LINE_LIMIT:,} characters",
-            "Write one example a line; a list of them belongs in a .json file.",
+            "Write one example per line. A list of examples belongs in a .json file.",
         )
     try:
         return place, form.read(_DECODER.decode(line))
@@ -84,7 +84,7 @@ def _read_line(line: str, place: Place, form: Form) -> Row:
 
 
 def _name_error(error: json.JSONDecodeError) -> str:
-    """In json's words, without those that lead to the place, which is told beside them."""
+    """Repeat json's message without the words that lead to a place, which is shown before the message."""
     return f"not JSON: {error.msg.removesuffix(' starting at')}"
 
 
@@ -93,11 +93,11 @@ def _advise_line(line: str, error: json.JSONDecodeError) -> str:
         return "Remove the comma: the lines of JSONL are not separated by commas."
     if "\r" in line.strip():
         return "The lines end in a carriage return alone: save the file with Unix or Windows line ends."
-    return _advise_object(line, error) or "Write one JSON object a line."
+    return _advise_object(line, error) or "Write one JSON object per line."
 
 
 def _advise_object(text: str, error: json.JSONDecodeError) -> str:
-    """About an object that is nearly JSON; "" for nothing better to say."""
+    """Advise on an object that is nearly JSON; "" if there is no special advice."""
     before, at = text[: error.pos].rstrip(), text[error.pos :].lstrip()[:1]
     if "trailing comma" in error.msg or (before.endswith(",") and at and at in "]}"):
         return "Remove the comma before the bracket: JSON has no trailing commas."
@@ -107,7 +107,7 @@ def _advise_object(text: str, error: json.JSONDecodeError) -> str:
 
 
 def _refuse_spread(line: str) -> Refusal | None:
-    """Whether the first line begins JSON that goes over several lines, or a list.
+    """Refuse a file whose first line begins a list, or JSON over several lines.
 
     Then every line would be wrong, so the file is refused once.
     """
@@ -133,7 +133,7 @@ _BETWEEN = re.compile(r"[ \t\r\n]*,?[ \t\r\n]*")
 
 
 def read_json(path: str, text: str, form: Form) -> Iterator[Row]:
-    """Each item of the file's list, with the place where it begins."""
+    """Read each item of the file's list, with the place where it begins."""
     if not text.strip():
         return
     items: list[object] | Refusal
@@ -141,9 +141,9 @@ def read_json(path: str, text: str, form: Form) -> Iterator[Row]:
         items = _unwrap(_DECODER.decode(text), chat=form.takes_chat)
     except json.JSONDecodeError as error:
         advice = (
-            "One object a line belongs in a .jsonl file."
+            "A file with one object per line must be named .jsonl."
             if error.msg == "Extra data"
-            else _advise_object(text, error) or "Correct it there."
+            else _advise_object(text, error) or "Correct the JSON at this place."
         )
         yield Place(path, error.lineno, error.colno), Refusal(_name_error(error), advice)
         return
@@ -165,7 +165,7 @@ def read_json(path: str, text: str, form: Form) -> Iterator[Row]:
 
 
 def _unwrap(document: object, *, chat: bool) -> list[object] | Refusal:
-    """The list in {"examples": {"examples": [...]}}, {"examples": [...]} or [...]."""
+    """Find the list in {"examples": {"examples": [...]}}, {"examples": [...]} or [...]."""
     for _ in range(2):
         if isinstance(document, dict):
             if set(document) != {"examples"}:
@@ -190,7 +190,7 @@ def _refuse_object(document: dict[str, object], *, chat: bool) -> Refusal:
 
 
 def _find_items(path: str, text: str, decoder: json.JSONDecoder) -> Iterator[Place]:
-    """Where each item of the list begins, as far as it can be decoded; json itself keeps no positions."""
+    """Find where each item of the list begins, up to a broken one; json itself keeps no positions."""
     opening = _OPENING.match(text)
     if opening is None:
         return

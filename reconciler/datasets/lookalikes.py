@@ -39,7 +39,7 @@ _MARKUP = re.compile(rb"\s*<(?:!doctype|html|\?xml)", re.IGNORECASE)
 
 
 def name_bytes(start: bytes) -> Refusal | None:
-    """What a file is by its first bytes; None if it may be text to train on."""
+    """Recognise a file by its first bytes; None if it may be text to train on."""
     for signature, named in _SIGNATURES:
         if start.startswith(signature):
             return named
@@ -54,7 +54,7 @@ def name_bytes(start: bytes) -> Refusal | None:
 
 
 def _is_wide(start: bytes) -> bool:
-    """Whether it begins with two characters of UTF-16 or one of UTF-32 without a byte order mark."""
+    """Whether the file begins with two characters of UTF-16 or one of UTF-32, without a byte order mark."""
     return len(start) >= 4 and b"\0\0" in (start[0:4:2], start[1:4:2]) and start[:4] != bytes(4)
 
 
@@ -63,12 +63,12 @@ _EXTENSIONS: Mapping[str, str] = {
     **dict.fromkeys((".xlsx", ".xls", ".ods", ".parquet", ".arrow", ".feather", ".pkl"), _AS_TEXT),
     **dict.fromkeys((".tsv", ".tab"), "Save it with commas as .csv: text_input,output."),
     **dict.fromkeys((".ndjson", ".jsonlines", ".ldjson"), "It is JSONL: rename it to .jsonl."),
-    **dict.fromkeys((".yaml", ".yml"), "Convert it: one JSON object a line in a .jsonl file."),
+    **dict.fromkeys((".yaml", ".yml"), "Convert it: write one JSON object per line in a .jsonl file."),
 }
 
 
 def advise_extension(extension: str) -> str:
-    """What to do about a file whose name does not end in a format of data sets."""
+    """Say what to do about a file whose extension is not a format of data sets."""
     advice = _EXTENSIONS.get(extension, "")
     return f"{advice} Data files end in .jsonl, .json or .csv.".strip()
 
@@ -92,7 +92,7 @@ _INDEX = re.compile(r"(?:Unnamed: ?\d*|__index_level_\d+__|index)?", re.ASCII)
 
 
 def find_column(name: str) -> str:
-    """The column that another tool calls by this name; "" if that is not known."""
+    """Find our column for a name that other tools use; "" if the name is not known."""
     return _COLUMNS.get(re.sub(r"[\s_-]+", "_", name.strip()).lower(), "")
 
 
@@ -117,11 +117,11 @@ _CHATS = (
     ("messages", "OpenAI's chat form", "system becomes systemInstruction, the role assistant becomes model"),
     ("conversations", "ShareGPT's form", "human becomes the role user, gpt becomes the role model"),
 )
-"""A key, whose form has it, and how to rename what stands in it."""
+"""A key, the tool that uses it, and how to rename what it holds."""
 
 
 def name_row(keys: Collection[object], *, chat: bool) -> Refusal | None:
-    """Which tool's form an example has, by its keys; None if it is none that is known.
+    """Recognise another tool's form of an example by its keys; None if no form is known.
 
     Args:
         keys: of the object.
@@ -144,7 +144,7 @@ def name_row(keys: Collection[object], *, chat: bool) -> Refusal | None:
         advice = "Write what stands in it, and the model's answer."
         return Refusal("'request' is the form of batch prediction", advice)
     if "examples" in keys:
-        advice = "Write one example a line, or name the file .json."
+        advice = "Write one example per line, or name the file .json."
         return Refusal("'examples' is a list in one line", advice)
     if _VERTEX.isdisjoint(keys) or (chat and "contents" in keys):
         return None
@@ -161,7 +161,7 @@ _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
 def name_header(header: Sequence[str]) -> Refusal | None:
-    """What separates the columns of a CSV by its first line; None if it seems to be commas."""
+    """Recognise a CSV header that is not separated by commas; None if it seems to be."""
     if header and header[0].strip().lower().startswith("sep="):
         advice = "Remove it, and separate by commas."
         return Refusal("the first line tells a spreadsheet its separator", advice)
@@ -175,7 +175,7 @@ def name_header(header: Sequence[str]) -> Refusal | None:
 
 
 def advise_turn(turn: object) -> str:
-    """What to write where a turn should have parts and has none."""
+    """Say what to write in a turn that has no parts."""
     if isinstance(turn, str):
         return 'Write {"parts": [{"text": "…"}]} instead of the bare text.'
     if isinstance(turn, dict) and "content" in turn:
@@ -194,5 +194,5 @@ ROLES_ADVICE = 'Write "user" or "model", or leave it out for a function\'s answe
 
 
 def advise_role(role: str) -> str:
-    """What to write instead of a role that Gemini does not know."""
+    """Say what to write instead of a role that Gemini does not know."""
     return _ROLES.get(role, ROLES_ADVICE)

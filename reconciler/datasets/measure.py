@@ -29,7 +29,7 @@ def measure(
         stream: at the beginning of the data.
         path: its name: tells the format, and stands in places.
         form: how its rows are written.
-        problems: where to note what is wrong.
+        problems: notes what is wrong.
         is_validation: the data is not for training.
     """
     before = len(problems)

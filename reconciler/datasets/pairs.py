@@ -15,7 +15,7 @@ from reconciler.model import Example
 from reconciler.problems import Refusal, find_nearest
 
 SPELLINGS = {"text_input": "text_input", "textInput": "text_input", "output": "output"}
-"""How a column may be written, and what it is."""
+"""Spellings of each column, and the column's name."""
 COLUMNS = ("text_input", "output")
 
 INPUT_LIMIT = 40_000
@@ -29,11 +29,11 @@ _OR_CHAT = "A line has text_input and output, or contents."
 
 
 def read_pair(row: object, *, chat: bool = False) -> Example | Refusal:
-    """A JSON value as a pair.
+    """Read a JSON value as a pair.
 
     Args:
         row: any JSON value.
-        chat: whether its kind takes Vertex AI's chat form too, for the words of a refusal.
+        chat: whether the kind accepts Vertex AI's chat form too; only the words of a refusal depend on it.
     """
     if not isinstance(row, dict):
         return Refusal(
@@ -64,7 +64,7 @@ def _advise_text(value: object) -> str:
 
 
 def refuse_name(name: str, what: str, takes: str = _PAIRS_ONLY) -> Refusal:
-    """Say why a row with this column or key is no pair, and which one may be meant."""
+    """Say why a row with this column or key is not a pair, and which name may be meant."""
     summary = f"{name!r} is not a {what} of training data" if name else f"there is a {what} without a name"
     if lookalikes.is_index(name):
         return Refusal(summary, f"{lookalikes.INDEX_ADVICE} {takes}")

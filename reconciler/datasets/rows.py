@@ -1,4 +1,4 @@
-"""A row of a data file: an example, or the reason why it is none."""
+"""A row of a data file: an example, or the reason why the row is not an example."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from reconciler.model import Example
 from reconciler.problems import Place, Refusal, describe
 
 Row: TypeAlias = tuple[Place, Example | Refusal]
-"""Where a row stands, and what it is."""
+"""The place of a row, and its example or refusal."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What sound training data amounts to; not the data itself, of which there may be much.
+    """Counts and the digest of valid training data, without the data itself, which may be large.
 
     Attributes:
         examples: how many.
@@ -37,13 +37,13 @@ class Form:
     """How the rows of a data set are written, and what its service takes.
 
     Attributes:
-        read: makes an example of a JSON value.
-        check: why nothing can be learnt from an example; None if something can.
-        advise: why an example is probably not what was meant; None if it may be.
-        check_all: why the service does not take the whole of a data set, which may be for validation.
+        read: reads a JSON value as an example.
+        check: returns why nothing can be learnt from an example; None if something can.
+        advise: returns why an example is probably a mistake; None if it may be meant.
+        check_all: returns why the service rejects a whole data set; the flag says that it is for validation.
         most: bytes of a data file.
         most_json: bytes of a .json file, which is one value and so is read whole.
-        frame: how many bytes more than in the digest a pair has when it is sent.
+        frame: how many bytes longer a pair is in the request than in the digest.
         takes_chat: whether a row may be a chat in Vertex AI's form.
     """
 
@@ -58,7 +58,7 @@ class Form:
 
 
 class Blanks:
-    """Empty lines: nothing at the end of a file, but wrong between two examples."""
+    """Collects empty lines. They are allowed at the end of a file, but not between two examples."""
 
     def __init__(self, path: str) -> None:
         self._path, self._first, self._last = path, 0, 0
@@ -68,19 +68,19 @@ class Blanks:
         self._first, self._last = self._first or number, number
 
     def take(self, what: str) -> Iterator[Row]:
-        """Those so far, each as a row that is refused; `what` says what a line holds."""
+        """Yield the empty lines so far as refused rows; `what` says what a line must hold."""
         first, self._first = self._first, 0
         for number in range(first, self._last + 1) if first else ():
             yield Place(self._path, number), Refusal("the line is empty", f"Remove it: {what}.")
 
 
 def describe_json(value: object) -> str:
-    """What a value is, in JSON's words."""
+    """Describe a value in JSON's terms."""
     return "null" if value is None else "an object" if isinstance(value, dict) else describe(value)
 
 
 def is_text(text: str) -> bool:
-    r"""Whether every character is one: JSON's \ud800 alone is half of one, which no service could be sent."""
+    r"""Whether every character is whole. JSON's \ud800 alone is half of one, and cannot be sent."""
     try:
         text.encode()
     except UnicodeEncodeError:

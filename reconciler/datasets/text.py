@@ -1,6 +1,6 @@
-"""The bytes of a data file to text, whole or a line at a time.
+"""Decodes the bytes of a data file, whole or line by line.
 
-Rule: bytes come as a stream and are read once, forwards, so that it does not matter where they lie.
+Rule: read a stream once, forwards. So a file and an object in a bucket are read by the same code.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ Stream: TypeAlias = "BufferedReader[Any]"
 
 _NUL = ("a NUL character: the file is not text", "Save it as UTF-8.")
 _ESCAPED = 0xDC00
-"""What Python's surrogateescape adds to a byte that is not UTF-8, to make half a surrogate pair of it."""
+"""Python's surrogateescape adds this to a byte that is not UTF-8, which gives half a surrogate pair."""
 
 
 def read_whole(stream: Stream, path: str, problems: Problems, *, most: int) -> str | None:
-    """The text of at most so many bytes; None after noting why they are no text."""
+    """Read at most so many bytes as text; None after noting why they are not text."""
     content = stream.read(most)
     if _refuse_kind(content, path, problems):
         return None
@@ -35,13 +35,13 @@ def read_whole(stream: Stream, path: str, problems: Problems, *, most: int) -> s
 
 
 def read_lines(stream: Stream, path: str, problems: Problems, *, longest: int, newline: str) -> Iterator[str]:
-    """Lines with their ends, read as they are asked for. Where they are no text, that is noted, and they end.
+    """Yield lines with their line ends. Stop at the first one that is not text, after noting it.
 
     Args:
         stream: at the beginning of the file.
         path: of the file, for places.
-        problems: where to note what is no text.
-        longest: characters of a line; of a longer one so many and one more come, and the rest is skipped.
+        problems: notes bytes that are not text.
+        longest: characters of a line; a longer line is cut to one character more than that.
         newline: what ends a line, as for `open`.
     """
     start = stream.peek(LONGEST_SIGNATURE)
@@ -73,7 +73,7 @@ def read_lines(stream: Stream, path: str, problems: Problems, *, longest: int, n
 
 
 def _refuse_kind(start: bytes, path: str, problems: Problems) -> bool:
-    """Note that a file is of a kind that is no text, by its first bytes; True if it is."""
+    """Note a file that is not text by its first bytes; True if so."""
     named = name_bytes(start[:LONGEST_SIGNATURE])
     if named is not None:
         problems.error(Place(path), *named)

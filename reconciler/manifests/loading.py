@@ -208,7 +208,7 @@ def _is_manifest(document: Document, kinds: Mapping[str, Kind]) -> bool:
             return False
     if version.value not in {API_VERSION, None}:
         version.error(
-            f"apiVersion is {describe(version.value)}, which this program does not read",
+            f"unknown apiVersion: {describe(version.value)}",
             f"Write apiVersion: {API_VERSION}, or move the file elsewhere if it is not a manifest.",
         )
         return False
@@ -219,7 +219,7 @@ def _is_manifest(document: Document, kinds: Mapping[str, Kind]) -> bool:
     elif kind.value is not None:
         near = find_nearest(kind.text, known) if kind.text else None
         advice = f"Did you mean {near}?" if near else f"Known here: {', '.join(known)}."
-        kind.error(f"kind is {describe(kind.value)}, which is not known", advice)
+        kind.error(f"unknown kind: {describe(kind.value)}", advice)
     return False
 
 

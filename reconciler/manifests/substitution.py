@@ -56,7 +56,7 @@ def _find_variable(written: str, reference: str | None, variables: Mapping[str, 
     if name not in variables:
         return Refusal(
             f"the variable {name!r} is not defined",
-            f"Set it with --var {name}=VALUE, in a --var-file, or in the environment as {PREFIX}{name}; "
-            "a default can stand in the Stack's spec.variables.",
+            f"Set it with --var {name}=VALUE, in a --var-file, or in the environment as {PREFIX}{name}, "
+            "or give it a default in the Stack's spec.variables.",
         )
     return variables[name]

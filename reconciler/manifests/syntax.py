@@ -42,7 +42,7 @@ _ADVICE = (
     ("found unexpected document indicator", "a quote or a block is still open at '---'", "Close it."),
     (
         "did not find expected ',' or",
-        "a list or mapping in brackets goes on without a comma, or is never closed",
+        "a comma is missing inside brackets, or a bracket is never closed",
         "Add the ',' or the closing bracket; inside brackets put ${var.NAME} in quotes.",
     ),
     (
@@ -57,12 +57,12 @@ _ADVICE = (
     ),
     (
         "did not find expected key",
-        "the indentation does not fit the lines before",
-        "Indent the keys of one mapping alike, with spaces.",
+        "inconsistent indentation",
+        "Begin the keys of one mapping in the same column, with spaces.",
     ),
     (
         "did not find expected '-' indicator",
-        "the indentation does not fit the list before",
+        "inconsistent indentation in a list",
         "Begin each item of one list with '- ' in the same column.",
     ),
     (

@@ -30,7 +30,7 @@ def parse_variables(flags: Sequence[str], files: Sequence[str], environ: Mapping
     for flag in flags:
         name, equals, value = flag.partition("=")
         if not equals:
-            raise UsageError(f"--var {name}: there is no '='", "Write --var NAME=VALUE.")
+            raise UsageError(f"--var {name}: the '=' is missing", "Write --var NAME=VALUE.")
         if value == LEFT_OUT:
             raise UsageError(
                 f"--var {name}={LEFT_OUT}: {LEFT_OUT} stands for a value that was not shown",

@@ -166,7 +166,7 @@ class Builder:
             top.key = _MERGE
         elif text in top.container.key_marks:  # type: ignore[union-attr]  # only a mapping expects keys
             first = Place(self._file, *top.container.key_marks[text])  # type: ignore[union-attr]
-            self._note(mark, f"the key {text!r} is there twice, first at {first}", "Remove one of them.")
+            self._note(mark, f"duplicate key {text!r}, first at {first}", "Remove one of them.")
         else:
             # a quoted "<<" is a key like any other, though no manifest knows it
             top.key = text if text != _MERGE else '"<<"'

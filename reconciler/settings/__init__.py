@@ -1,8 +1,7 @@
 """The environment, read in one place: every setting is trimmed and checked, and an error names it.
 
-Rule: whoever needs a setting asks a `Settings` for it; nothing else of the program looks into the process's
-environment for what is in the table. What is wrong with a setting is said when it is asked for, so that a
-setting of a store that nobody uses stops nobody.
+Rule: all code reads a setting from `Settings`; no other module reads a variable of the table from the
+process's environment. A setting is checked when it is read, so a wrong one that nobody uses is harmless.
 """
 
 from __future__ import annotations
@@ -20,8 +19,8 @@ __all__ = ["Settings", "hide_login", "read_seconds", "to_settings"]
 class Settings(Mapping[str, str]):
     """The environment's variables, each checked when it is asked for.
 
-    What is no setting of ours comes as it is (RECONCILER_VAR_x, what CI systems set). An empty setting is as
-    good as none.
+    A variable that is not in the table is returned unchanged (RECONCILER_VAR_x, variables of CI systems). An
+    empty setting counts as not set.
     """
 
     def __init__(self, environ: Mapping[str, str]) -> None:
@@ -29,31 +28,31 @@ class Settings(Mapping[str, str]):
         self._checked: dict[str, str] = {}
 
     def __getitem__(self, name: str) -> str:
-        """The value, trimmed and checked.
+        """Return the value, trimmed and checked.
 
         Raises:
             KeyError: it is not set, or empty.
-            CredentialError: it may hold a secret, and is not what it must be; its text is not repeated.
-            UsageError: it is not what it must be.
+            CredentialError: the value is malformed and may hold a secret, so it is not repeated.
+            UsageError: the value is malformed.
         """
         if name not in self._checked:
             self._checked[name] = _check(name, self._raw[name])
         return self._checked[name]
 
     def __iter__(self) -> Iterator[str]:
-        """The names of what is set, whether it can be used or not."""
+        """Yield the names of the variables that are set, valid or not."""
         return iter(self._raw)
 
     def __len__(self) -> int:
-        """How many are set."""
+        """Count the variables that are set."""
         return len(self._raw)
 
     def __contains__(self, name: object) -> bool:
-        """Whether it is set; does not check it."""
+        """Whether a variable is set; the value is not checked."""
         return name in self._raw
 
     def get_raw(self, name: str) -> str:
-        """The unchecked text of a setting. Use it only to recognise it, never to show or send it."""
+        """Return the unchecked value. Use it only to recognise a value, never to show or send one."""
         return self._raw.get(name, "")
 
     @property
@@ -63,18 +62,18 @@ class Settings(Mapping[str, str]):
         return find_secrets(self._raw[name] for name in names if not self._is_shown(name))
 
     def _is_shown(self, name: str) -> bool:
-        """Whether messages may show its value: a path, or an address without a login."""
+        """Whether messages may show the value: a path, or an address without a login."""
         value = self._raw[name].strip()
         if name == "RECONCILER_STATE":
             return hide_login(value) == value
         return name in table.PATHS and value[:1] not in {"{", "["} and len(value) < _LONGEST * 4
 
     def remove(self, names: frozenset[str]) -> Settings:
-        """A copy without these settings."""
+        """Return a copy without these settings."""
         return Settings({name: value for name, value in self._raw.items() if name not in names})
 
     def override(self, **values: str) -> Settings:
-        """A copy with these values in place of its own."""
+        """Return a copy with these values instead of its own."""
         return Settings({**self._raw, **values})
 
 
@@ -84,7 +83,7 @@ def to_settings(environ: Mapping[str, str]) -> Settings:
 
 
 def read_seconds(environ: Mapping[str, str], variable: str, default: float) -> float:
-    """Read a setting in seconds, `default` if it is not set. UsageError if it is not such a number."""
+    """Read a setting in seconds, `default` if it is not set. UsageError if it is not a number of seconds."""
     text = to_settings(environ).get(variable, "")
     return float(text) if text else default
 

@@ -1,6 +1,6 @@
-"""The forms of settings: each takes a trimmed text, and returns it as it is used or raises FormError.
+"""Parses the values of settings: each form takes a trimmed text, and returns the value or raises FormError.
 
-Rule: what is said of a value never repeats it; whoever asked decides whether it may be shown.
+Rule: an error never repeats the value. The caller decides whether the value may be shown.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 class FormError(Exception):
-    """A setting is not what it must be.
+    """The value of a setting is malformed.
 
     Attributes:
-        what: goes on after its name: "is not a number of seconds".
+        what: the fault, which follows the setting's name: "is not a number of seconds".
         advice: what to write.
         shows: whether its value may be repeated.
     """
@@ -106,14 +106,14 @@ def build_lease_form(least: float) -> Form:
 
 
 def parse_count(text: str) -> str:
-    """A whole number that fits a counter."""
+    """Parse a whole number that fits a counter."""
     if not re.fullmatch("[0-9]{1,6}", text, re.ASCII):
         raise FormError("is not a whole number from 0 to 999999", "Write digits only.")
     return text
 
 
 def parse_secret(text: str) -> str:
-    """A credential as it is sent in a header: printable ASCII without blanks."""
+    """Parse a credential as a header holds it: printable ASCII without blanks."""
     if re.match(r"(?i)bearer\s", text):
         raise FormError("begins with 'Bearer'", "Leave that word out: it is added to the request.")
     if not _SENDABLE.fullmatch(text):
@@ -124,14 +124,14 @@ def parse_secret(text: str) -> str:
 
 
 def parse_line(text: str) -> str:
-    """Any text without control characters."""
+    """Parse any text without control characters."""
     if _CONTROLS.search(text):
         raise FormError("holds a line break or another control character", "Set it again.", shows=False)
     return text
 
 
 def parse_base64_key(text: str) -> str:
-    """A key in base64."""
+    """Parse a key in base64."""
     try:
         base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
@@ -140,7 +140,7 @@ def parse_base64_key(text: str) -> str:
 
 
 def parse_shared_access(text: str) -> str:
-    """A shared access signature: a query, with or without its question mark."""
+    """Parse a shared access signature: a query, with or without its question mark."""
     text = parse_secret(text).removeprefix("?")
     if not all("=" in one for one in text.split("&")):
         raise FormError("is not a shared access signature", "It looks like sv=…&sig=….")
@@ -148,7 +148,7 @@ def parse_shared_access(text: str) -> str:
 
 
 def parse_connection(text: str) -> str:
-    """Azure's connection string: its parts have the forms of the variables that say the same."""
+    """Parse Azure's connection string. Each part has the form of the variable for the same value."""
     parse_line(text)
     parts = split_connection(text)
     if not parts.get("AccountName"):
@@ -168,13 +168,13 @@ def parse_connection(text: str) -> str:
 
 
 def split_connection(text: str) -> dict[str, str]:
-    """Of "Key=value;Key=value"; a value may hold further equal signs."""
+    """Split "Key=value;Key=value"; a value may hold further equal signs."""
     pairs = (part.partition("=") for part in text.split(";") if part.strip())
     return {key.strip(): value.strip() for key, _, value in pairs}
 
 
 def parse_address(text: str) -> str:
-    """An http(s) address of a service, without login, query and final slash."""
+    """Parse the http(s) address of a service: no login, no query; a final slash is dropped."""
     parts = parse_url(text)
     if parts is None or has_login(text):
         raise FormError(
@@ -190,7 +190,7 @@ def parse_address(text: str) -> str:
 
 
 def parse_api_address(text: str) -> str:
-    """The address of one of Google's APIs, to which the version is added."""
+    """Parse the address of one of Google's APIs, without the version, which each request adds."""
     found = parse_address(text)
     version = re.search(r"/(v1|v1beta|v1beta1|v1alpha)$", found)
     if version:
@@ -202,12 +202,12 @@ def parse_api_address(text: str) -> str:
 
 
 def parse_address_or_host(text: str) -> str:
-    """An address; without a scheme it is http://, as Google's libraries read it."""
+    """Parse an address. Without a scheme it is http://, as in Google's libraries."""
     return parse_address(text if "://" in text else f"http://{text}")
 
 
 def parse_proxy(text: str) -> str:
-    """A proxy, with or without scheme and login."""
+    """Parse the address of a proxy, with or without scheme and login."""
     bare = re.sub(r"^[A-Za-z][A-Za-z0-9+.-]*://", "", text)
     scheme = text[: len(text) - len(bare)].lower()
     if scheme not in {"", "http://", "https://"}:
@@ -263,7 +263,7 @@ project = build_form(find_project_fault)
 
 
 def parse_hosts(text: str) -> str:
-    """Hosts, comma-separated, in lower case; *.HOST for all below it."""
+    """Parse comma-separated hosts to lower case; *.HOST means all hosts below HOST."""
     found = [one.strip().lower().removesuffix(".") for one in text.split(",") if one.strip()]
     for one in found:
         bare = one.removeprefix("*.")
@@ -284,7 +284,7 @@ def _is_host(text: str) -> bool:
 
 
 def parse_credentials_path(text: str) -> str:
-    """The path of a credentials file; a key that was put there itself is recognised, and not shown."""
+    """Parse the path of a credentials file. A key in place of the path is recognised, and not shown."""
     if text[0] in "{[" or "-----BEGIN" in text or _is_json_in_base64(text):
         kind = "a JSON text" if text[0] in "{[" else "a key"
         raise FormError(
@@ -298,7 +298,7 @@ def parse_credentials_path(text: str) -> str:
 
 
 def parse_certificates_path(text: str) -> str:
-    """A file or folder of certificates that is there; what is in it shows when it is read."""
+    """Parse the path of a file or folder of certificates. Its content is checked when it is read."""
     if "-----BEGIN" in text:
         raise FormError(
             "holds a certificate itself, and must be the path of a file", "Give a path.", shows=False

@@ -1,6 +1,6 @@
-"""Takes addresses of services apart, and tells which of them are on this machine.
+"""Splits the addresses of services, and recognises addresses of this machine.
 
-Rule: what two parsers could read in two ways is no address.
+Rule: a text that two parsers could read in two ways is not an address.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def parse_url(url: str) -> SplitResult | None:
 
 
 def is_loopback(url: str) -> bool:
-    """Whether it can only be this machine: localhost, 127.0.0.0/8 or ::1.
+    """Whether an address can only be this machine: localhost, 127.0.0.0/8 or ::1.
 
     Not x.localhost, which some resolvers ask the network for.
     """
@@ -47,6 +47,6 @@ def is_loopback(url: str) -> bool:
 
 
 def is_plain(url: str) -> bool:
-    """Whether a request to this address can be read on the way."""
+    """Whether a request to this address is not encrypted."""
     parts = parse_url(url)
     return parts is None or parts.scheme == "http"

@@ -1,6 +1,6 @@
 """Shows values that may hold a secret: an address without its login, however it was mistyped.
 
-Rule: in doubt it is left out. A reader has the setting at hand; a log keeps what it was shown for ever.
+Rule: if in doubt, leave it out. The reader can look at the setting; a log keeps what it is given for ever.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ LEFT_OUT = "…"
 
 
 def hide_login(address: str) -> str:
-    """The address as a message may hold it: without login, query, fragment and control characters.
+    """Make an address safe for a message: without login, query, fragment and control characters.
 
     Everything before the last "@" is taken for a login where "//" or ":" stands before it, so that a
     password with "/", "#" or "?" in it is left out too, and so is one in what is no address at all.
@@ -35,12 +35,12 @@ def hide_login(address: str) -> str:
 
 
 def has_login(address: str) -> bool:
-    """Whether `hide_login` takes a login away."""
+    """Whether `hide_login` removes a login."""
     return f"{LEFT_OUT}@" in hide_login(address) and LEFT_OUT not in address
 
 
 _SHORTEST = 8
-"""Characters; a shorter text is no secret that holds, and would take words out of a message."""
+"""Characters. A shorter text is not a strong secret, and hiding it would remove words from messages."""
 
 
 def find_secrets(values: Iterable[str]) -> tuple[str, ...]:
@@ -50,7 +50,7 @@ def find_secrets(values: Iterable[str]) -> tuple[str, ...]:
 
 
 def _split_secret(value: str) -> Iterator[str]:
-    """A value, its lines, the texts of its JSON, the login of an address."""
+    """Yield a value, its lines, the texts in its JSON, and the login of its address."""
     value = value.strip()
     yield value
     yield from (line.strip() for line in re.split(r"\r|\n|\\r|\\n", value))

@@ -20,10 +20,10 @@ class Setting:
 
     Attributes:
         name: of the variable; of proxies the lower-case spelling counts too.
-        what: it is, or where its value comes from: a sentence that follows the advice; "" for none.
+        what: a sentence after the advice that says what the value is or where it comes from; may be "".
         form: see `forms`.
         secret: its value may hold a secret, and is never shown.
-        kept: blanks at its ends belong to it; line ends never do.
+        kept: blanks at the ends belong to the value; line ends never do.
     """
 
     name: str
@@ -126,14 +126,14 @@ _TABLE = (
 
 PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
 CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE", "SSL_CERT_FILE")
-"""Where the certificates to trust are named; what all of them name is trusted."""
+"""Variables that name certificates to trust; the certificates of all of them are trusted."""
 
 SETTINGS = {one.name: one for one in _TABLE} | {
     one.name.lower(): one for one in _TABLE if one.name.endswith("_PROXY")
 }
 PATHS = ("GOOGLE_APPLICATION_CREDENTIALS",)
 _OF_LIBRARIES = ("AWS_", "AZURE_", "GOOGLE_SERVICE_")
-"""How the names begin that the clients of stores read for themselves."""
+"""Prefixes of the variables that the clients of stores read themselves."""
 
 
 def may_hold_a_secret(name: str) -> bool:

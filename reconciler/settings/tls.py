@@ -1,7 +1,7 @@
 """The certificates that every connection trusts, and its proxy: the same settings for all libraries.
 
-requests, google-auth, the clients of the object stores, boto3 and azure-identity each look for names of
-their own in the process's environment, so what is set under one of them is said to all.
+requests, google-auth, the clients of the object stores, boto3 and azure-identity each read variables of
+their own from the process's environment, so a value of one variable is copied to all.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ class Trust:
     """The certificates that every connection trusts.
 
     Attributes:
-        named: (variable, path) of each file, or folder of files, once each; () for those of the machine.
-        path: of one file, or folder, that has them all; "" for those of the machine.
+        named: (variable, path) of each file, or folder of files, once each; () if the machine's own are used.
+        path: of one file, or folder, that has them all; "" if the machine's own are used.
     """
 
     named: tuple[tuple[str, str], ...] = ()
@@ -48,16 +48,16 @@ class Trust:
 
     @property
     def verify(self) -> str | bool:
-        """As requests takes it."""
+        """The value for the `verify` of requests."""
         return self.path or True
 
     def read_pem(self) -> bytes:
-        """All the certificates, b"" for those of the machine."""
+        """Read all the certificates; b"" if the machine's own are used."""
         return b"\n".join(_read_pem(path) for _, path in self.named)
 
     @property
     def advice(self) -> str:
-        """What to do where a server's certificate is not trusted."""
+        """Advice for a server whose certificate is not trusted."""
         if self.named:
             shown = " and ".join(f"{variable}={path}" for variable, path in self.named)
             return f"The certificates to trust are those of {shown}: what signed this one must be there."

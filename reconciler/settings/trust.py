@@ -1,8 +1,8 @@
-"""Who may say where a credential goes: the environment and the command line (design 2.2).
+"""Decides where a credential may be sent: where the environment or the command line says (design 2.2).
 
-The one place that decides it, for every credential and every door. A manifest, a Stack, a saved plan and a
-data file may be somebody's pull request: an address that only they name gets no credential, and nothing at
-all, unless it is a service's own, this machine's, or its host stands in RECONCILER_TRUSTED_HOSTS.
+No other module decides this. Anyone who opens a pull request can edit a manifest, a Stack, a saved plan and a
+data file. So an address that only these files name gets no credential and no request, unless the address is
+the service's own or this machine's, or its host is listed in RECONCILER_TRUSTED_HOSTS.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ class Named:
 
     Attributes:
         url: of a service, or of a state.
-        what: it is: "the Stack's endpoint".
-        file: where it stands.
+        what: its name in messages: "the Stack's endpoint".
+        file: that names it.
         line: 1-based, None where unknown.
-        column: the same.
-        instead: how the environment or the command line says it.
+        column: 1-based, None where unknown.
+        instead: the advice to name it in the environment or on the command line.
     """
 
     url: str
@@ -64,7 +64,7 @@ def explain_distrust(named: Named, settings: Settings, own_hosts: Iterable[str])
         return None
     place = (named.file, named.line, named.column)
     if is_own:
-        summary = f"{named.what} is plain http, which can be read on the way: nothing is sent there"
+        summary = f"{named.what} is plain http, which is not encrypted: nothing is sent there"
         return Diagnostic(summary, "Write https://.", *place)
     return Diagnostic(
         f"{named.what} names a host that is neither a service's own nor this machine: only the "
@@ -95,7 +95,6 @@ def must_be_private(url: str, credential: str) -> None:
         parts = parse_url(url)
         where = f"{parts.scheme}://{parts.netloc}" if parts else "that address"
         raise CredentialError(
-            f"The {credential} must not be sent to {where}: plain http is readable on the way, it is not "
-            "encrypted",
+            f"The {credential} must not be sent to {where}: plain http is not encrypted",
             "Use an https:// address; http:// is for loopback addresses (127.0.0.1, localhost).",
         )

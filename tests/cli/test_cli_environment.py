@@ -92,7 +92,7 @@ def test_no_credential_over_plain_http_elsewhere(project: Project, secret: dict[
     with recording(lambda *_: (200, {}, b"{}")) as (proxy, seen):
         environ = {"GOOGLE_GEMINI_BASE_URL": f"http://{host}", "http_proxy": proxy, **secret}
         refused = project.apply(environ=environ, expect=1).err
-        assert f" must not be sent to http://{host}: plain http is readable on the way" in refused
+        assert f" must not be sent to http://{host}: plain http is not encrypted" in refused
     assert seen == []
 
 

@@ -313,7 +313,7 @@ def test_a_turn_without_parts_says_what_to_write(
         ("{'text_input': '1', 'output': '2'}", "straight double quotes"),
         ("{\u201ctext_input\u201d: \u201c1\u201d}", "straight double quotes"),
         ('{"text_input": "1", "output": "2"}\r{}', "carriage return alone"),
-        ('{"text_input": "1" "output": "2"}', "one JSON object a line"),
+        ('{"text_input": "1" "output": "2"}', "one JSON object per line"),
     ],
 )
 def test_a_line_that_is_nearly_json_says_what_is_in_the_way(

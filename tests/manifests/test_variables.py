@@ -80,7 +80,7 @@ def test_precedence(tmp_path: Path) -> None:
     [
         ("a: [1]\n", ":1:1: a is not a single value"),
         ("a: {b: 1}\n", ":1:1: a is not a single value"),
-        ("a: 1\na: 2\n", ":2:1: the key 'a' is there twice"),
+        ("a: 1\na: 2\n", ":2:1: duplicate key 'a'"),
         ("a:\n", ":1:1: a has no value"),
         ("- a\n", ": not variables"),
         ("text\n", ": not variables"),

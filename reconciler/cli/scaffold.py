@@ -1,4 +1,4 @@
-"""The first manifests that `init` writes, the lines of .gitignore that they need, and what to edit first."""
+"""Write the first manifests and .gitignore entries for `init`, and suggest what to edit first."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ STARTERS: Mapping[str, Starter] = {
     for api in sorted(APIS, key=lambda api: not any(base.tunable for base in api.kind.bases.values()))
     if api.starter is not None
 }
-"""What `init --kind` takes. First, and so the default, is a kind that has a base model that can be tuned."""
+"""The choices of `init --kind`. The first is the default: a kind with a base model that can be tuned."""
 
 _STACK = """\
-# Settings of this folder. The name is part of every id: keep it.
+# Settings of this folder. Do not change the name. It is part of every model's id: with a new name,
+# all models are trained again.
 apiVersion: reconciler/v1
 kind: Stack
 metadata:
@@ -30,23 +31,23 @@ spec:
 """
 
 _IGNORED = ("state/*.lock", "state/.*.tmp", "state/emulator.*")
-"""Files that the commands leave beside the state, and that should not be committed."""
-_COVERING = frozenset({"state", "state/", "state/*", "state/**"})
-"""Lines of .gitignore that leave out the whole folder, and those files with it."""
+"""Files that commands leave beside the state. They should not be committed."""
+_WHOLE_FOLDER = frozenset({"state", "state/", "state/*", "state/**"})
+"""Entries that ignore the whole folder. With one of them, the entries above are not needed."""
 
 
 def write_manifests(folder: Path, kind: str, environ: Mapping[str, str]) -> Iterator[tuple[Path, bool]]:
-    """Write the first manifests; yields each file and whether it was written. Existing files are kept.
+    """Write the first manifests. Yields each file and whether it was written. Existing files are kept.
 
-    Writes nothing into a folder that holds manifests already.
+    If the folder already contains manifests, nothing is written.
 
     Args:
-        folder: for the manifests.
-        kind: one of STARTERS, of the first model.
+        folder: where to write the manifests.
+        kind: the kind of the first model, a key of STARTERS.
         environ: the environment variables.
 
     Raises:
-        UsageError: the folder cannot be written.
+        UsageError: the folder is not writable.
     """
     existing = [*sorted(folder.glob("*.yaml")), *sorted(folder.glob("*.yml"))] if folder.is_dir() else []
     if existing:
@@ -56,33 +57,33 @@ def write_manifests(folder: Path, kind: str, environ: Mapping[str, str]) -> Iter
         for name, text in _build_files(STARTERS[kind], environ).items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            if path.exists():  # data of somebody's own
+            if path.exists():  # keep the user's own file
                 yield path, False
                 continue
             path.write_text(text, encoding="utf-8")
             yield path, True
     except OSError as error:
-        raise UsageError(f"{folder}: {error.strerror}", "Give a folder that can be written") from error
+        raise UsageError(f"{folder}: {error.strerror}", "Choose a writable folder") from error
 
 
 def _build_files(starter: Starter, environ: Mapping[str, str]) -> Mapping[str, str]:
-    """The files to write: name to text."""
+    """Return a mapping of file name to content."""
     name = f"{_build_name(Path.cwd().name)}-{secrets.token_hex(3)}"
     settings = starter.set_up(name, environ)
     return {"stack.yaml": _STACK.format(name=name, settings=settings), **starter.write(name, environ)}
 
 
 def extend_gitignore(file: Path) -> tuple[str, ...]:
-    """Add to a .gitignore the lines that it lacks, and return them. What it holds is kept as it is.
+    """Add the missing entries to a .gitignore, and return them. Existing lines are not changed.
 
     Raises:
-        UsageError: it cannot be read or written.
+        UsageError: the file cannot be read or written.
     """
     try:
         is_there = file.exists() or file.is_symlink()
         before = files.read(file, most=bounds.MANIFEST) if is_there else b""
         present = {line.strip().removeprefix(b"/").decode(errors="replace") for line in before.splitlines()}
-        missing = () if present & _COVERING else tuple(one for one in _IGNORED if one not in present)
+        missing = () if present & _WHOLE_FOLDER else tuple(one for one in _IGNORED if one not in present)
         if missing:
             end = b"\r\n" if b"\r\n" in before else b"\n"
             gap = end if before and not before.endswith(b"\n") else b""
@@ -96,14 +97,14 @@ def extend_gitignore(file: Path) -> tuple[str, ...]:
 
 
 def _build_name(text: str) -> str:
-    """A name for the Stack and its bucket from the folder's name, short enough for a suffix."""
+    """Build a name for the Stack and its bucket from the folder's name, short enough to append a suffix."""
     kept = "".join(one if one.isascii() and one.isalnum() else "-" for one in text.lower()).strip("-")
-    usable = kept[:1].isalpha() and "goog" not in kept  # which no bucket's name may hold
+    usable = kept[:1].isalpha() and "goog" not in kept  # Google forbids it in bucket names
     return kept[:20].strip("-") if usable else "models"
 
 
 def suggest_edit(path: str, loaded: Loaded, service: str) -> str:
-    """What to do before a plan makes sense; an emulator asks for nothing but an edit."""
+    """Return what the user should do before the first plan. On the emulator that is only to edit PATH."""
     for kind, starter in STARTERS.items() if service != EMULATOR else ():
         desired = [one for one in loaded.desired if one.address.kind == kind]
         if suggestion := starter.suggest(path, loaded.stack, desired):

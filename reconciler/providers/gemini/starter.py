@@ -1,4 +1,4 @@
-"""The first manifest that `init --kind TunedModel` writes."""
+"""Write the first manifest of `init --kind TunedModel`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from reconciler.providers.api import Starter
 from reconciler.providers.google.tutorial import PAIRS
 
 _MODEL = """\
-# The first model of Google's tuning tutorial: it answers with the next number. The last five examples are
-# not the tutorial's: Google advises 20 or more. Since May 2025 the Gemini API has had no base model that can
-# be tuned. The emulator serves this one: add --emulator to each command.
+# The first model of Google's tuning tutorial. The model answers with the next number.
+# The last five examples are not from the tutorial. They are here because Google advises at least 20 examples.
+# Since May 2025 the Gemini API has had no base model that can be tuned.
+# The emulator serves this base model: add --emulator to each command that contacts a service.
 apiVersion: reconciler/v1
 kind: TunedModel
 metadata:
@@ -35,8 +36,10 @@ def _write(name: str, environ: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def _quote(text: str) -> str:
-    """As YAML reads it as text: what looks like a number is quoted."""
+    """Quote a text that YAML would read as a number."""
     return text if text[0].isalpha() else f'"{text}"'
 
 
-STARTER = Starter("tuned by the Gemini API, which has no base model for it today", _write)
+STARTER = Starter(
+    "tuned by the Gemini API (Google no longer offers tuning for it; the emulator does)", _write
+)

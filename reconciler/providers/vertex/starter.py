@@ -1,4 +1,4 @@
-"""The first manifests that `init --kind TuningJob` writes, and what they need before a plan."""
+"""Write the first manifests of `init --kind TuningJob`, and suggest what to do before the first plan."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from reconciler.providers.google.tutorial import PAIRS
 _PLACE = """\
   # project: my-project           # or set GOOGLE_CLOUD_PROJECT
   location: {location}
-  # Google reads training data from a bucket; files are uploaded there. Create this one, or name another:
+  # Training data files are uploaded to this bucket. Create the bucket, or change the name:
   bucket: gs://{name}
 """
 _LOCATIONS = ("us-central1", "europe-west4")
-"""Where the base model below is tuned, as documented."""
+"""Locations in which the base model below can be tuned, from Google's documents."""
 
 _JOB = """\
-# Answers with the next number. Vertex AI trains it on data/number-generator.jsonl; a training costs money.
+# This model answers with the next number. Vertex AI trains it on data/number-generator.jsonl.
+# Training costs money.
 apiVersion: reconciler/v1
 kind: TuningJob
 metadata:
@@ -48,15 +49,15 @@ def _set_place(name: str, environ: Mapping[str, str]) -> str:
 
 
 def _suggest(path: str, stack: Stack, desired: Sequence[Desired]) -> str:
-    """To name or create the bucket, where a file must be uploaded."""
+    """Suggest to set or create the bucket if a file must be uploaded."""
     if not any(one.data[0].file for one in desired):
         return ""
     if not stack.bucket:
-        return f"name a bucket of yours as spec.bucket in {stack.file or path}"
+        return f"set spec.bucket to one of your buckets in {stack.file or path}"
     bucket = "gs://" + stack.bucket.removeprefix("gs://").partition("/")[0]
     create = ["gcloud", "storage", "buckets", "create", bucket]
     create += [f"--location={stack.location}"] if stack.location else []
-    return f"edit {path}, create its bucket unless it exists ({shlex.join(create)})"
+    return f"edit {path}, create its bucket if it does not exist ({shlex.join(create)})"
 
 
 STARTER = Starter("tuned by Vertex AI", _write, _set_place, _suggest)

@@ -78,13 +78,7 @@ Row: TypeAlias = tuple[str, str, Handler, str | None]
 
 
 class Route(NamedTuple):
-    """Where a call goes.
-
-    Attributes:
-        handler: answers it.
-        names: in its path.
-        parameters: that its query may have, in snake_case; None for any.
-    """
+    """Who answers a call, the names in its path, and the query parameters that it may have; None for any."""
 
     handler: Handler
     names: Mapping[str, str]

@@ -78,15 +78,10 @@ class Database:
     """The records in an open file."""
 
     def __init__(self, path: str | os.PathLike[str] | None, kinds: Iterable[type[Record]] = ()) -> None:
-        """Open a file and make the tables that it lacks.
+        """Open a file, and make the tables that it lacks for records of these *kinds*.
 
-        Args:
-            path: the file; with None or ":memory:" nothing is kept.
-            kinds: the records that it will hold.
-
-        Raises:
-            OSError: the file cannot be made.
-            sqlite3.DatabaseError: it is no database, or is damaged.
+        With None or ":memory:" nothing is kept. Raises OSError if the file cannot be made, and
+        sqlite3.DatabaseError if it is no database or is damaged.
         """
         if path is not None and str(path) != ":memory:":
             pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)

@@ -35,9 +35,15 @@ class HostGuard:
             return ApiError(403, "The emulator does not answer web pages.")
         match = _AUTHORITY.fullmatch(headers.get("host", "").strip())
         name = match[1].strip("[]").lower() if match else ""
-        if _is_loopback(name) or name == self.host.strip("[]").lower():
-            return None
-        if server and _parse_address(name) is not None and name == str(server[0]).lower():
+        try:
+            address = ipaddress.ip_address(name)
+        except ValueError:
+            is_ours = name in {"localhost", "localhost."}
+        else:
+            is_loopback = address.version == 4 and address.is_loopback
+            is_called_at = server is not None and name == str(server[0]).lower()
+            is_ours = is_loopback or address == ipaddress.IPv6Address("::1") or is_called_at
+        if is_ours or name == self.host.strip("[]").lower():
             return None
         return ApiError(
             403,
@@ -49,17 +55,3 @@ class HostGuard:
 def is_local(client: str) -> bool:
     """Whether the address of a client is of this machine."""
     return client.startswith(_LOOPBACK)
-
-
-def _is_loopback(name: str) -> bool:
-    address = _parse_address(name)
-    if address is None:
-        return name in {"localhost", "localhost."}
-    return address == ipaddress.IPv6Address("::1") or (address.version == 4 and address.is_loopback)
-
-
-def _parse_address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(name)
-    except ValueError:
-        return None

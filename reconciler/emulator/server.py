@@ -132,11 +132,8 @@ def running(
 ) -> Iterator[Running]:
     """Run an emulator in a background thread, until the block ends.
 
-    Args:
-        data: the file that keeps its state; with None or ":memory:" nothing is kept.
-        port: 0 for any free one.
-        host: the address to listen on. It may be called by this name, and by loopback names.
-        settings: None for those in the file, or the defaults if it has none.
+    *data* is the file that keeps its state; without one nothing is kept. Port 0 is any free one. It may be
+    called by the name *host*, and by loopback names. *settings* are by default those in the file.
     """
     listening = threading.Event()
     with _open(data, host, port, settings, listening.set) as emulator:

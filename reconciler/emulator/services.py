@@ -22,14 +22,9 @@ _MEBIBYTE = 1024 * 1024
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Service:
-    """One of the APIs.
+    """One of the APIs: how it finds the route of a method and a path, and how it writes an error.
 
-    Attributes:
-        find_route: returns the route of an HTTP method and a path, None if there is none.
-        write_error: returns the body of an error.
-        media_type: of an error.
-        largest_body: how many bytes a request may have.
-        accepts_keys: whether an API key will do.
+    A request has at most *largest_body* bytes. If the API *accepts_keys*, no token is needed.
     """
 
     find_route: Callable[[str, str], Route | None]

@@ -23,11 +23,7 @@ from reconciler.emulator.gemini.records import Permission, TunedModel, make_owne
 from reconciler.emulator.paging import read_page
 from reconciler.emulator.protojson import read_mask
 
-_SUFFICIENT = {
-    "READER": ("READER", "WRITER", "OWNER"),
-    "WRITER": ("WRITER", "OWNER"),
-    "OWNER": ("OWNER",),
-}
+_ROLES = ("READER", "WRITER", "OWNER")  # each may do what the ones before may
 
 
 def create(call: Call) -> Reply:
@@ -153,7 +149,7 @@ def find_model_named(call: Call, name: str, role: str = "READER") -> TunedModel:
         return model
     for permission in find_permissions(call, model):
         is_mine = permission.grantee == "EVERYONE" or permission.email == me
-        if is_mine and permission.role in _SUFFICIENT[role]:
+        if is_mine and _ROLES.index(permission.role) >= _ROLES.index(role):
             return model
     raise ModelForbiddenError(name)
 

@@ -10,14 +10,13 @@ import datetime as dt
 import email.utils
 import re
 import xml.sax.saxutils
-from typing import Any
 
 from reconciler.emulator.call import Call, Reply, Router
 from reconciler.emulator.clock import SECOND, format_milliseconds
 from reconciler.emulator.errors import CANONICAL, ApiError
 from reconciler.emulator.storage import contents, objects
 from reconciler.emulator.storage.buckets import check_bucket
-from reconciler.emulator.storage.errors import BucketNotFoundError
+from reconciler.emulator.storage.errors import BucketNotFoundError, ConditionError
 from reconciler.emulator.storage.records import StoredObject
 
 MEDIA_TYPE = "application/xml; charset=UTF-8"
@@ -48,11 +47,8 @@ def put(call: Call) -> Reply:
     name = call.path["object"]
     check_bucket(call)
     objects.check_name(name)
-    fields: dict[str, Any] = {}
-    if "content-type" in call.headers:
-        fields["contentType"] = call.headers["content-type"]
-    if "content-md5" in call.headers:
-        fields["md5Hash"] = call.headers["content-md5"]
+    known = {"content-type": "contentType", "content-md5": "md5Hash"}
+    fields = {key: call.headers[header] for header, key in known.items() if header in call.headers}
     content = contents.add_content(call.database, call.body)
     made = objects.make_object(call, name, content, fields=fields, conditions=_read_conditions(call))
     return Reply(content=b"", media_type="text/html; charset=UTF-8", headers=_write_headers(made))
@@ -63,7 +59,7 @@ def get(call: Call) -> Reply:
     found = objects.find_checked(call, _read_conditions(call), call.query.get("generation", ""))
     etag = _make_etag(found)
     if call.headers.get("if-match", etag) not in (etag, "*"):
-        raise ApiError(412, "At least one of the pre-conditions you specified did not hold.")
+        raise ConditionError("If-Match")
     if call.headers.get("if-none-match") in (etag, "*"):
         return Reply(status=304, content=b"", headers=_write_headers(found))
     return objects.answer_content(call, found, _write_headers(found))

@@ -47,7 +47,8 @@ def create(call: Call) -> Reply:
     """Answer tuningJobs.create."""
     fields, parent = read_job(call)
     project, settings = read_location(call).project, call.settings
-    must_wait = _is_full(call, project)
+    unfinished = call.database.count(Job, _IS_UNFINISHED, project=project, now=call.now)
+    must_wait = unfinished >= settings.vertex_concurrent_jobs
     if must_wait and settings.vertex_over_quota == "refuse":
         text = (
             "Quota exceeded for aiplatform.googleapis.com/global_concurrent_tuning_jobs. Please "
@@ -101,12 +102,6 @@ def cancel(call: Call) -> Reply:
 def rebase(_call: Call) -> Reply:
     """Refuse tuningJobs.rebaseTunedModel, which is not served."""
     raise ApiError(501)
-
-
-def _is_full(call: Call, project: str) -> bool:
-    """Whether a job that is created now would have to wait."""
-    jobs = call.database.count(Job, _IS_UNFINISHED, project=project, now=call.now)
-    return jobs >= call.settings.vertex_concurrent_jobs
 
 
 def _reschedule(call: Call, project: str) -> None:

@@ -10,7 +10,7 @@ from reconciler.emulator.call import Call
 from reconciler.emulator.vertex.data_sets import DataSet, count_steps
 from reconciler.emulator.vertex.job_requests import SPECS, find_base, find_spec
 from reconciler.emulator.vertex.lookup import make_id
-from reconciler.emulator.vertex.records import Endpoint, Job, Location, ModelVersion
+from reconciler.emulator.vertex.records import Endpoint, Job, ModelVersion
 
 _MOST_CHECKPOINTS = 10
 
@@ -22,8 +22,6 @@ def plan_outputs(call: Call, job: Job, data: DataSet, parent: ModelVersion | Non
     """
     kind, spec = find_spec(job.fields)
     epochs = int(spec["hyperParameters"]["epochCount"])
-    # The real service puts models of Gemini 3.x into the multi-region `us` or `eu`; this is not served yet.
-    here = Location(job.project, job.location)
     checkpoints = _plan_checkpoints(epochs, count_steps(data, epochs))
     if spec.get("exportLastCheckpointOnly"):
         checkpoints = checkpoints[-1:]
@@ -43,8 +41,10 @@ def plan_outputs(call: Call, job: Job, data: DataSet, parent: ModelVersion | Non
         if job.fields.get(key):
             target[key] = job.fields[key]
     model_id, version = _choose_version(call, parent, title)
+    # The real service puts models of Gemini 3.x into the multi-region `us` or `eu`; this is not served yet.
     product: dict[str, Any] = {
-        **here._asdict(),
+        "project": job.project,
+        "location": job.location,
         "job": job.seq,
         "version": version,
         "fields": fields,
@@ -52,22 +52,12 @@ def plan_outputs(call: Call, job: Job, data: DataSet, parent: ModelVersion | Non
         "born": job.ended,
     }
     call.database.add(ModelVersion(id=model_id, **product))
-    endpoints = [
-        call.database.add(
-            Endpoint(
-                id=make_id(),
-                model=model_id,
-                checkpoint=checkpoint["checkpointId"],
-                deployed=make_id(),
-                **product,
-            )
-        )
-        for checkpoint in checkpoints
-    ]
-    tuned: dict[str, Any] = {
-        "model": here.write_name(f"models/{model_id}@{version}"),
-        "endpoint": endpoints[-1].name,
-    }
+    endpoints = []
+    for checkpoint in checkpoints:
+        product |= {"checkpoint": checkpoint["checkpointId"], "deployed": make_id()}
+        endpoints.append(call.database.add(Endpoint(id=make_id(), model=model_id, **product)))
+    model = job.write_name(f"models/{model_id}@{version}")
+    tuned: dict[str, Any] = {"model": model, "endpoint": endpoints[-1].name}
     if not spec.get("exportLastCheckpointOnly"):
         pairs = zip(checkpoints, endpoints, strict=True)
         tuned["checkpoints"] = [{**checkpoint, "endpoint": endpoint.name} for checkpoint, endpoint in pairs]

@@ -73,6 +73,7 @@ class Running:
         self._ready = ready
         self._loop = asyncio.new_event_loop()
         self._stopping = asyncio.Event()
+        self._stopped = threading.Event()
 
     def run(self) -> None:
         """Serve until it is stopped, and close the database."""
@@ -81,11 +82,17 @@ class Running:
                 runner.run(self._serve())
         finally:
             self._database.close()
+            self._stopped.set()
 
-    def stop(self) -> None:
-        """Make it stop. Any thread may call this, any number of times."""
+    def begin_stop(self) -> None:
+        """Make it stop. Any thread or signal handler may call this, any number of times."""
         with contextlib.suppress(RuntimeError):  # The loop is closed already.
             self._loop.call_soon_threadsafe(self._stopping.set)
+
+    def stop(self) -> None:
+        """Stop it, and wait until it has stopped. Only another thread than that of `run` may call this."""
+        self.begin_stop()
+        self._stopped.wait()
 
     async def _serve(self) -> None:
         config, state = uvicorn.Config(cast("Any", self._app), **_UVICORN), ServerState()
@@ -173,7 +180,7 @@ def _stop_on_signals(emulator: Running) -> Iterator[None]:
     if before.get(signal.SIGHUP) is signal.SIG_IGN:
         del before[signal.SIGHUP]
     for number in before:
-        signal.signal(number, lambda *_: emulator.stop())
+        signal.signal(number, lambda *_: emulator.begin_stop())
     try:
         yield
     finally:

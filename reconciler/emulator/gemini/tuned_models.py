@@ -232,9 +232,8 @@ def _check_fixed_fields(message: dict[str, Any], model: TunedModel) -> None:
         raise ArgumentError("Only the fields that are not immutable can be updated.")
 
 
-# Zero and empty fields are left out, as in the JSON of proto3. The training data is never shown.
 def _show(model: TunedModel, now: int) -> dict[str, Any]:
-    """Return the TunedModel as it is at *now*."""
+    """Return the TunedModel at *now*, without the training data, and without empty fields (proto3)."""
     training, fields = model.training, dict(model.fields)
     task: dict[str, Any] = {}
     if now >= training.started:

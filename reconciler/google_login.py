@@ -1,7 +1,7 @@
-"""Application default credentials: found, read, refreshed and never shown. The one door to google-auth.
+"""Finds, reads and refreshes application default credentials. Only this module calls google-auth.
 
-Shared by the providers of Google's APIs and by state in Cloud Storage; so it stands below both. Rule:
-google-auth quotes paths and what files hold; what a message says of either is said here.
+The providers of Google's APIs and the state in Cloud Storage share it, so it is below both. Rule: no message
+of google-auth about a file is shown, because it may quote paths and the file's content.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _NEEDED = {
     "authorized_user": ("client_id", "client_secret", "refresh_token"),
     "service_account": ("client_email", "private_key", "token_uri"),
 }
-"""What google-auth wants of a file, where it is simple."""
+"""The keys that google-auth needs in a file of this type."""
 _KINDS = {
     "google.oauth2.service_account": "service account",
     "google.oauth2.credentials": "user",
@@ -47,11 +47,11 @@ _KINDS = {
     "google.auth.impersonated_credentials": "impersonated service account",
     "google.auth.compute_engine.credentials": "metadata server",
 }
-"""Module of google-auth to what it stands for."""
+"""The google-auth module to the kind of credential."""
 
 
 class UnusableError(Exception):
-    """There are none, or they cannot be used; its text says why, without any of them."""
+    """There are no usable credentials. The message says why, without quoting them."""
 
 
 class UnusableFileError(UnusableError):
@@ -63,7 +63,7 @@ class NoTokenError(Exception):
 
 
 class UnreachableError(NoTokenError):
-    """Nobody answered at the token endpoint."""
+    """The token endpoint did not answer."""
 
 
 class UntrustedError(NoTokenError):
@@ -129,7 +129,7 @@ class Login:
             self._credentials = self._credentials.with_quota_project(project)
 
     def headers(self) -> dict[str, str]:
-        """What google-auth adds to a request; names in lower case."""
+        """Return the headers that google-auth adds to a request, with names in lower case."""
         headers: dict[str, str] = {}
         self._credentials.apply(headers)
         return {name.lower(): value for name, value in headers.items()}
@@ -158,7 +158,7 @@ class Login:
 
 
 def log_in(settings: Settings, scopes: tuple[str, ...]) -> Login:
-    """The credentials that google-auth finds, with these scopes.
+    """Return the credentials that google-auth finds, with these scopes.
 
     Raises:
         CredentialError: GOOGLE_APPLICATION_CREDENTIALS is no path.
@@ -198,7 +198,7 @@ def _find(settings: Settings) -> Any:
 
 
 def _spell_variable(path: str) -> str:
-    """The variable, with its path where that is surely one; a secret that was put there is not shown."""
+    """Return the variable, with its value only if that is surely a path and not a secret."""
     plain = path.endswith(".json") and len(path) <= BODY_LIMIT
     if plain and Path(path).parent.is_dir() and (os.sep in path or Path(path).exists()):
         return f"{ADC_VARIABLE}={path}"
@@ -206,31 +206,34 @@ def _spell_variable(path: str) -> str:
 
 
 def _must_be_known(path: Path, shown: str) -> None:
-    """Refuse what is no credentials file, in words of ours."""
+    """Raise UnusableFileError if it is not a credentials file."""
     try:
         if path.exists() and not path.is_file():
             raise UnusableFileError(f"{shown} names a folder or a device, not a file")
         data = files.read(path, most=bounds.CREDENTIALS)
     except FileNotFoundError as error:
-        raise UnusableFileError(f"{shown} names a file that is not there") from error
+        raise UnusableFileError(f"{shown} names a file that does not exist") from error
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it is no path"
+        reason = getattr(error, "strerror", None) or "it is not a path"
         raise UnusableFileError(f"{shown} names a file that cannot be read: {reason}") from error
     try:
         document = loads_answer(data, most=bounds.CREDENTIALS)
     except NotJSONError as error:
         empty = "it is empty" if not data.strip() else "it is not JSON"
-        raise UnusableFileError(f"{shown} names a file that is no credential: {empty}") from error
+        raise UnusableFileError(f"{shown} names a file that is not a credentials file: {empty}") from error
     if not isinstance(document, dict):
-        raise UnusableFileError(f"{shown} names a file that is no credential: it holds no JSON object")
+        raise UnusableFileError(
+            f"{shown} names a file that is not a credentials file: it is not a JSON object"
+        )
     kind = document.get("type")
     if {"installed", "web"} & set(document):
         raise UnusableFileError(
-            f"{shown} names the file of an OAuth client. That is no credential: logging in with it makes one"
+            f"{shown} names an OAuth client file, which is not a credentials file: log in with it to get one"
         )
     if kind not in _TYPES:
         raise UnusableFileError(
-            f"{shown} names a file that is no credential: its type is none of {', '.join(_TYPES)}"
+            f"{shown} names a file that is not a credentials file: its type must be one of "
+            f"{', '.join(_TYPES)}"
         )
     missing = [key for key in _NEEDED.get(str(kind), ()) if not isinstance(document.get(key), str)]
     if missing:
@@ -238,7 +241,7 @@ def _must_be_known(path: Path, shown: str) -> None:
 
 
 def _open_request(trust: Trust) -> Request:
-    """What google-auth fetches tokens with: our certificates, no redirect, nothing over plain http."""
+    """Open the session that google-auth fetches tokens with: our certificates, no redirect, no plain http."""
     from google.auth.transport.requests import Request
 
     from reconciler.http.unredirected import TokenSession

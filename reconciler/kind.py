@@ -1,6 +1,6 @@
-"""What the core knows of a kind of model: its field table, and what its service can and cannot do.
+"""Describes a kind of model to the core: its field table, and what its service can and cannot do.
 
-Rule: data only. What is special about one service is said here in neutral words, or stays in its provider.
+Rule: data only. A special property of one service has a neutral name here, or stays in its provider.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from reconciler.model import Scalar
 
 
 class OnChange(StrEnum):
-    """What a difference in a field leads to."""
+    """The action that a difference in a field leads to."""
 
     UPDATE = "update"
     REPLACE = "replace"
@@ -26,10 +26,10 @@ class FieldType(StrEnum):
     INTEGER = "integer"
     FLOAT32 = "float32"
     INTEGERS = "integers"
-    """A set of int64: order means nothing."""
+    """A set of int64, whose order does not matter."""
     BOOLEAN = "boolean"
     STRINGS = "strings"
-    """A set of texts: order means nothing. A map is one of KEY=VALUE."""
+    """A set of texts, whose order does not matter. A map is a set of KEY=VALUE."""
     NAMES = "names"
     """One thing that may have several names, as a project has its id and its number."""
     JSON = "json"
@@ -37,7 +37,7 @@ class FieldType(StrEnum):
 
 
 class FieldRole(StrEnum):
-    """What a field is to the identity of a model."""
+    """The part that a field has in the identity of a model."""
 
     NONE = ""
     SOURCE = "source"
@@ -77,9 +77,9 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """A row of the packaged table of base models: what documents said of one on the day they were read.
+    """A row of the packaged table of base models, as documents described them on the day they were read.
 
-    A service may move a date later, never earlier; so what is here can be old, and refuses no training alone.
+    A service may move a date later, never earlier. So a row may be out of date, and never refuses a training.
 
     Attributes:
         name: as manifests write it, without a publisher.
@@ -110,7 +110,7 @@ class Base:
     source: str = ""
 
     def describe_end(self, today: str) -> str:
-        """What the documents said of its end, and what can be tuned in its place; "" for nothing."""
+        """Describe its retirement and its replacements, as documented. "" if nothing is known."""
         ended = f"it retired on {self.retires}, according to documents read on {self.read}"
         told = [ended] * self.is_retired(today)
         told += [f"in its place: {', '.join(self.replacements)}"] * bool(self.replacements)
@@ -123,7 +123,7 @@ class Base:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What the core must know of a kind of model, and nothing else.
+    """Everything that the core must know about a kind of model.
 
     Attributes:
         name: "TunedModel".
@@ -158,14 +158,14 @@ class Kind:
     bases: Mapping[str, Base] = field(default_factory=dict)
 
     def find_base(self, name: str) -> Base | None:
-        """The row of a base model, however its publisher is written; None where there is none."""
+        """Return the row of a base model, however its publisher is written. None if there is none."""
         return self.bases.get(name) or self.bases.get(name.rpartition("/")[2])
 
     def build_reference(self, id: str) -> str:
-        """The name of a model of this kind in an identity: its resource name if that is made of its id."""
+        """Return a model's name for an identity: its resource name if that is built from its id."""
         return self.collection + id
 
     def find_data_path(self, field: str) -> str:
-        """Where its manifest holds a data set, which may be called by the last part of its path only."""
+        """Return the path of a data set in its manifest. `field` may be the last part of that path only."""
         parent = self.data_field.rpartition(".")[0]
         return field if "." in field or not parent else f"{parent}.{field}"

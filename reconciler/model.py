@@ -1,6 +1,6 @@
-"""The nouns: what is desired and what is live.
+"""The values that describe desired and live models.
 
-Frozen values without I/O, clocks or foreign libraries; everything else imports from here.
+They are frozen and use no I/O, clock or foreign library. Everything else imports from here.
 *Recorded* values live in `state`, beside their format.
 """
 
@@ -23,7 +23,7 @@ BASE_MODEL = "base_model"
 """The path, in every kind, of the field that names a base model."""
 
 LAG_SECONDS = 60.0
-"""How long a service may not show what it has accepted: no document says, so it can be set."""
+"""How long a service may not show an accepted change. No document says, so the user can set it."""
 
 NAME_LIMIT = 31
 """Characters of metadata.name, so that NAME-DIGEST8 has no more than 40."""
@@ -41,12 +41,12 @@ class Address:
 
     @property
     def word(self) -> str:
-        """As one word of a command to copy: a name in a state may be anybody's text."""
+        """Quoted for a command to copy, because a name in a state may hold any text."""
         return shlex.quote(str(self))
 
     @classmethod
     def parse(cls, text: str) -> Address:
-        """The inverse of str(); raises ValueError for anything else."""
+        """Return the inverse of str(); raises ValueError for anything else."""
         kind, slash, name = text.partition("/")
         if not (kind and slash and name) or "/" in name:
             raise ValueError(f"not an address: {text!r}")
@@ -82,7 +82,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class DataSet:
-    """Training data as a plan may know it: where it is and what it amounts to, not what it says.
+    """Training data as a plan knows it: its address and size, not its content.
 
     Attributes:
         digest: SHA-256 in hex over the canonical examples (design 2.4); of data at a `uri` "" until the
@@ -232,12 +232,12 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Odd:
-    """A model that the service lists in words that cannot be understood: it is there, and no more is known.
+    """A model that the service lists in a form that cannot be read. Only its existence is known.
 
     Attributes:
-        id: as `Live.id`; "" where not even that can be told.
-        name: what to call it for people.
-        why: what cannot be understood.
+        id: as `Live.id`; "" if it cannot be read either.
+        name: its name in messages.
+        why: the part that cannot be read.
     """
 
     id: str
@@ -256,7 +256,7 @@ class Live:
         permissions: None when they were not asked for.
         error: the operation's error where it was looked up, else "".
         times: RFC 3339 as received.
-        outputs: what came of it besides, name to resource name or figure; for people.
+        outputs: its other results to show, name to resource name or number.
         aliases: path to all names of a value that has several; `attributes` has one of them.
         data: path of each data set of which the service shows where it lies, to that address or name.
     """

@@ -1,4 +1,4 @@
-"""The APIs that this program knows: one line each. An API added here is found by every command."""
+"""The registry of APIs. Every command supports an API that is added here."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ APIS: tuple[Api, ...] = (
 
 
 def list_kinds() -> dict[str, Kind]:
-    """Every kind of model that this version knows, by its name."""
+    """Return every kind of model that this version knows, by its name."""
     return {api.kind.name: api.kind for api in APIS}
 
 
 def list_variables() -> frozenset[str]:
-    """The environment variables that say where APIs are asked and as whom."""
+    """Return the environment variables that set an API's endpoint or credential."""
     return frozenset().union(*(api.variables for api in APIS))
 
 
-def join_endpoint_variables(word: str, apis: tuple[Api, ...] = APIS) -> str:
-    """The variables that name endpoints, for a sentence: "A or B"."""
-    return f" {word} ".join(api.endpoint_variable for api in apis)
+def join_endpoint_variables(conjunction: str, apis: tuple[Api, ...] = APIS) -> str:
+    """Return the variables that name endpoints, for a sentence: "A or B"."""
+    return f" {conjunction} ".join(api.endpoint_variable for api in apis)
 
 
 def has_named_endpoint(environ: Mapping[str, str]) -> bool:

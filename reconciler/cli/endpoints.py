@@ -1,4 +1,4 @@
-"""Which APIs answer in one run, where they are asked, and as whom.
+"""Chooses the APIs of one run, with their endpoints and credentials.
 
 Rule: all APIs of a run belong to one service, because its state does: Google's, or an emulator's.
 """
@@ -27,19 +27,19 @@ class Services:
     Args:
         loaded: the manifests, with the Stack.
         environ: the environment variables.
-        used: the kinds of model that the run asks a service for; none where it asks nobody.
+        used: the kinds of model that the run asks a service for; empty if it calls no service.
         emulator: the address of the emulator of --emulator, "" without it.
         parallelism: how many threads will call at once.
         stopping: whether the run is being stopped.
-        tell: shows how far an upload is.
+        tell: shows the progress of an upload.
 
     Attributes:
-        lag: seconds for which what was accepted may be invisible.
+        lag: seconds for which an accepted change may not be visible.
 
     Raises:
         UsageError: a setting of the environment is not what it must be, or the emulator does not serve a
             kind that is used.
-        ManifestError: no credential may go to the Stack's endpoint on its word.
+        ManifestError: the Stack's endpoint is not trusted with a credential.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Services:
         }
 
     def find_target(self, *, contact: bool) -> Target:
-        """Where the APIs in use are asked and as whom; where none is used, one that could be.
+        """Find the endpoint and credential of the APIs in use. If none is used, of a likely one.
 
         Args:
             contact: False looks for no credential.
@@ -104,7 +104,7 @@ class Services:
         )
 
     def _choose_likely(self) -> Api:
-        """The first API that an endpoint is named for, else the first."""
+        """Return the first API that an endpoint is named for, else the first."""
         return next((api for api in APIS if self._connections[api.kind.name].is_named), APIS[0])
 
     @property
@@ -131,7 +131,7 @@ class Services:
 
 
 def _find_endpoint(api: Api, loaded: Loaded, environ: Settings) -> str:
-    """The Stack's endpoint, where it is this API's; "" where its host is another's."""
+    """Return the Stack's endpoint, where it is this API's; "" where its host is another's."""
     url = loaded.stack.endpoint
     if not url:
         return ""

@@ -29,7 +29,7 @@ _KEPT = "/:-._~@%"
 
 
 def check_address(base_url: str) -> str:
-    """The address of a service without a final slash; UsageError when it is no plain http(s) address."""
+    """Return the address of a service without a final slash. UsageError if it is no plain http(s) address."""
     try:
         return forms.parse_address(base_url)
     except forms.FormError as error:
@@ -110,7 +110,7 @@ class Transport:
         self._host = urlsplit(base_url).netloc
 
     def sign_with(self, credential: Credential) -> Transport:
-        """The same connections and pace, with another credential."""
+        """Return the same connections and pace, with another credential."""
         other = copy(self)
         other.credential = credential
         return other

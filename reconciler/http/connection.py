@@ -73,7 +73,7 @@ class _Counted:
         return len(self._body)
 
     def read(self, size: int = -1) -> bytes:
-        """The next piece."""
+        """Return the next piece."""
         end = len(self._body) if size < 0 else self._at + max(size, _CHUNK // 4)
         piece = self._body[self._at : end]
         self._at += len(piece)
@@ -257,7 +257,7 @@ def _explain_unsent(error: Exception, trust: Trust) -> UnsentError:
 
 
 def _find_cause(error: Exception) -> object:
-    """The error of urllib3 itself, without what requests wrapped around it."""
+    """Return the error of urllib3 itself, without what requests wrapped around it."""
     from urllib3 import exceptions
 
     cause: object = error.args[0] if error.args else error

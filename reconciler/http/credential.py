@@ -31,7 +31,7 @@ class Credential(Protocol):
         """What kind of credential it is, for people ("access token", "none"); never the secret."""
 
     def sign(self) -> Signature:
-        """The signature of a request that is sent now; may ask a token endpoint."""
+        """Return the signature of a request that is sent now; may ask a token endpoint."""
 
     def renew(self, used: Signature) -> bool:
         """Whether a request that was answered 401 is worth sending again: there is another secret now."""

@@ -20,7 +20,7 @@ class Connected(Protocol):
     """Anything with a file descriptor: a socket, or TLS over one."""
 
     def fileno(self) -> int:
-        """The descriptor."""
+        """Return the descriptor."""
 
 
 class Call:
@@ -75,7 +75,7 @@ _current: ContextVar[Call | None] = ContextVar("call", default=None)
 
 
 def find_call() -> Call | None:
-    """The call that this thread is making, None if it makes none."""
+    """Return the call that this thread is making, None if it makes none."""
     return _current.get()
 
 

@@ -1,4 +1,4 @@
-"""Reads what HTTP itself says of a reply. What a service says of it is read by its own `ErrorReader`."""
+"""Reads replies as far as HTTP defines them. An `ErrorReader` reads what a service itself says."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class ErrorReader(Protocol):
     """Reads the error replies of one service, and knows what can be done about them."""
 
     def read(self, reply: Reply, where: str, *, any_form: bool = False) -> ServiceError:
-        """The error that a reply with a status from 400 means.
+        """Return the error that a reply with a status from 400 means.
 
         RateLimitedError for a 429: it was not executed, and `again` and `named` say how long to wait.
         NotUnderstoodError for a reply that is not the service's own: then it is not known whether the
@@ -31,7 +31,7 @@ class ErrorReader(Protocol):
         """
 
     def find_private_texts(self, content: bytes) -> Iterable[str]:
-        """The texts of a request's body that an error may repeat, and that nobody should read in it."""
+        """Find the texts of a request's body that an error may repeat but must not show."""
 
 
 def parse_object(body: bytes) -> JsonObject | None:
@@ -44,7 +44,7 @@ def parse_object(body: bytes) -> JsonObject | None:
 
 
 def refuse_redirect(reply: Reply, where: str) -> ServiceError:
-    """The error for a redirect, which is never followed: its target would be given the credential."""
+    """Return the error for a redirect, which is never followed: its target would be given the credential."""
     location = reply.headers.get("location", "")
     try:
         host = urlsplit(location).netloc.rpartition("@")[2]

@@ -67,7 +67,7 @@ class Pace:
                 return
             if self._stopping():
                 raise StoppedError(
-                    f"Stopped before {what}", "Run the command again; it goes on where this one stopped."
+                    f"Stopped before {what}", "Run the command again; it continues where this one stopped."
                 )
             self._sleep(min(left, _SLICE))
 

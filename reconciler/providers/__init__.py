@@ -54,7 +54,7 @@ class Training:
 
 @dataclass(frozen=True, slots=True)
 class Handle:
-    """What a record knows of a model, so that a provider can find it again."""
+    """The recorded names of a model, with which a provider finds it again."""
 
     id: str
     name: str = ""
@@ -67,8 +67,8 @@ class BaseModels:
 
     Attributes:
         tunable: their names.
-        assumed: the list is from documentation, because the service does not tell. Then a plan warns about
-            other base models, and does not refuse them.
+        assumed: the list is from documentation, because the service has no such list. Then a plan only warns
+            about other base models.
     """
 
     tunable: frozenset[str]
@@ -86,13 +86,13 @@ class Provider(Protocol):
         """The kind it serves, with its field table."""
 
     def list(self, *, own: bool = False) -> Iterator[Live | Odd]:
-        """Every model that the credential can see, with all its fields. `own` leaves out shared ones.
+        """Yield every model that the credential can see, with all its fields. `own` leaves out shared ones.
 
         A model that cannot be understood is yielded as an Odd, so that it does not hide the others.
         """
 
     def get(self, handle: Handle) -> Live | None:
-        """One model. None if the service says that it does not exist; ForbiddenError if we may not see it."""
+        """Return one model. None if it does not exist, ForbiddenError if we may not see it."""
 
     def measure_data(self, desired: Sequence[Desired]) -> Sequence[Desired]:
         """Fill in the digest of each data set that lies at the service. Changes nothing there.
@@ -149,19 +149,19 @@ class Provider(Protocol):
         """
 
     def list_permissions(self, handle: Handle) -> tuple[Permission, ...]:
-        """Who may use it. Leaves out the owner, whom the service itself sets."""
+        """Return who may use it. Leaves out the owner, whom the service itself sets."""
 
     def set_permissions(self, handle: Handle, desired: Sequence[Permission], *, fence: Fence) -> None:
         """Make the permissions exactly `desired`. The owner stays."""
 
     def generate(self, handle: Handle, prompt: str, *, temperature: float | None = None) -> str:
-        """The model's answer to a prompt, as text."""
+        """Return the model's answer to a prompt, as text."""
 
     def list_base_models(self) -> BaseModels:
-        """Which base models can be tuned now."""
+        """Return the base models that can be tuned now."""
 
     def find_endpoint(self, handle: Handle) -> str:
-        """The resource name that a program calls for inference."""
+        """Return the resource name that a program calls for inference."""
 
 
 Providers = Mapping[str, Provider]

@@ -1,4 +1,4 @@
-"""What an API brings along: its kind, where it answers, as whom it is asked, and its provider.
+"""The description of an API: its kind, endpoint, credential and provider.
 
 Each API has one `Api` (`gemini/api.py`, `vertex/api.py`); the command line has the list of them
 (`cli/apis.py`) and knows no more than stands here. Rule: describing an API imports nothing heavy; connecting
@@ -25,7 +25,7 @@ EMULATOR = "emulator"
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a run asks and as whom, for the first line of a plan; holds no secret.
+    """The endpoint and credential of a run, for the first line of a plan. Holds no secret.
 
     Attributes:
         base_url: without a final slash.
@@ -42,7 +42,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What one run connects to an API with.
+    """The settings with which one run connects to an API.
 
     Attributes:
         stack: its settings; of its endpoint see `endpoint`.
@@ -51,9 +51,9 @@ class Setup:
         environ: the environment variables.
         desired: the models of the API's kind that manifests declare.
         parallelism: how many threads will call at once.
-        lag: seconds for which what was accepted may be invisible.
+        lag: seconds for which an accepted change may not be visible.
         stopping: whether the run is being stopped.
-        tell: is told how far an upload is.
+        tell: is called with the progress of an upload.
     """
 
     stack: Stack
@@ -79,7 +79,7 @@ class Connection(Protocol):
         """Where models are that name no location; "" where there are no locations, or none is named."""
 
     def find_target(self, *, contact: bool) -> Target:
-        """Where the API is asked and as whom.
+        """Find the endpoint and the credential.
 
         Args:
             contact: False looks for no credential.
@@ -90,7 +90,7 @@ class Connection(Protocol):
         """
 
     def open_provider(self) -> Provider:
-        """What serves the API's kind."""
+        """Open the provider of the API's kind."""
 
     def close(self) -> None:
         """Close what was opened."""
@@ -98,7 +98,7 @@ class Connection(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Starter:
-    """What `init` writes for a first model of a kind.
+    """The files that `init` writes for a first model of a kind.
 
     Attributes:
         about: which API tunes it, for the help text.
@@ -147,5 +147,5 @@ class Api:
 
 
 def find_service(base_url: str, service: str) -> str:
-    """Which service answers at an address: EMULATOR on this machine, else the API's own."""
+    """Return the service at an address: EMULATOR on this machine, else the API's own."""
     return EMULATOR if is_loopback(base_url) else service

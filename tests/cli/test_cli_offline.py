@@ -41,12 +41,12 @@ def test_a_project_that_nobody_names_is_a_warning_and_no_plan(project: Project) 
     """Manifest, Stack and environment may name it."""
     declare(project, STORED)
     said = project.run("validate", expect=0).err
-    assert "no project is named" in said
-    assert "no location is named" in said
+    assert "no project is set" in said
+    assert "no location is set" in said
     elsewhere = {"GOOGLE_GEMINI_BASE_URL": None, "GOOGLE_OAUTH_ACCESS_TOKEN": "ya29.x"}
     assert "project" in project.plan(expect=1, environ=elsewhere).err
     named = {"GOOGLE_CLOUD_PROJECT": "demo-project", "GOOGLE_CLOUD_LOCATION": "us-central1"}
-    assert "is named" not in project.run("validate", expect=0, environ=named).err
+    assert "is set" not in project.run("validate", expect=0, environ=named).err
 
 
 def test_all_that_nobody_names_is_told_at_once(project: Project) -> None:
@@ -54,7 +54,7 @@ def test_all_that_nobody_names_is_told_at_once(project: Project) -> None:
     declare(project, LOCAL)
     elsewhere = {"GOOGLE_GEMINI_BASE_URL": None, "GOOGLE_OAUTH_ACCESS_TOKEN": "ya29.x"}
     refused = project.plan(expect=1, environ=elsewhere).err
-    for missing in ("no bucket is named for it", "no project is named for it", "no location is named for it"):
+    for missing in ("no bucket is set", "no project is set for", "no location is set for"):
         assert missing in refused
     assert refused.count("manifests/models.yaml:") == 3
     assert refused.splitlines()[-1] == "3 errors."

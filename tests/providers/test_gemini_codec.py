@@ -523,7 +523,7 @@ def test_an_operation_of_another_model_tells_nothing() -> None:
 
 def test_a_model_that_was_not_asked_for_is_no_answer() -> None:
     """An answer about another name is an error that names both."""
-    with pytest.raises(ServiceError, match=rf"asked about {OTHER} and answered about '{NAME}'"):
+    with pytest.raises(ServiceError, match=rf"asked about {OTHER} but answered about '{NAME}'"):
         codec.read_model(MODEL, curve=True, asked=OTHER)
 
 

@@ -529,7 +529,7 @@ def test_a_grant_that_is_gone_already_is_fine(wire: Wire, provider: GeminiProvid
 def test_grants_that_never_come_true_are_an_error(wire: Wire, provider: GeminiProvider) -> None:
     """Three passes that all meet a 409 for something that is not listed end in an error."""
     wire.script = [listed(OWNER), TAKEN] * 3
-    with pytest.raises(ServiceError, match="do not become"):
+    with pytest.raises(ServiceError, match="could not be set as declared"):
         provider.set_permissions(HANDLE, [WRITER], fence=unfenced)
 
 

@@ -384,7 +384,7 @@ def test_a_missing_credentials_file_is_named(to: To, tmp_path: Path) -> None:
 
 def test_while_a_variable_names_a_wrong_file_a_login_alone_is_not_advised(to: To, tmp_path: Path) -> None:
     """No login counts while the variable is set: the advice is to set it right, or to unset it."""
-    with pytest.raises(CredentialError, match="not there") as caught:
+    with pytest.raises(CredentialError, match="does not exist") as caught:
         to({"GOOGLE_APPLICATION_CREDENTIALS": str(tmp_path / "nowhere.json")}).call("GET", "v1beta/x")
     assert "Set GOOGLE_APPLICATION_CREDENTIALS to the path" in caught.value.detail
     assert "unset it and log in" in caught.value.detail

@@ -33,7 +33,7 @@ def refused(said: str) -> InvalidArgumentError:
     [
         (
             "The adapter size is not supported for this base model.",
-            f"spec.{SIZE}, which this manifest does not set: it is the service's own default, and of spec.",
+            f"spec.{SIZE}, which this manifest does not set: it is the service's own default, and spec.",
         ),
         (
             "Invalid value at 'supervisedTuningSpec.hyperParameters.epochCount'",
@@ -45,7 +45,7 @@ def refused(said: str) -> InvalidArgumentError:
         ),
         (
             "Invalid label value for key reconciler_id",
-            "reconciler_id, which stands in no manifest: the label is",
+            "reconciler_id, which is not in the manifest: the label is",
         ),
         ("Location global is not supported", f"the Stack or the environment ({PLACE})"),
         (

@@ -245,7 +245,7 @@ def test_a_service_that_keeps_nothing_is_given_up() -> None:
     with listening(Wire()) as wire:
         wire.script = [MISSING, BEGUN]
         wire.always = has(0)
-        with pytest.raises(UnavailableError, match=r"does not get on, at 0 of [0-9,]+ bytes"):
+        with pytest.raises(UnavailableError, match=r"makes no progress at 0 of [0-9,]+ bytes"):
             scripted(wire, clock).put(DATA, EXAMPLES, fence=unfenced)
     assert 5 < len(wire.requests) < 20
     assert clock.now > 30
@@ -285,7 +285,7 @@ def test_an_object_of_other_content_is_not_trained_on(stand: Stand) -> None:
     name = uri.removeprefix("gs://data/")
     query = {"uploadType": "media", "name": name}
     assert requests.post(f"{stand.url}/upload/storage/v1/b/data/o", params=query, data=b"{}", timeout=5).ok
-    with pytest.raises(ServiceError, match=r"holds something else than big\.jsonl"):
+    with pytest.raises(ServiceError, match=r"does not hold big\.jsonl"):
         stand.put()
 
 

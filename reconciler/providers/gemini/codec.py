@@ -56,7 +56,7 @@ _ROWS = build_rows(TUNED_MODEL.fields.values(), _READERS)
 
 
 def read_model(document: JsonObject, *, curve: bool, asked: str = "") -> Live:
-    """A TunedModel as the API shows it.
+    """Return a TunedModel as the API shows it.
 
     Args:
         document: the TunedModel.
@@ -99,7 +99,7 @@ def build_odd(document: object, why: str) -> Odd:
 
 
 def read_snapshots(document: JsonObject) -> tuple[Snapshot, ...]:
-    """The loss curve under "snapshots": a figure for people, without the points that make no sense."""
+    """Return the loss curve under "snapshots": a figure for people, without the points that make no sense."""
     points = (_snapshot(point) for point in pick_objects(document, "snapshots"))
     return tuple(point for point in points if point is not None)
 
@@ -111,7 +111,7 @@ def _read_last_snapshot(document: JsonObject) -> tuple[Snapshot, ...]:
 
 
 def _snapshot(document: JsonObject) -> Snapshot | None:
-    """One TuningSnapshot; None where step, epoch or loss is no such number."""
+    """Return one TuningSnapshot. None if step, epoch or loss is no such number."""
     step, epoch, loss = (
         read_count(document, "step"),
         read_count(document, "epoch"),
@@ -128,7 +128,7 @@ def _encode(field: Field, value: Value) -> object:
 
 
 def create_body(attributes: Attributes, source: str, examples: Iterable[Example]) -> JsonObject:
-    """The TunedModel to POST. `source` decides between baseModel and tunedModelSource."""
+    """Return the TunedModel to POST. `source` decides between baseModel and tunedModelSource."""
     body: JsonObject = {}
     for path, value in attributes.items():
         field = TUNED_MODEL.fields[path]
@@ -157,7 +157,7 @@ def patch(attributes: Attributes) -> tuple[str, JsonObject]:
 
 
 def find_differences(attributes: Attributes, source: str, found: Live) -> tuple[str, ...]:
-    """The immutable fields in which a live model differs from what a create asked for.
+    """Return the immutable fields in which a live model differs from what a create asked for.
 
     Only what the service shows is compared: the id carries the digest of the rest.
     """

@@ -1,7 +1,7 @@
 """Creates a model exactly once, whatever happens to the reply.
 
-Rule: a create is answered by looking, never by hoping. Its id is ours, so after a lost reply a get says
-whether it arrived, and a POST that is sent again can only be refused as a duplicate.
+We choose the id, so after a lost reply a get says whether the create arrived. A POST that is sent again can
+only be refused as a duplicate.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Creation:
             made = {"tuned_model_id": f"the id is {id}, made from metadata.name; or pin metadata.id"}
             raise explain(refused, Asked(TUNED_MODEL, desired.attributes, source, made)) from refused
 
-        return create_once(send, find, settle, name, "operation")
+        return create_once(send, find, settle, name, "an operation")
 
     def _look(self, name: str, failed: ServiceError) -> Live | None:
         """Look whether a create arrived after all. ReplyLostError if that cannot be found out."""
@@ -90,21 +90,21 @@ class Creation:
     def _settle_conflict(
         self, desired: Desired, name: str, source: str, refused: ServiceError, *, again: bool
     ) -> Accepted:
-        """Find out, after a 409, whether the model is ours, somebody else's, or cannot be seen at all.
+        """Find out after a 409 whether the model is ours, belongs to somebody else, or cannot be seen.
 
-        `again`: an earlier POST of this call may have arrived. Then what nobody can see is most likely our
-        own training, and another generation of the id would be a second one: better to look again later.
+        `again`: an earlier POST of this call may have arrived. Then the model that
+        cannot be seen is most likely ours, and another generation of the id would train a second one.
         """
         found = look_until(lambda: self._look(name, refused), self.transport, self.lag_seconds, name)
         if found is not None:
             return self._accept_existing(desired, source, found)
         if again:
             raise ReplyLostError(
-                f"{name} was probably created, and is not to be seen after {self.lag_seconds:g} s",
+                f"{name} was probably created, but cannot be seen after {self.lag_seconds:g} s",
                 "Run the command again later: it looks first and creates nothing twice.",
             ) from refused
         raise AlreadyExistsError(
-            f"{name} is said to exist, and is not to be seen after {self.lag_seconds:g} s",
+            f"The service says that {name} exists, but it cannot be seen after {self.lag_seconds:g} s",
             "The id may belong to a model that was deleted, or to somebody else: pin another metadata.id, or "
             "change metadata.name.",
             visible=False,

@@ -24,10 +24,10 @@ _PAUSE = 1.0
 
 
 class Grants:
-    """Lists and sets permissions; the owner that the service itself put there is never touched.
+    """Lists and sets permissions. Never touches the owner, whom the service itself sets.
 
     Args:
-        reader: on a transport that signs with no API key.
+        reader: its transport does not sign with an API key.
     """
 
     def __init__(self, reader: Reader) -> None:
@@ -35,7 +35,7 @@ class Grants:
         self._reader = reader
 
     def list_granted(self, name: str) -> tuple[Permission, ...]:
-        """All but the owner's, sorted."""
+        """Return all but the owner's, sorted."""
         return tuple(sorted(one for _, one in self._list(name) if one.role != "OWNER"))
 
     def set_granted(self, name: str, desired: Sequence[Permission], fence: Fence) -> None:
@@ -51,7 +51,7 @@ class Grants:
             if surprise is None:
                 return
         raise ServiceError(
-            f"The permissions of {name} do not become what is declared: {surprise}",
+            f"The permissions of {name} could not be set as declared: {surprise}",
             "Somebody else may be changing them at the same time; run the command again.",
         ) from surprise
 
@@ -105,7 +105,7 @@ class Grants:
 
 
 def read_permission(document: JsonObject, where: str) -> Permission:
-    """One Permission; enums as names or numbers."""
+    """Read one permission, whose enums may be names or numbers."""
     grantee, role = document.get("granteeType"), document.get("role")
     grantee = _GRANTEES.get(grantee, "") if isinstance(grantee, int) else grantee
     role = _ROLES.get(role, "") if isinstance(role, int) else role

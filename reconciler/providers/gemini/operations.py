@@ -38,7 +38,7 @@ def read_accepted(operation: JsonObject, name: str) -> Accepted | None:
 
 
 def _get_object(operation: JsonObject, key: str) -> JsonObject:
-    """The object under a key, {} if there is none."""
+    """Return the object under a key, {} if there is none."""
     found = operation.get(key)
     return found if isinstance(found, dict) else {}
 
@@ -88,7 +88,7 @@ def read_training(operation: JsonObject, name: str) -> Training | None:
 
 
 def describe_training(found: Live) -> Training:
-    """The state of a training as the model alone shows it: no percentage, no reason of a failure."""
+    """Return the state of a training as the model alone shows it: no percentage, no reason of a failure."""
     last = found.snapshots[-1].step if found.snapshots else None
     return Training(
         found.status,

@@ -66,7 +66,7 @@ class GeminiProvider:
     # ---------------------------------------------------------------- reading
 
     def list(self, *, own: bool = False) -> Iterator[Live | Odd]:
-        """Every model that we can see, each once; of its snapshots only the last (`get` has them all)."""
+        """Yield every model that we can see once, with its last snapshot only (`get` returns all)."""
         seen: dict[str, Live] = {}
         twice: set[str] = set()
         query = {"filter": "owner:me"} if own else {}
@@ -80,7 +80,7 @@ class GeminiProvider:
                 if seen.setdefault(found.id, found) != found:
                     twice.add(found.id)
         for id, found in seen.items():
-            # It moved from one page to another while they were read: which of the two is true is asked.
+            # The model was on two pages that differ, because it changed while they were read: get it again.
             try:
                 told = self._reader.get_model(found.name) if id in twice else found
             except NotUnderstoodError as error:
@@ -90,11 +90,11 @@ class GeminiProvider:
                 yield replace(told, snapshots=told.snapshots[-1:])
 
     def get(self, handle: Handle) -> Live | None:
-        """One model with its whole loss curve. None on a 404; ForbiddenError if it is somebody else's."""
+        """Return one model with its whole loss curve. None on a 404, ForbiddenError if it is not ours."""
         return self._reader.get_model(name_of(handle))
 
     def poll(self, handle: Handle) -> Training:
-        """Poll the operation, which tells the percentage and why a training failed; else the model."""
+        """Poll the operation, which has the percentage and the reason of a failure. Else poll the model."""
         name = name_of(handle)
         if handle.operation:
             operation = self._reader.get_operation(handle.operation)
@@ -104,11 +104,11 @@ class GeminiProvider:
         found = self._reader.get_model(name)
         if found is None:
             raise NotFoundError(
-                f"{name} does not exist, nor an operation that makes it",
+                f"Neither {name} nor an operation that creates it exists",
                 "It was deleted, or its create never arrived.",
                 status=404,
             )
-        # The name of the operation was never recorded, or it says less than the model by now.
+        # The operation's name was never recorded, or the operation knows less than the model.
         operation = (
             None if found.status is Status.ACTIVE or handle.operation else self._reader.find_operation(name)
         )
@@ -126,7 +126,7 @@ class GeminiProvider:
         return BaseModels(frozenset(tunable))
 
     def find_endpoint(self, handle: Handle) -> str:
-        """The resource name: generateContent is called on the model itself."""
+        """Return the resource name: generateContent is called on the model itself."""
         return name_of(handle)
 
     def generate(self, handle: Handle, prompt: str, *, temperature: float | None = None) -> str:
@@ -190,7 +190,7 @@ class GeminiProvider:
             ) from error
 
     def list_permissions(self, handle: Handle) -> tuple[Permission, ...]:
-        """All but the owner's, sorted. Refuses API keys: CredentialError where nothing else is found."""
+        """Return all but the owner's, sorted. CredentialError if there is only an API key."""
         return self._grants.list_granted(name_of(handle))
 
     def set_permissions(self, handle: Handle, desired: Sequence[Permission], *, fence: Fence) -> None:

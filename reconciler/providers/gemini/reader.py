@@ -33,11 +33,11 @@ class Reader:
         self._page_size = page_size
 
     def list_pages(self, path: str, query: Mapping[str, str]) -> Iterator[JsonObject]:
-        """Every page of a list; ServiceError when they do not end."""
+        """Yield every page of a list. ServiceError when they do not end."""
         yield from list_pages(self.transport, path, query, page_size=self._page_size)
 
     def get_model(self, name: str) -> Live | None:
-        """A model with its whole loss curve, None on 404."""
+        """Return a model with its whole loss curve, None on 404."""
         found = get_or_none(self.transport, f"v1beta/{name}")
         return None if found is None else codec.read_model(found, curve=True, asked=name)
 
@@ -67,7 +67,7 @@ class Reader:
 
 
 def name_of(handle: Handle) -> str:
-    """The resource name, fit for a URL; ServiceError when it cannot be one."""
+    """Return the resource name, fit for a URL. ServiceError when it cannot be one."""
     name = handle.name or f"{COLLECTION}/{handle.id}"
     if not NAME.fullmatch(name):
         raise ServiceError(

@@ -1,8 +1,8 @@
 """Says what to do about a refusal of Google's services, by their words and reasons.
 
 Sources: what users of the APIs reported (api.md section 3), and Google's pages on access control. Rule:
-advice names what can be done now; what a service said comes into a command to copy only where it has the form
-of a name.
+advice says what to do now. A service's words are put into a command to copy only if they have the form of a
+name.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _ROLES = (
     ("serviceusage.", "roles/serviceusage.serviceUsageConsumer"),
     ("cloudkms.", "roles/cloudkms.cryptoKeyEncrypterDecrypter"),
 )
-"""How a permission begins, and the smallest of Google's roles that has it and what we do beside it."""
+"""The beginning of a permission, to the smallest Google role that has it and our other permissions."""
 _READ_BY = (
     "Training data is also read by the service itself, as service-PROJECT_NUMBER@gcp-sa-aiplatform.iam."
     "gserviceaccount.com: that account needs roles/storage.objectViewer there."
@@ -43,7 +43,7 @@ _READ_BY = (
 def advise_400(said: str, where: str) -> str:
     """Advice for a request that will never succeed as it is. `said` must be printable."""
     if ":generateContent" in where:
-        return "The model does not take this prompt: change it, or the temperature."
+        return "The model does not accept this prompt: change the prompt or the temperature."
     if "invalid argument" not in said.lower():
         return (
             "The same request will be refused again: correct the manifest. A value that it does not set "
@@ -116,7 +116,7 @@ def advise_404(where: str) -> str:
 
 
 def advise_denied(said: str, where: str = "") -> str:
-    """Which role is missing, and which account needs it; "" if the words do not tell.
+    """Say which role is missing, and which account needs it. "" if the words do not say.
 
     Args:
         said: the service's words, at a call or as the reason of a failed training.
@@ -151,7 +151,7 @@ def _find_role(permission: str, said: str, where: str, *, agent: bool) -> str:
 
 
 def _find_place(role: str, said: str, where: str, account: str) -> tuple[str, str]:
-    """What the role must be granted on, and the command for that if all of it is known."""
+    """Find what the role must be granted on, and the command for it if all of it is known."""
     bucket = _BUCKET.search(where) or _BUCKET.search(said)
     if "storage" in role:
         if bucket is None:
@@ -175,5 +175,5 @@ def _is_vertex(where: str) -> bool:
 
 
 def _keep_word(value: object) -> str:
-    """A host name or project as it may stand in a command to copy; "" for anything else."""
+    """Return a host name or project that is safe in a command to copy. "" for anything else."""
     return value if isinstance(value, str) and _NAME.fullmatch(value) else ""

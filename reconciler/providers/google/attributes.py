@@ -26,7 +26,7 @@ def build_rows(fields: Iterable[Field], readers: Mapping[FieldType, Reader]) -> 
 
 
 def read_attributes(document: JsonObject, rows: Iterable[Row], name: str) -> dict[str, Value]:
-    """The fields that a resource shows; ServiceError that names one of a wrong type."""
+    """Return the fields that a resource shows. ServiceError that names one of a wrong type."""
     attributes: dict[str, Value] = {}
     for path, keys, read in rows:
         value: Any = document
@@ -53,7 +53,7 @@ def put(body: JsonObject, path: str, value: object) -> None:
 
 
 def find_fixed(attributes: Attributes, fields: Mapping[str, Field]) -> list[str]:
-    """The paths among these that cannot be updated."""
+    """Return the paths among these that cannot be updated."""
     return [path for path in attributes if fields[path].on_change is not OnChange.UPDATE]
 
 

@@ -52,5 +52,5 @@ def connect(
 
 
 def sign_without_keys(transport: Transport, environ: Mapping[str, str], project: str = "") -> Transport:
-    """The same connections and pace, for calls that refuse API keys."""
+    """Return the same connections and pace, for calls that refuse API keys."""
     return transport.sign_with(GoogleCredential(environ, transport.base_url, project, api_keys=False))

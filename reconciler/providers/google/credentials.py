@@ -28,7 +28,7 @@ SCOPES = (
 
 
 def spell_login(scopes: tuple[str, ...] = SCOPES) -> str:
-    """The command that gives application default credentials with these scopes."""
+    """Return the command that gives application default credentials with these scopes."""
     return f"gcloud auth application-default login --scopes={','.join(scopes)}"
 
 
@@ -153,7 +153,7 @@ class GoogleCredential:
         return self._choose().renew(used)
 
     def _choose(self) -> Credential:
-        """The credential to use.
+        """Return the credential to use.
 
         Raises:
             CredentialError: there is none, it is malformed, or it must not be sent to that address.

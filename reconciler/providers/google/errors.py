@@ -61,7 +61,7 @@ class GoogleErrors:
     """Reads google.rpc.Status; implements `http.ErrorReader`."""
 
     def read(self, reply: Reply, where: str, *, any_form: bool = False) -> ServiceError:
-        """The error that a reply means; see `ErrorReader`."""
+        """Return the error that a reply means; see `ErrorReader`."""
         found = read_problem(reply)
         if reply.status == 429:
             return explain_limit(found, where, find_delay(found, reply.headers))
@@ -70,7 +70,7 @@ class GoogleErrors:
         return explain_failure(found, where)
 
     def find_private_texts(self, content: bytes) -> Iterator[str]:
-        """The training texts in a request's body."""
+        """Yield the training texts in a request's body."""
         for found in _TEXTS.finditer(content):
             yield str(json.loads(found[1])).strip()
 
@@ -102,7 +102,7 @@ def _find_asked_delay(found: Problem, headers: Mapping[str, str]) -> float | Non
 
 
 def explain_limit(found: Problem, where: str, delay: float | None) -> RateLimitedError:
-    """The error for a 429.
+    """Return the error for a 429.
 
     Args:
         found: the reply, read.
@@ -128,7 +128,7 @@ def explain_limit(found: Problem, where: str, delay: float | None) -> RateLimite
 
 
 def explain_failure(found: Problem, where: str) -> ServiceError:
-    """The error for an error reply; for a 429 see `explain_limit`.
+    """Return the error for an error reply; for a 429 see `explain_limit`.
 
     Args:
         found: the reply, read.

@@ -32,7 +32,7 @@ def create_once(
         settle: answers a refusal, given the error and the number of the attempt. Raises, or returns the
             resource.
         what: the resource, for messages.
-        expected: what the reply should be ("operation").
+        expected: what the reply should be ("an operation").
 
     Raises:
         ReplyLostError: whether it was created could not be found out.
@@ -41,7 +41,7 @@ def create_once(
     attempt = 1
     while True:
         failed: ServiceError = ReplyLostError(
-            f"The create of {what} was answered by something that is no {expected}",
+            f"The create of {what} was not answered with {expected}",
             "Run the command again: it looks first.",
         )
         try:

@@ -1,8 +1,9 @@
 """Reads the JSON of Google's APIs: values of a known type, or an error with resource and field.
 
 Rules: unknown fields are ignored. A compared field of a wrong type, or with a value that no such field can
-hold, is an error; a figure for people that makes no sense is left out. An answer about something else than
-what was asked for is no answer. proto3 leaves zero values out, and may write numbers as text.
+hold, is an error; a figure that is only shown is left out if it makes no sense. An answer about another
+resource than the one that was asked for is refused.
+proto3 leaves zero values out, and may write numbers as text.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ JsonObject: TypeAlias = dict[str, Any]
 
 
 def parse_text(value: object) -> str:
-    """A string; TypeError "text" otherwise."""
+    """Return a string; TypeError "text" otherwise."""
     if isinstance(value, str):
         return value
     raise TypeError("text")
 
 
 def parse_integer(value: object) -> int:
-    """An int64, also in the text that it has in JSON; TypeError otherwise."""
+    """Return an int64 from a number or from its text. TypeError otherwise."""
     if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,19}", value):
         value = int(value)
     elif isinstance(value, str) and _NUMBER.fullmatch(value):
@@ -42,7 +43,7 @@ def parse_integer(value: object) -> int:
 
 
 def parse_float(value: object) -> float:
-    """A finite number of single precision, also as text; TypeError otherwise."""
+    """Return a finite number of single precision, also as text. TypeError otherwise."""
     if isinstance(value, str) and _NUMBER.fullmatch(value):
         value = float(value)
     if isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= FLOAT32:
@@ -51,14 +52,14 @@ def parse_float(value: object) -> float:
 
 
 def parse_integers(value: object) -> tuple[int, ...]:
-    """A list of integers; TypeError otherwise."""
+    """Return a list of integers. TypeError otherwise."""
     if isinstance(value, list):
         return tuple(parse_integer(one) for one in value)
     raise TypeError("a list of integers")
 
 
 def read_count(document: JsonObject, key: str) -> int | None:
-    """A figure for people: a whole number from 0; 0 when absent, None where it makes no sense."""
+    """Read a count to show: a whole number from 0. 0 if absent, None if it makes no sense."""
     try:
         count = parse_integer(_get_number(document, key))
     except TypeError:
@@ -67,13 +68,13 @@ def read_count(document: JsonObject, key: str) -> int | None:
 
 
 def read_percent(document: JsonObject, key: str) -> float | None:
-    """A figure for people: 0 to 100; 0 when absent, None where it makes no sense."""
+    """Read a percentage to show: 0 to 100. 0 if absent, None if it makes no sense."""
     figure = read_figure(document, key)
     return figure if figure is not None and 0 <= figure <= 100 else None
 
 
 def read_figure(document: JsonObject, key: str) -> float | None:
-    """A figure for people: a finite number; 0 when absent, None where it makes no sense."""
+    """Read a number to show: a finite one. 0 if absent, None if it makes no sense."""
     try:
         return parse_float(_get_number(document, key))
     except TypeError:
@@ -86,7 +87,7 @@ def _get_number(document: JsonObject, key: str) -> object:
 
 
 def read_time(document: JsonObject, key: str) -> str:
-    """A time for people, RFC 3339 as received; "" when absent, and where it makes no sense."""
+    """Return a time for people, RFC 3339 as received. "" if absent, and where it makes no sense."""
     value = document.get(key)
     if not isinstance(value, str) or not _TIME.fullmatch(value):
         return ""
@@ -94,13 +95,13 @@ def read_time(document: JsonObject, key: str) -> str:
 
 
 def pick_objects(document: JsonObject, key: str) -> Sequence[JsonObject]:
-    """The objects of a list for people; what is none is left out."""
+    """Return the objects of a list to show. Leaves out everything that is not an object."""
     value = document.get(key)
     return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else ()
 
 
 def explain_wrong_type(where: str, what: str, value: object, expected: str) -> NotUnderstoodError:
-    """The error for an answer of the wrong type."""
+    """Return the error for an answer of the wrong type."""
     return NotUnderstoodError(
         f"{where}: the service answered {what} = {ascii(value)[:60]}, which is not {expected}",
         "Check that the endpoint is that service's; if it is, this version does not understand its answer.",
@@ -108,16 +109,16 @@ def explain_wrong_type(where: str, what: str, value: object, expected: str) -> N
 
 
 def explain_another(where: str, asked: str, found: object) -> NotUnderstoodError:
-    """The error for an answer about another resource, which must not be believed."""
+    """Return the error for an answer about another resource, which must not be believed."""
     return NotUnderstoodError(
-        f"{where}: the service was asked about {asked} and answered about {ascii(found)[:120]}",
+        f"{where}: the service was asked about {asked} but answered about {ascii(found)[:120]}",
         "Nothing is concluded from that. Check that the endpoint is that service's, and that no proxy or "
         "cache stands in between.",
     )
 
 
 def require_object(value: object, where: str, what: str) -> JsonObject:
-    """An object, empty when absent; ServiceError otherwise."""
+    """Return the object, {} if absent. ServiceError if it is not an object."""
     if value is None:
         return {}
     if not isinstance(value, dict):
@@ -126,13 +127,13 @@ def require_object(value: object, where: str, what: str) -> JsonObject:
 
 
 def read_text(document: JsonObject, key: str) -> str:
-    """The string under a key, "" when it is absent or none."""
+    """Return the string under a key, "" if it is absent or not a string."""
     value = document.get(key)
     return value if isinstance(value, str) else ""
 
 
 def read_objects(document: JsonObject, key: str, where: str) -> Sequence[JsonObject]:
-    """The list of objects under a key; empty when absent; ServiceError otherwise."""
+    """Return the list of objects under a key; empty when absent. ServiceError otherwise."""
     value = document.get(key)
     if value is None:
         return ()
@@ -142,7 +143,7 @@ def read_objects(document: JsonObject, key: str, where: str) -> Sequence[JsonObj
 
 
 def read_list(document: JsonObject, key: str, where: str) -> Sequence[object]:
-    """The list under a key, whatever is in it; empty when absent; NotUnderstoodError when it is none."""
+    """Return the list under a key, () if absent. NotUnderstoodError if it is not a list."""
     value = document.get(key)
     if value is None:
         return ()
@@ -152,7 +153,7 @@ def read_list(document: JsonObject, key: str, where: str) -> Sequence[object]:
 
 
 def read_next_page(document: JsonObject, where: str) -> str:
-    """The token of the next page, "" after the last."""
+    """Return the token of the next page, "" after the last."""
     token = document.get("nextPageToken")
     if token is None:  # null is the default value, in the JSON of proto3
         return ""
@@ -162,7 +163,7 @@ def read_next_page(document: JsonObject, where: str) -> str:
 
 
 def build_prompt(prompt: str, temperature: float | None) -> JsonObject:
-    """The body of a generateContent that asks for one answer."""
+    """Return the body of a generateContent that asks for one answer."""
     body: JsonObject = {"contents": [{"role": "user", "parts": [{"text": prompt}]}]}
     if temperature is not None:
         body["generationConfig"] = {"temperature": temperature}
@@ -170,7 +171,7 @@ def build_prompt(prompt: str, temperature: float | None) -> JsonObject:
 
 
 def read_reply(document: JsonObject, name: str) -> str:
-    """The text of a generateContent's first candidate; NoTextError that says why there is none."""
+    """Return the text of the first candidate of a generateContent. NoTextError says why there is none."""
     candidates = read_objects(document, "candidates", name)
     first = candidates[0] if candidates else {}
     content = require_object(first.get("content"), name, "content")

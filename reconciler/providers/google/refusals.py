@@ -1,7 +1,7 @@
 """Explains a refused create in terms of the manifest that asked for it.
 
-A service names what it refuses in its own words, and that may be a value that no manifest holds: one that it
-chose itself, or one that we made. Rule: pure; an error goes in, the same error with better advice comes out.
+A service names what it refuses in its own words. The value may not be in the manifest: the service may have
+chosen it, or we made it. Rule: this is pure; it returns the same error with better advice.
 """
 
 from __future__ import annotations
@@ -20,16 +20,15 @@ _BESIDE = "metadata."
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A create as it was asked for.
+    """The create that was refused.
 
     Attributes:
         kind: with its field table.
         declared: what the manifest sets.
         source: the model to tune.
-        made: what is sent and stands in no manifest, by the name that the service has for it, and where it
-            comes from.
-        place: where it was asked, in words: "project p, location l".
-        spec: how the paths of the fields begin that this create is about, "" for all.
+        made: the service's name of each value that we sent and that is not in the manifest, to its origin.
+        place: the place of the model, in words: "project p, location l".
+        spec: the prefix of the fields that this create uses, "" for all.
     """
 
     kind: Kind
@@ -41,7 +40,7 @@ class Asked:
 
 
 def explain(error: ServiceError, asked: Asked) -> ServiceError:
-    """The same error, with what to do about it."""
+    """Return the same error with better advice."""
     if isinstance(error, NotFoundError):
         return _replace_advice(error, _advise_not_found(asked))
     if isinstance(error, InvalidArgumentError):
@@ -65,22 +64,22 @@ def _advise_not_found(asked: Asked) -> str:
 
 
 def _find_meant(said: str, asked: Asked) -> str:
-    """Which values the service's words are about, and where each comes from; "" if they name none."""
+    """Say which values the service's words name, and where each comes from. "" if they name none."""
     words = _normalize(said)
     for name, origin in asked.made.items():
         if _normalize(name) in words:
-            return f"The service means {name}, which stands in no manifest: {origin}."
+            return f"The service means {name}, which is not in the manifest: {origin}."
     found = [_explain_origin(path, asked) for path in _find_fields(words, asked)]
     if not found:
         return ""
     return (
-        f"The service speaks of {', and of '.join(found)}. Correct or declare it in the manifest: the same "
-        "request will be refused again."
+        f"The service rejected {', and '.join(found)}. Set the right value in the manifest: the same request "
+        "will be refused again."
     )
 
 
 def _find_fields(words: str, asked: Asked) -> list[str]:
-    """Paths of the fields that the words name, in their order; the likelier one if two have the same name."""
+    """List the paths of the fields that the words name. Of two fields with one name, takes the likelier."""
     likely = sorted(
         asked.kind.fields, key=lambda path: (path not in asked.declared, not path.startswith(asked.spec))
     )
@@ -89,7 +88,7 @@ def _find_fields(words: str, asked: Asked) -> list[str]:
         name = _normalize(path.rpartition(".")[2])
         if name in words:
             at.setdefault(name, (words.index(name), path))
-    # "learning rate multiplier" speaks of no learning rate, and "location" is a word of every day
+    # "learning rate multiplier" does not mean the learning rate, and "location" is an everyday word
     whole = {name: where for name, where in at.items() if not any(name in one for one in at if one != name)}
     several = {name: where for name, where in whole.items() if " " in name.strip()}
     return [path for _, path in sorted((several or whole).values())]

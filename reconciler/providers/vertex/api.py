@@ -31,7 +31,7 @@ LOCATION_VARIABLE = "GOOGLE_CLOUD_LOCATION"
 
 _SCOPES = "https://www.googleapis.com/auth/cloud-platform"
 _LOCAL_PROJECT, _LOCAL_LOCATION, _LOCAL_BUCKET = "local", "us-central1", "gs://reconciler"
-"""What they are on a loopback address, where nobody has to name them."""
+"""The defaults on a loopback address, where the user does not have to set them."""
 
 
 class VertexConnection:
@@ -91,7 +91,7 @@ class VertexConnection:
         if not contact:
             url = self._url or find_host("global")
             return Target(url, find_service(url, SERVICE), self._project)
-        location = "global"  # of what is only recorded, the name says where it is
+        location = "global"  # a recorded model's name holds its location
         if self._setup.desired:
             declared = self._setup.desired[0].attributes
             _, location = self._regions.place(declared.get(PROJECT), declared.get(LOCATION))
@@ -100,7 +100,7 @@ class VertexConnection:
         return Target(url, find_service(url, SERVICE), self._paying_project, transport.credential.description)
 
     def open_provider(self) -> VertexProvider:
-        """What serves TuningJob."""
+        """See `Connection`."""
         from reconciler.providers.vertex.bucket import Bucket
         from reconciler.providers.vertex.provider import VertexProvider
 
@@ -147,7 +147,7 @@ def _report_missing_bucket(one: Desired) -> Diagnostic:
     data = next(data for data in one.data if not data.uri)
     line, column = one.places.get(data.field, (one.line, None))
     return Diagnostic(
-        f"{data.shown} must be uploaded, and no bucket is named for it",
+        f"{data.shown} must be uploaded, but no bucket is set",
         "Set the Stack's spec.bucket: gs://BUCKET/PREFIX, or upload it and write its gs:// address.",
         one.file,
         line,
@@ -159,7 +159,7 @@ def _report_missing_bucket(one: Desired) -> Diagnostic:
 def _report_missing_place(one: Desired, path: str) -> Diagnostic:
     what = path.partition(".")[2]
     return Diagnostic(
-        f"no {what} is named for it, and plan needs one",
+        f"no {what} is set for {one.address}, but plan needs one",
         f"Set GOOGLE_CLOUD_{what.upper()}, the Stack's spec.{what}, or metadata.{what}.",
         one.file,
         one.line,

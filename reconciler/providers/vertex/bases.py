@@ -57,7 +57,7 @@ def _retired(
 
 
 def _short_lived(name: str) -> Base:
-    """A base model that is retired at 45 days' notice, and cannot be tuned."""
+    """Return a base model that is retired at 45 days' notice, and cannot be tuned."""
     return Base(name, tunable=False, read=_READ, source=_VERSIONS)
 
 

@@ -1,8 +1,8 @@
-"""Training data in Cloud Storage: measured where it lies, or uploaded once under its digest.
+"""Measures training data in Cloud Storage, and uploads training data once under its digest.
 
-JSON API v1 (https://cloud.google.com/storage/docs/json_api/v1/objects). Rule: an object is written only where
-there is none (ifGenerationMatch=0), under a name that is the digest of its content, so that being there is
-being right.
+JSON API v1 (https://cloud.google.com/storage/docs/json_api/v1/objects). Rule: an object is written only if
+there is none (ifGenerationMatch=0). Its name is the digest of its content, so an object that exists is the
+right one.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ class Bucket:
 
     Args:
         regions: opens the transport.
-        folder: "gs://BUCKET/PREFIX" for uploads, "" when none is configured.
-        tell: is told how far an upload in parts is, in the thread that it runs in.
-        part: bytes of a part; what is not larger is sent in one request, and told of by nobody.
+        folder: "gs://BUCKET/PREFIX" for uploads, "" if none is configured.
+        tell: is called with the progress of an upload in parts, on the thread of the upload.
+        part: bytes of a part. A smaller object is sent in one request, and its progress is not reported.
     """
 
     def __init__(self, regions: Regions, folder: str, tell: Tell, part: int = PART) -> None:
@@ -45,7 +45,7 @@ class Bucket:
         self._tell = tell
 
     def digest(self, uri: str) -> str:
-        """What stands for an object's content, SHA-256 in hex of its checksum; "" when there is none.
+        """Return SHA-256 in hex of an object's checksum. "" if there is no such object.
 
         MD5 and size where the object has one; else (composed of parts) its generation and CRC32C, which is
         too short to be trusted alone.
@@ -75,17 +75,17 @@ class Bucket:
 
         Args:
             data: which data set it is.
-            examples: iterated twice where they are many; raises StalePlanError itself when they are not
-                those that were measured.
-            fence: asked before each sending.
+            examples: iterated twice if they are many. The iteration raises StalePlanError if the examples
+                have changed since they were measured.
+            fence: called before each request that changes something.
 
         Raises:
-            UsageError: no bucket is named, or it is more than the service takes.
+            UsageError: no bucket is set, or the data is larger than the service accepts.
             ServiceError, CredentialError, StalePlanError: see `uploads.Upload.put`.
         """
         if not self._folder:
             raise UsageError(
-                f"{data.shown} must be uploaded, and no bucket is named for it",
+                f"{data.shown} must be uploaded, but no bucket is set",
                 "Set the Stack's spec.bucket: gs://BUCKET/PREFIX, or upload it and write its gs:// address",
             )
         content = measure_content(_Lines(examples), data.shown, small=self._part)
@@ -98,16 +98,16 @@ class Bucket:
         uri = f"{self._folder}/{content.sha256}.jsonl"
         found = self._get_object(uri)
         if found is None and not self._upload(uri, content, fence):
-            found = self._get_object(uri)  # who answered that it is stored was not the store
+            found = self._get_object(uri)  # the reply that it is stored did not come from Cloud Storage
             if found is None:
                 raise ServiceError(
-                    f"{data.shown} was uploaded to {uri}, and is not there",
+                    f"{data.shown} was uploaded to {uri}, but is not there",
                     "A gateway or a proxy may have answered. Check the endpoint, and run the command again.",
                 )
         if found is not None and read_text(found, "md5Hash") not in {"", content.md5}:
             raise ServiceError(
-                f"{uri} holds something else than {data.shown}, of which its name is the digest",
-                "Somebody wrote it. Delete that object, and run the command again.",
+                f"{uri} does not hold {data.shown}, though its name is the digest of {data.shown}",
+                "Somebody else wrote it. Delete that object, and run the command again.",
             )
         return uri
 
@@ -138,7 +138,7 @@ class Bucket:
 
 
 class _Lines:
-    """Examples as lines of chat JSONL, made anew for each reading."""
+    """Examples as lines of chat JSONL, encoded again for each reading."""
 
     def __init__(self, examples: Iterable[Example]) -> None:
         self._examples = examples
@@ -161,7 +161,7 @@ class _Steps:
 
 
 def is_object(uri: str) -> bool:
-    """Whether it is an object's address, and not the name of a data set of Vertex AI."""
+    """Whether it is an object's address, and not the name of a Vertex AI data set."""
     return uri.startswith("gs://")
 
 

@@ -1,7 +1,7 @@
 """A TuningJob's JSON ↔ model values; the only place that knows the API's key names.
 
-A job is history: it stays when its model is deleted. What lives is its model and its endpoint, so those
-decide the status, and say what can be updated.
+A job stays when its model is deleted. So its model and its endpoint decide the status, and hold the fields
+that can be updated.
 """
 
 from __future__ import annotations
@@ -84,12 +84,12 @@ _ROWS = build_rows(
 
 
 def base_name(name: str) -> str:
-    """A base model's name as manifests have it, however the service or a Stack spells it."""
+    """Return a base model's name as manifests spell it."""
     return str(to_comparable(TUNING_JOB.fields[BASE_MODEL], name))
 
 
 def _read_data(job: JsonObject, name: str) -> dict[str, str]:
-    """Where the job's data sets lie, as it says."""
+    """Read the address of each data set of the job."""
     found = {}
     for spec in SPECS:
         said = require_object(job.get(to_camel_case(spec)), name, spec)
@@ -115,7 +115,7 @@ def is_finished(job: JsonObject) -> bool:
 
 
 def read_labels(document: JsonObject) -> Mapping[str, str]:
-    """Every label of a resource."""
+    """Return every label of a resource."""
     found = require_object(document.get("labels"), read_text(document, "name"), "labels")
     return {key: text for key, text in found.items() if isinstance(text, str)}
 
@@ -126,12 +126,12 @@ def read_id(job: JsonObject) -> str:
 
 
 def read_model_name(job: JsonObject) -> str:
-    """The tuned model's resource name with its version, "" before there is one."""
+    """Return the tuned model's resource name with its version, "" before there is one."""
     return read_text(_get_tuned(job), "model")
 
 
 def read_endpoint_name(job: JsonObject) -> str:
-    """The endpoint's resource name, "" before there is one."""
+    """Return the endpoint's resource name, "" before there is one."""
     return read_text(_get_tuned(job), "endpoint")
 
 
@@ -140,7 +140,7 @@ def _get_tuned(job: JsonObject) -> JsonObject:
 
 
 def read_endpoint_names(job: JsonObject) -> tuple[str, ...]:
-    """Every endpoint that the job made: the model's and its checkpoints', each once."""
+    """Return every endpoint that the job made: the model's and its checkpoints', each once."""
     tuned = _get_tuned(job)
     checkpoints = read_objects(tuned, "checkpoints", read_text(job, "name"))
     found = [read_text(one, "endpoint") for one in checkpoints]
@@ -148,13 +148,13 @@ def read_endpoint_names(job: JsonObject) -> tuple[str, ...]:
 
 
 def read_deployments(model: JsonObject) -> tuple[str, ...]:
-    """The endpoints that a model is deployed to now: by its training, or by hand."""
+    """Return the endpoints that a model is deployed to now: by its training, or by hand."""
     found = read_objects(model, "deployedModels", read_text(model, "name"))
     return tuple(dict.fromkeys(name for one in found if (name := read_text(one, "endpoint"))))
 
 
 def read_error(job: JsonObject) -> str:
-    """Why a job ended badly, in one line; "" for one that did not."""
+    """Say in one line why a job ended badly. "" for a job that did not."""
     state = read_state(job)
     if state not in _ENDED_BADLY:
         return ""
@@ -225,8 +225,8 @@ def _read_attributes(job: JsonObject, name: str) -> dict[str, Value]:
 def _read_mutable(before: Attributes, model: JsonObject, endpoint: JsonObject | None) -> dict[str, Value]:
     """Read the fields that can be updated from the model and its endpoint; the job may be out of date.
 
-    Both have it; where they differ (an update that was cut short, somebody's hand) the value says so, and so
-    is no manifest's value: the next update mends it.
+    Both hold these fields. If they differ (an update was cut short, or somebody edited one), the value
+    says so. So it equals no manifest's value, and the next update repairs it.
     """
     found: dict[str, Value] = {}
     for path in (DISPLAY_NAME, DESCRIPTION):
@@ -271,7 +271,7 @@ def read_outputs(job: JsonObject) -> dict[str, str]:
 
 
 def read_statistics(job: JsonObject) -> dict[str, int]:
-    """The counts of tuningDataStats, in words."""
+    """Return the counts of tuningDataStats, in words."""
     name = read_text(job, "name")
     stats = require_object(job.get("tuningDataStats"), name, "tuningDataStats")
     kinds = [require_object(one, name, "tuningDataStats") for one in stats.values() if isinstance(one, dict)]
@@ -287,14 +287,14 @@ def read_statistics(job: JsonObject) -> dict[str, int]:
 
 
 def read_steps(job: JsonObject) -> int | None:
-    """How many steps the training has, once the service knows."""
+    """Return how many steps the training has. None until the service knows."""
     return read_statistics(job).get("tuning steps") or None
 
 
 def create_body(
     attributes: Attributes, id: str, source: Mapping[str, str], uris: Mapping[str, str], *, parent: str
 ) -> JsonObject:
-    """The TuningJob to POST.
+    """Return the TuningJob to POST.
 
     Args:
         attributes: declared.
@@ -331,7 +331,7 @@ def _encode(field: Field, value: Value) -> object:
 
 
 def patch(attributes: Attributes, before: JsonObject) -> tuple[str, JsonObject]:
-    """The updateMask and the body that set just these fields on a model or an endpoint.
+    """Return the updateMask and the body that set just these fields on a model or an endpoint.
 
     ValueError for a field that cannot be updated.
     """

@@ -77,7 +77,7 @@ class Creation:
 
         job = look_until(look, transport, self.lag_seconds if attempted else 0.0, id)
         if job is None:
-            job = create_once(send, look_longer, _refuse, id, "tuning job")
+            job = create_once(send, look_longer, _refuse, id, "a tuning job")
         different = codec.find_differences(attributes, source, job)
         if different:
             raise AlreadyExistsError(

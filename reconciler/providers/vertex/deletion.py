@@ -1,8 +1,7 @@
 """Deletes a tuned model: cancels, undeploys, deletes its endpoints, deletes the model.
 
-Rule: every step looks before it acts and counts "not there" as done, so that whatever a crash left is
-finished by the next run. What others deployed on our endpoint, or versions of our model that are not ours,
-stay.
+Rule: every step looks before it acts, and treats a missing resource as done. So the next run finishes what a
+crash left. Models that others deployed on our endpoint are kept, and so are other versions of our model.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ CANCEL_SECONDS = 20.0
 OPERATION_SECONDS = 600.0
 """How long one step may take."""
 BUSY_SECONDS = 30.0
-"""How long a refusal because of the resource's condition is asked again: an operation of ours may end."""
+"""How long a call is repeated that was refused because of the resource's state: an operation may end."""
 _NOT_FOUND = 5
 """google.rpc.Code."""
 
@@ -134,7 +133,7 @@ class Deletion:
             self._step("DELETE", f"{name}:deleteVersion")
 
     def _list_versions(self, place: names.Name) -> list[JsonObject] | None:
-        """Every version of a model; None when there is no such model."""
+        """Return every version of a model. None if there is no such model."""
         parent = (place.project, place.location)
         try:
             return list(self._jobs.list_resources(parent, f"{MODELS}/{place.id}:listVersions", key=MODELS))
@@ -168,12 +167,13 @@ class Deletion:
         if error and error.get("code") != _NOT_FOUND:
             said = make_printable(read_text(error, "message")) or codec.NO_REASON
             raise ServiceError(
-                f"{method} {path} failed: {said}", "Run the command again: it goes on where this one stopped."
+                f"{method} {path} failed: {said}",
+                "Run the command again: it continues where this one stopped.",
             )
 
 
 def _read_operation_name(operation: JsonObject, path: str) -> str:
-    """The name of the operation that a call began, checked; "" if it is done and has none."""
+    """Return the name of the operation that a call began, checked; "" if it is done and has none."""
     name = read_text(operation, "name")
     if not name and operation.get("done"):
         return ""

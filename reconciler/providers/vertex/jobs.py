@@ -1,7 +1,7 @@
-"""Lists jobs, tells which of them have a model, and finds one again. Changes nothing.
+"""Lists jobs, finds out which of them have a model, and finds a recorded job. Changes nothing.
 
-A job cannot be deleted: after its model is gone, or after it failed, it is history. History is not listed;
-a record still finds it by its name, and learns why it failed.
+A job cannot be deleted. After its model is deleted, or after it failed, it is not listed as a model any more.
+A record still finds the job by its name, and so the reason of a failure.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Jobs:
         self._page_size = page_size
 
     def list_places(self) -> list[tuple[str, str]]:
-        """The (project, location) pairs to look for models in."""
+        """Return the (project, location) pairs to look for models in."""
         named = {self._regions.place(project, location) for project, location in self._places}
         default = {self._regions.place()} if self._regions.has_default or not named else set()
         return sorted(named | default)
@@ -82,7 +82,7 @@ class Jobs:
                 self._asked.setdefault(name.project, set()).add(project)
 
     def get_resource(self, name: str, collection: str = "") -> JsonObject | None:
-        """One resource. None on a 404; ServiceError if the reply is about another resource."""
+        """Return one resource. None on a 404. ServiceError if the reply is about another resource."""
         place = names.parse(name, collection)
         found = get_or_none(self._regions.open_location(place.location), f"v1/{name}")
         if found is None:
@@ -139,7 +139,7 @@ class Jobs:
         """List models and running trainings, each under an id of its own.
 
         Of several under one label the oldest has the id, because it was accepted first; the others are shown
-        under their numbers, so that none is lost. What cannot be understood of one stops no other.
+        under their numbers, so that none is lost. A job that cannot be read does not hide the others.
         """
         odd: list[Odd] = []
 
@@ -177,12 +177,12 @@ class Jobs:
         return self._add_project_names(live)
 
     def find_endpoint(self, job: JsonObject, model: JsonObject | None = None) -> JsonObject | None:
-        """The endpoint to call a job's model on: its own, else one that somebody deployed it to.
+        """Return the endpoint to call a job's model on: its own, else one that somebody deployed it to.
 
-        A job tells of the endpoints that it made, and of nothing that was done to them since
+        A job names the endpoints that it made, but does not say what was done to them since
         (https://cloud.google.com/vertex-ai/generative-ai/docs/models/tuning-checkpoints); the registry does.
-        Nothing is deployed here for a lost one: no document says what a tuned model's deployModel asks for,
-        and resources cost money that nobody approved.
+        A lost endpoint is not replaced here: no document says what deployModel needs for a tuned model, and
+        resources cost money that nobody approved.
         """
         name = codec.read_endpoint_name(job)
         own = self.get_resource(name, ENDPOINTS) if name else None
@@ -209,7 +209,7 @@ class Jobs:
         return None
 
     def list_labelled(self, id: str, place: tuple[str, str] | None = None) -> list[JsonObject]:
-        """Every job with our label, oldest first."""
+        """Return every job with our label, oldest first."""
         query = {"filter": f'labels.{labels.ID}="{id}"'}
         found = [
             job
@@ -228,7 +228,7 @@ class Jobs:
         return failed[-1] if failed else None
 
     def find_alive(self, jobs: list[JsonObject]) -> JsonObject | None:
-        """The oldest job that trains or has a model."""
+        """Return the oldest job that trains or has a model."""
         for job in jobs:
             if codec.is_under_way(job):
                 return job
@@ -237,14 +237,14 @@ class Jobs:
         return None
 
     def read_status(self, job: JsonObject) -> Status:
-        """The status of a job, without a request for its model."""
+        """Return the status of a job, without a request for its model."""
         if codec.is_under_way(job):
             return Status.CREATING
         return Status.ACTIVE if codec.is_finished(job) else Status.FAILED
 
 
 def _stand_in(job: JsonObject, endpoints: Iterable[JsonObject]) -> JsonObject | None:
-    """The first of these endpoints that somebody else deployed the job's model to.
+    """Return the first of these endpoints that somebody else deployed the job's model to.
 
     Those that the job made itself have its other checkpoints, which must not serve unasked.
     """

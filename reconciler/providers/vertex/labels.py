@@ -22,12 +22,12 @@ def is_users(key: str) -> bool:
 
 
 def hide_own(labels: Mapping[str, str]) -> tuple[str, ...]:
-    """The user's labels as the field's value: sorted KEY=VALUE."""
+    """Return the user's labels as the field's value: sorted KEY=VALUE."""
     return tuple(sorted(f"{key}={value}" for key, value in labels.items() if is_users(key)))
 
 
 def parse(value: Iterable[object]) -> dict[str, str]:
-    """The inverse of `hide_own`."""
+    """Return the inverse of `hide_own`."""
     pairs = (str(one).partition("=") for one in value)
     return {key: text for key, _, text in pairs}
 

@@ -62,7 +62,7 @@ class VertexProvider:
     # ---------------------------------------------------------------- reading
 
     def list(self, *, own: bool = False) -> Iterator[Live | Odd]:
-        """Every tuned model and every training under way; all of a project are its own."""
+        """Yield every tuned model and every training under way; all of a project are its own."""
         del own
         # one place may be named twice, by a project's id and by its number
         places = self._jobs.list_places()
@@ -70,7 +70,7 @@ class VertexProvider:
         yield from found.values()
 
     def get(self, handle: Handle) -> Live | None:
-        """One model. A failed or cancelled job is FAILED; None if the model was deleted."""
+        """Return one model. A failed or cancelled job is FAILED; None if the model was deleted."""
         job = self._jobs.find_job(handle)
         if job is None:
             return None
@@ -85,7 +85,7 @@ class VertexProvider:
         )
 
     def list_base_models(self) -> BaseModels:
-        """The Stack's list, else the documented one: no call tells which base models can be tuned."""
+        """Return the Stack's list, else the documented one: no call tells which base models can be tuned."""
         if self._tunable is not None:
             return BaseModels(frozenset(codec.base_name(one) for one in self._tunable))
         names = (one.name for one in TUNING_JOB.bases.values() if one.tunable)
@@ -114,7 +114,7 @@ class VertexProvider:
         declared = desired.attributes
         try:
             project, location = self._regions.place(declared.get(PROJECT), declared.get(LOCATION))
-        except UsageError:  # said where something is asked for
+        except UsageError:  # the first request reports it
             return desired
         return replace(desired, effective={LOCATION: location, PROJECT: project})
 
@@ -196,7 +196,7 @@ class VertexProvider:
             ) from error
 
     def _find_origin(self, attributes: Attributes, source: str) -> tuple[dict[str, str], str]:
-        """The model to tune as the API names it, and our id of it if it is ours."""
+        """Return the model to tune as the API names it, and our id of it if it is ours."""
         if PARENT not in attributes:
             return {"baseModel": source}, ""
         if f"/{MODELS}/" in source:
@@ -267,14 +267,14 @@ class VertexProvider:
         if job is None:
             raise NotFoundError(
                 f"{handle.name or handle.id} does not exist",
-                "It never arrived, or another project or location is meant.",
+                "It was never created, or it is in another project or location.",
                 status=404,
             )
         return job
 
 
 def _list_made(desired: Desired, id: str) -> dict[str, str]:
-    """The values of a create that stand in no manifest, by the service's name: where each comes from."""
+    """Map the service's name of each value of a create that is not in the manifest to its origin."""
     found = {labels.ID: f"the label is {id}, made from metadata.name and what is trained"}
     if DISPLAY_NAME not in desired.attributes:
         found[DISPLAY_NAME.rpartition(".")[2]] = (

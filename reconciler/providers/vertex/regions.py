@@ -14,11 +14,11 @@ _MULTI_REGIONS = frozenset({"us", "eu"})
 
 
 def find_host(location: str) -> str:
-    """The base URL of a location's API.
+    """Return the base URL of a location's API.
 
     https://{location}-aiplatform.googleapis.com; multi-regions, from which the newest models are served only,
-    have hosts of their own (Google's list of locations). UsageError for what is no part of a host's name:
-    a location may come from anywhere, and decides where a credential goes.
+    have hosts of their own (Google's list of locations). UsageError if it cannot be part of a host's name:
+    anybody may write the location, and it decides where a credential goes.
     """
     if not re.fullmatch(r"[a-z0-9](?:[a-z0-9-]{0,40}[a-z0-9])?", location, re.ASCII):
         raise UsageError(f"{location[:60]!r} is not a location", "Write one like us-central1.")
@@ -35,7 +35,7 @@ class Regions:
     Args:
         project: for manifests that name none, "" when there is none.
         location: the same.
-        open: a transport to a base URL.
+        open: opens a transport to a base URL.
         base_url: for every location, "" for Google's own hosts.
         storage_url: for Cloud Storage, "" for `base_url`, else Google's own.
     """
@@ -63,13 +63,13 @@ class Regions:
         whose = str(project or self._project)
         if not whose:
             raise UsageError(
-                "a TuningJob lives in a project, and none is named",
-                "Set GOOGLE_CLOUD_PROJECT, the Stack's spec.project, or metadata.project",
+                "no project is set for TuningJob models",
+                "Set GOOGLE_CLOUD_PROJECT, the Stack's spec.project, or metadata.project.",
             )
         if not where:
             raise UsageError(
-                "a TuningJob lives in a location, and none is named",
-                "Set GOOGLE_CLOUD_LOCATION, the Stack's spec.location, or metadata.location (us-central1)",
+                "no location is set for TuningJob models",
+                "Set GOOGLE_CLOUD_LOCATION, the Stack's spec.location, or metadata.location (us-central1).",
             )
         return whose, where
 
@@ -84,7 +84,7 @@ class Regions:
         return bool(self._project and self._location)
 
     def open_location(self, location: str) -> Transport:
-        """The transport to a location."""
+        """Open the transport to a location."""
         return self._open_url(self._base_url or find_host(location))
 
     def _open_url(self, url: str) -> Transport:
@@ -94,7 +94,7 @@ class Regions:
             return self._opened[url]
 
     def open_storage(self) -> Transport:
-        """The transport to Cloud Storage, or to what stands for it."""
+        """Open the transport to Cloud Storage, or to the server that replaces it."""
         return self._open_url(self._storage_url or self._base_url or STORAGE)
 
     def close(self) -> None:

@@ -1,8 +1,8 @@
-"""Puts an object into Cloud Storage: in one request, or a large one in parts that can be resumed.
+"""Uploads an object to Cloud Storage: a small one in one request, a large one in parts that can be resumed.
 
-https://cloud.google.com/storage/docs/performing-resumable-uploads. Rules: content is made again from its
-source for each reading and never held whole; an object is made only where there is none
-(ifGenerationMatch=0); the last part goes out only after all of it proved to be what its name says.
+https://cloud.google.com/storage/docs/performing-resumable-uploads. Rules: large content is
+read again from its source each time and never held whole. An object is made only if there is none
+(ifGenerationMatch=0). The last part is sent only after the digest of the whole content was checked.
 """
 
 # Not google-resumable-media: it brings a session that signs and repeats by itself (a POST too), sleeps past
@@ -37,26 +37,26 @@ PART = 8 * 1024 * 1024
 CONTENT_TYPE = "application/jsonl"
 
 _SESSIONS = 3
-"""Uploads begun anew, because the service forgot one (it keeps them for a week)."""
+"""How often an upload is started if the service forgets it (it keeps uploads for a week)."""
 _FAILURES = 8
-"""Parts in a row that bring nothing forward."""
+"""Parts in a row that make no progress."""
 
 Sent = Callable[[int], None]
-"""Is told how many bytes have gone out."""
+"""Is called with the number of bytes sent so far."""
 
 
 class _GoneError(Exception):
-    """The service does not know this upload, or no longer."""
+    """The service does not know this upload (any more)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What an object is to hold: its size and digests, and the lines that it is made of.
+    """The content of an object: its size, digests and lines.
 
     Attributes:
         lines: each without its line break; iterated once for every reading.
-        shown: how people know it.
-        whole: all of it where it is small.
+        shown: its name in messages.
+        whole: the whole content if it is small, else None.
     """
 
     lines: Iterable[bytes]
@@ -116,8 +116,8 @@ class Upload:
         bucket: its name.
         name: of the object.
         content: what it is to hold.
-        sent: is told how far it is.
-        fence: asked before each sending.
+        sent: is called with the number of bytes sent so far.
+        fence: called before each request.
         part: bytes of a part, a multiple of QUANTUM.
     """
 
@@ -144,10 +144,10 @@ class Upload:
         """Upload the object. If it exists already, that is success.
 
         Returns:
-            Whether it was made by an answer that can be the store's; else it has to be looked for.
+            Whether Cloud Storage confirmed it. If not, the caller must look for the object.
 
         Raises:
-            StalePlanError: the content is not what it was; no object was made.
+            StalePlanError: the content has changed; no object was made.
             NotFoundError: there is no such bucket.
             ServiceError, CredentialError: as `Transport.call`.
         """
@@ -166,7 +166,7 @@ class Upload:
                 )
             )
         except ServiceError as error:
-            if error.status != 412:  # it is there: put by another run, or by a try whose reply was lost
+            if error.status != 412:  # it exists: from another run, or from a try whose reply was lost
                 raise
             return False
 
@@ -193,10 +193,10 @@ class Upload:
         raise AssertionError("unreachable")
 
     def _begin(self) -> dict[str, str]:
-        """Begin an upload; the query that its parts are sent with.
+        """Begin an upload. Returns the query that its parts are sent with.
 
-        Only the query of the address that comes back is used: where requests go is not for a reply to say.
-        Twice does no harm: what is begun and never ended makes no object.
+        Only the query of the returned address is used: a reply must not decide where requests go.
+        Beginning twice does no harm: an upload that is never finished makes no object.
         """
         reply = self._transport.transfer(
             "POST",
@@ -217,14 +217,14 @@ class Upload:
         return query
 
     def _send(self, query: dict[str, str]) -> Reply:
-        """Send part after part, each from where the service says that it is. Keeps no part that it has."""
+        """Send part after part, each from the offset that the service reports. Keeps no sent part."""
         at, held, lines, size = 0, bytearray(), self._content.check_lines(), self._content.size
         failures = 0
         while True:
             while len(held) < self._part and (line := next(lines, None)) is not None:
                 held += line
             part = bytes(held[: self._part])
-            # nothing left to send, and no object yet: it was lost between the two
+            # everything was sent, but the service has not made the object yet: ask
             reply = self._put(query, at, part) if part else self._ask(query)
             has = self._has(reply, at + len(part))
             if has is None:
@@ -235,7 +235,7 @@ class Upload:
             failures = failures + 1 if has == at else 0
             if failures == _FAILURES:
                 raise UnavailableError(
-                    f"{self._content.shown}: the upload does not get on, at {at:,} of {size:,} bytes",
+                    f"{self._content.shown}: the upload makes no progress at {at:,} of {size:,} bytes",
                     "Run the command again in a while.",
                 )
             if failures:
@@ -285,7 +285,7 @@ class Upload:
             raise
 
     def _has(self, reply: Reply, most: int) -> int | None:
-        """How many bytes the service has; None if the object is complete."""
+        """Return how many bytes the service has. None if the object is complete."""
         if reply.status != 308:
             return None
         span = reply.headers.get("range", "")

@@ -1,6 +1,6 @@
 """Collects what is wrong with files, and words that messages about them share.
 
-Rule: nothing is raised before the end, because a person wants to mend all problems at once, not one a run.
+Rule: raise at the end only, because people want to mend all problems at once, not one in each run.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from reconciler.errors import Diagnostic, ManifestError, Severity
 
 
 class Place(NamedTuple):
-    """Where a problem stands: the path as the user gave it, then 1-based numbers, None where unknown."""
+    """The place of a problem: the path as the user gave it, then 1-based numbers, None where unknown."""
 
     file: str
     line: int | None = None
@@ -24,7 +24,7 @@ class Place(NamedTuple):
 
 
 class Refusal(NamedTuple):
-    """Why something is not taken, and what to do about it. A problem that does not know its place."""
+    """The reason why something is refused, and what to do about it. A problem without its place."""
 
     summary: str
     detail: str
@@ -55,7 +55,7 @@ class Problems:
             self._errors.setdefault(place, one)
 
     def __len__(self) -> int:
-        """How many errors there are; warnings do not count."""
+        """Count the errors; warnings do not count."""
         return len(self._errors)
 
     @property
@@ -74,19 +74,19 @@ class Problems:
 
 
 FOLDED_ABOVE = 5
-"""Up to so many problems of one file that say the same are all shown."""
+"""Up to so many like problems of one file are all shown."""
 FOLDED_TO = 2
 """How many are shown of more than that; the others are counted."""
 _VARYING = re.compile(r"'[^']*'|\"[^\"]*\"|\d[\d,.]*")
 
 
 def drop_details(summary: str) -> str:
-    """A summary without its names, texts and numbers: equal for problems that say the same."""
+    """Remove names, texts and numbers from a summary, so that summaries of one kind are equal."""
     return _VARYING.sub("…", summary)
 
 
 def summarize_rest(count: int, what: str, summary: str, last: int | None) -> Refusal:
-    """What is said in place of problems that are not shown.
+    """Write the message that stands for problems that are not shown.
 
     Args:
         count: how many they are.
@@ -99,7 +99,7 @@ def summarize_rest(count: int, what: str, summary: str, last: int | None) -> Ref
 
 
 def _fold(diagnostics: Sequence[Diagnostic]) -> Iterable[Diagnostic]:
-    """The same in order, but only the first of many that say the same of one file."""
+    """Keep the order, but of many like problems of one file keep only the first."""
     alike: dict[tuple[str | None, Severity, str], list[Diagnostic]] = {}
     for one in diagnostics:
         alike.setdefault((one.file, one.severity, drop_details(one.summary)), []).append(one)
@@ -116,7 +116,7 @@ def _sort_key(one: Diagnostic) -> tuple[str, int, int]:
 
 
 def find_nearest(word: str, known: Sequence[str]) -> str | None:
-    """The known word that was probably meant, or None."""
+    """Find the known word that was probably meant, or None."""
     from difflib import get_close_matches
 
     matches = get_close_matches(word, known, n=1, cutoff=0.6)
@@ -128,7 +128,7 @@ def find_nearest(word: str, known: Sequence[str]) -> str | None:
 
 
 def write_scalar(value: object) -> str:
-    """A value as YAML writes it, for messages and variables: true, 5, 0.001."""
+    """Write a value as YAML does, for messages and variables: true, 5, 0.001."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -137,7 +137,7 @@ def write_scalar(value: object) -> str:
 
 
 def describe(value: object) -> str:
-    """What a value is, for "must be a number, not …"; a long one is cut."""
+    """Describe a value for "must be a number, not …"; a long value is cut."""
     match value:
         case None:
             return "nothing"

@@ -14,7 +14,7 @@ _UNUSABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\ufff
 
 
 def read_text(path: str, problems: Problems, *, limit: int) -> str | None:
-    """A file's text: UTF-8 without its byte order mark; None after noting why not."""
+    """Read a file as UTF-8, without its byte order mark; None after noting why not."""
     try:
         content = files.read(path, most=limit)
     except (OSError, ValueError) as error:
@@ -24,7 +24,7 @@ def read_text(path: str, problems: Problems, *, limit: int) -> str | None:
 
 
 def decode(content: bytes, path: str, problems: Problems) -> str | None:
-    """UTF-8 bytes as text, line ends untouched; None after noting why not."""
+    """Decode UTF-8 bytes, line ends untouched; None after noting why not."""
     if refuse_wide(content, path, problems):
         return None
     # not utf-8-sig: its errors count from behind the mark
@@ -68,14 +68,14 @@ def refuse_control_characters(text: str, path: str, problems: Problems) -> bool:
 
 
 def find_place(path: str, text: str, offset: int) -> Place:
-    """The place of a character by its offset; counts lines, so it is for errors only."""
+    """Find the place of a character by its offset. It counts lines, so use it for errors only."""
     return Place(path, text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset))
 
 
 def explain_unreadable(
     error: OSError | ValueError, *, relative_to: str = "the file that names it"
 ) -> Refusal:
-    """Why a file cannot be read, and what to do."""
+    """Say why a file cannot be read, and what to do."""
     match error.errno if isinstance(error, OSError) else None:
         case errno.ENOENT | errno.ENOTDIR:
             advice = f"Check the path: it is relative to {relative_to}."
@@ -90,7 +90,7 @@ def explain_unreadable(
 
 
 def explain_os_error(error: OSError | ValueError) -> str:
-    """Why a file cannot be read, in a few words."""
+    """Say why a file cannot be read, in a few words."""
     if isinstance(error, OSError):
         if error.errno == errno.ELOOP:
             return "its symbolic links go round in a circle"
@@ -99,7 +99,7 @@ def explain_os_error(error: OSError | ValueError) -> str:
 
 
 def find_work_tree(folder: str) -> str | None:
-    """The git work tree that a folder is in, symbolic links resolved; None without one."""
+    """Find the git work tree that a folder is in, after following links; None if there is none."""
     real = Path(folder).resolve()
     for candidate in (real, *real.parents):
         if (candidate / ".git").exists():

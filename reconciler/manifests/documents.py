@@ -1,4 +1,4 @@
-"""YAML documents, and what stands where in them.
+"""YAML documents, their values and the places of the values.
 
 Rule: everyone asks a document by path, `document.at("spec.base_model")`, and gets a `Node`: a value that
 knows its place, and takes note of what is wrong with it. Only `yaml_builder`, `syntax` and this module know
@@ -46,16 +46,16 @@ class Document:
 
     @property
     def place(self) -> Place:
-        """Where it begins."""
+        """Where the document begins."""
         return Place(self.file, *self.mark)
 
     @property
     def kind(self) -> str:
-        """What it says of its kind; "" if that is no text."""
+        """The value of `kind`; "" if that is not text."""
         return self.at("kind").text
 
     def at(self, path: Path) -> Node:
-        """What stands under a path."""
+        """Find the node at a path."""
         return _walk(self, self.body, None, "", path)
 
     def fill(self, variables: Mapping[str, str]) -> None:
@@ -70,7 +70,7 @@ class Document:
 
 @dataclass(slots=True, eq=False)
 class Node:
-    """What stands under a path of a document.
+    """The node at a path of a document.
 
     Attributes:
         value: None where nothing stands there.
@@ -85,7 +85,7 @@ class Node:
     is_there: bool
 
     def at(self, path: Path) -> Node:
-        """What stands under a path from here."""
+        """Find the node at a path from here."""
         return _walk(self._document, self.value, self._holder, self.key, path)
 
     @property
@@ -95,29 +95,29 @@ class Node:
 
     @property
     def items(self) -> Iterator[Node]:
-        """The items of a list; none of anything else."""
+        """The items of a list; nothing if the value is not a list."""
         value = self.value
         for number in range(len(value)) if type(value) is YamlList else ():
             yield Node(self._document, value, value[number], number, is_there=True)
 
     @property
     def mark(self) -> Mark:
-        """Where the value stands. Where there is none: its key, else what is around it."""
+        """The place of the value; without a value that of its key, else of the mapping or list around it."""
         return self._find_mark(of_key=not self.is_there or self.value is None)
 
     @property
     def key_mark(self) -> Mark:
-        """Where the key stands: plainer than the place of a mapping, which is its first key."""
+        """The place of the key. A mapping's own place is its first key, which is less clear."""
         return self._find_mark(of_key=True)
 
     @property
     def place(self) -> Place:
-        """The same as `mark`, with the file."""
+        """`mark`, with the file."""
         return Place(self._document.file, *self.mark)
 
     @property
     def key_place(self) -> Place:
-        """The same as `key_mark`, with the file."""
+        """`key_mark`, with the file."""
         return Place(self._document.file, *self.key_mark)
 
     def _find_mark(self, *, of_key: bool) -> Mark:
@@ -156,12 +156,12 @@ def _walk(document: Document, value: Any, holder: Any, key: Any, path: Path) -> 
 
 @cache
 def _spell(path: str) -> tuple[tuple[str, str], ...]:
-    """Each step of a path in both spellings, snake_case and camelCase; Google's API takes both."""
+    """Spell each step of a path in snake_case and in camelCase; Google's API accepts both."""
     return tuple((step, to_camel_case(step)) for step in path.split("."))
 
 
 def read_documents(file: str, text: str, problems: Problems) -> Iterator[Document]:
-    """The documents of a file that are not empty; ends with a noted problem where the syntax is broken."""
+    """Yield the documents of a file that are not empty. Stop at broken syntax, after noting it."""
     if refuse_unreadable(file, text, problems):
         return
     parser = yaml.CSafeLoader(text)

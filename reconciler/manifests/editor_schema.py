@@ -27,7 +27,7 @@ _NAMES_LIVE = {"anyOf": [{"required": ["import"]}, {"required": ["id"]}]}
 
 
 def make_json_schema() -> dict[str, object]:
-    """A document of any kind; the kind decides which schema holds."""
+    """Make the schema of a document of any kind; the key `kind` decides which part applies."""
     manifests: dict[str, type[Envelope]] = {
         **{kind: form.manifest for kind, form in FORMS.items()},
         STACK: StackManifest,
@@ -92,7 +92,7 @@ def _require_key(path: str) -> dict[str, Any]:
 
 
 def _spell_keys(definition: dict[str, Any]) -> dict[str, Any]:
-    """An object's schema with every key in both spellings, but never in both at once."""
+    """Allow every key of an object in both spellings, but not in both at once."""
     properties: dict[str, object] = {}
     rules: list[object] = []
     required = definition.get("required", [])
@@ -116,7 +116,7 @@ def _spell_keys(definition: dict[str, Any]) -> dict[str, Any]:
 
 
 def _adapt_value(schema: Any) -> Any:
-    """A value's schema as people write it: never null, and a variable wherever a single value may be."""
+    """Adapt a value's schema to manifests: no null, and a variable in place of any single value."""
     if isinstance(schema, list):
         return [_adapt_value(one) for one in schema]
     if not isinstance(schema, dict):

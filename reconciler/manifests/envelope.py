@@ -119,7 +119,7 @@ class DeclaredPermission(Declared):
     role: Annotated[Literal["READER", "WRITER"], BeforeValidator(_check_role)]
 
     def to_model(self) -> Permission:
-        """As a value of the core."""
+        """Convert to the core's type."""
         return Permission(self.grantee_type, self.email_address or "", self.role)
 
 
@@ -162,7 +162,7 @@ class DeclaredCheck(Declared):
     expect: Text
 
     def to_model(self) -> Check:
-        """As a value of the core."""
+        """Convert to the core's type."""
         return Check(self.prompt, self.expect)
 
 

@@ -4,7 +4,7 @@ A file as PATH only selects, but the id of its model depends on the name of the 
 variables of the Stack. Without them the same manifest would be another model, and would be trained again. So
 the Stack is looked for beside the file, then in the folders above it within the work tree.
 
-Rule: what is wrong elsewhere than in the Stack is told only if it may be the reason why there is none.
+Rule: a fault outside of the Stack is reported only if it may be the reason why no Stack was found.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _SAYS_STACK = re.compile(r"^[{\s]*[\"']?kind[\"']?\s*:\s*[\"']?Stack\b", re.MULT
 
 
 def find_stack_near(files: Sequence[str], problems: Problems) -> list[Document]:
-    """The Stack documents nearest to any of these files; none is fine."""
+    """Find the Stack documents nearest to any of these files; there may be none."""
     for folder in dict.fromkeys(folder for file in files for folder in _walk_up(str(Path(file).parent))):
         # other programs' files may lie there: only one that says it is ours is looked at closely
         near = _read_texts(_list_manifests(folder), Problems())
@@ -35,7 +35,7 @@ def find_stack_near(files: Sequence[str], problems: Problems) -> list[Document]:
 
 
 def find_stacks_in(files: Sequence[str], problems: Problems) -> list[Document]:
-    """The Stack documents of these files; other documents may be as wrong as they like."""
+    """Find the Stack documents of these files; other documents may have any fault."""
     doubts = Problems()
     texts = ((path, text) for path, text in _read_texts(files, doubts) if STACK in text)
     return _read_stacks(texts, problems, doubts)
@@ -49,7 +49,7 @@ def _read_texts(paths: Iterable[str], problems: Problems) -> Iterator[tuple[str,
 
 
 def _read_stacks(texts: Iterable[tuple[str, str]], problems: Problems, doubts: Problems) -> list[Document]:
-    """The Stack documents of these files, after noting what is wrong in them; `doubts` if there is none."""
+    """Read the Stack documents and note their faults. If there is none, note `doubts`, which may be why."""
     found: list[Document] = []
     for path, text in texts:
         noted, before, number = Problems(), 0, len(found)
@@ -67,7 +67,7 @@ def _read_stacks(texts: Iterable[tuple[str, str]], problems: Problems, doubts: P
 
 
 def _walk_up(folder: str) -> Iterator[str]:
-    """The folder and those above it, up to the root of the work tree, else to the working directory."""
+    """Yield the folder and those above it, up to the root of the work tree, else to the working directory."""
     real = Path(folder).resolve()
     top = Path(textfiles.find_work_tree(folder) or ".").resolve()
     for above in (real, *real.parents) if real.is_relative_to(top) else (real,):

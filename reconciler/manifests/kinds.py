@@ -63,7 +63,7 @@ STACK = "Stack"
 
 
 def get_field(spec: Any, path: str) -> Any:
-    """What a validated spec says at a field's path; None when it says nothing."""
+    """Get the value at a field's path of a validated spec; None if it is absent."""
     for step in path.split("."):
         spec = getattr(spec, step, None)
         if spec is None:

@@ -1,4 +1,4 @@
-"""What comes of reading manifests."""
+"""The result of reading manifests."""
 
 from __future__ import annotations
 

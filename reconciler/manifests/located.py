@@ -27,7 +27,7 @@ class YamlMap(dict[str, object]):
         self.value_marks: dict[str, Mark] = {}
 
     def get_text(self, key: str) -> str:
-        """The value of a key as it was written, where it is a single one."""
+        """Get the single value of a key as it was written."""
         texts = self.texts or {}
         return texts[key] if key in texts else write_scalar(self[key])
 

@@ -50,7 +50,7 @@ class ModelReader:
         self._data_sets = DataSets(problems)
 
     def read(self, document: Document) -> Desired | None:
-        """The model that a document declares, or None after noting what is wrong with it."""
+        """Read the model that a document declares; None after noting what is wrong with it."""
         name, file = document.kind, document.file
         kind, form = self._kinds[name], FORMS[name]
         before = len(self._problems)
@@ -120,7 +120,7 @@ def _read_declaration(document: Document, kind: Kind, form: Form) -> Declaration
 
 
 def _parse_address(text: str) -> Address | None:
-    """Parse an address; None for what is none, because the type of the field tells that."""
+    """Parse an address; None if the text is not one, which the field's type reports."""
     try:
         return Address.parse(text)
     except ValueError:
@@ -137,7 +137,7 @@ def _read_attributes(declared: Any, kind: Kind) -> Attributes:
 
 
 def _flatten(value: Any) -> Value:
-    """A list as a tuple, a map as a tuple of KEY=VALUE."""
+    """Turn a list into a tuple, and a mapping into a tuple of KEY=VALUE."""
     if isinstance(value, dict):
         return tuple(sorted(f"{key}={text}" for key, text in value.items()))
     flat: Value = tuple(value) if isinstance(value, list) else value
@@ -156,7 +156,7 @@ def _find_places(document: Document, attributes: Attributes, kind: Kind) -> dict
 
 
 def _merge_lifecycle(declared: ModelEnvelope, defaults: Lifecycle, spelled: Mapping[str, str]) -> Lifecycle:
-    """Take the manifest's, else the Stack's, whose delete_first is for pinned ids only."""
+    """Merge the manifest's lifecycle over the Stack's. The Stack's delete_first holds for pinned ids only."""
     if declared.metadata.id is None and defaults.replace != Lifecycle().replace:
         defaults = replace(defaults, replace=Lifecycle().replace)
     return defaults if declared.lifecycle is None else declared.lifecycle.to_model(defaults, spelled=spelled)

@@ -12,7 +12,7 @@ from reconciler.problems import Place, find_nearest
 
 
 def check_choices(document: Document, choices: Iterable[tuple[str, tuple[str, str], bool]]) -> None:
-    """The API's oneofs: not both keys, and, where one is required, not neither."""
+    """Check the API's oneofs: at most one of two keys, or exactly one where one is required."""
     for where, (first, second), required in choices:
         within = document.at(where)
         if not isinstance(within.value, YamlMap):
@@ -27,7 +27,7 @@ def check_choices(document: Document, choices: Iterable[tuple[str, tuple[str, st
 
 
 def check_lifecycle_fields(document: Document, where: str, fields: Sequence[Field]) -> Mapping[str, str]:
-    """The fields that `lifecycle` names must exist and be able to change in place.
+    """Check that the fields that `lifecycle` names exist and can change in place.
 
     Returns:
         Every way to write a field's path, to the path; empty without a lifecycle.
@@ -60,7 +60,7 @@ def _check_field(key: str, node: Node, spelled: Mapping[str, str], mutable: set[
 
 
 def check_permissions(document: Document, kind: Kind) -> None:
-    """Each grantee once, with an address exactly where one is needed."""
+    """Check that each grantee is there once, with an address only where one is needed."""
     permissions = document.at("permissions")
     if permissions.value is not None and not kind.permissions:
         permissions.error(
@@ -85,7 +85,7 @@ def check_permissions(document: Document, kind: Kind) -> None:
 
 
 def check_data(document: Document, keys: Sequence[str]) -> None:
-    """The training data must be there, except of a live model that the manifest names as its own."""
+    """Check that there is training data, unless the manifest names a live model as its own."""
     if is_there_already(document):
         return
     for key in keys:
@@ -103,12 +103,12 @@ def check_data(document: Document, keys: Sequence[str]) -> None:
 
 
 def is_there_already(document: Document) -> bool:
-    """Whether the manifest names a live model as its own: then it may go without data, and is not trained."""
+    """Whether the manifest names a live model as its own, which is not trained, so data may be absent."""
     return any(isinstance(document.at(f"metadata.{key}").value, str) for key in ("import", "id"))
 
 
 def check_pinning(document: Document, kind: Kind) -> None:
-    """`id` only where the service takes one; delete_first only under such an id."""
+    """Check that `id` is there only if the service accepts one, and delete_first only with such an id."""
     pinned, imported = document.at("metadata.id"), document.at("metadata.import")
     if pinned.value is not None and not kind.pinned_ids:
         summary = f"the service chooses the id of a {kind.name}"

@@ -28,7 +28,7 @@ LEADING_ZERO = re.compile(r"[-+]?0[0-9_]+", re.ASCII)
 
 
 def resolve(text: str) -> str | int | float | bool | None:
-    """The value of an unquoted scalar."""
+    """Find the value of an unquoted scalar."""
     if text and text[0] not in _LEADS:
         return text
     if text in _WORDS:

@@ -49,11 +49,11 @@ class Declared(BaseModel):
 
 
 HOLDS_A_CREDENTIAL = "holds a credential"
-"""The one make_refusal that must not repeat the value."""
+"""The summary of the only refusal that must not repeat the value."""
 
 
 def find_model(owner: type[Declared], key: str | int) -> type[Declared] | None:
-    """The schema of what stands under a key, in either spelling; None for a plain value or an item."""
+    """Find the schema of the mapping under a key, in either spelling; None for a plain value or an item."""
     if isinstance(key, int):
         return None  # the items of a list have the schema of its key
     for field, info in owner.model_fields.items():
@@ -69,12 +69,12 @@ def _find_declared(annotation: object) -> type[Declared] | None:
 
 
 def make_refusal(summary: str, advice: str = "") -> PydanticCustomError:
-    """The error for a validator to raise. Its summary follows the key's name: "is below 1"."""
+    """Make the error for a validator to raise. Its summary follows the key's name: "is below 1"."""
     return PydanticCustomError("refused", "{summary}", {"summary": summary, "advice": advice})
 
 
 def snake_case(key: str) -> str:
-    """A key in snake_case, as our texts write it."""
+    """Spell a key in snake_case, as our texts do."""
     return to_snake(key) if key.isascii() else key
 
 
@@ -91,14 +91,14 @@ _JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,63})(\.[0-9]{1,64})?([eE][-+]?[0
 
 
 def _read_number(value: object) -> object:
-    """A number, also one in quotes: proto3 JSON takes it, and Google's REST templates write it."""
+    """Read a number, also in quotes, because proto3 JSON accepts it and Google's REST templates write it."""
     if type(value) is str and (found := _JSON_NUMBER.fullmatch(value)):
         return float(value) if found[1] or found[2] else int(value)
     return _read_scalar(value)
 
 
 def read_integer(value: object) -> object:
-    """An integer, also written as 5.0: proto3 JSON takes any number without a fraction for one."""
+    """Read an integer, also written as 5.0, because proto3 JSON accepts any number without a fraction."""
     value = _read_number(value)
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
@@ -132,7 +132,7 @@ Flag = Annotated[bool, BeforeValidator(_read_scalar)]
 
 
 def parse_base_name(value: str) -> str | None:
-    """A base model's name without what may stand before it; None if the text is no such name."""
+    """Parse a base model's name, without its prefix; None if the text is not such a name."""
     found = re.fullmatch(_BASE, value, re.ASCII)
     return found["name"] if found else None
 
@@ -174,7 +174,7 @@ ID = r"[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?"
 
 
 def _refuse_name(value: str) -> tuple[str, str] | None:
-    """Why a text is no name of a model, and what to write; None if it is one."""
+    """Refuse a text that is not a model's name, and say what to write; None if it is one."""
     if len(value) > NAME_LIMIT:
         return (
             f"has {len(value):,} characters, and at most {NAME_LIMIT} are allowed",

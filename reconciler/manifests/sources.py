@@ -30,7 +30,7 @@ class Source:
 
 
 def discover(paths: Sequence[str]) -> tuple[list[Source], bool]:
-    """The manifest files that the paths mean, each once, and whether every path was a folder.
+    """Find the manifest files at the paths, each once, and whether every path was a folder.
 
     Raises:
         UsageError: a path does not exist, or cannot be looked at.
@@ -71,7 +71,7 @@ def _refuse_path(path: str, error: OSError | ValueError) -> UsageError:
 
 
 def _walk(folder: str) -> Iterator[str]:
-    """Every *.yaml and *.yml below the folder, sorted; nothing hidden, and no folder twice."""
+    """Yield every *.yaml and *.yml below the folder, sorted. Skip hidden ones, and visit no folder twice."""
     seen: set[str] = set()
     pending = [folder]
     while pending:

@@ -72,7 +72,7 @@ _BUCKET = rf"gs://{BUCKET}(?:/[A-Za-z0-9._-]+)*/?"
 
 
 def _refuse_bucket(value: str) -> tuple[str, str] | None:
-    """Why a text is not gs://BUCKET/PREFIX, and what to write; None if it is."""
+    """Refuse a text that is not gs://BUCKET/PREFIX, and say what to write; None if it is."""
     if re.fullmatch(_BUCKET, value, re.ASCII):
         return None
     scheme, mark, rest = value.partition("://")
@@ -155,7 +155,7 @@ class StackManifest(Envelope):
     spec: StackSpec = Field(default_factory=StackSpec)
 
     def to_model(self, file: str, line: int, *, spelled: Mapping[str, str]) -> Stack:
-        """As a value of the core; `spelled` gives each field's own path for what was written."""
+        """Convert to the core's type; `spelled` maps spellings of fields to their paths."""
         spec = self.spec
         lifecycle = spec.lifecycle.to_model(Lifecycle(), spelled=spelled) if spec.lifecycle else Lifecycle()
         return Stack(

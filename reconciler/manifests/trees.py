@@ -28,7 +28,7 @@ class Trees:
         self.folders = tuple(self._find_place(path) for _, path in self._roots)
 
     def find_path(self, file: str) -> str:
-        """The path of a manifest file. What a link in a folder leads to counts as lying in that folder."""
+        """Find the path of a manifest file. The target of a link counts as a file in the link's folder."""
         whole = os.path.abspath(file)  # noqa: PTH100 -- links are not followed
         for root, path in self._roots:
             if whole.startswith(root.rstrip(os.sep) + os.sep):
@@ -37,7 +37,7 @@ class Trees:
         return PurePath(self._find_place(folder), name).as_posix()
 
     def _find_place(self, folder: str) -> str:
-        """The path of a folder; "." for the root itself."""
+        """Find the path of a folder; "." for the root itself."""
         if folder not in self._places:
             real = os.path.realpath(folder)
             root = find_work_tree(folder) or os.path.realpath(".")
@@ -48,7 +48,7 @@ class Trees:
 def find_named_elsewhere(
     records: Iterable[tuple[str, Address]], read: Sequence[str], paths: Sequence[str]
 ) -> frozenset[Address]:
-    """The recorded addresses that a manifest which was not read in this run still names.
+    """Find the recorded addresses that are still named in a manifest that this run did not read.
 
     Args:
         records: the recorded path of each one's manifest, and the address.
@@ -72,7 +72,7 @@ def find_named_elsewhere(
 
 
 def _read_text(path: str) -> str:
-    """What stands in a file; "" if it cannot be read."""
+    """Read a file; "" if it cannot be read."""
     try:
         return files.read(path, most=bounds.MANIFEST).decode("utf-8", "replace")
     except OSError:

@@ -1,4 +1,4 @@
-"""The data sets that a TuningJob names."""
+"""Reads the data sets that a TuningJob names."""
 
 from __future__ import annotations
 

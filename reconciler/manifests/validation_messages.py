@@ -51,7 +51,7 @@ def explain(error: ValidationError, model: type[Declared], document: Document, a
 
 
 def _name_path(path: _Way) -> str:
-    """A path for people: spec.reader_project_numbers[1]."""
+    """Write a path for people: spec.reader_project_numbers[1]."""
     name = ""
     for step in path:
         name += f"[{step}]" if isinstance(step, int) else f".{step}" if name else step
@@ -59,7 +59,7 @@ def _name_path(path: _Way) -> str:
 
 
 def _put_in_words(one: Any, model: type[Declared], document: Document, path: _Way) -> tuple[str, str]:
-    """What is wrong, and what to do now."""
+    """Say what is wrong, and what to do now."""
     name, value, limits, kind = _name_path(path), one["input"], one.get("ctx", {}), one["type"]
     if kind in _TYPES:
         return f"{name} must be {_TYPES[kind]}, not {describe(value)}", _advise(kind, value, path)
@@ -110,7 +110,7 @@ def _refuse_range(name: str, value: object, limits: Mapping[str, object]) -> tup
 
 
 def _advise(kind: str, value: object, path: _Way) -> str:
-    """What to write instead of a value of another type."""
+    """Say what to write instead of a value of another type."""
     match kind:
         case "string_type":
             if isinstance(value, (bool, int, float)):
@@ -169,7 +169,7 @@ _NUMBERS = {1: "ONE", 2: "TWO", 4: "FOUR", 8: "EIGHT", 16: "SIXTEEN", 32: "THIRT
 
 
 def _guess_option(value: object, options: Sequence[str]) -> str | None:
-    """The option that is probably meant, judged by what follows the beginning that all options share."""
+    """Guess which option is meant. The prefix that all options share is ignored."""
     word = _NUMBERS.get(value, "") if isinstance(value, int) else value if isinstance(value, str) else ""
     alike = takewhile(lambda ends: ends[0] == ends[1], zip(min(options), max(options), strict=False))
     start = "".join(one for one, _ in alike) if len(options) > 1 else ""

@@ -1,4 +1,4 @@
-"""Where the values of variables come from: the command line, files and the environment."""
+"""Reads the values of variables from the command line, files and the environment."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from reconciler.settings.secrecy import LEFT_OUT
 
 
 def parse_variables(flags: Sequence[str], files: Sequence[str], environ: Mapping[str, str]) -> dict[str, str]:
-    """The variables of a command line.
+    """Collect the variables of a command line.
 
     Args:
         flags: K=V each; they win over files, a later one over an earlier one.
@@ -75,7 +75,7 @@ def _read_file(path: str) -> Iterator[tuple[str, str]]:
 
 
 def _is_lines(text: str) -> bool:
-    """Whether a text is K=V lines: each that is not empty has a name and an equals sign."""
+    """Whether every line of a text that is not empty has the form K=V."""
     lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
     return bool(lines) and all(re.match(r"\s*(?:export\s+)?[A-Za-z_][\w-]*\s*=", line) for line in lines)
 

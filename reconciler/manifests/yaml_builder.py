@@ -109,14 +109,14 @@ class Builder:
         self._expanded = 0
 
     def references(self) -> Sequence[tuple[Any, Any, Mark]]:
-        """Where text with "${" stands, once each."""
+        """Return the places of texts with "${", each once."""
         return tuple(self._references.values())
 
     def _note(self, mark: Mark, summary: str, detail: str = "") -> None:
         self._problems.error(Place(self._file, *mark), summary, detail)
 
     def build(self) -> object:
-        """The document's value, after its last event."""
+        """Build the document's value from its events."""
         while True:
             event = self._next()
             kind = type(event)

@@ -402,6 +402,39 @@ def test_a_failure_stays_one_whatever_was_changed_since() -> None:
     assert [one.intent for one in again.changes] == [None]
 
 
+def test_a_trained_candidate_that_another_run_promoted_is_progress() -> None:
+    """Only a completion was approved; it is done, so nothing is left."""
+    now, _ = SCENES["complete"]
+    served = with_record(now, Record(BOT, serving=model(id_of())))
+    assert actions(check(make_plan(now), served)) == [("bot", "no-op", id_of())]
+
+
+def test_a_deposed_model_that_appeared_after_a_forget_was_approved_is_a_move() -> None:
+    """To forget what is gone was approved, and not to delete a model that is there."""
+    now, _ = SCENES["forget"]
+    deposed = with_record(now, Record(BOT, serving=model(OLD), deposed=(model(NEW),)))
+    words = "TunedModel/bot: the plan said forget, by now it would say delete"
+    with pytest.raises(StalePlanError, match=words):
+        check(make_plan(now), with_live(deposed, live(NEW)))
+
+
+def test_what_was_only_to_be_recorded_is_left_out_once_more_is_to_be_done() -> None:
+    """Nobody approved the update that the same manifest would need by now."""
+    protects = want(lifecycle=Lifecycle(prevent_destroy=True))
+    now = around([protects], [Record(BOT, serving=model(OLD))], [live(OLD)])
+    assert actions(make_plan(now))[0] == ("bot", "record", OLD)
+    changed = with_live(now, live(OLD, attributes={**worlds.DECLARED, "temperature": 0.2}))
+    assert actions(make_plan(changed))[0] == ("bot", "update", OLD)
+    assert actions(check(make_plan(now), changed)) == []
+
+
+def test_a_plan_that_does_not_say_what_it_depends_on_is_refused() -> None:
+    """Nobody can tell whether it is still true."""
+    now = replaced()
+    with pytest.raises(StalePlanError, match="TunedModel/bot: it is not in the list of what the plan"):
+        check(replace(make_plan(now), bindings={}), now)
+
+
 def test_every_move_is_named() -> None:
     """All addresses that moved are told at once."""
     two = [want("a", "two"), want("b", "two")]

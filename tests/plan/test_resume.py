@@ -1,0 +1,97 @@
+"""`wait` finishes what an apply approved. It starts nothing else, and names what it leaves to apply."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import pytest
+
+from reconciler.errors import PlanError
+from reconciler.model import Desired, Lifecycle, Live, Replacement, Status
+from reconciler.plan.change import Inputs, Plan
+from reconciler.plan.planner import make_plan
+from reconciler.plan.resume import plan_resumption
+from reconciler.state.values import QUOTA, Record, RecordedModel
+from tests import worlds
+from tests.steps_text import describe_changes
+from tests.worlds import candidate, id_of, live, model, want, world
+
+BOT = worlds.address("bot")
+PINNED = "bot-v1"
+APPROVED = want(id=PINNED, lifecycle=Lifecycle(replace=Replacement.DELETE_FIRST))
+
+
+def resume(
+    desired: Iterable[Desired],
+    recorded: Iterable[Record],
+    alive: Iterable[Live] = (),
+    inputs: Inputs | None = None,
+) -> Plan:
+    """What `wait` would do."""
+    return plan_resumption(world(desired, recorded, alive, inputs=inputs))
+
+
+def test_a_target_that_nothing_is_called_is_refused() -> None:
+    """A slip must not look like a wait that has nothing to do."""
+    with pytest.raises(PlanError, match="nope"):
+        resume([want()], [Record(BOT, candidate=candidate(id_of()))], inputs=Inputs(targets=("nope",)))
+
+
+def test_only_what_is_selected_is_waited_for() -> None:
+    """The other training goes on without being watched."""
+    other = want("other")
+    records = [Record(one.address, candidate=candidate(id_of(one.address.name))) for one in (want(), other)]
+    training = [live(id_of(name), Status.CREATING) for name in ("bot", "other")]
+    plan = resume([want(), other], records, training, Inputs(targets=("other",)))
+    assert [one.id for one in plan.changes] == [id_of("other")]
+
+
+def waiting() -> Record:
+    """A create that an apply approved and the service had no room for; it deletes what has its id first."""
+    old = model(PINNED, "two")
+    approved = make_plan(world([APPROVED], [Record(BOT, serving=old)], [live(PINNED)]))
+    (change,) = approved.trainings
+    assert change.intent is not None
+    assert change.intent.candidate is not None
+    return replace(change.intent, candidate=replace(change.intent.candidate, waiting=QUOTA))
+
+
+def test_a_create_that_had_no_room_is_sent_as_it_was_approved() -> None:
+    """Its deletion was approved with it."""
+    plan = resume([APPROVED], [waiting()], [live(PINNED)])
+    assert [(one.id, one.trains, one.deletes) for one in plan.changes] == [(PINNED, True, 1)]
+
+
+def test_a_create_that_would_delete_what_is_protected_by_now_is_left_to_apply() -> None:
+    """The protection came after the approval: `apply` refuses this, so `wait` does not do it either."""
+    protected = replace(APPROVED, lifecycle=Lifecycle(replace=Replacement.DELETE_FIRST, prevent_destroy=True))
+    plan = resume([protected], [waiting()], [live(PINNED)])
+    assert plan.changes == ()
+    (note,) = plan.notes
+    assert note == (
+        "TunedModel/bot: its create waits for room, and its manifest has changed since it was approved; "
+        "wait does not send it, `reconciler apply` does"
+    )
+
+
+def training(**others: object) -> RecordedModel:
+    """A candidate of other data than the manifest names by now."""
+    return replace(candidate(id_of(data="two"), "two"), **others)  # type: ignore[arg-type]
+
+
+def test_the_end_of_a_training_that_is_not_wanted_any_more_is_recorded() -> None:
+    """What became of it is recorded before anything else; it is not promoted."""
+    plan = resume([want()], [Record(BOT, candidate=training())], [live(id_of(data="two"))])
+    assert list(describe_changes(plan.changes)) == [
+        f"TunedModel/bot complete {id_of(data='two')}",
+        f"  1. record candidate {id_of(data='two')}",
+        "  2. hold it back: its manifest has changed since it was approved",
+    ]
+
+
+def test_an_end_that_is_recorded_already_is_not_recorded_twice() -> None:
+    """Nothing of the record changes."""
+    ended = training(status=Status.ACTIVE)
+    plan = resume([want()], [Record(BOT, candidate=ended)], [live(id_of(data="two"))])
+    assert [one.intent for one in plan.changes] == [None]

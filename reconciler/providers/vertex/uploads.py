@@ -154,21 +154,25 @@ class Upload:
         try:
             if self._content.whole is None:
                 return self._is_about_it(self._send_in_parts())
-            return self._is_about_it(
-                self._transport.transfer(
-                    "POST",
-                    self._path,
-                    query={**self._query, "uploadType": "media"},
-                    content=self._content.whole,
-                    about={"content-type": CONTENT_TYPE},
-                    repeatable=True,
-                    fence=self._fence,
-                )
-            )
+            query = {**self._query, "uploadType": "media"}
+            about = {"content-type": CONTENT_TYPE}
+            return self._is_about_it(self._transfer("POST", query, self._content.whole, about))
         except ServiceError as error:
             if error.status != 412:  # it exists: from another run, or from a try whose reply was lost
                 raise
             return False
+
+    def _transfer(self, method: str, query: dict[str, str], content: bytes, about: dict[str, str]) -> Reply:
+        """Send a request that does no harm if it is sent twice."""
+        return self._transport.transfer(
+            method,
+            self._path,
+            query=query,
+            content=content,
+            about=about,
+            repeatable=True,
+            fence=self._fence,
+        )
 
     def _is_about_it(self, reply: Reply) -> bool:
         """Whether the reply is a JSON object about this upload."""
@@ -198,19 +202,13 @@ class Upload:
         Only the query of the returned address is used: a reply must not decide where requests go.
         Beginning twice does no harm: an upload that is never finished makes no object.
         """
-        reply = self._transport.transfer(
-            "POST",
-            self._path,
-            query={**self._query, "uploadType": "resumable"},
-            content=b'{"md5Hash":"%b"}' % self._content.md5.encode(),
-            about={
-                "content-type": "application/json",
-                "x-upload-content-type": CONTENT_TYPE,
-                "x-upload-content-length": str(self._content.size),
-            },
-            repeatable=True,
-            fence=self._fence,
-        )
+        about = {
+            "content-type": "application/json",
+            "x-upload-content-type": CONTENT_TYPE,
+            "x-upload-content-length": str(self._content.size),
+        }
+        content = b'{"md5Hash":"%b"}' % self._content.md5.encode()
+        reply = self._transfer("POST", {**self._query, "uploadType": "resumable"}, content, about)
         query = dict(parse_qsl(urlsplit(reply.headers.get("location", "")).query))
         if not query.get("upload_id"):
             raise explain_wrong_type(self._path, "an upload", "", "one with an address")
@@ -270,15 +268,7 @@ class Upload:
 
     def _ask(self, query: dict[str, str]) -> Reply:
         try:
-            return self._transport.transfer(
-                "PUT",
-                self._path,
-                query=query,
-                content=b"",
-                about={"content-range": f"bytes */{self._content.size}"},
-                repeatable=True,
-                fence=self._fence,
-            )
+            return self._transfer("PUT", query, b"", {"content-range": f"bytes */{self._content.size}"})
         except ServiceError as error:
             if error.status in {404, 410}:
                 raise _GoneError from error

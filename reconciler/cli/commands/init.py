@@ -46,8 +46,8 @@ def command(*, path: str, kind: str, no_color: bool, **given: Any) -> None:
         with wiring.open_operation(invocation) as operation:
             lines = list(_check(operation, path, console.width))
     except (CredentialError, UsageError) as error:
-        error.detail += "\nTo try it without an account, add --emulator to each command"
-        raise
+        advice = f"{error.detail}\nTo try it without an account, add --emulator to each command"
+        raise type(error)(error.summary, advice) from error
     words = ["--emulator"] * invocation.emulator + [path] * (path != wiring.DEFAULT_PATH)
     console.print_lines([*lines[:-1], f"{lines[-1]}, then: {shlex.join(['reconciler', 'plan', *words])}"])
 

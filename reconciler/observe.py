@@ -27,7 +27,7 @@ R = TypeVar("R")
 
 
 def make_handle(model: RecordedModel) -> Handle:
-    """Make what a provider finds a recorded model by."""
+    """Make the handle by which a provider finds a recorded model."""
     return Handle(model.id, model.name, model.operation)
 
 
@@ -54,42 +54,13 @@ def observe(
     odd: dict[tuple[str, str], str] = {}
     data: dict[tuple[str, str], Mapping[str, str]] = {}
     for kind in sorted(kinds & providers.keys()):
-        found = list(providers[kind].list())
-        shown = {one.id: one for one in found if isinstance(one, Live)}
-        strange = {one.id: one for one in found if isinstance(one, Odd) and one.id not in shown}
-        _report_odd(found, state, kind, tell)
-        asked = _find_unlisted(kind, state, desired, shown)
-        _look_up(providers[kind], asked, shown, forbidden, strange, parallelism=parallelism)
-        new = [one for one in desired if one.address.kind == kind and _is_to_import(one, state)]
-        found_by_name = _find_imported(
-            providers[kind], new, shown, forbidden, strange, parallelism=parallelism
-        )
-        data |= {
-            (kind, id): there
-            for id, there in _digest_imported_data(providers[kind], new, found_by_name).items()
-        }
-        _explain_failures(providers[kind], state, shown, parallelism)
-        ids = {address: live.id for address, live in found_by_name.items()}
-        _add_permissions(
-            providers[kind], state, desired, shown, strange, imports=ids, parallelism=parallelism
-        )
-        live[kind] = shown
-        odd |= {(kind, id): one.why for id, one in strange.items() if id}
+        found = _KindObserver(providers[kind], state, desired, parallelism)
+        found.observe(tell)
+        live[kind] = found.shown
+        forbidden |= {(kind, id): why for id, why in found.forbidden.items()}
+        odd |= {(kind, id): one.why for id, one in found.odd.items() if id}
+        data |= {(kind, id): digests for id, digests in found.data.items()}
     return Observed(live=live, forbidden=forbidden, odd=odd, data=data, context=context)
-
-
-def _report_odd(found: Iterable[Live | Odd], state: State, kind: str, tell: Callable[[str], None]) -> None:
-    """Report what is left out of a list. What is recorded is reported with the decision on it."""
-    ours = {
-        model.id
-        for address, record in state.resources.items()
-        if address.kind == kind
-        for model in record.models
-    }
-    for one in found:
-        if isinstance(one, Odd) and one.id not in ours:
-            taken = ", and its name counts as taken" if one.id else ""
-            tell(f"Warning: {one.name} is left out{taken}: {one.why}")
 
 
 def redact_failure(reason: str, desired: Desired | None, read: Callable[[DataSet], Iterable[Example]]) -> str:
@@ -176,171 +147,169 @@ def list_own_models(providers: Providers, kinds: Iterable[str]) -> frozenset[tup
     )
 
 
-def _find_unlisted(
-    kind: str, state: State, desired: Sequence[Desired], shown: dict[str, Live]
-) -> list[Handle]:
-    """Find recorded and pinned models that the list does not show."""
-    asked = {
-        model.id: make_handle(model)
-        for address, record in state.resources.items()
-        if address.kind == kind
-        for model in record.models
-    }
-    for one in desired:
-        if one.address.kind == kind and one.id:
-            asked.setdefault(one.id, Handle(one.id))
-    return [handle for id, handle in sorted(asked.items()) if id not in shown]
+class _KindObserver:
+    """Gathers what is live of one kind.
+
+    Attributes:
+        shown: the models that the service shows, by id.
+        odd: the models whose answers cannot be understood, by id and by the name that imports them.
+        forbidden: why a model may not be read, by id or by the name that imports it.
+        data: the digests of data sets at the service, by the id of the imported model.
+    """
+
+    def __init__(
+        self, provider: Provider, state: State, desired: Iterable[Desired], parallelism: int
+    ) -> None:
+        kind = provider.kind.name
+        self._provider, self._parallelism = provider, parallelism
+        self._desired = [one for one in desired if one.address.kind == kind]
+        self._records = {
+            address: record for address, record in state.resources.items() if address.kind == kind
+        }
+        self._recorded = {model.id: model for record in self._records.values() for model in record.models}
+        self.shown: dict[str, Live] = {}
+        self.odd: dict[str, Odd] = {}
+        self.forbidden: dict[str, str] = {}
+        self.data: dict[str, dict[str, str]] = {}
+
+    def observe(self, tell: Callable[[str], None]) -> None:
+        """Ask the service, and fill the attributes."""
+        found = list(self._provider.list())
+        self.shown = {one.id: one for one in found if isinstance(one, Live)}
+        self.odd = {one.id: one for one in found if isinstance(one, Odd) and one.id not in self.shown}
+        for one in found:
+            if isinstance(one, Odd) and one.id not in self._recorded:  # a decision reports a recorded one
+                taken = ", and its name counts as taken" if one.id else ""
+                tell(f"Warning: {one.name} is left out{taken}: {one.why}")
+        self._look_up_unlisted()
+        imported = self._find_imported()
+        pairs = [(one, imported[one.address]) for one in self._desired if one.address in imported]
+        pairs = [(one, live) for one, live in pairs if one.data and live.data]
+        digests = digest_live_data(self._provider, pairs)
+        self.data = {live.id: found for (_, live), found in zip(pairs, digests, strict=True)}
+        self._explain_failures()
+        self._add_permissions(imported)
+
+    def _look_up_unlisted(self) -> None:
+        """Ask for recorded and pinned models that the list does not show."""
+        asked = {one.id: Handle(one.id) for one in self._desired if one.id}
+        asked |= {id: make_handle(model) for id, model in self._recorded.items()}
+        handles = [handle for id, handle in sorted(asked.items()) if id not in self.shown]
+        for handle, found in zip(handles, self._look_up(handles), strict=True):
+            if isinstance(found, Live):
+                self.shown[handle.id] = found
+            elif isinstance(found, str):
+                self.forbidden[handle.id] = found
+
+    def _look_up(self, handles: Sequence[Handle]) -> list[Live | str | None]:
+        """Ask for single models. Returns for each the model, why it may not be read, or None."""
+
+        def look(handle: Handle) -> Live | Odd | str | None:
+            try:
+                return self._provider.get(handle)
+            except ForbiddenError as error:
+                return error.summary
+            except NotUnderstoodError as error:
+                return Odd(handle.id, handle.name or handle.id, error.summary)
+
+        answers: list[Live | str | None] = []
+        for handle, found in zip(handles, run_each(look, handles, self._parallelism), strict=True):
+            if isinstance(found, Odd):
+                self.odd[handle.id] = found
+            elif isinstance(found, Live):
+                self.odd.pop(handle.id, None)  # a list shows less of a model
+            answers.append(None if isinstance(found, Odd) else found)
+        return answers
+
+    def _find_imported(self) -> dict[Address, Live]:
+        """Find the live model of each `metadata.import` that is still to be done."""
+        new = [one for one in self._desired if one.imports and not self._is_adopted(one.address)]
+        found = self._find_shown(new)
+        missing = list(dict.fromkeys(one.imports for one in new if one.address not in found))
+        handles = [parse_handle(self._provider, name) for name in missing]
+        for name, handle, answer in zip(missing, handles, self._look_up(handles), strict=True):
+            if isinstance(answer, Live):
+                self.shown[answer.id] = answer
+            elif isinstance(answer, str):
+                self.forbidden[name] = answer
+            if handle.id in self.odd:
+                self.odd[name] = self.odd[handle.id]
+        return self._find_shown(new)
+
+    def _is_adopted(self, address: Address) -> bool:
+        record = self._records.get(address)
+        return record is not None and bool(record.serving or record.candidate)
+
+    def _find_shown(self, desired: Iterable[Desired]) -> dict[Address, Live]:
+        """Find the shown model that each of these imports."""
+        index = index_by_name(self.shown.values())
+        found = {one.address: find_named(one.imports, index, self.shown) for one in desired}
+        return {address: one for address, one in found.items() if one is not None}
+
+    def _explain_failures(self) -> None:
+        """Ask the operations why training failed, until the reason is recorded."""
+        handles = [
+            make_handle(model)
+            for record in self._records.values()
+            for model in (record.serving, record.candidate)
+            if model is not None
+            and not model.error
+            and model.id in self.shown
+            and self.shown[model.id].status is Status.FAILED
+            and not self.shown[model.id].error
+        ]
+
+        def look(handle: Handle) -> str:
+            try:
+                return self._provider.poll(handle).error
+            except (NotFoundError, ForbiddenError, NotUnderstoodError):
+                return ""
+
+        for handle, error in zip(handles, run_each(look, handles, self._parallelism), strict=True):
+            self.shown[handle.id] = replace(self.shown[handle.id], error=error)
+
+    def _add_permissions(self, imported: Mapping[Address, Live]) -> None:
+        """Ask for the permissions of the models whose permissions are managed."""
+        managed: dict[Address, set[str]] = {}
+        for one in self._desired:
+            if one.permissions is not None:
+                live = imported.get(one.address)
+                managed[one.address] = {id for id in (one.id, live.id if live else "") if id}
+        for address, record in self._records.items():
+            if address in managed:
+                managed[address] |= {model.id for model in record.models}
+            elif record.serving and record.serving.permissions is not None:
+                managed[address] = {record.serving.id}
+        asked = sorted({id for ids in managed.values() for id in ids if id in self.shown})
+        handles = [Handle(id, self.shown[id].name) for id in asked]
+
+        def look(handle: Handle) -> tuple[Permission, ...] | Odd:
+            try:
+                return self._provider.list_permissions(handle)
+            except NotUnderstoodError as error:
+                return Odd(handle.id, handle.name, error.summary)
+
+        for handle, found in zip(handles, run_each(look, handles, self._parallelism), strict=True):
+            if isinstance(found, Odd):
+                self.odd[handle.id] = found
+                del self.shown[handle.id]
+            else:
+                self.shown[handle.id] = replace(self.shown[handle.id], permissions=found)
 
 
-def _look_up(
-    provider: Provider,
-    handles: Sequence[Handle],
-    shown: dict[str, Live],
-    forbidden: dict[tuple[str, str], str],
-    strange: dict[str, Odd],
-    *,
-    parallelism: int,
-) -> None:
-    def look(handle: Handle) -> Live | Odd | str | None:
-        try:
-            return provider.get(handle)
-        except ForbiddenError as error:
-            return error.summary
-        except NotUnderstoodError as error:
-            return Odd(handle.id, handle.name or handle.id, error.summary)
-
-    for handle, found in zip(handles, run_each(look, handles, parallelism), strict=True):
-        if isinstance(found, Live):
-            shown[handle.id] = found
-            strange.pop(handle.id, None)  # a list shows less of a model
-        elif isinstance(found, Odd):
-            strange[handle.id] = found
-        elif isinstance(found, str):
-            forbidden[provider.kind.name, handle.id] = found
-
-
-def _is_to_import(desired: Desired, state: State) -> bool:
-    """Whether its `metadata.import` is still to be done."""
-    record = state.resources.get(desired.address)
-    return bool(desired.imports) and (record is None or not (record.serving or record.candidate))
-
-
-def parse_handle(provider: Provider, said: str) -> Handle:
-    """Make what a provider finds a model by from what a person calls it: an id or a resource name."""
-    return Handle(said.removeprefix(provider.kind.collection), said if "/" in said else "")
-
-
-def _find_imported(
-    provider: Provider,
-    desired: Sequence[Desired],
-    shown: dict[str, Live],
-    forbidden: dict[tuple[str, str], str],
-    strange: dict[str, Odd],
-    *,
-    parallelism: int,
-) -> dict[Address, Live]:
-    """Find the live model that each of these imports. Asks for each one that the list does not show."""
-    if not desired:
-        return {}
-    index = index_by_name(shown.values())
-    found = {one.address: find_named(one.imports, index, shown) for one in desired}
-    missing = list(dict.fromkeys(one.imports for one in desired if found[one.address] is None))
-    seen: dict[str, Live] = {}
-    handles = [parse_handle(provider, said) for said in missing]
-    refused: dict[tuple[str, str], str] = {}
-    _look_up(provider, handles, seen, refused, strange, parallelism=parallelism)
-    for said, handle in zip(missing, handles, strict=True):
-        if one := seen.get(handle.id):
-            shown[one.id] = one
-        if why := refused.get((provider.kind.name, handle.id)):
-            forbidden[provider.kind.name, said] = why
-        if odd := strange.get(handle.id):
-            strange[said] = odd
-    index = index_by_name(shown.values())
-    found = {one.address: find_named(one.imports, index, shown) for one in desired}
-    return {address: one for address, one in found.items() if one is not None}
+def parse_handle(provider: Provider, name: str) -> Handle:
+    """Make a handle from an id or a resource name that a person gave."""
+    return Handle(name.removeprefix(provider.kind.collection), name if "/" in name else "")
 
 
 def digest_live_data(provider: Provider, pairs: Sequence[tuple[Desired, Live]]) -> list[dict[str, str]]:
-    """Measure the data of each live model where the service says that it lies."""
+    """Compute the digests of each live model's data, where the service says that it lies."""
     shown = [
         replace(one, data=tuple(DataSet("", 0, 0, field=path, uri=uri) for path, uri in live.data.items()))
         for one, live in pairs
     ]
     measured = provider.measure_data(shown) if shown else ()
     return [{data.field: data.digest for data in one.data} for one in measured]
-
-
-def _digest_imported_data(
-    provider: Provider, desired: Iterable[Desired], found: Mapping[Address, Live]
-) -> dict[str, dict[str, str]]:
-    """Model id to `digest_live_data`, of the models whose data is compared."""
-    pairs = [(one, found[one.address]) for one in desired if one.data and one.address in found]
-    pairs = [(one, live) for one, live in pairs if live.data]
-    return {live.id: there for (_, live), there in zip(pairs, digest_live_data(provider, pairs), strict=True)}
-
-
-def _explain_failures(provider: Provider, state: State, shown: dict[str, Live], parallelism: int) -> None:
-    """Ask why trainings failed, until it is recorded. Only their operations tell."""
-    kind = provider.kind.name
-    handles = [
-        make_handle(model)
-        for address, record in state.resources.items()
-        if address.kind == kind
-        for model in (record.serving, record.candidate)
-        if model is not None
-        and not model.error
-        and model.id in shown
-        and shown[model.id].status is Status.FAILED
-        and not shown[model.id].error
-    ]
-
-    def look(handle: Handle) -> str:
-        try:
-            return provider.poll(handle).error
-        except (NotFoundError, ForbiddenError, NotUnderstoodError):
-            return ""
-
-    for handle, error in zip(handles, run_each(look, handles, parallelism), strict=True):
-        shown[handle.id] = replace(shown[handle.id], error=error)
-
-
-def _add_permissions(
-    provider: Provider,
-    state: State,
-    desired: Sequence[Desired],
-    shown: dict[str, Live],
-    strange: dict[str, Odd],
-    *,
-    imports: Mapping[Address, str],
-    parallelism: int,
-) -> None:
-    kind = provider.kind.name
-    managed: dict[Address, set[str]] = {}
-    for one in desired:
-        if one.address.kind == kind and one.permissions is not None:
-            managed[one.address] = {id for id in (one.id, imports.get(one.address)) if id}
-    for address, record in state.resources.items():
-        ids = {model.id for model in record.models}
-        if address in managed:
-            managed[address] |= ids
-        elif address.kind == kind and record.serving and record.serving.permissions is not None:
-            managed[address] = {record.serving.id}
-    asked = sorted({id for ids in managed.values() for id in ids if id in shown})
-    handles = [Handle(id, shown[id].name) for id in asked]
-
-    def look(handle: Handle) -> tuple[Permission, ...] | Odd:
-        try:
-            return provider.list_permissions(handle)
-        except NotUnderstoodError as error:
-            return Odd(handle.id, handle.name, error.summary)
-
-    for handle, found in zip(handles, run_each(look, handles, parallelism), strict=True):
-        if isinstance(found, Odd):
-            strange[handle.id] = found
-            del shown[handle.id]
-        else:
-            shown[handle.id] = replace(shown[handle.id], permissions=found)
 
 
 def run_each(look: Callable[[T], R], items: Sequence[T], parallelism: int) -> list[R]:

@@ -1,7 +1,7 @@
-"""How much we take from others: one table for every door.
+"""Limits on what we read from services, files and stores.
 
-What a service answers, and what stands in a file or a store, may be somebody else's, broken, or meant to
-harm. Rule: every reader of foreign bytes takes its bound from here, and looks at the size before it reads.
+Foreign bytes may be damaged or malicious. Rule: every reader of foreign bytes takes its limit from here, and
+checks the size before it reads.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ MB = 1024 * 1024
 REPLY = 512 * MB
 """Bytes of one answer of an API, decompressed: 1,000 models with hundreds of snapshots are some 40 MB."""
 ERROR = 64 * 1024
-"""Bytes of an answer that is an error: its words, and no more of whatever page it is."""
+"""Bytes of an answer that is an error."""
 STATE = 64 * MB
 """Bytes of a state: 10,000 records are some 10 MB."""
 LOCK = 1 * MB
-"""Bytes of a lock, or of what a server of locks answers."""
+"""Bytes of a lock, or of a lock server's answer."""
 PLAN = 64 * MB
 """Bytes of a saved plan."""
 MANIFEST = 32 * MB
@@ -34,6 +34,6 @@ INT64 = range(-(2**63), 2**63)
 FLOAT32 = 3.4028235e38
 """The largest number that a field of single precision can hold."""
 DELAY = 86_400.0
-"""Seconds: nobody is asked to wait for longer by an answer that we believe."""
+"""Seconds. A longer delay in an answer is not believed."""
 EXCERPT = 4096
-"""Characters of a foreign text that anything is searched in."""
+"""Characters of a foreign text that are searched."""

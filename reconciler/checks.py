@@ -1,4 +1,4 @@
-"""Checks: what a model must answer before it serves. Rule: asks the service, records nothing."""
+"""Runs the checks that a model must pass before it serves. Rule: it asks the service and records nothing."""
 
 from __future__ import annotations
 

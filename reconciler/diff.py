@@ -1,4 +1,4 @@
-"""Compares what is declared with what is live or recorded, field by field. The one door to deepdiff.
+"""Compares what is declared with what is live or recorded, field by field. Only this module uses deepdiff.
 
 Rule: only declared fields are compared, by what they mean (`identity.find_meaning`). A field that the
 manifest does not set is the server's own. A field that is declared empty equals one that the service does not

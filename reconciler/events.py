@@ -1,4 +1,4 @@
-"""What happens during an apply or a wait, as values. Renderers read these, and nothing else.
+"""The events of an apply or a wait, as values. Renderers read only these.
 
 Rule: an event is yielded only after the state that proves it was committed.
 """
@@ -15,11 +15,11 @@ INTERRUPT, TIMEOUT, NO_WAIT = "interrupt", "timeout", "no-wait"
 """Why a run stops waiting."""
 
 WAIT, APPLY = "wait", "apply"
-"""The command that goes on with what is unfinished: `wait` for what has begun, `apply` for what has not."""
+"""The command that continues: `wait` for what has begun, `apply` for what has not."""
 
 
 class Verb(StrEnum):
-    """What is done to a model, as events call it."""
+    """The operations on models that events report."""
 
     CREATE = "create"
     REPLACE = "replace"
@@ -37,7 +37,7 @@ class Verb(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A call was accepted and goes on at the service (a training), or is about to be made."""
+    """A call was accepted and continues at the service (training), or is about to be made."""
 
     address: Address
     operation: Verb
@@ -80,7 +80,7 @@ class Completed:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """An operation failed. That is recorded, and the next run goes on from there.
+    """An operation failed. That is recorded, and the next run continues from there.
 
     Attributes:
         error: only the reason; the other fields say what failed.
@@ -103,8 +103,8 @@ class Skipped:
 
     Attributes:
         unfinished: whether it is still to be done. The run then ends with exit code 3.
-        resume: WAIT or APPLY, the command that goes on with what is unfinished.
-        trouble: whether somebody has to look at it. It is then reported where errors are.
+        resume: WAIT or APPLY, the command that continues.
+        trouble: whether it needs attention. It is then reported on stderr.
     """
 
     address: Address
@@ -118,7 +118,7 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Detached:
-    """We stopped waiting, and the trainings go on.
+    """We stopped waiting, and training continues.
 
     `reason` is INTERRUPT, TIMEOUT or NO_WAIT. `resume` is the command that waits for them.
     """
@@ -130,7 +130,7 @@ class Detached:
 
 @dataclass(frozen=True, slots=True)
 class Uploading:
-    """How far the upload of a large data set is. Proves nothing: the create that needs it is told by itself.
+    """How far the upload of a large data set is. It proves nothing about the model.
 
     Attributes:
         shown: which data set, as its manifest names it.

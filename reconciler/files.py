@@ -1,7 +1,7 @@
-"""Reads files of a bounded size without waiting for them; and writes to files, pipes and devices.
+"""Reads files of a bounded size without blocking, and writes to files, pipes and devices.
 
-Rule: check before opening. A path may come from a pull request, and lead to a FIFO that nobody fills, to a
-device whose opening has effects, or to a terabyte of nothing.
+Rule: check before opening. A path may come from a pull request, and lead to a FIFO without a writer, to a
+device whose opening has effects, or to a sparse file of a terabyte.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from reconciler.bounds import MB
 
 
 def read(path: str | Path, *, most: int) -> bytes:
-    """Read a regular file, and never wait for it.
+    """Read a regular file without blocking.
 
     Raises:
-        OSError: it is no regular file, has more than `most` bytes, is missing or unreadable: see `strerror`.
+        OSError: it is not a regular file, has more than `most` bytes, is missing or unreadable.
+            `strerror` says which.
     """
     with open_regular(path, most=most) as file:
         content = file.read(most + 1)
@@ -44,14 +45,14 @@ def open_regular(path: str | Path, *, most: int) -> Iterator[BufferedReader]:
 
 
 _READER_SECONDS = 2.0
-"""How long we wait for a reader of a pipe."""
+"""How long to wait for a reader of a pipe."""
 
 
 def write_in_place(path: str | Path, content: bytes) -> None:
     """Write to whatever is at a path: a file, a pipe or a device. Creates a file if there is nothing.
 
     Raises:
-        OSError: it cannot be written, or it is a pipe that nobody reads: see `strerror`.
+        OSError: it cannot be written, or it is a pipe without a reader: see `strerror`.
     """
     descriptor = _open_to_write(path)
     os.set_blocking(descriptor, True)

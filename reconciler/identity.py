@@ -50,7 +50,7 @@ def to_float32(number: float) -> float:
 
 
 def to_float32_hex(number: float) -> str:
-    """The bits of a number in single precision, as 8 hexadecimal digits, however it was written."""
+    """Write the bits of a number in single precision as 8 hexadecimal digits."""
     return struct.pack(">f", number).hex()
 
 

@@ -1,4 +1,4 @@
-"""Finds, selects and moves records by the names that people give. Rule: it asks no service."""
+"""Finds, selects and moves records by the names that users give. Rule: it does not ask a service."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from reconciler.plan.selection import Known, choose, list_unknown
 from reconciler.state.values import Record, State
 
 NO_RECORD = "no record of"
-"""What `resolve` is to say if no record has that name."""
+"""The text of `resolve` if no record has that name."""
 
 
 def resolve(

@@ -1,7 +1,7 @@
-"""What others wrote, fit to be shown: without control characters, credentials or training texts.
+"""Redacts foreign texts: removes control characters, credentials and training texts.
 
-Rule: a foreign text is cleared before anybody reads it, so that no message, state or log can hold what must
-not be shown, or drive a terminal.
+Rule: redact a foreign text before it is used, so that no message, state or log can reveal a secret or control
+a terminal.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from reconciler.errors import BODY_LIMIT
 
 _HIDDEN = "[hidden]"
 _SHORTEST = 6
-"""Characters: shorter texts say nothing of anybody, and would take words out of the message itself."""
+"""Characters. Shorter texts reveal nothing, and hiding them would remove words of the message itself."""
 _PIECE = 16
-"""Characters that a message and a training text hardly have in common by chance."""
+"""Characters that a message and a training text rarely have in common by chance."""
 _CHUNK = 1_000_000
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]+")
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
@@ -24,15 +24,15 @@ _QUOTED = re.compile(r"""(?<!\w)(["'`])(?!.{0,5}\1(?!\w)).*?(?:\1(?!\w)|…$)|�
 
 
 def make_printable(text: str, limit: int = BODY_LIMIT) -> str:
-    """A foreign text on one line, without control or direction characters, cut at `limit`."""
+    """Put a foreign text on one line, without control or direction characters, cut at `limit`."""
     shown = re.sub(r"\s+", " ", _SURROGATES.sub("\ufffd", _UNPRINTABLE.sub(" ", text))).strip()
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
 
 def hide_echoes(body: bytes, texts: Iterable[str]) -> bytes:
-    """A reply's body with "[hidden]" for each of these texts that it repeats, however JSON writes them.
+    """Replace these texts in a reply's body by "[hidden]", however JSON writes them.
 
-    Texts of less than six characters stay: they say nothing of anybody.
+    Texts of less than six characters stay: they reveal nothing.
     """
     whole = body.decode(errors="replace")
     shown = hide_secrets(
@@ -42,9 +42,9 @@ def hide_echoes(body: bytes, texts: Iterable[str]) -> bytes:
 
 
 def hide_secrets(message: str, secrets: Iterable[str]) -> str:
-    """The message with "[hidden]" for each of these texts, written as it is or as JSON quotes it.
+    """Replace these texts in a message by "[hidden]", also as JSON quotes them.
 
-    A text that is part of another comes after it.
+    A text that is part of another must come after it.
     """
     for text in secrets:
         quoted = (json.dumps(text, ensure_ascii=as_ascii, allow_nan=False) for as_ascii in (True, False))
@@ -55,12 +55,12 @@ def hide_secrets(message: str, secrets: Iterable[str]) -> str:
 
 
 def hide_quotes(reason: str) -> str:
-    """Why a training failed, without what stands in quotation marks: it may be of the training data."""
+    """Redact quotations from the reason of a failure, because they may be training data."""
     return _QUOTED.sub(_HIDDEN, make_printable(reason))
 
 
 def hide_texts(message: str, texts: Iterable[str]) -> str:
-    """The message without what it has in common with these texts: a whole text, or a piece of one."""
+    """Redact what a message has in common with these texts: a whole text, or a piece of one."""
     pieces = [message[at : at + _PIECE] for at in range(len(message) - _PIECE + 1)]
     spans: list[tuple[int, int]] = []
     for chunk in _join_chunks(texts):
@@ -77,7 +77,7 @@ def hide_texts(message: str, texts: Iterable[str]) -> str:
 
 
 def _join_chunks(texts: Iterable[str]) -> Iterator[str]:
-    """The texts as messages show them, joined into a few long ones."""
+    """Join the texts, as messages show them, into a few long ones."""
     chunk: list[str] = []
     size = 0
     for text in texts:

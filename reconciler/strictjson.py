@@ -1,6 +1,6 @@
-"""The one door to JSON that others may have written: in files, stores and answers.
+"""Parses JSON that others may have written: in files, stores and answers. The only module that does.
 
-Rule: whatever the bytes are, the result is a value or a NotJSONError, and it comes soon. `bounds` limits
+Rule: whatever the bytes are, the result is a value or a NotJSONError, and it comes quickly. `bounds` limits
 size, depth and numbers. `loads` is for what this program writes, and refuses all else. `loads_answer` is for
 the answers of services, and lenient: one odd number concerns only its own field.
 """
@@ -57,7 +57,7 @@ def loads(data: bytes, *, most: int) -> Any:
 
 
 def loads_answer(data: bytes, *, most: int = bounds.REPLY) -> Any:
-    """Parse the JSON of a service. Its numbers may be infinite or NaN: who reads a field decides about them.
+    """Parse the JSON of a service. Its numbers may be infinite or NaN: the reader of a field decides.
 
     An integer beyond int64 becomes a float, as in JavaScript. Half a character becomes U+FFFD. Of two equal
     keys the last one wins.
@@ -117,7 +117,7 @@ _TOO_DEEP = f"it is too deep: more than {bounds.DEPTH} lists and objects inside 
 
 
 def _may_be_deep(data: bytes) -> bool:
-    """False if it is certainly not too deep.
+    """Return False if the text is certainly not too deep.
 
     Takes pairs of brackets away from the inside, two levels at a time. That is much cheaper than to visit all
     values of a large list. Brackets in texts can make it say True.

@@ -32,7 +32,7 @@ COMMANDS = {
     "test": ("test", "Run the checks of the models that serve."),
     "import": ("import_", "Manage a model that exists already."),
     "state": ("state", "Show and edit what is recorded."),
-    "force-unlock": ("force_unlock", "Break the lock of a run that has surely ended."),
+    "force-unlock": ("force_unlock", "Break the lock of a run that has ended."),
     "report": ("report", "Write an HTML page with every model, its loss curve and its drift."),
     "schema": ("schema", "Print the JSON Schema of the manifests, for editors."),
     "emulator": ("emulator", "Serve both APIs on this machine, to try things without an account."),
@@ -44,7 +44,7 @@ class Commands(click.Group):
     """A group whose commands are imported when they are called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """The names, in the order in which people meet the commands."""
+        """List the names in the order in which people need the commands."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
@@ -83,7 +83,7 @@ class Commands(click.Group):
 def cli() -> None:
     """Fine-tuned Gemini models as code.
 
-    Manifests in YAML declare the models. plan shows what differs, apply makes it so, and nothing is trained
+    Manifests in YAML declare the models. plan shows the changes, apply makes them, and nothing is trained
     twice by accident. Begin with: reconciler init
     """
 
@@ -128,7 +128,7 @@ def _run(arguments: list[str]) -> int:
 
 
 def _describe(error: BaseException) -> tuple[Diagnostic, ...]:
-    """What to say of an error that ended a command."""
+    """Describe an error that ended a command."""
     match error:
         case ReconcilerError():
             return error.diagnostics

@@ -12,7 +12,7 @@ _LIMIT = 16 * 1024 * 1024
 
 
 def find_byte_offset(diagnostic: Diagnostic) -> int:
-    """The offset of the diagnostic's place; 0 if the file cannot be read or has no such place."""
+    """Return the byte offset of a diagnostic, or 0 if the file cannot be read or has no such place."""
     lines = _split_lines(diagnostic.file or "")
     line, column = diagnostic.line or 1, diagnostic.column or 1
     if not 0 < line <= len(lines):
@@ -23,7 +23,7 @@ def find_byte_offset(diagnostic: Diagnostic) -> int:
 
 @lru_cache(maxsize=8)
 def _split_lines(file: str) -> list[tuple[int, bytes]]:
-    """Each line with its offset; none if the file cannot be read."""
+    """Return each line with its offset, or no line if the file cannot be read."""
     path = Path(file)
     try:
         if not path.is_file() or path.stat().st_size > _LIMIT:

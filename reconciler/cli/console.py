@@ -1,4 +1,4 @@
-"""Where results, errors and progress go, and in what form.
+"""Prints results, errors and progress to the right stream in the right form.
 
 Results go to stdout, errors to stderr; with --json all goes to stdout as JSON. Colour is used only where
 somebody can see it: NO_COLOR, CLICOLOR, TERM=dumb, --no-color and pipes are honoured.
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def can_use_colour(environ: Mapping[str, str], *, is_terminal: bool) -> bool:
-    """By the conventions of no-color.org and bixense.com/clicolors."""
+    """Whether to use colour, by the conventions of no-color.org and bixense.com/clicolors."""
     if environ.get("NO_COLOR") or environ.get("TERM") == "dumb":
         return False
     if environ.get("CLICOLOR_FORCE", "0") not in {"", "0"}:
@@ -40,24 +40,24 @@ def print_text(text: str = "", *, flush: bool = False) -> None:
 
 
 def print_message(line: str) -> None:
-    """Write a line to stderr, at once. A reader who has gone stops nothing here either."""
+    """Write a line to stderr at once. A closed stderr does not stop the run."""
     streams.write(sys.stderr, line + "\n", flush=True)
 
 
 def timestamp() -> str:
-    """Now, RFC 3339 with microseconds in UTC."""
+    """Return the current time in RFC 3339, with microseconds, in UTC."""
     return format_time(datetime.now(UTC), timespec="microseconds")
 
 
 @dataclass(frozen=True, slots=True)
 class Console:
-    """How to speak to whoever started us.
+    """How to print for the person or program that started us.
 
     Attributes:
         as_json: stdout holds JSON only, errors too.
         has_colour: stdout shows escape sequences as colours.
         is_terminal: stdout is one, and can move its cursor.
-        width: cells a line; 0 in a pipe: nothing is cut nor wrapped there.
+        width: cells in a line. 0 in a pipe, where nothing is cut or wrapped.
     """
 
     as_json: bool = False
@@ -67,7 +67,7 @@ class Console:
 
     @classmethod
     def open(cls, *, as_json: bool = False, no_color: bool = False) -> Console:
-        """By stdout and the environment variables."""
+        """Make a console from stdout and the environment variables."""
         is_terminal = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
         has_colour = not (no_color or "--no-color" in sys.argv or as_json) and can_use_colour(
             os.environ, is_terminal=is_terminal
@@ -96,7 +96,7 @@ class Console:
             self.print_records([stream.build_version_record(timestamp())])
 
     def print_records(self, records: Iterable[Mapping[str, Any]]) -> None:
-        """Print JSON lines, at once: somebody follows them."""
+        """Print JSON lines at once, because a program may follow them."""
         from reconciler.render.stream import encode_line
 
         for record in records:
@@ -129,7 +129,7 @@ class Console:
     # -- messages ----------------------------------------------------------------------------------
 
     def print_diagnostics(self, diagnostics: Sequence[Diagnostic]) -> None:
-        """Print errors and warnings; on stderr unless stdout is to hold JSON."""
+        """Print errors and warnings to stderr, or to stdout with --json."""
         if self.as_json:
             from reconciler.render import stream
 
@@ -147,7 +147,7 @@ class Console:
             print_message(line)
 
     def print_note(self, text: str) -> None:
-        """Print something for people that is neither result nor error; nothing for "" and with --json."""
+        """Print a note for people to stderr. Prints nothing for "" or with --json."""
         if text and not self.as_json:
             from reconciler.render.terminal import escape_lines
 

@@ -18,10 +18,10 @@ from types import FrameType
 from reconciler.errors import StoppedError
 
 _AGAIN = 0.5
-"""Seconds between two signals: a thread that is waited for may hold up the first one."""
+"""Seconds between two signals. Waiting for a thread may delay the first one."""
 
 _LATE = 0.1
-"""Seconds from the deadline to the first signal: what ends by itself meanwhile is not disturbed."""
+"""Seconds from the deadline to the first signal, so that a run that ends on time is not disturbed."""
 
 _GRACE = 4.0
 """Seconds that an apply gets to stop in good order."""
@@ -32,7 +32,7 @@ class TimeUp(KeyboardInterrupt):
 
 
 class Deadline:
-    """When this run must have ended; `seconds` None for no limit."""
+    """The time when this run must have ended. `seconds` is None for no limit."""
 
     def __init__(self, seconds: float | None) -> None:
         self._until = None if seconds is None else time.monotonic() + seconds
@@ -40,7 +40,7 @@ class Deadline:
         self._is_quiet = False
 
     def measure_rest(self) -> float | None:
-        """Seconds that are left, 0.0 once it has passed; None for any number."""
+        """Return the seconds that are left. 0.0 once the time is up, None without a limit."""
         return None if self._until is None else max(0.0, self._until - time.monotonic())
 
     def has_passed(self) -> bool:
@@ -48,7 +48,7 @@ class Deadline:
         return self.measure_rest() == 0.0
 
     def arm(self) -> None:
-        """From now on the signal comes when the time is up."""
+        """Send the signal when the time is up."""
         if self._until is None or threading.current_thread() is not threading.main_thread():
             return
         signal.signal(signal.SIGALRM, self._handle)
@@ -56,7 +56,7 @@ class Deadline:
 
     @contextmanager
     def stopping(self, stop: Callable[[], None]) -> Iterator[None]:
-        """Within the block the run is told to stop when the time is up, and interrupted if it does not."""
+        """While the block runs, tell the run to stop when the time is up, and interrupt it if it does not."""
         self._stop = stop
         try:
             yield
@@ -65,7 +65,7 @@ class Deadline:
 
     @contextmanager
     def interrupting(self) -> Iterator[None]:
-        """Within the block, after the end, what hangs is interrupted when the time is up."""
+        """While the block runs, interrupt it when the time is up. For calls after the end of the run."""
         self._is_quiet = False
         try:
             yield
@@ -73,7 +73,7 @@ class Deadline:
             self._is_quiet = True
 
     def disarm(self) -> None:
-        """Send no more signals: all is done and said."""
+        """Send no more signals."""
         self._is_quiet = True
         if self._until is not None and threading.current_thread() is threading.main_thread():
             signal.setitimer(signal.ITIMER_REAL, 0.0)
@@ -98,12 +98,12 @@ def start(timeout: timedelta | None) -> None:
 
 
 def get_current() -> Deadline:
-    """The deadline of this run."""
+    """Return the deadline of this run."""
     return _current[0]
 
 
 def build_error() -> StoppedError:
-    """The error of a run whose time was up before it did anything."""
+    """Make the error of a run whose time was up before it did anything."""
     return StoppedError(
         "the time was up (--timeout) before anything was begun", "Give it more time, or run it again"
     )

@@ -1,4 +1,4 @@
-"""What to say of an error that nobody foresaw."""
+"""Describes errors that are defects of this program."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from reconciler.errors import Diagnostic
 
 
 def describe_defect(error: BaseException) -> Diagnostic:
-    """A defect of this program as people see it. With RECONCILER_DEBUG its traceback goes to stderr first."""
+    """Describe a defect of this program. With RECONCILER_DEBUG, print its traceback to stderr first."""
     if os.environ.get("RECONCILER_DEBUG"):
         traceback.print_exception(error)
     return Diagnostic(

@@ -1,4 +1,4 @@
-"""Carry out an apply, a wait or a destroy in front of somebody: the plan, its progress, its end."""
+"""Carries out an apply, a wait or a destroy: shows the plan, the progress and the summary."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from reconciler.cli import deadline, exit_codes, progress, signals, streams
 from reconciler.cli.console import Console, print_text
 from reconciler.cli.invocation import Invocation
-from reconciler.cli.summary import name_outputs, print_outputs, print_summary
+from reconciler.cli.summary import print_callable_outputs, print_outputs, print_summary
 from reconciler.errors import Diagnostic, ExitCode, GuardError, ReconcilerError, Severity
 from reconciler.events import WAIT, Detached, Event, Progress, Skipped, Uploading
 
@@ -56,7 +56,7 @@ class Run:
         return plan
 
     def _print_warnings(self, plan: Plan) -> None:
-        """Warn of what was probably not meant, in models that the plan trains; for others it is too late."""
+        """Print the manifests' warnings about the models that the plan trains. For others it is too late."""
         trained = {str(change.address) for change in plan.trainings}
         warnings = [
             one for one in self.operation.loaded.warnings if one.address is None or one.address in trained
@@ -71,7 +71,7 @@ class Run:
         return plan
 
     def take_plan(self, plan: Plan) -> Plan:
-        """Take a saved plan; with --json it is shown. StalePlanError if it was made in another place."""
+        """Check a saved plan. With --json, print it. StalePlanError if it was made in another place."""
         from reconciler.cli.plan_files import ensure_same_place
 
         ensure_same_place(plan, self.operation.context)
@@ -81,7 +81,7 @@ class Run:
         return plan
 
     def end_without_work(self, plan: Plan) -> ExitCode:
-        """End a run that has nothing to do. Only a stream has more to say of it."""
+        """End a run that has nothing to do. With --json, print the summary and the outputs."""
         if self.console.as_json:
             print_summary(self.console, self.invocation, plan, (), 0)
             if self.invocation.command != "destroy":
@@ -91,7 +91,7 @@ class Run:
     def carry_out(
         self, plan: Plan, check: Callable[[State], tuple[Plan, Facts]], *, waits: bool = True
     ) -> ExitCode:
-        """Apply, show what happens and what it came to.
+        """Carry out a plan, and show the progress and the summary.
 
         Args:
             plan: what was approved, or what is to be finished.
@@ -110,21 +110,21 @@ class Run:
             timeout=deadline.get_current().measure_rest(),
             lag=operation.lag,
         )
-        told: list[Event] = []
+        history: list[Event] = []
         began = operation.clock()
         exit_codes.watch(operation.begun.is_set)
-        code = self._follow(check, settings, told)
+        code = self._follow(check, settings, history)
         with streams.tolerate_lost_output():
-            print_summary(self.console, self.invocation, plan, told, operation.clock() - began)
+            print_summary(self.console, self.invocation, plan, history, operation.clock() - began)
         if self.invocation.command != "destroy":
             with deadline.get_current().interrupting():
-                name_outputs(operation, self.console, told, code)
+                print_callable_outputs(operation, self.console, history, code)
         return code
 
     def _follow(
-        self, check: Callable[[State], tuple[Plan, Facts]], settings: Settings, told: list[Event]
+        self, check: Callable[[State], tuple[Plan, Facts]], settings: Settings, history: list[Event]
     ) -> ExitCode:
-        """Show the events as they come, and gather in `told` what counts at the end."""
+        """Show the events as they come, and add those that the summary needs to `history`."""
         operation, resume = self.operation, self.invocation.spell_resume()
         events = operation.apply(check, settings)
         with (
@@ -137,30 +137,30 @@ class Run:
                     if isinstance(event, Detached):
                         event = replace(event, resume=resume.wait)  # noqa: PLW2901 - completed
                     if not isinstance(event, (Progress, Uploading)):
-                        told.append(event)
+                        history.append(event)
                     printer.show(event)
             except ReconcilerError as error:
-                if not told and not operation.begun.is_set():
+                if not history and not operation.begun.is_set():
                     raise
                 self.console.print_diagnostics(error.diagnostics)
-                return exit_codes.decide_after_events(told, has_failed=True)
+                return exit_codes.decide_after_events(history, has_failed=True)
             except KeyboardInterrupt:
                 self._ensure_begun()
                 self.console.print_note(
                     f"Interrupted twice: stopped at once. What was begun is recorded; run: {resume.again}"
                 )
-                return exit_codes.decide_after_events(told, was_interrupted=True)
-        if not any(map(_goes_on, told)):
+                return exit_codes.decide_after_events(history, was_interrupted=True)
+        if not any(map(_goes_on, history)):
             self._ensure_begun()
-        return exit_codes.decide_after_events(told, has_failed=printer.has_failed)
+        return exit_codes.decide_after_events(history, has_failed=printer.has_failed)
 
     def _ensure_begun(self) -> None:
-        """StoppedError when the time was up before anything was begun."""
+        """Raise StoppedError if the time was up before anything was begun."""
         if deadline.get_current().has_passed() and not self.operation.begun.is_set():
             raise deadline.build_error() from None
 
     def end_wait(self, pending: Plan, code: ExitCode) -> ExitCode:
-        """Say what `wait` cannot finish, and what can."""
+        """Print what `wait` cannot finish, and the command that can."""
         for note in pending.notes:
             self.console.print_note(note)
         if self.console.as_json:

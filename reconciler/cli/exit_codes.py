@@ -23,27 +23,27 @@ _BEGUN: list[Callable[[], bool]] = []
 
 
 def watch(has_begun: Callable[[], bool]) -> None:
-    """From now on an error ends in 4 if `has_begun` says that a call may have begun something."""
+    """Make an error end in 4 if `has_begun` says that a call may have begun something."""
     _BEGUN.append(has_begun)
 
 
 def decide_after_error() -> ExitCode:
-    """1; 4 once something may have been begun at a service, whatever the error is."""
+    """Return 1, or 4 if something may have been begun at a service."""
     return ExitCode.FAILED if any(has_begun() for has_begun in _BEGUN) else ExitCode.ERROR
 
 
 def decide_after_lost_output(code: int) -> int:
-    """The last of the output was lost: an error, unless the run already ended in one or is unfinished."""
+    """Return the code of a run whose last output was lost. A code other than 0 and 2 stays."""
     return decide_after_error() if code in {ExitCode.DONE, ExitCode.CHANGES} else code
 
 
 def decide_after_events(
     events: Iterable[Event], *, has_failed: bool = False, was_interrupted: bool = False
 ) -> ExitCode:
-    """What an apply, wait or destroy ends in.
+    """Return the code of an apply, a wait or a destroy.
 
     Args:
-        events: all that it told.
+        events: of the run.
         has_failed: an error ended it, or one of its events could not be shown.
         was_interrupted: it was stopped at once, with calls under way.
     """
@@ -64,23 +64,23 @@ def decide_after_events(
 
 
 def decide_after_wait(code: ExitCode, plan: Plan) -> ExitCode:
-    """3 in place of 0 when something is left that `wait` cannot finish; the plan's notes name it."""
+    """Return 3 instead of 0 if `wait` cannot finish everything. The plan's notes name what is left."""
     return ExitCode.UNFINISHED if plan.notes and code is ExitCode.DONE else code
 
 
 def decide_after_plan(plan: Plan, *, is_detailed: bool) -> ExitCode:
-    """2 for changes, or for drift with --refresh-only, if --detailed-exitcode asks for it."""
+    """Return 2 with --detailed-exitcode for changes, or with --refresh-only for drift. Otherwise return 0."""
     has_drift = plan.inputs.refresh_only and decide_after_drift(plan.drift) is ExitCode.CHANGES
     return ExitCode.CHANGES if is_detailed and (plan.has_changes or has_drift) else ExitCode.DONE
 
 
 def decide_after_drift(drift: Iterable[Drift]) -> ExitCode:
-    """2 for drift that is more than a note."""
+    """Return 2 if any drift is more than a note. Otherwise return 0."""
     return ExitCode.CHANGES if any(one.fails for one in drift) else ExitCode.DONE
 
 
 def decide_after_checks(verdicts: Collection[Verdict]) -> ExitCode:
-    """4 when a check failed, else 3 when a check is unknown."""
+    """Return 4 if a check failed, else 3 if a check could not be run, else 0."""
     from reconciler.state.values import Verdict
 
     if Verdict.FAILED in verdicts:

@@ -1,4 +1,4 @@
-"""One command line as a value: read from its options, and spelled again where a message names a command.
+"""A command line as a value: read from the options, and written again in messages that name a command.
 
 Rule: a command that a message names works on the same state, manifests and variables.
 """
@@ -28,7 +28,7 @@ _SELECTION = {
     "refresh_only": "--refresh-only",
 }
 _IN_A_PLAN = {"variables": "--var", "variable_files": "--var-file", **_SELECTION, **_GUARDS}
-"""What a saved plan holds, by parameter, with the options that would say it again."""
+"""Parameters that a saved plan holds, with their options."""
 
 
 class Need(Enum):
@@ -44,7 +44,7 @@ class Need(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """Command lines that go on: for what was begun, for what was not, and the same command once more."""
+    """Command lines that continue: `wait` for what was begun, `apply` the rest, or the command `again`."""
 
     wait: str
     apply: str
@@ -112,7 +112,7 @@ class Invocation:
     # -- command lines for messages ----------------------------------------------------------------
 
     def spell(self, command: str, *, has_selection: bool = True) -> str:
-        """The line of a command on the same manifests, without the values of variables."""
+        """Write a command line for the same manifests, without the values of variables."""
         words = self._begin_line(command)
         for one in self.variables:
             words += ["--var", f"{one.partition('=')[0]}={LEFT_OUT}"]
@@ -124,11 +124,11 @@ class Invocation:
         return shlex.join([*words, *self.paths])
 
     def spell_apply(self, file: str) -> str:
-        """The line that applies the plan that this command saved."""
+        """Write the command line that applies the plan that this command saved."""
         return shlex.join([*self._begin_line("apply"), file])
 
     def spell_resume(self) -> Resume:
-        """The lines that go on with what this command began. What apply left out, wait may finish."""
+        """Write the command lines that continue this command. `wait` may finish what apply left out."""
         again = self.spell(self.command)
         if self.command == "destroy":
             return Resume(wait=again, apply=again, again=again)

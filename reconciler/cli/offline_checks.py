@@ -1,4 +1,4 @@
-"""What Stack and environment lack for the declared models, as far as it is known without a service."""
+"""Finds settings that the Stack and the environment lack, without asking a service."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ from reconciler.settings import Settings
 
 
 def check_settings(loaded: Loaded, settings: Settings) -> tuple[Diagnostic, ...]:
-    """The warnings that `validate` adds to those of the manifests.
+    """Return the warnings that `validate` adds to those of the manifests.
 
     Args:
         loaded: the manifests.
         settings: of the environment: they name what a Stack leaves out.
 
     Raises:
-        ManifestError: an API needs more than Stack and environment name, or the Stack names an address that
-            no credential may go to.
+        ManifestError: an API lacks a setting, or the Stack names a host that is not trusted with credentials.
     """
     stack = loaded.stack
     if stack.endpoint:
@@ -32,7 +31,7 @@ def check_settings(loaded: Loaded, settings: Settings) -> tuple[Diagnostic, ...]
 
 
 def list_missing(loaded: Loaded, settings: Settings) -> list[Diagnostic]:
-    """What each API needs and nobody names; a warning where only a plan needs it."""
+    """List the settings that each API lacks: as errors, or as warnings if only a plan needs them."""
     found: list[Diagnostic] = []
     for api in APIS:
         desired = [one for one in loaded.desired if one.address.kind == api.kind.name]

@@ -14,7 +14,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 _LONGEST = timedelta(days=365)
-"""The longest time that an option takes; far longer ones would overflow a timer."""
+"""The longest duration that an option takes. Much longer ones would overflow a timer."""
 
 
 class DurationType(click.ParamType[timedelta]):
@@ -23,7 +23,7 @@ class DurationType(click.ParamType[timedelta]):
     name = "duration"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        """Read it. Anything else, and more than a year, is a usage error."""
+        """Parse a duration of at most a year. Anything else is a usage error."""
         if isinstance(value, timedelta):
             return value
         text = str(value)
@@ -52,7 +52,9 @@ paths = click.argument("paths", nargs=-1, metavar="[PATH]...")
 
 no_color = click.option("--no-color", is_flag=True, help="Print without colours.")
 
-json_output = click.option("--json", "as_json", is_flag=True, help="Print JSON only, errors too.")
+json_output = click.option(
+    "--json", "as_json", is_flag=True, help="Print everything as JSON, errors included."
+)
 
 
 def _repeatable(option: str, name: str, metavar: str, help: str) -> Callable[[Any], Any]:
@@ -129,7 +131,7 @@ report_format = _chain(
         type=click.Choice(["text", "markdown"]),
         default="text",
         show_default=True,
-        help="How to print it.",
+        help="Output format.",
     ),
     click.option(
         "--max-chars",
@@ -137,6 +139,6 @@ report_format = _chain(
         metavar="N",
         default=60_000,
         show_default=True,
-        help="Cut Markdown to N characters, the limit of a comment.",
+        help="Cut Markdown to N characters, so that it fits in a comment.",
     ),
 )

@@ -1,4 +1,4 @@
-"""Files of saved plans: told from manifests, read, written, and checked against where they are applied."""
+"""Reads, writes and recognises saved plans, and checks that they are applied where they were made."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from reconciler.plan.change import Context, Plan
 
 
 def find_saved_plan(paths: Sequence[str]) -> Plan | None:
-    """The saved plan that the first path is; None when the paths are those of manifests.
+    """Load the saved plan at the first path. None if the paths are those of manifests.
 
     Raises:
-        PlanError: it was a saved plan, and is cut, edited or of a newer version.
+        PlanError: the saved plan is truncated, edited or of a newer version.
         UsageError: it is neither, or a path does not exist.
     """
     if paths and is_plan(Path(paths[0])):
@@ -51,7 +51,7 @@ def is_plan(path: Path) -> bool:
 
 
 def _looks_like_plan(data: bytes) -> bool:
-    """Whether it is a JSON object with format_version, or what is left of one."""
+    """Whether it is a JSON object with format_version, even if it was damaged."""
     if not data.lstrip().startswith(b"{"):
         return False
     try:
@@ -62,14 +62,14 @@ def _looks_like_plan(data: bytes) -> bool:
 
 
 def load_plan(path: Path) -> Plan:
-    """Read a saved plan. PlanError when it is cut, edited or of a newer version."""
+    """Read a saved plan. PlanError if it is truncated, edited or of a newer version."""
     from reconciler.render import planfile
 
     return planfile.loads(read_bytes(path), place=str(path))
 
 
 def read_bytes(path: Path) -> bytes:
-    """Read a file that may be a plan. UsageError if it cannot be read, or is larger than any."""
+    """Read a file that may be a plan. UsageError if it cannot be read or is too large."""
     try:
         return files.read(path, most=bounds.PLAN)
     except OSError as error:
@@ -77,7 +77,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def ensure_same_place(plan: Plan, here: Context) -> None:
-    """Refuse to apply a plan anywhere but where it was made. StalePlanError, before any call."""
+    """Raise StalePlanError, before any call, if a plan is applied in another place than it was made in."""
     from reconciler.plan import place
 
     there = plan.context
@@ -87,7 +87,7 @@ def ensure_same_place(plan: Plan, here: Context) -> None:
 
 
 def _is_same_file(one: str, other: str) -> bool:
-    """Whether these are two ways to write the path of one local state."""
+    """Whether two paths mean one local state."""
     is_local = bool(one) and "://" not in one + other
     return is_local and os.path.realpath(one) == os.path.realpath(other)
 

@@ -1,4 +1,4 @@
-"""Shows the events of a run as they come: live on a terminal, as JSON lines, or a line now and then."""
+"""Shows the events of a run: live on a terminal, as JSON lines with --json, or as lines in a pipe."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from reconciler.cli.defects import describe_defect
 from reconciler.events import Event, Failed, Progress, Skipped, Uploading
 
 _QUIET_INTERVAL = 60.0
-"""Seconds between two progress lines of a model in a pipe."""
+"""Seconds between two progress lines about one model if stdout is not a terminal."""
 
 Show = Callable[[Event], None]
 
 
 class EventPrinter:
-    """Shows events. One that cannot be shown stops no work, and a defect in showing it is told once.
+    """Shows events. If an event cannot be shown, the run continues, and the defect is reported once.
 
     Attributes:
         has_failed: whether an event could not be shown because of a defect.
@@ -30,11 +30,11 @@ class EventPrinter:
         self.has_failed = False
 
     def show(self, event: Event) -> None:
-        """Show it, if that is possible."""
+        """Show an event. Errors are reported, not raised."""
         try:
             with streams.tolerate_lost_output():
                 self._show(event)
-        except Exception as error:  # noqa: BLE001 - what was begun has to be recorded all the same
+        except Exception as error:  # noqa: BLE001 - the run must continue, so that its results are recorded
             if not self.has_failed:
                 self._console.print_diagnostics([describe_defect(error)])
             self.has_failed = True
@@ -42,7 +42,7 @@ class EventPrinter:
 
 @contextmanager
 def open_printer(console: Console) -> Iterator[EventPrinter]:
-    """What shows the events of one run on this console."""
+    """Yield the printer of one run's events for this console."""
     if console.as_json:
         from reconciler.render import stream
 

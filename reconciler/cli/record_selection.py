@@ -1,7 +1,7 @@
-"""Which records a command line means: by an ADDR, wildcards, labels, or paths of manifests.
+"""Finds the records that a command line selects, by address, wildcard, label or path of manifests.
 
-For commands that work on records, and read the Stack alone of the manifests. An address wins over a path of
-the same name. Other manifests are read for names and labels alone, and only if those are asked for.
+For commands that work on records, and need only the Stack of the manifests. If a word is both an address and
+a path, it is the address. Other manifests are read only for names and labels, if the selection needs them.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _ADDRESS = re.compile(r"(?:[A-Z][A-Za-z]*/)?[a-z0-9-]+")
 
 
 def may_be_address(word: str) -> bool:
-    """Whether it has the form of KIND/NAME or NAME, so that only a state can tell."""
+    """Whether a word has the form of KIND/NAME or NAME."""
     return _ADDRESS.fullmatch(word) is not None
 
 
@@ -45,7 +45,7 @@ class RecordSelection:
 
     Attributes:
         invocation: for `wiring.open_operation`.
-        remark: what to tell of a selection by label, once it was made; may be "".
+        remark: a warning about a selection by label, once it was made. "" for none.
     """
 
     def __init__(
@@ -62,18 +62,18 @@ class RecordSelection:
         self._declared: Names | None = None
 
     def find_exact(self, state: State) -> Record | None:
-        """The one record that the word names as it is; None if words and options select instead."""
+        """Find the record that the word names exactly. None if patterns, paths or options select instead."""
         from reconciler.records import find_named
 
         hits = find_named(self._word, state.resources) if self._word is not None else []
         return state.resources[hits[0]] if len(hits) == 1 and not self.invocation.inputs.targets else None
 
     def find_records(self, loaded: Loaded, state: State) -> tuple[Record, ...]:
-        """The records that are meant, sorted.
+        """Find the selected records, sorted.
 
         Raises:
-            UsageError: nothing is called by a word or an option, or NAME is of two kinds.
-            ManifestError: labels or paths are asked for, and the manifests that hold them cannot be read.
+            UsageError: a word or an option matches nothing, or NAME is of two kinds.
+            ManifestError: the selection needs labels or paths, and their manifests cannot be read.
         """
         from reconciler.records import NO_RECORD, find_named, resolve, select
 
@@ -97,7 +97,7 @@ class RecordSelection:
         return tuple(state.resources[one] for one in found if one in state.resources)
 
     def find_record(self, loaded: Loaded, state: State) -> Record:
-        """The single record that is meant. UsageError for none and for several."""
+        """Find the only selected record. UsageError for none and for several."""
         found = self.find_records(loaded, state)
         if len(found) != 1:
             names = ", ".join(str(one.address) for one in found[:_NAMED])
@@ -109,19 +109,19 @@ class RecordSelection:
         return found[0]
 
     def try_records(self, loaded: Loaded, state: State) -> tuple[Record, ...]:
-        """As `find_records`, and () on an error: it is told once the state is known to be ours."""
+        """Find the records as `find_records` does. Returns () on an error, which a later call reports."""
         try:
             return self.find_records(loaded, state)
         except ReconcilerError:
             return ()
 
     def ask_exact(self, _loaded: Loaded, state: State) -> set[str]:
-        """The kind of the one record that the word names: for a command that asks a service of no other."""
+        """Return the kind of the record that the word names exactly. Only its service is asked."""
         exact = self.find_exact(state)
         return set() if exact is None else {exact.address.kind}
 
     def is_recorded(self) -> bool:
-        """Whether the word is an address of the state. False if that cannot be read: a file may be meant."""
+        """Whether the word is a recorded address. False if the state cannot be read."""
         try:
             with wiring.open_operation(self.invocation, wiring.ask_no_kind) as operation:
                 return self.find_exact(operation.read_state()) is not None
@@ -132,7 +132,7 @@ class RecordSelection:
         return self._takes_paths and os.path.lexists(word)
 
     def _load_names(self, loaded: Loaded, paths: Sequence[str]) -> Names:
-        """What the manifests declare; those of the default folder if no path is given."""
+        """Read the names that the manifests declare, by default those of the default folder."""
         from reconciler.manifests.loading import load_names
 
         given = paths or self._paths or (wiring.DEFAULT_PATH,)

@@ -18,7 +18,7 @@ from typing import Any
 
 @cache
 def find_stopping_signals() -> tuple[signal.Signals, ...]:
-    """SIGINT, SIGTERM and SIGHUP. `main` asks first: later none of them looks as it did at the start.
+    """List SIGINT, SIGTERM and SIGHUP. Call it first in `main`, before any handler is set.
 
     SIGHUP is left out if it was ignored at the start: that is how `nohup` says that a run is to outlive its
     terminal.
@@ -41,9 +41,9 @@ def raise_interrupts() -> None:
 
 @contextmanager
 def detaching(stopping: threading.Event) -> Iterator[None]:
-    """Within the block the first signal sets `stopping`, the second raises KeyboardInterrupt.
+    """While the block runs, the first signal sets `stopping`, and the second raises KeyboardInterrupt.
 
-    After the block they are ignored.
+    After the block, signals are ignored.
     """
 
     def stop(_number: int, _frame: FrameType | None) -> None:
@@ -59,7 +59,7 @@ def detaching(stopping: threading.Event) -> Iterator[None]:
 
 
 def ignore() -> None:
-    """Ignore them, even while the interpreter ends and takes Python's handlers back: the default kills."""
+    """Ignore the signals, even while the interpreter ends and Python's own handlers are gone."""
     _handle(find_stopping_signals(), signal.SIG_IGN)
 
 
@@ -80,12 +80,12 @@ class _Fixed:
 
 
 def fix_exit_code(code: int) -> None:
-    """From now on the first signal is ignored, and the next one exits with this code at once."""
+    """Ignore the next signal, and exit with this code at the one after it."""
     _handle(find_stopping_signals(), _Fixed(code))
 
 
 def run_interruptibly(step: Callable[[], None], code: int) -> bool:
-    """Run what may hang after the work is done; False when a signal ended it. The exit code is fixed."""
+    """Run a step that may hang, after the exit code is fixed. Returns False if a signal ended it."""
     handler = _Fixed(code, is_interrupting=True)
     try:
         try:

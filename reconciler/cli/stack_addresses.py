@@ -1,7 +1,4 @@
-"""Which addresses of the Stack a command may use.
-
-`settings.trust` decides it; here a refusal gets its file and line.
-"""
+"""Refuses addresses in the Stack that are not trusted, with file and line. `settings.trust` decides."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Starts the emulator, inside a command or as a server.
 
-Rule: a missing package and a file that is in the way are errors that say what to do.
+Rule: a missing package or an unusable file raises a UsageError with advice.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def _load_server() -> ModuleType:
         why = f"the Python package {name} is not installed" if is_missing else str(error)
         raise UsageError(
             f"the emulator cannot be started: {why}",
-            "Install this program again with its dependencies: in the folder of its source, pip install .",
+            "Reinstall reconciler with its dependencies: run pip install . in its source folder.",
         ) from error
     return module
 
@@ -55,7 +55,7 @@ def run_inside(folder: Path, environ: Mapping[str, str]) -> Iterator[str]:
         except OSError as error:
             raise UsageError(
                 f"the emulator cannot keep its data in {data}: {error.strerror or error}",
-                "Make room for it there, or run in another folder",
+                "Check the permissions and the free space there, or run in another folder",
             ) from error
         except sqlite3.DatabaseError as error:
             raise _build_data_error(data, error) from error
@@ -77,12 +77,12 @@ def serve(*, host: str, port: int, data: str | None, training_seconds: float | N
     except sqlite3.DatabaseError as error:
         raise _build_data_error(data or "", error) from error
     except OSError as error:
-        # asyncio puts the address, once more, into strerror of what has an errno of its own
+        # asyncio repeats the address in strerror, so take the reason from errno
         reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
-        kept = f" or keep {data}" if data else ""
+        data_clause = f" or keep {data}" if data else ""
         raise UsageError(
-            f"cannot listen on {host}:{port}{kept}: {reason}",
-            f"Give another --port{', --host or --data' if data else ' or --host'}",
+            f"cannot listen on {host}:{port}{data_clause}: {reason}",
+            f"Use another --port{', --host or --data' if data else ' or --host'}",
         ) from error
 
 
@@ -94,8 +94,8 @@ def _print_address(url: str) -> None:
 
 
 def _build_data_error(data: Path | str, error: sqlite3.DatabaseError) -> UsageError:
-    """The error for a file that is damaged, or not an emulator's."""
+    """Make the error for a file that is damaged or does not hold an emulator's data."""
     return UsageError(
         f"the emulator cannot use {data}: {error}",
-        "If you no longer need its models, delete the file; otherwise give another one",
+        "If you no longer need its models, delete the file. Otherwise use another file",
     )

@@ -1,4 +1,4 @@
-"""Which state a command works on, and who it says holds its lock."""
+"""Opens the state for a command, and names the user in its lock."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ _CI_RUNS = (
     "BUILDKITE_BUILD_URL",
     "SYSTEM_TEAMFOUNDATIONSERVERURI",
 )
-"""Where CI systems say which run this is: GitLab, Jenkins, CircleCI, Buildkite, Azure."""
+"""Environment variables with the URL of the CI run: GitLab, Jenkins, CircleCI, Buildkite, Azure."""
 
 
 def open_state(invocation: Invocation, stack: Stack, settings: Settings) -> StateManager:
     """Open the state that --state, RECONCILER_STATE, the Stack or the default names, in this order.
 
-    Tells once what it holds of kinds that this version does not know.
+    Prints one note if the state holds anything that this version does not know.
 
     Raises:
-        UsageError, StateError: it is no address, or cannot be opened.
-        ManifestError: only the Stack names it, and it is an address that no credential may go to.
+        UsageError, StateError: the address is invalid, or the state cannot be opened.
+        ManifestError: only the Stack names the address, and its host is not trusted with credentials.
     """
     from reconciler.cli.stack_addresses import ensure_trusted
     from reconciler.state.backends import open_backend
@@ -59,7 +59,7 @@ def open_state(invocation: Invocation, stack: Stack, settings: Settings) -> Stat
     told: list[str] = []
 
     def tell_once(state: State) -> None:
-        """Name what a newer version recorded, when the state is first read."""
+        """Print what a newer version recorded, when the state is first read."""
         from reconciler.records import describe_unknown
         from reconciler.render.terminal import escape
 
@@ -87,7 +87,7 @@ def _find_user() -> str:
 
 
 def _find_ci_run(environ: Mapping[str, str]) -> str:
-    """The address of the CI run that this process is part of; "" when it is none."""
+    """Return the URL of the CI run, or "" outside CI."""
     if "GITHUB_RUN_ID" in environ:
         server, repository = environ.get("GITHUB_SERVER_URL", ""), environ.get("GITHUB_REPOSITORY", "")
         return f"{server}/{repository}/actions/runs/{environ['GITHUB_RUN_ID']}"

@@ -1,6 +1,6 @@
-"""Standard input, output and error, whatever they are connected to.
+"""Writes to standard output and error, whatever they are connected to.
 
-Rule: output that cannot be printed stops no work that was begun, and is never taken for printed.
+Rule: output that cannot be printed does not stop work that was begun, and is never treated as printed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TextIO
 from reconciler.errors import ReconcilerError
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
-"""The errors of a file or a device that takes nothing more."""
+"""Errors of a file or a device that is full or broken."""
 
 
 class OutputLostError(ReconcilerError):
@@ -61,7 +61,7 @@ def write(stream: TextIO, text: str = "", *, flush: bool = False) -> None:
 
 
 def build_error(error: OSError) -> OutputLostError:
-    """The error of a standard output that takes nothing more."""
+    """Make the error of a standard output that cannot be written to."""
     summary = f"standard output cannot be written to: {error.strerror}"
     return OutputLostError(summary, "Make room, or redirect it to another place")
 

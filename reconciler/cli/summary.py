@@ -1,4 +1,4 @@
-"""The end of a run in front of somebody: what was done, how long it took, what it cost, what to call now.
+"""Prints the summary at the end of a run: results, duration, cost and the outputs to call.
 
 Rule: the exit code is decided already; nothing that happens here changes it.
 """
@@ -20,67 +20,75 @@ if TYPE_CHECKING:
     from reconciler.operation import Operation
     from reconciler.plan.change import Plan
 
-_LATER = "What was done is recorded; to read them: reconciler output --format json"
+_OUTPUTS_HINT = "The results are recorded. To read the outputs: reconciler output --format json"
 
 
 def print_summary(
-    console: Console, invocation: Invocation, plan: Plan, told: Sequence[Event], elapsed: float
+    console: Console, invocation: Invocation, plan: Plan, events: Sequence[Event], elapsed: float
 ) -> None:
     """Print what was done.
 
     Args:
         console: to print on.
-        invocation: the command: apply, wait or destroy.
-        plan: what it was to do.
-        told: its events, but for progress.
-        elapsed: seconds that it took.
+        invocation: of apply, wait or destroy.
+        plan: that was carried out.
+        events: of the run, except progress.
+        elapsed: duration in seconds.
     """
     from reconciler.render.run_summary import render_ending, sum_cost, summarize_run
 
     command, resume = invocation.command, invocation.spell_resume()
-    outcome = summarize_run(told)
+    outcome = summarize_run(events)
     cost = sum_cost(outcome, plan, of_ended=command == "wait")
-    ways = _find_ways_on(told, resume)
+    ways = _find_next_commands(events, resume)
     if console.as_json:
         from reconciler.render import stream
 
-        # Terraform knows no wait: what it finishes was applied
+        # Terraform has no wait, so its readers are events "apply"
         operation = "destroy" if command == "destroy" else "apply"
         record = stream.build_done_record(
             outcome, timestamp(), operation=operation, command=command, elapsed=elapsed, cost=cost, ways=ways
         )
         console.print_records([record])
-    elif not told:
+    elif not events:
         console.print_lines(["Nothing to do."])
     else:
-        untold = ", then ".join(ways) if ways != _find_told_ways(told, resume) else ""
-        console.print_lines(["", *render_ending(command, outcome, elapsed=elapsed, cost=cost, resume=untold)])
+        resume_to_print = ", then ".join(ways) if ways != _find_printed_commands(events, resume) else ""
+        console.print_lines(
+            ["", *render_ending(command, outcome, elapsed=elapsed, cost=cost, resume=resume_to_print)]
+        )
         print_text(flush=True)
 
 
-def name_outputs(operation: Operation, console: Console, told: Sequence[Event], code: int) -> None:
-    """Print what to call now; a failure or a signal here is a warning, since the work is done."""
+def print_callable_outputs(
+    operation: Operation, console: Console, events: Sequence[Event], code: int
+) -> None:
+    """Print the outputs to call. A failure or a signal only warns, because the run has finished."""
     from reconciler.render.run_summary import summarize_run
 
-    outcome = summarize_run(told)
-    called = () if outcome.stopped else outcome.called  # a service that hangs is not asked again
+    outcome = summarize_run(events)
+    called = () if outcome.stopped else outcome.called  # a stopped run may mean that the service hangs
     if not called and not console.as_json:
         return
     try:
         if not signals.run_interruptibly(lambda: print_outputs(operation, console, called), code):
             operation.stopping.set()
             console.print_diagnostics(
-                [Diagnostic("interrupted before the outputs were read", _LATER, severity=Severity.WARNING)]
+                [
+                    Diagnostic(
+                        "interrupted before the outputs were read", _OUTPUTS_HINT, severity=Severity.WARNING
+                    )
+                ]
             )
     except ReconcilerError as error:
         console.print_diagnostics([replace(one, severity=Severity.WARNING) for one in error.diagnostics])
         console.print_diagnostics(
-            [Diagnostic("the outputs could not be read", _LATER, severity=Severity.WARNING)]
+            [Diagnostic("the outputs could not be read", _OUTPUTS_HINT, severity=Severity.WARNING)]
         )
 
 
 def print_outputs(operation: Operation, console: Console, called: Sequence[Address] = ()) -> None:
-    """Print every output as the last record of a stream, or the lines that name these addresses' outputs."""
+    """Print every output as one record with --json, or else a line for each of these addresses."""
     from reconciler.operation.serving import find_outputs
 
     records = operation.read_state().resources
@@ -97,8 +105,8 @@ def print_outputs(operation: Operation, console: Console, called: Sequence[Addre
     print_text(flush=True)
 
 
-def _find_ways_on(events: Iterable[Event], resume: Resume) -> list[str]:
-    """The commands that make progress with what is left, in their order; none if nothing is left."""
+def _find_next_commands(events: Iterable[Event], resume: Resume) -> list[str]:
+    """Return the commands that finish what is left, in the order to run them."""
     left = {one.resume for one in events if isinstance(one, Skipped) and one.unfinished}
     detached = [one for one in events if isinstance(one, Detached)]
     if any(one.training for one in detached):
@@ -109,6 +117,6 @@ def _find_ways_on(events: Iterable[Event], resume: Resume) -> list[str]:
     return list(dict.fromkeys(command for name, command in commands.items() if name in left))
 
 
-def _find_told_ways(events: Iterable[Event], resume: Resume) -> list[str]:
-    """The commands that the line of a detached run has named already."""
+def _find_printed_commands(events: Iterable[Event], resume: Resume) -> list[str]:
+    """Return the commands that the line about a detached run has named already."""
     return [resume.wait for one in events if isinstance(one, Detached) and one.training]

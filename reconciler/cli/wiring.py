@@ -1,4 +1,4 @@
-"""From a command line and its environment to an `Operation`: manifests, state, services."""
+"""Makes an `Operation` from a command line and its environment: opens manifests, state and services."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ DEFAULT_PATH = "manifests"
 
 
 def load_variables(invocation: Invocation, environ: Mapping[str, str]) -> dict[str, str]:
-    """The manifests' variables, from the command line and its environment."""
+    """Read the variables of the manifests from the command line and the environment."""
     return parse_variables(invocation.variables, invocation.variable_files, environ)
 
 
 def read_settings() -> Settings:
-    """The settings of this process; tells those of TLS and proxies to every library that makes connections.
+    """Read the settings of this process, and set up TLS and proxies in every library that makes connections.
 
     Raises:
         UsageError, CredentialError: the settings of certificates or proxies are wrong.
@@ -54,7 +54,7 @@ def read_settings() -> Settings:
 
 
 def load_manifests(invocation: Invocation, environ: Mapping[str, str]) -> tuple[Loaded, Inputs]:
-    """The manifests that the command needs, and the inputs by which a saved plan reads them again."""
+    """Read the manifests that a command needs. Returns them and the inputs that a saved plan records."""
     from reconciler.manifests.loading import load, load_settings
 
     paths = tuple(invocation.paths) or (DEFAULT_PATH,)
@@ -68,23 +68,23 @@ def load_manifests(invocation: Invocation, environ: Mapping[str, str]) -> tuple[
         return loaded, inputs
     loaded = load(paths, kinds=list_kinds(), variables=values, allow_empty=not needs_models)
     if inputs.destroy and paths == (DEFAULT_PATH,):
-        loaded = replace(loaded, folders=None)  # all that is recorded was asked for
+        loaded = replace(loaded, folders=None)  # destroy without paths deletes everything
     return loaded, inputs
 
 
 def ask_every_kind(loaded: Loaded, state: State) -> set[str]:
-    """The kinds of all that is declared or recorded."""
+    """List the kinds of all declared and recorded models."""
     recorded = {one.kind for one in state.resources} & list_kinds().keys()
     return {desired.address.kind for desired in loaded.desired} | recorded
 
 
 def ask_no_kind(_loaded: Loaded, _state: State) -> frozenset[str]:
-    """For a command that asks no service."""
+    """List no kind, for a command that asks no service."""
     return frozenset()
 
 
 def open_stack_state(invocation: Invocation) -> tuple[StateManager, str | None]:
-    """The state, for a command that needs nothing else, and the Stack's name; None without manifests."""
+    """Open only the state. Returns it and the Stack's name, which is None without manifests."""
     settings = read_settings()
     loaded, _ = load_manifests(invocation, settings)
     manager = open_state(invocation, loaded.stack, settings)
@@ -93,7 +93,7 @@ def open_stack_state(invocation: Invocation) -> tuple[StateManager, str | None]:
 
 @contextmanager
 def open_operation(invocation: Invocation, asks: Asks = ask_every_kind) -> Iterator[Operation]:
-    """Everything a command needs, for as long as it runs.
+    """Open everything that a command needs, and close it at the end.
 
     Args:
         invocation: the command line. One that needs the Stack alone looks for a credential when it calls a
@@ -130,7 +130,7 @@ def open_operation(invocation: Invocation, asks: Asks = ask_every_kind) -> Itera
             target = services.find_target(contact=invocation.need is not Need.STACK and bool(asked))
         except UsageError as error:
             missing = offline_checks.list_missing(loaded, settings)
-            if len(missing) > 1:  # all of it at once, and not one thing a run
+            if len(missing) > 1:  # report all of it at once
                 raise ManifestError(replace(one, severity=Severity.ERROR) for one in missing) from error
             raise
         yield Operation(

@@ -54,7 +54,7 @@ _UNKNOWN = "unknown"
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What a format asks of a class beyond the hints of its fields.
+    """The rules of a format for a class, beyond the hints of its fields.
 
     Attributes:
         readers: key to reader, where a field takes less than its type does, and for keys that are no field.
@@ -94,7 +94,7 @@ class Codec:
         self._writer = functools.cache(self._make_writer)
 
     def decode(self, kind: type[_T], document: object) -> _T:
-        """The value of a dataclass that `encode` made the document of.
+        """Make the value of a dataclass from the document that `encode` made.
 
         Raises:
             WrongValueError: a key is missing or unknown, or a value has another type.
@@ -102,7 +102,7 @@ class Codec:
         return kind(**self.read_fields(kind, document))
 
     def read_fields(self, kind: type, document: object) -> dict[str, Any]:
-        """What `decode` makes a value of: the keys of the document, each value checked and converted."""
+        """Read the fields of a dataclass: the keys of the document, with values checked and converted."""
         shape = self._shape(kind)
         found: dict[str, Any] = {}
         unknown: dict[str, str] = {}
@@ -120,7 +120,7 @@ class Codec:
         return {**found, _UNKNOWN: unknown} if unknown else found
 
     def encode(self, value: object) -> Json:
-        """A value made of dataclasses, enums, tuples, mappings and scalars as plain JSON.
+        """Convert a value made of dataclasses, enums, tuples, mappings and scalars to plain JSON.
 
         Raises TypeError for anything else: a defect, not a user's mistake.
         """
@@ -140,7 +140,7 @@ class Codec:
         raise TypeError(f"cannot be written as JSON: {type(value).__name__}")
 
     def encode_fields(self, value: object) -> dict[str, Json]:
-        """What `encode` makes of a dataclass."""
+        """Convert a dataclass as `encode` does."""
         shape = self._shape(typing.cast("Hashable", type(value)))
         found: dict[str, Json] = {}
         for name, default, write in shape.writers:
@@ -175,7 +175,7 @@ class Codec:
         )
 
     def _make_writer(self, hint: object) -> _Writer:
-        """How a value of this type is written; where there is no row, the value itself says what it is."""
+        """Make the writer of a type. A type without a row is written by what its value is."""
         hint, tag = _split_tag(hint)
         origin, arguments = typing.get_origin(hint), typing.get_args(hint)
         if hint in _SCALARS:
@@ -197,7 +197,7 @@ class Codec:
         return self.encode
 
     def _make_reader(self, hint: object) -> Reader:
-        """A row for each sort of type."""
+        """Make the reader of a type."""
         hint, tag = _split_tag(hint)
         origin, arguments = typing.get_origin(hint), typing.get_args(hint)
         if tag:
@@ -240,13 +240,13 @@ def _without_null(hint: object) -> object:
 
 
 def _split_tag(hint: object) -> tuple[object, str]:
-    """A type hint without its annotation, and the key under which a union of dataclasses is told apart."""
+    """Split a type hint into the type, and the key that tells the members of a union apart."""
     hint, tag = typing.get_args(hint)[:2] if typing.get_origin(hint) is Annotated else (hint, "")
     return hint, tag
 
 
 def _name_members(members: tuple[type, ...], tag: str) -> dict[str, type]:
-    """The classes of a union under their names in JSON: SetPermissions is set_permissions."""
+    """Map the names in JSON to the classes of a union: set_permissions to SetPermissions."""
     named = {re.sub(r"(?<=.)(?=[A-Z])", "_", kind.__name__).lower(): kind for kind in members}
     fields = {one.name for kind in members for one in dataclasses.fields(kind)}
     if len(named) < len(members) or tag in fields:

@@ -1,6 +1,6 @@
-"""One value of JSON, checked and converted: the readers that `codec` puts together.
+"""Readers that check and convert one value of JSON. `codec` combines them.
 
-Rule: a reader believes nothing; what is not exactly what it takes raises WrongValueError.
+Rule: anything but exactly what a reader takes raises WrongValueError.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from reconciler.model import Address
 from reconciler.strictjson import show_value
 
 Reader: TypeAlias = Callable[[object], Any]
-"""Answers the value that it was given, checked and converted, or raises WrongValueError."""
+"""Returns the checked and converted value, or raises WrongValueError."""
 
 
 class WrongValueError(Exception):
@@ -33,7 +33,7 @@ class WrongValueError(Exception):
         self.path = path
 
     def under(self, key: str) -> WrongValueError:
-        """The same, seen from one level further out."""
+        """Return the same error with the outer key added."""
         return WrongValueError(self.problem, key, *self.path)
 
     def __str__(self) -> str:
@@ -41,7 +41,7 @@ class WrongValueError(Exception):
 
 
 def read_under(key: str, read: Reader, value: object) -> Any:
-    """What a reader makes of the value of a key; the key leads to what is wrong with it."""
+    """Read the value of a key, and add the key to the path of an error."""
     try:
         return read(value)
     except WrongValueError as wrong:
@@ -49,21 +49,21 @@ def read_under(key: str, read: Reader, value: object) -> Any:
 
 
 def read_object(value: object) -> dict[str, Any]:
-    """An object, its values as they are."""
+    """Read an object, without its values."""
     if not isinstance(value, dict):
         raise WrongValueError(f"should be an object, not {show_value(value)}")
     return value
 
 
 def read_text(value: object) -> str:
-    """Text, possibly empty."""
+    """Read text, possibly empty."""
     if not isinstance(value, str):
         raise WrongValueError(f"should be text, not {show_value(value)}")
     return value
 
 
 def read_name(value: object) -> str:
-    """Text that is not empty."""
+    """Read text that is not empty."""
     text = read_text(value)
     if not text:
         raise WrongValueError("is empty")
@@ -71,7 +71,7 @@ def read_name(value: object) -> str:
 
 
 def read_address(value: object) -> Address:
-    """KIND/NAME."""
+    """Read KIND/NAME."""
     try:
         return Address.parse(read_name(value))
     except ValueError:
@@ -79,7 +79,7 @@ def read_address(value: object) -> Address:
 
 
 def read_moment(value: object) -> str:
-    """A time with its zone in RFC 3339, or text that is empty."""
+    """Read a time with its zone in RFC 3339, or empty text."""
     text = read_text(value)
     try:
         is_moment = not text or datetime.fromisoformat(text).tzinfo is not None
@@ -91,21 +91,21 @@ def read_moment(value: object) -> str:
 
 
 def read_flag(value: object) -> bool:
-    """True or false."""
+    """Read true or false."""
     if not isinstance(value, bool):
         raise WrongValueError(f"should be true or false, not {show_value(value)}")
     return value
 
 
 def read_whole(value: object) -> int:
-    """A whole number; true is none."""
+    """Read a whole number. True is not a number."""
     if type(value) is not int:
         raise WrongValueError(f"should be a whole number, not {show_value(value)}")
     return value
 
 
 def read_count(value: object) -> int:
-    """A whole number from 0, within int64."""
+    """Read a whole number from 0, within int64."""
     if type(value) is not int or value < 0:
         raise WrongValueError(f"should be a whole number from 0, not {show_value(value)}")
     if value not in INT64:
@@ -114,7 +114,7 @@ def read_count(value: object) -> int:
 
 
 def read_number(value: object) -> float:
-    """A finite number, with or without a fraction."""
+    """Read a finite number, with or without a fraction."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise WrongValueError(f"should be a number, not {show_value(value)}")
     if not math.isfinite(value):
@@ -123,7 +123,7 @@ def read_number(value: object) -> float:
 
 
 def read_scalar(value: object) -> str | int | float | bool:
-    """Text, true or false, or a finite number."""
+    """Read text, true or false, or a finite number."""
     if isinstance(value, float):
         return read_number(value)
     if not isinstance(value, (str, int)):
@@ -132,12 +132,12 @@ def read_scalar(value: object) -> str | int | float | bool:
 
 
 def read_scalars(value: object) -> object:
-    """What `read_scalar` takes, or a list of it."""
+    """Read a scalar or a list of scalars."""
     return tuple(map(read_scalar, value)) if isinstance(value, list) else read_scalar(value)
 
 
 def read_member(kind: type[Enum], *, or_null: bool = False) -> Reader:
-    """One value of an enum, or null where that is allowed too."""
+    """Make a reader of an enum's values, and of null if that is allowed."""
     members: dict[object, object] = {one.value: one for one in kind}
     names = ("null or " if or_null else "") + "one of " + ", ".join(str(one) for one in members if one)
 
@@ -152,12 +152,12 @@ def read_member(kind: type[Enum], *, or_null: bool = False) -> Reader:
 
 
 def read_optional(read: Reader) -> Reader:
-    """The same, or null."""
+    """Make a reader that also takes null."""
     return lambda value: None if value is None else read(value)
 
 
 def read_each(read: Reader) -> Reader:
-    """A list, as a tuple. In an error, a member that has an address goes by it."""
+    """Make a reader of lists, as tuples. An error names a member by its address, if it has one."""
 
     def read_list(value: object) -> tuple[Any, ...]:
         if not isinstance(value, list):
@@ -175,7 +175,7 @@ def read_each(read: Reader) -> Reader:
 
 
 def read_mapping(read_key: Reader, read: Reader) -> Reader:
-    """An object whose keys are free, each value read the same way."""
+    """Make a reader of objects with free keys, whose values are read alike."""
 
     def read_items(value: object) -> dict[Any, Any]:
         return {

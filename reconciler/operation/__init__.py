@@ -44,7 +44,7 @@ _LOOKS = 5
 
 @dataclass(slots=True)
 class Operation:
-    """What a command works with.
+    """The manifests, the state and the services that a command works with.
 
     Attributes:
         loaded: the manifests; empty for commands that need none.
@@ -55,12 +55,13 @@ class Operation:
         lag: seconds for which a model that was accepted may be invisible.
         stopping: set when the run is to end.
         begun: set before the first call that may begin or change something at a service.
-        tell: prints a line that people should know of, and that decides nothing.
+        tell: prints a warning.
         uploads: filled by the providers with how far their uploads are; `apply` yields it.
-        asks: given the state, the kinds whose services the command asks; if there is none, do not check the
-            state's endpoint and project.
-        first_state: the state as it was read to find out whom to ask; the first `read_state` returns it.
-        remark: what to tell of a selection by label, once it was made; may be "".
+        asks: returns the kinds whose services the command asks, given the state. If there are none, the
+            state's endpoint and project are not checked.
+        first_state: the state as it was read to find out which services to ask. The first `read_state`
+            returns it.
+        remark: a warning about a selection by label, once it was made. "" for none.
         variables: the environment variables that name "endpoint" and "project", for advice.
     """
 
@@ -151,10 +152,10 @@ class Operation:
         return self.build_world(state, observed, desired)
 
     def measure_desired(self, state: State) -> tuple[Desired, ...]:
-        """What the manifests declare, with the digests of data that is stored elsewhere (gs://).
+        """Return the declared models, with the digests of data that is stored elsewhere (gs://).
 
-        Data that is gone from there is taken to be what was recorded: it is no reason to train again. The
-        digest stays "" if nothing was recorded either.
+        If such data is gone, the recorded digest is used: that is no reason to train again. The digest stays
+        "" if none is recorded.
         """
         desired = observe.measure_data(self.providers, self.loaded.desired)
         if not any(data.uri and not data.digest for one in desired for data in one.data):
@@ -167,7 +168,7 @@ class Operation:
             self.tell(text)
 
     def build_world(self, state: State, observed: Observed, desired: Iterable[Desired]) -> Facts:
-        """What a decision depends on if the services show this."""
+        """Make the facts that a decision depends on."""
         facts = make_facts(
             desired,
             observed,
@@ -187,7 +188,7 @@ class Operation:
         return replace(facts, named_elsewhere=named)
 
     def recheck(self, approved: Plan) -> Check:
-        """For apply: a function that makes the approved plan again. StalePlanError if it has changed."""
+        """For apply, return a function that makes the plan again. StalePlanError if it has changed."""
 
         def check(state: State) -> tuple[Plan, Facts]:
             fresh, facts = self.make_plan(self._ensure_ours(state))
@@ -196,7 +197,7 @@ class Operation:
         return check
 
     def resume(self) -> Check:
-        """For wait: a function that plans what earlier applies approved and did not finish."""
+        """For wait, return a function that plans the rest of earlier applies."""
 
         def check(state: State) -> tuple[Plan, Facts]:
             facts = self._observe(self._ensure_ours(state))
@@ -227,7 +228,7 @@ class Operation:
         return plan_resumption(self.read_facts(state))
 
     def plan_refresh(self) -> Plan:
-        """A plan that does nothing, and shows how live differs from recorded."""
+        """Make a plan without changes that shows the drift."""
         state = self._read_selected_state()
         facts = self.read_facts(state)
         return Plan(
@@ -241,7 +242,7 @@ class Operation:
         )
 
     def ensure_same_lineage(self, plan: Plan) -> None:
-        """Refuse a saved plan that was made from another state. StalePlanError."""
+        """Raise StalePlanError if a saved plan was made from another state."""
         state = self.read_state()
         if plan.lineage and state.lineage != plan.lineage:
             raise StalePlanError(
@@ -251,11 +252,11 @@ class Operation:
             )
 
     def find_drift(self) -> tuple[Drift, ...]:
-        """How live differs from recorded. Sends GETs only and writes nothing, not even state.
+        """Compare the live models with the recorded ones. Sends only GET requests, and writes nothing.
 
         Raises:
-            PlanError: manifests declare models and nothing is recorded: that is not "no drift".
-            UsageError: nothing is called by --target or --exclude.
+            PlanError: manifests declare models, but none is recorded.
+            UsageError: --target or --exclude matches nothing.
         """
         state = self._read_selected_state()
         if not state.resources:
@@ -272,16 +273,16 @@ class Operation:
         return find_selected_drift(facts, own=observe.list_own_models(self.providers, kinds))
 
     def _read_selected_state(self) -> State:
-        """The state, once the command line's selection is known to mean something."""
+        """Read the state, and check that --target and --exclude match something."""
         state = self.read_state()
         self.select(state)
         return state
 
     def select(self, state: State) -> list[Address]:
-        """The addresses that --target, --exclude and single files as PATH leave.
+        """Find the addresses that --target, --exclude and single files as PATH select.
 
         Raises:
-            UsageError: nothing is called by one of them.
+            UsageError: --target or --exclude matches nothing.
         """
         labels = {one.address: one.labels for one in self.loaded.desired}
         known: Known = {**dict.fromkeys(state.resources), **labels}
@@ -290,7 +291,7 @@ class Operation:
         return [one for one in found if self.loaded.whole or one in labels]
 
     def find_provider(self, address: Address) -> Provider:
-        """The provider of an address. UsageError for a kind of a newer version."""
+        """Return the provider of an address. UsageError for a kind of a newer version."""
         if address.kind not in self.providers:
             raise UsageError(f"{address}: this version knows no kind {address.kind}")
         return self.providers[address.kind]

@@ -17,8 +17,8 @@ from reconciler.operation import Operation
 from reconciler.providers import Handle, Provider
 from reconciler.state.values import Record, RecordedModel, State, Verdict
 
-_UNTOLD = "not recorded yet, and it may repeat training data: run reconciler plan"
-"""Instead of a reason that is not recorded, when the data is not at hand to be taken out of it."""
+_HIDDEN_REASON = "not recorded yet, and it may repeat training data: run reconciler plan"
+"""Shown instead of a reason that is not recorded, if the data to redact is not at hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class CheckResult:
 
 
 def find_handle(operation: Operation, record: Record) -> tuple[Provider, Handle]:
-    """How to call the model that serves. UsageError if none does yet."""
+    """Find the provider and the handle of the serving model. UsageError if no model serves yet."""
     if record.serving is None:
         why, advice = _explain_not_serving(record.candidate)
         raise UsageError(f"{record.address} does not serve yet: {why}", advice)
@@ -40,7 +40,7 @@ def find_handle(operation: Operation, record: Record) -> tuple[Provider, Handle]
 
 
 def find_outputs(operation: Operation, records: Iterable[Record]) -> dict[Address, str]:
-    """The resource name that a program calls, for each of these records that serves."""
+    """Find the resource names that programs call, for the records with a serving model."""
     serving = [
         (record.address, record.serving)
         for record in sorted(records, key=lambda one: one.address)
@@ -55,7 +55,7 @@ def find_outputs(operation: Operation, records: Iterable[Record]) -> dict[Addres
 
 
 def find_curves(operation: Operation, state: State) -> dict[Address, Live]:
-    """Each recorded model that serves, or else its candidate, with its whole loss curve."""
+    """Find each serving model, or else its candidate, with the whole loss curve."""
     models = [
         (address, model)
         for address, record in sorted(state.resources.items())
@@ -66,7 +66,7 @@ def find_curves(operation: Operation, state: State) -> dict[Address, Live]:
 
 
 def find_live(operation: Operation, address: Address, model: RecordedModel) -> Live | None:
-    """A recorded model as the service shows it, with its loss curve and the reason of its failure."""
+    """Find a live model, with its loss curve and the reason of its failure."""
     provider = operation.find_provider(address)
     live = provider.get(observe.make_handle(model))
     if live is None or live.status is not Status.FAILED:
@@ -75,7 +75,7 @@ def find_live(operation: Operation, address: Address, model: RecordedModel) -> L
     reason = model.error
     if not reason and desired is not None:
         reason = live.error or provider.poll(observe.make_handle(model)).error
-    return replace(live, error=observe.redact_failure(reason, desired, read_examples) or _UNTOLD)
+    return replace(live, error=observe.redact_failure(reason, desired, read_examples) or _HIDDEN_REASON)
 
 
 def run_declared_checks(operation: Operation) -> list[CheckResult]:
@@ -104,7 +104,7 @@ def _run_checks(provider: Provider, handle: Handle, desired: Desired) -> Iterato
 
 
 def _explain_not_serving(candidate: RecordedModel | None) -> tuple[str, str]:
-    """Why no model serves, as far as it is recorded, and what to do."""
+    """Explain why no model serves, and what to do."""
     if candidate is None:
         return "it has no model", "Run: reconciler apply"
     if candidate.status is Status.FAILED:

@@ -40,10 +40,10 @@ _HEADER = ("lineage", "serial", "stack", "workspace", "service", "project")
 _MARKER = re.compile(rb"^(?:<{7}|>{7})(?: |\r?$)", re.MULTILINE)
 
 REBUILD = (
-    "It is left as it is. Check that --state names the right place. If it does, restore an older copy (from "
-    "git, or the bucket's versions), or delete it: the next plan finds every model whose id we chose again "
-    "and trains nothing. Models under a pinned metadata.id are adopted too, with the manifest's word for "
-    "their data; imported ones without such a line need `reconciler import` again."
+    "The state was not changed. Check that --state names the right place. If it does, restore an older copy "
+    "(from git, or the bucket's versions), or delete it: the next plan finds the models by their ids and "
+    "trains nothing. Models with a pinned metadata.id are found too, and their data is recorded as assumed. "
+    "Imported models without such a line need `reconciler import` again."
 )
 """What to do about a state that cannot be read."""
 
@@ -126,10 +126,10 @@ def loads(data: bytes, *, place: str) -> State:
 
     Args:
         data: the stored bytes.
-        place: how to name the state to a person.
+        place: the name of the state in messages.
 
     Raises:
-        StateCorruptError: it is no state document.
+        StateCorruptError: it is not a state document.
         StateTooNewError: a newer version of the program wrote it.
     """
     marker = _MARKER.search(data) if b"<<<<<<<" in data or b">>>>>>>" in data else None
@@ -184,7 +184,7 @@ def _find_double(records: Iterable[Record]) -> str:
 
 
 def _read_sent_value(value: object) -> object:
-    """What a field of a model can hold: text, a flag, a number of single precision, or a list of them."""
+    """Read a model's field: text, a flag, a number of single precision, or a list of them."""
     if isinstance(value, list):
         return tuple(map(_read_sent_scalar, value))
     return _read_sent_scalar(value)
@@ -197,7 +197,7 @@ def _read_sent_scalar(value: object) -> object:
 
 
 def _read_serving(value: object) -> dict[str, Any]:
-    """The serving model without its id, which stands beside it, where people look for it."""
+    """Read the serving model without its id, which is written next to the model."""
     return _SERVING.read_fields(RecordedModel, value)
 
 

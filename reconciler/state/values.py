@@ -23,7 +23,7 @@ DEFAULT_WORKSPACE = "default"
 
 
 class Verdict(StrEnum):
-    """What a model's checks said."""
+    """The result of a model's checks."""
 
     NONE = ""
     PASSED = "passed"

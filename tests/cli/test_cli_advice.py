@@ -132,7 +132,7 @@ def test_an_empty_state_says_where_it_is(project: Project) -> None:
     """So that an empty list is not taken for that of another folder; standard output stays a list."""
     listed = project.run("state", "list", expect=0)
     assert listed.out == ""
-    assert listed.err == "state/default.json records nothing.\n"
+    assert listed.err == "state/default.json has no records.\n"
 
 
 def test_advice_on_data_is_given_when_they_are_about_to_be_trained(project: Project) -> None:

@@ -34,7 +34,7 @@ def test_packages(project: Project, command: tuple[str, ...], broken: str, says:
     )
     assert says in result.err
     assert ("is not installed" in result.err) is ("is not installed" in says)
-    assert "with its dependencies: in the folder of its source, pip install ." in result.err
+    assert "Reinstall reconciler with its dependencies: run pip install . in its source folder." in result.err
     assert not (project.root / "state").exists()
 
 

@@ -17,7 +17,11 @@ from reconciler.cli import start_emulator
     help="The port to listen on; 0 takes any free one.",
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@click.option("--data", metavar="FILE", help="Keep its data in this file. Without it, a stop loses all.")
+@click.option(
+    "--data",
+    metavar="FILE",
+    help="Keep its data in this file. Without it, all is lost when the emulator stops.",
+)
 @click.option(
     "--training-seconds",
     type=click.FloatRange(min=0),

@@ -17,9 +17,9 @@ from reconciler.render.terminal import escape
 @options.place
 @options.variables
 def command(*, lock_id: str, **given: Any) -> None:
-    """Break the lock of another run, given the ID that the refusal named.
+    """Break the lock of another run. The error that refused the lock shows its ID.
 
-    Only if that run has surely ended: two runs at once may lose a model.
+    First make sure that the other run has ended. Two runs at the same time can lose a model.
     """
     manager, _ = wiring.open_stack_state(Invocation.read("force-unlock", given, Need.STACK))
     holder = manager.force_unlock(lock_id)

@@ -21,7 +21,12 @@ from reconciler.state.values import State
 @click.argument("prompt")
 @options.paths
 @options.service
-@click.option("--temperature", type=click.FloatRange(0, 2), metavar="T", help="Instead of the model's own.")
+@click.option(
+    "--temperature",
+    type=click.FloatRange(0, 2),
+    metavar="T",
+    help="Use this temperature instead of the model's.",
+)
 def command(*, address: str, prompt: str, temperature: float | None, no_color: bool, **given: Any) -> None:
     """Send a prompt to a managed model, and print its answer.
 
@@ -58,5 +63,5 @@ def _print_answer(answer: str) -> None:
     if sys.stdout.isatty():
         from reconciler.render.terminal import escape_lines
 
-        answer = escape_lines(answer)  # what a model says must not drive the terminal; a pipe gets it raw
+        answer = escape_lines(answer)  # an answer must not control the terminal; a pipe gets it raw
     print_text(answer if answer.endswith("\n") else answer + "\n")

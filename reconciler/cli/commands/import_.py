@@ -20,9 +20,9 @@ from reconciler.render.terminal import escape
 @options.service
 @options.locking
 def command(*, address: str, id: str, no_color: bool, **given: Any) -> None:
-    """Manage a model that exists already, under the address of a manifest. Trains nothing.
+    """Take over an existing model under the address of a manifest. Trains nothing.
 
-    Prints the line to add to the manifest, so that the model is found again without the state.
+    Prints the line to add to the manifest, so that the model can be found if the state is lost.
     """
     from reconciler.operation.importing import import_model
 
@@ -32,8 +32,8 @@ def command(*, address: str, id: str, no_color: bool, **given: Any) -> None:
         desired = next(one for one in operation.loaded.desired if one.address == record.address)
         has_pinned_ids = operation.find_provider(record.address).kind.pinned_ids
     console.print_note(
-        f"{record.address} is {live.name} from now on ({live.status}). Nothing was trained.\n"
-        "The service does not show what it was trained from: it is recorded as what the manifest declares."
+        f"Imported {live.name} as {record.address} ({live.status}). Nothing was trained.\n"
+        "The service does not return training data, so the manifest's data is recorded as assumed."
     )
     if not desired.imports:
         _print_line_to_add(console, desired, live, has_pinned_ids=has_pinned_ids)
@@ -42,6 +42,6 @@ def command(*, address: str, id: str, no_color: bool, **given: Any) -> None:
 def _print_line_to_add(console: Console, desired: Desired, live: Live, *, has_pinned_ids: bool) -> None:
     if not has_pinned_ids or desired.id != live.id:
         console.print_note(
-            f"Add this line to metadata in {desired.place}, so that it is found again without the state:"
+            f"Add this line to metadata in {desired.place}, to find the model even if the state is lost:"
         )
     console.print_lines([escape(f"id: {live.id}") if has_pinned_ids else f"import: {live.name}"])

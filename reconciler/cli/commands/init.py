@@ -68,6 +68,6 @@ def _check(operation: Operation, path: str, width: int) -> Iterator[str]:
 
 
 def _list_base_models(kind: str, names: Collection[str]) -> str:
-    """The base models, each once: a name that is also there without its publisher says nothing new."""
+    """List each base model once. Leaves out a long name if the name without its publisher is listed too."""
     shown = sorted(one for one in names if "/" not in one or one.rpartition("/")[2] not in names)
     return f"{kind} can be tuned from: {', '.join(shown) or 'nothing this service offers today'}"

@@ -28,10 +28,10 @@ from reconciler.state.values import State
     type=click.Choice(["text", "json", "env"]),
     default="text",
     show_default=True,
-    help="How to print them; env is for a shell or a .env file.",
+    help="Output format; env is for a shell or a .env file.",
 )
 def command(*, word: str | None, form: str, no_color: bool, **given: Any) -> None:
-    """Print the resource names that a program calls, of the models that serve.
+    """Print the resource name of each serving model, for programs that call it.
 
     With ADDR it prints the name of that model alone.
     """
@@ -53,11 +53,14 @@ def command(*, word: str | None, form: str, no_color: bool, **given: Any) -> Non
         console.print_lines(escape(f"{labels[one]}{name}") for one, name in names.items())
     console.print_note(selection.remark)
     if not names:
-        console.print_note("None of these serves yet." if records else "Nothing is recorded here.")
+        console.print_note("No selected model serves yet." if records else "The state has no such record.")
 
 
 def _ask(selection: RecordSelection, loaded: Loaded, state: State) -> set[str]:
-    """Ask no service if every name is recorded, unless an endpoint is named: the state must be its own."""
+    """Return the kinds whose service must be asked.
+
+    None if all names are recorded. But with an endpoint of its own, always ask: the state must belong to it.
+    """
     found = {one.address.kind for one in selection.try_records(loaded, state) if one.serving is not None}
     kinds = list_kinds()
     is_asked = any(kind in kinds and not kinds[kind].called_by_name for kind in found)

@@ -50,7 +50,7 @@ def command(*, word: str | None, as_json: bool, no_color: bool, **given: Any) ->
 
 
 def _find_plan(word: str | None) -> Path | None:
-    """The file, if the word is that of a saved plan; a word that may be an address need be neither."""
+    """Return the path if it is a saved plan. UsageError if it is neither a plan, an address nor manifests."""
     from reconciler.manifests.loading import load_names
 
     if word is None or not Path(word).is_file():

@@ -52,10 +52,10 @@ def _edit(manager: StateManager, change: Callable[[State], State]) -> None:
 
 
 def _select(state: State, patterns: tuple[str, ...]) -> list[Address]:
-    """The recorded addresses that the patterns mean. Labels stand in manifests, which are not read here."""
+    """Find the recorded addresses that match the patterns. Labels are not recorded, so none can match."""
     advice = "reconciler state list shows what there is"
     if any("=" in pattern for pattern in patterns):
-        advice = "Give KIND/NAME, with wildcards: a state knows no labels"
+        advice = "Give KIND/NAME, with wildcards: a state has no labels"
     return select(dict.fromkeys(state.resources), patterns, advice=advice)
 
 
@@ -67,7 +67,7 @@ def list_command(manager: StateManager, *, patterns: tuple[str, ...]) -> None:
     state = manager.read()
     Console().print_lines(escape(str(address)) for address in _select(state, patterns))
     if not state.resources:
-        Console().print_note(f"{manager.place} records nothing.")
+        Console().print_note(f"{manager.place} has no records.")
 
 
 @command.command("show")
@@ -108,7 +108,7 @@ def mv_command(manager: StateManager, *, source: str, target: str) -> None:
 @click.argument("addresses", nargs=-1, required=True, metavar="ADDR...")
 @_with_state
 def rm_command(manager: StateManager, *, addresses: tuple[str, ...]) -> None:
-    """Forget records. The models stay live, and are no longer managed."""
+    """Remove records from the state. Their models still exist, and are no longer managed."""
     forgotten: list[Address] = []
 
     def change(state: State) -> State:
@@ -117,7 +117,9 @@ def rm_command(manager: StateManager, *, addresses: tuple[str, ...]) -> None:
         return state.put(*(Record(address) for address in forgotten))
 
     _edit(manager, change)
-    Console().print_lines(escape(f"{address} is forgotten; its models stay live.") for address in forgotten)
+    Console().print_lines(
+        escape(f"Removed {address} from the state. Its models still exist.") for address in forgotten
+    )
 
 
 @command.command("pull")
@@ -133,10 +135,10 @@ def pull_command(manager: StateManager) -> None:
 
 @command.command("push")
 @click.argument("file", metavar="FILE")
-@click.option("--force", is_flag=True, help="Push it even if its lineage differs or its serial is older.")
+@click.option("--force", is_flag=True, help="Push FILE even if its lineage differs or its serial is older.")
 @_with_state
 def push_command(manager: StateManager, *, file: str, force: bool) -> None:
-    """Replace the state by a FILE that `state pull` printed; - reads standard input.
+    """Replace the state with a FILE that `state pull` printed. Use - for standard input.
 
     A file of another lineage or with an older serial is refused.
     """
@@ -163,7 +165,7 @@ def _read_state(file: str) -> State:
     try:
         return state_file.loads(data, place=file)
     except StateCorruptError as error:
-        raise StateCorruptError(error.summary, f"The state is left as it is. {advice}") from error
+        raise StateCorruptError(error.summary, f"The state was not changed. {advice}") from error
 
 
 def _ensure_newer(file: str, pushed: State, state: State) -> None:

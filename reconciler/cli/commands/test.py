@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 @options.selection
 @options.json_output
 def command(*, as_json: bool, no_color: bool, **given: Any) -> int:
-    """Run the checks of the models that serve. Exits with 4 if one fails, else with 3 if one is unknown."""
+    """Run the checks of the serving models.
+
+    Exits with 4 if a check fails, or else with 3 if a check could not be run.
+    """
     from reconciler.operation.serving import run_declared_checks
 
     console = Console.open(as_json=as_json, no_color=no_color)

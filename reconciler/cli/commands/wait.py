@@ -24,8 +24,8 @@ def command(*, as_json: bool, no_color: bool, timeout: timedelta | None, **given
     """Finish what an earlier apply has begun.
 
     Waits for trainings, sets permissions, runs checks, promotes the models that pass, and deletes those that
-    they replace. Starts no training, except one that was approved and that the service had no room for. If a
-    manifest has changed since, the outcome of its training is recorded and nothing else is done.
+    they replace. Starts no training, except an approved one that the service had no room for. If a manifest
+    has changed since, only the result of the training is recorded.
     """
     deadline.start(timeout)
     console = Console.open(as_json=as_json, no_color=no_color)

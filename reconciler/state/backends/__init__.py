@@ -19,7 +19,7 @@ from reconciler.settings import Settings, hide_login
 from reconciler.state.backends import places
 
 UNKNOWN = "Whether it was written is not known; the next command finds out."
-"""Said of a write without a clear answer whose result cannot be read."""
+"""Advice after a write without a clear answer whose result cannot be read."""
 UNCHANGED = "What was recorded before is unchanged."
 LEASE = 60.0
 """Seconds after which a remote lock that was not renewed is void. RECONCILER_LOCK_LEASE overrides it."""
@@ -27,7 +27,7 @@ LEASE = 60.0
 
 @dataclass(frozen=True, slots=True)
 class LockInfo:
-    """Who holds a lock, for people who meet it. It has Terraform's fields, which servers of HTTP state know.
+    """The holder of a lock. It has Terraform's fields, which servers of HTTP state know.
 
     Attributes:
         id: random, chosen by the holder.
@@ -92,7 +92,7 @@ class Backend(Protocol):
 
     @property
     def place(self) -> str:
-        """How to name it to a person."""
+        """The name of this state in messages."""
 
     @property
     def commit_interval(self) -> float:
@@ -151,7 +151,7 @@ def open_backend(
         named: which setting holds the url, for messages: "RECONCILER_STATE".
 
     Raises:
-        UsageError: no store has such an address, or the extra that it needs is not installed.
+        UsageError: the address is not supported, or the extra that it needs is not installed.
         CredentialError: no credential for that store is found, or it may not be sent there.
     """
     environ = settings.to_settings(environ)

@@ -56,10 +56,9 @@ def open_store(container: str, settings: Settings) -> AzureStore:
         logging.getLogger("azure").addHandler(logging.NullHandler())
         try:
             provider = AzureCredentialProvider()
-        except ValueError as error:  # a tenant that is none, a certificate that is not there
+        except ValueError as error:  # an invalid tenant, a missing certificate
             raise CredentialError(
-                f"az://{container}: no Azure credential is found: "
-                + hide_secrets(str(error), settings.secrets),
+                f"az://{container}: no Azure credential found: " + hide_secrets(str(error), settings.secrets),
                 "Check AZURE_TENANT_ID, AZURE_CLIENT_ID and the others, or log in: az login",
             ) from error
         return AzureStore(

@@ -53,7 +53,7 @@ class Bucket:
 
     Args:
         store: its client.
-        place: how to name the state to a person.
+        place: the name of the state in messages.
         settings: that the client was opened with: what messages must hide, and advise about.
     """
 
@@ -168,13 +168,13 @@ def _has_answer(error: StateStoreError) -> bool:
 
 
 def _write_version(e_tag: str | None, version: str | None) -> str:
-    """Both etag and generation, as far as there are: GCS compares generations, the others etags."""
+    """Write both etag and generation, if present. GCS compares generations, other stores compare etags."""
     both = {key: one for key, one in (("e_tag", e_tag), ("version", version)) if one is not None}
     return json.dumps(both, allow_nan=False)
 
 
 def _shorten(text: str) -> str:
-    """The server's own words, cut short, and without a query: it may hold a signature."""
+    """Shorten the server's error text, and drop the query of a URL, which may hold a signature."""
     text = text[: bounds.EXCERPT].replace(_NO_CREDENTIAL, "no valid credential: ")
     message = re.search(r"<Message>(.*?)</Message>|\"message\":\s*\"(.*?)\"", text, re.DOTALL)
     status = re.search(r"status code: (\d{3}[^:]*)", text)

@@ -1,7 +1,7 @@
 """State in Google Cloud Storage.
 
-Credentials: GOOGLE_OAUTH_ACCESS_TOKEN, else application default credentials. STORAGE_EMULATOR_HOST, as
-in Google's own clients, replaces the service by an emulator, which never sees a real credential.
+Credentials: GOOGLE_OAUTH_ACCESS_TOKEN, or else application default credentials. As in Google's own clients,
+STORAGE_EMULATOR_HOST points at an emulator. No real credential is sent to it.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ def open_store(bucket: str, settings: Settings) -> GCSStore:
     """Open the bucket. Nothing is contacted yet.
 
     Raises:
-        CredentialError: none is found, or the emulator is not on this machine.
+        CredentialError: no credential is found, or the emulator is not on this machine.
     """
     if emulator := settings.get("STORAGE_EMULATOR_HOST"):
         return GCSStore(
             bucket,
             config={"base_url": emulator},
-            credential_provider=_Token("emulator"),  # without any, obstore asks the metadata server
+            credential_provider=_Token("emulator"),  # or obstore asks the metadata server
             client_options=configure_client(settings, emulator, setting="STORAGE_EMULATOR_HOST"),
             retry_config=RETRY,
         )
@@ -70,7 +70,7 @@ class _DefaultCredentials:
             try:
                 self._login.refresh()
             except ReconcilerError as error:
-                # obstore turns it into a text, and keeps only this message
+                # obstore keeps only the text of the error
                 raise RuntimeError(error.summary) from None
             except google_login.NoTokenError as error:
                 raise RuntimeError(f"{self._where}: {hide_secrets(_explain(error), self._hidden)}") from None
@@ -82,18 +82,18 @@ class _DefaultCredentials:
 
 
 def _explain(error: google_login.NoTokenError) -> str:
-    """Why there is no token."""
+    """Explain why there is no token."""
     match error:
         case google_login.UntrustedError():
             return "the TLS certificate of the token endpoint is not trusted"
         case google_login.MalformedError():
-            return "no access token: the credentials are not what they should be"
+            return "no access token: the credentials are malformed"
         case _:
             return f"no access token: {error}"
 
 
 def find_credentials(bucket: str, settings: Settings) -> _Token | _DefaultCredentials:
-    """Find a credential: what returns a fresh token each time it is called.
+    """Find a credential: a function that returns a token which is still valid.
 
     Raises:
         CredentialError: there is none.
@@ -104,13 +104,13 @@ def find_credentials(bucket: str, settings: Settings) -> _Token | _DefaultCreden
         login = google_login.log_in(settings, (_SCOPE,))
     except google_login.UnusableFileError as error:
         raise CredentialError(
-            f"gs://{bucket}: no Google credential is found: {error}",
+            f"gs://{bucket}: no Google credential found: {error}",
             f"Set {ADC_VARIABLE} to the path of a credentials file, or unset it and log in: "
-            "gcloud auth application-default login. GOOGLE_OAUTH_ACCESS_TOKEN wins over both.",
+            "gcloud auth application-default login. If it is set, GOOGLE_OAUTH_ACCESS_TOKEN is used instead.",
         ) from error
     except google_login.UnusableError as error:
         raise CredentialError(
-            f"gs://{bucket}: no Google credential is found: {error}",
+            f"gs://{bucket}: no Google credential found: {error}",
             "Run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS or "
             "GOOGLE_OAUTH_ACCESS_TOKEN. An API key does not open a bucket.",
         ) from error

@@ -197,7 +197,7 @@ class HTTPBackend:
         if answer.status in _HELD:
             raise StateError(
                 f"{self.place}: the server does not open the lock {lock_id}: {self._server.quote(answer)}",
-                "Check the id, which the refusal of the other command names.",
+                "Check the id in the error message of the other command.",
             )
         self._server.require_success(answer, "unlock the state")
         return holder if holder.id else LockInfo(lock_id, "", "")
@@ -222,14 +222,14 @@ def _to_json(document: Mapping[str, object]) -> bytes:
 
 
 def _find_version(data: bytes) -> str:
-    """A digest of what the JSON means: some servers store it in a layout of their own."""
+    """Compute a digest that does not depend on the layout of the JSON, which some servers change."""
     with contextlib.suppress(NotJSONError):
         data = json.dumps(loads(data, most=STATE), sort_keys=True, allow_nan=False).encode()
     return hashlib.sha256(data).hexdigest()
 
 
 def _read_holder(reply: Reply) -> tuple[LockInfo, dict[str, Any]]:
-    """Who a refusal says holds the lock, and its document. Read leniently, because servers differ."""
+    """Read the holder of the lock, and its document, from a refusal. Lenient, because servers differ."""
     try:
         document = loads(reply.content, most=LOCK)
     except NotJSONError:

@@ -1,7 +1,7 @@
-"""The server of HTTP state: sends it requests, and says of its answers what a message may hold.
+"""Sends requests to the server of an HTTP state, and quotes its answers without secrets.
 
-Rules: redirects are not followed; what a server repeats of a login or a query is hidden; an answer that is
-larger than any state is not read to its end.
+Rules: redirects are not followed. Logins and query values in an answer are hidden. An answer that is larger
+than any state is not read to its end.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ class Server:
         )
 
     def quote(self, reply: Reply) -> str:
-        """The server's words, without what we sent it: some servers repeat a request that they refuse."""
+        """Quote the server's error text, without secrets: some servers repeat a request that they refuse."""
         said = reply.content[:EXCERPT].decode(errors="replace")
         text = f"{reply.reason}: {said}" if said.strip() else reply.reason
         return make_printable(hide_secrets(text, self._secrets))
@@ -136,7 +136,7 @@ class Server:
         )
 
     def _find_reason(self, error: requests.RequestException) -> str:
-        """The innermost cause. The outer ones repeat the URL with its query."""
+        """Find the innermost cause. The outer ones repeat the URL with its query."""
         cause: BaseException = error
         while cause.__context__ is not None:
             cause = cause.__context__
@@ -144,7 +144,7 @@ class Server:
 
 
 def _find_host(location: str) -> str:
-    """Where a redirect leads, without what no message may hold."""
+    """Find the host that a redirect leads to, without login and query."""
     with contextlib.suppress(ValueError):
         parts = urlsplit(location)
         if parts.netloc:
@@ -153,7 +153,7 @@ def _find_host(location: str) -> str:
 
 
 def _find_secrets(address: str, login: tuple[str, str] | None) -> list[str]:
-    """What no message may repeat, longest first: the login as it is sent, the password, a query's values."""
+    """List what no message may repeat, longest first: the login as sent, the password, a query's values."""
     found = [value for _, value in parse_qsl(urlsplit(address).query) if len(value) > _FLAG]
     if login:
         found += [login[1], base64.b64encode(":".join(login).encode()).decode()]

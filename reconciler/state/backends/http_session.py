@@ -17,7 +17,7 @@ from reconciler.settings.tls import Trust
 
 
 def open_session(environ: Settings, login: tuple[str, str] | None, trust: Trust) -> requests.Session:
-    """A session that repeats what failed, never follows redirects with a login, and asks no ~/.netrc.
+    """Open a session that retries, does not follow redirects, and does not read ~/.netrc.
 
     Args:
         environ: TF_HTTP_RETRY_*, TF_HTTP_SKIP_CERT_VERIFICATION, TF_HTTP_CLIENT_*_PEM.
@@ -25,7 +25,7 @@ def open_session(environ: Settings, login: tuple[str, str] | None, trust: Trust)
         trust: the certificates that a server's must be signed by.
 
     Raises:
-        UsageError: a setting is no number, or a certificate cannot be used.
+        UsageError: a setting is not a number, or a certificate cannot be used.
     """
 
     def number(name: str, default: int) -> int:
@@ -49,7 +49,7 @@ def open_session(environ: Settings, login: tuple[str, str] | None, trust: Trust)
     session.mount("http://", BoundedAdapter(max_retries=retry))
     session.mount("https://", _TLSAdapter(_tls(environ, skip=skip), max_retries=retry))
     session.verify = trust.verify if not skip else False
-    if skip:  # asked for in so many words: no warning a request
+    if skip:  # explicitly asked for: do not warn at each request
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
     return session
 
@@ -60,13 +60,13 @@ class _Retry(Retry):
     def get_retry_after(self, response: urllib3.BaseHTTPResponse) -> float | None:
         try:
             asked = super().get_retry_after(response)
-        except (ValueError, OverflowError, urllib3.exceptions.InvalidHeader):  # thousands of digits, no date
+        except (ValueError, OverflowError, urllib3.exceptions.InvalidHeader):  # an invalid number or date
             asked = self.backoff_max
         return None if asked is None else min(asked, self.backoff_max)
 
 
 class _Session(requests.Session):
-    """Does not even parse a Location, which may be no URL."""
+    """Does not parse a Location, which may be invalid."""
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
         del resp
@@ -85,7 +85,7 @@ class _TLSAdapter(BoundedAdapter):
 
 
 def _tls(environ: Settings, *, skip: bool) -> ssl.SSLContext | None:
-    """A context for TF_HTTP_CLIENT_*_PEM and for no verification; None for the usual one."""
+    """Make a context for TF_HTTP_CLIENT_*_PEM, or one without verification. None for the usual context."""
     authority = environ.get("TF_HTTP_CLIENT_CA_CERTIFICATE_PEM")
     certificate = environ.get("TF_HTTP_CLIENT_CERTIFICATE_PEM")
     key = environ.get("TF_HTTP_CLIENT_PRIVATE_KEY_PEM")

@@ -40,7 +40,7 @@ class Watch:
         self._since = 0.0
 
     def measure_unchanged(self, nonce: str) -> float:
-        """For how many seconds we have seen this nonce; 0 when it is new."""
+        """Return for how many seconds we have seen this nonce. 0 if it is new."""
         now = self._clock()
         if nonce != self._nonce:
             self._nonce, self._since = nonce, now

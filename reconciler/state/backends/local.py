@@ -1,9 +1,9 @@
-"""State in a folder of this machine: FOLDER/DOCUMENT.json, and the kernel's lock on FOLDER/DOCUMENT.lock.
+"""Keeps the state in FOLDER/DOCUMENT.json on this machine, and locks it with flock on FOLDER/DOCUMENT.lock.
 
 Rules: the document is replaced whole (temporary file, fsync, rename, fsync of the folder), and only under the
-lock. The lock file is never renamed, because its inode is the lock. A dead process holds no lock, because the
-kernel drops it, whatever the file still says. A file that is replaced stays open to the same people; a new
-file gets the mode of the umask.
+lock. The lock file is never renamed, because its inode is the lock. The kernel releases the lock when the
+process ends, whatever the text in the file says. A replaced file keeps its group and permissions; a new file
+follows the umask.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ from reconciler.strictjson import loads
 
 _NEW = os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
 _LOCK_FILE = os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
-"""It may not be a link: one in a work tree could make us empty another file."""
-_NO_SYNC = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EACCES})
-"""A folder that we may not open for reading, or on a file system where folders cannot be synced."""
+"""O_NOFOLLOW, because a symlink in a repository could make us truncate another file."""
+_IGNORED_SYNC_ERRORS = frozenset({errno.EINVAL, errno.ENOTSUP, errno.EACCES})
+"""Errors of a folder that cannot be opened for reading, or on a file system that cannot sync folders."""
 
 
 class LocalBackend:
@@ -83,7 +83,7 @@ class LocalBackend:
         current = self.read()
         if (current.version if current else None) != expected:
             raise StateMovedError(
-                f"{self.place}: the file is not the one that was read: somebody else wrote it meanwhile",
+                f"{self.place}: somebody else changed the state while this command ran",
                 "Nothing was overwritten. Run the command again.",
             )
         with self._translate_errors("write"):
@@ -98,7 +98,7 @@ class LocalBackend:
             except BaseException:
                 _remove([temporary])
                 raise
-        with self._translate_errors("secure", "It was written, but a power failure may undo that."):
+        with self._translate_errors("flush", "It was written, but a power failure may undo that."):
             _sync_folder(path.parent)
         return _compute_version(data)
 
@@ -107,7 +107,7 @@ class LocalBackend:
         if fcntl is None:
             raise StateStoreError(
                 f"{self.place}: this system has no flock, so a local state cannot be locked",
-                "Keep the state in a bucket (--state gs://…, s3://…, az://…) or behind HTTP, or use WSL.",
+                "Keep the state in a bucket (--state gs://…, s3://…, az://…) or on a server, or use WSL.",
             )
         if self._held is not None:
             raise StateLockedError(f"{self.place}: this process already holds the lock {self._held[0]}")
@@ -126,9 +126,8 @@ class LocalBackend:
     def _take(self) -> int:
         while True:
             path = self._lock_path
-            with contextlib.suppress(
-                FileNotFoundError
-            ):  # before it is opened: opening some devices has effects
+            # check before opening: opening some devices has effects
+            with contextlib.suppress(FileNotFoundError):
                 files.require_regular(path.stat(), path, most=bounds.LOCK)
             descriptor = self._open_lock()
             try:
@@ -140,8 +139,8 @@ class LocalBackend:
                 os.close(descriptor)
                 raise StateLockedError(
                     f"{self.place}: the state is locked by {holder}",
-                    "Wait until it has finished. It is a living process of a machine that sees this folder"
-                    f"{f' (pid {pid})' if pid else ''}: the lock goes with it, however it ends.",
+                    "Wait until that run has finished. The lock is released when its process"
+                    f"{f' (pid {pid})' if pid else ''} ends, here or on a machine that shares the folder.",
                 ) from None
             except BaseException:
                 os.close(descriptor)
@@ -156,7 +155,7 @@ class LocalBackend:
                 return _create(self._lock_path, like=self._path)
 
     def renew(self, info: LockInfo) -> None:
-        """See Backend.renew. Only a removed lock file can take the kernel's lock from us."""
+        """See Backend.renew. The lock can only be lost if somebody deletes the lock file."""
         self._check_held(info)
 
     def unlock(self, info: LockInfo) -> None:
@@ -165,15 +164,13 @@ class LocalBackend:
             return
         descriptor, self._held = self._held[1], None
         try:
-            with contextlib.suppress(
-                OSError
-            ):  # the text only tells people who holds it; the lock is the kernel's
+            with contextlib.suppress(OSError):  # the text is only for display
                 os.ftruncate(descriptor, 0)
         finally:
             os.close(descriptor)
 
     def force_unlock(self, lock_id: str) -> LockInfo:
-        """See Backend.force_unlock. It never breaks a lock, because only a living process can hold one."""
+        """See Backend.force_unlock. It never breaks a lock, because only a running process can hold one."""
         with self._translate_errors("unlock"):
             try:
                 descriptor = self._take()
@@ -185,7 +182,7 @@ class LocalBackend:
                 os.close(descriptor)
         raise StateError(
             f"{self.place}: the state is not locked",
-            "A local lock belongs to a living process, so there is nothing to break. Run the command again.",
+            "There is no lock to break. Run the command that was refused again.",
         )
 
     def _check_held(self, info: LockInfo | None = None) -> None:
@@ -194,7 +191,7 @@ class LocalBackend:
         if not self._is_lock_file(self._held[1]):
             raise LockLostError(
                 f"{self.place}: the lock file {self._lock_path} was removed while it was held",
-                "Leave that file alone; the lock is the kernel's, not the file's being there.",
+                "Do not delete this file while a command runs. Run the command again.",
             )
 
     def _is_lock_file(self, descriptor: int) -> bool:
@@ -204,14 +201,14 @@ class LocalBackend:
             return False
 
     @contextlib.contextmanager
-    def _translate_errors(self, verb: str, fate: str = UNCHANGED) -> Iterator[None]:
+    def _translate_errors(self, verb: str, outcome: str = UNCHANGED) -> Iterator[None]:
         try:
             yield
         except OSError as error:
             raise StateStoreError(
                 f"{self.place}: cannot {verb} the state: {error.strerror or error}",
                 f"Check {self._find_file(error)}, its permissions and the free space, or give "
-                f"another folder with --state. {fate}",
+                f"another folder with --state. {outcome}",
             ) from error
 
     def _find_file(self, error: OSError) -> str:
@@ -222,20 +219,20 @@ class LocalBackend:
 
 
 def _create(new: Path, *, like: Path) -> int:
-    """Create a file that is open to the same people as the one that it replaces or belongs to."""
+    """Create a file with the permissions of the one that it replaces or belongs to."""
     try:
         known = like.stat()
     except FileNotFoundError:
-        return os.open(new, os.O_RDWR | _NEW, 0o666)  # less the umask
+        return os.open(new, os.O_RDWR | _NEW, 0o666)  # the system applies the umask
     descriptor = os.open(new, os.O_RDWR | _NEW, 0o600)
     mode = stat.S_IMODE(known.st_mode) & 0o777
     made = os.fstat(descriptor)
     if (made.st_uid, made.st_gid) != (known.st_uid, known.st_gid):
         try:
             os.fchown(descriptor, known.st_uid if os.geteuid() == 0 else -1, known.st_gid)
-        except OSError:  # we are not in that group: do not give our own group its rights
+        except OSError:  # we are not in that group: do not give our group the rights of that group
             mode = (mode & 0o707) | (mode & 0o007) << 3
-    with contextlib.suppress(OSError):  # where files have no modes
+    with contextlib.suppress(OSError):  # some file systems have no permissions
         os.fchmod(descriptor, mode)
     return descriptor
 
@@ -245,7 +242,7 @@ def _compute_version(data: bytes) -> str:
 
 
 def _find_leftovers(path: Path) -> list[Path]:
-    """Find the temporary files of writers that died. Who holds the lock is the only living one."""
+    """Find the temporary files of writers that died. We hold the lock, so no other writer is running."""
     prefix = f".{path.name}."
     return [one for one in path.parent.iterdir() if one.name.startswith(prefix) and one.name.endswith(".tmp")]
 
@@ -265,7 +262,7 @@ def _sync_folder(folder: Path) -> None:
         finally:
             os.close(descriptor)
     except OSError as error:
-        if error.errno not in _NO_SYNC:
+        if error.errno not in _IGNORED_SYNC_ERRORS:
             raise
 
 

@@ -1,6 +1,6 @@
-"""What all remote stores share: time-outs, retries, and how their clients connect.
+"""Time-outs, retries and connections of all remote stores.
 
-Rule: a credential goes over TLS, or to this machine, and nowhere else.
+Rule: a credential goes only over TLS or to this machine.
 """
 
 from __future__ import annotations

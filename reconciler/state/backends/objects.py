@@ -37,7 +37,7 @@ class ObjectBackend:
 
     Args:
         store: the bucket's client.
-        place: how to name the document to a person.
+        place: the name of the state in messages.
         key: of the document, without its ending.
         lease: seconds after which our own locks are void if we do not renew them.
         clock: a monotonic clock in seconds, to judge the leases of others.
@@ -73,7 +73,7 @@ class ObjectBackend:
             return self._bucket.put_or_find(self._key, data, expected)
         except ConflictError:
             raise StateMovedError(
-                f"{self.place}: the state is not the one that was read: somebody else wrote it meanwhile",
+                f"{self.place}: somebody else changed the state while this command ran",
                 "Nothing was overwritten. Run the command again.",
             ) from None
 

@@ -1,7 +1,7 @@
 """Takes the value of --state apart, and refuses a mistyped one without showing its login.
 
-Rule: no slip makes a folder, a bucket or a host of a secret: a password with "/", "#", "?" or "@" in it, a
-missing slash, a missing letter in the scheme.
+Rule: a typing error must not turn a secret into the name of a folder, a bucket or a host. Such errors are a
+password with "/", "#", "?" or "@" in it, a missing slash, or a missing letter in the scheme.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ KINDS = ("http", "https", "gs", "s3", "az")
 _BUCKET = re.compile(r"[A-Za-z0-9$][A-Za-z0-9._-]{0,221}", re.ASCII)
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _ALMOST = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/|[^/\s]*:[^/]*@|[^/\s]*://|.*//[^/]*:.*@")
-"""Texts that look like an address, and are none."""
+"""Texts that look like an address but are invalid."""
 _WRITE = "Give a folder, gs://BUCKET/PREFIX, s3://BUCKET/PREFIX, az://CONTAINER/PREFIX or https://HOST/PATH."
 
 
@@ -41,7 +41,7 @@ def parse_place(url: str, where: str) -> Place:
     """Take the value of --state, RECONCILER_STATE or spec.state apart. `where` says which of them it is.
 
     Raises:
-        UsageError: it is no place for a state. The message leaves its login out.
+        UsageError: a state cannot be kept there. The message leaves the login out.
     """
     url = url.strip()
     shown = f"{where} {hide_login(url)}"
@@ -52,10 +52,10 @@ def parse_place(url: str, where: str) -> Place:
     scheme, separator, rest = url.partition("://")
     if not separator or not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*", scheme):
         if _ALMOST.match(url):
-            raise UsageError(f"{shown}: it looks like an address and is none", _WRITE)
+            raise UsageError(f"{shown}: it looks like an address, but it is not valid", _WRITE)
         return Place(url, "", url)
     if scheme not in KINDS:
-        raise UsageError(f"{shown}: {scheme}:// is no kind of state that this program knows", _WRITE)
+        raise UsageError(f"{shown}: {scheme}:// is not a supported kind of state", _WRITE)
     if scheme in ("http", "https"):
         return Place(check_http_address(url, where), scheme, rest)
     bucket = rest.partition("/")[0]
@@ -93,7 +93,7 @@ def check_http_address(url: str, where: str) -> str:
         sound = False
     if not sound or re.search(r"[\s\\]", login):
         raise UsageError(
-            f"{where}: this is no address: its host or its port cannot be one",
+            f"{where}: this is not a valid address: check its host and its port",
             "Write https://HOST/PATH; an IPv6 address stands in brackets, and a password is percent-encoded.",
         )
     return url

@@ -27,7 +27,7 @@ def open_store(bucket: str, settings: Settings) -> S3Store:
     """Open the bucket. Nothing is contacted yet, except for a source of credentials if there is one.
 
     Raises:
-        CredentialError: none is found, or it would go over plain http to another machine.
+        CredentialError: no credential is found, or it would go over plain http to another machine.
         ModuleNotFoundError: boto3 is needed and not installed.
     """
     endpoint = settings.get("AWS_ENDPOINT_URL_S3") or settings.get("AWS_ENDPOINT_URL")
@@ -56,7 +56,7 @@ def open_store(bucket: str, settings: Settings) -> S3Store:
         provider = Boto3CredentialProvider(session)
     except (BotoCoreError, ValueError) as error:
         raise CredentialError(
-            f"s3://{bucket}: no AWS credential is found: {hide_secrets(str(error), settings.secrets)}",
+            f"s3://{bucket}: no AWS credential found: {hide_secrets(str(error), settings.secrets)}",
             "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or log in: aws sso login",
         ) from error
     config["region"] = region = region or session.region_name or _REGION

@@ -119,14 +119,6 @@ def encode_example(example: Example) -> bytes:
     return encode_canonical({"output": example.output, "textInput": example.text_input})
 
 
-def digest_examples(examples: Iterable[Example]) -> str:
-    """Compute SHA-256 in hex over the canonical examples, one on each line, in order."""
-    digest = hashlib.sha256()
-    for example in examples:
-        digest.update(encode_example(example) + b"\n")
-    return digest.hexdigest()
-
-
 def _to_identity_value(field: Field, value: Value) -> object:
     if field.type is FieldType.FLOAT32 and isinstance(value, (int, float)):
         return to_float32_hex(value)

@@ -6,6 +6,7 @@ the Provider protocol says, not as any API does; what the API does is the emulat
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import math
 import threading
@@ -24,7 +25,7 @@ from reconciler.errors import (
     ServiceError,
     StillTrainingError,
 )
-from reconciler.identity import digest_examples, to_float32
+from reconciler.identity import encode_example, to_float32
 from reconciler.kind import FieldRole, FieldType, Kind, OnChange
 from reconciler.model import (
     BASE_MODEL,
@@ -54,6 +55,11 @@ DEFAULTS: Mapping[str, Value] = {
     "tuning_task.hyperparameters.epoch_count": 5,
 }
 """What the service fills in where a create says nothing."""
+
+
+def digest_examples(examples: Iterable[Example]) -> str:
+    """Compute SHA-256 in hex over the canonical examples, one on each line, in order."""
+    return hashlib.sha256(b"".join(encode_example(one) + b"\n" for one in examples)).hexdigest()
 
 
 def parent_field(kind: Kind) -> str:

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from reconciler.identity import (
     FORMULA,
     GENERATIONS,
-    digest_examples,
     digest_former_generations,
     digest_generations,
     encode_canonical,
@@ -30,6 +29,7 @@ from reconciler.model import Address, Attributes, DataSet, Desired, Example
 from reconciler.providers.gemini.fields import HYPERPARAMETERS, TUNED_MODEL
 from reconciler.providers.vertex.fields import TUNING_JOB
 from tests import formula, worlds
+from tests.fakes import digest_examples
 
 ATTRIBUTES: Attributes = {
     "base_model": "models/gemini-1.5-flash-001-tuning",

@@ -15,7 +15,7 @@ import click
 
 from reconciler import __version__
 from reconciler.cli import deadline, exit_codes, signals, streams
-from reconciler.cli.defects import describe_defect
+from reconciler.cli.console import Console, describe_defect
 from reconciler.errors import Diagnostic, ReconcilerError
 
 COMMANDS = {
@@ -148,6 +148,4 @@ def _describe(error: BaseException) -> tuple[Diagnostic, ...]:
 
 
 def _print(diagnostics: tuple[Diagnostic, ...], *, as_json: bool) -> None:
-    from reconciler.cli.console import Console
-
     Console.open(as_json=as_json).print_diagnostics(diagnostics)

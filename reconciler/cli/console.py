@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -42,6 +43,17 @@ def print_text(text: str = "", *, flush: bool = False) -> None:
 def print_message(line: str) -> None:
     """Write a line to stderr at once. A closed stderr does not stop the run."""
     streams.write(sys.stderr, line + "\n", flush=True)
+
+
+def describe_defect(error: BaseException) -> Diagnostic:
+    """Describe a defect of this program. With RECONCILER_DEBUG, print its traceback to stderr first."""
+    if os.environ.get("RECONCILER_DEBUG"):
+        traceback.print_exception(error)
+    return Diagnostic(
+        f"internal error: {type(error).__name__}: {str(error)[:200]}",
+        "This is a defect of reconciler: please report it. RECONCILER_DEBUG=1 shows where it is. "
+        "What was begun is recorded: run the command again to go on",
+    )
 
 
 def timestamp() -> str:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from reconciler.cli.apis import APIS, join_endpoint_variables
-from reconciler.cli.stack_addresses import ensure_trusted
+from reconciler.cli.offline_checks import ensure_trusted
 from reconciler.errors import UsageError
 from reconciler.events import Uploading
 from reconciler.manifests import Loaded

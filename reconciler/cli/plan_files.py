@@ -81,15 +81,10 @@ def ensure_same_place(plan: Plan, here: Context) -> None:
     from reconciler.plan import place
 
     there = plan.context
-    if _is_same_file(there.state, here.state):
-        there = replace(there, state=here.state)
+    is_local = there.state and "://" not in there.state + here.state
+    if is_local and os.path.realpath(there.state) == os.path.realpath(here.state):
+        there = replace(there, state=here.state)  # two paths to one file
     place.check_place(there, here)
-
-
-def _is_same_file(one: str, other: str) -> bool:
-    """Whether two paths mean one local state."""
-    is_local = bool(one) and "://" not in one + other
-    return is_local and os.path.realpath(one) == os.path.realpath(other)
 
 
 def save_plan(plan: Plan, out: str, kinds: Mapping[str, Kind]) -> None:

@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from reconciler.cli import streams
-from reconciler.cli.console import Console, print_message, print_text, timestamp
-from reconciler.cli.defects import describe_defect
+from reconciler.cli.console import Console, describe_defect, print_message, print_text, timestamp
 from reconciler.events import Event, Failed, Progress, Skipped, Uploading
 
 _QUIET_INTERVAL = 60.0

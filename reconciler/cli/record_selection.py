@@ -123,7 +123,7 @@ class RecordSelection:
     def is_recorded(self) -> bool:
         """Whether the word is a recorded address. False if the state cannot be read."""
         try:
-            with wiring.open_operation(self.invocation, wiring.ask_no_kind) as operation:
+            with wiring.open_operation(self.invocation, lambda _loaded, _state: ()) as operation:
                 return self.find_exact(operation.read_state()) is not None
         except ReconcilerError:
             return False

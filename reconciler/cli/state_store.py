@@ -39,7 +39,7 @@ def open_state(invocation: Invocation, stack: Stack, settings: Settings) -> Stat
         UsageError, StateError: the address is invalid, or the state cannot be opened.
         ManifestError: only the Stack names the address, and its host is not trusted with credentials.
     """
-    from reconciler.cli.stack_addresses import ensure_trusted
+    from reconciler.cli.offline_checks import ensure_trusted
     from reconciler.state.backends import open_backend
     from reconciler.state.session import StateManager
 

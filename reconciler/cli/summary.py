@@ -53,7 +53,8 @@ def print_summary(
     elif not events:
         console.print_lines(["Nothing to do."])
     else:
-        resume_to_print = ", then ".join(ways) if ways != _find_printed_commands(events, resume) else ""
+        is_printed = any(isinstance(one, Detached) and one.training for one in events)
+        resume_to_print = "" if is_printed and ways == [resume.wait] else ", then ".join(ways)
         console.print_lines(
             ["", *render_ending(command, outcome, elapsed=elapsed, cost=cost, resume=resume_to_print)]
         )
@@ -115,8 +116,3 @@ def _find_next_commands(events: Iterable[Event], resume: Resume) -> list[str]:
         return [resume.again]
     commands = {WAIT: resume.wait, APPLY: resume.apply}
     return list(dict.fromkeys(command for name, command in commands.items() if name in left))
-
-
-def _find_printed_commands(events: Iterable[Event], resume: Resume) -> list[str]:
-    """Return the commands that the line about a detached run has named already."""
-    return [resume.wait for one in events if isinstance(one, Detached) and one.training]

@@ -78,11 +78,6 @@ def ask_every_kind(loaded: Loaded, state: State) -> set[str]:
     return {desired.address.kind for desired in loaded.desired} | recorded
 
 
-def ask_no_kind(_loaded: Loaded, _state: State) -> frozenset[str]:
-    """List no kind, for a command that asks no service."""
-    return frozenset()
-
-
 def open_stack_state(invocation: Invocation) -> tuple[StateManager, str | None]:
     """Open only the state. Returns it and the Stack's name, which is None without manifests."""
     settings = read_settings()

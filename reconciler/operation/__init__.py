@@ -196,14 +196,10 @@ class Operation:
 
         return check
 
-    def resume(self) -> Check:
-        """For wait, return a function that plans the rest of earlier applies."""
-
-        def check(state: State) -> tuple[Plan, Facts]:
-            facts = self._observe(self._ensure_ours(state))
-            return plan_resumption(facts), facts
-
-        return check
+    def resume(self, state: State) -> tuple[Plan, Facts]:
+        """Plan what earlier applies approved and did not finish: for wait, under the lock."""
+        facts = self._observe(self._ensure_ours(state))
+        return plan_resumption(facts), facts
 
     def apply(self, check: Check, settings: Settings) -> Iterator[Event]:
         """Carry out the plan that `check` makes from the state as it is under the lock."""

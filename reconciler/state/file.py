@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from operator import attrgetter
 from types import MappingProxyType
-from typing import Any, NoReturn
+from typing import Any
 
 from reconciler import bounds
 from reconciler.codec import Codec, Rules
@@ -155,11 +155,7 @@ def loads(data: bytes, *, place: str) -> State:
             )
         return _read_state(document)
     except WrongValueError as wrong:
-        _refuse(place, str(wrong))
-
-
-def _refuse(place: str, problem: str) -> NoReturn:
-    raise StateCorruptError(f"{place}: the state cannot be read: {problem}", REBUILD)
+        raise StateCorruptError(f"{place}: the state cannot be read: {wrong}", REBUILD) from None
 
 
 def _find_double(records: Iterable[Record]) -> str:

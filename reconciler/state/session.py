@@ -37,18 +37,6 @@ _UNLOCK_PATIENCE = 10.0
 """Seconds after which the unlock is not tried again."""
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
-def _random_id() -> str:
-    return str(uuid4())
-
-
-def _ignore(_value: object) -> None:
-    return
-
-
 class StateManager:
     """One command's access to one state.
 
@@ -76,12 +64,12 @@ class StateManager:
         run: str = "",
         clock: Callable[[], float] = elapsed,
         sleep: Callable[[float], None] = time.sleep,
-        now: Callable[[], datetime] = _utc_now,
-        new_id: Callable[[], str] = _random_id,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        new_id: Callable[[], str] = lambda: str(uuid4()),
         lock_timeout: float = 120.0,
         lease: float = 60.0,
-        notify: Callable[[str], None] = _ignore,
-        on_read: Callable[[State], None] = _ignore,
+        notify: Callable[[str], None] = lambda _line: None,
+        on_read: Callable[[State], None] = lambda _state: None,
     ) -> None:
         self._backend, self.place = backend, backend.place
         self._operation, self._who, self._run = operation, who, run

@@ -185,9 +185,16 @@ class State:
 
     @property
     def version(self) -> int:
-        """The oldest document version that can hold this state."""
+        """The oldest document version that can hold this state.
+
+        A program that knows only version 1 would refuse or misunderstand what makes it 2.
+        """
         records = self.resources.values()
-        return 2 if any(_is_of_version_2(one) for one in records) else 1
+        models = (model for record in records for model in record.models)
+        is_newer = any(one.manifest for one in records) or any(
+            one.formula > 1 or one.waiting for one in models
+        )
+        return 2 if is_newer else 1
 
     def select(self, addresses: Iterable[Address]) -> State:
         """Keep the records of these addresses, to show them. Addresses without a record are left out."""
@@ -203,11 +210,6 @@ class State:
             service=self.service or service,
             project=self.project or project,
         )
-
-
-def _is_of_version_2(record: Record) -> bool:
-    """Whether a program that knows only version 1 would refuse the record, or misunderstand it."""
-    return bool(record.manifest) or any(model.formula > 1 or model.waiting for model in record.models)
 
 
 def check_foreign(

@@ -15,7 +15,6 @@ from reconciler.datasets.examples import read_examples
 from reconciler.datasets.formats import read_rows
 from reconciler.datasets.pairs import PAIRS
 from reconciler.errors import Severity
-from reconciler.identity import digest_examples
 from reconciler.manifests.documents import read_documents
 from reconciler.model import Example
 from reconciler.problems import Problems, Refusal
@@ -26,6 +25,7 @@ from tests.datasets.conftest import (
     write_jsonl,
     write_objects,
 )
+from tests.fakes import digest_examples
 
 HEAD = """\
 apiVersion: reconciler/v1

@@ -10,7 +10,6 @@ import pytest
 
 from reconciler.datasets.examples import read_examples
 from reconciler.errors import ReconcilerError, StalePlanError
-from reconciler.identity import digest_examples
 from reconciler.model import DataSet, Example
 from tests.datasets.conftest import (
     CHARACTERS,
@@ -21,6 +20,7 @@ from tests.datasets.conftest import (
     write_jsonl,
     write_objects,
 )
+from tests.fakes import digest_examples
 
 GOOD = b'{"text_input": "1", "output": "2"}\n'
 

@@ -15,7 +15,6 @@ from reconciler.apply import Settings
 from reconciler.cli.exit_codes import decide_after_events
 from reconciler.errors import ExitCode
 from reconciler.events import Detached, Event, Progress, Uploading
-from reconciler.identity import digest_examples
 from reconciler.kind import Kind
 from reconciler.manifests import Loaded
 from reconciler.model import (
@@ -47,6 +46,7 @@ from tests.fakes import (
     FakeProvider,
     FakeService,
     Fuse,
+    digest_examples,
     epochs_field,
     parent_field,
     unfenced,
@@ -335,7 +335,7 @@ class Simulation:
     def wait(self, *, process: Process | None = None, **settings: Any) -> Process:
         """`reconciler wait`."""
         process = process or self.process()
-        self.follow(process, process.operation.resume(), None, Settings(parallelism=1, **settings))
+        self.follow(process, process.operation.resume, None, Settings(parallelism=1, **settings))
         return process
 
     @staticmethod

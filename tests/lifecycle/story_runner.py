@@ -10,6 +10,7 @@ from typing import TypeAlias
 from reconciler.apply import Settings
 from reconciler.errors import ReconcilerError, StateStoreError
 from reconciler.model import Address, Status
+from reconciler.operation import Check
 from reconciler.state.values import RecordedModel
 from tests.fakes import BASES, Crash, Fuse
 from tests.lifecycle.service_admin import FOREIGN_EPOCHS, STRANGERS, ServiceAdmin, Trained
@@ -113,9 +114,8 @@ class StoryRunner:
                 self.admin.fault(fault.method, fault.what, fault.times)
         settings = Settings(parallelism=1, wait=run.command != "no-wait", timeout=run.timeout)
         try:
-            if run.command == "wait":
-                check = process.operation.resume()
-            else:
+            check: Check = process.operation.resume
+            if run.command != "wait":
                 check = process.operation.recheck(process.operation.make_plan()[0])
             for told, _ in enumerate(process.operation.apply(check, settings), 1):
                 if run.stop is not None and told >= run.stop:

@@ -36,7 +36,7 @@ def command(*, as_json: bool, no_color: bool, timeout: timedelta | None, **given
         pending = operation.plan_unfinished()
         console.print_note(operation.remark)
         if pending.has_work:
-            code = run.carry_out(pending, operation.resume())
+            code = run.carry_out(pending, operation.resume)
         else:
             console.print_note("Nothing to wait for.")
             code = run.end_without_work(pending)

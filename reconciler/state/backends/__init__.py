@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from reconciler import settings
-from reconciler.errors import CredentialError, ReconcilerError, UsageError, is_panic
+from reconciler.bounds import LOCK
+from reconciler.errors import CredentialError, NotJSONError, ReconcilerError, UsageError, is_panic
 from reconciler.redaction import hide_secrets, make_printable
 from reconciler.settings import Settings, hide_login
 from reconciler.state.backends import places
+from reconciler.strictjson import loads
 
 UNKNOWN = "Whether it was written is not known; the next command finds out."
 """Advice after a write without a clear answer whose result cannot be read."""
@@ -74,6 +77,15 @@ class LockInfo:
         run = f" ({self.run})" if self.run else ""
         who, operation = self.who or "somebody", self.operation or "an unknown command"
         return f"{who}{run} for {operation} since {self.created or 'an unknown time'} (lock {self.id})"
+
+
+def read_holder(data: bytes) -> tuple[LockInfo, dict[str, Any]]:
+    """Read the holder of a lock, and the lock document. Lenient, because servers differ."""
+    document = None
+    with suppress(NotJSONError):
+        document = loads(data, most=LOCK)
+    found = document if isinstance(document, dict) else {}
+    return LockInfo.from_json(found), found
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,7 @@ def open_store(container: str, settings: Settings) -> AzureStore:
     )
     key = connection.get("AccountKey") or settings.get("AZURE_STORAGE_KEY")
     sas = connection.get("SharedAccessSignature") or settings.get("AZURE_STORAGE_SAS_TOKEN")
+    provider = None
     if key:
         config["account_key"] = key
     elif sas:
@@ -61,11 +62,6 @@ def open_store(container: str, settings: Settings) -> AzureStore:
                 f"az://{container}: no Azure credential found: " + hide_secrets(str(error), settings.secrets),
                 "Check AZURE_TENANT_ID, AZURE_CLIENT_ID and the others, or log in: az login",
             ) from error
-        return AzureStore(
-            container,
-            config=config,
-            credential_provider=provider,
-            client_options=options,
-            retry_config=RETRY,
-        )
-    return AzureStore(container, config=config, client_options=options, retry_config=RETRY)
+    return AzureStore(
+        container, config=config, credential_provider=provider, client_options=options, retry_config=RETRY
+    )

@@ -6,6 +6,7 @@ STORAGE_EMULATOR_HOST points at an emulator. No real credential is sent to it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,7 @@ def open_store(bucket: str, settings: Settings) -> GCSStore:
         return GCSStore(
             bucket,
             config={"base_url": emulator},
-            credential_provider=_Token("emulator"),  # or obstore asks the metadata server
+            credential_provider=_keep_token("emulator"),  # or obstore asks the metadata server
             client_options=configure_client(settings, emulator, setting="STORAGE_EMULATOR_HOST"),
             retry_config=RETRY,
         )
@@ -47,14 +48,9 @@ def open_store(bucket: str, settings: Settings) -> GCSStore:
     )
 
 
-class _Token:
-    """Returns the same token each time."""
-
-    def __init__(self, token: str) -> None:
-        self._token = token
-
-    def __call__(self) -> GCSCredential:
-        return {"token": self._token, "expires_at": None}
+def _keep_token(token: str) -> Callable[[], GCSCredential]:
+    """Make a function that returns the same token each time."""
+    return lambda: {"token": token, "expires_at": None}
 
 
 class _DefaultCredentials:
@@ -92,14 +88,14 @@ def _explain(error: google_login.NoTokenError) -> str:
             return f"no access token: {error}"
 
 
-def find_credentials(bucket: str, settings: Settings) -> _Token | _DefaultCredentials:
+def find_credentials(bucket: str, settings: Settings) -> Callable[[], GCSCredential]:
     """Find a credential: a function that returns a token which is still valid.
 
     Raises:
         CredentialError: there is none.
     """
     if token := settings.get("GOOGLE_OAUTH_ACCESS_TOKEN"):
-        return _Token(token)
+        return _keep_token(token)
     try:
         login = google_login.log_in(settings, (_SCOPE,))
     except google_login.UnusableFileError as error:

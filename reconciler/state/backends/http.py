@@ -18,11 +18,10 @@ import hashlib
 import json
 import secrets
 from collections.abc import Mapping
-from typing import Any
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 from reconciler import settings
-from reconciler.bounds import LOCK, STATE
+from reconciler.bounds import STATE
 from reconciler.errors import (
     LockLostError,
     NotJSONError,
@@ -33,7 +32,7 @@ from reconciler.errors import (
 )
 from reconciler.settings import hide_login
 from reconciler.settings.trust import must_be_private
-from reconciler.state.backends import UNCHANGED, UNKNOWN, LockInfo, Stored
+from reconciler.state.backends import UNCHANGED, UNKNOWN, LockInfo, Stored, read_holder
 from reconciler.state.backends.http_server import Reply, Server
 from reconciler.state.backends.places import check_http_address
 from reconciler.strictjson import loads
@@ -126,7 +125,7 @@ class HTTPBackend:
             is_stored, fate = version == written, "The state is another one by now: somebody wrote it."
             if version == expected:
                 fate = f"Nothing was written. {UNCHANGED}"
-        holder = _read_holder(reply)[0] if reply.status in _HELD else None
+        holder = read_holder(reply.content)[0] if reply.status in _HELD else None
         if is_stored and (holder is None or holder.id in ("", held)):
             return
         if is_stored:
@@ -146,7 +145,7 @@ class HTTPBackend:
         self._held = info
         reply = self._lock(info)
         if reply.status in _HELD:
-            holder, _ = _read_holder(reply)
+            holder, _ = read_holder(reply.content)
             if holder.id in self._returned - {info.id}:
                 self._held = None
                 raise StateError(
@@ -187,7 +186,7 @@ class HTTPBackend:
             self._server.require_success(reply, "look at the lock")
             self._server.require_success(self._unlock(probe.to_json()), "unlock the state")
             raise StateError(f"{self.place}: the state is not locked", "Run the command again.")
-        holder, document = _read_holder(reply)
+        holder, document = read_holder(reply.content)
         if holder.id and holder.id != lock_id:
             raise StateError(
                 f"{self.place}: the lock {lock_id} is gone; the state is locked by {holder}",
@@ -226,17 +225,6 @@ def _find_version(data: bytes) -> str:
     with contextlib.suppress(NotJSONError):
         data = json.dumps(loads(data, most=STATE), sort_keys=True, allow_nan=False).encode()
     return hashlib.sha256(data).hexdigest()
-
-
-def _read_holder(reply: Reply) -> tuple[LockInfo, dict[str, Any]]:
-    """Read the holder of the lock, and its document, from a refusal. Lenient, because servers differ."""
-    try:
-        document = loads(reply.content, most=LOCK)
-    except NotJSONError:
-        document = {}
-    if not isinstance(document, dict):
-        document = {}
-    return LockInfo.from_json(document), document
 
 
 def _split_login(url: str) -> tuple[str, str, str]:

@@ -26,14 +26,12 @@ except ImportError:  # Windows
 from reconciler import bounds, files
 from reconciler.errors import (
     LockLostError,
-    NotJSONError,
     StateError,
     StateLockedError,
     StateMovedError,
     StateStoreError,
 )
-from reconciler.state.backends import UNCHANGED, LockInfo, Stored
-from reconciler.strictjson import loads
+from reconciler.state.backends import UNCHANGED, LockInfo, Stored, read_holder
 
 _NEW = os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
 _LOCK_FILE = os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
@@ -268,11 +266,9 @@ def _sync_folder(folder: Path) -> None:
 
 def _read_holder(descriptor: int) -> tuple[LockInfo, int | None]:
     """Read who wrote the lock file. It may be half written at this moment."""
-    try:
-        document = loads(os.pread(descriptor, bounds.LOCK, 0), most=bounds.LOCK)
-    except (OSError, NotJSONError):
-        document = {}
-    if not isinstance(document, dict):
-        document = {}
+    data = b""
+    with contextlib.suppress(OSError):
+        data = os.pread(descriptor, bounds.LOCK, 0)
+    holder, document = read_holder(data)
     pid = document.get("PID")
-    return LockInfo.from_json(document), pid if isinstance(pid, int) else None
+    return holder, pid if isinstance(pid, int) else None

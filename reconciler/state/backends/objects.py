@@ -7,9 +7,10 @@ an object that says so.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from reconciler import bounds
 from reconciler.errors import (
@@ -166,24 +167,14 @@ class ObjectBackend:
         """Read who holds the lock (None if it is free), its nonce, and the holder's lease."""
         if stored is None:
             return None, "", self.lease
-        try:
+        document: Any = None
+        with contextlib.suppress(NotJSONError):
             document = loads(stored.data, most=bounds.LOCK)
-        except NotJSONError as error:
-            raise self._no_lock() from error
-        if not isinstance(document, dict):
-            raise self._no_lock()
-        lease, nonce = document.get("Lease"), document.get("Nonce")
-        if (
-            not isinstance(lease, (int, float))
-            or not 1 <= lease <= bounds.DELAY
-            or not isinstance(nonce, str)
-        ):
-            raise self._no_lock()
-        info = LockInfo.from_json(document)
-        return (info if info.id else None), nonce, lease
-
-    def _no_lock(self) -> StateStoreError:
-        return StateStoreError(
+        match document:
+            case {"Lease": int() | float() as lease, "Nonce": str(nonce)} if 1 <= lease <= bounds.DELAY:
+                info = LockInfo.from_json(document)
+                return (info if info.id else None), nonce, lease
+        raise StateStoreError(
             f"{self.place}: the object {self._lock_key} beside the state is not a lock of ours",
             "If nobody is running, delete that object and run the command again.",
         )

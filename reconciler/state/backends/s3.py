@@ -37,40 +37,31 @@ def open_store(bucket: str, settings: Settings) -> S3Store:
         must_be_private(endpoint, "credential for AWS_ENDPOINT_URL")  # before any is looked for
         config["endpoint"] = endpoint
 
+    provider = None
     key, secret = settings.get("AWS_ACCESS_KEY_ID"), settings.get("AWS_SECRET_ACCESS_KEY")
     if key and secret:
-        config |= {"access_key_id": key, "secret_access_key": secret, "region": region or _REGION}
+        config |= {"access_key_id": key, "secret_access_key": secret}
         if token := settings.get("AWS_SESSION_TOKEN"):
             config["session_token"] = token
-        options = configure_client(
-            settings, endpoint or _name_host(region or _REGION), setting="AWS_ENDPOINT_URL_S3"
-        )
-        return S3Store(bucket, config=config, client_options=options, retry_config=RETRY)
+    else:
+        import boto3
+        from botocore.exceptions import BotoCoreError
+        from obstore.auth.boto3 import Boto3CredentialProvider
 
-    import boto3
-    from botocore.exceptions import BotoCoreError
-    from obstore.auth.boto3 import Boto3CredentialProvider
-
-    try:
-        session = boto3.Session(profile_name=settings.get("AWS_PROFILE") or None)
-        provider = Boto3CredentialProvider(session)
-    except (BotoCoreError, ValueError) as error:
-        raise CredentialError(
-            f"s3://{bucket}: no AWS credential found: {hide_secrets(str(error), settings.secrets)}",
-            "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or log in: aws sso login",
-        ) from error
-    config["region"] = region = region or session.region_name or _REGION
-    return S3Store(
-        bucket,
-        config=config,
-        credential_provider=provider,
-        client_options=configure_client(
-            settings, endpoint or _name_host(region), setting="AWS_ENDPOINT_URL_S3"
-        ),
-        retry_config=RETRY,
+        try:
+            session = boto3.Session(profile_name=settings.get("AWS_PROFILE") or None)
+            provider = Boto3CredentialProvider(session)
+        except (BotoCoreError, ValueError) as error:
+            raise CredentialError(
+                f"s3://{bucket}: no AWS credential found: {hide_secrets(str(error), settings.secrets)}",
+                "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or log in: aws sso login",
+            ) from error
+        region = region or session.region_name
+    config["region"] = region = region or _REGION
+    # as obstore addresses Amazon's buckets of a region
+    options = configure_client(
+        settings, endpoint or f"https://s3.{region}.amazonaws.com", setting="AWS_ENDPOINT_URL_S3"
     )
-
-
-def _name_host(region: str) -> str:
-    """Name the host of Amazon's buckets of a region, as obstore addresses them."""
-    return f"https://s3.{region}.amazonaws.com"
+    return S3Store(
+        bucket, config=config, credential_provider=provider, client_options=options, retry_config=RETRY
+    )

@@ -55,7 +55,7 @@ def compare_immutable(
     """Find declared fields that cannot be updated and equal neither what was sent nor what is live.
 
     What was sent counts, because the service may write a value in another form. What is live counts, because
-    a default that is now written out is no change.
+    a default that is now written out is not a change.
     """
     shown = sent if live is None else live
     return tuple(
@@ -79,7 +79,7 @@ def _find_before(field: Field, path: str, sent: Attributes, shown: Attributes) -
 
 
 def _may_be_there(field: Field, path: str, value: Value, sent: Attributes, shown: Attributes) -> bool:
-    """Whether the model may live at the declared place, as far as the names tell.
+    """Whether the model may live at the declared place, judging by the names.
 
     An id and a number may name one project; two ids, or two numbers, name two.
     """

@@ -49,7 +49,7 @@ class Progress:
     """How far a training is.
 
     Attributes:
-        percent: 0 to 100. None until the service tells.
+        percent: 0 to 100. None until it is known.
         step, total_steps, epoch, mean_loss: None if unknown.
         elapsed: seconds.
         remaining: seconds, estimated. None if unknown.
@@ -99,7 +99,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """Something was not done, for a reason that is no failure.
+    """Something was not done, for a reason that is not a failure.
 
     Attributes:
         unfinished: whether it is still to be done. The run then ends with exit code 3.

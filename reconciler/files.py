@@ -70,7 +70,7 @@ def _open_to_write(path: str | Path) -> int:
             if error.errno != errno.ENXIO:
                 raise
             if time.monotonic() > until:
-                raise OSError(errno.ENXIO, "nobody reads this pipe", str(path)) from error
+                raise OSError(errno.ENXIO, "this pipe has no reader", str(path)) from error
             time.sleep(0.05)
 
 

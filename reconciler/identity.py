@@ -89,7 +89,7 @@ def find_meaning(field: Field, value: Value | None) -> Value | None:
 def _to_comparable_json(field: Field, text: str) -> str:
     try:
         found = loads(text.encode(errors="replace"), most=STATE)
-    except NotJSONError:  # from a state that somebody edited
+    except NotJSONError:  # from a state that a user edited
         return text
     return encode_canonical(_prune(field, found)).decode(errors="surrogatepass")
 
@@ -113,7 +113,7 @@ _FLOAT32_LIMIT = 3e38
 
 
 def encode_example(example: Example) -> bytes:
-    """Write an example as a canonical `{"output":…,"textInput":…}`; one that is no pair as its own line."""
+    """Write an example as a canonical `{"output":…,"textInput":…}`. What is not a pair is its own line."""
     if example.line:
         return example.line.encode(errors="surrogatepass")
     return encode_canonical({"output": example.output, "textInput": example.text_input})
@@ -158,7 +158,7 @@ def _list_former_hyperparameters(
 
 
 def _list_sources(desired: Desired, source: str, fields: Mapping[str, Field]) -> tuple[str, tuple[str, ...]]:
-    """List what it is tuned from: as formula 2 writes it, and in each way in which formula 1 may have."""
+    """List the names of the source model: as formula 2 writes it, and as formula 1 may have."""
     if BASE_MODEL not in desired.attributes:
         return source, (source,)
     field = fields[BASE_MODEL]

@@ -25,7 +25,7 @@ _SHOWN = 40
 
 
 def loads(data: bytes, *, most: int) -> Any:
-    """Parse JSON that this program wrote, or that somebody edited.
+    """Parse JSON that this program wrote, or that a user edited.
 
     Args:
         data: the whole text, UTF-8.
@@ -154,7 +154,7 @@ def _refuse_double_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
         address = found.get("address")
         whose = f"{address}: " if isinstance(address, str) and address else ""
-        raise NotJSONError(f"{whose}the key {show_value(twice)} stands twice")
+        raise NotJSONError(f"{whose}duplicate key {show_value(twice)}")
     return found
 
 

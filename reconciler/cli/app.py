@@ -102,7 +102,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
             _print(error.diagnostics, as_json=False)
             code = exit_codes.decide_after_lost_output(code)
     if any(not one.daemon for one in threading.enumerate() if one is not threading.main_thread()):
-        os._exit(code)  # a call that nobody waits for any more must not keep the process alive
+        os._exit(code)  # an abandoned call must not keep the process alive
     signals.ignore()
     sys.exit(code)
 

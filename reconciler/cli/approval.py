@@ -1,6 +1,6 @@
-"""Asking a person to approve a plan.
+"""Asks a person to approve a plan.
 
-Rules: only "yes" is yes. If nobody can be asked, nothing is begun.
+Rules: only "yes" is yes. Without a terminal to ask on, nothing is begun.
 """
 
 from __future__ import annotations

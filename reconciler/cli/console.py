@@ -1,7 +1,7 @@
 """Prints results, errors and progress to the right stream in the right form.
 
-Results go to stdout, errors to stderr; with --json all goes to stdout as JSON. Colour is used only where
-somebody can see it: NO_COLOR, CLICOLOR, TERM=dumb, --no-color and pipes are honoured.
+Results go to stdout, errors to stderr; with --json all goes to stdout as JSON. Colour is used only on a
+terminal: NO_COLOR, CLICOLOR, TERM=dumb, --no-color and pipes are honoured.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ class Need(Enum):
     MODELS = auto()
     """All of them, and they declare at least one model."""
     ANY = auto()
-    """All of them; none at all is no error."""
+    """All of them. It is not an error if there are none."""
     STACK = auto()
     """The Stack alone, if there is one: what is wrong in other manifests does not stop the command."""
 
@@ -138,7 +138,7 @@ class Invocation:
     def _begin_line(self, command: str) -> list[str]:
         words = ["reconciler", command]
         words += ["--emulator"] if self.emulator else []
-        if self.state_url:  # without its login, which stands in TF_HTTP_USERNAME or is typed again
+        if self.state_url:  # without its login, which is in TF_HTTP_USERNAME or is typed again
             words += ["--state", hide_login(self.state_url).replace("…@", "", 1)]
         return words
 

@@ -1,7 +1,7 @@
 """The signals that ask a run to stop: Ctrl-C, a cancelled job, a closed terminal.
 
 Rules: all of them are dealt with alike. Signals that arrive after the run cannot change its exit code, and a
-second one exits at once, so that nobody needs SIGKILL.
+second one exits at once, so that SIGKILL is never needed.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def _handle(numbers: tuple[signal.Signals, ...], handler: Any) -> None:
 
 def raise_interrupts() -> None:
     """Make each of them raise KeyboardInterrupt, as Ctrl-C does, so that locks are given back."""
-    # not SIGINT: it does so already, unless whoever started us ignores it
+    # not SIGINT: Python raises it already, unless our parent process ignores it
     _handle(find_stopping_signals()[1:], signal.default_int_handler)
 
 

@@ -43,7 +43,7 @@ def prepare() -> None:
 
 
 def write(stream: TextIO, text: str = "", *, flush: bool = False) -> None:
-    """Write. When the reader has gone (`| head`), print nothing more and let the work go on.
+    """Write. When the reader has gone (`| head`), print nothing more and continue the work.
 
     Raises:
         OutputLostError: standard output cannot be written to (a full disk). Nothing more is written to it.

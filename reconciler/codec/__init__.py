@@ -1,7 +1,7 @@
 """Strict JSON to values and back, driven by the type hints of dataclasses: state, plan file and reports.
 
 What equals its default is left out, so a document stays small and grows compatibly. A class with a field
-`unknown` keeps there what only a newer program knows, and writes it back. A union of dataclasses is told
+`unknown` keeps there what only a newer program knows, and writes it back. The members of a union are told
 apart by the name of the class: `Annotated[Create | SetPermissions, "step"]` is written as
 `{"step": "set_permissions", …}`.
 
@@ -57,8 +57,8 @@ class Rules:
     """The rules of a format for a class, beyond the hints of its fields.
 
     Attributes:
-        readers: key to reader, where a field takes less than its type does, and for keys that are no field.
-        required: keys that must be there although the fields have a default, or that are no field.
+        readers: key to reader, for fields that take less than their type, and for keys that are not fields.
+        required: keys that must be there although their fields have a default, or that are not fields.
         always: fields that are written even where they equal their default.
         never: fields that are neither written nor read.
     """

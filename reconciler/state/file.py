@@ -84,7 +84,7 @@ def dumps(
     document = _encode("{\n  " + ",\n  ".join(head) + f',\n  "resources": {resources}\n}}\n')
     if len(document) > bounds.STATE:
         raise StateError(
-            f"the state would be larger than {bounds.STATE // bounds.MB} MB, and nobody reads one that large",
+            f"the state would be larger than {bounds.STATE // bounds.MB} MB, the most that is read",
             "Keep the models in several folders with a state each.",
         )
     return document

@@ -49,7 +49,7 @@ class Heartbeat:
         self._thread.join(_JOIN)
 
     def raise_if_lost(self) -> None:
-        """Raise LockLostError if the store said, at a renewal, that the lock is no longer ours."""
+        """Raise LockLostError if a renewal failed because the lock is no longer ours."""
         if self._lost is not None:
             raise LockLostError(self._lost.summary, self._lost.detail) from self._lost
 
@@ -67,7 +67,7 @@ class Heartbeat:
             raise LockLostError(
                 f"{self._backend.place}: the lock's lease of {self._lease:g} s was last renewed "
                 f"{age:.0f} s ago{why}",
-                "No further call is started, because another run may take over. What was started goes on; "
+                "No further call is started, because another run may take over. What was started continues: "
                 "run the command again when the state can be reached.",
             ) from self._failure
 

@@ -253,7 +253,7 @@ class Session:
             self._unanswered = (data, written)
             raise
         except StateMovedError:
-            # A client that repeats a conditional write after a lost reply is told that it lost to itself.
+            # A client that repeats a conditional write after a lost reply gets a refusal caused by itself.
             if not self._find_out(data, written):
                 raise
         self.state = written

@@ -61,7 +61,7 @@ class RecordedModel:
 
     Attributes:
         id: ours, chosen before the call (design 2.4); or the pinned or imported one.
-        name: the API's resource name. "" until the service tells it, where the service chooses it.
+        name: the API's resource name. If the service chooses it, "" until it is known.
         digest: of the identity, SHA-256 in hex. "" for an imported model.
         formula: the version of the identity formula that made the digest.
         source: the resource name of the model that it was tuned from.

@@ -60,7 +60,7 @@ def test_a_stop_ends_a_call_that_hangs(hanging: Hanging) -> None:
     """The store has its few seconds from the stop on, and then the call fails as any call of it may."""
     seconds = itertools.count(0.0, 0.5)
     backend = Interruptible(hanging, lambda: True, clock=lambda: next(seconds))
-    with pytest.raises(StateStoreError, match="does not answer, and we were told to stop"):
+    with pytest.raises(StateStoreError, match="does not answer, and this run is being stopped"):
         backend.read()
     assert next(seconds) >= PATIENCE
 

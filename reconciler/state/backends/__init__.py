@@ -135,7 +135,7 @@ class Backend(Protocol):
         """Renew the lock. Raises LockLostError if it is no longer ours."""
 
     def unlock(self, info: LockInfo) -> None:
-        """Give the lock back. It is no error if it was lost already."""
+        """Give the lock back. It is not an error if it was lost already."""
 
     def force_unlock(self, lock_id: str) -> LockInfo:
         """Break the lock with this id. Returns who held it. StateError if another lock is held, or none."""

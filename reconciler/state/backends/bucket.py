@@ -1,7 +1,7 @@
 """The objects of a bucket, read and written on conditions; and what their client's errors mean.
 
 Rule: a refusal is believed only after the object was read back. A client that repeats a conditional write
-after a lost reply is told that it lost, although it won.
+after a lost reply gets a refusal, although its write succeeded.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ class _RefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Way:
-    """Where the requests under one login go.
+    """The destination of the requests under one login.
 
     Attributes:
         scheme: of the store.
@@ -169,7 +169,7 @@ class _Gate:
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """What a client asks for: a tunnel, or a request over plain http.
+    """A request of a client: for a tunnel, or over plain http.
 
     Attributes:
         method: CONNECT for a tunnel.

@@ -2,7 +2,7 @@
 
 GET reads the state; 204 and 404 mean that there is none yet. POST ?ID=LOCK writes it. LOCK and UNLOCK carry
 the lock as JSON; 423 and 409 answer them with the holder's lock. The protocol has neither conditions nor
-leases. So every write reads first, under the lock, and a lock stays until somebody opens it. After a refused
+leases. So every write reads first, under the lock, and a lock stays until it is released. After a refused
 write it reads again, because some servers store what they then refuse.
 
 Rules: a credential goes over TLS or to this machine; every request here is safe to repeat.
@@ -100,8 +100,7 @@ class HTTPBackend:
         current = self.read()
         if (current.version if current else None) != expected:
             raise StateMovedError(
-                f"{self.place}: the state is not the one that was read: somebody wrote it, without the "
-                "lock or after breaking ours",
+                f"{self.place}: somebody else changed the state, without the lock or after breaking ours",
                 "Nothing was overwritten. Run the command again.",
             )
         parts = urlsplit(self._address)
@@ -122,7 +121,7 @@ class HTTPBackend:
         with contextlib.suppress(StateStoreError):
             stored = self.read()
             version = stored.version if stored else None
-            is_stored, fate = version == written, "The state is another one by now: somebody wrote it."
+            is_stored, fate = version == written, "Somebody else has changed the state."
             if version == expected:
                 fate = f"Nothing was written. {UNCHANGED}"
         holder = read_holder(reply.content)[0] if reply.status in _HELD else None

@@ -26,7 +26,7 @@ from reconciler.state.backends.http_session import open_session
 from reconciler.state.backends.network import CALL_TIMEOUT, CONNECT_TIMEOUT, TIMEOUT
 
 _FLAG = 3
-"""Characters. A shorter value in a query is no secret, and hiding it would take words out of a message."""
+"""Characters. A shorter value in a query is not a secret, and hiding it would remove words of a message."""
 
 
 @dataclass(frozen=True, slots=True)

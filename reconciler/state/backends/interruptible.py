@@ -114,6 +114,6 @@ class Interruptible:
             and self._clock() >= max(self._until, began + _LEAST)
         ):
             raise StateStoreError(
-                f"{self.place}: the store does not answer, and we were told to stop",
+                f"{self.place}: the store does not answer, and this run is being stopped",
                 "What was begun and is not recorded is found again by its id: run the command again.",
             )

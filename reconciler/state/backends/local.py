@@ -149,7 +149,7 @@ class LocalBackend:
         while True:
             with contextlib.suppress(FileNotFoundError):
                 return os.open(self._lock_path, _LOCK_FILE)
-            with contextlib.suppress(FileExistsError):  # somebody else made it meanwhile
+            with contextlib.suppress(FileExistsError):  # somebody else has just made it
                 return _create(self._lock_path, like=self._path)
 
     def renew(self, info: LockInfo) -> None:

@@ -99,7 +99,7 @@ class ObjectBackend:
                 if stored is None:
                     self._require_conditions(info)
                 return
-        raise StateLockedError(f"{self.place}: the state's lock changes hands faster than we can take it")
+        raise StateLockedError(f"{self.place}: other runs take the state's lock faster than this one can")
 
     def renew(self, info: LockInfo) -> None:
         """See Backend.renew."""
@@ -116,7 +116,7 @@ class ObjectBackend:
                     "Nothing of theirs was overwritten. Run the command again when they have finished.",
                 )
             self._held = (info.id, stored.version)
-        raise StateStoreError(f"{self.place}: the lock could not be renewed: it changes under our hands")
+        raise StateStoreError(f"{self.place}: the lock could not be renewed: another run keeps changing it")
 
     def unlock(self, info: LockInfo) -> None:
         """See Backend.unlock."""
@@ -130,7 +130,9 @@ class ObjectBackend:
                 return
             if self._write_lock(None, stored.version):
                 return
-        raise StateStoreError(f"{self.place}: the lock could not be given back: it changes under our hands")
+        raise StateStoreError(
+            f"{self.place}: the lock could not be given back: another run keeps changing it"
+        )
 
     def force_unlock(self, lock_id: str) -> LockInfo:
         """See Backend.force_unlock."""
@@ -176,7 +178,7 @@ class ObjectBackend:
                 return (info if info.id else None), nonce, lease
         raise StateStoreError(
             f"{self.place}: the object {self._lock_key} beside the state is not a lock of ours",
-            "If nobody is running, delete that object and run the command again.",
+            "If no other run is active, delete that object and run the command again.",
         )
 
     def _require_conditions(self, info: LockInfo) -> None:

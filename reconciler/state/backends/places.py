@@ -74,7 +74,7 @@ def check_http_address(url: str, where: str) -> str:
     """Check an http(s) address, which may hold a login. Returns it unchanged.
 
     Raises:
-        UsageError: its login has characters that end a login, or the rest is no address.
+        UsageError: its login has characters that end a login, or the rest is not an address.
     """
     scheme, separator, rest = url.partition("://")
     authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
@@ -94,6 +94,6 @@ def check_http_address(url: str, where: str) -> str:
     if not sound or re.search(r"[\s\\]", login):
         raise UsageError(
             f"{where}: this is not a valid address: check its host and its port",
-            "Write https://HOST/PATH; an IPv6 address stands in brackets, and a password is percent-encoded.",
+            "Write https://HOST/PATH; put an IPv6 address in brackets, and percent-encode a password.",
         )
     return url

@@ -1,7 +1,7 @@
 """The tasks of one apply, and the state in which their outcomes are recorded.
 
-Rule: an outcome stands in `unwritten` until a commit has put it into `state`; whoever needs proof (a
-child its parent, an event its record) asks for what is recorded.
+Rule: an outcome is in `unwritten` until a commit has written it to `state`. Code that needs proof (such as
+that a parent serves, before its child is tuned) reads the committed records.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from reconciler.state.values import Record, RecordedModel, State
 
 
 class Ledger:
-    """What is to be done, what was done, and what of it is recorded.
+    """The tasks of an apply, their outcomes, and the recorded state.
 
     Args:
-        plan: approved, as it is now.
-        facts: what it was made from.
+        plan: the approved plan, as decided again under the lock.
+        facts: the facts that the plan was made from.
         providers: kind name to provider.
-        state: as read under the lock.
+        state: the state that was read under the lock.
     """
 
     def __init__(self, plan: Plan, facts: Facts, providers: Providers, state: State) -> None:
@@ -48,37 +48,37 @@ class Ledger:
         return task
 
     def list_open(self) -> list[Task]:
-        """The tasks with something left to do."""
+        """List the tasks that have steps left."""
         self._open = [task for task in self._open if task.next is not None]
         return list(self._open)
 
     def list_watched(self) -> list[Task]:
-        """Those that only wait for the service."""
+        """List the tasks that only wait for the service."""
         return [task for task in self.list_open() if task.is_watching]
 
     def find_next_try(self) -> float | None:
-        """When a service is asked again that refused something for now; None when nothing waits for that."""
+        """Find the clock time of the next retry of a refused call; None if there is none."""
         return min((task.not_before for task in self.list_open() if task.not_before), default=None)
 
     def recall(self, now: float) -> None:
-        """A training has ended, or enough time has passed: there may be room now.
+        """Allow refused calls to be tried again, because a training has ended or enough time has passed.
 
-        Where the service itself named the time, it is not asked before.
+        A call whose time the service itself named is not tried before.
         """
         for task in self.list_open():
             if not task.exact or task.not_before <= now:
                 task.not_before = 0.0
 
     def find_record(self, address: Address) -> Record:
-        """As it is, outcomes that are not yet written included."""
+        """Find a record, including outcomes that are not yet written."""
         return self.unwritten.get(address) or self.find_committed(address)
 
     def find_committed(self, address: Address) -> Record:
-        """As it was last committed."""
+        """Find a record as it was last committed."""
         return self.state.resources.get(address) or Record(address)
 
     def _find_before(self, change: Change) -> Record:
-        """The record that a change starts from, under the address that it has from now on."""
+        """Find the record that a change starts from, under its new address."""
         match change.steps:
             case (Move(previous=previous), *_) if previous in self.state.resources:
                 return replace(self.find_committed(previous), address=change.address)
@@ -86,15 +86,15 @@ class Ledger:
                 return self.find_committed(change.address)
 
     def note(self, records: Iterable[Record]) -> None:
-        """Outcomes, to be written with the next commit."""
+        """Keep records for the next commit."""
         for record in records:
             self.unwritten[record.address] = record
 
     def commit(self, session: Session) -> None:
-        """Write what is noted, stamped with whose it is; what is so already is no write.
+        """Commit the pending records under this stack's name. Does nothing if the state would not change.
 
         Raises:
-            StateError: it stays noted.
+            StateError: the records stay pending.
         """
         state = session.state.put(*self.unwritten.values())
         if state is not session.state:
@@ -108,9 +108,9 @@ class Ledger:
         self.unwritten.clear()
 
     def find_source(self, task: Task) -> str:
-        """The resource name to tune from, "" where the next step creates nothing.
+        """Find the resource name to tune from; "" if the next step creates nothing.
 
-        A parent is called by the name that it serves under.
+        For a parent, that is the name of its serving model.
         """
         match task.next:
             case Create(after=Serves() as wait):
@@ -122,7 +122,7 @@ class Ledger:
                 return ""
 
     def find_awaited(self, task: Task) -> Address | None:
-        """The address that has to come first: a parent that serves, a successor that is accepted."""
+        """Find the address that the next step waits for: a parent or a successor."""
         wait = task.wait
         match wait:
             case None:
@@ -138,9 +138,9 @@ class Ledger:
                 assert_never(wait)
 
     def take_next_generation(self, task: Task) -> RecordedModel | None:
-        """The model of the generation after the task's, which takes its number; None after the last.
+        """Move a task to the next generation. Returns its model; None after the last generation.
 
-        A pinned id has no other generation.
+        A pinned id has only one generation.
         """
         change, step = task.change, task.next
         desired = self.facts.desired.get(change.address)

@@ -54,11 +54,14 @@ from reconciler.plan.steps import (
 from reconciler.providers import Training
 from reconciler.state.values import Record, Verdict
 
-_CHECK_ADVICE = "Correct the check and apply again, or the data, which trains again"
-RECORDED_ONLY = "its manifest has changed since it was approved: plan shows what becomes of it"
+_CHECK_ADVICE = (
+    "If the check is wrong, correct it and apply again. If the model is wrong, correct its data and apply "
+    "again, which trains a new model"
+)
+RECORDED_ONLY = "its manifest has changed since it was approved; plan shows what will happen"
 """Why a trained model is not promoted."""
 _RETRY_ADVICE = "Apply again: nothing is trained twice"
-_REFUSED_ADVICE = "Asking again changes nothing: correct what the service names, then apply again"
+_REFUSED_ADVICE = "Trying again does not help. Correct what the service complains about, then apply again"
 _PASSES = frozenset({408, 409, 425, 429})
 """Statuses that may pass by themselves. Any other from 400 to 499 means that the request is wrong."""
 

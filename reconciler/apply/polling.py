@@ -1,8 +1,8 @@
-"""Watching trainings while nobody is locked out: whom to look at, when, and what an answer means.
+"""Watch trainings without the lock: which ones to look at, when, and what the answers mean.
 
-Rule: reads only, records nothing. Many trainings are seen with one list, few with a look at each; an
-error never means that a training ended. A model that cannot be seen may have been accepted just now, or
-be gone because another run replaced or deleted it: its record tells.
+Rule: this only reads, and records nothing. One list call shows many trainings; few are looked at singly. An
+error never means that a training has ended. A missing model may have been accepted a moment ago, or another
+run may have replaced or deleted it. Its record tells which.
 """
 
 from __future__ import annotations
@@ -42,25 +42,25 @@ from reconciler.state.values import State
 _Answer = TypeVar("_Answer")
 
 _MISSES = 5
-"""Polls in a row that may fail for other reasons than a busy service."""
+"""After so many failed polls in a row a model is given up, unless the service is only busy."""
 
 _NOT_UNDERSTOOD = 3
-"""Polls in a row whose answer may not be understood."""
+"""After so many answers in a row that are not understood, a model is given up."""
 
-_GONE_ADVICE = "Apply again: if it was really deleted, it is trained anew"
+_GONE_ADVICE = "Apply again: if it was really deleted, it is trained again"
 
 _COST = 4.0
-"""A long list is repeated after so many times as long as it took."""
+"""The pause after a list call, as a multiple of its duration."""
 
 
 class Polling:
-    """What is seen of the trainings that an apply waits for.
+    """Polls the trainings that an apply waits for.
 
     Args:
-        read: the state as it is now, without the lock.
+        read: reads the state without the lock.
 
     Attributes:
-        ended: what has been seen to end; the caller records and clears it.
+        ended: trainings that have ended. The caller records them and clears this.
     """
 
     def __init__(self, ledger: Ledger, context: Context, read: Callable[[], State]) -> None:
@@ -71,10 +71,10 @@ class Polling:
         self.ended: dict[Task, Training] = {}
 
     def watch(self, again: float | None = None) -> Iterator[Event]:
-        """Look at the trainings that are due, until one has ended, none is left, or we shall stop.
+        """Look at the trainings that are due, until one has ended, none is left, or this run stops.
 
         Args:
-            again: by the clock, when to return in any case; None for never.
+            again: the clock time at which to return in any case; None for never.
         """
         context = self._context
         while not self.ended and not context.is_ending:
@@ -92,7 +92,7 @@ class Polling:
                 yield from self._let_go_of_unseen()
 
     def _look(self, watched: list[Task], now: float) -> Iterator[Event]:
-        """One round: every kind by a list or by single looks, whatever is cheaper."""
+        """Look at every training that is due once: by a list for each kind, or singly if that is cheaper."""
         by_kind: dict[str, list[Task]] = {}
         for task in watched:
             by_kind.setdefault(task.change.address.kind, []).append(task)
@@ -108,11 +108,11 @@ class Polling:
         for task, future in futures:
             answer = self._wait_for(future)
             if answer is None:
-                return  # we shall stop
+                return  # this run stops
             yield from self._take_in(task, answer)
 
     def _let_go_of_unseen(self) -> Iterator[Event]:
-        """Let go of what cannot be seen because another run made something else of it."""
+        """End the tasks whose models are missing because another run has taken them over."""
         unseen = [task for task in self._unseen if task.next is not None]
         self._unseen.clear()
         if not unseen:
@@ -129,15 +129,15 @@ class Polling:
                 yield from settled.events
 
     def _look_at_list(self, kind: str, tasks: list[Task]) -> tuple[list[Event], list[Task]]:
-        """What one list tells, and the tasks that it tells nothing of.
+        """Look at one list. Returns its events, and the tasks that need a single look.
 
-        A failure's reason is not in a list, and a list may lag: those are looked at singly.
+        A list does not show why a training failed, and it may lag.
         """
         began = self._context.clock()
         provider = self._context.providers[kind]
         answer = self._wait_for(self._context.pool.submit(_list_live, provider))
         if answer is None:
-            return [], []  # we shall stop
+            return [], []  # this run stops
         if isinstance(answer, ReconcilerError):
             if _is_odd(answer):
                 return [], tasks  # each is asked for by itself: one odd answer blocks no other
@@ -161,7 +161,7 @@ class Polling:
         return look(task.provider, make_handle(model) if model else Handle(task.id, task.change.name))
 
     def _wait_for(self, future: Future[_Answer]) -> _Answer | ReconcilerError | None:
-        """The answer, or the error of the service; None when we shall stop before it comes."""
+        """Wait for an answer or an error of the service. Returns None if this run stops first."""
         while not wait([future], timeout=TICK).done:
             if self._context.is_ending:
                 return None
@@ -177,7 +177,7 @@ class Polling:
             )
 
     def _take_in(self, task: Task, answer: Training | ReconcilerError, pause: float = 0.0) -> Iterable[Event]:
-        """Take in one answer; at most one event."""
+        """Process one answer. Yields at most one event."""
         match answer:
             case NotFoundError() if isinstance(task.next, AwaitEnd):
                 return self._see(task, Training(Status.FAILED), pause)  # gone, which is what we wait for
@@ -190,7 +190,7 @@ class Polling:
                 assert_never(answer)
 
     def _see(self, task: Task, answer: Training, pause: float) -> Iterable[Event]:
-        """Take in how a training goes, and choose when to look again; `pause` is the least that may pass."""
+        """Process a training's progress, and choose when to look again: after `pause` seconds at least."""
         task.misses, task.odd, task.error = 0, 0, None
         self._missing.pop(task, None)
         if answer.status is not Status.CREATING:
@@ -207,7 +207,7 @@ class Polling:
         return (seen,) if isinstance(task.next, AwaitTraining) else ()
 
     def _miss(self, task: Task, error: ReconcilerError) -> None:
-        """Ask again a little later; a busy service may be busy for as long as it likes."""
+        """Schedule another look after an error. A busy service does not count as a failed poll."""
         busy = isinstance(error, (RateLimitedError, UnavailableError, ReplyLostError))
         task.odd = task.odd + 1 if _is_odd(error) else 0
         task.misses += 0 if busy and not task.odd else 1
@@ -215,7 +215,7 @@ class Polling:
         self._due[task] = self._context.clock() + min(2.0**task.misses, schedule.LONGEST)
 
     def _give_up(self, task: Task) -> Iterable[Event]:
-        """Give up watching what cannot be seen for long; nothing is lost, the id is recorded."""
+        """Stop watching a model that has not been seen for long. Its id is recorded, so nothing is lost."""
         error, address = task.error, task.change.address
         if isinstance(error, NotFoundError):
             self._unseen.append(task)
@@ -226,12 +226,9 @@ class Polling:
             gone = f"it is gone: {error.summary}"
             return (Failed(address, Verb.CREATE, gone, _GONE_ADVICE, task.id, training=True),)
         if task.odd >= _NOT_UNDERSTOOD and error is not None:
-            skipped = (
-                f"its answers cannot be understood, {task.odd} in a row: {error.summary}. {error.detail}"
-            )
-            event = task.skip(skipped, trouble=True)
             task.ended = True
-            return (event,)
+            reason = f"its answers cannot be understood, {task.odd} in a row"
+            return (task.skip(f"{reason}: {error.summary}. {error.detail}", trouble=True),)
         if error is None or task.misses < _MISSES:
             return ()
         task.ended = True
@@ -239,10 +236,10 @@ class Polling:
 
 
 def _list_live(provider: Provider) -> dict[str, Live]:
-    """Id to model; what is not understood is asked for by itself."""
+    """List the live models by id. Those that are not understood are left out and looked at singly."""
     return {one.id: one for one in provider.list() if isinstance(one, Live)}
 
 
 def _is_odd(answer: ReconcilerError) -> bool:
-    """Whether it is an answer that makes no sense, and not a service that is busy or away."""
+    """Whether the answer could not be understood, unlike a service that is busy or down."""
     return isinstance(answer, (NotUnderstoodError, UnreadableError))

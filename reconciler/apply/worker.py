@@ -1,7 +1,7 @@
-"""One stretch of work under the lock: calls on threads, outcomes in grouped commits, then events.
+"""Work while the lock is held: calls run on threads, and events follow the commits of their outcomes.
 
-Rules: one loop alone commits and yields; a task goes on only after its last outcome is committed; once
-the state cannot be written or the lock is doubtful, no further call starts.
+Rules: only one loop commits and yields. A task continues only after its last outcome is committed. No call
+starts any more once the state cannot be written or the lock may be lost.
 """
 
 from __future__ import annotations
@@ -36,31 +36,31 @@ from reconciler.state.session import Session
 from reconciler.state.values import Record
 
 _GRACE = 2.5
-"""Seconds that calls under way get after an interrupt, so that commit and unlock are done within 5."""
+"""Seconds that running calls get after an interrupt, so that commit and unlock are done within 5."""
 
 _SHORTEST_PAUSE = 0.5
-"""Seconds between two tries of what was refused for now."""
+"""Least seconds between two tries of a call that was refused for now."""
 
 _PASSING = 600.0
-"""Seconds after which what should pass by itself is told as a failure, with what to do then."""
+"""Seconds after which a refusal that should pass by itself is reported as a failure."""
 
 _COMMIT_TRIES = 4
-"""How often a commit is tried while the store fails, 1, 2, 4 … seconds apart."""
+"""Number of times a commit is tried while the store fails, 1, 2, 4 … seconds apart."""
 
 _COMMIT_PATIENCE = 40.0
-"""Seconds after which a failing store is not tried again; one that hangs takes long to fail."""
+"""Seconds after which a failing store is not tried again. A store that hangs takes long to fail."""
 
 _COMMIT_SHARE = 4.0
-"""A commit of many records takes long: the pause after it is so many times as long."""
+"""The pause after a commit, as a multiple of its duration. A commit of many records takes long."""
 
 
 class Worker:
-    """What is done while the lock is held once.
+    """Does the work of one stretch in which the lock is held.
 
     Args:
-        ledger: the tasks; those that are not ours to finish any more are dropped at once.
+        ledger: the tasks. Those that another run has taken over are dropped at once.
         session: holds the lock.
-        means: what we work with.
+        context: settings, threads and clocks.
     """
 
     def __init__(self, ledger: Ledger, session: Session, context: Context) -> None:
@@ -78,27 +78,27 @@ class Worker:
         self._grace = _GRACE
 
     def intend(self) -> Iterator[Event]:
-        """Before the first call: commit every intent, with what needs no call at all, in one write.
+        """Commit every intent, and all steps that need no call, in one write before the first call.
 
         Raises:
-            StateError: nothing was begun.
+            StateError: nothing was started.
         """
         self._take_up({})
         self._ledger.commit(self._session)
         self._last_commit = self._context.clock()
-        yield from self._tell()
+        yield from self._yield_events()
         order = {task: number for number, task in enumerate(self._ledger.list_open())}
         self._queue = deque(sorted(self._queue, key=order.__getitem__))  # as planned
 
     def run(self, trained: Mapping[Task, Training] | None = None) -> Iterator[Event]:
-        """Every step that is a call, until only watching (or nothing) is left.
+        """Execute the steps that are calls, until only watching (or nothing) is left.
 
         Args:
-            trained: what polling saw end since the lock was held last; None after `intend`.
+            trained: trainings that ended since the lock was last held; None after `intend`.
 
         Raises:
-            StateError: the state could not be written or the lock was lost; what was begun is recorded, or
-                found again by its id.
+            StateError: the state could not be written, or the lock was lost. What was started is recorded, or
+                the next run finds it by its id.
         """
         if trained is not None:
             self._take_up(trained)
@@ -118,7 +118,7 @@ class Worker:
     # -- tasks -------------------------------------------------------------------------------------
 
     def _take_up(self, trained: Mapping[Task, Training]) -> None:
-        """Sort the open tasks: to be called, done without a call, or not ours any more."""
+        """Sort the open tasks: call, do without a call, or end because another run has taken over."""
         moment = self._context.moment
         for task in self._ledger.list_open():
             record = self._ledger.find_record(task.change.address)
@@ -137,7 +137,7 @@ class Worker:
         self._settled.append((task, settled.events))
 
     def _start(self) -> None:
-        """Fill the threads; none waits in the pool, where an interrupt could not stop it."""
+        """Start calls while threads are free. None waits in the pool, where it could not be stopped."""
         if self._context.is_ending or self._halt is not None or self._tries:
             return
         while self._queue and len(self._running) < self._context.settings.parallelism:
@@ -152,7 +152,7 @@ class Worker:
                 self._running[self._submit(task)] = task
 
     def _find_unrecorded(self, task: Task) -> Address | None:
-        """The address whose create was accepted, which is not committed yet."""
+        """Find the awaited address if its create was accepted but is not committed yet."""
         match task.wait:
             case IsAccepted(address=address):
                 is_settled = any(one.change.address == address for one, _ in self._settled)
@@ -185,7 +185,7 @@ class Worker:
         return context.pool.submit(work)
 
     def _gather(self) -> bool:
-        """Take in calls that have ended; False when the grace after an interrupt has passed."""
+        """Process calls that have ended. Returns False once the grace after an interrupt has passed."""
         until_commit = max(0.0, self._due() - self._context.clock()) if self._settled else TICK
         timeout = min(TICK, until_commit)
         if not self._running:
@@ -221,7 +221,7 @@ class Worker:
             self._note(task, settle(task, record, result, self._context.moment))
 
     def _refuse_for_now(self, task: Task, record: Record, error: ServiceError) -> Settled:
-        """Refused for now: asked again later, without the lock meanwhile, and told once. Else a failure."""
+        """Schedule another try of a call that was refused for now, and report it once. Or let it fail."""
         now, waits = self._context.clock(), self._context.settings.wait
         told, task.error = task.error is not None, error
         task.refused = now if task.refused is None else task.refused
@@ -234,7 +234,7 @@ class Worker:
         return settled if told or not waits else replace(settled, events=(report_postponed(task, error),))
 
     def _take_next_id(self, task: Task, record: Record, error: AlreadyExistsError) -> Settled:
-        """Where nobody can see what holds our id: the next generation of it, recorded before it is tried."""
+        """Take the next generation if an invisible model holds our id. It is recorded before it is tried."""
         step, now = task.next, self._context.moment
         model = None if error.visible else self._ledger.take_next_generation(task)
         if step is None or model is None:
@@ -244,20 +244,20 @@ class Worker:
     # -- commits -----------------------------------------------------------------------------------
 
     def _due(self) -> float:
-        """When the next commit may be made, by our clock."""
+        """The clock time of the next commit."""
         if self._tries:
             return self._last_commit + 2.0 ** (self._tries - 1)
         return self._last_commit + self._pause
 
     def _is_commit_due(self) -> bool:
-        """Outcomes are grouped while others are under way, as the store and the size of the state want."""
+        """Whether to commit now. Outcomes are grouped while other calls are running."""
         if not self._settled:
             return False
         nothing_comes = not (self._running or self._tries) and (not self._queue or self._halt is not None)
         return nothing_comes or self._context.is_ending or self._context.clock() >= self._due()
 
     def _commit(self) -> Iterator[Event]:
-        """Record, then tell; tasks go on from there."""
+        """Commit the outcomes, then yield their events."""
         began = self._context.clock()
         try:
             if not self._sealed:
@@ -272,16 +272,16 @@ class Worker:
             self._seal(error)
         self._last_commit = self._context.clock()
         if self._sealed:
-            self._settled.clear()  # what is not recorded is not told; it is found again by its id
+            self._settled.clear()  # only recorded outcomes are reported; the next run finds the others by id
             return
         if self._ledger.unwritten:
             return
         self._tries, self._failing = 0, 0.0
         self._pause = max(self._session.commit_interval, _COMMIT_SHARE * (self._last_commit - began))
-        yield from self._tell()
+        yield from self._yield_events()
 
-    def _tell(self) -> Iterator[Event]:
-        """Tell what is recorded by now; its tasks go on from there."""
+    def _yield_events(self) -> Iterator[Event]:
+        """Yield the events of recorded outcomes, and queue the next steps of their tasks."""
         settled, self._settled = self._settled, []
         for task, _ in settled:
             if task.next is not None and not task.is_watching and not task.not_before:
@@ -291,13 +291,13 @@ class Worker:
             yield from events
 
     def _seal(self, error: StateError) -> None:
-        """Write no more and start no more."""
+        """Stop writing, and start no further call."""
         self._halt = self._halt or error
         self._sealed = True
 
 
 def _choose_pause(task: Task, error: ServiceError, waited: float) -> float | None:
-    """Seconds after which what was refused is worth asking again; None when it is not."""
+    """Choose the seconds until a refused call is tried again; None if it is not."""
     if isinstance(error, RateLimitedError):
         room = ROOM if isinstance(error, NoCapacityError) else None
         return room if error.again is None else error.again
@@ -305,7 +305,7 @@ def _choose_pause(task: Task, error: ServiceError, waited: float) -> float | Non
 
 
 def _needs_no_call(task: Task) -> bool:
-    """Whether the next step only changes the record, and waits for nobody."""
+    """Whether the next step only changes the record and waits for nothing."""
     return isinstance(task.next, RecordStep) and task.wait is None
 
 

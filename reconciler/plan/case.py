@@ -1,4 +1,4 @@
-"""One desired model in front of the table, and what every row says of it."""
+"""One desired model that the decision table is asked about, and the parts that rows build changes from."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ NOT_REFUNDED = "its training is cancelled; what it has cost is not refunded"
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One desired model with what the table needs at hand.
+    """One desired model, with what the decision table needs.
 
     Attributes:
-        attributes: declared, with the source model resolved to its resource name.
-        source: resource name of what it is tuned from.
-        parent: the address that must serve first, None when the source already does.
-        forced: --replace names it.
-        doubt: an undeclared address whose model may be the same training, as far as is known.
+        attributes: the declared attributes. The source is already a resource name.
+        source: resource name of the model that it is tuned from.
+        parent: the address that must serve first; None if the source serves already.
+        forced: --replace names this address.
+        doubt: an undeclared address whose model may come from the same training.
     """
 
     facts: Facts
@@ -52,11 +52,11 @@ class Case:
     doubt: Address | None = None
 
     def live(self, model: RecordedModel) -> Live | None:
-        """The live side of a recorded model."""
+        """Find the live model of a recorded one."""
         return self.facts.live_of(self.record, model)
 
     def is_same(self, model: RecordedModel) -> bool:
-        """Whether this recorded model is what is wanted, updates aside."""
+        """Whether this recorded model is the desired one, except for fields that can be updated."""
         fields, data = find_replacement_reasons(
             self.desired, self.attributes, model, self.live(model), self.kind
         )
@@ -64,14 +64,14 @@ class Case:
 
 
 Answer: TypeAlias = Change | Diagnostic
-"""What a row says: the change of the address, or why there can be none."""
+"""The result of a row: a change, or the reason to refuse one."""
 
 
 @dataclass(slots=True)
 class Decision:
-    """What the table says of one address; `errors` refuse the whole plan.
+    """The decision on one address.
 
-    `refusals` do so too, but the changes are known, and can be shown.
+    `errors` and `refusals` both refuse the whole plan. With `refusals`, the changes can still be shown.
     """
 
     changes: list[Change] = field(default_factory=list)
@@ -80,14 +80,14 @@ class Decision:
 
 
 def warn_of_deletion(live: Live | None) -> tuple[str, ...]:
-    """What must be known before a model is deleted: of one that trains, or that nobody shows yet."""
+    """Notes on a deletion: the model is in training, or the service does not show it yet."""
     if live is None:
         return (NOT_SHOWN_YET,)
     return (NOT_REFUNDED,) if live.status is Status.CREATING else ()
 
 
 def start_change(case: Case, action: Action, reason: Reason) -> Change:
-    """What every change of a declared address says."""
+    """Build the part that all changes of a declared address share."""
     desired = case.desired
     return Change(
         desired.address,
@@ -101,7 +101,7 @@ def start_change(case: Case, action: Action, reason: Reason) -> Change:
 
 
 def write_place(desired: Desired) -> str:
-    """FILE:LINE of a manifest, as far as it is known."""
+    """Write FILE:LINE of a manifest, as far as they are known."""
     return f"{desired.file}:{desired.line}" if desired.file and desired.line else desired.file
 
 
@@ -122,7 +122,7 @@ def record_training(
 
 
 def record_training_again(case: Case, model: RecordedModel) -> RecordedModel:
-    """The record of the very training that is recorded, asked for once more under the same id."""
+    """Build the record of a training that is requested again under the same id."""
     again = record_training(case, id=model.id, digest=model.digest, generation=model.generation)
     return replace(
         again,
@@ -158,7 +158,7 @@ def record_found(
 
 
 def list_updates(case: Case, live: Live) -> tuple[FieldChange, ...]:
-    """Declared fields that can be updated, and differ from what is live."""
+    """List declared fields that can be updated and differ from the live model."""
     return diff.compare_mutable(
         live.attributes,
         case.attributes,
@@ -168,14 +168,14 @@ def list_updates(case: Case, live: Live) -> tuple[FieldChange, ...]:
 
 
 def list_permission_updates(case: Case, live: Live) -> tuple[PermissionChange, ...]:
-    """Grants that differ from what is live; none where permissions are not managed."""
+    """List grants that differ from the live model; none if permissions are not managed."""
     if case.desired.permissions is None:
         return ()
     return diff.compare_permissions(live.permissions or (), case.desired.permissions)
 
 
 def renew_record(case: Case, record: Record) -> Record:
-    """With what outlives the manifest (protection, its place), and without what delete_first left."""
+    """Renew the protection and the manifest's place, and drop what delete_first left behind."""
     protection = case.desired.lifecycle.prevent_destroy
     manifest = case.desired.manifest or record.manifest
     if (record.prevent_destroy, record.manifest) != (protection, manifest):
@@ -190,18 +190,18 @@ def renew_record(case: Case, record: Record) -> Record:
 
 
 def find_serving(case: Case, record: Record) -> RecordedModel | None:
-    """The model of this record that serves, if it is still live (or nobody shows it yet)."""
+    """Find the serving model of this record, if it is live or not shown yet."""
     serving = record.serving
     return serving if serving is not None and case.facts.is_there(record, serving) else None
 
 
 def drop_if_same(case: Case, record: Record) -> Record | None:
-    """The record as an intent: None when committing it would change nothing."""
+    """Return the record as an intent; None if committing it would change nothing."""
     return None if record == case.record else record
 
 
 def refuse(case: Case, summary: str, detail: str, *, path: str = "") -> Diagnostic:
-    """Refuse the plan, pointing at the manifest (at the key `path` where it has a place)."""
+    """Build a refusal that points at the manifest, at the key `path` if its place is known."""
     desired = case.desired
     line, column = desired.places.get(path, (desired.line, 1))
     address = str(desired.address)
@@ -217,7 +217,7 @@ def finish_training(
     live: Live | None,
     record: Record | None,
 ) -> Change:
-    """A model that trains or has trained: what is left until it serves."""
+    """Build the change that takes a model in training, or a trained one, until it serves."""
     serving = (record or case.record).serving
     return replace(
         start_change(case, action, reason),
@@ -267,7 +267,7 @@ _ENDINGS = {Action.ADOPT: Ending.ADOPT, Action.RESTORE: Ending.RESTORE}
 
 
 def explain_keeping(case: Case) -> str:
-    """Why the model that serves now stays after its successor is promoted, "" when it goes."""
+    """Explain why the serving model is kept after its successor is promoted; "" if it is deleted."""
     lifecycle = case.desired.lifecycle
     if lifecycle.prevent_destroy:
         return "prevent_destroy protects it"

@@ -1,6 +1,6 @@
-"""What a decision is made from, and the questions that the table asks of it.
+"""Facts: everything that a decision is made from, and the questions that the table asks about it.
 
-Rule: facts are values; nothing in it is fetched when asked.
+Rule: facts are values. No question fetches anything.
 """
 
 from __future__ import annotations
@@ -41,17 +41,17 @@ from reconciler.state.values import Record, RecordedData, RecordedModel, State
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """What the services showed, gathered before deciding.
+    """What the services showed before the decision.
 
     Attributes:
         live: kind name to id to model.
-        forbidden: (kind, id) of recorded or pinned models that the service refuses to show, and why.
-        odd: (kind, id) of models that are there, of which nothing else is understood, and why.
-        tunable: kind name to the base models that can be tuned; a kind is absent when nobody asked.
-        assumed: the kinds for which that is only documented.
-        data: (kind, id) of models that a manifest imports: path of each data set that the service shows, to
-            the digest of what lies there now.
-        context: where all this was seen.
+        forbidden: (kind, id) of models that the service refuses to show, to the reason.
+        odd: (kind, id) of existing models that this version does not understand, to the reason.
+        tunable: kind name to the base models that can be tuned. A kind is absent if it was not looked up.
+        assumed: the kinds whose tunable base models are known from documents only.
+        data: (kind, id) of imported models, to the data sets that the service shows: each one's path, to the
+            digest of its present content.
+        context: where this was observed.
     """
 
     live: Mapping[str, Mapping[str, Live]] = field(default_factory=dict)
@@ -68,20 +68,18 @@ class Facts:
     """Everything that a plan depends on.
 
     Attributes:
-        whole: the manifests are the whole desired set; else they only select.
-        now: aware; only compared with recorded times.
-        lag: seconds for which a model that was accepted may be invisible.
-        folders: those of this run, as `Record.manifest` is written; None where what was declared elsewhere
-            may go as well.
-        named_elsewhere: recorded addresses that a manifest outside of this run still names; known where the
-            run is about a part of the manifests.
-        moved: address to the one whose record it has taken over; `state` has it there already.
+        whole: the manifests declare everything that is desired. Otherwise they only select.
+        now: an aware time, only compared with recorded times.
+        lag: seconds for which an accepted model may be invisible.
+        folders: the folders of this run, written as in `Record.manifest`; None if records of other folders
+            may be deleted too.
+        named_elsewhere: recorded addresses that a manifest outside of this run names. Known only if the run
+            covers a part of the manifests.
+        moved: new address to the old one, for moved records. `state` has them under the new address.
         suffixes: kind name to DIGEST8 to the live ids that end in it and are neither recorded nor imported.
-        imports: address to the id of the live model that its manifest imports, where that is there;
-            `make_facts` looks for it.
-        stems: kind name to NAME to the live ids that look like NAME-xxxxxxxx, so that generations are
-            looked for only where there can be one; a kind that is absent was not indexed. `make_facts`
-            indexes: other live models need another World from it.
+        imports: address to the id of the live model that its manifest imports, if that model exists.
+        stems: kind name to NAME to the live ids that look like NAME-xxxxxxxx. Generations are looked for only
+            under these names. A kind that is absent was not indexed.
     """
 
     desired: Mapping[Address, Desired]
@@ -102,14 +100,14 @@ class Facts:
 
     @property
     def known(self) -> Known:
-        """Every address with its labels, None where it is only recorded."""
+        """Every address with its labels; None for an address that is only recorded."""
         return {
             **dict.fromkeys(self.state.resources),
             **{one: desired.labels for one, desired in self.desired.items()},
         }
 
     def choose_addresses(self) -> frozenset[Address]:
-        """What --target and --exclude leave; of what the manifests declare, where they only select."""
+        """Choose the addresses that --target and --exclude select."""
         known = self.known
         if not self.whole:
             known = {one: labels for one, labels in known.items() if one in self.desired}
@@ -117,22 +115,21 @@ class Facts:
 
     @property
     def timestamp(self) -> str:
-        """Now, as records keep it."""
+        """Now, as text in records."""
         return format_time(self.now)
 
     def kind(self, address: Address) -> Kind:
-        """The kind of an address."""
+        """Return the kind of an address."""
         return self.kinds[address.kind]
 
     def live(self, address: Address, id: str) -> Live | None:
-        """The live model with this id."""
+        """Find the live model with this id."""
         return self.observed.live.get(address.kind, {}).get(id)
 
     def live_of(self, record: Record, model: RecordedModel) -> Live | None:
-        """The live model that this recorded one is.
+        """Find the live model of a recorded one.
 
-        Under delete_first an old and a new model share their id; the service's create time tells them
-        apart.
+        Under delete_first an old and a new model share one id. The service's create time distinguishes them.
         """
         live = self.live(record.address, model.id)
         if not record.deposed and (record.serving is None or record.candidate is None):
@@ -145,9 +142,9 @@ class Facts:
         return None if any(m.create_time == live.create_time for m in namesakes) else live
 
     def is_elsewhere(self, record: Record) -> bool:
-        """Whether a record that no manifest of this run declares was declared outside of its folders.
+        """Whether an undeclared record was declared outside the folders of this run.
 
-        Under a named Stack nothing is: who shares it shares what it declares.
+        Under a named Stack no record is: everybody who uses the Stack shares its manifests.
         """
         if self.stack.name or self.folders is None or not record.manifest:
             return False
@@ -155,14 +152,14 @@ class Facts:
         return not any(one == "." or parts[: len(one.split("/"))] == one.split("/") for one in self.folders)
 
     def may_delete(self, record: Record) -> bool:
-        """Whether an undeclared record is ours to delete: who declared it is known, and it was us."""
+        """Whether we may delete an undeclared record: it is known that manifests of this run declared it."""
         known = bool(self.stack.name or self.folders is None or record.manifest)
         return known and not self.is_elsewhere(record)
 
     def is_unseen_yet(self, model: RecordedModel) -> bool:
-        """Whether a recorded model that nobody shows was accepted, trained or promoted within the lag.
+        """Whether a model may be missing only because the service's lists lag.
 
-        That is lag and no loss: neither is it trained again, nor is it forgotten.
+        It was accepted, trained or promoted within the lag, so it is neither trained again nor forgotten.
         """
         if model.is_pending:
             return False
@@ -171,20 +168,20 @@ class Facts:
         return any(one is not None and abs(self.now - one) < lag for one in times)
 
     def is_hidden(self, address: Address, id: str) -> bool:
-        """Whether it is there as far as anybody knows: refused to us, or not understood."""
+        """Whether a model exists but cannot be read: access is refused, or it is not understood."""
         key = (address.kind, id)
         return key in self.observed.forbidden or key in self.observed.odd
 
     def is_there(self, record: Record, model: RecordedModel) -> bool:
-        """Whether it is live, or may be: only nobody shows it yet."""
+        """Whether a model is live, or may only not be shown yet."""
         return self.live_of(record, model) is not None or self.is_unseen_yet(model)
 
     def identity(self, desired: Desired, source: str, generation: int) -> tuple[str, str]:
-        """(id, digest) of one generation of what is wanted."""
+        """Compute the id and the digest of one generation."""
         return next(self._identities(desired, source, [generation]))[1:]
 
     def generations(self, desired: Desired, source: str) -> Iterator[tuple[int, str, str]]:
-        """(generation, id, digest) of all generations that are looked for; one under a pinned id."""
+        """Compute (generation, id, digest) of every generation; of one if the id is pinned."""
         return self._identities(desired, source, range(1 if desired.id else GENERATIONS))
 
     def _identities(
@@ -202,7 +199,7 @@ class Facts:
             yield number, desired.id or make_id(desired.address.name, digest), digest
 
     def former(self, desired: Desired, source: str) -> Iterator[tuple[int, str, str]]:
-        """The same of formula 1, in every spelling that means what is wanted."""
+        """Compute (generation, id, digest) by formula 1, in every spelling with the same meaning."""
         digests = digest_former_generations(
             desired,
             stack=self.stack.name,
@@ -226,7 +223,7 @@ def build_model(
     source: str,
     formula: int = FORMULA,
 ) -> RecordedModel:
-    """The record of a training that is about to be asked for."""
+    """Build the record of a training that is about to be requested."""
     collection = facts.kind(desired.address).collection
     return RecordedModel(
         id=id,
@@ -243,16 +240,16 @@ def build_model(
 
 
 def merge_sent(kind: Kind, declared: Attributes, model: RecordedModel) -> dict[str, Value]:
-    """What counts as sent of a recorded model from now on: what is declared.
+    """Merge the declared attributes with those that only a newer version knows.
 
-    What a newer version sent, under paths that are not known here, is still as it was.
+    The result is recorded as sent.
     """
     unknown = {path: value for path, value in model.sent.items() if path not in kind.fields}
     return {**declared, **unknown}
 
 
 def digest_approval(desired: Desired, attributes: Attributes, kind: Kind) -> str:
-    """SHA-256 in hex of all that a manifest asks of its model, however it is written: what was approved."""
+    """Digest what a manifest declares, as SHA-256 in hex. Spellings with the same meaning have one digest."""
     fields = kind.fields
     meant = {
         path: one
@@ -263,7 +260,7 @@ def digest_approval(desired: Desired, attributes: Attributes, kind: Kind) -> str
 
 
 def is_approved(approved: str, desired: Desired, attributes: Attributes, kind: Kind) -> bool:
-    """Whether an approval was given for this, by this version or by one that took it as it was written."""
+    """Whether an approval was for this manifest. Older versions approved the spelling, not the meaning."""
     fields = kind.fields
     written = {
         path: value
@@ -285,7 +282,7 @@ def _approval(desired: Desired, attributes: Attributes) -> str:
 
 
 def record_data(desired: Desired, *, assumed: bool) -> tuple[RecordedData, ...]:
-    """What the record keeps of the data sets."""
+    """Build the record of the data sets."""
     return tuple(
         RecordedData(one.field, one.digest, one.examples, one.characters, assumed) for one in desired.data
     )
@@ -294,7 +291,7 @@ def record_data(desired: Desired, *, assumed: bool) -> tuple[RecordedData, ...]:
 def find_replacement_reasons(
     desired: Desired, attributes: Attributes, model: RecordedModel, live: Live | None, kind: Kind
 ) -> tuple[tuple[FieldChange, ...], tuple[DataChange, ...]]:
-    """What makes a recorded model another than the wanted one; two empty tuples when it is the one."""
+    """Find immutable fields and data sets that differ between the recorded and the desired model."""
     fields = diff.compare_immutable(model.sent, live.shown if live else None, attributes, kind.fields)
     if desired.id and desired.id != model.id:
         fields = (FieldChange("metadata.id", model.id, desired.id, forces_replacement=True), *fields)
@@ -302,7 +299,7 @@ def find_replacement_reasons(
 
 
 def _data_changes(before: Iterable[RecordedData], after: Iterable[DataSet]) -> tuple[DataChange, ...]:
-    """Data sets that came, went or are other ones."""
+    """Find data sets that were added, removed or changed."""
     old, new = {one.field: one for one in before}, {one.field: one for one in after}
     found = [(field, old.get(field), new.get(field)) for field in {**new, **old}]
     return tuple(
@@ -319,7 +316,7 @@ def _data_changes(before: Iterable[RecordedData], after: Iterable[DataSet]) -> t
 
 
 def compute_bill(desired: Desired, kind: Kind, stack: Stack) -> Bill:
-    """What training this once amounts to: ceil(examples * epochs / batch) steps (api.md section 1)."""
+    """Compute the size and the price of one training: ceil(examples * epochs / batch) steps."""
     epochs, epochs_assumed = _number(desired, kind.epochs, kind.default_epochs)
     batch, batch_assumed = _number(desired, kind.batch, kind.default_batch)
     training = desired.data[0]
@@ -340,7 +337,7 @@ def compute_bill(desired: Desired, kind: Kind, stack: Stack) -> Bill:
 
 
 def _number(desired: Desired, ending: str, default: int) -> tuple[int, bool]:
-    """What is declared at a path with this end, else the default; and whether that was assumed."""
+    """Find the number at a path with this ending. The boolean tells whether it is the default."""
     declared = [
         value
         for path, value in desired.attributes.items()

@@ -166,7 +166,7 @@ def find_forbidden(facts: Facts, record: Record, desired: Desired | None) -> lis
             f"{record.address}: the service refuses to show {id}: {why}",
             "Give the account of this credential a role that may read it, or use a credential of the project "
             "that owns it. Only if the model is somebody else's for good: reconciler state rm "
-            f"{record.address.word} (declared, it is then trained anew)",
+            f"{record.address.word} (declared, it is then trained again)",
             file=desired.file if desired else None,
             line=desired.line if desired else None,
             address=str(record.address),

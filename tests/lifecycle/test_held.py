@@ -1,4 +1,4 @@
-"""A pinned child that is to be deleted and trained anew, while it still waits for its parent."""
+"""A pinned child that is to be deleted and trained again, while it still waits for its parent."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def child() -> Desired:
 
 @pytest.fixture
 def replacing() -> Simulation:
-    """Both serve, and the parent is to be trained anew: so is the child, when the parent serves."""
+    """Both serve, and the parent is to be trained again: so is the child, when the parent serves."""
     sim = Simulation(want(), child())
     sim.apply()
     sim.manifests = (want(epochs=6), child())

@@ -70,7 +70,7 @@ def test_a_child_of_a_parent_under_another_id_than_planned_waits_for_the_next_ap
 
 
 def test_delete_first_waits_for_the_parent_before_it_deletes() -> None:
-    """A pinned child keeps serving until it can be trained anew."""
+    """A pinned child keeps serving until it can be trained again."""
     sim = Simulation(want(), want("child", parent="bot", id="mine", replace="delete_first"))
     sim.apply()
     sim.manifests = (want(epochs=6), want("child", parent="bot", id="mine", replace="delete_first"))

@@ -21,7 +21,7 @@ from tests.lifecycle.simulation import CHECK, READER, Simulation, address, check
 DONE, UNFINISHED, FAILED = ExitCode.DONE, ExitCode.UNFINISHED, ExitCode.FAILED
 
 
-CORRECT = "Asking again changes nothing: correct what the service names, then apply again"
+CORRECT = "Trying again does not help. Correct what the service complains about, then apply again"
 REFUSALS: dict[str, tuple[ServiceError, str]] = {
     "400": (InvalidArgumentError("malformed", status=400), CORRECT),
     "403": (ForbiddenError("not allowed", status=403), CORRECT),
@@ -123,12 +123,12 @@ def test_a_failed_check_says_what_serves_now() -> None:
     sim = checked(Simulation(want(checks=(CHECK,))), "wrong")
     first = sim.apply().one(Failed)
     assert first.error == f"{CHECK.prompt!r} is answered with 'wrong', not {CHECK.expect!r}"
-    assert first.advice.startswith("It is not promoted. Correct the check")
+    assert first.advice.startswith("It is not promoted. If the check is wrong")
     checked(sim).apply()
     old = serving(sim)
     sim.manifests = (want(epochs=6, checks=(CHECK,)),)
     second = checked(sim, "wrong").apply().one(Failed)
-    assert second.advice.startswith(f"It is not promoted; {old} goes on serving. Correct the check")
+    assert second.advice.startswith(f"It is not promoted; {old} goes on serving. If the check is wrong")
 
 
 def test_an_unfinished_candidate_stays_when_its_successor_is_refused() -> None:

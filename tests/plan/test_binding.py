@@ -395,7 +395,7 @@ def test_a_deletion_that_was_made_is_progress() -> None:
 
 
 def test_a_failure_stays_one_whatever_was_changed_since() -> None:
-    """A plan that showed a failure does not train it anew, though today's manifest would."""
+    """A plan that showed a failure does not train it again, though today's manifest would."""
     now, _ = SCENES["failed"]
     again = check(make_plan(now), with_want(now, want(data="two")))
     assert actions(again) == [("bot", "failed", id_of())]

@@ -123,7 +123,7 @@ def compare_import(facts: Facts, desired: Desired, live: Live, there: Mapping[st
         what = ", ".join(found)
         raise PlanError(
             f"{live.name} is not what {desired.address} declares: {what}",
-            f"Correct {desired.place}: with these, the next apply would train it anew",
+            f"Correct {desired.place}: with these, the next apply would train it again",
         )
     if gone := [one for one in desired.data if not one.digest]:
         raise PlanError(

@@ -1,7 +1,7 @@
-"""The ids under which what is wanted may be live already, and which of them a training takes.
+"""The ids under which a desired model may be live already, and the choice of the id for a training.
 
-Without a record, these are how a model is found again: generations 0 to 15 of its id (design 2.4), and
-those that formula 1 gave to what means the same (design 2.5), so that no upgrade trains anything.
+A model without a record is found by these ids: generations 0 to 15, and the ids that formula 1 gave to
+manifests with the same meaning, so that an upgrade trains nothing.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from reconciler.state.values import Record, RecordedModel
 
 EARLIER = "possibly an earlier generation, not recorded"
 NOT_OURS = "same name, not known to be ours; not touched"
-"""What to say of a live model that has the name of a declared one."""
+"""Notes on a live model that has the name of a declared one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """One of the ids under which what is wanted may be live."""
+    """One of the ids under which a desired model may be live."""
 
     number: int
     id: str
@@ -39,14 +39,14 @@ class Generation:
 
 
 def _can_none_exist(case: Case) -> bool:
-    """Whether nothing live or recorded can be a generation of this name."""
+    """Whether no live or recorded model can be a generation of this name."""
     address = case.desired.address
     stems = case.facts.stems.get(address.kind)
     return stems is not None and address.name not in stems and not case.record.models
 
 
 def list_generations(case: Case) -> list[Generation]:
-    """Every generation; only the first where nothing live or recorded can be one of them."""
+    """List every generation; only the first if no live or recorded model can be one of them."""
     facts, desired = case.facts, case.desired
     every = facts.generations(desired, case.source)
     return [
@@ -56,7 +56,7 @@ def list_generations(case: Case) -> list[Generation]:
 
 
 def list_former_generations(case: Case) -> list[Generation]:
-    """Those of formula 1 that live, and of which the service shows nothing that is not wanted."""
+    """List the live generations by formula 1 that differ from the manifest in no field."""
     if _can_none_exist(case):
         return []
     facts, desired = case.facts, case.desired
@@ -68,10 +68,10 @@ def list_former_generations(case: Case) -> list[Generation]:
 
 
 def choose_first_free(generations: list[Generation], known: set[str], *, another: bool) -> Generation | None:
-    """The generation to train.
+    """Choose the generation to train.
 
-    One that was recorded and is not live takes its own id again: should its create arrive late, it is
-    found instead of trained twice. `another` training on purpose grows beyond all that are known.
+    A recorded model that is not live takes its own id again. If its create arrives late, the model is then
+    found, and not trained twice. `another` takes a generation after all known ones.
     """
     free = [one for one in generations if one.live is None and not (another and one.id in known)]
     if another:
@@ -84,7 +84,7 @@ def choose_first_free(generations: list[Generation], known: set[str], *, another
 def note_generations(case: Case, record: Record) -> tuple[str, ...]:
     """Name the live models that look like other trainings of this name and are not recorded.
 
-    `record` counts as recorded too. One note for those of a sort, however many there are.
+    The models of `record` count as recorded too. There is one note for each sort of models.
     """
     address, facts = case.desired.address, case.facts
     known = {model.id for model in (*case.record.models, *record.models)}
@@ -103,10 +103,10 @@ def note_generations(case: Case, record: Record) -> tuple[str, ...]:
 
 
 def find_renamed(case: Case) -> tuple[Generation, Live] | None:
-    """A live model of this very training under another name, which nobody has recorded or claims by its own.
+    """Find a live model of this training under another name that is neither recorded nor declared.
 
-    Its id ends in one of our digests. In a named Stack that proves whose it is; without one, only the name
-    that the manifest had before is looked under.
+    Its id ends in one of our digests. In a named Stack that proves that it is ours. Without one, only the
+    manifest's former name is looked up.
     """
     facts, desired = case.facts, case.desired
     suffixes = facts.suffixes.get(desired.address.kind)
@@ -133,7 +133,7 @@ def _may_be_renamed(case: Case, id: str) -> bool:
 
 
 def list_ids(facts: Facts, desired: Desired) -> frozenset[str]:
-    """Every id that a training of what is declared may have, whatever its generation; none where unknown."""
+    """List every id that the desired model may have; none if its source is not known yet."""
     attributes = resolve_sources(facts, desired, facts.state.resources)
     if attributes is None:
         return frozenset()
@@ -143,7 +143,7 @@ def list_ids(facts: Facts, desired: Desired) -> frozenset[str]:
 
 
 def list_identities(facts: Facts, desired: Desired, source: str) -> Iterator[Generation]:
-    """Every id and digest that what is declared may have, of either formula, whatever is live."""
+    """Yield every id and digest that the desired model may have, by both formulas."""
     for number, id, digest in facts.generations(desired, source):
         yield Generation(number, id, digest, None)
     for number, id, digest in facts.former(desired, source):
@@ -151,14 +151,14 @@ def list_identities(facts: Facts, desired: Desired, source: str) -> Iterator[Gen
 
 
 def adopt_renamed(case: Case, one: Generation, live: Live, record: Record) -> Change:
-    """It was trained under another name, and its id says that it is this training."""
+    """Adopt a model that was trained under another name. Its id proves that it is this training."""
     change = adopt(case, one, live, [], record)
     note = "it was trained under another name: its id ends in the digest of this training"
     return replace(change, notes=(note, *change.notes))
 
 
 def record_failures(case: Case, generations: list[tuple[Generation, Live]]) -> tuple[RecordedModel, ...]:
-    """Those that failed, as deposed models: they are nobody's, and may go."""
+    """Record failed generations as deposed models, so that they are deleted."""
     return tuple(
         replace(_model(case, one, live), deposed=case.facts.timestamp)
         for one, live in generations
@@ -167,7 +167,7 @@ def record_failures(case: Case, generations: list[tuple[Generation, Live]]) -> t
 
 
 def choose_usable(generations: list[tuple[Generation, Live]]) -> tuple[Generation, Live] | None:
-    """The youngest that is ACTIVE, else the first in training."""
+    """Choose the youngest ACTIVE generation, or else the first one in training."""
     active = [(one, live) for one, live in generations if live.status is Status.ACTIVE]
     if active:
         return max(active, key=lambda pair: _born(pair[1]))
@@ -186,9 +186,9 @@ def _model(case: Case, one: Generation, live: Live) -> RecordedModel:
 def adopt(
     case: Case, one: Generation, live: Live, generations: list[tuple[Generation, Live]], record: Record
 ) -> Change:
-    """It is there already: it is recorded, and nothing is trained.
+    """Adopt a live model: record it, and train nothing.
 
-    Other ACTIVE ones of these generations trained the same and may have served: they are deposed.
+    Other ACTIVE generations come from the same training and may have served, so they are deposed.
     """
     moment = case.facts.timestamp
     others = tuple(
@@ -207,13 +207,13 @@ def adopt(
 def build_adoption(
     case: Case, model: RecordedModel, live: Live, record: Record, notes: tuple[str, ...]
 ) -> Change:
-    """The change that adopts a live model as the record's candidate."""
+    """Build the change that adopts a live model as the candidate."""
     change = finish_training(case, Action.ADOPT, Reason.FOUND_LIVE, model=model, live=live, record=record)
     return replace(change, notes=(*change.notes, *notes))
 
 
 def describe_difference(case: Case, live: Live) -> str:
-    """In which immutable fields a live model is not what is declared, "" for none."""
+    """Describe the immutable fields in which a live model differs from its manifest; "" if none do."""
     fields = diff.compare_immutable({}, live.shown, _returned(case, live), case.kind.fields)
     return ", ".join(
         f"{one.path} is {one.before!r} there and {one.after!r} in the manifest" for one in fields
@@ -221,7 +221,7 @@ def describe_difference(case: Case, live: Live) -> str:
 
 
 def is_elsewhere(case: Case, live: Live) -> bool:
-    """Whether a live model is known to live in another place than the wanted one."""
+    """Whether a live model is known to be in another place than the desired one."""
     place = {
         path: one for path, one in case.attributes.items() if case.kind.fields[path].role is FieldRole.PLACE
     }
@@ -229,7 +229,7 @@ def is_elsewhere(case: Case, live: Live) -> bool:
 
 
 def _returned(case: Case, live: Live) -> Attributes:
-    """The declared immutable fields that the service can be held to: those it shows."""
+    """Return the declared fields that the service shows for a live model."""
     sources = [path for path, one in case.kind.fields.items() if one.role is FieldRole.SOURCE]
     shown = any(path in live.attributes for path in sources)
     return {

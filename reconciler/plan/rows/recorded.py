@@ -1,4 +1,4 @@
-"""The rows in which a recorded model is what is wanted: wait, complete, keep, restore, create it again."""
+"""Rows in which a recorded model is the desired one: wait, complete, keep, restore, create it again."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from reconciler.state.values import Record, RecordedModel, Verdict
 
 
 def create_again(case: Case, candidate: RecordedModel) -> Answer:
-    """A candidate that is not live: its POST never arrived, or it was deleted outside."""
+    """Create a candidate that is not live: its request never arrived, or somebody deleted it."""
     reason = Reason.POST_NEVER_ARRIVED if candidate.is_pending else Reason.DELETED_OUTSIDE
     if candidate.has_no_room:
         reason = Reason.NO_ROOM
@@ -41,27 +41,29 @@ def create_again(case: Case, candidate: RecordedModel) -> Answer:
 
 
 def create_anew(case: Case, serving: RecordedModel) -> Answer:
-    """What served was deleted outside."""
+    """Create a serving model again that somebody deleted."""
     again = record_training_again(case, serving)
     record = replace(case.record, serving=None, candidate=again)
     return start_training(case, again, Reason.DELETED_OUTSIDE, depose(case, record, case.record.candidate))
 
 
 def wait(case: Case, candidate: RecordedModel, live: Live | None) -> Change:
-    """A candidate in training, or accepted so lately that nobody shows it yet (`live` None)."""
-    return _go_on(case, candidate, live, Action.WAIT, Reason.IN_TRAINING)
+    """Wait for a candidate in training. `live` is None if the service does not show it yet."""
+    return _continue(case, candidate, live, Action.WAIT, Reason.IN_TRAINING)
 
 
 def complete(case: Case, candidate: RecordedModel, live: Live) -> Change:
-    """A candidate that is trained: permissions, checks (once more, if they failed) and promotion are left."""
+    """Set permissions of a trained candidate, run its checks (again, if they failed) and promote it."""
     reason = _UNPROVEN.get(candidate.verdict, Reason.TRAINED)
-    return _go_on(case, candidate, live, Action.COMPLETE, reason)
+    return _continue(case, candidate, live, Action.COMPLETE, reason)
 
 
 _UNPROVEN = {Verdict.FAILED: Reason.CHECKS_FAILED, Verdict.UNKNOWN: Reason.CHECKS_UNKNOWN}
 
 
-def _go_on(case: Case, candidate: RecordedModel, live: Live | None, action: Action, reason: Reason) -> Change:
+def _continue(
+    case: Case, candidate: RecordedModel, live: Live | None, action: Action, reason: Reason
+) -> Change:
     if live is None:
         return finish_training(case, action, reason, model=candidate, live=None, record=None)
     known = replace(
@@ -76,7 +78,7 @@ def _go_on(case: Case, candidate: RecordedModel, live: Live | None, action: Acti
 
 
 def keep_unseen(case: Case, serving: RecordedModel) -> Change:
-    """What serves was accepted or promoted so lately that nobody shows it yet: that is lag, no loss."""
+    """Leave a serving model alone that was accepted or promoted a moment ago and is not shown yet."""
     return replace(
         start_change(case, Action.NO_OP, Reason.NONE),
         id=serving.id,
@@ -86,13 +88,13 @@ def keep_unseen(case: Case, serving: RecordedModel) -> Change:
 
 
 def wait_anew(case: Case, serving: RecordedModel, live: Live) -> Change:
-    """Recorded as serving, and in training all the same: it is a candidate again."""
+    """Make a model a candidate again that is recorded as serving but is in training."""
     record = replace(_without_candidate(case), serving=None, candidate=serving)
     return finish_training(case, Action.WAIT, Reason.IN_TRAINING, model=serving, live=live, record=record)
 
 
 def keep(case: Case, serving: RecordedModel, live: Live) -> Change:
-    """What serves is what is wanted: update what differs, else nothing, or only its record."""
+    """Update the fields of the serving model that differ. Without any, only renew its record if needed."""
     fields = list_updates(case, live)
     permissions = list_permission_updates(case, live)
     declared = case.desired.permissions
@@ -101,7 +103,7 @@ def keep(case: Case, serving: RecordedModel, live: Live) -> Change:
         status=live.status,
         name=live.name,
         create_time=live.create_time,
-        # what is declared and live is what counts as last applied, a default written out included
+        # declared values that are live count as sent, even a default that was written out
         sent=_sent(case, serving) if fields else merge_sent(case.kind, _settled(case, serving), serving),
         data=serving.data or record_data(case.desired, assumed=True),
         permissions=serving.permissions if permissions else declared,
@@ -130,7 +132,7 @@ def keep(case: Case, serving: RecordedModel, live: Live) -> Change:
 
 
 def _without_candidate(case: Case) -> Record:
-    """The record with its candidate, if any, among the deposed: what serves is wanted again."""
+    """Depose the candidate, if any, because the serving model is the desired one."""
     record = case.record
     return depose(case, replace(record, candidate=None), record.candidate)
 
@@ -153,7 +155,7 @@ def report_failed(case: Case, model: RecordedModel, live: Live) -> Change:
 
 
 def find_restorable(case: Case) -> RecordedModel | None:
-    """A deposed model that is what is wanted and still lives, the latest first."""
+    """Find the latest deposed model that is the desired one and still live."""
     for model in reversed(case.record.deposed):
         live = case.live(model)
         if live is not None and live.status is not Status.FAILED and case.is_same(model):
@@ -162,7 +164,7 @@ def find_restorable(case: Case) -> RecordedModel | None:
 
 
 def restore(case: Case, past: RecordedModel) -> Change:
-    """A deposed model serves again; nothing is trained."""
+    """Let a deposed model serve again, without a training."""
     live = case.live(past)
     record = replace(
         case.record,
@@ -175,13 +177,13 @@ def restore(case: Case, past: RecordedModel) -> Change:
 
 
 def _sent(case: Case, model: RecordedModel) -> Attributes:
-    """As sent, without what is declared no more."""
+    """Return the sent attributes that are still declared."""
     declared = {path: value for path, value in model.sent.items() if path in case.attributes}
     return merge_sent(case.kind, declared, model)
 
 
 def _settled(case: Case, model: RecordedModel) -> Attributes:
-    """What is declared, as it was sent where that means the same; the place stays as it was named."""
+    """Return the declared attributes, in the spelling that was sent if the meaning is the same."""
 
     def kept(path: str, value: Value) -> Value:
         field = case.kind.fields[path]
@@ -194,7 +196,7 @@ def _settled(case: Case, model: RecordedModel) -> Attributes:
 
 
 def _released(case: Case, model: RecordedModel) -> tuple[FieldChange, ...]:
-    """Fields that were declared and are not any more: they stay as they are, and the plan says so once."""
+    """List fields that are no longer declared. They keep their value, and the plan says so once."""
     return tuple(
         FieldChange(path, value, None)
         for path, value in sorted(model.sent.items())

@@ -1,4 +1,4 @@
-"""How a training is started, whichever row asks for it: what it replaces, what it costs, what is in doubt."""
+"""Start a training, for any row: what it replaces, what it costs, what is uncertain."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from reconciler.state.values import Record, RecordedModel
 def start_training(
     case: Case, model: RecordedModel, reason: Reason, record: Record, *, delete_first: bool = False
 ) -> Answer:
-    """Start a training: create, or replace what serves or has not come to serve."""
+    """Start a training that creates a model, or replaces a serving one or a candidate."""
     if not can_train(case):
         return refuse_training(case, reason)
     facts, desired = case.facts, case.desired
@@ -89,15 +89,15 @@ def _steps(
     replaces: str,
     promote: Promote,
 ) -> Steps:
-    """Train, and let it serve.
+    """Compile the steps that train the candidate and let it serve.
 
     Args:
-        case: what is declared.
+        case: the desired model.
         model: the candidate.
         record: the intent.
-        first: the old model that has the candidate's id, and is deleted before; None where there is none.
-        replaces: id of the model in whose place it is trained, which may be one that never served.
-        promote: how it comes to serve.
+        first: an old model with the candidate's id, to be deleted before the training; None if there is none.
+        replaces: id of the model that is replaced. It may never have served.
+        promote: the promotion step.
     """
     desired = case.desired
     known = case.facts.state.resources.get(desired.address, Record(desired.address)).models
@@ -124,12 +124,12 @@ def _steps(
 
 
 def can_train(case: Case) -> bool:
-    """Whether it may be trained: not what is managed without its data, or by `metadata.import`."""
+    """Whether a training is possible: the manifest has data and no `metadata.import`."""
     return bool(case.desired.data) and not case.desired.imports
 
 
 def refuse_training(case: Case, reason: Reason) -> Diagnostic:
-    """Refuse to train what `can_train` says no to."""
+    """Refuse a training because `can_train` is false."""
     desired = case.desired
     why = f"{desired.address} would have to be trained ({_why(case, reason)})"
     if desired.data:
@@ -161,13 +161,13 @@ def _why(case: Case, reason: Reason) -> str:
 
 
 def _is_unknown_base(case: Case) -> bool:
-    """Whether it is tuned from a base model that is not among those that can be tuned, as far as told."""
+    """Whether the base model is not among the tunable ones, as far as they are known."""
     tunable = case.facts.observed.tunable.get(case.desired.address.kind)
     return tunable is not None and BASE_MODEL in case.attributes and case.source not in tunable
 
 
 def refuse_base(case: Case) -> Diagnostic:
-    """The service does not offer the base model for tuning: nothing is tried that it would refuse."""
+    """Refuse a base model that the service does not offer for tuning."""
     address = case.desired.address
     tunable = case.facts.observed.tunable[address.kind]
     instead = f"; declare kind: {case.kind.instead} instead" if case.kind.instead else ""
@@ -181,7 +181,7 @@ def refuse_base(case: Case) -> Diagnostic:
 
 
 def _doubts(case: Case, *, unknown: bool) -> tuple[str, ...]:
-    """What cannot be known before the training: told, and refused by nobody."""
+    """List notes on what is uncertain before the training."""
     notes = [
         f"{one.shown} is not read here: its examples are not counted" for one in case.desired.data if one.uri
     ]
@@ -196,7 +196,7 @@ def _doubts(case: Case, *, unknown: bool) -> tuple[str, ...]:
 
 
 def describe_undocumented(source: str, kind: Kind, today: date) -> str:
-    """That a base model is none of the documented ones, and what the table knows of it."""
+    """Say that a base model is not documented as tunable, and what the kind knows about its end."""
     row = kind.find_base(source)
     fate = row.describe_end(today.isoformat()) if row is not None else ""
     said = f"{source} is not among the base models that are documented as tunable"
@@ -204,7 +204,7 @@ def describe_undocumented(source: str, kind: Kind, today: date) -> str:
 
 
 def _superseded(case: Case, model: RecordedModel) -> RecordedModel | None:
-    """The candidate that this training takes the place of, while the service still has it."""
+    """Find the candidate that this training replaces, if it is still live."""
     candidate = case.record.candidate
     if candidate is None or candidate.id == model.id or case.live(candidate) is None:
         return None

@@ -1,4 +1,4 @@
-"""The rows in which no recorded model is what is wanted: adopt what is live under our id, else train."""
+"""Rows in which no recorded model is the desired one: adopt a live model with our id, or train one."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from reconciler.state.values import Record, RecordedModel, Verdict
 
 
 def train(case: Case, *, retries: bool = False) -> Answer:
-    """Adopt a model that is live under our id, else train.
+    """Adopt a live model with our id, or train one.
 
     Args:
-        case: what is declared is not recorded, or has to be trained once more.
-        retries: another training is asked for, since the last one failed.
+        case: its desired model is not recorded, or has to be trained again.
+        retries: train again because the last training failed.
     """
     record = _without_candidate(case)
     reason = Reason.REQUESTED if case.forced else Reason.RETRY if retries else _why_trained(case)
@@ -47,10 +47,10 @@ def _train_next(case: Case, record: Record, reason: Reason, *, another: bool) ->
     """Adopt or train a generation of the id.
 
     Args:
-        case: with an id of our choice.
-        record: without a candidate.
-        reason: why it would be trained.
-        another: beyond every generation that is known.
+        case: its id is computed, not pinned.
+        record: has no candidate.
+        reason: why a training would be needed.
+        another: take a generation after all known ones.
     """
     desired = case.desired
     generations = list_generations(case)
@@ -80,7 +80,7 @@ def _train_next(case: Case, record: Record, reason: Reason, *, another: bool) ->
 
 
 def _without_candidate(case: Case) -> Record:
-    """What was started is recorded as it ended: it serves until its successor does, or it is deposed."""
+    """Let a superseded candidate serve until its successor does, if it can. Otherwise depose it."""
     record, facts, superseded = case.record, case.facts, case.record.candidate
     if superseded:
         record = replace(record, candidate=None)
@@ -91,7 +91,7 @@ def _without_candidate(case: Case) -> Record:
 
 
 def _can_serve(case: Case, model: RecordedModel) -> bool:
-    """An ACTIVE candidate that nothing keeps from serving, though it is not what is wanted any more."""
+    """Whether a superseded candidate can serve: it is ACTIVE, and no checks failed or are left to run."""
     live = case.live(model)
     unproven = case.desired.checks or model.verdict in {Verdict.FAILED, Verdict.UNKNOWN}
     return live is not None and live.status is Status.ACTIVE and not unproven

@@ -1,7 +1,7 @@
-"""What a plan was true of, so that it can be told whether it still is (design 2.2, "A saved plan").
+"""Bind a plan to what it was made from, and check later that a saved plan is still up to date.
 
-Rule: progress is not a move. A training that went on, a record that now says what this plan itself
-would have written, times and snapshots change nothing; another id, other fields or a failure do.
+Rule: progress does not make a plan out of date: a training that has moved on, a record that this plan itself
+would have written, new times and snapshots. Another id, other fields or a failure do.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def _describe_model(model: RecordedModel | None) -> object:
 
 
 def _describe_record(record: Record) -> object:
-    """Without what progress changes: status, times, operation, verdicts, and what is deposed."""
+    """Leave out what progress changes: status, times, operation, verdicts, and deposed models."""
     if record.serving is None and record.candidate is None:
         return None
     return [_describe_model(record.serving), _describe_model(record.candidate), record.prevent_destroy]
@@ -62,7 +62,7 @@ def _digest_live(kind: Kind, live: Live | None, declared: Attributes) -> str:
 
 
 def _fold_steps(record: Record, changes: Iterable[Change]) -> tuple[str, ...]:
-    """The record as it is, and as these changes may leave it, wherever they are interrupted."""
+    """Digest the record as it is, and as these changes may leave it wherever they are interrupted."""
     passed = [(_describe_record(record), record)]
     for change in changes:
         for _, start in tuple(passed):
@@ -83,7 +83,7 @@ def _digest_manifest(desired: Desired | None) -> str:
 
 
 def bind(facts: Facts, changes: Iterable[Change]) -> dict[Address, Binding]:
-    """A binding for each address that the changes touch and no other."""
+    """Make a binding for each address that the changes affect."""
     by_address: dict[Address, list[Change]] = {}
     for change in changes:
         if has_effect(change.steps):
@@ -104,7 +104,7 @@ def _bind(facts: Facts, address: Address, changes: Sequence[Change]) -> Binding:
 
 
 def _list_live(facts: Facts, record: Record, change: Change) -> list[Live | None]:
-    """The model concerned as it is, and as the change would leave it."""
+    """List the live model of a change as it is, and as the change would leave it."""
     live = facts.live(change.address, _find_concerned_id(record, change))
     updated = {one.path: one.after for one in change.fields if one.after is not None}
     if live is None or change.trains or not updated:
@@ -113,22 +113,22 @@ def _list_live(facts: Facts, record: Record, change: Change) -> list[Live | None
 
 
 def _find_concerned_id(record: Record, change: Change) -> str:
-    """A replacement is judged by what serves now; everything else by the model that it is about."""
+    """Find the id of the model to check: for a training the serving model, else the change's own."""
     if change.trains:
         return record.serving.id if record.serving else ""
     return change.id
 
 
 def verify(plan: Plan, fresh: Plan, facts: Facts) -> Plan:
-    """The fresh plan restricted to what was approved, or a refusal that says what has moved.
+    """Restrict the fresh plan to what was approved.
 
     Args:
-        plan: as approved or saved.
-        fresh: made again from the same inputs, now.
-        facts: what `fresh` was made from.
+        plan: the approved or saved plan.
+        fresh: a plan made now from the same inputs.
+        facts: the facts that `fresh` was made from.
 
     Raises:
-        StalePlanError: naming each address that moved, and how.
+        StalePlanError: names each address that has changed, and how.
     """
     today = {change.key: change for change in fresh.changes}
     moved: list[Diagnostic] = []
@@ -162,7 +162,7 @@ def verify(plan: Plan, fresh: Plan, facts: Facts) -> Plan:
 
 
 def _keep_untouched(approved: Change, now: Change) -> Change | None:
-    """What is left of a change that calls nobody: a failure stays one, whatever was changed since."""
+    """Keep a change that makes no call. A failure stays one, whatever has changed since."""
     if approved.action is Action.NO_OP:
         return None
     if now.action is approved.action:
@@ -173,7 +173,7 @@ def _keep_untouched(approved: Change, now: Change) -> Change | None:
 
 
 def _explain_turn(approved: Change, now: Change | None) -> str:
-    """How today's decision differs from the approved one, "" where it only went on."""
+    """Explain how today's decision differs from the approved one; "" if it differs by progress only."""
     if now is None:
         return ""
     if now.action is not approved.action and now.action not in _list_progress(approved.action):
@@ -185,7 +185,7 @@ def _explain_turn(approved: Change, now: Change | None) -> str:
 
 
 def _list_progress(action: Action) -> frozenset[Action]:
-    """What a decision may have become by progress alone."""
+    """List the actions that a decision can become by progress alone."""
     done = {Action.NO_OP, Action.RECORD}
     match action:
         case Action.CREATE:
@@ -211,7 +211,7 @@ def _list_progress(action: Action) -> frozenset[Action]:
 
 
 def _explain_move(binding: Binding | None, approved: Change, facts: Facts) -> str:
-    """What has moved since the binding was made, "" for nothing."""
+    """Explain what has changed since the binding was made; "" if nothing has."""
     if binding is None:
         return "it is not in the list of what the plan depends on"
     address = approved.address

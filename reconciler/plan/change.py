@@ -1,7 +1,7 @@
-"""What a plan is: values only, so that it can be compared, saved, read back and shown.
+"""A plan and its parts, as values that can be compared, saved, read back and shown.
 
-Rule: no functions, clients, clocks or open files in here. `Reason` and `notes` are for people: nothing is
-decided by them.
+Rule: no functions, clients, clocks or open files in here. `Reason` and `notes` are for people. No
+decision depends on them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from reconciler.state.values import Record
 
 
 class Action(StrEnum):
-    """What apply will do for one address (or for one deposed model of it)."""
+    """The action of apply for one address, or for one of its deposed models."""
 
     NO_OP = "no-op"
     CREATE = "create"
@@ -27,18 +27,18 @@ class Action(StrEnum):
     UPDATE = "update"
     REPLACE = "replace"
     MOVE = "move"
-    """The record changes its address; nothing at the service."""
+    """The record gets a new address. Nothing changes at the service."""
     DELETE = "delete"
     FORGET = "forget"
     WAIT = "wait"
     RECORD = "record"
-    """Only the record changes; nothing at the service, nothing to approve."""
+    """Only the record changes. There is nothing to approve."""
     FAILED = "failed"
-    """Trained and failed: shown, never green, and nothing is done without --retry-failed."""
+    """The training failed. The plan reports it, and trains again only with --retry-failed."""
 
 
 class Reason(StrEnum):
-    """Why, in words for people."""
+    """The reason for an action, in words for people."""
 
     NONE = ""
     NOT_LIVE = "it does not exist yet"
@@ -73,15 +73,15 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """What a training is made of.
+    """The size and the price of a training.
 
     Attributes:
-        examples, characters: 0 where the data is not read here.
-        epochs: 0 where the service chooses, and does not say beforehand.
-        steps: ceil(examples * epochs / batch); 0 where the service alone knows them.
+        examples, characters: 0 if the data is not read here.
+        epochs: 0 if the service chooses the number itself.
+        steps: ceil(examples * epochs / batch); 0 if only the service knows them.
         estimated: a default of the service was assumed for epochs or batch.
-        price: in `currency`, None when no price is configured.
-        batch: 0 where the service has no such parameter.
+        price: in `currency`; None if no price is configured.
+        batch: 0 if the service has no such parameter.
     """
 
     examples: int
@@ -95,26 +95,26 @@ class Bill:
 
     @property
     def trained_characters(self) -> int:
-        """Characters seen in all epochs together; in one where nobody knows how many there are."""
+        """Characters of all epochs together; of one epoch if their number is not known."""
         return self.characters * max(self.epochs, 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What will be done for one address, or for one deposed model of it.
+    """The planned change of one address, or of one of its deposed models.
 
     Attributes:
-        id: the model that the action is about: to be created, adopted, waited for, deleted ….
-        name: its resource name where known.
-        serving: id of the model that serves now, "" for none.
-        deposed: this concerns a deposed model, and not the address itself.
-        before: attributes now (live, else as recorded); None when there is none.
+        id: id of the model to create, adopt, wait for, delete and so on.
+        name: its resource name, if known.
+        serving: id of the serving model; "" if there is none.
+        deposed: this is about a deposed model, not about the address itself.
+        before: attributes now (live, else as recorded); None if there is no model.
         after: declared attributes; None for deletions.
-        fields, data: what differs.
+        fields, data: the differences.
         datasets: as declared.
-        bill: of the training that this starts or waits for.
-        place: FILE:LINE of the manifest, "" for none.
-        steps: what is done, in order; () for what is left alone.
+        bill: size and price of the training that this starts or waits for.
+        place: FILE:LINE of the manifest; "" if there is none.
+        steps: the steps in order; () if the model is left alone.
     """
 
     address: Address
@@ -136,12 +136,12 @@ class Change:
 
     @property
     def key(self) -> tuple[Address, str]:
-        """What tells changes of one plan apart."""
+        """A key that is unique in one plan."""
         return (self.address, self.id if self.deposed else "")
 
     @property
     def intent(self) -> Record | None:
-        """The record that is committed before the first call; None where it need not change first."""
+        """The record that is committed before the first call; None if it does not change before."""
         return find_intent(self.steps)
 
     @property
@@ -151,7 +151,7 @@ class Change:
 
     @property
     def is_change(self) -> bool:
-        """Whether there is anything to approve (or to be alarmed about)."""
+        """Whether there is anything to approve or to report."""
         return any(True for _ in select_unapproved(self.steps))
 
     @property
@@ -161,7 +161,7 @@ class Change:
 
 
 class DriftClass(StrEnum):
-    """How live and recorded differ."""
+    """The kind of difference between live and recorded."""
 
     CHANGED = "changed"
     MISSING = "missing"
@@ -173,9 +173,9 @@ class DriftClass(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """One finding. `fails` says whether it counts for the exit code; others are notes.
+    """One difference. `fails`: it counts for the exit code. Otherwise it is a note.
 
-    `address` is None for a model that nobody declared.
+    `address` is None for a model that no manifest declares.
     """
 
     address: Address | None
@@ -192,7 +192,7 @@ class Drift:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a plan's first line names, so that nobody applies to the wrong place.
+    """The place that a plan was made for. Its first line shows this, so that nobody applies it elsewhere.
 
     Attributes:
         credential: its kind, never the secret.
@@ -214,7 +214,7 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What a saved plan was made from, so that the same can be read again; flags of the command line."""
+    """The inputs of a plan: paths and command options, kept so that they can be read again."""
 
     paths: tuple[str, ...] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
@@ -229,7 +229,7 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """What a plan was true of, for one address it touches; digests of canonical forms.
+    """What a plan was made from, for one address that it changes, as digests of canonical forms.
 
     Attributes:
         manifest: of the document and its data, "" when none declares it.
@@ -283,7 +283,7 @@ class Plan:
 
     @property
     def has_work(self) -> bool:
-        """Whether apply has anything to do at all, quiet things such as waiting included."""
+        """Whether apply has anything to do, including waiting."""
         return any(change.steps for change in self.changes)
 
     def count(self, *actions: Action) -> int:

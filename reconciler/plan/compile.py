@@ -1,4 +1,4 @@
-"""A decision as steps, in the order in which they are done. The rows call this; nobody compiles later."""
+"""Compile a decision into steps, in their order of execution. Only the rows call this."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def steps_of_update(
     permissions: tuple[Permission, ...] | None,
     changes: tuple[PermissionChange, ...] = (),
 ) -> Iterator[Step]:
-    """Set what differs of a model in place.
+    """Update a model in place.
 
     Args:
-        of: which model.
-        fields: what differs; what is no longer declared stays as it is.
-        sent: what counts as sent afterwards.
-        permissions: to be made true; None where nothing is to be set.
-        changes: what setting them adds, revokes or changes.
+        of: the role of the model.
+        fields: the differing fields. Those that are no longer declared keep their value.
+        sent: attributes to record as sent.
+        permissions: permissions to set; None to set none.
+        changes: the grants that this adds, revokes or changes.
     """
     values: dict[str, Value] = {one.path: one.after for one in fields if one.after is not None}
     if values:
@@ -51,7 +51,7 @@ def steps_of_update(
 
 
 def steps_of_training(create: Create, *, delete_first: DeleteFirst | None) -> Iterator[Step]:
-    """Start a training and wait for it, with the old model out of the way first where its id is needed."""
+    """Start a training and wait for it. If the old model holds the id, delete that one first."""
     if delete_first is not None:
         yield from steps_of_deletion(delete_first)
     yield create
@@ -61,7 +61,7 @@ def steps_of_training(create: Create, *, delete_first: DeleteFirst | None) -> It
 def steps_of_promotion(
     checks: tuple[Check, ...], promote: Promote, *, deletes_replaced: bool
 ) -> Iterator[Step]:
-    """Let a trained model serve: checks, promotion, and the deletion of what served."""
+    """Let a trained model serve: run checks, promote it, and delete the replaced model."""
     if checks:
         yield RunChecks(checks)
     yield promote
@@ -70,7 +70,7 @@ def steps_of_promotion(
 
 
 def steps_of_deletion(deletion: DeleteFirst | DeleteReplaced | Delete) -> Iterator[Step]:
-    """Delete a model; one that trains a second time once it has ended, where the service refuses at first."""
+    """Delete a model. For a model in training, a wait and a second try follow."""
     yield deletion
     if not deletion.trains:
         return
@@ -89,14 +89,14 @@ def steps_of_deletion(deletion: DeleteFirst | DeleteReplaced | Delete) -> Iterat
 
 
 def prepend_intent(record: Record | None, steps: Iterable[Step]) -> Steps:
-    """The steps, with this record committed before the first of them; None for no record to commit."""
+    """Put the commit of a record, if any, before the steps."""
     return tuple(steps) if record is None else (RecordIntent(record), *steps)
 
 
 def hold_intent(steps: Steps) -> Steps:
-    """The same, its first record written only once a parent serves whose child deletes what serves first.
+    """Delay the first record of a delete_first until the parent serves.
 
-    Until then the old model is there, and its record says that it serves.
+    Until then the old model still exists, and its record says that it serves.
     """
     match steps:
         case (RecordIntent() as intent, DeleteFirst(after=after), *_) if after is not None:

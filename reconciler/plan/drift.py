@@ -1,7 +1,7 @@
-"""Drift: what is live against what was last applied. Reads, never proposes.
+"""Drift: differences between the live models and what was last applied.
 
-Rule: only fields that were declared when last applied are compared; the server's own defaults are no
-drift, and known differences stay silent until their date.
+Rule: only fields that were declared when last applied are compared. The server's own defaults are not drift,
+and ignored differences are not reported until their date.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from reconciler.state.values import Record, RecordedModel, Verdict
 
 
 def find_drift(facts: Facts, *, own: frozenset[tuple[str, str]] = frozenset()) -> tuple[Drift, ...]:
-    """Every difference, sorted by address; what is unmanaged or retired comes as notes.
+    """Find every difference, sorted by address. Unmanaged and retired models are notes.
 
     Args:
         facts: with live models and state; `observed.tunable` allows base_retired to be seen.
@@ -30,13 +30,13 @@ def find_drift(facts: Facts, *, own: frozenset[tuple[str, str]] = frozenset()) -
     """
     found: list[Drift] = []
     for address, record in sorted(facts.state.resources.items()):
-        if address.kind in facts.kinds:  # another one is a newer version's, and told as such
+        if address.kind in facts.kinds:  # a newer version's kind is reported elsewhere
             found += _of_record(facts, record)
     return (*found, *_unmanaged(facts, own))
 
 
 def find_selected_drift(facts: Facts, *, own: frozenset[tuple[str, str]] = frozenset()) -> tuple[Drift, ...]:
-    """`find_drift` of what the command line selects; what is unmanaged has no address that a target means."""
+    """Find the drift of the selected addresses. No target selects an unmanaged model."""
     selected: set[Address | None] = set(facts.choose_addresses())
     if facts.whole and not facts.inputs.targets:
         selected.add(None)
@@ -56,7 +56,7 @@ def _of_record(facts: Facts, record: Record) -> list[Drift]:
 
 
 def _of_model(facts: Facts, record: Record, model: RecordedModel) -> list[Drift]:
-    """Of a model that serves or is to serve; nothing of one that was never accepted, or may not be seen."""
+    """Find the drift of a serving model or a candidate. Skips unaccepted and hidden models."""
     address = record.address
     if why := facts.observed.odd.get((address.kind, model.id)):
         detail = f"what the service shows of it cannot be understood: {why}"
@@ -76,7 +76,7 @@ def _of_model(facts: Facts, record: Record, model: RecordedModel) -> list[Drift]
 
 
 def _unpromoted(facts: Facts, record: Record, model: RecordedModel, live: Live) -> list[Drift]:
-    """A candidate that is trained: what it was paid for serves nobody until it is promoted."""
+    """Report a candidate that is trained but not promoted, so that its training is not paid in vain."""
     if model is not record.candidate or live.status is not Status.ACTIVE:
         return []
     return [
@@ -95,7 +95,7 @@ _KEPT_BACK = {
     Verdict.NONE: "it is promoted by: reconciler wait",
     Verdict.PASSED: "it is promoted by: reconciler wait",
     Verdict.UNKNOWN: "its checks could not be asked, and are asked again by: reconciler wait",
-    Verdict.FAILED: "its checks failed: correct the check and apply again, or the data, which trains again",
+    Verdict.FAILED: "its checks failed: correct the checks, or the data (which trains again), and apply",
 }
 
 
@@ -129,7 +129,7 @@ def _changed(facts: Facts, record: Record, model: RecordedModel, live: Live) -> 
 
 
 def _in_force(one: IgnoredDrift, facts: Facts) -> bool:
-    """Through the day it names."""
+    """Whether a difference is still ignored: up to and including the day `until`."""
     return not one.until or facts.now.date() <= date.fromisoformat(one.until)
 
 
@@ -154,7 +154,7 @@ def _retired(facts: Facts, address: Address, model: RecordedModel, live: Live) -
 
 
 def _ids_of(facts: Facts, address: Address) -> frozenset[str]:
-    """Every id that what is declared there may have."""
+    """List every id that the desired model of an address may have."""
     desired = facts.desired.get(address)
     return frozenset() if desired is None else list_ids(facts, desired)
 
@@ -172,7 +172,7 @@ def _unmanaged(facts: Facts, own: frozenset[tuple[str, str]]) -> list[Drift]:
         stem = id.rpartition("-")[0]
         ours = id in _ids_of(facts, Address(kind, stem))
         if not ours and stem in names and is_generation_of(stem, id):
-            continue  # a name alone says neither that it is ours nor that it is nobody's
+            continue  # the name alone does not show whether it is ours
         found.append(
             Drift(
                 None,

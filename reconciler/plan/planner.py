@@ -1,4 +1,4 @@
-"""make_plan: the whole decision, address by address, parents before what is tuned from them."""
+"""Make a plan: decide address by address, parents before the models that are tuned from them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def make_facts(
     lag: float = LAG_SECONDS,
     folders: tuple[str, ...] | None = None,
 ) -> Facts:
-    """Gather what a plan depends on into one value; the order of what comes in means nothing."""
+    """Gather the facts of a plan. The order of the arguments' items does not matter."""
     stems = {kind: _index_stems(observed.live.get(kind, {})) for kind in {*kinds, *observed.live}}
     recorded = {model.id for record in state.resources.values() for model in record.models}
     declared = sorted(declared, key=lambda one: one.address)
@@ -97,16 +97,16 @@ def _index_suffixes(
 
 
 def make_plan(facts: Facts) -> Plan:
-    """Decide. Total and pure.
+    """Decide on all addresses.
 
     Raises:
-        PlanError: conflicts, refusals and exceeded guards, all of them at once where they are of a kind.
+        PlanError: conflicts and refusals, or else exceeded guards, all in one error.
     """
     return plan_with_facts(facts)[0]
 
 
 def plan_with_facts(facts: Facts) -> tuple[Plan, Facts]:
-    """The plan, and the facts that it is about: as it was read, with moved records where they belong.
+    """Make the plan. The returned facts have moved records under their new addresses.
 
     Raises:
         PlanError: see `make_plan`.
@@ -135,7 +135,7 @@ def plan_with_facts(facts: Facts) -> tuple[Plan, Facts]:
         raise PlanError(errors[0].summary, errors[0].detail, errors)
     guards.check(plan, facts, refusals)
     note = warn_of_unlabelled(facts.known, (*facts.inputs.targets, *facts.inputs.excludes))
-    # What waits for promotion is a change of the plan's own.
+    # A candidate that waits for promotion is one of the plan's changes.
     drift = [one for one in find_drift(planner.read) if one.drift_class is not DriftClass.UNPROMOTED]
     plan = replace(
         plan,
@@ -147,7 +147,7 @@ def plan_with_facts(facts: Facts) -> tuple[Plan, Facts]:
 
 
 class Planner:
-    """Decides each address once, a parent when its child first asks."""
+    """Decides on each address once, and on a parent before its children."""
 
     def __init__(self, facts: Facts) -> None:
         self.read = self.facts = facts
@@ -157,12 +157,12 @@ class Planner:
         self.facts = move_records(facts, self.moves)
 
     def list_unknown(self) -> list[Diagnostic]:
-        """What --target, --exclude or --replace name that does not exist: a slip trains the wrong one."""
+        """List names in --target, --exclude and --replace that match nothing."""
         inputs = self.facts.inputs
         return list_unknown(self.read.known, (*inputs.targets, *inputs.excludes, *inputs.replace))
 
     def relocate(self, change: Change) -> Change:
-        """The change, saying that the record comes from another address, where it does."""
+        """Add the move to a change whose record comes from another address."""
         old = self.moves.pairs.get(change.address)
         if old is None or change.deposed:
             return change
@@ -170,7 +170,7 @@ class Planner:
         return move(change, old, record, inferred=change.address in self.moves.inferred)
 
     def decide(self, address: Address) -> Decision:
-        """The decision on one address; an empty one when it is not selected."""
+        """Decide on one address. The decision is empty if the address is not selected."""
         for ancestor in reversed(self._list_undecided_ancestors(address)):  # a loop: chains may be long
             self._decide_once(ancestor)
         return self._decide_once(address)
@@ -187,7 +187,7 @@ class Planner:
         return list(chain)
 
     def _refuse_circle(self, members: list[Address]) -> None:
-        """The manifests refuse one already; a plan that met one would depend on what is recorded."""
+        """Refuse a circle of parents. The manifests refuse one too."""
         for member in members:
             way = " <- ".join(str(one) for one in (*members, members[0]))
             desired = self.facts.desired[member]
@@ -244,7 +244,7 @@ class Planner:
         return decide_undeclared(self.facts, record, Reason.NOT_DECLARED)
 
     def _build_case(self, desired: Desired, record: Record) -> Case | Decision:
-        """With its source model resolved; a Decision when that cannot be."""
+        """Build the case, with its source resolved. Returns a Decision if the source cannot be resolved."""
         kind = self.facts.kind(desired.address)
         path, source = _find_source(desired, kind)
         parent: Address | None = None
@@ -262,7 +262,7 @@ class Planner:
         return Case(self.facts, desired, record, kind, attributes, source, parent, forced, doubt)
 
     def _find_parent(self, desired: Desired, parent: Address) -> tuple[str, bool] | Decision:
-        """(what names the parent in an identity, whether it serves already)."""
+        """Find the parent's name for an identity, and whether the parent serves already."""
         kind = self.facts.kind(parent)
         record = self.facts.state.resources.get(parent)
         changes = self.decide(parent).changes
@@ -277,7 +277,7 @@ class Planner:
         if record is not None and record.serving is not None and not leaves:
             return kind.build_reference(record.serving.id), True
         if self.decide(parent).errors or self.decide(parent).refusals:
-            return Decision()  # refused already, for the parent's own reason
+            return Decision()  # the parent is refused already
         return self._refuse_without_parent(desired, parent, leaves=leaves)
 
     def _refuse_without_parent(self, desired: Desired, parent: Address, *, leaves: bool) -> Decision:
@@ -292,9 +292,9 @@ class Planner:
         return Decision(errors=[Diagnostic(message, advice, *place, address=str(desired.address))])
 
     def _select(self) -> frozenset[Address]:
-        """The addresses that targets and excludes leave, with the parents of what is targeted.
+        """Select addresses by targets and excludes, with the parents of targeted ones.
 
-        A destroy needs no parent: it would delete one that nobody named.
+        A destroy does not select parents, because it would delete them.
         """
         inputs, facts = self.facts.inputs, self.facts
         selected = set(facts.choose_addresses())
@@ -323,7 +323,7 @@ def _block_child(desired: Desired, parent: Address) -> Change:
 
 
 def _find_source(desired: Desired, kind: Kind) -> tuple[str, str]:
-    """(path, value) of what it is tuned from; the manifests see to it that there is one."""
+    """Find the path and the value of the source. Every manifest has one."""
     return next(
         (path, str(desired.attributes[path]))
         for path, field in kind.fields.items()

@@ -34,36 +34,36 @@ from reconciler.state.values import QUOTA, Record, RecordedModel, Verdict
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """It is done, and there is nothing more to say."""
+    """The step is done."""
 
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """The call failed for good: what it came to at the service is not known."""
+    """The call failed for good. Its effect at the service is not known."""
 
 
 @dataclass(frozen=True, slots=True)
 class NoRoom:
-    """A create that the service had no room for now; `said` are its words."""
+    """The service has no room for a new model now. `said` is its message."""
 
     said: str
 
 
 @dataclass(frozen=True, slots=True)
 class Occupied:
-    """A create whose id is taken by a model that is not ours."""
+    """The id of a new model is taken by a model that is not ours."""
 
 
 @dataclass(frozen=True, slots=True)
 class Renumbered:
-    """A create whose id is taken by something that nobody can see: the next generation is tried."""
+    """The id of a new model is taken by an invisible one. The next generation is tried."""
 
     model: RecordedModel
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What the checks came to, and why it is not "passed"."""
+    """The verdict of the checks, and the reason if they did not pass."""
 
     verdict: Verdict
     said: str = ""
@@ -71,14 +71,14 @@ class Checked:
 
 @dataclass(frozen=True, slots=True)
 class Unproven:
-    """A deletion that was not made, since what serves now was not seen ACTIVE; `why` in words for people."""
+    """A model was not deleted, because its successor was not seen ACTIVE. `why` is for people."""
 
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class StillTraining:
-    """A deletion that the service refuses as long as the model trains."""
+    """The service refuses to delete a model in training."""
 
 
 Outcome: TypeAlias = (
@@ -89,16 +89,16 @@ Outcome: TypeAlias = (
 def recorded_after(  # noqa: C901, PLR0912  # a row for each step
     step: Step, record: Record, outcome: Outcome, now: str
 ) -> Record:
-    """The record once a step has come to this outcome.
+    """Return the record after a step with this outcome.
 
     Args:
-        step: what was done.
-        record: as it was before.
-        outcome: what it came to.
+        step: the executed step.
+        record: the record before the step.
+        outcome: the result of the step.
         now: RFC 3339.
 
     Raises:
-        TypeError: a step cannot come to this outcome; a defect.
+        TypeError: the step cannot have this outcome. This is a defect.
     """
     if isinstance(outcome, Broken) and not isinstance(step, Create):
         return record
@@ -133,7 +133,7 @@ def recorded_after(  # noqa: C901, PLR0912  # a row for each step
 
 
 def expect_outcome(step: Step) -> Outcome:
-    """What a step comes to when all goes well, as far as a plan can tell."""
+    """Return the outcome of a step that succeeds, as far as a plan can know it."""
     match step:
         case Create():
             return Accepted("")
@@ -165,7 +165,7 @@ def _after_create(record: Record, outcome: Outcome, now: str) -> Record:
         case Renumbered():
             return replace(record, candidate=outcome.model)
         case Occupied():
-            # it is another's: to keep it as our candidate would be to take it for ours in the next run
+            # kept as our candidate, the other model would be taken for ours in the next run
             return replace(record, candidate=None)
         case Broken():
             return replace(record, candidate=_without_waiting(candidate))
@@ -238,7 +238,7 @@ def _without_waiting(model: RecordedModel) -> RecordedModel:
 
 
 def _with_model(record: Record, role: Role, change: Callable[[RecordedModel], RecordedModel]) -> Record:
-    """With the model in this role changed; the record as it is where nothing is in it."""
+    """Return the record with the model in this role changed, if there is one."""
     match role:
         case Role.CANDIDATE if record.candidate is not None:
             return replace(record, candidate=change(record.candidate))
@@ -249,13 +249,13 @@ def _with_model(record: Record, role: Role, change: Callable[[RecordedModel], Re
 
 
 def find_model(record: Record, id: str) -> RecordedModel | None:
-    """The recorded model with this id, the candidate before the others."""
+    """Find the recorded model with this id. The candidate comes first."""
     models = (record.candidate, record.serving, *record.deposed)
     return next((model for model in models if model is not None and model.id == id), None)
 
 
 def _with_deposed(record: Record, id: str) -> Record:
-    """With the model of this id among the deposed: it is to go, and cannot yet."""
+    """Return the record with this model deposed, because it cannot be deleted yet."""
     model = find_model(record, id)
     if model is None or model in record.deposed:
         return record

@@ -1,6 +1,6 @@
-"""What `wait` may do: finish what an apply approved, creates that the service had no room for among it.
+"""The plan of `wait`: finish what an apply approved, including models that the service had no room for.
 
-Rule: it starts no training that an apply did not approve, as it was approved.
+Rule: `wait` only starts trainings that an apply approved, exactly as approved.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ _FINISHED_BY_WAIT = frozenset({Action.WAIT, Action.COMPLETE})
 
 
 def plan_resumption(facts: Facts) -> Plan:
-    """The part of today's plan that was approved before, plus outcomes to be recorded.
+    """Plan the part of today's plan that was approved before, plus outcomes to record.
 
-    Where the manifest has changed since, the outcome of the training is only recorded (`HoldBack`), and
-    a create that waits is left to the next apply; so are those that today's guards refuse. Deletions were
-    approved with what they follow from.
+    If a manifest has changed since, the outcome of its training is only recorded (`HoldBack`). A waiting
+    create is then left to the next apply, as are creates that today's guards refuse. Deletions were approved
+    together with the changes that they follow.
 
     Raises:
-        PlanError: a target that nothing is called.
+        PlanError: a target matches nothing.
     """
     planner, selected = Planner(facts), facts.choose_addresses()
     if list_unknown := planner.list_unknown():
@@ -58,7 +58,7 @@ def plan_resumption(facts: Facts) -> Plan:
             and record.candidate.is_pending
             and not any(change.id == record.candidate.id for change in found)
         ):
-            notes.append(f"{address}: {_why_not(record.candidate)}; {_LEFT_TO_APPLY}")
+            notes.append(f"{address}: {_explain_unsent(record.candidate)}; {_LEFT_TO_APPLY}")
         changes += [
             change for change in decision.changes if desired and change.deposed and _is_due(change.steps)
         ]
@@ -75,7 +75,7 @@ def plan_resumption(facts: Facts) -> Plan:
 
 
 def _guarded(plan: Plan, facts: Facts) -> Plan:
-    """Without the creates that today's guards refuse; each is named."""
+    """Remove the creates that today's guards refuse, with a note on each."""
     if not plan.trainings:
         return plan
     try:
@@ -91,15 +91,15 @@ def _guarded(plan: Plan, facts: Facts) -> Plan:
     return plan
 
 
-def _why_not(candidate: RecordedModel) -> str:
-    """Why wait does not send a create."""
+def _explain_unsent(candidate: RecordedModel) -> str:
+    """Explain why wait does not send a create."""
     if not candidate.has_no_room:
         return "its create never arrived"
     return "its create waits for room, and its manifest has changed since it was approved"
 
 
 def _to_be_deleted(record: Record) -> bool:
-    """Whether all that is left is what the service refused to delete while it was in training."""
+    """Whether only models are left that the service refused to delete while they were in training."""
     alone = record.serving is None and record.candidate is None
     return alone and bool(record.deposed) and not any(model.promoted for model in record.deposed)
 
@@ -141,12 +141,12 @@ def _main(facts: Facts, record: Record, main: Change | None) -> list[Change]:
 
 
 def _is_due(steps: Steps) -> bool:
-    """Whether these delete a deposed model without waiting for its successor."""
+    """Whether the steps delete a deposed model without waiting for its successor."""
     return bool(list_deleted(steps)) and all(one.after is None for one in steps)
 
 
 def _is_approved(facts: Facts, candidate: RecordedModel, main: Change, desired: Desired) -> bool:
-    """Whether a create is the one that an apply sent, that the service had no room for, unchanged."""
+    """Whether a create is unchanged since an apply sent it and the service had no room."""
     if not candidate.has_no_room or not main.trains or main.id != candidate.id:
         return False
     return bool(candidate.approved) and is_approved(
@@ -155,7 +155,7 @@ def _is_approved(facts: Facts, candidate: RecordedModel, main: Change, desired: 
 
 
 def _record_only(change: Change, approved: str) -> Change:
-    """Without what nobody approved; what was approved stays on record, for the next apply to renew."""
+    """Remove what nobody approved. The old approval stays recorded until the next apply renews it."""
     intent = find_intent(change.steps)
     if intent is not None and intent.candidate is not None:
         intent = replace(intent, candidate=replace(intent.candidate, approved=approved))

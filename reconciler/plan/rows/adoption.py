@@ -1,6 +1,6 @@
-"""A live model that a person says is the declared one: by `metadata.import`, or by the command `import`.
+"""Import a live model as the declared one: by `metadata.import`, or by the command `import`.
 
-Rule: both compare the same, and neither trains.
+Rule: both compare in the same way, and neither trains.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from reconciler.state.values import Record, RecordedModel
 
 
 def record_import(facts: Facts, desired: Desired, live: Live, there: Mapping[str, str]) -> Record:
-    """The record of the live model under the manifest's address, for the command `import`.
+    """Build the record of a live model under the manifest's address, for the command `import`.
 
     Raises:
-        PlanError: the address or the model is recorded already, or see `compared`.
+        PlanError: the address or the model is recorded already, or see `compare_import`.
     """
     _check_unrecorded(facts, desired, live)
     model = compare_import(facts, desired, live, there)
@@ -37,12 +37,12 @@ def record_import(facts: Facts, desired: Desired, live: Live, there: Mapping[str
 
 
 def adopt_imported(case: Case, record: Record, reason: Reason) -> Answer:
-    """The model that `metadata.import` names, compared as `import` does: it is recorded, nothing is trained.
+    """Adopt the model that `metadata.import` names, after the same comparison as in `import`.
 
     Args:
-        case: with an import.
-        record: of the address, without a candidate.
-        reason: why it would be trained, were there no such line.
+        case: its manifest has metadata.import.
+        record: the record of the address, without a candidate.
+        reason: why a training would be needed without metadata.import.
     """
     facts, desired = case.facts, case.desired
     if case.record.serving is not None or case.record.candidate is not None:
@@ -73,7 +73,7 @@ def adopt_imported(case: Case, record: Record, reason: Reason) -> Answer:
 
 
 def refuse_another(case: Case) -> Diagnostic | None:
-    """Refuse an address that has recorded another model than its `metadata.import` names."""
+    """Refuse an address whose recorded model is not the one that `metadata.import` names."""
     desired, record = case.desired, case.record
     models = [one for one in (record.serving, record.candidate) if one is not None]
     if (
@@ -93,20 +93,19 @@ def refuse_another(case: Case) -> Diagnostic | None:
 
 
 def compare_import(facts: Facts, desired: Desired, live: Live, there: Mapping[str, str]) -> RecordedModel:
-    """The model as it would be recorded under the manifest's address, once all that is shown was compared.
+    """Compare a live model with its manifest, and build its record.
 
-    What its data was when it was trained cannot be seen: the manifest's digest is recorded as assumed, after
-    what the service shows of it was compared. Declared fields that can be updated may differ, the next plan
-    shows them; what cannot be updated must be the same.
+    The service does not return training data, so the manifest's digest is recorded as assumed. Fields that
+    can be updated may differ: the next plan shows them. All other declared fields must be the same.
 
     Args:
-        facts: what there is.
-        desired: what is declared, its data measured.
+        facts: the facts of the plan.
+        desired: the manifest, with its data measured.
         live: the model.
-        there: path of each data set that the service shows, to the digest of what lies there now.
+        there: path of each data set that the service shows, to the digest of its present content.
 
     Raises:
-        PlanError: the model failed, or is another.
+        PlanError: the model failed, or differs from the manifest.
     """
     if desired.imports and not is_name_of(desired.imports, live.id, live.name):
         raise PlanError(
@@ -152,7 +151,7 @@ def _check_unrecorded(facts: Facts, desired: Desired, live: Live) -> None:
 
 
 def _other_fields(facts: Facts, desired: Desired, live: Live) -> list[str]:
-    """Each declared field that cannot be updated, and that the service shows otherwise."""
+    """List declared immutable fields that differ from the live model."""
     kind = facts.kind(desired.address)
     sources = {path for path, field in kind.fields.items() if field.role is FieldRole.SOURCE}
     attributes = {
@@ -166,9 +165,9 @@ def _other_fields(facts: Facts, desired: Desired, live: Live) -> list[str]:
 
 
 def _other_data(desired: Desired, live: Live, there: Mapping[str, str]) -> list[str]:
-    """Each data set that the service shows otherwise than the manifest names it.
+    """List data sets that differ between the service and the manifest.
 
-    Two addresses of the same content are one data set. What a local file was uploaded as is not compared.
+    Two addresses with the same content are one data set. The addresses of uploaded files are not compared.
     """
     if not live.data or not desired.data:
         return []

@@ -1,4 +1,4 @@
-"""The models that no longer serve: when they go, and why they stay."""
+"""Decide when deposed models are deleted, and why they are kept."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from reconciler.state.values import Record, RecordedModel
 
 
 def decide_deposed(case: Case, main: Change) -> list[Change]:
-    """What happens to the models that no longer serve, given the address's own change."""
+    """Decide on the deposed models of an address, given the address's own change."""
     record = find_intent(main.steps) or case.record
     found: list[Change] = []
     if not record.deposed:
@@ -65,14 +65,14 @@ def decide_deposed(case: Case, main: Change) -> list[Change]:
 
 
 def _kept(case: Case, model: RecordedModel) -> bool:
-    """Whether keep_deposed has not passed yet."""
+    """Whether the time of keep_deposed has not passed yet."""
     keep = case.desired.lifecycle.keep_deposed
     since = parse_time(model.deposed)
     return bool(keep) and since is not None and case.facts.now < since + keep
 
 
 def depose(case: Case, record: Record, model: RecordedModel | None) -> Record:
-    """With the model, if any, moved to the deposed ones."""
+    """Move a model, if any, to the deposed ones."""
     if model is None or any(one.id == model.id for one in record.deposed):
         return record
     if record.candidate is not None and record.candidate.id == model.id:

@@ -1,7 +1,7 @@
-"""A renamed manifest takes its record along: which records move to which address (design 2.5).
+"""Move the records of renamed manifests to their new addresses.
 
-Rule: nothing is trained and nothing is deleted for a new name. What is not certain moves nothing: it is an
-error that names both addresses, or the old model stays until another of the same training serves.
+Rule: a new name trains nothing and deletes nothing. An uncertain move is not made: it is an error that names
+both addresses, or the old model is kept until another model of the same training serves.
 """
 
 from __future__ import annotations
@@ -24,16 +24,15 @@ _ABSENT: tuple[Value, ...] = (False, 0, "", ())
 
 @dataclass(frozen=True, slots=True)
 class Moves:
-    """What becomes of the records whose addresses nobody declares any more.
+    """The moves of records whose addresses are no longer declared.
 
     Attributes:
-        pairs: address to the one whose record it takes over.
-        inferred: those that no manifest says.
-        reserved: addresses that are neither deleted nor moved, since somebody may still take them over.
-        errors: by address.
-        twins: of an address that would be deleted, the declared one of the same training that does not
-            serve yet.
-        doubts: of an address, the undeclared one whose training it may be.
+        pairs: new address to old address.
+        inferred: the new addresses whose manifests have no metadata.moved_from.
+        reserved: old addresses that are neither deleted nor moved, since another address may take them over.
+        errors: address to the reason why its move is refused.
+        twins: address that would be deleted, to a declared one of the same training that does not serve yet.
+        doubts: new address to an undeclared one that may be the same training.
     """
 
     pairs: Mapping[Address, Address] = field(default_factory=dict)
@@ -45,17 +44,17 @@ class Moves:
 
 
 def find_moves(facts: Facts, selected: AbstractSet[Address]) -> Moves:
-    """Every move of a plan.
+    """Find every move of a plan.
 
     Args:
-        facts: as it was read.
-        selected: the addresses that the plan is about.
+        facts: the facts before any move.
+        selected: the addresses that the plan covers.
     """
     return _Search(facts, selected).moves()
 
 
 def move_records(facts: Facts, moves: Moves) -> Facts:
-    """The facts with the records where they belong."""
+    """Return the facts with each moved record under its new address."""
     if not moves.pairs:
         return facts
     resources = dict(facts.state.resources)
@@ -65,13 +64,13 @@ def move_records(facts: Facts, moves: Moves) -> Facts:
 
 
 def move(change: Change, old: Address, record: Record, *, inferred: bool) -> Change:
-    """What is done for an address that has taken over the record of another one, which says so.
+    """Add the move of its record to a change.
 
     Args:
-        change: decided as though the record had always been here.
-        old: the address that it had.
-        record: as it is, under its new address.
-        inferred: no manifest says so yet.
+        change: the change of the new address.
+        old: the old address.
+        record: the unchanged record, under its new address.
+        inferred: the manifest has no metadata.moved_from.
     """
     if change.action in {Action.NO_OP, Action.RECORD}:
         change = replace(change, action=Action.MOVE, reason=Reason.RENAMED)
@@ -84,7 +83,7 @@ def move(change: Change, old: Address, record: Record, *, inferred: bool) -> Cha
 
 
 def refuse(desired: Desired, summary: str, advice: str) -> Diagnostic:
-    """Why it is not certain which record a new name takes over, or whether it does."""
+    """Refuse a move that is not certain."""
     line, column = desired.places.get("metadata.moved_from", (desired.line, 1))
     return Diagnostic(
         summary, advice, desired.file or None, line or None, column, address=str(desired.address)
@@ -92,9 +91,9 @@ def refuse(desired: Desired, summary: str, advice: str) -> Diagnostic:
 
 
 def resolve_sources(facts: Facts, desired: Desired, resources: Mapping[Address, Record]) -> Attributes | None:
-    """The declared attributes with an address as source replaced by what serves there.
+    """Replace an address as source by the model that serves there.
 
-    None where nothing is recorded there yet: then nothing was trained from it either.
+    Returns None if that address has no record yet. Then no model was trained from it either.
     """
     attributes = dict(desired.attributes)
     for path, row in facts.kind(desired.address).fields.items():
@@ -115,7 +114,7 @@ def resolve_sources(facts: Facts, desired: Desired, resources: Mapping[Address, 
 
 
 class _Search:
-    """One search for moves: what manifests say first, then what they leave to be inferred."""
+    """One search for moves: first those in the manifests, then those that can be inferred."""
 
     def __init__(self, facts: Facts, selected: AbstractSet[Address]) -> None:
         self.facts, self.selected = facts, selected
@@ -130,7 +129,7 @@ class _Search:
         self._declared()
         twins: dict[Address, Address] = {}
         if not self.facts.inputs.destroy:
-            while self._infer():  # a parent that moved tells what its children were tuned from
+            while self._infer():  # a parent that moved shows which source its children had
                 pass
             twins = self._twins()
         return Moves(self.pairs, self.inferred, self.reserved, self.errors, twins, self.doubts)
@@ -139,7 +138,7 @@ class _Search:
         self.pairs[new] = old
         self.resources[new] = replace(self.resources.pop(old), address=new)
 
-    # -- what a manifest says ---------------------------------------------------------------------
+    # -- moves in the manifests ---------------------------------------------------------------------
 
     def _declared(self) -> None:
         for address, desired in self.facts.desired.items():
@@ -172,10 +171,10 @@ class _Search:
     def _refuse(self, desired: Desired, summary: str, advice: str) -> None:
         self.errors[desired.address] = refuse(desired, summary, advice)
 
-    # -- what nobody says --------------------------------------------------------------------------
+    # -- inferred moves ----------------------------------------------------------------------------
 
     def _gone(self) -> dict[Address, Record]:
-        """The records that no manifest of this run declares, and that nobody else may declare."""
+        """Find the records that no manifest declares, in this run or elsewhere."""
         facts = self.facts
         return {
             address: record
@@ -188,7 +187,7 @@ class _Search:
         }
 
     def _new(self) -> list[Desired]:
-        """What is declared, and recorded nowhere."""
+        """List the desired models that have no record."""
         return [
             desired
             for address, desired in self.facts.desired.items()
@@ -199,7 +198,7 @@ class _Search:
         ]
 
     def _infer(self) -> bool:
-        """Move what fits one address only; whether anything moved."""
+        """Make each move that fits only one address. Returns whether a record moved."""
         new, records = self._new(), self._gone()
         if not new or not records:
             return False
@@ -231,7 +230,7 @@ class _Search:
         return found
 
     def _drops(self, desired: Desired, attributes: Attributes, model: RecordedModel) -> bool:
-        """Whether it was trained with what the manifest does not ask for: another training."""
+        """Whether the model was trained with a hyperparameter that the manifest does not declare."""
         fields = self.facts.kind(desired.address).fields
         return any(
             path in fields and fields[path].role is FieldRole.HYPERPARAMETER and path not in attributes
@@ -240,14 +239,14 @@ class _Search:
         )
 
     def _is_same(self, desired: Desired, attributes: Attributes, model: RecordedModel) -> bool:
-        """Whether it is the same training, under whatever id."""
+        """Whether the model is the desired training, whatever its id."""
         live = self.facts.live(desired.address, model.id)
         kind = self.facts.kind(desired.address)
         fields, data = find_replacement_reasons(replace(desired, id=None), attributes, model, live, kind)
         return not fields and not data
 
     def _take(self, desired: Desired, olds: list[Address], news: list[Address]) -> None:
-        """Move the record, or say why that is not certain."""
+        """Move the record, or refuse because the move is not certain."""
         address, old = desired.address, olds[0]
         hint = f"metadata.moved_from: {old.name}"
         if len(olds) > 1:
@@ -273,10 +272,10 @@ class _Search:
             return
         self.reserved.update(olds)
 
-    # -- what would be deleted while nothing else serves it -----------------------------------------
+    # -- models to keep until another serves the same training -----------------------------------------
 
     def _twins(self) -> dict[Address, Address]:
-        """Of each undeclared address that serves, a declared one of the same training that does not yet."""
+        """Find the twins of undeclared serving addresses: see `Moves`."""
         facts = self.facts
         leaving = [
             (address, record.serving)
@@ -303,7 +302,7 @@ class _Search:
         return found
 
     def _serves(self, desired: Desired, attributes: Attributes) -> bool:
-        """Whether it serves what it declares already."""
+        """Whether an address already serves its desired model."""
         record = self.resources.get(desired.address)
         model = record.serving if record else None
         if model is None or not self._is_same(desired, attributes, model):
@@ -313,18 +312,18 @@ class _Search:
 
 
 def _may_be(desired: Desired, model: RecordedModel) -> bool:
-    """Whether the manifest names no other model."""
+    """Whether the manifest does not name another model."""
     imported = not desired.imports or is_name_of(desired.imports, model.id, model.name)
     return imported and desired.id in {None, model.id}
 
 
 def _is_known(model: RecordedModel) -> bool:
-    """Whether its data was really seen: a digest that was taken on trust proves nothing."""
+    """Whether the digests of its data are certain. An assumed digest proves nothing."""
     return bool(model.data) and all(one.digest and not one.assumed for one in model.data)
 
 
 class _ByData:
-    """Models by the digests of their data, so that ten thousand new names meet ten thousand old ones."""
+    """Index of models by their data's digests, so that 10,000 new names are compared with 10,000 old ones."""
 
     def __init__(self, models: Iterable[tuple[Address, RecordedModel | None]]) -> None:
         self._known: dict[tuple[str, frozenset[str]], list[tuple[Address, RecordedModel]]] = {}
@@ -334,7 +333,7 @@ class _ByData:
                 self._known.setdefault((address.kind, digests), []).append((address, model))
 
     def of(self, desired: Desired) -> list[tuple[Address, RecordedModel]]:
-        """Those whose data may be the wanted one's: the same, or not known."""
+        """List the models whose data is the same as the desired model's, or not known."""
         digests = frozenset(one.digest for one in desired.data)
         kind = desired.address.kind
         return sorted(

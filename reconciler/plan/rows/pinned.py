@@ -1,4 +1,4 @@
-"""The rows of a pinned id: there is one id only, and it may be taken."""
+"""Rows for a pinned id. There is only one id, and it may be taken."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from reconciler.state.values import Record, RecordedModel
 
 
 def decide_pinned(case: Case, record: Record, reason: Reason) -> Answer:
-    """Adopt or train under the one id that there is, or say why neither can be."""
+    """Adopt or train under the pinned id, or refuse both."""
     facts, desired = case.facts, case.desired
     id, digest = facts.identity(desired, case.source, 0)
     live = facts.live(desired.address, id)
@@ -38,7 +38,7 @@ def decide_pinned(case: Case, record: Record, reason: Reason) -> Answer:
 
 
 def refuse_protected(case: Case, change: Change) -> Diagnostic | None:
-    """Refuse to delete a protected model first; None for a change that does not."""
+    """Refuse to delete a protected model first; None if the change does not."""
     desired = case.desired
     if not desired.lifecycle.prevent_destroy or find_step(change.steps, DeleteFirst) is None:
         return None
@@ -50,7 +50,7 @@ def refuse_protected(case: Case, change: Change) -> Diagnostic | None:
 
 
 def _adopt(case: Case, live: Live, digest: str, record: Record) -> Answer:
-    """A live model that nobody recorded has the id: it is the one, as far as can be seen."""
+    """Adopt an unrecorded live model with the pinned id, unless it visibly differs."""
     different = describe_difference(case, live)
     if different or live.status is Status.FAILED:
         return refuse_other(case, live, different)
@@ -60,7 +60,7 @@ def _adopt(case: Case, live: Live, digest: str, record: Record) -> Answer:
 
 
 def refuse_other(case: Case, live: Live, different: str) -> Diagnostic:
-    """The pinned id is taken by a model that cannot be the one."""
+    """Refuse because another model has the pinned id."""
     address = case.desired.address
     if live.status is Status.FAILED:
         return refuse(
@@ -76,7 +76,7 @@ def refuse_other(case: Case, live: Live, different: str) -> Diagnostic:
 
 
 def _refuse_change(case: Case, ours: RecordedModel, live: Live, reason: Reason) -> Diagnostic:
-    """An id that is ours and taken cannot be trained once more beside itself."""
+    """Refuse to train a second model under a pinned id of ours that is in use."""
     desired = case.desired
     fields, data = find_replacement_reasons(desired, case.attributes, ours, live, case.kind)
     what = [f"{one.path} {one.before!r} -> {one.after!r}" for one in fields]
@@ -91,10 +91,10 @@ def _refuse_change(case: Case, ours: RecordedModel, live: Live, reason: Reason) 
 
 
 def take_back_delete_first(case: Case) -> Record | None:
-    """The record with a delete_first taken back that was approved, not begun, and is not asked for any more.
+    """Undo a recorded delete_first that was approved but not started, and is no longer allowed.
 
-    The old model still lives under the id, and nothing in today's manifest allows it to go before its
-    successor has proved itself. None where there is no such thing.
+    The old model is still live under the id, and today's manifest does not allow its deletion before its
+    successor is promoted. Returns None if there is nothing to undo.
     """
     record, desired = case.record, case.desired
     candidate = record.candidate

@@ -1,4 +1,4 @@
-"""The rows in which no manifest declares a recorded address (or destroy was said, whatever does)."""
+"""Rows for recorded addresses that no manifest declares, or that destroy deletes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from reconciler.state.values import Record, RecordedModel
 
 
 def keep_for(record: Record, serving: RecordedModel, twin: Address) -> Decision:
-    """It serves the very training that `twin` declares and does not serve yet: it goes when that does."""
+    """Keep a serving model until `twin`, which declares the same training, serves."""
     note = f"kept until {twin} serves, which declares the same training"
     change = Change(
         record.address,
@@ -34,19 +34,19 @@ def keep_for(record: Record, serving: RecordedModel, twin: Address) -> Decision:
 def decide_undeclared(
     facts: Facts, record: Record, reason: Reason, desired: Desired | None = None
 ) -> Decision:
-    """Delete what lives of it, or forget it.
+    """Delete the live models of a record, or forget the record.
 
     Args:
-        facts: what there is.
-        record: not empty.
-        reason: why it goes.
-        desired: the manifest that declares it all the same, under destroy.
+        facts: the facts of the plan.
+        record: a record that is not empty.
+        reason: why it is deleted.
+        desired: under destroy, the manifest that still declares it.
     """
     if blocked := block(facts, record, None):
         return Decision([blocked])
     errors = find_forbidden(facts, record, None)
     if desired is None and facts.is_elsewhere(record) and not _lives(facts, record):
-        return Decision()  # its model is gone, which is for those to decide who declare it
+        return Decision()  # its model is gone: left to the runs that declare it
     if desired is None and not facts.may_delete(record) and _lives(facts, record):
         return refuse_elsewhere(facts, record)
     there = [model for model in record.models if facts.is_there(record, model)]
@@ -61,7 +61,7 @@ def _lives(facts: Facts, record: Record) -> bool:
 
 
 def refuse_elsewhere(facts: Facts, record: Record) -> Decision:
-    """Declared outside the folders of this run, or nobody knows where, and no Stack says whose it is."""
+    """Refuse to delete a record that may be declared outside the folders of this run."""
     address = record.address
     here = ", ".join(facts.folders or ())
     where = f"it was declared in {record.manifest}, which is outside of {here or 'what this run reads'}"
@@ -77,7 +77,7 @@ def refuse_elsewhere(facts: Facts, record: Record) -> Decision:
 
 
 def forget(record: Record) -> Decision:
-    """Nothing of it is live."""
+    """Forget a record, because none of its models is live."""
     gone = record.models[0]
     change = Change(record.address, Action.FORGET, Reason.GONE, id=gone.id, name=gone.name, steps=(Forget(),))
     return Decision([change])
@@ -86,7 +86,7 @@ def forget(record: Record) -> Decision:
 def delete(
     record: Record, living: list[tuple[RecordedModel, Live | None]], reason: Reason, *, protected: bool
 ) -> Decision:
-    """Each of its models that lives, the first as the address's own, the others as deposed ones."""
+    """Delete each live model of a record: the first as the address's own, the others as deposed ones."""
     refusals = []
     if protected:
         refusal = Diagnostic(
@@ -128,7 +128,7 @@ def delete(
 
 
 def _only(record: Record, models: list[RecordedModel]) -> Record:
-    """The record with these of its models and no others."""
+    """Return the record with only these of its models."""
 
     def keep(model: RecordedModel | None) -> RecordedModel | None:
         return model if any(model is one for one in models) else None

@@ -31,8 +31,8 @@ def find_drift(facts: Facts, *, own: frozenset[tuple[str, str]] = frozenset()) -
     found: list[Drift] = []
     for address, record in sorted(facts.state.resources.items()):
         if address.kind in facts.kinds:  # a newer version's kind is reported elsewhere
-            found += _of_record(facts, record)
-    return (*found, *_unmanaged(facts, own))
+            found += _find_record_drift(facts, record)
+    return (*found, *_find_unmanaged(facts, own))
 
 
 def find_selected_drift(facts: Facts, *, own: frozenset[tuple[str, str]] = frozenset()) -> tuple[Drift, ...]:
@@ -43,9 +43,9 @@ def find_selected_drift(facts: Facts, *, own: frozenset[tuple[str, str]] = froze
     return tuple(one for one in find_drift(facts, own=own) if one.address in selected)
 
 
-def _of_record(facts: Facts, record: Record) -> list[Drift]:
+def _find_record_drift(facts: Facts, record: Record) -> list[Drift]:
     models = [model for model in (record.serving, record.candidate) if model is not None]
-    found = [one for model in models for one in _of_model(facts, record, model)]
+    found = [one for model in models for one in _find_model_drift(facts, record, model)]
     kept = [model for model in record.deposed if record.prevent_destroy and model.promoted]
     note = "kept as deposed: prevent_destroy protects it"
     return found + [
@@ -55,7 +55,7 @@ def _of_record(facts: Facts, record: Record) -> list[Drift]:
     ]
 
 
-def _of_model(facts: Facts, record: Record, model: RecordedModel) -> list[Drift]:
+def _find_model_drift(facts: Facts, record: Record, model: RecordedModel) -> list[Drift]:
     """Find the drift of a serving model or a candidate. Skips unaccepted and hidden models."""
     address = record.address
     if why := facts.observed.odd.get((address.kind, model.id)):
@@ -71,11 +71,15 @@ def _of_model(facts: Facts, record: Record, model: RecordedModel) -> list[Drift]
         return [missing]
     if live.status is Status.FAILED:
         return [Drift(address, DriftClass.FAILED, model.id, live.name, detail=live.error or model.error)]
-    changed = _changed(facts, record, model, live) if model is record.serving else []
-    return [*changed, *_retired(facts, address, model, live), *_unpromoted(facts, record, model, live)]
+    changed = _find_changes(facts, record, model, live) if model is record.serving else []
+    return [
+        *changed,
+        *_find_retired(facts, address, model, live),
+        *_find_unpromoted(facts, record, model, live),
+    ]
 
 
-def _unpromoted(facts: Facts, record: Record, model: RecordedModel, live: Live) -> list[Drift]:
+def _find_unpromoted(facts: Facts, record: Record, model: RecordedModel, live: Live) -> list[Drift]:
     """Report a candidate that is trained but not promoted, so that its training is not paid in vain."""
     if model is not record.candidate or live.status is not Status.ACTIVE:
         return []
@@ -99,11 +103,11 @@ _KEPT_BACK = {
 }
 
 
-def _changed(facts: Facts, record: Record, model: RecordedModel, live: Live) -> list[Drift]:
+def _find_changes(facts: Facts, record: Record, model: RecordedModel, live: Live) -> list[Drift]:
     desired = facts.desired.get(record.address)
     ignored = set(desired.lifecycle.ignore_changes) if desired else set()
     if desired:
-        ignored |= {one.field for one in desired.lifecycle.ignore_drift if _in_force(one, facts)}
+        ignored |= {one.field for one in desired.lifecycle.ignore_drift if _is_in_force(one, facts)}
     kind = facts.kind(record.address)
     fields = diff.compare_mutable(live.attributes, model.sent, kind.fields, ignore=ignored)
     # drift reads the other way round: recorded before, live after
@@ -128,12 +132,12 @@ def _changed(facts: Facts, record: Record, model: RecordedModel, live: Live) -> 
     ]
 
 
-def _in_force(one: IgnoredDrift, facts: Facts) -> bool:
+def _is_in_force(one: IgnoredDrift, facts: Facts) -> bool:
     """Whether a difference is still ignored: up to and including the day `until`."""
     return not one.until or facts.now.date() <= date.fromisoformat(one.until)
 
 
-def _retired(facts: Facts, address: Address, model: RecordedModel, live: Live) -> list[Drift]:
+def _find_retired(facts: Facts, address: Address, model: RecordedModel, live: Live) -> list[Drift]:
     tunable = facts.observed.tunable.get(address.kind)
     base = live.attributes.get(BASE_MODEL, model.sent.get(BASE_MODEL))
     if tunable is None or not isinstance(base, str) or base in tunable:
@@ -159,7 +163,7 @@ def _ids_of(facts: Facts, address: Address) -> frozenset[str]:
     return frozenset() if desired is None else list_ids(facts, desired)
 
 
-def _unmanaged(facts: Facts, own: frozenset[tuple[str, str]]) -> list[Drift]:
+def _find_unmanaged(facts: Facts, own: frozenset[tuple[str, str]]) -> list[Drift]:
     recorded = {
         (address.kind, model.id)
         for address, record in facts.state.resources.items()

@@ -178,13 +178,13 @@ class Facts:
 
     def identity(self, desired: Desired, source: str, generation: int) -> tuple[str, str]:
         """Compute the id and the digest of one generation."""
-        return next(self._identities(desired, source, [generation]))[1:]
+        return next(self._yield_identities(desired, source, [generation]))[1:]
 
     def generations(self, desired: Desired, source: str) -> Iterator[tuple[int, str, str]]:
         """Compute (generation, id, digest) of every generation; of one if the id is pinned."""
-        return self._identities(desired, source, range(1 if desired.id else GENERATIONS))
+        return self._yield_identities(desired, source, range(1 if desired.id else GENERATIONS))
 
-    def _identities(
+    def _yield_identities(
         self, desired: Desired, source: str, numbers: Sequence[int]
     ) -> Iterator[tuple[int, str, str]]:
         digests = digest_generations(
@@ -256,7 +256,7 @@ def digest_approval(desired: Desired, attributes: Attributes, kind: Kind) -> str
         for path, value in attributes.items()
         if fields[path].role is not FieldRole.PLACE and (one := find_meaning(fields[path], value)) is not None
     }
-    return _approval(desired, meant)
+    return _digest_asked(desired, meant)
 
 
 def is_approved(approved: str, desired: Desired, attributes: Attributes, kind: Kind) -> bool:
@@ -267,10 +267,10 @@ def is_approved(approved: str, desired: Desired, attributes: Attributes, kind: K
         for path, value in attributes.items()
         if fields[path].role is not FieldRole.PLACE or path in desired.attributes
     }
-    return approved in {digest_approval(desired, attributes, kind), _approval(desired, written)}
+    return approved in {digest_approval(desired, attributes, kind), _digest_asked(desired, written)}
 
 
-def _approval(desired: Desired, attributes: Attributes) -> str:
+def _digest_asked(desired: Desired, attributes: Attributes) -> str:
     asked = {
         "attributes": attributes,
         "data": [one.digest for one in desired.data],
@@ -295,10 +295,10 @@ def find_replacement_reasons(
     fields = diff.compare_immutable(model.sent, live.shown if live else None, attributes, kind.fields)
     if desired.id and desired.id != model.id:
         fields = (FieldChange("metadata.id", model.id, desired.id, forces_replacement=True), *fields)
-    return fields, _data_changes(model.data, desired.data) if model.data and desired.data else ()
+    return fields, _find_data_changes(model.data, desired.data) if model.data and desired.data else ()
 
 
-def _data_changes(before: Iterable[RecordedData], after: Iterable[DataSet]) -> tuple[DataChange, ...]:
+def _find_data_changes(before: Iterable[RecordedData], after: Iterable[DataSet]) -> tuple[DataChange, ...]:
     """Find data sets that were added, removed or changed."""
     old, new = {one.field: one for one in before}, {one.field: one for one in after}
     found = [(field, old.get(field), new.get(field)) for field in {**new, **old}]
@@ -317,8 +317,8 @@ def _data_changes(before: Iterable[RecordedData], after: Iterable[DataSet]) -> t
 
 def compute_bill(desired: Desired, kind: Kind, stack: Stack) -> Bill:
     """Compute the size and the price of one training: ceil(examples * epochs / batch) steps."""
-    epochs, epochs_assumed = _number(desired, kind.epochs, kind.default_epochs)
-    batch, batch_assumed = _number(desired, kind.batch, kind.default_batch)
+    epochs, epochs_assumed = _find_number(desired, kind.epochs, kind.default_epochs)
+    batch, batch_assumed = _find_number(desired, kind.batch, kind.default_batch)
     training = desired.data[0]
     prices = stack.prices
     price = None
@@ -336,7 +336,7 @@ def compute_bill(desired: Desired, kind: Kind, stack: Stack) -> Bill:
     )
 
 
-def _number(desired: Desired, ending: str, default: int) -> tuple[int, bool]:
+def _find_number(desired: Desired, ending: str, default: int) -> tuple[int, bool]:
     """Find the number at a path with this ending. The boolean tells whether it is the default."""
     declared = [
         value

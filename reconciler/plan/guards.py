@@ -36,30 +36,31 @@ def check(plan: Plan, facts: Facts, refusals: Iterable[Diagnostic] = ()) -> None
         facts: what it was made from.
         refusals: what is protected of it.
     """
-    found = [*refusals, *_exceeded(plan, choose_bounds(facts.inputs.guards, facts.stack.guards))]
+    found = [*refusals, *_find_exceeded(plan, choose_bounds(facts.inputs.guards, facts.stack.guards))]
     if found:
         error = GuardError(found[0].summary, found[0].detail, found)
         error.plan = plan
         raise error
 
 
-def _exceeded(plan: Plan, guards: Guards) -> Iterator[Diagnostic]:
+def _find_exceeded(plan: Plan, guards: Guards) -> Iterator[Diagnostic]:
     trainings, deletes = len(plan.trainings), plan.deletes
     if guards.max_trainings is not None and trainings > guards.max_trainings:
         yield Diagnostic(
             f"the plan starts {count_noun(trainings, 'training')}, "
-            f"over max_trainings {guards.max_trainings}: {_named(plan.trainings)}",
+            f"over max_trainings {guards.max_trainings}: {_join_names(plan.trainings)}",
             f"If you mean it: --max-trainings {trainings}",
         )
+    deleting = [change for change in plan.changes if change.deletes]
     if guards.max_deletes is not None and deletes > guards.max_deletes:
         yield Diagnostic(
             f"the plan deletes {count_noun(deletes, 'model')}, "
-            f"over max_deletes {guards.max_deletes}: {_named(one for one in plan.changes if one.deletes)}",
+            f"over max_deletes {guards.max_deletes}: {_join_names(deleting)}",
             f"If you mean it: --max-deletes {deletes}",
         )
 
 
-def _named(changes: Iterable[Change]) -> str:
+def _join_names(changes: Iterable[Change]) -> str:
     """Each address once."""
     names = list(dict.fromkeys(str(one.address) for one in changes))
     return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else "")
@@ -86,13 +87,13 @@ def check_majority(facts: Facts, plan: Plan) -> None:
     if explicit is not None and explicit >= needed:
         return
     raise PlanError(
-        f"{missing} of {known} recorded models are missing at {_place(facts.observed.context)}",
+        f"{missing} of {known} recorded models are missing at {_describe_place(facts.observed.context)}",
         "This is more likely a wrong endpoint, project or credential than a loss. If they are really gone: "
         f"--max-trainings {needed}",
     )
 
 
-def _place(context: Context) -> str:
+def _describe_place(context: Context) -> str:
     project = f", project {context.project}" if context.project else ""
     credential = f", credential: {context.credential}" if context.credential else ""
     return f"{context.endpoint or 'the service'}{project}{credential}"
@@ -118,8 +119,8 @@ def find_contested(facts: Facts, plan: Plan) -> list[Diagnostic]:
                 Diagnostic(
                     f"{address} would take {change.id}, which is recorded as {owner}",
                     "If it is the same model under a new name: "
-                    f"reconciler state mv {owner.word} {address.word}. " + _another_way(facts, change),
-                    *_manifest_of(facts, address),
+                    f"reconciler state mv {owner.word} {address.word}. " + _advise_other_name(facts, change),
+                    *_locate_manifest(facts, address),
                     address=str(address),
                 )
             )
@@ -127,26 +128,26 @@ def find_contested(facts: Facts, plan: Plan) -> list[Diagnostic]:
             errors.append(
                 Diagnostic(
                     f"{address} and {claimed[key]} would both be {change.id}",
-                    _which_one(facts, change, claimed[key]),
-                    *_manifest_of(facts, address),
+                    _advise_contested(facts, change, claimed[key]),
+                    *_locate_manifest(facts, address),
                     address=str(address),
                 )
             )
     return errors
 
 
-def _manifest_of(facts: Facts, address: Address) -> tuple[str | None, int | None]:
+def _locate_manifest(facts: Facts, address: Address) -> tuple[str | None, int | None]:
     desired = facts.desired[address]
     return desired.file or None, desired.line or None
 
 
-def _another_way(facts: Facts, change: Change) -> str:
+def _advise_other_name(facts: Facts, change: Change) -> str:
     if facts.desired[change.address].imports:
         return "Else take its line metadata.import out"
     return "Else give it another metadata.name or metadata.id"
 
 
-def _which_one(facts: Facts, change: Change, other: Address) -> str:
+def _advise_contested(facts: Facts, change: Change, other: Address) -> str:
     importing = [str(one) for one in (change.address, other) if facts.desired[one].imports]
     if importing:
         return f"One model cannot be both: take metadata.import out of {' or '.join(importing)}"

@@ -46,7 +46,7 @@ def choose(known: Known, targets: Collection[str], excludes: Collection[str]) ->
 def list_unknown(known: Known, patterns: Iterable[str], *, advice: str = "") -> list[Diagnostic]:
     """An error for each pattern that means nothing; `advice` for where nothing like it is known."""
     return [
-        Diagnostic(f"nothing is called {pattern or repr(pattern)}", _advice(known, pattern, advice))
+        Diagnostic(f"nothing is called {pattern or repr(pattern)}", _choose_advice(known, pattern, advice))
         for pattern in sorted(set(patterns))
         if not any(matches(address, labels, pattern) for address, labels in known.items())
     ]
@@ -63,7 +63,7 @@ def warn_of_unlabelled(known: Known, patterns: Iterable[str]) -> str:
     return f"Labels stand in manifests: no label means what is only recorded ({named})."
 
 
-def _advice(known: Known, pattern: str, otherwise: str) -> str:
+def _choose_advice(known: Known, pattern: str, otherwise: str) -> str:
     if "=" in pattern:
         labels = sorted({f"{key}={value}" for one in known.values() for key, value in (one or {}).items()})
         if close := get_close_matches(pattern, labels, n=1):

@@ -126,12 +126,12 @@ class _Search:
         self.doubts: dict[Address, Address] = {}
 
     def moves(self) -> Moves:
-        self._declared()
+        self._move_declared()
         twins: dict[Address, Address] = {}
         if not self.facts.inputs.destroy:
             while self._infer():  # a parent that moved shows which source its children had
                 pass
-            twins = self._twins()
+            twins = self._find_twins()
         return Moves(self.pairs, self.inferred, self.reserved, self.errors, twins, self.doubts)
 
     def _move(self, new: Address, old: Address) -> None:
@@ -140,12 +140,12 @@ class _Search:
 
     # -- moves in the manifests ---------------------------------------------------------------------
 
-    def _declared(self) -> None:
+    def _move_declared(self) -> None:
         for address, desired in self.facts.desired.items():
             old = desired.moved_from
             if old is None or old not in self.facts.state.resources or old.kind != address.kind:
                 continue
-            if why := self._unmovable(address, old):
+            if why := self._explain_unmovable(address, old):
                 summary, advice = why
                 self._refuse(desired, f"{address} cannot take over {old}: {summary}", advice)
                 self.reserved.add(old)
@@ -154,7 +154,7 @@ class _Search:
             else:
                 self.reserved.add(old)
 
-    def _unmovable(self, address: Address, old: Address) -> tuple[str, str] | None:
+    def _explain_unmovable(self, address: Address, old: Address) -> tuple[str, str] | None:
         if old in self.facts.desired:
             return "it is declared still", "Remove its manifest, or the line metadata.moved_from"
         if address in self.facts.state.resources:
@@ -173,7 +173,7 @@ class _Search:
 
     # -- inferred moves ----------------------------------------------------------------------------
 
-    def _gone(self) -> dict[Address, Record]:
+    def _find_gone(self) -> dict[Address, Record]:
         """Find the records that no manifest declares, in this run or elsewhere."""
         facts = self.facts
         return {
@@ -186,7 +186,7 @@ class _Search:
             and not (facts.whole and facts.is_elsewhere(record))
         }
 
-    def _new(self) -> list[Desired]:
+    def _list_new(self) -> list[Desired]:
         """List the desired models that have no record."""
         return [
             desired
@@ -199,11 +199,11 @@ class _Search:
 
     def _infer(self) -> bool:
         """Make each move that fits only one address. Returns whether a record moved."""
-        new, records = self._new(), self._gone()
+        new, records = self._list_new(), self._find_gone()
         if not new or not records:
             return False
         gone = _ByData((address, one.serving or one.candidate) for address, one in records.items())
-        olds = {desired.address: self._fitting(desired, gone) for desired in new}
+        olds = {desired.address: self._list_fitting(desired, gone) for desired in new}
         news: dict[Address, list[Address]] = {}
         for address, found in olds.items():
             for old in found:
@@ -215,7 +215,7 @@ class _Search:
                 self._take(desired, found, news[found[0]])
         return len(self.pairs) > before
 
-    def _fitting(self, desired: Desired, gone: _ByData) -> list[Address]:
+    def _list_fitting(self, desired: Desired, gone: _ByData) -> list[Address]:
         attributes = resolve_sources(self.facts, desired, self.resources)
         if attributes is None:
             return []
@@ -225,11 +225,11 @@ class _Search:
                 continue
             if not _is_known(model):
                 self.doubts[desired.address] = address
-            elif _may_be(desired, model) and not self._drops(desired, attributes, model):
+            elif _may_be(desired, model) and not self._drops_hyperparameter(desired, attributes, model):
                 found.append(address)
         return found
 
-    def _drops(self, desired: Desired, attributes: Attributes, model: RecordedModel) -> bool:
+    def _drops_hyperparameter(self, desired: Desired, attributes: Attributes, model: RecordedModel) -> bool:
         """Whether the model was trained with a hyperparameter that the manifest does not declare."""
         fields = self.facts.kind(desired.address).fields
         return any(
@@ -274,7 +274,7 @@ class _Search:
 
     # -- models to keep until another serves the same training -----------------------------------------
 
-    def _twins(self) -> dict[Address, Address]:
+    def _find_twins(self) -> dict[Address, Address]:
         """Find the twins of undeclared serving addresses: see `Moves`."""
         facts = self.facts
         leaving = [
@@ -297,11 +297,11 @@ class _Search:
                 for old, model in by_data.of(desired)
                 if old not in found and self._is_same(desired, attributes, model)
             ]
-            if same and not self._serves(desired, attributes):
+            if same and not self._serves_desired(desired, attributes):
                 found |= dict.fromkeys(same, address)
         return found
 
-    def _serves(self, desired: Desired, attributes: Attributes) -> bool:
+    def _serves_desired(self, desired: Desired, attributes: Attributes) -> bool:
         """Whether an address already serves its desired model."""
         record = self.resources.get(desired.address)
         model = record.serving if record else None

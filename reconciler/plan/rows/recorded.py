@@ -104,7 +104,9 @@ def keep(case: Case, serving: RecordedModel, live: Live) -> Change:
         name=live.name,
         create_time=live.create_time,
         # declared values that are live count as sent, even a default that was written out
-        sent=_sent(case, serving) if fields else merge_sent(case.kind, _settled(case, serving), serving),
+        sent=_keep_declared(case, serving)
+        if fields
+        else merge_sent(case.kind, _settle(case, serving), serving),
         data=serving.data or record_data(case.desired, assumed=True),
         permissions=serving.permissions if permissions else declared,
     )
@@ -126,7 +128,7 @@ def keep(case: Case, serving: RecordedModel, live: Live) -> Change:
         id=serving.id,
         name=live.name,
         before=live.attributes,
-        fields=(*fields, *_released(case, serving)),
+        fields=(*fields, *_list_released(case, serving)),
         steps=steps,
     )
 
@@ -176,13 +178,13 @@ def restore(case: Case, past: RecordedModel) -> Change:
     return finish_training(case, Action.RESTORE, Reason.TRAINED_BEFORE, model=past, live=live, record=record)
 
 
-def _sent(case: Case, model: RecordedModel) -> Attributes:
+def _keep_declared(case: Case, model: RecordedModel) -> Attributes:
     """Return the sent attributes that are still declared."""
     declared = {path: value for path, value in model.sent.items() if path in case.attributes}
     return merge_sent(case.kind, declared, model)
 
 
-def _settled(case: Case, model: RecordedModel) -> Attributes:
+def _settle(case: Case, model: RecordedModel) -> Attributes:
     """Return the declared attributes, in the spelling that was sent if the meaning is the same."""
 
     def kept(path: str, value: Value) -> Value:
@@ -195,7 +197,7 @@ def _settled(case: Case, model: RecordedModel) -> Attributes:
     return {path: kept(path, value) for path, value in case.attributes.items()}
 
 
-def _released(case: Case, model: RecordedModel) -> tuple[FieldChange, ...]:
+def _list_released(case: Case, model: RecordedModel) -> tuple[FieldChange, ...]:
     """List fields that are no longer declared. They keep their value, and the plan says so once."""
     return tuple(
         FieldChange(path, value, None)

@@ -22,7 +22,9 @@ def block(facts: Facts, record: Record, desired: Desired | None) -> Change | Non
         return None
     ids = [model.id for model in record.models]
     ids += [one for one in (desired.id, desired.imports) if one] if desired else []
-    return next((_blocked(facts, record, desired, id) for id in ids if _why(facts, record, id)), None)
+    return next(
+        (_block_by(facts, record, desired, id) for id in ids if _find_reason(facts, record, id)), None
+    )
 
 
 def block_training(case: Case, answer: Answer) -> Answer:
@@ -34,15 +36,15 @@ def block_training(case: Case, answer: Answer) -> Answer:
     odd = [id for of, id in facts.observed.odd if of == kind]
     ours = {id[-_SUFFIX:] for _, id, _ in facts.generations(case.desired, case.source)}
     taken = next((id for id in odd if id[-_SUFFIX:] in ours), None)
-    return answer if taken is None else _blocked(facts, case.record, case.desired, taken)
+    return answer if taken is None else _block_by(facts, case.record, case.desired, taken)
 
 
-def _why(facts: Facts, record: Record, id: str) -> str:
+def _find_reason(facts: Facts, record: Record, id: str) -> str:
     return facts.observed.odd.get((record.address.kind, id), "")
 
 
-def _blocked(facts: Facts, record: Record, desired: Desired | None, id: str) -> Change:
-    error = f"what the service shows of {id} cannot be understood: {_why(facts, record, id)}"
+def _block_by(facts: Facts, record: Record, desired: Desired | None, id: str) -> Change:
+    error = f"what the service shows of {id} cannot be understood: {_find_reason(facts, record, id)}"
     return Change(
         record.address,
         Action.FAILED,

@@ -44,7 +44,7 @@ def start_training(
         return refuse_base(case)
     serving = find_serving(case, record)
     record = record if serving is record.serving else replace(record, serving=serving)
-    superseded = _superseded(case, model)
+    superseded = _find_superseded(case, model)
     namesake = next((old for old in record.deposed if old.id == model.id), None)
     delete_first = delete_first or (
         namesake is not None and case.facts.live(desired.address, model.id) is not None
@@ -68,8 +68,8 @@ def start_training(
         fields=(*fields, *mutable),
         data=data,
         bill=compute_bill(desired, case.kind, facts.stack),
-        notes=(*note_generations(case, record), *_doubts(case, unknown=unknown)),
-        steps=_steps(
+        notes=(*note_generations(case, record), *_list_doubts(case, unknown=unknown)),
+        steps=_compile_steps(
             case,
             model,
             record,
@@ -80,7 +80,7 @@ def start_training(
     )
 
 
-def _steps(
+def _compile_steps(
     case: Case,
     model: RecordedModel,
     record: Record,
@@ -131,7 +131,7 @@ def can_train(case: Case) -> bool:
 def refuse_training(case: Case, reason: Reason) -> Diagnostic:
     """Refuse a training because `can_train` is false."""
     desired = case.desired
-    why = f"{desired.address} would have to be trained ({_why(case, reason)})"
+    why = f"{desired.address} would have to be trained ({_explain(case, reason)})"
     if desired.data:
         return refuse(
             case,
@@ -148,7 +148,7 @@ def refuse_training(case: Case, reason: Reason) -> Diagnostic:
     )
 
 
-def _why(case: Case, reason: Reason) -> str:
+def _explain(case: Case, reason: Reason) -> str:
     record = case.record
     reference = record.serving or record.candidate
     if reference is None or case.forced:
@@ -180,7 +180,7 @@ def refuse_base(case: Case) -> Diagnostic:
     )
 
 
-def _doubts(case: Case, *, unknown: bool) -> tuple[str, ...]:
+def _list_doubts(case: Case, *, unknown: bool) -> tuple[str, ...]:
     """List notes on what is uncertain before the training."""
     notes = [
         f"{one.shown} is not read here: its examples are not counted" for one in case.desired.data if one.uri
@@ -203,7 +203,7 @@ def describe_undocumented(source: str, kind: Kind, today: date) -> str:
     return f"{said}: {fate}" if fate else said
 
 
-def _superseded(case: Case, model: RecordedModel) -> RecordedModel | None:
+def _find_superseded(case: Case, model: RecordedModel) -> RecordedModel | None:
     """Find the candidate that this training replaces, if it is still live."""
     candidate = case.record.candidate
     if candidate is None or candidate.id == model.id or case.live(candidate) is None:

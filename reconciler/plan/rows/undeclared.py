@@ -45,9 +45,9 @@ def decide_undeclared(
     if blocked := block(facts, record, None):
         return Decision([blocked])
     errors = find_forbidden(facts, record, None)
-    if desired is None and facts.is_elsewhere(record) and not _lives(facts, record):
+    if desired is None and facts.is_elsewhere(record) and not _is_live(facts, record):
         return Decision()  # its model is gone: left to the runs that declare it
-    if desired is None and not facts.may_delete(record) and _lives(facts, record):
+    if desired is None and not facts.may_delete(record) and _is_live(facts, record):
         return refuse_elsewhere(facts, record)
     there = [model for model in record.models if facts.is_there(record, model)]
     living = [(model, facts.live_of(record, model)) for model in there]
@@ -56,7 +56,7 @@ def decide_undeclared(
     return Decision(errors=[*errors, *decision.errors]) if errors else decision
 
 
-def _lives(facts: Facts, record: Record) -> bool:
+def _is_live(facts: Facts, record: Record) -> bool:
     return any(facts.is_there(record, model) for model in record.models)
 
 
@@ -97,7 +97,7 @@ def delete(
         )
         refusals.append(refusal)
     main = living[0][0]
-    left = _only(record, [model for model, _ in living])
+    left = _keep_only(record, [model for model, _ in living])
     return Decision(
         [
             Change(
@@ -127,7 +127,7 @@ def delete(
     )
 
 
-def _only(record: Record, models: list[RecordedModel]) -> Record:
+def _keep_only(record: Record, models: list[RecordedModel]) -> Record:
     """Return the record with only these of its models."""
 
     def keep(model: RecordedModel | None) -> RecordedModel | None:

@@ -35,7 +35,7 @@ def train(case: Case, *, retries: bool = False) -> Answer:
         retries: train again because the last training failed.
     """
     record = _without_candidate(case)
-    reason = Reason.REQUESTED if case.forced else Reason.RETRY if retries else _why_trained(case)
+    reason = Reason.REQUESTED if case.forced else Reason.RETRY if retries else _choose_reason(case)
     if case.desired.imports:
         return adopt_imported(case, record, reason)
     if case.desired.id:
@@ -97,7 +97,7 @@ def _can_serve(case: Case, model: RecordedModel) -> bool:
     return live is not None and live.status is Status.ACTIVE and not unproven
 
 
-def _why_trained(case: Case) -> Reason:
+def _choose_reason(case: Case) -> Reason:
     record = case.record
     if record.candidate is not None:
         live = case.live(record.candidate)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from reconciler.plan.change import Bill
+from collections.abc import Iterator
+
+from reconciler.plan.change import Bill, Change
 from reconciler.render.bill import describe_bill, format_price, sum_bills
 from reconciler.render.terminal import UNLIMITED, Paint
 from reconciler.render.text.bill import render_bill
@@ -68,3 +70,23 @@ def test_money_under_a_cent_is_not_zero() -> None:
         "0.00 USD",
         "1,234.50",
     )
+
+
+class CountedReads(list[Change]):
+    """Changes that count how often all of them are read."""
+
+    reads = 0
+
+    def __iter__(self) -> Iterator[Change]:
+        self.reads += 1
+        return super().__iter__()
+
+
+def test_many_trainings_are_read_as_often_as_few() -> None:
+    """The time of a bill grows with the number of its trainings, and not with its square."""
+    reads = []
+    for count in (3, 300):
+        trainings = CountedReads([plans.CREATE] * count)
+        assert len(list(render_bill(trainings, width=UNLIMITED, paint=Paint(colour=False)))) > count
+        reads.append(trainings.reads)
+    assert reads[0] == reads[1]

@@ -23,10 +23,11 @@ def render_bill(trainings: Sequence[Change], *, width: int, paint: Paint) -> Ite
         return
     yield ""
     yield paint(f"The bill, {count_noun(len(trainings), 'training')}:", "bold")
-    shown = _choose_headings(trainings)
-    table = [[_format_figures(change)[heading] for heading in shown] for change in trainings]
-    last = [_format_totals(trainings)[heading] for heading in shown]
-    headings = shown
+    headings = _choose_headings(trainings)
+    totals = _format_totals(trainings)
+    rows = [_format_figures(change) for change in trainings]
+    table = [[row[heading] for heading in headings] for row in rows]
+    last = [totals[heading] for heading in headings]
     columns = [
         max(len(heading), *(len(row[index]) for row in (*table, last)))
         for index, heading in enumerate(headings)
@@ -42,7 +43,8 @@ def render_bill(trainings: Sequence[Change], *, width: int, paint: Paint) -> Ite
         yield _format_line(name, figures, columns, room)
     if len(trainings) > 1:
         yield _format_line("total", last, columns, room)
-    yield from _render_footnotes(trainings, width)
+    is_chosen = any(_CHOSEN in figures for figures in table)
+    yield from _render_footnotes(trainings, width, is_chosen=is_chosen)
 
 
 def _choose_headings(trainings: Sequence[Change]) -> list[str]:
@@ -103,12 +105,12 @@ def _render_sentences(trainings: Sequence[Change], width: int) -> Iterator[str]:
         yield from wrap(str(sum_bills(trainings)), width, indent=" " * 4)
 
 
-def _render_footnotes(trainings: Sequence[Change], width: int) -> Iterator[str]:
+def _render_footnotes(trainings: Sequence[Change], width: int, *, is_chosen: bool) -> Iterator[str]:
+    """Explain the marks in the table. `is_chosen`: the service chooses a figure that the table shows."""
     sums = sum_bills(trainings)
-    figures = [_format_figures(one)[heading] for one in trainings for heading in _choose_headings(trainings)]
     unpriced = count_noun(sums.unpriced, "training is", "trainings are")
     notes = {
-        "by service: the service chooses, and tells once the training runs": _CHOSEN in figures,
+        "by service: the service chooses, and tells once the training runs": is_chosen,
         "not read: the data is in a bucket or at the service": sums.unread,
         f"? no known price: {unpriced} not in the sum": sums.prices and sums.unpriced,
         "* estimated: a default of the service was assumed": sums.estimated,

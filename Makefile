@@ -4,7 +4,8 @@
 VENV := .venv
 RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip --disable-pip-version-check --require-virtualenv
-WORKERS ?= auto
+# About half of the time of the tests is waiting for processes, leases and clocks: more workers than cores.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 2)
 PYTEST_ARGS ?=
 MINUTES ?= 10
 # the tests that call the pure core in their own process

@@ -48,7 +48,10 @@ def test_a_zombie_starts_nothing_and_overwrites_nothing(leased: Project) -> None
         zombie.send_signal(signal.SIGCONT)
     result = finish(zombie)
     assert result.code == 4, result.all
-    assert "not ours any more" in result.err or "somebody else wrote it" in result.err, result.all
+    assert (
+        "not ours any more" in result.err
+        or "somebody else changed the state while this command ran" in result.err
+    ), result.all
     assert leased.service.sent("POST", "PATCH", "DELETE") == sent
     assert document(leased) == before
     converged(leased, NAMES)
@@ -118,7 +121,10 @@ def test_a_zombie_whose_lock_was_forced_on_http_overwrites_nothing(
     result = finish(zombie)
     assert result.code == 4, result.all
     # by our own look before the write, or, stopped between the two, by the server
-    refused_by = ("somebody wrote it, without the lock or after breaking ours", "is not ours any more")
+    refused_by = (
+        "somebody else changed the state, without the lock or after breaking ours",
+        "is not ours any more",
+    )
     assert any(words in result.err for words in refused_by), result.all
     assert project.service.creates() == len(NAMES)
     assert document(project) == before

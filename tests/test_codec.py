@@ -25,7 +25,7 @@ from tests.render import plans
 
 
 def test_defaults_are_left_out() -> None:
-    """A document holds what somebody said, so it stays small and old ones stay readable."""
+    """A document holds only the keys that somebody set, so it stays small and old ones stay readable."""
     assert encode(Record(Address("T", "x"))) == {"address": "T/x"}
     assert decode(Record, {"address": "T/x"}) == Record(Address("T", "x"))
 

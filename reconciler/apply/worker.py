@@ -221,7 +221,7 @@ class Worker:
             self._note(task, settle(task, record, result, self._context.moment))
 
     def _refuse_for_now(self, task: Task, record: Record, error: ServiceError) -> Settled:
-        """Schedule another try of a call that was refused for now, and report it once. Or let it fail."""
+        """Schedule a retry of a call that was refused for now, and report it once. Else let it fail."""
         now, waits = self._context.clock(), self._context.settings.wait
         told, task.error = task.error is not None, error
         task.refused = now if task.refused is None else task.refused

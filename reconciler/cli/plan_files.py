@@ -88,7 +88,7 @@ def ensure_same_place(plan: Plan, here: Context) -> None:
 
 
 def save_plan(plan: Plan, out: str, kinds: Mapping[str, Kind]) -> None:
-    """Write a plan whole or not at all, readable by its owner only. A pipe or a device is written as it is.
+    """Write a plan file atomically, readable by its owner only. A pipe or a device is written directly.
 
     Raises:
         UsageError: it cannot be written there.

@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 @dataclasses.dataclass(frozen=True)
 class Page:
-    """The page that is asked for.
+    """Return the requested page.
 
     Attributes:
         size: how many items it has at most.

@@ -346,7 +346,7 @@ def test_one_chat_in_json_is_not_called_a_list_without_contents(workspace: Path,
 )
 @pytest.mark.parametrize("name", ["d.jsonl", "d.json"])
 def test_the_limits_for_json_hold_for_chats(tools: str, said: str, name: str) -> None:
-    """No other reader of JSON has to take larger numbers or deeper objects from us than we take."""
+    """We write no larger numbers and no deeper objects than we accept when we read JSON."""
     row = json.dumps({"contents": TURNS, "tools": ["here"]}).replace('"here"', tools)
     problems = Problems()
     stream = io.BufferedReader(io.BytesIO((row if name == "d.jsonl" else f"[{row}]").encode()))

@@ -31,7 +31,7 @@ def get(call: Call) -> Reply:
 
 
 def answer_content(call: Call, found: StoredObject, headers: Mapping[str, str]) -> Reply:
-    """Answer with the content of an object, or the range of it that is asked for."""
+    """Answer with the content of an object, or with the requested range of it."""
     content = contents.read(call.database, found.content)
     status, headers = 200, {**describe_in_headers(found), **headers}
     match = re.fullmatch(r"bytes=([0-9]{0,19})-([0-9]{0,19})", call.headers.get("range", ""))

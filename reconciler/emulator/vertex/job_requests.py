@@ -21,7 +21,7 @@ _REGIONS_OF_GEMINI_3 = ("us-central1", "europe-west4")
 
 
 def read_job(call: Call) -> tuple[dict[str, Any], ModelVersion | None]:
-    """Return the job that is asked for, and the version of a model that is tuned further, if any."""
+    """Return the requested job, and the version of the model that it tunes further, if any."""
     job = call.read_message(TUNING_JOB, "tuning_job")
     for name in JOB_OUTPUT.split():
         job.pop(to_camel(name), None)

@@ -65,7 +65,7 @@ def plan_outputs(call: Call, job: Job, data: DataSet, parent: ModelVersion | Non
 
 
 def _choose_version(call: Call, parent: ModelVersion | None, title: str) -> tuple[str, int]:
-    """Return the id of the model and the number of the version that a job makes.
+    """Return the id of the model, and the number of its version, that a job creates.
 
     A tuning that goes on from a model adds a version to it, unless it asks for another display name.
     """

@@ -62,7 +62,7 @@ class VertexProvider:
     # ---------------------------------------------------------------- reading
 
     def list(self, *, own: bool = False) -> Iterator[Live | Odd]:
-        """Yield every tuned model and every training under way; all of a project are its own."""
+        """Yield every tuned model and every training in progress. All of them count as our own."""
         del own
         # one place may be named twice, by a project's id and by its number
         places = self._jobs.list_places()

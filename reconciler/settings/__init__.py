@@ -51,10 +51,6 @@ class Settings(Mapping[str, str]):
         """Whether a variable is set; the value is not checked."""
         return name in self._raw
 
-    def get_raw(self, name: str) -> str:
-        """Return the unchecked value. Use it only to recognise a value, never to show or send one."""
-        return self._raw.get(name, "")
-
     @property
     def secrets(self) -> tuple[str, ...]:
         """The texts of secret settings that no message may contain, the longest first."""

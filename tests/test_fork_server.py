@@ -38,8 +38,10 @@ print(json.dumps({
 """
 WAITS = """
 import time
-time.sleep(600)
+while True:
+    time.sleep(0.05)
 """
+"""Sleeps in short pieces: a signal that comes just before a sleep is noticed only after that sleep."""
 
 
 def start(folder: Path, program: str, *, fresh: bool = False) -> subprocess.Popen[str]:

@@ -9,20 +9,8 @@ from typing import assert_never
 from reconciler.checks import run_checks
 from reconciler.model import DataSet, Desired, Example, Live, Status
 from reconciler.observe import make_handle
+from reconciler.plan import steps
 from reconciler.plan.recording import Checked, Done, Outcome, Unproven, find_model
-from reconciler.plan.steps import (
-    AwaitEnd,
-    AwaitTraining,
-    Create,
-    Delete,
-    DeleteFirst,
-    DeleteReplaced,
-    RecordStep,
-    RunChecks,
-    SetPermissions,
-    Step,
-    Update,
-)
 from reconciler.providers import Accepted, Fence, Handle, Provider, Training
 from reconciler.state.values import Record, RecordedModel
 
@@ -58,7 +46,7 @@ class Subject:
         return make_handle(model) if model else Handle(id or self.id, self.name)
 
 
-def execute(step: Step, provider: Provider, subject: Subject, *, fence: Fence) -> Outcome:
+def execute(step: steps.Step, provider: Provider, subject: Subject, *, fence: Fence) -> Outcome:
     """Do a step at the service.
 
     `fence` is asked before each request that changes something.
@@ -67,26 +55,26 @@ def execute(step: Step, provider: Provider, subject: Subject, *, fence: Fence) -
         ServiceError: see `providers.Provider`.
     """
     match step:
-        case Create():
+        case steps.Create():
             return _create(provider, subject, fence)
-        case AwaitTraining():
+        case steps.AwaitTraining():
             return look(provider, subject.handle())
-        case AwaitEnd():
+        case steps.AwaitEnd():
             return look(provider, subject.handle(step.id))
-        case Update():
+        case steps.Update():
             provider.update(subject.handle(), step.fields, fence=fence)
-        case SetPermissions():
+        case steps.SetPermissions():
             provider.set_permissions(subject.handle(), step.permissions, fence=fence)
-        case RunChecks():
+        case steps.RunChecks():
             return Checked(*run_checks(provider, subject.handle(), step.checks))
-        case DeleteFirst():
+        case steps.DeleteFirst():
             old = _find_deposed(subject.record, step.id)
             provider.delete(make_handle(old) if old else subject.handle(step.id), fence=fence)
-        case DeleteReplaced():
+        case steps.DeleteReplaced():
             return _delete_replaced(step, provider, subject, fence)
-        case Delete():
+        case steps.Delete():
             provider.delete(subject.handle(step.id), fence=fence)
-        case RecordStep():
+        case steps.RecordStep():
             pass
         case _:
             assert_never(step)
@@ -104,7 +92,7 @@ def _create(provider: Provider, subject: Subject, fence: Fence) -> Accepted:
 
 
 def _delete_replaced(
-    step: DeleteReplaced, provider: Provider, subject: Subject, fence: Fence
+    step: steps.DeleteReplaced, provider: Provider, subject: Subject, fence: Fence
 ) -> Done | Unproven:
     """Delete what was replaced, unless its successor, asked by name, is not ACTIVE.
 

@@ -5,52 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import assert_never
 
+from reconciler import errors
 from reconciler.apply.schedule import measure_duration
 from reconciler.apply.tasks import Settled, Task, choose_command
-from reconciler.errors import (
-    AlreadyExistsError,
-    NotReadyError,
-    RateLimitedError,
-    ReconcilerError,
-    ServiceError,
-    StillTrainingError,
-)
 from reconciler.events import APPLY, WAIT, Completed, Event, Failed, Skipped, Started, Verb
 from reconciler.model import Address, Status
-from reconciler.plan.recording import (
-    Broken,
-    Checked,
-    Done,
-    NoRoom,
-    Occupied,
-    Outcome,
-    StillTraining,
-    Unproven,
-    find_model,
-    recorded_after,
-)
-from reconciler.plan.steps import (
-    AwaitEnd,
-    AwaitTraining,
-    Create,
-    Delete,
-    DeleteFirst,
-    DeleteReplaced,
-    Deletion,
-    Ending,
-    Forget,
-    ForgetDeposed,
-    HoldBack,
-    Intent,
-    Move,
-    Promote,
-    RecordStep,
-    ReportFailure,
-    RunChecks,
-    SetPermissions,
-    Step,
-    Update,
-)
+from reconciler.plan import recording, steps
+from reconciler.plan.recording import find_model, recorded_after
 from reconciler.providers import Training
 from reconciler.state.values import Record, Verdict
 
@@ -66,7 +27,7 @@ _PASSES = frozenset({408, 409, 425, 429})
 """Statuses that may pass by themselves. Any other from 400 to 499 means that the request is wrong."""
 
 
-def settle(task: Task, record: Record, outcome: Outcome, now: str) -> Settled:
+def settle(task: Task, record: Record, outcome: recording.Outcome, now: str) -> Settled:
     """Apply the outcome of a task's next step, then take all following steps that need no call.
 
     Args:
@@ -77,11 +38,10 @@ def settle(task: Task, record: Record, outcome: Outcome, now: str) -> Settled:
     """
     step = _require_step(task)
     after = recorded_after(step, record, outcome, now)
-    events, stops = _build_events(step, task, after, outcome)
-    if stops:
+    events = _build_events(step, task, after, outcome)
+    if any(isinstance(event, (Failed, Skipped)) for event in events):
         return Settled(after, events, ended=True)
-    done = Settled(after, events, _count_done(step, outcome), vacated=_list_vacated(step))
-    return _take_record_steps(task, done, now)
+    return _take_record_steps(task, Settled(after, events, _count_done(step, outcome)), now)
 
 
 def begin(task: Task, record: Record, now: str) -> Settled:
@@ -89,7 +49,7 @@ def begin(task: Task, record: Record, now: str) -> Settled:
     return _take_record_steps(task, Settled(record), now)
 
 
-def _require_step(task: Task) -> Step:
+def _require_step(task: Task) -> steps.Step:
     if task.next is None:
         raise AssertionError(f"{task.change.address}: nothing is left to be done")
     return task.next
@@ -99,108 +59,107 @@ def _take_record_steps(task: Task, settled: Settled, now: str) -> Settled:
     """Take the steps that need no call and wait for nothing, so that they share one commit."""
     for step in task.change.steps[task.position + settled.steps :]:
         waits = step.after is not None and settled.steps > 0
-        if not isinstance(step, RecordStep) or waits:
+        if not isinstance(step, steps.RecordStep) or waits:
             return settled
-        record = recorded_after(step, settled.record, Done(), now)
-        events, _ = _build_events(step, task, settled.record, Done())
+        record = recorded_after(step, settled.record, recording.Done(), now)
+        vacated = (step.previous,) if isinstance(step, steps.Move) else ()
+        events = _build_events(step, task, settled.record, recording.Done())
         settled = replace(
             settled,
             record=record,
             events=(*settled.events, *events),
             steps=settled.steps + 1,
-            vacated=(*settled.vacated, *_list_vacated(step)),
+            vacated=(*settled.vacated, *vacated),
         )
     return replace(settled, ended=True)
 
 
-def _list_vacated(step: Step) -> tuple[Address, ...]:
-    return (step.previous,) if isinstance(step, Move) else ()
-
-
-def _count_done(step: Step, outcome: Outcome) -> int:
+def _count_done(step: steps.Step, outcome: recording.Outcome) -> int:
     """Count the steps that are done. A delete that succeeded skips its `AwaitEnd` and its second try."""
-    return 3 if isinstance(step, Deletion) and step.trains and isinstance(outcome, Done) else 1
+    is_done = isinstance(outcome, recording.Done)
+    return 3 if isinstance(step, steps.Deletion) and step.trains and is_done else 1
 
 
 def _build_events(  # noqa: C901, PLR0912  # a row for each step
-    step: Step, task: Task, record: Record, outcome: Outcome
-) -> tuple[tuple[Event, ...], bool]:
-    """Build the events for a step. The boolean tells whether its task stops here."""
+    step: steps.Step, task: Task, record: Record, outcome: recording.Outcome
+) -> tuple[Event, ...]:
+    """Build the events that report a step: one at most. A failure or a skip ends the task."""
     address, id = task.change.address, task.id
     match step:
-        case Move():
-            return (Completed(address, Verb.MOVE, id, detail=f"it was {step.previous}"),), False
-        case Intent() | AwaitEnd():
-            return (), False
-        case Create():
-            return (Started(address, Verb.CREATE, id),), False
-        case AwaitTraining():
-            return _build_training_events(task, record, outcome)
-        case Update():
-            return (Completed(address, Verb.UPDATE, id),), False
-        case SetPermissions():
-            return (Completed(address, Verb.PERMISSIONS, id),), False
-        case RunChecks():
-            return _build_check_events(step, task, record, outcome)
-        case Promote():
-            return (Completed(address, Verb(step.ending), id, _measure(step, record)),), False
-        case HoldBack():
-            return (Skipped(address, Verb.PROMOTE, RECORDED_ONLY, id),), False
-        case Deletion():
-            return _build_deletion_events(step, address, outcome)
-        case Forget():
-            return (Completed(address, Verb.FORGET, id),), False
-        case ForgetDeposed():
-            return (Completed(address, Verb.FORGET, step.id),), False
-        case ReportFailure() if step.trained:
-            return (fail_training(address, id, step.error),), False
-        case ReportFailure():
-            skipped = Skipped(address, Verb.CREATE, step.error, unfinished=True, resume=APPLY, trouble=True)
-            return (skipped,), False
+        case steps.Create():
+            return (Started(address, Verb.CREATE, id),)
+        case steps.AwaitTraining():
+            return _report_training(task, record, outcome)
+        case steps.RunChecks():
+            return _report_checks(step, task, record, outcome)
+        case steps.HoldBack():
+            return (Skipped(address, Verb.PROMOTE, RECORDED_ONLY, id),)
+        case steps.Deletion():
+            return _report_deletion(step, address, outcome)
+        case steps.ReportFailure() if step.trained:
+            return (fail_training(address, id, step.error),)
+        case steps.ReportFailure():
+            return (Skipped(address, Verb.CREATE, step.error, unfinished=True, resume=APPLY, trouble=True),)
+        case steps.Intent() | steps.AwaitEnd():
+            return ()
+        case steps.Move():
+            return (Completed(address, Verb.MOVE, id, detail=f"it was {step.previous}"),)
+        case steps.Update():
+            return (Completed(address, Verb.UPDATE, id),)
+        case steps.SetPermissions():
+            return (Completed(address, Verb.PERMISSIONS, id),)
+        case steps.Promote():
+            return (Completed(address, Verb(step.ending), id, _measure(step, record)),)
+        case steps.Forget():
+            return (Completed(address, Verb.FORGET, id),)
+        case steps.ForgetDeposed():
+            return (Completed(address, Verb.FORGET, step.id),)
         case _:
             assert_never(step)
 
 
-def _measure(step: Promote, record: Record) -> float:
+def _measure(step: steps.Promote, record: Record) -> float:
     """Measure the training that a promotion completes, in seconds; 0.0 if this run did not wait for one."""
-    trained = record.candidate if step.ending in {Ending.CREATE, Ending.REPLACE} else None
+    trained = record.candidate if step.ending in {steps.Ending.CREATE, steps.Ending.REPLACE} else None
     return measure_duration(trained) if trained is not None else 0.0
 
 
-def _build_training_events(task: Task, record: Record, outcome: Outcome) -> tuple[tuple[Event, ...], bool]:
+def _report_training(task: Task, record: Record, outcome: recording.Outcome) -> tuple[Event, ...]:
     if not isinstance(outcome, Training) or outcome.status is not Status.FAILED:
-        return (), False
+        return ()
     why = outcome.error or "the service gave no reason"
     elapsed = measure_duration(record.candidate) if record.candidate is not None else 0.0
-    return (fail_training(task.change.address, task.id, why, elapsed),), True
+    return (fail_training(task.change.address, task.id, why, elapsed),)
 
 
-def _build_check_events(
-    step: RunChecks, task: Task, record: Record, outcome: Outcome
-) -> tuple[tuple[Event, ...], bool]:
+def _report_checks(
+    step: steps.RunChecks, task: Task, record: Record, outcome: recording.Outcome
+) -> tuple[Event, ...]:
     address, id = task.change.address, task.id
     match outcome:
-        case Checked(verdict=Verdict.FAILED, said=said):
+        case recording.Checked(verdict=Verdict.FAILED, said=said):
             serving = f"; {record.serving.id} goes on serving" if record.serving is not None else ""
             advice = f"It is not promoted{serving}. {_CHECK_ADVICE}"
-            return (Failed(address, Verb.CHECK, said, advice, id),), True
-        case Checked(verdict=Verdict.UNKNOWN, said=said):
+            return (Failed(address, Verb.CHECK, said, advice, id),)
+        case recording.Checked(verdict=Verdict.UNKNOWN, said=said):
             reason = f"{said}; it is not promoted until wait or apply has run its checks again"
-            return (Skipped(address, Verb.CHECK, reason, id, unfinished=True),), True
+            return (Skipped(address, Verb.CHECK, reason, id, unfinished=True),)
         case _:
-            return (Completed(address, Verb.CHECK, id, detail=f"{len(step.checks)} passed"),), False
+            return (Completed(address, Verb.CHECK, id, detail=f"{len(step.checks)} passed"),)
 
 
-def _build_deletion_events(
-    step: DeleteFirst | DeleteReplaced | Delete, address: Address, outcome: Outcome
-) -> tuple[tuple[Event, ...], bool]:
+def _report_deletion(
+    step: steps.DeleteFirst | steps.DeleteReplaced | steps.Delete,
+    address: Address,
+    outcome: recording.Outcome,
+) -> tuple[Event, ...]:
     match outcome:
-        case Unproven():
-            return (Skipped(address, Verb.DELETE, outcome.why, step.id, unfinished=True),), True
-        case StillTraining():
-            return (), False
+        case recording.Unproven():
+            return (Skipped(address, Verb.DELETE, outcome.why, step.id, unfinished=True),)
+        case recording.StillTraining():
+            return ()
         case _:
-            return (Completed(address, Verb.DELETE, step.id),), False
+            return (Completed(address, Verb.DELETE, step.id),)
 
 
 def fail_training(address: Address, id: str, error: str, elapsed: float = 0.0) -> Failed:
@@ -229,11 +188,11 @@ def let_go(task: Task, record: Record) -> Settled:
     return Settled(record, (event,), ended=True)
 
 
-def settle_failure(task: Task, record: Record, error: ServiceError, now: str) -> Settled:
+def settle_failure(task: Task, record: Record, error: errors.ServiceError, now: str) -> Settled:
     """Record a call that was refused or lost. The next run continues from the record."""
     step = _require_step(task)
     outcome = _choose_outcome(step, error)
-    if isinstance(outcome, StillTraining):
+    if isinstance(outcome, recording.StillTraining):
         return settle(task, record, outcome, now)
     after = recorded_after(step, record, outcome, now)
     refused = error.status is not None and 400 <= error.status < 500 and error.status not in _PASSES
@@ -242,39 +201,43 @@ def settle_failure(task: Task, record: Record, error: ServiceError, now: str) ->
     return Settled(after, (failed,), ended=True)
 
 
-def _choose_outcome(step: Step, error: ServiceError) -> Outcome:
+def _choose_outcome(step: steps.Step, error: errors.ServiceError) -> recording.Outcome:
     match step:
-        case Create() if isinstance(error, AlreadyExistsError):
-            return Occupied()
-        case Deletion():
-            return StillTraining() if step.trains and isinstance(error, StillTrainingError) else Broken()
+        case steps.Create() if isinstance(error, errors.AlreadyExistsError):
+            return recording.Occupied()
+        case steps.Deletion():
+            return (
+                recording.StillTraining()
+                if step.trains and isinstance(error, errors.StillTrainingError)
+                else recording.Broken()
+            )
         case _:
-            return Broken()
+            return recording.Broken()
 
 
-def postpone(task: Task, record: Record, error: ServiceError, now: str) -> Settled:
+def postpone(task: Task, record: Record, error: errors.ServiceError, now: str) -> Settled:
     """Record a call that was refused for now. A create without room is recorded as waiting for room."""
     step = _require_step(task)
-    if not isinstance(step, Create) or not isinstance(error, RateLimitedError):
+    if not isinstance(step, steps.Create) or not isinstance(error, errors.RateLimitedError):
         return Settled(record)
-    return Settled(recorded_after(step, record, NoRoom(error.summary), now))
+    return Settled(recorded_after(step, record, recording.NoRoom(error.summary), now))
 
 
-def report_postponed(task: Task, error: ServiceError) -> Skipped:
+def report_postponed(task: Task, error: errors.ServiceError) -> Skipped:
     """Report that a call was refused for now and will be retried in this run."""
     return task.skip(f"{_explain_refusal(error)}, it waits: {error.summary}", unfinished=False)
 
 
-def report_refused(task: Task, record: Record, error: ReconcilerError) -> Skipped:
+def report_refused(task: Task, record: Record, error: errors.ReconcilerError) -> Skipped:
     """Report that a call was refused for now, and which command makes it again."""
     model = find_model(record, task.id)
-    waits = isinstance(task.next, Create) and model is not None and model.has_no_room
+    waits = isinstance(task.next, steps.Create) and model is not None and model.has_no_room
     resume = WAIT if waits else choose_command(task.next)
     way = "wait sends it again" if waits else f"{resume} again later"
     return task.skip(f"{_explain_refusal(error)}: {error.summary}; {way}", resume=resume)
 
 
-def _explain_refusal(error: ReconcilerError) -> str:
-    if isinstance(error, NotReadyError):
+def _explain_refusal(error: errors.ReconcilerError) -> str:
+    if isinstance(error, errors.NotReadyError):
         return "the service is not ready for it yet, which passes by itself"
     return "the service has no room for it now"

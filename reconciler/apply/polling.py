@@ -12,25 +12,13 @@ from concurrent.futures import Future, wait
 from dataclasses import replace
 from typing import TypeVar, assert_never
 
+from reconciler import errors
 from reconciler.apply import schedule
 from reconciler.apply.context import TICK, Context
 from reconciler.apply.execute import look, read_training
 from reconciler.apply.ledger import Ledger
 from reconciler.apply.outcomes import let_go
 from reconciler.apply.tasks import Task, is_still_ours
-from reconciler.errors import (
-    CredentialError,
-    NotFoundError,
-    NotUnderstoodError,
-    RateLimitedError,
-    ReconcilerError,
-    ReplyLostError,
-    ServiceError,
-    StateError,
-    StoppedError,
-    UnavailableError,
-    UnreadableError,
-)
 from reconciler.events import Event, Failed, Verb
 from reconciler.model import Live, Status
 from reconciler.observe import make_handle, redact_failure
@@ -138,7 +126,7 @@ class Polling:
         answer = self._wait_for(self._context.pool.submit(_list_live, provider))
         if answer is None:
             return [], []  # this run stops
-        if isinstance(answer, ReconcilerError):
+        if isinstance(answer, errors.ReconcilerError):
             if _is_odd(answer):
                 return [], tasks  # each is asked for by itself: one odd answer blocks no other
             return [event for task in tasks for event in self._take_in(task, answer)], []
@@ -160,28 +148,30 @@ class Polling:
         model = find_model(record, task.id)
         return look(task.provider, make_handle(model) if model else Handle(task.id, task.change.name))
 
-    def _wait_for(self, future: Future[_Answer]) -> _Answer | ReconcilerError | None:
+    def _wait_for(self, future: Future[_Answer]) -> _Answer | errors.ReconcilerError | None:
         """Wait for an answer or an error of the service. Returns None if this run stops first."""
         while not wait([future], timeout=TICK).done:
             if self._context.is_ending:
                 return None
         try:
             return future.result()
-        except StoppedError:
+        except errors.StoppedError:
             return None
-        except (ServiceError, CredentialError, StateError) as error:
+        except (errors.ServiceError, errors.CredentialError, errors.StateError) as error:
             return error
         except Exception as error:  # noqa: BLE001 - a defect in reading one answer stops no other's wait
-            return NotUnderstoodError(
+            return errors.NotUnderstoodError(
                 f"internal error: {type(error).__name__}: {str(error)[:200]}", "Please report it"
             )
 
-    def _take_in(self, task: Task, answer: Training | ReconcilerError, pause: float = 0.0) -> Iterable[Event]:
+    def _take_in(
+        self, task: Task, answer: Training | errors.ReconcilerError, pause: float = 0.0
+    ) -> Iterable[Event]:
         """Process one answer. Yields at most one event."""
         match answer:
-            case NotFoundError() if isinstance(task.next, AwaitEnd):
+            case errors.NotFoundError() if isinstance(task.next, AwaitEnd):
                 return self._see(task, Training(Status.FAILED), pause)  # gone, which is what we wait for
-            case ReconcilerError():
+            case errors.ReconcilerError():
                 self._miss(task, answer)
                 return self._give_up(task)
             case Training():
@@ -206,9 +196,9 @@ class Polling:
         self._due[task] = self._context.clock() + max(interval, pause)
         return (seen,) if isinstance(task.next, AwaitTraining) else ()
 
-    def _miss(self, task: Task, error: ReconcilerError) -> None:
+    def _miss(self, task: Task, error: errors.ReconcilerError) -> None:
         """Schedule another look after an error. A busy service does not count as a failed poll."""
-        busy = isinstance(error, (RateLimitedError, UnavailableError, ReplyLostError))
+        busy = isinstance(error, (errors.RateLimitedError, errors.UnavailableError, errors.ReplyLostError))
         task.odd = task.odd + 1 if _is_odd(error) else 0
         task.misses += 0 if busy and not task.odd else 1
         task.error = error
@@ -217,7 +207,7 @@ class Polling:
     def _give_up(self, task: Task) -> Iterable[Event]:
         """Stop watching a model that has not been seen for long. Its id is recorded, so nothing is lost."""
         error, address = task.error, task.change.address
-        if isinstance(error, NotFoundError):
+        if isinstance(error, errors.NotFoundError):
             self._unseen.append(task)
             since = self._missing.setdefault(task, self._context.clock())
             if task.misses < _MISSES or self._context.clock() - since < self._context.settings.lag:
@@ -240,6 +230,6 @@ def _list_live(provider: Provider) -> dict[str, Live]:
     return {one.id: one for one in provider.list() if isinstance(one, Live)}
 
 
-def _is_odd(answer: ReconcilerError) -> bool:
+def _is_odd(answer: errors.ReconcilerError) -> bool:
     """Whether the answer could not be understood, unlike a service that is busy or down."""
-    return isinstance(answer, (NotUnderstoodError, UnreadableError))
+    return isinstance(answer, (errors.NotUnderstoodError, errors.UnreadableError))

@@ -16,16 +16,7 @@ from reconciler.apply.polling import Polling
 from reconciler.apply.tasks import Task, choose_command
 from reconciler.apply.worker import Worker
 from reconciler.errors import StoppedError
-from reconciler.events import (
-    INTERRUPT,
-    NO_WAIT,
-    TIMEOUT,
-    Detached,
-    Event,
-    Skipped,
-    Uploading,
-    Verb,
-)
+from reconciler.events import INTERRUPT, NO_WAIT, TIMEOUT, Detached, Event, Skipped, Uploading, Verb
 from reconciler.plan.change import Plan
 from reconciler.plan.facts import Facts
 from reconciler.plan.steps import AwaitEnd, AwaitTraining, IsAccepted, Serves
@@ -47,8 +38,8 @@ def apply(
     now: Callable[[], datetime],
     stopping: threading.Event,
     settings: Settings,
-    begun: threading.Event | None = None,
-    uploads: SimpleQueue[Uploading] | None = None,
+    begun: threading.Event,
+    uploads: SimpleQueue[Uploading],
 ) -> Iterator[Event]:
     """Execute a plan. Yields each event after its result is recorded.
 
@@ -71,8 +62,6 @@ def apply(
     """
     pool = ThreadPoolExecutor(max_workers=settings.parallelism, thread_name_prefix="call")
     deadline = None if settings.timeout is None else clock() + settings.timeout
-    begun = begun or threading.Event()
-    uploads = uploads or SimpleQueue()
     context = Context(providers, examples, clock, now, stopping, begun, settings, pool, deadline, uploads)
     try:
         yield from _Run(locks, context).yield_events(recheck)

@@ -8,30 +8,8 @@ from typing import assert_never
 from reconciler.errors import ReconcilerError
 from reconciler.events import APPLY, WAIT, Event, Skipped, Verb
 from reconciler.model import Address
+from reconciler.plan import steps
 from reconciler.plan.change import Change
-from reconciler.plan.steps import (
-    AwaitEnd,
-    AwaitTraining,
-    Create,
-    Delete,
-    DeleteFirst,
-    DeleteReplaced,
-    Deletion,
-    Forget,
-    ForgetDeposed,
-    HoldBack,
-    Intent,
-    Move,
-    Nature,
-    Promote,
-    ReportFailure,
-    Role,
-    RunChecks,
-    SetPermissions,
-    Step,
-    Update,
-    Wait,
-)
 from reconciler.providers import Provider
 from reconciler.state.values import Record
 
@@ -90,31 +68,31 @@ class Task:
     refused: float | None = None
 
     @property
-    def next(self) -> Step | None:
+    def next(self) -> steps.Step | None:
         """The next step; None if nothing is left."""
-        steps = self.change.steps
-        return None if self.ended or self.position >= len(steps) else steps[self.position]
+        is_done = self.ended or self.position >= len(self.change.steps)
+        return None if is_done else self.change.steps[self.position]
 
     @property
-    def wait(self) -> Wait | None:
+    def wait(self) -> steps.Wait | None:
         """What the next step waits for; None if it can start."""
         return None if self.next is None else self.next.after
 
     @property
     def is_watching(self) -> bool:
         """Whether the next step only waits for the service."""
-        return self.next is not None and self.next.nature is Nature.WATCH
+        return self.next is not None and self.next.nature is steps.Nature.WATCH
 
     @property
     def is_accepted(self) -> bool:
         """Whether the service accepted the task's create in this run."""
-        return any(isinstance(one, Create) for one in self.change.steps[: self.position])
+        return any(isinstance(step, steps.Create) for step in self.change.steps[: self.position])
 
     @property
     def operation(self) -> Verb:
         """The name of the next step in events: people know trainings and deletions, not our steps."""
-        steps = self.change.steps[self.position :]
-        return next((name for name in map(name_operation, steps) if name), Verb.CREATE)
+        left = self.change.steps[self.position :]
+        return next((name for name in map(name_operation, left) if name), Verb.CREATE)
 
     def skip(
         self, reason: str, *, unfinished: bool = True, resume: str = WAIT, trouble: bool = False
@@ -136,43 +114,45 @@ class Task:
         self.ended = self.ended or settled.ended
 
 
-def name_operation(step: Step) -> Verb | None:
+def name_operation(step: steps.Step) -> Verb | None:
     """Name a step for events; None if no event is about it."""
     match step:
-        case Move():
+        case steps.Move():
             return Verb.MOVE
-        case Intent():
+        case steps.Intent():
             return None
-        case Create() | AwaitTraining() | ReportFailure():
+        case steps.Create() | steps.AwaitTraining() | steps.ReportFailure():
             return Verb.CREATE
-        case Deletion() | AwaitEnd():
+        case steps.Deletion() | steps.AwaitEnd():
             return Verb.DELETE
-        case Update():
+        case steps.Update():
             return Verb.UPDATE
-        case SetPermissions():
+        case steps.SetPermissions():
             return Verb.PERMISSIONS
-        case RunChecks():
+        case steps.RunChecks():
             return Verb.CHECK
-        case Promote() | HoldBack():
+        case steps.Promote() | steps.HoldBack():
             return Verb.PROMOTE
-        case Forget() | ForgetDeposed():
+        case steps.Forget() | steps.ForgetDeposed():
             return Verb.FORGET
         case _:
             assert_never(step)
 
 
-def choose_command(step: Step | None) -> str:
+def choose_command(step: steps.Step | None) -> str:
     """Choose the command that continues from this step: see `events.Skipped`."""
     match step:
-        case Update(of=Role.SERVING) | SetPermissions(of=Role.SERVING):
+        case steps.Update(of=steps.Role.SERVING) | steps.SetPermissions(of=steps.Role.SERVING):
             return APPLY
-        case Delete(deposed=True, after=None):
+        case steps.Delete(deposed=True, after=None):
             return WAIT
-        case Create() | DeleteFirst() | Delete() | Forget() | ForgetDeposed() | ReportFailure() | Intent():
+        case steps.Create() | steps.ReportFailure() | steps.Intent():
             return APPLY
-        case AwaitTraining() | AwaitEnd() | Update() | SetPermissions() | RunChecks():
+        case steps.DeleteFirst() | steps.Delete() | steps.Forget() | steps.ForgetDeposed():
+            return APPLY
+        case steps.AwaitTraining() | steps.AwaitEnd() | steps.Update() | steps.SetPermissions():
             return WAIT
-        case Promote() | HoldBack() | DeleteReplaced() | None:
+        case steps.RunChecks() | steps.Promote() | steps.HoldBack() | steps.DeleteReplaced() | None:
             return WAIT
         case _:
             assert_never(step)
@@ -183,33 +163,27 @@ def is_still_ours(task: Task, record: Record) -> bool:
 
     While we only watch, other runs may promote, restore, delete or forget that model. Then we leave it.
     """
-    deposed = {one.id for one in record.deposed}
-    step = task.next
-    match step:
-        case None | Move() | DeleteReplaced() | Forget() | ForgetDeposed() | ReportFailure():
+    serving = "" if record.serving is None else record.serving.id
+    candidate = "" if record.candidate is None else record.candidate.id
+    deposed = {model.id for model in record.deposed}
+    match task.next:
+        case None | steps.Move() | steps.ReportFailure():
             return True
-        case Intent():
+        case steps.DeleteReplaced() | steps.Forget() | steps.ForgetDeposed():
+            return True
+        case steps.Intent():
             return record == task.seen
-        case AwaitEnd(is_namesake=True):
-            return _is_candidate(record, task.id) and task.id in deposed
-        case AwaitEnd():
-            return task.id in deposed - _main_ids(record)
-        case Delete():
-            main = _main_ids(record)
-            return task.id in (deposed | main if step.after is None else deposed - main)
-        case Update(of=Role.SERVING) | SetPermissions(of=Role.SERVING):
-            return record.serving is not None and record.serving.id == task.id
-        case Create() | DeleteFirst() | AwaitTraining() | Update() | SetPermissions():
-            return _is_candidate(record, task.id)
-        case RunChecks() | Promote() | HoldBack():
-            return _is_candidate(record, task.id)
+        case steps.AwaitEnd(is_namesake=True):
+            return task.id == candidate and task.id in deposed
+        case steps.Delete(after=None):
+            return task.id in {serving, candidate, *deposed}
+        case steps.AwaitEnd() | steps.Delete():
+            return task.id in deposed - {serving, candidate}
+        case steps.Update(of=steps.Role.SERVING) | steps.SetPermissions(of=steps.Role.SERVING):
+            return task.id == serving
+        case steps.Create() | steps.DeleteFirst() | steps.AwaitTraining() | steps.Update():
+            return task.id == candidate
+        case steps.SetPermissions() | steps.RunChecks() | steps.Promote() | steps.HoldBack():
+            return task.id == candidate
         case _:
-            assert_never(step)
-
-
-def _is_candidate(record: Record, id: str) -> bool:
-    return record.candidate is not None and record.candidate.id == id
-
-
-def _main_ids(record: Record) -> set[str]:
-    return {one.id for one in (record.serving, record.candidate) if one is not None}
+            assert_never(task.next)

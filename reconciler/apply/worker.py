@@ -11,22 +11,12 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import replace
 
+from reconciler import errors
 from reconciler.apply.context import ROOM, TICK, Context
 from reconciler.apply.execute import Subject, execute
 from reconciler.apply.ledger import Ledger
 from reconciler.apply.outcomes import begin, let_go, postpone, report_postponed, settle, settle_failure
 from reconciler.apply.tasks import Settled, Task, choose_command, is_still_ours
-from reconciler.errors import (
-    AlreadyExistsError,
-    NoCapacityError,
-    NotReadyError,
-    RateLimitedError,
-    ReconcilerError,
-    ServiceError,
-    StateError,
-    StateStoreError,
-    StoppedError,
-)
 from reconciler.events import Event, Failed
 from reconciler.model import Address
 from reconciler.plan.recording import Outcome, Renumbered, recorded_after
@@ -202,17 +192,17 @@ class Worker:
         record = self._ledger.find_record(task.change.address)
         try:
             result = future.result()
-        except StoppedError:
+        except errors.StoppedError:
             self._note(task, _skip(task, record, "stopped before it was done"))
-        except (RateLimitedError, NotReadyError) as error:
+        except (errors.RateLimitedError, errors.NotReadyError) as error:
             self._note(task, self._refuse_for_now(task, record, error))
-        except AlreadyExistsError as error:
+        except errors.AlreadyExistsError as error:
             self._note(task, self._take_next_id(task, record, error))
-        except ServiceError as error:
+        except errors.ServiceError as error:
             self._note(task, settle_failure(task, record, error, self._context.moment))
-        except StateError as error:
+        except errors.StateError as error:
             self._halt = self._halt or error
-        except ReconcilerError as error:
+        except errors.ReconcilerError as error:
             failed = Failed(task.change.address, task.operation, error.summary, error.detail, task.id)
             self._note(task, Settled(record, (failed,), ended=True))
         except Exception as error:  # noqa: BLE001 - a defect: what the others did is recorded first
@@ -220,7 +210,7 @@ class Worker:
         else:
             self._note(task, settle(task, record, result, self._context.moment))
 
-    def _refuse_for_now(self, task: Task, record: Record, error: ServiceError) -> Settled:
+    def _refuse_for_now(self, task: Task, record: Record, error: errors.ServiceError) -> Settled:
         """Schedule a retry of a call that was refused for now, and report it once. Else let it fail."""
         now, waits = self._context.clock(), self._context.settings.wait
         told, task.error = task.error is not None, error
@@ -229,11 +219,11 @@ class Worker:
         if pause is None or not (waits or isinstance(task.next, Create)):
             return settle_failure(task, record, error, self._context.moment)
         task.not_before = now + max(pause, _SHORTEST_PAUSE)
-        task.exact = isinstance(error, RateLimitedError) and error.named
+        task.exact = isinstance(error, errors.RateLimitedError) and error.named
         settled = postpone(task, record, error, self._context.moment)
         return settled if told or not waits else replace(settled, events=(report_postponed(task, error),))
 
-    def _take_next_id(self, task: Task, record: Record, error: AlreadyExistsError) -> Settled:
+    def _take_next_id(self, task: Task, record: Record, error: errors.AlreadyExistsError) -> Settled:
         """Take the next generation if an invisible model holds our id. It is recorded before it is tried."""
         step, now = task.next, self._context.moment
         model = None if error.visible else self._ledger.take_next_generation(task)
@@ -262,13 +252,13 @@ class Worker:
         try:
             if not self._sealed:
                 self._ledger.commit(self._session)
-        except StateStoreError as error:
+        except errors.StateStoreError as error:
             self._tries += 1
             self._failing += self._context.clock() - began
             patient = self._tries < _COMMIT_TRIES and self._failing < _COMMIT_PATIENCE
             if not patient or self._context.is_ending:
                 self._seal(error)
-        except StateError as error:
+        except errors.StateError as error:
             self._seal(error)
         self._last_commit = self._context.clock()
         if self._sealed:
@@ -290,16 +280,16 @@ class Worker:
         for _, events in settled:
             yield from events
 
-    def _seal(self, error: StateError) -> None:
+    def _seal(self, error: errors.StateError) -> None:
         """Stop writing, and start no further call."""
         self._halt = self._halt or error
         self._sealed = True
 
 
-def _choose_pause(task: Task, error: ServiceError, waited: float) -> float | None:
+def _choose_pause(task: Task, error: errors.ServiceError, waited: float) -> float | None:
     """Choose the seconds until a refused call is tried again; None if it is not."""
-    if isinstance(error, RateLimitedError):
-        room = ROOM if isinstance(error, NoCapacityError) else None
+    if isinstance(error, errors.RateLimitedError):
+        room = ROOM if isinstance(error, errors.NoCapacityError) else None
         return room if error.again is None else error.again
     return ROOM if isinstance(task.next, Create) and waited < _PASSING else None
 

@@ -14,7 +14,7 @@ from reconciler.model import Address, Attributes, DataSet, Desired, Live, Stack,
 from reconciler.plan.change import Action, Inputs
 from reconciler.plan.drift import find_drift
 from reconciler.plan.facts import Facts, Observed, digest_approval, is_approved
-from reconciler.plan.planner import make_facts, make_plan
+from reconciler.plan.planner import make_plan
 from reconciler.state.values import Record, RecordedData, RecordedModel, State
 from tests import formula, worlds
 
@@ -87,10 +87,12 @@ def wants(draw: st.DrawFn) -> tuple[Desired, Desired]:
 def world(want: Desired, record: Record | None, live: Live | None) -> Facts:
     """One address, in a named Stack."""
     kind = want.address.kind
-    return make_facts(
-        [want],
-        Observed(live={kind: {} if live is None else {live.id: live}}),
-        State(lineage="l", serial=1, stack="s", resources={} if record is None else {record.address: record}),
+    return Facts(
+        desired={want.address: want},
+        observed=Observed(live={kind: {} if live is None else {live.id: live}}),
+        state=State(
+            lineage="l", serial=1, stack="s", resources={} if record is None else {record.address: record}
+        ),
         kinds=KINDS,
         stack=Stack(name="s"),
         inputs=Inputs(),

@@ -20,8 +20,8 @@ from reconciler.identity import GENERATIONS
 from reconciler.model import Address, Guards, Status
 from reconciler.plan import table
 from reconciler.plan.change import Action, Bill, Change, Inputs, Plan, Reason
-from reconciler.plan.facts import Facts, find_replacement_reasons
-from reconciler.plan.planner import make_facts, make_plan
+from reconciler.plan.facts import Facts, find_replacement_reasons, index_desired
+from reconciler.plan.planner import make_plan
 from reconciler.plan.rows.generations import choose_first_free
 from reconciler.plan.selection import matches
 from reconciler.plan.steps import (
@@ -208,15 +208,11 @@ def test_any_world_is_decided_or_refused_whatever_its_order(world: Facts, random
     recorded = list(world.state.resources.items())
     for one in (desired, live, recorded):
         random.shuffle(one)
-    other = make_facts(
-        desired,
-        replace(world.observed, live={worlds.KIND: dict(live)}),
-        replace(world.state, resources=dict(recorded)),
-        kinds=world.kinds,
-        stack=world.stack,
-        inputs=world.inputs,
-        now=world.now,
-        whole=world.whole,
+    other = replace(
+        world,
+        desired=index_desired(desired),
+        observed=replace(world.observed, live={worlds.KIND: dict(live)}),
+        state=replace(world.state, resources=dict(recorded)),
     )
     assert try_plan(world) == try_plan(other)
 
@@ -234,7 +230,7 @@ def test_what_is_neither_desired_nor_recorded_is_never_touched(world: Facts) -> 
     for change in plan.changes:
         if change.action is Action.DELETE and change.id not in recorded:
             want = world.desired[change.address]
-            ours = {id for _, id, _ in world.generations(want, _source_of(plan, change))}
+            ours = {one.id for one in world.list_generations(want, _source_of(plan, change))}
             live = world.live(change.address, change.id)
             assert live is not None
             assert live.status is Status.FAILED
@@ -395,9 +391,9 @@ def test_a_chain_of_parents_may_be_longer_than_the_stack() -> None:
 def test_only_the_first_generation_is_looked_for_where_nothing_can_be_live() -> None:
     """A name that no live id begins with needs one identity, not sixteen: 10,000 creates stay cheap."""
     world = worlds.world([worlds.want()], alive=[worlds.live("other-aaaaaaaa")])
-    assert world.stems[worlds.KIND] == {"other": ("other-aaaaaaaa",)}
-    assert len(list(world.generations(world.desired[worlds.address()], worlds.BASE))) == GENERATIONS
-    assert choose_first_free([], set(), another=False) is None
+    assert world.stems[worlds.KIND] == {"other": ["other-aaaaaaaa"]}
+    assert len(list(world.list_generations(world.desired[worlds.address()], worlds.BASE))) == GENERATIONS
+    assert choose_first_free([], {}, set(), another=False) is None
 
 
 def test_where_no_base_is_offered_another_kind_is_named_only_by_the_kind_itself() -> None:

@@ -26,8 +26,7 @@ from reconciler.model import (
     Value,
 )
 from reconciler.plan.change import Inputs
-from reconciler.plan.facts import Facts, Observed
-from reconciler.plan.planner import make_facts
+from reconciler.plan.facts import Facts, Observed, index_desired
 from reconciler.providers.gemini.fields import HYPERPARAMETERS, PARENT, TUNED_MODEL
 from reconciler.state.values import Record, RecordedData, RecordedModel, State, Verdict
 from tests import formula
@@ -111,10 +110,10 @@ def world(
     **observed: Any,
 ) -> Facts:
     """A world as a command would gather it."""
-    return make_facts(
-        desired,
-        Observed(live={KIND: {one.id: one for one in alive}}, **observed),
-        State(lineage="l", serial=3, resources={record.address: record for record in recorded}),
+    return Facts(
+        desired=index_desired(desired),
+        observed=Observed(live={KIND: {one.id: one for one in alive}}, **observed),
+        state=State(lineage="l", serial=3, resources={record.address: record for record in recorded}),
         kinds={KIND: TUNED_MODEL},
         stack=stack or Stack(),
         inputs=inputs or Inputs(),

@@ -150,13 +150,6 @@ class Ledger:
             return None
         task.generation += 1
         task.attempted = False
-        task.id, digest = self.facts.identity(desired, step.source, task.generation)
-        return build_model(
-            self.facts,
-            desired,
-            change.after or {},
-            id=task.id,
-            digest=digest,
-            generation=task.generation,
-            source=step.source,
-        )
+        generation = next(self.facts.list_generations(desired, step.source, [task.generation]))
+        task.id = generation.id
+        return build_model(self.facts, desired, change.after or {}, generation, step.source)

@@ -22,8 +22,8 @@ from reconciler.model import BASE_MODEL, LAG_SECONDS, Address, DataSet, Desired
 from reconciler.plan.binding import verify
 from reconciler.plan.change import Context, Drift, Inputs, Plan
 from reconciler.plan.drift import find_selected_drift
-from reconciler.plan.facts import Facts, Observed
-from reconciler.plan.planner import make_facts, plan_with_facts
+from reconciler.plan.facts import Facts, Observed, index_desired
+from reconciler.plan.planner import plan_with_facts
 from reconciler.plan.resume import plan_resumption
 from reconciler.plan.selection import Known, warn_of_unlabelled
 from reconciler.providers import Provider, Providers
@@ -169,10 +169,14 @@ class Operation:
 
     def build_world(self, state: State, observed: Observed, desired: Iterable[Desired]) -> Facts:
         """Make the facts that a decision depends on."""
-        facts = make_facts(
-            desired,
-            observed,
-            state,
+        named: frozenset[Address] = frozenset()
+        if not self.loaded.whole:
+            recorded = [(record.manifest, address) for address, record in state.resources.items()]
+            named = find_named_elsewhere(recorded, self.loaded.files, self.inputs.paths)
+        return Facts(
+            desired=index_desired(desired),
+            observed=observed,
+            state=state,
             kinds=self.kinds,
             stack=self.loaded.stack,
             inputs=self.inputs,
@@ -180,12 +184,8 @@ class Operation:
             whole=self.loaded.whole,
             lag=self.lag,
             folders=self.loaded.folders,
+            named_elsewhere=named,
         )
-        if self.loaded.whole:
-            return facts
-        recorded = [(record.manifest, address) for address, record in state.resources.items()]
-        named = find_named_elsewhere(recorded, self.loaded.files, self.inputs.paths)
-        return replace(facts, named_elsewhere=named)
 
     def recheck(self, approved: Plan) -> Check:
         """For apply, return a function that makes the plan again. StalePlanError if it has changed."""

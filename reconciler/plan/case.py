@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from reconciler import diff
-from reconciler.difference import FieldChange, PermissionChange
+from reconciler.difference import DataChange, FieldChange, PermissionChange
 from reconciler.errors import Diagnostic
 from reconciler.formats import format_duration
-from reconciler.identity import FORMULA
 from reconciler.kind import Kind, OnChange
 from reconciler.model import Address, Attributes, Desired, Live, Status
 from reconciler.plan.change import Action, Change, Reason
 from reconciler.plan.compile import steps_of_promotion, steps_of_update
 from reconciler.plan.facts import (
     Facts,
+    Generation,
     build_model,
     find_replacement_reasons,
     merge_sent,
@@ -55,12 +56,18 @@ class Case:
         """Find the live model of a recorded one."""
         return self.facts.live_of(self.record, model)
 
+    def list_live(self) -> Mapping[str, Live]:
+        """List the live models of this kind by id."""
+        return self.facts.observed.live.get(self.desired.address.kind, {})
+
     def is_same(self, model: RecordedModel) -> bool:
         """Whether this recorded model is the desired one, except for fields that can be updated."""
-        fields, data = find_replacement_reasons(
-            self.desired, self.attributes, model, self.live(model), self.kind
-        )
-        return not fields and not data
+        return not any(self.compare(model))
+
+    def compare(self, model: RecordedModel) -> tuple[tuple[FieldChange, ...], tuple[DataChange, ...]]:
+        """Find immutable fields and data sets that differ between a recorded and the desired model."""
+        live = self.live(model)
+        return find_replacement_reasons(self.desired, self.attributes, model, live, self.kind)
 
 
 Answer: TypeAlias = Change | Diagnostic
@@ -105,37 +112,23 @@ def write_place(desired: Desired) -> str:
     return f"{desired.file}:{desired.line}" if desired.file and desired.line else desired.file
 
 
-def record_training(
-    case: Case, *, id: str, digest: str, generation: int, formula: int = FORMULA
-) -> RecordedModel:
+def record_training(case: Case, generation: Generation) -> RecordedModel:
     """Build the record of a training that is about to be requested."""
-    return build_model(
-        case.facts,
-        case.desired,
-        case.attributes,
-        id=id,
-        digest=digest,
-        generation=generation,
-        source=case.source,
-        formula=formula,
-    )
+    return build_model(case.facts, case.desired, case.attributes, generation, case.source)
 
 
 def record_training_again(case: Case, model: RecordedModel) -> RecordedModel:
     """Build the record of a training that is requested again under the same id."""
-    again = record_training(case, id=model.id, digest=model.digest, generation=model.generation)
+    generation = Generation(model.id, model.digest, model.generation, model.formula)
     return replace(
-        again,
-        formula=model.formula,
+        record_training(case, generation),
         waiting=model.waiting,
         waiting_since=model.waiting_since,
         waiting_said=model.waiting_said,
     )
 
 
-def record_found(
-    case: Case, live: Live, *, digest: str, generation: int, formula: int = FORMULA
-) -> RecordedModel:
+def record_found(case: Case, generation: Generation, live: Live) -> RecordedModel:
     """Build the record of a model that is live already. A pinned id proves nothing about its data."""
     fields, desired = case.kind.fields, case.desired
     sent = {
@@ -145,7 +138,7 @@ def record_found(
         or diff.is_same(fields[path], value, live.attributes.get(path))
     }
     return replace(
-        record_training(case, id=live.id, digest=digest, generation=generation, formula=formula),
+        record_training(case, generation),
         name=live.name,
         status=live.status,
         sent=sent,

@@ -6,9 +6,10 @@ Rule: facts are values. No question fetches anything.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from math import ceil
 
 from reconciler import diff
@@ -24,19 +25,28 @@ from reconciler.identity import (
     make_id,
 )
 from reconciler.kind import FieldRole, Kind
-from reconciler.model import (
-    LAG_SECONDS,
-    Address,
-    Attributes,
-    DataSet,
-    Desired,
-    Live,
-    Stack,
-    Value,
-)
+from reconciler.model import LAG_SECONDS, Address, Attributes, DataSet, Desired, Live, Stack, Value
 from reconciler.plan.change import Bill, Context, Inputs
+from reconciler.plan.naming import find_named, index_by_name
 from reconciler.plan.selection import Known, choose
 from reconciler.state.values import Record, RecordedData, RecordedModel, State
+
+SUFFIX = 9
+"""The length of the end of an id: a dash and eight characters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One of the ids under which a desired model may be live.
+
+    Attributes:
+        formula: the version of the id formula that gives this id.
+    """
+
+    id: str
+    digest: str
+    number: int = 0
+    formula: int = FORMULA
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +73,12 @@ class Observed:
     context: Context = field(default_factory=Context)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Facts:
     """Everything that a plan depends on.
 
     Attributes:
+        desired: the declared models, sorted by address.
         whole: the manifests declare everything that is desired. Otherwise they only select.
         now: an aware time, only compared with recorded times.
         lag: seconds for which an accepted model may be invisible.
@@ -76,10 +87,6 @@ class Facts:
         named_elsewhere: recorded addresses that a manifest outside of this run names. Known only if the run
             covers a part of the manifests.
         moved: new address to the old one, for moved records. `state` has them under the new address.
-        suffixes: kind name to DIGEST8 to the live ids that end in it and are neither recorded nor imported.
-        imports: address to the id of the live model that its manifest imports, if that model exists.
-        stems: kind name to NAME to the live ids that look like NAME-xxxxxxxx. Generations are looked for only
-            under these names. A kind that is absent was not indexed.
     """
 
     desired: Mapping[Address, Desired]
@@ -90,13 +97,45 @@ class Facts:
     inputs: Inputs
     now: datetime
     whole: bool = True
-    stems: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
-    suffixes: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
     lag: float = LAG_SECONDS
     folders: tuple[str, ...] | None = None
-    imports: Mapping[Address, str] = field(default_factory=dict)
     named_elsewhere: frozenset[Address] = frozenset()
     moved: Mapping[Address, Address] = field(default_factory=dict)
+
+    @cached_property
+    def imports(self) -> Mapping[Address, str]:
+        """Address to the id of the live model that its manifest imports, if that model exists."""
+        importing = [desired for desired in self.desired.values() if desired.imports]
+        live = {kind: self.observed.live.get(kind, {}) for kind in {one.address.kind for one in importing}}
+        indexes = {kind: index_by_name(models.values()) for kind, models in live.items()}
+        found = {}
+        for desired in importing:
+            kind = desired.address.kind
+            if model := find_named(desired.imports, indexes[kind], live[kind]):
+                found[desired.address] = model.id
+        return found
+
+    @cached_property
+    def stems(self) -> Mapping[str, Mapping[str, list[str]]]:
+        """Kind name to NAME to the live ids that look like NAME-xxxxxxxx, sorted."""
+        found: dict[str, dict[str, list[str]]] = {}
+        for kind, models in self.observed.live.items():
+            stems = found.setdefault(kind, {})
+            for id in sorted(models):
+                if id[-SUFFIX : 1 - SUFFIX] == "-":
+                    stems.setdefault(id[:-SUFFIX], []).append(id)
+        return found
+
+    @cached_property
+    def suffixes(self) -> Mapping[str, Mapping[str, list[str]]]:
+        """Kind name to DIGEST8 to the live ids that end in it and are neither recorded nor imported."""
+        taken = {model.id for record in self.state.resources.values() for model in record.models}
+        taken.update(self.imports.values())
+        found: dict[str, dict[str, list[str]]] = {}
+        for kind, stems in self.stems.items():
+            for id in (id for ids in stems.values() for id in ids if id not in taken):
+                found.setdefault(kind, {}).setdefault(id[1 - SUFFIX :], []).append(id)
+        return found
 
     @property
     def known(self) -> Known:
@@ -176,17 +215,17 @@ class Facts:
         """Whether a model is live, or may only not be shown yet."""
         return self.live_of(record, model) is not None or self.is_unseen_yet(model)
 
-    def identity(self, desired: Desired, source: str, generation: int) -> tuple[str, str]:
-        """Compute the id and the digest of one generation."""
-        return next(self._yield_identities(desired, source, [generation]))[1:]
+    def parse_source(self, value: object) -> Address | None:
+        """Parse a source that is an address. Returns None for a resource name or another value."""
+        if isinstance(value, str) and value.partition("/")[0] in self.kinds:
+            return Address.parse(value)
+        return None
 
-    def generations(self, desired: Desired, source: str) -> Iterator[tuple[int, str, str]]:
-        """Compute (generation, id, digest) of every generation; of one if the id is pinned."""
-        return self._yield_identities(desired, source, range(1 if desired.id else GENERATIONS))
-
-    def _yield_identities(
-        self, desired: Desired, source: str, numbers: Sequence[int]
-    ) -> Iterator[tuple[int, str, str]]:
+    def list_generations(
+        self, desired: Desired, source: str, numbers: Iterable[int] = range(GENERATIONS)
+    ) -> Iterator[Generation]:
+        """Compute each generation, one after the other. A pinned id has only one."""
+        numbers = (0,) if desired.id else tuple(numbers)
         digests = digest_generations(
             desired,
             stack=self.stack.name,
@@ -196,10 +235,10 @@ class Facts:
             fields=self.kind(desired.address).fields,
         )
         for number, digest in zip(numbers, digests, strict=True):
-            yield number, desired.id or make_id(desired.address.name, digest), digest
+            yield Generation(desired.id or make_id(desired.address.name, digest), digest, number)
 
-    def former(self, desired: Desired, source: str) -> Iterator[tuple[int, str, str]]:
-        """Compute (generation, id, digest) by formula 1, in every spelling with the same meaning."""
+    def list_former_generations(self, desired: Desired, source: str) -> Iterator[Generation]:
+        """Compute each generation by formula 1, in every spelling with the same meaning."""
         digests = digest_former_generations(
             desired,
             stack=self.stack.name,
@@ -209,32 +248,29 @@ class Facts:
             fields=self.kind(desired.address).fields,
         )
         for number, digest in digests:
-            yield number, make_id(desired.address.name, digest), digest
+            yield Generation(make_id(desired.address.name, digest), digest, number, 1)
+
+
+def index_desired(desired: Iterable[Desired]) -> dict[Address, Desired]:
+    """Index desired models by their address, in its order."""
+    return {model.address: model for model in sorted(desired, key=lambda model: model.address)}
 
 
 def build_model(
-    facts: Facts,
-    desired: Desired,
-    attributes: Attributes,
-    *,
-    id: str,
-    digest: str,
-    generation: int,
-    source: str,
-    formula: int = FORMULA,
+    facts: Facts, desired: Desired, attributes: Attributes, generation: Generation, source: str
 ) -> RecordedModel:
     """Build the record of a training that is about to be requested."""
-    collection = facts.kind(desired.address).collection
+    kind = facts.kind(desired.address)
     return RecordedModel(
-        id=id,
-        name=collection + id if collection else "",
-        digest=digest,
-        formula=formula,
-        generation=generation,
+        id=generation.id,
+        name=kind.collection + generation.id if kind.collection else "",
+        digest=generation.digest,
+        formula=generation.formula,
+        generation=generation.number,
         source=source,
         sent=dict(attributes),
         data=record_data(desired, assumed=False),
-        approved=digest_approval(desired, attributes, facts.kind(desired.address)),
+        approved=digest_approval(desired, attributes, kind),
         started=facts.timestamp,
     )
 

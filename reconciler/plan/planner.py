@@ -2,98 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from collections.abc import Set as AbstractSet
+from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime
 
 from reconciler.errors import Diagnostic, PlanError
 from reconciler.kind import FieldRole, Kind
-from reconciler.model import LAG_SECONDS, Address, Desired, Stack
+from reconciler.model import Address, Desired
 from reconciler.plan import guards
 from reconciler.plan.binding import bind
 from reconciler.plan.case import Case, Decision, write_place
-from reconciler.plan.change import Action, Change, DriftClass, Inputs, Plan, Reason
+from reconciler.plan.change import Action, Change, DriftClass, Plan, Reason
 from reconciler.plan.drift import find_drift
-from reconciler.plan.facts import Facts, Observed
-from reconciler.plan.naming import find_named, index_by_name
+from reconciler.plan.facts import Facts
 from reconciler.plan.rows.moves import find_moves, move, move_records
 from reconciler.plan.rows.undeclared import decide_undeclared, keep_for
 from reconciler.plan.selection import list_unknown, matches, warn_of_unlabelled
 from reconciler.plan.steps import ReportFailure
 from reconciler.plan.table import decide
-from reconciler.state.values import Record, State
-
-_SUFFIX = 9  # "-" and eight characters
-
-
-def make_facts(
-    declared: Iterable[Desired],
-    observed: Observed,
-    state: State,
-    *,
-    kinds: Mapping[str, Kind],
-    stack: Stack,
-    inputs: Inputs,
-    now: datetime,
-    whole: bool,
-    lag: float = LAG_SECONDS,
-    folders: tuple[str, ...] | None = None,
-) -> Facts:
-    """Gather the facts of a plan. The order of the arguments' items does not matter."""
-    stems = {kind: _index_stems(observed.live.get(kind, {})) for kind in {*kinds, *observed.live}}
-    recorded = {model.id for record in state.resources.values() for model in record.models}
-    declared = sorted(declared, key=lambda one: one.address)
-    imports = _find_imports(declared, observed)
-    taken = recorded.union(imports.values())
-    return Facts(
-        desired={desired.address: desired for desired in declared},
-        observed=observed,
-        state=state,
-        kinds=kinds,
-        stack=stack,
-        inputs=inputs,
-        now=now,
-        whole=whole,
-        stems=stems,
-        suffixes={kind: _index_suffixes(one, taken) for kind, one in stems.items()},
-        lag=lag,
-        folders=folders,
-        imports=imports,
-    )
-
-
-def _find_imports(declared: Iterable[Desired], observed: Observed) -> dict[Address, str]:
-    importing = [desired for desired in declared if desired.imports]
-    kinds = {desired.address.kind for desired in importing}
-    live = {kind: observed.live.get(kind, {}) for kind in kinds}
-    indexes = {kind: index_by_name(shown.values()) for kind, shown in live.items()}
-    found = {}
-    for desired in importing:
-        kind = desired.address.kind
-        if one := find_named(desired.imports, indexes[kind], live[kind]):
-            found[desired.address] = one.id
-    return found
-
-
-def _index_stems(ids: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    found: dict[str, list[str]] = {}
-    for id in ids:
-        if id[-_SUFFIX : -_SUFFIX + 1] == "-":
-            found.setdefault(id[:-_SUFFIX], []).append(id)
-    return {stem: tuple(sorted(several)) for stem, several in found.items()}
-
-
-def _index_suffixes(
-    stems: Mapping[str, Iterable[str]], taken: AbstractSet[str]
-) -> dict[str, tuple[str, ...]]:
-    found: dict[str, list[str]] = {}
-    for ids in stems.values():
-        for id in ids:
-            if id in taken:
-                continue
-            found.setdefault(id[1 - _SUFFIX :], []).append(id)
-    return {suffix: tuple(several) for suffix, several in found.items()}
+from reconciler.state.values import Record
 
 
 def make_plan(facts: Facts) -> Plan:
@@ -204,7 +130,7 @@ class Planner:
         if self.facts.inputs.destroy:
             return None
         _, source = _find_source(desired, self.facts.kind(address))
-        return Address.parse(source) if source.partition("/")[0] in self.facts.kinds else None
+        return self.facts.parse_source(source)
 
     def _decide_once(self, address: Address) -> Decision:
         if address not in self.decisions:
@@ -247,10 +173,8 @@ class Planner:
         """Build the case, with its source resolved. Returns a Decision if the source cannot be resolved."""
         kind = self.facts.kind(desired.address)
         path, source = _find_source(desired, kind)
-        parent: Address | None = None
         attributes = {**desired.effective, **desired.attributes}
-        if source.partition("/")[0] in self.facts.kinds:
-            parent = Address.parse(source)
+        if parent := self.facts.parse_source(source):
             found = self._find_parent(desired, parent)
             if isinstance(found, Decision):
                 return found
@@ -302,11 +226,10 @@ class Planner:
         while waiting:
             desired = facts.desired.get(waiting.pop())
             for value in desired.attributes.values() if desired else ():
-                if isinstance(value, str) and value.partition("/")[0] in facts.kinds:
-                    parent = Address.parse(value)
-                    if parent in facts.desired and parent not in selected:
-                        selected.add(parent)
-                        waiting.append(parent)
+                parent = facts.parse_source(value)
+                if parent is not None and parent in facts.desired and parent not in selected:
+                    selected.add(parent)
+                    waiting.append(parent)
         return frozenset(selected)
 
 

@@ -166,7 +166,7 @@ def test_every_generation_may_be_taken() -> None:
     world = sim.process().operation.read_facts(sim.state)
     (desired,) = world.desired.values()
     source = str(desired.attributes["base_model"])
-    sim.service.hidden |= {id for _, id, _ in world.generations(desired, source)}
+    sim.service.hidden |= {one.id for one in world.list_generations(desired, source)}
     process = sim.apply()
     assert process.told == ["bot create Failed"]
     assert sum(call[0] == "create" for call in sim.service.changes) == GENERATIONS

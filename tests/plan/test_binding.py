@@ -18,7 +18,7 @@ from reconciler.model import Desired, Guards, Lifecycle, Live, Status
 from reconciler.plan.binding import verify
 from reconciler.plan.change import Action, Inputs, Plan
 from reconciler.plan.facts import Facts
-from reconciler.plan.planner import make_facts, make_plan, plan_with_facts
+from reconciler.plan.planner import make_plan, plan_with_facts
 from reconciler.plan.steps import Move, find_step
 from reconciler.state.values import Record, RecordedModel, Verdict
 from tests import worlds
@@ -76,17 +76,7 @@ def with_live(now: Facts, *models: Live, without: str = "") -> Facts:
     """The world in which these are live, and that one is gone."""
     shown = {id: one for id, one in now.observed.live[worlds.KIND].items() if id != without}
     shown |= {one.id: one for one in models}
-    observed = replace(now.observed, live={worlds.KIND: shown})
-    return make_facts(
-        now.desired.values(),
-        observed,
-        now.state,
-        kinds=now.kinds,
-        stack=now.stack,
-        inputs=now.inputs,
-        now=now.now,
-        whole=now.whole,
-    )
+    return replace(now, observed=replace(now.observed, live={worlds.KIND: shown}))
 
 
 def with_want(now: Facts, desired: Desired) -> Facts:

@@ -14,7 +14,7 @@ from reconciler.kind import FieldRole
 from reconciler.model import DataSet, Desired, Live, Status
 from reconciler.plan.case import Answer, Case, refuse
 from reconciler.plan.change import Reason
-from reconciler.plan.facts import Facts, build_model, digest_approval, record_data
+from reconciler.plan.facts import Facts, Generation, build_model, digest_approval, record_data
 from reconciler.plan.naming import is_name_of, strip_project
 from reconciler.plan.rows.generations import build_adoption
 from reconciler.plan.rows.training import refuse_training
@@ -157,7 +157,7 @@ def _other_fields(facts: Facts, desired: Desired, live: Live) -> list[str]:
     attributes = {
         path: value
         for path, value in desired.attributes.items()
-        if path not in sources or not _is_address(facts, value)
+        if path not in sources or facts.parse_source(value) is None
     }
     attributes = {**desired.effective, **attributes}
     different = diff.compare_immutable({}, live.shown, attributes, kind.fields)
@@ -188,10 +188,6 @@ def _is_same_data(one: DataSet, shown: str, digest: str) -> bool:
     return strip_project(one.uri) == strip_project(shown) or bool(digest and one.digest == digest)
 
 
-def _is_address(facts: Facts, value: object) -> bool:
-    return isinstance(value, str) and value.partition("/")[0] in facts.kinds
-
-
 def _model(facts: Facts, desired: Desired, live: Live) -> RecordedModel:
     sources = [
         path for path, field in facts.kind(desired.address).fields.items() if field.role is FieldRole.SOURCE
@@ -199,7 +195,7 @@ def _model(facts: Facts, desired: Desired, live: Live) -> RecordedModel:
     asked = {**desired.effective, **desired.attributes}
     sent = {path: live.attributes[path] for path in asked if path in live.attributes}
     source = next((str(live.attributes[path]) for path in reversed(sources) if path in live.attributes), "")
-    model = build_model(facts, desired, sent, id=live.id, digest="", generation=0, source=source, formula=1)
+    model = build_model(facts, desired, sent, Generation(live.id, "", formula=1), source)
     return replace(
         model,
         name=live.name,

@@ -6,78 +6,65 @@ manifests with the same meaning, so that an upgrade trains nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Container, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
-from itertools import islice
+from itertools import chain
+from typing import TypeAlias
 
 from reconciler import diff
 from reconciler.formats import parse_time
-from reconciler.identity import FORMULA, is_generation_of
+from reconciler.identity import FORMULA, GENERATIONS, is_generation_of
 from reconciler.kind import FieldRole
 from reconciler.model import Address, Attributes, Desired, Live, Status
 from reconciler.plan.case import Case, finish_training, record_found
 from reconciler.plan.change import Action, Change, Reason
-from reconciler.plan.facts import Facts
+from reconciler.plan.facts import Facts, Generation
 from reconciler.plan.rows.moves import resolve_sources
 from reconciler.state.values import Record, RecordedModel
+
+Found: TypeAlias = tuple[Generation, Live]
 
 EARLIER = "possibly an earlier generation, not recorded"
 NOT_OURS = "same name, not known to be ours; not touched"
 """Notes on a live model that has the name of a declared one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Generation:
-    """One of the ids under which a desired model may be live."""
-
-    number: int
-    id: str
-    digest: str
-    live: Live | None
-    formula: int = FORMULA
-
-
 def _can_none_exist(case: Case) -> bool:
     """Whether no live or recorded model can be a generation of this name."""
     address = case.desired.address
-    stems = case.facts.stems.get(address.kind)
-    return stems is not None and address.name not in stems and not case.record.models
+    return address.name not in case.facts.stems.get(address.kind, {}) and not case.record.models
 
 
 def list_generations(case: Case) -> list[Generation]:
     """List every generation; only the first if no live or recorded model can be one of them."""
-    facts, desired = case.facts, case.desired
-    every = facts.generations(desired, case.source)
-    return [
-        Generation(number, id, digest, facts.live(desired.address, id))
-        for number, id, digest in (islice(every, 1) if _can_none_exist(case) else every)
-    ]
+    numbers = range(1 if _can_none_exist(case) else GENERATIONS)
+    return list(case.facts.list_generations(case.desired, case.source, numbers))
 
 
-def list_former_generations(case: Case) -> list[Generation]:
-    """List the live generations by formula 1 that differ from the manifest in no field."""
-    if _can_none_exist(case):
-        return []
-    facts, desired = case.facts, case.desired
-    return [
-        Generation(number, id, digest, live, 1)
-        for number, id, digest in facts.former(desired, case.source)
-        if (live := facts.live(desired.address, id)) is not None and not describe_difference(case, live)
-    ]
+def find_live(case: Case, generations: Iterable[Generation]) -> list[Found]:
+    """Find the live models of generations, after those that formula 1 named if they differ in no field."""
+    shown = case.list_live()
+    former = () if _can_none_exist(case) else case.facts.list_former_generations(case.desired, case.source)
+    found = {
+        one.id: one for one in former if one.id in shown and not describe_difference(case, shown[one.id])
+    }
+    found |= {one.id: one for one in generations if one.id in shown}
+    return [(one, shown[id]) for id, one in found.items()]
 
 
-def choose_first_free(generations: list[Generation], known: set[str], *, another: bool) -> Generation | None:
+def choose_first_free(
+    generations: list[Generation], live: Container[str], known: set[str], *, another: bool
+) -> Generation | None:
     """Choose the generation to train.
 
     A recorded model that is not live takes its own id again. If its create arrives late, the model is then
     found, and not trained twice. `another` takes a generation after all known ones.
     """
-    free = [one for one in generations if one.live is None and not (another and one.id in known)]
+    free = [one for one in generations if one.id not in live and not (another and one.id in known)]
     if another:
-        used = [one.number for one in generations if one.live is not None or one.id in known]
-        later = [one for one in free if one.number > max(used, default=-1)]
-        free = later or free
+        used = [one.number for one in generations if one.id in live or one.id in known]
+        free = [one for one in free if one.number > max(used, default=-1)] or free
     return free[0] if free else None
 
 
@@ -93,8 +80,7 @@ def note_generations(case: Case, record: Record) -> tuple[str, ...]:
         for id in facts.stems.get(address.kind, {}).get(address.name, ())
         if is_generation_of(address.name, id) and id not in known
     ]
-    every = list_identities(facts, case.desired, case.source) if ids else ()
-    ours = {one.id for one in every}
+    ours = {one.id for one in list_identities(facts, case.desired, case.source)} if ids else set()
     found: dict[str, list[str]] = {}
     for id in ids:
         live = facts.observed.live[address.kind][id]
@@ -102,7 +88,7 @@ def note_generations(case: Case, record: Record) -> tuple[str, ...]:
     return tuple(f"{said}: {', '.join(models)}" for said, models in found.items())
 
 
-def find_renamed(case: Case) -> tuple[Generation, Live] | None:
+def find_renamed(case: Case) -> Found | None:
     """Find a live model of this training under another name that is neither recorded nor declared.
 
     Its id ends in one of our digests. In a named Stack that proves that it is ours. Without one, only the
@@ -113,7 +99,7 @@ def find_renamed(case: Case) -> tuple[Generation, Live] | None:
     if not suffixes or desired.id or case.record.models or not (facts.stack.name or desired.moved_from):
         return None
     found = [
-        (replace(one, id=id, live=live), live)
+        (replace(one, id=id), live)
         for one in list_identities(facts, desired, case.source)
         for id in suffixes.get(one.id.rpartition("-")[2], ())
         if _may_be_renamed(case, id)
@@ -142,66 +128,58 @@ def list_ids(facts: Facts, desired: Desired) -> frozenset[str]:
     return frozenset(one.id for one in list_identities(facts, desired, source))
 
 
-def list_identities(facts: Facts, desired: Desired, source: str) -> Iterator[Generation]:
-    """Yield every id and digest that the desired model may have, by both formulas."""
-    for number, id, digest in facts.generations(desired, source):
-        yield Generation(number, id, digest, None)
-    for number, id, digest in facts.former(desired, source):
-        yield Generation(number, id, digest, None, 1)
+def list_identities(facts: Facts, desired: Desired, source: str) -> Iterable[Generation]:
+    """List every generation that the desired model may have, by both formulas."""
+    return chain(facts.list_generations(desired, source), facts.list_former_generations(desired, source))
 
 
-def adopt_renamed(case: Case, one: Generation, live: Live, record: Record) -> Change:
+def adopt_renamed(case: Case, generation: Generation, live: Live, record: Record) -> Change:
     """Adopt a model that was trained under another name. Its id proves that it is this training."""
-    change = adopt(case, one, live, [], record)
+    change = adopt(case, generation, live, [], record)
     note = "it was trained under another name: its id ends in the digest of this training"
     return replace(change, notes=(note, *change.notes))
 
 
-def record_failures(case: Case, generations: list[tuple[Generation, Live]]) -> tuple[RecordedModel, ...]:
+def record_failures(case: Case, generations: list[Found]) -> tuple[RecordedModel, ...]:
     """Record failed generations as deposed models, so that they are deleted."""
     return tuple(
-        replace(_model(case, one, live), deposed=case.facts.timestamp)
-        for one, live in generations
+        replace(record_found(case, generation, live), deposed=case.facts.timestamp)
+        for generation, live in generations
         if live.status is Status.FAILED
     )
 
 
-def choose_usable(generations: list[tuple[Generation, Live]]) -> tuple[Generation, Live] | None:
+def choose_usable(generations: list[Found]) -> Found | None:
     """Choose the youngest ACTIVE generation, or else the first one in training."""
-    active = [(one, live) for one, live in generations if live.status is Status.ACTIVE]
+    active = [found for found in generations if found[1].status is Status.ACTIVE]
     if active:
-        return max(active, key=lambda pair: _born(pair[1]))
-    return next(((one, live) for one, live in generations if live.status is Status.CREATING), None)
+        return max(active, key=lambda found: _parse_create_time(found[1]))
+    return next((found for found in generations if found[1].status is Status.CREATING), None)
 
 
-def _born(live: Live) -> tuple[datetime, str]:
+def _parse_create_time(live: Live) -> tuple[datetime, str]:
     born = parse_time(live.create_time)
     return (born, live.create_time) if born else (datetime.min.replace(tzinfo=UTC), "")
 
 
-def _model(case: Case, one: Generation, live: Live) -> RecordedModel:
-    return record_found(case, live, digest=one.digest, generation=one.number, formula=one.formula)
-
-
-def adopt(
-    case: Case, one: Generation, live: Live, generations: list[tuple[Generation, Live]], record: Record
-) -> Change:
+def adopt(case: Case, generation: Generation, live: Live, generations: list[Found], record: Record) -> Change:
     """Adopt a live model: record it, and train nothing.
 
     Other ACTIVE generations come from the same training and may have served, so they are deposed.
     """
     moment = case.facts.timestamp
     others = tuple(
-        replace(_model(case, other, shown), promoted=moment, deposed=moment)
+        replace(record_found(case, other, shown), promoted=moment, deposed=moment)
         for other, shown in generations
         if shown.status is Status.ACTIVE and shown.id != live.id
     )
-    record = replace(record, candidate=_model(case, one, live), deposed=(*record.deposed, *others))
+    model = record_found(case, generation, live)
+    record = replace(record, candidate=model, deposed=(*record.deposed, *others))
     notes = note_generations(case, record)
     if different := describe_difference(case, live):
         notes = (f"the service shows it otherwise than its id says: {different}", *notes)
     notes += tuple(f"{other.name} is an older training of the same, and is deposed" for other in others)
-    return build_adoption(case, _model(case, one, live), live, record, notes)
+    return build_adoption(case, model, live, record, notes)
 
 
 def build_adoption(

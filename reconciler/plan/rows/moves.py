@@ -97,14 +97,9 @@ def resolve_sources(facts: Facts, desired: Desired, resources: Mapping[Address, 
     """
     attributes = dict(desired.attributes)
     for path, row in facts.kind(desired.address).fields.items():
-        value = attributes.get(path)
-        if (
-            row.role is not FieldRole.SOURCE
-            or not isinstance(value, str)
-            or value.partition("/")[0] not in facts.kinds
-        ):
+        parent = facts.parse_source(attributes.get(path)) if row.role is FieldRole.SOURCE else None
+        if parent is None:
             continue
-        parent = Address.parse(value)
         record = resources.get(parent)
         model = None if record is None else record.serving or record.candidate
         if model is None:

@@ -8,7 +8,7 @@ from reconciler.errors import Diagnostic
 from reconciler.model import Live, Replacement, Status
 from reconciler.plan.case import Answer, Case, record_found, record_training, refuse
 from reconciler.plan.change import Change, Reason
-from reconciler.plan.facts import find_replacement_reasons
+from reconciler.plan.facts import Generation
 from reconciler.plan.rows.generations import build_adoption, describe_difference
 from reconciler.plan.rows.training import can_train, refuse_training, start_training
 from reconciler.plan.steps import DeleteFirst, find_step
@@ -18,14 +18,15 @@ from reconciler.state.values import Record, RecordedModel
 def decide_pinned(case: Case, record: Record, reason: Reason) -> Answer:
     """Adopt or train under the pinned id, or refuse both."""
     facts, desired = case.facts, case.desired
-    id, digest = facts.identity(desired, case.source, 0)
+    generation = next(facts.list_generations(desired, case.source))
+    id = generation.id
     live = facts.live(desired.address, id)
     ours = next((model for model in case.record.models if model.id == id), None)
     if live is not None and ours is None:
-        return _adopt(case, live, digest, record)
+        return _adopt(case, live, generation, record)
     if not can_train(case):
         return refuse_training(case, reason)
-    model = record_training(case, id=id, digest=digest, generation=0)
+    model = record_training(case, generation)
     others = tuple(one for one in record.deposed if one.id != id)
     serving = record.serving if record.serving and record.serving.id != id else None
     free = replace(record, serving=serving, candidate=model, deposed=others)
@@ -49,12 +50,12 @@ def refuse_protected(case: Case, change: Change) -> Diagnostic | None:
     )
 
 
-def _adopt(case: Case, live: Live, digest: str, record: Record) -> Answer:
+def _adopt(case: Case, live: Live, generation: Generation, record: Record) -> Answer:
     """Adopt an unrecorded live model with the pinned id, unless it visibly differs."""
     different = describe_difference(case, live)
     if different or live.status is Status.FAILED:
         return refuse_other(case, live, different)
-    model = record_found(case, live, digest=digest, generation=0)
+    model = record_found(case, generation, live)
     note = "its id is pinned and proves nothing about its data, so the manifest's digest is assumed"
     return build_adoption(case, model, live, replace(record, candidate=model), (note,))
 
@@ -78,7 +79,7 @@ def refuse_other(case: Case, live: Live, different: str) -> Diagnostic:
 def _refuse_change(case: Case, ours: RecordedModel, live: Live, reason: Reason) -> Diagnostic:
     """Refuse to train a second model under a pinned id of ours that is in use."""
     desired = case.desired
-    fields, data = find_replacement_reasons(desired, case.attributes, ours, live, case.kind)
+    fields, data = case.compare(ours)
     what = [f"{one.path} {one.before!r} -> {one.after!r}" for one in fields]
     what += [f"{one.field} {one.before_digest[:8]} -> {one.after_digest[:8]}" for one in data]
     why = f"{', '.join(what)} cannot change under" if what else f"{reason}, but {live.name} is there under"

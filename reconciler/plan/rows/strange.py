@@ -9,11 +9,9 @@ from reconciler.errors import Diagnostic
 from reconciler.model import Desired
 from reconciler.plan.case import RETRY_ADVICE, Answer, Case, write_place
 from reconciler.plan.change import Action, Change, Reason
-from reconciler.plan.facts import Facts
+from reconciler.plan.facts import SUFFIX, Facts
 from reconciler.plan.steps import ReportFailure
 from reconciler.state.values import Record
-
-_SUFFIX = 9  # "-" and eight characters
 
 
 def block(facts: Facts, record: Record, desired: Desired | None) -> Change | None:
@@ -34,8 +32,8 @@ def block_training(case: Case, answer: Answer) -> Answer:
         return answer
     kind = case.desired.address.kind
     odd = [id for of, id in facts.observed.odd if of == kind]
-    ours = {id[-_SUFFIX:] for _, id, _ in facts.generations(case.desired, case.source)}
-    taken = next((id for id in odd if id[-_SUFFIX:] in ours), None)
+    ours = {generation.id[-SUFFIX:] for generation in facts.list_generations(case.desired, case.source)}
+    taken = next((id for id in odd if id[-SUFFIX:] in ours), None)
     return answer if taken is None else _block_by(facts, case.record, case.desired, taken)
 
 

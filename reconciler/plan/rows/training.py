@@ -26,7 +26,7 @@ from reconciler.plan.compile import (
     steps_of_training,
     steps_of_update,
 )
-from reconciler.plan.facts import compute_bill, find_replacement_reasons
+from reconciler.plan.facts import compute_bill
 from reconciler.plan.rows.generations import note_generations
 from reconciler.plan.steps import Create, DeleteFirst, Ending, Promote, Role, Serves, Steps
 from reconciler.state.values import Record, RecordedModel
@@ -55,7 +55,7 @@ def start_training(
     data: tuple[DataChange, ...] = ()
     mutable: tuple[FieldChange, ...] = ()
     if before:
-        fields, data = find_replacement_reasons(desired, case.attributes, before, live, case.kind)
+        fields, data = case.compare(before)
         mutable = list_updates(case, live) if live else ()
     replaces = before.id if before and before is not superseded else ""
     keep = explain_keeping(case) if serving else ""
@@ -153,10 +153,8 @@ def _explain(case: Case, reason: Reason) -> str:
     reference = record.serving or record.candidate
     if reference is None or case.forced:
         return str(reason)
-    fields, _ = find_replacement_reasons(
-        case.desired, case.attributes, reference, case.live(reference), case.kind
-    )
-    differ = ", ".join(f"{one.path} {one.before!r} -> {one.after!r}" for one in fields)
+    fields, _ = case.compare(reference)
+    differ = ", ".join(f"{field.path} {field.before!r} -> {field.after!r}" for field in fields)
     return differ or str(reason)
 
 

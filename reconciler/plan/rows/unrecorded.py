@@ -8,20 +8,9 @@ from reconciler.identity import GENERATIONS
 from reconciler.model import Status
 from reconciler.plan.case import Answer, Case, find_serving, record_training, refuse, renew_record
 from reconciler.plan.change import Reason
-from reconciler.plan.facts import find_replacement_reasons
+from reconciler.plan.rows import generations
 from reconciler.plan.rows.adoption import adopt_imported
 from reconciler.plan.rows.deposed import depose
-from reconciler.plan.rows.generations import (
-    adopt,
-    adopt_renamed,
-    choose_first_free,
-    choose_usable,
-    find_renamed,
-    is_elsewhere,
-    list_former_generations,
-    list_generations,
-    record_failures,
-)
 from reconciler.plan.rows.pinned import decide_pinned
 from reconciler.plan.rows.training import start_training
 from reconciler.state.values import Record, RecordedModel, Verdict
@@ -52,30 +41,30 @@ def _train_next(case: Case, record: Record, reason: Reason, *, another: bool) ->
         reason: why a training would be needed.
         another: take a generation after all known ones.
     """
-    desired = case.desired
-    generations = list_generations(case)
+    every = generations.list_generations(case)
     known = {model.id for model in case.record.models}
-    every = {one.id: one for one in (*list_former_generations(case), *generations)}.values()
     unknown = [
-        (one, one.live)
-        for one in every
-        if one.live is not None and one.id not in known and not is_elsewhere(case, one.live)
+        (generation, live)
+        for generation, live in generations.find_live(case, every)
+        if live.id not in known and not generations.is_elsewhere(case, live)
     ]
     if unknown:
-        record = replace(record, deposed=(*record.deposed, *record_failures(case, unknown)))
-    if not case.forced and (found := choose_usable(unknown)):
-        return adopt(case, *found, unknown, record)
-    if not case.forced and (other := find_renamed(case)):
-        return adopt_renamed(case, *other, record)
-    free = choose_first_free(generations, known, another=another)
+        failed = generations.record_failures(case, unknown)
+        record = replace(record, deposed=(*record.deposed, *failed))
+    if not case.forced and (usable := generations.choose_usable(unknown)):
+        return generations.adopt(case, *usable, unknown, record)
+    if not case.forced and (renamed := generations.find_renamed(case)):
+        return generations.adopt_renamed(case, *renamed, record)
+    free = generations.choose_first_free(every, case.list_live(), known, another=another)
     if free is None:
         return refuse(
             case,
-            f"{desired.address}: all {GENERATIONS} generations of its id are taken",
-            f"Delete failed or unused models named {desired.address.name}-xxxxxxxx, or change metadata.name",
+            f"{case.desired.address}: all {GENERATIONS} generations of its id are taken",
+            f"Delete failed or unused models named {case.desired.address.name}-xxxxxxxx, "
+            "or change metadata.name",
         )
-    model = record_training(case, id=free.id, digest=free.digest, generation=free.number)
-    others = tuple(one for one in record.deposed if one.id != free.id)
+    model = record_training(case, free)
+    others = tuple(deposed for deposed in record.deposed if deposed.id != free.id)
     return start_training(case, model, reason, replace(record, candidate=model, deposed=others))
 
 
@@ -108,7 +97,5 @@ def _choose_reason(case: Case) -> Reason:
     reference = record.serving or record.candidate
     if reference is None:
         return Reason.NOT_LIVE
-    fields, _ = find_replacement_reasons(
-        case.desired, case.attributes, reference, case.live(reference), case.kind
-    )
+    fields, _ = case.compare(reference)
     return Reason.IMMUTABLE_CHANGED if fields else Reason.DATA_CHANGED

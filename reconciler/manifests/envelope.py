@@ -11,18 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
-from reconciler.manifests.schema_types import (
-    ID,
-    Declared,
-    Duration,
-    Flag,
-    IsoDate,
-    ModelId,
-    Name,
-    Text,
-    make_refusal,
-    validate_pattern,
-)
+from reconciler.manifests import schema_types as schema
 from reconciler.model import Check, IgnoredDrift, Lifecycle, Permission, Replacement
 
 API_VERSION = "reconciler/v1"
@@ -33,7 +22,7 @@ _LABEL = r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)"
 
 LabelKey = Annotated[
     str,
-    validate_pattern(
+    schema.validate_pattern(
         rf"(?:{_LABEL}/)?{_LABEL}",
         "is not a label's name",
         "Letters and digits, with '-', '_', '.' and one '/' between them.",
@@ -42,7 +31,7 @@ LabelKey = Annotated[
 ]
 LabelValue = Annotated[
     str,
-    validate_pattern(
+    schema.validate_pattern(
         rf"{_LABEL}?",
         "is not a label's value",
         "Letters and digits, with '-', '_' and '.' between.",
@@ -53,7 +42,7 @@ LabelValue = Annotated[
 
 FormerName = Annotated[
     str,
-    validate_pattern(
+    schema.validate_pattern(
         r"(?:[A-Za-z]+/)?[a-z0-9-]{1,31}",
         "is not an address",
         "Write NAME or KIND/NAME, as it was before.",
@@ -61,7 +50,7 @@ FormerName = Annotated[
 ]
 
 
-class Metadata(Declared):
+class Metadata(schema.Declared):
     """Which model it is: the name is half of its address, id pins the tunedModelId, labels are ours alone.
 
     moved_from is the address that it had before it was renamed. Its record and its model are taken over.
@@ -69,20 +58,20 @@ class Metadata(Declared):
 
     HINTS: ClassVar = {"annotations": "Use labels.", "namespace": "There are no namespaces: use labels."}
 
-    name: Name
-    id: ModelId | None = None
+    name: schema.Name
+    id: schema.ModelId | None = None
     moved_from: FormerName | None = None
     labels: dict[LabelKey, LabelValue] = Field(default_factory=dict)
 
 
 ImportName = Annotated[
     str,
-    validate_pattern(
-        rf"(?:tunedModels/)?{ID}",
+    schema.validate_pattern(
+        rf"(?:tunedModels/)?{schema.ID}",
         "is not the name of a tuned model",
         "Write its id, or tunedModels/ID.",
     ),
-    WithJsonSchema({"type": "string", "pattern": rf"^(?:tunedModels/)?{ID}$"}),
+    WithJsonSchema({"type": "string", "pattern": rf"^(?:tunedModels/)?{schema.ID}$"}),
 ]
 
 
@@ -94,7 +83,7 @@ class ModelMetadata(Metadata):
 
 def _check_role(role: object) -> object:
     if role == "OWNER":
-        raise make_refusal(
+        raise schema.make_refusal(
             "cannot be OWNER: ownership is not granted, it is transferred",
             "Grant WRITER or READER; the service's tunedModels.transferOwnership makes an owner.",
         )
@@ -104,11 +93,11 @@ def _check_role(role: object) -> object:
 def _check_email(value: str) -> str:
     local, at, domain = value.partition("@")
     if not (at and local and domain) or "@" in domain or any(letter.isspace() for letter in value):
-        raise make_refusal("is not an e-mail address", "Write name@example.com.")
+        raise schema.make_refusal("is not an e-mail address", "Write name@example.com.")
     return value
 
 
-class DeclaredPermission(Declared):
+class DeclaredPermission(schema.Declared):
     """One grantee with its role."""
 
     OUTPUT_ONLY: ClassVar = frozenset({"name"})
@@ -123,20 +112,20 @@ class DeclaredPermission(Declared):
         return Permission(self.grantee_type, self.email_address or "", self.role)
 
 
-class DeclaredIgnoredDrift(Declared):
+class DeclaredIgnoredDrift(schema.Declared):
     """A difference that is known and tolerated, with its reason, until a date."""
 
-    field: Text
+    field: schema.Text
     reason: str = ""
-    until: IsoDate | None = None
+    until: schema.IsoDate | None = None
 
 
-class DeclaredLifecycle(Declared):
+class DeclaredLifecycle(schema.Declared):
     """How the model may be changed. What is absent comes from the Stack, else it is the default."""
 
-    prevent_destroy: Flag | None = None
-    ignore_changes: list[Text] | None = None
-    keep_deposed: Duration | None = None
+    prevent_destroy: schema.Flag | None = None
+    ignore_changes: list[schema.Text] | None = None
+    keep_deposed: schema.Duration | None = None
     ignore_drift: list[DeclaredIgnoredDrift] | None = None
     replace: Literal["candidate", "delete_first"] | None = None
 
@@ -155,18 +144,18 @@ class DeclaredLifecycle(Declared):
         return replace(defaults, **declared)
 
 
-class DeclaredCheck(Declared):
+class DeclaredCheck(schema.Declared):
     """A prompt and the answer that a candidate must give before it is promoted."""
 
     prompt: Annotated[str, Field(min_length=1, max_length=PROMPT_LIMIT)]
-    expect: Text
+    expect: schema.Text
 
     def to_model(self) -> Check:
         """Convert to the core's type."""
         return Check(self.prompt, self.expect)
 
 
-class Envelope(Declared):
+class Envelope(schema.Declared):
     """A document of any kind."""
 
     HINTS: ClassVar = {"status": "The service's answers do not belong in a manifest."}

@@ -12,16 +12,7 @@ from pydantic import AfterValidator, Field
 
 from reconciler.datasets.addresses import BUCKET
 from reconciler.identity import encode_canonical
-from reconciler.manifests.schema_types import (
-    Declared,
-    Flag,
-    Integer,
-    Number,
-    Text,
-    Whole,
-    make_refusal,
-    validate_pattern,
-)
+from reconciler.manifests import schema_types as schema
 
 Map = dict[str, Any]
 """An object that the API gives no form, or one that has nothing to do with tuning."""
@@ -29,120 +20,120 @@ Map = dict[str, Any]
 _PREFIX = rf"gs://{BUCKET}(?:/[^\x00-\x1f]{{0,1024}})?"
 
 
-class GenerationConfig(Declared):
+class GenerationConfig(schema.Declared):
     """How answers are generated. Objects in it are passed on as they are."""
 
-    audio_timestamp: Flag | None = None
+    audio_timestamp: schema.Flag | None = None
     audio_transcription_config: Map | None = None
-    candidate_count: Whole | None = None
-    enable_affective_dialog: Flag | None = None
-    frequency_penalty: Annotated[Number, Field(ge=-2, le=2)] | None = None
+    candidate_count: schema.Whole | None = None
+    enable_affective_dialog: schema.Flag | None = None
+    frequency_penalty: Annotated[schema.Number, Field(ge=-2, le=2)] | None = None
     image_config: Map | None = None
-    logprobs: Integer | None = None
-    max_output_tokens: Whole | None = None
+    logprobs: schema.Integer | None = None
+    max_output_tokens: schema.Whole | None = None
     media_resolution: (
         Literal["MEDIA_RESOLUTION_LOW", "MEDIA_RESOLUTION_MEDIUM", "MEDIA_RESOLUTION_HIGH"] | None
     ) = None
-    presence_penalty: Annotated[Number, Field(ge=-2, le=2)] | None = None
+    presence_penalty: Annotated[schema.Number, Field(ge=-2, le=2)] | None = None
     response_format: list[Map] | None = None
     response_json_schema: Any = None
-    response_logprobs: Flag | None = None
-    response_mime_type: Text | None = None
-    response_modalities: list[Text] | None = None
+    response_logprobs: schema.Flag | None = None
+    response_mime_type: schema.Text | None = None
+    response_modalities: list[schema.Text] | None = None
     response_schema: Map | None = None
     routing_config: Map | None = None
-    seed: Integer | None = None
+    seed: schema.Integer | None = None
     speech_config: Map | None = None
     stop_sequences: list[str] | None = None
-    temperature: Annotated[Number, Field(ge=0, le=2)] | None = None
+    temperature: Annotated[schema.Number, Field(ge=0, le=2)] | None = None
     thinking_config: Map | None = None
-    top_k: Annotated[Number, Field(ge=0)] | None = None
-    top_p: Annotated[Number, Field(ge=0, le=1)] | None = None
+    top_k: Annotated[schema.Number, Field(ge=0)] | None = None
+    top_p: Annotated[schema.Number, Field(ge=0, le=1)] | None = None
     translation_config: Map | None = None
 
 
-class AutoraterConfig(Declared):
+class AutoraterConfig(schema.Declared):
     """The model that judges."""
 
-    autorater_model: Text | None = None
-    flip_enabled: Flag | None = None
+    autorater_model: schema.Text | None = None
+    flip_enabled: schema.Flag | None = None
     generation_config: GenerationConfig | None = None
-    sampling_count: Annotated[Integer, Field(ge=1, le=32)] | None = None
+    sampling_count: Annotated[schema.Integer, Field(ge=1, le=32)] | None = None
 
 
-class BleuSpec(Declared):
+class BleuSpec(schema.Declared):
     """Precision of n-grams."""
 
-    use_effective_order: Flag | None = None
+    use_effective_order: schema.Flag | None = None
 
 
-class RougeSpec(Declared):
+class RougeSpec(schema.Declared):
     """Recall of n-grams."""
 
-    rouge_type: Text | None = None
-    split_summaries: Flag | None = None
-    use_stemmer: Flag | None = None
+    rouge_type: schema.Text | None = None
+    split_summaries: schema.Flag | None = None
+    use_stemmer: schema.Flag | None = None
 
 
-class ExactMatchSpec(Declared):
+class ExactMatchSpec(schema.Declared):
     """1 for the very text, else 0."""
 
 
-class ComputationBasedMetricSpec(Declared):
+class ComputationBasedMetricSpec(schema.Declared):
     """One of the computed metrics, by name."""
 
     parameters: Map | None = None
     type: Literal["EXACT_MATCH", "BLEU", "ROUGE"]
 
 
-class CustomCodeExecutionSpec(Declared):
+class CustomCodeExecutionSpec(schema.Declared):
     """A Python function that the service runs."""
 
-    evaluation_function: Text
+    evaluation_function: schema.Text
 
 
-class PredefinedMetricSpec(Declared):
+class PredefinedMetricSpec(schema.Declared):
     """A metric of Google's."""
 
-    metric_spec_name: Text
+    metric_spec_name: schema.Text
     metric_spec_parameters: Map | None = None
 
 
-class CustomOutputFormatConfig(Declared):
+class CustomOutputFormatConfig(schema.Declared):
     """What a judge's answer is returned as."""
 
-    return_raw_output: Flag | None = None
+    return_raw_output: schema.Flag | None = None
 
 
-class PairwiseMetricSpec(Declared):
+class PairwiseMetricSpec(schema.Declared):
     """A judge's choice between two answers."""
 
-    baseline_response_field_name: Text | None = None
-    candidate_response_field_name: Text | None = None
+    baseline_response_field_name: schema.Text | None = None
+    candidate_response_field_name: schema.Text | None = None
     custom_output_format_config: CustomOutputFormatConfig | None = None
-    metric_prompt_template: Text
-    system_instruction: Text | None = None
+    metric_prompt_template: schema.Text
+    system_instruction: schema.Text | None = None
 
 
-class PointwiseMetricSpec(Declared):
+class PointwiseMetricSpec(schema.Declared):
     """A judge's score of an answer."""
 
     custom_output_format_config: CustomOutputFormatConfig | None = None
-    metric_prompt_template: Text
-    system_instruction: Text | None = None
+    metric_prompt_template: schema.Text
+    system_instruction: schema.Text | None = None
 
 
-class LLMBasedMetricSpec(Declared):
+class LLMBasedMetricSpec(schema.Declared):
     """A judge with rubrics."""
 
     additional_config: Map | None = None
     judge_autorater_config: AutoraterConfig | None = None
-    metric_prompt_template: Text
+    metric_prompt_template: schema.Text
     predefined_rubric_generation_spec: PredefinedMetricSpec | None = None
     result_parser_config: Map | None = None
     rubric_generation_spec: Map | None = None
-    rubric_group_key: Text | None = None
-    system_instruction: Text | None = None
+    rubric_group_key: schema.Text | None = None
+    system_instruction: schema.Text | None = None
 
 
 AGGREGATIONS = Literal[
@@ -159,7 +150,7 @@ AGGREGATIONS = Literal[
 ]
 
 
-class Metric(Declared):
+class Metric(schema.Declared):
     """One thing that is measured."""
 
     aggregation_metrics: list[AGGREGATIONS] | None = None
@@ -179,35 +170,35 @@ def _check_specs(metric: Metric) -> Metric:
     specs = [name for name in Metric.model_fields if name.endswith("_spec")]
     found = [name for name in specs if getattr(metric, name) is not None]
     if len(found) != 1:
-        raise make_refusal(
+        raise schema.make_refusal(
             f"has {' and '.join(found)}" if found else "does not say what it measures",
             f"A metric has exactly one of {', '.join(specs)}.",
         )
     return metric
 
 
-class DatasetCustomMetric(Declared):
+class DatasetCustomMetric(schema.Declared):
     """A Python function over all results."""
 
-    aggregation_function: Text
-    display_name: Text | None = None
+    aggregation_function: schema.Text
+    display_name: schema.Text | None = None
 
 
-class GcsDestination(Declared):
+class GcsDestination(schema.Declared):
     """A folder in a bucket."""
 
     output_uri_prefix: Annotated[
-        str, validate_pattern(_PREFIX, "is not a folder in a bucket", "Write gs://BUCKET/FOLDER.")
+        str, schema.validate_pattern(_PREFIX, "is not a folder in a bucket", "Write gs://BUCKET/FOLDER.")
     ]
 
 
-class OutputConfig(Declared):
+class OutputConfig(schema.Declared):
     """Where the results go."""
 
     gcs_destination: GcsDestination
 
 
-class EvaluationConfig(Declared):
+class EvaluationConfig(schema.Declared):
     """What is measured once the training has ended."""
 
     autorater_config: AutoraterConfig | None = None

@@ -12,18 +12,11 @@ from pydantic import ValidationError
 from reconciler.datasets.data_sets import DataSets, warn_of_few
 from reconciler.identity import encode_canonical, find_meaning
 from reconciler.kind import FieldRole, Kind
+from reconciler.manifests import rules
 from reconciler.manifests.documents import Document
 from reconciler.manifests.envelope import ModelEnvelope
 from reconciler.manifests.kinds import FORMS, Form, get_field
 from reconciler.manifests.references import Declaration
-from reconciler.manifests.rules import (
-    check_choices,
-    check_data,
-    check_lifecycle_fields,
-    check_permissions,
-    check_pinning,
-    is_there_already,
-)
 from reconciler.manifests.trees import Trees
 from reconciler.manifests.validation_messages import explain
 from reconciler.model import Address, Attributes, Desired, Lifecycle, Stack, Value
@@ -57,11 +50,11 @@ class ModelReader:
         known = _read_declaration(document, kind, form)
         if known is not None:
             self.declarations.append(known)
-        spelled = check_lifecycle_fields(document, "lifecycle", self._fields[name])
-        check_choices(document, form.choices)
-        check_data(document, form.data)
-        check_permissions(document, kind)
-        check_pinning(document, kind)
+        spelled = rules.check_lifecycle_fields(document, "lifecycle", self._fields[name])
+        rules.check_choices(document, form.choices)
+        rules.check_data(document, form.data)
+        rules.check_permissions(document, kind)
+        rules.check_pinning(document, kind)
         declared: ModelEnvelope | None = None
         attributes: Attributes = {}
         try:
@@ -75,7 +68,7 @@ class ModelReader:
         data = form.read_data_sets(document, self._data_sets, len(encode_canonical(attributes)))
         if declared is None or known is None or len(self._problems) > before:
             return None
-        if not data and not is_there_already(document):
+        if not data and not rules.is_there_already(document):
             return None
         for one in data[:1]:
             if not one.uri:

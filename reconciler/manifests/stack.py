@@ -9,17 +9,8 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from reconciler.datasets.addresses import BUCKET, BUCKET_RULE
+from reconciler.manifests import schema_types as schema
 from reconciler.manifests.envelope import DeclaredLifecycle, Envelope
-from reconciler.manifests.schema_types import (
-    HOLDS_A_CREDENTIAL,
-    Count,
-    Declared,
-    Price,
-    Text,
-    make_refusal,
-    validate_by,
-    validate_pattern,
-)
 from reconciler.model import Guards, Lifecycle, Prices, Stack
 from reconciler.problems import write_scalar
 from reconciler.settings import forms
@@ -28,21 +19,22 @@ from reconciler.settings.secrecy import has_login
 
 def _check_endpoint(value: str) -> str:
     if has_login(value):
-        raise make_refusal(
-            HOLDS_A_CREDENTIAL, "Take it out: credentials come from the environment, never from a manifest."
+        raise schema.make_refusal(
+            schema.HOLDS_A_CREDENTIAL,
+            "Take it out: credentials come from the environment, never from a manifest.",
         )
     try:
         return forms.parse_address(value)
     except forms.FormError as error:
-        raise make_refusal(
+        raise schema.make_refusal(
             "is not the base URL of a service", "Write https://HOST, with a port or path if needed."
         ) from error
 
 
 def _check_state(value: str) -> str:
     if has_login(value):
-        raise make_refusal(
-            HOLDS_A_CREDENTIAL,
+        raise schema.make_refusal(
+            schema.HOLDS_A_CREDENTIAL,
             "Take it out: the login comes from the environment (TF_HTTP_USERNAME, TF_HTTP_PASSWORD).",
         )
     return value
@@ -55,7 +47,7 @@ def _read_variable(value: object) -> object:
 
 VariableName = Annotated[
     str,
-    validate_pattern(
+    schema.validate_pattern(
         r"[A-Za-z_][A-Za-z0-9_-]*",
         "is not a variable's name",
         "Letters, digits, '_' and '-'; a letter first.",
@@ -93,44 +85,44 @@ def _refuse_bucket(value: str) -> tuple[str, str] | None:
 
 Bucket = Annotated[
     str,
-    validate_by(_refuse_bucket),
+    schema.validate_by(_refuse_bucket),
     WithJsonSchema({"type": "string", "pattern": f"^{_BUCKET}$"}),
 ]
 
 
 Location = Annotated[
     str,
-    validate_by(forms.find_location_fault),
+    schema.validate_by(forms.find_location_fault),
     WithJsonSchema({"type": "string", "pattern": f"^{forms.LOCATION}$"}),
 ]
-StackProject = Annotated[str, validate_by(forms.find_project_fault)]
+StackProject = Annotated[str, schema.validate_by(forms.find_project_fault)]
 
 
-class DeclaredGuards(Declared):
+class DeclaredGuards(schema.Declared):
     """Bounds that no plan may exceed."""
 
-    max_trainings: Count | None = None
-    max_deletes: Count | None = None
+    max_trainings: schema.Count | None = None
+    max_deletes: schema.Count | None = None
 
 
-class DeclaredPrices(Declared):
+class DeclaredPrices(schema.Declared):
     """What the user pays, for the bill in the plan."""
 
-    per_1000_characters: Price | None = None
+    per_1000_characters: schema.Price | None = None
     currency: Annotated[
         str,
-        validate_pattern("[A-Z]{3}", "is not a currency", "Write its ISO code: EUR."),
+        schema.validate_pattern("[A-Z]{3}", "is not a currency", "Write its ISO code: EUR."),
         WithJsonSchema({"type": "string", "pattern": "^[A-Z]{3}$"}),
     ] = "USD"
 
 
-class DeclaredDrift(Declared):
+class DeclaredDrift(schema.Declared):
     """Which notes of `drift` end it with exit code 2."""
 
     fail_on: list[Literal["unmanaged", "base_retired", "unpromoted"]] = Field(default_factory=list)
 
 
-class StackSpec(Declared):
+class StackSpec(schema.Declared):
     """The settings; each has a default."""
 
     HINTS: ClassVar = {"name": "It belongs in metadata.", "region": "Write location."}
@@ -139,8 +131,8 @@ class StackSpec(Declared):
     location: Location | None = None
     endpoint: Annotated[str, AfterValidator(_check_endpoint)] | None = None
     bucket: Bucket | None = None
-    tunable_base_models: list[Text] | None = None
-    state: Annotated[Text, AfterValidator(_check_state)] | None = None
+    tunable_base_models: list[schema.Text] | None = None
+    state: Annotated[schema.Text, AfterValidator(_check_state)] | None = None
     variables: dict[VariableName, VariableValue] = Field(default_factory=dict)
     guards: DeclaredGuards = Field(default_factory=DeclaredGuards)
     prices: DeclaredPrices = Field(default_factory=DeclaredPrices)

@@ -14,44 +14,33 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from reconciler.datasets.data_sets import DataSets
 from reconciler.datasets.lookalikes import KEY_HINTS
+from reconciler.manifests import schema_types as schema
 from reconciler.manifests.documents import Document
 from reconciler.manifests.envelope import ModelEnvelope
 from reconciler.manifests.located import YamlMap
-from reconciler.manifests.schema_types import (
-    BASE_PATTERN,
-    ID,
-    INT64,
-    NAME,
-    Declared,
-    Fraction,
-    Positive,
-    Text,
-    Whole,
-    make_refusal,
-    parse_base_name,
-    read_integer,
-)
 from reconciler.model import DataSet, Example
 
 DISPLAY_NAME_LIMIT = 40
 """For a longer one the service answers 400 "Request contains an invalid argument." without saying why."""
 
 
-ProjectNumber = Annotated[int, Field(ge=1, le=INT64), BeforeValidator(read_integer)]
+ProjectNumber = Annotated[int, Field(ge=1, le=schema.INT64), BeforeValidator(schema.read_integer)]
 
 
 def _read_base_model(value: str) -> str:
     if value.startswith(("tunedModels/", "TunedModel/")):
-        raise make_refusal("names a tuned model", f"Write tuned_model_source: {{tuned_model: {value}}}.")
+        raise schema.make_refusal(
+            "names a tuned model", f"Write tuned_model_source: {{tuned_model: {value}}}."
+        )
     if value.startswith("projects/") and "/publishers/" not in value:
-        raise make_refusal(
+        raise schema.make_refusal(
             "names a model of Vertex AI, which the Gemini API cannot tune",
             "Declare kind: TuningJob with pre_tuned_model: "
             "{tuned_model_name: projects/P/locations/L/models/M@VERSION}.",
         )
-    name = parse_base_name(value)
+    name = schema.parse_base_name(value)
     if name is None:
-        raise make_refusal(
+        raise schema.make_refusal(
             "is not a model's resource name", "Write models/NAME: models/gemini-1.5-flash-001-tuning."
         )
     return f"models/{name}"
@@ -61,28 +50,30 @@ def _check_twice(numbers: list[int]) -> list[int]:
     seen: set[int] = set()
     for one in numbers:
         if one in seen:
-            raise make_refusal(f"has {one} twice", "Remove one of them.")
+            raise schema.make_refusal(f"has {one} twice", "Remove one of them.")
         seen.add(one)
     return numbers
 
 
 BaseModelName = Annotated[
-    str, AfterValidator(_read_base_model), WithJsonSchema({"type": "string", "pattern": f"^{BASE_PATTERN}$"})
+    str,
+    AfterValidator(_read_base_model),
+    WithJsonSchema({"type": "string", "pattern": f"^{schema.BASE_PATTERN}$"}),
 ]
-_SOURCE = f"TunedModel/{NAME}|tunedModels/{ID}"
+_SOURCE = f"TunedModel/{schema.NAME}|tunedModels/{schema.ID}"
 
 
 def _check_tuned_model(value: str) -> str:
     if re.fullmatch(_SOURCE, value, re.ASCII):
         return value
     if "publishers/" in value or value.startswith("models/"):
-        name = parse_base_name(value)
+        name = schema.parse_base_name(value)
         if name is not None and name[0].isalpha():
-            raise make_refusal("names a base model", f"Write base_model: models/{name}.")
-    raise make_refusal(
+            raise schema.make_refusal("names a base model", f"Write base_model: models/{name}.")
+    raise schema.make_refusal(
         "names neither a manifest nor a live model",
         f"Write tunedModels/{value}."
-        if re.fullmatch(ID, value, re.ASCII)
+        if re.fullmatch(schema.ID, value, re.ASCII)
         else "Write TunedModel/NAME for a manifest, tunedModels/ID for a model that is live.",
     )
 
@@ -94,7 +85,7 @@ TunedModelName = Annotated[
 ]
 
 
-class TunedModelSource(Declared):
+class TunedModelSource(schema.Declared):
     """The tuned model to tune further."""
 
     OUTPUT_ONLY: ClassVar = frozenset({"base_model"})
@@ -102,7 +93,7 @@ class TunedModelSource(Declared):
     tuned_model: TunedModelName
 
 
-class Hyperparameters(Declared):
+class Hyperparameters(schema.Declared):
     """How it is trained; all immutable. What is absent is the service's default."""
 
     HINTS: ClassVar = {
@@ -110,13 +101,13 @@ class Hyperparameters(Declared):
         "adapter_size": "The Gemini API has none; it is Vertex AI's.",
     }
 
-    batch_size: Whole | None = None
-    epoch_count: Whole | None = None
-    learning_rate: Positive | None = None
-    learning_rate_multiplier: Positive | None = None
+    batch_size: schema.Whole | None = None
+    epoch_count: schema.Whole | None = None
+    learning_rate: schema.Positive | None = None
+    learning_rate_multiplier: schema.Positive | None = None
 
 
-class DeclaredExample(Declared):
+class DeclaredExample(schema.Declared):
     """One training pair; text only, as written."""
 
     HINTS: ClassVar = KEY_HINTS
@@ -125,20 +116,20 @@ class DeclaredExample(Declared):
     output: Annotated[str, WithJsonSchema({"type": "string", "minLength": 1})]
 
 
-class DeclaredExamples(Declared):
+class DeclaredExamples(schema.Declared):
     """The API's TuningExamples."""
 
     examples: Annotated[list[DeclaredExample], Field(json_schema_extra={"minItems": 1})]
 
 
-class TrainingData(Declared):
+class TrainingData(schema.Declared):
     """Either in the manifest or in a file beside it."""
 
     examples: DeclaredExamples | None = None
-    file: Text | None = None
+    file: schema.Text | None = None
 
 
-class TuningTask(Declared):
+class TuningTask(schema.Declared):
     """What is trained, and how."""
 
     OUTPUT_ONLY: ClassVar = frozenset({"start_time", "complete_time", "snapshots"})
@@ -147,7 +138,7 @@ class TuningTask(Declared):
     training_data: TrainingData | None = None
 
 
-class TunedModelSpec(Declared):
+class TunedModelSpec(schema.Declared):
     """The body of tunedModels.create."""
 
     OUTPUT_ONLY: ClassVar = frozenset({"name", "state", "create_time", "update_time"})
@@ -171,9 +162,9 @@ class TunedModelSpec(Declared):
     description: str | None = None
     base_model: BaseModelName | None = None
     tuned_model_source: TunedModelSource | None = None
-    temperature: Fraction | None = None
-    top_p: Fraction | None = None
-    top_k: Whole | None = None
+    temperature: schema.Fraction | None = None
+    top_p: schema.Fraction | None = None
+    top_k: schema.Whole | None = None
     reader_project_numbers: (
         Annotated[
             list[ProjectNumber], AfterValidator(_check_twice), Field(json_schema_extra={"uniqueItems": True})

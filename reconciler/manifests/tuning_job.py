@@ -11,21 +11,9 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
+from reconciler.manifests import schema_types as schema
 from reconciler.manifests.envelope import ModelEnvelope, ModelMetadata
 from reconciler.manifests.evaluation import Evaluation
-from reconciler.manifests.schema_types import (
-    BASE_PATTERN,
-    NAME,
-    Declared,
-    Flag,
-    OptionalText,
-    Positive,
-    Text,
-    Whole,
-    make_refusal,
-    parse_base_name,
-    validate_pattern,
-)
 from reconciler.manifests.stack import Location
 
 DISPLAY_NAME_LIMIT = 128
@@ -35,17 +23,19 @@ LABELS_LIMIT = 60
 """Google Cloud allows 64 a resource; the service and we add some."""
 
 _MODEL = r"projects/[A-Za-z0-9:._-]+/locations/[a-z0-9-]+/models/[A-Za-z0-9_-]+(?:@[A-Za-z0-9_-]+)?"
-_SOURCE = f"TuningJob/{NAME}|{_MODEL}"
+_SOURCE = f"TuningJob/{schema.NAME}|{_MODEL}"
 _KEY = "projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+"
 
 
 def _read_base_model(value: str) -> str:
     if re.fullmatch(_MODEL, value, re.ASCII) or value.startswith("TuningJob/"):
-        raise make_refusal("names a tuned model", f"Write pre_tuned_model: {{tuned_model_name: {value}}}.")
+        raise schema.make_refusal(
+            "names a tuned model", f"Write pre_tuned_model: {{tuned_model_name: {value}}}."
+        )
     _refuse_product(value)
-    name = parse_base_name(value)
+    name = schema.parse_base_name(value)
     if name is None:
-        raise make_refusal("is not the name of a base model", "Write one like gemini-3.1-flash-lite.")
+        raise schema.make_refusal("is not the name of a base model", "Write one like gemini-3.1-flash-lite.")
     return name
 
 
@@ -54,13 +44,13 @@ def _refuse_product(value: str) -> None:
     found = re.fullmatch(r"(projects/[^/]+/locations/[^/]+)/(endpoints|tuningJobs)/.*", value)
     if found:
         what = "an endpoint" if found[2] == "endpoints" else "a tuning job"
-        raise make_refusal(
+        raise schema.make_refusal(
             f"names {what}, and not its model",
             f"Write pre_tuned_model: {{tuned_model_name: {found[1]}/models/M@VERSION}}, as the job's "
             "tunedModel.model says.",
         )
     if value.startswith(("tunedModels/", "TunedModel/")):
-        raise make_refusal(
+        raise schema.make_refusal(
             "names a tuned model of the Gemini API, which Vertex AI cannot tune",
             f"Declare kind: TunedModel with tuned_model_source: {{tuned_model: {value}}}.",
         )
@@ -71,10 +61,10 @@ def _check_tuned_model(value: str) -> str:
         return value
     _refuse_product(value)
     if "publishers/" in value or value.startswith("models/"):
-        name = parse_base_name(value)
+        name = schema.parse_base_name(value)
         if name is not None and name[0].isalpha():
-            raise make_refusal("names a base model", f"Write base_model: {name}.")
-    raise make_refusal(
+            raise schema.make_refusal("names a base model", f"Write base_model: {name}.")
+    raise schema.make_refusal(
         "names neither a manifest nor a live model",
         "Write TuningJob/NAME for a manifest, projects/P/locations/L/models/M@VERSION for a live model.",
     )
@@ -82,16 +72,18 @@ def _check_tuned_model(value: str) -> str:
 
 def _check_labels(found: dict[str, str]) -> dict[str, str]:
     if len(found) > LABELS_LIMIT:
-        raise make_refusal(f"has {len(found)} labels, and at most {LABELS_LIMIT} are allowed", "Remove some.")
+        raise schema.make_refusal(
+            f"has {len(found)} labels, and at most {LABELS_LIMIT} are allowed", "Remove some."
+        )
     for key, value in found.items():
         if key.startswith("reconciler_"):
-            raise make_refusal(
+            raise schema.make_refusal(
                 f"has the label {key}", "Labels that begin with reconciler_ are ours; rename it."
             )
         if not key or not key[0].isalpha() or not _is_label(key):
-            raise make_refusal(f"has the label {key!r}, which is not one", _LABEL_ADVICE)
+            raise schema.make_refusal(f"has the label {key!r}, which is not one", _LABEL_ADVICE)
         if not _is_label(value):
-            raise make_refusal(f"has {key}: {value!r}, which is not a label's value", _LABEL_ADVICE)
+            raise schema.make_refusal(f"has {key}: {value!r}, which is not a label's value", _LABEL_ADVICE)
     return found
 
 
@@ -114,7 +106,7 @@ AdapterSize = Literal[
 ]
 Project = Annotated[
     str,
-    validate_pattern(
+    schema.validate_pattern(
         r"[a-z0-9][a-z0-9:.-]{1,62}", "is not a project", "Write its id or its number, not its display name."
     ),
 ]
@@ -122,7 +114,7 @@ Project = Annotated[
 
 ServiceAccount = Annotated[
     str,
-    validate_pattern(
+    schema.validate_pattern(
         r"(?:[^@\s]+@[^@\s]+)?", "is not a service account", "Write NAME@PROJECT.iam.gserviceaccount.com."
     ),
 ]
@@ -132,7 +124,7 @@ _JOB = r"(?:projects/[A-Za-z0-9:._-]+/locations/[a-z0-9-]+/tuningJobs/)?[A-Za-z0
 
 JobName = Annotated[
     str,
-    validate_pattern(
+    schema.validate_pattern(
         _JOB,
         "is not the name of a tuning job",
         "Write its number, or projects/P/locations/L/tuningJobs/NUMBER.",
@@ -151,7 +143,7 @@ class PlacedMetadata(ModelMetadata):
     project: Project | None = None
 
 
-class SupervisedHyperParameters(Declared):
+class SupervisedHyperParameters(schema.Declared):
     """How it is trained; all immutable. What is absent the service chooses."""
 
     HINTS: ClassVar = {
@@ -160,26 +152,26 @@ class SupervisedHyperParameters(Declared):
         "learning_rate": "Write learning_rate_multiplier.",
     }
 
-    epoch_count: Whole | None = None
-    learning_rate_multiplier: Positive | None = None
+    epoch_count: schema.Whole | None = None
+    learning_rate_multiplier: schema.Positive | None = None
     adapter_size: AdapterSize | None = None
 
 
 class PreferenceHyperParameters(SupervisedHyperParameters):
     """As for supervised tuning, and beta: the weight of the KL divergence."""
 
-    beta: Positive | None = None
+    beta: schema.Positive | None = None
 
 
-class _TuningSpec(Declared):
+class _TuningSpec(schema.Declared):
     HINTS: ClassVar = {
         "hyperparameters": "Write hyper_parameters.",
         "training_data": "Write training_dataset_uri: gs://… or a file.",
     }
 
-    training_dataset_uri: Text | None = None
-    validation_dataset_uri: OptionalText | None = None
-    export_last_checkpoint_only: Flag | None = None
+    training_dataset_uri: schema.Text | None = None
+    validation_dataset_uri: schema.OptionalText | None = None
+    export_last_checkpoint_only: schema.Flag | None = None
 
 
 class SupervisedTuningSpec(_TuningSpec):
@@ -197,7 +189,7 @@ class PreferenceOptimizationSpec(_TuningSpec):
     hyper_parameters: PreferenceHyperParameters = Field(default_factory=PreferenceHyperParameters)
 
 
-class PreTunedModel(Declared):
+class PreTunedModel(schema.Declared):
     """The tuned model to tune further."""
 
     OUTPUT_ONLY: ClassVar = frozenset({"base_model"})
@@ -207,16 +199,16 @@ class PreTunedModel(Declared):
         AfterValidator(_check_tuned_model),
         WithJsonSchema({"type": "string", "pattern": f"^(?:{_SOURCE})$"}),
     ]
-    checkpoint_id: OptionalText | None = None
+    checkpoint_id: schema.OptionalText | None = None
 
 
-class EncryptionSpec(Declared):
+class EncryptionSpec(schema.Declared):
     """The customer's own key."""
 
     kms_key_name: (
         Annotated[
             str,
-            validate_pattern(
+            schema.validate_pattern(
                 f"(?:{_KEY})?",
                 "is not the name of a key",
                 "Write projects/P/locations/L/keyRings/R/cryptoKeys/K.",
@@ -227,7 +219,7 @@ class EncryptionSpec(Declared):
     ) = None
 
 
-class TuningJobSpec(Declared):
+class TuningJobSpec(schema.Declared):
     """The body of tuningJobs.create."""
 
     OUTPUT_ONLY: ClassVar = frozenset(
@@ -263,7 +255,7 @@ class TuningJobSpec(Declared):
         Annotated[
             str,
             AfterValidator(_read_base_model),
-            WithJsonSchema({"type": "string", "pattern": f"^{BASE_PATTERN}$"}),
+            WithJsonSchema({"type": "string", "pattern": f"^{schema.BASE_PATTERN}$"}),
         ]
         | None
     ) = None

@@ -27,22 +27,8 @@ from dataclasses import MISSING, dataclass, field
 from enum import Enum
 from typing import Annotated, Any, NoReturn, TypeAlias, TypeVar, Union
 
-from reconciler.codec.readers import (
-    Reader,
-    WrongValueError,
-    read_address,
-    read_each,
-    read_flag,
-    read_mapping,
-    read_member,
-    read_number,
-    read_object,
-    read_optional,
-    read_scalars,
-    read_text,
-    read_under,
-    read_whole,
-)
+from reconciler.codec import readers
+from reconciler.codec.readers import Reader, WrongValueError
 from reconciler.model import Address, DataSet
 from reconciler.strictjson import show_value
 
@@ -106,14 +92,14 @@ class Codec:
         shape = self._shape(kind)
         found: dict[str, Any] = {}
         unknown: dict[str, str] = {}
-        for key, value in read_object(document).items():
+        for key, value in readers.read_object(document).items():
             read = shape.readers.get(key)
             if read is not None:
-                found[key] = read_under(key, read, value)
+                found[key] = readers.read_under(key, read, value)
             elif shape.keeps_unknown:
                 unknown[key] = json.dumps(value, ensure_ascii=False, allow_nan=False)
             else:
-                read_under(key, _refuse_key, value)
+                readers.read_under(key, _refuse_key, value)
         for key in shape.required:
             if key not in found:
                 raise WrongValueError("is missing", key)
@@ -161,14 +147,14 @@ class Codec:
         }
         required = [name for name, default in defaults.items() if default is MISSING]
         defaults |= dict.fromkeys(rules.always, MISSING)
-        readers = {
+        own = {
             # a field that is left out where it is None is never null
             name: self._reader(_without_null(hints[name]) if default is None else hints[name])
             for name, default in defaults.items()
             if name not in rules.readers
         }
         return _Shape(
-            readers={**readers, **rules.readers, **dict.fromkeys(rules.never, _refuse_key)},
+            readers={**own, **rules.readers, **dict.fromkeys(rules.never, _refuse_key)},
             required=(*required, *rules.required),
             writers=tuple((name, one, self._writer(hints[name])) for name, one in defaults.items()),
             keeps_unknown=_UNKNOWN in hints,
@@ -207,20 +193,20 @@ class Codec:
         if isinstance(hint, type) and dataclasses.is_dataclass(hint):
             return lambda value: self.decode(hint, value)
         if isinstance(hint, type) and issubclass(hint, Enum):
-            return read_member(hint)
+            return readers.read_member(hint)
         if origin is tuple and arguments[1:] == (Ellipsis,):
-            return read_each(self._reader(arguments[0]))
+            return readers.read_each(self._reader(arguments[0]))
         if origin is Mapping:
-            return read_mapping(self._reader(arguments[0]), self._reader(arguments[1]))
+            return readers.read_mapping(self._reader(arguments[0]), self._reader(arguments[1]))
         if origin in _UNIONS and types.NoneType in arguments:
-            return read_optional(self._reader(_without_null(hint)))
+            return readers.read_optional(self._reader(_without_null(hint)))
         if origin in _UNIONS and all(one in _SCALARS or typing.get_origin(one) is tuple for one in arguments):
-            return read_scalars
+            return readers.read_scalars
         raise TypeError(f"no JSON form for {hint}")
 
     def _make_tagged_reader(self, members: Mapping[str, type], tag: str) -> Reader:
         def read(value: object) -> object:
-            fields = dict(read_object(value))
+            fields = dict(readers.read_object(value))
             if tag not in fields:
                 raise WrongValueError("is missing", tag)
             name = fields.pop(tag)
@@ -257,11 +243,11 @@ def _name_members(members: tuple[type, ...], tag: str) -> dict[str, type]:
 _UNIONS = (Union, types.UnionType)
 _SCALARS = (bool, float, int, str)
 _READERS: Mapping[object, Reader] = {
-    Address: read_address,
-    bool: read_flag,
-    float: read_number,
-    int: read_whole,
-    str: read_text,
+    Address: readers.read_address,
+    bool: readers.read_flag,
+    float: readers.read_number,
+    int: readers.read_whole,
+    str: readers.read_text,
 }
 
 _REPORTS = Codec({DataSet: Rules(never=frozenset({"inline"}))})

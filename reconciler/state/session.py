@@ -15,13 +15,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from reconciler.errors import (
-    StateError,
-    StateLockedError,
-    StateMovedError,
-    StateStoreError,
-    StoppedError,
-)
+from reconciler import errors
 from reconciler.formats import format_time
 from reconciler.model import Address
 from reconciler.state.backends import Backend, LockInfo, Stored
@@ -120,8 +114,8 @@ class StateManager:
         try:
             try:
                 since = self._acquire(backend, info, until, stopping)
-            except (StateLockedError, StoppedError) as error:
-                refused = not isinstance(error.__cause__, StateStoreError)
+            except (errors.StateLockedError, errors.StoppedError) as error:
+                refused = not isinstance(error.__cause__, errors.StateStoreError)
                 raise
             heartbeat = Heartbeat(self._backend, info, clock=self._clock, since=since, lease=self._lease)
             heartbeat.start()
@@ -132,7 +126,7 @@ class StateManager:
                 heartbeat.stop()
                 self._release(backend, info)
             elif not refused:  # an interrupt or a lost reply during the call: the lock may be ours
-                with suppress(StateError):
+                with suppress(errors.StateError):
                     backend.unlock(info)
 
     def force_unlock(self, lock_id: str) -> LockInfo:
@@ -151,16 +145,16 @@ class StateManager:
             since = self._clock()
             try:
                 self._retry(lambda: backend.lock(info), until, stopping)
-            except StateLockedError as error:
+            except errors.StateLockedError as error:
                 left = deadline - self._clock()
                 if left <= 0:
                     waited = f"; waited {self._lock_timeout:g} s" if self._lock_timeout > 0 else ""
-                    raise StateLockedError(f"{error.summary}{waited}", error.detail) from error
+                    raise errors.StateLockedError(f"{error.summary}{waited}", error.detail) from error
                 if not told and pause > _FIRST_WAIT:  # another run's commit locks only for a moment
                     self._notify(f"{error.summary}; waiting up to {self._lock_timeout:g} s")
                     told = True
                 if stopping():
-                    raise StoppedError(
+                    raise errors.StoppedError(
                         f"Stopped while waiting for the lock: {error.summary}", error.detail
                     ) from error
                 self._sleep(min(pause, left))
@@ -174,12 +168,12 @@ class StateManager:
         while True:
             try:
                 return call()
-            except StateStoreError as error:
+            except errors.StateStoreError as error:
                 left = until - self._clock()
                 if left <= 0:
                     raise
                 if stopping():
-                    raise StoppedError(
+                    raise errors.StoppedError(
                         f"Stopped while the store failed: {error.summary}", error.detail
                     ) from error
                 if pause == _FIRST_WAIT:
@@ -193,7 +187,7 @@ class StateManager:
         for left in reversed(range(_UNLOCK_TRIES)):
             try:
                 backend.unlock(info)
-            except StateError as error:
+            except errors.StateError as error:
                 if not left or backend.check_stop() or self._clock() - began > _UNLOCK_PATIENCE:
                     self._notify(
                         f"{error.summary}; the lock {info.id} was not given back. If it does not expire, "
@@ -249,10 +243,10 @@ class Session:
         data = dumps(written, self._lines, self._read)
         try:
             self._version = self._backend.write(data, expected=self._version)
-        except StateStoreError:
+        except errors.StateStoreError:
             self._unanswered = (data, written)
             raise
-        except StateMovedError:
+        except errors.StateMovedError:
             # A client that repeats a conditional write after a lost reply gets a refusal caused by itself.
             if not self._find_out(data, written):
                 raise
@@ -284,7 +278,7 @@ def _holds(stored: Stored, data: bytes, written: State) -> bool:
     """Whether the store holds what we wrote. Some servers change the layout of JSON."""
     if stored.data == data:
         return True
-    with suppress(StateError):
+    with suppress(errors.StateError):
         return loads(stored.data, place="") == written
     return False
 

@@ -20,16 +20,8 @@ import secrets
 from collections.abc import Mapping
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
-from reconciler import settings
+from reconciler import errors, settings
 from reconciler.bounds import STATE
-from reconciler.errors import (
-    LockLostError,
-    NotJSONError,
-    StateError,
-    StateLockedError,
-    StateMovedError,
-    StateStoreError,
-)
 from reconciler.settings import hide_login
 from reconciler.settings.trust import must_be_private
 from reconciler.state.backends import UNCHANGED, UNKNOWN, LockInfo, Stored, read_holder
@@ -96,10 +88,10 @@ class HTTPBackend:
     def write(self, data: bytes, *, expected: str | None) -> str:
         """See Backend.write; the lock must be held."""
         if self._held is None:
-            raise LockLostError(f"{self.place}: the lock is not held", "Run the command again.")
+            raise errors.LockLostError(f"{self.place}: the lock is not held", "Run the command again.")
         current = self.read()
         if (current.version if current else None) != expected:
-            raise StateMovedError(
+            raise errors.StateMovedError(
                 f"{self.place}: somebody else changed the state, without the lock or after breaking ours",
                 "Nothing was overwritten. Run the command again.",
             )
@@ -109,8 +101,10 @@ class HTTPBackend:
         address = urlunsplit(parts._replace(query=query))
         try:
             reply = self._server.send(self._update_method, address, data, {"Content-MD5": digest})
-        except StateStoreError as error:
-            raise StateStoreError(error.summary, f"Check the address and the network. {UNKNOWN}") from error
+        except errors.StateStoreError as error:
+            raise errors.StateStoreError(
+                error.summary, f"Check the address and the network. {UNKNOWN}"
+            ) from error
         if not reply.is_success:
             self._require_stored(reply, self._held.id, _find_version(data), expected)
         return _find_version(data)
@@ -118,7 +112,7 @@ class HTTPBackend:
     def _require_stored(self, reply: Reply, held: str, written: str, expected: str | None) -> None:
         """Read what became of a refused write, and believe the refusal only as far as the state shows it."""
         is_stored, fate = False, UNKNOWN
-        with contextlib.suppress(StateStoreError):
+        with contextlib.suppress(errors.StateStoreError):
             stored = self.read()
             version = stored.version if stored else None
             is_stored, fate = version == written, "Somebody else has changed the state."
@@ -130,7 +124,7 @@ class HTTPBackend:
         if is_stored:
             fate = "What was to be recorded is stored all the same."
         if holder is not None and holder.id != held:
-            raise LockLostError(
+            raise errors.LockLostError(
                 f"{self.place}: the server says that the lock {held} is not ours any more"
                 + (f": {holder} holds it" if holder.id else ""),
                 f"{fate} Run the command again.",
@@ -147,7 +141,7 @@ class HTTPBackend:
             holder, _ = read_holder(reply.content)
             if holder.id in self._returned - {info.id}:
                 self._held = None
-                raise StateError(
+                raise errors.StateError(
                     f"{self.place}: the server still holds the lock {holder.id}, which this run gave back",
                     "Check TF_HTTP_UNLOCK_ADDRESS and TF_HTTP_UNLOCK_METHOD. Then: "
                     f"reconciler force-unlock {holder.word}",
@@ -155,7 +149,7 @@ class HTTPBackend:
             if holder.id != info.id:  # ours: the first try arrived, and only its answer was lost
                 self._held = None
                 breaking = f" If that run is dead: reconciler force-unlock {holder.word}" if holder.id else ""
-                raise StateLockedError(
+                raise errors.StateLockedError(
                     f"{self.place}: the state is locked by {holder}",
                     f"Wait until it has finished. HTTP state has no leases: a lock stays.{breaking}",
                 )
@@ -165,7 +159,7 @@ class HTTPBackend:
     def renew(self, info: LockInfo) -> None:
         """See Backend.renew. The protocol has no renewal: this only checks that we did not give it back."""
         if self._held is None or self._held.id != info.id:
-            raise LockLostError(f"{self.place}: the lock is not held", "Run the command again.")
+            raise errors.LockLostError(f"{self.place}: the lock is not held", "Run the command again.")
 
     def unlock(self, info: LockInfo) -> None:
         """See Backend.unlock."""
@@ -184,16 +178,16 @@ class HTTPBackend:
         if reply.status not in _HELD:
             self._server.require_success(reply, "look at the lock")
             self._server.require_success(self._unlock(probe.to_json()), "unlock the state")
-            raise StateError(f"{self.place}: the state is not locked", "Run the command again.")
+            raise errors.StateError(f"{self.place}: the state is not locked", "Run the command again.")
         holder, document = read_holder(reply.content)
         if holder.id and holder.id != lock_id:
-            raise StateError(
+            raise errors.StateError(
                 f"{self.place}: the lock {lock_id} is gone; the state is locked by {holder}",
                 f"If that run is dead for sure: reconciler force-unlock {holder.word}",
             )
         answer = self._unlock(document or LockInfo(lock_id, "", "").to_json())
         if answer.status in _HELD:
-            raise StateError(
+            raise errors.StateError(
                 f"{self.place}: the server does not open the lock {lock_id}: {self._server.quote(answer)}",
                 "Check the id in the error message of the other command.",
             )
@@ -204,7 +198,7 @@ class HTTPBackend:
 
     def _lock(self, info: LockInfo) -> Reply:
         if not self._lock_address:
-            raise StateStoreError(
+            raise errors.StateStoreError(
                 f"{self.place}: no address for locks is given, and without a lock nothing may be written",
                 "Set TF_HTTP_LOCK_ADDRESS and TF_HTTP_UNLOCK_ADDRESS. GitLab: the state's address and /lock, "
                 "with TF_HTTP_LOCK_METHOD=POST and TF_HTTP_UNLOCK_METHOD=DELETE.",
@@ -221,7 +215,7 @@ def _to_json(document: Mapping[str, object]) -> bytes:
 
 def _find_version(data: bytes) -> str:
     """Compute a digest that does not depend on the layout of the JSON, which some servers change."""
-    with contextlib.suppress(NotJSONError):
+    with contextlib.suppress(errors.NotJSONError):
         data = json.dumps(loads(data, most=STATE), sort_keys=True, allow_nan=False).encode()
     return hashlib.sha256(data).hexdigest()
 

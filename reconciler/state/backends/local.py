@@ -23,14 +23,7 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-from reconciler import bounds, files
-from reconciler.errors import (
-    LockLostError,
-    StateError,
-    StateLockedError,
-    StateMovedError,
-    StateStoreError,
-)
+from reconciler import bounds, errors, files
 from reconciler.state.backends import UNCHANGED, LockInfo, Stored, read_holder
 
 _NEW = os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
@@ -80,7 +73,7 @@ class LocalBackend:
         self._check_held()
         current = self.read()
         if (current.version if current else None) != expected:
-            raise StateMovedError(
+            raise errors.StateMovedError(
                 f"{self.place}: somebody else changed the state while this command ran",
                 "Nothing was overwritten. Run the command again.",
             )
@@ -103,12 +96,14 @@ class LocalBackend:
     def lock(self, info: LockInfo) -> None:
         """See Backend.lock."""
         if fcntl is None:
-            raise StateStoreError(
+            raise errors.StateStoreError(
                 f"{self.place}: this system has no flock, so a local state cannot be locked",
                 "Keep the state in a bucket (--state gs://…, s3://…, az://…) or on a server, or use WSL.",
             )
         if self._held is not None:
-            raise StateLockedError(f"{self.place}: this process already holds the lock {self._held[0]}")
+            raise errors.StateLockedError(
+                f"{self.place}: this process already holds the lock {self._held[0]}"
+            )
         with self._translate_errors("lock"):
             self._lock_path.parent.mkdir(parents=True, exist_ok=True)
             descriptor = self._take()
@@ -135,7 +130,7 @@ class LocalBackend:
             except BlockingIOError:
                 holder, pid = _read_holder(descriptor)
                 os.close(descriptor)
-                raise StateLockedError(
+                raise errors.StateLockedError(
                     f"{self.place}: the state is locked by {holder}",
                     "Wait until that run has finished. The lock is released when its process"
                     f"{f' (pid {pid})' if pid else ''} ends, here or on a machine that shares the folder.",
@@ -172,22 +167,24 @@ class LocalBackend:
         with self._translate_errors("unlock"):
             try:
                 descriptor = self._take()
-            except StateLockedError as error:
-                raise StateError(f"{error.summary}; {lock_id} cannot be broken", error.detail) from error
+            except errors.StateLockedError as error:
+                raise errors.StateError(
+                    f"{error.summary}; {lock_id} cannot be broken", error.detail
+                ) from error
             except FileNotFoundError:
                 pass
             else:
                 os.close(descriptor)
-        raise StateError(
+        raise errors.StateError(
             f"{self.place}: the state is not locked",
             "There is no lock to break. Run the command that was refused again.",
         )
 
     def _check_held(self, info: LockInfo | None = None) -> None:
         if self._held is None or (info is not None and info.id != self._held[0]):
-            raise LockLostError(f"{self.place}: the lock is not held", "Run the command again.")
+            raise errors.LockLostError(f"{self.place}: the lock is not held", "Run the command again.")
         if not self._is_lock_file(self._held[1]):
-            raise LockLostError(
+            raise errors.LockLostError(
                 f"{self.place}: the lock file {self._lock_path} was removed while it was held",
                 "Do not delete this file while a command runs. Run the command again.",
             )
@@ -203,7 +200,7 @@ class LocalBackend:
         try:
             yield
         except OSError as error:
-            raise StateStoreError(
+            raise errors.StateStoreError(
                 f"{self.place}: cannot {verb} the state: {error.strerror or error}",
                 f"Check {self._find_file(error)}, its permissions and the free space, or give "
                 f"another folder with --state. {outcome}",

@@ -12,15 +12,7 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from reconciler import bounds
-from reconciler.errors import (
-    LockLostError,
-    NotJSONError,
-    StateError,
-    StateLockedError,
-    StateMovedError,
-    StateStoreError,
-)
+from reconciler import bounds, errors
 from reconciler.settings import Settings
 from reconciler.state.backends import LockInfo, Stored
 from reconciler.state.backends.bucket import LOCK_ENDING, Bucket, ConflictError
@@ -73,7 +65,7 @@ class ObjectBackend:
         try:
             return self._bucket.put_or_find(self._key, data, expected)
         except ConflictError:
-            raise StateMovedError(
+            raise errors.StateMovedError(
                 f"{self.place}: somebody else changed the state while this command ran",
                 "Nothing was overwritten. Run the command again.",
             ) from None
@@ -90,7 +82,7 @@ class ObjectBackend:
                 unchanged = self._watch.measure_unchanged(nonce)
                 if unchanged < lease:
                     seen = f"; no sign of life for {unchanged:.0f} s of {lease:g} s" if unchanged > 1 else ""
-                    raise StateLockedError(
+                    raise errors.StateLockedError(
                         f"{self.place}: the state is locked by {holder}{seen}",
                         f"Wait: a lock that is not renewed for {lease:g} s while we look is taken over. "
                         f"If that run is dead for sure: reconciler force-unlock {holder.word}",
@@ -99,7 +91,9 @@ class ObjectBackend:
                 if stored is None:
                     self._require_conditions(info)
                 return
-        raise StateLockedError(f"{self.place}: other runs take the state's lock faster than this one can")
+        raise errors.StateLockedError(
+            f"{self.place}: other runs take the state's lock faster than this one can"
+        )
 
     def renew(self, info: LockInfo) -> None:
         """See Backend.renew."""
@@ -111,12 +105,14 @@ class ObjectBackend:
             holder, _, _ = self._read_lock(stored)
             if stored is None or holder is None or holder.id != info.id:
                 now = f"{holder} holds it now" if holder else "it expired or was forced open"
-                raise LockLostError(
+                raise errors.LockLostError(
                     f"{self.place}: the lock {info.id} is not ours any more: {now}",
                     "Nothing of theirs was overwritten. Run the command again when they have finished.",
                 )
             self._held = (info.id, stored.version)
-        raise StateStoreError(f"{self.place}: the lock could not be renewed: another run keeps changing it")
+        raise errors.StateStoreError(
+            f"{self.place}: the lock could not be renewed: another run keeps changing it"
+        )
 
     def unlock(self, info: LockInfo) -> None:
         """See Backend.unlock."""
@@ -130,7 +126,7 @@ class ObjectBackend:
                 return
             if self._write_lock(None, stored.version):
                 return
-        raise StateStoreError(
+        raise errors.StateStoreError(
             f"{self.place}: the lock could not be given back: another run keeps changing it"
         )
 
@@ -140,15 +136,17 @@ class ObjectBackend:
             stored = self._bucket.get(self._lock_key)
             holder, _, _ = self._read_lock(stored)
             if stored is None or holder is None:
-                raise StateError(f"{self.place}: the state is not locked", "Run the command again.")
+                raise errors.StateError(f"{self.place}: the state is not locked", "Run the command again.")
             if holder.id != lock_id:
-                raise StateError(
+                raise errors.StateError(
                     f"{self.place}: the lock {lock_id} is gone; the state is locked by {holder}",
                     f"If that run is dead for sure: reconciler force-unlock {holder.word}",
                 )
             if self._write_lock(None, stored.version):
                 return holder
-        raise StateError(f"{self.place}: the holder of {lock_id} is alive and renews it", "Let it finish.")
+        raise errors.StateError(
+            f"{self.place}: the holder of {lock_id} is alive and renews it", "Let it finish."
+        )
 
     # ------------------------------------------------------------------------------ the lock object
 
@@ -170,13 +168,13 @@ class ObjectBackend:
         if stored is None:
             return None, "", self.lease
         document: Any = None
-        with contextlib.suppress(NotJSONError):
+        with contextlib.suppress(errors.NotJSONError):
             document = loads(stored.data, most=bounds.LOCK)
         match document:
             case {"Lease": int() | float() as lease, "Nonce": str(nonce)} if 1 <= lease <= bounds.DELAY:
                 info = LockInfo.from_json(document)
                 return (info if info.id else None), nonce, lease
-        raise StateStoreError(
+        raise errors.StateStoreError(
             f"{self.place}: the object {self._lock_key} beside the state is not a lock of ours",
             "If no other run is active, delete that object and run the command again.",
         )
@@ -194,7 +192,7 @@ class ObjectBackend:
                 refused += 1
         if refused == 2:
             return
-        raise StateStoreError(
+        raise errors.StateStoreError(
             f"{self.place}: this store ignores conditions on writes, so two runs could overwrite each other",
             "Use a store that honours If-Match and If-None-Match (Amazon S3, GCS, Azure, a recent MinIO).",
         )

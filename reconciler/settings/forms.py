@@ -20,6 +20,8 @@ Form = Callable[[str], str]
 """From a trimmed text to the value; raises FormError."""
 
 DAY = 86400
+SHORTEST_LEASE = 4.0
+"""Seconds."""
 LOCATION = "[a-z]+(?:-[a-z]+[0-9]+)?"
 PROJECT = "[a-z0-9][a-z0-9:.-]{0,62}"
 
@@ -69,9 +71,8 @@ def build_pattern_form(pattern: str, what: str, advice: str) -> Form:
     return build_form(lambda text: None if re.fullmatch(pattern, text, re.ASCII) else (what, advice))
 
 
-def build_seconds_form(*, zero: bool = False, most: float = DAY) -> Form:
-    """Make the form of seconds (90, 1.5, 1e3) or a duration (90s, 2m); above zero unless `zero`."""
-    bounds = f"{'from 0' if zero else 'above 0 and'} up to {most:g}"
+def build_seconds_form(least: float, fault: str, advice: str = "Write it like 90, 90s or 2m.") -> Form:
+    """Make the form of seconds (90, 1.5, 1e3) or a duration (90s, 2m), from `least` up to a day."""
 
     def check(text: str) -> str:
         found = re.fullmatch(r"([0-9+.][0-9+._e-]*)([smh]?)", text, re.ASCII | re.IGNORECASE)
@@ -79,27 +80,8 @@ def build_seconds_form(*, zero: bool = False, most: float = DAY) -> Form:
             number = float(found[1]) * UNITS[found[2].lower() or "s"] if found else math.nan
         except ValueError:
             number = math.nan
-        if not (0 <= number <= most) or (number == 0 and not zero):
-            raise FormError(f"is not a number of seconds {bounds}", "Write it like 90, 90s or 2m.")
-        return repr(number)
-
-    return check
-
-
-def build_lease_form(least: float) -> Form:
-    """Make the form of a duration of at least some seconds."""
-    of_seconds = build_seconds_form()
-
-    def check(text: str) -> str:
-        try:
-            number = float(of_seconds(text))
-        except FormError:
-            number = 0.0
-        if number < least:
-            raise FormError(
-                f"is not a duration of at least {least:g}s, and at most a day",
-                "Write it like 60s or 2m. The lock is renewed every quarter of it.",
-            )
+        if not least <= number <= DAY:
+            raise FormError(fault, advice)
         return repr(number)
 
     return check
@@ -225,6 +207,13 @@ def parse_proxy(text: str) -> str:
     return text
 
 
+seconds = build_seconds_form(math.ulp(0.0), f"is not a number of seconds above 0 and up to {DAY}")
+seconds_or_zero = build_seconds_form(0.0, f"is not a number of seconds from 0 up to {DAY}")
+lease = build_seconds_form(
+    SHORTEST_LEASE,
+    f"is not a duration of at least {SHORTEST_LEASE:g}s, and at most a day",
+    "Write it like 60s or 2m. The lock is renewed every quarter of it.",
+)
 account = build_pattern_form("[a-z0-9]{1,63}", "is not the name of a storage account", "It has a-z and 0-9.")
 region = build_pattern_form("[a-z0-9-]{1,63}", "is not a region", "Write one like eu-west-1.")
 method = build_pattern_form("[A-Za-z]{1,20}", "is not a method of HTTP", "Write one like POST.")

@@ -10,9 +10,6 @@ from dataclasses import dataclass
 from reconciler.settings import forms
 from reconciler.settings.forms import Form
 
-SHORTEST_LEASE = 4.0
-"""Seconds."""
-
 
 @dataclass(frozen=True, slots=True)
 class Setting:
@@ -36,6 +33,10 @@ class Setting:
         """Remove what does not belong to a value from its ends."""
         return value.strip("\r\n" if self.kept else None)
 
+
+PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
+CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE", "SSL_CERT_FILE")
+"""Variables that name certificates to trust; the certificates of all of them are trusted."""
 
 _TABLE = (
     # Google
@@ -62,23 +63,19 @@ _TABLE = (
     Setting("RECONCILER_STATE", "It is where the state is kept, as --state says it", forms.parse_line),
     Setting("RECONCILER_TRUSTED_HOSTS", "It names hosts that credentials may go to", forms.parse_hosts),
     Setting("RECONCILER_SCOPES", "It lists the OAuth scopes to ask for", forms.scopes),
-    Setting("RECONCILER_HTTP_TIMEOUT", "It says how long a whole call may take", forms.build_seconds_form()),
-    Setting(
-        "RECONCILER_RETRY_SECONDS",
-        "It says for how long a failed call is repeated",
-        forms.build_seconds_form(),
-    ),
+    Setting("RECONCILER_HTTP_TIMEOUT", "It says how long a whole call may take", forms.seconds),
+    Setting("RECONCILER_RETRY_SECONDS", "It says for how long a failed call is repeated", forms.seconds),
     Setting(
         "RECONCILER_LAG_SECONDS",
         "It says how long the service may not show a new model yet",
-        forms.build_seconds_form(zero=True),
+        forms.seconds_or_zero,
     ),
     Setting(
         "RECONCILER_EMULATOR_SECONDS",
         "It says how long a training on the emulator takes",
-        forms.build_seconds_form(zero=True),
+        forms.seconds_or_zero,
     ),
-    Setting("RECONCILER_LOCK_LEASE", "", forms.build_lease_form(SHORTEST_LEASE)),
+    Setting("RECONCILER_LOCK_LEASE", "", forms.lease),
     # state behind HTTP, as Terraform names it
     Setting("TF_HTTP_LOCK_ADDRESS", "It is where the state is locked", forms.parse_line, secret=True),
     Setting("TF_HTTP_UNLOCK_ADDRESS", "It is where the state is unlocked", forms.parse_line, secret=True),
@@ -114,23 +111,16 @@ _TABLE = (
     Setting("AZURE_CLIENT_ID", "It is the application", forms.parse_line),
     Setting("AZURE_CLIENT_SECRET", "It is the application's secret", forms.parse_secret, secret=True),
     # every connection
-    Setting("REQUESTS_CA_BUNDLE", "It is a file of certificates to trust", forms.parse_certificates_path),
-    Setting("CURL_CA_BUNDLE", "It is a file of certificates to trust", forms.parse_certificates_path),
-    Setting("AWS_CA_BUNDLE", "It is a file of certificates to trust", forms.parse_certificates_path),
-    Setting("SSL_CERT_FILE", "It is a file of certificates to trust", forms.parse_certificates_path),
-    Setting("HTTPS_PROXY", "", forms.parse_proxy, secret=True),
-    Setting("HTTP_PROXY", "", forms.parse_proxy, secret=True),
-    Setting("ALL_PROXY", "", forms.parse_proxy, secret=True),
+    *(
+        Setting(name, "It is a file of certificates to trust", forms.parse_certificates_path)
+        for name in CERTIFICATES
+    ),
+    *(Setting(name, "", forms.parse_proxy, secret=True) for name in PROXIES),
     Setting("NO_PROXY", "", forms.parse_line),
 )
 
-PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
-CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE", "SSL_CERT_FILE")
-"""Variables that name certificates to trust; the certificates of all of them are trusted."""
-
-SETTINGS = {one.name: one for one in _TABLE} | {
-    one.name.lower(): one for one in _TABLE if one.name.endswith("_PROXY")
-}
+SETTINGS = {setting.name: setting for setting in _TABLE}
+SETTINGS |= {name.lower(): SETTINGS[name] for name in (*PROXIES, "NO_PROXY")}
 PATHS = ("GOOGLE_APPLICATION_CREDENTIALS",)
 _OF_LIBRARIES = ("AWS_", "AZURE_", "GOOGLE_SERVICE_")
 """Prefixes of the variables that the clients of stores read themselves."""

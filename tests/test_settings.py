@@ -8,7 +8,7 @@ from reconciler.errors import CredentialError, ReconcilerError, UsageError
 from reconciler.settings import Settings, hide_login, read_seconds
 from reconciler.settings.table import SETTINGS
 from reconciler.settings.tls import tell_every_library
-from reconciler.settings.trust import Named, explain_distrust
+from reconciler.settings.trust import explain_distrust
 
 TRUSTED = {"RECONCILER_TRUSTED_HOSTS": "proxy.example.com, *.corp.example, 192.0.2.7"}
 ALLOWED = [
@@ -65,32 +65,32 @@ OWN = ("*.googleapis.com",)
 """The services' own hosts."""
 
 
-def named(url: str) -> Named:
-    """What a Stack names."""
-    return Named(url, "the Stack's endpoint", "stack.yaml", 7, 3, "set GOOGLE_GEMINI_BASE_URL instead")
+def refuse(url: str, environ: dict[str, str]) -> tuple[str, str] | None:
+    """Say why nothing is sent to what a Stack names, and what to do."""
+    instead = "set GOOGLE_GEMINI_BASE_URL instead"
+    return explain_distrust(url, "the Stack's endpoint", instead, settings=Settings(environ), own_hosts=OWN)
 
 
 @pytest.mark.parametrize("url", ALLOWED)
 def test_a_stack_may_name_google_this_machine_and_who_is_trusted(url: str) -> None:
     """Nothing is said against Google's hosts, loopback, a bucket, and what the environment trusts."""
-    assert explain_distrust(named(url), Settings(TRUSTED), OWN) is None
+    assert refuse(url, TRUSTED) is None
 
 
 @pytest.mark.parametrize("url", REFUSED)
 def test_a_stack_may_name_nobody_else(url: str) -> None:
-    """Whatever only looks like one of them is an error with its place that names the variable."""
-    found = explain_distrust(named(url), Settings(TRUSTED), OWN)
+    """Whatever only looks like one of them is refused, and the advice names the variable."""
+    found = refuse(url, TRUSTED)
     assert found is not None
-    assert (found.file, found.line, found.column) == ("stack.yaml", 7, 3)
-    assert "RECONCILER_TRUSTED_HOSTS" in found.detail or "https://" in found.detail
+    assert "RECONCILER_TRUSTED_HOSTS" in found[1] or "https://" in found[1]
 
 
 def test_without_the_variable_nobody_else_is_trusted() -> None:
     """An empty list trusts nobody, and a list that is none is refused by its name."""
-    assert explain_distrust(named("https://proxy.example.com"), Settings({}), OWN) is not None
+    assert refuse("https://proxy.example.com", {}) is not None
     for text in ("https://proxy.example.com", "*", "*.com", "a b", "proxy.example.com:8443", "a,/"):
         with pytest.raises(UsageError, match="RECONCILER_TRUSTED_HOSTS"):
-            explain_distrust(named("https://x.example"), Settings({"RECONCILER_TRUSTED_HOSTS": text}), OWN)
+            refuse("https://x.example", {"RECONCILER_TRUSTED_HOSTS": text})
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from reconciler.errors import Diagnostic, ManifestError, Severity
 from reconciler.manifests import Loaded
 from reconciler.model import Stack
 from reconciler.settings import Settings
-from reconciler.settings.trust import Named, explain_distrust
+from reconciler.settings.trust import explain_distrust
 
 _NAMES = {
     "spec.endpoint": (
@@ -37,10 +37,11 @@ def ensure_trusted(stack: Stack, path: str, settings: Settings) -> None:
     """
     attribute, what, instead = _NAMES[path]
     line, column = stack.places.get(path, (stack.line or None, None))
-    named = Named(str(getattr(stack, attribute)), what, stack.file, line, column, instead)
-    problem = explain_distrust(named, settings, {host for api in APIS for host in api.trusted_hosts})
+    own_hosts = {host for api in APIS for host in api.trusted_hosts}
+    url = str(getattr(stack, attribute))
+    problem = explain_distrust(url, what, instead, settings=settings, own_hosts=own_hosts)
     if problem is not None:
-        raise ManifestError([problem])
+        raise ManifestError([Diagnostic(*problem, stack.file, line, column)])
 
 
 def check_settings(loaded: Loaded, settings: Settings) -> tuple[Diagnostic, ...]:

@@ -8,9 +8,8 @@ the service's own or this machine's, or its host is listed in RECONCILER_TRUSTED
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
-from reconciler.errors import CredentialError, Diagnostic
+from reconciler.errors import CredentialError
 from reconciler.settings import Settings
 from reconciler.settings.hosts import is_loopback, is_plain, parse_url
 
@@ -19,66 +18,48 @@ _BUCKETS = ("s3://", "az://", "gs://")
 """These name a bucket; its host comes from the provider, or from the environment."""
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
-    """An address that a manifest names.
-
-    Attributes:
-        url: of a service, or of a state.
-        what: its name in messages: "the Stack's endpoint".
-        file: that names it.
-        line: 1-based, None where unknown.
-        column: 1-based, None where unknown.
-        instead: the advice to name it in the environment or on the command line.
-    """
-
-    url: str
-    what: str
-    file: str
-    line: int | None
-    column: int | None
-    instead: str
-
-
-def explain_distrust(named: Named, settings: Settings, own_hosts: Iterable[str]) -> Diagnostic | None:
-    """Say why nothing may be sent to an address; None if it may.
+def explain_distrust(
+    url: str, what: str, instead: str, *, settings: Settings, own_hosts: Iterable[str]
+) -> tuple[str, str] | None:
+    """Say why nothing may be sent to an address that a manifest names, and what to do; None if it may.
 
     Args:
-        named: the address.
+        url: of a service, or of a state.
+        what: its name in messages: "the Stack's endpoint".
+        instead: the advice to name it in the environment or on the command line.
         settings: of the environment.
-        own_hosts: the services' own: names, and "*.example.com" for all below one.
+        own_hosts: the services' own: names, and "*.example.com" for all below example.com.
 
     Raises:
         UsageError: RECONCILER_TRUSTED_HOSTS is no list of hosts.
     """
-    if named.url.startswith(_BUCKETS) or "://" not in named.url or is_loopback(named.url):
+    if url.startswith(_BUCKETS) or "://" not in url or is_loopback(url):
         return None
-    parts = parse_url(named.url)
+    parts = parse_url(url)
     host = (parts.hostname or "").removesuffix(".") if parts else ""
-    trusted = [one for one in settings.get(VARIABLE, "").split(",") if one]
-    plain = is_plain(named.url)
-    is_own = bool(host) and any(_matches(host, one) for one in own_hosts)
-    if is_own and not plain:
+    trusted = settings.get(VARIABLE, "").split(",")
+    is_own = any(_matches(host, pattern) for pattern in own_hosts)
+    if (is_own and not is_plain(url)) or any(_matches(host, pattern) for pattern in trusted):
         return None
-    if host and any(_matches(host, one) for one in trusted):
-        return None
-    place = (named.file, named.line, named.column)
     if is_own:
-        summary = f"{named.what} is plain http, which is not encrypted: nothing is sent there"
-        return Diagnostic(summary, "Write https://.", *place)
-    return Diagnostic(
-        f"{named.what} names a host that is neither a service's own nor this machine: only the "
-        "environment and the command line may send a credential elsewhere, so nothing is sent there",
-        f"If it is meant, {named.instead}, or set {VARIABLE} to its host (comma-separated; *.example.com "
-        "for all below example.com) where the command runs.",
-        *place,
+        return f"{what} is plain http, which is not encrypted: nothing is sent there", "Write https://."
+    return (
+        (
+            f"{what} names a host that is neither a service's own nor this machine: only the "
+            "environment and the command line may send a credential elsewhere, so nothing is sent there"
+        ),
+        (
+            f"If it is meant, {instead}, or set {VARIABLE} to its host (comma-separated; *.example.com "
+            "for all below example.com) where the command runs."
+        ),
     )
 
 
 def _matches(host: str, pattern: str) -> bool:
-    if pattern.startswith("*."):
-        return host.endswith(pattern[1:]) and len(host) > len(pattern) - 1
-    return host == pattern
+    """Whether a host is the one of a pattern, or below it where the pattern begins with "*."."""
+    if not host or not pattern.startswith("*."):
+        return bool(host) and host == pattern
+    return host.endswith(pattern[1:]) and len(host) >= len(pattern)
 
 
 def must_be_private(url: str, credential: str) -> None:

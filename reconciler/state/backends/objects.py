@@ -54,7 +54,8 @@ class ObjectBackend:
         self._key, self._lock_key = f"{key}.json", key + LOCK_ENDING
         self.lease = lease
         self._watch = Watch(clock)
-        self._held: tuple[str, str] | None = None  # our lock's id, and its object's version as we wrote it
+        # our lock's id, and the version of its object as we wrote it
+        self._held: tuple[str, str | None] | None = None
 
     def read(self) -> Stored | None:
         """See Backend.read."""
@@ -73,10 +74,9 @@ class ObjectBackend:
     def lock(self, info: LockInfo) -> None:
         """See Backend.lock. Takes over a lock that was not renewed for its whole lease while we looked."""
         for _ in range(_TRIES):
-            stored = self._bucket.get(self._lock_key)
-            holder, nonce, lease = self._read_lock(stored)
-            if stored is not None and holder is not None and holder.id == info.id:
-                self._held = (info.id, stored.version)  # an earlier try arrived, and its answer was lost
+            version, holder, nonce, lease = self._read_lock()
+            if holder is not None and holder.id == info.id:
+                self._held = (info.id, version)  # an earlier try arrived, and its answer was lost
                 return
             if holder is not None:
                 unchanged = self._watch.measure_unchanged(nonce)
@@ -87,8 +87,8 @@ class ObjectBackend:
                         f"Wait: a lock that is not renewed for {lease:g} s while we look is taken over. "
                         f"If that run is dead for sure: reconciler force-unlock {holder.word}",
                     )
-            if self._write_lock(info, stored.version if stored else None):
-                if stored is None:
+            if self._write_lock(info, version):
+                if version is None:
                     self._require_conditions(info)
                 return
         raise errors.StateLockedError(
@@ -101,15 +101,14 @@ class ObjectBackend:
             held = self._held
             if held is not None and held[0] == info.id and self._write_lock(info, held[1]):
                 return
-            stored = self._bucket.get(self._lock_key)
-            holder, _, _ = self._read_lock(stored)
-            if stored is None or holder is None or holder.id != info.id:
+            version, holder, _, _ = self._read_lock()
+            if holder is None or holder.id != info.id:
                 now = f"{holder} holds it now" if holder else "it expired or was forced open"
                 raise errors.LockLostError(
                     f"{self.place}: the lock {info.id} is not ours any more: {now}",
                     "Nothing of theirs was overwritten. Run the command again when they have finished.",
                 )
-            self._held = (info.id, stored.version)
+            self._held = (info.id, version)
         raise errors.StateStoreError(
             f"{self.place}: the lock could not be renewed: another run keeps changing it"
         )
@@ -120,11 +119,8 @@ class ObjectBackend:
         if held is not None and held[0] == info.id and self._write_lock(None, held[1]):
             return
         for _ in range(_TRIES):
-            stored = self._bucket.get(self._lock_key)
-            holder, _, _ = self._read_lock(stored)
-            if stored is None or holder is None or holder.id != info.id:
-                return
-            if self._write_lock(None, stored.version):
+            version, holder, _, _ = self._read_lock()
+            if holder is None or holder.id != info.id or self._write_lock(None, version):
                 return
         raise errors.StateStoreError(
             f"{self.place}: the lock could not be given back: another run keeps changing it"
@@ -133,16 +129,15 @@ class ObjectBackend:
     def force_unlock(self, lock_id: str) -> LockInfo:
         """See Backend.force_unlock."""
         for _ in range(_TRIES):
-            stored = self._bucket.get(self._lock_key)
-            holder, _, _ = self._read_lock(stored)
-            if stored is None or holder is None:
+            version, holder, _, _ = self._read_lock()
+            if holder is None:
                 raise errors.StateError(f"{self.place}: the state is not locked", "Run the command again.")
             if holder.id != lock_id:
                 raise errors.StateError(
                     f"{self.place}: the lock {lock_id} is gone; the state is locked by {holder}",
                     f"If that run is dead for sure: reconciler force-unlock {holder.word}",
                 )
-            if self._write_lock(None, stored.version):
+            if self._write_lock(None, version):
                 return holder
         raise errors.StateError(
             f"{self.place}: the holder of {lock_id} is alive and renews it", "Let it finish."
@@ -163,17 +158,18 @@ class ObjectBackend:
             self._held = (holder.id, version)
         return True
 
-    def _read_lock(self, stored: Stored | None) -> tuple[LockInfo | None, str, float]:
-        """Read who holds the lock (None if it is free), its nonce, and the holder's lease."""
+    def _read_lock(self) -> tuple[str | None, LockInfo | None, str, float]:
+        """Read the version of the lock object, its holder (None if it is free), its nonce, and its lease."""
+        stored = self._bucket.get(self._lock_key)
         if stored is None:
-            return None, "", self.lease
+            return None, None, "", self.lease
         document: Any = None
         with contextlib.suppress(errors.NotJSONError):
             document = loads(stored.data, most=bounds.LOCK)
         match document:
             case {"Lease": int() | float() as lease, "Nonce": str(nonce)} if 1 <= lease <= bounds.DELAY:
                 info = LockInfo.from_json(document)
-                return (info if info.id else None), nonce, lease
+                return stored.version, (info if info.id else None), nonce, lease
         raise errors.StateStoreError(
             f"{self.place}: the object {self._lock_key} beside the state is not a lock of ours",
             "If no other run is active, delete that object and run the command again.",

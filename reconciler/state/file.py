@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from operator import attrgetter
 from types import MappingProxyType
@@ -69,7 +70,8 @@ def dumps(
     if twice:
         raise ValueError(twice)
     header = {key: getattr(state, key) for key in _HEADER}
-    _refuse_unreadable("the state", lambda: _CODEC.read_fields(State, {**header, "resources": []}))
+    with _require_readable("the state"):
+        _CODEC.read_fields(State, {**header, "resources": []})
     head = [f'"version": {state.version}', *(f'"{key}": {_to_json(value)}' for key, value in header.items())]
     kept = {} if lines is None else lines
     found = []
@@ -92,25 +94,23 @@ def dumps(
 
 def _write_line(record: Record, *, known: bool) -> str:
     """Write a record as a line, and check that it can be read again."""
-    try:
+    with _require_readable(str(record.address)):
         line = _to_json(_write_record(record))
-    except ValueError as error:  # NaN, infinity
-        raise StateError(*_explain_unreadable(str(record.address), str(error))) from error
-    if not known:
-        _refuse_unreadable(str(record.address), lambda: _read_record(_parse(_encode(line))))
+        if not known:
+            _read_record(_parse(_encode(line)))
     return line
 
 
-def _refuse_unreadable(what: str, read: Callable[[], object]) -> None:
+@contextmanager
+def _require_readable(what: str) -> Iterator[None]:
+    """Refuse to write a value that the next run could not read."""
     try:
-        read()
-    except WrongValueError as wrong:
-        raise StateError(*_explain_unreadable(what, str(wrong))) from wrong
-
-
-def _explain_unreadable(what: str, problem: str) -> tuple[str, str]:
-    advice = "What was recorded before is unchanged, and what was begun is found again by its id."
-    return f"{what}: this record could not be read again, so it is not written: {problem}", advice
+        yield
+    except (ValueError, WrongValueError) as error:  # ValueError: NaN, infinity
+        raise StateError(
+            f"{what}: this record could not be read again, so it is not written: {error}",
+            "What was recorded before is unchanged, and what was begun is found again by its id.",
+        ) from error
 
 
 def _encode(text: str) -> bytes:

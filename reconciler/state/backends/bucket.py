@@ -21,7 +21,7 @@ from reconciler.redaction import hide_secrets, make_printable
 from reconciler.settings import Settings
 from reconciler.settings.tls import Trust
 from reconciler.state.backends import UNCHANGED, UNKNOWN, Stored
-from reconciler.state.backends.gate import take_complaint
+from reconciler.state.backends.gate import get_gate
 
 if TYPE_CHECKING:
     from obstore import PutMode
@@ -145,7 +145,7 @@ class Bucket:
                 f"{self._place}: cannot {verb} the state: the TLS certificate of the store is not trusted",
                 f"{Trust.read(self._settings).advice} {UNCHANGED}",
             )
-        if stopped := take_complaint():
+        if stopped := get_gate().take_complaint():
             stopped = make_printable(hide_secrets(stopped, self._settings.secrets))
             return StateStoreError(
                 f"{self._place}: cannot {verb} the state: {stopped}",

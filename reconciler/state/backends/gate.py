@@ -48,23 +48,15 @@ class _Way:
     """The destination of the requests under one login.
 
     Attributes:
-        scheme: of the store.
-        host: of the store, in lower case, without brackets.
-        port: of the store.
+        origin: scheme, host (in lower case, without brackets) and port of the store. Two addresses must share
+            them, or a credential does not go along.
         proxy: the proxy that the environment names for the store, with its login. "" if there is none.
         certificates: a file or folder with the certificates for an https:// proxy. "" for the machine's own.
     """
 
-    scheme: str
-    host: str
-    port: int
+    origin: tuple[str, str, int]
     proxy: str
     certificates: str
-
-    @property
-    def origin(self) -> tuple[str, str, int]:
-        """Scheme, host and port: two addresses must share them, or a credential does not go along."""
-        return self.scheme, self.host, self.port
 
 
 def open_way_out(endpoint: str, settings: Settings) -> str:
@@ -78,13 +70,8 @@ def open_way_out(endpoint: str, settings: Settings) -> str:
         CredentialError, UsageError: a proxy or the certificates cannot be used.
     """
     parts = urlsplit(endpoint)
-    way = _Way(*_find_origin(parts), _find_proxy(endpoint, settings), Trust.read(settings).path)
-    return _gate().open(way)
-
-
-def take_complaint() -> str:
-    """Take why the proxy refused the last request: "" if it did not, or if it was taken already."""
-    return _gate().take_complaint()
+    way = _Way(_find_origin(parts), _find_proxy(endpoint, settings), Trust.read(settings).path)
+    return get_gate().open(way)
 
 
 def _find_origin(parts: SplitResult) -> tuple[str, str, int]:
@@ -104,7 +91,7 @@ def _find_proxy(endpoint: str, settings: Settings) -> str:
     return found if "://" in found else f"http://{found}"
 
 
-class _Gate:
+class Gate:
     """Listens on loopback for as long as the process lives, with a thread for each connection."""
 
     def __init__(self) -> None:
@@ -123,7 +110,7 @@ class _Gate:
         return f"http://reconciler:{login}@127.0.0.1:{self._listener.getsockname()[1]}"
 
     def take_complaint(self) -> str:
-        """See `take_complaint`."""
+        """Take why the last request was refused: "" if it was not, or if the reason was taken already."""
         with self._lock:
             text, self._complaint = self._complaint, ""
         return text
@@ -195,7 +182,7 @@ class _Request:
 
     @property
     def login(self) -> str:
-        """The login that `_Gate.open` gave the client, as it sends it."""
+        """The login that `Gate.open` gave the client, as it sends it."""
         shown = self.headers.get("proxy-authorization", "").removeprefix("Basic ")
         with contextlib.suppress(ValueError):
             return base64.b64decode(shown).decode("latin-1").rpartition(":")[2]
@@ -211,8 +198,9 @@ class _Request:
 
 
 @cache
-def _gate() -> _Gate:
-    return _Gate()
+def get_gate() -> Gate:
+    """Return the proxy of this process."""
+    return Gate()
 
 
 def _read_head(connection: socket.socket) -> tuple[bytes, bytes]:
@@ -228,11 +216,12 @@ def _read_head(connection: socket.socket) -> tuple[bytes, bytes]:
 
 
 def _connect(way: _Way) -> socket.socket:
+    _, host, port = way.origin
     if not way.proxy:
         try:
-            return socket.create_connection((way.host, way.port), _CONNECTING)
+            return socket.create_connection((host, port), _CONNECTING)
         except OSError as error:
-            raise _RefusedError(f"no connection to {way.host}:{way.port}: {error}", 502) from error
+            raise _RefusedError(f"no connection to {host}:{port}: {error}", 502) from error
     proxy = urlsplit(way.proxy)
     address = (proxy.hostname or "", proxy.port or _PORTS[proxy.scheme])
     try:
@@ -244,7 +233,7 @@ def _connect(way: _Way) -> socket.socket:
     except OSError as error:
         raise _RefusedError(f"the proxy {address[0]}:{address[1]} is not reached: {error}", 502) from error
     try:
-        _ask_for_a_tunnel(connection, way, proxy)
+        _ask_for_a_tunnel(connection, f"[{host}]:{port}" if ":" in host else f"{host}:{port}", proxy)
     except (OSError, ValueError) as error:
         connection.close()
         raise _RefusedError(f"the proxy {address[0]}:{address[1]} hangs up: {error}", 502) from error
@@ -264,9 +253,8 @@ def _make_tls_context(certificates: str) -> ssl.SSLContext:
     )
 
 
-def _ask_for_a_tunnel(connection: socket.socket, way: _Way, proxy: SplitResult) -> None:
-    host = f"[{way.host}]" if ":" in way.host else way.host
-    lines = [f"CONNECT {host}:{way.port} HTTP/1.1", f"Host: {host}:{way.port}"]
+def _ask_for_a_tunnel(connection: socket.socket, store: str, proxy: SplitResult) -> None:
+    lines = [f"CONNECT {store} HTTP/1.1", f"Host: {store}"]
     if proxy.username or proxy.password:
         login = f"{unquote(proxy.username or '')}:{unquote(proxy.password or '')}".encode()
         lines.append(f"Proxy-Authorization: Basic {base64.b64encode(login).decode()}")

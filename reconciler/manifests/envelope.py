@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from reconciler.manifests import schema_types as schema
 from reconciler.model import Check, IgnoredDrift, Lifecycle, Permission, Replacement
@@ -71,7 +71,7 @@ ImportName = Annotated[
         "is not the name of a tuned model",
         "Write its id, or tunedModels/ID.",
     ),
-    WithJsonSchema({"type": "string", "pattern": rf"^(?:tunedModels/)?{schema.ID}$"}),
+    schema.show_pattern(f"(?:tunedModels/)?{schema.ID}"),
 ]
 
 

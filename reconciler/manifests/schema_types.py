@@ -168,6 +168,11 @@ def validate_pattern(pattern: str, summary: str, advice: str, *, limit: int | No
     return validate_by(find_fault)
 
 
+def show_pattern(pattern: str) -> WithJsonSchema:
+    """Put the pattern of a text into the JSON Schema, where a validator's own rule cannot be seen."""
+    return WithJsonSchema({"type": "string", "pattern": f"^{pattern}$"})
+
+
 NAME = rf"[a-z][a-z0-9-]{{0,{NAME_LIMIT - 1}}}"
 ID = r"[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?"
 """A tunedModelId, as the API's CreateTunedModelRequest describes it."""
@@ -189,11 +194,7 @@ def _refuse_name(value: str) -> tuple[str, str] | None:
     )
 
 
-Name = Annotated[
-    str,
-    validate_by(_refuse_name),
-    WithJsonSchema({"type": "string", "pattern": f"^{NAME}$"}),
-]
+Name = Annotated[str, validate_by(_refuse_name), show_pattern(NAME)]
 ModelId = Annotated[
     str,
     validate_pattern(
@@ -201,7 +202,7 @@ ModelId = Annotated[
         "is not a tunedModelId",
         "1 to 40 of a-z, 0-9 and '-', beginning with a letter and not ending in '-'.",
     ),
-    WithJsonSchema({"type": "string", "pattern": f"^{ID}$"}),
+    show_pattern(ID),
 ]
 
 

@@ -83,18 +83,8 @@ def _refuse_bucket(value: str) -> tuple[str, str] | None:
     return "is not a bucket with a usable prefix", "A prefix has letters, digits, '.', '_', '-' and '/'."
 
 
-Bucket = Annotated[
-    str,
-    schema.validate_by(_refuse_bucket),
-    WithJsonSchema({"type": "string", "pattern": f"^{_BUCKET}$"}),
-]
-
-
-Location = Annotated[
-    str,
-    schema.validate_by(forms.find_location_fault),
-    WithJsonSchema({"type": "string", "pattern": f"^{forms.LOCATION}$"}),
-]
+Bucket = Annotated[str, schema.validate_by(_refuse_bucket), schema.show_pattern(_BUCKET)]
+Location = Annotated[str, schema.validate_by(forms.find_location_fault), schema.show_pattern(forms.LOCATION)]
 StackProject = Annotated[str, schema.validate_by(forms.find_project_fault)]
 
 
@@ -112,7 +102,7 @@ class DeclaredPrices(schema.Declared):
     currency: Annotated[
         str,
         schema.validate_pattern("[A-Z]{3}", "is not a currency", "Write its ISO code: EUR."),
-        WithJsonSchema({"type": "string", "pattern": "^[A-Z]{3}$"}),
+        schema.show_pattern("[A-Z]{3}"),
     ] = "USD"
 
 

@@ -55,11 +55,7 @@ def _check_twice(numbers: list[int]) -> list[int]:
     return numbers
 
 
-BaseModelName = Annotated[
-    str,
-    AfterValidator(_read_base_model),
-    WithJsonSchema({"type": "string", "pattern": f"^{schema.BASE_PATTERN}$"}),
-]
+BaseModelName = Annotated[str, AfterValidator(_read_base_model), schema.show_pattern(schema.BASE_PATTERN)]
 _SOURCE = f"TunedModel/{schema.NAME}|tunedModels/{schema.ID}"
 
 
@@ -78,11 +74,7 @@ def _check_tuned_model(value: str) -> str:
     )
 
 
-TunedModelName = Annotated[
-    str,
-    AfterValidator(_check_tuned_model),
-    WithJsonSchema({"type": "string", "pattern": f"^(?:{_SOURCE})$"}),
-]
+TunedModelName = Annotated[str, AfterValidator(_check_tuned_model), schema.show_pattern(f"(?:{_SOURCE})")]
 
 
 class TunedModelSource(schema.Declared):

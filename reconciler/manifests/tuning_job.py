@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from reconciler.manifests import schema_types as schema
 from reconciler.manifests.envelope import ModelEnvelope, ModelMetadata
@@ -24,7 +24,6 @@ LABELS_LIMIT = 60
 
 _MODEL = r"projects/[A-Za-z0-9:._-]+/locations/[a-z0-9-]+/models/[A-Za-z0-9_-]+(?:@[A-Za-z0-9_-]+)?"
 _SOURCE = f"TuningJob/{schema.NAME}|{_MODEL}"
-_KEY = "projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+"
 
 
 def _read_base_model(value: str) -> str:
@@ -96,6 +95,7 @@ def _is_label(text: str) -> bool:
     )
 
 
+BaseModelName = Annotated[str, AfterValidator(_read_base_model), schema.show_pattern(schema.BASE_PATTERN)]
 AdapterSize = Literal[
     "ADAPTER_SIZE_ONE",
     "ADAPTER_SIZE_TWO",
@@ -129,7 +129,17 @@ JobName = Annotated[
         "is not the name of a tuning job",
         "Write its number, or projects/P/locations/L/tuningJobs/NUMBER.",
     ),
-    WithJsonSchema({"type": "string", "pattern": f"^{_JOB}$"}),
+    schema.show_pattern(_JOB),
+]
+
+
+_KEY = "(?:projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+)?"
+_KEY_ADVICE = "Write projects/P/locations/L/keyRings/R/cryptoKeys/K."
+
+KeyName = Annotated[
+    str,
+    schema.validate_pattern(_KEY, "is not the name of a key", _KEY_ADVICE),
+    schema.show_pattern(_KEY),
 ]
 
 
@@ -195,9 +205,7 @@ class PreTunedModel(schema.Declared):
     OUTPUT_ONLY: ClassVar = frozenset({"base_model"})
 
     tuned_model_name: Annotated[
-        str,
-        AfterValidator(_check_tuned_model),
-        WithJsonSchema({"type": "string", "pattern": f"^(?:{_SOURCE})$"}),
+        str, AfterValidator(_check_tuned_model), schema.show_pattern(f"(?:{_SOURCE})")
     ]
     checkpoint_id: schema.OptionalText | None = None
 
@@ -205,18 +213,7 @@ class PreTunedModel(schema.Declared):
 class EncryptionSpec(schema.Declared):
     """The customer's own key."""
 
-    kms_key_name: (
-        Annotated[
-            str,
-            schema.validate_pattern(
-                f"(?:{_KEY})?",
-                "is not the name of a key",
-                "Write projects/P/locations/L/keyRings/R/cryptoKeys/K.",
-            ),
-            WithJsonSchema({"type": "string", "pattern": f"^(?:{_KEY})?$"}),
-        ]
-        | None
-    ) = None
+    kms_key_name: KeyName | None = None
 
 
 class TuningJobSpec(schema.Declared):
@@ -251,14 +248,7 @@ class TuningJobSpec(schema.Declared):
         ),
     }
 
-    base_model: (
-        Annotated[
-            str,
-            AfterValidator(_read_base_model),
-            WithJsonSchema({"type": "string", "pattern": f"^{schema.BASE_PATTERN}$"}),
-        ]
-        | None
-    ) = None
+    base_model: BaseModelName | None = None
     pre_tuned_model: PreTunedModel | None = None
     supervised_tuning_spec: SupervisedTuningSpec | None = None
     preference_optimization_spec: PreferenceOptimizationSpec | None = None

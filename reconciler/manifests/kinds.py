@@ -24,7 +24,7 @@ class Form:
 
     Attributes:
         manifest: the model of its whole document.
-        choices: its oneofs.
+        choices: the API's oneofs.
         data: the keys of the training data, of which one must be there where a model may have to be trained.
         parent: the field that may name another manifest of the kind, "" if none.
         read_data_sets: (document, what measures data files, bytes of the request beside the data) to its data
@@ -43,19 +43,29 @@ class Form:
 
 FORMS: Mapping[str, Form] = {
     "TunedModel": Form(
-        tuned_model.TunedModelManifest,
-        tuned_model.CHOICES,
-        tuned_model.DATA,
-        tuned_model.PARENT,
-        tuned_model.read_data_sets,
+        manifest=tuned_model.TunedModelManifest,
+        choices=(
+            ("spec", ("base_model", "tuned_model_source"), True),
+            ("spec.tuning_task.hyperparameters", ("learning_rate", "learning_rate_multiplier"), False),
+            ("spec.tuning_task.training_data", ("examples", "file"), True),
+        ),
+        data=("tuning_task.training_data",),
+        parent="tuned_model_source.tuned_model",
+        read_data_sets=tuned_model.read_data_sets,
     ),
     "TuningJob": Form(
-        tuning_job.TuningJobManifest,
-        tuning_job.CHOICES,
-        tuning_job.DATA,
-        tuning_job.PARENT,
-        tuning_data.read_data_sets,
-        check_base,
+        manifest=tuning_job.TuningJobManifest,
+        choices=(
+            ("spec", ("base_model", "pre_tuned_model"), True),
+            ("spec", ("supervised_tuning_spec", "preference_optimization_spec"), True),
+        ),
+        data=(
+            "supervised_tuning_spec.training_dataset_uri",
+            "preference_optimization_spec.training_dataset_uri",
+        ),
+        parent="pre_tuned_model.tuned_model_name",
+        read_data_sets=tuning_data.read_data_sets,
+        check_base=check_base,
     ),
 }
 

@@ -173,20 +173,6 @@ class TunedModelManifest(ModelEnvelope):
     spec: TunedModelSpec
 
 
-CHOICES: tuple[tuple[str, tuple[str, str], bool], ...] = (
-    ("spec", ("base_model", "tuned_model_source"), True),
-    ("spec.tuning_task.hyperparameters", ("learning_rate", "learning_rate_multiplier"), False),
-    ("spec.tuning_task.training_data", ("examples", "file"), True),
-)
-"""The API's oneofs: where, which keys exclude each other, whether one must be there."""
-
-DATA = ("tuning_task.training_data",)
-"""The key of the training data: it must be there, except of a model that is there already."""
-
-PARENT = "tuned_model_source.tuned_model"
-"""The field that may name another manifest."""
-
-
 def read_data_sets(document: Document, data_sets: DataSets, rest: int) -> tuple[DataSet, ...]:
     """See `kinds.Form`."""
     data = document.at("spec.tuning_task.training_data")

@@ -265,19 +265,3 @@ class TuningJobManifest(ModelEnvelope):
     kind: Literal["TuningJob"]
     metadata: PlacedMetadata
     spec: TuningJobSpec
-
-
-CHOICES: tuple[tuple[str, tuple[str, str], bool], ...] = (
-    ("spec", ("base_model", "pre_tuned_model"), True),
-    ("spec", ("supervised_tuning_spec", "preference_optimization_spec"), True),
-)
-"""The API's oneofs: where, which keys exclude each other, whether one must be there."""
-
-DATA = (
-    "supervised_tuning_spec.training_dataset_uri",
-    "preference_optimization_spec.training_dataset_uri",
-)
-"""The keys of the training data: one of them must be there, except of a model that is there already."""
-
-PARENT = "pre_tuned_model.tuned_model_name"
-"""The field that may name another manifest."""

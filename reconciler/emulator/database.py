@@ -22,7 +22,7 @@ import pathlib
 import sqlite3
 import types
 import typing
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar, TypeVar
 
 # json.dumps would make an encoder for each value.
@@ -34,16 +34,20 @@ _SQL_TYPES = {int: "INTEGER", bool: "INTEGER", str: "TEXT", bytes: "BLOB"}
 class Record:
     """A row of a table. A subclass adds the columns: numbers, text and bytes as they are, the rest as JSON.
 
+    JSON of a field whose type is a dataclass becomes that dataclass again when the record is read.
+
     Attributes:
         TABLE: the table's name.
         UNIQUE: columns, or combinations of columns, that occur only once.
         INDEXES: columns, or combinations of columns, by which records are found fast.
+        COMPUTED: fields that are not kept, and the SQL that computes each when the record is read.
         seq: a number in order of creation, 0 until the record is added.
     """
 
     TABLE: ClassVar[str]
     UNIQUE: ClassVar[tuple[str, ...]] = ()
     INDEXES: ClassVar[tuple[str, ...]] = ()
+    COMPUTED: ClassVar[Mapping[str, str]] = {}
     seq: int = 0
 
 
@@ -60,20 +64,6 @@ class _Fact(Record):
 R = TypeVar("R", bound=Record)
 
 
-@dataclasses.dataclass(frozen=True)
-class Computed:
-    """Marks a field that is not kept: *sql* computes it when the record is read."""
-
-    sql: str
-
-
-@dataclasses.dataclass(frozen=True)
-class Loaded:
-    """Marks a field that *load* makes of its JSON value; it is a dataclass."""
-
-    load: Callable[[Any], object]
-
-
 class Database:
     """The records in an open file."""
 
@@ -86,14 +76,15 @@ class Database:
         if path is not None and str(path) != ":memory:":
             pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        self._kinds: tuple[type[Record], ...] = (_Fact, *kinds)
+        every_kind: list[type[Record]] = [_Fact, *kinds]
+        self._tables = {kind: _Table(kind) for kind in every_kind}
         self._connection = sqlite3.connect(
             path or ":memory:", isolation_level=None, check_same_thread=False, timeout=10
         )
         self._connection.execute("PRAGMA journal_mode=WAL")
         self._connection.execute("PRAGMA synchronous=NORMAL")
-        for kind in self._kinds:
-            self._connection.executescript(_find_table(kind).create)
+        for table in self._tables.values():
+            self._connection.executescript(table.create)
 
     def close(self) -> None:
         """Close the file."""
@@ -125,13 +116,13 @@ class Database:
 
     def add(self, record: R) -> R:
         """Insert a new record, and return it with its number."""
-        table = _find_table(type(record))
+        table = self._tables[type(record)]
         cursor = self._connection.execute(table.insert, table.dump(record))
         return dataclasses.replace(record, seq=cursor.lastrowid or 0)
 
     def update(self, record: Record) -> None:
         """Write all fields of a record that was added before."""
-        table = _find_table(type(record))
+        table = self._tables[type(record)]
         self._connection.execute(table.update, table.dump(record))
 
     def delete(self, record: Record) -> None:
@@ -146,16 +137,13 @@ class Database:
         self, kind: type[R], where: str = "1", /, *, order: str = "rowid", limit: int = -1, **values: object
     ) -> list[R]:
         """Return the records for which the SQL *where* holds."""
-        table = _find_table(kind)
+        table = self._tables[kind]
         query = f"{table.select} WHERE {where} ORDER BY {order} LIMIT {limit}"
         return [kind(**table.load(row)) for row in self.execute(query, **values)]
 
-    def find_one(self, kind: type[R], where: str, /, **values: object) -> R | None:
+    def find_one(self, kind: type[R], where: str, /, **values: Any) -> R | None:
         """Return a record for which the SQL *where* holds, or None."""
-        table = _find_table(kind)
-        for row in self.execute(f"{table.select} WHERE {where} LIMIT 1", **values):
-            return kind(**table.load(row))
-        return None
+        return next(iter(self.find(kind, where, limit=1, **values)), None)
 
     def count(self, kind: type[Record], where: str = "1", /, **values: object) -> int:
         """Return for how many records the SQL *where* holds."""
@@ -178,78 +166,54 @@ class Database:
 
     def reset(self) -> None:
         """Delete all records. The settings stay, and the clock shows the real time again."""
-        for kind in self._kinds[1:]:
-            self.delete_where(kind)
-        self.delete_where(_Fact, "name = 'clock'")
+        for kind in self._tables:
+            self.delete_where(kind, "name = 'clock'" if kind is _Fact else "1")
         self.execute("DELETE FROM sqlite_sequence")
-
-
-@dataclasses.dataclass(frozen=True)
-class _Column:
-    """How a field of a record is kept; sql_type is '' if it is computed."""
-
-    name: str
-    source: str
-    sql_type: str
-    load: Callable[[Any], Any] | None
-    is_json: bool
 
 
 class _Table:
     """The table of one kind of records: its columns and statements. The row's id is the record's `seq`."""
 
     def __init__(self, kind: type[Record]) -> None:
-        self._columns = [_describe_column(field) for field in dataclasses.fields(kind) if field.name != "seq"]
-        kept = [column for column in self._columns if column.sql_type]
-        names, name = [column.name for column in kept], kind.TABLE
-        sources = ", ".join(f"{column.source} AS {column.name}" for column in self._columns)
-        self.select = f"SELECT rowid, {sources} FROM {name}"  # noqa: S608
-        values = ", ".join(f":{each}" for each in names)
-        self.insert = f"INSERT INTO {name} ({', '.join(names)}) VALUES ({values})"  # noqa: S608
-        changes = ", ".join(f"{each} = :{each}" for each in names)
-        self.update = f"UPDATE {name} SET {changes} WHERE rowid = :seq"  # noqa: S608
-        parts = ["seq INTEGER PRIMARY KEY AUTOINCREMENT", *(f"{each.name} {each.sql_type}" for each in kept)]
-        parts += [f"UNIQUE ({each})" for each in kind.UNIQUE]
-        self.create = f"CREATE TABLE IF NOT EXISTS {name} ({', '.join(parts)});"
-        for each in kind.INDEXES:
-            index = f"{name}_by_{each.partition(',')[0]}"
-            self.create += f"CREATE INDEX IF NOT EXISTS {index} ON {name} ({each});"
+        types = {field.name: _split_type(field.type) for field in dataclasses.fields(kind)}
+        self._names = list(types)
+        self._kept = [name for name in types if name not in kind.COMPUTED]
+        self._json: dict[str, Any] = {
+            name: each for name, (each, _) in types.items() if each not in _SQL_TYPES
+        }
+        names = [name for name in self._kept if name != "seq"]
+        sources = {"seq": "rowid", **kind.COMPUTED}
+        columns = ", ".join(f"{sources.get(name, name)} AS {name}" for name in types)
+        self.select = f"SELECT {columns} FROM {kind.TABLE}"  # noqa: S608
+        values = ", ".join(f":{name}" for name in names)
+        self.insert = f"INSERT INTO {kind.TABLE} ({', '.join(names)}) VALUES ({values})"  # noqa: S608
+        changes = ", ".join(f"{name} = :{name}" for name in names)
+        self.update = f"UPDATE {kind.TABLE} SET {changes} WHERE rowid = :seq"  # noqa: S608
+        parts = ["seq INTEGER PRIMARY KEY AUTOINCREMENT"]
+        parts += [f"{name} {_SQL_TYPES.get(types[name][0], 'TEXT')}{types[name][1]}" for name in names]
+        parts += [f"UNIQUE ({columns})" for columns in kind.UNIQUE]
+        self.create = f"CREATE TABLE IF NOT EXISTS {kind.TABLE} ({', '.join(parts)});"
+        for columns in kind.INDEXES:
+            index = f"{kind.TABLE}_by_{columns.partition(',')[0]}"
+            self.create += f"CREATE INDEX IF NOT EXISTS {index} ON {kind.TABLE} ({columns});"
 
     def dump(self, record: Record) -> dict[str, Any]:
         """Return the values of a record's columns."""
-        values: dict[str, Any] = {"seq": record.seq}
-        for column in self._columns:
-            value = getattr(record, column.name)
-            if column.is_json and value is not None:
-                value = _ENCODER.encode(value)
-            values[column.name] = value
-        return values
+        values = {name: getattr(record, name) for name in self._kept}
+        texts = {name: _ENCODER.encode(values[name]) for name in self._json if values[name] is not None}
+        return {**values, **texts}
 
     def load(self, row: tuple[Any, ...]) -> dict[str, Any]:
         """Return the fields of the record in a selected row."""
-        fields: dict[str, Any] = {"seq": row[0]}
-        for column, value in zip(self._columns, row[1:], strict=True):
-            kept = json.loads(value) if column.is_json and value is not None else value
-            fields[column.name] = column.load(kept) if column.load else kept
+        fields = dict(zip(self._names, row, strict=True))
+        for name, kind in self._json.items():
+            if fields[name] is not None:
+                value = json.loads(fields[name])
+                fields[name] = kind(**value) if hasattr(kind, "__dataclass_fields__") else value
         return fields
 
 
-_TABLES: dict[type[Record], _Table] = {}
-
-
-def _find_table(kind: type[Record]) -> _Table:
-    if kind not in _TABLES:
-        _TABLES[kind] = _Table(kind)
-    return _TABLES[kind]
-
-
-def _describe_column(field: "dataclasses.Field[Any]") -> _Column:
-    kind, *marks = (
-        typing.get_args(field.type) if typing.get_origin(field.type) is typing.Annotated else (field.type,)
-    )
+def _split_type(kind: Any) -> tuple[Any, str]:
+    """Return a field's type without None, and the constraint that says whether it can be None."""
     options = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
-    sql_type = _SQL_TYPES.get(options[0], "")
-    computed = next((mark.sql for mark in marks if isinstance(mark, Computed)), "")
-    load = next((mark.load for mark in marks if isinstance(mark, Loaded)), None)
-    kept = (sql_type or "TEXT") + ("" if types.NoneType in options else " NOT NULL")
-    return _Column(field.name, computed or field.name, "" if computed else kept, load, is_json=not sql_type)
+    return options[0], "" if types.NoneType in options else " NOT NULL"

@@ -5,13 +5,13 @@ import dataclasses
 import json
 import pathlib
 import sqlite3
-from collections.abc import Iterator
-from typing import Annotated, Any
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
 
 import pytest
 import requests
 
-from reconciler.emulator.database import Computed, Database, Loaded, Record
+from reconciler.emulator.database import Database, Record
 from reconciler.emulator.server import running
 from tests.emulator.conftest import Api
 
@@ -32,12 +32,13 @@ class Box(Record):
     TABLE = "boxes"
     UNIQUE = ("name",)
     INDEXES = ("weight, name",)
+    COMPUTED: ClassVar[Mapping[str, str]] = {"is_heavy": "weight > 2"}
     name: str
     weight: int | None = None
     data: bytes = b""
     labels: dict[str, Any] | None = None
-    size: Annotated[Size, Loaded(lambda value: Size(**value))] = Size(1)
-    is_heavy: Annotated[bool | None, Computed("weight > 2")] = False
+    size: Size = Size(1)
+    is_heavy: bool | None = False
 
 
 @pytest.fixture

@@ -2,9 +2,9 @@
 
 import dataclasses
 import secrets
-from typing import Annotated, Any
+from typing import Any
 
-from reconciler.emulator.database import Loaded, Record
+from reconciler.emulator.database import Record
 from reconciler.emulator.gemini.progress import Training
 
 
@@ -31,7 +31,7 @@ class TunedModel(Record):
     fields: dict[str, Any]
     search: str
     updated: int
-    training: Annotated[Training, Loaded(lambda kept: Training(**kept))]
+    training: Training
     listed: int
     readable: int
     settled: str | None = None

@@ -6,10 +6,10 @@ ahead are in the record, and a question says what time it is, as `:now`.
 
 import dataclasses
 import hashlib
-from collections.abc import Sequence
-from typing import Annotated, Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple
 
-from reconciler.emulator.database import Computed, Record
+from reconciler.emulator.database import Record
 
 _STATE = """CASE
     WHEN ended <= :now THEN outcome
@@ -65,6 +65,7 @@ class Job(Resource):
     TABLE = "vertex_jobs"
     UNIQUE = ("id",)
     INDEXES = ("project, ended",)
+    COMPUTED: ClassVar[Mapping[str, str]] = {"state": _STATE}
     fields: dict[str, Any]
     created: int
     begun: int
@@ -79,7 +80,7 @@ class Job(Resource):
     readable: int
     stats: dict[str, Any] | None = None
     tuned: dict[str, Any] | None = None
-    state: Annotated[str, Computed(_STATE)] = ""
+    state: str = ""
 
     @property
     def name(self) -> str:

@@ -76,7 +76,7 @@ class App:
             return GEMINI.make_error_response(error)
         path, query = request.scope["path"], request.query_params
         try:
-            with _report_mistakes(request):
+            with _report_mistakes(request), self._database.transaction():
                 payload = self._control.answer(request.method, path, query, _check_size(body, GEMINI))
                 return _make_response(Reply(payload=payload), {})
         except ApiError as error:

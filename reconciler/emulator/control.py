@@ -42,12 +42,8 @@ class Control:
     def _keep_settings(self) -> None:
         self._database.write_fact("settings", self.settings.to_json())
 
-    def answer(self, method: str, path: str, query: Mapping[str, str], body: bytes) -> Any:
+    def answer(self, method: str, path: str, query: Mapping[str, str], body: bytes) -> object:
         """Return the JSON answer to a request, or raise the ApiError that refuses it."""
-        with self._database.transaction():
-            return self._act(method, path, query, body)
-
-    def _act(self, method: str, path: str, query: Mapping[str, str], body: bytes) -> object:
         match method, path.removeprefix("/emulator").rstrip("/"):
             case "GET", "":
                 return self._describe()

@@ -60,17 +60,15 @@ class _Protocol(H11Protocol):
 
 
 class Running:
-    """An emulator that listens: *ready* is called once it answers, and it serves until it is stopped."""
+    """An emulator that listens and serves until it is stopped; *is_listening* is set once it answers."""
 
-    def __init__(
-        self, listener: socket.socket, app: App, database: Database, ready: Callable[[], object]
-    ) -> None:
+    def __init__(self, listener: socket.socket, app: App, database: Database) -> None:
         host, port = listener.getsockname()[:2]
         self.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         self._listener = listener
         self._app = app
         self._database = database
-        self._ready = ready
+        self.is_listening = threading.Event()
         self._loop = asyncio.new_event_loop()
         self._stopping = asyncio.Event()
         self._stopped = threading.Event()
@@ -92,12 +90,16 @@ class Running:
     def stop(self) -> None:
         """Stop it, and wait until it has stopped. Only another thread than that of `run` may call this."""
         self.begin_stop()
+        self.wait()
+
+    def wait(self) -> None:
+        """Wait until it has stopped. Only another thread than that of `run` may call this."""
         self._stopped.wait()
 
     async def _serve(self) -> None:
         config, state = uvicorn.Config(cast("Any", self._app), **_UVICORN), ServerState()
         server = await self._loop.create_server(lambda: _Protocol(config, state, {}), sock=self._listener)
-        self._ready()
+        self.is_listening.set()
         while not self._stopping.is_set():
             state.default_headers = [(b"date", email.utils.formatdate(usegmt=True).encode())]
             with contextlib.suppress(TimeoutError):
@@ -108,25 +110,6 @@ class Running:
                 connection.transport.abort()
         for task in state.tasks:
             task.cancel()
-
-
-@contextlib.contextmanager
-def _open(
-    data: str | os.PathLike[str] | None,
-    host: str,
-    port: int,
-    settings: Settings | None,
-    ready: Callable[[], object],
-) -> Iterator[Running]:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        listener = socket.create_server((host, port), family=family, backlog=256)
-    except (UnicodeError, TypeError) as error:  # The encoding of host names refuses it.
-        raise OSError("that is no name of a host") from error
-    with listener:
-        database = Database(data, RECORDS)
-        app = App(database, Control(database, settings), HostGuard(host))
-        yield Running(listener, app, database, ready)
 
 
 @contextlib.contextmanager
@@ -141,12 +124,23 @@ def running(
 
     *data* is the file that keeps its state; without one nothing is kept. Port 0 is any free one. It may be
     called by the name *host*, and by loopback names. *settings* are by default those in the file.
+
+    Raises:
+        OSError: it cannot listen there, or not keep its state in the file.
+        sqlite3.DatabaseError: the file is damaged, or not an emulator's.
     """
-    listening = threading.Event()
-    with _open(data, host, port, settings, listening.set) as emulator:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listener = socket.create_server((host, port), family=family, backlog=256)
+    except (UnicodeError, TypeError) as error:  # The encoding of host names refuses it.
+        raise OSError("that is no name of a host") from error
+    with listener:
+        database = Database(data, RECORDS)
+        app = App(database, Control(database, settings), HostGuard(host))
+        emulator = Running(listener, app, database)
         thread = threading.Thread(target=emulator.run, name="emulator", daemon=True)
         thread.start()
-        if not listening.wait(_START_SECONDS):
+        if not emulator.is_listening.wait(_START_SECONDS):
             raise TimeoutError(f"The emulator did not start within {_START_SECONDS} seconds.")
         try:
             yield emulator
@@ -164,11 +158,9 @@ def serve(
     ready: Callable[[str], None],
 ) -> None:
     """Run an emulator until a signal stops it; *ready* gets the URL once it listens."""
-    with (
-        _open(data, host, port, settings, lambda: ready(emulator.url)) as emulator,
-        _stop_on_signals(emulator),
-    ):
-        emulator.run()
+    with running(data=data, port=port, host=host, settings=settings) as emulator, _stop_on_signals(emulator):
+        ready(emulator.url)
+        emulator.wait()
 
 
 @contextlib.contextmanager

@@ -17,19 +17,22 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from reconciler.emulator import faults, gemini, storage, vertex
+from reconciler.emulator import faults
 from reconciler.emulator.auth import authenticate, read_credentials
 from reconciler.emulator.call import Call, Reply, Route, read_query
 from reconciler.emulator.clock import format_time, read_time
 from reconciler.emulator.control import Control, LogEntry
 from reconciler.emulator.database import Database
-from reconciler.emulator.errors import ApiError, ArgumentError
+from reconciler.emulator.errors import NAMED, ApiError, ArgumentError
 from reconciler.emulator.faults import Fault, FaultRule
+from reconciler.emulator.gemini import records as gemini
 from reconciler.emulator.gemini.messages import number_enums
 from reconciler.emulator.host_guard import HostGuard, is_local
 from reconciler.emulator.json_text import format_json
 from reconciler.emulator.services import GEMINI, JSON, Service, find_service, refuse_with_json
+from reconciler.emulator.storage import records as storage
 from reconciler.emulator.storage.uploads import resume
+from reconciler.emulator.vertex import records as vertex
 
 RECORDS = (FaultRule, LogEntry, *gemini.RECORDS, *vertex.RECORDS, *storage.RECORDS)
 _SECRET_PARAMETERS = {"key", "access_token", "oauth_token", "upload_id"}
@@ -233,18 +236,23 @@ async def _iterate(texts: tuple[str, ...]) -> AsyncIterator[str]:
 
 def _replace_response(fault: Fault, response: Response | None, service: Service) -> Response | None:
     """Return what a fault sends in place of *response*; None breaks the connection."""
+    rule, headers = fault.rule, fault.rule.get("headers", {})
     match fault.action:
-        case "drop" | "cut" | "hang":
-            return None
-        case "garbage":
-            return Response(fault.rule["garbage"], media_type=JSON)
         case "truncate":
             return response
-        case "status" if "body" in fault.rule:
-            content, headers = format_json(fault.rule["body"]), fault.rule.get("headers")
-            return Response(content, fault.rule["status"], headers, JSON)
+        case "garbage":
+            return Response(rule["garbage"], media_type=JSON)
+        case "error":
+            return service.make_error_response(NAMED[rule["error"]])
+        case "redirect":
+            error = ApiError(rule.get("status", 302), "Moved.", headers={"Location": rule["redirect"]})
+            return service.make_error_response(error)
+        case "status" if "body" in rule:
+            return Response(format_json(rule["body"]), rule["status"], headers, JSON)
+        case "status":
+            return service.make_error_response(ApiError(rule["status"], headers=headers))
         case _:
-            return service.make_error_response(fault.make_error())
+            return None
 
 
 async def _send_truncated(response: Response, length: int, send: Send) -> None:

@@ -40,7 +40,7 @@ class Control:
             self._keep_settings()
 
     def _keep_settings(self) -> None:
-        self._database.write_fact("settings", self.settings.to_json())
+        self._database.write_fact("settings", vars(self.settings))
 
     def answer(self, method: str, path: str, query: Mapping[str, str], body: bytes) -> object:
         """Return the JSON answer to a request, or raise the ApiError that refuses it."""
@@ -65,11 +65,11 @@ class Control:
             case "DELETE", "/requests":
                 self._database.delete_where(LogEntry)
             case "GET", "/settings":
-                return self.settings.to_json()
+                return vars(self.settings)
             case "POST", "/settings":
                 self.settings = settings.merge_settings(self.settings, parse_json(body))
                 self._keep_settings()
-                return self.settings.to_json()
+                return vars(self.settings)
             case _:
                 raise ApiError(404, f"The emulator has no {method} {path[:80]}.")
         return {}
@@ -79,7 +79,7 @@ class Control:
             "emulator": "Gemini API, tuned models; Vertex AI, tuning jobs; Cloud Storage, objects",
             "version": _VERSION,
             "notice": "This emulator trains nothing: models answer from their training examples.",
-            "settings": self.settings.to_json(),
+            "settings": vars(self.settings),
             "clock": self._describe_clock(),
         }
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from reconciler.emulator.clock import SECOND
 from reconciler.emulator.database import Database, Record
-from reconciler.emulator.errors import NAMED, ApiError, ArgumentError
+from reconciler.emulator.errors import NAMED, ArgumentError
 from reconciler.emulator.settings import is_seconds, make_choice_check, make_count_check
 
 _ACTIONS = ("error", "redirect", "drop", "cut", "truncate", "garbage", "hang", "status")
@@ -48,15 +48,6 @@ class Fault:
     action: str = ""
     when: Literal["before", "after"] = "before"
     rule: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-
-    def make_error(self) -> ApiError:
-        """Return the answer of a rule with `status`, `error` or `redirect`."""
-        if self.action == "error":
-            return NAMED[self.rule["error"]]
-        if self.action == "redirect":
-            headers = {"Location": self.rule["redirect"]}
-            return ApiError(self.rule.get("status", 302), "Moved.", headers=headers)
-        return ApiError(self.rule["status"], headers=self.rule.get("headers", {}))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -55,19 +55,13 @@ class Settings:
     vertex_cancel_seconds: float = 0.5
     storage_buckets: Literal["any", "strict"] = "any"
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the settings as a JSON object."""
-        return {
-            name: list(value) if isinstance(value, tuple) else value for name, value in vars(self).items()
-        }
-
 
 _MOST_DAYS = 366
 _FIRST_DAY = dt.date(1970, 1, 1)
 
 
 def restore_settings(kept: Mapping[str, Any]) -> Settings:
-    """Return the settings that `to_json` wrote; those that are missing have their defaults."""
+    """Return the settings that were kept as JSON; those that are missing have their defaults."""
     # Merging adds days to the default ones, and a day that was taken away must not come back.
     without: dict[str, Any] = {name: {} for name in ("retires", "vertex_retires") if name in kept}
     return merge_settings(Settings(**without), kept)

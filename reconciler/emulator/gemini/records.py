@@ -78,3 +78,6 @@ def make_permission_id() -> str:
 def make_owner(model: TunedModel, email: str) -> Permission:
     """Return the permission of the owner of a model."""
     return Permission(model=model.seq, id=make_permission_id(), grantee="USER", email=email, role="OWNER")
+
+
+RECORDS = (TunedModel, Examples, Permission)

@@ -8,7 +8,6 @@ these are silent, a comment says what was guessed.
 import dataclasses
 import re
 import secrets
-import string
 from typing import Any
 
 from reconciler.emulator import faults
@@ -27,7 +26,6 @@ from reconciler.emulator.protojson import read_mask, to_snake
 _ID = re.compile(r"[a-z]([a-z0-9-]{0,38}[a-z0-9])?")
 _LONGEST_NAME = 40
 _TYPES = "type.googleapis.com/google.ai.generativelanguage.v1beta."
-_LETTERS = string.ascii_lowercase + string.digits
 _MUTABLE = ("displayName", "description", "temperature", "topP", "topK", "readerProjectNumbers")
 _OUTPUT_ONLY = ("name", "state", "createTime", "updateTime")
 
@@ -75,7 +73,7 @@ def _make_model(call: Call, model_id: str, fields: dict[str, Any], examples: int
     return TunedModel(
         id=model_id,
         owner=call.principal.email,
-        operation=_make_random_text(),
+        operation=secrets.token_hex(6),
         fields=fields,
         search=_write_search_text(fields),
         updated=call.now,
@@ -172,11 +170,7 @@ def _choose_id(asked: str, display_name: str) -> str:
             field="tuned_model_id",
         )
     words = re.sub(r"[^a-z0-9]+", "-", display_name.lower()).lstrip("-0123456789")[:27].strip("-")
-    return f"{words}-{_make_random_text()}" if words else secrets.choice(_LETTERS[:26]) + _make_random_text()
-
-
-def _make_random_text() -> str:
-    return "".join(secrets.choice(_LETTERS) for _ in range(12))
+    return f"{words or 'model'}-{secrets.token_hex(6)}"
 
 
 def _read_source(call: Call, message: dict[str, Any]) -> tuple[dict[str, Any], str]:
@@ -235,27 +229,18 @@ def _check_fixed_fields(message: dict[str, Any], model: TunedModel) -> None:
 def _show(model: TunedModel, now: int) -> dict[str, Any]:
     """Return the TunedModel at *now*, without the training data, and without empty fields (proto3)."""
     training, fields = model.training, dict(model.fields)
-    task: dict[str, Any] = {}
-    if now >= training.started:
-        task["startTime"] = format_time(training.started)
-    if now >= training.ended:
-        task["completeTime"] = format_time(training.ended)
+    times = {"startTime": training.started, "completeTime": training.ended}
+    task: dict[str, Any] = {key: format_time(time) for key, time in times.items() if time <= now}
     if snapshots := progress.list_snapshots(training, now):
         task["snapshots"] = snapshots
     task["hyperparameters"] = fields.pop("hyperparameters")
-    source: dict[str, Any] = {
-        key: fields.pop(key) for key in ("tunedModelSource", "baseModel") if key in fields
-    }
-    texts = {key: fields.pop(key) for key in ("displayName", "description") if fields.get(key)}
     return {
         "name": model.name,
-        **source,
-        **texts,
+        **{key: value for key, value in fields.items() if value not in ("", [])},
         "state": progress.find_state(training, now),
         "createTime": format_time(training.created),
         "updateTime": format_time(model.updated),
         "tuningTask": task,
-        **{key: value for key, value in fields.items() if value not in ("", [])},
     }
 
 

@@ -61,3 +61,6 @@ class Chunk(Record):
     content: int
     start: int
     data: bytes
+
+
+RECORDS = (Bucket, StoredObject, Upload, Chunk)

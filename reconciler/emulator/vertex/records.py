@@ -197,3 +197,6 @@ class Operation(Resource):
     def name(self) -> str:
         """The resource name."""
         return self.write_name(f"{f'{self.parent}/' if self.parent else ''}operations/{self.id}")
+
+
+RECORDS = (Job, Examples, ModelVersion, Endpoint, Operation)

@@ -17,16 +17,15 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from reconciler.emulator import faults
+from reconciler.emulator import clock, faults
 from reconciler.emulator.auth import authenticate, read_credentials
 from reconciler.emulator.call import Call, Reply, Route, read_query
-from reconciler.emulator.clock import format_time, read_time
 from reconciler.emulator.control import Control, LogEntry
 from reconciler.emulator.database import Database
 from reconciler.emulator.errors import NAMED, ApiError, ArgumentError
 from reconciler.emulator.faults import Fault, FaultRule
+from reconciler.emulator.gemini import messages
 from reconciler.emulator.gemini import records as gemini
-from reconciler.emulator.gemini.messages import number_enums
 from reconciler.emulator.host_guard import HostGuard, is_local
 from reconciler.emulator.json_text import format_json
 from reconciler.emulator.services import GEMINI, JSON, Service, find_service, refuse_with_json
@@ -104,7 +103,7 @@ class App:
         response: Response | None = None
         effect = False
         with self._database.transaction():
-            now = read_time(self._database)
+            now = clock.read_time(self._database)
             if fault.action == "cut":
                 part = None if body is None else body[: fault.rule["cut"]]
                 response, effect = self._answer(request, part, service, now, cut=True)
@@ -172,7 +171,7 @@ class App:
             for key, value in request.query_params.items()
         }
         entry = {
-            "time": format_time(now),
+            "time": clock.format_time(now),
             "method": request.method,
             "path": request.scope["path"],
             "query": query,
@@ -225,7 +224,7 @@ def _make_response(reply: Reply, query: Mapping[str, str]) -> Response:
     text = reply.text
     if text is None or wants_numbers or not pretty:
         payload = reply.payload if text is None else json.loads(text)
-        text = format_json(number_enums(payload) if wants_numbers else payload, pretty=pretty)
+        text = format_json(messages.number_enums(payload) if wants_numbers else payload, pretty=pretty)
     return Response(text + "\n", media_type=reply.media_type)
 
 

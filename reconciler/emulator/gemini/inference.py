@@ -6,10 +6,7 @@ from reconciler.emulator import generation
 from reconciler.emulator.base_models import is_retired
 from reconciler.emulator.call import Call, Reply
 from reconciler.emulator.errors import ArgumentError, PreconditionError
-from reconciler.emulator.gemini import progress
-from reconciler.emulator.gemini.messages import COUNT_TOKENS, GENERATE_CONTENT
-from reconciler.emulator.gemini.models import BaseModelNotFoundError, find_names
-from reconciler.emulator.gemini.permissions import find_model
+from reconciler.emulator.gemini import messages, models, permissions, progress
 from reconciler.emulator.gemini.records import Examples
 
 _SAFETY = [
@@ -21,7 +18,7 @@ _LONGEST_PROMPT = 40_000
 
 def generate(call: Call) -> Reply:
     """Answer generateContent and streamGenerateContent."""
-    prompt = _read_prompt(call.read_message(GENERATE_CONTENT))
+    prompt = _read_prompt(call.read_message(messages.GENERATE_CONTENT))
     answer, version = _answer(call, prompt)
     chunks = generation.split_answer(call, answer)
     return generation.reply(call, [_show_response(prompt, answer, chunk, version) for chunk in chunks])
@@ -29,7 +26,7 @@ def generate(call: Call) -> Reply:
 
 def count_tokens(call: Call) -> Reply:
     """Answer countTokens."""
-    message = call.read_message(COUNT_TOKENS)
+    message = call.read_message(messages.COUNT_TOKENS)
     message = message.get("generateContentRequest", message)
     _answer(call, "")
     return Reply(payload={"totalTokens": generation.count_tokens(_read_prompt(message))})
@@ -39,12 +36,12 @@ def _answer(call: Call, prompt: str) -> tuple[str, str]:
     """Return the answer of the model in the path, and its version."""
     if call.path["collection"] == "models":
         name = f"models/{call.path['model']}"
-        if name not in find_names(call) or "embedding" in name:
-            raise BaseModelNotFoundError(name, call.version, "generateContent")
+        if name not in models.find_names(call) or "embedding" in name:
+            raise models.BaseModelNotFoundError(name, call.version, "generateContent")
         return generation.echo(name, prompt), name.removeprefix("models/")
-    model = find_model(call)
+    model = permissions.find_model(call)
     if call.settings.tuned_ends_with_base and is_retired(model.base, call.settings.retires, call.now):
-        raise BaseModelNotFoundError(model.base, call.version, "generateContent")
+        raise models.BaseModelNotFoundError(model.base, call.version, "generateContent")
     if progress.find_state(model.training, call.now) != "ACTIVE":
         raise PreconditionError(f"Tuned model {model.name} is not active.")
     if len(prompt) > _LONGEST_PROMPT:

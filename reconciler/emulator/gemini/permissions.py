@@ -10,14 +10,8 @@ OAuth: with authentication on, an API key is refused.
 import dataclasses
 from typing import Any
 
+from reconciler.emulator import errors
 from reconciler.emulator.call import Call, Reply
-from reconciler.emulator.errors import (
-    ApiError,
-    ArgumentError,
-    ModelForbiddenError,
-    ModelNotFoundError,
-    make_error,
-)
 from reconciler.emulator.gemini.messages import PERMISSION, TRANSFER_OWNERSHIP
 from reconciler.emulator.gemini.records import Permission, TunedModel, make_owner, make_permission_id
 from reconciler.emulator.paging import read_page
@@ -33,12 +27,12 @@ def create(call: Call) -> Reply:
     grantee, email = message.get("granteeType", ""), message.get("emailAddress", "").lower()
     role = _read_role(message)
     if grantee not in {"USER", "GROUP", "EVERYONE"}:
-        raise ArgumentError("grantee_type is required", field="permission.grantee_type")
+        raise errors.ArgumentError("grantee_type is required", field="permission.grantee_type")
     if (grantee == "EVERYONE") == bool(email):
         text = "email_address is required, except for EVERYONE, where it must be empty"
-        raise ArgumentError(text, field="permission.email_address")
+        raise errors.ArgumentError(text, field="permission.email_address")
     if any((each.grantee, each.email) == (grantee, email) for each in find_permissions(call, model)):
-        raise ApiError(409, "Permission already exists for this grantee.")
+        raise errors.ApiError(409, "Permission already exists for this grantee.")
     permission_id = "everyone" if grantee == "EVERYONE" else make_permission_id()
     permission = Permission(model=model.seq, id=permission_id, grantee=grantee, email=email, role=role)
     call.database.add(permission)
@@ -66,10 +60,10 @@ def patch(call: Call) -> Reply:
     model = _find_shared_model(call, "WRITER")
     permission = _find_permission(call, model)
     if read_mask(mask, PERMISSION, ("role",)) != ["role"]:
-        raise ArgumentError("update_mask is required; only role can be updated.", field="update_mask")
+        raise errors.ArgumentError("update_mask is required; only role can be updated.", field="update_mask")
     role = _read_role(message)
     if permission.role == "OWNER":
-        raise ArgumentError("The owner's role is changed by transferOwnership only.")
+        raise errors.ArgumentError("The owner's role is changed by transferOwnership only.")
     changed = dataclasses.replace(permission, role=role)
     call.database.update(changed)
     return Reply(payload=_show(model, changed))
@@ -79,7 +73,7 @@ def delete(call: Call) -> Reply:
     """Answer permissions.delete."""
     permission = _find_permission(call, _find_shared_model(call, "WRITER"))
     if permission.role == "OWNER":
-        raise ArgumentError("The owner's permission cannot be deleted.")
+        raise errors.ArgumentError("The owner's permission cannot be deleted.")
     call.database.delete(permission)
     return Reply(payload={})
 
@@ -88,7 +82,7 @@ def transfer_ownership(call: Call) -> Reply:
     """Answer tunedModels.transferOwnership: the old owner becomes a writer."""
     email = call.read_message(TRANSFER_OWNERSHIP).get("emailAddress", "").lower()
     if not email:
-        raise ArgumentError("email_address is required", field="email_address")
+        raise errors.ArgumentError("email_address is required", field="email_address")
     model, database = _find_shared_model(call, "OWNER"), call.database
     for permission in find_permissions(call, model):
         if permission.role == "OWNER" and permission.email != email:
@@ -103,7 +97,7 @@ def transfer_ownership(call: Call) -> Reply:
 
 def _find_shared_model(call: Call, role: str) -> TunedModel:
     if call.principal.kind == "key" and call.principal.email:
-        raise make_error("keys_not_supported")
+        raise errors.make_error("keys_not_supported")
     return find_model(call, role)
 
 
@@ -112,14 +106,14 @@ def _find_permission(call: Call, model: TunedModel) -> Permission:
         if permission.id == call.path["permission"]:
             return permission
     name = f"{model.name}/permissions/{call.path['permission']}"
-    raise ApiError(404, f"Permission {name} does not exist.")
+    raise errors.ApiError(404, f"Permission {name} does not exist.")
 
 
 def _read_role(message: dict[str, Any]) -> str:
     role = str(message.get("role", ""))
     if role not in {"WRITER", "READER"}:
         text = "role must be WRITER or READER; an owner is made by transferOwnership"
-        raise ArgumentError(text, field="permission.role")
+        raise errors.ArgumentError(text, field="permission.role")
     return role
 
 
@@ -143,7 +137,7 @@ def find_model_named(call: Call, name: str, role: str = "READER") -> TunedModel:
     model_id = name.removeprefix("tunedModels/")
     model = call.database.find_one(TunedModel, "id = :id", id=model_id)
     if model is None:
-        raise ModelNotFoundError(name)
+        raise errors.ModelNotFoundError(name)
     me = call.principal.email
     if model.owner in {me, ""} or not me:
         return model
@@ -151,7 +145,7 @@ def find_model_named(call: Call, name: str, role: str = "READER") -> TunedModel:
         is_mine = permission.grantee == "EVERYONE" or permission.email == me
         if is_mine and _ROLES.index(permission.role) >= _ROLES.index(role):
             return model
-    raise ModelForbiddenError(name)
+    raise errors.ModelForbiddenError(name)
 
 
 def find_permissions(call: Call, model: TunedModel) -> list[Permission]:

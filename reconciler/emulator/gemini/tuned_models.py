@@ -14,12 +14,8 @@ from reconciler.emulator import faults
 from reconciler.emulator.call import Call, Reply, show_operation
 from reconciler.emulator.clock import SECOND, format_time
 from reconciler.emulator.errors import ApiError, ArgumentError, ModelNotFoundError, PreconditionError
-from reconciler.emulator.gemini import progress
-from reconciler.emulator.gemini.messages import TUNED_MODEL
-from reconciler.emulator.gemini.models import BaseModelNotFoundError, find_sampling, is_tunable
-from reconciler.emulator.gemini.permissions import find_model, find_model_named
+from reconciler.emulator.gemini import messages, models, permissions, progress, training_data
 from reconciler.emulator.gemini.records import Examples, Permission, TunedModel, make_owner
-from reconciler.emulator.gemini.training_data import read_task
 from reconciler.emulator.json_text import format_json
 from reconciler.emulator.protojson import read_mask, to_snake
 
@@ -33,18 +29,18 @@ _OUTPUT_ONLY = ("name", "state", "createTime", "updateTime")
 def create(call: Call) -> Reply:
     """Answer tunedModels.create."""
     asked_id = call.parameters.get("tuned_model_id", "")
-    message = call.read_message(TUNED_MODEL, "tuned_model")
+    message = call.read_message(messages.TUNED_MODEL, "tuned_model")
     _check_display_name(message)
     model_id = _choose_id(asked_id, message.get("displayName", ""))
     source, base = _read_source(call, message)
-    pairs, hyperparameters = read_task(message.get("tuningTask", {}))
+    pairs, hyperparameters = training_data.read_task(message.get("tuningTask", {}))
     if call.database.count(TunedModel, "id = :id", id=model_id):
         raise ApiError(409, f"Tuned model tunedModels/{model_id} already exists.")
     fields = {
         **source,
         **{key: message[key] for key in ("displayName", "description") if message.get(key)},
         "hyperparameters": hyperparameters,
-        **find_sampling(base),
+        **models.find_sampling(base),
         **_read_sampling(message),
     }
     model = call.database.add(_make_model(call, model_id, fields, len(pairs)))
@@ -85,7 +81,7 @@ def _make_model(call: Call, model_id: str, fields: dict[str, Any], examples: int
 
 def get(call: Call) -> Reply:
     """Answer tunedModels.get."""
-    model = find_model(call)
+    model = permissions.find_model(call)
     if call.now < model.readable:
         raise ModelNotFoundError(model.name)
     return Reply(text=write_tuned_model(call, model))
@@ -94,15 +90,15 @@ def get(call: Call) -> Reply:
 def patch(call: Call) -> Reply:
     """Answer tunedModels.patch: change what the mask names, or without a mask what is in the body."""
     mask = call.parameters.get("update_mask")
-    message = call.read_message(TUNED_MODEL, "tuned_model")
-    model = find_model(call, "WRITER")
+    message = call.read_message(messages.TUNED_MODEL, "tuned_model")
+    model = permissions.find_model(call, "WRITER")
     if mask:
-        names = read_mask(mask, TUNED_MODEL, _MUTABLE, ignored=_OUTPUT_ONLY, prefix="tuned_model.")
+        names = read_mask(mask, messages.TUNED_MODEL, _MUTABLE, ignored=_OUTPUT_ONLY, prefix="tuned_model.")
     else:
         _check_fixed_fields(message, model)
         names = [key for key in _MUTABLE if key in message]
     _check_display_name(message)
-    new, defaults = {**message, **_read_sampling(message)}, find_sampling(model.base)
+    new, defaults = {**message, **_read_sampling(message)}, models.find_sampling(model.base)
     fields = {key: value for key, value in model.fields.items() if key not in names}
     fields |= {key: source[key] for source in (defaults, new) for key in names if key in source}
     changed = dataclasses.replace(
@@ -118,7 +114,7 @@ def patch(call: Call) -> Reply:
 
 def delete(call: Call) -> Reply:
     """Answer tunedModels.delete."""
-    model = find_model(call, "OWNER")
+    model = permissions.find_model(call, "OWNER")
     is_creating = progress.find_state(model.training, call.now) == "CREATING"
     if is_creating and call.settings.delete_creating == "refuse":
         raise PreconditionError(f"Tuned model {model.name} is still being created.")
@@ -135,7 +131,7 @@ def get_operation(call: Call) -> Reply:
 
 def list_operations(call: Call) -> Reply:
     """Answer tunedModels.operations.list, with the only one there is."""
-    return Reply(payload={"operations": [_show_operation(find_model(call), call.now)]})
+    return Reply(payload={"operations": [_show_operation(permissions.find_model(call), call.now)]})
 
 
 def cancel_operation(call: Call) -> Reply:
@@ -149,7 +145,7 @@ def cancel_operation(call: Call) -> Reply:
 
 
 def _find_model_of_operation(call: Call, role: str) -> TunedModel:
-    model = find_model(call, role)
+    model = permissions.find_model(call, role)
     if model.operation != call.path["operation"]:
         name = f"{model.name}/operations/{call.path['operation']}"
         raise ApiError(404, f"Operation {name} does not exist.")
@@ -179,7 +175,7 @@ def _read_source(call: Call, message: dict[str, Any]) -> tuple[dict[str, Any], s
         name = message["tunedModelSource"].get("tunedModel", "")
         if not re.fullmatch(r"tunedModels/[^/]+", name):
             raise ArgumentError(field="tuned_model.tuned_model_source.tuned_model")
-        origin = find_model_named(call, name)
+        origin = permissions.find_model_named(call, name)
         if progress.find_state(origin.training, call.now) != "ACTIVE":
             raise PreconditionError(f"Tuned model {name} is not active.")
         base = origin.base
@@ -193,8 +189,8 @@ def _read_source(call: Call, message: dict[str, Any]) -> tuple[dict[str, Any], s
                 field="tuned_model.base_model",
             )
         source = {"baseModel": base}
-    if not is_tunable(call, base):
-        raise BaseModelNotFoundError(base, call.version, "createTunedModel")
+    if not models.is_tunable(call, base):
+        raise models.BaseModelNotFoundError(base, call.version, "createTunedModel")
     return source, base
 
 

@@ -13,9 +13,7 @@ from typing import Any
 from reconciler.emulator.call import Call, Reply
 from reconciler.emulator.clock import format_milliseconds
 from reconciler.emulator.errors import ApiError
-from reconciler.emulator.storage import contents
-from reconciler.emulator.storage.buckets import check_bucket
-from reconciler.emulator.storage.checksums import write_crc32c, write_md5
+from reconciler.emulator.storage import buckets, checksums, contents
 from reconciler.emulator.storage.errors import ConditionError
 from reconciler.emulator.storage.records import StoredObject
 
@@ -80,7 +78,7 @@ def find_page(
 
     *delimiter* ends the name of a folder, and *token* is '' for the first page, which begins *after* a name.
     """
-    check_bucket(call)
+    buckets.check_bucket(call)
     size, last = _read_size(most), _decode_token(token) or after
     found: list[StoredObject] = []
     prefixes: list[str] = []
@@ -123,7 +121,7 @@ def make_object(
     old = find_object(call, name)
     check_conditions(old, conditions)
     data = contents.read(call.database, content)
-    md5, crc32c = write_md5(data), write_crc32c(data)
+    md5, crc32c = checksums.write_md5(data), checksums.write_crc32c(data)
     for key, computed in (("md5Hash", md5), ("crc32c", crc32c)):
         if fields.get(key, computed) != computed:
             raise ApiError(400, f"Provided {key} does not match the one calculated: {computed}.")
@@ -177,7 +175,7 @@ def find_object(call: Call, name: str) -> StoredObject | None:
 
 def find_checked(call: Call, conditions: Mapping[str, str], generation: str) -> StoredObject:
     """Return the object in the path, of this generation if one is given, if the preconditions hold."""
-    check_bucket(call)
+    buckets.check_bucket(call)
     found = find_object(call, call.path["object"])
     if found and generation and generation != str(found.generation):
         found = None

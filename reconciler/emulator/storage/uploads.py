@@ -14,8 +14,7 @@ from typing import Any
 from reconciler.emulator.call import Call, Reply
 from reconciler.emulator.errors import ApiError
 from reconciler.emulator.json_text import parse_json
-from reconciler.emulator.storage import contents, objects
-from reconciler.emulator.storage.buckets import check_bucket
+from reconciler.emulator.storage import buckets, contents, objects
 from reconciler.emulator.storage.errors import ParameterMissingError
 from reconciler.emulator.storage.records import Upload
 
@@ -31,7 +30,7 @@ _LARGEST_METADATA = 2**20
 
 def insert(call: Call) -> Reply:
     """Answer objects.insert."""
-    check_bucket(call)
+    buckets.check_bucket(call)
     conditions = objects.read_conditions(call)
     kind, data = call.query.get("uploadType", ""), call.body
     match kind:

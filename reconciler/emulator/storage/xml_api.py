@@ -14,8 +14,7 @@ import xml.sax.saxutils
 from reconciler.emulator.call import Call, Reply, Router
 from reconciler.emulator.clock import SECOND, format_milliseconds
 from reconciler.emulator.errors import CANONICAL, ApiError
-from reconciler.emulator.storage import contents, objects
-from reconciler.emulator.storage.buckets import check_bucket
+from reconciler.emulator.storage import buckets, contents, objects
 from reconciler.emulator.storage.errors import BucketNotFoundError, ConditionError
 from reconciler.emulator.storage.records import StoredObject
 
@@ -45,7 +44,7 @@ def put(call: Call) -> Reply:
     if call.query or "x-goog-copy-source" in call.headers:
         return _refuse(call)
     name = call.path["object"]
-    check_bucket(call)
+    buckets.check_bucket(call)
     objects.check_name(name)
     known = {"content-type": "contentType", "content-md5": "md5Hash"}
     fields = {key: call.headers[header] for header, key in known.items() if header in call.headers}

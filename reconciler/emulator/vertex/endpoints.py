@@ -10,11 +10,8 @@ from typing import Any
 from reconciler.emulator.call import Call, Reply
 from reconciler.emulator.clock import format_time
 from reconciler.emulator.errors import ApiError, ArgumentError, PreconditionError
+from reconciler.emulator.vertex import lookup, messages, models, operations
 from reconciler.emulator.vertex.fields import check_display_name, check_etag, check_labels, patch_fields
-from reconciler.emulator.vertex.lookup import IS_ALIVE, find_one_here, list_page, make_id, read_location
-from reconciler.emulator.vertex.messages import DEPLOY, ENDPOINT, UNDEPLOY
-from reconciler.emulator.vertex.models import find_version
-from reconciler.emulator.vertex.operations import answer_done_operation, begin_operation
 from reconciler.emulator.vertex.records import Endpoint
 
 _MUTABLE = ("displayName", "description", "labels")
@@ -27,21 +24,20 @@ _COLUMNS = {
 
 def create(call: Call) -> Reply:
     """Answer endpoints.create, with an endpoint without a model."""
-    message = call.read_message(ENDPOINT, "endpoint")
+    message = call.read_message(messages.ENDPOINT, "endpoint")
     fields = {key: message[key] for key in _MUTABLE if message.get(key)}
     check_display_name(fields.get("displayName", ""), "display_name", is_required=True)
     check_labels(fields.get("labels", {}))
-    here = read_location(call)._asdict()
-    unlabelled: dict[str, Any] = {"labels": {}}
-    endpoint = Endpoint(id=make_id(), **here, fields=fields, system=unlabelled, born=call.now, undeployed=0)
+    here: dict[str, Any] = {"id": lookup.make_id(), **lookup.read_location(call)._asdict()}
+    endpoint = Endpoint(**here, fields=fields, system={"labels": {}}, born=call.now, undeployed=0)
     endpoint = call.database.add(endpoint)
     response = {"@type": "Endpoint", **_show(call, endpoint)}
-    return answer_done_operation(call, "CreateEndpoint", f"endpoints/{endpoint.id}", response)
+    return operations.answer_done(call, "CreateEndpoint", f"endpoints/{endpoint.id}", response)
 
 
 def deploy(call: Call) -> Reply:
     """Answer endpoints.deployModel, of a tuned model or of one of its checkpoints."""
-    message = call.read_message(DEPLOY, "deploy_model_request").get("deployedModel", {})
+    message = call.read_message(messages.DEPLOY, "deploy_model_request").get("deployedModel", {})
     endpoint = find_endpoint(call)
     if endpoint.has_model(call.now):
         raise PreconditionError("The emulator deploys one model to an endpoint.")
@@ -50,7 +46,7 @@ def deploy(call: Call) -> Reply:
     )
     if match is None:
         raise ArgumentError("Invalid model name.", field="deployed_model.model")
-    version = find_version(call, match[1], match[2] or "")
+    version = models.find_version(call, match[1], match[2] or "")
     checkpoint = message.get("checkpointId") or version.checkpoint_ids[-1]
     if checkpoint not in version.checkpoint_ids:
         raise ArgumentError("The checkpoint does not exist.", field="deployed_model.checkpoint_id")
@@ -60,14 +56,14 @@ def deploy(call: Call) -> Reply:
         model=version.id,
         version=version.version,
         checkpoint=checkpoint,
-        deployed=message.get("id") or make_id(),
+        deployed=message.get("id") or lookup.make_id(),
         system={**version.system, "labels": {}},
         updated=call.now,
         undeployed=None,
     )
     call.database.update(deployed)
     response = {"@type": "DeployModelResponse", "deployedModel": _show_deployed_model(deployed)}
-    return answer_done_operation(call, "DeployModel", f"endpoints/{endpoint.id}", response)
+    return operations.answer_done(call, "DeployModel", f"endpoints/{endpoint.id}", response)
 
 
 def get(call: Call) -> Reply:
@@ -77,16 +73,16 @@ def get(call: Call) -> Reply:
 
 def list_endpoints(call: Call) -> Reply:
     """Answer endpoints.list, the newest first."""
-    return list_page(call, Endpoint, "endpoints", _COLUMNS, IS_ALIVE, show=_show)
+    return lookup.list_page(call, Endpoint, "endpoints", _COLUMNS, "1", show=_show)
 
 
 def patch(call: Call) -> Reply:
     """Answer endpoints.patch."""
     mask = call.parameters.get("update_mask", "")
-    message = call.read_message(ENDPOINT, "endpoint")
+    message = call.read_message(messages.ENDPOINT, "endpoint")
     endpoint = find_endpoint(call)
     check_etag(message, endpoint.make_etag(endpoint.undeployed))
-    fields = patch_fields(endpoint, mask, message, ENDPOINT, _MUTABLE)
+    fields = patch_fields(endpoint, mask, message, messages.ENDPOINT, _MUTABLE)
     updated = max(call.now, endpoint.last_changed + 1)
     changed = dataclasses.replace(endpoint, fields=fields, updated=updated)
     call.database.update(changed)
@@ -95,14 +91,14 @@ def patch(call: Call) -> Reply:
 
 def undeploy(call: Call) -> Reply:
     """Answer endpoints.undeployModel."""
-    wanted = call.read_message(UNDEPLOY, "undeploy_model_request").get("deployedModelId", "")
+    wanted = call.read_message(messages.UNDEPLOY, "undeploy_model_request").get("deployedModelId", "")
     endpoint = find_endpoint(call)
     if not wanted:
         raise ArgumentError("deployed_model_id is required.", field="deployed_model_id")
     if wanted != endpoint.deployed or not endpoint.has_model(call.now):
         raise ApiError(404, f'DeployedModel "{wanted[:40]}" is not found in Endpoint "{endpoint.name}".')
     target = f"endpoints/{endpoint.id}"
-    return begin_operation(call, "undeploy", target, target, column="undeployed", products=[endpoint])
+    return operations.begin(call, "undeploy", target, target, column="undeployed", products=[endpoint])
 
 
 def delete(call: Call) -> Reply:
@@ -113,14 +109,15 @@ def delete(call: Call) -> Reply:
             f'The Endpoint "{endpoint.name}" has deployed or being-deployed DeployedModel(s): '
             f"{endpoint.deployed}. Undeploy them first."
         )
-    return begin_operation(call, "delete", f"endpoints/{endpoint.id}", "", column="died", products=[endpoint])
+    target = f"endpoints/{endpoint.id}"
+    return operations.begin(call, "delete", target, "", column="died", products=[endpoint])
 
 
 def find_endpoint(call: Call) -> Endpoint:
     """Return the endpoint in the path."""
     endpoint_id = call.path["endpoint"]
-    where, name = f"id = :id AND {IS_ALIVE}", f"endpoints/{endpoint_id}"
-    return find_one_here(call, Endpoint, name, where, "Endpoint `{}` not found.", id=endpoint_id)
+    name, missing = f"endpoints/{endpoint_id}", "Endpoint `{}` not found."
+    return lookup.find_one(call, Endpoint, name, "id = :id", missing, id=endpoint_id)
 
 
 def _show(call: Call, endpoint: Endpoint) -> dict[str, Any]:

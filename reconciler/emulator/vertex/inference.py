@@ -9,14 +9,13 @@ from reconciler.emulator.base_models import is_retired
 from reconciler.emulator.call import Call, Reply
 from reconciler.emulator.clock import format_time
 from reconciler.emulator.errors import ApiError, ArgumentError, PreconditionError
-from reconciler.emulator.vertex.endpoints import find_endpoint
-from reconciler.emulator.vertex.messages import COUNT_TOKENS, GENERATE_CONTENT
+from reconciler.emulator.vertex import endpoints, messages
 from reconciler.emulator.vertex.records import Examples
 
 
 def generate(call: Call) -> Reply:
     """Answer generateContent and streamGenerateContent."""
-    contents = call.read_message(GENERATE_CONTENT).get("contents", [])
+    contents = call.read_message(messages.GENERATE_CONTENT).get("contents", [])
     if not contents or not contents[-1].get("parts"):
         raise ArgumentError("Unable to submit request because at least one contents field is required.")
     prompt = generation.read_text(contents[-1])
@@ -26,7 +25,7 @@ def generate(call: Call) -> Reply:
 
 def count_tokens(call: Call) -> Reply:
     """Answer countTokens."""
-    message = call.read_message(COUNT_TOKENS)
+    message = call.read_message(messages.COUNT_TOKENS)
     _answer(call, None)
     text = "".join(map(generation.read_text, message.get("contents", [])))
     total = generation.count_tokens(text)
@@ -41,7 +40,7 @@ def _answer(call: Call, prompt: str | None) -> tuple[str, str]:
         if has_retired or not re.fullmatch(r"gemini-[0-9].*|translation-llm.*", name):
             raise _make_not_found_error(name)
         return generation.echo(name, prompt or ""), name
-    endpoint = find_endpoint(call)
+    endpoint = endpoints.find_endpoint(call)
     if not endpoint.has_model(call.now):
         raise PreconditionError("The Endpoint has no DeployedModel to serve the request.")
     base: str = endpoint.system["base"]

@@ -16,11 +16,7 @@ from reconciler.emulator import faults
 from reconciler.emulator.call import Call, Reply
 from reconciler.emulator.clock import SECOND, format_time
 from reconciler.emulator.errors import ApiError, PreconditionError
-from reconciler.emulator.vertex.data_sets import DataSet, UnfitDataError, read_data
-from reconciler.emulator.vertex.job_requests import SPECS, read_job
-from reconciler.emulator.vertex.lookup import find_one_here, list_page, make_id, read_location
-from reconciler.emulator.vertex.messages import NOTHING
-from reconciler.emulator.vertex.outputs import plan_outputs
+from reconciler.emulator.vertex import data_sets, job_requests, lookup, messages, outputs
 from reconciler.emulator.vertex.records import Endpoint, Examples, Job, ModelVersion
 
 _IS_UNFINISHED = "project = :project AND ended > :now"
@@ -45,8 +41,8 @@ _COLUMNS = {
 
 def create(call: Call) -> Reply:
     """Answer tuningJobs.create."""
-    fields, parent = read_job(call)
-    project, settings = read_location(call).project, call.settings
+    fields, parent = job_requests.read_job(call)
+    project, settings = lookup.read_location(call).project, call.settings
     unfinished = call.database.count(Job, _IS_UNFINISHED, project=project, now=call.now)
     must_wait = unfinished >= settings.vertex_concurrent_jobs
     if must_wait and settings.vertex_over_quota == "refuse":
@@ -60,7 +56,7 @@ def create(call: Call) -> Reply:
     if data:
         call.database.add(Examples(job=job.seq, pairs=data.pairs))
         if job.outcome in _WITH_MODEL:
-            call.database.update(dataclasses.replace(job, tuned=plan_outputs(call, job, data, parent)))
+            call.database.update(dataclasses.replace(job, tuned=outputs.plan(call, job, data, parent)))
     if must_wait:
         _reschedule(call, project)
     return Reply(payload=_show(call, _find_job(call, job.id)))
@@ -73,12 +69,12 @@ def get(call: Call) -> Reply:
 
 def list_jobs(call: Call) -> Reply:
     """Answer tuningJobs.list."""
-    return list_page(call, Job, "tuningJobs", _COLUMNS, "listed <= :now", show=_show)
+    return lookup.list_page(call, Job, "tuningJobs", _COLUMNS, "listed <= :now", show=_show)
 
 
 def cancel(call: Call) -> Reply:
     """Answer tuningJobs.cancel: the job is CANCELLING for a while, then CANCELLED, and makes nothing."""
-    call.read_message(NOTHING)
+    call.read_message(messages.NOTHING)
     job = _find_job(call, call.path["job"])
     if job.ended <= call.now and job.state != "JOB_STATE_PAUSED":
         raise PreconditionError(f"The TuningJob {job.name} is in state {job.state}; it cannot be cancelled.")
@@ -134,12 +130,12 @@ def _set_birth(call: Call, job: int, time: int | None) -> None:
 
 
 def _find_job(call: Call, job_id: str, also: str = "") -> Job:
-    return find_one_here(call, Job, f"tuningJobs/{job_id}", f"id = :id{also}", _MISSING, id=job_id)
+    return lookup.find_one(call, Job, f"tuningJobs/{job_id}", f"id = :id{also}", _MISSING, id=job_id)
 
 
-def _make_job(call: Call, fields: dict[str, Any]) -> tuple[Job, DataSet | None]:
+def _make_job(call: Call, fields: dict[str, Any]) -> tuple[Job, data_sets.DataSet | None]:
     """Return the new job, whose end the fault rules decide, and its data if that is fit."""
-    here, job_id = read_location(call), make_id()
+    here, job_id = lookup.read_location(call), lookup.make_id()
     labels = "\n".join(f"{key}={value}" for key, value in fields.get("labels", {}).items())
     subject = f"{job_id}\n{fields.get('tunedModelDisplayName', '')}\n{labels}"
     path = f"/v1/{here.write_name(f'tuningJobs/{job_id}')}"
@@ -150,8 +146,8 @@ def _make_job(call: Call, fields: dict[str, Any]) -> tuple[Job, DataSet | None]:
     error = {**_ERRORS[outcome], **(fate.failure or {})} if outcome in _ERRORS else None
     data, stats = None, None
     try:
-        data, stats = read_data(call, fields)
-    except UnfitDataError as unfit:
+        data, stats = data_sets.read_data(call, fields)
+    except data_sets.UnfitDataError as unfit:
         outcome, error = "JOB_STATE_FAILED", {"code": _INVALID_ARGUMENT, "message": str(unfit)}
         lasting = pending + pending // 2
     job = Job(
@@ -202,7 +198,7 @@ def _show(call: Call, job: Job) -> dict[str, Any]:
         answer["error"] = job.error
     if is_over and job.tuned and job.outcome in _WITH_MODEL:
         answer["tunedModel"] = job.tuned
-        if evaluation := job.fields.get(SPECS[0], {}).get("evaluationConfig"):
+        if evaluation := job.fields.get(job_requests.SPECS[0], {}).get("evaluationConfig"):
             prefix = evaluation["outputConfig"]["gcsDestination"]["outputUriPrefix"].rstrip("/")
             output = {"gcsOutputDirectory": f"{prefix}/evaluation-{job.id}"}
             answer["evaluateDatasetRuns"] = [{"evaluateDatasetResponse": {"outputInfo": output}}]

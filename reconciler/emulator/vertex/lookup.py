@@ -16,7 +16,6 @@ from reconciler.emulator.paging import read_page
 from reconciler.emulator.vertex.filters import parse_filter
 from reconciler.emulator.vertex.records import Location, Resource
 
-IS_ALIVE = "born <= :now AND (died IS NULL OR died > :now)"
 _IS_HERE = "project = :project AND location = :location"
 R = TypeVar("R", bound=Resource)
 
@@ -39,18 +38,18 @@ def _make_project_number(project: str) -> str:
     return str(10**11 + int.from_bytes(digest) % (9 * 10**11))
 
 
-def find_here(
+def find_all(
     call: Call, kind: type[R], where: str, /, *, order: str = "rowid", limit: int = -1, **values: object
 ) -> list[R]:
-    """Return the records of the call's location for which the SQL *where* holds; `:now` is the time."""
+    """Return what exists in the call's location and fits the SQL *where*; `:now` is the time."""
     here = read_location(call)._asdict()
-    where = f"{_IS_HERE} AND {where}"
+    where = f"{_IS_HERE} AND {kind.EXISTS} AND {where}"
     return call.database.find(kind, where, order=order, limit=limit, now=call.now, **here, **values)
 
 
-def find_one_here(call: Call, kind: type[R], name: str, where: str, missing: str, /, **values: str) -> R:
+def find_one(call: Call, kind: type[R], name: str, where: str, missing: str, /, **values: str) -> R:
     """Return a record of the location, else raise a 404: *missing*, with the full form of *name* in it."""
-    found = find_here(call, kind, where, limit=1, **values)
+    found = find_all(call, kind, where, limit=1, **values)
     if not found:
         raise ApiError(404, missing.format(read_location(call).write_name(name)))
     return found[0]
@@ -74,7 +73,7 @@ def list_page(
     wanted = call.parameters.get("filter", "")
     page = read_page(call.parameters, key, wanted, *values.values(), *read_location(call), default=100)
     filtered, filter_values = parse_filter(wanted, columns)
-    rows = find_here(
+    rows = find_all(
         call,
         kind,
         f"{where} AND (:place = 0 OR seq < :place) AND ({filtered})",

@@ -10,10 +10,8 @@ from typing import Any
 from reconciler.emulator.call import Call, Reply
 from reconciler.emulator.clock import format_time
 from reconciler.emulator.errors import ApiError, ArgumentError, PreconditionError
+from reconciler.emulator.vertex import lookup, messages, operations
 from reconciler.emulator.vertex.fields import check_etag, patch_fields
-from reconciler.emulator.vertex.lookup import IS_ALIVE, find_here, list_page, read_location
-from reconciler.emulator.vertex.messages import MODEL
-from reconciler.emulator.vertex.operations import begin_operation
 from reconciler.emulator.vertex.records import Endpoint, ModelVersion
 
 _MUTABLE = ("displayName", "description", "labels", "defaultCheckpointId", "versionDescription")
@@ -35,13 +33,13 @@ def get(call: Call) -> Reply:
 
 def list_models(call: Call) -> Reply:
     """Answer models.list, with the default version of each model, the newest first."""
-    return list_page(call, ModelVersion, "models", _COLUMNS, f"{IS_ALIVE} AND {_IS_LAST}", show=_show)
+    return lookup.list_page(call, ModelVersion, "models", _COLUMNS, _IS_LAST, show=_show)
 
 
 def list_versions(call: Call) -> Reply:
     """Answer models.listVersions."""
-    where, model = f"id = :id AND {IS_ALIVE}", _find_version_of_path(call).id
-    return list_page(call, ModelVersion, "models", _COLUMNS, where, show=_show, id=model)
+    model = _find_version_of_path(call).id
+    return lookup.list_page(call, ModelVersion, "models", _COLUMNS, "id = :id", show=_show, id=model)
 
 
 def list_checkpoints(call: Call) -> Reply:
@@ -52,10 +50,10 @@ def list_checkpoints(call: Call) -> Reply:
 def patch(call: Call) -> Reply:
     """Answer models.patch of the version in the path. All versions have the same display name."""
     mask = call.parameters.get("update_mask", "")
-    message = call.read_message(MODEL, "model")
+    message = call.read_message(messages.MODEL, "model")
     version = _find_version_of_path(call)
     check_etag(message, version.make_etag())
-    fields = patch_fields(version, mask, message, MODEL, _MUTABLE)
+    fields = patch_fields(version, mask, message, messages.MODEL, _MUTABLE)
     if fields.get("defaultCheckpointId", version.checkpoint_ids[-1]) not in version.checkpoint_ids:
         raise ArgumentError("The checkpoint does not exist.", field="default_checkpoint_id")
     changed = dataclasses.replace(version, fields=fields, updated=max(call.now, version.last_changed + 1))
@@ -97,13 +95,13 @@ def find_version(call: Call, model: str, version: str) -> ModelVersion:
         found = [each for each in found if version == str(each.version) or version in each.aliases]
     if found:
         return found[-1]
-    name = read_location(call).write_name(f"models/{model}@{version}" if version else f"models/{model}")
-    raise ApiError(404, f'The Model does not exist: "{name}".')
+    name = f"models/{model}@{version}" if version else f"models/{model}"
+    raise ApiError(404, f'The Model does not exist: "{lookup.read_location(call).write_name(name)}".')
 
 
 def _find_versions(call: Call, model: str) -> list[ModelVersion]:
     """Return the versions of a model that exist, in order."""
-    return find_here(call, ModelVersion, f"id = :id AND {IS_ALIVE}", order="version", id=model)
+    return lookup.find_all(call, ModelVersion, "id = :id", order="version", id=model)
 
 
 def _find_version_of_path(call: Call) -> ModelVersion:
@@ -123,17 +121,14 @@ def _delete(call: Call, versions: list[ModelVersion], target: str) -> Reply:
             f'The Model "{name}" is deployed or being deployed at the following Endpoint(s): '
             f"{', '.join(endpoints)}."
         )
-    return begin_operation(
-        call, "delete", target, f"models/{versions[0].id}", column="died", products=versions
-    )
+    parent = f"models/{versions[0].id}"
+    return operations.begin(call, "delete", target, parent, column="died", products=versions)
 
 
 def _find_deployments(call: Call, version: ModelVersion) -> list[Endpoint]:
     """Return the endpoints to which a version is deployed."""
     where = "model = :model AND version = :version AND (undeployed IS NULL OR undeployed > :now)"
-    return call.database.find(
-        Endpoint, f"{where} AND {IS_ALIVE}", model=version.id, version=version.version, now=call.now
-    )
+    return lookup.find_all(call, Endpoint, where, model=version.id, version=version.version)
 
 
 def _show(call: Call, version: ModelVersion) -> dict[str, Any]:

@@ -11,22 +11,21 @@ from reconciler.emulator import faults
 from reconciler.emulator.call import Call, Reply, show_operation
 from reconciler.emulator.clock import SECOND, format_time
 from reconciler.emulator.errors import ApiError, PreconditionError
-from reconciler.emulator.vertex.lookup import find_here, find_one_here, list_page, make_id, read_location
-from reconciler.emulator.vertex.messages import NOTHING, WAIT
+from reconciler.emulator.vertex import lookup, messages
 from reconciler.emulator.vertex.records import Operation, Product
 
 _CANCELLED = {"code": 1, "message": "The operation was cancelled."}
 
 
-def begin_operation(
+def begin(
     call: Call, verb: str, target: str, parent: str, *, column: str, products: Sequence[Product]
 ) -> Reply:
     """Begin an operation, and answer with it. Its fields are those of the record.
 
     Its end is written in *column* of *products*, which are of one kind.
     """
-    here = read_location(call)
-    if others := find_here(call, Operation, "target = :target AND ended > :now", target=target):
+    here = lookup.read_location(call)
+    if others := lookup.find_all(call, Operation, "target = :target AND ended > :now", target=target):
         kind = "Endpoint" if target.startswith("endpoints/") else "Model"
         raise PreconditionError(
             f'There are other operations running on the {kind} "{here.write_name(target)}". '
@@ -34,7 +33,7 @@ def begin_operation(
         )
     error = faults.take_operation_failure(call.database, f"{verb} {target}")
     operation = Operation(
-        id=make_id(),
+        id=lookup.make_id(),
         **here._asdict(),
         parent=parent,
         target=target,
@@ -50,12 +49,12 @@ def begin_operation(
     return Reply(payload=_show(call, operation))
 
 
-def answer_done_operation(call: Call, kind: str, parent: str, response: Mapping[str, Any]) -> Reply:
+def answer_done(call: Call, kind: str, parent: str, response: Mapping[str, Any]) -> Reply:
     """Answer with an operation that is done already, which the documents allow. It is not kept.
 
     *kind* is "CreateEndpoint" or "DeployModel". *response* has the name of its type under "@type".
     """
-    name = read_location(call).write_name(f"{parent}/operations/{make_id()}")
+    name = lookup.read_location(call).write_name(f"{parent}/operations/{lookup.make_id()}")
     metadata = _describe(call, f"{kind}OperationMetadata", call.now, call.now)
     response = {**response, "@type": _write_type(call, response["@type"])}
     return Reply(payload=show_operation(name, metadata, response=response))
@@ -68,7 +67,7 @@ def get(call: Call) -> Reply:
 
 def wait(call: Call) -> Reply:
     """Answer operations.wait, at once: the documents allow it, and the clock may stand still."""
-    call.read_message(WAIT)
+    call.read_message(messages.WAIT)
     return Reply(payload=_show(call, _find_operation(call)))
 
 
@@ -77,12 +76,12 @@ def list_operations(call: Call) -> Reply:
     if call.parameters.get("filter"):
         raise ApiError(501, "The emulator does not filter operations.")
     where = "(:parent = '' OR parent = :parent)"
-    return list_page(call, Operation, "operations", {}, where, show=_show, parent=_read_parent(call))
+    return lookup.list_page(call, Operation, "operations", {}, where, show=_show, parent=_read_parent(call))
 
 
 def cancel(call: Call) -> Reply:
     """Answer operations.cancel: what has not happened yet will not; one that is done stays as it is."""
-    call.read_message(NOTHING)
+    call.read_message(messages.NOTHING)
     operation = _find_operation(call)
     if operation.ended > call.now:
         call.database.update(dataclasses.replace(operation, ended=call.now, error=_CANCELLED))
@@ -114,7 +113,7 @@ def _find_operation(call: Call) -> Operation:
     operation_id = call.path["operation"]
     where = "id = :id AND (:parent = '' OR parent = :parent OR target = :parent)"
     name, missing = f"operations/{operation_id}", "Operation {} is not found."
-    return find_one_here(call, Operation, name, where, missing, id=operation_id, parent=_read_parent(call))
+    return lookup.find_one(call, Operation, name, where, missing, id=operation_id, parent=_read_parent(call))
 
 
 def _show(call: Call, operation: Operation) -> dict[str, Any]:

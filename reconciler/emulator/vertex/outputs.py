@@ -7,25 +7,23 @@ import math
 from typing import Any
 
 from reconciler.emulator.call import Call
-from reconciler.emulator.vertex.data_sets import DataSet, count_steps
-from reconciler.emulator.vertex.job_requests import SPECS, find_base, find_spec
-from reconciler.emulator.vertex.lookup import make_id
+from reconciler.emulator.vertex import data_sets, job_requests, lookup
 from reconciler.emulator.vertex.records import Endpoint, Job, ModelVersion
 
 _MOST_CHECKPOINTS = 10
 
 
-def plan_outputs(call: Call, job: Job, data: DataSet, parent: ModelVersion | None) -> dict[str, Any]:
+def plan(call: Call, job: Job, data: data_sets.DataSet, parent: ModelVersion | None) -> dict[str, Any]:
     """Write down the model and the endpoints that a job will have made, and return its TunedModel.
 
     *parent* is the version of a model that is tuned further, None for a base model.
     """
-    kind, spec = find_spec(job.fields)
+    kind, spec = job_requests.find_spec(job.fields)
     epochs = int(spec["hyperParameters"]["epochCount"])
-    checkpoints = _plan_checkpoints(epochs, count_steps(data, epochs))
+    checkpoints = _plan_checkpoints(epochs, data_sets.count_steps(data, epochs))
     if spec.get("exportLastCheckpointOnly"):
         checkpoints = checkpoints[-1:]
-    base = find_base(job.fields, parent)
+    base = job_requests.find_base(job.fields, parent)
     title = job.fields.get("tunedModelDisplayName") or (
         parent.fields["displayName"] if parent else f"tuned-{base}-{job.id[:6]}"
     )
@@ -33,7 +31,7 @@ def plan_outputs(call: Call, job: Job, data: DataSet, parent: ModelVersion | Non
     labels = {
         "google-vertex-llm-tuning-base-model-id": base.replace(".", "-"),
         "google-vertex-llm-tuning-job-id": job.id,
-        "tune-type": "sft" if kind == SPECS[0] else "preference-optimization",
+        "tune-type": "sft" if kind == job_requests.SPECS[0] else "preference-optimization",
     }
     fields: dict[str, Any] = {"displayName": title, "labels": {**job.fields.get("labels", {}), **labels}}
     system: dict[str, Any] = {"base": base, "checkpoints": checkpoints, "labels": labels}
@@ -54,8 +52,8 @@ def plan_outputs(call: Call, job: Job, data: DataSet, parent: ModelVersion | Non
     call.database.add(ModelVersion(id=model_id, **product))
     endpoints = []
     for checkpoint in checkpoints:
-        product |= {"checkpoint": checkpoint["checkpointId"], "deployed": make_id()}
-        endpoints.append(call.database.add(Endpoint(id=make_id(), model=model_id, **product)))
+        product |= {"checkpoint": checkpoint["checkpointId"], "deployed": lookup.make_id()}
+        endpoints.append(call.database.add(Endpoint(id=lookup.make_id(), model=model_id, **product)))
     model = job.write_name(f"models/{model_id}@{version}")
     tuned: dict[str, Any] = {"model": model, "endpoint": endpoints[-1].name}
     if not spec.get("exportLastCheckpointOnly"):
@@ -70,7 +68,7 @@ def _choose_version(call: Call, parent: ModelVersion | None, title: str) -> tupl
     A tuning that goes on from a model adds a version to it, unless it asks for another display name.
     """
     if parent is None or title != parent.fields["displayName"]:
-        return make_id(), 1
+        return lookup.make_id(), 1
     versions = call.database.find(ModelVersion, "id = :id", id=parent.id)
     return parent.id, 1 + max(each.version for each in versions)
 

@@ -32,8 +32,12 @@ class Location(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Resource(Record):
-    """A resource of a location: an id, the number of its project, and the location."""
+    """A resource of a location: an id, the number of its project, and the location.
 
+    EXISTS is the SQL condition under which it exists at the time `:now`.
+    """
+
+    EXISTS: ClassVar[str] = "1"
     id: str
     project: str
     location: str
@@ -111,6 +115,7 @@ class Product(Resource):
         died: when it ceases to exist.
     """
 
+    EXISTS = "born <= :now AND (died IS NULL OR died > :now)"
     job: int = 0
     fields: dict[str, Any]
     system: dict[str, Any]

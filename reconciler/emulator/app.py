@@ -78,7 +78,7 @@ class App:
             return GEMINI.make_error_response(error)
         path, query = request.scope["path"], request.query_params
         try:
-            with _report_mistakes(request), self._database.transaction():
+            with _report_mistakes(request), self._database.begin_transaction():
                 payload = self._control.answer(request.method, path, query, _check_size(body, GEMINI))
                 return _make_response(Reply(payload=payload), {})
         except ApiError as error:
@@ -95,14 +95,14 @@ class App:
         """Handle one request: its fault, its effect, its line in the log, its response."""
         fault = Fault()
         if faults.find_rules(self._database):
-            with self._database.transaction():
+            with self._database.begin_transaction():
                 fault = faults.take_fault(self._database, request.method, request.scope["path"])
         if fault.delay:
             await asyncio.sleep(fault.delay)
         is_refused = fault.action and fault.when == "before" and fault.action != "truncate"
         response: Response | None = None
         effect = False
-        with self._database.transaction():
+        with self._database.begin_transaction():
             now = clock.read_time(self._database)
             if fault.action == "cut":
                 part = None if body is None else body[: fault.rule["cut"]]
@@ -134,7 +134,7 @@ class App:
             return None, False
         changes = self._database.changes
         try:
-            with _report_mistakes(request), self._database.savepoint():
+            with _report_mistakes(request), self._database.begin_savepoint():
                 call = self._make_call(request, route, _check_size(body, service), service, now, cut=cut)
                 response = _make_response(route.handler(call), request.query_params)
         except ApiError as error:

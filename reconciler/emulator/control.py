@@ -36,7 +36,7 @@ class Control:
         self._database = database
         kept = database.read_fact("settings") or {}
         self.settings = settings.restore_settings(kept) if given is None else given
-        with database.transaction():
+        with database.begin_transaction():
             self._keep_settings()
 
     def _keep_settings(self) -> None:

@@ -91,14 +91,14 @@ class Database:
         self._connection.close()
 
     @contextlib.contextmanager
-    def transaction(self) -> Iterator[None]:
+    def begin_transaction(self) -> Iterator[None]:
         """Commit what the block does, or nothing of it if the block raises."""
         self._connection.execute("BEGIN IMMEDIATE")
         with self._connection:
             yield
 
     @contextlib.contextmanager
-    def savepoint(self) -> Iterator[None]:
+    def begin_savepoint(self) -> Iterator[None]:
         """Within a transaction, undo what the block does if it raises."""
         self._connection.execute("SAVEPOINT block")
         try:

@@ -63,7 +63,7 @@ def read_page(parameters: Mapping[str, str], *question: str, default: int) -> Pa
 def encode_token(place: int, question: tuple[str, ...]) -> str:
     """Return the token of the page that begins at *place*."""
     raw = place.to_bytes(_PLACE)
-    return base64.urlsafe_b64encode(_digest(raw, question) + raw).decode()
+    return base64.urlsafe_b64encode(_compute_digest(raw, question) + raw).decode()
 
 
 def _decode_token(token: str, question: tuple[str, ...]) -> int:
@@ -74,12 +74,12 @@ def _decode_token(token: str, question: tuple[str, ...]) -> int:
     except (binascii.Error, ValueError):
         raw = b""
     digest, place = raw[:_DIGEST], raw[_DIGEST:]
-    if len(place) != _PLACE or digest != _digest(place, question):
+    if len(place) != _PLACE or digest != _compute_digest(place, question):
         raise ArgumentError("Invalid page token.")
     return int.from_bytes(place)
 
 
-def _digest(place: bytes, question: tuple[str, ...]) -> bytes:
+def _compute_digest(place: bytes, question: tuple[str, ...]) -> bytes:
     text = "\x00".join(question).encode()
     return hashlib.blake2b(place + text, digest_size=_DIGEST).digest()
 

@@ -103,7 +103,7 @@ def make_count_check(least: int, most: int) -> Callable[[object], bool]:
 
 def make_choice_check(*values: object) -> Callable[[object], bool]:
     """Return the check for one of *values*, and of their types."""
-    return lambda value: any(type(value) is type(each) and value == each for each in values)
+    return lambda value: any(type(value) is type(choice) and value == choice for choice in values)
 
 
 def _make_names_check(prefix: str) -> Callable[[object], bool]:

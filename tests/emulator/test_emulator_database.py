@@ -91,11 +91,11 @@ def add_and_fail(database: Database) -> None:
 
 def test_a_block_that_fails_leaves_nothing(database: Database) -> None:
     """A savepoint undoes its block only, a transaction all of it; the exception goes on."""
-    with database.transaction():
+    with database.begin_transaction():
         database.add(Box(name="kept"))
-        with pytest.raises(KeyError), database.savepoint():
+        with pytest.raises(KeyError), database.begin_savepoint():
             add_and_fail(database)
-    with pytest.raises(KeyError), database.transaction():
+    with pytest.raises(KeyError), database.begin_transaction():
         add_and_fail(database)
     assert [box.name for box in database.find(Box)] == ["kept"]
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from reconciler.emulator import Settings, clock
 from reconciler.emulator.database import Database
-from reconciler.emulator.paging import _digest, encode_token
+from reconciler.emulator.paging import _compute_digest, encode_token
 from reconciler.emulator.server import running
 from tests.emulator.conftest import Api
 from tests.emulator.vertex_caller import PLACE, Vertex
@@ -276,7 +276,7 @@ def test_a_made_up_page_token_is_refused(shared: Api) -> None:
     """A token of the right digest and of a place beyond any number is a 400."""
     assert encode_token(1, ("models",))
     place = b"\xff" * 40
-    token = base64.urlsafe_b64encode(_digest(place, ("models",)) + place).decode()
+    token = base64.urlsafe_b64encode(_compute_digest(place, ("models",)) + place).decode()
     assert shared.refused("GET", "v1beta/models", params={"pageToken": token})[0] == 400
 
 

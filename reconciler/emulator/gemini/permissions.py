@@ -31,7 +31,7 @@ def create(call: Call) -> Reply:
     if (grantee == "EVERYONE") == bool(email):
         text = "email_address is required, except for EVERYONE, where it must be empty"
         raise errors.ArgumentError(text, field="permission.email_address")
-    if any((each.grantee, each.email) == (grantee, email) for each in find_permissions(call, model)):
+    if any((kept.grantee, kept.email) == (grantee, email) for kept in find_permissions(call, model)):
         raise errors.ApiError(409, "Permission already exists for this grantee.")
     permission_id = "everyone" if grantee == "EVERYONE" else make_permission_id()
     permission = Permission(model=model.seq, id=permission_id, grantee=grantee, email=email, role=role)
@@ -49,7 +49,7 @@ def list_permissions(call: Call) -> Reply:
     """Answer permissions.list."""
     model = _find_shared_model(call, "READER")
     page = read_page(call.parameters, model.name, default=10)
-    rows = [each for each in find_permissions(call, model) if each.seq > page.place]
+    rows = [kept for kept in find_permissions(call, model) if kept.seq > page.place]
     return Reply(payload=page.answer("permissions", rows, lambda row: _show(model, row), lambda row: row.seq))
 
 

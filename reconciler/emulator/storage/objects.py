@@ -65,7 +65,7 @@ def list_objects(call: Call) -> Reply:
         most=parameters.get("max_results", "1000"),
     )
     answer: dict[str, Any] = {"kind": "storage#objects"}
-    answer |= {"items": [show_object(call, each) for each in found]} if found else {}
+    answer |= {"items": [show_object(call, entry) for entry in found]} if found else {}
     answer |= {"prefixes": prefixes} if prefixes else {}
     answer |= {"nextPageToken": token} if token else {}
     return Reply(payload=answer)

@@ -83,7 +83,7 @@ def list_objects(call: Call) -> Reply:
         token=query.get("continuation-token", ""),
         most=query.get("max-keys", "1000"),
     )
-    entries = "".join(_write_entry(each) for each in found)
+    entries = "".join(_write_entry(entry) for entry in found)
     entries += "".join(
         f"<CommonPrefixes>{_write_element('Prefix', name)}</CommonPrefixes>" for name in prefixes
     )

@@ -69,7 +69,7 @@ def delete(call: Call) -> Reply:
     """Answer models.delete. A name with a version will do if the model has no other version."""
     version = _find_version_of_path(call)
     versions = _find_versions(call, version.id)
-    if _names_version(call) and len(versions) > 1:
+    if _has_version(call) and len(versions) > 1:
         text = "The Model has other versions: delete one with deleteVersion, or the Model by its plain name."
         raise PreconditionError(text)
     return _delete(call, versions, f"models/{version.id}")
@@ -78,7 +78,7 @@ def delete(call: Call) -> Reply:
 def delete_version(call: Call) -> Reply:
     """Answer models.deleteVersion, which refuses the only version."""
     version = _find_version_of_path(call)
-    if not _names_version(call):
+    if not _has_version(call):
         raise ArgumentError("The name must have a version.", field="name")
     if len(_find_versions(call, version.id)) == 1:
         raise PreconditionError("Deleting the only version in the Model is not allowed. Use DeleteModel.")
@@ -92,7 +92,7 @@ def find_version(call: Call, model: str, version: str) -> ModelVersion:
     """
     found = _find_versions(call, model)
     if version not in {"", "default"}:
-        found = [each for each in found if version == str(each.version) or version in each.aliases]
+        found = [kept for kept in found if version in (str(kept.version), *kept.aliases)]
     if found:
         return found[-1]
     name = f"models/{model}@{version}" if version else f"models/{model}"
@@ -109,7 +109,7 @@ def _find_version_of_path(call: Call) -> ModelVersion:
     return find_version(call, model, version)
 
 
-def _names_version(call: Call) -> bool:
+def _has_version(call: Call) -> bool:
     return "@" in call.path.get("model", "")
 
 
@@ -133,7 +133,7 @@ def _find_deployments(call: Call, version: ModelVersion) -> list[Endpoint]:
 
 def _show(call: Call, version: ModelVersion) -> dict[str, Any]:
     """Return the Model as it is now, under a name with the version if the request is about versions."""
-    with_version = "versions" in call.path or _names_version(call)
+    with_version = "versions" in call.path or _has_version(call)
     name = f"models/{version.id}@{version.version}" if with_version else f"models/{version.id}"
     born, updated = format_time(version.born or 0), format_time(version.last_changed)
     is_last = _find_versions(call, version.id)[-1].version == version.version

@@ -70,7 +70,7 @@ def _choose_version(call: Call, parent: ModelVersion | None, title: str) -> tupl
     if parent is None or title != parent.fields["displayName"]:
         return lookup.make_id(), 1
     versions = call.database.find(ModelVersion, "id = :id", id=parent.id)
-    return parent.id, 1 + max(each.version for each in versions)
+    return parent.id, 1 + max(version.version for version in versions)
 
 
 def _plan_checkpoints(epochs: int, steps: int) -> list[dict[str, str]]:

@@ -44,14 +44,14 @@ def run_inside(folder: Path, environ: Mapping[str, str]) -> Iterator[str]:
     from reconciler.emulator import Settings
     from reconciler.settings import read_seconds
 
-    running = _load_server().running
+    run_emulator = _load_server().run_emulator
     seconds = read_seconds(environ, "RECONCILER_EMULATOR_SECONDS", -1.0)
     settings = Settings(training_seconds=seconds) if seconds >= 0 else None
     data = folder / "emulator.sqlite3"
     with ExitStack() as stack:
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            emulator = stack.enter_context(running(data=data, settings=settings))
+            emulator = stack.enter_context(run_emulator(data=data, settings=settings))
         except OSError as error:
             raise UsageError(
                 f"the emulator cannot keep its data in {data}: {error.strerror or error}",

@@ -1,4 +1,4 @@
-"""The emulator as a server: `serve` blocks, `running` runs it in a thread beside the caller.
+"""The emulator as a server: `serve` blocks, `run_emulator` serves in a thread beside the caller.
 
 It listens on the loopback unless told otherwise. It stops at once and cuts open connections, since
 everything that was acknowledged is in the file.
@@ -113,7 +113,7 @@ class Running:
 
 
 @contextlib.contextmanager
-def running(
+def run_emulator(
     *,
     data: str | os.PathLike[str] | None = None,
     port: int = 0,
@@ -158,7 +158,10 @@ def serve(
     ready: Callable[[str], None],
 ) -> None:
     """Run an emulator until a signal stops it; *ready* gets the URL once it listens."""
-    with running(data=data, port=port, host=host, settings=settings) as emulator, _stop_on_signals(emulator):
+    with (
+        run_emulator(data=data, port=port, host=host, settings=settings) as emulator,
+        _stop_on_signals(emulator),
+    ):
         ready(emulator.url)
         emulator.wait()
 

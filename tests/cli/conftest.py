@@ -8,14 +8,14 @@ from collections.abc import Iterator
 import pytest
 
 from reconciler.emulator import Settings
-from reconciler.emulator.server import running
+from reconciler.emulator.server import run_emulator
 from tests.cli.harness import Project, Service
 
 
 @pytest.fixture
 def service() -> Iterator[Service]:
     """Return an emulator; a training takes a third of a second."""
-    with running(settings=Settings(training_seconds=0.3)) as emulator:
+    with run_emulator(settings=Settings(training_seconds=0.3)) as emulator:
         yield Service(emulator.url)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.emulator.server import running
+from reconciler.emulator.server import run_emulator
 from tests.cli.harness import PAIRS, Project, Service, identity, model, stack
 
 CHANGED = [*PAIRS[:-1], ("19", "twenty")]
@@ -434,7 +434,7 @@ def test_a_plan_for_one_emulator_is_not_for_another(project: Project) -> None:
     """Two endpoints of one sort are two places too."""
     project.declare(model("one"))
     saved(project)
-    with running() as other:
+    with run_emulator() as other:
         result = project.run("apply", "p", environ={"GOOGLE_GEMINI_BASE_URL": other.url}, expect=1)
         assert f"the endpoint {project.service.url} (here: {other.url})" in result.err
         assert Service(other.url).log() == []

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from reconciler.emulator.server import Running
-from reconciler.emulator.server import running as emulator_running
+from reconciler.emulator.server import Running, run_emulator
 from reconciler.errors import StateStoreError
 from reconciler.state.backends import open_backend
 from tests.contract.backend import (
@@ -26,7 +25,7 @@ from tests.contract.sites import remote
 @pytest.fixture(scope="module")
 def emulator() -> Iterator[Running]:
     """One for all tests; each has a prefix of its own."""
-    with emulator_running() as served:
+    with run_emulator() as served:
         yield served
 
 

@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from reconciler.emulator import Settings
-from reconciler.emulator.server import running
+from reconciler.emulator.server import run_emulator
 from reconciler.errors import ForbiddenError, UnauthenticatedError
 from reconciler.http import Transport
 from reconciler.model import Example
@@ -195,7 +195,7 @@ class FakeBench:
 def emulator() -> Iterator[EmulatorBench]:
     """An emulator of this test's own."""
     settings = Settings(training_seconds=3600.0)
-    with running(settings=settings) as served, requests.Session() as session:
+    with run_emulator(settings=settings) as served, requests.Session() as session:
         session.trust_env = False
         yield EmulatorBench(served.url, session)
 
@@ -204,7 +204,7 @@ def emulator() -> Iterator[EmulatorBench]:
 def vertex() -> Iterator[VertexBench]:
     """The same, for Vertex AI."""
     settings = Settings(training_seconds=3600.0)
-    with running(settings=settings) as served, requests.Session() as session:
+    with run_emulator(settings=settings) as served, requests.Session() as session:
         session.trust_env = False
         yield VertexBench(served.url, session)
 
@@ -274,7 +274,7 @@ def test_the_fake_service_outlives_its_provider() -> None:
 def test_a_service_that_wants_a_credential_gets_it(auth: str, environ: dict[str, str]) -> None:
     """With a key, or with a token and its quota project, a model is created and seen; without, it is not."""
     settings = Settings(auth=auth, quota_project_required=True)  # type: ignore[arg-type]  # one of the above
-    with running(settings=settings) as served:
+    with run_emulator(settings=settings) as served:
         provider = GeminiProvider(connect(base_url=served.url, environ=environ, project="p"))
         bench = EmulatorLogin(provider)
         made = create(bench)

@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from reconciler.emulator import Settings
-from reconciler.emulator.server import running
+from reconciler.emulator.server import run_emulator
 
 EXAMPLES = [
     ("1", "2"),
@@ -105,7 +105,7 @@ def start() -> Iterator[Callable[..., Api]]:
 
         def starter(*, frozen: bool = True, **settings: Any) -> Api:
             settings.setdefault("training_seconds", 10.0)
-            emulator = stack.enter_context(running(settings=Settings(**settings)))
+            emulator = stack.enter_context(run_emulator(settings=Settings(**settings)))
             session = stack.enter_context(requests.Session())
             session.trust_env = False
             api = Api(emulator.url, session)

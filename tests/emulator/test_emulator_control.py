@@ -17,7 +17,7 @@ import pytest
 import requests
 
 from reconciler.emulator import Settings, host_guard
-from reconciler.emulator.server import running
+from reconciler.emulator.server import run_emulator
 from tests.emulator.conftest import Api, body
 
 REPOSITORY = pathlib.Path(__file__).parents[2]
@@ -178,7 +178,7 @@ def start_and_stop() -> tuple[float, float]:
     """Return how long a start and a stop take."""
     begun = time.perf_counter()
     with contextlib.ExitStack() as stack:
-        emulator = stack.enter_context(running())
+        emulator = stack.enter_context(run_emulator())
         started = time.perf_counter() - begun
         session = stack.enter_context(requests.Session())
         session.get(f"{emulator.url}/v1beta/models", timeout=5).raise_for_status()
@@ -196,9 +196,9 @@ def start_and_stop() -> tuple[float, float]:
 
 def test_a_port_in_use_is_an_error_at_once() -> None:
     """A second emulator on a port does not start."""
-    with running() as emulator:
+    with run_emulator() as emulator:
         port = int(emulator.url.rpartition(":")[2])
-        with pytest.raises(OSError, match="in use"), running(port=port):
+        with pytest.raises(OSError, match="in use"), run_emulator(port=port):
             pass
 
 
@@ -327,7 +327,7 @@ def test_a_mistake_of_its_own_is_googles_500(
 ) -> None:
     """What the emulator cannot handle is a 500 with Google's body; the log says where, not what."""
     data = tmp_path / "data"
-    with running(data=data) as emulator, requests.Session() as session:
+    with run_emulator(data=data) as emulator, requests.Session() as session:
         api = Api(emulator.url, session)
         api.create("m")
         with contextlib.closing(sqlite3.connect(data)) as database:
@@ -342,11 +342,11 @@ def test_a_mistake_of_its_own_is_googles_500(
 def test_given_settings_win_over_kept_ones(tmp_path: pathlib.Path) -> None:
     """A file's settings hold where none are given; what the file holds stays there."""
     data = os.fspath(tmp_path / "data")
-    with running(data=data, settings=Settings(auth="key", training_seconds=7)) as emulator:
+    with run_emulator(data=data, settings=Settings(auth="key", training_seconds=7)) as emulator:
         assert settings(emulator.url) == ("key", 7)
-    with running(data=data) as emulator:
+    with run_emulator(data=data) as emulator:
         assert settings(emulator.url) == ("key", 7)
-    with running(data=data, settings=Settings()) as emulator:
+    with run_emulator(data=data, settings=Settings()) as emulator:
         assert settings(emulator.url) == ("none", 4)
 
 
@@ -354,9 +354,9 @@ def test_a_day_that_was_taken_away_stays_away(tmp_path: pathlib.Path) -> None:
     """A restart on the same file has the days of retirement as they were left."""
     data = os.fspath(tmp_path / "data")
     change = {"vertex_retires": {"gemini-2.5-flash": None, "gemini-3.5-flash": "2027-05-19"}}
-    with running(data=data) as emulator:
+    with run_emulator(data=data) as emulator:
         left = requests.post(f"{emulator.url}/emulator/settings", json=change, timeout=5).json()
-    with running(data=data) as emulator:
+    with run_emulator(data=data) as emulator:
         assert requests.get(f"{emulator.url}/emulator/settings", timeout=5).json() == left
     assert "gemini-2.5-flash" not in left["vertex_retires"]
 

@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from reconciler.emulator.database import Database, Record
-from reconciler.emulator.server import running
+from reconciler.emulator.server import run_emulator
 from tests.emulator.conftest import Api
 
 DATA = pathlib.Path(__file__).parent / "data"
@@ -121,7 +121,7 @@ def test_a_file_of_the_previous_version_is_read(tmp_path: pathlib.Path) -> None:
     with contextlib.closing(sqlite3.connect(data)) as connection:
         connection.executescript((DATA / "previous.sql").read_text(encoding="utf-8"))
     answers = json.loads((DATA / "previous.json").read_text(encoding="utf-8"))
-    with running(data=data) as emulator, requests.Session() as session:
+    with run_emulator(data=data) as emulator, requests.Session() as session:
         api = Api(emulator.url, session)
         for stage in ("now", "later"):
             for path, answer in answers[stage].items():
@@ -136,5 +136,5 @@ def test_another_programs_file_is_refused(tmp_path: pathlib.Path) -> None:
     """What is no SQLite file is refused in SQLite's words, before anything is served."""
     data = tmp_path / "data"
     data.write_text("somebody's notes\n" * 100)
-    with pytest.raises(sqlite3.DatabaseError, match="not a database"), running(data=data):
+    with pytest.raises(sqlite3.DatabaseError, match="not a database"), run_emulator(data=data):
         pass

@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from reconciler.emulator.host_guard import HostGuard
-from reconciler.emulator.server import running
+from reconciler.emulator.server import run_emulator
 from tests.emulator.conftest import EXAMPLES, Api, body
 from tests.emulator.vertex_caller import PLACE, Vertex
 from tests.emulator.vertex_caller import body as job_body
@@ -198,7 +198,7 @@ def test_the_host_that_was_given_is_a_name(host: str, name: str, let_in: bool) -
 
 def test_the_servers_host_is_the_name_it_answers_to() -> None:
     """The --host of a running emulator is the name that is let in, and no other."""
-    with running(host=EVERYWHERE) as emulator:
+    with run_emulator(host=EVERYWHERE) as emulator:
         api = Api(emulator.url.replace(EVERYWHERE, "127.0.0.1"), requests.Session())
         assert ask(api, "GET", "v1beta/models", None, {"Host": f"{EVERYWHERE}:1"})[0] == 200
         assert ask(api, "GET", "v1beta/models", None, {"Host": "evil.example"})[0] == 403

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from reconciler.emulator import Settings, clock
 from reconciler.emulator.database import Database
 from reconciler.emulator.paging import _compute_digest, encode_token
-from reconciler.emulator.server import running
+from reconciler.emulator.server import run_emulator
 from tests.emulator.conftest import Api
 from tests.emulator.vertex_caller import PLACE, Vertex
 
@@ -132,7 +132,7 @@ BODIES = st.sampled_from(
 def shared() -> Iterator[Api]:
     """Return one emulator for many requests, with a model and a job."""
     with (
-        running(settings=Settings(vertex_concurrent_jobs=10**6)) as emulator,
+        run_emulator(settings=Settings(vertex_concurrent_jobs=10**6)) as emulator,
         requests.Session() as session,
     ):
         session.trust_env = False
@@ -282,7 +282,7 @@ def test_a_made_up_page_token_is_refused(shared: Api) -> None:
 
 def test_the_clock_does_not_leave_the_calendar(tmp_path: pathlib.Path) -> None:
     """Advanced again and again, the clock is refused at the end of the calendar, and all goes on."""
-    with running(data=tmp_path / "data") as emulator, requests.Session() as session:
+    with run_emulator(data=tmp_path / "data") as emulator, requests.Session() as session:
         api = Api(emulator.url, session)
         answers = [
             api.call("POST", "emulator/clock", json={"advance": 999_999_999}).status_code for _ in range(300)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from reconciler.emulator import json_text, protojson
 from reconciler.emulator.errors import ApiError
 from reconciler.emulator.gemini import messages
-from reconciler.emulator.server import running
+from reconciler.emulator.server import run_emulator
 from tests.emulator.conftest import Api, body
 
 KEYS = st.sampled_from(
@@ -51,7 +51,7 @@ CALLS = st.sampled_from(
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Api]:
     """Return one emulator for many requests, with a trained model."""
-    with running() as emulator, requests.Session() as session:
+    with run_emulator() as emulator, requests.Session() as session:
         api = Api(emulator.url, session)
         api.create("there")
         api.advance(100)

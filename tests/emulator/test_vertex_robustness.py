@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from reconciler.emulator import Settings
 from reconciler.emulator.protojson import to_camel
-from reconciler.emulator.server import running
+from reconciler.emulator.server import run_emulator
 from reconciler.emulator.vertex import messages
 from tests.emulator.conftest import Api
 from tests.emulator.vertex_caller import PLACE, Vertex, body
@@ -45,7 +45,7 @@ CALM = settings(deadline=None, suppress_health_check=[HealthCheck.function_scope
 def shared() -> Iterator[Vertex]:
     """Return one Vertex for many requests, with a tuned model."""
     unlimited = Settings(vertex_concurrent_jobs=10**6)
-    with running(settings=unlimited) as emulator, requests.Session() as session:
+    with run_emulator(settings=unlimited) as emulator, requests.Session() as session:
         session.trust_env = False
         vertex = Vertex(Api(emulator.url, session))
         vertex.upload_pairs()

@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from reconciler.emulator import Settings
-from reconciler.emulator.server import running
+from reconciler.emulator.server import run_emulator
 from tests.cli.harness import Project, Service
 from tests.lifecycle.emulated_simulation import Emulator
 
@@ -17,7 +17,7 @@ from tests.lifecycle.emulated_simulation import Emulator
 @pytest.fixture
 def service() -> Iterator[Service]:
     """Return an emulator; a training takes no time."""
-    with running(settings=Settings(training_seconds=0)) as emulator:
+    with run_emulator(settings=Settings(training_seconds=0)) as emulator:
         yield Service(emulator.url)
 
 
@@ -32,6 +32,6 @@ def project(tmp_path: pathlib.Path, service: Service) -> Project:
 @pytest.fixture(scope="module")
 def emulator() -> Iterator[Emulator]:
     """Return an emulator that is reset by each simulation that uses it."""
-    with running() as served, requests.Session() as session:
+    with run_emulator() as served, requests.Session() as session:
         session.trust_env = False
         yield Emulator(served.url, session)

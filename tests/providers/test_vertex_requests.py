@@ -16,7 +16,7 @@ import requests
 
 from reconciler.datasets.chat import write_chat_line
 from reconciler.emulator import Settings
-from reconciler.emulator.server import running
+from reconciler.emulator.server import run_emulator
 from reconciler.errors import NoCapacityError, ServiceError
 from reconciler.http import Transport
 from reconciler.identity import encode_canonical
@@ -108,7 +108,7 @@ class Stand:
 @pytest.fixture
 def stand() -> Iterator[Stand]:
     """An emulator of this test's own."""
-    with running(settings=Settings(training_seconds=100)) as served, requests.Session() as session:
+    with run_emulator(settings=Settings(training_seconds=100)) as served, requests.Session() as session:
         session.trust_env = False
         yield Stand(served.url, session)
 

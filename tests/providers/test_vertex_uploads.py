@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import requests
 
-from reconciler.emulator.server import running
+from reconciler.emulator.server import run_emulator
 from reconciler.errors import (
     ForbiddenError,
     NotUnderstoodError,
@@ -68,7 +68,7 @@ class Stand:
 @pytest.fixture
 def stand() -> Iterator[Stand]:
     """An emulator of this test's own."""
-    with running() as served:
+    with run_emulator() as served:
         yield Stand(served.url)
 
 

@@ -13,7 +13,7 @@ from reconciler.formats import format_duration
 from reconciler.kind import Kind, OnChange
 from reconciler.model import Address, Attributes, Desired, Live, Status
 from reconciler.plan.change import Action, Change, Reason
-from reconciler.plan.compile import steps_of_promotion, steps_of_update
+from reconciler.plan.compile import compile_promotion, compile_update
 from reconciler.plan.facts import (
     Facts,
     Generation,
@@ -22,7 +22,7 @@ from reconciler.plan.facts import (
     merge_sent,
     record_data,
 )
-from reconciler.plan.steps import Adopt, AwaitTraining, Ending, Promote, RecordIntent, Restore, Role, Steps
+from reconciler.plan.steps import Adopt, AwaitTraining, Ending, Promote, RecordIntent, Restore, Role
 from reconciler.state.values import Record, RecordedModel
 
 NOT_SHOWN_YET = "the service does not show it yet: it was accepted or promoted a moment ago"
@@ -193,12 +193,11 @@ def drop_if_same(case: Case, record: Record) -> Record | None:
     return None if record == case.record else record
 
 
-def refuse(case: Case, summary: str, detail: str, *, path: str = "") -> Diagnostic:
+def refuse(desired: Desired, summary: str, detail: str, *, path: str = "") -> Diagnostic:
     """Build a refusal that points at the manifest, at the key `path` if its place is known."""
-    desired = case.desired
     line, column = desired.places.get(path, (desired.line, 1))
-    address = str(desired.address)
-    return Diagnostic(summary, detail, desired.file or None, line or None, column, address=address)
+    place = (desired.file, line, column) if desired.file and line else (desired.file or None, None, None)
+    return Diagnostic(summary, detail, *place, address=str(desired.address))
 
 
 def finish_training(
@@ -211,52 +210,43 @@ def finish_training(
     record: Record | None,
 ) -> Change:
     """Build the change that takes a model in training, or a trained one, until it serves."""
-    serving = (record or case.record).serving
+    desired, serving = case.desired, (record or case.record).serving
+    fields = list_updates(case, live) if live else ()
+    grants = list_permission_updates(case, live) if live else ()
+    trains = live is None or live.status is not Status.ACTIVE
+    permissions = desired.permissions if trains or grants else None
+    sent = merge_sent(case.kind, case.attributes, model)
+    intend, ending = _ADOPTIONS.get(action, (RecordIntent, Ending.CREATE))
+    promote = Promote(
+        ending,
+        replaces=serving.id if serving else "",
+        kept=explain_keeping(case) if serving else "",
+        sent=sent,
+        permissions=desired.permissions if permissions is None else None,
+        verdict=model.verdict,
+    )
+    deletes = serving is not None and not promote.kept
     return replace(
         start_change(case, action, reason),
-        steps=_steps_to_finish(case, action, model, live, record),
+        steps=(
+            *([intend(record)] if record else []),
+            *([AwaitTraining()] if trains else []),
+            *compile_update(Role.CANDIDATE, fields, sent, permissions, grants),
+            *compile_promotion(desired.checks, promote, deletes_replaced=deletes),
+        ),
         id=model.id,
         name=live.name if live else model.name,
         serving=serving.id if serving else "",
         before=live.attributes if live else None,
-        fields=list_updates(case, live) if live else (),
+        fields=fields,
     )
 
 
-def _steps_to_finish(
-    case: Case, action: Action, model: RecordedModel, live: Live | None, record: Record | None
-) -> Steps:
-    desired, serving = case.desired, (record or case.record).serving
-    trains = live is None or live.status is not Status.ACTIVE
-    grants = list_permission_updates(case, live) if live else ()
-    sets = desired.permissions is not None and (trains or bool(grants))
-    sent = merge_sent(case.kind, case.attributes, model)
-    promote = Promote(
-        _ENDINGS.get(action, Ending.CREATE),
-        replaces=serving.id if serving else "",
-        kept=explain_keeping(case) if serving else "",
-        sent=sent,
-        permissions=None if sets else desired.permissions,
-        verdict=model.verdict,
-    )
-    permissions = desired.permissions if sets else None
-    steps = [
-        *([AwaitTraining()] if trains else []),
-        *steps_of_update(Role.CANDIDATE, list_updates(case, live) if live else (), sent, permissions, grants),
-        *steps_of_promotion(desired.checks, promote, deletes_replaced=bool(serving) and not promote.kept),
-    ]
-    if record is None:
-        return tuple(steps)
-    match action:
-        case Action.ADOPT:
-            return (Adopt(record), *steps)
-        case Action.RESTORE:
-            return (Restore(record), *steps)
-        case _:
-            return (RecordIntent(record), *steps)
-
-
-_ENDINGS = {Action.ADOPT: Ending.ADOPT, Action.RESTORE: Ending.RESTORE}
+_ADOPTIONS: Mapping[Action, tuple[type[Adopt | Restore], Ending]] = {
+    Action.ADOPT: (Adopt, Ending.ADOPT),
+    Action.RESTORE: (Restore, Ending.RESTORE),
+}
+"""How an action records its model before the first call, and what its promotion completes."""
 
 
 def explain_keeping(case: Case) -> str:

@@ -4,36 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import assert_never
 
 from reconciler.difference import FieldChange, PermissionChange
 from reconciler.model import Attributes, Check, Permission, Value
-from reconciler.plan.steps import (
-    AwaitEnd,
-    AwaitTraining,
-    Create,
-    Delete,
-    DeleteFirst,
-    DeleteReplaced,
-    Promote,
-    RecordIntent,
-    Role,
-    RunChecks,
-    SetPermissions,
-    Step,
-    Steps,
-    Update,
-)
+from reconciler.plan import steps
 from reconciler.state.values import Record
 
 
-def steps_of_update(
-    of: Role,
+def compile_update(
+    of: steps.Role,
     fields: Iterable[FieldChange],
     sent: Attributes,
     permissions: tuple[Permission, ...] | None,
     changes: tuple[PermissionChange, ...] = (),
-) -> Iterator[Step]:
+) -> Iterator[steps.Step]:
     """Update a model in place.
 
     Args:
@@ -45,61 +29,56 @@ def steps_of_update(
     """
     values: dict[str, Value] = {one.path: one.after for one in fields if one.after is not None}
     if values:
-        yield Update(of, values, sent)
+        yield steps.Update(of, values, sent)
     if permissions is not None:
-        yield SetPermissions(of, permissions, changes)
+        yield steps.SetPermissions(of, permissions, changes)
 
 
-def steps_of_training(create: Create, *, delete_first: DeleteFirst | None) -> Iterator[Step]:
+def compile_training(create: steps.Create, *, delete_first: steps.DeleteFirst | None) -> Iterator[steps.Step]:
     """Start a training and wait for it. If the old model holds the id, delete that one first."""
     if delete_first is not None:
-        yield from steps_of_deletion(delete_first)
+        yield from compile_deletion(delete_first)
     yield create
-    yield AwaitTraining()
+    yield steps.AwaitTraining()
 
 
-def steps_of_promotion(
-    checks: tuple[Check, ...], promote: Promote, *, deletes_replaced: bool
-) -> Iterator[Step]:
+def compile_promotion(
+    checks: tuple[Check, ...], promote: steps.Promote, *, deletes_replaced: bool
+) -> Iterator[steps.Step]:
     """Let a trained model serve: run checks, promote it, and delete the replaced model."""
     if checks:
-        yield RunChecks(checks)
+        yield steps.RunChecks(checks)
     yield promote
     if deletes_replaced:
-        yield DeleteReplaced(promote.replaces)
+        yield steps.DeleteReplaced(promote.replaces)
 
 
-def steps_of_deletion(deletion: DeleteFirst | DeleteReplaced | Delete) -> Iterator[Step]:
+def compile_deletion(
+    deletion: steps.DeleteFirst | steps.DeleteReplaced | steps.Delete,
+) -> Iterator[steps.Step]:
     """Delete a model. For a model in training, a wait and a second try follow."""
     yield deletion
-    if not deletion.trains:
-        return
-    match deletion:
-        case DeleteFirst():
-            yield AwaitEnd(deletion.id, is_namesake=True)
-            yield replace(deletion, trains=False, after=None)
-        case Delete():
-            yield AwaitEnd(deletion.id)
-            yield replace(deletion, trains=False, after=None)
-        case DeleteReplaced():
-            yield AwaitEnd(deletion.id)
-            yield replace(deletion, trains=False)
-        case _:
-            assert_never(deletion)
+    if deletion.trains:
+        yield steps.AwaitEnd(deletion.id, is_namesake=isinstance(deletion, steps.DeleteFirst))
+        yield (
+            replace(deletion, trains=False)
+            if isinstance(deletion, steps.DeleteReplaced)
+            else replace(deletion, trains=False, after=None)
+        )
 
 
-def prepend_intent(record: Record | None, steps: Iterable[Step]) -> Steps:
+def prepend_intent(record: Record | None, following: Iterable[steps.Step]) -> steps.Steps:
     """Put the commit of a record, if any, before the steps."""
-    return tuple(steps) if record is None else (RecordIntent(record), *steps)
+    return tuple(following) if record is None else (steps.RecordIntent(record), *following)
 
 
-def hold_intent(steps: Steps) -> Steps:
+def hold_intent(held: steps.Steps) -> steps.Steps:
     """Delay the first record of a delete_first until the parent serves.
 
     Until then the old model still exists, and its record says that it serves.
     """
-    match steps:
-        case (RecordIntent() as intent, DeleteFirst(after=after), *_) if after is not None:
-            return (replace(intent, after=after), *steps[1:])
+    match held:
+        case (steps.RecordIntent() as intent, steps.DeleteFirst(after=after), *_) if after is not None:
+            return (replace(intent, after=after), *held[1:])
         case _:
-            return steps
+            return held

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from reconciler.errors import Diagnostic, GuardError, PlanError
 from reconciler.formats import count_noun
 from reconciler.model import Address, Desired, Guards
+from reconciler.plan.case import refuse
 from reconciler.plan.change import Change, Context, Plan
 from reconciler.plan.facts import Facts
 from reconciler.plan.steps import Adopt, Forget, find_step
@@ -113,36 +114,22 @@ def find_contested(facts: Facts, plan: Plan) -> list[Diagnostic]:
     claimed: dict[tuple[str, str], Address] = {}
     for change in claims:
         address, key = change.address, (change.address.kind, change.id)
-        owner = recorded.get(key, address)
+        desired, owner = facts.desired[address], recorded.get(key, address)
         if owner != address:
-            errors.append(
-                Diagnostic(
-                    f"{address} would take {change.id}, which is recorded as {owner}",
-                    "If it is the same model under a new name: "
-                    f"reconciler state mv {owner.word} {address.word}. " + _advise_other_name(facts, change),
-                    *_locate_manifest(facts, address),
-                    address=str(address),
-                )
+            summary = f"{address} would take {change.id}, which is recorded as {owner}"
+            advice = (
+                "If it is the same model under a new name: "
+                f"reconciler state mv {owner.word} {address.word}. {_advise_other_name(desired)}"
             )
+            errors.append(refuse(desired, summary, advice))
         elif claimed.setdefault(key, address) != address:
-            errors.append(
-                Diagnostic(
-                    f"{address} and {claimed[key]} would both be {change.id}",
-                    _advise_contested(facts, change, claimed[key]),
-                    *_locate_manifest(facts, address),
-                    address=str(address),
-                )
-            )
+            summary = f"{address} and {claimed[key]} would both be {change.id}"
+            errors.append(refuse(desired, summary, _advise_contested(facts, change, claimed[key])))
     return errors
 
 
-def _locate_manifest(facts: Facts, address: Address) -> tuple[str | None, int | None]:
-    desired = facts.desired[address]
-    return desired.file or None, desired.line or None
-
-
-def _advise_other_name(facts: Facts, change: Change) -> str:
-    if facts.desired[change.address].imports:
+def _advise_other_name(desired: Desired) -> str:
+    if desired.imports:
         return "Else take its line metadata.import out"
     return "Else give it another metadata.name or metadata.id"
 

@@ -10,7 +10,7 @@ from reconciler.kind import FieldRole, Kind
 from reconciler.model import Address, Desired
 from reconciler.plan import guards
 from reconciler.plan.binding import bind
-from reconciler.plan.case import Case, Decision, write_place
+from reconciler.plan.case import Case, Decision, refuse, write_place
 from reconciler.plan.change import Action, Change, DriftClass, Plan, Reason
 from reconciler.plan.drift import find_drift
 from reconciler.plan.facts import Facts
@@ -116,11 +116,8 @@ class Planner:
         """Refuse a circle of parents. The manifests refuse one too."""
         for member in members:
             way = " <- ".join(str(one) for one in (*members, members[0]))
-            desired = self.facts.desired[member]
             message = f"{member} is tuned from itself: {way}"
-            advice = "Tune one of them from a base model"
-            place = (desired.file or None, desired.line or None)
-            error = Diagnostic(message, advice, *place, address=str(member))
+            error = refuse(self.facts.desired[member], message, "Tune one of them from a base model")
             self.decisions[member] = Decision(errors=[error])
 
     def _parse_parent(self, address: Address) -> Address | None:
@@ -212,8 +209,7 @@ class Planner:
         elif parent in self.facts.desired:
             message = f"{desired.address} is tuned from {parent}, which is left out and does not serve yet"
             advice = f"Leave {desired.address} out too, or let {parent} in"
-        place = (desired.file or None, desired.line or None)
-        return Decision(errors=[Diagnostic(message, advice, *place, address=str(desired.address))])
+        return Decision(errors=[refuse(desired, message, advice)])
 
     def _select(self) -> frozenset[Address]:
         """Select addresses by targets and excludes, with the parents of targeted ones.

@@ -7,27 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias, assert_never
 
 from reconciler.model import Status
-from reconciler.plan.steps import (
-    AwaitEnd,
-    AwaitTraining,
-    Create,
-    Delete,
-    DeleteFirst,
-    DeleteReplaced,
-    Deletion,
-    Forget,
-    ForgetDeposed,
-    HoldBack,
-    Intent,
-    Promote,
-    RecordStep,
-    ReportFailure,
-    Role,
-    RunChecks,
-    SetPermissions,
-    Step,
-    Update,
-)
+from reconciler.plan import steps
 from reconciler.providers import Accepted, Training
 from reconciler.state.values import QUOTA, Record, RecordedModel, Verdict
 
@@ -87,7 +67,7 @@ Outcome: TypeAlias = (
 
 
 def recorded_after(  # noqa: C901, PLR0912  # a row for each step
-    step: Step, record: Record, outcome: Outcome, now: str
+    step: steps.Step, record: Record, outcome: Outcome, now: str
 ) -> Record:
     """Return the record after a step with this outcome.
 
@@ -100,48 +80,48 @@ def recorded_after(  # noqa: C901, PLR0912  # a row for each step
     Raises:
         TypeError: the step cannot have this outcome. This is a defect.
     """
-    if isinstance(outcome, Broken) and not isinstance(step, Create):
+    if isinstance(outcome, Broken) and not isinstance(step, steps.Create):
         return record
     match step:
-        case Intent():
+        case steps.Intent():
             return step.record
-        case Create():
+        case steps.Create():
             return _after_create(record, outcome, now)
-        case AwaitTraining():
+        case steps.AwaitTraining():
             return _after_training(record, outcome, now)
-        case Update():
+        case steps.Update():
             return _with_model(record, step.of, lambda model: replace(model, sent=step.sent))
-        case SetPermissions():
+        case steps.SetPermissions():
             return _with_model(record, step.of, lambda model: replace(model, permissions=step.permissions))
-        case RunChecks():
+        case steps.RunChecks():
             if not isinstance(outcome, Checked):
                 raise _mismatch(step, outcome)
             verdict = outcome.verdict
-            return _with_model(record, Role.CANDIDATE, lambda model: replace(model, verdict=verdict))
-        case Promote():
+            return _with_model(record, steps.Role.CANDIDATE, lambda model: replace(model, verdict=verdict))
+        case steps.Promote():
             return _after_promotion(step, record, now)
-        case Deletion():
+        case steps.Deletion():
             return _after_deletion(step, record, outcome)
-        case Forget():
+        case steps.Forget():
             return Record(record.address)
-        case ForgetDeposed():
+        case steps.ForgetDeposed():
             return _without_deposed(record, step.id)
-        case AwaitEnd() | HoldBack() | ReportFailure():
+        case steps.AwaitEnd() | steps.HoldBack() | steps.ReportFailure():
             return record
         case _:
             assert_never(step)
 
 
-def expect_outcome(step: Step) -> Outcome:
+def expect_outcome(step: steps.Step) -> Outcome:
     """Return the outcome of a step that succeeds, as far as a plan can know it."""
     match step:
-        case Create():
+        case steps.Create():
             return Accepted("")
-        case AwaitTraining() | AwaitEnd():
+        case steps.AwaitTraining() | steps.AwaitEnd():
             return Training(Status.ACTIVE)
-        case RunChecks():
+        case steps.RunChecks():
             return Checked(Verdict.PASSED)
-        case RecordStep() | Update() | SetPermissions() | Deletion():
+        case steps.RecordStep() | steps.Update() | steps.SetPermissions() | steps.Deletion():
             return Done()
         case _:
             assert_never(step)
@@ -194,7 +174,7 @@ def _after_training(record: Record, outcome: Outcome, now: str) -> Record:
     return replace(record, candidate=ended)
 
 
-def _after_promotion(step: Promote, record: Record, now: str) -> Record:
+def _after_promotion(step: steps.Promote, record: Record, now: str) -> Record:
     candidate, old = record.candidate, record.serving
     if candidate is None:
         return record
@@ -209,17 +189,19 @@ def _after_promotion(step: Promote, record: Record, now: str) -> Record:
     return replace(record, serving=serving, candidate=None, deposed=deposed)
 
 
-def _after_deletion(step: DeleteFirst | DeleteReplaced | Delete, record: Record, outcome: Outcome) -> Record:
+def _after_deletion(
+    step: steps.DeleteFirst | steps.DeleteReplaced | steps.Delete, record: Record, outcome: Outcome
+) -> Record:
     match outcome, step:
         case Unproven(), _:
             return record
-        case StillTraining(), Delete() | DeleteReplaced():
+        case StillTraining(), steps.Delete() | steps.DeleteReplaced():
             return _with_deposed(record, step.id)
         case StillTraining(), _:
             return record  # it is deposed already, its successor has the id
-        case Done(), Delete(deposed=False):
+        case Done(), steps.Delete(deposed=False):
             return _without_id(record, step.id)
-        case Done(), Delete(after=None):
+        case Done(), steps.Delete(after=None):
             deposed = _without_deposed(record, step.id)
             candidate = deposed.candidate
             return replace(deposed, candidate=None) if candidate and candidate.id == step.id else deposed
@@ -237,12 +219,12 @@ def _without_waiting(model: RecordedModel) -> RecordedModel:
     return replace(model, waiting="", waiting_since="", waiting_said="")
 
 
-def _with_model(record: Record, role: Role, change: Callable[[RecordedModel], RecordedModel]) -> Record:
+def _with_model(record: Record, role: steps.Role, change: Callable[[RecordedModel], RecordedModel]) -> Record:
     """Return the record with the model in this role changed, if there is one."""
     match role:
-        case Role.CANDIDATE if record.candidate is not None:
+        case steps.Role.CANDIDATE if record.candidate is not None:
             return replace(record, candidate=change(record.candidate))
-        case Role.SERVING if record.serving is not None:
+        case steps.Role.SERVING if record.serving is not None:
             return replace(record, serving=change(record.serving))
         case _:
             return record

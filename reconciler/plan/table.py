@@ -7,7 +7,7 @@ yes      no                  no, base retired   refused: not offered for tuning 
 yes      no                  our id, not FAILED adopt: record it, train nothing         generations.adopt
 yes      no                  our digest, renamed adopt: the id has another name      generations.adopt_renamed
 yes      under an old name   as recorded        move: the record changes its address    moves.move
-yes      under an old name?  several may match  refused: asks for metadata.moved_from   moves.refuse
+yes      under an old name?  several may match  refused: asks for metadata.moved_from moves.refuse_move
 yes      no                  our id, FAILED     record as deposed, train next  generations.record_failures
 yes      no                  pinned, different  refused                                 pinned.refuse_other
 yes      no, `import`        at that name       adopt: record it, train nothing        adoption.adopt_imported

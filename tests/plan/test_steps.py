@@ -10,7 +10,7 @@ from hypothesis import given, settings
 
 from reconciler.model import Status
 from reconciler.plan.change import Change
-from reconciler.plan.compile import steps_of_deletion
+from reconciler.plan.compile import compile_deletion
 from reconciler.plan.recording import (
     Broken,
     Checked,
@@ -121,7 +121,7 @@ def test_a_deletion_that_is_refused_in_training_deposes_the_model() -> None:
 
 def test_a_model_in_training_is_deleted_at_the_second_try() -> None:
     """Once the service has refused, it is waited for, and counted as one deletion."""
-    steps = tuple(steps_of_deletion(Delete("bot-new", trains=True)))
+    steps = tuple(compile_deletion(Delete("bot-new", trains=True)))
     assert steps == (Delete("bot-new", trains=True), AwaitEnd("bot-new"), Delete("bot-new"))
     assert list_deleted(steps) == ("bot-new",)
 

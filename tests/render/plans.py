@@ -31,7 +31,7 @@ from reconciler.plan.change import (
     Plan,
     Reason,
 )
-from reconciler.plan.compile import steps_of_deletion, steps_of_promotion, steps_of_training
+from reconciler.plan.compile import compile_deletion, compile_promotion, compile_training
 from reconciler.plan.steps import (
     Adopt,
     AwaitTraining,
@@ -119,12 +119,12 @@ TWO_CHECKS = (Check("LXIII", "LXIV"), Check("seven", "eight"))
 def promotion(ending: Ending, replaces: str = "", *checks: Check, kept: str = "", **more: Any) -> Steps:
     """The steps from a trained model to one that serves."""
     promote = Promote(ending, replaces, kept, **more)
-    return tuple(steps_of_promotion(checks, promote, deletes_replaced=bool(replaces) and not kept))
+    return tuple(compile_promotion(checks, promote, deletes_replaced=bool(replaces) and not kept))
 
 
 def training(create: Create, promote: Steps, *before: Step, first: DeleteFirst | None = None) -> Steps:
     """The steps of a training and of what follows it."""
-    return (*before, *steps_of_training(create, delete_first=first), *promote)
+    return (*before, *compile_training(create, delete_first=first), *promote)
 
 
 def create(name: str = "number-generator", **changes: object) -> Change:
@@ -345,7 +345,7 @@ DELETE_DEPOSED = Change(
     before=ATTRIBUTES,
     notes=("it is still training: what it trained so far is not refunded",),
     steps=tuple(
-        steps_of_deletion(
+        compile_deletion(
             Delete("roman-00000000", deposed=True, trains=True, after=IsAccepted(address("roman")))
         )
     ),

@@ -50,7 +50,7 @@ def adopt_imported(case: Case, record: Record, reason: Reason) -> Answer:
     live = facts.live(desired.address, facts.imports.get(desired.address, ""))
     if live is None:
         return refuse(
-            case,
+            case.desired,
             f"{desired.address}: metadata.import names {desired.imports}, which does not exist at "
             f"{facts.observed.context.endpoint or 'the service'}",
             "Correct the name, the project or the location, or take the line out"
@@ -65,7 +65,7 @@ def adopt_imported(case: Case, record: Record, reason: Reason) -> Answer:
     try:
         model = compare_import(facts, desired, live, there)
     except PlanError as error:
-        return refuse(case, f"{desired.address}: {error.summary}", error.detail, path="metadata.import")
+        return refuse(desired, f"{desired.address}: {error.summary}", error.detail, path="metadata.import")
     model = replace(model, approved=digest_approval(desired, case.attributes, case.kind))
     note = "metadata.import names it; nobody can see its training data, so the manifest is taken at its word"
     change = build_adoption(case, model, live, replace(record, candidate=model), (note,))
@@ -84,7 +84,7 @@ def refuse_another(case: Case) -> Diagnostic | None:
         return None
     other = models[0].name or models[0].id
     return refuse(
-        case,
+        case.desired,
         f"{desired.address} has recorded {other}, and metadata.import names {desired.imports}",
         f"Take the line out to keep {other}. To take {desired.imports} instead, forget the other one first, "
         f"which deletes nothing: reconciler state rm {desired.address.word}",

@@ -8,7 +8,7 @@ from reconciler.formats import parse_time
 from reconciler.model import Status
 from reconciler.plan.case import Case, warn_of_deletion
 from reconciler.plan.change import Action, Change, Reason
-from reconciler.plan.compile import steps_of_deletion
+from reconciler.plan.compile import compile_deletion
 from reconciler.plan.steps import Delete, DeleteReplaced, ForgetDeposed, IsAccepted, find_intent
 from reconciler.state.values import Record, RecordedModel
 
@@ -48,9 +48,9 @@ def decide_deposed(case: Case, main: Change) -> list[Change]:
         wait = IsAccepted(case.desired.address) if main.trains else None
         trains = live is not None and live.status is Status.CREATING
         steps = (
-            steps_of_deletion(DeleteReplaced(model.id, trains))
+            compile_deletion(DeleteReplaced(model.id, trains))
             if served
-            else steps_of_deletion(Delete(model.id, deposed=True, trains=trains, after=wait))
+            else compile_deletion(Delete(model.id, deposed=True, trains=trains, after=wait))
         )
         found.append(
             replace(

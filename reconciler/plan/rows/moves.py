@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from reconciler.errors import Diagnostic
 from reconciler.kind import FieldRole
 from reconciler.model import Address, Attributes, Desired, Status, Value
+from reconciler.plan.case import refuse
 from reconciler.plan.change import Action, Change, Reason
 from reconciler.plan.facts import Facts, find_replacement_reasons
 from reconciler.plan.naming import is_name_of
@@ -82,12 +83,9 @@ def move(change: Change, old: Address, record: Record, *, inferred: bool) -> Cha
     return replace(change, steps=(Move(old, record), *change.steps))
 
 
-def refuse(desired: Desired, summary: str, advice: str) -> Diagnostic:
+def refuse_move(desired: Desired, summary: str, advice: str) -> Diagnostic:
     """Refuse a move that is not certain."""
-    line, column = desired.places.get("metadata.moved_from", (desired.line, 1))
-    return Diagnostic(
-        summary, advice, desired.file or None, line or None, column, address=str(desired.address)
-    )
+    return refuse(desired, summary, advice, path="metadata.moved_from")
 
 
 def resolve_sources(facts: Facts, desired: Desired, resources: Mapping[Address, Record]) -> Attributes | None:
@@ -164,7 +162,7 @@ class _Search:
         return None
 
     def _refuse(self, desired: Desired, summary: str, advice: str) -> None:
-        self.errors[desired.address] = refuse(desired, summary, advice)
+        self.errors[desired.address] = refuse_move(desired, summary, advice)
 
     # -- inferred moves ----------------------------------------------------------------------------
 

@@ -44,7 +44,7 @@ def refuse_protected(case: Case, change: Change) -> Diagnostic | None:
     if not desired.lifecycle.prevent_destroy or find_step(change.steps, DeleteFirst) is None:
         return None
     return refuse(
-        case,
+        case.desired,
         f"{desired.address} is protected by prevent_destroy, and delete_first would delete it",
         "Lift the protection first, or pin another metadata.id",
     )
@@ -65,12 +65,12 @@ def refuse_other(case: Case, live: Live, different: str) -> Diagnostic:
     address = case.desired.address
     if live.status is Status.FAILED:
         return refuse(
-            case,
+            case.desired,
             f"{address}: {live.name}, its pinned id, is a model whose training failed",
             "Delete that model, or pin another metadata.id",
         )
     return refuse(
-        case,
+        case.desired,
         f"{address}: {live.name} exists already and is another model: {different}",
         "Give another metadata.id, or correct the manifest if that model is the one you mean",
     )
@@ -84,7 +84,7 @@ def _refuse_change(case: Case, ours: RecordedModel, live: Live, reason: Reason) 
     what += [f"{one.field} {one.before_digest[:8]} -> {one.after_digest[:8]}" for one in data]
     why = f"{', '.join(what)} cannot change under" if what else f"{reason}, but {live.name} is there under"
     return refuse(
-        case,
+        case.desired,
         f"{desired.address}: {why} the pinned id {ours.id}",
         "Pin another metadata.id (it is trained beside the old one, which then goes), or set "
         "lifecycle: {replace: delete_first} (the old one goes first, and nothing serves meanwhile)",

@@ -23,7 +23,7 @@ from reconciler.plan.case import (
     start_change,
 )
 from reconciler.plan.change import Action, Change, Reason
-from reconciler.plan.compile import prepend_intent, steps_of_update
+from reconciler.plan.compile import compile_update, prepend_intent
 from reconciler.plan.facts import digest_approval, merge_sent, record_data
 from reconciler.plan.rows.deposed import depose
 from reconciler.plan.rows.training import start_training
@@ -117,7 +117,7 @@ def keep(case: Case, serving: RecordedModel, live: Live) -> Change:
         action, reason = Action.UPDATE, Reason.FIELDS_DIFFER
         sent = merge_sent(case.kind, case.attributes, serving)
         grants = declared if permissions else None
-        steps = prepend_intent(intent, steps_of_update(Role.SERVING, fields, sent, grants, permissions))
+        steps = prepend_intent(intent, compile_update(Role.SERVING, fields, sent, grants, permissions))
     elif intent is not None:
         action, reason = Action.RECORD, Reason.RECORD_ONLY
         steps = prepend_intent(intent, ())

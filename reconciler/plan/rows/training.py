@@ -21,10 +21,10 @@ from reconciler.plan.case import (
 )
 from reconciler.plan.change import Action, Reason
 from reconciler.plan.compile import (
+    compile_promotion,
+    compile_training,
+    compile_update,
     prepend_intent,
-    steps_of_promotion,
-    steps_of_training,
-    steps_of_update,
 )
 from reconciler.plan.facts import compute_bill
 from reconciler.plan.rows.generations import note_generations
@@ -116,9 +116,9 @@ def _compile_steps(
     deletes = bool(promote.replaces) and not promote.kept and first is None
     grants = diff.compare_permissions((), desired.permissions or ())
     steps = [
-        *steps_of_training(create, delete_first=delete_first),
-        *steps_of_update(Role.CANDIDATE, (), {}, desired.permissions, grants),
-        *steps_of_promotion(desired.checks, promote, deletes_replaced=deletes),
+        *compile_training(create, delete_first=delete_first),
+        *compile_update(Role.CANDIDATE, (), {}, desired.permissions, grants),
+        *compile_promotion(desired.checks, promote, deletes_replaced=deletes),
     ]
     return prepend_intent(record, steps)
 
@@ -134,14 +134,14 @@ def refuse_training(case: Case, reason: Reason) -> Diagnostic:
     why = f"{desired.address} would have to be trained ({_explain(case, reason)})"
     if desired.data:
         return refuse(
-            case,
+            case.desired,
             f"{why}, and metadata.import never trains",
             "Take the line metadata.import out to train it, or correct the manifest",
             path="metadata.import",
         )
     line = f"take the line metadata.import: {desired.imports} out and " if desired.imports else ""
     return refuse(
-        case,
+        case.desired,
         f"{why}, and its manifest has no data",
         f"To train it, {line}declare {case.kind.data_field}; else correct the manifest, or remove it",
         path="metadata.import" if desired.imports else "metadata.id",
@@ -171,7 +171,7 @@ def refuse_base(case: Case) -> Diagnostic:
     instead = f"; declare kind: {case.kind.instead} instead" if case.kind.instead else ""
     offered = ", ".join(sorted(tunable)) or f"none today{instead}"
     return refuse(
-        case,
+        case.desired,
         f"{address}: {case.source} is not offered for tuning",
         f"Base models that are: {offered}",
         path=BASE_MODEL,

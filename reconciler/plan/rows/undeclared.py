@@ -8,7 +8,7 @@ from reconciler.errors import Diagnostic
 from reconciler.model import Address, Desired, Live, Status
 from reconciler.plan.case import Decision, warn_of_deletion
 from reconciler.plan.change import Action, Change, Reason
-from reconciler.plan.compile import prepend_intent, steps_of_deletion
+from reconciler.plan.compile import compile_deletion, prepend_intent
 from reconciler.plan.facts import Facts
 from reconciler.plan.guards import find_forbidden
 from reconciler.plan.rows.strange import block
@@ -112,7 +112,7 @@ def delete(
                 notes=warn_of_deletion(live),
                 steps=prepend_intent(
                     left if model is main and left != record else None,
-                    steps_of_deletion(
+                    compile_deletion(
                         Delete(
                             model.id,
                             deposed=model is not main,

@@ -58,7 +58,7 @@ def _train_next(case: Case, record: Record, reason: Reason, *, another: bool) ->
     free = generations.choose_first_free(every, case.list_live(), known, another=another)
     if free is None:
         return refuse(
-            case,
+            case.desired,
             f"{case.desired.address}: all {GENERATIONS} generations of its id are taken",
             f"Delete failed or unused models named {case.desired.address.name}-xxxxxxxx, "
             "or change metadata.name",

@@ -26,9 +26,6 @@ def _digest(value: object) -> str:
     return hashlib.sha256(encode_canonical(value)).hexdigest()
 
 
-_NOTHING = _digest(None)
-
-
 def _describe_model(model: RecordedModel | None) -> object:
     if model is None:
         return None
@@ -42,10 +39,6 @@ def _describe_record(record: Record) -> object:
     if record.serving is None and record.candidate is None:
         return None
     return [_describe_model(record.serving), _describe_model(record.candidate), record.prevent_destroy]
-
-
-def _digest_record(record: Record) -> str:
-    return _digest(_describe_record(record))
 
 
 def _digest_live(kind: Kind, live: Live | None, declared: Attributes) -> str:
@@ -72,7 +65,7 @@ def _fold_steps(record: Record, changes: Iterable[Change]) -> tuple[str, ...]:
                 content = _describe_record(reached)
                 if all(content != known for known, _ in passed):
                     passed.append((content, reached))
-    return tuple(_NOTHING if content is None else _digest(content) for content, _ in passed)
+    return tuple(_digest(content) for content, _ in passed)
 
 
 def _digest_manifest(desired: Desired | None) -> str:
@@ -218,7 +211,7 @@ def _explain_move(binding: Binding | None, approved: Change, facts: Facts) -> st
     if _digest_manifest(facts.desired.get(address)) != binding.manifest:
         return "its manifest or its data has changed"
     record = facts.state.resources.get(address, Record(address))
-    if _digest_record(record) not in binding.records:
+    if _digest(_describe_record(record)) not in binding.records:
         return "its record has changed: another run has worked on it"
     promotes = any(isinstance(one, Promote) for one in approved.steps)
     if record.serving is not None and record.serving.id == approved.id and promotes:

@@ -22,7 +22,16 @@ from reconciler.plan.facts import (
     merge_sent,
     record_data,
 )
-from reconciler.plan.steps import Adopt, AwaitTraining, Ending, Promote, RecordIntent, Restore, Role
+from reconciler.plan.steps import (
+    Adopt,
+    AwaitTraining,
+    Ending,
+    Promote,
+    RecordIntent,
+    ReportFailure,
+    Restore,
+    Role,
+)
 from reconciler.state.values import Record, RecordedModel
 
 NOT_SHOWN_YET = "the service does not show it yet: it was accepted or promoted a moment ago"
@@ -91,6 +100,19 @@ def warn_of_deletion(live: Live | None) -> tuple[str, ...]:
     if live is None:
         return (NOT_SHOWN_YET,)
     return (NOT_REFUNDED,) if live.status is Status.CREATING else ()
+
+
+def block_address(record: Record, desired: Desired | None, reason: Reason, error: str, advice: str) -> Change:
+    """Build the change of an address for which nothing can be done."""
+    return Change(
+        record.address,
+        Action.FAILED,
+        reason,
+        serving=record.serving.id if record.serving else "",
+        after=desired.attributes if desired else None,
+        steps=(ReportFailure(error, advice),),
+        place=write_place(desired) if desired else "",
+    )
 
 
 def start_change(case: Case, action: Action, reason: Reason) -> Change:
@@ -196,8 +218,9 @@ def drop_if_same(case: Case, record: Record) -> Record | None:
 def refuse(desired: Desired, summary: str, detail: str, *, path: str = "") -> Diagnostic:
     """Build a refusal that points at the manifest, at the key `path` if its place is known."""
     line, column = desired.places.get(path, (desired.line, 1))
-    place = (desired.file, line, column) if desired.file and line else (desired.file or None, None, None)
-    return Diagnostic(summary, detail, *place, address=str(desired.address))
+    place = column if desired.file and line else None
+    address = str(desired.address)
+    return Diagnostic(summary, detail, desired.file or None, line or None, place, address=address)
 
 
 def finish_training(

@@ -6,8 +6,10 @@ and ignored differences are not reported until their date.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
+from functools import partial
 
 from reconciler import diff
 from reconciler.difference import PermissionChange
@@ -43,56 +45,40 @@ def find_selected_drift(facts: Facts, *, own: frozenset[tuple[str, str]] = froze
     return tuple(one for one in find_drift(facts, own=own) if one.address in selected)
 
 
-def _find_record_drift(facts: Facts, record: Record) -> list[Drift]:
-    models = [model for model in (record.serving, record.candidate) if model is not None]
-    found = [one for model in models for one in _find_model_drift(facts, record, model)]
-    kept = [model for model in record.deposed if record.prevent_destroy and model.promoted]
+def _find_record_drift(facts: Facts, record: Record) -> Iterator[Drift]:
+    for model in (record.serving, record.candidate):
+        if model is not None:
+            yield from _find_model_drift(facts, record, model)
     note = "kept as deposed: prevent_destroy protects it"
-    return found + [
-        Drift(record.address, DriftClass.UNMANAGED, model.id, model.name, fails=False, detail=note)
-        for model in kept
-        if facts.live_of(record, model) is not None
-    ]
+    for model in record.deposed:
+        if record.prevent_destroy and model.promoted and facts.live_of(record, model) is not None:
+            yield Drift(record.address, DriftClass.UNMANAGED, model.id, model.name, fails=False, detail=note)
 
 
-def _find_model_drift(facts: Facts, record: Record, model: RecordedModel) -> list[Drift]:
+def _find_model_drift(facts: Facts, record: Record, model: RecordedModel) -> Iterator[Drift]:
     """Find the drift of a serving model or a candidate. Skips unaccepted and hidden models."""
-    address = record.address
+    address, live = record.address, facts.live_of(record, model)
+    found = partial(Drift, address, id=model.id, name=live.name if live else model.name)
     if why := facts.observed.odd.get((address.kind, model.id)):
-        detail = f"what the service shows of it cannot be understood: {why}"
-        return [Drift(address, DriftClass.FAILED, model.id, model.name, detail=detail)]
-    if model.is_pending or facts.is_hidden(address, model.id):
-        return []
-    live = facts.live_of(record, model)
-    if live is None:
-        missing = Drift(address, DriftClass.MISSING, model.id, model.name, before=dict(model.sent))
-        if facts.is_unseen_yet(model):
-            missing = replace(missing, fails=False, detail=NOT_SHOWN_YET)
-        return [missing]
-    if live.status is Status.FAILED:
-        return [Drift(address, DriftClass.FAILED, model.id, live.name, detail=live.error or model.error)]
-    changed = _find_changes(facts, record, model, live) if model is record.serving else []
-    return [
-        *changed,
-        *_find_retired(facts, address, model, live),
-        *_find_unpromoted(facts, record, model, live),
-    ]
-
-
-def _find_unpromoted(facts: Facts, record: Record, model: RecordedModel, live: Live) -> list[Drift]:
-    """Report a candidate that is trained but not promoted, so that its training is not paid in vain."""
-    if model is not record.candidate or live.status is not Status.ACTIVE:
-        return []
-    return [
-        Drift(
-            record.address,
-            DriftClass.UNPROMOTED,
-            model.id,
-            live.name,
-            fails=DriftClass.UNPROMOTED in facts.stack.fail_on,
-            detail=_KEPT_BACK[model.verdict],
-        )
-    ]
+        yield found(DriftClass.FAILED, detail=f"what the service shows of it cannot be understood: {why}")
+    elif model.is_pending or facts.is_hidden(address, model.id):
+        return
+    elif live is None:
+        is_unseen = facts.is_unseen_yet(model)
+        detail = NOT_SHOWN_YET if is_unseen else ""
+        yield found(DriftClass.MISSING, before=dict(model.sent), fails=not is_unseen, detail=detail)
+    elif live.status is Status.FAILED:
+        yield found(DriftClass.FAILED, detail=live.error or model.error)
+    else:
+        if model is record.serving:
+            yield from _find_changes(facts, address, model, live)
+        fail_on = facts.stack.fail_on
+        if retired := _explain_retired(facts, address, model, live):
+            yield found(DriftClass.BASE_RETIRED, fails=DriftClass.BASE_RETIRED in fail_on, detail=retired)
+        if model is record.candidate and live.status is Status.ACTIVE:
+            # reported so that its training is not paid in vain
+            detail = _KEPT_BACK[model.verdict]
+            yield found(DriftClass.UNPROMOTED, fails=DriftClass.UNPROMOTED in fail_on, detail=detail)
 
 
 _KEPT_BACK = {
@@ -103,88 +89,61 @@ _KEPT_BACK = {
 }
 
 
-def _find_changes(facts: Facts, record: Record, model: RecordedModel, live: Live) -> list[Drift]:
-    desired = facts.desired.get(record.address)
+def _find_changes(facts: Facts, address: Address, model: RecordedModel, live: Live) -> Iterator[Drift]:
+    """Find the fields and grants of the serving model that differ."""
+    desired = facts.desired.get(address)
     ignored = set(desired.lifecycle.ignore_changes) if desired else set()
     if desired:
-        ignored |= {one.field for one in desired.lifecycle.ignore_drift if _is_in_force(one, facts)}
-    kind = facts.kind(record.address)
-    fields = diff.compare_mutable(live.attributes, model.sent, kind.fields, ignore=ignored)
+        ignored |= {drift.field for drift in desired.lifecycle.ignore_drift if _is_in_force(drift, facts)}
+    fields = diff.compare_mutable(live.attributes, model.sent, facts.kind(address).fields, ignore=ignored)
     # drift reads the other way round: recorded before, live after
-    turned = tuple(type(one)(one.path, one.after, one.before) for one in fields)
+    turned = tuple(replace(field, before=field.after, after=field.before) for field in fields)
     permissions: tuple[PermissionChange, ...] = ()
     if model.permissions is not None and live.permissions is not None and "permissions" not in ignored:
         permissions = diff.compare_permissions(model.permissions, live.permissions)
-    if not turned and not permissions:
-        return []
-    after = {path: live.attributes[path] for path in model.sent if path in live.attributes}
-    return [
-        Drift(
-            record.address,
+    if turned or permissions:
+        yield Drift(
+            address,
             DriftClass.CHANGED,
             model.id,
             live.name,
             fields=turned,
             permissions=permissions,
             before=dict(model.sent),
-            after=after,
+            after={path: live.attributes[path] for path in model.sent if path in live.attributes},
         )
-    ]
 
 
-def _is_in_force(one: IgnoredDrift, facts: Facts) -> bool:
+def _is_in_force(ignored: IgnoredDrift, facts: Facts) -> bool:
     """Whether a difference is still ignored: up to and including the day `until`."""
-    return not one.until or facts.now.date() <= date.fromisoformat(one.until)
+    return not ignored.until or facts.now.date() <= date.fromisoformat(ignored.until)
 
 
-def _find_retired(facts: Facts, address: Address, model: RecordedModel, live: Live) -> list[Drift]:
+def _explain_retired(facts: Facts, address: Address, model: RecordedModel, live: Live) -> str:
+    """Say that the base model is not offered for tuning any more; "" if it is, or if that is not known."""
     tunable = facts.observed.tunable.get(address.kind)
     base = live.attributes.get(BASE_MODEL, model.sent.get(BASE_MODEL))
     if tunable is None or not isinstance(base, str) or base in tunable:
-        return []
-    detail = f"{base} is not offered for tuning any more: it could not be trained again"
+        return ""
     if address.kind in facts.observed.assumed:
-        detail = describe_undocumented(base, facts.kind(address), facts.now.date())
-    return [
-        Drift(
-            address,
-            DriftClass.BASE_RETIRED,
-            model.id,
-            live.name,
-            fails=DriftClass.BASE_RETIRED in facts.stack.fail_on,
-            detail=detail,
-        )
-    ]
+        return describe_undocumented(base, facts.kind(address), facts.now.date())
+    return f"{base} is not offered for tuning any more: it could not be trained again"
 
 
-def _ids_of(facts: Facts, address: Address) -> frozenset[str]:
-    """List every id that the desired model of an address may have."""
-    desired = facts.desired.get(address)
-    return frozenset() if desired is None else list_ids(facts, desired)
-
-
-def _find_unmanaged(facts: Facts, own: frozenset[tuple[str, str]]) -> list[Drift]:
+def _find_unmanaged(facts: Facts, own: frozenset[tuple[str, str]]) -> Iterator[Drift]:
     recorded = {
         (address.kind, model.id)
         for address, record in facts.state.resources.items()
         for model in record.models
     }
     names = {address.name for address in (*facts.desired, *facts.state.resources)}
-    found = []
     for kind, id in sorted(own - recorded):
         live = facts.observed.live.get(kind, {}).get(id)
         stem = id.rpartition("-")[0]
-        ours = id in _ids_of(facts, Address(kind, stem))
+        desired = facts.desired.get(Address(kind, stem))
+        ours = desired is not None and id in list_ids(facts, desired)
         if not ours and stem in names and is_generation_of(stem, id):
             continue  # the name alone does not show whether it is ours
-        found.append(
-            Drift(
-                None,
-                DriftClass.UNMANAGED,
-                id,
-                live.name if live else id,
-                fails=DriftClass.UNMANAGED in facts.stack.fail_on,
-                detail="looks like an earlier generation of a declared model" if ours else "",
-            )
-        )
-    return found
+        detail = "looks like an earlier generation of a declared model" if ours else ""
+        fails = DriftClass.UNMANAGED in facts.stack.fail_on
+        yield Drift(None, DriftClass.UNMANAGED, id, live.name if live else id, fails=fails, detail=detail)

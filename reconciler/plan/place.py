@@ -1,6 +1,6 @@
-"""Where a saved plan was made, held against where it is about to be carried out (design 2.2).
+"""Check that a saved plan is executed where it was made (design 2.2).
 
-Rule: a plan was approved for one place. What it would do elsewhere nobody has seen.
+Rule: a plan was approved for one place. Nobody has seen what it would do elsewhere.
 """
 
 from __future__ import annotations
@@ -8,31 +8,20 @@ from __future__ import annotations
 from reconciler.errors import StalePlanError
 from reconciler.plan.change import Context
 
-_HELD = (
-    ("endpoint", "the endpoint"),
-    ("project", "the project"),
-    ("location", "the location"),
-    ("service", "the service"),
-    ("stack", "the stack"),
-    ("state", "the state"),
-)
-"""Each part of a place that a plan is held to, and what to call it."""
+_CHECKED = ("endpoint", "project", "location", "service", "stack", "state")
+"""The parts of a place that must be the same."""
 
 
 def check_place(planned: Context, here: Context) -> None:
-    """Refuse a saved plan anywhere but where it was made; to be called before any call.
-
-    Args:
-        planned: the context that the plan was shown with.
-        here: the context that it would be carried out in.
+    """Check that a saved plan was made here. To be called before any call.
 
     Raises:
-        StalePlanError: names both places, wherever they differ.
+        StalePlanError: names every part of the place that differs, as it was then and as it is here.
     """
     different = [
-        f"{words} {_named(planned, key)} (here: {_named(here, key)})"
-        for key, words in _HELD
-        if not _is_same(planned, here, key)
+        f"the {part} {getattr(planned, part) or 'none'} (here: {getattr(here, part) or 'none'})"
+        for part in _CHECKED
+        if not _is_same(planned, here, part)
     ]
     if different:
         raise StalePlanError(
@@ -42,14 +31,10 @@ def check_place(planned: Context, here: Context) -> None:
         )
 
 
-def _is_same(planned: Context, here: Context, key: str) -> bool:
-    before, now = getattr(planned, key), getattr(here, key)
+def _is_same(planned: Context, here: Context, part: str) -> bool:
+    before, now = getattr(planned, part), getattr(here, part)
     if before == now:
         return True
-    if key == "endpoint":  # inside the command, an emulator listens on another port each time
+    if part == "endpoint":  # the emulator inside the command listens on another port each time
         return planned.embedded and here.embedded
-    return key == "state" and not before  # made by a version that kept none
-
-
-def _named(context: Context, key: str) -> str:
-    return getattr(context, key) or "none"
+    return part == "state" and not before  # made by a version that kept none

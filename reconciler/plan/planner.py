@@ -10,14 +10,13 @@ from reconciler.kind import FieldRole, Kind
 from reconciler.model import Address, Desired
 from reconciler.plan import guards
 from reconciler.plan.binding import bind
-from reconciler.plan.case import Case, Decision, refuse, write_place
+from reconciler.plan.case import Case, Decision, block_address, refuse
 from reconciler.plan.change import Action, Change, DriftClass, Plan, Reason
 from reconciler.plan.drift import find_drift
 from reconciler.plan.facts import Facts
 from reconciler.plan.rows.moves import find_moves, move, move_records
 from reconciler.plan.rows.undeclared import decide_undeclared, keep_for
 from reconciler.plan.selection import list_unknown, matches, warn_of_unlabelled
-from reconciler.plan.steps import ReportFailure
 from reconciler.plan.table import decide
 from reconciler.state.values import Record
 
@@ -190,7 +189,11 @@ class Planner:
         if changes and changes[0].action is not Action.NO_OP:
             change = changes[0]
             if change.action is Action.FAILED and not change.serving:
-                return Decision([_block_child(desired, parent)])
+                error = f"{parent} failed, so nothing can be tuned from it"
+                advice = f"Nothing is done for it until {parent} serves: see there."
+                return Decision(
+                    [block_address(Record(desired.address), desired, Reason.PARENT_FAILED, error, advice)]
+                )
             if change.action not in {Action.FAILED, Action.DELETE, Action.FORGET}:
                 serves = change.action in {Action.UPDATE, Action.RECORD, Action.MOVE}
                 return kind.build_reference(change.id), serves
@@ -227,18 +230,6 @@ class Planner:
                     selected.add(parent)
                     waiting.append(parent)
         return frozenset(selected)
-
-
-def _block_child(desired: Desired, parent: Address) -> Change:
-    error = f"{parent} failed, so nothing can be tuned from it"
-    return Change(
-        desired.address,
-        Action.FAILED,
-        Reason.PARENT_FAILED,
-        after=desired.attributes,
-        steps=(ReportFailure(error, f"Nothing is done for it until {parent} serves: see there."),),
-        place=write_place(desired),
-    )
 
 
 def _find_source(desired: Desired, kind: Kind) -> tuple[str, str]:

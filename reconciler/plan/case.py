@@ -78,6 +78,24 @@ class Case:
         live = self.live(model)
         return find_replacement_reasons(self.desired, self.attributes, model, live, self.kind)
 
+    def list_updates(self, live: Live | None) -> tuple[FieldChange, ...]:
+        """List declared fields that can be updated and differ from the live model."""
+        if live is None:
+            return ()
+        ignored = self.desired.lifecycle.ignore_changes
+        return diff.compare_mutable(live.attributes, self.attributes, self.kind.fields, ignore=ignored)
+
+    def list_permission_updates(self, live: Live | None) -> tuple[PermissionChange, ...]:
+        """List grants that differ from the live model; none if permissions are not managed."""
+        if live is None or self.desired.permissions is None:
+            return ()
+        return diff.compare_permissions(live.permissions or (), self.desired.permissions)
+
+    def find_serving(self, record: Record) -> RecordedModel | None:
+        """Find the serving model of this record, if it is live or not shown yet."""
+        serving = record.serving
+        return serving if serving is not None and self.facts.is_there(record, serving) else None
+
 
 Answer: TypeAlias = Change | Diagnostic
 """The result of a row: a change, or the reason to refuse one."""
@@ -172,23 +190,6 @@ def record_found(case: Case, generation: Generation, live: Live) -> RecordedMode
     )
 
 
-def list_updates(case: Case, live: Live) -> tuple[FieldChange, ...]:
-    """List declared fields that can be updated and differ from the live model."""
-    return diff.compare_mutable(
-        live.attributes,
-        case.attributes,
-        case.kind.fields,
-        ignore=case.desired.lifecycle.ignore_changes,
-    )
-
-
-def list_permission_updates(case: Case, live: Live) -> tuple[PermissionChange, ...]:
-    """List grants that differ from the live model; none if permissions are not managed."""
-    if case.desired.permissions is None:
-        return ()
-    return diff.compare_permissions(live.permissions or (), case.desired.permissions)
-
-
 def renew_record(case: Case, record: Record) -> Record:
     """Renew the protection and the manifest's place, and drop what delete_first left behind."""
     protection = case.desired.lifecycle.prevent_destroy
@@ -202,12 +203,6 @@ def renew_record(case: Case, record: Record) -> Record:
         old for old in record.deposed if old.id not in kept or case.facts.live_of(record, old) is not None
     )
     return record if left == record.deposed else replace(record, deposed=left)
-
-
-def find_serving(case: Case, record: Record) -> RecordedModel | None:
-    """Find the serving model of this record, if it is live or not shown yet."""
-    serving = record.serving
-    return serving if serving is not None and case.facts.is_there(record, serving) else None
 
 
 def drop_if_same(case: Case, record: Record) -> Record | None:
@@ -234,8 +229,8 @@ def finish_training(
 ) -> Change:
     """Build the change that takes a model in training, or a trained one, until it serves."""
     desired, serving = case.desired, (record or case.record).serving
-    fields = list_updates(case, live) if live else ()
-    grants = list_permission_updates(case, live) if live else ()
+    fields = case.list_updates(live)
+    grants = case.list_permission_updates(live)
     trains = live is None or live.status is not Status.ACTIVE
     permissions = desired.permissions if trains or grants else None
     sent = merge_sent(case.kind, case.attributes, model)

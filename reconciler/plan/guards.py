@@ -20,22 +20,21 @@ _NAMED = 10
 
 def choose_bounds(flags: Guards, stack: Guards) -> Guards:
     """The bound in force: the command line's, else the Stack's."""
-
-    def first(one: int | None, other: int | None) -> int | None:
-        return other if one is None else one
-
-    return Guards(
-        first(flags.max_trainings, stack.max_trainings), first(flags.max_deletes, stack.max_deletes)
-    )
+    trainings = stack.max_trainings if flags.max_trainings is None else flags.max_trainings
+    deletes = stack.max_deletes if flags.max_deletes is None else flags.max_deletes
+    return Guards(trainings, deletes)
 
 
 def check(plan: Plan, facts: Facts, refusals: Iterable[Diagnostic] = ()) -> None:
-    """Raise GuardError, with the plan, when it exceeds a bound or touches what is protected.
+    """Refuse a whole plan that exceeds a bound or affects a protected model.
 
     Args:
-        plan: whole.
-        facts: what it was made from.
-        refusals: what is protected of it.
+        plan: the whole plan.
+        facts: the facts that it was made from.
+        refusals: what was refused while the plan was made, because a model is protected.
+
+    Raises:
+        GuardError: has the refused plan, so that it can be shown.
     """
     found = [*refusals, *_find_exceeded(plan, choose_bounds(facts.inputs.guards, facts.stack.guards))]
     if found:

@@ -81,8 +81,8 @@ def _decide_row(case: Case) -> Decision:
     main = strange.block_training(case, _choose_row(case))
     if isinstance(main, Diagnostic):
         return Decision(errors=[main])
-    others = deposed.decide_deposed(case, main)
-    if find_step(main.steps, DeleteFirst) and not any(one.steps for one in others):
+    others = list(deposed.decide_deposed(case, main))
+    if find_step(main.steps, DeleteFirst) and not any(change.steps for change in others):
         main = replace(main, steps=hold_intent(main.steps))
     protected = pinned.refuse_protected(case, main)
     return Decision([main, *others], refusals=[protected] if protected else [])

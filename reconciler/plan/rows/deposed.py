@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from reconciler.formats import parse_time
@@ -13,12 +14,9 @@ from reconciler.plan.steps import Delete, DeleteReplaced, ForgetDeposed, IsAccep
 from reconciler.state.values import Record, RecordedModel
 
 
-def decide_deposed(case: Case, main: Change) -> list[Change]:
+def decide_deposed(case: Case, main: Change) -> Iterator[Change]:
     """Decide on the deposed models of an address, given the address's own change."""
     record = find_intent(main.steps) or case.record
-    found: list[Change] = []
-    if not record.deposed:
-        return found
     protected = case.desired.lifecycle.prevent_destroy
     for model in record.deposed:
         if model.id == main.id:
@@ -37,34 +35,31 @@ def decide_deposed(case: Case, main: Change) -> list[Change]:
         superseded_now = case.record.candidate is not None and model.id == case.record.candidate.id
         if not case.facts.is_there(case.record, model):
             if not superseded_now:
-                found.append(replace(about, steps=(ForgetDeposed(model.id),)))
+                yield replace(about, steps=(ForgetDeposed(model.id),))
             continue
         if served and protected:
             note = "kept: prevent_destroy protects it until the protection is lifted"
-            found.append(replace(about, action=Action.NO_OP, reason=Reason.REPLACED, notes=(note,)))
+            yield replace(about, action=Action.NO_OP, reason=Reason.REPLACED, notes=(note,))
             continue
-        if served and (record.serving is None or _kept(case, model)):
+        if served and (record.serving is None or _is_kept(case, model)):
             continue
         wait = IsAccepted(case.desired.address) if main.trains else None
         trains = live is not None and live.status is Status.CREATING
-        steps = (
-            compile_deletion(DeleteReplaced(model.id, trains))
+        deletion = (
+            DeleteReplaced(model.id, trains)
             if served
-            else compile_deletion(Delete(model.id, deposed=True, trains=trains, after=wait))
+            else Delete(model.id, deposed=True, trains=trains, after=wait)
         )
-        found.append(
-            replace(
-                about,
-                steps=tuple(steps),
-                action=Action.DELETE,
-                reason=Reason.REPLACED if served else Reason.UNUSED,
-                notes=warn_of_deletion(live),
-            )
+        yield replace(
+            about,
+            steps=tuple(compile_deletion(deletion)),
+            action=Action.DELETE,
+            reason=Reason.REPLACED if served else Reason.UNUSED,
+            notes=warn_of_deletion(live),
         )
-    return found
 
 
-def _kept(case: Case, model: RecordedModel) -> bool:
+def _is_kept(case: Case, model: RecordedModel) -> bool:
     """Whether the time of keep_deposed has not passed yet."""
     keep = case.desired.lifecycle.keep_deposed
     since = parse_time(model.deposed)

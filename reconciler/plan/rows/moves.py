@@ -36,22 +36,28 @@ class Moves:
         doubts: new address to an undeclared one that may be the same training.
     """
 
-    pairs: Mapping[Address, Address] = field(default_factory=dict)
-    inferred: AbstractSet[Address] = frozenset()
-    reserved: AbstractSet[Address] = frozenset()
-    errors: Mapping[Address, Diagnostic] = field(default_factory=dict)
-    twins: Mapping[Address, Address] = field(default_factory=dict)
-    doubts: Mapping[Address, Address] = field(default_factory=dict)
+    pairs: dict[Address, Address] = field(default_factory=dict)
+    inferred: set[Address] = field(default_factory=set)
+    reserved: set[Address] = field(default_factory=set)
+    errors: dict[Address, Diagnostic] = field(default_factory=dict)
+    twins: dict[Address, Address] = field(default_factory=dict)
+    doubts: dict[Address, Address] = field(default_factory=dict)
 
 
 def find_moves(facts: Facts, selected: AbstractSet[Address]) -> Moves:
-    """Find every move of a plan.
+    """Find every move of a plan: first those in the manifests, then those that can be inferred.
 
     Args:
         facts: the facts before any move.
         selected: the addresses that the plan covers.
     """
-    return _Search(facts, selected).moves()
+    search = _Search(facts, selected)
+    search.move_declared()
+    if not facts.inputs.destroy:
+        while search.infer():  # a parent that moved shows which source its children had
+            pass
+        search.find_twins()
+    return search.moves
 
 
 def move_records(facts: Facts, moves: Moves) -> Facts:
@@ -107,33 +113,20 @@ def resolve_sources(facts: Facts, desired: Desired, resources: Mapping[Address, 
 
 
 class _Search:
-    """One search for moves: first those in the manifests, then those that can be inferred."""
+    """One search for moves. `resources` has each moved record under its new address."""
 
     def __init__(self, facts: Facts, selected: AbstractSet[Address]) -> None:
         self.facts, self.selected = facts, selected
         self.resources = dict(facts.state.resources)
-        self.pairs: dict[Address, Address] = {}
-        self.inferred: set[Address] = set()
-        self.errors: dict[Address, Diagnostic] = {}
-        self.reserved: set[Address] = set()
-        self.doubts: dict[Address, Address] = {}
-
-    def moves(self) -> Moves:
-        self._move_declared()
-        twins: dict[Address, Address] = {}
-        if not self.facts.inputs.destroy:
-            while self._infer():  # a parent that moved shows which source its children had
-                pass
-            twins = self._find_twins()
-        return Moves(self.pairs, self.inferred, self.reserved, self.errors, twins, self.doubts)
+        self.moves = Moves()
 
     def _move(self, new: Address, old: Address) -> None:
-        self.pairs[new] = old
+        self.moves.pairs[new] = old
         self.resources[new] = replace(self.resources.pop(old), address=new)
 
     # -- moves in the manifests ---------------------------------------------------------------------
 
-    def _move_declared(self) -> None:
+    def move_declared(self) -> None:
         for address, desired in self.facts.desired.items():
             old = desired.moved_from
             if old is None or old not in self.facts.state.resources or old.kind != address.kind:
@@ -141,28 +134,25 @@ class _Search:
             if why := self._explain_unmovable(address, old):
                 summary, advice = why
                 self._refuse(desired, f"{address} cannot take over {old}: {summary}", advice)
-                self.reserved.add(old)
+                self.moves.reserved.add(old)
             elif address in self.selected:
                 self._move(address, old)
             else:
-                self.reserved.add(old)
+                self.moves.reserved.add(old)
 
     def _explain_unmovable(self, address: Address, old: Address) -> tuple[str, str] | None:
         if old in self.facts.desired:
             return "it is declared still", "Remove its manifest, or the line metadata.moved_from"
         if address in self.facts.state.resources:
             forget = f"To forget one of them, without deleting it: reconciler state rm {old}"
-            return (
-                "both are recorded",
-                f"If they are two models, remove metadata.moved_from. {forget}",
-            )
-        if old in self.pairs.values():
-            other = next(new for new, one in self.pairs.items() if one == old)
+            return ("both are recorded", f"If they are two models, remove metadata.moved_from. {forget}")
+        if old in self.moves.pairs.values():
+            other = next(new for new, one in self.moves.pairs.items() if one == old)
             return f"it became {other} already", "Remove one of the two lines metadata.moved_from"
         return None
 
     def _refuse(self, desired: Desired, summary: str, advice: str) -> None:
-        self.errors[desired.address] = refuse_move(desired, summary, advice)
+        self.moves.errors[desired.address] = refuse_move(desired, summary, advice)
 
     # -- inferred moves ----------------------------------------------------------------------------
 
@@ -173,7 +163,7 @@ class _Search:
             address: record
             for address, record in self.resources.items()
             if address not in facts.desired
-            and address not in self.reserved
+            and address not in self.moves.reserved
             and address.kind in facts.kinds
             and address not in facts.named_elsewhere
             and not (facts.whole and facts.is_elsewhere(record))
@@ -186,11 +176,11 @@ class _Search:
             for address, desired in self.facts.desired.items()
             if address in self.selected
             and address not in self.resources
-            and address not in self.errors
+            and address not in self.moves.errors
             and address.kind in self.facts.kinds
         ]
 
-    def _infer(self) -> bool:
+    def infer(self) -> bool:
         """Make each move that fits only one address. Returns whether a record moved."""
         new, records = self._list_new(), self._find_gone()
         if not new or not records:
@@ -201,12 +191,12 @@ class _Search:
         for address, found in olds.items():
             for old in found:
                 news.setdefault(old, []).append(address)
-        before = len(self.pairs)
+        before = len(self.moves.pairs)
         for desired in new:
             found = olds[desired.address]
             if found:
                 self._take(desired, found, news[found[0]])
-        return len(self.pairs) > before
+        return len(self.moves.pairs) > before
 
     def _list_fitting(self, desired: Desired, gone: _ByData) -> list[Address]:
         attributes = resolve_sources(self.facts, desired, self.resources)
@@ -217,7 +207,7 @@ class _Search:
             if not self._is_same(desired, attributes, model):
                 continue
             if not _is_known(model):
-                self.doubts[desired.address] = address
+                self.moves.doubts[desired.address] = address
             elif _may_be(desired, model) and not self._drops_hyperparameter(desired, attributes, model):
                 found.append(address)
         return found
@@ -261,13 +251,13 @@ class _Search:
             self._refuse(desired, summary, advice)
         else:
             self._move(address, old)
-            self.inferred.add(address)
+            self.moves.inferred.add(address)
             return
-        self.reserved.update(olds)
+        self.moves.reserved.update(olds)
 
     # -- models to keep until another serves the same training -----------------------------------------
 
-    def _find_twins(self) -> dict[Address, Address]:
+    def find_twins(self) -> None:
         """Find the twins of undeclared serving addresses: see `Moves`."""
         facts = self.facts
         leaving = [
@@ -275,9 +265,9 @@ class _Search:
             for address, record in self.resources.items()
             if record.serving and address not in facts.desired and address.kind in facts.kinds
         ]
-        found: dict[Address, Address] = {}
+        found = self.moves.twins
         if not leaving:
-            return found
+            return
         by_data = _ByData(leaving)
         for address, desired in facts.desired.items():
             if address.kind not in facts.kinds or not by_data.of(desired):
@@ -292,7 +282,6 @@ class _Search:
             ]
             if same and not self._serves_desired(desired, attributes):
                 found |= dict.fromkeys(same, address)
-        return found
 
     def _serves_desired(self, desired: Desired, attributes: Attributes) -> bool:
         """Whether an address already serves its desired model."""

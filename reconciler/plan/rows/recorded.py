@@ -14,10 +14,7 @@ from reconciler.plan.case import (
     Answer,
     Case,
     drop_if_same,
-    find_serving,
     finish_training,
-    list_permission_updates,
-    list_updates,
     record_training_again,
     renew_record,
     start_change,
@@ -95,8 +92,8 @@ def wait_anew(case: Case, serving: RecordedModel, live: Live) -> Change:
 
 def keep(case: Case, serving: RecordedModel, live: Live) -> Change:
     """Update the fields of the serving model that differ. Without any, only renew its record if needed."""
-    fields = list_updates(case, live)
-    permissions = list_permission_updates(case, live)
+    fields = case.list_updates(live)
+    permissions = case.list_permission_updates(live)
     declared = case.desired.permissions
     settled = replace(
         serving,
@@ -170,7 +167,7 @@ def restore(case: Case, past: RecordedModel) -> Change:
     live = case.live(past)
     record = replace(
         case.record,
-        serving=find_serving(case, case.record),
+        serving=case.find_serving(case.record),
         candidate=replace(past, deposed=""),
         deposed=tuple(model for model in case.record.deposed if model is not past),
     )

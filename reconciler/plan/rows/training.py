@@ -10,22 +10,9 @@ from reconciler.difference import DataChange, FieldChange
 from reconciler.errors import Diagnostic
 from reconciler.kind import Kind
 from reconciler.model import BASE_MODEL, Status
-from reconciler.plan.case import (
-    Answer,
-    Case,
-    explain_keeping,
-    find_serving,
-    list_updates,
-    refuse,
-    start_change,
-)
+from reconciler.plan.case import Answer, Case, explain_keeping, refuse, start_change
 from reconciler.plan.change import Action, Reason
-from reconciler.plan.compile import (
-    compile_promotion,
-    compile_training,
-    compile_update,
-    prepend_intent,
-)
+from reconciler.plan.compile import compile_promotion, compile_training, compile_update, prepend_intent
 from reconciler.plan.facts import compute_bill
 from reconciler.plan.rows.generations import note_generations
 from reconciler.plan.steps import Create, DeleteFirst, Ending, Promote, Role, Serves, Steps
@@ -42,7 +29,7 @@ def start_training(
     unknown = _is_unknown_base(case)
     if unknown and desired.address.kind not in facts.observed.assumed:
         return refuse_base(case)
-    serving = find_serving(case, record)
+    serving = case.find_serving(record)
     record = record if serving is record.serving else replace(record, serving=serving)
     superseded = _find_superseded(case, model)
     namesake = next((old for old in record.deposed if old.id == model.id), None)
@@ -53,10 +40,9 @@ def start_training(
     live = facts.live_of(case.record, before) if before else None
     fields: tuple[FieldChange, ...] = ()
     data: tuple[DataChange, ...] = ()
-    mutable: tuple[FieldChange, ...] = ()
     if before:
         fields, data = case.compare(before)
-        mutable = list_updates(case, live) if live else ()
+        fields = (*fields, *case.list_updates(live))
     replaces = before.id if before and before is not superseded else ""
     keep = explain_keeping(case) if serving else ""
     return replace(
@@ -65,7 +51,7 @@ def start_training(
         name=model.name,
         serving=replaces,
         before=live.attributes if live else None,
-        fields=(*fields, *mutable),
+        fields=fields,
         data=data,
         bill=compute_bill(desired, case.kind, facts.stack),
         notes=(*note_generations(case, record), *_list_doubts(case, unknown=unknown)),

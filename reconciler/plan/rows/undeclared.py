@@ -87,15 +87,12 @@ def delete(
     record: Record, living: list[tuple[RecordedModel, Live | None]], reason: Reason, *, protected: bool
 ) -> Decision:
     """Delete each live model of a record: the first as the address's own, the others as deposed ones."""
-    refusals = []
-    if protected:
-        refusal = Diagnostic(
-            f"{record.address} is protected by prevent_destroy and would be deleted",
-            "To delete it, first apply its manifest with lifecycle.prevent_destroy: false. "
-            f"To keep the model and forget it: reconciler state rm {record.address.word}",
-            address=str(record.address),
-        )
-        refusals.append(refusal)
+    protection = Diagnostic(
+        f"{record.address} is protected by prevent_destroy and would be deleted",
+        "To delete it, first apply its manifest with lifecycle.prevent_destroy: false. "
+        f"To keep the model and forget it: reconciler state rm {record.address.word}",
+        address=str(record.address),
+    )
     main = living[0][0]
     left = _keep_only(record, [model for model, _ in living])
     return Decision(
@@ -123,7 +120,7 @@ def delete(
             )
             for model, live in living
         ],
-        refusals=refusals,
+        refusals=[protection] if protected else [],
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from reconciler.identity import GENERATIONS
 from reconciler.model import Status
-from reconciler.plan.case import Answer, Case, find_serving, record_training, refuse, renew_record
+from reconciler.plan.case import Answer, Case, record_training, refuse, renew_record
 from reconciler.plan.change import Reason
 from reconciler.plan.rows import generations
 from reconciler.plan.rows.adoption import adopt_imported
@@ -73,7 +73,7 @@ def _without_candidate(case: Case) -> Record:
     record, facts, superseded = case.record, case.facts, case.record.candidate
     if superseded:
         record = replace(record, candidate=None)
-    if superseded and not find_serving(case, record) and _can_serve(case, superseded):
+    if superseded and not case.find_serving(record) and _can_serve(case, superseded):
         record = replace(record, serving=replace(superseded, status=Status.ACTIVE, promoted=facts.timestamp))
         superseded = None
     return renew_record(case, depose(case, record, superseded))
@@ -92,7 +92,7 @@ def _choose_reason(case: Case) -> Reason:
         live = case.live(record.candidate)
         if live is None or live.status is Status.CREATING:
             return Reason.SUPERSEDED
-    if record.serving is not None and find_serving(case, record) is None:
+    if record.serving is not None and case.find_serving(record) is None:
         return Reason.DELETED_OUTSIDE
     reference = record.serving or record.candidate
     if reference is None:

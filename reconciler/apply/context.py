@@ -1,11 +1,11 @@
-"""What an apply works with: its settings, threads, clocks and the wish to stop. Rule: decides nothing."""
+"""The settings, threads and clocks that one apply works with. Rule: this decides nothing."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from queue import SimpleQueue
 
@@ -16,10 +16,10 @@ from reconciler.model import LAG_SECONDS
 from reconciler.providers import Providers
 
 ROOM = 30.0
-"""Seconds after which a service that had no room for a training, and named no time, is asked again."""
+"""Seconds until a training is sent again, if the service had no room for it and named no time."""
 
 TICK = 0.2
-"""Seconds between two looks at whether we shall stop."""
+"""Seconds between two checks whether the run is to stop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +27,9 @@ class Settings:
     """How an apply runs.
 
     Attributes:
-        parallelism: calls at once.
-        wait: False stops once everything is accepted.
-        timeout: seconds after which the run ends, None for never.
+        parallelism: number of calls at the same time.
+        wait: if False, the run ends once the service has accepted everything.
+        timeout: seconds after which the run ends; None for never.
         lag: seconds for which a model that was just accepted may be invisible.
     """
 
@@ -39,18 +39,20 @@ class Settings:
     lag: float = LAG_SECONDS
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Context:
-    """What one apply has at hand.
+    """The means and the settings of one apply.
 
     Attributes:
-        examples: reads a data set again, verified.
-        clock: monotonic seconds.
-        now: the time of day, aware.
-        stopping: set when we shall detach.
-        begun: set before the first call that may begin or change something at a service.
-        deadline: by `clock`, when the run ends; None for never.
-        uploads: how far uploads are, told by the calls from their threads.
+        providers: kind name to provider.
+        examples: reads a data set again and verifies its digest.
+        clock: returns monotonic seconds.
+        now: returns the time of day, with its zone.
+        stopping: set by others when the run is to detach.
+        begun: set here before the first call that may begin or change something at a service.
+        uploads: filled by the calls, from their threads, with the progress of uploads.
+        pool: runs the calls.
+        deadline: the clock time at which the run ends; None for never.
     """
 
     providers: Providers
@@ -59,22 +61,27 @@ class Context:
     now: Callable[[], datetime]
     stopping: threading.Event
     begun: threading.Event
-    settings: Settings
-    pool: ThreadPoolExecutor
-    deadline: float | None
     uploads: SimpleQueue[Uploading]
+    settings: Settings
+    pool: ThreadPoolExecutor = field(init=False)
+    deadline: float | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.pool = ThreadPoolExecutor(self.settings.parallelism, thread_name_prefix="call")
+        timeout = self.settings.timeout
+        self.deadline = None if timeout is None else self.clock() + timeout
 
     @property
     def moment(self) -> str:
-        """Now, as records keep it."""
+        """The current time, in the form that records keep."""
         return format_time(self.now())
 
     @property
     def is_ending(self) -> bool:
-        """Whether no further call may start: we shall detach, or the time is up."""
-        return self.stopping.is_set() or self.expired
+        """Whether no further call may start, because the run is to detach or its time is up."""
+        return self.stopping.is_set() or self.is_expired
 
     @property
-    def expired(self) -> bool:
+    def is_expired(self) -> bool:
         """Whether the time of the run is up."""
         return self.deadline is not None and self.clock() >= self.deadline

@@ -24,11 +24,7 @@ from reconciler.state.values import Record, RecordedModel, State
 class Ledger:
     """The tasks of an apply, their outcomes, and the recorded state.
 
-    Args:
-        plan: the approved plan, as decided again under the lock.
-        facts: the facts that the plan was made from.
-        providers: kind name to provider.
-        state: the state that was read under the lock.
+    The plan is the approved one as it was made again, from these facts and this state, under the lock.
     """
 
     def __init__(self, plan: Plan, facts: Facts, providers: Providers, state: State) -> None:

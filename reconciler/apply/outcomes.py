@@ -30,11 +30,7 @@ _PASSES = frozenset({408, 409, 425, 429})
 def settle(task: Task, record: Record, outcome: recording.Outcome, now: str) -> Settled:
     """Apply the outcome of a task's next step, then take all following steps that need no call.
 
-    Args:
-        task: `task.next` is the step that has just been executed.
-        record: the record before the step.
-        outcome: the result of the step.
-        now: RFC 3339.
+    `record` is the record before the step. `now` is RFC 3339.
     """
     step = _require_step(task)
     after = recorded_after(step, record, outcome, now)

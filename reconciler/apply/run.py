@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from datetime import datetime
-from queue import SimpleQueue
+from concurrent.futures import Future, wait
 
-from reconciler.apply.context import TICK, Context, Settings
-from reconciler.apply.execute import Examples
+from reconciler.apply.context import TICK, Context
 from reconciler.apply.ledger import Ledger
 from reconciler.apply.outcomes import report_refused
 from reconciler.apply.polling import Polling
 from reconciler.apply.tasks import Task, choose_command
 from reconciler.apply.worker import Worker
 from reconciler.errors import StoppedError
-from reconciler.events import INTERRUPT, NO_WAIT, TIMEOUT, Detached, Event, Skipped, Uploading, Verb
+from reconciler.events import INTERRUPT, NO_WAIT, TIMEOUT, Detached, Event, Skipped, Verb
 from reconciler.plan.change import Plan
 from reconciler.plan.facts import Facts
 from reconciler.plan.steps import AwaitEnd, AwaitTraining, IsAccepted, Serves
-from reconciler.providers import Providers
 from reconciler.state.session import StateManager
 from reconciler.state.values import State
 
@@ -28,45 +23,23 @@ Check = Callable[[State], tuple[Plan, Facts]]
 """Decides again from the state that was read under the lock. Raises StalePlanError for an outdated plan."""
 
 
-def apply(
-    recheck: Check,
-    providers: Providers,
-    locks: StateManager,
-    *,
-    examples: Examples,
-    clock: Callable[[], float],
-    now: Callable[[], datetime],
-    stopping: threading.Event,
-    settings: Settings,
-    begun: threading.Event,
-    uploads: SimpleQueue[Uploading],
-) -> Iterator[Event]:
-    """Execute a plan. Yields each event after its result is recorded.
+def apply(recheck: Check, locks: StateManager, context: Context) -> Iterator[Event]:
+    """Execute a plan. Yields each event after its result is recorded, and meanwhile those of uploads.
 
     Args:
         recheck: called once, before anything is written.
-        providers: kind name to provider.
         locks: locks, reads and writes the state.
-        examples: reads a data set again and verifies it.
-        clock: monotonic seconds.
-        now: the time of day, aware.
-        stopping: set to stop this run.
-        settings: see Settings.
-        begun: this function sets it before the first call that may change something at a service.
-        uploads: upload progress that the providers report. Its events are yielded meanwhile.
+        context: of this run alone.
 
     Raises:
         StalePlanError: nothing was changed.
         StateError: the state could not be locked, read or written. What was started is recorded, or the next
             run finds it by its id.
     """
-    pool = ThreadPoolExecutor(max_workers=settings.parallelism, thread_name_prefix="call")
-    deadline = None if settings.timeout is None else clock() + settings.timeout
-    context = Context(providers, examples, clock, now, stopping, begun, settings, pool, deadline, uploads)
     try:
         yield from _Run(locks, context).yield_events(recheck)
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        context.pool.shutdown(wait=False, cancel_futures=True)
 
 
 class _Run:
@@ -118,7 +91,7 @@ class _Run:
 
     def _end(self) -> Iterator[Event]:
         """Report the tasks that are left, and why."""
-        up = self._context.expired
+        up = self._context.is_expired
         stopped = self._context.stopping.is_set() and not up
         left = self._ledger.list_open() if self._ledger is not None else []
         for task in left:

@@ -116,7 +116,7 @@ class Worker:
                 self._note(task, let_go(task, record))
             elif task in trained:
                 self._note(task, settle(task, record, trained[task], moment))
-            elif _needs_no_call(task):
+            elif isinstance(task.next, RecordStep) and task.wait is None:
                 self._note(task, begin(task, record, moment))
             elif not task.is_watching and not task.not_before:
                 self._queue.append(task)
@@ -193,7 +193,8 @@ class Worker:
         try:
             result = future.result()
         except errors.StoppedError:
-            self._note(task, _skip(task, record, "stopped before it was done"))
+            skipped = task.skip("stopped before it was done", resume=choose_command(task.next))
+            self._note(task, Settled(record, (skipped,), ended=True))
         except (errors.RateLimitedError, errors.NotReadyError) as error:
             self._note(task, self._refuse_for_now(task, record, error))
         except errors.AlreadyExistsError as error:
@@ -292,12 +293,3 @@ def _choose_pause(task: Task, error: errors.ServiceError, waited: float) -> floa
         room = ROOM if isinstance(error, errors.NoCapacityError) else None
         return room if error.again is None else error.again
     return ROOM if isinstance(task.next, Create) and waited < _PASSING else None
-
-
-def _needs_no_call(task: Task) -> bool:
-    """Whether the next step only changes the record and waits for nothing."""
-    return isinstance(task.next, RecordStep) and task.wait is None
-
-
-def _skip(task: Task, record: Record, reason: str) -> Settled:
-    return Settled(record, (task.skip(reason, resume=choose_command(task.next)),), ended=True)

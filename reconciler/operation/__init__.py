@@ -203,20 +203,10 @@ class Operation:
 
     def apply(self, check: Check, settings: Settings) -> Iterator[Event]:
         """Carry out the plan that `check` makes from the state as it is under the lock."""
-        from reconciler.apply import apply
+        from reconciler import apply
 
-        return apply(
-            check,
-            self.providers,
-            self.manager,
-            examples=read_examples,
-            clock=self.clock,
-            now=self.now,
-            stopping=self.stopping,
-            settings=settings,
-            begun=self.begun,
-            uploads=self.uploads,
-        )
+        means = (self.providers, read_examples, self.clock, self.now, self.stopping, self.begun, self.uploads)
+        return apply.apply(check, self.manager, apply.Context(*means, settings))
 
     def plan_unfinished(self) -> Plan:
         """Plan what `resume` would do, without a lock. Its notes name what wait cannot finish."""

@@ -65,6 +65,19 @@ def _limit(option: str, help: str) -> Callable[[Any], Any]:
     return click.option(option, type=click.IntRange(0), metavar="N", help=help)
 
 
+def add_setting(
+    option: str, type: click.ParamType[Any], metavar: str, default: object, help: str
+) -> Callable[[Command], Command]:
+    """Make an option with a default that its help shows."""
+    return click.option(option, type=type, metavar=metavar, default=default, show_default=True, help=help)
+
+
+def add_format(*formats: str, help: str = "Output format.") -> Callable[[Command], Command]:
+    """Make the option --format. The first format is the default."""
+    choice = click.Choice(formats)
+    return click.option("--format", "form", type=choice, default=formats[0], show_default=True, help=help)
+
+
 variables = _chain(
     _repeatable("--var", "variables", "K=V", "Set a variable of the manifests."),
     _repeatable("--var-file", "variable_files", "FILE", "Read variables from YAML or lines of K=V."),
@@ -77,25 +90,13 @@ place = _chain(
 
 service = _chain(
     place,
-    click.option(
-        "--parallelism",
-        type=click.IntRange(1, 256),
-        default=10,
-        show_default=True,
-        metavar="N",
-        help="How many calls to make at the same time.",
-    ),
+    add_setting("--parallelism", click.IntRange(1, 256), "N", 10, "How many calls to make at the same time."),
     variables,
     no_color,
 )
 
-locking = click.option(
-    "--lock-timeout",
-    type=DURATION,
-    default="120s",
-    show_default=True,
-    metavar="D",
-    help="How long to wait for the lock of another run.",
+locking = add_setting(
+    "--lock-timeout", DURATION, "D", "120s", "How long to wait for the lock of another run."
 )
 
 selection = _chain(
@@ -125,20 +126,12 @@ waiting = _chain(
 auto_approve = click.option("--auto-approve", is_flag=True, help="Do not ask for approval.")
 
 report_format = _chain(
-    click.option(
-        "--format",
-        "form",
-        type=click.Choice(["text", "markdown"]),
-        default="text",
-        show_default=True,
-        help="Output format.",
-    ),
-    click.option(
+    add_format("text", "markdown"),
+    add_setting(
         "--max-chars",
-        type=click.IntRange(500),
-        metavar="N",
-        default=60_000,
-        show_default=True,
-        help="Cut Markdown to N characters, so that it fits in a comment.",
+        click.IntRange(500),
+        "N",
+        60_000,
+        "Cut Markdown to N characters, so that it fits in a comment.",
     ),
 )

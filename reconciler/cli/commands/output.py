@@ -22,14 +22,7 @@ from reconciler.state.values import State
 @options.paths
 @options.service
 @options.selection
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json", "env"]),
-    default="text",
-    show_default=True,
-    help="Output format; env is for a shell or a .env file.",
-)
+@options.add_format("text", "json", "env", help="Output format; env is for a shell or a .env file.")
 def command(*, word: str | None, form: str, no_color: bool, **given: Any) -> None:
     """Print the resource name of each serving model, for programs that call it.
 

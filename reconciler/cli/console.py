@@ -11,13 +11,13 @@ import shutil
 import sys
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from reconciler.cli import streams
 from reconciler.cli.byte_offsets import find_byte_offset
-from reconciler.errors import Diagnostic
+from reconciler.errors import Diagnostic, Severity
 from reconciler.formats import format_time
 
 if TYPE_CHECKING:
@@ -157,6 +157,10 @@ class Console:
         width = shutil.get_terminal_size().columns if is_terminal else 0
         for line in render_errors(diagnostics, colour=has_colour, width=width):
             print_message(line)
+
+    def print_warnings(self, diagnostics: Iterable[Diagnostic]) -> None:
+        """Print problems that stop nothing as warnings."""
+        self.print_diagnostics([replace(one, severity=Severity.WARNING) for one in diagnostics])
 
     def print_note(self, text: str) -> None:
         """Print a note for people to stderr. Prints nothing for "" or with --json."""

@@ -1,8 +1,8 @@
 """`--timeout D`: the whole run ends within D and a few seconds, calls that hang included.
 
-A timer sends a signal. Before anything is locked or begun, it ends the run at once (`TimeUp`). While an apply
-is under way, it tells the apply to stop, which commits and unlocks. After the end it only interrupts what
-still hangs. Rule: one run, one deadline.
+A timer sends a signal. Before anything is locked or begun, it ends the run at once, as Ctrl-C does. While an
+apply is under way, it tells the apply to stop, which commits and unlocks. After the end it only interrupts
+what still hangs. Rule: one run, one deadline.
 """
 
 from __future__ import annotations
@@ -25,10 +25,6 @@ _LATE = 0.1
 
 _GRACE = 4.0
 """Seconds that an apply gets to stop in good order."""
-
-
-class TimeUp(KeyboardInterrupt):
-    """The time was up before anything was begun; handled like Ctrl-C."""
 
 
 class Deadline:
@@ -85,7 +81,7 @@ class Deadline:
         if self._stop is not None and over < _GRACE:
             self._stop()
             return
-        raise TimeUp
+        raise KeyboardInterrupt
 
 
 _current = [Deadline(None)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -10,15 +9,13 @@ from reconciler.cli import deadline, exit_codes, progress, signals, streams
 from reconciler.cli.console import Console, print_text
 from reconciler.cli.invocation import Invocation
 from reconciler.cli.summary import print_callable_outputs, print_outputs, print_summary
-from reconciler.errors import Diagnostic, ExitCode, GuardError, ReconcilerError, Severity
+from reconciler.errors import Diagnostic, ExitCode, GuardError, ReconcilerError
 from reconciler.events import WAIT, Detached, Event, Progress, Skipped, Uploading
 
 if TYPE_CHECKING:
     from reconciler.apply import Settings
-    from reconciler.operation import Operation
+    from reconciler.operation import Check, Operation
     from reconciler.plan.change import Plan
-    from reconciler.plan.facts import Facts
-    from reconciler.state.values import State
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +85,7 @@ class Run:
                 print_outputs(self.operation, self.console)
         return exit_codes.decide_after_events(())
 
-    def carry_out(
-        self, plan: Plan, check: Callable[[State], tuple[Plan, Facts]], *, waits: bool = True
-    ) -> ExitCode:
+    def carry_out(self, plan: Plan, check: Check, *, waits: bool = True) -> ExitCode:
         """Carry out a plan, and show the progress and the summary.
 
         Args:
@@ -121,9 +116,7 @@ class Run:
                 print_callable_outputs(operation, self.console, history, code)
         return code
 
-    def _follow(
-        self, check: Callable[[State], tuple[Plan, Facts]], settings: Settings, history: list[Event]
-    ) -> ExitCode:
+    def _follow(self, check: Check, settings: Settings, history: list[Event]) -> ExitCode:
         """Show the events as they come, and add those that the summary needs to `history`."""
         operation, resume = self.operation, self.invocation.spell_resume()
         events = operation.apply(check, settings)
@@ -164,9 +157,7 @@ class Run:
         for note in pending.notes:
             self.console.print_note(note)
         if self.console.as_json:
-            self.console.print_diagnostics(
-                [Diagnostic(note, severity=Severity.WARNING) for note in pending.notes]
-            )
+            self.console.print_warnings(Diagnostic(note) for note in pending.notes)
         decided = exit_codes.decide_after_wait(code, pending)
         if decided is not code:
             self.console.print_note(f"Not finished yet. To go on: {self.invocation.spell_resume().apply}")

@@ -47,10 +47,6 @@ def ensure_trusted(stack: Stack, path: str, settings: Settings) -> None:
 def check_settings(loaded: Loaded, settings: Settings) -> tuple[Diagnostic, ...]:
     """Return the warnings that `validate` adds to those of the manifests.
 
-    Args:
-        loaded: the manifests.
-        settings: of the environment: they name what a Stack leaves out.
-
     Raises:
         ManifestError: an API lacks a setting, or the Stack names a host that is not trusted with credentials.
     """

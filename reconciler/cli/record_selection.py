@@ -17,7 +17,7 @@ from reconciler.cli import wiring
 from reconciler.cli.apis import list_kinds
 from reconciler.cli.invocation import Invocation, Need
 from reconciler.errors import ReconcilerError, UsageError
-from reconciler.manifests import Loaded, Names
+from reconciler.manifests import Loaded, Names, parse_variables
 from reconciler.model import Address
 from reconciler.plan.selection import Labels, warn_of_unlabelled
 
@@ -139,7 +139,8 @@ class RecordSelection:
         if not paths and not os.path.lexists(given[0]):
             return {}
         if self._declared is None:
-            values = {**loaded.stack.variables, **wiring.load_variables(self.invocation, os.environ)}
+            values = parse_variables(self.invocation.variables, self.invocation.variable_files, os.environ)
+            values = {**loaded.stack.variables, **values}
             self._declared = load_names(given, kinds=list_kinds(), variables=values)
         return self._declared
 

@@ -39,12 +39,7 @@ _WHOLE_FOLDER = frozenset({"state", "state/", "state/*", "state/**"})
 def write_manifests(folder: Path, kind: str, environ: Mapping[str, str]) -> Iterator[tuple[Path, bool]]:
     """Write the first manifests. Yields each file and whether it was written. Existing files are kept.
 
-    If the folder already contains manifests, nothing is written.
-
-    Args:
-        folder: where to write the manifests.
-        kind: the kind of the first model, a key of STARTERS.
-        environ: the environment variables.
+    If the folder already contains manifests, nothing is written. `kind` is a key of STARTERS.
 
     Raises:
         UsageError: the folder is not writable.

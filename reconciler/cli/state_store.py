@@ -43,12 +43,9 @@ def open_state(invocation: Invocation, stack: Stack, settings: Settings) -> Stat
     from reconciler.state.backends import open_backend
     from reconciler.state.session import StateManager
 
-    document = "default"
-    if invocation.emulator:
+    document = "emulator" if invocation.emulator and not invocation.state_url else "default"
+    if invocation.state_url or invocation.emulator:
         url, named = invocation.state_url or DEFAULT_STATE, "--state"
-        document = "default" if invocation.state_url else "emulator"
-    elif invocation.state_url:
-        url, named = invocation.state_url, "--state"
     elif in_environment := settings.get("RECONCILER_STATE"):
         url, named = in_environment, "RECONCILER_STATE"
     elif stack.state:

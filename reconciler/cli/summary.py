@@ -6,12 +6,11 @@ Rule: the exit code is decided already; nothing that happens here changes it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from reconciler.cli import signals
 from reconciler.cli.console import Console, print_text, timestamp
-from reconciler.errors import Diagnostic, ReconcilerError, Severity
+from reconciler.errors import Diagnostic, ReconcilerError
 from reconciler.events import APPLY, NO_WAIT, WAIT, Detached, Event, Skipped
 
 if TYPE_CHECKING:
@@ -26,15 +25,7 @@ _OUTPUTS_HINT = "The results are recorded. To read the outputs: reconciler outpu
 def print_summary(
     console: Console, invocation: Invocation, plan: Plan, events: Sequence[Event], elapsed: float
 ) -> None:
-    """Print what was done.
-
-    Args:
-        console: to print on.
-        invocation: of apply, wait or destroy.
-        plan: that was carried out.
-        events: of the run, except progress.
-        elapsed: duration in seconds.
-    """
+    """Print what an apply, a wait or a destroy has done in `elapsed` seconds. No event is about progress."""
     from reconciler.render.run_summary import render_ending, sum_cost, summarize_run
 
     command, resume = invocation.command, invocation.spell_resume()
@@ -74,18 +65,10 @@ def print_callable_outputs(
     try:
         if not signals.run_interruptibly(lambda: print_outputs(operation, console, called), code):
             operation.stopping.set()
-            console.print_diagnostics(
-                [
-                    Diagnostic(
-                        "interrupted before the outputs were read", _OUTPUTS_HINT, severity=Severity.WARNING
-                    )
-                ]
-            )
+            console.print_warnings([Diagnostic("interrupted before the outputs were read", _OUTPUTS_HINT)])
     except ReconcilerError as error:
-        console.print_diagnostics([replace(one, severity=Severity.WARNING) for one in error.diagnostics])
-        console.print_diagnostics(
-            [Diagnostic("the outputs could not be read", _OUTPUTS_HINT, severity=Severity.WARNING)]
-        )
+        console.print_warnings(error.diagnostics)
+        console.print_warnings([Diagnostic("the outputs could not be read", _OUTPUTS_HINT)])
 
 
 def print_outputs(operation: Operation, console: Console, called: Sequence[Address] = ()) -> None:

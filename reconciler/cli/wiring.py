@@ -35,11 +35,6 @@ Asks: TypeAlias = "Callable[[Loaded, State], Collection[str]]"
 DEFAULT_PATH = "manifests"
 
 
-def load_variables(invocation: Invocation, environ: Mapping[str, str]) -> dict[str, str]:
-    """Read the variables of the manifests from the command line and the environment."""
-    return parse_variables(invocation.variables, invocation.variable_files, environ)
-
-
 def read_settings() -> Settings:
     """Read the settings of this process, and set up TLS and proxies in every library that makes connections.
 
@@ -58,7 +53,7 @@ def load_manifests(invocation: Invocation, environ: Mapping[str, str]) -> tuple[
     from reconciler.manifests.loading import load, load_settings
 
     paths = tuple(invocation.paths) or (DEFAULT_PATH,)
-    values = load_variables(invocation, environ)
+    values = parse_variables(invocation.variables, invocation.variable_files, environ)
     inputs = replace(invocation.inputs, paths=paths, variables=values)
     needs_models = invocation.need is Need.MODELS
     if not needs_models and not invocation.paths and not Path(DEFAULT_PATH).exists():

@@ -41,17 +41,16 @@ def find_handle(operation: Operation, record: Record) -> tuple[Provider, Handle]
 
 def find_outputs(operation: Operation, records: Iterable[Record]) -> dict[Address, str]:
     """Find the resource names that programs call, for the records with a serving model."""
-    serving = [
-        (record.address, record.serving)
-        for record in sorted(records, key=lambda one: one.address)
+    serving = {
+        record.address: observe.make_handle(record.serving)
+        for record in sorted(records, key=lambda record: record.address)
         if record.serving is not None and record.address.kind in operation.providers
-    ]
+    }
 
-    def name(one: tuple[Address, RecordedModel]) -> str:
-        return operation.find_provider(one[0]).find_endpoint(observe.make_handle(one[1]))
+    def find(address: Address) -> str:
+        return operation.find_provider(address).find_endpoint(serving[address])
 
-    names = observe.run_each(name, serving, operation.parallelism)
-    return {address: found for (address, _), found in zip(serving, names, strict=True)}
+    return dict(zip(serving, observe.run_each(find, list(serving), operation.parallelism), strict=True))
 
 
 def find_curves(operation: Operation, state: State) -> dict[Address, Live]:
@@ -61,7 +60,7 @@ def find_curves(operation: Operation, state: State) -> dict[Address, Live]:
         for address, record in sorted(state.resources.items())
         if (model := record.serving or record.candidate) is not None and address.kind in operation.providers
     ]
-    found = observe.run_each(lambda one: find_live(operation, *one), models, operation.parallelism)
+    found = observe.run_each(lambda pair: find_live(operation, *pair), models, operation.parallelism)
     return {address: live for (address, _), live in zip(models, found, strict=True) if live is not None}
 
 

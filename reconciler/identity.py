@@ -11,8 +11,9 @@ import hashlib
 import json
 import re
 import struct
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
+from itertools import product
 
 from reconciler.bounds import STATE
 from reconciler.errors import NotJSONError
@@ -181,8 +182,11 @@ def digest_generations(
     generations: Iterable[int],
     source: str,
     fields: Mapping[str, Field],
-) -> Iterator[str]:
-    """Compute SHA-256 in hex of a model's identity, for each generation (formula 2).
+    formula: int = FORMULA,
+) -> Iterator[tuple[int, str]]:
+    """Compute the SHA-256 in hex of a model's identity, for each generation: (generation, digest).
+
+    By formula 1, one model has several identities: one for each way to write the same.
 
     Args:
         desired: the declared model.
@@ -191,50 +195,24 @@ def digest_generations(
         generations: 0 is its first training.
         source: the base model, in any spelling, or what names the live parent (`Kind.reference`).
         fields: the kind's field table.
+        formula: 1 or 2.
     """
-    checkpoint = next((path for path, one in fields.items() if one.role is FieldRole.CHECKPOINT), "")
-    chosen = desired.attributes.get(checkpoint)
-    identity = {
-        "version": FORMULA,
-        "stack": stack,
-        "workspace": workspace,
-        "source": _list_sources(desired, source, fields)[0],
-        **({"checkpoint": chosen} if chosen else {}),
-        "hyperparameters": list_hyperparameters(desired.attributes, fields),
-        "data": _describe_data(desired),
-    }
-    return _digest_each_generation(identity, generations)
-
-
-def digest_former_generations(
-    desired: Desired,
-    *,
-    stack: str,
-    workspace: str,
-    generations: Sequence[int],
-    source: str,
-    fields: Mapping[str, Field],
-) -> Iterator[tuple[int, str]]:
-    """Compute (generation, digest) by formula 1, for each way to write the same; see `digest_generations`."""
-    for named in _list_sources(desired, source, fields)[1]:
-        for numbers in _list_former_hyperparameters(desired.attributes, fields):
-            identity = {
-                "version": 1,
-                "stack": stack,
-                "workspace": workspace,
-                "source": named,
-                "hyperparameters": numbers,
-                "data": _describe_data(desired),
-            }
-            yield from zip(generations, _digest_each_generation(identity, generations), strict=True)
-
-
-def _digest_each_generation(identity: Mapping[str, object], generations: Iterable[int]) -> Iterator[str]:
-    """Compute a digest for each generation. They differ in one number, so the rest is written once."""
-    head, number, tail = encode_canonical({**identity, "generation": 0}).partition(b',"generation":0,')
-    begun = head + number[:-2]
-    for generation in generations:
-        yield hashlib.sha256(b"%b%d,%b" % (begun, generation, tail)).hexdigest()
+    name, former_names = _list_sources(desired, source, fields)
+    identity = {"version": formula, "stack": stack, "workspace": workspace, "data": _describe_data(desired)}
+    if formula == 1:
+        ways = list(product(former_names, _list_former_hyperparameters(desired.attributes, fields)))
+    else:
+        ways = [(name, list_hyperparameters(desired.attributes, fields))]
+        checkpoint = next((path for path, field in fields.items() if field.role is FieldRole.CHECKPOINT), "")
+        if chosen := desired.attributes.get(checkpoint):
+            identity["checkpoint"] = chosen
+    for named, numbers in ways:
+        whole = {**identity, "source": named, "hyperparameters": numbers, "generation": 0}
+        # generations differ in one number, so the rest is written once
+        head, number, tail = encode_canonical(whole).partition(b',"generation":0,')
+        begun = head + number[:-2]
+        for generation in generations:
+            yield generation, hashlib.sha256(b"%b%d,%b" % (begun, generation, tail)).hexdigest()
 
 
 def make_id(name: str, digest: str) -> str:

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from reconciler.identity import (
     FORMULA,
     GENERATIONS,
-    digest_former_generations,
     digest_generations,
     encode_canonical,
     encode_example,
@@ -51,7 +50,7 @@ def digest_model(
     several = digest_generations(
         desired, stack=stack, workspace=workspace, generations=[generation], source=source, fields=fields
     )
-    return next(several)
+    return next(several)[1]
 
 
 def digest_of(desired: Desired, *, stack: str = "", generation: int = 0, source: str = SOURCE) -> str:
@@ -73,9 +72,8 @@ def desired(attributes: Attributes = ATTRIBUTES, data: str = DATA) -> Desired:
 
 def former(desired: Desired, *, stack: str = "", source: str = SOURCE, kind: Kind = TUNED_MODEL) -> list[str]:
     """Every digest that formula 1 may have given to the first generation."""
-    found = digest_former_generations(
-        desired, stack=stack, workspace="default", generations=[0], source=source, fields=kind.fields
-    )
+    names = {"stack": stack, "workspace": "default", "source": source}
+    found = digest_generations(desired, **names, generations=[0], fields=kind.fields, formula=1)
     return [digest for _, digest in found]
 
 
@@ -97,9 +95,8 @@ def test_formula_1_is_pinned() -> None:
     first, *_ = former(desired())
     assert first == "85b7a19817e3f54cf2f71806ba2165b0e3ef46e8f58337d5b5b59721be23bf72"
     assert make_id("number-generator", first) == "number-generator-qw32dgax"
-    found = digest_former_generations(
-        desired(), stack="", workspace="default", generations=[0, 1], source=SOURCE, fields=TUNED_MODEL.fields
-    )
+    names = {"stack": "", "workspace": "default", "source": SOURCE}
+    found = digest_generations(desired(), **names, generations=[0, 1], fields=TUNED_MODEL.fields, formula=1)
     assert make_id("number-generator", dict(reversed(list(found)[:2]))[1]) == "number-generator-uki7svmu"
     (named, *_) = former(desired(), stack="search-k3x9")
     assert make_id("number-generator", named) == "number-generator-5dvufuka"

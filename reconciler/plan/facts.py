@@ -18,7 +18,6 @@ from reconciler.formats import format_time, parse_time
 from reconciler.identity import (
     FORMULA,
     GENERATIONS,
-    digest_former_generations,
     digest_generations,
     encode_canonical,
     find_meaning,
@@ -222,33 +221,29 @@ class Facts:
         return None
 
     def list_generations(
-        self, desired: Desired, source: str, numbers: Iterable[int] = range(GENERATIONS)
+        self,
+        desired: Desired,
+        source: str,
+        numbers: Iterable[int] = range(GENERATIONS),
+        formula: int = FORMULA,
     ) -> Iterator[Generation]:
-        """Compute each generation, one after the other. A pinned id has only one."""
-        numbers = (0,) if desired.id else tuple(numbers)
+        """Compute each generation, one after the other. A pinned id has only one, which is of formula 2."""
+        pinned = desired.id if formula == FORMULA else None
         digests = digest_generations(
             desired,
             stack=self.stack.name,
             workspace=self.state.workspace,
-            generations=numbers,
+            generations=(0,) if pinned else tuple(numbers),
             source=source,
             fields=self.kind(desired.address).fields,
+            formula=formula,
         )
-        for number, digest in zip(numbers, digests, strict=True):
-            yield Generation(desired.id or make_id(desired.address.name, digest), digest, number)
+        for number, digest in digests:
+            yield Generation(pinned or make_id(desired.address.name, digest), digest, number, formula)
 
     def list_former_generations(self, desired: Desired, source: str) -> Iterator[Generation]:
         """Compute each generation by formula 1, in every spelling with the same meaning."""
-        digests = digest_former_generations(
-            desired,
-            stack=self.stack.name,
-            workspace=self.state.workspace,
-            generations=range(GENERATIONS),
-            source=source,
-            fields=self.kind(desired.address).fields,
-        )
-        for number, digest in digests:
-            yield Generation(make_id(desired.address.name, digest), digest, number, 1)
+        return self.list_generations(desired, source, formula=1)
 
 
 def index_desired(desired: Iterable[Desired]) -> dict[Address, Desired]:

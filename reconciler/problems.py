@@ -39,15 +39,11 @@ class Problems:
 
     def error(self, place: Place, summary: str, detail: str = "", *, address: str | None = None) -> None:
         """Note an error, unless the place has one already."""
-        if place not in self._errors:
-            self._errors[place] = Diagnostic(summary, detail, *place, address=address)
+        self._errors.setdefault(place, Diagnostic(summary, detail, *place, address=address))
 
     def warning(self, place: Place, summary: str, detail: str = "", *, address: str | None = None) -> None:
         """Note a warning, unless the place has one already. Warnings stop nothing."""
-        if place not in self._warnings:
-            self._warnings[place] = Diagnostic(
-                summary, detail, *place, severity=Severity.WARNING, address=address
-            )
+        self._warnings.setdefault(place, Diagnostic(summary, detail, *place, Severity.WARNING, address))
 
     def take(self, other: Problems, since: int = 0) -> None:
         """Note the errors of another collector, from its `since`-th on."""

@@ -113,7 +113,7 @@ class StateManager:
         until = self._clock() + self._lock_timeout if patient else -math.inf
         try:
             try:
-                since = self._acquire(backend, info, until, stopping)
+                since = self._acquire(lambda: backend.lock(info), until, stopping)
             except (errors.StateLockedError, errors.StoppedError) as error:
                 refused = not isinstance(error.__cause__, errors.StateStoreError)
                 raise
@@ -137,14 +137,14 @@ class StateManager:
         """
         return Interruptible(self._backend).force_unlock(lock_id)
 
-    def _acquire(self, backend: Backend, info: LockInfo, until: float, stopping: Callable[[], bool]) -> float:
+    def _acquire(self, lock: Callable[[], None], until: float, stopping: Callable[[], bool]) -> float:
         """Take the lock. Returns a time by our clock before which it was not yet ours."""
         deadline = self._clock() + self._lock_timeout
         pause, told = _FIRST_WAIT, False
         while True:
             since = self._clock()
             try:
-                self._retry(lambda: backend.lock(info), until, stopping)
+                self._retry(lock, until, stopping)
             except errors.StateLockedError as error:
                 left = deadline - self._clock()
                 if left <= 0:

@@ -46,7 +46,6 @@ def test_answers_and_errors_come_through() -> None:
     version = backend.write(b"{}", expected=None)
     assert backend.read() == Stored(b"{}", version)
     backend.lock(ANN)
-    backend.renew(ANN)
     with pytest.raises(StateLockedError, match="ann@laptop"):
         backend.lock(BOB)
     backend.unlock(ANN)

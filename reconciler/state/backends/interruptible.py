@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future, wait
 from typing import TypeVar
 
 from reconciler.errors import StateStoreError
@@ -25,7 +26,7 @@ _TICK = 0.1
 
 
 class Interruptible:
-    """A backend that is called on threads.
+    """A backend that is called on threads. The heartbeat, which has a thread, renews the lock without it.
 
     Args:
         backend: the store.
@@ -63,10 +64,6 @@ class Interruptible:
         """See Backend.lock."""
         self._call(lambda: self._backend.lock(info))
 
-    def renew(self, info: LockInfo) -> None:
-        """See Backend.renew."""
-        self._call(lambda: self._backend.renew(info))
-
     def unlock(self, info: LockInfo) -> None:
         """See Backend.unlock."""
         self._call(lambda: self._backend.unlock(info))
@@ -81,31 +78,25 @@ class Interruptible:
         Raises:
             StateStoreError: the run is being stopped, and the store did not answer in time.
         """
-        answers: list[Answer] = []
-        errors: list[BaseException] = []
-        done = threading.Event()
+        future: Future[Answer] = Future()
 
         def run() -> None:
             try:
-                answers.append(work())
+                future.set_result(work())
             except BaseException as error:  # noqa: BLE001 (raised again by the thread that waits)
-                errors.append(error)
-            finally:
-                done.set()
+                future.set_exception(error)
 
         began = self._clock()
         try:
             # Not a daemon: those are killed inside of the client's foreign code when Python ends. The command
             # line ends the process at once instead, where a thread was abandoned (cli.main).
             threading.Thread(target=run, name="state store").start()
-            while not done.wait(_TICK):
+            while not wait((future,), _TICK).done:
                 self._raise_if_late(began)
         except KeyboardInterrupt:
             self._interrupted = True
             raise
-        if errors:
-            raise errors[0]
-        return answers[0]
+        return future.result()
 
     def _raise_if_late(self, began: float) -> None:
         if (

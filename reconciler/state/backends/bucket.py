@@ -121,44 +121,35 @@ class Bucket:
     def _translate_errors(self, verb: str) -> Iterator[None]:
         try:
             yield
-        except (BaseError, OSError, ValueError, TimeoutError) as error:
-            raise self._translate(error, verb) from error
         except BaseException as error:
-            if not is_panic(error):
+            if not (isinstance(error, (BaseError, OSError, ValueError)) or is_panic(error)):
                 raise
-            raise StateStoreError(
-                f"{self._place}: cannot {verb} the state: the store's client gave up",
-                "Check the store's settings in the environment: endpoint, region, credentials. "
-                f"{UNKNOWN if verb == 'write' else UNCHANGED}",
-            ) from error
+            raise self._translate(error, verb) from error
 
-    def _translate(self, error: Exception, verb: str) -> StateStoreError:
+    def _translate(self, error: BaseException, verb: str) -> StateStoreError:
         text, _, inner = str(error).partition("\n\nDebug source")
-        fate = UNKNOWN if verb == "write" else UNCHANGED
         if any(sign in text for sign in _NO_BUCKET):
             return StateStoreError(
                 f"{self._place}: the bucket does not exist, or is another account's",
                 "Create it, or check the name given with --state.",
             )
-        if any(sign in inner for sign in _UNTRUSTED):
-            return StateStoreError(
-                f"{self._place}: cannot {verb} the state: the TLS certificate of the store is not trusted",
-                f"{Trust.read(self._settings).advice} {UNCHANGED}",
-            )
-        if stopped := get_gate().take_complaint():
-            stopped = make_printable(hide_secrets(stopped, self._settings.secrets))
-            return StateStoreError(
-                f"{self._place}: cannot {verb} the state: {stopped}",
-                f"Check the store's endpoint and the proxy. {fate}",
-            )
-        said = hide_secrets(_shorten(text), self._settings.secrets)
-        advice = _CHECK
-        if _REFUSED.search(text):
-            needs = _NEEDS[self._place.partition(":")[0]]
+        fate = UNKNOWN if verb == "write" else UNCHANGED
+        said, advice = _shorten(text), _CHECK
+        if is_panic(error):
+            said = "the store's client gave up"
+            advice = "Check the store's settings in the environment: endpoint, region, credentials."
+        elif any(sign in inner for sign in _UNTRUSTED):
+            said = "the TLS certificate of the store is not trusted"
+            advice, fate = Trust.read(self._settings).advice, UNCHANGED
+        elif refusal := get_gate().take_complaint():
+            said = make_printable(hide_secrets(refusal, self._settings.secrets))
+            advice = "Check the store's endpoint and the proxy."
+        elif _REFUSED.search(text):
             advice = (
-                f"Grant the account of this credential {needs}. A store may answer the same where there is "
-                "none: check its name too."
+                f"Grant the account of this credential {_NEEDS[self._place.partition(':')[0]]}. A store may "
+                "answer the same where there is none: check its name too."
             )
+        said = hide_secrets(said, self._settings.secrets)
         return StateStoreError(f"{self._place}: cannot {verb} the state: {said}", f"{advice} {fate}")
 
 

@@ -141,8 +141,11 @@ class Backend(Protocol):
         """Break the lock with this id. Returns who held it. StateError if another lock is held, or none."""
 
 
-_EXTRAS = {"gs": "gcs", "s3": "s3", "az": "azure"}
-"""URL scheme to the extra that installs its client. The module in this package has the same name."""
+_STORES = {"gs": ("gcs", "GOOGLE_*"), "s3": ("s3", "AWS_*"), "az": ("azure", "AZURE_*")}
+"""URL scheme to the extra that installs the client, and to the client's variables.
+
+The module in this package has the name of the extra.
+"""
 
 
 def open_backend(
@@ -193,7 +196,7 @@ def _open_bucket(
 ) -> Backend:
     bucket, _, prefix = place.rest.partition("/")
     lease = float(environ.get("RECONCILER_LOCK_LEASE", LEASE))
-    extra = _EXTRAS[place.scheme]
+    extra, variables = _STORES[place.scheme]
     shown = hide_login(place.url)
     try:
         from reconciler.state.backends.objects import ObjectBackend
@@ -214,7 +217,7 @@ def _open_bucket(
         raise CredentialError(
             f"{where} {shown}: the store cannot be opened with the settings of the environment: "
             + make_printable(text),
-            f"Check the variables of that store ({_VARIABLES[place.scheme]}).",
+            f"Check the variables of that store ({variables}).",
         ) from error
     key = "/".join(part for part in (*prefix.split("/"), document) if part)
     return ObjectBackend(
@@ -225,6 +228,3 @@ def _open_bucket(
         clock=clock,
         settings=environ,
     )
-
-
-_VARIABLES = {"gs": "GOOGLE_*", "s3": "AWS_*", "az": "AZURE_*"}

@@ -8,7 +8,7 @@ from typing import Any
 
 from reconciler.datasets.data_sets import DataSets
 from reconciler.kind import Base
-from reconciler.manifests import tuned_model, tuning_data, tuning_job
+from reconciler.manifests import tuned_model, tuning_job
 from reconciler.manifests.base_limits import check_base
 from reconciler.manifests.documents import Document
 from reconciler.manifests.envelope import ModelEnvelope
@@ -64,7 +64,7 @@ FORMS: Mapping[str, Form] = {
             "preference_optimization_spec.training_dataset_uri",
         ),
         parent="pre_tuned_model.tuned_model_name",
-        read_data_sets=tuning_data.read_data_sets,
+        read_data_sets=tuning_job.read_data_sets,
         check_base=check_base,
     ),
 }

@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from reconciler.manifests import schema_types as schema
-from reconciler.model import Check, IgnoredDrift, Lifecycle, Permission, Replacement
+from reconciler.model import IgnoredDrift, Lifecycle, Replacement
 
 API_VERSION = "reconciler/v1"
 PROMPT_LIMIT = 40_000
@@ -107,10 +107,6 @@ class DeclaredPermission(schema.Declared):
     email_address: Annotated[str, AfterValidator(_check_email)] | None = None
     role: Annotated[Literal["READER", "WRITER"], BeforeValidator(_check_role)]
 
-    def to_model(self) -> Permission:
-        """Convert to the core's type."""
-        return Permission(self.grantee_type, self.email_address or "", self.role)
-
 
 class DeclaredIgnoredDrift(schema.Declared):
     """A difference that is known and tolerated, with its reason, until a date."""
@@ -149,10 +145,6 @@ class DeclaredCheck(schema.Declared):
 
     prompt: Annotated[str, Field(min_length=1, max_length=PROMPT_LIMIT)]
     expect: schema.Text
-
-    def to_model(self) -> Check:
-        """Convert to the core's type."""
-        return Check(self.prompt, self.expect)
 
 
 class Envelope(schema.Declared):

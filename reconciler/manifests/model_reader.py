@@ -19,7 +19,7 @@ from reconciler.manifests.kinds import FORMS, Form, get_field
 from reconciler.manifests.references import Declaration
 from reconciler.manifests.trees import Trees
 from reconciler.manifests.validation_messages import explain
-from reconciler.model import Address, Attributes, Desired, Lifecycle, Stack, Value
+from reconciler.model import Address, Attributes, Check, Desired, Lifecycle, Permission, Stack, Value
 from reconciler.problems import Problems
 
 _BESIDE = "metadata."
@@ -74,17 +74,20 @@ class ModelReader:
             if not one.uri:
                 place = document.at(f"spec.{kind.data_field}").key_place
                 warn_of_few(one, place, self._problems, address=str(known.address))
-        permissions = declared.permissions
+        permissions = None
+        if declared.permissions is not None:
+            grants = declared.permissions
+            permissions = tuple(Permission(g.grantee_type, g.email_address or "", g.role) for g in grants)
         desired = Desired(
             address=known.address,
             attributes=attributes,
             data=data,
-            permissions=None if permissions is None else tuple(one.to_model() for one in permissions),
+            permissions=permissions,
             id=declared.metadata.id,
             imports=declared.metadata.import_ or "",
             labels=declared.metadata.labels,
             lifecycle=_merge_lifecycle(declared, self._stack.lifecycle, spelled),
-            checks=tuple(one.to_model() for one in declared.checks),
+            checks=tuple(Check(check.prompt, check.expect) for check in declared.checks),
             moved_from=known.moved_from,
             manifest=self._trees.find_path(file),
             file=file,

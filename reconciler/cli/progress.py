@@ -51,15 +51,16 @@ def open_printer(console: Console) -> Iterator[EventPrinter]:
     elif console.is_terminal:
         from reconciler.render.live import LiveProgress
 
-        live = LiveProgress(sys.stdout, width=console.width, clock=time.monotonic, colour=console.has_colour)
-        with live:
+        with LiveProgress(
+            stream=sys.stdout, width=console.width, clock=time.monotonic, colour=console.has_colour
+        ) as live:
             yield EventPrinter(live.handle, console)
     else:
         yield EventPrinter(_build_line_printer(console), console)
 
 
 def _build_line_printer(console: Console) -> Show:
-    from reconciler.render.text import render_event
+    from reconciler.render.text.events import render_event
 
     last: dict[object, float] = {}
     tenths: dict[str, int] = {}

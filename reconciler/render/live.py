@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO, assert_never
 
@@ -51,64 +51,54 @@ class _Row:
     progress: Progress | None = None
 
 
+@dataclass(slots=True, kw_only=True)
 class LiveProgress:
     """Shows events as they come, while its context is open.
 
-    Args:
+    Attributes:
         stream: the terminal, stderr or stdout.
         width: cells a line.
-        clock: seconds that only grow, so that elapsed times go on between two polls.
-        height: lines of the terminal; as rich finds it when None.
-        colour: whether colours may be used; the cursor is moved in any case.
+        clock: seconds that only grow. Elapsed times go on between two polls.
+        height: lines of the terminal. If None, rich finds it.
+        colour: whether colours may be used. The cursor is moved in any case.
         unicode: False draws the bars with ASCII.
-        automatic: redraw four times a second from a thread; False leaves it to `refresh`.
+        is_automatic: whether a thread redraws four times a second. If False, only `refresh` draws.
     """
 
-    def __init__(
-        self,
-        stream: TextIO,
-        *,
-        width: int,
-        clock: Callable[[], float],
-        height: int | None = None,
-        colour: bool = True,
-        unicode: bool = True,
-        automatic: bool = True,
-    ) -> None:
-        self._stream = stream
-        self._width = width
-        self._clock = clock
-        self._height = height
-        self._colour = colour
-        self._marks = "█░" if unicode else "#."
-        self._automatic = automatic
-        self._rows: dict[Address, _Row] = {}
-        self._uploads: dict[str, Uploading] = {}
-        self._done = 0
-        self._failed = 0
-        self._lock = threading.Lock()
-        self._live: Live | None = None
+    stream: TextIO
+    width: int
+    clock: Callable[[], float]
+    height: int | None = None
+    colour: bool = True
+    unicode: bool = True
+    is_automatic: bool = True
+    _rows: dict[Address, _Row] = field(default_factory=dict, init=False)
+    _uploads: dict[str, Uploading] = field(default_factory=dict, init=False)
+    _done: int = field(default=0, init=False)
+    _failed: int = field(default=0, init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _live: Live | None = field(default=None, init=False)
 
     def __enter__(self) -> Self:
         from rich.console import Console
         from rich.live import Live
 
         console = Console(
-            file=self._stream,
+            file=self.stream,
             force_terminal=True,
-            width=self._width,
-            height=self._height,
-            color_system="standard" if self._colour else None,
+            width=self.width,
+            height=self.height,
+            color_system="standard" if self.colour else None,
             highlight=False,
             markup=False,
             emoji=False,
             soft_wrap=True,
         )
-        self._height = console.height
+        self.height = console.height
         self._live = Live(
             console=console,
-            get_renderable=self._picture,
-            auto_refresh=self._automatic,
+            get_renderable=self._draw,
+            auto_refresh=self.is_automatic,
             refresh_per_second=4,
             transient=True,
             redirect_stdout=False,
@@ -119,10 +109,7 @@ class LiveProgress:
         return self
 
     def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._live is not None:
             self._live.stop()
@@ -132,7 +119,7 @@ class LiveProgress:
         """Take an event in: change the line of its model, or print a line that stays."""
         with self._lock:
             stays = self._take(event)
-        if stays and (line := render_event(event, colour=self._colour)):
+        if stays and (line := render_event(event, colour=self.colour)):
             self.print(line)
 
     def print(self, line: str) -> None:
@@ -142,7 +129,7 @@ class LiveProgress:
         if self._live is None:
             return
         text = Text.from_ansi(line)
-        lines = text.divide(_find_breaks(text.plain, self._width))
+        lines = text.divide(_find_breaks(text.plain, self.width))
         for one in lines:
             one.rstrip()
         self._live.console.print(Text("\n" + " " * _HANGING).join(lines), soft_wrap=True)
@@ -156,28 +143,23 @@ class LiveProgress:
         """Take an event in. True if it is printed and stays."""
         match event:
             case Started():
-                row = self._row(event.address)
-                row.stage, row.progress, row.seen = describe_stage(event.operation), None, self._clock()
+                stage = describe_stage(event.operation)
+                self._rows[event.address] = _Row(event.address, stage, self.clock())
                 return False
             case Progress():
-                row = self._row(event.address)
-                row.progress, row.seen = event, self._clock()
+                row = self._rows.setdefault(event.address, _Row(event.address, "training", 0.0))
+                row.progress, row.seen = event, self.clock()
                 return False
             case Uploading():
                 self._uploads.pop(event.shown, None)
                 if event.sent < event.size:  # one that is done leaves the display
                     self._uploads[event.shown] = event
                 return False
-            case Completed():
+            case Completed() | Failed() | Skipped():
                 self._rows.pop(event.address, None)
-                self._done += event.operation in {Verb.CREATE, Verb.REPLACE, Verb.WAIT}
-                return True
-            case Failed():
-                self._rows.pop(event.address, None)
-                self._failed += 1
-                return True
-            case Skipped():
-                self._rows.pop(event.address, None)
+                is_training = event.operation in {Verb.CREATE, Verb.REPLACE, Verb.WAIT}
+                self._done += isinstance(event, Completed) and is_training
+                self._failed += isinstance(event, Failed)
                 return True
             case Detached():
                 self._rows.clear()
@@ -185,12 +167,7 @@ class LiveProgress:
             case _:
                 assert_never(event)
 
-    def _row(self, address: Address) -> _Row:
-        if address not in self._rows:
-            self._rows[address] = _Row(address, "training", self._clock())
-        return self._rows[address]
-
-    def _picture(self) -> Text:
+    def _draw(self) -> Text:
         from rich.text import Text
 
         with self._lock:
@@ -198,67 +175,62 @@ class LiveProgress:
             uploads = list(self._uploads.values())
         picture = Text(no_wrap=True, overflow="crop")
         for upload in uploads:
-            picture.append_text(self._upload_line(upload))
-            picture.append("\n")
+            self._draw_bar(picture, upload.sent * self._bar // upload.size)
+            picture.append(f" {cut(describe_upload(upload), self.width - self._bar - 1)}\n")
         if not rows:
             return picture
-        now = self._clock()
-        room = max((self._height or 24) - _AROUND - len(uploads), 1)
+        now = self.clock()
+        room = max((self.height or 24) - _AROUND - len(uploads), 1)
         shown, hidden = rows[:room], len(rows) - room
-        for line in self._lines(shown, now):
+        for line in self._draw_rows(shown, now):
             picture.append_text(line)
             picture.append("\n")
         if hidden > 0:
             picture.append(f"… and {hidden:,} more\n", style="dim")
-        counts = [count_noun(len(rows), "model") + " at work"]
-        counts += [f"{done:,} trained"] * bool(done) + [f"{failed:,} failed"] * bool(failed)
-        foot = ", ".join(counts) + ". Ctrl-C stops only the wait."
-        picture.append(cut(foot, self._width), style="dim")
+        foot = count_noun(len(rows), "model") + " at work"
+        foot += (f", {done:,} trained" if done else "") + (f", {failed:,} failed" if failed else "")
+        foot += ". Ctrl-C stops only the wait."
+        picture.append(cut(foot, self.width), style="dim")
         return picture
 
-    def _upload_line(self, upload: Uploading) -> Text:
+    @property
+    def _bar(self) -> int:
+        """The cells of a bar."""
+        return _BAR if self.width >= _NARROW else _NARROW_BAR
+
+    def _draw_bar(self, line: Text, filled: int) -> None:
+        full, empty = "█░" if self.unicode else "#."
+        line.append(full * filled, style="green")
+        line.append(empty * (self._bar - filled), style="dim")
+
+    def _draw_rows(self, rows: Sequence[_Row], now: float) -> list[Text]:
         from rich.text import Text
 
-        bar = _BAR if self._width >= _NARROW else _NARROW_BAR
-        filled = upload.sent * bar // upload.size
-        line = Text(no_wrap=True)
-        line.append(self._marks[0] * filled, style="green")
-        line.append(self._marks[1] * (bar - filled), style="dim")
-        line.append(" " + cut(describe_upload(upload), self._width - bar - 1))
-        return line
-
-    def _lines(self, rows: Sequence[_Row], now: float) -> list[Text]:
-        from rich.text import Text
-
-        table = [_format_fields(row, now) for row in rows]
+        table = [_format_figures(row, now) for row in rows]
         # if all are of one kind, its name says nothing and costs a narrow terminal room
         alone = len({row.address.kind for row in rows}) == 1
         names = [escape(row.address.name if alone else str(row.address)) for row in rows]
-        widest = {field: max(count_cells(one[field]) for one in table) for field in _SHOWN}
-        bar = _BAR if self._width >= _NARROW else _NARROW_BAR
+        widest = {figure: max(count_cells(figures[figure]) for figures in table) for figure in _SHOWN}
         longest = max(map(count_cells, names))
-        room = self._width - 1 - bar - min(longest, _LEAST_NAME)
+        room = self.width - 1 - self._bar - min(longest, _LEAST_NAME)
         kept = set()
-        for field in _PRIORITY:
-            if widest[field] and widest[field] + 2 <= room:
-                room -= widest[field] + 2
-                kept.add(field)
+        for figure in _PRIORITY:
+            if widest[figure] and widest[figure] + 2 <= room:
+                room -= widest[figure] + 2
+                kept.add(figure)
         name_room = min(longest, _LEAST_NAME) + max(room, 0)
         column = min(longest, name_room)
         lines = []
-        for row, name, fields in zip(rows, names, table, strict=True):
+        for row, name, figures in zip(rows, names, table, strict=True):
             line = Text(no_wrap=True)
             line.append(pad(cut(name, column), column) + " ")
             if row.progress is None:
-                line.append(cut(row.stage, self._width - column - 1), style="cyan")
+                line.append(cut(row.stage, self.width - column - 1), style="cyan")
             else:
-                filled = round((row.progress.percent or 0.0) * bar / 100)
-                filled = min(max(filled, 0), bar)
-                line.append(self._marks[0] * filled, style="green")
-                line.append(self._marks[1] * (bar - filled), style="dim")
-                for field in _SHOWN:
-                    if field in kept:
-                        line.append("  " + " " * (widest[field] - count_cells(fields[field])) + fields[field])
+                filled = round((row.progress.percent or 0.0) * self._bar / 100)
+                self._draw_bar(line, min(max(filled, 0), self._bar))
+                for figure in (figure for figure in _SHOWN if figure in kept):
+                    line.append(f"  {figures[figure]:>{widest[figure]}}")
             line.rstrip()
             lines.append(line)
         return lines
@@ -277,7 +249,7 @@ def _find_breaks(text: str, width: int) -> list[int]:
     return offsets
 
 
-def _format_fields(row: _Row, now: float) -> dict[str, str]:
+def _format_figures(row: _Row, now: float) -> dict[str, str]:
     progress = row.progress
     if progress is None:
         return dict.fromkeys(_SHOWN, "")

@@ -27,13 +27,13 @@ class Screen:
         self.stream = io.StringIO()
         self.now = 100.0
         self.display = LiveProgress(
-            self.stream,
+            stream=self.stream,
             width=width,
             height=height,
             clock=lambda: self.now,
             colour=colour,
             unicode=unicode,
-            automatic=False,
+            is_automatic=False,
         )
 
     def after(self, *happened: Event) -> list[str]:

@@ -122,7 +122,7 @@ class Console:
 
             self.print_records(stream.build_plan_records(plan, timestamp()))
             return
-        from reconciler.render.text import render_plan
+        from reconciler.render.text.plan import render_plan
 
         self.print_lines(render_plan(plan, colour=self.has_colour, width=self.width))
         print_text(flush=True)
@@ -134,7 +134,7 @@ class Console:
 
             self.print_document(build_record_document(record, live))
             return
-        from reconciler.render.text import render_record
+        from reconciler.render.text.records import render_record
 
         self.print_lines(render_record(record, live, colour=self.has_colour, width=self.width))
 
@@ -150,7 +150,7 @@ class Console:
                 for one in diagnostics
             )
             return
-        from reconciler.render.text import render_errors
+        from reconciler.render.text.errors import render_errors
 
         is_terminal = sys.stderr.isatty()
         has_colour = can_use_colour(os.environ, is_terminal=is_terminal) and "--no-color" not in sys.argv

@@ -19,9 +19,8 @@ def format_price(price: float, currency: str) -> str:
 def describe_bill(bill: Bill) -> str:
     """Describe one training's bill in a sentence."""
     seen = count_noun(bill.examples, "example") if bill.examples else "data that is not read here"
-    seen += (
-        f" x {count_noun(bill.epochs, 'epoch')}" if bill.epochs else ", in epochs that the service chooses"
-    )
+    epochs = f" x {count_noun(bill.epochs, 'epoch')}" if bill.epochs else ""
+    seen += epochs or ", in epochs that the service chooses"
     seen += f" / batch {bill.batch:,}" if bill.batch else ""
     seen += f" = {count_noun(bill.steps, 'step')}" if bill.steps else ""
     if bill.characters:

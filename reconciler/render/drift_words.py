@@ -6,17 +6,16 @@ from collections.abc import Iterable
 from typing import NamedTuple, assert_never
 
 from reconciler.formats import count_noun
-from reconciler.model import Address
 from reconciler.plan.change import Drift, DriftClass
 from reconciler.render.terminal import escape
 
 
-def describe_subject(address: Address | None, drift: Drift) -> str:
-    """Name what a drift is about: the address, or the resource name of what nobody declared."""
-    return escape(str(address) if address else drift.name or drift.id)
+def describe_subject(drift: Drift) -> str:
+    """Name the model of a drift: by its address, or by its resource name if no manifest declares it."""
+    return escape(str(drift.address) if drift.address else drift.name or drift.id)
 
 
-class _Words(NamedTuple):
+class DriftWords(NamedTuple):
     """How a class of drift is shown.
 
     Attributes:
@@ -30,40 +29,26 @@ class _Words(NamedTuple):
     action: str = "no-op"
 
 
-def _find_words(drift: Drift) -> _Words:
+def find_drift_words(drift: Drift) -> DriftWords:
+    """Find how to show a drift."""
     id = escape(drift.id)
     match drift.drift_class:
         case DriftClass.CHANGED:
-            return _Words("~", "was changed outside", "update")
+            return DriftWords("~", "was changed outside", "update")
         case DriftClass.MISSING:
-            return _Words("-", f"is missing: {id} is not live", "delete")
+            return DriftWords("-", f"is missing: {id} is not live", "delete")
         case DriftClass.FAILED:
-            return _Words("!", f"has failed: {id}")
+            return DriftWords("!", f"has failed: {id}")
         case DriftClass.UNMANAGED if drift.address is not None:
-            return _Words("?", f"still has {id}, which no longer serves")
+            return DriftWords("?", f"still has {id}, which no longer serves")
         case DriftClass.UNMANAGED:
-            return _Words("?", "is live, and no manifest declares it")
+            return DriftWords("?", "is live, and no manifest declares it")
         case DriftClass.BASE_RETIRED:
-            return _Words("*", "is tuned from a base model that is no longer offered")
+            return DriftWords("*", "is tuned from a base model that is no longer offered")
         case DriftClass.UNPROMOTED:
-            return _Words("^", f"has trained {id}, which is not promoted yet")
+            return DriftWords("^", f"has trained {id}, which is not promoted yet")
         case _:
             assert_never(drift.drift_class)
-
-
-def describe_drift(drift: Drift) -> str:
-    """Say what was found, after the address."""
-    return _find_words(drift).phrase
-
-
-def choose_drift_symbol(drift: Drift) -> str:
-    """Choose the character before a finding."""
-    return _find_words(drift).symbol
-
-
-def choose_drift_action(drift: Drift) -> str:
-    """Choose Terraform's word for what has happened: update, delete or no-op."""
-    return _find_words(drift).action
 
 
 def summarize_drift(drifts: Iterable[Drift]) -> str:

@@ -15,30 +15,18 @@ from dataclasses import dataclass
 from reconciler.formats import count_noun
 from reconciler.plan.change import Action, Change, Context, Drift, Plan
 from reconciler.plan.steps import ReportFailure, find_step
+from reconciler.render import words
 from reconciler.render.bill import sum_bills
-from reconciler.render.drift_words import (
-    choose_drift_symbol,
-    describe_drift,
-    describe_subject,
-    summarize_drift,
-)
+from reconciler.render.drift_words import describe_subject, find_drift_words, summarize_drift
 from reconciler.render.terminal import cut, escape
 from reconciler.render.text.plan import render_change_body, render_drift_body
-from reconciler.render.words import (
-    describe_context,
-    find_wording,
-    list_released_fields,
-    name_subject,
-    summarize_plan,
-)
 
 MAX_CHARS = 60_000
 
 _ESCAPED = {
     **{mark: f"\\{mark}" for mark in "\\`*_{}[]#!~"},
-    **{
-        mark: f"&#{ord(mark)};" for mark in "|<>&$"
-    },  # a backslash does not escape them in tables, HTML and formulas
+    # a backslash does not escape these in tables, HTML and formulas
+    **{mark: f"&#{ord(mark)};" for mark in "|<>&$"},
 }
 _MENTION = re.compile(r"(?<![A-Za-z0-9])@(?=[A-Za-z0-9])")
 _UNMENTIONED = "@\u200b"
@@ -69,17 +57,19 @@ class _Block:
 def render_plan_comment(plan: Plan, *, max_chars: int = MAX_CHARS) -> str:
     """Render the plan as a comment of at most `max_chars` characters (code points)."""
     shown = (one for one in plan.changes if one.is_change or one.action is Action.WAIT)
-    changes = sorted(shown, key=lambda one: (find_wording(one).rank, one.key))
+    changes = sorted(shown, key=lambda one: (words.find_wording(one).rank, one.key))
     head = [_describe_context(plan.context)]
     if plan.trainings:
         head.insert(0, f"Bill: {_escape(str(sum_bills(plan.trainings)))}")
     if plan.inputs.targets or plan.inputs.excludes:
         head.append("Note: `--target` or `--exclude` is in effect: this plan is a part of what is declared")
-    head += [f"Note: {_escape(note)}" for note in (*plan.notes, *list_released_fields(plan)[:_RELEASED])]
+    head += [
+        f"Note: {_escape(note)}" for note in (*plan.notes, *words.list_released_fields(plan)[:_RELEASED])
+    ]
     if plan.drift:
         head.append(_escape(summarize_drift(plan.drift)))
     return _compose(
-        [_make_marker("plan", plan.context), f"**{_escape(summarize_plan(plan))}**"],
+        [_make_marker("plan", plan.context), f"**{_escape(words.summarize_plan(plan))}**"],
         head,
         "| | model | action | why | where |\n|---|---|---|---|---|",
         map(_make_change_block, changes),
@@ -142,9 +132,8 @@ def _count_fitting(rows: Sequence[str], room: int) -> int:
 
 def _name_missing(names: Sequence[str], rows: int, room: int) -> str:
     """Name what was left out, as far as the names fit; "" if not even the sentence does."""
-    lead = "Cut to fit. " + (
-        f"{count_noun(rows, 'model is', 'models are')} not in the table. " if rows else ""
-    )
+    lead = "Cut to fit. "
+    lead += f"{count_noun(rows, 'model is', 'models are')} not in the table. " if rows else ""
     lead += f"The details of {count_noun(len(names), 'model')} are left out: "
     tail = f", … and {len(names):,} more"
     named = ""
@@ -167,7 +156,7 @@ def _make_marker(report: str, context: Context) -> str:
 
 def _describe_context(context: Context) -> str:
     stack = f", stack {escape(context.stack)}" if context.stack else ""
-    return _escape(describe_context(context) + stack)
+    return _escape(words.describe_context(context) + stack)
 
 
 def _escape(text: str, limit: int = _TITLE) -> str:
@@ -181,22 +170,16 @@ def _escape_html(text: str) -> str:
     return _MENTION.sub(_UNMENTIONED, html.escape(cut(escape(text), _TITLE)))
 
 
-def _make_row(*cells_of: str) -> str:
-    return "| " + " | ".join(cells_of) + " |"
+def _make_row(*cells: str) -> str:
+    return "| " + " | ".join(_escape(cell, _CELL) for cell in cells) + " |"
 
 
 def _make_change_block(change: Change) -> _Block:
-    name, wording = name_subject(change), find_wording(change)
+    name, wording = words.name_subject(change), words.find_wording(change)
     deposed = f" (deposed {escape(change.id)})" if change.deposed else ""
     failure = find_step(change.steps, ReportFailure)
     why = (failure.error if failure else "") or str(change.reason)
-    row = _make_row(
-        _escape(wording.symbol),
-        _escape(name, _CELL),
-        _escape(wording.phrase, _CELL),
-        _escape(why, _CELL),
-        _escape(change.place, _CELL),
-    )
+    row = _make_row(wording.symbol, name, wording.phrase, why, change.place)
     title = f"<b>{_escape_html(name)}</b> {_escape_html(wording.phrase)}"
     return _Block(
         _escape(name + deposed),
@@ -207,22 +190,16 @@ def _make_change_block(change: Change) -> _Block:
 
 
 def _make_drift_block(drift: Drift) -> _Block:
-    name = describe_subject(drift.address, drift)
-    found = describe_drift(drift) + ("" if drift.fails else " (note)")
+    name, wording = describe_subject(drift), find_drift_words(drift)
+    found = wording.phrase + ("" if drift.fails else " (note)")
     paths = [escape(one.path) for one in drift.fields] + ["permissions"] * bool(drift.permissions)
-    detail = _escape(drift.detail or ", ".join(paths), _CELL)
-    row = _make_row(
-        _escape(choose_drift_symbol(drift)),
-        _escape(name, _CELL),
-        _escape(found, _CELL),
-        detail,
-    )
-    title = f"<b>{_escape_html(name)}</b> {_escape_html(describe_drift(drift))}"
+    row = _make_row(wording.symbol, name, found, drift.detail or ", ".join(paths))
+    title = f"<b>{_escape_html(name)}</b> {_escape_html(wording.phrase)}"
     foldable = bool(drift.fields or drift.permissions or len(drift.detail) > _CELL)
     return _Block(_escape(name), row, foldable, lambda: _fold_details(title, render_drift_body(drift)))
 
 
-def _fold_details(title: str, body: Sequence[str]) -> str:
+def _fold_details(title: str, body: Iterable[str]) -> str:
     """Fold the body, as a diff so that it is coloured."""
     lines = [_format_diff_line(cut(line, _LINE)) for line in body]
     ticks = max((len(run) for line in lines for run in re.findall("`+", line)), default=0)

@@ -38,7 +38,7 @@ from reconciler.plan import steps
 from reconciler.plan.change import Action, Change, Context, Drift, Plan, Reason
 from reconciler.plan.steps import find_step
 from reconciler.render.bill import sum_bills
-from reconciler.render.drift_words import choose_drift_action, summarize_drift
+from reconciler.render.drift_words import find_drift_words, summarize_drift
 from reconciler.render.words import summarize_plan
 
 FORMAT_VERSION = "1.2"
@@ -176,7 +176,7 @@ def build_drift_entry(drift: Drift, kinds: Mapping[str, Kind]) -> dict[str, Json
     else:
         entry = _build_head(Address("", drift.id), drift.name or drift.id, "")
     entry["class"] = str(drift.drift_class)
-    entry["change"] = _build_body([choose_drift_action(drift)], before, after)
+    entry["change"] = _build_body([find_drift_words(drift).action], before, after)
     return entry
 
 
@@ -265,10 +265,8 @@ def _build_permission(one: Permission) -> Json:
 
 def _find_permissions(change: Change) -> tuple[Permission, ...] | None:
     """Find the grants that are true afterwards, None where they are not managed or not looked at."""
-    grants, promote = (
-        find_step(change.steps, steps.SetPermissions),
-        find_step(change.steps, steps.Promote),
-    )
+    grants = find_step(change.steps, steps.SetPermissions)
+    promote = find_step(change.steps, steps.Promote)
     return grants.permissions if grants else promote.permissions if promote else None
 
 

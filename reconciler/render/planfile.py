@@ -47,11 +47,8 @@ def _write_value(value: Json) -> str:
     if isinstance(value, list) and value:
         return "[\n" + ",\n".join("  " + _write_compact(one) for one in value) + "\n]"
     if isinstance(value, dict) and any(isinstance(one, list) and one for one in value.values()):
-        return (
-            "{\n"
-            + ",\n".join(f"  {_write_compact(key)}: {_write_value(one)}" for key, one in value.items())
-            + "\n}"
-        )
+        lines = [f"  {_write_compact(key)}: {_write_value(one)}" for key, one in value.items()]
+        return "{\n" + ",\n".join(lines) + "\n}"
     return _write_compact(value)
 
 

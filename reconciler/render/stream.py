@@ -53,7 +53,7 @@ from reconciler.plan.change import Action, Change, Drift, Plan
 from reconciler.plan.steps import find_step
 from reconciler.render.bill import Total
 from reconciler.render.diagnostics import build_diagnostic
-from reconciler.render.drift_words import choose_drift_action, describe_drift, describe_subject
+from reconciler.render.drift_words import describe_subject, find_drift_words
 from reconciler.render.plan_json import find_action_reason, list_actions
 from reconciler.render.run_summary import RunSummary, render_ending
 from reconciler.render.terminal import escape
@@ -175,11 +175,13 @@ def build_done_record(
 
 def build_drift_record(drift: Drift, timestamp: str) -> dict[str, Json]:
     """Build the line of one difference of live and recorded. A note has the level info."""
-    message = f"{describe_subject(drift.address, drift)} {describe_drift(drift)}"
+    words = find_drift_words(drift)
+    message = f"{describe_subject(drift)} {words.phrase}"
     record = _build_record("resource_drift", message, timestamp, level="warn" if drift.fails else "info")
-    action = choose_drift_action(drift).replace("-", "")
-    where = describe_resource(drift.address) if drift.address else _describe_foreign(drift)
-    change: dict[str, Json] = {"resource": where, "action": action}
+    resource = describe_resource(drift.address or Address("", drift.id))
+    if not drift.address:
+        resource |= {"addr": drift.name or drift.id, "resource": drift.name or drift.id}
+    change: dict[str, Json] = {"resource": resource, "action": words.action.replace("-", "")}
     return record | {"class": str(drift.drift_class), "change": change, "reconciler": encode(drift)}
 
 
@@ -202,10 +204,8 @@ def build_event_records(event: Event, timestamp: str) -> Iterator[dict[str, Json
             hook |= {name: value for name, value in known.items() if value is not None}
             yield _build_record("apply_progress", message, timestamp) | {"hook": hook}
         case Uploading():
-            sizes: dict[str, Json] = {"sent_bytes": event.sent, "total_bytes": event.size}
-            yield _build_record("upload_progress", message, timestamp) | {
-                "upload": {"data": event.shown, **sizes}
-            }
+            upload: Json = {"data": event.shown, "sent_bytes": event.sent, "total_bytes": event.size}
+            yield _build_record("upload_progress", message, timestamp) | {"upload": upload}
         case Completed():
             hook = _build_hook(event) | {"elapsed_seconds": round(event.elapsed)}
             yield _build_record("apply_complete", message, timestamp) | {"hook": hook}
@@ -259,14 +259,6 @@ def describe_resource(address: Address) -> dict[str, Json]:
         "resource_type": address.kind,
         "resource_name": address.name,
         "resource_key": None,
-    }
-
-
-def _describe_foreign(drift: Drift) -> dict[str, Json]:
-    return {
-        **describe_resource(Address("", drift.id)),
-        "addr": drift.name or drift.id,
-        "resource": drift.name or drift.id,
     }
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import accumulate
 
 UNLIMITED = 0
 """A width that neither cuts nor wraps: for tests, logs and grep."""
 
-_SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _JOINERS = frozenset("\u200c\u200d")  # legitimate inside Persian, Indic scripts and emoji
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _WORD_LIMIT = 120
@@ -30,14 +30,9 @@ def escape(text: str) -> str:
 
 
 def _escape_character(character: str) -> str:
-    if character in _SHORT:
-        return _SHORT[character]
     if character in _JOINERS or unicodedata.category(character) not in _HIDDEN:
         return character
-    code = ord(character)
-    if code <= 0xFF:
-        return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+    return character.encode("unicode_escape").decode()
 
 
 def escape_lines(text: str) -> str:
@@ -123,14 +118,14 @@ def _split_words(text: str, room: int) -> Iterator[str]:
         yield rest
 
 
+@dataclass(frozen=True, slots=True)
 class Paint:
     """Colours text, or leaves it as it is when colours are off."""
 
-    def __init__(self, colour: bool) -> None:  # noqa: FBT001  # its only argument
-        self._colour = colour
+    colour: bool
 
     def __call__(self, text: str, *styles: str) -> str:
         """The text in these styles (bold dim red green yellow cyan)."""
-        if not self._colour or not styles or not text:
+        if not self.colour or not styles or not text:
             return text
         return f"\x1b[{';'.join(_SGR[style] for style in styles)}m{text}\x1b[0m"

@@ -149,15 +149,9 @@ def _describe_step(  # noqa: C901, PLR0912  # a row for each step
                 yield "is deleted once the training of its successor is accepted"
         case steps.AwaitEnd():
             yield f"if {escape(step.id)} cannot be deleted while it trains, it is deleted afterwards"
-        case (
-            steps.Move()
-            | steps.RecordIntent()
-            | steps.Adopt()
-            | steps.Restore()
-            | steps.Forget()
-            | steps.ForgetDeposed()
-            | steps.ReportFailure()
-        ):
+        case steps.Move() | steps.RecordIntent() | steps.Adopt() | steps.Restore():
+            pass
+        case steps.Forget() | steps.ForgetDeposed() | steps.ReportFailure():
             pass
         case steps.DeleteFirst() | steps.AwaitTraining() | steps.Update() | steps.SetPermissions():
             pass
@@ -234,10 +228,6 @@ def describe_context(context: Context) -> str:
     if context.embedded:
         return f"emulator inside this command, {project}"
     emulated = " (emulator)" if context.service == "emulator" else ""
-    return ", ".join(
-        (
-            (escape(context.endpoint) or "no endpoint") + emulated,
-            project,
-            escape(context.credential) if context.credential not in {"", "none"} else "no credential",
-        )
-    )
+    endpoint = escape(context.endpoint) or "no endpoint"
+    credential = escape(context.credential) if context.credential not in {"", "none"} else "no credential"
+    return f"{endpoint}{emulated}, {project}, {credential}"

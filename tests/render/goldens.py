@@ -13,8 +13,12 @@ from pathlib import Path
 from reconciler import __version__
 from reconciler.errors import Diagnostic, Severity
 from reconciler.events import Completed, Detached, Failed, Progress, Skipped, Started, Verb
-from reconciler.render import markdown, plan_json, planfile, run_summary, stream, text
+from reconciler.render import markdown, plan_json, planfile, run_summary, stream
 from reconciler.render.html import page
+from reconciler.render.text.errors import render_errors
+from reconciler.render.text.events import render_event
+from reconciler.render.text.plan import render_drift, render_plan
+from reconciler.render.text.records import render_record, render_state
 from tests.render import plans
 
 FOLDER = Path(__file__).parent.parent / "golden" / "render"
@@ -82,20 +86,20 @@ def _stream() -> str:
 
 
 def _events(*, colour: bool) -> str:
-    return _lines(line for event in EVENTS if (line := text.render_event(event, colour=colour)))
+    return _lines(line for event in EVENTS if (line := render_event(event, colour=colour)))
 
 
 GOLDENS: dict[str, Callable[[], str]] = {
-    "plan-60.txt": lambda: _lines(text.render_plan(plans.EVERYTHING, colour=False, width=60)),
-    "plan-100.txt": lambda: _lines(text.render_plan(plans.EVERYTHING, colour=False, width=100)),
-    "plan-colour.txt": lambda: _lines(text.render_plan(plans.EVERYTHING, colour=True, width=80)),
-    "plan-small.txt": lambda: _lines(text.render_plan(plans.SMALL, colour=False)),
-    "plan-waiting.txt": lambda: _lines(text.render_plan(plans.WAITING, colour=False)),
-    "plan-nothing.txt": lambda: _lines(text.render_plan(plans.NOTHING, colour=False)),
+    "plan-60.txt": lambda: _lines(render_plan(plans.EVERYTHING, colour=False, width=60)),
+    "plan-100.txt": lambda: _lines(render_plan(plans.EVERYTHING, colour=False, width=100)),
+    "plan-colour.txt": lambda: _lines(render_plan(plans.EVERYTHING, colour=True, width=80)),
+    "plan-small.txt": lambda: _lines(render_plan(plans.SMALL, colour=False)),
+    "plan-waiting.txt": lambda: _lines(render_plan(plans.WAITING, colour=False)),
+    "plan-nothing.txt": lambda: _lines(render_plan(plans.NOTHING, colour=False)),
     "plan.json": lambda: _stable(planfile.dumps(plans.EVERYTHING, plans.KINDS).decode()),
     "plan.md": lambda: markdown.render_plan_comment(plans.EVERYTHING) + "\n",
     "plan-cut.md": lambda: markdown.render_plan_comment(plans.EVERYTHING, max_chars=2500) + "\n",
-    "drift.txt": lambda: _lines(text.render_drift(plans.DRIFTS, plans.CONTEXT, colour=False)),
+    "drift.txt": lambda: _lines(render_drift(plans.DRIFTS, plans.CONTEXT, colour=False)),
     "drift.json": lambda: _stable(
         json.dumps(
             plan_json.build_drift_document(plans.DRIFTS, plans.CONTEXT, plans.KINDS, created=NOW), indent=1
@@ -103,14 +107,14 @@ GOLDENS: dict[str, Callable[[], str]] = {
         + "\n"
     ),
     "drift.md": lambda: markdown.render_drift_comment(plans.DRIFTS, plans.CONTEXT) + "\n",
-    "show.txt": lambda: _lines(text.render_record(plans.RECORD_FULL, plans.LIVE, colour=False)),
+    "show.txt": lambda: _lines(render_record(plans.RECORD_FULL, plans.LIVE, colour=False)),
     "show-ascii.txt": lambda: _lines(
-        text.render_record(plans.RECORD_FULL, plans.LIVE, colour=False, width=60, unicode=False)
+        render_record(plans.RECORD_FULL, plans.LIVE, colour=False, width=60, unicode=False)
     ),
-    "state.txt": lambda: _lines(text.render_state(plans.STATE, colour=False)),
+    "state.txt": lambda: _lines(render_state(plans.STATE, colour=False)),
     "events.txt": lambda: _events(colour=False),
-    "errors.txt": lambda: _lines(text.render_errors(DIAGNOSTICS, colour=False)),
-    "errors-colour.txt": lambda: _lines(text.render_errors(DIAGNOSTICS, colour=True)),
+    "errors.txt": lambda: _lines(render_errors(DIAGNOSTICS, colour=False)),
+    "errors-colour.txt": lambda: _lines(render_errors(DIAGNOSTICS, colour=True)),
     "stream.ndjson": _stream,
     "report.html": lambda: page.render_report(
         plans.STATE, {plans.RECORD_FULL.address: plans.LIVE}, plans.DRIFTS, plans.CONTEXT, NOW

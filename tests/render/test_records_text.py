@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from reconciler.model import Snapshot
 from reconciler.render.terminal import count_cells, escape
-from reconciler.render.text import render_record, render_state
 from reconciler.render.text.chart import draw_loss_chart
+from reconciler.render.text.records import render_record, render_state
 from reconciler.state.values import Record, State
 from tests.render import plans
 from tests.render.strategies import records

@@ -17,7 +17,9 @@ from reconciler.plan.case import RETRY_ADVICE
 from reconciler.plan.change import Bill, Context, Drift, Plan, Reason
 from reconciler.plan.steps import ReportFailure
 from reconciler.render.terminal import UNLIMITED, count_cells, escape
-from reconciler.render.text import render_drift, render_errors, render_event, render_plan
+from reconciler.render.text.errors import render_errors
+from reconciler.render.text.events import render_event
+from reconciler.render.text.plan import render_drift, render_plan
 from reconciler.render.words import summarize_plan
 from tests.render import plans
 from tests.render.strategies import SECRET, drifts, events, texts

@@ -34,7 +34,7 @@ def command(*, form: str, max_chars: int, as_json: bool, no_color: bool, **given
 
             console.print_lines([render_drift_comment(found, context, max_chars=max_chars)])
         else:
-            from reconciler.render.text import render_drift
+            from reconciler.render.text.plan import render_drift
 
             lines = render_drift(found, context, colour=console.has_colour, width=console.width)
             console.print_lines(lines)

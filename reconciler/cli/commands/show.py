@@ -70,7 +70,7 @@ def _find_plan(word: str | None) -> Path | None:
 
 
 def _print_state(console: Console, state: State, records: Sequence[Record], remark: str) -> None:
-    from reconciler.render.text import render_state
+    from reconciler.render.text.records import render_state
     from reconciler.state import file as state_file
 
     shown = state.select(one.address for one in records)

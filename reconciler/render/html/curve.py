@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
 from reconciler.model import Snapshot
@@ -63,7 +63,7 @@ def _thin(points: Sequence[Snapshot]) -> Sequence[Snapshot]:
     return [points[round(index * stride)] for index in range(_POINTS)]
 
 
-def _list_epochs(points: Sequence[Snapshot]) -> Iterator[int]:
+def _list_epochs(points: Sequence[Snapshot]) -> list[int]:
     """List the steps at which a new epoch is first seen, at most twenty of them."""
     begins = [after.step for before, after in pairwise(points) if after.epoch > before.epoch]
-    yield from begins[:: max(math.ceil(len(begins) / 20), 1)]
+    return begins[:: max(math.ceil(len(begins) / 20), 1)]

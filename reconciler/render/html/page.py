@@ -13,10 +13,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from reconciler.formats import count_noun
 from reconciler.model import Address, Live, Status
 from reconciler.plan.change import Context, Drift
-from reconciler.render.drift_words import describe_drift, describe_subject, summarize_drift
+from reconciler.render.drift_words import describe_subject, find_drift_words, summarize_drift
 from reconciler.render.html.curve import draw_loss_curve
 from reconciler.render.terminal import escape
-from reconciler.render.text.records import list_model_facts
+from reconciler.render.text.records import list_model_facts, list_titled_models
 from reconciler.render.values import format_loss, format_value
 from reconciler.render.words import describe_context
 from reconciler.state.values import Record, RecordedModel, State
@@ -40,13 +40,14 @@ def render_report(
     """
     records = sorted(state.resources.values(), key=lambda record: record.address)
     title = f"Tuned models of {state.stack}" if state.stack else "Tuned models"
+    style = importlib.resources.files(__package__).joinpath("style.css").read_text(encoding="utf-8")
     parts = [
         "<!doctype html>",
         '<html lang="en">',
         '<head><meta charset="utf-8">',
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>{_escape(title)}</title><style>{_read_style()}</style></head>",
+        f"<title>{_escape(title)}</title><style>{style}</style></head>",
         f"<body><header><h1>{_escape(title)}</h1>",
         f"<p>{_escape(describe_context(context))}</p>",
         f"<p>{_escape(now)}, state serial {state.serial}, workspace {_escape(state.workspace)}</p></header>",
@@ -58,11 +59,6 @@ def render_report(
         parts += _render_section(index, record, live_by_address.get(record.address))
     parts.append("<footer>Made by reconciler. Training data is not on this page.</footer></body></html>")
     return "\n".join(part for part in parts if part) + "\n"
-
-
-def _read_style() -> str:
-    """Read style.css, which lies beside this module and is written into the page."""
-    return importlib.resources.files(__package__).joinpath("style.css").read_text(encoding="utf-8")
 
 
 def _escape(text: str) -> str:
@@ -112,8 +108,8 @@ def _render_drift_section(drifts: Sequence[Drift]) -> Iterator[str]:
         style = "bad" if drift.fails else "soft"
         found = "<br>".join(_list_findings(drift))
         yield (
-            f'<tr><td class="id">{_escape(describe_subject(drift.address, drift))}'
-            f'<td class="{style}">{_escape(describe_drift(drift))}<td>{found}</tr>'
+            f'<tr><td class="id">{_escape(describe_subject(drift))}'
+            f'<td class="{style}">{_escape(find_drift_words(drift).phrase)}<td>{found}</tr>'
         )
     yield "</tbody></table></div>"
 
@@ -169,11 +165,8 @@ def _render_section(index: int, record: Record, live: Live | None) -> Iterator[s
             f"Mean loss {format_loss(last.mean_loss)} at step {last.step:,}, epoch {last.epoch:,}; "
             f"{count_noun(len(live.snapshots), 'snapshot')} of {_escape(live.id)}</p>"
         )
-    for title, model in (("Serving", record.serving), ("Candidate", record.candidate)):
-        if model is not None:
-            yield from _render_model(title, model, live)
-    for model in record.deposed:
-        yield from _render_model("Deposed", model, live)
+    for title, model in list_titled_models(record):
+        yield from _render_model(title.capitalize(), model, live)
     yield "</section>"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from reconciler.model import Snapshot
 from reconciler.render.values import format_loss
@@ -47,20 +48,14 @@ def _draw_block(filled: float, *, unicode: bool) -> str:
 
 
 def _sample(points: Sequence[Snapshot], columns: int) -> list[float]:
-    """The loss at each column: the mean of the points that fall into it, else the line between the next."""
+    """Compute the loss at each column: the mean of its points, or a value between the columns beside it."""
     first, last = points[0].step, points[-1].step
     span = max(last - first, 1)
     buckets: list[list[float]] = [[] for _ in range(columns)]
     for point in points:
         buckets[min((point.step - first) * columns // span, columns - 1)].append(point.mean_loss)
     known = [(index, sum(values) / len(values)) for index, values in enumerate(buckets) if values]
-    sampled, following = [], 0
-    for index in range(columns):
-        while following < len(known) - 1 and known[following][0] < index:
-            following += 1
-        right = known[following]
-        left = known[following - 1] if following and right[0] > index else right
-        gap = right[0] - left[0]
-        share = (index - left[0]) / gap if gap else 0.0
-        sampled.append(left[1] + (right[1] - left[1]) * min(max(share, 0.0), 1.0))
-    return sampled
+    sampled: list[float] = []
+    for (left, before), (right, after) in pairwise(known):
+        sampled += [before + (after - before) * index / (right - left) for index in range(right - left)]
+    return sampled + [known[-1][1]] * (columns - len(sampled))

@@ -22,11 +22,9 @@ def render_errors(diagnostics: Sequence[Diagnostic], *, colour: bool, width: int
     errors = sum(1 for one in diagnostics if one.severity is Severity.ERROR)
     if len(diagnostics) > 1:
         warnings = len(diagnostics) - errors
-        counts = [count_noun(errors, "error")] * bool(errors) + [count_noun(warnings, "warning")] * bool(
-            warnings
-        )
+        counts = {"error": errors, "warning": warnings}
         yield ""
-        yield f"{' and '.join(counts)}."
+        yield " and ".join(count_noun(count, noun) for noun, count in counts.items() if count) + "."
 
 
 def _render_diagnostic(one: Diagnostic, width: int, paint: Paint) -> Iterator[str]:

@@ -12,28 +12,14 @@ from reconciler.difference import FieldChange, PermissionChange
 from reconciler.formats import count_noun
 from reconciler.plan.change import Action, Change, Context, Drift, Plan
 from reconciler.plan.steps import ReportFailure, SetPermissions, find_step
-from reconciler.render.drift_words import (
-    choose_drift_symbol,
-    describe_drift,
-    describe_subject,
-    summarize_drift,
-)
+from reconciler.render import words
+from reconciler.render.drift_words import describe_subject, find_drift_words, summarize_drift
 from reconciler.render.terminal import UNLIMITED, Paint, count_cells, cut, escape, wrap
 from reconciler.render.text.bill import render_bill
 from reconciler.render.text.rows import Row, choose_colour, render_rows
-from reconciler.render.words import (
-    LEGEND,
-    describe_context,
-    describe_data,
-    describe_data_change,
-    find_wording,
-    list_consequences,
-    list_released_fields,
-    name_subject,
-    summarize_plan,
-)
 
 _FORCES = "# forces replacement"
+_PLAIN = Paint(colour=False)
 _LISTED = 10
 """Models named in a list that is only for information."""
 
@@ -67,13 +53,13 @@ def _render_plan(plan: Plan, paint: Paint, width: int, *, show_header: bool) -> 
     for change in shown:
         yield ""
         yield from _render_change_title(change, width, paint)
-        yield from _render_change_body(change, width, paint)
+        yield from render_change_body(change, width, paint)
     yield from _render_waiting(plan, width, paint)
     yield from _render_noted(plan, width, paint)
     yield from _render_released(plan, width)
     yield from render_bill(plan.trainings, width=width, paint=paint)
     yield ""
-    yield paint(summarize_plan(plan), "bold")
+    yield paint(words.summarize_plan(plan), "bold")
 
 
 def render_drift(
@@ -84,26 +70,17 @@ def render_drift(
     yield from _render_header(context, width, paint)
     for drift in drifts:
         yield ""
-        style = choose_colour(choose_drift_symbol(drift)) if drift.fails else ("dim",)
-        title = f"{describe_subject(drift.address, drift)} {describe_drift(drift)}"
-        note = "" if drift.fails else " (note)"
-        yield from _render_title(choose_drift_symbol(drift), title + note, style, width, paint)
-        yield from _render_drift_body(drift, width, paint)
+        symbol, phrase, _ = find_drift_words(drift)
+        style = choose_colour(symbol) if drift.fails else ("dim",)
+        title = f"{describe_subject(drift)} {phrase}{'' if drift.fails else ' (note)'}"
+        yield from _render_title(symbol, title, style, width, paint)
+        yield from render_drift_body(drift, width, paint)
     yield ""
     yield paint(summarize_drift(drifts), "bold")
 
 
-def render_change_body(change: Change) -> list[str]:
-    """Render what stands below the title of a change, for other formats: no colours, any width."""
-    return list(_render_change_body(change, UNLIMITED, Paint(colour=False)))
-
-
-def render_drift_body(drift: Drift) -> list[str]:
-    """Render what stands below the title of a finding, for other formats: no colours, any width."""
-    return list(_render_drift_body(drift, UNLIMITED, Paint(colour=False)))
-
-
-def _render_drift_body(drift: Drift, width: int, paint: Paint) -> Iterator[str]:
+def render_drift_body(drift: Drift, width: int = UNLIMITED, paint: Paint = _PLAIN) -> Iterator[str]:
+    """Render the lines below the title of a finding."""
     if drift.detail:
         yield from wrap(escape(drift.detail), width, indent=" " * 6)
     rows = [*_list_field_rows(drift.fields, removed="-"), *_list_permission_rows(drift.permissions)]
@@ -113,7 +90,7 @@ def _render_drift_body(drift: Drift, width: int, paint: Paint) -> Iterator[str]:
 def _render_header(context: Context, width: int, paint: Paint) -> Iterator[str]:
     if context == Context():
         return
-    first = describe_context(context)
+    first = words.describe_context(context)
     stack = f"stack {escape(context.stack)}" if context.stack else ""
     if stack and (width == UNLIMITED or count_cells(first) + 2 + count_cells(stack) <= width):
         first, stack = f"{first}, {stack}", ""
@@ -132,8 +109,8 @@ def _render_notes(plan: Plan, width: int, paint: Paint) -> Iterator[str]:
 
 
 def _render_legend(changes: Iterable[Change], width: int, paint: Paint) -> Iterator[str]:
-    used = {find_wording(change).symbol for change in changes}
-    for mark, meaning in LEGEND.items():
+    used = {words.find_wording(change).symbol for change in changes}
+    for mark, meaning in words.LEGEND.items():
         if mark in used:
             lines = list(wrap(meaning, width, indent=" " * 4))
             yield f"{paint(f'{mark:>3}', *choose_colour(mark))} {lines[0].strip()}"
@@ -147,11 +124,14 @@ def _render_title(mark: str, title: str, style: tuple[str, ...], width: int, pai
 
 
 def _render_change_title(change: Change, width: int, paint: Paint) -> Iterator[str]:
-    symbol, phrase, *_ = find_wording(change)
-    yield from _render_title(symbol, f"{name_subject(change)} {phrase}", choose_colour(symbol), width, paint)
+    symbol, phrase, *_ = words.find_wording(change)
+    yield from _render_title(
+        symbol, f"{words.name_subject(change)} {phrase}", choose_colour(symbol), width, paint
+    )
 
 
-def _render_change_body(change: Change, width: int, paint: Paint) -> Iterator[str]:
+def render_change_body(change: Change, width: int = UNLIMITED, paint: Paint = _PLAIN) -> Iterator[str]:
+    """Render the lines below the title of a change."""
     why = f"{escape(change.reason)} ({where})" if (where := escape(change.place)) else ""
     why = why if change.reason and why else escape(change.reason) or where
     if why:
@@ -162,7 +142,7 @@ def _render_change_body(change: Change, width: int, paint: Paint) -> Iterator[st
                 yield " " * 6 + paint(line, "red")
         yield from wrap(escape(failure.advice), width, indent=" " * 6)
     yield from render_rows(_list_rows(change), indent=6, width=width, paint=paint)
-    for sentence in list_consequences(change):
+    for sentence in words.list_consequences(change):
         for index, line in enumerate(wrap(sentence, width - 8 if width else width)):
             yield " " * 6 + paint(("  " if index else "# ") + line, "dim")
 
@@ -181,11 +161,11 @@ def _list_rows(change: Change) -> Iterator[Row]:
     for one in change.data:
         remark = _FORCES if one.forces_replacement else ""
         mark = "+" if not one.before_digest else "-" if not one.after_digest else "~"
-        yield Row(mark, _last_key(one.field), text=describe_data_change(one), remark=remark)
+        yield Row(mark, _last_key(one.field), text=words.describe_data_change(one), remark=remark)
     changed = {one.field for one in change.data}
     for data in change.datasets if is_new else ():
         if data.field not in changed:
-            yield Row("+", _last_key(data.field), text=describe_data(data))
+            yield Row("+", _last_key(data.field), text=words.describe_data(data))
     if grants := find_step(change.steps, SetPermissions):
         yield from _list_permission_rows(grants.changes)
 
@@ -241,7 +221,7 @@ def _render_noted(plan: Plan, width: int, paint: Paint) -> Iterator[str]:
 
 
 def _render_released(plan: Plan, width: int) -> Iterator[str]:
-    sentences = list_released_fields(plan)
+    sentences = words.list_released_fields(plan)
     if sentences:
         yield ""
     for sentence in sentences[:_LISTED]:
@@ -253,10 +233,9 @@ def _render_released(plan: Plan, width: int) -> Iterator[str]:
 def _render_drift_section(drifts: Sequence[Drift], width: int, paint: Paint) -> Iterator[str]:
     """Render a line for each finding, notes apart. What is done about it stands in the changes."""
     failing = [one for one in drifts if one.fails]
+    notes = [one for one in drifts if not one.fails]
     yield from _render_findings("Live differs from what was recorded", failing, width, paint)
-    yield from _render_findings(
-        "Notes, which do not count as drift", [one for one in drifts if not one.fails], width, paint
-    )
+    yield from _render_findings("Notes, which do not count as drift", notes, width, paint)
 
 
 def _render_findings(title: str, drifts: Sequence[Drift], width: int, paint: Paint) -> Iterator[str]:
@@ -267,9 +246,8 @@ def _render_findings(title: str, drifts: Sequence[Drift], width: int, paint: Pai
     for drift in drifts[:_LISTED]:
         named = [escape(one.path) for one in drift.fields] + ["permissions"] * bool(drift.permissions)
         fields = f": {', '.join(named)}" if named else ""
-        mark = paint(f"{choose_drift_symbol(drift):>5}", *choose_colour(choose_drift_symbol(drift)))
-        yield f"{mark} " + cut(
-            f"{describe_subject(drift.address, drift)} {describe_drift(drift)}{fields}", _inner_width(width)
-        )
+        symbol, phrase, _ = find_drift_words(drift)
+        line = cut(f"{describe_subject(drift)} {phrase}{fields}", _inner_width(width))
+        yield f"{paint(f'{symbol:>5}', *choose_colour(symbol))} {line}"
     if len(drifts) > _LISTED:
         yield paint(f"    … and {len(drifts) - _LISTED:,} more: reconciler drift", "dim")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from reconciler.formats import count_noun
-from reconciler.model import Live, Status, Value
+from reconciler.model import Live, Status
 from reconciler.render.terminal import Paint, count_cells, cut, escape, pad, wrap
 from reconciler.render.text.chart import draw_loss_chart
 from reconciler.render.text.rows import Row, render_rows
@@ -35,11 +35,8 @@ def render_record(
     yield paint(escape(str(record.address)), "bold")
     if record.prevent_destroy:
         yield "  protected by lifecycle.prevent_destroy"
-    for title, model in (("serving", record.serving), ("candidate", record.candidate)):
-        if model is not None:
-            yield from _render_model(title, model, live, width, paint)
-    for model in record.deposed:
-        yield from _render_model("deposed", model, live, width, paint)
+    for title, model in list_titled_models(record):
+        yield from _render_model(title, model, live, width, paint)
     if record.is_empty:
         yield "  nothing is recorded"
     if live is None:
@@ -69,8 +66,8 @@ def _render_model(
         start = f"    {pad(label if fits else '', column)}  "
         yield from wrap(text, width, indent=start, hanging=" " * (column + 6))
     attributes = {**model.sent, **(mine.attributes if mine else {})}
-    rows = [Row("", path, after=value) for path, value in sorted(attributes.items(), key=_sort_by_nesting)]
-    if rows:
+    paths = sorted(attributes, key=lambda path: (path.count("."), path))  # less nested paths first
+    if rows := [Row("", path, after=attributes[path]) for path in paths]:
         yield "    attributes" + ("" if mine else " as sent")
         yield from render_rows(rows, indent=4, width=width, paint=paint)
 
@@ -82,8 +79,11 @@ def _choose_column(labels: Iterable[str], width: int) -> int:
     return min(max([_LABEL, *(count_cells(label) for label in labels)]), _LONGEST)
 
 
-def _sort_by_nesting(item: tuple[str, Value]) -> tuple[int, str]:
-    return (item[0].count("."), item[0])
+def list_titled_models(record: Record) -> Iterator[tuple[str, RecordedModel]]:
+    """List the models of a record, each with its title: serving, candidate or deposed."""
+    titled = [("serving", record.serving), ("candidate", record.candidate)]
+    titled += [("deposed", model) for model in record.deposed]
+    yield from ((title, model) for title, model in titled if model is not None)
 
 
 def list_model_facts(model: RecordedModel, live: Live | None) -> Iterator[tuple[str, str]]:
@@ -95,10 +95,8 @@ def list_model_facts(model: RecordedModel, live: Live | None) -> Iterator[tuple[
     for data in model.data:
         assumed = ", assumed from the manifest" if data.assumed else ""
         counts = f"{count_noun(data.examples, 'example')}, {count_noun(data.characters, 'character')}"
-        yield (
-            escape(data.field.rpartition(".")[2]),
-            f"{counts} ({shorten_digest(data.digest)}{assumed})",
-        )
+        label = escape(data.field.rpartition(".")[2])
+        yield label, f"{counts} ({shorten_digest(data.digest)}{assumed})"
     if model.digest:
         generation = f", generation {model.generation}" if model.generation else ""
         yield "identity", f"{shorten_digest(model.digest)}, formula {model.formula}{generation}"

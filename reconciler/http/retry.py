@@ -9,15 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
+from reconciler import errors
 from reconciler.bounds import ERROR
-from reconciler.errors import (
-    NotUnderstoodError,
-    RateLimitedError,
-    ReplyLostError,
-    ServiceError,
-    UnavailableError,
-    UnreadableError,
-)
 from reconciler.http.connection import Exchange, LostError, Reply, UnsentError
 from reconciler.http.credential import Credential
 from reconciler.http.errors import ErrorReader, JsonObject, parse_object, refuse_redirect
@@ -93,7 +86,7 @@ class Sender:
         tries = _Tries(self._pace.clock())
         while True:
             outcome = self._try_once(request, credential, tries)
-            if isinstance(outcome, ServiceError):
+            if isinstance(outcome, errors.ServiceError):
                 self._back_off(outcome, request, tries)
             elif outcome is not None:
                 self._pace.come_closer()
@@ -101,7 +94,7 @@ class Sender:
 
     def _try_once(
         self, request: Request, credential: Credential, tries: _Tries
-    ) -> Answer | ServiceError | None:
+    ) -> Answer | errors.ServiceError | None:
         """Send it once. None if it was not executed and must be sent again (401, 429)."""
         before = self._pace.clock()
         entered = self._pace.enter(request.where)
@@ -121,7 +114,7 @@ class Sender:
                 sent=request.sent,
             )
         except UnsentError as error:
-            failed: ServiceError = self._explain_unsent(error, request.where, sent=tries.sent)
+            failed: errors.ServiceError = self._explain_unsent(error, request.where, sent=tries.sent)
             failed.__cause__ = error
             if error.final:
                 raise failed from error
@@ -144,10 +137,10 @@ class Sender:
             return None
         return self._read(reply, request)
 
-    def _back_off(self, failed: ServiceError, request: Request, tries: _Tries) -> None:
+    def _back_off(self, failed: errors.ServiceError, request: Request, tries: _Tries) -> None:
         """Pause before the next try, or raise the failure if there is to be none."""
         passing = failed.status is None or (request.safe and failed.status in _PASSING)
-        if not (isinstance(failed, UnavailableError) and passing):
+        if not (isinstance(failed, errors.UnavailableError) and passing):
             raise failed
         tries.failures += 1
         left = self._patience.seconds - (self._pace.clock() - tries.began - tries.held)
@@ -155,12 +148,12 @@ class Sender:
             raise failed
         self._pace.back_off(tries.failures, left, f"repeating {request.where}")
 
-    def _explain_unsent(self, error: UnsentError, where: str, *, sent: bool) -> UnavailableError:
+    def _explain_unsent(self, error: UnsentError, where: str, *, sent: bool) -> errors.UnavailableError:
         usual = f"Check that {self._base_url} is the right address and can be reached."
         advice = f"Nothing was sent. {error.advice or usual}"
         if sent:
             advice = f"{self._base_url} was reached before, and is not any more: run the command again later."
-        return UnavailableError(f"{where}: {error}", advice)
+        return errors.UnavailableError(f"{where}: {error}", advice)
 
     def _close_gate(self, reply: Reply, request: Request, waited: float, entered: float) -> float:
         """Close the gate for as long as a 429 asks. Returns the seconds; raises if that is too long.
@@ -169,7 +162,7 @@ class Sender:
         can send it again later.
         """
         error = self._errors.read(reply, request.where, any_form=request.raw)
-        if not isinstance(error, RateLimitedError) or error.again is None:
+        if not isinstance(error, errors.RateLimitedError) or error.again is None:
             raise error
         delay = error.again if error.named else _UNSAID_DELAY
         longest, spent = self._patience.seconds, waited + delay > self._patience.limited_seconds
@@ -180,7 +173,7 @@ class Sender:
         self._pace.close_gate(delay, entered)
         return max(delay, 0.1)
 
-    def _read(self, reply: Reply, request: Request) -> Answer | ServiceError:
+    def _read(self, reply: Reply, request: Request) -> Answer | errors.ServiceError:
         # a 308 without an address says how far an upload has come; with one it is a redirect
         if request.raw and (reply.status < 300 or (reply.status == 308 and "location" not in reply.headers)):
             return Answer(reply)
@@ -188,7 +181,7 @@ class Sender:
             return refuse_redirect(reply, request.where)
         if reply.status >= 400:
             error = self._errors.read(reply, request.where, any_form=request.raw)
-            if isinstance(error, NotUnderstoodError) and not request.safe:
+            if isinstance(error, errors.NotUnderstoodError) and not request.safe:
                 return _explain_lost(f"the reply ({reply.status}) is not one of the API's own", request)
             return error
         if reply.status == 204 and request.method != "GET":
@@ -199,18 +192,18 @@ class Sender:
         kind = make_printable(reply.headers.get("content-type", "no content type"), 60)
         size = len(reply.body)
         cause = f"the reply ({reply.status}, {size} bytes, {kind}) is not the JSON object expected"
-        return _explain_lost(cause, request, UnreadableError)
+        return _explain_lost(cause, request, errors.UnreadableError)
 
 
 def _explain_lost(
-    cause: str, request: Request, as_error: type[UnavailableError] = UnavailableError
-) -> ServiceError:
+    cause: str, request: Request, as_error: type[errors.UnavailableError] = errors.UnavailableError
+) -> errors.ServiceError:
     if request.safe:
         return as_error(
             f"{request.where}: {cause}",
             "It was repeated without success; run the command again in a while.",
         )
-    return ReplyLostError(
+    return errors.ReplyLostError(
         f"{request.where}: {cause}; whether it was done is not known",
         "Run the command again: it looks first and repeats only what was not done.",
     )

@@ -9,12 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from reconciler.errors import (
-    AlreadyExistsError,
-    ForbiddenError,
-    ReplyLostError,
-    ServiceError,
-)
+from reconciler import errors
 from reconciler.http import Transport
 from reconciler.model import Desired, Example, Live
 from reconciler.providers import Accepted, Fence, Handle
@@ -59,11 +54,11 @@ class Creation:
             )
             return operations.read_accepted(reply, name)
 
-        def find(failed: ServiceError) -> Accepted | None:
+        def find(failed: errors.ServiceError) -> Accepted | None:
             found = self._look(name, failed)
             return None if found is None else self._accept_existing(desired, source, found)
 
-        def settle(refused: ServiceError, attempt: int) -> Accepted:
+        def settle(refused: errors.ServiceError, attempt: int) -> Accepted:
             if refused.status == 409:
                 return self._settle_conflict(desired, name, source, refused, again=attempt > 1)
             made = {"tuned_model_id": f"the id is {id}, made from metadata.name; or pin metadata.id"}
@@ -71,16 +66,16 @@ class Creation:
 
         return create_once(send, find, settle, name, "an operation")
 
-    def _look(self, name: str, failed: ServiceError) -> Live | None:
+    def _look(self, name: str, failed: errors.ServiceError) -> Live | None:
         """Look whether a create arrived after all. ReplyLostError if that cannot be found out."""
         with explain_failed_look(name, failed):
             try:
                 return self.reader.get_model(name)
-            except ForbiddenError as error:
+            except errors.ForbiddenError as error:
                 if error.reason in _ABOUT_US:
                     raise
                 foreign = error
-        raise AlreadyExistsError(
+        raise errors.AlreadyExistsError(
             f"{name} exists and belongs to somebody else: {foreign.summary}",
             "Choose another metadata.id or name, or use the credential of the project that owns it.",
             visible=True,
@@ -88,7 +83,7 @@ class Creation:
         ) from foreign
 
     def _settle_conflict(
-        self, desired: Desired, name: str, source: str, refused: ServiceError, *, again: bool
+        self, desired: Desired, name: str, source: str, refused: errors.ServiceError, *, again: bool
     ) -> Accepted:
         """Find out after a 409 whether the model is ours, belongs to somebody else, or cannot be seen.
 
@@ -99,11 +94,11 @@ class Creation:
         if found is not None:
             return self._accept_existing(desired, source, found)
         if again:
-            raise ReplyLostError(
+            raise errors.ReplyLostError(
                 f"{name} was probably created, but cannot be seen after {self.lag_seconds:g} s",
                 "Run the command again later: it looks first and creates nothing twice.",
             ) from refused
-        raise AlreadyExistsError(
+        raise errors.AlreadyExistsError(
             f"The service says that {name} exists, but it cannot be seen after {self.lag_seconds:g} s",
             "The id may belong to a model that was deleted, or to somebody else: pin another metadata.id, or "
             "change metadata.name.",
@@ -114,7 +109,7 @@ class Creation:
     def _accept_existing(self, desired: Desired, source: str, found: Live) -> Accepted:
         different = codec.find_differences(desired.attributes, source, found)
         if different:
-            raise AlreadyExistsError(
+            raise errors.AlreadyExistsError(
                 f"{found.name} exists already and is another model: {', '.join(different)} differ",
                 "Choose another metadata.id, or remove it so that an id is made from what is declared.",
                 visible=True,
@@ -122,7 +117,7 @@ class Creation:
         try:
             operation = self.reader.find_operation(found.name)
             known = None if operation is None else operations.read_accepted(operation, found.name)
-        except ServiceError:  # it exists, and that is what matters; poll looks for the operation again
+        except errors.ServiceError:  # it exists, and that is what matters; poll looks for the operation again
             known = None
         if known is None:
             return Accepted(found.name, "", None, found.create_time)

@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from reconciler.errors import (
-    AlreadyExistsError,
-    NotFoundError,
-    ReplyLostError,
-    ServiceError,
-    UnavailableError,
-)
+from reconciler import errors
 from reconciler.model import Permission
 from reconciler.providers import Fence
 from reconciler.providers.gemini.reader import Reader, is_path
@@ -43,23 +37,23 @@ class Grants:
 
         Looks again after a lost reply, and when somebody else changed them at the same time.
         """
-        surprise: ServiceError | None = None
+        surprise: errors.ServiceError | None = None
         for again in range(_PASSES):
             if again:
                 self._transport.wait(_PAUSE, f"setting the permissions of {name} again")
             surprise = self._pass(name, desired, fence)
             if surprise is None:
                 return
-        raise ServiceError(
+        raise errors.ServiceError(
             f"The permissions of {name} could not be set as declared: {surprise}",
             "Somebody else may be changing them at the same time; run the command again.",
         ) from surprise
 
-    def _pass(self, name: str, desired: Sequence[Permission], fence: Fence) -> ServiceError | None:
+    def _pass(self, name: str, desired: Sequence[Permission], fence: Fence) -> errors.ServiceError | None:
         """Send the changes once. Returns the error after which the caller must look again, if any."""
         current = {one.grantee: (path, one) for path, one in self._list(name)}
         wanted = {one.grantee: one for one in desired}
-        surprise: ServiceError | None = None
+        surprise: errors.ServiceError | None = None
         for grantee, one in wanted.items():
             path, now = current.get(grantee, ("", None))
             if now is not None and now.role in {one.role, "OWNER"}:
@@ -75,9 +69,9 @@ class Grants:
                         body={"role": one.role},
                         fence=fence,
                     )
-            except (AlreadyExistsError, NotFoundError, ReplyLostError) as error:
+            except (errors.AlreadyExistsError, errors.NotFoundError, errors.ReplyLostError) as error:
                 surprise = error
-            except UnavailableError as error:
+            except errors.UnavailableError as error:
                 if error.status is None:
                     raise
                 surprise = error
@@ -85,7 +79,7 @@ class Grants:
             if grantee not in wanted and now.role != "OWNER":
                 try:
                     self._transport.call("DELETE", f"v1beta/{path}", fence=fence)
-                except NotFoundError:
+                except errors.NotFoundError:
                     continue
         return surprise
 

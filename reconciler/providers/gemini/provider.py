@@ -5,16 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from reconciler.errors import (
-    AlreadyExistsError,
-    InvalidArgumentError,
-    NotFoundError,
-    NotReadyError,
-    NotUnderstoodError,
-    ServiceError,
-    StillTrainingError,
-    UnavailableError,
-)
+from reconciler import errors
 from reconciler.http import Transport
 from reconciler.kind import Kind
 from reconciler.model import LAG_SECONDS, Attributes, Desired, Example, Live, Odd, Permission, Status
@@ -74,7 +65,7 @@ class GeminiProvider:
             for document in read_list(page, COLLECTION, COLLECTION):
                 try:
                     found = codec.read_model(require_object(document, COLLECTION, "a model"), curve=False)
-                except NotUnderstoodError as error:
+                except errors.NotUnderstoodError as error:
                     yield codec.build_odd(document, error.summary)
                     continue
                 if seen.setdefault(found.id, found) != found:
@@ -83,7 +74,7 @@ class GeminiProvider:
             # The model was on two pages that differ, because it changed while they were read: get it again.
             try:
                 told = self._reader.get_model(found.name) if id in twice else found
-            except NotUnderstoodError as error:
+            except errors.NotUnderstoodError as error:
                 yield Odd(id, found.name, error.summary)
                 continue
             if told is not None:
@@ -103,7 +94,7 @@ class GeminiProvider:
                 return told
         found = self._reader.get_model(name)
         if found is None:
-            raise NotFoundError(
+            raise errors.NotFoundError(
                 f"Neither {name} nor an operation that creates it exists",
                 "It was deleted, or its create never arrived.",
                 status=404,
@@ -176,13 +167,13 @@ class GeminiProvider:
             self._cancel(handle, name, fence)
         try:
             self._transport.call("DELETE", f"v1beta/{name}", fence=fence)
-        except NotFoundError:
+        except errors.NotFoundError:
             return
-        except (InvalidArgumentError, AlreadyExistsError, NotReadyError) as error:
+        except (errors.InvalidArgumentError, errors.AlreadyExistsError, errors.NotReadyError) as error:
             # no document says how a deletion is refused because of a training
             if not training:
                 raise
-            raise StillTrainingError(
+            raise errors.StillTrainingError(
                 f"{name} is not deleted while its training ends: {error.summary}",
                 "It stays recorded as deposed; `reconciler wait` deletes it later.",
                 status=error.status,
@@ -206,7 +197,7 @@ class GeminiProvider:
                 operation = str(found["name"]) if found else ""
             if is_path(operation):
                 self._transport.call("POST", f"v1/{operation}:cancel", body={}, repeatable=True, fence=fence)
-        except (UnavailableError, NotUnderstoodError):
+        except (errors.UnavailableError, errors.NotUnderstoodError):
             raise
-        except ServiceError:  # its training is over, or the service does not let us
+        except errors.ServiceError:  # its training is over, or the service does not let us
             return

@@ -11,20 +11,8 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 
+from reconciler import errors
 from reconciler.bounds import DELAY
-from reconciler.errors import (
-    AlreadyExistsError,
-    ForbiddenError,
-    InvalidArgumentError,
-    NotFoundError,
-    NotReadyError,
-    NotUnderstoodError,
-    RateLimitedError,
-    ServiceError,
-    UnauthenticatedError,
-    UnavailableError,
-    WrongStateError,
-)
 from reconciler.http import Reply
 from reconciler.providers.google.advice import advise_400, advise_401, advise_403, advise_404
 from reconciler.providers.google.problem import Problem, read_problem
@@ -60,7 +48,7 @@ _TEXTS = re.compile(rb'"(?:textInput|output|text)":\s*("(?:[^"\\]|\\.)*")')
 class GoogleErrors:
     """Reads google.rpc.Status; implements `http.ErrorReader`."""
 
-    def read(self, reply: Reply, where: str, *, any_form: bool = False) -> ServiceError:
+    def read(self, reply: Reply, where: str, *, any_form: bool = False) -> errors.ServiceError:
         """Return the error that a reply means; see `ErrorReader`."""
         found = read_problem(reply)
         if reply.status == 429:
@@ -101,7 +89,7 @@ def _find_asked_delay(found: Problem, headers: Mapping[str, str]) -> float | Non
     return float(header) if re.fullmatch(r"[0-9]+", header) else None
 
 
-def explain_limit(found: Problem, where: str, delay: float | None) -> RateLimitedError:
+def explain_limit(found: Problem, where: str, delay: float | None) -> errors.RateLimitedError:
     """Return the error for a 429.
 
     Args:
@@ -112,12 +100,12 @@ def explain_limit(found: Problem, where: str, delay: float | None) -> RateLimite
     summary = _summarize(found, where)
     if _LIMIT_ZERO.search(found.message):
         advice = "The quota is zero: waiting does not help. Ask for quota, or use another project."
-        return RateLimitedError(summary, advice, status=found.status, reason=found.reason)
+        return errors.RateLimitedError(summary, advice, status=found.status, reason=found.reason)
     if delay is not None:
         asked = f"{delay:.0f} s" if math.isfinite(delay) else "longer than a day"
         summary = f"{summary} (it asks to wait {asked})"
     too_long = delay is not None and delay > _MOST_DELAY
-    return RateLimitedError(
+    return errors.RateLimitedError(
         summary,
         "Wait and run the command again, lower --parallelism, or ask for a higher quota.",
         status=found.status,
@@ -127,7 +115,7 @@ def explain_limit(found: Problem, where: str, delay: float | None) -> RateLimite
     )
 
 
-def explain_failure(found: Problem, where: str) -> ServiceError:
+def explain_failure(found: Problem, where: str) -> errors.ServiceError:
     """Return the error for an error reply; for a 429 see `explain_limit`.
 
     Args:
@@ -135,30 +123,32 @@ def explain_failure(found: Problem, where: str) -> ServiceError:
         where: "GET v1beta/tunedModels/x at generativelanguage.googleapis.com".
     """
     status, reason, said = found.status, found.reason, make_printable(found.message)
-    kind: type[ServiceError] = ServiceError
+    kind: type[errors.ServiceError] = errors.ServiceError
     advice, summary = "", _summarize(found, where)
     match status:
         case 400 | 401 if reason == "API_KEY_INVALID" or "api key not valid" in said.lower():
-            kind = UnauthenticatedError
+            kind = errors.UnauthenticatedError
             advice = "The API key is wrong or was deleted. Set GEMINI_API_KEY to a valid one."
         case 400 | 403 if _PASSING.search(found.message):
-            kind, advice = NotReadyError, _PASSES
+            kind, advice = errors.NotReadyError, _PASSES
         case 400 | 409 | 412 if status == 412 or reason in _WRONG_STATE:
-            kind, advice = WrongStateError, advise_400(said, where) if status == 400 else ""
+            kind, advice = errors.WrongStateError, advise_400(said, where) if status == 400 else ""
         case 400:
-            kind, advice = InvalidArgumentError, advise_400(said, where)
+            kind, advice = errors.InvalidArgumentError, advise_400(said, where)
         case 401:
-            kind, advice = UnauthenticatedError, advise_401(found)
+            kind, advice = errors.UnauthenticatedError, advise_401(found)
         case 403:
-            kind, advice = ForbiddenError, advise_403(found, where)
+            kind, advice = errors.ForbiddenError, advise_403(found, where)
         case 404:
-            kind, advice = NotFoundError, advise_404(where)
+            kind, advice = errors.NotFoundError, advise_404(where)
         case 409:
-            return AlreadyExistsError(summary, reason=reason)
+            return errors.AlreadyExistsError(summary, reason=reason)
         case _ if status >= 500:
-            kind, summary = UnavailableError, _summarize(found, where, "failed")
+            kind, summary = errors.UnavailableError, _summarize(found, where, "failed")
             advice = "The service has a problem of its own; run the command again in a while."
-    shown = said if kind in {WrongStateError, InvalidArgumentError, NotFoundError} else ""
+    shown = (
+        said if kind in {errors.WrongStateError, errors.InvalidArgumentError, errors.NotFoundError} else ""
+    )
     return kind(summary, advice, status=status, reason=reason, said=shown)
 
 
@@ -168,10 +158,10 @@ def _summarize(found: Problem, where: str, verb: str = "was refused") -> str:
     return f"{where} {verb} ({label})" + (f": {said}" if said else "")
 
 
-def _refuse_foreign(found: Problem, where: str) -> ServiceError:
+def _refuse_foreign(found: Problem, where: str) -> errors.ServiceError:
     """The error for a 404 or 409 that is not the API's own: believing a gateway's 404 would train again."""
     said = make_printable(found.message)
-    return NotUnderstoodError(
+    return errors.NotUnderstoodError(
         f"{where} was answered {found.status}, and not in the API's own form" + (f": {said}" if said else ""),
         "So nothing is concluded from it: a gateway, a proxy or another service may have answered. Check the "
         "endpoint; if it is right, run the command again in a while.",

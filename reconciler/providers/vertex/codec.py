@@ -27,25 +27,13 @@ from reconciler.providers.google.json import (
     read_time,
     require_object,
 )
-from reconciler.providers.vertex import labels, names
-from reconciler.providers.vertex.fields import (
-    BASE_MODEL,
-    DESCRIPTION,
-    DISPLAY_NAME,
-    EVALUATION,
-    LABELS,
-    LOCATION,
-    PARENT,
-    PROJECT,
-    SPECS,
-    TUNING_JOB,
-)
+from reconciler.providers.vertex import fields, labels, names
 from reconciler.redaction import hide_quotes
 
 STATE = "JOB_STATE_"
 _ENDED_WELL = frozenset({"SUCCEEDED", "PARTIALLY_SUCCEEDED"})
 _ENDED_BADLY = frozenset({"FAILED", "CANCELLED", "EXPIRED"})
-_MUTABLE = {DISPLAY_NAME: "displayName", DESCRIPTION: "description", LABELS: "labels"}
+_MUTABLE = {fields.DISPLAY_NAME: "displayName", fields.DESCRIPTION: "description", fields.LABELS: "labels"}
 NO_REASON = "the service gave no reason"
 
 
@@ -79,19 +67,19 @@ _READERS: Mapping[FieldType, Callable[[object], Value]] = {
     FieldType.JSON: _parse_json,
 }
 _ROWS = build_rows(
-    (one for one in TUNING_JOB.fields.values() if not one.path.startswith("metadata.")), _READERS
+    (one for one in fields.TUNING_JOB.fields.values() if not one.path.startswith("metadata.")), _READERS
 )
 
 
 def base_name(name: str) -> str:
     """Return a base model's name as manifests spell it."""
-    return str(to_comparable(TUNING_JOB.fields[BASE_MODEL], name))
+    return str(to_comparable(fields.TUNING_JOB.fields[fields.BASE_MODEL], name))
 
 
 def _read_data(job: JsonObject, name: str) -> dict[str, str]:
     """Read the address of each data set of the job."""
     found = {}
-    for spec in SPECS:
+    for spec in fields.SPECS:
         said = require_object(job.get(to_camel_case(spec)), name, spec)
         for key in ("training_dataset_uri", "validation_dataset_uri"):
             if address := read_text(said, to_camel_case(key)):
@@ -182,7 +170,7 @@ def read_model(job: JsonObject, model: JsonObject | None, endpoint: JsonObject |
     if well and model is None:
         return None
     attributes = _read_attributes(job, name)
-    attributes[LOCATION] = place.location
+    attributes[fields.LOCATION] = place.location
     error = read_error(job)
     if well and model is not None:
         as_trained = {path: value for path, value in attributes.items() if path not in _MUTABLE}
@@ -210,15 +198,15 @@ def read_model(job: JsonObject, model: JsonObject | None, endpoint: JsonObject |
 
 def _read_attributes(job: JsonObject, name: str) -> dict[str, Value]:
     attributes = read_attributes(job, _ROWS, name)
-    if not attributes.get(LABELS):
-        attributes.pop(LABELS, None)
-    if BASE_MODEL in attributes:
-        attributes[BASE_MODEL] = base_name(str(attributes[BASE_MODEL]))
-    if PARENT in attributes:  # its base model is output only: the parent's
-        attributes.pop(BASE_MODEL, None)
+    if not attributes.get(fields.LABELS):
+        attributes.pop(fields.LABELS, None)
+    if fields.BASE_MODEL in attributes:
+        attributes[fields.BASE_MODEL] = base_name(str(attributes[fields.BASE_MODEL]))
+    if fields.PARENT in attributes:  # its base model is output only: the parent's
+        attributes.pop(fields.BASE_MODEL, None)
         parent = read_labels(job).get(labels.PARENT)
         if parent:
-            attributes[PARENT] = parent
+            attributes[fields.PARENT] = parent
     return attributes
 
 
@@ -229,7 +217,7 @@ def _read_mutable(before: Attributes, model: JsonObject, endpoint: JsonObject | 
     says so. So it equals no manifest's value, and the next update repairs it.
     """
     found: dict[str, Value] = {}
-    for path in (DISPLAY_NAME, DESCRIPTION):
+    for path in (fields.DISPLAY_NAME, fields.DESCRIPTION):
         mine = read_text(model, _MUTABLE[path])
         other = read_text(endpoint or {}, _MUTABLE[path]) or mine
         if mine or other:
@@ -239,8 +227,8 @@ def _read_mutable(before: Attributes, model: JsonObject, endpoint: JsonObject | 
     other_labels = labels.hide_own(read_labels(endpoint)) if endpoint else mine_labels
     single = {f"{one} (on the model or on its endpoint only)" for one in {*mine_labels} ^ {*other_labels}}
     both = {*mine_labels} & {*other_labels} | single
-    if both or LABELS in before:
-        found[LABELS] = tuple(sorted(both))
+    if both or fields.LABELS in before:
+        found[fields.LABELS] = tuple(sorted(both))
     return found
 
 
@@ -305,8 +293,10 @@ def create_body(
     """
     body: JsonObject = {}
     for path, value in {**attributes, **uris}.items():
-        field = TUNING_JOB.fields.get(path)
-        if path in {LOCATION, PROJECT} or (field is not None and field.role is FieldRole.SOURCE):
+        field = fields.TUNING_JOB.fields.get(path)
+        if path in {fields.LOCATION, fields.PROJECT} or (
+            field is not None and field.role is FieldRole.SOURCE
+        ):
             continue
         if field is not None and find_meaning(field, value) is None:
             continue
@@ -335,12 +325,14 @@ def patch(attributes: Attributes, before: JsonObject) -> tuple[str, JsonObject]:
 
     ValueError for a field that cannot be updated.
     """
-    if immutable := find_fixed(attributes, TUNING_JOB.fields):
+    if immutable := find_fixed(attributes, fields.TUNING_JOB.fields):
         raise ValueError(f"immutable: {', '.join(immutable)}")
     body: JsonObject = {}
     for path, value in attributes.items():
         several = value if isinstance(value, tuple) else (value,)
-        body[_MUTABLE[path]] = labels.replace_shown(read_labels(before), several) if path == LABELS else value
+        body[_MUTABLE[path]] = (
+            labels.replace_shown(read_labels(before), several) if path == fields.LABELS else value
+        )
     return ",".join(_MUTABLE[path] for path in attributes), body
 
 
@@ -350,13 +342,13 @@ def find_differences(attributes: Attributes, source: Mapping[str, str], job: Jso
     different = [
         path
         for path, value in attributes.items()
-        if TUNING_JOB.fields[path].on_change is OnChange.REPLACE
-        and TUNING_JOB.fields[path].role in {FieldRole.HYPERPARAMETER, FieldRole.CHECKPOINT}
+        if fields.TUNING_JOB.fields[path].on_change is OnChange.REPLACE
+        and fields.TUNING_JOB.fields[path].role in {FieldRole.HYPERPARAMETER, FieldRole.CHECKPOINT}
         and path in shown
-        and path != EVALUATION  # the service may write its defaults into it
+        and path != fields.EVALUATION  # the service may write its defaults into it
         and not is_equal(value, shown[path])
     ]
     base = source.get("baseModel")
-    if base is not None and shown.get(BASE_MODEL, base) != base:
-        different.insert(0, BASE_MODEL)
+    if base is not None and shown.get(fields.BASE_MODEL, base) != base:
+        different.insert(0, fields.BASE_MODEL)
     return tuple(different)

@@ -11,12 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NoReturn
 
-from reconciler.errors import (
-    AlreadyExistsError,
-    NoCapacityError,
-    RateLimitedError,
-    ServiceError,
-)
+from reconciler import errors
 from reconciler.model import Attributes
 from reconciler.providers import Accepted, Fence
 from reconciler.providers.google.exactly_once import create_once, explain_failed_look, look_until
@@ -67,7 +62,7 @@ class Creation:
         def look() -> JsonObject | None:
             return self.jobs.find_alive(self.jobs.list_labelled(id, place))
 
-        def look_longer(failed: ServiceError) -> JsonObject | None:
+        def look_longer(failed: errors.ServiceError) -> JsonObject | None:
             with explain_failed_look(id, failed):
                 return look_until(look, transport, self.lag_seconds, id)
 
@@ -80,7 +75,7 @@ class Creation:
             job = create_once(send, look_longer, _refuse, id, "a tuning job")
         different = codec.find_differences(attributes, source, job)
         if different:
-            raise AlreadyExistsError(
+            raise errors.AlreadyExistsError(
                 f"{read_text(job, 'name')} carries the label of {id} and is another training: "
                 f"{', '.join(different)} differ",
                 "Somebody set that label by hand. Give the manifest another metadata.name.",
@@ -94,15 +89,15 @@ def _is_ours(reply: JsonObject, id: str, location: str) -> bool:
     try:
         place = names.parse(read_text(reply, "name"), JOBS)
         return place.location == location and codec.read_labels(reply).get(labels.ID) == id
-    except ServiceError:
+    except errors.ServiceError:
         return False
 
 
-def _refuse(error: ServiceError, _attempt: int) -> NoReturn:
+def _refuse(error: errors.ServiceError, _attempt: int) -> NoReturn:
     """Raise a refusal. A 429 becomes a NoCapacityError, which the caller waits out, if waiting helps."""
-    if not isinstance(error, RateLimitedError) or error.again is None:
+    if not isinstance(error, errors.RateLimitedError) or error.again is None:
         raise error
-    raise NoCapacityError(
+    raise errors.NoCapacityError(
         error.summary,
         error.detail,
         status=error.status,

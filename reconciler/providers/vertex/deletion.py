@@ -9,15 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 
-from reconciler.errors import (
-    AlreadyExistsError,
-    InvalidArgumentError,
-    NotFoundError,
-    NotReadyError,
-    ServiceError,
-    StillTrainingError,
-    WrongStateError,
-)
+from reconciler import errors
 from reconciler.providers import Fence
 from reconciler.providers.google.calls import get_or_none
 from reconciler.providers.google.exactly_once import count_looks
@@ -78,7 +70,7 @@ class Deletion:
             try:
                 step(name, *rest)
                 return
-            except (WrongStateError, NotReadyError):
+            except (errors.WrongStateError, errors.NotReadyError):
                 if transport.clock() >= until:
                     raise
             transport.wait(pause, f"asking for {name} again")
@@ -89,7 +81,9 @@ class Deletion:
         name = read_text(job, "name")
         transport = self._regions.open_location(names.parse(name).location)
         if codec.read_state(job) != "CANCELLING":
-            with suppress(InvalidArgumentError, NotFoundError, AlreadyExistsError):  # it may just have ended
+            with suppress(
+                errors.InvalidArgumentError, errors.NotFoundError, errors.AlreadyExistsError
+            ):  # it may just have ended
                 transport.call("POST", f"v1/{name}:cancel", body={}, repeatable=True, fence=self._fence)
         for _ in count_looks(transport, CANCEL_SECONDS, f"looking whether {name} has ended"):
             found = self._jobs.get_resource(name, JOBS)
@@ -98,7 +92,7 @@ class Deletion:
             job = found
             if not codec.is_under_way(job):
                 return job
-        raise StillTrainingError(
+        raise errors.StillTrainingError(
             f"{name} is still {codec.read_state(job)} though it was cancelled",
             "It stays recorded as deposed; `reconciler wait` deletes it later.",
             status=409,
@@ -137,7 +131,7 @@ class Deletion:
         parent = (place.project, place.location)
         try:
             return list(self._jobs.list_resources(parent, f"{MODELS}/{place.id}:listVersions", key=MODELS))
-        except NotFoundError:
+        except errors.NotFoundError:
             return None
 
     def _step(self, method: str, path: str, body: JsonObject | None = None) -> None:
@@ -145,7 +139,7 @@ class Deletion:
         transport = self._regions.open_location(names.parse(path).location)
         try:
             operation = transport.call(method, f"v1/{path}", body=body, repeatable=True, fence=self._fence)
-        except NotFoundError:
+        except errors.NotFoundError:
             return
         name = _read_operation_name(operation, path)
         for look in count_looks(transport, OPERATION_SECONDS, f"looking whether {path} is done"):
@@ -159,14 +153,14 @@ class Deletion:
             if operation.get("done"):
                 break
         else:
-            raise ServiceError(
+            raise errors.ServiceError(
                 f"{method} {path} was accepted, and has not ended",
                 "Run the command again: it continues where this one stopped.",
             )
         error = require_object(operation.get("error"), path, "error")
         if error and error.get("code") != _NOT_FOUND:
             said = make_printable(read_text(error, "message")) or codec.NO_REASON
-            raise ServiceError(
+            raise errors.ServiceError(
                 f"{method} {path} failed: {said}",
                 "Run the command again: it continues where this one stopped.",
             )

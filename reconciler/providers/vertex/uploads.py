@@ -17,14 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlsplit
 
-from reconciler.errors import (
-    NotFoundError,
-    NotJSONError,
-    ReplyLostError,
-    ServiceError,
-    StalePlanError,
-    UnavailableError,
-)
+from reconciler import errors
 from reconciler.http import Reply, Transport
 from reconciler.providers import Fence
 from reconciler.providers.google.json import explain_wrong_type
@@ -79,7 +72,7 @@ class Content:
             if size > self.size:
                 break
         if digest.hexdigest() != self.sha256:
-            raise StalePlanError(
+            raise errors.StalePlanError(
                 f"{self.shown} changed while it was uploaded", "Nothing was created. Make a new plan."
             )
         yield held
@@ -157,7 +150,7 @@ class Upload:
             query = {**self._query, "uploadType": "media"}
             about = {"content-type": CONTENT_TYPE}
             return self._is_about_it(self._transfer("POST", query, self._content.whole, about))
-        except ServiceError as error:
+        except errors.ServiceError as error:
             if error.status != 412:  # it exists: from another run, or from a try whose reply was lost
                 raise
             return False
@@ -178,7 +171,7 @@ class Upload:
         """Whether the reply is a JSON object about this upload."""
         try:
             document = loads_answer(reply.body)
-        except NotJSONError:
+        except errors.NotJSONError:
             return False
         name = self._query["name"]
         return isinstance(document, dict) and document.get("name", name) == name
@@ -189,7 +182,7 @@ class Upload:
                 return self._send(self._begin())
             except _GoneError as gone:
                 if not left:
-                    raise ServiceError(
+                    raise errors.ServiceError(
                         f"{self._content.shown} cannot be uploaded: Cloud Storage forgot the upload "
                         f"{_SESSIONS} times",
                         "Run the command again in a while.",
@@ -232,7 +225,7 @@ class Upload:
                 raise _GoneError
             failures = failures + 1 if has == at else 0
             if failures == _FAILURES:
-                raise UnavailableError(
+                raise errors.UnavailableError(
                     f"{self._content.shown}: the upload makes no progress at {at:,} of {size:,} bytes",
                     "Run the command again in a while.",
                 )
@@ -255,11 +248,11 @@ class Upload:
                 fence=self._fence,
                 sent=lambda gone: self._sent(at + gone),
             )
-        except NotFoundError as error:
+        except errors.NotFoundError as error:
             raise _GoneError from error
-        except ReplyLostError:
+        except errors.ReplyLostError:
             return self._ask(query)
-        except ServiceError as error:
+        except errors.ServiceError as error:
             if error.status == 410:
                 raise _GoneError from error
             if error.status is None or error.status < 500:
@@ -269,7 +262,7 @@ class Upload:
     def _ask(self, query: dict[str, str]) -> Reply:
         try:
             return self._transfer("PUT", query, b"", {"content-range": f"bytes */{self._content.size}"})
-        except ServiceError as error:
+        except errors.ServiceError as error:
             if error.status in {404, 410}:
                 raise _GoneError from error
             raise

@@ -48,23 +48,26 @@ def read_under(key: str, read: Reader, value: object) -> Any:
         raise wrong.under(key) from None
 
 
-def read_object(value: object) -> dict[str, Any]:
-    """Read an object, without its values."""
-    if not isinstance(value, dict):
-        raise WrongValueError(f"should be an object, not {show_value(value)}")
-    return value
+def _make_reader(kind: type, what: str) -> Reader:
+    """Make a reader of values of exactly one type. True is not a number."""
+
+    def read(value: object) -> object:
+        if type(value) is not kind:
+            raise WrongValueError(f"should be {what}, not {show_value(value)}")
+        return value
+
+    return read
 
 
-def read_text(value: object) -> str:
-    """Read text, possibly empty."""
-    if not isinstance(value, str):
-        raise WrongValueError(f"should be text, not {show_value(value)}")
-    return value
+read_object = _make_reader(dict, "an object")
+read_text = _make_reader(str, "text")
+read_flag = _make_reader(bool, "true or false")
+read_whole = _make_reader(int, "a whole number")
 
 
 def read_name(value: object) -> str:
     """Read text that is not empty."""
-    text = read_text(value)
+    text: str = read_text(value)
     if not text:
         raise WrongValueError("is empty")
     return text
@@ -80,7 +83,7 @@ def read_address(value: object) -> Address:
 
 def read_moment(value: object) -> str:
     """Read a time with its zone in RFC 3339, or empty text."""
-    text = read_text(value)
+    text: str = read_text(value)
     try:
         is_moment = not text or datetime.fromisoformat(text).tzinfo is not None
     except ValueError:
@@ -88,20 +91,6 @@ def read_moment(value: object) -> str:
     if not is_moment:
         raise WrongValueError(f"should be a time in RFC 3339, not {show_value(value)}")
     return text
-
-
-def read_flag(value: object) -> bool:
-    """Read true or false."""
-    if not isinstance(value, bool):
-        raise WrongValueError(f"should be true or false, not {show_value(value)}")
-    return value
-
-
-def read_whole(value: object) -> int:
-    """Read a whole number. True is not a number."""
-    if type(value) is not int:
-        raise WrongValueError(f"should be a whole number, not {show_value(value)}")
-    return value
 
 
 def read_count(value: object) -> int:

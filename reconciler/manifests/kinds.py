@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from reconciler.datasets.data_sets import DataSets
 from reconciler.kind import Base
@@ -70,12 +69,3 @@ FORMS: Mapping[str, Form] = {
 }
 
 STACK = "Stack"
-
-
-def get_field(spec: Any, path: str) -> Any:
-    """Get the value at a field's path of a validated spec; None if it is absent."""
-    for step in path.split("."):
-        spec = getattr(spec, step, None)
-        if spec is None:
-            return None
-    return spec

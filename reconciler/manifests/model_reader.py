@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import reduce
 from typing import Any
 
 from pydantic import ValidationError
@@ -15,7 +16,7 @@ from reconciler.kind import FieldRole, Kind
 from reconciler.manifests import rules
 from reconciler.manifests.documents import Document
 from reconciler.manifests.envelope import ModelEnvelope
-from reconciler.manifests.kinds import FORMS, Form, get_field
+from reconciler.manifests.kinds import FORMS, Form
 from reconciler.manifests.references import Declaration
 from reconciler.manifests.trees import Trees
 from reconciler.manifests.validation_messages import explain
@@ -126,7 +127,8 @@ def _parse_address(text: str) -> Address | None:
 def _read_attributes(declared: Any, kind: Kind) -> Attributes:
     found = {}
     for path in kind.fields:
-        value = get_field(declared if path.startswith(_BESIDE) else declared.spec, path)
+        steps = path.split(".") if path.startswith(_BESIDE) else ["spec", *path.split(".")]
+        value = reduce(lambda part, step: getattr(part, step, None), steps, declared)
         if value is not None:
             found[path] = _flatten(value)
     return found

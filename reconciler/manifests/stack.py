@@ -85,7 +85,7 @@ def _refuse_bucket(value: str) -> tuple[str, str] | None:
 
 Bucket = Annotated[str, schema.validate_by(_refuse_bucket), schema.show_pattern(_BUCKET)]
 Location = Annotated[str, schema.validate_by(forms.find_location_fault), schema.show_pattern(forms.LOCATION)]
-StackProject = Annotated[str, schema.validate_by(forms.find_project_fault)]
+Project = Annotated[str, schema.validate_by(forms.find_project_fault)]
 
 
 class DeclaredGuards(schema.Declared):
@@ -117,7 +117,7 @@ class StackSpec(schema.Declared):
 
     HINTS: ClassVar = {"name": "It belongs in metadata.", "region": "Write location."}
 
-    project: StackProject | None = None
+    project: Project | None = None
     location: Location | None = None
     endpoint: Annotated[str, AfterValidator(_check_endpoint)] | None = None
     bucket: Bucket | None = None

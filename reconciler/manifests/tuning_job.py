@@ -19,7 +19,7 @@ from reconciler.manifests.documents import Document
 from reconciler.manifests.envelope import ModelEnvelope, ModelMetadata
 from reconciler.manifests.evaluation import Evaluation
 from reconciler.manifests.rules import is_there_already
-from reconciler.manifests.stack import Location
+from reconciler.manifests.stack import Location, Project
 from reconciler.model import DataSet
 
 DISPLAY_NAME_LIMIT = 128
@@ -110,14 +110,6 @@ AdapterSize = Literal[
     "ADAPTER_SIZE_SIXTEEN",
     "ADAPTER_SIZE_THIRTY_TWO",
 ]
-Project = Annotated[
-    str,
-    schema.validate_pattern(
-        r"[a-z0-9][a-z0-9:.-]{1,62}", "is not a project", "Write its id or its number, not its display name."
-    ),
-]
-
-
 ServiceAccount = Annotated[
     str,
     schema.validate_pattern(

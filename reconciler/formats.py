@@ -21,6 +21,11 @@ def count_noun(count: int, one: str, many: str = "") -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
+def shorten(text: str, limit: int) -> str:
+    """Cut a text for a message."""
+    return text if len(text) <= limit else f"{text[:limit]}…"
+
+
 def format_duration(seconds: float) -> str:
     """Write a duration with two units at most: 45s, 3m20s, 2h05m."""
     whole = max(round(seconds), 0) if math.isfinite(seconds) else 0

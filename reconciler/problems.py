@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from reconciler.errors import Diagnostic, ManifestError, Severity
+from reconciler.formats import shorten
 
 
 class Place(NamedTuple):
@@ -69,6 +70,7 @@ class Problems:
             raise ManifestError(_fold(found))
 
 
+_SHOWN = 40
 FOLDED_ABOVE = 5
 """Up to so many like problems of one file are all shown."""
 FOLDED_TO = 2
@@ -140,16 +142,12 @@ def describe(value: object) -> str:
         case bool():
             return f"the boolean {write_scalar(value)}"
         case int() | float():
-            return f"the number {_shorten(write_scalar(value))}"
+            return f"the number {shorten(write_scalar(value), _SHOWN)}"
         case str():
-            return f"the text {_shorten(value)!r}"
+            return f"the text {shorten(value, _SHOWN)!r}"
         case dict():
             return "a mapping"
         case list():
             return "a list"
         case _:
             return "something else"
-
-
-def _shorten(text: str, limit: int = 40) -> str:
-    return text if len(text) <= limit else f"{text[:limit]}…"

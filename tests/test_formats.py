@@ -12,6 +12,7 @@ from reconciler.formats import (
     format_time,
     parse_duration,
     parse_time,
+    shorten,
     to_camel_case,
 )
 
@@ -93,3 +94,8 @@ def test_a_time_without_a_zone_is_in_utc() -> None:
 def test_camel_case(path: str, written: str) -> None:
     """Each step of a path for itself."""
     assert to_camel_case(path) == written
+
+
+def test_a_long_text_is_cut() -> None:
+    """A text of at most the limit stays as it is; a longer one ends in an ellipsis."""
+    assert [shorten(text, 3) for text in ("", "abc", "abcd")] == ["", "abc", "abc…"]

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 
 from pydantic import ValidationError
 
+from reconciler.formats import shorten
 from reconciler.manifests.documents import Document
 from reconciler.manifests.scalars import LEADING_ZERO, resolve
 from reconciler.manifests.schema_types import HOLDS_A_CREDENTIAL, Declared, find_model, snake_case
@@ -67,7 +68,8 @@ def _put_in_words(one: Any, model: type[Declared], document: Document, path: _Wa
         case "refused":
             # a value that may be a credential is not repeated
             showable = isinstance(value, (str, int, float)) and value != ""
-            shown = f" {_show(value)}" if showable and limits["summary"] != HOLDS_A_CREDENTIAL else ""
+            written = repr(value) if isinstance(value, str) else write_scalar(value)
+            shown = f" {shorten(written, 60)}" if showable and limits["summary"] != HOLDS_A_CREDENTIAL else ""
             return f"{name}{shown} {limits['summary']}", limits["advice"]
         case "extra_forbidden":
             return _refuse_key(model, document, path)
@@ -147,11 +149,6 @@ def _advise_number_in_text(text: str) -> str:
         return "Write the number without quotes."
     plain = text.replace("_", "").replace(",", ".")
     return "Write a number." if isinstance(resolve(plain), str) else f"Write {plain}."
-
-
-def _show(value: object) -> str:
-    text = repr(value) if isinstance(value, str) else write_scalar(value)
-    return text if len(text) <= 60 else f"{text[:60]}…"
 
 
 def _refuse_option(name: str, value: object, expected: str) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from reconciler.errors import CredentialError, UsageError
+from reconciler.formats import shorten
 from reconciler.settings import table
 from reconciler.settings.forms import FormError, refuse_quotes
 from reconciler.settings.secrecy import find_secrets, hide_login
@@ -98,14 +99,9 @@ def _check(name: str, value: str) -> str:
         return setting.form(value if setting.kept else refuse_quotes(value))
     except FormError as error:
         kind = CredentialError if setting.secret else UsageError
-        shown = "" if setting.secret or not error.shows else f"={_shorten(value)}"
+        shown = "" if setting.secret or not error.shows else f"={shorten(hide_login(value), _LONGEST)}"
         what = f" {setting.what}." if setting.what else ""
         raise kind(f"{name}{shown} {error.what}", f"{error.advice}{what}".strip()) from None
-
-
-def _shorten(value: str) -> str:
-    text = hide_login(value)
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 _LONGEST = 80

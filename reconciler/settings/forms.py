@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from reconciler.formats import UNITS
 from reconciler.settings.hosts import parse_url
-from reconciler.settings.secrecy import has_login
+from reconciler.settings.secrecy import CONTROLS, has_login
 
 Form = Callable[[str], str]
 """From a trimmed text to the value; raises FormError."""
@@ -27,7 +27,6 @@ PROJECT = "[a-z0-9][a-z0-9:.-]{0,62}"
 
 _ALONE = "Set the variable to the key or the token alone. Often it was read from a file that holds more."
 _SENDABLE = re.compile(r"[\x21-\x7e]+")
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 class FormError(Exception):
@@ -60,7 +59,7 @@ def build_form(find_fault: Callable[[str], tuple[str, str] | None]) -> Form:
     def check(text: str) -> str:
         fault = find_fault(text)
         if fault:
-            raise FormError(*fault, shows=not _CONTROLS.search(text))
+            raise FormError(*fault, shows=not CONTROLS.search(text))
         return text
 
     return check
@@ -107,7 +106,7 @@ def parse_secret(text: str) -> str:
 
 def parse_line(text: str) -> str:
     """Parse any text without control characters."""
-    if _CONTROLS.search(text):
+    if CONTROLS.search(text):
         raise FormError("holds a line break or another control character", "Set it again.", shows=False)
     return text
 
@@ -281,7 +280,7 @@ def parse_credentials_path(text: str) -> str:
             "Save the key in a file that only you can read, and set the variable to the path of that file. "
             "In GitHub Actions, google-github-actions/auth does both.",
         )
-    if _CONTROLS.search(text) or len(text) > _LONGEST_PATH:
+    if CONTROLS.search(text) or len(text) > _LONGEST_PATH:
         raise FormError("is not the path of a file: it is too long, or has line breaks", "Give a path.")
     return text
 

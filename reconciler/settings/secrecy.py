@@ -13,7 +13,7 @@ from reconciler.bounds import CREDENTIALS
 from reconciler.errors import NotJSONError
 from reconciler.strictjson import loads_answer
 
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/{1,2}")
 LEFT_OUT = "…"
 
@@ -24,7 +24,7 @@ def hide_login(address: str) -> str:
     Everything before the last "@" is taken for a login where "//" or ":" stands before it, so that a
     password with "/", "#" or "?" in it is left out too, and so is one in what is no address at all.
     """
-    text = _CONTROLS.sub("", address)
+    text = CONTROLS.sub("", address)
     before, at, rest = text.rpartition("@")
     if at and (":" in before or "//" in before):
         scheme = _SCHEME.match(before)

@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 
 from reconciler.errors import UsageError
 from reconciler.settings import hide_login
-from reconciler.settings.hosts import parse_url as parsed_host
+from reconciler.settings.hosts import parse_url
+from reconciler.settings.secrecy import CONTROLS
 
 KINDS = ("http", "https", "gs", "s3", "az")
 _BUCKET = re.compile(r"[A-Za-z0-9$][A-Za-z0-9._-]{0,221}", re.ASCII)
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _ALMOST = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/|[^/\s]*:[^/]*@|[^/\s]*://|.*//[^/]*:.*@")
 """Texts that look like an address but are invalid."""
 _WRITE = "Give a folder, gs://BUCKET/PREFIX, s3://BUCKET/PREFIX, az://CONTAINER/PREFIX or https://HOST/PATH."
@@ -45,7 +45,7 @@ def parse_place(url: str, where: str) -> Place:
     """
     url = url.strip()
     shown = f"{where} {hide_login(url)}"
-    if _CONTROLS.search(url):
+    if CONTROLS.search(url):
         raise UsageError(f"{where}: it holds a line break or another control character", _WRITE)
     if url[:1] in {"{", "["}:
         raise UsageError(f"{where}: it holds a JSON text, and must be a folder or an address", _WRITE)
@@ -88,7 +88,7 @@ def check_http_address(url: str, where: str) -> str:
     tail = rest[len(authority) :]
     try:
         urlsplit(url)
-        sound = separator and parsed_host(f"{scheme}://{host}") and not re.search(r"[\x00-\x20\\]", tail)
+        sound = separator and parse_url(f"{scheme}://{host}") and not re.search(r"[\x00-\x20\\]", tail)
     except ValueError:
         sound = False
     if not sound or re.search(r"[\s\\]", login):

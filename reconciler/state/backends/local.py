@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import hashlib
 import json
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 try:
@@ -78,7 +79,8 @@ class LocalBackend:
                 "Nothing was overwritten. Run the command again.",
             )
         with self._translate_errors("write"):
-            _remove(_find_leftovers(path))
+            # what writers that died have left: we hold the lock, so no other writer is running
+            _remove(path.parent.glob(f".{glob.escape(path.name)}.*.tmp"))
             temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
             try:
                 with os.fdopen(_create(temporary, like=path), "wb") as file:
@@ -236,13 +238,7 @@ def _compute_version(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _find_leftovers(path: Path) -> list[Path]:
-    """Find the temporary files of writers that died. We hold the lock, so no other writer is running."""
-    prefix = f".{path.name}."
-    return [one for one in path.parent.iterdir() if one.name.startswith(prefix) and one.name.endswith(".tmp")]
-
-
-def _remove(paths: list[Path]) -> None:
+def _remove(paths: Iterable[Path]) -> None:
     for path in paths:
         with contextlib.suppress(OSError):
             path.unlink()

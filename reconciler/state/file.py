@@ -28,7 +28,7 @@ from reconciler.codec.readers import (
     read_moment,
     read_name,
     read_optional,
-    read_scalar,
+    read_scalars,
     read_text,
 )
 from reconciler.errors import NotJSONError, StateCorruptError, StateError, StateTooNewError
@@ -181,15 +181,11 @@ def _find_double(records: Iterable[Record]) -> str:
 
 def _read_sent_value(value: object) -> object:
     """Read a model's field: text, a flag, a number of single precision, or a list of them."""
-    if isinstance(value, list):
-        return tuple(map(_read_sent_scalar, value))
-    return _read_sent_scalar(value)
-
-
-def _read_sent_scalar(value: object) -> object:
-    if isinstance(value, float) and abs(value) > bounds.FLOAT32:
-        raise WrongValueError("is too large for a number")
-    return read_scalar(value)
+    found = read_scalars(value)
+    for scalar in found if isinstance(found, tuple) else (found,):
+        if isinstance(scalar, float) and abs(scalar) > bounds.FLOAT32:
+            raise WrongValueError("is too large for a number")
+    return found
 
 
 def _read_serving(value: object) -> dict[str, Any]:

@@ -7,6 +7,7 @@ further calls share a few seconds. An abandoned call may still arrive, which the
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, wait
@@ -43,12 +44,12 @@ class Interruptible:
         self._backend, self._stopping, self._clock = backend, stopping, clock
         self.place, self.commit_interval, self.lease = backend.place, backend.commit_interval, backend.lease
         self._interrupted = False
-        self._until: float | None = None
+        self._until = math.inf
 
     def check_stop(self) -> bool:
         """Whether the run is being stopped. The first yes starts the clock: the store then has PATIENCE."""
         is_stopping = self._interrupted or self._stopping()
-        if is_stopping and self._until is None:
+        if is_stopping and self._until == math.inf:
             self._until = self._clock() + PATIENCE
         return is_stopping
 
@@ -99,11 +100,7 @@ class Interruptible:
         return future.result()
 
     def _raise_if_late(self, began: float) -> None:
-        if (
-            self.check_stop()
-            and self._until is not None
-            and self._clock() >= max(self._until, began + _LEAST)
-        ):
+        if self.check_stop() and self._clock() >= max(self._until, began + _LEAST):
             raise StateStoreError(
                 f"{self.place}: the store does not answer, and this run is being stopped",
                 "What was begun and is not recorded is found again by its id: run the command again.",

@@ -6,7 +6,7 @@ calls run on a small thread pool. The lock is held while calls run and outcomes 
 while a training is merely watched.
 """
 
-from reconciler.apply.context import Context, Settings
+from reconciler.apply.context import Context
 from reconciler.apply.run import apply
 
-__all__ = ["Context", "Settings", "apply"]
+__all__ = ["Context", "apply"]

@@ -12,7 +12,6 @@ from queue import SimpleQueue
 from reconciler.apply.execute import Examples
 from reconciler.events import Uploading
 from reconciler.formats import format_time
-from reconciler.model import LAG_SECONDS
 from reconciler.providers import Providers
 
 ROOM = 30.0
@@ -20,23 +19,6 @@ ROOM = 30.0
 
 TICK = 0.2
 """Seconds between two checks whether the run is to stop."""
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """How an apply runs.
-
-    Attributes:
-        parallelism: number of calls at the same time.
-        wait: if False, the run ends once the service has accepted everything.
-        timeout: seconds after which the run ends; None for never.
-        lag: seconds for which a model that was just accepted may be invisible.
-    """
-
-    parallelism: int = 10
-    wait: bool = True
-    timeout: float | None = None
-    lag: float = LAG_SECONDS
 
 
 @dataclass(slots=True)
@@ -51,6 +33,10 @@ class Context:
         stopping: set by others when the run is to detach.
         begun: set here before the first call that may begin or change something at a service.
         uploads: filled by the calls, from their threads, with the progress of uploads.
+        parallelism: number of calls at the same time.
+        lag: seconds for which a model that was just accepted may be invisible.
+        waits: if False, the run ends once the service has accepted everything.
+        timeout: seconds after which the run ends; None for never.
         pool: runs the calls.
         deadline: the clock time at which the run ends; None for never.
     """
@@ -62,14 +48,16 @@ class Context:
     stopping: threading.Event
     begun: threading.Event
     uploads: SimpleQueue[Uploading]
-    settings: Settings
+    parallelism: int
+    lag: float
+    waits: bool
+    timeout: float | None
     pool: ThreadPoolExecutor = field(init=False)
     deadline: float | None = field(init=False)
 
     def __post_init__(self) -> None:
-        self.pool = ThreadPoolExecutor(self.settings.parallelism, thread_name_prefix="call")
-        timeout = self.settings.timeout
-        self.deadline = None if timeout is None else self.clock() + timeout
+        self.pool = ThreadPoolExecutor(self.parallelism, thread_name_prefix="call")
+        self.deadline = None if self.timeout is None else self.clock() + self.timeout
 
     @property
     def moment(self) -> str:

@@ -210,7 +210,7 @@ class Polling:
         if isinstance(error, errors.NotFoundError):
             self._unseen.append(task)
             since = self._missing.setdefault(task, self._context.clock())
-            if task.misses < _MISSES or self._context.clock() - since < self._context.settings.lag:
+            if task.misses < _MISSES or self._context.clock() - since < self._context.lag:
                 return ()
             task.ended = True
             gone = f"it is gone: {error.summary}"

@@ -67,7 +67,7 @@ class _Run:
             yield from work.intend()
             yield from work.run()
         polling = Polling(ledger, context, self._locks.read)
-        while context.settings.wait and not context.is_ending:
+        while context.waits and not context.is_ending:
             again = ledger.find_next_try()
             if again is None and not ledger.list_watched():
                 break
@@ -99,7 +99,7 @@ class _Run:
                 yield self._tell_left(task, stopped=stopped)
         training = tuple(task.change.address for task in left if isinstance(task.next, AwaitTraining))
         if training or stopped or (up and self._ledger is None):
-            reason = INTERRUPT if stopped else TIMEOUT if self._context.settings.wait else NO_WAIT
+            reason = INTERRUPT if stopped else TIMEOUT if self._context.waits else NO_WAIT
             yield Detached(reason, training)
 
     def _tell_left(self, task: Task, *, stopped: bool) -> Event:

@@ -130,7 +130,7 @@ class Worker:
         """Start calls while threads are free. None waits in the pool, where it could not be stopped."""
         if self._context.is_ending or self._halt is not None or self._tries:
             return
-        while self._queue and len(self._running) < self._context.settings.parallelism:
+        while self._queue and len(self._running) < self._context.parallelism:
             task = self._queue.popleft()
             awaited = self._ledger.find_awaited(task) or self._find_unrecorded(task)
             if awaited is not None:
@@ -213,7 +213,7 @@ class Worker:
 
     def _refuse_for_now(self, task: Task, record: Record, error: errors.ServiceError) -> Settled:
         """Schedule a retry of a call that was refused for now, and report it once. Else let it fail."""
-        now, waits = self._context.clock(), self._context.settings.wait
+        now, waits = self._context.clock(), self._context.waits
         told, task.error = task.error is not None, error
         task.refused = now if task.refused is None else task.refused
         pause = _choose_pause(task, error, now - task.refused)

@@ -13,7 +13,6 @@ from reconciler.errors import Diagnostic, ExitCode, GuardError, ReconcilerError
 from reconciler.events import WAIT, Detached, Event, Progress, Skipped, Uploading
 
 if TYPE_CHECKING:
-    from reconciler.apply import Settings
     from reconciler.operation import Check, Operation
     from reconciler.plan.change import Plan
 
@@ -96,19 +95,11 @@ class Run:
         Raises:
             StoppedError: the time was up before anything was begun.
         """
-        from reconciler.apply import Settings
-
         operation = self.operation
-        settings = Settings(
-            parallelism=operation.parallelism,
-            wait=waits,
-            timeout=deadline.get_current().measure_rest(),
-            lag=operation.lag,
-        )
         history: list[Event] = []
         began = operation.clock()
         exit_codes.watch(operation.begun.is_set)
-        code = self._follow(check, settings, history)
+        code = self._follow(check, history, waits=waits)
         with streams.tolerate_lost_output():
             print_summary(self.console, self.invocation, plan, history, operation.clock() - began)
         if self.invocation.command != "destroy":
@@ -116,10 +107,10 @@ class Run:
                 print_callable_outputs(operation, self.console, history, code)
         return code
 
-    def _follow(self, check: Check, settings: Settings, history: list[Event]) -> ExitCode:
+    def _follow(self, check: Check, history: list[Event], *, waits: bool) -> ExitCode:
         """Show the events as they come, and add those that the summary needs to `history`."""
         operation, resume = self.operation, self.invocation.spell_resume()
-        events = operation.apply(check, settings)
+        events = operation.apply(check, waits=waits, timeout=deadline.get_current().measure_rest())
         with (
             signals.detaching(operation.stopping),
             deadline.get_current().stopping(operation.stopping.set),

@@ -31,7 +31,6 @@ from reconciler.records import select
 from reconciler.state.values import State, check_foreign
 
 if TYPE_CHECKING:
-    from reconciler.apply import Settings
     from reconciler.state.session import StateManager
 
 
@@ -201,12 +200,28 @@ class Operation:
         facts = self._observe(self._ensure_ours(state))
         return plan_resumption(facts), facts
 
-    def apply(self, check: Check, settings: Settings) -> Iterator[Event]:
-        """Carry out the plan that `check` makes from the state as it is under the lock."""
+    def apply(self, check: Check, *, waits: bool = True, timeout: float | None = None) -> Iterator[Event]:
+        """Carry out the plan that `check` makes from the state as it is under the lock.
+
+        Without `waits`, the run ends once the service has accepted everything; at the latest after `timeout`
+        seconds.
+        """
         from reconciler import apply
 
-        means = (self.providers, read_examples, self.clock, self.now, self.stopping, self.begun, self.uploads)
-        return apply.apply(check, self.manager, apply.Context(*means, settings))
+        context = apply.Context(
+            self.providers,
+            read_examples,
+            self.clock,
+            self.now,
+            self.stopping,
+            self.begun,
+            self.uploads,
+            parallelism=self.parallelism,
+            lag=self.lag,
+            waits=waits,
+            timeout=timeout,
+        )
+        return apply.apply(check, self.manager, context)
 
     def plan_unfinished(self) -> Plan:
         """Plan what `resume` would do, without a lock. Its notes name what wait cannot finish."""

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from reconciler.apply import Settings
 from reconciler.cli.exit_codes import decide_after_events
 from reconciler.errors import ExitCode
 from reconciler.events import Detached, Event, Progress, Uploading
@@ -329,29 +328,26 @@ class Simulation:
         plan, _ = process.operation.make_plan()
         if plan.has_work:
             check = process.operation.recheck(plan)
-            self.follow(process, check, react, Settings(parallelism=parallelism, wait=wait, timeout=timeout))
+            self.follow(process, check, react, waits=wait, timeout=timeout)
         return process
 
-    def wait(self, *, process: Process | None = None, **settings: Any) -> Process:
+    def wait(self, *, process: Process | None = None, timeout: float | None = None) -> Process:
         """`reconciler wait`."""
         process = process or self.process()
-        self.follow(process, process.operation.resume, None, Settings(parallelism=1, **settings))
+        self.follow(process, process.operation.resume, timeout=timeout)
         return process
-
-    @staticmethod
-    def settings() -> Settings:
-        """One call at once; wait for ever."""
-        return Settings(parallelism=1)
 
     @staticmethod
     def follow(
         process: Process,
         check: Any,
-        react: Callable[[Event, Process], None] | None,
-        settings: Settings,
+        react: Callable[[Event, Process], None] | None = None,
+        *,
+        waits: bool = True,
+        timeout: float | None = None,
     ) -> None:
         """Run to the end, noting each event in the journal at the moment it is told."""
-        for event in process.operation.apply(check, settings):
+        for event in process.operation.apply(check, waits=waits, timeout=timeout):
             process.events.append(event)
             if not isinstance(event, Progress):
                 process.journal.append(type(event).__name__)

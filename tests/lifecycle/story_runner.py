@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeAlias
 
-from reconciler.apply import Settings
 from reconciler.errors import ReconcilerError, StateStoreError
 from reconciler.model import Address, Status
 from reconciler.operation import Check
@@ -112,12 +111,12 @@ class StoryRunner:
                 process.backend.failures += [(fault.what, StateStoreError("the store is down"))] * fault.times
             else:
                 self.admin.fault(fault.method, fault.what, fault.times)
-        settings = Settings(parallelism=1, wait=run.command != "no-wait", timeout=run.timeout)
+        waits = run.command != "no-wait"
         try:
             check: Check = process.operation.resume
             if run.command != "wait":
                 check = process.operation.recheck(process.operation.make_plan()[0])
-            for told, _ in enumerate(process.operation.apply(check, settings), 1):
+            for told, _ in enumerate(process.operation.apply(check, waits=waits, timeout=run.timeout), 1):
                 if run.stop is not None and told >= run.stop:
                     process.operation.stopping.set()
         except (Crash, ReconcilerError):

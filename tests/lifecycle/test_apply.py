@@ -213,7 +213,7 @@ def test_what_moved_between_approval_and_lock_refuses_the_plan() -> None:
     sim.apply()
     stored, changes = sim.store.stored, list(sim.service.changes)
     with pytest.raises(StalePlanError):
-        sim.follow(process, process.operation.recheck(plan), None, sim.settings())
+        sim.follow(process, process.operation.recheck(plan))
     assert (sim.store.stored, sim.service.changes) == (stored, changes)
     assert process.journal == ["lock", "unlock"]
 
@@ -224,7 +224,7 @@ def test_progress_between_approval_and_lock_refuses_nothing() -> None:
     process = sim.process()
     plan, _ = process.operation.make_plan()
     sim.apply(wait=False)
-    sim.follow(process, process.operation.recheck(plan), None, sim.settings())
+    sim.follow(process, process.operation.recheck(plan))
     assert sorted(process.told) == ["bot create Completed", "other create Completed"]
     assert set(sim.service.creates.values()) == {1}
     assert sim.settled()

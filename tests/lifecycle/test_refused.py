@@ -191,7 +191,7 @@ def test_data_that_changes_after_the_approval_is_not_sent() -> None:
     wrong = bad.data[0]
     real = sim.manifests[0].data[0]
     object.__setattr__(real, "inline", wrong.inline)
-    sim.follow(process, process.operation.recheck(plan), None, sim.settings())
+    sim.follow(process, process.operation.recheck(plan))
     assert sorted(process.told) == ["a create Failed", "b create Completed", "b create Started"]
     assert "changed since the plan was made" in process.one(Failed).error
     assert "a" not in {id.partition("-")[0] for id in sim.service.creates}

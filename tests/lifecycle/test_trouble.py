@@ -83,7 +83,7 @@ def test_a_stop_at_any_call_is_healed_by_the_next_run(keeps_creating: bool) -> N
                 process.operation.stopping.set()
 
         process.operation.providers["TunedModel"].calling = calling  # type: ignore[attr-defined]
-        sim.follow(process, process.operation.recheck(plan), None, sim.settings())
+        sim.follow(process, process.operation.recheck(plan))
         if process.operation.stopping.is_set():
             calls = at + 1
             assert process.code is ExitCode.UNFINISHED, process.told
@@ -116,7 +116,7 @@ def test_a_stop_ends_the_wait_for_somebody_elses_lock() -> None:
     process = sim.process()
     plan, _ = process.operation.make_plan()
     process.operation.stopping.set()
-    events = list(process.operation.apply(process.operation.recheck(plan), sim.settings()))
+    events = list(process.operation.apply(process.operation.recheck(plan)))
     assert [type(event).__name__ for event in events] == ["Detached"]
     assert sim.clock() < 1.0
     assert sim.store.holder.id == "theirs"
@@ -210,7 +210,7 @@ def test_a_run_that_has_lost_its_lock_starts_no_changing_call() -> None:
 
     check = process.operation.recheck(process.operation.make_plan()[0])
     with pytest.raises(LockLostError):
-        sim.follow(process, check, react, sim.settings())
+        sim.follow(process, check, react)
     assert sum(sim.service.creates.values()) == 1
     assert sim.store.holder == theirs
     sim.store.holder = None
@@ -364,7 +364,7 @@ def test_the_work_of_a_run_grows_with_its_size_and_not_faster() -> None:
 
         sys.setprofile(count_call)
         try:
-            sim.follow(process, lambda _state: (plan, world), None, sim.settings())
+            sim.follow(process, lambda _state: (plan, world))
         finally:
             sys.setprofile(None)
         assert len(sim.service.creates) == count + 1

@@ -14,7 +14,7 @@ from typing import NoReturn
 import click
 
 from reconciler import __version__
-from reconciler.cli import deadline, exit_codes, signals, streams
+from reconciler.cli import deadline, exit_codes, signals, streams, usage
 from reconciler.cli.console import Console, describe_defect
 from reconciler.errors import Diagnostic, ReconcilerError
 
@@ -40,7 +40,7 @@ COMMANDS = {
 """Name to module and one line of help, so that the list of commands imports none of them."""
 
 
-class Commands(click.Group):
+class Commands(usage.Group):
     """A group whose commands are imported when they are called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
@@ -54,18 +54,6 @@ class Commands(click.Group):
         module = importlib.import_module(f"reconciler.cli.commands.{COMMANDS[cmd_name][0]}")
         command: click.Command = module.command
         return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command. UsageError with the nearest name for a typo."""
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            from difflib import get_close_matches
-
-            close = get_close_matches(args[0], COMMANDS, n=1)
-            hint = f" Did you mean {close[0]}?" if close else ""
-            raise click.UsageError(f"there is no command {args[0]!r}.{hint}", ctx)
-        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """List the commands with their lines of help, from the table."""
@@ -101,7 +89,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         except streams.OutputLostError as error:
             _print(error.diagnostics, as_json=False)
             code = exit_codes.decide_after_lost_output(code)
-    if any(not one.daemon for one in threading.enumerate() if one is not threading.main_thread()):
+    others = (thread for thread in threading.enumerate() if thread is not threading.main_thread())
+    if any(not thread.daemon for thread in others):
         os._exit(code)  # an abandoned call must not keep the process alive
     signals.ignore()
     sys.exit(code)
@@ -133,9 +122,7 @@ def _describe(error: BaseException) -> tuple[Diagnostic, ...]:
         case ReconcilerError():
             return error.diagnostics
         case click.ClickException():
-            context = getattr(error, "ctx", None)
-            advice = f"Try: {context.command_path} --help" if context is not None else ""
-            return (Diagnostic(error.format_message(), advice),)
+            return (usage.describe(error),)
         case click.Abort() | KeyboardInterrupt() if deadline.get_current().has_passed():
             return deadline.build_error().diagnostics
         case click.Abort() | KeyboardInterrupt():

@@ -9,6 +9,37 @@ import pytest
 from tests.cli.harness import PAIRS, Project, model
 
 
+@pytest.mark.parametrize(
+    ("words", "summary", "command"),
+    [
+        ("plan --paralelism 3", "there is no option --paralelism. Did you mean --parallelism?", "plan"),
+        (
+            "plan --parallelism 999",
+            "--parallelism: 999 is not a whole number of at least 1 and at most 256",
+            "plan",
+        ),
+        ("plan --max-deletes x", "--max-deletes: 'x' is not a whole number of at least 0", "plan"),
+        (
+            "emulator --training-seconds -1",
+            "--training-seconds: -1.0 is not a number of at least 0",
+            "emulator",
+        ),
+        ("plan --format pdf", "--format: 'pdf' is not text or markdown", "plan"),
+        ("report --output", "--output needs a value", ""),
+        ("plan --emulator=3", "--emulator takes no value", ""),
+        ("state mv one", "NEW_ADDR is missing", "state mv"),
+        ("state rm", "ADDR is missing", "state rm"),
+        ("schema x", "too many arguments: x", "schema"),
+        ("state lst", "there is no command 'lst'. Did you mean list?", "state"),
+    ],
+)
+def test_a_wrong_word_is_told_in_our_words(project: Project, words: str, summary: str, command: str) -> None:
+    """The message names the word and what it must be, and leads to the help of the command."""
+    result = project.run(*words.split(), expect=1)
+    advice = f"    Try: reconciler {command} --help\n" if command else ""
+    assert result.err == f"Error: {summary}\n{advice}"
+
+
 @pytest.mark.parametrize("group", [(), ("state",)])
 def test_a_command_without_arguments_shows_its_help(project: Project, group: tuple[str, ...]) -> None:
     """Help, as with --help, on stderr with exit 1: not an error around it."""

@@ -252,7 +252,7 @@ def test_the_apply_stream_of_a_failure(project: Project) -> None:
 @pytest.mark.parametrize(
     ("command", "summary"),
     [
-        ("plan --json --nonsense", "No such option '--nonsense'."),
+        ("plan --json --nonsense", "there is no option --nonsense"),
         ("plan --json nowhere", "nowhere: there is no such file or folder"),
         ("apply --json", "there is no terminal to ask for approval"),
         ("nonsense --json", "there is no command 'nonsense'."),
@@ -260,7 +260,7 @@ def test_the_apply_stream_of_a_failure(project: Project) -> None:
         ("show --json nonesuch", "no record of nonesuch"),
         (
             "apply --json --auto-approve --timeout x",
-            "Invalid value for '--timeout': 'x' is not a duration; write 90s, 50m, 2h or 5d",
+            "--timeout: 'x' is not a duration; write 90s, 50m, 2h or 5d",
         ),
         ("wait --json nowhere", "nowhere: there is no such file or folder"),
         ("destroy --json", "there is no terminal to ask for approval"),

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from reconciler import bounds, files
-from reconciler.cli import options, wiring
+from reconciler.cli import options, usage, wiring
 from reconciler.cli.apis import list_kinds
 from reconciler.cli.console import Console, print_text
 from reconciler.cli.invocation import Invocation, Need
@@ -22,7 +22,7 @@ from reconciler.state.session import StateManager
 from reconciler.state.values import Record, State, check_foreign
 
 
-@click.group("state")
+@click.group("state", cls=usage.Group)
 def command() -> None:
     """Show and edit what is recorded. Touches nothing at the service."""
 

@@ -1,0 +1,74 @@
+"""Words the mistakes in a command line as errors of our own: which word is wrong, and what it must be."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import click
+
+from reconciler.errors import Diagnostic
+
+_SURPLUS = re.compile(r"Got unexpected extra arguments? \((.*)\)")
+"""How click words arguments that a command does not take. It keeps them nowhere else."""
+
+
+class Group(click.Group):
+    """A group that suggests a command for a name that it does not have."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command. UsageError with the nearest name for a typo."""
+        names = self.list_commands(ctx)
+        if args and args[0] not in names and not args[0].startswith("-"):
+            from difflib import get_close_matches
+
+            close = get_close_matches(args[0], names, n=1)
+            hint = f" Did you mean {close[0]}?" if close else ""
+            raise click.UsageError(f"there is no command {args[0]!r}.{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+def describe(error: click.ClickException) -> Diagnostic:
+    """Describe a mistake in a command line. The advice names the help of the command."""
+    context = getattr(error, "ctx", None)
+    return Diagnostic(_summarize(error), f"Try: {context.command_path} --help" if context is not None else "")
+
+
+def _summarize(error: click.ClickException) -> str:
+    match error:
+        case click.NoSuchOption():
+            hint = f". Did you mean {' or '.join(error.possibilities)}?" if error.possibilities else ""
+            return f"there is no option {error.option_name}{hint}"
+        case click.BadOptionUsage():
+            return (
+                f"{error.option_name} {'takes no' if 'does not take' in error.message else 'needs a'} value"
+            )
+        case click.MissingParameter(param=click.Parameter() as parameter):
+            return f"{_find_name(parameter)} is missing"
+        case click.BadParameter(param=click.Parameter() as parameter):
+            value, _, _ = error.message.partition(" is not ")
+            wanted = _describe_type(parameter.type)
+            return f"{_find_name(parameter)}: {f'{value} is not {wanted}' if wanted else error.message}"
+        case _:
+            surplus = _SURPLUS.match(error.format_message())
+            return f"too many arguments: {surplus[1]}" if surplus else error.format_message()
+
+
+def _find_name(parameter: click.Parameter) -> str:
+    """Return the name that the help shows: "--state", or "ADDR"."""
+    is_option = isinstance(parameter, click.Option)
+    return max(parameter.opts, key=len) if is_option else (parameter.metavar or "").strip("[].")
+
+
+def _describe_type(type: click.ParamType[Any]) -> str:
+    """Describe the values of an option. "" for a type whose message is ours already."""
+    match type:
+        case click.Choice():
+            return " or ".join(map(str, type.choices))
+        case click.IntRange() | click.FloatRange():
+            noun = "a whole number" if isinstance(type, click.IntRange) else "a number"
+            return f"{noun} of at least {type.min:g}" + (f" and at most {type.max:g}" if type.max else "")
+        case _:
+            return ""

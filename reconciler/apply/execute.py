@@ -1,4 +1,4 @@
-"""Each step's call at the service. Rule: nothing here touches a record or tells anybody."""
+"""Makes the call of each step at the service. Rule: it changes no record and yields no event."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from reconciler.providers import Accepted, Fence, Handle, Provider, Training
 from reconciler.state.values import Record, RecordedModel
 
 Examples = Callable[[DataSet], Iterable[Example]]
-"""Reads a data set again and verifies its digest."""
+"""The type of a function that reads a data set again and verifies its digest."""
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What a step finds when its turn comes.
+    """What a step works on.
 
     Attributes:
-        record: of the address, as it is.
-        id: of the model that the change is about.
-        name: its resource name as the plan knew it, "" for none.
-        desired: what is declared, None where nothing is.
-        source: resource name of what is tuned from, "" where nothing is created.
+        record: the record of the address when the step starts.
+        id: the id of the model that the change is about.
+        name: the model's resource name in the plan; "" if it has none.
+        desired: the declared model; None if no manifest declares it.
+        source: the resource name of the model to tune from; "" if the step creates nothing.
         attempted: an earlier run may have sent the create.
-        examples: reads a data set again, verified.
+        examples: reads a data set again and verifies its digest.
     """
 
     record: Record
@@ -40,16 +40,14 @@ class Subject:
     attempted: bool
     examples: Examples
 
-    def handle(self, id: str = "") -> Handle:
-        """How to find the model with this id, else the one that the change is about."""
+    def find_handle(self, id: str = "") -> Handle:
+        """Return the handle of the model with this id, by default of the one that the change is about."""
         model = find_model(self.record, id or self.id)
         return make_handle(model) if model else Handle(id or self.id, self.name)
 
 
 def execute(step: steps.Step, provider: Provider, subject: Subject, *, fence: Fence) -> Outcome:
-    """Do a step at the service.
-
-    `fence` is asked before each request that changes something.
+    """Execute a step at the service. `fence` is called before each request that changes something.
 
     Raises:
         ServiceError: see `providers.Provider`.
@@ -58,22 +56,22 @@ def execute(step: steps.Step, provider: Provider, subject: Subject, *, fence: Fe
         case steps.Create():
             return _create(provider, subject, fence)
         case steps.AwaitTraining():
-            return look(provider, subject.handle())
+            return look(provider, subject.find_handle())
         case steps.AwaitEnd():
-            return look(provider, subject.handle(step.id))
+            return look(provider, subject.find_handle(step.id))
         case steps.Update():
-            provider.update(subject.handle(), step.fields, fence=fence)
+            provider.update(subject.find_handle(), step.fields, fence=fence)
         case steps.SetPermissions():
-            provider.set_permissions(subject.handle(), step.permissions, fence=fence)
+            provider.set_permissions(subject.find_handle(), step.permissions, fence=fence)
         case steps.RunChecks():
-            return Checked(*run_checks(provider, subject.handle(), step.checks))
+            return Checked(*run_checks(provider, subject.find_handle(), step.checks))
         case steps.DeleteFirst():
             old = _find_deposed(subject.record, step.id)
-            provider.delete(make_handle(old) if old else subject.handle(step.id), fence=fence)
+            provider.delete(make_handle(old) if old else subject.find_handle(step.id), fence=fence)
         case steps.DeleteReplaced():
             return _delete_replaced(step, provider, subject, fence)
         case steps.Delete():
-            provider.delete(subject.handle(step.id), fence=fence)
+            provider.delete(subject.find_handle(step.id), fence=fence)
         case steps.RecordStep():
             pass
         case _:
@@ -85,7 +83,7 @@ def _create(provider: Provider, subject: Subject, fence: Fence) -> Accepted:
     desired = subject.desired
     if desired is None:
         raise AssertionError(f"{subject.record.address}: nothing is created that no manifest declares")
-    data = {one.field: subject.examples(one) for one in desired.data}
+    data = {data_set.field: subject.examples(data_set) for data_set in desired.data}
     return provider.create(
         desired, subject.id, subject.source, data, fence=fence, attempted=subject.attempted
     )
@@ -94,10 +92,10 @@ def _create(provider: Provider, subject: Subject, fence: Fence) -> Accepted:
 def _delete_replaced(
     step: steps.DeleteReplaced, provider: Provider, subject: Subject, fence: Fence
 ) -> Done | Unproven:
-    """Delete what was replaced, unless its successor, asked by name, is not ACTIVE.
+    """Delete a replaced model, if its successor is ACTIVE at this moment.
 
-    What made us promote the successor may have been minutes ago, a list, or an operation: this look is the
-    last before the deletion of a model that is known to be good.
+    The successor may have been promoted minutes ago, or because of a list or an operation. The model to
+    delete is known to be good, so look at the successor itself once more.
     """
     serving = subject.record.serving
     if serving is None:
@@ -115,11 +113,11 @@ def _delete_replaced(
 
 
 def _find_deposed(record: Record, id: str) -> RecordedModel | None:
-    return next((one for one in record.deposed if one.id == id), None)
+    return next((model for model in record.deposed if model.id == id), None)
 
 
 def look(provider: Provider, handle: Handle) -> Training:
-    """How a training goes; a trained model is looked at as well, for what the record keeps of it."""
+    """Read the progress of a training. Once it has ended, read the model too, for its record."""
     training = provider.poll(handle)
     if training.status is Status.CREATING or training.live is not None:
         return training
@@ -127,7 +125,7 @@ def look(provider: Provider, handle: Handle) -> Training:
 
 
 def read_training(live: Live, total_steps: int | None) -> Training:
-    """How a training goes, as the model itself shows it (a list is one request for many)."""
+    """Read the progress of a training from its live model, which may come from a list of many."""
     last = live.snapshots[-1] if live.snapshots else None
     step = last.step if last else None
     percent = min(100.0, 100.0 * step / total_steps) if step and total_steps else None

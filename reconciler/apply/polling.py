@@ -61,8 +61,7 @@ class Polling:
     def watch(self, again: float | None = None) -> Iterator[Event]:
         """Look at the trainings that are due, until one has ended, none is left, or this run stops.
 
-        Args:
-            again: the clock time at which to return in any case; None for never.
+        At the clock time `again`, return in any case.
         """
         context = self._context
         while not self.ended and not context.is_ending:
@@ -134,13 +133,13 @@ class Polling:
         events: list[Event] = []
         rest: list[Task] = []
         for task in tasks:
-            one = answer.get(task.id)
-            if one is None or one.status is Status.FAILED:
+            live = answer.get(task.id)
+            if live is None or live.status is Status.FAILED:
                 rest.append(task)
                 continue
             model = find_model(self._ledger.find_record(task.change.address), task.id)
             steps = model.total_steps if model is not None else None
-            events += self._take_in(task, read_training(one, steps), pause)
+            events += self._take_in(task, read_training(live, steps), pause)
         return events, rest
 
     def _poll(self, task: Task) -> Training:
@@ -227,7 +226,7 @@ class Polling:
 
 def _list_live(provider: Provider) -> dict[str, Live]:
     """List the live models by id. Those that are not understood are left out and looked at singly."""
-    return {one.id: one for one in provider.list() if isinstance(one, Live)}
+    return {live.id: live for live in provider.list() if isinstance(live, Live)}
 
 
 def _is_odd(answer: errors.ReconcilerError) -> bool:

@@ -1,6 +1,6 @@
-"""When to look at a training again, and what its progress looks like.
+"""Chooses when to look at a training again, and measures its progress.
 
-Polling adapts: seldom while a training is young and long, often when its end is near.
+Rule: look seldom at the start of a long training, and often when its end is near.
 """
 
 from __future__ import annotations
@@ -14,21 +14,19 @@ from reconciler.providers import Training
 from reconciler.state.values import RecordedModel
 
 MANY = 8
-"""From so many trainings of a kind on, one list is cheaper than a look at each."""
+"""More trainings of a kind than this are looked at with one list, which is then the cheaper way."""
 
 SHORTEST, LONGEST = 0.5, 30.0
-"""Seconds between two polls."""
+"""The limits of the seconds between two polls."""
 
 MOST_REMAINING = 30 * 86_400.0
-"""Seconds: no training takes a month, so what promises a longer one is no estimate."""
+"""The longest estimate that is shown, in seconds. No training takes a month."""
 
 
 def choose_interval(elapsed: float, remaining: float | None) -> float:
-    """Seconds until the next poll.
+    """Choose the seconds until the next poll.
 
-    Args:
-        elapsed: since the training began.
-        remaining: until its predicted end, None when nothing is predicted.
+    `elapsed` counts from the start of the training. `remaining` counts to its predicted end; None if unknown.
     """
     pause = elapsed / 10
     if remaining is not None:
@@ -37,7 +35,7 @@ def choose_interval(elapsed: float, remaining: float | None) -> float:
 
 
 def measure_progress(address: Address, model: RecordedModel, training: Training, now: datetime) -> Progress:
-    """One line of progress; elapsed counts from when the service (else we) started it."""
+    """Measure the progress of a training since the service started it, or else since we did."""
     began = parse_time(model.create_time) or parse_time(model.started) or now
     elapsed = max(0.0, (now - began).total_seconds())
     percent = training.percent
@@ -47,7 +45,7 @@ def measure_progress(address: Address, model: RecordedModel, training: Training,
     if percent is None and step is not None and total:
         percent = min(100.0, 100.0 * step / total)
     remaining = elapsed * (100.0 - percent) / percent if percent else None
-    if remaining is not None and remaining > MOST_REMAINING:  # a percentage that hardly differs from 0
+    if remaining is not None and remaining > MOST_REMAINING:  # the percentage is hardly more than 0
         remaining = None
     return Progress(
         address,
@@ -63,7 +61,7 @@ def measure_progress(address: Address, model: RecordedModel, training: Training,
 
 
 def measure_duration(model: RecordedModel) -> float:
-    """Seconds that a training took, by the service's own times where it told them; 0.0 where unknown."""
+    """Measure a training in seconds, by the service's times if it gave any; 0.0 if unknown."""
     began = parse_time(model.create_time) or parse_time(model.started)
     ended = parse_time(model.completed)
     return max(0.0, (ended - began).total_seconds()) if began and ended else 0.0

@@ -98,15 +98,8 @@ class Task:
         self, reason: str, *, unfinished: bool = True, resume: str = WAIT, trouble: bool = False
     ) -> Skipped:
         """Build the event that the next step is not executed in this run."""
-        return Skipped(
-            self.change.address,
-            self.operation,
-            reason,
-            self.id,
-            unfinished=unfinished,
-            resume=resume,
-            trouble=trouble,
-        )
+        address, operation = self.change.address, self.operation
+        return Skipped(address, operation, reason, self.id, unfinished, resume, trouble)
 
     def advance(self, settled: Settled) -> None:
         """Move on by the steps that are done."""

@@ -45,12 +45,9 @@ _COMMIT_SHARE = 4.0
 
 
 class Worker:
-    """Does the work of one stretch in which the lock is held.
+    """Does the work of one stretch in which the session holds the lock.
 
-    Args:
-        ledger: the tasks. Those that another run has taken over are dropped at once.
-        session: holds the lock.
-        context: settings, threads and clocks.
+    Tasks that another run has taken over are dropped at once.
     """
 
     def __init__(self, ledger: Ledger, session: Session, context: Context) -> None:
@@ -145,7 +142,7 @@ class Worker:
         """Find the awaited address if its create was accepted but is not committed yet."""
         match task.wait:
             case IsAccepted(address=address):
-                is_settled = any(one.change.address == address for one, _ in self._settled)
+                is_settled = any(other.change.address == address for other, _ in self._settled)
                 return address if is_settled else None
             case _:
                 return None

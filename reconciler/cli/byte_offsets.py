@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import accumulate
 from pathlib import Path
 
 from reconciler.errors import Diagnostic
@@ -31,8 +32,5 @@ def _split_lines(file: str) -> list[tuple[int, bytes]]:
         data = path.read_bytes()
     except (OSError, ValueError):
         return []
-    found, start = [], 0
-    for line in data.split(b"\n"):
-        found.append((start, line))
-        start += len(line) + 1
-    return found
+    lines = data.split(b"\n")
+    return list(zip(accumulate((len(line) + 1 for line in lines), initial=0), lines, strict=False))

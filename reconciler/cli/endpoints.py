@@ -25,12 +25,9 @@ class Services:
     """The APIs of one run; nothing is sent and no credential is looked for before it is needed.
 
     Args:
-        loaded: the manifests, with the Stack.
-        environ: the environment variables.
         used: the kinds of model that the run asks a service for; empty if it calls no service.
         emulator: the address of the emulator of --emulator, "" without it.
-        parallelism: how many threads will call at once.
-        stopping: whether the run is being stopped.
+        stopping: returns whether the run is being stopped.
         tell: shows the progress of an upload.
 
     Attributes:
@@ -79,10 +76,7 @@ class Services:
         }
 
     def find_target(self, *, contact: bool) -> Target:
-        """Find the endpoint and credential of the APIs in use. If none is used, of a likely one.
-
-        Args:
-            contact: False looks for no credential.
+        """Find the endpoint of the APIs in use, or of a likely one. With `contact`, find a credential too.
 
         Raises:
             UsageError: the APIs in use are of two services.

@@ -85,12 +85,9 @@ class Run:
         return exit_codes.decide_after_events(())
 
     def carry_out(self, plan: Plan, check: Check, *, waits: bool = True) -> ExitCode:
-        """Carry out a plan, and show the progress and the summary.
+        """Carry out an approved or unfinished plan, and show the progress and the summary.
 
-        Args:
-            plan: what was approved, or what is to be finished.
-            check: makes it again from the state as it is under the lock.
-            waits: False ends the run once everything is accepted.
+        `check` and `waits` are those of `Operation.apply`.
 
         Raises:
             StoppedError: the time was up before anything was begun.

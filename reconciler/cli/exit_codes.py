@@ -42,10 +42,8 @@ def decide_after_events(
 ) -> ExitCode:
     """Return the code of an apply, a wait or a destroy.
 
-    Args:
-        events: of the run.
-        has_failed: an error ended it, or one of its events could not be shown.
-        was_interrupted: it was stopped at once, with calls under way.
+    It has failed if an error ended it, or if one of its events could not be shown. It was interrupted if it
+    was stopped at once, with calls under way.
     """
     from reconciler.events import NO_WAIT, Detached, Failed, Skipped
 

@@ -26,10 +26,7 @@ _NAMES = {
 def ensure_trusted(stack: Stack, path: str, settings: Settings) -> None:
     """Refuse an address that only the Stack names, if no credential may go there.
 
-    Args:
-        stack: may be somebody's pull request.
-        path: "spec.endpoint" or "spec.state", which is set.
-        settings: name the hosts that are trusted.
+    The Stack may be somebody's pull request. `path` is "spec.endpoint" or "spec.state", and is set there.
 
     Raises:
         ManifestError: with file and line.

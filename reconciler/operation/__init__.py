@@ -208,19 +208,8 @@ class Operation:
         """
         from reconciler import apply
 
-        context = apply.Context(
-            self.providers,
-            read_examples,
-            self.clock,
-            self.now,
-            self.stopping,
-            self.begun,
-            self.uploads,
-            parallelism=self.parallelism,
-            lag=self.lag,
-            waits=waits,
-            timeout=timeout,
-        )
+        means = (self.providers, read_examples, self.clock, self.now, self.stopping, self.begun, self.uploads)
+        context = apply.Context(*means, self.parallelism, self.lag, waits=waits, timeout=timeout)
         return apply.apply(check, self.manager, context)
 
     def plan_unfinished(self) -> Plan:

@@ -13,18 +13,13 @@ from reconciler.state.values import Record, State
 
 
 def import_model(operation: Operation, name: str, id: str) -> tuple[Record, Live]:
-    """Adopt a live model under a declared address.
-
-    Args:
-        operation: with the manifests.
-        name: KIND/NAME or NAME of a manifest.
-        id: the live model's id or resource name.
+    """Adopt the live model with this id or resource name, under the address that NAME or KIND/NAME declares.
 
     Raises:
         UsageError: no manifest declares the address, or the model does not exist.
         PlanError: the address is recorded already, or the model is not what the manifest declares.
     """
-    declared = {one.address: one for one in operation.loaded.desired}
+    declared = {desired.address: desired for desired in operation.loaded.desired}
     address = resolve(
         name,
         declared,
@@ -44,7 +39,7 @@ def import_model(operation: Operation, name: str, id: str) -> tuple[Record, Live
 
     def adopt(state: State) -> State:
         everything = operation.measure_desired(state)
-        desired = next(one for one in everything if one.address == address)
+        desired = next(model for model in everything if model.address == address)
         observed = Observed(live={address.kind: {live.id: live}})
         facts = operation.build_world(state, observed, everything)
         record = record_import(facts, desired, live, live_data)

@@ -111,8 +111,6 @@ def _explain_not_serving(candidate: RecordedModel | None) -> tuple[str, str]:
         advice += ". To train the same again: reconciler apply --retry-failed"
         return f"the training of {candidate.id} has failed", advice
     if candidate.verdict is Verdict.FAILED:
-        return (
-            f"the checks of {candidate.id} have failed",
-            "Correct the checks or the data, then: reconciler apply",
-        )
+        advice = "Correct the checks or the data, then: reconciler apply"
+        return f"the checks of {candidate.id} have failed", advice
     return f"{candidate.id} is not promoted yet", "Run reconciler wait, then try again"

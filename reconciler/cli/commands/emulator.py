@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import click
 
-from reconciler.cli import start_emulator
+from reconciler.cli import options, start_emulator
 
 
 @click.command("emulator")
-@click.option(
-    "--port",
-    type=click.IntRange(0, 65535),
-    default=8085,
-    show_default=True,
-    metavar="N",
-    help="The port to listen on; 0 takes any free one.",
+@options.add_setting(
+    "--port", click.IntRange(0, 65535), "N", 8085, "The port to listen on; 0 takes any free one."
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option(

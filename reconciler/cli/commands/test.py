@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -34,7 +35,7 @@ def command(*, as_json: bool, no_color: bool, **given: Any) -> int:
         results = run_declared_checks(operation)
         console.print_note(operation.remark)
     if as_json:
-        console.print_document([_build_document(one) for one in results])
+        console.print_document([{**asdict(one), "address": str(one.address)} for one in results])
     elif results:
         console.print_lines(map(_describe, results))
     else:
@@ -45,15 +46,6 @@ def command(*, as_json: bool, no_color: bool, **given: Any) -> int:
     if Verdict.UNKNOWN in verdicts and Verdict.FAILED not in verdicts:
         console.print_note("Not finished: some checks could not be run. To try again: reconciler test")
     return exit_codes.decide_after_checks(verdicts)
-
-
-def _build_document(result: CheckResult) -> dict[str, str]:
-    return {
-        "address": str(result.address),
-        "prompt": result.prompt,
-        "verdict": str(result.verdict),
-        "detail": result.detail,
-    }
 
 
 def _describe(result: CheckResult) -> str:

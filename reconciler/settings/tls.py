@@ -44,7 +44,7 @@ class Trust:
         for variable in table.CERTIFICATES:
             if path := settings.get(variable, ""):
                 named.setdefault(path, variable)
-        return _trust(tuple((variable, path) for path, variable in named.items()))
+        return _make_trust(tuple((variable, path) for path, variable in named.items()))
 
     @property
     def verify(self) -> str | bool:
@@ -69,7 +69,7 @@ class Trust:
 
 
 @cache
-def _trust(named: tuple[tuple[str, str], ...]) -> Trust:
+def _make_trust(named: tuple[tuple[str, str], ...]) -> Trust:
     for variable, path in named:
         _must_hold_certificates(variable, path)
     if len(named) < 2:
@@ -91,8 +91,8 @@ def _join(paths: tuple[str, ...]) -> str:
 
 def _read_pem(path: str) -> bytes:
     place = Path(path)
-    files = sorted(one for one in place.iterdir() if one.is_file()) if place.is_dir() else [place]
-    return b"\n".join(one.read_bytes() for one in files)
+    files = sorted(file for file in place.iterdir() if file.is_file()) if place.is_dir() else [place]
+    return b"\n".join(file.read_bytes() for file in files)
 
 
 def _must_hold_certificates(variable: str, path: str) -> None:

@@ -58,10 +58,10 @@ class Heartbeat:
         self.raise_if_lost()
         if self._backend.lease is None:
             return
-        if self._age() > self._lease / 2:  # the machine or the thread slept: renew it now
+        if self._measure_age() > self._lease / 2:  # the machine or the thread slept: renew it now
             self._renew()
             self.raise_if_lost()
-        age = self._age()
+        age = self._measure_age()
         if age > self._lease / 2:
             why = f": {self._failure}" if self._failure else ""
             raise LockLostError(
@@ -71,7 +71,7 @@ class Heartbeat:
                 "run the command again when the state can be reached.",
             ) from self._failure
 
-    def _age(self) -> float:
+    def _measure_age(self) -> float:
         return self._clock() - self._renewed
 
     def _run(self) -> None:

@@ -94,9 +94,9 @@ class Server:
                         + why,
                         f"{self._trust.advice} {UNCHANGED}",
                     ) from error
-                raise self._no_answer(why) from error
+                raise self._build_silence_error(why) from error
             if call.is_over:
-                raise self._no_answer(f"not within {self._seconds:g} s")
+                raise self._build_silence_error(f"not within {self._seconds:g} s")
         return Reply(reply.status_code, reply.reason or "", reply.headers, content)
 
     def require_success(self, reply: Reply, what: str, detail: str = UNCHANGED) -> None:
@@ -129,7 +129,7 @@ class Server:
                 )
         return bytes(content)
 
-    def _no_answer(self, why: str) -> StateStoreError:
+    def _build_silence_error(self, why: str) -> StateStoreError:
         return StateStoreError(
             f"{self._place}: the server of the state does not answer: {why}",
             f"Check the address and the network. {UNCHANGED}",
@@ -158,5 +158,5 @@ def _find_secrets(address: str, login: tuple[str, str] | None) -> list[str]:
     if login:
         found += [login[1], base64.b64encode(":".join(login).encode()).decode()]
     return sorted(
-        {form for one in found if one for form in (one, quote(one, safe=""))}, key=len, reverse=True
+        {form for text in found if text for form in (text, quote(text, safe=""))}, key=len, reverse=True
     )

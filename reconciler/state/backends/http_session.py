@@ -28,15 +28,15 @@ def open_session(environ: Settings, login: tuple[str, str] | None, trust: Trust)
         UsageError: a setting is not a number, or a certificate cannot be used.
     """
 
-    def number(name: str, default: int) -> int:
+    def read_number(name: str, default: int) -> int:
         return int(environ.get(f"TF_HTTP_{name}", default))
 
     retry = _Retry(
-        number("RETRY_MAX", 2),
+        read_number("RETRY_MAX", 2),
         allowed_methods=None,  # all of them, safe here: see the module's rule
         status_forcelist=(429, 500, 502, 503, 504),
-        backoff_factor=number("RETRY_WAIT_MIN", 1),
-        backoff_max=number("RETRY_WAIT_MAX", 30),
+        backoff_factor=read_number("RETRY_WAIT_MIN", 1),
+        backoff_max=read_number("RETRY_WAIT_MAX", 30),
         raise_on_status=False,
         redirect=False,
     )
@@ -47,7 +47,7 @@ def open_session(environ: Settings, login: tuple[str, str] | None, trust: Trust)
     session.auth = sign
     skip = environ.get("TF_HTTP_SKIP_CERT_VERIFICATION", "").lower() in ("1", "t", "true")
     session.mount("http://", BoundedAdapter(max_retries=retry))
-    session.mount("https://", _TLSAdapter(_tls(environ, skip=skip), max_retries=retry))
+    session.mount("https://", _TLSAdapter(_make_context(environ, skip=skip), max_retries=retry))
     session.verify = trust.verify if not skip else False
     if skip:  # explicitly asked for: do not warn at each request
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
@@ -84,7 +84,7 @@ class _TLSAdapter(BoundedAdapter):
         super().init_poolmanager(*args, **kwargs)
 
 
-def _tls(environ: Settings, *, skip: bool) -> ssl.SSLContext | None:
+def _make_context(environ: Settings, *, skip: bool) -> ssl.SSLContext | None:
     """Make a context for TF_HTTP_CLIENT_*_PEM, or one without verification. None for the usual context."""
     authority = environ.get("TF_HTTP_CLIENT_CA_CERTIFICATE_PEM")
     certificate = environ.get("TF_HTTP_CLIENT_CERTIFICATE_PEM")

@@ -62,11 +62,11 @@ class LockInfo:
     def from_json(cls, document: Mapping[str, object]) -> LockInfo:
         """Read a lock document that anybody may have written. Lenient, so that any holder can be named."""
 
-        def text(key: str) -> str:
+        def read_text(key: str) -> str:
             value = document.get(key)
             return make_printable(value) if isinstance(value, str) else ""
 
-        return cls(text("ID"), text("Operation"), text("Who"), text("Info"), text("Created"))
+        return cls(*map(read_text, ("ID", "Operation", "Who", "Info", "Created")))
 
     @property
     def word(self) -> str:

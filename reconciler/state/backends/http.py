@@ -48,25 +48,25 @@ class HTTPBackend:
     def __init__(self, address: str, *, environ: Mapping[str, str]) -> None:
         environ = settings.to_settings(environ)
 
-        def setting(name: str, default: str = "") -> str:
+        def read_setting(name: str, default: str = "") -> str:
             return environ.get(f"TF_HTTP_{name}", default)
 
-        def other(name: str, default: str = "") -> str:
-            found = setting(name)
+        def read_address(name: str, default: str = "") -> str:
+            found = read_setting(name)
             return _split_login(check_http_address(found, f"TF_HTTP_{name}"))[0] if found else default
 
         found = check_http_address(address, "--state (RECONCILER_STATE)")
         self._address, user, password = _split_login(found)
-        self._lock_address = other("LOCK_ADDRESS")
-        self._unlock_address = other("UNLOCK_ADDRESS", self._lock_address)
-        self._update_method = setting("UPDATE_METHOD", "POST")
-        self._lock_method = setting("LOCK_METHOD", "LOCK")
-        self._unlock_method = setting("UNLOCK_METHOD", "UNLOCK")
+        self._lock_address = read_address("LOCK_ADDRESS")
+        self._unlock_address = read_address("UNLOCK_ADDRESS", self._lock_address)
+        self._update_method = read_setting("UPDATE_METHOD", "POST")
+        self._lock_method = read_setting("LOCK_METHOD", "LOCK")
+        self._unlock_method = read_setting("UNLOCK_METHOD", "UNLOCK")
         self._held: LockInfo | None = None  # or asked for, and the answer was lost
         self._returned: set[str] = set()  # the ids of locks that we gave back, or tried to
-        user, password = setting("USERNAME", user), setting("PASSWORD", password)
+        user, password = read_setting("USERNAME", user), read_setting("PASSWORD", password)
         login = (user, password) if user or password else None
-        if login or setting("CLIENT_PRIVATE_KEY_PEM"):
+        if login or read_setting("CLIENT_PRIVATE_KEY_PEM"):
             for url, name in (
                 (self._address, "the state"),
                 (self._lock_address, "TF_HTTP_LOCK_ADDRESS"),

@@ -89,13 +89,13 @@ def _may_be_there(field: Field, path: str, value: Value, sent: Attributes, shown
     named = _list_names(value)
     if known & named:
         return True
-    return not {one.isdigit() for one in named} & {one.isdigit() for one in known}
+    return not {name.isdigit() for name in named} & {name.isdigit() for name in known}
 
 
 def _list_names(value: Value | None) -> set[str]:
     if value is None:
         return set()
-    return {str(one) for one in value} if isinstance(value, tuple) else {str(value)}
+    return {str(name) for name in value} if isinstance(value, tuple) else {str(value)}
 
 
 def compare_permissions(

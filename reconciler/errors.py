@@ -98,7 +98,7 @@ class ManifestError(ReconcilerError):
 
     def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
         found = tuple(diagnostics)
-        errors = sum(1 for one in found if one.severity is Severity.ERROR)
+        errors = sum(1 for problem in found if problem.severity is Severity.ERROR)
         super().__init__(f"{count_noun(errors, 'problem')} in the manifests", diagnostics=found)
 
 

@@ -57,7 +57,7 @@ def to_float32_hex(number: float) -> str:
 
 @cache
 def _compile_prefixes(prefixes: tuple[str, ...]) -> re.Pattern[str]:
-    steps = "|".join(re.escape(one).replace(r"\*", "[^/]+") for one in prefixes if one)
+    steps = "|".join(re.escape(prefix).replace(r"\*", "[^/]+") for prefix in prefixes if prefix)
     return re.compile(f"(?:{steps})")
 
 
@@ -65,9 +65,8 @@ def to_comparable(field: Field, value: Value) -> Value:
     """Convert a value so that two values are equal if they mean the same to the service."""
     match field.type:
         case FieldType.FLOAT32 if isinstance(value, (int, float)):
-            return (
-                to_float32(value) if abs(value) < _FLOAT32_LIMIT else value
-            )  # from a state: nobody can send it
+            # a larger number comes from a state: nobody can send it
+            return to_float32(value) if abs(value) < _FLOAT32_LIMIT else value
         case FieldType.INTEGERS | FieldType.STRINGS if isinstance(value, tuple):
             return tuple(sorted(set(value), key=str))
         case FieldType.NAMES if isinstance(value, tuple):
@@ -98,11 +97,11 @@ def _to_comparable_json(field: Field, text: str) -> str:
 def _prune(field: Field, value: object) -> object:
     """Leave out what proto3 leaves out: false, zero and empty."""
     if isinstance(value, dict):
-        pruned = {key: one if key in field.verbatim else _prune(field, one) for key, one in value.items()}
+        pruned = {key: item if key in field.verbatim else _prune(field, item) for key, item in value.items()}
         kept = field.counted | field.verbatim
-        return {key: one for key, one in pruned.items() if key in kept or one not in _EMPTY}
+        return {key: item for key, item in pruned.items() if key in kept or item not in _EMPTY}
     if isinstance(value, list):
-        return [_prune(field, one) for one in value]
+        return [_prune(field, item) for item in value]
     if isinstance(value, float):
         rounded = to_float32(value) if abs(value) < _FLOAT32_LIMIT else value
         return int(rounded) if rounded.is_integer() else rounded
@@ -149,13 +148,13 @@ def _list_former_hyperparameters(
             continue
         value = attributes.get(path)
         written = [] if value is None else [value, to_comparable(field, value)]
-        seen = {encode_canonical(one): _to_identity_value(field, one) for one in written if one != ""}
+        seen = {encode_canonical(form): _to_identity_value(field, form) for form in written if form != ""}
         if field.absent is False and not value:
             ways: list[dict[str, object]] = [{}, {to_camel_case(path.rpartition(".")[2]): False}]
         else:
-            ways = [{to_camel_case(path.rpartition(".")[2]): one} for one in seen.values()] or [{}]
-        found = [{**one, **way} for one in found for way in ways]
-    return list({encode_canonical(one): one for one in found}.values())
+            ways = [{to_camel_case(path.rpartition(".")[2]): form} for form in seen.values()] or [{}]
+        found = [{**former, **way} for former in found for way in ways]
+    return list({encode_canonical(former): former for former in found}.values())
 
 
 def _list_sources(desired: Desired, source: str, fields: Mapping[str, Field]) -> tuple[str, tuple[str, ...]]:
@@ -171,7 +170,7 @@ def _list_sources(desired: Desired, source: str, fields: Mapping[str, Field]) ->
 def _describe_data(desired: Desired) -> object:
     if len(desired.data) == 1:
         return desired.data[0].digest
-    return {one.field: one.digest for one in desired.data}
+    return {data.field: data.digest for data in desired.data}
 
 
 def digest_generations(

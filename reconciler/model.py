@@ -328,4 +328,4 @@ class Stack:
     def place(self, path: str) -> str:
         """FILE:LINE:COLUMN of a field, as far as it is known."""
         numbers = self.places.get(path, (self.line,) if self.line else ())
-        return ":".join(str(one) for one in (self.file, *numbers) if one)
+        return ":".join(str(part) for part in (self.file, *numbers) if part)

@@ -48,8 +48,8 @@ class Problems:
 
     def take(self, other: Problems, since: int = 0) -> None:
         """Note the errors of another collector, from its `since`-th on."""
-        for place, one in list(other._errors.items())[since:]:
-            self._errors.setdefault(place, one)
+        for place, problem in list(other._errors.items())[since:]:
+            self._errors.setdefault(place, problem)
 
     def __len__(self) -> int:
         """Count the errors; warnings do not count."""
@@ -99,14 +99,14 @@ def summarize_rest(count: int, what: str, summary: str, last: int | None) -> Ref
 def _fold(diagnostics: Sequence[Diagnostic]) -> Iterable[Diagnostic]:
     """Keep the order, but of many like problems of one file keep only the first."""
     alike: dict[tuple[str | None, Severity, str], list[Diagnostic]] = {}
-    for one in diagnostics:
-        alike.setdefault((one.file, one.severity, drop_details(one.summary)), []).append(one)
+    for problem in diagnostics:
+        alike.setdefault((problem.file, problem.severity, drop_details(problem.summary)), []).append(problem)
     for (file, severity, _), found in alike.items():
         if len(found) > FOLDED_ABOVE and file is not None:
             third = found[FOLDED_TO]
             rest = summarize_rest(len(found) - FOLDED_TO, "places", third.summary, found[-1].line)
             found[FOLDED_TO:] = [Diagnostic(*rest, file, third.line, third.column, severity)]
-    return sorted((one for found in alike.values() for one in found), key=_sort_key)
+    return sorted((problem for found in alike.values() for problem in found), key=_sort_key)
 
 
 def _sort_key(one: Diagnostic) -> tuple[str, int, int]:
@@ -120,8 +120,8 @@ def find_nearest(word: str, known: Sequence[str]) -> str | None:
     matches = get_close_matches(word, known, n=1, cutoff=0.6)
     if not matches:
         # "Temperature" and "EPOCH_COUNT" are near for a person, and far for difflib
-        folded = {one.lower(): one for one in reversed(known)}
-        matches = [folded[one] for one in get_close_matches(word.lower(), list(folded), n=1, cutoff=0.75)]
+        folded = {name.lower(): name for name in reversed(known)}
+        matches = [folded[name] for name in get_close_matches(word.lower(), list(folded), n=1, cutoff=0.75)]
     return matches[0] if matches else None
 
 

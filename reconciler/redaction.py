@@ -36,7 +36,7 @@ def hide_echoes(body: bytes, texts: Iterable[str]) -> bytes:
     """
     whole = body.decode(errors="replace")
     shown = hide_secrets(
-        whole, sorted({one for one in texts if len(one) >= _SHORTEST}, key=len, reverse=True)
+        whole, sorted({text for text in texts if len(text) >= _SHORTEST}, key=len, reverse=True)
     )
     return body if shown == whole else shown.encode()
 
@@ -48,7 +48,7 @@ def hide_secrets(message: str, secrets: Iterable[str]) -> str:
     """
     for text in secrets:
         quoted = (json.dumps(text, ensure_ascii=as_ascii, allow_nan=False) for as_ascii in (True, False))
-        for form in (text, *(one[1:-1] for one in quoted)):
+        for form in (text, *(written[1:-1] for written in quoted)):
             if form in message:
                 message = message.replace(form, _HIDDEN)
     return message
@@ -66,8 +66,9 @@ def hide_texts(message: str, texts: Iterable[str]) -> str:
     for chunk in _join_chunks(texts):
         common = {piece for piece in set(pieces) if piece in chunk}
         spans += [(at, at + _PIECE) for at, piece in enumerate(pieces) if piece in common]
-        for text in {one for one in chunk.split("\0") if _SHORTEST <= len(one) < _PIECE and one in message}:
-            spans += [(one.start(), one.end()) for one in re.finditer(re.escape(text), message)]
+        short = (text for text in chunk.split("\0") if _SHORTEST <= len(text) < _PIECE)
+        for text in {text for text in short if text in message}:
+            spans += [(match.start(), match.end()) for match in re.finditer(re.escape(text), message)]
     shown, end = "", 0
     for start, stop in sorted(spans):
         if start > end or not shown:

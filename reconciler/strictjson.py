@@ -136,11 +136,11 @@ def is_deep(document: object) -> bool:
     level = [document]
     for _ in range(bounds.DEPTH):
         level = [
-            one
+            inner
             for outer in level
             if isinstance(outer, (dict, list))
-            for one in (outer.values() if isinstance(outer, dict) else outer)
-            if isinstance(one, (dict, list))
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, (dict, list))
         ]
         if not level:
             return False
@@ -179,8 +179,8 @@ def _find_infinity(value: object) -> tuple[str, ...] | None:
     if isinstance(value, float):
         return () if math.isinf(value) else None
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, one in inner:
-        way = _find_infinity(one)
+    for key, item in inner:
+        way = _find_infinity(item)
         if way is not None:
             return (str(key), *way)
     return None
@@ -191,7 +191,7 @@ def _replace_surrogates(value: Any) -> Any:
     if isinstance(value, str):
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, (list, tuple)):
-        return [_replace_surrogates(one) for one in value]
+        return [_replace_surrogates(item) for item in value]
     if isinstance(value, Mapping):
-        return {_replace_surrogates(key): _replace_surrogates(one) for key, one in value.items()}
+        return {_replace_surrogates(key): _replace_surrogates(item) for key, item in value.items()}
     return value

@@ -118,9 +118,9 @@ class Codec:
             case Address():
                 return str(value)
             case tuple() | list():
-                return [self.encode(one) for one in value]
+                return [self.encode(item) for item in value]
             case Mapping():
-                return {str(key): self.encode(one) for key, one in value.items()}
+                return {str(key): self.encode(item) for key, item in value.items()}
             case _ if dataclasses.is_dataclass(value):
                 return self.encode_fields(value)
         raise TypeError(f"cannot be written as JSON: {type(value).__name__}")
@@ -141,9 +141,9 @@ class Codec:
         rules = self._rules.get(kind, Rules())
         hints = typing.get_type_hints(kind, include_extras=True)
         defaults = {
-            one.name: one.default if one.default_factory is MISSING else one.default_factory()
-            for one in dataclasses.fields(kind)
-            if one.name not in {_UNKNOWN, *rules.never}
+            entry.name: entry.default if entry.default_factory is MISSING else entry.default_factory()
+            for entry in dataclasses.fields(kind)
+            if entry.name not in {_UNKNOWN, *rules.never}
         }
         required = [name for name, default in defaults.items() if default is MISSING]
         defaults |= dict.fromkeys(rules.always, MISSING)
@@ -156,7 +156,7 @@ class Codec:
         return _Shape(
             readers={**own, **rules.readers, **dict.fromkeys(rules.never, _refuse_key)},
             required=(*required, *rules.required),
-            writers=tuple((name, one, self._writer(hints[name])) for name, one in defaults.items()),
+            writers=tuple((name, default, self._writer(hints[name])) for name, default in defaults.items()),
             keeps_unknown=_UNKNOWN in hints,
         )
 
@@ -173,10 +173,10 @@ class Codec:
             return lambda value: {tag: names[type(value)], **self.encode_fields(value)}
         if origin is tuple:
             write = self._writer(arguments[0])
-            return lambda value: [write(one) for one in value]
+            return lambda value: [write(item) for item in value]
         if origin is Mapping:
             write = self._writer(arguments[1])
-            return lambda value: {str(key): write(one) for key, one in self._order(value.items())}
+            return lambda value: {str(key): write(item) for key, item in self._order(value.items())}
         if origin in _UNIONS and types.NoneType in arguments:
             write = self._writer(_without_null(hint))
             return lambda value: None if value is None else write(value)
@@ -200,7 +200,7 @@ class Codec:
             return readers.read_mapping(self._reader(arguments[0]), self._reader(arguments[1]))
         if origin in _UNIONS and types.NoneType in arguments:
             return readers.read_optional(self._reader(_without_null(hint)))
-        if origin in _UNIONS and all(one in _SCALARS or typing.get_origin(one) is tuple for one in arguments):
+        if origin in _UNIONS and all(arm in _SCALARS or typing.get_origin(arm) is tuple for arm in arguments):
             return readers.read_scalars
         raise TypeError(f"no JSON form for {hint}")
 
@@ -222,7 +222,7 @@ def _refuse_key(_value: object) -> NoReturn:
 
 
 def _without_null(hint: object) -> object:
-    return functools.reduce(operator.or_, (one for one in typing.get_args(hint) if one is not types.NoneType))
+    return functools.reduce(operator.or_, (arm for arm in typing.get_args(hint) if arm is not types.NoneType))
 
 
 def _split_tag(hint: object) -> tuple[object, str]:
@@ -234,7 +234,7 @@ def _split_tag(hint: object) -> tuple[object, str]:
 def _name_members(members: tuple[type, ...], tag: str) -> dict[str, type]:
     """Map the names in JSON to the classes of a union: set_permissions to SetPermissions."""
     named = {re.sub(r"(?<=.)(?=[A-Z])", "_", kind.__name__).lower(): kind for kind in members}
-    fields = {one.name for kind in members for one in dataclasses.fields(kind)}
+    fields = {entry.name for kind in members for entry in dataclasses.fields(kind)}
     if len(named) < len(members) or tag in fields:
         raise TypeError(f"cannot be told apart by {tag!r}: {', '.join(kind.__name__ for kind in members)}")
     return named

@@ -127,8 +127,8 @@ def read_scalars(value: object) -> object:
 
 def read_member(kind: type[Enum], *, or_null: bool = False) -> Reader:
     """Make a reader of an enum's values, and of null if that is allowed."""
-    members: dict[object, object] = {one.value: one for one in kind}
-    names = ("null or " if or_null else "") + "one of " + ", ".join(str(one) for one in members if one)
+    members: dict[object, object] = {member.value: member for member in kind}
+    names = ("null or " if or_null else "") + "one of " + ", ".join(str(word) for word in members if word)
 
     def read(value: object) -> object:
         if value is None and or_null:
@@ -152,11 +152,11 @@ def read_each(read: Reader) -> Reader:
         if not isinstance(value, list):
             raise WrongValueError(f"should be a list, not {show_value(value)}")
         found = []
-        for one in value:
+        for item in value:
             try:
-                found.append(read(one))
+                found.append(read(item))
             except WrongValueError as wrong:
-                address = one.get("address") if isinstance(one, dict) else None
+                address = item.get("address") if isinstance(item, dict) else None
                 raise (wrong.under(address) if isinstance(address, str) else wrong) from None
         return tuple(found)
 
@@ -168,8 +168,8 @@ def read_mapping(read_key: Reader, read: Reader) -> Reader:
 
     def read_items(value: object) -> dict[Any, Any]:
         return {
-            read_under(key, read_key, key): read_under(key, read, one)
-            for key, one in read_object(value).items()
+            read_under(key, read_key, key): read_under(key, read, item)
+            for key, item in read_object(value).items()
         }
 
     return read_items

@@ -57,5 +57,5 @@ def _check_adapters(document: Document, name: str, taken: tuple[int, ...]) -> No
         size = document.at(f"spec.{spec}.hyper_parameters.adapter_size")
         word = size.text.removeprefix(_PREFIX)
         if word in _SIZES and _SIZES[word] not in taken:
-            documented = ", ".join(f"{_PREFIX}{one}" for one, count in _SIZES.items() if count in taken)
+            documented = ", ".join(f"{_PREFIX}{key}" for key, count in _SIZES.items() if count in taken)
             size.error(f"{name} takes no adapter of size {word}", f"It takes {documented}.")

@@ -140,7 +140,7 @@ class Node:
 def _walk(document: Document, value: Any, holder: Any, key: Any, path: Path) -> Node:
     """Go from a value, which stands in its holder under its key."""
     is_there = True
-    for step, other in _spell(path) if isinstance(path, str) else [(one, one) for one in path]:
+    for step, other in _spell(path) if isinstance(path, str) else [(step, step) for step in path]:
         spelled = step
         if type(value) is YamlMap:
             spelled = other if step not in value and other in value else step

@@ -76,7 +76,7 @@ def _find_model(manifest: type[Declared], path: str) -> type[Declared]:
 def _add_choice(definition: dict[str, Any], keys: tuple[str, str], *, required: bool) -> None:
     """Allow one of two keys, in either spelling."""
     each = [
-        {"anyOf": [{"required": [one]} for one in dict.fromkeys((key, to_camel_case(key)))]} for key in keys
+        {"anyOf": [{"required": [way]} for way in dict.fromkeys((key, to_camel_case(key)))]} for key in keys
     ]
     rule = {"oneOf": each} if required else {"not": {"allOf": each}}
     definition.setdefault("allOf", []).append(rule)
@@ -85,9 +85,9 @@ def _add_choice(definition: dict[str, Any], keys: tuple[str, str], *, required: 
 def _require_key(path: str) -> dict[str, Any]:
     """Require a key, in either spelling of each step."""
     step, _, rest = path.partition(".")
-    each: list[dict[str, Any]] = [{"required": [one]} for one in dict.fromkeys((step, to_camel_case(step)))]
+    each: list[dict[str, Any]] = [{"required": [way]} for way in dict.fromkeys((step, to_camel_case(step)))]
     if rest:
-        each = [one | {"properties": {one["required"][0]: _require_key(rest)}} for one in each]
+        each = [rule | {"properties": {rule["required"][0]: _require_key(rest)}} for rule in each]
     return each[0] if len(each) == 1 else {"anyOf": each}
 
 
@@ -100,7 +100,7 @@ def _spell_keys(definition: dict[str, Any]) -> dict[str, Any]:
         name = field.rstrip("_")  # "import" is no name in Python
         both = list(dict.fromkeys((name, to_camel_case(name))))
         properties.update(dict.fromkeys(both, _adapt_value(schema)))
-        each: list[object] = [{"required": [one]} for one in both]
+        each: list[object] = [{"required": [way]} for way in both]
         if name in required:
             rules.append(each[0] if len(both) == 1 else {"oneOf": each})
         elif len(both) > 1:
@@ -118,11 +118,11 @@ def _spell_keys(definition: dict[str, Any]) -> dict[str, Any]:
 def _adapt_value(schema: Any) -> Any:
     """Adapt a value's schema to manifests: no null, and a variable in place of any single value."""
     if isinstance(schema, list):
-        return [_adapt_value(one) for one in schema]
+        return [_adapt_value(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
     if "anyOf" in schema:
-        alternatives = [one for one in schema["anyOf"] if one != {"type": "null"}]
+        alternatives = [choice for choice in schema["anyOf"] if choice != {"type": "null"}]
         rest = {key: value for key, value in schema.items() if key not in {"anyOf", "default", "title"}}
         if len(alternatives) == 1:
             return _adapt_value(rest | alternatives[0])

@@ -132,8 +132,8 @@ class DeclaredLifecycle(schema.Declared):
             declared["ignore_changes"] = tuple(spelled.get(name, name) for name in self.ignore_changes)
         if self.ignore_drift is not None:
             declared["ignore_drift"] = tuple(
-                IgnoredDrift(spelled.get(one.field, one.field), one.reason, one.until or "")
-                for one in self.ignore_drift
+                IgnoredDrift(spelled.get(drift.field, drift.field), drift.reason, drift.until or "")
+                for drift in self.ignore_drift
             )
         if self.replace is not None:
             declared["replace"] = Replacement(self.replace)

@@ -75,7 +75,7 @@ def load_settings(
         documents = find_stack_near(alone, problems)
     stack = _read_stack(documents, kinds, variables)
     problems.raise_if_any()
-    files += [one.file for one in documents]
+    files += [document.file for document in documents]
     return Loaded(desired=(), stack=stack, whole=whole, files=tuple(dict.fromkeys(files)))
 
 
@@ -96,7 +96,7 @@ def load_names(paths: Sequence[str], *, kinds: Mapping[str, Kind], variables: Ma
     """
     problems = Problems()
     found, _ = sources.discover(paths)
-    documents = [one for source in found for one in _read_source(source, problems)]
+    documents = [document for source in found for document in _read_source(source, problems)]
     if not documents:
         advice = "Give a folder or a file of manifests, or KIND/NAME."
         problems.error(Place(", ".join(paths)), "no manifest found", advice)
@@ -135,17 +135,17 @@ def load(
     """
     problems = Problems()
     found, whole = sources.discover(paths)
-    documents = [one for source in found for one in _read_source(source, problems)]
+    documents = [document for source in found for document in _read_source(source, problems)]
     files = [source.path for source in found]
     if not documents and not problems and not allow_empty:
         advice = "Manifests end in .yaml or .yml; reconciler init writes a first one."
         problems.error(Place(", ".join(paths) or "."), "no manifest found", advice)
         problems.raise_if_any()
-    if not whole and not any(one.kind == STACK for one in documents):
+    if not whole and not any(document.kind == STACK for document in documents):
         near = find_stack_near([source.path for source in found if source.is_alone], problems)
         documents.extend(near)
-        files.extend({one.file: None for one in near})
-    stack = _read_stack([one for one in documents if one.kind == STACK], kinds, variables)
+        files.extend({document.file: None for document in near})
+    stack = _read_stack([document for document in documents if document.kind == STACK], kinds, variables)
     values = {**stack.variables, **variables}
     trees = Trees(paths)
     reader = ModelReader(kinds, stack, problems, trees)
@@ -154,13 +154,13 @@ def load(
         if document.kind == STACK:
             continue
         document.fill(values)
-        one = reader.read(document) if _is_manifest(document, kinds) else None
-        if one is not None:
-            desired.append(one)
+        model = reader.read(document) if _is_manifest(document, kinds) else None
+        if model is not None:
+            desired.append(model)
     check_references(reader.declarations, whole=whole)
     problems.raise_if_any()
     return Loaded(
-        desired=tuple(sorted(desired, key=lambda one: one.address)),
+        desired=tuple(sorted(desired, key=lambda model: model.address)),
         stack=stack,
         whole=whole,
         files=tuple(files),

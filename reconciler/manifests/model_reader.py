@@ -71,10 +71,10 @@ class ModelReader:
             return None
         if not data and not rules.is_there_already(document):
             return None
-        for one in data[:1]:
-            if not one.uri:
+        for stored in data[:1]:
+            if not stored.uri:
                 place = document.at(f"spec.{kind.data_field}").key_place
-                warn_of_few(one, place, self._problems, address=str(known.address))
+                warn_of_few(stored, place, self._problems, address=str(known.address))
         permissions = None
         if declared.permissions is not None:
             grants = declared.permissions
@@ -181,7 +181,7 @@ def _digest_meaning(desired: Desired, kind: Kind) -> str:
             "prevent_destroy": lifecycle.prevent_destroy,
             "ignore_changes": lifecycle.ignore_changes,
             "keep_deposed": lifecycle.keep_deposed.total_seconds(),
-            "ignore_drift": [[one.field, one.reason, one.until] for one in lifecycle.ignore_drift],
+            "ignore_drift": [[drift.field, drift.reason, drift.until] for drift in lifecycle.ignore_drift],
             "replace": lifecycle.replace,
         },
         "checks": [[check.prompt, check.expect] for check in desired.checks],

@@ -43,11 +43,11 @@ _NAME, _ID, _IMPORT, _MOVED = "metadata.name", "metadata.id", "metadata.import",
 def check_references(declarations: Sequence[Declaration], *, whole: bool) -> None:
     """Note duplicates, sources that nobody declares (only when everything is loaded), and circles."""
     first: dict[Address, Declaration] = {}
-    for one in declarations:
-        before = first.setdefault(one.address, one)
-        if before is not one:
-            summary = f"{one.address} is declared twice, first at {before.document.at(_NAME).place}"
-            one.error(_NAME, summary, "Rename one of them, or remove it.")
+    for model in declarations:
+        before = first.setdefault(model.address, model)
+        if before is not model:
+            summary = f"{model.address} is declared twice, first at {before.document.at(_NAME).place}"
+            model.error(_NAME, summary, "Rename one of them, or remove it.")
     _check_ids(declarations)
     _check_imports(first)
     if whole:
@@ -58,24 +58,24 @@ def check_references(declarations: Sequence[Declaration], *, whole: bool) -> Non
 
 def _check_ids(declarations: Sequence[Declaration]) -> None:
     owners: dict[tuple[str, str], Declaration] = {}
-    for one in declarations:
-        owner = owners.setdefault((one.address.kind, one.id), one) if one.id else one
-        if owner is not one:
-            summary = f"the id {one.id!r} is pinned twice, first at {owner.document.at(_ID).place}"
-            one.error(_ID, summary, "An id belongs to one model: change one of them.")
+    for model in declarations:
+        owner = owners.setdefault((model.address.kind, model.id), model) if model.id else model
+        if owner is not model:
+            summary = f"the id {model.id!r} is pinned twice, first at {owner.document.at(_ID).place}"
+            model.error(_ID, summary, "An id belongs to one model: change one of them.")
 
 
 def _check_imports(first: dict[Address, Declaration]) -> None:
     """Note a live model that is imported twice, or imported by one and pinned by another."""
-    owners = {(one.address.kind, one.id): (one, _ID) for one in first.values() if one.id}
-    for one in first.values():
-        if not one.imports:
+    owners = {(model.address.kind, model.id): (model, _ID) for model in first.values() if model.id}
+    for model in first.values():
+        if not model.imports:
             continue
-        owner, path = owners.setdefault((one.address.kind, one.imports), (one, _IMPORT))
-        if owner is not one:
-            one.error(
+        owner, path = owners.setdefault((model.address.kind, model.imports), (model, _IMPORT))
+        if owner is not model:
+            model.error(
                 _IMPORT,
-                f"{one.address} and {owner.address} name one live model, {one.imports!r}, "
+                f"{model.address} and {owner.address} name one live model, {model.imports!r}, "
                 f"first at {owner.document.at(path).place}",
                 "A model belongs to one address: change one of them.",
             )
@@ -83,40 +83,40 @@ def _check_imports(first: dict[Address, Declaration]) -> None:
 
 def _check_parents(first: dict[Address, Declaration]) -> None:
     names = sorted({address.name for address in first})
-    for one in first.values():
-        if one.parent is None or one.parent in first:
+    for model in first.values():
+        if model.parent is None or model.parent in first:
             continue
-        near = find_nearest(one.parent.name, [name for name in names if name != one.address.name])
-        meant = f"Did you mean {one.parent.kind}/{near}?" if near else ""
-        one.error(
-            one.parent_path,
-            f"{one.parent} is declared nowhere",
+        near = find_nearest(model.parent.name, [name for name in names if name != model.address.name])
+        meant = f"Did you mean {model.parent.kind}/{near}?" if near else ""
+        model.error(
+            model.parent_path,
+            f"{model.parent} is declared nowhere",
             meant or "Declare it, or name a live model by its resource name.",
         )
 
 
 def _check_moves(first: dict[Address, Declaration]) -> None:
-    """Note a former address that cannot be one: of another kind, declared still, or taken twice."""
+    """Note a former address that cannot be used: of another kind, declared still, or taken twice."""
     takers: dict[Address, Declaration] = {}
-    for one in first.values():
-        former = one.moved_from
+    for model in first.values():
+        former = model.moved_from
         if former is None:
             continue
-        taker = takers.setdefault(former, one)
-        if former == one.address:
+        taker = takers.setdefault(former, model)
+        if former == model.address:
             problem, advice = f"{former} is already its name", "Remove the line."
-        elif former.kind != one.address.kind:
-            problem = f"{former} is of another kind, and cannot become {one.address}"
+        elif former.kind != model.address.kind:
+            problem = f"{former} is of another kind, and cannot become {model.address}"
             advice = "The kind says which service a model lives in: remove the line."
         elif former in first:
             problem = f"{former} is still declared, at {first[former].document.at(_NAME).place}"
-            advice = f"Remove that manifest, or this line: one record cannot be {former} and {one.address}."
-        elif taker is not one:
+            advice = f"Remove that manifest, or this line: one record cannot be {former} and {model.address}."
+        elif taker is not model:
             problem = f"{former} became {taker.address} already, at {taker.document.at(_MOVED).place}"
-            advice = f"One record cannot be {taker.address} and {one.address}: remove one of the two lines."
+            advice = f"One record cannot be {taker.address} and {model.address}: remove one of the two lines."
         else:
             continue
-        one.error(_MOVED, f"metadata.moved_from: {problem}", advice)
+        model.error(_MOVED, f"metadata.moved_from: {problem}", advice)
 
 
 def _check_circles(first: dict[Address, Declaration]) -> None:

@@ -65,7 +65,7 @@ def find_model(owner: type[Declared], key: str | int) -> type[Declared] | None:
 def _find_declared(annotation: object) -> type[Declared] | None:
     if isinstance(annotation, type) and issubclass(annotation, Declared):
         return annotation
-    return next((found for one in get_args(annotation) if (found := _find_declared(one)) is not None), None)
+    return next((found for part in get_args(annotation) if (found := _find_declared(part)) is not None), None)
 
 
 def make_refusal(summary: str, advice: str = "") -> PydanticCustomError:

@@ -56,7 +56,7 @@ VariableName = Annotated[
 VariableValue = Annotated[
     str,
     BeforeValidator(_read_variable),
-    WithJsonSchema({"anyOf": [{"type": one} for one in ("string", "number", "boolean")]}),
+    WithJsonSchema({"anyOf": [{"type": kind} for kind in ("string", "number", "boolean")]}),
 ]
 
 

@@ -48,10 +48,10 @@ def _read_base_model(value: str) -> str:
 
 def _check_twice(numbers: list[int]) -> list[int]:
     seen: set[int] = set()
-    for one in numbers:
-        if one in seen:
-            raise schema.make_refusal(f"has {one} twice", "Remove one of them.")
-        seen.add(one)
+    for number in numbers:
+        if number in seen:
+            raise schema.make_refusal(f"has {number} twice", "Remove one of them.")
+        seen.add(number)
     return numbers
 
 
@@ -184,7 +184,7 @@ def read_data_sets(document: Document, data_sets: DataSets, rest: int) -> tuple[
     if not isinstance(items.value, list) or file.is_there:
         return ()
     # what is no example is told already, as part of the whole document
-    found = [(item.place, one) for item in items.items if (one := _read_example(item.value)) is not None]
+    found = [(item.place, pair) for item in items.items if (pair := _read_example(item.value)) is not None]
     if items.value and not found:
         return ()
     inline = data_sets.read_inline(found, data.key_place, rest=rest)

@@ -97,7 +97,7 @@ _LABEL_ADVICE = f"At most {LABEL_LIMIT} lower-case letters, digits, '_' and '-';
 
 def _is_label(text: str) -> bool:
     return len(text) <= LABEL_LIMIT and all(
-        one in "_-" or (one.isalnum() and one == one.lower()) for one in text
+        letter in "_-" or (letter.isalnum() and letter == letter.lower()) for letter in text
     )
 
 
@@ -274,13 +274,13 @@ def read_data_sets(document: Document, data_sets: DataSets, rest: int) -> tuple[
             node = document.at(f"spec.{spec}.{key}")
             if not node.text.strip():
                 continue
-            one = find_data_set(node.text, f"{spec}.{key}", node.place, data_sets, document.problems)
-            if one is None:
+            data = find_data_set(node.text, f"{spec}.{key}", node.place, data_sets, document.problems)
+            if data is None:
                 return ()
-            refusal = check_share(found[0], one) if found else None
+            refusal = check_share(found[0], data) if found else None
             if refusal is not None:
                 node.error(*refusal)
-            found.append(one)
+            found.append(data)
     if not found or found[0].field.endswith(".training_dataset_uri"):
         return tuple(found)
     if is_there_already(document):  # else it is told by `check_data`

@@ -34,20 +34,20 @@ def explain(error: ValidationError, model: type[Declared], document: Document, a
         document: the document.
         address: the model's, if it is known.
     """
-    for one in error.errors(include_url=False):
-        path = one["loc"]
-        if one["type"] != "missing" and one["input"] is None:
+    for found in error.errors(include_url=False):
+        path = found["loc"]
+        if found["type"] != "missing" and found["input"] is None:
             continue  # "has no value" is said already
-        of_key = one["type"] in {"extra_forbidden", "missing"}
+        of_key = found["type"] in {"extra_forbidden", "missing"}
         if path and path[-1] == _KEY:
             path, of_key = path[:-1], True
-            summary, detail = _put_in_words(one, model, document, path[:-1])
-        elif one["type"] == "missing":
+            summary, detail = _put_in_words(found, model, document, path[:-1])
+        elif found["type"] == "missing":
             # pydantic names the alias; every key but this one is written in snake_case in our texts
             path, leaf = path[:-1], path[-1] if path[-1] == "apiVersion" else snake_case(str(path[-1]))
             summary, detail = f"{_name_path((*path, leaf))} is missing", f"Add the key {leaf}."
         else:
-            summary, detail = _put_in_words(one, model, document, path)
+            summary, detail = _put_in_words(found, model, document, path)
         document.at(path).error(summary, detail, of_key=of_key, address=address)
 
 
@@ -169,7 +169,7 @@ def _guess_option(value: object, options: Sequence[str]) -> str | None:
     """Guess which option is meant. The prefix that all options share is ignored."""
     word = _NUMBERS.get(value, "") if isinstance(value, int) else value if isinstance(value, str) else ""
     alike = takewhile(lambda ends: ends[0] == ends[1], zip(min(options), max(options), strict=False))
-    start = "".join(one for one, _ in alike) if len(options) > 1 else ""
+    start = "".join(letter for letter, _ in alike) if len(options) > 1 else ""
     bare = word[len(start) :] if word.upper().startswith(start.upper()) else word
     bare = _NUMBERS.get(int(bare), bare) if re.fullmatch("[0-9]{1,2}", bare, re.ASCII) else bare
     found = find_nearest(bare, [option[len(start) :] for option in options]) if bare else None
@@ -187,7 +187,7 @@ def _refuse_key(model: type[Declared], document: Document, path: _Way) -> tuple[
     names = {field: info.alias or field for field, info in fields.items()}
     if spelling in fields:
         ways = (names[spelling], spelling)
-        other = next((one for one in ways if siblings.at([one]).is_there and one != key), None)
+        other = next((way for way in ways if siblings.at([way]).is_there and way != key), None)
         if other is not None:
             return f"{name} is there twice, as {other} and as {key}", "Remove one of them."
         return f"{name} is not a key", f"Write {spelling}."

@@ -62,7 +62,7 @@ def _read_file(path: str) -> Iterator[tuple[str, str]]:
     if len(found) > 1:
         problems.error(found[1].place, "a variables file is one document, not several")
     _raise_first(problems)
-    for body in (one.body for one in found):
+    for body in (document.body for document in found):
         if not isinstance(body, YamlMap):
             raise UsageError(f"{path}: not variables", "Write NAME: VALUE or NAME=VALUE, one a line.")
         for name, value in body.items():

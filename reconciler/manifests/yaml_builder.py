@@ -270,18 +270,18 @@ class Builder:
 
     def _merge_entries(self, container: Any, other: object, mark: Mark) -> None:
         """Follow `<<`: take entries of other mappings. The mapping's own keys win, then the earlier ones."""
-        for one in other if type(other) is YamlList else (other,):
-            if type(one) is not YamlMap:
+        for merged in other if type(other) is YamlList else (other,):
+            if type(merged) is not YamlMap:
                 self._note(mark, "'<<' takes a mapping or a list of mappings", "Write <<: *ANCHOR.")
                 continue
-            for key, value in one.items():
+            for key, value in merged.items():
                 if key in container.key_marks:
                     continue
                 container[key] = value
-                container.key_marks[key] = one.key_marks[key]
-                container.value_marks[key] = one.value_marks[key]
-                if (id(one), key) in self._references:
-                    self._references[id(container), key] = (container, key, one.value_marks[key])
+                container.key_marks[key] = merged.key_marks[key]
+                container.value_marks[key] = merged.value_marks[key]
+                if (id(merged), key) in self._references:
+                    self._references[id(container), key] = (container, key, merged.value_marks[key])
 
     def _refuse_tag(self, tag: str, mark: Mark) -> None:
         name = tag.replace("tag:yaml.org,2002:", "!!")

@@ -123,7 +123,7 @@ def parse_base64_key(text: str) -> str:
 def parse_shared_access(text: str) -> str:
     """Parse a shared access signature: a query, with or without its question mark."""
     text = parse_secret(text).removeprefix("?")
-    if not all("=" in one for one in text.split("&")):
+    if not all("=" in part for part in text.split("&")):
         raise FormError("is not a shared access signature", "It looks like sv=…&sig=….")
     return text
 
@@ -252,16 +252,16 @@ project = build_form(find_project_fault)
 
 def parse_hosts(text: str) -> str:
     """Parse comma-separated hosts to lower case; *.HOST means all hosts below HOST."""
-    found = [one.strip().lower().removesuffix(".") for one in text.split(",") if one.strip()]
-    for one in found:
-        bare = one.removeprefix("*.")
-        if not _is_host(bare) or (one != bare and "." not in bare):
+    found = [host.strip().lower().removesuffix(".") for host in text.split(",") if host.strip()]
+    for host in found:
+        bare = host.removeprefix("*.")
+        if not _is_host(bare) or (host != bare and "." not in bare):
             raise FormError(
                 "is not a list of hosts",
                 "Write names of hosts with commas between, without https:// and port; *.example.com is all "
                 "below example.com.",
             )
-    return ",".join(one.strip("[]") for one in found)
+    return ",".join(host.strip("[]") for host in found)
 
 
 def _is_host(text: str) -> bool:

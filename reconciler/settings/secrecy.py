@@ -57,7 +57,7 @@ def _split_secret(value: str) -> Iterator[str]:
     before, at, _ = value.rpartition("@")
     if at and ":" in before:
         login = re.sub(r"^[A-Za-z][A-Za-z0-9+.-]*:/{1,2}", "", before)
-        yield from (login, unquote(login), *(unquote(one) for one in login.split(":", 1)[1:]))
+        yield from (login, unquote(login), *(unquote(part) for part in login.split(":", 1)[1:]))
     if value[:1] in {"{", "["}:
         try:
             yield from _find_texts(loads_answer(value.encode(errors="replace"), most=CREDENTIALS))
@@ -69,8 +69,8 @@ def _find_texts(document: object) -> Iterator[str]:
     if isinstance(document, str):
         yield from re.split(r"[\r\n]+", document)
     elif isinstance(document, Mapping):
-        for one in document.values():
-            yield from _find_texts(one)
+        for value in document.values():
+            yield from _find_texts(value)
     elif isinstance(document, list):
-        for one in document:
-            yield from _find_texts(one)
+        for item in document:
+            yield from _find_texts(item)

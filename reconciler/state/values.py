@@ -189,18 +189,16 @@ class State:
 
         A program that knows only version 1 would refuse or misunderstand what makes it 2.
         """
-        records = self.resources.values()
-        models = (model for record in records for model in record.models)
-        is_newer = any(one.manifest for one in records) or any(
-            one.formula > 1 or one.waiting for one in models
+        is_newer = any(
+            record.manifest or any(model.formula > 1 or model.waiting for model in record.models)
+            for record in self.resources.values()
         )
         return 2 if is_newer else 1
 
     def select(self, addresses: Iterable[Address]) -> State:
         """Keep the records of these addresses, to show them. Addresses without a record are left out."""
-        return replace(
-            self, resources={one: self.resources[one] for one in addresses if one in self.resources}
-        )
+        kept = {address: self.resources[address] for address in addresses if address in self.resources}
+        return replace(self, resources=kept)
 
     def with_names(self, *, stack: str = "", service: str = "", project: str = "") -> State:
         """Give it these names where it has none: the first name that it meets stays."""

@@ -160,7 +160,7 @@ def _has_answer(error: StateStoreError) -> bool:
 
 def _write_version(e_tag: str | None, version: str | None) -> str:
     """Write both etag and generation, if present. GCS compares generations, other stores compare etags."""
-    both = {key: one for key, one in (("e_tag", e_tag), ("version", version)) if one is not None}
+    both = {key: text for key, text in (("e_tag", e_tag), ("version", version)) if text is not None}
     return json.dumps(both, allow_nan=False)
 
 

@@ -84,7 +84,7 @@ def _find_proxy(endpoint: str, settings: Settings) -> str:
     if is_loopback(endpoint):
         return ""
     names = (f"{urlsplit(endpoint).scheme}_proxy", "all_proxy")
-    found = next((settings[one] for name in names for one in (name, name.upper()) if one in settings), "")
+    found = next((settings[key] for name in names for key in (name, name.upper()) if key in settings), "")
     passed_by = settings.get("no_proxy", "") or settings.get("NO_PROXY", "")
     if not found or should_bypass_proxies(endpoint, no_proxy=passed_by or None):
         return ""
@@ -104,7 +104,7 @@ class Gate:
     def open(self, way: _Way) -> str:
         """Make a login that leads there. Returns the proxy's address with the login."""
         with self._lock:
-            known = next((login for login, one in self._ways.items() if one == way), "")
+            known = next((login for login, known_way in self._ways.items() if known_way == way), "")
             login = known or secrets.token_hex(16)
             self._ways[login] = way
         return f"http://reconciler:{login}@127.0.0.1:{self._listener.getsockname()[1]}"

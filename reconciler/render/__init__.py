@@ -1,18 +1,18 @@
-"""Values in, text out: plans, events, drift and state, for people, policies and pull requests.
+"""Turns plans, events, drift and state into text, for people, policies and pull requests.
 
-Rule: renderers return strings or plain JSON values and know only their arguments: no clock, no service, no
-file but the report's own style sheet. Only `live` prints, because a live display must. Text that a user, a
-manifest or a service wrote passes `terminal.escape`, or the escaping of its format, before it is shown.
+Rule: a renderer returns strings or plain JSON values and uses only its arguments. It has no clock, no service
+and no file except the report's style sheet. Only `live` prints, because a live display must. Text of a user,
+a manifest or a service is escaped for its format before it is shown (`terminal.escape` and others).
 
-    terminal       what a terminal may be shown: escapes, widths, colours, wrapping
-    words          the sentences of a plan that all formats share; `drift_words`: of drift; `bill`: what
-                   trainings cost; `values`: one value, number or digest; `run_summary`: what a run has done
+    terminal       prepares text for a terminal: escapes, widths, colours, wrapping
+    words          the sentences of a plan that all formats share; `drift_words`: of drift; `bill`: the costs
+                   of trainings; `values`: a value, number or digest; `run_summary`: what a run has done
     text           for people at a terminal or a pipe
     markdown       for comments on pull requests
     html           the report, one page
-    plan_json      the plan JSON and the drift JSON; `planfile`: a saved plan and back; `codec`: its JSON
+    plan_json      the plan JSON and the drift JSON; `planfile`: writes and reads a saved plan
     stream         the NDJSON events of --json
-    diagnostics    errors and warnings as Terraform's JSON has them
+    diagnostics    errors and warnings in Terraform's JSON
     records        one record as JSON
     live           progress on a terminal
 """

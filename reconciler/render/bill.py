@@ -1,4 +1,4 @@
-"""What trainings cost, in words: one training's bill, and all of a plan's together."""
+"""The costs in words: the bill of a training, and the total of a plan."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from reconciler.render.terminal import escape
 
 
 def format_price(price: float, currency: str) -> str:
-    """Write an amount: 1.25 USD. Under a cent it keeps two significant digits."""
+    """Write an amount: 1.25 USD. An amount below a cent gets two significant digits."""
     text = f"{price:,.2f}" if price >= 0.01 or price == 0 else f"{price:.2g}"
     return f"{text} {escape(currency)}".rstrip()
 
@@ -35,8 +35,8 @@ class Total:
     """What all trainings of a plan cost together.
 
     Attributes:
-        unread: trainings on data that is not read here, so that what is counted is a lower bound.
-        unpriced: trainings without a price beside others that have one: the sum is a lower bound.
+        unread: trainings whose data is not read here. If there are any, the counts are lower bounds.
+        unpriced: trainings without a price. If there are any, the sum is a lower bound.
         prices: currency to sum.
     """
 
@@ -51,12 +51,12 @@ class Total:
 
     @property
     def price(self) -> str:
-        """The sum, 1.25 USD; "at least …" where some have no price, "" where none has."""
+        """The sum: 1.25 USD. "at least …" if some trainings have no price, "" if none has one."""
         return f"at least {self.amount}" if self.amount and self.unpriced else self.amount
 
     @property
     def amount(self) -> str:
-        """The sum of the known prices, each currency for itself."""
+        """The sum of the known prices, for each currency."""
         return " + ".join(format_price(amount, currency) for currency, amount in sorted(self.prices.items()))
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Errors and warnings in Terraform's form: each in a stream, all of them in what `validate --json` prints."""
+"""Errors and warnings in Terraform's JSON, for the event stream and for `validate --json`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from reconciler.codec import Json
 from reconciler.errors import Diagnostic, Severity
 
 VALIDATE_VERSION = "1.0"
-"""Of `terraform validate -json`."""
+"""The version of `terraform validate -json`."""
 
 
 def build_diagnostic(diagnostic: Diagnostic, *, byte: int = 0) -> dict[str, Json]:
@@ -34,18 +34,17 @@ def build_validation_document(
 
     Args:
         diagnostics: errors and warnings.
-        offsets: the place of each in its file, in bytes.
-        counts: what was found sound, by name.
+        offsets: for each diagnostic, its place in the file in bytes.
+        counts: how many models, data sets and so on are valid, by name.
     """
-    errors = sum(one.severity is Severity.ERROR for one in diagnostics)
+    pairs = zip(diagnostics, offsets, strict=True)
+    errors = sum(diagnostic.severity is Severity.ERROR for diagnostic in diagnostics)
     ours: dict[str, Json] = {"reconciler_version": __version__, **counts}
     return {
         "format_version": VALIDATE_VERSION,
         "valid": not errors,
         "error_count": errors,
         "warning_count": len(diagnostics) - errors,
-        "diagnostics": [
-            build_diagnostic(one, byte=byte) for one, byte in zip(diagnostics, offsets, strict=True)
-        ],
+        "diagnostics": [build_diagnostic(what, byte=at) for what, at in pairs],
         "reconciler": ours,
     }

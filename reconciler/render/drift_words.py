@@ -1,4 +1,4 @@
-"""The words of a drift report, the same in every format. Rule: a class without a word does not type-check."""
+"""The words of a drift report, for every format. Rule: mypy reports a class of drift without words."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class DriftWords(NamedTuple):
 
     Attributes:
         symbol: one character.
-        phrase: what was found, after the address.
-        action: Terraform's word.
+        phrase: what was found. It follows the address.
+        action: Terraform's word for what happened: update, delete or no-op.
     """
 
     symbol: str
@@ -54,13 +54,13 @@ def find_drift_words(drift: Drift) -> DriftWords:
 def summarize_drift(drifts: Iterable[Drift]) -> str:
     """Count the findings, in the last line of a drift report."""
     found = list(drifts)
-    failing = [one for one in found if one.fails]
+    failing = [drift for drift in found if drift.fails]
     notes = len(found) - len(failing)
     noted = f" {count_noun(notes, 'note')}." if notes else ""
     if not failing:
         return f"No drift.{noted}"
     counts: dict[DriftClass, int] = {}
-    for one in failing:
-        counts[one.drift_class] = counts.get(one.drift_class, 0) + 1
+    for drift in failing:
+        counts[drift.drift_class] = counts.get(drift.drift_class, 0) + 1
     words = ", ".join(f"{counts[kind]:,} {kind.replace('_', ' ')}" for kind in DriftClass if kind in counts)
     return f"Drift: {words}.{noted}"

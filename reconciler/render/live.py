@@ -1,7 +1,7 @@
-"""Progress on a terminal: a line for each model in training, redrawn in place. A line about an end stays.
+"""Progress on a terminal: a line for each model in training, redrawn in place. The line of its end stays.
 
-This is the one door to rich, which is imported when a display begins, and the one renderer that writes,
-because a live display must. Rule: rich gets Text and never markup, so `[red]` in a display name stays text.
+Only this module imports rich, when a display begins. It is also the only renderer that writes, because a live
+display must. Rule: rich gets Text and never markup, so `[red]` in a display name stays text.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ _NARROW_BAR = 10
 _NARROW = 80
 _LEAST_NAME = 20
 _AROUND = 4
-"""Lines that the display keeps free: the last two of its own, and a little of what was before."""
+"""Lines that are no models: the last two lines of the display, and two lines of earlier output."""
 
 _HANGING = 4
-"""Spaces before what a long line goes on with."""
+"""Spaces before the second and later lines of a long line."""
 
 _PRIORITY = ("percent", "left", "loss", "step", "elapsed", "epoch")
-"""What a narrow terminal keeps longest, first."""
+"""The figures, from the one that a narrow terminal keeps longest to the one that it drops first."""
 _SHOWN = ("percent", "step", "epoch", "loss", "elapsed", "left")
 """From left to right."""
 
 
 @dataclass(slots=True)
 class _Row:
-    """One model at work. `seen` is the clock at its last progress, so that its time goes on between polls."""
+    """A model at work. `seen` is the clock at its last event. Its elapsed time counts on from there."""
 
     address: Address
     stage: str
@@ -116,9 +116,9 @@ class LiveProgress:
             self._live = None
 
     def handle(self, event: Event) -> None:
-        """Take an event in: change the line of its model, or print a line that stays."""
+        """Change the line of the event's model, or print a line that stays."""
         with self._lock:
-            stays = self._take(event)
+            stays = self._apply(event)
         if stays and (line := render_event(event, colour=self.colour)):
             self.print(line)
 
@@ -130,8 +130,8 @@ class LiveProgress:
             return
         text = Text.from_ansi(line)
         lines = text.divide(_find_breaks(text.plain, self.width))
-        for one in lines:
-            one.rstrip()
+        for part in lines:
+            part.rstrip()
         self._live.console.print(Text("\n" + " " * _HANGING).join(lines), soft_wrap=True)
 
     def refresh(self) -> None:
@@ -139,8 +139,8 @@ class LiveProgress:
         if self._live is not None:
             self._live.refresh()
 
-    def _take(self, event: Event) -> bool:
-        """Take an event in. True if it is printed and stays."""
+    def _apply(self, event: Event) -> bool:
+        """Change the rows and counts for an event. Returns whether its line is printed and stays."""
         match event:
             case Started():
                 stage = describe_stage(event.operation)
@@ -152,7 +152,7 @@ class LiveProgress:
                 return False
             case Uploading():
                 self._uploads.pop(event.shown, None)
-                if event.sent < event.size:  # one that is done leaves the display
+                if event.sent < event.size:  # an upload that is done leaves the display
                     self._uploads[event.shown] = event
                 return False
             case Completed() | Failed() | Skipped():
@@ -207,9 +207,9 @@ class LiveProgress:
         from rich.text import Text
 
         table = [_format_figures(row, now) for row in rows]
-        # if all are of one kind, its name says nothing and costs a narrow terminal room
-        alone = len({row.address.kind for row in rows}) == 1
-        names = [escape(row.address.name if alone else str(row.address)) for row in rows]
+        # if all models have the same kind, leave it out: a narrow terminal needs the room
+        is_same_kind = len({row.address.kind for row in rows}) == 1
+        names = [escape(row.address.name if is_same_kind else str(row.address)) for row in rows]
         widest = {figure: max(count_cells(figures[figure]) for figures in table) for figure in _SHOWN}
         longest = max(map(count_cells, names))
         room = self.width - 1 - self._bar - min(longest, _LEAST_NAME)
@@ -237,7 +237,7 @@ class LiveProgress:
 
 
 def _find_breaks(text: str, width: int) -> list[int]:
-    """Find where to break a long line: at spaces. A longer word stays whole, to be copied."""
+    """Find the spaces at which to break a long line. A longer word stays whole, so that it can be copied."""
     offsets: list[int] = []
     used = 0
     for word in re.finditer(r"\S+\s*", text):

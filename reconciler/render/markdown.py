@@ -1,8 +1,8 @@
 """A plan or a drift report as Markdown that fits a pull-request comment.
 
-The first line is a stable marker, by which a bot finds its own comment. The summary follows, always, then a
-table with the most dangerous changes first, then the details, folded. GitHub takes 65,536 characters: what
-does not fit is left out in whole blocks, and named.
+The first line is a stable marker, by which a bot finds its own comment. The summary always follows. Then
+come a table with the most dangerous changes first, and the folded details. GitHub accepts 65,536 characters.
+Blocks that do not fit are left out whole, and named.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import html
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from reconciler.formats import count_noun
 from reconciler.plan.change import Action, Change, Context, Drift, Plan
@@ -30,7 +31,7 @@ _ESCAPED = {
 }
 _MENTION = re.compile(r"(?<![A-Za-z0-9])@(?=[A-Za-z0-9])")
 _UNMENTIONED = "@\u200b"
-"""An at sign that names nobody: mentions are looked for after entities were decoded."""
+"""An at sign that mentions nobody. GitHub decodes entities before it looks for mentions."""
 _DIFF = {"+": "+", "-": "-", "~": "!", "!": "-"}
 _SIGN = re.compile(r"( *)([-+~!]) (.*)")
 _CELL = 160
@@ -38,14 +39,14 @@ _TITLE = 400
 _LINE = 1_000
 _LEAST_DETAILS = 120
 _RELEASED = 10
-"""Sentences about fields that stay as they are; a comment has no room for thousands."""
+"""How many sentences about released fields are shown. A comment has no room for thousands."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Block:
-    """One model: its row of the table, and what is folded, made when there is room for it.
+    """One model: its row of the table, and its folded details, which are made if there is room for them.
 
-    `name` tells what was cut; `foldable` says whether the row leaves something out.
+    `name` is listed if the details are left out. `foldable`: the details say more than the row.
     """
 
     name: str
@@ -56,8 +57,8 @@ class _Block:
 
 def render_plan_comment(plan: Plan, *, max_chars: int = MAX_CHARS) -> str:
     """Render the plan as a comment of at most `max_chars` characters (code points)."""
-    shown = (one for one in plan.changes if one.is_change or one.action is Action.WAIT)
-    changes = sorted(shown, key=lambda one: (words.find_wording(one).rank, one.key))
+    shown = (change for change in plan.changes if change.is_change or change.action is Action.WAIT)
+    changes = sorted(shown, key=lambda change: (words.find_wording(change).rank, change.key))
     head = [_describe_context(plan.context)]
     if plan.trainings:
         head.insert(0, f"Bill: {_escape(str(sum_bills(plan.trainings)))}")
@@ -83,13 +84,13 @@ def render_drift_comment(drifts: Sequence[Drift], context: Context, *, max_chars
         [_make_marker("drift", context), f"**{_escape(summarize_drift(drifts))}**"],
         [_describe_context(context)],
         "| | model | finding | detail |\n|---|---|---|---|",
-        map(_make_drift_block, sorted(drifts, key=lambda one: not one.fails)),
+        map(_make_drift_block, sorted(drifts, key=lambda drift: not drift.fails)),
         max_chars,
     )
 
 
 def _compose(always: list[str], head: list[str], table: str, blocks: Iterable[_Block], max_chars: int) -> str:
-    """Put together head, rows and details as far as they fit, and name what did not."""
+    """Join head, rows and details as far as they fit, and name the models that do not fit."""
     start = "\n\n".join(always)
     reserve = min(600, max_chars // 4)
     room = max_chars - reserve - len(start)
@@ -101,28 +102,28 @@ def _compose(always: list[str], head: list[str], table: str, blocks: Iterable[_B
             parts.append(line)
             room -= len(line) + 2
     found = list(blocks)
-    rows = _count_fitting([one.row for one in found], room // 3 - len(table) - 2) if found else 0
+    rows = _count_fitting([block.row for block in found], room // 3 - len(table) - 2) if found else 0
     if rows:
-        parts.append("\n".join([table, *(one.row for one in found[:rows])]))
+        parts.append("\n".join([table, *(block.row for block in found[:rows])]))
         room -= len(parts[-1]) + 2
     missing: list[str] = []
-    for index, one in enumerate(found):
-        if index < rows and not one.foldable:
+    for index, block in enumerate(found):
+        if index < rows and not block.foldable:
             continue  # its row says everything
-        details = one.details() if room > _LEAST_DETAILS else ""
+        details = block.details() if room > _LEAST_DETAILS else ""
         if details and len(details) + 2 <= room:
             parts.append(details)
             room -= len(details) + 2
         else:
-            missing.append(one.name)
+            missing.append(block.name)
     if missing:
-        left = max_chars - sum(len(one) + 2 for one in parts)
+        left = max_chars - sum(len(part) + 2 for part in parts)
         parts.append(_name_missing(missing, len(found) - rows, left))
     return "\n\n".join(part for part in parts if part)
 
 
 def _count_fitting(rows: Sequence[str], room: int) -> int:
-    """Count how many of them fit, from the first on."""
+    """Count the rows that fit, from the first on."""
     for count, row in enumerate(rows):
         room -= len(row) + 1
         if room < 0:
@@ -131,7 +132,7 @@ def _count_fitting(rows: Sequence[str], room: int) -> int:
 
 
 def _name_missing(names: Sequence[str], rows: int, room: int) -> str:
-    """Name what was left out, as far as the names fit; "" if not even the sentence does."""
+    """Name the models that were left out, as far as the names fit. "" if not even the sentence fits."""
     lead = "Cut to fit. "
     lead += f"{count_noun(rows, 'model is', 'models are')} not in the table. " if rows else ""
     lead += f"The details of {count_noun(len(names), 'model')} are left out: "
@@ -160,13 +161,13 @@ def _describe_context(context: Context) -> str:
 
 
 def _escape(text: str, limit: int = _TITLE) -> str:
-    """Escape what others wrote: it is shown as it is, without markup, HTML or mentions."""
-    shown = "".join(_ESCAPED.get(one, one) for one in cut(escape(text), limit))
+    """Escape text that others wrote. It is shown literally, without markup, HTML or mentions."""
+    shown = "".join(_ESCAPED.get(character, character) for character in cut(escape(text), limit))
     return _MENTION.sub(_UNMENTIONED, shown)
 
 
 def _escape_html(text: str) -> str:
-    """Escape what others wrote inside an HTML element."""
+    """Escape text that others wrote, inside an HTML element."""
     return _MENTION.sub(_UNMENTIONED, html.escape(cut(escape(text), _TITLE)))
 
 
@@ -181,26 +182,22 @@ def _make_change_block(change: Change) -> _Block:
     why = (failure.error if failure else "") or str(change.reason)
     row = _make_row(wording.symbol, name, wording.phrase, why, change.place)
     title = f"<b>{_escape_html(name)}</b> {_escape_html(wording.phrase)}"
-    return _Block(
-        _escape(name + deposed),
-        row,
-        change.action is not Action.WAIT,
-        lambda: _fold_details(title, render_change_body(change)),
-    )
+    details = partial(_fold_details, title, render_change_body(change))
+    return _Block(_escape(name + deposed), row, change.action is not Action.WAIT, details)
 
 
 def _make_drift_block(drift: Drift) -> _Block:
     name, wording = describe_subject(drift), find_drift_words(drift)
     found = wording.phrase + ("" if drift.fails else " (note)")
-    paths = [escape(one.path) for one in drift.fields] + ["permissions"] * bool(drift.permissions)
+    paths = [escape(field.path) for field in drift.fields] + ["permissions"] * bool(drift.permissions)
     row = _make_row(wording.symbol, name, found, drift.detail or ", ".join(paths))
     title = f"<b>{_escape_html(name)}</b> {_escape_html(wording.phrase)}"
     foldable = bool(drift.fields or drift.permissions or len(drift.detail) > _CELL)
-    return _Block(_escape(name), row, foldable, lambda: _fold_details(title, render_drift_body(drift)))
+    return _Block(_escape(name), row, foldable, partial(_fold_details, title, render_drift_body(drift)))
 
 
 def _fold_details(title: str, body: Iterable[str]) -> str:
-    """Fold the body, as a diff so that it is coloured."""
+    """Fold the body. It is marked as a diff, so that GitHub colours it."""
     lines = [_format_diff_line(cut(line, _LINE)) for line in body]
     ticks = max((len(run) for line in lines for run in re.findall("`+", line)), default=0)
     fence = "`" * max(ticks + 1, 3)

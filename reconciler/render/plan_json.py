@@ -2,25 +2,25 @@
 
 The format is version 1.2 of what `terraform show -json` writes, so that conftest and OPA policies, bots and
 dashboards work unchanged. Keys that we would have to invent (planned_values, prior_state, configuration) are
-left out. Everything of ours stands under the key `reconciler`:
+left out. Everything that Terraform does not have is under the key `reconciler`:
 
     reconciler.plan_version   the version of this part; `planfile` refuses all others
     reconciler.context        endpoint, project, credential's kind, service, stack
     reconciler.inputs         paths, variables, selection and guards that the plan was made with
     reconciler.changes[i]     action, reason, ids, fields, data, bill, notes … of resource_changes[i]
     reconciler.drift[i]       class, fields … of resource_drift[i]
-    reconciler.bindings       what a saved plan is bound to, for each address it touches
+    reconciler.bindings       what must not change before a saved plan is applied, for each of its addresses
     reconciler.lineage/serial of the state it was made from
     reconciler.reconciler_version  of the program that wrote it
-    reconciler.bill, summary  the trainings together, and the last line of the text
+    reconciler.bill, summary  the sum of all trainings, and the last line of the text
     reconciler.checksum       SHA-256 of the canonical document without this key
 
-Actions are those that policies look for. A replacement is ["create", "delete"], and ["delete", "create"] only
-under `lifecycle: {replace: delete_first}`. An adoption is ["no-op"] with change.importing, a move ["no-op"]
-with `previous_address`. Waiting, and what changes only the record, are ["no-op"]. The deletion of a deposed
-model is ["delete"] with `deposed`.
+The actions are those that policies look for. A replacement is ["create", "delete"], or ["delete", "create"]
+under `lifecycle: {replace: delete_first}`. An adoption is ["no-op"] with change.importing. A move is
+["no-op"] with `previous_address`. Waiting is ["no-op"], and so is a change of the record only. The deletion
+of a deposed model is ["delete"] with `deposed`.
 
-Rule: training data is a digest and counts, never content.
+Rule: the document contains the digest and the counts of training data, never its content.
 """
 
 from __future__ import annotations
@@ -51,8 +51,9 @@ _REPLACE_REASONS = {
 
 
 def build_plan_document(plan: Plan, kinds: Mapping[str, Kind]) -> dict[str, Json]:
-    """Build the whole plan JSON with its checksum. `kinds`: by name, those that the plan was made with."""
-    # both lists are there, even if empty: entry i belongs to resource_changes[i] or resource_drift[i]
+    """Build the whole plan JSON with its checksum. `kinds` are the kinds of the plan, by name."""
+    changes, programs = plan.changes, [change.steps for change in plan.changes]
+    # both lists exist, even if empty: entry i belongs to resource_changes[i] or resource_drift[i]
     ours = {"changes": [], "drift": [], **encode_fields(plan)}
     ours |= {
         "plan_version": PLAN_VERSION,
@@ -63,12 +64,12 @@ def build_plan_document(plan: Plan, kinds: Mapping[str, Kind]) -> dict[str, Json
     document: dict[str, Json] = {
         "format_version": FORMAT_VERSION,
         "variables": {name: {"value": value} for name, value in plan.inputs.variables.items()},
-        "resource_drift": [build_drift_entry(one, kinds) for one in plan.drift],
-        "resource_changes": [build_change_entry(one, kinds[one.address.kind]) for one in plan.changes],
-        "output_changes": _build_output_changes(plan.changes),
-        "checks": [_build_check(one) for one in plan.changes if find_step(one.steps, steps.RunChecks)],
+        "resource_drift": [build_drift_entry(drift, kinds) for drift in plan.drift],
+        "resource_changes": [build_change_entry(change, kinds[change.address.kind]) for change in changes],
+        "output_changes": _build_output_changes(changes),
+        "checks": [_build_check(change) for change in changes if find_step(change.steps, steps.RunChecks)],
         "timestamp": plan.created,
-        "applyable": any(one.steps and not find_step(one.steps, steps.ReportFailure) for one in plan.changes),
+        "applyable": any(program and not find_step(program, steps.ReportFailure) for program in programs),
         "complete": not (plan.inputs.targets or plan.inputs.excludes),
         "errored": False,
         "reconciler": ours,
@@ -80,7 +81,8 @@ def build_plan_document(plan: Plan, kinds: Mapping[str, Kind]) -> dict[str, Json
 def compute_checksum(document: Mapping[str, Json]) -> str:
     """Compute the SHA-256, in hex, of the canonical document without `reconciler.checksum`."""
     ours = document.get("reconciler")
-    bare = {name: one for name, one in ours.items() if name != "checksum"} if isinstance(ours, dict) else ours
+    members = ours.items() if isinstance(ours, dict) else ()
+    bare = {name: value for name, value in members if name != "checksum"}
     canonical = json.dumps(
         {**document, "reconciler": bare}, sort_keys=True, separators=(",", ":"), allow_nan=False
     )
@@ -94,13 +96,13 @@ def build_drift_document(
     return {
         "format_version": FORMAT_VERSION,
         "timestamp": created,
-        "resource_drift": [build_drift_entry(one, kinds) for one in drifts],
+        "resource_drift": [build_drift_entry(drift, kinds) for drift in drifts],
         "reconciler": {
             "reconciler_version": __version__,
             "context": encode(context),
-            "drift": [encode(one) for one in drifts],
+            "drift": [encode(drift) for drift in drifts],
             "summary": summarize_drift(drifts),
-            "drifted": any(one.fails for one in drifts),
+            "drifted": any(drift.fails for drift in drifts),
         },
     }
 
@@ -138,7 +140,7 @@ def list_actions(done: Iterable[steps.Step]) -> list[str]:  # noqa: C901, PLR091
 
 
 def find_action_reason(change: Change) -> str:
-    """Find Terraform's word for why, "" where it has none."""
+    """Find Terraform's word for the reason of a change, "" if it has none."""
     if change.action is Action.REPLACE:
         return _REPLACE_REASONS.get(change.reason, "replace_because_cannot_update")
     if change.action is Action.DELETE and change.reason is Reason.NOT_DECLARED:
@@ -169,8 +171,8 @@ def build_change_entry(change: Change, kind: Kind) -> dict[str, Json]:
 
 def build_drift_entry(drift: Drift, kinds: Mapping[str, Kind]) -> dict[str, Json]:
     """Build one element of resource_drift, with its `class`."""
-    before = _nest(drift.before, drift.id, ()) if drift.before is not None else None
-    after = _nest(drift.after, drift.id, ()) if drift.after is not None else None
+    before = _build_attributes(drift.before, drift.id, ()) if drift.before is not None else None
+    after = _build_attributes(drift.after, drift.id, ()) if drift.after is not None else None
     if drift.address is not None:
         entry = _build_head(drift.address, str(drift.address), kinds[drift.address.kind].api)
     else:
@@ -201,7 +203,7 @@ def _build_head(address: Address, shown: str, api: str) -> dict[str, Json]:
     }
 
 
-def unflatten(attributes: Mapping[str, Json]) -> dict[str, Json]:
+def nest_paths(attributes: Mapping[str, Json]) -> dict[str, Json]:
     """Turn dotted paths into nested objects: {"a.b": 1} is {"a": {"b": 1}}."""
     nested: dict[str, Json] = {}
     for path, value in attributes.items():
@@ -217,79 +219,80 @@ def unflatten(attributes: Mapping[str, Json]) -> dict[str, Json]:
     return nested
 
 
-def _nest(attributes: Attributes, id: str, data: Iterable[tuple[str, Json]]) -> dict[str, Json]:
+def _build_attributes(attributes: Attributes, id: str, data: Iterable[tuple[str, Json]]) -> dict[str, Json]:
     flat: dict[str, Json] = {path: encode(value) for path, value in attributes.items()}
     head: dict[str, Json] = {"id": id} if id else {}
-    return {**head, **unflatten({**flat, **dict(data)})}
+    return {**head, **nest_paths({**flat, **dict(data)})}
 
 
 def _build_before(change: Change, kind: Kind) -> Json:
     if change.before is None:
         return None
-    # a training or a restoration is about two models: the one that serves, and the one that takes its place
+    # a training or a restoration has two models: one serves now, and the other takes its place
     promote = find_step(change.steps, steps.Promote)
     trades = find_step(change.steps, steps.Create) or find_step(change.steps, steps.Restore)
     id = promote.replaces if promote and trades else change.id
-    # a data set without a change is the recorded one
+    # a data set that does not change is the recorded one
     sets = {**dict(_list_data_after(change, kind)), **dict(_list_data_before(change, kind))}
-    nested = _nest(change.before, id, sets.items())
-    if (grants := _find_permissions(change)) is not None:
-        nested["permissions"] = [_build_permission(one) for one in _find_permissions_before(change, grants)]
+    nested = _build_attributes(change.before, id, sets.items())
+    if (after := _find_permissions(change)) is not None:
+        grants = _find_permissions_before(change, after)
+        nested["permissions"] = [_build_permission(grant) for grant in grants]
     return nested
 
 
 def _build_after(change: Change, kind: Kind) -> Json:
     if change.after is None:
         return None
-    nested = _nest(change.after, change.id, _list_data_after(change, kind))
+    nested = _build_attributes(change.after, change.id, _list_data_after(change, kind))
     if (grants := _find_permissions(change)) is not None:
-        nested["permissions"] = [_build_permission(one) for one in grants]
+        nested["permissions"] = [_build_permission(grant) for grant in grants]
     return nested
 
 
 def _list_data_before(change: Change, kind: Kind) -> Iterator[tuple[str, Json]]:
-    for one in change.data:
-        was: Json = {"digest": one.before_digest, "examples": one.before_examples}
-        yield kind.find_data_path(one.field), was if one.before_digest else None
+    for data in change.data:
+        was: Json = {"digest": data.before_digest, "examples": data.before_examples}
+        yield kind.find_data_path(data.field), was if data.before_digest else None
 
 
 def _list_data_after(change: Change, kind: Kind) -> Iterator[tuple[str, Json]]:
-    for one in change.datasets:
-        counts: Json = {"digest": one.digest, "examples": one.examples, "characters": one.characters}
-        yield kind.find_data_path(one.field), counts
+    for data in change.datasets:
+        counts: Json = {"digest": data.digest, "examples": data.examples, "characters": data.characters}
+        yield kind.find_data_path(data.field), counts
 
 
-def _build_permission(one: Permission) -> Json:
-    return {"grantee_type": one.grantee_type, "email_address": one.email_address, "role": one.role}
+def _build_permission(grant: Permission) -> Json:
+    return {"grantee_type": grant.grantee_type, "email_address": grant.email_address, "role": grant.role}
 
 
 def _find_permissions(change: Change) -> tuple[Permission, ...] | None:
-    """Find the grants that are true afterwards, None where they are not managed or not looked at."""
+    """Find the grants after the change. None if they are not managed or were not read."""
     grants = find_step(change.steps, steps.SetPermissions)
     promote = find_step(change.steps, steps.Promote)
     return grants.permissions if grants else promote.permissions if promote else None
 
 
 def _find_permissions_before(change: Change, after: Iterable[Permission]) -> list[Permission]:
-    """Find what is granted now: what will be, with the changes taken back."""
-    granted = {one.grantee: one for one in after}
+    """Find the grants before the change: undo each step's change of a grant."""
+    granted = {grant.grantee: grant for grant in after}
     step = find_step(change.steps, steps.SetPermissions)
-    for one in step.changes if step else ():
-        if one.after is not None:
-            granted.pop(one.after.grantee, None)
-        if one.before is not None:
-            granted[one.before.grantee] = one.before
+    for grant_change in step.changes if step else ():
+        if grant_change.after is not None:
+            granted.pop(grant_change.after.grantee, None)
+        if grant_change.before is not None:
+            granted[grant_change.before.grantee] = grant_change.before
     return sorted(granted.values())
 
 
 def _list_replace_paths(change: Change, kind: Kind) -> list[Json]:
-    forcing = [one.path for one in change.fields if one.forces_replacement]
-    forcing += [kind.find_data_path(one.field) for one in change.data if one.forces_replacement]
+    forcing = [field.path for field in change.fields if field.forces_replacement]
+    forcing += [kind.find_data_path(data.field) for data in change.data if data.forces_replacement]
     return [list[Json](path.split(".")) for path in forcing]
 
 
 def _build_check(change: Change) -> Json:
-    """Build a check that has not run yet: unknown, as Terraform says in a plan."""
+    """Build a check that has not run yet. Terraform calls its status "unknown"."""
     address: Json = {
         "kind": "resource",
         "mode": "managed",
@@ -305,7 +308,7 @@ def _build_check(change: Change) -> Json:
 
 
 def _build_output_changes(changes: Iterable[Change]) -> dict[str, Json]:
-    """Build the outputs (address to the name to call) that change. Apply makes their values known."""
+    """Build the outputs that change: address to the name to call. A new name is unknown until apply."""
     outputs: dict[str, Json] = {}
     gone: Json = {"actions": ["delete"], "after": None}
     for change in changes:

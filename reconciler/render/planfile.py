@@ -1,7 +1,7 @@
 """Writes a plan to the bytes of a file, and reads the same plan back.
 
-Rule: the plan that is read is the plan that was shown. A checksum over the whole document refuses a file that
-was cut, edited or merged. Inline training data is not in it, and is read again from the manifests.
+Rule: the plan that is read is the plan that was shown. A checksum refuses a file that was cut, edited
+or merged. The file has no training data. Inline data is read again from the manifests.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from reconciler.plan.change import Plan
 from reconciler.render.plan_json import FORMAT_VERSION, PLAN_VERSION, build_plan_document, compute_checksum
 
 _DERIVED = frozenset({"plan_version", "reconciler_version", "summary", "bill", "checksum"})
-"""Our keys that only repeat what the plan holds."""
+"""Our keys that are derived from the plan, and so are not read."""
 
 _AGAIN = "Make it again: reconciler plan --out FILE"
 
 
 def dumps(plan: Plan, kinds: Mapping[str, Kind]) -> bytes:
-    """Write the plan JSON in ASCII, with a line for each change: the same bytes for the same plan.
+    """Write the plan JSON in ASCII, with a line for each change. Equal plans give equal bytes.
 
-    Raises PlanError if `loads` would refuse it, so that what is written can be read.
+    Raises PlanError if `loads` would refuse the bytes, so that every saved plan can be read.
     """
     document = build_plan_document(plan, kinds)
     lines = [f"{_write_compact(key)}: {_write_value(value)}" for key, value in document.items()]
@@ -43,11 +43,11 @@ def dumps(plan: Plan, kinds: Mapping[str, Kind]) -> bytes:
 
 
 def _write_value(value: Json) -> str:
-    """Write each element of a list on a line, so that a diff of two plans reads well."""
+    """Write each element of a list on its own line, so that a diff of two plans is easy to read."""
     if isinstance(value, list) and value:
-        return "[\n" + ",\n".join("  " + _write_compact(one) for one in value) + "\n]"
-    if isinstance(value, dict) and any(isinstance(one, list) and one for one in value.values()):
-        lines = [f"  {_write_compact(key)}: {_write_value(one)}" for key, one in value.items()]
+        return "[\n" + ",\n".join("  " + _write_compact(element) for element in value) + "\n]"
+    if isinstance(value, dict) and any(isinstance(member, list) and member for member in value.values()):
+        lines = [f"  {_write_compact(key)}: {_write_value(member)}" for key, member in value.items()]
         return "{\n" + ",\n".join(lines) + "\n}"
     return _write_compact(value)
 
@@ -64,7 +64,7 @@ def loads(data: bytes, *, place: str) -> Plan:
         place: its path, for messages.
 
     Raises:
-        PlanError: empty, cut, edited, of another version, or no saved plan at all; says which.
+        PlanError: the file is empty, cut, edited, of another version, or not a saved plan. It says which.
     """
     document = _parse(data, place)
     ours = document.get("reconciler")
@@ -77,7 +77,7 @@ def loads(data: bytes, *, place: str) -> Plan:
             f"A plan runs exactly as it was approved. {_AGAIN}",
         )
     try:
-        return decode(Plan, {key: one for key, one in ours.items() if key not in _DERIVED})
+        return decode(Plan, {key: value for key, value in ours.items() if key not in _DERIVED})
     except WrongValueError as error:
         raise PlanError(f"{place}: the saved plan cannot be read: {error}", _AGAIN) from error
 
@@ -116,7 +116,7 @@ def _refuse_other_versions(document: dict[str, Json], ours: dict[str, Json], pla
 
 
 def _split_version(version: Json) -> tuple[int, ...]:
-    """Split a version into its numbers. () if it is no version."""
+    """Split a version into its numbers. () if the text is not a version."""
     if not isinstance(version, str) or not re.fullmatch(r"[0-9]{1,9}(?:\.[0-9]{1,9}){0,3}", version):
         return ()
     return tuple(int(part) for part in version.split("."))

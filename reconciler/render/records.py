@@ -1,4 +1,4 @@
-"""Writes one record as JSON: what `show ADDR --json` prints.
+"""A record as JSON, for `show ADDR --json`.
 
     {"address", "id", "serving", "candidate", "deposed", "prevent_destroy", "live"}
 
@@ -16,7 +16,7 @@ from reconciler.state.values import Record, State
 
 
 def build_record_document(record: Record, live: Live | None) -> dict[str, object]:
-    """Build the document of a record and its model as it is live."""
+    """Build the document of a record and its live model."""
     document = strictjson.loads(state_file.dumps(State(lineage="-").put(record)), most=bounds.STATE)
     found: dict[str, object] = document["resources"][0]
     return {**found, "live": None if live is None else encode(live)}

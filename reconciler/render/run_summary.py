@@ -1,4 +1,4 @@
-"""What a run has really done, counted from its events, for the last lines of a text or of a stream.
+"""What a run has done, counted from its events, for the last lines of a text or of a stream.
 
 Rule: only events count. A training counts as trained once its model serves.
 """
@@ -19,22 +19,22 @@ _SERVES = frozenset({Verb.CREATE, Verb.REPLACE, Verb.ADOPT, Verb.RESTORE})
 """The operations that end with another model being called."""
 
 NAMED = 10
-"""Names to call that are asked for and listed; `output` lists all."""
+"""How many names to call are looked up and listed. `output` lists all."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """How many models something was done to, and which they are if more is said of them.
+    """What a run has done, in numbers of models.
 
     Attributes:
-        done: operation to how many models it was done for; create and replace trained one each.
+        done: for each operation, the number of its models.
         begun: addresses whose training was accepted in this run.
         ended: addresses whose training ended in this run, well or badly.
-        called: addresses that another model is called for now, or the same one in another way.
-        training: how many go on training without us.
-        left: how many things are not done yet, and are no failure.
-        failed: how many things failed.
-        stopped: a signal or the time ended the run.
+        called: addresses whose serving model was replaced or updated, sorted.
+        training: how many models continue to train after the run.
+        left: how many changes are not done yet, failures not counted.
+        failed: how many changes failed.
+        stopped: whether a signal or `--timeout` ended the run.
     """
 
     done: Mapping[str, int] = field(default_factory=dict)
@@ -84,9 +84,9 @@ def summarize_run(events: Iterable[Event]) -> RunSummary:
 
 
 def sum_cost(summary: RunSummary, plan: Plan, *, of_ended: bool = False) -> Total:
-    """Sum the bill of the trainings that this run began. `of_ended`: and of those that ended in it."""
+    """Sum the bills of the trainings that this run began, and with `of_ended` of those that ended in it."""
     billed = summary.begun | summary.ended if of_ended else summary.begun
-    return sum_bills(one for one in plan.changes if one.address in billed and one.bill is not None)
+    return sum_bills(change for change in plan.changes if change.address in billed and change.bill)
 
 
 def render_ending(
@@ -95,11 +95,11 @@ def render_ending(
     """Render the last lines of a run.
 
     Args:
-        command: its name.
+        command: the name of the command.
         summary: what was done.
-        elapsed: seconds that it took.
-        cost: of its trainings, None where there is nothing to say.
-        resume: the commands that go on, where they have not been named already.
+        elapsed: seconds that the run took.
+        cost: of the run's trainings, None to leave it out.
+        resume: the commands to run next, "" if they were named before.
     """
     counts = describe_counts(summary)
     name = command.capitalize()
@@ -135,9 +135,9 @@ def describe_counts(summary: RunSummary) -> str:
 
 
 def render_names(names: Mapping[Address, str], more: int = 0) -> Iterator[str]:
-    """Render the names that a program calls now, never cut, because people copy them.
+    """Render the names that a program calls now. They are never cut, because people copy them.
 
-    `more`: how many are not among them.
+    `more` is the number of names that are left out.
     """
     column = max((count_cells(escape(str(address))) for address in names), default=0)
     if names:

@@ -11,31 +11,31 @@ Each line is one JSON object. Every object has
     version           reconciler, ui; the first line
     resource_drift    change {resource, action}, class: live differs from recorded
     planned_change    change {resource, action, reason?, importing?, previous_resource?},
-                      reconciler {action, reason, id, bill?, verdict?, error?}; `verdict` is what the checks
-                      said when they were last run
-    change_summary    changes {add, change, import, remove, operation}. With operation plan: what is planned,
-                      and reconciler {create, replace …}. With apply (wait too) and destroy, at the end: what
-                      was really done, and reconciler {begun, trained, … elapsed_seconds, resume?, cost?}
+                      reconciler {action, reason, id, bill?, verdict?, error?}; `verdict` is the result of
+                      the last run of the checks
+    change_summary    changes {add, change, import, remove, operation}. Operation plan: what is planned, and
+                      reconciler {create, replace …}. Operation apply (also of wait) or destroy, at the end:
+                      what was done, and reconciler {begun, trained, … elapsed_seconds, resume?, cost?}
     apply_start       hook {resource, action, id_key, id_value}
     apply_progress    hook {resource, action, id_value, elapsed_seconds, percent, step, total_steps,
                       epoch, mean_loss, remaining_seconds}; a key is absent if the service does not say
-    upload_progress   upload {data, sent_bytes, total_bytes}: how far a large upload is; ours
+    upload_progress   upload {data, sent_bytes, total_bytes}: progress of a large upload; ours
     apply_complete    hook {resource, action, id_key, id_value, elapsed_seconds}
     apply_errored     hook {resource, action, id_key, id_value, elapsed_seconds}; a diagnostic with the reason
                       follows
     apply_skipped     hook {resource, action, reason, unfinished}; ours, Terraform has nothing like it
-    detached          reason, training [addresses]: we stopped waiting, the trainings go on; ours
+    detached          reason, training [addresses]: we stopped waiting, the trainings continue; ours
     diagnostic        diagnostic {severity, summary, detail, address?, range?}
     outputs           outputs {ADDRESS: {value, type, sensitive}}
 
 `resource` is {addr, module, resource, resource_type, resource_name, resource_key, implied_provider}.
 `action` of a planned change is Terraform's: noop, create, update, replace, delete, remove (to forget),
 import, move. `action` of a hook is what apply does: create, adopt, update, permissions, check, promote,
-delete, wait, move. `add` counts trainings, `remove` counts models that are deleted, now or after a promotion:
-a replacement is in both.
+delete, wait, move. `add` counts trainings. `remove` counts models that are deleted now or after a promotion.
+Both count a replacement.
 
-A reader must ignore types and keys that it does not know. Rule: functions from values to dictionaries. The
-time is an argument, and training data never goes out.
+A reader must ignore types and keys that it does not know. Rule: the functions turn values into dictionaries.
+The time is an argument. No line contains training data.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ UI_VERSION = "1.2"
 
 
 def encode_line(record: Mapping[str, Json]) -> str:
-    """Encode one line without its end. ASCII, so that it cannot steer a terminal or a log."""
+    """Encode one line without its line end. It is ASCII, so that it cannot control a terminal or a log."""
     return dumps(record)
 
 
@@ -83,13 +83,13 @@ def build_plan_records(plan: Plan, timestamp: str) -> Iterator[dict[str, Json]]:
     for note in plan.notes:
         yield build_diagnostic_record(Diagnostic(note, severity=Severity.WARNING), timestamp)
     for change in plan.changes:
-        if any(not isinstance(one, steps.RecordIntent) for one in change.steps):
+        if any(not isinstance(step, steps.RecordIntent) for step in change.steps):
             yield build_planned_change_record(change, timestamp)
     yield build_change_summary_record(plan, timestamp)
 
 
 def build_planned_change_record(change: Change, timestamp: str) -> dict[str, Json]:
-    """Build the line for one address, or for one deposed model of it."""
+    """Build the line for an address, or for a deposed model of an address."""
     planned: dict[str, Json] = {
         "resource": describe_resource(change.address),
         "action": _choose_planned_action(change),
@@ -140,9 +140,9 @@ def build_done_record(
     cost: Total,
     ways: Sequence[str] = (),
 ) -> dict[str, Json]:
-    """Build the summary of what was really done, in numbers.
+    """Build the summary of what was done, in numbers.
 
-    `operation` is apply or destroy, `ways` are the commands that go on.
+    `operation` is apply or destroy. `ways` are the commands to run next.
     """
     done = summary.done
     counts: dict[str, Json] = {
@@ -174,7 +174,7 @@ def build_done_record(
 
 
 def build_drift_record(drift: Drift, timestamp: str) -> dict[str, Json]:
-    """Build the line of one difference of live and recorded. A note has the level info."""
+    """Build the line for a difference between live and recorded. A note has the level info."""
     words = find_drift_words(drift)
     message = f"{describe_subject(drift)} {words.phrase}"
     record = _build_record("resource_drift", message, timestamp, level="warn" if drift.fails else "info")
@@ -186,7 +186,7 @@ def build_drift_record(drift: Drift, timestamp: str) -> dict[str, Json]:
 
 
 def build_event_records(event: Event, timestamp: str) -> Iterator[dict[str, Json]]:
-    """Build one line for an event of an apply, or two for a failure: what, then why."""
+    """Build the lines for an event of an apply: one line, or two for a failure (what failed, and why)."""
     message = render_event(event, colour=False) or "Nothing is in training"
     match event:
         case Started():
@@ -250,7 +250,7 @@ def build_outputs_record(outputs: Mapping[Address, str], timestamp: str) -> dict
 
 
 def describe_resource(address: Address) -> dict[str, Json]:
-    """Describe in Terraform's way what a line is about."""
+    """Describe the resource of a line, as Terraform does."""
     return {
         "addr": str(address),
         "module": "",
@@ -280,13 +280,13 @@ def _build_hook(event: Started | Progress | Completed | Failed | Skipped) -> dic
 
 
 def _choose_planned_action(change: Change) -> str:
-    """Choose the one word that Terraform's stream has for the actions of its plan JSON."""
+    """Choose the word in Terraform's stream for the actions in its plan JSON."""
     match list_actions(change.steps):
         case ["no-op"]:
             return {Action.ADOPT: "import", Action.MOVE: "move"}.get(change.action, "noop")
         case ["forget"]:
             return "remove"
-        case [one]:
-            return one
+        case [action]:
+            return action
         case _:
             return "replace"

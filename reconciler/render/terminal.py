@@ -1,6 +1,6 @@
-"""What a terminal may be shown: escaped control characters, widths in cells, colours, wrapping.
+"""Prepares text for a terminal: escapes control characters, counts cells, colours and wraps.
 
-Rule: text that others wrote (manifests, services, file names) is never printed as it came. An escape sequence
+Rule: text that others wrote (manifests, services, file names) is never printed unchanged. An escape sequence
 in a display name must not colour, move or reorder what the reader approves.
 """
 
@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 UNLIMITED = 0
-"""A width that neither cuts nor wraps: for tests, logs and grep."""
+"""A width without limit: nothing is cut or wrapped. For tests, logs and grep."""
 
-_JOINERS = frozenset("\u200c\u200d")  # legitimate inside Persian, Indic scripts and emoji
+_JOINERS = frozenset("\u200c\u200d")  # Persian, Indic scripts and emoji need them
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _WORD_LIMIT = 120
-"""Cells up to which a word (an id, a URL, a path, a command) is kept whole, to be copied."""
+"""A word (an id, a URL, a path, a command) of at most this many cells is kept whole, to be copied."""
 
 _SGR = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
@@ -36,8 +36,9 @@ def _escape_character(character: str) -> str:
 
 
 def escape_lines(text: str) -> str:
-    """Escape a long text for a terminal, and keep its line ends and tabs."""
-    return "".join(one if one in "\n\t" else _escape_character(one) for one in text.replace("\r\n", "\n"))
+    """Escape a long text for a terminal. Keeps its line ends and tabs."""
+    characters = text.replace("\r\n", "\n")
+    return "".join(char if char in "\n\t" else _escape_character(char) for char in characters)
 
 
 def quote(text: str) -> str:
@@ -48,15 +49,15 @@ def quote(text: str) -> str:
 def count_cells(text: str) -> int:
     """Count the cells that a terminal needs: two for wide characters and emoji, none for combining ones.
 
-    An emoji sequence joined to one picture counts as its parts: too wide rather than too narrow.
+    If a terminal joins several emoji into one picture, each counts. So the result is never too small.
     """
     if text.isascii():
         return len(text)
-    return sum(map(_cells_of, text))
+    return sum(map(_count_character_cells, text))
 
 
-def _cells_of(character: str) -> int:
-    if character == "\ufe0f":  # makes the character before it an emoji, which is wider by one
+def _count_character_cells(character: str) -> int:
+    if character == "\ufe0f":  # turns the character before it into an emoji, which is one cell wider
         return 1
     if unicodedata.east_asian_width(character) in "WF":
         return 2
@@ -64,7 +65,7 @@ def _cells_of(character: str) -> int:
 
 
 def cut(text: str, width: int) -> str:
-    """Cut the text to `width` cells, with an ellipsis in place of what is cut."""
+    """Cut the text to `width` cells. An ellipsis marks the cut."""
     if width == UNLIMITED or count_cells(text) <= width:
         return text
     if width <= 1:
@@ -73,7 +74,7 @@ def cut(text: str, width: int) -> str:
 
 
 def _take_cells(text: str, room: int) -> str:
-    return text[: sum(1 for used in accumulate(map(_cells_of, text)) if used <= room)]
+    return text[: sum(1 for used in accumulate(map(_count_character_cells, text)) if used <= room)]
 
 
 def pad(text: str, width: int) -> str:
@@ -84,14 +85,14 @@ def pad(text: str, width: int) -> str:
 def wrap(text: str, width: int, *, indent: str = "", hanging: str | None = None) -> Iterator[str]:
     """Break the text at spaces into lines of at most `width` cells.
 
-    A word longer than a line stays whole so that it can be copied, unless it is no ASCII (a sentence
-    in a script without spaces) or absurdly long.
+    A word that is longer than a line stays whole so that it can be copied. It is broken if it is not ASCII (a
+    sentence in a script without spaces) or longer than any id or URL.
 
     Args:
         text: one paragraph.
-        width: cells a line, UNLIMITED for one line.
-        indent: before the first line.
-        hanging: before the other lines; as `indent` when None.
+        width: cells of a line. UNLIMITED returns one line.
+        indent: what precedes the first line.
+        hanging: what precedes the other lines. None means `indent`.
     """
     hanging = indent if hanging is None else hanging
     if width == UNLIMITED:
@@ -125,7 +126,7 @@ class Paint:
     colour: bool
 
     def __call__(self, text: str, *styles: str) -> str:
-        """The text in these styles (bold dim red green yellow cyan)."""
+        """Put the text in these styles: bold, dim, red, green, yellow, cyan."""
         if not self.colour or not styles or not text:
             return text
         return f"\x1b[{';'.join(_SGR[style] for style in styles)}m{text}\x1b[0m"

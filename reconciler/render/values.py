@@ -7,21 +7,21 @@ from reconciler.model import Value
 from reconciler.render.terminal import escape, quote
 
 DIGEST = 8
-"""Characters of a digest that people compare."""
+"""How many characters of a digest are shown, for people to compare."""
 
 
 def format_number(value: float) -> str:
-    """Write the shortest decimal of the float32 that the service keeps (0.7, not 0.699999988)."""
+    """Write the shortest decimal of the float32 that the service stores (0.7, not 0.699999988)."""
     try:
-        wanted = to_float32(value)
+        stored = to_float32(value)
         shorter = (f"{value:.{digits}g}" for digits in (6, 7, 8))
-        return next((text for text in shorter if to_float32(float(text)) == wanted), f"{value:.9g}")
+        return next((text for text in shorter if to_float32(float(text)) == stored), f"{value:.9g}")
     except OverflowError:
         return repr(value)
 
 
 def format_loss(value: float) -> str:
-    """Write a mean loss with four significant digits; more is noise."""
+    """Write a mean loss with four significant digits. More would be noise."""
     return f"{value:.4g}"
 
 
@@ -37,7 +37,7 @@ def format_value(value: Value) -> str:
         case int():
             return str(value)
         case _:
-            return "[" + ", ".join(format_value(one) for one in value) + "]"
+            return "[" + ", ".join(format_value(element) for element in value) + "]"
 
 
 def shorten_digest(digest: str) -> str:

@@ -1,7 +1,7 @@
-"""The sentences of a plan that every format shares, so that text, Markdown, JSON and HTML say the same.
+"""The sentences of a plan that all formats share, so that text, Markdown, JSON and HTML say the same.
 
-Rule: what is said of a change comes from its steps, which are what apply runs. An action or a step without
-words does not type-check (`match` and `assert_never`).
+Rule: the sentences about a change come from its steps, which apply runs. mypy reports an action or a step
+without words (`match` and `assert_never`).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ LEGEND = {
 
 
 def name_subject(change: Change) -> str:
-    """Name what a change is about: its address, or "old -> new" where the record moves."""
+    """Name the model of a change: its address, or "old -> new" if its record moves."""
     address = escape(str(change.address))
     move = find_step(change.steps, steps.Move)
     return address if move is None else f"{escape(str(move.previous))} -> {address}"
@@ -48,9 +48,9 @@ class Wording(NamedTuple):
 
     Attributes:
         symbol: at most three characters: Terraform's, and Pulumi's = for import.
-        phrase: what will happen, after the address: "will be trained as support-bot-k3j5h2l1".
-        counted: after its count in the last line of a plan; "" for what is not counted there.
-        rank: what is most dangerous comes first, at 0.
+        phrase: what will happen. It follows the address: "will be trained as support-bot-k3j5h2l1".
+        counted: the words after its count in the last line of a plan. "" if it is not counted there.
+        rank: the order of danger. The most dangerous change has rank 0.
     """
 
     symbol: str
@@ -108,13 +108,13 @@ def _describe_replacement(id: str, change: Change) -> str:
 
 
 def _was_checked(change: Change) -> bool:
-    """Whether the model was trained before, and its checks were run and not passed."""
+    """Whether the model was trained before, and its checks ran and did not pass."""
     promote = find_step(change.steps, steps.Promote)
     return promote is not None and promote.verdict in {Verdict.FAILED, Verdict.UNKNOWN}
 
 
 def list_consequences(change: Change) -> Iterator[str]:
-    """Say what else the reader must know before approving, one sentence each."""
+    """List what else the reader must know before approving, in sentences."""
     yield from dict.fromkeys(sentence for step in change.steps for sentence in _describe_step(step, change))
     for note in change.notes:
         yield f"note: {escape(note)}"
@@ -123,7 +123,7 @@ def list_consequences(change: Change) -> Iterator[str]:
 def _describe_step(  # noqa: C901, PLR0912  # a row for each step
     step: steps.Step, change: Change
 ) -> Iterator[str]:
-    """Say what a step does, unless the title of its change or the rows below it say so."""
+    """Say what a step does, unless the title of its change or the rows below it already say it."""
     match step:
         case steps.Create():
             if step.after is not None:
@@ -166,7 +166,7 @@ def describe_data(data: DataSet) -> str:
 
 
 def describe_upload(progress: Uploading) -> str:
-    """Say how far an upload is: Uploading data/big.jsonl: 30% of 300 MB."""
+    """Describe the progress of an upload: Uploading data/big.jsonl: 30% of 300 MB."""
     percent = 100 * progress.sent // progress.size
     return f"Uploading {escape(progress.shown)}: {percent}% of {progress.size / 2**20:,.0f} MB"
 
@@ -191,7 +191,7 @@ def summarize_plan(plan: Plan) -> str:
             return f"No changes. {going_on}."
         if plan.has_work:
             return "No changes. Only the record is brought up to date."
-        models = sum(one.action is Action.NO_OP and not one.deposed for one in plan.changes)
+        models = sum(change.action is Action.NO_OP and not change.deposed for change in plan.changes)
         if plan.inputs.refresh_only:
             live = "The findings are above" if plan.drift else "Live is as recorded"
             return f"No changes: --refresh-only compares and plans nothing. {live}."
@@ -204,8 +204,8 @@ def summarize_plan(plan: Plan) -> str:
         if not models:
             return "No changes. Nothing is declared, and nothing is recorded."
         return f"No changes. {count_noun(models, 'model is', 'models are')} as declared."
-    found = Counter(one.action for one in plan.changes if one.is_change)
-    words = {one.action: find_wording(one).counted for one in plan.changes if one.is_change}
+    found = Counter(change.action for change in plan.changes if change.is_change)
+    words = {change.action: find_wording(change).counted for change in plan.changes if change.is_change}
     counts = [f"{found[action]:,} {words[action]}" for action in Action if words.get(action)]
     if going_on:
         counts.append(f"{waiting:,} still training")
@@ -213,9 +213,9 @@ def summarize_plan(plan: Plan) -> str:
 
 
 def list_released_fields(plan: Plan) -> list[str]:
-    """Name the fields that manifests stopped declaring where nothing else changes. A plan says so once."""
+    """List the fields that manifests no longer declare, if nothing else changes. A plan says this once."""
     return [
-        f"{escape(str(change.address))}: {', '.join(escape(one.path) for one in change.fields)} "
+        f"{escape(str(change.address))}: {', '.join(escape(field.path) for field in change.fields)} "
         f"{'are' if len(change.fields) > 1 else 'is'} no longer declared and left as before"
         for change in plan.changes
         if change.action is Action.RECORD and change.fields
@@ -223,7 +223,7 @@ def list_released_fields(plan: Plan) -> list[str]:
 
 
 def describe_context(context: Context) -> str:
-    """Describe where it would happen: endpoint, project and kind of credential, in one line."""
+    """Describe where the plan would be applied: endpoint, project and kind of credential, in one line."""
     project = f"project {escape(context.project)}" if context.project else "no project"
     if context.embedded:
         return f"emulator inside this command, {project}"

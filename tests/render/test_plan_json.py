@@ -19,7 +19,7 @@ from reconciler.render.plan_json import (
     build_plan_document,
     find_action_reason,
     list_actions,
-    unflatten,
+    nest_paths,
 )
 from tests.render import plans
 from tests.render.strategies import SECRET
@@ -244,6 +244,6 @@ def test_the_drift_document_has_classes() -> None:
     assert ours["drifted"] is True
 
 
-def test_unflatten_keeps_both_of_a_clash() -> None:
+def test_nest_paths_keeps_both_of_a_clash() -> None:
     """A path that is a value and a prefix loses nothing."""
-    assert unflatten({"a": 1, "a.b": 2, "c.d": 3, "c.e": 4}) == {"a": 1, "a.b": 2, "c": {"d": 3, "e": 4}}
+    assert nest_paths({"a": 1, "a.b": 2, "c.d": 3, "c.e": 4}) == {"a": 1, "a.b": 2, "c": {"d": 3, "e": 4}}

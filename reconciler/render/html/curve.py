@@ -1,4 +1,4 @@
-"""A loss curve as inline SVG: no script, no font, no colour of its own but two CSS classes."""
+"""A loss curve as inline SVG. It has no script, no font and no colours: CSS classes style it."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ from reconciler.render.values import format_loss
 _WIDTH, _HEIGHT = 640, 200
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 12, 26
 _POINTS = 300
-"""More would not be seen, and 10,000 models make a page."""
+"""Nobody could see more points, and a page may have 10,000 curves."""
 
 
 def draw_loss_curve(snapshots: Sequence[Snapshot], *, title: str) -> str:
-    """Draw the mean loss over the steps, epochs as faint lines. "" for fewer than two snapshots.
+    """Draw the mean loss over the steps, with a faint line for each epoch. "" for fewer than two snapshots.
 
     Args:
-        snapshots: in any order; a loss that is no number is left out.
-        title: read out instead of the picture.
+        snapshots: in any order. A loss that is not finite is left out.
+        title: what a screen reader reads out.
     """
-    points = sorted((one for one in snapshots if math.isfinite(one.mean_loss)), key=lambda one: one.step)
+    finite = (point for point in snapshots if math.isfinite(point.mean_loss))
+    points = sorted(finite, key=lambda point: point.step)
     if len(points) < 2:
         return ""
-    highest = max(*(one.mean_loss for one in points), 1e-9)
+    highest = max(*(point.mean_loss for point in points), 1e-9)
     first, last = points[0].step, max(points[-1].step, points[0].step + 1)
 
     def x(step: int) -> str:
@@ -37,6 +38,7 @@ def draw_loss_curve(snapshots: Sequence[Snapshot], *, title: str) -> str:
         return f"{_TOP + (1 - max(mean, 0.0) / highest) * (_HEIGHT - _TOP - _BOTTOM):.1f}"
 
     label = html.escape(escape(title))
+    corners = " ".join(f"{x(point.step)},{y(point.mean_loss)}" for point in _select_points(points))
     parts = [
         f'<svg class="curve" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{label}">',
         *(
@@ -48,7 +50,7 @@ def draw_loss_curve(snapshots: Sequence[Snapshot], *, title: str) -> str:
             f'<line class="epoch" x1="{x(step)}" x2="{x(step)}" y1="{_TOP}" y2="{_HEIGHT - _BOTTOM}"/>'
             for step in _list_epochs(points)
         ),
-        f'<polyline points="{" ".join(f"{x(one.step)},{y(one.mean_loss)}" for one in _thin(points))}"/>',
+        f'<polyline points="{corners}"/>',
         f'<text x="{_LEFT}" y="{_HEIGHT - 8}">step {first:,}</text>',
         f'<text x="{_WIDTH - _RIGHT}" y="{_HEIGHT - 8}" text-anchor="end">{points[-1].step:,}</text>',
         "</svg>",
@@ -56,7 +58,7 @@ def draw_loss_curve(snapshots: Sequence[Snapshot], *, title: str) -> str:
     return "".join(parts)
 
 
-def _thin(points: Sequence[Snapshot]) -> Sequence[Snapshot]:
+def _select_points(points: Sequence[Snapshot]) -> Sequence[Snapshot]:
     if len(points) <= _POINTS:
         return points
     stride = (len(points) - 1) / (_POINTS - 1)
@@ -64,6 +66,6 @@ def _thin(points: Sequence[Snapshot]) -> Sequence[Snapshot]:
 
 
 def _list_epochs(points: Sequence[Snapshot]) -> list[int]:
-    """List the steps at which a new epoch is first seen, at most twenty of them."""
+    """List the first step of each new epoch. List at most twenty steps."""
     begins = [after.step for before, after in pairwise(points) if after.epoch > before.epoch]
     return begins[:: max(math.ceil(len(begins) / 20), 1)]

@@ -1,7 +1,7 @@
 """The report: one self-contained HTML page with the models, their states, their loss curves, and the drift.
 
-Rule: the page fetches nothing and runs nothing, and its Content-Security-Policy says so. Everything that
-others wrote is escaped. The page follows the reader's light or dark scheme, and prints unfolded.
+Rule: the page loads nothing and runs no script. Its Content-Security-Policy forbids both. All text that
+others wrote is escaped. The page uses the reader's light or dark scheme, and prints all details.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ def render_report(
     """Render the whole page.
 
     Args:
-        state: what is recorded.
-        live_by_address: the model that serves (or the candidate, where none does) as the service
-            shows it; an address may be missing.
-        drifts: live against recorded.
-        context: where this was looked at.
-        now: when, RFC 3339; shown as it is.
+        state: the recorded state.
+        live_by_address: the serving model (or the candidate, if none serves) as the service shows it. An
+            address may be missing.
+        drifts: the differences between live and recorded.
+        context: the service that was asked.
+        now: the time, RFC 3339. It is shown unchanged.
     """
     records = sorted(state.resources.values(), key=lambda record: record.address)
     title = f"Tuned models of {state.stack}" if state.stack else "Tuned models"
@@ -66,7 +66,7 @@ def _escape(text: str) -> str:
 
 
 def _describe_status(record: Record, live: Live | None) -> tuple[str, str]:
-    """Describe the condition of a record: a word, and its class in the style sheet."""
+    """Describe the condition of a record in words, with a class of the style sheet."""
     main = record.serving or record.candidate
     status = (
         live.status if live is not None and main and live.id == main.id else main.status if main else None
@@ -117,10 +117,10 @@ def _render_drift_section(drifts: Sequence[Drift]) -> Iterator[str]:
 def _list_findings(drift: Drift) -> Iterator[str]:
     if drift.detail:
         yield _escape(drift.detail)
-    for one in drift.fields:
-        before = "nothing" if one.before is None else format_value(one.before)
-        after = "nothing" if one.after is None else format_value(one.after)
-        yield f"<code>{_escape(one.path)}</code> {_escape(before)} → {_escape(after)}"
+    for change in drift.fields:
+        before = "nothing" if change.before is None else format_value(change.before)
+        after = "nothing" if change.after is None else format_value(change.after)
+        yield f"<code>{_escape(change.path)}</code> {_escape(before)} → {_escape(after)}"
     for grant in drift.permissions:
         yield f"permission {_escape(str(grant.before or 'nobody'))} → {_escape(str(grant.after or 'nobody'))}"
 
@@ -138,7 +138,7 @@ def _render_table(records: Sequence[Record], live: Mapping[Address, Live]) -> It
         main = record.serving or record.candidate
         shown = live.get(record.address)
         word, style = _describe_status(record, shown)
-        last = max(shown.snapshots, key=lambda one: one.step, default=None) if shown else None
+        last = max(shown.snapshots, key=lambda snapshot: snapshot.step, default=None) if shown else None
         examples = f"{sum(data.examples for data in main.data):,}" if main and main.data else ""
         yield (
             f'<tr><td><a href="#m{index}">{_escape(str(record.address))}</a><td class="{style}">{word}'
@@ -158,7 +158,7 @@ def _render_section(index: int, record: Record, live: Live | None) -> Iterator[s
     if live is not None and (
         curve := draw_loss_curve(live.snapshots, title=f"Mean loss of {live.id} over its steps")
     ):
-        last = max(live.snapshots, key=lambda one: one.step)
+        last = max(live.snapshots, key=lambda snapshot: snapshot.step)
         yield curve
         yield (
             f'<p class="soft">'

@@ -1,5 +1,5 @@
-"""For people in a terminal or a pipe: lines of text, with or without colour.
+"""Lines of text for people, for a terminal or a pipe, with or without colour.
 
-`width` is in cells; 0 never cuts nor wraps. Colours are Terraform's: green comes, yellow changes, red
-goes or failed.
+`width` is in cells. With 0, nothing is cut or wrapped. The colours are Terraform's: green is new, yellow
+changes, red is deleted or has failed.
 """

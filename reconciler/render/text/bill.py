@@ -1,4 +1,4 @@
-"""The bill of a plan's trainings: a table where it fits, sentences where it does not."""
+"""The bill of a plan's trainings: a table, or sentences if the terminal is too narrow for a table."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _HEADINGS = ("examples", "epochs", "batch", "steps", "characters", "price")
 
 
 def render_bill(trainings: Sequence[Change], *, width: int, paint: Paint) -> Iterator[str]:
-    """Render what each training is made of, and the total. Nothing if there are none.
+    """Render the figures of each training, and the total. Nothing if there are no trainings.
 
-    Characters are those seen in all epochs together: what a price is put on.
+    Characters are counted in every epoch, because the price depends on them.
     """
     if not trainings:
         return
@@ -27,11 +27,8 @@ def render_bill(trainings: Sequence[Change], *, width: int, paint: Paint) -> Ite
     totals = _format_totals(trainings)
     rows = [_format_figures(change) for change in trainings]
     table = [[row[heading] for heading in headings] for row in rows]
-    last = [totals[heading] for heading in headings]
-    columns = [
-        max(len(heading), *(len(row[index]) for row in (*table, last)))
-        for index, heading in enumerate(headings)
-    ]
+    last = [totals.get(heading, "") for heading in headings]
+    columns = [max(map(len, column)) for column in zip(headings, last, *table, strict=True)]
     names = [escape(str(change.address)) for change in trainings]
     longest = max(count_cells(name) for name in (*names, "model"))
     room = longest if width == UNLIMITED else min(longest, width - 2 - sum(columns) - 2 * len(columns))
@@ -48,17 +45,16 @@ def render_bill(trainings: Sequence[Change], *, width: int, paint: Paint) -> Ite
 
 
 def _choose_headings(trainings: Sequence[Change]) -> list[str]:
-    """Choose the headings of what is known of any of them."""
-    bills = [one.bill for one in trainings if one.bill is not None]
+    """Choose the headings for which at least one bill has a figure."""
+    bills = [change.bill for change in trainings if change.bill is not None]
     known = {
-        "epochs": any(one.epochs for one in bills),
-        "batch": any(one.batch for one in bills),
-        "steps": any(one.steps for one in bills),
-        "price": any(one.price is not None for one in bills),
+        "epochs": any(bill.epochs for bill in bills),
+        "batch": any(bill.batch for bill in bills),
+        "steps": any(bill.steps for bill in bills),
+        "price": any(bill.price is not None for bill in bills),
     }
-    return [
-        heading for heading in _HEADINGS if known.get(heading, True) or (not bills and heading != "price")
-    ]
+    known = known if bills else {"price": False}
+    return [heading for heading in _HEADINGS if known.get(heading, True)]
 
 
 def _format_figures(change: Change) -> dict[str, str]:
@@ -82,8 +78,6 @@ def _format_totals(trainings: Sequence[Change]) -> dict[str, str]:
     mark = "*" if sums.estimated else ""
     return {
         "examples": f"{sums.examples:,}" if sums.examples else "",
-        "epochs": "",
-        "batch": "",
         "steps": f"{sums.steps:,}{mark}" if sums.steps else "",
         "characters": f"{sums.characters:,}{mark}" if sums.characters else "",
         "price": sums.amount + mark,
@@ -91,8 +85,8 @@ def _format_totals(trainings: Sequence[Change]) -> dict[str, str]:
 
 
 def _format_line(name: str, figures: Sequence[str], columns: Sequence[int], room: int) -> str:
-    cells_of = "".join(f"  {figure:>{column}}" for figure, column in zip(figures, columns, strict=True))
-    return "  " + pad(cut(name, room), room) + cells_of
+    cells = "".join(f"  {figure:>{column}}" for figure, column in zip(figures, columns, strict=True))
+    return "  " + pad(cut(name, room), room) + cells
 
 
 def _render_sentences(trainings: Sequence[Change], width: int) -> Iterator[str]:

@@ -14,21 +14,21 @@ _LEAST = 12
 
 
 def draw_loss_chart(snapshots: Sequence[Snapshot], *, width: int, unicode: bool = True) -> Iterator[str]:
-    """Draw the mean loss over the steps, highest at the top. Nothing for fewer than two snapshots.
+    """Draw the mean loss over the steps. Draw nothing for fewer than two snapshots.
 
     Args:
         snapshots: in any order.
-        width: cells a line at most, axis included; 0 means 80.
+        width: the most cells of a line, axis included. 0 means 80.
         unicode: False draws with ASCII.
     """
-    points = sorted(snapshots, key=lambda one: one.step)
+    points = sorted(snapshots, key=lambda point: point.step)
     if len(points) < 2:
         return
     highest = max(point.mean_loss for point in points)
     labels = (format_loss(highest), format_loss(highest / 2), "0")
     margin = max(len(label) for label in labels)
     columns = max(min((width or 80) - margin - 5, len(points) * 4, 60), _LEAST)
-    heights = [value / highest if highest > 0 else 0.0 for value in _sample(points, columns)]
+    heights = [value / highest if highest > 0 else 0.0 for value in _compute_column_losses(points, columns)]
     axis, corner, line = ("│", "└", "─") if unicode else ("|", "+", "-")
     for row in range(_HEIGHT, 0, -1):
         label = {_HEIGHT: labels[0], _HEIGHT // 2: labels[1], 1: labels[2]}.get(row, "")
@@ -47,7 +47,7 @@ def _draw_block(filled: float, *, unicode: bool) -> str:
     return "#" if eighths >= 4 else " "
 
 
-def _sample(points: Sequence[Snapshot], columns: int) -> list[float]:
+def _compute_column_losses(points: Sequence[Snapshot], columns: int) -> list[float]:
     """Compute the loss at each column: the mean of its points, or a value between the columns beside it."""
     first, last = points[0].step, points[-1].step
     span = max(last - first, 1)

@@ -1,4 +1,4 @@
-"""One line an event, for pipes and logs."""
+"""One line for each event, for pipes and logs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from reconciler.render.words import describe_upload
 
 
 class _Words(NamedTuple):
-    """What to say of an operation that goes on, is done, was skipped, or failed."""
+    """How to say that an operation goes on, is done, was skipped, or failed."""
 
     goes_on: str
     done: str
@@ -53,7 +53,7 @@ def _find_words(verb: Verb) -> _Words:  # noqa: C901, PLR0912  # a row for each 
 
 
 def render_event(event: Event, *, colour: bool) -> str | None:
-    """Render an event as one line, None if there is nothing to say. The caller throttles progress."""
+    """Render an event as one line. None if there is nothing to say. The caller limits progress lines."""
     if isinstance(event, Detached):
         return describe_detached(event)
     if isinstance(event, Uploading):
@@ -87,7 +87,7 @@ def _render_news(event: Started | Progress | Completed | Failed | Skipped, id: s
 
 
 def describe_stage(operation: Verb) -> str:
-    """Say what goes on: "running its checks"."""
+    """Describe an operation that goes on: "running its checks"."""
     return _find_words(operation).goes_on
 
 
@@ -97,7 +97,7 @@ def describe_failure(event: Failed) -> str:
 
 
 def describe_progress(event: Progress) -> str:
-    """Say how far it is: training, 40%, step 15 of 38, epoch 2, mean loss 1.23, 1m20s elapsed, 2m00s left."""
+    """Describe progress: training, 40%, step 15 of 38, epoch 2, mean loss 1.23, 1m20s elapsed, 2m00s left."""
     parts = ["training"]
     if event.percent is not None:
         parts.append(f"{event.percent:.0f}%")
@@ -114,7 +114,7 @@ def describe_progress(event: Progress) -> str:
 
 
 def describe_detached(event: Detached) -> str | None:
-    """Say what goes on without us, and how to come back to it."""
+    """Say which trainings continue without us, and which command resumes. None if there are none."""
     if not event.training:
         return None
     models = count_noun(len(event.training), "model keeps", "models keep")

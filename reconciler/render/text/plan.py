@@ -1,7 +1,7 @@
-"""A plan and a drift report for people, in Terraform's manner.
+"""A plan and a drift report for people, in Terraform's style.
 
-What does not change is not printed. The first line says where the plan would be applied, and the last counts
-its changes. Between them stand a block for each change and the bill of the trainings.
+A model that does not change is not printed. The first line says where the plan would be applied. Then come a
+block for each change and the bill of the trainings. The last line counts the changes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from reconciler.render.text.rows import Row, choose_colour, render_rows
 _FORCES = "# forces replacement"
 _PLAIN = Paint(colour=False)
 _LISTED = 10
-"""Models named in a list that is only for information."""
+"""How many models are named in a list that is only for information."""
 
 
 def render_plan(plan: Plan, *, colour: bool, width: int = 80, show_header: bool = True) -> Iterator[str]:
@@ -30,8 +30,8 @@ def render_plan(plan: Plan, *, colour: bool, width: int = 80, show_header: bool 
     Args:
         plan: what to show.
         colour: whether escape sequences may be used.
-        width: cells a line, 0 for no limit. The first and the last line are never wrapped: scripts
-            read them.
+        width: cells of a line, 0 for no limit. The first and the last line are never wrapped, because
+            scripts read them.
         show_header: False leaves out the first line and the legend (a saved plan shown again, a test).
     """
     lines = _render_plan(plan, Paint(colour), width, show_header=show_header)
@@ -65,7 +65,7 @@ def _render_plan(plan: Plan, paint: Paint, width: int, *, show_header: bool) -> 
 def render_drift(
     drifts: Sequence[Drift], context: Context, *, colour: bool, width: int = 80
 ) -> Iterator[str]:
-    """Render a drift report: where it looked, each finding with its fields, and the count."""
+    """Render a drift report: the service, each finding with its fields, and the count."""
     paint = Paint(colour)
     yield from _render_header(context, width, paint)
     for drift in drifts:
@@ -135,10 +135,10 @@ def render_change_body(change: Change, width: int = UNLIMITED, paint: Paint = _P
     why = f"{escape(change.reason)} ({where})" if (where := escape(change.place)) else ""
     why = why if change.reason and why else escape(change.reason) or where
     if why:
-        yield from (" " * 6 + paint(line, "dim") for line in wrap(why, _inner_width(width)))
+        yield from (" " * 6 + paint(line, "dim") for line in wrap(why, _narrow(width)))
     if failure := find_step(change.steps, ReportFailure):
         if failure.error:
-            for line in wrap(f"error: {escape(failure.error)}", _inner_width(width)):
+            for line in wrap(f"error: {escape(failure.error)}", _narrow(width)):
                 yield " " * 6 + paint(line, "red")
         yield from wrap(escape(failure.advice), width, indent=" " * 6)
     yield from render_rows(_list_rows(change), indent=6, width=width, paint=paint)
@@ -147,52 +147,54 @@ def render_change_body(change: Change, width: int = UNLIMITED, paint: Paint = _P
             yield " " * 6 + paint(("  " if index else "# ") + line, "dim")
 
 
-def _inner_width(width: int) -> int:
+def _narrow(width: int) -> int:
     return width - 6 if width != UNLIMITED else UNLIMITED
 
 
 def _list_rows(change: Change) -> Iterator[Row]:
-    """List what is set: all of it for a new model, else what differs."""
+    """List the values that are set: all values of a new model, or those that differ."""
     is_new = change.action is Action.CREATE
     if is_new and not change.fields:
         for path, value in (change.after or {}).items():
             yield Row("+", path, after=value)
     yield from _list_field_rows(change.fields)
-    for one in change.data:
-        remark = _FORCES if one.forces_replacement else ""
-        mark = "+" if not one.before_digest else "-" if not one.after_digest else "~"
-        yield Row(mark, _last_key(one.field), text=words.describe_data_change(one), remark=remark)
-    changed = {one.field for one in change.data}
+    for data_change in change.data:
+        remark = _FORCES if data_change.forces_replacement else ""
+        mark = "+" if not data_change.before_digest else "-" if not data_change.after_digest else "~"
+        text = words.describe_data_change(data_change)
+        yield Row(mark, _get_last_key(data_change.field), text=text, remark=remark)
+    changed = {data_change.field for data_change in change.data}
     for data in change.datasets if is_new else ():
         if data.field not in changed:
-            yield Row("+", _last_key(data.field), text=words.describe_data(data))
+            yield Row("+", _get_last_key(data.field), text=words.describe_data(data))
     if grants := find_step(change.steps, SetPermissions):
         yield from _list_permission_rows(grants.changes)
 
 
-def _last_key(path: str) -> str:
+def _get_last_key(path: str) -> str:
     return path.rpartition(".")[2]
 
 
 def _list_field_rows(fields: Iterable[FieldChange], *, removed: str = "") -> Iterator[Row]:
-    for one in fields:
-        remark = _FORCES if one.forces_replacement else ""
-        if one.after is None:
+    for field in fields:
+        remark = _FORCES if field.forces_replacement else ""
+        if field.after is None:
             left = remark or ("" if removed else "# no longer declared, left as it is")
-            yield Row(removed, one.path, before=one.before, remark=left)
+            yield Row(removed, field.path, before=field.before, remark=left)
         else:
-            yield Row("+" if one.before is None else "~", one.path, one.before, one.after, remark=remark)
+            mark = "+" if field.before is None else "~"
+            yield Row(mark, field.path, field.before, field.after, remark=remark)
 
 
 def _list_permission_rows(permissions: Iterable[PermissionChange]) -> Iterator[Row]:
-    for one in permissions:
-        if one.before is not None and one.after is not None:
-            role = escape(one.after.role)
-            yield Row("~", "permission", text=f"{escape(str(one.before))} -> {role}")
-        elif one.after is not None:
-            yield Row("+", "permission", text=escape(str(one.after)))
-        elif one.before is not None:
-            yield Row("-", "permission", text=escape(str(one.before)))
+    for grant in permissions:
+        if grant.before is not None and grant.after is not None:
+            role = escape(grant.after.role)
+            yield Row("~", "permission", text=f"{escape(str(grant.before))} -> {role}")
+        elif grant.after is not None:
+            yield Row("+", "permission", text=escape(str(grant.after)))
+        elif grant.before is not None:
+            yield Row("-", "permission", text=escape(str(grant.before)))
 
 
 def _render_waiting(plan: Plan, width: int, paint: Paint) -> Iterator[str]:
@@ -208,8 +210,12 @@ def _render_waiting(plan: Plan, width: int, paint: Paint) -> Iterator[str]:
 
 
 def _render_noted(plan: Plan, width: int, paint: Paint) -> Iterator[str]:
-    """Render what is left alone for another reason than that it is as declared."""
-    noted = [one for one in plan.changes if one.action is Action.NO_OP and one.notes and not one.deposed]
+    """Render the models that are left as they are, each with the reason."""
+    noted = [
+        change
+        for change in plan.changes
+        if change.action is Action.NO_OP and change.notes and not change.deposed
+    ]
     if noted:
         yield ""
         yield f"Left as {'they are' if len(noted) > 1 else 'it is'} ({len(noted):,}):"
@@ -231,9 +237,9 @@ def _render_released(plan: Plan, width: int) -> Iterator[str]:
 
 
 def _render_drift_section(drifts: Sequence[Drift], width: int, paint: Paint) -> Iterator[str]:
-    """Render a line for each finding, notes apart. What is done about it stands in the changes."""
-    failing = [one for one in drifts if one.fails]
-    notes = [one for one in drifts if not one.fails]
+    """Render a line for each finding, first drift and then notes. The changes say what will be done."""
+    failing = [drift for drift in drifts if drift.fails]
+    notes = [drift for drift in drifts if not drift.fails]
     yield from _render_findings("Live differs from what was recorded", failing, width, paint)
     yield from _render_findings("Notes, which do not count as drift", notes, width, paint)
 
@@ -244,10 +250,10 @@ def _render_findings(title: str, drifts: Sequence[Drift], width: int, paint: Pai
     yield ""
     yield from wrap(f"{title} ({count_noun(len(drifts), 'finding')}):", width)
     for drift in drifts[:_LISTED]:
-        named = [escape(one.path) for one in drift.fields] + ["permissions"] * bool(drift.permissions)
+        named = [escape(field.path) for field in drift.fields] + ["permissions"] * bool(drift.permissions)
         fields = f": {', '.join(named)}" if named else ""
         symbol, phrase, _ = find_drift_words(drift)
-        line = cut(f"{describe_subject(drift)} {phrase}{fields}", _inner_width(width))
+        line = cut(f"{describe_subject(drift)} {phrase}{fields}", _narrow(width))
         yield f"{paint(f'{symbol:>5}', *choose_colour(symbol))} {line}"
     if len(drifts) > _LISTED:
         yield paint(f"    … and {len(drifts) - _LISTED:,} more: reconciler drift", "dim")

@@ -1,4 +1,4 @@
-"""What is recorded, for people: one model with its loss curve, or the whole state."""
+"""Records for people: one address with its loss curve, or the whole state."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from reconciler.render.values import format_loss, shorten_digest
 from reconciler.state.values import Record, RecordedModel, State, Verdict
 
 _LABEL, _LONGEST = 13, 32
-"""Cells of a column of labels, at least and at most. A longer label stands on a line of its own."""
+"""The least and the most cells for a column of labels. A longer label gets its own line."""
 _ROOMY = 80
 """A terminal of at least this width has room for the longest label beside its text."""
 
@@ -21,14 +21,14 @@ _ROOMY = 80
 def render_record(
     record: Record, live: Live | None, *, colour: bool, width: int = 80, unicode: bool = True
 ) -> Iterator[str]:
-    """Render one address: what serves, what trains, what waits to be deleted, and the loss curve.
+    """Render an address: the serving model, the candidate, the deposed models, and the loss curve.
 
     Args:
-        record: what is recorded of it.
-        live: the model that serves (or the candidate) as the service shows it now; None when it was
-            not asked for or does not exist.
+        record: the record of the address.
+        live: the serving model (or the candidate) as the service shows it now. None if the service was
+            not asked, or does not know the model.
         colour: whether escape sequences may be used.
-        width: cells a line, 0 for no limit.
+        width: cells of a line, 0 for no limit.
         unicode: False draws the curve with ASCII.
     """
     paint = Paint(colour)
@@ -43,7 +43,7 @@ def render_record(
         return
     if live.snapshots:
         yield ""
-        last = max(live.snapshots, key=lambda one: one.step)
+        last = max(live.snapshots, key=lambda snapshot: snapshot.step)
         where = f"step {last.step:,}, epoch {last.epoch:,} ({count_noun(len(live.snapshots), 'snapshot')})"
         yield f"  mean loss {format_loss(last.mean_loss)} at {where}"
         yield from draw_loss_chart(live.snapshots, width=width, unicode=unicode)
@@ -73,7 +73,7 @@ def _render_model(
 
 
 def _choose_column(labels: Iterable[str], width: int) -> int:
-    """Choose the cells for the labels: those of the longest, unless the texts need the room."""
+    """Choose the cells for the labels: enough for the longest, unless the texts need the room."""
     if width and width < _ROOMY:
         return _LABEL
     return min(max([_LABEL, *(count_cells(label) for label in labels)]), _LONGEST)
@@ -87,7 +87,7 @@ def list_titled_models(record: Record) -> Iterator[tuple[str, RecordedModel]]:
 
 
 def list_model_facts(model: RecordedModel, live: Live | None) -> Iterator[tuple[str, str]]:
-    """List label and text of all that is known of one model, escaped; the text is "" where unknown."""
+    """List the facts about a model, each with its label, escaped. An unknown fact is ""."""
     if model.is_pending and live is None:
         yield "pending", "recorded before its create was sent, not known to be accepted"
     yield "name", escape(live.name if live else model.name)
@@ -102,7 +102,7 @@ def list_model_facts(model: RecordedModel, live: Live | None) -> Iterator[tuple[
         yield "identity", f"{shorten_digest(model.digest)}, formula {model.formula}{generation}"
     permissions = live.permissions if live and live.permissions is not None else model.permissions
     if permissions is not None:
-        yield "permissions", ", ".join(escape(str(one)) for one in permissions) or "none"
+        yield "permissions", ", ".join(escape(str(grant)) for grant in permissions) or "none"
     if model.verdict is not Verdict.NONE:
         yield "checks", str(model.verdict)
     yield "steps", f"{model.total_steps:,}" if model.total_steps else ""
@@ -118,7 +118,7 @@ def list_model_facts(model: RecordedModel, live: Live | None) -> Iterator[tuple[
 
 
 def render_state(state: State, *, colour: bool, width: int = 80) -> Iterator[str]:
-    """Render the whole state: a head, then a line for each address with its models."""
+    """Render the whole state: two lines about the state, then a line for each address with its models."""
     paint = Paint(colour)
     head = [
         f"stack {escape(state.stack)}" if state.stack else "no stack",
@@ -132,8 +132,8 @@ def render_state(state: State, *, colour: bool, width: int = 80) -> Iterator[str
         yield ""
         yield "Nothing is recorded."
         return
-    records = sorted(state.resources.values(), key=lambda one: one.address)
-    column = min(max(count_cells(str(one.address)) for one in records), 48)
+    records = sorted(state.resources.values(), key=lambda record: record.address)
+    column = min(max(count_cells(str(record.address)) for record in records), 48)
     yield ""
     for record in records:
         name = pad(cut(escape(str(record.address)), column), column)
@@ -143,7 +143,11 @@ def render_state(state: State, *, colour: bool, width: int = 80) -> Iterator[str
         rest += ["protected"] if record.prevent_destroy else []
         extra = paint(f"  ({', '.join(rest)})", "dim") if rest else ""
         plain = f"{name}  {serving}"
-        if width and count_cells(plain) + sum(count_cells(one) + 2 for one in rest) + 2 > width and rest:
+        if (
+            width
+            and count_cells(plain) + sum(count_cells(remark) + 2 for remark in rest) + 2 > width
+            and rest
+        ):
             yield cut(plain, width)
             yield from wrap(f"({', '.join(rest)})", width, indent="    ")
         else:

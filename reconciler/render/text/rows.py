@@ -1,4 +1,4 @@
-"""Rows of `name = before -> after`: aligned, grouped by prefix, cut to the width around what differs."""
+"""Rows of `name = before -> after`. They are aligned, grouped by prefix, and cut so that differences show."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from reconciler.render.values import format_value
 _COLOURS = {"+": "green", "~": "yellow", "-": "red", "!": "red"}
 _NAME_LIMIT = 26
 _LEAST = 16
-"""Cells that a value gets at least, however narrow the terminal."""
+"""The least number of cells for a value, even on a narrow terminal."""
 _CONTEXT = 6
-"""Characters kept before the first difference of two long texts."""
+"""How many characters are shown before the first difference of two long texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +23,10 @@ class Row:
 
     Attributes:
         symbol: + ~ - or a space.
-        path: dotted; what stands before the last dot becomes the group's heading.
-        before, after: None if there is none. With both, an arrow stands between them.
-        text: instead of values. It is escaped already, and wrapped rather than cut.
-        remark: stands whole behind the value ("# forces replacement").
+        path: dotted. The part before the last dot becomes the group's heading.
+        before, after: the values, None if there is none. An arrow joins two values.
+        text: shown instead of values. It is already escaped. It is wrapped, never cut.
+        remark: shown after the value and never cut ("# forces replacement").
     """
 
     symbol: str
@@ -45,7 +45,7 @@ def choose_colour(symbol: str) -> tuple[str, ...]:
 
 
 def render_rows(rows: Iterable[Row], *, indent: int, width: int, paint: Paint) -> Iterator[str]:
-    """Render the rows. Rows with a common prefix stand under one heading, in order of appearance."""
+    """Render the rows. Rows with a common prefix get one heading, in order of appearance."""
     groups: dict[str, list[tuple[str, Row]]] = {"": []}
     for row in rows:
         prefix, _, name = row.path.rpartition(".")
@@ -67,17 +67,17 @@ def _render_row(row: Row, name: str, indent: str, width: int, paint: Paint) -> I
     remark = f" {row.remark}" if row.remark else ""
     lines = _format_values(row, room)
     if not remark or room == UNLIMITED or count_cells(lines[-1]) + count_cells(remark) <= room:
-        yield from _stack(lines, paint(remark, "red"), start, len(lead))
+        yield from _join_lines(lines, paint(remark, "red"), start, len(lead))
         return
     shorter = _format_values(row, room - count_cells(remark)) if room - count_cells(remark) >= _LEAST else []
     if len(shorter) == len(lines):
-        yield from _stack(shorter, paint(remark, "red"), start, len(lead))
+        yield from _join_lines(shorter, paint(remark, "red"), start, len(lead))
         return
-    yield from _stack(lines, "", start, len(lead))  # the remark gets a line of its own rather than being cut
+    yield from _join_lines(lines, "", start, len(lead))  # the remark gets its own line, so that it is not cut
     yield " " * max(min(len(lead), width - count_cells(row.remark)), 0) + paint(row.remark, "red")
 
 
-def _stack(lines: list[str], end: str, start: str, hanging: int) -> Iterator[str]:
+def _join_lines(lines: list[str], end: str, start: str, hanging: int) -> Iterator[str]:
     for index, line in enumerate(lines):
         yield (" " * hanging if index else start) + line + (end if index == len(lines) - 1 else "")
 
@@ -98,7 +98,7 @@ def _format_values(row: Row, room: int) -> list[str]:
 
 
 def _cut_two_texts(before: str, after: str, room: int) -> list[str]:
-    """Put two long texts below each other, without their common beginning if that hides the difference."""
+    """Put two long texts below each other. Leave out a common beginning that would hide the difference."""
     shared = next((i for i, (a, b) in enumerate(zip(before, after, strict=False)) if a != b), None)
     shared = min(len(before), len(after)) if shared is None else shared
     longest = max(count_cells(quote(before)), count_cells(quote(after)) + 3)

@@ -167,7 +167,7 @@ def test_an_empty_state_says_where_it_is(project: Project) -> None:
 
 
 def test_advice_on_data_is_given_when_they_are_about_to_be_trained(project: Project) -> None:
-    """A plan warns of few examples where it trains on them, and says nothing of what does not change."""
+    """A plan warns of few examples if it trains on them, and does not warn about models that stay."""
     project.declare(model("one", pairs=PAIRS[:10]), model("two"))
     assert "10 examples" in project.plan().err
     assert "10 examples" in project.plan("--json").out

@@ -79,7 +79,7 @@ def test_init_leads_with_what_can_be_tuned_today(project: Project) -> None:
     ids=["none", "no line end", "some", "Windows", "all"],
 )
 def test_init_adds_to_gitignore_what_it_lacks(project: Project, before: bytes | None, after: bytes) -> None:
-    """Lines that stand in .gitignore stay as they are; those for locks and the emulator are added, once."""
+    """Existing lines of .gitignore stay. Those for locks and the emulator are added once."""
     file = project.root / ".gitignore"
     if before is not None:
         file.write_bytes(before)
@@ -121,7 +121,7 @@ def test_validate_is_offline(project: Project) -> None:
 
 
 def test_all_problems_at_once_with_their_places(project: Project) -> None:
-    """Every problem of every file, each as file:line:column, with the nearest known key for a typo."""
+    """All problems of all files have file:line:column. A typo comes with the nearest known key."""
     project.write("manifests/a.yaml", GOOD.replace("base_model", "base_modle"))
     project.write("manifests/b.yaml", GOOD.replace("one", "Two!").replace("a, output: b", "a, output: 5"))
     project.write("manifests/c.yaml", "apiVersion: reconciler/v1\nkind: TunedModle\nmetadata: {name: c}\n")

@@ -26,7 +26,7 @@ INSIDE, SERVER = ("plan", "--emulator"), ("emulator", "--port", "0", "--data", "
     ids=["missing", "another version", "another layout"],
 )
 def test_packages(project: Project, command: tuple[str, ...], broken: str, says: str) -> None:
-    """Only a package that is not there is called missing; what else cannot be imported is told as it is."""
+    """Only an absent package is called missing. Any other import error is shown as it is."""
     project.declare(model("one"))
     shadow = project.write("shadow/uvicorn/__init__.py", broken + "\n").parents[1]
     result = project.run(
@@ -77,7 +77,7 @@ def test_the_server_says_how_to_use_both_apis(project: Project) -> None:
 
 
 def test_the_state_too_is_kept_in_the_emulator(project: Project) -> None:
-    """With STORAGE_EMULATOR_HOST a gs:// state is the emulator's: a team can try all of it on one machine."""
+    """With STORAGE_EMULATOR_HOST, the emulator keeps a gs:// state, so a team can try it on one machine."""
     project.declare(model("one"))
     there = {"RECONCILER_STATE": "gs://team-state/models", "STORAGE_EMULATOR_HOST": project.service.url}
     project.run("apply", "--auto-approve", expect=0, environ=there)

@@ -47,7 +47,7 @@ def credentials(seen: list[dict[str, Any]]) -> set[tuple[str, str]]:
 def test_the_first_credential_found_is_sent(
     project: Project, environ: dict[str, str], sent: set[tuple[str, str]], kind: str
 ) -> None:
-    """Token, then GEMINI_API_KEY, then GOOGLE_API_KEY; the first line names its kind, never its value."""
+    """The order is token, GEMINI_API_KEY, GOOGLE_API_KEY. The first line names the kind, never the value."""
     project.declare(model("one"))
     with seen_by(project.service) as (url, seen):
         first = project.plan(environ={"GOOGLE_GEMINI_BASE_URL": url, **environ}).out.splitlines()[0]
@@ -201,7 +201,7 @@ def emulated(project: Project) -> Project:
 
 
 def test_emulator_ignores_the_environment_and_the_stack(emulated: Project) -> None:
-    """--emulator keeps state/emulator.json and .sqlite3, whatever state, URL and credential are set."""
+    """--emulator uses state/emulator.json and .sqlite3, whatever state, URL and credential are set."""
     emulated.declare(stack("s", state="of-stack", endpoint="http://127.0.0.1:9"), model("one"))
     result = emulated.apply("--emulator")
     assert result.out.splitlines()[0] == "emulator inside this command, no project, stack s"
@@ -302,7 +302,7 @@ def test_the_emulator_survives_kill_9(project: Project) -> None:
 
 
 def test_the_lock_lease_is_read_from_the_environment(project: Project) -> None:
-    """RECONCILER_LOCK_LEASE takes a duration; anything else is refused by name before the store is asked."""
+    """RECONCILER_LOCK_LEASE accepts a duration. Any other value is refused by name, before any request."""
     project.declare(model("one"))
     environ = {"RECONCILER_LOCK_LEASE": "soon", "RECONCILER_STATE": "gs://bucket/prefix"}
     assert "RECONCILER_LOCK_LEASE" in project.apply(environ=environ, expect=1).err

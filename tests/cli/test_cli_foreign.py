@@ -15,7 +15,7 @@ ESCAPES = "\x1b]0;pwned\x07\x1b[31mred\ttab\nline"
 
 
 def test_what_a_model_answers_does_not_drive_a_terminal(project: Project) -> None:
-    """There its control characters are made visible, line ends and tabs kept; a pipe gets it as it is."""
+    """A terminal shows control characters as escapes, except line ends and tabs. A pipe gets them all."""
     project.declare(model("one"))
     project.apply()
     reply = {"candidates": [{"content": {"parts": [{"text": ESCAPES}]}}]}
@@ -81,7 +81,7 @@ def test_a_pipe_is_not_waited_for(project: Project, what: str) -> None:
 
 
 def test_a_pipe_that_nobody_reads_is_not_waited_for(project: Project) -> None:
-    """A plan or a page is not written to a FIFO without a reader; what else stands there is said."""
+    """A plan or a page is not written to a FIFO without a reader. An error says what the path is."""
     project.declare(model("one"))
     project.apply()
     os.mkfifo(project.root / "pipe")

@@ -88,7 +88,7 @@ def test_resource_drift_is_in_the_plan(project: Project) -> None:
 
 
 def test_the_plan_stream(project: Project) -> None:
-    """Every line is JSON with @level, @message, @timestamp, type; version first, a change, a summary."""
+    """Every line is JSON with @level, @message, @timestamp and type: version, changes, then summary."""
     project.declare(model("one"))
     records = project.plan("--json").records()
     for one in records:
@@ -203,7 +203,7 @@ def test_the_documents_have_no_key_at_the_top_that_terraforms_have_not(project: 
 
 
 def test_validate_prints_terraforms_object_valid_or_not(project: Project) -> None:
-    """One object with counts and diagnostics, each with its line, column and byte; exit 1 if invalid."""
+    """The object has counts and diagnostics, each with line, column and byte. Exit code 1 means invalid."""
     keys = {"format_version", "valid", "error_count", "warning_count", "diagnostics", "reconciler"}
     project.declare(model("one"))
     sound = project.run("validate", "--json", expect=0).json()

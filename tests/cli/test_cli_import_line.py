@@ -62,7 +62,7 @@ def test_a_tuned_model_is_taken_over_for_life(project: Project) -> None:
 
 
 def test_a_model_without_data_is_managed_and_deleted(project: Project) -> None:
-    """Updated, held against drift, never replaced, and deleted when nothing declares it any more."""
+    """Such a model is updated and checked for drift, never replaced, and deleted when undeclared."""
     service = made_by_hand(project)
     project.declare(tuned())
     project.apply()

@@ -75,7 +75,7 @@ def test_a_plan_writes_nothing(project: Project) -> None:
 
 
 def test_no_wait_exits_0_once_all_is_accepted_and_wait_finishes(project: Project) -> None:
-    """--no-wait leaves CREATING models as candidates; waiting is no change; wait promotes, untrained."""
+    """--no-wait leaves CREATING models as candidates, which are no change. wait promotes them untrained."""
     project.service.freeze()
     project.declare(model("one"), model("two", pairs=PAIRS[:10]))
     project.apply("--no-wait", expect=0)
@@ -171,7 +171,7 @@ def test_a_signal_while_a_create_is_on_its_way_loses_nothing(project: Project) -
 
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_kill_9_in_the_middle_then_the_same_command(project: Project, when: str) -> None:
-    """Killed with creates on their way: the same command ends with one model each, nothing trained twice."""
+    """After a kill during create requests, the same command ends with one model each, trained once."""
     names = [f"m{n}" for n in range(4)]
     project.declare(*(model(name) for name in names))
     project.service.fault({"method": "POST", "path": "tunedModels", "skip": 2, "times": 2, "delay": 1.5})

@@ -137,7 +137,7 @@ def test_two_folders_with_one_state_delete_nothing_of_each_other(project: Projec
 
 
 def test_a_state_that_kept_no_path_deletes_nothing_without_a_stack(project: Project) -> None:
-    """What an older version recorded may be declared elsewhere; an apply that declares it records where."""
+    """A record of an older version may be declared elsewhere. An apply that declares it records the path."""
     project.declare(model("one"), file="manifests/one.yaml")
     project.declare(model("two"), file="manifests/two.yaml")
     project.apply()

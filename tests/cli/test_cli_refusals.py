@@ -38,7 +38,7 @@ def test_destroy_without_approval_leaves_everything(project: Project) -> None:
 
 
 def test_another_stacks_manifests_are_refused(project: Project) -> None:
-    """The state records its stack's name; another name is refused by every command and names both."""
+    """The state records its stack's name. Every command refuses another name and names both."""
     project.declare(stack("ours"), model("one"))
     project.apply()
     before = project.state_file.read_bytes()
@@ -335,7 +335,7 @@ def test_a_typo_names_the_nearest_command(project: Project) -> None:
 
 
 def test_what_a_guard_refuses_is_shown_first_and_named_once(project: Project) -> None:
-    """The plan on standard output, then the refusal, which names each model once; nothing is begun."""
+    """The plan is on standard output, and then the refusal names each model once. Nothing is begun."""
     project.declare(model("one"), model("two"))
     for command in (("plan",), ("apply", "--auto-approve")):
         result = project.run(*command, "--max-trainings", "1", expect=1)

@@ -260,7 +260,7 @@ def test_generations_are_found_again_without_state(project: Project) -> None:
 
 
 def test_a_failed_check_is_4_and_nothing_is_promoted(project: Project) -> None:
-    """The candidate stays unproven, the old model serves and lives, the message shows both answers."""
+    """The candidate is not promoted, the old model still serves, and the message shows both answers."""
     old, new = retrain(project)
     project.declare(model("one", pairs=CHANGED, checks=[{"prompt": "1", "expect": "three"}]))
     result = project.apply(expect=4)
@@ -424,7 +424,7 @@ def test_destroy_works_without_any_manifest(project: Project) -> None:
 
 
 def test_destroying_what_is_in_training_cancels_it_first(project: Project) -> None:
-    """The operation is cancelled over v1, then the model deleted; the plan says it is not refunded."""
+    """The operation is cancelled over v1, then the model is deleted. The plan says: no refund."""
     project.service.freeze()
     project.declare(model("one"))
     project.apply("--no-wait")

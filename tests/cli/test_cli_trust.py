@@ -92,7 +92,7 @@ def test_what_is_not_trusted_is_called_that(
 def test_no_proxy_keeps_every_door_from_the_proxy(
     project: Project, authority: Authority, door: str, variable: str
 ) -> None:
-    """A host that NO_PROXY names, in either case, is not asked for through it; any other one is."""
+    """A host in NO_PROXY, in upper or lower case, is reached directly. Other hosts use the proxy."""
     with listening(Proxy(authority, world)) as proxy:
         more = {"SSL_CERT_FILE": str(authority.file)}
         go(project, door, proxy, **more, **{variable: "localhost,.example.com"})
@@ -108,7 +108,7 @@ def test_no_proxy_keeps_every_door_from_the_proxy(
 def test_each_proxy_variable_holds_at_every_door(
     project: Project, authority: Authority, door: str, variable: str
 ) -> None:
-    """HTTPS_PROXY, https_proxy and ALL_PROXY, with a login, which is sent to nobody else and not printed."""
+    """A login in HTTPS_PROXY, https_proxy or ALL_PROXY is sent to no other host and not printed."""
     with listening(Proxy(authority, world, login="walter:PwOfTheProxy")) as proxy:
         none = {"HTTPS_PROXY": "", "HTTP_PROXY": "", "SSL_CERT_FILE": str(authority.file)}
         result = go(project, door, proxy, **{**none, variable: proxy.url})

@@ -513,7 +513,7 @@ def test_jobs_and_their_data_are_of_one_sort(project: Project, service: Service)
 
 
 def test_data_in_a_bucket_of_the_emulator_inside(project: Project) -> None:
-    """What a server on the same file was given is there for --emulator, as docs/emulator.md says."""
+    """--emulator sees the data that was uploaded to a server on the same file, as docs/emulator.md says."""
     project.declare(job(data="gs://bucket/n.jsonl"))
     missing = project.run("plan", "--emulator", expect=1)
     assert "gs://bucket/n.jsonl does not exist" in missing.err

@@ -194,7 +194,7 @@ def test_retry_failed_takes_the_next_generation_and_removes_the_failed_one() -> 
 
 
 def test_protection_keeps_the_old_model() -> None:
-    """prevent_destroy: the successor serves, the old model stays as deposed, and the plan is empty."""
+    """With prevent_destroy, the successor serves, the old model stays deposed, and the plan is empty."""
     sim = Simulation(want(prevent_destroy=True))
     sim.apply()
     sim.manifests = (want(epochs=6, prevent_destroy=True),)

@@ -66,6 +66,6 @@ def test_a_run_killed_at_some_points_is_finished_by_the_next(project: Project, n
 @pytest.mark.parametrize("shard", range(SHARDS))
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_a_killed_run_is_finished_by_the_next(project: Project, name: str, shard: int) -> None:
-    """At whatever point it dies: trained once, nothing lost, nothing left to do after the same command."""
+    """Wherever a run dies, the same command trains once and leaves nothing to do."""
     with crash_harness(project, SCENARIOS[name]) as made:
         try_points(made, shard, SHARDS)

@@ -20,7 +20,7 @@ def full(sim: Simulation, times: int, name: str = "a") -> None:
 
 
 def test_it_waits_without_the_lock_and_asks_again() -> None:
-    """Two refusals are two waits of at least 30 s, during which the lock is free; then it is trained once."""
+    """After each of two refusals, apply waits at least 30 s without the lock. It trains once."""
     sim = Simulation(want("a"))
     full(sim, 2)
     process = sim.apply()

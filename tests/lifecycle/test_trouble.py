@@ -67,7 +67,7 @@ def test_a_kill_at_any_call_or_write_is_healed_by_the_next_run(keeps_creating: b
 
 @pytest.mark.parametrize("keeps_creating", [False, True])
 def test_a_stop_at_any_call_is_healed_by_the_next_run(keeps_creating: bool) -> None:  # noqa: FBT001
-    """SIGTERM at every single call of an apply: exit 3 (or done already), the lock free, nothing lost."""
+    """SIGTERM at any call of an apply gives exit 3 (or 0 if it is done), frees the lock and loses nothing."""
     calls, at = 1, 0
     while at < calls:
         sim = trouble(keeps_creating=keeps_creating)

@@ -135,7 +135,7 @@ def test_all_three_ways_are_named(workspace: Path, refused: Refused) -> None:
 
 @pytest.mark.parametrize("quote", ["", '"', "'"])
 def test_the_field_decides_the_type(quote: str, workspace: Path, load_manifests: Load) -> None:
-    """A variable fills numbers, booleans and durations, quoted or not; where text is wanted it is text."""
+    """A variable can be a number, a boolean or a duration, quoted or not. In a text field, it is text."""
     (workspace / "manifests" / "a.yaml").write_text(
         MODEL.replace('"', quote).replace(
             "  tuning_task", f"  top_k: {quote}${{var.k}}{quote}\n  tuning_task"

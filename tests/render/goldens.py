@@ -1,4 +1,4 @@
-"""What each golden file in tests/golden/render holds.
+"""How each golden file in tests/golden/render is made.
 
 After a wanted change: `python -m tests.render.goldens`, then read the diff as a user would.
 """
@@ -66,7 +66,7 @@ def _lines(lines: Iterable[str]) -> str:
 
 
 def _stable(document: str) -> str:
-    """Without what every release changes."""
+    """Remove what changes with every release."""
     checksum = re.compile(r'("checksum": ")[0-9a-f]{64}')
     return checksum.sub(r"\1CHECKSUM", document.replace(__version__, "VERSION"))
 

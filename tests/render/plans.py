@@ -87,7 +87,7 @@ ATTRIBUTES: Attributes = {
 
 
 def address(name: str, kind: str = "TunedModel") -> Address:
-    """An address of the kind that most tests mean."""
+    """An address of the kind that most tests use."""
     return Address(kind, name)
 
 

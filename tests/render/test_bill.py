@@ -1,4 +1,4 @@
-"""What trainings cost, in words and in rows."""
+"""The costs of trainings, in words and in tables."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.render import plans
 
 
 def test_bill_text() -> None:
-    """One training's bill shows how the steps come about, and what is an estimate."""
+    """The bill of a training shows how its steps are computed, and which figures are estimates."""
     assert (
         describe_bill(Bill(15, 640, 5, 2, 38))
         == "15 examples x 5 epochs / batch 2 = 38 steps, 3,200 characters"
@@ -37,7 +37,7 @@ def test_what_only_the_service_knows_is_no_hole() -> None:
 
 
 def test_what_is_not_known_at_all_is_said() -> None:
-    """Epochs that the service chooses, and data that is not read here, are words and never 0."""
+    """If the service chooses the epochs, or the data is not read here, the bill shows words and never 0."""
     chosen, unread = Bill(40, 220, 0, 0, 0), Bill(0, 0, 3, 0, 0)
     assert describe_bill(chosen) == (
         "40 examples, in epochs that the service chooses, 220 characters an epoch"
@@ -54,7 +54,7 @@ def test_what_is_not_known_at_all_is_said() -> None:
 
 
 def test_total_adds_up() -> None:
-    """A total sums what is known, says when the price is a lower bound, and never mixes currencies."""
+    """A total sums the known figures, marks a price that is a lower bound, and never mixes currencies."""
     euro = plans.create("euro", bill=Bill(1, 10, 2, 1, 2, price=1.0, currency="EUR"))
     sums = sum_bills([plans.CREATE, plans.CREATE_INLINE, euro, plans.create("blank", bill=None)])
     assert (sums.trainings, sums.examples, sums.characters, sums.steps) == (4, 21, 812 * 5 + 24 * 5 + 20, 50)
@@ -73,7 +73,7 @@ def test_money_under_a_cent_is_not_zero() -> None:
 
 
 class CountedReads(list[Change]):
-    """Changes that count how often all of them are read."""
+    """Changes that count how often the whole list is read."""
 
     reads = 0
 
@@ -83,7 +83,7 @@ class CountedReads(list[Change]):
 
 
 def test_many_trainings_are_read_as_often_as_few() -> None:
-    """The time of a bill grows with the number of its trainings, and not with its square."""
+    """The time to render a bill is linear in the number of its trainings."""
     reads = []
     for count in (3, 300):
         trainings = CountedReads([plans.CREATE] * count)

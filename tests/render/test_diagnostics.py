@@ -8,7 +8,7 @@ from reconciler.render.diagnostics import build_validation_document
 
 
 def test_a_validation_counts_errors_and_warnings() -> None:
-    """Each with its place, in bytes too; what was found sound is counted under `reconciler`."""
+    """Each diagnostic has its place, also in bytes. Valid items are counted under `reconciler`."""
     wrong = Diagnostic("wrong", "mend it", file="a.yaml", line=3, column=5)
     odd = Diagnostic("odd", severity=Severity.WARNING, address="TunedModel/a")
     document = build_validation_document([wrong, odd], [17, 0], {"models": 2})

@@ -1,4 +1,4 @@
-"""Every format, whole, against a file that was read by a person."""
+"""Compares the whole output of every format with a file that a person has read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.render.goldens import FOLDER, GOLDENS
 
 @pytest.mark.parametrize("name", GOLDENS)
 def test_output_is_the_golden_file(name: str) -> None:
-    """Nothing about an output changes unnoticed."""
+    """An output cannot change unnoticed."""
     assert GOLDENS[name]() == (FOLDER / name).read_text(encoding="utf-8")
 
 

@@ -83,7 +83,7 @@ class Reader(HTMLParser):
 
 
 def read(page: str) -> Reader:
-    """The page as a browser takes it apart."""
+    """Parse the page as a browser does."""
     reader = Reader()
     reader.feed(page)
     reader.close()
@@ -133,7 +133,7 @@ def test_every_model_has_a_row_a_section_and_its_curve() -> None:
 
 
 def test_conditions() -> None:
-    """The table says of each address what a glance must tell."""
+    """The table shows the most important facts of each address."""
     one = plans.address("x")
     cases = [
         (Record(one, serving=plans.model("a")), "serving"),
@@ -154,7 +154,7 @@ def test_conditions() -> None:
 
 
 def test_an_empty_state_is_a_page() -> None:
-    """Nothing recorded is said, not shown as an empty table."""
+    """If nothing is recorded, the report says so instead of showing an empty table."""
     page = render_report(State(), {}, (), plans.CONTEXT, NOW)
     assert "Nothing is recorded." in page
     assert "<table" not in page
@@ -169,7 +169,7 @@ def test_an_empty_state_is_a_page() -> None:
     texts,
 )
 def test_any_curve_is_drawn_within_its_picture(snapshots: list[Snapshot], title: str) -> None:
-    """Whatever the losses are, every point lies inside, and there are at most as many as can be seen."""
+    """For any losses, every point lies inside the picture, and there are no more points than can be seen."""
     svg = draw_loss_curve(snapshots, title=title)
     for points in re.findall(r'points="([^"]*)"', svg):
         pairs = [tuple(map(float, pair.split(","))) for pair in points.split()]
@@ -178,7 +178,7 @@ def test_any_curve_is_drawn_within_its_picture(snapshots: list[Snapshot], title:
 
 
 def test_a_long_training_is_thinned() -> None:
-    """Ten thousand snapshots are drawn as what can be seen, first and last among them."""
+    """Of ten thousand snapshots, only as many as can be seen are drawn, the first and the last among them."""
     svg = draw_loss_curve([Snapshot(step, step // 10, 10_000.0 - step) for step in range(10_000)], title="x")
     (points,) = re.findall(r'points="([^"]*)"', svg)
     assert len(points.split()) == 300
@@ -188,5 +188,5 @@ def test_a_long_training_is_thinned() -> None:
 
 
 def test_a_curve_needs_two_points() -> None:
-    """A single snapshot is no curve."""
+    """A single snapshot gives no curve."""
     assert draw_loss_curve(plans.SNAPSHOTS[:1], title="x") == ""

@@ -19,7 +19,7 @@ CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 class Screen:
-    """A display without thread or real time, and what it drew last."""
+    """A display without a thread or a real clock. It returns what was drawn last."""
 
     def __init__(
         self, *, width: int = 80, height: int = 24, colour: bool = False, unicode: bool = True
@@ -37,7 +37,7 @@ class Screen:
         )
 
     def after(self, *happened: Event) -> list[str]:
-        """What the events lead to: the lines drawn at the end, the permanent ones first."""
+        """Handle the events. Return the lines drawn at the end, the permanent ones first."""
         with self.display:
             for event in happened:
                 self.display.handle(event)
@@ -48,7 +48,7 @@ class Screen:
         return [line.rstrip() for line in CONTROL.sub("", drawn).replace("\r", "").split("\n")]
 
     def permanent(self, *happened: Event) -> str:
-        """What stays on the terminal when the display is gone."""
+        """Handle the events. Return what stays on the terminal when the display has ended."""
         with self.display:
             for event in happened:
                 self.display.handle(event)
@@ -63,7 +63,7 @@ def progress(name: str, percent: float, **changes: float) -> Progress:
 
 
 def test_a_training_has_a_line() -> None:
-    """Name, bar, percent, step, epoch, loss, elapsed and what is left, in one line."""
+    """A line shows name, bar, percent, step, epoch, loss, elapsed and remaining time."""
     lines = Screen(width=100).after(Started(plans.address("x"), Verb.CREATE), progress("x", 50))
     assert lines[0] == "x ██████████░░░░░░░░░░  50%  step 15/38  epoch 2  loss 1.235  1m20s  2m00s left"
     assert lines[1] == "1 model at work. Ctrl-C stops only the wait."
@@ -76,7 +76,7 @@ def test_ascii_bars() -> None:
 
 
 def test_time_goes_on_between_polls() -> None:
-    """Elapsed grows and the estimate shrinks with the clock, without another event."""
+    """Between events, the elapsed time grows and the remaining time shrinks with the clock."""
     screen = Screen(width=100)
     with screen.display:
         screen.display.handle(progress("x", 50))
@@ -87,7 +87,7 @@ def test_time_goes_on_between_polls() -> None:
 
 @pytest.mark.parametrize("width", [30, 60, 80, 120])
 def test_lines_fit(width: int) -> None:
-    """A narrow terminal loses details, not the layout; the percentage stays longest."""
+    """A narrow terminal shows fewer figures in the same layout. The percentage stays longest."""
     long = "a-name-as-long-as-names-may-be-"
     lines = Screen(width=width).after(progress(long, 50), progress("x", 100))
     assert max(map(count_cells, lines)) <= width
@@ -138,13 +138,13 @@ def test_stages_after_the_training_are_words() -> None:
 
 
 def test_markup_is_text() -> None:
-    """Brackets in what a service answers are not taken for rich's markup."""
+    """Brackets in a service's answer are not interpreted as rich's markup."""
     left = Screen(width=200).permanent(Failed(plans.address("x"), Verb.CREATE, "[red]no[/red] [/] :smile:"))
     assert "[red]no[/red] [/] :smile:" in left
 
 
 def test_what_ended_is_said_once_and_in_words() -> None:
-    """A replacement is no "replace done", and passed checks are not said to have passed twice."""
+    """A replacement is not called "replace done", and passed checks are reported only once."""
     left = Screen(width=200).permanent(
         Completed(plans.address("x"), Verb.CHECK, "x-2", detail="2 passed"),
         Completed(plans.address("x"), Verb.REPLACE, "x-2", 90.0),
@@ -153,7 +153,7 @@ def test_what_ended_is_said_once_and_in_words() -> None:
 
 
 def test_what_stays_is_broken_at_spaces() -> None:
-    """A line longer than the terminal goes on below, indented; an id or a command in it stays whole."""
+    """A line that is longer than the terminal continues below, indented. Its ids and commands stay whole."""
     done = Completed(plans.address("number-generator"), Verb.CREATE, "number-generator-n5ee2y2q", 3.0)
     assert Screen(width=60).permanent(done).split("\n")[:2] == [
         "TunedModel/number-generator: trained after 3s",
@@ -193,7 +193,7 @@ def test_use_outside_of_the_display_is_harmless() -> None:
 
 
 def test_an_upload_has_a_line_until_it_is_done() -> None:
-    """A bar, percent and size, above the models at work; what has arrived leaves the display."""
+    """An upload has a bar, percent and size above the models at work. A finished upload is removed."""
     screen = Screen(width=100)
     with screen.display:
         screen.display.handle(Uploading("a[red].jsonl", 75 * 2**20, 300 * 2**20))

@@ -1,4 +1,4 @@
-"""Pull-request comments: within the limit, whatever is in them, and harmless."""
+"""Pull-request comments stay within the limit and are harmless, whatever is in them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BIG = settings(
 
 
 def folded(text: str) -> list[str]:
-    """The titles of what is folded."""
+    """List the titles of the folded details."""
     return re.findall(r"<summary><b>(.*?)</b>", text)
 
 
@@ -39,14 +39,14 @@ def test_never_over_the_limit(plan: Plan, limit: int) -> None:
 @BIG
 @given(st.lists(drifts, max_size=5), st.integers(0, 3000))
 def test_drift_never_over_the_limit(found: list[Drift], limit: int) -> None:
-    """The same of drift."""
+    """A drift comment is never refused for its length."""
     assert len(render_drift_comment(found, plans.CONTEXT, max_chars=limit)) <= limit
 
 
 @BIG
 @given(any_plan)
 def test_blocks_are_whole(plan: Plan) -> None:
-    """Whatever a name or a note holds, every details is closed and every fence ends: nothing breaks out."""
+    """For any name or note, every details element and every fence is closed."""
     text = render_plan_comment(plan, max_chars=3000)
     outside = re.sub(r"^(`{3,})diff\n.*?\n\1$", "", text, flags=re.DOTALL | re.MULTILINE)
     assert outside.count("<details>") == outside.count("</details>")
@@ -60,7 +60,7 @@ def test_blocks_are_whole(plan: Plan) -> None:
 @BIG
 @given(any_plan)
 def test_nobody_is_mentioned(plan: Plan) -> None:
-    """An at sign in somebody's text calls nobody: outside of code none stands before a word."""
+    """An at sign in somebody's text mentions nobody: outside of code, it never precedes a word."""
     text = render_plan_comment(plan)
     outside = re.sub(r"^(`{3,})diff\n.*?\n\1$", "", text, flags=re.DOTALL | re.MULTILINE)
     assert re.search(r"(?<![A-Za-z0-9])@[A-Za-z0-9]", outside) is None
@@ -80,13 +80,13 @@ def test_nobody_is_mentioned(plan: Plan) -> None:
     ],
 )
 def test_text_of_others_is_only_text(wild: str, tame: str) -> None:
-    """Markup, tables, HTML, mathematics and mentions in a note are shown, not done."""
+    """Markup, tables, HTML, formulas and mentions in a note are shown literally."""
     text = render_plan_comment(replace(plans.SMALL, notes=(wild,)))
     assert f"Note: {tame}\n" in text
 
 
 def test_the_marker_is_the_first_line_and_stable() -> None:
-    """A bot finds its comment again, whatever changes below, and no stack's name ends the comment early."""
+    """A bot always finds its comment again, and no stack's name ends the marker early."""
     assert (
         render_plan_comment(plans.EVERYTHING).splitlines()[0] == "<!-- reconciler:plan stack=search-k3x9 -->"
     )
@@ -109,13 +109,13 @@ def test_the_most_dangerous_comes_first() -> None:
 
 
 def test_the_summary_survives_any_cut() -> None:
-    """Marker and summary are there as soon as they fit at all."""
+    """If the marker and the summary fit, they are always shown."""
     for limit in (300, 600, 2000, 60_000):
         assert summarize_plan(plans.EVERYTHING) in render_plan_comment(plans.EVERYTHING, max_chars=limit)
 
 
 def test_what_was_cut_is_named() -> None:
-    """Every model is either unfolded somewhere or named as cut."""
+    """Every model either has its details or is named as left out."""
     for limit in (1500, 2500, 4000, 6000):
         text = render_plan_comment(plans.EVERYTHING, max_chars=limit)
         sentence = text.rsplit("\n\n", 1)[1]
@@ -135,7 +135,7 @@ def test_ten_thousand_models_are_cut_to_the_limit() -> None:
 
 
 def test_a_plan_without_changes_is_short() -> None:
-    """No table and nothing folded where nothing changes."""
+    """If nothing changes, there is no table and nothing folded."""
     text = render_plan_comment(plans.NOTHING)
     assert text.splitlines()[2] == "**No changes. 1 model is as declared.**"
     assert "|" not in text

@@ -61,7 +61,7 @@ def test_actions(change: Change, expected: list[str]) -> None:
 
 
 def test_a_move_names_the_address_that_it_had() -> None:
-    """previous_address, as Terraform has it, and an output under each of the two names."""
+    """A move has Terraform's previous_address, and an output under each of its two names."""
     entry = build_change_entry(plans.MOVE, TUNED_MODEL)
     assert (entry["address"], entry["previous_address"]) == ("TunedModel/faq-new", "TunedModel/faq")
     assert "previous_address" not in build_change_entry(plans.UPDATE, TUNED_MODEL)
@@ -83,7 +83,7 @@ def test_a_move_names_the_address_that_it_had() -> None:
     ],
 )
 def test_action_reason(change: Change, reason: str) -> None:
-    """The reason is one of Terraform's, and absent where it has none."""
+    """The reason is one of Terraform's. It is absent if Terraform has no reason for it."""
     assert find_action_reason(change) == reason
     assert build_change_entry(change, TUNED_MODEL).get("action_reason", "") == reason
 
@@ -104,7 +104,7 @@ def test_any_plan_is_json_without_training_data(plan: Plan) -> None:
 
 
 def test_the_keys_that_tools_look_for() -> None:
-    """conftest, PR bots and dashboards find what Terraform gives them."""
+    """conftest, PR bots and dashboards find the keys that Terraform writes."""
     document = build_plan_document(plans.EVERYTHING, plans.KINDS)
     assert document["format_version"] == "1.2"
     assert document["variables"] == {"team": {"value": "search"}}
@@ -126,7 +126,7 @@ def test_the_keys_that_tools_look_for() -> None:
     [((), False), ((plans.NO_OP, plans.FAILED), False), ((plans.WAIT,), True), ((plans.CREATE,), True)],
 )
 def test_applyable(changes: tuple[Change, ...], applyable: bool) -> None:  # noqa: FBT001
-    """A plan is worth applying when apply would do something."""
+    """A plan is applyable if apply would do something."""
     assert build_plan_document(Plan(changes), plans.KINDS)["applyable"] is applyable
 
 
@@ -159,7 +159,7 @@ def test_what_forces_a_replacement_is_named() -> None:
 
 
 def test_permissions_before_are_what_is_granted_now() -> None:
-    """The grants to add are not there before, the ones to revoke are, and a role is the old one."""
+    """`before` has the grants that will be revoked and the old roles, but not the grants to add."""
     before = body(plans.UPDATE)["before"]
     assert isinstance(before, dict)
     grants = before["permissions"]
@@ -171,7 +171,7 @@ def test_permissions_before_are_what_is_granted_now() -> None:
 
 
 def test_unchanged_data_is_the_same_before_and_after() -> None:
-    """A policy that compares before and after sees no change of data where there is none."""
+    """If the data does not change, it is equal in before and after."""
     change = body(replace(plans.UPDATE, datasets=(plans.DATA,)))
     before, after = change["before"], change["after"]
     assert isinstance(before, dict)
@@ -204,13 +204,13 @@ def test_adopting_is_importing() -> None:
 
 
 def test_deposed_models_are_marked() -> None:
-    """The deletion of a deposed model is told from that of the address."""
+    """The deletion of a deposed model differs from the deletion of its address."""
     assert build_change_entry(plans.DELETE_DEPOSED, TUNED_MODEL)["deposed"] == "roman-00000000"
     assert "deposed" not in build_change_entry(plans.DELETE, TUNED_MODEL)
 
 
 def test_only_outputs_that_change_are_listed() -> None:
-    """A model that goes on serving is no output change."""
+    """A model that continues to serve is not an output change."""
     changed = build_plan_document(plans.EVERYTHING, plans.KINDS)["output_changes"]
     assert isinstance(changed, dict)
     assert changed["TunedModel/roman"] == {"actions": ["update"], "after_unknown": True}
@@ -228,7 +228,7 @@ def test_every_action_has_an_entry() -> None:
 
 
 def test_the_drift_document_has_classes() -> None:
-    """Each finding has its class; what nobody declared goes by its resource name."""
+    """Each finding has its class. A model that no manifest declares is called by its resource name."""
     document = build_drift_document(plans.DRIFTS, plans.CONTEXT, plans.KINDS)
     found = document["resource_drift"]
     assert isinstance(found, list)
@@ -245,5 +245,5 @@ def test_the_drift_document_has_classes() -> None:
 
 
 def test_nest_paths_keeps_both_of_a_clash() -> None:
-    """A path that is a value and a prefix loses nothing."""
+    """If a path is both a value and a prefix, both values are kept."""
     assert nest_paths({"a": 1, "a.b": 2, "c.d": 3, "c.e": 4}) == {"a": 1, "a.b": 2, "c": {"d": 3, "e": 4}}

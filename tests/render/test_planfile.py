@@ -1,4 +1,4 @@
-"""A saved plan: written, read back, and refused when it is not what was approved."""
+"""A saved plan is written, read back, and refused if it is not the plan that was approved."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BIG = settings(
 
 
 def without_examples(plan: Plan) -> Plan:
-    """The plan as it may be saved: inline training data is read again from the manifests."""
+    """The plan as it is saved, without inline training data, which is read again from the manifests."""
     return replace(
         plan,
         changes=tuple(
@@ -35,7 +35,7 @@ def without_examples(plan: Plan) -> Plan:
 
 
 def resealed(document: dict[str, object]) -> bytes:
-    """An edited document with a checksum that fits: what a careful forger would write."""
+    """An edited document with a matching checksum, as a careful forger would write it."""
     ours = document["reconciler"]
     assert isinstance(ours, dict)
     ours["checksum"] = compute_checksum(document)  # type: ignore[arg-type]
@@ -45,7 +45,7 @@ def resealed(document: dict[str, object]) -> bytes:
 @BIG
 @given(any_plan)
 def test_any_plan_comes_back(plan: Plan) -> None:
-    """What is read is what was written, types included, and no training data was written."""
+    """The plan that is read equals the written one, types included. The file has no training data."""
     data = dumps(plan, plans.KINDS)
     assert SECRET.encode() not in data
     back = loads(data, place="x.plan")
@@ -61,7 +61,7 @@ def test_the_same_plan_is_the_same_bytes(plan: Plan) -> None:
 
 
 def test_a_plan_file_is_ascii_with_a_line_for_each_change() -> None:
-    """A diff of two plans reads well, and printing one cannot steer a terminal."""
+    """A diff of two plans is easy to read, and printing a plan cannot control a terminal."""
     data = dumps(replace(plans.EVERYTHING, notes=(plans.HOSTILE,)), plans.KINDS)
     assert data.isascii()
     assert b"\x1b" not in data
@@ -73,7 +73,7 @@ def test_a_plan_file_is_ascii_with_a_line_for_each_change() -> None:
 @settings(max_examples=200, deadline=None)
 @given(st.integers(0, 10**6))
 def test_a_cut_file_is_refused(length: int) -> None:
-    """A file cut anywhere is no plan."""
+    """A file that was cut at any byte is refused."""
     data = dumps(plans.SMALL, plans.KINDS)
     with pytest.raises(PlanError, match=r"x\.plan"):
         loads(data[: length % (len(data) - 2)], place="x.plan")
@@ -82,7 +82,7 @@ def test_a_cut_file_is_refused(length: int) -> None:
 @settings(max_examples=200, deadline=None)
 @given(st.integers(0, 10**6), st.integers(0, 255))
 def test_a_changed_byte_is_refused_or_means_nothing(index: int, byte: int) -> None:
-    """Whatever byte is replaced: refused with a PlanError, or the plan is the same."""
+    """If any byte is replaced, the file is refused with a PlanError, or gives the same plan."""
     data = bytearray(dumps(plans.SMALL, plans.KINDS))
     data[index % len(data)] = byte
     try:
@@ -133,7 +133,7 @@ def test_rubbish_is_refused(data: bytes) -> None:
     ],
 )
 def test_refusals_say_what(data: bytes, message: str) -> None:
-    """Each way to be no saved plan has its own words."""
+    """Each kind of file that is not a saved plan has its own message."""
     with pytest.raises(PlanError) as refusal:
         loads(data, place="x.plan")
     assert message in refusal.value.summary
@@ -200,7 +200,7 @@ def test_an_edited_plan_is_refused() -> None:
     ],
 )
 def test_wrong_types_are_refused(key: str, value: object, message: str) -> None:
-    """Even with a checksum that fits, a document of another shape is an error that names the place."""
+    """A document of another shape is an error that names the place, even if its checksum matches."""
     document = json.loads(dumps(plans.SMALL, plans.KINDS))
     document["reconciler"][key] = value
     with pytest.raises(PlanError) as refusal:
@@ -209,7 +209,7 @@ def test_wrong_types_are_refused(key: str, value: object, message: str) -> None:
 
 
 def test_an_integer_price_is_a_price() -> None:
-    """JSON does not part 1 from 1.0: a float field takes both."""
+    """JSON does not distinguish 1 from 1.0, so a float field accepts both."""
     document = json.loads(dumps(plans.SMALL, plans.KINDS))
     document["reconciler"]["changes"][0]["bill"]["price"] = 3
     (change, _) = loads(resealed(document), place="x").changes
@@ -229,7 +229,7 @@ def test_an_integer_price_is_a_price() -> None:
     ids=lambda data: str(data[:30]),
 )
 def test_what_is_no_json_as_we_write_it_is_no_saved_plan(data: bytes) -> None:
-    """However deep or long it is: the error says what is wrong with it."""
+    """For a file that is too deep or too long, the error says so."""
     with pytest.raises(PlanError, match="cut off or is no JSON"):
         loads(data, place="x")
 
@@ -238,7 +238,7 @@ def test_what_is_no_json_as_we_write_it_is_no_saved_plan(data: bytes) -> None:
     "version", ["9" * 5000 + ".1", "", ".", "x", "1.x", "-1.2", "1.2.3.4.5", "\uff11.2", 1.2, None]
 )
 def test_a_version_that_is_none_is_refused(version: object) -> None:
-    """Digits by the thousand are no version either."""
+    """Thousands of digits are not a version."""
     document = json.loads(dumps(plans.SMALL, plans.KINDS))
     document["format_version"] = version
     with pytest.raises(PlanError, match="version is no version"):

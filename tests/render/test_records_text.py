@@ -23,7 +23,7 @@ curves = st.lists(
 
 @given(curves, st.sampled_from([40, 60, 100]), st.booleans())
 def test_a_chart_fits(snapshots: list[Snapshot], width: int, unicode: bool) -> None:  # noqa: FBT001
-    """Any curve fits the width, keeps one height, and is ASCII where asked."""
+    """Any curve fits the width, has the same height, and is ASCII if asked."""
     lines = list(draw_loss_chart(snapshots, width=width, unicode=unicode))
     assert [line for line in lines if count_cells(line) > width] == []
     assert len(lines) == (10 if len(snapshots) >= 2 else 0)
@@ -40,13 +40,13 @@ def test_a_falling_loss_falls() -> None:
 
 
 def test_a_short_curve_of_late_steps_is_shown() -> None:
-    """Labels that are wider than the curve stand beside each other, and stop nothing."""
+    """Labels that are wider than the curve are drawn side by side."""
     late = [Snapshot(1_000_000, 9, 0.5), Snapshot(1_000_001, 9, 0.4)]
     assert list(draw_loss_chart(late, width=60))[-1].split() == ["step", "1,000,000", "1,000,001"]
 
 
 def test_the_facts_of_a_model_stand_in_one_column() -> None:
-    """The longest label makes the column, where there is room for it."""
+    """The column is as wide as the longest label if there is room."""
     plain = plans.model("x-1")
     long = replace(plain, data=tuple(replace(one, field="spec." + "x" * 20) for one in plain.data))
     lines = list(render_record(Record(plans.address("x"), serving=long), None, colour=False, width=100))
@@ -58,7 +58,7 @@ def test_the_facts_of_a_model_stand_in_one_column() -> None:
 
 @pytest.mark.parametrize("width", [60, 100])
 def test_a_label_that_is_wider_than_the_column_moves_no_text(width: int) -> None:
-    """It stands on a line of its own, and its text in the column of all others."""
+    """A label that is too long gets its own line. Its text is in the same column as the others."""
     long = "data: " + "x" * 40
     live = replace(plans.LIVE, outputs={"tokens": "12", long: "13"})
     lines = list(render_record(plans.RECORD_FULL, live, colour=False, width=width))
@@ -69,7 +69,7 @@ def test_a_label_that_is_wider_than_the_column_moves_no_text(width: int) -> None
 
 
 def test_a_gap_between_snapshots_is_a_line() -> None:
-    """Columns without a snapshot lie between their neighbours."""
+    """The loss of a column without snapshots lies between its neighbours."""
     two = [Snapshot(1, 1, 8.0), Snapshot(100, 1, 8.0)]
     first = next(draw_loss_chart(two, width=80, unicode=False))
     assert set(first.partition("|")[2]) == {"#"}
@@ -77,7 +77,7 @@ def test_a_gap_between_snapshots_is_a_line() -> None:
 
 @given(records, st.sampled_from([60, 100]))
 def test_any_record_is_harmless(record: Record, width: int) -> None:
-    """Showing a model or a state steers no terminal."""
+    """Showing a model or a state cannot control the terminal."""
     state = State(stack=plans.HOSTILE, resources={record.address: record})
     lines = [
         *render_record(record, None, colour=False, width=width),
@@ -87,7 +87,7 @@ def test_any_record_is_harmless(record: Record, width: int) -> None:
 
 
 def test_a_live_model_speaks_for_its_own_record_only() -> None:
-    """What the service shows of one model is not shown of its candidate or predecessor."""
+    """What the service says about a model is not shown for its candidate or its predecessor."""
     live = replace(plans.LIVE, attributes={"temperature": 0.123})
     text = "\n".join(render_record(plans.RECORD_FULL, live, colour=False))
     assert text.count("0.123") == 1
@@ -95,7 +95,7 @@ def test_a_live_model_speaks_for_its_own_record_only() -> None:
 
 
 def test_a_pending_model_says_so() -> None:
-    """A model that was recorded before its create is not said to be in training."""
+    """A model whose create request may not have been sent is not called "in training"."""
     pending = Record(plans.address("x"), candidate=plans.model("x-1", status=None))
     text = "\n".join(render_record(pending, None, colour=False))
     assert "candidate x-1  pending" in text
@@ -103,7 +103,7 @@ def test_a_pending_model_says_so() -> None:
 
 
 def test_an_imported_model_has_no_identity() -> None:
-    """What we did not create has no digest to show, and a model without snapshots no curve."""
+    """A model that we did not create has no digest, and a model without snapshots has no curve."""
     imported = Record(plans.address("x"), serving=plans.model("x-1", digest="", data=(), total_steps=None))
     live = replace(plans.LIVE, id="x-1", snapshots=())
     text = "\n".join(render_record(imported, live, colour=False))
@@ -112,13 +112,13 @@ def test_an_imported_model_has_no_identity() -> None:
 
 
 def test_an_empty_state_says_so() -> None:
-    """Nothing recorded is a sentence, not an empty table."""
+    """If nothing is recorded, a sentence says so."""
     assert list(render_state(State(), colour=False))[-1] == "Nothing is recorded."
     assert "nothing is recorded" in "\n".join(render_record(Record(plans.address("x")), None, colour=False))
 
 
 def test_a_state_lists_each_address_once() -> None:
-    """Sorted, with what serves, the candidate, the deposed and the protection."""
+    """The addresses are sorted, each with its serving model, candidate, deposed models and protection."""
     lines = list(render_state(plans.STATE, colour=False, width=120))
     assert lines[3:6] == [
         "TunedModel/fresh   -  (candidate fresh-12345678)",

@@ -1,4 +1,4 @@
-"""What a run says at its end: counts of what was really done, in words and in Terraform's."""
+"""The end of a run: counts of what was done, in words and in Terraform's format."""
 
 from __future__ import annotations
 
@@ -59,13 +59,13 @@ REPLACED = (
     ],
 )
 def test_the_first_line_counts_what_was_done(events: tuple[Event, ...], text: str) -> None:
-    """Each model once, however many steps it took, and what went wrong beside what went well."""
+    """Each model counts once, however many steps it took. Failures are counted beside successes."""
     first, *_ = render_ending("apply", summarize_run(events), elapsed=65.4)
     assert first == text
 
 
 def test_a_stream_ends_with_terraforms_counts() -> None:
-    """What was added, changed, imported and removed, not what was planned."""
+    """The counts are of what was added, changed, imported and removed, not of what was planned."""
     outcome = summarize_run((*TRAINED, *REPLACED, Failed(A, Verb.CHECK, "no")))
     record = build_done_record(
         outcome, "T", operation="apply", command="apply", elapsed=2.0, cost=sum_cost(outcome, Plan(()))
@@ -79,7 +79,7 @@ def test_a_stream_ends_with_terraforms_counts() -> None:
 
 
 def test_the_cost_is_that_of_the_trainings_that_were_begun() -> None:
-    """A training that the service refused costs nothing; without prices nothing is said of costs."""
+    """A training that the service refused costs nothing. Without prices, no cost is shown."""
     bill = Bill(20, 100, 5, 4, 25, price=1.5, currency="EUR")
     both = Plan((replace(plans.CREATE, address=A, bill=bill), replace(plans.CREATE, address=B, bill=bill)))
     outcome = summarize_run((*TRAINED, Failed(B, Verb.CREATE, "refused")))
@@ -94,7 +94,7 @@ def test_the_cost_is_that_of_the_trainings_that_were_begun() -> None:
 
 
 def test_names_are_listed_whole() -> None:
-    """They are copied; how many there are besides is said, with the command that lists them."""
+    """Names are never cut. The number of other names comes with the command that lists them."""
     names = {A: "projects/p/locations/us-central1/endpoints/" + "9" * 40, B: "tunedModels/b-2"}
     lines = list(render_names(names, more=3))
     assert lines[1].endswith("9" * 40)

@@ -19,7 +19,7 @@ NOW = "2026-11-22T18:00:00Z"
 
 @given(events)
 def test_any_event_is_lines_of_json(event: Event) -> None:
-    """Every event has the five keys of every line, on one ASCII line."""
+    """Every event is one ASCII line with the five keys that every line has."""
     records = list(stream.build_event_records(event, NOW))
     assert records
     for record in records:
@@ -31,7 +31,7 @@ def test_any_event_is_lines_of_json(event: Event) -> None:
 
 @given(changes())
 def test_any_change_is_a_line_without_training_data(change: Change) -> None:
-    """Whatever is planned can be streamed, and no example with it."""
+    """Every plan can be streamed, without any training example."""
     line = stream.encode_line(stream.build_planned_change_record(change, NOW))
     assert SECRET not in line
     assert json.loads(line)["change"]["resource"]["addr"] == str(change.address)
@@ -59,7 +59,7 @@ def test_any_change_is_a_line_without_training_data(change: Change) -> None:
     ],
 )
 def test_planned_actions_are_terraforms(change: Change, word: str) -> None:
-    """A dashboard finds the words that it knows; ours stands beside."""
+    """A dashboard finds Terraform's words. Ours are beside them."""
     record = stream.build_planned_change_record(change, NOW)
     planned, ours = record["change"], record["reconciler"]
     assert isinstance(planned, dict)
@@ -69,7 +69,7 @@ def test_planned_actions_are_terraforms(change: Change, word: str) -> None:
 
 
 def test_a_plan_streams_drift_changes_and_summary_in_that_order() -> None:
-    """Nothing quiet is streamed, and the counts come last."""
+    """A model that does not change is not streamed, and the counts come last."""
     records = list(stream.build_plan_records(plans.EVERYTHING, NOW))
     types = [str(record["type"]) for record in records]
     assert sorted(set(types), key=types.index) == [
@@ -102,7 +102,7 @@ def test_a_planned_change_says_what_the_checks_said() -> None:
 
 
 def test_a_failure_is_followed_by_its_diagnostic() -> None:
-    """What failed comes first, why and what to do second, both of level error."""
+    """The first line says what failed. The second says why and what to do. Both have the level error."""
     failed = Failed(plans.address("x"), Verb.CREATE, "no quota", "Ask for more.")
     what, why = stream.build_event_records(failed, NOW)
     assert (what["type"], why["type"]) == ("apply_errored", "diagnostic")
@@ -128,13 +128,13 @@ def test_a_diagnostic_has_terraforms_range() -> None:
 
 
 def test_detaching_names_what_goes_on() -> None:
-    """A job that was told not to wait knows what to wait for later."""
+    """After --no-wait, the stream names the models to wait for later."""
     (record,) = stream.build_event_records(Detached("no-wait", (plans.address("x"),)), NOW)
     assert record["training"] == ["TunedModel/x"]
 
 
 def test_drift_that_is_a_note_is_no_warning() -> None:
-    """The level tells what fails from what is only noted."""
+    """The level distinguishes drift from notes."""
     assert [stream.build_drift_record(one, NOW)["@level"] for one in plans.DRIFTS] == [
         "warn",
         "warn",

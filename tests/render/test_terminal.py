@@ -1,4 +1,4 @@
-"""What a terminal may be shown."""
+"""Text for a terminal: escapes, cells, wrapping and colours."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from tests.render.strategies import texts
     ],
 )
 def test_visible(text: str, shown: str) -> None:
-    """What steers a terminal or reorders text is written as an escape; scripts and emoji stay."""
+    """Characters that control a terminal or reorder text are escaped. Scripts and emoji stay."""
     assert escape(text) == shown
 
 
@@ -57,7 +57,7 @@ def test_nothing_that_steers_a_terminal_survives(text: str) -> None:
 
 @given(st.text(alphabet='\n\\n"x\x1b1b', max_size=6), st.text(alphabet='\n\\n"x\x1b1b', max_size=6))
 def test_quoted_tells_texts_apart(one: str, other: str) -> None:
-    """Two texts that look the same in quotes are the same."""
+    """Two different texts never look the same in quotes."""
     assert (quote(one) == quote(other)) == (one == other)
 
 
@@ -102,12 +102,12 @@ def test_pad_counts_cells() -> None:
 
 
 def test_paint_is_silent_without_colour() -> None:
-    """Colour off means not one escape."""
+    """Without colour, there is no escape sequence."""
     assert Paint(colour=False)("x", "red", "bold") == "x"
     assert Paint(colour=True)("x", "red", "bold") == "\x1b[31;1mx\x1b[0m"
 
 
 def test_a_long_text_keeps_its_lines_and_nothing_else() -> None:
-    """Line ends and tabs are as they were; what drives a terminal is written out."""
+    """Line ends and tabs stay. Characters that control a terminal are escaped."""
     text = "one\r\ntwo\tthree\n\x1b]0;pwned\x07\x1b[31mred\rover\u202e\ud800"
     assert escape_lines(text) == ("one\ntwo\tthree\n\\x1b]0;pwned\\x07\\x1b[31mred\\rover\\u202e\\ud800")

@@ -40,7 +40,7 @@ def whole(lines: Iterable[str]) -> str:
 
 
 def fits(line: str, width: int) -> bool:
-    """Whether it fits, or holds a word that had to stay whole (an id, a path)."""
+    """Whether the line fits, or contains a word that must stay whole (an id, a path)."""
     longest = max((count_cells(word) for word in line.split(" ")), default=0)
     return count_cells(line) <= width or longest > width - _LEAD
 
@@ -70,7 +70,7 @@ def test_any_drift_fits_and_steers_nothing(found: list[Drift], width: int) -> No
 
 @given(events)
 def test_any_event_is_one_harmless_line(event: Event) -> None:
-    """An event is one line without anything that steers a terminal."""
+    """An event is one line that cannot control a terminal."""
     line = render_event(event, colour=False)
     assert line is None or escape(line) == line
     coloured = render_event(event, colour=True)
@@ -83,28 +83,28 @@ def test_any_event_is_one_harmless_line(event: Event) -> None:
     )
 )
 def test_any_error_is_harmless(found: list[Diagnostic]) -> None:
-    """What a service answers cannot steer the terminal that shows it."""
+    """A service's answer cannot control the terminal that shows it."""
     for width in (0, 60):
         lines = list(render_errors(found, colour=False, width=width))
         assert [line for line in lines if escape(line) != line] == []
 
 
 def test_the_first_line_names_endpoint_project_and_credential() -> None:
-    """Nobody applies to the wrong place without having been told, at any width."""
+    """At any width, the plan names the service and the project."""
     for width in (40, 80, 200):
         first = next(render_plan(plans.SMALL, colour=False, width=width))
         assert first.startswith("https://generativelanguage.googleapis.com, project tuned-prod, access token")
 
 
 def test_nothing_is_printed_for_what_does_not_change() -> None:
-    """A model that stays as it is appears nowhere, nor does one whose record alone changes."""
+    """A model that does not change is not shown, and neither is one of which only the record changes."""
     text = whole(render_plan(plans.EVERYTHING, colour=False))
     assert "steady-99999999" not in text
     assert "TunedModel/refreshed" not in text
 
 
 def test_no_changes_is_two_lines() -> None:
-    """An empty plan is not a page."""
+    """A plan without changes is short."""
     lines = list(render_plan(plans.NOTHING, colour=False, width=100))
     assert [line for line in lines if line] == [
         "https://generativelanguage.googleapis.com, project tuned-prod, access token, stack search-k3x9",
@@ -133,7 +133,7 @@ def test_data_is_counts_and_digests() -> None:
 
 
 def test_colours_are_terraforms() -> None:
-    """Green comes, yellow changes, red goes."""
+    """Green is new, yellow changes, red is deleted."""
     text = whole(render_plan(plans.EVERYTHING, colour=True))
     assert "\x1b[32m  +\x1b[0m" in text
     assert "\x1b[33m  ~\x1b[0m" in text
@@ -151,7 +151,7 @@ def test_long_texts_show_where_they_differ() -> None:
 
 
 def test_a_remark_is_never_cut() -> None:
-    """What forces a replacement says so however narrow the terminal and long the value."""
+    """A field that forces a replacement says so, however narrow the terminal and long the value."""
     change = replace(
         plans.REPLACE,
         fields=(
@@ -163,14 +163,14 @@ def test_a_remark_is_never_cut() -> None:
 
 
 def test_a_failure_says_what_to_do() -> None:
-    """A failed training shows the operation's error and the way on."""
+    """A failed training shows the operation's error and what to do."""
     text = whole(render_plan(Plan((plans.FAILED,)), colour=False, width=0))
     assert "error: 13 INTERNAL: the training diverged at step 12: mean loss is not a number" in text
     assert "--retry-failed" in text
 
 
 def test_a_change_without_reason_and_place_is_its_title_alone() -> None:
-    """There is no empty line for what is not known."""
+    """An unknown fact leaves no empty line."""
     bare = replace(plans.DELETE, reason=Reason.NONE, place="")
     lines = list(render_plan(Plan((bare,)), colour=False, show_header=False))
     assert lines == ["  - TunedModel/retired will be deleted: retired-55555555", "", "Plan: 1 to delete."]
@@ -206,7 +206,7 @@ def test_what_is_no_drift_does_not_stand_under_drift() -> None:
 
 
 def test_many_waiting_models_are_brief() -> None:
-    """A thousand trainings under way take a dozen lines."""
+    """A thousand models in training take a dozen lines."""
     waiting = tuple(replace(plans.WAIT, address=plans.address(f"m{index}")) for index in range(1000))
     lines = list(render_plan(Plan(waiting), colour=False))
     assert len(lines) < 20
@@ -231,7 +231,7 @@ def test_a_bill_without_prices_has_no_price_column() -> None:
 
 
 def test_selection_is_warned_of() -> None:
-    """A part of the whole does not look like the whole."""
+    """A plan with --target or --exclude says that it is a part of what is declared."""
     assert "this plan is a part of" in whole(render_plan(plans.EVERYTHING, colour=False, width=0))
     assert "this plan is a part of" not in whole(render_plan(plans.SMALL, colour=False, width=0))
 
@@ -261,7 +261,7 @@ def test_error_places_come_first(diagnostic: Diagnostic, first: str) -> None:
 
 
 def test_error_lines_keep_line_breaks_and_count() -> None:
-    """A message of several lines stays so, indented; several errors are counted."""
+    """A message of several lines keeps its lines, indented. Several errors are counted."""
     lines = list(render_errors([Diagnostic("a\nb", "c\nd"), Diagnostic("e")], colour=False))
     assert lines == ["Error: a", "    b", "    c", "    d", "Error: e", "", "2 errors."]
 
@@ -285,7 +285,7 @@ def test_detaching_from_nothing_says_nothing() -> None:
 
 
 def test_failures_end_with_advice() -> None:
-    """What failed, why, and what to do are parted by a stop."""
+    """A full stop separates the error from the advice."""
     failed = Failed(plans.address("x"), Verb.UPDATE, "403 no", "Ask its owner.", "x-1", 2.0)
     assert (
         render_event(failed, colour=False)
@@ -320,6 +320,6 @@ def test_what_is_left_alone_for_a_reason_is_brief() -> None:
 @pytest.mark.parametrize("verb", Verb)
 @pytest.mark.parametrize("event", [Started, Completed], ids=lambda kind: kind.__name__)
 def test_every_verb_has_words(event: type[Started | Completed], verb: Verb) -> None:
-    """With the address before them, and the id behind."""
+    """The address comes before the words, and the id after them."""
     line = render_event(event(plans.address("a"), verb, "a-1"), colour=False)
     assert re.fullmatch(r"TunedModel/a: [a-z ]+ \[a-1\]", line or "")

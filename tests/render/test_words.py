@@ -45,7 +45,7 @@ def test_summary(changes: tuple[Change, ...], line: str) -> None:
 
 @pytest.mark.parametrize("selection", [Inputs(targets=("x",)), Inputs(excludes=("x",))])
 def test_the_summary_of_an_empty_selection(selection: Inputs) -> None:
-    """Where options left nothing, the plan does not say that nothing is declared or recorded."""
+    """If options exclude everything, the plan does not say that nothing is declared or recorded."""
     assert summarize_plan(Plan((), inputs=selection)) == "No changes. --target and --exclude leave nothing."
 
 
@@ -72,7 +72,7 @@ def test_the_summary_of_a_comparison(drift: tuple[Drift, ...], line: str) -> Non
 
 
 def test_every_symbol_has_a_meaning() -> None:
-    """What stands in the first column is explained in the legend."""
+    """The legend explains every symbol in the first column."""
     assert {find_wording(change).symbol for change in plans.CHANGES} - {""} <= set(LEGEND)
     assert [find_wording(one).symbol for one in (plans.WAIT, plans.RECORD, plans.NO_OP)] == ["", "", ""]
 

@@ -10,6 +10,7 @@ import os
 import re
 import warnings
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,28 +59,27 @@ class UnusableFileError(UnusableError):
     """The file that GOOGLE_APPLICATION_CREDENTIALS names: while it is set, no login is looked at."""
 
 
+class Fault(StrEnum):
+    """Why credentials give no access token."""
+
+    REFUSED = "refused"
+    MALFORMED = "malformed"
+    UNREACHABLE = "unreachable"
+    UNTRUSTED = "untrusted"
+    FAILING = "failing"
+
+
 class NoTokenError(Exception):
-    """The credentials give no access token; its text says why."""
+    """The credentials give no access token. The text says why.
 
+    Attributes:
+        fault: MALFORMED concerns the file or the token endpoint's answer. FAILING may pass by itself.
+        advice: what to do if the endpoint is UNREACHABLE, or its TLS certificate is UNTRUSTED.
+    """
 
-class UnreachableError(NoTokenError):
-    """The token endpoint did not answer."""
-
-
-class UntrustedError(NoTokenError):
-    """The TLS certificate of the token endpoint is not trusted; `advice` says what to do."""
-
-    def __init__(self, advice: str) -> None:
-        super().__init__("its TLS certificate is not trusted")
-        self.advice = advice
-
-
-class FailingError(NoTokenError):
-    """The token endpoint has a problem of its own, which may pass."""
-
-
-class MalformedError(NoTokenError):
-    """The file, or the token endpoint's answer, has another form than google-auth expects."""
+    def __init__(self, fault: Fault, reason: str, advice: str = "") -> None:
+        super().__init__(reason)
+        self.fault, self.advice = fault, advice
 
 
 class Login:
@@ -148,13 +148,16 @@ class Login:
             self._credentials.refresh(self._request)
         except exceptions.TransportError as error:
             if "CERTIFICATE_VERIFY_FAILED" in str(error):
-                raise UntrustedError(self._trust.advice) from error
-            raise UnreachableError(_shorten(error)) from error
+                reason = "its TLS certificate is not trusted"
+                raise NoTokenError(Fault.UNTRUSTED, reason, self._trust.advice) from error
+            advice = "Check the network, then run the command again."
+            raise NoTokenError(Fault.UNREACHABLE, _shorten(error), advice) from error
         except exceptions.GoogleAuthError as error:
-            kind = FailingError if error.retryable else NoTokenError
-            raise kind(_shorten(error)) from error
+            raise NoTokenError(
+                Fault.FAILING if error.retryable else Fault.REFUSED, _shorten(error)
+            ) from error
         except (ValueError, TypeError, KeyError, AttributeError, OSError) as error:
-            raise MalformedError("they are not what they should be") from error
+            raise NoTokenError(Fault.MALFORMED, "they are not what they should be") from error
 
 
 def log_in(settings: Settings, scopes: tuple[str, ...]) -> Login:
@@ -175,8 +178,8 @@ def _find(settings: Settings) -> Any:
 
     path = settings.get(ADC_VARIABLE, "") or Settings(os.environ).get(ADC_VARIABLE, "")
     shown = _spell_variable(path)
-    if path:
-        _must_be_known(Path(path), shown)
+    if path and (problem := _find_problem(Path(path))):
+        raise UnusableFileError(f"{shown} names {problem}")
     try:
         with warnings.catch_warnings():
             # google-auth warns about its own loader, and about user credentials without a quota project;
@@ -205,39 +208,30 @@ def _spell_variable(path: str) -> str:
     return ADC_VARIABLE if path else ""
 
 
-def _must_be_known(path: Path, shown: str) -> None:
-    """Raise UnusableFileError if it is not a credentials file."""
+def _find_problem(path: Path) -> str:
+    """Say what is wrong with a credentials file. "" if it has the form of one."""
+    other = "a file that is not a credentials file"
     try:
         if path.exists() and not path.is_file():
-            raise UnusableFileError(f"{shown} names a folder or a device, not a file")
+            return "a folder or a device, not a file"
         data = files.read(path, most=bounds.CREDENTIALS)
-    except FileNotFoundError as error:
-        raise UnusableFileError(f"{shown} names a file that does not exist") from error
+    except FileNotFoundError:
+        return "a file that does not exist"
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "it is not a path"
-        raise UnusableFileError(f"{shown} names a file that cannot be read: {reason}") from error
+        return f"a file that cannot be read: {getattr(error, 'strerror', None) or 'it is not a path'}"
     try:
         document = loads_answer(data, most=bounds.CREDENTIALS)
-    except NotJSONError as error:
-        empty = "it is empty" if not data.strip() else "it is not JSON"
-        raise UnusableFileError(f"{shown} names a file that is not a credentials file: {empty}") from error
+    except NotJSONError:
+        return f"{other}: {'it is not JSON' if data.strip() else 'it is empty'}"
     if not isinstance(document, dict):
-        raise UnusableFileError(
-            f"{shown} names a file that is not a credentials file: it is not a JSON object"
-        )
-    kind = document.get("type")
+        return f"{other}: it is not a JSON object"
     if {"installed", "web"} & set(document):
-        raise UnusableFileError(
-            f"{shown} names an OAuth client file, which is not a credentials file: log in with it to get one"
-        )
+        return "an OAuth client file, which is not a credentials file: log in with it to get one"
+    kind = document.get("type")
     if kind not in _TYPES:
-        raise UnusableFileError(
-            f"{shown} names a file that is not a credentials file: its type must be one of "
-            f"{', '.join(_TYPES)}"
-        )
-    missing = [key for key in _NEEDED.get(str(kind), ()) if not isinstance(document.get(key), str)]
-    if missing:
-        raise UnusableFileError(f"{shown} names a {kind} file without {', '.join(missing)}")
+        return f"{other}: its type must be one of {', '.join(_TYPES)}"
+    missing = [key for key in _NEEDED.get(kind, ()) if not isinstance(document.get(key), str)]
+    return f"a {kind} file without {', '.join(missing)}" if missing else ""
 
 
 def _open_request(trust: Trust) -> Request:

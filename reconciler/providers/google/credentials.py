@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from reconciler import google_login, settings
 from reconciler.errors import CredentialError, UnavailableError
-from reconciler.google_login import ADC_VARIABLE, Login
+from reconciler.google_login import ADC_VARIABLE, Fault, Login
 from reconciler.http import Credential, Signature
 from reconciler.settings.hosts import is_loopback
 from reconciler.settings.trust import must_be_private
@@ -79,35 +79,30 @@ class LoginCredential:
             return used.secrets != (self._login.token,)
 
     def _refresh(self) -> None:
-        what = self.description
         try:
             self._login.refresh()
-        except google_login.UntrustedError as error:
-            raise UnavailableError(
-                f"The token endpoint of the {what} cannot be reached: {error}",
-                f"Nothing was sent to the API. {error.advice}",
-            ) from error
-        except google_login.UnreachableError as error:
-            raise UnavailableError(
-                f"The token endpoint of the {what} cannot be reached: {error}",
-                "Nothing was sent to the API. Check the network, then run the command again.",
-            ) from error
-        except google_login.FailingError as error:
-            raise UnavailableError(
-                f"The token endpoint of the {what} failed: {error}",
-                "Nothing was sent to the API. Run the command again in a while.",
-            ) from error
-        except google_login.MalformedError as error:
-            raise CredentialError(
-                f"The {what} give no access token: {error}",
-                f"Make the credentials file again, or log in: {spell_login()}",
-            ) from error
         except google_login.NoTokenError as error:
-            raise CredentialError(
-                f"The {what} give no access token: {error}",
+            raise _explain_no_token(self.description, error) from error
+
+
+def _explain_no_token(what: str, error: google_login.NoTokenError) -> CredentialError | UnavailableError:
+    endpoint, unsent = f"The token endpoint of the {what}", "Nothing was sent to the API."
+    refused = f"The {what} give no access token: {error}"
+    match error.fault:
+        case Fault.UNREACHABLE | Fault.UNTRUSTED:
+            return UnavailableError(f"{endpoint} cannot be reached: {error}", f"{unsent} {error.advice}")
+        case Fault.FAILING:
+            return UnavailableError(
+                f"{endpoint} failed: {error}", f"{unsent} Run the command again in a while."
+            )
+        case Fault.MALFORMED:
+            return CredentialError(refused, f"Make the credentials file again, or log in: {spell_login()}")
+        case Fault.REFUSED:
+            return CredentialError(
+                refused,
                 f"Log in again: {spell_login()}. Where the scope is refused (invalid_scope), choose others "
                 "by RECONCILER_SCOPES, comma separated.",
-            ) from error
+            )
 
 
 class GoogleCredential:
@@ -122,12 +117,7 @@ class GoogleCredential:
     """
 
     def __init__(
-        self,
-        environ: Mapping[str, str],
-        base_url: str,
-        project: str = "",
-        *,
-        api_keys: bool = True,
+        self, environ: Mapping[str, str], base_url: str, project: str = "", *, api_keys: bool = True
     ) -> None:
         self._environ = environ = settings.to_settings(environ)
         self._base_url = base_url

@@ -79,10 +79,10 @@ class _DefaultCredentials:
 
 def _explain(error: google_login.NoTokenError) -> str:
     """Explain why there is no token."""
-    match error:
-        case google_login.UntrustedError():
+    match error.fault:
+        case google_login.Fault.UNTRUSTED:
             return "the TLS certificate of the token endpoint is not trusted"
-        case google_login.MalformedError():
+        case google_login.Fault.MALFORMED:
             return "no access token: the credentials are malformed"
         case _:
             return f"no access token: {error}"

@@ -8,17 +8,9 @@ call does.
 
 from __future__ import annotations
 
-from reconciler.http.client import JsonObject, Reply, Transport, check_address, connect
+from reconciler.http.client import Transport, check_address, connect
+from reconciler.http.connection import Reply
 from reconciler.http.credential import Credential, Signature
 from reconciler.http.errors import ErrorReader
 
-__all__ = [
-    "Credential",
-    "ErrorReader",
-    "JsonObject",
-    "Reply",
-    "Signature",
-    "Transport",
-    "check_address",
-    "connect",
-]
+__all__ = ["Credential", "ErrorReader", "Reply", "Signature", "Transport", "check_address", "connect"]

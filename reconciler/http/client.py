@@ -4,28 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from copy import copy
+from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import quote, urlsplit
 
 from reconciler import settings
 from reconciler.errors import UsageError
 from reconciler.http.connection import Exchange, Reply, encode_json
 from reconciler.http.credential import Credential
 from reconciler.http.errors import ErrorReader, JsonObject
-from reconciler.http.retry import Request, Sender
+from reconciler.http.retry import Answer, Request, Sender
 from reconciler.http.throttle import Pace, Patience
 from reconciler.settings import forms, hide_login, read_seconds, tls
 from reconciler.settings.hosts import is_loopback
-
-__all__ = ["JsonObject", "Reply", "Transport", "check_address", "connect"]
 
 TIMEOUT = 60.0
 _SLOWEST = 64 * 1024
 """Bytes a second of an upload: its time-out grows by what it would take at that rate."""
 _SAFE_TWICE = frozenset({"GET", "PATCH", "DELETE"})
-_KEPT = "/:-._~@%"
-"""In paths: what resource names are made of, and what a caller has quoted itself (an object's name)."""
 
 
 def check_address(base_url: str) -> str:
@@ -82,6 +77,7 @@ def connect(
     )
 
 
+@dataclass(eq=False, kw_only=True)
 class Transport:
     """One API endpoint with its credential; made by `connect`, used by several threads at once.
 
@@ -90,43 +86,30 @@ class Transport:
         credential: signs the requests.
     """
 
-    def __init__(
-        self,
-        *,
-        base_url: str,
-        credential: Credential,
-        errors: ErrorReader,
-        exchange: Exchange,
-        pace: Pace,
-        patience: Patience,
-        timeout: float,
-    ) -> None:
-        self.base_url = base_url
-        self.credential = credential
-        self._exchange = exchange
-        self._pace = pace
-        self._sender = Sender(base_url, exchange, pace, patience, errors)
-        self._timeout = timeout
-        self._host = urlsplit(base_url).netloc
+    base_url: str
+    credential: Credential
+    errors: ErrorReader
+    exchange: Exchange
+    pace: Pace
+    patience: Patience
+    timeout: float
 
     def sign_with(self, credential: Credential) -> Transport:
         """Return the same connections and pace, with another credential."""
-        other = copy(self)
-        other.credential = credential
-        return other
+        return replace(self, credential=credential)
 
     @property
     def clock(self) -> Callable[[], float]:
         """Monotonic seconds, for callers that poll."""
-        return self._pace.clock
+        return self.pace.clock
 
     def wait(self, seconds: float, what: str) -> None:
         """Sleep, for callers that poll; StoppedError when the run is being stopped before `what`."""
-        self._pace.wait(seconds, what)
+        self.pace.wait(seconds, what)
 
     def close(self) -> None:
         """Close idle connections."""
-        self._exchange.close()
+        self.exchange.close()
 
     def call(
         self,
@@ -164,18 +147,13 @@ class Transport:
             CredentialError: there is no credential, or it must not be sent there.
             what the fence raises: then nothing is sent.
         """
+        content = None if body is None else _encode_body(body, method, path)
+        timeout = self.timeout * 2 if slow else self.timeout
+        is_safe = method in _SAFE_TWICE if repeatable is None else repeatable
         request = Request(
-            method=method,
-            path=quote(path, safe=_KEPT),
-            where=f"{method} {path} at {self._host}",
-            query=query or {},
-            content=None if body is None else _encode_body(body, method, path),
-            timeout=self._timeout * 2 if slow else self._timeout,
-            safe=method in _SAFE_TWICE if repeatable is None else repeatable,
-            queues=queues,
-            fence=fence,
+            method, path, self.base_url, query or {}, content, timeout, is_safe, fence, queues=queues
         )
-        return self._sender.send(request, self.credential).document
+        return self._send(request).document
 
     def transfer(
         self,
@@ -204,20 +182,15 @@ class Transport:
         Raises:
             ServiceError, CredentialError: as `call`.
         """
+        timeout = self.timeout * 2 + len(content) / _SLOWEST
         request = Request(
-            method=method,
-            path=quote(path, safe=_KEPT),
-            where=f"{method} {path} at {self._host}",
-            query=query,
-            content=content,
-            timeout=self._timeout * 2 + len(content) / _SLOWEST,
-            safe=repeatable,
-            about=about,
-            fence=fence,
-            sent=sent,
-            raw=True,
+            method, path, self.base_url, query, content, timeout, repeatable, fence, about, sent, raw=True
         )
-        return self._sender.send(request, self.credential).reply
+        return self._send(request).reply
+
+    def _send(self, request: Request) -> Answer:
+        sender = Sender(self.base_url, self.exchange, self.pace, self.patience, self.errors)
+        return sender.send(request, self.credential)
 
 
 def _encode_body(body: Mapping[str, Any], method: str, path: str) -> bytes:

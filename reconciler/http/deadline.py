@@ -13,14 +13,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from typing import Protocol
-
-
-class Connected(Protocol):
-    """Anything with a file descriptor: a socket, or TLS over one."""
-
-    def fileno(self) -> int:
-        """Return the descriptor."""
 
 
 class Call:
@@ -37,7 +29,7 @@ class Call:
         self._lock = threading.Lock()
         self._handle: socket.socket | None = None
 
-    def take(self, connection: Connected) -> None:
+    def take(self, connection: socket.socket) -> None:
         """Note that the call uses this connection from now on.
 
         A descriptor of our own is kept: TLS takes a socket's away from it, and a reply may outlive its

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from urllib.parse import quote, urlsplit
 
 from reconciler import errors
 from reconciler.bounds import ERROR
@@ -17,6 +18,8 @@ from reconciler.http.errors import ErrorReader, JsonObject, parse_object, refuse
 from reconciler.http.throttle import Pace, Patience
 from reconciler.redaction import hide_echoes, make_printable
 
+_KEPT = "/:-._~@%"
+"""In paths: what resource names are made of, and what a caller has quoted itself (an object's name)."""
 _UNSAID_DELAY = 5.0
 """Seconds to wait on a 429 that does not say how long."""
 _MOST_DELAY = 600.0
@@ -34,16 +37,21 @@ class Request:
 
     method: str
     path: str
-    where: str
+    base_url: str
     query: Mapping[str, str]
     content: bytes | None
     timeout: float
     safe: bool
+    fence: Callable[[], None] | None
     about: Mapping[str, str] = field(default_factory=lambda: {"content-type": "application/json"})
-    fence: Callable[[], None] | None = None
     sent: Callable[[int], None] | None = None
     queues: bool = True
     raw: bool = False
+
+    @property
+    def where(self) -> str:
+        """The request in messages, without its query."""
+        return f"{self.method} {self.path} at {urlsplit(self.base_url).netloc}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,17 +77,15 @@ class _Tries:
     sent: bool = False
 
 
+@dataclass(frozen=True, slots=True)
 class Sender:
     """Sends to one endpoint; used by several threads at once."""
 
-    def __init__(
-        self, base_url: str, exchange: Exchange, pace: Pace, patience: Patience, errors: ErrorReader
-    ) -> None:
-        self._base_url = base_url
-        self._exchange = exchange
-        self._pace = pace
-        self._patience = patience
-        self._errors = errors
+    _base_url: str
+    _exchange: Exchange
+    _pace: Pace
+    _patience: Patience
+    _errors: ErrorReader
 
     def send(self, request: Request, credential: Credential) -> Answer:
         """Send it until it is answered, as far as that is safe; raises as `Transport.call`."""
@@ -105,7 +111,7 @@ class Sender:
         try:
             reply = self._exchange.send(
                 request.method,
-                request.path,
+                quote(request.path, safe=_KEPT),
                 query=request.query,
                 body=request.content,
                 headers=signature.headers,
@@ -200,8 +206,7 @@ def _explain_lost(
 ) -> errors.ServiceError:
     if request.safe:
         return as_error(
-            f"{request.where}: {cause}",
-            "It was repeated without success; run the command again in a while.",
+            f"{request.where}: {cause}", "It was repeated without success; run the command again in a while."
         )
     return errors.ReplyLostError(
         f"{request.where}: {cause}; whether it was done is not known",

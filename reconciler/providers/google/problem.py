@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from reconciler.bounds import EXCERPT
-from reconciler.http import JsonObject, Reply
-from reconciler.http.errors import parse_object
+from reconciler.http import Reply
+from reconciler.http.errors import JsonObject, parse_object
+from reconciler.providers.google.json import pick_object, pick_objects
 from reconciler.redaction import make_printable
 
 
@@ -35,21 +36,16 @@ class Problem:
     own: bool
 
 
-def _to_object(value: object) -> JsonObject:
-    return value if isinstance(value, dict) else {}
-
-
 def read_problem(reply: Reply) -> Problem:
     """Read an error reply, whatever its shape: Google's JSON, a proxy's HTML, or nothing."""
-    error = _to_object((parse_object(reply.body) or {}).get("error"))
+    error = pick_object(parse_object(reply.body) or {}, "error")
     message = error.get("message")
     if not isinstance(message, str) or not message:
         text = reply.body[:EXCERPT].decode(errors="replace")
         title = re.search(r"<title[^<>]{0,200}>([^<>]*)</title>", text, re.IGNORECASE)
         message = title.group(1) if title else text
-    listed = error.get("details")
-    details = tuple(one for one in (listed if isinstance(listed, list) else ()) if isinstance(one, dict))
-    info = next((one for one in details if str(one.get("@type", "")).endswith("ErrorInfo")), {})
+    details = tuple(pick_objects(error, "details"))
+    info = next((detail for detail in details if str(detail.get("@type", "")).endswith("ErrorInfo")), {})
     reason = info.get("reason") or error.get("status") or ""
     code = error.get("code")
     return Problem(
@@ -57,6 +53,6 @@ def read_problem(reply: Reply) -> Problem:
         message=message[:EXCERPT],
         reason=make_printable(reason, 64) if isinstance(reason, str) else "",
         details=details,
-        metadata=_to_object(info.get("metadata")),
+        metadata=pick_object(info, "metadata"),
         own=type(code) is int and code == reply.status,
     )

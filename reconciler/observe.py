@@ -49,18 +49,20 @@ def observe(
     """
     desired = tuple(desired)
     kinds = {one.address.kind for one in desired} | {address.kind for address in state.resources}
-    live: dict[str, dict[str, Live]] = {}
-    forbidden: dict[tuple[str, str], str] = {}
-    odd: dict[tuple[str, str], str] = {}
-    data: dict[tuple[str, str], Mapping[str, str]] = {}
-    for kind in sorted(kinds & providers.keys()):
-        found = _KindObserver(providers[kind], state, desired, parallelism)
-        found.observe(tell)
-        live[kind] = found.shown
-        forbidden |= {(kind, id): why for id, why in found.forbidden.items()}
-        odd |= {(kind, id): one.why for id, one in found.odd.items() if id}
-        data |= {(kind, id): digests for id, digests in found.data.items()}
-    return Observed(live=live, forbidden=forbidden, odd=odd, data=data, context=context)
+    observers = {
+        kind: _KindObserver(providers[kind], state, desired, parallelism)
+        for kind in sorted(kinds & providers.keys())
+    }
+    for observer in observers.values():
+        observer.observe(tell)
+    seen = observers.items()
+    return Observed(
+        live={kind: found.shown for kind, found in seen},
+        forbidden={(kind, id): why for kind, found in seen for id, why in found.forbidden.items()},
+        odd={(kind, id): odd.why for kind, found in seen for id, odd in found.odd.items() if id},
+        data={(kind, id): digests for kind, found in seen for id, digests in found.data.items()},
+        context=context,
+    )
 
 
 def redact_failure(reason: str, desired: Desired | None, read: Callable[[DataSet], Iterable[Example]]) -> str:
@@ -79,10 +81,7 @@ def redact_failure(reason: str, desired: Desired | None, read: Callable[[DataSet
 
 
 def redact_failures(
-    observed: Observed,
-    state: State,
-    desired: Iterable[Desired],
-    read: Callable[[DataSet], Iterable[Example]],
+    observed: Observed, state: State, desired: Iterable[Desired], read: Callable[[DataSet], Iterable[Example]]
 ) -> Observed:
     """Redact training examples from every failure message."""
     failed = {

@@ -8,12 +8,7 @@ from typing import TYPE_CHECKING
 from reconciler.providers.api import Api, Setup, Target, find_service
 from reconciler.providers.gemini.fields import TUNED_MODEL
 from reconciler.providers.gemini.starter import STARTER
-from reconciler.providers.google.settings import (
-    LOGIN_VARIABLES,
-    PROJECT_VARIABLE,
-    SERVICE,
-    TRUSTED_HOSTS,
-)
+from reconciler.providers.google.settings import LOGIN_VARIABLES, PROJECT_VARIABLE, SERVICE, TRUSTED_HOSTS
 
 if TYPE_CHECKING:
     from reconciler.http import Transport

@@ -6,7 +6,8 @@ Walks plain dictionaries, because a list of 10,000 models is read on every plan.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from types import NoneType
 
 from reconciler.formats import to_camel_case
@@ -14,15 +15,11 @@ from reconciler.identity import find_meaning
 from reconciler.kind import Field, FieldRole, FieldType, OnChange
 from reconciler.model import Attributes, Example, Live, Odd, Snapshot, Status, Value
 from reconciler.providers.gemini.fields import BASE_MODEL, PARENT, TUNED_MODEL
-from reconciler.providers.google.attributes import build_rows, find_fixed, is_equal, put, read_attributes
+from reconciler.providers.google.attributes import build_rows, is_equal, put, read_attributes, require_mutable
 from reconciler.providers.google.json import (
     JsonObject,
     explain_another,
     explain_wrong_type,
-    parse_float,
-    parse_integer,
-    parse_integers,
-    parse_text,
     pick_objects,
     read_count,
     read_figure,
@@ -45,14 +42,7 @@ _STATES: Mapping[object, Status] = {
     3: Status.FAILED,
 }
 
-
-_READERS: Mapping[FieldType, Callable[[object], Value]] = {
-    FieldType.STRING: parse_text,
-    FieldType.INTEGER: parse_integer,
-    FieldType.FLOAT32: parse_float,
-    FieldType.INTEGERS: parse_integers,
-}
-_ROWS = build_rows(TUNED_MODEL.fields.values(), _READERS)
+_ROWS = build_rows(TUNED_MODEL.fields.values())
 
 
 def read_model(document: JsonObject, *, curve: bool, asked: str = "") -> Live:
@@ -100,24 +90,23 @@ def build_odd(document: object, why: str) -> Odd:
 
 def read_snapshots(document: JsonObject) -> tuple[Snapshot, ...]:
     """Return the loss curve under "snapshots": a figure for people, without the points that make no sense."""
-    points = (_snapshot(point) for point in pick_objects(document, "snapshots"))
-    return tuple(point for point in points if point is not None)
+    return tuple(_read_points(pick_objects(document, "snapshots")))
 
 
 def _read_last_snapshot(document: JsonObject) -> tuple[Snapshot, ...]:
-    points = (_snapshot(point) for point in reversed(pick_objects(document, "snapshots")))
-    last = next((point for point in points if point is not None), None)
-    return () if last is None else (last,)
+    return tuple(islice(_read_points(reversed(pick_objects(document, "snapshots"))), 1))
 
 
-def _snapshot(document: JsonObject) -> Snapshot | None:
-    """Return one TuningSnapshot. None if step, epoch or loss is no such number."""
-    step, epoch, loss = (
-        read_count(document, "step"),
-        read_count(document, "epoch"),
-        read_figure(document, "meanLoss"),
-    )
-    return None if step is None or epoch is None or loss is None else Snapshot(step, epoch, loss)
+def _read_points(points: Iterable[JsonObject]) -> Iterator[Snapshot]:
+    """Yield each TuningSnapshot whose step, epoch and loss are numbers that make sense."""
+    for point in points:
+        step, epoch, loss = (
+            read_count(point, "step"),
+            read_count(point, "epoch"),
+            read_figure(point, "meanLoss"),
+        )
+        if step is not None and epoch is not None and loss is not None:
+            yield Snapshot(step, epoch, loss)
 
 
 def _encode(field: Field, value: Value) -> object:
@@ -148,8 +137,7 @@ def create_body(attributes: Attributes, source: str, examples: Iterable[Example]
 def patch(attributes: Attributes) -> tuple[str, JsonObject]:
     """The updateMask and the body that set just these fields; ValueError for one that cannot be patched."""
     fields = [(TUNED_MODEL.fields[path], value) for path, value in attributes.items()]
-    if immutable := find_fixed(attributes, TUNED_MODEL.fields):
-        raise ValueError(f"immutable: {', '.join(immutable)}")
+    require_mutable(attributes, TUNED_MODEL.fields)
     return (
         ",".join(to_camel_case(field.path) for field, _ in fields),
         {to_camel_case(field.path): _encode(field, value) for field, value in fields},

@@ -7,7 +7,8 @@ only be refused as a duplicate.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 from reconciler import errors
 from reconciler.http import Transport
@@ -114,11 +115,8 @@ class Creation:
                 "Choose another metadata.id, or remove it so that an id is made from what is declared.",
                 visible=True,
             )
-        try:
+        known: Accepted | None = None
+        with suppress(errors.ServiceError):  # the model exists; poll looks for the operation again
             operation = self.reader.find_operation(found.name)
             known = None if operation is None else operations.read_accepted(operation, found.name)
-        except errors.ServiceError:  # it exists, and that is what matters; poll looks for the operation again
-            known = None
-        if known is None:
-            return Accepted(found.name, "", None, found.create_time)
-        return Accepted(known.name, known.operation, known.total_steps, found.create_time)
+        return replace(known or Accepted(found.name), create_time=found.create_time)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from reconciler import errors
 from reconciler.model import Permission
@@ -17,6 +18,7 @@ _PAUSE = 1.0
 """Seconds between two passes."""
 
 
+@dataclass(frozen=True, slots=True)
 class Grants:
     """Lists and sets permissions. Never touches the owner, whom the service itself sets.
 
@@ -24,9 +26,7 @@ class Grants:
         reader: its transport does not sign with an API key.
     """
 
-    def __init__(self, reader: Reader) -> None:
-        self._transport = reader.transport
-        self._reader = reader
+    reader: Reader
 
     def list_granted(self, name: str) -> tuple[Permission, ...]:
         """Return all but the owner's, sorted."""
@@ -40,7 +40,7 @@ class Grants:
         surprise: errors.ServiceError | None = None
         for again in range(_PASSES):
             if again:
-                self._transport.wait(_PAUSE, f"setting the permissions of {name} again")
+                self.reader.transport.wait(_PAUSE, f"setting the permissions of {name} again")
             surprise = self._pass(name, desired, fence)
             if surprise is None:
                 return
@@ -62,7 +62,7 @@ class Grants:
                 if now is None:
                     self._grant(name, one, fence)
                 else:
-                    self._transport.call(
+                    self.reader.transport.call(
                         "PATCH",
                         f"v1beta/{path}",
                         query={"updateMask": "role"},
@@ -78,7 +78,7 @@ class Grants:
         for grantee, (path, now) in current.items():
             if grantee not in wanted and now.role != "OWNER":
                 try:
-                    self._transport.call("DELETE", f"v1beta/{path}", fence=fence)
+                    self.reader.transport.call("DELETE", f"v1beta/{path}", fence=fence)
                 except errors.NotFoundError:
                     continue
         return surprise
@@ -87,10 +87,10 @@ class Grants:
         body: JsonObject = {"granteeType": one.grantee_type, "role": one.role}
         if one.email_address:
             body["emailAddress"] = one.email_address
-        self._transport.call("POST", f"v1beta/{name}/permissions", body=body, fence=fence)
+        self.reader.transport.call("POST", f"v1beta/{name}/permissions", body=body, fence=fence)
 
     def _list(self, name: str) -> Iterator[tuple[str, Permission]]:
-        for page in self._reader.list_pages(f"v1beta/{name}/permissions", {}):
+        for page in self.reader.list_pages(f"v1beta/{name}/permissions", {}):
             for document in read_objects(page, "permissions", name):
                 path = read_text(document, "name")
                 if not (path.startswith(f"{name}/permissions/") and is_path(path)):

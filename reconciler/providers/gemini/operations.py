@@ -12,7 +12,14 @@ from reconciler.errors import ServiceError
 from reconciler.model import Live, Status
 from reconciler.providers import Accepted, Training
 from reconciler.providers.gemini.codec import read_model, read_snapshots
-from reconciler.providers.google.json import JsonObject, read_count, read_percent, read_text, read_time
+from reconciler.providers.google.json import (
+    JsonObject,
+    pick_object,
+    read_count,
+    read_percent,
+    read_text,
+    read_time,
+)
 from reconciler.redaction import hide_quotes
 
 NO_REASON = "the training failed and the service gave no reason"
@@ -23,7 +30,7 @@ _CANCELLED = 1
 def read_accepted(operation: JsonObject, name: str) -> Accepted | None:
     """Read a create's reply. None if it is not an operation of that model, so that nothing is known."""
     operation_name = read_text(operation, "name")
-    metadata = _get_object(operation, "metadata")
+    metadata = pick_object(operation, "metadata")
     made = read_text(metadata, "tunedModel")
     if made and made != name:
         raise ServiceError(
@@ -33,14 +40,8 @@ def read_accepted(operation: JsonObject, name: str) -> Accepted | None:
         )
     if not operation_name.startswith(f"{name}/operations/"):
         return Accepted(name, "", _total_steps(metadata)) if made and operation_name else None
-    time = read_time(_get_object(operation, "response"), "createTime")
+    time = read_time(pick_object(operation, "response"), "createTime")
     return Accepted(name, operation_name, _total_steps(metadata), time)
-
-
-def _get_object(operation: JsonObject, key: str) -> JsonObject:
-    """Return the object under a key, {} if there is none."""
-    found = operation.get(key)
-    return found if isinstance(found, dict) else {}
 
 
 def _total_steps(metadata: JsonObject) -> int | None:
@@ -51,13 +52,13 @@ def find_create(found: Sequence[JsonObject], name: str) -> JsonObject | None:
     """Among a model's operations the one that made it."""
     mine = [one for one in found if is_of(one, name)]
     return next(
-        (one for one in mine if read_text(_get_object(one, "metadata"), "tunedModel")), next(iter(mine), None)
+        (one for one in mine if read_text(pick_object(one, "metadata"), "tunedModel")), next(iter(mine), None)
     )
 
 
 def is_of(operation: JsonObject, name: str) -> bool:
     """Whether an operation is one of that model, as far as it says."""
-    made = read_text(_get_object(operation, "metadata"), "tunedModel") or name
+    made = read_text(pick_object(operation, "metadata"), "tunedModel") or name
     return made == name and read_text(operation, "name").startswith(f"{name}/operations/")
 
 
@@ -68,7 +69,7 @@ def read_training(operation: JsonObject, name: str) -> Training | None:
     """
     if not is_of(operation, name):
         return None
-    metadata = _get_object(operation, "metadata")
+    metadata = pick_object(operation, "metadata")
     error = operation.get("error")
     response = operation.get("response")
     percent, step = read_percent(metadata, "completedPercent"), read_count(metadata, "completedSteps")

@@ -17,13 +17,8 @@ from reconciler.providers.gemini.fields import TUNED_MODEL
 from reconciler.providers.gemini.grants import Grants
 from reconciler.providers.gemini.operations import describe_training, read_training
 from reconciler.providers.gemini.reader import PAGE_SIZE, Reader, is_path, name_of
-from reconciler.providers.google.calls import ask_model
-from reconciler.providers.google.json import (
-    explain_another,
-    read_list,
-    read_objects,
-    require_object,
-)
+from reconciler.providers.google.calls import ask_model, merge_pages
+from reconciler.providers.google.json import explain_another, read_list, read_objects, require_object
 
 
 class GeminiProvider:
@@ -54,31 +49,30 @@ class GeminiProvider:
         """TunedModel."""
         return TUNED_MODEL
 
-    # ---------------------------------------------------------------- reading
-
     def list(self, *, own: bool = False) -> Iterator[Live | Odd]:
         """Yield every model that we can see once, with its last snapshot only (`get` returns all)."""
-        seen: dict[str, Live] = {}
-        twice: set[str] = set()
         query = {"filter": "owner:me"} if own else {}
-        for page in self._reader.list_pages(f"v1beta/{COLLECTION}", query):
-            for document in read_list(page, COLLECTION, COLLECTION):
-                try:
-                    found = codec.read_model(require_object(document, COLLECTION, "a model"), curve=False)
-                except errors.NotUnderstoodError as error:
-                    yield codec.build_odd(document, error.summary)
-                    continue
-                if seen.setdefault(found.id, found) != found:
-                    twice.add(found.id)
-        for id, found in seen.items():
-            # The model was on two pages that differ, because it changed while they were read: get it again.
+        odd: list[Odd] = []
+
+        def read_pages() -> Iterator[tuple[str, Live]]:
+            for page in self._reader.list_pages(f"v1beta/{COLLECTION}", query):
+                for document in read_list(page, COLLECTION, COLLECTION):
+                    try:
+                        found = codec.read_model(require_object(document, COLLECTION, "a model"), curve=False)
+                        yield found.id, found
+                    except errors.NotUnderstoodError as error:
+                        odd.append(codec.build_odd(document, error.summary))
+
+        def ask_again(id: str, found: Live) -> Live | None:
             try:
-                told = self._reader.get_model(found.name) if id in twice else found
+                return self._reader.get_model(found.name)
             except errors.NotUnderstoodError as error:
-                yield Odd(id, found.name, error.summary)
-                continue
-            if told is not None:
-                yield replace(told, snapshots=told.snapshots[-1:])
+                odd.append(Odd(id, found.name, error.summary))
+                return None
+
+        for live in merge_pages(read_pages(), ask_again):
+            yield replace(live, snapshots=live.snapshots[-1:])
+        yield from odd
 
     def get(self, handle: Handle) -> Live | None:
         """Return one model with its whole loss curve. None on a 404, ForbiddenError if it is not ours."""
@@ -123,8 +117,6 @@ class GeminiProvider:
     def generate(self, handle: Handle, prompt: str, *, temperature: float | None = None) -> str:
         """See `calls.ask_model`."""
         return ask_model(self._transport, f"v1beta/{name_of(handle)}", prompt, temperature)
-
-    # ---------------------------------------------------------------- changing
 
     def measure_data(self, desired: Sequence[Desired]) -> Sequence[Desired]:
         """Nothing to measure: training data is sent with the create."""

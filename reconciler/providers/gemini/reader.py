@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from reconciler.errors import NotFoundError, ServiceError
 from reconciler.http import Transport
@@ -20,6 +21,7 @@ PAGE_SIZE = 1000
 _PATH = re.compile(rf"{SEGMENT}(?:/{SEGMENT})*")
 
 
+@dataclass(frozen=True, slots=True)
 class Reader:
     """Reads tuned models and their operations.
 
@@ -28,13 +30,12 @@ class Reader:
         page_size: entries that a list call asks for.
     """
 
-    def __init__(self, transport: Transport, page_size: int = PAGE_SIZE) -> None:
-        self.transport = transport
-        self._page_size = page_size
+    transport: Transport
+    page_size: int = PAGE_SIZE
 
     def list_pages(self, path: str, query: Mapping[str, str]) -> Iterator[JsonObject]:
         """Yield every page of a list. ServiceError when they do not end."""
-        yield from list_pages(self.transport, path, query, page_size=self._page_size)
+        yield from list_pages(self.transport, path, query, page_size=self.page_size)
 
     def get_model(self, name: str) -> Live | None:
         """Return a model with its whole loss curve, None on 404."""

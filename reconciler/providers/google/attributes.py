@@ -12,6 +12,7 @@ from reconciler.formats import to_camel_case
 from reconciler.identity import to_float32
 from reconciler.kind import Field, FieldType, OnChange
 from reconciler.model import Attributes, Value
+from reconciler.providers.google import json
 from reconciler.providers.google.json import JsonObject, explain_wrong_type
 
 Reader: TypeAlias = Callable[[object], Value]
@@ -20,9 +21,23 @@ Row: TypeAlias = tuple[str, tuple[str, ...], Reader]
 """A field's path, the keys that lead to it, and how it is read."""
 
 
-def build_rows(fields: Iterable[Field], readers: Mapping[FieldType, Reader]) -> tuple[Row, ...]:
-    """Prepare the reading of these fields, once, because a list has thousands of models."""
-    return tuple((one.path, tuple(to_camel_case(one.path).split(".")), readers[one.type]) for one in fields)
+_READERS: Mapping[FieldType, Reader] = {
+    FieldType.STRING: json.parse_text,
+    FieldType.INTEGER: json.parse_integer,
+    FieldType.INTEGERS: json.parse_integers,
+    FieldType.FLOAT32: json.parse_float,
+    FieldType.BOOLEAN: json.parse_boolean,
+    FieldType.JSON: json.parse_object,
+}
+
+
+def build_rows(fields: Iterable[Field], own: Mapping[FieldType, Reader] | None = None) -> tuple[Row, ...]:
+    """Prepare the reading of these fields once, because a list has thousands of models.
+
+    `own` are the readers of the types that each API encodes in its own way.
+    """
+    readers = {**_READERS, **(own or {})}
+    return tuple((row.path, tuple(to_camel_case(row.path).split(".")), readers[row.type]) for row in fields)
 
 
 def read_attributes(document: JsonObject, rows: Iterable[Row], name: str) -> dict[str, Value]:
@@ -52,9 +67,10 @@ def put(body: JsonObject, path: str, value: object) -> None:
     body[last] = value
 
 
-def find_fixed(attributes: Attributes, fields: Mapping[str, Field]) -> list[str]:
-    """Return the paths among these that cannot be updated."""
-    return [path for path in attributes if fields[path].on_change is not OnChange.UPDATE]
+def require_mutable(attributes: Attributes, fields: Mapping[str, Field]) -> None:
+    """Raise ValueError for fields that cannot be updated."""
+    if fixed := [path for path in attributes if fields[path].on_change is not OnChange.UPDATE]:
+        raise ValueError(f"immutable: {', '.join(fixed)}")
 
 
 def is_equal(one: Value, other: Value) -> bool:

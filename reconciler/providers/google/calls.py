@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from typing import TypeVar
 
 from reconciler.errors import NotFoundError, NotUnderstoodError
 from reconciler.http import Transport
-from reconciler.providers.google.json import (
-    JsonObject,
-    build_prompt,
-    explain_wrong_type,
-    read_next_page,
-    read_reply,
-)
+from reconciler.providers.google.json import JsonObject, explain_wrong_type, read_next_page, read_reply
 
+K = TypeVar("K", bound=Hashable)
+T = TypeVar("T")
 _MOST_PAGES = 1_000
 """100,000 jobs in pages of 100. A service that hands out new tokens for ever is given up within minutes."""
 
@@ -42,6 +39,23 @@ def list_pages(
     )
 
 
+def merge_pages(found: Iterable[tuple[K, T]], ask_again: Callable[[K, T], T | None]) -> Iterator[T]:
+    """Yield each resource of a list once, given with its key.
+
+    A resource that two pages show differently changed while they were read. So it is asked for again. None
+    leaves it out.
+    """
+    seen: dict[K, T] = {}
+    changed: set[K] = set()
+    for key, resource in found:
+        if seen.setdefault(key, resource) != resource:
+            changed.add(key)
+    for key, resource in seen.items():
+        told = ask_again(key, resource) if key in changed else resource
+        if told is not None:
+            yield told
+
+
 def get_or_none(transport: Transport, path: str) -> JsonObject | None:
     """Get a resource. None on a 404."""
     try:
@@ -52,6 +66,8 @@ def get_or_none(transport: Transport, path: str) -> JsonObject | None:
 
 def ask_model(transport: Transport, path: str, prompt: str, temperature: float | None) -> str:
     """Return the text of the first candidate. Is repeated on 5xx and time-outs: it changes nothing."""
-    body = build_prompt(prompt, temperature)
+    body: JsonObject = {"contents": [{"role": "user", "parts": [{"text": prompt}]}]}
+    if temperature is not None:
+        body["generationConfig"] = {"temperature": temperature}
     reply = transport.call("POST", f"{path}:generateContent", body=body, slow=True, repeatable=True)
     return read_reply(reply, path.partition("/")[2])

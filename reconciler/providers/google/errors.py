@@ -90,13 +90,7 @@ def _find_asked_delay(found: Problem, headers: Mapping[str, str]) -> float | Non
 
 
 def explain_limit(found: Problem, where: str, delay: float | None) -> errors.RateLimitedError:
-    """Return the error for a 429.
-
-    Args:
-        found: the reply, read.
-        where: as `explain_failure`.
-        delay: see `find_delay`.
-    """
+    """Return the error for a 429. `delay`: see `find_delay`."""
     summary = _summarize(found, where)
     if _LIMIT_ZERO.search(found.message):
         advice = "The quota is zero: waiting does not help. Ask for quota, or use another project."
@@ -116,12 +110,7 @@ def explain_limit(found: Problem, where: str, delay: float | None) -> errors.Rat
 
 
 def explain_failure(found: Problem, where: str) -> errors.ServiceError:
-    """Return the error for an error reply; for a 429 see `explain_limit`.
-
-    Args:
-        found: the reply, read.
-        where: "GET v1beta/tunedModels/x at generativelanguage.googleapis.com".
-    """
+    """Return the error for an error reply; for a 429 see `explain_limit`. `where` names the request."""
     status, reason, said = found.status, found.reason, make_printable(found.message)
     kind: type[errors.ServiceError] = errors.ServiceError
     advice, summary = "", _summarize(found, where)

@@ -41,8 +41,7 @@ def create_once(
     attempt = 1
     while True:
         failed: ServiceError = ReplyLostError(
-            f"The create of {what} was not answered with {expected}",
-            "Run the command again: it looks first.",
+            f"The create of {what} was not answered with {expected}", "Run the command again: it looks first."
         )
         try:
             made = send(attempt)

@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 from reconciler.bounds import FLOAT32, INT64
 from reconciler.errors import NoTextError, NotUnderstoodError
 from reconciler.formats import parse_time
+from reconciler.identity import encode_canonical
 
 _NUMBER = re.compile(r"-?[0-9]{1,40}(?:\.[0-9]{1,40})?(?:[eE][+-]?[0-9]{1,4})?")
 _TIME = re.compile(r"2[01][0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9:]{8}(?:\.[0-9]{1,9})?(?:Z|[+-][0-9]{2}:[0-9]{2})")
@@ -58,6 +59,23 @@ def parse_integers(value: object) -> tuple[int, ...]:
     raise TypeError("a list of integers")
 
 
+def parse_boolean(value: object) -> bool:
+    """Return true or false. TypeError otherwise."""
+    if isinstance(value, bool):
+        return value
+    raise TypeError("true or false")
+
+
+def parse_object(value: object) -> str:
+    """Return an object as canonical JSON. TypeError otherwise."""
+    if isinstance(value, dict):
+        try:
+            return encode_canonical(value).decode(errors="replace")
+        except ValueError as error:  # NaN, infinity
+            raise TypeError("an object of finite numbers") from error
+    raise TypeError("an object")
+
+
 def read_count(document: JsonObject, key: str) -> int | None:
     """Read a count to show: a whole number from 0. 0 if absent, None if it makes no sense."""
     try:
@@ -82,8 +100,7 @@ def read_figure(document: JsonObject, key: str) -> float | None:
 
 
 def _get_number(document: JsonObject, key: str) -> object:
-    value = document.get(key)
-    return 0 if value is None else value
+    return 0 if document.get(key) is None else document[key]
 
 
 def read_time(document: JsonObject, key: str) -> str:
@@ -126,6 +143,12 @@ def require_object(value: object, where: str, what: str) -> JsonObject:
     return value
 
 
+def pick_object(document: JsonObject, key: str) -> JsonObject:
+    """Return the object under a key, {} if it is absent or not an object."""
+    value = document.get(key)
+    return value if isinstance(value, dict) else {}
+
+
 def read_text(document: JsonObject, key: str) -> str:
     """Return the string under a key, "" if it is absent or not a string."""
     value = document.get(key)
@@ -135,21 +158,17 @@ def read_text(document: JsonObject, key: str) -> str:
 def read_objects(document: JsonObject, key: str, where: str) -> Sequence[JsonObject]:
     """Return the list of objects under a key; empty when absent. ServiceError otherwise."""
     value = document.get(key)
-    if value is None:
-        return ()
-    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+    if value is not None and not (isinstance(value, list) and all(isinstance(item, dict) for item in value)):
         raise explain_wrong_type(where, key, value, "a list of objects")
-    return value
+    return value or ()
 
 
 def read_list(document: JsonObject, key: str, where: str) -> Sequence[object]:
     """Return the list under a key, () if absent. NotUnderstoodError if it is not a list."""
     value = document.get(key)
-    if value is None:
-        return ()
-    if not isinstance(value, list):
+    if value is not None and not isinstance(value, list):
         raise explain_wrong_type(where, key, value, "a list")
-    return value
+    return value or ()
 
 
 def read_next_page(document: JsonObject, where: str) -> str:
@@ -160,14 +179,6 @@ def read_next_page(document: JsonObject, where: str) -> str:
     if not isinstance(token, str):
         raise explain_wrong_type(where, "nextPageToken", token, "text")
     return token
-
-
-def build_prompt(prompt: str, temperature: float | None) -> JsonObject:
-    """Return the body of a generateContent that asks for one answer."""
-    body: JsonObject = {"contents": [{"role": "user", "parts": [{"text": prompt}]}]}
-    if temperature is not None:
-        body["generationConfig"] = {"temperature": temperature}
-    return body
 
 
 def read_reply(document: JsonObject, name: str) -> str:

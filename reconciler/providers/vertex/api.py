@@ -9,12 +9,7 @@ from typing import TYPE_CHECKING
 from reconciler.errors import Diagnostic, Severity, UsageError
 from reconciler.model import Desired, Stack
 from reconciler.providers.api import Api, Setup, Target, find_service
-from reconciler.providers.google.settings import (
-    LOGIN_VARIABLES,
-    PROJECT_VARIABLE,
-    SERVICE,
-    TRUSTED_HOSTS,
-)
+from reconciler.providers.google.settings import LOGIN_VARIABLES, PROJECT_VARIABLE, SERVICE, TRUSTED_HOSTS
 from reconciler.providers.vertex.fields import LOCATION, PROJECT, TUNING_JOB
 from reconciler.providers.vertex.starter import STARTER
 from reconciler.settings import Settings
@@ -49,7 +44,6 @@ class VertexConnection:
         self._paying_project = named
         self._project = named or local_project
         self.location = stack.location or environ.get(LOCATION_VARIABLE, "") or local_location
-        self._opened: list[Transport] = []
 
     @cached_property
     def _regions(self) -> Regions:
@@ -73,7 +67,7 @@ class VertexConnection:
                 f"Unset {BUCKETS_VARIABLE}, or set {ENDPOINT_VARIABLE} to an emulator as well",
             )
         environ = self._setup.environ
-        transport = connect(
+        return connect(
             base_url=base_url,
             environ=environ.override(RECONCILER_SCOPES=environ.get("RECONCILER_SCOPES") or _SCOPES),
             project=self._paying_project,
@@ -81,8 +75,6 @@ class VertexConnection:
             parallelism=self._setup.parallelism,
             stopping=self._setup.stopping,
         )
-        self._opened.append(transport)
-        return transport
 
     def find_target(self, *, contact: bool) -> Target:
         """The target of the first location in use. Without contact, no manifest has to name a location."""
@@ -118,8 +110,7 @@ class VertexConnection:
 
     def close(self) -> None:
         """Close every connection."""
-        for one in self._opened:
-            one.close()
+        self._regions.close()
 
 
 def check(stack: Stack, settings: Settings, desired: Sequence[Desired]) -> Iterator[Diagnostic]:
@@ -128,7 +119,7 @@ def check(stack: Stack, settings: Settings, desired: Sequence[Desired]) -> Itera
     if is_loopback(url):
         return  # an emulator needs none of them
     if not stack.bucket:
-        yield from (_report_missing_bucket(one) for one in desired if _is_uploaded(one))
+        yield from (_report_missing_bucket(one) for one in desired if not all(data.uri for data in one.data))
     named = {
         PROJECT: stack.project or settings.get(PROJECT_VARIABLE, ""),
         LOCATION: stack.location or settings.get(LOCATION_VARIABLE, ""),
@@ -137,10 +128,6 @@ def check(stack: Stack, settings: Settings, desired: Sequence[Desired]) -> Itera
         for path, default in named.items():
             if not (default or one.attributes.get(path)):
                 yield _report_missing_place(one, path)
-
-
-def _is_uploaded(one: Desired) -> bool:
-    return any(not data.uri for data in one.data)
 
 
 def _report_missing_bucket(one: Desired) -> Diagnostic:

@@ -20,7 +20,7 @@ _TO_8, _TO_16 = (1, 2, 4, 8), (1, 2, 4, 8, 16)
 _LITE = "gemini-3.1-flash-lite"
 
 
-def _current(name: str, released: str, retires: str, source: str) -> Base:
+def _tunable(name: str, released: str, retires: str, source: str) -> Base:
     """Gemini 3.x: tuned in two regions, served from multi-regions only, without a customer's own key."""
     return Base(
         name,
@@ -37,13 +37,14 @@ def _current(name: str, released: str, retires: str, source: str) -> Base:
     )
 
 
-def _retired(
+def _untunable(
     name: str,
-    released: str,
-    retires: str,
+    released: str = "",
+    retires: str = "",
     replacements: tuple[str, ...] = (),
     adapters: tuple[int, ...] = (),
 ) -> Base:
+    """Return a base model that is retired: on a date, or else at 45 days' notice."""
     return Base(
         name,
         tunable=False,
@@ -56,31 +57,26 @@ def _retired(
     )
 
 
-def _short_lived(name: str) -> Base:
-    """Return a base model that is retired at 45 days' notice, and cannot be tuned."""
-    return Base(name, tunable=False, read=_READ, source=_VERSIONS)
-
-
 _ROWS = (
-    _current("gemini-3.5-flash-lite", "2026-07-21", "2027-07-21", _REFERENCE),
-    _current("gemini-3.5-flash", "2026-05-19", "2027-05-19", _TUNING),
-    _current(_LITE, "2026-05-07", "2027-05-07", _TUNING),
+    _tunable("gemini-3.5-flash-lite", "2026-07-21", "2027-07-21", _REFERENCE),
+    _tunable("gemini-3.5-flash", "2026-05-19", "2027-05-19", _TUNING),
+    _tunable(_LITE, "2026-05-07", "2027-05-07", _TUNING),
     Base("translation-llm-002", tunable=True, adapters=(4,), read=_READ, source=f"{_REFERENCE}: preview"),
-    _short_lived("gemini-3.8-flash"),
-    _short_lived("gemini-3.7-flash"),
-    _short_lived("gemini-3.6-flash"),
-    _retired("gemini-2.5-pro", "2025-06-17", "2026-10-20", ("gemini-3.5-flash",), _TO_8),
-    _retired("gemini-2.5-flash", "2025-06-17", "2026-10-20", ("gemini-3.5-flash-lite", _LITE), _TO_16),
-    _retired("gemini-2.5-flash-lite", "2025-07-22", "2026-10-20", (_LITE,), _TO_16),
-    _retired("gemini-2.0-flash", "2025-02-05", "2026-06-01", (_LITE,)),
-    _retired("gemini-2.0-flash-001", "2025-02-05", "2026-06-01", (_LITE,)),
-    _retired("gemini-2.0-flash-lite", "2025-02-25", "2026-06-01", (_LITE,)),
-    _retired("gemini-2.0-flash-lite-001", "2025-02-25", "2026-06-01", (_LITE,)),
-    _retired("gemini-1.5-pro-002", "", "2025-09-24"),
-    _retired("gemini-1.5-flash-002", "", "2025-09-24"),
-    _retired("gemini-1.5-pro-001", "", "2025-05-24"),
-    _retired("gemini-1.5-flash-001", "", "2025-05-24"),
-    _retired("gemini-1.0-pro", "", "2025-04-21"),
+    _untunable("gemini-3.8-flash"),
+    _untunable("gemini-3.7-flash"),
+    _untunable("gemini-3.6-flash"),
+    _untunable("gemini-2.5-pro", "2025-06-17", "2026-10-20", ("gemini-3.5-flash",), _TO_8),
+    _untunable("gemini-2.5-flash", "2025-06-17", "2026-10-20", ("gemini-3.5-flash-lite", _LITE), _TO_16),
+    _untunable("gemini-2.5-flash-lite", "2025-07-22", "2026-10-20", (_LITE,), _TO_16),
+    _untunable("gemini-2.0-flash", "2025-02-05", "2026-06-01", (_LITE,)),
+    _untunable("gemini-2.0-flash-001", "2025-02-05", "2026-06-01", (_LITE,)),
+    _untunable("gemini-2.0-flash-lite", "2025-02-25", "2026-06-01", (_LITE,)),
+    _untunable("gemini-2.0-flash-lite-001", "2025-02-25", "2026-06-01", (_LITE,)),
+    _untunable("gemini-1.5-pro-002", "", "2025-09-24"),
+    _untunable("gemini-1.5-flash-002", "", "2025-09-24"),
+    _untunable("gemini-1.5-pro-001", "", "2025-05-24"),
+    _untunable("gemini-1.5-flash-001", "", "2025-05-24"),
+    _untunable("gemini-1.0-pro", "", "2025-04-21"),
 )
 
 BASES: Mapping[str, Base] = MappingProxyType({row.name: row for row in _ROWS})

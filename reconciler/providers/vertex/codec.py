@@ -8,19 +8,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from reconciler.formats import to_camel_case
-from reconciler.identity import encode_canonical, find_meaning, to_comparable
+from reconciler.identity import find_meaning, to_comparable
 from reconciler.kind import Field, FieldRole, FieldType, OnChange
 from reconciler.model import Attributes, Live, Status, Value
 from reconciler.providers.google.advice import advise_denied
-from reconciler.providers.google.attributes import build_rows, find_fixed, is_equal, put, read_attributes
+from reconciler.providers.google.attributes import build_rows, is_equal, put, read_attributes, require_mutable
 from reconciler.providers.google.json import (
     JsonObject,
-    parse_float,
-    parse_integer,
-    parse_text,
     read_count,
     read_objects,
     read_text,
@@ -37,37 +34,15 @@ _MUTABLE = {fields.DISPLAY_NAME: "displayName", fields.DESCRIPTION: "description
 NO_REASON = "the service gave no reason"
 
 
-def _parse_boolean(value: object) -> bool:
-    if isinstance(value, bool):
-        return value
-    raise TypeError("true or false")
-
-
 def _parse_labels(value: object) -> Value:
     if isinstance(value, dict) and all(isinstance(one, str) for one in value.values()):
         return labels.hide_own(value)
     raise TypeError("labels")
 
 
-def _parse_json(value: object) -> str:
-    if isinstance(value, dict):
-        try:
-            return encode_canonical(value).decode(errors="replace")
-        except ValueError as error:  # NaN, infinity
-            raise TypeError("an object of finite numbers") from error
-    raise TypeError("an object")
-
-
-_READERS: Mapping[FieldType, Callable[[object], Value]] = {
-    FieldType.STRING: parse_text,
-    FieldType.INTEGER: parse_integer,
-    FieldType.FLOAT32: parse_float,
-    FieldType.BOOLEAN: _parse_boolean,
-    FieldType.STRINGS: _parse_labels,
-    FieldType.JSON: _parse_json,
-}
 _ROWS = build_rows(
-    (one for one in fields.TUNING_JOB.fields.values() if not one.path.startswith("metadata.")), _READERS
+    (field for field in fields.TUNING_JOB.fields.values() if not field.path.startswith("metadata.")),
+    {FieldType.STRINGS: _parse_labels},
 )
 
 
@@ -325,8 +300,7 @@ def patch(attributes: Attributes, before: JsonObject) -> tuple[str, JsonObject]:
 
     ValueError for a field that cannot be updated.
     """
-    if immutable := find_fixed(attributes, fields.TUNING_JOB.fields):
-        raise ValueError(f"immutable: {', '.join(immutable)}")
+    require_mutable(attributes, fields.TUNING_JOB.fields)
     body: JsonObject = {}
     for path, value in attributes.items():
         several = value if isinstance(value, tuple) else (value,)

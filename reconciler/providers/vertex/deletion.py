@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 
 from reconciler import errors
 from reconciler.providers import Fence
@@ -35,13 +36,13 @@ _NOT_FOUND = 5
 """google.rpc.Code."""
 
 
+@dataclass(frozen=True, slots=True)
 class Deletion:
     """Deletes what a job made, asking `fence` before each sending; see `VertexProvider.delete`."""
 
-    def __init__(self, regions: Regions, jobs: Jobs, fence: Fence) -> None:
-        self._regions = regions
-        self._jobs = jobs
-        self._fence = fence
+    _regions: Regions
+    _jobs: Jobs
+    _fence: Fence
 
     def delete(self, job: JsonObject) -> None:
         """Cancel it if it runs, then take away what it made.
@@ -119,12 +120,9 @@ class Deletion:
         if versions is None:
             return
         mine = [one for one in versions if not place.version or read_text(one, "versionId") == place.version]
-        if not mine:
-            return
-        if len(mine) == len(versions):
-            self._step("DELETE", place.resource)
-        else:
-            self._step("DELETE", f"{name}:deleteVersion")
+        if mine:
+            whole = len(mine) == len(versions)
+            self._step("DELETE", place.resource if whole else f"{name}:deleteVersion")
 
     def _list_versions(self, place: names.Name) -> list[JsonObject] | None:
         """Return every version of a model. None if there is no such model."""

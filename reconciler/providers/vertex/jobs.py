@@ -14,7 +14,7 @@ from dataclasses import replace
 from reconciler.errors import ForbiddenError, NotFoundError, ServiceError
 from reconciler.model import Live, Odd, Status
 from reconciler.providers import Handle
-from reconciler.providers.google.calls import get_or_none, list_pages
+from reconciler.providers.google.calls import get_or_none, list_pages, merge_pages
 from reconciler.providers.google.json import (
     JsonObject,
     explain_another,
@@ -53,7 +53,7 @@ class Jobs:
     def list_places(self) -> list[tuple[str, str]]:
         """Return the (project, location) pairs to look for models in."""
         named = {self._regions.place(project, location) for project, location in self._places}
-        default = {self._regions.place()} if self._regions.has_default or not named else set()
+        default = {self._regions.place()} if all(self._regions.default) or not named else set()
         return sorted(named | default)
 
     def _add_project_names(self, live: Live) -> Live:
@@ -64,7 +64,7 @@ class Jobs:
 
     def learn_names(self, job: JsonObject) -> None:
         """Ask for a job under each other name of a project that manifests use, once for each two names."""
-        if not (self._places or self._regions.has_default):
+        if not (self._places or all(self._regions.default)):
             return
         name = names.parse(read_text(job, "name"), JOBS)
         for project, _ in self.list_places():
@@ -111,29 +111,26 @@ class Jobs:
         project, location = place
         path = f"v1/projects/{project}/locations/{location}/{collection}"
         transport = self._regions.open_location(location)
-        seen: dict[tuple[str, str], JsonObject] = {}
-        twice: set[tuple[str, str]] = set()
-        for page in list_pages(transport, path, query or {}, page_size=self._page_size):
-            for entry in read_list(page, key or collection, path):
-                try:
-                    one = require_object(entry, path, "an entry")
-                    name = names.parse(read_text(one, "name"), key or collection)
-                    if name.location != location:
-                        raise explain_another(path, f"the location {location}", one.get("name"))
-                except ServiceError as error:
-                    if odd is None:
-                        raise
-                    odd.append(Odd("", ascii(entry)[:60], error.summary))
-                    continue
-                which = (name.key, read_text(one, "versionId") if key else "")
-                if seen.setdefault(which, one) != one:
-                    twice.add(which)
-        for which, one in seen.items():
-            told = self.get_resource(read_text(one, "name")) if which in twice and not key else one
-            if told is not None:
-                yield told
 
-    # ---------------------------------------------------------------- what lives
+        def read_pages() -> Iterator[tuple[tuple[str, str], JsonObject]]:
+            for page in list_pages(transport, path, query or {}, page_size=self._page_size):
+                for entry in read_list(page, key or collection, path):
+                    try:
+                        resource = require_object(entry, path, "an entry")
+                        name = names.parse(read_text(resource, "name"), key or collection)
+                        if name.location != location:
+                            raise explain_another(path, f"the location {location}", resource.get("name"))
+                    except ServiceError as error:
+                        if odd is None:
+                            raise
+                        odd.append(Odd("", ascii(entry)[:60], error.summary))
+                    else:
+                        yield (name.key, read_text(resource, "versionId") if key else ""), resource
+
+        def ask_again(_key: object, resource: JsonObject) -> JsonObject | None:
+            return resource if key else self.get_resource(read_text(resource, "name"))
+
+        yield from merge_pages(read_pages(), ask_again)
 
     def list_living(self, place: tuple[str, str]) -> list[Live | Odd]:
         """List models and running trainings, each under an id of its own.
@@ -191,8 +188,6 @@ class Jobs:
         model = model or self.get_resource(codec.read_model_name(job), MODELS)
         others = [self.get_resource(other, ENDPOINTS) for other in codec.read_deployments(model or {})]
         return _stand_in(job, [one for one in others if one is not None])
-
-    # ---------------------------------------------------------------- finding one again
 
     def find_job(self, handle: Handle) -> JsonObject | None:
         """Find the job of a record by its name, else by its label, else by its number."""

@@ -59,8 +59,6 @@ class VertexProvider:
         """TuningJob."""
         return TUNING_JOB
 
-    # ---------------------------------------------------------------- reading
-
     def list(self, *, own: bool = False) -> Iterator[Live | Odd]:
         """Yield every tuned model and every training in progress. All of them count as our own."""
         del own
@@ -104,8 +102,7 @@ class VertexProvider:
             digests = dict(zip(uris, pool.map(self._bucket.digest, uris), strict=True))
         return [
             replace(
-                one,
-                data=tuple(replace(data, digest=digests.get(data.uri, data.digest)) for data in one.data),
+                one, data=tuple(replace(data, digest=digests.get(data.uri, data.digest)) for data in one.data)
             )
             for one in placed
         ]
@@ -144,8 +141,6 @@ class VertexProvider:
         endpoint = self.find_endpoint(handle)
         transport = self._regions.open_location(names.parse(endpoint, ENDPOINTS).location)
         return ask_model(transport, f"v1/{endpoint}", prompt, temperature)
-
-    # ---------------------------------------------------------------- changing
 
     def create(
         self,
@@ -225,11 +220,7 @@ class VertexProvider:
             mask, body = codec.patch(attributes, before)
             place = names.parse(name, collection)
             reply = self._regions.open_location(place.location).call(
-                "PATCH",
-                f"v1/{place.resource}",
-                query={"updateMask": mask},
-                body=body,
-                fence=fence,
+                "PATCH", f"v1/{place.resource}", query={"updateMask": mask}, body=body, fence=fence
             )
             if not names.is_answer(place.resource, read_text(reply, "name") or place.resource):
                 raise explain_another("PATCH", place.resource, reply.get("name"))

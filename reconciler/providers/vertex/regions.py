@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from reconciler.errors import UsageError
 from reconciler.http import Transport
@@ -29,6 +30,7 @@ def find_host(location: str) -> str:
     return f"https://{location}-aiplatform.googleapis.com"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Regions:
     """Opens one transport for each base URL, when it is first needed.
 
@@ -40,27 +42,18 @@ class Regions:
         storage_url: for Cloud Storage, "" for `base_url`, else Google's own.
     """
 
-    def __init__(
-        self,
-        *,
-        project: str,
-        location: str,
-        open: Callable[[str], Transport],
-        base_url: str = "",
-        storage_url: str = "",
-    ) -> None:
-        self._project = project
-        self._location = location
-        self._base_url = base_url
-        self._storage_url = storage_url
-        self._open = open
-        self._lock = threading.Lock()
-        self._opened: dict[str, Transport] = {}
+    project: str
+    location: str
+    open: Callable[[str], Transport]
+    base_url: str = ""
+    storage_url: str = ""
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _opened: dict[str, Transport] = field(default_factory=dict, init=False)
 
     def place(self, project: object = None, location: object = None) -> tuple[str, str]:
         """(project, location), the defaults where one is not given; UsageError when there is none."""
-        where = str(location or self._location)
-        whose = str(project or self._project)
+        where = str(location or self.location)
+        whose = str(project or self.project)
         if not whose:
             raise UsageError(
                 "no project is set for TuningJob models",
@@ -76,26 +69,21 @@ class Regions:
     @property
     def default(self) -> tuple[str, str]:
         """(project, location) for manifests that name none; "" where there is none."""
-        return self._project, self._location
-
-    @property
-    def has_default(self) -> bool:
-        """Whether a manifest can do without project and location."""
-        return bool(self._project and self._location)
+        return self.project, self.location
 
     def open_location(self, location: str) -> Transport:
         """Open the transport to a location."""
-        return self._open_url(self._base_url or find_host(location))
+        return self._open_url(self.base_url or find_host(location))
 
     def _open_url(self, url: str) -> Transport:
         with self._lock:
             if url not in self._opened:
-                self._opened[url] = self._open(url)
+                self._opened[url] = self.open(url)
             return self._opened[url]
 
     def open_storage(self) -> Transport:
         """Open the transport to Cloud Storage, or to the server that replaces it."""
-        return self._open_url(self._storage_url or self._base_url or STORAGE)
+        return self._open_url(self.storage_url or self.base_url or STORAGE)
 
     def close(self) -> None:
         """Close what was opened."""

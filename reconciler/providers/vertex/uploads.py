@@ -158,13 +158,7 @@ class Upload:
     def _transfer(self, method: str, query: dict[str, str], content: bytes, about: dict[str, str]) -> Reply:
         """Send a request that does no harm if it is sent twice."""
         return self._transport.transfer(
-            method,
-            self._path,
-            query=query,
-            content=content,
-            about=about,
-            repeatable=True,
-            fence=self._fence,
+            method, self._path, query=query, content=content, about=about, repeatable=True, fence=self._fence
         )
 
     def _is_about_it(self, reply: Reply) -> bool:

@@ -36,11 +36,11 @@ from reconciler.model import (
 )
 from reconciler.plan.change import Context, Inputs, Plan
 from reconciler.plan.facts import Facts
-from reconciler.plan.planner import make_plan
 from reconciler.providers.gemini.fields import HYPERPARAMETERS, PARENT
 from reconciler.state.values import Record, RecordedModel, Verdict
 from tests import worlds
 from tests.steps_text import describe_changes
+from tests.worlds import make_plan
 
 FOLDER = Path(__file__).parent / "cases"
 _HYPERPARAMETERS = {"epoch_count", "batch_size", "learning_rate", "learning_rate_multiplier"}

@@ -14,9 +14,9 @@ from reconciler.model import Address, Attributes, DataSet, Desired, Live, Stack,
 from reconciler.plan.change import Action, Inputs
 from reconciler.plan.drift import find_drift
 from reconciler.plan.facts import Facts, Observed, digest_approval, is_approved
-from reconciler.plan.planner import make_plan
 from reconciler.state.values import Record, RecordedData, RecordedModel, State
 from tests import formula, worlds
+from tests.worlds import make_plan
 
 KINDS = list_kinds()
 SPEC = "supervised_tuning_spec"

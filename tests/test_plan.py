@@ -21,7 +21,6 @@ from reconciler.model import Address, Guards, Status
 from reconciler.plan import table
 from reconciler.plan.change import Action, Bill, Change, Inputs, Plan, Reason
 from reconciler.plan.facts import Facts, find_replacement_reasons, index_desired
-from reconciler.plan.planner import make_plan
 from reconciler.plan.rows.generations import choose_first_free
 from reconciler.plan.selection import matches
 from reconciler.plan.steps import (
@@ -39,6 +38,7 @@ from reconciler.plan.steps import (
 from reconciler.state.values import Record, State
 from tests import worlds
 from tests.casefiles import Case, cases, field_text, permission_text
+from tests.worlds import make_plan
 
 CASES = cases("plan")
 UNBOUNDED = st.builds(
@@ -152,7 +152,7 @@ def status(change: Change, world: Facts) -> str:
         return "FAILED" if failure.trained else ""
     if delete is None:
         return "CREATING" if find_step(change.steps, AwaitTraining) else "ACTIVE"
-    live = world.live(change.address, change.id)
+    live = world.find_live(change.address, change.id)
     assert delete.trains == (live is not None and live.status is Status.CREATING)
     return str(live.status) if live else ""
 
@@ -231,7 +231,7 @@ def test_what_is_neither_desired_nor_recorded_is_never_touched(world: Facts) -> 
         if change.action is Action.DELETE and change.id not in recorded:
             want = world.desired[change.address]
             ours = {one.id for one in world.list_generations(want, _source_of(plan, change))}
-            live = world.live(change.address, change.id)
+            live = world.find_live(change.address, change.id)
             assert live is not None
             assert live.status is Status.FAILED
             assert change.id in ours
@@ -327,8 +327,8 @@ def test_nothing_that_serves_goes_for_a_twin_that_does_not_serve_yet(world: Fact
                 replace(want, id=None),
                 change.after or {},
                 record.serving,
-                world.live(gone.address, gone.id),
-                world.kind(gone.address),
+                world.find_live(gone.address, gone.id),
+                world.get_kind(gone.address),
             )
             assert fields or data, f"{gone.id} is deleted, and {change.id} is the same training"
 

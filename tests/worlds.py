@@ -25,8 +25,9 @@ from reconciler.model import (
     Status,
     Value,
 )
-from reconciler.plan.change import Inputs
+from reconciler.plan.change import Inputs, Plan
 from reconciler.plan.facts import Facts, Observed, index_desired
+from reconciler.plan.planner import plan_with_facts
 from reconciler.providers.gemini.fields import HYPERPARAMETERS, PARENT, TUNED_MODEL
 from reconciler.state.values import Record, RecordedData, RecordedModel, State, Verdict
 from tests import formula
@@ -121,6 +122,11 @@ def world(
         whole=whole,
         folders=folders,
     )
+
+
+def make_plan(facts: Facts) -> Plan:
+    """The plan alone."""
+    return plan_with_facts(facts)[0]
 
 
 def id_of(

@@ -309,7 +309,7 @@ def _is_anything_missing(facts: Facts) -> bool:
         model is not None
         and not model.is_pending
         and not facts.is_hidden(record.address, model.id)
-        and facts.live_of(record, model) is None
+        and facts.find_live_of(record, model) is None
         for record in facts.state.resources.values()
         for model in (record.serving, record.candidate)
     )

@@ -29,8 +29,8 @@ def _digest(value: object) -> str:
 def _describe_model(model: RecordedModel | None) -> object:
     if model is None:
         return None
-    permissions = model.permissions and sorted(str(one) for one in model.permissions)
-    data = [one.digest for one in model.data]
+    permissions = model.permissions and sorted(str(permission) for permission in model.permissions)
+    data = [data.digest for data in model.data]
     return [model.id, model.generation, model.digest, model.source, dict(model.sent), data, permissions]
 
 
@@ -72,7 +72,7 @@ def _digest_manifest(desired: Desired | None) -> str:
     if desired is None:
         return ""
     place = {path: desired.attributes.get(path, value) for path, value in desired.effective.items()}
-    return _digest([desired.digest, [one.digest for one in desired.data], place])
+    return _digest([desired.digest, [data.digest for data in desired.data], place])
 
 
 def bind(facts: Facts, changes: Iterable[Change]) -> dict[Address, Binding]:
@@ -86,11 +86,11 @@ def bind(facts: Facts, changes: Iterable[Change]) -> dict[Address, Binding]:
 
 def _bind(facts: Facts, address: Address, changes: Sequence[Change]) -> Binding:
     record = facts.state.resources.get(address, Record(address))
-    kind = facts.kind(address)
+    kind = facts.get_kind(address)
     live = [
-        _digest_live(kind, one, change.after or {})
+        _digest_live(kind, shown, change.after or {})
         for change in changes
-        for one in _list_live(facts, record, change)
+        for shown in _list_live(facts, record, change)
     ]
     manifest = _digest_manifest(facts.desired.get(address))
     return Binding(manifest, _fold_steps(record, changes), tuple(dict.fromkeys(live)))
@@ -98,8 +98,8 @@ def _bind(facts: Facts, address: Address, changes: Sequence[Change]) -> Binding:
 
 def _list_live(facts: Facts, record: Record, change: Change) -> list[Live | None]:
     """List the live model of a change as it is, and as the change would leave it."""
-    live = facts.live(change.address, _find_concerned_id(record, change))
-    updated = {one.path: one.after for one in change.fields if one.after is not None}
+    live = facts.find_live(change.address, _find_concerned_id(record, change))
+    updated = {field.path: field.after for field in change.fields if field.after is not None}
     if live is None or change.trains or not updated:
         return [live]
     return [live, replace(live, attributes={**live.attributes, **updated})]
@@ -145,9 +145,9 @@ def verify(plan: Plan, fresh: Plan, facts: Facts) -> Plan:
                     kept[rest.key] = rest  # promoted by a run that ended before it deleted what served
     if moved:
         unique = tuple(dict.fromkeys(moved))
-        advice = "The plan is not true any more. Nothing was changed: make a new plan and look at it"
+        advice = "The plan is out of date. Nothing was changed: make a new plan and look at it"
         raise StalePlanError(
-            "the plan is not true any more: " + "; ".join(one.summary for one in unique),
+            "the plan is out of date: " + "; ".join(problem.summary for problem in unique),
             advice,
             (*unique[:-1], replace(unique[-1], detail=advice)),
         )
@@ -213,12 +213,12 @@ def _explain_move(binding: Binding | None, approved: Change, facts: Facts) -> st
     record = facts.state.resources.get(address, Record(address))
     if _digest(_describe_record(record)) not in binding.records:
         return "its record has changed: another run has worked on it"
-    promotes = any(isinstance(one, Promote) for one in approved.steps)
+    promotes = any(isinstance(step, Promote) for step in approved.steps)
     if record.serving is not None and record.serving.id == approved.id and promotes:
         return ""  # promoted: what served before may be gone
-    live = facts.live(address, _find_concerned_id(record, approved))
+    live = facts.find_live(address, _find_concerned_id(record, approved))
     if live is None and (approved.action in {Action.DELETE, Action.FORGET} or approved.deposed):
         return ""
-    if _digest_live(facts.kind(address), live, approved.after or {}) not in binding.live:
+    if _digest_live(facts.get_kind(address), live, approved.after or {}) not in binding.live:
         return "the live model has changed" if live else "the live model is gone"
     return ""

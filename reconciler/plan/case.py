@@ -61,9 +61,9 @@ class Case:
     forced: bool = False
     doubt: Address | None = None
 
-    def live(self, model: RecordedModel) -> Live | None:
+    def find_live(self, model: RecordedModel) -> Live | None:
         """Find the live model of a recorded one."""
-        return self.facts.live_of(self.record, model)
+        return self.facts.find_live_of(self.record, model)
 
     def list_live(self) -> Mapping[str, Live]:
         """List the live models of this kind by id."""
@@ -75,7 +75,7 @@ class Case:
 
     def compare(self, model: RecordedModel) -> tuple[tuple[FieldChange, ...], tuple[DataChange, ...]]:
         """Find immutable fields and data sets that differ between a recorded and the desired model."""
-        live = self.live(model)
+        live = self.find_live(model)
         return find_replacement_reasons(self.desired, self.attributes, model, live, self.kind)
 
     def list_updates(self, live: Live | None) -> tuple[FieldChange, ...]:
@@ -200,7 +200,9 @@ def renew_record(case: Case, record: Record) -> Record:
         return record
     kept = {model.id for model in (record.serving, record.candidate) if model is not None}
     left = tuple(
-        old for old in record.deposed if old.id not in kept or case.facts.live_of(record, old) is not None
+        old
+        for old in record.deposed
+        if old.id not in kept or case.facts.find_live_of(record, old) is not None
     )
     return record if left == record.deposed else replace(record, deposed=left)
 

@@ -173,7 +173,7 @@ class DriftClass(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """One difference. `fails`: it counts for the exit code. Otherwise it is a note.
+    """One found. `fails`: it counts for the exit code. Otherwise it is a note.
 
     `address` is None for a model that no manifest declares.
     """
@@ -192,14 +192,14 @@ class Drift:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The place that a plan was made for. Its first line shows this, so that nobody applies it elsewhere.
+    """The place that a plan was made for. The first line of a plan shows it.
 
     Attributes:
         credential: its kind, never the secret.
         service: whose models they are ("google"), or "emulator".
-        location: of manifests that name none; "" where no kind needs one.
+        location: of manifests that name none; "" if no kind needs one.
         state: where the state is, without a login.
-        embedded: the endpoint is an emulator inside the command, whose port means nothing.
+        embedded: the endpoint is an emulator inside the command. Its port differs each time.
     """
 
     endpoint: str = ""
@@ -229,13 +229,13 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """What a plan was made from, for one address that it changes, as digests of canonical forms.
+    """Digests of what a plan was made from, for one address that it changes.
 
     Attributes:
-        manifest: of the document and its data, "" when none declares it.
-        records: the record before, and as this plan itself would leave it: any of them is no move.
-        live: of id, immutable and declared mutable fields of the model concerned, "" for none;
-            as it was, and as this plan would leave it.
+        manifest: of the document and its data; "" if no manifest declares the address.
+        records: of the record before the plan, and of each record that the plan itself may leave.
+        live: of the model's id, immutable fields and declared mutable fields, before the plan and as the plan
+            may leave it; "" if there is no model.
     """
 
     manifest: str
@@ -245,14 +245,14 @@ class Binding:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The whole decision.
+    """The decisions on all addresses.
 
     Attributes:
         changes: sorted by address, a record's own change before its deposed models'; no-ops included.
-        drift: live against recorded, as found while planning.
-        lineage, serial: of the state it was made from.
-        bindings: for the addresses it touches.
-        notes: for people, about the whole.
+        drift: differences between live and recorded, found while planning.
+        lineage, serial: of the state that the plan was made from.
+        bindings: for each address that the plan changes.
+        notes: on the whole plan, for people.
         created: RFC 3339.
     """
 

@@ -27,7 +27,7 @@ def compile_update(
         permissions: permissions to set; None to set none.
         changes: the grants that this adds, revokes or changes.
     """
-    values: dict[str, Value] = {one.path: one.after for one in fields if one.after is not None}
+    values: dict[str, Value] = {field.path: field.after for field in fields if field.after is not None}
     if values:
         yield steps.Update(of, values, sent)
     if permissions is not None:

@@ -42,7 +42,7 @@ def find_selected_drift(facts: Facts, *, own: frozenset[tuple[str, str]] = froze
     selected: set[Address | None] = set(facts.choose_addresses())
     if facts.whole and not facts.inputs.targets:
         selected.add(None)
-    return tuple(one for one in find_drift(facts, own=own) if one.address in selected)
+    return tuple(found for found in find_drift(facts, own=own) if found.address in selected)
 
 
 def _find_record_drift(facts: Facts, record: Record) -> Iterator[Drift]:
@@ -51,13 +51,13 @@ def _find_record_drift(facts: Facts, record: Record) -> Iterator[Drift]:
             yield from _find_model_drift(facts, record, model)
     note = "kept as deposed: prevent_destroy protects it"
     for model in record.deposed:
-        if record.prevent_destroy and model.promoted and facts.live_of(record, model) is not None:
+        if record.prevent_destroy and model.promoted and facts.find_live_of(record, model) is not None:
             yield Drift(record.address, DriftClass.UNMANAGED, model.id, model.name, fails=False, detail=note)
 
 
 def _find_model_drift(facts: Facts, record: Record, model: RecordedModel) -> Iterator[Drift]:
     """Find the drift of a serving model or a candidate. Skips unaccepted and hidden models."""
-    address, live = record.address, facts.live_of(record, model)
+    address, live = record.address, facts.find_live_of(record, model)
     found = partial(Drift, address, id=model.id, name=live.name if live else model.name)
     if why := facts.observed.odd.get((address.kind, model.id)):
         yield found(DriftClass.FAILED, detail=f"what the service shows of it cannot be understood: {why}")
@@ -95,7 +95,7 @@ def _find_changes(facts: Facts, address: Address, model: RecordedModel, live: Li
     ignored = set(desired.lifecycle.ignore_changes) if desired else set()
     if desired:
         ignored |= {drift.field for drift in desired.lifecycle.ignore_drift if _is_in_force(drift, facts)}
-    fields = diff.compare_mutable(live.attributes, model.sent, facts.kind(address).fields, ignore=ignored)
+    fields = diff.compare_mutable(live.attributes, model.sent, facts.get_kind(address).fields, ignore=ignored)
     # drift reads the other way round: recorded before, live after
     turned = tuple(replace(field, before=field.after, after=field.before) for field in fields)
     permissions: tuple[PermissionChange, ...] = ()
@@ -126,7 +126,7 @@ def _explain_retired(facts: Facts, address: Address, model: RecordedModel, live:
     if tunable is None or not isinstance(base, str) or base in tunable:
         return ""
     if address.kind in facts.observed.assumed:
-        return describe_undocumented(base, facts.kind(address), facts.now.date())
+        return describe_undocumented(base, facts.get_kind(address), facts.now.date())
     return f"{base} is not offered for tuning any more: it could not be trained again"
 
 

@@ -12,17 +12,9 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from math import ceil
 
-from reconciler import diff
+from reconciler import diff, identity
 from reconciler.difference import DataChange, FieldChange
 from reconciler.formats import format_time, parse_time
-from reconciler.identity import (
-    FORMULA,
-    GENERATIONS,
-    digest_generations,
-    encode_canonical,
-    find_meaning,
-    make_id,
-)
 from reconciler.kind import FieldRole, Kind
 from reconciler.model import LAG_SECONDS, Address, Attributes, DataSet, Desired, Live, Stack, Value
 from reconciler.plan.change import Bill, Context, Inputs
@@ -45,7 +37,7 @@ class Generation:
     id: str
     digest: str
     number: int = 0
-    formula: int = FORMULA
+    formula: int = identity.FORMULA
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +97,9 @@ class Facts:
     def imports(self) -> Mapping[Address, str]:
         """Address to the id of the live model that its manifest imports, if that model exists."""
         importing = [desired for desired in self.desired.values() if desired.imports]
-        live = {kind: self.observed.live.get(kind, {}) for kind in {one.address.kind for one in importing}}
+        live = {
+            kind: self.observed.live.get(kind, {}) for kind in {desired.address.kind for desired in importing}
+        }
         indexes = {kind: index_by_name(models.values()) for kind, models in live.items()}
         found = {}
         for desired in importing:
@@ -141,14 +135,14 @@ class Facts:
         """Every address with its labels; None for an address that is only recorded."""
         return {
             **dict.fromkeys(self.state.resources),
-            **{one: desired.labels for one, desired in self.desired.items()},
+            **{address: desired.labels for address, desired in self.desired.items()},
         }
 
     def choose_addresses(self) -> frozenset[Address]:
         """Choose the addresses that --target and --exclude select."""
         known = self.known
         if not self.whole:
-            known = {one: labels for one, labels in known.items() if one in self.desired}
+            known = {address: labels for address, labels in known.items() if address in self.desired}
         return choose(known, self.inputs.targets, self.inputs.excludes)
 
     @property
@@ -156,20 +150,20 @@ class Facts:
         """Now, as text in records."""
         return format_time(self.now)
 
-    def kind(self, address: Address) -> Kind:
+    def get_kind(self, address: Address) -> Kind:
         """Return the kind of an address."""
         return self.kinds[address.kind]
 
-    def live(self, address: Address, id: str) -> Live | None:
+    def find_live(self, address: Address, id: str) -> Live | None:
         """Find the live model with this id."""
         return self.observed.live.get(address.kind, {}).get(id)
 
-    def live_of(self, record: Record, model: RecordedModel) -> Live | None:
+    def find_live_of(self, record: Record, model: RecordedModel) -> Live | None:
         """Find the live model of a recorded one.
 
         Under delete_first an old and a new model share one id. The service's create time distinguishes them.
         """
-        live = self.live(record.address, model.id)
+        live = self.find_live(record.address, model.id)
         if not record.deposed and (record.serving is None or record.candidate is None):
             return live
         namesakes = [m for m in record.models if m.id == model.id and m is not model]
@@ -187,7 +181,9 @@ class Facts:
         if self.stack.name or self.folders is None or not record.manifest:
             return False
         parts = record.manifest.split("/")
-        return not any(one == "." or parts[: len(one.split("/"))] == one.split("/") for one in self.folders)
+        return not any(
+            folder == "." or parts[: len(folder.split("/"))] == folder.split("/") for folder in self.folders
+        )
 
     def may_delete(self, record: Record) -> bool:
         """Whether we may delete an undeclared record: it is known that manifests of this run declared it."""
@@ -203,7 +199,7 @@ class Facts:
             return False
         lag = timedelta(seconds=self.lag)
         times = map(parse_time, (model.started, model.completed, model.promoted))
-        return any(one is not None and abs(self.now - one) < lag for one in times)
+        return any(time is not None and abs(self.now - time) < lag for time in times)
 
     def is_hidden(self, address: Address, id: str) -> bool:
         """Whether a model exists but cannot be read: access is refused, or it is not understood."""
@@ -212,7 +208,7 @@ class Facts:
 
     def is_there(self, record: Record, model: RecordedModel) -> bool:
         """Whether a model is live, or may only not be shown yet."""
-        return self.live_of(record, model) is not None or self.is_unseen_yet(model)
+        return self.find_live_of(record, model) is not None or self.is_unseen_yet(model)
 
     def parse_source(self, value: object) -> Address | None:
         """Parse a source that is an address. Returns None for a resource name or another value."""
@@ -224,22 +220,23 @@ class Facts:
         self,
         desired: Desired,
         source: str,
-        numbers: Iterable[int] = range(GENERATIONS),
-        formula: int = FORMULA,
+        numbers: Iterable[int] = range(identity.GENERATIONS),
+        formula: int = identity.FORMULA,
     ) -> Iterator[Generation]:
         """Compute each generation, one after the other. A pinned id has only one, which is of formula 2."""
-        pinned = desired.id if formula == FORMULA else None
-        digests = digest_generations(
+        pinned = desired.id if formula == identity.FORMULA else None
+        digests = identity.digest_generations(
             desired,
             stack=self.stack.name,
             workspace=self.state.workspace,
             generations=(0,) if pinned else tuple(numbers),
             source=source,
-            fields=self.kind(desired.address).fields,
+            fields=self.get_kind(desired.address).fields,
             formula=formula,
         )
         for number, digest in digests:
-            yield Generation(pinned or make_id(desired.address.name, digest), digest, number, formula)
+            id = pinned or identity.make_id(desired.address.name, digest)
+            yield Generation(id, digest, number, formula)
 
     def list_former_generations(self, desired: Desired, source: str) -> Iterator[Generation]:
         """Compute each generation by formula 1, in every spelling with the same meaning."""
@@ -255,7 +252,7 @@ def build_model(
     facts: Facts, desired: Desired, attributes: Attributes, generation: Generation, source: str
 ) -> RecordedModel:
     """Build the record of a training that is about to be requested."""
-    kind = facts.kind(desired.address)
+    kind = facts.get_kind(desired.address)
     return RecordedModel(
         id=generation.id,
         name=kind.collection + generation.id if kind.collection else "",
@@ -283,9 +280,10 @@ def digest_approval(desired: Desired, attributes: Attributes, kind: Kind) -> str
     """Digest what a manifest declares, as SHA-256 in hex. Spellings with the same meaning have one digest."""
     fields = kind.fields
     meant = {
-        path: one
+        path: meaning
         for path, value in attributes.items()
-        if fields[path].role is not FieldRole.PLACE and (one := find_meaning(fields[path], value)) is not None
+        if fields[path].role is not FieldRole.PLACE
+        and (meaning := identity.find_meaning(fields[path], value)) is not None
     }
     return _digest_asked(desired, meant)
 
@@ -304,18 +302,19 @@ def is_approved(approved: str, desired: Desired, attributes: Attributes, kind: K
 def _digest_asked(desired: Desired, attributes: Attributes) -> str:
     asked = {
         "attributes": attributes,
-        "data": [one.digest for one in desired.data],
-        "permissions": desired.permissions and [str(one) for one in desired.permissions],
+        "data": [data.digest for data in desired.data],
+        "permissions": desired.permissions and [str(permission) for permission in desired.permissions],
         "checks": [[check.prompt, check.expect] for check in desired.checks],
         "keep_deposed": desired.lifecycle.keep_deposed.total_seconds(),
     }
-    return hashlib.sha256(encode_canonical(asked)).hexdigest()
+    return hashlib.sha256(identity.encode_canonical(asked)).hexdigest()
 
 
 def record_data(desired: Desired, *, assumed: bool) -> tuple[RecordedData, ...]:
     """Build the record of the data sets."""
     return tuple(
-        RecordedData(one.field, one.digest, one.examples, one.characters, assumed) for one in desired.data
+        RecordedData(data.field, data.digest, data.examples, data.characters, assumed)
+        for data in desired.data
     )
 
 
@@ -331,7 +330,7 @@ def find_replacement_reasons(
 
 def _find_data_changes(before: Iterable[RecordedData], after: Iterable[DataSet]) -> tuple[DataChange, ...]:
     """Find data sets that were added, removed or changed."""
-    old, new = {one.field: one for one in before}, {one.field: one for one in after}
+    old, new = {data.field: data for data in before}, {data.field: data for data in after}
     found = [(field, old.get(field), new.get(field)) for field in {**new, **old}]
     return tuple(
         DataChange(

@@ -1,4 +1,4 @@
-"""What refuses a plan whatever else is decided: its size, a missing majority, a contested id, a 403."""
+"""Checks that refuse a plan: too many changes, a missing majority, a contested id, a 403."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from reconciler.state.values import Record
 
 _MAJORITY_FROM = 4
 _NAMED = 10
-"""Addresses named in one refusal."""
+"""The largest number of addresses that one refusal names."""
 
 
 def choose_bounds(flags: Guards, stack: Guards) -> Guards:
-    """The bound in force: the command line's, else the Stack's."""
+    """Choose each bound: the command line's, or else the Stack's."""
     trainings = stack.max_trainings if flags.max_trainings is None else flags.max_trainings
     deletes = stack.max_deletes if flags.max_deletes is None else flags.max_deletes
     return Guards(trainings, deletes)
@@ -61,16 +61,16 @@ def _find_exceeded(plan: Plan, guards: Guards) -> Iterator[Diagnostic]:
 
 
 def _join_names(changes: Iterable[Change]) -> str:
-    """Each address once."""
-    names = list(dict.fromkeys(str(one.address) for one in changes))
+    """Name each address once, up to a limit."""
+    names = list(dict.fromkeys(str(change.address) for change in changes))
     return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else "")
 
 
 def check_majority(facts: Facts, plan: Plan) -> None:
-    """Raise PlanError when most of what is recorded is not there: a wrong key must not retrain it.
+    """Refuse a plan if most of the recorded models are missing. A wrong key must not train them again.
 
-    Only models that the service has accepted count. An explicit --max-trainings that covers what would
-    be trained or forgotten goes on.
+    Only models that the service has accepted count. An explicit --max-trainings permits the plan if it is
+    not less than the number of models that would be trained or forgotten.
     """
     known = missing = 0
     for record in facts.state.resources.values():
@@ -78,7 +78,7 @@ def check_majority(facts: Facts, plan: Plan) -> None:
         if model is None or model.is_pending or facts.is_hidden(record.address, model.id):
             continue
         known += 1
-        missing += facts.live_of(record, model) is None
+        missing += facts.find_live_of(record, model) is None
     if known < _MAJORITY_FROM or missing * 2 <= known:
         return
     explicit = facts.inputs.guards.max_trainings
@@ -100,8 +100,10 @@ def _describe_place(context: Context) -> str:
 
 
 def find_contested(facts: Facts, plan: Plan) -> list[Diagnostic]:
-    """One id for two addresses (a manifest renamed under its pinned id): one would delete the other's."""
-    claims = [one for one in plan.changes if one.trains or find_step(one.steps, Adopt) is not None]
+    """Refuse an id that two addresses would have, because one of them would delete the other's model."""
+    claims = [
+        change for change in plan.changes if change.trains or find_step(change.steps, Adopt) is not None
+    ]
     if not claims:
         return []
     recorded = {
@@ -134,7 +136,7 @@ def _advise_other_name(desired: Desired) -> str:
 
 
 def _advise_contested(facts: Facts, change: Change, other: Address) -> str:
-    importing = [str(one) for one in (change.address, other) if facts.desired[one].imports]
+    importing = [str(address) for address in (change.address, other) if facts.desired[address].imports]
     if importing:
         return f"One model cannot be both: take metadata.import out of {' or '.join(importing)}"
     if change.trains:
@@ -146,7 +148,7 @@ def _advise_contested(facts: Facts, change: Change, other: Address) -> str:
 
 
 def find_forbidden(facts: Facts, record: Record, desired: Desired | None) -> list[Diagnostic]:
-    """A 403 says nothing about existence: neither create nor forget."""
+    """Refuse an address with a model that the service refuses to show (403). That model may exist."""
     asked = {model.id for model in record.models} | ({desired.id, desired.imports} if desired else set())
     return [
         Diagnostic(
@@ -158,6 +160,6 @@ def find_forbidden(facts: Facts, record: Record, desired: Desired | None) -> lis
             line=desired.line if desired else None,
             address=str(record.address),
         )
-        for id in sorted(one for one in asked if one)
+        for id in sorted(id for id in asked if id)
         if (why := facts.observed.forbidden.get((record.address.kind, id)))
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 
 from reconciler.errors import Diagnostic, PlanError
@@ -21,20 +20,11 @@ from reconciler.plan.table import decide
 from reconciler.state.values import Record
 
 
-def make_plan(facts: Facts) -> Plan:
-    """Decide on all addresses.
+def plan_with_facts(facts: Facts) -> tuple[Plan, Facts]:
+    """Decide on all addresses. The returned facts have moved records under their new addresses.
 
     Raises:
         PlanError: conflicts and refusals, or else exceeded guards, all in one error.
-    """
-    return plan_with_facts(facts)[0]
-
-
-def plan_with_facts(facts: Facts) -> tuple[Plan, Facts]:
-    """Make the plan. The returned facts have moved records under their new addresses.
-
-    Raises:
-        PlanError: see `make_plan`.
     """
     planner = Planner(facts)
     facts = planner.facts
@@ -60,12 +50,14 @@ def plan_with_facts(facts: Facts) -> tuple[Plan, Facts]:
         raise PlanError(errors[0].summary, errors[0].detail, errors)
     guards.check(plan, facts, refusals)
     note = warn_of_unlabelled(facts.known, (*facts.inputs.targets, *facts.inputs.excludes))
-    # A candidate that waits for promotion is one of the plan's changes.
-    drift = [one for one in find_drift(planner.read) if one.drift_class is not DriftClass.UNPROMOTED]
     plan = replace(
         plan,
         bindings=bind(facts, plan.changes),
-        drift=tuple(one for one in drift if one.address in planner.selected),
+        drift=tuple(
+            found
+            for found in find_drift(planner.read)  # a candidate that waits for promotion is a change
+            if found.address in planner.selected and found.drift_class is not DriftClass.UNPROMOTED
+        ),
         notes=(note,) if note else (),
     )
     return plan, facts
@@ -114,7 +106,7 @@ class Planner:
     def _refuse_circle(self, members: list[Address]) -> None:
         """Refuse a circle of parents. The manifests refuse one too."""
         for member in members:
-            way = " <- ".join(str(one) for one in (*members, members[0]))
+            way = " <- ".join(str(member) for member in (*members, members[0]))
             message = f"{member} is tuned from itself: {way}"
             error = refuse(self.facts.desired[member], message, "Tune one of them from a base model")
             self.decisions[member] = Decision(errors=[error])
@@ -125,7 +117,7 @@ class Planner:
             return None
         if self.facts.inputs.destroy:
             return None
-        _, source = _find_source(desired, self.facts.kind(address))
+        _, source = _find_source(desired, self.facts.get_kind(address))
         return self.facts.parse_source(source)
 
     def _decide_once(self, address: Address) -> Decision:
@@ -167,7 +159,7 @@ class Planner:
 
     def _build_case(self, desired: Desired, record: Record) -> Case | Decision:
         """Build the case, with its source resolved. Returns a Decision if the source cannot be resolved."""
-        kind = self.facts.kind(desired.address)
+        kind = self.facts.get_kind(desired.address)
         path, source = _find_source(desired, kind)
         attributes = {**desired.effective, **desired.attributes}
         if parent := self.facts.parse_source(source):
@@ -177,13 +169,14 @@ class Planner:
             source, serves = found
             attributes[path] = source
             parent = None if serves else parent
-        forced = _matches(desired, self.facts.inputs.replace)
+        replaced = self.facts.inputs.replace
+        forced = any(matches(desired.address, desired.labels, pattern) for pattern in replaced)
         doubt = self.moves.doubts.get(desired.address)
         return Case(self.facts, desired, record, kind, attributes, source, parent, forced, doubt)
 
     def _find_parent(self, desired: Desired, parent: Address) -> tuple[str, bool] | Decision:
         """Find the parent's name for an identity, and whether the parent serves already."""
-        kind = self.facts.kind(parent)
+        kind = self.facts.get_kind(parent)
         record = self.facts.state.resources.get(parent)
         changes = self.decide(parent).changes
         if changes and changes[0].action is not Action.NO_OP:
@@ -239,7 +232,3 @@ def _find_source(desired: Desired, kind: Kind) -> tuple[str, str]:
         for path, field in kind.fields.items()
         if field.role is FieldRole.SOURCE and path in desired.attributes
     )
-
-
-def _matches(desired: Desired, patterns: Iterable[str]) -> bool:
-    return any(matches(desired.address, desired.labels, pattern) for pattern in patterns)

@@ -86,26 +86,26 @@ def recorded_after(  # noqa: C901, PLR0912  # a row for each step
         case steps.Intent():
             return step.record
         case steps.Create():
-            return _after_create(record, outcome, now)
+            return _record_create(record, outcome, now)
         case steps.AwaitTraining():
-            return _after_training(record, outcome, now)
+            return _record_training(record, outcome, now)
         case steps.Update():
-            return _with_model(record, step.of, lambda model: replace(model, sent=step.sent))
+            return _change_model(record, step.of, lambda model: replace(model, sent=step.sent))
         case steps.SetPermissions():
-            return _with_model(record, step.of, lambda model: replace(model, permissions=step.permissions))
+            return _change_model(record, step.of, lambda model: replace(model, permissions=step.permissions))
         case steps.RunChecks():
             if not isinstance(outcome, Checked):
-                raise _mismatch(step, outcome)
+                raise _build_error(step, outcome)
             verdict = outcome.verdict
-            return _with_model(record, steps.Role.CANDIDATE, lambda model: replace(model, verdict=verdict))
+            return _change_model(record, steps.Role.CANDIDATE, lambda model: replace(model, verdict=verdict))
         case steps.Promote():
-            return _after_promotion(step, record, now)
+            return _record_promotion(step, record, now)
         case steps.Deletion():
-            return _after_deletion(step, record, outcome)
+            return _record_deletion(step, record, outcome)
         case steps.Forget():
             return Record(record.address)
         case steps.ForgetDeposed():
-            return _without_deposed(record, step.id)
+            return _drop_deposed(record, step.id)
         case steps.AwaitEnd() | steps.HoldBack() | steps.ReportFailure():
             return record
         case _:
@@ -127,14 +127,14 @@ def expect_outcome(step: steps.Step) -> Outcome:
             assert_never(step)
 
 
-def _after_create(record: Record, outcome: Outcome, now: str) -> Record:
+def _record_create(record: Record, outcome: Outcome, now: str) -> Record:
     candidate = record.candidate
     if candidate is None:
         raise TypeError(f"{record.address}: nothing is created without a recorded intent")
     match outcome:
         case Accepted():
             accepted = replace(
-                _without_waiting(candidate),
+                _clear_waiting(candidate),
                 name=outcome.name or candidate.name,
                 status=Status.CREATING,
                 operation=outcome.operation or candidate.operation,
@@ -148,20 +148,20 @@ def _after_create(record: Record, outcome: Outcome, now: str) -> Record:
             # kept as our candidate, the other model would be taken for ours in the next run
             return replace(record, candidate=None)
         case Broken():
-            return replace(record, candidate=_without_waiting(candidate))
+            return replace(record, candidate=_clear_waiting(candidate))
         case NoRoom() if candidate.waiting:
             return record
         case NoRoom():
             waiting = replace(candidate, waiting=QUOTA, waiting_since=now, waiting_said=outcome.said)
             return replace(record, candidate=waiting)
         case _:
-            raise _mismatch("a create", outcome)
+            raise _build_error("a create", outcome)
 
 
-def _after_training(record: Record, outcome: Outcome, now: str) -> Record:
+def _record_training(record: Record, outcome: Outcome, now: str) -> Record:
     candidate = record.candidate
     if not isinstance(outcome, Training) or candidate is None:
-        raise _mismatch("a training", outcome)
+        raise _build_error("a training", outcome)
     live = outcome.live
     ended = replace(
         candidate,
@@ -174,7 +174,7 @@ def _after_training(record: Record, outcome: Outcome, now: str) -> Record:
     return replace(record, candidate=ended)
 
 
-def _after_promotion(step: steps.Promote, record: Record, now: str) -> Record:
+def _record_promotion(step: steps.Promote, record: Record, now: str) -> Record:
     candidate, old = record.candidate, record.serving
     if candidate is None:
         return record
@@ -189,37 +189,39 @@ def _after_promotion(step: steps.Promote, record: Record, now: str) -> Record:
     return replace(record, serving=serving, candidate=None, deposed=deposed)
 
 
-def _after_deletion(
+def _record_deletion(
     step: steps.DeleteFirst | steps.DeleteReplaced | steps.Delete, record: Record, outcome: Outcome
 ) -> Record:
     match outcome, step:
         case Unproven(), _:
             return record
         case StillTraining(), steps.Delete() | steps.DeleteReplaced():
-            return _with_deposed(record, step.id)
+            return _depose(record, step.id)
         case StillTraining(), _:
             return record  # it is deposed already, its successor has the id
         case Done(), steps.Delete(deposed=False):
-            return _without_id(record, step.id)
+            return _drop_model(record, step.id)
         case Done(), steps.Delete(after=None):
-            deposed = _without_deposed(record, step.id)
+            deposed = _drop_deposed(record, step.id)
             candidate = deposed.candidate
             return replace(deposed, candidate=None) if candidate and candidate.id == step.id else deposed
         case Done(), _:
-            return _without_deposed(record, step.id)
+            return _drop_deposed(record, step.id)
         case _:
-            raise _mismatch("a deletion", outcome)
+            raise _build_error("a deletion", outcome)
 
 
-def _mismatch(step: object, outcome: Outcome) -> TypeError:
+def _build_error(step: object, outcome: Outcome) -> TypeError:
     return TypeError(f"{step} cannot come to {outcome!r}")
 
 
-def _without_waiting(model: RecordedModel) -> RecordedModel:
+def _clear_waiting(model: RecordedModel) -> RecordedModel:
     return replace(model, waiting="", waiting_since="", waiting_said="")
 
 
-def _with_model(record: Record, role: steps.Role, change: Callable[[RecordedModel], RecordedModel]) -> Record:
+def _change_model(
+    record: Record, role: steps.Role, change: Callable[[RecordedModel], RecordedModel]
+) -> Record:
     """Return the record with the model in this role changed, if there is one."""
     match role:
         case steps.Role.CANDIDATE if record.candidate is not None:
@@ -236,7 +238,7 @@ def find_model(record: Record, id: str) -> RecordedModel | None:
     return next((model for model in models if model is not None and model.id == id), None)
 
 
-def _with_deposed(record: Record, id: str) -> Record:
+def _depose(record: Record, id: str) -> Record:
     """Return the record with this model deposed, because it cannot be deleted yet."""
     model = find_model(record, id)
     if model is None or model in record.deposed:
@@ -246,11 +248,11 @@ def _with_deposed(record: Record, id: str) -> Record:
     return replace(record, candidate=candidate, serving=serving, deposed=(*record.deposed, model))
 
 
-def _without_deposed(record: Record, id: str) -> Record:
-    return replace(record, deposed=tuple(one for one in record.deposed if one.id != id))
+def _drop_deposed(record: Record, id: str) -> Record:
+    return replace(record, deposed=tuple(model for model in record.deposed if model.id != id))
 
 
-def _without_id(record: Record, id: str) -> Record:
+def _drop_model(record: Record, id: str) -> Record:
     candidate = record.candidate if record.candidate and record.candidate.id != id else None
     serving = record.serving if record.serving and record.serving.id != id else None
-    return replace(_without_deposed(record, id), serving=serving, candidate=candidate)
+    return replace(_drop_deposed(record, id), serving=serving, candidate=candidate)

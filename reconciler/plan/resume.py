@@ -20,6 +20,7 @@ from reconciler.plan.steps import AwaitTraining, HoldBack, Steps, find_intent, l
 from reconciler.state.values import Record, RecordedModel
 
 _LEFT_TO_APPLY = "wait does not send it, `reconciler apply` does"
+_NOT_APPROVED = "its create waits for room, and its manifest has changed since it was approved"
 _FINISHED_BY_WAIT = frozenset({Action.WAIT, Action.COMPLETE})
 
 
@@ -42,7 +43,7 @@ def plan_resumption(facts: Facts) -> Plan:
         desired = facts.desired.get(address)
         if address not in selected:
             continue
-        if _to_be_deleted(record):
+        if _is_to_be_deleted(record):
             reason = Reason.DESTROY if desired else Reason.NOT_DECLARED
             decision = decide_undeclared(facts, record, reason, desired)
             changes += () if decision.refusals else decision.changes
@@ -51,14 +52,15 @@ def plan_resumption(facts: Facts) -> Plan:
         if decision.refusals:
             decision = Decision()  # what an apply would refuse, wait does not do either
         main = next((change for change in decision.changes if not change.deposed), None)
-        found = _main(facts, record, main)
+        found = _continue_main(facts, record, main)
         changes += found
         if (
             record.candidate is not None
             and record.candidate.is_pending
             and not any(change.id == record.candidate.id for change in found)
         ):
-            notes.append(f"{address}: {_explain_unsent(record.candidate)}; {_LEFT_TO_APPLY}")
+            why = _NOT_APPROVED if record.candidate.has_no_room else "its create never arrived"
+            notes.append(f"{address}: {why}; {_LEFT_TO_APPLY}")
         changes += [
             change for change in decision.changes if desired and change.deposed and _is_due(change.steps)
         ]
@@ -71,10 +73,10 @@ def plan_resumption(facts: Facts) -> Plan:
         notes=tuple(notes),
         created=facts.timestamp,
     )
-    return _guarded(plan, facts)
+    return _drop_refused(plan, facts)
 
 
-def _guarded(plan: Plan, facts: Facts) -> Plan:
+def _drop_refused(plan: Plan, facts: Facts) -> Plan:
     """Remove the creates that today's guards refuse, with a note on each."""
     if not plan.trainings:
         return plan
@@ -91,20 +93,13 @@ def _guarded(plan: Plan, facts: Facts) -> Plan:
     return plan
 
 
-def _explain_unsent(candidate: RecordedModel) -> str:
-    """Explain why wait does not send a create."""
-    if not candidate.has_no_room:
-        return "its create never arrived"
-    return "its create waits for room, and its manifest has changed since it was approved"
-
-
-def _to_be_deleted(record: Record) -> bool:
+def _is_to_be_deleted(record: Record) -> bool:
     """Whether only models are left that the service refused to delete while they were in training."""
     alone = record.serving is None and record.candidate is None
     return alone and bool(record.deposed) and not any(model.promoted for model in record.deposed)
 
 
-def _main(facts: Facts, record: Record, main: Change | None) -> list[Change]:
+def _continue_main(facts: Facts, record: Record, main: Change | None) -> list[Change]:
     candidate = record.candidate
     if main is not None and main.action is Action.FAILED:
         return [main]
@@ -113,15 +108,15 @@ def _main(facts: Facts, record: Record, main: Change | None) -> list[Change]:
     desired = facts.desired.get(record.address)
     if main is not None and main.action in _FINISHED_BY_WAIT and desired is not None:
         approved = not candidate.approved or is_approved(
-            candidate.approved, desired, main.after or {}, facts.kind(desired.address)
+            candidate.approved, desired, main.after or {}, facts.get_kind(desired.address)
         )
         if not approved:
             return [_record_only(main, candidate.approved)]
-        kind = facts.kind(record.address)
+        kind = facts.get_kind(record.address)
         return [replace(main, bill=compute_bill(desired, kind, facts.stack)) if desired.data else main]
     if main is not None and desired is not None and _is_approved(facts, candidate, main, desired):
         return [main]
-    live = facts.live_of(record, candidate)
+    live = facts.find_live_of(record, candidate)
     if live is None or live.status is Status.FAILED:
         return []
     change = Change(
@@ -142,7 +137,7 @@ def _main(facts: Facts, record: Record, main: Change | None) -> list[Change]:
 
 def _is_due(steps: Steps) -> bool:
     """Whether the steps delete a deposed model without waiting for its successor."""
-    return bool(list_deleted(steps)) and all(one.after is None for one in steps)
+    return bool(list_deleted(steps)) and all(step.after is None for step in steps)
 
 
 def _is_approved(facts: Facts, candidate: RecordedModel, main: Change, desired: Desired) -> bool:
@@ -150,7 +145,7 @@ def _is_approved(facts: Facts, candidate: RecordedModel, main: Change, desired: 
     if not candidate.has_no_room or not main.trains or main.id != candidate.id:
         return False
     return bool(candidate.approved) and is_approved(
-        candidate.approved, desired, main.after or {}, facts.kind(desired.address)
+        candidate.approved, desired, main.after or {}, facts.get_kind(desired.address)
     )
 
 
@@ -159,5 +154,5 @@ def _record_only(change: Change, approved: str) -> Change:
     intent = find_intent(change.steps)
     if intent is not None and intent.candidate is not None:
         intent = replace(intent, candidate=replace(intent.candidate, approved=approved))
-    waiting = [one for one in change.steps if isinstance(one, AwaitTraining)]
+    waiting = [step for step in change.steps if isinstance(step, AwaitTraining)]
     return replace(change, fields=(), steps=prepend_intent(intent, [*waiting, HoldBack()]))

@@ -1,7 +1,7 @@
-"""Which addresses a command line means: --target, --exclude, and the ADDR that commands take.
+"""Select the addresses that a command line means: --target, --exclude, and the ADDR that commands take.
 
-Rule: one meaning in every command. What nothing is called is an error, since a slip would do the wrong thing;
-what no manifest declares has no labels.
+Rule: a pattern means the same in every command. A pattern that matches nothing is an error, because it may be
+a typing error. An address that no manifest declares has no labels.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from reconciler.model import Address
 
 Labels: TypeAlias = Mapping[str, str]
 Known: TypeAlias = Mapping[Address, Labels | None]
-"""Every address that is declared or recorded, with its labels; None where no manifest declares it."""
+"""Every declared or recorded address, with its labels; None if no manifest declares it."""
 
 _LISTED = 5
-"""Labels named where one is mistyped."""
+"""The largest number of labels or addresses that a message names."""
 
 
 def matches(address: Address, labels: Labels | None, pattern: str) -> bool:
-    """Whether a pattern means this address.
+    """Whether a pattern matches this address.
 
-    KIND/NAME or NAME, with shell wildcards, or KEY=VALUE for a label.
+    A pattern is KIND/NAME or NAME, with shell wildcards, or KEY=VALUE for a label.
     """
     key, equals, value = pattern.partition("=")
     if equals:
@@ -34,17 +34,17 @@ def matches(address: Address, labels: Labels | None, pattern: str) -> bool:
 
 
 def choose(known: Known, targets: Collection[str], excludes: Collection[str]) -> frozenset[Address]:
-    """Those that any target means (all, where there is none) and no exclude does."""
+    """Choose the addresses that any target matches (all if there are no targets) and no exclude matches."""
     return frozenset(
         address
         for address, labels in known.items()
-        if (not targets or any(matches(address, labels, one) for one in targets))
-        and not any(matches(address, labels, one) for one in excludes)
+        if (not targets or any(matches(address, labels, pattern) for pattern in targets))
+        and not any(matches(address, labels, pattern) for pattern in excludes)
     )
 
 
 def list_unknown(known: Known, patterns: Iterable[str], *, advice: str = "") -> list[Diagnostic]:
-    """An error for each pattern that means nothing; `advice` for where nothing like it is known."""
+    """List an error for each pattern that matches nothing. It gives `advice` if no similar name is known."""
     return [
         Diagnostic(f"nothing is called {pattern or repr(pattern)}", _choose_advice(known, pattern, advice))
         for pattern in sorted(set(patterns))
@@ -53,25 +53,27 @@ def list_unknown(known: Known, patterns: Iterable[str], *, advice: str = "") -> 
 
 
 def warn_of_unlabelled(known: Known, patterns: Iterable[str]) -> str:
-    """What a selection by label leaves unsaid: that what is only recorded has none; "" where it says all."""
+    """Say that a selection by label leaves out the models that are only recorded; "" if there are none."""
     if not any("=" in pattern for pattern in patterns):
         return ""
     bare = sorted(str(address) for address, labels in known.items() if labels is None)
     if not bare:
         return ""
     named = ", ".join(bare[:_LISTED]) + (f" and {len(bare) - _LISTED:,} more" if len(bare) > _LISTED else "")
-    return f"Labels stand in manifests: no label means what is only recorded ({named})."
+    return f"Only manifests have labels: a label never selects a model that is only recorded ({named})."
 
 
 def _choose_advice(known: Known, pattern: str, otherwise: str) -> str:
     if "=" in pattern:
-        labels = sorted({f"{key}={value}" for one in known.values() for key, value in (one or {}).items()})
+        labels = sorted(
+            {f"{key}={value}" for labels in known.values() for key, value in (labels or {}).items()}
+        )
         if close := get_close_matches(pattern, labels, n=1):
             return f"Did you mean {close[0]}?"
         if labels:
             return f"Labels here: {', '.join(labels[:_LISTED])}{' …' if len(labels) > _LISTED else ''}"
         return "No manifest has labels"
-    names = [name for one in known for name in (str(one), one.name)]
+    names = [name for address in known for name in (str(address), address.name)]
     if close := get_close_matches(pattern, names, n=1):
         return f"Did you mean {close[0]}?"
     return otherwise or "No manifest declares it, and no record has it"

@@ -107,9 +107,6 @@ class Deletion(CallStep):
     __slots__ = ()
 
 
-# -- steps that only change the record ---------------------------------------------------------------------
-
-
 @dataclass(frozen=True, slots=True)
 class Move(Intent, AtOnce):
     """Store a record, otherwise unchanged, under a new address instead of its `previous` one."""
@@ -187,9 +184,6 @@ class ReportFailure(RecordStep, AtOnce):
     error: str
     advice: str
     trained: bool = False
-
-
-# -- steps that ask or change the service ----------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,13 +99,13 @@ def _choose_row(case: Case) -> Answer:
 
 
 def _has_failed(case: Case, model: RecordedModel) -> bool:
-    live = case.live(model)
+    live = case.find_live(model)
     return live is not None and live.status is Status.FAILED
 
 
 def _decide_candidate(case: Case, candidate: RecordedModel) -> Answer:
     """Decide on a candidate that still matches its manifest."""
-    live = case.live(candidate)
+    live = case.find_live(candidate)
     if live is None and case.facts.is_unseen_yet(candidate):
         return recorded.wait(case, candidate, None)
     if live is None:
@@ -123,7 +123,7 @@ def _decide_candidate(case: Case, candidate: RecordedModel) -> Answer:
 
 def _decide_serving(case: Case, serving: RecordedModel) -> Answer:
     """Decide on a serving model that matches its manifest, except for fields that can be updated."""
-    live = case.live(serving)
+    live = case.find_live(serving)
     if live is None and case.facts.is_unseen_yet(serving):
         return recorded.keep_unseen(case, serving)
     if live is None:

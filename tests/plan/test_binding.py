@@ -18,11 +18,11 @@ from reconciler.model import Desired, Guards, Lifecycle, Live, Status
 from reconciler.plan.binding import verify
 from reconciler.plan.change import Action, Inputs, Plan
 from reconciler.plan.facts import Facts
-from reconciler.plan.planner import make_plan, plan_with_facts
+from reconciler.plan.planner import plan_with_facts
 from reconciler.plan.steps import Move, find_step
 from reconciler.state.values import Record, RecordedModel, Verdict
 from tests import worlds
-from tests.worlds import CREATED, OWN, READER, candidate, id_of, live, model, want, world
+from tests.worlds import CREATED, OWN, READER, candidate, id_of, live, make_plan, model, want, world
 
 BOT = worlds.address("bot")
 OLD = "bot-aaaaaaaa"
@@ -435,7 +435,7 @@ def test_every_move_is_named() -> None:
     assert [one.address for one in refused.value.diagnostics] == ["TunedModel/a", "TunedModel/b"]
     assert [one.detail.partition(".")[0] for one in refused.value.diagnostics] == [
         "",
-        "The plan is not true any more",
+        "The plan is out of date",
     ]
 
 
@@ -474,7 +474,7 @@ def test_a_saved_plan_is_the_same_in_every_process() -> None:
     """No order of Python's sets, which differs from run to run, gets into the bindings."""
     code = (
         "from tests import worlds; from tests.worlds import READER, WRITER, id_of; "
-        "from reconciler.plan.planner import make_plan; from reconciler.state.values import Record; "
+        "from tests.worlds import make_plan; from reconciler.state.values import Record; "
         "old = Record(worlds.address(), worlds.model(id_of(), permissions=(READER,))); "
         "wish = worlds.want(attributes={**worlds.DECLARED, 'temperature': 0.2}, permissions=(WRITER,)); "
         "world = worlds.world([wish], [old], [worlds.live(id_of())]); "

@@ -10,12 +10,11 @@ import pytest
 from reconciler.errors import PlanError
 from reconciler.model import Desired, Lifecycle, Live, Replacement, Status
 from reconciler.plan.change import Inputs, Plan
-from reconciler.plan.planner import make_plan
 from reconciler.plan.resume import plan_resumption
 from reconciler.state.values import QUOTA, Record, RecordedModel
 from tests import worlds
 from tests.steps_text import describe_changes
-from tests.worlds import candidate, id_of, live, model, want, world
+from tests.worlds import candidate, id_of, live, make_plan, model, want, world
 
 BOT = worlds.address("bot")
 PINNED = "bot-v1"

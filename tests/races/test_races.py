@@ -61,7 +61,7 @@ def test_apply_against_destroy_ends_in_one_of_both(project: Project, open_store:
     assert any(result.code == 0 for result in results)
     for result in results:
         if result.code == 1:
-            assert "The plan is not true any more" in result.err, result.all
+            assert "The plan is out of date" in result.err, result.all
     team.run("destroy", "--auto-approve", expect=0)
     assert team.service.models() == {}
     team.apply()
@@ -105,7 +105,7 @@ def test_a_change_of_one_manifest_by_two_branches_trains_each_version_once(
 
     assert team.service.creates() - before <= 2
     for result in results:
-        assert result.code in {0, 3} or "The plan is not true any more" in result.err, result.all
+        assert result.code in {0, 3} or "The plan is out of date" in result.err, result.all
     team.apply("ours")
     assert len(team.service.models()) == 1
     assert set(serving(team).values()) == set(team.service.models())

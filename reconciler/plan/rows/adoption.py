@@ -47,7 +47,7 @@ def adopt_imported(case: Case, record: Record, reason: Reason) -> Answer:
     facts, desired = case.facts, case.desired
     if case.record.serving is not None or case.record.candidate is not None:
         return refuse_training(case, reason)
-    live = facts.live(desired.address, facts.imports.get(desired.address, ""))
+    live = facts.find_live(desired.address, facts.imports.get(desired.address, ""))
     if live is None:
         return refuse(
             case.desired,
@@ -59,7 +59,7 @@ def adopt_imported(case: Case, record: Record, reason: Reason) -> Answer:
             ),
             path="metadata.import",
         )
-    if any(one.id == live.id for one in case.record.deposed):
+    if any(deposed.id == live.id for deposed in case.record.deposed):
         return refuse_training(case, reason)
     there = facts.observed.data.get((desired.address.kind, live.id), {})
     try:
@@ -75,11 +75,11 @@ def adopt_imported(case: Case, record: Record, reason: Reason) -> Answer:
 def refuse_another(case: Case) -> Diagnostic | None:
     """Refuse an address whose recorded model is not the one that `metadata.import` names."""
     desired, record = case.desired, case.record
-    models = [one for one in (record.serving, record.candidate) if one is not None]
+    models = [model for model in (record.serving, record.candidate) if model is not None]
     if (
         not desired.imports
         or not models
-        or any(is_name_of(desired.imports, one.id, one.name) for one in models)
+        or any(is_name_of(desired.imports, model.id, model.name) for model in models)
     ):
         return None
     other = models[0].name or models[0].id
@@ -117,24 +117,24 @@ def compare_import(facts: Facts, desired: Desired, live: Live, there: Mapping[st
             f"{live.name} failed to train: there is nothing to adopt",
             f"Name another model in {desired.place}" if desired.imports else "",
         )
-    found = [*_other_fields(facts, desired, live), *_other_data(desired, live, there)]
+    found = [*_list_other_fields(facts, desired, live), *_list_other_data(desired, live, there)]
     if found:
         what = ", ".join(found)
         raise PlanError(
             f"{live.name} is not what {desired.address} declares: {what}",
             f"Correct {desired.place}: with these, the next apply would train it again",
         )
-    if gone := [one for one in desired.data if not one.digest]:
+    if gone := [data for data in desired.data if not data.digest]:
         raise PlanError(
             f"{gone[0].shown} does not exist, so nothing can be recorded of the data of {live.name}",
             "Put the data there again, or correct the address",
         )
-    return _model(facts, desired, live)
+    return _record_imported(facts, desired, live)
 
 
 def _check_unrecorded(facts: Facts, desired: Desired, live: Live) -> None:
     for other in facts.state.resources.values():
-        if other.address.kind == desired.address.kind and any(one.id == live.id for one in other.models):
+        if other.address.kind == desired.address.kind and any(model.id == live.id for model in other.models):
             raise PlanError(
                 f"{live.name} is recorded already, as {other.address}",
                 "There is nothing left to import"
@@ -150,9 +150,9 @@ def _check_unrecorded(facts: Facts, desired: Desired, live: Live) -> None:
         )
 
 
-def _other_fields(facts: Facts, desired: Desired, live: Live) -> list[str]:
+def _list_other_fields(facts: Facts, desired: Desired, live: Live) -> list[str]:
     """List declared immutable fields that differ from the live model."""
-    kind = facts.kind(desired.address)
+    kind = facts.get_kind(desired.address)
     sources = {path for path, field in kind.fields.items() if field.role is FieldRole.SOURCE}
     attributes = {
         path: value
@@ -161,36 +161,38 @@ def _other_fields(facts: Facts, desired: Desired, live: Live) -> list[str]:
     }
     attributes = {**desired.effective, **attributes}
     different = diff.compare_immutable({}, live.shown, attributes, kind.fields)
-    return [f"{one.path} is {one.before!r}, declared {one.after!r}" for one in different]
+    return [f"{field.path} is {field.before!r}, declared {field.after!r}" for field in different]
 
 
-def _other_data(desired: Desired, live: Live, there: Mapping[str, str]) -> list[str]:
+def _list_other_data(desired: Desired, live: Live, there: Mapping[str, str]) -> list[str]:
     """List data sets that differ between the service and the manifest.
 
     Two addresses with the same content are one data set. The addresses of uploaded files are not compared.
     """
     if not live.data or not desired.data:
         return []
-    declared = {one.field: one for one in desired.data}
+    declared = {data.field: data for data in desired.data}
     found = []
     for field in dict.fromkeys((*declared, *live.data)):
-        one, shown = declared.get(field), live.data.get(field)
-        if one is None:
+        data, shown = declared.get(field), live.data.get(field)
+        if data is None:
             found.append(f"{field} is {shown!r}, which the manifest does not declare")
         elif shown is None:
-            found.append(f"{field} is none, declared {one.shown!r}")
-        elif one.uri and not _is_same_data(one, shown, there.get(field, "")):
-            found.append(f"{field} is {shown!r}, declared {one.uri!r}")
+            found.append(f"{field} is none, declared {data.shown!r}")
+        elif data.uri and not _is_same_data(data, shown, there.get(field, "")):
+            found.append(f"{field} is {shown!r}, declared {data.uri!r}")
     return found
 
 
-def _is_same_data(one: DataSet, shown: str, digest: str) -> bool:
-    return strip_project(one.uri) == strip_project(shown) or bool(digest and one.digest == digest)
+def _is_same_data(data: DataSet, shown: str, digest: str) -> bool:
+    return strip_project(data.uri) == strip_project(shown) or bool(digest and data.digest == digest)
 
 
-def _model(facts: Facts, desired: Desired, live: Live) -> RecordedModel:
+def _record_imported(facts: Facts, desired: Desired, live: Live) -> RecordedModel:
     sources = [
-        path for path, field in facts.kind(desired.address).fields.items() if field.role is FieldRole.SOURCE
+        path
+        for path, field in facts.get_kind(desired.address).fields.items()
+        if field.role is FieldRole.SOURCE
     ]
     asked = {**desired.effective, **desired.attributes}
     sent = {path: live.attributes[path] for path in asked if path in live.attributes}

@@ -21,7 +21,7 @@ def decide_deposed(case: Case, main: Change) -> Iterator[Change]:
     for model in record.deposed:
         if model.id == main.id:
             continue  # delete_first: part of the change itself
-        live = case.facts.live_of(case.record, model)
+        live = case.facts.find_live_of(case.record, model)
         served = bool(model.promoted)
         about = Change(
             case.desired.address,
@@ -68,7 +68,7 @@ def _is_kept(case: Case, model: RecordedModel) -> bool:
 
 def depose(case: Case, record: Record, model: RecordedModel | None) -> Record:
     """Move a model, if any, to the deposed ones."""
-    if model is None or any(one.id == model.id for one in record.deposed):
+    if model is None or any(deposed.id == model.id for deposed in record.deposed):
         return record
     if record.candidate is not None and record.candidate.id == model.id:
         return record

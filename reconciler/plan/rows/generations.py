@@ -47,10 +47,12 @@ def find_live(case: Case, generations: Iterable[Generation]) -> list[Found]:
     shown = case.list_live()
     former = () if _can_none_exist(case) else case.facts.list_former_generations(case.desired, case.source)
     found = {
-        one.id: one for one in former if one.id in shown and not describe_difference(case, shown[one.id])
+        named.id: named
+        for named in former
+        if named.id in shown and not describe_difference(case, shown[named.id])
     }
-    found |= {one.id: one for one in generations if one.id in shown}
-    return [(one, shown[id]) for id, one in found.items()]
+    found |= {named.id: named for named in generations if named.id in shown}
+    return [(named, shown[id]) for id, named in found.items()]
 
 
 def choose_first_free(
@@ -61,10 +63,10 @@ def choose_first_free(
     A recorded model that is not live takes its own id again. If its create arrives late, the model is then
     found, and not trained twice. `another` takes a generation after all known ones.
     """
-    free = [one for one in generations if one.id not in live and not (another and one.id in known)]
+    free = [named for named in generations if named.id not in live and not (another and named.id in known)]
     if another:
-        used = [one.number for one in generations if one.id in live or one.id in known]
-        free = [one for one in free if one.number > max(used, default=-1)] or free
+        used = [named.number for named in generations if named.id in live or named.id in known]
+        free = [named for named in free if named.number > max(used, default=-1)] or free
     return free[0] if free else None
 
 
@@ -80,7 +82,7 @@ def note_generations(case: Case, record: Record) -> tuple[str, ...]:
         for id in facts.stems.get(address.kind, {}).get(address.name, ())
         if is_generation_of(address.name, id) and id not in known
     ]
-    ours = {one.id for one in list_identities(facts, case.desired, case.source)} if ids else set()
+    ours = {named.id for named in list_identities(facts, case.desired, case.source)} if ids else set()
     found: dict[str, list[str]] = {}
     for id in ids:
         live = facts.observed.live[address.kind][id]
@@ -99,12 +101,12 @@ def find_renamed(case: Case) -> Found | None:
     if not suffixes or desired.id or case.record.models or not (facts.stack.name or desired.moved_from):
         return None
     found = [
-        (replace(one, id=id), live)
-        for one in list_identities(facts, desired, case.source)
-        for id in suffixes.get(one.id.rpartition("-")[2], ())
+        (replace(generation, id=id), live)
+        for generation in list_identities(facts, desired, case.source)
+        for id in suffixes.get(generation.id.rpartition("-")[2], ())
         if _may_be_renamed(case, id)
-        and (live := facts.live(desired.address, id))
-        and (one.formula == FORMULA or not describe_difference(case, live))
+        and (live := facts.find_live(desired.address, id))
+        and (generation.formula == FORMULA or not describe_difference(case, live))
     ]
     return choose_usable(found)
 
@@ -123,9 +125,9 @@ def list_ids(facts: Facts, desired: Desired) -> frozenset[str]:
     attributes = resolve_sources(facts, desired, facts.state.resources)
     if attributes is None:
         return frozenset()
-    fields = facts.kind(desired.address).fields
+    fields = facts.get_kind(desired.address).fields
     source = next(str(attributes[path]) for path in attributes if fields[path].role is FieldRole.SOURCE)
-    return frozenset(one.id for one in list_identities(facts, desired, source))
+    return frozenset(generation.id for generation in list_identities(facts, desired, source))
 
 
 def list_identities(facts: Facts, desired: Desired, source: str) -> Iterable[Generation]:
@@ -192,23 +194,25 @@ def build_adoption(
 
 def describe_difference(case: Case, live: Live) -> str:
     """Describe the immutable fields in which a live model differs from its manifest; "" if none do."""
-    fields = diff.compare_immutable({}, live.shown, _returned(case, live), case.kind.fields)
+    fields = diff.compare_immutable({}, live.shown, _select_returned(case, live), case.kind.fields)
     return ", ".join(
-        f"{one.path} is {one.before!r} there and {one.after!r} in the manifest" for one in fields
+        f"{field.path} is {field.before!r} there and {field.after!r} in the manifest" for field in fields
     )
 
 
 def is_elsewhere(case: Case, live: Live) -> bool:
     """Whether a live model is known to be in another place than the desired one."""
     place = {
-        path: one for path, one in case.attributes.items() if case.kind.fields[path].role is FieldRole.PLACE
+        path: value
+        for path, value in case.attributes.items()
+        if case.kind.fields[path].role is FieldRole.PLACE
     }
     return bool(place) and bool(diff.compare_immutable({}, live.shown, place, case.kind.fields))
 
 
-def _returned(case: Case, live: Live) -> Attributes:
+def _select_returned(case: Case, live: Live) -> Attributes:
     """Return the declared fields that the service shows for a live model."""
-    sources = [path for path, one in case.kind.fields.items() if one.role is FieldRole.SOURCE]
+    sources = [path for path, field in case.kind.fields.items() if field.role is FieldRole.SOURCE]
     shown = any(path in live.attributes for path in sources)
     return {
         path: value

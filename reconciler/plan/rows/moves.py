@@ -100,7 +100,7 @@ def resolve_sources(facts: Facts, desired: Desired, resources: Mapping[Address, 
     Returns None if that address has no record yet. Then no model was trained from it either.
     """
     attributes = dict(desired.attributes)
-    for path, row in facts.kind(desired.address).fields.items():
+    for path, row in facts.get_kind(desired.address).fields.items():
         parent = facts.parse_source(attributes.get(path)) if row.role is FieldRole.SOURCE else None
         if parent is None:
             continue
@@ -108,7 +108,7 @@ def resolve_sources(facts: Facts, desired: Desired, resources: Mapping[Address, 
         model = None if record is None else record.serving or record.candidate
         if model is None:
             return None
-        attributes[path] = facts.kind(parent).build_reference(model.id)
+        attributes[path] = facts.get_kind(parent).build_reference(model.id)
     return attributes
 
 
@@ -123,8 +123,6 @@ class _Search:
     def _move(self, new: Address, old: Address) -> None:
         self.moves.pairs[new] = old
         self.resources[new] = replace(self.resources.pop(old), address=new)
-
-    # -- moves in the manifests ---------------------------------------------------------------------
 
     def move_declared(self) -> None:
         for address, desired in self.facts.desired.items():
@@ -142,19 +140,17 @@ class _Search:
 
     def _explain_unmovable(self, address: Address, old: Address) -> tuple[str, str] | None:
         if old in self.facts.desired:
-            return "it is declared still", "Remove its manifest, or the line metadata.moved_from"
+            return "it is still declared", "Remove its manifest, or the line metadata.moved_from"
         if address in self.facts.state.resources:
             forget = f"To forget one of them, without deleting it: reconciler state rm {old}"
             return ("both are recorded", f"If they are two models, remove metadata.moved_from. {forget}")
         if old in self.moves.pairs.values():
-            other = next(new for new, one in self.moves.pairs.items() if one == old)
-            return f"it became {other} already", "Remove one of the two lines metadata.moved_from"
+            other = next(new for new, moved in self.moves.pairs.items() if moved == old)
+            return f"it has already become {other}", "Remove one of the two lines metadata.moved_from"
         return None
 
     def _refuse(self, desired: Desired, summary: str, advice: str) -> None:
         self.moves.errors[desired.address] = refuse_move(desired, summary, advice)
-
-    # -- inferred moves ----------------------------------------------------------------------------
 
     def _find_gone(self) -> dict[Address, Record]:
         """Find the records that no manifest declares, in this run or elsewhere."""
@@ -185,7 +181,7 @@ class _Search:
         new, records = self._list_new(), self._find_gone()
         if not new or not records:
             return False
-        gone = _ByData((address, one.serving or one.candidate) for address, one in records.items())
+        gone = _ByData((address, record.serving or record.candidate) for address, record in records.items())
         olds = {desired.address: self._list_fitting(desired, gone) for desired in new}
         news: dict[Address, list[Address]] = {}
         for address, found in olds.items():
@@ -203,18 +199,20 @@ class _Search:
         if attributes is None:
             return []
         found = []
-        for address, model in gone.of(desired):
+        for address, model in gone.find(desired):
             if not self._is_same(desired, attributes, model):
                 continue
             if not _is_known(model):
                 self.moves.doubts[desired.address] = address
-            elif _may_be(desired, model) and not self._drops_hyperparameter(desired, attributes, model):
+            elif _may_be(desired, model) and not self._has_dropped_hyperparameter(desired, attributes, model):
                 found.append(address)
         return found
 
-    def _drops_hyperparameter(self, desired: Desired, attributes: Attributes, model: RecordedModel) -> bool:
+    def _has_dropped_hyperparameter(
+        self, desired: Desired, attributes: Attributes, model: RecordedModel
+    ) -> bool:
         """Whether the model was trained with a hyperparameter that the manifest does not declare."""
-        fields = self.facts.kind(desired.address).fields
+        fields = self.facts.get_kind(desired.address).fields
         return any(
             path in fields and fields[path].role is FieldRole.HYPERPARAMETER and path not in attributes
             for path, value in model.sent.items()
@@ -223,8 +221,8 @@ class _Search:
 
     def _is_same(self, desired: Desired, attributes: Attributes, model: RecordedModel) -> bool:
         """Whether the model is the desired training, whatever its id."""
-        live = self.facts.live(desired.address, model.id)
-        kind = self.facts.kind(desired.address)
+        live = self.facts.find_live(desired.address, model.id)
+        kind = self.facts.get_kind(desired.address)
         fields, data = find_replacement_reasons(replace(desired, id=None), attributes, model, live, kind)
         return not fields and not data
 
@@ -255,8 +253,6 @@ class _Search:
             return
         self.moves.reserved.update(olds)
 
-    # -- models to keep until another serves the same training -----------------------------------------
-
     def find_twins(self) -> None:
         """Find the twins of undeclared serving addresses: see `Moves`."""
         facts = self.facts
@@ -270,26 +266,26 @@ class _Search:
             return
         by_data = _ByData(leaving)
         for address, desired in facts.desired.items():
-            if address.kind not in facts.kinds or not by_data.of(desired):
+            if address.kind not in facts.kinds or not by_data.find(desired):
                 continue
             attributes = resolve_sources(facts, desired, self.resources)
             if attributes is None:
                 continue
             same = [
                 old
-                for old, model in by_data.of(desired)
+                for old, model in by_data.find(desired)
                 if old not in found and self._is_same(desired, attributes, model)
             ]
-            if same and not self._serves_desired(desired, attributes):
+            if same and not self._is_served(desired, attributes):
                 found |= dict.fromkeys(same, address)
 
-    def _serves_desired(self, desired: Desired, attributes: Attributes) -> bool:
+    def _is_served(self, desired: Desired, attributes: Attributes) -> bool:
         """Whether an address already serves its desired model."""
         record = self.resources.get(desired.address)
         model = record.serving if record else None
         if model is None or not self._is_same(desired, attributes, model):
             return False
-        live = self.facts.live(desired.address, model.id)
+        live = self.facts.find_live(desired.address, model.id)
         return live is not None and live.status is Status.ACTIVE
 
 
@@ -301,7 +297,7 @@ def _may_be(desired: Desired, model: RecordedModel) -> bool:
 
 def _is_known(model: RecordedModel) -> bool:
     """Whether the digests of its data are certain. An assumed digest proves nothing."""
-    return bool(model.data) and all(one.digest and not one.assumed for one in model.data)
+    return bool(model.data) and all(data.digest and not data.assumed for data in model.data)
 
 
 class _ByData:
@@ -311,14 +307,14 @@ class _ByData:
         self._known: dict[tuple[str, frozenset[str]], list[tuple[Address, RecordedModel]]] = {}
         for address, model in models:
             if model is not None:
-                digests = frozenset(one.digest for one in model.data)
+                digests = frozenset(data.digest for data in model.data)
                 self._known.setdefault((address.kind, digests), []).append((address, model))
 
-    def of(self, desired: Desired) -> list[tuple[Address, RecordedModel]]:
+    def find(self, desired: Desired) -> list[tuple[Address, RecordedModel]]:
         """List the models whose data is the same as the desired model's, or not known."""
-        digests = frozenset(one.digest for one in desired.data)
+        digests = frozenset(data.digest for data in desired.data)
         kind = desired.address.kind
         return sorted(
-            (one for key in {digests, frozenset[str]()} for one in self._known.get((kind, key), ())),
+            (found for key in {digests, frozenset[str]()} for found in self._known.get((kind, key), ())),
             key=lambda one: one[0],
         )

@@ -20,14 +20,14 @@ def decide_pinned(case: Case, record: Record, reason: Reason) -> Answer:
     facts, desired = case.facts, case.desired
     generation = next(facts.list_generations(desired, case.source))
     id = generation.id
-    live = facts.live(desired.address, id)
+    live = facts.find_live(desired.address, id)
     ours = next((model for model in case.record.models if model.id == id), None)
     if live is not None and ours is None:
         return _adopt(case, live, generation, record)
     if not can_train(case):
         return refuse_training(case, reason)
     model = record_training(case, generation)
-    others = tuple(one for one in record.deposed if one.id != id)
+    others = tuple(deposed for deposed in record.deposed if deposed.id != id)
     serving = record.serving if record.serving and record.serving.id != id else None
     free = replace(record, serving=serving, candidate=model, deposed=others)
     if live is None or ours is None:
@@ -80,8 +80,8 @@ def _refuse_change(case: Case, ours: RecordedModel, live: Live, reason: Reason) 
     """Refuse to train a second model under a pinned id of ours that is in use."""
     desired = case.desired
     fields, data = case.compare(ours)
-    what = [f"{one.path} {one.before!r} -> {one.after!r}" for one in fields]
-    what += [f"{one.field} {one.before_digest[:8]} -> {one.after_digest[:8]}" for one in data]
+    what = [f"{field.path} {field.before!r} -> {field.after!r}" for field in fields]
+    what += [f"{change.field} {change.before_digest[:8]} -> {change.after_digest[:8]}" for change in data]
     why = f"{', '.join(what)} cannot change under" if what else f"{reason}, but {live.name} is there under"
     return refuse(
         case.desired,
@@ -99,15 +99,15 @@ def take_back_delete_first(case: Case) -> Record | None:
     """
     record, desired = case.record, case.desired
     candidate = record.candidate
-    if candidate is None or case.live(candidate) is not None:
+    if candidate is None or case.find_live(candidate) is not None:
         return None
-    old = next((one for one in record.deposed if one.id == candidate.id), None)
-    if old is None or case.live(old) is None:
+    old = next((deposed for deposed in record.deposed if deposed.id == candidate.id), None)
+    if old is None or case.find_live(old) is None:
         return None
     allowed = desired.lifecycle.replace is Replacement.DELETE_FIRST and not desired.lifecycle.prevent_destroy
     if allowed and desired.id == candidate.id:
         return None
-    others = tuple(one for one in record.deposed if one is not old)
+    others = tuple(deposed for deposed in record.deposed if deposed is not old)
     back = replace(old, deposed="")
     if record.serving is None and old.promoted:
         return replace(record, serving=back, candidate=None, deposed=others)

@@ -86,7 +86,7 @@ def keep_unseen(case: Case, serving: RecordedModel) -> Change:
 
 def wait_anew(case: Case, serving: RecordedModel, live: Live) -> Change:
     """Make a model a candidate again that is recorded as serving but is in training."""
-    record = replace(_without_candidate(case), serving=None, candidate=serving)
+    record = replace(_depose_candidate(case), serving=None, candidate=serving)
     return finish_training(case, Action.WAIT, Reason.IN_TRAINING, model=serving, live=live, record=record)
 
 
@@ -107,7 +107,7 @@ def keep(case: Case, serving: RecordedModel, live: Live) -> Change:
         data=serving.data or record_data(case.desired, assumed=True),
         permissions=serving.permissions if permissions else declared,
     )
-    record = renew_record(case, replace(_without_candidate(case), serving=settled))
+    record = renew_record(case, replace(_depose_candidate(case), serving=settled))
     intent = drop_if_same(case, record)
     steps: Steps = ()
     if fields or permissions:
@@ -130,7 +130,7 @@ def keep(case: Case, serving: RecordedModel, live: Live) -> Change:
     )
 
 
-def _without_candidate(case: Case) -> Record:
+def _depose_candidate(case: Case) -> Record:
     """Depose the candidate, if any, because the serving model is the desired one."""
     record = case.record
     return depose(case, replace(record, candidate=None), record.candidate)
@@ -156,7 +156,7 @@ def report_failed(case: Case, model: RecordedModel, live: Live) -> Change:
 def find_restorable(case: Case) -> RecordedModel | None:
     """Find the latest deposed model that is the desired one and still live."""
     for model in reversed(case.record.deposed):
-        live = case.live(model)
+        live = case.find_live(model)
         if live is not None and live.status is not Status.FAILED and case.is_same(model):
             return model
     return None
@@ -164,7 +164,7 @@ def find_restorable(case: Case) -> RecordedModel | None:
 
 def restore(case: Case, past: RecordedModel) -> Change:
     """Let a deposed model serve again, without a training."""
-    live = case.live(past)
+    live = case.find_live(past)
     record = replace(
         case.record,
         serving=case.find_serving(case.record),
@@ -184,14 +184,14 @@ def _keep_declared(case: Case, model: RecordedModel) -> Attributes:
 def _settle(case: Case, model: RecordedModel) -> Attributes:
     """Return the declared attributes, in the spelling that was sent if the meaning is the same."""
 
-    def kept(path: str, value: Value) -> Value:
+    def choose(path: str, value: Value) -> Value:
         field = case.kind.fields[path]
         is_kept = path in model.sent and (
             field.role is FieldRole.PLACE or is_same(field, value, model.sent[path])
         )
         return model.sent[path] if is_kept else value
 
-    return {path: kept(path, value) for path, value in case.attributes.items()}
+    return {path: choose(path, value) for path, value in case.attributes.items()}
 
 
 def _list_released(case: Case, model: RecordedModel) -> tuple[FieldChange, ...]:

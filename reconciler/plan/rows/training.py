@@ -34,10 +34,10 @@ def start_training(
     superseded = _find_superseded(case, model)
     namesake = next((old for old in record.deposed if old.id == model.id), None)
     delete_first = delete_first or (
-        namesake is not None and case.facts.live(desired.address, model.id) is not None
+        namesake is not None and case.facts.find_live(desired.address, model.id) is not None
     )
     before = serving or (namesake if delete_first else superseded)
-    live = facts.live_of(case.record, before) if before else None
+    live = facts.find_live_of(case.record, before) if before else None
     fields: tuple[FieldChange, ...] = ()
     data: tuple[DataChange, ...] = ()
     if before:
@@ -93,7 +93,7 @@ def _compile_steps(
         model.generation,
         case.source,
         replaces,
-        attempted=any(one.id == model.id and one.is_pending for one in known),
+        attempted=any(recorded.id == model.id and recorded.is_pending for recorded in known),
         after=after,
     )
     delete_first = None
@@ -167,7 +167,9 @@ def refuse_base(case: Case) -> Diagnostic:
 def _list_doubts(case: Case, *, unknown: bool) -> tuple[str, ...]:
     """List notes on what is uncertain before the training."""
     notes = [
-        f"{one.shown} is not read here: its examples are not counted" for one in case.desired.data if one.uri
+        f"{data.shown} is not read here: its examples are not counted"
+        for data in case.desired.data
+        if data.uri
     ]
     if case.doubt is not None:
         notes.append(
@@ -190,6 +192,6 @@ def describe_undocumented(source: str, kind: Kind, today: date) -> str:
 def _find_superseded(case: Case, model: RecordedModel) -> RecordedModel | None:
     """Find the candidate that this training replaces, if it is still live."""
     candidate = case.record.candidate
-    if candidate is None or candidate.id == model.id or case.live(candidate) is None:
+    if candidate is None or candidate.id == model.id or case.find_live(candidate) is None:
         return None
     return candidate

@@ -50,7 +50,7 @@ def decide_undeclared(
     if desired is None and not facts.may_delete(record) and _is_live(facts, record):
         return refuse_elsewhere(facts, record)
     there = [model for model in record.models if facts.is_there(record, model)]
-    living = [(model, facts.live_of(record, model)) for model in there]
+    living = [(model, facts.find_live_of(record, model)) for model in there]
     protected = record.prevent_destroy or (desired is not None and desired.lifecycle.prevent_destroy)
     decision = delete(record, living, reason, protected=protected) if living else forget(record)
     return Decision(errors=[*errors, *decision.errors]) if errors else decision
@@ -128,7 +128,7 @@ def _keep_only(record: Record, models: list[RecordedModel]) -> Record:
     """Return the record with only these of its models."""
 
     def keep(model: RecordedModel | None) -> RecordedModel | None:
-        return model if any(model is one for one in models) else None
+        return model if any(model is kept for kept in models) else None
 
     return replace(
         record,

@@ -23,7 +23,7 @@ def train(case: Case, *, retries: bool = False) -> Answer:
         case: its desired model is not recorded, or has to be trained again.
         retries: train again because the last training failed.
     """
-    record = _without_candidate(case)
+    record = _supersede_candidate(case)
     reason = Reason.REQUESTED if case.forced else Reason.RETRY if retries else _choose_reason(case)
     if case.desired.imports:
         return adopt_imported(case, record, reason)
@@ -68,7 +68,7 @@ def _train_next(case: Case, record: Record, reason: Reason, *, another: bool) ->
     return start_training(case, model, reason, replace(record, candidate=model, deposed=others))
 
 
-def _without_candidate(case: Case) -> Record:
+def _supersede_candidate(case: Case) -> Record:
     """Let a superseded candidate serve until its successor does, if it can. Otherwise depose it."""
     record, facts, superseded = case.record, case.facts, case.record.candidate
     if superseded:
@@ -81,7 +81,7 @@ def _without_candidate(case: Case) -> Record:
 
 def _can_serve(case: Case, model: RecordedModel) -> bool:
     """Whether a superseded candidate can serve: it is ACTIVE, and no checks failed or are left to run."""
-    live = case.live(model)
+    live = case.find_live(model)
     unproven = case.desired.checks or model.verdict in {Verdict.FAILED, Verdict.UNKNOWN}
     return live is not None and live.status is Status.ACTIVE and not unproven
 
@@ -89,7 +89,7 @@ def _can_serve(case: Case, model: RecordedModel) -> bool:
 def _choose_reason(case: Case) -> Reason:
     record = case.record
     if record.candidate is not None:
-        live = case.live(record.candidate)
+        live = case.find_live(record.candidate)
         if live is None or live.status is Status.CREATING:
             return Reason.SUPERSEDED
     if record.serving is not None and case.find_serving(record) is None:

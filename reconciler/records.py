@@ -12,15 +12,9 @@ from reconciler.model import NAME_LIMIT, Address
 from reconciler.plan.selection import Known, choose, list_unknown
 from reconciler.state.values import Record, State
 
-NO_RECORD = "no record of"
-"""The text of `resolve` if no record has that name."""
-
 
 def resolve(
-    name: str,
-    known: Iterable[Address],
-    missing: str,
-    advice: str = "reconciler state list shows what there is",
+    name: str, known: Iterable[Address], advice: str = "reconciler state list shows what there is"
 ) -> Address:
     """Find the address that KIND/NAME means, or NAME if it is unique. UsageError if there is none."""
     addresses = sorted(known)
@@ -35,11 +29,11 @@ def resolve(
     kind, _, short = name.rpartition("/")
     near = get_close_matches(short, [one.name for one in addresses], n=1)
     meant = [str(one) if kind else one.name for one in addresses if one.name in near]
-    if not addresses and missing == NO_RECORD:
+    if not addresses:
         advice = (
             "This state records no model: apply first, or check --state (--emulator has a state of its own)"
         )
-    raise UsageError(f"{missing} {name}", f"Did you mean {' or '.join(meant)}?" if near else advice)
+    raise UsageError(f"nothing is called {name}", f"Did you mean {' or '.join(meant)}?" if near else advice)
 
 
 def find_named(name: str, known: Iterable[Address]) -> list[Address]:

@@ -26,18 +26,15 @@ class Context:
     """The means and the settings of one apply.
 
     Attributes:
-        providers: kind name to provider.
         examples: reads a data set again and verifies its digest.
         clock: returns monotonic seconds.
         now: returns the time of day, with its zone.
         stopping: set by others when the run is to detach.
         begun: set here before the first call that may begin or change something at a service.
         uploads: filled by the calls, from their threads, with the progress of uploads.
-        parallelism: number of calls at the same time.
         lag: seconds for which a model that was just accepted may be invisible.
         waits: if False, the run ends once the service has accepted everything.
         timeout: seconds after which the run ends; None for never.
-        pool: runs the calls.
         deadline: the clock time at which the run ends; None for never.
     """
 

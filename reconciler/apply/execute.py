@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import assert_never
 
+from reconciler.apply.tasks import Task
 from reconciler.checks import run_checks
 from reconciler.model import DataSet, Desired, Example, Live, Status
 from reconciler.observe import make_handle
 from reconciler.plan import steps
-from reconciler.plan.recording import Checked, Done, Outcome, Unproven, find_model
+from reconciler.plan.recording import Checked, Done, Outcome, Unproven
 from reconciler.providers import Accepted, Fence, Handle, Provider, Training
 from reconciler.state.values import Record, RecordedModel
 
@@ -23,27 +24,22 @@ class Subject:
     """What a step works on.
 
     Attributes:
+        task: the task. It does not change while its call is under way.
         record: the record of the address when the step starts.
-        id: the id of the model that the change is about.
-        name: the model's resource name in the plan; "" if it has none.
         desired: the declared model; None if no manifest declares it.
         source: the resource name of the model to tune from; "" if the step creates nothing.
-        attempted: an earlier run may have sent the create.
         examples: reads a data set again and verifies its digest.
     """
 
+    task: Task
     record: Record
-    id: str
-    name: str
     desired: Desired | None
     source: str
-    attempted: bool
     examples: Examples
 
     def find_handle(self, id: str = "") -> Handle:
-        """Return the handle of the model with this id, by default of the one that the change is about."""
-        model = find_model(self.record, id or self.id)
-        return make_handle(model) if model else Handle(id or self.id, self.name)
+        """See `Task.find_handle`."""
+        return self.task.find_handle(self.record, id)
 
 
 def execute(step: steps.Step, provider: Provider, subject: Subject, *, fence: Fence) -> Outcome:
@@ -85,7 +81,7 @@ def _create(provider: Provider, subject: Subject, fence: Fence) -> Accepted:
         raise AssertionError(f"{subject.record.address}: nothing is created that no manifest declares")
     data = {data_set.field: subject.examples(data_set) for data_set in desired.data}
     return provider.create(
-        desired, subject.id, subject.source, data, fence=fence, attempted=subject.attempted
+        desired, subject.task.id, subject.source, data, fence=fence, attempted=subject.task.attempted
     )
 
 

@@ -21,10 +21,10 @@ from reconciler.apply.outcomes import let_go
 from reconciler.apply.tasks import Task, is_still_ours
 from reconciler.events import Event, Failed, Verb
 from reconciler.model import Live, Status
-from reconciler.observe import make_handle, redact_failure
+from reconciler.observe import redact_failure
 from reconciler.plan.recording import find_model
 from reconciler.plan.steps import AwaitEnd, AwaitTraining
-from reconciler.providers import Handle, Provider, Training
+from reconciler.providers import Provider, Training
 from reconciler.state.values import State
 
 _Answer = TypeVar("_Answer")
@@ -144,8 +144,7 @@ class Polling:
 
     def _poll(self, task: Task) -> Training:
         record = self._ledger.find_record(task.change.address)
-        model = find_model(record, task.id)
-        return look(task.provider, make_handle(model) if model else Handle(task.id, task.change.name))
+        return look(task.provider, task.find_handle(record))
 
     def _wait_for(self, future: Future[_Answer]) -> _Answer | errors.ReconcilerError | None:
         """Wait for an answer or an error of the service. Returns None if this run stops first."""

@@ -8,9 +8,11 @@ from typing import assert_never
 from reconciler.errors import ReconcilerError
 from reconciler.events import APPLY, WAIT, Event, Skipped, Verb
 from reconciler.model import Address
+from reconciler.observe import make_handle
 from reconciler.plan import steps
 from reconciler.plan.change import Change
-from reconciler.providers import Provider
+from reconciler.plan.recording import find_model
+from reconciler.providers import Handle, Provider
 from reconciler.state.values import Record
 
 
@@ -100,6 +102,11 @@ class Task:
         """Build the event that the next step is not executed in this run."""
         address, operation = self.change.address, self.operation
         return Skipped(address, operation, reason, self.id, unfinished, resume, trouble)
+
+    def find_handle(self, record: Record, id: str = "") -> Handle:
+        """Return the handle of the model with this id, by default of the one that the change is about."""
+        model = find_model(record, id or self.id)
+        return make_handle(model) if model else Handle(id or self.id, self.change.name)
 
     def advance(self, settled: Settled) -> None:
         """Move on by the steps that are done."""

@@ -140,27 +140,16 @@ class Worker:
 
     def _find_unrecorded(self, task: Task) -> Address | None:
         """Find the awaited address if its create was accepted but is not committed yet."""
-        match task.wait:
-            case IsAccepted(address=address):
-                is_settled = any(other.change.address == address for other, _ in self._settled)
-                return address if is_settled else None
-            case _:
-                return None
+        address = task.wait.address if isinstance(task.wait, IsAccepted) else None
+        return address if any(other.change.address == address for other, _ in self._settled) else None
 
     def _submit(self, task: Task) -> Future[Outcome]:
         ledger, session, context, step = self._ledger, self._session, self._context, task.next
         if step is None:
             raise AssertionError(f"{task.change.address}: nothing is left to be done")
         address = task.change.address
-        subject = Subject(
-            ledger.find_record(address),
-            task.id,
-            task.change.name,
-            ledger.facts.desired.get(address),
-            ledger.find_source(task),
-            task.attempted,
-            context.examples,
-        )
+        record, desired = ledger.find_record(address), ledger.facts.desired.get(address)
+        subject = Subject(task, record, desired, ledger.find_source(task), context.examples)
         is_changing = step.nature is Nature.CHANGE
 
         def work() -> Outcome:

@@ -146,8 +146,8 @@ class Console:
             from reconciler.render import stream
 
             self.print_records(
-                stream.build_diagnostic_record(one, timestamp(), byte=find_byte_offset(one))
-                for one in diagnostics
+                stream.build_diagnostic_record(diagnostic, timestamp(), byte=find_byte_offset(diagnostic))
+                for diagnostic in diagnostics
             )
             return
         from reconciler.render.text.errors import render_errors
@@ -160,7 +160,7 @@ class Console:
 
     def print_warnings(self, diagnostics: Iterable[Diagnostic]) -> None:
         """Print problems that stop nothing as warnings."""
-        self.print_diagnostics([replace(one, severity=Severity.WARNING) for one in diagnostics])
+        self.print_diagnostics([replace(diagnostic, severity=Severity.WARNING) for diagnostic in diagnostics])
 
     def print_note(self, text: str) -> None:
         """Print a note for people to stderr. Prints nothing for "" or with --json."""

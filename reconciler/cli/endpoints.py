@@ -65,7 +65,7 @@ class Services:
                     endpoint="" if emulator else _find_endpoint(api, loaded, environ),
                     emulator=emulator,
                     environ=environ,
-                    desired=[one for one in loaded.desired if one.address.kind == api.kind.name],
+                    desired=[model for model in loaded.desired if model.address.kind == api.kind.name],
                     parallelism=parallelism,
                     lag=self.lag,
                     stopping=stopping,
@@ -89,12 +89,12 @@ class Services:
                 raise _refuse_mixed(found[0], other, apis)
         if contact:
             found = [self._connections[api.kind.name].find_target(contact=True) for api in apis]
-        credentials = dict.fromkeys(one.credential for one in found if one.credential)
+        credentials = dict.fromkeys(target.credential for target in found if target.credential)
         return replace(
             found[0],
-            base_url=" and ".join(dict.fromkeys(one.base_url for one in found)),
+            base_url=" and ".join(dict.fromkeys(target.base_url for target in found)),
             credential=" and ".join(credentials),
-            project=next((one.project for one in found if one.project), ""),
+            project=next((target.project for target in found if target.project), ""),
         )
 
     def _choose_likely(self) -> Api:
@@ -112,7 +112,7 @@ class Services:
     def location(self) -> str:
         """Where models are that name no location; "" where no API in use has locations."""
         found = (self._connections[api.kind.name].location for api in self._used)
-        return next((one for one in found if one), "")
+        return next((location for location in found if location), "")
 
     def open_providers(self) -> dict[str, Provider]:
         """Kind name to provider."""
@@ -120,8 +120,8 @@ class Services:
 
     def close(self) -> None:
         """Close every connection."""
-        for one in self._connections.values():
-            one.close()
+        for connection in self._connections.values():
+            connection.close()
 
 
 def _find_endpoint(api: Api, loaded: Loaded, environ: Settings) -> str:
@@ -131,7 +131,7 @@ def _find_endpoint(api: Api, loaded: Loaded, environ: Settings) -> str:
         return ""
     parts = parse_url(url)
     host = (parts.hostname or "").removesuffix(".") if parts else ""
-    owners = _match_hosts(host, lambda one: one.hosts) or _match_hosts(host, lambda one: one.trusted_hosts)
+    owners = _match_hosts(host, lambda api: api.hosts) or _match_hosts(host, lambda api: api.trusted_hosts)
     if owners and api not in owners:
         return ""
     ensure_trusted(loaded.stack, "spec.endpoint", environ)

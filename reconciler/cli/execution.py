@@ -10,7 +10,7 @@ from reconciler.cli.console import Console, print_text
 from reconciler.cli.invocation import Invocation
 from reconciler.cli.summary import print_callable_outputs, print_outputs, print_summary
 from reconciler.errors import Diagnostic, ExitCode, GuardError, ReconcilerError
-from reconciler.events import WAIT, Detached, Event, Progress, Skipped, Uploading
+from reconciler.events import WAIT, Detached, Event, Failed, Progress, Skipped, Uploading
 
 if TYPE_CHECKING:
     from reconciler.operation import Check, Operation
@@ -19,13 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run of a command that plans or carries out a plan.
-
-    Attributes:
-        invocation: its command line.
-        operation: what it works with.
-        console: where it prints.
-    """
+    """One run of a command that plans or carries out a plan."""
 
     invocation: Invocation
     operation: Operation
@@ -54,9 +48,8 @@ class Run:
     def _print_warnings(self, plan: Plan) -> None:
         """Print the manifests' warnings about the models that the plan trains. For others it is too late."""
         trained = {str(change.address) for change in plan.trainings}
-        warnings = [
-            one for one in self.operation.loaded.warnings if one.address is None or one.address in trained
-        ]
+        loaded = self.operation.loaded
+        warnings = [found for found in loaded.warnings if found.address is None or found.address in trained]
         if warnings and self.invocation.command != "destroy":
             self.console.print_diagnostics(warnings)
 
@@ -101,7 +94,7 @@ class Run:
             print_summary(self.console, self.invocation, plan, history, operation.clock() - began)
         if self.invocation.command != "destroy":
             with deadline.get_current().interrupting():
-                print_callable_outputs(operation, self.console, history, code)
+                print_callable_outputs(self.invocation, operation, self.console, history, code)
         return code
 
     def _follow(self, check: Check, history: list[Event], *, waits: bool) -> ExitCode:
@@ -117,6 +110,8 @@ class Run:
                 for event in events:
                     if isinstance(event, Detached):
                         event = replace(event, resume=resume.wait)  # noqa: PLW2901 - completed
+                    if isinstance(event, Failed):
+                        event = replace(event, advice=self.invocation.complete(event.advice))  # noqa: PLW2901
                     if not isinstance(event, (Progress, Uploading)):
                         history.append(event)
                     printer.show(event)
@@ -131,7 +126,7 @@ class Run:
                     f"Interrupted twice: stopped at once. What was begun is recorded; run: {resume.again}"
                 )
                 return exit_codes.decide_after_events(history, was_interrupted=True)
-        if not any(map(_goes_on, history)):
+        if not any(map(_is_ongoing, history)):
             self._ensure_begun()
         return exit_codes.decide_after_events(history, has_failed=printer.has_failed)
 
@@ -152,7 +147,7 @@ class Run:
         return decided
 
 
-def _goes_on(event: Event) -> bool:
+def _is_ongoing(event: Event) -> bool:
     """Whether something is under way at the service, or was done or refused there."""
     if isinstance(event, Skipped):
         return event.unfinished and event.resume == WAIT

@@ -74,7 +74,7 @@ def decide_after_plan(plan: Plan, *, is_detailed: bool) -> ExitCode:
 
 def decide_after_drift(drift: Iterable[Drift]) -> ExitCode:
     """Return 2 if any drift is more than a note. Otherwise return 0."""
-    return ExitCode.CHANGES if any(one.fails for one in drift) else ExitCode.DONE
+    return ExitCode.CHANGES if any(found.fails for found in drift) else ExitCode.DONE
 
 
 def decide_after_checks(verdicts: Collection[Verdict]) -> ExitCode:

@@ -5,6 +5,7 @@ Rule: a command that a message names works on the same state, manifests and vari
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,6 +28,10 @@ _SELECTION = {
     "destroy": "--destroy",
     "refresh_only": "--refresh-only",
 }
+_NAMED_COMMAND = re.compile(
+    r"\breconciler (state [a-z]+|apply|drift|force-unlock|output|plan|show|wait)\b(?! --(?:emulator|state)\b)"
+)
+"""A command in an advice, without the options of this run."""
 _IN_A_PLAN = {"variables": "--var", "variable_files": "--var-file", **_SELECTION, **_GUARDS}
 """Parameters that a saved plan holds, with their options."""
 
@@ -114,13 +119,13 @@ class Invocation:
     def spell(self, command: str, *, has_selection: bool = True) -> str:
         """Write a command line for the same manifests, without the values of variables."""
         words = self._begin_line(command)
-        for one in self.variables:
-            words += ["--var", f"{one.partition('=')[0]}={LEFT_OUT}"]
-        for one in self.variable_files:
-            words += ["--var-file", one]
+        for variable in self.variables:
+            words += ["--var", f"{variable.partition('=')[0]}={LEFT_OUT}"]
+        for file in self.variable_files:
+            words += ["--var-file", file]
         if has_selection:
-            words += [word for one in self.inputs.targets for word in ("--target", one)]
-            words += [word for one in self.inputs.excludes for word in ("--exclude", one)]
+            words += [word for pattern in self.inputs.targets for word in ("--target", pattern)]
+            words += [word for pattern in self.inputs.excludes for word in ("--exclude", pattern)]
         return shlex.join([*words, *self.paths])
 
     def spell_apply(self, file: str) -> str:
@@ -135,8 +140,12 @@ class Invocation:
         wait = self.spell("wait", has_selection=self.command == "wait")
         return Resume(wait=wait, apply=self.spell("apply"), again=again)
 
+    def complete(self, advice: str) -> str:
+        """Add this run's --emulator and --state to the commands that an advice names."""
+        return _NAMED_COMMAND.sub(lambda found: shlex.join(self._begin_line(found[1])), advice)
+
     def _begin_line(self, command: str) -> list[str]:
-        words = ["reconciler", command]
+        words = ["reconciler", *command.split()]
         words += ["--emulator"] if self.emulator else []
         if self.state_url:  # without its login, which is in TF_HTTP_USERNAME or is typed again
             words += ["--state", hide_login(self.state_url).replace("…@", "", 1)]

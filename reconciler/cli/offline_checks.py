@@ -13,11 +13,7 @@ from reconciler.settings import Settings
 from reconciler.settings.trust import explain_distrust
 
 _NAMES = {
-    "spec.endpoint": (
-        "endpoint",
-        "the Stack's endpoint",
-        f"set {join_endpoint_variables('or')} instead",
-    ),
+    "spec.endpoint": ("endpoint", "the Stack's endpoint", f"set {join_endpoint_variables('or')} instead"),
     "spec.state": ("state", "the Stack's state", "give --state or set RECONCILER_STATE instead"),
 }
 """Path to attribute, to what it is called, and to how the environment or the command line says it."""
@@ -53,7 +49,7 @@ def check_settings(loaded: Loaded, settings: Settings) -> tuple[Diagnostic, ...]
     if stack.state and "RECONCILER_STATE" not in settings:
         ensure_trusted(stack, "spec.state", settings)
     found = list_missing(loaded, settings)
-    if any(one.severity is Severity.ERROR for one in found):
+    if any(problem.severity is Severity.ERROR for problem in found):
         raise ManifestError([*found, *loaded.warnings])
     return tuple(found)
 
@@ -62,6 +58,6 @@ def list_missing(loaded: Loaded, settings: Settings) -> list[Diagnostic]:
     """List the settings that each API lacks: as errors, or as warnings if only a plan needs them."""
     found: list[Diagnostic] = []
     for api in APIS:
-        desired = [one for one in loaded.desired if one.address.kind == api.kind.name]
+        desired = [model for model in loaded.desired if model.address.kind == api.kind.name]
         found += api.check(loaded.stack, settings, desired)
     return found

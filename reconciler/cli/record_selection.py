@@ -37,11 +37,7 @@ def may_be_address(word: str) -> bool:
 class RecordSelection:
     """The records that one command line selects.
 
-    Args:
-        command: its name.
-        word: the first argument; None if there is none.
-        given: the other options of the command.
-        takes_paths: False when the word is never a path of manifests.
+    The word is the first argument, and may be a path of manifests if `takes_paths`.
 
     Attributes:
         invocation: for `wiring.open_operation`.
@@ -75,7 +71,7 @@ class RecordSelection:
             UsageError: a word or an option matches nothing, or NAME is of two kinds.
             ManifestError: the selection needs labels or paths, and their manifests cannot be read.
         """
-        from reconciler.records import NO_RECORD, find_named, resolve, select
+        from reconciler.records import find_named, resolve, select
 
         inputs = self.invocation.inputs
         targets, excludes = list(inputs.targets), inputs.excludes
@@ -84,26 +80,28 @@ class RecordSelection:
             if not find_named(self._word, state.resources) and self._is_path(self._word):
                 paths = (self._word, *self._paths)
             elif may_be_address(self._word):
-                targets.append(str(resolve(self._word, state.resources, NO_RECORD)))
+                targets.append(str(resolve(self._word, state.resources)))
             else:
                 targets.append(self._word)
         needs_labels = any("=" in pattern for pattern in (*targets, *excludes))
         names = self._load_names(loaded, paths) if paths or needs_labels else {}
         known: dict[Address, Labels | None] = {**dict.fromkeys(state.resources), **names}
         if paths:
-            known = {one: known[one] for one in names}
+            known = {address: known[address] for address in names}
         self.remark = warn_of_unlabelled(known, (*targets, *excludes))
         found = select(known, targets, excludes, advice="reconciler state list shows what is recorded")
-        return tuple(state.resources[one] for one in found if one in state.resources)
+        return tuple(state.resources[address] for address in found if address in state.resources)
 
     def find_record(self, loaded: Loaded, state: State) -> Record:
         """Find the only selected record. UsageError for none and for several."""
         found = self.find_records(loaded, state)
         if len(found) != 1:
-            names = ", ".join(str(one.address) for one in found[:_NAMED])
+            names = ", ".join(str(record.address) for record in found[:_NAMED])
             names += " …" if len(found) > _NAMED else ""
             raise UsageError(
-                f"{self._word} means {len(found)} models: {names}" if found else f"no record of {self._word}",
+                f"{self._word} means {len(found)} models: {names}"
+                if found
+                else f"{self._word} has no record yet",
                 "Give the KIND/NAME of one; reconciler state list shows what is recorded",
             )
         return found[0]

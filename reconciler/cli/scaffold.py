@@ -78,12 +78,14 @@ def extend_gitignore(file: Path) -> tuple[str, ...]:
         is_there = file.exists() or file.is_symlink()
         before = files.read(file, most=bounds.MANIFEST) if is_there else b""
         present = {line.strip().removeprefix(b"/").decode(errors="replace") for line in before.splitlines()}
-        missing = () if present & _WHOLE_FOLDER else tuple(one for one in _IGNORED if one not in present)
+        missing = (
+            () if present & _WHOLE_FOLDER else tuple(entry for entry in _IGNORED if entry not in present)
+        )
         if missing:
             end = b"\r\n" if b"\r\n" in before else b"\n"
             gap = end if before and not before.endswith(b"\n") else b""
             with file.open("ab") as opened:
-                opened.write(gap + b"".join(one.encode() + end for one in missing))
+                opened.write(gap + b"".join(entry.encode() + end for entry in missing))
     except OSError as error:
         raise UsageError(
             f"{file}: {error.strerror}", f"Add these lines by hand: {', '.join(_IGNORED)}"
@@ -93,7 +95,9 @@ def extend_gitignore(file: Path) -> tuple[str, ...]:
 
 def _build_name(text: str) -> str:
     """Build a name for the Stack and its bucket from the folder's name, short enough to append a suffix."""
-    kept = "".join(one if one.isascii() and one.isalnum() else "-" for one in text.lower()).strip("-")
+    kept = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in text.lower()).strip(
+        "-"
+    )
     usable = kept[:1].isalpha() and "goog" not in kept  # Google forbids it in bucket names
     return kept[:20].strip("-") if usable else "models"
 
@@ -101,7 +105,7 @@ def _build_name(text: str) -> str:
 def suggest_edit(path: str, loaded: Loaded, service: str) -> str:
     """Return what the user should do before the first plan. On the emulator that is only to edit PATH."""
     for kind, starter in STARTERS.items() if service != EMULATOR else ():
-        desired = [one for one in loaded.desired if one.address.kind == kind]
+        desired = [model for model in loaded.desired if model.address.kind == kind]
         if suggestion := starter.suggest(path, loaded.stack, desired):
             return suggestion
     return f"edit {path}"

@@ -44,7 +44,7 @@ def print_summary(
     elif not events:
         console.print_lines(["Nothing to do."])
     else:
-        is_printed = any(isinstance(one, Detached) and one.training for one in events)
+        is_printed = any(isinstance(event, Detached) and event.training for event in events)
         resume_to_print = "" if is_printed and ways == [resume.wait] else ", then ".join(ways)
         console.print_lines(
             ["", *render_ending(command, outcome, elapsed=elapsed, cost=cost, resume=resume_to_print)]
@@ -53,7 +53,7 @@ def print_summary(
 
 
 def print_callable_outputs(
-    operation: Operation, console: Console, events: Sequence[Event], code: int
+    invocation: Invocation, operation: Operation, console: Console, events: Sequence[Event], code: int
 ) -> None:
     """Print the outputs to call. A failure or a signal only warns, because the run has finished."""
     from reconciler.render.run_summary import summarize_run
@@ -62,13 +62,14 @@ def print_callable_outputs(
     called = () if outcome.stopped else outcome.called  # a stopped run may mean that the service hangs
     if not called and not console.as_json:
         return
+    hint = invocation.complete(_OUTPUTS_HINT)
     try:
         if not signals.run_interruptibly(lambda: print_outputs(operation, console, called), code):
             operation.stopping.set()
-            console.print_warnings([Diagnostic("interrupted before the outputs were read", _OUTPUTS_HINT)])
+            console.print_warnings([Diagnostic("interrupted before the outputs were read", hint)])
     except ReconcilerError as error:
         console.print_warnings(error.diagnostics)
-        console.print_warnings([Diagnostic("the outputs could not be read", _OUTPUTS_HINT)])
+        console.print_warnings([Diagnostic("the outputs could not be read", hint)])
 
 
 def print_outputs(operation: Operation, console: Console, called: Sequence[Address] = ()) -> None:
@@ -84,18 +85,18 @@ def print_outputs(operation: Operation, console: Console, called: Sequence[Addre
         return
     from reconciler.render.run_summary import NAMED, render_names
 
-    serving = [record for one in called if (record := records.get(one)) and record.serving is not None]
+    serving = [records[address] for address in called if address in records and records[address].serving]
     console.print_lines(render_names(find_outputs(operation, serving[:NAMED]), len(serving[NAMED:])))
     print_text(flush=True)
 
 
 def _find_next_commands(events: Iterable[Event], resume: Resume) -> list[str]:
     """Return the commands that finish what is left, in the order to run them."""
-    left = {one.resume for one in events if isinstance(one, Skipped) and one.unfinished}
-    detached = [one for one in events if isinstance(one, Detached)]
-    if any(one.training for one in detached):
+    left = {event.resume for event in events if isinstance(event, Skipped) and event.unfinished}
+    detached = [event for event in events if isinstance(event, Detached)]
+    if any(event.training for event in detached):
         left.add(WAIT)
-    if not left and any(one.reason != NO_WAIT for one in detached):
+    if not left and any(event.reason != NO_WAIT for event in detached):
         return [resume.again]
     commands = {WAIT: resume.wait, APPLY: resume.apply}
     return list(dict.fromkeys(command for name, command in commands.items() if name in left))

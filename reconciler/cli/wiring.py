@@ -17,7 +17,7 @@ from reconciler.cli.apis import list_kinds, list_variables
 from reconciler.cli.console import print_message
 from reconciler.cli.invocation import Invocation, Need
 from reconciler.cli.state_store import DEFAULT_STATE, open_state
-from reconciler.errors import ManifestError, Severity, UsageError
+from reconciler.errors import ManifestError, ReconcilerError, Severity, UsageError
 from reconciler.events import Uploading
 from reconciler.manifests import Loaded, parse_variables
 from reconciler.model import Stack
@@ -69,7 +69,7 @@ def load_manifests(invocation: Invocation, environ: Mapping[str, str]) -> tuple[
 
 def ask_every_kind(loaded: Loaded, state: State) -> set[str]:
     """List the kinds of all declared and recorded models."""
-    recorded = {one.kind for one in state.resources} & list_kinds().keys()
+    recorded = {address.kind for address in state.resources} & list_kinds().keys()
     return {desired.address.kind for desired in loaded.desired} | recorded
 
 
@@ -79,6 +79,19 @@ def open_stack_state(invocation: Invocation) -> tuple[StateManager, str | None]:
     loaded, _ = load_manifests(invocation, settings)
     manager = open_state(invocation, loaded.stack, settings)
     return manager, loaded.stack.name if loaded.files else None
+
+
+@contextmanager
+def complete_advice(invocation: Invocation) -> Iterator[None]:
+    """While the block runs, let errors advise commands with this run's --emulator and --state."""
+    try:
+        yield
+    except ReconcilerError as error:
+        error.detail = invocation.complete(error.detail)
+        error.diagnostics = tuple(
+            replace(found, detail=invocation.complete(found.detail)) for found in error.diagnostics
+        )
+        raise
 
 
 @contextmanager
@@ -98,7 +111,7 @@ def open_operation(invocation: Invocation, asks: Asks = ask_every_kind) -> Itera
     settings = read_settings()
     loaded, inputs = load_manifests(invocation, settings)
     stopping, uploads = Event(), SimpleQueue[Uploading]()
-    with ExitStack() as resources:
+    with complete_advice(invocation), ExitStack() as resources:
         emulator = ""
         if invocation.emulator:
             emulator = resources.enter_context(start_emulator.run_inside(Path(DEFAULT_STATE), settings))
@@ -121,7 +134,7 @@ def open_operation(invocation: Invocation, asks: Asks = ask_every_kind) -> Itera
         except UsageError as error:
             missing = offline_checks.list_missing(loaded, settings)
             if len(missing) > 1:  # report all of it at once
-                raise ManifestError(replace(one, severity=Severity.ERROR) for one in missing) from error
+                raise ManifestError(replace(found, severity=Severity.ERROR) for found in missing) from error
             raise
         yield Operation(
             loaded=loaded,

@@ -94,11 +94,7 @@ class Operation:
         stack = self.loaded.stack.name if self.has_manifests else None
         asked = self.context if self.asks is None or self.asks(state) else Context()
         check_foreign(
-            state,
-            stack=stack,
-            service=asked.service,
-            project=asked.project,
-            variables=self.variables,
+            state, stack=stack, service=asked.service, project=asked.project, variables=self.variables
         )
         return state
 
@@ -110,17 +106,14 @@ class Operation:
         """
         facts = self.read_facts() if state is None else self._observe(state)
         desired = () if self.inputs.destroy else facts.desired.values()
-        missing = [(one, data) for one in desired for data in one.data if not data.digest]
+        missing = [(model, data) for model in desired for data in model.data if not data.digest]
         if missing:
-            raise ManifestError(_describe_missing(one, data) for one, data in missing)
+            raise ManifestError(_describe_missing(model, data) for model, data in missing)
         plan, decided = plan_with_facts(facts)
-        if plan.trainings:
-            kinds = {change.address.kind for change in plan.trainings if BASE_MODEL in (change.after or {})}
-            if kinds:
-                facts = replace(
-                    facts, observed=observe.add_base_models(facts.observed, self.providers, kinds)
-                )
-                plan, decided = plan_with_facts(facts)
+        kinds = {change.address.kind for change in plan.trainings if BASE_MODEL in (change.after or {})}
+        if kinds:
+            observed = observe.add_base_models(facts.observed, self.providers, kinds)
+            plan, decided = plan_with_facts(replace(facts, observed=observed))
         return plan, decided
 
     def read_facts(self, state: State | None = None) -> Facts:
@@ -157,9 +150,10 @@ class Operation:
         "" if none is recorded.
         """
         desired = observe.measure_data(self.providers, self.loaded.desired)
-        if not any(data.uri and not data.digest for one in desired for data in one.data):
+        if not any(data.uri and not data.digest for model in desired for data in model.data):
             return desired
-        return tuple(observe.assume_recorded_data(one, state.resources.get(one.address)) for one in desired)
+        recorded = state.resources
+        return tuple(observe.assume_recorded_data(model, recorded.get(model.address)) for model in desired)
 
     def _tell_once(self, text: str) -> None:
         if text not in self._told:
@@ -274,11 +268,11 @@ class Operation:
         Raises:
             UsageError: --target or --exclude matches nothing.
         """
-        labels = {one.address: one.labels for one in self.loaded.desired}
+        labels = {model.address: model.labels for model in self.loaded.desired}
         known: Known = {**dict.fromkeys(state.resources), **labels}
         found = select(known, self.inputs.targets, self.inputs.excludes)
         self.remark = warn_of_unlabelled(known, (*self.inputs.targets, *self.inputs.excludes))
-        return [one for one in found if self.loaded.whole or one in labels]
+        return [address for address in found if self.loaded.whole or address in labels]
 
     def find_provider(self, address: Address) -> Provider:
         """Return the provider of an address. UsageError for a kind of a newer version."""
@@ -288,13 +282,14 @@ class Operation:
 
     def name_state(self) -> None:
         """Record the stack's name in a nameless state, when an apply has nothing else to record."""
-        stack = self.loaded.stack.name
         state = self.read_state()
-        if stack and not state.stack and state.resources:
-            context = self.context
-            self.edit(
-                lambda one: one.with_names(stack=stack, service=context.service, project=context.project)
-            )
+        if self.loaded.stack.name and not state.stack and state.resources:
+            self.edit(self.add_names)
+
+    def add_names(self, state: State) -> State:
+        """Return the state with the names of this stack, its service and its project."""
+        context, stack = self.context, self.loaded.stack.name
+        return state.with_names(stack=stack, service=context.service, project=context.project)
 
     def edit(self, change: Callable[[State], State]) -> None:
         """Change the records alone, under the lock."""

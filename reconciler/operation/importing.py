@@ -20,12 +20,8 @@ def import_model(operation: Operation, name: str, id: str) -> tuple[Record, Live
         PlanError: the address is recorded already, or the model is not what the manifest declares.
     """
     declared = {desired.address: desired for desired in operation.loaded.desired}
-    address = resolve(
-        name,
-        declared,
-        "no manifest declares",
-        "Write its manifest first: what it declares is compared with the live model",
-    )
+    advice = "Write its manifest first: what it declares is compared with the live model"
+    address = resolve(name, declared, advice)
     operation.read_state()  # a state that is not ours is refused before any call
     provider = operation.find_provider(address)
     live = provider.get(parse_handle(provider, id))
@@ -44,9 +40,7 @@ def import_model(operation: Operation, name: str, id: str) -> tuple[Record, Live
         facts = operation.build_world(state, observed, everything)
         record = record_import(facts, desired, live, live_data)
         records.append(record)
-        context = operation.context
-        stack = operation.loaded.stack.name
-        return state.with_names(stack=stack, service=context.service, project=context.project).put(record)
+        return operation.add_names(state).put(record)
 
     operation.edit(adopt)
     return records[-1], live

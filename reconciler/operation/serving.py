@@ -70,7 +70,7 @@ def find_live(operation: Operation, address: Address, model: RecordedModel) -> L
     live = provider.get(observe.make_handle(model))
     if live is None or live.status is not Status.FAILED:
         return live
-    desired = next((one for one in operation.loaded.desired if one.address == address), None)
+    desired = next((model for model in operation.loaded.desired if model.address == address), None)
     reason = model.error
     if not reason and desired is not None:
         reason = live.error or provider.poll(observe.make_handle(model)).error

@@ -215,3 +215,21 @@ def test_a_plan_of_nothing_and_a_plan_of_deletions_are_not_one(project: Project)
     """Options that contradict each other are refused, not chosen from."""
     project.declare(model("one"))
     assert "Give one of them" in project.plan("--refresh-only", "--destroy", expect=1).err
+
+
+def test_an_advised_command_works_on_the_same_state(project: Project) -> None:
+    """An error, a failed training and a guard advise commands with the --state of their run."""
+    place = ("--state", "elsewhere")
+    kept, new = model("one", lifecycle={"prevent_destroy": True}), model("three")
+    project.declare(kept, model("two"))
+    project.apply(*place)
+    unknown = project.run("state", "show", "nobody", *place, expect=1)
+    assert "reconciler state list --state elsewhere shows" in unknown.err
+    assert "reconciler state list --state elsewhere shows" in project.run("show", "xyz", *place, expect=1).err
+    project.declare(model("two"))
+    refused = project.plan(*place, expect=1)
+    assert "reconciler state rm --state elsewhere TunedModel/one" in refused.err
+    project.declare(kept, model("two"), new)
+    project.service.fault({"train": "three", "fail": {"code": 3, "message": "unfit"}, "at": 0.1})
+    failed = project.apply(*place, expect=4)
+    assert "reconciler apply --state elsewhere --retry-failed --target TunedModel/three" in failed.err

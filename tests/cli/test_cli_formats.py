@@ -257,7 +257,7 @@ def test_the_apply_stream_of_a_failure(project: Project) -> None:
         ("apply --json", "there is no terminal to ask for approval"),
         ("nonsense --json", "there is no command 'nonsense'."),
         ("drift --json", "state/default.json records no model, and the manifests declare 1"),
-        ("show --json nonesuch", "no record of nonesuch"),
+        ("show --json nonesuch", "nothing is called nonesuch"),
         (
             "apply --json --auto-approve --timeout x",
             "--timeout: 'x' is not a duration; write 90s, 50m, 2h or 5d",

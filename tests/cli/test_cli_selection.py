@@ -146,7 +146,7 @@ def test_generate_asks_the_one_that_is_meant(project: Project) -> None:
     assert project.run("generate", "team=sales", "7", expect=0).out == "8\n"
     refused = project.run("generate", "team=search", "7", expect=1)
     assert "TunedModel/faq, TunedModel/live" in refused.err
-    assert "no record of faw" in project.run("generate", "faw", "7", expect=1).err
+    assert "nothing is called faw" in project.run("generate", "faw", "7", expect=1).err
 
 
 def test_destroying_a_child_leaves_its_parent(project: Project) -> None:
@@ -161,5 +161,5 @@ def test_destroying_a_child_leaves_its_parent(project: Project) -> None:
 def test_an_empty_state_says_so_where_a_record_is_asked_for(project: Project) -> None:
     """Who asks a state that records nothing is sent to apply or --state, not to an empty list."""
     refused = project.run("output", "faq", "--state", "elsewhere", expect=1)
-    assert "no record of faq" in refused.err
+    assert "nothing is called faq" in refused.err
     assert "This state records no model: apply first, or check --state" in refused.err

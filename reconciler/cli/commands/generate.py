@@ -39,7 +39,7 @@ def command(*, address: str, prompt: str, temperature: float | None, no_color: b
     selection = RecordSelection("generate", address, given, takes_paths=False)
 
     def ask(loaded: Loaded, state: State) -> set[str]:
-        return {one.address.kind for one in selection.try_records(loaded, state)}
+        return {record.address.kind for record in selection.try_records(loaded, state)}
 
     with wiring.open_operation(selection.invocation, ask) as operation:
         record = selection.find_record(operation.loaded, operation.read_state())

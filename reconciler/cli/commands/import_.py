@@ -29,7 +29,7 @@ def command(*, address: str, id: str, no_color: bool, **given: Any) -> None:
     console = Console.open(no_color=no_color)
     with wiring.open_operation(Invocation.read("import", given)) as operation:
         record, live = import_model(operation, address, id)
-        desired = next(one for one in operation.loaded.desired if one.address == record.address)
+        desired = next(model for model in operation.loaded.desired if model.address == record.address)
         has_pinned_ids = operation.find_provider(record.address).kind.pinned_ids
     console.print_note(
         f"Imported {live.name} as {record.address} ({live.status}). Nothing was trained.\n"

@@ -60,7 +60,7 @@ def _check(operation: Operation, path: str, width: int) -> Iterator[str]:
     project = f", project {context.project}" if context.project else ""
     yield f"Service    {context.endpoint}{project}, credential: {context.credential}"
     yield f"State      {operation.manager.place}, {len(state.resources)} recorded"
-    for kind in sorted({one.address.kind for one in loaded.desired} or operation.providers):
+    for kind in sorted({model.address.kind for model in loaded.desired} or operation.providers):
         names = operation.providers[kind].list_base_models().tunable
         yield from wrap(_list_base_models(kind, names), width, hanging="    ")
     yield ""
@@ -69,5 +69,5 @@ def _check(operation: Operation, path: str, width: int) -> Iterator[str]:
 
 def _list_base_models(kind: str, names: Collection[str]) -> str:
     """List each base model once. Leaves out a long name if the name without its publisher is listed too."""
-    shown = sorted(one for one in names if "/" not in one or one.rpartition("/")[2] not in names)
+    shown = sorted(name for name in names if "/" not in name or name.rpartition("/")[2] not in names)
     return f"{kind} can be tuned from: {', '.join(shown) or 'nothing this service offers today'}"

@@ -40,10 +40,13 @@ def command(*, word: str | None, form: str, no_color: bool, **given: Any) -> Non
             serving.find_handle(operation, exact)
         names = serving.find_outputs(operation, records)
     if form == "json":
-        console.print_document({str(one): name for one, name in names.items()})
+        console.print_document({str(address): name for address, name in names.items()})
     else:
-        labels = {one: f"{one.variable}=" if form == "env" else "" if exact else f"{one} " for one in names}
-        console.print_lines(escape(f"{labels[one]}{name}") for one, name in names.items())
+        labels = {
+            address: f"{address.variable}=" if form == "env" else "" if exact else f"{address} "
+            for address in names
+        }
+        console.print_lines(escape(f"{labels[address]}{name}") for address, name in names.items())
     console.print_note(selection.remark)
     if not names:
         console.print_note("No selected model serves yet." if records else "The state has no such record.")
@@ -54,7 +57,9 @@ def _ask(selection: RecordSelection, loaded: Loaded, state: State) -> set[str]:
 
     None if all names are recorded. But with an endpoint of its own, always ask: the state must belong to it.
     """
-    found = {one.address.kind for one in selection.try_records(loaded, state) if one.serving is not None}
+    found = {
+        record.address.kind for record in selection.try_records(loaded, state) if record.serving is not None
+    }
     kinds = list_kinds()
     is_asked = any(kind in kinds and not kinds[kind].called_by_name for kind in found)
     is_named = selection.invocation.emulator or loaded.stack.endpoint or has_named_endpoint(os.environ)

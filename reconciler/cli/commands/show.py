@@ -73,7 +73,7 @@ def _print_state(console: Console, state: State, records: Sequence[Record], rema
     from reconciler.render.text.records import render_state
     from reconciler.state import file as state_file
 
-    shown = state.select(one.address for one in records)
+    shown = state.select(record.address for record in records)
     if console.as_json:
         console.print_document(strictjson.loads(state_file.dumps(shown), most=bounds.STATE))
     else:

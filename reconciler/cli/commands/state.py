@@ -16,7 +16,7 @@ from reconciler.cli.console import Console, print_text
 from reconciler.cli.invocation import Invocation, Need
 from reconciler.errors import StateCorruptError, StateForeignError, StateMovedError, UsageError
 from reconciler.model import Address
-from reconciler.records import NO_RECORD, move, require_known_kinds, resolve, select
+from reconciler.records import move, require_known_kinds, resolve, select
 from reconciler.render.terminal import escape
 from reconciler.state.session import StateManager
 from reconciler.state.values import Record, State, check_foreign
@@ -37,9 +37,11 @@ def _with_state(function: Callable[..., Any]) -> Callable[..., Any]:
     def wrapped(**given: Any) -> Any:
         names = ("state_url", "emulator", "lock_timeout", "variables", "variable_files")
         shared = {name: given.pop(name) for name in names}
-        manager, stack = wiring.open_stack_state(Invocation.read("state", shared, Need.STACK))
-        click.get_current_context().obj = stack
-        return function(manager, **given)
+        invocation = Invocation.read("state", shared, Need.STACK)
+        with wiring.complete_advice(invocation):
+            manager, stack = wiring.open_stack_state(invocation)
+            click.get_current_context().obj = stack
+            return function(manager, **given)
 
     return wrapped
 
@@ -78,7 +80,7 @@ def list_command(manager: StateManager, *, patterns: tuple[str, ...]) -> None:
 def show_command(manager: StateManager, *, address: str, as_json: bool, no_color: bool) -> None:
     """Show what is recorded of one address, without asking the service."""
     state = manager.read()
-    record = state.resources[resolve(address, state.resources, NO_RECORD)]
+    record = state.resources[resolve(address, state.resources)]
     Console.open(as_json=as_json, no_color=no_color).print_record(record, None)
 
 
@@ -91,7 +93,7 @@ def mv_command(manager: StateManager, *, source: str, target: str) -> None:
     moved: list[Address] = []
 
     def change(state: State) -> State:
-        found = resolve(source, state.resources, NO_RECORD)
+        found = resolve(source, state.resources)
         try:
             address = Address.parse(target if "/" in target else f"{found.kind}/{target}")
         except ValueError as error:

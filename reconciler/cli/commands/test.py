@@ -35,16 +35,17 @@ def command(*, as_json: bool, no_color: bool, **given: Any) -> int:
         results = run_declared_checks(operation)
         console.print_note(operation.remark)
     if as_json:
-        console.print_document([{**asdict(one), "address": str(one.address)} for one in results])
+        console.print_document([{**asdict(result), "address": str(result.address)} for result in results])
     elif results:
         console.print_lines(map(_describe, results))
     else:
         is_selected = invocation.inputs.targets or invocation.inputs.excludes
         whose = "None of these models" if is_selected else "No model"
         console.print_lines([f"{whose} that serves has checks."])
-    verdicts = {one.verdict for one in results}
+    verdicts = {result.verdict for result in results}
     if Verdict.UNKNOWN in verdicts and Verdict.FAILED not in verdicts:
-        console.print_note("Not finished: some checks could not be run. To try again: reconciler test")
+        again = invocation.spell("test")
+        console.print_note(f"Not finished: some checks could not be run. To try again: {again}")
     return exit_codes.decide_after_checks(verdicts)
 
 

@@ -39,7 +39,7 @@ def command(*, as_json: bool, no_color: bool, **given: Any) -> int:
         return exit_codes.decide_after_error()
     models, files = len(loaded.desired), len(loaded.files)
     if as_json:
-        examples = sum(data.examples for one in loaded.desired for data in one.data[:1])
+        examples = sum(data.examples for model in loaded.desired for data in model.data[:1])
         _print_document(console, warnings, {"models": models, "files": files, "examples": examples})
     else:
         console.print_diagnostics(warnings)
@@ -50,5 +50,5 @@ def command(*, as_json: bool, no_color: bool, **given: Any) -> int:
 def _print_document(console: Console, diagnostics: Sequence[Diagnostic], counts: Mapping[str, int]) -> None:
     from reconciler.render.diagnostics import build_validation_document
 
-    offsets = [find_byte_offset(one) for one in diagnostics]
+    offsets = [find_byte_offset(diagnostic) for diagnostic in diagnostics]
     console.print_document(build_validation_document(diagnostics, offsets, counts))

@@ -1,9 +1,10 @@
-"""The base models that can be tuned, or could be, and the days on which they retire.
+"""The base models of each API, and the days on which they retire there.
 
-Each API has dates of its own. Vertex AI: Google's pages "Model versions and lifecycle" and "About supervised
-fine-tuning", as of October 2026; a day "or later" is a lower bound and not a retirement. Gemini API: its
-fine-tuning guide of 2024 to 2025. Both of its base models retired long ago; they are kept here so that
-Google's tutorial still runs.
+Vertex AI: Google's pages "Model versions and lifecycle" and "About supervised fine-tuning", as of October
+2026. A day "or later" is a lower bound and not a retirement.
+
+Gemini API: its days are others, and few are known. The two base models that it could tune, by its fine-tuning
+guide of 2024 to 2025, retired long ago; they have no day here, so that Google's tutorial still runs.
 """
 
 import dataclasses
@@ -38,8 +39,20 @@ VERTEX: Mapping[str, Base] = {
     "gemini-1.0-pro-001": Base(retires="2025-04-21"),
     "gemini-1.0-pro-002": Base(retires="2025-04-21"),
 }
-GEMINI = ("models/gemini-1.0-pro-001", "models/gemini-1.5-flash-001-tuning")
+GEMINI: Mapping[str, Base] = {
+    "models/gemini-1.0-pro-001": Base(),
+    "models/gemini-1.5-flash-001-tuning": Base(),
+    "models/gemini-2.0-flash": Base(),
+    "models/gemini-2.0-flash-lite": Base(),
+    "models/gemini-2.5-flash": Base(),
+    "models/gemini-2.5-flash-lite": Base(),
+    "models/gemini-2.5-pro": Base(),
+    "models/gemini-3.5-flash": Base(retires="2026-10-08"),
+    "models/text-embedding-004": Base(),
+}
 # The defaults of the settings.
+GEMINI_TUNABLE = tuple(GEMINI)[:2]
+GEMINI_RETIRES = {name: base.retires for name, base in GEMINI.items() if base.retires}
 VERTEX_TUNABLE = tuple(name for name, base in VERTEX.items() if not base.retires)
 VERTEX_RETIRES = {name: base.retires for name, base in VERTEX.items() if base.retires}
 

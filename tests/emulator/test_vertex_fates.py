@@ -133,17 +133,6 @@ def test_a_validation_set_has_a_limit(vertex: Vertex, training: int, validation:
     assert told in job.get("error", {}).get("message", "")
 
 
-def test_an_example_that_is_too_long_is_dropped(vertex: Vertex) -> None:
-    """It is left out, counted, and named in the statistics."""
-    long = line("x" * 600_000, "two")
-    vertex.upload(jsonl([GOOD, long, GOOD]), "gs://training/long.jsonl")
-    job = vertex.finished(supervisedTuningSpec=spec("gs://training/long.jsonl"))
-    stats = job["tuningDataStats"]["supervisedTuningDataStats"]
-    assert stats["tuningDatasetExampleCount"] == "2"
-    assert stats["totalTruncatedExampleCount"] == "1"
-    assert stats["truncatedExampleIndices"] == ["2"]
-
-
 def test_data_is_what_it_was_when_the_job_was_made(vertex: Vertex) -> None:
     """Data that is overwritten while the job waits does not change the job."""
     job = vertex.create()

@@ -8,15 +8,11 @@ some time before, if the settings say so, it cannot be tuned any more.
 from collections.abc import Mapping
 from typing import Any
 
-from reconciler.emulator.base_models import is_retired
+from reconciler.emulator.base_models import GEMINI, is_retired
 from reconciler.emulator.call import Call, Reply
 from reconciler.emulator.errors import ApiError
 from reconciler.emulator.paging import read_page
 
-_OTHERS = """
-    gemini-1.5-flash gemini-1.5-pro gemini-2.0-flash gemini-2.0-flash-lite gemini-2.5-flash
-    gemini-2.5-flash-lite gemini-2.5-pro text-embedding-004
-"""
 _SAMPLING: Mapping[str, Any] = {"temperature": 0.9, "topP": 1.0, "topK": 1}
 _OWN_SAMPLING: Mapping[str, Mapping[str, Any]] = {
     "models/gemini-1.5-flash-001-tuning": {"temperature": 1.0, "topP": 0.95, "topK": 64}
@@ -30,7 +26,7 @@ def find_sampling(name: str) -> Mapping[str, Any]:
 
 def find_names(call: Call) -> list[str]:
     """Return the base models that exist, in the order of the list."""
-    names = {*call.settings.tunable, *(f"models/{name}" for name in _OTHERS.split())}
+    names = {*call.settings.tunable, *GEMINI}
     return sorted(name for name in names if not is_retired(name, call.settings.retires, call.now))
 
 

@@ -1,4 +1,4 @@
-"""Data sets in the object store, which are read when a job is created, and what the service counts in them.
+"""Data sets in the object store, which are read when a job is created, and what is counted in them.
 
 A data set has a JSON object on each line. For supervised tuning it is `contents`, in which user and model
 alternate and the model has the last word. For preference optimization it is a prompt and `completions` with
@@ -29,6 +29,7 @@ _FREE_VALIDATION = 1_000
 _LARGEST = 2**30
 _BATCH = 8
 _SAMPLES = 3
+_MOST_INDICES = 20
 
 
 class UnfitDataError(Exception):
@@ -67,19 +68,19 @@ class DataSet:
         return [[example.prompt, example.answer] for example in self.examples]
 
 
-def read_data(call: Call, fields: dict[str, Any]) -> tuple[DataSet, dict[str, Any] | None]:
-    """Return the data of a job and its TuningDataStats; nothing is known here of a multimodal dataset."""
+def read_data(call: Call, fields: dict[str, Any]) -> DataSet:
+    """Return the data of a job, empty for a multimodal dataset, of which nothing is known here."""
     kind, spec = find_spec(fields)
     training, validation = spec["trainingDatasetUri"], spec.get("validationDatasetUri", "")
     is_preference, checked = kind == SPECS[1], None
     if validation and not is_multimodal(validation):
         checked = _read_data_set(call, validation, is_preference=is_preference)
     if is_multimodal(training):
-        return DataSet([], []), None
+        return DataSet([], [])
     data = _read_data_set(call, training, is_preference=is_preference)
     if checked:
         _check_validation(data, checked, validation)
-    return data, _describe_data(data, int(spec["hyperParameters"]["epochCount"]), is_preference=is_preference)
+    return data
 
 
 def _read_data_set(call: Call, uri: str, *, is_preference: bool) -> DataSet:
@@ -166,19 +167,25 @@ def count_steps(data: DataSet, epochs: int) -> int:
     return math.ceil(len(data.examples) * epochs / _BATCH)
 
 
-def _describe_data(data: DataSet, epochs: int, *, is_preference: bool) -> dict[str, Any]:
-    """Return TuningDataStats."""
-    examples = data.examples
+def describe_data(data: DataSet, fields: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the TuningDataStats of a job, None if nothing is known of its data.
+
+    What is billed is the whole data once for each epoch. Dropped examples are not counted.
+    """
+    examples, (kind, spec) = data.examples, find_spec(fields)
+    if not examples:
+        return None
+    epochs, is_preference = int(spec["hyperParameters"]["epochCount"]), kind == SPECS[1]
     inputs = [example.input_tokens for example in examples]
     outputs = [example.output_tokens for example in examples]
     stats: dict[str, Any] = {
         "tuningDatasetExampleCount": str(len(examples)),
-        "totalBillableTokenCount": str(sum(inputs) + sum(outputs)),
+        "totalBillableTokenCount": str((sum(inputs) + sum(outputs)) * epochs),
         "tuningStepCount": str(count_steps(data, epochs)),
         "userInputTokenDistribution": _describe_distribution(inputs, is_supervised=not is_preference),
         "userOutputTokenDistribution": _describe_distribution(outputs, is_supervised=not is_preference),
     }
-    indices = [str(number) for number in data.dropped]
+    indices = [str(number) for number in data.dropped[:_MOST_INDICES]]
     if indices:
         reason = f"The example has more than {_MOST_TOKENS} tokens."
         stats["droppedExampleReasons"] = [reason] * len(indices)
@@ -189,12 +196,12 @@ def _describe_data(data: DataSet, epochs: int, *, is_preference: bool) -> dict[s
     messages = [example.messages for example in examples]
     stats |= {
         "totalTuningCharacterCount": str(characters),
-        "totalBillableCharacterCount": str(characters),
+        "totalBillableCharacterCount": str(characters * epochs),
         "userMessagePerExampleDistribution": _describe_distribution(messages, is_supervised=True),
         "userDatasetExamples": [example.first for example in examples[:_SAMPLES]],
     }
     if indices:
-        stats |= {"totalTruncatedExampleCount": str(len(indices)), "truncatedExampleIndices": indices}
+        stats |= {"totalTruncatedExampleCount": str(len(data.dropped)), "truncatedExampleIndices": indices}
     return {"supervisedTuningDataStats": stats}
 
 

@@ -1,4 +1,4 @@
-"""The request that creates a tuning job: its checks, and the defaults of what it leaves out.
+"""The request that creates a tuning job: its checks, and the hyperparameters that it leaves out.
 
 The base models, their days of retirement and their adapter sizes are in reconciler.emulator.base_models.
 """
@@ -18,6 +18,9 @@ from reconciler.emulator.vertex.records import ModelVersion
 SPECS = ("supervisedTuningSpec", "preferenceOptimizationSpec")
 _KEY = r"projects/[^/]+/locations/(?P<location>[^/]+)/keyRings/[^/]+/cryptoKeys/[^/]+"
 _REGIONS_OF_GEMINI_3 = ("us-central1", "europe-west4")
+# With the epochs that were left out, so many examples pass; see choose_hyperparameters.
+_PASSES, _MOST_EPOCHS = 6_640, 40
+_FEW_EXAMPLES = 1_000
 
 
 def read_job(call: Call) -> tuple[dict[str, Any], ModelVersion | None]:
@@ -26,7 +29,7 @@ def read_job(call: Call) -> tuple[dict[str, Any], ModelVersion | None]:
     for name in JOB_OUTPUT.split():
         job.pop(to_camel(name), None)
     parent = _read_parent(call, job)
-    base = find_base(job, parent)
+    base = find_base(job)
     _check_base(call, base, "pre_tuned_model" if parent else "base_model")
     if not any(name in job for name in SPECS):
         text = "Exactly one of supervised_tuning_spec, preference_optimization_spec must be set."
@@ -34,7 +37,7 @@ def read_job(call: Call) -> tuple[dict[str, Any], ModelVersion | None]:
     kind, spec = find_spec(job)
     _check_data_sets(spec, allows_multimodal=kind == SPECS[0])
     _check_evaluation(spec)
-    spec["hyperParameters"] = _complete_hyperparameters(base, spec.get("hyperParameters", {}))
+    _check_hyperparameters(base, spec.get("hyperParameters", {}))
     check_display_name(job.get("tunedModelDisplayName", ""), "tuned_model_display_name")
     check_labels(job.get("labels", {}))
     _check_key(call, job, base)
@@ -52,10 +55,27 @@ def find_spec(job: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     return kind, job[kind]
 
 
-def find_base(job: dict[str, Any], parent: ModelVersion | None) -> str:
-    """Return the base model that a job tunes, itself or through *parent*."""
-    base: str = parent.system["base"] if parent else job["baseModel"]
+def find_base(job: dict[str, Any]) -> str:
+    """Return the base model that a job tunes, itself or through a model that it tunes further."""
+    base: str = job.get("baseModel") or job["preTunedModel"]["baseModel"]
     return base.removeprefix("publishers/google/models/")
+
+
+def choose_hyperparameters(job: dict[str, Any], examples: int) -> None:
+    """Write into a job the hyperparameters that its request left out; they follow from its *examples*.
+
+    One case is known: 166 examples became 40 epochs, adapter size 2 and multiplier 1.0. The rule around it is
+    an assumption: as many epochs as let 6,640 examples pass, 1 to 40, and adapter size 4 from 1,000 examples.
+    """
+    _, spec = find_spec(job)
+    sizes = _list_adapter_sizes(find_base(job))
+    size = "ADAPTER_SIZE_TWO" if examples < _FEW_EXAMPLES else "ADAPTER_SIZE_FOUR"
+    spec["hyperParameters"] = {
+        "epochCount": str(min(_MOST_EPOCHS, max(1, _PASSES // max(1, examples)))),
+        "learningRateMultiplier": 1.0,
+        "adapterSize": size if size in sizes else sizes[0],
+        **spec.get("hyperParameters", {}),
+    }
 
 
 def is_multimodal(uri: str) -> bool:
@@ -120,21 +140,22 @@ def _check_evaluation(spec: dict[str, Any]) -> None:
         raise ArgumentError("A Cloud Storage destination is required.", field=f"{at}.output_config")
 
 
-def _complete_hyperparameters(base: str, asked: dict[str, Any]) -> dict[str, Any]:
-    size = asked.get("adapterSize", ADAPTER_SIZES[0])
+def _list_adapter_sizes(base: str) -> list[str]:
+    """Return the adapter sizes of a base model, as requests name them."""
     # ADAPTER_SIZES are powers of two in order, so a size's name is found by its number of bits.
-    allowed = [ADAPTER_SIZES[number.bit_length()] for number in VERTEX.get(base, Base()).adapter_sizes]
-    if size not in (ADAPTER_SIZES[0], *allowed):
+    return [ADAPTER_SIZES[number.bit_length()] for number in VERTEX.get(base, Base()).adapter_sizes]
+
+
+def _check_hyperparameters(base: str, asked: dict[str, Any]) -> None:
+    if asked.get("adapterSize") == ADAPTER_SIZES[0]:
+        del asked["adapterSize"]
+    elif "adapterSize" in asked and asked["adapterSize"] not in _list_adapter_sizes(base):
         raise ApiError(400, "The adapter size is not supported for this base model.")
     if not 1 <= asked.get("epochCount", 1) <= 100:
         raise ArgumentError("epoch_count must be between 1 and 100.", field="epoch_count")
     for name in ("learningRateMultiplier", "beta"):
         if asked.get(name, 1) <= 0:
             raise ArgumentError(f"{name} must be positive.", field=name)
-    complete = {"epochCount": 3, "learningRateMultiplier": 1.0, **asked}
-    if size == ADAPTER_SIZES[0]:
-        complete["adapterSize"] = "ADAPTER_SIZE_FOUR"
-    return complete
 
 
 def _check_key(call: Call, job: dict[str, Any], base: str) -> None:

@@ -146,10 +146,13 @@ def _make_job(call: Call, fields: dict[str, Any]) -> tuple[Job, data_sets.DataSe
     error = {**_ERRORS[outcome], **(fate.failure or {})} if outcome in _ERRORS else None
     data, stats = None, None
     try:
-        data, stats = data_sets.read_data(call, fields)
+        data = data_sets.read_data(call, fields)
     except data_sets.UnfitDataError as unfit:
         outcome, error = "JOB_STATE_FAILED", {"code": _INVALID_ARGUMENT, "message": str(unfit)}
         lasting = pending + pending // 2
+    else:
+        job_requests.choose_hyperparameters(fields, len(data.examples))
+        stats = data_sets.describe_data(data, fields)
     job = Job(
         id=job_id,
         **here._asdict(),
@@ -192,8 +195,8 @@ def _show(call: Call, job: Job) -> dict[str, Any]:
     if has_run:
         experiment = f"metadataStores/default/contexts/tuning-experiment-{job.id}"
         answer["experiment"] = job.write_name(experiment)
-        if job.stats:
-            answer["tuningDataStats"] = job.stats
+    if has_run and is_over and job.stats and job.outcome != "JOB_STATE_PAUSED":
+        answer["tuningDataStats"] = job.stats
     if is_over and job.error:
         answer["error"] = job.error
     if is_over and job.tuned and job.outcome in _WITH_MODEL:

@@ -23,13 +23,13 @@ def plan(call: Call, job: Job, data: data_sets.DataSet, parent: ModelVersion | N
     checkpoints = _plan_checkpoints(epochs, data_sets.count_steps(data, epochs))
     if spec.get("exportLastCheckpointOnly"):
         checkpoints = checkpoints[-1:]
-    base = job_requests.find_base(job.fields, parent)
+    base = job_requests.find_base(job.fields)
     title = job.fields.get("tunedModelDisplayName") or (
         parent.fields["displayName"] if parent else f"tuned-{base}-{job.id[:6]}"
     )
     # The service puts these labels on what a tuning makes; SDKs list tuned models by them.
     labels = {
-        "google-vertex-llm-tuning-base-model-id": base.replace(".", "-"),
+        "google-vertex-llm-tuning-base-model-id": base.replace(".", "_"),
         "google-vertex-llm-tuning-job-id": job.id,
         "tune-type": "sft" if kind == job_requests.SPECS[0] else "preference-optimization",
     }

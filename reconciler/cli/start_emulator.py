@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from reconciler.cli.apis import APIS
 from reconciler.errors import UsageError
@@ -41,17 +42,13 @@ def run_inside(folder: Path, environ: Mapping[str, str]) -> Iterator[str]:
     Raises:
         UsageError: a package is missing, or the data cannot be kept there.
     """
-    from reconciler.emulator import Settings
-    from reconciler.settings import read_seconds
-
+    changes = _read_changes(environ)
     run_emulator = _load_server().run_emulator
-    seconds = read_seconds(environ, "RECONCILER_EMULATOR_SECONDS", -1.0)
-    settings = Settings(training_seconds=seconds) if seconds >= 0 else None
     data = folder / "emulator.sqlite3"
     with ExitStack() as stack:
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            emulator = stack.enter_context(run_emulator(data=data, settings=settings))
+            emulator = stack.enter_context(run_emulator(data=data, changes=changes))
         except OSError as error:
             raise UsageError(
                 f"the emulator cannot keep its data in {data}: {error.strerror or error}",
@@ -62,18 +59,32 @@ def run_inside(folder: Path, environ: Mapping[str, str]) -> Iterator[str]:
         yield emulator.url
 
 
+def _read_changes(environ: Mapping[str, str]) -> dict[str, Any]:
+    """Return the emulator's settings that the environment changes. UsageError if one is malformed."""
+    from reconciler.settings import read_seconds, to_settings
+
+    changes: dict[str, Any] = {}
+    seconds = read_seconds(environ, "RECONCILER_EMULATOR_SECONDS", -1.0)
+    if seconds >= 0:
+        changes["training_seconds"] = seconds
+    for pair in filter(None, to_settings(environ).get("RECONCILER_EMULATOR_RETIRES", "").split(",")):
+        name, _, day = pair.partition("=")
+        # the Gemini API calls its base models models/…
+        days = changes.setdefault("retires" if name.startswith("models/") else "vertex_retires", {})
+        days[name] = day or None
+    return changes
+
+
 def serve(*, host: str, port: int, data: str | None, training_seconds: float | None) -> None:
     """Serve until stopped, and print the address and how to use it.
 
     Raises:
         UsageError: the address or the file of its data cannot be used, or a package is missing.
     """
-    from reconciler.emulator import Settings
-
     server = _load_server()
-    settings = None if training_seconds is None else Settings(training_seconds=training_seconds)
+    changes = {} if training_seconds is None else {"training_seconds": training_seconds}
     try:
-        server.serve(host=host, port=port, data=data, settings=settings, ready=_print_address)
+        server.serve(host=host, port=port, data=data, changes=changes, ready=_print_address)
     except sqlite3.DatabaseError as error:
         raise _build_data_error(data or "", error) from error
     except OSError as error:

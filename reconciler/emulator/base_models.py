@@ -53,7 +53,7 @@ GEMINI: Mapping[str, Base] = {
 # The defaults of the settings.
 GEMINI_TUNABLE = tuple(GEMINI)[:2]
 GEMINI_RETIRES = {name: base.retires for name, base in GEMINI.items() if base.retires}
-VERTEX_TUNABLE = tuple(name for name, base in VERTEX.items() if not base.retires)
+VERTEX_TUNABLE = tuple(VERTEX)
 VERTEX_RETIRES = {name: base.retires for name, base in VERTEX.items() if base.retires}
 
 

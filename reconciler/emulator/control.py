@@ -31,11 +31,11 @@ class LogEntry(Record):
 class Control:
     """The control plane over one database; it holds the settings in force."""
 
-    def __init__(self, database: Database, given: Settings | None) -> None:
-        """Begin with the settings that are *given*, or else with those in the database."""
+    def __init__(self, database: Database, given: Settings | None, changes: Mapping[str, Any]) -> None:
+        """Begin with the settings that are *given*, or else with those in the database, and change them."""
         self._database = database
-        kept = database.read_fact("settings") or {}
-        self.settings = settings.restore_settings(kept) if given is None else given
+        kept = settings.restore_settings(database.read_fact("settings") or {}) if given is None else given
+        self.settings = settings.merge_settings(kept, changes)
         with database.begin_transaction():
             self._keep_settings()
 

@@ -119,11 +119,13 @@ def run_emulator(
     port: int = 0,
     host: str = "127.0.0.1",
     settings: Settings | None = None,
+    changes: Mapping[str, Any] = {},
 ) -> Iterator[Running]:
     """Run an emulator in a background thread, until the block ends.
 
     *data* is the file that keeps its state; without one nothing is kept. Port 0 is any free one. It may be
-    called by the name *host*, and by loopback names. *settings* are by default those in the file.
+    called by the name *host*, and by loopback names. *settings* are by default those in the file; *changes*
+    are made to them, as the control plane takes them.
 
     Raises:
         OSError: it cannot listen there, or not keep its state in the file.
@@ -136,7 +138,7 @@ def run_emulator(
         raise OSError("that is no name of a host") from error
     with listener:
         database = Database(data, RECORDS)
-        app = App(database, Control(database, settings), HostGuard(host))
+        app = App(database, Control(database, settings, changes), HostGuard(host))
         emulator = Running(listener, app, database)
         thread = threading.Thread(target=emulator.run, name="emulator", daemon=True)
         thread.start()
@@ -154,12 +156,12 @@ def serve(
     host: str,
     port: int,
     data: str | os.PathLike[str] | None,
-    settings: Settings | None,
+    changes: Mapping[str, Any],
     ready: Callable[[str], None],
 ) -> None:
     """Run an emulator until a signal stops it; *ready* gets the URL once it listens."""
     with (
-        run_emulator(data=data, port=port, host=host, settings=settings) as emulator,
+        run_emulator(data=data, port=port, host=host, changes=changes) as emulator,
         _stop_on_signals(emulator),
     ):
         ready(emulator.url)

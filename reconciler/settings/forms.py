@@ -11,6 +11,7 @@ import ipaddress
 import math
 import re
 from collections.abc import Callable
+from datetime import date
 
 from reconciler.formats import UNITS
 from reconciler.settings.hosts import parse_url
@@ -262,6 +263,25 @@ def parse_hosts(text: str) -> str:
                 "below example.com.",
             )
     return ",".join(host.strip("[]") for host in found)
+
+
+def parse_days(text: str) -> str:
+    """Parse comma-separated NAME=YYYY-MM-DD. Nothing after the = takes the day of a model away."""
+    pairs = [pair.strip() for pair in text.split(",") if pair.strip()]
+    if not all(map(_is_day_of_model, pairs)):
+        raise FormError(
+            "is not a list of days by model",
+            "Write it like gemini-3.5-flash=2027-05-19, with commas between.",
+        )
+    return ",".join(pairs)
+
+
+def _is_day_of_model(pair: str) -> bool:
+    match = re.fullmatch(r"[A-Za-z0-9._/-]+=((?:19[7-9][0-9]|[2-9][0-9]{3})-[0-9]{2}-[0-9]{2})?", pair)
+    try:
+        return match is not None and bool(match[1] is None or date.fromisoformat(match[1]))
+    except ValueError:
+        return False
 
 
 def _is_host(text: str) -> bool:

@@ -75,6 +75,11 @@ _TABLE = (
         "It says how long a training on the emulator takes",
         forms.seconds_or_zero,
     ),
+    Setting(
+        "RECONCILER_EMULATOR_RETIRES",
+        "It says on which days base models retire on the emulator",
+        forms.parse_days,
+    ),
     Setting("RECONCILER_LOCK_LEASE", "", forms.lease),
     # state behind HTTP, as Terraform names it
     Setting("TF_HTTP_LOCK_ADDRESS", "It is where the state is locked", forms.parse_line, secret=True),

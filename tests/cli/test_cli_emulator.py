@@ -6,7 +6,9 @@ import os
 import signal
 
 import pytest
+import requests
 
+from reconciler.emulator.server import run_emulator
 from tests.cli.harness import ROOT, Project, model
 
 INSIDE, SERVER = ("plan", "--emulator"), ("emulator", "--port", "0", "--data", "state/emulator.sqlite3")
@@ -62,6 +64,42 @@ def test_how_long_a_training_takes_is_a_number(project: Project, seconds: str) -
     refused = project.run(*INSIDE, expect=1, environ={"RECONCILER_EMULATOR_SECONDS": seconds})
     assert f"RECONCILER_EMULATOR_SECONDS={seconds} is not" in refused.err
     assert not (project.root / "state").exists()
+
+
+@pytest.mark.parametrize(
+    "days", ["2027-05-19", "gemini-3.5-flash", "gemini-3.5-flash=May 19", "a=2027-02-30", "a=1969-12-31"]
+)
+def test_the_day_of_a_base_model_is_a_day(project: Project, days: str) -> None:
+    """RECONCILER_EMULATOR_RETIRES is refused with its name and an example, before anything is started."""
+    project.declare(model("one"))
+    refused = project.run(*INSIDE, expect=1, environ={"RECONCILER_EMULATOR_RETIRES": f"b=2027-01-01,{days}"})
+    assert f"RECONCILER_EMULATOR_RETIRES=b=2027-01-01,{days} is not a list of days by model" in refused.err
+    assert "gemini-3.5-flash=2027-05-19" in refused.err
+    assert not (project.root / "state").exists()
+
+
+def test_the_days_of_base_models_are_set_for_each_api(project: Project) -> None:
+    """Days are added to the emulator's own, or taken away, and stay in its file."""
+    project.declare(model("one"))
+    days = "gemini-3.5-flash=2027-05-19, models/gemini-2.5-pro=2026-12-01, gemini-2.5-pro="
+    environ = {"RECONCILER_EMULATOR_RETIRES": days, "RECONCILER_EMULATOR_SECONDS": "0.5"}
+    project.run(*INSIDE, expect=0, environ=environ)
+    with run_emulator(data=project.root / "state/emulator.sqlite3") as emulator:
+        shown = requests.get(f"{emulator.url}/emulator/settings", timeout=5).json()
+    assert shown["training_seconds"] == 0.5
+    assert shown["retires"]["models/gemini-2.5-pro"] == "2026-12-01"
+    assert shown["retires"]["models/gemini-3.5-flash"] == "2026-10-08"
+    assert shown["vertex_retires"]["gemini-3.5-flash"] == "2027-05-19"
+    assert shown["vertex_retires"]["gemini-2.5-flash"] == "2026-10-20"
+    assert "gemini-2.5-pro" not in shown["vertex_retires"]
+
+
+def test_a_retired_base_is_refused_inside(project: Project) -> None:
+    """A model on a base that RECONCILER_EMULATOR_RETIRES has retired is not trained."""
+    project.declare(model("one"))
+    environ = {"RECONCILER_EMULATOR_RETIRES": "models/gemini-1.0-pro-001=2026-01-01"}
+    refused = project.run(*INSIDE, expect=1, environ=environ)
+    assert "gemini-1.0-pro-001" in refused.err + refused.out
 
 
 def test_the_server_says_how_to_use_both_apis(project: Project) -> None:

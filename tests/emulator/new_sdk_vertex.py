@@ -77,11 +77,18 @@ def main(url: str, data: str) -> dict[str, Any]:
     third = tune(base_model="gemini-3.1-flash-lite", training_dataset=dataset)
     client.tunings.cancel(name=third.name)
     third = wait(client, third)
-    try:
-        client.models.delete(model=model)
-        deletion = "done"
-    except errors.ClientError as error:
-        deletion = f"{error.code} {error.status}"
+    refusals = []
+    for method, arguments in (
+        (client.models.delete, {"model": model}),
+        (tune, {"base_model": "gemini-2.5-flash", "training_dataset": dataset}),
+    ):
+        try:
+            method(**arguments)
+            refusals.append("done")
+        except errors.ClientError as error:
+            refusals.append(f"{error.code} {error.status}")
+    chosen = second.supervised_tuning_spec.hyper_parameters
+    bills = [item.tuning_data_stats.supervised_tuning_data_stats for item in (job, second)]
     return {
         "version": genai.__version__,
         "states": [began, job.state.name, second.state.name, third.state.name],
@@ -95,7 +102,10 @@ def main(url: str, data: str) -> dict[str, Any]:
         "model": [changed.display_name, changed.description, changed.version],
         "got": client.models.get(model=model).display_name,
         "second": second.tuned_model.model.partition("@")[2],
-        "deletion": deletion,
+        "refusals": refusals,
+        "chosen": [int(chosen.epoch_count), chosen.adapter_size.name, chosen.learning_rate_multiplier],
+        "billed": [int(bill.total_billable_token_count) for bill in bills],
+        "base label": changed.labels["google-vertex-llm-tuning-base-model-id"],
     }
 
 

@@ -145,6 +145,9 @@ if full:
     assert name in [item.name for item in client.tunings.list()]
     assert name in [m.name for m in client.models.list(config={"query_base": False})]
 assert client.models.get(model=name).name == name
+bases = [m.name for m in client.models.list()]
+assert "models/gemini-1.0-pro-001" in bases
+assert "models/gemini-3.5-flash" not in bases, "it has left the Gemini API"
 changed = client.models.update(model=name, config={"display_name": "other", "description": "d"})
 assert (changed.display_name, changed.description) == ("other", "d")
 answer = client.models.generate_content(model=name, contents="twenty two")

@@ -25,7 +25,7 @@ SERVE = """
 import sys
 from reconciler.emulator import Settings, host_guard
 from reconciler.emulator.server import serve
-serve(host="127.0.0.1", port=0, data=sys.argv[1], settings=None,
+serve(host="127.0.0.1", port=0, data=sys.argv[1], changes={},
       ready=lambda url: print(url, flush=True))
 print("stopped", flush=True)
 """

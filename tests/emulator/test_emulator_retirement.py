@@ -33,6 +33,11 @@ def is_tunable(api: Api) -> bool:
     return "createTunedModel" in api.ok("GET", f"v1beta/{OLD}")["supportedGenerationMethods"]
 
 
+def list_bases(api: Api) -> set[str]:
+    """Return the names of the base models that the Gemini API lists."""
+    return {model["name"] for model in api.ok("GET", "v1beta/models")["models"]}
+
+
 @pytest.mark.parametrize("base", LIVING)
 def test_living_bases_are_offered(vertex: Vertex, base: str) -> None:
     """Without any setting, each base that Google's pages still tune is tuned."""
@@ -52,14 +57,6 @@ def test_retired_bases_are_refused(vertex: Vertex, base: str) -> None:
     assert vertex.refused("POST", path, json=prompt("hello"))[0] == 404
 
 
-def test_a_day_can_be_taken_away(vertex: Vertex) -> None:
-    """A retired base that is tunable and has no day is tuned: the settings can go back in time."""
-    change = {"vertex_tunable": ["gemini-2.5-flash"], "vertex_retires": {"gemini-2.5-flash": None}}
-    shown = vertex.api.control("settings", change)
-    assert shown["vertex_retires"]["gemini-2.5-pro"] == "2026-10-20"
-    assert vertex.finished(baseModel="gemini-2.5-flash")["state"] == "JOB_STATE_SUCCEEDED"
-
-
 def test_a_base_retires_when_its_day_comes(vertex: Vertex) -> None:
     """Until its day a base is tuned, from then on not, nor is what was tuned of it; that still answers."""
     vertex.api.control("settings", {"vertex_retires": {BASE: day(vertex.api, 2)}})
@@ -69,6 +66,25 @@ def test_a_base_retires_when_its_day_comes(vertex: Vertex) -> None:
     going_on = job_body(baseModel=None, preTunedModel={"tunedModelName": tuned["model"]})
     assert BASE in vertex.refused("POST", "tuningJobs", json=going_on)[2]
     assert vertex.ok("POST", f"{tuned['endpoint']}:generateContent", json=prompt("one"))["candidates"]
+
+
+def test_a_training_that_has_begun_goes_on(start: Callable[..., Api]) -> None:
+    """What trains on the day when its base retires ends well on either API, and answers."""
+    api = start(training_seconds=3 * 86400.0, vertex_concurrent_jobs=1)
+    vertex = Vertex(api)
+    vertex.upload_pairs()
+    api.control("settings", {"vertex_retires": {BASE: day(api, 2)}, "retires": {OLD: day(api, 2)}})
+    api.create("m", baseModel=OLD)
+    job = vertex.create()
+    api.advance(2 * 86400)
+    assert (vertex.state(job), api.ok("GET", "v1beta/tunedModels/m")["state"]) == ("RUNNING", "CREATING")
+    assert ask(vertex, BASE)[:2] == (400, "INVALID_ARGUMENT")
+    assert api.refused("POST", "v1beta/tunedModels", json=body(baseModel=OLD))[0] == 404
+    api.advance(86400)
+    assert (vertex.state(job), api.ok("GET", "v1beta/tunedModels/m")["state"]) == ("SUCCEEDED", "ACTIVE")
+    endpoint = vertex.job(job["name"])["tunedModel"]["endpoint"]
+    for path in (f"v1/{endpoint}", "v1beta/tunedModels/m"):
+        assert api.ok("POST", f"{path}:generateContent", json=prompt("seven"))["candidates"]
 
 
 @pytest.mark.parametrize(("days", "refused"), [(0, False), (30, True)])
@@ -109,10 +125,42 @@ def test_the_gemini_api_retires_by_its_own_days(api: Api) -> None:
     assert is_tunable(api)
     api.control("settings", {"retires": {OLD: "2025-04-21"}})
     assert api.refused("GET", f"v1beta/{OLD}")[0] == 404
-    assert OLD not in [model["name"] for model in api.ok("GET", "v1beta/models")["models"]]
+    assert OLD not in list_bases(api)
     code, status, message = api.refused("POST", "v1beta/tunedModels", json=body(baseModel=OLD))
     assert (code, status) == (404, "NOT_FOUND")
     assert "not supported for createTunedModel" in message
+
+
+def test_a_base_leaves_one_api_and_stays_in_the_other(vertex: Vertex) -> None:
+    """gemini-3.5-flash left the Gemini API on 2026-10-08, where it is gone; Vertex AI has it and tunes it."""
+    name, api = "models/gemini-3.5-flash", vertex.api
+    assert api.ok("GET", "emulator/settings")["retires"] == {name: "2026-10-08"}
+    assert api.refused("GET", f"v1beta/{name}")[:2] == (404, "NOT_FOUND")
+    assert api.refused("POST", f"v1beta/{name}:generateContent", json=prompt("hi"))[0] == 404
+    path = "publishers/google/models/gemini-3.5-flash:generateContent"
+    assert vertex.ok("POST", path, json=prompt("hi"))["candidates"]
+    assert vertex.finished(baseModel="gemini-3.5-flash")["state"] == "JOB_STATE_SUCCEEDED"
+    api.control("settings", {"retires": {name: None}})
+    assert name in list_bases(api)
+
+
+def test_the_list_loses_a_base_on_its_day(api: Api) -> None:
+    """models.list of the Gemini API has what has not retired: one less from a base's day on."""
+    api.control("settings", {"retires": {"models/gemini-2.5-pro": day(api, 1)}})
+    before = list_bases(api)
+    api.advance(86400)
+    assert before - list_bases(api) == {"models/gemini-2.5-pro"}
+
+
+@pytest.mark.parametrize("base", RETIRED)
+def test_a_base_without_its_day_is_tuned_again(vertex: Vertex, base: str) -> None:
+    """To take a day away is enough, and to move it is too: each base of the table was tunable."""
+    vertex.api.control("settings", {"vertex_retires": {base: None}})
+    assert vertex.finished(baseModel=base)["state"] == "JOB_STATE_SUCCEEDED"
+    vertex.api.control("settings", {"vertex_retires": {base: day(vertex.api, 0)}})
+    assert ask(vertex, base)[0] == 400
+    vertex.api.control("settings", {"vertex_retires": {base: day(vertex.api, 1)}})
+    assert vertex.finished(baseModel=base)["state"] == "JOB_STATE_SUCCEEDED"
 
 
 @pytest.mark.parametrize(

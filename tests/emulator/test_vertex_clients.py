@@ -18,6 +18,8 @@ from tests.emulator.vertex_caller import DATA, PLACE, Vertex, body
 
 REPOSITORY = pathlib.Path(__file__).parents[2]
 SDK = pathlib.Path(__file__).with_name("new_sdk_vertex.py")
+# Four characters are a token: of "Count on." and the question, and of the answer, in four examples.
+TOKENS = sum((3 + 1, 4 + 1, 5 + 3, 4 + 2))
 
 
 @pytest.fixture
@@ -55,18 +57,21 @@ def check_sdk(vertex: Vertex, found: dict[str, Any]) -> None:
         "model": ["renamed", "d", "1"],
         "got": "renamed",
         "second": "2",
-        "deletion": "400 FAILED_PRECONDITION",
+        "refusals": ["400 FAILED_PRECONDITION", "400 INVALID_ARGUMENT"],
+        "chosen": [40, "ADAPTER_SIZE_TWO", 1.0],
+        "billed": [2 * TOKENS, 40 * TOKENS],
+        "base label": "gemini-3_1-flash-lite",
     }
     posts = [
         entry["path"].partition("/projects/")[0]
         for entry in vertex.api.requests_logged()
         if entry["method"] == "POST" and entry["path"].endswith("/tuningJobs")
     ]
-    assert len(posts) == 3
+    assert len(posts) == 4
 
 
 def test_google_genai(quick: Vertex) -> None:
-    """The pinned google-genai tunes, goes on tuning, lists, asks, streams, counts, renames and cancels."""
+    """The pinned google-genai tunes, goes on tuning, lists, asks, renames, cancels, and reads its bill."""
     found = run_sdk(quick)
     assert found.pop("version") == "1.46.0"
     check_sdk(quick, found)

@@ -51,8 +51,8 @@ GEMINI: Mapping[str, Base] = {
     "models/text-embedding-004": Base(),
 }
 # The defaults of the settings.
-GEMINI_TUNABLE = tuple(GEMINI)[:2]
-GEMINI_RETIRES = {name: base.retires for name, base in GEMINI.items() if base.retires}
+TUNABLE = tuple(GEMINI)[:2]
+RETIRES = {name: base.retires for name, base in GEMINI.items() if base.retires}
 VERTEX_TUNABLE = tuple(VERTEX)
 VERTEX_RETIRES = {name: base.retires for name, base in VERTEX.items() if base.retires}
 

@@ -9,7 +9,7 @@ import datetime as dt
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
-from reconciler.emulator.base_models import GEMINI_RETIRES, GEMINI_TUNABLE, VERTEX_RETIRES, VERTEX_TUNABLE
+from reconciler.emulator.base_models import RETIRES, TUNABLE, VERTEX_RETIRES, VERTEX_TUNABLE
 from reconciler.emulator.errors import ArgumentError
 
 
@@ -41,8 +41,8 @@ class Settings:
     training_seconds: float = 4.0
     auth: Literal["none", "bearer", "key", "any"] = "none"
     quota_project_required: bool = False
-    tunable: tuple[str, ...] = GEMINI_TUNABLE
-    retires: Mapping[str, str] = dataclasses.field(default_factory=lambda: dict(GEMINI_RETIRES))
+    tunable: tuple[str, ...] = TUNABLE
+    retires: Mapping[str, str] = dataclasses.field(default_factory=lambda: dict(RETIRES))
     delete_creating: Literal["allow", "refuse"] = "allow"
     list_lag_seconds: float = 0
     vertex_tunable: tuple[str, ...] = VERTEX_TUNABLE

@@ -122,7 +122,7 @@ def show_operation(
 
 
 def read_query(query: Mapping[str, str], allowed: Collection[str]) -> dict[str, str]:
-    """Return the query parameters in snake_case; a 400 for one that is neither *allowed* nor the system's."""
+    """Return the query parameters in snake_case; a 400 for one that this method does not take."""
     found = {}
     for key, value in query.items():
         if key in _SYSTEM_PARAMETERS.split() or key.startswith("$"):

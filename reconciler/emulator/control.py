@@ -22,7 +22,7 @@ _LATEST = 221_845_392_000 * SECOND
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LogEntry(Record):
-    """What the log says of one request. Of what the caller wrote it has the path and the query only."""
+    """The log's entry for a request. It repeats the path and the query, but no header and no body."""
 
     TABLE = "requests"
     entry: dict[str, Any]
@@ -94,9 +94,9 @@ class Control:
             raise ArgumentError('The clock takes {"advance": seconds} and {"frozen": true or false}.')
         advance, frozen = change.get("advance", 0), change.get("frozen", clock.is_frozen(self._database))
         if type(advance) not in (int, float) or not 0 <= advance < 1e9:
-            raise ArgumentError("advance is a number of seconds, 0 or more.")
+            raise ArgumentError("advance must be a number of seconds, 0 or more.")
         if not isinstance(frozen, bool):
-            raise ArgumentError("frozen is true or false.")
+            raise ArgumentError("frozen must be true or false.")
         if clock.read_time(self._database) + advance * SECOND > _LATEST:
             raise ArgumentError(f"The clock does not go beyond {format_time(_LATEST)[:10]}.")
         clock.advance(self._database, round(advance * SECOND), frozen=frozen)
@@ -104,7 +104,7 @@ class Control:
 
     def _list_requests(self, after: str) -> dict[str, Any]:
         if not re.fullmatch(r"[0-9]{1,18}", after):  # within SQLite's 64 bits
-            raise ArgumentError("after is the sequence number of an entry.")
+            raise ArgumentError("after must be the sequence number of an entry.")
         found = self._database.find(LogEntry, "rowid > :after", after=int(after))
         entries = [{"sequence": logged.seq, **logged.entry} for logged in found]
         return {"count": self._database.count(LogEntry), "requests": entries}

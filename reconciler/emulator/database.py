@@ -7,8 +7,8 @@ A request is one transaction, committed before its answer leaves. Kill the proce
 one on the same file knows everything that was acknowledged. The write-ahead log is not synced at each
 commit, so the process may die at any time, but not the machine.
 
-Times are microseconds since 1970 on the emulator's clock. Nothing changes by itself: what will happen is
-written down when it is decided, and it happens because the clock gets there.
+Times are microseconds since 1970 on the emulator's clock. Nothing runs in the background: a future event is
+written down with its time, and it has happened once the clock shows that time.
 
 The file holds training examples, because answers are made of them, and is readable by its owner only. It
 never holds a credential (see auth.py).

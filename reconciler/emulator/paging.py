@@ -1,8 +1,8 @@
 """Pages of a list, and the tokens of the next page.
 
 A token holds the place where the next page begins. The place is a key and not a count, so pages do not
-shift when items come and go between them. The token is opaque, and only good for the parameters that gave
-it; the page size may change.
+shift when items are added or deleted meanwhile. A token is valid only with the parameters of the request that
+returned it; only the page size may change.
 """
 
 import base64
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 @dataclasses.dataclass(frozen=True)
 class Page:
-    """Return the requested page.
+    """A page of a list, as a request asks for it.
 
     Attributes:
         size: how many items it has at most.

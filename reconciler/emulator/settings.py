@@ -77,7 +77,7 @@ def merge_settings(settings: Settings, change: object) -> Settings:
     for name, value in change.items():
         is_valid, expected = _EXPECTED.get(name, _SECONDS)
         if not is_valid(value):
-            raise ArgumentError(f"{name} is {expected}.")
+            raise ArgumentError(f"{name} must be {expected}.")
     values: dict[str, Any] = {name: _merge_value(getattr(settings, name), change[name]) for name in change}
     return dataclasses.replace(settings, **values)
 

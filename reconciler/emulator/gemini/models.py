@@ -58,7 +58,7 @@ def _describe(call: Call, name: str) -> dict[str, Any]:
 
 
 class BaseModelNotFoundError(ApiError):
-    """The 404 of a base model that does not exist, or has not the method that is asked of it."""
+    """The 404 of a base model that does not exist, or does not have the requested method."""
 
     def __init__(self, name: str, version: str, method: str = "") -> None:
         supported = f", or is not supported for {method}" if method else ""

@@ -1,8 +1,8 @@
 """What a training looks like at a given time.
 
-Nothing runs: progress is a pure function of when the training began, how long it takes and what time it is.
-While the clock stands still, so does the training; when the clock is advanced, the training has happened.
-Losses follow from the model's id, so they are the same every time.
+Nothing runs in the background: progress is a pure function of the start, the duration and the time. A
+training stops with a frozen clock, and continues when the clock moves. Losses follow from the model's id, so
+they are the same every time.
 
 Times are microseconds since 1970.
 """

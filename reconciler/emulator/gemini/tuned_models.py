@@ -1,8 +1,8 @@
 """Tuned models: create, get, patch, delete, and the operation that a creation answers with.
 
 The model exists at once, as CREATING. It has one operation, which exists as long as the model and ends with
-`response` or `error`. Nothing else tells why a training failed. Fields are those of the documents; where
-these are silent, a comment says what was guessed.
+`response` or `error`. Only that error tells why a training failed. Fields are those of the documents. Where
+the documents are silent, a comment says what was guessed.
 """
 
 import dataclasses

@@ -2,7 +2,7 @@
 
 A resumable upload is opened by a POST, which answers with its address in Location. PUTs with Content-Range
 follow, each answered by 308 and the Range that has arrived, until the last byte is there. A PUT with
-`bytes */N` asks how far the upload is. To open an upload again, or to repeat its last PUT, does no harm.
+`bytes */N` asks how far the upload is. Opening an upload again is harmless, and so is repeating its last PUT.
 """
 
 import dataclasses

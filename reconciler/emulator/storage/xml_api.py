@@ -22,7 +22,7 @@ MEDIA_TYPE = "application/xml; charset=UTF-8"
 _DECLARATION = "<?xml version='1.0' encoding='UTF-8'?>"
 _CONDITIONS = ("generation-match", "metageneration-match")
 _OURS = r"emulator|storage|upload|download|resumable|v[0-9]+(alpha|beta)?[0-9]*"
-# How a path begins that begins with the name of a bucket, and not with a word of another API.
+# The start of a path that begins with a bucket's name, and not with a word of another API.
 _BUCKET = rf"/(?!(?:{_OURS})(?:/|\Z))(?P<bucket>[a-z0-9][a-z0-9._-]+[a-z0-9])"
 _CODES = {
     400: "InvalidArgument",
@@ -123,7 +123,7 @@ def _write_headers(found: StoredObject) -> dict[str, str]:
 
 
 def _make_etag(found: StoredObject) -> str:
-    # As in the service, of the content alone: only the generation tells two writes of the same bytes apart.
+    # As in the service, it follows from the content alone. Two writes of equal bytes differ by generation.
     return f'"{base64.b64decode(found.md5).hex()}"'
 
 

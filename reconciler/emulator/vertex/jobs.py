@@ -4,8 +4,9 @@ Create answers with the job itself, under a number that the service chose. There
 request would be recognized as the same one. What a job will make is decided when it is created, and exists
 from its end on, if it ends well (see outputs.py).
 
-A project trains so many jobs at once, and the others wait in order. Nothing runs. It is known when jobs end,
-so it is known when each waiting job begins. That is worked out again whenever a job comes or is cancelled.
+A project trains a limited number of jobs at once, and the others wait in order. Nothing runs in the
+background. The end of each job is known, so the start of each waiting job is computed from it, and computed
+again whenever a job is created or cancelled.
 """
 
 import dataclasses
@@ -25,7 +26,7 @@ _INVALID_ARGUMENT = 3
 # In these states a job has made its model.
 _WITH_MODEL = ("JOB_STATE_SUCCEEDED", "JOB_STATE_PARTIALLY_SUCCEEDED")
 _WITH_END_TIME = ("SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED")
-# Only in these states it has an error, as the document says.
+# A job has an error in these states only, as the document says.
 _ERRORS = {
     "JOB_STATE_FAILED": faults.DEFAULT_FAILURE,
     "JOB_STATE_CANCELLED": {"code": 1, "message": "The TuningJob was cancelled."},

@@ -48,7 +48,7 @@ def find_all(
 
 
 def find_one(call: Call, kind: type[R], name: str, where: str, missing: str, /, **values: str) -> R:
-    """Return a record of the location, else raise a 404: *missing*, with the full form of *name* in it."""
+    """Return a record of the call's location. If there is none, the 404 is *missing* with the full *name*."""
     found = find_all(call, kind, where, limit=1, **values)
     if not found:
         raise ApiError(404, missing.format(read_location(call).write_name(name)))
@@ -68,7 +68,7 @@ def list_page(
     """Answer a list method with one page, the newest first; no document says in which order.
 
     The answer calls the list *key*, and *show* makes the JSON of a record. *where* is the SQL condition for
-    what is listed, and *values* are in it. *columns* are the fields that a filter may name, and their SQL.
+    what is listed, with *values* as its parameters. *columns* has the SQL of each field that filters may name.
     """
     wanted = call.parameters.get("filter", "")
     page = read_page(call.parameters, key, wanted, *values.values(), *read_location(call), default=100)

@@ -1,6 +1,6 @@
 """What a job makes: a version of a model, and an endpoint for each of its checkpoints.
 
-It is written down when the job is created, and exists from the job's end on.
+Both are written down when the job is created, and exist once the job has ended.
 """
 
 import math

@@ -1,7 +1,7 @@
 """What is kept of Vertex AI: jobs, what they learnt from and what they made, and long-running operations.
 
-The state of a job is computed in one place, the SQL below, for answers and filters alike. Times that lie
-ahead are in the record, and a question says what time it is, as `:now`.
+The state of a job is computed in one place, the SQL below, for answers and filters alike. A record has the
+times of future events too, and a query passes the present time as `:now`.
 """
 
 import dataclasses
@@ -136,7 +136,7 @@ class Product(Resource):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ModelVersion(Product):
-    """One version of a tuned model."""
+    """A version of a tuned model."""
 
     TABLE = "vertex_models"
     UNIQUE = ("id, version",)

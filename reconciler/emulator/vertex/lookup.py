@@ -68,7 +68,7 @@ def list_page(
     """Answer a list method with one page, the newest first; no document says in which order.
 
     The answer calls the list *key*, and *show* makes the JSON of a record. *where* is the SQL condition for
-    what is listed, with *values* as its parameters. *columns* has the SQL of each field that filters may name.
+    what is listed, with *values* as its parameters. *columns* has the SQL of each field that can be filtered.
     """
     wanted = call.parameters.get("filter", "")
     page = read_page(call.parameters, key, wanted, *values.values(), *read_location(call), default=100)

@@ -58,8 +58,8 @@ def find_data_set(
         # its digest is that of the name, because no call returns its content
         digest = hashlib.sha256(written.encode()).hexdigest()
         return DataSet(digest, 0, 0, shown=written, field=field, uri=written)
-    one = found.read_file(written, place, form=form, is_validation=key.startswith("validation"))
-    return None if one is None else replace(one, field=field)
+    data = found.read_file(written, place, form=form, is_validation=key.startswith("validation"))
+    return None if data is None else replace(data, field=field)
 
 
 def _refuse_address(written: str, form: str) -> Refusal | None:

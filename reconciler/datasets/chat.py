@@ -53,14 +53,14 @@ def write_chat_line(example: Example) -> bytes:
     return encode_canonical({"contents": [{"role": role, "parts": [{"text": text}]} for role, text in turns]})
 
 
-def count_characters(one: Example) -> int:
+def count_characters(example: Example) -> int:
     """Count the characters of all texts. For a line in chat form this is the length of the line."""
-    return len(one.line) or len(one.text_input) + len(one.output)
+    return len(example.line) or len(example.text_input) + len(example.output)
 
 
-def is_multimodal(one: Example) -> bool:
+def is_multimodal(example: Example) -> bool:
     """Whether an example has images, audio or video."""
-    return bool(one.line) and any(key in one.line for key in _NOT_TEXT)
+    return bool(example.line) and any(key in example.line for key in _NOT_TEXT)
 
 
 def _read_supervised(row: object) -> Example | Refusal:
@@ -89,13 +89,13 @@ def _read_preference(row: object) -> Example | Refusal:
     completions = found.get("completions")
     if not isinstance(completions, list) or len(completions) != 2:
         return Refusal("completions is not a list of two", "Write the preferred and the other answer.")
-    for one in completions:
-        is_scored = isinstance(one, dict) and isinstance(one.get("score"), (int, float))
-        if not is_scored or "completion" not in one:
+    for answer in completions:
+        is_scored = isinstance(answer, dict) and isinstance(answer.get("score"), (int, float))
+        if not is_scored or "completion" not in answer:
             return Refusal(
                 "a completion has no score or no completion", 'Write {"score": 1, "completion": {…}}.'
             )
-        refusal = _check_turn(one["completion"], "completion")
+        refusal = _check_turn(answer["completion"], "completion")
         if refusal is not None:
             return refusal
     return _keep_line(found)
@@ -138,10 +138,10 @@ def _check_role(turn: Mapping[str, object]) -> Refusal | None:
 
 def _check_turn(turn: object, what: str) -> Refusal | None:
     parts = turn.get("parts") if isinstance(turn, dict) else None
-    if not isinstance(parts, list) or not parts or not all(isinstance(one, dict) and one for one in parts):
+    if not isinstance(parts, list) or not parts or not all(isinstance(part, dict) and part for part in parts):
         return Refusal(f"{what} has no parts", lookalikes.advise_turn(turn))
-    for one in parts:
-        if "text" in one and not isinstance(one["text"], str):
+    for part in parts:
+        if "text" in part and not isinstance(part["text"], str):
             return Refusal(f"a text of {what} is not text", "Put it in quotes.")
     return None
 
@@ -171,16 +171,16 @@ def _keep_line(found: Mapping[str, Any]) -> Example | Refusal:
     return Example("", "", line)
 
 
-def _check_example(one: Example) -> Refusal | None:
-    if not one.line and not one.output:
+def _check_example(example: Example) -> Refusal | None:
+    if not example.line and not example.output:
         return NO_OUTPUT
-    if not one.line and not one.text_input:
+    if not example.line and not example.text_input:
         return Refusal("text_input is empty", "Write the prompt, or remove the example.")
-    return None if is_text(one.text_input + one.output + one.line) else HALF_A_CHARACTER
+    return None if is_text(example.text_input + example.output + example.line) else HALF_A_CHARACTER
 
 
-def _advise_example(one: Example) -> Refusal | None:
-    characters = count_characters(one)
+def _advise_example(example: Example) -> Refusal | None:
+    characters = count_characters(example)
     if characters <= 4 * MOST_TOKENS:
         return None
     return Refusal(

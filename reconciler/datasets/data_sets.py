@@ -93,7 +93,7 @@ class DataSets:
         found = measure_rows(examples, PAIRS, self._problems)
         if len(self._problems) > before or not self._check_request(found, rest, place):
             return None
-        inline = tuple(one for _, one in examples)
+        inline = tuple(example for _, example in examples)
         return DataSet(found.digest, found.examples, found.characters, inline=inline)
 
     def _check_request(self, found: Measured, rest: int, place: Place) -> bool:

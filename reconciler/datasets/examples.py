@@ -42,11 +42,11 @@ class _VerifiedExamples:
         data = self._data
         digest = hashlib.sha256()
         held: Example | None = None
-        for one in data.inline if data.file is None else _read_file(data.file, data.form):
-            digest.update(encode_example(one) + b"\n")
+        for example in data.inline if data.file is None else _read_file(data.file, data.form):
+            digest.update(encode_example(example) + b"\n")
             if held is not None:
                 yield held
-            held = one
+            held = example
         if digest.hexdigest() != data.digest:
             raise StalePlanError(
                 f"{data.file or 'the inline training data'} changed since the plan was made",

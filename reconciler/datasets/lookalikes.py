@@ -165,7 +165,7 @@ def name_header(header: Sequence[str]) -> Refusal | None:
     if header and header[0].strip().lower().startswith("sep="):
         advice = "Remove it, and separate by commas."
         return Refusal("the first line tells a spreadsheet its separator", advice)
-    found = [name for one, name in _SEPARATORS.items() if one in header[0]] if len(header) == 1 else []
+    found = [name for sign, name in _SEPARATORS.items() if sign in header[0]] if len(header) == 1 else []
     if not found:
         return None
     return Refusal(

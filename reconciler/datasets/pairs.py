@@ -73,19 +73,19 @@ def refuse_name(name: str, what: str, takes: str = _PAIRS_ONLY) -> Refusal:
     return Refusal(summary, f"{advice}{takes}")
 
 
-def _check_pair(one: Example) -> Refusal | None:
-    if not one.output:
+def _check_pair(example: Example) -> Refusal | None:
+    if not example.output:
         return NO_OUTPUT
     for name, text, most in (
-        ("text_input", one.text_input, INPUT_LIMIT),
-        ("output", one.output, OUTPUT_LIMIT),
+        ("text_input", example.text_input, INPUT_LIMIT),
+        ("output", example.output, OUTPUT_LIMIT),
     ):
         if len(text) > most:
             return Refusal(
                 f"{name} has {len(text):,} characters, and the service takes {most:,}",
                 "Shorten it, or split the example.",
             )
-    return None if is_text(one.text_input + one.output) else HALF_A_CHARACTER
+    return None if is_text(example.text_input + example.output) else HALF_A_CHARACTER
 
 
 PAIRS = Form(

@@ -81,6 +81,32 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True)
+class Layout:
+    """What a manifest says of the columns of a data file.
+
+    Attributes:
+        text_input, output, system_instruction: the file's names of these columns. All are "" for a file that
+            has our names and nothing else.
+        delimiter: the character between the cells of a .csv file.
+    """
+
+    text_input: str = ""
+    output: str = ""
+    system_instruction: str = ""
+    delimiter: str = ","
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Our name of each column to read and the file's, which may have others then; {} for no names."""
+        names = ("text_input", "output", "system_instruction")
+        return {ours: name for ours in names if (name := getattr(self, ours))}
+
+
+PLAIN = Layout()
+"""Of a file that has our names and nothing else, with commas if it is CSV."""
+
+
+@dataclass(frozen=True, slots=True)
 class DataSet:
     """Training data as a plan knows it: its address and size, not its content.
 
@@ -96,6 +122,7 @@ class DataSet:
         uri: where else it lies, or its name at the service; then nothing is read or sent, and `examples` and
             `characters` are 0.
         form: what the file is written in, "" for pairs.
+        layout: which of the file's columns are read.
     """
 
     digest: str
@@ -107,6 +134,7 @@ class DataSet:
     field: str = "training_data"
     uri: str = ""
     form: str = ""
+    layout: Layout = PLAIN
 
 
 @dataclass(frozen=True, slots=True, order=True)

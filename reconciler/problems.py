@@ -31,6 +31,10 @@ class Refusal(NamedTuple):
     detail: str
 
 
+UTF8_ADVICE = "Save it as UTF-8, or convert it: iconv -f UTF-16 -t UTF-8 OLD > NEW"
+"""What to do with a file in UTF-16."""
+
+
 class Problems:
     """A collector of errors and warnings. It keeps the first one of each place: the others follow from it."""
 

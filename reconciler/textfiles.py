@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from reconciler import files
-from reconciler.problems import Place, Problems, Refusal
+from reconciler.problems import UTF8_ADVICE, Place, Problems, Refusal
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _UNUSABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
@@ -44,7 +44,7 @@ def refuse_wide(start: bytes, path: str, problems: Problems) -> bool:
     """Note that a file has a byte order mark of UTF-16 or UTF-32; True if it has one."""
     if not start.startswith((b"\xff\xfe", b"\xfe\xff")):
         return False
-    problems.error(Place(path, 1, 1), "the file is UTF-16 or UTF-32", "Save it as UTF-8.")
+    problems.error(Place(path, 1, 1), "the file is UTF-16 or UTF-32", UTF8_ADVICE)
     return True
 
 

@@ -18,7 +18,7 @@ from reconciler.codec.readers import (
     read_scalar,
     read_scalars,
 )
-from reconciler.model import Address, DataSet, Example
+from reconciler.model import Address, DataSet, Example, Layout
 from reconciler.plan.change import Bill
 from reconciler.state.values import Record, Verdict
 from tests.render import plans
@@ -37,6 +37,20 @@ def test_inline_examples_are_never_written() -> None:
         "examples": 1,
         "characters": 2,
     }
+
+
+def test_the_layout_of_a_file_comes_back() -> None:
+    """A plan file keeps which columns of a data file were read."""
+    data = DataSet("d", 1, 2, file="d.csv", layout=Layout("question", "answer", delimiter=";"))
+    written = encode(data)
+    assert written == {
+        "digest": "d",
+        "examples": 1,
+        "characters": 2,
+        "file": "d.csv",
+        "layout": {"text_input": "question", "output": "answer", "delimiter": ";"},
+    }
+    assert decode(DataSet, written) == data
 
 
 def test_a_record_comes_back() -> None:

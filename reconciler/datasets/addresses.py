@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from reconciler.datasets.chat import PREFERENCE
 from reconciler.datasets.data_sets import DataSets
-from reconciler.model import DataSet
+from reconciler.model import PLAIN, DataSet, Layout
 from reconciler.problems import Place, Problems, Refusal
 
 BUCKET = "[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]"
@@ -30,7 +30,13 @@ _IN_BROWSERS = r"https://storage\.(?:googleapis|cloud\.google)\.com/([^?#]+)"
 
 
 def find_data_set(
-    written: str, field: str, place: Place, found: DataSets, problems: Problems
+    written: str,
+    field: str,
+    place: Place,
+    found: DataSets,
+    *,
+    problems: Problems,
+    layout: Layout | None = None,
 ) -> DataSet | None:
     """Find the data set that a manifest names; None after noting what is wrong.
 
@@ -40,9 +46,13 @@ def find_data_set(
         place: where it is written.
         found: measures files.
         problems: where to note what is wrong.
+        layout: which columns of the file are read; None if a text was written, which may be an address.
     """
     form, _, key = field.partition(".")
     refusal = _refuse_address(written, form)
+    if layout is not None and (written.startswith("gs:") or re.fullmatch(_DATA_SET, written, re.ASCII)):
+        advice = f"Write {key}: {written}. Only a file on this machine is read and converted."
+        refusal = Refusal(f"file is a path, and {written} is not", advice)
     if refusal is not None:
         problems.error(place, *refusal)
         return None
@@ -58,7 +68,8 @@ def find_data_set(
         # its digest is that of the name, because no call returns its content
         digest = hashlib.sha256(written.encode()).hexdigest()
         return DataSet(digest, 0, 0, shown=written, field=field, uri=written)
-    data = found.read_file(written, place, form=form, is_validation=key.startswith("validation"))
+    is_validation = key.startswith("validation")
+    data = found.read_file(written, place, form=form, layout=layout or PLAIN, is_validation=is_validation)
     return None if data is None else replace(data, field=field)
 
 

@@ -1,4 +1,4 @@
-"""Data of tuning jobs: Vertex AI's chat JSONL, or pairs that are converted to it, and the limits for both.
+"""Data of tuning jobs: Vertex AI's chat JSONL, what is converted to it (pairs, messages), and its limits.
 
 A line is `{"systemInstruction": {…}, "contents": [{"role": "user", "parts": [{"text": …}]}, …]}`; for
 preference tuning it also has `completions`. A line that holds no more than a pair is read as a pair, so
@@ -12,8 +12,17 @@ from typing import Any
 
 from reconciler import bounds
 from reconciler.datasets import lookalikes
-from reconciler.datasets.pairs import read_pair
-from reconciler.datasets.rows import HALF_A_CHARACTER, NO_OUTPUT, Form, Measured, describe_json, is_text
+from reconciler.datasets.messages import MESSAGES, read_messages
+from reconciler.datasets.pairs import find_pair, read_pair
+from reconciler.datasets.rows import (
+    HALF_A_CHARACTER,
+    NO_INPUT,
+    NO_OUTPUT,
+    Form,
+    Measured,
+    describe_json,
+    is_text,
+)
 from reconciler.identity import encode_canonical
 from reconciler.model import Example
 from reconciler.problems import Refusal, find_nearest
@@ -64,6 +73,9 @@ def is_multimodal(example: Example) -> bool:
 
 
 def _read_supervised(row: object) -> Example | Refusal:
+    if isinstance(row, dict) and MESSAGES in row and "contents" not in row:
+        said = read_messages(row)
+        return said if isinstance(said, Refusal) else find_pair(said) or _keep_line(said)
     if not (isinstance(row, dict) and "contents" in row):
         return read_pair(row, chat=True)
     found = _read_chat(row)
@@ -73,12 +85,17 @@ def _read_supervised(row: object) -> Example | Refusal:
         return Refusal("completions belong to preference tuning", "Write the answer as the last of contents.")
     if found["contents"][-1].get("role") != "model":
         return Refusal("the last of contents is not the model's", 'End with {"role": "model", "parts": […]}.')
-    return _find_pair(found) or _keep_line(found)
+    return find_pair(found) or _keep_line(found)
 
 
 def _read_preference(row: object) -> Example | Refusal:
     if not (isinstance(row, dict) and "contents" in row):
         named = lookalikes.name_row(row.keys(), chat=True) if isinstance(row, dict) else None
+        if isinstance(row, dict) and MESSAGES in row:
+            named = Refusal(
+                "'messages' holds one answer, and preference tuning takes two",
+                "Write contents and two completions, or declare a supervised_tuning_spec.",
+            )
         return named or Refusal(
             "an example of preference tuning is an object with contents and completions",
             'Write {"contents": […], "completions": [{"score": 1, "completion": {…}}, …]}.',
@@ -146,20 +163,6 @@ def _check_turn(turn: object, what: str) -> Refusal | None:
     return None
 
 
-def _find_pair(found: Mapping[str, Any]) -> Example | None:
-    """Read a line as a pair; None if it holds more than a pair can."""
-    turns = found["contents"]
-    if len(found) != 1 or len(turns) != 2:
-        return None
-    texts = []
-    for turn, role in zip(turns, ("user", "model"), strict=True):
-        part, *others = turn["parts"]
-        if others or turn.keys() != {"role", "parts"} or turn["role"] != role or part.keys() != {"text"}:
-            return None
-        texts.append(part["text"])
-    return Example(*texts)
-
-
 def _keep_line(found: Mapping[str, Any]) -> Example | Refusal:
     try:
         line = encode_canonical(found).decode(errors="surrogatepass")
@@ -175,7 +178,7 @@ def _check_example(example: Example) -> Refusal | None:
     if not example.line and not example.output:
         return NO_OUTPUT
     if not example.line and not example.text_input:
-        return Refusal("text_input is empty", "Write the prompt, or remove the example.")
+        return NO_INPUT
     return None if is_text(example.text_input + example.output + example.line) else HALF_A_CHARACTER
 
 

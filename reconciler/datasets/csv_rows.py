@@ -1,26 +1,27 @@
-"""Parses the lines of a .csv file (RFC 4180, with a header) into rows."""
+"""Parses the lines of a .csv file (RFC 4180, with a header, and any delimiter) into rows."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from reconciler.datasets import lookalikes
-from reconciler.datasets.pairs import COLUMNS, SPELLINGS, refuse_name
-from reconciler.datasets.rows import Blanks, Row
+from reconciler.datasets.columns import make_example, refuse_missing
+from reconciler.datasets.pairs import COLUMNS, PAIRS_ONLY, SPELLINGS, refuse_name
+from reconciler.datasets.rows import Blanks, Row, quote_name
 from reconciler.formats import count_noun
-from reconciler.model import Example
+from reconciler.model import Example, Layout
 from reconciler.problems import Place, Refusal
 
 CELL_LIMIT = 1024 * 1024
 """Most characters of a line or a field. The service allows 45,000 for an example of a TunedModel."""
 
 
-def read_csv(path: str, lines: Iterable[str]) -> Iterator[Row]:
+def read_csv(path: str, lines: Iterable[str], layout: Layout) -> Iterator[Row]:
     """Read each row below the header, with its first line. Stop at the first line that is not CSV."""
     csv.field_size_limit(CELL_LIMIT)  # of the whole process; Python's own is 131,072
-    reader = csv.reader(_refuse_long(lines), strict=True)
-    columns: list[str] = []
+    reader = csv.reader(_refuse_long(lines), delimiter=layout.delimiter, strict=True)
+    width, positions = 0, dict[str, int]()
     blanks = Blanks(path)
     while True:
         start = reader.line_num + 1
@@ -35,14 +36,14 @@ def read_csv(path: str, lines: Iterable[str]) -> Iterator[Row]:
             blanks.note(start)
             continue
         yield from blanks.take("each row holds one example")
-        if columns:
-            yield Place(path, start), _read_cells(columns, cells)
+        if positions:
+            yield Place(path, start), _read_cells(cells, width, positions, layout)
             continue
-        refusal = _check_header(cells)
-        if refusal is not None:
-            yield Place(path, start), refusal
+        found = _find_named(cells, layout) if layout.columns else _find_ours(cells, layout)
+        if isinstance(found, Refusal):
+            yield Place(path, start), found
             return
-        columns = [SPELLINGS[name] for name in cells]
+        width, positions = len(cells), found
 
 
 def _refuse_long(lines: Iterable[str]) -> Iterator[str]:
@@ -63,30 +64,48 @@ def _refuse_csv(said: str) -> Refusal:
     return Refusal(f"not CSV: {said}", "Correct this line.")
 
 
-def _check_header(header: list[str]) -> Refusal | None:
+def _find_named(header: Sequence[str], layout: Layout) -> dict[str, int] | Refusal:
+    """Find where the columns stand that the manifest names."""
+    columns = layout.columns
+    if not any(name in header for name in columns.values()):
+        named = lookalikes.name_header(header, layout.delimiter)
+        if named is not None:
+            return named
+    for name in columns.values():
+        if name not in header:
+            return refuse_missing(name, "column", header)
+        if header.count(name) > 1:
+            return Refusal(f"the column {quote_name(name)} is there twice", "Rename one of the two.")
+    return {ours: header.index(name) for ours, name in columns.items()}
+
+
+def _find_ours(header: Sequence[str], layout: Layout) -> dict[str, int] | Refusal:
+    """Find where our columns stand in a file that has no other."""
     names = [SPELLINGS.get(name) for name in header]
-    named = None if any(names) else lookalikes.name_header(header)
+    named = None if any(names) else lookalikes.name_header(header, layout.delimiter)
     if named is not None:
         return named
     looks_like_data = not any(names) and not any(map(lookalikes.find_column, header))
     hint = " If it is already an example, put the line text_input,output above it." if looks_like_data else ""
     for name in header:
         if name not in SPELLINGS:
-            summary, detail = refuse_name(name, "column")
-            return Refusal(summary, f"{detail} The first line must name the columns.{hint}")
+            return refuse_name(name, "column", header, f"{PAIRS_ONLY} The first line must name them.{hint}")
     for name in COLUMNS:
         if names.count(name) != 1:
             what = "missing" if name not in names else "there twice"
             return Refusal(f"the column {name} is {what}", "The first line is: text_input,output.")
-    return None
+    return {SPELLINGS[name]: at for at, name in enumerate(header)}
 
 
-def _read_cells(columns: list[str], cells: list[str]) -> Example | Refusal:
-    if len(cells) != len(columns):
-        is_short = len(cells) < len(columns)
+def _read_cells(
+    cells: Sequence[str], width: int, positions: Mapping[str, int], layout: Layout
+) -> Example | Refusal:
+    if len(cells) != width:
+        sign = "a comma" if layout.delimiter == "," else f"the delimiter {layout.delimiter!r}"
         return Refusal(
-            f"the row has {count_noun(len(cells), 'field')}, but the header has {len(columns)}",
-            "Add the missing field." if is_short else "Put a text that holds a comma in double quotes.",
+            f"the row has {count_noun(len(cells), 'field')}, but the header has {width}",
+            "Add the missing field."
+            if len(cells) < width
+            else f"Put a text that holds {sign} in double quotes.",
         )
-    row = {name: cell.replace("\r\n", "\n") for name, cell in zip(columns, cells, strict=True)}
-    return Example(row["text_input"], row["output"])
+    return make_example({name: cells[at].replace("\r\n", "\n") for name, at in positions.items()})

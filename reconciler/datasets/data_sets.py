@@ -17,7 +17,7 @@ from reconciler.datasets.measure import EMPTY, FORMS, measure, measure_rows
 from reconciler.datasets.pairs import PAIRS
 from reconciler.datasets.rows import Measured
 from reconciler.formats import count_noun
-from reconciler.model import DataSet, Example
+from reconciler.model import PLAIN, DataSet, Example, Layout
 from reconciler.problems import Place, Problems, Refusal
 
 REQUEST_LIMIT = 4 * 1024 * 1024
@@ -32,12 +32,19 @@ class DataSets:
 
     def __init__(self, problems: Problems) -> None:
         self._problems = problems
-        self._measured: dict[tuple[str, str, bool], Measured | None] = {}
+        self._measured: dict[tuple[str, str, Layout, bool], Measured | None] = {}
         self._trees: dict[str, str | None] = {}
         self._paths: dict[tuple[str, str], tuple[str, str]] = {}
 
     def read_file(
-        self, written: str, place: Place, *, rest: int = 0, form: str = "", is_validation: bool = False
+        self,
+        written: str,
+        place: Place,
+        *,
+        rest: int = 0,
+        form: str = "",
+        layout: Layout = PLAIN,
+        is_validation: bool = False,
     ) -> DataSet | None:
         """Measure the data set in a file; None after noting what is wrong.
 
@@ -47,6 +54,7 @@ class DataSets:
             rest: bytes of the request beside the data.
             form: how the file is written (`measure.FORMS`). Pairs are sent with the request, every other
                 form is uploaded by itself.
+            layout: which columns of the file are read.
             is_validation: it is not for training.
         """
         key = (str(Path(place.file).parent), written)
@@ -55,9 +63,9 @@ class DataSets:
             self._problems.error(place, *where)
             return None
         self._paths[key] = path, real = where
-        known = (real, form, is_validation)
+        known = (real, form, layout, is_validation)
         if known not in self._measured:
-            self._measured[known] = self._measure(path, place, written, form, is_validation=is_validation)
+            self._measured[known] = self._measure(path, place, written, known)
         found = self._measured[known]
         if found is None or not (form or self._check_request(found, rest, place)):
             return None
@@ -68,15 +76,17 @@ class DataSets:
             file=path,
             shown=written,
             form=form,
+            layout=layout,
         )
 
     def _measure(
-        self, path: str, place: Place, written: str, name: str, *, is_validation: bool
+        self, path: str, place: Place, written: str, known: tuple[str, str, Layout, bool]
     ) -> Measured | None:
+        _, name, layout, is_validation = known
         form = FORMS[name]
         try:
             with files.open_regular(path, most=find_limit(path, form)) as stream:
-                return measure(stream, path, form, self._problems, is_validation=is_validation)
+                return measure(stream, path, form, self._problems, layout=layout, is_validation=is_validation)
         except (OSError, ValueError) as error:
             summary, advice = textfiles.explain_unreadable(error)
             self._problems.error(place, f"{written}: {summary}", advice)

@@ -42,7 +42,7 @@ class _VerifiedExamples:
         data = self._data
         digest = hashlib.sha256()
         held: Example | None = None
-        for example in data.inline if data.file is None else _read_file(data.file, data.form):
+        for example in data.inline if data.file is None else _read_file(data.file, data):
             digest.update(encode_example(example) + b"\n")
             if held is not None:
                 yield held
@@ -56,12 +56,12 @@ class _VerifiedExamples:
             yield held
 
 
-def _read_file(path: str, name: str) -> Iterator[Example]:
+def _read_file(path: str, data: DataSet) -> Iterator[Example]:
     """Read until the first problem. The plan found no problem, so the file has changed since."""
-    problems, form = Problems(), FORMS[name]
+    problems, form = Problems(), FORMS[data.form]
     try:
         with files.open_regular(path, most=find_limit(path, form)) as stream:
-            for place, row in read_rows(stream, path, form, problems):
+            for place, row in read_rows(stream, path, form, problems, data.layout):
                 if isinstance(row, Refusal):
                     problems.error(place, *row)
                     break

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 
+from reconciler.datasets.columns import read_object
 from reconciler.datasets.csv_rows import read_csv
 from reconciler.datasets.json_rows import LINE_LIMIT, read_json, read_jsonl
 from reconciler.datasets.rows import Form, Row
 from reconciler.datasets.text import Stream, read_lines, read_whole
+from reconciler.model import PLAIN, Layout
 from reconciler.problems import Problems
 
 FORMATS = (".jsonl", ".json", ".csv")
@@ -18,7 +22,9 @@ def find_extension(path: str) -> str:
     return "." + path.rpartition(".")[2].lower() if "." in path.rpartition("/")[2] else ""
 
 
-def read_rows(stream: Stream, path: str, form: Form, problems: Problems) -> Iterator[Row]:
+def read_rows(
+    stream: Stream, path: str, form: Form, problems: Problems, layout: Layout = PLAIN
+) -> Iterator[Row]:
     """Yield the rows of a data file as they are read. JSONL and CSV take constant memory.
 
     Args:
@@ -26,7 +32,10 @@ def read_rows(stream: Stream, path: str, form: Form, problems: Problems) -> Iter
         path: of the file; its extension is the format.
         form: how the rows are written.
         problems: notes bytes that are not text.
+        layout: which columns of the file are read.
     """
+    if layout.columns:
+        form = replace(form, read=partial(read_object, columns=layout.columns))
     extension = find_extension(path)
     if extension == ".json":
         text = read_whole(stream, path, problems, most=form.most_json)
@@ -34,7 +43,7 @@ def read_rows(stream: Stream, path: str, form: Form, problems: Problems) -> Iter
         return
     newline = "\n" if extension == ".jsonl" else ""
     lines = read_lines(stream, path, problems, longest=LINE_LIMIT, newline=newline)
-    yield from read_jsonl(path, lines, form) if extension == ".jsonl" else read_csv(path, lines)
+    yield from read_jsonl(path, lines, form) if extension == ".jsonl" else read_csv(path, lines, layout)
     for _ in lines:  # after a refused header, go on to report bytes that are not text
         pass
 

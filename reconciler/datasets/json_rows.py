@@ -181,9 +181,14 @@ def _refuse_object(document: dict[str, object], *, chat: bool) -> Refusal:
     named = lookalikes.name_row(document.keys() - {"examples"}, chat=chat)
     if named is not None:
         return named
-    if chat and "contents" in document:
+    if "messages" in document or (chat and "contents" in document):
         advice = "Put it in brackets, or name the file .jsonl."
         return Refusal("the file holds one example, not a list", advice)
+    if document and all(isinstance(value, dict) for value in document.values()):
+        return Refusal(
+            "the file holds an object for each column, as pandas writes it",
+            'Write a list of objects (pandas: to_json(FILE, orient="records")).',
+        )
     keys = ", ".join(repr(key) for key in list(document)[:5])
     summary = f"the object has the keys {keys}" if keys else "the object is empty"
     return Refusal(summary, 'Write a list of examples, or {"examples": [...]}.')

@@ -5,10 +5,11 @@ Rule: nothing is converted here, because the model would be trained on a guess.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 
-from reconciler.problems import Refusal
+from reconciler.problems import UTF8_ADVICE, Refusal
 
 _UNPACK = "Unpack it, and name the file that was in it."
 _AS_TEXT = "Export it as JSONL or CSV (UTF-8)."
@@ -44,7 +45,7 @@ def name_bytes(start: bytes) -> Refusal | None:
         if start.startswith(signature):
             return named
     if _is_wide(start):
-        return Refusal("the file is UTF-16 or UTF-32", "Save it as UTF-8.")
+        return Refusal("the file is UTF-16 or UTF-32", UTF8_ADVICE)
     if _MARKUP.match(start):
         return Refusal(
             "the file is a web page or XML, not data",
@@ -61,7 +62,7 @@ def _is_wide(start: bytes) -> bool:
 _EXTENSIONS: Mapping[str, str] = {
     **dict.fromkeys((".gz", ".bz2", ".xz", ".zst", ".zip", ".tgz", ".tar"), _UNPACK),
     **dict.fromkeys((".xlsx", ".xls", ".ods", ".parquet", ".arrow", ".feather", ".pkl"), _AS_TEXT),
-    **dict.fromkeys((".tsv", ".tab"), "Save it with commas as .csv: text_input,output."),
+    **dict.fromkeys((".tsv", ".tab"), 'Rename it to .csv, and declare {file: …, delimiter: "\\t"}.'),
     **dict.fromkeys((".ndjson", ".jsonlines", ".ldjson"), "It is JSONL: rename it to .jsonl."),
     **dict.fromkeys((".yaml", ".yml"), "Convert it: write one JSON object per line in a .jsonl file."),
 }
@@ -84,10 +85,14 @@ _COLUMNS: Mapping[str, str] = {
 }
 KEY_HINTS: Mapping[str, str] = {
     **{name: f"Write {column}." for name, column in _COLUMNS.items() if name != column},
-    "messages": "Write text_input and output: one question and its answer.",
+    "messages": "Put the lines into a .jsonl file and name it as file, or write text_input and output.",
     "contents": "Write text_input and output, or declare kind: TuningJob with a file.",
 }
 """Keys that other tools use, in snake_case, and what to write in an inline example instead."""
+COLUMN_HINTS: Mapping[str, str] = {
+    name: f"Our name comes first: {column}: {name}." for name, column in _COLUMNS.items() if name != column
+}
+"""What to write in `columns` instead of a file's own name for a column."""
 _INDEX = re.compile(r"(?:Unnamed: ?\d*|__index_level_\d+__|index)?", re.ASCII)
 
 
@@ -107,17 +112,10 @@ _CHAT_ADVICE = (
     'Write {"systemInstruction": {"parts": [{"text": "…"}]}, "contents": [{"role": "user", "parts": '
     '[{"text": "…"}]}, {"role": "model", …}]}: '
 )
-_SINGLE_TURNS = (
+SINGLE_TURNS = (
     "Write text_input and output: one question and its answer, a system text in front of the question. "
     "For whole conversations declare kind: TuningJob."
 )
-
-
-_CHATS = (
-    ("messages", "OpenAI's chat form", "system becomes systemInstruction, the role assistant becomes model"),
-    ("conversations", "ShareGPT's form", "human becomes the role user, gpt becomes the role model"),
-)
-"""A key, the tool that uses it, and how to rename what it holds."""
 
 
 def name_row(keys: Collection[object], *, chat: bool) -> Refusal | None:
@@ -127,11 +125,17 @@ def name_row(keys: Collection[object], *, chat: bool) -> Refusal | None:
         keys: of the object.
         chat: whether `contents`, Vertex AI's form, may be written too.
     """
-    for key, whose, renaming in _CHATS:
-        if key in keys:
-            takes = "a TuningJob takes contents" if chat else "a TunedModel takes text_input and output"
-            advice = f"{_CHAT_ADVICE}{renaming}." if chat else _SINGLE_TURNS
-            return Refusal(f"{key!r} is {whose}, and {takes}", advice)
+    if "conversations" in keys:
+        takes = (
+            "a TuningJob takes contents or messages" if chat else "a TunedModel takes text_input and output"
+        )
+        advice = f"{_CHAT_ADVICE}human becomes the role user, gpt becomes the role model."
+        return Refusal(f"'conversations' is ShareGPT's form, and {takes}", advice if chat else SINGLE_TURNS)
+    if {"preferred_output", "non_preferred_output"} <= {*keys}:
+        return Refusal(
+            "'preferred_output' is OpenAI's form of preference tuning",
+            "Declare a preference_optimization_spec; write contents and two completions, scores 1 and 0.",
+        )
     if {"chosen", "rejected"} <= {*keys}:
         return Refusal(
             "'chosen' and 'rejected' are pairs of preference tuning",
@@ -152,26 +156,74 @@ def name_row(keys: Collection[object], *, chat: bool) -> Refusal | None:
         advice = 'Write contents: [{"role": "user", "parts": [{"text": "…"}]}, …].'
         return Refusal("contents is missing", advice)
     summary = "'contents' is Vertex AI's chat form, and a TunedModel takes text_input and output"
-    return Refusal(summary, _SINGLE_TURNS)
+    return Refusal(summary, SINGLE_TURNS)
 
 
 _VERTEX = frozenset({"contents", "systemInstruction", "system_instruction"})
 
-_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+
+def name_chat(keys: Collection[object]) -> str:
+    """Name the chat form that an object is written in; "" if it is none that we read."""
+    return "OpenAI's chat form" if "messages" in keys else "Gemini's chat form" if "contents" in keys else ""
 
 
-def name_header(header: Sequence[str]) -> Refusal | None:
-    """Recognise a CSV header that is not separated by commas; None if it seems to be."""
+def suggest_columns(names: Collection[str]) -> str:
+    """Write `columns` for a manifest, if each of our columns has one name among these; else ""."""
+    found: dict[str, list[str]] = {"text_input": [], "output": []}
+    for name in list(names)[:100]:
+        if (column := find_column(name)) and len(name) <= 60:
+            found[column].append(name)
+    # our own name wins over another one that may mean the same
+    chosen = {
+        column: column if column in candidates else candidates[0]
+        for column, candidates in found.items()
+        if column in candidates or len(candidates) == 1
+    }
+    if len(chosen) < len(found):
+        return ""
+    written = ", ".join(f"{column}: {_write_yaml(name)}" for column, name in chosen.items())
+    return f"columns: {{{written}}}"
+
+
+def _write_yaml(name: str) -> str:
+    """Write a name as a YAML text: in quotes, unless it is a plain word in any version of YAML."""
+    is_plain = re.fullmatch("[A-Za-z_]{4,}", name) and name.lower() not in {"true", "false", "null"}
+    return name if is_plain else json.dumps(name, ensure_ascii=False)
+
+
+_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas"}
+
+
+def name_header(header: Sequence[str], delimiter: str) -> Refusal | None:
+    """Recognise a CSV header with another delimiter than the declared one; None if it seems to be right."""
     if header and header[0].strip().lower().startswith("sep="):
-        advice = "Remove it, and separate by commas."
-        return Refusal("the first line tells a spreadsheet its separator", advice)
-    found = [name for sign, name in _SEPARATORS.items() if sign in header[0]] if len(header) == 1 else []
-    if not found:
+        sign = header[0].strip()[4:] or delimiter
+        advice = "" if sign == delimiter else f" {_advise_delimiter(sign, ())}"
+        return Refusal("the first line tells a spreadsheet its delimiter", f"Remove that line.{advice}")
+    if len(header) != 1:
         return None
+    found = next((sign for sign in _DELIMITERS if sign in header[0] and sign != delimiter), None)
+    if found is None:
+        return None
+    expected = _DELIMITERS.get(delimiter, repr(delimiter))
     return Refusal(
-        f"the columns are not separated by commas but by {found[0]}",
-        "Save it with commas: text_input,output; a text that holds a comma stands in double quotes.",
+        f"the columns are not separated by {expected} but by {_DELIMITERS[found]}",
+        _advise_delimiter(found, header[0].split(found)),
     )
+
+
+def _advise_delimiter(sign: str, names: Sequence[str]) -> str:
+    """Say what to declare for a file whose cells, with these names, are separated by this sign."""
+    if sign == ",":
+        return "Remove delimiter from the manifest: a comma is the default."
+    columns = "" if sorted(names) == ["output", "text_input"] else suggest_columns(names)
+    return f"Declare in the manifest: {declare_file(columns, sign)}."
+
+
+def declare_file(columns: str, delimiter: str = ",") -> str:
+    """Write what names a file in a manifest, with `columns` as `suggest_columns` writes them."""
+    sign = "" if delimiter == "," else f"delimiter: {json.dumps(delimiter, ensure_ascii=False)}"
+    return f"{{{', '.join(filter(None, ('file: …', columns, sign)))}}}"
 
 
 def advise_turn(turn: object) -> str:

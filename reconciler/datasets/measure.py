@@ -12,6 +12,7 @@ from reconciler.datasets.pairs import PAIRS
 from reconciler.datasets.rows import Form, Measured, Row
 from reconciler.datasets.text import Stream
 from reconciler.identity import encode_example
+from reconciler.model import PLAIN, Layout
 from reconciler.problems import Place, Problems, Refusal
 
 FORMS: Mapping[str, Form] = {"": PAIRS, **CHATS}
@@ -21,7 +22,13 @@ EMPTY = Refusal("the data set is empty", "Write at least one example.")
 
 
 def measure(
-    stream: Stream, path: str, form: Form, problems: Problems, *, is_validation: bool = False
+    stream: Stream,
+    path: str,
+    form: Form,
+    problems: Problems,
+    *,
+    layout: Layout = PLAIN,
+    is_validation: bool = False,
 ) -> Measured | None:
     """Measure the data in a stream of bytes, wherever it lies; None after noting what is wrong.
 
@@ -30,11 +37,12 @@ def measure(
         path: its name: tells the format, and stands in places.
         form: how its rows are written.
         problems: notes what is wrong.
+        layout: which columns of the file are read.
         is_validation: the data is not for training.
     """
     before = len(problems)
     complaints = Complaints(path, problems)
-    found = measure_rows(read_rows(stream, path, form, problems), form, complaints)
+    found = measure_rows(read_rows(stream, path, form, problems, layout), form, complaints)
     complaints.close()
     for refusal in form.check_all(found, is_validation):
         problems.error(Place(path), *refusal)

@@ -7,10 +7,20 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Collection, Mapping
+from typing import Any
 
 from reconciler.bounds import MB
 from reconciler.datasets import lookalikes
-from reconciler.datasets.rows import HALF_A_CHARACTER, NO_OUTPUT, Form, describe_json, is_text
+from reconciler.datasets.messages import MESSAGES, read_messages
+from reconciler.datasets.rows import (
+    HALF_A_CHARACTER,
+    NO_OUTPUT,
+    Form,
+    describe_json,
+    is_text,
+    quote_name,
+)
 from reconciler.model import Example
 from reconciler.problems import Refusal, find_nearest
 
@@ -24,8 +34,8 @@ OUTPUT_LIMIT = 5_000
 FILE_LIMIT = 64 * MB
 """Bytes of a data file; far above what one request takes, so that the message can say more."""
 
-_PAIRS_ONLY = "There are text_input and output only."
-_OR_CHAT = "A line has text_input and output, or contents."
+PAIRS_ONLY = "There are text_input and output only, unless the manifest declares columns."
+_OR_CHAT = "A line has text_input and output, contents, or messages, unless the manifest declares columns."
 
 
 def read_pair(row: object, *, chat: bool = False) -> Example | Refusal:
@@ -44,12 +54,12 @@ def read_pair(row: object, *, chat: bool = False) -> Example | Refusal:
     for key, value in row.items():
         name = SPELLINGS.get(key)
         if name is None:
-            takes = _OR_CHAT if chat else _PAIRS_ONLY
-            return lookalikes.name_row(row.keys(), chat=chat) or refuse_name(key, "key", takes)
+            takes = _OR_CHAT if chat else PAIRS_ONLY
+            return lookalikes.name_row(row.keys(), chat=chat) or refuse_name(key, "key", row, takes)
         if name in found:
             return Refusal(f"{name} is there twice, in both spellings", "Remove one of them.")
         if not isinstance(value, str):
-            return Refusal(f"{key} must be text, not {describe_json(value)}", _advise_text(value))
+            return Refusal(f"{key} must be text, not {describe_json(value)}", advise_text(value))
         found[name] = value
     for name in COLUMNS:
         if name not in found:
@@ -57,20 +67,60 @@ def read_pair(row: object, *, chat: bool = False) -> Example | Refusal:
     return Example(found["text_input"], found["output"])
 
 
-def _advise_text(value: object) -> str:
+def find_pair(found: Mapping[str, Any]) -> Example | None:
+    """Read a chat line as a pair; None if it holds more than a pair can."""
+    turns = found["contents"]
+    if len(found) != 1 or len(turns) != 2:
+        return None
+    texts = []
+    for turn, role in zip(turns, ("user", "model"), strict=True):
+        part, *others = turn["parts"]
+        if others or turn.keys() != {"role", "parts"} or turn["role"] != role or part.keys() != {"text"}:
+            return None
+        texts.append(part["text"])
+    return Example(*texts)
+
+
+def _read_row(row: object) -> Example | Refusal:
+    if not (isinstance(row, dict) and MESSAGES in row):
+        return read_pair(row)
+    found = read_messages(row)
+    return found if isinstance(found, Refusal) else find_pair(found) or _refuse_conversation(found)
+
+
+def _refuse_conversation(found: Mapping[str, Any]) -> Refusal:
+    turns = len(found["contents"])
+    has = "a system message" if len(found) > 1 else f"{turns} turns" if turns > 2 else "several texts a turn"
+    return Refusal(
+        f"messages has {has}, and a TunedModel takes one question and its answer", lookalikes.SINGLE_TURNS
+    )
+
+
+def advise_text(value: object) -> str:
+    """Say what to write instead of a JSON value that is no text."""
     is_plain = isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
     quoted = json.dumps(value, allow_nan=False) if is_plain else ""
     return f'Put it in quotes: "{quoted}".' if 0 < len(quoted) < 40 else "Write a text in double quotes."
 
 
-def refuse_name(name: str, what: str, takes: str = _PAIRS_ONLY) -> Refusal:
-    """Say why a row with this column or key is not a pair, and which name may be meant."""
-    summary = f"{name!r} is not a {what} of training data" if name else f"there is a {what} without a name"
+def refuse_name(name: str, what: str, names: Collection[str], takes: str = PAIRS_ONLY) -> Refusal:
+    """Say why a row with this column or key is not a pair, and how to declare or rename it.
+
+    Args:
+        name: of the column or key.
+        what: "column" or "key".
+        names: of all columns, or keys of the row.
+        takes: which names are there.
+    """
+    has_name = f"{quote_name(name)} is not a {what} of training data"
+    summary = has_name if name else f"there is a {what} without a name"
+    columns = lookalikes.suggest_columns(names)
+    declared = f"in the manifest: {lookalikes.declare_file(columns)}. Others are ignored then."
     if lookalikes.is_index(name):
-        return Refusal(summary, f"{lookalikes.INDEX_ADVICE} {takes}")
+        return Refusal(summary, f"{lookalikes.INDEX_ADVICE} {f'Or declare {declared}' if columns else takes}")
     meant, near = lookalikes.find_column(name), find_nearest(name, COLUMNS)
     advice = f"Rename it to {meant}. " if meant else f"Did you mean {near}? " if near else ""
-    return Refusal(summary, f"{advice}{takes}")
+    return Refusal(summary, f"Declare {declared}" if columns else f"{advice}{takes}")
 
 
 def _check_pair(example: Example) -> Refusal | None:
@@ -89,7 +139,7 @@ def _check_pair(example: Example) -> Refusal | None:
 
 
 PAIRS = Form(
-    read=read_pair,
+    read=_read_row,
     check=_check_pair,
     advise=lambda _: None,
     check_all=lambda *_: (),

@@ -44,7 +44,7 @@ class Form:
         most: bytes of a data file.
         most_json: bytes of a .json file, which is one value and so is read whole.
         frame: how many bytes longer a pair is in the request than in the digest.
-        takes_chat: whether a row may be a chat in Vertex AI's form.
+        takes_chat: whether a row may be a chat of several turns.
     """
 
     read: Callable[[object], Example | Refusal]
@@ -79,6 +79,11 @@ def describe_json(value: object) -> str:
     return "null" if value is None else "an object" if isinstance(value, dict) else describe(value)
 
 
+def quote_name(name: str) -> str:
+    """Quote a name out of a file for a message, cut where it is long."""
+    return repr(name if len(name) <= 60 else f"{name[:60]}…")
+
+
 def is_text(text: str) -> bool:
     r"""Whether every character is whole. JSON's \ud800 alone is half of one, and cannot be sent."""
     try:
@@ -90,3 +95,4 @@ def is_text(text: str) -> bool:
 
 HALF_A_CHARACTER = Refusal("half of a surrogate pair is not a character", "Write both halves, or neither.")
 NO_OUTPUT = Refusal("output is empty", "Write the answer to learn, or remove the example.")
+NO_INPUT = Refusal("text_input is empty", "Write the prompt, or remove the example.")

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from reconciler.datasets.data_sets import DataSets
 from reconciler.datasets.lookalikes import KEY_HINTS
 from reconciler.manifests import schema_types as schema
+from reconciler.manifests.data_files import Columnar, read_layout
 from reconciler.manifests.documents import Document
 from reconciler.manifests.envelope import ModelEnvelope
 from reconciler.manifests.located import YamlMap
@@ -114,7 +115,7 @@ class DeclaredExamples(schema.Declared):
     examples: Annotated[list[DeclaredExample], Field(json_schema_extra={"minItems": 1})]
 
 
-class TrainingData(schema.Declared):
+class TrainingData(Columnar):
     """Either in the manifest or in a file beside it."""
 
     examples: DeclaredExamples | None = None
@@ -178,8 +179,16 @@ def read_data_sets(document: Document, data_sets: DataSets, rest: int) -> tuple[
     data = document.at("spec.tuning_task.training_data")
     file, examples = data.at("file"), data.at("examples")
     if file.text.strip() and not examples.is_there:
-        stored = data_sets.read_file(file.text, file.place, rest=rest)
+        layout = read_layout(data, TrainingData)
+        if layout is None:
+            return ()
+        stored = data_sets.read_file(file.text, file.place, rest=rest, layout=layout)
         return () if stored is None else (stored,)
+    for key in ("columns", "delimiter") if examples.is_there else ():
+        if data.at(key).value is not None:
+            data.at(key).error(
+                f"{key} is for a file, and these examples stand in the manifest", "Remove it.", of_key=True
+            )
     items = examples.at("examples")
     if not isinstance(items.value, list) or file.is_there:
         return ()

@@ -15,7 +15,16 @@ from reconciler.datasets.addresses import check_share, find_data_set
 from reconciler.datasets.chat import PREFERENCE, SUPERVISED
 from reconciler.datasets.data_sets import DataSets
 from reconciler.manifests import schema_types as schema
-from reconciler.manifests.documents import Document
+from reconciler.manifests.data_files import (
+    ChatAddress,
+    ChatFile,
+    DataAddress,
+    DataFile,
+    OptionalChatAddress,
+    OptionalDataAddress,
+    read_layout,
+)
+from reconciler.manifests.documents import Document, Node
 from reconciler.manifests.envelope import ModelEnvelope, ModelMetadata
 from reconciler.manifests.evaluation import Evaluation
 from reconciler.manifests.rules import is_there_already
@@ -177,14 +186,14 @@ class _TuningSpec(schema.Declared):
         "training_data": "Write training_dataset_uri: gs://… or a file.",
     }
 
-    training_dataset_uri: schema.Text | None = None
-    validation_dataset_uri: schema.OptionalText | None = None
     export_last_checkpoint_only: schema.Flag | None = None
 
 
 class SupervisedTuningSpec(_TuningSpec):
     """What is trained, and how; each data set gs://BUCKET/NAME, a name at the service, or a file here."""
 
+    training_dataset_uri: DataAddress | None = None
+    validation_dataset_uri: OptionalDataAddress = None
     hyper_parameters: SupervisedHyperParameters = Field(default_factory=SupervisedHyperParameters)
     evaluation_config: Annotated[Evaluation | None, BeforeValidator(lambda value: value or None)] = None
 
@@ -194,6 +203,8 @@ class PreferenceOptimizationSpec(_TuningSpec):
 
     HINTS: ClassVar = {**_TuningSpec.HINTS, "evaluation_config": "Only supervised tuning takes one."}
 
+    training_dataset_uri: ChatAddress | None = None
+    validation_dataset_uri: OptionalChatAddress = None
     hyper_parameters: PreferenceHyperParameters = Field(default_factory=PreferenceHyperParameters)
 
 
@@ -272,9 +283,9 @@ def read_data_sets(document: Document, data_sets: DataSets, rest: int) -> tuple[
     for spec in (SUPERVISED, PREFERENCE):
         for key in ("training_dataset_uri", "validation_dataset_uri"):
             node = document.at(f"spec.{spec}.{key}")
-            if not node.text.strip():
+            if not (node.text or node.at("file").text).strip():
                 continue
-            data = find_data_set(node.text, f"{spec}.{key}", node.place, data_sets, document.problems)
+            data = _read_data_set(node, f"{spec}.{key}", data_sets, document)
             if data is None:
                 return ()
             refusal = check_share(found[0], data) if found else None
@@ -291,3 +302,18 @@ def read_data_sets(document: Document, data_sets: DataSets, rest: int) -> tuple[
             of_key=True,
         )
     return ()
+
+
+def _read_data_set(node: Node, field: str, data_sets: DataSets, document: Document) -> DataSet | None:
+    layout = read_layout(node, ChatFile if field.startswith(PREFERENCE) else DataFile)
+    if layout is None:
+        return None
+    file = node if node.text else node.at("file")
+    return find_data_set(
+        file.text,
+        field,
+        file.place,
+        data_sets,
+        problems=document.problems,
+        layout=None if file is node else layout,
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import signal
@@ -527,3 +528,38 @@ def test_data_in_a_bucket_of_the_emulator_inside(project: Project) -> None:
         server.communicate()
     project.apply("--emulator", environ={"RECONCILER_EMULATOR_SECONDS": "0.2"})
     assert project.run("generate", "--emulator", "bot", "1", expect=0).out == "2\n"
+
+
+def test_another_form_of_the_same_examples_trains_nothing(project: Project, service: Service) -> None:
+    """A saved plan uploads OpenAI's messages in Gemini's form; a table of the same is no change."""
+    rows = [("Be brief.", "Où?", "In «Orders»."), ("", "Back?", "Yes; 30 days.")]
+    messages, sent = [], []
+    for rules, asked, answer in rows:
+        system = [{"role": "system", "content": rules}] if rules else []
+        turns = [{"role": "user", "content": asked}, {"role": "assistant", "content": answer}]
+        messages.append(json.dumps({"messages": [*system, *turns]}))
+        contents = [
+            {"parts": [{"text": text}], "role": role} for role, text in (("user", asked), ("model", answer))
+        ]
+        line = {"contents": contents} | ({"systemInstruction": {"parts": [{"text": rules}]}} if rules else {})
+        sent.append(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n")
+    project.write("manifests/n.jsonl", "\n".join(messages))
+    bucket = stack("s", bucket="gs://bucket/data")
+    project.declare(bucket, job())
+    project.run("plan", "--out", "p.json", expect=0)
+    project.run("apply", "p.json", expect=0)
+    name = hashlib.sha256("".join(sent).encode()).hexdigest()
+    stored = requests.get(f"{service.url}/bucket/data/{name}.jsonl", timeout=10)
+    assert stored.content.decode() == "".join(sent)
+
+    project.write("manifests/t.csv", 'n;a;q;r\n0;In «Orders».;Où?;Be brief.\n1;"Yes; 30 days.";Back?;\n')
+    columns = {"text_input": "q", "output": "a", "system_instruction": "r"}
+    table = {"file": "t.csv", "columns": columns, "delimiter": ";"}
+    project.declare(bucket, job(spec={"training_dataset_uri": table}))
+    project.settled()
+    table["columns"] = {**columns, "output": "n"}
+    project.declare(bucket, job(spec={"training_dataset_uri": table}))
+    project.run("plan", "--out", "columns.json", expect=0)
+    project.run("apply", "columns.json", expect=0)
+    project.settled()
+    assert (posted(service), uploads(service)) == (2, 2)

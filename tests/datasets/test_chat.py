@@ -77,7 +77,6 @@ def test_spelling_and_order_of_keys_mean_nothing(workspace: Path, load_manifests
         ({"contents": TURNS, "completions": []}, "belong to preference tuning"),
         ({"text_input": "", "output": "2"}, "text_input is empty"),
         ({"text_input": "1", "output": ""}, "output is empty"),
-        ({"messages": [{"role": "user", "content": "1"}]}, "'messages' is OpenAI's chat form"),
         ({"contents": [TURNS[0], {"role": "assistant", "parts": [{"text": "x"}]}]}, "role 'assistant'"),
         ({"contents": [{"role": None, "parts": [{"text": "x"}]}, TURNS[1]]}, "the role is null, not a text"),
         (
@@ -107,6 +106,7 @@ def test_a_wrong_line_is_refused_at_its_place(
     [
         ({"text_input": "1", "output": "2"}, "contents and completions"),
         ({"contents": TURNS[:1]}, "not a list of two"),
+        ({"messages": []}, "'messages' holds one answer, and preference tuning takes two"),
         ({"contents": TURNS[:1], "completions": [{"score": 1}, {"score": 0}]}, "no score or no completion"),
     ],
     ids=str,
@@ -118,14 +118,17 @@ def test_preferences_need_two_answers(workspace: Path, refused: Refused, line: o
     assert said in problem.summary
 
 
-def test_preferences_are_read(workspace: Path, load_manifests: Load) -> None:
-    """Two scored completions are an example."""
+@pytest.mark.parametrize("written", ["d.jsonl", "{file: d.jsonl}"])
+def test_preferences_are_read(written: str, workspace: Path, load_manifests: Load) -> None:
+    """Two scored completions are an example, whichever way their file is named."""
     completions = [{"score": score, "completion": TURNS[1]} for score in (1, 0)]
     declare(
         workspace,
         json.dumps({"contents": TURNS[:1], "completions": completions}),
         spec="preference_optimization_spec",
     )
+    manifest = workspace / "manifests" / "job.yaml"
+    manifest.write_text(manifest.read_text().replace("d.jsonl", written))
     assert data(load_manifests).examples == 1
 
 
@@ -237,16 +240,16 @@ def test_a_list_of_chats_may_stand_in_json(workspace: Path, load_manifests: Load
 
 
 def test_a_refusal_says_what_a_tuning_job_takes(workspace: Path, refused: Refused) -> None:
-    """Advice about other forms names contents, and how each part of OpenAI's form is called there."""
-    lines: tuple[object, ...] = ({"messages": []}, {"weight": 1})
+    """Advice about other forms names contents, and how each part of ShareGPT's form is called there."""
+    lines: tuple[object, ...] = ({"conversations": []}, {"weight": 1})
     for line in lines:
         declare(workspace, json.dumps(line))
         (problem,) = refused()
         assert "contents" in problem.detail
-    declare(workspace, json.dumps({"messages": []}))
+    declare(workspace, json.dumps({"conversations": []}))
     (problem,) = refused()
-    assert "a TuningJob takes contents" in problem.summary
-    assert "system becomes systemInstruction, the role assistant becomes model" in problem.detail
+    assert "a TuningJob takes contents or messages" in problem.summary
+    assert "human becomes the role user, gpt becomes the role model" in problem.detail
 
 
 def test_a_cell_may_be_long(workspace: Path, load_manifests: Load) -> None:
@@ -261,7 +264,7 @@ def test_a_cell_may_be_long(workspace: Path, load_manifests: Load) -> None:
     [
         ("d.jsonl.gz", "Unpack it"),
         ("d.parquet", "Export it"),
-        ("d.tsv", "Save it with commas"),
+        ("d.tsv", 'Rename it to .csv, and declare {file: …, delimiter: "\\t"}'),
         ("d.ndjson", "rename it to .jsonl"),
         ("d", "Name one file in it"),
     ],
@@ -279,10 +282,10 @@ def test_a_name_that_is_no_data_file_says_what_to_do(
 
 
 def test_one_object_of_another_form_is_named_in_json_too(workspace: Path, refused: Refused) -> None:
-    """A .json file that holds one OpenAI chat is called that."""
-    declare(workspace, json.dumps({"messages": []}), name="d.json")
+    """A .json file that holds one ShareGPT chat is called that."""
+    declare(workspace, json.dumps({"conversations": []}), name="d.json")
     (problem,) = refused()
-    assert "OpenAI's chat form" in problem.summary
+    assert "ShareGPT's form" in problem.summary
 
 
 @pytest.mark.parametrize(
@@ -327,9 +330,11 @@ def test_a_line_that_is_nearly_json_says_what_is_in_the_way(
 
 def test_one_chat_in_json_is_not_called_a_list_without_contents(workspace: Path, refused: Refused) -> None:
     """A .json file with a single example is told to be put in brackets."""
-    declare(workspace, json.dumps({"contents": TURNS}), name="d.json")
-    (problem,) = refused()
-    assert problem.summary == "the file holds one example, not a list"
+    examples: tuple[object, ...] = ({"contents": TURNS}, {"messages": []})
+    for example in examples:
+        declare(workspace, json.dumps(example), name="d.json")
+        (problem,) = refused()
+        assert problem.summary == "the file holds one example, not a list"
 
 
 @pytest.mark.parametrize(

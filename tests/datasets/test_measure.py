@@ -14,7 +14,7 @@ from reconciler.datasets.chat import CHATS, PREFERENCE, SUPERVISED
 from reconciler.datasets.examples import read_examples
 from reconciler.datasets.measure import FORMS, measure
 from reconciler.errors import ManifestError
-from reconciler.model import DataSet
+from reconciler.model import PLAIN, DataSet, Layout
 from reconciler.problems import Problems
 
 PAIRS = [
@@ -80,6 +80,43 @@ def test_a_digest_is_for_ever(
         assert not problems
         assert found is not None
         assert (found.digest, found.examples, found.characters) == (digest, examples, characters)
+
+
+ASKED = [{"role": "user", "content": "1"}, {"role": "assistant", "content": "2"}]
+RULES = Layout("Q", "A", "S", ";")
+PAIR_DIGEST = "2b9ce6ce6b6a00148db530e60321ba7c0db0f2abb862f7acdc5087bca973059c"
+RULES_DIGEST = "efcc330f09d137a8ab5f2030f8568bd5158a642072ebbca67ab219a28396e773"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "layout", "digest"),
+    [
+        ("d.csv", "n;Q;A;S\n0;1;2;\n", RULES, PAIR_DIGEST),
+        ("d.jsonl", '{"A": "2", "Q": "1", "S": null, "n": 0}\n', RULES, PAIR_DIGEST),
+        (
+            "d.jsonl",
+            json.dumps({"messages": ASKED}),
+            PLAIN,
+            PAIR_DIGEST,
+        ),
+        ("d.csv", "S;A;Q\né;2;1\n", RULES, RULES_DIGEST),
+        (
+            "d.jsonl",
+            json.dumps({"messages": [{"role": "system", "content": "é"}, *ASKED]}),
+            PLAIN,
+            RULES_DIGEST,
+        ),
+    ],
+)
+def test_a_digest_of_converted_data_is_for_ever(name: str, content: str, layout: Layout, digest: str) -> None:
+    """What is converted has the digest of what is sent, and keeps it: another digest would train again."""
+    problems = Problems()
+    found = measure(
+        io.BufferedReader(Slow(content.encode())), name, FORMS[SUPERVISED], problems, layout=layout
+    )
+    assert not problems
+    assert found is not None
+    assert (found.digest, found.examples) == (digest, 1)
 
 
 @pytest.mark.parametrize(

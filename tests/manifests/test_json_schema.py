@@ -28,6 +28,7 @@ BEYOND_A_SCHEMA = (
     "hyper-rate-infinite", "spec-temperature-tiny", "spec-temperature-nan", "spec-temperature-infinite",
     "stack-price-infinite", "stack-endpoint", "spec-readers-null", "several-",
     "job-permissions", "job-label-", "job-adapter-of-pro", "job-adapter-too-large", "job-pinned-id",
+    "data-columns-twice", "data-columns-of-", "data-delimiter-of-", "job-data-file-of-store",
     "job-uri-", "job-import-with-validation-data-only", "job-parent-undeclared",
     "job-evaluation-output-elsewhere", "job-evaluation-two-specs",
     "job-data-set-of-preference", "job-newest-", "job-key-elsewhere",

@@ -1,0 +1,71 @@
+"""Reads an example from the columns of a file that a manifest names, in CSV and in JSON alike.
+
+Rule: other columns are ignored; nothing that stands in a named one is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from reconciler.datasets import lookalikes
+from reconciler.datasets.pairs import advise_text
+from reconciler.datasets.rows import NO_INPUT, NO_OUTPUT, describe_json, quote_name
+from reconciler.identity import encode_canonical
+from reconciler.model import Example
+from reconciler.problems import Refusal, find_nearest
+
+INSTRUCTION = "system_instruction"
+"""Our name of the column that may hold an instruction; there is one in data of tuning jobs only."""
+
+
+def make_example(texts: Mapping[str, str]) -> Example | Refusal:
+    """Make an example of texts under our names. If its instruction is absent or empty, it is a pair."""
+    instruction = texts.get(INSTRUCTION)
+    if not instruction:
+        return Example(texts["text_input"], texts["output"])
+    if not texts["output"]:
+        return NO_OUTPUT
+    if not texts["text_input"]:
+        return NO_INPUT
+    turns = (("user", texts["text_input"]), ("model", texts["output"]))
+    line = {
+        "contents": [{"role": role, "parts": [{"text": text}]} for role, text in turns],
+        "systemInstruction": {"parts": [{"text": instruction}]},
+    }
+    return Example("", "", encode_canonical(line).decode(errors="surrogatepass"))
+
+
+def read_object(row: object, columns: Mapping[str, str]) -> Example | Refusal:
+    """Read a JSON object.
+
+    Args:
+        row: any JSON value.
+        columns: our name of each column, and the name that the object has for it.
+    """
+    if not isinstance(row, dict):
+        return Refusal(
+            f"an example must be an object, not {describe_json(row)}", "Write one object an example."
+        )
+    texts: dict[str, str] = {}
+    for ours, name in columns.items():
+        if name not in row:
+            form = lookalikes.name_chat(row)
+            advice = f"{form} needs no columns: remove columns from the manifest." if form else ""
+            return refuse_missing(name, "key", row, advice)
+        value = row[name]
+        if value is None and ours == INSTRUCTION:
+            continue
+        if not isinstance(value, str):
+            advice = "Write a text, or leave the example out." if value is None else advise_text(value)
+            return Refusal(f"{quote_name(name)} must be text, not {describe_json(value)}", advice)
+        texts[ours] = value
+    return make_example(texts)
+
+
+def refuse_missing(name: str, what: str, names: Collection[str], advice: str = "") -> Refusal:
+    """Say that a file does not have a column or key that the manifest names, and which ones it has."""
+    near = find_nearest(name, list(names)[:100])
+    listed = ", ".join(quote_name(one) for one in list(names)[:8]) + (", …" if len(names) > 8 else "")
+    meant = f"Did you mean {quote_name(near)}? " if near else ""
+    there = f"There are {listed}: correct columns in the manifest." if names else "There is none."
+    return Refusal(f"the {what} {quote_name(name)} is missing", advice or f"{meant}{there}")

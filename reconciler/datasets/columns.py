@@ -65,7 +65,7 @@ def read_object(row: object, columns: Mapping[str, str]) -> Example | Refusal:
 def refuse_missing(name: str, what: str, names: Collection[str], advice: str = "") -> Refusal:
     """Say that a file does not have a column or key that the manifest names, and which ones it has."""
     near = find_nearest(name, list(names)[:100])
-    listed = ", ".join(quote_name(one) for one in list(names)[:8]) + (", …" if len(names) > 8 else "")
+    listed = ", ".join(quote_name(known) for known in list(names)[:8]) + (", …" if len(names) > 8 else "")
     meant = f"Did you mean {quote_name(near)}? " if near else ""
     there = f"There are {listed}: correct columns in the manifest." if names else "There is none."
     return Refusal(f"the {what} {quote_name(name)} is missing", advice or f"{meant}{there}")

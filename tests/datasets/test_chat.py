@@ -25,6 +25,7 @@ TURNS = [
     {"role": "user", "parts": [{"text": "1"}]},
     {"role": "model", "parts": [{"text": "2"}]},
 ]
+ASSISTANT = {"role": "assistant", "content": "2"}
 INSTRUCTION = {"role": "system", "parts": [{"text": "count"}]}
 
 
@@ -185,7 +186,7 @@ def test_a_line_too_long_is_one_problem(workspace: Path, refused: Refused) -> No
     """What stands behind it keeps its line number, and nothing of the long line is taken for another."""
     declare(workspace, "x" * 3_000_000 + "\n{}\n")
     assert [(one.line, one.summary) for one in refused()] == [
-        (1, "the line has more than 1,048,576 characters"),
+        (1, "the line has more than 2,097,152 characters"),
         (2, "text_input is missing"),
     ]
 
@@ -250,6 +251,12 @@ def test_a_refusal_says_what_a_tuning_job_takes(workspace: Path, refused: Refuse
     (problem,) = refused()
     assert "a TuningJob takes contents or messages" in problem.summary
     assert "human becomes the role user, gpt becomes the role model" in problem.detail
+
+
+def test_a_line_may_be_escaped_throughout(workspace: Path, load_manifests: Load) -> None:
+    """An example as long as the service takes, in Chinese and as json.dumps writes it, is read."""
+    declare(workspace, json.dumps({"messages": [{"role": "user", "content": "六" * 180_000}, ASSISTANT]}))
+    assert data(load_manifests).characters == 180_001
 
 
 def test_a_cell_may_be_long(workspace: Path, load_manifests: Load) -> None:

@@ -92,7 +92,7 @@ def test_bad_data(case: str, workspace: Path, refused: Refused) -> None:
             "line.jsonl",
             GOOD_ROW + '{"text_input": "' + "x" * 10_000_000 + '", "output": "y"}\n',
             2,
-            "the line has more than 1,048,576 characters",
+            "the line has more than 2,097,152 characters",
         ),
         (
             "request.jsonl",

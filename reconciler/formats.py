@@ -7,11 +7,27 @@ from __future__ import annotations
 
 import math
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cache
 
 UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 """The units of a duration, in seconds."""
+
+_MONTHS = {
+    1: "January",
+    2: "February",
+    3: "March",
+    4: "April",
+    5: "May",
+    6: "June",
+    7: "July",
+    8: "August",
+    9: "September",
+    10: "October",
+    11: "November",
+    12: "December",
+}
+"""English names, whatever the locale."""
 
 _DURATION = "(?=[0-9])" + "".join(rf"(?:([0-9]{{1,8}}(?:\.[0-9]{{1,8}})?){unit})?" for unit in UNITS)
 
@@ -56,6 +72,11 @@ def parse_time(text: str) -> datetime | None:
     except ValueError:
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def format_date(day: date) -> str:
+    """Write a day for people: 19 May 2027."""
+    return f"{day.day} {_MONTHS[day.month]} {day.year}"
 
 
 @cache

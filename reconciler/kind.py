@@ -5,11 +5,12 @@ Rule: data only. A special property of one service has a neutral name here, or s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from reconciler.model import Scalar
+from reconciler.bases import Base, find_base, narrow_bases, override_bases
+from reconciler.model import Scalar, Stack
 
 
 class OnChange(StrEnum):
@@ -76,52 +77,6 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
-class Base:
-    """A row of the packaged table of base models, as documents described them on the day they were read.
-
-    A service may move a date later, never earlier. So a row may be out of date, and never refuses a training.
-
-    Attributes:
-        name: as manifests write it, without a publisher.
-        tunable: whether a new training on it can be started.
-        released: ISO date, "" where no document tells.
-        retires: ISO date, "" where no document tells.
-        or_later: `retires` is a floor, the earliest day that was promised, and no date of retirement.
-        replacements: what the documents name in its place and can be tuned.
-        adapters: sizes of adapter that it takes, () where no document tells.
-        locations: where it is tuned, () where no document restricts it.
-        serves: where a model that is tuned from it answers, () for the location of its training.
-        own_keys: whether a training can be encrypted under the customer's own key.
-        read: ISO date on which this was read.
-        source: which documents said so.
-    """
-
-    name: str
-    tunable: bool
-    released: str = ""
-    retires: str = ""
-    or_later: bool = False
-    replacements: tuple[str, ...] = ()
-    adapters: tuple[int, ...] = ()
-    locations: tuple[str, ...] = ()
-    serves: tuple[str, ...] = ()
-    own_keys: bool = True
-    read: str = ""
-    source: str = ""
-
-    def describe_end(self, today: str) -> str:
-        """Describe its retirement and its replacements, as documented. "" if nothing is known."""
-        ended = f"it retired on {self.retires}, according to documents read on {self.read}"
-        told = [ended] * self.is_retired(today)
-        told += [f"in its place: {', '.join(self.replacements)}"] * bool(self.replacements)
-        return "; ".join(told)
-
-    def is_retired(self, today: str) -> bool:
-        """Whether it has retired by a day (ISO date), as far as was documented; a floor retires nothing."""
-        return bool(self.retires) and not self.or_later and self.retires <= today
-
-
-@dataclass(frozen=True, slots=True)
 class Kind:
     """Everything that the core must know about a kind of model.
 
@@ -138,7 +93,7 @@ class Kind:
         epochs, batch: what the paths of the fields end in that decide the number of steps, "" for none.
         default_epochs, default_batch: what the service documents for them when undeclared, 0 for nothing.
         instead: the kind to declare where no base model is offered for this one, "" for none.
-        bases: name to row of the packaged table of base models.
+        bases: name to row of the table of base models: the packaged one, with what a Stack adds to it.
     """
 
     name: str
@@ -159,7 +114,7 @@ class Kind:
 
     def find_base(self, name: str) -> Base | None:
         """Return the row of a base model, however its publisher is written. None if there is none."""
-        return self.bases.get(name) or self.bases.get(name.rpartition("/")[2])
+        return find_base(self.bases, name)
 
     def build_reference(self, id: str) -> str:
         """Return a model's name for an identity: its resource name if that is built from its id."""
@@ -169,3 +124,28 @@ class Kind:
         """Return the path of a data set in its manifest. `field` may be the last part of that path only."""
         parent = self.data_field.rpartition(".")[0]
         return field if "." in field or not parent else f"{parent}.{field}"
+
+
+def override_kinds(kinds: Mapping[str, Kind], stack: Stack) -> Mapping[str, Kind]:
+    """Return the kinds with what a Stack says of base models. Doing it twice changes nothing more."""
+    if not stack.base_models and stack.tunable_base_models is None:
+        return kinds
+    return {name: replace(kind, bases=_override_bases(kind.bases, stack)) for name, kind in kinds.items()}
+
+
+def _override_bases(bases: Mapping[str, Base], stack: Stack) -> Mapping[str, Base]:
+    changed = override_bases(bases, stack.base_models)
+    if stack.tunable_base_models is None:
+        return changed
+    added = (base.name for base in stack.base_models if base.tunable)
+    return narrow_bases(changed, (*stack.tunable_base_models, *added))
+
+
+def narrow_kinds(kinds: Mapping[str, Kind], tunable: Mapping[str, Iterable[str]]) -> Mapping[str, Kind]:
+    """Return the kinds where services say which base models can be tuned: kind name to those."""
+    narrowed = {
+        name: replace(kinds[name], bases=narrow_bases(kinds[name].bases, names))
+        for name, names in tunable.items()
+        if name in kinds
+    }
+    return {**kinds, **narrowed}

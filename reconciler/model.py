@@ -325,13 +325,36 @@ class Prices:
 
 
 @dataclass(frozen=True, slots=True)
+class DeclaredBase:
+    """What a Stack says of a base model: it adds a row to the packaged table, or changes one.
+
+    Attributes:
+        name: without a publisher.
+        tunable: False refuses to train on it. None leaves it to the table.
+        retires: ISO date, "" leaves it to the table.
+        or_later: `retires` is a floor. None leaves it to the table; with a date, it is none.
+        replacement: the base model to offer instead, "" leaves it to the table.
+        place: FILE:LINE:COLUMN.
+    """
+
+    name: str
+    tunable: bool | None = None
+    retires: str = ""
+    or_later: bool | None = None
+    replacement: str = ""
+    place: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Stack:
     """The settings document (`kind: Stack`); everything has a default.
 
     Attributes:
         name: "" when there is no Stack.
         bucket: the address of the folder that data sets are uploaded to, for services that read them there.
+        base_models: what it says of single base models.
         tunable_base_models: what can be tuned, for services that do not tell; None for what is documented.
+        retire_within: from how long before its base model retires a model has drifted.
         fail_on: drift classes that exit 2 besides changed, missing and failed.
         lifecycle: defaults for models that say nothing themselves.
         places: path of a field ("spec.endpoint") to the line and column where its value stands.
@@ -342,12 +365,14 @@ class Stack:
     location: str | None = None
     endpoint: str | None = None
     bucket: str | None = None
+    base_models: tuple[DeclaredBase, ...] = ()
     tunable_base_models: tuple[str, ...] | None = None
     state: str | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
     guards: Guards = Guards()
     prices: Prices = Prices()
     fail_on: tuple[str, ...] = ()
+    retire_within: timedelta = timedelta(days=60)
     lifecycle: Lifecycle = Lifecycle()
     file: str = ""
     line: int = 0

@@ -16,7 +16,7 @@ from typing import TypeVar
 from reconciler.errors import ForbiddenError, NotFoundError, NotUnderstoodError, PlanError
 from reconciler.model import Address, DataSet, Desired, Example, Live, Odd, Permission, Status
 from reconciler.plan.change import Context
-from reconciler.plan.facts import Observed
+from reconciler.plan.facts import Facts, Observed
 from reconciler.plan.naming import find_named, index_by_name
 from reconciler.providers import Handle, Provider, Providers
 from reconciler.redaction import hide_texts
@@ -126,13 +126,12 @@ def assume_recorded_data(desired: Desired, record: Record | None) -> Desired:
     return replace(desired, data=data)
 
 
-def add_base_models(observed: Observed, providers: Providers, kinds: Iterable[str]) -> Observed:
+def add_base_models(facts: Facts, providers: Providers, kinds: Iterable[str]) -> Facts:
     """Ask the services which base models can be tuned, and add the answers."""
     asked = {kind: providers[kind].list_base_models() for kind in sorted(set(kinds) & providers.keys())}
-    return replace(
-        observed,
-        tunable={**observed.tunable, **{kind: one.tunable for kind, one in asked.items()}},
-        assumed=observed.assumed | {kind for kind, one in asked.items() if one.assumed},
+    return facts.add_base_models(
+        {kind: answer.tunable for kind, answer in asked.items()},
+        frozenset(kind for kind, answer in asked.items() if answer.assumed),
     )
 
 

@@ -23,6 +23,7 @@ from reconciler.identity import GENERATIONS
 from reconciler.model import (
     Attributes,
     Check,
+    DeclaredBase,
     Desired,
     Guards,
     IgnoredDrift,
@@ -288,13 +289,21 @@ def _folders(body: Mapping[str, Any]) -> tuple[str, ...] | None:
     return tuple(body["folders"]) if "folders" in body else None
 
 
+def _base(body: Mapping[str, Any]) -> DeclaredBase:
+    retires = str(body.get("retires", ""))
+    return DeclaredBase(**{**body, "retires": retires, "place": "stack.yaml:9"})
+
+
 def _stack(body: Mapping[str, Any]) -> Stack:
-    _only(body, {"name", "max_trainings", "max_deletes", "price", "fail_on"})
+    _only(body, {"name", "max_trainings", "max_deletes", "price", "fail_on", "base_models",
+                 "retire_within_days"})  # fmt: skip
     return Stack(
         name=body.get("name", ""),
         guards=Guards(body.get("max_trainings"), body.get("max_deletes")),
         prices=Prices(body.get("price")),
         fail_on=tuple(body.get("fail_on", ())),
+        retire_within=timedelta(days=body.get("retire_within_days", 60)),
+        base_models=tuple(_base(one) for one in body.get("base_models", ())),
     )
 
 

@@ -56,7 +56,11 @@ def test_the_wheel_asks_for_what_the_emulator_needs(tmp_path: pathlib.Path) -> N
         (metadata,) = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
         needed = BytesParser().parsebytes(archive.read(metadata)).get_all("Requires-Dist") or []
         tops = {name.split("/")[0] for name in archive.namelist()}
-        assert "reconciler/render/html/style.css" in archive.namelist()
+        assert {
+            "reconciler/render/html/style.css",
+            "reconciler/providers/gemini/base_models.json",
+            "reconciler/providers/vertex/base_models.json",
+        } <= set(archive.namelist())
     plain = [one for one in needed if "extra ==" not in one]
     for library in ("starlette", "uvicorn"):
         assert any(one.startswith(library) for one in plain), needed

@@ -97,6 +97,7 @@ def world(want: Desired, record: Record | None, live: Live | None) -> Facts:
         stack=Stack(name="s"),
         inputs=Inputs(),
         now=worlds.NOW,
+        today=worlds.NOW.date(),
         whole=True,
     )
 

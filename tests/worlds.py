@@ -10,6 +10,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from reconciler.kind import override_kinds
 from reconciler.model import (
     Address,
     Attributes,
@@ -108,20 +109,24 @@ def world(
     stack: Stack | None = None,
     whole: bool = True,
     folders: tuple[str, ...] | None = None,
+    tunable: Mapping[str, frozenset[str]] | None = None,
+    assumed: frozenset[str] = frozenset(),
     **observed: Any,
 ) -> Facts:
     """A world as a command would gather it."""
-    return Facts(
+    facts = Facts(
         desired=index_desired(desired),
         observed=Observed(live={KIND: {one.id: one for one in alive}}, **observed),
         state=State(lineage="l", serial=3, resources={record.address: record for record in recorded}),
-        kinds={KIND: TUNED_MODEL},
+        kinds=override_kinds({KIND: TUNED_MODEL}, stack or Stack()),
         stack=stack or Stack(),
         inputs=inputs or Inputs(),
         now=NOW,
+        today=NOW.date(),
         whole=whole,
         folders=folders,
     )
+    return facts.add_base_models(tunable or {}, assumed)
 
 
 def make_plan(facts: Facts) -> Plan:

@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
-from reconciler.cli.apis import APIS, join_endpoint_variables
+from datetime import date
+
+from reconciler.cli.apis import APIS, join_endpoint_variables, list_kinds
 from reconciler.errors import Diagnostic, ManifestError, Severity
+from reconciler.kind import override_kinds
 from reconciler.manifests import Loaded
 from reconciler.model import Stack
 from reconciler.settings import Settings
@@ -52,6 +55,17 @@ def check_settings(loaded: Loaded, settings: Settings) -> tuple[Diagnostic, ...]
     if any(problem.severity is Severity.ERROR for problem in found):
         raise ManifestError([*found, *loaded.warnings])
     return tuple(found)
+
+
+def warn_of_bases(loaded: Loaded, today: date) -> tuple[Diagnostic, ...]:
+    """Warn of base models that end soon, have ended or are refused, where a declared model may be trained."""
+    from reconciler.plan.base_models import BaseFinder, list_endings
+    from reconciler.state.values import State
+
+    declared = {desired.address: desired for desired in loaded.desired}
+    finder = BaseFinder(declared, State(), override_kinds(list_kinds(), loaded.stack))
+    trainable = [desired.address for desired in loaded.desired if desired.data and not desired.imports]
+    return list_endings(finder, trainable, today)
 
 
 def list_missing(loaded: Loaded, settings: Settings) -> list[Diagnostic]:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Event
@@ -19,10 +19,11 @@ from reconciler.cli.invocation import Invocation, Need
 from reconciler.cli.state_store import DEFAULT_STATE, open_state
 from reconciler.errors import ManifestError, ReconcilerError, Severity, UsageError
 from reconciler.events import Uploading
+from reconciler.kind import override_kinds
 from reconciler.manifests import Loaded, parse_variables
 from reconciler.model import Stack
 from reconciler.plan.change import Context, Inputs
-from reconciler.settings import Settings
+from reconciler.settings import Settings, to_settings
 
 if TYPE_CHECKING:
     from reconciler.operation import Operation
@@ -46,6 +47,16 @@ def read_settings() -> Settings:
     settings = Settings(os.environ)
     tls.tell_every_library(settings, os.environ)
     return settings
+
+
+def read_today(environ: Mapping[str, str]) -> date:
+    """Return the day that base models are judged by: RECONCILER_TODAY, else today in UTC.
+
+    Raises:
+        UsageError: the variable is not a date.
+    """
+    text = to_settings(environ).get("RECONCILER_TODAY", "")
+    return date.fromisoformat(text) if text else datetime.now(UTC).date()
 
 
 def load_manifests(invocation: Invocation, environ: Mapping[str, str]) -> tuple[Loaded, Inputs]:
@@ -139,7 +150,7 @@ def open_operation(invocation: Invocation, asks: Asks = ask_every_kind) -> Itera
         yield Operation(
             loaded=loaded,
             inputs=inputs,
-            kinds=list_kinds(),
+            kinds=override_kinds(list_kinds(), loaded.stack),
             providers=services.open_providers(),
             manager=manager,
             asks=lambda recorded: asks(loaded, recorded),
@@ -158,6 +169,7 @@ def open_operation(invocation: Invocation, asks: Asks = ask_every_kind) -> Itera
             lag=services.lag,
             clock=time.monotonic,
             now=lambda: datetime.now(UTC),
+            today=read_today(settings),
             has_manifests=bool(loaded.files),
             stopping=stopping,
             tell=print_message,

@@ -6,16 +6,14 @@ out. A base model that the table does not know is checked for what holds for all
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
+from reconciler.bases import Base, find_base, strip_publisher
 from reconciler.datasets.chat import PREFERENCE, SUPERVISED
-from reconciler.kind import Base
 from reconciler.manifests.documents import Document
 
 _PREFIX = "ADAPTER_SIZE_"
 _SIZES: Mapping[str, int] = {"ONE": 1, "TWO": 2, "FOUR": 4, "EIGHT": 8, "SIXTEEN": 16, "THIRTY_TWO": 32}
-_DOCUMENTED = (1, 2, 4, 8, 16)
-"""Sizes that some base model is documented to take; the API has one more."""
 
 
 def check_base(document: Document, bases: Mapping[str, Base], location: str) -> None:
@@ -33,11 +31,11 @@ def check_base(document: Document, bases: Mapping[str, Base], location: str) -> 
             f"the key is in {key_location}, and the job in {named.text}", "Use a key of the same location."
         )
     at_base = document.at("spec.base_model")
-    name = at_base.text.rpartition("/")[2].partition("@")[0]
+    name = strip_publisher(at_base.text)
     if not name:
         return
-    base = bases.get(name)
-    _check_adapters(document, name, (base.adapters if base else ()) or _DOCUMENTED)
+    base = find_base(bases, name)
+    _check_adapters(document, name, (base.adapters if base else ()) or _list_adapters(bases))
     if base is None:
         return
     where = named.text or location
@@ -52,10 +50,15 @@ def check_base(document: Document, bases: Mapping[str, Base], location: str) -> 
         key.error(f"{name} is not tuned under a customer's own key", "Remove encryption_spec.")
 
 
-def _check_adapters(document: Document, name: str, taken: tuple[int, ...]) -> None:
+def _list_adapters(bases: Mapping[str, Base]) -> frozenset[int]:
+    """List the sizes that some base model is documented to take. The API has one more."""
+    return frozenset(size for base in bases.values() for size in base.adapters)
+
+
+def _check_adapters(document: Document, name: str, taken: Collection[int]) -> None:
     for spec in (SUPERVISED, PREFERENCE):
-        size = document.at(f"spec.{spec}.hyper_parameters.adapter_size")
-        word = size.text.removeprefix(_PREFIX)
+        declared = document.at(f"spec.{spec}.hyper_parameters.adapter_size")
+        word = declared.text.removeprefix(_PREFIX)
         if word in _SIZES and _SIZES[word] not in taken:
-            documented = ", ".join(f"{_PREFIX}{key}" for key, count in _SIZES.items() if count in taken)
-            size.error(f"{name} takes no adapter of size {word}", f"It takes {documented}.")
+            documented = ", ".join(f"{_PREFIX}{size}" for size, count in _SIZES.items() if count in taken)
+            declared.error(f"{name} takes no adapter of size {word}", f"It takes {documented}.")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from reconciler.bases import Base
 from reconciler.datasets.data_sets import DataSets
-from reconciler.kind import Base
 from reconciler.manifests import tuned_model, tuning_job
 from reconciler.manifests.base_limits import check_base
 from reconciler.manifests.documents import Document

@@ -251,5 +251,17 @@ def _read_stack(
         if not number:
             stack = declared.to_model(document.file, document.mark[0], spelled=spelled)
             keys = spec.value if isinstance(spec.value, YamlMap) else ()
-            stack = replace(stack, places={f"spec.{key}": spec.at([key]).mark for key in keys})
+            places = {f"spec.{key}": spec.at([key]).mark for key in keys}
+            entries = enumerate(document.at("spec.base_models").items)
+            places |= {f"spec.base_models[{index}]": entry.mark for index, entry in entries}
+            stack = _locate_base_models(replace(stack, places=places))
     return stack
+
+
+def _locate_base_models(stack: Stack) -> Stack:
+    """Note where the Stack says something of each base model."""
+    located = [
+        replace(base, place=stack.place(f"spec.base_models[{index}]"))
+        for index, base in enumerate(stack.base_models)
+    ]
+    return replace(stack, base_models=tuple(located))

@@ -206,7 +206,7 @@ ModelId = Annotated[
 ]
 
 
-_DURATION = re.compile("[0-9]{1,8}[smh]")
+_DURATION = re.compile("[0-9]{1,8}[smhd]")
 
 
 def _read_duration(value: object) -> timedelta:
@@ -215,7 +215,7 @@ def _read_duration(value: object) -> timedelta:
         return timedelta(0)
     seconds = parse_duration(value) if isinstance(value, str) and _DURATION.fullmatch(value) else None
     if seconds is None:
-        raise make_refusal("is not a duration", "Write seconds, minutes or hours: 90s, 50m, 24h.")
+        raise make_refusal("is not a duration", "Write seconds, minutes, hours or days: 90s, 50m, 24h, 7d.")
     return timedelta(seconds=seconds)
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
+from reconciler.bases import strip_publisher
 from reconciler.datasets.addresses import BUCKET, BUCKET_RULE
 from reconciler.manifests import schema_types as schema
 from reconciler.manifests.envelope import DeclaredLifecycle, Envelope
-from reconciler.model import Guards, Lifecycle, Prices, Stack
+from reconciler.model import DeclaredBase, Guards, Lifecycle, Prices, Stack
 from reconciler.problems import write_scalar
 from reconciler.settings import forms
 from reconciler.settings.secrecy import has_login
@@ -106,9 +108,49 @@ class DeclaredPrices(schema.Declared):
     ] = "USD"
 
 
-class DeclaredDrift(schema.Declared):
-    """Which notes of `drift` end it with exit code 2."""
+def _read_base(value: str) -> str:
+    name = schema.parse_base_name(value)
+    if name is None:
+        raise schema.make_refusal("is not the name of a base model", "Write one like gemini-3.1-flash-lite.")
+    return strip_publisher(name)
 
+
+BaseName = Annotated[
+    str,
+    AfterValidator(_read_base),
+    WithJsonSchema({"type": "string", "pattern": f"^{schema.BASE_PATTERN}$"}),
+]
+
+
+class StackBaseModel(schema.Declared):
+    """What is known here of a base model, beside or instead of the packaged table."""
+
+    name: BaseName
+    tunable: schema.Flag | None = None
+    retires: schema.IsoDate | None = None
+    or_later: schema.Flag | None = None
+    replacement: BaseName | None = None
+
+    def to_model(self) -> DeclaredBase:
+        """Convert to the core's type, without its place."""
+        return DeclaredBase(
+            self.name, self.tunable, self.retires or "", self.or_later, self.replacement or ""
+        )
+
+
+def _check_bases(bases: list[StackBaseModel]) -> list[StackBaseModel]:
+    counts = Counter(base.name for base in bases)
+    for name in (name for name, count in counts.items() if count > 1):
+        raise schema.make_refusal(
+            f"names {name} {counts[name]} times", "Put all that is said of it into one entry."
+        )
+    return bases
+
+
+class DeclaredDrift(schema.Declared):
+    """Which notes of `drift` end it with exit code 2, and how early it tells of a base model that retires."""
+
+    retire_within: schema.Duration | None = None
     fail_on: list[Literal["unmanaged", "base_retired", "unpromoted"]] = Field(default_factory=list)
 
 
@@ -121,6 +163,7 @@ class StackSpec(schema.Declared):
     location: Location | None = None
     endpoint: Annotated[str, AfterValidator(_check_endpoint)] | None = None
     bucket: Bucket | None = None
+    base_models: Annotated[list[StackBaseModel], AfterValidator(_check_bases)] = Field(default_factory=list)
     tunable_base_models: list[schema.Text] | None = None
     state: Annotated[schema.Text, AfterValidator(_check_state)] | None = None
     variables: dict[VariableName, VariableValue] = Field(default_factory=dict)
@@ -139,6 +182,7 @@ class StackManifest(Envelope):
     def to_model(self, file: str, line: int, *, spelled: Mapping[str, str]) -> Stack:
         """Convert to the core's type; `spelled` maps spellings of fields to their paths."""
         spec = self.spec
+        within = spec.drift.retire_within
         lifecycle = spec.lifecycle.to_model(Lifecycle(), spelled=spelled) if spec.lifecycle else Lifecycle()
         return Stack(
             name=self.metadata.name,
@@ -146,12 +190,14 @@ class StackManifest(Envelope):
             location=spec.location,
             endpoint=spec.endpoint,
             bucket=spec.bucket,
+            base_models=tuple(base.to_model() for base in spec.base_models),
             tunable_base_models=None if spec.tunable_base_models is None else tuple(spec.tunable_base_models),
             state=spec.state,
             variables=spec.variables,
             guards=Guards(spec.guards.max_trainings, spec.guards.max_deletes),
             prices=Prices(spec.prices.per_1000_characters, spec.prices.currency),
             fail_on=tuple(spec.drift.fail_on),
+            retire_within=Stack().retire_within if within is None else within,
             lifecycle=lifecycle,
             file=file,
             line=line,

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -50,6 +50,7 @@ class Operation:
         inputs: the command line's selection and guards.
         clock: monotonic seconds.
         now: the time of day, with its zone.
+        today: the day that base models are judged by.
         has_manifests: if False, do not check the state's stack name.
         lag: seconds for which a model that was accepted may be invisible.
         stopping: set when the run is to end.
@@ -73,6 +74,7 @@ class Operation:
     parallelism: int
     clock: Callable[[], float]
     now: Callable[[], datetime]
+    today: date
     has_manifests: bool = True
     lag: float = LAG_SECONDS
     stopping: threading.Event = field(default_factory=threading.Event)
@@ -112,8 +114,8 @@ class Operation:
         plan, decided = plan_with_facts(facts)
         kinds = {change.address.kind for change in plan.trainings if BASE_MODEL in (change.after or {})}
         if kinds:
-            observed = observe.add_base_models(facts.observed, self.providers, kinds)
-            plan, decided = plan_with_facts(replace(facts, observed=observed))
+            facts = observe.add_base_models(facts, self.providers, kinds)
+            plan, decided = plan_with_facts(facts)
         return plan, decided
 
     def read_facts(self, state: State | None = None) -> Facts:
@@ -174,6 +176,7 @@ class Operation:
             stack=self.loaded.stack,
             inputs=self.inputs,
             now=self.now(),
+            today=self.today,
             whole=self.loaded.whole,
             lag=self.lag,
             folders=self.loaded.folders,
@@ -253,7 +256,7 @@ class Operation:
             return ()
         kinds = {address.kind for address in state.resources}
         facts = self.read_facts(state)
-        facts = replace(facts, observed=observe.add_base_models(facts.observed, self.providers, kinds))
+        facts = observe.add_base_models(facts, self.providers, kinds)
         return find_selected_drift(facts, own=observe.list_own_models(self.providers, kinds))
 
     def _read_selected_state(self) -> State:

@@ -175,7 +175,11 @@ class DriftClass(StrEnum):
 class Drift:
     """One found. `fails`: it counts for the exit code. Otherwise it is a note.
 
-    `address` is None for a model that no manifest declares.
+    Attributes:
+        address: None for a model that no manifest declares.
+        retires: ISO date on which the base model retires, "" unless the finding is about this date.
+        or_later: `retires` is a floor.
+        days_left: until that date, negative afterwards.
     """
 
     address: Address | None
@@ -188,6 +192,9 @@ class Drift:
     after: Attributes | None = None
     fails: bool = True
     detail: str = ""
+    retires: str = ""
+    or_later: bool = False
+    days_left: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

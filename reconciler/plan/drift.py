@@ -10,11 +10,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
 from functools import partial
+from typing import Any
 
 from reconciler import diff
+from reconciler.bases import Base, describe_replacement
 from reconciler.difference import PermissionChange
 from reconciler.identity import is_generation_of
 from reconciler.model import BASE_MODEL, Address, IgnoredDrift, Live, Status
+from reconciler.plan.base_models import BaseFinder, describe_end, describe_refusal
 from reconciler.plan.case import NOT_SHOWN_YET
 from reconciler.plan.change import Drift, DriftClass
 from reconciler.plan.facts import Facts
@@ -31,9 +34,10 @@ def find_drift(facts: Facts, *, own: frozenset[tuple[str, str]] = frozenset()) -
         own: (kind, id) of the live models that we own, to name the unmanaged among them.
     """
     found: list[Drift] = []
+    finder = BaseFinder(facts.desired, facts.state, facts.kinds)
     for address, record in sorted(facts.state.resources.items()):
         if address.kind in facts.kinds:  # a newer version's kind is reported elsewhere
-            found += _find_record_drift(facts, record)
+            found += _find_record_drift(facts, record, finder)
     return (*found, *_find_unmanaged(facts, own))
 
 
@@ -45,17 +49,19 @@ def find_selected_drift(facts: Facts, *, own: frozenset[tuple[str, str]] = froze
     return tuple(found for found in find_drift(facts, own=own) if found.address in selected)
 
 
-def _find_record_drift(facts: Facts, record: Record) -> Iterator[Drift]:
+def _find_record_drift(facts: Facts, record: Record, finder: BaseFinder) -> Iterator[Drift]:
     for model in (record.serving, record.candidate):
         if model is not None:
-            yield from _find_model_drift(facts, record, model)
+            yield from _find_model_drift(facts, record, model, finder)
     note = "kept as deposed: prevent_destroy protects it"
     for model in record.deposed:
         if record.prevent_destroy and model.promoted and facts.find_live_of(record, model) is not None:
             yield Drift(record.address, DriftClass.UNMANAGED, model.id, model.name, fails=False, detail=note)
 
 
-def _find_model_drift(facts: Facts, record: Record, model: RecordedModel) -> Iterator[Drift]:
+def _find_model_drift(
+    facts: Facts, record: Record, model: RecordedModel, finder: BaseFinder
+) -> Iterator[Drift]:
     """Find the drift of a serving model or a candidate. Skips unaccepted and hidden models."""
     address, live = record.address, facts.find_live_of(record, model)
     found = partial(Drift, address, id=model.id, name=live.name if live else model.name)
@@ -73,8 +79,8 @@ def _find_model_drift(facts: Facts, record: Record, model: RecordedModel) -> Ite
         if model is record.serving:
             yield from _find_changes(facts, address, model, live)
         fail_on = facts.stack.fail_on
-        if retired := _explain_retired(facts, address, model, live):
-            yield found(DriftClass.BASE_RETIRED, fails=DriftClass.BASE_RETIRED in fail_on, detail=retired)
+        if retired := _find_retirement(facts, address, model, live, finder):
+            yield found(DriftClass.BASE_RETIRED, fails=DriftClass.BASE_RETIRED in fail_on, **retired)
         if model is record.candidate and live.status is Status.ACTIVE:
             # reported so that its training is not paid in vain
             detail = _KEPT_BACK[model.verdict]
@@ -119,14 +125,38 @@ def _is_in_force(ignored: IgnoredDrift, facts: Facts) -> bool:
     return not ignored.until or facts.now.date() <= date.fromisoformat(ignored.until)
 
 
-def _explain_retired(facts: Facts, address: Address, model: RecordedModel, live: Live) -> str:
-    """Say that the base model is not offered for tuning any more; "" if it is, or if that is not known."""
+def _find_retirement(
+    facts: Facts, address: Address, model: RecordedModel, live: Live, finder: BaseFinder
+) -> dict[str, Any]:
+    """Describe a base model that retires soon or has retired, else one that is not offered any more.
+
+    Returns the attributes of the Drift; {} if there is nothing to report.
+    """
+    own = live.attributes.get(BASE_MODEL, model.sent.get(BASE_MODEL))
+    row = finder.find_row(address.kind, str(own or finder.find_recorded(model)))
+    if row is not None and row.ends_within(facts.today, facts.stack.retire_within.total_seconds() / 86_400):
+        said = describe_replacement(facts.get_kind(address).bases, row, facts.today)
+        return {
+            "detail": f"{describe_end(row, facts.today)}. {said}",
+            "retires": row.retires,
+            "or_later": row.or_later,
+            "days_left": row.count_days_left(facts.today),
+        }
+    why = _explain_missing_offer(facts, address, own, row) if isinstance(own, str) else ""
+    return {"detail": why} if why else {}
+
+
+def _explain_missing_offer(facts: Facts, address: Address, base: str, row: Base | None) -> str:
+    """Explain why a base model could not be tuned again. "" if it could, or if nobody was asked."""
     tunable = facts.observed.tunable.get(address.kind)
-    base = live.attributes.get(BASE_MODEL, model.sent.get(BASE_MODEL))
-    if tunable is None or not isinstance(base, str) or base in tunable:
+    if tunable is None:
+        return ""
+    if row is not None and row.refused:
+        return f"{describe_refusal(row)}: it could not be trained again"
+    if base in tunable:
         return ""
     if address.kind in facts.observed.assumed:
-        return describe_undocumented(base, facts.get_kind(address), facts.now.date())
+        return describe_undocumented(base, facts.get_kind(address), facts.today)
     return f"{base} is not offered for tuning any more: it could not be trained again"
 
 

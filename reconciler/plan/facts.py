@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
 from functools import cached_property
 from math import ceil
 
 from reconciler import diff, identity
 from reconciler.difference import DataChange, FieldChange
 from reconciler.formats import format_time, parse_time
-from reconciler.kind import FieldRole, Kind
+from reconciler.kind import FieldRole, Kind, narrow_kinds
 from reconciler.model import LAG_SECONDS, Address, Attributes, DataSet, Desired, Live, Stack, Value
 from reconciler.plan.change import Bill, Context, Inputs
 from reconciler.plan.naming import find_named, index_by_name
@@ -72,6 +72,7 @@ class Facts:
         desired: the declared models, sorted by address.
         whole: the manifests declare everything that is desired. Otherwise they only select.
         now: an aware time, only compared with recorded times.
+        today: the day that base models are judged by.
         lag: seconds for which an accepted model may be invisible.
         folders: the folders of this run, written as in `Record.manifest`; None if records of other folders
             may be deleted too.
@@ -87,11 +88,22 @@ class Facts:
     stack: Stack
     inputs: Inputs
     now: datetime
+    today: date
     whole: bool = True
     lag: float = LAG_SECONDS
     folders: tuple[str, ...] | None = None
     named_elsewhere: frozenset[Address] = frozenset()
     moved: Mapping[Address, Address] = field(default_factory=dict)
+
+    def add_base_models(self, tunable: Mapping[str, frozenset[str]], assumed: frozenset[str]) -> Facts:
+        """Add what was asked about base models: see `Observed.tunable` and `Observed.assumed`."""
+        observed = replace(
+            self.observed,
+            tunable={**self.observed.tunable, **tunable},
+            assumed=self.observed.assumed | assumed,
+        )
+        told = {kind: names for kind, names in tunable.items() if kind not in assumed}
+        return replace(self, observed=observed, kinds=narrow_kinds(self.kinds, told))
 
     @cached_property
     def imports(self) -> Mapping[Address, str]:

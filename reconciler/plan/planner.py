@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from reconciler.errors import Diagnostic, PlanError
-from reconciler.kind import FieldRole, Kind
 from reconciler.model import Address, Desired
 from reconciler.plan import guards
+from reconciler.plan.base_models import BaseFinder, find_source, list_endings
 from reconciler.plan.binding import bind
 from reconciler.plan.case import Case, Decision, block_address, refuse
 from reconciler.plan.change import Action, Change, DriftClass, Plan, Reason
@@ -49,7 +49,7 @@ def plan_with_facts(facts: Facts) -> tuple[Plan, Facts]:
         errors += refusals
         raise PlanError(errors[0].summary, errors[0].detail, errors)
     guards.check(plan, facts, refusals)
-    note = warn_of_unlabelled(facts.known, (*facts.inputs.targets, *facts.inputs.excludes))
+    remark = warn_of_unlabelled(facts.known, (*facts.inputs.targets, *facts.inputs.excludes))
     plan = replace(
         plan,
         bindings=bind(facts, plan.changes),
@@ -58,9 +58,16 @@ def plan_with_facts(facts: Facts) -> tuple[Plan, Facts]:
             for found in find_drift(planner.read)  # a candidate that waits for promotion is a change
             if found.address in planner.selected and found.drift_class is not DriftClass.UNPROMOTED
         ),
-        notes=(note,) if note else (),
+        notes=(*([remark] if remark else []), *_list_notes(facts, plan)),
     )
     return plan, facts
+
+
+def _list_notes(facts: Facts, plan: Plan) -> list[str]:
+    """List what is to be said about the base models of the plan's trainings."""
+    finder = BaseFinder(facts.desired, facts.state, facts.kinds)
+    found = list_endings(finder, [change.address for change in plan.trainings], facts.today)
+    return [f"{one.summary}. {one.detail}" for one in found]
 
 
 class Planner:
@@ -117,7 +124,7 @@ class Planner:
             return None
         if self.facts.inputs.destroy:
             return None
-        _, source = _find_source(desired, self.facts.get_kind(address))
+        _, source = find_source(desired, self.facts.get_kind(address))
         return self.facts.parse_source(source)
 
     def _decide_once(self, address: Address) -> Decision:
@@ -160,7 +167,7 @@ class Planner:
     def _build_case(self, desired: Desired, record: Record) -> Case | Decision:
         """Build the case, with its source resolved. Returns a Decision if the source cannot be resolved."""
         kind = self.facts.get_kind(desired.address)
-        path, source = _find_source(desired, kind)
+        path, source = find_source(desired, kind)
         attributes = {**desired.effective, **desired.attributes}
         if parent := self.facts.parse_source(source):
             found = self._find_parent(desired, parent)
@@ -223,12 +230,3 @@ class Planner:
                     selected.add(parent)
                     waiting.append(parent)
         return frozenset(selected)
-
-
-def _find_source(desired: Desired, kind: Kind) -> tuple[str, str]:
-    """Find the path and the value of the source. Every manifest has one."""
-    return next(
-        (path, str(desired.attributes[path]))
-        for path, field in kind.fields.items()
-        if field.role is FieldRole.SOURCE and path in desired.attributes
-    )

@@ -44,11 +44,19 @@ def find_drift_words(drift: Drift) -> DriftWords:
         case DriftClass.UNMANAGED:
             return DriftWords("?", "is live, and no manifest declares it")
         case DriftClass.BASE_RETIRED:
-            return DriftWords("*", "is tuned from a base model that is no longer offered")
+            return DriftWords("*", f"is tuned from a base model that {_describe_end(drift)}")
         case DriftClass.UNPROMOTED:
             return DriftWords("^", f"has trained {id}, which is not promoted yet")
         case _:
             assert_never(drift.drift_class)
+
+
+def _describe_end(drift: Drift) -> str:
+    if drift.days_left is None:
+        return "is no longer offered"
+    if drift.days_left > 0:
+        return "retires soon"
+    return "may retire any day" if drift.or_later else "has retired"
 
 
 def summarize_drift(drifts: Iterable[Drift]) -> str:

@@ -112,6 +112,16 @@ def parse_line(text: str) -> str:
     return text
 
 
+def parse_day(text: str) -> str:
+    """Parse a day in ISO form."""
+    try:
+        if re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII):
+            return date.fromisoformat(text).isoformat()
+    except ValueError:
+        pass
+    raise FormError("is not a date", "Write YEAR-MONTH-DAY: 2027-01-31.")
+
+
 def parse_base64_key(text: str) -> str:
     """Parse a key in base64."""
     try:

@@ -80,6 +80,7 @@ _TABLE = (
         "It says on which days base models retire on the emulator",
         forms.parse_days,
     ),
+    Setting("RECONCILER_TODAY", "It is the day that base models are judged by", forms.parse_day),
     Setting("RECONCILER_LOCK_LEASE", "", forms.lease),
     # state behind HTTP, as Terraform names it
     Setting("TF_HTTP_LOCK_ADDRESS", "It is where the state is locked", forms.parse_line, secret=True),

@@ -31,6 +31,8 @@ PAIRS = [(str(n), str(n + 1)) for n in range(20)]
 ROOT = pathlib.Path(__file__).parents[2]
 Answer = Callable[[str, str, bytes], tuple[int, dict[str, str], bytes]]
 """What a recording server says: method, path and body in; status, headers and body out."""
+TODAY = "2026-11-29"
+"""The day that base models are judged by, unless a test says otherwise."""
 SECONDS = 60
 """How long a command may take before the test fails."""
 STOPPING_SECONDS = 30
@@ -181,6 +183,7 @@ class Project:
         home.mkdir(exist_ok=True)
         merged: dict[str, str | None] = {
             "PATH": os.environ["PATH"],
+            "RECONCILER_TODAY": TODAY,
             "HOME": str(home),
             "LANG": "C.UTF-8",
             "PYTHONPATH": str(ROOT),

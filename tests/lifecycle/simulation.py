@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from reconciler.cli.exit_codes import decide_after_events
 from reconciler.errors import ExitCode
 from reconciler.events import Detached, Event, Progress, Uploading
-from reconciler.kind import Kind
+from reconciler.kind import Kind, override_kinds
 from reconciler.manifests import Loaded
 from reconciler.model import (
     BASE_MODEL,
@@ -298,13 +298,14 @@ class Simulation:
         operation = Operation(
             loaded=Loaded(self.manifests, self.stack, whole=True, files=("m.yaml",)),
             inputs=Inputs(**inputs),
-            kinds=self.kinds,
+            kinds=override_kinds(self.kinds, self.stack),
             providers=self.providers(fuse, journal, stopping),
             manager=manager,
             context=self.context,
             parallelism=parallelism,
             clock=self.clock,
             now=self.now,
+            today=self.now().date(),
             stopping=stopping,
         )
         return Process(operation, backend, fuse, journal)

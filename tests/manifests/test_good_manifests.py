@@ -13,6 +13,7 @@ from reconciler.manifests import Loaded
 from reconciler.model import (
     Address,
     Check,
+    DeclaredBase,
     Desired,
     Example,
     Guards,
@@ -205,6 +206,12 @@ def test_stack(workspace: Path, load_manifests: Load) -> None:
     assert stack.guards == Guards(3, 0)
     assert stack.prices == Prices(0.25, "EUR")
     assert stack.fail_on == ("unmanaged", "base_retired")
+    assert stack.retire_within == timedelta(days=90)
+    assert stack.base_models == (
+        DeclaredBase("gemini-3.5-flash", None, "2027-08-01", or_later=True, place="manifests/case.yaml:22:7"),
+        DeclaredBase("gemini-9", tunable=True, replacement="gemini-9.5", place="manifests/case.yaml:23:7"),
+        DeclaredBase("gemini-8", tunable=False, place="manifests/case.yaml:26:7"),
+    )
     assert (stack.file, stack.line) == ("manifests/case.yaml", 4)
     digits, numbers = loaded.desired
     assert numbers.attributes == {

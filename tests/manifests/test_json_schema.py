@@ -20,6 +20,7 @@ GOOD = sorted((CASES / "good").glob("*.yaml"))
 BEYOND_A_SCHEMA = (
     "syntax-", "alias-", "merge-", "tag-", "key-", "document-", "variable-", "data-file-", "address-twice",
     "import-twice", "import-beside-another-id", "import-of-a-pinned-model", "id-twice", "stack-twice",
+    "stack-base-twice",
     "spec-source-nowhere", "spec-source-near", "spec-source-self",
     "spec-source-circle", "lifecycle-ignore-unknown", "lifecycle-ignore-immutable", "stack-lifecycle-field",
     "lifecycle-ignore-hyperparameter", "lifecycle-drift-field-unknown", "lifecycle-drift-field-immutable",

@@ -17,7 +17,15 @@ from tests import worlds
 from tests.casefiles import Case, cases, field_text, permission_text
 
 CASES = cases("drift")
-ALWAYS: dict[str, Any] = {"fields": [], "permissions": [], "fails": True, "detail": ""}
+ALWAYS: dict[str, Any] = {
+    "fields": [],
+    "permissions": [],
+    "fails": True,
+    "detail": "",
+    "retires": "",
+    "or_later": False,
+    "days_left": None,
+}
 """What a case does not mention must be so."""
 
 
@@ -40,6 +48,9 @@ def shown(drift: Drift) -> dict[str, Any]:
         "permissions": [permission_text(one) for one in drift.permissions],
         "fails": drift.fails,
         "detail": drift.detail,
+        "retires": drift.retires,
+        "or_later": drift.or_later,
+        "days_left": drift.days_left,
     }
 
 

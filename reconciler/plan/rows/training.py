@@ -6,10 +6,12 @@ from dataclasses import replace
 from datetime import date
 
 from reconciler import diff
+from reconciler.bases import WARN_WITHIN, Base, describe_replacement, sort_offered
 from reconciler.difference import DataChange, FieldChange
 from reconciler.errors import Diagnostic
 from reconciler.kind import Kind
 from reconciler.model import BASE_MODEL, Status
+from reconciler.plan.base_models import describe_refusal
 from reconciler.plan.case import Answer, Case, explain_keeping, refuse, start_change
 from reconciler.plan.change import Action, Reason
 from reconciler.plan.compile import compile_promotion, compile_training, compile_update, prepend_intent
@@ -27,6 +29,9 @@ def start_training(
         return refuse_training(case, reason)
     facts, desired = case.facts, case.desired
     unknown = _is_unknown_base(case)
+    row = case.kind.find_base(case.source) if BASE_MODEL in case.attributes else None
+    if row is not None and row.refused:
+        return _refuse_declared_base(case, row)
     if unknown and desired.address.kind not in facts.observed.assumed:
         return refuse_base(case)
     serving = case.find_serving(record)
@@ -155,11 +160,21 @@ def refuse_base(case: Case) -> Diagnostic:
     address = case.desired.address
     tunable = case.facts.observed.tunable[address.kind]
     instead = f"; declare kind: {case.kind.instead} instead" if case.kind.instead else ""
-    offered = ", ".join(sorted(tunable)) or f"none today{instead}"
+    offered = ", ".join(sort_offered(case.kind.bases, tunable)) or f"none today{instead}"
     return refuse(
         case.desired,
         f"{address}: {case.source} is not offered for tuning",
         f"Base models that are: {offered}",
+        path=BASE_MODEL,
+    )
+
+
+def _refuse_declared_base(case: Case, row: Base) -> Diagnostic:
+    """Refuse a base model that the Stack says cannot be tuned."""
+    return refuse(
+        case.desired,
+        f"{case.desired.address}: {describe_refusal(row)}",
+        describe_replacement(case.kind.bases, row, case.facts.today),
         path=BASE_MODEL,
     )
 
@@ -177,16 +192,20 @@ def _list_doubts(case: Case, *, unknown: bool) -> tuple[str, ...]:
             "and nothing is trained"
         )
     if unknown:
-        notes.append(describe_undocumented(case.source, case.kind, case.facts.now.date()))
+        notes.append(describe_undocumented(case.source, case.kind, case.facts.today))
     return tuple(notes)
 
 
 def describe_undocumented(source: str, kind: Kind, today: date) -> str:
-    """Say that a base model is not documented as tunable, and what the kind knows about its end."""
-    row = kind.find_base(source)
-    fate = row.describe_end(today.isoformat()) if row is not None else ""
+    """Say that a base model is not documented as tunable, and what can be tuned instead.
+
+    Another note says so of one that ends soon.
+    """
     said = f"{source} is not among the base models that are documented as tunable"
-    return f"{said}: {fate}" if fate else said
+    row = kind.find_base(source)
+    if row is None or row.ends_within(today, WARN_WITHIN):
+        return said
+    return f"{said}. {describe_replacement(kind.bases, row, today)}"
 
 
 def _find_superseded(case: Case, model: RecordedModel) -> RecordedModel | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from reconciler.kind import Field, FieldRole, FieldType, Kind, OnChange
-from reconciler.providers.gemini.bases import BASES
+from reconciler.providers.base_models import PackagedBases
 
 HYPERPARAMETERS = "tuning_task.hyperparameters"
 BASE_MODEL = "base_model"
@@ -54,5 +54,5 @@ TUNED_MODEL = Kind(
     default_epochs=5,
     default_batch=4,
     instead="TuningJob",
-    bases=BASES,
+    bases=PackagedBases(__package__),
 )

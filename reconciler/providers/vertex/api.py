@@ -105,6 +105,7 @@ class VertexConnection:
             Bucket(self._regions, folder, self._setup.tell),
             places=frozenset(places),
             tunable=stack.tunable_base_models,
+            declared=stack.base_models,
             lag_seconds=self._setup.lag,
         )
 

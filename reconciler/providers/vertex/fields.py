@@ -9,7 +9,7 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from reconciler.kind import Field, FieldRole, FieldType, Kind, OnChange
-from reconciler.providers.vertex.bases import BASES
+from reconciler.providers.base_models import PackagedBases
 
 BASE_MODEL = "base_model"
 PARENT = "pre_tuned_model.tuned_model_name"
@@ -96,5 +96,5 @@ TUNING_JOB = Kind(
     api="aiplatform.googleapis.com",
     access="its access is the project's IAM",
     epochs="hyper_parameters.epoch_count",  # of either spec; Google documents no default for it
-    bases=BASES,
+    bases=PackagedBases(__package__),
 )

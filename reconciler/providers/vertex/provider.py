@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+from reconciler.bases import override_bases
 from reconciler.errors import InvalidArgumentError, NotFoundError, ServiceError, UsageError
 from reconciler.kind import Kind
-from reconciler.model import LAG_SECONDS, Attributes, Desired, Example, Live, Odd, Permission
+from reconciler.model import LAG_SECONDS, Attributes, DeclaredBase, Desired, Example, Live, Odd, Permission
 from reconciler.providers import Accepted, BaseModels, Fence, Handle, Training
 from reconciler.providers.google.calls import ask_model
 from reconciler.providers.google.json import JsonObject, explain_another, read_text
@@ -33,6 +34,7 @@ class VertexProvider:
         bucket: where training data lies.
         places: (project, location) that manifests name, "" for the default.
         tunable: base models that can be tuned; None for what is documented.
+        declared: what the Stack says of single base models.
         lag_seconds: for how long what was accepted may be invisible.
         page_size: entries that a list call asks for.
     """
@@ -44,12 +46,14 @@ class VertexProvider:
         *,
         places: frozenset[tuple[str, str]] = frozenset(),
         tunable: Sequence[str] | None = None,
+        declared: Sequence[DeclaredBase] = (),
         lag_seconds: float = LAG_SECONDS,
         page_size: int = PAGE_SIZE,
     ) -> None:
         self._regions = regions
         self._bucket = bucket
         self._tunable = tunable
+        self._declared = declared
         self._jobs = Jobs(regions, places, page_size)
         self._creation = Creation(regions, self._jobs, lag_seconds)
         self._endpoints: dict[str, str] = {}
@@ -85,9 +89,10 @@ class VertexProvider:
     def list_base_models(self) -> BaseModels:
         """Return the Stack's list, else the documented one: no call tells which base models can be tuned."""
         if self._tunable is not None:
-            return BaseModels(frozenset(codec.base_name(one) for one in self._tunable))
-        names = (one.name for one in TUNING_JOB.bases.values() if one.tunable)
-        return BaseModels(frozenset(names), assumed=True)
+            declared = (base.name for base in self._declared if base.tunable)
+            return BaseModels(frozenset(codec.base_name(name) for name in (*self._tunable, *declared)))
+        bases = override_bases(TUNING_JOB.bases, self._declared)
+        return BaseModels(frozenset(base.name for base in bases.values() if base.tunable), assumed=True)
 
     def measure_data(self, desired: Sequence[Desired]) -> Sequence[Desired]:
         """Fill in where each model belongs, and the digest of each object in Cloud Storage (one GET each).

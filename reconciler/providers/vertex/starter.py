@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from reconciler.model import Desired, Stack
 from reconciler.providers.api import Starter
 from reconciler.providers.google.tutorial import PAIRS
+from reconciler.providers.vertex.fields import TUNING_JOB
 
 _PLACE = """\
   # project: my-project           # or set GOOGLE_CLOUD_PROJECT
@@ -16,9 +17,7 @@ _PLACE = """\
   # Training data files are uploaded to this bucket. Create the bucket, or change the name:
   bucket: gs://{name}
 """
-_LOCATIONS = ("us-central1", "europe-west4")
-"""Locations in which the base model below can be tuned, from Google's documents."""
-
+_BASE = "gemini-3.1-flash-lite"
 _JOB = """\
 # This model answers with the next number. Vertex AI trains it on data/number-generator.jsonl.
 # Training costs money.
@@ -27,11 +26,11 @@ kind: TuningJob
 metadata:
   name: number-generator
 spec:
-  base_model: gemini-3.1-flash-lite
+  base_model: {base}
   tuned_model_display_name: number generator model
   supervised_tuning_spec:
     training_dataset_uri: data/number-generator.jsonl
-    hyper_parameters: {epoch_count: 5, adapter_size: ADAPTER_SIZE_FOUR}
+    hyper_parameters: {{epoch_count: 5, adapter_size: ADAPTER_SIZE_FOUR}}
 """
 
 
@@ -40,12 +39,13 @@ def _write(name: str, environ: Mapping[str, str]) -> Mapping[str, str]:
     rows = "".join(
         json.dumps({"text_input": text, "output": output}, allow_nan=False) + "\n" for text, output in PAIRS
     )
-    return {"number-generator.yaml": _JOB, "data/number-generator.jsonl": rows}
+    return {"number-generator.yaml": _JOB.format(base=_BASE), "data/number-generator.jsonl": rows}
 
 
 def _set_place(name: str, environ: Mapping[str, str]) -> str:
+    locations = TUNING_JOB.bases[_BASE].locations
     wanted = environ.get("GOOGLE_CLOUD_LOCATION", "").strip()
-    return _PLACE.format(location=wanted if wanted in _LOCATIONS else _LOCATIONS[0], name=name)
+    return _PLACE.format(location=wanted if wanted in locations else locations[0], name=name)
 
 
 def _suggest(path: str, stack: Stack, desired: Sequence[Desired]) -> str:

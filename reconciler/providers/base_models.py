@@ -1,0 +1,45 @@
+"""Reads an API's table of base models, which is a data file in the API's own package.
+
+The file is read when a row is first asked for, because most commands need none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+
+from reconciler.bases import Base
+
+FILE = "base_models.json"
+
+
+class PackagedBases(Mapping[str, Base]):
+    """Name to row of the table that a package holds.
+
+    Args:
+        package: the full name of the package, as `__package__` gives it.
+    """
+
+    def __init__(self, package: str) -> None:
+        self.package = package
+
+    @cached_property
+    def _rows(self) -> Mapping[str, Base]:
+        import importlib.resources
+
+        from reconciler import bounds, strictjson
+        from reconciler.codec import decode
+
+        data = importlib.resources.files(self.package).joinpath(FILE).read_bytes()
+        document = strictjson.loads(data, most=bounds.MANIFEST)
+        rows = (decode(Base, {**document["common"], **row}) for row in document["rows"])
+        return {row.name: row for row in rows}
+
+    def __getitem__(self, name: str) -> Base:
+        return self._rows[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)

@@ -22,6 +22,7 @@ from reconciler.formats import format_time
 
 if TYPE_CHECKING:
     from reconciler.model import Live
+    from reconciler.plan.base_models import BaseEnd
     from reconciler.plan.change import Plan
     from reconciler.state.values import Record
 
@@ -127,16 +128,21 @@ class Console:
         self.print_lines(render_plan(plan, colour=self.has_colour, width=self.width))
         print_text(flush=True)
 
-    def print_record(self, record: Record, live: Live | None) -> None:
-        """Print what is recorded of one address, and its model as the service shows it."""
+    def print_record(
+        self, record: Record, live: Live | None, bases: Mapping[str, BaseEnd] | None = None
+    ) -> None:
+        """Print what is recorded of one address, its model as the service shows it, and its base models."""
+        known = bases or {}
         if self.as_json:
             from reconciler.render.records import build_record_document
 
-            self.print_document(build_record_document(record, live))
+            main = record.serving or record.candidate
+            base = known.get(main.id) if main else None
+            self.print_document(build_record_document(record, live, base))
             return
         from reconciler.render.text.records import render_record
 
-        self.print_lines(render_record(record, live, colour=self.has_colour, width=self.width))
+        self.print_lines(render_record(record, live, known, colour=self.has_colour, width=self.width))
 
     # -- messages ----------------------------------------------------------------------------------
 

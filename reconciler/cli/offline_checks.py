@@ -57,7 +57,16 @@ def check_settings(loaded: Loaded, settings: Settings) -> tuple[Diagnostic, ...]
     return tuple(found)
 
 
-def warn_of_bases(loaded: Loaded, today: date) -> tuple[Diagnostic, ...]:
+def list_warnings(loaded: Loaded, settings: Settings, today: date) -> tuple[Diagnostic, ...]:
+    """List all warnings of `validate`: of the manifests, of the settings, and of base models that end.
+
+    Raises:
+        ManifestError: see `check_settings`.
+    """
+    return (*loaded.warnings, *check_settings(loaded, settings), *_warn_of_bases(loaded, today))
+
+
+def _warn_of_bases(loaded: Loaded, today: date) -> tuple[Diagnostic, ...]:
     """Warn of base models that end soon, have ended or are refused, where a declared model may be trained."""
     from reconciler.plan.base_models import BaseFinder, list_endings
     from reconciler.state.values import State

@@ -19,6 +19,7 @@ from reconciler.events import Event, Uploading
 from reconciler.kind import Kind
 from reconciler.manifests import Loaded, find_named_elsewhere
 from reconciler.model import BASE_MODEL, LAG_SECONDS, Address, DataSet, Desired
+from reconciler.plan.base_models import BaseEnd, BaseFinder, list_ends
 from reconciler.plan.binding import verify
 from reconciler.plan.change import Context, Drift, Inputs, Plan
 from reconciler.plan.drift import find_selected_drift
@@ -28,7 +29,7 @@ from reconciler.plan.resume import plan_resumption
 from reconciler.plan.selection import Known, warn_of_unlabelled
 from reconciler.providers import Provider, Providers
 from reconciler.records import select
-from reconciler.state.values import State, check_foreign
+from reconciler.state.values import Record, State, check_foreign
 
 if TYPE_CHECKING:
     from reconciler.state.session import StateManager
@@ -276,6 +277,11 @@ class Operation:
         found = select(known, self.inputs.targets, self.inputs.excludes)
         self.remark = warn_of_unlabelled(known, (*self.inputs.targets, *self.inputs.excludes))
         return [address for address in found if self.loaded.whole or address in labels]
+
+    def list_base_ends(self, state: State, records: Iterable[Record]) -> dict[str, BaseEnd]:
+        """List the base model that each model of these records stands on, by the id of the model."""
+        declared = {desired.address: desired for desired in self.loaded.desired}
+        return list_ends(BaseFinder(declared, state, self.kinds), records, self.today)
 
     def find_provider(self, address: Address) -> Provider:
         """Return the provider of an address. UsageError for a kind of a newer version."""

@@ -5,16 +5,16 @@ Rule: today's date is an argument. A packaged date warns; only a Stack's `tunabl
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
-from reconciler.bases import WARN_WITHIN, Base, describe_replacement
+from reconciler.bases import WARN_WITHIN, Base, choose_replacement, describe_replacement, strip_publisher
 from reconciler.errors import Diagnostic, Severity
 from reconciler.formats import count_noun
 from reconciler.kind import FieldRole, Kind
 from reconciler.model import BASE_MODEL, Address, Desired
-from reconciler.state.values import RecordedModel, State
+from reconciler.state.values import Record, RecordedModel, State
 
 
 def find_source(desired: Desired, kind: Kind) -> tuple[str, str]:
@@ -128,3 +128,112 @@ def describe_refusal(row: Base) -> str:
 
 def _cite(row: Base) -> str:
     return f" (according to {row.authority})" if row.authority else ""
+
+
+@dataclass(frozen=True, slots=True)
+class BaseEnd:
+    """The base model that one model stands on, and its end, as commands show them.
+
+    Attributes:
+        name: as it was sent.
+        retires: ISO date, "" if nobody knows.
+        or_later: `retires` is a floor.
+        days_left: until that date, negative afterwards; None if nobody knows.
+        replacement: what can be tuned instead, "" if nothing is known.
+        said: when it retires and who says so, as a clause; "" if nobody knows.
+    """
+
+    name: str
+    retires: str = ""
+    or_later: bool = False
+    days_left: int | None = None
+    replacement: str = ""
+    said: str = ""
+
+    @property
+    def is_near(self) -> bool:
+        """Whether its date is at most 90 days ahead, or has passed."""
+        return self.days_left is not None and self.days_left <= WARN_WITHIN
+
+
+def list_ends(finder: BaseFinder, records: Iterable[Record], today: date) -> dict[str, BaseEnd]:
+    """List the base model of every recorded model, by the id of the model. Unknown ones are left out."""
+    return {
+        model.id: _find_end(finder, record.address.kind, name, today)
+        for record in records
+        for model in record.models
+        if (name := finder.find_recorded(model))
+    }
+
+
+def _find_end(finder: BaseFinder, kind: str, name: str, today: date) -> BaseEnd:
+    row = finder.find_row(kind, name)
+    if row is None:
+        return BaseEnd(name)
+    instead = choose_replacement(finder.kinds[kind].bases, row, today)
+    return BaseEnd(
+        name,
+        row.retires,
+        row.or_later,
+        row.count_days_left(today),
+        instead.name if instead else "",
+        f"{row.describe_end(today)}{_cite(row)}" if row.retires else "",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class BaseUse:
+    """A row of the table of base models, with the addresses that stand on it.
+
+    Attributes:
+        kind: the kind whose API it belongs to.
+        base: the row.
+        is_known: False for a base model that no table has.
+        replacement: what can be tuned instead of one that retires soon or cannot be tuned, "" for nothing.
+    """
+
+    kind: str
+    base: Base
+    addresses: tuple[Address, ...] = ()
+    is_known: bool = True
+    days_left: int | None = None
+    replacement: str = ""
+
+
+def list_uses(finder: BaseFinder, today: date) -> tuple[BaseUse, ...]:
+    """List the whole table of every kind. What declared and recorded models stand on comes first."""
+    users: dict[tuple[str, str], set[Address]] = {}
+    for address, name in _list_users(finder):
+        if name:
+            users.setdefault((address.kind, strip_publisher(name)), set()).add(address)
+    rows = {(kind.name, row.name): row for kind in finder.kinds.values() for row in kind.bases.values()}
+    unknown = {key: Base(key[1], tunable=True) for key in sorted(users.keys() - rows.keys())}
+    found = [
+        BaseUse(
+            kind,
+            base,
+            tuple(sorted(users.get((kind, name), ()))),
+            (kind, name) in rows,
+            base.count_days_left(today),
+            _offer(finder.kinds[kind].bases, base, today),
+        )
+        for (kind, name), base in {**rows, **unknown}.items()
+    ]
+    kinds = {use.kind: min(not other.addresses for other in found if other.kind == use.kind) for use in found}
+    return tuple(sorted(found, key=lambda use: (kinds[use.kind], use.kind, not use.addresses)))
+
+
+def _list_users(finder: BaseFinder) -> Iterator[tuple[Address, str]]:
+    """List each declared and recorded model of a known kind with the name of its base model."""
+    yield from ((address, finder.find_declared(address)) for address in finder.desired)
+    for address, record in finder.state.resources.items():
+        if address.kind in finder.kinds:
+            models = (record.serving, record.candidate)
+            yield from ((address, finder.find_recorded(model)) for model in models if model is not None)
+
+
+def _offer(bases: Mapping[str, Base], base: Base, today: date) -> str:
+    if base.tunable and not base.ends_within(today, WARN_WITHIN):
+        return ""
+    found = choose_replacement(bases, base, today)
+    return found.name if found else ""

@@ -170,7 +170,7 @@ def build_change_entry(change: Change, kind: Kind) -> dict[str, Json]:
 
 
 def build_drift_entry(drift: Drift, kinds: Mapping[str, Kind]) -> dict[str, Json]:
-    """Build one element of resource_drift, with its `class`."""
+    """Build one element of resource_drift, with its `class`, and the date of a base model that retires."""
     before = _build_attributes(drift.before, drift.id, ()) if drift.before is not None else None
     after = _build_attributes(drift.after, drift.id, ()) if drift.after is not None else None
     if drift.address is not None:
@@ -178,6 +178,8 @@ def build_drift_entry(drift: Drift, kinds: Mapping[str, Kind]) -> dict[str, Json
     else:
         entry = _build_head(Address("", drift.id), drift.name or drift.id, "")
     entry["class"] = str(drift.drift_class)
+    if drift.days_left is not None:
+        entry |= {"retires": drift.retires, "or_later": drift.or_later, "days_left": drift.days_left}
     entry["change"] = _build_body([find_drift_words(drift).action], before, after)
     return entry
 

@@ -107,9 +107,9 @@ GOLDENS: dict[str, Callable[[], str]] = {
         + "\n"
     ),
     "drift.md": lambda: markdown.render_drift_comment(plans.DRIFTS, plans.CONTEXT) + "\n",
-    "show.txt": lambda: _lines(render_record(plans.RECORD_FULL, plans.LIVE, colour=False)),
+    "show.txt": lambda: _lines(render_record(plans.RECORD_FULL, plans.LIVE, plans.BASES, colour=False)),
     "show-ascii.txt": lambda: _lines(
-        render_record(plans.RECORD_FULL, plans.LIVE, colour=False, width=60, unicode=False)
+        render_record(plans.RECORD_FULL, plans.LIVE, plans.BASES, colour=False, width=60, unicode=False)
     ),
     "state.txt": lambda: _lines(render_state(plans.STATE, colour=False)),
     "events.txt": lambda: _events(colour=False),
@@ -117,7 +117,12 @@ GOLDENS: dict[str, Callable[[], str]] = {
     "errors-colour.txt": lambda: _lines(render_errors(DIAGNOSTICS, colour=True)),
     "stream.ndjson": _stream,
     "report.html": lambda: page.render_report(
-        plans.STATE, {plans.RECORD_FULL.address: plans.LIVE}, plans.DRIFTS, plans.CONTEXT, NOW
+        plans.STATE,
+        {plans.RECORD_FULL.address: plans.LIVE},
+        plans.DRIFTS,
+        plans.CONTEXT,
+        now=NOW,
+        bases=plans.BASES,
     ),
 }
 

@@ -18,6 +18,7 @@ from reconciler.model import (
     Snapshot,
     Status,
 )
+from reconciler.plan.base_models import BaseEnd
 from reconciler.plan.case import RETRY_ADVICE
 from reconciler.plan.change import (
     Action,
@@ -437,7 +438,34 @@ RETIRED = Drift(
     fails=False,
     detail=f"{BASE} no longer offers createTunedModel",
 )
-DRIFTS = (CHANGED, MISSING, FAILED_DRIFT, UNMANAGED, RETIRED)
+ENDING = Drift(
+    address("steady"),
+    DriftClass.BASE_RETIRED,
+    "steady-99999999",
+    fails=False,
+    detail="flash retires not before 1 December 2026, in 9 days at the earliest (according to documents read "
+    "on 28 November 2026). newer can be tuned instead; it retires not before 31 January 2028.",
+    retires="2026-12-01",
+    or_later=True,
+    days_left=9,
+)
+DRIFTS = (CHANGED, MISSING, FAILED_DRIFT, UNMANAGED, RETIRED, ENDING)
+BASES = {
+    "roman-eeeeeeee": BaseEnd(
+        BASE,
+        "2026-12-01",
+        or_later=True,
+        days_left=9,
+        replacement="newer",
+        said="retires not before 1 December 2026, in 9 days at the earliest (according to documents read on "
+        "28 November 2026)",
+    ),
+    "roman-ffffffff": BaseEnd("models/unknown"),
+    "steady-99999999": BaseEnd(
+        BASE, "2026-10-20", days_left=-33, said="retired on 20 October 2026, 33 days ago"
+    ),
+    "fresh-12345678": BaseEnd(BASE),
+}
 
 CHANGES = tuple(
     sorted(

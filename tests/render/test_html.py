@@ -102,7 +102,7 @@ def test_nothing_of_others_is_markup(found: list[Record], drifted: list[Drift], 
         if one.serving
     }
     state = State(stack=text, workspace=text, resources={one.address: one for one in found})
-    reader = read(render_report(state, live, drifted, replace(plans.CONTEXT, endpoint=text), NOW))
+    reader = read(render_report(state, live, drifted, replace(plans.CONTEXT, endpoint=text), now=NOW))
     assert reader.tags <= TAGS
     names = {name for name, _ in reader.attributes}
     assert not {name for name in names if name.startswith("on")} | (
@@ -114,7 +114,7 @@ def test_nothing_of_others_is_markup(found: list[Record], drifted: list[Drift], 
 def test_nothing_is_fetched() -> None:
     """The page has no address of any other resource, and forbids scripts and loading itself."""
     page = render_report(
-        plans.STATE, {plans.RECORD_FULL.address: plans.LIVE}, plans.DRIFTS, plans.CONTEXT, NOW
+        plans.STATE, {plans.RECORD_FULL.address: plans.LIVE}, plans.DRIFTS, plans.CONTEXT, now=NOW
     )
     assert "default-src 'none'" in page
     assert re.search(r"url\(|@import|<script|<link|<img", page) is None
@@ -122,7 +122,7 @@ def test_nothing_is_fetched() -> None:
 
 def test_every_model_has_a_row_a_section_and_its_curve() -> None:
     """Nothing recorded is missing from the report; a curve stands where there are snapshots."""
-    page = render_report(plans.STATE, {plans.RECORD_FULL.address: plans.LIVE}, (), plans.CONTEXT, NOW)
+    page = render_report(plans.STATE, {plans.RECORD_FULL.address: plans.LIVE}, (), plans.CONTEXT, now=NOW)
     for index, record in enumerate(sorted(plans.STATE.resources.values(), key=lambda one: one.address)):
         assert f'href="#m{index}"' in page
         assert page.count(f'id="m{index}"') == 1
@@ -149,13 +149,13 @@ def test_conditions() -> None:
         (Record(one, deposed=(plans.model("c"),)), "deposed only"),
     ]
     for record, word in cases:
-        page = render_report(State(resources={one: record}), {}, (), plans.CONTEXT, NOW)
+        page = render_report(State(resources={one: record}), {}, (), plans.CONTEXT, now=NOW)
         assert re.search(rf'<td class="\w+">{word}<td', page), word
 
 
 def test_an_empty_state_is_a_page() -> None:
     """If nothing is recorded, the report says so instead of showing an empty table."""
-    page = render_report(State(), {}, (), plans.CONTEXT, NOW)
+    page = render_report(State(), {}, (), plans.CONTEXT, now=NOW)
     assert "Nothing is recorded." in page
     assert "<table" not in page
 

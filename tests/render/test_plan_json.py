@@ -228,7 +228,7 @@ def test_every_action_has_an_entry() -> None:
 
 
 def test_the_drift_document_has_classes() -> None:
-    """Each finding has its class. A model that no manifest declares is called by its resource name."""
+    """Each finding has its class, and perhaps a date. An undeclared model has its resource name."""
     document = build_drift_document(plans.DRIFTS, plans.CONTEXT, plans.KINDS)
     found = document["resource_drift"]
     assert isinstance(found, list)
@@ -238,7 +238,13 @@ def test_the_drift_document_has_classes() -> None:
         ("TunedModel/broken", "failed"),
         ("tunedModels/by-hand-1", "unmanaged"),
         ("TunedModel/steady", "base_retired"),
+        ("TunedModel/steady", "base_retired"),
     ]
+    offered, dated = found[-2:]
+    assert isinstance(offered, dict)
+    assert isinstance(dated, dict)
+    assert {"retires", "or_later", "days_left"} & offered.keys() == set()
+    assert [dated[key] for key in ("retires", "or_later", "days_left")] == ["2026-12-01", True, 9]
     ours = document["reconciler"]
     assert isinstance(ours, dict)
     assert ours["drifted"] is True

@@ -141,6 +141,7 @@ def test_drift_that_is_a_note_is_no_warning() -> None:
         "warn",
         "info",
         "info",
+        "info",
     ]
 
 

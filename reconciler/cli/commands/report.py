@@ -29,12 +29,19 @@ def command(*, out: str | None, no_color: bool, **given: Any) -> None:
         part = state.select(operation.select(state))
         console.print_note(operation.remark)
         live = find_curves(operation, part)
-        page = render_report(part, live, operation.find_drift(), operation.context, now=timestamp())
+        bases = operation.list_base_ends(state, part.resources.values())
+        page = render_report(
+            part, live, operation.find_drift(), operation.context, now=timestamp(), bases=bases
+        )
     if out is None or out == "-":
         print_text(page)
         return
+    _write(out, page)
+    console.print_lines([f"Written to {out}."])
+
+
+def _write(out: str, page: str) -> None:
     try:
         files.write_in_place(out, page.encode(errors="backslashreplace"))
     except OSError as error:
         raise UsageError(f"-o {out}: {error.strerror}", "Give a file that can be written") from error
-    console.print_lines([f"Written to {out}."])

@@ -46,7 +46,8 @@ def command(*, word: str | None, as_json: bool, no_color: bool, **given: Any) ->
             _print_state(console, state, records, selection.remark)
             return
         live = find_live(operation, record.address, record.serving or record.candidate or record.models[0])
-    console.print_record(record, live)
+        bases = operation.list_base_ends(state, [record])
+    console.print_record(record, live, bases)
 
 
 def _find_plan(word: str | None) -> Path | None:

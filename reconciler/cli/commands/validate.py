@@ -31,11 +31,7 @@ def command(*, as_json: bool, no_color: bool, **given: Any) -> int:
     try:
         settings = Settings(os.environ)
         loaded, _ = wiring.load_manifests(Invocation.read("validate", given), settings)
-        warnings = (
-            *loaded.warnings,
-            *offline_checks.check_settings(loaded, settings),
-            *offline_checks.warn_of_bases(loaded, wiring.read_today(settings)),
-        )
+        warnings = offline_checks.list_warnings(loaded, settings, wiring.read_today(settings))
     except ReconcilerError as error:
         if not as_json:
             raise

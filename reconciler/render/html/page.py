@@ -9,14 +9,16 @@ from __future__ import annotations
 import html
 import importlib.resources
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 
-from reconciler.formats import count_noun
+from reconciler.formats import count_noun, format_date
 from reconciler.model import Address, Live, Status
+from reconciler.plan.base_models import BaseEnd
 from reconciler.plan.change import Context, Drift
 from reconciler.render.drift_words import describe_subject, find_drift_words, summarize_drift
 from reconciler.render.html.curve import draw_loss_curve
 from reconciler.render.terminal import escape
-from reconciler.render.text.records import list_model_facts, list_titled_models
+from reconciler.render.text.records import NO_BASES, list_model_facts, list_titled_models
 from reconciler.render.values import format_loss, format_value
 from reconciler.render.words import describe_context
 from reconciler.state.values import Record, RecordedModel, State
@@ -26,7 +28,13 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
 def render_report(
-    state: State, live_by_address: Mapping[Address, Live], drifts: Sequence[Drift], context: Context, now: str
+    state: State,
+    live_by_address: Mapping[Address, Live],
+    drifts: Sequence[Drift],
+    context: Context,
+    *,
+    now: str,
+    bases: Mapping[str, BaseEnd] = NO_BASES,
 ) -> str:
     """Render the whole page.
 
@@ -37,6 +45,7 @@ def render_report(
         drifts: the differences between live and recorded.
         context: the service that was asked.
         now: the time, RFC 3339. It is shown unchanged.
+        bases: the base model of each recorded model, by the id of the model.
     """
     records = sorted(state.resources.values(), key=lambda record: record.address)
     title = f"Tuned models of {state.stack}" if state.stack else "Tuned models"
@@ -53,10 +62,10 @@ def render_report(
         f"<p>{_escape(now)}, state serial {state.serial}, workspace {_escape(state.workspace)}</p></header>",
         _render_tiles(records, live_by_address, drifts),
         *_render_drift_section(drifts),
-        *_render_table(records, live_by_address),
+        *_render_table(records, live_by_address, bases),
     ]
     for index, record in enumerate(records):
-        parts += _render_section(index, record, live_by_address.get(record.address))
+        parts += _render_section(index, record, live_by_address.get(record.address), bases)
     parts.append("<footer>Made by reconciler. Training data is not on this page.</footer></body></html>")
     return "\n".join(part for part in parts if part) + "\n"
 
@@ -125,14 +134,17 @@ def _list_findings(drift: Drift) -> Iterator[str]:
         yield f"permission {_escape(str(grant.before or 'nobody'))} → {_escape(str(grant.after or 'nobody'))}"
 
 
-def _render_table(records: Sequence[Record], live: Mapping[Address, Live]) -> Iterator[str]:
+def _render_table(
+    records: Sequence[Record], live: Mapping[Address, Live], bases: Mapping[str, BaseEnd]
+) -> Iterator[str]:
     yield "<h2>Models</h2>"
     if not records:
         yield "<p>Nothing is recorded.</p>"
         return
     yield (
         '<div class="scroll"><table><thead><tr><th>model<th>condition<th>id'
-        '<th class="figure">examples<th class="figure">mean loss<th>promoted</tr></thead><tbody>'
+        '<th class="figure">examples<th class="figure">mean loss<th>promoted'
+        "<th>base model retires</tr></thead><tbody>"
     )
     for index, record in enumerate(records):
         main = record.serving or record.candidate
@@ -144,12 +156,25 @@ def _render_table(records: Sequence[Record], live: Mapping[Address, Live]) -> It
             f'<tr><td><a href="#m{index}">{_escape(str(record.address))}</a><td class="{style}">{word}'
             f'<td class="id">{_escape(main.id) if main else ""}<td class="figure">{examples}'
             f'<td class="figure">{format_loss(last.mean_loss) if last else ""}'
-            f"<td>{_escape(main.promoted) if main else ''}</tr>"
+            f"<td>{_escape(main.promoted) if main else ''}"
+            f"{_render_end(bases.get(main.id) if main else None)}</tr>"
         )
     yield "</tbody></table></div>"
 
 
-def _render_section(index: int, record: Record, live: Live | None) -> Iterator[str]:
+def _render_end(base: BaseEnd | None) -> str:
+    """Render the cell that tells when the base model of a model retires."""
+    if base is None or base.days_left is None:
+        return f"<td>{_escape(base.name) if base else ''}"
+    has_retired = base.days_left <= 0 and not base.or_later
+    style = "bad" if has_retired else "wait" if base.is_near else "soft"
+    day = f"{'not before ' if base.or_later else ''}{format_date(date.fromisoformat(base.retires))}"
+    return f'<td>{_escape(base.name)} <span class="{style}">{day}</span>'
+
+
+def _render_section(
+    index: int, record: Record, live: Live | None, bases: Mapping[str, BaseEnd]
+) -> Iterator[str]:
     word, style = _describe_status(record, live)
     protected = ' <span class="soft">protected</span>' if record.prevent_destroy else ""
     name = _escape(str(record.address))
@@ -166,17 +191,17 @@ def _render_section(index: int, record: Record, live: Live | None) -> Iterator[s
             f"{count_noun(len(live.snapshots), 'snapshot')} of {_escape(live.id)}</p>"
         )
     for title, model in list_titled_models(record):
-        yield from _render_model(title.capitalize(), model, live)
+        yield from _render_model(title.capitalize(), model, live, bases.get(model.id))
     yield "</section>"
 
 
-def _render_model(title: str, model: RecordedModel, live: Live | None) -> Iterator[str]:
+def _render_model(title: str, model: RecordedModel, live: Live | None, base: BaseEnd | None) -> Iterator[str]:
     mine = live if live is not None and live.id == model.id else None
     status = mine.status if mine else model.status
     style = _STYLES[status] if status else "wait"
     name = f'<span class="id">{_escape(model.id)}</span>'
     yield f'<h4>{title} {name} <span class="{style}">{status or "pending"}</span></h4>'
-    facts = ((label, text) for label, text in list_model_facts(model, mine) if text)
+    facts = ((label, text) for label, text in list_model_facts(model, mine, base) if text)
     yield f"<dl>{''.join(f'<dt>{html.escape(label)}<dd>{html.escape(text)}' for label, text in facts)}</dl>"
     attributes = {**model.sent, **(mine.attributes if mine else {})}
     if attributes:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 
 from reconciler.formats import count_noun
 from reconciler.model import Live, Status
+from reconciler.plan.base_models import BaseEnd
 from reconciler.render.terminal import Paint, count_cells, cut, escape, pad, wrap
 from reconciler.render.text.chart import draw_loss_chart
 from reconciler.render.text.rows import Row, render_rows
@@ -18,8 +20,17 @@ _ROOMY = 80
 """A terminal of at least this width has room for the longest label beside its text."""
 
 
+NO_BASES: Mapping[str, BaseEnd] = MappingProxyType({})
+
+
 def render_record(
-    record: Record, live: Live | None, *, colour: bool, width: int = 80, unicode: bool = True
+    record: Record,
+    live: Live | None,
+    bases: Mapping[str, BaseEnd] = NO_BASES,
+    *,
+    colour: bool,
+    width: int = 80,
+    unicode: bool = True,
 ) -> Iterator[str]:
     """Render an address: the serving model, the candidate, the deposed models, and the loss curve.
 
@@ -27,6 +38,7 @@ def render_record(
         record: the record of the address.
         live: the serving model (or the candidate) as the service shows it now. None if the service was
             not asked, or does not know the model.
+        bases: the base model of each recorded model, by the id of the model.
         colour: whether escape sequences may be used.
         width: cells of a line, 0 for no limit.
         unicode: False draws the curve with ASCII.
@@ -36,7 +48,7 @@ def render_record(
     if record.prevent_destroy:
         yield "  protected by lifecycle.prevent_destroy"
     for title, model in list_titled_models(record):
-        yield from _render_model(title, model, live, width, paint)
+        yield from _render_model(title, model, live, base=bases.get(model.id), width=width, paint=paint)
     if record.is_empty:
         yield "  nothing is recorded"
     if live is None:
@@ -50,14 +62,14 @@ def render_record(
 
 
 def _render_model(
-    title: str, model: RecordedModel, live: Live | None, width: int, paint: Paint
+    title: str, model: RecordedModel, live: Live | None, *, base: BaseEnd | None, width: int, paint: Paint
 ) -> Iterator[str]:
     mine = live if live is not None and live.id == model.id else None
     status = mine.status if mine else model.status
     style = {Status.ACTIVE: "green", Status.FAILED: "red"}.get(status, "yellow") if status else "yellow"
     yield ""
     yield f"  {title} {paint(escape(model.id), 'bold')}  {paint(status or 'pending', style)}"
-    facts = [(label, text) for label, text in list_model_facts(model, mine) if text]
+    facts = [(label, text) for label, text in list_model_facts(model, mine, base) if text]
     column = _choose_column((label for label, _ in facts), width)
     for label, text in facts:
         fits = count_cells(label) <= column
@@ -86,12 +98,16 @@ def list_titled_models(record: Record) -> Iterator[tuple[str, RecordedModel]]:
     yield from ((title, model) for title, model in titled if model is not None)
 
 
-def list_model_facts(model: RecordedModel, live: Live | None) -> Iterator[tuple[str, str]]:
+def list_model_facts(
+    model: RecordedModel, live: Live | None, base: BaseEnd | None = None
+) -> Iterator[tuple[str, str]]:
     """List the facts about a model, each with its label, escaped. An unknown fact is ""."""
     if model.is_pending and live is None:
         yield "pending", "recorded before its create was sent, not known to be accepted"
     yield "name", escape(live.name if live else model.name)
     yield "tuned from", escape(model.source)
+    if base is not None and (base.said or base.name != model.source):
+        yield "base model", escape(f"{base.name}, which {base.said}" if base.said else base.name)
     for data in model.data:
         assumed = ", assumed from the manifest" if data.assumed else ""
         counts = f"{count_noun(data.examples, 'example')}, {count_noun(data.characters, 'character')}"

@@ -5,11 +5,12 @@ Rule: other columns are ignored; nothing that stands in a named one is.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from reconciler.datasets import lookalikes
 from reconciler.datasets.pairs import advise_text
-from reconciler.datasets.rows import NO_INPUT, NO_OUTPUT, describe_json, quote_name
+from reconciler.datasets.rows import NO_INPUT, NO_OUTPUT, cut_names, describe_json, quote_name
 from reconciler.identity import encode_canonical
 from reconciler.model import Example
 from reconciler.problems import Refusal, find_nearest
@@ -62,10 +63,15 @@ def read_object(row: object, columns: Mapping[str, str]) -> Example | Refusal:
     return make_example(texts)
 
 
-def refuse_missing(name: str, what: str, names: Collection[str], advice: str = "") -> Refusal:
+def refuse_missing(name: str, what: str, names: Iterable[str], advice: str = "") -> Refusal:
     """Say that a file does not have a column or key that the manifest names, and which ones it has."""
-    near = find_nearest(name, list(names)[:100])
-    listed = ", ".join(quote_name(known) for known in list(names)[:8]) + (", …" if len(names) > 8 else "")
+    summary = f"the {what} {quote_name(name)} is missing"
+    return Refusal(summary, advice or _list_names(name, cut_names(names)))
+
+
+@lru_cache(maxsize=100)
+def _list_names(name: str, names: tuple[str, ...]) -> str:
+    near = find_nearest(name, names)
+    listed = ", ".join(map(quote_name, names[:8])) + (", …" if len(names) > 8 else "")
     meant = f"Did you mean {quote_name(near)}? " if near else ""
-    there = f"There are {listed}: correct columns in the manifest." if names else "There is none."
-    return Refusal(f"the {what} {quote_name(name)} is missing", advice or f"{meant}{there}")
+    return f"{meant}There are {listed}: correct columns in the manifest." if names else "There is none."

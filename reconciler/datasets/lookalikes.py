@@ -170,8 +170,8 @@ def name_chat(keys: Collection[object]) -> str:
 def suggest_columns(names: Collection[str]) -> str:
     """Write `columns` for a manifest, if each of our columns has one name among these; else ""."""
     found: dict[str, list[str]] = {"text_input": [], "output": []}
-    for name in list(names)[:100]:
-        if (column := find_column(name)) and len(name) <= 60:
+    for name in names:
+        if column := find_column(name):
             found[column].append(name)
     # our own name wins over another one that may mean the same
     chosen = {

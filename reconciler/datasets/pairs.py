@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from reconciler.bounds import MB
@@ -15,8 +16,10 @@ from reconciler.datasets import lookalikes
 from reconciler.datasets.messages import MESSAGES, read_messages
 from reconciler.datasets.rows import (
     HALF_A_CHARACTER,
+    LONGEST_NAME,
     NO_OUTPUT,
     Form,
+    cut_names,
     describe_json,
     is_text,
     quote_name,
@@ -103,7 +106,7 @@ def advise_text(value: object) -> str:
     return f'Put it in quotes: "{quoted}".' if 0 < len(quoted) < 40 else "Write a text in double quotes."
 
 
-def refuse_name(name: str, what: str, names: Collection[str], takes: str = PAIRS_ONLY) -> Refusal:
+def refuse_name(name: str, what: str, names: Iterable[str], takes: str = PAIRS_ONLY) -> Refusal:
     """Say why a row with this column or key is not a pair, and how to declare or rename it.
 
     Args:
@@ -114,13 +117,18 @@ def refuse_name(name: str, what: str, names: Collection[str], takes: str = PAIRS
     """
     has_name = f"{quote_name(name)} is not a {what} of training data"
     summary = has_name if name else f"there is a {what} without a name"
+    return Refusal(summary, _advise_name(name[:LONGEST_NAME], cut_names(names), takes))
+
+
+@lru_cache(maxsize=100)
+def _advise_name(name: str, names: tuple[str, ...], takes: str) -> str:
     columns = lookalikes.suggest_columns(names)
     declared = f"in the manifest: {lookalikes.declare_file(columns)}. Others are ignored then."
     if lookalikes.is_index(name):
-        return Refusal(summary, f"{lookalikes.INDEX_ADVICE} {f'Or declare {declared}' if columns else takes}")
+        return f"{lookalikes.INDEX_ADVICE} {f'Or declare {declared}' if columns else takes}"
     meant, near = lookalikes.find_column(name), find_nearest(name, COLUMNS)
     advice = f"Rename it to {meant}. " if meant else f"Did you mean {near}? " if near else ""
-    return Refusal(summary, f"Declare {declared}" if columns else f"{advice}{takes}")
+    return f"Declare {declared}" if columns else f"{advice}{takes}"
 
 
 def _check_pair(example: Example) -> Refusal | None:

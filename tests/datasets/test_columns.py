@@ -17,11 +17,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.datasets.chat import CHATS, SUPERVISED, write_chat_line
+from reconciler.datasets.data_sets import DataSets
 from reconciler.datasets.examples import read_examples
 from reconciler.datasets.measure import FORMS, measure
 from reconciler.errors import ManifestError
 from reconciler.model import PLAIN, DataSet, Example, Layout
-from reconciler.problems import Problems
+from reconciler.problems import Place, Problems
 from tests.datasets.conftest import Load, Refused, data
 from tests.fakes import digest_examples
 
@@ -129,7 +130,11 @@ examples = st.lists(st.builds(Example, text, text), min_size=1, max_size=5)
 def test_every_form_of_the_same_examples_has_one_digest(written: list[Example]) -> None:
     """Columns, delimiters, OpenAI's messages and Gemini's contents are the same data as inline pairs."""
     digests = {form: _measure(*write(written)) for form, write in WRITERS.items()}
-    assert digests == dict.fromkeys(WRITERS, digest_examples(written))
+    inline = DataSets(Problems()).read_inline([(Place("m.yaml"), one) for one in written], Place("m.yaml"))
+    assert inline is not None
+    assert (
+        digests == dict.fromkeys(WRITERS, digest_examples(written)) == dict.fromkeys(WRITERS, inline.digest)
+    )
 
 
 @given(examples, text)

@@ -5,6 +5,7 @@ Rule: a missing package or an unusable file raises a UsageError with advice.
 
 from __future__ import annotations
 
+import math
 import os
 import sqlite3
 import sys
@@ -81,6 +82,9 @@ def serve(*, host: str, port: int, data: str | None, training_seconds: float | N
     Raises:
         UsageError: the address or the file of its data cannot be used, or a package is missing.
     """
+    # click lets a number through that is none
+    if training_seconds is not None and math.isnan(training_seconds):
+        raise UsageError("--training-seconds: nan is not a number of seconds", "Write a number, such as 4")
     server = _load_server()
     changes = {} if training_seconds is None else {"training_seconds": training_seconds}
     try:

@@ -179,7 +179,7 @@ class _Table:
         self._names = list(types)
         self._kept = [name for name in types if name not in kind.COMPUTED]
         self._json: dict[str, Any] = {
-            name: each for name, (each, _) in types.items() if each not in _SQL_TYPES
+            name: python for name, (python, _) in types.items() if python not in _SQL_TYPES
         }
         names = [name for name in self._kept if name != "seq"]
         sources = {"seq": "rowid", **kind.COMPUTED}

@@ -21,7 +21,7 @@ from tests.cli.harness import PAIRS, Project, model
         ("plan --max-deletes x", "--max-deletes: 'x' is not a whole number of at least 0", "plan"),
         (
             "emulator --training-seconds -1",
-            "--training-seconds: -1.0 is not a number of at least 0",
+            "--training-seconds: -1.0 is not a number of at least 0 and at most 86400",
             "emulator",
         ),
         ("plan --format pdf", "--format: 'pdf' is not text or markdown", "plan"),

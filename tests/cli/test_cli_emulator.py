@@ -66,6 +66,14 @@ def test_how_long_a_training_takes_is_a_number(project: Project, seconds: str) -
     assert not (project.root / "state").exists()
 
 
+@pytest.mark.parametrize("seconds", ["soon", "-1", "nan", "inf", "1e12"])
+def test_the_server_refuses_what_is_no_time(project: Project, seconds: str) -> None:
+    """--training-seconds is refused by its name, when it is no number or more than the clock can handle."""
+    refused = project.run("emulator", "--port", "0", "--training-seconds", seconds, expect=1)
+    assert "--training-seconds" in refused.err
+    assert "internal error" not in refused.err
+
+
 @pytest.mark.parametrize(
     "days", ["2027-05-19", "gemini-3.5-flash", "gemini-3.5-flash=May 19", "a=2027-02-30", "a=1969-12-31"]
 )

@@ -19,7 +19,7 @@ from reconciler.cli import options, start_emulator
 )
 @click.option(
     "--training-seconds",
-    type=click.FloatRange(min=0),
+    type=click.FloatRange(0, 86_400),
     metavar="N",
     help="How long a training takes.  [default: 4, or what FILE says]",
 )

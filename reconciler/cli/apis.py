@@ -9,7 +9,10 @@ from reconciler.providers.api import Api
 from reconciler.providers.gemini.api import GEMINI
 from reconciler.providers.vertex.api import VERTEX
 
-APIS: tuple[Api, ...] = (GEMINI, VERTEX)
+APIS: tuple[Api, ...] = (
+    GEMINI,
+    VERTEX,
+)
 
 
 def list_kinds() -> dict[str, Kind]:

@@ -39,20 +39,30 @@ class BaseFinder:
     desired: Mapping[Address, Desired]
     state: State
     kinds: Mapping[str, Kind]
+    _declared: dict[Address, str] = field(default_factory=dict)
+    _referenced: dict[str, str] = field(default_factory=dict)
     _recorded: dict[str, RecordedModel] = field(default_factory=dict)
 
     def find_declared(self, address: Address) -> str:
         """Find the base model of a declared model, as its manifest writes it. "" if nobody here knows it."""
-        seen: set[Address] = set()
-        while address not in seen and (desired := self.desired.get(address)) is not None:
-            seen.add(address)
+        chain: dict[Address, None] = {}  # what is found holds for all of it: chains may be long
+        while address not in self._declared and address not in chain:
+            chain[address] = None
+            desired = self.desired.get(address)
+            if desired is None:
+                self._declared[address] = self._find_last_recorded(address)
+                break
             path, source = find_source(desired, self.kinds[address.kind])
-            if path == BASE_MODEL:
-                return source
-            if source.partition("/")[0] not in self.kinds:
-                return self._find_referenced(source)
+            if path == BASE_MODEL or source.partition("/")[0] not in self.kinds:
+                self._declared[address] = source if path == BASE_MODEL else self._find_referenced(source)
+                break
             address = Address.parse(source)
-        record = None if address in seen else self.state.resources.get(address)
+        base = self._declared.get(address, "")  # "" in a circle
+        self._declared |= dict.fromkeys(chain, base)
+        return base
+
+    def _find_last_recorded(self, address: Address) -> str:
+        record = self.state.resources.get(address)
         model = record and (record.serving or record.candidate)
         return self.find_recorded(model) if model else ""
 
@@ -64,17 +74,20 @@ class BaseFinder:
     def _find_referenced(self, name: str) -> str:
         """Find the base model of the recorded model that a service knows by this name or id."""
         if not self._recorded:
-            for record in self.state.resources.values():
-                for one in record.models:
-                    self._recorded |= {one.id: one, one.name: one}
-        seen: set[str] = set()
-        while name not in seen and (model := self._recorded.get(name)) is not None:
-            seen.add(name)
-            base = model.sent.get(BASE_MODEL)
-            if base is not None:
-                return str(base)
+            models = [model for record in self.state.resources.values() for model in record.models]
+            self._recorded = {key: model for model in models for key in (model.id, model.name)}
+        chain: dict[str, None] = {}
+        while name not in self._referenced and name not in chain:
+            chain[name] = None
+            model = self._recorded.get(name)
+            base = model.sent.get(BASE_MODEL) if model else ""
+            if model is None or base is not None:
+                self._referenced[name] = str(base)
+                break
             name = model.source
-        return ""
+        found = self._referenced.get(name, "")  # "" in a circle
+        self._referenced |= dict.fromkeys(chain, found)
+        return found
 
     def find_row(self, kind: str, name: str) -> Base | None:
         """Return the row of a base model. None if the kind or its table does not know it."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 from reconciler.bases import Base
 from reconciler.errors import Severity
@@ -68,6 +70,24 @@ def test_a_circle_of_parents_stands_on_nothing() -> None:
     second = replace(second, source="tunedModels/a")
     records = (Record(worlds.address("a"), first), Record(worlds.address("b"), second))
     assert finder(records=records).find_recorded(first) == ""
+
+
+def test_a_long_chain_is_followed_once() -> None:
+    """Each model of a chain is looked at once, not once for each of its children."""
+    looks = 0
+
+    class Counted(dict[Address, Desired]):
+        def get(self, key: Address, default: Any = None) -> Any:
+            nonlocal looks
+            looks += 1
+            return super().get(key, default)
+
+    names = [f"m{number}" for number in range(300)]
+    chain = [child(name, f"TunedModel/{parent}") for parent, name in itertools.pairwise(names)]
+    found = finder(worlds.want("m0"), *chain)
+    found.desired = Counted(found.desired)
+    assert {found.find_declared(address) for address in reversed(list(found.desired))} == {worlds.BASE}
+    assert looks == len(names)
 
 
 def test_one_warning_for_all_that_stands_on_a_base_model() -> None:

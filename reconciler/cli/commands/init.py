@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from reconciler.bases import sort_offered
 from reconciler.cli import options, scaffold, wiring
 from reconciler.cli.console import Console
 from reconciler.cli.invocation import Invocation
@@ -62,12 +63,13 @@ def _check(operation: Operation, path: str, width: int) -> Iterator[str]:
     yield f"State      {operation.manager.place}, {len(state.resources)} recorded"
     for kind in sorted({model.address.kind for model in loaded.desired} or operation.providers):
         names = operation.providers[kind].list_base_models().tunable
-        yield from wrap(_list_base_models(kind, names), width, hanging="    ")
+        offered = sort_offered(operation.kinds[kind].bases, names)
+        yield from wrap(_list_base_models(kind, offered), width, hanging="    ")
     yield ""
     yield f"Next: {scaffold.suggest_edit(path, loaded, context.service)}"
 
 
 def _list_base_models(kind: str, names: Collection[str]) -> str:
     """List each base model once. Leaves out a long name if the name without its publisher is listed too."""
-    shown = sorted(name for name in names if "/" not in name or name.rpartition("/")[2] not in names)
+    shown = [name for name in names if "/" not in name or name.rpartition("/")[2] not in names]
     return f"{kind} can be tuned from: {', '.join(shown) or 'nothing this service offers today'}"

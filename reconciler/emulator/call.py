@@ -72,11 +72,6 @@ class Reply:
 Handler: TypeAlias = Callable[[Call], Reply]
 
 
-# HTTP method, regular expression of the path after the API's prefix, handler, and the query parameters that
-# the method takes, with spaces between them; None for any.
-Row: TypeAlias = tuple[str, str, Handler, str | None]
-
-
 class Route(NamedTuple):
     """Who answers a call, the names in its path, and the query parameters that it may have; None for any."""
 
@@ -86,9 +81,13 @@ class Route(NamedTuple):
 
 
 class Router:
-    """The routes of one API."""
+    """The routes of one API.
 
-    def __init__(self, prefix: str, table: Iterable[Row]) -> None:
+    A row of *table* has the HTTP method, a regular expression of the path after *prefix*, the handler, and
+    the query parameters that the method takes, with spaces between them; None for any.
+    """
+
+    def __init__(self, prefix: str, table: Iterable[tuple[str, str, Handler, str | None]]) -> None:
         self._routes = [
             (method, re.compile(prefix + path, re.DOTALL), handler, parameters)
             for method, path, handler, parameters in table

@@ -62,11 +62,6 @@ class DataSet:
     examples: list[Example]
     dropped: list[int]
 
-    @property
-    def pairs(self) -> list[list[str]]:
-        """The prompt and the answer of each example."""
-        return [[example.prompt, example.answer] for example in self.examples]
-
 
 def read_data(call: Call, fields: dict[str, Any]) -> DataSet:
     """Return the data of a job, empty for a multimodal dataset, of which nothing is known here."""

@@ -52,18 +52,12 @@ def check_labels(labels: Mapping[str, str]) -> None:
     if len(labels) > _MOST_LABELS:
         text = f"There are {len(labels)} labels; at most {_MOST_LABELS} are allowed."
         raise ArgumentError(text, field="labels")
-    for key, value in labels.items():
-        if not key or not key[0].isalpha():
-            raise _make_label_error("key", key)
-        for what, text in (("key", key), ("value", value)):
-            letters = re.sub("[_-]", "", text)
-            if len(text) > _LONGEST_LABEL or letters != letters.lower() or not (letters or "0").isalnum():
-                raise _make_label_error(what, text)
-
-
-def _make_label_error(what: str, text: str) -> ApiError:
-    return ArgumentError(
-        f"Invalid label {what} '{text[:80]}': at most {_LONGEST_LABEL} characters, only lowercase "
-        "letters, digits, underscores and dashes; a key begins with a letter.",
-        field="labels",
-    )
+    for what, text in [("key", key) for key in labels] + [("value", value) for value in labels.values()]:
+        letters = re.sub("[_-]", "", text)
+        is_spelled_well = letters == letters.lower() and (letters or "0").isalnum()
+        if len(text) > _LONGEST_LABEL or not is_spelled_well or (what == "key" and not text[:1].isalpha()):
+            raise ArgumentError(
+                f"Invalid label {what} '{text[:80]}': at most {_LONGEST_LABEL} characters, only lowercase "
+                "letters, digits, underscores and dashes; a key begins with a letter.",
+                field="labels",
+            )

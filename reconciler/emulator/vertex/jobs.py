@@ -55,7 +55,8 @@ def create(call: Call) -> Reply:
     job, data = _make_job(call, fields)
     job = call.database.add(job)
     if data:
-        call.database.add(Examples(job=job.seq, pairs=data.pairs))
+        pairs = [[example.prompt, example.answer] for example in data.examples]
+        call.database.add(Examples(job=job.seq, pairs=pairs))
         if job.outcome in _WITH_MODEL:
             call.database.update(dataclasses.replace(job, tuned=outputs.plan(call, job, data, parent)))
     if must_wait:

@@ -18,6 +18,8 @@ from reconciler.problems import Refusal, find_nearest
 INSTRUCTION = "system_instruction"
 """Our name of the column that may hold an instruction; there is one in data of tuning jobs only."""
 
+_AS_TEXT = "In pandas, convert the column before you save it: astype(str)."
+
 
 def make_example(texts: Mapping[str, str]) -> Example | Refusal:
     """Make an example of texts under our names. If its instruction is absent or empty, it is a pair."""
@@ -57,7 +59,11 @@ def read_object(row: object, columns: Mapping[str, str]) -> Example | Refusal:
         if value is None and ours == INSTRUCTION:
             continue
         if not isinstance(value, str):
-            advice = "Write a text, or leave the example out." if value is None else advise_text(value)
+            advice = (
+                "Write a text, or leave the example out."
+                if value is None
+                else f"{advise_text(value)} {_AS_TEXT}"
+            )
             return Refusal(f"{quote_name(name)} must be text, not {describe_json(value)}", advice)
         texts[ours] = value
     return make_example(texts)

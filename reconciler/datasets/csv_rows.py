@@ -60,7 +60,10 @@ def _refuse_csv(said: str) -> Refusal:
     if "expected after" in said:
         return Refusal("text follows a closing quote", 'Double a quote inside a quoted field: "".')
     if "field larger than" in said:
-        return Refusal(f"a field has more than {CELL_LIMIT:,} characters", "Is a quote left open above it?")
+        return Refusal(
+            f"a field has more than {CELL_LIMIT:,} characters",
+            "Close a quote that is left open above it, or shorten the text.",
+        )
     return Refusal(f"not CSV: {said}", "Correct this line.")
 
 

@@ -37,8 +37,9 @@ OUTPUT_LIMIT = 5_000
 FILE_LIMIT = 64 * MB
 """Bytes of a data file; far above what one request takes, so that the message can say more."""
 
-PAIRS_ONLY = "There are text_input and output only, unless the manifest declares columns."
-_OR_CHAT = "A line has text_input and output, contents, or messages, unless the manifest declares columns."
+_NAME_OTHERS = "name others in the manifest: {file: …, columns: {text_input: NAME, output: NAME}}."
+PAIRS_ONLY = f"There are text_input and output only; {_NAME_OTHERS}"
+_OR_CHAT = f"A line has text_input and output, contents, or messages; {_NAME_OTHERS}"
 
 
 def read_pair(row: object, *, chat: bool = False) -> Example | Refusal:

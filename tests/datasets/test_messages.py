@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
-from reconciler.datasets.chat import write_chat_line
+from reconciler.datasets.chat import SUPERVISED, write_chat_line
 from reconciler.datasets.examples import read_examples
+from reconciler.datasets.measure import FORMS, measure
 from reconciler.datasets.messages import read_messages
 from reconciler.model import Example
-from reconciler.problems import Refusal
+from reconciler.problems import Problems, Refusal
 from tests.datasets.conftest import Load, Refused, data, declare
 
 USER = {"role": "user", "content": "1"}
@@ -96,6 +100,68 @@ def test_what_gemini_cannot_say_is_refused(case: dict[str, str]) -> None:
     assert isinstance(found, Refusal)
     assert found.summary == case["said"]
     assert found.detail
+
+
+text = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
+texts = st.lists(text, min_size=1, max_size=3)
+turns = st.tuples(texts, texts)
+
+
+@given(st.lists(text, max_size=2), st.lists(turns, min_size=1, max_size=3))
+def test_every_conversation_has_one_digest(
+    rules: list[str], asked: list[tuple[list[str], list[str]]]
+) -> None:
+    """Whatever is said in OpenAI's form is the same data in Gemini's, as a text or in parts."""
+    messages: list[object] = [{"role": "system", "content": rule} for rule in rules]
+    contents = []
+    for pair in asked:
+        for role, parts in zip(("user", "assistant"), pair, strict=True):
+            listed = [{"type": "text", "text": part} for part in parts]
+            messages.append({"role": role, "content": parts[0] if len(parts) == 1 else listed})
+            contents.append(_text("model" if role == "assistant" else role, *parts))
+    ours: dict[str, object] = {"contents": contents}
+    if rules:
+        ours["systemInstruction"] = {"parts": [{"text": rule} for rule in rules]}
+    digests = set()
+    for row in ({"messages": messages}, ours):
+        stream = io.BufferedReader(io.BytesIO(json.dumps(row).encode()))
+        measured = measure(stream, "d.jsonl", FORMS[SUPERVISED], problems := Problems())
+        assert measured is not None, list(problems.warnings)
+        digests.add(measured.digest)
+    assert len(digests) == 1
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+roles = st.sampled_from(["system", "developer", "user", "assistant", "tool", "function"]) | anything
+parts = st.fixed_dictionaries({}, optional={"type": st.just("text") | anything, "text": anything}) | anything
+keys = ("tool_calls", "function_call", "name", "weight", "refusal", "annotations", "audio", "other")
+message = st.fixed_dictionaries(
+    {},
+    optional={
+        "role": roles,
+        "content": st.lists(parts, max_size=2) | anything,
+        **dict.fromkeys(keys, anything),
+    },
+)
+
+
+@given(
+    st.lists(message | anything, max_size=3) | anything,
+    st.dictionaries(st.sampled_from(["tools", "x"]), anything),
+)
+def test_every_line_is_read_or_refused(messages: object, beside: dict[str, object]) -> None:
+    """No JSON makes it fail: a line ends in turns that Gemini takes, or in a refusal with advice."""
+    found = read_messages({**beside, "messages": messages})
+    if isinstance(found, Refusal):
+        assert found.summary
+        assert found.detail
+    else:
+        assert {turn["role"] for turn in found["contents"]} == {"user", "model"}
+        assert all(part["text"] for turn in found["contents"] for part in turn["parts"])
 
 
 def test_a_refused_line_names_its_place_and_like_ones_are_folded(workspace: Path, refused: Refused) -> None:

@@ -19,6 +19,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "drift": ("drift",),
     "wait": ("wait",),
     "show": ("show", "one"),
+    "bases": ("bases",),
     "output": ("output", "one"),
     "generate": ("generate", "one", PAIRS[0][0]),
     "test": ("test",),

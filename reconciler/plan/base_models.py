@@ -194,6 +194,9 @@ def _find_end(finder: BaseFinder, kind: str, name: str, today: date) -> BaseEnd:
     )
 
 
+_NEVER = "9999-12-31"
+
+
 @dataclass(frozen=True, slots=True)
 class BaseUse:
     """A row of the table of base models, with the addresses that stand on it.
@@ -214,7 +217,7 @@ class BaseUse:
 
 
 def list_uses(finder: BaseFinder, today: date) -> tuple[BaseUse, ...]:
-    """List the whole table of every kind. What declared and recorded models stand on comes first."""
+    """List the whole table of every kind. What models of ours stand on comes first, by its date."""
     users: dict[tuple[str, str], set[Address]] = {}
     for address, name in _list_users(finder):
         if name:
@@ -233,7 +236,17 @@ def list_uses(finder: BaseFinder, today: date) -> tuple[BaseUse, ...]:
         for (kind, name), base in {**rows, **unknown}.items()
     ]
     kinds = {use.kind: min(not other.addresses for other in found if other.kind == use.kind) for use in found}
-    return tuple(sorted(found, key=lambda use: (kinds[use.kind], use.kind, not use.addresses)))
+    return tuple(
+        sorted(
+            found,
+            key=lambda use: (
+                kinds[use.kind],
+                use.kind,
+                not use.addresses,
+                (use.base.retires or _NEVER) if use.addresses else "",
+            ),
+        )
+    )
 
 
 def _list_users(finder: BaseFinder) -> Iterator[tuple[Address, str]]:

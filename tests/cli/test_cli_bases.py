@@ -132,7 +132,7 @@ def test_show_and_report_tell_the_date(project: Project) -> None:
     project.declare(stack("s"), job())
     project.apply()
     shown = project.run("show", "bot", environ=NEAR)
-    assert "base model gemini-3.1-flash-lite, which retires not before 7 May 2027, in 36 days" in join_lines(
+    assert "tuned from gemini-3.1-flash-lite, which retires not before 7 May 2027, in 36 days" in join_lines(
         shown.out
     )
     document = project.run("show", "bot", "--json", environ=NEAR).json()["base_model"]
@@ -158,10 +158,10 @@ def test_bases_lists_ours_first(project: Project) -> None:
     assert lines[0] == "Base models on 1 April 2027, as documents read on 28 November 2026 say."
     assert [line for line in lines if line and not line.startswith(" ")][1:] == ["TuningJob", "TunedModel"]
     assert [re.split("  +", line.strip()) for line in lines[4:8]] == [
-        ["gemini-3.5-flash", "yes", "not before 19 May 2027", "48 days", "gemini-3.5-flash-lite"],
-        ["TuningJob/next"],
         ["gemini-3.1-flash-lite", "yes", "not before 7 May 2027", "36 days", "gemini-3.5-flash"],
         ["TuningJob/bot"],
+        ["gemini-3.5-flash", "yes", "not before 19 May 2027", "48 days", "gemini-3.5-flash-lite"],
+        ["TuningJob/next"],
     ]
     rows = project.run("bases", "--json", environ=NEAR).json()["base_models"]
     used = {row["name"]: row["addresses"] for row in rows if row["addresses"]}

@@ -105,9 +105,10 @@ def list_model_facts(
     if model.is_pending and live is None:
         yield "pending", "recorded before its create was sent, not known to be accepted"
     yield "name", escape(live.name if live else model.name)
-    yield "tuned from", escape(model.source)
-    if base is not None and (base.said or base.name != model.source):
-        yield "base model", escape(f"{base.name}, which {base.said}" if base.said else base.name)
+    end = f", which {base.said}" if base is not None and base.said else ""
+    is_direct = base is not None and base.name == model.source
+    yield "tuned from", escape(model.source + (end if is_direct else ""))
+    yield "base model", escape(base.name + end) if base is not None and not is_direct else ""
     for data in model.data:
         assumed = ", assumed from the manifest" if data.assumed else ""
         counts = f"{count_noun(data.examples, 'example')}, {count_noun(data.characters, 'character')}"

@@ -29,6 +29,8 @@ TEXTS = {page.relative_to(ROOT).as_posix(): page.read_text(encoding="utf-8") for
 README = TEXTS["README.md"]
 EVERYTHING = "\n".join(TEXTS.values())
 KINDS = list_kinds()
+STEADY = {"RECONCILER_EMULATOR_SECONDS": "0.1", "RECONCILER_TODAY": "2026-11-29"}
+"""For commands whose output is compared: a quick emulator, and a day on which no base model ends soon."""
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 VARIABLE = re.compile(r"\b(?:RECONCILER|GOOGLE|GEMINI|TF_HTTP|AWS|AZURE_STORAGE|STORAGE)_[A-Z0-9_]*\b")
 
@@ -139,7 +141,7 @@ def test_a_page_tells_what_happens(page: str, tmp_path: pathlib.Path) -> None:
     environ = {
         "PATH": os.pathsep.join((str(pathlib.Path(sys.executable).parent), os.environ["PATH"])),
         "HOME": str(tmp_path),
-        "RECONCILER_EMULATOR_SECONDS": "0.1",
+        **STEADY,
     }
     commands = 0
     for name, language, content in SHOWN.findall(TEXTS[page]):
@@ -340,7 +342,7 @@ def test_the_plan_in_the_readme_is_the_plan_that_is_printed(tmp_path: pathlib.Pa
     """README shows the plan of a model whose epochs were raised, and of a second model that is new."""
 
     def run(*words: str) -> str:
-        environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "RECONCILER_EMULATOR_SECONDS": "0.1"}
+        environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), **STEADY}
         command = [sys.executable, "-m", "reconciler", *words, "--emulator"]
         done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=True)
         return done.stdout

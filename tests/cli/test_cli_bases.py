@@ -75,6 +75,14 @@ def test_plan_warns_in_every_format_and_never_refuses(project: Project) -> None:
     assert "Note:" not in project.plan(environ=SOON).out
 
 
+def test_a_saved_plan_is_bound_to_no_day(project: Project) -> None:
+    """What is approved may be applied later, though base models are then nearer to their end."""
+    project.declare(stack("s"), job())
+    project.plan("--out", "p.plan", environ=SOON)
+    assert f"Note: {WARNING}" in join_lines(project.run("show", "p.plan", environ=NEAR).out)
+    assert "1 trained" in project.run("apply", "p.plan", environ=NEAR).out
+
+
 def test_the_stack_corrects_the_table(project: Project) -> None:
     """A later date is believed, another replacement is offered, and `tunable: false` refuses."""
     said: dict[str, Any] = {"name": "gemini-3.1-flash-lite", "retires": "2027-09-30"}

@@ -11,6 +11,7 @@ import pytest
 from reconciler import strictjson
 from reconciler.bases import Base, choose_replacement
 from reconciler.cli.apis import list_kinds
+from reconciler.codec import decode
 from reconciler.providers.base_models import FILE, PackagedBases
 from reconciler.providers.vertex.fields import TUNING_JOB
 
@@ -61,6 +62,17 @@ def test_no_row_of_a_table_is_lost() -> None:
         written = strictjson.loads(file.read_bytes(), most=100_000)["rows"]
         assert [row["name"] for row in written] == list(kind.bases)
         assert len(kind.bases) == len(written)
+
+
+def test_the_rows_have_the_types_of_their_columns() -> None:
+    """The strict codec, which refuses unknown keys and wrong types, reads the same rows."""
+    for kind in KINDS.values():
+        assert isinstance(kind.bases, PackagedBases)
+        file = importlib.resources.files(kind.bases.package) / FILE
+        document = strictjson.loads(file.read_bytes(), most=100_000)
+        assert [decode(Base, document["common"] | row) for row in document["rows"]] == list(
+            kind.bases.values()
+        )
 
 
 def test_each_api_has_dates_of_its_own() -> None:

@@ -106,10 +106,15 @@ def _list_live(facts: Facts, record: Record, change: Change) -> list[Live | None
 
 
 def _find_concerned_id(record: Record, change: Change) -> str:
-    """Find the id of the model to check: for a training the serving model, else the change's own."""
-    if change.trains:
-        return record.serving.id if record.serving else ""
-    return change.id
+    """Find the id of the model to check: for a training the serving model, else the change's own.
+
+    If nothing serves yet, the change's first record may let a superseded candidate serve. That one is checked
+    before the record is written, and after.
+    """
+    if not change.trains:
+        return change.id
+    serving = record.serving or (change.intent.serving if change.intent else None)
+    return serving.id if serving else ""
 
 
 def verify(plan: Plan, fresh: Plan, facts: Facts) -> Plan:

@@ -470,6 +470,22 @@ def test_any_plan_holds_in_its_own_world_and_after_its_intents(now: Facts) -> No
     assert {one.id for one in again.trainings} == {one.id for one in approved.trainings}
 
 
+def test_a_candidate_that_serves_until_it_is_replaced_is_bound_before_and_after_the_intents() -> None:
+    """The first write makes it the serving model, so a run that ends after that write can be repeated."""
+    trained = model(OLD, promoted="")
+    now = world([want(data="two")], [Record(BOT, candidate=trained)], [live(OLD)])
+    approved = make_plan(now)
+    (change,) = approved.changes
+    assert change.intent is not None
+    assert change.intent.serving == replace(trained, promoted="2026-11-22T12:00:00Z")
+    begun = replace(now, state=now.state.put(change.intent))
+    assert [actions(check(approved, at)) for at in (now, begun)] == [actions(approved)] * 2
+    other = live(OLD, attributes={**worlds.DECLARED, "base_model": "models/x"})
+    for at in (now, begun):
+        with pytest.raises(StalePlanError, match="TunedModel/bot: the live model has changed"):
+            check(approved, with_live(at, other))
+
+
 def test_a_saved_plan_is_the_same_in_every_process() -> None:
     """No order of Python's sets, which differs from run to run, gets into the bindings."""
     code = (

@@ -12,7 +12,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
 
 from reconciler.errors import PlanError
@@ -47,7 +47,12 @@ UNBOUNDED = st.builds(
     replace=st.sampled_from([(), ("bot",)]),
     guards=st.just(Guards(max_trainings=99)),
 )
-slow = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+slow = settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    phases=[phase for phase in Phase if phase is not Phase.explain],  # a failure is to be told within 120 s
+)
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
@@ -217,10 +222,25 @@ def test_any_world_is_decided_or_refused_whatever_its_order(world: Facts, random
     assert try_plan(world) == try_plan(other)
 
 
-@slow
-@given(worlds.worlds())
+@settings(slow, max_examples=30)
+@given(
+    worlds.worlds(
+        options=st.builds(
+            Inputs,
+            targets=st.sampled_from([(), (), ("bot",), (f"{worlds.KIND}/*",)]),
+            replace=st.sampled_from([(), ("bot",)]),
+            retry_failed=st.booleans(),
+            destroy=st.sampled_from([False, False, False, True]),
+            guards=st.just(Guards(max_trainings=99)),
+        ),
+        tunable=False,
+    )
+)
 def test_what_is_neither_desired_nor_recorded_is_never_touched(world: Facts) -> None:
-    """Changes are about declared and recorded addresses; what goes is recorded, or failed under our id."""
+    """Changes are about declared and recorded addresses; what goes is recorded, or failed under our id.
+
+    An older twin that is ACTIVE does not go in the plan that finds it: see cases/plan/an-older-twin-*.
+    """
     plan = try_plan(world)
     if plan is None:
         return

@@ -41,7 +41,7 @@ def decide_deposed(case: Case, main: Change) -> Iterator[Change]:
             note = "kept: prevent_destroy protects it until the protection is lifted"
             yield replace(about, action=Action.NO_OP, reason=Reason.REPLACED, notes=(note,))
             continue
-        if served and (record.serving is None or _is_kept(case, model)):
+        if served and (record.serving is None or _is_kept(case, model) or _may_be_needed(case, model)):
             continue
         wait = IsAccepted(case.desired.address) if main.trains else None
         trains = live is not None and live.status is Status.CREATING
@@ -64,6 +64,20 @@ def _is_kept(case: Case, model: RecordedModel) -> bool:
     keep = case.desired.lifecycle.keep_deposed
     since = parse_time(model.deposed)
     return bool(keep) and since is not None and case.facts.now < since + keep
+
+
+def _may_be_needed(case: Case, model: RecordedModel) -> bool:
+    """Whether a model is the desired training and no model of that training serves yet.
+
+    Its twin may still fail its checks. Then this one is the good one. With --replace neither is wanted.
+    """
+    return not case.forced and case.is_same(model) and not _is_served(case)
+
+
+def _is_served(case: Case) -> bool:
+    serving = case.record.serving
+    live = None if serving is None else case.find_live(serving)
+    return serving is not None and live is not None and live.status is Status.ACTIVE and case.is_same(serving)
 
 
 def depose(case: Case, record: Record, model: RecordedModel | None) -> Record:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
-from reconciler.model import Address
+from reconciler.model import Address, Score
 
 INTERRUPT, TIMEOUT, NO_WAIT = "interrupt", "timeout", "no-wait"
 """Why a run stops waiting."""
@@ -69,13 +69,14 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """An operation succeeded, and that is recorded."""
+    """An operation succeeded, and that is recorded. `scores`: of checks."""
 
     address: Address
     operation: Verb
     id: str = ""
     elapsed: float = 0.0
     detail: str = ""
+    scores: tuple[Score, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,7 @@ class Failed:
         error: only the reason; the other fields say what failed.
         advice: what to do now.
         training: whether a training failed at the service, after its create was accepted.
+        scores: of checks.
     """
 
     address: Address
@@ -95,6 +97,7 @@ class Failed:
     id: str = ""
     elapsed: float = 0.0
     training: bool = False
+    scores: tuple[Score, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

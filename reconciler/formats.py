@@ -42,6 +42,12 @@ def shorten(text: str, limit: int) -> str:
     return text if len(text) <= limit else f"{text[:limit]}…"
 
 
+def format_share(passed: int, asked: int) -> str:
+    """Write how many of how many: 46 of 50 (0.92). The share is cut, never rounded up to what it is not."""
+    share = f" ({passed * 100 // asked / 100:.2f})" if asked else ""
+    return f"{passed:,} of {asked:,}{share}"
+
+
 def format_duration(seconds: float) -> str:
     """Write a duration with two units at most: 45s, 3m20s, 2h05m."""
     whole = max(round(seconds), 0) if math.isfinite(seconds) else 0

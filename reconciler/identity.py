@@ -12,6 +12,7 @@ import json
 import re
 import struct
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
 from functools import cache
 from itertools import product
 
@@ -19,7 +20,7 @@ from reconciler.bounds import STATE
 from reconciler.errors import NotJSONError
 from reconciler.formats import to_camel_case
 from reconciler.kind import Field, FieldRole, FieldType
-from reconciler.model import BASE_MODEL, Attributes, Desired, Example, Value
+from reconciler.model import BASE_MODEL, AnyCheck, Attributes, Comparison, Desired, Example, HeldOut, Value
 from reconciler.strictjson import loads
 
 FORMULA = 2
@@ -224,3 +225,15 @@ def is_generation_of(name: str, id: str) -> bool:
     """Whether an id looks like NAME-DIGEST8, so that it may be an earlier training under that name."""
     head, dash, suffix = id.rpartition("-")
     return bool(dash) and head == name and len(suffix) == _SUFFIX and set(suffix) <= _ALPHABET
+
+
+def list_check_meanings(checks: Iterable[AnyCheck]) -> list[object]:
+    """List what each check asks for, as JSON, for a digest. The first form of a check keeps its digest."""
+    return [
+        {"held_out": check.digest, "by": check.by, "at_least": check.at_least}
+        if isinstance(check, HeldOut)
+        else [check.prompt, check.expect]
+        if check.by is Comparison.EXACT and not check.system
+        else {**asdict(check), "one_of": list(check.one_of)}
+        for check in checks
+    ]

@@ -35,6 +35,7 @@ from reconciler.model import (
     Live,
     Odd,
     Permission,
+    Prompt,
     Snapshot,
     Status,
     Value,
@@ -523,14 +524,14 @@ class FakeProvider:
             kept = [replace(one, email_address=one.email_address.lower()) for one in desired]
             self._model(handle).permissions = {one.grantee: one for one in kept}
 
-    def generate(self, handle: Handle, prompt: str, *, temperature: float | None = None) -> str:
+    def generate(self, handle: Handle, prompt: Prompt, *, temperature: float | None = None) -> str:
         """What the service's `answer` says."""
         del temperature
         with self._call("generate", handle.id):
             model = self._model(handle)
             if self.service.status(model) is not Status.ACTIVE:
                 raise ServiceError(f"{handle.id} is not ACTIVE", status=400)
-            return self.service.answer(model, prompt)
+            return self.service.answer(model, prompt.text or prompt.line)
 
     def list_base_models(self) -> BaseModels:
         """What is on offer."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from queue import SimpleQueue
 
-from reconciler.apply.execute import Examples
+from reconciler.checks import Examples
 from reconciler.events import Uploading
 from reconciler.formats import format_time
 from reconciler.providers import Providers

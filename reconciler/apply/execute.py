@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import assert_never
 
 from reconciler.apply.tasks import Task
-from reconciler.checks import run_checks
-from reconciler.model import DataSet, Desired, Example, Live, Status
+from reconciler.checks import Examples, decide_verdict, run_checks, sum_scores
+from reconciler.model import Desired, Live, Status
 from reconciler.observe import make_handle
 from reconciler.plan import steps
 from reconciler.plan.recording import Checked, Done, Outcome, Unproven
 from reconciler.providers import Accepted, Fence, Handle, Provider, Training
-from reconciler.state.values import Record, RecordedModel
-
-Examples = Callable[[DataSet], Iterable[Example]]
-"""The type of a function that reads a data set again and verifies its digest."""
+from reconciler.state.values import Record, RecordedModel, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +56,9 @@ def execute(step: steps.Step, provider: Provider, subject: Subject, *, fence: Fe
         case steps.SetPermissions():
             provider.set_permissions(subject.find_handle(), step.permissions, fence=fence)
         case steps.RunChecks():
-            return Checked(*run_checks(provider, subject.find_handle(), step.checks))
+            results = tuple(run_checks(provider, subject.find_handle(), step.checks, subject.examples))
+            said = "; ".join(result.detail for result in results if result.verdict is not Verdict.PASSED)
+            return Checked(decide_verdict(results), sum_scores(results), said)
         case steps.DeleteFirst():
             old = _find_deposed(subject.record, step.id)
             provider.delete(make_handle(old) if old else subject.find_handle(step.id), fence=fence)

@@ -9,7 +9,7 @@ from reconciler import errors
 from reconciler.apply.schedule import measure_duration
 from reconciler.apply.tasks import Settled, Task, choose_command
 from reconciler.events import APPLY, WAIT, Completed, Event, Failed, Skipped, Started, Verb
-from reconciler.model import Address, Status
+from reconciler.model import Address, Status, describe_rivals, describe_scores
 from reconciler.plan import recording, steps
 from reconciler.plan.recording import find_model, recorded_after
 from reconciler.providers import Training
@@ -132,16 +132,22 @@ def _report_checks(
     step: steps.RunChecks, task: Task, record: Record, outcome: recording.Outcome
 ) -> tuple[Event, ...]:
     address, id = task.change.address, task.id
-    match outcome:
-        case recording.Checked(verdict=Verdict.FAILED, said=said):
+    if not isinstance(outcome, recording.Checked):
+        return ()
+    scores = outcome.scores
+    rivals = describe_rivals(scores, record.serving.scores) if record.serving is not None else ""
+    beside = f"; {rivals}" if rivals else ""
+    match outcome.verdict:
+        case Verdict.FAILED:
             serving = f"; {record.serving.id} goes on serving" if record.serving is not None else ""
             advice = f"It is not promoted{serving}. {_CHECK_ADVICE}"
-            return (Failed(address, Verb.CHECK, said, advice, id),)
-        case recording.Checked(verdict=Verdict.UNKNOWN, said=said):
-            reason = f"{said}; it is not promoted until wait or apply has run its checks again"
+            return (Failed(address, Verb.CHECK, f"{outcome.said}{beside}", advice, id, scores=scores),)
+        case Verdict.UNKNOWN:
+            reason = f"{outcome.said}; it is not promoted until wait or apply has run its checks again"
             return (Skipped(address, Verb.CHECK, reason, id, unfinished=True),)
         case _:
-            return (Completed(address, Verb.CHECK, id, detail=f"{len(step.checks)} passed"),)
+            detail = f"{len(step.checks)} passed: {describe_scores(scores)}{beside}"
+            return (Completed(address, Verb.CHECK, id, detail=detail, scores=scores),)
 
 
 def _report_deletion(

@@ -11,7 +11,8 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from reconciler.formats import to_camel_case
-from reconciler.manifests.envelope import Envelope
+from reconciler.manifests.checks import COMPARISONS, OF_FILE, OF_PROMPT
+from reconciler.manifests.envelope import DeclaredCheck, Envelope
 from reconciler.manifests.kinds import FORMS, STACK
 from reconciler.manifests.schema_types import Declared, find_model
 from reconciler.manifests.stack import StackManifest
@@ -38,6 +39,7 @@ def make_json_schema() -> dict[str, object]:
         ref_template="#/$defs/{model}",
     )
     definitions = {name: _spell_keys(definition) for name, definition in document["$defs"].items()}
+    _add_check_forms(definitions[DeclaredCheck.__name__])
     for form in FORMS.values():
         for where, keys, required in form.choices:
             _add_choice(definitions[_find_model(form.manifest, where).__name__], keys, required=required)
@@ -71,6 +73,14 @@ def _find_model(manifest: type[Declared], path: str) -> type[Declared]:
     for step in path.split("."):
         manifest = find_model(manifest, step) or manifest
     return manifest
+
+
+def _add_check_forms(definition: dict[str, Any]) -> None:
+    """Allow one prompt with one comparison, or one file. See `checks`."""
+    comparisons = [{"allOf": [_require_key("prompt"), _require_key(key)]} for key in COMPARISONS]
+    strays = [(key, "prompt") for key in OF_FILE] + [(key, "file") for key in OF_PROMPT]
+    rules = [{"not": {"allOf": [_require_key(key), _require_key(form)]}} for key, form in strays]
+    definition.setdefault("allOf", []).extend([{"oneOf": [*comparisons, _require_key("file")]}, *rules])
 
 
 def _add_choice(definition: dict[str, Any], keys: tuple[str, str], *, required: bool) -> None:

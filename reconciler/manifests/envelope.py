@@ -140,11 +140,34 @@ class DeclaredLifecycle(schema.Declared):
         return replace(defaults, **declared)
 
 
-class DeclaredCheck(schema.Declared):
-    """A prompt and the answer that a candidate must give before it is promoted."""
+def _require_choices(choices: list[str]) -> list[str]:
+    if not choices:
+        raise schema.make_refusal("is empty", "Write the answers that are allowed.")
+    return choices
 
-    prompt: Annotated[str, Field(min_length=1, max_length=PROMPT_LIMIT)]
-    expect: schema.Text
+
+Choices = Annotated[
+    list[schema.Text], AfterValidator(_require_choices), Field(json_schema_extra={"minItems": 1})
+]
+
+
+class DeclaredCheck(schema.Declared):
+    """What a candidate must answer before it is promoted: one prompt, or a file of held-out examples.
+
+    Which keys go together is checked by `checks.read_checks`.
+    """
+
+    HINTS: ClassVar = {"expected": "Write expect.", "min": "Write at_least.", "regex": "Write matches."}
+
+    prompt: Annotated[str, Field(min_length=1, max_length=PROMPT_LIMIT)] | None = None
+    system: schema.Text | None = None
+    expect: schema.Text | None = None
+    contains: schema.Text | None = None
+    matches: schema.Text | None = None
+    one_of: Choices | None = None
+    file: schema.Text | None = None
+    by: Literal["exact", "contains"] | None = None
+    at_least: Annotated[float, Field(gt=0, le=1)] | None = None
 
 
 class Envelope(schema.Declared):

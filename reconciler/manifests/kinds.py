@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from reconciler.bases import Base
+from reconciler.datasets.chat import SUPERVISED
 from reconciler.datasets.data_sets import DataSets
 from reconciler.manifests import tuned_model, tuning_job
 from reconciler.manifests.base_limits import check_base
@@ -30,6 +31,7 @@ class Form:
             sets, also of a document whose other parts are wrong; empty after noting what is wrong with them.
         check_base: (document, table of base models, the Stack's location) notes what the base model does not
             take; None where only the service knows.
+        questions: the form (`datasets.measure.FORMS`) of the held-out files of its checks.
     """
 
     manifest: type[ModelEnvelope]
@@ -38,6 +40,7 @@ class Form:
     parent: str
     read_data_sets: Callable[[Document, DataSets, int], tuple[DataSet, ...]]
     check_base: Callable[[Document, Mapping[str, Base], str], None] | None = None
+    questions: str = ""
 
 
 FORMS: Mapping[str, Form] = {
@@ -65,6 +68,7 @@ FORMS: Mapping[str, Form] = {
         parent="pre_tuned_model.tuned_model_name",
         read_data_sets=tuning_job.read_data_sets,
         check_base=check_base,
+        questions=SUPERVISED,
     ),
 }
 

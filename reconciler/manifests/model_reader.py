@@ -11,16 +11,17 @@ from typing import Any
 from pydantic import ValidationError
 
 from reconciler.datasets.data_sets import DataSets, warn_of_few
-from reconciler.identity import encode_canonical, find_meaning
+from reconciler.identity import encode_canonical, find_meaning, list_check_meanings
 from reconciler.kind import FieldRole, Kind
 from reconciler.manifests import rules
+from reconciler.manifests.checks import read_checks
 from reconciler.manifests.documents import Document
 from reconciler.manifests.envelope import ModelEnvelope
 from reconciler.manifests.kinds import FORMS, Form
 from reconciler.manifests.references import Declaration
 from reconciler.manifests.trees import Trees
 from reconciler.manifests.validation_messages import explain
-from reconciler.model import Address, Attributes, Check, Desired, Lifecycle, Permission, Stack, Value
+from reconciler.model import Address, Attributes, Desired, Lifecycle, Permission, Stack, Value
 from reconciler.problems import Problems
 
 _BESIDE = "metadata."
@@ -56,6 +57,7 @@ class ModelReader:
         rules.check_data(document, form.data)
         rules.check_permissions(document, kind)
         rules.check_pinning(document, kind)
+        checks = read_checks(document, self._data_sets, form.questions)
         declared: ModelEnvelope | None = None
         attributes: Attributes = {}
         try:
@@ -88,7 +90,7 @@ class ModelReader:
             imports=declared.metadata.import_ or "",
             labels=declared.metadata.labels,
             lifecycle=_merge_lifecycle(declared, self._stack.lifecycle, spelled),
-            checks=tuple(Check(check.prompt, check.expect) for check in declared.checks),
+            checks=checks,
             moved_from=known.moved_from,
             manifest=self._trees.find_path(file),
             file=file,
@@ -184,6 +186,6 @@ def _digest_meaning(desired: Desired, kind: Kind) -> str:
             "ignore_drift": [[drift.field, drift.reason, drift.until] for drift in lifecycle.ignore_drift],
             "replace": lifecycle.replace,
         },
-        "checks": [[check.prompt, check.expect] for check in desired.checks],
+        "checks": list_check_meanings(desired.checks),
     }
     return hashlib.sha256(encode_canonical(said)).hexdigest()

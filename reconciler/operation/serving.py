@@ -6,12 +6,12 @@ Rules: it only reads. Models that are not recorded are not looked for.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from reconciler import observe
-from reconciler.checks import run_check
+from reconciler.checks import CheckResult, run_check
 from reconciler.datasets.examples import read_examples
-from reconciler.errors import NoTextError, ServiceError, UsageError
+from reconciler.errors import ServiceError, UsageError
 from reconciler.model import Address, Desired, Live, Status
 from reconciler.operation import Operation
 from reconciler.providers import Handle, Provider
@@ -19,16 +19,6 @@ from reconciler.state.values import Record, RecordedModel, State, Verdict
 
 _HIDDEN_REASON = "not recorded yet, and it may repeat training data: run reconciler plan"
 """Shown instead of a reason that is not recorded, if the data to redact is not at hand."""
-
-
-@dataclass(frozen=True, slots=True)
-class CheckResult:
-    """One check of one model."""
-
-    address: Address
-    prompt: str
-    verdict: Verdict
-    detail: str = ""
 
 
 def find_handle(operation: Operation, record: Record) -> tuple[Provider, Handle]:
@@ -77,12 +67,12 @@ def find_live(operation: Operation, address: Address, model: RecordedModel) -> L
     return replace(live, error=observe.redact_failure(reason, desired, read_examples) or _HIDDEN_REASON)
 
 
-def run_declared_checks(operation: Operation) -> list[CheckResult]:
+def run_declared_checks(operation: Operation) -> list[tuple[Address, CheckResult]]:
     """Run the declared checks of the selected models that serve."""
     state = operation.read_state()
     selected = set(operation.select(state))
     return [
-        result
+        (desired.address, result)
         for desired in operation.loaded.desired
         if desired.address in selected
         and (record := state.resources.get(desired.address)) is not None
@@ -94,12 +84,9 @@ def run_declared_checks(operation: Operation) -> list[CheckResult]:
 def _run_checks(provider: Provider, handle: Handle, desired: Desired) -> Iterator[CheckResult]:
     for check in desired.checks:
         try:
-            verdict, reason = run_check(provider, handle, check)
-        except NoTextError as error:
-            verdict, reason = Verdict.FAILED, f"{check.prompt!r}: {error.summary}"
+            yield run_check(provider, handle, check, read_examples)
         except ServiceError as error:  # it concerns this model alone
-            verdict, reason = Verdict.UNKNOWN, error.summary
-        yield CheckResult(desired.address, check.prompt, verdict, reason)
+            yield CheckResult(check, Verdict.UNKNOWN, detail=error.summary)
 
 
 def _explain_not_serving(candidate: RecordedModel | None) -> tuple[str, str]:

@@ -244,6 +244,8 @@ def finish_training(
         sent=sent,
         permissions=desired.permissions if permissions is None else None,
         verdict=model.verdict,
+        scores=model.scores,
+        rivals=serving.scores if serving else (),
     )
     deletes = serving is not None and not promote.kept
     return replace(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from reconciler.difference import FieldChange, PermissionChange
-from reconciler.model import Attributes, Check, Permission, Value
+from reconciler.model import Attributes, Checks, Permission, Value
 from reconciler.plan import steps
 from reconciler.state.values import Record
 
@@ -43,7 +43,7 @@ def compile_training(create: steps.Create, *, delete_first: steps.DeleteFirst | 
 
 
 def compile_promotion(
-    checks: tuple[Check, ...], promote: steps.Promote, *, deletes_replaced: bool
+    checks: Checks, promote: steps.Promote, *, deletes_replaced: bool
 ) -> Iterator[steps.Step]:
     """Let a trained model serve: run checks, promote it, and delete the replaced model."""
     if checks:

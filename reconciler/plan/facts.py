@@ -316,7 +316,7 @@ def _digest_asked(desired: Desired, attributes: Attributes) -> str:
         "attributes": attributes,
         "data": [data.digest for data in desired.data],
         "permissions": desired.permissions and [str(permission) for permission in desired.permissions],
-        "checks": [[check.prompt, check.expect] for check in desired.checks],
+        "checks": identity.list_check_meanings(desired.checks),
         "keep_deposed": desired.lifecycle.keep_deposed.total_seconds(),
     }
     return hashlib.sha256(identity.encode_canonical(asked)).hexdigest()

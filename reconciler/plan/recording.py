@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeAlias, assert_never
 
-from reconciler.model import Status
+from reconciler.model import Score, Status
 from reconciler.plan import steps
 from reconciler.providers import Accepted, Training
 from reconciler.state.values import QUOTA, Record, RecordedModel, Verdict
@@ -43,9 +43,10 @@ class Renumbered:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """The verdict of the checks, and the reason if they did not pass."""
+    """The verdict of the checks, their scores, and the reason if they did not pass."""
 
     verdict: Verdict
+    scores: tuple[Score, ...] = ()
     said: str = ""
 
 
@@ -96,8 +97,11 @@ def recorded_after(  # noqa: C901, PLR0912  # a row for each step
         case steps.RunChecks():
             if not isinstance(outcome, Checked):
                 raise _build_error(step, outcome)
-            verdict = outcome.verdict
-            return _change_model(record, steps.Role.CANDIDATE, lambda model: replace(model, verdict=verdict))
+            return _change_model(
+                record,
+                steps.Role.CANDIDATE,
+                lambda model: replace(model, verdict=outcome.verdict, scores=outcome.scores),
+            )
         case steps.Promote():
             return _record_promotion(step, record, now)
         case steps.Deletion():

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Annotated, ClassVar, TypeAlias, TypeVar, assert_never
 
 from reconciler.difference import PermissionChange
-from reconciler.model import Address, Attributes, Check, Permission
+from reconciler.model import Address, Attributes, Checks, Permission, Score
 from reconciler.state.values import Record, Verdict
 
 
@@ -150,6 +150,8 @@ class Promote(RecordStep, AtOnce):
         sent: attributes to record as sent; None keeps the recorded ones.
         permissions: grants to record if no `SetPermissions` was needed; None keeps the recorded ones.
         verdict: result of the last run of the checks.
+        scores: of that run.
+        rivals: scores of the model that it replaces, as they are recorded.
     """
 
     ending: Ending
@@ -158,6 +160,8 @@ class Promote(RecordStep, AtOnce):
     sent: Attributes | None = None
     permissions: tuple[Permission, ...] | None = None
     verdict: Verdict = Verdict.NONE
+    scores: tuple[Score, ...] = ()
+    rivals: tuple[Score, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,10 +255,10 @@ class SetPermissions(CallStep, AtOnce):
 
 @dataclass(frozen=True, slots=True)
 class RunChecks(AtOnce):
-    """Send the candidate each prompt, up to the first answer that is not the expected one."""
+    """Run the checks of the candidate, up to the first whose result is unknown."""
 
     nature: ClassVar = Nature.ASK
-    checks: tuple[Check, ...]
+    checks: Checks
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from reconciler.kind import Kind
-from reconciler.model import Attributes, Desired, Example, Live, Odd, Permission, Snapshot, Status
+from reconciler.model import Attributes, Desired, Example, Live, Odd, Permission, Prompt, Snapshot, Status
 
 Fence: TypeAlias = Callable[[], None]
 """Checks that a request which changes something may still be sent; raises if not, which ends the call.
@@ -154,7 +154,7 @@ class Provider(Protocol):
     def set_permissions(self, handle: Handle, desired: Sequence[Permission], *, fence: Fence) -> None:
         """Make the permissions exactly `desired`. The owner stays."""
 
-    def generate(self, handle: Handle, prompt: str, *, temperature: float | None = None) -> str:
+    def generate(self, handle: Handle, prompt: Prompt, *, temperature: float | None = None) -> str:
         """Return the model's answer to a prompt, as text."""
 
     def list_base_models(self) -> BaseModels:

@@ -11,8 +11,9 @@ Each line is one JSON object. Every object has
     version           reconciler, ui; the first line
     resource_drift    change {resource, action}, class: live differs from recorded
     planned_change    change {resource, action, reason?, importing?, previous_resource?},
-                      reconciler {action, reason, id, bill?, verdict?, error?}; `verdict` is the result of
-                      the last run of the checks
+                      reconciler {action, reason, id, bill?, verdict?, scores?, serving_scores?,
+                      check_calls?, error?}; `verdict` and `scores` are the results of the last run of the
+                      checks, `check_calls` is how many calls they make
     change_summary    changes {add, change, import, remove, operation}. Operation plan: what is planned, and
                       reconciler {create, replace …}. Operation apply (also of wait) or destroy, at the end:
                       what was done, and reconciler {begun, trained, … elapsed_seconds, resume?, cost?}
@@ -20,7 +21,7 @@ Each line is one JSON object. Every object has
     apply_progress    hook {resource, action, id_value, elapsed_seconds, percent, step, total_steps,
                       epoch, mean_loss, remaining_seconds}; a key is absent if the service does not say
     upload_progress   upload {data, sent_bytes, total_bytes}: progress of a large upload; ours
-    apply_complete    hook {resource, action, id_key, id_value, elapsed_seconds}
+    apply_complete    hook {resource, action, id_key, id_value, elapsed_seconds, scores?}; scores of checks
     apply_errored     hook {resource, action, id_key, id_value, elapsed_seconds}; a diagnostic with the reason
                       follows
     apply_skipped     hook {resource, action, reason, unfinished}; ours, Terraform has nothing like it
@@ -47,7 +48,7 @@ from reconciler import __version__
 from reconciler.codec import Json, encode
 from reconciler.errors import Diagnostic, Severity
 from reconciler.events import Completed, Detached, Event, Failed, Progress, Skipped, Started, Uploading, Verb
-from reconciler.model import Address
+from reconciler.model import Address, count_calls
 from reconciler.plan import steps
 from reconciler.plan.change import Action, Change, Drift, Plan
 from reconciler.plan.steps import find_step
@@ -108,6 +109,11 @@ def build_planned_change_record(change: Change, timestamp: str) -> dict[str, Jso
     promote = find_step(change.steps, steps.Promote)
     if promote is not None and promote.verdict is not Verdict.NONE:
         ours["verdict"] = str(promote.verdict)
+        ours["scores"] = encode(promote.scores)
+    if promote is not None and promote.rivals:
+        ours["serving_scores"] = encode(promote.rivals)
+    if run_checks := find_step(change.steps, steps.RunChecks):
+        ours["check_calls"] = count_calls(run_checks.checks)
     if failure := find_step(change.steps, steps.ReportFailure):
         ours["error"] = failure.error
     record = _build_record(
@@ -276,6 +282,8 @@ def _build_hook(event: Started | Progress | Completed | Failed | Skipped) -> dic
     hook: dict[str, Json] = {"resource": describe_resource(event.address), "action": event.operation}
     if event.id:
         hook |= {"id_key": "id", "id_value": event.id}
+    if isinstance(event, (Completed, Failed)) and event.scores:
+        hook["scores"] = encode(event.scores)
     return hook
 
 

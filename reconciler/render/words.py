@@ -13,7 +13,7 @@ from typing import NamedTuple, assert_never
 from reconciler.difference import DataChange
 from reconciler.events import Uploading
 from reconciler.formats import count_noun
-from reconciler.model import DataSet
+from reconciler.model import DataSet, count_calls, describe_rivals, describe_scores
 from reconciler.plan import steps
 from reconciler.plan.change import Action, Change, Context, Plan
 from reconciler.plan.steps import find_step
@@ -130,11 +130,16 @@ def _describe_step(  # noqa: C901, PLR0912  # a row for each step
                 yield f"is tuned from {escape(str(step.after.address))}, which must serve first"
         case steps.RunChecks():
             checks = count_noun(len(step.checks), "check")
+            calls = f"({count_noun(count_calls(step.checks), 'billed call')})"
             if _was_checked(change):
-                yield f"nothing is trained; {checks} must pass this time"
+                yield f"nothing is trained; {checks} must pass this time {calls}"
             else:
-                yield f"{checks} must pass before it is promoted"
+                yield f"{checks} must pass before it is promoted {calls}"
         case steps.Promote():
+            if step.scores:
+                yield f"its last checks: {escape(describe_scores(step.scores))}"
+            if rivals := describe_rivals(step.scores, step.rivals):
+                yield escape(rivals)
             if _was_checked(change) and not find_step(change.steps, steps.RunChecks):
                 yield "nothing is trained; no check is declared any more"
             if step.kept:

@@ -32,7 +32,7 @@ from reconciler.codec.readers import (
     read_text,
 )
 from reconciler.errors import NotJSONError, StateCorruptError, StateError, StateTooNewError
-from reconciler.model import Address, Permission, Status
+from reconciler.model import Address, Permission, Score, Status
 from reconciler.state.values import VERSION, Record, RecordedData, RecordedModel, State
 from reconciler.strictjson import loads as loads_json
 from reconciler.strictjson import show_value
@@ -196,6 +196,7 @@ def _read_serving(value: object) -> dict[str, Any]:
 _RULES = {
     Permission: Rules({"grantee_type": read_name, "role": read_name}),
     RecordedData: Rules({"field": read_name, "examples": read_count, "characters": read_count}),
+    Score: Rules({"check": read_name, "passed": read_count, "asked": read_count}),
     RecordedModel: Rules(
         {
             "id": read_name,

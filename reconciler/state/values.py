@@ -14,7 +14,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from reconciler.errors import StateForeignError
-from reconciler.model import Address, Attributes, Permission, Status
+from reconciler.model import Address, Attributes, Permission, Score, Status
 
 VERSION = 2
 """The newest document version that this program reads. It refuses newer ones, and reads older ones as is."""
@@ -71,6 +71,7 @@ class RecordedModel:
         approved: the digest of everything that the manifest asked for when this was started, checks and
             permissions included. `wait` promotes only what was approved.
         operation: the operation that tells why a training failed.
+        scores: of the last run of its checks; none where no check has run, or a result is unknown.
         error: that reason, once it is known.
         waiting: QUOTA if an approved create was refused for want of room: `wait` sends it too. "" if a
             pending create waits for the next apply.
@@ -96,6 +97,7 @@ class RecordedModel:
     operation: str = ""
     total_steps: int | None = None
     verdict: Verdict = Verdict.NONE
+    scores: tuple[Score, ...] = ()
     error: str = ""
     started: str = ""
     create_time: str = ""

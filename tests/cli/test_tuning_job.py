@@ -565,3 +565,23 @@ def test_another_form_of_the_same_examples_trains_nothing(project: Project, serv
     project.run("apply", "columns.json", expect=0)
     project.settled()
     assert (posted(service), uploads(service)) == (2, 2)
+
+
+def test_a_held_out_file_may_have_the_forms_of_training_data(project: Project) -> None:
+    """A chat asks all but its last turn, and its score is recorded."""
+    chats = [
+        {
+            "contents": [
+                {"role": "user", "parts": [{"text": text}]},
+                {"role": "model", "parts": [{"text": output}]},
+            ]
+        }
+        for text, output in PAIRS
+    ]
+    project.write("manifests/held-out.jsonl", "\n".join(map(json.dumps, chats)))
+    project.declare(
+        stack("s", bucket="gs://bucket/data"), job(beside={"checks": [{"file": "held-out.jsonl"}]})
+    )
+    project.apply()
+    (score,) = project.state()["resources"][0]["serving"]["scores"]
+    assert (score["check"], score["passed"], score["asked"]) == ("held-out.jsonl", len(PAIRS), len(PAIRS))

@@ -28,7 +28,7 @@ from reconciler.errors import (
     UnavailableError,
 )
 from reconciler.kind import FieldType
-from reconciler.model import Address, Attributes, DataSet, Desired, Example, Live, Permission, Status
+from reconciler.model import Address, Attributes, DataSet, Desired, Example, Live, Permission, Prompt, Status
 from reconciler.providers import Accepted, Fence, Handle, Provider
 from tests.fakes import unfenced
 
@@ -324,9 +324,9 @@ class ProviderContract:
         """Generate gives text from an ACTIVE model, and a ServiceError from one in training."""
         made = handle(create(bench))
         with pytest.raises(ServiceError):
-            bench.provider.generate(made, "1")
+            bench.provider.generate(made, Prompt("1"))
         bench.finish()
-        assert bench.provider.generate(made, "1", temperature=0.0)
+        assert bench.provider.generate(made, Prompt("1"), temperature=0.0)
 
     def test_the_source_is_on_offer(self, bench: Bench) -> None:
         """The base model that creates are accepted for is one of the tunable ones."""

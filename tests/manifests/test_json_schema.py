@@ -34,6 +34,7 @@ BEYOND_A_SCHEMA = (
     "job-evaluation-output-elsewhere", "job-evaluation-two-specs",
     "job-data-set-of-preference", "job-newest-", "job-key-elsewhere",
     "job-adapter-of-translation", "job-stack-location",
+    "checks-pattern", "checks-no-such-file",
     "spec-top-k-float", "name-newline", "spec-readers-huge",
 )  # fmt: skip
 """Cases whose fault only `validate` can see: other documents, files, syntax, what YAML itself refuses; and

@@ -20,7 +20,18 @@ from reconciler.errors import (
     StoppedError,
     UnavailableError,
 )
-from reconciler.model import LAG_SECONDS, Address, DataSet, Desired, Example, Live, Odd, Permission, Status
+from reconciler.model import (
+    LAG_SECONDS,
+    Address,
+    DataSet,
+    Desired,
+    Example,
+    Live,
+    Odd,
+    Permission,
+    Prompt,
+    Status,
+)
 from reconciler.providers import Accepted, Handle, Provider
 from reconciler.providers.gemini.provider import GeminiProvider
 from reconciler.providers.google.connection import connect
@@ -167,7 +178,7 @@ def test_tunable_models_are_those_that_say_so(wire: Wire, provider: GeminiProvid
         lambda provider, handle: provider.get(handle),
         lambda provider, handle: provider.delete(handle, fence=unfenced),
         lambda provider, handle: provider.find_endpoint(handle),
-        lambda provider, handle: provider.generate(handle, "x"),
+        lambda provider, handle: provider.generate(handle, Prompt("x")),
         lambda provider, handle: provider.create(WANT, handle.id, BASE, EXAMPLES, fence=unfenced),
     ],
 )
@@ -566,7 +577,7 @@ def test_an_inference_says_prompt_and_temperature(
 ) -> None:
     """The prompt is a user's turn; a temperature is sent only where one is given, zero too."""
     wire.always = answer({"candidates": [{"content": {"parts": [{"text": "LXIV"}]}}]})
-    assert provider.generate(HANDLE, "LXIII", temperature=temperature) == "LXIV"
+    assert provider.generate(HANDLE, Prompt("LXIII"), temperature=temperature) == "LXIV"
     assert calls(wire) == [f"POST v1beta/{NAME}:generateContent"]
     body = json.loads(wire.requests[0].body)
     assert body.pop("contents") == [{"role": "user", "parts": [{"text": "LXIII"}]}]
@@ -577,7 +588,7 @@ def test_an_inference_says_prompt_and_temperature(
 def test_an_inference_is_repeated(wire: Wire, provider: GeminiProvider, failure: Any) -> None:
     """An inference changes nothing, so a lost one is asked again."""
     wire.script = [failure, answer({"candidates": [{"content": {"parts": [{"text": "a"}]}}]})]
-    assert provider.generate(HANDLE, "x") == "a"
+    assert provider.generate(HANDLE, Prompt("x")) == "a"
     assert len(wire.requests) == 2
 
 

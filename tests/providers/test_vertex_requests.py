@@ -20,7 +20,7 @@ from reconciler.emulator.server import run_emulator
 from reconciler.errors import NoCapacityError, ServiceError
 from reconciler.http import Transport
 from reconciler.identity import encode_canonical
-from reconciler.model import DataSet, Desired, Live, Odd, Status
+from reconciler.model import DataSet, Desired, Live, Odd, Prompt, Status
 from reconciler.providers import Accepted, Handle
 from reconciler.providers.google.connection import connect
 from reconciler.providers.vertex.bucket import Bucket
@@ -175,7 +175,7 @@ def test_every_request_is_one_of_the_api(stand: Stand, discovery: Any) -> None:
     handle = Handle(ID, made.name)
     list(provider.list())
     provider.poll(handle)
-    provider.generate(handle, "1", temperature=0.0)
+    provider.generate(handle, Prompt("1"), temperature=0.0)
     provider.update(handle, TUNING_JOB.change, fence=unfenced)
     child = {path: value for path, value in everything.items() if path != "base_model"}
     want = TUNING_JOB.want({**child, TUNING_JOB.parent: ID})

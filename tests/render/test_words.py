@@ -100,13 +100,15 @@ def test_what_was_checked_before_is_told_from_what_never_was(verdict: Verdict) -
     """A model that its checks keep back is checked again, and nobody need fear another training."""
     again = plans.checked(verdict, *plans.TWO_CHECKS)
     assert find_wording(again).phrase == "will be checked again: unproven-dddddddd is trained"
-    assert "nothing is trained; 2 checks must pass this time" in list(list_consequences(again))
+    assert "nothing is trained; 2 checks must pass this time (2 billed calls)" in list(
+        list_consequences(again)
+    )
     without = plans.checked(verdict)
     assert find_wording(without).phrase == "will be completed: unproven-dddddddd is trained"
     assert "nothing is trained; no check is declared any more" in list(list_consequences(without))
     first = plans.checked(Verdict.PASSED, *plans.TWO_CHECKS)
     assert find_wording(first).phrase == "will be completed: unproven-dddddddd is trained"
-    assert "2 checks must pass before it is promoted" in list(list_consequences(first))
+    assert "2 checks must pass before it is promoted (2 billed calls)" in list(list_consequences(first))
 
 
 def test_an_unpromoted_completion_says_so() -> None:

@@ -23,7 +23,7 @@ from reconciler.errors import (
     StateForeignError,
     StateTooNewError,
 )
-from reconciler.model import Address, Permission, Status
+from reconciler.model import Address, Permission, Score, Status
 from reconciler.state.file import dumps, loads
 from reconciler.state.values import QUOTA, Record, RecordedData, RecordedModel, State, Verdict, check_foreign
 
@@ -73,6 +73,7 @@ def models(ids: st.SearchStrategy[str]) -> st.SearchStrategy[RecordedModel]:
         "total_steps": st.one_of(st.none(), counts),
         **dict.fromkeys(("started", "deposed"), st.sampled_from(["", "2026-11-28T10:00:00Z"])),
         "verdict": st.sampled_from(Verdict),
+        "scores": st.lists(st.builds(Score, names, texts, counts, counts, unknowns), max_size=2).map(tuple),
         "unknown": unknowns,
     }
     return st.fixed_dictionaries(every).map(lambda values: RecordedModel(**values))

@@ -17,7 +17,7 @@ from reconciler.errors import (
 from reconciler.http import Reply, Signature
 from reconciler.http.errors import parse_object
 from reconciler.kind import Field, FieldRole, FieldType, Kind, OnChange
-from reconciler.model import Attributes, Desired, Example, Live, Odd, Permission, Status
+from reconciler.model import Attributes, Desired, Example, Live, Odd, Permission, Prompt, Status
 from reconciler.providers import Accepted, BaseModels, Fence, Handle, Training
 from reconciler.providers.api import Api, Setup, Target, find_service
 from reconciler.redaction import make_printable
@@ -157,11 +157,11 @@ class ParrotProvider:
         """None."""
         del handle, desired, fence
 
-    def generate(self, handle: Handle, prompt: str, *, temperature: float | None = None) -> str:
+    def generate(self, handle: Handle, prompt: Prompt, *, temperature: float | None = None) -> str:
         """What it was taught."""
         del temperature
         reply = self._transport.call(
-            "POST", f"parrots/{handle.id}:ask", body={"prompt": prompt}, repeatable=True
+            "POST", f"parrots/{handle.id}:ask", body={"prompt": prompt.text}, repeatable=True
         )
         return str(reply["answer"])
 

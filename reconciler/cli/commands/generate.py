@@ -32,6 +32,7 @@ def command(*, address: str, prompt: str, temperature: float | None, no_color: b
 
     A PROMPT of - is read from standard input.
     """
+    from reconciler.model import Prompt
     from reconciler.operation import serving
 
     del no_color  # an answer is never coloured
@@ -44,7 +45,7 @@ def command(*, address: str, prompt: str, temperature: float | None, no_color: b
     with wiring.open_operation(selection.invocation, ask) as operation:
         record = selection.find_record(operation.loaded, operation.read_state())
         provider, handle = serving.find_handle(operation, record)
-        answer = provider.generate(handle, prompt, temperature=temperature)
+        answer = provider.generate(handle, Prompt(prompt), temperature=temperature)
     _print_answer(answer)
 
 

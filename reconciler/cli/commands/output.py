@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -13,6 +14,7 @@ from reconciler.cli.apis import has_named_endpoint, list_kinds
 from reconciler.cli.console import Console
 from reconciler.cli.record_selection import RecordSelection
 from reconciler.manifests import Loaded
+from reconciler.model import Address
 from reconciler.render.terminal import escape
 from reconciler.state.values import State
 
@@ -42,14 +44,17 @@ def command(*, word: str | None, form: str, no_color: bool, **given: Any) -> Non
     if form == "json":
         console.print_document({str(address): name for address, name in names.items()})
     else:
-        labels = {
-            address: f"{address.variable}=" if form == "env" else "" if exact else f"{address} "
-            for address in names
-        }
-        console.print_lines(escape(f"{labels[address]}{name}") for address, name in names.items())
+        console.print_lines(_label_names(names, form, is_exact=exact is not None))
     console.print_note(selection.remark)
     if not names:
         console.print_note("No selected model serves yet." if records else "The state has no such record.")
+
+
+def _label_names(names: Mapping[Address, str], form: str, *, is_exact: bool) -> Iterator[str]:
+    """Label each name for its reader. The name of the one model that was asked for stands alone."""
+    for address, name in names.items():
+        label = f"{address.variable}=" if form == "env" else "" if is_exact else f"{address} "
+        yield escape(f"{label}{name}")
 
 
 def _ask(selection: RecordSelection, loaded: Loaded, state: State) -> set[str]:

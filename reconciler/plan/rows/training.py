@@ -66,7 +66,12 @@ def start_training(
             record,
             first=(namesake or model) if delete_first else None,
             replaces=before.id if before else "",
-            promote=Promote(Ending.REPLACE if before else Ending.CREATE, replaces=replaces, kept=keep),
+            promote=Promote(
+                Ending.REPLACE if before else Ending.CREATE,
+                replaces=replaces,
+                kept=keep,
+                rivals=serving.scores if serving else (),
+            ),
         ),
     )
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from reconciler import errors
 from reconciler.http import Transport
 from reconciler.kind import Kind
-from reconciler.model import LAG_SECONDS, Attributes, Desired, Example, Live, Odd, Permission, Status
+from reconciler.model import LAG_SECONDS, Attributes, Desired, Example, Live, Odd, Permission, Prompt, Status
 from reconciler.providers import Accepted, BaseModels, Fence, Handle, Training
 from reconciler.providers.gemini import codec
 from reconciler.providers.gemini.codec import COLLECTION
@@ -114,7 +114,7 @@ class GeminiProvider:
         """Return the resource name: generateContent is called on the model itself."""
         return name_of(handle)
 
-    def generate(self, handle: Handle, prompt: str, *, temperature: float | None = None) -> str:
+    def generate(self, handle: Handle, prompt: Prompt, *, temperature: float | None = None) -> str:
         """See `calls.ask_model`."""
         return ask_model(self._transport, f"v1beta/{name_of(handle)}", prompt, temperature)
 

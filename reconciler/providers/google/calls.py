@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from typing import TypeVar
 
 from reconciler.errors import NotFoundError, NotUnderstoodError
 from reconciler.http import Transport
+from reconciler.model import Prompt
 from reconciler.providers.google.json import JsonObject, explain_wrong_type, read_next_page, read_reply
 
 K = TypeVar("K", bound=Hashable)
@@ -64,9 +66,14 @@ def get_or_none(transport: Transport, path: str) -> JsonObject | None:
         return None
 
 
-def ask_model(transport: Transport, path: str, prompt: str, temperature: float | None) -> str:
+def ask_model(transport: Transport, path: str, prompt: Prompt, temperature: float | None) -> str:
     """Return the text of the first candidate. Is repeated on 5xx and time-outs: it changes nothing."""
-    body: JsonObject = {"contents": [{"role": "user", "parts": [{"text": prompt}]}]}
+    if prompt.line:
+        body: JsonObject = json.loads(prompt.line)
+    else:
+        body = {"contents": [{"role": "user", "parts": [{"text": prompt.text}]}]}
+        if prompt.system:
+            body["systemInstruction"] = {"parts": [{"text": prompt.system}]}
     if temperature is not None:
         body["generationConfig"] = {"temperature": temperature}
     reply = transport.call("POST", f"{path}:generateContent", body=body, slow=True, repeatable=True)

@@ -9,7 +9,17 @@ from dataclasses import replace
 from reconciler.bases import override_bases
 from reconciler.errors import InvalidArgumentError, NotFoundError, ServiceError, UsageError
 from reconciler.kind import Kind
-from reconciler.model import LAG_SECONDS, Attributes, DeclaredBase, Desired, Example, Live, Odd, Permission
+from reconciler.model import (
+    LAG_SECONDS,
+    Attributes,
+    DeclaredBase,
+    Desired,
+    Example,
+    Live,
+    Odd,
+    Permission,
+    Prompt,
+)
 from reconciler.providers import Accepted, BaseModels, Fence, Handle, Training
 from reconciler.providers.google.calls import ask_model
 from reconciler.providers.google.json import JsonObject, explain_another, read_text
@@ -141,7 +151,7 @@ class VertexProvider:
         self._endpoints[handle.name] = endpoint
         return endpoint
 
-    def generate(self, handle: Handle, prompt: str, *, temperature: float | None = None) -> str:
+    def generate(self, handle: Handle, prompt: Prompt, *, temperature: float | None = None) -> str:
         """See `calls.ask_model`."""
         endpoint = self.find_endpoint(handle)
         transport = self._regions.open_location(names.parse(endpoint, ENDPOINTS).location)

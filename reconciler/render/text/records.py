@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 from reconciler.formats import count_noun
-from reconciler.model import Live, Status
+from reconciler.model import Live, Status, describe_scores
 from reconciler.plan.base_models import BaseEnd
 from reconciler.render.terminal import Paint, count_cells, cut, escape, pad, wrap
 from reconciler.render.text.chart import draw_loss_chart
@@ -121,7 +121,8 @@ def list_model_facts(
     if permissions is not None:
         yield "permissions", ", ".join(escape(str(grant)) for grant in permissions) or "none"
     if model.verdict is not Verdict.NONE:
-        yield "checks", str(model.verdict)
+        scores = f": {describe_scores(model.scores)}" if model.scores else ""
+        yield "checks", escape(f"{model.verdict}{scores}")
     yield "steps", f"{model.total_steps:,}" if model.total_steps else ""
     yield "operation", escape(model.operation)
     yield "error", escape((live.error if live else "") or model.error)

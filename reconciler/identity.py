@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from functools import cache
 from itertools import product
+from json.encoder import encode_basestring
 
 from reconciler.bounds import STATE
 from reconciler.errors import NotJSONError
@@ -33,11 +34,12 @@ _SUFFIX = 8
 _ALPHABET = frozenset("abcdefghijklmnopqrstuvwxyz234567")
 
 
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
 def encode_canonical(value: object) -> bytes:
     """Write JSON with sorted keys and no spaces, in UTF-8. ValueError for NaN and infinity."""
-    return json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    ).encode(errors="surrogatepass")
+    return _ENCODER.encode(value).encode(errors="surrogatepass")
 
 
 def to_float32(number: float) -> float:
@@ -117,7 +119,8 @@ def encode_example(example: Example) -> bytes:
     """Write an example as a canonical `{"output":…,"textInput":…}`. What is not a pair is its own line."""
     if example.line:
         return example.line.encode(errors="surrogatepass")
-    return encode_canonical({"output": example.output, "textInput": example.text_input})
+    output, text_input = encode_basestring(example.output), encode_basestring(example.text_input)
+    return f'{{"output":{output},"textInput":{text_input}}}'.encode(errors="surrogatepass")
 
 
 def _to_identity_value(field: Field, value: Value) -> object:

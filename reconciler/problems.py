@@ -36,19 +36,23 @@ UTF8_ADVICE = "Save it as UTF-8, or convert it: iconv -f UTF-16 -t UTF-8 OLD > N
 
 
 class Problems:
-    """A collector of errors and warnings. It keeps the first one of each place: the others follow from it."""
+    """A collector of errors and warnings.
+
+    It keeps the first error of each place, because the others follow from it, and each warning once.
+    """
 
     def __init__(self) -> None:
         self._errors: dict[Place, Diagnostic] = {}
-        self._warnings: dict[Place, Diagnostic] = {}
+        self._warnings: dict[tuple[Place, str], Diagnostic] = {}
 
     def error(self, place: Place, summary: str, detail: str = "", *, address: str | None = None) -> None:
         """Note an error, unless the place has one already."""
         self._errors.setdefault(place, Diagnostic(summary, detail, *place, address=address))
 
     def warning(self, place: Place, summary: str, detail: str = "", *, address: str | None = None) -> None:
-        """Note a warning, unless the place has one already. Warnings stop nothing."""
-        self._warnings.setdefault(place, Diagnostic(summary, detail, *place, Severity.WARNING, address))
+        """Note a warning, unless the place has the same one already. Warnings stop nothing."""
+        found = Diagnostic(summary, detail, *place, Severity.WARNING, address)
+        self._warnings.setdefault((place, summary), found)
 
     def take(self, other: Problems, since: int = 0) -> None:
         """Note the errors of another collector, from its `since`-th on."""

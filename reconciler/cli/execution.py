@@ -46,10 +46,17 @@ class Run:
         return plan
 
     def _print_warnings(self, plan: Plan) -> None:
-        """Print the manifests' warnings about the models that the plan trains. For others it is too late."""
+        """Print the warnings about models that the plan trains, and about their data."""
         trained = {str(change.address) for change in plan.trainings}
         loaded = self.operation.loaded
-        warnings = [found for found in loaded.warnings if found.address is None or found.address in trained]
+        spared = [model for model in loaded.desired if str(model.address) not in trained]
+        silent = {data.file for model in spared for data in model.data if data.file}
+        silent -= {data.file for change in plan.trainings for data in change.datasets}
+        warnings = [
+            found
+            for found in loaded.warnings
+            if (found.file not in silent if found.address is None else found.address in trained)
+        ]
         if warnings and self.invocation.command != "destroy":
             self.console.print_diagnostics(warnings)
 

@@ -16,12 +16,16 @@ from reconciler.datasets.lookalikes import advise_extension
 from reconciler.datasets.measure import EMPTY, FORMS, measure, measure_rows
 from reconciler.datasets.pairs import PAIRS
 from reconciler.datasets.rows import Measured
+from reconciler.datasets.survey import MOST_COMPARED, find_shared, warn_of, warn_of_shared
 from reconciler.formats import count_noun
 from reconciler.model import PLAIN, DataSet, Example, Layout
 from reconciler.problems import Place, Problems, Refusal
 
 REQUEST_LIMIT = 4 * 1024 * 1024
 """Bytes of a create's JSON body (the guide: at most 4 MB)."""
+
+VALIDATION_BYTES = 25
+"""Percent of the training data's bytes that validation data may have (only Google's agent skills say so)."""
 
 ADVISED = 20
 """Examples; Google's guide advises 20 or more, its own tutorial trains on 15."""
@@ -35,6 +39,8 @@ class DataSets:
         self._measured: dict[tuple[str, str, Layout, bool], Measured | None] = {}
         self._trees: dict[str, str | None] = {}
         self._paths: dict[tuple[str, str], tuple[str, str]] = {}
+        self._surveyed: dict[tuple[str | None, str, Layout], Measured] = {}
+        self._kept = 0
 
     def read_file(
         self,
@@ -69,7 +75,7 @@ class DataSets:
         found = self._measured[known]
         if found is None or not (form or is_validation or self._check_request(found, rest, place)):
             return None
-        return DataSet(
+        data = DataSet(
             digest=found.digest,
             examples=found.examples,
             characters=found.characters,
@@ -77,6 +83,44 @@ class DataSets:
             shown=written,
             form=form,
             layout=layout,
+        )
+        self._keep(data, found)
+        return data
+
+    def _keep(self, data: DataSet, found: Measured) -> None:
+        """Keep a survey for comparisons. Drop the lines of those that were not used for the longest time."""
+        known = self._surveyed.pop(_identify(data), None)
+        self._surveyed[_identify(data)] = found
+        self._kept += len(found.survey.lines) if known is None else 0
+        while self._kept > MOST_COMPARED and len(self._surveyed) > 1:
+            lines = self._surveyed.pop(next(iter(self._surveyed))).survey.lines
+            self._kept -= len(lines)
+            lines.clear()
+
+    def warn_of_held_back(self, training: DataSet, held: DataSet, *, address: str) -> None:
+        """Warn of examples in a file that is held back from the training, and that are trained all the same.
+
+        Nothing is said of data that lies elsewhere, or whose survey was dropped.
+        """
+        ours, theirs = self._surveyed.get(_identify(training)), self._surveyed.get(_identify(held))
+        if ours is None or theirs is None or held.file is None or ours is theirs:
+            return
+        shared = find_shared(ours.survey.lines, theirs.survey.lines)
+        refusal = warn_of_shared(shared, theirs.survey, ours.survey, training.shown)
+        if refusal is not None:
+            line = shared.pairs[0].second if theirs.survey.unit == "line" else None
+            self._problems.warning(Place(held.file, line), *refusal, address=address)
+
+    def warn_of_share(self, training: DataSet, validation: DataSet, place: Place, *, address: str) -> None:
+        """Warn of validation data that has too many bytes for the training data, if both were measured."""
+        ours, theirs = self._surveyed.get(_identify(training)), self._surveyed.get(_identify(validation))
+        if ours is None or theirs is None or theirs.size * 100 <= VALIDATION_BYTES * ours.size:
+            return
+        self._problems.warning(
+            place,
+            f"the validation data has {100 * theirs.size // ours.size} % of the bytes of the training data",
+            f"Google advises at most {VALIDATION_BYTES} %. Leave some of it out.",
+            address=address,
         )
 
     def _measure(
@@ -100,9 +144,11 @@ class DataSets:
             self._problems.error(place, *EMPTY)
             return None
         before = len(self._problems)
-        found = measure_rows(examples, PAIRS, self._problems)
+        found = measure_rows(examples, PAIRS, self._problems, "example")
         if len(self._problems) > before or not self._check_request(found, rest, place):
             return None
+        for number, refusal in warn_of(found.survey):
+            self._problems.warning(examples[number - 1][0], *refusal)
         inline = tuple(example for _, example in examples)
         return DataSet(found.digest, found.examples, found.characters, inline=inline)
 
@@ -137,6 +183,10 @@ class DataSets:
         tidy = os.path.normpath(path)
         # "a/../b" is another file than "b" where a is a link
         return (tidy if os.path.realpath(tidy) == real else path), real
+
+
+def _identify(data: DataSet) -> tuple[str | None, str, Layout]:
+    return data.file, data.form, data.layout
 
 
 def _refuse_path(folder: str, written: str) -> Refusal | None:

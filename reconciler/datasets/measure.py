@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping
 
 from reconciler.datasets.chat import CHATS, count_characters, is_multimodal
 from reconciler.datasets.complaints import Complaints
-from reconciler.datasets.formats import read_rows
+from reconciler.datasets.formats import find_extension, read_rows
 from reconciler.datasets.pairs import PAIRS
 from reconciler.datasets.rows import Form, Measured, Row
+from reconciler.datasets.survey import Surveyor, warn_of
 from reconciler.datasets.text import Stream
 from reconciler.identity import encode_example
 from reconciler.model import PLAIN, Layout
@@ -42,8 +43,11 @@ def measure(
     """
     before = len(problems)
     complaints = Complaints(path, problems)
-    found = measure_rows(read_rows(stream, path, form, problems, layout), form, complaints)
+    unit = "example" if find_extension(path) == ".json" else "line"
+    found = measure_rows(read_rows(stream, path, form, problems, layout), form, complaints, unit)
     complaints.close()
+    for number, refusal in warn_of(found.survey):
+        problems.warning(Place(path, number if unit == "line" else None), *refusal)
     for refusal in form.check_all(found, is_validation):
         problems.error(Place(path), *refusal)
     if not found.examples and len(problems) == before:
@@ -51,9 +55,11 @@ def measure(
     return found if len(problems) == before else None
 
 
-def measure_rows(rows: Iterable[Row], form: Form, noting: Problems | Complaints) -> Measured:
-    """Measure rows, leaving out those that are refused after noting why."""
-    digest = hashlib.sha256()
+def measure_rows(
+    rows: Iterable[Row], form: Form, noting: Problems | Complaints, unit: str = "line"
+) -> Measured:
+    """Measure rows, leaving out those that are refused after noting why. `unit`: see `Surveyor`."""
+    digest, surveyor = hashlib.sha256(), Surveyor(unit)
     examples = characters = size = multimodal = 0
     for place, row in rows:
         if isinstance(row, Refusal):
@@ -72,4 +78,5 @@ def measure_rows(rows: Iterable[Row], form: Form, noting: Problems | Complaints)
         characters += count_characters(row)
         size += len(line) + (0 if row.line else form.frame)
         multimodal += is_multimodal(row)
-    return Measured(examples, digest.hexdigest(), characters, size, multimodal)
+        surveyor.add(place.line, row, is_long=advice is not None)
+    return Measured(examples, digest.hexdigest(), characters, size, multimodal, surveyor.close())

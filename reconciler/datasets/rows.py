@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TypeAlias
 
+from reconciler.datasets.survey import Survey
 from reconciler.model import Example
 from reconciler.problems import Place, Refusal, describe
 
@@ -24,6 +25,7 @@ class Measured:
         characters: of all texts.
         size: bytes of the examples as they are sent.
         multimodal: how many examples have more than text.
+        survey: what was found in the examples.
     """
 
     examples: int
@@ -31,6 +33,7 @@ class Measured:
     characters: int
     size: int
     multimodal: int
+    survey: Survey
 
 
 @dataclass(frozen=True, slots=True)

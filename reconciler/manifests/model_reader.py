@@ -77,6 +77,10 @@ class ModelReader:
             if not stored.uri:
                 place = document.at(f"spec.{kind.data_field}").key_place
                 warn_of_few(stored, place, self._problems, address=str(known.address))
+        for held in data[1:]:
+            place, address = document.at(f"spec.{held.field}").key_place, str(known.address)
+            self._data_sets.warn_of_share(data[0], held, place, address=address)
+            self._data_sets.warn_of_held_back(data[0], held, address=address)
         permissions = None
         if declared.permissions is not None:
             grants = declared.permissions

@@ -202,8 +202,8 @@ def test_what_is_wrong_everywhere_is_counted(workspace: Path, refused: Refused) 
 
 def test_warnings_of_many_lines_are_folded(workspace: Path, load_manifests: Load) -> None:
     """Examples that are probably too long for the service are three warnings, not one each."""
-    long = json.dumps({"text_input": "x" * 530_000, "output": "y"}) + "\n"
-    declare(workspace, long * 25)
+    rows = [{"text_input": f"{number} {'x' * 530_000}", "output": "y"} for number in range(25)]
+    declare(workspace, "".join(json.dumps(row) + "\n" for row in rows))
     assert [one.line for one in load_manifests().warnings] == [1, 2, 3]
 
 

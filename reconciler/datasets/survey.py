@@ -1,0 +1,333 @@
+"""Surveys the examples of a data set while they are measured: lengths, labels, and examples that clash.
+
+Rule: hashes are kept, 20 bytes for an example, and no text but that of labels. Two examples with equal hashes
+count as equal; among ten million examples, that is wrong by chance in one data set of a million.
+"""
+
+from __future__ import annotations
+
+import json
+from array import array
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import count
+
+from reconciler.model import Example
+from reconciler.problems import Refusal
+
+MOST_COMPARED = 10_000_000
+"""Examples that are compared with each other, which takes 200 MB. Those beyond are only counted."""
+MOST_SHOWN = 100
+"""Pairs of lines that a survey keeps of each kind; the others are only counted."""
+MOST_LABELS = 20
+"""More different outputs than that are no labels."""
+LONGEST_LABEL = 60
+"""Characters; a longer output is no label."""
+CHARACTERS_PER_TOKEN = 4
+"""Google's rule of thumb (ai.google.dev, "tokens"), for estimates."""
+
+DUPLICATE_PERCENT = 5
+"""So many examples may be repetitions before a warning."""
+
+_AT_ONCE = 1_000_000
+"""Examples whose hashes are in a dictionary at the same time: some 200 MB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lengths:
+    """Characters of all inputs, or of all outputs."""
+
+    least: int = 0
+    median: int = 0
+    p95: int = 0
+    most: int = 0
+    total: int = 0
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Pair:
+    """The lines of two examples, the earlier one first if both are in one file."""
+
+    first: int
+    second: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """How often something was found, and the first pairs of lines."""
+
+    count: int = 0
+    pairs: tuple[Pair, ...] = ()
+
+
+class Lines:
+    """The hashes of examples, and the number of each: its line, or its place in a list."""
+
+    def __init__(self) -> None:
+        self.inputs, self.outputs, self.numbers = array("q"), array("q"), array("I")
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def clear(self) -> None:
+        """Drop them, to save memory."""
+        self.inputs, self.outputs, self.numbers = array("q"), array("q"), array("I")
+
+    def read(self, part: int = 0, parts: int = 1) -> Iterator[tuple[int, int, int]]:
+        """Yield input, output and position of every example whose input belongs to this part."""
+        found = zip(self.inputs, self.outputs, count(), strict=False)
+        return found if parts == 1 else (entry for entry in found if entry[0] % parts == part)
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What was found in a data set.
+
+    Attributes:
+        inputs, outputs: their lengths. Of a chat, the last turn of the model is the output.
+        duplicates: examples that are equal to an earlier one.
+        contradictions: inputs that have several outputs.
+        labels: the outputs and how often each is there, the most frequent first. () if they are no labels.
+        long: examples that are probably longer than the service takes.
+        long_lines: the first of their lines.
+        unit: what the numbers count, "line" or "example".
+        lines: for comparing data sets.
+    """
+
+    unit: str
+    examples: int
+    inputs: Lengths
+    outputs: Lengths
+    duplicates: Found
+    contradictions: Found
+    labels: tuple[tuple[str, int], ...]
+    long: int
+    long_lines: tuple[int, ...]
+    lines: Lines = field(repr=False, compare=False)
+
+    @property
+    def characters(self) -> int:
+        """Of all texts."""
+        return self.inputs.total + self.outputs.total
+
+    @property
+    def tokens(self) -> int:
+        """An estimate."""
+        return -(-self.characters // CHARACTERS_PER_TOKEN)
+
+    @property
+    def compared(self) -> int:
+        """How many examples were compared with each other."""
+        return min(self.examples, MOST_COMPARED)
+
+
+class Surveyor:
+    """Collects what a survey says; `close` makes it.
+
+    Args:
+        unit: what numbers its examples, "line" or "example".
+    """
+
+    def __init__(self, unit: str = "line") -> None:
+        self._unit = unit
+        self._lines = Lines()
+        self._inputs: Counter[int] = Counter()
+        self._outputs: Counter[int] = Counter()
+        self._labels: Counter[str] | None = Counter()
+        self._long: list[int] = []
+        self._examples = self._longs = 0
+
+    def add(self, line: int | None, example: Example, *, is_long: bool) -> None:
+        """Take an example into account. `is_long`: it is probably longer than the service takes."""
+        if example.line:
+            asked, output, length = _split_chat(example.line)
+        else:
+            asked, output = example.text_input, example.output
+            length = len(asked)
+        self._examples += 1
+        number = line if line is not None and self._unit == "line" else self._examples
+        self._inputs[length] += 1
+        self._outputs[len(output)] += 1
+        lines = self._lines
+        if self._examples <= MOST_COMPARED:
+            # Python's own hash: of 64 bits, with a key that no file can know, and faster than others
+            lines.inputs.append(hash(asked))
+            lines.outputs.append(hash(output))
+            lines.numbers.append(number)
+        labels = self._labels
+        if labels is not None:
+            labels[output] += 1
+            if len(labels) > MOST_LABELS or len(output) > LONGEST_LABEL:
+                self._labels = None
+        if is_long:
+            self._longs += 1
+            if len(self._long) < MOST_SHOWN:
+                self._long.append(number)
+
+    def close(self) -> Survey:
+        """Return what was found."""
+        duplicates, contradictions = _compare(self._lines)
+        return Survey(
+            self._unit,
+            self._examples,
+            _measure_lengths(self._inputs),
+            _measure_lengths(self._outputs),
+            duplicates,
+            contradictions,
+            self._list_labels(),
+            self._longs,
+            tuple(self._long),
+            self._lines,
+        )
+
+    def _list_labels(self) -> tuple[tuple[str, int], ...]:
+        """List the outputs if they are labels: few, and each there twice on average."""
+        labels: Mapping[str, int] = self._labels or {}
+        if 2 * len(labels) > self._examples:
+            return ()
+        return tuple(sorted(labels.items(), key=lambda label: (-label[1], label[0])))
+
+
+def _split_chat(line: str) -> tuple[str, str, int]:
+    """Split a line of chat: what is asked, the text of the answer, and the characters of what is asked.
+
+    The answers of preference tuning count as asked too, because a prompt may well have several such pairs.
+    """
+    chat = json.loads(line)
+    if "completions" in chat:
+        answers = [answer["completion"] for answer in chat["completions"]]
+        asked = line
+    else:
+        answers = [chat["contents"].pop()]
+        asked = json.dumps(chat)
+    turns = [*chat["contents"], *([chat["systemInstruction"]] if "systemInstruction" in chat else ())]
+    return asked, "".join(_list_texts(answers)), sum(map(len, _list_texts(turns)))
+
+
+def _list_texts(turns: list[dict[str, list[dict[str, str]]]]) -> list[str]:
+    return [part["text"] for turn in turns for part in turn["parts"] if "text" in part]
+
+
+def _measure_lengths(counts: Counter[int]) -> Lengths:
+    count = counts.total()
+    if not count:
+        return Lengths()
+    lengths = sorted(counts.items())
+    total = sum(length * times for length, times in lengths)
+    return Lengths(
+        lengths[0][0], _find_rank(lengths, count, 50), _find_rank(lengths, count, 95), lengths[-1][0], total
+    )
+
+
+def _find_rank(lengths: list[tuple[int, int]], count: int, percent: int) -> int:
+    """Find the length that so many percent of the texts do not exceed (the nearest rank)."""
+    rank, seen = -(-count * percent // 100), 0
+    for length, times in lengths:
+        seen += times
+        if seen >= rank:
+            return length
+    raise AssertionError("unreachable")
+
+
+class _Pairs:
+    """Counts pairs of examples, and keeps the first of them."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._pairs: list[tuple[int, int]] = []
+
+    def add(self, first: int, second: int) -> None:
+        self._count += 1
+        self._pairs.append((second, first))
+        if len(self._pairs) > 10 * MOST_SHOWN:
+            self._cut()
+
+    def _cut(self) -> None:
+        self._pairs = sorted(self._pairs)[:MOST_SHOWN]
+
+    def close(self, firsts: Lines, seconds: Lines) -> Found:
+        """Return the count, and the numbers of those that are kept, in the order of the later ones."""
+        self._cut()
+        pairs = (Pair(firsts.numbers[first], seconds.numbers[second]) for second, first in self._pairs)
+        return Found(self._count, tuple(pairs))
+
+
+def _compare(lines: Lines) -> tuple[Found, Found]:
+    """Find examples that repeat an earlier one, and inputs with several outputs."""
+    duplicates, contradictions = _Pairs(), _Pairs()
+    parts = 1 + len(lines) // _AT_ONCE
+    for part in range(parts):
+        known: dict[int, int] = {}
+        others: dict[int, dict[int, int]] = {}
+        for asked, output, position in lines.read(part, parts):
+            first = known.setdefault(asked, position)
+            if first == position:
+                continue
+            if lines.outputs[first] == output:
+                duplicates.add(first, position)
+                continue
+            if asked not in others:
+                others[asked] = {}
+                contradictions.add(first, position)
+            same = others[asked].setdefault(output, position)
+            if same != position:
+                duplicates.add(same, position)
+    return duplicates.close(lines, lines), contradictions.close(lines, lines)
+
+
+def find_shared(training: Lines, held: Lines) -> Found:
+    """Find the examples that were held back from the training, and are in the training data too.
+
+    Each of `held` counts once. A pair is the line in the training data, and the line in the other data.
+    """
+    shared = _Pairs()
+    known: dict[tuple[int, int], int | None] = {(asked, output): None for asked, output, _ in held.read()}
+    for asked, output, position in training.read():
+        if (asked, output) in known and known[asked, output] is None:
+            known[asked, output] = position
+    for asked, output, position in held.read():
+        first = known[asked, output]
+        if first is not None:
+            shared.add(first, position)
+    return shared.close(training, held)
+
+
+def warn_of(survey: Survey) -> Iterator[tuple[int, Refusal]]:
+    """List what is serious, each with its number: contradictions, and more than a few repetitions."""
+    found, unit = survey.contradictions, survey.unit
+    if found.count:
+        where = "; ".join(f"{unit}s {pair.first:,} and {pair.second:,}" for pair in found.pairs[:3])
+        many = "an input has" if found.count == 1 else f"{found.count:,} inputs have"
+        yield (
+            found.pairs[0].second,
+            Refusal(
+                f"{many} more than one output: {where}{'; …' if found.count > 3 else ''}",
+                "No model can learn both. Keep one output, or tell the inputs apart.",
+            ),
+        )
+    found = survey.duplicates
+    if found.count * 100 > DUPLICATE_PERCENT * survey.examples:
+        first = found.pairs[0]
+        repeat = "repeats" if found.count == 1 else "repeat"
+        yield (
+            first.second,
+            Refusal(
+                f"{found.count:,} of {survey.examples:,} examples {repeat} an earlier one: "
+                f"{unit} {first.second:,} is the same as {unit} {first.first:,}",
+                "Each repetition is trained and billed again. Leave it out.",
+            ),
+        )
+
+
+def warn_of_shared(found: Found, held: Survey, training: Survey, path: str) -> Refusal | None:
+    """Say that data held back is in the training data too; None if it is not. `path`: the training data."""
+    if not found.count:
+        return None
+    first = found.pairs[0]
+    is_one = found.count == 1
+    return Refusal(
+        f"{found.count:,} of {held.examples:,} examples {'is' if is_one else 'are'} among the training data: "
+        f"{held.unit} {first.second:,} is {training.unit} {first.first:,} of {path}",
+        "A model that was trained on the answers proves nothing with them. Leave them out of one of both.",
+    )

@@ -35,7 +35,7 @@ from reconciler.plan.steps import (
     SetPermissions,
     find_step,
 )
-from reconciler.state.values import Record, State
+from reconciler.state.values import Record
 from tests import worlds
 from tests.casefiles import Case, cases, field_text, permission_text
 from tests.worlds import make_plan
@@ -285,10 +285,20 @@ def test_changes_are_told_apart_and_well_named(world: Facts) -> None:
             assert change.intent is None
 
 
-def committed(state: State, plan: Plan) -> State:
-    """The state after the first write of an apply: every intent, and no record under a name that it left."""
-    left = [Record(move.previous) for one in plan.changes if (move := find_step(one.steps, Move))]
-    return state.put(*left, *(one.intent for one in plan.changes if one.intent is not None))
+def begin(world: Facts, plan: Plan) -> Facts:
+    """The world after the first write of an apply: every intent, and no record under a name that it left.
+
+    A name that --replace gave and that a record has left means nothing any more.
+    """
+    left = [move.previous for one in plan.changes if (move := find_step(one.steps, Move))]
+    intents = [one.intent for one in plan.changes if one.intent is not None]
+    names = {address.name for address in left}
+    kept = tuple(name for name in world.inputs.replace if name not in names)
+    return replace(
+        world,
+        state=world.state.put(*map(Record, left), *intents),
+        inputs=replace(world.inputs, replace=kept),
+    )
 
 
 @slow
@@ -298,10 +308,7 @@ def test_recording_the_intents_again_and_again_trains_nothing_twice(world: Facts
     plan = try_plan(world)
     if plan is None:
         return
-    left = {move.previous.name for one in plan.changes if (move := find_step(one.steps, Move))}
-    kept = tuple(name for name in world.inputs.replace if name not in left)  # else nothing has that name now
-    inputs = replace(world.inputs, replace=kept)
-    again = try_plan(replace(world, state=committed(world.state, plan), inputs=inputs))
+    again = try_plan(begin(world, plan))
     assert again is not None
     once = {change.address: change.id for change in plan.trainings}
     twice = {change.address: change.id for change in again.trainings}
@@ -316,10 +323,9 @@ def test_a_second_plan_after_recording_is_settled(world: Facts) -> None:
     plan = try_plan(world)
     if plan is None:
         return
-    state = committed(world.state, plan)
-    second = make_plan(replace(world, state=state))
-    third_state = committed(state, second)
-    third = make_plan(replace(world, state=third_state))
+    begun = begin(world, plan)
+    second = make_plan(begun)
+    third = make_plan(begin(begun, second))
     assert [(one.key, one.action, one.id) for one in third.changes] == [
         (one.key, Action.NO_OP if one.action is Action.RECORD else one.action, one.id)
         for one in second.changes

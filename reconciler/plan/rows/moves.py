@@ -6,21 +6,25 @@ both addresses, or the old model is kept until another model of the same trainin
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import islice
 
 from reconciler.errors import Diagnostic
 from reconciler.kind import FieldRole
-from reconciler.model import Address, Attributes, Desired, Status, Value
+from reconciler.model import Address, Attributes, Desired, Status
 from reconciler.plan.case import refuse
 from reconciler.plan.change import Action, Change, Reason
 from reconciler.plan.facts import Facts, find_replacement_reasons
 from reconciler.plan.naming import is_name_of
+from reconciler.plan.rows.same_training import SameTraining, has_dropped_hyperparameter
 from reconciler.plan.steps import Move
 from reconciler.state.values import Record, RecordedModel
 
-_ABSENT: tuple[Value, ...] = (False, 0, "", ())
+_MOST_NAMED = 5
+"""So many addresses are named in a message. A search that finds more is over: no move is certain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +123,11 @@ class _Search:
         self.facts, self.selected = facts, selected
         self.resources = dict(facts.state.resources)
         self.moves = Moves()
+        self.taken: dict[Address, Address] = {}  # old address to new
 
     def _move(self, new: Address, old: Address) -> None:
         self.moves.pairs[new] = old
+        self.taken[old] = new
         self.resources[new] = replace(self.resources.pop(old), address=new)
 
     def move_declared(self) -> None:
@@ -144,9 +150,11 @@ class _Search:
         if address in self.facts.state.resources:
             forget = f"To forget one of them, without deleting it: reconciler state rm {old}"
             return ("both are recorded", f"If they are two models, remove metadata.moved_from. {forget}")
-        if old in self.moves.pairs.values():
-            other = next(new for new, moved in self.moves.pairs.items() if moved == old)
-            return f"it has already become {other}", "Remove one of the two lines metadata.moved_from"
+        if old in self.taken:
+            return (
+                f"it has already become {self.taken[old]}",
+                "Remove one of the two lines metadata.moved_from",
+            )
         return None
 
     def _refuse(self, desired: Desired, summary: str, advice: str) -> None:
@@ -181,7 +189,8 @@ class _Search:
         new, records = self._list_new(), self._find_gone()
         if not new or not records:
             return False
-        gone = _ByData((address, record.serving or record.candidate) for address, record in records.items())
+        models = ((address, record.serving or record.candidate) for address, record in records.items())
+        gone = SameTraining(self.facts, models, is_move=True)
         olds = {desired.address: self._list_fitting(desired, gone) for desired in new}
         news: dict[Address, list[Address]] = {}
         for address, found in olds.items():
@@ -194,30 +203,24 @@ class _Search:
                 self._take(desired, found, news[found[0]])
         return len(self.moves.pairs) > before
 
-    def _list_fitting(self, desired: Desired, gone: _ByData) -> list[Address]:
+    def _list_fitting(self, desired: Desired, gone: SameTraining) -> list[Address]:
+        """List the old addresses of the desired training, one more than are named at most."""
         attributes = resolve_sources(self.facts, desired, self.resources)
         if attributes is None:
             return []
-        found = []
-        for address, model in gone.find(desired):
-            if not self._is_same(desired, attributes, model):
-                continue
-            if not _is_known(model):
+        for address, model in gone.find_doubtful(desired, attributes):
+            if self._is_same(desired, attributes, model):
                 self.moves.doubts[desired.address] = address
-            elif _may_be(desired, model) and not self._has_dropped_hyperparameter(desired, attributes, model):
-                found.append(address)
-        return found
-
-    def _has_dropped_hyperparameter(
-        self, desired: Desired, attributes: Attributes, model: RecordedModel
-    ) -> bool:
-        """Whether the model was trained with a hyperparameter that the manifest does not declare."""
-        fields = self.facts.get_kind(desired.address).fields
-        return any(
-            path in fields and fields[path].role is FieldRole.HYPERPARAMETER and path not in attributes
-            for path, value in model.sent.items()
-            if value not in _ABSENT
+                break
+        declared, kind = frozenset(attributes), self.facts.get_kind(desired.address)
+        fitting = (
+            address
+            for address, model in gone.find_known(desired, attributes)
+            if _may_be(desired, model)
+            and not has_dropped_hyperparameter(model, declared, kind)
+            and self._is_same(desired, attributes, model)
         )
+        return list(islice(fitting, _MOST_NAMED + 1))
 
     def _is_same(self, desired: Desired, attributes: Attributes, model: RecordedModel) -> bool:
         """Whether the model is the desired training, whatever its id."""
@@ -231,13 +234,13 @@ class _Search:
         address, old = desired.address, olds[0]
         hint = f"metadata.moved_from: {old.name}"
         if len(olds) > 1:
-            names = " and ".join(map(str, olds))
+            names = _join_names(olds)
             summary = (
                 f"{address} is the training of {names}, which no manifest declares: it can be one of them"
             )
             self._refuse(desired, summary, f"Say which one it was: {hint}")
         elif len(news) > 1:
-            names = " and ".join(map(str, news))
+            names = _join_names(news)
             summary = (
                 f"{names} are the training of {old}, which no manifest declares: it can become one of them"
             )
@@ -264,20 +267,15 @@ class _Search:
         found = self.moves.twins
         if not leaving:
             return
-        by_data = _ByData(leaving)
+        models = SameTraining(facts, leaving, is_move=False)
         for address, desired in facts.desired.items():
-            if address.kind not in facts.kinds or not by_data.find(desired):
+            if address.kind not in facts.kinds:
                 continue
             attributes = resolve_sources(facts, desired, self.resources)
-            if attributes is None:
+            if attributes is None or self._is_served(desired, attributes):
                 continue
-            same = [
-                old
-                for old, model in by_data.find(desired)
-                if old not in found and self._is_same(desired, attributes, model)
-            ]
-            if same and not self._is_served(desired, attributes):
-                found |= dict.fromkeys(same, address)
+            for old in models.take(desired, attributes, partial(self._is_same, desired, attributes)):
+                found.setdefault(old, address)
 
     def _is_served(self, desired: Desired, attributes: Attributes) -> bool:
         """Whether an address already serves its desired model."""
@@ -289,32 +287,13 @@ class _Search:
         return live is not None and live.status is Status.ACTIVE
 
 
+def _join_names(addresses: Sequence[Address]) -> str:
+    """Name the first addresses."""
+    named = list(map(str, addresses[:_MOST_NAMED]))
+    return " and ".join([*named, *(["others"] if len(addresses) > _MOST_NAMED else [])])
+
+
 def _may_be(desired: Desired, model: RecordedModel) -> bool:
     """Whether the manifest does not name another model."""
     imported = not desired.imports or is_name_of(desired.imports, model.id, model.name)
     return imported and desired.id in {None, model.id}
-
-
-def _is_known(model: RecordedModel) -> bool:
-    """Whether the digests of its data are certain. An assumed digest proves nothing."""
-    return bool(model.data) and all(data.digest and not data.assumed for data in model.data)
-
-
-class _ByData:
-    """Index of models by their data's digests, so that 10,000 new names are compared with 10,000 old ones."""
-
-    def __init__(self, models: Iterable[tuple[Address, RecordedModel | None]]) -> None:
-        self._known: dict[tuple[str, frozenset[str]], list[tuple[Address, RecordedModel]]] = {}
-        for address, model in models:
-            if model is not None:
-                digests = frozenset(data.digest for data in model.data)
-                self._known.setdefault((address.kind, digests), []).append((address, model))
-
-    def find(self, desired: Desired) -> list[tuple[Address, RecordedModel]]:
-        """List the models whose data is the same as the desired model's, or not known."""
-        digests = frozenset(data.digest for data in desired.data)
-        kind = desired.address.kind
-        return sorted(
-            (found for key in {digests, frozenset[str]()} for found in self._known.get((kind, key), ())),
-            key=lambda one: one[0],
-        )

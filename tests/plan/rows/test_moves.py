@@ -1,0 +1,134 @@
+"""The search for moves: many renamed models are not compared with each other."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import suppress
+from dataclasses import replace
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from reconciler.errors import PlanError
+from reconciler.model import Attributes, Guards, Live, Stack
+from reconciler.plan.change import Action, Inputs
+from reconciler.plan.facts import Facts
+from reconciler.providers.gemini.fields import HYPERPARAMETERS
+from reconciler.state.values import Record, RecordedModel
+from tests.worlds import BASE, address, live, make_plan, model, want, world
+
+RATE = f"{HYPERPARAMETERS}.learning_rate"
+EPOCHS = f"{HYPERPARAMETERS}.epoch_count"
+
+
+def renamed(count: int, sort: str) -> Facts:
+    """So many models under new names, all with the same data."""
+    desired, recorded, alive = [], [], []
+    for number in range(count):
+        trained: dict[str, Any] = {"base_model": BASE, EPOCHS: 5}
+        if sort != "equal":
+            trained[RATE] = (number + 1) / 2**16
+        old, id = address(f"old-{number:04}"), f"old-{number:04}-aaaaaaaa"
+        others: dict[str, Any] = {}
+        if sort == "moved_from":
+            others["moved_from"] = old
+        if sort == "pinned":
+            others["id"] = id
+        declared = {path: value for path, value in trained.items() if sort != "dropped" or path != RATE}
+        desired.append(want(f"new-{number:04}", attributes=declared, **others))
+        recorded.append(Record(old, model(id, attributes=trained)))
+        alive.append(live(id, attributes=trained))
+    return world(desired, recorded, alive, inputs=Inputs(guards=Guards(max_trainings=count)))
+
+
+def count_calls(facts: Facts) -> int:
+    """The calls of Python functions while a plan is made or refused."""
+    calls = 0
+
+    def note(_frame: FrameType, happened: str, _value: object) -> None:
+        nonlocal calls
+        calls += happened == "call"
+
+    sys.setprofile(note)
+    try:
+        with suppress(PlanError):
+            make_plan(facts)
+    finally:
+        sys.setprofile(None)
+    return calls
+
+
+@pytest.mark.parametrize("sort", ["told apart", "equal", "dropped", "pinned", "moved_from"])
+def test_twice_as_many_renamed_models_are_twice_as_much_work(sort: str) -> None:
+    """Whether the trainings are different or equal, though all have the same data."""
+    count_calls(renamed(10, sort))  # fills caches
+    assert count_calls(renamed(120, sort)) < 2.3 * count_calls(renamed(60, sort))
+
+
+@pytest.mark.parametrize("sort", ["told apart", "pinned", "moved_from"])
+def test_each_renamed_model_takes_its_own_record(sort: str) -> None:
+    """Nothing but the training, the id or the manifest tells them apart."""
+    plan = make_plan(renamed(12, sort))
+    assert [(one.address.name, one.action, one.id) for one in plan.changes] == [
+        (f"new-{number:04}", Action.MOVE, f"old-{number:04}-aaaaaaaa") for number in range(12)
+    ]
+
+
+def test_a_pinned_manifest_without_data_takes_no_record_over() -> None:
+    """Nothing says what it would be trained on, so nothing says that it is the same training."""
+    facts = renamed(1, "pinned")
+    (desired,) = facts.desired.values()
+    without = replace(facts, desired={desired.address: replace(desired, data=())})
+    with pytest.raises(PlanError, match="old-0000-aaaaaaaa, which is recorded as TunedModel/old-0000"):
+        make_plan(without)
+
+
+def test_a_message_names_five_of_many_that_fit() -> None:
+    """Ten thousand names in ten thousand messages help nobody."""
+    with pytest.raises(PlanError) as refused:
+        make_plan(renamed(8, "equal"))
+    names = " and ".join(f"TunedModel/old-{number:04}" for number in range(5))
+    assert [one.summary for one in refused.value.diagnostics] == [
+        f"TunedModel/new-{number:04} is the training of {names} and others, which no manifest declares: "
+        "it can be one of them"
+        for number in range(8)
+    ]
+
+
+def take_over(old: RecordedModel, shown: Live, declared: Attributes) -> list[tuple[str, str]]:
+    """What becomes of a model that is recorded under an old name."""
+    named = Stack(name="s")
+    facts = world([want("new", attributes=declared)], [Record(address("old"), old)], [shown], stack=named)
+    return [(one.address.name, str(one.action)) for one in make_plan(facts).changes]
+
+
+def test_a_value_that_was_sent_or_is_live_finds_the_model() -> None:
+    """The service may write a value in another form, or have chosen what is now declared."""
+    sent: dict[str, Any] = {"base_model": BASE, EPOCHS: 5}
+    shown = live("old-aaaaaaaa", attributes={"base_model": BASE, EPOCHS: 6, RATE: 0.5})
+    old = model("old-aaaaaaaa", attributes=sent)
+    moved, kept = [("new", "move")], [("new", "create"), ("old", "delete")]
+    assert take_over(old, shown, {**sent, EPOCHS: 5}) == moved
+    assert take_over(old, shown, {**sent, EPOCHS: 6}) == moved
+    assert take_over(old, shown, {**sent, RATE: 0.5}) == moved
+    assert take_over(old, shown, {**sent, EPOCHS: 7}) == kept
+    assert take_over(old, shown, {**sent, RATE: 0.25}) == kept
+
+
+def test_a_model_that_is_shown_otherwise_in_every_field_is_still_found() -> None:
+    """Each of its values may be what was sent or what is live: too many ways to write down one by one."""
+    paths = [f"{HYPERPARAMETERS}.{name}" for name in ("epoch_count", "batch_size")]
+    rates = [f"{HYPERPARAMETERS}.{name}" for name in ("learning_rate", "learning_rate_multiplier")]
+    sent: dict[str, Any] = {"base_model": BASE, **dict.fromkeys(paths, 5), **dict.fromkeys(rates, 0.5)}
+    shown: dict[str, Any] = {
+        "base_model": "models/x",
+        **dict.fromkeys(paths, 6),
+        **dict.fromkeys(rates, 0.25),
+    }
+    source = {"tuned_model_source.tuned_model": "tunedModels/a"}
+    old = model("old-aaaaaaaa", attributes={**sent, **source})
+    alive = live("old-aaaaaaaa", attributes={**shown, "tuned_model_source.tuned_model": "tunedModels/b"})
+    mixed = {**sent, paths[1]: 6, rates[1]: 0.25, **source}
+    assert take_over(old, alive, mixed) == [("new", "move")]
+    assert take_over(old, alive, {**mixed, paths[0]: 7}) == [("new", "create"), ("old", "delete")]

@@ -417,6 +417,21 @@ class Live:
 
 
 @dataclass(frozen=True, slots=True)
+class Removal:
+    """An address that a manifest of `kind: Removed` takes out of the state.
+
+    Attributes:
+        destroy: delete its models at the service too.
+        file, line: where the document begins.
+    """
+
+    address: Address
+    destroy: bool
+    file: str = ""
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Guards:
     """Bounds that a plan must not exceed; None is no bound."""
 

@@ -31,6 +31,7 @@ from reconciler.model import (
     Live,
     Permission,
     Prices,
+    Removal,
     Replacement,
     Stack,
     Status,
@@ -99,7 +100,7 @@ class Case:
         """What goes in."""
         body = self.body
         _only(body, {"desired", "recorded", "live", "options", "stack", "context", "tunable", "assumed",
-                     "forbidden", "odd", "parents", "own", "expect", "steps"})  # fmt: skip
+                     "forbidden", "odd", "parents", "own", "removed", "expect", "steps"})  # fmt: skip
         context = Context(**body.get("context", {}))
         asked = {worlds.KIND: frozenset(body["tunable"])} if "tunable" in body else {}
         return worlds.world(
@@ -115,6 +116,10 @@ class Case:
             assumed=frozenset({worlds.KIND} if body.get("assumed") else ()),
             odd={(worlds.KIND, self.id(id)): why for id, why in body.get("odd", {}).items()},
             forbidden={(worlds.KIND, self.id(id)): why for id, why in body.get("forbidden", {}).items()},
+            removals=[
+                Removal(worlds.address(name), destroy, "removed.yaml", 1)
+                for name, destroy in body.get("removed", {}).items()
+            ],
         )
 
     def _want(self, name: str, body: Mapping[str, Any]) -> Desired:

@@ -455,10 +455,11 @@ def test_every_action_is_used_by_a_case() -> None:
 
 WITHOUT_PARENT = {
     "a-circle-of-parents-refuses-the-plan",
+    "Removed-of-an-unknown-address-is-nothing",
     "a-parent-that-nothing-declares-or-records-refuses-the-plan",
     "an-excluded-parent-that-does-not-serve-refuses-the-plan",
 }
-"""Refused before the table: what they are tuned from is nothing that could be trained on."""
+"""Decided before the table: what they are tuned from could not be trained on, or there is no record."""
 
 
 ROWS = "reconciler.plan.rows"

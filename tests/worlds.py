@@ -21,6 +21,7 @@ from reconciler.model import (
     Lifecycle,
     Live,
     Permission,
+    Removal,
     Replacement,
     Stack,
     Status,
@@ -111,6 +112,7 @@ def world(
     folders: tuple[str, ...] | None = None,
     tunable: Mapping[str, frozenset[str]] | None = None,
     assumed: frozenset[str] = frozenset(),
+    removals: Iterable[Removal] = (),
     **observed: Any,
 ) -> Facts:
     """A world as a command would gather it."""
@@ -125,6 +127,7 @@ def world(
         today=NOW.date(),
         whole=whole,
         folders=folders,
+        removals={removal.address: removal for removal in removals},
     )
     return facts.add_base_models(tunable or {}, assumed)
 

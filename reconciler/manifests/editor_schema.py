@@ -12,8 +12,9 @@ from pydantic.json_schema import models_json_schema
 
 from reconciler.formats import to_camel_case
 from reconciler.manifests.checks import COMPARISONS, OF_FILE, OF_PROMPT
-from reconciler.manifests.envelope import DeclaredCheck, Envelope
-from reconciler.manifests.kinds import FORMS, STACK
+from reconciler.manifests.envelope import DeclaredCheck
+from reconciler.manifests.kinds import FORMS, REMOVED, STACK
+from reconciler.manifests.removed import RemovedManifest
 from reconciler.manifests.schema_types import Declared, find_model
 from reconciler.manifests.stack import StackManifest
 from reconciler.manifests.substitution import REFERENCE_PATTERN
@@ -29,9 +30,10 @@ _NAMES_LIVE = {"anyOf": [{"required": ["import"]}, {"required": ["id"]}]}
 
 def make_json_schema() -> dict[str, object]:
     """Make the schema of a document of any kind; the key `kind` decides which part applies."""
-    manifests: dict[str, type[Envelope]] = {
+    manifests: dict[str, type[Declared]] = {
         **{kind: form.manifest for kind, form in FORMS.items()},
         STACK: StackManifest,
+        REMOVED: RemovedManifest,
     }
     names, document = models_json_schema(
         [(model, "validation") for model in manifests.values()],

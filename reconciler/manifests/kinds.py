@@ -73,3 +73,4 @@ FORMS: Mapping[str, Form] = {
 }
 
 STACK = "Stack"
+REMOVED = "Removed"

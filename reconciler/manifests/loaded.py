@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from reconciler.errors import Diagnostic
-from reconciler.model import Address, Desired, Stack
+from reconciler.model import Address, Desired, Removal, Stack
 
 Names: TypeAlias = Mapping[Address, Mapping[str, str]]
 """Declared addresses with their labels."""
@@ -25,6 +25,7 @@ class Loaded:
         warnings: valid, but probably not what was meant.
         folders: those that were given, relative to the git root (else to the working directory): what was
             declared elsewhere is not ours to delete. None if nobody asks.
+        removals: what `kind: Removed` takes out of the state, sorted by address.
     """
 
     desired: tuple[Desired, ...]
@@ -33,3 +34,4 @@ class Loaded:
     files: tuple[str, ...]
     warnings: tuple[Diagnostic, ...] = ()
     folders: tuple[str, ...] | None = None
+    removals: tuple[Removal, ...] = ()

@@ -19,11 +19,12 @@ from reconciler.manifests import sources
 from reconciler.manifests.documents import Document, read_documents
 from reconciler.manifests.envelope import API_VERSION
 from reconciler.manifests.find_stack import find_stack_near, find_stacks_in
-from reconciler.manifests.kinds import FORMS, STACK
+from reconciler.manifests.kinds import FORMS, REMOVED, STACK
 from reconciler.manifests.loaded import Loaded, Names
 from reconciler.manifests.located import YamlMap
 from reconciler.manifests.model_reader import ModelReader
 from reconciler.manifests.references import check_references
+from reconciler.manifests.removed import check_removals, read_removals
 from reconciler.manifests.rules import check_lifecycle_fields
 from reconciler.manifests.stack import StackManifest
 from reconciler.manifests.trees import Trees
@@ -150,14 +151,20 @@ def load(
     trees = Trees(paths)
     reader = ModelReader(kinds, stack, problems, trees)
     desired: list[Desired] = []
+    removing: list[Document] = []
     for document in documents:
         if document.kind == STACK:
             continue
         document.fill(values)
-        model = reader.read(document) if _is_manifest(document, kinds) else None
-        if model is not None:
+        if not _is_manifest(document, kinds):
+            continue
+        if document.kind == REMOVED:
+            removing.append(document)
+        elif (model := reader.read(document)) is not None:
             desired.append(model)
     check_references(reader.declarations, whole=whole)
+    removals = read_removals(removing, kinds)
+    check_removals(removals, reader.declarations)
     problems.raise_if_any()
     return Loaded(
         desired=tuple(sorted(desired, key=lambda model: model.address)),
@@ -166,6 +173,7 @@ def load(
         files=tuple(files),
         folders=trees.folders,
         warnings=problems.warnings,
+        removals=tuple(removals[address][1] for address in sorted(removals)),
     )
 
 
@@ -193,7 +201,7 @@ def _is_manifest(document: Document, kinds: Mapping[str, Kind]) -> bool:
     if "format_version" in body:
         root.error("this is a saved plan, not a manifest", "Give it to: reconciler apply FILE")
         return False
-    known = [*(name for name in FORMS if name in kinds), STACK]
+    known = [*(name for name in FORMS if name in kinds), STACK, REMOVED]
     version, kind = document.at("apiVersion"), document.at("kind")
     if not version.is_there:
         near = find_nearest("apiVersion", [key for key in body if key != "kind"])

@@ -182,6 +182,7 @@ class Operation:
             lag=self.lag,
             folders=self.loaded.folders,
             named_elsewhere=named,
+            removals={removal.address: removal for removal in self.loaded.removals},
         )
 
     def recheck(self, approved: Plan) -> Check:

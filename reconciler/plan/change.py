@@ -64,6 +64,7 @@ class Reason(StrEnum):
     NOT_DECLARED = "no manifest declares it any more"
     DESTROY = "destroy asks for it"
     GONE = "it is no longer live"
+    REMOVED = "a manifest of kind Removed asks for it"
     REPLACED = "its successor serves"
     UNUSED = "it failed or was superseded, and never served"
     RENAMED = "its manifest was renamed: it declares the training that is recorded under the old name"

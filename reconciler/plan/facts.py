@@ -16,7 +16,7 @@ from reconciler import diff, identity
 from reconciler.difference import DataChange, FieldChange
 from reconciler.formats import format_time, parse_time
 from reconciler.kind import FieldRole, Kind, narrow_kinds
-from reconciler.model import LAG_SECONDS, Address, Attributes, DataSet, Desired, Live, Stack, Value
+from reconciler.model import LAG_SECONDS, Address, Attributes, DataSet, Desired, Live, Removal, Stack, Value
 from reconciler.plan.change import Bill, Context, Inputs
 from reconciler.plan.naming import find_named, index_by_name
 from reconciler.plan.selection import Known, choose
@@ -79,6 +79,7 @@ class Facts:
         named_elsewhere: recorded addresses that a manifest outside of this run names. Known only if the run
             covers a part of the manifests.
         moved: new address to the old one, for moved records. `state` has them under the new address.
+        removals: the addresses that a manifest of kind Removed takes out of the state. None is desired.
     """
 
     desired: Mapping[Address, Desired]
@@ -94,6 +95,7 @@ class Facts:
     folders: tuple[str, ...] | None = None
     named_elsewhere: frozenset[Address] = frozenset()
     moved: Mapping[Address, Address] = field(default_factory=dict)
+    removals: Mapping[Address, Removal] = field(default_factory=dict)
 
     def add_base_models(self, tunable: Mapping[str, frozenset[str]], assumed: frozenset[str]) -> Facts:
         """Add what was asked about base models: see `Observed.tunable` and `Observed.assumed`."""
@@ -147,6 +149,7 @@ class Facts:
         """Every address with its labels; None for an address that is only recorded."""
         return {
             **dict.fromkeys(self.state.resources),
+            **{address: {} for address in self.removals},
             **{address: desired.labels for address, desired in self.desired.items()},
         }
 
@@ -154,7 +157,8 @@ class Facts:
         """Choose the addresses that --target and --exclude select."""
         known = self.known
         if not self.whole:
-            known = {address: labels for address, labels in known.items() if address in self.desired}
+            named = self.desired.keys() | self.removals.keys()
+            known = {address: labels for address, labels in known.items() if address in named}
         return choose(known, self.inputs.targets, self.inputs.excludes)
 
     @property

@@ -73,7 +73,10 @@ def check_majority(facts: Facts, plan: Plan) -> None:
     not less than the number of models that would be trained or forgotten.
     """
     known = missing = 0
+    kept = {address for address, removal in facts.removals.items() if not removal.destroy}
     for record in facts.state.resources.values():
+        if record.address in kept:
+            continue  # it is forgotten, live or not
         model = record.serving or record.candidate
         if model is None or model.is_pending or facts.is_hidden(record.address, model.id):
             continue
@@ -82,7 +85,9 @@ def check_majority(facts: Facts, plan: Plan) -> None:
     if known < _MAJORITY_FROM or missing * 2 <= known:
         return
     explicit = facts.inputs.guards.max_trainings
-    forgotten = sum(find_step(change.steps, Forget) is not None for change in plan.changes)
+    forgotten = sum(
+        find_step(change.steps, Forget) is not None and change.address not in kept for change in plan.changes
+    )
     needed = len(plan.trainings) + forgotten
     if explicit is not None and explicit >= needed:
         return

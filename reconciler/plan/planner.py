@@ -14,7 +14,7 @@ from reconciler.plan.change import Action, Change, DriftClass, Plan, Reason
 from reconciler.plan.drift import find_drift
 from reconciler.plan.facts import Facts
 from reconciler.plan.rows.moves import find_moves, move, move_records
-from reconciler.plan.rows.undeclared import decide_undeclared, keep_for
+from reconciler.plan.rows.undeclared import decide_removed, decide_undeclared, keep_for
 from reconciler.plan.selection import list_unknown, matches, warn_of_unlabelled
 from reconciler.plan.table import decide
 from reconciler.state.values import Record
@@ -145,6 +145,8 @@ class Planner:
             message = f"{address}: this version knows no kind {address.kind} (it knows {known})"
             return Decision(errors=[Diagnostic(message, "Upgrade reconciler", address=str(address))])
         desired = facts.desired.get(address)
+        if desired is None and address in facts.removals:
+            return self._decide_removed(record)
         if facts.inputs.destroy and (facts.whole or desired is not None):
             if record.is_empty:
                 return Decision()
@@ -155,6 +157,15 @@ class Planner:
         if isinstance(case, Decision):
             return case
         return decide(case)
+
+    def _decide_removed(self, record: Record) -> Decision:
+        removal = self.facts.removals[record.address]
+        twin = self.moves.twins.get(record.address)
+        if record.is_empty:
+            return Decision()
+        if removal.destroy and twin is not None and record.serving is not None:
+            return keep_for(record, record.serving, twin)
+        return decide_removed(self.facts, record, removal)
 
     def _decide_undeclared(self, record: Record) -> Decision:
         if record.is_empty or not self.facts.whole or record.address in self.moves.reserved:

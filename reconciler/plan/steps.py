@@ -171,7 +171,7 @@ class HoldBack(RecordStep, AtOnce):
 
 @dataclass(frozen=True, slots=True)
 class Forget(RecordStep, AtOnce):
-    """Remove the address from the state, because none of its models is live any more."""
+    """Remove the address from the state: none of its models is live any more, or they are to stay."""
 
 
 @dataclass(frozen=True, slots=True)

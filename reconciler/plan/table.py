@@ -31,6 +31,8 @@ any      any                 not understood     only this address is blocked    
 no       any                 yes                delete; refused when protected          undeclared.delete
 no       id, needed by others yes               keep until their model serves           undeclared.keep_for
 no       declared elsewhere  yes                refused: not ours to delete        undeclared.refuse_elsewhere
+Removed  any                 any                forget; delete with `destroy: true` undeclared.decide_removed
+Removed  any                 CREATING           refused: a training goes on         undeclared.decide_removed
 no       any                 no                 forget                                  undeclared.forget
 -        deposed             yes                delete when its time has come           deposed.decide_deposed
 no       no                  yes                not ours: never touched                 -

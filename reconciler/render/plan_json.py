@@ -143,7 +143,7 @@ def find_action_reason(change: Change) -> str:
     """Find Terraform's word for the reason of a change, "" if it has none."""
     if change.action is Action.REPLACE:
         return _REPLACE_REASONS.get(change.reason, "replace_because_cannot_update")
-    if change.action is Action.DELETE and change.reason is Reason.NOT_DECLARED:
+    if change.action is Action.DELETE and change.reason in {Reason.NOT_DECLARED, Reason.REMOVED}:
         return "delete_because_no_resource_config"
     return ""
 

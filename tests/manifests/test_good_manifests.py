@@ -21,6 +21,7 @@ from reconciler.model import (
     Lifecycle,
     Permission,
     Prices,
+    Removal,
     Replacement,
 )
 
@@ -45,7 +46,7 @@ def test_good_manifest(case: str, workspace: Path, load_manifests: Load) -> None
     """Every good case loads, and each of its models has a place for each of its attributes."""
     _take(case, workspace)
     loaded = load_manifests()
-    assert loaded.desired
+    assert loaded.desired or loaded.removals
     for one in loaded.desired:
         assert set(one.attributes) <= set(one.places)
         assert one.data or one.imports or one.id
@@ -347,3 +348,15 @@ def test_a_limit_is_still_allowed(workspace: Path, load_manifests: Load) -> None
     loaded = load_manifests()
     assert [warning.summary[:8] for warning in loaded.warnings] == ["18 of 20"]  # all of them repeat another
     assert _only(loaded).data[0].characters == 450_010
+
+
+def test_removed(workspace: Path, load_manifests: Load) -> None:
+    """Each document of kind Removed names an address, and says whether to delete. Its own name is free."""
+    _take("removed", workspace)
+    loaded = load_manifests()
+    file = "manifests/case.yaml"
+    assert loaded.desired == ()
+    assert loaded.removals == (
+        Removal(Address("TunedModel", "old-bot"), destroy=False, file=file, line=1),
+        Removal(Address("TuningJob", "support-2025"), destroy=True, file=file, line=8),
+    )

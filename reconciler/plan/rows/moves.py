@@ -147,6 +147,8 @@ class _Search:
     def _explain_unmovable(self, address: Address, old: Address) -> tuple[str, str] | None:
         if old in self.facts.desired:
             return "it is still declared", "Remove its manifest, or the line metadata.moved_from"
+        if old in self.facts.removals:
+            return "it is Removed", "Take one of the two out: it is either taken over or removed"
         if address in self.facts.state.resources:
             forget = f"To forget one of them, without deleting it: reconciler state rm {old}"
             return ("both are recorded", f"If they are two models, remove metadata.moved_from. {forget}")
@@ -170,6 +172,7 @@ class _Search:
             and address not in self.moves.reserved
             and address.kind in facts.kinds
             and address not in facts.named_elsewhere
+            and address not in facts.removals
             and not (facts.whole and facts.is_elsewhere(record))
         }
 

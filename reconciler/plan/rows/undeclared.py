@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from reconciler.errors import Diagnostic
-from reconciler.model import Address, Desired, Live, Status
+from reconciler.model import Address, Desired, Live, Removal, Status
 from reconciler.plan.case import Decision, warn_of_deletion
 from reconciler.plan.change import Action, Change, Reason
 from reconciler.plan.compile import compile_deletion, prepend_intent
@@ -56,6 +56,51 @@ def decide_undeclared(
     return Decision(errors=[*errors, *decision.errors]) if errors else decision
 
 
+def decide_removed(facts: Facts, record: Record, removal: Removal) -> Decision:
+    """Forget a record, or delete its models, as a manifest of kind Removed says.
+
+    Its models may be protected, or hidden from us, and are forgotten all the same: they stay as they are.
+    """
+    candidate = record.candidate
+    if removal.destroy or (candidate is not None and facts.is_hidden(record.address, candidate.id)):
+        if blocked := block(facts, record, None):
+            return Decision([blocked])
+        if errors := find_forbidden(facts, record, None):
+            return Decision(errors=errors)
+    if training := next((model for model in record.models if _may_train(facts, record, model)), None):
+        return Decision(errors=[_refuse_training(record, removal, training)])
+    place = f"{removal.file}:{removal.line}" if removal.file and removal.line else removal.file
+    there = [model for model in record.models if facts.is_there(record, model)]
+    if not removal.destroy:
+        stay = [m for m in record.models if m in there or facts.is_hidden(record.address, m.id)]
+        notes = tuple(f"{model.id} stays at the service, and nobody manages it" for model in stay)
+        decision = forget(record, Reason.REMOVED, notes)
+    elif there:
+        living = [(model, facts.find_live_of(record, model)) for model in there]
+        decision = delete(record, living, Reason.REMOVED, protected=record.prevent_destroy)
+    else:
+        decision = forget(record)
+    return replace(decision, changes=[replace(change, place=place) for change in decision.changes])
+
+
+def _may_train(facts: Facts, record: Record, model: RecordedModel) -> bool:
+    live = facts.find_live_of(record, model)
+    if live is None:
+        return model is record.candidate and facts.is_unseen_yet(model)
+    return live.status is Status.CREATING
+
+
+def _refuse_training(record: Record, removal: Removal, model: RecordedModel) -> Diagnostic:
+    return Diagnostic(
+        f"{record.address} is Removed, and its model {model.id} is in training",
+        "Wait until the training has ended (reconciler wait), then apply again. To end it now, take this "
+        "document and its manifest out: an apply then cancels the training, and deletes the model",
+        removal.file or None,
+        removal.line or None,
+        address=str(record.address),
+    )
+
+
 def _is_live(facts: Facts, record: Record) -> bool:
     return any(facts.is_there(record, model) for model in record.models)
 
@@ -76,10 +121,12 @@ def refuse_elsewhere(facts: Facts, record: Record) -> Decision:
     return Decision(errors=[error])
 
 
-def forget(record: Record) -> Decision:
-    """Forget a record, because none of its models is live."""
-    gone = record.models[0]
-    change = Change(record.address, Action.FORGET, Reason.GONE, id=gone.id, name=gone.name, steps=(Forget(),))
+def forget(record: Record, reason: Reason = Reason.GONE, notes: tuple[str, ...] = ()) -> Decision:
+    """Forget a record, because none of its models is live, or because they are to stay as they are."""
+    main = record.models[0]
+    change = Change(
+        record.address, Action.FORGET, reason, id=main.id, name=main.name, notes=notes, steps=(Forget(),)
+    )
     return Decision([change])
 
 

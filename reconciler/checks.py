@@ -151,7 +151,7 @@ def _describe_miss(check: Check) -> str:
 
 
 def _run_held_out(provider: Provider, handle: Handle, check: HeldOut, examples: Examples) -> CheckResult:
-    data = DataSet(check.digest, check.examples, 0, file=check.file, shown=check.shown, form=check.form)
+    data = check.to_data()
 
     def is_right(example: Example) -> bool:
         question = split_example(example)

@@ -230,6 +230,12 @@ class HeldOut:
     by: Comparison = Comparison.EXACT
     at_least: float = 1.0
 
+    def to_data(self) -> DataSet:
+        """Return the file as a data set."""
+        return DataSet(
+            self.digest, self.examples, 0, file=self.file, shown=self.shown, form=self.form, field="checks"
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Score:

@@ -458,6 +458,10 @@ class FakeProvider:
         """Nothing lies elsewhere."""
         return desired
 
+    def read_data(self, uri: str) -> None:
+        """None: nothing lies elsewhere."""
+        del uri
+
     def create(
         self,
         desired: Desired,

@@ -21,6 +21,7 @@ from reconciler.errors import Diagnostic, ReconcilerError
 COMMANDS = {
     "init": ("init", "Write first manifests, and check credentials, endpoint and state store."),
     "validate": ("validate", "Check manifests and data sets without asking a service."),
+    "data": ("data", "Show what is in a model's data: lengths, repetitions, contradictions, labels."),
     "plan": ("plan", "Show what apply would do, and change nothing."),
     "apply": ("apply", "Make the service match the manifests, and wait until each model serves."),
     "destroy": ("destroy", "Delete every model that is recorded."),

@@ -65,6 +65,7 @@ class Invocation:
         paths: () for the default folder.
         need: which manifests it needs.
         is_selecting: the paths, folders too, only select records: the Stack may be found above them.
+        reads_training: see `manifests.loading.load`.
     """
 
     command: str
@@ -78,6 +79,7 @@ class Invocation:
     inputs: Inputs = field(default_factory=Inputs)
     need: Need = Need.MODELS
     is_selecting: bool = False
+    reads_training: bool = True
 
     @classmethod
     def read(cls, command: str, given: Mapping[str, Any], need: Need = Need.MODELS) -> Invocation:

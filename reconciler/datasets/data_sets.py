@@ -16,7 +16,7 @@ from reconciler.datasets.lookalikes import advise_extension
 from reconciler.datasets.measure import EMPTY, FORMS, measure, measure_rows
 from reconciler.datasets.pairs import PAIRS
 from reconciler.datasets.rows import Measured
-from reconciler.datasets.survey import MOST_COMPARED, find_shared, warn_of, warn_of_shared
+from reconciler.datasets.survey import MOST_COMPARED, VALIDATION_BYTES, find_shared, warn_of, warn_of_shared
 from reconciler.formats import count_noun
 from reconciler.model import PLAIN, DataSet, Example, Layout
 from reconciler.problems import Place, Problems, Refusal
@@ -24,18 +24,21 @@ from reconciler.problems import Place, Problems, Refusal
 REQUEST_LIMIT = 4 * 1024 * 1024
 """Bytes of a create's JSON body (the guide: at most 4 MB)."""
 
-VALIDATION_BYTES = 25
-"""Percent of the training data's bytes that validation data may have (only Google's agent skills say so)."""
-
 ADVISED = 20
 """Examples; Google's guide advises 20 or more, its own tutorial trains on 15."""
 
 
 class DataSets:
-    """Measures each data file once, however many manifests name it."""
+    """Measures each data file once, however many manifests name it.
 
-    def __init__(self, problems: Problems) -> None:
+    Args:
+        problems: notes what is wrong with a file.
+        reads_training: False finds the files of training data, and does not read them.
+    """
+
+    def __init__(self, problems: Problems, *, reads_training: bool = True) -> None:
         self._problems = problems
+        self._reads_training = reads_training
         self._measured: dict[tuple[str, str, Layout, bool], Measured | None] = {}
         self._trees: dict[str, str | None] = {}
         self._paths: dict[tuple[str, str], tuple[str, str]] = {}
@@ -69,6 +72,8 @@ class DataSets:
             self._problems.error(place, *where)
             return None
         self._paths[key] = path, real = where
+        if not (self._reads_training or is_validation):
+            return DataSet("", 0, 0, file=path, shown=written, form=form, layout=layout)
         known = (real, form, layout, is_validation)
         if known not in self._measured:
             self._measured[known] = self._measure(path, place, written, known)

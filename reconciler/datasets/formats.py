@@ -41,9 +41,10 @@ def read_rows(
         text = read_whole(stream, path, problems, most=form.most_json)
         yield from () if text is None else read_json(path, text, form)
         return
-    newline = "\n" if extension == ".jsonl" else ""
+    is_csv = extension == ".csv"  # an object in a bucket may have any name, and is JSONL
+    newline = "" if is_csv else "\n"
     lines = read_lines(stream, path, problems, longest=LINE_LIMIT, newline=newline)
-    yield from read_jsonl(path, lines, form) if extension == ".jsonl" else read_csv(path, lines, layout)
+    yield from read_csv(path, lines, layout) if is_csv else read_jsonl(path, lines, form)
     for _ in lines:  # after a refused header, go on to report bytes that are not text
         pass
 

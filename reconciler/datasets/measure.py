@@ -42,17 +42,23 @@ def measure(
         is_validation: the data is not for training.
     """
     before = len(problems)
-    complaints = Complaints(path, problems)
-    unit = "example" if find_extension(path) == ".json" else "line"
-    found = measure_rows(read_rows(stream, path, form, problems, layout), form, complaints, unit)
-    complaints.close()
+    found = survey(stream, path, form, problems, layout=layout)
     for number, refusal in warn_of(found.survey):
-        problems.warning(Place(path, number if unit == "line" else None), *refusal)
+        problems.warning(Place(path, number if found.survey.unit == "line" else None), *refusal)
     for refusal in form.check_all(found, is_validation):
         problems.error(Place(path), *refusal)
     if not found.examples and len(problems) == before:
         problems.error(Place(path), *EMPTY)
     return found if len(problems) == before else None
+
+
+def survey(stream: Stream, path: str, form: Form, problems: Problems, *, layout: Layout = PLAIN) -> Measured:
+    """Measure the sound examples in a stream of bytes, and note what is wrong. See `measure`."""
+    complaints = Complaints(path, problems)
+    unit = "example" if find_extension(path) == ".json" else "line"
+    found = measure_rows(read_rows(stream, path, form, problems, layout), form, complaints, unit)
+    complaints.close()
+    return found
 
 
 def measure_rows(

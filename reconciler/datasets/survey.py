@@ -30,6 +30,9 @@ CHARACTERS_PER_TOKEN = 4
 DUPLICATE_PERCENT = 5
 """So many examples may be repetitions before a warning."""
 
+VALIDATION_BYTES = 25
+"""Percent of the training data's bytes that validation data may have (only Google's agent skills say so)."""
+
 _AT_ONCE = 1_000_000
 """Examples whose hashes are in a dictionary at the same time: some 200 MB."""
 

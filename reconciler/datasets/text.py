@@ -6,7 +6,7 @@ Rule: read a stream once, forwards. So a file and an object in a bucket are read
 from __future__ import annotations
 
 from collections.abc import Iterator
-from io import BufferedReader, TextIOWrapper
+from io import BufferedReader, RawIOBase, TextIOWrapper
 from typing import Any, TypeAlias
 
 from reconciler.datasets.lookalikes import LONGEST_SIGNATURE, name_bytes
@@ -19,6 +19,31 @@ Stream: TypeAlias = "BufferedReader[Any]"
 _NUL = ("a NUL character: the file is not text", "Save it as UTF-8.")
 _ESCAPED = 0xDC00
 """Python's surrogateescape adds this to a byte that is not UTF-8, which gives half a surrogate pair."""
+
+
+class _Parts(RawIOBase):
+    """Parts of a content as one stream."""
+
+    def __init__(self, parts: Iterator[bytes]) -> None:
+        self._parts, self._part = parts, b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._part:
+            part = next(self._parts, None)
+            if part is None:
+                return 0
+            self._part = part
+        piece, self._part = self._part[: len(buffer)], self._part[len(buffer) :]
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+
+def open_parts(parts: Iterator[bytes]) -> Stream:
+    """Open a stream of parts that are taken as they are needed."""
+    return BufferedReader(_Parts(parts), 1024 * 1024)
 
 
 def read_whole(stream: Stream, path: str, problems: Problems, *, most: int) -> str | None:

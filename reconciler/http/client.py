@@ -151,7 +151,16 @@ class Transport:
         timeout = self.timeout * 2 if slow else self.timeout
         is_safe = method in _SAFE_TWICE if repeatable is None else repeatable
         request = Request(
-            method, path, self.base_url, query or {}, content, timeout, is_safe, fence, queues=queues
+            method,
+            path,
+            self.base_url,
+            query or {},
+            content,
+            timeout,
+            is_safe,
+            fence,
+            {} if content is None else {"content-type": "application/json"},
+            queues=queues,
         )
         return self._send(request).document
 
@@ -187,6 +196,20 @@ class Transport:
             method, path, self.base_url, query, content, timeout, repeatable, fence, about, sent, raw=True
         )
         return self._send(request).reply
+
+    def download(self, path: str, *, query: Mapping[str, str], first: int, last: int) -> Reply:
+        """Get a part of raw content: the bytes `first` to `last`. Is repeated like every GET.
+
+        Returns the reply as it is: 206, or 200 from a server that sends the whole content.
+
+        Raises:
+            ServiceError, CredentialError: as `call`.
+        """
+        timeout = self.timeout * 2 + (last - first) / _SLOWEST
+        wanted = {"range": f"bytes={first}-{last}"}
+        return self._send(
+            Request("GET", path, self.base_url, query, None, timeout, True, None, wanted, raw=True)
+        ).reply
 
     def _send(self, request: Request) -> Answer:
         sender = Sender(self.base_url, self.exchange, self.pace, self.patience, self.errors)

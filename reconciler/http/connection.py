@@ -150,7 +150,7 @@ class Exchange:
     ) -> Reply:
         """Send once. UnsentError or LostError if no whole reply came within `timeout` seconds.
 
-        `about` are headers that describe a body; `sent` is told of its bytes gone out.
+        `about` are headers that describe a body, or what is wanted; `sent` is told of its bytes gone out.
         """
         import requests
 
@@ -166,7 +166,7 @@ class Exchange:
                     f"{self._base_url}/{path}",
                     params=query,
                     data=body if body is None or sent is None else _Counted(body, sent),
-                    headers={} if body is None else about,
+                    headers=about,
                     auth=sign,
                     timeout=(min(CONNECT_SECONDS, timeout), timeout),
                     allow_redirects=False,

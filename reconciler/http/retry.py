@@ -43,7 +43,7 @@ class Request:
     timeout: float
     safe: bool
     fence: Callable[[], None] | None
-    about: Mapping[str, str] = field(default_factory=lambda: {"content-type": "application/json"})
+    about: Mapping[str, str] = field(default_factory=dict)
     sent: Callable[[int], None] | None = None
     queues: bool = True
     raw: bool = False

@@ -119,6 +119,7 @@ def load(
     kinds: Mapping[str, Kind],
     variables: Mapping[str, str],
     allow_empty: bool = False,
+    reads_training: bool = True,
 ) -> Loaded:
     """Read manifests, and measure their training data.
 
@@ -129,6 +130,7 @@ def load(
         kinds: the kinds of model with their field tables.
         variables: those of the command line; they win over the Stack's.
         allow_empty: it is no error to find no manifest at all (`destroy`).
+        reads_training: False leaves the files of training data unread, for who reads only some of them.
 
     Raises:
         ManifestError: carries every problem of every file, sorted by file and line.
@@ -149,7 +151,7 @@ def load(
     stack = _read_stack([document for document in documents if document.kind == STACK], kinds, variables)
     values = {**stack.variables, **variables}
     trees = Trees(paths)
-    reader = ModelReader(kinds, stack, problems, trees)
+    reader = ModelReader(kinds, stack, problems, trees, reads_training=reads_training)
     desired: list[Desired] = []
     removing: list[Document] = []
     for document in documents:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
 from typing import Any
@@ -21,7 +21,18 @@ from reconciler.manifests.kinds import FORMS, Form
 from reconciler.manifests.references import Declaration
 from reconciler.manifests.trees import Trees
 from reconciler.manifests.validation_messages import explain
-from reconciler.model import Address, Attributes, Desired, Lifecycle, Permission, Stack, Value
+from reconciler.model import (
+    Address,
+    Attributes,
+    Checks,
+    DataSet,
+    Desired,
+    HeldOut,
+    Lifecycle,
+    Permission,
+    Stack,
+    Value,
+)
 from reconciler.problems import Problems
 
 _BESIDE = "metadata."
@@ -35,14 +46,22 @@ class ModelReader:
         declarations: of every model that has a name, sound or not.
     """
 
-    def __init__(self, kinds: Mapping[str, Kind], stack: Stack, problems: Problems, trees: Trees) -> None:
+    def __init__(
+        self,
+        kinds: Mapping[str, Kind],
+        stack: Stack,
+        problems: Problems,
+        trees: Trees,
+        *,
+        reads_training: bool = True,
+    ) -> None:
         self.declarations: list[Declaration] = []
         self._kinds = kinds
         self._fields = {name: tuple(kind.fields.values()) for name, kind in kinds.items()}
         self._stack = stack
         self._trees = trees
         self._problems = problems
-        self._data_sets = DataSets(problems)
+        self._data_sets = DataSets(problems, reads_training=reads_training)
 
     def read(self, document: Document) -> Desired | None:
         """Read the model that a document declares; None after noting what is wrong with it."""
@@ -77,10 +96,7 @@ class ModelReader:
             if not stored.uri:
                 place = document.at(f"spec.{kind.data_field}").key_place
                 warn_of_few(stored, place, self._problems, address=str(known.address))
-        for held in data[1:]:
-            place, address = document.at(f"spec.{held.field}").key_place, str(known.address)
-            self._data_sets.warn_of_share(data[0], held, place, address=address)
-            self._data_sets.warn_of_held_back(data[0], held, address=address)
+        self._warn_of_held_back(document, data, checks, str(known.address))
         permissions = None
         if declared.permissions is not None:
             grants = declared.permissions
@@ -102,6 +118,17 @@ class ModelReader:
             places=_find_places(document, attributes, kind),
         )
         return replace(desired, digest=_digest_meaning(desired, kind))
+
+    def _warn_of_held_back(
+        self, document: Document, data: Sequence[DataSet], checks: Checks, address: str
+    ) -> None:
+        """Warn of validation data and of held-out examples that the training data makes worthless."""
+        for held in data[1:]:
+            place = document.at(f"spec.{held.field}").key_place
+            self._data_sets.warn_of_share(data[0], held, place, address=address)
+        files = [check.to_data() for check in checks if isinstance(check, HeldOut)]
+        for held in (*data[1:], *files) if data else ():
+            self._data_sets.warn_of_held_back(data[0], held, address=address)
 
 
 def _read_declaration(document: Document, kind: Kind, form: Form) -> Declaration | None:

@@ -100,6 +100,15 @@ class Provider(Protocol):
         A data set that does not exist keeps the digest "".
         """
 
+    def read_data(self, uri: str) -> Iterator[bytes] | None:
+        """Read data that lies at the service, in parts that are fetched as they are needed, and not kept.
+
+        None if the service does not return such data. Each part may raise like every method.
+
+        Raises:
+            NotFoundError: there is no such data.
+        """
+
     def create(
         self,
         desired: Desired,

@@ -110,6 +110,10 @@ class ParrotProvider:
         """The same: training data is sent along."""
         return desired
 
+    def read_data(self, uri: str) -> None:
+        """None: training data is sent along."""
+        del uri
+
     def create(
         self,
         desired: Desired,

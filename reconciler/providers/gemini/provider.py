@@ -122,6 +122,10 @@ class GeminiProvider:
         """Nothing to measure: training data is sent with the create."""
         return desired
 
+    def read_data(self, uri: str) -> None:
+        """None: no data lies at the service."""
+        del uri
+
     def create(
         self,
         desired: Desired,

@@ -22,6 +22,7 @@ from reconciler.model import DataSet, Example
 from reconciler.providers import Fence
 from reconciler.providers.google.calls import get_or_none
 from reconciler.providers.google.json import JsonObject, explain_another, explain_wrong_type, read_text
+from reconciler.providers.vertex.downloads import read_parts
 from reconciler.providers.vertex.regions import Regions
 from reconciler.providers.vertex.uploads import PART, Content, Upload, measure_content
 
@@ -60,10 +61,35 @@ class Bucket:
             raise explain_wrong_type(uri, "an object", found, "one with a checksum")
         return hashlib.sha256(encode_canonical(what)).hexdigest()
 
+    def read(self, uri: str) -> Iterator[bytes]:
+        """Read an object once, in parts that are fetched as they are needed.
+
+        Raises:
+            NotFoundError: there is no such object.
+            ServiceError: it is stored compressed, or see `downloads.read_parts`.
+        """
+        found = self._get_object(uri)
+        if found is None:
+            raise NotFoundError(f"{uri} does not exist", "Put the data there, or correct the address.")
+        encoding, size = read_text(found, "contentEncoding"), read_text(found, "size")
+        if encoding:
+            raise ServiceError(
+                f"{uri} is stored with the content encoding {encoding}",
+                "Upload it as it is: the service reads JSONL that is not compressed.",
+            )
+        if not size.isdecimal():
+            raise explain_wrong_type(uri, "size", size, "a number")
+        return read_parts(
+            self._regions.open_storage(),
+            _find_path(uri),
+            uri,
+            size=int(size),
+            generation=read_text(found, "generation"),
+        )
+
     def _get_object(self, uri: str) -> JsonObject | None:
         bucket, name = _parse_uri(uri)
-        path = f"storage/v1/b/{bucket}/o/{quote(name, safe='')}"
-        found = get_or_none(self._regions.open_storage(), path)
+        found = get_or_none(self._regions.open_storage(), _find_path(uri))
         if found is None:
             return None
         if found.get("name") != name or found.get("bucket", bucket) != bucket:
@@ -163,6 +189,11 @@ class _Steps:
 def is_object(uri: str) -> bool:
     """Whether it is an object's address, and not the name of a Vertex AI data set."""
     return uri.startswith("gs://")
+
+
+def _find_path(uri: str) -> str:
+    bucket, name = _parse_uri(uri)
+    return f"storage/v1/b/{bucket}/o/{quote(name, safe='')}"
 
 
 def _parse_uri(uri: str) -> tuple[str, str]:

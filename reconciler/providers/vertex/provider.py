@@ -122,6 +122,10 @@ class VertexProvider:
             for one in placed
         ]
 
+    def read_data(self, uri: str) -> Iterator[bytes] | None:
+        """Read an object in Cloud Storage. None for a data set of Vertex AI, which no call returns."""
+        return self._bucket.read(uri) if is_object(uri) else None
+
     def _set_place(self, desired: Desired) -> Desired:
         declared = desired.attributes
         try:

@@ -1,0 +1,44 @@
+"""Finds the data that the command `data` inspects: a file, or the data of a declared model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from reconciler.cli import wiring
+from reconciler.cli.invocation import Invocation
+from reconciler.cli.record_selection import may_be_address
+from reconciler.datasets.inspection import Inspection
+from reconciler.manifests import Loaded
+from reconciler.model import Desired
+
+
+def inspect(word: str, given: Mapping[str, Any]) -> Inspection:
+    """Inspect the data that a word means. A service is asked only if data lies there.
+
+    Raises:
+        UsageError: no declared model has this address.
+        ManifestError: a manifest is wrong, or a file cannot be read.
+        ServiceError, CredentialError: data that lies at a service cannot be read.
+    """
+    from reconciler.operation.inspecting import inspect_file, inspect_model
+
+    if not may_be_address(word):
+        return inspect_file(word)
+    invocation = replace(Invocation.read("data", given), reads_training=False)
+    loaded, _ = wiring.load_manifests(invocation, wiring.read_settings())
+    desired = _find_desired(word, loaded)
+    if not any(data.uri for data in desired.data):
+        return inspect_model(desired, lambda _uri: None)
+    kind = desired.address.kind
+    with wiring.open_operation(invocation, lambda _loaded, _state: {kind}) as operation:
+        return inspect_model(desired, operation.providers[kind].read_data)
+
+
+def _find_desired(word: str, loaded: Loaded) -> Desired:
+    from reconciler.records import resolve
+
+    declared = {desired.address: desired for desired in loaded.desired}
+    names = ", ".join(str(address) for address in sorted(declared)[:5])
+    return declared[resolve(word, declared, f"The manifests declare {names}")]

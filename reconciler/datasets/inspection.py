@@ -1,0 +1,73 @@
+"""What the command `data` tells of a model's data, or of one file, as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from reconciler.datasets.rows import Measured
+from reconciler.datasets.survey import Found, find_shared
+from reconciler.errors import Diagnostic
+
+
+class Use(StrEnum):
+    """What a data set is used for."""
+
+    FILE = "data"
+    TRAINING = "training data"
+    VALIDATION = "validation data"
+    CHECK = "held-out examples of a check"
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """One data set.
+
+    Attributes:
+        name: as the manifest or the command line names it.
+        measured: None if it cannot be read.
+        why: the reason why it cannot be read.
+        errors: what is wrong in it. Its other examples are measured all the same.
+    """
+
+    use: Use
+    name: str
+    measured: Measured | None
+    why: str = ""
+    errors: tuple[Diagnostic, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """The data sets of a model, the training data first.
+
+    Attributes:
+        address: "" for a file alone.
+    """
+
+    address: str
+    sets: tuple[Inspected, ...]
+
+    @property
+    def errors(self) -> tuple[Diagnostic, ...]:
+        """What is wrong in any of them."""
+        return tuple(error for inspected in self.sets for error in inspected.errors)
+
+    def find_training(self, held: Inspected) -> Measured | None:
+        """Find the training data that other data is compared with; None if it is not measured."""
+        first = self.sets[0]
+        return None if held is first or held.measured is None else first.measured
+
+    def find_shared(self, held: Inspected) -> Found | None:
+        """Find the examples of other data that are in the training data too; None if that is not known."""
+        training = self.find_training(held)
+        if training is None or held.measured is None:
+            return None
+        return find_shared(training.survey.lines, held.measured.survey.lines)
+
+    def find_percent(self, held: Inspected) -> int | None:
+        """Find how many percent of the training data's bytes validation data has; None if unknown."""
+        training = self.find_training(held) if held.use is Use.VALIDATION else None
+        if training is None or held.measured is None or not training.size:
+            return None
+        return 100 * held.measured.size // training.size

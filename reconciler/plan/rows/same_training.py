@@ -103,8 +103,6 @@ class SameTraining:
     def _list_places(self, desired: Desired, attributes: Attributes, *, is_known: bool) -> list[Models]:
         """List the places of the index where the desired model may be."""
         kind = self._facts.get_kind(desired.address)
-        if kind.name not in self._models:
-            return []
         meant = {
             path: meaning
             for path in sorted(attributes)
@@ -126,7 +124,7 @@ class SameTraining:
 
     def _index(self, shape: _Shape, kind: Kind) -> dict[_Key, Models]:
         places: dict[_Key, Models] = {}
-        for address, model in self._models[shape.kind].items():
+        for address, model in self._models.get(shape.kind, {}).items():
             is_known = has_known_data(model)
             if self._is_move and is_known and has_dropped_hyperparameter(model, shape.declared, kind):
                 continue

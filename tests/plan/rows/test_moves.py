@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from reconciler.errors import PlanError
-from reconciler.model import Attributes, Guards, Live, Stack
+from reconciler.model import Address, Attributes, Guards, Live, Stack
 from reconciler.plan.change import Action, Inputs
 from reconciler.plan.facts import Facts
 from reconciler.providers.gemini.fields import HYPERPARAMETERS
@@ -101,6 +101,23 @@ def take_over(old: RecordedModel, shown: Live, declared: Attributes) -> list[tup
     named = Stack(name="s")
     facts = world([want("new", attributes=declared)], [Record(address("old"), old)], [shown], stack=named)
     return [(one.address.name, str(one.action)) for one in make_plan(facts).changes]
+
+
+def test_a_model_that_never_served_or_had_other_data_is_not_taken_over() -> None:
+    """A deposed model moves nobody, and one whose data was assumed is no doubt if it was another data set."""
+    old = model("old-aaaaaaaa")
+    other = replace(old, data=(replace(old.data[0], field="validation_data", assumed=True),))
+    for record in (Record(address("old"), deposed=(old,)), Record(address("old"), other)):
+        plan = make_plan(world([want("new")], [record], [live("old-aaaaaaaa")]))
+        assert [(one.action, one.notes) for one in plan.trainings] == [(Action.CREATE, ())]
+
+
+def test_an_unknown_kind_is_no_twin() -> None:
+    """It is refused, though a model of a known kind leaves."""
+    facts = renamed(1, "told apart")
+    unknown = replace(want("x"), address=Address("Other", "x"))
+    with pytest.raises(PlanError, match="Other/x: this version knows no kind Other"):
+        make_plan(world([unknown], facts.state.resources.values()))
 
 
 def test_a_value_that_was_sent_or_is_live_finds_the_model() -> None:

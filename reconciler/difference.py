@@ -18,10 +18,20 @@ class FieldChange:
 
 
 @dataclass(frozen=True, slots=True)
+class ExampleChange:
+    """How many examples of a data set were added, were removed, and are the same, in whatever order."""
+
+    added: int
+    removed: int
+    same: int
+
+
+@dataclass(frozen=True, slots=True)
 class DataChange:
     """A data set whose digest is not the recorded one; "" where there was or is none.
 
-    The count of examples before is None when it is unknown.
+    The count of examples before is None when it is unknown. `compared` is None if the former data was not
+    found.
     """
 
     field: str
@@ -30,6 +40,7 @@ class DataChange:
     before_examples: int | None
     after_examples: int
     forces_replacement: bool = True
+    compared: ExampleChange | None = None
 
 
 @dataclass(frozen=True, slots=True)

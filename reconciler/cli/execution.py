@@ -36,7 +36,8 @@ class Run:
             if self.invocation.inputs.refresh_only:
                 plan = self.operation.plan_refresh()
             else:
-                plan, _ = self.operation.make_plan()
+                plan, facts = self.operation.make_plan()
+                plan = self.operation.compare_data(plan, facts)
         except GuardError as error:
             if isinstance(error.plan, Plan):
                 self.console.print_plan(error.plan)

@@ -119,6 +119,14 @@ class Operation:
             plan, decided = plan_with_facts(facts)
         return plan, decided
 
+    def compare_data(self, plan: Plan, facts: Facts) -> Plan:
+        """Return the plan with what changed in its data sets, where the former data can still be read."""
+        if not any(change.data for change in plan.changes):
+            return plan
+        from reconciler.operation.former_data import compare_data
+
+        return compare_data(plan, facts, self.providers)
+
     def read_facts(self, state: State | None = None) -> Facts:
         """Read everything that a decision depends on, without the lock; `state` if it was read just now.
 

@@ -184,7 +184,18 @@ def describe_data_change(change: DataChange) -> str:
     if not change.after_digest:
         return f"{before} examples ({shorten_digest(change.before_digest)})"
     digests = f"({shorten_digest(change.before_digest)} -> {shorten_digest(change.after_digest)})"
-    return f"{before} -> {count_noun(change.after_examples, 'example')} {digests}"
+    return f"{before} -> {count_noun(change.after_examples, 'example')}{_describe_examples(change)} {digests}"
+
+
+def _describe_examples(change: DataChange) -> str:
+    compared = change.compared
+    if compared is None:
+        return ""
+    if not compared.added and not compared.removed:
+        return ", the same in another order"
+    counts = [f"+{compared.added:,}"] if compared.added else []
+    counts += [f"-{compared.removed:,}"] if compared.removed else []
+    return f", {' '.join(counts)}, {compared.same:,} the same"
 
 
 def summarize_plan(plan: Plan) -> str:

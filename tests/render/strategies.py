@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from reconciler.difference import DataChange, FieldChange, PermissionChange
+from reconciler.difference import DataChange, ExampleChange, FieldChange, PermissionChange
 from reconciler.events import Completed, Detached, Event, Failed, Progress, Skipped, Started, Uploading
 from reconciler.model import Address, Attributes, Check, DataSet, Example, Guards, Permission, Status, Value
 from reconciler.plan import steps
@@ -65,6 +65,7 @@ data_changes = st.builds(
     st.none() | counts,
     counts,
     st.booleans(),
+    st.none() | st.builds(ExampleChange, counts, counts, counts),
 )
 permission_changes = st.builds(PermissionChange, st.none() | permissions, st.none() | permissions)
 datasets = st.builds(

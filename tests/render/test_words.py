@@ -6,11 +6,13 @@ from dataclasses import replace
 
 import pytest
 
+from reconciler.difference import DataChange, ExampleChange
 from reconciler.plan.change import Action, Change, Context, Drift, Inputs, Plan, Reason
 from reconciler.plan.steps import ForgetDeposed
 from reconciler.render.words import (
     LEGEND,
     describe_context,
+    describe_data_change,
     find_wording,
     list_consequences,
     summarize_plan,
@@ -123,3 +125,19 @@ def test_reasons_and_actions_are_words() -> None:
     """Every reason but none can be read aloud; every action has its own value."""
     assert all(str(reason) for reason in Reason if reason is not Reason.NONE)
     assert len(set(Action)) == len(Action)
+
+
+@pytest.mark.parametrize(
+    ("compared", "said"),
+    [
+        (None, "30 -> 32 examples (aaaaaaaa -> bbbbbbbb)"),
+        (ExampleChange(3, 1, 29), "30 -> 32 examples, +3 -1, 29 the same (aaaaaaaa -> bbbbbbbb)"),
+        (ExampleChange(2, 0, 1_030), "30 -> 32 examples, +2, 1,030 the same (aaaaaaaa -> bbbbbbbb)"),
+        (ExampleChange(0, 1, 29), "30 -> 32 examples, -1, 29 the same (aaaaaaaa -> bbbbbbbb)"),
+        (ExampleChange(0, 0, 30), "30 -> 32 examples, the same in another order (aaaaaaaa -> bbbbbbbb)"),
+    ],
+)
+def test_a_change_of_data_is_counted_in_examples(compared: ExampleChange | None, said: str) -> None:
+    """Where the former data is known, the plan says how many examples were added, removed and kept."""
+    change = DataChange("training_data", "a" * 64, "b" * 64, 30, 32, compared=compared)
+    assert describe_data_change(change) == said

@@ -1,0 +1,131 @@
+"""A plan says what changed in a data set, where the former data can still be read."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import pytest
+
+from tests.cli.harness import Project, model, stack
+from tests.cli.test_tuning_job import job
+
+ROWS = [(str(number), str(number + 1)) for number in range(28)]
+CHANGED = [*ROWS[1:], ("a", "b"), ("c", "d"), ("e", "f")]
+
+
+def write(project: Project, name: str, rows: list[tuple[str, str]]) -> None:
+    """Write pairs as JSONL."""
+    lines = [json.dumps({"text_input": asked, "output": output}) for asked, output in rows]
+    project.write(f"manifests/{name}", "".join(line + "\n" for line in lines))
+
+
+def git(project: Project, *arguments: str) -> None:
+    """Call git in the project."""
+    who = ["-c", "user.name=a", "-c", "user.email=a@example.com"]
+    subprocess.run(["git", *who, *arguments], cwd=project.root, check=True, capture_output=True)
+
+
+def commit(project: Project) -> None:
+    """Commit everything."""
+    git(project, "add", "-A")
+    git(project, "commit", "-qm", "data")
+
+
+def declare(project: Project, file: str) -> None:
+    """A model that is trained on a file beside the manifest."""
+    manifest = model("one")
+    manifest["spec"]["tuning_task"]["training_data"] = {"file": file}
+    project.declare(manifest)
+
+
+def trained(project: Project) -> None:
+    """A repository with a model that is trained on what is committed."""
+    git(project, "init", "-q")
+    write(project, "n.jsonl", ROWS)
+    declare(project, "n.jsonl")
+    project.apply("--auto-approve")
+    commit(project)
+
+
+def say(project: Project) -> str:
+    """What a plan says of the training data."""
+    (line,) = [
+        line for line in project.plan().out.splitlines() if "training_data = " in line or "_uri = " in line
+    ]
+    return line.partition(" = ")[2].partition(" (")[0]
+
+
+def test_a_change_is_counted_in_examples(project: Project) -> None:
+    """In text, Markdown and JSON, committed or not; in the file of a saved plan too."""
+    trained(project)
+    write(project, "n.jsonl", CHANGED)
+    assert say(project) == "28 -> 30 examples, +3 -1, 27 the same"
+    assert "+3 -1, 27 the same" in project.plan("--format", "markdown").out
+    commit(project)
+    assert say(project) == "28 -> 30 examples, +3 -1, 27 the same"
+    (change,) = project.plan_json()["reconciler"]["changes"]
+    assert change["data"][0]["compared"] == {"added": 3, "removed": 1, "same": 27}
+    project.plan("--out", "p.json")
+    assert "+3 -1, 27 the same" in project.run("show", "p.json", expect=0).out
+    project.run("apply", "p.json", expect=0)
+    project.settled()
+
+
+def test_an_order_is_a_change_too(project: Project) -> None:
+    """The examples are trained in their order, so the digest is another, and the plan says why."""
+    trained(project)
+    write(project, "n.jsonl", ROWS[::-1])
+    assert say(project) == "28 -> 28 examples, the same in another order"
+
+
+def test_another_file_is_compared_with_the_former_one(project: Project) -> None:
+    """The committed manifest names the former file, which may be there still or only in git."""
+    trained(project)
+    write(project, "new.jsonl", CHANGED)
+    declare(project, "new.jsonl")
+    assert say(project) == "28 -> 30 examples, +3 -1, 27 the same"
+    (project.root / "manifests/n.jsonl").unlink()
+    commit(project)
+    assert say(project) == "28 -> 30 examples, +3 -1, 27 the same"
+
+
+@pytest.mark.parametrize("how", ["no repository", "another version", "broken git"])
+def test_without_the_former_data_there_are_counts(project: Project, how: str) -> None:
+    """That is no error: the plan is as before."""
+    if how == "no repository":
+        write(project, "n.jsonl", ROWS)
+        declare(project, "n.jsonl")
+        project.apply("--auto-approve")
+    else:
+        trained(project)
+    write(project, "n.jsonl", CHANGED)
+    if how == "another version":
+        git(project, "checkout", "-q", "--orphan", "fresh")
+        commit(project)
+    if how == "broken git":
+        (project.root / ".git/HEAD").write_text("nonsense")
+    assert say(project) == "28 -> 30 examples"
+
+
+def test_an_upload_of_an_earlier_run_is_the_former_data(project: Project) -> None:
+    """Without git, the live job names the object that was uploaded for it."""
+    project.environ["GOOGLE_VERTEX_BASE_URL"] = project.service.url
+    settings = stack("s", project="p", location="us-central1", bucket="gs://bucket")
+    write(project, "n.jsonl", ROWS)
+    project.declare(settings, job())
+    project.apply("--auto-approve")
+    write(project, "n.jsonl", CHANGED)
+    assert say(project) == "28 -> 30 examples, +3 -1, 27 the same"
+
+
+def test_git_is_asked_only_about_data_that_changed(project: Project) -> None:
+    """A plan without changes of data calls no other program."""
+    trained(project)
+    project.write("bin/git", "#!/bin/sh\ntouch called\n").chmod(0o755)
+    path = f"{project.root}/bin:/usr/bin:/bin"
+    project.plan(environ={"PATH": path})
+    assert not (project.root / "called").exists()
+    write(project, "n.jsonl", CHANGED)
+    project.plan(environ={"PATH": path})
+    assert (project.root / "called").exists()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
+from reconciler import bounds
 from reconciler.identity import encode_canonical
 from reconciler.model import Example, Prompt
 from reconciler.problems import Refusal
+from reconciler.strictjson import loads
 
 MOST = 1_000
 """Examples of a held-out file: each is a call that is billed."""
@@ -16,7 +16,7 @@ def split_example(example: Example) -> tuple[Prompt, str] | Refusal:
     """Split an example: its last turn is the expected answer, and all before it is the prompt."""
     if not example.line:
         return Prompt(example.text_input), example.output.strip()
-    chat = json.loads(example.line)
+    chat = loads(example.line.encode(), most=bounds.DATA)
     *turns, last = chat["contents"]
     if "completions" in chat or last.get("role") != "model" or not turns:
         return Refusal(

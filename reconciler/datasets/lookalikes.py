@@ -188,7 +188,7 @@ def suggest_columns(names: Collection[str]) -> str:
 def _write_yaml(name: str) -> str:
     """Write a name as a YAML text: in quotes, unless it is a plain word in any version of YAML."""
     is_plain = re.fullmatch("[A-Za-z_]{4,}", name) and name.lower() not in {"true", "false", "null"}
-    return name if is_plain else json.dumps(name, ensure_ascii=False)
+    return name if is_plain else json.dumps(name, ensure_ascii=False, allow_nan=False)
 
 
 _DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas"}
@@ -222,7 +222,9 @@ def _advise_delimiter(sign: str, names: Sequence[str]) -> str:
 
 def declare_file(columns: str, delimiter: str = ",") -> str:
     """Write what names a file in a manifest, with `columns` as `suggest_columns` writes them."""
-    sign = "" if delimiter == "," else f"delimiter: {json.dumps(delimiter, ensure_ascii=False)}"
+    sign = (
+        "" if delimiter == "," else f"delimiter: {json.dumps(delimiter, ensure_ascii=False, allow_nan=False)}"
+    )
     return f"{{{', '.join(filter(None, ('file: …', columns, sign)))}}}"
 
 

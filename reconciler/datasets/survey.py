@@ -203,7 +203,7 @@ def _split_chat(line: str) -> tuple[str, str, int]:
         asked = line
     else:
         answers = [chat["contents"].pop()]
-        asked = json.dumps(chat)
+        asked = json.dumps(chat, allow_nan=False)
     turns = [*chat["contents"], *([chat["systemInstruction"]] if "systemInstruction" in chat else ())]
     return asked, "".join(_list_texts(answers)), sum(map(len, _list_texts(turns)))
 

@@ -114,7 +114,7 @@ def test_wait_leaves_out_what_is_excluded(project: Project) -> None:
 def test_what_no_manifest_declares_has_no_labels(project: Project) -> None:
     """No label means it, and every command says so; its address and its kind's wildcard still do."""
     (project.root / "manifests/prod/models.yaml").unlink()
-    said = "no label means what is only recorded (TunedModel/live)"
+    said = "a label never selects a model that is only recorded (TunedModel/live)"
     assert _addresses(project, "--target", "team=search") == ["TunedModel/faq"]
     assert _addresses(project, "--exclude", "team=search") == ["TunedModel/form", "TunedModel/live"]
     assert said in project.run("output", "--target", "team=search", expect=0).err

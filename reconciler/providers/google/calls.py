@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from typing import TypeVar
 
+from reconciler import bounds
 from reconciler.errors import NotFoundError, NotUnderstoodError
 from reconciler.http import Transport
 from reconciler.model import Prompt
 from reconciler.providers.google.json import JsonObject, explain_wrong_type, read_next_page, read_reply
+from reconciler.strictjson import loads
 
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
@@ -69,7 +70,7 @@ def get_or_none(transport: Transport, path: str) -> JsonObject | None:
 def ask_model(transport: Transport, path: str, prompt: Prompt, temperature: float | None) -> str:
     """Return the text of the first candidate. Is repeated on 5xx and time-outs: it changes nothing."""
     if prompt.line:
-        body: JsonObject = json.loads(prompt.line)
+        body: JsonObject = loads(prompt.line.encode(), most=bounds.DATA)
     else:
         body = {"contents": [{"role": "user", "parts": [{"text": prompt.text}]}]}
         if prompt.system:

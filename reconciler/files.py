@@ -60,6 +60,24 @@ def write_in_place(path: str | Path, content: bytes) -> None:
         file.write(content)
 
 
+def create(path: Path, content: bytes) -> None:
+    """Create a file as a whole: nobody sees a part of it, and an existing file stays as it is.
+
+    Raises:
+        FileExistsError: there is something at the path.
+        OSError: it cannot be written.
+    """
+    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with draft.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(draft, path)  # unlike a rename, it never replaces a file
+    finally:
+        draft.unlink(missing_ok=True)
+
+
 def _open_to_write(path: str | Path) -> int:
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NONBLOCK", 0)
     until = time.monotonic() + _READER_SECONDS

@@ -401,6 +401,8 @@ class Live:
         outputs: its other results to show, name to resource name or number.
         aliases: path to all names of a value that has several; `attributes` has one of them.
         data: path of each data set of which the service shows where it lies, to that address or name.
+        label: the id of ours that the service keeps as a label of it, "" for none.
+        unclear: path of a field that the service shows in two ways, to both of them in words.
     """
 
     id: str
@@ -415,6 +417,8 @@ class Live:
     outputs: Mapping[str, str] = field(default_factory=dict)
     aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     data: Mapping[str, str] = field(default_factory=dict)
+    label: str = ""
+    unclear: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def shown(self) -> Attributes:

@@ -40,7 +40,7 @@ from reconciler.model import (
     Status,
     Value,
 )
-from reconciler.providers import Accepted, BaseModels, Fence, Handle, Training
+from reconciler.providers import Accepted, BaseModels, Ended, Fence, Handle, Training
 from reconciler.providers.gemini.fields import TUNED_MODEL
 from reconciler.providers.vertex.fields import TUNING_JOB
 
@@ -536,6 +536,10 @@ class FakeProvider:
             if self.service.status(model) is not Status.ACTIVE:
                 raise ServiceError(f"{handle.id} is not ACTIVE", status=400)
             return self.service.answer(model, prompt.text or prompt.line)
+
+    def list_ended(self) -> Iterator[Ended]:
+        """Nothing is left of a deleted model."""
+        yield from ()
 
     def list_base_models(self) -> BaseModels:
         """What is on offer."""

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pydantic import ValidationError
 
 from reconciler import bounds, textfiles
+from reconciler.errors import Diagnostic, ManifestError
 from reconciler.kind import Kind
 from reconciler.manifests import sources
 from reconciler.manifests.documents import Document, read_documents
@@ -177,6 +178,21 @@ def load(
         warnings=problems.warnings,
         removals=tuple(removals[address][1] for address in sorted(removals)),
     )
+
+
+def read_manifest(text: str, kind: Kind, stack: Stack) -> tuple[Desired | None, tuple[Diagnostic, ...]]:
+    """Read the manifest of one model from a text. Returns None and the errors if it is wrong."""
+    problems = Problems()
+    reader = ModelReader({kind.name: kind}, stack, problems, Trees(()))
+    found = []
+    for document in read_documents("", text, problems):
+        document.fill(stack.variables)
+        found.append(reader.read(document))
+    try:
+        problems.raise_if_any()
+    except ManifestError as error:
+        return None, error.diagnostics
+    return found[0], ()
 
 
 def _read_source(source: sources.Source, problems: Problems) -> list[Document]:

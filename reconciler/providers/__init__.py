@@ -75,6 +75,14 @@ class BaseModels:
     assumed: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A training of which no model is left. `has_failed`: there never was one."""
+
+    name: str
+    has_failed: bool
+
+
 class Provider(Protocol):
     """Serves one kind of model.
 
@@ -90,6 +98,9 @@ class Provider(Protocol):
 
         A model that cannot be understood is yielded as an Odd, so that it does not hide the others.
         """
+
+    def list_ended(self) -> Iterator[Ended]:
+        """Yield what `list` leaves out because no model came of it, or its model was deleted."""
 
     def get(self, handle: Handle) -> Live | None:
         """Return one model. None if it does not exist, ForbiddenError if we may not see it."""

@@ -1,9 +1,10 @@
 """A program that runs the command and kills itself at one of its state writes.
 
-Usage: crash_point.py NUMBER sync|before|after COMMAND…
+Usage: crash_point.py NUMBER sync|before|after|link COMMAND…
 
 It sends itself SIGKILL at the NUMBER-th replacement of the state file: before the new bytes are synced,
-before the new file is put in place, or after.
+before the new file is put in place, or after. With `link`, at the NUMBER-th new file that `import --all` puts
+in place.
 """
 
 from __future__ import annotations
@@ -40,8 +41,19 @@ def _replace(source: Any, target: Any, replace: Any = os.replace) -> None:
         _die()
 
 
+_linked = 0
+
+
+def _link(source: Any, target: Any, link: Any = os.link) -> None:
+    global _linked  # noqa: PLW0603 - this process has one life
+    _linked += 1
+    if _WHEN == "link" and _linked == _NUMBER:
+        _die()
+    link(source, target)
+
+
 if __name__ == "__main__":
-    os.fsync, os.replace = _sync, _replace  # type: ignore[assignment]
+    os.fsync, os.replace, os.link = _sync, _replace, _link  # type: ignore[assignment]
     from reconciler.cli.app import main
 
     main(sys.argv[3:])

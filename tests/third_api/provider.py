@@ -18,7 +18,7 @@ from reconciler.http import Reply, Signature
 from reconciler.http.errors import parse_object
 from reconciler.kind import Field, FieldRole, FieldType, Kind, OnChange
 from reconciler.model import Attributes, Desired, Example, Live, Odd, Permission, Prompt, Status
-from reconciler.providers import Accepted, BaseModels, Fence, Handle, Training
+from reconciler.providers import Accepted, BaseModels, Ended, Fence, Handle, Training
 from reconciler.providers.api import Api, Setup, Target, find_service
 from reconciler.redaction import make_printable
 from reconciler.settings import Settings
@@ -168,6 +168,10 @@ class ParrotProvider:
             "POST", f"parrots/{handle.id}:ask", body={"prompt": prompt.text}, repeatable=True
         )
         return str(reply["answer"])
+
+    def list_ended(self) -> Iterator[Ended]:
+        """Nothing is left of a deleted model."""
+        yield from ()
 
     def list_base_models(self) -> BaseModels:
         """One."""

@@ -9,7 +9,7 @@ from reconciler import errors
 from reconciler.http import Transport
 from reconciler.kind import Kind
 from reconciler.model import LAG_SECONDS, Attributes, Desired, Example, Live, Odd, Permission, Prompt, Status
-from reconciler.providers import Accepted, BaseModels, Fence, Handle, Training
+from reconciler.providers import Accepted, BaseModels, Ended, Fence, Handle, Training
 from reconciler.providers.gemini import codec
 from reconciler.providers.gemini.codec import COLLECTION
 from reconciler.providers.gemini.creation import Creation
@@ -73,6 +73,10 @@ class GeminiProvider:
         for live in merge_pages(read_pages(), ask_again):
             yield replace(live, snapshots=live.snapshots[-1:])
         yield from odd
+
+    def list_ended(self) -> Iterator[Ended]:
+        """Yield nothing: a failed training is listed as a model, and a deleted model leaves nothing."""
+        yield from ()
 
     def get(self, handle: Handle) -> Live | None:
         """Return one model with its whole loss curve. None on a 404, ForbiddenError if it is not ours."""

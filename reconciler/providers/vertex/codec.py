@@ -167,6 +167,8 @@ def read_model(job: JsonObject, model: JsonObject | None, endpoint: JsonObject |
         complete_time=read_time(job, "endTime"),
         error=error,
         data=_read_data(job, name),
+        label=read_labels(job).get(labels.ID, ""),
+        unclear=_find_unclear(model, endpoint) if well else {},
         outputs=read_outputs(job) | ({"endpoint": read_text(endpoint, "name")} if endpoint else {}),
     )
 
@@ -205,6 +207,21 @@ def _read_mutable(before: Attributes, model: JsonObject, endpoint: JsonObject | 
     if both or fields.LABELS in before:
         found[fields.LABELS] = tuple(sorted(both))
     return found
+
+
+def _find_unclear(model: JsonObject | None, endpoint: JsonObject | None) -> dict[str, str]:
+    """Find the fields that can be updated and differ between a model and its endpoint."""
+    if model is None or endpoint is None:
+        return {}
+    texts = {fields.DISPLAY_NAME: "displayName", fields.DESCRIPTION: "description"}
+    pairs = {path: (read_text(model, key), read_text(endpoint, key)) for path, key in texts.items()}
+    mine, other = (", ".join(labels.hide_own(read_labels(found))) for found in (model, endpoint))
+    pairs[fields.LABELS] = (mine, other)
+    return {
+        path: f"{mine or 'empty'} on the model, {other or 'empty'} on its endpoint"
+        for path, (mine, other) in pairs.items()
+        if mine != other and (other or path == fields.LABELS)
+    }
 
 
 def read_outputs(job: JsonObject) -> dict[str, str]:

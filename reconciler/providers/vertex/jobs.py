@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from reconciler.errors import ForbiddenError, NotFoundError, ServiceError
 from reconciler.model import Live, Odd, Status
-from reconciler.providers import Handle
+from reconciler.providers import Ended, Handle
 from reconciler.providers.google.calls import get_or_none, list_pages, merge_pages
 from reconciler.providers.google.json import (
     JsonObject,
@@ -160,6 +160,19 @@ class Jobs:
         for one in found.values():
             self._asked.setdefault(names.parse(one.name, JOBS).project, set()).add(place[0])
         return [*(self._add_project_names(one) for one in found.values()), *odd]
+
+    def list_ended(self, place: tuple[str, str]) -> Iterator[Ended]:
+        """Yield each job that failed or was cancelled, and each whose model was deleted."""
+        odd: list[Odd] = []
+        models = self.list_resources(place, MODELS, odd=odd)
+        known = {names.parse(read_text(model, "name")).key for model in models}
+        for job in self.list_resources(place, JOBS, odd=odd):
+            name, model = read_text(job, "name"), codec.read_model_name(job)
+            if codec.is_finished(job):
+                if not model or names.parse(model).key not in known:
+                    yield Ended(name, has_failed=False)
+            elif not codec.is_under_way(job):
+                yield Ended(name, has_failed=True)
 
     def build_live(self, job: JsonObject) -> Live | None:
         """Read one job as a model, or as its failure. None if its model was deleted."""

@@ -20,7 +20,7 @@ from reconciler.model import (
     Permission,
     Prompt,
 )
-from reconciler.providers import Accepted, BaseModels, Fence, Handle, Training
+from reconciler.providers import Accepted, BaseModels, Ended, Fence, Handle, Training
 from reconciler.providers.google.calls import ask_model
 from reconciler.providers.google.json import JsonObject, explain_another, read_text
 from reconciler.providers.google.refusals import Asked, explain
@@ -80,6 +80,11 @@ class VertexProvider:
         places = self._jobs.list_places()
         found = {live.name: live for place in places for live in self._jobs.list_living(place)}
         yield from found.values()
+
+    def list_ended(self) -> Iterator[Ended]:
+        """Yield each job that failed, and each whose model was deleted."""
+        for place in self._jobs.list_places():
+            yield from self._jobs.list_ended(place)
 
     def get(self, handle: Handle) -> Live | None:
         """Return one model. A failed or cancelled job is FAILED; None if the model was deleted."""

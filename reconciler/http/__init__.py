@@ -1,9 +1,9 @@
 """Requests to a service over HTTP: time-outs, safe retries, one pace for all threads.
 
-Rules: a credential never goes where it must not (plain http, a redirect's target, a message); a request is
-sent twice only when that is harmless; nothing is waited for without end. It knows HTTP and no service: what
-signs a request and what reads an error are given to it. Importing it does not import requests; the first
-call does.
+Rules: a credential never goes over plain http, to the target of a redirect, or into a message. A request is
+sent twice only if that is harmless. Every wait has a limit. This package knows HTTP, but no service: its
+callers pass in the credential that signs requests and the reader of the service's errors. Importing it does
+not import requests; the first call does.
 """
 
 from __future__ import annotations

@@ -19,12 +19,12 @@ from reconciler.settings.hosts import is_loopback
 
 TIMEOUT = 60.0
 _SLOWEST = 64 * 1024
-"""Bytes a second of an upload: its time-out grows by what it would take at that rate."""
+"""Bytes a second of the slowest upload that its time-out allows."""
 _SAFE_TWICE = frozenset({"GET", "PATCH", "DELETE"})
 
 
 def check_address(base_url: str) -> str:
-    """Return the address of a service without a final slash. UsageError if it is no plain http(s) address."""
+    """Return the address of a service without a final slash. UsageError unless it is plain http(s)."""
     try:
         return forms.parse_address(base_url)
     except forms.FormError as error:
@@ -49,14 +49,14 @@ def connect(
     Args:
         base_url: the endpoint.
         credential: signs the requests.
-        errors: reads the API's refusals.
+        errors: turns the API's error replies into our errors.
         environ: the environment variables: RECONCILER_HTTP_TIMEOUT (seconds a call may take, default 60),
-            RECONCILER_RETRY_SECONDS (how long failures are repeated, default 60), certificates, proxies.
+            RECONCILER_RETRY_SECONDS (how long a failed call is repeated, default 60), certificates, proxies.
         parallelism: how many threads will call at once.
         clock: monotonic seconds.
         sleep: waits that many seconds.
         stopping: whether the run is being stopped (an Event's is_set): every wait then ends within 0.1 s
-            with StoppedError; a request that is under way is not aborted.
+            with StoppedError. A request that is under way is not aborted.
 
     Raises:
         UsageError: the address, or a setting of the environment, is malformed.
@@ -95,7 +95,7 @@ class Transport:
     timeout: float
 
     def sign_with(self, credential: Credential) -> Transport:
-        """Return the same connections and pace, with another credential."""
+        """Return a transport with the same connections and pace, and another credential."""
         return replace(self, credential=credential)
 
     @property
@@ -104,7 +104,7 @@ class Transport:
         return self.pace.clock
 
     def wait(self, seconds: float, what: str) -> None:
-        """Sleep, for callers that poll; StoppedError when the run is being stopped before `what`."""
+        """Sleep, for callers that poll. StoppedError, naming `what`, if the run is being stopped."""
         self.pace.wait(seconds, what)
 
     def close(self) -> None:
@@ -123,29 +123,31 @@ class Transport:
         queues: bool = True,
         fence: Callable[[], None] | None = None,
     ) -> JsonObject:
-        """Send a request until it is answered, as far as that is safe. Returns the reply's JSON object.
+        """Send a request, and repeat it as long as that is safe. Returns the reply's JSON object.
 
-        A 429 is never executed, so it is waited for whatever the method. So is a 401: it is sent once more
-        with a new token where the credential can be renewed. No connection at all: repeated as well. Other
-        failures (5xx, a lost reply, a reply that is no JSON) are repeated only if `repeatable`.
+        A request that was answered 429 was not executed, so it is sent again after a wait, whatever its
+        method. A request that was answered 401 is sent once more if the credential can be renewed. A request
+        that found no connection is sent again too. After any other failure (5xx, a lost reply, a reply that
+        is not JSON) the request is sent again only if it is `repeatable`.
 
         Args:
             method: GET, POST, PATCH or DELETE.
-            path: below the base URL, with the API version: "v1beta/tunedModels". Is quoted.
+            path: below the base URL, with the API version ("v1beta/tunedModels"). It is quoted here.
             query: query parameters.
             body: JSON object to send.
             slow: twice the usual time-out (a create, an inference).
-            repeatable: whether being executed twice does no harm; None: all but POST.
-            queues: False raises RateLimitedError on the first 429, for callers that wait elsewhere.
-            fence: for a request that changes something: asked right before each sending, on this thread.
+            repeatable: whether executing the request twice is harmless. None: it is, unless the method is
+                POST.
+            queues: whether to wait after a 429. False raises RateLimitedError on the first one.
+            fence: called right before each sending, on this thread, if the request changes something.
 
         Raises:
-            ReplyLostError: sent, and no whole reply: only when not repeatable.
+            ReplyLostError: the request was sent, no whole reply came, and it is not repeatable.
             UnavailableError: 5xx (`status` is set) or no connection (`status` is None).
-            StoppedError: the run was stopped while this call waited for its turn or its repetition.
-            ServiceError: as the API's errors are read.
+            StoppedError: the run was stopped while this call waited to be sent or repeated.
+            ServiceError: the service refused the request; `errors` chose the type.
             CredentialError: there is no credential, or it must not be sent there.
-            what the fence raises: then nothing is sent.
+            whatever `fence` raises. Nothing is sent then.
         """
         content = None if body is None else _encode_body(body, method, path)
         timeout = self.timeout * 2 if slow else self.timeout
@@ -176,20 +178,20 @@ class Transport:
         fence: Callable[[], None],
         sent: Callable[[int], None] | None = None,
     ) -> Reply:
-        """Send raw content. Returns the reply as it is: a success, or the 308 that continues an upload.
+        """Send raw content. Returns the reply unread: a success, or the 308 that continues an upload.
 
         Args:
             method: POST or PUT.
-            path: as `call`.
-            query: query parameters; part of no message, because an upload's id is as good as a credential.
-            content: the whole body; a large one has more time than a call.
-            about: headers that describe it.
-            repeatable: as `call`.
-            fence: as `call`.
-            sent: is told how many bytes have gone out so far; anew with each try.
+            path: see `call`.
+            query: query parameters. No message shows them, because an upload's id works like a credential.
+            content: the whole body. A large body gets a longer time-out.
+            about: headers that describe the content.
+            repeatable: see `call`.
+            fence: see `call`.
+            sent: called with the number of bytes sent so far. Starts again from 0 with each try.
 
         Raises:
-            ServiceError, CredentialError: as `call`.
+            ServiceError, CredentialError: see `call`.
         """
         timeout = self.timeout * 2 + len(content) / _SLOWEST
         request = Request(

@@ -1,7 +1,7 @@
 """Sends one request and reads one reply, over a pool of connections. No retry, no redirect, no cookie.
 
-If there is no reply, the type of the error says whether the request can have arrived: a caller must know that
-before it sends it again.
+If there is no reply, the type of the error says whether the service can have received the request. A caller
+must know that before it sends the request again.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class UnsentError(Exception):
 
     Attributes:
         final: another try would fail in the same way.
-        advice: what to do; "" if no more is known than that the address should be checked.
+        advice: what to do. "" if the only advice is to check the address.
     """
 
     def __init__(self, cause: str, *, final: bool = False, advice: str = "") -> None:
@@ -56,7 +56,7 @@ class Reply:
 
 
 def encode_json(body: Mapping[str, Any]) -> bytes:
-    """Encode JSON in UTF-8. ValueError for a number that JSON has not (NaN). Lone surrogates stay escaped."""
+    """Encode JSON in UTF-8. ValueError for NaN or infinity. Lone surrogates stay escaped."""
     try:
         return json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
     except UnicodeEncodeError:
@@ -64,7 +64,7 @@ def encode_json(body: Mapping[str, Any]) -> bytes:
 
 
 class _Counted:
-    """A body that is read in pieces, and reports how many bytes were read."""
+    """A request body that reports how many of its bytes were read."""
 
     def __init__(self, body: bytes, sent: Callable[[int], None]) -> None:
         self._body, self._sent, self._at = body, sent, 0
@@ -86,10 +86,11 @@ class Exchange:
 
     Args:
         base_url: every path is relative to it.
-        loopback: then no proxy of the environment is used: a credential must not leave the machine.
-        connections: how many to keep; as many as there are threads.
-        trust: the certificates that a server's must be signed by.
-        most_bytes: of one reply, decompressed.
+        loopback: whether the server is on this machine. Then no proxy is used, because a credential must not
+            leave the machine.
+        connections: how many to keep open, one for each thread.
+        trust: the certificates of the authorities that we trust.
+        most_bytes: the largest reply, decompressed.
     """
 
     def __init__(
@@ -150,12 +151,13 @@ class Exchange:
     ) -> Reply:
         """Send once. UnsentError or LostError if no whole reply came within `timeout` seconds.
 
-        `about` are headers that describe a body, or what is wanted; `sent` is told of its bytes gone out.
+        `about` holds headers that describe the body, or the wanted reply. `sent` is called with the number of
+        bytes sent so far.
         """
         import requests
 
         def sign(request: PreparedRequest) -> PreparedRequest:
-            # As `auth`, so that requests does not put a password from ~/.netrc in its place.
+            # Passed as `auth`, because requests would otherwise use a password from ~/.netrc.
             request.headers.update(headers)
             return request
 
@@ -195,7 +197,7 @@ def _read(response: Response, most: int) -> bytes:
 
 
 def _classify(error: Exception, call: Call, trust: Trust) -> UnsentError | LostError:
-    """LostError if anything was sent, else UnsentError. The connection knows that, the error does not."""
+    """Return LostError if anything was sent, else UnsentError. Only the call knows whether it was."""
     if call.was_sent:
         return LostError(_explain_lost(error, call))
     if call.is_over:
@@ -250,8 +252,9 @@ def _explain_unsent(error: Exception, trust: Trust) -> UnsentError:
         status = re.search(r"Tunnel connection failed: (\d{3})", str(reason))
         said = f": it answers {status[1]}" if status else ""
         return UnsentError(f"the proxy of the environment (HTTPS_PROXY) does not let us through{said}")
-    if isinstance(error, ValueError):  # InvalidURL, InvalidHeader and the like: before any connection
-        # Its text may repeat a header, and so a credential.
+    if isinstance(error, ValueError):
+        # InvalidURL, InvalidHeader and the like are raised before there is a connection.
+        # The error's text may repeat a header, and so a credential.
         return UnsentError(f"the request cannot be made ({type(error).__name__})", final=True)
     return UnsentError("the connection was lost before anything was sent")
 

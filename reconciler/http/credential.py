@@ -1,4 +1,4 @@
-"""What signs a request: the small protocol that each service's credential fulfils."""
+"""The protocol of a credential, which signs requests. Each service has its own."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """What makes a request ours.
+    """A credential's part of a request.
 
     Attributes:
         headers: to add to the request.
-        secrets: the texts in them that no message may repeat.
+        secrets: the texts in these headers that no message may repeat.
     """
 
     headers: Mapping[str, str] = field(repr=False)
@@ -21,9 +21,9 @@ class Signature:
 
 
 class Credential(Protocol):
-    """Signs requests; found when it is first asked, and then kept. Used by several threads at once.
+    """Signs requests. It is looked for when it is first needed, and kept. Several threads use it at once.
 
-    Every member raises CredentialError where there is no credential, or where it must not be sent.
+    Every member raises CredentialError if there is no credential, or if it must not be sent to this address.
     """
 
     @property
@@ -31,7 +31,7 @@ class Credential(Protocol):
         """What kind of credential it is, for people ("access token", "none"); never the secret."""
 
     def sign(self) -> Signature:
-        """Return the signature of a request that is sent now; may ask a token endpoint."""
+        """Return the signature of a request that is sent now. May ask a token endpoint."""
 
     def renew(self, used: Signature) -> bool:
-        """Whether a request that was answered 401 is worth sending again: there is another secret now."""
+        """Get another secret after a 401. False if there is none: do not send the request again."""

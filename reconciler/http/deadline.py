@@ -2,7 +2,7 @@
 
 requests limits only each single read. A server that sends one byte a second, or chunks without end, could
 keep a call open for ever. Here a timer shuts the connection down when the time is up, and every read and
-write on it ends at once. Rule: this module knows sockets; `sockets` tells it of them.
+write on it ends at once. `sockets` reports each socket to this module.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ class Call:
     """One HTTP call that is being made.
 
     Attributes:
-        is_over: its time is up; what was read by then may be cut off.
-        was_sent: something of the request may have arrived.
+        is_over: the time is up. The reply may be cut off.
+        was_sent: the server may have received some of the request.
     """
 
     def __init__(self) -> None:
@@ -32,8 +32,8 @@ class Call:
     def take(self, connection: socket.socket) -> None:
         """Note that the call uses this connection from now on.
 
-        A descriptor of our own is kept: TLS takes a socket's away from it, and a reply may outlive its
-        connection's object.
+        Keeps a descriptor of its own, because TLS takes the descriptor away from the socket, and a reply may
+        outlive its connection's object.
         """
         with self._lock:
             self._release()
@@ -48,13 +48,13 @@ class Call:
             self._shut()
 
     def close(self) -> None:
-        """Let go of the connection: the call was answered or given up."""
+        """Let go of the connection, after the call was answered or given up."""
         with self._lock:
             self._release()
 
     def _shut(self) -> None:
         if self._handle is not None:
-            with suppress(OSError):  # the other side was quicker
+            with suppress(OSError):  # the server has closed it already
                 self._handle.shutdown(socket.SHUT_RDWR)
 
     def _release(self) -> None:

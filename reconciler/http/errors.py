@@ -20,14 +20,16 @@ class ErrorReader(Protocol):
     def read(self, reply: Reply, where: str, *, any_form: bool = False) -> ServiceError:
         """Return the error that a reply with a status from 400 means.
 
-        RateLimitedError for a 429: it was not executed, and `again` and `named` say how long to wait.
-        NotUnderstoodError for a reply that is not the service's own: then it is not known whether the
-        request was executed.
+        RateLimitedError for a 429: the request was not executed, and `again` and `named` say how long to
+        wait.
+        NotUnderstoodError for a reply that is not the service's own: nobody knows whether the request was
+        executed.
 
         Args:
-            reply: cleared of secrets.
+            reply: the reply, without secrets.
             where: method, path and host of the request, for the message.
-            any_form: the service may answer this request in any form, so every form is its own.
+            any_form: the service may answer this request in any form, so no form makes the reply a foreign
+                one.
         """
 
     def find_private_texts(self, content: bytes) -> Iterable[str]:
@@ -35,7 +37,7 @@ class ErrorReader(Protocol):
 
 
 def parse_object(body: bytes) -> JsonObject | None:
-    """Parse a body as a JSON object. None if it is none (HTML, empty, cut off, too large)."""
+    """Parse a body as a JSON object. None for anything else (HTML, empty, cut off, too large)."""
     try:
         document = loads_answer(body)
     except NotJSONError:
@@ -44,7 +46,7 @@ def parse_object(body: bytes) -> JsonObject | None:
 
 
 def refuse_redirect(reply: Reply, where: str) -> ServiceError:
-    """Return the error for a redirect, which is never followed: its target would be given the credential."""
+    """Return the error for a redirect. It is never followed, because its target would get the credential."""
     location = reply.headers.get("location", "")
     try:
         host = urlsplit(location).netloc.rpartition("@")[2]

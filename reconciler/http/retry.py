@@ -1,7 +1,7 @@
-"""Sends one request until it is answered: waits for its turn, signs it, and decides whether to repeat it.
+"""Sends one request: waits for its turn, signs it, and decides after each failure whether to repeat it.
 
-Rule: a request that was not executed (no connection, 401, 429) is repeated whatever it is. One that may have
-been executed is repeated only if executing it twice does no harm.
+Rule: a request that was not executed (no connection, 401, 429) may always be repeated. A request that may
+have been executed is repeated only if executing it twice is harmless.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ _PASSING = frozenset({500, 502, 503, 504})
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is sent, however often.
+    """A request, as it is sent each time.
 
-    `safe`: being executed twice does no harm. `fence`: asked before each sending, where it changes something.
+    `safe`: executing the request twice is harmless. `fence`: called before each sending.
     """
 
     method: str
@@ -50,7 +50,7 @@ class Request:
 
     @property
     def where(self) -> str:
-        """The request in messages, without its query."""
+        """How messages name the request: without its query."""
         return f"{self.method} {self.path} at {urlsplit(self.base_url).netloc}"
 
 
@@ -64,9 +64,9 @@ class Answer:
 
 @dataclass(slots=True)
 class _Tries:
-    """The progress of one call: its failures, the seconds it was held at the gate and by 429s.
+    """The progress of one call: its failures, and the seconds that it waited at the gate and after 429s.
 
-    `sent`: some try of it left this machine.
+    `sent`: at least one try left this machine.
     """
 
     began: float
@@ -79,7 +79,7 @@ class _Tries:
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Sends to one endpoint; used by several threads at once."""
+    """Sends requests to one endpoint. Several threads use it at once."""
 
     _base_url: str
     _exchange: Exchange
@@ -88,7 +88,7 @@ class Sender:
     _errors: ErrorReader
 
     def send(self, request: Request, credential: Credential) -> Answer:
-        """Send it until it is answered, as far as that is safe; raises as `Transport.call`."""
+        """Send a request, and repeat it as long as that is safe. Raises what `Transport.call` raises."""
         tries = _Tries(self._pace.clock())
         while True:
             outcome = self._try_once(request, credential, tries)
@@ -101,7 +101,7 @@ class Sender:
     def _try_once(
         self, request: Request, credential: Credential, tries: _Tries
     ) -> Answer | errors.ServiceError | None:
-        """Send it once. None if it was not executed and must be sent again (401, 429)."""
+        """Send the request once. None if it was not executed and must be sent again (401, 429)."""
         before = self._pace.clock()
         entered = self._pace.enter(request.where)
         tries.held += entered - before
@@ -132,7 +132,7 @@ class Sender:
             return failed
         tries.sent = True
         if reply.status >= 400:
-            # cut first: what is searched in must be short, and no error of an API is that long
+            # Cut before the search, which is slow in a long text. No error of an API is that long.
             private = self._errors.find_private_texts(request.content or b"")
             reply = replace(reply, body=hide_echoes(reply.body[:ERROR], (*signature.secrets, *private)))
         if reply.status == 401 and not tries.renewed and credential.renew(signature):
@@ -144,7 +144,7 @@ class Sender:
         return self._read(reply, request)
 
     def _back_off(self, failed: errors.ServiceError, request: Request, tries: _Tries) -> None:
-        """Pause before the next try, or raise the failure if there is to be none."""
+        """Pause before the next try. Raises the failure if there is no next try."""
         passing = failed.status is None or (request.safe and failed.status in _PASSING)
         if not (isinstance(failed, errors.UnavailableError) and passing):
             raise failed
@@ -164,15 +164,15 @@ class Sender:
     def _close_gate(self, reply: Reply, request: Request, waited: float, entered: float) -> float:
         """Close the gate for as long as a 429 asks. Returns the seconds; raises if that is too long.
 
-        A request that changes something does not wait for long: a lock may be held for it, and the caller
-        can send it again later.
+        A request that changes something does not wait for long, because the caller may hold a lock meanwhile,
+        and can send the request again later.
         """
         error = self._errors.read(reply, request.where, any_form=request.raw)
         if not isinstance(error, errors.RateLimitedError) or error.again is None:
             raise error
         delay = error.again if error.named else _UNSAID_DELAY
         longest, spent = self._patience.seconds, waited + delay > self._patience.limited_seconds
-        if request.method == "GET":  # once at least, if it is to be done at all
+        if request.method == "GET":  # a GET is sent again at least once
             longest, spent = _MOST_DELAY, spent and waited > 0
         if delay > longest or spent:
             raise error
@@ -180,7 +180,7 @@ class Sender:
         return max(delay, 0.1)
 
     def _read(self, reply: Reply, request: Request) -> Answer | errors.ServiceError:
-        # a 308 without an address says how far an upload has come; with one it is a redirect
+        # a 308 without a Location says how far an upload has come; a 308 with one is a redirect
         if request.raw and (reply.status < 300 or (reply.status == 308 and "location" not in reply.headers)):
             return Answer(reply)
         if 300 <= reply.status < 400:

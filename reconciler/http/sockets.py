@@ -1,4 +1,4 @@
-"""Connections that report their sockets to the current call (`deadline`), and when something is sent.
+"""Connections that report to the current call (`deadline`) which socket they use and when they send.
 
 Importing it imports requests.
 """
@@ -16,7 +16,7 @@ from reconciler.http import deadline
 
 
 class _Told(HTTPConnection):
-    """Reports its socket as soon as there is one, before TLS or a proxy's tunnel is set up on it."""
+    """A connection that reports its socket at once, before it sets up TLS or a proxy's tunnel."""
 
     _connecting = False
 
@@ -36,7 +36,7 @@ class _Told(HTTPConnection):
 
     def request(self, *arguments: Any, **named: Any) -> None:
         call = deadline.find_call()
-        if call is not None and self.sock is not None:  # kept from an earlier call
+        if call is not None and self.sock is not None:  # the socket is kept from an earlier call
             call.take(self.sock)
         super().request(*arguments, **named)
 
@@ -44,7 +44,7 @@ class _Told(HTTPConnection):
         if self.sock is None:
             self.connect()
         call = deadline.find_call()
-        if call is not None and not self._connecting:  # what opens a proxy's tunnel is no request yet
+        if call is not None and not self._connecting:  # else this only opens a proxy's tunnel
             call.was_sent = True
         super().send(data)
 
@@ -74,7 +74,7 @@ class BoundedAdapter(HTTPAdapter):
         manager.pool_classes_by_scheme = _POOLS
 
     def proxy_manager_for(self, proxy: str, **named: Any) -> ProxyManager:
-        """As `init_poolmanager`, for a proxy of the environment."""
+        """Do the same for a proxy that the environment names."""
         manager: ProxyManager = super().proxy_manager_for(proxy, **named)
         manager.pool_classes_by_scheme = _POOLS
         return manager

@@ -1,7 +1,8 @@
 """Decides when the next request may be sent: back-off, waits that can be stopped, one gate for all threads.
 
 A 429 concerns the whole project, not only the thread that got it. So it closes the gate for every thread.
-When the gate opens again, requests pass one by one, at first far apart, and closer as answers come in.
+When the gate opens again, requests pass one by one, at first far apart, then closer together as answers come
+in.
 """
 
 from __future__ import annotations
@@ -21,12 +22,13 @@ _MOST_SPACING = 4.0
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long one call is repeated.
+    """How long one call may be repeated.
 
     Attributes:
-        seconds: of failures in all, and the longest single delay that a 429 may ask for.
-        limited_seconds: of 429s in all; longer, because the service says that waiting helps.
-        attempts: how often a failing request is sent at most.
+        seconds: how long failures are repeated in all. Also the longest single delay that a 429 may ask for.
+        limited_seconds: how long 429s are repeated in all. Longer, because the service says that waiting
+            helps.
+        attempts: how often a failing request is sent, at most.
     """
 
     seconds: float
@@ -40,7 +42,7 @@ class Pace:
     Args:
         clock: monotonic seconds.
         sleep: waits that many seconds.
-        stopping: whether the run is being stopped; waits end promptly then.
+        stopping: whether the run is being stopped. Then every wait ends promptly.
     """
 
     def __init__(
@@ -58,7 +60,7 @@ class Pace:
     def wait(self, seconds: float, what: str) -> None:
         """Wait. StoppedError if the run is being stopped meanwhile.
 
-        A wait of no time never raises, because a run that ends may still look something up.
+        A wait of 0 seconds never raises, because a run that is ending may still look something up.
         """
         until = self.clock() + seconds
         while True:
@@ -86,16 +88,16 @@ class Pace:
             self.wait(turn - now, what)
             with self._lock:
                 now = self.clock()
-                if now >= self._opens:  # else another thread met a 429 while we waited
+                if now >= self._opens:  # otherwise another thread got a 429 while we waited
                     return now
 
     def close_gate(self, delay: float, entered: float) -> None:
-        """Let nobody send for `delay` seconds, because a request that was sent at `entered` got a 429."""
+        """Stop all sending for `delay` seconds, because a request that was sent at `entered` got a 429."""
         with self._lock:
             now = self.clock()
             self._opens = max(self._opens, now + delay)
             self._next = max(self._next, self._opens)
-            if entered >= self._slowed:  # not an echo of the same overload
+            if entered >= self._slowed:  # a request that was sent before the gate closed tells nothing new
                 self._slowed = now
                 self._spacing = min(_MOST_SPACING, max(_FIRST_SPACING, self._spacing * 2))
 

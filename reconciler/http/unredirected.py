@@ -12,10 +12,10 @@ from reconciler.settings.trust import must_be_private
 
 
 class UnredirectedSession(requests.Session):
-    """A session that does not parse a Location header, which may not be a URL; the caller reads the reply."""
+    """A session that ignores Location headers, which may be no URLs. The caller reads the reply."""
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
-        """None, always."""
+        """Return None, always."""
         del resp
         return None
 
@@ -25,11 +25,11 @@ TOKEN_SECONDS = 60.0
 
 
 class TokenSession(UnredirectedSession):
-    """A session for a library that fetches tokens, and sends keys or assertions to get them.
+    """A session for a library that sends keys or assertions to get tokens.
 
     Args:
-        credential: what is sent, for the message where it must not be: "application default credentials".
-        seconds: that one whole call may take.
+        credential: how the error names the credential ("application default credentials").
+        seconds: how long one whole call may take.
     """
 
     def __init__(self, credential: str, seconds: float = TOKEN_SECONDS) -> None:
@@ -40,7 +40,7 @@ class TokenSession(UnredirectedSession):
             self.mount(scheme, BoundedAdapter())
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
-        """Send. CredentialError if a secret could be read on the way; a metadata server gets none."""
+        """Send. CredentialError if others could read the secret. A metadata server gets none."""
         if request.method == "POST" or "authorization" in request.headers:
             must_be_private(request.url or "", self._credential)
         with limit_call(self._seconds) as call:

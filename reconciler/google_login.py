@@ -1,7 +1,7 @@
 """Finds, reads and refreshes application default credentials. Only this module calls google-auth.
 
-The providers of Google's APIs and the state in Cloud Storage share it, so it is below both. Rule: no message
-of google-auth about a file is shown, because it may quote paths and the file's content.
+The providers of Google's APIs and the state in Cloud Storage share this module, so it is below both. Rule: no
+message of google-auth about a file is shown, because it may quote a path or the file's content.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class UnusableError(Exception):
 
 
 class UnusableFileError(UnusableError):
-    """The file that GOOGLE_APPLICATION_CREDENTIALS names: while it is set, no login is looked at."""
+    """The file that GOOGLE_APPLICATION_CREDENTIALS names cannot be used. No other login is tried."""
 
 
 class Fault(StrEnum):
@@ -73,7 +73,7 @@ class NoTokenError(Exception):
     """The credentials give no access token. The text says why.
 
     Attributes:
-        fault: MALFORMED concerns the file or the token endpoint's answer. FAILING may pass by itself.
+        fault: MALFORMED: the file, or the token endpoint's answer. FAILING: it may pass by itself.
         advice: what to do if the endpoint is UNREACHABLE, or its TLS certificate is UNTRUSTED.
     """
 
@@ -83,11 +83,11 @@ class NoTokenError(Exception):
 
 
 class Login:
-    """Application default credentials with scopes. Not for several threads at once.
+    """Application default credentials with scopes. Only one thread may use them at a time.
 
     Args:
-        credentials: as google-auth found them.
-        trust: the certificates that the token endpoint's must be signed by.
+        credentials: those that google-auth found.
+        trust: the certificates of the authorities that we trust.
     """
 
     def __init__(self, credentials: Any, trust: Trust) -> None:
@@ -97,7 +97,7 @@ class Login:
 
     @property
     def description(self) -> str:
-        """Whose they are: "user", "service account NAME"."""
+        """Whose credentials they are: "user", "service account NAME"."""
         module = type(self._credentials).__module__
         account = getattr(self._credentials, "service_account_email", None)
         return _KINDS.get(module, module) + (f" {account}" if account and account != "default" else "")
@@ -119,16 +119,16 @@ class Login:
 
     @property
     def expiry(self) -> datetime | None:
-        """When the token expires, in UTC without a time zone; None when that is not known."""
+        """When the token expires, in UTC without a time zone; None if that is not known."""
         found: datetime | None = self._credentials.expiry
         return found
 
-    def charge(self, project: str) -> None:
-        """Name a project for quota in the headers."""
+    def set_quota_project(self, project: str) -> None:
+        """Name the project whose quota is used in the headers."""
         if hasattr(self._credentials, "with_quota_project"):
             self._credentials = self._credentials.with_quota_project(project)
 
-    def headers(self) -> dict[str, str]:
+    def make_headers(self) -> dict[str, str]:
         """Return the headers that google-auth adds to a request, with names in lower case."""
         headers: dict[str, str] = {}
         self._credentials.apply(headers)
@@ -139,7 +139,7 @@ class Login:
 
         Raises:
             NoTokenError: there is none.
-            CredentialError: what tokens are given for would go over plain http.
+            CredentialError: the secret that tokens are exchanged for would go over plain http.
         """
         from google.auth import exceptions
 
@@ -164,12 +164,13 @@ def log_in(settings: Settings, scopes: tuple[str, ...]) -> Login:
     """Return the credentials that google-auth finds, with these scopes.
 
     Raises:
-        CredentialError: GOOGLE_APPLICATION_CREDENTIALS is no path.
-        UnusableError: there are none, or the file is none of the known ones.
+        CredentialError: GOOGLE_APPLICATION_CREDENTIALS is not a path.
+        UnusableError: there are no credentials, or the file has none of the known forms.
     """
     from google.auth.credentials import with_scopes_if_required
 
-    # Scopes only afterwards: with them, an external account asks for its project, which many may not.
+    # Scopes are added later: with them, an external account asks for its project, which needs a permission
+    # that many do not have.
     return Login(with_scopes_if_required(_find(settings), scopes), Trust.read(settings))
 
 
@@ -201,7 +202,7 @@ def _find(settings: Settings) -> Any:
 
 
 def _spell_variable(path: str) -> str:
-    """Return the variable, with its value only if that is surely a path and not a secret."""
+    """Return the variable, with its value only if that is certainly a path and not a secret."""
     plain = path.endswith(".json") and len(path) <= BODY_LIMIT
     if plain and Path(path).parent.is_dir() and (os.sep in path or Path(path).exists()):
         return f"{ADC_VARIABLE}={path}"
@@ -209,7 +210,7 @@ def _spell_variable(path: str) -> str:
 
 
 def _find_problem(path: Path) -> str:
-    """Say what is wrong with a credentials file. "" if it has the form of one."""
+    """Say what is wrong with a credentials file. "" if it has the right form."""
     other = "a file that is not a credentials file"
     try:
         if path.exists() and not path.is_file():
@@ -235,7 +236,7 @@ def _find_problem(path: Path) -> str:
 
 
 def _open_request(trust: Trust) -> Request:
-    """Open the session that google-auth fetches tokens with: our certificates, no redirect, no plain http."""
+    """Open the session for google-auth's requests, which refuses redirects and plain http."""
     from google.auth.transport.requests import Request
 
     from reconciler.http.unredirected import TokenSession

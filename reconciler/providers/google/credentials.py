@@ -66,7 +66,7 @@ class LoginCredential:
         with self._lock:
             if not self._login.is_valid:
                 self._refresh()
-            headers, token = self._login.headers(), self._login.token
+            headers, token = self._login.make_headers(), self._login.token
         if self._quota_project:
             headers.setdefault("x-goog-user-project", self._quota_project)
         return Signature(headers, (token,))
@@ -191,5 +191,5 @@ class GoogleCredential:
             ) from error.__cause__
         quota = self._quota_project or login.quota_project or self._project
         if quota:
-            login.charge(quota)
+            login.set_quota_project(quota)
         return LoginCredential(login, quota)

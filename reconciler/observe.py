@@ -1,4 +1,4 @@
-"""Gathers what is live, before a decision.
+"""Reads the live models that a plan needs.
 
 Rule: it only reads. It asks for one list of each kind. It asks for a single model only if the model is
 recorded or imported and the list does not show it, because a list may lag. It asks for the permissions of a
@@ -40,15 +40,16 @@ def observe(
     parallelism: int,
     tell: Callable[[str], None] = lambda _text: None,
 ) -> Observed:
-    """Ask the services for all that a plan needs to know of them, except for base models.
+    """Ask the services for everything that a plan needs from them, except base models.
 
-    `tell` gets a line about each model that is left out because its answer cannot be understood.
+    `tell` is called with a line about each model that is left out because the service's answer about it
+    cannot be understood.
 
     Raises:
         ServiceError, CredentialError: a service could not be read, so nothing can be decided.
     """
     desired = tuple(desired)
-    kinds = {one.address.kind for one in desired} | {address.kind for address in state.resources}
+    kinds = {model.address.kind for model in desired} | {address.kind for address in state.resources}
     observers = {
         kind: _KindObserver(providers[kind], state, desired, parallelism)
         for kind in sorted(kinds & providers.keys())
@@ -68,14 +69,15 @@ def observe(
 def redact_failure(reason: str, desired: Desired | None, read: Callable[[DataSet], Iterable[Example]]) -> str:
     """Redact training examples from a failure message.
 
-    That needs the data, which may have changed or be gone. The provider has redacted quotations already.
+    The examples are read from the data files. If a file has changed or is gone, its examples cannot be
+    redacted. The provider has redacted quotations already.
     """
 
     def read_texts(desired: Desired) -> Iterator[str]:
         for data in desired.data:
-            with suppress(PlanError):  # the data has changed, or is gone
-                for one in read(data):
-                    yield from (one.text_input, one.output, one.line)
+            with suppress(PlanError):  # the file has changed or is gone
+                for example in read(data):
+                    yield from (example.text_input, example.output, example.line)
 
     return hide_texts(reason, read_texts(desired)) if reason and desired is not None else reason
 
@@ -92,36 +94,36 @@ def redact_failures(
     }
     if not failed:
         return observed
-    declared = {one.address: one for one in desired}
+    declared = {model.address: model for model in desired}
     owners = {
         (address.kind, model.id): declared.get(address)
         for address, record in state.resources.items()
         for model in record.models
     }
     live = {kind: dict(shown) for kind, shown in observed.live.items()}
-    for (kind, id), one in failed.items():
+    for (kind, id), failure in failed.items():
         owner = owners.get((kind, id)) or declared.get(Address(kind, id.rpartition("-")[0]))
-        live[kind][id] = replace(one, error=redact_failure(one.error, owner, read))
+        live[kind][id] = replace(failure, error=redact_failure(failure.error, owner, read))
     return replace(observed, live=live)
 
 
 def measure_data(providers: Providers, desired: Iterable[Desired]) -> tuple[Desired, ...]:
-    """Fill in the digests of data that lies at the service, and keep the order."""
+    """Fill in the digests of data sets that are stored at the service. Keeps the order."""
     desired = tuple(desired)
     measured: dict[Address, Desired] = {}
-    for kind in sorted({one.address.kind for one in desired} & providers.keys()):
-        of_kind = [one for one in desired if one.address.kind == kind]
-        measured |= {one.address: one for one in providers[kind].measure_data(of_kind)}
-    return tuple(measured.get(one.address, one) for one in desired)
+    for kind in sorted({model.address.kind for model in desired} & providers.keys()):
+        of_kind = [model for model in desired if model.address.kind == kind]
+        measured |= {model.address: model for model in providers[kind].measure_data(of_kind)}
+    return tuple(measured.get(model.address, model) for model in desired)
 
 
 def assume_recorded_data(desired: Desired, record: Record | None) -> Desired:
-    """Give each data set that could not be measured the digest that is recorded of it."""
+    """Give each data set that could not be measured its recorded digest."""
     model = None if record is None else record.candidate or record.serving
-    known = {} if model is None else {one.field: one.digest for one in model.data}
+    known = {} if model is None else {data.field: data.digest for data in model.data}
     data = tuple(
-        replace(one, digest=known.get(one.field, "")) if one.uri and not one.digest else one
-        for one in desired.data
+        replace(item, digest=known.get(item.field, "")) if item.uri and not item.digest else item
+        for item in desired.data
     )
     return replace(desired, data=data)
 
@@ -136,7 +138,7 @@ def add_base_models(facts: Facts, providers: Providers, kinds: Iterable[str]) ->
 
 
 def list_own_models(providers: Providers, kinds: Iterable[str]) -> frozenset[tuple[str, str]]:
-    """List the (kind, id) of every model that belongs to us, and is not only shared with us."""
+    """List the (kind, id) of every model that we own. Leaves out models that are only shared with us."""
     return frozenset(
         (kind, live.id)
         for kind in sorted(set(kinds) & providers.keys())
@@ -146,7 +148,7 @@ def list_own_models(providers: Providers, kinds: Iterable[str]) -> frozenset[tup
 
 
 class _KindObserver:
-    """Gathers what is live of one kind.
+    """Reads the live models of one kind.
 
     Attributes:
         shown: the models that the service shows, by id.
@@ -160,7 +162,7 @@ class _KindObserver:
     ) -> None:
         kind = provider.kind.name
         self._provider, self._parallelism = provider, parallelism
-        self._desired = [one for one in desired if one.address.kind == kind]
+        self._desired = [model for model in desired if model.address.kind == kind]
         self._records = {
             address: record for address, record in state.resources.items() if address.kind == kind
         }
@@ -173,16 +175,18 @@ class _KindObserver:
     def observe(self, tell: Callable[[str], None]) -> None:
         """Ask the service, and fill the attributes."""
         found = list(self._provider.list())
-        self.shown = {one.id: one for one in found if isinstance(one, Live)}
-        self.odd = {one.id: one for one in found if isinstance(one, Odd) and one.id not in self.shown}
-        for one in found:
-            if isinstance(one, Odd) and one.id not in self._recorded:  # a decision reports a recorded one
-                taken = ", and its name counts as taken" if one.id else ""
-                tell(f"Warning: {one.name} is left out{taken}: {one.why}")
+        self.shown = {answer.id: answer for answer in found if isinstance(answer, Live)}
+        self.odd = {
+            answer.id: answer for answer in found if isinstance(answer, Odd) and answer.id not in self.shown
+        }
+        for answer in found:
+            if isinstance(answer, Odd) and answer.id not in self._recorded:  # a plan reports a recorded model
+                taken = ", and its name counts as taken" if answer.id else ""
+                tell(f"Warning: {answer.name} is left out{taken}: {answer.why}")
         self._look_up_unlisted()
         imported = self._find_imported()
-        pairs = [(one, imported[one.address]) for one in self._desired if one.address in imported]
-        pairs = [(one, live) for one, live in pairs if one.data and live.data]
+        pairs = [(model, imported[model.address]) for model in self._desired if model.address in imported]
+        pairs = [(model, live) for model, live in pairs if model.data and live.data]
         digests = digest_live_data(self._provider, pairs)
         self.data = {live.id: found for (_, live), found in zip(pairs, digests, strict=True)}
         self._explain_failures()
@@ -190,7 +194,7 @@ class _KindObserver:
 
     def _look_up_unlisted(self) -> None:
         """Ask for recorded and pinned models that the list does not show."""
-        asked = {one.id: Handle(one.id) for one in self._desired if one.id}
+        asked = {model.id: Handle(model.id) for model in self._desired if model.id}
         asked |= {id: make_handle(model) for id, model in self._recorded.items()}
         handles = [handle for id, handle in sorted(asked.items()) if id not in self.shown]
         for handle, found in zip(handles, self._look_up(handles), strict=True):
@@ -215,15 +219,15 @@ class _KindObserver:
             if isinstance(found, Odd):
                 self.odd[handle.id] = found
             elif isinstance(found, Live):
-                self.odd.pop(handle.id, None)  # a list shows less of a model
+                self.odd.pop(handle.id, None)  # the single answer is more complete than the list's
             answers.append(None if isinstance(found, Odd) else found)
         return answers
 
     def _find_imported(self) -> dict[Address, Live]:
-        """Find the live model of each `metadata.import` that is still to be done."""
-        new = [one for one in self._desired if one.imports and not self._is_adopted(one.address)]
+        """Find the live model of each `metadata.import` that is not carried out yet."""
+        new = [model for model in self._desired if model.imports and not self._is_adopted(model.address)]
         found = self._find_shown(new)
-        missing = list(dict.fromkeys(one.imports for one in new if one.address not in found))
+        missing = list(dict.fromkeys(model.imports for model in new if model.address not in found))
         handles = [parse_handle(self._provider, name) for name in missing]
         for name, handle, answer in zip(missing, handles, self._look_up(handles), strict=True):
             if isinstance(answer, Live):
@@ -241,11 +245,11 @@ class _KindObserver:
     def _find_shown(self, desired: Iterable[Desired]) -> dict[Address, Live]:
         """Find the shown model that each of these imports."""
         index = index_by_name(self.shown.values())
-        found = {one.address: find_named(one.imports, index, self.shown) for one in desired}
-        return {address: one for address, one in found.items() if one is not None}
+        found = {model.address: find_named(model.imports, index, self.shown) for model in desired}
+        return {address: live for address, live in found.items() if live is not None}
 
     def _explain_failures(self) -> None:
-        """Ask the operations why training failed, until the reason is recorded."""
+        """Ask the operations why a training failed, unless the reason is recorded already."""
         handles = [
             make_handle(model)
             for record in self._records.values()
@@ -269,10 +273,10 @@ class _KindObserver:
     def _add_permissions(self, imported: Mapping[Address, Live]) -> None:
         """Ask for the permissions of the models whose permissions are managed."""
         managed: dict[Address, set[str]] = {}
-        for one in self._desired:
-            if one.permissions is not None:
-                live = imported.get(one.address)
-                managed[one.address] = {id for id in (one.id, live.id if live else "") if id}
+        for model in self._desired:
+            if model.permissions is not None:
+                live = imported.get(model.address)
+                managed[model.address] = {id for id in (model.id, live.id if live else "") if id}
         for address, record in self._records.items():
             if address in managed:
                 managed[address] |= {model.id for model in record.models}
@@ -301,13 +305,13 @@ def parse_handle(provider: Provider, name: str) -> Handle:
 
 
 def digest_live_data(provider: Provider, pairs: Sequence[tuple[Desired, Live]]) -> list[dict[str, str]]:
-    """Compute the digests of each live model's data, where the service says that it lies."""
+    """Compute the digests of each live model's data, at the addresses that the service names."""
     shown = [
-        replace(one, data=tuple(DataSet("", 0, 0, field=path, uri=uri) for path, uri in live.data.items()))
-        for one, live in pairs
+        replace(model, data=tuple(DataSet("", 0, 0, field=path, uri=uri) for path, uri in live.data.items()))
+        for model, live in pairs
     ]
     measured = provider.measure_data(shown) if shown else ()
-    return [{data.field: data.digest for data in one.data} for one in measured]
+    return [{data.field: data.digest for data in model.data} for model in measured]
 
 
 def run_each(look: Callable[[T], R], items: Sequence[T], parallelism: int) -> list[R]:

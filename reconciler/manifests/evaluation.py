@@ -210,6 +210,8 @@ class EvaluationConfig(schema.Declared):
 
 Evaluation = Annotated[
     EvaluationConfig,
-    AfterValidator(lambda one: encode_canonical(one.model_dump(by_alias=True, exclude_none=True)).decode()),
+    AfterValidator(
+        lambda generation: encode_canonical(generation.model_dump(by_alias=True, exclude_none=True)).decode()
+    ),
 ]
 """Read as an EvaluationConfig; its value is its canonical JSON."""

@@ -73,7 +73,7 @@ def make_refusal(summary: str, advice: str = "") -> PydanticCustomError:
     return PydanticCustomError("refused", "{summary}", {"summary": summary, "advice": advice})
 
 
-def snake_case(key: str) -> str:
+def to_snake_case(key: str) -> str:
     """Spell a key in snake_case, as our texts do."""
     return to_snake(key) if key.isascii() else key
 

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from reconciler.formats import shorten
 from reconciler.manifests.documents import Document
 from reconciler.manifests.scalars import LEADING_ZERO, resolve
-from reconciler.manifests.schema_types import HOLDS_A_CREDENTIAL, Declared, find_model, snake_case
+from reconciler.manifests.schema_types import HOLDS_A_CREDENTIAL, Declared, find_model, to_snake_case
 from reconciler.problems import describe, find_nearest, write_scalar
 
 _Way: TypeAlias = Sequence[str | int]
@@ -44,7 +44,7 @@ def explain(error: ValidationError, model: type[Declared], document: Document, a
             summary, detail = _put_in_words(found, model, document, path[:-1])
         elif found["type"] == "missing":
             # pydantic names the alias; every key but this one is written in snake_case in our texts
-            path, leaf = path[:-1], path[-1] if path[-1] == "apiVersion" else snake_case(str(path[-1]))
+            path, leaf = path[:-1], path[-1] if path[-1] == "apiVersion" else to_snake_case(str(path[-1]))
             summary, detail = f"{_name_path((*path, leaf))} is missing", f"Add the key {leaf}."
         else:
             summary, detail = _put_in_words(found, model, document, path)
@@ -59,9 +59,9 @@ def _name_path(path: _Way) -> str:
     return name
 
 
-def _put_in_words(one: Any, model: type[Declared], document: Document, path: _Way) -> tuple[str, str]:
+def _put_in_words(problem: Any, model: type[Declared], document: Document, path: _Way) -> tuple[str, str]:
     """Say what is wrong, and what to do now."""
-    name, value, limits, kind = _name_path(path), one["input"], one.get("ctx", {}), one["type"]
+    name, value, limits, kind = _name_path(path), problem["input"], problem.get("ctx", {}), problem["type"]
     if kind in _TYPES:
         return f"{name} must be {_TYPES[kind]}, not {describe(value)}", _advise(kind, value, path)
     match kind:
@@ -85,7 +85,7 @@ def _put_in_words(one: Any, model: type[Declared], document: Document, path: _Wa
         case "literal_error":
             return _refuse_option(name, value, limits["expected"])
         case _:
-            return f"{name}: {one['msg']}", ""
+            return f"{name}: {problem['msg']}", ""
 
 
 _TYPES = {
@@ -182,7 +182,7 @@ def _refuse_key(model: type[Declared], document: Document, path: _Way) -> tuple[
     owner, siblings = model, document.at(parents)
     for step in parents:
         owner = find_model(owner, step) or owner
-    spelling = snake_case(key)
+    spelling = to_snake_case(key)
     fields = owner.model_fields
     names = {field: info.alias or field for field, info in fields.items()}
     if spelling in fields:

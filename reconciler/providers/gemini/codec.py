@@ -129,7 +129,9 @@ def create_body(attributes: Attributes, source: str, examples: Iterable[Example]
     else:
         body["baseModel"] = source
     body.setdefault("tuningTask", {})["trainingData"] = {
-        "examples": {"examples": [{"textInput": one.text_input, "output": one.output} for one in examples]}
+        "examples": {
+            "examples": [{"textInput": example.text_input, "output": example.output} for example in examples]
+        }
     }
     return body
 

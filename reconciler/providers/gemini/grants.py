@@ -30,7 +30,7 @@ class Grants:
 
     def list_granted(self, name: str) -> tuple[Permission, ...]:
         """Return all but the owner's, sorted."""
-        return tuple(sorted(one for _, one in self._list(name) if one.role != "OWNER"))
+        return tuple(sorted(permission for _, permission in self._list(name) if permission.role != "OWNER"))
 
     def set_granted(self, name: str, desired: Sequence[Permission], fence: Fence) -> None:
         """Create, patch and delete permissions until they are `desired`.
@@ -41,7 +41,7 @@ class Grants:
         for again in range(_PASSES):
             if again:
                 self.reader.transport.wait(_PAUSE, f"setting the permissions of {name} again")
-            surprise = self._pass(name, desired, fence)
+            surprise = self._send_changes(name, desired, fence)
             if surprise is None:
                 return
         raise errors.ServiceError(
@@ -49,24 +49,26 @@ class Grants:
             "Somebody else may be changing them at the same time; run the command again.",
         ) from surprise
 
-    def _pass(self, name: str, desired: Sequence[Permission], fence: Fence) -> errors.ServiceError | None:
+    def _send_changes(
+        self, name: str, desired: Sequence[Permission], fence: Fence
+    ) -> errors.ServiceError | None:
         """Send the changes once. Returns the error after which the caller must look again, if any."""
-        current = {one.grantee: (path, one) for path, one in self._list(name)}
-        wanted = {one.grantee: one for one in desired}
+        current = {permission.grantee: (path, permission) for path, permission in self._list(name)}
+        wanted = {permission.grantee: permission for permission in desired}
         surprise: errors.ServiceError | None = None
-        for grantee, one in wanted.items():
+        for grantee, permission in wanted.items():
             path, now = current.get(grantee, ("", None))
-            if now is not None and now.role in {one.role, "OWNER"}:
+            if now is not None and now.role in {permission.role, "OWNER"}:
                 continue
             try:
                 if now is None:
-                    self._grant(name, one, fence)
+                    self._grant(name, permission, fence)
                 else:
                     self.reader.transport.call(
                         "PATCH",
                         f"v1beta/{path}",
                         query={"updateMask": "role"},
-                        body={"role": one.role},
+                        body={"role": permission.role},
                         fence=fence,
                     )
             except (errors.AlreadyExistsError, errors.NotFoundError, errors.ReplyLostError) as error:
@@ -83,10 +85,10 @@ class Grants:
                     continue
         return surprise
 
-    def _grant(self, name: str, one: Permission, fence: Fence) -> None:
-        body: JsonObject = {"granteeType": one.grantee_type, "role": one.role}
-        if one.email_address:
-            body["emailAddress"] = one.email_address
+    def _grant(self, name: str, permission: Permission, fence: Fence) -> None:
+        body: JsonObject = {"granteeType": permission.grantee_type, "role": permission.role}
+        if permission.email_address:
+            body["emailAddress"] = permission.email_address
         self.reader.transport.call("POST", f"v1beta/{name}/permissions", body=body, fence=fence)
 
     def _list(self, name: str) -> Iterator[tuple[str, Permission]]:

@@ -39,20 +39,21 @@ def read_accepted(operation: JsonObject, name: str) -> Accepted | None:
             f"{made[:120]}. Check that the endpoint is the Gemini API.",
         )
     if not operation_name.startswith(f"{name}/operations/"):
-        return Accepted(name, "", _total_steps(metadata)) if made and operation_name else None
+        return Accepted(name, "", _read_total_steps(metadata)) if made and operation_name else None
     time = read_time(pick_object(operation, "response"), "createTime")
-    return Accepted(name, operation_name, _total_steps(metadata), time)
+    return Accepted(name, operation_name, _read_total_steps(metadata), time)
 
 
-def _total_steps(metadata: JsonObject) -> int | None:
+def _read_total_steps(metadata: JsonObject) -> int | None:
     return read_count(metadata, "totalSteps") or None
 
 
 def find_create(found: Sequence[JsonObject], name: str) -> JsonObject | None:
     """Among a model's operations the one that made it."""
-    mine = [one for one in found if is_of(one, name)]
+    mine = [operation for operation in found if is_of(operation, name)]
     return next(
-        (one for one in mine if read_text(pick_object(one, "metadata"), "tunedModel")), next(iter(mine), None)
+        (operation for operation in mine if read_text(pick_object(operation, "metadata"), "tunedModel")),
+        next(iter(mine), None),
     )
 
 
@@ -73,7 +74,7 @@ def read_training(operation: JsonObject, name: str) -> Training | None:
     error = operation.get("error")
     response = operation.get("response")
     percent, step = read_percent(metadata, "completedPercent"), read_count(metadata, "completedSteps")
-    curve, total = read_snapshots(metadata), _total_steps(metadata)
+    curve, total = read_snapshots(metadata), _read_total_steps(metadata)
     if error:
         return Training(Status.FAILED, percent, step, total, curve, read_error(error))
     # Some loops of Google's samples look at `done`, others at `response`: either ends it.

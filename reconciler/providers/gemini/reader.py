@@ -60,7 +60,7 @@ class Reader:
         for version in ("v1", "v1beta"):
             try:
                 pages = self.list_pages(f"{version}/{name}/operations", {})
-                found = [one for page in pages for one in read_objects(page, "operations", name)]
+                found = [operation for page in pages for operation in read_objects(page, "operations", name)]
             except NotFoundError:
                 continue
             return operations.find_create(found, name)

@@ -73,11 +73,11 @@ def require_mutable(attributes: Attributes, fields: Mapping[str, Field]) -> None
         raise ValueError(f"immutable: {', '.join(fixed)}")
 
 
-def is_equal(one: Value, other: Value) -> bool:
+def is_equal(value: Value, other: Value) -> bool:
     """Whether two values of a field are the same to the service."""
-    if isinstance(one, float) or isinstance(other, float):
+    if isinstance(value, float) or isinstance(other, float):
         try:
-            return to_float32(float(one)) == to_float32(float(other))  # type: ignore[arg-type]  # numbers by the table
+            return to_float32(float(value)) == to_float32(float(other))  # type: ignore[arg-type]  # numbers by the table
         except (OverflowError, TypeError, ValueError):
             return False
-    return one == other
+    return value == other

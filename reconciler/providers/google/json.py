@@ -55,7 +55,7 @@ def parse_float(value: object) -> float:
 def parse_integers(value: object) -> tuple[int, ...]:
     """Return a list of integers. TypeError otherwise."""
     if isinstance(value, list):
-        return tuple(parse_integer(one) for one in value)
+        return tuple(parse_integer(item) for item in value)
     raise TypeError("a list of integers")
 
 
@@ -114,7 +114,7 @@ def read_time(document: JsonObject, key: str) -> str:
 def pick_objects(document: JsonObject, key: str) -> Sequence[JsonObject]:
     """Return the objects of a list to show. Leaves out everything that is not an object."""
     value = document.get(key)
-    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else ()
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else ()
 
 
 def explain_wrong_type(where: str, what: str, value: object, expected: str) -> NotUnderstoodError:

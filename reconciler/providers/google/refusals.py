@@ -89,7 +89,11 @@ def _find_fields(words: str, asked: Asked) -> list[str]:
         if name in words:
             at.setdefault(name, (words.index(name), path))
     # "learning rate multiplier" does not mean the learning rate, and "location" is an everyday word
-    whole = {name: where for name, where in at.items() if not any(name in one for one in at if one != name)}
+    whole = {
+        name: where
+        for name, where in at.items()
+        if not any(name in longer for longer in at if longer != name)
+    }
     several = {name: where for name, where in whole.items() if " " in name.strip()}
     return [path for _, path in sorted((several or whole).values())]
 

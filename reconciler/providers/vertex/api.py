@@ -97,8 +97,10 @@ class VertexConnection:
         from reconciler.providers.vertex.provider import VertexProvider
 
         stack = self._setup.stack
-        declared = [one.attributes for one in self._setup.desired]
-        places = {(str(one.get(PROJECT, "")), str(one.get(LOCATION, ""))) for one in declared}
+        declared = [model.attributes for model in self._setup.desired]
+        places = {
+            (str(attributes.get(PROJECT, "")), str(attributes.get(LOCATION, ""))) for attributes in declared
+        }
         folder = stack.bucket or (_LOCAL_BUCKET if self._is_local else "")
         return VertexProvider(
             self._regions,
@@ -120,39 +122,41 @@ def check(stack: Stack, settings: Settings, desired: Sequence[Desired]) -> Itera
     if is_loopback(url):
         return  # an emulator needs none of them
     if not stack.bucket:
-        yield from (_report_missing_bucket(one) for one in desired if not all(data.uri for data in one.data))
+        yield from (
+            _report_missing_bucket(model) for model in desired if not all(data.uri for data in model.data)
+        )
     named = {
         PROJECT: stack.project or settings.get(PROJECT_VARIABLE, ""),
         LOCATION: stack.location or settings.get(LOCATION_VARIABLE, ""),
     }
-    for one in desired:
+    for model in desired:
         for path, default in named.items():
-            if not (default or one.attributes.get(path)):
-                yield _report_missing_place(one, path)
+            if not (default or model.attributes.get(path)):
+                yield _report_missing_place(model, path)
 
 
-def _report_missing_bucket(one: Desired) -> Diagnostic:
-    data = next(data for data in one.data if not data.uri)
-    line, column = one.places.get(data.field, (one.line, None))
+def _report_missing_bucket(model: Desired) -> Diagnostic:
+    data = next(data for data in model.data if not data.uri)
+    line, column = model.places.get(data.field, (model.line, None))
     return Diagnostic(
         f"{data.shown} must be uploaded, but no bucket is set",
         "Set the Stack's spec.bucket: gs://BUCKET/PREFIX, or upload it and write its gs:// address.",
-        one.file,
+        model.file,
         line,
         column,
-        address=str(one.address),
+        address=str(model.address),
     )
 
 
-def _report_missing_place(one: Desired, path: str) -> Diagnostic:
+def _report_missing_place(model: Desired, path: str) -> Diagnostic:
     what = path.partition(".")[2]
     return Diagnostic(
-        f"no {what} is set for {one.address}, but plan needs one",
+        f"no {what} is set for {model.address}, but plan needs one",
         f"Set GOOGLE_CLOUD_{what.upper()}, the Stack's spec.{what}, or metadata.{what}.",
-        one.file,
-        one.line,
+        model.file,
+        model.line,
         severity=Severity.WARNING,
-        address=str(one.address),
+        address=str(model.address),
     )
 
 

@@ -45,7 +45,7 @@ class Bucket:
         self._folder = folder.rstrip("/")
         self._tell = tell
 
-    def digest(self, uri: str) -> str:
+    def read_digest(self, uri: str) -> str:
         """Return SHA-256 in hex of an object's checksum. "" if there is no such object.
 
         MD5 and size where the object has one; else (composed of parts) its generation and CRC32C, which is

@@ -35,7 +35,7 @@ NO_REASON = "the service gave no reason"
 
 
 def _parse_labels(value: object) -> Value:
-    if isinstance(value, dict) and all(isinstance(one, str) for one in value.values()):
+    if isinstance(value, dict) and all(isinstance(item, str) for item in value.values()):
         return labels.hide_own(value)
     raise TypeError("labels")
 
@@ -46,7 +46,7 @@ _ROWS = build_rows(
 )
 
 
-def base_name(name: str) -> str:
+def strip_prefix(name: str) -> str:
     """Return a base model's name as manifests spell it."""
     return str(to_comparable(fields.TUNING_JOB.fields[fields.BASE_MODEL], name))
 
@@ -106,14 +106,14 @@ def read_endpoint_names(job: JsonObject) -> tuple[str, ...]:
     """Return every endpoint that the job made: the model's and its checkpoints', each once."""
     tuned = _get_tuned(job)
     checkpoints = read_objects(tuned, "checkpoints", read_text(job, "name"))
-    found = [read_text(one, "endpoint") for one in checkpoints]
-    return tuple(dict.fromkeys(one for one in (read_text(tuned, "endpoint"), *found) if one))
+    found = [read_text(checkpoint, "endpoint") for checkpoint in checkpoints]
+    return tuple(dict.fromkeys(endpoint for endpoint in (read_text(tuned, "endpoint"), *found) if endpoint))
 
 
 def read_deployments(model: JsonObject) -> tuple[str, ...]:
     """Return the endpoints that a model is deployed to now: by its training, or by hand."""
     found = read_objects(model, "deployedModels", read_text(model, "name"))
-    return tuple(dict.fromkeys(name for one in found if (name := read_text(one, "endpoint"))))
+    return tuple(dict.fromkeys(name for checkpoint in found if (name := read_text(checkpoint, "endpoint"))))
 
 
 def read_error(job: JsonObject) -> str:
@@ -178,7 +178,7 @@ def _read_attributes(job: JsonObject, name: str) -> dict[str, Value]:
     if not attributes.get(fields.LABELS):
         attributes.pop(fields.LABELS, None)
     if fields.BASE_MODEL in attributes:
-        attributes[fields.BASE_MODEL] = base_name(str(attributes[fields.BASE_MODEL]))
+        attributes[fields.BASE_MODEL] = strip_prefix(str(attributes[fields.BASE_MODEL]))
     if fields.PARENT in attributes:  # its base model is output only: the parent's
         attributes.pop(fields.BASE_MODEL, None)
         parent = read_labels(job).get(labels.PARENT)
@@ -202,7 +202,7 @@ def _read_mutable(before: Attributes, model: JsonObject, endpoint: JsonObject | 
             found[path] = mine if mine == other else apart
     mine_labels = labels.hide_own(read_labels(model))
     other_labels = labels.hide_own(read_labels(endpoint)) if endpoint else mine_labels
-    single = {f"{one} (on the model or on its endpoint only)" for one in {*mine_labels} ^ {*other_labels}}
+    single = {f"{label} (on the model or on its endpoint only)" for label in {*mine_labels} ^ {*other_labels}}
     both = {*mine_labels} & {*other_labels} | single
     if both or fields.LABELS in before:
         found[fields.LABELS] = tuple(sorted(both))
@@ -232,19 +232,19 @@ def read_outputs(job: JsonObject) -> dict[str, str]:
         "model": read_text(tuned, "model"),
         "endpoint": read_text(tuned, "endpoint"),
     }
-    for one in read_objects(tuned, "checkpoints", name):
-        label = f"checkpoint {read_text(one, 'checkpointId')}".strip()
-        counts = {key: read_count(one, key) for key in ("epoch", "step") if key in one}
+    for checkpoint in read_objects(tuned, "checkpoints", name):
+        label = f"checkpoint {read_text(checkpoint, 'checkpointId')}".strip()
+        counts = {key: read_count(checkpoint, key) for key in ("epoch", "step") if key in checkpoint}
         where = ", ".join(f"{key} {count}" for key, count in counts.items() if count is not None)
         found[label] = " ".join(
-            part for part in (read_text(one, "endpoint"), f"({where})" if where else "") if part
+            part for part in (read_text(checkpoint, "endpoint"), f"({where})" if where else "") if part
         )
-    for one in read_objects(job, "evaluateDatasetRuns", name):
-        made = require_object(one.get("evaluateDatasetResponse"), name, "evaluateDatasetResponse")
+    for run in read_objects(job, "evaluateDatasetRuns", name):
+        made = require_object(run.get("evaluateDatasetResponse"), name, "evaluateDatasetResponse")
         info = require_object(made.get("outputInfo"), name, "outputInfo")
-        error = hide_quotes(read_text(require_object(one.get("error"), name, "error"), "message"))
-        label = f"evaluation {read_text(one, 'checkpointId')}".strip()
-        found[label] = error or read_text(info, "gcsOutputDirectory") or read_text(one, "evaluationRun")
+        error = hide_quotes(read_text(require_object(run.get("error"), name, "error"), "message"))
+        label = f"evaluation {read_text(run, 'checkpointId')}".strip()
+        found[label] = error or read_text(info, "gcsOutputDirectory") or read_text(run, "evaluationRun")
     found |= {key: read_text(job, to_camel_case(key)) for key in ("experiment", "gcs_metrics_uri")}
     found |= {f"data: {key}": str(value) for key, value in read_statistics(job).items()}
     return {key: value for key, value in found.items() if value}
@@ -254,7 +254,9 @@ def read_statistics(job: JsonObject) -> dict[str, int]:
     """Return the counts of tuningDataStats, in words."""
     name = read_text(job, "name")
     stats = require_object(job.get("tuningDataStats"), name, "tuningDataStats")
-    kinds = [require_object(one, name, "tuningDataStats") for one in stats.values() if isinstance(one, dict)]
+    kinds = [
+        require_object(entry, name, "tuningDataStats") for entry in stats.values() if isinstance(entry, dict)
+    ]
     found: dict[str, int] = {}
     for kind in kinds:
         for key, value in kind.items():

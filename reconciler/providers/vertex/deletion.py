@@ -55,7 +55,7 @@ class Deletion:
         ours = codec.read_model_name(job)
         made = codec.read_endpoint_names(job)
         serving = read_text(self._jobs.find_endpoint(job) or {}, "name")
-        if serving and names.parse(serving).key not in {names.parse(one).key for one in made}:
+        if serving and names.parse(serving).key not in {names.parse(endpoint).key for endpoint in made}:
             # deployed by hand in place of an endpoint that was lost: the model goes, the endpoint is theirs
             self._retry_while_busy(self._undeploy, serving, ours)
         for endpoint in made:
@@ -109,9 +109,9 @@ class Deletion:
         if endpoint is None:
             return False
         deployed = read_objects(endpoint, "deployedModels", name)
-        mine = [one for one in deployed if names.is_same(read_text(one, "model"), ours)]
-        for one in mine:
-            self._step("POST", f"{name}:undeployModel", {"deployedModelId": read_text(one, "id")})
+        mine = [deployment for deployment in deployed if names.is_same(read_text(deployment, "model"), ours)]
+        for deployment in mine:
+            self._step("POST", f"{name}:undeployModel", {"deployedModelId": read_text(deployment, "id")})
         return len(mine) == len(deployed)
 
     def _delete_model(self, name: str) -> None:
@@ -119,7 +119,11 @@ class Deletion:
         versions = self._list_versions(place)
         if versions is None:
             return
-        mine = [one for one in versions if not place.version or read_text(one, "versionId") == place.version]
+        mine = [
+            version
+            for version in versions
+            if not place.version or read_text(version, "versionId") == place.version
+        ]
         if mine:
             whole = len(mine) == len(versions)
             self._step("DELETE", place.resource if whole else f"{name}:deleteVersion")

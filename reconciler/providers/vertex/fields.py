@@ -47,19 +47,19 @@ _ANY_JSON = frozenset(
 """Keys of an EvaluationConfig whose value counts though it is empty, and those that hold any JSON at all."""
 
 
-def _hyperparameter(path: str, type: FieldType, *, absent: bool | None = None) -> Field:
+def _make_hyperparameter(path: str, type: FieldType, *, absent: bool | None = None) -> Field:
     return Field(path, type, OnChange.REPLACE, role=FieldRole.HYPERPARAMETER, absent=absent)
 
 
-def _spec(name: str) -> tuple[Field, ...]:
+def _list_spec_fields(name: str) -> tuple[Field, ...]:
     numbers = f"{name}.hyper_parameters"
     return (
-        _hyperparameter(f"{numbers}.epoch_count", FieldType.INTEGER),
+        _make_hyperparameter(f"{numbers}.epoch_count", FieldType.INTEGER),
         # a double at the service; single precision is what identities and comparisons are made of
-        _hyperparameter(f"{numbers}.learning_rate_multiplier", FieldType.FLOAT32),
-        _hyperparameter(f"{numbers}.adapter_size", FieldType.STRING),
+        _make_hyperparameter(f"{numbers}.learning_rate_multiplier", FieldType.FLOAT32),
+        _make_hyperparameter(f"{numbers}.adapter_size", FieldType.STRING),
         # documented: false where it is not set
-        _hyperparameter(f"{name}.export_last_checkpoint_only", FieldType.BOOLEAN, absent=False),
+        _make_hyperparameter(f"{name}.export_last_checkpoint_only", FieldType.BOOLEAN, absent=False),
     )
 
 
@@ -68,7 +68,7 @@ _FIELDS = (
     # the project by its id or by its number: the service answers with the number
     Field(PARENT, FieldType.STRING, OnChange.REPLACE, role=FieldRole.SOURCE, prefixes=("projects/*/",)),
     Field(CHECKPOINT, FieldType.STRING, OnChange.REPLACE, role=FieldRole.CHECKPOINT, absent=""),
-    *_spec(SPECS[0]),
+    *_list_spec_fields(SPECS[0]),
     # it runs in a training, and no call runs it later
     Field(
         EVALUATION,
@@ -78,8 +78,8 @@ _FIELDS = (
         counted=_WITH_PRESENCE,
         verbatim=_ANY_JSON,
     ),
-    *_spec(SPECS[1]),
-    _hyperparameter(f"{SPECS[1]}.hyper_parameters.beta", FieldType.FLOAT32),
+    *_list_spec_fields(SPECS[1]),
+    _make_hyperparameter(f"{SPECS[1]}.hyper_parameters.beta", FieldType.FLOAT32),
     Field(DISPLAY_NAME, FieldType.STRING, OnChange.UPDATE),
     Field(DESCRIPTION, FieldType.STRING, OnChange.UPDATE, absent=""),
     Field(LABELS, FieldType.STRINGS, OnChange.UPDATE, absent=()),

@@ -140,13 +140,13 @@ class Jobs:
         """
         odd: list[Odd] = []
 
-        def listed(collection: str) -> list[JsonObject]:
+        def list_all(collection: str) -> list[JsonObject]:
             return list(self.list_resources(place, collection, odd=odd))
 
         with ThreadPoolExecutor(max_workers=3) as pool:
-            jobs, models, endpoints = pool.map(listed, (JOBS, MODELS, ENDPOINTS))
-        model_of = {names.parse(read_text(one, "name")).key: one for one in models}
-        endpoint_of = {names.parse(read_text(one, "name")).key: one for one in endpoints}
+            jobs, models, endpoints = pool.map(list_all, (JOBS, MODELS, ENDPOINTS))
+        model_of = {names.parse(read_text(model, "name")).key: model for model in models}
+        endpoint_of = {names.parse(read_text(endpoint, "name")).key: endpoint for endpoint in endpoints}
         found: dict[str, Live] = {}
         for job in sorted(jobs, key=_find_age):
             try:
@@ -157,9 +157,9 @@ class Jobs:
             if live is not None:
                 id = live.name.rpartition("/")[2] if live.id in found else live.id
                 found[id] = replace(live, id=id)
-        for one in found.values():
-            self._asked.setdefault(names.parse(one.name, JOBS).project, set()).add(place[0])
-        return [*(self._add_project_names(one) for one in found.values()), *odd]
+        for model in found.values():
+            self._asked.setdefault(names.parse(model.name, JOBS).project, set()).add(place[0])
+        return [*(self._add_project_names(model) for model in found.values()), *odd]
 
     def list_ended(self, place: tuple[str, str]) -> Iterator[Ended]:
         """Yield each job that failed or was cancelled, and each whose model was deleted."""
@@ -200,7 +200,7 @@ class Jobs:
             return own
         model = model or self.get_resource(codec.read_model_name(job), MODELS)
         others = [self.get_resource(other, ENDPOINTS) for other in codec.read_deployments(model or {})]
-        return _stand_in(job, [one for one in others if one is not None])
+        return _find_substitute(job, [resource for resource in others if resource is not None])
 
     def find_job(self, handle: Handle) -> JsonObject | None:
         """Find the job of a record by its name, else by its label, else by its number."""
@@ -251,19 +251,19 @@ class Jobs:
         return Status.ACTIVE if codec.is_finished(job) else Status.FAILED
 
 
-def _stand_in(job: JsonObject, endpoints: Iterable[JsonObject]) -> JsonObject | None:
+def _find_substitute(job: JsonObject, endpoints: Iterable[JsonObject]) -> JsonObject | None:
     """Return the first of these endpoints that somebody else deployed the job's model to.
 
     Those that the job made itself have its other checkpoints, which must not serve unasked.
     """
     model = codec.read_model_name(job)
-    made = {names.parse(one).key for one in codec.read_endpoint_names(job)}
-    for one in endpoints if model else ():
-        name = read_text(one, "name")
-        deployed = read_objects(one, "deployedModels", name)
+    made = {names.parse(endpoint).key for endpoint in codec.read_endpoint_names(job)}
+    for endpoint in endpoints if model else ():
+        name = read_text(endpoint, "name")
+        deployed = read_objects(endpoint, "deployedModels", name)
         mine = any(names.is_same(read_text(found, "model"), model) for found in deployed)
         if mine and names.parse(name).key not in made:
-            return one
+            return endpoint
     return None
 
 
@@ -280,7 +280,7 @@ def _build_listed(
         return None
     own = _find(endpoint_of, codec.read_endpoint_name(job))
     return codec.read_model(
-        job, _find(model_of, codec.read_model_name(job)), own or _stand_in(job, endpoints)
+        job, _find(model_of, codec.read_model_name(job)), own or _find_substitute(job, endpoints)
     )
 
 

@@ -28,7 +28,7 @@ def hide_own(labels: Mapping[str, str]) -> tuple[str, ...]:
 
 def parse(value: Iterable[object]) -> dict[str, str]:
     """Return the inverse of `hide_own`."""
-    pairs = (str(one).partition("=") for one in value)
+    pairs = (str(pair).partition("=") for pair in value)
     return {key: text for key, _, text in pairs}
 
 

@@ -41,23 +41,23 @@ class Name:
         return f"{self.location}/{self.collection}/{self.id}"
 
 
-def is_same(one: str, other: str) -> bool:
+def is_same(name: str, other: str) -> bool:
     """Whether two names may mean one version of a model; one without a version means any."""
-    if not (one and other):
+    if not (name and other):
         return False
-    first, second = parse(one, "models"), parse(other, "models")
+    first, second = parse(name, "models"), parse(other, "models")
     versions = {first.version, second.version} - {""}
     return first.key == second.key and len(versions) < 2
 
 
 def is_answer(asked: str, found: str) -> bool:
     """Whether an answer about `found` may be one about `asked`: projects are named by id or by number."""
-    one, other = _NAME.fullmatch(asked), _NAME.fullmatch(found)
-    if one is None or other is None or any(one[part] != other[part] for part in _PARTS):
+    wanted, other = _NAME.fullmatch(asked), _NAME.fullmatch(found)
+    if wanted is None or other is None or any(wanted[part] != other[part] for part in _PARTS):
         return False
-    if len({one["version"], other["version"]} - {None}) == 2:
+    if len({wanted["version"], other["version"]} - {None}) == 2:
         return False
-    whose = {one["project"], other["project"]}
+    whose = {wanted["project"], other["project"]}
     return len(whose) == 1 or len({project.isdigit() for project in whose}) == 2
 
 

@@ -105,7 +105,7 @@ class VertexProvider:
         """Return the Stack's list, else the documented one: no call tells which base models can be tuned."""
         if self._tunable is not None:
             declared = (base.name for base in self._declared if base.tunable)
-            return BaseModels(frozenset(codec.base_name(name) for name in (*self._tunable, *declared)))
+            return BaseModels(frozenset(codec.strip_prefix(name) for name in (*self._tunable, *declared)))
         bases = override_bases(TUNING_JOB.bases, self._declared)
         return BaseModels(frozenset(base.name for base in bases.values() if base.tunable), assumed=True)
 
@@ -114,17 +114,18 @@ class VertexProvider:
 
         A data set of Vertex AI keeps the digest of its name, because no call shows its content.
         """
-        placed = [self._set_place(one) for one in desired]
-        uris = sorted({data.uri for one in placed for data in one.data if is_object(data.uri)})
+        placed = [self._set_place(model) for model in desired]
+        uris = sorted({data.uri for model in placed for data in model.data if is_object(data.uri)})
         if not uris:
             return placed
         with ThreadPoolExecutor(max_workers=min(_LOOKS, len(uris))) as pool:
-            digests = dict(zip(uris, pool.map(self._bucket.digest, uris), strict=True))
+            digests = dict(zip(uris, pool.map(self._bucket.read_digest, uris), strict=True))
         return [
             replace(
-                one, data=tuple(replace(data, digest=digests.get(data.uri, data.digest)) for data in one.data)
+                model,
+                data=tuple(replace(data, digest=digests.get(data.uri, data.digest)) for data in model.data),
             )
-            for one in placed
+            for model in placed
         ]
 
     def read_data(self, uri: str) -> Iterator[bytes] | None:
@@ -187,13 +188,13 @@ class VertexProvider:
         place = self._regions.place(attributes.get(PROJECT), attributes.get(LOCATION))
         origin, parent = self._find_origin(attributes, source)
         uris = {
-            one.field: one.uri or self._bucket.put(one, examples[one.field], fence=fence)
-            for one in desired.data
+            data.field: data.uri or self._bucket.put(data, examples[data.field], fence=fence)
+            for data in desired.data
         }
-        for one in desired.data:
-            if is_object(one.uri) and one.digest and self._bucket.digest(one.uri) != one.digest:
+        for data in desired.data:
+            if is_object(data.uri) and data.digest and self._bucket.read_digest(data.uri) != data.digest:
                 raise ServiceError(
-                    f"{one.uri} has changed since the plan was made", "Nothing was created. Make a new plan."
+                    f"{data.uri} has changed since the plan was made", "Nothing was created. Make a new plan."
                 )
         body = codec.create_body(attributes, id, origin, uris, parent=parent)
         try:
@@ -261,8 +262,8 @@ class VertexProvider:
         else:
             jobs = self._jobs.list_labelled(handle.id)
         deletion = Deletion(self._regions, self._jobs, fence)
-        for one in jobs:
-            deletion.delete(one)
+        for job in jobs:
+            deletion.delete(job)
 
     def list_permissions(self, handle: Handle) -> tuple[Permission, ...]:
         """None of its own: access is the project's IAM."""
@@ -295,8 +296,8 @@ def _list_made(desired: Desired, id: str) -> dict[str, str]:
         found[DISPLAY_NAME.rpartition(".")[2]] = (
             f"it is {id}, made from metadata.name; declare spec.{DISPLAY_NAME}"
         )
-    for one in desired.data:
-        if one.file:
-            name = one.field.rpartition(".")[2]
-            found[name] = f"{one.shown} was uploaded there, to the Stack's spec.bucket"
+    for data in desired.data:
+        if data.file:
+            name = data.field.rpartition(".")[2]
+            found[name] = f"{data.shown} was uploaded there, to the Stack's spec.bucket"
     return found

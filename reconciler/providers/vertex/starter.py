@@ -50,7 +50,7 @@ def _set_place(name: str, environ: Mapping[str, str]) -> str:
 
 def _suggest(path: str, stack: Stack, desired: Sequence[Desired]) -> str:
     """Suggest to set or create the bucket if a file must be uploaded."""
-    if not any(one.data[0].file for one in desired):
+    if not any(model.data[0].file for model in desired):
         return ""
     if not stack.bucket:
         return f"set spec.bucket to one of your buckets in {stack.file or path}"
